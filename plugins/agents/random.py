@@ -1,0 +1,49 @@
+"""The random agent: the floor under every comparison, and the policy that collects unbiased logs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from recframe.interfaces import (
+    Agent,
+    Decision,
+    EnvironmentSpec,
+    Experience,
+    NoExperience,
+    Observation,
+    StateTracker,
+    Transition,
+    random_items,
+)
+from recframe_plugins.agents.config import RandomConfig
+from recframe_plugins.agents.exploration import num_allowed
+
+
+class RandomAgent(Agent):
+    """Shows K different allowed items, uniformly at random, whether it explores or not."""
+
+    def __init__(self, config: RandomConfig, spec: EnvironmentSpec, state_tracker: StateTracker, *, seed: int) -> None:
+        super().__init__(spec, seed)
+
+    @property
+    def experience(self) -> Experience:
+        """None is needed."""
+        return NoExperience()
+
+    def act(self, observation: Observation, explore: bool) -> Decision:
+        """A uniformly random slate; its probability is one in n (n - 1) ... (n - K + 1), with n items to choose from."""
+        k = self.spec.slate_size
+        slate = random_items(observation, self.spec.num_items, k, self.generator)
+        choices = num_allowed(observation, self.spec.num_items).unsqueeze(1) - torch.arange(k, device=slate.device)
+        return Decision(slate, -choices.log().sum(dim=1))
+
+    def losses(self, batch: Transition) -> Iterator[tuple[str, Tensor]]:
+        """No losses."""
+        return iter(())
+
+    def optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        """No optimizers."""
+        return {}

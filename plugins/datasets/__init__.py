@@ -1,0 +1,1 @@
+"""The built-in datasets: a generated world, and ratings in the layouts of MovieLens."""

@@ -1,0 +1,63 @@
+"""Parting usable rows from malformed ones, and telling the user which, where, and what would be right."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import polars as pl
+
+__all__ = ["Check", "MalformedRows", "count_reasons", "part_rows", "quoted"]
+
+
+class Check(NamedTuple):
+    """A reason to refuse rows: its name, a boolean expression that is true of them, and a string expression that says it of one."""
+
+    reason: str
+    fails: pl.Expr
+    problem: pl.Expr
+
+
+@dataclass(frozen=True)
+class MalformedRows:
+    """What was refused of a file: columns `line` (from 1), `reason` and `problem`."""
+
+    path: Path
+    rows: pl.DataFrame
+
+    def __len__(self) -> int:
+        return self.rows.height
+
+    def describe(self, most: int) -> list[str]:
+        """The first `most` rows, one "file:line: what was wrong, what would be right" each."""
+        return [f"{self.path}:{line}: {problem}" for line, problem in self.rows.head(most).select("line", "problem").iter_rows()]
+
+
+def count_reasons(reports: Sequence[MalformedRows]) -> str:
+    """How many rows were refused for which reason, as in "2 unknown item, 1 bad rating"."""
+    counts = (
+        pl.concat([report.rows for report in reports])["reason"].value_counts(sort=True).sort("count", "reason", descending=[True, False])
+    )
+    return ", ".join(f"{count} {reason}" for reason, count in counts.iter_rows())
+
+
+def part_rows(rows: pl.DataFrame, checks: Sequence[Check]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Rows that pass all checks, and of the others `line`, `reason` and `problem` by the first check that each fails."""
+    first_failed = pl.coalesce(*(pl.when(check.fails).then(pl.lit(number)) for number, check in enumerate(checks)))
+    marked = rows.with_columns(failed=first_failed)
+    good = marked.filter(pl.col("failed").is_null()).drop("failed")
+    failed = [pl.when(pl.col("failed") == number) for number in range(len(checks))]
+    bad = marked.filter(pl.col("failed").is_not_null()).select(
+        "line",
+        reason=pl.coalesce(*(when.then(pl.lit(check.reason)) for when, check in zip(failed, checks, strict=True))),
+        problem=pl.coalesce(*(when.then(check.problem) for when, check in zip(failed, checks, strict=True))),
+    )
+    return good, bad
+
+
+def quoted(column: str) -> pl.Expr:
+    """A column's value for a message: in quotes, and cut where it is long."""
+    value = pl.col(column)
+    return pl.format("'{}'", pl.when(value.str.len_chars() > 80).then(value.str.slice(0, 77) + "...").otherwise(value))

@@ -1,0 +1,1 @@
+"""The built-in encoders: from texts to vectors."""

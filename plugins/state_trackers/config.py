@@ -1,0 +1,36 @@
+"""Options and registration of the built-in state trackers; light, so that composing a config imports no torch."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from recframe.components import Component, Kind, option
+from recframe.hookspecs import hookimpl
+
+
+@dataclass
+class StateTrackerConfig:
+    """What every built-in state tracker is asked."""
+
+    history_length: int = option(20, "shown items, with their feedback, that the state is made from (H)", ge=1)
+    item_dim: int = option(64, "length of a projected item vector (d)", ge=1)
+    state_dim: int = option(64, "length of the state vector (S)", ge=1)
+    id_embeddings: bool = option(False, "also learn a vector per item that owes nothing to its text")
+
+
+@dataclass
+class MeanConfig(StateTrackerConfig):
+    """Mean of the history's items, each modulated by its feedback."""
+
+    half_life: float | None = option(None, "items after which a history entry counts half; null: all count alike", gt=0)
+
+
+@dataclass
+class GRUConfig(StateTrackerConfig):
+    """GRU over the history's items, each modulated by its feedback (Hidasi et al., 2016)."""
+
+
+@hookimpl
+def recframe_register_components(register: Callable[[Component], None]) -> None:
+    """Register the trackers."""
+    register(Component(Kind.STATE_TRACKER, "mean", MeanConfig, "recframe_plugins.state_trackers.mean:MeanTracker"))
+    register(Component(Kind.STATE_TRACKER, "gru", GRUConfig, "recframe_plugins.state_trackers.gru:GRUTracker"))

@@ -1,0 +1,141 @@
+"""Putting a run's parts together from its config: data with text vectors, environments, rewards, and an untrained agent."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import random
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from omegaconf import DictConfig
+from torch import Tensor
+
+from recframe.components import Kind
+from recframe.config import ConfigError, build
+from recframe.embeddings import EmbeddingStore
+from recframe.experience import RewardSum
+from recframe.interfaces import Agent, Data, Encoder, Environment, Role, Texts
+from recframe.plugins import Registry
+
+log = logging.getLogger(__name__)
+
+Split = Literal["train", "evaluation"]
+
+
+def derived_seed(seed: int, purpose: str) -> int:
+    """A seed for one purpose, independent of the seeds for others and of what else a run draws."""
+    return int.from_bytes(hashlib.sha256(f"{seed}/{purpose}".encode()).digest()[:4])
+
+
+def seed_everything(seed: int) -> None:
+    """Seed the process-wide generators, from which networks draw their first weights."""
+    random.seed(seed)
+    np.random.seed(derived_seed(seed, "numpy"))
+    torch.manual_seed(seed)
+
+
+def choose_device(name: str) -> torch.device:
+    """The device a config asks for.
+
+    Raises
+    ------
+    ConfigError: if it is not there.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise ConfigError([f"device: {name!r} is no device; use cpu, cuda, cuda:0 or auto"]) from None
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        count = torch.cuda.device_count()
+        raise ConfigError([f"device: {name!r} is not there: this machine has {count} CUDA devices; use cpu or auto"])
+    return device
+
+
+@dataclass(frozen=True)
+class Parts:
+    """A run, put together and untrained. Environments are made as they are needed: each has its own users and state."""
+
+    cfg: DictConfig
+    registry: Registry
+    device: torch.device
+    data: Data
+    rewards: RewardSum
+
+    def environment(self, num_users: int, split: Split) -> Environment:
+        """N users of a split."""
+        environment: Environment = build(
+            Kind.ENVIRONMENT,
+            self.cfg.environment,
+            self.registry,
+            data=self.data,
+            num_users=num_users,
+            history_length=int(self.cfg.state_tracker.get("history_length", 20)),
+            split=split,
+            device=self.device,
+        )
+        return environment
+
+    def agent(self, environment: Environment) -> Agent:
+        """An untrained agent for environments like this one."""
+        seed_everything(derived_seed(self.cfg.seed, "weights"))
+        tracker = build(Kind.STATE_TRACKER, self.cfg.state_tracker, self.registry, spec=environment.spec, data=self.data)
+        seed = derived_seed(self.cfg.seed, "agent")
+        agent: Agent = build(Kind.AGENT, self.cfg.agent, self.registry, spec=environment.spec, state_tracker=tracker, seed=seed)
+        return agent.to(self.device)
+
+
+def assemble(cfg: DictConfig, registry: Registry) -> Parts:
+    """Load the data, get its text vectors, and build the rewards."""
+    device = choose_device(cfg.device)
+    data = build(Kind.DATASET, cfg.dataset, registry).load()
+    log.info("%s: %s", cfg.dataset.name, _describe(data))
+    data = encode(cfg, data, registry, device).to(device)
+    terms, itemwise = {}, set()
+    for name, section in cfg.reward.items():
+        terms[str(name)] = (build(Kind.REWARD, section, registry), float(section.weight))
+        if "itemwise" in registry.get(Kind.REWARD, section.name).provides:
+            itemwise.add(str(name))
+    return Parts(cfg, registry, device, data, RewardSum(terms, data.catalog, frozenset(itemwise)))
+
+
+def encode(cfg: DictConfig, data: Data, registry: Registry, device: torch.device) -> Data:
+    """The data with vectors for all its texts, from the store."""
+    encoder: Encoder = build(Kind.ENCODER, cfg.encoder, registry, device=device)
+    profiles = data.users.profiles if data.users is not None else None
+    groups: list[tuple[Role, list[str]]] = [("item", data.catalog.texts)]
+    groups += [("user", profiles.texts)] if profiles is not None else []
+    groups += [("context", data.contexts.texts)] if data.contexts is not None else []
+    encoder.fit([text for _, texts in groups for text in texts])
+    store = EmbeddingStore(Path(cfg.embeddings.cache).expanduser(), encoder)
+    vectors: dict[str, Tensor] = {role: store.vectors(texts, role) for role, texts in groups}
+    if cfg.embeddings.shuffle:
+        vectors = {role: _shuffled(values, derived_seed(cfg.seed, f"shuffle {role}")) for role, values in vectors.items()}
+    shuffled = ", shuffled" if cfg.embeddings.shuffle else ""
+    log.info("%s: %d texts encoded, %d from the cache%s", cfg.encoder.name, store.encoded, store.cached, shuffled)
+
+    def with_vectors(texts: Texts | None, role: str) -> Texts | None:
+        return None if texts is None else replace(texts, vectors=vectors[role])
+
+    return data._replace(
+        catalog=replace(data.catalog, text_vectors=vectors["item"]),
+        users=None if data.users is None else replace(data.users, profiles=with_vectors(profiles, "user")),
+        contexts=with_vectors(data.contexts, "context"),
+    )
+
+
+def _shuffled(vectors: Tensor, seed: int) -> Tensor:
+    """Each row at another's place: the same vectors, and no meaning."""
+    return vectors[torch.randperm(len(vectors), generator=torch.Generator().manual_seed(seed))]
+
+
+def _describe(data: Data) -> str:
+    parts = [f"{len(data.catalog):,} items"]
+    parts += [f"{len(data.users):,} users"] if data.users is not None else []
+    parts += [f"{len(data.interactions):,} interactions"] if data.interactions is not None else []
+    return ", ".join(parts)

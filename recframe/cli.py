@@ -1,0 +1,277 @@
+"""The command line: thin, and importing nothing heavy until a run starts.
+
+`recframe train` is a Hydra app under a typer command; everything after `train` is Hydra's, so `-m`, `--cfg`, `--help`, `--config-dir`
+and tab completion are what Hydra users know.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from recframe import __version__
+from recframe.components import Kind, options_of
+from recframe.errors import UserError
+from recframe.plugins import UnknownComponent, registry
+
+app = typer.Typer(name="recframe", add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
+plugins_app = typer.Typer(invoke_without_command=True, help="List the plugins, or show one component's settings.")
+app.add_typer(plugins_app, name="plugins")
+HYDRA_ARGUMENTS = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"recframe {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False) -> None:
+    """Recommenders that read text and decide over time."""
+
+
+@app.command(context_settings=HYDRA_ARGUMENTS, help="Train and evaluate: recframe train [group=choice] [key=value] [-m].")
+def train(context: typer.Context) -> None:
+    """Run the Hydra app, or go on with a stopped run."""
+    arguments = list(context.args)
+    resumed = [argument.partition("=")[2] for argument in arguments if argument.startswith("resume=")]
+    with _mistakes_in_one_line():
+        if resumed:
+            others = [argument for argument in arguments if not argument.startswith("resume=")]
+            _resume(resumed, others)
+        else:
+            _train(arguments)
+
+
+@app.command()
+def evaluate(
+    run_folder: Annotated[Path, typer.Argument(help="The folder of a run.")],
+    seed: Annotated[int | None, typer.Option(help="Seed of the evaluation's people and luck [default: the run's].")] = None,
+    num_users: Annotated[int | None, typer.Option(help="People to meet [default: the run's].")] = None,
+) -> None:
+    """Evaluate a run's trained policy again, beside the reference policies."""
+    with _mistakes_in_one_line():
+        _check_run(run_folder)
+        from recframe import runner
+
+        _logging_to_terminal()
+        runner.evaluate(run_folder, seed=seed, num_users=num_users)
+
+
+@app.command()
+def report(
+    folder: Annotated[Path, typer.Argument(help="A folder of runs, such as one sweep's.")],
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
+) -> None:
+    """Summarize many runs: one row a setting and policy, averaged over seeds with 95 % intervals."""
+    with _mistakes_in_one_line():
+        from recframe import sweeps
+
+        if markdown:
+            print(sweeps.sweep_markdown(folder))
+        else:
+            _console().print(sweeps.sweep_table(folder))
+
+
+@plugins_app.callback()
+def plugins(context: typer.Context, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """List the components, who brought them, and the plugins that could not be loaded."""
+    if context.invoked_subcommand is not None:
+        return
+    found = registry()
+    rows = [
+        {
+            "kind": r.component.kind.value,
+            "name": r.component.name,
+            "distribution": r.distribution,
+            "version": r.version,
+            "description": r.component.description,
+        }
+        for r in found.components()
+    ]
+    failures = [{"plugin": f.plugin, "distribution": f.distribution, "cause": f.cause, "fix": f.fix} for f in found.failures]
+    if as_json:
+        print(json.dumps({"components": rows, "failures": failures}, indent=2))
+        return
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in ("kind", "name", "distribution", "version"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("description")
+    for row in rows:
+        table.add_row(*row.values())
+    _console().print(table)
+    for failure in found.failures:
+        Console(stderr=True).print(f"[bold red]left out[/] {failure}", highlight=False, soft_wrap=True)
+
+
+@plugins_app.command()
+def show(kind: str, name: str, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """Show every setting of a component: type, default, meaning."""
+    with _mistakes_in_one_line():
+        if kind not in list(Kind):
+            raise UnknownComponent(f"{kind!r} is no kind of component. The kinds are: {', '.join(Kind)}")
+        component = registry().get(kind, name)
+        options = options_of(component.config)
+        if as_json:
+            rows = [{"name": o.name, "type": o.type, "default": o.default, "meaning": o.help, "allowed": o.bounds} for o in options]
+            tags = {"provides": sorted(component.provides), "requires": sorted(component.requires)}
+            print(json.dumps({"kind": kind, "name": name, "description": component.description, **tags, "options": rows}, indent=2))
+            return
+        prefix = f"reward.{name}" if component.kind is Kind.REWARD else kind
+        print(f"{kind}={name}: {component.description}")
+        print(f"provides: {', '.join(sorted(component.provides)) or '-'}    requires: {', '.join(sorted(component.requires)) or '-'}\n")
+        table = Table(box=None, header_style="bold", pad_edge=False)
+        for column in ("setting", "type", "default"):
+            table.add_column(column, no_wrap=True)
+        table.add_column("meaning")
+        for o in options:
+            default = "(required)" if o.default == "???" else "null" if o.default is None else str(o.default)
+            table.add_row(f"{prefix}.{o.name}", o.type, default, f"{o.help} ({o.bounds})" if o.bounds else o.help)
+        _console().print(table)
+
+
+def _console() -> Console:
+    """Standard output; wide where it is no terminal, so that a file or a pipe gets whole lines."""
+    return Console(width=None if sys.stdout.isatty() else 160)
+
+
+def _train(arguments: list[str]) -> None:
+    from hydra._internal.utils import get_args_parser
+
+    from recframe.config import ConfigError, find_mistakes
+    from recframe.config.search_path import install_search_path
+    from recframe.config.store import store_schemas
+
+    known, unknown = get_args_parser().parse_known_args(arguments)
+    runs = not (known.help or known.hydra_help or known.shell_completion or known.info or known.cfg)
+    # a stray option would end up among the overrides, where Hydra calls it a bad override
+    problems = [f"{option}: there is no such option; see recframe train --help" for option in unknown]
+    if runs or known.cfg:
+        problems += find_mistakes(known.overrides, known.config_dir)
+    if problems:
+        raise ConfigError(problems)
+    install_search_path()
+    store_schemas(registry())
+    sys.argv = ["recframe train", *arguments]
+    hydra_app()
+
+
+def hydra_app() -> None:
+    """The Hydra app itself, given its arguments in `sys.argv`."""
+    import hydra
+
+    hydra.main(version_base="1.3", config_path="pkg://recframe.conf", config_name="config")(hydra_job)()
+
+
+def hydra_job(cfg: Any) -> float:
+    """One job of the app; importable, so that launchers can send it to other processes. Returns the sweeper's objective."""
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
+
+    from recframe import runner
+
+    hydra_cfg = HydraConfig.get()
+    sweep = Path(hydra_cfg.sweep.dir).name if hydra_cfg.mode == RunMode.MULTIRUN else None
+    result = runner.run(cfg, hydra_cfg.runtime.output_dir, overrides=list(hydra_cfg.overrides.task), sweep=sweep)
+    return result.objective
+
+
+def _resume(folders: list[str], others: list[str]) -> None:
+    from recframe.config import ConfigError
+
+    if others or len(folders) > 1:
+        beside = " ".join(others) or "a second resume="
+        raise ConfigError([f"resume= goes alone: a run is resumed with the config it was started with, so not beside {beside}"])
+    _check_run(Path(folders[0]))
+    from recframe import runner
+
+    _logging_to_terminal()
+    runner.resume(Path(folders[0]))
+
+
+def _check_run(folder: Path) -> None:
+    """Refuse what is no run, or a run that this installation cannot build, before anything heavy is imported."""
+    from recframe.config import validate
+    from recframe.tracking import RunFolder
+
+    with RunFolder.open(folder) as claimed:
+        validate(claimed.read_config(), registry())
+
+
+def _logging_to_terminal() -> None:
+    import logging
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stdout)
+
+
+@contextmanager
+def _mistakes_in_one_line() -> Iterator[None]:
+    """A person's mistake ends in a line, not a traceback; anything else is a fault of ours or a plugin's and keeps its traceback.
+
+    Hydra prints and exits by itself unless HYDRA_FULL_ERROR is set, so it is set for the while; a person who set it gets tracebacks.
+    """
+    wanted = os.environ.get("HYDRA_FULL_ERROR")
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    try:
+        yield
+    except Exception as error:
+        lines = _lines_for(error)
+        if lines is None or wanted == "1":
+            raise
+        heading = "recframe:" if len(lines) == 1 else f"recframe: {len(lines)} mistakes\n  -"
+        print(heading, "\n  - ".join(lines), file=sys.stderr)
+        raise typer.Exit(getattr(error, "exit_code", UserError.exit_code)) from None
+    finally:
+        if wanted is None:
+            del os.environ["HYDRA_FULL_ERROR"]
+        else:
+            os.environ["HYDRA_FULL_ERROR"] = wanted
+
+
+def _lines_for(error: Exception) -> list[str] | None:
+    """What to tell the person, or None where the error is not of their making."""
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    from recframe.config import ConfigError, explain
+
+    if isinstance(error, ConfigError):
+        return error.problems
+    if isinstance(error, (HydraException, OmegaConfBaseException)):
+        return [explain(error)]
+    return [str(error)] if isinstance(error, UserError) else None
+
+
+def _complete() -> None:
+    """Answer the shell's tab completion: commands first, then Hydra's groups and keys after `train`."""
+    words = os.environ.get("COMP_LINE", "").split(" ")
+    names = sorted({command.name or command.callback.__name__ for command in app.registered_commands if command.callback} | {"plugins"})
+    if len(words) <= 2:
+        print("\n".join(name for name in names if name.startswith(words[-1])))
+    elif words[1] == "train":
+        # Hydra reads the line itself: take our command out of it
+        line = " ".join([words[0], *words[2:]])
+        os.environ["COMP_LINE"], os.environ["COMP_POINT"] = line, str(len(line))
+        _train(["-sc", "query=bash"])
+
+
+def main() -> None:
+    """Entry point of the `recframe` command."""
+    if sys.argv[1:] == ["-sc", "query=bash"]:
+        return _complete()
+    registry().manager.hook.recframe_register_commands(app=app)
+    return app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,169 @@
+"""What a plugin registers: a `Component` of one of six `Kind`s, and the `option`s its config dataclass is made of.
+
+This module is imported by every plugin's registration module, so it must stay light: standard library only.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from recframe.errors import UserError
+
+__all__ = ["TAGS", "Component", "ComponentError", "Kind", "Option", "option", "options_of"]
+
+
+class Kind(StrEnum):
+    """The six kinds of component a run is composed of."""
+
+    DATASET = "dataset"
+    ENCODER = "encoder"
+    STATE_TRACKER = "state_tracker"
+    AGENT = "agent"
+    ENVIRONMENT = "environment"
+    REWARD = "reward"
+
+
+class ComponentError(UserError, ValueError):
+    """A component that was declared wrongly; the message says what and how to mend it."""
+
+
+# The tags that components give and need, and how an error message puts each into words. `Component.requires` may also name
+# alternatives ("actions:items|actions:continuous": either will do). A plugin may invent tags of its own;
+# these are the ones the built-in components and the core use. Prefixes ending in ":" stand for a family.
+TAGS: Mapping[str, str] = {
+    "interactions": "logged interactions of users with items",
+    "users": "users with text profiles",
+    "attribute:": "a catalogue attribute of that name",
+    "signal:": "a response signal of that name",
+    "actions:items": "actions that are item numbers",
+    "actions:continuous": "actions that are real vectors",
+    "slates": "slates of more than one item",
+    "experience:replay": "transitions sampled from a replay memory",
+    "experience:rollout": "fresh on-policy rollouts",
+    "truth": "the true expected response to every item (for the oracle)",
+}
+
+
+def option(
+    default: Any = dataclasses.MISSING,
+    help: str = "",
+    *,
+    default_factory: Any = dataclasses.MISSING,
+    ge: float | None = None,
+    gt: float | None = None,
+    le: float | None = None,
+    lt: float | None = None,
+    choices: Sequence[Any] | None = None,
+    exists: bool = False,
+) -> Any:
+    """A field of a component's config: its default, its meaning, and the values it may take.
+
+    `ge`, `gt`, `le`, `lt` bound a number (inclusive and exclusive); `choices` lists the allowed values; `exists` marks a path
+    that must be there. All of them are
+    checked before a run starts, and shown by `recframe plugins show`. For a list field the bounds hold for each entry;
+    `None` passes where the field's type allows it. A field declared without a default is a mandatory one: its type is written
+    as usual and `default=omegaconf.MISSING` ("???") marks it.
+    """
+    metadata: dict[str, Any] = {"help": help, "ge": ge, "gt": gt, "le": le, "lt": lt, "exists": exists}
+    metadata["choices"] = tuple(choices) if choices else None
+    if default_factory is not dataclasses.MISSING:
+        return field(default_factory=default_factory, metadata=metadata)
+    if isinstance(default, (list, dict, set)):
+        return field(default_factory=lambda: type(default)(default), metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True)
+class Option:
+    """One documented field of a component's config, as `recframe plugins show` prints it."""
+
+    name: str
+    type: str
+    default: Any
+    help: str
+    bounds: str
+
+
+def options_of(config: type) -> list[Option]:
+    """The fields of a config dataclass, in order of declaration."""
+    return [
+        Option(
+            name=f.name,
+            type=f.type if isinstance(f.type, str) else getattr(f.type, "__name__", str(f.type)),
+            default=f.default if f.default_factory is dataclasses.MISSING else f.default_factory(),
+            help=f.metadata.get("help", ""),
+            bounds=describe_bounds(f.metadata),
+        )
+        for f in dataclasses.fields(config)
+    ]
+
+
+def describe_bounds(metadata: Mapping[str, Any]) -> str:
+    """The allowed values of an option in words: `">= 0 and < 1"`, `"one of mean, sum"`, or `""`."""
+    if metadata.get("choices"):
+        return "one of " + ", ".join(str(choice) for choice in metadata["choices"])
+    signs = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
+    return " and ".join(f"{sign} {metadata[key]}" for key, sign in signs.items() if metadata.get(key) is not None)
+
+
+@dataclass(frozen=True)
+class Component:
+    """One thing a plugin offers: a named implementation of a kind.
+
+    Parameters
+    ----------
+    kind: what it is; a `Kind` or its string.
+    name: what configs call it (`agent=dqn`); a lower-case Python identifier.
+    config: a dataclass *type* whose fields all have defaults and are declared with `option`.
+    factory: `"package.module:Class"`, imported only when a run builds the component. What it is called with is
+        documented at the kind's interface in `recframe.interfaces`.
+    provides: tags for what it gives to the others in a run.
+    requires: tags that some other part of the run must provide; `"a|b"` is satisfied by either, and `"attribute:{column}"` is
+        filled in from the component's own setting `column`.
+    description: one line for `recframe plugins`; by default the first line of the config's docstring.
+
+    Raises
+    ------
+    ComponentError: if the declaration cannot work; the message names the component and the mend.
+    """
+
+    kind: Kind
+    name: str
+    config: type
+    factory: str
+    provides: frozenset[str] = frozenset()
+    requires: frozenset[str] = frozenset()
+    description: str = ""
+
+    def __post_init__(self) -> None:
+        try:
+            object.__setattr__(self, "kind", Kind(self.kind))
+        except ValueError:
+            kinds = ", ".join(kind.value for kind in Kind)
+            raise ComponentError(f"component {self.name!r}: unknown kind {self.kind!r}; the kinds are {kinds}") from None
+        where = f"{self.kind} {self.name!r}"
+        if not (isinstance(self.name, str) and self.name.isidentifier() and self.name == self.name.lower()):
+            raise ComponentError(f"{where}: a name is a lower-case Python identifier, such as 'my_{self.kind}'")
+        if not (isinstance(self.config, type) and dataclasses.is_dataclass(self.config)):
+            raise ComponentError(f"{where}: config must be a dataclass type, not {self.config!r}")
+        for f in dataclasses.fields(self.config):
+            if f.name == "name":
+                raise ComponentError(f"{where}: the field 'name' of {self.config.__name__} is taken: it holds the component's name")
+            if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING:
+                raise ComponentError(f"{where}: field {f.name!r} of {self.config.__name__} needs a default ('???' makes it mandatory)")
+        module, _, attribute = self.factory.partition(":")
+        if not (module and attribute.isidentifier() and all(part.isidentifier() for part in module.split("."))):
+            raise ComponentError(f"{where}: factory must read 'package.module:Class', not {self.factory!r}")
+        for tags in ("provides", "requires"):
+            if isinstance(getattr(self, tags), str):
+                raise ComponentError(f"{where}: {tags} is a set of tags, not one string")
+            object.__setattr__(self, tags, frozenset(getattr(self, tags)))
+        if not self.description:
+            doc = (self.config.__doc__ or "").strip()
+            # a dataclass without a docstring gets its signature as one, which describes nothing
+            first = "" if doc.startswith(f"{self.config.__name__}(") else doc.partition("\n")[0]
+            object.__setattr__(self, "description", first)

@@ -1,0 +1,36 @@
+"""Building a component from its config: the one place where a plugin's implementation is imported."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from recframe.components import Kind
+from recframe.config.problems import ConfigError
+from recframe.config.store import node
+from recframe.plugins import Registry
+
+
+def build(kind: Kind, section: DictConfig, registry: Registry, **parts: Any) -> Any:
+    """Build the component that a config section names.
+
+    Parameters
+    ----------
+    section: `cfg.agent` and the like; holds `name` and the component's settings.
+    parts: what that kind's factory is called with besides its config (see `recframe.interfaces`).
+
+    Raises
+    ------
+    ConfigError: if the implementation cannot be imported.
+    """
+    component = registry.get(kind, section.name)
+    # a config read back from a run's folder is plain YAML: give it its types again
+    typed = OmegaConf.merge(OmegaConf.structured(node(component)), section)
+    module, _, attribute = component.factory.partition(":")
+    try:
+        factory = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise ConfigError([f"{kind}={component.name}: its implementation {component.factory} could not be imported: {error}"]) from error
+    return factory(OmegaConf.to_object(typed), **parts)

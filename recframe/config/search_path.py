@@ -1,0 +1,47 @@
+"""The places Hydra looks for YAML: recframe's own `conf`, the plugins' folders, and `./conf` where the user stands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.plugins import Plugins
+from hydra.plugins.search_path_plugin import SearchPathPlugin
+
+from recframe.plugins import Registry, registry
+
+USER_FOLDER = "conf"
+OWN_CONFIGS = "pkg://recframe.conf"
+
+
+def plugin_config_paths(found: Registry) -> list[str]:
+    """Hydra addresses of the config folders that plugins ship."""
+    paths = [path for paths in found.manager.hook.recframe_config_paths() for path in paths]
+    return [address if "://" in (address := str(path)) else f"file://{Path(path).resolve()}" for path in paths]
+
+
+class RecframeSearchPath(SearchPathPlugin):
+    """Adds those places to the search path of recframe's own app, and of no other Hydra program."""
+
+    config_dir: ClassVar[str | None] = None
+    """What `--config-dir` names, while a config is composed outside the app."""
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        """All of them come after recframe's own: the first match wins, so an unrelated `./conf/config.yaml` does no harm."""
+        if not any(element.path == OWN_CONFIGS for element in search_path.get_path()):
+            return
+        for address in plugin_config_paths(registry()):
+            search_path.append(provider="recframe-plugins", path=address)
+        if self.config_dir is not None:
+            search_path.append(provider="command-line", path=f"file://{Path(self.config_dir).resolve()}")
+        folder = Path.cwd() / USER_FOLDER
+        if folder.is_dir() and folder.resolve() != Path(__file__).resolve().parents[2] / USER_FOLDER:
+            search_path.append(provider="user", path=f"file://{folder}")
+
+
+def install_search_path() -> None:
+    """Make Hydra use it, once a process."""
+    plugins = Plugins.instance()
+    if RecframeSearchPath not in plugins.discover(SearchPathPlugin):
+        plugins.register(RecframeSearchPath)

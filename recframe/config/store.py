@@ -1,0 +1,37 @@
+"""Putting every schema where Hydra finds it: the run's, the loggers', and each registered component's."""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import cache
+
+from hydra.core.config_store import ConfigStore
+
+from recframe.components import Component, Kind, option
+from recframe.config.schemas import CsvLoggerConfig, RunConfig, WandbLoggerConfig
+from recframe.plugins import Registry
+
+LOGGERS = {"wandb": WandbLoggerConfig, "csv": CsvLoggerConfig}
+
+
+@cache
+def node(component: Component) -> type:
+    """The dataclass that stands in a config for a component: its own fields, its `name`, and a reward's `weight`."""
+    fields: list[tuple[str, type, dataclasses.Field[object]]] = [("name", str, option(component.name, "which component this is"))]
+    if component.kind is Kind.REWARD:
+        fields.append(("weight", float, option(1.0, "factor of this term in the reward")))
+    return dataclasses.make_dataclass(component.config.__name__, fields, bases=(component.config,))
+
+
+def store_schemas(registry: Registry) -> None:
+    """Store all schemas. Call it before Hydra composes; calling it again replaces what is there."""
+    store = ConfigStore.instance()
+    store.store(name="run_schema", node=RunConfig, provider="recframe")
+    for name, logger in LOGGERS.items():
+        store.store(group="logger", name=name, package=f"logger.{name}", node=logger, provider="recframe")
+    for registered in registry.components():
+        component = registered.component
+        # rewards are listed and summed, so each lives under its own name; of the other kinds a run has one
+        package = f"reward.{component.name}" if component.kind is Kind.REWARD else component.kind.value
+        group, name, provider = component.kind.value, component.name, registered.distribution
+        store.store(group=group, name=name, package=package, node=node(component), provider=provider)

@@ -1,0 +1,156 @@
+"""Checking a composed config before anything heavy starts: names, bounds, and pairings that cannot work."""
+
+from __future__ import annotations
+
+import dataclasses
+import operator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from recframe.components import TAGS, Component, Kind, describe_bounds
+from recframe.config.problems import ConfigError
+from recframe.config.schemas import RunConfig
+from recframe.config.store import LOGGERS, node
+from recframe.plugins import Registry, UnknownComponent, suggestion
+
+# what the core itself gives to every run
+CORE_PROVIDES = frozenset({"experience:replay", "experience:rollout"})
+SIGNS = {"ge": operator.ge, "gt": operator.gt, "le": operator.le, "lt": operator.lt}
+
+
+def validate(cfg: DictConfig, registry: Registry) -> DictConfig:
+    """`cfg` in its schema's types, which a config read back from YAML has lost, if it can run.
+
+    Raises
+    ------
+    ConfigError: with every problem, one line each.
+    """
+    try:
+        typed = OmegaConf.merge(OmegaConf.structured(RunConfig), cfg)
+    except OmegaConfBaseException as error:
+        raise ConfigError([f"{getattr(error, 'full_key', '') or 'config'}: {str(error).splitlines()[0]}"]) from None
+    assert isinstance(typed, DictConfig)
+    problems = find_problems(typed, registry)
+    if problems:
+        raise ConfigError(problems)
+    return typed
+
+
+def find_problems(cfg: DictConfig, registry: Registry) -> list[str]:
+    """One line for each thing that keeps `cfg` from running."""
+    values: Any
+    try:
+        values = OmegaConf.to_container(cfg, resolve=True)
+    except OmegaConfBaseException as error:
+        return [f"{getattr(error, 'full_key', '') or 'config'}: {str(error).splitlines()[0]}"]
+    chosen, problems = _chosen_components(values, registry)
+    problems += _check_fields("", values, RunConfig)
+    for key, component in chosen.items():
+        problems += _check_fields(f"{key}.", _at(values, key), node(component))
+    for name, settings in values["logger"].items():
+        problems += _check_fields(f"logger.{name}.", settings, LOGGERS[name]) if name in LOGGERS else []
+    return problems + _check_pairings(values, chosen)
+
+
+def _at(values: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    for part in key.split("."):
+        values = values[part]
+    return values
+
+
+def _chosen_components(values: Mapping[str, Any], registry: Registry) -> tuple[dict[str, Component], list[str]]:
+    """The run's components by config key ("agent", "reward.click"), and what is wrong with the choice."""
+    chosen: dict[str, Component] = {}
+    problems = []
+    sections = {str(kind): values[kind] for kind in Kind if kind is not Kind.REWARD}
+    sections |= {f"reward.{name}": section for name, section in values["reward"].items()}
+    if not values["reward"]:
+        problems.append(f"reward: at least one is needed, such as reward=[click]. There are: {', '.join(registry.names(Kind.REWARD))}")
+    for key, section in sections.items():
+        kind = Kind(key.partition(".")[0])
+        if not isinstance(section, Mapping) or "name" not in section:
+            problems.append(f"{key}: choose one of {', '.join(registry.names(kind))}, as {kind}=NAME")
+            continue
+        try:
+            chosen[key] = registry.get(kind, section["name"])
+        except UnknownComponent as error:
+            problems.append(f"{key}: {error}")
+    return chosen, problems
+
+
+def _check_fields(prefix: str, values: Mapping[str, Any], schema: type) -> list[str]:
+    """Bounds, choices, paths and missing values of one dataclass's fields, nested dataclasses included."""
+    known = [field.name for field in dataclasses.fields(schema)]
+    # only `+key=value` or a hand-edited file gets this far with a key that nothing reads
+    problems = [f"{prefix}{key}: there is no such setting{suggestion(key, known)}" for key in values if key not in known]
+    for field in dataclasses.fields(schema):
+        value = values.get(field.name)
+        key = f"{prefix}{field.name}"
+        if isinstance(value, Mapping) and dataclasses.is_dataclass(field.type):
+            problems += _check_fields(f"{key}.", value, field.type)  # type: ignore[arg-type]
+        elif value == "???":
+            if field.name not in list(Kind):
+                problems.append(f"{key} is required: {field.metadata.get('help') or 'it has no default'} (add {key}=...)")
+        else:
+            problems += [f"{key}: {problem}" for problem in _check_value(value, field.metadata)]
+    return problems
+
+
+def _check_value(value: Any, metadata: Mapping[str, Any]) -> Iterator[str]:
+    for entry in value if isinstance(value, list) else [value]:
+        if entry is None:
+            continue
+        choices = metadata.get("choices")
+        within = all(check(entry, metadata[sign]) for sign, check in SIGNS.items() if metadata.get(sign) is not None)
+        if not within or (choices and entry not in choices):
+            yield f"{entry!r} is not allowed; it must be {describe_bounds(metadata)}"
+        if metadata.get("exists") and not Path(entry).expanduser().exists():
+            yield f"{entry!r} does not exist (looked in {Path.cwd()})" if not Path(entry).is_absolute() else f"{entry!r} does not exist"
+
+
+def _check_pairings(values: Mapping[str, Any], chosen: Mapping[str, Component]) -> list[str]:
+    """Requirements that no other part of the run meets."""
+    problems = []
+    for key, component in chosen.items():
+        others = {tag for other, c in chosen.items() if other != key for tag in c.provides} | CORE_PROVIDES
+        required = sorted(tag.format_map(_at(values, key)) for tag in component.requires)
+        unmet = [tag for tag in required if not others & set(tag.split("|"))]
+        problems += [f"{_call(key, component)} needs {_in_words(tag)}, {_lacking(tag, chosen)}" for tag in unmet]
+    environment, agent = chosen.get("environment"), chosen.get("agent")
+    slate_size = values["environment"].get("slate_size", 1) if isinstance(values["environment"], Mapping) else 1
+    if environment and agent and isinstance(slate_size, int) and slate_size > 1:
+        problems += [
+            f"environment.slate_size={slate_size}: {_call(key, component)} cannot {verb} slates of more than one item; use slate_size=1"
+            for key, component, verb in (("agent", agent, "show"), ("environment", environment, "answer"))
+            if "slates" not in component.provides
+        ]
+    return problems
+
+
+def _call(key: str, component: Component) -> str:
+    return f"{component.kind}={component.name}"
+
+
+def _in_words(tag: str) -> str:
+    words = []
+    for alternative in tag.split("|"):
+        family, _, name = alternative.partition(":")
+        meaning = TAGS.get(alternative) or (f"{TAGS[family + ':'].replace('of that name', repr(name))}" if f"{family}:" in TAGS else "")
+        words.append(meaning or f"{alternative!r}")
+    return " or ".join(words)
+
+
+def _lacking(tag: str, chosen: Mapping[str, Component]) -> str:
+    """Who could have given it and gives what instead."""
+    family = tag.partition(":")[0]
+    giver = {"signal": "environment", "actions": "environment"}.get(family, "dataset")
+    component = chosen.get(giver)
+    if component is None:
+        return "which nothing here gives"
+    prefix = f"{family}:" if ":" in tag else ""
+    given = sorted(t.removeprefix(prefix) for t in component.provides if t.startswith(prefix))
+    return f"which {_call(giver, component)} does not give (it gives: {', '.join(given) or 'none'})"

@@ -1,0 +1,62 @@
+"""Asking an encoder for vectors: what comes back is checked, and somebody who waits sees how it gets on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from recframe.interfaces import Encoder, Role
+
+
+class EmbeddingError(ValueError):
+    """Vectors that cannot be used; the message names the encoder, or the folder, and what was wrong."""
+
+
+def encode(encoder: Encoder, texts: Sequence[str], role: Role) -> np.ndarray:
+    """The encoder's vectors, float32 `[n, D]`.
+
+    Raises
+    ------
+    EmbeddingError: if it gave anything else than one finite vector of `encoder.dim` numbers for each text.
+    """
+    name = type(encoder).__name__
+    expected = (len(texts), encoder.dim)
+    answer = encoder.encode(texts, role)
+    if not isinstance(answer, np.ndarray) or not np.issubdtype(answer.dtype, np.floating):
+        given = f"an array of {answer.dtype}" if isinstance(answer, np.ndarray) else f"a {type(answer).__name__}"
+        raise EmbeddingError(f"encoder {name} gave {given} for {len(texts)} texts; it must give a float32 array of shape {list(expected)}")
+    if answer.shape != expected:
+        raise EmbeddingError(f"encoder {name} gave vectors of shape {list(answer.shape)} for {len(texts)} texts, not {list(expected)}")
+    with np.errstate(over="ignore"):
+        vectors = answer.astype(np.float32, copy=False)
+    finite = np.isfinite(vectors).all(axis=1)
+    if not finite.all():
+        row = int(np.argmin(finite))
+        raise EmbeddingError(
+            f"encoder {name} gave vectors with NaN or infinite numbers for {int((~finite).sum())} of {len(texts)} texts, "
+            f"the first of them {texts[row][:60]!r}"
+        )
+    return vectors
+
+
+class TextsPerSecond(ProgressColumn):
+    """The speed of the last few calls."""
+
+    def render(self, task: Task) -> Text:
+        """The speed in words, or blanks before there is one."""
+        return Text("" if task.speed is None else f"{task.speed:,.0f} texts/s", style="progress.data.speed")
+
+
+@contextmanager
+def encoding_progress(total: int, show: bool) -> Iterator[Callable[[int], None]]:
+    """A progress bar on standard error, if asked for and somebody can see it; yields what to tell of texts done."""
+    console = Console(stderr=True)
+    columns = (TextColumn("encoding texts"), BarColumn(), MofNCompleteColumn(), TextsPerSecond(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not (show and console.is_terminal)) as progress:
+        task = progress.add_task("encoding", total=total)
+        yield lambda done: progress.advance(task, done)

@@ -1,0 +1,132 @@
+"""The cached vectors of one encoder: a folder of shards, an index of what they hold, and the lock its writers take turns with."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import torch
+from filelock import FileLock, Timeout
+from torch import Tensor
+
+from recframe.embeddings.shards import KEY, SUFFIX, TEMPORARY_SUFFIX, BadShardError, Shard, write_shard
+
+logger = logging.getLogger(__name__)
+
+FORMAT = "recframe embeddings 1"
+"""Part of every folder's name, so that files of another layout are never met."""
+
+NOWHERE = -1
+
+
+class ShardFolder:
+    """The shards of the encoder with this fingerprint, in a folder of its own under `parent`.
+
+    Reading takes no lock: shards appear whole and never change. A damaged one is removed with a warning, and what it held is missing.
+    """
+
+    def __init__(self, parent: Path, fingerprint: str) -> None:
+        self.fingerprint = fingerprint
+        self.path = parent / hashlib.sha256(f"{FORMAT}\0{fingerprint}".encode()).hexdigest()[:32]
+        self._shards: dict[Path, Shard] = {}
+        self._index()
+
+    def refresh(self) -> None:
+        """Take up what this and other processes have written or removed since the last look."""
+        present = set(self.path.glob(f"*{SUFFIX}"))
+        changed = present != self._shards.keys()
+        self._shards = {path: shard for path, shard in self._shards.items() if path in present}
+        for path in sorted(present - self._shards.keys()):
+            try:
+                self._shards[path] = Shard(path, self.fingerprint)
+            except FileNotFoundError:
+                # another process found it damaged first
+                continue
+            except BadShardError as error:
+                self._remove(path, error)
+        if changed:
+            self._index()
+
+    def missing(self, keys: np.ndarray) -> np.ndarray:
+        """Which of the keys `[n]` no shard holds, `[n]` bool."""
+        return self._locate(keys)[0] == NOWHERE
+
+    def drop_damaged(self, keys: np.ndarray) -> bool:
+        """Verify the shards that hold these keys and remove the damaged ones; whether there were any."""
+        shards, _ = self._locate(keys)
+        opened = list(self._shards.values())
+        damaged = []
+        for number in np.unique(shards[shards != NOWHERE]):
+            try:
+                opened[number].verify()
+            except BadShardError as error:
+                self._remove(opened[number].path, error)
+                damaged.append(opened[number].path)
+        for path in damaged:
+            del self._shards[path]
+        if damaged:
+            self._index()
+        return bool(damaged)
+
+    def read(self, keys: np.ndarray, rows: np.ndarray) -> Tensor:
+        """The vectors of `keys[rows]`, float32 `[len(rows), D]`. No key may be missing, and their shards must be verified."""
+        shards, shard_rows = self._locate(keys)
+        shards, shard_rows = shards[rows], shard_rows[rows]
+        opened = list(self._shards.values())
+        result = torch.empty(len(rows), opened[shards[0]].vectors.shape[1], dtype=torch.float32)
+        order = np.argsort(shards, kind="stable")
+        starts = np.flatnonzero(np.diff(shards[order], prepend=NOWHERE))
+        # shard by shard, so that never more than one shard's rows are held beside the result
+        for wanted in np.split(order, starts[1:]):
+            vectors = opened[shards[wanted[0]]].vectors
+            result.index_copy_(0, torch.from_numpy(wanted), vectors.index_select(0, torch.from_numpy(shard_rows[wanted])))
+        return result
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold the folder as its only writer, knowing all that earlier writers left; the kernel frees the lock of one that dies."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self.path / "lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            logger.info("another process is encoding texts with the same encoder; waiting for it (%s)", self.path)
+            lock.acquire()
+        try:
+            # whoever is writing holds the lock, so these are of writers that died
+            for leftover in self.path.glob(f"*{TEMPORARY_SUFFIX}"):
+                leftover.unlink()
+            self.refresh()
+            yield
+        finally:
+            lock.release()
+
+    def write(self, keys: np.ndarray, vectors: np.ndarray) -> None:
+        """Add a shard of vectors `[n, D]` under keys `[n]`. Call it inside `writing`, and `refresh` to read it."""
+        write_shard(self.path, self.fingerprint, keys, vectors)
+
+    def _locate(self, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The shard number and the row in it of each key, each `[n]` int64; `NOWHERE` for the missing."""
+        if not len(self._keys):
+            nowhere = np.full(len(keys), NOWHERE)
+            return nowhere, nowhere
+        at = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
+        found = self._keys[at] == keys
+        return np.where(found, self._shard_numbers[at], NOWHERE), np.where(found, self._shard_rows[at], NOWHERE)
+
+    def _index(self) -> None:
+        shards = list(self._shards.values())
+        keys = np.concatenate([shard.keys for shard in shards]) if shards else np.empty(0, dtype=KEY)
+        sizes = [len(shard) for shard in shards]
+        order = np.argsort(keys)
+        self._keys = keys[order]
+        self._shard_numbers = np.repeat(np.arange(len(shards)), sizes)[order]
+        self._shard_rows = np.concatenate([np.arange(size) for size in sizes])[order] if shards else np.empty(0, dtype=np.int64)
+
+    def _remove(self, path: Path, error: BadShardError) -> None:
+        logger.warning("cached vectors %s are damaged (%s): removed, and their texts will be encoded again", path, error)
+        path.unlink(missing_ok=True)

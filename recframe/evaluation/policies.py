@@ -1,0 +1,104 @@
+"""The policies that need no fitting: the trained agent as it would be deployed, and the plainest things to compare it with."""
+
+from __future__ import annotations
+
+from types import TracebackType
+
+import torch
+from torch import Tensor
+
+from recframe.evaluation.rollout import InformedPolicy, Rewards
+from recframe.interfaces import Agent, EnvironmentSpec, Observation, Truth, best_items, random_items
+
+
+class AgentPolicy:
+    """An agent without exploration. As a context manager it puts the networks into evaluation mode, and leaves no trace.
+
+    Leaving restores every module's mode and the agent's generator: a training run is the same with and without
+    evaluations in between, and two evaluations of one agent are the same.
+    """
+
+    def __init__(self, agent: Agent) -> None:
+        self.agent = agent
+        self._modes: dict[torch.nn.Module, bool] = {}
+        self._generator_state = agent.generator.get_state()
+
+    def __enter__(self) -> AgentPolicy:
+        self._modes = {module: module.training for module in self.agent.modules()}
+        self._generator_state = self.agent.generator.get_state()
+        self.agent.eval()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for module, mode in self._modes.items():
+            module.training = mode
+        self.agent.generator.set_state(self._generator_state)
+
+    # not inference_mode: what prepare_to_act keeps would be unusable in the training that follows
+    @torch.no_grad()
+    def __call__(self, observation: Observation, turn: int) -> Tensor:
+        """The agent's slates `[N, K]`; all items are projected anew at turn 0."""
+        if turn == 0:
+            self.agent.prepare_to_act()
+        return self.agent.act(observation, explore=False).slate
+
+
+class RandomPolicy:
+    """Uniformly random different items. Every rollout repeats the same draws."""
+
+    def __init__(self, spec: EnvironmentSpec, seed: int) -> None:
+        self.spec = spec
+        self.seed = seed
+        self.generator = torch.Generator(spec.device)
+
+    def __call__(self, observation: Observation, turn: int) -> Tensor:
+        """Random slates `[N, K]` among the candidates."""
+        if turn == 0:
+            self.generator.manual_seed(self.seed)
+        return random_items(observation, self.spec.num_items, self.spec.slate_size, self.generator)
+
+
+class PopularPolicy:
+    """The most popular items that are not among those lately shown.
+
+    Skipping what the observed history holds keeps it an honest opponent: one slate shown again and again would bore everybody. Where all
+    that may be shown was shown before, it starts again with the most popular.
+    """
+
+    def __init__(self, spec: EnvironmentSpec, popularity: Tensor) -> None:
+        self.slate_size = spec.slate_size
+        # stable, so that items that are equally popular come in the order of the catalogue
+        self.ranking = popularity.argsort(descending=True, stable=True).to(spec.device)
+        # PAD is -1 and finds the last entry: behind every item, seen or not
+        self.places = torch.full((len(popularity) + 1,), 3 * len(popularity), device=spec.device)
+        self.places[self.ranking] = torch.arange(len(popularity), device=spec.device)
+
+    def __call__(self, observation: Observation, turn: int) -> Tensor:
+        """The popular slates `[N, K]`; memory grows with history and slate, not with the catalogue."""
+        history, candidates = observation.history_items, observation.candidates
+        if candidates is None:
+            # of the K + H most popular, at least K are not in a history of H
+            candidates = self.ranking[: self.slate_size + history.shape[1]].expand(len(history), -1)
+        seen = (candidates[:, :, None] == history[:, None, :]).any(dim=2)
+        places = self.places[candidates] + seen * len(self.ranking)
+        return candidates.gather(1, places.topk(self.slate_size, dim=1, largest=False).indices)
+
+
+class OraclePolicy(InformedPolicy):
+    """Shows each user the items of highest `expected reward - leave_penalty * probability of leaving`, both true.
+
+    An upper reference for *information*: it knows every user's response to every item now. It is not proven to be optimal planning: how
+    showing an item changes later tastes is not in its score, the penalty merely stands for the worth of the rest of the session, and
+    slates are scored as if each item were shown alone; so a policy that plans well can beat it. With `leave_penalty=0` it is the
+    myopic oracle. Only reward terms that depend on an item's own signals are in its score (`Rewards.itemwise`).
+    """
+
+    def __init__(self, rewards: Rewards, slate_size: int, leave_penalty: float = 0.0) -> None:
+        self.rewards = rewards
+        self.slate_size = slate_size
+        self.leave_penalty = leave_penalty
+
+    def choose(self, observation: Observation, turn: int, truth: Truth) -> Tensor:
+        """The best slates `[N, K]` by the true scores."""
+        scores = self.rewards.itemwise(truth.signals) - self.leave_penalty * truth.leave
+        return best_items(observation, scores, self.slate_size)

@@ -1,0 +1,187 @@
+"""Plays a policy to the end of every user's first session, so that all policies are judged on the same users."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from recframe.interfaces import Environment, Observation, Step, Transition, Truth
+
+ScoreRewards = Callable[[Transition], tuple[Tensor, dict[str, Tensor]]]
+"""`transition -> (item_reward [N, K], terms {name: [N]})`: the run's reward, per item shown, and each of its terms summed per user."""
+
+CLICK = "click"
+"""The response signal that click-through is computed from."""
+
+# asking whether anybody is left waits for the device: ask only so often
+STEPS_BETWEEN_CHECKS = 8
+
+
+class Rewards(Protocol):
+    """The run's reward as evaluation needs it: the sum of the configured terms."""
+
+    def __call__(self, transition: Transition) -> tuple[Tensor, dict[str, Tensor]]:
+        """Reward per item `[N, K]`, and each term per user `{name: [N]}`."""
+        ...
+
+    def itemwise(self, signals: dict[str, Tensor]) -> Tensor:
+        """The weighted sum `[N, M]` of those terms that depend on nothing but an item's own signals, each `[N, M]`."""
+        ...
+
+
+class Policy(Protocol):
+    """Chooses from what can be observed. Any callable of this signature is one.
+
+    A policy that is also a context manager is entered for the length of a rollout.
+    """
+
+    def __call__(self, observation: Observation, turn: int) -> Tensor:
+        """The slates `[N, K]` int64 for the `turn`-th step (from 0) of a rollout."""
+        ...
+
+
+class InformedPolicy(ABC):
+    """Chooses knowing the truth that no recommender has. A type of its own, so that nobody is shown the truth by accident."""
+
+    @abstractmethod
+    def choose(self, observation: Observation, turn: int, truth: Truth) -> Tensor:
+        """The slates `[N, K]` int64, given the true expected response to every item."""
+
+
+AnyPolicy = Policy | InformedPolicy
+
+
+@dataclass(frozen=True)
+class Episodes:
+    """The first sessions of N users, over T turns. Entries after a user's session are zero, those of `slates` meaningless.
+
+    slates: `[T, N, K]` int64.     alive: `[T, N]` bool, the user was still in the session when shown the slate.
+    item_rewards: `[T, N, K]` float32.    terms: `[T, N]` float32 for each reward term.
+    clicks: `[T, N, K]` float32, or None where the environment has no click signal.
+    """
+
+    slates: Tensor
+    alive: Tensor
+    item_rewards: Tensor
+    terms: dict[str, Tensor]
+    clicks: Tensor | None
+
+    @property
+    def rewards(self) -> Tensor:
+        """Reward of each turn, `[T, N]`."""
+        return self.item_rewards.sum(dim=-1)
+
+    @property
+    def returns(self) -> Tensor:
+        """Undiscounted reward of each session, `[N]`."""
+        return self.item_rewards.sum(dim=(0, 2))
+
+    @property
+    def lengths(self) -> Tensor:
+        """Turns in each session, `[N]` int64."""
+        return self.alive.sum(dim=0)
+
+    @property
+    def term_sums(self) -> dict[str, Tensor]:
+        """Each reward term summed over the session, `[N]`."""
+        return {name: term.sum(dim=0) for name, term in self.terms.items()}
+
+
+def rollout(policy: AnyPolicy, environment: Environment, score_rewards: ScoreRewards, seed: int, max_steps: int) -> Episodes:
+    """Play `policy` from `environment.reset(seed)` until everybody's first session is over, or for `max_steps` turns.
+
+    Users who take the place of those who finished are simulated but not counted: else policies that lose their users
+    would be judged on more, and other, users. Sessions that outlast `max_steps` are counted as far as they were played.
+
+    Raises
+    ------
+    ValueError: `policy` needs the truth and the environment does not know it.
+    """
+    with policy if isinstance(policy, AbstractContextManager) else nullcontext():
+        return play(
+            lambda observation, turn, alive: decide(policy, environment, observation, turn), environment, score_rewards, seed, max_steps
+        )
+
+
+def decide(policy: AnyPolicy, environment: Environment, observation: Observation, turn: int) -> Tensor:
+    """The policy's slates `[N, K]`; the truth is looked up for informed policies only."""
+    if isinstance(policy, InformedPolicy):
+        return policy.choose(observation, turn, required_truth(environment))
+    return policy(observation, turn)
+
+
+def required_truth(environment: Environment) -> Truth:
+    """The environment's truth.
+
+    Raises
+    ------
+    ValueError: it has none.
+    """
+    truth = environment.truth()
+    if truth is None:
+        raise ValueError(f"{type(environment).__name__} does not know the true responses: an informed policy cannot be played in it")
+    return truth
+
+
+@torch.no_grad()
+def play(
+    choose: Callable[[Observation, int, Tensor], Tensor],
+    environment: Environment,
+    score_rewards: ScoreRewards,
+    seed: int,
+    max_steps: int,
+) -> Episodes:
+    """The loop under `rollout`; `choose(observation, turn, alive [N])` also sees who is still in the first session."""
+    if max_steps < 1:
+        raise ValueError(f"an evaluation needs at least one step, not max_steps={max_steps}")
+    observation = environment.reset(seed)
+    alive = torch.ones_like(observation.user, dtype=torch.bool)
+    slates, alives, item_rewards, clicks = [], [], [], []
+    terms: dict[str, list[Tensor]] = {}
+    for turn in range(max_steps):
+        slate = choose(observation, turn, alive)
+        step = environment.step(slate)
+        item_reward, turn_terms = score_rewards(unrewarded_transition(observation, slate, step))
+        slates.append(slate)
+        alives.append(alive)
+        item_rewards.append(item_reward.masked_fill(~alive[:, None], 0.0))
+        for name, term in turn_terms.items():
+            terms.setdefault(name, []).append(term.masked_fill(~alive, 0.0))
+        if CLICK in environment.spec.signals:
+            clicks.append(step.response.signals[CLICK].masked_fill(~alive[:, None], 0.0))
+        alive = alive & ~(step.terminated | step.truncated)
+        observation = step.observation
+        if (turn + 1) % STEPS_BETWEEN_CHECKS == 0 and not alive.any():
+            break
+    played = torch.stack(alives)
+    turns = int(played.any(dim=1).sum())
+    return Episodes(
+        slates=torch.stack(slates[:turns]),
+        alive=played[:turns],
+        item_rewards=torch.stack(item_rewards[:turns]),
+        terms={name: torch.stack(values[:turns]) for name, values in terms.items()},
+        clicks=torch.stack(clicks[:turns]) if clicks else None,
+    )
+
+
+def unrewarded_transition(observation: Observation, slate: Tensor, step: Step) -> Transition:
+    """The transition that rewards are computed from: its own rewards are zeros."""
+    zeros = torch.zeros(slate.shape[0], device=slate.device)
+    return Transition(
+        observation=observation,
+        slate=slate,
+        log_prob=zeros,
+        response=step.response,
+        reward=zeros,
+        item_reward=torch.zeros(slate.shape, device=slate.device),
+        next_observation=step.next_observation,
+        terminated=step.terminated,
+        truncated=step.truncated,
+        batch_size=[slate.shape[0]],
+    )

@@ -1,0 +1,125 @@
+"""Renders evaluation results for people: a table in the terminal, and the same as Markdown.
+
+Imports no torch, so that reports of finished runs are instant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import floor, isfinite, log10
+from typing import TYPE_CHECKING, Any
+
+from rich import box
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from recframe.evaluation.evaluate import Recommendation
+
+COLUMNS = {
+    "return": "return",
+    "length": "length",
+    "click_rate": "click\nrate",
+    "coverage": "coverage",
+    "diversity": "diversity",
+    "novelty": "novelty",
+    "gini": "Gini",
+}
+REFERENCES = ("random", "popular", "fixed_slate", "greedy", "oracle")
+HISTORY_SHOWN = 3
+
+Results = Mapping[str, Mapping[str, Mapping[str, Any]]]
+"""`{policy: {metric: {"mean", "low", "high", "n"}}}`, the `policies` of result.json."""
+
+
+def results_table(policies: Results, title: str | None = None) -> Table:
+    """Policies as rows, trained ones first; the return with its interval, the other metrics as mean and half-width.
+
+    Intervals stand below their means, so that the table fits a terminal of 80 columns.
+    """
+    columns = _columns(policies)
+    table = Table(
+        title=title,
+        caption=_caption(policies),
+        caption_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        show_edge=False,
+        collapse_padding=True,
+    )
+    table.add_column("policy", no_wrap=True)
+    for metric in columns:
+        table.add_column(COLUMNS[metric], justify="right")
+    names = _ordered(policies)
+    for row, name in enumerate(names):
+        last_trained = name not in REFERENCES and row + 1 < len(names) and names[row + 1] in REFERENCES
+        style = None if name in REFERENCES else "bold"
+        cells = [Text.assemble(mean, "\n", (reach, "not bold dim")) for mean, reach in _cells(policies, name, columns)]
+        table.add_row(escape(name), *cells, style=style, end_section=last_trained)
+    return table
+
+
+def results_markdown(policies: Results) -> str:
+    """The same table as GitHub-flavoured Markdown, ending in a newline."""
+    columns = _columns(policies)
+    lines = [
+        "| policy | " + " | ".join(COLUMNS[metric].replace("\n", " ") for metric in columns) + " |",
+        "|---|" + "---:|" * len(columns),
+        *(
+            "| " + " | ".join([name.replace("|", "\\|"), *(" ".join(cell).strip() for cell in _cells(policies, name, columns))]) + " |"
+            for name in _ordered(policies)
+        ),
+    ]
+    return "\n".join(lines) + f"\n\n{_caption(policies)}\n"
+
+
+def samples_table(rows: Sequence[Recommendation], title: str | None = None) -> Table:
+    """What was recommended, turn by turn: one section a user, with the last titles of the history beside each slate."""
+    table = Table(title=title)
+    table.add_column("user", no_wrap=True, max_width=16, overflow="ellipsis")
+    table.add_column("turn", justify="right")
+    table.add_column("shown before", ratio=1, style="dim")
+    table.add_column("recommended", ratio=1)
+    table.add_column("reward", justify="right")
+    for i, row in enumerate(rows):
+        first = i == 0 or rows[i - 1].user != row.user or rows[i - 1].turn >= row.turn
+        last = i + 1 < len(rows) and (rows[i + 1].user != row.user or rows[i + 1].turn <= row.turn)
+        hidden = len(row.history) - HISTORY_SHOWN
+        history = ([f"… {hidden} more"] if hidden > 0 else []) + row.history[-HISTORY_SHOWN:]
+        cells = [row.user if first else "", str(row.turn), "\n".join(history) or "—", "\n".join(row.recommended), f"{row.reward:.3g}"]
+        table.add_row(*map(escape, cells), end_section=last)
+    return table
+
+
+def _columns(policies: Results) -> list[str]:
+    return [metric for metric in COLUMNS if any(metric in metrics for metrics in policies.values())]
+
+
+def _ordered(policies: Results) -> list[str]:
+    trained = [name for name in policies if name not in REFERENCES]
+    return trained + [name for name in REFERENCES if name in policies]
+
+
+def _cells(policies: Results, name: str, columns: Sequence[str]) -> list[tuple[str, str]]:
+    return [_cell(metric, policies[name].get(metric), _decimals(policies, metric)) for metric in columns]
+
+
+def _cell(metric: str, value: Mapping[str, Any] | None, decimals: int) -> tuple[str, str]:
+    """The mean, and how sure it is."""
+    if value is None:
+        return "—", ""
+    mean, low, high = (f"{value[key]:.{decimals}f}" for key in ("mean", "low", "high"))
+    return mean, f"[{low}, {high}]" if metric == "return" else f"±{(value['high'] - value['low']) / 2:.{decimals}f}"
+
+
+def _decimals(policies: Results, metric: str) -> int:
+    """Decimals that give the column's largest mean three significant digits; all rows alike, so that they compare at a glance."""
+    means = [abs(metrics[metric]["mean"]) for metrics in policies.values() if metric in metrics]
+    largest = max((mean for mean in means if isfinite(mean)), default=0.0)
+    return min(max(2 - floor(log10(largest)), 0), 6) if largest > 0 else 2
+
+
+def _caption(policies: Results) -> str:
+    users = sorted({metrics["return"]["n"] for metrics in policies.values() if "return" in metrics})
+    return f"{', '.join(map(str, users))} users; 95 % intervals over users"

@@ -1,0 +1,8 @@
+"""Where training batches come from: collecting steps, scoring them, remembering them."""
+
+from recframe.experience.collector import Collector
+from recframe.experience.replay import ReplayMemory
+from recframe.experience.rewards import RewardOutcome, RewardSum
+from recframe.experience.sources import ReplaySource, RolloutSource, Source, source_for
+
+__all__ = ["Collector", "ReplayMemory", "ReplaySource", "RewardOutcome", "RewardSum", "RolloutSource", "Source", "source_for"]

@@ -1,0 +1,74 @@
+"""The run's reward: the weighted sum of its terms, each still visible."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import torch
+from tensordict import TensorDict
+from torch import Tensor
+
+from recframe.interfaces import Catalog, Observation, Response, Reward, Transition
+
+
+class RewardOutcome(NamedTuple):
+    """item_reward: `[N, K]`, the weighted sum for each item.  terms: `[N]` for each term, weighted and summed over the slate."""
+
+    item_reward: Tensor
+    terms: dict[str, Tensor]
+
+
+class RewardSum:
+    """r(s, a)_k = sum over terms j of w_j r_j(s, a)_k.
+
+    Parameters
+    ----------
+    terms: reward and weight by name.
+    itemwise: the names of the terms whose value for an item depends on its own signals only.
+    """
+
+    def __init__(self, terms: Mapping[str, tuple[Reward, float]], catalog: Catalog, itemwise: frozenset[str]) -> None:
+        self.terms = dict(terms)
+        self.catalog = catalog
+        self.itemwise_terms = itemwise
+
+    def __call__(self, transition: Transition) -> RewardOutcome:
+        """Score one step of N users."""
+        weighted = {name: weight * reward(transition, self.catalog) for name, (reward, weight) in self.terms.items()}
+        return RewardOutcome(torch.stack(list(weighted.values())).sum(dim=0), {name: value.sum(dim=1) for name, value in weighted.items()})
+
+    def itemwise(self, signals: Mapping[str, Tensor]) -> Tensor:
+        """What showing each item alone would earn, `[N, M]`, given its signals `[N, M]`; counts the itemwise terms only.
+
+        Exact in expectation for terms linear in their signals, as `click` and `rating` are.
+        """
+        any_signal = next(iter(signals.values()))
+        users, items = any_signal.shape
+        device = any_signal.device
+        numbers = torch.zeros(users, dtype=torch.int64, device=device)
+        nothing = torch.zeros(users, device=device)
+        ended = torch.zeros(users, dtype=torch.bool, device=device)
+        nobody = Observation(
+            user=numbers,
+            history_items=numbers[:, None],
+            history_feedback=torch.zeros(users, 1, len(signals), device=device),
+            batch_size=[users],
+        )
+        transition = Transition(
+            observation=nobody,
+            slate=torch.arange(items, device=device).expand(users, -1),
+            log_prob=nothing,
+            response=Response(signals=TensorDict(dict(signals), batch_size=[users]), leave=ended, batch_size=[users]),
+            reward=nothing,
+            item_reward=torch.zeros(users, 1, device=device).expand(-1, items),
+            next_observation=nobody,
+            terminated=ended,
+            truncated=ended,
+            batch_size=[users],
+        )
+        total = torch.zeros(users, items, device=device)
+        for name in sorted(self.itemwise_terms):
+            reward, weight = self.terms[name]
+            total = total + weight * reward(transition, self.catalog)
+        return total

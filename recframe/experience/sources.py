@@ -1,0 +1,98 @@
+"""From collected steps to training batches, one source for each kind of experience an agent may ask for."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+
+from recframe.experience.replay import ReplayMemory
+from recframe.interfaces import Experience, NoExperience, Replay, Rollout, Transition
+
+
+class Source(ABC):
+    """Takes in each step of a chunk, then gives the batches to learn from."""
+
+    @abstractmethod
+    def add(self, transition: Transition) -> None:
+        """Take in one step of N users."""
+
+    @abstractmethod
+    def batches(self) -> Iterator[Transition]:
+        """The batches to learn from after a chunk."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """What must survive between chunks."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take up what survived."""
+        if state:
+            raise ValueError(f"this source keeps nothing between chunks, yet the checkpoint holds {', '.join(state)}")
+
+
+class ReplaySource(Source):
+    """Batches sampled from a replay memory."""
+
+    def __init__(self, plan: Replay, seed: int, device: torch.device | str) -> None:
+        self.plan = plan
+        self.memory = ReplayMemory(plan.capacity, seed, device)
+
+    def add(self, transition: Transition) -> None:
+        """Remember the step."""
+        self.memory.add(transition)
+
+    def batches(self) -> Iterator[Transition]:
+        """`updates_per_chunk` batches, once `learning_starts` transitions are held."""
+        if self.memory.size >= min(self.plan.learning_starts, self.plan.capacity):
+            for _ in range(self.plan.updates_per_chunk):
+                yield self.memory.sample(self.plan.batch_size)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The memory."""
+        return self.memory.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """The memory."""
+        self.memory.load_state_dict(state)
+
+
+class RolloutSource(Source):
+    """The chunk itself, whole and in order, once."""
+
+    def __init__(self) -> None:
+        self._steps: list[Transition] = []
+
+    def add(self, transition: Transition) -> None:
+        """Keep the step until the chunk is complete."""
+        self._steps.append(transition)
+
+    def batches(self) -> Iterator[Transition]:
+        """One batch `[T, N]`."""
+        chunk = torch.stack(self._steps)  # type: ignore[call-overload]  # tensorclasses stack like tensors
+        self._steps = []
+        yield chunk
+
+
+class NoSource(Source):
+    """For agents that learn nothing."""
+
+    def add(self, transition: Transition) -> None:
+        """Forget the step."""
+
+    def batches(self) -> Iterator[Transition]:
+        """Give no batches."""
+        return iter(())
+
+
+def source_for(experience: Experience, seed: int, device: torch.device | str) -> Source:
+    """The source an agent asked for."""
+    match experience:
+        case Replay():
+            return ReplaySource(experience, seed, device)
+        case Rollout():
+            return RolloutSource()
+        case NoExperience():
+            return NoSource()

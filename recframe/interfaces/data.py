@@ -1,0 +1,150 @@
+"""Datasets, and what they load: a catalogue of items, users, and logged interactions."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
+from typing import ClassVar, NamedTuple
+
+import polars as pl
+import torch
+from torch import Tensor
+
+from recframe.errors import UserError
+
+
+class DataError(UserError, ValueError):
+    """Data that cannot be used; the message names the file and line (or column), what was wrong and what would be right."""
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """The M items that can be recommended. An item's number is its row here.
+
+    ids: the items' names in the data, M strings.
+    texts: what the encoder reads of each, M strings.
+    attributes: one row an item; a `title` column, and whatever else the data has.
+    popularity: `[M]` float32, how often each was interacted with (or its a-priori share); >= 0.
+    text_vectors: `[M, D]` float32, or None until the texts are encoded.
+    """
+
+    ids: list[str]
+    texts: list[str]
+    attributes: pl.DataFrame
+    popularity: Tensor
+    text_vectors: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        sizes = {"ids": len(self.ids), "texts": len(self.texts), "attributes": self.attributes.height, "popularity": len(self.popularity)}
+        if self.text_vectors is not None:
+            sizes["text_vectors"] = len(self.text_vectors)
+        if len(set(sizes.values())) > 1:
+            raise DataError(f"a catalogue's parts must agree on the number of items, not {sizes}")
+        if not self.ids:
+            raise DataError("the catalogue is empty: there is nothing to recommend")
+        if "title" not in self.attributes.columns:
+            raise DataError(f"a catalogue needs a 'title' attribute; it has {', '.join(self.attributes.columns) or 'none'}")
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def titles(self) -> list[str]:
+        """The items' titles, for people to read."""
+        return self.attributes["title"].to_list()
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Texts that observations refer to by row, and their vectors `[n, D]` once they are encoded."""
+
+    texts: list[str]
+    vectors: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Users:
+    """The P people known by the data. A user's number is their row here.
+
+    ids: P strings.   profiles: a text about each, or None.   attributes: one row a user, or None.
+    """
+
+    ids: list[str]
+    profiles: Texts | None = None
+    attributes: pl.DataFrame | None = None
+
+    def __post_init__(self) -> None:
+        if self.profiles is not None and len(self.profiles.texts) != len(self.ids):
+            raise DataError(f"{len(self.ids)} users need as many profiles, not {len(self.profiles.texts)}")
+        if self.attributes is not None and self.attributes.height != len(self.ids):
+            raise DataError(f"{len(self.ids)} users need as many rows of attributes, not {self.attributes.height}")
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True)
+class Interactions:
+    """Logged interactions, one row each, in `frame`.
+
+    Columns: `user` and `item` (int64 numbers, rows of `Users` and `Catalog`), `timestamp` (int64, unix seconds), one float column for
+    each name in `feedback` (such as rating), and optionally `text`, what the user wrote.
+    """
+
+    REQUIRED: ClassVar[tuple[str, ...]] = ("user", "item", "timestamp")
+
+    frame: pl.DataFrame
+    feedback: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        missing = [name for name in (*self.REQUIRED, *self.feedback) if name not in self.frame.columns]
+        if missing:
+            raise DataError(f"interactions lack the column {missing[0]!r}; they have {', '.join(self.frame.columns)}")
+
+    def __len__(self) -> int:
+        return self.frame.height
+
+
+class Data(NamedTuple):
+    """What a dataset loads. `contexts` are the texts that visits may come with (`Observation.context`)."""
+
+    catalog: Catalog
+    users: Users | None = None
+    interactions: Interactions | None = None
+    contexts: Texts | None = None
+
+    def to(self, device: torch.device | str) -> Data:
+        """The same data with every tensor on `device`."""
+
+        def move(texts: Texts | None) -> Texts | None:
+            if texts is None or texts.vectors is None:
+                return texts
+            return replace(texts, vectors=texts.vectors.to(device))
+
+        vectors = self.catalog.text_vectors
+        return self._replace(
+            catalog=replace(
+                self.catalog,
+                popularity=self.catalog.popularity.to(device),
+                text_vectors=None if vectors is None else vectors.to(device),
+            ),
+            users=None if self.users is None else replace(self.users, profiles=move(self.users.profiles)),
+            contexts=move(self.contexts),
+        )
+
+
+class Dataset(ABC):
+    """Where items, users and logs come from.
+
+    Built as `factory(config)`. Two loads of the same config give the same data, whatever the run's seed: a generated
+    dataset takes its own `seed` option, so that runs with several seeds compare on one world.
+    """
+
+    @abstractmethod
+    def load(self) -> Data:
+        """Load everything.
+
+        Raises
+        ------
+        DataError: naming file and line where the data cannot be used.
+        """

@@ -1,0 +1,37 @@
+"""Encoders: text to vectors. The embedding store above them removes repeats, sorts by length and caches."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+
+Role = Literal["item", "user", "context"]
+"""What a text is: an item's, a user's profile, or the context of a visit. Models with prompts per role use it."""
+
+
+class Encoder(ABC):
+    """Turns texts into vectors of one length.
+
+    Built as `factory(config, device)`. Building must be instant: a model is loaded at the first `encode`, so that a run
+    whose texts are all in the cache never loads it.
+    """
+
+    def fit(self, texts: Sequence[str]) -> None:
+        """Learn from all the texts of a run; called once, before anything else. Encoders with nothing to learn leave it out."""
+
+    @property
+    @abstractmethod
+    def dim(self) -> int:
+        """D, the length of the vectors."""
+
+    @property
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """Changes whenever the vectors would: model weights, options that matter, what `fit` learned from. Any string."""
+
+    @abstractmethod
+    def encode(self, texts: Sequence[str], role: Role) -> np.ndarray:
+        """Vectors of `texts`, float32 `[n, D]`, in order. A text's vector must not depend on the texts beside it."""

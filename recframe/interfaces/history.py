@@ -1,0 +1,45 @@
+"""The history of shown items and feedback that every item environment keeps: a shared helper for environment authors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from recframe.interfaces.types import PAD, Response
+
+
+class History:
+    """The last H items shown to each of N users and what they did with them, oldest first.
+
+    Attributes
+    ----------
+    items: `[N, H]` int64, `PAD` in front.   feedback: `[N, H, F]` float32.
+    """
+
+    def __init__(self, num_users: int, length: int, signals: Sequence[str], device: torch.device | str) -> None:
+        self.signals = tuple(signals)
+        self.items = torch.full((num_users, length), PAD, dtype=torch.int64, device=device)
+        self.feedback = torch.zeros(num_users, length, len(self.signals), device=device)
+
+    def append(self, slate: Tensor, response: Response) -> None:
+        """Append the slate `[N, K]` and its signals; new tensors are made, so observations that hold the old ones stay as they were."""
+        length = self.items.shape[1]
+        feedback = torch.stack([response.signals[name] for name in self.signals], dim=-1)
+        self.items = torch.cat([self.items, slate], dim=1)[:, -length:]
+        self.feedback = torch.cat([self.feedback, feedback], dim=1)[:, -length:]
+
+    def clear(self, finished: Tensor) -> None:
+        """Empty the history of the users where `finished` `[N]` is True; again in new tensors."""
+        self.items = self.items.masked_fill(finished[:, None], PAD)
+        self.feedback = self.feedback.masked_fill(finished[:, None, None], 0.0)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """The tensors, for `Environment.state_dict`."""
+        return {"items": self.items, "feedback": self.feedback}
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Take up a saved history."""
+        self.items = state["items"].to(self.items.device)
+        self.feedback = state["feedback"].to(self.feedback.device)

@@ -1,0 +1,26 @@
+"""Rewards: what the operator wants, one term each."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from torch import Tensor
+
+from recframe.interfaces.data import Catalog
+from recframe.interfaces.types import Transition
+
+
+class Reward(ABC):
+    """One term of the reward. Built as `factory(config)`.
+
+    A term declares the response signals it reads in `Component.requires` ("signal:click"). A term whose value for an item depends on
+    nothing but that item's own signals also declares `provides={"itemwise"}`; only such terms can be used to rank single items by
+    the truth (the oracle and greedy reference policies).
+    """
+
+    @abstractmethod
+    def __call__(self, transition: Transition, catalog: Catalog) -> Tensor:
+        """The term for each item of each slate, float32 `[N, K]`, before its weight.
+
+        `transition.reward` and `transition.item_reward` are zeros here: they are what is being computed.
+        """

@@ -1,0 +1,84 @@
+"""State trackers: from what an agent may know of a user to a state vector, and from texts to item vectors."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from recframe.interfaces.data import Data
+from recframe.interfaces.environment import EnvironmentSpec
+from recframe.interfaces.types import Observation
+
+
+class FrozenTable:
+    """A tensor that a module reads but neither trains nor saves, shared by its copies.
+
+    Target networks are deep copies; a catalogue's text vectors must not be copied, nor written to every checkpoint.
+    """
+
+    def __init__(self, values: Tensor) -> None:
+        self.values = values
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> FrozenTable:
+        return self
+
+
+def standardized(vectors: Tensor) -> Tensor:
+    """`vectors` `[n, D]` with zero mean and an average variance of one over the rows.
+
+    The dimensions keep their relative scale. Sentence embeddings share a large common component and have tiny entries; a linear
+    map learns an order of magnitude faster without the one and on the other's natural scale.
+    """
+    centred = vectors - vectors.mean(dim=0)
+    return centred / centred.pow(2).mean().sqrt().clamp(min=1e-8)
+
+
+class ItemProjection(nn.Module):
+    """Item vectors `[M, d]`: a linear map of the (standardized) text vectors, plus a learned embedding per item if asked.
+
+    An item's score is a product of a state and such a vector, so the projection is computed once per update for all items, not
+    once per use.
+    """
+
+    def __init__(self, text_vectors: Tensor, dim: int, id_embeddings: bool = False) -> None:
+        super().__init__()
+        self.texts = FrozenTable(standardized(text_vectors))
+        self.linear = nn.Linear(text_vectors.shape[1], dim, device=text_vectors.device)
+        self.embedding = nn.Parameter(torch.zeros(len(text_vectors), dim, device=text_vectors.device)) if id_embeddings else None
+
+    def forward(self) -> Tensor:
+        """The vectors of all items, `[M, d]`."""
+        vectors: Tensor = self.linear(self.texts.values)
+        return vectors if self.embedding is None else vectors + self.embedding
+
+
+class StateTracker(nn.Module, ABC):
+    """Fuses history, feedback, profile and context into a state.
+
+    Built as `factory(config, spec, data)`; `data` carries the text vectors. Subclasses set `state_dim` (S) and call this constructor,
+    which makes the item projection that agents score with.
+
+    A tracker must ignore padding exactly: prepending `PAD` to a history changes nothing.
+    """
+
+    state_dim: int
+
+    def __init__(self, spec: EnvironmentSpec, data: Data, item_dim: int, id_embeddings: bool = False) -> None:
+        super().__init__()
+        if data.catalog.text_vectors is None:
+            raise ValueError("a state tracker needs a catalogue with text vectors")
+        self.spec = spec
+        self.item_dim = item_dim
+        self.item_projection = ItemProjection(data.catalog.text_vectors, item_dim, id_embeddings)
+
+    def project_items(self) -> Tensor:
+        """Item vectors `[M, d]` under the present weights."""
+        vectors: Tensor = self.item_projection()
+        return vectors
+
+    @abstractmethod
+    def forward(self, observation: Observation, items: Tensor) -> Tensor:
+        """The state `[N, S]` of each user, given all item vectors `[M, d]`."""

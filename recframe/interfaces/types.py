@@ -1,0 +1,65 @@
+"""The batched tensors that pass between environment, agent, reward and replay memory."""
+
+from __future__ import annotations
+
+from tensordict import TensorDict, tensorclass
+from torch import Tensor
+
+PAD = -1
+"""The item number that stands for "no item" in histories and candidate lists."""
+
+
+@tensorclass
+class Observation:
+    """What an agent may know of N users at one moment; nothing of their hidden state. Batch size `[N]`.
+
+    user: `[N]` int64, row in `Data.users` (and so of its profile text vectors).
+    history_items: `[N, H]` int64, the last H items shown, oldest first, `PAD` in front where there were fewer.
+    history_feedback: `[N, H, F]` float32, what the user did with each, in the order of `EnvironmentSpec.signals`; 0 at `PAD`.
+    candidates: `[N, C]` int64, the items that may be shown now (`PAD` fills up), or None: the whole catalogue.
+    context: `[N]` int64, row in `Data.contexts` of the text that came with this visit, or None.
+    features: `[N, X]` float32, raw numbers, or None.
+
+    Text is held as row numbers, not vectors: a replay memory of a million transitions then costs what its
+    integers cost, and a state tracker looks the vectors up.
+    """
+
+    user: Tensor
+    history_items: Tensor
+    history_feedback: Tensor
+    candidates: Tensor | None = None
+    context: Tensor | None = None
+    features: Tensor | None = None
+
+
+@tensorclass
+class Response:
+    """What N users did with their slates. Batch size `[N]`.
+
+    signals: one float32 tensor `[N, K]` per name, such as click (0 or 1), rating (the data's scale), dwell (seconds).
+    leave: `[N]` bool, the user ended the session.
+    """
+
+    signals: TensorDict
+    leave: Tensor
+
+
+@tensorclass
+class Transition:
+    """One step of N users, as agents learn from it and rewards judge it. Batch size `[N]`, or `[T, N]` for a rollout.
+
+    slate: `[N, K]` int64.            log_prob: `[N]` float32, of the slate under the policy that chose it (0 if it has none).
+    reward: `[N]` float32, the weighted sum of the reward terms.      item_reward: `[N, K]`, the same before summing over the slate.
+    terminated: `[N]` bool, the session ended of itself.       truncated: `[N]` bool, it was cut: a value target still bootstraps.
+    next_observation: what the action led to, before a finished user was replaced.
+    """
+
+    observation: Observation
+    slate: Tensor
+    log_prob: Tensor
+    response: Response
+    reward: Tensor
+    item_reward: Tensor
+    next_observation: Observation
+    terminated: Tensor
+    truncated: Tensor

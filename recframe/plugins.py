@@ -1,0 +1,204 @@
+"""Finding plugins: each entry point is loaded on its own, so that one broken plugin stops only the runs that ask for it."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import os
+import traceback
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+import pluggy
+
+from recframe import hookspecs
+from recframe.components import Component, Kind
+from recframe.errors import UserError
+
+OWN_DISTRIBUTION = "recframe"
+ENVIRONMENT_VARIABLE = "RECFRAME_PLUGINS"
+
+
+class UnknownComponent(UserError, LookupError):
+    """A config names a component that no loaded plugin registered; the message lists what is there."""
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A component and who brought it."""
+
+    component: Component
+    plugin: str
+    distribution: str
+    version: str
+
+
+@dataclass(frozen=True)
+class PluginFailure:
+    """A plugin that could not be loaded, why, and what would mend it."""
+
+    plugin: str
+    distribution: str
+    cause: str
+    fix: str
+
+    def __str__(self) -> str:
+        return f"plugin {self.plugin!r} of {self.distribution} was left out: {self.cause}. {self.fix}"
+
+
+@dataclass
+class Registry:
+    """Every component that the loaded plugins brought, the failures beside it, and the plugins' hooks."""
+
+    manager: pluggy.PluginManager
+    failures: list[PluginFailure] = field(default_factory=list)
+    _claims: dict[tuple[Kind, str], list[Registered]] = field(default_factory=dict)
+
+    def add(self, registered: Registered) -> None:
+        """Take in a component. A second claim on its (kind, name) makes both unusable until one is left out."""
+        component = registered.component
+        claims = self._claims.setdefault((component.kind, component.name), [])
+        claims.append(registered)
+        if len(claims) > 1:
+            self.failures.append(
+                PluginFailure(registered.plugin, registered.distribution, _conflict(claims), f"{_narrowing(claims)} chooses between them")
+            )
+
+    def components(self, kind: Kind | None = None) -> list[Registered]:
+        """The usable components, of one kind or of all, ordered by kind and name."""
+        claims = sorted(self._claims.items(), key=lambda item: (list(Kind).index(item[0][0]), item[0][1]))
+        return [found[0] for (of_kind, _), found in claims if len(found) == 1 and kind in (None, of_kind)]
+
+    def names(self, kind: Kind) -> list[str]:
+        """The names of one kind's usable components."""
+        return [registered.component.name for registered in self.components(kind)]
+
+    def get(self, kind: Kind | str, name: str) -> Component:
+        """The component of that kind and name.
+
+        Raises
+        ------
+        UnknownComponent: if there is none, or if two plugins claim the name.
+        """
+        kind = Kind(kind)
+        claims = self._claims.get((kind, name), [])
+        if len(claims) > 1:
+            raise UnknownComponent(f"{_conflict(claims)}; {_narrowing(claims)} chooses between them")
+        if claims:
+            return claims[0].component
+        raise UnknownComponent(f"no {kind} is called {name!r}{suggestion(name, self.names(kind))}{self._left_out()}")
+
+    def _left_out(self) -> str:
+        return "".join(f". Note: {failure}" for failure in self.failures)
+
+
+def suggestion(wrong: str, known: Sequence[str]) -> str:
+    """`". Did you mean 'x'? Installed: x, y"`, as far as there is something to say."""
+    close = difflib.get_close_matches(str(wrong), known, n=1)
+    meant = f". Did you mean {close[0]!r}?" if close else "."
+    return f"{meant} There are: {', '.join(known) or 'none'}"
+
+
+@cache
+def registry() -> Registry:
+    """The process's registry: the installed plugins, narrowed by `RECFRAME_PLUGINS`."""
+    return discover(entry_points(group=hookspecs.ENTRY_POINT_GROUP), os.environ.get(ENVIRONMENT_VARIABLE))
+
+
+def discover(points: Iterable[EntryPoint], only: str | None = None) -> Registry:
+    """Load `points` one by one.
+
+    Parameters
+    ----------
+    points: entry points of the group `recframe`.
+    only: a comma-separated list of entry-point or distribution names; the built-in plugins and those are loaded. An empty string
+        loads the built-ins alone, None loads all.
+    """
+    manager = pluggy.PluginManager("recframe")
+    manager.add_hookspecs(hookspecs)
+    found = Registry(manager)
+    wanted = None if only is None else {name.strip() for name in only.split(",") if name.strip()}
+    missing = set(wanted or ())
+    for point in sorted(points, key=lambda p: (_distribution(p)[0] != OWN_DISTRIBUTION, _distribution(p)[0], p.name)):
+        names = {point.name, _distribution(point)[0]}
+        missing -= names
+        if wanted is None or OWN_DISTRIBUTION in names or wanted & names:
+            _load(point, found)
+    for name in sorted(missing):
+        fix = f"Install it, or mend {ENVIRONMENT_VARIABLE}"
+        found.failures.append(PluginFailure(name, "nothing installed", f"{ENVIRONMENT_VARIABLE} asks for it and it is not there", fix))
+    return found
+
+
+def _load(point: EntryPoint, into: Registry) -> None:
+    """Load one plugin into the registry, whole or not at all."""
+    distribution, version = _distribution(point)
+    components: list[Component] = []
+
+    def register(component: Component) -> None:
+        if not isinstance(component, Component):
+            raise TypeError(f"register() takes a recframe.components.Component, not {type(component).__name__}")
+        components.append(component)
+
+    def fail(cause: str, fix: str) -> None:
+        into.failures.append(PluginFailure(point.name, distribution, cause, fix))
+
+    try:
+        plugin = point.load()
+        problem = _hook_problem(plugin)
+        if problem:
+            fail(problem, f"Mend {point.value}")
+            return
+        trial = pluggy.PluginManager("recframe")
+        trial.add_hookspecs(hookspecs)
+        trial.register(plugin, name=point.name)
+        trial.check_pending()
+        trial.hook.recframe_register_components(register=register)
+    except ModuleNotFoundError as error:
+        own = error.name is not None and point.module.startswith(error.name)
+        if own:
+            fail(f"its entry point names {point.value!r}, and there is no module {error.name!r}", f"Reinstall or mend {distribution}")
+        else:
+            fail(f"it needs the module {error.name!r}, which is not installed", f"pip install what {distribution} needs, or uninstall it")
+    except pluggy.PluginValidationError as error:
+        fail(" ".join(str(error).split()), f"Mend the hook in {point.value}; recframe.hookspecs has the signatures")
+    except (Exception, SystemExit) as error:  # whatever a stranger's module does at import, the others stay usable
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        fail(f"{type(error).__name__}: {error} ({last.filename}:{last.lineno})", f"Report it to the authors of {distribution}")
+    else:
+        into.manager.register(plugin, name=f"{distribution}:{point.name}")
+        for component in components:
+            into.add(Registered(component, point.name, distribution, version))
+
+
+def _hook_problem(plugin: Any) -> str:
+    """What is wrong with the hooks a module declares, where pluggy would stay silent or speak in riddles; or ''."""
+    known = [name for name in vars(hookspecs) if name.startswith("recframe_")]
+    hooks = {name: value for name, value in vars(plugin).items() if name.startswith("recframe_") and inspect.isroutine(value)}
+    marked = {name: value for name, value in vars(plugin).items() if hasattr(value, "recframe_impl")}
+    for name in marked:
+        if name not in known:
+            return f"{name!r} is not a hook{suggestion(name, known)}"
+    for name in hooks:
+        if name in known and name not in marked:
+            return f"{name!r} lacks the decorator @hookimpl, so it would never be called"
+    return "" if marked else f"it implements no hook; the hooks are {', '.join(known)}"
+
+
+def _distribution(point: EntryPoint) -> tuple[str, str]:
+    return (point.dist.name, point.dist.version) if point.dist is not None else ("an unknown distribution", "?")
+
+
+def _conflict(claims: list[Registered]) -> str:
+    kind, name = claims[0].component.kind, claims[0].component.name
+    owners = " and ".join(f"{claim.distribution} {claim.version} (plugin {claim.plugin!r})" for claim in claims)
+    return f"{kind} {name!r} is claimed by {owners}"
+
+
+def _narrowing(claims: list[Registered]) -> str:
+    strangers = [claim.plugin for claim in claims if claim.distribution != OWN_DISTRIBUTION]
+    keep = "" if len(strangers) < len(claims) else strangers[0]
+    return f"Uninstalling one, or {ENVIRONMENT_VARIABLE}={keep}"

@@ -1,0 +1,263 @@
+"""The whole job as functions: `run` a config, `resume` a stopped run, `evaluate` a trained one. No command line needed.
+
+Importing this module imports torch; the command line does so only once a config has been found valid.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+
+from recframe.assembly import Parts, assemble, derived_seed
+from recframe.config import validate
+from recframe.evaluation.evaluate import Recommendation, sample_recommendations
+from recframe.evaluation.evaluate import evaluate as evaluate_policies
+from recframe.evaluation.metrics import Metrics
+from recframe.evaluation.policies import AgentPolicy
+from recframe.evaluation.references import Tuning, reference_policies
+from recframe.evaluation.table import results_markdown, results_table, samples_table
+from recframe.experience import Collector
+from recframe.interfaces import Agent, Environment
+from recframe.plugins import Registry, registry
+from recframe.tracking import RunFolder, atomic_write, read_result, write_result
+from recframe.tracking.trackers import Trackers
+from recframe.training import BEST, LAST, Interruption, checkpoint_env_steps, fit, load_weights
+
+log = logging.getLogger(__name__)
+
+TRAINED = "trained"
+
+
+@dataclass(frozen=True)
+class RunContext:
+    """Where a run lives and where it comes from. `sweep` is the name of the sweep it is a job of, or None."""
+
+    folder: Path
+    overrides: tuple[str, ...]
+    sweep: str | None
+    resumed: bool
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a finished run found; `objective` is the monitored metric of the trained policy, `policies` as in result.json."""
+
+    folder: Path
+    objective: float
+    env_steps: int
+    seconds: float
+    policies: dict[str, Metrics]
+
+
+def run(cfg: DictConfig, folder: str | Path, overrides: Sequence[str] = (), sweep: str | None = None) -> RunResult:
+    """Train and evaluate what `cfg` describes, into a new folder.
+
+    Parameters
+    ----------
+    cfg: a composed config, such as `recframe.config.compose_config([...])` gives.
+    folder: the run's folder; must not hold a run yet.
+    overrides: what was chosen, for the record.    sweep: the sweep's name, for grouping.
+
+    Raises
+    ------
+    recframe.errors.UserError: ConfigError, DataError, RunFolderError, TrainingDiverged, Interrupted ...; the message is for the person.
+    """
+    found = registry()
+    cfg = validate(cfg, found)
+    with RunFolder.create(folder) as claimed:
+        claimed.write_config(cfg, overrides)
+        return _run(cfg, claimed, RunContext(claimed.path, tuple(overrides), sweep, resumed=False), found)
+
+
+def resume(folder: str | Path) -> RunResult:
+    """Go on with a stopped run, from its last checkpoint, to the numbers it would have reached without the stop (on CPU, exactly)."""
+    found = registry()
+    with RunFolder.open(folder) as claimed:
+        if claimed.is_finished:
+            result = read_result(claimed.path)
+            log.info("%s is finished already: this is its result", claimed.path)
+            Console().print(results_table(result["policies"]))
+            return RunResult(claimed.path, result["objective"], result["env_steps"], result["seconds"], result["policies"])
+        cfg = validate(claimed.read_config(), found)
+        parent = claimed.path.resolve().parent
+        # Hydra leaves this file in the folder of a sweep
+        sweep = parent.name if (parent / "multirun.yaml").exists() else None
+        return _run(cfg, claimed, RunContext(claimed.path, tuple(claimed.read_overrides()), sweep, resumed=True), found)
+
+
+def evaluate(folder: str | Path, seed: int | None = None, num_users: int | None = None) -> dict[str, Metrics]:
+    """Evaluate a run's trained weights again, perhaps on other people; prints the table and leaves the run's folder as it is."""
+    found = registry()
+    with RunFolder.open(folder) as claimed:
+        cfg = validate(claimed.read_config(), found)
+        cfg.evaluation.seed = cfg.evaluation.seed if seed is None else seed
+        cfg.evaluation.num_users = cfg.evaluation.num_users if num_users is None else num_users
+        cfg = validate(cfg, found)
+        parts = assemble(cfg, found)
+        training_users = parts.environment(cfg.environment.num_users, "train")
+        agent = parts.agent(training_users)
+        load_weights(agent, claimed.checkpoints / BEST)
+        policies, _ = final_evaluation(parts, agent)
+        Console().print(results_table(policies))
+        return policies
+
+
+def _run(cfg: DictConfig, folder: RunFolder, context: RunContext, found: Registry) -> RunResult:
+    started = time.perf_counter()
+    interruption = Interruption()
+    with _log_file(folder.log_path), interruption.listening():
+        found.manager.hook.recframe_run_started(cfg=cfg, run=context)
+        checkpoint = folder.checkpoints / LAST
+        resume_from = checkpoint if context.resumed and checkpoint.is_file() else None
+        steps_before = (checkpoint_env_steps(resume_from) if resume_from else 0) if context.resumed else None
+        plain: Any = OmegaConf.to_container(cfg, resolve=True)
+        trackers = Trackers(
+            plain["logger"], folder.path, name=_name(cfg, context), group=context.sweep, config=plain, resume_env_steps=steps_before
+        )
+        with trackers:
+            parts = assemble(cfg, found)
+            environment = parts.environment(cfg.environment.num_users, "train")
+            agent = parts.agent(environment)
+            report = environment.report()
+            for name, value in report.items():
+                log.info("%s: %.4g", name, value)
+            fit(
+                agent,
+                Collector(environment, parts.rewards, derived_seed(cfg.seed, "environment")),
+                OmegaConf.to_object(cfg.trainer),
+                folder=folder.checkpoints,
+                evaluate=_periodic_evaluation(parts, agent),
+                seed=derived_seed(cfg.seed, "replay"),
+                loggers=trackers.loggers,
+                callbacks=[callback for some in found.manager.hook.recframe_callbacks(cfg=cfg) for callback in some],
+                interruption=interruption,
+                resume_from=resume_from,
+            )
+            policies, samples = final_evaluation(parts, agent)
+            seconds = time.perf_counter() - started
+            objective = policies[TRAINED][cfg.trainer.monitor]["mean"]
+            trackers.finish(policies, [sample._asdict() for sample in samples], {"objective": objective, **report})
+            atomic_write(folder.path / "report.md", _report(policies, samples, report))
+            write_result(
+                folder.path,
+                objective=objective,
+                seed=cfg.seed,
+                env_steps=agent.env_steps,
+                seconds=seconds,
+                policies=policies,
+                name=_name(cfg, context),
+                environment=report,
+            )
+        result = RunResult(folder.path, objective, agent.env_steps, seconds, policies)
+        _show(result, samples)
+        found.manager.hook.recframe_run_finished(result=result)
+        return result
+
+
+def _periodic_evaluation(parts: Parts, agent: Agent) -> Any:
+    """What training calls between epochs.
+
+    It meets people of the training split: picking the best checkpoint then uses nobody of the final table.
+    """
+    settings = parts.cfg.evaluation
+    environment = parts.environment(settings.periodic_users, "train")
+    seed = derived_seed(settings.seed, "periodic evaluation")
+
+    def measure() -> dict[str, float]:
+        return point_estimates(AgentPolicy(agent), environment, parts, seed)
+
+    return measure
+
+
+def point_estimates(policy: AgentPolicy, environment: Environment, parts: Parts, seed: int) -> dict[str, float]:
+    """The metrics of a policy without intervals."""
+    max_steps = parts.cfg.evaluation.max_steps
+    measured = evaluate_policies(
+        {TRAINED: policy}, environment, parts.rewards, parts.data.catalog, seed=seed, max_steps=max_steps, resamples=100
+    )
+    return {name: value["mean"] for name, value in measured[TRAINED].items()}
+
+
+def final_evaluation(parts: Parts, agent: Agent) -> tuple[dict[str, Metrics], list[Recommendation]]:
+    """The trained policy and the references on people never met in training, and some recommendations as text."""
+    settings = parts.cfg.evaluation
+    environment = parts.environment(settings.num_users, "evaluation")
+    policies: dict[str, Any] = {TRAINED: AgentPolicy(agent)}
+    if settings.references:
+        log.info("fitting the reference policies")
+        tuning = Tuning(log_sessions=2 * settings.tuning_sessions, sessions=settings.tuning_sessions)
+        tuning_users = parts.environment(settings.tuning_sessions, "train")
+        seed = derived_seed(settings.seed, "references")
+        policies |= reference_policies(tuning_users, parts.rewards, parts.data, max_steps=settings.max_steps, seed=seed, tuning=tuning)
+    log.info("evaluating %s on %d users", ", ".join(policies), settings.num_users)
+    metrics = evaluate_policies(
+        policies,
+        environment,
+        parts.rewards,
+        parts.data.catalog,
+        seed=settings.seed,
+        max_steps=settings.max_steps,
+        resamples=settings.bootstrap_samples,
+    )
+    samples: list[Recommendation] = []
+    if settings.sample_users:
+        samples = sample_recommendations(
+            policies[TRAINED],
+            environment,
+            parts.rewards,
+            parts.data,
+            seed=settings.seed,
+            num_users=settings.sample_users,
+            num_turns=settings.sample_steps,
+        )
+    return metrics, samples
+
+
+def _name(cfg: DictConfig, context: RunContext) -> str:
+    """What reports and W&B call the run: its own name, or its overrides, and its seed."""
+    chosen = [override for override in context.overrides if not override.startswith(("seed=", "name="))]
+    return f"{cfg.name or ' '.join(chosen) or 'default'} seed={cfg.seed}"
+
+
+def _report(policies: dict[str, Metrics], samples: list[Recommendation], environment: dict[str, float]) -> str:
+    lines = ["# Results", "", results_markdown(policies)]
+    if environment:
+        lines += ["## The environment", "", *(f"- {name}: {value:.4g}" for name, value in environment.items()), ""]
+    if samples:
+        lines += ["## What the trained policy recommends", ""]
+    for sample in samples:
+        before, shown = "; ".join(sample.history[-3:]) or "nothing yet", "; ".join(sample.recommended)
+        lines.append(f"- user {sample.user}, turn {sample.turn}, after {before}: **{shown}** (reward {sample.reward:.3g})")
+    return "\n".join(lines) + "\n"
+
+
+def _show(result: RunResult, samples: list[Recommendation]) -> None:
+    console = Console(width=None if sys.stdout.isatty() else 110)
+    if samples:
+        console.print(samples_table(samples, title="What the trained policy recommends"))
+    console.print(results_table(result.policies, title="Results"))
+    line = f"{result.env_steps:,} env steps, {result.seconds:.0f} s; everything is in {result.folder}"
+    console.print(line, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def _log_file(path: Path) -> Iterator[None]:
+    """Everything logged in the block also goes to the run's log."""
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    root = logging.getLogger()
+    root.addHandler(handler)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+        handler.close()

@@ -1,0 +1,16 @@
+"""Many runs at once: collecting their results and reporting them over seeds. Imports no torch."""
+
+from recframe.sweeps.report import collect, summarize, sweep_markdown, sweep_table
+from recframe.sweeps.runs import Sweep, SweepError, SweepRun, UnfinishedRun, find_runs
+
+__all__ = [
+    "Sweep",
+    "SweepError",
+    "SweepRun",
+    "UnfinishedRun",
+    "collect",
+    "find_runs",
+    "summarize",
+    "sweep_markdown",
+    "sweep_table",
+]

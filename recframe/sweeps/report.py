@@ -1,0 +1,212 @@
+"""Many runs as one table: a row a setting and policy, averaged over seeds with 95 % intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from recframe.sweeps.intervals import t_interval
+from recframe.sweeps.runs import Sweep, find_runs
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+# what is always shown, in this order; other metrics follow
+METRICS = ("return", "length", "click_rate", "coverage", "diversity", "novelty", "gini")
+METRICS_ABREAST = 3  # fits a terminal of 80 columns
+
+RUN_COLUMNS = {
+    "run": pl.String,
+    "seed": pl.Int64,
+    "objective": pl.Float64,
+    "env_steps": pl.Int64,
+    "seconds": pl.Float64,
+    "policy": pl.String,
+}
+OVER_SEEDS = "seeds"
+OVER_USERS = "users"
+
+
+def collect(folder: str | Path) -> pl.DataFrame:
+    """All finished runs below a sweep's folder, one row for each run and policy.
+
+    Columns: run (its folder's name), seed, objective, env_steps, seconds, policy; one column (strings) for each setting that differs
+    between the runs; and for each metric `<metric>`, `<metric>/low`, `<metric>/high`, `<metric>/n`. Runs that have not finished are
+    left out; `find_runs` names them.
+
+    Raises
+    ------
+    SweepError: if there is no run below the folder.
+    """
+    return _frame(find_runs(folder))
+
+
+def summarize(runs: pl.DataFrame) -> pl.DataFrame:
+    """Means over seeds, from what `collect` gives: one row for each setting, policy and metric, in order of appearance.
+
+    Columns: the settings, policy, metric, mean, low, high, seeds (how many went in), interval. With two seeds or more the
+    interval is Student's t over the runs' means ("seeds"); with one it is that run's own, a bootstrap over users ("users"): it knows
+    nothing of how much another seed would change. Of runs that repeat a seed with the same settings only the last counts, since they are
+    not independent.
+    """
+    metrics = _metrics(runs)
+    settings = _settings(runs)
+    rows = []
+    for key, group in _last_of_each_seed(runs, settings).group_by([*settings, "policy"], maintain_order=True):
+        for metric in metrics:
+            measured = group.filter(pl.col(metric).is_not_null())
+            if measured.is_empty():
+                continue
+            if measured.height == 1:
+                mean, low, high = measured.select(metric, f"{metric}/low", f"{metric}/high").row(0)
+                over = OVER_USERS
+            else:
+                mean, low, high = t_interval(measured[metric].to_list())
+                over = OVER_SEEDS
+            rows.append((*key, metric, mean, low, high, measured.height, over))
+    names = [*settings, "policy", "metric"]
+    schema = dict.fromkeys(names, pl.String) | {"mean": pl.Float64, "low": pl.Float64, "high": pl.Float64}
+    return pl.DataFrame(rows, schema | {OVER_SEEDS: pl.Int64, "interval": pl.String}, orient="row")
+
+
+def sweep_table(folder: str | Path) -> Table:
+    """The report on a folder of runs for the terminal.
+
+    Raises
+    ------
+    SweepError: if there is no run below the folder.
+    """
+    from rich.table import Table
+    from rich.text import Text
+
+    sweep, header, rows, notes = _report(folder)
+    # a grid, since a caption would be wrapped to the table's width, however narrow
+    page = Table.grid()
+    page.add_row(Text(f"{sweep.folder}\n", style="bold"))
+    labels = header.index(OVER_SEEDS) + 1
+    for first in range(labels, len(header), METRICS_ABREAST):
+        shown = [*range(labels), *range(first, min(first + METRICS_ABREAST, len(header)))]
+        page.add_row(_block([header[index] for index in shown], [[row[index] for index in shown] for row in rows], labels))
+        page.add_row("")
+    page.add_row(Text("\n".join(notes)))
+    return page
+
+
+def _block(header: Sequence[str], rows: Sequence[Sequence[str]], labels: int) -> Table:
+    """A table of the first `labels` columns and some metrics."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, header_style="bold", show_edge=False, padding=(0, 1, 0, 0))
+    for index, name in enumerate(header):
+        table.add_column(Text(name), justify="left" if index < labels else "right", overflow="fold")
+    for row in rows:
+        # in a narrow terminal a cell breaks between mean and interval, not within
+        cells = [cell if index < labels else cell.replace(", ", ",") for index, cell in enumerate(row)]
+        table.add_row(*map(Text, cells), style="bold" if "trained" in row else None)
+    return table
+
+
+def sweep_markdown(folder: str | Path) -> str:
+    """The report on a folder of runs as Markdown.
+
+    Raises
+    ------
+    SweepError: if there is no run below the folder.
+    """
+    sweep, header, rows, notes = _report(folder)
+    lines = [f"# {sweep.folder.resolve().name}", ""]
+    if rows:
+        lines += [_markdown_row(header), _markdown_row(["---"] * len(header))]
+        lines += [_markdown_row(row) for row in rows]
+        lines += [""]
+    return "\n".join(lines + [f"{note[: -len(note.lstrip())]}- {note.lstrip()}" for note in notes]) + "\n"
+
+
+def _markdown_row(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _frame(sweep: Sweep) -> pl.DataFrame:
+    settings = list(dict.fromkeys(key for run in sweep.runs for key in run.settings))
+    rows: list[dict[str, Any]] = []
+    metrics: dict[str, None] = {}
+    for run in sweep.runs:
+        for policy, measured in run.result["policies"].items():
+            row: dict[str, Any] = {name: run.result.get(name) for name in RUN_COLUMNS}
+            row |= {"run": run.name, "policy": policy} | {key: run.settings.get(key) for key in settings}
+            for metric, statistic in measured.items():
+                metrics[metric] = None
+                row |= _columns_of(metric, statistic)
+            rows.append(row)
+    schema: dict[str, Any] = RUN_COLUMNS | dict.fromkeys(settings, pl.String)
+    for metric in sorted(metrics, key=_order):
+        schema |= dict.fromkeys((metric, f"{metric}/low", f"{metric}/high"), pl.Float64) | {f"{metric}/n": pl.Int64}
+    return pl.DataFrame({name: [row.get(name) for row in rows] for name in schema}, schema)
+
+
+def _columns_of(metric: str, statistic: Mapping[str, Any]) -> dict[str, Any]:
+    return {metric: statistic["mean"]} | {f"{metric}/{part}": statistic[part] for part in ("low", "high", "n")}
+
+
+def _order(metric: str) -> tuple[int, str]:
+    return (METRICS.index(metric), "") if metric in METRICS else (len(METRICS), metric)
+
+
+def _metrics(runs: pl.DataFrame) -> list[str]:
+    return [name for name in runs.columns if f"{name}/low" in runs.columns]
+
+
+def _settings(runs: pl.DataFrame) -> list[str]:
+    measured = {column for metric in _metrics(runs) for column in (metric, f"{metric}/low", f"{metric}/high", f"{metric}/n")}
+    return [name for name in runs.columns if name not in RUN_COLUMNS and name not in measured]
+
+
+def _last_of_each_seed(runs: pl.DataFrame, settings: Sequence[str]) -> pl.DataFrame:
+    return runs.unique([*settings, "policy", "seed"], keep="last", maintain_order=True)
+
+
+def _report(folder: str | Path) -> tuple[Sweep, list[str], list[list[str]], list[str]]:
+    """The sweep, the report's header (settings, policy, seeds, metrics), its rows, and the notes below it."""
+    sweep = find_runs(folder)
+    runs = _frame(sweep)
+    settings, metrics = _settings(runs), _metrics(runs)
+    rows = []
+    summary = summarize(runs)
+    for key, group in summary.group_by([*settings, "policy"], maintain_order=True):
+        cells = {row["metric"]: _cell(row["mean"], row["low"], row["high"]) for row in group.iter_rows(named=True)}
+        labels = ["-" if part is None else str(part) for part in key]
+        rows.append([*labels, str(group[OVER_SEEDS].max()), *(cells.get(metric, "-") for metric in metrics)])
+    return sweep, [*settings, "policy", OVER_SEEDS, *metrics], rows, _notes(sweep, runs, summary)
+
+
+def _notes(sweep: Sweep, runs: pl.DataFrame, summary: pl.DataFrame) -> list[str]:
+    notes = [f"{len(sweep.runs)} finished {_runs(len(sweep.runs))}"]
+    repeats = runs["run"].n_unique() - _last_of_each_seed(runs, _settings(runs))["run"].n_unique()
+    if repeats:
+        notes[0] += f", {repeats} of them left out: a later run has the same settings and seed"
+    kinds = set(summary["interval"])
+    if OVER_SEEDS in kinds:
+        notes.append("two seeds or more: mean over seeds and its 95 % t-interval")
+    if OVER_USERS in kinds:
+        notes.append("one seed: that run's own 95 % bootstrap interval over users; another seed may differ by more")
+    if sweep.unfinished:
+        notes.append(f"{len(sweep.unfinished)} {_runs(len(sweep.unfinished))} without a result:")
+        notes += [f"  {run.name}: {run.reason}" for run in sweep.unfinished]
+    return notes
+
+
+def _runs(count: int) -> str:
+    return "run" if count == 1 else "runs"
+
+
+def _cell(mean: float, low: float | None, high: float | None) -> str:
+    return _number(mean) if low is None or high is None else f"{_number(mean)} [{_number(low)}, {_number(high)}]"
+
+
+def _number(value: float) -> str:
+    return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"

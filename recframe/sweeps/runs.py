@@ -1,0 +1,176 @@
+"""Finding the runs below a folder, and what sets each apart from the others."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from recframe.errors import UserError
+from recframe.tracking.folder import CONFIG_NAME, LOG_NAME, OVERRIDES_NAME, RunFolderError, read_overrides
+from recframe.tracking.result import RESULT_NAME, ResultError, read_result
+
+# They say who a run is, or where and how it is recorded, not what it does.
+LABELS = ("seed", "name", "resume", "hydra", "logger", "embeddings.cache", "trainer.progress_bar")
+REMOVED = "(removed)"
+
+Settings = dict[str, str]
+
+
+class SweepError(UserError):
+    """A folder that holds no runs to report."""
+
+
+@dataclass(frozen=True)
+class SweepRun:
+    """A finished run: its folder relative to the sweep's, the settings that set it apart, its config's values, and its result."""
+
+    name: str
+    settings: Settings
+    config: Settings
+    result: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class UnfinishedRun:
+    """A run without a usable result, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """The runs below a folder, in natural order of their names ("2" before "10")."""
+
+    folder: Path
+    runs: tuple[SweepRun, ...]
+    unfinished: tuple[UnfinishedRun, ...]
+
+
+def find_runs(folder: str | Path) -> Sweep:
+    """All runs in and below `folder`.
+
+    A run's settings are its overrides (without those of `LABELS`) that are not the same for all, with the values they came to in the
+    config: a run that left `agent.gamma` alone is alike one that gave the default. Where runs of equal overrides
+    have different configs all the same, because somebody edited a YAML in between, the config's values that differ are settings too: a
+    mean over seeds must not mix them.
+
+    Raises
+    ------
+    SweepError: if there is no such folder, or not one run below it, finished or not.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise SweepError(f"{folder}: there is no such folder")
+    runs: list[SweepRun] = []
+    unfinished: list[UnfinishedRun] = []
+    for path in _run_folders(folder):
+        name = str(path.relative_to(folder)) if path != folder else path.resolve().name
+        try:
+            runs.append(SweepRun(name, parse_overrides(read_overrides(path)), _config_values(path), read_result(path)))
+        except (ResultError, RunFolderError) as error:
+            unfinished.append(UnfinishedRun(name, _reason(path, error)))
+    if not runs and not unfinished:
+        raise SweepError(f"{folder}: no run in it or below it; a run's folder has {CONFIG_NAME}, {OVERRIDES_NAME} and {RESULT_NAME}")
+    return Sweep(folder, tuple(_with_differences(runs)), tuple(unfinished))
+
+
+def parse_overrides(overrides: Sequence[str]) -> Settings:
+    """Hydra overrides as `{key: value}`, without those of `LABELS`; a removal (`~key`) has the value "(removed)"."""
+    settings = {}
+    for override in overrides:
+        key, _, value = override.lstrip("+~").partition("=")
+        if not _is_label(key):
+            settings[key] = REMOVED if override.startswith("~") else value
+    return settings
+
+
+def _is_label(key: str) -> bool:
+    return any(key == label or key.startswith((f"{label}.", f"{label}/")) for label in LABELS)
+
+
+def _run_folders(folder: Path) -> Iterator[Path]:
+    """The run folders at or below `folder`; what lies inside a run (W&B's own config.yaml, say) is not looked at."""
+    names = {child.name for child in folder.iterdir()}
+    # a config.yaml alone may be anybody's; a run.log alone is a run that stopped before it had one
+    if {CONFIG_NAME, OVERRIDES_NAME} <= names or RESULT_NAME in names or LOG_NAME in names:
+        yield folder
+        return
+    for child in sorted(folder.iterdir(), key=_natural):
+        if child.is_dir() and not child.is_symlink() and not child.name.startswith("."):
+            yield from _run_folders(child)
+
+
+def _natural(path: Path) -> list[tuple[int, str]]:
+    """Sorts numbers in names by their value."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", path.name)]
+
+
+def _reason(path: Path, error: UserError) -> str:
+    if (path / RESULT_NAME).exists():
+        return str(error)
+    if (path / CONFIG_NAME).exists():
+        return f"no {RESULT_NAME}: failed, stopped, or still running; see its {LOG_NAME}"
+    return f"did not start; see its {LOG_NAME}"
+
+
+def _config_values(path: Path) -> Settings:
+    """A run's config as `{dotted key: value}`, without `LABELS`."""
+    file = path / CONFIG_NAME
+    try:
+        config = yaml.load(file.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
+    except FileNotFoundError:
+        return {}
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise RunFolderError(f"{file}: not a config: {str(error).splitlines()[0]}") from None
+    return {key: value for key, value in _flat(config if isinstance(config, dict) else {}, "") if not _is_label(key)}
+
+
+def _flat(values: Mapping[Any, Any], prefix: str) -> Iterator[tuple[str, str]]:
+    for key, value in values.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", "null" if value is None else str(value)
+
+
+def _with_differences(runs: Sequence[SweepRun]) -> list[SweepRun]:
+    """The runs, their settings being just what sets them apart."""
+    given = dict.fromkeys(key for run in runs for key in run.settings)
+    runs = [replace(run, settings={key: value for key in given if (value := _value(run, key)) is not None}) for run in runs]
+    differing = _differing([run.settings for run in runs])
+    runs = [replace(run, settings={key: run.settings[key] for key in differing if key in run.settings}) for run in runs]
+    hidden: dict[str, None] = {}
+    for alike in group_runs(runs).values():
+        for key in _differing([run.config for run in alike]):
+            # a value that follows the seed (`environment.seed: ${seed}`) is part of the seed
+            if any(run.config.get(key) != str(run.result["seed"]) for run in alike):
+                hidden[key] = None
+    return [replace(run, settings=run.settings | {key: run.config[key] for key in hidden if key in run.config}) for run in runs]
+
+
+def _value(run: SweepRun, key: str) -> str | None:
+    """What an override came to: the config's value, a chosen component's name, or (`experiment=...`) just what was given."""
+    for place in (key, f"{key}.name"):
+        if place in run.config:
+            return run.config[place]
+    return run.settings.get(key)
+
+
+def _differing(settings: Sequence[Settings]) -> list[str]:
+    """The keys that do not have one value in all, in order of appearance."""
+    keys = dict.fromkeys(key for each in settings for key in each)
+    return [key for key in keys if len({each.get(key) for each in settings}) > 1]
+
+
+def group_runs(runs: Sequence[SweepRun]) -> dict[tuple[tuple[str, str], ...], list[SweepRun]]:
+    """The runs by their settings."""
+    groups: dict[tuple[tuple[str, str], ...], list[SweepRun]] = {}
+    for run in runs:
+        groups.setdefault(tuple(sorted(run.settings.items())), []).append(run)
+    return groups

@@ -1,0 +1,196 @@
+"""The check for authors of agents."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import get_args
+
+import torch
+from torch import Tensor
+
+from recframe.interfaces import PAD, Agent, Decision, Environment, Experience, NoExperience, Observation, Replay, Transition
+from recframe.testing.conformance import difference, own_randomness, require, require_tensor, saved_and_loaded, state_difference
+from recframe.testing.loop import collect, update
+
+ROUNDS = 3
+STEPS = 6
+
+
+def check_agent(agent: Agent, environment: Environment) -> None:
+    """Check an agent by letting it act, learn, save and go on in an environment of the specification it was built for.
+
+    The agent is trained by it. `recframe.testing.ToyEnvironment(spec, data)` will do as the environment.
+
+    Raises
+    ------
+    ConformanceError: saying what is wrong and the remedy.
+    """
+    require(isinstance(agent, Agent), f"an agent must subclass recframe.interfaces.Agent; {type(agent).__name__} does not")
+    require(
+        isinstance(agent.experience, get_args(Experience)),
+        f"experience must be a Replay, Rollout or NoExperience, not {type(agent.experience).__name__}",
+    )
+    for observation in _observations(environment):
+        for explore in (True, False):
+            _check_decision(agent, observation, explore)
+    optimizers = agent.optimizers()
+    _check_optimizers(agent, optimizers)
+    if not optimizers:
+        _check_continuation(agent, optimizers, environment, [])
+        return
+    batches = _batches(agent, environment, 2 * ROUNDS)
+    _check_learning(agent, optimizers, batches[:ROUNDS])
+    _check_diagnostics(agent)
+    _check_continuation(agent, optimizers, environment, batches[ROUNDS:])
+
+
+def _observations(environment: Environment) -> list[Observation]:
+    """Observations of fresh sessions, of sessions under way, of a single user, and of more users than in training."""
+    fresh = environment.reset(0)
+    slate = torch.arange(environment.spec.slate_size, device=environment.spec.device).expand(environment.spec.num_users, -1)
+    later = environment.step(slate).observation
+    return [fresh, later, later[:1], torch.cat([fresh, later])]
+
+
+def _check_decision(agent: Agent, observation: Observation, explore: bool) -> None:
+    spec, users = agent.spec, len(observation.user)
+    before, twin = observation.clone(), copy.deepcopy(agent)
+    with torch.no_grad(), own_randomness("act()"):
+        agent.prepare_to_act()
+        decision = agent.act(observation, explore)
+    require(isinstance(decision, Decision), f"act() must return a recframe.interfaces.Decision, not {type(decision).__name__}")
+    slate, log_prob = decision
+    require_tensor(slate, "the slate", (users, spec.slate_size), torch.int64, spec.device)
+    require(((slate >= 0) & (slate < spec.num_items)).all(), f"the slate must hold item numbers from 0 to {spec.num_items - 1}")
+    ordered = slate.sort(dim=1).values
+    require((ordered[:, 1:] != ordered[:, :-1]).all(), "a slate shows the same item twice: choose without replacement")
+    if observation.candidates is not None:
+        allowed = (slate.unsqueeze(2) == observation.candidates.masked_fill(observation.candidates == PAD, -2).unsqueeze(1)).any(dim=2)
+        require(allowed.all(), "act() showed an item that is no candidate: mask scores with recframe.interfaces.allowed_items")
+    if log_prob is not None:
+        require_tensor(log_prob, "log_prob", (users,), torch.float32, spec.device)
+        require((log_prob <= 1e-5).all(), "log_prob is above 0: it must be the logarithm of the slate's probability")
+    field = difference(observation, before)
+    require(field is None, f"act() changed {field} of the observation in place: replay would keep the change")
+    with torch.no_grad():
+        twin.prepare_to_act()
+        same = torch.equal(twin.act(observation, explore).slate, slate)
+    require(same, "an identical agent chose otherwise: draw all randomness from self.generator")
+
+
+def _check_optimizers(agent: Agent, optimizers: Mapping[str, torch.optim.Optimizer]) -> None:
+    require(
+        isinstance(optimizers, dict) and all(isinstance(o, torch.optim.Optimizer) for o in optimizers.values()),
+        "optimizers() must return a dict of names to torch optimizers",
+    )
+    learns = not isinstance(agent.experience, NoExperience)
+    require(learns or not optimizers, "an agent with optimizers must say what experience it learns from, not NoExperience")
+    require(bool(optimizers) or not learns, f"an agent that asks for {type(agent.experience).__name__} must have an optimizer to step")
+    own = {id(parameter) for parameter in agent.parameters()}
+    for name, optimizer in optimizers.items():
+        optimized = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
+        require(
+            optimized <= own,
+            f"the optimizer {name!r} steps parameters that the agent does not hold and so would not save: register them as a submodule",
+        )
+
+
+def _batches(agent: Agent, environment: Environment, count: int) -> list[Transition]:
+    """Training batches of the kind the agent asks for."""
+    observation, generator = environment.reset(1), torch.Generator(environment.spec.device).manual_seed(0)
+    batches = []
+    for _ in range(count):
+        rollout, observation = collect(agent, environment, observation, STEPS)
+        if isinstance(agent.experience, Replay):
+            pool, size = rollout.reshape(-1), (agent.experience.batch_size,)
+            rollout = pool[torch.randint(len(pool), size, generator=generator, device=generator.device)]
+        batches.append(rollout)
+    return batches
+
+
+def _check_learning(agent: Agent, optimizers: Mapping[str, torch.optim.Optimizer], batches: list[Transition]) -> None:
+    weights = copy.deepcopy({name: value for name, value in agent.state_dict().items() if isinstance(value, Tensor)})
+    stepped = set()
+    for batch in batches:
+        before = batch.clone()
+        with own_randomness("losses()"):
+            for name, loss in agent.losses(batch):
+                _check_loss(name, loss, optimizers)
+                optimizers[name].zero_grad()
+                loss.backward()
+                _check_gradients(name, optimizers[name])
+                optimizers[name].step()
+                stepped.add(name)
+        field = difference(batch, before)
+        require(field is None, f"losses() changed {field} of the batch in place: it is the replay memory's or the rollout's")
+    idle = sorted(set(optimizers) - stepped)
+    require(
+        not idle,
+        f"losses() never yielded a loss for the optimizer {idle[0] if idle else ''!r} in {len(batches)} batches: yield one or drop it",
+    )
+    after = agent.state_dict()
+    require(
+        all(after[name].isfinite().all() for name in weights if weights[name].is_floating_point()), "learning made a weight NaN or infinite"
+    )
+    require(any(not torch.equal(after[name], weights[name]) for name in weights), "no weight changed in learning: do not detach the loss")
+
+
+def _check_loss(name: str, loss: Tensor, optimizers: Mapping[str, torch.optim.Optimizer]) -> None:
+    require(name in optimizers, f"losses() yielded a loss for {name!r}, but optimizers() has {sorted(optimizers)}: use one of those names")
+    require(isinstance(loss, Tensor) and loss.dim() == 0, f"the loss for {name!r} must be a scalar tensor: take its mean")
+    require(loss.isfinite(), f"the loss for {name!r} is {loss.item()}: it must be finite")
+    require(loss.requires_grad, f"the loss for {name!r} has no gradient: do not compute it under no_grad or detach it")
+
+
+def _check_gradients(name: str, optimizer: torch.optim.Optimizer) -> None:
+    gradients = [parameter.grad for group in optimizer.param_groups for parameter in group["params"] if parameter.grad is not None]
+    require(len(gradients) > 0, f"the loss for {name!r} reaches none of the parameters of its optimizer")
+    require(all(gradient.isfinite().all() for gradient in gradients), f"the loss for {name!r} has a gradient that is NaN or infinite")
+
+
+def _check_diagnostics(agent: Agent) -> None:
+    for name, value in agent.diagnostics().items():
+        scalar = isinstance(value, (int, float)) or (isinstance(value, Tensor) and value.numel() == 1)
+        require(scalar, f"the diagnostic {name!r} must be a number or a scalar tensor")
+
+
+def _check_continuation(
+    agent: Agent, optimizers: Mapping[str, torch.optim.Optimizer], environment: Environment, batches: list[Transition]
+) -> None:
+    """A different agent that loads the state must go on exactly as this one does."""
+    agent.env_steps += 1
+    other = copy.deepcopy(agent)
+    with torch.no_grad():
+        for parameter in other.parameters():
+            parameter.mul_(0.5).add_(0.1)
+    other.generator.manual_seed(999)
+    other.env_steps = 0
+    other.prepare_to_act()
+    other.load_state_dict(saved_and_loaded(agent.state_dict(), "the agent's state_dict()"))
+    require(
+        other.env_steps == agent.env_steps and torch.equal(other.generator.get_state(), agent.generator.get_state()),
+        "env_steps or the generator is not restored: get_extra_state() and set_extra_state() must extend Agent's, not replace them",
+    )
+    others = other.optimizers()
+    for name, optimizer in optimizers.items():
+        others[name].load_state_dict(saved_and_loaded(optimizer.state_dict(), f"the optimizer {name!r}"))
+    remedy = "save all that they depend on in state_dict (with get_extra_state), and compute caches anew after loading"
+    _check_same_decisions(agent, other, environment, f"after load_state_dict the decisions differ: {remedy}")
+    for batch in batches:
+        same = update(agent, optimizers, batch) == update(other, others, batch)
+        require(same, f"after load_state_dict the losses differ: {remedy}")
+    what = state_difference(agent.state_dict(), other.state_dict())
+    require(what is None, f"after load_state_dict, learning leads elsewhere ({what} differs): {remedy}")
+    _check_same_decisions(
+        agent, other, environment, "decisions ignore what was learned since the last: prepare_to_act() must refresh all caches"
+    )
+
+
+def _check_same_decisions(agent: Agent, other: Agent, environment: Environment, message: str) -> None:
+    with torch.no_grad():
+        agent.prepare_to_act()
+        other.prepare_to_act()
+        for observation in _observations(environment):
+            for explore in (True, False):
+                require(torch.equal(agent.act(observation, explore).slate, other.act(observation, explore).slate), message)

@@ -1,0 +1,226 @@
+"""One call that checks a component as a plugin registers it: its options, its factory, and what the factory builds."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import inspect
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+
+from recframe.components import Component, Kind, describe_bounds
+from recframe.interfaces import Data, Environment, EnvironmentSpec, Observation
+from recframe.testing.agents import check_agent
+from recframe.testing.conformance import ConformanceError, require
+from recframe.testing.datasets import check_dataset
+from recframe.testing.encoders import TEXTS, check_encoder
+from recframe.testing.environments import check_environment, simulate
+from recframe.testing.rewards import check_reward
+from recframe.testing.state_trackers import check_state_tracker
+from recframe.testing.toy import toy_data, toy_spec
+from recframe.testing.world import ToyEnvironment, ToyTracker
+
+MANDATORY = "???"
+
+
+def check_component(component: Component, config: Any = None, data: Data | None = None, device: torch.device | str = "cpu") -> None:
+    """Build a component as a run does, with small toy parts around it, and run its kind's check.
+
+    Parameters
+    ----------
+    config: an instance of its config dataclass; by default its defaults.
+    data: what trackers, agents, environments and rewards are tested on, with text vectors; by default `toy_data()`.
+    device: where.
+
+    Raises
+    ------
+    ConformanceError: saying what is wrong and the remedy.
+    """
+    _check_options(component)
+    config = _config(component, config)
+    factory = _factory(component)
+    data = (data or toy_data()).to(device)
+    _check_requirements(component, data)
+
+    def build(**parts: Any) -> Any:
+        try:
+            inspect.signature(factory).bind(config, **parts)
+        except TypeError as error:
+            call = ", ".join(["config", *(f"{name}=" for name in parts)])
+            raise ConformanceError(f"{_where(component)}: its factory must be callable as factory({call}): {error}") from error
+        # weights are drawn from the global generator, which a run seeds before it builds
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            return factory(config, **parts)
+
+    _CHECKS[component.kind](component, build, data, torch.device(device))
+
+
+def _where(component: Component) -> str:
+    return f"{component.kind} {component.name!r}"
+
+
+def _check_options(component: Component) -> None:
+    where = _where(component)
+    require(bool(component.description), f"{where} has no description: give {component.config.__name__} a docstring of one line")
+    for field in dataclasses.fields(component.config):
+        require(
+            bool(field.metadata.get("help")),
+            f"{where}: the option {field.name!r} is undocumented: declare it with option(default, 'its meaning')",
+        )
+        default = field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
+        for value in default if isinstance(default, list) else [default]:
+            allowed = value is None or value == MANDATORY or _allowed(value, field)
+            require(allowed, f"{where}: the default of {field.name!r}, {value!r}, is not {describe_bounds(field.metadata)}")
+
+
+def _allowed(value: Any, field: dataclasses.Field[Any]) -> bool:
+    bounds = field.metadata
+    tests: dict[str, Callable[[Any, Any], bool]] = {
+        "choices": lambda value, choices: value in choices,
+        "ge": lambda value, bound: value >= bound,
+        "gt": lambda value, bound: value > bound,
+        "le": lambda value, bound: value <= bound,
+        "lt": lambda value, bound: value < bound,
+    }
+    return all(test(value, bounds[name]) for name, test in tests.items() if bounds.get(name) is not None)
+
+
+def _config(component: Component, config: Any) -> Any:
+    config = component.config() if config is None else config
+    require(
+        isinstance(config, component.config),
+        f"{_where(component)}: config must be an instance of {component.config.__name__}, not {type(config).__name__}",
+    )
+    for field in dataclasses.fields(config):
+        missing = isinstance(value := getattr(config, field.name), str) and value == MANDATORY
+        require(not missing, f"{_where(component)}: the option {field.name!r} is mandatory: pass check_component a config that sets it")
+    return config
+
+
+def _factory(component: Component) -> Callable[..., Any]:
+    module, _, attribute = component.factory.partition(":")
+    try:
+        factory = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise ConformanceError(f"{_where(component)}: its factory {component.factory!r} cannot be imported: {error}") from error
+    require(callable(factory), f"{_where(component)}: its factory {component.factory!r} is not callable")
+    return factory  # type: ignore[no-any-return]
+
+
+def _offered(data: Data) -> set[str]:
+    """The tags that the data gives."""
+    tags = {f"attribute:{name}" for name in data.catalog.attributes.columns}
+    tags |= {"interactions"} if data.interactions is not None else set()
+    return tags | ({"users"} if data.users is not None and data.users.profiles is not None else set())
+
+
+def _check_requirements(component: Component, data: Data) -> None:
+    offered = _offered(data)
+    for requirement in component.requires:
+        about_data = [tag for tag in requirement.split("|") if tag in ("interactions", "users") or tag.startswith("attribute:")]
+        met = not about_data or bool(offered.intersection(about_data)) or len(about_data) < len(requirement.split("|"))
+        require(met, f"{_where(component)} requires {requirement!r}, which the toy data lacks: pass check_component data that has it")
+
+
+def _check_dataset(component: Component, build: Callable[..., Any], data: Data, device: torch.device) -> None:
+    dataset = build()
+    check_dataset(dataset)
+    offered = _offered(dataset.load())
+    for tag in component.provides:
+        known = tag in ("interactions", "users") or tag.startswith("attribute:")
+        require(not known or tag in offered, f"{_where(component)} provides {tag!r}, but what it loads has none: load it, or drop the tag")
+
+
+def _check_encoder(component: Component, build: Callable[..., Any], data: Data, device: torch.device) -> None:
+    check_encoder(build(device=device))
+    one, same, other = (build(device=device) for _ in range(3))
+    one.fit(list(TEXTS))
+    same.fit(list(TEXTS))
+    other.fit(data.catalog.texts)
+    require(
+        one.fingerprint == same.fingerprint and np.allclose(one.encode(TEXTS, "item"), same.encode(TEXTS, "item"), atol=1e-5),
+        f"{_where(component)}: two encoders of one config, fitted alike, differ: seed what they draw, fingerprint no ids or times",
+    )
+    left, right = one.encode(TEXTS, "item"), other.encode(TEXTS, "item")
+    alike = left.shape == right.shape and np.allclose(left, right, atol=1e-5)
+    require(
+        alike or one.fingerprint != other.fingerprint,
+        f"{_where(component)}: fitted on other texts it gives other vectors under the same fingerprint: include what fit() learned",
+    )
+
+
+def _check_state_tracker(component: Component, build: Callable[..., Any], data: Data, device: torch.device) -> None:
+    variants = [
+        (data, {}),
+        (data, {"has_context": True, "num_features": 3}),
+        (data, {"history_length": 1, "signals": ("click",), "slate_size": 3}),
+    ]
+    if "users" not in component.requires:
+        variants.append((data._replace(users=None, contexts=None), {}))
+    for around, choices in variants:
+        spec = toy_spec(around, **choices)
+        check_state_tracker(build(spec=spec, data=around), spec, around)
+
+
+def _check_agent(component: Component, build: Callable[..., Any], data: Data, device: torch.device) -> None:
+    for slate_size in (1, 3) if "slates" in component.provides else (1,):
+        for choices in ({}, {"num_candidates": 6}, {"has_context": data.contexts is not None, "num_features": 3}):
+            spec = toy_spec(data, slate_size=slate_size, **choices)
+            with torch.random.fork_rng():
+                torch.manual_seed(0)
+                tracker = ToyTracker(spec, data)
+            check_agent(build(spec=spec, state_tracker=tracker, seed=0), ToyEnvironment(spec, data))
+
+
+def _check_environment(component: Component, build: Callable[..., Any], data: Data, device: torch.device) -> None:
+    where, met = _where(component), {}
+    for split in ("train", "evaluation"):
+        environment = build(data=data, num_users=6, history_length=5, split=split, device=device)
+        check_environment(environment, data)
+        spec = environment.spec
+        asked = (spec.num_users, spec.history_length, spec.num_items) == (6, 5, len(data.catalog))
+        require(asked, f"{where}: its spec must have the num_users, history_length and number of items that it was built with")
+        _check_declared(component, environment, spec)
+        met[split] = {user for observation in _visits(environment) for user in observation.user.tolist()}
+    if any(tag in requirement.split("|") for requirement in component.requires for tag in ("users", "interactions")):
+        require(met["train"].isdisjoint(met["evaluation"]), f"{where}: people met in evaluation are met in training too: split the users")
+
+
+def _check_declared(component: Component, environment: Environment, spec: EnvironmentSpec) -> None:
+    where = _where(component)
+    for signal in spec.signals:
+        require(f"signal:{signal}" in component.provides, f"{where} gives the signal {signal!r}: declare provides={{'signal:{signal}'}}")
+    knows = environment.truth() is not None
+    require("truth" not in component.provides or knows, f"{where} provides 'truth', but truth() is None: return it, or drop the tag")
+    require("truth" in component.provides or not knows, f"{where} has a truth(): declare provides={{'truth'}}, or no oracle will be asked")
+
+
+def _visits(environment: Environment) -> Iterator[Observation]:
+    for seed in range(3):
+        yield from (step.observation for _, _, step in simulate(environment, environment.reset(seed), 30))
+
+
+def _check_reward(component: Component, build: Callable[..., Any], data: Data, device: torch.device) -> None:
+    tags = [tag for requirement in component.requires for tag in requirement.split("|")]
+    signals = tuple(tag.removeprefix("signal:") for tag in tags if tag.startswith("signal:"))
+    try:
+        # only what is declared, so that reading anything else shows
+        check_reward(build(), data, signals or ("undeclared",), itemwise="itemwise" in component.provides)
+    except KeyError as error:
+        raise ConformanceError(
+            f"{_where(component)} reads {error}, which it does not declare: add requires={{'signal:<name>'}} for each signal it reads"
+        ) from error
+
+
+_CHECKS: dict[Kind, Callable[[Component, Callable[..., Any], Data, torch.device], None]] = {
+    Kind.DATASET: _check_dataset,
+    Kind.ENCODER: _check_encoder,
+    Kind.STATE_TRACKER: _check_state_tracker,
+    Kind.AGENT: _check_agent,
+    Kind.ENVIRONMENT: _check_environment,
+    Kind.REWARD: _check_reward,
+}

@@ -1,0 +1,89 @@
+"""What every conformance check is made of: an error that says what is wrong and how to mend it, and ways of finding it."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+class ConformanceError(AssertionError):
+    """A component breaks its contract; the message says in one sentence what is wrong and what would be right."""
+
+
+def require(condition: bool | Tensor, message: str) -> None:
+    """Raise `ConformanceError(message)` unless the condition holds."""
+    if not bool(condition):
+        raise ConformanceError(message)
+
+
+def require_tensor(
+    value: Any, name: str, shape: tuple[int, ...], dtype: torch.dtype, device: torch.device | str = "cpu", *, finite: bool = True
+) -> None:
+    """Require a tensor of that shape, dtype and device type, without NaN or infinity if it is one of floats."""
+    require(isinstance(value, Tensor), f"{name} must be a tensor, not {type(value).__name__}")
+    require(tuple(value.shape) == shape, f"{name} must have the shape {list(shape)}, not {list(value.shape)}")
+    require(value.dtype == dtype, f"{name} must be {dtype}, not {value.dtype}: convert it with .to({dtype})")
+    device = torch.device(device)
+    require(value.device.type == device.type, f"{name} must be on {device}, not {value.device}: make it with device=spec.device")
+    if finite and value.is_floating_point():
+        require(value.isfinite().all(), f"{name} holds NaN or infinity: all its values must be finite")
+
+
+def tensors_of(batch: Any) -> dict[str, Tensor]:
+    """The tensors of an Observation, Response or Transition by dotted name; fields that are None are left out."""
+    return dict(batch.to_tensordict().flatten_keys(".").items())
+
+
+def difference(left: Any, right: Any) -> str | None:
+    """The name of the first field in which two Observations (Responses, Transitions) differ, or None."""
+    a, b = tensors_of(left), tensors_of(right)
+    for name in [*a, *(name for name in b if name not in a)]:
+        if name not in a or name not in b or not torch.equal(a[name], b[name]):
+            return name
+    return None
+
+
+def saved_and_loaded(state: Any, what: str) -> Any:
+    """The state after `torch.save` and `torch.load(weights_only=True)`, as a checkpoint gives it back."""
+    file = io.BytesIO()
+    torch.save(state, file)
+    file.seek(0)
+    try:
+        return torch.load(file, weights_only=True)
+    except Exception as error:
+        reason = str(error).partition("\n")[0]
+        raise ConformanceError(
+            f"{what} does not survive torch.load(weights_only=True): hold only tensors, numbers, strings, lists and dicts in it ({reason})"
+        ) from error
+
+
+def state_difference(left: Any, right: Any, where: str = "") -> str | None:
+    """The dotted path of the first entry in which two state dicts differ, or None."""
+    if isinstance(left, Tensor) or isinstance(right, Tensor):
+        same = isinstance(left, Tensor) and isinstance(right, Tensor) and torch.equal(left, right)
+        return None if same else where
+    if isinstance(left, Mapping) and isinstance(right, Mapping):
+        if left.keys() != right.keys():
+            return where or "its keys"
+        found = (state_difference(left[key], right[key], f"{where}.{key}".lstrip(".")) for key in left)
+        return next((path for path in found if path is not None), None)
+    if isinstance(left, (list, tuple)) and isinstance(right, (list, tuple)) and len(left) == len(right):
+        pairs = enumerate(zip(left, right, strict=True))
+        return next((path for i, (a, b) in pairs if (path := state_difference(a, b, f"{where}[{i}]")) is not None), None)
+    return None if left == right else where
+
+
+@contextmanager
+def own_randomness(what: str) -> Iterator[None]:
+    """Require that the block leaves torch's global random state alone."""
+    before = torch.get_rng_state()
+    yield
+    require(
+        torch.equal(before, torch.get_rng_state()),
+        f"{what} draws from torch's global random state, so a resumed run would differ: pass its own torch.Generator to every draw",
+    )

@@ -1,0 +1,94 @@
+"""The check for authors of datasets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+import torch
+from torch import Tensor
+
+from recframe.interfaces import Catalog, Data, Dataset, Interactions, Texts, Users
+from recframe.testing.conformance import require, require_tensor
+
+
+def check_dataset(dataset: Dataset) -> None:
+    """Check that a dataset loads what the other parts rely on, and the same at each load.
+
+    Raises
+    ------
+    ConformanceError: naming the part of the data that is wrong and the remedy.
+    """
+    require(isinstance(dataset, Dataset), f"a dataset must subclass recframe.interfaces.Dataset; {type(dataset).__name__} does not")
+    data, again = dataset.load(), dataset.load()
+    require(isinstance(data, Data), f"load() must return recframe.interfaces.Data, not {type(data).__name__}")
+    _check_catalog(data.catalog)
+    if data.users is not None:
+        _check_users(data.users)
+    if data.interactions is not None:
+        _check_interactions(data.interactions, data.users, len(data.catalog))
+    if data.contexts is not None:
+        _check_texts(data.contexts, "contexts")
+    for name in Data._fields:
+        require(
+            _same(getattr(data, name), getattr(again, name)),
+            f"two loads differ in {name}: load() must depend on its config alone, with a seed option of its own if it draws anything",
+        )
+
+
+def _check_catalog(catalog: Catalog) -> None:
+    size = len(catalog)
+    _check_ids(catalog.ids, "catalog.ids")
+    _check_texts(Texts(catalog.texts, catalog.text_vectors), "catalog.texts")
+    require(all(text.strip() for text in catalog.texts), "catalog.texts holds an empty text: give the encoder at least the title to read")
+    require_tensor(catalog.popularity, "catalog.popularity", (size,), torch.float32, catalog.popularity.device)
+    require((catalog.popularity >= 0).all(), "catalog.popularity is negative somewhere: it counts interactions")
+    title = catalog.attributes["title"]
+    require(title.dtype == pl.String and title.null_count() == 0, "the attribute 'title' must be a string for every item")
+
+
+def _check_users(users: Users) -> None:
+    _check_ids(users.ids, "users.ids")
+    if users.profiles is not None:
+        _check_texts(users.profiles, "users.profiles")
+
+
+def _check_interactions(interactions: Interactions, users: Users | None, num_items: int) -> None:
+    frame = interactions.frame
+    require(users is not None, "interactions name users by their row in Data.users, which is None: load the users too")
+    assert users is not None
+    for name in Interactions.REQUIRED:
+        require(frame[name].dtype == pl.Int64, f"the interactions' column {name!r} must be Int64, not {frame[name].dtype}")
+        require(frame[name].null_count() == 0, f"the interactions' column {name!r} has nulls: leave such rows out")
+    for name, limit in (("user", len(users)), ("item", num_items)):
+        inside = frame[name].is_between(0, limit - 1).all()
+        require(inside, f"the interactions' column {name!r} must hold row numbers from 0 to {limit - 1}, not the data's own ids")
+    for name in interactions.feedback:
+        require(frame[name].dtype.is_float(), f"the feedback column {name!r} must be one of floats, not {frame[name].dtype}")
+        finite = frame[name].is_finite()
+        require(finite.null_count() == 0 and finite.all(), f"the feedback column {name!r} has nulls, NaN or infinity: leave such rows out")
+
+
+def _check_ids(ids: list[str], name: str) -> None:
+    require(all(isinstance(i, str) for i in ids), f"{name} must be strings: convert them with str()")
+    require(len(set(ids)) == len(ids), f"{name} repeats an id: ids name things, so each may occur once")
+
+
+def _check_texts(texts: Texts, name: str) -> None:
+    require(all(isinstance(text, str) for text in texts.texts), f"{name} must be strings")
+    if texts.vectors is not None:
+        shape = (len(texts.texts), texts.vectors.shape[-1])
+        require_tensor(texts.vectors, f"the vectors of {name}", shape, torch.float32, texts.vectors.device)
+
+
+def _same(left: Any, right: Any) -> bool:
+    """Whether two parts of the data are equal, down to their frames and tensors."""
+    if type(left) is not type(right):
+        return False
+    if isinstance(left, Tensor):
+        return torch.equal(left, right)
+    if isinstance(left, pl.DataFrame):
+        return left.equals(right)
+    if isinstance(left, (Catalog, Users, Interactions, Texts)):
+        return all(_same(value, getattr(right, name)) for name, value in vars(left).items())
+    return bool(left == right)

@@ -1,0 +1,211 @@
+"""The check for authors of environments."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from recframe.interfaces import Data, Environment, EnvironmentSpec, Observation, Response, Step, Truth, random_items
+from recframe.testing.conformance import difference, own_randomness, require, require_tensor, saved_and_loaded, state_difference
+from recframe.testing.observations import check_observation
+
+
+def check_environment(environment: Environment, data: Data | None = None, steps: int = 30) -> None:
+    """Check an environment by simulating it with random slates.
+
+    Parameters
+    ----------
+    data: what it was built on; given, the rows that observations refer to are checked too.
+    steps: how long to simulate; sessions should end within them, or what happens then goes unchecked.
+
+    Raises
+    ------
+    ConformanceError: saying what is wrong and the remedy.
+    """
+    require(
+        isinstance(environment, Environment),
+        f"an environment must subclass recframe.interfaces.Environment; {type(environment).__name__} does not",
+    )
+    _check_spec(environment.spec)
+    with own_randomness("the environment"):
+        _check_session(environment, data, steps)
+        _check_seed(environment)
+        _check_equal_luck(environment)
+        _check_saving(environment)
+        _check_truth(environment)
+    report = environment.report()
+    require(
+        isinstance(report, dict) and all(isinstance(k, str) and isinstance(v, float) for k, v in report.items()),
+        "report() must return a dict of strings to floats",
+    )
+
+
+def _check_spec(spec: Any) -> None:
+    require(isinstance(spec, EnvironmentSpec), f"environment.spec must be an EnvironmentSpec, not {type(spec).__name__}")
+    for name in ("num_users", "slate_size", "history_length", "num_items"):
+        require(getattr(spec, name) >= 1, f"spec.{name} must be at least 1, not {getattr(spec, name)}")
+    require(isinstance(spec.signals, tuple) and len(spec.signals) > 0, "spec.signals must be a tuple of at least one name")
+    require(len(set(spec.signals)) == len(spec.signals), f"spec.signals repeats a name: {spec.signals}")
+    limit = spec.num_candidates or spec.num_items
+    require(spec.slate_size <= limit, f"spec.slate_size is {spec.slate_size}, but only {limit} items can be shown")
+
+
+def simulate(environment: Environment, observation: Observation, steps: int, seed: int = 0) -> Iterator[tuple[Observation, Tensor, Step]]:
+    """Random slates for `steps`: yields the observation, the slate shown and the outcome."""
+    spec = environment.spec
+    generator = torch.Generator(spec.device).manual_seed(seed)
+    for _ in range(steps):
+        slate = random_items(observation, spec.num_items, spec.slate_size, generator)
+        step = environment.step(slate)
+        yield observation, slate, step
+        observation = step.observation
+
+
+def _check_session(environment: Environment, data: Data | None, steps: int) -> None:
+    spec = environment.spec
+    observation = environment.reset(0)
+    check_observation(observation, spec, "the observation of reset()", data)
+    before = observation.clone()
+    for shown_to, slate, step in simulate(environment, observation, steps):
+        require(isinstance(step, Step), f"step() must return a recframe.interfaces.Step, not {type(step).__name__}")
+        field = difference(shown_to, before)
+        require(
+            field is None, f"step() changed {field} of the observation before it in place: make new tensors, since replay keeps the old"
+        )
+        _check_response(step.response, spec)
+        for name in ("terminated", "truncated"):
+            require_tensor(getattr(step, name), name, (spec.num_users,), torch.bool, spec.device)
+        check_observation(step.next_observation, spec, "next_observation", data)
+        check_observation(step.observation, spec, "observation", data)
+        _check_transition(spec, slate, step)
+        before = step.observation.clone()
+
+
+def _check_response(response: Response, spec: EnvironmentSpec) -> None:
+    require(isinstance(response, Response), f"step().response must be a recframe.interfaces.Response, not {type(response).__name__}")
+    names = set(response.signals.keys())
+    require(names == set(spec.signals), f"the response has the signals {sorted(names)}, but spec.signals says {sorted(spec.signals)}")
+    for name in spec.signals:
+        shape = (spec.num_users, spec.slate_size)
+        require_tensor(response.signals[name], f"response.signals[{name!r}]", shape, torch.float32, spec.device)
+    require_tensor(response.leave, "response.leave", (spec.num_users,), torch.bool, spec.device)
+
+
+def _check_transition(spec: EnvironmentSpec, slate: Tensor, step: Step) -> None:
+    """What the action led to must be in `next_observation`, for finished users too; `observation` is where the next one starts."""
+    finished = step.terminated | step.truncated
+    require(
+        not (step.response.leave & ~finished).any(),
+        "a user left (response.leave) whose session goes on: a user who leaves must be terminated or truncated",
+    )
+    shown = min(spec.slate_size, spec.history_length)
+    following = step.next_observation
+    right = (following.history_items[:, -shown:] == slate[:, -shown:]).all(dim=1)
+    require(
+        right[~finished].all(),
+        "next_observation.history_items does not end with the slate just shown: append it before making the observation",
+    )
+    require(
+        right[finished].all(),
+        "next_observation of a finished user is not their last one, which truncated sessions bootstrap from: "
+        "make it before the user is replaced",
+    )
+    feedback = torch.stack([step.response.signals[name] for name in spec.signals], dim=-1)
+    require(
+        torch.equal(following.history_feedback[:, -shown:], feedback[:, -shown:]),
+        "next_observation.history_feedback does not end with the response, its signals in the order of spec.signals",
+    )
+    going_on = (~finished).nonzero().squeeze(1)
+    field = difference(following[going_on], step.observation[going_on])
+    require(field is None, f"observation and next_observation differ in {field} for users whose session goes on: they must be the same")
+    fresh = step.observation.history_items != following.history_items
+    require(
+        fresh.any(dim=1)[finished].all(),
+        "observation still shows a finished user's session: step() must replace finished users by fresh ones in the same call",
+    )
+
+
+def _outcome(environment: Environment, observation: Observation, steps: int, seed: int = 0) -> list[tuple[str, Any]]:
+    """All that a simulation shows, to be compared with another's."""
+    seen: list[tuple[str, Any]] = [("the first observation", observation)]
+    for _, _, step in simulate(environment, observation, steps, seed):
+        seen += [("the response", step.response), ("next_observation", step.next_observation), ("observation", step.observation)]
+        seen += [("terminated", {"value": step.terminated}), ("truncated", {"value": step.truncated})]
+    return seen
+
+
+def _first_difference(left: list[tuple[str, Any]], right: list[tuple[str, Any]]) -> str | None:
+    for (name, a), (_, b) in zip(left, right, strict=True):
+        if (state_difference(a, b) if isinstance(a, dict) else difference(a, b)) is not None:
+            return name
+    return None
+
+
+def _check_seed(environment: Environment, steps: int = 10) -> None:
+    first = _outcome(environment, environment.reset(7), steps)
+    again = _outcome(environment, environment.reset(7), steps)
+    what = _first_difference(first, again)
+    require(
+        what is None, f"reset() with the same seed and the same slates gave another session ({what} differs): seed the generator in reset()"
+    )
+
+
+def _check_equal_luck(environment: Environment, steps: int = 10) -> None:
+    """Generators that went through different slates must be in the same state."""
+    states = []
+    for seed in (1, 2):
+        for _ in simulate(environment, environment.reset(7), steps, seed):
+            pass
+        states.append(_generator_states(environment.state_dict(), environment.spec.device))
+    require(
+        len(states[0]) > 0,
+        "state_dict() holds no generator state: draw from an own torch.Generator and save its get_state()",
+    )
+    require(
+        state_difference(states[0], states[1]) is None,
+        "how much is drawn in a step depends on the slates, so two policies would not meet the same luck: "
+        "draw for all users and items at every step and mask afterwards",
+    )
+
+
+def _generator_states(state: Any, device: torch.device) -> list[Tensor]:
+    """The tensors in a state that have a generator state's form."""
+    if isinstance(state, dict):
+        return [found for value in state.values() for found in _generator_states(value, device)]
+    if isinstance(state, (list, tuple)):
+        return [found for value in state for found in _generator_states(value, device)]
+    like = torch.Generator(device).get_state()
+    return [state] if isinstance(state, Tensor) and state.dtype == like.dtype and state.shape == like.shape else []
+
+
+def _check_saving(environment: Environment, steps: int = 6) -> None:
+    for _, _, step in simulate(environment, environment.reset(3), steps):
+        observation = step.observation
+    state = saved_and_loaded(environment.state_dict(), "the environment's state_dict()")
+    expected = _outcome(environment, observation, steps)
+    environment.reset(4)
+    loaded = environment.load_state_dict(state)
+    require(isinstance(loaded, Observation), "load_state_dict() must return the observation that the next step acts on")
+    what = _first_difference(expected, _outcome(environment, loaded, steps))
+    require(what is None, f"after load_state_dict() the session went on differently ({what} differs): save everything that step() reads")
+
+
+def _check_truth(environment: Environment) -> None:
+    spec = environment.spec
+    environment.reset(0)
+    before = saved_and_loaded(environment.state_dict(), "the environment's state_dict()")
+    truth = environment.truth()
+    if truth is None:
+        return
+    require(isinstance(truth, Truth), f"truth() must return recframe.interfaces.Truth or None, not {type(truth).__name__}")
+    require(
+        set(truth.signals) == set(spec.signals), f"truth().signals has {sorted(truth.signals)}, but spec.signals {sorted(spec.signals)}"
+    )
+    for name, values in {**truth.signals, "leave": truth.leave}.items():
+        require_tensor(values, f"the truth of {name!r}", (spec.num_users, spec.num_items), torch.float32, spec.device)
+    require(((truth.leave >= 0) & (truth.leave <= 1)).all(), "truth().leave must be a probability, from 0 to 1")
+    what = state_difference(before, environment.state_dict())
+    require(what is None, f"truth() changed the environment's state ({what}): it must only look")

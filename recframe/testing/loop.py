@@ -1,0 +1,61 @@
+"""The training loop in its smallest form, as the agents' contract describes it: collect, then step at each loss."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor
+
+from recframe.interfaces import Agent, Environment, Observation, Response, Transition
+
+
+def first_signal(response: Response) -> Tensor:
+    """The reward of the toy world, `[N, K]`: the response's first signal, in alphabetical order."""
+    signals: Tensor = response.signals[min(response.signals.keys())]
+    return signals
+
+
+@torch.no_grad()
+def collect(
+    agent: Agent,
+    environment: Environment,
+    observation: Observation,
+    steps: int,
+    item_reward: Callable[[Response], Tensor] = first_signal,
+) -> tuple[Transition, Observation]:
+    """Act and explore for `steps`; gives the transitions `[T, N]` in order of time and the observation to go on from."""
+    agent.prepare_to_act()
+    transitions = []
+    for _ in range(steps):
+        decision = agent.act(observation, explore=True)
+        step = environment.step(decision.slate)
+        reward = item_reward(step.response)
+        transitions.append(
+            Transition(
+                observation=observation,
+                slate=decision.slate,
+                log_prob=torch.zeros_like(reward[:, 0]) if decision.log_prob is None else decision.log_prob,
+                response=step.response,
+                reward=reward.sum(dim=1),
+                item_reward=reward,
+                next_observation=step.next_observation,
+                terminated=step.terminated,
+                truncated=step.truncated,
+                batch_size=observation.batch_size,
+            )
+        )
+        observation = step.observation
+        agent.env_steps += observation.user.shape[0]
+    return torch.stack(transitions), observation
+
+
+def update(agent: Agent, optimizers: Mapping[str, torch.optim.Optimizer], batch: Transition) -> list[tuple[str, float]]:
+    """One bout of learning from a batch; gives the losses in the order they were stepped."""
+    losses = []
+    for name, loss in agent.losses(batch):
+        optimizers[name].zero_grad()
+        loss.backward()
+        optimizers[name].step()
+        losses.append((name, float(loss.detach())))
+    return losses

@@ -1,0 +1,56 @@
+"""The check for authors of rewards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+
+from recframe.interfaces import Data, Reward, Transition
+from recframe.testing.conformance import difference, own_randomness, require, require_tensor
+from recframe.testing.toy import toy_data, toy_spec, toy_transition
+
+
+def check_reward(reward: Reward, data: Data | None = None, signals: Iterable[str] = ("click", "rating"), itemwise: bool = False) -> None:
+    """Check a reward term on random transitions with slates of one and of three.
+
+    Parameters
+    ----------
+    data: whose catalogue it sees; by default a toy one.
+    signals: what the responses hold; it must include what the reward declares in `Component.requires`.
+    itemwise: whether it claims to depend on nothing but an item's own signals.
+
+    Raises
+    ------
+    ConformanceError: saying what is wrong and the remedy.
+    """
+    require(isinstance(reward, Reward), f"a reward must subclass recframe.interfaces.Reward; {type(reward).__name__} does not")
+    data = data or toy_data()
+    for slate_size in (1, 3):
+        spec = toy_spec(data, slate_size=slate_size, signals=tuple(signals))
+        transition = toy_transition(spec, data, torch.Generator(spec.device).manual_seed(0), users=8)
+        before = transition.clone()
+        with own_randomness("the reward"):
+            values = reward(transition, data.catalog)
+            again = reward(transition, data.catalog)
+        require_tensor(values, "the reward", (8, slate_size), torch.float32, spec.device)
+        field = difference(transition, before)
+        require(field is None, f"the reward changed {field} of the transition in place: compute new tensors")
+        require(torch.equal(values, again), "the same transition was rewarded differently the second time: a reward is a function")
+        if itemwise:
+            _check_itemwise(reward, transition, data, slate_size)
+
+
+def _check_itemwise(reward: Reward, transition: Transition, data: Data, slate_size: int) -> None:
+    """Each item alone, shown to other people, must be worth what it was worth in its slate."""
+    values = reward(transition, data.catalog)
+    for k in range(slate_size):
+        alone = transition.clone()
+        alone.slate = transition.slate[:, k : k + 1]
+        alone.item_reward = transition.item_reward[:, k : k + 1]
+        alone.response.signals = transition.response.signals.apply(lambda values, k=k: values[:, k : k + 1])
+        alone.observation, alone.next_observation = transition.observation.flip(0), transition.next_observation.flip(0)
+        require(
+            torch.allclose(reward(alone, data.catalog)[:, 0], values[:, k]),
+            "the reward provides 'itemwise', but an item's value depends on the rest of its slate or on the user: drop the tag",
+        )

@@ -1,0 +1,124 @@
+"""The check for authors of state trackers."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import Tensor
+
+from recframe.interfaces import PAD, Data, EnvironmentSpec, Observation, StateTracker
+from recframe.testing.conformance import difference, own_randomness, require, require_tensor, saved_and_loaded
+from recframe.testing.toy import toy_observation
+
+USERS = 12
+
+
+def check_state_tracker(tracker: StateTracker, spec: EnvironmentSpec, data: Data) -> None:
+    """Check a state tracker, built for `spec` and `data`, on random observations.
+
+    Raises
+    ------
+    ConformanceError: saying what is wrong and the remedy.
+    """
+    require(
+        isinstance(tracker, StateTracker),
+        f"a state tracker must subclass recframe.interfaces.StateTracker; {type(tracker).__name__} does not",
+    )
+    require(
+        isinstance(getattr(tracker, "state_dim", None), int), "the tracker must set self.state_dim, the length of its states, in __init__"
+    )
+    generator = torch.Generator(spec.device).manual_seed(0)
+    observation = toy_observation(spec, data, generator, USERS)
+    training = tracker.training
+    tracker.eval()
+    _check_shapes(tracker, spec, observation)
+    _check_padding(tracker, observation)
+    _check_rows(tracker, observation)
+    _check_gradients(tracker, observation)
+    _check_saving(tracker, data, observation)
+    tracker.train(training)
+
+
+@torch.no_grad()
+def _state(tracker: StateTracker, observation: Observation) -> Tensor:
+    return tracker(observation, tracker.project_items())
+
+
+def _check_shapes(tracker: StateTracker, spec: EnvironmentSpec, observation: Observation) -> None:
+    before = observation.clone()
+    with own_randomness("the state tracker"):
+        items = tracker.project_items()
+        require_tensor(items, "project_items()", (spec.num_items, tracker.item_dim), torch.float32, spec.device)
+        state = _state(tracker, observation)
+    require_tensor(state, "the state", (len(observation.user), tracker.state_dim), torch.float32, spec.device)
+    field = difference(observation, before)
+    require(field is None, f"the tracker changed {field} of its observation in place: replay would keep the change")
+    require(torch.equal(_state(tracker, observation), state), "the same observation gave another state: in eval mode nothing may be random")
+    require(not torch.allclose(state, state[:1]), "all users get the same state: it must depend on the observation")
+
+
+def padded(observation: Observation, length: int) -> Observation:
+    """The observation with `length` PADs prepended to each history."""
+    result = observation.clone(recurse=False)
+    items, feedback = observation.history_items, observation.history_feedback
+    result.history_items = torch.cat([items.new_full((len(items), length), PAD), items], dim=1)
+    result.history_feedback = torch.cat([feedback.new_zeros(len(items), length, feedback.shape[2]), feedback], dim=1)
+    return result
+
+
+def _check_padding(tracker: StateTracker, observation: Observation) -> None:
+    state = _state(tracker, observation)
+    for length in (1, 7):
+        same = torch.allclose(_state(tracker, padded(observation, length)), state, rtol=1e-5, atol=1e-5)
+        require(same, "prepending PAD to the histories changed the state: mask the entries where history_items is PAD")
+
+
+def _check_rows(tracker: StateTracker, observation: Observation) -> None:
+    state = _state(tracker, observation)
+    alone = torch.cat([_state(tracker, observation[i : i + 1]) for i in range(len(state))])
+    same = torch.allclose(alone, state, rtol=1e-4, atol=1e-5)
+    require(same, "a user's state depends on the users beside them in the batch: compute each row on its own")
+
+
+def _check_gradients(tracker: StateTracker, observation: Observation) -> None:
+    tracker.zero_grad()
+    items = tracker.project_items()
+    state = tracker(observation, items)
+    # random weights, since a plain sum is constant behind a normalization
+    generator = torch.Generator(state.device).manual_seed(0)
+    loss = sum((torch.randn(x.shape, generator=generator, device=x.device) * x).sum() for x in (state, items))
+    require(isinstance(loss, Tensor) and loss.requires_grad, "states carry no gradient: do not detach them, or nothing can be learned")
+    assert isinstance(loss, Tensor)
+    loss.backward()
+    for name, parameter in tracker.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        require(parameter.grad is not None, f"the parameter {name!r} gets no gradient: use it in the state, or remove it")
+        assert parameter.grad is not None
+        require(parameter.grad.isfinite().all(), f"the gradient of {name!r} holds NaN or infinity")
+    tracker.zero_grad()
+
+
+def _check_saving(tracker: StateTracker, data: Data, observation: Observation) -> None:
+    tables = {"items": data.catalog.text_vectors}
+    if data.users is not None and data.users.profiles is not None:
+        tables["profiles"] = data.users.profiles.vectors
+    if data.contexts is not None:
+        tables["contexts"] = data.contexts.vectors
+    trained = {name for name, _ in tracker.named_parameters()}
+    for name, value in tracker.state_dict().items():
+        for what, table in tables.items():
+            copied = name not in trained and isinstance(value, Tensor) and table is not None and value.shape == table.shape
+            require(not copied, f"the tracker saves the text vectors of the {what} as {name!r}: hold them in a FrozenTable")
+    expected = _state(tracker, observation)
+    other = copy.deepcopy(tracker)
+    with torch.no_grad():
+        for parameter in other.parameters():
+            parameter.add_(1.0)
+    require(
+        torch.equal(_state(tracker, observation), expected), "a deep copy shares weights with the tracker: target networks need their own"
+    )
+    other.load_state_dict(saved_and_loaded(tracker.state_dict(), "the tracker's state_dict()"))
+    same = torch.equal(_state(other, observation), expected)
+    require(same, "a copy that loaded the tracker's state_dict gives other states: register all that is learned as parameters or buffers")

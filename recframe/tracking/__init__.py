@@ -1,0 +1,19 @@
+"""What a run leaves behind: its folder, metrics.csv, its W&B run and result.json.
+
+This package imports nothing heavy; the two Lightning loggers lie in `recframe.tracking.metrics_csv` and `recframe.tracking.wandb_run`.
+"""
+
+from recframe.tracking.atomic import atomic_write
+from recframe.tracking.folder import RunFolder, RunFolderError
+from recframe.tracking.result import RESULT_SCHEMA, ResultError, read_result, versions, write_result
+
+__all__ = [
+    "RESULT_SCHEMA",
+    "ResultError",
+    "RunFolder",
+    "RunFolderError",
+    "atomic_write",
+    "read_result",
+    "versions",
+    "write_result",
+]

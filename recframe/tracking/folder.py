@@ -1,0 +1,188 @@
+"""A run's folder: claimed by one process at a time, laid out as the design promises."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import yaml
+from filelock import FileLock, Timeout
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from recframe.errors import UserError
+from recframe.tracking.atomic import atomic_write
+from recframe.tracking.result import RESULT_NAME
+
+CONFIG_NAME = "config.yaml"
+OVERRIDES_NAME = "overrides.yaml"
+LOG_NAME = "run.log"
+LOCK_NAME = "run.lock"
+
+
+class RunFolderError(UserError):
+    """A folder that cannot be used for a run; the message says why and what would do."""
+
+
+class RunFolder:
+    """The folder of one run, exclusively held by this process until `release` (or the end of the `with` block, or of the process).
+
+    Made by `RunFolder.create` for a new run and by `RunFolder.open` for one that is there. `config.yaml` marks a folder as a run's;
+    `result.json` marks the run as finished.
+    """
+
+    def __init__(self, path: Path, lock: FileLock) -> None:
+        self.path = path
+        self._lock = lock
+
+    @classmethod
+    def create(cls, path: str | Path) -> RunFolder:
+        """Claim a folder for a new run, making it if need be. Files that are no run's, such as `run.log`, may lie in it.
+
+        Raises
+        ------
+        RunFolderError: if it holds a run already, is being written by another process, or cannot be made.
+        """
+        path = Path(path)
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RunFolderError(f"{path}: cannot be made a run's folder: {error.strerror}; choose another with hydra.run.dir=") from None
+        folder = cls(path, _lock(path))
+        if folder.config_path.exists():
+            folder.release()
+            raise RunFolderError(
+                f"{path}: holds a run already ({CONFIG_NAME} is there); go on with it by resume={path}, "
+                "or choose another folder with hydra.run.dir="
+            )
+        return folder
+
+    @classmethod
+    def open(cls, path: str | Path) -> RunFolder:
+        """Claim the folder of a run that is there, to resume or evaluate it.
+
+        Raises
+        ------
+        RunFolderError: if there is no run in it, or it is being written by another process.
+        """
+        path = Path(path)
+        if not (path / CONFIG_NAME).is_file():
+            raise RunFolderError(_why_no_run(path))
+        return cls(path, _lock(path))
+
+    @property
+    def config_path(self) -> Path:
+        """The resolved config, `config.yaml`."""
+        return self.path / CONFIG_NAME
+
+    @property
+    def overrides_path(self) -> Path:
+        """The overrides that were given, `overrides.yaml`."""
+        return self.path / OVERRIDES_NAME
+
+    @property
+    def result_path(self) -> Path:
+        """The outcome, `result.json`; there once the run is finished."""
+        return self.path / RESULT_NAME
+
+    @property
+    def metrics_path(self) -> Path:
+        """The curves, `metrics.csv`."""
+        return self.path / "metrics.csv"
+
+    @property
+    def log_path(self) -> Path:
+        """The log, `run.log`."""
+        return self.path / LOG_NAME
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of checkpoints."""
+        return self.path / "checkpoints"
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the run came to its end."""
+        return self.result_path.is_file()
+
+    def write_config(self, config: DictConfig | Mapping[str, Any], overrides: Sequence[str]) -> None:
+        """Write `overrides.yaml`, and `config` with its interpolations resolved into `config.yaml`: from here on, a run's folder."""
+        atomic_write(self.overrides_path, yaml.safe_dump(list(overrides), allow_unicode=True))
+        resolved = config if isinstance(config, DictConfig) else OmegaConf.create(dict(config))
+        atomic_write(self.config_path, OmegaConf.to_yaml(resolved, resolve=True))
+
+    def read_config(self) -> DictConfig:
+        """The config the run was started with.
+
+        Raises
+        ------
+        RunFolderError: if `config.yaml` is not a mapping in YAML.
+        """
+        try:
+            config = OmegaConf.load(self.config_path)
+        except (yaml.YAMLError, OmegaConfBaseException, UnicodeDecodeError) as error:
+            raise RunFolderError(f"{self.config_path}: not a config: {str(error).splitlines()[0]}") from None
+        if not isinstance(config, DictConfig):
+            raise RunFolderError(f"{self.config_path}: not a config: it must hold a mapping")
+        return config
+
+    def read_overrides(self) -> list[str]:
+        """The overrides the run was started with; none if they were not kept."""
+        return read_overrides(self.path)
+
+    def release(self) -> None:
+        """Let other processes have the folder. Doing so twice is harmless."""
+        self._lock.release()
+
+    def __enter__(self) -> RunFolder:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        self.release()
+
+
+def read_overrides(path: str | Path) -> list[str]:
+    """The list in a run folder's `overrides.yaml`; empty if there is none. Needs no claim.
+
+    Raises
+    ------
+    RunFolderError: if the file does not hold a list in YAML.
+    """
+    file = Path(path) / OVERRIDES_NAME
+    try:
+        overrides = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return []
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise RunFolderError(f"{file}: not a list of overrides: {str(error).splitlines()[0]}") from None
+    if not isinstance(overrides, list):
+        raise RunFolderError(f"{file}: not a list of overrides, such as '- agent.gamma=0.9'")
+    return [str(override) for override in overrides]
+
+
+def _lock(path: Path) -> FileLock:
+    lock = FileLock(path / LOCK_NAME)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise RunFolderError(f"{path}: is being written by another process; wait for it or choose another folder") from None
+    except (OSError, NotImplementedError) as error:
+        raise RunFolderError(f"{path}: cannot be locked ({error}); choose a folder where you may write") from None
+    return lock
+
+
+def _why_no_run(path: Path) -> str:
+    """Why `path` is no run's folder, and which one may be meant."""
+    if path.is_file():
+        parents = [parent for parent in path.parents if (parent / CONFIG_NAME).is_file()]
+        return f"{path}: is a file, not a run's folder" + (f"; did you mean {parents[0]}?" if parents else "")
+    if not path.is_dir():
+        return f"{path}: there is no such folder"
+    runs = sorted(child.parent for child in path.glob(f"*/{CONFIG_NAME}"))
+    if not runs:
+        return f"{path}: has no {CONFIG_NAME}, so it is no run's folder"
+    if len(runs) == 1:
+        return f"{path}: has no {CONFIG_NAME}, so it is no run's folder; did you mean {runs[0]}?"
+    return f"{path}: is no run's folder, but holds {len(runs)} of them; name one, such as {runs[-1]}"

@@ -1,0 +1,119 @@
+"""metrics.csv: a run's curves in a file that anything can read, and that a resumed run continues as if nothing had happened."""
+
+from __future__ import annotations
+
+import csv
+import io
+from argparse import Namespace
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pytorch_lightning.loggers.logger import Logger
+
+from recframe.errors import UserError
+from recframe.tracking.atomic import atomic_write
+from recframe.tracking.metrics import ENV_STEPS, split_env_steps
+
+METRICS_NAME = "metrics.csv"
+
+Row = dict[str, str]
+
+
+class MetricsError(UserError):
+    """A metrics.csv that cannot be continued; the message names the file."""
+
+
+class CSVMetrics(Logger):
+    """Writes `metrics.csv`: `env_steps` first, then a column a metric in order of appearance; one row for each logging call.
+
+    A row is on its way to the disk when the call returns: a killed run loses at most the line it was writing. A new
+    metric widens the table, for which the file is rewritten atomically.
+
+    Parameters
+    ----------
+    folder: the run's folder.
+    resume_env_steps: None starts a new file. A number continues the one that is there, without what was logged after so many
+        user-steps: the checkpoint that the run resumes from has not seen those rows, and will log them again.
+
+    Raises
+    ------
+    MetricsError: if the file to continue is not one that this class wrote.
+    """
+
+    def __init__(self, folder: str | Path, resume_env_steps: int | None = None) -> None:
+        super().__init__()
+        self.path = Path(folder) / METRICS_NAME
+        self._columns: list[str] = [ENV_STEPS]
+        self._env_steps = 0
+        if resume_env_steps is None:
+            self.path.unlink(missing_ok=True)
+        else:
+            self.truncate_after(resume_env_steps)
+
+    @property
+    def name(self) -> str:
+        """The logger's name."""
+        return "csv"
+
+    @property
+    def version(self) -> str:
+        """Lightning's word for one of many runs in a folder; here each run has its own."""
+        return ""
+
+    @property
+    def save_dir(self) -> str:
+        """The run's folder."""
+        return str(self.path.parent)
+
+    def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
+        """Append a row. `step`, Lightning's count of optimizer steps, is left out."""
+        self._env_steps, values = split_env_steps(metrics, self._env_steps)
+        if not values:
+            return
+        row = {ENV_STEPS: str(self._env_steps)} | {name: repr(value) for name, value in values.items()}
+        new = [name for name in row if name not in self._columns]
+        if new or not self.path.exists():
+            rows = _read(self.path)
+            self._columns += new
+            atomic_write(self.path, _table(self._columns, [*rows, row]))
+        else:
+            with self.path.open("ab") as file:
+                file.write(_line(row.get(column, "") for column in self._columns).encode())
+
+    def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
+        """Nothing to write: the run's folder holds its `config.yaml`."""
+
+    def truncate_after(self, env_steps: int) -> None:
+        """Drop the rows of more than `env_steps` user-steps, a line that was cut short, and columns without a value then."""
+        kept = [row for row in _read(self.path) if int(row[ENV_STEPS]) <= env_steps]
+        self._columns = list(dict.fromkeys([ENV_STEPS, *(name for row in kept for name, value in row.items() if value)]))
+        self._env_steps = env_steps
+        if kept:
+            atomic_write(self.path, _table(self._columns, kept))
+        else:
+            self.path.unlink(missing_ok=True)
+
+
+def _read(path: Path) -> list[Row]:
+    """The whole rows of a metrics file; none if there is no file. A last line without its end was cut short by a kill."""
+    if not path.exists():
+        return []
+    whole, _, _ = path.read_bytes().rpartition(b"\n")
+    header, *lines = list(csv.reader(io.StringIO(whole.decode("utf-8"), newline=""))) or [[ENV_STEPS]]
+    if header[0] != ENV_STEPS:
+        raise MetricsError(f"{path}: line 1: the first column must be {ENV_STEPS}, not {header[0]!r}; move the file away")
+    for number, line in enumerate(lines, start=2):
+        if len(line) != len(header) or not line[0].isdigit():
+            raise MetricsError(f"{path}: line {number}: not a row of {len(header)} numbers; mend the line or move the file away")
+    return [dict(zip(header, line, strict=True)) for line in lines]
+
+
+def _table(columns: list[str], rows: Iterable[Row]) -> str:
+    return _line(columns) + "".join(_line(row.get(column, "") for column in columns) for row in rows)
+
+
+def _line(cells: Iterable[str]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(cells)
+    return text.getvalue()

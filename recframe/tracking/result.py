@@ -1,0 +1,157 @@
+"""result.json: the outcome of a finished run, in a shape that people's scripts may rely on."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import platform
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from recframe.errors import UserError
+from recframe.hookspecs import ENTRY_POINT_GROUP
+from recframe.tracking.atomic import atomic_write
+
+RESULT_SCHEMA = 1
+RESULT_NAME = "result.json"
+STATISTIC = ("mean", "low", "high", "n")
+PROMISED = ("schema", "status", "objective", "seed", "env_steps", "seconds", "versions", "policies")
+
+DISTRIBUTIONS = (
+    "recframe",
+    "torch",
+    "tensordict",
+    "pytorch-lightning",
+    "hydra-core",
+    "omegaconf",
+    "numpy",
+    "polars",
+    "transformers",
+    "sentence-transformers",
+    "wandb",
+)
+
+
+class ResultError(UserError):
+    """A result.json that is missing or cannot be read; the message names the folder or file."""
+
+
+def write_result(
+    folder: str | Path,
+    *,
+    objective: float | None,
+    seed: int,
+    env_steps: int,
+    seconds: float,
+    policies: Mapping[str, Mapping[str, Any]],
+    **extra: Any,
+) -> dict[str, Any]:
+    """Write `folder/result.json` atomically and return what it says. Its presence means that the run finished: call this last.
+
+    Parameters
+    ----------
+    objective: what a sweeper optimizes.
+    env_steps: user-steps of training.     seconds: wall-clock time of the run.
+    policies: `{policy: {metric: {"mean", "low", "high", "n"}}}`; a statistic may be a mapping, a named tuple or a dataclass.
+    extra: more top-level entries, such as `name` and `environment`. NaN and infinities become null throughout: JSON has no others.
+
+    Raises
+    ------
+    ValueError: if a statistic is not (mean, low, high, n), or an extra entry takes a promised name.
+    """
+    taken = sorted(set(extra) & set(PROMISED))
+    if taken:
+        raise ValueError(f"result.json: {taken[0]!r} is one of the promised entries, not an extra one")
+    result = {
+        "schema": RESULT_SCHEMA,
+        "status": "finished",
+        "objective": objective,
+        "seed": seed,
+        "env_steps": env_steps,
+        "seconds": seconds,
+        "versions": versions(),
+        "policies": policies,
+        **extra,
+    }
+    plain = to_json_values(result)
+    for policy, metrics in plain["policies"].items():
+        for metric, statistic in metrics.items():
+            if not isinstance(statistic, dict) or set(statistic) != set(STATISTIC):
+                raise ValueError(f"result.json: policies.{policy}.{metric} must hold {', '.join(STATISTIC)}, not {statistic!r}")
+    atomic_write(Path(folder) / RESULT_NAME, json.dumps(plain, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
+    return dict(plain)
+
+
+def read_result(folder: str | Path) -> dict[str, Any]:
+    """What a finished run's `result.json` says.
+
+    Raises
+    ------
+    ResultError: if there is none (the run has not finished), if it is not JSON, or if it is of another schema.
+    """
+    path = Path(folder) / RESULT_NAME
+    try:
+        result = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        what = f"no {RESULT_NAME}: the run has not finished" if Path(folder).is_dir() else "there is no such folder"
+        raise ResultError(f"{folder}: {what}") from None
+    except ValueError as error:
+        raise ResultError(f"{path}: not JSON ({error}); evaluate the run again, or remove the file") from None
+    if not isinstance(result, dict) or "schema" not in result:
+        raise ResultError(f"{path}: has no 'schema'; recframe did not write it")
+    if result["schema"] != RESULT_SCHEMA:
+        raise ResultError(f"{path}: has schema {result['schema']!r}, this recframe reads schema {RESULT_SCHEMA}; use the recframe it is of")
+    if result.get("status") != "finished":
+        raise ResultError(f"{path}: has status {result.get('status')!r}, not 'finished'")
+    missing = [key for key in PROMISED if key not in result]
+    if missing:
+        raise ResultError(f"{path}: lacks {missing[0]!r}; recframe did not write it")
+    return result
+
+
+def versions() -> dict[str, str]:
+    """The versions behind a result: Python, recframe, the libraries it stands on, and every distribution that brings plugins."""
+    found = {"python": platform.python_version()}
+    for name in DISTRIBUTIONS:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue  # optional here, such as wandb
+    for entry_point in metadata.entry_points(group=ENTRY_POINT_GROUP):
+        if entry_point.dist is not None:
+            found.setdefault(entry_point.dist.name, entry_point.dist.version)
+    return found
+
+
+def to_json_values(value: Any) -> Any:
+    """`value` in JSON's own types: records as objects, NumPy and torch scalars as numbers, what is not finite as None.
+
+    Raises
+    ------
+    TypeError: for what has no such form.
+    """
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    if (record := _record(value)) is not None:
+        return {str(key): to_json_values(entry) for key, entry in record.items()}
+    if isinstance(value, Sequence):
+        return [to_json_values(entry) for entry in value]
+    if callable(getattr(value, "item", None)):
+        return to_json_values(value.item())
+    raise TypeError(f"result.json: a {type(value).__name__} has no place in JSON: {value!r}")
+
+
+def _record(value: Any) -> Mapping[Any, Any] | None:
+    """The named entries of a mapping, a named tuple or a dataclass; None for anything else."""
+    if isinstance(value, Mapping):
+        return value
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):
+        return dict(value._asdict())
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    return None

@@ -1,0 +1,187 @@
+"""The one LightningModule, for every agent: collect a chunk, then learn from it.
+
+A `training_step` is a whole chunk (T steps of N users, then the agent's updates), so Lightning's bookkeeping is paid once a chunk
+and not once a gradient step.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+
+from recframe.config.schemas import TrainerConfig
+from recframe.errors import UserError
+from recframe.experience import Collector, Source
+from recframe.interfaces import Agent
+
+
+class TrainingDiverged(UserError, ArithmeticError):
+    """A loss stopped being a number; the message says which, when, and what to try."""
+
+    exit_code = 1
+
+
+class Chunks:
+    """The train "data": one number a chunk. It has a length, or Lightning would prefetch and train on stale policies."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(range(self.count))
+
+
+class TrainingModule(pl.LightningModule):
+    """Trains an agent on the experience it asks for.
+
+    Parameters
+    ----------
+    collector, source: where steps come from, and how they become batches.
+    evaluate: measures the agent as it is; called at the end of every epoch (one epoch is the stretch between two evaluations).
+    """
+
+    def __init__(
+        self, agent: Agent, collector: Collector, source: Source, settings: TrainerConfig, evaluate: Callable[[], dict[str, float]]
+    ) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.agent = agent
+        self.collector = collector
+        self.source = source
+        self.settings = settings
+        self.evaluate = evaluate
+        self.latest: dict[str, float] = {}
+        self.complete = False  # whether the last epoch, or early stopping, was reached
+        self._names = list(agent.optimizers())
+        self._losses: dict[str, list[Tensor]] = {}
+        self._gradient_norms: dict[str, list[Tensor]] = {}
+        self._since = (time.perf_counter(), agent.env_steps)
+
+    @property
+    def env_steps(self) -> int:
+        """User-steps taken in training."""
+        return self.agent.env_steps
+
+    def configure_optimizers(self) -> list[torch.optim.Optimizer]:
+        """The agent's optimizers, in the order of their names."""
+        return list(self.agent.optimizers().values())
+
+    def on_fit_start(self) -> None:
+        """Look the wrapped optimizers up once."""
+        wrapped = self.optimizers()
+        self._optimizers = dict(zip(self._names, wrapped if isinstance(wrapped, list) else [wrapped], strict=True))
+        self._since = (time.perf_counter(), self.env_steps)
+
+    def training_step(self, batch: int, batch_idx: int) -> None:
+        """One chunk."""
+        self.agent.prepare_to_act()
+        for _ in range(self.settings.chunk_steps):
+            self.source.add(self.collector.step(self.agent))
+        losses = []
+        for experience in self.source.batches():
+            for name, loss in self.agent.losses(experience):
+                self._step(name, loss)
+                losses.append(loss.detach())
+                self._losses.setdefault(name, []).append(losses[-1])
+        # one look at the host per chunk
+        if losses and not math.isfinite(float(torch.stack(losses).sum())):
+            self._report_divergence()
+        if (batch_idx + 1) % self.settings.log_every == 0:
+            self._log_training()
+
+    def _step(self, name: str, loss: Tensor) -> None:
+        """One step of the named optimizer."""
+        optimizer = self._optimizers[name]
+        optimizer.zero_grad()
+        self.manual_backward(loss)
+        if self.settings.gradient_clip is not None:
+            parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+            norm = torch.nn.utils.clip_grad_norm_(parameters, self.settings.gradient_clip)
+            self._gradient_norms.setdefault(name, []).append(norm)
+        optimizer.step()
+
+    def _report_divergence(self) -> None:
+        name = next(name for name, values in self._losses.items() if not all(math.isfinite(float(value)) for value in values))
+        raise TrainingDiverged(
+            f"training diverged: the loss {name!r} is no longer a number after {self.env_steps} env steps. "
+            "Try a smaller agent.learning_rate or trainer.gradient_clip; the last checkpoint is from before"
+        )
+
+    def _log_training(self) -> None:
+        now, steps = time.perf_counter(), self.env_steps
+        sessions = self.collector.sessions()
+        metrics = {"train/env_steps_per_second": (steps - self._since[1]) / max(now - self._since[0], 1e-9)}
+        if sessions.count:
+            metrics |= {"train/sessions": sessions.count, "train/return": sessions.mean_return, "train/length": sessions.mean_length}
+            metrics |= {f"train/reward/{name}": value for name, value in sessions.terms.items()}
+        metrics |= {f"loss/{name}": float(torch.stack(values).mean()) for name, values in self._losses.items()}
+        metrics |= {f"gradient_norm/{name}": float(torch.stack(values).mean()) for name, values in self._gradient_norms.items()}
+        metrics |= {f"agent/{name}": float(value) for name, value in self.agent.diagnostics().items()}
+        self._losses, self._gradient_norms, self._since = {}, {}, (now, steps)
+        self._send(metrics)
+
+    def validation_step(self, batch: int, batch_idx: int) -> None:
+        """Measure the agent."""
+        metrics = {f"eval/{name}": value for name, value in self.evaluate().items()}
+        self.log_dict(metrics, logger=False, batch_size=1)
+        self._send(metrics)
+        # time spent evaluating does not count as training speed
+        self._since = (time.perf_counter(), self.env_steps)
+
+    def _send(self, metrics: dict[str, float]) -> None:
+        self.latest |= metrics
+        for logger in self.loggers:
+            logger.log_metrics({"env_steps": float(self.env_steps), **metrics}, step=self.env_steps)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add all that a continuation needs beside weights and optimizers."""
+        checkpoint["recframe"] = {
+            "collector": self.collector.state_dict(),
+            "source": self.source.state_dict(),
+            "env_steps": self.env_steps,
+            "complete": self.complete,
+            "random": _random_state(),
+            "losses": {name: torch.stack(values) for name, values in self._losses.items()},
+            "gradient_norms": {name: torch.stack(values) for name, values in self._gradient_norms.items()},
+        }
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take it up again."""
+        saved = checkpoint["recframe"]
+        self.collector.load_state_dict(saved["collector"])
+        self.source.load_state_dict(saved["source"])
+        self._losses = {name: list(values) for name, values in saved["losses"].items()}
+        self._gradient_norms = {name: list(values) for name, values in saved["gradient_norms"].items()}
+        _restore_random_state(saved["random"])
+
+
+def _random_state() -> dict[str, Any]:
+    """The process-wide generators, as tensors and plain values; a plugin's dropout may draw from them."""
+    name, keys, position, has_gauss, cached = np.random.get_state()
+    return {
+        "python": random.getstate(),
+        "numpy": (str(name), torch.from_numpy(np.asarray(keys).astype(np.int64)), int(position), int(has_gauss), float(cached)),
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+    }
+
+
+def _restore_random_state(state: dict[str, Any]) -> None:
+    version, internal, gauss = state["python"]
+    random.setstate((version, tuple(internal), gauss))
+    name, keys, position, has_gauss, cached = state["numpy"]
+    np.random.set_state((name, keys.numpy().astype(np.uint32), position, has_gauss, cached))
+    torch.set_rng_state(state["torch"].cpu())
+    if torch.cuda.is_available() and state["cuda"]:
+        torch.cuda.set_rng_state_all([one.cpu() for one in state["cuda"]])

@@ -1,0 +1,203 @@
+"""The command line as people meet it: instant, light, and never a traceback for a slip."""
+
+import json
+import re
+import sys
+import time
+
+import pytest
+
+PLUGIN = """
+    from dataclasses import dataclass
+    from pathlib import Path
+    from recframe.components import Component, option
+    from recframe.hookspecs import hookimpl
+
+    @dataclass
+    class Config:
+        '''A third party's reward.'''
+        bonus: float = option(1.0, "what every shown item earns", ge=0)
+
+    @hookimpl
+    def recframe_register_components(register):
+        register(Component("reward", "bonus", Config, "bonus_reward:Bonus", provides={"itemwise"}))
+
+    @hookimpl
+    def recframe_config_paths():
+        return [Path(__file__).parent / "bonus_conf"]
+
+    @hookimpl
+    def recframe_register_commands(app):
+        @app.command()
+        def greet():
+            print("hello from a plugin")
+"""
+REWARD = """
+    import torch
+    from recframe.interfaces import Reward
+
+    class Bonus(Reward):
+        def __init__(self, config):
+            self.bonus = config.bonus
+
+        def __call__(self, transition, catalog):
+            return torch.full_like(transition.item_reward, self.bonus)
+"""
+PRESET = """
+    # @package _global_
+    defaults:
+      - override /reward: [click, bonus]
+    reward:
+      bonus:
+        weight: 0.5
+"""
+
+
+@pytest.fixture
+def bonus_plugin(plugin_site):
+    files = {"bonus_reward.py": REWARD, "bonus_conf/experiment/with_bonus.yaml": PRESET}
+    plugin_site.install("bonus_plugin", PLUGIN, version="0.3", files=files)
+    return plugin_site.folder
+
+
+def test_version_and_help(recframe):
+    assert re.fullmatch(r"recframe \d+\.\d+\.\d+\n", recframe("--version", check=True).stdout)
+    assert "train" in recframe("--help", check=True).stdout
+    help_text = recframe("train", "--help", check=True).stdout
+    assert "recframe train -m seed=0,1,2" in help_text
+    assert "agent: dqn, random" in help_text
+
+
+def test_plugins_are_listed_with_origin_and_failures(recframe, bonus_plugin, plugin_site):
+    plugin_site.install("broken_plugin", "import nothing_of_the_kind")
+    listed = json.loads(recframe("plugins", "--json", site=bonus_plugin, check=True).stdout)
+    bonus = next(component for component in listed["components"] if component["name"] == "bonus")
+    assert bonus == {
+        "kind": "reward",
+        "name": "bonus",
+        "distribution": "bonus_plugin",
+        "version": "0.3",
+        "description": "A third party's reward.",
+    }
+    (failure,) = listed["failures"]
+    assert failure["distribution"] == "broken_plugin"
+    assert "nothing_of_the_kind" in failure["cause"]
+    shown = recframe("plugins", site=bonus_plugin, check=True)
+    assert "bonus_plugin" in shown.stdout
+    assert "broken_plugin" in shown.stderr
+
+
+def test_a_component_is_shown_with_every_setting(recframe):
+    shown = recframe("plugins", "show", "agent", "dqn", check=True).stdout
+    assert re.search(r"agent\.gamma +float +0\.95 +discount", shown)
+    as_json = json.loads(recframe("plugins", "show", "agent", "dqn", "--json", check=True).stdout)
+    assert {"name", "type", "default", "meaning", "allowed"} == set(as_json["options"][0])
+    wrong = recframe("plugins", "show", "agent", "dqm")
+    assert wrong.returncode == 2
+    assert "Did you mean 'dqn'" in wrong.stderr
+
+
+def test_a_third_partys_component_config_folder_and_command_work(recframe, bonus_plugin):
+    shown = recframe("train", "experiment=with_bonus", "reward.bonus.bonus=2", "--cfg", "job", site=bonus_plugin, check=True).stdout
+    assert re.search(r"bonus: 2\.0\n +name: bonus\n +weight: 0\.5", shown)
+    assert recframe("greet", site=bonus_plugin, check=True).stdout == "hello from a plugin\n"
+    refused = recframe("train", "reward=[bonus]", "reward.bonus.bonus=-1", site=bonus_plugin)
+    assert "reward.bonus.bonus: -1.0 is not allowed; it must be >= 0" in refused.stderr
+    narrowed = recframe("train", "reward=[bonus]", site=bonus_plugin, RECFRAME_PLUGINS="")
+    assert "reward=bonus: there is no such reward" in narrowed.stderr
+
+
+def test_a_broken_plugin_is_named_when_a_run_asks_for_what_is_missing(recframe, plugin_site):
+    plugin_site.install("broken_plugin", "import nothing_of_the_kind")
+    refused = recframe("train", "agent=sage", site=plugin_site.folder)
+    assert "nothing_of_the_kind" in refused.stderr
+    assert recframe("train", "--cfg", "job", site=plugin_site.folder).returncode == 0
+
+
+def test_the_users_own_conf_folder_is_on_the_search_path(recframe, tmp_path):
+    mine = tmp_path / "conf" / "experiment" / "mine.yaml"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("# @package _global_\nagent:\n  gamma: 0.123\n")
+    assert "gamma: 0.123" in recframe("train", "experiment=mine", "--cfg", "job", check=True).stdout
+    elsewhere = tmp_path / "elsewhere"
+    (tmp_path / "conf").rename(elsewhere)
+    assert "gamma: 0.123" in recframe("train", "experiment=mine", "--config-dir", str(elsewhere), "--cfg", "job", check=True).stdout
+    assert "no such experiment" in recframe("train", "experiment=mine").stderr
+
+
+def test_a_slip_in_a_users_experiment_names_the_key(recframe, tmp_path):
+    mine = tmp_path / "conf" / "experiment" / "mine.yaml"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("# @package _global_\nagent:\n  gama: 0.123\n")
+    refused = recframe("train", "experiment=mine")
+    assert refused.returncode == 2
+    assert "gama" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+TEN_MISTAKES = [
+    ["agent=dqm"],
+    ["agent.gama=0.9"],
+    ["agent.gamma=high"],
+    ["agent.gamma=7"],
+    ["environment.slate_size=5"],
+    ["environment=preference_model"],
+    ["dataset=movielens_format", "environment=preference_model"],
+    ["reward=[]"],
+    ["experiment=nothing_like_it"],
+    ["resume=nowhere"],
+    ["foo"],
+    ["--config-dir", "nowhere"],
+    ["--no-such-option"],
+]
+
+
+@pytest.mark.parametrize("arguments", TEN_MISTAKES, ids=" ".join)
+def test_a_mistake_costs_two_seconds_and_one_readable_message(recframe, arguments):
+    started = time.perf_counter()
+    refused = recframe("train", *arguments)
+    seconds = time.perf_counter() - started
+    assert refused.returncode == 2
+    assert refused.stdout == ""
+    assert refused.stderr.startswith("recframe: ")
+    assert "Traceback" not in refused.stderr
+    assert len(refused.stderr.splitlines()) == 1
+    # generous beside the promise of 2 s: shared machines stall; the figure itself is in docs/
+    assert seconds < 10
+
+
+def test_several_mistakes_come_as_a_list(recframe):
+    refused = recframe("train", "agent=dqm", "seed=-1", "trainer.env_stps=3")
+    assert refused.stderr.splitlines()[0] == "recframe: 3 mistakes"
+    assert len(refused.stderr.splitlines()) == 4
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["plugins"], ["train", "--help"], ["train", "--cfg", "job"], ["train", "agent=dqm"], ["plugins", "show", "agent", "dqn"]],
+    ids=" ".join,
+)
+def test_nothing_heavy_is_imported_before_a_run(recframe, tmp_path, arguments):
+    probe = (
+        "import sys, atexit\n"
+        "heavy = ('torch', 'pytorch_lightning', 'transformers', 'sentence_transformers', 'wandb', 'sklearn', 'tensordict', 'polars')\n"
+        "atexit.register(lambda: open('imported.txt', 'w').write(' '.join(name for name in heavy if name in sys.modules)))\n"
+    )
+    (tmp_path / "site").mkdir(exist_ok=True)
+    (tmp_path / "site" / "sitecustomize.py").write_text(probe)
+    recframe(*arguments, site=tmp_path / "site")
+    assert (tmp_path / "imported.txt").read_text() == ""
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [("recframe tr", "train"), ("recframe train agent=d", "agent=dqn"), ("recframe train agent.gam", "agent.gamma=")],
+)
+def test_the_shell_completes(recframe, line, expected):
+    words = recframe("-sc", "query=bash", COMP_LINE=line, COMP_POINT=str(len(line)), COMP_CWORD=str(len(line.split()) - 1)).stdout.split()
+    assert expected in words
+
+
+def test_python_runs_the_module_too(recframe):
+    assert sys.executable
+    assert recframe("--version").returncode == 0

@@ -1,0 +1,102 @@
+"""Configuration mistakes: every one of them at once, each in a line that says what would be right."""
+
+import pytest
+from omegaconf import OmegaConf
+
+from recframe.config import ConfigError, compose_config, find_mistakes, validate
+from recframe.plugins import registry
+
+
+def test_the_default_config_has_no_mistakes():
+    assert find_mistakes([]) == []
+
+
+@pytest.mark.parametrize(
+    ("overrides", "expected"),
+    [
+        (["agent=dqm"], "agent=dqm: there is no such agent. Did you mean 'dqn'?"),
+        (["agent.gama=0.9"], "agent.gama: agent has no 'gama'. Did you mean 'agent.gamma'?"),
+        (["agnt=dqn"], "agnt: the config has no 'agnt'. Did you mean 'agent'?"),
+        (["agent.gamma=high"], "agent.gamma: Value 'high' of type 'str' could not be converted to Float"),
+        (["agent.gamma=1.5"], "agent.gamma: 1.5 is not allowed; it must be >= 0 and <= 1"),
+        (["environment.num_users=0"], "environment.num_users: 0 is not allowed"),
+        (["agent.loss=hubert"], "agent.loss: 'hubert' is not allowed; it must be one of huber, mse"),
+        (["agent.gamma.deep=1"], "agent.gamma.deep: agent.gamma is a value"),
+        (["agent"], "'agent' is not of the form key=value"),
+        (["reward=[click,clack]"], "reward=clack: there is no such reward. Did you mean 'click'?"),
+        (["reward=[]"], "reward: at least one is needed"),
+        (["experiment=movietweets"], "experiment=movietweets: there is no such experiment. Did you mean 'movietweetings'?"),
+        (["dataset=movielens_format", "environment=preference_model"], "dataset.path is required"),
+        (["dataset=movielens_format", "dataset.path=/nowhere"], "dataset.path: '/nowhere' does not exist"),
+        (["environment=preference_model"], "environment=preference_model needs logged interactions"),
+        (["environment.slate_size=5"], "environment.slate_size=5: agent=dqn cannot show slates of more than one item"),
+        (["trainer.monitor_mode=up"], "trainer.monitor_mode: 'up' is not allowed"),
+        (["logger=[wandb,tensorbord]"], "logger=tensorbord: there is no such logger"),
+        (["logger.wandb.mode=onlin"], "logger.wandb.mode: 'onlin' is not allowed"),
+        (["name=${nowhere}"], "Interpolation key 'nowhere' not found"),
+        (["seed=0,1", "agent=dqn,dqm"], "agent=dqm: there is no such agent"),
+        (["agent.gamma=0.5,0.9,x"], "agent.gamma: Value 'x' of type 'str' could not be converted to Float"),
+    ],
+)
+def test_a_mistake_is_named_with_its_remedy(overrides, expected):
+    (problem,) = find_mistakes(overrides)
+    assert expected in problem
+    assert "\n" not in problem
+
+
+def test_all_mistakes_are_found_at_once():
+    problems = find_mistakes(["agent=dqm", "environment.num_users=-3", "seed=x", "traner.env_steps=5", "reward=[clack]"])
+    assert len(problems) == 5
+
+
+def test_composing_from_python_refuses_with_every_problem():
+    with pytest.raises(ConfigError) as caught:
+        compose_config(["agent=dqm", "seed=x"])
+    assert len(caught.value.problems) == 2
+
+
+def test_sweeps_additions_and_removals_are_no_mistakes():
+    assert find_mistakes(["seed=0,1,2", "agent=dqn,random", "reward=[click],[click,rating]", "agent.gamma=interval(0.1,0.9)"]) == []
+    assert find_mistakes(["~logger.wandb", "+experiment.note=1"]) != []  # an unknown key stays a mistake with a plus
+    assert find_mistakes(["hydra.run.dir=somewhere"]) == []
+
+
+def test_rewards_are_listed_and_weighted():
+    cfg = compose_config(["reward=[click,rating]", "reward.rating.weight=0.25"])
+    assert cfg.reward.click.name == "click"
+    assert cfg.reward.click.weight == 1.0
+    assert cfg.reward.rating.weight == 0.25
+
+
+def test_a_preset_extends_a_component():
+    cfg = compose_config(["agent=vanilla_dqn", "agent.gamma=0.5"])
+    assert (cfg.agent.name, cfg.agent.double, cfg.agent.gamma) == ("dqn", False, 0.5)
+
+
+def test_a_config_read_back_from_yaml_regains_its_types(tmp_path):
+    cfg = compose_config(["agent.gamma=0.5"])
+    file = tmp_path / "config.yaml"
+    file.write_text(OmegaConf.to_yaml(cfg, resolve=True))
+    assert validate(OmegaConf.load(file), registry()) == validate(cfg, registry())
+
+
+def test_a_damaged_config_file_is_refused(tmp_path):
+    cfg = OmegaConf.create(OmegaConf.to_container(compose_config([])))
+    cfg.trainer.env_steps = "many"
+    with pytest.raises(ConfigError, match=r"trainer\.env_steps"):
+        validate(cfg, registry())
+
+
+def test_debug_smoke_goes_with_any_choice():
+    cfg = compose_config(["debug=smoke", "state_tracker=mean", "agent=vanilla_dqn"])
+    assert cfg.trainer.env_steps <= 1000
+
+
+def test_the_experiments_that_are_shipped_compose(project_root, tmp_path):
+    experiments = sorted(path.stem for path in (project_root / "conf" / "experiment").glob("*.yaml"))
+    assert experiments
+    for experiment in experiments:
+        overrides = [f"experiment={experiment}"]
+        if find_mistakes(overrides):
+            overrides.append(f"dataset.path={tmp_path}")
+        assert find_mistakes(overrides) == []

@@ -1,0 +1,40 @@
+"""What a process of `test_processes.py` does: encode through the store, and say how it went."""
+
+from __future__ import annotations
+
+from multiprocessing.connection import Connection
+from multiprocessing.synchronize import Barrier
+from pathlib import Path
+
+import numpy as np
+from conftest import CountingEncoder
+
+from recframe.embeddings import EmbeddingStore, store
+
+
+class LoggingEncoder(CountingEncoder):
+    """Appends what it encodes to a file; once it has encoded `block_after` texts (if not 0) it says so and waits for ever."""
+
+    def __init__(self, log: Path, block_after: int, parent: Connection) -> None:
+        super().__init__()
+        self.log = log
+        self.block_after = block_after
+        self.parent = parent
+
+    def encode(self, texts, role):
+        if self.block_after and len(self.texts) >= self.block_after:
+            self.parent.send("blocked")
+            self.parent.recv()
+        with self.log.open("a") as log:
+            log.write("".join(f"{text}\n" for text in texts))
+        return super().encode(texts, role)
+
+
+def encode_texts(folder: Path, log: Path, count: int, block_after: int, parent: Connection, together: Barrier) -> None:
+    """Encode `text 0` to `text count-1` in shards of four, when all that share `together` have come so far."""
+    store.SHARD_TEXTS, store.CALL_TEXTS = 4, 2
+    encoder = LoggingEncoder(log, block_after, parent)
+    texts = [f"text {number}" for number in range(count)]
+    together.wait()
+    vectors = EmbeddingStore(folder, encoder).vectors(texts, "item")
+    parent.send("right" if np.array_equal(vectors.numpy(), encoder.expected(texts)) else "wrong")

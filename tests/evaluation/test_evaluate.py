@@ -1,0 +1,68 @@
+"""Evaluations repeat exactly, compare on the same users, and disturb nothing."""
+
+import random
+
+import numpy as np
+import torch
+
+from recframe.evaluation.evaluate import evaluate, sample_recommendations
+from recframe.evaluation.policies import OraclePolicy, PopularPolicy, RandomPolicy
+
+
+def policies(world):
+    spec = world.environment().spec
+    return {
+        "trained": PopularPolicy(spec, world.catalog.popularity),
+        "random": RandomPolicy(spec, 0),
+        "oracle": OraclePolicy(world.rewards, spec.slate_size, 1.0),
+    }
+
+
+def run(world, names=("trained", "random", "oracle")):
+    chosen = {name: policies(world)[name] for name in names}
+    return evaluate(chosen, world.environment(num_users=100), world.rewards, world.catalog, seed=8, max_steps=20)
+
+
+def test_every_metric_of_the_promise_is_there(world):
+    results = run(world)
+    promised = ["return", "length", "click_rate", "coverage", "diversity", "novelty", "gini", "reward/click"]
+    for metrics in results.values():
+        assert list(metrics) == promised
+        for metric in metrics.values():
+            assert metric["low"] <= metric["mean"] <= metric["high"]
+            assert type(metric["n"]) is int
+            assert all(type(metric[key]) is float for key in ("mean", "low", "high"))
+    assert results["oracle"]["return"]["low"] > results["random"]["return"]["high"]
+
+
+def test_a_policys_figures_do_not_depend_on_its_company(world):
+    together = run(world)
+    assert run(world) == together
+    for name in together:
+        assert run(world, [name])[name] == together[name]
+
+
+def test_no_global_generator_is_touched(world):
+    before = torch.get_rng_state(), np.random.get_state()[1].copy(), random.getstate()
+    run(world)
+    assert torch.equal(torch.get_rng_state(), before[0])
+    assert (np.random.get_state()[1] == before[1]).all()
+    assert random.getstate() == before[2]
+
+
+def test_samples_tell_each_users_story(world):
+    environment = world.environment(num_users=20, slate_size=2)
+    policy = RandomPolicy(environment.spec, 0)
+    rows = sample_recommendations(policy, environment, world.rewards, world.data, seed=8, num_users=4, num_turns=6)
+    users = environment.reset(8).user[:4].tolist()
+    assert list(dict.fromkeys(row.user for row in rows)) == [f"u{user}" for user in users]
+    by_user = {name: [row for row in rows if row.user == name] for name in {row.user for row in rows}}
+    for story in by_user.values():
+        assert [row.turn for row in story] == list(range(1, len(story) + 1))
+        told = []
+        for row in story:
+            assert row.history == told[-environment.spec.history_length :]
+            assert len(row.recommended) == 2
+            assert row.reward in (0.0, 1.0, 2.0)
+            told += row.recommended
+    assert max(map(len, by_user.values())) > 1

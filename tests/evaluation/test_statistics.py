@@ -1,0 +1,106 @@
+"""Intervals contain the truth as often as they say."""
+
+import numpy as np
+import pytest
+
+from recframe.evaluation.exposure import exposure_intervals
+from recframe.evaluation.statistics import bootstrap_weights, jackknife_interval, mean_interval, ratio_intervals
+
+
+@pytest.mark.parametrize(("name", "truth"), [("normal", 3.0), ("exponential", 2.0), ("bernoulli", 0.2)])
+def test_the_interval_of_a_mean_contains_the_truth_about_95_times_in_100(name, truth):
+    generator = np.random.default_rng(0)
+    draw = {
+        "normal": lambda: generator.normal(3.0, 2.0, 100),
+        "exponential": lambda: generator.exponential(2.0, 100),
+        "bernoulli": lambda: (generator.random(100) < 0.2).astype(float),
+    }[name]
+    intervals = [mean_interval(draw(), seed=i, resamples=400) for i in range(300)]
+    covered = np.mean([interval.low <= truth <= interval.high for interval in intervals])
+    assert 0.90 <= covered <= 0.985
+
+
+def test_the_interval_of_a_ratio_of_sums_contains_the_truth_about_95_times_in_100():
+    generator = np.random.default_rng(1)
+    hits = []
+    for i in range(300):
+        # sessions of clickers are longer: the mean of the users' own rates would be another figure
+        rate = generator.choice([0.1, 0.5], 150)
+        shown = np.where(rate > 0.3, 20, 5)
+        (interval,) = ratio_intervals(generator.binomial(shown, rate)[:, None], shown[:, None], seed=i, resamples=400)
+        hits.append(interval.low <= (0.1 * 5 + 0.5 * 20) / 25 <= interval.high)
+    assert 0.90 <= np.mean(hits) <= 0.985
+
+
+@pytest.mark.parametrize(("num_users", "num_items", "turns", "skew"), [(120, 200, 4, 1.0), (200, 50, 5, 1.5), (100, 500, 10, 0.0)])
+def test_coverage_and_gini_intervals_contain_what_other_users_would_show(num_users, num_items, turns, skew):
+    appeal = 1.0 / np.arange(1, num_items + 1) ** skew
+    generator = np.random.default_rng(2)
+    users = np.repeat(np.arange(num_users), turns)
+
+    def sample():
+        return users, generator.choice(num_items, size=num_users * turns, p=appeal / appeal.sum())
+
+    runs = [exposure_intervals(*sample(), num_users, num_items) for _ in range(200)]
+    for statistic in (0, 1):
+        estimates = np.array([run[statistic].mean for run in runs])
+        covered = np.mean([run[statistic].low <= estimates.mean() <= run[statistic].high for run in runs])
+        assert covered >= 0.91
+        # conservative, but not beyond use
+        assert np.mean([run[statistic].high - run[statistic].low for run in runs]) < 2.0 * 3.92 * estimates.std()
+
+
+def test_leaving_users_out_in_groups_says_much_the_same(monkeypatch):
+    generator = np.random.default_rng(3)
+    users, items = np.repeat(np.arange(600), 10), generator.zipf(1.5, 6000) % 300
+    single = exposure_intervals(users, items, 600, 300)
+    monkeypatch.setattr("recframe.evaluation.exposure.JACKKNIFE_BUDGET", 0)
+    monkeypatch.setattr("recframe.evaluation.exposure.CHUNK_ELEMENTS", 1000)
+    grouped = exposure_intervals(users, items, 600, 300)
+    for one, many in zip(single, grouped, strict=True):
+        assert many.mean == one.mean
+        assert many.high - many.low == pytest.approx(one.high - one.low, rel=0.35)
+
+
+def test_one_user_has_no_interval():
+    covered, unequal = exposure_intervals(np.zeros(3, dtype=int), np.array([1, 2, 2]), 1, 4)
+    assert covered == (0.5, 0.5, 0.5, 1)
+    assert unequal.low == unequal.mean == unequal.high
+
+
+def test_the_estimate_is_the_plain_statistic_and_lies_in_its_interval():
+    values = np.random.default_rng(3).normal(size=50)
+    interval = mean_interval(values, seed=0)
+    assert interval.mean == pytest.approx(values.mean())
+    assert interval.low < interval.mean < interval.high
+    assert interval.n == 50
+
+
+def test_users_without_a_value_are_left_out():
+    assert mean_interval(np.array([1.0, np.nan, 3.0]), seed=0)[::3] == (2.0, 2)
+    assert np.isnan(mean_interval(np.array([np.nan, np.nan]), seed=0).mean)
+
+
+def test_intervals_repeat_with_the_seed_and_shrink_with_more_users():
+    values = np.random.default_rng(4).normal(size=4000)
+    assert mean_interval(values, seed=7) == mean_interval(values, seed=7)
+    few, many = mean_interval(values[:100], seed=7), mean_interval(values, seed=7)
+    assert many.high - many.low < 0.3 * (few.high - few.low)
+
+
+def test_every_resample_holds_as_many_users_as_there_are_however_it_is_chunked(monkeypatch):
+    whole = np.concatenate(list(bootstrap_weights(30, 50, seed=1)))
+    monkeypatch.setattr("recframe.evaluation.statistics.CHUNK_ELEMENTS", 200)
+    chunks = list(bootstrap_weights(30, 50, seed=1))
+    assert len(chunks) == 9
+    assert (np.concatenate(chunks) == whole).all()
+    assert (whole.sum(axis=1) == 30).all()
+    assert whole.shape == (50, 30)
+
+
+def test_the_jackknife_of_a_mean_is_its_textbook_interval():
+    values = np.random.default_rng(5).uniform(0.2, 0.6, 200)
+    left_out = (values.sum() - values) / 199
+    interval = jackknife_interval(values.mean(), left_out, 200)
+    assert interval.high - interval.mean == pytest.approx(1.959964 * values.std(ddof=1) / np.sqrt(200))
+    assert jackknife_interval(0.99, np.array([0.2, 0.8]), 2)[1:3] == (pytest.approx(0.99 - 1.959964 * 0.3, abs=1e-6), 1.0)

@@ -1,0 +1,88 @@
+"""What people see of an evaluation."""
+
+import subprocess
+import sys
+
+import pytest
+from rich.console import Console
+
+from recframe.evaluation.evaluate import Recommendation
+from recframe.evaluation.table import results_markdown, results_table, samples_table
+
+
+def metric(mean, reach, n=512):
+    return {"mean": mean, "low": mean - reach, "high": mean + reach, "n": n}
+
+
+def metrics(value):
+    return {
+        "return": metric(value, 0.41),
+        "length": metric(value * 1.5, 0.5),
+        "click_rate": metric(0.4321, 0.0123),
+        "coverage": metric(0.0711, 0.004),
+        "diversity": metric(0.812, 0.01),
+        "novelty": metric(11.23, 0.2),
+        "gini": metric(0.9541, 0.002),
+        "reward/click": metric(value, 0.41),
+    }
+
+
+RESULTS = {"random": metrics(3.2), "oracle": metrics(25.123), "fixed_slate": metrics(8.0), "trained": metrics(12.34)}
+
+
+def render(table, width):
+    console = Console(width=width, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
+    console.print(table)
+    return console.export_text()
+
+
+@pytest.mark.parametrize("width", [80, 100, 140])
+def test_no_figure_is_cut_off_at_any_common_width(width):
+    text = render(results_table(RESULTS), width)
+    assert "…" not in text
+    for shown in ("12.3", "[11.9, 12.8]", "25.1", "0.432", "±0.012", "0.0711", "±0.0040", "0.954", "512 users", "click", "Gini"):
+        assert shown in text
+    assert max(len(line) for line in text.splitlines()) <= width
+
+
+def test_the_trained_policy_comes_first_and_the_references_in_their_order():
+    lines = results_markdown(RESULTS).splitlines()
+    assert [line.split("|")[1].strip() for line in lines[:6]] == ["policy", "---", "trained", "random", "fixed_slate", "oracle"]
+
+
+def test_markdown_has_a_cell_for_every_column():
+    lines = results_markdown(RESULTS).splitlines()
+    assert {line.count("|") for line in lines[:6]} == {9}
+    assert lines[2].startswith("| trained | 12.3 [11.9, 12.8] | 18.5 ±0.5 | 0.432 ±0.012 | 0.0711 ±0.0040 |")
+
+
+def test_a_metric_nobody_has_has_no_column_and_one_that_some_lack_a_dash():
+    some = {name: dict(values) for name, values in RESULTS.items()}
+    for values in some.values():
+        del values["click_rate"]
+    del some["random"]["diversity"]
+    text = results_markdown(some)
+    assert "click rate" not in text
+    assert "—" in next(line for line in text.splitlines() if "random" in line)
+
+
+def test_names_with_markup_are_shown_as_they_are():
+    assert "[bold]x|y" in render(results_table({"[bold]x|y": metrics(1.0)}), 140)
+    assert "[bold]x\\|y" in results_markdown({"[bold]x|y": metrics(1.0)})
+
+
+def test_samples_show_user_history_and_slate():
+    rows = [
+        Recommendation("u1", 1, [], ["Alien", "Heat"], 1.0),
+        Recommendation("u1", 2, ["Alien", "Heat", "Ran", "Up", "Big"], ["Jaws [1975]", "Brazil"], 0.25),
+        Recommendation("u2", 1, ["Big"], ["Alien", "Up"], 0.0),
+    ]
+    text = render(samples_table(rows), 80)
+    for shown in ("Jaws [1975]", "Brazil", "… 2 more", "0.25", "u2", "Ran"):
+        assert shown in text
+    assert text.count("u1") == 1
+
+
+def test_rendering_loads_no_torch():
+    code = "import sys, recframe.evaluation.table; assert 'torch' not in sys.modules"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,63 @@
+"""DQN finds the best policy where it is known, and beats what it should beat."""
+
+import pytest
+import torch
+
+from recframe.testing import check_environment
+from recframe_plugins.agents.config import DQNConfig
+from recframe_plugins.agents.dqn import DQN
+from recframe_plugins.agents.random import RandomAgent
+from recframe_plugins.state_trackers.config import GRUConfig, MeanConfig
+from recframe_plugins.state_trackers.gru import GRUTracker
+from recframe_plugins.state_trackers.mean import MeanTracker
+
+QUICK = {"batch_size": 128, "learning_starts": 256, "updates_per_chunk": 4, "epsilon_decay_steps": 3_000, "target_update_interval": 25}
+SMALL = {"item_dim": 32, "state_dim": 32}
+
+
+def agent(data, environment, seed, tracker=MeanTracker, tracker_config=None, **options):
+    torch.manual_seed(seed)
+    state_tracker = tracker(tracker_config or MeanConfig(**SMALL), environment.spec, data)
+    return DQN(DQNConfig(**{**QUICK, "learning_rate": 3e-3, **options}), environment.spec, state_tracker, seed=seed)
+
+
+def test_the_worlds_conform(profile_bandit, context_bandit, patience_game):
+    for data, environment in (profile_bandit, context_bandit, patience_game):
+        check_environment(environment, data)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("world", ["profile_bandit", "context_bandit"])
+def test_it_learns_which_item_suits_whom(world, seed, request, train, mean_return):
+    data, environment = request.getfixturevalue(world)
+    random = RandomAgent(None, environment.spec, None, seed=seed)
+    assert mean_return(random, environment) < 0.1
+    learner = agent(data, environment, seed)
+    train(learner, environment, chunks=60)
+    assert mean_return(learner, environment) > 0.9
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize(
+    ("tracker", "config"), [(MeanTracker, MeanConfig(**SMALL)), (GRUTracker, GRUConfig(**SMALL))], ids=["mean", "gru"]
+)
+def test_it_looks_ahead(tracker, config, seed, patience_game, train, mean_return):
+    data, environment = patience_game
+    learner = agent(data, environment, seed, tracker, config)
+    train(learner, environment, chunks=40)
+    assert mean_return(learner, environment) > 0.95
+
+
+@pytest.mark.parametrize("double", [True, False])
+def test_it_looks_ahead_with_a_softly_moving_target_too(double, patience_game, train, mean_return):
+    data, environment = patience_game
+    learner = agent(data, environment, 0, double=double, target_update_interval=1, target_update_rate=0.05, loss="mse")
+    train(learner, environment, chunks=40)
+    assert mean_return(learner, environment) > 0.95
+
+
+def test_without_a_future_it_takes_the_bait(patience_game, train, mean_return):
+    data, environment = patience_game
+    learner = agent(data, environment, 0, gamma=0.0)
+    train(learner, environment, chunks=40)
+    assert mean_return(learner, environment) == pytest.approx(0.6)

@@ -1,0 +1,82 @@
+"""Random choices: uniform, allowed, of known probability, and of fixed cost in luck."""
+
+import math
+
+import pytest
+import torch
+
+from recframe.interfaces import PAD
+from recframe.testing import check_component, toy_data, toy_observation, toy_spec
+from recframe_plugins.agents.config import RandomConfig, recframe_register_components
+from recframe_plugins.agents.exploration import epsilon_greedy, linear_schedule
+from recframe_plugins.agents.random import RandomAgent
+
+DATA = toy_data()
+COMPONENTS = {}
+recframe_register_components(lambda component: COMPONENTS.setdefault(component.name, component))
+
+
+def random_agent(**choices):
+    spec = toy_spec(DATA, **choices)
+    return RandomAgent(RandomConfig(), spec, None, seed=0), spec
+
+
+def observations(spec, users):
+    return toy_observation(spec, DATA, torch.Generator().manual_seed(0), users=users)
+
+
+def test_it_conforms():
+    check_component(COMPONENTS["random"])
+
+
+@pytest.mark.parametrize("slate_size", [1, 3])
+def test_every_item_is_as_likely(slate_size):
+    agent, spec = random_agent(slate_size=slate_size)
+    users = 20_000
+    counts = torch.bincount(agent.act(observations(spec, users), explore=False).slate.flatten(), minlength=spec.num_items)
+    share = slate_size / spec.num_items
+    assert ((counts / users - share).abs() < 5 * math.sqrt(share / users)).all()
+
+
+def test_it_says_how_likely_a_slate_was():
+    agent, spec = random_agent(slate_size=2, num_candidates=6)
+    observation = observations(spec, 10)
+    n = (observation.candidates != PAD).sum(dim=1)
+    assert n.unique().tolist() == [5, 6]
+    torch.testing.assert_close(agent.act(observation, explore=True).log_prob, -(n * (n - 1.0)).log())
+
+
+def test_epsilon_greedy_mixes_in_proportion_and_says_so():
+    _, spec = random_agent()
+    users, epsilon = 20_000, 0.4
+    greedy = torch.full((users, 1), 7)
+    decision = epsilon_greedy(observations(spec, users), greedy, epsilon, spec.num_items, torch.Generator().manual_seed(0))
+    hit = (decision.slate == 7).squeeze(1)
+    expected = 1 - epsilon + epsilon / spec.num_items
+    assert abs(hit.float().mean() - expected) < 0.02
+    torch.testing.assert_close(decision.log_prob[hit].exp().unique(), torch.tensor([expected]))
+    torch.testing.assert_close(decision.log_prob[~hit].exp().unique(), torch.tensor([epsilon / spec.num_items]))
+
+
+@pytest.mark.parametrize("num_candidates", [0, 6])
+def test_what_is_drawn_depends_neither_on_epsilon_nor_on_the_greedy_items(num_candidates):
+    _, spec = random_agent(num_candidates=num_candidates)
+    observation, states = observations(spec, 8), []
+    for epsilon, item in ((0.0, 1), (0.5, 2), (1.0, 3)):
+        generator = torch.Generator().manual_seed(0)
+        epsilon_greedy(observation, torch.full((8, 1), item), epsilon, spec.num_items, generator)
+        states.append(generator.get_state())
+    assert torch.equal(states[0], states[1])
+    assert torch.equal(states[0], states[2])
+
+
+def test_random_choices_of_epsilon_greedy_are_candidates():
+    _, spec = random_agent(num_candidates=3)
+    observation = observations(spec, 200)
+    decision = epsilon_greedy(observation, observation.candidates[:, :1], 1.0, spec.num_items, torch.Generator().manual_seed(0))
+    assert (decision.slate == observation.candidates).any(dim=1).all()
+    assert decision.log_prob.isfinite().all()
+
+
+def test_the_schedule_is_a_line_and_then_level():
+    assert [linear_schedule(1.0, 0.2, 100, steps) for steps in (0, 25, 100, 10**9)] == pytest.approx([1.0, 0.8, 0.2, 0.2])

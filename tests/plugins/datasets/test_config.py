@@ -1,0 +1,47 @@
+import importlib
+import subprocess
+import sys
+
+import pytest
+
+from recframe.components import Component, Kind, options_of
+from recframe.interfaces import Dataset
+from recframe_plugins.datasets import config
+from recframe_plugins.datasets.synthetic_vocabulary import TOPICS
+
+
+@pytest.fixture
+def components() -> dict[str, Component]:
+    registered: list[Component] = []
+    config.recframe_register_components(registered.append)
+    return {component.name: component for component in registered}
+
+
+def test_both_datasets_are_registered_with_what_they_provide(components):
+    assert {name: component.provides for name, component in components.items()} == {
+        "synthetic": {"users", "attribute:topics", "attribute:title", "attribute:description", "attribute:tags"},
+        "movielens_format": {"interactions", "attribute:title", "attribute:genres", "attribute:year"},
+    }
+    for component in components.values():
+        assert component.kind is Kind.DATASET
+        module, _, name = component.factory.partition(":")
+        assert issubclass(getattr(importlib.import_module(module), name), Dataset)
+        assert component.description
+        assert all(option.help for option in options_of(component.config))
+
+
+def test_every_attribute_promised_is_a_column_of_the_synthetic_catalogue(components):
+    from recframe_plugins.datasets.synthetic import Synthetic
+
+    columns = Synthetic(config.SyntheticConfig(num_items=2, num_users=2)).load().catalog.attributes.columns
+    assert {f"attribute:{column}" for column in columns} >= {tag for tag in components["synthetic"].provides if ":" in tag}
+
+
+def test_the_bound_on_topics_is_what_the_vocabulary_has():
+    bounds = {option.name: option.bounds for option in options_of(config.SyntheticConfig)}
+    assert bounds["num_topics"] == f">= 2 and <= {len(TOPICS)}"
+
+
+def test_registering_imports_nothing_heavy():
+    code = "import sys, recframe_plugins.datasets.config; sys.exit(bool({'torch', 'polars', 'numpy'} & sys.modules.keys()))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

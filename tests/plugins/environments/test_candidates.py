@@ -1,0 +1,42 @@
+"""Candidate sets: different items, and every set as likely as any other."""
+
+from itertools import combinations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from recframe_plugins.environments.candidates import draw_candidates
+
+
+@settings(max_examples=60, deadline=None)
+@given(items=st.integers(1, 60), data=st.data(), seed=st.integers(0, 2**40))
+def test_candidates_are_different_and_in_the_catalogue(items, data, seed):
+    count = data.draw(st.integers(1, items))
+    drawn = draw_candidates(50, items, count, torch.Generator().manual_seed(seed)).sort(dim=1).values
+    assert drawn.shape == (50, count)
+    assert drawn.min() >= 0
+    assert drawn.max() < items
+    assert (drawn[:, 1:] > drawn[:, :-1]).all()
+
+
+# nearly the whole catalogue is where collisions lead to further collisions
+@pytest.mark.parametrize(("items", "count"), [(6, 3), (6, 5), (8, 4)])
+def test_every_set_is_equally_likely(items, count):
+    n = 60_000
+    drawn = draw_candidates(n, items, count, torch.Generator().manual_seed(0)).sort(dim=1).values
+    code = (2**drawn).sum(dim=1)
+    seen = torch.stack([(code == sum(2**i for i in chosen)).sum() for chosen in combinations(range(items), count)]).double()
+    assert seen.sum() == n
+    expected = n / len(seen)
+    chi_square = ((seen - expected) ** 2 / expected).sum().item()
+    degrees = len(seen) - 1
+    # mean `degrees`, variance 2 `degrees`
+    assert chi_square < degrees + 4.5 * (2 * degrees) ** 0.5
+
+
+def test_a_catalogue_too_large_to_list_costs_nothing_more():
+    drawn = draw_candidates(100, 10**12, 20, torch.Generator().manual_seed(0))
+    assert drawn.max() > 10**11
+    assert drawn.max() < 10**12

@@ -1,0 +1,52 @@
+"""Folders of runs as the runner leaves them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from recframe.tracking import RunFolder, write_result
+
+
+def _nested(values: Mapping[str, Any]) -> dict[str, Any]:
+    config: dict[str, Any] = {}
+    for key, value in values.items():
+        *parents, last = key.split(".")
+        inner = config
+        for parent in parents:
+            inner = inner.setdefault(parent, {})
+        inner[last] = value
+    return config
+
+
+@pytest.fixture
+def make_run(tmp_path):
+    """Gives a function that writes a run; `mean` is its trained return, None that of a run which never finished."""
+
+    def make(
+        name: str,
+        seed: int,
+        mean: float | None,
+        overrides: Sequence[str] = (),
+        config: Mapping[str, Any] | None = None,
+        policies: Mapping[str, Any] | None = None,
+    ) -> Path:
+        path = tmp_path / name
+        with RunFolder.create(path) as folder:
+            folder.write_config({"seed": seed, **_nested(config or {})}, [f"seed={seed}", *overrides])
+            if mean is not None:
+                trained = {"return": {"mean": mean, "low": mean - 1, "high": mean + 2, "n": 64}}
+                write_result(
+                    path,
+                    objective=mean,
+                    seed=seed,
+                    env_steps=1000,
+                    seconds=2.0,
+                    policies=policies or {"trained": trained, "random": trained},
+                )
+        return path
+
+    return make

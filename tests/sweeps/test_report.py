@@ -1,0 +1,130 @@
+"""The report says what the runs say: means over seeds, honest intervals, and who is missing."""
+
+import io
+
+import polars as pl
+import pytest
+from rich.console import Console
+from scipy import stats
+
+from recframe.sweeps import SweepError, collect, summarize, sweep_markdown, sweep_table
+
+
+def rendered(folder, width=200):
+    console = Console(file=io.StringIO(), width=width)
+    console.print(sweep_table(folder))
+    return console.file.getvalue()
+
+
+def one(summary, **where):
+    (row,) = summary.filter(**where).iter_rows(named=True)
+    return row
+
+
+def test_there_is_a_row_for_each_run_and_policy(make_run, tmp_path):
+    make_run("0", 5, 1.5, ["agent.gamma=0.5"])
+    make_run("1", 6, 2.5, ["agent.gamma=0.9"])
+    frame = collect(tmp_path)
+    assert frame.select("run", "seed", "policy", "agent.gamma", "objective", "return", "return/low", "return/high", "return/n").rows() == [
+        ("0", 5, "trained", "0.5", 1.5, 1.5, 0.5, 3.5, 64),
+        ("0", 5, "random", "0.5", 1.5, 1.5, 0.5, 3.5, 64),
+        ("1", 6, "trained", "0.9", 2.5, 2.5, 1.5, 4.5, 64),
+        ("1", 6, "random", "0.9", 2.5, 2.5, 1.5, 4.5, 64),
+    ]
+
+
+def test_metrics_come_in_the_designs_order_and_may_be_missing(make_run, tmp_path):
+    value = {"mean": 1.0, "low": 0.0, "high": 2.0, "n": 3}
+    undefined = {"mean": None, "low": None, "high": None, "n": 0}
+    make_run(
+        "0",
+        0,
+        1.0,
+        policies={"trained": {"reward/click": value, "gini": value, "length": value, "return": value}, "random": {"return": undefined}},
+    )
+    frame = collect(tmp_path)
+    assert [name for name in frame.columns if f"{name}/low" in frame.columns] == ["return", "length", "gini", "reward/click"]
+    assert frame.filter(policy="random").select("return", "gini").row(0) == (None, None)
+    assert set(summarize(frame)["policy"]) == {"trained"}
+
+
+def test_runs_that_differ_only_in_seed_are_averaged_with_students_interval(make_run, tmp_path):
+    returns = {"0.5": [1.0, 2.0, 4.0], "0.9": [10.0, 10.5]}
+    for gamma, means in returns.items():
+        for seed, mean in enumerate(means):
+            make_run(f"{gamma}_{seed}", seed, mean, [f"agent.gamma={gamma}"])
+    summary = summarize(collect(tmp_path))
+    for gamma, means in returns.items():
+        row = one(summary, **{"agent.gamma": gamma, "policy": "trained", "metric": "return"})
+        reference = stats.ttest_1samp(means, 0).confidence_interval(0.95)
+        assert (row["mean"], row["low"], row["high"]) == pytest.approx((sum(means) / len(means), reference.low, reference.high))
+        assert (row["seeds"], row["interval"]) == (len(means), "seeds")
+
+
+def test_one_seed_has_its_own_bootstrap_interval_and_the_report_says_so(make_run, tmp_path):
+    make_run("0", 0, 5.0)
+    row = one(summarize(collect(tmp_path)), policy="trained", metric="return")
+    assert (row["mean"], row["low"], row["high"], row["seeds"], row["interval"]) == (5.0, 4.0, 7.0, 1, "users")
+    for report in (sweep_markdown(tmp_path), rendered(tmp_path)):
+        assert "5" in report
+        assert "[4,7]" in report.replace(", ", ",")
+        assert "bootstrap interval over users" in report
+        assert "t-interval" not in report
+
+
+def test_a_repeated_seed_counts_once(make_run, tmp_path):
+    make_run("1", 0, 1.0)
+    make_run("2", 0, 3.0)
+    make_run("3", 1, 5.0)
+    row = one(summarize(collect(tmp_path)), policy="trained", metric="return")
+    assert (row["mean"], row["seeds"]) == (4.0, 2)
+    assert "3 finished runs, 1 of them left out" in sweep_markdown(tmp_path)
+
+
+def test_the_two_reports_hold_the_same(make_run, tmp_path):
+    for seed, mean in enumerate([1.0, 2.0, 3.0]):
+        make_run(str(seed), seed, mean, ["reward=[click,diversity]"])
+    make_run("9", 0, 7.0, ["reward=[click]"])
+    make_run("10", 1, None, ["reward=[click]"])
+    markdown, table = sweep_markdown(tmp_path), rendered(tmp_path)
+    assert "| [click,diversity] | trained | 3 | 2 [-0.484, 4.48] |" in markdown
+    assert "| [click] | trained | 1 | 7 [6, 9] |" in markdown
+    lines = [line.split() for line in table.splitlines()]
+    assert ["[click,diversity]", "trained", "3", "2", "[-0.484,4.48]"] in lines
+    assert ["[click]", "trained", "1", "7", "[6,9]"] in lines
+    for note in ("4 finished runs", "95 % t-interval", "1 run without a result", "10: no result.json: failed, stopped, or still running"):
+        assert note in markdown
+        assert note in table
+
+
+def test_the_terminals_table_is_whole_in_80_columns(make_run, tmp_path):
+    names = ["return", "length", "click_rate", "coverage", "diversity", "novelty", "gini", "reward/click", "reward/rating"]
+    values = {name: {"mean": -0.123 * n, "low": -0.4567 * n, "high": 0.789 * n, "n": 9} for n, name in enumerate(names, start=1)}
+    for seed in (0, 1):
+        make_run(f"{seed}a", seed, 1.0, ["agent.gamma=0.95"], policies={"fixed_slate": values})
+    make_run("b", 0, 1.0, ["agent.gamma=0.99"], policies={"fixed_slate": values})
+    words = rendered(tmp_path, width=80).split()
+    for expected in ("agent.gamma", "0.95", "fixed_slate", *names, "[-0.457,0.789]", "[-4.11,7.1]"):
+        assert expected in words
+
+
+def test_a_sweep_in_which_nothing_finished_still_says_what_happened(make_run, tmp_path):
+    make_run("0", 0, None)
+    assert collect(tmp_path).height == 0
+    assert summarize(collect(tmp_path)).height == 0
+    for report in (sweep_markdown(tmp_path), rendered(tmp_path)):
+        assert "0 finished runs" in report
+        assert "0: no result.json" in report
+
+
+def test_nothing_to_report_is_an_error(tmp_path):
+    with pytest.raises(SweepError, match="no run in it"):
+        sweep_table(tmp_path)
+
+
+def test_summaries_need_nothing_but_the_frame(make_run, tmp_path):
+    make_run("0", 0, 1.0)
+    make_run("1", 1, 2.0)
+    frame = collect(tmp_path)
+    frame.write_parquet(tmp_path / "runs.parquet")
+    assert summarize(pl.read_parquet(tmp_path / "runs.parquet")).equals(summarize(frame))

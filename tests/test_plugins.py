@@ -1,0 +1,172 @@
+"""Discovery: everybody by the same door, one broken plugin never stops the others."""
+
+import pytest
+
+from recframe.components import Component, ComponentError, Kind, option, options_of
+from recframe.plugins import UnknownComponent, discover
+
+GOOD = """
+    from dataclasses import dataclass
+    from recframe.components import Component, option
+    from recframe.hookspecs import hookimpl
+
+    @dataclass
+    class Config:
+        '''Recommends by the stars.'''
+        sign: str = option("aries", "whose stars")
+
+    @hookimpl
+    def recframe_register_components(register):
+        register(Component("agent", "{name}", Config, "nowhere:Agent"))
+"""
+
+
+def good(name: str = "astrologer") -> str:
+    return GOOD.replace("{name}", name)
+
+
+def test_a_plugin_brings_its_components_with_their_origin(plugin_site):
+    plugin_site.install("stars", good(), version="2.5")
+    found = discover(plugin_site.entry_points())
+    (registered,) = found.components(Kind.AGENT)
+    assert (registered.component.name, registered.distribution, registered.version) == ("astrologer", "stars", "2.5")
+    assert registered.component.description == "Recommends by the stars."
+    assert found.failures == []
+
+
+@pytest.mark.parametrize(
+    ("source", "cause"),
+    [
+        ("import module_that_is_not_there", "needs the module 'module_that_is_not_there'"),
+        ("1 / 0", "ZeroDivisionError"),
+        ("import sys; sys.exit(3)", "SystemExit"),
+        ("def broken(:", "SyntaxError"),
+        ("x = 1", "implements no hook"),
+        ("def recframe_register_components(register): pass", "lacks the decorator @hookimpl"),
+        (
+            "from recframe.hookspecs import hookimpl\n@hookimpl\ndef recframe_register_component(register): pass",
+            "Did you mean 'recframe_register_components'",
+        ),
+        (
+            "from recframe.hookspecs import hookimpl\n@hookimpl\ndef recframe_register_components(registry): pass",
+            "Argument(s) {'registry'} are declared in the hookimpl but can not be found in the hookspec",
+        ),
+        (
+            "from recframe.hookspecs import hookimpl\n@hookimpl\ndef recframe_register_components(register): register('dqn')",
+            "takes a recframe.components.Component, not str",
+        ),
+        (good().replace('"agent"', '"wizard"'), "unknown kind 'wizard'"),
+    ],
+)
+def test_a_broken_plugin_is_reported_and_the_others_stay(plugin_site, source, cause):
+    plugin_site.install("sound", good())
+    plugin_site.install("broken", source)
+    found = discover(plugin_site.entry_points())
+    assert found.names(Kind.AGENT) == ["astrologer"]
+    (failure,) = found.failures
+    assert failure.distribution == "broken"
+    assert cause in failure.cause
+    assert failure.fix
+    assert "broken" in str(failure)
+
+
+def test_a_plugin_that_breaks_halfway_registers_nothing(plugin_site):
+    plugin_site.install("half", good() + "        register('nonsense')\n")
+    found = discover(plugin_site.entry_points())
+    assert found.components() == []
+    assert len(found.failures) == 1
+
+
+def test_two_claims_on_a_name_are_an_error_that_names_both(plugin_site):
+    plugin_site.install("first", good())
+    plugin_site.install("second", good())
+    plugin_site.install("third", good("other"))
+    found = discover(plugin_site.entry_points())
+    with pytest.raises(UnknownComponent, match=r"agent 'astrologer' is claimed by first 1\.0 .* and second 1\.0"):
+        found.get("agent", "astrologer")
+    assert "astrologer" in found.failures[0].cause
+    assert found.get("agent", "other").name == "other"
+
+
+def test_the_environment_variable_narrows_what_is_loaded(plugin_site):
+    plugin_site.install("first", good("one"))
+    plugin_site.install("second", good("two"))
+    plugin_site.install("recframe", good("own"), module="built_in_module")
+    points = plugin_site.entry_points()
+    assert discover(points).names(Kind.AGENT) == ["one", "own", "two"]
+    assert discover(points, only="second").names(Kind.AGENT) == ["own", "two"]
+    assert discover(points, only="").names(Kind.AGENT) == ["own"]
+    asked_in_vain = discover(points, only="first, thirt")
+    assert asked_in_vain.names(Kind.AGENT) == ["one", "own"]
+    assert "thirt" in asked_in_vain.failures[0].plugin
+
+
+def test_an_unknown_component_is_answered_with_what_there_is(plugin_site):
+    plugin_site.install("stars", good())
+    with pytest.raises(UnknownComponent, match=r"no agent is called 'astrologist'. Did you mean 'astrologer'\? There are: astrologer"):
+        discover(plugin_site.entry_points()).get("agent", "astrologist")
+
+
+def test_the_built_in_plugins_come_by_the_same_door():
+    from recframe.plugins import registry
+
+    found = registry()
+    assert found.failures == []
+    assert {registered.distribution for registered in found.components()} == {"recframe"}
+    for kind in Kind:
+        assert found.names(kind), f"no built-in {kind}"
+
+
+def config(**fields):
+    from dataclasses import make_dataclass
+
+    return make_dataclass("Config", [(name, type(value), value) for name, value in fields.items()])
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"name": "My Agent"}, "lower-case Python identifier"),
+        ({"config": dict}, "must be a dataclass type"),
+        ({"config": config(name="x")}, "'name' of Config is taken"),
+        ({"factory": "module.Class"}, "must read 'package.module:Class'"),
+        ({"requires": "signal:click"}, "a set of tags"),
+    ],
+)
+def test_a_wrong_declaration_is_refused_with_the_mend(changes, complaint):
+    right = {"kind": "agent", "name": "mine", "config": config(gamma=0.9), "factory": "my.module:Class"}
+    assert Component(**right).kind is Kind.AGENT
+    with pytest.raises(ComponentError, match=complaint):
+        Component(**{**right, **changes})
+
+
+def test_options_say_what_they_mean():
+    from dataclasses import dataclass
+
+    @dataclass
+    class Config:
+        """One."""
+
+        rate: float = option(0.5, "how fast", gt=0, le=1)
+        mode: str = option("a", "which way", choices=["a", "b"])
+
+    rate, mode = options_of(Config)
+    assert (rate.name, rate.type, rate.default, rate.help, rate.bounds) == ("rate", "float", 0.5, "how fast", "> 0 and <= 1")
+    assert mode.bounds == "one of a, b"
+
+
+def test_every_hook_is_documented_and_every_built_in_option_has_a_meaning():
+    from recframe import hookspecs
+    from recframe.plugins import registry
+
+    hooks = [value for name, value in vars(hookspecs).items() if name.startswith("recframe_")]
+    assert len(hooks) == 6
+    assert all(hook.__doc__ for hook in hooks)
+    silent = [
+        f"{r.component.kind}={r.component.name}: {o.name}"
+        for r in registry().components()
+        for o in options_of(r.component.config)
+        if not o.help
+    ]
+    assert silent == []
+    assert all(registered.component.description for registered in registry().components())

@@ -1,0 +1,147 @@
+"""A run that was killed, at whatever moment, ends with the numbers of one that was not."""
+
+import csv
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SETTINGS = [
+    "debug=smoke",
+    "encoder=tfidf",
+    "state_tracker=mean",
+    "logger=[csv]",
+    "trainer.evaluate_every=512",
+    "agent.learning_starts=256",
+    "agent.updates_per_chunk=2",
+    "evaluation.tuning_sessions=16",
+]
+
+# A plugin that ends the process at a chosen moment, by the signal and at the moment that the environment names.
+SABOTAGE = """
+    import os, signal
+    from pathlib import Path
+    from pytorch_lightning.callbacks import Callback
+    from recframe.hookspecs import hookimpl
+
+    MOMENT, NUMBER, SIGNAL = os.environ.get("SABOTAGE", "never 0 9").split()
+
+    def now(moment, number):
+        if moment == MOMENT and number == int(NUMBER):
+            os.kill(os.getpid(), int(SIGNAL))
+
+    class Sabotage(Callback):
+        chunks = 0
+
+        def on_train_batch_start(self, trainer, module, batch, batch_idx):
+            now("before_chunk", module.env_steps // 256)
+
+        def on_train_batch_end(self, trainer, module, outputs, batch, batch_idx):
+            now("after_chunk", module.env_steps // 256)
+
+        def on_validation_start(self, trainer, module):
+            now("before_evaluation", module.env_steps // 256)
+
+    def sabotage_replacing():
+        # between the best weights and the checkpoint, or in the middle of writing one
+        replace = Path.replace
+        def replacing(self, target):
+            Sabotage.chunks += 1
+            now("before_rename", Sabotage.chunks)
+            return replace(self, target)
+        Path.replace = replacing
+
+    @hookimpl
+    def recframe_callbacks(cfg):
+        sabotage_replacing()
+        return [Sabotage()]
+
+    @hookimpl
+    def recframe_run_started(cfg, run):
+        now("at_start", 0)
+"""
+
+
+def outcome(folder: Path) -> tuple[dict, list[dict[str, str]]]:
+    """What must be equal: the results, and every logged metric but the speed."""
+    result = json.loads((folder / "result.json").read_text())
+    with (folder / "metrics.csv").open() as file:
+        rows = [{name: value for name, value in row.items() if "per_second" not in name} for row in csv.DictReader(file)]
+    return {"policies": result["policies"], "env_steps": result["env_steps"], "objective": result["objective"]}, rows
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("uninterrupted")
+    command = [sys.executable, "-m", "recframe.cli", "train", *SETTINGS, f"hydra.run.dir={folder / 'run'}"]
+    # as many threads, and the text vectors, of the runs to compare with: sums in another order are other sums
+    variables = {**os.environ, "OMP_NUM_THREADS": "1", "RECFRAME_CACHE": str(tmp_path_factory.getbasetemp() / "cache")}
+    subprocess.run(command, cwd=folder, check=True, capture_output=True, env=variables)
+    return outcome(folder / "run")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", ["at_start 0", "before_chunk 1", "after_chunk 3", "before_evaluation 4", "before_rename 3", "before_rename 4"])
+def test_a_killed_run_resumes_to_the_same_numbers(recframe, plugin_site, tmp_path, uninterrupted, moment):
+    plugin_site.install("sabotage", SABOTAGE)
+    run = tmp_path / "run"
+    killed = recframe("train", *SETTINGS, f"hydra.run.dir={run}", site=plugin_site.folder, SABOTAGE=f"{moment} {int(signal.SIGKILL)}")
+    assert killed.returncode == -signal.SIGKILL
+    assert not (run / "result.json").exists()
+    recframe("train", f"resume={run}", site=plugin_site.folder, check=True)
+    assert outcome(run) == uninterrupted
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_polite_stop_saves_that_very_moment(recframe, plugin_site, tmp_path, uninterrupted, number, code):
+    plugin_site.install("sabotage", SABOTAGE)
+    run = tmp_path / "run"
+    stopped = recframe("train", *SETTINGS, f"hydra.run.dir={run}", site=plugin_site.folder, SABOTAGE=f"before_chunk 2 {int(number)}")
+    assert stopped.returncode == code
+    assert "Traceback" not in stopped.stderr
+    assert f"recframe train resume={run}" in stopped.stderr
+    resumed = recframe("train", f"resume={run}", site=plugin_site.folder, check=True)
+    # the third chunk was finished before the stop: the evaluation after 2 chunks is not made again
+    assert " 512 env steps" not in resumed.stdout
+    assert outcome(run) == uninterrupted
+
+
+@pytest.mark.slow
+def test_a_finished_run_is_not_run_again(recframe, tmp_path):
+    run = tmp_path / "run"
+    recframe("train", *SETTINGS, "evaluation.references=false", f"hydra.run.dir={run}", check=True)
+    before = {path: path.stat().st_mtime_ns for path in run.rglob("*.json")}
+    assert "finished already" in recframe("train", f"resume={run}", check=True).stdout
+    again = recframe("train", *SETTINGS, f"hydra.run.dir={run}")
+    assert again.returncode == 2
+    assert "holds a run already" in again.stderr
+    other = recframe("train", f"resume={run}", "agent.gamma=0.5")
+    assert "resume= goes alone" in other.stderr
+    assert before == {path: path.stat().st_mtime_ns for path in run.rglob("*.json")}
+
+
+@pytest.mark.evidence
+@pytest.mark.parametrize("number", range(10))
+def test_killed_at_a_random_moment(recframe, tmp_path, uninterrupted, number):
+    """Ten kills at moments nobody chose: after a random count of lines and bytes that the run has written."""
+    run = tmp_path / "run"
+    command = [sys.executable, "-m", "recframe.cli", "train", *SETTINGS, f"hydra.run.dir={run}"]
+    variables = {**os.environ, "OMP_NUM_THREADS": "1", "RECFRAME_CACHE": str(tmp_path.parent / "cache")}
+    process = subprocess.Popen(command, cwd=tmp_path, env=variables, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wait = random.Random(number).uniform(3.0, 14.0)
+    try:
+        process.wait(timeout=wait)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    if not (run / "config.yaml").exists():
+        recframe("train", *SETTINGS, f"hydra.run.dir={run}", check=True)
+    else:
+        recframe("train", f"resume={run}", check=True)
+    assert outcome(run) == uninterrupted

@@ -1,0 +1,44 @@
+"""A file is replaced whole or not at all."""
+
+import os
+
+import pytest
+
+from recframe.tracking import atomic_write
+
+
+def test_text_and_bytes_arrive_as_given(tmp_path):
+    atomic_write(tmp_path / "a", "köln\r\n")
+    atomic_write(tmp_path / "b", b"\x00\xff")
+    assert (tmp_path / "a").read_bytes() == "köln\r\n".encode()
+    assert (tmp_path / "b").read_bytes() == b"\x00\xff"
+
+
+@pytest.mark.parametrize("step", ["fsync", "replace"])
+def test_failing_on_the_way_keeps_the_old_content_and_leaves_nothing_behind(tmp_path, monkeypatch, step):
+    path = tmp_path / "result.json"
+    atomic_write(path, "old")
+
+    def disk_full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, step, disk_full)
+    with pytest.raises(OSError, match="No space left"):
+        atomic_write(path, "new")
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["result.json"]
+
+
+def test_the_content_is_on_the_disk_before_it_takes_the_name(tmp_path, monkeypatch):
+    events = []
+    fsync, replace = os.fsync, os.replace
+    monkeypatch.setattr(os, "fsync", lambda fd: (events.append("fsync"), fsync(fd)))
+    monkeypatch.setattr(os, "replace", lambda a, b: (events.append("replace"), replace(a, b)))
+    atomic_write(tmp_path / "a", "x")
+    assert events[:2] == ["fsync", "replace"]
+
+
+def test_the_file_gets_the_permissions_a_plain_write_would_give(tmp_path):
+    atomic_write(tmp_path / "atomic", "x")
+    (tmp_path / "plain").write_text("x")
+    assert (tmp_path / "atomic").stat().st_mode == (tmp_path / "plain").stat().st_mode

@@ -1,0 +1,127 @@
+"""A run's folder belongs to one run and one process at a time."""
+
+import subprocess
+import sys
+
+import pytest
+from omegaconf import OmegaConf
+
+from recframe.tracking import RunFolder, RunFolderError, write_result
+
+HOLD = """
+import sys
+from recframe.tracking import RunFolder
+folder = getattr(RunFolder, sys.argv[1])(sys.argv[2])
+folder.write_config({"seed": 1}, [])
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+def hold(how, path):
+    """Another process that claims `path` and keeps it until its standard input ends."""
+    process = subprocess.Popen([sys.executable, "-c", HOLD, how, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "held\n"
+    return process
+
+
+@pytest.fixture
+def run(tmp_path):
+    with RunFolder.create(tmp_path / "run") as folder:
+        folder.write_config(OmegaConf.create({"seed": 7, "agent": {"seed": "${seed}"}}), ["seed=7", "agent=dqn", "a='${b'"])
+    return tmp_path / "run"
+
+
+def test_the_config_is_written_resolved_and_the_overrides_as_given(run):
+    assert (run / "config.yaml").read_text() == "seed: 7\nagent:\n  seed: 7\n"
+    with RunFolder.open(run) as folder:
+        assert folder.read_config() == {"seed": 7, "agent": {"seed": 7}}
+        assert folder.read_overrides() == ["seed=7", "agent=dqn", "a='${b'"]
+
+
+def test_the_parts_lie_where_the_design_promises(run):
+    with RunFolder.open(run) as folder:
+        assert folder.config_path == run / "config.yaml"
+        assert folder.overrides_path == run / "overrides.yaml"
+        assert folder.result_path == run / "result.json"
+        assert folder.metrics_path == run / "metrics.csv"
+        assert folder.log_path == run / "run.log"
+        assert folder.checkpoints == run / "checkpoints"
+        assert not folder.is_finished
+        write_result(run, objective=0, seed=7, env_steps=1, seconds=1, policies={})
+        assert folder.is_finished
+
+
+def test_a_folder_that_holds_a_run_is_not_made_another(run):
+    with pytest.raises(RunFolderError, match="holds a run already") as caught:
+        RunFolder.create(run)
+    assert f"resume={run}" in str(caught.value)
+    assert "hydra.run.dir=" in str(caught.value)
+    RunFolder.open(run).release()  # the refusal held on to nothing
+
+
+def test_a_folder_with_nothing_but_a_log_can_be_claimed(tmp_path):
+    (tmp_path / "run.log").write_text("composing")
+    with RunFolder.create(tmp_path) as folder:
+        assert folder.path == tmp_path
+
+
+def test_a_file_in_the_way_is_said_so(tmp_path):
+    (tmp_path / "run").write_text("")
+    with pytest.raises(RunFolderError, match="cannot be made a run's folder"):
+        RunFolder.create(tmp_path / "run")
+
+
+def test_opening_what_is_no_run_says_why_and_which_may_be_meant(run, tmp_path):
+    with pytest.raises(RunFolderError, match="there is no such folder"):
+        RunFolder.open(tmp_path / "gone")
+    with pytest.raises(RunFolderError, match="is a file, not a run's folder; did you mean") as caught:
+        RunFolder.open(run / "config.yaml")
+    assert str(caught.value).endswith(f"{run}?")
+    with pytest.raises(RunFolderError, match=r"has no config\.yaml.*did you mean") as caught:
+        RunFolder.open(tmp_path)
+    assert str(caught.value).endswith(f"{run}?")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(RunFolderError, match=r"has no config\.yaml, so it is no run's folder$"):
+        RunFolder.open(tmp_path / "empty")
+    assert list((tmp_path / "empty").iterdir()) == []
+    with RunFolder.create(tmp_path / "second") as second:
+        second.write_config({}, [])
+    with pytest.raises(RunFolderError, match="holds 2 of them"):
+        RunFolder.open(tmp_path)
+
+
+def test_a_broken_config_names_the_file(run):
+    (run / "config.yaml").write_text("a: [1")
+    with RunFolder.open(run) as folder, pytest.raises(RunFolderError, match=r"config\.yaml: not a config"):
+        folder.read_config()
+    (run / "overrides.yaml").write_text("a: 1")
+    with RunFolder.open(run) as folder, pytest.raises(RunFolderError, match=r"overrides\.yaml: not a list"):
+        folder.read_overrides()
+
+
+@pytest.mark.parametrize("how", ["create", "open"])
+def test_two_processes_cannot_have_one_folder(tmp_path, how):
+    path = tmp_path / "run"
+    if how == "open":
+        with RunFolder.create(path) as folder:
+            folder.write_config({}, [])
+    holder = hold(how, path)
+    try:
+        for claim in (RunFolder.create, RunFolder.open):
+            with pytest.raises(RunFolderError, match="is being written by another process"):
+                claim(path)
+    finally:
+        holder.kill()
+        holder.communicate()
+    with RunFolder.open(path) as folder:  # a killed run's folder can be had again
+        assert folder.read_config() == {"seed": 1}
+
+
+def test_a_folder_is_held_within_a_process_too(run):
+    with RunFolder.open(run), pytest.raises(RunFolderError, match="is being written by another process"):
+        RunFolder.open(run)
+    folder = RunFolder.open(run)
+    folder.release()
+    folder.release()
+    RunFolder.open(run).release()
