@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
 import typer
 from rich.console import Console
@@ -58,14 +58,21 @@ def evaluate(
     run_folder: Annotated[Path, typer.Argument(help="The folder of a run.")],
     seed: Annotated[int | None, typer.Option(help="Seed of the evaluation's people and luck [default: the run's].")] = None,
     num_users: Annotated[int | None, typer.Option(help="People to meet [default: the run's].")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, as in result.json.")] = False,
 ) -> None:
-    """Evaluate a run's trained policy again, beside the reference policies."""
+    """Evaluate a run's trained policy again, beside the reference policies; the run's folder stays as it is."""
     with _mistakes_in_one_line():
         _check_run(run_folder)
         from recframe import runner
 
-        _logging_to_terminal()
-        runner.evaluate(run_folder, seed=seed, num_users=num_users)
+        _logging_to_terminal(sys.stderr if as_json else sys.stdout)
+        policies = runner.evaluate(run_folder, seed=seed, num_users=num_users)
+        if as_json:
+            print(json.dumps(policies, indent=2))
+        else:
+            from recframe.evaluation.table import results_table
+
+            Console().print(results_table(policies))
 
 
 @app.command()
@@ -195,7 +202,7 @@ def _resume(folders: list[str], others: list[str]) -> None:
     _check_run(Path(folders[0]))
     from recframe import runner
 
-    _logging_to_terminal()
+    _logging_to_terminal(sys.stdout)
     runner.resume(Path(folders[0]))
 
 
@@ -208,10 +215,11 @@ def _check_run(folder: Path) -> None:
         validate(claimed.read_config(), registry())
 
 
-def _logging_to_terminal() -> None:
+def _logging_to_terminal(stream: TextIO) -> None:
     import logging
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stdout)
+    # as Hydra does it for `train`
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=stream)
 
 
 @contextmanager

@@ -95,7 +95,7 @@ def resume(folder: str | Path) -> RunResult:
 
 
 def evaluate(folder: str | Path, seed: int | None = None, num_users: int | None = None) -> dict[str, Metrics]:
-    """Evaluate a run's trained weights again, perhaps on other people; prints the table and leaves the run's folder as it is."""
+    """Evaluate a run's trained weights again, perhaps on other people; leaves the run's folder as it is."""
     found = registry()
     with RunFolder.open(folder) as claimed:
         cfg = validate(claimed.read_config(), found)
@@ -106,9 +106,7 @@ def evaluate(folder: str | Path, seed: int | None = None, num_users: int | None 
         training_users = parts.environment(cfg.environment.num_users, "train")
         agent = parts.agent(training_users)
         load_weights(agent, claimed.checkpoints / BEST)
-        policies, _ = final_evaluation(parts, agent)
-        Console().print(results_table(policies))
-        return policies
+        return final_evaluation(parts, agent)[0]
 
 
 def _run(cfg: DictConfig, folder: RunFolder, context: RunContext, found: Registry) -> RunResult:

@@ -86,7 +86,9 @@ def uninterrupted(tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("moment", ["at_start 0", "before_chunk 1", "after_chunk 3", "before_evaluation 4", "before_rename 3", "before_rename 4"])
+@pytest.mark.parametrize(
+    "moment", ["at_start 0", "before_chunk 1", "after_chunk 3", "before_evaluation 4", "before_rename 3", "before_rename 4"]
+)
 def test_a_killed_run_resumes_to_the_same_numbers(recframe, plugin_site, tmp_path, uninterrupted, moment):
     plugin_site.install("sabotage", SABOTAGE)
     run = tmp_path / "run"

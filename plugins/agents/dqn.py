@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -18,7 +18,10 @@ LOSSES = {"huber": F.smooth_l1_loss, "mse": F.mse_loss}
 
 
 class QNetwork(nn.Module):
-    """Q(s, i) = V(s) + <W s + w, v_i> / sqrt(d): a value of the state, and how well an item's vector answers the state's query.
+    """Q(s, i) = V(s) + <W s + w, v_i> / sqrt(d) + r(s) [i in s's history].
+
+    A value of the state, how well an item's vector answers the state's query, and what it is worth, or costs, to show an item again: an
+    inner product cannot single out the few items of the history (compare RepeatNet, Ren et al., 2019).
 
     All items are scored by one matrix product of queries `[N, d]` and item vectors `[M, d]`; w gives items a value of their own. The
     divisor, attention's, starts the items' values close together: the largest of many random ones would be the first targets.
@@ -29,11 +32,33 @@ class QNetwork(nn.Module):
         self.state_tracker = state_tracker
         self.query = nn.Linear(state_tracker.state_dim, state_tracker.item_dim, device=device)
         self.value = nn.Linear(state_tracker.state_dim, 1, device=device)
+        self.repeat = nn.Linear(state_tracker.state_dim, 1, device=device)
 
-    def forward(self, observation: Observation, items: Tensor) -> tuple[Tensor, Tensor]:
-        """Queries `[N, d]` and state values `[N]`, given all item vectors `[M, d]`."""
+    def forward(self, observation: Observation, items: Tensor) -> Evaluation:
+        """The parts of Q for each user, given all item vectors `[M, d]`."""
         state = self.state_tracker(observation, items)
-        return self.query(state) / items.shape[1] ** 0.5, self.value(state).squeeze(1)
+        query = self.query(state) / items.shape[1] ** 0.5
+        return Evaluation(query, self.value(state).squeeze(1), self.repeat(state).squeeze(1), observation.history_items)
+
+
+class Evaluation(NamedTuple):
+    """Q of N states in parts: queries `[N, d]`, state values `[N]`, worth of a repetition `[N]`, and the history `[N, H]`."""
+
+    query: Tensor
+    value: Tensor
+    repeat: Tensor
+    history: Tensor
+
+    def of(self, chosen: Tensor, items: Tensor) -> Tensor:
+        """Q `[N]` of one item for each user, from item numbers `[N]` and all item vectors `[M, d]`."""
+        again = (self.history == chosen.unsqueeze(1)).any(dim=1)
+        return self.value + (self.query * F.embedding(chosen, items)).sum(dim=1) + self.repeat * again
+
+    def advantages(self, items: Tensor) -> Tensor:
+        """Q - V of all items, `[N, M]`: the state's value is the same for all, so the best item is the best of these."""
+        scores = F.pad(self.query @ items.T, (0, 1))  # PAD, -1, is the column added at the end
+        history = self.history % scores.shape[1]
+        return scores.scatter(1, history, scores.gather(1, history) + self.repeat.unsqueeze(1))[:, :-1]
 
 
 class DQN(Agent):
@@ -76,16 +101,14 @@ class DQN(Agent):
         """The item of the highest value, or an epsilon-greedy choice."""
         if self._items is None:
             self.prepare_to_act()
-        query, _ = self.online(observation, self._items)
-        greedy = best_items(observation, query @ self._items.T, 1)
+        greedy = best_items(observation, self.online(observation, self._items).advantages(self._items), 1)
         return epsilon_greedy(observation, greedy, self.epsilon, self.spec.num_items, self.generator) if explore else Decision(greedy)
 
     def losses(self, batch: Transition) -> Iterator[tuple[str, Tensor]]:
         """The temporal-difference loss of a batch; after its step, the target network's move."""
         self._items = None  # the coming step changes the weights they were projected with
         items = self.online.state_tracker.project_items()
-        query, value = self.online(batch.observation, items)
-        q = value + inner_product(query, items, batch.slate[:, 0])
+        q = self.online(batch.observation, items).of(batch.slate[:, 0], items)
         td_target = self.td_target(batch, items.detach())
         self._mean_q = q.detach().mean()
         yield "q", LOSSES[self.config.loss](q, td_target)
@@ -102,14 +125,13 @@ class DQN(Agent):
         """
         if self._target_items is None:
             self._target_items = self.target.state_tracker.project_items()
-        target_query, target_value = self.target(batch.next_observation, self._target_items)
-        # a state's value is the same for all its items, so the best item is the query's alone
+        target = self.target(batch.next_observation, self._target_items)
         if self.config.double:
-            chooser, vectors = self.online(batch.next_observation, items)[0], items
+            advantages = self.online(batch.next_observation, items).advantages(items)
         else:
-            chooser, vectors = target_query, self._target_items
-        best = best_items(batch.next_observation, chooser @ vectors.T, 1).squeeze(1)
-        next_q = target_value + inner_product(target_query, self._target_items, best)
+            advantages = target.advantages(self._target_items)
+        best = best_items(batch.next_observation, advantages, 1).squeeze(1)
+        next_q = target.of(best, self._target_items)
         # a truncated session would have gone on, so it bootstraps; only a terminated one has no future
         return batch.reward + self.config.gamma * next_q * ~batch.terminated
 
@@ -144,8 +166,3 @@ class DQN(Agent):
         self._items: Tensor | None = None
         self._target_items: Tensor | None = None
         self._mean_q: Tensor | None = None
-
-
-def inner_product(query: Tensor, items: Tensor, chosen: Tensor) -> Tensor:
-    """<query, v_i> of one item for each user, `[N]`, from queries `[N, d]`, item vectors `[M, d]` and item numbers `[N]`."""
-    return (query * F.embedding(chosen, items)).sum(dim=1)

@@ -23,7 +23,9 @@ class SyntheticConfig:
 class MovieLensFormatConfig:
     """Ratings and titles from files laid out like MovieLens or MovieTweetings."""
 
-    path: str = option(MISSING, "folder with movies.dat and ratings.dat ('::' between fields) or movies.csv and ratings.csv (with header)")
+    path: str = option(
+        MISSING, "folder with movies.dat and ratings.dat ('::' between fields) or movies.csv and ratings.csv (with header)", exists=True
+    )
     min_user_ratings: int = option(0, "drop users with fewer kept ratings, again and again until all users and items have enough", ge=0)
     min_item_ratings: int = option(0, "drop items with fewer kept ratings, again and again until all users and items have enough", ge=0)
     malformed: str = option("error", "stop at rows that cannot be used, or skip them and log how many", choices=["error", "skip"])

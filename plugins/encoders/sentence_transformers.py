@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from torch import nn
 
-from recframe.interfaces import Encoder, Role
+from recframe.interfaces import Encoder, EncoderError, Role
 from recframe_plugins.encoders.config import SentenceTransformersConfig
 from recframe_plugins.encoders.model_folder import check_loadable, declared_dim, model_sha256, verify_files
 from recframe_plugins.encoders.model_sources import ModelSource, find_model, hub_offline
@@ -29,7 +30,7 @@ class SentenceTransformersEncoder(Encoder):
 
     Raises
     ------
-    ValueError: at first use, if the model cannot be had or loaded; one line that says what to do.
+    EncoderError: at first use, if the model cannot be had or loaded; one line that says what to do.
     """
 
     def __init__(self, config: SentenceTransformersConfig, device: torch.device) -> None:
@@ -93,14 +94,14 @@ class SentenceTransformersEncoder(Encoder):
                     local_files_only=not source.online,
                     model_kwargs={"use_safetensors": True},
                 )
-            except (OSError, ValueError, ImportError, KeyError) as error:
+            except (OSError, ValueError, ImportError, KeyError, SafetensorError) as error:
                 reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-                raise ValueError(f"encoder.model={self.config.model}: the files in {source.folder} do not load: {reason}") from error
+                raise EncoderError(f"encoder.model={self.config.model}: the files in {source.folder} do not load: {reason}") from error
         model.float().eval()
         if self.config.max_length is not None:
             limit = _position_limit(model)
             if limit is not None and self.config.max_length > limit:
-                raise ValueError(f"encoder.max_length={self.config.max_length}: {self.config.model} reads at most {limit} tokens")
+                raise EncoderError(f"encoder.max_length={self.config.max_length}: {self.config.model} reads at most {limit} tokens")
             model.max_seq_length = self.config.max_length
         return model
 

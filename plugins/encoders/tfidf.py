@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from recframe.interfaces import Encoder, Role
+from recframe.interfaces import Encoder, EncoderError, Role
 from recframe_plugins.encoders.config import TfidfConfig
 
 if TYPE_CHECKING:
@@ -41,10 +41,10 @@ class TfidfEncoder(Encoder):
 
         Raises
         ------
-        ValueError: if there is no word in any of them.
+        EncoderError: if there is no word in any of them.
         """
         if not any(re.search(WORD, text) for text in texts):
-            raise ValueError(
+            raise EncoderError(
                 f"encoder tfidf: there is not one word in the {len(texts)} texts to learn from; check the dataset's text fields"
             )
         # sorted, so that not even rounding depends on the order
@@ -99,7 +99,7 @@ class TfidfEncoder(Encoder):
             try:
                 weights = self._vectorizer.fit_transform(corpus)
             except ValueError as error:
-                raise ValueError(
+                raise EncoderError(
                     f"encoder tfidf: no word occurs in min_df={self.config.min_df} or more of the {len(corpus)} texts; lower encoder.min_df"
                 ) from error
             self._projection = self._leading_directions(weights)
@@ -113,7 +113,9 @@ class TfidfEncoder(Encoder):
         from sklearn.decomposition import TruncatedSVD
 
         svd = TruncatedSVD(n_components=min(self.config.dim, *weights.shape), random_state=self.config.seed)
-        svd.fit(weights)
+        # with a single text it divides by the texts' variance, zero, for a figure that nobody reads
+        with np.errstate(invalid="ignore"):
+            svd.fit(weights)
         significant = svd.singular_values_ > 1e-7 * svd.singular_values_[0]
         directions: np.ndarray = svd.components_[significant].T
         return directions

@@ -70,7 +70,7 @@ def recframe_register_components(register):
             TopicWorldConfig,
             "recframe_plugins.environments.topic_world:TopicWorld",
             provides=provides,
-            requires={"attribute:topics"},
+            requires={"attribute:{topic_attribute}"},
         )
     )
     register(

@@ -21,7 +21,7 @@ class StateTrackerConfig:
 class MeanConfig(StateTrackerConfig):
     """Mean of the history's items, each modulated by its feedback."""
 
-    half_life: float | None = option(None, "items after which a history entry counts half; null: all count alike", gt=0)
+    half_life: float | None = option(4.0, "items after which a history entry counts half; null: all count alike", gt=0)
 
 
 @dataclass

@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from recframe.components import Kind
 from recframe.config.problems import ConfigError
 from recframe.config.store import node
+from recframe.errors import UserError
 from recframe.plugins import Registry
 
 
@@ -23,7 +24,7 @@ def build(kind: Kind, section: DictConfig, registry: Registry, **parts: Any) -> 
 
     Raises
     ------
-    ConfigError: if the implementation cannot be imported.
+    ConfigError: if the implementation cannot be imported, or refuses its settings with a ValueError.
     """
     component = registry.get(kind, section.name)
     # a config read back from a run's folder is plain YAML: give it its types again
@@ -33,4 +34,9 @@ def build(kind: Kind, section: DictConfig, registry: Registry, **parts: Any) -> 
         factory = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
         raise ConfigError([f"{kind}={component.name}: its implementation {component.factory} could not be imported: {error}"]) from error
-    return factory(OmegaConf.to_object(typed), **parts)
+    try:
+        return factory(OmegaConf.to_object(typed), **parts)
+    except UserError:
+        raise
+    except ValueError as error:
+        raise ConfigError([f"{kind}={component.name}: {error}"]) from error

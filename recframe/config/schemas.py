@@ -12,7 +12,7 @@ from recframe.components import option
 class TrainerConfig:
     """How long and how to train."""
 
-    env_steps: int = option(200_000, "user-steps to train for, over all users", ge=1)
+    env_steps: int = option(400_000, "user-steps to train for, over all users", ge=1)
     chunk_steps: int = option(8, "steps each user takes between two bouts of learning (T)", ge=1)
     evaluate_every: int = option(20_000, "user-steps between two evaluations, each followed by a checkpoint", ge=1)
     monitor: str = option("return", "the evaluation metric that picks the best checkpoint and stops early")

@@ -10,10 +10,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from recframe.errors import UserError
 from recframe.interfaces import Encoder, Role
 
 
-class EmbeddingError(ValueError):
+class EmbeddingError(UserError, ValueError):
     """Vectors that cannot be used; the message names the encoder, or the folder, and what was wrong."""
 
 

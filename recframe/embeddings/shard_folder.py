@@ -35,6 +35,11 @@ class ShardFolder:
         self._shards: dict[Path, Shard] = {}
         self._index()
 
+    @property
+    def dim(self) -> int | None:
+        """D, the length of the vectors held; None while there are none."""
+        return next((shard.vectors.shape[1] for shard in self._shards.values()), None)
+
     def refresh(self) -> None:
         """Take up what this and other processes have written or removed since the last look."""
         present = set(self.path.glob(f"*{SUFFIX}"))

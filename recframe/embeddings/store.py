@@ -91,6 +91,11 @@ class EmbeddingStore:
             # texts of like length together need the least padding; the longest first shows at once whether memory suffices
             missing = sorted(np.flatnonzero(shards.missing(keys)), key=lambda i: len(texts[first[i]]), reverse=True)
             if missing:
+                if shards.dim not in (None, self.encoder.dim):
+                    raise EmbeddingError(
+                        f"encoder {type(self.encoder).__name__} gives vectors of {self.encoder.dim} numbers, but gave {shards.dim} under "
+                        "the same fingerprint before: its fingerprint must change whenever its vectors do"
+                    )
                 logger.info("encoding %d texts with %s", len(missing), type(self.encoder).__name__)
                 began = time.perf_counter()
                 self._encode_in_shards(shards, keys[missing], [texts[i] for i in first[missing]], role)

@@ -8,6 +8,13 @@ from typing import Literal
 
 import numpy as np
 
+from recframe.errors import UserError
+
+
+class EncoderError(UserError, ValueError):
+    """A model that cannot be had, loaded or used as configured; the message says what to do."""
+
+
 Role = Literal["item", "user", "context"]
 """What a text is: an item's, a user's profile, or the context of a visit. Models with prompts per role use it."""
 

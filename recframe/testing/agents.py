@@ -175,16 +175,14 @@ def _check_continuation(
     others = other.optimizers()
     for name, optimizer in optimizers.items():
         others[name].load_state_dict(saved_and_loaded(optimizer.state_dict(), f"the optimizer {name!r}"))
-    remedy = "save all that they depend on in state_dict (with get_extra_state), and compute caches anew after loading"
+    remedy = "save all that they depend on in state_dict (with get_extra_state), compute caches anew in prepare_to_act() and after loading"
     _check_same_decisions(agent, other, environment, f"after load_state_dict the decisions differ: {remedy}")
     for batch in batches:
         same = update(agent, optimizers, batch) == update(other, others, batch)
         require(same, f"after load_state_dict the losses differ: {remedy}")
     what = state_difference(agent.state_dict(), other.state_dict())
     require(what is None, f"after load_state_dict, learning leads elsewhere ({what} differs): {remedy}")
-    _check_same_decisions(
-        agent, other, environment, "decisions ignore what was learned since the last: prepare_to_act() must refresh all caches"
-    )
+    _check_same_decisions(agent, other, environment, f"after load_state_dict the decisions differ: {remedy}")
 
 
 def _check_same_decisions(agent: Agent, other: Agent, environment: Environment, message: str) -> None:

@@ -41,6 +41,7 @@ def check_component(component: Component, config: Any = None, data: Data | None 
     """
     _check_options(component)
     config = _config(component, config)
+    component = _filled_in(component, config)
     factory = _factory(component)
     data = (data or toy_data()).to(device)
     _check_requirements(component, data)
@@ -99,6 +100,16 @@ def _config(component: Component, config: Any) -> Any:
         missing = isinstance(value := getattr(config, field.name), str) and value == MANDATORY
         require(not missing, f"{_where(component)}: the option {field.name!r} is mandatory: pass check_component a config that sets it")
     return config
+
+
+def _filled_in(component: Component, config: Any) -> Component:
+    """The component with the settings that its requirements name put in their place."""
+    try:
+        return dataclasses.replace(component, requires=frozenset(tag.format_map(vars(config)) for tag in component.requires))
+    except KeyError as error:
+        raise ConformanceError(
+            f"{_where(component)} requires a tag filled in from the option {error}, which {component.config.__name__} lacks"
+        ) from error
 
 
 def _factory(component: Component) -> Callable[..., Any]:
@@ -194,6 +205,9 @@ def _check_declared(component: Component, environment: Environment, spec: Enviro
     where = _where(component)
     for signal in spec.signals:
         require(f"signal:{signal}" in component.provides, f"{where} gives the signal {signal!r}: declare provides={{'signal:{signal}'}}")
+    require(
+        spec.slate_size == 1 or "slates" in component.provides, f"{where} takes slates of {spec.slate_size}: declare provides={{'slates'}}"
+    )
     knows = environment.truth() is not None
     require("truth" not in component.provides or knows, f"{where} provides 'truth', but truth() is None: return it, or drop the tag")
     require("truth" in component.provides or not knows, f"{where} has a truth(): declare provides={{'truth'}}, or no oracle will be asked")

@@ -24,7 +24,10 @@ def collect(
     steps: int,
     item_reward: Callable[[Response], Tensor] = first_signal,
 ) -> tuple[Transition, Observation]:
-    """Act and explore for `steps`; gives the transitions `[T, N]` in order of time and the observation to go on from."""
+    """Act and explore for `steps`; gives the transitions `[T, N]` in order of time and the observation to go on from.
+
+    Seed the environment unlike the agent: generators of equal seeds draw equal numbers, and "random" items then follow the people met.
+    """
     agent.prepare_to_act()
     transitions = []
     for _ in range(steps):

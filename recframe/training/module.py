@@ -88,20 +88,18 @@ class TrainingModule(pl.LightningModule):
         self.agent.prepare_to_act()
         for _ in range(self.settings.chunk_steps):
             self.source.add(self.collector.step(self.agent))
-        losses = []
+        watched: list[tuple[str, Tensor]] = []
         for experience in self.source.batches():
             for name, loss in self.agent.losses(experience):
-                self._step(name, loss)
-                losses.append(loss.detach())
-                self._losses.setdefault(name, []).append(losses[-1])
+                watched += self._step(name, loss)
         # one look at the host per chunk
-        if losses and not math.isfinite(float(torch.stack(losses).sum())):
-            self._report_divergence()
+        if watched and not math.isfinite(float(torch.stack([value for _, value in watched]).sum())):
+            self._report_divergence(watched)
         if (batch_idx + 1) % self.settings.log_every == 0:
             self._log_training()
 
-    def _step(self, name: str, loss: Tensor) -> None:
-        """One step of the named optimizer."""
+    def _step(self, name: str, loss: Tensor) -> list[tuple[str, Tensor]]:
+        """One step of the named optimizer; returns the numbers that must stay finite, in the order they came."""
         optimizer = self._optimizers[name]
         optimizer.zero_grad()
         self.manual_backward(loss)
@@ -110,11 +108,14 @@ class TrainingModule(pl.LightningModule):
             norm = torch.nn.utils.clip_grad_norm_(parameters, self.settings.gradient_clip)
             self._gradient_norms.setdefault(name, []).append(norm)
         optimizer.step()
+        self._losses.setdefault(name, []).append(loss.detach())
+        watched = [(f"loss of {name!r}", loss.detach())]
+        return watched if self.settings.gradient_clip is None else [*watched, (f"gradient of {name!r}", norm)]
 
-    def _report_divergence(self) -> None:
-        name = next(name for name, values in self._losses.items() if not all(math.isfinite(float(value)) for value in values))
+    def _report_divergence(self, watched: list[tuple[str, Tensor]]) -> None:
+        what = next((what for what, value in watched if not math.isfinite(float(value))), "sum of the losses")
         raise TrainingDiverged(
-            f"training diverged: the loss {name!r} is no longer a number after {self.env_steps} env steps. "
+            f"training diverged: the {what} is no longer a number after {self.env_steps} env steps. "
             "Try a smaller agent.learning_rate or trainer.gradient_clip; the last checkpoint is from before"
         )
 

@@ -64,6 +64,12 @@ def test_another_fingerprint_shares_nothing_and_disturbs_nothing(folder, countin
     assert one.texts == two.texts == ["a"]
 
 
+def test_a_fingerprint_that_stays_while_the_dimension_changes_is_refused(folder, counting_encoder):
+    EmbeddingStore(folder, counting_encoder(dim=4)).vectors(["a"], "item")
+    with pytest.raises(EmbeddingError, match="CountingEncoder gives vectors of 7 numbers, but gave 4 under the same fingerprint"):
+        EmbeddingStore(folder, counting_encoder(dim=7)).vectors(["a", "b"], "item")
+
+
 def test_an_encoder_that_was_fitted_anew_is_asked_anew(store, encoder):
     store.vectors(["a"], "item")
     encoder._fingerprint = "fitted on more"

@@ -45,13 +45,17 @@ def batch(agent, users=64, seed=0):
 
 
 def q_values(network, observation):
-    """Q(s, i) of all items, `[N, M]`, written out: V(s) + <W s + w, v_i> / sqrt(d)."""
+    """Q(s, i) of all items, `[N, M]`, written out: V(s) + <W s + w, v_i> / sqrt(d) + r(s) [i in s's history]."""
     with torch.no_grad():
         items = network.state_tracker.project_items()
         state = network.state_tracker(observation, items).numpy()
-        weight, bias = network.query.weight.numpy(), network.query.bias.numpy()
-        value = state @ network.value.weight.numpy().T + network.value.bias.numpy()
-        return value + (state @ weight.T + bias) @ items.numpy().T / np.sqrt(items.shape[1])
+        value, query, repeat = (
+            state @ layer.weight.numpy().T + layer.bias.numpy() for layer in (network.value, network.query, network.repeat)
+        )
+    shown = np.zeros((len(state), len(items)))
+    for row, history in enumerate(observation.history_items.numpy()):
+        shown[row, history[history != PAD]] = 1
+    return value + query @ items.numpy().T / np.sqrt(items.shape[1]) + repeat * shown
 
 
 def reference_target(agent, transition, double):
@@ -142,14 +146,12 @@ def test_the_target_network_moves_when_and_as_far_as_it_should(interval, rate):
     agent = build(target_update_interval=interval, target_update_rate=rate)
     optimizers = agent.optimizers()
     for count in range(1, 3 * interval + 1):
-        before, target_before = weights(agent.target), target_of(agent, batch(agent))
+        before = weights(agent.target)
+        target_of(agent, batch(agent))  # whatever this computes and keeps must not outlive the next move
         update(agent, optimizers, batch(agent, seed=count))
-        moves = count % interval == 0
-        expected = before + rate * (weights(agent.online) - before) if moves else before
+        expected = before + rate * (weights(agent.online) - before) if count % interval == 0 else before
         torch.testing.assert_close(weights(agent.target), expected)
         np.testing.assert_allclose(target_of(agent, batch(agent)), reference_target(agent, batch(agent), True), rtol=1e-4, atol=1e-5)
-        assert moves == (not np.allclose(agent.target.state_tracker.project_items().detach(), agent._target_items, atol=0) or moves)
-        assert target_before.shape == (64,)
 
 
 def test_the_target_network_is_not_trained():

@@ -33,14 +33,12 @@ def test_it_learns_which_item_suits_whom(world, seed, request, train, mean_retur
     random = RandomAgent(None, environment.spec, None, seed=seed)
     assert mean_return(random, environment) < 0.1
     learner = agent(data, environment, seed)
-    train(learner, environment, chunks=60)
+    train(learner, environment, chunks=140)
     assert mean_return(learner, environment) > 0.9
 
 
 @pytest.mark.parametrize("seed", [0, 1])
-@pytest.mark.parametrize(
-    ("tracker", "config"), [(MeanTracker, MeanConfig(**SMALL)), (GRUTracker, GRUConfig(**SMALL))], ids=["mean", "gru"]
-)
+@pytest.mark.parametrize(("tracker", "config"), [(MeanTracker, MeanConfig(**SMALL)), (GRUTracker, GRUConfig(**SMALL))], ids=["mean", "gru"])
 def test_it_looks_ahead(tracker, config, seed, patience_game, train, mean_return):
     data, environment = patience_game
     learner = agent(data, environment, seed, tracker, config)

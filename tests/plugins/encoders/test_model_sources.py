@@ -20,8 +20,9 @@ def hub(monkeypatch):
     """A hub client that answers each of its calls as told: a folder, or an error to raise. Lists the calls."""
 
     class Hub:
-        calls: list[dict] = []
-        answers: list[Path | Exception] = []
+        def __init__(self) -> None:
+            self.calls: list[dict] = []
+            self.answers: list[Path | Exception] = []
 
         def snapshot_download(self, name, **options):
             self.calls.append({"name": name, **options})
@@ -31,7 +32,6 @@ def hub(monkeypatch):
             return str(answer)
 
     fake = Hub()
-    fake.calls, fake.answers = [], []
     monkeypatch.setattr(huggingface_hub, "snapshot_download", fake.snapshot_download)
     return fake
 
@@ -128,9 +128,14 @@ def test_the_hub_is_cut_off_inside_and_as_before_outside(monkeypatch, before):
     else:
         monkeypatch.setenv("HF_HUB_OFFLINE", before)
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", before == "1")
-    with pytest.raises(KeyError), hub_offline():
-        assert os.environ["HF_HUB_OFFLINE"] == "1"
-        assert huggingface_hub.constants.is_offline_mode()
-        raise KeyError
+
+    def fail_inside():
+        with hub_offline():
+            assert os.environ["HF_HUB_OFFLINE"] == "1"
+            assert constants.is_offline_mode()
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail_inside()
     assert os.environ.get("HF_HUB_OFFLINE") == before
     assert constants.HF_HUB_OFFLINE is (before == "1")

@@ -67,7 +67,8 @@ def test_what_is_cached_is_read_without_the_language_models_libraries(minilm, tm
         store = EmbeddingStore(Path(sys.argv[1]), encoder)
         np.save(sys.argv[2], store.vectors(["Heat (1995)", "Alien (1979)"], "item").numpy())
         assert encoder.dim == 384
-        print(store.encoded, store.cached, sorted({"sentence_transformers", "transformers", "tokenizers", "huggingface_hub"} & set(sys.modules)))
+        heavy = {"sentence_transformers", "transformers", "tokenizers", "huggingface_hub"}
+        print(store.encoded, store.cached, sorted(heavy & set(sys.modules)))
     """
     command = [sys.executable, "-c", textwrap.dedent(script), str(tmp_path / "store"), str(tmp_path / "read.npy")]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "OMP_NUM_THREADS": "1"})

@@ -1,6 +1,7 @@
 """Worlds small enough to simulate many times over."""
 
 import pytest
+import torch
 
 from recframe.testing import toy_data
 from recframe_plugins.environments.config import PreferenceModelConfig, TopicWorldConfig
@@ -30,3 +31,15 @@ def make(toy_world):
 def kind(request):
     """Each of the environments in turn."""
     return request.param
+
+
+@pytest.fixture
+def random_slates():
+    """`random_slates(environment, steps, seed)`: slates of different items, `[steps, N, K]`."""
+
+    def draw(environment, steps, seed=0):
+        spec = environment.spec
+        order = torch.rand(steps, spec.num_users, spec.num_items, generator=torch.Generator().manual_seed(seed)).argsort(dim=-1)
+        return order[..., : spec.slate_size]
+
+    return draw

@@ -135,6 +135,7 @@ def test_without_a_holdout_there_is_no_score():
     assert held_out_errors(ratings, USERS, ITEMS, options(), holdout=0.0) == {}
 
 
+@pytest.mark.slow
 def test_on_real_ratings_the_model_is_no_worse_than_biases_which_beat_the_mean(movietweetings):
     """Averaged over three ways of holding out: what factors add to biases here is about 0.2 %, less than one split differs from another."""
     config = MovieLensFormatConfig(path=str(movietweetings), min_user_ratings=5, min_item_ratings=5)

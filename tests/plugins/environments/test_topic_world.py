@@ -86,7 +86,7 @@ def test_adapting_pays_and_a_fixed_slate_does_not(synthetic, slate_size):
 
 
 def test_the_favourite_topic_bores_within_a_handful_of_steps_and_shortens_sessions(synthetic):
-    world = TopicWorld(TopicWorldConfig(), synthetic, num_users=1000, history_length=10, split="train", device="cpu")
+    world = TopicWorld(TopicWorldConfig(), synthetic, num_users=400, history_length=10, split="train", device="cpu")
     _, length, rates = play(world, favourite_topic)
     _, adapted_length, _ = play(world, oracle)
     assert rates[0] > 0.6

@@ -150,7 +150,9 @@ def test_copies_share_the_text_vectors_and_checkpoints_leave_them_out(tracker, c
 
 
 def test_symlog_keeps_clicks_near_and_tames_seconds():
-    torch.testing.assert_close(symlog(torch.tensor([0.0, 1.0, -1.0, 1000.0])), torch.tensor([0.0, 0.6931, -0.6931, 6.9088]), atol=1e-4, rtol=0)
+    torch.testing.assert_close(
+        symlog(torch.tensor([0.0, 1.0, -1.0, 1000.0])), torch.tensor([0.0, 0.6931, -0.6931, 6.9088]), atol=1e-4, rtol=0
+    )
 
 
 def test_all_trackers_share_their_common_options():

@@ -1,0 +1,166 @@
+"""What the framework costs: `recframe`'s fit against a plain-torch loop, same simulator, networks, rollouts and updates.
+
+    python benchmarks/training_overhead.py
+
+The two run in turn, in one process, and the ratio is taken pair by pair, so that a machine whose speed drifts does not matter. The
+plain loop is what one would write by hand for this one agent: tensors for a replay memory, the loss inline, no logging, no
+checkpoints, no evaluation. The fit is the one that `recframe train` runs, with its CSV logger, callbacks, divergence check and
+checkpoints.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from omegaconf import DictConfig, OmegaConf
+
+from recframe.assembly import Parts, assemble, derived_seed
+from recframe.config import compose_config, validate
+from recframe.experience import Collector
+from recframe.plugins import registry
+from recframe.tracking.metrics_csv import CSVMetrics
+from recframe.training import fit
+
+
+def framework(parts: Parts, cfg: DictConfig) -> float:
+    """Env steps per second of the framework's fit."""
+    environment = parts.environment(cfg.environment.num_users, "train")
+    agent = parts.agent(environment)
+    collector = Collector(environment, parts.rewards, derived_seed(cfg.seed, "environment"))
+    with tempfile.TemporaryDirectory() as folder:
+        started = time.perf_counter()
+        fit(
+            agent,
+            collector,
+            OmegaConf.to_object(cfg.trainer),
+            folder=Path(folder) / "checkpoints",
+            evaluate=lambda: {"return": 0.0},
+            seed=derived_seed(cfg.seed, "replay"),
+            loggers=[CSVMetrics(folder)],
+        )
+        return agent.env_steps / (time.perf_counter() - started)
+
+
+def by_hand(parts: Parts, cfg: DictConfig) -> float:
+    """Env steps per second of the plain loop."""
+    environment = parts.environment(cfg.environment.num_users, "train")
+    agent = parts.agent(environment)  # for its networks and their first weights only
+    online, target = agent.online, agent.target
+    settings, users, history = cfg.agent, cfg.environment.num_users, cfg.state_tracker.history_length
+    signals = environment.spec.signals
+    capacity = settings.replay_capacity
+    fields = {
+        "user": torch.zeros(capacity, dtype=torch.int64),
+        "items": torch.zeros(capacity, history, dtype=torch.int64),
+        "feedback": torch.zeros(capacity, history, len(signals)),
+        "next_user": torch.zeros(capacity, dtype=torch.int64),
+        "next_items": torch.zeros(capacity, history, dtype=torch.int64),
+        "next_feedback": torch.zeros(capacity, history, len(signals)),
+        "action": torch.zeros(capacity, dtype=torch.int64),
+        "reward": torch.zeros(capacity),
+        "terminated": torch.zeros(capacity, dtype=torch.bool),
+    }
+    generator = torch.Generator().manual_seed(derived_seed(cfg.seed, "replay"))
+    optimizer = torch.optim.Adam(online.parameters(), lr=settings.learning_rate)
+    parameters = list(online.parameters())
+    size = position = env_steps = updates = 0
+    target_items = None
+
+    class State:
+        """The three tensors that a state tracker reads."""
+
+        candidates = context = features = None
+
+        def __init__(self, user: torch.Tensor, items: torch.Tensor, feedback: torch.Tensor) -> None:
+            self.user, self.history_items, self.history_feedback = user, items, feedback
+
+    started = time.perf_counter()
+    observation = environment.reset(derived_seed(cfg.seed, "environment"))
+    total = cfg.trainer.env_steps
+    while env_steps < total:
+        with torch.no_grad():
+            items = online.state_tracker.project_items()
+            for _ in range(cfg.trainer.chunk_steps):
+                action = online(observation, items).advantages(items).argmax(dim=1)
+                done = min(env_steps / settings.epsilon_decay_steps, 1.0)
+                epsilon = settings.epsilon_start + done * (settings.epsilon_end - settings.epsilon_start)
+                explore = torch.rand(users, generator=generator) < epsilon
+                action = torch.where(explore, torch.randint(len(items), (users,), generator=generator), action)
+                step = environment.step(action[:, None])
+                rows = torch.arange(position, position + users) % capacity
+                after = step.next_observation
+                values = (
+                    observation.user,
+                    observation.history_items,
+                    observation.history_feedback,
+                    after.user,
+                    after.history_items,
+                    after.history_feedback,
+                    action,
+                    step.response.signals["click"][:, 0],
+                    step.terminated,
+                )
+                for field, value in zip(fields.values(), values, strict=True):
+                    field[rows] = value
+                position, size = (position + users) % capacity, min(size + users, capacity)
+                observation = step.observation
+                env_steps += users
+        if size < settings.learning_starts:
+            continue
+        for _ in range(settings.updates_per_chunk):
+            rows = torch.randint(size, (settings.batch_size,), generator=generator)
+            batch = {name: field[rows] for name, field in fields.items()}
+            items = online.state_tracker.project_items()
+            q = online(State(batch["user"], batch["items"], batch["feedback"]), items).of(batch["action"], items)
+            with torch.no_grad():
+                target_items = target.state_tracker.project_items() if target_items is None else target_items
+                after = State(batch["next_user"], batch["next_items"], batch["next_feedback"])
+                best = online(after, items).advantages(items).argmax(dim=1)
+                next_q = target(after, target_items).of(best, target_items)
+                td_target = batch["reward"] + settings.gamma * next_q * ~batch["terminated"]
+            loss = F.smooth_l1_loss(q, td_target)
+            optimizer.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(parameters, cfg.trainer.gradient_clip)
+            optimizer.step()
+            updates += 1
+            if updates % settings.target_update_interval == 0:
+                target.load_state_dict(online.state_dict())
+                target_items = None
+    return env_steps / (time.perf_counter() - started)
+
+
+def main() -> None:
+    """Run the pairs and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pairs", type=int, default=5)
+    parser.add_argument("--env-steps", type=int, default=40_960)
+    parser.add_argument("overrides", nargs="*", help="of the default config, such as state_tracker=mean")
+    arguments = parser.parse_args()
+    length = [
+        f"trainer.env_steps={arguments.env_steps}",
+        f"trainer.evaluate_every={arguments.env_steps // 2}",
+        "trainer.progress_bar=false",
+    ]
+    cfg = validate(compose_config([*length, *arguments.overrides]), registry())
+    parts = assemble(cfg, registry())
+    pairs = []
+    for number in range(arguments.pairs + 1):
+        pair = (framework(parts, cfg), by_hand(parts, cfg))
+        # the first pair warms up
+        if number:
+            pairs.append(pair)
+            ours, hand = pair
+            print(f"pair {number}: recframe {ours:,.0f}, by hand {hand:,.0f} env steps/s: by hand / recframe = {hand / ours:.3f}")
+    ratios = sorted(hand / ours for ours, hand in pairs)
+    print(f"median {statistics.median(ratios):.3f} [{ratios[0]:.3f}, {ratios[-1]:.3f}] over {len(ratios)} pairs")
+
+
+if __name__ == "__main__":
+    main()

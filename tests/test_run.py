@@ -1,0 +1,133 @@
+"""A whole run as people see it: its folder, its table, W&B's files, sweeps, and every shipped experiment once."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+QUICK = ["debug=smoke", "encoder=tfidf", "state_tracker=mean", "agent.updates_per_chunk=1"]
+METRICS = {"return", "length", "click_rate", "coverage", "diversity", "novelty", "gini", "reward/click"}
+
+
+@pytest.mark.slow
+def test_a_run_leaves_what_the_design_promises(recframe, tmp_path):
+    done = recframe("train", *QUICK, "reward=[click,rating]", "reward.rating.weight=0.5", "seed=3", "hydra.run.dir=run", check=True)
+    run = tmp_path / "run"
+    names = {"config.yaml", "overrides.yaml", "result.json", "report.md", "metrics.csv", "checkpoints", "wandb", "run.log"}
+    assert names <= {path.name for path in run.iterdir()}
+    assert {path.name for path in (run / "checkpoints").iterdir()} == {"last.ckpt", "best.safetensors"}
+    assert not (run / ".hydra").exists()
+
+    result = json.loads((run / "result.json").read_text())
+    assert (result["schema"], result["status"], result["seed"]) == (1, "finished", 3)
+    assert list(result["policies"]) == ["trained", "random", "popular", "fixed_slate", "greedy", "oracle"]
+    for metrics in result["policies"].values():
+        assert set(metrics) >= METRICS | {"reward/rating"}
+        for statistic in metrics.values():
+            assert statistic["low"] <= statistic["mean"] <= statistic["high"]
+        terms = metrics["reward/click"]["mean"] + metrics["reward/rating"]["mean"]
+        assert metrics["return"]["mean"] == pytest.approx(terms, rel=1e-4)
+    assert result["objective"] == result["policies"]["trained"]["return"]["mean"]
+    assert result["env_steps"] == 2048
+    assert {"recframe", "torch", "python"} <= set(result["versions"])
+
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    assert config["reward"]["rating"] == {"centre": 0.0, "scale": 1.0, "name": "rating", "weight": 0.5}
+    assert yaml.safe_load((run / "overrides.yaml").read_text())[-2:] == ["reward.rating.weight=0.5", "seed=3"]
+    header = (run / "metrics.csv").read_text().splitlines()[0].split(",")
+    assert header[0] == "env_steps"
+    assert {"train/return", "train/reward/rating", "loss/q", "eval/return", "eval/coverage", "agent/epsilon"} <= set(header)
+    assert "evaluating trained" in (run / "run.log").read_text()
+    for policy in result["policies"]:
+        assert policy in done.stdout
+    assert "What the trained policy recommends" in done.stdout
+
+
+@pytest.mark.slow
+def test_the_same_seed_gives_the_same_run_and_another_another(recframe, tmp_path):
+    for folder, seed in (("a", 1), ("b", 1), ("c", 2)):
+        recframe("train", *QUICK, "logger=[]", f"seed={seed}", f"hydra.run.dir={folder}", check=True)
+    a, b, c = (json.loads((tmp_path / folder / "result.json").read_text())["policies"] for folder in "abc")
+    assert a == b
+    assert a["trained"] != c["trained"]
+    # the evaluation's people and luck are the same whatever the run's seed
+    assert a["random"] == c["random"]
+    assert a["oracle"] == c["oracle"]
+
+
+@pytest.mark.slow
+def test_a_sweep_gives_each_job_a_folder_and_a_report_over_seeds(recframe, tmp_path):
+    recframe("train", "-m", *QUICK, "logger=[csv]", "seed=0,1", "agent.gamma=0.5,0.9", "hydra.sweep.dir=sweep", check=True)
+    results = sorted((tmp_path / "sweep").glob("*/result.json"))
+    assert len(results) == 4
+    assert {json.loads(path.read_text())["seed"] for path in results} == {0, 1}
+    report = recframe("report", "sweep", "--markdown", check=True).stdout
+    assert "agent.gamma" in report
+    assert "0.5" in report
+
+
+@pytest.mark.slow
+def test_an_evaluation_of_a_run_repeats_its_numbers(recframe, tmp_path):
+    recframe("train", *QUICK, "logger=[]", "hydra.run.dir=run", check=True)
+    before = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file() and path.name != "run.lock"}
+    result = json.loads((tmp_path / "run" / "result.json").read_text())
+    again = json.loads(recframe("evaluate", "run", "--json", check=True).stdout)
+    assert again == result["policies"]
+    others = json.loads(recframe("evaluate", "run", "--json", "--seed", "7", "--num-users", "64", check=True).stdout)
+    assert others["trained"]["return"]["n"] == 64
+    assert before == {path: path.read_bytes() for path in before}
+
+
+@pytest.mark.slow
+def test_shuffled_text_vectors_change_what_is_read_and_nothing_else(recframe, tmp_path):
+    recframe("train", *QUICK, "logger=[]", "hydra.run.dir=plain", check=True)
+    recframe("train", *QUICK, "logger=[]", "embeddings.shuffle=true", "hydra.run.dir=shuffled", check=True)
+    plain, shuffled = (json.loads((tmp_path / name / "result.json").read_text())["policies"] for name in ("plain", "shuffled"))
+    assert plain["trained"] != shuffled["trained"]
+    for metric in ("return", "length", "coverage"):
+        assert plain["random"][metric] == shuffled["random"][metric]
+
+
+@pytest.mark.slow
+def test_a_run_from_python_needs_no_command_line(tmp_path):
+    code = (
+        "from recframe.config import compose_config\n"
+        "from recframe.runner import run\n"
+        f"result = run(compose_config({[*QUICK, 'logger=[]']!r}), 'run')\n"
+        "assert result.policies['trained']['return']['mean'] == result.objective\n"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True)
+    assert (tmp_path / "run" / "result.json").exists()
+
+
+@pytest.mark.slow
+def test_candidates_and_the_random_agent_and_slates_run_end_to_end(recframe, tmp_path):
+    quick = ["debug=smoke", "encoder=tfidf", "state_tracker=mean", "logger=[]"]
+    recframe("train", *quick, "environment.num_candidates=20", "hydra.run.dir=candidates", check=True)
+    recframe("train", *quick, "agent=random", "environment.slate_size=5", "hydra.run.dir=slates", check=True)
+    slates = json.loads((tmp_path / "slates" / "result.json").read_text())
+    assert slates["env_steps"] == 0
+    low, high = (slates["policies"]["random"]["return"][key] for key in ("low", "high"))
+    assert slates["policies"]["trained"]["return"]["low"] < high
+    assert slates["policies"]["trained"]["return"]["high"] > low
+
+
+@pytest.mark.slow
+def test_every_shipped_experiment_runs_once(recframe, project_root, tmp_path):
+    ratings = tmp_path / "ratings"
+    ratings.mkdir()
+    movies = [f"{item}::Film number {item} (19{50 + item % 50})::{['Drama', 'Comedy', 'War'][item % 3]}" for item in range(40)]
+    (ratings / "movies.dat").write_text("\n".join(movies) + "\n")
+    rows = [f"{user}::{(user * 7 + k * 3) % 40}::{1 + (user * k) % 10}::{1_000_000 + k}" for user in range(60) for k in range(12)]
+    (ratings / "ratings.dat").write_text("\n".join(rows) + "\n")
+    experiments = sorted(path.stem for path in (project_root / "conf" / "experiment").glob("*.yaml"))
+    for experiment in experiments:
+        path = [f"dataset.path={ratings}"] if experiment == "movietweetings" else []
+        # the experiment's own choices, after which the smoke settings must still win
+        recframe("train", f"experiment={experiment}", *path, "debug=smoke", "encoder=tfidf", f"hydra.run.dir={experiment}", check=True)
+        result = json.loads((tmp_path / experiment / "result.json").read_text())
+        assert result["status"] == "finished"
+        if experiment == "movietweetings":
+            assert "user_model/rmse_model" in result["environment"]

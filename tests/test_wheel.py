@@ -1,0 +1,77 @@
+"""The built wheel, installed where there is no source tree, is a whole recframe: commands, plugins, configs, a run."""
+
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory, request) -> Path:
+    root = Path(__file__).resolve().parents[1]
+    folder = tmp_path_factory.mktemp("wheel")
+    # a copy: building must not leave files in the source tree
+    source = folder / "source"
+    files = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=root, check=True, capture_output=True, text=True)
+    for name in files.stdout.splitlines():
+        if (root / name).is_file():
+            (source / name).parent.mkdir(parents=True, exist_ok=True)
+            (source / name).write_bytes((root / name).read_bytes())
+    build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder), str(source)]
+    subprocess.run(build, check=True, capture_output=True)
+    return next(folder.glob("recframe-*.whl"))
+
+
+@pytest.fixture(scope="module")
+def installed(wheel, tmp_path_factory) -> Path:
+    """The interpreter of a fresh environment: the wheel alone, and the dependencies of this one behind it."""
+    folder = tmp_path_factory.mktemp("environment")
+    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+    python = folder / "bin" / "python"
+    subprocess.run([str(python), "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", str(wheel)], check=True, capture_output=True)
+    site = next(folder.glob("lib/python*/site-packages"))
+    # the dependencies are several gigabytes: take them from the environment that runs the tests, but not its editable recframe
+    here = Path(next(path for path in sys.path if path.endswith("site-packages")))
+    for entry in here.iterdir():
+        mine = "recframe" in entry.name.lower() or entry.name.startswith(("__editable__", "pip", "setuptools", "_distutils"))
+        if not mine and entry.suffix != ".pth" and not (site / entry.name).exists():
+            (site / entry.name).symlink_to(entry)
+    return python
+
+
+@pytest.mark.slow
+def test_the_wheel_holds_every_module_config_and_licence(wheel, project_root):
+    names = set(zipfile.ZipFile(wheel).namelist())
+    places = {"recframe": "recframe", "plugins": "recframe_plugins", "conf": "recframe/conf"}
+    for folder, package in places.items():
+        for path in (project_root / folder).rglob("*"):
+            if path.suffix in {".py", ".yaml"} or path.name == "py.typed":
+                assert f"{package}/{path.relative_to(project_root / folder)}" in names
+    assert any(name.endswith("licenses/LICENSE") for name in names)
+    assert not any(name.startswith("tests") for name in names)
+
+
+@pytest.mark.slow
+def test_a_run_from_the_wheel(installed, tmp_path):
+    # no PYTHONPATH and another folder: the source tree is out of sight
+    variables = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    variables |= {"OMP_NUM_THREADS": "1", "RECFRAME_CACHE": str(tmp_path / "cache")}
+
+    def call(*arguments: str) -> str:
+        command = [str(installed.parent / "recframe"), *arguments]
+        done = subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    where = subprocess.run(
+        [str(installed), "-c", "import recframe; print(recframe.__file__)"], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert str(installed.parents[1]) in where.stdout
+    assert json.loads(call("plugins", "--json"))["failures"] == []
+    table = call("train", "debug=smoke", "encoder=tfidf", "hydra.run.dir=run")
+    assert "fixed_slate" in table
+    assert json.loads((tmp_path / "run" / "result.json").read_text())["status"] == "finished"

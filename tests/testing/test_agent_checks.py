@@ -1,0 +1,297 @@
+"""check_agent accepts honest agents and names the fault of broken ones."""
+
+import pytest
+import torch
+from torch import nn
+
+from recframe.interfaces import Agent, Decision, NoExperience, Replay, Rollout, best_items, random_items
+from recframe.testing import ConformanceError, ToyEnvironment, ToyTracker, check_agent, toy_data, toy_spec
+from recframe.testing.agents import ROUNDS
+
+DATA = toy_data()
+SPEC = toy_spec(DATA, num_candidates=6)
+
+
+class Learner(Agent):
+    """Learns immediate rewards and explores half the time: as honest as an agent can be."""
+
+    def __init__(self, spec=SPEC, seed=0):
+        super().__init__(spec, seed)
+        torch.manual_seed(0)
+        self.tracker = ToyTracker(spec, DATA)
+        self.items = None
+
+    @property
+    def experience(self):
+        return Replay(1_000, 16, 16, 1)
+
+    def prepare_to_act(self):
+        with torch.no_grad():
+            self.items = self.tracker.project_items()
+
+    def act(self, observation, explore):
+        greedy = best_items(observation, self.tracker(observation, self.items) @ self.items.T, self.spec.slate_size)
+        random = random_items(observation, self.spec.num_items, self.spec.slate_size, self.generator)
+        return Decision(random if explore else greedy)
+
+    def losses(self, batch):
+        items = self.tracker.project_items()
+        scores = (self.tracker(batch.observation, items) * items[batch.slate[:, 0]]).sum(dim=1)
+        yield "main", (scores - batch.reward).pow(2).mean()
+
+    def optimizers(self):
+        return {"main": torch.optim.Adam(self.tracker.parameters())}
+
+
+class OnPolicy(Learner):
+    @property
+    def experience(self):
+        return Rollout()
+
+    def losses(self, batch):
+        assert batch.batch_size == torch.Size([6, 6])
+        yield from super().losses(batch.reshape(-1))
+
+
+def choosing(change):
+    """A Learner whose decisions go through `change(decision, observation)`."""
+
+    class Broken(Learner):
+        def act(self, observation, explore):
+            return change(super().act(observation, explore), observation)
+
+    return Broken
+
+
+def losing(change):
+    """A Learner whose (name, loss) goes through `change`."""
+
+    class Broken(Learner):
+        def losses(self, batch):
+            for name, loss in super().losses(batch):
+                yield change(name, loss)
+
+    return Broken
+
+
+def expecting(plan):
+    """A Learner that asks for another experience."""
+    return type("Broken", (Learner,), {"experience": plan})
+
+
+def stepping(make):
+    """A Learner whose optimizers are `make(its parameters)`."""
+
+    class Broken(Learner):
+        def optimizers(self):
+            return make(list(self.tracker.parameters()))
+
+    return Broken
+
+
+class GlobalAct(Learner):
+    def act(self, observation, explore):
+        torch.rand(1)
+        return super().act(observation, explore)
+
+
+class OwnDice(Learner):
+    def __init__(self):
+        super().__init__()
+        self.rolls = torch.Generator()
+
+    def __deepcopy__(self, memo):
+        other = type(self)()
+        other.load_state_dict(self.state_dict())
+        other.rolls.seed()
+        return other
+
+    def act(self, observation, explore):
+        return Decision(random_items(observation, self.spec.num_items, 1, self.rolls))
+
+
+class InPlaceAct(Learner):
+    def act(self, observation, explore):
+        decision = super().act(observation, explore)
+        observation.history_feedback.add_(1)
+        return decision
+
+
+class OutOfReach(Learner):
+    def __init__(self):
+        super().__init__()
+        self.aside = nn.Linear(1, 1)
+
+    def optimizers(self):
+        return {"main": torch.optim.Adam(self.aside.parameters())}
+
+
+class Poisoned(Learner):
+    updates = 0
+
+    def losses(self, batch):
+        yield from super().losses(batch)
+        self.updates += 1
+        if self.updates == ROUNDS:  # after the last batch: after an earlier one the next loss would show it first
+            with torch.no_grad():
+                self.tracker.profile.weight.fill_(torch.nan)
+
+
+class InfiniteGradient(Learner):
+    def losses(self, batch):
+        for name, loss in super().losses(batch):
+            yield name, loss + (self.tracker.feedback.weight * 0).abs().sum().sqrt()
+
+
+class InPlaceLosses(Learner):
+    def losses(self, batch):
+        batch.reward.sub_(batch.reward.mean())
+        yield from super().losses(batch)
+
+
+class GlobalLosses(Learner):
+    def losses(self, batch):
+        for name, loss in super().losses(batch):
+            yield name, loss * torch.rand(1).squeeze()
+
+
+class WordyDiagnostics(Learner):
+    def diagnostics(self):
+        return {"mood": "good"}
+
+
+def restoring(restore):
+    """A Learner that takes up a saved state its own way."""
+    return type("Broken", (Learner,), {"set_extra_state": restore})
+
+
+class SavesNumpy(Learner):
+    def get_extra_state(self):
+        return super().get_extra_state() | {"more": torch.zeros(2).numpy()}
+
+
+class HiddenCounter(Learner):
+    """Its losses depend on a count of updates that no checkpoint holds."""
+
+    updates = 0
+
+    def losses(self, batch):
+        self.updates += 1
+        for name, loss in super().losses(batch):
+            yield name, loss * self.updates
+
+    def load_state_dict(self, *args, **kwargs):
+        self.updates = 0
+        return super().load_state_dict(*args, **kwargs)
+
+
+class HiddenTargetClock(Learner):
+    """Moves its target every second update, by a count that no checkpoint holds."""
+
+    updates = 0
+
+    def __init__(self, spec=SPEC, seed=0):
+        super().__init__(spec, seed)
+        self.register_buffer("target", torch.zeros(()))
+
+    def losses(self, batch):
+        yield from super().losses(batch)
+        self.updates += 1
+        if self.updates % 2 == 0:
+            self.target.copy_(self.tracker.feedback.weight.detach().sum())
+
+    def load_state_dict(self, *args, **kwargs):
+        self.updates = 0
+        return super().load_state_dict(*args, **kwargs)
+
+
+class HiddenPreference(Learner):
+    """Its decisions depend on something that no checkpoint holds."""
+
+    offset = 0
+
+    def act(self, observation, explore):
+        return super().act(observation, explore) if not self.offset else Decision(observation.candidates[:, :1])
+
+    def load_state_dict(self, *args, **kwargs):
+        self.offset = 1
+        return super().load_state_dict(*args, **kwargs)
+
+
+class StaleCache(Learner):
+    """Projects the items at the first call only, so that it never acts on what it learns."""
+
+    def optimizers(self):
+        return {"main": torch.optim.Adam(self.tracker.parameters(), lr=0.5)}
+
+    def prepare_to_act(self):
+        if self.items is None:
+            super().prepare_to_act()
+
+    def load_state_dict(self, *args, **kwargs):
+        result = super().load_state_dict(*args, **kwargs)
+        self.items = None
+        return result
+
+
+@pytest.mark.parametrize("agent", [Learner, OnPolicy])
+@pytest.mark.parametrize("choices", [{}, {"num_candidates": 6}, {"slate_size": 3, "has_context": True}])
+def test_an_honest_agent_passes(agent, choices):
+    spec = toy_spec(DATA, **choices)
+    check_agent(agent(spec), ToyEnvironment(spec, DATA))
+
+
+@pytest.mark.parametrize(
+    ("agent", "message"),
+    [
+        (object, "must subclass"),
+        (expecting("replay"), "must be a Replay, Rollout or NoExperience, not str"),
+        (choosing(lambda decision, _: decision.slate), "must return a recframe.interfaces.Decision, not Tensor"),
+        (choosing(lambda decision, _: Decision(decision.slate.squeeze(1))), r"the slate must have the shape \[6, 1\], not \[6\]"),
+        (choosing(lambda decision, _: Decision(decision.slate.int())), "must be torch.int64"),
+        (choosing(lambda decision, _: Decision(decision.slate + 40)), "must hold item numbers from 0 to 39"),
+        (choosing(lambda decision, _: Decision((decision.slate + 1) % 40)), "an item that is no candidate"),
+        (choosing(lambda decision, _: Decision(decision.slate, decision.slate.float())), r"log_prob must have the shape \[6\]"),
+        (choosing(lambda decision, _: Decision(decision.slate, torch.ones(len(decision.slate)))), "log_prob is above 0"),
+        (choosing(lambda decision, _: Decision(decision.slate, torch.full((len(decision.slate),), -torch.inf))), "NaN or infinity"),
+        (GlobalAct, r"act\(\) draws from torch's global random state"),
+        (OwnDice, "an identical agent chose otherwise"),
+        (InPlaceAct, r"act\(\) changed history_feedback"),
+        (stepping(lambda _: {}), "must have an optimizer to step"),
+        (expecting(NoExperience()), "must say what experience it learns from"),
+        (stepping(lambda parameters: [torch.optim.SGD(parameters)]), "must return a dict of names to torch optimizers"),
+        (stepping(lambda _: {"main": torch.optim.SGD([nn.Parameter(torch.zeros(1))])}), "steps parameters that the agent does not hold"),
+        (
+            stepping(lambda parameters: {name: torch.optim.SGD(parameters) for name in ("main", "critic")}),
+            "never yielded a loss for the optimizer 'critic'",
+        ),
+        (OutOfReach, "reaches none of the parameters"),
+        (Poisoned, "learning made a weight NaN or infinite"),
+        (InfiniteGradient, "has a gradient that is NaN or infinite"),
+        (stepping(lambda parameters: {"main": torch.optim.SGD(parameters, lr=0.0)}), "no weight changed in learning"),
+        (InPlaceLosses, r"losses\(\) changed reward of the batch in place"),
+        (GlobalLosses, r"losses\(\) draws from torch's global random state"),
+        (losing(lambda name, loss: ("actor", loss)), r"for 'actor', but optimizers\(\) has \['main'\]"),
+        (losing(lambda name, loss: (name, loss.expand(3))), "must be a scalar tensor"),
+        (losing(lambda name, loss: (name, loss / 0)), "must be finite"),
+        (losing(lambda name, loss: (name, loss.detach())), "has no gradient"),
+        (WordyDiagnostics, "'mood' must be a number"),
+        (restoring(lambda self, state: self.generator.set_state(state["generator"])), "env_steps or the generator is not restored"),
+        (restoring(lambda self, state: setattr(self, "env_steps", state["env_steps"])), "env_steps or the generator is not restored"),
+        (SavesNumpy, "does not survive torch.load"),
+        (HiddenCounter, "after load_state_dict the losses differ"),
+        (HiddenTargetClock, r"learning leads elsewhere \(target differs\)"),
+        (HiddenPreference, "after load_state_dict the decisions differ"),
+        (StaleCache, r"the decisions differ: .*caches anew in prepare_to_act\(\)"),
+    ],
+)
+def test_a_broken_agent_is_named(agent, message):
+    with pytest.raises(ConformanceError, match=message):
+        check_agent(agent(), ToyEnvironment(SPEC, DATA))
+
+
+def test_a_slate_with_an_item_twice_is_named():
+    spec = toy_spec(DATA, slate_size=3)
+    agent = choosing(lambda decision, _: Decision(decision.slate[:, :1].expand(-1, 3)))(spec)
+    with pytest.raises(ConformanceError, match="shows the same item twice"):
+        check_agent(agent, ToyEnvironment(spec, DATA))

@@ -1,0 +1,213 @@
+"""check_component builds each kind as a run does, and names what is wrong with a declaration or with what it builds."""
+
+import subprocess
+import sys
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+import torch
+
+from recframe.components import Component, Kind, option
+from recframe.interfaces import Dataset, Encoder, Reward
+from recframe.testing import ConformanceError, ToyEnvironment, ToyTracker, check_component, toy_data, toy_spec
+
+HERE = "component_check_parts"
+
+
+@dataclass
+class Config:
+    """A component made for this test."""
+
+    size: int = option(3, "how large", ge=1)
+
+
+@dataclass
+class NoHelp:
+    """A component made for this test."""
+
+    size: int = 3
+
+
+@dataclass
+class BadDefault:
+    """A component made for this test."""
+
+    size: int = option(0, "how large", ge=1)
+
+
+@dataclass
+class BadChoice:
+    """A component made for this test."""
+
+    shade: str = option("blue", "which", choices=["red", "green"])
+
+
+@dataclass
+class Mandatory:
+    """A component made for this test."""
+
+    path: str = option("???", "where")
+
+
+@dataclass
+class Wordless:
+    size: int = field(default=3, metadata={"help": "how large"})
+
+
+class Data40(Dataset):
+    def __init__(self, config):
+        self.config = config
+
+    def load(self):
+        return toy_data()._replace(interactions=None)
+
+
+class Letters(Encoder):
+    dim = 26
+    fingerprint = "letters"
+
+    def __init__(self, config, device):
+        pass
+
+    def encode(self, texts, role):
+        return np.array([[text.lower().count(chr(97 + i)) for i in range(26)] for text in texts], dtype=np.float32)
+
+
+class Fitted(Letters):
+    """Learns a scale from its texts, and keeps quiet about it."""
+
+    def fit(self, texts):
+        self.scale = len("".join(texts))
+
+    def encode(self, texts, role):
+        return super().encode(texts, role) / np.float32(self.scale)
+
+
+class Unrepeatable(Letters):
+    count = 0
+
+    def __init__(self, config, device):
+        type(self).count += 1
+        self.number = self.count
+
+    @property
+    def fingerprint(self):
+        return str(self.number)
+
+
+class Tracker(ToyTracker):
+    def __init__(self, config, spec, data):
+        super().__init__(spec, data)
+
+
+class World(ToyEnvironment):
+    def __init__(self, config, data, num_users, history_length, split, device):
+        super().__init__(toy_spec(data, num_users=num_users, history_length=history_length), data)
+
+
+class SmallWorld(World):
+    def __init__(self, config, data, num_users, history_length, split, device):
+        super().__init__(config, data, 3, history_length, split, device)
+
+
+class Secretive(World):
+    def truth(self):
+        return None
+
+
+class SlateWorld(ToyEnvironment):
+    def __init__(self, config, data, num_users, history_length, split, device):
+        super().__init__(toy_spec(data, num_users=num_users, history_length=history_length, slate_size=2), data)
+
+
+class Click(Reward):
+    def __init__(self, config):
+        pass
+
+    def __call__(self, transition, catalog):
+        return transition.response.signals["click"]
+
+
+class Share(Click):
+    def __call__(self, transition, catalog):
+        return super().__call__(transition, catalog).sum(dim=1, keepdim=True).expand_as(transition.slate).clone()
+
+
+WORLD_TAGS = {"signal:click", "signal:rating", "truth"}
+
+
+@pytest.fixture(autouse=True)
+def importable(monkeypatch):
+    """Make this module importable under the name that the components' factories give."""
+    monkeypatch.setitem(sys.modules, HERE, sys.modules[__name__])
+
+
+def component(kind, factory, config=Config, **tags):
+    return Component(kind, "made_here", config, f"{HERE}:{factory}", **tags)
+
+
+@pytest.mark.parametrize(
+    "honest",
+    [
+        lambda: component(Kind.DATASET, "Data40", provides={"users", "attribute:topics"}),
+        lambda: component(Kind.ENCODER, "Letters"),
+        lambda: component(Kind.STATE_TRACKER, "Tracker"),
+        lambda: component(Kind.ENVIRONMENT, "World", provides=WORLD_TAGS),
+        lambda: component(Kind.REWARD, "Click", requires={"signal:click"}, provides={"itemwise"}),
+    ],
+)
+def test_honest_components_pass(honest):
+    check_component(honest())
+
+
+def test_building_leaves_the_callers_random_state_alone():
+    before = torch.get_rng_state()
+    check_component(component(Kind.STATE_TRACKER, "Tracker"))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize(
+    ("broken", "message"),
+    [
+        (lambda: component(Kind.REWARD, "Click", NoHelp), "option 'size' is undocumented"),
+        (lambda: component(Kind.REWARD, "Click", BadDefault), "the default of 'size', 0, is not >= 1"),
+        (lambda: component(Kind.REWARD, "Click", BadChoice), "the default of 'shade', 'blue', is not one of red, green"),
+        (lambda: component(Kind.REWARD, "Click", Wordless), "has no description"),
+        (lambda: component(Kind.DATASET, "Data40", Mandatory), "'path' is mandatory: pass check_component a config"),
+        (lambda: component(Kind.REWARD, "Missing"), "cannot be imported"),
+        (lambda: Component(Kind.REWARD, "gone", Config, "no_such_module:Click"), "cannot be imported"),
+        (lambda: component(Kind.REWARD, "WORLD_TAGS"), "is not callable"),
+        (lambda: component(Kind.AGENT, "Click"), r"must be callable as factory\(config, spec=, state_tracker=, seed=\)"),
+        (
+            lambda: component(Kind.ENVIRONMENT, "World", requires={"attribute:colour"}),
+            "requires 'attribute:colour', which the toy data lacks",
+        ),
+        (lambda: component(Kind.DATASET, "Data40", provides={"interactions"}), "provides 'interactions', but what it loads has none"),
+        (lambda: component(Kind.ENCODER, "Fitted"), "include what fit"),
+        (lambda: component(Kind.ENCODER, "Unrepeatable"), "two encoders of one config, fitted alike, differ"),
+        (lambda: component(Kind.ENVIRONMENT, "World", provides={"signal:click", "truth"}), "gives the signal 'rating'"),
+        (lambda: component(Kind.ENVIRONMENT, "World", provides={"signal:click", "signal:rating"}), "declare provides={'truth'}"),
+        (lambda: component(Kind.ENVIRONMENT, "SlateWorld", provides=WORLD_TAGS), "takes slates of 2: declare provides={'slates'}"),
+        (lambda: component(Kind.ENVIRONMENT, "World", requires={"attribute:{shade}"}), "from the option 'shade', which Config lacks"),
+        (lambda: component(Kind.ENVIRONMENT, "World", requires={"attribute:{size}"}), "requires 'attribute:3', which the toy data lacks"),
+        (lambda: component(Kind.ENVIRONMENT, "Secretive", provides=WORLD_TAGS), r"truth\(\) is None"),
+        (lambda: component(Kind.ENVIRONMENT, "SmallWorld", provides=WORLD_TAGS), "that it was built with"),
+        (lambda: component(Kind.ENVIRONMENT, "World", provides=WORLD_TAGS, requires={"users"}), "met in training too"),
+        (lambda: component(Kind.REWARD, "Click"), "reads .*click.*, which it does not declare"),
+        (lambda: component(Kind.REWARD, "Share", requires={"signal:click"}, provides={"itemwise"}), "drop the tag"),
+    ],
+)
+def test_broken_components_are_named(broken, message):
+    with pytest.raises(ConformanceError, match=message):
+        check_component(broken())
+
+
+def test_a_config_of_another_component_is_refused():
+    with pytest.raises(ConformanceError, match="config must be an instance of Config, not NoHelp"):
+        check_component(component(Kind.REWARD, "Click", requires={"signal:click"}), NoHelp())
+
+
+def test_the_checks_need_no_pytest():
+    code = "import sys; sys.modules['pytest'] = None; import recframe.testing; assert 'recframe_plugins' not in sys.modules"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,267 @@
+"""The checks of datasets, encoders and rewards accept honest components and name the fault of broken ones."""
+
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+from recframe.interfaces import Data, Dataset, Encoder, Interactions, Reward, Texts
+from recframe.testing import ConformanceError, check_dataset, check_encoder, check_reward, toy_data
+
+
+class ToyDataset(Dataset):
+    """Loads the toy data, after whatever a test does to it."""
+
+    def __init__(self, change=lambda data: data):
+        self.change = change
+
+    def load(self) -> Data:
+        return self.change(toy_data())
+
+
+def with_catalog(**parts):
+    return lambda data: data._replace(catalog=replace(data.catalog, **parts))
+
+
+def with_column(column):
+    return lambda data: data._replace(interactions=Interactions(data.interactions.frame.with_columns(column), ("rating",)))
+
+
+def unlike_the_last():
+    counts = iter(range(100))
+
+    def change(data):
+        return with_catalog(popularity=torch.full((40,), float(next(counts))))(data)
+
+    return change
+
+
+def test_honest_data_passes():
+    check_dataset(ToyDataset())
+    check_dataset(ToyDataset(lambda data: Data(data.catalog)))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda data: data.catalog, "must return recframe.interfaces.Data, not Catalog"),
+        (with_catalog(ids=["same"] * 40), "catalog.ids repeats an id"),
+        (with_catalog(ids=list(range(40))), "catalog.ids must be strings"),
+        (with_catalog(texts=["", *["text"] * 39]), "empty text"),
+        (with_catalog(texts=[1] * 40), "catalog.texts must be strings"),
+        (with_catalog(popularity=torch.full((40,), -1.0)), "popularity is negative"),
+        (with_catalog(popularity=torch.ones(40, dtype=torch.int64)), "popularity must be torch.float32"),
+        (with_catalog(text_vectors=torch.full((40, 3), torch.nan)), "NaN"),
+        (with_catalog(attributes=pl.DataFrame({"title": [1] * 40})), "'title' must be a string"),
+        (lambda data: data._replace(users=replace(data.users, ids=["same"] * 60)), "users.ids repeats"),
+        (lambda data: data._replace(users=replace(data.users, profiles=Texts([0] * 60))), "users.profiles must be strings"),
+        (lambda data: data._replace(users=None), "load the users too"),
+        (lambda data: data._replace(contexts=Texts([None])), "contexts must be strings"),
+        (with_column(pl.col("item") + 1), "'item' must hold row numbers from 0 to 39"),
+        (with_column(pl.col("user") - 1), "'user' must hold row numbers from 0 to 59"),
+        (with_column(pl.col("timestamp").cast(pl.Float64)), "'timestamp' must be Int64"),
+        (with_column(pl.lit(None, pl.Int64).alias("timestamp")), "'timestamp' has nulls"),
+        (with_column(pl.col("rating").cast(pl.Int64)), "'rating' must be one of floats"),
+        (with_column(pl.lit(float("nan")).alias("rating")), "'rating' has nulls, NaN"),
+        (unlike_the_last(), "two loads differ in catalog"),
+    ],
+)
+def test_broken_data_is_named(change, message):
+    with pytest.raises(ConformanceError, match=message):
+        check_dataset(ToyDataset(change))
+
+
+def test_what_is_no_dataset_is_refused():
+    with pytest.raises(ConformanceError, match=r"must subclass recframe\.interfaces\.Dataset"):
+        check_dataset(object())
+
+
+class LetterEncoder(Encoder):
+    """Counts letters: as honest as an encoder can be."""
+
+    dim = 26
+    fingerprint = "letters"
+
+    def encode(self, texts, role):
+        return np.array([[text.lower().count(chr(97 + i)) for i in range(self.dim)] for text in texts], dtype=np.float32)
+
+
+class Float64(LetterEncoder):
+    def encode(self, texts, role):
+        return super().encode(texts, role).astype(np.float64)
+
+
+class AsTensor(LetterEncoder):
+    def encode(self, texts, role):
+        return torch.from_numpy(super().encode(texts, role))
+
+
+class WrongDim(LetterEncoder):
+    dim = 3
+
+    def encode(self, texts, role):
+        return super().encode(texts, role)[:, :2]
+
+
+class NoDim(LetterEncoder):
+    dim = 0
+
+
+class Infinite(LetterEncoder):
+    def encode(self, texts, role):
+        return super().encode(texts, role) / np.float32(0)
+
+
+class Noisy(LetterEncoder):
+    calls = 0
+
+    def encode(self, texts, role):
+        self.calls += 1
+        return super().encode(texts, role) + np.float32(self.calls)
+
+
+class Sorting(LetterEncoder):
+    def encode(self, texts, role):
+        return super().encode(sorted(texts), role)
+
+
+class BatchNormalizing(LetterEncoder):
+    def encode(self, texts, role):
+        vectors = super().encode(texts, role)
+        return vectors - vectors.mean(axis=0)
+
+
+class Deaf(LetterEncoder):
+    def encode(self, texts, role):
+        return np.ones((len(texts), self.dim), dtype=np.float32)
+
+
+class ItemsOnly(LetterEncoder):
+    def encode(self, texts, role):
+        return super().encode(texts, role) if role == "item" else super().encode(texts, role)[:, :1]
+
+
+class EmptyFingerprint(LetterEncoder):
+    fingerprint = ""
+
+
+class RestlessFingerprint(LetterEncoder):
+    calls = 0
+
+    @property
+    def fingerprint(self):
+        self.calls += 1
+        return str(self.calls)
+
+
+def test_an_honest_encoder_passes():
+    check_encoder(LetterEncoder())
+
+
+@pytest.mark.parametrize(
+    ("encoder", "message"),
+    [
+        (object, "must subclass"),
+        (Float64, "must return float32, not float64"),
+        (AsTensor, "must return a numpy array, not Tensor"),
+        (WrongDim, r"must have the shape \[n, dim\] = \(5, 3\), not \(5, 2\)"),
+        (NoDim, "dim must be a positive int, not 0"),
+        (ItemsOnly, r"must have the shape \[n, dim\]"),
+        (Noisy, "other vectors the second time"),
+        (Sorting, "does not keep the order"),
+        (BatchNormalizing, "depends on the texts beside it"),
+        (Deaf, "gives different texts the same vector"),
+        (EmptyFingerprint, "must be a non-empty string"),
+        (RestlessFingerprint, "fingerprint changed although the encoder did not"),
+    ],
+)
+def test_a_broken_encoder_is_named(encoder, message):
+    with pytest.raises(ConformanceError, match=message):
+        check_encoder(encoder())
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_an_encoder_of_infinities_is_named():
+    with pytest.raises(ConformanceError, match="NaN or infinity"):
+        check_encoder(Infinite())
+
+
+class Click(Reward):
+    def __call__(self, transition, catalog):
+        return transition.response.signals["click"]
+
+
+class PerUser(Click):
+    def __call__(self, transition, catalog):
+        return super().__call__(transition, catalog).sum(dim=1)
+
+
+class Whole(Click):
+    def __call__(self, transition, catalog):
+        return super().__call__(transition, catalog).long()
+
+
+class LogClick(Click):
+    def __call__(self, transition, catalog):
+        return super().__call__(transition, catalog).log()
+
+
+class InPlace(Click):
+    def __call__(self, transition, catalog):
+        return super().__call__(transition, catalog).mul_(2)
+
+
+class Stateful(Click):
+    calls = 0
+
+    def __call__(self, transition, catalog):
+        self.calls += 1
+        return super().__call__(transition, catalog) + self.calls
+
+
+class Lottery(Click):
+    def __call__(self, transition, catalog):
+        return torch.rand(transition.slate.shape)
+
+
+class ShareOfSlate(Click):
+    def __call__(self, transition, catalog):
+        clicks = super().__call__(transition, catalog)
+        return clicks / clicks.sum(dim=1, keepdim=True).clamp(min=1)
+
+
+class NotYetSeen(Click):
+    def __call__(self, transition, catalog):
+        seen = (transition.slate.unsqueeze(2) == transition.observation.history_items.unsqueeze(1)).any(dim=2)
+        return super().__call__(transition, catalog) * 2 + transition.observation.user.unsqueeze(1) * ~seen
+
+
+def test_an_honest_reward_passes():
+    check_reward(Click(), itemwise=True)
+    check_reward(ShareOfSlate())
+    check_reward(NotYetSeen())
+
+
+@pytest.mark.parametrize(
+    ("reward", "message"),
+    [
+        (object, "must subclass"),
+        (PerUser, r"must have the shape \[8, 1\], not \[8\]"),
+        (Whole, "must be torch.float32"),
+        (LogClick, "NaN or infinity"),
+        (InPlace, "changed response.signals.click of the transition in place"),
+        (Stateful, "differently the second time"),
+        (Lottery, "torch's global random state"),
+    ],
+)
+def test_a_broken_reward_is_named(reward, message):
+    with pytest.raises(ConformanceError, match=message):
+        check_reward(reward())
+
+
+@pytest.mark.parametrize("reward", [ShareOfSlate, NotYetSeen])
+def test_a_false_claim_of_being_itemwise_is_named(reward):
+    with pytest.raises(ConformanceError, match="drop the tag"):
+        check_reward(reward(), itemwise=True)

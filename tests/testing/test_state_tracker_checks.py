@@ -1,0 +1,157 @@
+"""check_state_tracker accepts honest trackers and names the fault of broken ones."""
+
+import pytest
+import torch
+from torch import nn
+
+from recframe.interfaces import StateTracker
+from recframe.testing import ConformanceError, ToyTracker, check_state_tracker, toy_data, toy_spec
+
+DATA = toy_data()
+SPEC = toy_spec(DATA)
+
+
+def test_an_honest_tracker_passes():
+    check_state_tracker(ToyTracker(SPEC, DATA), SPEC, DATA)
+
+
+def changing_states(change):
+    class Broken(ToyTracker):
+        def forward(self, observation, items):
+            return change(super().forward(observation, items))
+
+    return Broken
+
+
+class NoStateDim(StateTracker):
+    def __init__(self, spec, data):
+        super().__init__(spec, data, item_dim=4)
+
+    def forward(self, observation, items):
+        return items[observation.user]
+
+
+class WrongItems(ToyTracker):
+    def project_items(self):
+        return super().project_items()[:5]
+
+
+class ReadsPadding(ToyTracker):
+    def forward(self, observation, items):
+        return super().forward(observation, items) + items[observation.history_items].mean(dim=1)
+
+
+class BatchNormalizing(ToyTracker):
+    def forward(self, observation, items):
+        state = super().forward(observation, items)
+        return state - state.mean(dim=0) + observation.user.unsqueeze(1)
+
+
+class Random(ToyTracker):
+    def forward(self, observation, items):
+        return super().forward(observation, items) + torch.rand(1)
+
+
+class OwnRandom(ToyTracker):
+    def __init__(self, spec, data):
+        super().__init__(spec, data)
+        self.generator = torch.Generator()
+
+    def forward(self, observation, items):
+        return super().forward(observation, items) + torch.rand(1, generator=self.generator)
+
+
+class InPlace(ToyTracker):
+    def forward(self, observation, items):
+        observation.history_feedback.add_(1)
+        return super().forward(observation, items)
+
+
+class Idle(ToyTracker):
+    def __init__(self, spec, data):
+        super().__init__(spec, data)
+        self.unused = nn.Linear(2, 2)
+
+
+class Exploding(ToyTracker):
+    def forward(self, observation, items):
+        zero = (self.feedback.weight - self.feedback.weight).abs().sum()
+        return super().forward(observation, items) + zero.sqrt()
+
+
+class SavesTexts(ToyTracker):
+    def __init__(self, spec, data):
+        super().__init__(spec, data)
+        self.register_buffer("texts", data.catalog.text_vectors)
+
+
+class SavesProfiles(ToyTracker):
+    def __init__(self, spec, data):
+        super().__init__(spec, data)
+        self.register_buffer("profiles", data.users.profiles.vectors)
+
+
+class SharesWeights(ToyTracker):
+    def __deepcopy__(self, memo):
+        return self
+
+
+class HidesWeights(ToyTracker):
+    def __init__(self, spec, data):
+        super().__init__(spec, data)
+        self.hidden = [nn.Parameter(torch.ones(8))]
+
+    def forward(self, observation, items):
+        return super().forward(observation, items) + self.hidden[0]
+
+    def __deepcopy__(self, memo):
+        other = type(self)(SPEC, DATA)
+        other.hidden = [self.hidden[0] + 1]
+        return other
+
+
+@pytest.mark.parametrize(
+    ("tracker", "message"),
+    [
+        (lambda *_: object(), "must subclass"),
+        (NoStateDim, "must set self.state_dim"),
+        (WrongItems, r"project_items\(\) must have the shape \[40, 8\]"),
+        (changing_states(lambda state: state[:, :3]), r"the state must have the shape \[12, 8\], not \[12, 3\]"),
+        (changing_states(lambda state: state.double()), "must be torch.float32"),
+        (changing_states(lambda state: state / 0), "NaN or infinity"),
+        (changing_states(lambda state: state * 0), "all users get the same state"),
+        (changing_states(lambda state: state.detach()), "gets no gradient"),
+        (ReadsPadding, "prepending PAD to the histories changed the state"),
+        (BatchNormalizing, "depends on the users beside them"),
+        (Random, "torch's global random state"),
+        (OwnRandom, "in eval mode nothing may be random"),
+        (InPlace, "changed history_feedback of its observation in place"),
+        (Idle, "'unused.weight' gets no gradient"),
+        (Exploding, "the gradient of 'feedback.weight' holds NaN or infinity"),
+        (SavesTexts, "saves the text vectors of the items as 'texts'"),
+        (SavesProfiles, "saves the text vectors of the profiles as 'profiles'"),
+        (SharesWeights, "a deep copy shares weights"),
+        (HidesWeights, "loaded the tracker's state_dict gives other states"),
+    ],
+)
+def test_a_broken_tracker_is_named(tracker, message):
+    with pytest.raises(ConformanceError, match=message):
+        check_state_tracker(tracker(SPEC, DATA), SPEC, DATA)
+
+
+def test_a_tracker_without_any_gradient_is_named():
+    class Frozen(ToyTracker):
+        def project_items(self):
+            return super().project_items().detach()
+
+        def forward(self, observation, items):
+            return super().forward(observation, items).detach()
+
+    with pytest.raises(ConformanceError, match="states carry no gradient"):
+        check_state_tracker(Frozen(SPEC, DATA), SPEC, DATA)
+
+
+def test_the_trackers_mode_is_left_as_it_was():
+    tracker = ToyTracker(SPEC, DATA)
+    check_state_tracker(tracker, SPEC, DATA)
+    assert tracker.training

@@ -1,0 +1,227 @@
+"""Training: any agent by its losses alone, honest schedules, the best weights kept, and a clear end when numbers run out."""
+
+import copy
+
+import pytest
+import torch
+from pytorch_lightning.loggers import Logger
+from torch import nn
+
+from recframe.config.schemas import TrainerConfig
+from recframe.experience import Collector, RewardSum
+from recframe.interfaces import Agent, Decision, Reward, Rollout, best_items
+from recframe.testing import ToyEnvironment, ToyTracker, toy_data, toy_spec
+from recframe.training import BEST, LAST, CheckpointError, MonitorError, Schedule, TrainingDiverged, fit, load_weights
+
+DATA = toy_data()
+SPEC = toy_spec(DATA, num_users=16, slate_size=1)
+
+
+class Click(Reward):
+    def __call__(self, transition, catalog):
+        return transition.response.signals["click"]
+
+
+class PolicyGradient(Agent):
+    """REINFORCE on immediate rewards with a critic as baseline: two optimizers, on-policy; knows nothing of Lightning."""
+
+    experience = Rollout()
+
+    def __init__(self, seed: int = 0, learning_rate: float = 0.01) -> None:
+        super().__init__(SPEC, seed)
+        torch.manual_seed(seed)
+        self.tracker = ToyTracker(SPEC, DATA)
+        self.query = nn.Linear(self.tracker.state_dim, self.tracker.item_dim)
+        self.value = nn.Linear(self.tracker.state_dim, 1)
+        self.learning_rate = learning_rate
+        self.events: list[str] = []
+
+    def scores(self, observation):
+        items = self.tracker.project_items()
+        state = self.tracker(observation, items)
+        return state, self.query(state) @ items.T
+
+    def act(self, observation, explore):
+        _, scores = self.scores(observation)
+        if not explore:
+            return Decision(best_items(observation, scores, 1))
+        return Decision(torch.multinomial(scores.softmax(dim=1), 1, generator=self.generator))
+
+    def losses(self, batch):
+        flat = batch.reshape(-1)
+        before = copy.deepcopy(self.value.weight.detach())
+        state, _ = self.scores(flat.observation)
+        yield "critic", (self.value(state.detach()).squeeze(1) - flat.reward).pow(2).mean()
+        self.events.append("critic stepped" if not torch.equal(before, self.value.weight) else "critic did not step")
+        state, scores = self.scores(flat.observation)
+        advantage = flat.reward - self.value(state).squeeze(1).detach()
+        log_prob = scores.log_softmax(dim=1).gather(1, flat.slate).squeeze(1)
+        yield "actor", -(log_prob * advantage).mean()
+
+    def optimizers(self):
+        actor = [*self.tracker.parameters(), *self.query.parameters()]
+        return {
+            "critic": torch.optim.Adam(self.value.parameters(), lr=self.learning_rate),
+            "actor": torch.optim.Adam(actor, lr=self.learning_rate),
+        }
+
+
+class Memory(Logger):
+    name, version = "memory", ""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows = []
+
+    def log_metrics(self, metrics, step=None):
+        self.rows.append(metrics)
+
+    def log_hyperparams(self, *args, **kwargs):
+        pass
+
+
+def collector(seed: int = 0) -> Collector:
+    return Collector(ToyEnvironment(SPEC, DATA), RewardSum({"click": (Click(), 1.0)}, DATA.catalog, frozenset()), seed)
+
+
+def train(agent, tmp_path, evaluate=lambda: {"return": 0.0}, loggers=(), resume_from=None, **settings):
+    settings = TrainerConfig(
+        **{"env_steps": 640, "chunk_steps": 4, "evaluate_every": 320, "progress_bar": False, "log_every": 1, **settings}
+    )
+    return fit(agent, collector(), settings, folder=tmp_path, evaluate=evaluate, seed=1, loggers=loggers, resume_from=resume_from)
+
+
+@pytest.mark.parametrize(("env_steps", "evaluate_every"), [(1000, 100), (1, 1000), (999, 1), (640, 320), (12_345, 2_000)])
+def test_the_schedule_trains_at_least_as_long_as_asked_and_hardly_longer(env_steps, evaluate_every):
+    schedule = Schedule.of(TrainerConfig(env_steps=env_steps, evaluate_every=evaluate_every, chunk_steps=4), num_users=16)
+    chunk = 64
+    assert schedule.env_steps == schedule.epochs * schedule.chunks_per_epoch * chunk
+    assert env_steps <= schedule.env_steps < env_steps + chunk * max(schedule.epochs, 1) + chunk
+
+
+def test_each_loss_is_stepped_before_the_next_is_computed(tmp_path):
+    agent = PolicyGradient()
+    train(agent, tmp_path, final_weights="last")
+    assert agent.env_steps == 640
+    assert agent.events == ["critic stepped"] * 10
+
+
+def test_an_agent_that_never_heard_of_lightning_learns(tmp_path):
+    agent, untrained = PolicyGradient(), PolicyGradient()
+
+    def click_rate(policy) -> float:
+        environment = ToyEnvironment(SPEC, DATA)
+        observation, clicks = environment.reset(77), []
+        with torch.no_grad():
+            for _ in range(50):
+                step = environment.step(policy.act(observation, explore=False).slate)
+                clicks.append(step.response.signals["click"])
+                observation = step.observation
+        return float(torch.stack(clicks).mean())
+
+    before = click_rate(untrained)
+    train(agent, tmp_path, env_steps=40_000, evaluate_every=40_000, final_weights="last")
+    assert click_rate(agent) > before + 0.1
+
+
+def test_metrics_are_logged_against_env_steps(tmp_path):
+    memory = Memory()
+    train(PolicyGradient(), tmp_path, loggers=[memory])
+    assert [row["env_steps"] for row in memory.rows] == [64, 128, 192, 256, 320, 320, 384, 448, 512, 576, 640, 640]
+    assert {"loss/critic", "loss/actor", "gradient_norm/actor", "train/return", "train/reward/click"} <= set(memory.rows[4])
+    assert memory.rows[5]["eval/return"] == 0.0
+
+
+def test_the_best_weights_by_the_monitored_metric_are_the_final_ones(tmp_path):
+    agent = PolicyGradient()
+    seen = []
+
+    def evaluate():
+        seen.append(copy.deepcopy(agent.query.weight.detach()))
+        return {"return": [1.0, 3.0, 2.0][len(seen) - 1]}
+
+    train(agent, tmp_path, evaluate, env_steps=960)
+    assert torch.equal(agent.query.weight, seen[1])
+    fresh = PolicyGradient(seed=5)
+    load_weights(fresh, tmp_path / BEST)
+    assert torch.equal(fresh.query.weight, seen[1])
+
+
+def test_a_metric_that_is_better_small_can_be_monitored(tmp_path):
+    agent, seen = PolicyGradient(), []
+
+    def evaluate():
+        seen.append(copy.deepcopy(agent.query.weight.detach()))
+        return {"gini": [0.9, 0.2, 0.5][len(seen) - 1]}
+
+    train(agent, tmp_path, evaluate, env_steps=960, monitor="gini", monitor_mode="min")
+    assert torch.equal(agent.query.weight, seen[1])
+
+
+def test_training_stops_early_when_nothing_gets_better(tmp_path):
+    agent, count = PolicyGradient(), []
+
+    def evaluate():
+        count.append(1)
+        return {"return": -float(len(count))}
+
+    train(agent, tmp_path, evaluate, env_steps=6400, patience=2)
+    assert len(count) == 3
+
+
+def test_an_early_stopped_run_is_complete_and_not_trained_further_on_resume(tmp_path):
+    count = []
+
+    def evaluate():
+        count.append(1)
+        return {"return": -float(len(count))}
+
+    agent = PolicyGradient()
+    train(agent, tmp_path, evaluate, env_steps=6400, patience=2)
+    resumed = PolicyGradient(seed=9)
+    train(resumed, tmp_path, evaluate, env_steps=6400, patience=2, resume_from=tmp_path / LAST)
+    assert len(count) == 3
+    assert torch.equal(resumed.query.weight, agent.query.weight)
+
+
+class Diverging(PolicyGradient):
+    """Its critic's loss, or its gradient, stops being a number once half the training is over."""
+
+    def __init__(self, of: str) -> None:
+        super().__init__()
+        self.of = of
+
+    def losses(self, batch):
+        for name, loss in super().losses(batch):
+            broken = name == "critic" and self.env_steps > 320
+            if broken and self.of == "gradient":
+                loss.register_hook(lambda gradient: gradient * torch.nan)
+            yield name, loss * torch.nan if broken and self.of == "loss" else loss
+
+
+@pytest.mark.parametrize("of", ["loss", "gradient"])
+def test_a_loss_that_is_no_number_ends_the_run_with_advice(tmp_path, of):
+    with pytest.raises(TrainingDiverged, match=rf"the {of} of 'critic' is no longer a number after 384 env steps.*learning_rate"):
+        train(Diverging(of), tmp_path)
+    assert torch.load(tmp_path / LAST, weights_only=True)["recframe"]["env_steps"] == 320
+
+
+def test_a_metric_that_is_not_measured_cannot_be_monitored(tmp_path):
+    with pytest.raises(MonitorError, match=r"trainer\.monitor='retrun' is not measured here; there are: length, return"):
+        train(PolicyGradient(), tmp_path, lambda: {"return": 0.0, "length": 1.0}, monitor="retrun")
+
+
+def test_weights_of_another_network_are_refused(tmp_path):
+    train(PolicyGradient(), tmp_path)
+    other = PolicyGradient()
+    other.query = nn.Linear(3, 5)
+    with pytest.raises(CheckpointError, match=r"another network: query\.bias, query\.weight differ"):
+        load_weights(other, tmp_path / BEST)
+    with pytest.raises(CheckpointError, match="no weights"):
+        load_weights(other, tmp_path / "nowhere.safetensors")
+
+
+def test_checkpoints_hold_no_code(tmp_path):
+    train(PolicyGradient(), tmp_path)
+    assert torch.load(tmp_path / LAST, weights_only=True)["recframe"]["complete"]
+    assert not list(tmp_path.glob(".*"))
