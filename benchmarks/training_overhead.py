@@ -25,7 +25,7 @@ from recframe.config import compose_config, validate
 from recframe.experience import Collector
 from recframe.plugins import registry
 from recframe.tracking.metrics_csv import CSVMetrics
-from recframe.training import fit
+from recframe.training import Interruption, fit
 
 
 def framework(parts: Parts, cfg: DictConfig) -> float:
@@ -43,6 +43,7 @@ def framework(parts: Parts, cfg: DictConfig) -> float:
             evaluate=lambda: {"return": 0.0},
             seed=derived_seed(cfg.seed, "replay"),
             loggers=[CSVMetrics(folder)],
+            interruption=Interruption(Path(folder)),
         )
         return agent.env_steps / (time.perf_counter() - started)
 

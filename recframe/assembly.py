@@ -59,12 +59,16 @@ def choose_device(name: str) -> torch.device:
 
 @dataclass(frozen=True)
 class Parts:
-    """A run, put together and untrained. Environments are made as they are needed: each has its own users and state."""
+    """A run, put together and untrained. Environments are made as they are needed: each has its own users and state.
+
+    `reading` is the data as the agent's state tracker sees it. It is `data`, unless the text vectors are shuffled for it.
+    """
 
     cfg: DictConfig
     registry: Registry
     device: torch.device
     data: Data
+    reading: Data
     rewards: RewardSum
 
     def environment(self, num_users: int, split: Split) -> Environment:
@@ -75,7 +79,7 @@ class Parts:
             self.registry,
             data=self.data,
             num_users=num_users,
-            history_length=int(self.cfg.state_tracker.get("history_length", 20)),
+            history_length=self.cfg.state_tracker.history_length,
             split=split,
             device=self.device,
         )
@@ -84,7 +88,7 @@ class Parts:
     def agent(self, environment: Environment) -> Agent:
         """An untrained agent for environments like this one."""
         seed_everything(derived_seed(self.cfg.seed, "weights"))
-        tracker = build(Kind.STATE_TRACKER, self.cfg.state_tracker, self.registry, spec=environment.spec, data=self.data)
+        tracker = build(Kind.STATE_TRACKER, self.cfg.state_tracker, self.registry, spec=environment.spec, data=self.reading)
         seed = derived_seed(self.cfg.seed, "agent")
         agent: Agent = build(Kind.AGENT, self.cfg.agent, self.registry, spec=environment.spec, state_tracker=tracker, seed=seed)
         return agent.to(self.device)
@@ -101,7 +105,8 @@ def assemble(cfg: DictConfig, registry: Registry) -> Parts:
         terms[str(name)] = (build(Kind.REWARD, section, registry), float(section.weight))
         if "itemwise" in registry.get(Kind.REWARD, section.name).provides:
             itemwise.add(str(name))
-    return Parts(cfg, registry, device, data, RewardSum(terms, data.catalog, frozenset(itemwise)))
+    reading = shuffled(data, cfg.seed) if cfg.embeddings.shuffle else data
+    return Parts(cfg, registry, device, data, reading, RewardSum(terms, data.catalog, frozenset(itemwise)))
 
 
 def encode(cfg: DictConfig, data: Data, registry: Registry, device: torch.device) -> Data:
@@ -114,24 +119,32 @@ def encode(cfg: DictConfig, data: Data, registry: Registry, device: torch.device
     encoder.fit([text for _, texts in groups for text in texts])
     store = EmbeddingStore(Path(cfg.embeddings.cache).expanduser(), encoder)
     vectors: dict[str, Tensor] = {role: store.vectors(texts, role) for role, texts in groups}
-    if cfg.embeddings.shuffle:
-        vectors = {role: _shuffled(values, derived_seed(cfg.seed, f"shuffle {role}")) for role, values in vectors.items()}
-    shuffled = ", shuffled" if cfg.embeddings.shuffle else ""
-    log.info("%s: %d texts encoded, %d from the cache%s", cfg.encoder.name, store.encoded, store.cached, shuffled)
+    log.info("%s: %d texts encoded, %d from the cache", cfg.encoder.name, store.encoded, store.cached)
+    return _with_vectors(data, vectors)
 
-    def with_vectors(texts: Texts | None, role: str) -> Texts | None:
+
+def shuffled(data: Data, seed: int) -> Data:
+    """The data with each text vector at another text's place: the same vectors, and no meaning."""
+    vectors = {"item": data.catalog.text_vectors}
+    vectors |= {"user": data.users.profiles.vectors} if data.users is not None and data.users.profiles is not None else {}
+    vectors |= {"context": data.contexts.vectors} if data.contexts is not None else {}
+
+    def permuted(role: str, values: Tensor) -> Tensor:
+        generator = torch.Generator().manual_seed(derived_seed(seed, f"shuffle {role}"))
+        return values[torch.randperm(len(values), generator=generator).to(values.device)]
+
+    return _with_vectors(data, {role: permuted(role, values) for role, values in vectors.items() if values is not None})
+
+
+def _with_vectors(data: Data, vectors: dict[str, Tensor]) -> Data:
+    def attach(texts: Texts | None, role: str) -> Texts | None:
         return None if texts is None else replace(texts, vectors=vectors[role])
 
     return data._replace(
         catalog=replace(data.catalog, text_vectors=vectors["item"]),
-        users=None if data.users is None else replace(data.users, profiles=with_vectors(profiles, "user")),
-        contexts=with_vectors(data.contexts, "context"),
+        users=None if data.users is None else replace(data.users, profiles=attach(data.users.profiles, "user")),
+        contexts=attach(data.contexts, "context"),
     )
-
-
-def _shuffled(vectors: Tensor, seed: int) -> Tensor:
-    """Each row at another's place: the same vectors, and no meaning."""
-    return vectors[torch.randperm(len(vectors), generator=torch.Generator().manual_seed(seed))]
 
 
 def _describe(data: Data) -> str:

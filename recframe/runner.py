@@ -6,6 +6,7 @@ Importing this module imports torch; the command line does so only once a config
 from __future__ import annotations
 
 import logging
+import math
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -30,7 +31,7 @@ from recframe.interfaces import Agent, Environment
 from recframe.plugins import Registry, registry
 from recframe.tracking import RunFolder, atomic_write, read_result, write_result
 from recframe.tracking.trackers import Trackers
-from recframe.training import BEST, LAST, Interruption, checkpoint_env_steps, fit, load_weights
+from recframe.training import BEST, FINAL, LAST, Interruption, fit, load_weights, progress_at
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +50,11 @@ class RunContext:
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a finished run found; `objective` is the monitored metric of the trained policy, `policies` as in result.json."""
+    """What a finished run found.
+
+    `objective` is the monitored metric of the trained policy on people of the training split, for sweepers and for choosing between
+    runs; `policies` is the final table, as in result.json.
+    """
 
     folder: Path
     objective: float
@@ -69,7 +74,7 @@ def run(cfg: DictConfig, folder: str | Path, overrides: Sequence[str] = (), swee
 
     Raises
     ------
-    recframe.errors.UserError: ConfigError, DataError, RunFolderError, TrainingDiverged, Interrupted ...; the message is for the person.
+    recframe.errors.UserError: ConfigError, DataError, RunFolderError, TrainingDiverged, CheckpointError ...; the message is for the person.
     """
     found = registry()
     cfg = validate(cfg, found)
@@ -105,21 +110,27 @@ def evaluate(folder: str | Path, seed: int | None = None, num_users: int | None 
         parts = assemble(cfg, found)
         training_users = parts.environment(cfg.environment.num_users, "train")
         agent = parts.agent(training_users)
-        load_weights(agent, claimed.checkpoints / BEST)
+        final = claimed.checkpoints / FINAL
+        load_weights(agent, final if final.is_file() else claimed.checkpoints / BEST)
         return final_evaluation(parts, agent)[0]
 
 
 def _run(cfg: DictConfig, folder: RunFolder, context: RunContext, found: Registry) -> RunResult:
     started = time.perf_counter()
-    interruption = Interruption()
+    interruption = Interruption(folder.path)
     with _log_file(folder.log_path), interruption.listening():
         found.manager.hook.recframe_run_started(cfg=cfg, run=context)
         checkpoint = folder.checkpoints / LAST
         resume_from = checkpoint if context.resumed and checkpoint.is_file() else None
-        steps_before = (checkpoint_env_steps(resume_from) if resume_from else 0) if context.resumed else None
+        steps_before, seconds_before = progress_at(resume_from) if resume_from else (0, 0.0)
         plain: Any = OmegaConf.to_container(cfg, resolve=True)
         trackers = Trackers(
-            plain["logger"], folder.path, name=_name(cfg, context), group=context.sweep, config=plain, resume_env_steps=steps_before
+            plain["logger"],
+            folder.path,
+            name=_name(cfg, context),
+            group=context.sweep,
+            config=plain,
+            resume_env_steps=steps_before if context.resumed else None,
         )
         with trackers:
             parts = assemble(cfg, found)
@@ -128,21 +139,25 @@ def _run(cfg: DictConfig, folder: RunFolder, context: RunContext, found: Registr
             report = environment.report()
             for name, value in report.items():
                 log.info("%s: %.4g", name, value)
+            periodic = _periodic_evaluation(parts, agent)
             fit(
                 agent,
                 Collector(environment, parts.rewards, derived_seed(cfg.seed, "environment")),
                 OmegaConf.to_object(cfg.trainer),
                 folder=folder.checkpoints,
-                evaluate=_periodic_evaluation(parts, agent),
+                evaluate=periodic,
                 seed=derived_seed(cfg.seed, "replay"),
                 loggers=trackers.loggers,
                 callbacks=[callback for some in found.manager.hook.recframe_callbacks(cfg=cfg) for callback in some],
                 interruption=interruption,
                 resume_from=resume_from,
+                seconds_before=seconds_before + time.perf_counter() - started,
             )
+            # the objective of a sweep is taken from people of the training split: choosing settings by the people of the
+            # final table would make the table of what was chosen too good
+            objective = periodic().get(cfg.trainer.monitor, math.nan)
             policies, samples = final_evaluation(parts, agent)
-            seconds = time.perf_counter() - started
-            objective = policies[TRAINED][cfg.trainer.monitor]["mean"]
+            seconds = seconds_before + time.perf_counter() - started
             trackers.finish(policies, [sample._asdict() for sample in samples], {"objective": objective, **report})
             atomic_write(folder.path / "report.md", _report(policies, samples, report))
             write_result(

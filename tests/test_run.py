@@ -17,7 +17,7 @@ def test_a_run_leaves_what_the_design_promises(recframe, tmp_path):
     run = tmp_path / "run"
     names = {"config.yaml", "overrides.yaml", "result.json", "report.md", "metrics.csv", "checkpoints", "wandb", "run.log"}
     assert names <= {path.name for path in run.iterdir()}
-    assert {path.name for path in (run / "checkpoints").iterdir()} == {"last.ckpt", "best.safetensors"}
+    assert {path.name for path in (run / "checkpoints").iterdir()} == {"last.ckpt", "best.safetensors", "final.safetensors"}
     assert not (run / ".hydra").exists()
 
     result = json.loads((run / "result.json").read_text())
@@ -29,7 +29,8 @@ def test_a_run_leaves_what_the_design_promises(recframe, tmp_path):
             assert statistic["low"] <= statistic["mean"] <= statistic["high"]
         terms = metrics["reward/click"]["mean"] + metrics["reward/rating"]["mean"]
         assert metrics["return"]["mean"] == pytest.approx(terms, rel=1e-4)
-    assert result["objective"] == result["policies"]["trained"]["return"]["mean"]
+    assert result["objective"] > 0
+    assert result["objective"] != result["policies"]["trained"]["return"]["mean"]  # measured on other people
     assert result["env_steps"] == 2048
     assert {"recframe", "torch", "python"} <= set(result["versions"])
 
@@ -70,14 +71,15 @@ def test_a_sweep_gives_each_job_a_folder_and_a_report_over_seeds(recframe, tmp_p
 
 @pytest.mark.slow
 def test_an_evaluation_of_a_run_repeats_its_numbers(recframe, tmp_path):
-    recframe("train", *QUICK, "logger=[]", "hydra.run.dir=run", check=True)
+    # the first evaluation is the best by coverage: the last weights are others
+    recframe("train", *QUICK, "logger=[]", "trainer.final_weights=last", "trainer.monitor=coverage", "hydra.run.dir=run", check=True)
     before = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file() and path.name != "run.lock"}
     result = json.loads((tmp_path / "run" / "result.json").read_text())
     again = json.loads(recframe("evaluate", "run", "--json", check=True).stdout)
     assert again == result["policies"]
     others = json.loads(recframe("evaluate", "run", "--json", "--seed", "7", "--num-users", "64", check=True).stdout)
     assert others["trained"]["return"]["n"] == 64
-    assert before == {path: path.read_bytes() for path in before}
+    assert before == {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file() and path.name != "run.lock"}
 
 
 @pytest.mark.slow
@@ -86,8 +88,8 @@ def test_shuffled_text_vectors_change_what_is_read_and_nothing_else(recframe, tm
     recframe("train", *QUICK, "logger=[]", "embeddings.shuffle=true", "hydra.run.dir=shuffled", check=True)
     plain, shuffled = (json.loads((tmp_path / name / "result.json").read_text())["policies"] for name in ("plain", "shuffled"))
     assert plain["trained"] != shuffled["trained"]
-    for metric in ("return", "length", "coverage"):
-        assert plain["random"][metric] == shuffled["random"][metric]
+    # the world, the metrics and the references stay what they are
+    assert {name: plain[name] for name in plain if name != "trained"} == {name: shuffled[name] for name in shuffled if name != "trained"}
 
 
 @pytest.mark.slow
@@ -96,7 +98,7 @@ def test_a_run_from_python_needs_no_command_line(tmp_path):
         "from recframe.config import compose_config\n"
         "from recframe.runner import run\n"
         f"result = run(compose_config({[*QUICK, 'logger=[]']!r}), 'run')\n"
-        "assert result.policies['trained']['return']['mean'] == result.objective\n"
+        "assert result.policies['trained']['return']['n'] == 32\n"
     )
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True)
     assert (tmp_path / "run" / "result.json").exists()

@@ -157,7 +157,7 @@ def _apply(override: Override, cfg: DictConfig) -> list[str]:
         try:
             OmegaConf.update(cfg, key, value, merge=True)
         except OmegaConfBaseException as error:
-            problems.append(f"{key}: {explain(error)}")
+            problems.append(f"{key}: {explain(error).removeprefix(f'{key}: ')}")
     return problems
 
 

@@ -20,7 +20,7 @@ class TrainerConfig:
     patience: int | None = option(None, "evaluations without improvement after which training stops; null: never", ge=1)
     final_weights: str = option("best", "the weights that are evaluated and kept at the end", choices=["best", "last"])
     gradient_clip: float | None = option(10.0, "largest norm of an optimizer's gradient; null: no clipping", gt=0)
-    precision: str = option("32-true", "Lightning's precision", choices=["32-true", "bf16-mixed", "16-mixed", "64-true"])
+    precision: str = option("32-true", "precision of the losses and their gradients", choices=["32-true", "bf16-mixed"])
     log_every: int = option(10, "chunks between two rows of training metrics", ge=1)
     progress_bar: bool = option(True, "show progress in the terminal")
 
@@ -45,7 +45,7 @@ class EmbeddingsConfig:
     """Where text vectors are kept, and the control that takes their meaning away."""
 
     cache: str = option("${oc.env:RECFRAME_CACHE,'~/.cache/recframe'}/embeddings", "folder of the store of text vectors")
-    shuffle: bool = option(False, "hand each item and user another one's text vector: what is the text worth?")
+    shuffle: bool = option(False, "let the agent read another text's vector in place of each: what is reading worth?")
 
 
 @dataclass

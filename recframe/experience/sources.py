@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from recframe.experience.replay import ReplayMemory
-from recframe.interfaces import Experience, NoExperience, Replay, Rollout, Transition
+from recframe.interfaces import Replay, Rollout, Transition
 
 
 class Source(ABC):
@@ -76,23 +76,10 @@ class RolloutSource(Source):
         yield chunk
 
 
-class NoSource(Source):
-    """For agents that learn nothing."""
-
-    def add(self, transition: Transition) -> None:
-        """Forget the step."""
-
-    def batches(self) -> Iterator[Transition]:
-        """Give no batches."""
-        return iter(())
-
-
-def source_for(experience: Experience, seed: int, device: torch.device | str) -> Source:
+def source_for(experience: Replay | Rollout, seed: int, device: torch.device | str) -> Source:
     """The source an agent asked for."""
     match experience:
         case Replay():
             return ReplaySource(experience, seed, device)
         case Rollout():
             return RolloutSource()
-        case NoExperience():
-            return NoSource()

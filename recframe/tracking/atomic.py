@@ -4,33 +4,41 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+TEMPORARY = ".*.tmp"
+"""What temporary files are called: a killed process may leave one behind."""
 
-def atomic_write(path: str | os.PathLike[str], content: str | bytes) -> None:
-    """Put `content` (text as UTF-8) into `path`, whole or not at all.
 
-    It is written to a temporary name in the same folder, brought to the disk, and renamed over `path`. If anything fails on the
-    way, what was there stays and the temporary file is gone.
+@contextmanager
+def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """A temporary path in the folder of `path` to write a file to; it is brought to the disk and renamed over `path` at the end.
+
+    If anything fails on the way, what was there stays and the temporary file is gone.
 
     Raises
     ------
     OSError: if the folder is missing, not writable or full.
     """
     path = Path(path)
-    data = content.encode("utf-8") if isinstance(content, str) else content
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
-        # "x" honours the umask, which a file of tempfile's would not
-        with temporary.open("xb") as file:
-            file.write(data)
-            file.flush()
+        yield temporary
+        with temporary.open("rb") as file:
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
     _sync_folder(path.parent)
+
+
+def atomic_write(path: str | os.PathLike[str], content: str | bytes) -> None:
+    """Put `content` (text as UTF-8) into `path`, whole or not at all; see `atomic_path`."""
+    with atomic_path(path) as temporary, temporary.open("xb") as file:
+        file.write(content.encode("utf-8") if isinstance(content, str) else content)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from recframe.errors import UserError
-from recframe.tracking.atomic import atomic_write
+from recframe.tracking.atomic import TEMPORARY, atomic_write
 from recframe.tracking.result import RESULT_NAME
 
 CONFIG_NAME = "config.yaml"
@@ -86,11 +86,6 @@ class RunFolder:
     def result_path(self) -> Path:
         """The outcome, `result.json`; there once the run is finished."""
         return self.path / RESULT_NAME
-
-    @property
-    def metrics_path(self) -> Path:
-        """The curves, `metrics.csv`."""
-        return self.path / "metrics.csv"
 
     @property
     def log_path(self) -> Path:
@@ -170,6 +165,9 @@ def _lock(path: Path) -> FileLock:
         raise RunFolderError(f"{path}: is being written by another process; wait for it or choose another folder") from None
     except (OSError, NotImplementedError) as error:
         raise RunFolderError(f"{path}: cannot be locked ({error}); choose a folder where you may write") from None
+    # the folder has one writer, so these are what a killed one left behind
+    for leftover in (*path.glob(TEMPORARY), *path.glob(f"*/{TEMPORARY}")):
+        leftover.unlink()
     return lock
 
 

@@ -1,20 +1,20 @@
 """Training: one LightningModule for every agent, checkpoints that resume to the same numbers, and leaving in good order."""
 
-from recframe.training.checkpoints import BEST, LAST, CheckpointError, checkpoint_env_steps, load_weights
+from recframe.training.checkpoints import BEST, FINAL, LAST, CheckpointError, load_weights, progress_at
 from recframe.training.fit import MonitorError, Schedule, fit
-from recframe.training.interruption import Interrupted, Interruption
+from recframe.training.interruption import Interruption
 from recframe.training.module import TrainingDiverged
 
 __all__ = [
     "BEST",
+    "FINAL",
     "LAST",
     "CheckpointError",
-    "Interrupted",
     "Interruption",
     "MonitorError",
     "Schedule",
     "TrainingDiverged",
-    "checkpoint_env_steps",
     "fit",
     "load_weights",
+    "progress_at",
 ]

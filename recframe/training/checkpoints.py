@@ -1,8 +1,8 @@
-"""Checkpoints: `last.ckpt`, from which a run resumes to the same numbers, and `best.safetensors`, the weights to take away."""
+"""Checkpoints: `last.ckpt`, from which a run resumes to the same numbers, and weights to take away as safetensors."""
 
 from __future__ import annotations
 
-import os
+import math
 from pathlib import Path
 from typing import Any
 
@@ -10,38 +10,51 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Checkpoint
 from pytorch_lightning.plugins.io import TorchCheckpointIO
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from recframe.errors import UserError
 from recframe.interfaces import Agent
+from recframe.tracking.atomic import atomic_path
 from recframe.training.module import TrainingModule
 
 LAST = "last.ckpt"
 BEST = "best.safetensors"
+FINAL = "final.safetensors"
+"""The weights that the results are of: the best or the last, as the config says; written when training is over."""
 
 
 class CheckpointError(UserError):
-    """A checkpoint that does not fit what it is loaded into."""
+    """A checkpoint that cannot be read, or does not fit what it is loaded into."""
+
+
+def read_checkpoint(path: Path, lazily: bool = False) -> dict[str, Any]:
+    """A checkpoint's tensors and plain values, on the CPU; `lazily` maps the tensors instead of reading them.
+
+    Raises
+    ------
+    CheckpointError: if the file is damaged, or holds anything else.
+    """
+    try:
+        checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True, mmap=lazily)
+    except Exception as error:  # torch says what is wrong with a file in many exceptions
+        first = str(error).strip().partition("\n")[0]
+        raise CheckpointError(f"{path}: cannot be read ({first}); remove it to train from the start again") from error
+    return checkpoint
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Writes beside and renames, so that a kill leaves the old file or the new one; reads tensors and plain values only."""
+    """A kill while writing leaves the old checkpoint or the new one."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
         """Write `checkpoint` to `path`."""
-        target = Path(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        beside = target.with_name(f".{target.name}.{os.getpid()}")
-        with beside.open("wb") as file:
-            torch.save(checkpoint, file)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(target)
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        with atomic_path(path) as temporary:
+            torch.save(checkpoint, temporary)
 
     def load_checkpoint(self, path: Any, map_location: Any | None = None, weights_only: bool | None = None) -> dict[str, Any]:
         """Read a checkpoint; never as arbitrary pickle, whatever the caller asks."""
-        checkpoint: dict[str, Any] = torch.load(path, map_location=map_location or "cpu", weights_only=True)
-        return checkpoint
+        return read_checkpoint(Path(path))
 
 
 class RunCheckpoints(Checkpoint):
@@ -61,7 +74,8 @@ class RunCheckpoints(Checkpoint):
         """Compare, then save."""
         assert isinstance(module, TrainingModule)
         value = float(trainer.callback_metrics[self.monitor])
-        if self.best_value is None or self.sign * value > self.sign * self.best_value:
+        # nan: not measurable this time
+        if self.best_value is None or math.isnan(self.best_value) or self.sign * value > self.sign * self.best_value:
             self.best_value, self.best_env_steps = value, module.env_steps
             save_weights(module.agent, self.folder / BEST)
         module.complete = trainer.should_stop or trainer.current_epoch + 1 >= (trainer.max_epochs or 0)
@@ -82,22 +96,22 @@ class RunCheckpoints(Checkpoint):
 
 def training_is_complete(checkpoint: Path) -> bool:
     """Whether the checkpoint was written after the last epoch, or after early stopping: there is nothing left to train."""
-    saved = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)
-    return bool(saved["recframe"]["complete"])
+    return bool(read_checkpoint(checkpoint, lazily=True)["recframe"]["complete"])
 
 
-def checkpoint_env_steps(checkpoint: Path) -> int:
-    """The user-steps that training had taken when the checkpoint was written."""
-    return int(torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)["recframe"]["env_steps"])
+def progress_at(checkpoint: Path) -> tuple[int, float]:
+    """The user-steps that training had taken when the checkpoint was written, and the seconds the run had lasted."""
+    saved = read_checkpoint(checkpoint, lazily=True)["recframe"]
+    return int(saved["env_steps"]), float(saved["seconds"])
 
 
 def save_weights(agent: Agent, path: Path) -> None:
     """Write the agent's tensors, atomically, as safetensors."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
     # clone: safetensors refuses tensors that share memory
-    save_file({name: value.detach().cpu().clone() for name, value in _tensors(agent).items()}, beside)
-    beside.replace(path)
+    tensors = {name: value.detach().cpu().clone() for name, value in _tensors(agent).items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_path(path) as temporary:
+        save_file(tensors, temporary)
 
 
 def load_weights(agent: Agent, path: Path) -> None:
@@ -105,11 +119,14 @@ def load_weights(agent: Agent, path: Path) -> None:
 
     Raises
     ------
-    CheckpointError: if the file is missing, or its tensors are not the agent's.
+    CheckpointError: if the file is missing or damaged, or its tensors are not the agent's.
     """
     if not path.is_file():
         raise CheckpointError(f"there are no weights at {path}: the run has not reached its first evaluation")
-    saved = load_file(path)
+    try:
+        saved = load_file(path)
+    except SafetensorError as error:
+        raise CheckpointError(f"{path}: cannot be read ({error}); resume the run to write it anew") from None
     shapes, saved_shapes = ({name: value.shape for name, value in tensors.items()} for tensors in (_tensors(agent), saved))
     wrong = [name for name in sorted(shapes.keys() | saved_shapes.keys()) if shapes.get(name) != saved_shapes.get(name)]
     if wrong:

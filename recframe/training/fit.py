@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytorch_lightning as pl
-import torch
 from pytorch_lightning.callbacks import Callback, EarlyStopping
 from pytorch_lightning.loggers import Logger
 
@@ -19,7 +18,16 @@ from recframe.config.schemas import TrainerConfig
 from recframe.errors import UserError
 from recframe.experience import Collector, source_for
 from recframe.interfaces import Agent, NoExperience
-from recframe.training.checkpoints import BEST, AtomicCheckpointIO, RunCheckpoints, load_weights, save_weights, training_is_complete
+from recframe.training.checkpoints import (
+    BEST,
+    FINAL,
+    AtomicCheckpointIO,
+    RunCheckpoints,
+    load_weights,
+    read_checkpoint,
+    save_weights,
+    training_is_complete,
+)
 from recframe.training.interruption import Interruption, StopWhenAsked
 from recframe.training.module import Chunks, TrainingModule
 from recframe.training.progress import TrainingProgress
@@ -60,41 +68,41 @@ def fit(
     seed: int,
     loggers: Sequence[Logger] = (),
     callbacks: Sequence[Callback] = (),
-    interruption: Interruption | None = None,
+    interruption: Interruption,
     resume_from: Path | None = None,
+    seconds_before: float = 0.0,
 ) -> None:
     """Train `agent` in place; afterwards it holds the weights that `settings.final_weights` names.
 
     Parameters
     ----------
-    folder: where `last.ckpt` and `best.safetensors` are kept.
+    folder: where `last.ckpt`, `best.safetensors` and, at the end, `final.safetensors` are kept.
+    interruption: whether the process was asked to stop.
     evaluate: called between epochs; must hold `settings.monitor`.
-    resume_from: a `last.ckpt` to go on from, or None.
+    resume_from: a `last.ckpt` to go on from, or None.     seconds_before: what the run has lasted so far.
 
     Raises
     ------
     TrainingDiverged: if a loss stops being finite.
-    Interrupted: if the process was asked to stop; the checkpoint is written.
+    Stop: if the process was asked to stop; the checkpoint is written.
     MonitorError: if `settings.monitor` is not measured.
     """
-    best = folder / BEST
     if isinstance(agent.experience, NoExperience):
-        save_weights(agent, best)
+        save_weights(agent, folder / FINAL)
         return
     device = agent.spec.device
     if resume_from is not None and training_is_complete(resume_from):
         log.info("training was complete: evaluating")
-        saved = torch.load(resume_from, map_location="cpu", weights_only=True)
-        state = {name.removeprefix("agent."): value for name, value in saved["state_dict"].items()}
+        state = {name.removeprefix("agent."): value for name, value in read_checkpoint(resume_from)["state_dict"].items()}
         agent.load_state_dict(state)
     else:
         source = source_for(agent.experience, seed, device)
         module = TrainingModule(agent, collector, source, settings, _checked(evaluate, settings.monitor))
+        module.seconds_before = seconds_before
         schedule = Schedule.of(settings, collector.environment.spec.num_users)
         checkpoints = RunCheckpoints(folder, settings.monitor, settings.monitor_mode)
-        interruption = interruption or Interruption()
-        own = [TrainingProgress(schedule.env_steps, settings.progress_bar), checkpoints]
-        own.append(StopWhenAsked(interruption, checkpoints, f"recframe train resume={folder.parent}"))
+        own: list[Callback] = [TrainingProgress(schedule.env_steps, settings.progress_bar), checkpoints]
+        own.append(StopWhenAsked(interruption, checkpoints))
         if settings.patience is not None:
             monitor = f"eval/{settings.monitor}"
             own.append(EarlyStopping(monitor, mode=settings.monitor_mode, patience=settings.patience, check_finite=False))
@@ -122,16 +130,25 @@ def fit(
                 trainer.fit(module, **loaders, ckpt_path=resume_from)
             finally:
                 interruption.training = False
+        # the signal may have come in the last evaluation, after the last chunk
+        if interruption.signal_number is not None:
+            raise interruption.stop()
     if settings.final_weights == "best":
-        load_weights(agent, best)
+        load_weights(agent, folder / BEST)
+    save_weights(agent, folder / FINAL)
 
 
 def _checked(evaluate: Callable[[], dict[str, float]], monitor: str) -> Callable[[], dict[str, float]]:
+    first = True
+
     def measured() -> dict[str, float]:
+        nonlocal first
         metrics = evaluate()
-        if monitor not in metrics:
+        if first and monitor not in metrics:
             raise MonitorError(f"trainer.monitor={monitor!r} is not measured here; there are: {', '.join(sorted(metrics))}")
-        return metrics
+        first = False
+        # a metric may have no value now and then, such as diversity when nobody saw two items: no improvement
+        return {monitor: math.nan, **metrics}
 
     return measured
 

@@ -6,28 +6,27 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback
 
-from recframe.errors import UserError
-from recframe.training.checkpoints import RunCheckpoints
-
-
-class Interrupted(UserError):
-    """The run was asked to stop; the message says how to go on."""
-
-    def __init__(self, message: str, signal_number: int) -> None:
-        super().__init__(message)
-        self.exit_code = 128 + signal_number
+from recframe.errors import Stop
+from recframe.training.checkpoints import LAST, RunCheckpoints
 
 
 class Interruption:
-    """Whether the process was asked to stop. While training, that is looked at after each chunk; elsewhere it stops at once."""
+    """Whether the process was asked to stop. While training, that is looked at after each chunk; elsewhere it stops at once.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    run_folder: the run's folder, for the message that says how to go on.
+    """
+
+    def __init__(self, run_folder: Path) -> None:
+        self.run_folder = run_folder
         self.signal_number: int | None = None
         self.training = False
 
@@ -48,24 +47,26 @@ class Interruption:
         again = self.signal_number is not None
         self.signal_number = number
         if not self.training or again:
-            raise self.error("there is nothing to save at this point")
+            raise self.stop()
 
-    def error(self, done: str) -> Interrupted:
-        """The exception that ends the run."""
+    def stop(self) -> Stop:
+        """The exception that ends the process."""
         number = self.signal_number or signal.SIGTERM
-        return Interrupted(f"stopped by {signal.Signals(number).name}; {done}", number)
+        saved = (self.run_folder / "checkpoints" / LAST).is_file()
+        state = "what was trained is saved" if saved else "nothing was trained yet"
+        message = f"stopped by {signal.Signals(number).name}; {state}. Go on with: recframe train resume={self.run_folder}"
+        return Stop(message, 128 + number)
 
 
 class StopWhenAsked(Callback):
     """Ends training after the chunk in which a signal arrived, with a checkpoint of that very moment."""
 
-    def __init__(self, interruption: Interruption, checkpoints: RunCheckpoints, how_to_resume: str) -> None:
+    def __init__(self, interruption: Interruption, checkpoints: RunCheckpoints) -> None:
         self.interruption = interruption
         self.checkpoints = checkpoints
-        self.how_to_resume = how_to_resume
 
     def on_train_batch_end(self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Look whether to stop."""
         if self.interruption.signal_number is not None:
             self.checkpoints.save(trainer)
-            raise self.interruption.error(f"saved. Go on with: {self.how_to_resume}")
+            raise self.interruption.stop()

@@ -62,6 +62,8 @@ class TrainingModule(pl.LightningModule):
         self.settings = settings
         self.evaluate = evaluate
         self.latest: dict[str, float] = {}
+        self.seconds_before = 0.0  # what the run had lasted before training began in this process
+        self._started = time.perf_counter()
         self.complete = False  # whether the last epoch, or early stopping, was reached
         self._names = list(agent.optimizers())
         self._losses: dict[str, list[Tensor]] = {}
@@ -85,9 +87,11 @@ class TrainingModule(pl.LightningModule):
 
     def training_step(self, batch: int, batch_idx: int) -> None:
         """One chunk."""
-        self.agent.prepare_to_act()
-        for _ in range(self.settings.chunk_steps):
-            self.source.add(self.collector.step(self.agent))
+        # mixed precision is for the losses: the simulator stays what it is
+        with torch.autocast(self.device.type, enabled=False):
+            self.agent.prepare_to_act()
+            for _ in range(self.settings.chunk_steps):
+                self.source.add(self.collector.step(self.agent))
         watched: list[tuple[str, Tensor]] = []
         for experience in self.source.batches():
             for name, loss in self.agent.losses(experience):
@@ -134,7 +138,8 @@ class TrainingModule(pl.LightningModule):
 
     def validation_step(self, batch: int, batch_idx: int) -> None:
         """Measure the agent."""
-        metrics = {f"eval/{name}": value for name, value in self.evaluate().items()}
+        with torch.autocast(self.device.type, enabled=False):
+            metrics = {f"eval/{name}": value for name, value in self.evaluate().items()}
         self.log_dict(metrics, logger=False, batch_size=1)
         self._send(metrics)
         # time spent evaluating does not count as training speed
@@ -151,6 +156,7 @@ class TrainingModule(pl.LightningModule):
             "collector": self.collector.state_dict(),
             "source": self.source.state_dict(),
             "env_steps": self.env_steps,
+            "seconds": self.seconds_before + time.perf_counter() - self._started,
             "complete": self.complete,
             "random": _random_state(),
             "losses": {name: torch.stack(values) for name, values in self._losses.items()},
@@ -162,8 +168,9 @@ class TrainingModule(pl.LightningModule):
         saved = checkpoint["recframe"]
         self.collector.load_state_dict(saved["collector"])
         self.source.load_state_dict(saved["source"])
-        self._losses = {name: list(values) for name, values in saved["losses"].items()}
-        self._gradient_norms = {name: list(values) for name, values in saved["gradient_norms"].items()}
+        device = self.agent.spec.device
+        self._losses = {name: list(values.to(device)) for name, values in saved["losses"].items()}
+        self._gradient_norms = {name: list(values.to(device)) for name, values in saved["gradient_norms"].items()}
         _restore_random_state(saved["random"])
 
 

@@ -44,7 +44,6 @@ def test_the_parts_lie_where_the_design_promises(run):
         assert folder.config_path == run / "config.yaml"
         assert folder.overrides_path == run / "overrides.yaml"
         assert folder.result_path == run / "result.json"
-        assert folder.metrics_path == run / "metrics.csv"
         assert folder.log_path == run / "run.log"
         assert folder.checkpoints == run / "checkpoints"
         assert not folder.is_finished

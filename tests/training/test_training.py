@@ -11,7 +11,7 @@ from recframe.config.schemas import TrainerConfig
 from recframe.experience import Collector, RewardSum
 from recframe.interfaces import Agent, Decision, Reward, Rollout, best_items
 from recframe.testing import ToyEnvironment, ToyTracker, toy_data, toy_spec
-from recframe.training import BEST, LAST, CheckpointError, MonitorError, Schedule, TrainingDiverged, fit, load_weights
+from recframe.training import BEST, LAST, CheckpointError, Interruption, MonitorError, Schedule, TrainingDiverged, fit, load_weights
 
 DATA = toy_data()
 SPEC = toy_spec(DATA, num_users=16, slate_size=1)
@@ -88,7 +88,8 @@ def train(agent, tmp_path, evaluate=lambda: {"return": 0.0}, loggers=(), resume_
     settings = TrainerConfig(
         **{"env_steps": 640, "chunk_steps": 4, "evaluate_every": 320, "progress_bar": False, "log_every": 1, **settings}
     )
-    return fit(agent, collector(), settings, folder=tmp_path, evaluate=evaluate, seed=1, loggers=loggers, resume_from=resume_from)
+    parts = {"folder": tmp_path, "evaluate": evaluate, "loggers": loggers, "interruption": Interruption(tmp_path)}
+    return fit(agent, collector(), settings, seed=1, resume_from=resume_from, **parts)
 
 
 @pytest.mark.parametrize(("env_steps", "evaluate_every"), [(1000, 100), (1, 1000), (999, 1), (640, 320), (12_345, 2_000)])

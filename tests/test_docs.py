@@ -1,0 +1,36 @@
+"""What the documents show works as shown."""
+
+import re
+
+import pytest
+
+
+@pytest.mark.slow
+def test_the_plugin_of_the_guide_works_as_printed(recframe, plugin_site, project_root, tmp_path):
+    guide = (project_root / "docs" / "plugins.md").read_text()
+    blocks = {match[1]: match[2] for match in re.finditer(r"```python\n# (\S+?):? [^\n]*\n(.*?)```", guide, re.DOTALL)}
+    assert set(blocks) == {"recframe_patience/plugin.py", "recframe_patience/stay.py", "tests/test_plugin.py"}
+    files = {**{name: text for name, text in blocks.items() if not name.startswith("tests")}, "recframe_patience/__init__.py": ""}
+    plugin_site.install("patience", "from recframe_patience.plugin import recframe_register_components", files=files)
+    quick = ["debug=smoke", "encoder=tfidf", "logger=[csv]", "hydra.run.dir=run"]
+    command = ["train", "reward=[click,stay]", "reward.stay.weight=0.1", *quick]
+    recframe(*command, site=plugin_site.folder, check=True)
+    assert "eval/reward/stay" in (tmp_path / "run" / "metrics.csv").read_text().splitlines()[0]
+    namespace: dict = {}
+    exec(blocks["tests/test_plugin.py"], namespace)
+    namespace["test_stay"]()
+
+
+def test_the_readme_names_only_commands_and_choices_that_exist(project_root):
+    from recframe.config import find_mistakes
+
+    readme = (project_root / "README.md").read_text()
+    commands = re.findall(r"^ *recframe train +(.*?)(?: +#.*)?$", readme, re.MULTILINE)
+    assert len(commands) >= 6
+    for command in commands:
+        words = [word for word in command.split() if word != "-m" and not word.startswith("resume=")]
+        # the example's own files and folders are not here
+        words = [word.replace("dataset.path=FOLDER", f"dataset.path={project_root}") for word in words if word != "experiment=mine"]
+        assert find_mistakes(words) == [], command
+    for target in ("make demo", "make test"):
+        assert target in readme
