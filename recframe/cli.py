@@ -20,8 +20,8 @@ from rich.table import Table
 
 from recframe import __version__
 from recframe.components import Kind, options_of
-from recframe.errors import UserError
-from recframe.plugins import UnknownComponent, registry
+from recframe.errors import Stop, UserError
+from recframe.plugins import PluginFailure, UnknownComponent, raised, registry
 
 app = typer.Typer(name="recframe", add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 plugins_app = typer.Typer(invoke_without_command=True, help="List the plugins, or show one component's settings.")
@@ -153,23 +153,21 @@ def _console() -> Console:
 
 
 def _train(arguments: list[str]) -> None:
-    from hydra._internal.utils import get_args_parser
-
-    from recframe.config import ConfigError, find_mistakes
+    from recframe.config import ConfigError, find_mistakes, without_nulls
+    from recframe.config.options import parse_options
     from recframe.config.search_path import install_search_path
     from recframe.config.store import store_schemas
 
-    known, unknown = get_args_parser().parse_known_args(arguments)
-    runs = not (known.help or known.hydra_help or known.shell_completion or known.info or known.cfg)
-    # a stray option would end up among the overrides, where Hydra calls it a bad override
-    problems = [f"{option}: there is no such option; see recframe train --help" for option in unknown]
-    if runs or known.cfg:
-        problems += find_mistakes(known.overrides, known.config_dir)
+    arguments = without_nulls(arguments)
+    known, problems = parse_options(arguments)
+    if not (known.help or known.hydra_help or known.shell_completion or known.info):
+        problems += find_mistakes(known.overrides, known.config_dir, known.config_name)
     if problems:
         raise ConfigError(problems)
     install_search_path()
     store_schemas(registry())
-    sys.argv = ["recframe train", *arguments]
+    # the program's name, as completion scripts and Hydra's help have it
+    sys.argv = ["recframe", *arguments]
     hydra_app()
 
 
@@ -232,6 +230,9 @@ def _mistakes_in_one_line() -> Iterator[None]:
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
         yield
+    except Stop as stop:
+        print(f"recframe: {stop}", file=sys.stderr)
+        raise typer.Exit(stop.exit_code) from None
     except Exception as error:
         lines = _lines_for(error)
         if lines is None or wanted == "1":
@@ -248,6 +249,7 @@ def _mistakes_in_one_line() -> Iterator[None]:
 
 def _lines_for(error: Exception) -> list[str] | None:
     """What to tell the person, or None where the error is not of their making."""
+    import yaml
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
@@ -255,29 +257,41 @@ def _lines_for(error: Exception) -> list[str] | None:
 
     if isinstance(error, ConfigError):
         return error.problems
-    if isinstance(error, (HydraException, OmegaConfBaseException)):
+    if isinstance(error, (HydraException, OmegaConfBaseException, yaml.YAMLError)):
         return [explain(error)]
     return [str(error)] if isinstance(error, UserError) else None
 
 
-def _complete() -> None:
+def _complete(shell: str) -> None:
     """Answer the shell's tab completion: commands first, then Hydra's groups and keys after `train`."""
     words = os.environ.get("COMP_LINE", "").split(" ")
     names = sorted({command.name or command.callback.__name__ for command in app.registered_commands if command.callback} | {"plugins"})
     if len(words) <= 2:
         print("\n".join(name for name in names if name.startswith(words[-1])))
     elif words[1] == "train":
-        # Hydra reads the line itself: take our command out of it
-        line = " ".join([words[0], *words[2:]])
-        os.environ["COMP_LINE"], os.environ["COMP_POINT"] = line, str(len(line))
-        _train(["-sc", "query=bash"])
+        os.environ["COMP_LINE"] = " ".join([words[0], *words[2:]])  # Hydra reads the line itself: take our command out of it
+        _train(["-sc", f"query={shell}"])
+
+
+def _add_plugin_commands() -> None:
+    """Let each plugin add its commands; one that cannot is reported, and leaves none behind."""
+    found = registry()
+    for plugin, distribution, add in found.callers("recframe_register_commands"):
+        commands, groups = list(app.registered_commands), list(app.registered_groups)
+        try:
+            add(app=app)
+            typer.main.get_command(app)  # typer looks at a command's parameters only here
+        except (Exception, SystemExit) as error:
+            app.registered_commands, app.registered_groups = commands, groups
+            failure = PluginFailure(plugin, distribution, raised(error), "Report it to its authors", part="every command of plugin")
+            found.failures.append(failure)
 
 
 def main() -> None:
     """Entry point of the `recframe` command."""
-    if sys.argv[1:] == ["-sc", "query=bash"]:
-        return _complete()
-    registry().manager.hook.recframe_register_commands(app=app)
+    _add_plugin_commands()
+    if sys.argv[1:2] == ["-sc"] and sys.argv[2:] in (["query=bash"], ["query=zsh"], ["query=fish"]):
+        return _complete(sys.argv[2].removeprefix("query="))
     return app()
 
 

@@ -9,11 +9,12 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cache
 from typing import Any
 
 from recframe.errors import UserError
 
-__all__ = ["TAGS", "Component", "ComponentError", "Kind", "Option", "option", "options_of"]
+__all__ = ["TAGS", "Component", "ComponentError", "Kind", "Option", "node", "option", "options_of"]
 
 
 class Kind(StrEnum):
@@ -46,6 +47,10 @@ TAGS: Mapping[str, str] = {
     "experience:rollout": "fresh on-policy rollouts",
     "truth": "the true expected response to every item (for the oracle)",
 }
+
+
+# Settings that the core itself reads, whichever component of the kind is chosen: all of them integers.
+CORE_SETTINGS: Mapping[Kind, str] = {Kind.ENVIRONMENT: "num_users", Kind.STATE_TRACKER: "history_length"}
 
 
 def option(
@@ -118,7 +123,8 @@ class Component:
     ----------
     kind: what it is; a `Kind` or its string.
     name: what configs call it (`agent=dqn`); a lower-case Python identifier.
-    config: a dataclass *type* whose fields all have defaults and are declared with `option`.
+    config: a dataclass *type* whose fields all have defaults and are declared with `option`. An environment's has a field
+        `num_users: int`, a state tracker's a field `history_length: int`: the core reads them, so a plugin without them is left out.
     factory: `"package.module:Class"`, imported only when a run builds the component. What it is called with is
         documented at the kind's interface in `recframe.interfaces`.
     provides: tags for what it gives to the others in a run.
@@ -155,6 +161,8 @@ class Component:
                 raise ComponentError(f"{where}: the field 'name' of {self.config.__name__} is taken: it holds the component's name")
             if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING:
                 raise ComponentError(f"{where}: field {f.name!r} of {self.config.__name__} needs a default ('???' makes it mandatory)")
+        if getattr(self.config, "__dataclass_params__").frozen:  # noqa: B009  # unknown to type checkers
+            raise ComponentError(f"{where}: {self.config.__name__} must not be frozen, or no setting of it could be overridden")
         module, _, attribute = self.factory.partition(":")
         if not (module and attribute.isidentifier() and all(part.isidentifier() for part in module.split("."))):
             raise ComponentError(f"{where}: factory must read 'package.module:Class', not {self.factory!r}")
@@ -167,3 +175,12 @@ class Component:
             # a dataclass without a docstring gets its signature as one, which describes nothing
             first = "" if doc.startswith(f"{self.config.__name__}(") else doc.partition("\n")[0]
             object.__setattr__(self, "description", first)
+
+
+@cache
+def node(component: Component) -> type:
+    """The dataclass that stands in a config for a component: its own fields, its `name`, and a reward's `weight`."""
+    fields: list[tuple[str, type, dataclasses.Field[object]]] = [("name", str, option(component.name, "which component this is"))]
+    if component.kind is Kind.REWARD:
+        fields.append(("weight", float, option(1.0, "factor of this term in the reward")))
+    return dataclasses.make_dataclass(component.config.__name__, fields, bases=(component.config,))

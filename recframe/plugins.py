@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import inspect
 import os
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import Any
 
 import pluggy
+from omegaconf import OmegaConf
 
 from recframe import hookspecs
-from recframe.components import Component, Kind
+from recframe.components import CORE_SETTINGS, Component, ComponentError, Kind, node
 from recframe.errors import UserError
 
 OWN_DISTRIBUTION = "recframe"
@@ -38,23 +41,25 @@ class Registered:
 
 @dataclass(frozen=True)
 class PluginFailure:
-    """A plugin that could not be loaded, why, and what would mend it."""
+    """A plugin, or a part of one, that could not be loaded, why, and what would mend it."""
 
     plugin: str
     distribution: str
     cause: str
     fix: str
+    part: str = "plugin"
 
     def __str__(self) -> str:
-        return f"plugin {self.plugin!r} of {self.distribution} was left out: {self.cause}. {self.fix}"
+        return f"{self.part} {self.plugin!r} of {self.distribution} was left out: {self.cause}. {self.fix}"
 
 
 @dataclass
 class Registry:
-    """Every component that the loaded plugins brought, the failures beside it, and the plugins' hooks."""
+    """Every component that the loaded plugins brought, their config folders, the failures beside it, and the plugins' hooks."""
 
     manager: pluggy.PluginManager
     failures: list[PluginFailure] = field(default_factory=list)
+    config_paths: list[str] = field(default_factory=list)
     _claims: dict[tuple[Kind, str], list[Registered]] = field(default_factory=dict)
 
     def add(self, registered: Registered) -> None:
@@ -90,6 +95,15 @@ class Registry:
         if claims:
             return claims[0].component
         raise UnknownComponent(f"no {kind} is called {name!r}{suggestion(name, self.names(kind))}{self._left_out()}")
+
+    def callers(self, hook: str) -> Iterator[tuple[str, str, pluggy.HookCaller]]:
+        """(plugin, distribution, caller) of each plugin that implements a hook, for calling them one by one."""
+        plugins = self.manager.list_name_plugin()
+        for name, plugin in plugins:
+            caller = self.manager.subset_hook_caller(hook, [other for _, other in plugins if other is not plugin])
+            if caller.get_hookimpls():
+                distribution, _, point = name.rpartition(":")
+                yield point, distribution, caller
 
     def _left_out(self) -> str:
         return "".join(f". Note: {failure}" for failure in self.failures)
@@ -157,6 +171,9 @@ def _load(point: EntryPoint, into: Registry) -> None:
         trial.register(plugin, name=point.name)
         trial.check_pending()
         trial.hook.recframe_register_components(register=register)
+        for component in components:
+            _check_schema(component)
+        config_paths = [address for paths in trial.hook.recframe_config_paths() for address in _addresses(paths)]
     except ModuleNotFoundError as error:
         own = error.name is not None and point.module.startswith(error.name)
         if own:
@@ -166,12 +183,41 @@ def _load(point: EntryPoint, into: Registry) -> None:
     except pluggy.PluginValidationError as error:
         fail(" ".join(str(error).split()), f"Mend the hook in {point.value}; recframe.hookspecs has the signatures")
     except (Exception, SystemExit) as error:  # whatever a stranger's module does at import, the others stay usable
-        last = traceback.extract_tb(error.__traceback__)[-1]
-        fail(f"{type(error).__name__}: {error} ({last.filename}:{last.lineno})", f"Report it to the authors of {distribution}")
+        fail(raised(error), f"Report it to the authors of {distribution}")
     else:
         into.manager.register(plugin, name=f"{distribution}:{point.name}")
+        into.config_paths += config_paths
         for component in components:
             into.add(Registered(component, point.name, distribution, version))
+
+
+def raised(error: BaseException) -> str:
+    """What a plugin raised, and where."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__}: {' '.join(str(error).split())} ({last.filename}:{last.lineno})"
+
+
+def _check_schema(component: Component) -> None:
+    """Refuse a config dataclass that OmegaConf cannot hold, or that lacks what the core reads."""
+    where = f"{component.kind} {component.name!r}: {component.config.__name__}"
+    try:
+        OmegaConf.structured(node(component))
+    except Exception as error:
+        lines = str(error).splitlines() or [type(error).__name__]
+        raise ComponentError(f"{where} cannot be a config: {lines[0]}") from error
+    needed = CORE_SETTINGS.get(component.kind)
+    if needed and not any(f.name == needed and f.type in (int, "int") for f in dataclasses.fields(component.config)):
+        raise ComponentError(f"{where} needs a field '{needed}: int', which the core reads")
+
+
+def _addresses(paths: Any) -> list[str]:
+    """Hydra addresses of the config folders that a plugin's hook returned."""
+    if not isinstance(paths, (list, tuple)) or not all(isinstance(path, (str, Path)) for path in paths):
+        raise TypeError(f"recframe_config_paths returns a list of folders, not {paths!r}")
+    for path in paths:
+        if "://" not in str(path) and not Path(path).is_dir():
+            raise NotADirectoryError(f"recframe_config_paths names {str(path)!r}, which is no folder")
+    return [str(path) if "://" in str(path) else f"file://{Path(path).resolve()}" for path in paths]
 
 
 def _hook_problem(plugin: Any) -> str:

@@ -1,5 +1,7 @@
 """Discovery: everybody by the same door, one broken plugin never stops the others."""
 
+from dataclasses import dataclass
+
 import pytest
 
 from recframe.components import Component, ComponentError, Kind, option, options_of
@@ -18,6 +20,11 @@ GOOD = """
     @hookimpl
     def recframe_register_components(register):
         register(Component("agent", "{name}", Config, "nowhere:Agent"))
+"""
+CONFIG_PATHS = """
+    @hookimpl
+    def recframe_config_paths():
+        ...
 """
 
 
@@ -56,6 +63,15 @@ def test_a_plugin_brings_its_components_with_their_origin(plugin_site):
             "takes a recframe.components.Component, not str",
         ),
         (good().replace('"agent"', '"wizard"'), "unknown kind 'wizard'"),
+        (good().replace("sign: str", "sign: complex"), "cannot be a config: Unexpected type annotation: complex"),
+        (good().replace("@dataclass", "@dataclass(frozen=True)"), "Config must not be frozen"),
+        (good().replace("sign: str", "sign: int"), "cannot be a config: Value 'aries' of type 'str' could not be converted to Integer"),
+        (good().replace('"agent"', '"environment"'), "needs a field 'num_users: int', which the core reads"),
+        (good().replace('"agent"', '"state_tracker"'), "needs a field 'history_length: int', which the core reads"),
+        (good() + CONFIG_PATHS.replace("...", "1 / 0"), "ZeroDivisionError"),
+        (good() + CONFIG_PATHS.replace("...", "return 'one string'"), "returns a list of folders, not 'one string'"),
+        (good() + CONFIG_PATHS.replace("...", "return [3]"), "returns a list of folders, not [3]"),
+        (good() + CONFIG_PATHS.replace("...", "return ['/no/such/folder']"), "'/no/such/folder', which is no folder"),
     ],
 )
 def test_a_broken_plugin_is_reported_and_the_others_stay(plugin_site, source, cause):
@@ -129,6 +145,7 @@ def config(**fields):
         ({"name": "My Agent"}, "lower-case Python identifier"),
         ({"config": dict}, "must be a dataclass type"),
         ({"config": config(name="x")}, "'name' of Config is taken"),
+        ({"config": dataclass(frozen=True)(type("Frozen", (), {}))}, "Frozen must not be frozen"),
         ({"factory": "module.Class"}, "must read 'package.module:Class'"),
         ({"requires": "signal:click"}, "a set of tags"),
     ],
@@ -141,8 +158,6 @@ def test_a_wrong_declaration_is_refused_with_the_mend(changes, complaint):
 
 
 def test_options_say_what_they_mean():
-    from dataclasses import dataclass
-
     @dataclass
     class Config:
         """One."""
@@ -182,3 +197,19 @@ def test_the_plugin_guide_documents_every_hook_with_its_signature(project_root):
         if name.startswith("recframe_"):
             arguments = ", ".join(inspect.signature(hook).parameters)
             assert f"`{name}({arguments})` | {hook.__doc__}" in guide
+
+
+def test_an_environment_that_says_how_many_users_it_simulates_is_taken(plugin_site):
+    sized = good().replace('"agent"', '"environment"').replace("sign: str", 'num_users: int = option(4, "users")\n        sign: str')
+    plugin_site.install("sized", sized)
+    found = discover(plugin_site.entry_points())
+    assert found.failures == []
+    assert found.names(Kind.ENVIRONMENT) == ["astrologer"]
+
+
+def test_config_folders_come_as_hydra_addresses(plugin_site):
+    plugin_site.install(
+        "folders",
+        good() + CONFIG_PATHS.replace("...", "return [r'FOLDER', 'pkg://folders.conf']").replace("FOLDER", str(plugin_site.folder)),
+    )
+    assert discover(plugin_site.entry_points()).config_paths == [f"file://{plugin_site.folder.resolve()}", "pkg://folders.conf"]

@@ -36,7 +36,7 @@ SABOTAGE = """
             os.kill(os.getpid(), int(SIGNAL))
 
     class Sabotage(Callback):
-        chunks = 0
+        renames = 0
 
         def on_train_batch_start(self, trainer, module, batch, batch_idx):
             now("before_chunk", module.env_steps // 256)
@@ -47,18 +47,19 @@ SABOTAGE = """
         def on_validation_start(self, trainer, module):
             now("before_evaluation", module.env_steps // 256)
 
-    def sabotage_replacing():
-        # between the best weights and the checkpoint, or in the middle of writing one
-        replace = Path.replace
-        def replacing(self, target):
-            Sabotage.chunks += 1
-            now("before_rename", Sabotage.chunks)
-            return replace(self, target)
-        Path.replace = replacing
+    def sabotage_renaming():
+        # when a checkpoint, or weights, are written and not yet in their place
+        replace = os.replace
+        def replacing(source, target):
+            if Path(target).parent.name == "checkpoints":
+                Sabotage.renames += 1
+                now("before_rename", Sabotage.renames)
+            return replace(source, target)
+        os.replace = replacing
 
     @hookimpl
     def recframe_callbacks(cfg):
-        sabotage_replacing()
+        sabotage_renaming()
         return [Sabotage()]
 
     @hookimpl
@@ -128,22 +129,24 @@ def test_a_finished_run_is_not_run_again(recframe, tmp_path):
     assert before == {path: path.stat().st_mtime_ns for path in run.rglob("*.json")}
 
 
+def random_moments(count: int, seed: int) -> list[str]:
+    """Moments of a run of 8 chunks and 4 evaluations, drawn from all there are."""
+    every = [f"before_chunk {n}" for n in range(8)] + [f"after_chunk {n}" for n in range(1, 9)]
+    every += [f"before_evaluation {n}" for n in (2, 4, 6, 8)] + [f"before_rename {n}" for n in range(1, 7)] + ["at_start 0"]
+    return random.Random(seed).sample(every, count)
+
+
 @pytest.mark.evidence
-@pytest.mark.parametrize("number", range(10))
-def test_killed_at_a_random_moment(recframe, tmp_path, uninterrupted, number):
-    """Ten kills at moments nobody chose: after a random count of lines and bytes that the run has written."""
-    run = tmp_path / "run"
-    command = [sys.executable, "-m", "recframe.cli", "train", *SETTINGS, f"hydra.run.dir={run}"]
-    variables = {**os.environ, "OMP_NUM_THREADS": "1", "RECFRAME_CACHE": str(tmp_path.parent / "cache")}
-    process = subprocess.Popen(command, cwd=tmp_path, env=variables, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    wait = random.Random(number).uniform(3.0, 14.0)
-    try:
-        process.wait(timeout=wait)
-    except subprocess.TimeoutExpired:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    if not (run / "config.yaml").exists():
-        recframe("train", *SETTINGS, f"hydra.run.dir={run}", check=True)
-    else:
-        recframe("train", f"resume={run}", check=True)
-    assert outcome(run) == uninterrupted
+@pytest.mark.parametrize("moment", random_moments(10, seed=2026))
+def test_killed_at_ten_random_moments(recframe, plugin_site, tmp_path, uninterrupted, moment):
+    test_a_killed_run_resumes_to_the_same_numbers(recframe, plugin_site, tmp_path, uninterrupted, moment)
+
+
+@pytest.mark.slow
+def test_a_stop_stops_the_whole_sweep(recframe, plugin_site, tmp_path):
+    plugin_site.install("sabotage", SABOTAGE)
+    command = ["train", "-m", *SETTINGS, "seed=0,1,2", "hydra.sweep.dir=sweep"]
+    stopped = recframe(*command, site=plugin_site.folder, SABOTAGE=f"before_chunk 2 {int(signal.SIGTERM)}")
+    assert stopped.returncode == 143
+    assert "Traceback" not in stopped.stderr
+    assert [path.name for path in (tmp_path / "sweep").iterdir() if path.is_dir()] == ["0"]

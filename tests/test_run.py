@@ -40,6 +40,13 @@ def test_a_run_leaves_what_the_design_promises(recframe, tmp_path):
     header = (run / "metrics.csv").read_text().splitlines()[0].split(",")
     assert header[0] == "env_steps"
     assert {"train/return", "train/reward/rating", "loss/q", "eval/return", "eval/coverage", "agent/epsilon"} <= set(header)
+    (recommendations,) = run.glob("wandb/offline-run-*/files/media/table/recommendations_*.table.json")
+    table = json.loads(recommendations.read_text())
+    assert table["columns"] == ["user", "turn", "history", "recommended", "reward"]
+    # as in the report, for people to read
+    assert all(f"**{row[3]}**" in (run / "report.md").read_text() for row in table["data"])
+    (policies,) = run.glob("wandb/offline-run-*/files/media/table/policies_*.table.json")
+    assert [row[0] for row in json.loads(policies.read_text())["data"]] == list(result["policies"])
     assert "evaluating trained" in (run / "run.log").read_text()
     for policy in result["policies"]:
         assert policy in done.stdout

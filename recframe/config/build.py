@@ -7,9 +7,8 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from recframe.components import Kind
+from recframe.components import Kind, node
 from recframe.config.problems import ConfigError
-from recframe.config.store import node
 from recframe.errors import UserError
 from recframe.plugins import Registry
 

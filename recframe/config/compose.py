@@ -1,29 +1,35 @@
 """Composing configs outside a running app, and finding every mistake in a command line at once.
 
 Hydra stops at the first mistake, and knows no "did you mean". So before Hydra runs the app, each override is checked on its own
-against the composed config, and what is left is validated as a whole.
+against the composed config, and what is left is validated as a whole; a sweep's jobs all before the first of them starts.
 """
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import yaml  # type: ignore[import-untyped]
 from hydra import compose, initialize_config_module
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import ChoiceSweep, Override
+from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from recframe.components import Kind
+from recframe.config.grid import Axis, Job, describe, jobs
+from recframe.config.machine import folder_problem
 from recframe.config.problems import ConfigError
+from recframe.config.schemas import RunConfig
 from recframe.config.search_path import RecframeSearchPath, install_search_path
 from recframe.config.store import store_schemas
 from recframe.config.validate import find_problems
@@ -31,6 +37,8 @@ from recframe.plugins import registry, suggestion
 
 CONFIG_NAME = "config"
 CONFIG_MODULE = "recframe.conf"
+OPTIONAL_GROUPS = ("experiment", "debug")
+MAX_COMPOSITIONS = 8  # of a sweep's groups; a tenth of a second each
 
 
 @contextmanager
@@ -53,6 +61,7 @@ def compose_config(overrides: Sequence[str] = (), config_dir: str | None = None)
     ------
     ConfigError: with every mistake in the overrides, one line each.
     """
+    overrides = without_nulls(overrides)
     problems = find_mistakes(overrides, config_dir)
     if problems:
         raise ConfigError(problems)
@@ -60,42 +69,91 @@ def compose_config(overrides: Sequence[str] = (), config_dir: str | None = None)
         return compose(CONFIG_NAME, overrides=list(overrides))
 
 
-def find_mistakes(overrides: Sequence[str], config_dir: str | None = None) -> list[str]:
-    """One line for each mistake in a command line's overrides, and in the config they compose to."""
+def without_nulls(overrides: Sequence[str]) -> list[str]:
+    """The overrides in words that Hydra knows: it cannot set a group to null, which for these groups means to choose nothing."""
+    spelt = {f"{group}=null": f"~{group}" for group in OPTIONAL_GROUPS} | {"logger=null": "logger=[]"}
+    return [spelt.get(override, override) for override in overrides]
+
+
+def find_mistakes(overrides: Sequence[str], config_dir: str | None = None, config_name: str | None = None) -> list[str]:
+    """One line for each mistake in a command line's overrides, and in the configs they compose to: in a sweep, one for each job.
+
+    Parameters
+    ----------
+    config_dir, config_name: as `--config-dir` and `--config-name`; by default none, and recframe's own primary config.
+    """
     if config_dir is not None and not Path(config_dir).is_dir():
         return [f"--config-dir: {config_dir!r} is no folder"]
     problems: list[str] = []
     with _hydra(config_dir) as loader:
-        groups: list[str] = []
-        values: list[Override] = []
-        for override in _parse(overrides, problems):
+        fixed: list[str] = []
+        groups: list[Axis] = []
+        values: list[Axis] = []
+        for override in _parse(without_nulls(overrides), problems):
             if override.is_hydra_override():
-                continue
-            if override.is_add() or override.is_force_add() or override.is_delete():
-                groups.append(override.input_line or "")
+                problems += _folder_problems(override)
+            elif override.is_add() or override.is_force_add() or override.is_delete():
+                fixed.append(override.input_line or "")
             elif _is_group(override, loader):
                 wrong = _wrong_choices(override, loader)
                 problems += wrong
-                groups += [] if wrong else [_one_choice(override)]
+                groups += [] if wrong else [Axis.of(override)]
             else:
-                values.append(override)
-        try:
-            cfg = compose(CONFIG_NAME, overrides=groups)
-        except (HydraException, OmegaConfBaseException) as error:
-            return [*problems, explain(error)]
-        for override in values:
-            problems += _apply(override, cfg)
-    # what was refused above left its default behind, about which there is nothing to say
-    refused = {problem.partition(":")[0] for problem in problems}
+                values.append(Axis.of(override))
+        return problems + _job_problems(config_name or CONFIG_NAME, fixed, groups, values, problems)
+
+
+def _job_problems(config_name: str, fixed: list[str], groups: list[Axis], values: list[Axis], known: list[str]) -> list[str]:
+    """What is wrong with the jobs of the grid, beside what is `known` already; each problem once."""
+    axes = [*groups, *values]
+    composed: dict[Job, DictConfig | str] = {}
+    checked: list[Job] = []
+    found: dict[str, set[Job]] = {}
+    for job in jobs(axes):
+        chosen = job[: len(groups)]
+        if chosen not in composed:
+            if len(composed) == MAX_COMPOSITIONS:
+                continue
+            choices = [text for axis, i in zip(groups, chosen, strict=True) for text in axis.override(i)]
+            composed[chosen] = _compose(config_name, [*fixed, *choices])
+        checked.append(job)
+        for problem in _problems_of(composed[chosen], zip(values, job[len(groups) :], strict=True), known):
+            found.setdefault(problem, set()).add(job)
+    return [describe(problem, failing, checked, axes) for problem, failing in found.items()]
+
+
+def _compose(config_name: str, overrides: list[str]) -> DictConfig | str:
+    """The config, or why there is none."""
+    try:
+        cfg = compose(config_name, overrides=overrides)
+    except (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError) as error:
+        return explain(error)
+    present = {str(key) for key in cfg}
+    lacking = [field.name for field in dataclasses.fields(RunConfig) if field.name not in present]
+    if lacking:
+        return f"config {config_name!r} is not a run's: it lacks {', '.join(lacking)}; begin its defaults list with {CONFIG_NAME!r}"
+    return cfg
+
+
+def _problems_of(composed: DictConfig | str, choices: Iterable[tuple[Axis, int]], known: list[str]) -> list[str]:
+    """What is wrong with one job: a composition, and the values that are set in it."""
+    if isinstance(composed, str):
+        return [composed]
+    cfg = copy.deepcopy(composed)
+    problems = [problem for axis, choice in choices if (problem := _apply(axis, choice, cfg))]
+    # what was refused left its default behind, about which there is nothing to say
+    refused = {problem.partition(":")[0] for problem in [*known, *problems]}
     return problems + [line for line in find_problems(cfg, registry()) if line.partition(":")[0] not in refused]
 
 
 def explain(error: BaseException) -> str:
-    """One line for an exception of Hydra's or OmegaConf's."""
+    """One line for an exception of Hydra's, OmegaConf's or the YAML parser's."""
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+        return f"{error.problem_mark.name}, line {error.problem_mark.line + 1}: not YAML: {error.problem}"
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         wanted = str(error.missing_cfg_file).removesuffix(".yaml")
         options = [str(option).rpartition("/")[2] for option in error.options or []]
-        return f"there is no config {wanted!r}{suggestion(wanted.rpartition('/')[2], options)}"
+        return f"there is no config {wanted!r}{suggestion(wanted.rpartition('/')[2], options) if options else ''}"
     cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
     key = getattr(cause, "full_key", None)
     lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
@@ -120,45 +178,34 @@ def _is_group(override: Override, loader: ConfigLoader) -> bool:
     return "." not in key and bool(loader.get_group_options(key, ObjectType.CONFIG))
 
 
-def _choices(override: Override) -> list[Any]:
-    """The values of an override: one, or each of a sweep over choices. Other sweeps are for Hydra to check."""
-    value = override.value()
-    if isinstance(value, ChoiceSweep):
-        return [Override._convert_value(choice) for choice in value.list]
-    return [] if override.is_sweep_override() else [value]
-
-
-def _one_choice(override: Override) -> str:
-    """The override with the first of its choices."""
-    if not override.is_sweep_override():
-        return override.input_line or ""
-    first = next(override.sweep_string_iterator())
-    return f"{override.key_or_group}={first}"
-
-
 def _wrong_choices(override: Override, loader: ConfigLoader) -> list[str]:
     key = override.key_or_group
     options = sorted(loader.get_group_options(key, ObjectType.CONFIG))
-    names = [name for choice in _choices(override) for name in (choice if isinstance(choice, list) else [choice])]
-    unknown = [str(name) for name in names if name is not None and str(name) not in options]
+    names = [name for choice in Axis.of(override).values for name in (choice if isinstance(choice, list) else [choice])]
+    if None in names:
+        return [f"{key}=null: something has to be chosen; there are: {', '.join(options)}"]
+    unknown = [str(name) for name in names if str(name) not in options]
     # a plugin that failed to load may be the one that is meant
     failed = "".join(f". Note: {failure}" for failure in registry().failures) if key in list(Kind) else ""
     return [f"{key}={name}: there is no such {key}{suggestion(name, options)}{failed}" for name in unknown]
 
 
-def _apply(override: Override, cfg: DictConfig) -> list[str]:
+def _apply(axis: Axis, choice: int, cfg: DictConfig) -> str:
     """Set the value in `cfg`, or say why it cannot be."""
-    key = override.key_or_group
-    problem = _unknown_key(key, cfg)
-    if problem:
-        return [problem]
-    problems = []
-    for value in reversed(_choices(override)):  # the first of a sweep's choices is the one that stays
-        try:
-            OmegaConf.update(cfg, key, value, merge=True)
-        except OmegaConfBaseException as error:
-            problems.append(f"{key}: {explain(error).removeprefix(f'{key}: ')}")
-    return problems
+    problem = _unknown_key(axis.key, cfg)
+    if problem or not axis.values:
+        return problem
+    try:
+        OmegaConf.update(cfg, axis.key, axis.values[choice], merge=True)
+    except OmegaConfBaseException as error:
+        return f"{axis.key}: {explain(error).removeprefix(f'{axis.key}: ')}"
+    return ""
+
+
+def _folder_problems(override: Override) -> list[str]:
+    """What is wrong with the folders that Hydra is told to make."""
+    folders = [str(value) for value in Axis.of(override).values if override.key_or_group in ("hydra.run.dir", "hydra.sweep.dir")]
+    return [problem for folder in folders if (problem := folder_problem(override.key_or_group, folder))]
 
 
 def _unknown_key(key: str, cfg: DictConfig) -> str:

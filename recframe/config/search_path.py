@@ -9,16 +9,10 @@ from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.plugins import Plugins
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 
-from recframe.plugins import Registry, registry
+from recframe.plugins import registry
 
 USER_FOLDER = "conf"
 OWN_CONFIGS = "pkg://recframe.conf"
-
-
-def plugin_config_paths(found: Registry) -> list[str]:
-    """Hydra addresses of the config folders that plugins ship."""
-    paths = [path for paths in found.manager.hook.recframe_config_paths() for path in paths]
-    return [address if "://" in (address := str(path)) else f"file://{Path(path).resolve()}" for path in paths]
 
 
 class RecframeSearchPath(SearchPathPlugin):
@@ -31,7 +25,7 @@ class RecframeSearchPath(SearchPathPlugin):
         """All of them come after recframe's own: the first match wins, so an unrelated `./conf/config.yaml` does no harm."""
         if not any(element.path == OWN_CONFIGS for element in search_path.get_path()):
             return
-        for address in plugin_config_paths(registry()):
+        for address in registry().config_paths:
             search_path.append(provider="recframe-plugins", path=address)
         if self.config_dir is not None:
             search_path.append(provider="command-line", path=f"file://{Path(self.config_dir).resolve()}")

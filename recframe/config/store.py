@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
-from functools import cache
-
 from hydra.core.config_store import ConfigStore
 
-from recframe.components import Component, Kind, option
+from recframe.components import Kind, node
 from recframe.config.schemas import CsvLoggerConfig, RunConfig, WandbLoggerConfig
 from recframe.plugins import Registry
 
 LOGGERS = {"wandb": WandbLoggerConfig, "csv": CsvLoggerConfig}
-
-
-@cache
-def node(component: Component) -> type:
-    """The dataclass that stands in a config for a component: its own fields, its `name`, and a reward's `weight`."""
-    fields: list[tuple[str, type, dataclasses.Field[object]]] = [("name", str, option(component.name, "which component this is"))]
-    if component.kind is Kind.REWARD:
-        fields.append(("weight", float, option(1.0, "factor of this term in the reward")))
-    return dataclasses.make_dataclass(component.config.__name__, fields, bases=(component.config,))
 
 
 def store_schemas(registry: Registry) -> None:

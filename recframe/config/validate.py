@@ -11,14 +11,17 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from recframe.components import TAGS, Component, Kind, describe_bounds
+from recframe.components import TAGS, Component, Kind, describe_bounds, node
+from recframe.config.machine import device_problem, folder_problem
 from recframe.config.problems import ConfigError
 from recframe.config.schemas import RunConfig
-from recframe.config.store import LOGGERS, node
+from recframe.config.store import LOGGERS
 from recframe.plugins import Registry, UnknownComponent, suggestion
 
 # what the core itself gives to every run
 CORE_PROVIDES = frozenset({"experience:replay", "experience:rollout"})
+# what is measured of every policy, beside each reward's own `reward/NAME`
+METRICS = ("return", "length", "click_rate", "coverage", "diversity", "novelty", "gini")
 SIGNS = {"ge": operator.ge, "gt": operator.gt, "le": operator.le, "lt": operator.lt}
 
 
@@ -53,7 +56,9 @@ def find_problems(cfg: DictConfig, registry: Registry) -> list[str]:
         problems += _check_fields(f"{key}.", _at(values, key), node(component))
     for name, settings in values["logger"].items():
         problems += _check_fields(f"logger.{name}.", settings, LOGGERS[name]) if name in LOGGERS else []
-    return problems + _check_pairings(values, chosen)
+    problems += [problem] if (problem := device_problem(values["device"])) else []
+    problems += [problem] if (problem := folder_problem("embeddings.cache", values["embeddings"]["cache"])) else []
+    return problems + _check_pairings(values, chosen) + _check_sizes(values) + _check_monitor(values, chosen)
 
 
 def _at(values: Mapping[str, Any], key: str) -> Mapping[str, Any]:
@@ -129,6 +134,27 @@ def _check_pairings(values: Mapping[str, Any], chosen: Mapping[str, Component]) 
             if "slates" not in component.provides
         ]
     return problems
+
+
+def _check_sizes(values: Mapping[str, Any]) -> list[str]:
+    """An agent's settings that make no sense beside the number of users or the length of training; other agents have no such keys."""
+    agent, environment = ({} if not isinstance(values[key], Mapping) else values[key] for key in ("agent", "environment"))
+    capacity, users = agent.get("replay_capacity"), environment.get("num_users")
+    starts, env_steps = agent.get("learning_starts"), values["trainer"]["env_steps"]
+    problems = []
+    if isinstance(capacity, int) and isinstance(users, int) and capacity < users:
+        problems.append(f"agent.replay_capacity={capacity} holds less than one step of environment.num_users={users}; raise it")
+    if isinstance(starts, int) and isinstance(env_steps, int) and starts > env_steps:
+        problems.append(f"agent.learning_starts={starts} is more than trainer.env_steps={env_steps}: nothing would be learned; lower it")
+    return problems
+
+
+def _check_monitor(values: Mapping[str, Any], chosen: Mapping[str, Component]) -> list[str]:
+    environment = chosen.get("environment")
+    unclicked = environment is not None and "signal:click" not in environment.provides
+    metrics = [name for name in METRICS if not (unclicked and name == "click_rate")] + [f"reward/{name}" for name in values["reward"]]
+    monitor = values["trainer"]["monitor"]
+    return [] if monitor in metrics else [f"trainer.monitor: {monitor!r} is not measured{suggestion(monitor, metrics)}"]
 
 
 def _call(key: str, component: Component) -> str:

@@ -6,6 +6,12 @@ import sys
 import time
 
 import pytest
+import typer
+
+from recframe.cli import _mistakes_in_one_line
+from recframe.components import options_of
+from recframe.errors import Stop
+from recframe.plugins import registry
 
 PLUGIN = """
     from dataclasses import dataclass
@@ -88,8 +94,9 @@ def test_plugins_are_listed_with_origin_and_failures(recframe, bonus_plugin, plu
 
 
 def test_a_component_is_shown_with_every_setting(recframe):
+    gamma = next(option for option in options_of(registry().get("agent", "dqn").config) if option.name == "gamma")
     shown = recframe("plugins", "show", "agent", "dqn", check=True).stdout
-    assert re.search(r"agent\.gamma +float +0\.95 +discount", shown)
+    assert re.search(rf"agent\.gamma +float +{gamma.default} +{gamma.help}", shown)
     as_json = json.loads(recframe("plugins", "show", "agent", "dqn", "--json", check=True).stdout)
     assert {"name", "type", "default", "meaning", "allowed"} == set(as_json["options"][0])
     wrong = recframe("plugins", "show", "agent", "dqm")
@@ -149,6 +156,14 @@ TEN_MISTAKES = [
     ["foo"],
     ["--config-dir", "nowhere"],
     ["--no-such-option"],
+    ["--config-path", "conf"],
+    ["--config-name", "nothing"],
+    ["-m", "--cfg", "job"],
+    ["--resolve"],
+    ["--cfg", "jib"],
+    ["-sc", "install=csh"],
+    ["-m", "agent.gamma=0.9,2"],
+    ["-m", "agent=dqn,vanilla_dqn", "state_tracker=mean,gru", "seed=0,1,2", "trainer.monitor=x"],
 ]
 
 
@@ -189,13 +204,61 @@ def test_nothing_heavy_is_imported_before_a_run(recframe, tmp_path, arguments):
     assert (tmp_path / "imported.txt").read_text() == ""
 
 
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 @pytest.mark.parametrize(
     ("line", "expected"),
     [("recframe tr", "train"), ("recframe train agent=d", "agent=dqn"), ("recframe train agent.gam", "agent.gamma=")],
 )
-def test_the_shell_completes(recframe, line, expected):
-    words = recframe("-sc", "query=bash", COMP_LINE=line, COMP_POINT=str(len(line)), COMP_CWORD=str(len(line.split()) - 1)).stdout.split()
-    assert expected in words
+def test_the_shell_completes(recframe, shell, line, expected):
+    variables = {"COMP_LINE": line, "COMP_POINT": str(len(line)), "COMP_CWORD": str(len(line.split()) - 1)}
+    assert expected in recframe("-sc", f"query={shell}", **variables).stdout.split()
+
+
+def test_completion_is_installed_for_the_program(recframe):
+    assert recframe("train", "-sc", "install=bash", check=True).stdout.endswith("-F hydra_bash_completion recframe\n")
+    assert "complete -c recframe -x" in recframe("train", "-sc", "install=fish", check=True).stdout
+
+
+def test_another_primary_config_is_checked_and_shown(recframe, tmp_path):
+    (tmp_path / "conf").mkdir()
+    (tmp_path / "conf" / "mine.yaml").write_text("defaults: [config, _self_]\nagent:\n  gamma: 0.123\n")
+    assert "gamma: 0.123" in recframe("train", "--config-name", "mine", "--cfg", "job", check=True).stdout
+    assert "agent.gama" in recframe("train", "--config-name", "mine", "agent.gama=1").stderr
+
+
+def test_nothing_is_a_choice_for_optional_groups(recframe):
+    shown = recframe("train", "experiment=null", "logger=null", "--cfg", "job", check=True).stdout
+    assert "logger: {}" in shown
+
+
+COMMANDS = """
+    from recframe.hookspecs import hookimpl
+
+    @hookimpl
+    def recframe_register_commands(app):
+        @app.command()
+        def halfway():
+            print("there")
+"""
+
+
+@pytest.mark.parametrize(
+    "rest", ["        1 / 0\n", "        @app.command()\n        def odd(what: int | str): pass\n"], ids=["raises", "cannot be a command"]
+)
+def test_a_plugin_whose_commands_fail_stops_no_other(recframe, bonus_plugin, plugin_site, rest):
+    plugin_site.install("a_broken_one", COMMANDS + rest)
+    assert recframe("greet", site=bonus_plugin, check=True).stdout == "hello from a plugin\n"
+    assert recframe("halfway", site=bonus_plugin).returncode == 2
+    listed = recframe("plugins", site=bonus_plugin, check=True)
+    assert "every command of plugin 'a_broken_one' of a_broken_one was left out" in listed.stderr
+    assert "bonus" in listed.stdout
+
+
+def test_being_stopped_ends_in_its_message_and_exit_code(capsys):
+    with pytest.raises(typer.Exit) as ended, _mistakes_in_one_line():
+        raise Stop("stopped; go on with recframe train resume=x", 143)
+    assert ended.value.exit_code == 143
+    assert capsys.readouterr().err == "recframe: stopped; go on with recframe train resume=x\n"
 
 
 def test_python_runs_the_module_too(recframe):

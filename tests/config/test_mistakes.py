@@ -4,6 +4,8 @@ import pytest
 from omegaconf import OmegaConf
 
 from recframe.config import ConfigError, compose_config, find_mistakes, validate
+from recframe.config.machine import folder_problem, surely_without_cuda
+from recframe.config.validate import METRICS
 from recframe.plugins import registry
 
 
@@ -35,6 +37,22 @@ def test_the_default_config_has_no_mistakes():
         (["logger.wandb.mode=onlin"], "logger.wandb.mode: 'onlin' is not allowed"),
         (["name=${nowhere}"], "Interpolation key 'nowhere' not found"),
         (["seed=0,1", "agent=dqn,dqm"], "agent=dqm: there is no such agent"),
+        (["agent=null"], "agent=null: something has to be chosen; there are: dqn"),
+        (["reward=null"], "reward=null: something has to be chosen; there are: click"),
+        (["reward=[null]"], "reward=null: something has to be chosen"),
+        (["device=gpu"], "device: 'gpu' is no device. Did you mean 'cpu'? There are: cpu, auto, cuda, cuda:0"),
+        (["device=cuda:x"], "device: 'cuda:x' is no device"),
+        (["agent.replay_capacity=100"], "agent.replay_capacity=100 holds less than one step of environment.num_users=128"),
+        (["trainer.env_steps=500"], "agent.learning_starts=1000 is more than trainer.env_steps=500"),
+        (["trainer.monitor=clickrate"], "trainer.monitor: 'clickrate' is not measured. Did you mean 'click_rate'?"),
+        (["trainer.monitor=reward/rating"], "'reward/rating' is not measured. Did you mean 'reward/click'?"),
+        (["agent.gamma=0.9,2"], "agent.gamma: 2.0 is not allowed"),
+        (["agent.gamma=choice(0.9,2)"], "agent.gamma: 2.0 is not allowed"),
+        (["environment.slate_size=1,5"], "environment.slate_size=5: agent=dqn cannot show"),
+        (["agent.loss=huber,msee", "seed=0,1,2"], "agent.loss: 'msee' is not allowed; it must be one of huber, mse"),
+        (["environment=topic_world,preference_model"], "environment=preference_model needs logged interactions"),
+        (["agent=random,dqn", "agent.gamma=0.9"], "agent.gamma: agent has no 'gamma'. It has: name (with agent=random)"),
+        (["seed=" + ",".join(map(str, range(200))), "agent.gamma=0.9,2"], "agent.gamma: 2.0 is not allowed"),
         (["agent.gamma=0.5,0.9,x"], "agent.gamma: Value 'x' of type 'str' could not be converted to Float"),
     ],
 )
@@ -56,7 +74,7 @@ def test_composing_from_python_refuses_with_every_problem():
 
 
 def test_sweeps_additions_and_removals_are_no_mistakes():
-    assert find_mistakes(["seed=0,1,2", "agent=dqn,random", "reward=[click],[click,rating]", "agent.gamma=interval(0.1,0.9)"]) == []
+    assert find_mistakes(["seed=0,1,2", "agent=dqn,vanilla_dqn", "reward=[click],[click,rating]", "agent.gamma=interval(0.1,0.9)"]) == []
     assert find_mistakes(["~logger.wandb", "+experiment.note=1"]) != []  # an unknown key stays a mistake with a plus
     assert find_mistakes(["hydra.run.dir=somewhere"]) == []
 
@@ -100,3 +118,69 @@ def test_the_experiments_that_are_shipped_compose(project_root, tmp_path):
         if find_mistakes(overrides):
             overrides.append(f"dataset.path={tmp_path}")
         assert find_mistakes(overrides) == []
+
+
+@pytest.mark.parametrize("overrides", [["experiment=null"], ["debug=null"], ["trainer.monitor=reward/click"], ["device=auto"]])
+def test_choosing_nothing_and_naming_what_is_there_are_no_mistakes(overrides):
+    assert find_mistakes(overrides) == []
+    compose_config(overrides)
+
+
+def test_no_logger_is_a_choice():
+    assert compose_config(["logger=null"]).logger == {}
+
+
+def test_a_problem_of_some_jobs_says_of_which():
+    problems = find_mistakes(["agent=dqn,random", "agent.replay_capacity=100,1000", "environment.num_users=64,256", "agent.gamma=0.9"])
+    assert "agent.replay_capacity=100 holds less than one step of environment.num_users=256; raise it (with agent=dqn)" in problems
+    assert "agent.gamma: agent has no 'gamma'. It has: name (with agent=random)" in problems
+    assert len(problems) == 3
+
+
+def test_yaml_that_cannot_be_parsed_is_named_by_file_and_line(tmp_path):
+    mine = tmp_path / "experiment" / "mine.yaml"
+    mine.parent.mkdir()
+    mine.write_text("# @package _global_\nagent:\n\tgamma: 0.5\n")
+    (problem,) = find_mistakes(["experiment=mine"], config_dir=str(tmp_path))
+    assert problem.startswith(f"{mine}, line 3: not YAML: found character")
+
+
+def test_another_primary_config_is_the_one_that_is_checked(tmp_path):
+    (tmp_path / "mine.yaml").write_text("defaults: [config, _self_]\nagent:\n  gamma: 3\n")
+    (tmp_path / "stranger.yaml").write_text("port: 80\n")
+    (problem,) = find_mistakes([], str(tmp_path), "mine")
+    assert "agent.gamma: 3.0 is not allowed" in problem
+    (problem,) = find_mistakes([], str(tmp_path), "stranger")
+    assert "config 'stranger' is not a run's: it lacks dataset" in problem
+    assert find_mistakes([], None, "nothing") == ["there is no config 'nothing'"]
+
+
+@pytest.mark.parametrize("key", ["embeddings.cache", "hydra.run.dir", "hydra.sweep.dir"])
+def test_a_folder_that_cannot_be_made_is_refused(tmp_path, key):
+    file = tmp_path / "file"
+    file.write_text("")
+    (problem,) = find_mistakes([f"{key}={file}/deep/er"])
+    assert problem == f"{key}: '{file}/deep/er' cannot be a folder: '{file}' is a file"
+    assert find_mistakes([f"{key}={tmp_path}/deep/er"]) == []
+
+
+def test_what_is_left_to_interpolate_in_a_folder_is_not_judged(tmp_path):
+    file = tmp_path / "file"
+    file.write_text("")
+    assert folder_problem("hydra.run.dir", f"{file}${{name}}") == ""
+    assert "is a file" in folder_problem("hydra.run.dir", f"{file}/${{name}}")
+
+
+def test_a_missing_gpu_is_noticed_only_where_nothing_hints_at_one(tmp_path, monkeypatch):
+    monkeypatch.setattr("recframe.config.machine.ctypes.util.find_library", lambda name: None)
+    monkeypatch.setattr("recframe.config.machine.DRIVER", tmp_path / "nvidia")
+    monkeypatch.setattr("recframe.config.machine.sys.platform", "linux")
+    assert surely_without_cuda(tmp_path)
+    (tmp_path / "nvidia0").write_text("")
+    assert not surely_without_cuda(tmp_path)
+
+
+def test_the_metrics_that_can_be_monitored_are_those_that_are_reported():
+    from recframe.sweeps import report
+
+    assert METRICS == report.METRICS

@@ -1,0 +1,64 @@
+"""The jobs that a command line asks for, as far as they are known before it starts: one, or the discrete choices of a sweep."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice, product
+from typing import Any
+
+from hydra.core.override_parser.types import ChoiceSweep, Override
+
+MAX_JOBS = 64  # a few milliseconds each
+
+Job = tuple[int, ...]
+"""The number of the choice that a job takes on each axis."""
+
+
+@dataclass(frozen=True)
+class Axis:
+    """An override and what it may become: one value, each of a sweep's choices, or nothing yet, where the sweeper draws the values."""
+
+    key: str
+    texts: tuple[str, ...]
+    values: tuple[Any, ...]
+
+    @classmethod
+    def of(cls, override: Override) -> Axis:
+        """The axis of a parsed override; intervals, ranges and globs are for Hydra to check."""
+        value = override.value()
+        if isinstance(value, ChoiceSweep):
+            texts = tuple(Override._get_value_element_as_str(choice) for choice in value.list)
+            return cls(override.get_key_element(), texts, tuple(Override._convert_value(choice) for choice in value.list))
+        if override.is_sweep_override():
+            return cls(override.get_key_element(), (), ())
+        return cls(override.get_key_element(), (override.get_value_element_as_str(),), (value,))
+
+    def __len__(self) -> int:
+        return max(1, len(self.values))
+
+    def override(self, choice: int) -> list[str]:
+        """The override with one of its choices, as a command line has it."""
+        return [f"{self.key}={self.texts[choice]}"] if self.texts else []
+
+
+def jobs(axes: Sequence[Axis]) -> list[Job]:
+    """Up to `MAX_JOBS` jobs of the grid; first some in which every choice occurs, so that a cut grid shows every choice, too."""
+    longest = max(map(len, axes), default=1)
+    diagonal: Iterator[Job] = (tuple(j % len(axis) for axis in axes) for j in range(min(longest, MAX_JOBS)))
+    grid = islice(product(*(range(len(axis)) for axis in axes)), MAX_JOBS)
+    return list(dict.fromkeys([*diagonal, *grid]))[:MAX_JOBS]
+
+
+def describe(problem: str, failing: set[Job], checked: Sequence[Job], axes: Sequence[Axis]) -> str:
+    """The problem, and the choices it comes with, if it is not one of all jobs and does not name them itself."""
+    telling: list[tuple[int, set[int], bool]] = []
+    for number in range(len(axes)):
+        bad = {job[number] for job in failing}
+        if bad != {job[number] for job in checked}:
+            telling.append((number, bad, all(job in failing for job in checked if job[number] in bad)))
+    alone = [part for part in telling if part[2]]
+    chosen = [min(alone, key=lambda part: len(part[1]))] if alone else telling
+    conditions = [f"{axes[number].key}={','.join(axes[number].texts[choice] for choice in sorted(bad))}" for number, bad, _ in chosen]
+    news = [text for text in conditions if text not in problem and not problem.startswith(f"{text.partition('=')[0]}:")]
+    return f"{problem} (with {' '.join(news)})" if news else problem
