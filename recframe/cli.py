@@ -187,7 +187,13 @@ def hydra_job(cfg: Any) -> float:
 
     hydra_cfg = HydraConfig.get()
     sweep = Path(hydra_cfg.sweep.dir).name if hydra_cfg.mode == RunMode.MULTIRUN else None
-    result = runner.run(cfg, hydra_cfg.runtime.output_dir, overrides=list(hydra_cfg.overrides.task), sweep=sweep)
+    try:
+        result = runner.run(cfg, hydra_cfg.runtime.output_dir, overrides=list(hydra_cfg.overrides.task), sweep=sweep)
+    except UserError as error:
+        if sweep is None:
+            # Hydra would add a line of its own; in a sweep it has to know, and goes on with the next job
+            raise Stop(str(error), error.exit_code) from error
+        raise
     return result.objective
 
 

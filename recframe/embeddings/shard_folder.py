@@ -13,6 +13,7 @@ import torch
 from filelock import FileLock, Timeout
 from torch import Tensor
 
+from recframe.embeddings.encoding import EmbeddingError
 from recframe.embeddings.shards import KEY, SUFFIX, TEMPORARY_SUFFIX, BadShardError, Shard, write_shard
 
 logger = logging.getLogger(__name__)
@@ -94,7 +95,11 @@ class ShardFolder:
     @contextmanager
     def writing(self) -> Iterator[None]:
         """Hold the folder as its only writer, knowing all that earlier writers left; the kernel frees the lock of one that dies."""
-        self.path.mkdir(parents=True, exist_ok=True)
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise EmbeddingError(f"embeddings.cache: {self.path} cannot be made ({reason}); name a folder where you may write") from error
         lock = FileLock(self.path / "lock")
         try:
             lock.acquire(timeout=0)

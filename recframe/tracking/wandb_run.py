@@ -6,6 +6,7 @@ import math
 import netrc
 import os
 import secrets
+import sys
 from argparse import Namespace
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -81,7 +82,7 @@ class WandbTracking(Logger):
         self._project = project
         self._env_steps = 0
         self._closed = False
-        with _environment_restored(mode):
+        with _process_restored(mode):
             self._wandb = _import_wandb()
             if mode == "online":
                 _require_api_key(self._wandb)
@@ -234,18 +235,21 @@ def _run_id(folder: Path, resume: bool) -> str:
 
 
 @contextmanager
-def _environment_restored(mode: str) -> Iterator[None]:
-    """Undo what W&B does to the process's environment; offline, keep it from reporting to its maker.
+def _process_restored(mode: str) -> Iterator[None]:
+    """Undo what W&B does to the process's environment and hooks; offline, keep it from reporting to its maker.
 
     Left in place, WANDB_SERVICE would have child processes, such as a sweep's workers, write through this process's service.
     """
     before = dict(os.environ)
+    # W&B's hooks print a traceback of their own beside the process's; `close` says how the run ended
+    hooks = sys.excepthook, sys.exit
     if mode != "online":
         # W&B's telemetry opens a connection in every mode
         os.environ["WANDB_ERROR_REPORTING"] = "false"
     try:
         yield
     finally:
+        sys.excepthook, sys.exit = hooks  # type: ignore[assignment]
         for key in set(os.environ) - set(before):
             del os.environ[key]
         os.environ.update(before)

@@ -264,3 +264,23 @@ def test_being_stopped_ends_in_its_message_and_exit_code(capsys):
 def test_python_runs_the_module_too(recframe):
     assert sys.executable
     assert recframe("--version").returncode == 0
+
+
+def test_a_mistake_in_the_data_is_one_line_too(recframe, tmp_path):
+    ratings = tmp_path / "ratings"
+    ratings.mkdir()
+    (ratings / "movies.dat").write_text("1::One (1999)::Drama\n2::Two (2000)::Drama\n")
+    (ratings / "ratings.dat").write_text("1::1::5::100\n1::2::five::100\n")
+    refused = recframe("train", "experiment=movietweetings", f"dataset.path={ratings}", "logger=[csv]", "dataset.min_user_ratings=0")
+    assert refused.returncode == 2
+    assert "Traceback" not in refused.stderr
+    assert refused.stderr.startswith("recframe: ")
+    assert "ratings.dat:2" in refused.stderr
+
+
+def test_a_fault_in_a_plugin_keeps_its_one_traceback(recframe, bonus_plugin):
+    (bonus_plugin / "bonus_reward.py").write_text("class Bonus:\n    def __init__(self, config):\n        1 / 0\n")
+    failed = recframe("train", "reward=[bonus]", "encoder=tfidf", "debug=smoke", site=bonus_plugin)
+    assert failed.returncode == 1
+    assert failed.stderr.count("Traceback (most recent call last)") == 1
+    assert "ZeroDivisionError" in failed.stderr
