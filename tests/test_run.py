@@ -67,7 +67,9 @@ def test_the_same_seed_gives_the_same_run_and_another_another(recframe, tmp_path
 
 @pytest.mark.slow
 def test_a_sweep_gives_each_job_a_folder_and_a_report_over_seeds(recframe, tmp_path):
-    recframe("train", "-m", *QUICK, "logger=[csv]", "seed=0,1", "agent.gamma=0.5,0.9", "hydra.sweep.dir=sweep", check=True)
+    # side by side, so that a job also has to live in a process that did not compose its config
+    launcher = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
+    recframe("train", "-m", *QUICK, "logger=[csv]", "seed=0,1", "agent.gamma=0.5,0.9", "hydra.sweep.dir=sweep", *launcher, check=True)
     results = sorted((tmp_path / "sweep").glob("*/result.json"))
     assert len(results) == 4
     assert {json.loads(path.read_text())["seed"] for path in results} == {0, 1}

@@ -7,7 +7,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from recframe.components import Kind, node
+from recframe.components import Kind
 from recframe.config.problems import ConfigError
 from recframe.errors import UserError
 from recframe.plugins import Registry
@@ -18,7 +18,7 @@ def build(kind: Kind, section: DictConfig, registry: Registry, **parts: Any) -> 
 
     Parameters
     ----------
-    section: `cfg.agent` and the like; holds `name` and the component's settings.
+    section: `cfg.agent` and the like of a validated config; holds `name` and the component's settings.
     parts: what that kind's factory is called with besides its config (see `recframe.interfaces`).
 
     Raises
@@ -26,15 +26,13 @@ def build(kind: Kind, section: DictConfig, registry: Registry, **parts: Any) -> 
     ConfigError: if the implementation cannot be imported, or refuses its settings with a ValueError.
     """
     component = registry.get(kind, section.name)
-    # a config read back from a run's folder is plain YAML: give it its types again
-    typed = OmegaConf.merge(OmegaConf.structured(node(component)), section)
     module, _, attribute = component.factory.partition(":")
     try:
         factory = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
         raise ConfigError([f"{kind}={component.name}: its implementation {component.factory} could not be imported: {error}"]) from error
     try:
-        return factory(OmegaConf.to_object(typed), **parts)
+        return factory(OmegaConf.to_object(section), **parts)
     except UserError:
         raise
     except ValueError as error:

@@ -26,21 +26,38 @@ SIGNS = {"ge": operator.ge, "gt": operator.gt, "le": operator.le, "lt": operator
 
 
 def validate(cfg: DictConfig, registry: Registry) -> DictConfig:
-    """`cfg` in its schema's types, which a config read back from YAML has lost, if it can run.
+    """`cfg` in this process's types, if it can run.
+
+    A config read back from YAML has lost its types, and one that a sweep's launcher sent to another process has types of that process.
 
     Raises
     ------
     ConfigError: with every problem, one line each.
     """
-    try:
-        typed = OmegaConf.merge(OmegaConf.structured(RunConfig), cfg)
-    except OmegaConfBaseException as error:
-        raise ConfigError([f"{getattr(error, 'full_key', '') or 'config'}: {str(error).splitlines()[0]}"]) from None
-    assert isinstance(typed, DictConfig)
-    problems = find_problems(typed, registry)
+    plain = OmegaConf.create(OmegaConf.to_container(cfg))
+    typed, problems = _merged("", OmegaConf.structured(RunConfig), plain)
+    if typed is None:
+        raise ConfigError(problems)
+    values: Any = OmegaConf.to_container(typed)
+    for key, component in _chosen_components(values, registry)[0].items():
+        section, wrong = _merged(f"{key}.", OmegaConf.structured(node(component)), OmegaConf.select(typed, key))
+        problems += wrong
+        if section is not None:
+            OmegaConf.update(typed, key, section, merge=False)
+    problems = problems or find_problems(typed, registry)
     if problems:
         raise ConfigError(problems)
     return typed
+
+
+def _merged(prefix: str, schema: DictConfig, values: Any) -> tuple[DictConfig | None, list[str]]:
+    """`values` in the types of `schema`, or what is wrong with them."""
+    try:
+        merged = OmegaConf.merge(schema, values)
+    except OmegaConfBaseException as error:
+        return None, [f"{prefix}{getattr(error, 'full_key', '') or 'config'}: {str(error).splitlines()[0]}"]
+    assert isinstance(merged, DictConfig)
+    return merged, []
 
 
 def find_problems(cfg: DictConfig, registry: Registry) -> list[str]:

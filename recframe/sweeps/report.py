@@ -48,9 +48,9 @@ def summarize(runs: pl.DataFrame) -> pl.DataFrame:
     """Means over seeds, from what `collect` gives: one row for each setting, policy and metric, in order of appearance.
 
     Columns: the settings, policy, metric, mean, low, high, seeds (how many went in), interval. With two seeds or more the
-    interval is Student's t over the runs' means ("seeds"); with one it is that run's own, a bootstrap over users ("users"): it knows
-    nothing of how much another seed would change. Of runs that repeat a seed with the same settings only the last counts, since they are
-    not independent.
+    interval is Student's t over the runs' means ("seeds"); with one, or where all seeds give the same number, it is one run's own,
+    a bootstrap over users ("users"): it knows nothing of how much another seed would change. Of runs that repeat a seed with the same
+    settings only the last counts, since they are not independent.
     """
     metrics = _metrics(runs)
     settings = _settings(runs)
@@ -60,7 +60,8 @@ def summarize(runs: pl.DataFrame) -> pl.DataFrame:
             measured = group.filter(pl.col(metric).is_not_null())
             if measured.is_empty():
                 continue
-            if measured.height == 1:
+            # what does not depend on the seed, such as a reference policy, has no spread over seeds: that is no certainty
+            if measured[metric].n_unique() == 1:
                 mean, low, high = measured.select(metric, f"{metric}/low", f"{metric}/high").row(0)
                 over = OVER_USERS
             else:
@@ -191,9 +192,9 @@ def _notes(sweep: Sweep, runs: pl.DataFrame, summary: pl.DataFrame) -> list[str]
         notes[0] += f", {repeats} of them left out: a later run has the same settings and seed"
     kinds = set(summary["interval"])
     if OVER_SEEDS in kinds:
-        notes.append("two seeds or more: mean over seeds and its 95 % t-interval")
+        notes.append("two seeds or more that differ: mean over seeds and its 95 % t-interval")
     if OVER_USERS in kinds:
-        notes.append("one seed: that run's own 95 % bootstrap interval over users; another seed may differ by more")
+        notes.append("one seed, or the same in all: a run's own 95 % bootstrap interval over users; another seed may differ by more")
     if sweep.unfinished:
         notes.append(f"{len(sweep.unfinished)} {_runs(len(sweep.unfinished))} without a result:")
         notes += [f"  {run.name}: {run.reason}" for run in sweep.unfinished]

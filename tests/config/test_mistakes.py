@@ -103,6 +103,12 @@ def test_a_damaged_config_file_is_refused(tmp_path):
     cfg.trainer.env_steps = "many"
     with pytest.raises(ConfigError, match=r"trainer\.env_steps"):
         validate(cfg, registry())
+    cfg.trainer.env_steps = 100
+    cfg.agent.gamma = "high"
+    cfg.reward.click.wieght = 2.0
+    with pytest.raises(ConfigError) as caught:
+        validate(cfg, registry())
+    assert [problem.partition(": ")[0] for problem in caught.value.problems] == ["agent.gamma", "reward.click.wieght"]
 
 
 def test_debug_smoke_goes_with_any_choice():

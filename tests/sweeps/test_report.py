@@ -128,3 +128,10 @@ def test_summaries_need_nothing_but_the_frame(make_run, tmp_path):
     frame = collect(tmp_path)
     frame.write_parquet(tmp_path / "runs.parquet")
     assert summarize(pl.read_parquet(tmp_path / "runs.parquet")).equals(summarize(frame))
+
+
+def test_what_is_the_same_in_all_seeds_keeps_a_runs_interval(make_run, tmp_path):
+    for seed in range(3):
+        make_run(str(seed), seed, 1.5)
+    row = one(summarize(collect(tmp_path)), policy="random", metric="return")
+    assert (row["mean"], row["low"], row["high"], row["seeds"], row["interval"]) == (1.5, 0.5, 3.5, 3, "users")
