@@ -5,7 +5,7 @@
 The two run in turn, in one process, and the ratio is taken pair by pair, so that a machine whose speed drifts does not matter. The
 plain loop is what one would write by hand for this one agent: tensors for a replay memory, the loss inline, no logging, no
 checkpoints, no evaluation. The fit is the one that `recframe train` runs, with its CSV logger, callbacks, divergence check and
-checkpoints.
+checkpoints; evaluation costs nothing here, and W&B is left out.
 """
 
 from __future__ import annotations
@@ -81,8 +81,8 @@ def by_hand(parts: Parts, cfg: DictConfig) -> float:
         def __init__(self, user: torch.Tensor, items: torch.Tensor, feedback: torch.Tensor) -> None:
             self.user, self.history_items, self.history_feedback = user, items, feedback
 
-    started = time.perf_counter()
     observation = environment.reset(derived_seed(cfg.seed, "environment"))
+    started = time.perf_counter()
     total = cfg.trainer.env_steps
     while env_steps < total:
         with torch.no_grad():

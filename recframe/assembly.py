@@ -124,7 +124,7 @@ def encode(cfg: DictConfig, data: Data, registry: Registry, device: torch.device
 
 
 def shuffled(data: Data, seed: int) -> Data:
-    """The data with each text vector at another text's place: the same vectors, and no meaning."""
+    """The data with its text vectors permuted at random: the same vectors, and no meaning."""
     vectors = {"item": data.catalog.text_vectors}
     vectors |= {"user": data.users.profiles.vectors} if data.users is not None and data.users.profiles is not None else {}
     vectors |= {"context": data.contexts.vectors} if data.contexts is not None else {}

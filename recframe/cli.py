@@ -60,7 +60,7 @@ def evaluate(
     num_users: Annotated[int | None, typer.Option(help="People to meet [default: the run's].")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, as in result.json.")] = False,
 ) -> None:
-    """Evaluate a run's trained policy again, beside the reference policies; the run's folder stays as it is."""
+    """Evaluate a run's trained policy again, beside the reference policies; the run's files stay as they are."""
     with _mistakes_in_one_line():
         _check_run(run_folder)
         from recframe import runner
@@ -72,7 +72,7 @@ def evaluate(
         else:
             from recframe.evaluation.table import results_table
 
-            Console().print(results_table(policies))
+            _console().print(results_table(policies))
 
 
 @app.command()

@@ -90,7 +90,7 @@ def resume(folder: str | Path) -> RunResult:
         if claimed.is_finished:
             result = read_result(claimed.path)
             log.info("%s is finished already: this is its result", claimed.path)
-            Console().print(results_table(result["policies"]))
+            _console().print(results_table(result["policies"]))
             return RunResult(claimed.path, result["objective"], result["env_steps"], result["seconds"], result["policies"])
         cfg = validate(claimed.read_config(), found)
         parent = claimed.path.resolve().parent
@@ -100,7 +100,7 @@ def resume(folder: str | Path) -> RunResult:
 
 
 def evaluate(folder: str | Path, seed: int | None = None, num_users: int | None = None) -> dict[str, Metrics]:
-    """Evaluate a run's trained weights again, perhaps on other people; leaves the run's folder as it is."""
+    """Evaluate a run's trained weights again, perhaps on other people; the run's files stay as they are."""
     found = registry()
     with RunFolder.open(folder) as claimed:
         cfg = validate(claimed.read_config(), found)
@@ -253,8 +253,13 @@ def _report(policies: dict[str, Metrics], samples: list[Recommendation], environ
     return "\n".join(lines) + "\n"
 
 
+def _console() -> Console:
+    """Standard output; wide enough for the tables where it is no terminal."""
+    return Console(width=None if sys.stdout.isatty() else 110)
+
+
 def _show(result: RunResult, samples: list[Recommendation]) -> None:
-    console = Console(width=None if sys.stdout.isatty() else 110)
+    console = _console()
     if samples:
         console.print(samples_table(samples, title="What the trained policy recommends"))
     console.print(results_table(result.policies, title="Results"))

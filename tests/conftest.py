@@ -67,8 +67,9 @@ def recframe(tmp_path: Path):
     def call(*arguments: str, site: Path | None = None, cwd: Path | None = None, check: bool = False, **environment: str):
         # threads: the suite's processes share few cores
         cache = str(tmp_path.parent / "cache")
-        variables = {**os.environ, "OMP_NUM_THREADS": "1", "RECFRAME_CACHE": cache, "COLUMNS": "140", **environment}
-        variables.pop("HYDRA_FULL_ERROR", None)
+        # what a developer has set for their own runs is no part of the tests
+        own = {name: value for name, value in os.environ.items() if not name.startswith(("RECFRAME_", "WANDB_", "HYDRA_"))}
+        variables = {**own, "OMP_NUM_THREADS": "1", "RECFRAME_CACHE": cache, "COLUMNS": "140", **environment}
         if site is not None:
             variables["PYTHONPATH"] = str(site)
         command = [sys.executable, "-m", "recframe.cli", *arguments]

@@ -101,16 +101,20 @@ def test_a_killed_run_resumes_to_the_same_numbers(recframe, plugin_site, tmp_pat
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_a_polite_stop_saves_that_very_moment(recframe, plugin_site, tmp_path, uninterrupted, number, code):
+@pytest.mark.parametrize(
+    ("number", "code", "moment"),
+    # in the middle of an epoch, in its last chunk, and in the last of all
+    [(signal.SIGTERM, 143, "before_chunk 2"), (signal.SIGTERM, 143, "before_chunk 3"), (signal.SIGINT, 130, "before_chunk 7")],
+)
+def test_a_polite_stop_saves_that_very_moment(recframe, plugin_site, tmp_path, uninterrupted, number, code, moment):
     plugin_site.install("sabotage", SABOTAGE)
     run = tmp_path / "run"
-    stopped = recframe("train", *SETTINGS, f"hydra.run.dir={run}", site=plugin_site.folder, SABOTAGE=f"before_chunk 2 {int(number)}")
+    stopped = recframe("train", *SETTINGS, f"hydra.run.dir={run}", site=plugin_site.folder, SABOTAGE=f"{moment} {int(number)}")
     assert stopped.returncode == code
     assert "Traceback" not in stopped.stderr
     assert f"recframe train resume={run}" in stopped.stderr
     resumed = recframe("train", f"resume={run}", site=plugin_site.folder, check=True)
-    # the third chunk was finished before the stop: the evaluation after 2 chunks is not made again
+    # the chunk in which the signal arrived was finished and saved: the evaluation after 2 chunks is not made again
     assert " 512 env steps" not in resumed.stdout
     assert outcome(run) == uninterrupted
 

@@ -1,6 +1,7 @@
 """A whole run as people see it: its folder, its table, W&B's files, sweeps, and every shipped experiment once."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -109,7 +110,8 @@ def test_a_run_from_python_needs_no_command_line(tmp_path):
         f"result = run(compose_config({[*QUICK, 'logger=[]']!r}), 'run')\n"
         "assert result.policies['trained']['return']['n'] == 32\n"
     )
-    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True)
+    variables = {**os.environ, "OMP_NUM_THREADS": "1", "RECFRAME_CACHE": str(tmp_path / "cache")}
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=variables, check=True, capture_output=True, timeout=300)
     assert (tmp_path / "run" / "result.json").exists()
 
 

@@ -45,7 +45,7 @@ class EmbeddingsConfig:
     """Where text vectors are kept, and the control that takes their meaning away."""
 
     cache: str = option("${oc.env:RECFRAME_CACHE,'~/.cache/recframe'}/embeddings", "folder of the store of text vectors")
-    shuffle: bool = option(False, "let the agent read another text's vector in place of each: what is reading worth?")
+    shuffle: bool = option(False, "permute the text vectors that the agent reads: what is reading worth?")
 
 
 @dataclass

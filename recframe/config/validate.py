@@ -72,7 +72,10 @@ def find_problems(cfg: DictConfig, registry: Registry) -> list[str]:
     for key, component in chosen.items():
         problems += _check_fields(f"{key}.", _at(values, key), node(component))
     for name, settings in values["logger"].items():
-        problems += _check_fields(f"logger.{name}.", settings, LOGGERS[name]) if name in LOGGERS else []
+        if name in LOGGERS:
+            problems += _check_fields(f"logger.{name}.", settings, LOGGERS[name])
+        else:
+            problems.append(f"logger.{name}: there is no such logger{suggestion(name, list(LOGGERS))}")
     problems += [problem] if (problem := device_problem(values["device"])) else []
     problems += [problem] if (problem := folder_problem("embeddings.cache", values["embeddings"]["cache"])) else []
     return problems + _check_pairings(values, chosen) + _check_sizes(values) + _check_monitor(values, chosen)

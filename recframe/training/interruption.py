@@ -16,6 +16,8 @@ from pytorch_lightning.callbacks import Callback
 from recframe.errors import Stop
 from recframe.training.checkpoints import LAST, RunCheckpoints
 
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
 
 class Interruption:
     """Whether the process was asked to stop. While training, that is looked at after each chunk; elsewhere it stops at once.
@@ -36,12 +38,19 @@ class Interruption:
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        before = {number: signal.signal(number, self._receive) for number in (signal.SIGTERM, signal.SIGINT)}
+        before = {number: signal.getsignal(number) for number in SIGNALS}
+        self.listen()
         try:
             yield
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+    def listen(self) -> None:
+        """Put the handlers in place, over whoever else put theirs."""
+        if threading.current_thread() is threading.main_thread():
+            for number in SIGNALS:
+                signal.signal(number, self._receive)
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
         again = self.signal_number is not None
@@ -59,14 +68,28 @@ class Interruption:
 
 
 class StopWhenAsked(Callback):
-    """Ends training after the chunk in which a signal arrived, with a checkpoint of that very moment."""
+    """Ends training after the chunk in which a signal arrived, with a checkpoint of that very moment.
+
+    After an epoch's last chunk the evaluation is due, and a checkpoint resumed from before it would never make it up: there the
+    stop waits until it is made and saved.
+    """
 
     def __init__(self, interruption: Interruption, checkpoints: RunCheckpoints) -> None:
         self.interruption = interruption
         self.checkpoints = checkpoints
 
+    def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Take over from Lightning's own handler, which would end the process between an evaluation and its checkpoint."""
+        self.interruption.listen()
+
     def on_train_batch_end(self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Look whether to stop."""
-        if self.interruption.signal_number is not None:
+        last = trainer.fit_loop.epoch_loop.batch_progress.is_last_batch
+        if self.interruption.signal_number is not None and not last:
             self.checkpoints.save(trainer)
+            raise self.interruption.stop()
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Look whether to stop before the next epoch: the last one is saved."""
+        if self.interruption.signal_number is not None:
             raise self.interruption.stop()

@@ -99,7 +99,9 @@ class TrainingModule(pl.LightningModule):
         # one look at the host per chunk
         if watched and not math.isfinite(float(torch.stack([value for _, value in watched]).sum())):
             self._report_divergence(watched)
-        if (batch_idx + 1) % self.settings.log_every == 0:
+        # counted over the whole run: an epoch may be shorter than a logging interval
+        chunk = self.settings.chunk_steps * self.collector.environment.spec.num_users
+        if (self.env_steps // chunk) % self.settings.log_every == 0:
             self._log_training()
 
     def _step(self, name: str, loss: Tensor) -> list[tuple[str, Tensor]]:

@@ -3,7 +3,6 @@
 import json
 import re
 import sys
-import time
 
 import pytest
 import typer
@@ -142,7 +141,7 @@ def test_a_slip_in_a_users_experiment_names_the_key(recframe, tmp_path):
     assert "Traceback" not in refused.stderr
 
 
-TEN_MISTAKES = [
+MISTAKES = [
     ["agent=dqm"],
     ["agent.gama=0.9"],
     ["agent.gamma=high"],
@@ -167,18 +166,14 @@ TEN_MISTAKES = [
 ]
 
 
-@pytest.mark.parametrize("arguments", TEN_MISTAKES, ids=" ".join)
-def test_a_mistake_costs_two_seconds_and_one_readable_message(recframe, arguments):
-    started = time.perf_counter()
+@pytest.mark.parametrize("arguments", MISTAKES, ids=" ".join)
+def test_a_mistake_costs_one_readable_message(recframe, arguments):
     refused = recframe("train", *arguments)
-    seconds = time.perf_counter() - started
     assert refused.returncode == 2
     assert refused.stdout == ""
     assert refused.stderr.startswith("recframe: ")
     assert "Traceback" not in refused.stderr
     assert len(refused.stderr.splitlines()) == 1
-    # generous beside the promise of 2 s: shared machines stall; the figure itself is in docs/
-    assert seconds < 10
 
 
 def test_several_mistakes_come_as_a_list(recframe):

@@ -133,6 +133,12 @@ def test_metrics_are_logged_against_env_steps(tmp_path):
     assert memory.rows[5]["eval/return"] == 0.0
 
 
+def test_epochs_shorter_than_the_logging_interval_are_logged_all_the_same(tmp_path):
+    memory = Memory()
+    train(PolicyGradient(), tmp_path, loggers=[memory], evaluate_every=64, log_every=3)
+    assert [row["env_steps"] for row in memory.rows if "loss/actor" in row] == [192, 384, 576]
+
+
 def test_the_best_weights_by_the_monitored_metric_are_the_final_ones(tmp_path):
     agent = PolicyGradient()
     seen = []

@@ -10,8 +10,6 @@ from recframe_plugins.datasets import text_lines
 from recframe_plugins.datasets.config import MovieLensFormatConfig
 from recframe_plugins.datasets.movielens_format import MovieLensFormat
 
-MOVIETWEETINGS = Path(__file__).resolve().parents[3].parent / "shared" / "data" / "movietweetings-100k"
-
 MOVIES = [("10", "Alien (1979)", "Horror|Sci-Fi"), ("20", "American President, The (1995)", "Comedy"), ("30", "Untitled", "")]
 RATINGS = [("7", "20", "3.5", "300"), ("5", "10", "4", "200"), ("7", "10", "5", "100")]
 
@@ -278,17 +276,16 @@ def test_the_encoder_reads_what_the_template_says(tmp_path):
         load(tmp_path, text_template="{title} {plot}")
 
 
-@pytest.mark.skipif(not MOVIETWEETINGS.is_dir(), reason=f"the MovieTweetings data is not at {MOVIETWEETINGS}")
 class TestMovieTweetings:
-    def test_all_of_it_loads(self):
-        data = load(MOVIETWEETINGS)
+    def test_all_of_it_loads(self, movietweetings):
+        data = load(movietweetings)
         assert (len(data.catalog), len(data.users), len(data.interactions)) == (10_506, 16_554, 100_000)
         assert data.catalog.popularity.sum() == 100_000
         assert data.catalog.texts[0] == "Fantômas - À l'ombre de la guillotine (1913). Crime, Drama"
-        assert same(data, load(MOVIETWEETINGS))
+        assert same(data, load(movietweetings))
 
-    def test_its_5_core_has_the_known_size(self):
-        data = load(MOVIETWEETINGS, min_user_ratings=5, min_item_ratings=5)
+    def test_its_5_core_has_the_known_size(self, movietweetings):
+        data = load(movietweetings, min_user_ratings=5, min_item_ratings=5)
         assert (len(data.users), len(data.catalog), len(data.interactions)) == (4_333, 2_414, 68_055)
         assert data.catalog.popularity.min() >= 5
         assert data.interactions.frame["timestamp"].is_sorted()
