@@ -34,3 +34,8 @@ def test_the_readme_names_only_commands_and_choices_that_exist(project_root):
         assert find_mistakes(words) == [], command
     for target in ("make demo", "make test"):
         assert target in readme
+
+
+def test_no_figure_was_left_to_be_filled_in(project_root):
+    for path in (project_root / "README.md", *(project_root / "docs").glob("*.md")):
+        assert re.findall(r"@[A-Z_]+@", path.read_text()) == [], path
