@@ -1,4 +1,4 @@
-"""What the built-in rewards are called, what can be chosen about them, and the signals they read."""
+"""What the built-in rewards are called, what can be chosen about them, and what they read."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,11 +20,92 @@ class RatingConfig:
     scale: float = option(1.0, "rating points above the centre that are worth one", gt=0.0)
 
 
+@dataclass
+class DwellConfig:
+    """The time spent with every item shown, in units of a scale."""
+
+    scale: float = option(1.0, "time that is worth one, in the environment's unit", gt=0.0)
+    maximum: float | None = option(None, "time beyond which more is worth nothing, in the environment's unit; null: there is none", gt=0.0)
+
+
+@dataclass
+class PurchaseConfig:
+    """One for every item that is bought."""
+
+
+@dataclass
+class EnvironmentRewardConfig:
+    """The reward that the environment itself gives, as Gymnasium's do."""
+
+
+@dataclass
+class DiversityConfig:
+    """Mean text distance of an item to the rest of its slate and to what was shown shortly before."""
+
+    window: int = option(20, "last shown items to compare with, as far as the history reaches; 0: the slate alone", ge=0)
+
+
+@dataclass
+class NoveltyConfig:
+    """Self-information of an item's popularity: much for what few know."""
+
+    normalize: bool = option(True, "divide by the catalogue's largest, so that the least popular item is worth one; else bits")
+
+
+@dataclass
+class SerendipityConfig:
+    """Text distance of a clicked item to the nearest of what was shown before."""
+
+    window: int = option(20, "last shown items that make an item expected, as far as the history reaches", ge=1)
+
+
+@dataclass
+class RepetitionConfig:
+    """Minus one for an item that was shown already; a positive weight makes it a penalty."""
+
+    window: int = option(20, "last shown items that count as already, as far as the history reaches", ge=1)
+    decay: float = option(1.0, "share of the penalty that is left with each item shown since; 1: all of it", gt=0.0, le=1.0)
+
+
+@dataclass
+class RetentionConfig:
+    """One, shared by the slate, for a step after which the user stays, or leaves and comes back."""
+
+
+@dataclass
+class FairnessConfig:
+    """What an item's group lacks of the exposure due to it, over all users of the batch."""
+
+    attribute: str | None = option(
+        None, "catalogue attribute whose values are the groups (of a list the first); null: popular and other items"
+    )
+    head_share: float = option(0.2, "share of the items that is the popular group, 'head'; the others are the 'tail'", gt=0.0, lt=1.0)
+    target: str = option(
+        "items",
+        "what is due to a group: its share of the items or of the popularity, or the same",
+        choices=["items", "equal", "popularity"],
+    )
+    shares: dict[str, float] = option(
+        {}, "what is due to each group by name, summing to 1, in place of the target (+reward.fairness.shares={head:0.5,tail:0.5})"
+    )
+
+
 @hookimpl
 def recframe_register_components(register: Callable[[Component], None]) -> None:
     """Offer the built-in rewards."""
-    for name, config, factory in (
-        ("click", ClickConfig, "recframe_plugins.rewards.click:Click"),
-        ("rating", RatingConfig, "recframe_plugins.rewards.rating:Rating"),
+    items, itemwise = "actions:items", {"itemwise"}
+    for name, config, implementation, requires, provides in (
+        ("click", ClickConfig, "click:Click", {"signal:click"}, itemwise),
+        ("rating", RatingConfig, "rating:Rating", {"signal:rating"}, itemwise),
+        ("dwell", DwellConfig, "dwell:Dwell", {"signal:dwell"}, itemwise),
+        ("purchase", PurchaseConfig, "purchase:Purchase", {"signal:purchase"}, itemwise),
+        ("environment", EnvironmentRewardConfig, "environment:EnvironmentReward", {"signal:reward"}, itemwise),
+        ("diversity", DiversityConfig, "diversity:Diversity", {items}, set()),
+        ("novelty", NoveltyConfig, "novelty:Novelty", {items}, itemwise),
+        ("serendipity", SerendipityConfig, "serendipity:Serendipity", {items, "signal:click"}, set()),
+        ("repetition", RepetitionConfig, "repetition:Repetition", {items}, set()),
+        ("retention", RetentionConfig, "retention:Retention", set(), set()),
+        ("fairness", FairnessConfig, "fairness:Fairness", {items, "attribute:{attribute}"}, set()),
     ):
-        register(Component(Kind.REWARD, name, config, factory, provides={"itemwise"}, requires={f"signal:{name}"}))
+        factory = f"recframe_plugins.rewards.{implementation}"
+        register(Component(Kind.REWARD, name, config, factory, provides=frozenset(provides), requires=frozenset(requires)))

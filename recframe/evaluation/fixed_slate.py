@@ -14,8 +14,8 @@ from recframe.interfaces import Environment, EnvironmentSpec, Observation, best_
 class FixedSlatePolicy:
     """Shows everybody the same items at the same turn: `tape` `[L]`, K items a turn, from the start again when it ends.
 
-    Where users have candidates, everybody is shown the first K on the tape among their candidates, counted from where the tape stands;
-    candidates that are not on the tape come last, by `scores` `[M]`. A tape holds K or more items, any K in a row all different.
+    Where not everything may be shown, everybody is shown the first K on the tape that may, counted from where the tape stands;
+    items that are not on the tape come last, by `scores` `[M]`. A tape holds K or more items, any K in a row all different.
     """
 
     def __init__(self, spec: EnvironmentSpec, tape: Tensor, scores: Tensor) -> None:
@@ -32,7 +32,7 @@ class FixedSlatePolicy:
         """The slate of this turn for everybody, `[N, K]`."""
         users, length = observation.user.shape[0], len(self.tape)
         start = turn * self.slate_size % length
-        if observation.candidates is None:
+        if observation.candidates is None and observation.excluded is None:
             slots = (start + torch.arange(self.slate_size, device=self.tape.device)) % length
             return self.tape[slots].repeat(users, 1)
         places = torch.where(self.on_tape, (self.places - start) % length, self.places)
@@ -69,10 +69,14 @@ def greedy_schedule(environment: Environment, rewards: Rewards, max_steps: int, 
     The average is over what everybody became by the turns before, so the schedule knows when an item has worn out.
     """
     schedule: list[Tensor] = []
+    used = torch.zeros(environment.spec.num_items, device=environment.spec.device)
 
     def choose(observation: Observation, _turn: int, alive: Tensor) -> Tensor:
         expected = rewards.itemwise(required_truth(environment).signals)
-        slate = (alive.to(expected) @ expected).topk(environment.spec.slate_size).indices
+        # where shown items are excluded, they are the same for everybody still there
+        total = alive.to(expected) @ expected - (used if observation.excluded is not None else 0.0)
+        slate = total.topk(environment.spec.slate_size).indices
+        used[slate] = torch.inf
         schedule.append(slate)
         return slate.repeat(len(alive), 1)
 

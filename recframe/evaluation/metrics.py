@@ -9,7 +9,7 @@ from torch import Tensor
 from recframe.evaluation.exposure import exposure_intervals
 from recframe.evaluation.rollout import Episodes
 from recframe.evaluation.statistics import RESAMPLES, Interval, ratio_intervals
-from recframe.interfaces import Catalog
+from recframe.interfaces import Catalog, self_information
 
 Metrics = dict[str, dict[str, float | int]]
 """`{metric: {"mean", "low", "high", "n"}}`, as in result.json."""
@@ -23,28 +23,33 @@ def policy_metrics(episodes: Episodes, catalog: Catalog, seed: int = 0, resample
     - `coverage`: share of the catalogue shown to at least one user; `gini`: how unequally items were shown (0 equal, 1 one item).
     - `diversity`: see `session_diversity`. Left out where nobody was shown two items or the catalogue has no text vectors.
     - `novelty`: mean self-information of a shown item in bits, see `self_information`.
+
+    Where actions are continuous no items are shown: coverage, Gini, diversity and novelty are left out.
     """
-    shown_items = episodes.lengths * episodes.slates.shape[-1]
+    shows_items = not episodes.slates.is_floating_point()
+    shown_items = episodes.lengths * episodes.item_rewards.shape[-1]
     ones = torch.ones_like(shown_items)
     columns: dict[str, tuple[Tensor, Tensor]] = {"return": (episodes.returns, ones), "length": (episodes.lengths, ones)}
     if episodes.clicks is not None:
         columns["click_rate"] = (episodes.clicks.sum(dim=(0, 2)), shown_items)
-    if catalog.text_vectors is not None:
+    if shows_items and catalog.text_vectors is not None:
         diversity = session_diversity(episodes, catalog.text_vectors.to(episodes.slates.device))
         defined = ~diversity.isnan()
         if defined.any():
             columns["diversity"] = (diversity.nan_to_num(0.0), defined)
-    information = self_information(catalog.popularity.to(episodes.slates.device))[episodes.slates] * episodes.alive[..., None]
-    columns["novelty"] = (information.sum(dim=(0, 2)), shown_items)
+    if shows_items:
+        information = self_information(catalog.popularity.to(episodes.slates.device))[episodes.slates] * episodes.alive[..., None]
+        columns["novelty"] = (information.sum(dim=(0, 2)), shown_items)
     columns |= {f"reward/{name}": (term, ones) for name, term in episodes.term_sums.items()}
 
     numerators, denominators = (np.stack([_numpy(column[side]) for column in columns.values()], axis=1) for side in (0, 1))
     intervals = dict(zip(columns, ratio_intervals(numerators, denominators, seed, resamples), strict=True))
-    turns, users = np.nonzero(episodes.alive.cpu().numpy())
-    slates = episodes.slates.cpu().numpy()[turns, users]
-    intervals["coverage"], intervals["gini"] = exposure_intervals(
-        np.repeat(users, slates.shape[1]), slates.ravel(), episodes.alive.shape[1], len(catalog)
-    )
+    if shows_items:
+        turns, users = np.nonzero(episodes.alive.cpu().numpy())
+        slates = episodes.slates.cpu().numpy()[turns, users]
+        intervals["coverage"], intervals["gini"] = exposure_intervals(
+            np.repeat(users, slates.shape[1]), slates.ravel(), episodes.alive.shape[1], len(catalog)
+        )
     terms = [name for name in intervals if name.startswith("reward/")]
     order = [*("return", "length", "click_rate", "coverage", "diversity", "novelty", "gini"), *terms]
     return {name: _plain(intervals[name]) for name in order if name in intervals}
@@ -66,19 +71,6 @@ def session_diversity(episodes: Episodes, text_vectors: Tensor) -> Tensor:
     items = (episodes.lengths * episodes.slates.shape[-1]).double()
     similarity = (total.pow(2).sum(dim=1) - squares) / (items * (items - 1))
     return torch.where(items > 1, 1.0 - similarity, torch.nan)
-
-
-def self_information(popularity: Tensor) -> Tensor:
-    """Novelty of each item, `-log2 p(i)` in bits, float64 `[M]` (Zhou et al. 2010; Castells et al. 2011).
-
-    `p(i) = (popularity_i + s) / (sum + M s)`, where s is the smallest popularity above zero (1 if there is none). For counts that
-    start at one this is add-one smoothing; and as s is in popularity's own unit, counts and shares of the same data give the same novelty.
-    """
-    popularity = popularity.double()
-    positive = popularity[popularity > 0]
-    smoothing = positive.min() if len(positive) else popularity.new_tensor(1.0)
-    smoothed = popularity + smoothing
-    return -torch.log2(smoothed / smoothed.sum())
 
 
 def _numpy(values: Tensor) -> np.ndarray:

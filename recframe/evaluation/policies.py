@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from recframe.evaluation.rollout import InformedPolicy, Rewards
-from recframe.interfaces import Agent, EnvironmentSpec, Observation, Truth, best_items, random_items
+from recframe.interfaces import Agent, EnvironmentSpec, Observation, Truth, best_items, is_excluded, random_items
 
 
 class AgentPolicy:
@@ -44,7 +44,7 @@ class AgentPolicy:
 
 
 class RandomPolicy:
-    """Uniformly random different items. Every rollout repeats the same draws."""
+    """Uniformly random different items, or uniformly random continuous actions. Every rollout repeats the same draws."""
 
     def __init__(self, spec: EnvironmentSpec, seed: int) -> None:
         self.spec = spec
@@ -52,10 +52,14 @@ class RandomPolicy:
         self.generator = torch.Generator(spec.device)
 
     def __call__(self, observation: Observation, turn: int) -> Tensor:
-        """Random slates `[N, K]` among the candidates."""
+        """Random slates `[N, K]` of what may be shown, or actions `[N, A]`."""
         if turn == 0:
             self.generator.manual_seed(self.seed)
-        return random_items(observation, self.spec.num_items, self.spec.slate_size, self.generator)
+        spec = self.spec
+        if spec.actions == "items":
+            return random_items(observation, spec.num_items, spec.slate_size, self.generator)
+        low, high = (torch.tensor(bounds, device=spec.device) for bounds in (spec.action_low, spec.action_high))
+        return torch.lerp(low, high, torch.rand(len(observation.user), spec.action_size, generator=self.generator, device=spec.device))
 
 
 class PopularPolicy:
@@ -77,10 +81,11 @@ class PopularPolicy:
         """The popular slates `[N, K]`; memory grows with history and slate, not with the catalogue."""
         history, candidates = observation.history_items, observation.candidates
         if candidates is None:
-            # of the K + H most popular, at least K are not in a history of H
-            candidates = self.ranking[: self.slate_size + history.shape[1]].expand(len(history), -1)
+            # of the K + H + E most popular, at least K are neither in a history of H nor among E excluded ones
+            excluded = 0 if observation.excluded is None else observation.excluded.shape[1]
+            candidates = self.ranking[: self.slate_size + history.shape[1] + excluded].expand(len(history), -1)
         seen = (candidates[:, :, None] == history[:, None, :]).any(dim=2)
-        places = self.places[candidates] + seen * len(self.ranking)
+        places = self.places[candidates] + seen * len(self.ranking) + is_excluded(observation, candidates) * 4 * len(self.ranking)
         return candidates.gather(1, places.topk(self.slate_size, dim=1, largest=False).indices)
 
 

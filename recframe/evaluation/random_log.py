@@ -10,7 +10,7 @@ from torch import Tensor
 
 from recframe.evaluation.policies import RandomPolicy
 from recframe.evaluation.rollout import ScoreRewards, play
-from recframe.interfaces import PAD, Environment, Observation
+from recframe.interfaces import PAD, Environment, Observation, is_excluded
 
 # pseudo-observations at the overall mean that an item's mean reward is shrunk by
 SHRINKAGE = 5.0
@@ -26,7 +26,7 @@ class RepeatingRandomPolicy(RandomPolicy):
     """
 
     def __call__(self, observation: Observation, turn: int) -> Tensor:
-        """Random slates `[N, K]` among the candidates."""
+        """Random slates `[N, K]` of what may be shown."""
         slate, history = super().__call__(observation, turn), observation.history_items
         draws = torch.rand(3, len(slate), generator=self.generator, device=slate.device)
         item = history.gather(1, (draws[0, :, None] * history.shape[1]).long())
@@ -34,6 +34,7 @@ class RepeatingRandomPolicy(RandomPolicy):
         possible = (item != PAD) & ~(slate == item).any(dim=1, keepdim=True)
         if observation.candidates is not None:
             possible &= (observation.candidates == item).any(dim=1, keepdim=True)
+        possible &= ~is_excluded(observation, item)
         repeat = possible & (draws[2, :, None] < REPEATS)
         return slate.scatter(1, slot, torch.where(repeat, item, slate.gather(1, slot)))
 
@@ -41,7 +42,7 @@ class RepeatingRandomPolicy(RandomPolicy):
 class RandomLog(NamedTuple):
     """n slates shown at random.
 
-    observations: batch `[n]`, without candidates.   slates: `[n, K]` int64.   item_rewards: `[n, K]` float32.
+    observations: batch `[n]`, without what may be shown.   slates: `[n, K]` int64.   item_rewards: `[n, K]` float32.
     users: `[n]` int64, who was shown it: rows of one session share the number.
     """
 
@@ -72,7 +73,7 @@ def _log_rollout(environment: Environment, score_rewards: ScoreRewards, seed: in
     observations: list[Observation] = []
 
     def choose(observation: Observation, turn: int, _alive: Tensor) -> Tensor:
-        observations.append(_without_candidates(observation))
+        observations.append(_without_restrictions(observation))
         return policy(observation, turn)
 
     episodes = play(choose, environment, score_rewards, seed, max_steps)
@@ -88,8 +89,8 @@ def _log_rollout(environment: Environment, score_rewards: ScoreRewards, seed: in
     )
 
 
-def _without_candidates(observation: Observation) -> Observation:
-    """The observation less the part that can be by far the largest, and that nothing is learned from."""
+def _without_restrictions(observation: Observation) -> Observation:
+    """The observation less the parts that can be by far the largest, and that nothing is learned from."""
     return Observation(
         user=observation.user,
         history_items=observation.history_items,

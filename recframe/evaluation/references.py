@@ -40,6 +40,8 @@ def reference_policies(
 ) -> dict[str, AnyPolicy]:
     """`random`, `popular`, `fixed_slate`, `greedy` and, where the environment knows the truth, `oracle`.
 
+    Where actions are continuous there is `random` alone: the others rank items.
+
     Parameters
     ----------
     environment: a *training-split* environment to fit and tune in. It is reset many times, so not the one that is being trained in;
@@ -51,11 +53,11 @@ def reference_policies(
 
     Raises
     ------
-    ValueError: actions are not items, or the catalogue has no text vectors.
+    ValueError: the catalogue has no text vectors.
     """
     spec, tuning = environment.spec, tuning or Tuning()
     if spec.actions != "items":
-        raise ValueError(f"reference policies show items, but this environment's actions are {spec.actions}")
+        return {"random": RandomPolicy(spec, seed)}
     log_rollouts, trials = (max(1, ceil(sessions / spec.num_users)) for sessions in (tuning.log_sessions, tuning.sessions))
     # nothing is chosen on the sessions that it was fitted on
     seeds = [int(word) for word in np.random.SeedSequence(seed).generate_state(log_rollouts + trials + 2)]

@@ -61,7 +61,8 @@ AnyPolicy = Policy | InformedPolicy
 class Episodes:
     """The first sessions of N users, over T turns. Entries after a user's session are zero, those of `slates` meaningless.
 
-    slates: `[T, N, K]` int64.     alive: `[T, N]` bool, the user was still in the session when shown the slate.
+    slates: `[T, N, K]` int64, or continuous actions `[T, N, A]` float32.
+    alive: `[T, N]` bool, the user was still in the session when shown the slate.
     item_rewards: `[T, N, K]` float32.    terms: `[T, N]` float32 for each reward term.
     clicks: `[T, N, K]` float32, or None where the environment has no click signal.
     """
@@ -179,7 +180,7 @@ def unrewarded_transition(observation: Observation, slate: Tensor, step: Step) -
         log_prob=zeros,
         response=step.response,
         reward=zeros,
-        item_reward=torch.zeros(slate.shape, device=slate.device),
+        item_reward=torch.zeros_like(next(iter(step.response.signals.values()))),
         next_observation=step.next_observation,
         terminated=step.terminated,
         truncated=step.truncated,

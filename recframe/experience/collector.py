@@ -52,7 +52,7 @@ class Collector:
             log_prob=nothing if decision.log_prob is None else decision.log_prob,
             response=outcome.response,
             reward=nothing,
-            item_reward=torch.zeros_like(decision.slate, dtype=torch.float32),
+            item_reward=torch.zeros(users, self.environment.spec.slate_size, device=nothing.device),
             next_observation=outcome.next_observation,
             terminated=outcome.terminated,
             truncated=outcome.truncated,

@@ -6,6 +6,7 @@ Everything that moves during training is batched over N users, lives on one devi
 
     N users simulated at once      K items in a slate       H length of the history
     M items in the catalogue       D dims of a text vector  F feedback signals in the history
+    C candidates                   E excluded items         A numbers in a continuous action
     P users with profiles          S dims of a state        d dims of a projected item vector
 """
 
@@ -14,8 +15,9 @@ from recframe.interfaces.data import Catalog, Data, DataError, Dataset, Interact
 from recframe.interfaces.encoder import Encoder, EncoderError, Role
 from recframe.interfaces.environment import Environment, EnvironmentSpec, Step, Truth
 from recframe.interfaces.history import History
+from recframe.interfaces.popularity import self_information
 from recframe.interfaces.reward import Reward
-from recframe.interfaces.scoring import allowed_items, best_items, random_items
+from recframe.interfaces.scoring import allowed_items, best_items, is_excluded, random_items
 from recframe.interfaces.state_tracker import ItemProjection, StateTracker
 from recframe.interfaces.types import PAD, Observation, Response, Transition
 
@@ -50,5 +52,7 @@ __all__ = [
     "Users",
     "allowed_items",
     "best_items",
+    "is_excluded",
     "random_items",
+    "self_information",
 ]

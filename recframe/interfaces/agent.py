@@ -15,7 +15,10 @@ from recframe.interfaces.types import Observation, Transition
 
 
 class Decision(NamedTuple):
-    """What an agent shows: `slate` `[N, K]` int64, best first, and `log_prob` `[N]` of choosing it (None: it has none)."""
+    """What an agent shows: `slate` `[N, K]` int64, best first, and `log_prob` `[N]` of choosing it (None: it has none).
+
+    Where actions are continuous, `slate` is the action, `[N, A]` float32.
+    """
 
     slate: Tensor
     log_prob: Tensor | None = None

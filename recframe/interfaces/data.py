@@ -106,12 +106,16 @@ class Interactions:
 
 
 class Data(NamedTuple):
-    """What a dataset loads. `contexts` are the texts that visits may come with (`Observation.context`)."""
+    """What a dataset loads. `contexts` are the texts that visits may come with (`Observation.context`).
+
+    ratings: `[P, M]` float32, what every user thinks of every item, where that is known of all pairs.
+    """
 
     catalog: Catalog
     users: Users | None = None
     interactions: Interactions | None = None
     contexts: Texts | None = None
+    ratings: Tensor | None = None
 
     def to(self, device: torch.device | str) -> Data:
         """The same data with every tensor on `device`."""
@@ -130,6 +134,7 @@ class Data(NamedTuple):
             ),
             users=None if self.users is None else replace(self.users, profiles=move(self.users.profiles)),
             contexts=move(self.contexts),
+            ratings=None if self.ratings is None else self.ratings.to(device),
         )
 
 

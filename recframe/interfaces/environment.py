@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import Tensor
 
+from recframe.interfaces.data import Data
 from recframe.interfaces.types import Observation, Response
 
 
@@ -17,7 +18,11 @@ class EnvironmentSpec:
     """The shapes and names that trackers and agents are built for.
 
     num_users N, slate_size K, history_length H, num_items M; `signals`, the response's names in the order of
-    `Observation.history_feedback`; `num_candidates` C (0: the whole catalogue); `num_features` X (0: none); `has_context`.
+    `Observation.history_feedback`; `num_candidates` C (0: the whole catalogue); `num_excluded` E (0: nothing is excluded);
+    `num_features` X (0: none); `has_context`.
+
+    Where `actions` are "continuous", what is passed for a slate is `[N, A]` float32 between `action_low` and `action_high` (A numbers
+    each), K is 1, signals are `[N, 1]`, and histories hold no items.
     """
 
     num_users: int
@@ -26,10 +31,23 @@ class EnvironmentSpec:
     num_items: int
     signals: tuple[str, ...]
     num_candidates: int = 0
+    num_excluded: int = 0
     num_features: int = 0
     has_context: bool = False
     actions: Literal["items", "continuous"] = "items"
+    action_low: tuple[float, ...] = ()
+    action_high: tuple[float, ...] = ()
     device: torch.device = torch.device("cpu")
+
+    @property
+    def action_size(self) -> int:
+        """A, the numbers in a continuous action."""
+        return len(self.action_low)
+
+    @property
+    def action_shape(self) -> tuple[int, int]:
+        """The shape of what `Environment.step` takes: `[N, K]`, or `[N, A]` where actions are continuous."""
+        return self.num_users, self.slate_size if self.actions == "items" else self.action_size
 
 
 class Step(NamedTuple):
@@ -70,13 +88,25 @@ class Environment(ABC):
 
     spec: EnvironmentSpec
 
+    @classmethod
+    def own_data(cls, config: Any) -> Data | None:
+        """The items of an environment that brings its own, with text vectors; None: the dataset's.
+
+        An environment that returns data declares `provides={"catalog"}`: the run's dataset and encoder are then not used, and the
+        environment is built on these data.
+        """
+        return None
+
     @abstractmethod
     def reset(self, seed: int) -> Observation:
         """Start N fresh sessions; the same seed gives the same users and, for the same slates, the same sessions."""
 
     @abstractmethod
     def step(self, slate: Tensor) -> Step:
-        """Show `slate` `[N, K]` int64 (numbers in 0..M-1) and observe. Finished users are replaced in the same call."""
+        """Show `slate` `[N, K]` int64 (numbers in 0..M-1) and observe. Finished users are replaced in the same call.
+
+        Where `spec.actions` are continuous, `slate` is `[N, A]` float32.
+        """
 
     @abstractmethod
     def state_dict(self) -> dict[str, Any]:

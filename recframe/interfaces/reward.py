@@ -14,7 +14,7 @@ class Reward(ABC):
     """One term of the reward. Built as `factory(config)`.
 
     A term declares the response signals it reads in `Component.requires` ("signal:click"). A term whose value for an item depends on
-    nothing but that item's own signals also declares `provides={"itemwise"}`; only such terms can be used to rank single items by
+    nothing but that item and its own signals also declares `provides={"itemwise"}`; only such terms can be used to rank single items by
     the truth (the oracle and greedy reference policies).
     """
 

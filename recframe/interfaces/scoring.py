@@ -1,4 +1,4 @@
-"""Choosing items by score, honouring candidates: shared helpers for agents and reference policies."""
+"""Choosing items by score, honouring what may be shown: shared helpers for agents and reference policies."""
 
 from __future__ import annotations
 
@@ -9,14 +9,28 @@ from recframe.interfaces.types import Observation
 
 
 def allowed_items(observation: Observation, scores: Tensor) -> Tensor:
-    """`scores` `[N, M]` with -inf for every item that is no candidate of the observation (no change without candidates)."""
-    candidates = observation.candidates
-    if candidates is None:
+    """`scores` `[N, M]` with -inf for every item that may not be shown: no candidate of the observation, or excluded by it."""
+    candidates, excluded = observation.candidates, observation.excluded
+    if candidates is None and excluded is None:
         return scores
     # one column more than there are items takes the PADs: -1 modulo M + 1 is M
-    allowed = torch.zeros(scores.shape[0], scores.shape[1] + 1, dtype=torch.bool, device=scores.device)
-    allowed.scatter_(1, candidates % (scores.shape[1] + 1), True)
+    columns = scores.shape[1] + 1
+    shape = (scores.shape[0], columns)
+    if candidates is None:
+        allowed = torch.ones(shape, dtype=torch.bool, device=scores.device)
+    else:
+        allowed = torch.zeros(shape, dtype=torch.bool, device=scores.device).scatter_(1, candidates % columns, True)
+    if excluded is not None:
+        allowed.scatter_(1, excluded % columns, False)
     return scores.masked_fill(~allowed[:, :-1], -torch.inf)
+
+
+def is_excluded(observation: Observation, items: Tensor) -> Tensor:
+    """Which of `items` `[N, C]` the observation excludes, `[N, C]` bool; memory grows with C and E, not with the catalogue."""
+    if observation.excluded is None:
+        return torch.zeros_like(items, dtype=torch.bool)
+    excluded: Tensor = (items[:, :, None] == observation.excluded[:, None, :]).any(dim=2)
+    return excluded
 
 
 def best_items(observation: Observation, scores: Tensor, k: int) -> Tensor:
@@ -29,7 +43,14 @@ def best_items(observation: Observation, scores: Tensor, k: int) -> Tensor:
 def random_items(observation: Observation, num_items: int, k: int, generator: torch.Generator) -> Tensor:
     """k different allowed items for each user, uniformly at random, `[N, k]` int64."""
     users, device = observation.user.shape[0], observation.user.device
-    if k == 1 and observation.candidates is None:
+    if k == 1 and observation.candidates is None and observation.excluded is None:
         return torch.randint(num_items, (users, 1), generator=generator, device=device)
+    candidates = observation.candidates
     # the k largest of independent uniforms are a uniform draw without replacement
-    return best_items(observation, torch.rand(users, num_items, generator=generator, device=device), k)
+    if candidates is None:
+        return best_items(observation, torch.rand(users, num_items, generator=generator, device=device), k)
+    # among candidates the cost is that of the candidates, whatever the catalogue; PAD and what is excluded come last
+    luck = torch.rand(candidates.shape, generator=generator, device=device).masked_fill(candidates < 0, -1.0)
+    if observation.excluded is not None:
+        luck = luck.masked_fill(is_excluded(observation, candidates), -1.0)
+    return candidates.gather(1, luck.topk(k, dim=1).indices)

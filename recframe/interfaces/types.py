@@ -17,6 +17,7 @@ class Observation:
     history_items: `[N, H]` int64, the last H items shown, oldest first, `PAD` in front where there were fewer.
     history_feedback: `[N, H, F]` float32, what the user did with each, in the order of `EnvironmentSpec.signals`; 0 at `PAD`.
     candidates: `[N, C]` int64, the items that may be shown now (`PAD` fills up), or None: the whole catalogue.
+    excluded: `[N, E]` int64, items that may not be shown now even so (`PAD` fills up), or None: no such items.
     context: `[N]` int64, row in `Data.contexts` of the text that came with this visit, or None.
     features: `[N, X]` float32, raw numbers, or None.
 
@@ -28,6 +29,7 @@ class Observation:
     history_items: Tensor
     history_feedback: Tensor
     candidates: Tensor | None = None
+    excluded: Tensor | None = None
     context: Tensor | None = None
     features: Tensor | None = None
 
@@ -48,7 +50,8 @@ class Response:
 class Transition:
     """One step of N users, as agents learn from it and rewards judge it. Batch size `[N]`, or `[T, N]` for a rollout.
 
-    slate: `[N, K]` int64.            log_prob: `[N]` float32, of the slate under the policy that chose it (0 if it has none).
+    slate: `[N, K]` int64, or, where actions are continuous, `[N, A]` float32.
+    log_prob: `[N]` float32, of the slate under the policy that chose it (0 if it has none).
     reward: `[N]` float32, the weighted sum of the reward terms.      item_reward: `[N, K]`, the same before summing over the slate.
     terminated: `[N]` bool, the session ended of itself.       truncated: `[N]` bool, it was cut: a value target still bootstraps.
     next_observation: what the action led to, before a finished user was replaced.

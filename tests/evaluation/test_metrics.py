@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recframe.evaluation.exposure import coverage, exposure_intervals, gini
-from recframe.evaluation.metrics import policy_metrics, self_information, session_diversity
+from recframe.evaluation.metrics import policy_metrics, session_diversity
 from recframe.evaluation.rollout import Episodes
-from recframe.interfaces import Catalog
+from recframe.interfaces import Catalog, self_information
 
 M = 7
 

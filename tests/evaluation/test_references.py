@@ -157,11 +157,15 @@ def test_components_are_the_principal_ones_at_unit_scale():
     assert ratio.std() / ratio.mean() < 1e-3
 
 
-def test_continuous_actions_are_refused(world):
+def test_continuous_actions_are_compared_with_random_ones_alone(world):
     environment = world.environment("train")
-    environment.spec = replace(environment.spec, actions="continuous")
-    with pytest.raises(ValueError, match="actions are continuous"):
-        reference_policies(environment, world.rewards, world.data, max_steps=5, seed=0)
+    environment.spec = replace(environment.spec, actions="continuous", action_low=(-2.0, 0.0), action_high=(2.0, 1.0))
+    policies = reference_policies(environment, world.rewards, world.data, max_steps=5, seed=0)
+    assert list(policies) == ["random"]
+    actions = torch.cat([policies["random"](environment.reset(0), turn) for turn in range(50)])
+    assert actions.shape == (50 * environment.spec.num_users, 2)
+    assert actions.amin(dim=0).tolist() == pytest.approx([-2.0, 0.0], abs=0.05)
+    assert actions.amax(dim=0).tolist() == pytest.approx([2.0, 1.0], abs=0.05)
 
 
 def test_popular_is_no_straw_man(world, environment):

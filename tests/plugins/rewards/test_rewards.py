@@ -1,70 +1,98 @@
-"""The built-in rewards: what a response is worth."""
+"""What holds of every built-in reward, and what each declares."""
+
+import importlib
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recframe.testing import check_component, toy_data, toy_spec, toy_transition
-from recframe_plugins.rewards.click import Click
-from recframe_plugins.rewards.config import ClickConfig, RatingConfig, recframe_register_components
-from recframe_plugins.rewards.rating import Rating
+from recframe.config import compose_config, find_mistakes
+from recframe.testing import check_component
+from recframe_plugins.rewards.config import DwellConfig, FairnessConfig, recframe_register_components
 
 COMPONENTS = []
 recframe_register_components(COMPONENTS.append)
-DATA = toy_data()
+BY_NAME = {component.name: component for component in COMPONENTS}
+every_component = pytest.mark.parametrize("component", COMPONENTS, ids=lambda component: component.name)
 
 
-@pytest.fixture(params=[1, 5])
-def transition(request):
-    spec = toy_spec(DATA, slate_size=request.param, signals=("click", "rating"))
-    return toy_transition(spec, DATA, torch.Generator().manual_seed(0))
+def build(component):
+    module, _, attribute = component.factory.partition(":")
+    return getattr(importlib.import_module(module), attribute)(component.config())
 
 
-@pytest.mark.parametrize("component", COMPONENTS, ids=lambda component: component.name)
+@every_component
 def test_the_contract_holds(component):
     check_component(component)
 
 
-def test_each_declares_the_one_signal_it_reads_and_that_it_judges_items_alone():
+@pytest.mark.parametrize(
+    ("name", "config"),
+    [
+        ("dwell", DwellConfig(scale=60.0, maximum=30.0)),
+        ("fairness", FairnessConfig(attribute="genres", target="popularity")),
+        ("fairness", FairnessConfig(shares={"head": 0.5, "tail": 0.5})),
+    ],
+)
+def test_the_contract_holds_with_other_settings(name, config):
+    check_component(BY_NAME[name], config)
+
+
+def test_each_declares_what_it_reads_and_whether_it_judges_items_alone():
     assert {component.name: (component.requires, component.provides) for component in COMPONENTS} == {
         "click": ({"signal:click"}, {"itemwise"}),
         "rating": ({"signal:rating"}, {"itemwise"}),
+        "dwell": ({"signal:dwell"}, {"itemwise"}),
+        "purchase": ({"signal:purchase"}, {"itemwise"}),
+        "environment": ({"signal:reward"}, {"itemwise"}),
+        "diversity": ({"actions:items"}, set()),
+        "novelty": ({"actions:items"}, {"itemwise"}),
+        "serendipity": ({"actions:items", "signal:click"}, set()),
+        "repetition": ({"actions:items"}, set()),
+        "retention": (set(), set()),
+        "fairness": ({"actions:items", "attribute:{attribute}"}, set()),
     }
 
 
-def test_a_click_is_worth_one(transition):
-    transition.response.signals["click"] = torch.zeros(transition.slate.shape)
-    transition.response.signals["click"][0, 0] = 1.0
-    reward = Click(ClickConfig())(transition, DATA.catalog)
-    assert reward.shape == transition.slate.shape
-    assert reward[0, 0] == 1.0
-    assert reward.sum() == 1.0
+@every_component
+@settings(max_examples=15)
+@given(seed=st.integers(0, 1000), order=st.permutations(range(7)))
+def test_users_in_another_order_are_rewarded_in_that_order(component, data, random_step, seed, order):
+    reward, transition = build(component), random_step(seed)
+    torch.testing.assert_close(reward(transition[torch.tensor(order)], data.catalog), reward(transition, data.catalog)[order])
 
 
-def test_a_rating_is_worth_itself_by_default_clicked_or_not(transition):
-    transition.response.signals["click"] = torch.zeros(transition.slate.shape)
-    reward = Rating(RatingConfig())(transition, DATA.catalog)
-    torch.testing.assert_close(reward, transition.response.signals["rating"])
+@pytest.mark.parametrize("component", [c for c in COMPONENTS if c.name != "repetition"], ids=lambda component: component.name)
+@settings(max_examples=15)
+@given(seed=st.integers(0, 1000), order=st.permutations(range(4)))
+def test_all_but_repetition_reward_a_slate_the_same_in_any_order(component, data, random_step, rearranged, seed, order):
+    reward, transition = build(component), random_step(seed)
+    torch.testing.assert_close(reward(rearranged(transition, order), data.catalog), reward(transition, data.catalog)[:, order])
 
 
-def test_a_rating_is_measured_from_the_centre_in_units_of_the_scale(transition):
-    transition.response.signals["rating"] = torch.full(transition.slate.shape, 5.0)
-    transition.response.signals["rating"][0, 0] = 2.0
-    reward = Rating(RatingConfig(centre=3.0, scale=2.0))(transition, DATA.catalog)
-    assert reward[0, 0] == -0.5
-    assert reward[1, 0] == 1.0
+@pytest.mark.parametrize("name", ["dwell", "environment", "retention", "click"])
+def test_where_actions_are_vectors_there_is_one_reward_for_each_user(name, step, data):
+    signals = {signal: [[1.0], [0.0]] for signal in ("dwell", "reward", "click")}
+    transition = step(torch.randn(2, 3), leave=[False, True], item_reward=torch.zeros(2, 1), **signals)
+    assert build(BY_NAME[name])(transition, data.catalog).tolist() == [[1.0], [0.0]]
 
 
-@given(centre=st.floats(-5, 5), scale=st.floats(0.1, 10), share=st.floats(0, 1))
-def test_the_reward_of_an_expected_rating_is_the_expected_reward(centre, scale, share):
-    spec = toy_spec(DATA, signals=("click", "rating"))
-    transition = toy_transition(spec, DATA, torch.Generator().manual_seed(0))
-    reward = Rating(RatingConfig(centre=centre, scale=scale))
+@pytest.mark.parametrize(("name", "signal"), [("purchase", "purchase"), ("environment", "reward")])
+def test_a_reward_whose_signal_the_environment_lacks_is_refused(name, signal):
+    (problem,) = find_mistakes(["environment=topic_world", f"reward=[{name}]"])
+    assert problem.startswith(f"reward={name} needs a response signal {signal!r}, which environment=topic_world does not give (it gives: ")
+    assert "click, rating" in problem
 
-    def worth(rating):
-        transition.response.signals["rating"] = torch.full(transition.slate.shape, rating)
-        return reward(transition, DATA.catalog)
 
-    mixed = share * worth(1.0) + (1 - share) * worth(5.0)
-    torch.testing.assert_close(worth(share * 1.0 + (1 - share) * 5.0), mixed, rtol=1e-4, atol=1e-4)
+def test_fairness_needs_the_attribute_it_is_asked_to_group_by_and_none_otherwise():
+    (problem,) = find_mistakes(["reward=[fairness]", "reward.fairness.attribute=colour"])
+    assert problem.startswith("reward=fairness needs a catalogue attribute 'colour', which dataset=synthetic does not give (it gives: ")
+    assert "topics" in problem
+    assert find_mistakes(["reward=[click,fairness]"]) == []
+    assert find_mistakes(["reward=[click,fairness]", "reward.fairness.attribute=topics"]) == []
+
+
+def test_shares_are_given_by_name():
+    cfg = compose_config(["reward=[fairness]", "+reward.fairness.shares={head:0.25,tail:0.75}"])
+    assert cfg.reward.fairness.shares == {"head": 0.25, "tail": 0.75}

@@ -1,0 +1,23 @@
+"""The environment's own reward: for environments that say themselves what is worth what."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from recframe.interfaces import Catalog, Reward, Transition
+from recframe_plugins.rewards.config import EnvironmentRewardConfig
+
+
+class EnvironmentReward(Reward):
+    """r_k = reward_k: the signal "reward", as it comes.
+
+    This is the reward of a Gymnasium environment's `step` (Towers et al. 2024), with which results can be compared to published ones.
+    """
+
+    def __init__(self, config: EnvironmentRewardConfig) -> None:
+        self.config = config
+
+    def __call__(self, transition: Transition, catalog: Catalog) -> Tensor:
+        """The environment's rewards `[N, K]`."""
+        rewards: Tensor = transition.response.signals["reward"]
+        return rewards

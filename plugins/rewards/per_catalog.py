@@ -1,0 +1,27 @@
+"""What a reward looks up in every step and need compute only once: its tables of a catalogue."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from recframe.interfaces import Catalog
+
+T = TypeVar("T")
+
+
+class PerCatalog(Generic[T]):
+    """`prepare(catalog)`, computed when that catalogue is first met and kept until another one comes.
+
+    Catalogues are never changed in place, so the object itself is the key.
+    """
+
+    def __init__(self, prepare: Callable[[Catalog], T]) -> None:
+        self._prepare = prepare
+        self._held: tuple[Catalog, T] | None = None
+
+    def __call__(self, catalog: Catalog) -> T:
+        """The prepared value of this catalogue."""
+        if self._held is None or self._held[0] is not catalog:
+            self._held = (catalog, self._prepare(catalog))
+        return self._held[1]

@@ -1,0 +1,19 @@
+"""What an item's popularity says about it: shared by the novelty metric and by rewards."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def self_information(popularity: Tensor) -> Tensor:
+    """Novelty of each item, `-log2 p(i)` in bits, float64 `[M]` (Zhou et al. 2010; Castells et al. 2011).
+
+    `p(i) = (popularity_i + s) / (sum + M s)`, where s is the smallest popularity above zero (1 if there is none). For counts that
+    start at one this is add-one smoothing; and as s is in popularity's own unit, counts and shares of the same data give the same novelty.
+    """
+    popularity = popularity.double()
+    positive = popularity[popularity > 0]
+    smoothing = positive.min() if len(positive) else popularity.new_tensor(1.0)
+    smoothed = popularity + smoothing
+    return -torch.log2(smoothed / smoothed.sum())
