@@ -1,1 +1,1 @@
-"""The built-in datasets: a generated world, and ratings in the layouts of MovieLens."""
+"""The built-in datasets: a generated world, ratings in the layouts of MovieLens, and complete rating matrices."""

@@ -29,6 +29,10 @@ def check_dataset(dataset: Dataset) -> None:
         _check_interactions(data.interactions, data.users, len(data.catalog))
     if data.contexts is not None:
         _check_texts(data.contexts, "contexts")
+    if data.ratings is not None:
+        require(data.users is not None, "ratings are those of Data.users, which is None: load the users too")
+        shape = (len(data.users) if data.users else 0, len(data.catalog))
+        require_tensor(data.ratings, "ratings", shape, torch.float32, data.ratings.device)
     for name in Data._fields:
         require(
             _same(getattr(data, name), getattr(again, name)),

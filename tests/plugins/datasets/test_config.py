@@ -17,10 +17,11 @@ def components() -> dict[str, Component]:
     return {component.name: component for component in registered}
 
 
-def test_both_datasets_are_registered_with_what_they_provide(components):
+def test_the_datasets_are_registered_with_what_they_provide(components):
     assert {name: component.provides for name, component in components.items()} == {
         "synthetic": {"users", "attribute:topics", "attribute:title", "attribute:description", "attribute:tags"},
         "movielens_format": {"interactions", "attribute:title", "attribute:genres", "attribute:year"},
+        "rating_matrix": {"rating_matrix", "attribute:title"},
     }
     for component in components.values():
         assert component.kind is Kind.DATASET

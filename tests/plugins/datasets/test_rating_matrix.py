@@ -1,0 +1,198 @@
+"""A rating matrix as a dataset: ids, titles, texts and popularity; what is known of items beside their ratings; the command line."""
+
+import polars as pl
+import pytest
+import torch
+import typer
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from recframe import assembly
+from recframe.cli import _mistakes_in_one_line
+from recframe.components import Component
+from recframe.config import compose_config, find_mistakes
+from recframe.interfaces import Data, DataError
+from recframe.plugins import registry
+from recframe.testing import check_component
+from recframe_plugins.datasets import config
+from recframe_plugins.datasets.config import RatingMatrixConfig
+from recframe_plugins.datasets.rating_matrix import RatingMatrix, share_of_fans
+
+NAMED = "user,Alien,Bambi,Charade\nann,5,1,3\nbob,4,2,2\n"
+PLAIN = "5,1,3\n4,2,2\n"
+
+
+@pytest.fixture
+def load(tmp_path):
+    """`load(PLAIN, items=("items.csv", "title\\n..."), text_template=...)`: what is loaded from files of that content."""
+
+    def load(ratings: str, items: tuple[str, str | bytes | pl.DataFrame] | None = None, **options) -> Data:
+        path = tmp_path / "ratings.csv"
+        path.write_text(ratings)
+        if items is not None:
+            name, content = items
+            options["items"] = str(tmp_path / name)
+            if isinstance(content, pl.DataFrame):
+                content.write_parquet(tmp_path / name)
+            else:
+                (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+        return RatingMatrix(RatingMatrixConfig(path=str(path), **options)).load()
+
+    return load
+
+
+def test_names_in_the_file_are_ids_and_titles(load):
+    data = load(NAMED)
+    assert data.catalog.ids == data.catalog.titles == data.catalog.texts == ["Alien", "Bambi", "Charade"]
+    assert data.users.ids == ["ann", "bob"]
+    assert data.users.profiles is None
+    assert data.interactions is None
+    assert data.ratings.dtype == torch.float32
+    assert data.ratings.tolist() == [[5, 1, 3], [4, 2, 2]]
+
+
+def test_what_the_file_does_not_name_is_numbered(load):
+    data = load(PLAIN)
+    assert data.catalog.ids == data.catalog.titles == data.catalog.texts == ["item-0", "item-1", "item-2"]
+    assert data.users.ids == ["user-0", "user-1"]
+
+
+def test_popularity_is_the_share_of_users_who_rate_an_item_at_or_above_the_mean(load):
+    # the mean is 2.5
+    assert load("1,4,2.5\n2,3,2\n").catalog.popularity.tolist() == [0, 1, 0.5]
+
+
+@settings(max_examples=50, deadline=None)
+@given(value=st.floats(width=32, allow_nan=False, allow_infinity=False), users=st.integers(1, 40), items=st.integers(1, 5))
+def test_where_all_ratings_are_equal_every_item_is_everybodys(value, users, items):
+    assert share_of_fans(torch.full((users, items), value)).tolist() == [1.0] * items
+
+
+def test_it_keeps_the_contract_of_datasets(tmp_path):
+    components: list[Component] = []
+    config.recframe_register_components(components.append)
+    (component,) = (component for component in components if component.name == "rating_matrix")
+    (tmp_path / "ratings.csv").write_text(NAMED)
+    (tmp_path / "items.csv").write_text("title,year,plot\nAlien,1979,\nBambi,1942,A fawn.\nCharade,1963,\n")
+    check_component(component, RatingMatrixConfig(path=str(tmp_path / "ratings.csv")))
+    options = RatingMatrixConfig(path=str(tmp_path / "ratings.csv"), items=str(tmp_path / "items.csv"), text_template="{plot}")
+    check_component(component, options)
+
+
+class TestItems:
+    def test_a_csvs_columns_become_attributes(self, load):
+        data = load(
+            NAMED, ("items.csv", 'year,title,score,plot\n1979,"Alien, the film",8.5,\n1942,1984,7,A fawn.\n\n,Charade,,7 suspects\n')
+        )
+        assert data.catalog.ids == ["Alien", "Bambi", "Charade"]
+        assert data.catalog.attributes.to_dict(as_series=False) == {
+            "year": [1979, 1942, None],
+            "title": ["Alien, the film", "1984", "Charade"],
+            "score": [8.5, 7.0, None],
+            "plot": [None, "A fawn.", "7 suspects"],
+        }
+
+    def test_a_parquet_files_columns_become_attributes_as_they_are(self, load):
+        table = pl.DataFrame({"title": ["A", "B", "C"], "genres": [["x", "y"], [], None], "vector": [[1.0], [2.0], [3.0]]})
+        data = load(PLAIN, ("items.parquet", table), text_template="{title}: {genres}")
+        assert data.catalog.attributes.equals(table)
+        assert data.catalog.texts == ["A: x, y", "B", "C"]
+
+    @pytest.mark.parametrize("content", ["Alien\nBambi\nCharade", " Alien\r\nBambi \r\nCharade\r\n\r\n", "\ufeffAlien\nBambi\nCharade\n"])
+    def test_a_txt_file_has_a_title_a_line(self, load, content):
+        data = load(PLAIN, ("items.txt", content))
+        assert data.catalog.titles == ["Alien", "Bambi", "Charade"]
+        assert data.catalog.ids == ["item-0", "item-1", "item-2"]
+
+    @pytest.mark.parametrize("name", ["items.csv", "items.txt"])
+    def test_latin1_is_read_as_such(self, load, name):
+        lines = ["Amélie", "Zoë", "Málaga"]
+        content = "\n".join(["title", *lines] if name == "items.csv" else lines).encode("latin-1")
+        assert load(PLAIN, (name, content)).catalog.titles == lines
+
+    def test_the_encoder_reads_what_the_template_says_and_at_least_the_title(self, load):
+        items = ("items.csv", "title,year,plot\nAlien,1979,\nBambi,,A fawn.\nCharade,,\n")
+        assert load(PLAIN, items, text_template="{title} ({year}). {plot}").catalog.texts == ["Alien (1979).", "Bambi. A fawn.", "Charade."]
+        assert load(PLAIN, items, text_template="{plot}").catalog.texts == ["Alien", "A fawn.", "Charade"]
+
+    def test_the_template_names_columns_of_text_and_numbers_only(self, load):
+        table = pl.DataFrame({"title": ["A", "B", "C"], "year": [1, 2, 3], "vector": [[1.0]] * 3, "of note": ["x"] * 3})
+        with pytest.raises(DataError, match=r"unknown placeholder \{vector\}; expected \{title\}, \{year\}$"):
+            load(PLAIN, ("items.parquet", table), text_template="{vector}")
+        with pytest.raises(DataError, match=r"unknown placeholder \{year\}; expected \{title\}$"):
+            load(PLAIN, text_template="{year}")
+
+    @pytest.mark.parametrize(
+        ("name", "content", "problem"),
+        [
+            ("items.csv", "title\nA\nB\n", "items.csv: holds 2 item(s), expected 3, one for each column of"),
+            ("items.txt", "A\nB\nC\nD\n", "items.txt: holds 4 item(s), expected 3"),
+            ("items.csv", "name,year\nA,1\nB,2\nC,3\n", "items.csv:1: lacks the column 'title'; the columns are name, year"),
+            ("items.csv", "", "items.csv:1: lacks the column 'title'; the columns are none"),
+            ("items.csv", "title,x,x\nA,1,2\n", "items.csv:1: columns 2 and 3 have one name, 'x'"),
+            ("items.csv", "title,x\nA,1\nB\nC,3\n", "items.csv:3: 1 field(s), expected 2: title,x"),
+            ("items.csv", "title,x\nA,1\n ,2\nC,3\n", "items.csv:3: the title is empty"),
+            ("items.csv", 'title\nA\n"B" b\n', "items.csv:3: cannot be split at ','"),
+            ("items.csv", "title\né\nè\n".encode() + b"\xe9\n", "items.csv:4: bytes that are not UTF-8"),
+            ("items.txt", "A\n \nC\n", "items.txt:2: the line is empty, expected a title on every line"),
+            ("items.parquet", pl.DataFrame({"name": ["A"]}), "items.parquet: lacks the column 'title'; the columns are name"),
+            ("items.parquet", pl.DataFrame({"title": ["A", None, "C"]}), "items.parquet: row 2: the title is empty"),
+            ("items.parquet", pl.DataFrame({"title": [["A"]]}), "items.parquet: column 'title' is of type List(String), expected text"),
+            ("items.parquet", b"title\nA\n", "items.parquet: cannot be read as parquet"),
+            ("items.json", "[]", "items.json: unknown kind of file, expected .csv, .parquet, .txt"),
+        ],
+    )
+    def test_what_is_wrong_with_them_is_named(self, load, name, content, problem):
+        with pytest.raises(DataError) as caught:
+            load(PLAIN, (name, content))
+        assert problem in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+    def test_a_missing_file_of_items_is_named(self, tmp_path):
+        (tmp_path / "ratings.csv").write_text(PLAIN)
+        dataset = RatingMatrix(RatingMatrixConfig(path=str(tmp_path / "ratings.csv"), items=str(tmp_path / "nowhere.csv")))
+        with pytest.raises(DataError, match=r"^dataset\.items=.*nowhere\.csv: there is no such file"):
+            dataset.load()
+
+
+class TestCommandLine:
+    def test_a_path_that_is_not_there_is_refused_before_anything_heavy_is_imported(self, recframe, tmp_path):
+        (tmp_path / "site").mkdir()
+        (tmp_path / "site" / "sitecustomize.py").write_text(
+            "import atexit, sys\natexit.register(lambda: print([name for name in ('torch', 'polars', 'numpy') if name in sys.modules]))\n"
+        )
+        refused = recframe("train", "dataset=rating_matrix", "environment=rating_matrix", "dataset.path=nope.csv", site=tmp_path / "site")
+        assert refused.returncode == 2
+        assert refused.stderr.startswith("recframe: dataset.path: 'nope.csv' does not exist")
+        assert len(refused.stderr.splitlines()) == 1
+        assert refused.stdout == "[]\n"
+
+    def test_settings_that_cannot_go_together_are_refused_before_a_run(self, tmp_path):
+        (tmp_path / "ratings.csv").write_text(PLAIN)
+        chosen = ["dataset=rating_matrix", f"dataset.path={tmp_path / 'ratings.csv'}", "environment=rating_matrix"]
+        assert find_mistakes(chosen) == []
+        (problem,) = find_mistakes([*chosen, "dataset.items=nope.csv"])
+        assert problem.startswith("dataset.items: 'nope.csv' does not exist")
+        (problem,) = find_mistakes([*chosen[:2], "environment=preference_model"])
+        assert problem.startswith("environment=preference_model needs logged interactions")
+        (problem,) = find_mistakes(chosen[:1] + chosen[2:])
+        assert problem.startswith("dataset.path is required: file of ratings, a row for each user")
+
+    @pytest.mark.parametrize(
+        ("ratings", "items", "problem"),
+        [
+            ("1,2,3\n4,x,6\n", "title\nA\nB\nC\n", "ratings.csv:2: column 2: 'x' is not a number, expected one such as 3.5"),
+            ("1,2,3\n4,5,6\n", "title\nA\nB\n", "items.csv: holds 2 item(s), expected 3, one for each column of"),
+        ],
+    )
+    def test_a_run_whose_files_cannot_be_used_ends_in_one_line(self, tmp_path, capsys, ratings, items, problem):
+        (tmp_path / "ratings.csv").write_text(ratings)
+        (tmp_path / "items.csv").write_text(items)
+        files = [f"dataset.path={tmp_path / 'ratings.csv'}", f"dataset.items={tmp_path / 'items.csv'}"]
+        cfg = compose_config(["dataset=rating_matrix", "environment=rating_matrix", "encoder=tfidf", *files])
+        with pytest.raises(typer.Exit) as ended, _mistakes_in_one_line():
+            assembly.assemble(cfg, registry())
+        assert ended.value.exit_code == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith("recframe: ")
+        assert problem in line
