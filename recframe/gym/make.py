@@ -1,0 +1,69 @@
+"""Gymnasium environments from a name or a config, put together as a run puts together its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from omegaconf import DictConfig
+
+from recframe.assembly import Parts, Split, assemble
+from recframe.config import ConfigError, compose_config, validate
+from recframe.gym.env import RecommendationEnv
+from recframe.gym.vector_env import RecommendationVectorEnv
+from recframe.plugins import registry
+
+
+def make_vec(
+    cfg_or_name: DictConfig | str,
+    num_users: int | None = None,
+    *,
+    overrides: Sequence[str] = (),
+    split: Split = "train",
+    text_dims: int | None = 32,
+) -> RecommendationVectorEnv:
+    """N simulated users as a Gymnasium vector environment.
+
+    `make_vec("topic_world", 64, overrides=["environment.slate_size=3", "encoder=tfidf"])`
+
+    Parameters
+    ----------
+    cfg_or_name: an environment's name, which stands for recframe's default config with that environment; or a composed config
+        (`recframe.config.compose_config`), whose agent and trainer are not used. Of the state tracker's settings, `history_length` is.
+    num_users: N; by default the config's `environment.num_users`.
+    overrides: changes to the default config, as on the command line; for a name only.
+    split: whose sessions to simulate. People of "evaluation" are never met in "train".
+    text_dims: dims kept of each text vector in observations; None: all of them.
+
+    Raises
+    ------
+    recframe.errors.UserError: the config cannot run, or the data cannot be used; the message has a line for each mistake.
+    ValueError: another parameter is wrong.
+    """
+    if num_users is not None and num_users < 1:
+        raise ValueError(f"num_users must be 1 or more, not {num_users}")
+    parts = _parts(cfg_or_name, overrides)
+    users = parts.cfg.environment.num_users if num_users is None else num_users
+    return RecommendationVectorEnv(parts.environment(users, split), parts.rewards, parts.reading, text_dims)
+
+
+def make_env(
+    cfg_or_name: DictConfig | str, *, overrides: Sequence[str] = (), split: Split = "train", text_dims: int | None = 32
+) -> RecommendationEnv:
+    """One simulated user as a Gymnasium environment; the parameters are those of `make_vec`."""
+    parts = _parts(cfg_or_name, overrides)
+    return RecommendationEnv(parts.environment(1, split), parts.rewards, parts.reading, text_dims)
+
+
+def make_registered_vec(num_envs: int, **settings: object) -> RecommendationVectorEnv:
+    """What `gymnasium.make_vec` calls: `make_vec` with Gymnasium's name for the number of users."""
+    return make_vec(num_users=num_envs, **settings)  # type: ignore[arg-type]  # as the caller gave them
+
+
+def _parts(cfg_or_name: DictConfig | str, overrides: Sequence[str]) -> Parts:
+    if isinstance(cfg_or_name, DictConfig):
+        if overrides:
+            raise ConfigError([f"overrides go with an environment's name; put {', '.join(overrides)} into the config instead"])
+        return assemble(validate(cfg_or_name, registry()), registry())
+    # the agent is not used: random is the one that goes with every environment
+    agent = [] if any(override.startswith("agent=") for override in overrides) else ["agent=random"]
+    return assemble(compose_config([f"environment={cfg_or_name}", *agent, *overrides]), registry())

@@ -1,0 +1,137 @@
+"""Observations in the form that other libraries read: named float arrays, in which texts and items are vectors instead of row numbers."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from gymnasium import spaces
+from torch import Tensor
+
+from recframe.interfaces import Data, EnvironmentSpec, Observation
+from recframe.interfaces.state_tracker import standardized
+
+Arrays = dict[str, npt.NDArray[np.float32]]
+
+SYMLOG_BOUND = float(math.ceil(math.log1p(torch.finfo(torch.float32).max)))
+"""No float32 number is squashed to more than this."""
+
+RELATIVE_RANK_TOLERANCE = 1e-9
+"""Directions with less than this share of the leading one's variance are rounding errors."""
+
+
+def symlog(values: Tensor) -> Tensor:
+    """sign(x) log(1 + |x|): leaves clicks and ratings nearly alone and tames seconds and counts (Hafner et al., 2023)."""
+    return values.sign() * values.abs().log1p()
+
+
+def principal_components(vectors: Tensor, dims: int) -> Tensor:
+    """The `dims` leading principal components of `vectors` `[n, D]` as columns, `[D, d]`; fewer, but one, if the vectors span fewer.
+
+    A component's sign is arbitrary; here its largest entry is positive, so that a policy that was saved elsewhere reads the same numbers.
+    """
+    centred = (vectors - vectors.mean(dim=0)).double()
+    variances, directions = torch.linalg.eigh(centred.T @ centred)
+    rank = int((variances > RELATIVE_RANK_TOLERANCE * variances[-1]).sum())
+    leading = directions.flip(1)[:, : min(dims, max(rank, 1))]
+    largest = leading.gather(0, leading.abs().argmax(dim=0, keepdim=True))
+    return (leading * largest.sign()).to(vectors.dtype)
+
+
+class ObservationArrays:
+    """Turns observations of N users into arrays, and says what space they lie in.
+
+    The arrays, float32, as far as the environment has what they show:
+
+    - `history` `[N, H, d + F]`: the text vector of each item shown, oldest first, and the squashed feedback; zeros where there was none
+      yet. Absent where actions are continuous, whose histories hold no items.
+    - `profile` `[N, d]`, `context` `[N, d]`: the text vectors of the user's profile and of what the visit came with.
+    - `features` `[N, X]`: raw numbers, squashed.
+    - `candidates` `[N, C, d]`: the text vectors of the items that may be shown, zeros where the list is not full.
+
+    Text vectors of more than `text_dims` dims are reduced to the catalogue's leading principal components, those of profiles and contexts
+    by the same projection; all are standardized. Numbers are squashed by `symlog`. So everything lies in finite boxes.
+
+    Parameters
+    ----------
+    spec: of the environment.    data: with text vectors, as the agent is to read them.
+    text_dims: dims kept of each text vector; None keeps all, 0 leaves texts out.
+
+    Raises
+    ------
+    ValueError: `text_dims` is negative, texts have no vectors, or nothing is left to observe.
+    """
+
+    def __init__(self, spec: EnvironmentSpec, data: Data, text_dims: int | None) -> None:
+        if text_dims is not None and text_dims < 0:
+            raise ValueError(f"text_dims is the number of dims kept of text vectors, 0 or more (None: all), not {text_dims}")
+        vectors, components = data.catalog.text_vectors, None
+        if vectors is None and text_dims != 0:
+            raise ValueError("the catalogue has no text vectors: use text_dims=0, or data whose texts have been encoded")
+        if vectors is not None and text_dims is not None and 0 < text_dims < vectors.shape[1]:
+            components = principal_components(vectors, text_dims)
+        self.spec = spec
+
+        def table(rows: Tensor | None) -> Tensor | None:
+            if rows is None or text_dims == 0:
+                return None
+            return standardized(rows if components is None else rows @ components)
+
+        items = table(vectors)
+        self.text_dims = 0 if items is None else items.shape[1]
+        # row 0 is PAD's
+        self._items = None if items is None else F.pad(items, (0, 0, 1, 0))
+        self._profiles = table(data.users.profiles.vectors if data.users is not None and data.users.profiles is not None else None)
+        self._contexts = table(data.contexts.vectors if data.contexts is not None else None) if spec.has_context else None
+        self.space = self._space()
+
+    def _space(self) -> spaces.Dict:
+        spec, dims = self.spec, self.text_dims
+        boxes: dict[str, spaces.Space[Any]] = {}
+        if spec.actions == "items":
+            bound = np.full((spec.history_length, dims + len(spec.signals)), SYMLOG_BOUND, np.float32)
+            if self._items is not None:
+                bound[:, :dims] = _bound(self._items)
+            boxes["history"] = spaces.Box(-bound, bound)
+        if self._profiles is not None:
+            boxes["profile"] = _box(self._profiles, dims)
+        if self._contexts is not None:
+            boxes["context"] = _box(self._contexts, dims)
+        if spec.num_features:
+            boxes["features"] = spaces.Box(-SYMLOG_BOUND, SYMLOG_BOUND, (spec.num_features,), np.float32)
+        if spec.num_candidates and self._items is not None:
+            boxes["candidates"] = _box(self._items, spec.num_candidates, dims)
+        if not boxes:
+            raise ValueError("nothing is left to observe: this environment shows neither features nor texts; use text_dims of 1 or more")
+        return spaces.Dict(boxes)
+
+    def __call__(self, observation: Observation) -> Arrays:
+        """The arrays of some users, `[n, ...]` each; new ones at every call."""
+        found: dict[str, Tensor] = {}
+        if self.spec.actions == "items":
+            feedback = symlog(observation.history_feedback)
+            shown = observation.history_items
+            found["history"] = feedback if self._items is None else torch.cat([F.embedding(shown + 1, self._items), feedback], dim=-1)
+        if self._profiles is not None:
+            found["profile"] = F.embedding(observation.user, self._profiles)
+        if self._contexts is not None:
+            found["context"] = F.embedding(observation.context, self._contexts)
+        if self.spec.num_features:
+            found["features"] = symlog(observation.features)
+        if self.spec.num_candidates and self._items is not None:
+            found["candidates"] = F.embedding(observation.candidates + 1, self._items)
+        return {name: value.float().cpu().numpy() for name, value in found.items()}
+
+
+def _bound(table: Tensor) -> float:
+    """The largest magnitude in a table; 1 for a table of zeros, as a box needs an inside."""
+    return float(table.abs().max()) or 1.0
+
+
+def _box(table: Tensor, *shape: int) -> spaces.Box:
+    bound = _bound(table)
+    return spaces.Box(-bound, bound, shape, np.float32)

@@ -1,0 +1,127 @@
+"""One environment and its reward in numpy: what the Gymnasium classes here, single and vectorized, have in common."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from gymnasium.error import ResetNeeded
+
+from recframe.evaluation.rollout import unrewarded_transition
+from recframe.experience import RewardSum
+from recframe.gym.actions import actions_of
+from recframe.gym.observations import Arrays, ObservationArrays
+from recframe.interfaces import Data, Environment, Observation
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a step of N users came to.
+
+    observation: where the next action starts, `[N, ...]`; finished users are already replaced by new ones.
+    reward: `[N]` float64.    terminated, truncated: `[N]` bool.
+    finished: `[n]`, the numbers of the users whose sessions ended.    final: their last observations, `[n, ...]`.
+    infos: what happened, one row a user: `slate` `[N, K]` (item numbers as shown; absent where actions are continuous), `signal/NAME`
+        `[N, K]` for each response signal, and `reward/NAME` `[N]` for each term of the reward.
+    """
+
+    observation: Arrays
+    reward: npt.NDArray[np.float64]
+    terminated: npt.NDArray[np.bool_]
+    truncated: npt.NDArray[np.bool_]
+    finished: npt.NDArray[np.intp]
+    final: Arrays
+    infos: dict[str, npt.NDArray[Any]]
+
+
+class Simulation:
+    """Steps an environment with numpy actions.
+
+    Parameters
+    ----------
+    environment: N users.    rewards: what their responses are worth.
+    data: with text vectors, as they are to be observed.    text_dims: see `ObservationArrays`.
+    """
+
+    def __init__(self, environment: Environment, rewards: RewardSum, data: Data, text_dims: int | None) -> None:
+        self.environment = environment
+        self.rewards = rewards
+        self.actions = actions_of(environment.spec)
+        self.arrays = ObservationArrays(environment.spec, data, text_dims)
+        self._now: Observation | None = None
+
+    @property
+    def term_names(self) -> tuple[str, ...]:
+        """The reward's terms."""
+        return tuple(self.rewards.terms)
+
+    def reset(self, generator: np.random.Generator) -> Arrays:
+        """Start N fresh sessions from a seed that `generator` draws."""
+        self._now = self.environment.reset(int(generator.integers(2**32)))
+        return self.arrays(self._now)
+
+    @torch.no_grad()
+    def step(self, actions: Any) -> Outcome:
+        """Take one action for each user.
+
+        Raises
+        ------
+        ResetNeeded: there are no sessions yet.    ValueError: an action is not in the action space.
+        """
+        now = self._observation()
+        slate = self.actions.slates(actions, now)
+        step = self.environment.step(slate)
+        item_reward, terms = self.rewards(unrewarded_transition(now, slate, step))
+        self._now = step.observation
+        ended = (step.terminated | step.truncated).nonzero().squeeze(1)
+        infos: dict[str, npt.NDArray[Any]] = {} if self.environment.spec.actions == "continuous" else {"slate": _copied(slate)}
+        infos |= {f"signal/{name}": _copied(step.response.signals[name]) for name in self.environment.spec.signals}
+        infos |= {f"reward/{name}": _copied(terms[name].double()) for name in self.term_names}
+        return Outcome(
+            observation=self.arrays(step.observation),
+            reward=item_reward.sum(dim=1).double().cpu().numpy(),
+            terminated=_copied(step.terminated),
+            truncated=_copied(step.truncated),
+            finished=ended.cpu().numpy(),
+            final=self.arrays(step.next_observation[ended]) if len(ended) else {},
+            infos=infos,
+        )
+
+    def action_masks(self) -> npt.NDArray[np.bool_]:
+        """Which actions may be taken now; see `ItemActions.masks`."""
+        return self.actions.masks(self._observation())
+
+    def state_dict(self) -> dict[str, Any]:
+        """The environment's state in mid-session."""
+        self._observation()
+        return self.environment.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> Arrays:
+        """Take up a saved state; returns the observation that the next action acts on."""
+        self._now = self.environment.load_state_dict(state)
+        return self.arrays(self._now)
+
+    def _observation(self) -> Observation:
+        if self._now is None:
+            raise ResetNeeded("there is no session yet: call reset() first")
+        return self._now
+
+
+def generator_state(generator: np.random.Generator) -> dict[str, Any]:
+    """A generator's state, in plain values."""
+    return dict(generator.bit_generator.state)
+
+
+def generator_from(state: dict[str, Any]) -> np.random.Generator:
+    """The generator that was in `state`."""
+    generator = np.random.Generator(np.random.PCG64())
+    generator.bit_generator.state = state
+    return generator
+
+
+def _copied(values: torch.Tensor) -> npt.NDArray[Any]:
+    """An array of its own: whoever gets it may write to it, whatever an environment remembers."""
+    return values.to("cpu", copy=True).numpy()
