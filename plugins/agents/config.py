@@ -41,7 +41,7 @@ def recframe_register_components(register: Callable[[Component], None]) -> None:
             RandomConfig,
             "recframe_plugins.agents.random:RandomAgent",
             provides={"slates"},
-            requires={"actions:items"},
+            requires={"actions:items|actions:continuous"},
         )
     )
     register(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from recframe.interfaces import PAD, Decision, Observation, random_items
+from recframe.interfaces import PAD, Decision, Observation, is_excluded, random_items
 
 
 def linear_schedule(start: float, end: float, duration: int, steps: int) -> float:
@@ -15,9 +16,16 @@ def linear_schedule(start: float, end: float, duration: int, steps: int) -> floa
 
 def num_allowed(observation: Observation, num_items: int) -> Tensor:
     """How many items each user may be shown, `[N]` float32."""
-    if observation.candidates is None:
-        return torch.full_like(observation.user, num_items, dtype=torch.float32)
-    return (observation.candidates != PAD).sum(dim=1).float()
+    candidates = observation.candidates
+    if candidates is not None:
+        return ((candidates != PAD) & ~is_excluded(observation, candidates)).sum(dim=1).float()
+    everything = torch.full_like(observation.user, num_items, dtype=torch.float32)
+    if observation.excluded is None:
+        return everything
+    # an item that is excluded twice is one item less all the same
+    excluded = observation.excluded.sort(dim=1).values
+    counted = F.pad(excluded[:, 1:] != excluded[:, :-1], (1, 0), value=True) & (excluded != PAD)
+    return everything - counted.sum(dim=1)
 
 
 def epsilon_greedy(observation: Observation, greedy: Tensor, epsilon: float, num_items: int, generator: torch.Generator) -> Decision:

@@ -23,10 +23,11 @@ from recframe_plugins.agents.exploration import num_allowed
 
 
 class RandomAgent(Agent):
-    """Shows K different allowed items, uniformly at random, whether it explores or not."""
+    """Shows K different allowed items, uniformly at random, whether it explores or not; a uniform point where actions are continuous."""
 
     def __init__(self, config: RandomConfig, spec: EnvironmentSpec, state_tracker: StateTracker, *, seed: int) -> None:
         super().__init__(spec, seed)
+        self.low, self.high = (torch.tensor(bound, device=spec.device) for bound in (spec.action_low, spec.action_high))
 
     @property
     def experience(self) -> Experience:
@@ -34,11 +35,21 @@ class RandomAgent(Agent):
         return NoExperience()
 
     def act(self, observation: Observation, explore: bool) -> Decision:
-        """A uniformly random slate; its probability is one in n (n - 1) ... (n - K + 1), with n items to choose from."""
+        """A uniformly random slate; its probability is one in n (n - 1) ... (n - K + 1), with n items to choose from.
+
+        A uniformly random point of the box of actions has the density one over the box's volume.
+        """
+        if self.spec.actions == "continuous":
+            return self._point(len(observation.user))
         k = self.spec.slate_size
         slate = random_items(observation, self.spec.num_items, k, self.generator)
         choices = num_allowed(observation, self.spec.num_items).unsqueeze(1) - torch.arange(k, device=slate.device)
         return Decision(slate, -choices.log().sum(dim=1))
+
+    def _point(self, users: int) -> Decision:
+        uniform = torch.rand(users, self.spec.action_size, generator=self.generator, device=self.spec.device)
+        log_volume = (self.high - self.low).log().sum()
+        return Decision(torch.lerp(self.low, self.high, uniform), -log_volume.expand(users))
 
     def losses(self, batch: Transition) -> Iterator[tuple[str, Tensor]]:
         """No losses."""

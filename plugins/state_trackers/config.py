@@ -29,8 +29,19 @@ class GRUConfig(StateTrackerConfig):
     """GRU over the history's items, each modulated by its feedback (Hidasi et al., 2016)."""
 
 
+@dataclass
+class MLPConfig:
+    """Fully connected layers over the observation's features; reads no history."""
+
+    history_length: int = option(1, "shown items that observations carry (H); this tracker reads none of them", ge=1)
+    item_dim: int = option(64, "length of a projected item vector (d)", ge=1)
+    hidden_sizes: list[int] = option([64, 64], "sizes of the layers; the last one is the length of the state vector (S)", ge=1)
+    activation: str = option("relu", "what follows each layer", choices=["relu", "tanh"])
+
+
 @hookimpl
 def recframe_register_components(register: Callable[[Component], None]) -> None:
     """Register the trackers."""
     register(Component(Kind.STATE_TRACKER, "mean", MeanConfig, "recframe_plugins.state_trackers.mean:MeanTracker"))
     register(Component(Kind.STATE_TRACKER, "gru", GRUConfig, "recframe_plugins.state_trackers.gru:GRUTracker"))
+    register(Component(Kind.STATE_TRACKER, "mlp", MLPConfig, "recframe_plugins.state_trackers.mlp:MLPTracker", requires={"features"}))

@@ -6,13 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from recframe.interfaces import Data, EnvironmentSpec, Observation, Texts
-from recframe.interfaces.state_tracker import FrozenTable, standardized
-
-
-def symlog(values: Tensor) -> Tensor:
-    """sign(x) log(1 + |x|): leaves clicks and ratings nearly alone and tames seconds and counts (Hafner et al., 2023)."""
-    return values.sign() * values.abs().log1p()
+from recframe.interfaces import Data, EnvironmentSpec, Observation, Texts, standardized, symlog
+from recframe.interfaces.state_tracker import FrozenTable
 
 
 class TextLookup(nn.Module):

@@ -7,9 +7,9 @@ from abc import abstractmethod
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from recframe.interfaces import PAD, Data, EnvironmentSpec, Observation, StateTracker
+from recframe.interfaces import PAD, Data, EnvironmentSpec, Observation, StateTracker, symlog
 from recframe_plugins.state_trackers.config import StateTrackerConfig
-from recframe_plugins.state_trackers.fusion import Fusion, symlog
+from recframe_plugins.state_trackers.fusion import Fusion
 
 
 class FeedbackModulation(nn.Module):

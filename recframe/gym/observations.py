@@ -12,8 +12,7 @@ import torch.nn.functional as F
 from gymnasium import spaces
 from torch import Tensor
 
-from recframe.interfaces import Data, EnvironmentSpec, Observation
-from recframe.interfaces.state_tracker import standardized
+from recframe.interfaces import Data, EnvironmentSpec, Observation, standardized, symlog
 
 Arrays = dict[str, npt.NDArray[np.float32]]
 
@@ -22,11 +21,6 @@ SYMLOG_BOUND = float(math.ceil(math.log1p(torch.finfo(torch.float32).max)))
 
 RELATIVE_RANK_TOLERANCE = 1e-9
 """Directions with less than this share of the leading one's variance are rounding errors."""
-
-
-def symlog(values: Tensor) -> Tensor:
-    """sign(x) log(1 + |x|): leaves clicks and ratings nearly alone and tames seconds and counts (Hafner et al., 2023)."""
-    return values.sign() * values.abs().log1p()
 
 
 def principal_components(vectors: Tensor, dims: int) -> Tensor:

@@ -17,6 +17,7 @@ from recframe.interfaces.environment import Environment, EnvironmentSpec, Step, 
 from recframe.interfaces.history import History
 from recframe.interfaces.popularity import self_information
 from recframe.interfaces.reward import Reward
+from recframe.interfaces.scaling import standardized, symlog
 from recframe.interfaces.scoring import allowed_items, best_items, is_excluded, random_items
 from recframe.interfaces.state_tracker import ItemProjection, StateTracker
 from recframe.interfaces.types import PAD, Observation, Response, Transition
@@ -55,4 +56,6 @@ __all__ = [
     "is_excluded",
     "random_items",
     "self_information",
+    "standardized",
+    "symlog",
 ]

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from recframe.interfaces.data import Data
 from recframe.interfaces.environment import EnvironmentSpec
+from recframe.interfaces.scaling import standardized
 from recframe.interfaces.types import Observation
 
 
@@ -24,16 +25,6 @@ class FrozenTable:
 
     def __deepcopy__(self, memo: dict[int, Any]) -> FrozenTable:
         return self
-
-
-def standardized(vectors: Tensor) -> Tensor:
-    """`vectors` `[n, D]` with zero mean and an average variance of one over the rows.
-
-    The dimensions keep their relative scale. Sentence embeddings share a large common component and have tiny entries; a linear
-    map learns an order of magnitude faster without the one and on the other's natural scale.
-    """
-    centred = vectors - vectors.mean(dim=0)
-    return centred / centred.pow(2).mean().sqrt().clamp(min=1e-8)
 
 
 class ItemProjection(nn.Module):

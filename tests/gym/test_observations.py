@@ -8,9 +8,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recframe.gym.observations import ObservationArrays, principal_components, symlog
-from recframe.interfaces import PAD, Catalog
-from recframe.interfaces.state_tracker import standardized
+from recframe.gym.observations import ObservationArrays, principal_components
+from recframe.interfaces import PAD, Catalog, standardized, symlog
 from recframe.testing import toy_data, toy_observation, toy_spec
 
 DATA = toy_data(num_items=12)

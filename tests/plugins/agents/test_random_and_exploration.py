@@ -1,6 +1,7 @@
 """Random choices: uniform, allowed, of known probability, and of fixed cost in luck."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -8,7 +9,7 @@ import torch
 from recframe.interfaces import PAD
 from recframe.testing import check_component, toy_data, toy_observation, toy_spec
 from recframe_plugins.agents.config import RandomConfig, recframe_register_components
-from recframe_plugins.agents.exploration import epsilon_greedy, linear_schedule
+from recframe_plugins.agents.exploration import epsilon_greedy, linear_schedule, num_allowed
 from recframe_plugins.agents.random import RandomAgent
 
 DATA = toy_data()
@@ -44,6 +45,36 @@ def test_it_says_how_likely_a_slate_was():
     n = (observation.candidates != PAD).sum(dim=1)
     assert n.unique().tolist() == [5, 6]
     torch.testing.assert_close(agent.act(observation, explore=True).log_prob, -(n * (n - 1.0)).log())
+
+
+@pytest.mark.parametrize("candidates", [None, [[0, 1, 2, 3], [4, 5, PAD, PAD]]])
+def test_what_is_excluded_is_no_choice(candidates):
+    agent, spec = random_agent()
+    observation = observations(spec, 2)
+    observation.candidates = None if candidates is None else torch.tensor(candidates)
+    assert num_allowed(observation, spec.num_items).tolist() == ([40, 40] if candidates is None else [4, 2])
+    observation.excluded = torch.tensor([[1, 7, 1, PAD], [5, PAD, PAD, PAD]])  # 7 is no candidate, and 1 is named twice
+    allowed = num_allowed(observation, spec.num_items)
+    assert allowed.tolist() == ([38, 39] if candidates is None else [3, 1])
+    for _ in range(50):
+        slate, log_prob = agent.act(observation, explore=True)
+        torch.testing.assert_close(log_prob, -allowed.log())
+        assert not (slate == observation.excluded).any()
+
+
+def test_where_actions_are_continuous_every_point_is_as_likely():
+    _, spec = random_agent()
+    spec = replace(spec, actions="continuous", num_items=1, action_low=(-2.0, 10.0, 0.1), action_high=(2.0, 10.5, 0.3))
+    agent, users = RandomAgent(RandomConfig(), spec, None, seed=0), 20_000
+    action, log_prob = agent.act(observations(spec, users), explore=False)
+    low, high = torch.tensor(spec.action_low), torch.tensor(spec.action_high)
+    assert ((action >= low) & (action <= high)).all()
+    # the moments of a uniform variable, within five standard errors
+    where = (action - low) / (high - low)
+    assert ((where.mean(dim=0) - 1 / 2).abs() < 5 * (1 / 12 / users) ** 0.5).all()
+    assert ((where.square().mean(dim=0) - 1 / 3).abs() < 5 * (4 / 45 / users) ** 0.5).all()
+    assert (torch.corrcoef(where.T) - torch.eye(3)).abs().max() < 5 / users**0.5
+    torch.testing.assert_close(log_prob, torch.full((users,), -math.log(4 * 0.5 * 0.2)))
 
 
 def test_epsilon_greedy_mixes_in_proportion_and_says_so():

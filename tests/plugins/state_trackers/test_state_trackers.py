@@ -1,4 +1,4 @@
-"""The built-in trackers: what changes a state, and what must not."""
+"""The built-in trackers that read histories: what changes a state, and what must not."""
 
 import copy
 from dataclasses import replace
@@ -8,15 +8,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recframe.interfaces import PAD
+from recframe.interfaces import PAD, symlog
 from recframe.testing import check_component, toy_data, toy_observation, toy_spec
 from recframe_plugins.state_trackers.config import GRUConfig, MeanConfig, StateTrackerConfig, recframe_register_components
-from recframe_plugins.state_trackers.fusion import symlog
 from recframe_plugins.state_trackers.gru import GRUTracker
 from recframe_plugins.state_trackers.mean import MeanTracker
 
 COMPONENTS = []
-recframe_register_components(COMPONENTS.append)
+recframe_register_components(lambda component: COMPONENTS.append(component) if "features" not in component.requires else None)
 TRACKERS = [(MeanTracker, MeanConfig()), (MeanTracker, MeanConfig(half_life=2.0)), (GRUTracker, GRUConfig())]
 NAMES = ["mean", "mean-half-life", "gru"]
 DATA = toy_data()
