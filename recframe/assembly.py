@@ -14,11 +14,11 @@ import torch
 from omegaconf import DictConfig
 from torch import Tensor
 
-from recframe.components import Kind
-from recframe.config import ConfigError, build
+from recframe.components import TAGS, Kind
+from recframe.config import ConfigError, build, own_data
 from recframe.embeddings import EmbeddingStore
 from recframe.experience import RewardSum
-from recframe.interfaces import Agent, Data, Encoder, Environment, Role, Texts
+from recframe.interfaces import Agent, Data, Encoder, Environment, EnvironmentSpec, Role, Texts
 from recframe.plugins import Registry
 
 log = logging.getLogger(__name__)
@@ -86,20 +86,37 @@ class Parts:
         return environment
 
     def agent(self, environment: Environment) -> Agent:
-        """An untrained agent for environments like this one."""
+        """An untrained agent for environments like this one.
+
+        Raises
+        ------
+        ConfigError: agent or rewards do not fit the kind of actions, which an environment may know only once it is built.
+        """
+        problems = self._action_problems(environment.spec)
+        if problems:
+            raise ConfigError(problems)
         seed_everything(derived_seed(self.cfg.seed, "weights"))
         tracker = build(Kind.STATE_TRACKER, self.cfg.state_tracker, self.registry, spec=environment.spec, data=self.reading)
         seed = derived_seed(self.cfg.seed, "agent")
         agent: Agent = build(Kind.AGENT, self.cfg.agent, self.registry, spec=environment.spec, state_tracker=tracker, seed=seed)
         return agent.to(self.device)
 
+    def _action_problems(self, spec: EnvironmentSpec) -> list[str]:
+        chosen = [("agent", self.registry.get(Kind.AGENT, self.cfg.agent.name))]
+        chosen += [("reward", self.registry.get(Kind.REWARD, section.name)) for section in self.cfg.reward.values()]
+        actions = f"actions:{spec.actions}"
+        return [
+            f"{kind}={component.name} needs {TAGS[tag]}, but those of environment={self.cfg.environment.name} are {TAGS[actions]}"
+            for kind, component in chosen
+            for tag in sorted(component.requires)
+            if tag in TAGS and tag.startswith("actions:") and tag != actions
+        ]
+
 
 def assemble(cfg: DictConfig, registry: Registry) -> Parts:
     """Load the data, get its text vectors, and build the rewards."""
     device = choose_device(cfg.device)
-    data = build(Kind.DATASET, cfg.dataset, registry).load()
-    log.info("%s: %s", cfg.dataset.name, _describe(data))
-    data = encode(cfg, data, registry, device).to(device)
+    data = load(cfg, registry, device).to(device)
     terms, itemwise = {}, set()
     for name, section in cfg.reward.items():
         terms[str(name)] = (build(Kind.REWARD, section, registry), float(section.weight))
@@ -107,6 +124,17 @@ def assemble(cfg: DictConfig, registry: Registry) -> Parts:
             itemwise.add(str(name))
     reading = shuffled(data, cfg.seed) if cfg.embeddings.shuffle else data
     return Parts(cfg, registry, device, data, reading, RewardSum(terms, data.catalog, frozenset(itemwise)))
+
+
+def load(cfg: DictConfig, registry: Registry, device: torch.device) -> Data:
+    """The dataset's data with vectors for all texts, or the data of an environment that brings its own items."""
+    data: Data | None = own_data(cfg.environment, registry)
+    if data is not None:
+        log.info("%s: %s; dataset and encoder are not used", cfg.environment.name, _describe(data))
+        return data
+    data = build(Kind.DATASET, cfg.dataset, registry).load()
+    log.info("%s: %s", cfg.dataset.name, _describe(data))
+    return encode(cfg, data, registry, device)
 
 
 def encode(cfg: DictConfig, data: Data, registry: Registry, device: torch.device) -> Data:
@@ -148,7 +176,7 @@ def _with_vectors(data: Data, vectors: dict[str, Tensor]) -> Data:
 
 
 def _describe(data: Data) -> str:
-    parts = [f"{len(data.catalog):,} items"]
+    parts = [f"{len(data.catalog):,} item{'s' if len(data.catalog) != 1 else ''}"]
     parts += [f"{len(data.users):,} users"] if data.users is not None else []
     parts += [f"{len(data.interactions):,} interactions"] if data.interactions is not None else []
     return ", ".join(parts)

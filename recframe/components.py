@@ -37,6 +37,9 @@ class ComponentError(UserError, ValueError):
 # these are the ones the built-in components and the core use. Prefixes ending in ":" stand for a family.
 TAGS: Mapping[str, str] = {
     "interactions": "logged interactions of users with items",
+    "rating_matrix": "a rating of every item by every user",
+    "catalog": "items of the environment's own, in place of the dataset's",
+    "features": "observations with raw numbers",
     "users": "users with text profiles",
     "attribute:": "a catalogue attribute of that name",
     "signal:": "a response signal of that name",
@@ -129,7 +132,7 @@ class Component:
         documented at the kind's interface in `recframe.interfaces`.
     provides: tags for what it gives to the others in a run.
     requires: tags that some other part of the run must provide; `"a|b"` is satisfied by either, and `"attribute:{column}"` is
-        filled in from the component's own setting `column`.
+        filled in from the component's own setting `column` (null: no such requirement).
     description: one line for `recframe plugins`; by default the first line of the config's docstring.
 
     Raises

@@ -222,7 +222,7 @@ def final_evaluation(parts: Parts, agent: Agent) -> tuple[dict[str, Metrics], li
         resamples=settings.bootstrap_samples,
     )
     samples: list[Recommendation] = []
-    if settings.sample_users:
+    if settings.sample_users and environment.spec.actions == "items":
         samples = sample_recommendations(
             policies[TRAINED],
             environment,

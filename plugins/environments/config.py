@@ -1,34 +1,17 @@
 """What the built-in environments are called, what can be chosen about them, and what they need and give."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from recframe.components import Component, Kind, option
 from recframe.hookspecs import hookimpl
+from recframe_plugins.environments.gymnasium_config import GymnasiumConfig
+from recframe_plugins.environments.recsim_config import InterestEvolutionConfig, InterestExplorationConfig, LongTermSatisfactionConfig
+from recframe_plugins.environments.session_config import BoredomConfig, ProtocolConfig, SessionConfig
 
 
 @dataclass
-class SessionConfig:
-    """Options that every simulated session has; the equations are in `sessions.py`."""
-
-    num_users: int = option(128, "users simulated at once in training (N)", ge=1)
-    slate_size: int = option(1, "items shown at once (K)", ge=1)
-    max_steps: int = option(50, "time limit of a session in steps (slates shown)", ge=1)
-    num_candidates: int = option(0, "items that may be shown to a user in a step, drawn afresh each step; 0: the whole catalogue", ge=0)
-    evaluation_share: float = option(0.2, "share of the people who are met only in evaluation", gt=0.0, lt=1.0)
-    taste_weight: float = option(5.0, "weight of the match of taste and item in the utility", gt=0.0)
-    threshold: float = option(2.5, "utility at which a click is as likely as not")
-    boredom_weight: float = option(4.0, "how much utility an item loses whose like is all that was shown lately", ge=0.0)
-    boredom_memory: float = option(0.8, "share of the memory of what was shown that is left after one step", ge=0.0, lt=1.0)
-    repeat_penalty: float = option(2.0, "how much utility an item loses that was itself shown lately", ge=0.0)
-    repeat_window: int = option(20, "how many of the last shown items count as lately", ge=1)
-    patience_cost: float = option(0.05, "share of the full patience that a slate without a click costs", ge=0.0)
-    patience_recovery: float = option(0.1, "share of the full patience that a slate clicked throughout gives back", ge=0.0)
-    patience_boredom_cost: float = option(0.1, "share of the full patience that a wholly boring slate costs", ge=0.0)
-    leave_rate: float = option(0.3, "probability of leaving after a step once no patience is left", ge=0.0, le=1.0)
-
-
-@dataclass
-class TopicWorldConfig(SessionConfig):
+class TopicWorldConfig(BoredomConfig):
     """Users with hidden tastes over the catalogue's topics, which drift with what they consume and tire of repetition."""
 
     topic_attribute: str = option("topics", "catalogue (and user) attribute that lists topics")
@@ -42,7 +25,7 @@ class TopicWorldConfig(SessionConfig):
 
 
 @dataclass
-class PreferenceModelConfig(SessionConfig):
+class PreferenceModelConfig(BoredomConfig):
     """Users who respond as a matrix factorization of the logged ratings predicts, and who tire of repetition."""
 
     feedback: str = option("rating", "logged feedback column that holds the ratings")
@@ -59,27 +42,47 @@ class PreferenceModelConfig(SessionConfig):
     threshold: float = option(2.0, "utility at which a click is as likely as not")
 
 
-@hookimpl
-def recframe_register_components(register):
-    """Register the built-in environments."""
-    provides = {"signal:click", "signal:rating", "actions:items", "slates", "truth"}
-    register(
-        Component(
-            Kind.ENVIRONMENT,
-            "topic_world",
-            TopicWorldConfig,
-            "recframe_plugins.environments.topic_world:TopicWorld",
-            provides=provides,
-            requires={"attribute:{topic_attribute}"},
-        )
+@dataclass
+class RatingMatrixConfig(ProtocolConfig, SessionConfig):
+    """Users whose rating of every item is known: rewards are dense and exact, and so are the oracle and the best fixed slate."""
+
+    max_steps: int = option(20, "time limit of a session in steps (slates shown)", ge=1)
+    protocol: str = option(
+        "fixed_length",
+        "free: items may be repeated; no_repetition: each once a session; fixed_length: also, and nobody leaves before max_steps",
+        choices=["free", "no_repetition", "fixed_length"],
     )
+    quit_count: int = option(3, "so many similar items among the last quit_window make a user quit; 0: they never do", ge=0)
+    click_threshold: float | None = option(None, "rating from which an item is clicked; null: halfway from the least to the greatest")
+    purchase_threshold: float | None = option(None, "rating from which an item is bought; null: three quarters of the way")
+    similarity: str = option("ratings", "what makes items alike in the quit rule: their ratings or texts", choices=["ratings", "text"])
+    similarity_dims: int = option(32, "leading principal components kept of these vectors", ge=1)
+    evaluation_share: float = option(0.2, "share of the people who are met only in evaluation", gt=0.0, lt=1.0)
+    split_seed: int = option(0, "fixes who is kept for evaluation", ge=0)
+
+
+@hookimpl
+def recframe_register_components(register: Callable[[Component], None]) -> None:
+    """Register the built-in environments."""
+
+    def simulator(name: str, config: type, implementation: str, signals: str, *tags: str, requires: str) -> None:
+        provides = {"actions:items", "slates", "truth", *(f"signal:{signal}" for signal in signals.split()), *tags}
+        factory = f"recframe_plugins.environments.{name}:{implementation}"
+        register(Component(Kind.ENVIRONMENT, name, config, factory, provides=provides, requires={requires}))
+
+    topics = "attribute:{topic_attribute}"
+    simulator("topic_world", TopicWorldConfig, "TopicWorld", "click rating", requires=topics)
+    simulator("preference_model", PreferenceModelConfig, "PreferenceModel", "click rating", requires="interactions")
+    simulator("rating_matrix", RatingMatrixConfig, "RatingMatrix", "click rating purchase", requires="rating_matrix")
+    simulator("interest_evolution", InterestEvolutionConfig, "InterestEvolution", "click dwell", "features", requires=topics)
+    simulator("interest_exploration", InterestExplorationConfig, "InterestExploration", "click", requires=topics)
+    simulator("long_term_satisfaction", LongTermSatisfactionConfig, "LongTermSatisfaction", "click dwell", requires=topics)
     register(
         Component(
             Kind.ENVIRONMENT,
-            "preference_model",
-            PreferenceModelConfig,
-            "recframe_plugins.environments.preference_model:PreferenceModel",
-            provides=provides,
-            requires={"interactions"},
+            "gymnasium",
+            GymnasiumConfig,
+            "recframe_plugins.environments.gymnasium_environment:GymnasiumEnvironment",
+            provides={"signal:reward", "actions:items", "actions:continuous", "catalog", "features"},
         )
     )

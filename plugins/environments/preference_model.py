@@ -5,7 +5,7 @@ s_ui = (r^_ui - m) / d, and the appeal of an item to a user is
 
     a_i = taste_weight s_ui
 
-What follows from it is in `sessions.py`, with the same `threshold` for everybody, and with v_i the unit rows of the leading principal
+What follows from it is in `boredom.py`, with the same `threshold` for everybody, and with v_i the unit rows of the leading principal
 components of the items' text vectors, or of their factors. In units of rating, with fatigue taken off and noise added, the user's
 rating is
 
@@ -29,9 +29,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from recframe.interfaces import Data, DataError
+from recframe_plugins.environments.boredom import BoredomSessions
 from recframe_plugins.environments.config import PreferenceModelConfig
 from recframe_plugins.environments.matrix_factorization import FitOptions, RatingModel, scored_model
-from recframe_plugins.environments.sessions import SessionEnvironment, Split, people_of_split
+from recframe_plugins.environments.quit_rule import principal_directions
+from recframe_plugins.environments.sessions import Split, people_of_split
 
 
 def mean_and_deviation(model: RatingModel) -> tuple[float, float]:
@@ -47,18 +49,6 @@ def mean_and_deviation(model: RatingModel) -> tuple[float, float]:
     return model.mean.item() + mean, math.sqrt(max(square - mean**2, 0.0))
 
 
-def principal_directions(vectors: Tensor, dims: int) -> Tensor:
-    """Unit rows `[M, min(dims, D)]` of the leading principal components of `vectors` `[M, D]`; rows at the mean stay zero.
-
-    Centring takes away the component that all sentence embeddings share, without which everything is like everything.
-    """
-    centred = vectors.double().cpu()
-    centred = centred - centred.mean(dim=0)
-    # eigenvalues come in ascending order
-    components = torch.linalg.eigh(centred.T @ centred).eigenvectors.flip(1)[:, :dims]
-    return F.normalize(centred @ components, dim=1).float()
-
-
 def censored_normal_mean(mean: Tensor, deviation: float, low: float, high: float) -> Tensor:
     """E clip(X, low, high) for X ~ Normal(mean, deviation^2), of the shape of `mean`."""
     if deviation == 0.0:
@@ -72,7 +62,7 @@ def censored_normal_mean(mean: Tensor, deviation: float, low: float, high: float
     return low + excess(low) - excess(high)
 
 
-class PreferenceModel(SessionEnvironment):
+class PreferenceModel(BoredomSessions):
     """The logged users of the split, as a matrix factorization of their ratings predicts them; see the module for the equations.
 
     `Observation.user` is the user's row in the data. The environments of a run share one fit (`scored_model`).

@@ -5,7 +5,7 @@ same topics; a session's taste theta is that plus a little noise, never negative
 
     a_i = taste_weight theta.x_i + quality_weight q_i
 
-and what follows from it (boredom of topics, clicks, patience, leaving) is in `sessions.py`, with v_i = x_i. Furthermore
+and what follows from it (boredom of topics, clicks, patience, leaving) is in `boredom.py`, with v_i = x_i. Furthermore
 
     rating  r_i = 1 + 4 Phi(u_i - threshold + rating_noise eps),  eps ~ Normal(0, 1)
             with mean  1 + 4 Phi((u_i - threshold) / sqrt(1 + rating_noise^2))
@@ -24,15 +24,16 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from recframe.interfaces import Data
+from recframe_plugins.environments.boredom import BoredomSessions
 from recframe_plugins.environments.config import TopicWorldConfig
-from recframe_plugins.environments.sessions import SessionEnvironment, Split, people_of_split
+from recframe_plugins.environments.sessions import Split, people_of_split
 from recframe_plugins.environments.topics import topic_matrices
 
 GENERATED_PEOPLE = 10_000
 """People generated where the data knows none: enough that two sessions hardly ever share one, few enough for a look-up table."""
 
 
-class TopicWorld(SessionEnvironment):
+class TopicWorld(BoredomSessions):
     """Users with hidden, drifting tastes over topics; see the module for the equations.
 
     The people are those of `data.users` if their attributes list topics (nothing listed: an equal taste for all), and
@@ -41,7 +42,7 @@ class TopicWorld(SessionEnvironment):
 
     Raises
     ------
-    DataError: the catalogue has no such attribute, or one of another type; or the shapes do not fit (see `SessionEnvironment`).
+    DataError: the catalogue has no such attribute, or one of another type; or the shapes do not fit (see `SimulatedSessions`).
     """
 
     config: TopicWorldConfig

@@ -1,8 +1,8 @@
 """Schemas, composition and validation of a run's config. Imports neither torch nor any plugin's implementation."""
 
-from recframe.config.build import build
+from recframe.config.build import build, own_data
 from recframe.config.compose import compose_config, explain, find_mistakes, without_nulls
 from recframe.config.problems import ConfigError
 from recframe.config.validate import validate
 
-__all__ = ["ConfigError", "build", "compose_config", "explain", "find_mistakes", "validate", "without_nulls"]
+__all__ = ["ConfigError", "build", "compose_config", "explain", "find_mistakes", "own_data", "validate", "without_nulls"]

@@ -25,15 +25,34 @@ def build(kind: Kind, section: DictConfig, registry: Registry, **parts: Any) -> 
     ------
     ConfigError: if the implementation cannot be imported, or refuses its settings with a ValueError.
     """
-    component = registry.get(kind, section.name)
-    module, _, attribute = component.factory.partition(":")
-    try:
-        factory = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise ConfigError([f"{kind}={component.name}: its implementation {component.factory} could not be imported: {error}"]) from error
+    return _called(_implementation(kind, section, registry), kind, section, **parts)
+
+
+def own_data(section: DictConfig, registry: Registry) -> Any:
+    """The data of an environment that brings its own items (`Environment.own_data`), or None.
+
+    Raises
+    ------
+    ConfigError: as for `build`.
+    """
+    if "catalog" not in registry.get(Kind.ENVIRONMENT, section.name).provides:
+        return None
+    return _called(_implementation(Kind.ENVIRONMENT, section, registry).own_data, Kind.ENVIRONMENT, section)
+
+
+def _called(factory: Any, kind: Kind, section: DictConfig, **parts: Any) -> Any:
     try:
         return factory(OmegaConf.to_object(section), **parts)
     except UserError:
         raise
     except ValueError as error:
-        raise ConfigError([f"{kind}={component.name}: {error}"]) from error
+        raise ConfigError([f"{kind}={section.name}: {error}"]) from error
+
+
+def _implementation(kind: Kind, section: DictConfig, registry: Registry) -> Any:
+    component = registry.get(kind, section.name)
+    module, _, attribute = component.factory.partition(":")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise ConfigError([f"{kind}={component.name}: its implementation {component.factory} could not be imported: {error}"]) from error

@@ -36,7 +36,7 @@ class EvaluationConfig:
     references: bool = option(True, "evaluate the reference policies beside the trained one")
     tuning_sessions: int = option(512, "training sessions on which each reference policy is tuned", ge=2)
     bootstrap_samples: int = option(2_000, "resamples behind each 95 % interval", ge=100)
-    sample_users: int = option(3, "people whose recommendations are written out as text", ge=0)
+    sample_users: int = option(3, "people whose recommendations are written out as text (where items are recommended)", ge=0)
     sample_steps: int = option(4, "steps written out for each of them", ge=1)
 
 

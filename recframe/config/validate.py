@@ -6,6 +6,7 @@ import dataclasses
 import operator
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from string import Formatter
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -140,12 +141,15 @@ def _check_value(value: Any, metadata: Mapping[str, Any]) -> Iterator[str]:
 def _check_pairings(values: Mapping[str, Any], chosen: Mapping[str, Component]) -> list[str]:
     """Requirements that no other part of the run meets."""
     problems = []
-    for key, component in chosen.items():
-        others = {tag for other, c in chosen.items() if other != key for tag in c.provides} | CORE_PROVIDES
-        required = sorted(tag.format_map(_at(values, key)) for tag in component.requires)
-        unmet = [tag for tag in required if not others & set(tag.split("|"))]
-        problems += [f"{_call(key, component)} needs {_in_words(tag)}, {_lacking(tag, chosen)}" for tag in unmet]
     environment, agent = chosen.get("environment"), chosen.get("agent")
+    # a dataset in whose place an environment puts items of its own gives nothing
+    replaced = environment is not None and "catalog" in environment.provides
+    giving = {key: component for key, component in chosen.items() if not (replaced and key == "dataset")}
+    for key, component in chosen.items():
+        others = {tag for other, c in giving.items() if other != key for tag in c.provides} | CORE_PROVIDES
+        required = sorted(_filled_in(component, _at(values, key)))
+        unmet = [tag for tag in required if not others & set(tag.split("|"))]
+        problems += [f"{_call(key, component)} needs {_in_words(tag)}, {_lacking(tag, giving)}" for tag in unmet]
     slate_size = values["environment"].get("slate_size", 1) if isinstance(values["environment"], Mapping) else 1
     if environment and agent and isinstance(slate_size, int) and slate_size > 1:
         problems += [
@@ -154,6 +158,14 @@ def _check_pairings(values: Mapping[str, Any], chosen: Mapping[str, Component]) 
             if "slates" not in component.provides
         ]
     return problems
+
+
+def _filled_in(component: Component, settings: Mapping[str, Any]) -> Iterator[str]:
+    """The component's requirements with its settings filled in; one that names a setting that is null is none."""
+    for tag in component.requires:
+        named = [name for _, name, _, _ in Formatter().parse(tag) if name]
+        if all(settings.get(name) is not None for name in named):
+            yield tag.format_map(settings)
 
 
 def _check_sizes(values: Mapping[str, Any]) -> list[str]:
@@ -193,8 +205,8 @@ def _in_words(tag: str) -> str:
 def _lacking(tag: str, chosen: Mapping[str, Component]) -> str:
     """Who could have given it and gives what instead."""
     family = tag.partition(":")[0]
-    giver = {"signal": "environment", "actions": "environment"}.get(family, "dataset")
-    component = chosen.get(giver)
+    giver = {"signal": "environment", "actions": "environment", "features": "environment", "truth": "environment"}.get(family, "dataset")
+    component = chosen.get(giver) or chosen.get("environment")
     if component is None:
         return "which nothing here gives"
     prefix = f"{family}:" if ":" in tag else ""

@@ -9,9 +9,21 @@ from typing import get_args
 import torch
 from torch import Tensor
 
-from recframe.interfaces import PAD, Agent, Decision, Environment, Experience, NoExperience, Observation, Replay, Transition
+from recframe.interfaces import (
+    PAD,
+    Agent,
+    Decision,
+    Environment,
+    EnvironmentSpec,
+    Experience,
+    NoExperience,
+    Observation,
+    Replay,
+    Transition,
+    is_excluded,
+)
 from recframe.testing.conformance import difference, own_randomness, require, require_tensor, saved_and_loaded, state_difference
-from recframe.testing.loop import collect, update
+from recframe.testing.loop import collect, random_action, update
 
 ROUNDS = 3
 STEPS = 6
@@ -48,8 +60,7 @@ def check_agent(agent: Agent, environment: Environment) -> None:
 def _observations(environment: Environment) -> list[Observation]:
     """Observations of fresh sessions, of sessions under way, of a single user, and of more users than in training."""
     fresh = environment.reset(0)
-    slate = torch.arange(environment.spec.slate_size, device=environment.spec.device).expand(environment.spec.num_users, -1)
-    later = environment.step(slate).observation
+    later = environment.step(random_action(fresh, environment.spec, torch.Generator(environment.spec.device).manual_seed(0))).observation
     return [fresh, later, later[:1], torch.cat([fresh, later])]
 
 
@@ -61,22 +72,40 @@ def _check_decision(agent: Agent, observation: Observation, explore: bool) -> No
         decision = agent.act(observation, explore)
     require(isinstance(decision, Decision), f"act() must return a recframe.interfaces.Decision, not {type(decision).__name__}")
     slate, log_prob = decision
-    require_tensor(slate, "the slate", (users, spec.slate_size), torch.int64, spec.device)
-    require(((slate >= 0) & (slate < spec.num_items)).all(), f"the slate must hold item numbers from 0 to {spec.num_items - 1}")
-    ordered = slate.sort(dim=1).values
-    require((ordered[:, 1:] != ordered[:, :-1]).all(), "a slate shows the same item twice: choose without replacement")
-    if observation.candidates is not None:
-        allowed = (slate.unsqueeze(2) == observation.candidates.masked_fill(observation.candidates == PAD, -2).unsqueeze(1)).any(dim=2)
-        require(allowed.all(), "act() showed an item that is no candidate: mask scores with recframe.interfaces.allowed_items")
+    if spec.actions == "continuous":
+        _check_action(slate, spec, users)
+    else:
+        _check_slate(slate, spec, observation)
     if log_prob is not None:
         require_tensor(log_prob, "log_prob", (users,), torch.float32, spec.device)
-        require((log_prob <= 1e-5).all(), "log_prob is above 0: it must be the logarithm of the slate's probability")
+        # the probability of a slate, but the density of a continuous action
+        require(
+            spec.actions != "items" or (log_prob <= 1e-5).all(), "log_prob is above 0: it must be the logarithm of the slate's probability"
+        )
     field = difference(observation, before)
     require(field is None, f"act() changed {field} of the observation in place: replay would keep the change")
     with torch.no_grad():
         twin.prepare_to_act()
         same = torch.equal(twin.act(observation, explore).slate, slate)
     require(same, "an identical agent chose otherwise: draw all randomness from self.generator")
+
+
+def _check_action(action: Tensor, spec: EnvironmentSpec, users: int) -> None:
+    require_tensor(action, "the action", (users, spec.action_size), torch.float32, spec.device)
+    low, high = (torch.tensor(bounds, device=spec.device) for bounds in (spec.action_low, spec.action_high))
+    require(((action >= low) & (action <= high)).all(), "the action is out of bounds: keep it between spec.action_low and spec.action_high")
+
+
+def _check_slate(slate: Tensor, spec: EnvironmentSpec, observation: Observation) -> None:
+    require_tensor(slate, "the slate", (len(observation.user), spec.slate_size), torch.int64, spec.device)
+    require(((slate >= 0) & (slate < spec.num_items)).all(), f"the slate must hold item numbers from 0 to {spec.num_items - 1}")
+    ordered = slate.sort(dim=1).values
+    require((ordered[:, 1:] != ordered[:, :-1]).all(), "a slate shows the same item twice: choose without replacement")
+    if observation.candidates is not None:
+        allowed = (slate.unsqueeze(2) == observation.candidates.masked_fill(observation.candidates == PAD, -2).unsqueeze(1)).any(dim=2)
+        require(allowed.all(), "act() showed an item that is no candidate: mask scores with recframe.interfaces.allowed_items")
+    excluded = is_excluded(observation, slate).any()
+    require(not excluded, "act() showed an item that the observation excludes: mask scores with recframe.interfaces.allowed_items")
 
 
 def _check_optimizers(agent: Agent, optimizers: Mapping[str, torch.optim.Optimizer]) -> None:

@@ -6,6 +6,7 @@ import dataclasses
 import importlib
 import inspect
 from collections.abc import Callable, Iterator
+from string import Formatter
 from typing import Any
 
 import numpy as np
@@ -43,7 +44,7 @@ def check_component(component: Component, config: Any = None, data: Data | None 
     config = _config(component, config)
     component = _filled_in(component, config)
     factory = _factory(component)
-    data = (data or toy_data()).to(device)
+    data = (_own_data(component, factory, config) or data or toy_data()).to(device)
     _check_requirements(component, data)
 
     def build(**parts: Any) -> Any:
@@ -103,9 +104,15 @@ def _config(component: Component, config: Any) -> Any:
 
 
 def _filled_in(component: Component, config: Any) -> Component:
-    """The component with the settings that its requirements name put in their place."""
+    """The component with the settings that its requirements name put in their place; one that names a setting that is None is none."""
+    settings = vars(config)
     try:
-        return dataclasses.replace(component, requires=frozenset(tag.format_map(vars(config)) for tag in component.requires))
+        required = {
+            tag.format_map(settings)
+            for tag in component.requires
+            if all(settings[name] is not None for _, name, _, _ in Formatter().parse(tag) if name)
+        }
+        return dataclasses.replace(component, requires=frozenset(required))
     except KeyError as error:
         raise ConformanceError(
             f"{_where(component)} requires a tag filled in from the option {error}, which {component.config.__name__} lacks"
@@ -122,17 +129,34 @@ def _factory(component: Component) -> Callable[..., Any]:
     return factory  # type: ignore[no-any-return]
 
 
+def _own_data(component: Component, factory: Any, config: Any) -> Data | None:
+    """The data of an environment that brings its own items."""
+    if component.kind is not Kind.ENVIRONMENT or "catalog" not in component.provides:
+        return None
+    own = getattr(factory, "own_data", lambda config: None)(config)
+    where = _where(component)
+    require(isinstance(own, Data), f"{where} provides 'catalog', but own_data() gives no Data: return its items, or drop the tag")
+    require(own.catalog.text_vectors is not None, f"{where}: the catalogue of own_data() needs text vectors: no encoder will read it")
+    data: Data = own
+    return data
+
+
 def _offered(data: Data) -> set[str]:
     """The tags that the data gives."""
     tags = {f"attribute:{name}" for name in data.catalog.attributes.columns}
     tags |= {"interactions"} if data.interactions is not None else set()
+    tags |= {"rating_matrix"} if data.ratings is not None else set()
     return tags | ({"users"} if data.users is not None and data.users.profiles is not None else set())
+
+
+def _is_about_data(tag: str) -> bool:
+    return tag in ("interactions", "users", "rating_matrix") or tag.startswith("attribute:")
 
 
 def _check_requirements(component: Component, data: Data) -> None:
     offered = _offered(data)
     for requirement in component.requires:
-        about_data = [tag for tag in requirement.split("|") if tag in ("interactions", "users") or tag.startswith("attribute:")]
+        about_data = [tag for tag in requirement.split("|") if _is_about_data(tag)]
         met = not about_data or bool(offered.intersection(about_data)) or len(about_data) < len(requirement.split("|"))
         require(met, f"{_where(component)} requires {requirement!r}, which the toy data lacks: pass check_component data that has it")
 
@@ -142,8 +166,10 @@ def _check_dataset(component: Component, build: Callable[..., Any], data: Data, 
     check_dataset(dataset)
     offered = _offered(dataset.load())
     for tag in component.provides:
-        known = tag in ("interactions", "users") or tag.startswith("attribute:")
-        require(not known or tag in offered, f"{_where(component)} provides {tag!r}, but what it loads has none: load it, or drop the tag")
+        require(
+            not _is_about_data(tag) or tag in offered,
+            f"{_where(component)} provides {tag!r}, but what it loads has none: load it, or drop the tag",
+        )
 
 
 def _check_encoder(component: Component, build: Callable[..., Any], data: Data, device: torch.device) -> None:
@@ -172,14 +198,15 @@ def _check_state_tracker(component: Component, build: Callable[..., Any], data: 
     ]
     if "users" not in component.requires:
         variants.append((data._replace(users=None, contexts=None), {}))
+    needed = {"num_features": 3} if "features" in component.requires else {}
     for around, choices in variants:
-        spec = toy_spec(around, **choices)
+        spec = toy_spec(around, **(needed | choices))
         check_state_tracker(build(spec=spec, data=around), spec, around)
 
 
 def _check_agent(component: Component, build: Callable[..., Any], data: Data, device: torch.device) -> None:
     for slate_size in (1, 3) if "slates" in component.provides else (1,):
-        for choices in ({}, {"num_candidates": 6}, {"has_context": data.contexts is not None, "num_features": 3}):
+        for choices in ({}, {"num_candidates": 9, "num_excluded": 4}, {"has_context": data.contexts is not None, "num_features": 3}):
             spec = toy_spec(data, slate_size=slate_size, **choices)
             with torch.random.fork_rng():
                 torch.manual_seed(0)
@@ -197,7 +224,7 @@ def _check_environment(component: Component, build: Callable[..., Any], data: Da
         require(asked, f"{where}: its spec must have the num_users, history_length and number of items that it was built with")
         _check_declared(component, environment, spec)
         met[split] = {user for observation in _visits(environment) for user in observation.user.tolist()}
-    if any(tag in requirement.split("|") for requirement in component.requires for tag in ("users", "interactions")):
+    if any(tag in requirement.split("|") for requirement in component.requires for tag in ("users", "interactions", "rating_matrix")):
         require(met["train"].isdisjoint(met["evaluation"]), f"{where}: people met in evaluation are met in training too: split the users")
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from recframe.interfaces import Data, Environment, EnvironmentSpec, Observation, Response, Step, Truth, random_items
+from recframe.interfaces import Data, Environment, EnvironmentSpec, Observation, Response, Step, Truth
 from recframe.testing.conformance import difference, own_randomness, require, require_tensor, saved_and_loaded, state_difference
+from recframe.testing.loop import random_action
 from recframe.testing.observations import check_observation
 
 
@@ -49,16 +51,21 @@ def _check_spec(spec: Any) -> None:
         require(getattr(spec, name) >= 1, f"spec.{name} must be at least 1, not {getattr(spec, name)}")
     require(isinstance(spec.signals, tuple) and len(spec.signals) > 0, "spec.signals must be a tuple of at least one name")
     require(len(set(spec.signals)) == len(spec.signals), f"spec.signals repeats a name: {spec.signals}")
+    if spec.actions == "continuous":
+        require(spec.slate_size == 1, f"spec.slate_size must be 1 where actions are continuous, not {spec.slate_size}")
+        low, high = spec.action_low, spec.action_high
+        bounded = 0 < len(low) == len(high) and all(math.isfinite(a) and math.isfinite(b) and a < b for a, b in zip(low, high, strict=True))
+        require(bounded, f"spec.action_low and action_high must be as many finite numbers, low below high, not {low} and {high}")
     limit = spec.num_candidates or spec.num_items
     require(spec.slate_size <= limit, f"spec.slate_size is {spec.slate_size}, but only {limit} items can be shown")
 
 
 def simulate(environment: Environment, observation: Observation, steps: int, seed: int = 0) -> Iterator[tuple[Observation, Tensor, Step]]:
-    """Random slates for `steps`: yields the observation, the slate shown and the outcome."""
+    """Random slates (or actions) for `steps`: yields the observation, the slate shown and the outcome."""
     spec = environment.spec
     generator = torch.Generator(spec.device).manual_seed(seed)
     for _ in range(steps):
-        slate = random_items(observation, spec.num_items, spec.slate_size, generator)
+        slate = random_action(observation, spec, generator)
         step = environment.step(slate)
         yield observation, slate, step
         observation = step.observation
@@ -101,8 +108,13 @@ def _check_transition(spec: EnvironmentSpec, slate: Tensor, step: Step) -> None:
         not (step.response.leave & ~finished).any(),
         "a user left (response.leave) whose session goes on: a user who leaves must be terminated or truncated",
     )
-    shown = min(spec.slate_size, spec.history_length)
     following = step.next_observation
+    going_on = (~finished).nonzero().squeeze(1)
+    field = difference(following[going_on], step.observation[going_on])
+    require(field is None, f"observation and next_observation differ in {field} for users whose session goes on: they must be the same")
+    if spec.actions == "continuous":
+        return
+    shown = min(spec.slate_size, spec.history_length)
     right = (following.history_items[:, -shown:] == slate[:, -shown:]).all(dim=1)
     require(
         right[~finished].all(),
@@ -118,9 +130,6 @@ def _check_transition(spec: EnvironmentSpec, slate: Tensor, step: Step) -> None:
         torch.equal(following.history_feedback[:, -shown:], feedback[:, -shown:]),
         "next_observation.history_feedback does not end with the response, its signals in the order of spec.signals",
     )
-    going_on = (~finished).nonzero().squeeze(1)
-    field = difference(following[going_on], step.observation[going_on])
-    require(field is None, f"observation and next_observation differ in {field} for users whose session goes on: they must be the same")
     fresh = step.observation.history_items != following.history_items
     require(
         fresh.any(dim=1)[finished].all(),

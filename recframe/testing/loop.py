@@ -7,13 +7,21 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
-from recframe.interfaces import Agent, Environment, Observation, Response, Transition
+from recframe.interfaces import Agent, Environment, EnvironmentSpec, Observation, Response, Transition, random_items
 
 
 def first_signal(response: Response) -> Tensor:
     """The reward of the toy world, `[N, K]`: the response's first signal, in alphabetical order."""
     signals: Tensor = response.signals[min(response.signals.keys())]
     return signals
+
+
+def random_action(observation: Observation, spec: EnvironmentSpec, generator: torch.Generator) -> Tensor:
+    """What a random policy passes to `Environment.step`: slates `[N, K]` of allowed items, or actions `[N, A]` within their bounds."""
+    if spec.actions == "items":
+        return random_items(observation, spec.num_items, spec.slate_size, generator)
+    low, high = (torch.tensor(bounds, device=spec.device) for bounds in (spec.action_low, spec.action_high))
+    return torch.lerp(low, high, torch.rand(len(observation.user), spec.action_size, generator=generator, device=spec.device))
 
 
 @torch.no_grad()

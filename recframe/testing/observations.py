@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from recframe.interfaces import PAD, Data, EnvironmentSpec, Observation
+from recframe.interfaces import PAD, Data, EnvironmentSpec, Observation, allowed_items
 from recframe.testing.conformance import require, require_tensor
 
 
@@ -31,10 +31,18 @@ def check_observation(observation: Observation, spec: EnvironmentSpec, name: str
     )
     require((feedback[padding] == 0).all(), f"{name}.history_feedback must be 0 where history_items is PAD")
     _check_optional(observation.candidates, f"{name}.candidates", spec.num_candidates > 0, "num_candidates")
+    _check_optional(observation.excluded, f"{name}.excluded", spec.num_excluded > 0, "num_excluded")
     _check_optional(observation.context, f"{name}.context", spec.has_context, "has_context")
     _check_optional(observation.features, f"{name}.features", spec.num_features > 0, "num_features")
     if observation.candidates is not None:
         _check_candidates(observation.candidates, spec, f"{name}.candidates")
+    if observation.excluded is not None:
+        require_tensor(observation.excluded, f"{name}.excluded", (n, spec.num_excluded), torch.int64, spec.device)
+        _check_range(observation.excluded, m, f"{name}.excluded", "or PAD")
+    if spec.actions == "items":
+        scores = torch.zeros(n, m, device=spec.device)
+        left = allowed_items(observation, scores).isfinite().sum(dim=1)
+        require((left >= spec.slate_size).all(), f"{name} leaves a user with fewer than slate_size items to show")
     if observation.context is not None:
         require_tensor(observation.context, f"{name}.context", (n,), torch.int64, spec.device)
     if observation.features is not None:
@@ -54,8 +62,6 @@ def _check_candidates(candidates: Tensor, spec: EnvironmentSpec, name: str) -> N
     ordered = candidates.sort(dim=1).values
     repeated = (ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] != PAD)
     require(not repeated.any(), f"{name} lists an item twice for one user: list each once and fill up with PAD")
-    enough = (candidates != PAD).sum(dim=1) >= spec.slate_size
-    require(enough.all(), f"{name} leaves a user with fewer than slate_size items to show")
 
 
 def _check_range(items: Tensor, limit: int, name: str, also: str) -> None:

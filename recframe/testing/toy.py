@@ -15,7 +15,7 @@ MOODS = ("a quick look", "a quiet evening", "on the train")
 
 
 def toy_data(num_items: int = 40, num_users: int = 60, dim: int = 16, seed: int = 0, device: torch.device | str = "cpu") -> Data:
-    """Items and users of five topics, with texts and vectors, ratings from 1 to 5 that follow the topics, and contexts.
+    """Items and users of five topics, with texts and vectors, contexts, and ratings that follow the topics: 1 to 5, logged and complete.
 
     Item and user i are of topic i modulo 5. Text vectors `[n, dim]` scatter around their topic's.
     """
@@ -54,7 +54,9 @@ def toy_data(num_items: int = 40, num_users: int = 60, dim: int = 16, seed: int 
         attributes=pl.DataFrame({"topics": [[TOPICS[topic]] for topic in user_topics], "topic_weights": [[1.0] for _ in user_topics]}),
     )
     contexts = Texts(list(MOODS), torch.randn(len(MOODS), dim, generator=generator).to(device))
-    return Data(catalog, users, interactions, contexts)
+    agree = (user_topics[:, None] == item_topics).float()
+    ratings = 1 + 3 * agree + torch.rand(num_users, num_items, generator=generator)
+    return Data(catalog, users, interactions, contexts, ratings.to(device))
 
 
 def toy_interactions(item_topics: Tensor, user_topics: Tensor, generator: torch.Generator, per_user: int = 12) -> Interactions:
@@ -84,6 +86,7 @@ def toy_spec(
     slate_size: int = 1,
     history_length: int = 5,
     num_candidates: int = 0,
+    num_excluded: int = 0,
     num_features: int = 0,
     has_context: bool = False,
     signals: tuple[str, ...] = ("click", "rating"),
@@ -96,6 +99,7 @@ def toy_spec(
         num_items=len(data.catalog),
         signals=signals,
         num_candidates=num_candidates,
+        num_excluded=num_excluded,
         num_features=num_features,
         has_context=has_context,
         device=data.catalog.popularity.device,
@@ -120,6 +124,17 @@ def random_candidates(spec: EnvironmentSpec, users: int, generator: torch.Genera
     return candidates
 
 
+def random_exclusions(spec: EnvironmentSpec, candidates: Tensor | None, users: int, generator: torch.Generator) -> Tensor:
+    """`[users, E]` different items, none for every third user (`PAD`), and leaving a slate of what may be shown."""
+    uniform = torch.rand(users, spec.num_items, generator=generator, device=spec.device)
+    if candidates is not None:
+        # the items left for a slate are the first candidates
+        uniform.scatter_(1, candidates[:, : spec.slate_size].clamp(min=0), 2.0)
+    excluded = uniform.argsort(dim=1)[:, : spec.num_excluded]
+    excluded[::3] = PAD
+    return excluded
+
+
 def toy_observation(spec: EnvironmentSpec, data: Data, generator: torch.Generator, users: int | None = None) -> Observation:
     """A random observation of that many users (by default N), with histories of every length from none to H."""
     users, device = users or spec.num_users, spec.device
@@ -127,11 +142,13 @@ def toy_observation(spec: EnvironmentSpec, data: Data, generator: torch.Generato
     feedback = torch.stack(list(random_signals(spec, tuple(items.shape), generator).values()), dim=-1)
     lengths = torch.arange(users, device=device) % (spec.history_length + 1)
     padding = torch.arange(spec.history_length, device=device) < spec.history_length - lengths.unsqueeze(1)
+    candidates = random_candidates(spec, users, generator) if spec.num_candidates else None
     return Observation(
         user=torch.randint(len(data.users) if data.users else 1, (users,), generator=generator, device=device),
         history_items=items.masked_fill(padding, PAD),
         history_feedback=feedback.masked_fill(padding.unsqueeze(-1), 0.0),
-        candidates=random_candidates(spec, users, generator) if spec.num_candidates else None,
+        candidates=candidates,
+        excluded=random_exclusions(spec, candidates, users, generator) if spec.num_excluded else None,
         context=torch.randint(len(data.contexts.texts), (users,), generator=generator, device=device)
         if spec.has_context and data.contexts
         else None,

@@ -9,7 +9,7 @@ from tensordict import TensorDict
 from torch import Tensor, nn
 
 from recframe.interfaces import PAD, Data, Environment, EnvironmentSpec, History, Observation, Response, StateTracker, Step, Truth
-from recframe.testing.toy import random_candidates
+from recframe.testing.toy import random_candidates, random_exclusions
 
 LEAVE_PROBABILITY = 0.15
 TIME_LIMIT = 8
@@ -61,12 +61,12 @@ class ToyEnvironment(Environment):
 
     def state_dict(self) -> dict[str, Any]:
         """The complete state."""
-        own = {name: getattr(self, name) for name in ("user", "steps", "candidates", "context", "features")}
+        own = {name: getattr(self, name) for name in ("user", "steps", "candidates", "excluded", "context", "features")}
         return {**own, "history": self.history.state_dict(), "generator": self.generator.get_state()}
 
     def load_state_dict(self, state: dict[str, Any]) -> Observation:
         """Take up a saved state."""
-        for name in ("user", "steps", "candidates", "context", "features"):
+        for name in ("user", "steps", "candidates", "excluded", "context", "features"):
             setattr(self, name, state[name])
         self.history.load_state_dict(state["history"])
         self.generator.set_state(state["generator"].cpu())
@@ -82,9 +82,10 @@ class ToyEnvironment(Environment):
         return torch.randint(limit, (self.spec.num_users,), generator=self.generator, device=self.spec.device)
 
     def _draw_visit(self) -> None:
-        """Draw what a visit comes with: candidates, context and features, as far as the specification has them."""
+        """Draw what a visit comes with: candidates, exclusions, context and features, as far as the specification has them."""
         spec = self.spec
         self.candidates = random_candidates(spec, spec.num_users, self.generator) if spec.num_candidates else None
+        self.excluded = random_exclusions(spec, self.candidates, spec.num_users, self.generator) if spec.num_excluded else None
         self.context = self._integers(self.num_contexts) if spec.has_context else None
         shape = (spec.num_users, spec.num_features)
         self.features = torch.randn(shape, generator=self.generator, device=spec.device) if spec.num_features else None
@@ -95,6 +96,7 @@ class ToyEnvironment(Environment):
             history_items=self.history.items,
             history_feedback=self.history.feedback,
             candidates=self.candidates,
+            excluded=self.excluded,
             context=self.context,
             features=self.features,
             batch_size=[self.spec.num_users],
