@@ -1,0 +1,226 @@
+"""How fast the simulators are and what memory they take, beside RecSim, SARDINE and what stable-baselines3 sees through the bridge.
+
+    python benchmarks/simulators.py                  # user-steps per second
+    python benchmarks/simulators.py --memory         # memory against users and catalogue
+    python benchmarks/simulators.py --device cuda    # on a GPU
+
+Speeds are the best of several stretches of random slates, made up beforehand where everything may be shown; where there are candidates
+a slate is the first K of them, which are in random order. The others' environments run one user at a time, alternating with ours.
+They need: pip install --no-deps recsim==0.2.4 sardine-rec==1.0.8 gin-config; pip install stable-baselines3
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import polars as pl
+import torch
+from recsim_reference import recsim_steps_per_second, sardine_steps_per_second
+
+from recframe.gym import make_vec
+from recframe.gym.stable_baselines import StableBaselinesVecEnv
+from recframe.interfaces import Catalog, Data, Environment, Interactions, Texts, Users
+from recframe_plugins.environments.config import PreferenceModelConfig, RatingMatrixConfig, TopicWorldConfig
+from recframe_plugins.environments.interest_evolution import InterestEvolution
+from recframe_plugins.environments.interest_exploration import InterestExploration
+from recframe_plugins.environments.long_term_satisfaction import LongTermSatisfaction
+from recframe_plugins.environments.preference_model import PreferenceModel
+from recframe_plugins.environments.rating_matrix import RatingMatrix
+from recframe_plugins.environments.recsim_config import InterestEvolutionConfig, InterestExplorationConfig, LongTermSatisfactionConfig
+from recframe_plugins.environments.topic_world import TopicWorld
+
+SIMULATORS = {
+    "interest_evolution": (InterestEvolution, InterestEvolutionConfig),
+    "interest_exploration": (InterestExploration, InterestExplorationConfig),
+    "long_term_satisfaction": (LongTermSatisfaction, LongTermSatisfactionConfig),
+    "topic_world": (TopicWorld, TopicWorldConfig),
+    "preference_model": (PreferenceModel, PreferenceModelConfig),
+    "rating_matrix": (RatingMatrix, RatingMatrixConfig),
+}
+RECSIM = ("interest_evolution", "interest_exploration", "long_term_satisfaction")
+SARDINE = {"single": "sardine/SingleItem-Static-v0", "top-k": "sardine/SlateTopK-Bored-v0", "rerank": "sardine/SlateRerank-Static-v0"}
+USERS = (1, 64, 1_024, 8_192)
+HISTORY = 20
+PEOPLE = 1_000
+TOPICS = 20
+
+
+def catalogue(items: int, dims: int = 64) -> Data:
+    """Items of 20 topics with random vectors, and people with topics, logged ratings and, if the catalogue is not huge, a full matrix."""
+    generator = torch.Generator().manual_seed(0)
+    topics = [f"topic {number:02}" for number in range(TOPICS)]
+    of_items = pl.Series(topics).gather(torch.randint(TOPICS, (items,), generator=generator).numpy())
+    of_people = pl.Series(topics).gather(torch.randint(TOPICS, (PEOPLE,), generator=generator).numpy())
+    names = pl.Series(range(items)).cast(pl.String)
+    logged = {
+        "user": torch.randint(PEOPLE, (50_000,), generator=generator).numpy(),
+        "item": torch.randint(items, (50_000,), generator=generator).numpy(),
+        "timestamp": np.arange(50_000),
+        "rating": 1.0 + torch.randint(5, (50_000,), generator=generator).numpy(),
+    }
+    return Data(
+        Catalog(
+            names.to_list(),
+            names.to_list(),
+            pl.DataFrame({"title": names, "topics": of_items}).with_columns(pl.concat_list("topics").alias("topics")),
+            torch.ones(items),
+            torch.randn(items, dims, generator=generator),
+        ),
+        users=Users(
+            [str(number) for number in range(PEOPLE)],
+            Texts([""] * PEOPLE, torch.randn(PEOPLE, dims, generator=generator)),
+            pl.DataFrame({"topics": of_people}).with_columns(pl.concat_list("topics").alias("topics")),
+        ),
+        interactions=Interactions(pl.DataFrame(logged), ("rating",)),
+        ratings=torch.rand(PEOPLE, items, generator=generator) if items <= 20_000 else None,
+    )
+
+
+def simulator(name: str, data: Data, users: int, slate_size: int, device: str) -> Environment:
+    """N users, with options as they come but for the slate's size."""
+    factory, config = SIMULATORS[name]
+    options = {"protocol": "free"} if name == "rating_matrix" else {}
+    environment: Environment = factory(
+        config(slate_size=slate_size, **options), data, num_users=users, history_length=HISTORY, split="train", device=device
+    )
+    return environment
+
+
+def steps_per_second(environment: Environment, seconds: float, stretches: int = 3) -> float:
+    """User-steps per second under random slates: the best of several stretches."""
+    spec = environment.spec
+    generator = torch.Generator(spec.device).manual_seed(0)
+    shape = (16, spec.num_users, spec.slate_size)
+    prepared = None if spec.num_candidates else torch.randint(spec.num_items, shape, generator=generator, device=spec.device)
+    observation = environment.reset(0)
+
+    def advance(steps: int) -> float:
+        nonlocal observation
+        started = time.perf_counter()
+        for turn in range(steps):
+            slate = observation.candidates[:, : spec.slate_size] if prepared is None else prepared[turn % 16]
+            observation = environment.step(slate).observation
+        if spec.device.type == "cuda":
+            torch.cuda.synchronize()
+        return time.perf_counter() - started
+
+    advance(3)
+    steps = max(3, int(seconds / stretches / (advance(5) / 5)))
+    return max(spec.num_users * steps / advance(steps) for _ in range(stretches))
+
+
+def bridge_rows(seconds: float) -> Iterator[tuple[str, int, int, float]]:
+    """The same worlds as stable-baselines3 sees them: observations as arrays, infos for every user."""
+    for users in (1, 64, 1_024):
+        for slate_size in (1, 5):
+            chosen = [f"environment.slate_size={slate_size}", "encoder=tfidf", "dataset.num_topics=20"]
+            bridge = StableBaselinesVecEnv(make_vec("interest_evolution", users, overrides=chosen, text_dims=16))
+            bridge.reset()
+            random = np.random.default_rng(0)
+            actions = [random.permuted(np.tile(np.arange(10), (users, 1)), axis=1)[:, :slate_size].squeeze() for _ in range(16)]
+            actions = [action.reshape(users, -1) if slate_size > 1 else action.reshape(users) for action in actions]
+            yield (
+                "interest_evolution through the bridge",
+                users,
+                slate_size,
+                timed(lambda turn, b=bridge, a=actions: b.step(a[turn % 16]), users, seconds),
+            )
+
+
+def timed(step: Callable[[int], object], users: int, seconds: float, stretches: int = 3) -> float:
+    """User-steps per second of a step function: the best of several stretches."""
+    best = 0.0
+    for _ in range(stretches):
+        started, turns = time.perf_counter(), 0
+        while time.perf_counter() - started < seconds / stretches:
+            step(turns)
+            turns += 1
+        best = max(best, users * turns / (time.perf_counter() - started))
+    return best
+
+
+def speeds(device: str, seconds: float) -> list[tuple[str, int, int, float]]:
+    """(what, users, slate, user-steps per second), one row a measurement."""
+    data = catalogue(10_000).to(device)
+    rows = []
+    for name in SIMULATORS:
+        for slate_size in (1, 2, 5) if name == "interest_evolution" else (1, 5):
+            for users in USERS:
+                rows.append((name, users, slate_size, steps_per_second(simulator(name, data, users, slate_size, device), seconds)))
+                print(*rows[-1], file=sys.stderr)
+    rows += bridge_rows(seconds)
+    for name in RECSIM:
+        for slate_size in (1, 2, 5):
+            rows.append((f"RecSim's own {name}", 1, slate_size, recsim_steps_per_second(name, slate_size, seconds)))
+    for name, identifier in SARDINE.items():
+        rows.append((f"SARDINE {name}", 1, 1 if name == "single" else 10, sardine_steps_per_second(identifier, seconds)))
+    return rows
+
+
+def memory(name: str, items: int, users: int) -> dict[str, float]:
+    """MiB that building and stepping an environment adds to a fresh process."""
+
+    def used() -> float:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+    data = catalogue(items, dims=16)
+    before = used()
+    environment = simulator(name, data, users, 1, "cpu")
+    observation = environment.reset(0)
+    built = used()
+    for _ in range(30):
+        slate = observation.candidates[:, :1] if observation.candidates is not None else torch.zeros(users, 1, dtype=torch.int64)
+        observation = environment.step(slate).observation
+    return {"built": built - before, "stepped": used() - before}
+
+
+def memories() -> list[tuple[str, int, int, float, float]]:
+    """(name, items, users, MiB after building, MiB after stepping), each in a process of its own."""
+    rows = []
+    for name in ("interest_evolution", "topic_world", "preference_model"):
+        for items, users in [(10_000, n) for n in USERS] + [(m, 1_024) for m in (1_000, 100_000, 1_000_000)]:
+            command = [sys.executable, __file__, "--one", name, str(items), str(users)]
+            found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+            rows.append((name, items, users, found["built"], found["stepped"]))
+            print(*rows[-1], file=sys.stderr)
+    return rows
+
+
+def speed_table(rows: list[tuple[str, int, int, float]]) -> str:
+    """Markdown, one row a simulator and slate, one column a number of users."""
+    lines = ["| simulator | slate | " + " | ".join(f"N = {n:,}" for n in USERS) + " |", "|---|---:|" + "---:|" * len(USERS)]
+    for name, slate_size in dict.fromkeys((row[0], row[2]) for row in rows):
+        found = {row[1]: row[3] for row in rows if (row[0], row[2]) == (name, slate_size)}
+        lines.append(f"| {name} | {slate_size} | " + " | ".join(f"{found[n]:,.0f}" if n in found else "" for n in USERS) + " |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--seconds", type=float, default=1.5, help="for each measurement")
+    parser.add_argument("--memory", action="store_true", help="measure memory instead of speed")
+    parser.add_argument("--one", nargs=3, metavar=("NAME", "ITEMS", "USERS"), help="memory of one environment, as JSON")
+    arguments = parser.parse_args()
+    if arguments.one:
+        name, items, users = arguments.one
+        print(json.dumps(memory(name, int(items), int(users))))
+    elif arguments.memory:
+        print("| simulator | items | users | MiB once built | MiB after 30 steps |\n|---|---:|---:|---:|---:|")
+        for name, items, users, built, stepped in memories():
+            print(f"| {name} | {items:,} | {users:,} | {built:,.0f} | {stepped:,.0f} |")
+    else:
+        print(f"{torch.get_num_threads()} threads, device {arguments.device}\n")
+        print(speed_table(speeds(arguments.device, arguments.seconds)))
+
+
+if __name__ == "__main__":
+    main()
