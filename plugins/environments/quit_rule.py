@@ -8,11 +8,14 @@ from torch import Tensor
 
 from recframe.interfaces import PAD
 
+# a cosine computed one way or another must be on one side of the bound: an item is like itself even at a similarity of 1
+ROUNDING = 1e-6
+
 
 class QuitRule:
     """A user leaves after a slate if at least `count` of the last `window` items before it are like one of its items.
 
-    Two items are alike if the cosine of their vectors is at least `similarity`. This is the exit of KuaiEnv and its kin (Gao et al. 2022,
+    Two items are alike if the cosine of their vectors is at least `similarity`. After the exit of KuaiEnv and its kin (Gao et al. 2022,
     arXiv:2204.01266: leave_threshold, num_leave_compute), with vectors in place of tags. `count` 0 switches it off.
 
     Parameters
@@ -30,7 +33,7 @@ class QuitRule:
         self.vectors = vectors
         self.window = window
         self.count = count
-        self.similarity = similarity
+        self.similarity = similarity - ROUNDING
 
     def __call__(self, recent: Tensor, slate: Tensor) -> Tensor:
         """Who leaves, `[N]` bool, after `slate` `[N, K]`, having been shown `recent` `[N, R]` before (newest last, `PAD` in front)."""
@@ -62,6 +65,13 @@ def principal_directions(vectors: Tensor, dims: int) -> Tensor:
     """
     centred = vectors.double().cpu()
     centred = centred - centred.mean(dim=0)
+    rows, columns = centred.shape
     # eigenvalues come in ascending order
-    components = torch.linalg.eigh(centred.T @ centred).eigenvectors.flip(1)[:, :dims]
-    return F.normalize(centred @ components, dim=1).float()
+    if columns <= rows:
+        components = torch.linalg.eigh(centred.T @ centred).eigenvectors.flip(1)[:, :dims]
+        return F.normalize(centred @ components, dim=1).float()
+    # the same from the smaller of the two products: an item's column of ratings is as long as there are people
+    squares, left = torch.linalg.eigh(centred @ centred.T)
+    # directions in which nothing varies are rounding errors, which must not be scaled up to length one
+    squares = torch.where(squares > 1e-12 * squares[-1], squares, 0.0)
+    return F.normalize((left * squares.sqrt()).flip(1)[:, : min(dims, rows)], dim=1).float()

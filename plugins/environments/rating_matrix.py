@@ -46,6 +46,9 @@ class RatingMatrix(SimulatedSessions):
             raise DataError(
                 f"the rating matrix has the shape {list(ratings.shape)}; {people} users and {len(data.catalog)} items need {expected}"
             )
+        if not ratings.isfinite().all():
+            user, item = (~ratings.isfinite()).nonzero()[0].tolist()
+            raise DataError(f"the rating matrix holds {float(ratings[user, item])} for user {user} and item {item}; ratings are finite numbers")
         super().__init__(
             config,
             num_items=ratings.shape[1],

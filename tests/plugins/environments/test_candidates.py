@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recframe_plugins.environments.candidates import draw_candidates
+from recframe_plugins.environments.candidates import SMALL, draw_candidates
 
 
 @settings(max_examples=60, deadline=None)
@@ -19,6 +19,17 @@ def test_candidates_are_different_and_in_the_catalogue(items, data, seed):
     assert drawn.min() >= 0
     assert drawn.max() < items
     assert (drawn[:, 1:] > drawn[:, :-1]).all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(items=st.integers(1, 40), data=st.data(), seed=st.integers(0, 2**40))
+def test_the_ways_for_few_and_for_many_candidates_draw_the_same(items, data, seed):
+    count = data.draw(st.integers(1, min(items, SMALL)))
+    few, many = (torch.Generator().manual_seed(seed) for _ in range(2))
+    with pytest.MonkeyPatch.context() as patch:
+        expected = draw_candidates(20, items, count, few)
+        patch.setattr("recframe_plugins.environments.candidates.SMALL", 0)
+        assert torch.equal(draw_candidates(20, items, count, many), expected)
 
 
 # nearly the whole catalogue is where collisions lead to further collisions

@@ -1,0 +1,202 @@
+"""Rating matrix: responses are the matrix's, sessions end by rule, and the reference policies are the best there are."""
+
+from dataclasses import replace
+from itertools import combinations
+
+import pytest
+import torch
+
+from recframe.evaluation.policies import OraclePolicy, RandomPolicy
+from recframe.evaluation.references import Tuning, reference_policies
+from recframe.evaluation.rollout import rollout
+from recframe.experience.rewards import RewardSum
+from recframe.interfaces import DataError
+from recframe_plugins.environments.sessions import people_of_split
+from recframe_plugins.rewards.config import RatingConfig
+from recframe_plugins.rewards.rating import Rating
+
+SMALL = Tuning(log_sessions=256, log_slates=4_000, sessions=128)
+
+
+@pytest.fixture
+def rewards(toy_world):
+    """One for every point of rating."""
+    return RewardSum({"rating": (Rating(RatingConfig()), 1.0)}, toy_world.catalog, frozenset({"rating"}))
+
+
+@pytest.fixture
+def stars(toy_world):
+    """Everybody's rating of everything, in whole numbers from 1 to 5."""
+    return toy_world._replace(ratings=torch.randint(1, 6, (60, 40), generator=torch.Generator().manual_seed(4)).float())
+
+
+@pytest.fixture
+def two_tastes(toy_world):
+    """Items 0 to 19 are rated alike, and so are the others; by their texts, items are alike whose numbers are both even or both odd."""
+    generator = torch.Generator().manual_seed(2)
+    likes, noise = torch.rand(60, 2, generator=generator), torch.randn(60, 40, generator=generator)
+    ratings = torch.cat([likes[:, :1].expand(60, 20), likes[:, 1:].expand(60, 20)], dim=1) + 0.01 * noise
+    return toy_world._replace(
+        ratings=ratings, catalog=replace(toy_world.catalog, text_vectors=torch.eye(2).repeat(20, 1) + 0.01 * noise[:40, :2])
+    )
+
+
+def test_responses_are_the_matrixs(make, toy_world, random_slates):
+    environment = make("rating_matrix", slate_size=3, quit_count=0)
+    environment.reset(0)
+    for slate in random_slates(environment, 6):
+        own = toy_world.ratings[environment.state["user"]]
+        truth = environment.truth()
+        signals = environment.step(slate).response.signals
+        assert torch.equal(truth.signals["rating"], own)
+        for name in ("click", "rating", "purchase"):
+            assert torch.equal(signals[name], truth.signals[name].gather(1, slate))
+
+
+@pytest.mark.parametrize(
+    ("options", "click", "purchase"),
+    [
+        # from 1 to 5, half of the way is 3 and three quarters are 4
+        ({}, 3, 4),
+        ({"click_threshold": 2.0, "purchase_threshold": 5.0}, 2, 5),
+        ({"click_threshold": 0.0}, 1, 4),
+    ],
+)
+def test_clicks_and_purchases_are_ratings_from_a_threshold_on(make, stars, options, click, purchase):
+    environment = make("rating_matrix", data=stars, **options)
+    environment.reset(0)
+    truth = environment.truth().signals
+    assert truth["rating"].unique().tolist() == [1, 2, 3, 4, 5]
+    assert torch.equal(truth["click"], (truth["rating"] >= click).float())
+    assert torch.equal(truth["purchase"], (truth["rating"] >= purchase).float())
+
+
+@pytest.mark.parametrize("split", ["train", "evaluation"])
+def test_everybody_of_a_split_comes_alike_and_is_known_by_their_row(make, toy_world, split):
+    environment = make("rating_matrix", num_users=4800, split=split, evaluation_share=0.5, split_seed=3)
+    user = environment.reset(0).user
+    counts = user.bincount(minlength=60)
+    assert torch.equal(counts.nonzero().squeeze(1), people_of_split(torch.arange(60), split, 0.5, 3))
+    # 160 of each are to be expected
+    assert counts[counts > 0].min() > 100
+    assert counts.max() < 220
+    assert torch.equal(environment.truth().signals["rating"], toy_world.ratings[user])
+
+
+@pytest.mark.parametrize(("slate_size", "max_steps", "num_candidates"), [(1, 7, 0), (3, 4, 0), (2, 3, 10)])
+def test_the_oracle_earns_all_there_is_to_earn(make, toy_world, rewards, slate_size, max_steps, num_candidates):
+    options = {"slate_size": slate_size, "max_steps": max_steps, "num_candidates": num_candidates, "protocol": "fixed_length"}
+    environment = make("rating_matrix", num_users=32, split="evaluation", **options)
+    users = environment.reset(3).user
+    returns = rollout(OraclePolicy(rewards, slate_size), environment, rewards, 3, max_steps).returns
+    best = toy_world.ratings[users].topk(slate_size * max_steps, dim=1).values.sum(dim=1)
+    if num_candidates:
+        assert (returns < best).all(), "not everything was to be had"
+    else:
+        torch.testing.assert_close(returns, best)
+
+
+def test_no_fixed_list_is_better_than_the_one_found(make, toy_world):
+    # a few items, of which some are liked by more people but none by all, so that all lists can be tried
+    items, length = 9, 4
+    generator = torch.Generator().manual_seed(3)
+    ratings = torch.rand(60, items, generator=generator) + 0.25 * torch.randperm(items, generator=generator)
+    catalog = toy_world.catalog
+    few = replace(
+        catalog,
+        ids=catalog.ids[:items],
+        texts=catalog.texts[:items],
+        attributes=catalog.attributes[:items],
+        popularity=catalog.popularity[:items],
+        text_vectors=catalog.text_vectors[:items],
+    )
+    data = toy_world._replace(catalog=few, ratings=ratings)
+    rewards = RewardSum({"rating": (Rating(RatingConfig()), 1.0)}, few, frozenset({"rating"}))
+    train, evaluation = (
+        make("rating_matrix", data=data, num_users=256, split=split, max_steps=length, protocol="fixed_length")
+        for split in ("train", "evaluation")
+    )
+    policies = reference_policies(train, rewards, data, max_steps=length, seed=0, tuning=SMALL)
+    slates = rollout(policies["fixed_slate"], train, rewards, 0, length).slates
+    assert (slates == slates[:, :1]).all(), "one list for everybody"
+    means = ratings[train.people].mean(dim=0)
+    best = max(combinations(range(items), length), key=lambda some: means[list(some)].sum().item())
+    assert sorted(slates[:, 0, 0].tolist()) == list(best)
+    returns = {name: rollout(policy, evaluation, rewards, 5, length).returns.mean() for name, policy in policies.items()}
+    users = evaluation.reset(5).user
+    torch.testing.assert_close(returns["oracle"], ratings[users].topk(length, dim=1).values.sum(dim=1).mean())
+    torch.testing.assert_close(returns["fixed_slate"], ratings[users][:, best].sum(dim=1).mean())
+    assert returns["random"] < returns["fixed_slate"] < returns["oracle"]
+
+
+@pytest.mark.parametrize("protocol", ["free", "no_repetition"])
+@pytest.mark.parametrize(("similarity", "alike", "other"), [("ratings", [0, 5, 11, 3], 21), ("text", [0, 22, 6, 34], 21)])
+def test_a_user_quits_whom_too_many_items_alike_were_shown(make, two_tastes, protocol, similarity, alike, other):
+    options = {"protocol": protocol, "quit_count": 2, "quit_window": 3, "similarity": similarity}
+    environment = make("rating_matrix", data=two_tastes, **options)
+    environment.reset(0)
+
+    def show(item):
+        expected = environment.truth().leave[:, item]
+        terminated = environment.step(torch.full((16, 1), item)).terminated
+        assert torch.equal(expected, terminated.float())
+        return bool(terminated.all())
+
+    assert [show(item) for item in alike[:3]] == [False, False, True]
+    # the next users; two alike of the last three are too many, but a rest of two others is enough
+    assert [show(item) for item in (alike[0], alike[1], other, alike[2])] == [False, False, False, True]
+    assert [show(item) for item in (alike[0], other, other + 2, alike[1], alike[2])] == [False] * 5
+
+
+def test_an_item_of_the_slate_is_compared_with_what_was_shown_before_it(make, two_tastes):
+    environment = make("rating_matrix", data=two_tastes, slate_size=2, quit_count=2, quit_window=4)
+    environment.reset(0)
+    slates = torch.tensor([[0, 1], [20, 21], [30, 5]])
+    assert [environment.step(slate.expand(16, 2)).terminated.all().item() for slate in slates] == [False, False, True]
+
+
+@pytest.mark.parametrize("options", [{"quit_count": 0, "protocol": "free"}, {"quit_count": 1, "protocol": "fixed_length"}], ids=str)
+def test_nobody_quits_without_the_rule_or_before_a_fixed_length_is_over(make, two_tastes, options):
+    environment = make("rating_matrix", data=two_tastes, max_steps=6, **options)
+    environment.reset(0)
+    for turn in range(6):
+        assert not environment.truth().leave.any()
+        step = environment.step(torch.full((16, 1), turn))
+        assert not step.terminated.any()
+        assert (step.truncated == (turn == 5)).all()
+
+
+def test_a_session_is_short_for_whom_one_taste_is_served_and_longer_for_whom_all_are(make, two_tastes, rewards):
+    environment = make("rating_matrix", data=two_tastes, protocol="no_repetition", num_users=200)
+    greedy = rollout(OraclePolicy(rewards, 1), environment, rewards, 0, 20).lengths.double().mean()
+    varied = rollout(RandomPolicy(environment.spec, 0), environment, rewards, 0, 20).lengths.double().mean()
+    patient = rollout(OraclePolicy(rewards, 1, leave_penalty=10.0), environment, rewards, 0, 20).lengths.double().mean()
+    assert greedy == 4
+    assert greedy < varied < patient == 20
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"ratings": None}, "environment=rating_matrix needs a rating of every item by every user; this dataset has none"),
+        ({"ratings": torch.rand(60, 39)}, r"the rating matrix has the shape \[60, 39\]; 60 users and 40 items need \[60, 40\]"),
+        ({"ratings": torch.rand(59, 40)}, r"the rating matrix has the shape \[59, 40\]; 60 users and 40 items need \[60, 40\]"),
+        ({"ratings": torch.rand(60)}, r"the rating matrix has the shape \[60\]"),
+        ({"ratings": torch.rand(60, 40).index_fill(1, torch.tensor([7]), torch.nan)}, "the rating matrix holds nan for user 0 and item 7"),
+        ({"ratings": torch.rand(60, 39), "users": None}, r"\[60, 39\]; 60 users and 40 items need"),
+        ({"ratings": torch.rand(1, 40), "users": None}, "simulation needs at least 2 people, .* the data has 1"),
+    ],
+)
+def test_a_matrix_that_will_not_do_is_refused_in_one_line(make, toy_world, change, message):
+    with pytest.raises(DataError, match=message) as refused:
+        make("rating_matrix", data=toy_world._replace(**change))
+    assert "\n" not in str(refused.value)
+
+
+def test_options_that_ask_for_what_there_is_not_are_refused_in_one_line(make, toy_world):
+    dumb = toy_world._replace(catalog=replace(toy_world.catalog, text_vectors=None))
+    with pytest.raises(DataError, match=r"environment.similarity is 'text', but the catalogue has no text vectors; use 'ratings'"):
+        make("rating_matrix", data=dumb, similarity="text")
+    make("rating_matrix", data=dumb, similarity="text", quit_count=0)
+    with pytest.raises(ValueError, match=r"environment.quit_count is 6, but environment.quit_window holds 5"):
+        make("rating_matrix", quit_count=6)
