@@ -48,7 +48,9 @@ class RatingMatrix(SimulatedSessions):
             )
         if not ratings.isfinite().all():
             user, item = (~ratings.isfinite()).nonzero()[0].tolist()
-            raise DataError(f"the rating matrix holds {float(ratings[user, item])} for user {user} and item {item}; ratings are finite numbers")
+            raise DataError(
+                f"the rating matrix holds {float(ratings[user, item])} for user {user} and item {item}; ratings are finite numbers"
+            )
         super().__init__(
             config,
             num_items=ratings.shape[1],
