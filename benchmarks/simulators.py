@@ -5,7 +5,7 @@
     python benchmarks/simulators.py --device cuda    # on a GPU
 
 Speeds are the best of several stretches of random slates, made up beforehand where everything may be shown; where there are candidates
-a slate is the first K of them, which are in random order. The others' environments run one user at a time, alternating with ours.
+a slate is the first K of them, which are in random order. The others' environments run one user at a time, after ours.
 They need: pip install --no-deps recsim==0.2.4 sardine-rec==1.0.8 gin-config; pip install stable-baselines3
 """
 
@@ -18,16 +18,19 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from itertools import product
 
 import numpy as np
 import polars as pl
 import torch
-from recsim_reference import recsim_steps_per_second, sardine_steps_per_second
+from recsim_reference import SARDINE_ENVIRONMENTS, recsim_steps_per_second, sardine_environment, sardine_steps_per_second
 
 from recframe.gym import make_vec
 from recframe.gym.stable_baselines import StableBaselinesVecEnv
 from recframe.interfaces import Catalog, Data, Environment, Interactions, Texts, Users
 from recframe_plugins.environments.config import PreferenceModelConfig, RatingMatrixConfig, TopicWorldConfig
+from recframe_plugins.environments.gymnasium_config import GymnasiumConfig
+from recframe_plugins.environments.gymnasium_environment import GymnasiumEnvironment
 from recframe_plugins.environments.interest_evolution import InterestEvolution
 from recframe_plugins.environments.interest_exploration import InterestExploration
 from recframe_plugins.environments.long_term_satisfaction import LongTermSatisfaction
@@ -45,7 +48,6 @@ SIMULATORS = {
     "rating_matrix": (RatingMatrix, RatingMatrixConfig),
 }
 RECSIM = ("interest_evolution", "interest_exploration", "long_term_satisfaction")
-SARDINE = {"single": "sardine/SingleItem-Static-v0", "top-k": "sardine/SlateTopK-Bored-v0", "rerank": "sardine/SlateRerank-Static-v0"}
 USERS = (1, 64, 1_024, 8_192)
 HISTORY = 20
 PEOPLE = 1_000
@@ -117,21 +119,25 @@ def steps_per_second(environment: Environment, seconds: float, stretches: int = 
 
 
 def bridge_rows(seconds: float) -> Iterator[tuple[str, int, int, float]]:
-    """The same worlds as stable-baselines3 sees them: observations as arrays, infos for every user."""
-    for users in (1, 64, 1_024):
-        for slate_size in (1, 5):
+    """The same worlds as stable-baselines3 sees them: rewards, observations as arrays, infos for every user."""
+    for name in ("interest_evolution", "topic_world"):
+        for slate_size, users in product((1, 5), USERS):
             chosen = [f"environment.slate_size={slate_size}", "encoder=tfidf", "dataset.num_topics=20"]
-            bridge = StableBaselinesVecEnv(make_vec("interest_evolution", users, overrides=chosen, text_dims=16))
+            bridge = StableBaselinesVecEnv(make_vec(name, users, overrides=chosen, text_dims=16))
             bridge.reset()
-            random = np.random.default_rng(0)
-            actions = [random.permuted(np.tile(np.arange(10), (users, 1)), axis=1)[:, :slate_size].squeeze() for _ in range(16)]
-            actions = [action.reshape(users, -1) if slate_size > 1 else action.reshape(users) for action in actions]
-            yield (
-                "interest_evolution through the bridge",
-                users,
-                slate_size,
-                timed(lambda turn, b=bridge, a=actions: b.step(a[turn % 16]), users, seconds),
-            )
+            bridge.action_space.seed(0)
+            actions = [np.stack([bridge.action_space.sample() for _ in range(users)]) for _ in range(4)]
+            rate = timed(lambda turn, bridge=bridge, actions=actions: bridge.step(actions[turn % 4]), users, seconds)
+            yield f"{name} through the bridge", users, slate_size, rate
+
+
+def gymnasium_rows(seconds: float) -> Iterator[tuple[str, int, int, float]]:
+    """Gymnasium's CartPole as recframe's environment: copies that run one after the other."""
+    config = GymnasiumConfig(id="CartPole-v1")
+    data = GymnasiumEnvironment.own_data(config)
+    for users in USERS[:3]:
+        environment = GymnasiumEnvironment(config, data, num_users=users, history_length=1, split="train", device="cpu")
+        yield "gymnasium (CartPole-v1)", users, 1, steps_per_second(environment, seconds)
 
 
 def timed(step: Callable[[int], object], users: int, seconds: float, stretches: int = 3) -> float:
@@ -155,12 +161,14 @@ def speeds(device: str, seconds: float) -> list[tuple[str, int, int, float]]:
             for users in USERS:
                 rows.append((name, users, slate_size, steps_per_second(simulator(name, data, users, slate_size, device), seconds)))
                 print(*rows[-1], file=sys.stderr)
+    rows += gymnasium_rows(seconds)
     rows += bridge_rows(seconds)
     for name in RECSIM:
         for slate_size in (1, 2, 5):
             rows.append((f"RecSim's own {name}", 1, slate_size, recsim_steps_per_second(name, slate_size, seconds)))
-    for name, identifier in SARDINE.items():
-        rows.append((f"SARDINE {name}", 1, 1 if name == "single" else 10, sardine_steps_per_second(identifier, seconds)))
+    for identifier in SARDINE_ENVIRONMENTS:
+        slate_size = sardine_environment(identifier).unwrapped.slate_size
+        rows.append((f"SARDINE's {identifier}", 1, slate_size, sardine_steps_per_second(identifier, seconds)))
     return rows
 
 

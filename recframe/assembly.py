@@ -5,16 +5,17 @@ from __future__ import annotations
 import hashlib
 import logging
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import torch
 from omegaconf import DictConfig
 from torch import Tensor
 
-from recframe.components import TAGS, Kind
+from recframe.components import TAGS, Component, Kind
 from recframe.config import ConfigError, build, own_data
 from recframe.embeddings import EmbeddingStore
 from recframe.experience import RewardSum
@@ -72,7 +73,14 @@ class Parts:
     rewards: RewardSum
 
     def environment(self, num_users: int, split: Split) -> Environment:
-        """N users of a split."""
+        """N users of a split.
+
+        Raises
+        ------
+        ConfigError: rewards do not fit the kind of actions, which an environment may know only once it is built.
+        """
+        if split not in get_args(Split):
+            raise ValueError(f"split is 'train' or 'evaluation', not {split!r}")
         environment: Environment = build(
             Kind.ENVIRONMENT,
             self.cfg.environment,
@@ -83,6 +91,8 @@ class Parts:
             split=split,
             device=self.device,
         )
+        rewards = [("reward", self.registry.get(Kind.REWARD, section.name)) for section in self.cfg.reward.values()]
+        self._require_actions(rewards, environment.spec)
         return environment
 
     def agent(self, environment: Environment) -> Agent:
@@ -90,27 +100,25 @@ class Parts:
 
         Raises
         ------
-        ConfigError: agent or rewards do not fit the kind of actions, which an environment may know only once it is built.
+        ConfigError: the agent does not fit the kind of actions.
         """
-        problems = self._action_problems(environment.spec)
-        if problems:
-            raise ConfigError(problems)
+        self._require_actions([("agent", self.registry.get(Kind.AGENT, self.cfg.agent.name))], environment.spec)
         seed_everything(derived_seed(self.cfg.seed, "weights"))
         tracker = build(Kind.STATE_TRACKER, self.cfg.state_tracker, self.registry, spec=environment.spec, data=self.reading)
         seed = derived_seed(self.cfg.seed, "agent")
         agent: Agent = build(Kind.AGENT, self.cfg.agent, self.registry, spec=environment.spec, state_tracker=tracker, seed=seed)
         return agent.to(self.device)
 
-    def _action_problems(self, spec: EnvironmentSpec) -> list[str]:
-        chosen = [("agent", self.registry.get(Kind.AGENT, self.cfg.agent.name))]
-        chosen += [("reward", self.registry.get(Kind.REWARD, section.name)) for section in self.cfg.reward.values()]
+    def _require_actions(self, chosen: Sequence[tuple[str, Component]], spec: EnvironmentSpec) -> None:
         actions = f"actions:{spec.actions}"
-        return [
+        problems = [
             f"{kind}={component.name} needs {TAGS[tag]}, but those of environment={self.cfg.environment.name} are {TAGS[actions]}"
             for kind, component in chosen
             for tag in sorted(component.requires)
             if tag in TAGS and tag.startswith("actions:") and tag != actions
         ]
+        if problems:
+            raise ConfigError(problems)
 
 
 def assemble(cfg: DictConfig, registry: Registry) -> Parts:

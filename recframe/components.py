@@ -14,7 +14,7 @@ from typing import Any
 
 from recframe.errors import UserError
 
-__all__ = ["TAGS", "Component", "ComponentError", "Kind", "Option", "node", "option", "options_of"]
+__all__ = ["TAGS", "Component", "ComponentError", "Kind", "Option", "contradictions", "node", "option", "options_of", "require_consistent"]
 
 
 class Kind(StrEnum):
@@ -85,6 +85,22 @@ def option(
     return field(default=default, metadata=metadata)
 
 
+def contradictions(config: object) -> list[str]:
+    """What is wrong with the settings of a component's config taken together, one line each, with full keys.
+
+    Each class that the config inherits from may have a method `contradictions()` that yields such lines. They are asked before a
+    run starts; a constructor that wants to be used without one may call `require_consistent`.
+    """
+    return [line for cls in reversed(type(config).__mro__) if "contradictions" in vars(cls) for line in vars(cls)["contradictions"](config)]
+
+
+def require_consistent(config: object) -> None:
+    """Raise `ValueError` with the config's contradictions, if it has any."""
+    lines = contradictions(config)
+    if lines:
+        raise ValueError("; ".join(lines))
+
+
 @dataclass(frozen=True)
 class Option:
     """One documented field of a component's config, as `recframe plugins show` prints it."""
@@ -130,7 +146,7 @@ class Component:
         `num_users: int`, a state tracker's a field `history_length: int`: the core reads them, so a plugin without them is left out.
     factory: `"package.module:Class"`, imported only when a run builds the component. What it is called with is
         documented at the kind's interface in `recframe.interfaces`.
-    provides: tags for what it gives to the others in a run.
+    provides: tags for what it gives to the others in a run; `"features?observe_interests"` is given if that setting of its own is true.
     requires: tags that some other part of the run must provide; `"a|b"` is satisfied by either, and `"attribute:{column}"` is
         filled in from the component's own setting `column` (null: no such requirement).
     description: one line for `recframe plugins`; by default the first line of the config's docstring.

@@ -64,6 +64,8 @@ class RatingMatrixConfig:
     text_template: str = option(
         "{title}", "what the encoder reads of an item, from {title} and the other columns of items; what an item lacks is left out"
     )
+    evaluation_share: float = option(0.2, "share of the users who are met only in evaluation", gt=0.0, lt=1.0)
+    split_seed: int = option(0, "fixes who they are", ge=0)
 
 
 @hookimpl

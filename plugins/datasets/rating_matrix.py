@@ -48,6 +48,14 @@ def read_matrix(path: Path) -> Matrix:
         raise DataError(f"{path}: cannot be read ({error.strerror or error}), expected a readable file") from None
 
 
+def held_out_users(num_users: int, share: float, seed: int) -> Tensor:
+    """Who is kept for evaluation, `[P]` bool: a fixed random share of the users, but at least one, and not all."""
+    count = min(max(round(share * num_users), 1), num_users - 1)
+    held_out = torch.zeros(num_users, dtype=torch.bool)
+    held_out[torch.randperm(num_users, generator=torch.Generator().manual_seed(seed))[:count]] = True
+    return held_out
+
+
 def share_of_fans(ratings: Tensor) -> Tensor:
     """`[M]` float32: the share of the users who rate an item at or above the mean of all `ratings` `[P, M]`."""
     # rounded to the ratings' own precision, in which equal ratings have themselves for a mean
@@ -58,7 +66,8 @@ def share_of_fans(ratings: Tensor) -> Tensor:
 class RatingMatrix(Dataset):
     """Users, items and a rating for each pair of them, from one file.
 
-    `Data.ratings` are the file's values; `catalog.popularity` is the share of users who rate an item at or above the matrix's mean.
+    `Data.ratings` are the file's values, and `Data.held_out` says whose are kept for evaluation. `catalog.popularity` is the share of the
+    other users who rate an item at or above the mean of their ratings: policies and rewards that read it know nothing of those kept.
     Ids are the file's; where it names none they are `user-0`, `user-1`, ... and `item-0`, `item-1`, ... in the order of rows and
     columns. Titles and other attributes come from `config.items`; without it, items' ids are their titles.
     """
@@ -85,10 +94,12 @@ class RatingMatrix(Dataset):
         if table is None:
             table = pl.DataFrame({"title": ids})
         ratings = torch.from_numpy(matrix.values)
+        held_out = held_out_users(num_users, self.config.evaluation_share, self.config.split_seed)
         return Data(
-            catalog=Catalog(ids=ids, texts=self.texts(table), attributes=table, popularity=share_of_fans(ratings)),
+            catalog=Catalog(ids=ids, texts=self.texts(table), attributes=table, popularity=share_of_fans(ratings[~held_out])),
             users=Users(matrix.users or [f"user-{number}" for number in range(num_users)]),
             ratings=ratings,
+            held_out=held_out,
         )
 
     def texts(self, table: pl.DataFrame) -> list[str]:

@@ -46,7 +46,14 @@ class BoredomSessions(SimulatedSessions):
     config: BoredomConfig
 
     def __init__(
-        self, config: BoredomConfig, item_vectors: Tensor, *, num_users: int, history_length: int, device: torch.device | str
+        self,
+        config: BoredomConfig,
+        item_vectors: Tensor,
+        *,
+        num_users: int,
+        history_length: int,
+        device: torch.device | str,
+        has_users: bool = True,
     ) -> None:
         super().__init__(
             config,
@@ -55,12 +62,14 @@ class BoredomSessions(SimulatedSessions):
             history_length=history_length,
             signals=("click", "rating"),
             device=device,
+            has_users=has_users,
             protocol=config.protocol,
             recent_length=max(config.repeat_window, config.quit_window),
         )
         self.item_vectors = item_vectors
         self.choice = choice_model(config)
-        self.quit_rule = QuitRule(item_vectors, config.quit_window, config.quit_count, config.quit_similarity)
+        quits = config.quit_count if config.protocol != "fixed_length" else 0
+        self.quit_rule = QuitRule(item_vectors, config.quit_window, quits, config.quit_similarity)
         self._start["patience"] = torch.ones(num_users, device=self.device)
         self._start["exposure"] = torch.zeros(num_users, item_vectors.shape[1], device=self.device)
 

@@ -83,8 +83,6 @@ class MultinomialProportional(ChoiceModel):
     """One choice out of the slate and no click, in proportion to the scores."""
 
     def __init__(self, no_click_mass: float, min_normalizer: float) -> None:
-        if no_click_mass <= min_normalizer:
-            raise ValueError(f"environment.no_click_mass ({no_click_mass}) must be above environment.min_normalizer ({min_normalizer})")
         self.no_click_weight = no_click_mass - min_normalizer
         self.min_normalizer = min_normalizer
 
@@ -113,7 +111,7 @@ def choice_model(config: ChoiceConfig) -> ChoiceModel:
 
     Raises
     ------
-    ValueError: its parameters contradict each other.
+    ValueError: there is no such model.
     """
     lowest, scaling = config.min_normalizer, config.score_scaling
     match config.choice_model:

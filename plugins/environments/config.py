@@ -57,8 +57,6 @@ class RatingMatrixConfig(ProtocolConfig, SessionConfig):
     purchase_threshold: float | None = option(None, "rating from which an item is bought; null: three quarters of the way")
     similarity: str = option("ratings", "what makes items alike in the quit rule: their ratings or texts", choices=["ratings", "text"])
     similarity_dims: int = option(32, "leading principal components kept of these vectors", ge=1)
-    evaluation_share: float = option(0.2, "share of the people who are met only in evaluation", gt=0.0, lt=1.0)
-    split_seed: int = option(0, "fixes who is kept for evaluation", ge=0)
 
 
 @hookimpl
@@ -74,7 +72,8 @@ def recframe_register_components(register: Callable[[Component], None]) -> None:
     simulator("topic_world", TopicWorldConfig, "TopicWorld", "click rating", requires=topics)
     simulator("preference_model", PreferenceModelConfig, "PreferenceModel", "click rating", requires="interactions")
     simulator("rating_matrix", RatingMatrixConfig, "RatingMatrix", "click rating purchase", requires="rating_matrix")
-    simulator("interest_evolution", InterestEvolutionConfig, "InterestEvolution", "click dwell", "features", requires=topics)
+    shown = "features?observe_interests"
+    simulator("interest_evolution", InterestEvolutionConfig, "InterestEvolution", "click dwell", shown, requires=topics)
     simulator("interest_exploration", InterestExplorationConfig, "InterestExploration", "click", requires=topics)
     simulator("long_term_satisfaction", LongTermSatisfactionConfig, "LongTermSatisfaction", "click dwell", requires=topics)
     register(

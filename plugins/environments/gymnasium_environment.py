@@ -64,6 +64,7 @@ class GymnasiumEnvironment(Environment):
             history_length=history_length,
             signals=SIGNALS,
             num_features=int(np.prod(self.copies.single_observation_space.shape or (1,))),
+            has_users=False,
             device=self.device,
             **action_spec(self.action_space),
         )

@@ -12,7 +12,8 @@ q_v ~ Normal(its topic's mean, quality_stddev^2). A user has interests x ~ Unifo
     budget      b <- b - w + user_update_alpha w u,  u = user_quality_factor s_v + document_quality_factor q_v
                 b <- b - step_penalty, if nothing is chosen
 
-and the session ends once b <= 0. As in RecSim's code, under the proportional choice model the s_v in u is less min_normalizer.
+and the session ends once b <= 0. As in RecSim's code, under the proportional choice model the s_v in u is less min_normalizer; under the
+others it is the interest itself, where RecSim takes the model's normalised score (which matters if user_quality_factor is not 0).
 RecSim shows the agent the interests; here they are hidden unless `observe_interests`. Topics are the catalogue's (see `documents.py`).
 """
 
@@ -63,6 +64,7 @@ class InterestEvolution(SimulatedSessions):
             history_length=history_length,
             signals=("click", "dwell"),
             device=device,
+            has_users=False,
             num_features=topics if config.observe_interests else 0,
             resample=config.resample_documents,
         )

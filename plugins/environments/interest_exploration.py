@@ -45,7 +45,6 @@ class InterestExploration(SimulatedSessions):
         split: Split,
         device: torch.device | str,
     ) -> None:
-        _check(config)
         items, world = len(data.catalog), torch.Generator().manual_seed(config.world_seed)
         super().__init__(
             config,
@@ -54,17 +53,18 @@ class InterestExploration(SimulatedSessions):
             history_length=history_length,
             signals=("click",),
             device=device,
+            has_users=False,
             resample=config.resample_documents,
         )
         self.choice = choice_model(config)
         place = places(data.catalog, config.topic_attribute, world)
         cluster = torch.searchsorted(_cumulative(config.topic_distribution), place, right=True)
-        mean, stddev = (torch.tensor(values)[cluster] for values in (config.topic_quality_mean, config.topic_quality_stddev))
+        mean, stddev = (torch.tensor(of_topics)[cluster] for of_topics in (config.topic_quality_mean, config.topic_quality_stddev))
         self.cluster = cluster.to(self.device)
         self.quality = (mean + stddev * torch.randn(items, generator=world)).exp().to(self.device)
         self.types = _cumulative(config.user_type_distribution).float().to(self.device)
-        self.affinity_mean = torch.tensor(config.user_document_mean_affinity_matrix, device=self.device)
-        self.affinity_stddev = torch.tensor(config.user_document_stddev_affinity_matrix, device=self.device)
+        self.affinity_mean = torch.tensor(config.user_document_mean_affinity_matrix, dtype=torch.float32, device=self.device)
+        self.affinity_stddev = torch.tensor(config.user_document_stddev_affinity_matrix, dtype=torch.float32, device=self.device)
 
     def arrivals(self) -> dict[str, Tensor]:
         """Users of random types, with their affinities."""
@@ -93,24 +93,3 @@ def _cumulative(distribution: list[float]) -> Tensor:
     """The upper ends of the stretches of [0, 1) that a distribution's entries take, `[n - 1]` float64; the last one's is left out."""
     shares = torch.tensor(distribution, dtype=torch.float64)
     return (shares / shares.sum()).cumsum(0)[:-1]
-
-
-def _check(config: InterestExplorationConfig) -> None:
-    """Refuse lists and matrices that do not fit together."""
-    topics, types = len(config.topic_distribution), len(config.user_type_distribution)
-    for name in ("topic_distribution", "user_type_distribution"):
-        values = getattr(config, name)
-        if not values or abs(sum(values) - 1.0) > 1e-6:
-            raise ValueError(f"environment.{name} must add up to 1, not to {sum(values):g}")
-    for name in ("topic_quality_mean", "topic_quality_stddev"):
-        found = len(getattr(config, name))
-        if found != topics:
-            raise ValueError(
-                f"environment.{name} has {found} entries, but environment.topic_distribution has {topics}; they must be as many"
-            )
-    for name in ("user_document_mean_affinity_matrix", "user_document_stddev_affinity_matrix"):
-        shape = [len(row) for row in getattr(config, name)]
-        if shape != [topics] * types:
-            raise ValueError(f"environment.{name} must have {types} rows (user types) of {topics} entries (topics), not rows of {shape}")
-    if any(value < 0 for row in config.user_document_stddev_affinity_matrix for value in row):
-        raise ValueError("environment.user_document_stddev_affinity_matrix holds a negative number; standard deviations are 0 or more")

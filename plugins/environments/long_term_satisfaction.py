@@ -57,6 +57,7 @@ class LongTermSatisfaction(SimulatedSessions):
             history_length=history_length,
             signals=("click", "dwell"),
             device=device,
+            has_users=False,
             resample=config.resample_documents,
         )
         self.clickbait_score = places(data.catalog, config.topic_attribute, world).float().to(self.device)

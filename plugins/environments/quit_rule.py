@@ -21,15 +21,9 @@ class QuitRule:
     Parameters
     ----------
     vectors: `[M, B]` with rows of length one (or zero).
-
-    Raises
-    ------
-    ValueError: `count` is more than `window` can hold.
     """
 
     def __init__(self, vectors: Tensor, window: int, count: int, similarity: float) -> None:
-        if count > window:
-            raise ValueError(f"environment.quit_count is {count}, but environment.quit_window holds {window}: nobody would ever leave")
         self.vectors = vectors
         self.window = window
         self.count = count

@@ -22,6 +22,9 @@ from recframe_plugins.environments.config import RatingMatrixConfig
 from recframe_plugins.environments.quit_rule import QuitRule, principal_directions
 from recframe_plugins.environments.sessions import Outcome, SimulatedSessions, Split, people_of_split
 
+EVALUATION_SHARE = 0.2
+"""Of the people, where the dataset keeps nobody for evaluation."""
+
 
 class RatingMatrix(SimulatedSessions):
     """The people of `data.ratings`; see the module. `Observation.user` is their row.
@@ -62,12 +65,18 @@ class RatingMatrix(SimulatedSessions):
             recent_length=config.quit_window,
         )
         self.ratings = ratings.to(self.device)
-        self.people = people_of_split(torch.arange(len(ratings), device=self.device), split, config.evaluation_share, config.split_seed)
+        self.people = self._people(data.held_out, split)
         low, high = (float(end) for end in self.ratings.aminmax())
         self.click_threshold = (low + high) / 2 if config.click_threshold is None else config.click_threshold
         self.purchase_threshold = low + 0.75 * (high - low) if config.purchase_threshold is None else config.purchase_threshold
         quits = config.quit_count if config.protocol != "fixed_length" else 0
         self.quit_rule = QuitRule(self._item_vectors(config, data, bool(quits)), config.quit_window, quits, config.quit_similarity)
+
+    def _people(self, held_out: Tensor | None, split: Split) -> Tensor:
+        """The rows of the split's people: those that the dataset keeps, or a fixed fifth where it keeps nobody."""
+        everybody = torch.arange(len(self.ratings), device=self.device)
+        chosen = people_of_split(everybody, split, EVALUATION_SHARE, seed=0)
+        return chosen if held_out is None else everybody[held_out.to(self.device) == (split == "evaluation")]
 
     def _item_vectors(self, config: RatingMatrixConfig, data: Data, needed: bool) -> Tensor:
         """What the quit rule compares, `[M, B]`."""

@@ -1,6 +1,9 @@
 """Options of RecSim's three environments, by RecSim's names and with its defaults where it has them (Ie et al. 2019, arXiv:1909.04847)."""
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from recframe.components import option
 from recframe_plugins.environments.session_config import ChoiceConfig, SessionConfig
@@ -54,10 +57,11 @@ class InterestExplorationConfig(ChoiceConfig, RecSimConfig):
     topic_quality_mean: list[float] = option([0.8, 0.2], "mean of the logarithm of a document's quality, for each topic")
     topic_quality_stddev: list[float] = option([0.1, 0.1], "standard deviation of that logarithm, for each topic", ge=0.0)
     user_type_distribution: list[float] = option([0.3, 0.7], "share of the users of each type", gt=0.0)
-    user_document_mean_affinity_matrix: list[list[float]] = option(
+    # lists of numbers, which `contradictions` checks: OmegaConf would refuse whole numbers in a list of lists of floats
+    user_document_mean_affinity_matrix: list[Any] = option(
         [[0.1, 0.7], [0.7, 0.1]], "mean of the logarithm of a user type's affinity to a topic, one row a type"
     )
-    user_document_stddev_affinity_matrix: list[list[float]] = option(
+    user_document_stddev_affinity_matrix: list[Any] = option(
         [[0.1, 0.1], [0.1, 0.1]], "standard deviation of that logarithm, one row a type"
     )
     choice_model: str = option(
@@ -66,6 +70,29 @@ class InterestExplorationConfig(ChoiceConfig, RecSimConfig):
         choices=["multinomial_logit", "multinomial_proportional", "cascade", "exponential_cascade", "proportional_cascade"],
     )
     no_click_mass: float = option(5.0, "score of clicking nothing, in the multinomial models")
+
+    def contradictions(self) -> Iterator[str]:
+        """Shares that are no shares, and lists and matrices that do not fit together."""
+        topics, types = len(self.topic_distribution), len(self.user_type_distribution)
+        for name in ("topic_distribution", "user_type_distribution"):
+            total = sum(getattr(self, name))
+            if abs(total - 1.0) > 1e-6:
+                yield f"environment.{name} must add up to 1, not to {total:g}"
+        for name in ("topic_quality_mean", "topic_quality_stddev"):
+            found = len(getattr(self, name))
+            if found != topics:
+                yield f"environment.{name} has {found} entries, but environment.topic_distribution has {topics}; they must be as many"
+        for name in ("user_document_mean_affinity_matrix", "user_document_stddev_affinity_matrix"):
+            rows = getattr(self, name)
+            fits = len(rows) == types and all(isinstance(row, list) and len(row) == topics and all(map(_is_number, row)) for row in rows)
+            if not fits:
+                yield f"environment.{name} must have {types} rows (user types) of {topics} numbers (topics), not {rows}"
+            elif "stddev" in name and min(map(min, rows)) < 0:
+                yield f"environment.{name} holds a negative number; standard deviations are 0 or more"
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
 @dataclass

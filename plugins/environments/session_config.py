@@ -1,5 +1,6 @@
 """The options that simulated sessions share, whoever the users are."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from recframe.components import option
@@ -23,6 +24,12 @@ class SessionConfig:
     max_steps: int = option(50, "time limit of a session in steps (slates shown)", ge=1)
     num_candidates: int = option(0, "items that may be shown to a user in a step, drawn afresh each step; 0: the whole catalogue", ge=0)
 
+    def contradictions(self) -> Iterator[str]:
+        """Too few candidates for a slate."""
+        candidates, slate = self.num_candidates, self.slate_size
+        if 0 < candidates < slate:
+            yield f"environment.num_candidates is {candidates}, less than environment.slate_size {slate}; use {slate} or more"
+
 
 @dataclass
 class ChoiceConfig:
@@ -33,6 +40,12 @@ class ChoiceConfig:
     min_normalizer: float = option(-1.0, "least score, taken off all scores in the proportional models")
     attention_prob: float = option(0.9, "probability of looking at an item, in the cascade models", ge=0.0, le=1.0)
     score_scaling: float = option(0.05, "factor of the exponential and proportional cascades' click probabilities", gt=0.0)
+
+    def contradictions(self) -> Iterator[str]:
+        """A weight of no click that is not positive."""
+        no_click, lowest = self.no_click_mass, self.min_normalizer
+        if self.choice_model == "multinomial_proportional" and no_click <= lowest:
+            yield f"environment.no_click_mass ({no_click}) must be above environment.min_normalizer ({lowest})"
 
 
 @dataclass
@@ -47,6 +60,12 @@ class ProtocolConfig:
     quit_count: int = option(0, "so many similar items among the last quit_window make a user quit; 0: they never do", ge=0)
     quit_window: int = option(5, "how many of the last shown items the quit rule looks at", ge=1)
     quit_similarity: float = option(0.8, "cosine from which two items count as similar in the quit rule", ge=-1.0, le=1.0)
+
+    def contradictions(self) -> Iterator[str]:
+        """A quit rule that nobody could ever meet."""
+        count, window = self.quit_count, self.quit_window
+        if self.protocol != "fixed_length" and count > window:
+            yield f"environment.quit_count is {count}, but environment.quit_window holds {window}: nobody would ever leave"
 
 
 @dataclass

@@ -23,6 +23,7 @@ import torch
 from tensordict import TensorDict
 from torch import Tensor
 
+from recframe.components import require_consistent
 from recframe.interfaces import PAD, DataError, Environment, EnvironmentSpec, History, Observation, Response, Step
 from recframe_plugins.environments.candidates import draw_candidates
 from recframe_plugins.environments.session_config import SessionConfig
@@ -49,6 +50,7 @@ class SimulatedSessions(Environment):
     ----------
     config: the component's options.   num_items, num_users, history_length: M, N and H.   device: where everything lives.
     signals: names of the response's signals.   num_features: X, if the subclass's `features` gives any.
+    has_users: whether `arrivals` names rows of `Data.users`.
     protocol: see the module.   recent_length: R.   resample: draw candidates afresh in each step, or once in `reset`.
 
     Raises
@@ -66,12 +68,14 @@ class SimulatedSessions(Environment):
         signals: tuple[str, ...],
         device: torch.device | str,
         num_features: int = 0,
+        has_users: bool = True,
         protocol: str = "free",
         recent_length: int = 0,
         resample: bool = True,
     ) -> None:
         if num_users < 1 or history_length < 1:
             raise ValueError(f"num_users and history_length must be at least 1, not {num_users} and {history_length}")
+        require_consistent(config)
         repeats = protocol == "free"
         _check_sizes(config, num_items, repeats)
         self.config = config
@@ -87,6 +91,7 @@ class SimulatedSessions(Environment):
             num_candidates=config.num_candidates,
             num_excluded=0 if repeats else config.slate_size * config.max_steps,
             num_features=num_features,
+            has_users=has_users,
             device=self.device,
         )
         self.generator = torch.Generator(self.device)
@@ -235,8 +240,6 @@ def _check_sizes(config: SessionConfig, items: int, repeats: bool) -> None:
         raise DataError(f"environment.slate_size is {slate}, but the catalogue has {items} items; use {items} or less")
     if candidates > items:
         raise DataError(f"environment.num_candidates is {candidates}, but the catalogue has {items} items; use {items} or less")
-    if 0 < candidates < slate:
-        raise ValueError(f"environment.num_candidates is {candidates}, less than environment.slate_size {slate}; use {slate} or more")
     shown = slate * config.max_steps
     if not repeats and shown > (candidates or items):
         what = "environment.num_candidates is" if candidates else "the catalogue's size is"

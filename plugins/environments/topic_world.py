@@ -51,12 +51,17 @@ class TopicWorld(BoredomSessions):
         self, config: TopicWorldConfig, data: Data, *, num_users: int, history_length: int, split: Split, device: torch.device | str
     ) -> None:
         item_topics, person_topics = topic_matrices(data, config.topic_attribute, config.weight_attribute)
+        self.people_are_known = person_topics is not None
         super().__init__(
-            config, F.normalize(item_topics, dim=1).to(device), num_users=num_users, history_length=history_length, device=device
+            config,
+            F.normalize(item_topics, dim=1).to(device),
+            num_users=num_users,
+            history_length=history_length,
+            device=device,
+            has_users=self.people_are_known,
         )
         world = torch.Generator().manual_seed(config.world_seed)
         self.quality = torch.randn(self.spec.num_items, generator=world).to(device)
-        self.people_are_known = person_topics is not None
         if person_topics is None:
             concentration = torch.full((GENERATED_PEOPLE, item_topics.shape[1]), config.taste_concentration)
             person_topics = torch._standard_gamma(concentration, generator=world)

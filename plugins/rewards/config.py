@@ -1,6 +1,6 @@
 """What the built-in rewards are called, what can be chosen about them, and what they read."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from recframe.components import Component, Kind, option
@@ -88,6 +88,14 @@ class FairnessConfig:
     shares: dict[str, float] = option(
         {}, "what is due to each group by name, summing to 1, in place of the target (+reward.fairness.shares={head:0.5,tail:0.5})"
     )
+
+    def contradictions(self) -> Iterator[str]:
+        """Shares that are no shares."""
+        total = sum(self.shares.values())
+        if any(share < 0 for share in self.shares.values()):
+            yield f"reward.fairness.shares must not be negative: {self.shares}"
+        elif self.shares and abs(total - 1.0) > 1e-4:
+            yield f"reward.fairness.shares must sum to 1, not {total:g}: {self.shares}"
 
 
 @hookimpl

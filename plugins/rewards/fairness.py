@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from recframe.components import require_consistent
 from recframe.interfaces import PAD, Catalog, DataError, Reward, Transition
 from recframe_plugins.rewards.config import FairnessConfig
 from recframe_plugins.rewards.item_groups import ItemGroups, groups_by_attribute, groups_by_popularity
@@ -39,11 +39,8 @@ class Fairness(Reward):
     """
 
     def __init__(self, config: FairnessConfig) -> None:
+        require_consistent(config)
         self.config = config
-        if any(share < 0 for share in config.shares.values()):
-            raise ValueError(f"shares must not be negative: {_listed(config.shares)}")
-        if config.shares and abs(sum(config.shares.values()) - 1.0) > 1e-4:
-            raise ValueError(f"shares must sum to 1, not {sum(config.shares.values()):g}: {_listed(config.shares)}")
         self._tables = PerCatalog(self._prepare)
 
     def __call__(self, transition: Transition, catalog: Catalog) -> Tensor:
@@ -82,10 +79,6 @@ class Fairness(Reward):
         if self.config.target == "items":
             return groups.share_of(torch.ones_like(popularity))
         return torch.full((len(groups.names),), 1.0 / len(groups.names), dtype=torch.float64, device=popularity.device)
-
-
-def _listed(shares: Mapping[str, float]) -> str:
-    return ", ".join(f"{name} {share:g}" for name, share in shares.items())
 
 
 def _shortened(names: list[str], most: int = 20) -> str:

@@ -31,7 +31,7 @@ class Fusion(nn.Module):
 
     def __init__(self, summary_dim: int, state_dim: int, spec: EnvironmentSpec, data: Data) -> None:
         super().__init__()
-        self.profile = text_lookup(data.users.profiles if data.users is not None else None, state_dim)
+        self.profile = text_lookup(data.users.profiles if data.users is not None and spec.has_users else None, state_dim)
         self.context = text_lookup(data.contexts if spec.has_context else None, state_dim)
         self.num_features = spec.num_features
         texts = sum(lookup is not None for lookup in (self.profile, self.context))

@@ -23,7 +23,7 @@ class MLPTracker(StateTracker):
     def __init__(self, config: MLPConfig, spec: EnvironmentSpec, data: Data) -> None:
         super().__init__(spec, data, config.item_dim)
         if not spec.num_features:
-            raise ValueError("state_tracker=mlp reads an observation's features, and the environment gives none; use mean or gru")
+            raise ValueError("it reads an observation's features, and this environment gives none; use mean or gru")
         if not config.hidden_sizes:
             raise ValueError("state_tracker.hidden_sizes must name at least one layer, such as [64, 64]")
         self.state_dim = config.hidden_sizes[-1]

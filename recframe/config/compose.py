@@ -217,6 +217,8 @@ def _unknown_key(key: str, cfg: DictConfig) -> str:
             return f"{key}: {'.'.join(walked)} is a value, it holds no {part!r}"
         known = [str(name) for name in node]  # `in` would deny keys whose value is still missing
         if part not in known:
+            if walked and not known:
+                return f"{key}: to put {part!r} into {'.'.join(walked)}, which is empty, write +{key}=..."
             close = difflib.get_close_matches(part, known, n=1)
             meant = f" Did you mean {'.'.join([*walked, close[0]])!r}?" if close else ""
             where = ".".join(walked) or "the config"

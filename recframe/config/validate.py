@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import operator
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from recframe.components import TAGS, Component, Kind, describe_bounds, node
+from recframe.components import TAGS, Component, Kind, contradictions, describe_bounds, node
 from recframe.config.machine import device_problem, folder_problem
 from recframe.config.problems import ConfigError
 from recframe.config.schemas import RunConfig
@@ -71,7 +72,8 @@ def find_problems(cfg: DictConfig, registry: Registry) -> list[str]:
     chosen, problems = _chosen_components(values, registry)
     problems += _check_fields("", values, RunConfig)
     for key, component in chosen.items():
-        problems += _check_fields(f"{key}.", _at(values, key), node(component))
+        wrong = _check_fields(f"{key}.", _at(values, key), node(component))
+        problems += wrong or _contradictions(component, _at(values, key))
     for name, settings in values["logger"].items():
         if name in LOGGERS:
             problems += _check_fields(f"logger.{name}.", settings, LOGGERS[name])
@@ -126,9 +128,17 @@ def _check_fields(prefix: str, values: Mapping[str, Any], schema: type) -> list[
     return problems
 
 
+def _contradictions(component: Component, settings: Mapping[str, Any]) -> list[str]:
+    known = {field.name: settings[field.name] for field in dataclasses.fields(component.config)}
+    return contradictions(component.config(**known))
+
+
 def _check_value(value: Any, metadata: Mapping[str, Any]) -> Iterator[str]:
     for entry in value if isinstance(value, list) else [value]:
         if entry is None:
+            continue
+        if isinstance(entry, float) and not math.isfinite(entry):
+            yield f"{entry} is not allowed; it must be a finite number"
             continue
         choices = metadata.get("choices")
         within = all(check(entry, metadata[sign]) for sign, check in SIGNS.items() if metadata.get(sign) is not None)
@@ -145,11 +155,12 @@ def _check_pairings(values: Mapping[str, Any], chosen: Mapping[str, Component]) 
     # a dataset in whose place an environment puts items of its own gives nothing
     replaced = environment is not None and "catalog" in environment.provides
     giving = {key: component for key, component in chosen.items() if not (replaced and key == "dataset")}
+    given = {key: _given(component, _at(values, key)) for key, component in giving.items()}
     for key, component in chosen.items():
-        others = {tag for other, c in giving.items() if other != key for tag in c.provides} | CORE_PROVIDES
+        others = {tag for other, tags in given.items() if other != key for tag in tags} | CORE_PROVIDES
         required = sorted(_filled_in(component, _at(values, key)))
         unmet = [tag for tag in required if not others & set(tag.split("|"))]
-        problems += [f"{_call(key, component)} needs {_in_words(tag)}, {_lacking(tag, giving)}" for tag in unmet]
+        problems += [f"{_call(key, component)} needs {_in_words(tag)}, {_lacking(tag, giving, given)}" for tag in unmet]
     slate_size = values["environment"].get("slate_size", 1) if isinstance(values["environment"], Mapping) else 1
     if environment and agent and isinstance(slate_size, int) and slate_size > 1:
         problems += [
@@ -202,13 +213,23 @@ def _in_words(tag: str) -> str:
     return " or ".join(words)
 
 
-def _lacking(tag: str, chosen: Mapping[str, Component]) -> str:
+def _given(component: Component, settings: Mapping[str, Any]) -> set[str]:
+    """What a component provides under its settings: "tag?setting" is given if the setting is true."""
+    pairs = (tag.partition("?") for tag in component.provides)
+    return {tag for tag, _, setting in pairs if not setting or settings.get(setting)}
+
+
+def _lacking(tag: str, chosen: Mapping[str, Component], provided: Mapping[str, set[str]]) -> str:
     """Who could have given it and gives what instead."""
     family = tag.partition(":")[0]
     giver = {"signal": "environment", "actions": "environment", "features": "environment", "truth": "environment"}.get(family, "dataset")
-    component = chosen.get(giver) or chosen.get("environment")
+    giver = giver if giver in chosen else "environment"
+    component = chosen.get(giver)
     if component is None:
         return "which nothing here gives"
+    hidden = next((given for given in component.provides if given.partition("?")[0] == tag and "?" in given), None)
+    if hidden:
+        return f"which {_call(giver, component)} gives with {giver}.{hidden.partition('?')[2]}=true"
     prefix = f"{family}:" if ":" in tag else ""
-    given = sorted(t.removeprefix(prefix) for t in component.provides if t.startswith(prefix))
+    given = sorted(t.removeprefix(prefix) for t in provided[giver] if t.startswith(prefix))
     return f"which {_call(giver, component)} does not give (it gives: {', '.join(given) or 'none'})"

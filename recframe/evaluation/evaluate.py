@@ -45,7 +45,8 @@ def evaluate(
 class Recommendation(NamedTuple):
     """One turn of one user, for people to read.
 
-    user: their name in the data, or their number.   turn: from 1.   history: titles shown before, oldest first.
+    user: their name in the data, or their place in the evaluation.
+    turn: from 1.   history: titles shown before, oldest first.
     recommended: titles of the slate, best first.   reward: of the slate.
     """
 
@@ -70,7 +71,8 @@ def sample_recommendations(
         episodes = play(choose, environment, rewards, seed, num_turns)
     titles, played = data.catalog.titles, episodes.rewards.shape[0]
     users = observations[0].user[:num_users].tolist()
-    names = [data.users.ids[user] if data.users is not None else str(user) for user in users]
+    known = data.users if environment.spec.has_users else None
+    names = [known.ids[user] if known is not None else f"no. {row + 1}" for row, user in enumerate(users)]
     histories = [observation.history_items[:num_users].tolist() for observation in observations[:played]]
     slates, rewards_, alive = (values[:, :num_users].tolist() for values in (episodes.slates, episodes.rewards, episodes.alive))
     return [

@@ -57,7 +57,7 @@ class UserFeatures:
             return None if texts is None or texts.vectors is None else components(texts.vectors)
 
         self.item_texts = item_texts
-        self.profiles = None if data.users is None else rows(data.users.profiles)
+        self.profiles = rows(data.users.profiles) if data.users is not None and spec.has_users else None
         self.contexts = rows(data.contexts) if spec.has_context else None
 
     def __call__(self, observation: Observation) -> Tensor:

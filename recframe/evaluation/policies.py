@@ -50,6 +50,7 @@ class RandomPolicy:
         self.spec = spec
         self.seed = seed
         self.generator = torch.Generator(spec.device)
+        self.low, self.high = (torch.tensor(bounds, device=spec.device) for bounds in (spec.action_low, spec.action_high))
 
     def __call__(self, observation: Observation, turn: int) -> Tensor:
         """Random slates `[N, K]` of what may be shown, or actions `[N, A]`."""
@@ -58,8 +59,9 @@ class RandomPolicy:
         spec = self.spec
         if spec.actions == "items":
             return random_items(observation, spec.num_items, spec.slate_size, self.generator)
-        low, high = (torch.tensor(bounds, device=spec.device) for bounds in (spec.action_low, spec.action_high))
-        return torch.lerp(low, high, torch.rand(len(observation.user), spec.action_size, generator=self.generator, device=spec.device))
+        return torch.lerp(
+            self.low, self.high, torch.rand(len(observation.user), spec.action_size, generator=self.generator, device=spec.device)
+        )
 
 
 class PopularPolicy:
@@ -78,7 +80,7 @@ class PopularPolicy:
         self.places[self.ranking] = torch.arange(len(popularity), device=spec.device)
 
     def __call__(self, observation: Observation, turn: int) -> Tensor:
-        """The popular slates `[N, K]`; memory grows with history and slate, not with the catalogue."""
+        """The popular slates `[N, K]`; memory grows with history, slate and exclusions, not with the catalogue."""
         history, candidates = observation.history_items, observation.candidates
         if candidates is None:
             # of the K + H + E most popular, at least K are neither in a history of H nor among E excluded ones
@@ -95,7 +97,7 @@ class OraclePolicy(InformedPolicy):
     An upper reference for *information*: it knows every user's response to every item now. It is not proven to be optimal planning: how
     showing an item changes later tastes is not in its score, the penalty merely stands for the worth of the rest of the session, and
     slates are scored as if each item were shown alone; so a policy that plans well can beat it. With `leave_penalty=0` it is the
-    myopic oracle. Only reward terms that depend on an item's own signals are in its score (`Rewards.itemwise`).
+    myopic oracle. Only reward terms that depend on an item and its own signals are in its score (`Rewards.itemwise`).
     """
 
     def __init__(self, rewards: Rewards, slate_size: int, leave_penalty: float = 0.0) -> None:

@@ -19,9 +19,6 @@ ScoreRewards = Callable[[Transition], tuple[Tensor, dict[str, Tensor]]]
 CLICK = "click"
 """The response signal that click-through is computed from."""
 
-# asking whether anybody is left waits for the device: ask only so often
-STEPS_BETWEEN_CHECKS = 8
-
 
 class Rewards(Protocol):
     """The run's reward as evaluation needs it: the sum of the configured terms."""
@@ -31,7 +28,7 @@ class Rewards(Protocol):
         ...
 
     def itemwise(self, signals: dict[str, Tensor]) -> Tensor:
-        """The weighted sum `[N, M]` of those terms that depend on nothing but an item's own signals, each `[N, M]`."""
+        """The weighted sum `[N, M]` of those terms that depend on nothing but an item and its own signals, each `[N, M]`."""
         ...
 
 
@@ -146,29 +143,34 @@ def play(
     slates, alives, item_rewards, clicks = [], [], [], []
     terms: dict[str, list[Tensor]] = {}
     for turn in range(max_steps):
+        rows = alive.nonzero().squeeze(1)
+        if not len(rows):
+            break
         slate = choose(observation, turn, alive)
         step = environment.step(slate)
-        item_reward, turn_terms = score_rewards(unrewarded_transition(observation, slate, step))
+        # a reward may look at all users it is given, so it is given none who are not counted
+        item_reward, turn_terms = score_rewards(unrewarded_transition(observation, slate, step)[rows])
         slates.append(slate)
         alives.append(alive)
-        item_rewards.append(item_reward.masked_fill(~alive[:, None], 0.0))
+        item_rewards.append(_spread(item_reward, rows, len(alive)))
         for name, term in turn_terms.items():
-            terms.setdefault(name, []).append(term.masked_fill(~alive, 0.0))
+            terms.setdefault(name, []).append(_spread(term, rows, len(alive)))
         if CLICK in environment.spec.signals:
             clicks.append(step.response.signals[CLICK].masked_fill(~alive[:, None], 0.0))
         alive = alive & ~(step.terminated | step.truncated)
         observation = step.observation
-        if (turn + 1) % STEPS_BETWEEN_CHECKS == 0 and not alive.any():
-            break
-    played = torch.stack(alives)
-    turns = int(played.any(dim=1).sum())
     return Episodes(
-        slates=torch.stack(slates[:turns]),
-        alive=played[:turns],
-        item_rewards=torch.stack(item_rewards[:turns]),
-        terms={name: torch.stack(values[:turns]) for name, values in terms.items()},
-        clicks=torch.stack(clicks[:turns]) if clicks else None,
+        slates=torch.stack(slates),
+        alive=torch.stack(alives),
+        item_rewards=torch.stack(item_rewards),
+        terms={name: torch.stack(values) for name, values in terms.items()},
+        clicks=torch.stack(clicks) if clicks else None,
     )
+
+
+def _spread(values: Tensor, rows: Tensor, users: int) -> Tensor:
+    """`values` `[n, ...]` of the users in `rows` `[n]` as `[N, ...]`, zero for the others."""
+    return values.new_zeros(users, *values.shape[1:]).index_copy_(0, rows, values)
 
 
 def unrewarded_transition(observation: Observation, slate: Tensor, step: Step) -> Transition:

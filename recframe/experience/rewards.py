@@ -25,7 +25,7 @@ class RewardSum:
     Parameters
     ----------
     terms: reward and weight by name.
-    itemwise: the names of the terms whose value for an item depends on its own signals only.
+    itemwise: the names of the terms whose value for an item depends on nothing but the item and its own signals.
     """
 
     def __init__(self, terms: Mapping[str, tuple[Reward, float]], catalog: Catalog, itemwise: frozenset[str]) -> None:

@@ -44,7 +44,8 @@ class ItemActions:
 
     - A choice that may not be shown now (an excluded item, a candidate list's `PAD`) is replaced by the next that may, counting
       upwards and on from 0. `masks` says which those are, for learners that can avoid them.
-    - A slate may hold an item twice; it is shown twice, and what that is worth is the environment's to say.
+    - A slate may hold an item twice; it is shown twice, and what that is worth is the environment's to say. But where the environment
+      excludes what was shown, each item of a slate that stands higher in it is excluded, too.
     """
 
     def __init__(self, spec: EnvironmentSpec) -> None:
@@ -68,7 +69,7 @@ class ItemActions:
         choices = torch.from_numpy(numbers.astype(np.int64).reshape(users, size)).to(self.spec.device)
         allowed = self._allowed(observation)
         if allowed is not None:
-            choices = next_allowed(allowed, choices)
+            choices = self._once_each(allowed, choices) if self.spec.num_excluded else next_allowed(allowed, choices)
         candidates = observation.candidates
         return choices if candidates is None else candidates.gather(1, choices)
 
@@ -78,6 +79,14 @@ class ItemActions:
         if allowed is None:
             return np.ones((self.spec.num_users, self.spec.slate_size * self.count), np.bool_)
         return allowed.repeat(1, self.spec.slate_size).cpu().numpy()
+
+    def _once_each(self, allowed: Tensor, choices: Tensor) -> Tensor:
+        """`next_allowed`, place by place, what stands higher no longer being allowed."""
+        taken = []
+        for place in range(choices.shape[1]):
+            taken.append(next_allowed(allowed, choices[:, place : place + 1]))
+            allowed = allowed.scatter(1, taken[-1], False)
+        return torch.cat(taken, dim=1)
 
     def _allowed(self, observation: Observation) -> Tensor | None:
         """Which choices may be shown, `[N, M]` or `[N, C]` bool; None: all of them."""

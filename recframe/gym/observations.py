@@ -79,7 +79,8 @@ class ObservationArrays:
         self.text_dims = 0 if items is None else items.shape[1]
         # row 0 is PAD's
         self._items = None if items is None else F.pad(items, (0, 0, 1, 0))
-        self._profiles = table(data.users.profiles.vectors if data.users is not None and data.users.profiles is not None else None)
+        profiles = data.users.profiles if data.users is not None and spec.has_users else None
+        self._profiles = table(profiles.vectors if profiles is not None else None)
         self._contexts = table(data.contexts.vectors if data.contexts is not None else None) if spec.has_context else None
         self.space = self._space()
 

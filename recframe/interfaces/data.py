@@ -109,6 +109,7 @@ class Data(NamedTuple):
     """What a dataset loads. `contexts` are the texts that visits may come with (`Observation.context`).
 
     ratings: `[P, M]` float32, what every user thinks of every item, where that is known of all pairs.
+    held_out: `[P]` bool, the users kept for evaluation, where the dataset says so: nothing else here is counted from their ratings.
     """
 
     catalog: Catalog
@@ -116,6 +117,7 @@ class Data(NamedTuple):
     interactions: Interactions | None = None
     contexts: Texts | None = None
     ratings: Tensor | None = None
+    held_out: Tensor | None = None
 
     def to(self, device: torch.device | str) -> Data:
         """The same data with every tensor on `device`."""
@@ -135,6 +137,7 @@ class Data(NamedTuple):
             users=None if self.users is None else replace(self.users, profiles=move(self.users.profiles)),
             contexts=move(self.contexts),
             ratings=None if self.ratings is None else self.ratings.to(device),
+            held_out=None if self.held_out is None else self.held_out.to(device),
         )
 
 

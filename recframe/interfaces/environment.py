@@ -19,7 +19,8 @@ class EnvironmentSpec:
 
     num_users N, slate_size K, history_length H, num_items M; `signals`, the response's names in the order of
     `Observation.history_feedback`; `num_candidates` C (0: the whole catalogue); `num_excluded` E (0: nothing is excluded);
-    `num_features` X (0: none); `has_context`.
+    `num_features` X (0: none); `has_context`; `has_users`, whether `Observation.user` is a row of `Data.users`: where it is not, users
+    are nobody in particular, and no profile is theirs.
 
     Where `actions` are "continuous", what is passed for a slate is `[N, A]` float32 between `action_low` and `action_high` (A numbers
     each), K is 1, signals are `[N, 1]`, and histories hold no items.
@@ -34,6 +35,7 @@ class EnvironmentSpec:
     num_excluded: int = 0
     num_features: int = 0
     has_context: bool = False
+    has_users: bool = True
     actions: Literal["items", "continuous"] = "items"
     action_low: tuple[float, ...] = ()
     action_high: tuple[float, ...] = ()

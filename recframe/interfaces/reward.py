@@ -22,5 +22,6 @@ class Reward(ABC):
     def __call__(self, transition: Transition, catalog: Catalog) -> Tensor:
         """The term for each item of each slate, float32 `[N, K]`, before its weight.
 
-        `transition.reward` and `transition.item_reward` are zeros here: they are what is being computed.
+        `transition.reward` and `transition.item_reward` are zeros here: they are what is being computed. In evaluation the users given are
+        those who are judged, fewer and fewer as sessions end.
         """

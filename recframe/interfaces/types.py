@@ -13,7 +13,7 @@ PAD = -1
 class Observation:
     """What an agent may know of N users at one moment; nothing of their hidden state. Batch size `[N]`.
 
-    user: `[N]` int64, row in `Data.users` (and so of its profile text vectors).
+    user: `[N]` int64, row in `Data.users` (and so of its profile text vectors); 0 for all without `EnvironmentSpec.has_users`.
     history_items: `[N, H]` int64, the last H items shown, oldest first, `PAD` in front where there were fewer.
     history_feedback: `[N, H, F]` float32, what the user did with each, in the order of `EnvironmentSpec.signals`; 0 at `PAD`.
     candidates: `[N, C]` int64, the items that may be shown now (`PAD` fills up), or None: the whole catalogue.

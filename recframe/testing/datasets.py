@@ -33,6 +33,10 @@ def check_dataset(dataset: Dataset) -> None:
         require(data.users is not None, "ratings are those of Data.users, which is None: load the users too")
         shape = (len(data.users) if data.users else 0, len(data.catalog))
         require_tensor(data.ratings, "ratings", shape, torch.float32, data.ratings.device)
+    if data.held_out is not None:
+        require(data.users is not None, "held_out is about Data.users, which is None: load the users too")
+        require_tensor(data.held_out, "held_out", (len(data.users) if data.users else 0,), torch.bool, data.held_out.device)
+        require(data.held_out.any() and not data.held_out.all(), "held_out keeps nobody, or everybody, for evaluation: keep some")
     for name in Data._fields:
         require(
             _same(getattr(data, name), getattr(again, name)),

@@ -18,7 +18,7 @@ def check_reward(reward: Reward, data: Data | None = None, signals: Iterable[str
     ----------
     data: whose catalogue it sees; by default a toy one.
     signals: what the responses hold; it must include what the reward declares in `Component.requires`.
-    itemwise: whether it claims to depend on nothing but an item's own signals.
+    itemwise: whether it claims to depend on nothing but an item and its own signals.
 
     Raises
     ------

@@ -36,6 +36,40 @@ def test_the_default_config_has_no_mistakes():
         (["logger=[wandb,tensorbord]"], "logger=tensorbord: there is no such logger"),
         (["logger.wandb.mode=onlin"], "logger.wandb.mode: 'onlin' is not allowed"),
         (["name=${nowhere}"], "Interpolation key 'nowhere' not found"),
+        (["environment.threshold=nan"], "environment.threshold: nan is not allowed; it must be a finite number"),
+        (["reward.click.weight=inf"], "reward.click.weight: inf is not allowed"),
+        (
+            ["environment.num_candidates=2", "environment.slate_size=3", "agent=random"],
+            "environment.num_candidates is 2, less",
+        ),
+        (["environment.quit_count=9"], "environment.quit_count is 9, but environment.quit_window holds 5: nobody would ever leave"),
+        (
+            ["environment=interest_exploration", "environment.topic_distribution=[0.5,0.6]"],
+            "environment.topic_distribution must add up to 1, not to 1.1",
+        ),
+        (
+            ["environment=interest_exploration", "environment.user_document_mean_affinity_matrix=[[1,0],[0]]"],
+            "environment.user_document_mean_affinity_matrix must have 2 rows (user types) of 2 numbers (topics), not [[1, 0], [0]]",
+        ),
+        (
+            ["environment=interest_evolution", "state_tracker=mlp"],
+            "state_tracker=mlp needs observations with raw numbers, which environment=interest_evolution gives with "
+            "environment.observe_interests=true",
+        ),
+        (["reward=[fairness]", "+reward.fairness.shares={head:0.5,tail:0.4}"], "reward.fairness.shares must sum to 1, not 0.9"),
+        (
+            ["environment=gymnasium", "environment.id=CartPole-v1", "reward=[environment]", "environment.kwargs.foo=3"],
+            "write +environment.kwargs.foo=...",
+        ),
+        (
+            ["environment=gymnasium", "environment.id=CartPole-v1"],
+            "reward=click needs a response signal 'click', which",
+        ),
+        (
+            ["environment=rating_matrix", "reward=[rating]"],
+            "environment=rating_matrix needs a rating of every item",
+        ),
+        (["reward=[purchase]"], "reward=purchase needs a response signal 'purchase', which environment=topic_world does not give"),
         (["seed=0,1", "agent=dqn,dqm"], "agent=dqm: there is no such agent"),
         (["agent=null"], "agent=null: something has to be chosen; there are: dqn"),
         (["reward=null"], "reward=null: something has to be chosen; there are: click"),

@@ -5,6 +5,7 @@ import torch
 
 from recframe.evaluation.policies import OraclePolicy, RandomPolicy
 from recframe.evaluation.rollout import InformedPolicy, rollout
+from recframe.interfaces import PAD
 
 
 def always(item):
@@ -60,7 +61,8 @@ def test_rewards_see_an_unrewarded_transition_of_the_step(world):
     assert (first.slate == 3).all()
     assert (first.next_observation.history_items[:, -1] == 3).all()
     stayed = ~(first.terminated | first.truncated)
-    assert torch.equal(second.observation.history_items[stayed], first.next_observation.history_items[stayed])
+    # of those who went, nobody is scored any more
+    assert torch.equal(second.observation.history_items, first.next_observation.history_items[stayed])
 
 
 def test_policies_meet_the_same_users(world):
@@ -98,3 +100,28 @@ def test_the_truth_is_for_informed_policies_only(world):
     assert not isinstance(RandomPolicy(world.environment().spec, 0), InformedPolicy)
     with pytest.raises(ValueError, match="ToyEnvironment does not know the true responses"):
         rollout(OraclePolicy(world.rewards, 1), world.environment(knows_truth=False), world.rewards, seed=0, max_steps=1)
+
+
+def test_who_takes_a_finished_users_place_does_not_count_for_anybody(world):
+    """A reward that looks at all users it is given, as fairness of exposure does, is given those who are judged."""
+
+    class ShareOfSeven:
+        def __call__(self, transition):
+            share = (transition.slate == 7).float().mean()
+            return share.expand(transition.slate.shape), {"share": share.expand(len(transition.slate))}
+
+    def afterwards(item):
+        alive = torch.ones(40, dtype=torch.bool)
+
+        def policy(observation, turn):
+            # an empty history after the first turn is a newcomer's
+            alive.logical_and_((observation.history_items[:, -1] != PAD) | (turn == 0))
+            return torch.where(alive, 3, item)[:, None]
+
+        return policy
+
+    left, right = (rollout(afterwards(item), world.environment(num_users=40), ShareOfSeven(), seed=1, max_steps=50) for item in (3, 7))
+    assert (left.lengths > 1).any()
+    assert left.lengths.unique().numel() > 1
+    assert (left.returns == 0).all()
+    assert torch.equal(left.returns, right.returns)

@@ -57,7 +57,7 @@ def test_shuffled_texts_are_what_is_observed(small_world):
             "environment.slate_size=2: agent=dqn cannot show",
         ),
         (("topic_world", 0), {}, "num_users must be 1 or more, not 0"),
-        (("topic_world", 2), {"split": "test"}, "environment=topic_world: split is 'train' or 'evaluation', not 'test'"),
+        (("topic_world", 2), {"split": "test"}, "split is 'train' or 'evaluation', not 'test'"),
         (("topic_world", 2), {"text_dims": -3}, "text_dims is the number of dims kept of text vectors, 0 or more (None: all), not -3"),
     ],
 )

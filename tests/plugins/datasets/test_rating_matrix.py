@@ -16,7 +16,7 @@ from recframe.plugins import registry
 from recframe.testing import check_component
 from recframe_plugins.datasets import config
 from recframe_plugins.datasets.config import RatingMatrixConfig
-from recframe_plugins.datasets.rating_matrix import RatingMatrix, share_of_fans
+from recframe_plugins.datasets.rating_matrix import RatingMatrix, held_out_users, share_of_fans
 
 NAMED = "user,Alien,Bambi,Charade\nann,5,1,3\nbob,4,2,2\n"
 PLAIN = "5,1,3\n4,2,2\n"
@@ -57,9 +57,29 @@ def test_what_the_file_does_not_name_is_numbered(load):
     assert data.users.ids == ["user-0", "user-1"]
 
 
-def test_popularity_is_the_share_of_users_who_rate_an_item_at_or_above_the_mean(load):
+def test_popularity_is_the_share_of_training_users_who_rate_an_item_at_or_above_their_mean():
     # the mean is 2.5
-    assert load("1,4,2.5\n2,3,2\n").catalog.popularity.tolist() == [0, 1, 0.5]
+    assert share_of_fans(torch.tensor([[1, 4, 2.5], [2, 3, 2]])).tolist() == [0, 1, 0.5]
+
+
+def test_nothing_is_counted_from_the_ratings_of_those_kept_for_evaluation(load):
+    data = load("1,4\n1,4\n1,4\n1,4\n1,4\n")
+    kept = int(data.held_out.nonzero())
+    assert data.held_out.sum() == 1
+    lines = ["1,4"] * 5
+    lines[kept] = "900,-900"
+    other = load("\n".join(lines) + "\n")
+    assert torch.equal(other.held_out, data.held_out)
+    assert torch.equal(other.catalog.popularity, data.catalog.popularity)
+    assert other.ratings[kept].tolist() == [900, -900]
+
+
+@given(users=st.integers(2, 300), share=st.floats(0.01, 0.99), seed=st.integers(0, 2**31))
+def test_some_are_kept_for_evaluation_and_some_are_not(users, share, seed):
+    held_out = held_out_users(users, share, seed)
+    assert 0 < held_out.sum() < users
+    assert abs(int(held_out.sum()) - share * users) <= 1
+    assert torch.equal(held_out, held_out_users(users, share, seed))
 
 
 @settings(max_examples=50, deadline=None)

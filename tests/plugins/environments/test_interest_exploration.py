@@ -156,9 +156,12 @@ def test_one_type_and_one_topic_will_do(world):
         ({"topic_quality_stddev": [0.1] * 3}, "environment.topic_quality_stddev has 3 entries"),
         (
             {"user_document_mean_affinity_matrix": [[0.1, 0.7]]},
-            r"environment.user_document_mean_affinity_matrix must have 2 rows \(user types\) of 2 entries \(topics\), not rows of \[2\]",
+            r"environment.user_document_mean_affinity_matrix must have 2 rows \(user types\) of 2 numbers \(topics\), not \[\[0.1, 0.7\]\]",
         ),
-        ({"user_document_stddev_affinity_matrix": [[0.1, 0.1], [0.1]]}, r"environment.user_document_stddev_affinity_matrix .* \[2, 1\]"),
+        (
+            {"user_document_stddev_affinity_matrix": [[0.1, 0.1], [0.1]]},
+            r"environment.user_document_stddev_affinity_matrix .* \[\[0.1, 0.1\], \[0.1\]\]",
+        ),
         ({"user_document_stddev_affinity_matrix": [[0.1, -0.1], [0.1, 0.1]]}, "holds a negative number"),
     ],
 )

@@ -64,10 +64,11 @@ def test_a_count_of_nought_switches_the_rule_off():
     assert not QuitRule(VECTORS, 3, 0, -1.0).of_all(torch.tensor([[0, 0, 0]])).any()
 
 
-def test_a_count_that_the_window_cannot_hold_is_refused_in_one_line():
-    with pytest.raises(ValueError, match=r"environment.quit_count is 4, but environment.quit_window holds 3") as refused:
-        QuitRule(VECTORS, 3, 4, 0.9)
-    assert "\n" not in str(refused.value)
+def test_a_count_that_the_window_cannot_hold_is_refused_in_one_line(make, peopled):
+    with pytest.raises(ValueError, match=r"^environment.quit_count is 4, but environment.quit_window holds 3: nobody would ever leave$"):
+        make(peopled, quit_count=4, quit_window=3)
+    # where the length is fixed nobody leaves in any case
+    assert make(peopled, quit_count=4, quit_window=3, protocol="fixed_length", max_steps=5).quit_rule.count == 0
     assert QuitRule(VECTORS, 3, 3, 0.9)(torch.tensor([[0, 1, 0]]), torch.tensor([[1]])).all()
 
 

@@ -6,12 +6,15 @@ from itertools import combinations
 import pytest
 import torch
 
-from recframe.evaluation.policies import OraclePolicy, RandomPolicy
+from recframe.evaluation.policies import OraclePolicy, PopularPolicy, RandomPolicy
 from recframe.evaluation.references import Tuning, reference_policies
 from recframe.evaluation.rollout import rollout
 from recframe.experience.rewards import RewardSum
-from recframe.interfaces import DataError
-from recframe_plugins.environments.sessions import people_of_split
+from recframe.interfaces import Data, DataError
+from recframe.testing import toy_data
+from recframe_plugins.datasets.rating_matrix import held_out_users, share_of_fans
+from recframe_plugins.environments.config import RatingMatrixConfig
+from recframe_plugins.environments.rating_matrix import RatingMatrix
 from recframe_plugins.rewards.config import RatingConfig
 from recframe_plugins.rewards.rating import Rating
 
@@ -73,14 +76,39 @@ def test_clicks_and_purchases_are_ratings_from_a_threshold_on(make, stars, optio
 
 @pytest.mark.parametrize("split", ["train", "evaluation"])
 def test_everybody_of_a_split_comes_alike_and_is_known_by_their_row(make, toy_world, split):
-    environment = make("rating_matrix", num_users=4800, split=split, evaluation_share=0.5, split_seed=3)
+    held_out = torch.arange(60) % 2 == 0
+    environment = make("rating_matrix", data=toy_world._replace(held_out=held_out), num_users=4800, split=split)
     user = environment.reset(0).user
     counts = user.bincount(minlength=60)
-    assert torch.equal(counts.nonzero().squeeze(1), people_of_split(torch.arange(60), split, 0.5, 3))
+    assert torch.equal(counts > 0, held_out if split == "evaluation" else ~held_out)
     # 160 of each are to be expected
     assert counts[counts > 0].min() > 100
     assert counts.max() < 220
     assert torch.equal(environment.truth().signals["rating"], toy_world.ratings[user])
+
+
+def test_where_the_dataset_keeps_nobody_a_fixed_fifth_is_kept(make):
+    met = {split: set(make("rating_matrix", num_users=4800, split=split).reset(0).user.tolist()) for split in ("train", "evaluation")}
+    assert (len(met["train"]), len(met["evaluation"])) == (48, 12)
+    assert not met["train"] & met["evaluation"]
+
+
+def test_on_noise_the_most_popular_items_are_no_better_than_random_ones(rewards):
+    """Whoever counts popularity from the people of the evaluation, too, knows something of their noise."""
+    gains = []
+    for seed in range(8):
+        ratings = torch.rand(60, 200, generator=torch.Generator().manual_seed(seed))
+        held_out = held_out_users(60, 0.2, seed)
+        catalog = toy_data(num_items=200).catalog
+        data = Data(replace(catalog, popularity=share_of_fans(ratings[~held_out])), ratings=ratings, held_out=held_out)
+        config = RatingMatrixConfig(max_steps=20)
+        environment = RatingMatrix(config, data, num_users=200, history_length=5, split="evaluation", device="cpu")
+        policies = (PopularPolicy(environment.spec, data.catalog.popularity), RandomPolicy(environment.spec, seed))
+        popular, random = (rollout(policy, environment, rewards, 0, 20).returns.double().mean() for policy in policies)
+        gains.append(popular - random)
+    gains = torch.stack(gains)
+    # 20 items of variance 1/12 for each of 12 people: a standard error of 0.13 over the eight matrices
+    assert abs(gains.mean()) < 0.4
 
 
 @pytest.mark.parametrize(("slate_size", "max_steps", "num_candidates"), [(1, 7, 0), (3, 4, 0), (2, 3, 10)])

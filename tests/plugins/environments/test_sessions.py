@@ -6,8 +6,9 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from torch.utils._python_dispatch import TorchDispatchMode
 
-from recframe.interfaces import PAD, DataError
+from recframe.interfaces import PAD, DataError, random_items
 from recframe.testing import check_component, check_environment
 from recframe_plugins.environments.config import recframe_register_components
 from recframe_plugins.environments.sessions import people_of_split
@@ -179,7 +180,7 @@ def test_a_single_person_cannot_be_split():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"slate_size": 41}, "environment.slate_size is 41, but the catalogue has 40 items"),
+        ({"slate_size": 41, "num_candidates": 0}, "environment.slate_size is 41, but the catalogue has 40 items"),
         ({"num_candidates": 41}, "environment.num_candidates is 41, but the catalogue has 40 items"),
         ({"num_candidates": 2, "slate_size": 3}, "environment.num_candidates is 2, less than environment.slate_size 3"),
         ({"num_users": 0}, "num_users and history_length must be at least 1"),
@@ -248,3 +249,32 @@ def test_patience_stays_between_nothing_and_full_and_bounds_the_leaving(make, ti
         environment.step(slate)
         assert ((environment.state["patience"] >= 0) & (environment.state["patience"] <= 1)).all()
     assert (environment.truth().leave <= environment.config.leave_rate).all()
+
+
+class HostReads(TorchDispatchMode):
+    """Notes the operations for which the host would wait for a device."""
+
+    WAITING = ("_local_scalar_dense", "nonzero", "masked_select", "aten::equal")
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        if any(name in function.name() for name in self.WAITING):
+            self.seen.append(function.name())
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("options", [{}, {"slate_size": 3, "num_candidates": 12}], ids=str)
+def test_nothing_in_a_step_waits_for_the_device(make, kind, options):
+    environment = make(kind, **options)
+    observation = environment.reset(0)
+    slates = [random_items(observation, 40, environment.spec.slate_size, torch.Generator().manual_seed(step)) for step in range(4)]
+    with HostReads() as reads:
+        for slate in slates:
+            environment.step(slate)
+    assert reads.seen == []
+    with HostReads() as reads:
+        bool(slates[0].any())
+    assert reads.seen

@@ -52,7 +52,7 @@ def test_every_layer_is_followed_by_the_activation(activation, function):
 
 
 def test_features_are_needed_and_so_is_a_layer():
-    with pytest.raises(ValueError, match="the environment gives none"):
+    with pytest.raises(ValueError, match="this environment gives none"):
         MLPTracker(MLPConfig(), toy_spec(DATA), DATA)
     with pytest.raises(ValueError, match="at least one layer"):
         build(hidden_sizes=[])
