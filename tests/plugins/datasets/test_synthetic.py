@@ -58,10 +58,9 @@ def test_the_number_of_users_changes_no_item_and_the_number_of_items_no_user(dat
 @settings(max_examples=25, deadline=None)
 @given(num_items=st.integers(1, 300), num_users=st.integers(1, 300), num_topics=st.integers(2, len(TOPICS)), seed=st.integers(0, 2**62))
 def test_sizes_mixtures_and_shares_hold_for_any_config(num_items, num_users, num_topics, seed):
-    catalog, users, interactions, contexts, ratings = load(num_items=num_items, num_users=num_users, num_topics=num_topics, seed=seed)
-    assert interactions is None
-    assert contexts is None
-    assert ratings is None
+    data = load(num_items=num_items, num_users=num_users, num_topics=num_topics, seed=seed)
+    catalog, users = data.catalog, data.users
+    assert {name for name, part in data._asdict().items() if part is not None} == {"catalog", "users"}
     assert len(catalog) == len(set(catalog.ids)) == len(set(catalog.titles)) == num_items
     assert len(users) == len(set(users.ids)) == len(users.profiles.texts) == num_users
     assert catalog.attributes.columns == ["title", "description", "tags", "topics", "topic_weights"]
