@@ -6,57 +6,124 @@ from typing import Any
 
 import torch
 from tensordict import TensorDict
+from torch import Tensor
 
+from recframe.experience.n_step import Ring, n_step_return
+from recframe.experience.priorities import Priorities
 from recframe.interfaces import Observation, Response, Transition
 
 
 class ReplayMemory:
-    """The last `capacity` transitions, sampled uniformly with replacement from a generator of its own."""
+    """The last `capacity` transitions, sampled with replacement from a generator of its own.
 
-    def __init__(self, capacity: int, seed: int, device: torch.device | str) -> None:
+    Parameters
+    ----------
+    n_step, gamma: join up to `n_step` successive transitions of a user into one as they are sampled, discounted by `gamma`. The same users
+        must then be added at each step, in the same order.
+    priority_exponent: sample in proportion to priorities to this power (alpha); 0: uniformly.
+    importance_exponent: power of the importance weights that then come along (beta).
+    """
+
+    def __init__(
+        self,
+        capacity: int,
+        seed: int,
+        device: torch.device | str,
+        *,
+        n_step: int = 1,
+        gamma: float = 1.0,
+        priority_exponent: float = 0.0,
+        importance_exponent: float = 0.4,
+    ) -> None:
         self.capacity = capacity
+        self.n_step = n_step
+        self.gamma = gamma
         self.size = 0
         self.position = 0
+        self.users = 0
         self.device = torch.device(device)
         self.generator = torch.Generator(self.device)
         self.generator.manual_seed(seed)
+        self.priorities = Priorities(capacity, priority_exponent, importance_exponent, device) if priority_exponent > 0 else None
         self._ring: Transition | None = None
+        self._sampled: Tensor | None = None
 
     def add(self, transition: Transition) -> None:
         """Append the transitions of N users, batch size `[N]`, over the oldest ones."""
-        if self._ring is None:
-            self._ring = transition[:1].expand(self.capacity).clone()
         count = transition.batch_size[0]
         if count > self.capacity:
             raise ValueError(f"a replay memory of {self.capacity} transitions cannot take {count} at once")
+        if self.n_step > 1 and self.users not in (0, count):
+            raise ValueError(f"a replay memory of several steps takes the same users at each: {count} came after {self.users}")
+        if self._ring is None:
+            self._ring = transition[:1].expand(self.capacity).clone()
+        self.users = count
         until_end = min(count, self.capacity - self.position)
-        self._ring[self.position : self.position + until_end] = transition[:until_end]
+        self._write(self.position, transition[:until_end])
         if until_end < count:
-            self._ring[: count - until_end] = transition[until_end:]
+            self._write(0, transition[until_end:])
         self.position = (self.position + count) % self.capacity
         self.size = min(self.size + count, self.capacity)
 
+    def _write(self, start: int, transition: Transition) -> None:
+        assert self._ring is not None
+        end = start + transition.batch_size[0]
+        self._ring[start:end] = transition
+        if self.priorities is not None:
+            self.priorities.welcome(start, end)
+
     def sample(self, batch_size: int) -> Transition:
-        """`batch_size` transitions, drawn uniformly from what is held."""
+        """`batch_size` transitions of those held; with `discount` if they are of several steps, with `weight` if prioritized."""
         if self._ring is None:
             raise ValueError("an empty replay memory cannot be sampled")
-        rows = torch.randint(self.size, (batch_size,), generator=self.generator, device=self.device)
-        return self._ring[rows]
+        if self.priorities is None:
+            rows = torch.randint(self.size, (batch_size,), generator=self.generator, device=self.device)
+            return self._at(rows)
+        rows, weights = self.priorities.draw(batch_size, self.size, self.generator)
+        self._sampled = rows
+        batch = self._at(rows)
+        batch.weight = weights
+        return batch
+
+    def _at(self, rows: Tensor) -> Transition:
+        ring = self._ring
+        assert ring is not None
+        batch = ring[rows]
+        if self.n_step > 1:
+            where, ended = Ring(self.capacity, self.position, self.users), ring.terminated | ring.truncated
+            batch.reward, batch.discount, last = n_step_return(where, rows, ring.reward, ended, self.n_step, self.gamma)
+            batch.next_observation = ring.next_observation[last]
+            batch.terminated, batch.truncated = ring.terminated[last], ring.truncated[last]
+        return batch
+
+    def set_priorities(self, priorities: Tensor) -> None:
+        """How much is still to be learned from each transition of the last sample, `[B]` >= 0."""
+        if self.priorities is None or self._sampled is None:
+            raise ValueError("only a prioritized replay memory that was sampled has priorities to set")
+        self.priorities.update(self._sampled, priorities)
 
     def state_dict(self) -> dict[str, Any]:
         """What is held, as nested dicts of tensors; the unfilled part of the ring is left out."""
-        held = None if self._ring is None else _as_dict(self._ring[: self.size])
-        return {"size": self.size, "position": self.position, "generator": self.generator.get_state(), "held": held}
+        return {
+            "size": self.size,
+            "position": self.position,
+            "users": self.users,
+            "generator": self.generator.get_state(),
+            "held": None if self._ring is None else _as_dict(self._ring[: self.size]),
+            "priorities": None if self.priorities is None else self.priorities.state_dict(self.size),
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up a saved memory of the same capacity."""
-        self.size, self.position = int(state["size"]), int(state["position"])
+        """Take up a saved memory of the same capacity and options."""
+        self.size, self.position, self.users = int(state["size"]), int(state["position"]), int(state["users"])
         self.generator.set_state(state["generator"].cpu())
         self._ring = None
         if state["held"] is not None:
             held = _from_dict(state["held"]).to(self.device)
             self._ring = held[:1].expand(self.capacity).clone()
             self._ring[: self.size] = held
+        if self.priorities is not None:
+            self.priorities.load_state_dict(state["priorities"])
 
 
 def _as_dict(transition: Transition) -> dict[str, Any]:

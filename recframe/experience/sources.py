@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from recframe.experience.replay import ReplayMemory
 from recframe.interfaces import Replay, Rollout, Transition
@@ -23,6 +24,9 @@ class Source(ABC):
     def batches(self) -> Iterator[Transition]:
         """The batches to learn from after a chunk."""
 
+    def learned(self, priorities: Tensor | None) -> None:  # most sources need not know
+        """Called after each batch with `Agent.priorities()`, what is still to be learned from it."""
+
     def state_dict(self) -> dict[str, Any]:
         """What must survive between chunks."""
         return {}
@@ -38,7 +42,15 @@ class ReplaySource(Source):
 
     def __init__(self, plan: Replay, seed: int, device: torch.device | str) -> None:
         self.plan = plan
-        self.memory = ReplayMemory(plan.capacity, seed, device)
+        self.memory = ReplayMemory(
+            plan.capacity,
+            seed,
+            device,
+            n_step=plan.n_step,
+            gamma=plan.gamma,
+            priority_exponent=plan.priority_exponent,
+            importance_exponent=plan.importance_exponent,
+        )
 
     def add(self, transition: Transition) -> None:
         """Remember the step."""
@@ -49,6 +61,14 @@ class ReplaySource(Source):
         if self.memory.size >= min(self.plan.learning_starts, self.plan.capacity):
             for _ in range(self.plan.updates_per_chunk):
                 yield self.memory.sample(self.plan.batch_size)
+
+    def learned(self, priorities: Tensor | None) -> None:
+        """Prioritized replay remembers it."""
+        if self.plan.priority_exponent == 0:
+            return
+        if priorities is None:
+            raise ValueError("the agent asks for prioritized replay, but its priorities() is None: return them `[B]` after losses()")
+        self.memory.set_priorities(priorities)
 
     def state_dict(self) -> dict[str, Any]:
         """The memory."""

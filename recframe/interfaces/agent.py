@@ -26,15 +26,22 @@ class Decision(NamedTuple):
 
 @dataclass(frozen=True)
 class Replay:
-    """Learn from transitions sampled uniformly from the last `capacity`.
+    """Learn from transitions sampled from the last `capacity`.
 
-    After each chunk, once `learning_starts` transitions are held, `updates_per_chunk` batches of `batch_size` are drawn.
+    After each chunk, once `learning_starts` transitions are held, `updates_per_chunk` batches of `batch_size` are drawn: uniformly, or with
+    probabilities in proportion to priorities to the power of `priority_exponent` (alpha; 0: uniformly), weighted by importance to the
+    power of `importance_exponent` (beta; Schaul et al., 2016). `n_step` > 1 joins up to so many successive transitions of a
+    user into one, discounted by `gamma` (Sutton, 1988).
     """
 
     capacity: int
     batch_size: int
     learning_starts: int
     updates_per_chunk: int
+    n_step: int = 1
+    gamma: float = 1.0
+    priority_exponent: float = 0.0
+    importance_exponent: float = 0.4
 
 
 @dataclass(frozen=True)
@@ -81,14 +88,24 @@ class Agent(nn.Module, ABC):
         The training module clears that optimizer's gradients, runs backward, clips and steps at each yield before it asks for the next
         loss: a critic is updated before the actor's loss is computed. Code after the last yield runs after the last
         step (target-network updates go there).
+
+        An agent that learns in closed form, by counting or by least squares, has no optimizers: it updates its buffers here, and yields
+        nothing.
         """
 
     @abstractmethod
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
-        """The optimizers by the names that `losses` yields; empty if nothing is learned."""
+        """The optimizers by the names that `losses` yields; empty if nothing is learned, or nothing by gradients."""
 
     def prepare_to_act(self) -> None:
         """Called before a series of `act` between which no weight changes: the place to project all items once."""
+
+    def priorities(self) -> Tensor | None:
+        """How much is still to be learned from each transition of the last batch, `[B]` >= 0, or None: prioritized replay asks for it.
+
+        Called after the last yield of `losses`.
+        """
+        return None
 
     def diagnostics(self) -> dict[str, Tensor | float]:
         """Scalars worth a curve, such as epsilon or the mean value estimate; read once per logging interval."""

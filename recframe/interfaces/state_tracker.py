@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -13,18 +13,24 @@ from recframe.interfaces.environment import EnvironmentSpec
 from recframe.interfaces.scaling import standardized
 from recframe.interfaces.types import Observation
 
+T = TypeVar("T")
 
-class FrozenTable:
-    """A tensor that a module reads but neither trains nor saves, shared by its copies.
+
+class Shared(Generic[T]):
+    """Something that a module reads but neither trains nor saves, shared by its copies.
 
     Target networks are deep copies; a catalogue's text vectors must not be copied, nor written to every checkpoint.
     """
 
-    def __init__(self, values: Tensor) -> None:
+    def __init__(self, values: T) -> None:
         self.values = values
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> FrozenTable:
+    def __deepcopy__(self, memo: dict[int, Any]) -> Shared[T]:
         return self
+
+
+class FrozenTable(Shared[Tensor]):
+    """A tensor that a module reads but neither trains nor saves, shared by its copies."""
 
 
 class ItemProjection(nn.Module):
@@ -63,7 +69,13 @@ class StateTracker(nn.Module, ABC):
             raise ValueError("a state tracker needs a catalogue with text vectors")
         self.spec = spec
         self.item_dim = item_dim
+        self._data = Shared(data)
         self.item_projection = ItemProjection(data.catalog.text_vectors, item_dim, id_embeddings)
+
+    @property
+    def data(self) -> Data:
+        """The data it was built on, for agents that read more of them than a state, such as an item's popularity."""
+        return self._data.values
 
     def project_items(self) -> Tensor:
         """Item vectors `[M, d]` under the present weights."""

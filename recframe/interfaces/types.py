@@ -55,6 +55,11 @@ class Transition:
     reward: `[N]` float32, the weighted sum of the reward terms.      item_reward: `[N, K]`, the same before summing over the slate.
     terminated: `[N]` bool, the session ended of itself.       truncated: `[N]` bool, it was cut: a value target still bootstraps.
     next_observation: what the action led to, before a finished user was replaced.
+    discount: `[N]` float32, what a value of `next_observation` counts for in the return (gamma^n after n steps), or None: one step, the
+        agent's gamma. Only replayed transitions of several steps have one (`Replay.n_step`): their `reward` is then the discounted sum, and
+        `next_observation`, `terminated` and `truncated` are those of the last step.
+    weight: `[N]` float32, what the transition's loss counts for, or None: all the same. Prioritized replay has them
+        (`Replay.priority_exponent`).
     """
 
     observation: Observation
@@ -66,3 +71,5 @@ class Transition:
     next_observation: Observation
     terminated: Tensor
     truncated: Tensor
+    discount: Tensor | None = None
+    weight: Tensor | None = None

@@ -48,7 +48,7 @@ def check_agent(agent: Agent, environment: Environment) -> None:
             _check_decision(agent, observation, explore)
     optimizers = agent.optimizers()
     _check_optimizers(agent, optimizers)
-    if not optimizers:
+    if isinstance(agent.experience, NoExperience):
         _check_continuation(agent, optimizers, environment, [])
         return
     batches = _batches(agent, environment, 2 * ROUNDS)
@@ -115,7 +115,6 @@ def _check_optimizers(agent: Agent, optimizers: Mapping[str, torch.optim.Optimiz
     )
     learns = not isinstance(agent.experience, NoExperience)
     require(learns or not optimizers, "an agent with optimizers must say what experience it learns from, not NoExperience")
-    require(bool(optimizers) or not learns, f"an agent that asks for {type(agent.experience).__name__} must have an optimizer to step")
     own = {id(parameter) for parameter in agent.parameters()}
     for name, optimizer in optimizers.items():
         optimized = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
@@ -162,7 +161,10 @@ def _check_learning(agent: Agent, optimizers: Mapping[str, torch.optim.Optimizer
     require(
         all(after[name].isfinite().all() for name in weights if weights[name].is_floating_point()), "learning made a weight NaN or infinite"
     )
-    require(any(not torch.equal(after[name], weights[name]) for name in weights), "no weight changed in learning: do not detach the loss")
+    require(
+        any(not torch.equal(after[name], weights[name]) for name in weights),
+        "no weight changed in learning: do not detach the loss; what is learned without an optimizer must be a buffer",
+    )
 
 
 def _check_loss(name: str, loss: Tensor, optimizers: Mapping[str, torch.optim.Optimizer]) -> None:
@@ -193,6 +195,9 @@ def _check_continuation(
     with torch.no_grad():
         for parameter in other.parameters():
             parameter.mul_(0.5).add_(0.1)
+    # what no checkpoint holds must differ too: counts, and statistics that are no buffers
+    for batch in batches:
+        update(other, other.optimizers(), batch)
     other.generator.manual_seed(999)
     other.env_steps = 0
     other.prepare_to_act()

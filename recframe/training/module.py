@@ -96,6 +96,7 @@ class TrainingModule(pl.LightningModule):
         for experience in self.source.batches():
             for name, loss in self.agent.losses(experience):
                 watched += self._step(name, loss)
+            self.source.learned(self.agent.priorities())
         # one look at the host per chunk
         if watched and not math.isfinite(float(torch.stack([value for _, value in watched]).sum())):
             self._report_divergence(watched)

@@ -73,3 +73,11 @@ def test_an_empty_memory_saves_too():
     loaded = ReplayMemory(10, seed=1, device="cpu")
     loaded.load_state_dict(ReplayMemory(10, seed=0, device="cpu").state_dict())
     assert loaded.size == 0
+
+
+def test_uniform_sampling_draws_one_number_a_transition():
+    memory = ReplayMemory(100, seed=3, device="cpu")
+    memory.add(numbered(0, 60))
+    generator = torch.Generator().manual_seed(3)
+    for _ in range(3):
+        assert memory.sample(50).reward.tolist() == torch.randint(60, (50,), generator=generator).tolist()

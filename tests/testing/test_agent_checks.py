@@ -53,6 +53,47 @@ class OnPolicy(Learner):
         yield from super().losses(batch.reshape(-1))
 
 
+class ClosedForm(Agent):
+    """Shows the items of the highest mean reward: it learns by counting, without an optimizer."""
+
+    def __init__(self, spec=SPEC, seed=0):
+        super().__init__(spec, seed)
+        self.register_buffer("sums", torch.zeros(spec.num_items))
+        self.register_buffer("counts", torch.ones(spec.num_items))
+
+    @property
+    def experience(self):
+        return Rollout()
+
+    def act(self, observation, explore):
+        if explore:
+            return Decision(random_items(observation, self.spec.num_items, self.spec.slate_size, self.generator))
+        return Decision(best_items(observation, self.sums / self.counts, self.spec.slate_size))
+
+    def losses(self, batch):
+        self.sums.index_add_(0, batch.slate.flatten(), batch.item_reward.flatten())
+        self.counts.index_add_(0, batch.slate.flatten(), torch.ones_like(batch.item_reward.flatten()))
+        yield from ()
+
+    def optimizers(self):
+        return {}
+
+
+class ClosedFormUnsaved(ClosedForm):
+    """Its sums are no buffer, so that no checkpoint holds them."""
+
+    def __init__(self):
+        super().__init__()
+        sums = self.sums
+        del self.sums
+        self.sums = sums
+
+
+class ClosedFormIdle(ClosedForm):
+    def losses(self, batch):
+        yield from ()
+
+
 def choosing(change):
     """A Learner whose decisions go through `change(decision, observation)`."""
 
@@ -234,7 +275,7 @@ class StaleCache(Learner):
         return result
 
 
-@pytest.mark.parametrize("agent", [Learner, OnPolicy])
+@pytest.mark.parametrize("agent", [Learner, OnPolicy, ClosedForm])
 @pytest.mark.parametrize("choices", [{}, {"num_candidates": 6}, {"slate_size": 3, "has_context": True}])
 def test_an_honest_agent_passes(agent, choices):
     spec = toy_spec(DATA, **choices)
@@ -257,7 +298,9 @@ def test_an_honest_agent_passes(agent, choices):
         (GlobalAct, r"act\(\) draws from torch's global random state"),
         (OwnDice, "an identical agent chose otherwise"),
         (InPlaceAct, r"act\(\) changed history_feedback"),
-        (stepping(lambda _: {}), "must have an optimizer to step"),
+        (stepping(lambda _: {}), r"for 'main', but optimizers\(\) has \[\]"),
+        (ClosedFormIdle, "what is learned without an optimizer must be a buffer"),
+        (ClosedFormUnsaved, "after load_state_dict the decisions differ"),
         (expecting(NoExperience()), "must say what experience it learns from"),
         (stepping(lambda parameters: [torch.optim.SGD(parameters)]), "must return a dict of names to torch optimizers"),
         (stepping(lambda _: {"main": torch.optim.SGD([nn.Parameter(torch.zeros(1))])}), "steps parameters that the agent does not hold"),

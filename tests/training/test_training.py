@@ -9,7 +9,7 @@ from torch import nn
 
 from recframe.config.schemas import TrainerConfig
 from recframe.experience import Collector, RewardSum
-from recframe.interfaces import Agent, Decision, Reward, Rollout, best_items
+from recframe.interfaces import Agent, Decision, Replay, Reward, Rollout, best_items
 from recframe.testing import ToyEnvironment, ToyTracker, toy_data, toy_spec
 from recframe.training import BEST, LAST, CheckpointError, Interruption, MonitorError, Schedule, TrainingDiverged, fit, load_weights
 
@@ -232,3 +232,22 @@ def test_checkpoints_hold_no_code(tmp_path):
     train(PolicyGradient(), tmp_path)
     assert torch.load(tmp_path / LAST, weights_only=True)["recframe"]["complete"]
     assert not list(tmp_path.glob(".*"))
+
+
+class Surprised(PolicyGradient):
+    """Learns from prioritized replay, and says of every transition that 3 is still to be learned from it."""
+
+    experience = Replay(capacity=640, batch_size=8, learning_starts=64, updates_per_chunk=2, priority_exponent=1.0)
+
+    def priorities(self):
+        assert self.events[-1] == "critic stepped"
+        return torch.full((8,), 3.0)
+
+
+def test_prioritized_replay_is_told_what_is_left_to_learn_after_each_batch(tmp_path):
+    train(Surprised(), tmp_path)
+    saved = torch.load(tmp_path / LAST, weights_only=True)["recframe"]["source"]["priorities"]
+    assert saved["largest"] == pytest.approx(3.0, abs=1e-4)
+    # all is new once: what came after the first chunk began with the largest priority so far
+    assert saved["scaled"][:64].unique().tolist() == pytest.approx([1.0, 3.0], abs=1e-4)
+    assert saved["scaled"][64:].unique().tolist() == pytest.approx([3.0], abs=1e-4)

@@ -1,0 +1,110 @@
+"""Returns over several steps, against a loop over each user's own history."""
+
+import io
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from recframe.experience import ReplayMemory
+from recframe.testing import toy_data, toy_spec, toy_transition
+
+DATA = toy_data()
+SPEC = toy_spec(DATA)
+
+
+def steps_of(users: int, count: int, seed: int) -> list:
+    """`count` steps of `users` users; observations and slates tell which transition is which."""
+    generator = torch.Generator().manual_seed(seed)
+    steps = []
+    for number in range(count):
+        step = toy_transition(SPEC, DATA, generator, users=users)
+        step.reward = torch.randn(users, generator=generator)
+        ending = torch.rand(users, generator=generator)
+        step.terminated, step.truncated = ending < 0.15, (ending > 0.15) & (ending < 0.3)
+        step.observation.user = number * users + torch.arange(users)
+        step.next_observation.user = 10_000 + step.observation.user
+        steps.append(step)
+    return steps
+
+
+def remember(steps, capacity, n_step, gamma=0.9, **options):
+    memory = ReplayMemory(capacity, seed=0, device="cpu", n_step=n_step, gamma=gamma, **options)
+    for step in steps:
+        memory.add(step)
+    return memory
+
+
+def expected(steps, user, start, n_step, gamma):
+    """The return of at most `n_step` steps of `user` from `start`, its discount, and the number of its last step."""
+    reward, k = 0.0, 0
+    for step in steps[start : start + n_step]:
+        reward += gamma**k * float(step.reward[user])
+        k += 1
+        if step.terminated[user] or step.truncated[user]:
+            break
+    return reward, gamma**k, start + k - 1
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    users=st.integers(1, 5),
+    count=st.integers(1, 12),
+    spare=st.integers(0, 23),
+    n_step=st.integers(2, 5),
+    gamma=st.sampled_from([0.0, 0.9, 1.0]),
+    seed=st.integers(0, 99),
+)
+def test_it_is_what_a_loop_over_the_users_finds(users, count, spare, n_step, gamma, seed):
+    steps = steps_of(users, count, seed)
+    batch = remember(steps, users + spare, n_step, gamma).sample(80)
+    for sampled in batch:
+        start, user = divmod(int(sampled.observation.user), users)
+        reward, discount, last = expected(steps, user, start, n_step, gamma)
+        assert float(sampled.reward) == pytest.approx(reward, abs=1e-5)
+        assert float(sampled.discount) == pytest.approx(discount, rel=1e-5)
+        assert int(sampled.next_observation.user) == 10_000 + last * users + user
+        assert bool(sampled.terminated) == bool(steps[last].terminated[user])
+        assert bool(sampled.truncated) == bool(steps[last].truncated[user])
+        assert torch.equal(sampled.slate, steps[start].slate[user])
+        assert torch.equal(sampled.item_reward, steps[start].item_reward[user])
+
+
+def test_one_step_is_sampled_as_it_was_added():
+    batch = remember(steps_of(4, 5, seed=0), 50, n_step=1).sample(30)
+    assert batch.discount is None
+
+
+def test_several_steps_change_nothing_of_which_rows_are_drawn():
+    steps = steps_of(4, 9, seed=0)
+    one, three = remember(steps, 30, n_step=1), remember(steps, 30, n_step=3)
+    assert torch.equal(one.sample(50).observation.user, three.sample(50).observation.user)
+
+
+def test_sampling_leaves_what_is_held_as_it_was():
+    memory = remember(steps_of(4, 9, seed=0), 30, n_step=3)
+    before = memory.state_dict()["held"]
+    memory.sample(50).reward.zero_()
+    after = memory.state_dict()["held"]
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_users_who_come_and_go_are_refused():
+    memory = remember(steps_of(4, 1, seed=0), 30, n_step=3)
+    with pytest.raises(ValueError, match="same users at each: 3 came after 4"):
+        memory.add(steps_of(3, 1, seed=0)[0])
+
+
+def test_a_saved_memory_joins_the_same_steps():
+    steps = steps_of(4, 9, seed=0)
+    memory, loaded = remember(steps, 30, n_step=3), ReplayMemory(30, seed=5, device="cpu", n_step=3, gamma=0.9)
+    file = io.BytesIO()
+    torch.save(memory.state_dict(), file)
+    file.seek(0)
+    loaded.load_state_dict(torch.load(file, weights_only=True))
+    for one in (memory, loaded):
+        one.add(steps[0])
+    left, right = memory.sample(50), loaded.sample(50)
+    assert torch.equal(left.reward, right.reward)
+    assert torch.equal(left.discount, right.discount)

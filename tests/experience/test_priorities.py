@@ -1,0 +1,157 @@
+"""Prioritized replay: drawn in proportion, weighted by importance, updated from what the agent learned."""
+
+import io
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from recframe.experience import ReplayMemory, source_for
+from recframe.experience.priorities import SMALLEST, Priorities
+from recframe.interfaces import Replay
+from recframe.testing import toy_data, toy_spec, toy_transition
+
+DATA = toy_data()
+SPEC = toy_spec(DATA)
+
+
+def priorities_of(values, exponent=1.0, importance_exponent=0.4):
+    priorities = Priorities(len(values), exponent, importance_exponent, "cpu")
+    priorities.update(torch.arange(len(values)), torch.as_tensor(values, dtype=torch.float32))
+    return priorities
+
+
+def numbered(first: int, count: int):
+    """`count` transitions whose rewards are their numbers."""
+    transition = toy_transition(SPEC, DATA, torch.Generator().manual_seed(first), users=count)
+    transition.reward = torch.arange(first, first + count, dtype=torch.float32)
+    return transition
+
+
+def prioritized(capacity=10, **options):
+    return ReplayMemory(capacity, seed=0, device="cpu", **{"priority_exponent": 1.0, **options})
+
+
+# a batch takes one row from each of as many equal shares of the total: its counts are off by less than one on either side
+@settings(max_examples=50, deadline=None)
+@given(
+    sizes=st.lists(st.floats(0.0, 100.0), min_size=1, max_size=40),
+    repeats=st.sampled_from([1, 30]),
+    exponent=st.sampled_from([0.3, 1.0]),
+    seed=st.integers(0, 9),
+)
+def test_rows_are_drawn_in_proportion(sizes, repeats, exponent, seed):
+    values, count = torch.tensor(sizes).repeat(repeats), 5_000
+    rows, _ = priorities_of(values, exponent).draw(count, len(values), torch.Generator().manual_seed(seed))
+    scaled = (values.double() + SMALLEST) ** exponent
+    expected = count * scaled / scaled.sum()
+    counts = torch.bincount(rows, minlength=len(values))
+    assert ((counts - expected).abs() < 2.01).all()
+
+
+def test_within_their_share_rows_are_drawn_at_random():
+    priorities, generator = priorities_of([1.0] * 1_000), torch.Generator().manual_seed(0)
+    drawn = torch.stack([priorities.draw(2, 1_000, generator).rows for _ in range(2_000)])
+    assert (drawn[:, 0] < 500).all()
+    assert (drawn[:, 1] >= 500).all()
+    assert torch.bincount(drawn.flatten() // 100, minlength=10).min() > 300
+
+
+@pytest.mark.parametrize("beta", [0.0, 0.4, 1.0])
+def test_the_weights_are_the_papers(beta):
+    values = torch.tensor([1.0, 2.0, 3.0, 4.0])
+    rows, weights = priorities_of(values, exponent=0.5, importance_exponent=beta).draw(64, 4, torch.Generator())
+    probability = (values + SMALLEST) ** 0.5 / ((values + SMALLEST) ** 0.5).sum()
+    expected = (4 * probability[rows]) ** -beta
+    torch.testing.assert_close(weights, expected / expected.max())
+
+
+def test_fully_made_up_for_the_mean_is_that_of_uniform_sampling():
+    values = torch.rand(200, generator=torch.Generator().manual_seed(0)) + 0.1
+    worth = torch.randn(200, generator=torch.Generator().manual_seed(1))
+    rows, weights = priorities_of(values, importance_exponent=1.0).draw(20_000, 200, torch.Generator().manual_seed(2))
+    assert float((weights * worth[rows]).sum() / weights.sum()) == pytest.approx(float(worth.mean()), abs=0.01)
+
+
+def test_a_row_drawn_twice_gets_the_larger_priority():
+    priorities = priorities_of([1.0, 1.0, 1.0])
+    priorities.update(torch.tensor([2, 0, 2, 2]), torch.tensor([5.0, 1.0, 9.0, 7.0]))
+    counts = torch.bincount(priorities.draw(1_100, 3, torch.Generator()).rows)
+    assert ((counts - torch.tensor([100, 100, 900])).abs() <= 2).all()
+
+
+def test_only_what_is_held_is_drawn():
+    memory = prioritized(capacity=1_000)
+    memory.add(numbered(0, 7))
+    assert set(memory.sample(500).reward.tolist()) == set(range(7))
+
+
+def test_what_is_new_has_the_largest_priority_so_far():
+    memory = prioritized(capacity=8)
+    memory.add(numbered(0, 4))
+    memory.sample(4)
+    memory.set_priorities(torch.tensor([1.0, 1.0, 1.0, 6.0]))
+    memory.sample(4)
+    memory.set_priorities(torch.full((4,), 2.0))
+    memory.add(numbered(4, 2))
+    memory.add(numbered(6, 4))  # over the oldest
+    probability = torch.bincount(memory.sample(6_000).reward.long(), minlength=10) / 6_000
+    held = probability[2:]
+    assert (held[2:] / held[2:].mean() - 1).abs().max() < 0.01
+    assert (held[:2] < held[2:].mean()).all()
+
+
+def test_what_was_learned_is_drawn_less():
+    source = source_for(
+        Replay(capacity=50, batch_size=40, learning_starts=20, updates_per_chunk=2, priority_exponent=1.0), seed=0, device="cpu"
+    )
+    source.add(numbered(0, 20))
+    batches = source.batches()
+    first = next(batches)
+    torch.testing.assert_close(first.weight, torch.ones(40))
+    source.learned((first.reward == 7).float())
+    second = next(batches)
+    assert (second.reward == 7).all()
+
+
+def test_weights_come_only_with_priorities():
+    memory = ReplayMemory(10, seed=0, device="cpu")
+    memory.add(numbered(0, 4))
+    assert memory.sample(5).weight is None
+    with pytest.raises(ValueError, match="only a prioritized replay memory"):
+        memory.set_priorities(torch.ones(5))
+
+
+def test_an_agent_that_says_nothing_of_priorities_is_told_so():
+    plan = Replay(capacity=50, batch_size=4, learning_starts=4, updates_per_chunk=1)
+    source_for(plan, seed=0, device="cpu").learned(None)
+    asked = Replay(capacity=50, batch_size=4, learning_starts=4, updates_per_chunk=1, priority_exponent=0.5)
+    with pytest.raises(ValueError, match=r"asks for prioritized replay, but its priorities\(\) is None"):
+        source_for(asked, seed=0, device="cpu").learned(None)
+
+
+@pytest.mark.parametrize("filled", [4, 16])
+def test_a_saved_memory_goes_on_identically(filled):
+    memory, loaded = prioritized(), prioritized()
+    for first in range(0, filled, 4):
+        memory.add(numbered(first, 4))
+        memory.sample(6)
+        memory.set_priorities(torch.arange(1.0, 7.0))
+    file = io.BytesIO()
+    torch.save(memory.state_dict(), file)
+    file.seek(0)
+    loaded.load_state_dict(torch.load(file, weights_only=True))
+    for one in (memory, loaded):
+        one.add(numbered(1_000, 3))
+    left, right = memory.sample(50), loaded.sample(50)
+    assert torch.equal(left.reward, right.reward)
+    assert torch.equal(left.weight, right.weight)
+
+
+def test_several_steps_and_priorities_go_together():
+    memory = prioritized(n_step=2, gamma=0.5)
+    memory.add(numbered(0, 2))
+    memory.add(numbered(2, 2))
+    batch = memory.sample(8)
+    assert batch.weight.shape == batch.discount.shape == (8,)
