@@ -5,6 +5,16 @@ from dataclasses import dataclass
 
 from recframe.components import Component, Kind, option
 from recframe.hookspecs import hookimpl
+from recframe_plugins.agents import (
+    bandit_config,
+    ddpg_config,
+    on_policy_config,
+    q_learning_config,
+    reference_config,
+    soft_actor_critic_config,
+    tabular_config,
+)
+from recframe_plugins.agents.q_learning_config import QLearningConfig
 
 
 @dataclass
@@ -13,22 +23,13 @@ class RandomConfig:
 
 
 @dataclass
-class DQNConfig:
+class DQNConfig(QLearningConfig):
     """Deep Q-learning with double Q targets (Mnih et al., 2015; van Hasselt et al., 2016)."""
 
-    gamma: float = option(0.97, "discount of the next step's value", ge=0, le=1)
-    learning_rate: float = option(5e-4, "Adam's step size", gt=0)
-    batch_size: int = option(256, "transitions in an update", ge=1)
-    replay_capacity: int = option(50_000, "transitions that the replay memory holds", ge=1)
-    learning_starts: int = option(1_000, "transitions collected before the first update", ge=1)
-    updates_per_chunk: int = option(16, "updates after each collected chunk", ge=1)
-    double: bool = option(True, "let the online network choose the action that the target network values")
-    target_update_interval: int = option(100, "updates between two moves of the target network", ge=1)
-    target_update_rate: float = option(1.0, "how far it then moves towards the online network (tau); 1: all the way", gt=0, le=1)
-    loss: str = option("huber", "loss of the temporal-difference error", choices=["huber", "mse"])
-    epsilon_start: float = option(1.0, "probability of a random item at first", ge=0, le=1)
-    epsilon_end: float = option(0.05, "probability of a random item after the decay", ge=0, le=1)
-    epsilon_decay_steps: int = option(40_000, "user-steps over which it falls linearly", ge=1)
+    dueling: bool = option(False, "count items' values from their mean, which makes the state's value the mean (Wang et al., 2016)")
+    target_items: int | None = option(
+        None, "random items that a target's maximum is taken over, with those shown in the batch; null: all items, exactly", ge=1
+    )
 
 
 @hookimpl
@@ -53,3 +54,7 @@ def recframe_register_components(register: Callable[[Component], None]) -> None:
             requires={"actions:items", "experience:replay"},
         )
     )
+    families = (q_learning_config, on_policy_config, ddpg_config, soft_actor_critic_config, bandit_config, tabular_config, reference_config)
+    for family in families:
+        for component in family.components():
+            register(component)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -28,13 +30,26 @@ def num_allowed(observation: Observation, num_items: int) -> Tensor:
     return everything - counted.sum(dim=1)
 
 
+def random_log_prob(observation: Observation, num_items: int, k: int) -> Tensor:
+    """The log-probability `[N]` of any one slate that `random_items` draws: one in n (n - 1) ... (n - k + 1), of n allowed items."""
+    left = num_allowed(observation, num_items).unsqueeze(1) - torch.arange(k, device=observation.user.device)
+    return -left.log().sum(dim=1)
+
+
 def epsilon_greedy(observation: Observation, greedy: Tensor, epsilon: float, num_items: int, generator: torch.Generator) -> Decision:
-    """The greedy item `[N, 1]`, or with probability epsilon a uniformly random allowed one, and the log-probability of what came of it.
+    """The greedy slate `[N, K]`, or with probability epsilon one of random allowed items, and the log-probability of what came of it.
 
     What is drawn does not depend on epsilon or on the greedy items, so schedules can be compared on the same luck.
     """
-    random = random_items(observation, num_items, 1, generator)
-    explores = torch.rand(greedy.shape, generator=generator, device=greedy.device) < epsilon
+    k = greedy.shape[1]
+    random = random_items(observation, num_items, k, generator)
+    explores = torch.rand(len(greedy), 1, generator=generator, device=greedy.device) < epsilon
     slate = torch.where(explores, random, greedy)
-    probability = epsilon / num_allowed(observation, num_items) + (1 - epsilon) * (slate == greedy).squeeze(1)
-    return Decision(slate, probability.log())
+    # as logarithms: the number of slates may exceed what a float32 holds
+    explored = _log(epsilon) + random_log_prob(observation, num_items, k)
+    exploited = torch.full_like(explored, _log(1 - epsilon)).masked_fill((slate != greedy).any(dim=1), -torch.inf)
+    return Decision(slate, torch.logaddexp(explored, exploited))
+
+
+def _log(probability: float) -> float:
+    return math.log(probability) if probability > 0 else -math.inf

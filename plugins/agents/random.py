@@ -19,7 +19,7 @@ from recframe.interfaces import (
     random_items,
 )
 from recframe_plugins.agents.config import RandomConfig
-from recframe_plugins.agents.exploration import num_allowed
+from recframe_plugins.agents.exploration import random_log_prob
 
 
 class RandomAgent(Agent):
@@ -41,10 +41,8 @@ class RandomAgent(Agent):
         """
         if self.spec.actions == "continuous":
             return self._point(len(observation.user))
-        k = self.spec.slate_size
-        slate = random_items(observation, self.spec.num_items, k, self.generator)
-        choices = num_allowed(observation, self.spec.num_items).unsqueeze(1) - torch.arange(k, device=slate.device)
-        return Decision(slate, -choices.log().sum(dim=1))
+        items, k = self.spec.num_items, self.spec.slate_size
+        return Decision(random_items(observation, items, k, self.generator), random_log_prob(observation, items, k))
 
     def _point(self, users: int) -> Decision:
         uniform = torch.rand(users, self.spec.action_size, generator=self.generator, device=self.spec.device)

@@ -70,7 +70,7 @@ def test_version_and_help(recframe):
     assert "train" in recframe("--help", check=True).stdout
     help_text = recframe("train", "--help", check=True).stdout
     assert "recframe train -m seed=0,1,2" in help_text
-    assert "agent: dqn, random" in help_text
+    assert "agent: actor_critic, " in help_text
 
 
 def test_plugins_are_listed_with_origin_and_failures(recframe, bonus_plugin, plugin_site):

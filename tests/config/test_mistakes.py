@@ -71,7 +71,7 @@ def test_the_default_config_has_no_mistakes():
         ),
         (["reward=[purchase]"], "reward=purchase needs a response signal 'purchase', which environment=topic_world does not give"),
         (["seed=0,1", "agent=dqn,dqm"], "agent=dqm: there is no such agent"),
-        (["agent=null"], "agent=null: something has to be chosen; there are: dqn"),
+        (["agent=null"], "agent=null: something has to be chosen; there are: actor_critic, "),
         (["reward=null"], "reward=null: something has to be chosen; there are: click"),
         (["reward=[null]"], "reward=null: something has to be chosen"),
         (["device=gpu"], "device: 'gpu' is no device. Did you mean 'cpu'? There are: cpu, auto, cuda, cuda:0"),

@@ -75,7 +75,14 @@ def target_of(agent, transition):
     return agent.td_target(transition, agent.online.state_tracker.project_items().detach()).numpy()
 
 
-@pytest.mark.parametrize("config", [DQNConfig(), DQNConfig(double=False, loss="mse", target_update_interval=2, target_update_rate=0.5)])
+@pytest.mark.parametrize(
+    "config",
+    [
+        DQNConfig(),
+        DQNConfig(double=False, loss="mse", target_update_interval=2, target_update_rate=0.5),
+        DQNConfig(dueling=True, n_step=3, priority_exponent=0.5),
+    ],
+)
 def test_it_conforms(config):
     check_component(COMPONENTS["dqn"], config)
 
@@ -228,7 +235,9 @@ def test_a_resumed_agent_continues_with_identical_numbers():
 
 def test_it_asks_for_the_replay_its_options_describe():
     agent = build(replay_capacity=7_000, batch_size=12, learning_starts=34, updates_per_chunk=5)
-    assert agent.experience == Replay(capacity=7_000, batch_size=12, learning_starts=34, updates_per_chunk=5)
+    assert agent.experience == Replay(capacity=7_000, batch_size=12, learning_starts=34, updates_per_chunk=5, gamma=0.97)
+    options = {"gamma": 0.5, "n_step": 3, "priority_exponent": 0.6, "importance_exponent": 0.7}
+    assert build(**options).experience == Replay(50_000, 256, 1_000, 16, **options)
 
 
 def test_slates_are_refused():
@@ -242,6 +251,19 @@ def test_options_under_which_learning_never_starts_are_refused():
         build(learning_starts=500, replay_capacity=100)
 
 
-def test_the_vanilla_preset_is_dqn_without_double():
-    preset = OmegaConf.load(Path(next(iter(conf.__path__))) / "agent" / "vanilla_dqn.yaml")
-    assert preset == {"defaults": ["dqn", "_self_"], "double": False}
+@pytest.mark.parametrize(
+    ("preset", "options"),
+    [
+        ("vanilla_dqn", {"double": False}),
+        ("double_dqn", {"double": True}),
+        ("dueling_dqn", {"double": True, "dueling": True}),
+        (
+            "prioritized_dqn",
+            {"double": True, "dueling": True, "n_step": 3, "priority_exponent": 0.5, "importance_exponent": 0.4},
+        ),
+    ],
+)
+def test_the_presets_are_dqn_with_options(preset, options):
+    loaded = OmegaConf.load(Path(next(iter(conf.__path__))) / "agent" / f"{preset}.yaml")
+    assert loaded == {"defaults": ["dqn", "_self_"], **options}
+    build(**options)

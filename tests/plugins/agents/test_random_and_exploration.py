@@ -111,3 +111,22 @@ def test_random_choices_of_epsilon_greedy_are_candidates():
 
 def test_the_schedule_is_a_line_and_then_level():
     assert [linear_schedule(1.0, 0.2, 100, steps) for steps in (0, 25, 100, 10**9)] == pytest.approx([1.0, 0.8, 0.2, 0.2])
+
+
+def test_slates_of_epsilon_greedy_mix_in_proportion_and_say_so():
+    _, spec = random_agent(slate_size=3)
+    users, epsilon = 20_000, 0.4
+    greedy = torch.tensor([[7, 3, 11]]).expand(users, -1)
+    slate, log_prob = epsilon_greedy(observations(spec, users), greedy, epsilon, spec.num_items, torch.Generator().manual_seed(0))
+    hit, rare = (slate == greedy).all(dim=1), epsilon / (40 * 39 * 38)
+    assert abs(hit.float().mean() - 0.6) < 0.02
+    torch.testing.assert_close(log_prob.exp(), torch.where(hit, 0.6 + rare, rare))
+
+
+@pytest.mark.parametrize("epsilon", [0.0, 1.0])
+def test_the_ends_of_the_schedule_have_finite_probabilities(epsilon):
+    _, spec = random_agent(slate_size=3)
+    greedy = torch.tensor([[7, 3, 11]]).expand(50, -1)
+    slate, log_prob = epsilon_greedy(observations(spec, 50), greedy, epsilon, spec.num_items, torch.Generator().manual_seed(0))
+    assert torch.equal(slate, greedy) == (epsilon == 0.0)
+    torch.testing.assert_close(log_prob, torch.full((50,), epsilon * -math.log(40 * 39 * 38)))

@@ -1,0 +1,94 @@
+"""What searching an item index costs, in units of the bare product of the same points with all item vectors.
+
+    OMP_NUM_THREADS=1 python benchmarks/item_index.py
+    OMP_NUM_THREADS=1 python benchmarks/item_index.py --items 100000 --users 1 16 --index approximate
+
+Search and product are timed in turn, in one process, and the ratio is taken pair by pair, so that a machine whose speed drifts does not
+matter. The product of many points is made in the stretches that the exact search makes: whole, it would not fit in memory. Vectors are
+of length 1 and gathered around centres, as those of texts are; approximate search is also given its recall.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from recframe_plugins.agents.item_index import MAX_PRODUCTS, ExactIndex, build_index, recall
+from recframe_plugins.agents.wolpertinger import unit
+
+
+def item_vectors(count: int, dim: int, generator: torch.Generator) -> Tensor:
+    """Vectors `[count, dim]` of length 1 around a thousand centres."""
+    centres = torch.randn(1_000, dim, generator=generator)
+    vectors = centres[torch.randint(len(centres), (count,), generator=generator)]
+    return unit(vectors.add_(torch.randn(count, dim, generator=generator), alpha=0.7))
+
+
+def product(points: Tensor, vectors: Tensor) -> None:
+    """All products, and nothing else."""
+    stretch = max(MAX_PRODUCTS // len(points), 1)
+    for first in range(0, len(vectors), stretch):
+        points @ vectors[first : first + stretch].T
+
+
+def seconds(work: Callable[[], object], times: int) -> float:
+    """How long it takes, on average over so many times."""
+    started = time.perf_counter()
+    for _ in range(times):
+        work()
+    return (time.perf_counter() - started) / times
+
+
+def ratios(search: Callable[[], object], bare: Callable[[], object], pairs: int) -> tuple[list[float], float]:
+    """Search over bare product for each pair, ascending, and the median of the products' seconds.
+
+    Both are warmed up first, and repeated so often within a pair that it takes a fiftieth of a second at least.
+    """
+    seconds(search, 1)
+    times = max(1, round(0.02 / seconds(bare, 2)))
+    timed = [(seconds(search, times), seconds(bare, times)) for _ in range(pairs)]
+    return sorted(ours / theirs for ours, theirs in timed), statistics.median(theirs for _, theirs in timed)
+
+
+def measure(kind: str, count: int, users: int, *, dim: int, k: int, probes: int, pairs: int) -> str:
+    """One line of the table."""
+    generator = torch.Generator().manual_seed(0)
+    vectors = item_vectors(count, dim, generator)
+    # proposals lie near items
+    chosen = vectors[torch.randint(count, (users,), generator=generator)]
+    points = unit(chosen + 0.5 * dim**-0.5 * torch.randn(users, dim, generator=generator))
+    started = time.perf_counter()
+    index = build_index(kind, vectors, probes)
+    built = time.perf_counter() - started
+    each, bare = ratios(lambda: index.search(points, k), lambda: product(points, vectors), pairs)
+    found = float(recall(index.search(points, k), ExactIndex(vectors).search(points, k)))
+    return (
+        f"{kind:12} {count:9,} items {users:4} users: {statistics.median(each):6.3f} [{each[0]:.3f}, {each[-1]:.3f}] of the product's "
+        f"{1_000 * bare:8.2f} ms; recall@{k} {found:.3f}, built in {built:.2f} s"
+    )
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--items", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
+    parser.add_argument("--users", type=int, nargs="+", default=[1, 256])
+    parser.add_argument("--index", nargs="+", default=["exact", "approximate"])
+    parser.add_argument("--dim", type=int, default=64)
+    parser.add_argument("--k", type=int, default=10)
+    parser.add_argument("--probes", type=int, default=16)
+    parser.add_argument("--pairs", type=int, default=11)
+    chosen = parser.parse_args()
+    for kind in chosen.index:
+        for count in chosen.items:
+            for users in chosen.users:
+                print(measure(kind, count, users, dim=chosen.dim, k=chosen.k, probes=chosen.probes, pairs=chosen.pairs), flush=True)
+
+
+if __name__ == "__main__":
+    main()

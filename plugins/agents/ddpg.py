@@ -1,0 +1,192 @@
+"""DDPG and TD3: an actor that climbs the gradient of what its critic says an action is worth."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from recframe.interfaces import Agent, Decision, EnvironmentSpec, Experience, Observation, Replay, StateTracker, Transition
+from recframe_plugins.agents.ddpg_config import DDPGConfig
+
+
+class Actor(nn.Module):
+    """mu(s): a point of the action space, `[N, A]`; `squash` keeps it inside."""
+
+    def __init__(self, state_tracker: StateTracker, hidden: Sequence[int], size: int, squash: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.state_tracker = state_tracker
+        self.layers = perceptron([state_tracker.state_dim, *hidden, size], state_tracker.spec.device)
+        self.squash = squash
+
+    def forward(self, observation: Observation, items: Tensor) -> Tensor:
+        """The point to act at, given all item vectors `[M, d]`."""
+        return self.squash(self.layers(self.state_tracker(observation, items)))
+
+
+class Critic(nn.Module):
+    """Q(s, a)."""
+
+    def __init__(self, state_tracker: StateTracker, hidden: Sequence[int], size: int) -> None:
+        super().__init__()
+        self.state_tracker = state_tracker
+        self.layers = perceptron([state_tracker.state_dim + size, *hidden, 1], state_tracker.spec.device)
+
+    def forward(self, observation: Observation, points: Tensor, items: Tensor) -> Tensor:
+        """Values `[N, P]` of P points `[N, P, A]` of each user, given all item vectors `[M, d]`."""
+        state = self.state_tracker(observation, items).unsqueeze(1).expand(-1, points.shape[1], -1)
+        values: Tensor = self.layers(torch.cat([state, points], dim=2)).squeeze(2)
+        return values
+
+
+def perceptron(sizes: Sequence[int], device: torch.device) -> nn.Sequential:
+    """Linear layers of those sizes with ReLU between them."""
+    layers: list[nn.Module] = []
+    for inputs, outputs in pairwise(sizes):
+        layers += [nn.Linear(inputs, outputs, device=device), nn.ReLU()]
+    return nn.Sequential(*layers[:-1])
+
+
+class DDPG(Agent):
+    """Deep deterministic policy gradient (Lillicrap et al., 2016, arXiv:1509.02971), here of continuous actions.
+
+    With two critics, a delayed actor and noise on the target's action it is TD3 (Fujimoto et al., 2018, arXiv:1802.09477). Inside, every
+    action is a point of [-1, 1]^A. Actor and critics each read the observation with a state tracker of their own.
+    """
+
+    squash = staticmethod(torch.tanh)
+
+    def __init__(self, config: DDPGConfig, spec: EnvironmentSpec, state_tracker: StateTracker, *, seed: int) -> None:
+        super().__init__(spec, seed)
+        if config.learning_starts > config.replay_capacity:
+            raise ValueError(
+                f"agent.learning_starts ({config.learning_starts}) must not exceed agent.replay_capacity ({config.replay_capacity}): "
+                "learning would never start"
+            )
+        self.config = config
+        self.low, self.high = (torch.tensor(bound, device=spec.device) for bound in (spec.action_low, spec.action_high))
+        size = self.point_size(state_tracker)
+        trackers = [copy.deepcopy(state_tracker) for _ in range(config.critics)]
+        self.actor = Actor(state_tracker, config.hidden_sizes, size, self.squash)
+        self.critics = nn.ModuleList(Critic(tracker, config.hidden_sizes, size) for tracker in trackers)
+        self.target_actor = copy.deepcopy(self.actor).requires_grad_(False)
+        self.target_critics = copy.deepcopy(self.critics).requires_grad_(False)
+        self.updates = 0
+        self._acting_items: list[Tensor] | None = None
+        self._mean_q: Tensor | None = None
+
+    @property
+    def experience(self) -> Experience:
+        """A replay memory."""
+        config = self.config
+        return Replay(config.replay_capacity, config.batch_size, config.learning_starts, config.updates_per_chunk)
+
+    @torch.no_grad()
+    def prepare_to_act(self) -> None:
+        """Project all items once for the coming decisions."""
+        self._acting_items = project([self.actor, *self.critics])
+
+    @torch.no_grad()
+    def act(self, observation: Observation, explore: bool) -> Decision:
+        """The actor's action, in exploring with Gaussian noise; for the first `random_steps` a uniformly random one."""
+        if self._acting_items is None:
+            self.prepare_to_act()
+        point = self.actor(observation, self._acting_items[0])
+        if explore and self.env_steps < self.config.random_steps:
+            point = 2 * torch.rand(point.shape, generator=self.generator, device=point.device) - 1
+        elif explore:
+            point = self.perturbed(point, self.config.exploration_noise)
+        return Decision(torch.lerp(self.low, self.high, (point + 1) / 2))
+
+    def losses(self, batch: Transition) -> Iterator[tuple[str, Tensor]]:
+        """The critics' loss, then the actor's; after that, the targets' move. With `actor_interval` d both come every d-th time."""
+        self._acting_items = None  # the coming steps change the weights they were projected with
+        td_target = self.td_target(batch)
+        items = project(self.critics)
+        q = self.evaluate(self.critics, batch.observation, self.points_of(batch.slate, items[0]), items).mean(dim=1)
+        self._mean_q = q.detach().mean()
+        # summed over critics, each of which learns the same target
+        yield "critic", (q - td_target.unsqueeze(1)).square().mean(dim=0).sum()
+
+        self.updates += 1
+        if self.updates % self.config.actor_interval == 0:
+            yield "actor", self.actor_loss(batch.observation)
+            self.update_targets()
+
+    @torch.no_grad()
+    def td_target(self, batch: Transition) -> Tensor:
+        """Targets `[B]`: r + gamma min_j Q'_j(s', mu'(s') + clipped noise), with target networks mu' and Q'_j."""
+        observation = batch.next_observation
+        items = project([self.target_actor, *self.target_critics])
+        point = self.target_actor(observation, items[0])
+        point = self.perturbed(point, self.config.target_noise, self.config.target_noise_clip)
+        next_q = self.target_value(observation, point, items[1:])
+        # a truncated session would have gone on, so it bootstraps; only a terminated one has no future
+        return batch.reward + self.config.gamma * next_q.masked_fill(batch.terminated, 0.0)
+
+    def target_value(self, observation: Observation, point: Tensor, items: list[Tensor]) -> Tensor:
+        """What it is worth `[B]` to act at the target actor's `point` `[B, A]`: the smallest of the target critics' values."""
+        return self.evaluate(self.target_critics, observation, point.unsqueeze(1), items)[:, 0].amin(dim=1)
+
+    def actor_loss(self, observation: Observation) -> Tensor:
+        """-Q_1(s, mu(s)): its gradient is the deterministic policy gradient, equation (6)."""
+        with torch.no_grad():
+            critic_items = project(self.critics[:1])
+        point = self.actor(observation, *project([self.actor]))
+        return -self.evaluate(self.critics[:1], observation, point.unsqueeze(1), critic_items).mean()
+
+    def evaluate(self, critics: nn.ModuleList, observation: Observation, points: Tensor, items: list[Tensor]) -> Tensor:
+        """Each critic's values of `points` `[B, P, A]`, with its own item vectors: `[B, P, number of critics]`."""
+        return torch.stack([critic(observation, points, own) for critic, own in zip(critics, items, strict=True)], dim=2)
+
+    def point_size(self, state_tracker: StateTracker) -> int:
+        """A, the numbers in a point of the action space."""
+        return self.spec.action_size
+
+    def points_of(self, slate: Tensor, items: Tensor) -> Tensor:
+        """The actions `[B, A]` as points `[B, 1, A]`."""
+        return (2 * (slate - self.low) / (self.high - self.low) - 1).unsqueeze(1)
+
+    def perturbed(self, point: Tensor, deviation: float, clip: float = torch.inf) -> Tensor:
+        """`point` `[B, A]` and Gaussian noise, of which each number is clipped, kept within the action space."""
+        noise = deviation * torch.randn(point.shape, generator=self.generator, device=point.device)
+        return (point + noise.clamp(-clip, clip)).clamp(-1, 1)
+
+    @torch.no_grad()
+    def update_targets(self) -> None:
+        """Move the target networks towards the trained ones by `target_update_rate`."""
+        targets, trained = (nn.ModuleList(pair) for pair in ((self.target_actor, self.target_critics), (self.actor, self.critics)))
+        for target, online in zip(targets.parameters(), trained.parameters(), strict=True):
+            target.lerp_(online, self.config.target_update_rate)
+        for target, online in zip(targets.buffers(), trained.buffers(), strict=True):
+            target.copy_(online)
+
+    def optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        """Adam for the critics and for the actor."""
+        return {
+            "critic": torch.optim.Adam(self.critics.parameters(), lr=self.config.critic_learning_rate),
+            "actor": torch.optim.Adam(self.actor.parameters(), lr=self.config.actor_learning_rate),
+        }
+
+    def diagnostics(self) -> dict[str, Tensor | float]:
+        """The last batch's mean value."""
+        return {} if self._mean_q is None else {"mean_q": self._mean_q}
+
+    def get_extra_state(self) -> dict[str, Any]:
+        """The agent's, and the number of updates: it times the actor's."""
+        return super().get_extra_state() | {"updates": self.updates}
+
+    def set_extra_state(self, state: dict[str, Any]) -> None:
+        """Take up a saved state, and drop what was computed under other weights."""
+        super().set_extra_state(state)
+        self.updates = int(state["updates"])
+        self._acting_items = self._mean_q = None
+
+
+def project(networks: Iterable[nn.Module]) -> list[Tensor]:
+    """All item vectors `[M, d]` as each network's own state tracker has them."""
+    return [network.state_tracker.project_items() for network in networks]

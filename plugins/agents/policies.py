@@ -1,0 +1,194 @@
+"""Softmax policies over items, and slates drawn from them without replacement: shared by the on-policy agents.
+
+A slate is a Plackett-Luce draw (Plackett, 1975): its first item comes from the softmax of all scores, each further one from the
+softmax of those left,
+
+    log P(a_1, ..., a_K) = sum over k of  s(a_k) - log(sum over i not among a_1, ..., a_(k-1) of exp s(i)).
+
+The K largest of the scores plus independent Gumbel noise are such a draw (Yellott, 1977; Kool et al., 2019). Slates are drawn that way:
+a catalogue of any size is gone through once, stretch by stretch, in bounded memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from recframe.interfaces import Decision, Observation
+from recframe_plugins.agents.item_support import Candidates, ItemRange, ItemSample, ItemSupport
+
+MAX_SCORES = 2**22
+"""Scores held at once in acting: for 64 users, the catalogue is gone through 65,536 items at a time."""
+
+
+class Preferences(NamedTuple):
+    """Scores of all items for N users: s(i) = <query, v_i> + repeat [i in the history], -inf where an item may not be shown.
+
+    query: `[N, d]`.    repeat: `[N]`.    items: all item vectors, `[M, d]`.
+    """
+
+    query: Tensor
+    repeat: Tensor
+    observation: Observation
+    items: Tensor
+
+    def of(self, slate: Tensor) -> Tensor:
+        """Scores `[N, K]` of the items in `slate` `[N, K]`, which may all be shown."""
+        again = (slate.unsqueeze(2) == self.observation.history_items.unsqueeze(1)).any(dim=2)
+        products = torch.einsum("nd,nkd->nk", self.query, F.embedding(slate, self.items))
+        return products + self.repeat.unsqueeze(1) * again
+
+    def over(self, support: ItemSupport) -> Tensor:
+        """Scores `[N, m]` of a support's columns."""
+        scores = support.products(self.query, self.items) + self.repeat.unsqueeze(1) * support.contains(self.observation.history_items)
+        excluded = self.observation.excluded
+        return scores if excluded is None else scores.masked_fill(support.contains(excluded), -torch.inf)
+
+
+class ItemPolicy(nn.Module):
+    """pi(i | s) proportional to exp((<W s + w, v_i> / sqrt(d) + r(s) [i in s's history]) / temperature).
+
+    An inner product cannot single out the few items of the history, so what it is worth, or costs, to show an item again is a score of
+    its own. Both start at a hundredth of their usual size: a policy learns best from near uniform (Andrychowicz et al., 2021, section 3.2).
+    """
+
+    def __init__(self, state_dim: int, item_dim: int, temperature: float, device: torch.device) -> None:
+        super().__init__()
+        self.temperature = temperature
+        self.query = nn.Linear(state_dim, item_dim, device=device)
+        self.repeat = nn.Linear(state_dim, 1, device=device)
+        with torch.no_grad():
+            for parameter in self.parameters():
+                parameter.mul_(0.01)
+
+    def forward(self, state: Tensor, observation: Observation, items: Tensor) -> Preferences:
+        """The preferences in states `[N, S]`, given all item vectors `[M, d]`."""
+        query = self.query(state) / (self.temperature * items.shape[1] ** 0.5)
+        return Preferences(query, self.repeat(state).squeeze(1) / self.temperature, observation, items)
+
+
+class SlateProbability(NamedTuple):
+    """How likely slates are.
+
+    log_prob: `[N]`, of the slate.     item_log_probs: `[N, K]`, of each of its items under the softmax of all items.
+    entropy: `[N]`, of that softmax.
+    """
+
+    log_prob: Tensor
+    item_log_probs: Tensor
+    entropy: Tensor
+
+
+def slate_probability(preferences: Preferences, slate: Tensor, sample: ItemSample | None = None) -> SlateProbability:
+    """How likely slates `[N, K]` are, differentiably.
+
+    With `sample` the sum over the catalogue is estimated: the slate's own items count as they are, each sampled one for those it stands for
+    (Bengio and Senecal, 2008; Jean et al., 2015). The sum is unbiased. Its logarithm is too small on average, and so the log-probability
+    too large, by about half the sum's relative variance; gradients are off by the same order, 1 / m. Where users have candidates these
+    are few, and the softmax is exact.
+    """
+    observation = preferences.observation
+    support: ItemSupport = sample or ItemRange(0, len(preferences.items))
+    if observation.candidates is not None:
+        support = Candidates(observation.candidates)
+    scores, own = preferences.over(support), preferences.of(slate)
+    others = scores.masked_fill(support.contains(slate), -torch.inf) + support.log_weight
+    # what the last item was chosen from is the others and itself
+    last = torch.cat([others, own[:, -1:]], dim=1).logsumexp(dim=1)
+    left = log_sums_left(own, last)
+    return SlateProbability((own - left).sum(dim=1), own - left[:, :1], _entropy(scores, support.log_weight))
+
+
+def log_sums_left(own: Tensor, last: Tensor) -> Tensor:
+    """log of the sum of exp s over the items left when each item of a slate was chosen, `[N, K]`.
+
+    own: scores of the slate's items, `[N, K]`.    last: the log-sum when the last one was chosen, `[N]`.
+
+    Summed from the last item to the first: to subtract what was chosen from the sum of all would leave nothing of the digits where a
+    policy is nearly sure.
+    """
+    return torch.cat([last.unsqueeze(1), own[:, :-1].flip(1)], dim=1).logcumsumexp(dim=1).flip(1)
+
+
+def _entropy(scores: Tensor, log_weight: Tensor | float) -> Tensor:
+    """Entropy `[N]` of the softmax of `scores` `[N, m]`, where a column's probability is that of several items alike."""
+    column_log_probs = (scores + log_weight).log_softmax(dim=1)
+    item_log_probs = (column_log_probs - log_weight).masked_fill(scores == -torch.inf, 0.0)
+    return -(column_log_probs.exp() * item_log_probs).sum(dim=1)
+
+
+@torch.no_grad()
+def best_slate(preferences: Preferences, k: int) -> Decision:
+    """The most likely slates `[N, k]`: the items of the highest scores."""
+    chosen = _top(((scores, scores, items) for scores, items in _stretches(preferences, k)), k)
+    return Decision(chosen.items)
+
+
+@torch.no_grad()
+def draw_slate(preferences: Preferences, k: int, generator: torch.Generator) -> Decision:
+    """Slates `[N, k]` drawn without replacement, and their exact log-probabilities."""
+    perturbed = ((scores + gumbel(scores.shape, generator), scores, items) for scores, items in _stretches(preferences, k))
+    chosen = _top(perturbed, k)
+    left = log_sums_left(chosen.scores, torch.logaddexp(chosen.log_rest, chosen.scores[:, -1]))
+    return Decision(chosen.items, (chosen.scores - left).sum(dim=1))
+
+
+def gumbel(shape: torch.Size, generator: torch.Generator) -> Tensor:
+    """Standard Gumbel noise, -log E of exponential E = -log(1 - U).
+
+    The smallest of many E decides who wins, and there a single-precision uniform number has hardly any digits: a second one adds them.
+    """
+    device = generator.device
+    uniform = torch.rand(shape, generator=generator, device=device)
+    uniform.add_(torch.rand(shape, generator=generator, device=device), alpha=2.0**-24)
+    # E stays finite: an item that may be shown must not be as unlikely as one that may not
+    return uniform.clamp_(max=1 - 2.0**-24).neg_().log1p_().neg_().log_().neg_()
+
+
+def _stretches(preferences: Preferences, k: int) -> Iterator[tuple[Tensor, ItemSupport]]:
+    """The scores `[N, m]` of all items, as many at a time as memory is meant to hold, or of the candidates."""
+    observation, num_items = preferences.observation, len(preferences.items)
+    if observation.candidates is not None:
+        support: ItemSupport = Candidates(observation.candidates)
+        yield preferences.over(support), support
+        return
+    stretch = max(MAX_SCORES // len(preferences.query), k)
+    for first in range(0, num_items, stretch):
+        support = ItemRange(first, min(first + stretch, num_items))
+        yield preferences.over(support), support
+
+
+class _Chosen(NamedTuple):
+    """keys, scores, items: `[N, k]` of the k items of the highest keys, best first.    log_rest: `[N]`, log-sum of all other scores."""
+
+    keys: Tensor
+    scores: Tensor
+    items: Tensor
+    log_rest: Tensor
+
+
+def _top(stretches: Iterator[tuple[Tensor, Tensor, ItemSupport]], k: int) -> _Chosen:
+    """The k best by key of all stretches, each of keys `[N, m]`, scores `[N, m]` and items."""
+    best: _Chosen | None = None
+    for keys, scores, support in stretches:
+        found = _split(keys, scores, min(k, keys.shape[1]))
+        best = found._replace(items=support.items_at(found.items)) if best is None else _merged(best, found, support, k)
+    assert best is not None
+    return best
+
+
+def _split(keys: Tensor, scores: Tensor, k: int) -> _Chosen:
+    """The k best by key; `items` are columns."""
+    top, columns = keys.topk(k, dim=1)
+    return _Chosen(top, scores.gather(1, columns), columns, scores.scatter(1, columns, -torch.inf).logsumexp(dim=1))
+
+
+def _merged(best: _Chosen, found: _Chosen, support: ItemSupport, k: int) -> _Chosen:
+    both = torch.cat([best.items, support.items_at(found.items)], dim=1)
+    kept = _split(torch.cat([best.keys, found.keys], dim=1), torch.cat([best.scores, found.scores], dim=1), k)
+    log_rest = torch.stack([kept.log_rest, best.log_rest, found.log_rest]).logsumexp(dim=0)
+    return _Chosen(kept.keys, kept.scores, both.gather(1, kept.items), log_rest)

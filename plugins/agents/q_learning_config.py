@@ -1,0 +1,51 @@
+"""Options of the agents that learn Q, but for what dqn alone has; light, so that composing a config imports no torch."""
+
+from dataclasses import dataclass
+
+from recframe.components import Component, Kind, option
+
+
+@dataclass
+class QLearningConfig:
+    """Options that all deep Q-learning agents have."""
+
+    gamma: float = option(0.97, "discount of the next step's value", ge=0, le=1)
+    learning_rate: float = option(5e-4, "Adam's step size", gt=0)
+    batch_size: int = option(256, "transitions in an update", ge=1)
+    replay_capacity: int = option(50_000, "transitions that the replay memory holds", ge=1)
+    learning_starts: int = option(1_000, "transitions collected before the first update", ge=1)
+    updates_per_chunk: int = option(16, "updates after each collected chunk", ge=1)
+    n_step: int = option(1, "rewards a target counts before it relies on a value; those of explored steps count too, which biases it", ge=1)
+    priority_exponent: float = option(0.0, "how much transitions of large errors are replayed more (alpha); 0: all alike", ge=0, le=1)
+    importance_exponent: float = option(0.4, "how much that is made up for by weighting (beta); 1: fully", ge=0, le=1)
+    double: bool = option(True, "let the online network choose the action that the target network values")
+    target_update_interval: int = option(100, "updates between two moves of the target network", ge=1)
+    target_update_rate: float = option(1.0, "how far it then moves towards the online network (tau); 1: all the way", gt=0, le=1)
+    loss: str = option("huber", "loss of the temporal-difference error", choices=["huber", "mse"])
+    epsilon_start: float = option(1.0, "probability of a random choice at first", ge=0, le=1)
+    epsilon_end: float = option(0.05, "probability of a random choice after the decay", ge=0, le=1)
+    epsilon_decay_steps: int = option(40_000, "user-steps over which it falls linearly", ge=1)
+
+
+@dataclass
+class SlateQConfig(QLearningConfig):
+    """Q-learning of slates by way of their items' values and a learned model of what users click (SlateQ; Ie et al., 2019)."""
+
+    slate_optimizer: str = option(
+        "greedy", "build the slate item by item, or of the k items of the largest value times propensity", choices=["greedy", "top_k"]
+    )
+    shortlist: int = option(100, "items, the best by value times propensity, that the greedy optimizer chooses from", ge=1)
+
+
+def components() -> list[Component]:
+    """What this module offers for registration."""
+    return [
+        Component(
+            Kind.AGENT,
+            "slate_q",
+            SlateQConfig,
+            "recframe_plugins.agents.slate_q:SlateQ",
+            provides={"slates"},
+            requires={"actions:items", "experience:replay", "signal:click"},
+        )
+    ]

@@ -1,0 +1,171 @@
+"""The plainest recommenders as agents: what a learned policy must beat, trained, saved and evaluated as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from recframe.interfaces import (
+    PAD,
+    Agent,
+    Decision,
+    EnvironmentSpec,
+    Experience,
+    NoExperience,
+    Observation,
+    Rollout,
+    StateTracker,
+    Transition,
+    best_items,
+    is_excluded,
+    random_items,
+)
+from recframe_plugins.agents.bandits import LinearBandit
+from recframe_plugins.agents.exploration import random_log_prob
+from recframe_plugins.agents.reference_config import FixedSlateConfig, GreedyRewardConfig, PopularConfig
+
+
+class Popular(Agent):
+    """The most popular items that are not among those lately shown, by the catalogue's popularity.
+
+    Where all that may be shown was shown lately, it starts again with the most popular.
+    """
+
+    def __init__(self, config: PopularConfig, spec: EnvironmentSpec, state_tracker: StateTracker, *, seed: int) -> None:
+        super().__init__(spec, seed)
+        self.places = _places(state_tracker.data.catalog.popularity)
+
+    @property
+    def experience(self) -> Experience:
+        """None is needed."""
+        return NoExperience()
+
+    def act(self, observation: Observation, explore: bool) -> Decision:
+        """The popular slates."""
+        # a column more than there are items takes the PADs
+        places = torch.cat([self.places, self.places[:1]]).repeat(len(observation.user), 1)
+        history = observation.history_items % places.shape[1]
+        places = places.scatter(1, history, len(self.places) + places.gather(1, history))
+        return Decision(best_items(observation, -places[:, :-1].float(), self.spec.slate_size))
+
+    def losses(self, batch: Transition) -> Iterator[tuple[str, Tensor]]:
+        """No losses."""
+        return iter(())
+
+    def optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        """No optimizers."""
+        return {}
+
+
+class GreedyReward(LinearBandit):
+    """Shows the items of the highest expected immediate reward, and does not plan.
+
+    In training it shows random items: the model is fitted on what no policy has selected. By chance alone, a large catalogue repeats
+    nothing, and what repetition does could not be learned, so a share of the slates repeats an item of the history.
+    """
+
+    def __init__(self, config: GreedyRewardConfig, spec: EnvironmentSpec, state_tracker: StateTracker, *, seed: int) -> None:
+        super().__init__(config, spec, state_tracker, seed=seed)
+        self.repeats = config.repeats
+
+    def explore(self, observation: Observation) -> Decision:
+        """Random slates, some with a random item of the history in a random place."""
+        slate, history = random_items(observation, self.spec.num_items, self.spec.slate_size, self.generator), observation.history_items
+        luck = torch.rand(3, len(slate), 1, generator=self.generator, device=slate.device)
+        item = history.gather(1, (luck[0] * history.shape[1]).long())
+        place = (luck[1] * slate.shape[1]).long()
+        possible = (item != PAD) & ~(slate == item).any(dim=1, keepdim=True) & ~is_excluded(observation, item)
+        if observation.candidates is not None:
+            possible &= (observation.candidates == item).any(dim=1, keepdim=True)
+        repeats = possible & (luck[2] < self.repeats)
+        return Decision(slate.scatter(1, place, torch.where(repeats, item, slate.gather(1, place))))
+
+
+class FixedSlate(Agent):
+    """Shows everybody the same list of L >= K items, K a turn, going on behind the item last shown, and from the start again at its end.
+
+    Where not everything may be shown, the first K on the list that may; items that are not on it come last. The list is the one
+    given, or the items of the highest mean reward, `(sum_i + s m) / (n_i + s)` with the overall mean m and the shrinkage s, among random
+    recommendations in training: an item shown once is not the best because it was lucky.
+
+    Raises
+    ------
+    ValueError: the list holds an id that no item has, an id twice, or less than a slate.
+    """
+
+    def __init__(self, config: FixedSlateConfig, spec: EnvironmentSpec, state_tracker: StateTracker, *, seed: int) -> None:
+        super().__init__(spec, seed)
+        self.shrinkage = config.shrinkage
+        self.given = _numbers(config.item_ids, state_tracker.data.catalog.ids, spec) if config.item_ids else None
+        self.length = min(config.length, spec.num_items)
+        if self.length < spec.slate_size:
+            raise ValueError(f"agent.length is {config.length}, and a slate is {spec.slate_size}: it must be as long at least")
+        self.register_buffer("sums", torch.zeros(spec.num_items, dtype=torch.float64, device=spec.device))
+        self.register_buffer("counts", torch.zeros(spec.num_items, dtype=torch.float64, device=spec.device))
+
+    @property
+    def experience(self) -> Experience:
+        """Every step once; none, where the list is given."""
+        return Rollout() if self.given is None else NoExperience()
+
+    @property
+    def tape(self) -> Tensor:
+        """The list, `[L]` int64."""
+        return self.mean_rewards().argsort(descending=True, stable=True)[: self.length] if self.given is None else self.given
+
+    def mean_rewards(self) -> Tensor:
+        """Mean reward of each item where it was shown, shrunk to the overall mean, float64 `[M]`."""
+        overall = self.sums.sum() / self.counts.sum().clamp(min=1.0)
+        return (self.sums + self.shrinkage * overall) / (self.counts + self.shrinkage)
+
+    @torch.no_grad()
+    def act(self, observation: Observation, explore: bool) -> Decision:
+        """The slate of the list whose turn it is, or random ones to learn from."""
+        items, k = self.spec.num_items, self.spec.slate_size
+        if explore and self.given is None:
+            return Decision(random_items(observation, items, k, self.generator), random_log_prob(observation, items, k))
+        tape = self.tape
+        length = len(tape)
+        # PAD, and what is not on the tape, is followed by its start
+        places = torch.full((items + 1,), -1, device=tape.device)
+        places[tape] = torch.arange(length, device=tape.device)
+        start = places[observation.history_items[:, -1:]] + 1
+        rest = length + _places(self.mean_rewards())
+        order = torch.where(places[:-1] >= 0, (places[:-1] - start) % length, rest)
+        return Decision(best_items(observation, -order.float(), k))
+
+    def losses(self, batch: Transition) -> Iterator[tuple[str, Tensor]]:
+        """No losses: the rewards of the rollout are counted."""
+        shown, reward = batch.slate.flatten(), batch.item_reward.flatten().double()
+        self.sums.index_add_(0, shown, reward)
+        self.counts.index_add_(0, shown, torch.ones_like(reward))
+        yield from ()
+
+    def optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        """None: means are known in closed form."""
+        return {}
+
+
+def _places(scores: Tensor) -> Tensor:
+    """Each item's place, int64 `[M]`, when they are ranked by `scores` `[M]`, best first; equals in the order of the catalogue."""
+    places = torch.empty_like(scores, dtype=torch.int64)
+    places[scores.argsort(descending=True, stable=True)] = torch.arange(len(scores), device=scores.device)
+    return places
+
+
+def _numbers(ids: list[str], catalog_ids: list[str], spec: EnvironmentSpec) -> Tensor:
+    """The numbers `[L]` of the items of these ids."""
+    numbers = {name: number for number, name in enumerate(catalog_ids)}
+    unknown = [name for name in ids if name not in numbers]
+    if unknown:
+        raise ValueError(
+            f"agent.item_ids names {unknown[0]!r}, which no item of the catalogue has as its id; one that there is: {catalog_ids[0]!r}"
+        )
+    if len(set(ids)) < len(ids):
+        twice = next(name for name in ids if ids.count(name) > 1)
+        raise ValueError(f"agent.item_ids names {twice!r} more than once")
+    if len(ids) < spec.slate_size:
+        raise ValueError(f"agent.item_ids names {len(ids)} items, and a slate is {spec.slate_size}: name as many at least")
+    return torch.tensor([numbers[name] for name in ids], device=spec.device)

@@ -1,0 +1,136 @@
+"""DDPG over items: the actor says where among the items' vectors to look, the critic chooses among those near there."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from recframe.interfaces import PAD, Agent, Decision, EnvironmentSpec, Observation, StateTracker, Transition
+from recframe_plugins.agents.ddpg import DDPG
+from recframe_plugins.agents.ddpg_config import DDPGConfig
+from recframe_plugins.agents.exploration import epsilon_greedy
+from recframe_plugins.agents.item_index import ExactIndex, ItemIndex, build_index, nearest_items, recall
+
+MEASURED_POINTS = 64
+"""Proposals over which the index's recall is measured."""
+
+
+def unit(vectors: Tensor) -> Tensor:
+    """Vectors `[..., d]` scaled to length 1, in single precision: an index is built and searched in it whatever the losses' precision."""
+    return F.normalize(vectors.float(), dim=-1)
+
+
+class Wolpertinger(DDPG):
+    """The Wolpertinger policy (Dulac-Arnold et al., 2015, arXiv:1512.07679), trained by DDPG or TD3.
+
+    pi(s) is, of the k items nearest to the proposal mu(s), the one of the largest Q(s, item vector). Proposals and the items' vectors as
+    the first critic projects them have length 1: where items differ in direction only, the actor cannot run away along a critic's slope,
+    and the largest inner product is the smallest distance. The critic learns the value of what was shown, the actor climbs the critic's
+    slope at its proposal.
+
+    A slate is worth the mean of its items' values, so the best one is that of the K items of the largest; with K = 1 this is the paper.
+
+    The vectors move as they are learned. The index is built on a copy of their projection, taken every `index_interval` updates; the
+    critic judges what it finds by the vectors of the moment.
+    """
+
+    squash = staticmethod(unit)
+
+    def __init__(self, config: DDPGConfig, spec: EnvironmentSpec, state_tracker: StateTracker, *, seed: int) -> None:
+        super().__init__(config, spec, state_tracker, seed=seed)
+        if config.neighbors < spec.slate_size:
+            raise ValueError(
+                f"agent.neighbors ({config.neighbors}) must not be below environment.slate_size ({spec.slate_size}): "
+                "a slate is chosen among the neighbors"
+            )
+        self.indexed = copy.deepcopy(self.critics[0].state_tracker).requires_grad_(False)
+        self._index: ItemIndex | None = self._build_index()
+        self._proposals: Tensor | None = None
+
+    @property
+    def index(self) -> ItemIndex:
+        """The index of the item vectors as they were when `indexed` was copied."""
+        if self._index is None:
+            self._index = self._build_index()
+        return self._index
+
+    @torch.no_grad()
+    def _build_index(self) -> ItemIndex:
+        # built in acting or in learning, whichever comes first: it must come out the same
+        with torch.autocast(self.spec.device.type, enabled=False):
+            return build_index(self.config.index, unit(self.indexed.project_items()), self.config.index_probes)
+
+    @torch.no_grad()
+    def act(self, observation: Observation, explore: bool) -> Decision:
+        """The K items of the largest value near the proposal; in exploring the proposal is noisy, and now and then the slate random."""
+        if self._acting_items is None:
+            self.prepare_to_act()
+        actor_items, *critic_items = self._acting_items
+        point = self.actor(observation, actor_items)
+        if explore:
+            point = self.perturbed(point, self.config.exploration_noise)
+        items, q = self.judged(self.critics, observation, point, critic_items)
+        slate = items.gather(1, q.topk(self.spec.slate_size, dim=1).indices)
+        if not explore:
+            return Decision(slate)
+        epsilon = self.config.epsilon if self.env_steps >= self.config.random_steps else 1.0
+        # how likely a slate is under a noisy proposal is not known
+        return Decision(epsilon_greedy(observation, slate, epsilon, self.spec.num_items, self.generator).slate)
+
+    def losses(self, batch: Transition) -> Iterator[tuple[str, Tensor]]:
+        """DDPG's losses; the items are indexed anew after every `index_interval` updates."""
+        yield from super().losses(batch)
+        if self.updates % self.config.index_interval == 0:
+            self.indexed.load_state_dict(self.critics[0].state_tracker.state_dict())
+            self._index = None
+
+    def target_value(self, observation: Observation, point: Tensor, items: list[Tensor]) -> Tensor:
+        """What it is worth `[B]` to follow the target networks' policy from the proposal `point` `[B, d]`."""
+        self._proposals = point[:MEASURED_POINTS]
+        _, q = self.judged(self.target_critics, observation, point, items)
+        return q.topk(self.spec.slate_size, dim=1).values.mean(dim=1)
+
+    def judged(self, critics: nn.ModuleList, observation: Observation, point: Tensor, items: list[Tensor]) -> tuple[Tensor, Tensor]:
+        """The items near each proposal `[B, d]` and the least of the critics' values of each, both `[B, k]`; -inf where there is none."""
+        near = nearest_items(self.index, unit(items[0]), observation, point, self.config.neighbors)
+        q = self.evaluate(critics, observation, self.points_of(near.clamp(min=0), items[0]), items).amin(dim=2)
+        return near, q.masked_fill(near == PAD, -torch.inf)
+
+    def point_size(self, state_tracker: StateTracker) -> int:
+        """d, the length of an item vector."""
+        return state_tracker.item_dim
+
+    def points_of(self, slate: Tensor, items: Tensor) -> Tensor:
+        """The vectors `[B, K, d]` of items `[B, K]`, of all `[M, d]`."""
+        return unit(F.embedding(slate, items))
+
+    def perturbed(self, point: Tensor, deviation: float, clip: float = torch.inf) -> Tensor:
+        """`point` `[B, d]` and Gaussian noise of about the length `deviation`, scaled back to length 1."""
+        scale = point.shape[1] ** -0.5
+        noise = deviation * torch.randn(point.shape, generator=self.generator, device=point.device)
+        return unit(point + scale * noise.clamp(-clip, clip))
+
+    @torch.no_grad()
+    def diagnostics(self) -> dict[str, Tensor | float]:
+        """DDPG's, and recall@k: how many of the items that are nearest to proposals as vectors are now the index finds."""
+        if self._proposals is None:
+            return super().diagnostics()
+        k = min(self.config.neighbors, self.spec.num_items)
+        nearest = ExactIndex(unit(self.critics[0].state_tracker.project_items())).search(self._proposals, k)
+        return super().diagnostics() | {"index_recall": recall(self.index.search(self._proposals, k), nearest)}
+
+    def set_extra_state(self, state: dict[str, Any]) -> None:
+        """Take up a saved state, and drop what was computed under other weights."""
+        super().set_extra_state(state)
+        self._index = self._proposals = None
+
+
+def build_ddpg(config: DDPGConfig, spec: EnvironmentSpec, state_tracker: StateTracker, *, seed: int) -> Agent:
+    """DDPG in the form that the environment's actions ask for."""
+    form = Wolpertinger if spec.actions == "items" else DDPG
+    return form(config, spec, state_tracker, seed=seed)

@@ -1,0 +1,160 @@
+"""The actor-critic's losses: the policy gradient, PPO's clipped objective, its values, and how often a chunk is learned from."""
+
+import copy
+from pathlib import Path
+
+import pytest
+import torch
+from omegaconf import OmegaConf
+
+from recframe import conf
+from recframe.interfaces import Rollout
+from recframe.testing import ToyEnvironment, ToyTracker, check_component, collect, toy_data, toy_spec, update
+from recframe_plugins.agents.actor_critic import ActorCritic, Judged
+from recframe_plugins.agents.advantages import generalized_advantages, normalized
+from recframe_plugins.agents.on_policy_config import ActorCriticConfig, components
+from recframe_plugins.agents.policies import slate_probability
+
+COMPONENT = next(component for component in components() if component.name == "actor_critic")
+DATA = toy_data()
+PPO = {"clip_range": 0.2, "epochs": 3, "minibatches": 4}
+
+
+def build(slate_size=1, seed=0, **options):
+    torch.manual_seed(seed)
+    spec = toy_spec(DATA, slate_size=slate_size)
+    return ActorCritic(ActorCriticConfig(**options), spec, ToyTracker(spec, DATA), seed=seed)
+
+
+def chunk(agent, steps=10, seed=1):
+    environment = ToyEnvironment(agent.spec, DATA)
+    return collect(agent, environment, environment.reset(seed), steps)[0]
+
+
+def judged(value, returns):
+    nothing = torch.zeros_like(value)
+    return Judged(None, nothing, nothing, value, nothing, returns)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        ActorCriticConfig(),
+        ActorCriticConfig(network="shared", normalize_advantages=False),
+        ActorCriticConfig(clip_range=0.2, epochs=2, value_clip=0.2, target_kl=0.05),
+        ActorCriticConfig(clip_range=0.2, minibatches=2, full_softmax_items=1, softmax_samples=16),
+    ],
+    ids=["A2C", "shared", "PPO", "PPO, sampled"],
+)
+def test_it_conforms(config):
+    check_component(COMPONENT, config)
+
+
+@pytest.mark.parametrize(("slate_size", "normalize"), [(1, True), (3, False)])
+def test_with_one_step_a_chunk_it_follows_the_policy_gradient(slate_size, normalize):
+    """The gradient of the ratio, where the policy is the one that acted, is that of the log-probability (Huang et al., 2022)."""
+    agent = build(slate_size, entropy_weight=0.0, gamma=0.9, gae_lambda=0.8, normalize_advantages=normalize)
+    batch = chunk(agent)
+    flat, twin = batch.reshape(-1), copy.deepcopy(agent)
+    items = twin.network.project_items()
+    preferences, value = twin.network(flat.observation, items)
+    with torch.no_grad():
+        next_value = twin.network.values(flat.next_observation, items)
+        value, next_value = value.view_as(batch.reward), next_value.view_as(batch.reward)
+        advantages = generalized_advantages(batch.reward, value, next_value, batch.terminated, batch.truncated, 0.9, 0.8).flatten()
+    (-(slate_probability(preferences, flat.slate).log_prob * (normalized(advantages) if normalize else advantages)).mean()).backward()
+
+    (_, policy_loss), (_, value_loss) = agent.losses(batch)
+    assert value_loss.item() == pytest.approx(advantages.square().mean().item(), rel=1e-4)
+    policy_loss.backward()
+    for found, expected in zip(agent.network.policy_parameters(), twin.network.policy_parameters(), strict=True):
+        if expected.grad is not None:
+            torch.testing.assert_close(found.grad, expected.grad, rtol=1e-3, atol=1e-6)
+    assert agent.network.policy.query.weight.grad.abs().max() > 1e-4
+
+
+def test_what_leads_further_away_than_the_clip_range_pays_nothing_more():
+    """Equation 7: the four corners, and inside."""
+    agent = build(clip_range=0.2)
+    ratio = torch.tensor([1.5, 1.5, 0.5, 0.5, 1.1], requires_grad=True)
+    advantages = torch.tensor([1.0, -1.0, 1.0, -1.0, 2.0])
+    loss = agent.policy_loss(ratio.log(), advantages)
+    gains = [1.2, -1.5, 0.5, -0.8, 2.2]
+    assert loss.item() == pytest.approx(-sum(gains) / 5)
+    loss.backward()
+    torch.testing.assert_close(ratio.grad, torch.tensor([0.0, 1.0, -1.0, 0.0, -2.0]) / 5)
+
+
+def test_a_clipped_value_counts_where_it_is_further_off():
+    old, value, returns = torch.tensor([0.0, 0.0]), torch.tensor([1.0, -1.0]), torch.tensor([2.0, 1.0])
+    plain, clipped = build(), build(value_clip=0.5)
+    assert plain.value_loss(value, judged(old, returns)).item() == pytest.approx((1 + 4) / 2)
+    # the first would come closer by moving more than it may: it counts as 0.5; the second has gone the wrong way and counts as it is
+    assert clipped.value_loss(value, judged(old, returns)).item() == pytest.approx((2.25 + 4) / 2)
+
+
+def test_each_epoch_goes_through_the_whole_chunk_in_minibatches():
+    agent = build(**PPO)
+    batch = chunk(agent)
+    seen, original = [], Judged.rows
+
+    def watched(self, rows):
+        seen.append(rows)
+        return original(self, rows)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Judged, "rows", watched)
+        losses = update(agent, agent.optimizers(), batch)
+    assert [name for name, _ in losses] == ["policy", "value"] * 12
+    assert [len(rows) for rows in seen] == [15] * 12
+    epochs = [torch.cat(seen[start : start + 4]) for start in (0, 4, 8)]
+    assert all(torch.equal(epoch.sort().values, torch.arange(60)) for epoch in epochs)
+    assert not torch.equal(epochs[0], epochs[1])
+
+
+def test_a_chunk_smaller_than_its_minibatches_is_cut_into_single_steps():
+    agent = build(clip_range=0.2, minibatches=50)
+    assert len(update(agent, agent.optimizers(), chunk(agent, steps=2))) == 2 * 12
+
+
+def test_it_stops_learning_from_a_chunk_once_the_policy_has_moved_too_far():
+    steps = {}
+    for target_kl in (None, 1e-9, 1e9):
+        agent = build(clip_range=0.2, epochs=5, learning_rate=0.05, target_kl=target_kl)
+        steps[target_kl] = len(update(agent, agent.optimizers(), chunk(agent))) // 2
+        assert agent.diagnostics()["kl"].item() >= 0
+    # the first epoch is one step from the policy that acted; after it, the second sees the difference and is the last
+    assert steps == {None: 5, 1e-9: 2, 1e9: 5}
+
+
+def test_the_first_step_starts_from_the_policy_that_acted():
+    for options in ({}, {"full_softmax_items": 1, "softmax_samples": 16}):
+        agent = build(slate_size=3, clip_range=0.2, **options)
+        update(agent, agent.optimizers(), chunk(agent))
+        assert agent.diagnostics()["kl"].item() == pytest.approx(0, abs=1e-6)
+        assert agent.diagnostics()["clipped"].item() == 0
+
+
+@pytest.mark.parametrize("options", [{"epochs": 2}, {"minibatches": 2}])
+def test_several_steps_without_a_clip_range_are_refused(options):
+    with pytest.raises(ValueError, match=r"agent\.clip_range must be set"):
+        build(**options)
+
+
+def test_its_diagnostics_tell_how_learning_goes():
+    agent = build(**PPO)
+    assert agent.diagnostics() == {}
+    update(agent, agent.optimizers(), chunk(agent))
+    assert set(agent.diagnostics()) == {"entropy", "mean_value", "explained_variance", "kl", "clipped"}
+
+
+def test_it_asks_for_its_own_chunks():
+    assert build().experience == Rollout()
+
+
+def test_the_ppo_preset_clips_and_learns_several_times():
+    preset = OmegaConf.load(Path(next(iter(conf.__path__))) / "agent" / "ppo.yaml")
+    assert preset.pop("defaults") == ["actor_critic", "_self_"]
+    config = ActorCriticConfig(**preset)
+    assert config.clip_range == 0.2
+    assert config.epochs * config.minibatches > 1

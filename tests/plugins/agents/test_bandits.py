@@ -1,0 +1,239 @@
+"""The linear bandits: their posterior, bounds and draws, against numpy; their features; and that they learn, but do not plan."""
+
+import numpy as np
+import pytest
+import torch
+
+from recframe.interfaces import PAD, Rollout
+from recframe.testing import (
+    ToyEnvironment,
+    ToyTracker,
+    check_component,
+    collect,
+    toy_data,
+    toy_observation,
+    toy_spec,
+    toy_transition,
+    update,
+)
+from recframe_plugins.agents import linear_reward
+from recframe_plugins.agents.bandit_config import EpsilonGreedyConfig, LinUCBConfig, ThompsonConfig, components
+from recframe_plugins.agents.bandits import EpsilonGreedy, LinUCB, Thompson
+from recframe_plugins.agents.linear_reward import principal_axes
+from recframe_plugins.agents.random import RandomAgent
+
+DATA = toy_data()
+BANDITS = {"epsilon_greedy": (EpsilonGreedy, EpsilonGreedyConfig), "linucb": (LinUCB, LinUCBConfig), "thompson": (Thompson, ThompsonConfig)}
+EVERYTHING = {"slate_size": 3, "has_context": True, "num_features": 2}
+
+
+def build(name="linucb", data=DATA, spec=None, seed=0, **options):
+    agent, config = BANDITS[name]
+    spec = spec or toy_spec(data, **EVERYTHING)
+    return agent(config(**{"text_dims": 3} | options), spec, ToyTracker(spec, data), seed=seed)
+
+
+def batch(agent, users=64, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    transition = toy_transition(agent.spec, DATA, generator, users=users)
+    transition.item_reward = torch.randn(transition.slate.shape, generator=generator)
+    # some of what is shown was shown before
+    transition.observation.history_items[::2, -1] = transition.slate[::2, 0]
+    return transition
+
+
+def learn(agent, transition):
+    """One rollout `[T, N]` of the transitions `[B]`."""
+    update(agent, {}, transition.reshape(4, -1))
+
+
+def phi(agent, observation):
+    """phi(u, i) of every user and item, float64 `[N, M, n]`, from x, y and the history."""
+    items = agent.model.items()
+    x, y = agent.model.users(observation, items).double().numpy(), items[:-1].double().numpy()
+    pairs = np.einsum("np,mq->nmpq", x, y).reshape(len(x), len(y), -1)
+    shown = np.zeros((len(x), len(y), 1))
+    for row, history in enumerate(observation.history_items.numpy()):
+        shown[row, history[history != PAD]] = 1
+    return np.concatenate([pairs, shown], axis=2)
+
+
+def ridge(agent, transition, strength):
+    """A^-1 b and A^-1 of Bayesian linear regression on the shown items, written out."""
+    features = phi(agent, transition.observation)
+    design = np.concatenate([features[row, slate] for row, slate in enumerate(transition.slate.numpy())])
+    precision = strength * np.eye(design.shape[1]) + design.T @ design
+    return np.linalg.solve(precision, design.T @ transition.item_reward.numpy().ravel()), np.linalg.inv(precision)
+
+
+def observation_of(agent, users=9, seed=5):
+    observation = toy_observation(agent.spec, DATA, torch.Generator().manual_seed(seed), users=users)
+    observation.history_items[:, -2] = observation.history_items[:, -1]  # an item that was shown twice is shown lately once
+    return observation
+
+
+@pytest.mark.parametrize("component", components(), ids=lambda component: component.name)
+def test_they_conform(component):
+    check_component(component, component.config(text_dims=4))
+    assert component.provides == {"slates"}
+
+
+def test_what_it_learns_is_ridge_regression():
+    agent = build(ridge=0.7)
+    first, second = batch(agent, seed=0), batch(agent, seed=1)
+    learn(agent, first)
+    learn(agent, second)
+    mean, covariance = ridge(agent, torch.cat([first, second]), 0.7)
+    posterior = agent.model.posterior()
+    np.testing.assert_allclose(posterior.mean.numpy(), mean, atol=1e-4)
+    np.testing.assert_allclose(posterior.covariance.numpy(), covariance, atol=1e-4)
+    assert np.abs(mean).max() > 0.3
+
+
+def test_how_the_rewards_are_cut_up_makes_no_difference(monkeypatch):
+    whole, parts = build(), build()
+    transition = batch(whole)
+    learn(whole, transition)
+    monkeypatch.setattr(linear_reward, "ROWS", 20)
+    learn(parts, transition)
+    torch.testing.assert_close(whole.model.precision, parts.model.precision)
+    torch.testing.assert_close(whole.model.cross, parts.model.cross)
+
+
+def test_expected_rewards_are_the_models():
+    agent = build()
+    learn(agent, batch(agent))
+    observation = observation_of(agent)
+    posterior, items = agent.knowledge
+    expected = phi(agent, observation) @ posterior.mean.double().numpy()
+    np.testing.assert_allclose(agent.model.expected(observation, items, posterior.mean).numpy(), expected, atol=1e-4)
+    assert np.array_equal(agent.act(observation, explore=False).slate.numpy(), (-expected).argsort(axis=1)[:, :3])
+
+
+@pytest.mark.parametrize("chunk", [7, 8_192])
+def test_linucb_bounds_are_the_papers(chunk, monkeypatch):
+    monkeypatch.setattr(linear_reward, "CHUNK", chunk)
+    agent = build(alpha=1.7, ridge=0.7)
+    transition = batch(agent)
+    learn(agent, transition)
+    observation = observation_of(agent)
+    mean, covariance = ridge(agent, transition, 0.7)
+    features = phi(agent, observation)
+    bounds = features @ mean + 1.7 * np.sqrt(np.einsum("nmi,ij,nmj->nm", features, covariance, features))
+    np.testing.assert_allclose(agent.bounds(observation).numpy(), bounds, atol=1e-3)
+    assert np.array_equal(agent.act(observation, explore=True).slate.numpy(), (-bounds).argsort(axis=1)[:, :3])
+    assert not np.array_equal(agent.act(observation, explore=False).slate.numpy(), (-bounds).argsort(axis=1)[:, :3])
+
+
+def test_thompson_draws_from_the_posterior():
+    spec = toy_spec(DATA, signals=("click",), history_length=1)
+    agent = build("thompson", data=DATA._replace(users=None, contexts=None), spec=spec, text_dims=1, scale=0.5, ridge=0.7)
+    transition = batch(agent)
+    learn(agent, transition)
+    mean, covariance = ridge(agent, transition, 0.7)
+    draws = agent.draw(40_000).double().numpy()
+    spread = np.sqrt(np.diag(covariance)) * 0.5
+    assert (np.abs(draws.mean(axis=0) - mean) < 5 * spread / 200).all()
+    np.testing.assert_allclose(np.cov(draws.T) / np.outer(spread, spread), 0.25 * covariance / np.outer(spread, spread), atol=0.03)
+
+
+def test_thompson_shows_what_is_best_under_its_draw():
+    agent, twin = build("thompson"), build("thompson")
+    learn(agent, batch(agent))
+    learn(twin, batch(agent))
+    observation = observation_of(agent)
+    scores = np.einsum("nmi,ni->nm", phi(agent, observation), twin.draw(len(observation)).double().numpy())
+    assert np.array_equal(agent.act(observation, explore=True).slate.numpy(), (-scores).argsort(axis=1)[:, :3])
+
+
+def test_epsilon_greedy_explores_less_and_less():
+    agent = build("epsilon_greedy", epsilon_start=1.0, epsilon_end=0.2, epsilon_decay_steps=100)
+    learn(agent, batch(agent))
+    observation = observation_of(agent, users=6)[5:].expand(8_000).clone()
+    greedy = agent.act(observation, explore=False).slate
+    for agent.env_steps, epsilon in ((0, 1.0), (50, 0.6), (1_000, 0.2)):
+        slate, log_prob = agent.act(observation, explore=True)
+        same = (slate == greedy).all(dim=1)
+        by_chance = epsilon / (40 * 39 * 38)
+        assert float(same.float().mean()) == pytest.approx(1 - epsilon, abs=0.03)
+        assert agent.diagnostics() == {"epsilon": pytest.approx(epsilon)}
+        torch.testing.assert_close(log_prob[~same].exp(), torch.full_like(log_prob[~same], by_chance))
+        torch.testing.assert_close(log_prob[same].exp(), torch.full_like(log_prob[same], 1 - epsilon + by_chance))
+
+
+def test_features_say_what_was_shown_and_what_came_of_it():
+    agent = build()
+    observation = observation_of(agent, users=3)
+    items, axes = agent.model.items(), agent.model.axes
+    texts = agent.model.texts.values @ axes
+    x = agent.model.users(observation, items)[2] * agent.model.user_size**0.5
+    shown = (observation.history_items[2] != PAD).nonzero().squeeze(1)
+    assert len(shown) == 2
+    feedback = observation.history_feedback[2, shown].log1p()
+    vectors = texts[observation.history_items[2, shown]]
+    weighted = [vectors.mean(dim=0), *((feedback[:, [signal]] * vectors).mean(dim=0) for signal in (0, 1))]
+    standard = agent.model.profiles.values[observation.user[2]], agent.model.contexts.values[observation.context[2]]
+    raw = observation.features[2]
+    expected = [torch.ones(1), torch.tensor([2 / 5]), feedback.mean(dim=0), *weighted, *(text @ axes for text in standard)]
+    torch.testing.assert_close(x, torch.cat([*expected, raw.sign() * raw.abs().log1p()]), rtol=1e-4, atol=1e-5)
+
+
+def test_the_axes_are_principal_components():
+    vectors = torch.randn(200, 6, generator=torch.Generator().manual_seed(0)) * torch.tensor([3.0, 0.1, 2.0, 0.1, 0.1, 0.1])
+    vectors = vectors - vectors.mean(dim=0)
+    coordinates = vectors @ principal_axes(vectors, 2)
+    assert coordinates.square().mean() == pytest.approx(1.0, abs=1e-4)
+    assert abs(torch.corrcoef(torch.stack([coordinates[:, 0], vectors[:, 0]]))[0, 1]) > 0.99
+    assert abs(torch.corrcoef(torch.stack([coordinates[:, 1], vectors[:, 2]]))[0, 1]) > 0.95
+    assert principal_axes(vectors, 9).shape == (6, 6)
+
+
+def test_it_asks_for_every_reward_once():
+    assert build().experience == Rollout()
+    assert build().optimizers() == {}
+
+
+def test_an_agent_without_texts_of_people_or_visits_learns_too():
+    spec = toy_spec(DATA._replace(users=None, contexts=None))
+    agent = build(data=DATA._replace(users=None, contexts=None), spec=spec)
+    rollout, _ = collect(agent, ToyEnvironment(spec, DATA), ToyEnvironment(spec, DATA).reset(0), 4)
+    before = agent.model.cross.clone()
+    update(agent, {}, rollout)
+    assert not torch.equal(agent.model.cross, before)
+
+
+def train(agent, environment, chunks):
+    """Collect and learn as the training module does; gives the mean reward of a step on the way."""
+    observation, earned = environment.reset(1_000_003), []
+    for _ in range(chunks):
+        rollout, observation = collect(agent, environment, observation, 4)
+        update(agent, {}, rollout)
+        earned.append(float(rollout.reward.mean()))
+    return np.mean(earned)
+
+
+def in_world(name, data, environment, seed, **options):
+    agent, config = BANDITS[name]
+    return agent(config(**options), environment.spec, ToyTracker(environment.spec, data), seed=seed)
+
+
+QUICK = {"epsilon_greedy": {"epsilon_decay_steps": 1_500}, "linucb": {}, "thompson": {}}
+
+
+@pytest.mark.parametrize("world", ["profile_bandit", "context_bandit"])
+@pytest.mark.parametrize("name", BANDITS)
+def test_it_learns_which_item_suits_whom(name, world, request, mean_return):
+    data, environment = request.getfixturevalue(world)
+    assert mean_return(RandomAgent(None, environment.spec, None, seed=0), environment) < 0.1
+    agent = in_world(name, data, environment, 0, **QUICK[name])
+    # one item in twenty is the right one
+    assert train(agent, environment, chunks=25) > 0.4
+    assert mean_return(agent, environment) > 0.8
+
+
+@pytest.mark.parametrize("name", BANDITS)
+def test_it_does_not_plan(name, patience_game, mean_return):
+    data, environment = patience_game
+    agent = in_world(name, data, environment, 0, **QUICK[name])
+    train(agent, environment, chunks=25)
+    assert mean_return(agent, environment) == pytest.approx(0.6)

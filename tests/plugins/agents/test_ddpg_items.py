@@ -1,0 +1,239 @@
+"""The Wolpertinger policy: what is near the proposal, what the critic makes of it, slates, and an index of vectors that move."""
+
+import importlib.util
+import io
+import sys
+
+import pytest
+import torch
+
+from recframe.interfaces import PAD, allowed_items
+from recframe.testing import ToyTracker, check_component, toy_data, toy_observation, toy_spec, toy_transition, update
+from recframe_plugins.agents.ddpg_config import DDPGConfig, components
+from recframe_plugins.agents.wolpertinger import build_ddpg
+
+(COMPONENT,) = components()
+DATA = toy_data()
+TD3 = {"critics": 2, "actor_interval": 2, "target_noise": 0.2}
+
+needs_faiss = pytest.mark.skipif(importlib.util.find_spec("faiss") is None, reason="faiss is not installed: pip install 'recframe[faiss]'")
+
+
+def build(seed=0, slate_size=1, num_candidates=0, num_excluded=0, **options):
+    torch.manual_seed(seed)
+    spec = toy_spec(DATA, slate_size=slate_size, num_candidates=num_candidates, num_excluded=num_excluded)
+    return build_ddpg(DDPGConfig(hidden_sizes=[16], **options), spec, ToyTracker(spec, DATA), seed=seed)
+
+
+def disturb(network, seed=1):
+    """Move a network's weights well away from where they were."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(torch.randn(parameter.shape, generator=generator))
+
+
+def observe(agent, users=50, seed=3):
+    return toy_observation(agent.spec, DATA, torch.Generator().manual_seed(seed), users=users)
+
+
+def batch(agent, users=64, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    transition = toy_transition(agent.spec, DATA, generator, users=users)
+    transition.next_observation = toy_observation(agent.spec, DATA, generator, users=users)
+    transition.reward = torch.randn(users, generator=generator)
+    transition.terminated = torch.arange(users) % 4 == 0
+    transition.truncated = torch.arange(users) % 4 == 1
+    return transition
+
+
+def item_vectors(network):
+    vectors = network.state_tracker.project_items()
+    return vectors / vectors.norm(dim=1, keepdim=True)
+
+
+@torch.no_grad()
+def q_values(critics, observation):
+    """The least of the critics' values of all items, `[N, M]`; items are known to all critics by the first one's vectors."""
+    points = item_vectors(critics[0]).expand(len(observation.user), -1, -1)
+    values = []
+    for critic in critics:
+        state = critic.state_tracker(observation, critic.state_tracker.project_items())
+        joint = torch.cat([state.unsqueeze(1).expand(-1, points.shape[1], -1), points], dim=2)
+        values.append(critic.layers(joint).squeeze(2))
+    return torch.stack(values).amin(dim=0)
+
+
+@torch.no_grad()
+def policy_values(actor, critics, observation, neighbors):
+    """Q of the items that the policy chooses among, -inf for all others, `[N, M]`: by sorting distances."""
+    proposal = actor.layers(actor.state_tracker(observation, actor.state_tracker.project_items()))
+    proposal = proposal / proposal.norm(dim=1, keepdim=True)
+    allowed = allowed_items(observation, torch.zeros(len(proposal), len(DATA.catalog))).isfinite()
+    distances = torch.cdist(proposal, item_vectors(critics[0])).masked_fill(~allowed, torch.inf)
+    far = distances.argsort(dim=1).argsort(dim=1) >= neighbors
+    return q_values(critics, observation).masked_fill(far | ~allowed, -torch.inf)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"random_steps": 20},
+        {"neighbors": 4, "index_interval": 2, **TD3},
+        pytest.param({"index": "approximate", "index_probes": 1}, marks=needs_faiss),
+    ],
+    ids=["ddpg", "td3", "approximate"],
+)
+def test_it_conforms(options):
+    check_component(COMPONENT, DDPGConfig(**options))
+
+
+@pytest.mark.parametrize(("num_candidates", "num_excluded"), [(0, 0), (0, 7), (12, 0), (12, 5)])
+@pytest.mark.parametrize(("slate_size", "neighbors", "critics"), [(1, 6, 1), (1, 6, 2), (3, 5, 1), (1, 40, 1), (1, 1, 1)])
+def test_the_best_of_the_nearest_allowed_items_are_shown(slate_size, neighbors, critics, num_candidates, num_excluded):
+    agent = build(slate_size=slate_size, neighbors=neighbors, critics=critics, num_candidates=num_candidates, num_excluded=num_excluded)
+    observation = observe(agent)
+    values = policy_values(agent.actor, agent.critics, observation, neighbors)
+    slate = agent.act(observation, explore=False).slate
+    torch.testing.assert_close(values.gather(1, slate), values.topk(slate_size, dim=1).values)
+    if neighbors == 6:  # neither the nearest item alone nor the best of all
+        nearest = policy_values(agent.actor, agent.critics, observation, 1)
+        assert (slate != nearest.topk(1, dim=1).indices).any()
+        everywhere = allowed_items(observation, q_values(agent.critics, observation))
+        assert (slate != everywhere.topk(1, dim=1).indices).any()
+
+
+@pytest.mark.parametrize("num_candidates", [0, 12])
+@pytest.mark.parametrize(("slate_size", "critics"), [(1, 1), (1, 2), (3, 1)])
+def test_the_target_follows_the_target_networks_policy(slate_size, critics, num_candidates):
+    agent = build(slate_size=slate_size, critics=critics, neighbors=6, num_candidates=num_candidates)
+    disturb(agent.target_actor)
+    for seed, critic in enumerate(agent.target_critics):
+        # the index holds the first critic's vectors: the reference must look among the same
+        disturb(critic.layers, seed)
+    transition = batch(agent)
+    transition.next_observation.candidates = transition.observation.candidates
+    values = policy_values(agent.target_actor, agent.target_critics, transition.next_observation, 6)
+    following = values.topk(slate_size, dim=1).values.mean(dim=1)
+    expected = transition.reward + agent.config.gamma * torch.where(transition.terminated, 0.0, following)
+    torch.testing.assert_close(agent.td_target(transition), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_terminated_session_may_have_no_next_candidates():
+    agent = build(num_candidates=6)
+    transition = batch(agent)
+    transition.next_observation.candidates[transition.terminated] = PAD
+    assert agent.td_target(transition).isfinite().all()
+
+
+def test_a_slate_is_worth_the_mean_of_its_items():
+    agent = build(slate_size=3)
+    transition = batch(agent)
+    worth = q_values(agent.critics, transition.observation).gather(1, transition.slate).mean(dim=1)
+    _, loss = next(agent.losses(transition))
+    torch.testing.assert_close(loss.detach(), (worth - agent.td_target(transition)).square().mean(), rtol=1e-4, atol=1e-6)
+
+
+def test_the_items_vectors_are_learned_with_the_critic():
+    agent = build()
+    before = item_vectors(agent.critics[0]).detach()
+    update(agent, agent.optimizers(), batch(agent))
+    assert (item_vectors(agent.critics[0]) - before).abs().max() > 1e-4
+
+
+def test_noise_turns_a_proposal_by_about_its_length():
+    agent = build()
+    point = torch.nn.functional.normalize(torch.ones(5_000, 8), dim=1)
+    noisy = agent.perturbed(point, 0.1)
+    torch.testing.assert_close(noisy.norm(dim=1), torch.ones(5_000))
+    # of eight directions one is along the proposal, and lost
+    assert (noisy - point).norm(dim=1).square().mean().sqrt() == pytest.approx(0.1 * (7 / 8) ** 0.5, rel=0.05)
+    clipped = agent.perturbed(point, 5.0, clip=0.2)
+    assert (clipped - point).norm(dim=1).max() < 0.25
+
+
+def test_exploration_is_random_at_first_and_by_noise_and_epsilon_then():
+    agent = build(neighbors=1, random_steps=100, epsilon=0.3, exploration_noise=0.0)
+    observation = torch.cat([observe(agent, users=1)] * 4_000)
+    greedy = agent.act(observation, explore=False).slate
+    agent.env_steps = 99
+    share = torch.bincount(agent.act(observation, explore=True).slate[:, 0], minlength=40) / 4_000
+    assert (share - 1 / 40).abs().max() < 0.015
+    agent.env_steps = 100
+    explored = agent.act(observation, explore=True).slate
+    assert (explored == greedy).float().mean() == pytest.approx(0.7 + 0.3 / 40, abs=0.03)
+    noisy = build(neighbors=1, random_steps=0, epsilon=0.0, exploration_noise=1.0).act(observation, explore=True).slate
+    assert len(noisy.unique()) > 3
+
+
+def indexed_vectors(agent):
+    return agent.index.vectors.clone()
+
+
+def test_items_are_indexed_anew_after_so_many_updates():
+    agent = build(index_interval=3)
+    optimizers, first = agent.optimizers(), indexed_vectors(agent)
+    for count in range(1, 7):
+        update(agent, optimizers, batch(agent, seed=count))
+        current = item_vectors(agent.critics[0]).detach()
+        assert torch.equal(indexed_vectors(agent), first) == (count < 3)
+        assert torch.allclose(indexed_vectors(agent), current) == (count % 3 == 0)
+
+
+def test_a_resumed_agent_searches_the_index_that_was():
+    agent = build(index_interval=3)
+    optimizers = agent.optimizers()
+    for count in range(5):
+        update(agent, optimizers, batch(agent, seed=count))
+    file = io.BytesIO()
+    torch.save(agent.state_dict(), file)
+    file.seek(0)
+    other = build(seed=9, index_interval=3)
+    other.load_state_dict(torch.load(file, weights_only=True))
+    assert torch.equal(indexed_vectors(other), indexed_vectors(agent))
+    assert not torch.allclose(indexed_vectors(agent), item_vectors(agent.critics[0]))
+
+
+def test_recall_falls_as_the_vectors_move_away_from_the_index():
+    agent = build(neighbors=5, index_interval=1_000)
+    assert "index_recall" not in agent.diagnostics()
+    agent.td_target(batch(agent))
+    assert float(agent.diagnostics()["index_recall"]) == 1
+    disturb(agent.critics[0].state_tracker)
+    assert 0 <= float(agent.diagnostics()["index_recall"]) < 0.8
+
+
+@pytest.mark.parametrize("index", ["exact", pytest.param("approximate", marks=needs_faiss)])
+def test_losses_of_half_the_precision_search_the_same_index(index):
+    agent, same = (build(index=index, index_interval=1, neighbors=5) for _ in range(2))
+    observation = observe(agent)
+    for one in (agent, same):
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            update(one, one.optimizers(), batch(one))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        agent.td_target(batch(agent))  # builds the index there; the other one builds it in acting
+    assert torch.equal(agent.act(observation, explore=False).slate, same.act(observation, explore=False).slate)
+    point = torch.nn.functional.normalize(torch.randn(20, 8, generator=torch.Generator().manual_seed(0)), dim=1)
+    assert torch.equal(agent.index.search(point, 5), same.index.search(point, 5))
+
+
+@needs_faiss
+def test_recall_of_an_approximate_index_is_reported():
+    data = toy_data(num_items=2_000)
+    spec = toy_spec(data)
+    torch.manual_seed(0)
+    config = DDPGConfig(neighbors=20, index="approximate", index_probes=1)
+    agent = build_ddpg(config, spec, ToyTracker(spec, data), seed=0)
+    agent.td_target(toy_transition(spec, data, torch.Generator().manual_seed(0), users=64))
+    assert 0.2 < float(agent.diagnostics()["index_recall"]) < 1
+
+
+def test_slates_larger_than_what_they_are_chosen_from_are_refused():
+    with pytest.raises(ValueError, match=r"agent\.neighbors \(2\) must not be below environment\.slate_size \(3\)"):
+        build(slate_size=3, neighbors=2)
+
+
+def test_an_approximate_index_is_refused_before_training_where_faiss_is_missing(monkeypatch):
+    monkeypatch.setitem(sys.modules, "faiss", None)
+    with pytest.raises(ValueError, match="needs faiss"):
+        build(index="approximate")

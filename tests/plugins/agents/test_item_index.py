@@ -1,0 +1,165 @@
+"""The nearest items: exactly those, whatever the stretches; approximately those, with faiss; and only those that may be shown."""
+
+import copy
+import importlib.util
+import sys
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from recframe.interfaces import PAD, Observation
+from recframe_plugins.agents import item_index
+from recframe_plugins.agents.item_index import ApproximateIndex, ExactIndex, build_index, nearest_items, recall, top_columns
+
+needs_faiss = pytest.mark.skipif(importlib.util.find_spec("faiss") is None, reason="faiss is not installed: pip install 'recframe[faiss]'")
+KINDS = ["exact", pytest.param("approximate", marks=needs_faiss)]
+
+
+def unit_vectors(count, dim=8, seed=0, centres=None):
+    generator = torch.Generator().manual_seed(seed)
+    vectors = torch.randn(count, dim, generator=generator)
+    if centres is not None:
+        vectors = torch.randn(centres, dim, generator=generator)[torch.arange(count) % centres] + 0.5 * vectors
+    return vectors / vectors.norm(dim=1, keepdim=True)
+
+
+def by_sorting(points, vectors, k):
+    return torch.cdist(points, vectors).argsort(dim=1)[:, :k]
+
+
+def observation(users, candidates=None, excluded=None):
+    nothing = torch.zeros(users, 1)
+    return Observation(
+        user=torch.zeros(users, dtype=torch.int64),
+        history_items=torch.full((users, 1), PAD),
+        history_feedback=nothing[:, :, None],
+        candidates=candidates,
+        excluded=excluded,
+        batch_size=[users],
+    )
+
+
+@given(st.integers(1, 4), st.integers(1, 700), st.integers(1, 12), st.integers(0, 10**6))
+@settings(max_examples=60, deadline=None)
+def test_the_largest_of_a_row_are_those_that_sorting_finds(users, size, k, seed):
+    values = torch.randn(users, size, generator=torch.Generator().manual_seed(seed))
+    largest, columns = top_columns(values, k)
+    assert torch.equal(largest, values.sort(dim=1, descending=True).values[:, :k])
+    assert torch.equal(values.gather(1, columns), largest)
+
+
+def test_among_equals_no_column_is_found_twice():
+    _, columns = top_columns(torch.zeros(2, 10_000), 7)
+    assert all(len(row.unique()) == 7 for row in columns)
+
+
+@given(st.integers(1, 5), st.integers(1, 900), st.integers(1, 40), st.integers(0, 10**6), st.sampled_from([64, 300, 2**22]))
+@settings(max_examples=60, deadline=None)
+def test_exact_search_finds_the_least_distant_whatever_the_stretches(users, count, k, seed, products):
+    points, vectors, k = unit_vectors(users, seed=seed), unit_vectors(count, seed=seed + 1), min(k, count)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(item_index, "MAX_PRODUCTS", products)
+        found = ExactIndex(vectors).search(points, k)
+    # by the distances, so that a tie within rounding counts as right
+    expected = torch.cdist(points, vectors[by_sorting(points, vectors, k)].flatten(0, 1)).view(users, users, k)
+    torch.testing.assert_close(torch.cdist(points.unsqueeze(1), vectors[found]).squeeze(1), expected[range(users), range(users)])
+    assert all(len(row.unique()) == k for row in found)
+
+
+def test_a_search_holds_no_more_products_than_it_may(monkeypatch):
+    shapes = []
+    monkeypatch.setattr(item_index, "MAX_PRODUCTS", 4_096)
+    monkeypatch.setattr(item_index, "top_columns", lambda values, k: shapes.append(values.numel()) or top_columns(values, k))
+    ExactIndex(unit_vectors(5_000)).search(unit_vectors(16), 10)
+    assert max(shapes) <= 4_096
+    assert sum(shapes) == 16 * 5_000
+
+
+@needs_faiss
+def test_approximate_search_finds_most_of_the_nearest_and_all_in_all_lists():
+    vectors, points = unit_vectors(4_000, centres=40), unit_vectors(50, seed=1, centres=40)
+    nearest = by_sorting(points, vectors, 10)
+    few, many, everywhere = (recall(ApproximateIndex(vectors, probes).search(points, 10), nearest) for probes in (1, 16, 63))
+    assert 0.3 < few < many
+    assert many > 0.9
+    assert everywhere == 1
+
+
+@needs_faiss
+def test_approximate_search_always_finds_as_many_as_are_asked_for():
+    vectors = unit_vectors(2_000, centres=20)
+    found = ApproximateIndex(vectors, probes=1).search(unit_vectors(9, seed=1), 500)
+    assert found.shape == (9, 500)
+    assert all(len(row.unique()) == 500 and row.min() >= 0 for row in found)
+
+
+@needs_faiss
+def test_approximate_search_finds_the_same_when_built_again():
+    vectors, points = unit_vectors(2_000), unit_vectors(50, seed=1)
+    one, same = (ApproximateIndex(vectors, probes=3).search(points, 20) for _ in range(2))
+    assert torch.equal(one, same)
+
+
+def test_without_faiss_it_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "faiss", None)
+    with pytest.raises(ValueError, match=r"agent\.index=approximate needs faiss: pip install 'recframe\[faiss\]'"):
+        build_index("approximate", unit_vectors(10), 1)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_copies_share_an_index(kind):
+    index = build_index(kind, unit_vectors(100), 1)
+    assert copy.deepcopy({"index": index})["index"] is index
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_excluded_is_passed_over(kind):
+    vectors, points = unit_vectors(50), unit_vectors(3, seed=1)
+    order = by_sorting(points, vectors, 50)
+    # the nearest three of the first user, one of them twice; nothing of the second; all but two of the third
+    excluded = torch.full((3, 48), PAD)
+    excluded[0, :4] = order[0, [2, 0, 1, 0]]
+    excluded[2] = order[2, 2:]
+    found = nearest_items(build_index(kind, vectors, 1), vectors, observation(3, excluded=excluded), points, 4)
+    assert found[:2].tolist() == [order[0, 3:7].tolist(), order[1, :4].tolist()]
+    assert found[2].tolist() == [*order[2, :2].tolist(), PAD, PAD]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_only_candidates_are_found_where_there_are_any(kind):
+    vectors, points = unit_vectors(50), unit_vectors(3, seed=1)
+    order = by_sorting(points, vectors, 50)
+    candidates = torch.full((3, 6), PAD)
+    candidates[0] = order[0, [40, 10, 30, 20, 49, 0]]
+    candidates[1, 2:] = order[1, [7, 3, 5, 1]]
+    excluded = torch.tensor([[order[0, 10], order[0, 0]], [PAD, PAD], [PAD, PAD]])
+    found = nearest_items(build_index(kind, vectors, 1), vectors, observation(3, candidates, excluded), points, 3)
+    assert found[0].tolist() == order[0, [20, 30, 40]].tolist()
+    assert found[1].tolist() == order[1, [1, 3, 5]].tolist()
+    assert found[2].tolist() == [PAD] * 3
+    assert nearest_items(build_index(kind, vectors, 1), vectors, observation(3, candidates), points, 99).shape == (3, 6)
+
+
+def test_no_more_are_found_than_there_are():
+    vectors = unit_vectors(5)
+    found = nearest_items(ExactIndex(vectors), vectors, observation(2), unit_vectors(2, seed=1), 8)
+    assert found.sort(dim=1).values.tolist() == [[0, 1, 2, 3, 4]] * 2
+
+
+def test_recall_is_the_share_of_the_nearest_that_were_found():
+    nearest = torch.tensor([[1, 2, 3, 4], [5, 6, 7, 8]])
+    assert recall(nearest.flip(1), nearest) == 1
+    assert recall(torch.tensor([[4, 1, 9, 0], [1, 2, 3, 8]]), nearest) == pytest.approx(3 / 8)
+
+
+@pytest.mark.benchmark
+def test_exact_search_costs_little_more_than_the_product(project_root):
+    spec = importlib.util.spec_from_file_location("item_index_benchmark", project_root / "benchmarks" / "item_index.py")
+    benchmark = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(benchmark)
+    vectors, point = unit_vectors(1_000_000, 64), unit_vectors(1, 64, seed=1)
+    index = ExactIndex(vectors)
+    each, _ = benchmark.ratios(lambda: index.search(point, 10), lambda: benchmark.product(point, vectors), pairs=9)
+    assert each[len(each) // 2] < 1.5

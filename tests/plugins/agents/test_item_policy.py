@@ -1,0 +1,228 @@
+"""Softmax policies over items: slates are Plackett-Luce draws, of the probability that is said, whatever the catalogue's size."""
+
+import itertools
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from recframe.interfaces import PAD, Observation
+from recframe_plugins.agents import policies
+from recframe_plugins.agents.item_support import Candidates, ItemRange, ItemSample
+from recframe_plugins.agents.policies import ItemPolicy, Preferences, best_slate, draw_slate, gumbel, slate_probability
+
+
+def observe(users, history=None, candidates=None, excluded=None):
+    history = torch.full((users, 2), PAD) if history is None else torch.tensor(history)
+    feedback = torch.zeros(*history.shape, 1)
+    candidates, excluded = (None if numbers is None else torch.tensor(numbers) for numbers in (candidates, excluded))
+    user = torch.zeros(users, dtype=torch.int64)
+    return Observation(user, history, feedback, candidates=candidates, excluded=excluded, batch_size=[users])
+
+
+def preferring(scores, repeat=0.0, users=1, **observed):
+    """Users who all score items by `scores` `[M]`: item vectors are one-hot."""
+    scores = torch.as_tensor(scores, dtype=torch.float32)
+    return Preferences(scores.expand(users, -1), torch.full((users,), repeat), observe(users, **observed), torch.eye(len(scores)))
+
+
+def generator(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def plackett_luce(scores, slate):
+    """The definition: each item by the softmax of those left."""
+    left, probability = dict(enumerate(scores)), 1.0
+    for item in slate:
+        probability *= math.exp(left[item]) / sum(math.exp(score) for score in left.values() if score > -math.inf)
+        del left[item]
+    return probability
+
+
+def test_the_scores_are_those_of_the_formula():
+    torch.manual_seed(0)
+    policy = ItemPolicy(5, 3, temperature=2.0, device=torch.device("cpu"))
+    state, items = torch.randn(2, 5), torch.randn(4, 3)
+    preferences = policy(state, observe(2, history=[[PAD, 1], [3, 3]]), items)
+    expected = policy.query(state) @ items.T / (2.0 * math.sqrt(3))
+    expected[0, 1] += policy.repeat(state)[0, 0] / 2.0
+    expected[1, 3] += policy.repeat(state)[1, 0] / 2.0  # once, however often it was shown
+    torch.testing.assert_close(preferences.over(ItemRange(0, 4)), expected)
+    torch.testing.assert_close(preferences.of(torch.tensor([[1, 0], [3, 2]])), expected.gather(1, torch.tensor([[1, 0], [3, 2]])))
+
+
+def test_a_policy_starts_near_uniform():
+    torch.manual_seed(0)
+    policy = ItemPolicy(64, 64, temperature=1.0, device=torch.device("cpu"))
+    preferences = policy(torch.randn(8, 64), observe(8), torch.randn(1000, 64))
+    entropy = slate_probability(preferences, torch.zeros(8, 1, dtype=torch.int64)).entropy
+    assert (entropy > 0.999 * math.log(1000)).all()
+
+
+@pytest.mark.parametrize("k", [1, 2, 3])
+def test_a_slates_probability_is_plackett_and_luces(k):
+    scores = [0.5, -1.0, 2.0, 0.0]
+    slates = list(itertools.permutations(range(4), k))
+    found = slate_probability(preferring(scores, users=len(slates)), torch.tensor(slates)).log_prob.exp()
+    torch.testing.assert_close(found, torch.tensor([plackett_luce(scores, slate) for slate in slates]))
+    assert found.sum().item() == pytest.approx(1.0, abs=1e-5)
+
+
+def test_items_and_entropy_are_those_of_the_softmax():
+    scores = torch.tensor([0.5, -1.0, 2.0, 0.0])
+    found = slate_probability(preferring(scores), torch.tensor([[2, 0]]))
+    torch.testing.assert_close(found.item_log_probs[0], scores.log_softmax(0)[[2, 0]])
+    softmax = torch.distributions.Categorical(logits=scores)
+    torch.testing.assert_close(found.entropy[0], softmax.entropy())
+
+
+def test_a_nearly_certain_policy_loses_no_digits():
+    # after item 0, all that is left is e^-60 of what was: subtracted from the sum it would be nothing
+    scores = [60.0, 1.0, 0.0, -1.0]
+    found = slate_probability(preferring(scores), torch.tensor([[0, 1, 2]])).log_prob.item()
+    assert found == pytest.approx(math.log(plackett_luce(scores, (0, 1, 2))), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("observed", "allowed"),
+    [({}, range(5)), ({"candidates": [[3, PAD, 0, 2]]}, (0, 2, 3)), ({"excluded": [[1, PAD, 1]]}, (0, 2, 3, 4))],
+    ids=["all", "candidates", "excluded"],
+)
+def test_only_what_may_be_shown_has_a_probability(observed, allowed):
+    scores = [0.3, 2.0, -0.5, 1.0, 0.1]
+    masked = [score if item in allowed else -math.inf for item, score in enumerate(scores)]
+    pairs = list(itertools.permutations(allowed, 2))
+    one = preferring(scores, **observed)
+    found = [slate_probability(one, torch.tensor([pair])).log_prob.exp().item() for pair in pairs]
+    assert found == pytest.approx([plackett_luce(masked, pair) for pair in pairs], rel=1e-4)
+    assert sum(found) == pytest.approx(1.0, rel=1e-4)
+    entropy = slate_probability(one, torch.tensor([pairs[0]])).entropy[0]
+    torch.testing.assert_close(entropy, torch.distributions.Categorical(logits=torch.tensor(masked)[list(allowed)]).entropy())
+
+
+def test_all_allowed_items_in_one_slate_leave_nothing_to_divide_by():
+    query = torch.tensor([[0.3, 2.0, -0.5]], requires_grad=True)
+    preferences = Preferences(query, torch.zeros(1), observe(1, excluded=[[1]]), torch.eye(3))
+    found = slate_probability(preferences, torch.tensor([[0, 2]]))
+    assert found.log_prob.item() == pytest.approx(math.log(plackett_luce([0.3, -math.inf, -0.5], (0, 2))), rel=1e-5)
+    (found.log_prob + found.entropy).sum().backward()
+    assert query.grad.isfinite().all()
+
+
+def test_gradients_are_the_scores_functions():
+    """d log pi(a) / d s = one-hot(a) - pi."""
+    query = torch.tensor([[0.3, 2.0, -0.5]], requires_grad=True)
+    preferences = Preferences(query, torch.zeros(1), observe(1), torch.eye(3))
+    slate_probability(preferences, torch.tensor([[2]])).log_prob.sum().backward()
+    torch.testing.assert_close(query.grad, torch.tensor([[0.0, 0.0, 1.0]]) - query.detach().softmax(dim=1))
+
+
+@pytest.mark.parametrize(
+    "observed", [{}, {"candidates": [[4, 1, 0, PAD, 2]]}, {"excluded": [[3, 3]]}], ids=["all", "candidates", "excluded"]
+)
+@pytest.mark.parametrize("stretch", [1, 3, 10**6], ids=["two at a time", "three", "at once"])
+def test_slates_are_drawn_as_often_as_they_are_probable(observed, stretch, monkeypatch):
+    users, scores = 40_000, [0.5, -1.0, 2.0, 0.0, 1.0]
+    monkeypatch.setattr(policies, "MAX_SCORES", stretch * users)
+    repeated = {name: value * users for name, value in observed.items()}
+    preferences = preferring(scores, repeat=-0.7, users=users, history=[[PAD, 2]] * users, **repeated)
+    slate, log_prob = draw_slate(preferences, 2, generator())
+    torch.testing.assert_close(log_prob, slate_probability(preferences, slate).log_prob, rtol=1e-5, atol=1e-5)
+    numbers = slate[:, 0] * 5 + slate[:, 1]
+    for number in numbers.unique():
+        probability = log_prob[numbers == number][0].exp().item()
+        deviation = math.sqrt(probability * (1 - probability) / users)
+        assert (numbers == number).float().mean().item() == pytest.approx(probability, abs=4 * deviation)
+
+
+@settings(max_examples=40, deadline=None)
+@given(num_items=st.integers(3, 30), k=st.integers(1, 3), stretch=st.integers(1, 12), seed=st.integers(0, 1000))
+def test_the_best_slate_is_the_same_however_the_catalogue_is_cut(num_items, k, stretch, seed):
+    preferences = preferring(
+        torch.randperm(num_items, generator=generator(seed)) / num_items, excluded=[[0]] if num_items > k + 1 else None
+    )
+    whole = best_slate(preferences, k)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(policies, "MAX_SCORES", stretch)
+        cut = best_slate(preferences, k)
+    assert torch.equal(whole.slate, cut.slate)
+    assert torch.equal(whole.slate, preferences.over(ItemRange(0, num_items)).topk(k, dim=1).indices)
+    most_likely = slate_probability(preferences, whole.slate).log_prob
+    drawn = draw_slate(preferences, k, generator(seed))
+    assert most_likely >= drawn.log_prob - 1e-5
+
+
+def test_noise_has_digits_where_a_winner_is_decided():
+    """Among a million draws the largest are far out; one single-precision uniform number would give a handful of different values there."""
+    noise = gumbel(torch.Size([4_000_000]), generator())
+    assert noise.isfinite().all()
+    extreme = noise[noise > 10]
+    assert len(extreme) == pytest.approx(4_000_000 * -math.expm1(-math.exp(-10)), rel=0.3)
+    assert len(extreme.unique()) == len(extreme)
+    assert noise.mean().item() == pytest.approx(0.5772, abs=0.005)
+    assert noise.std().item() == pytest.approx(math.pi / math.sqrt(6), rel=0.005)
+
+
+class TestSampledSoftmax:
+    @pytest.mark.parametrize(("shown", "kept"), [([3, 3, 7], 2), (list(range(40)), 10)], ids=["few", "more than half the sample"])
+    def test_a_sample_stands_for_all_items(self, shown, kept):
+        sample = ItemSample.draw(torch.tensor(shown), 100, 20, generator())
+        assert len(sample.numbers) == len(sample.numbers.unique()) == 20
+        assert (sample.numbers[1:] > sample.numbers[:-1]).all()
+        assert sample.log_weight.exp().sum().item() == pytest.approx(100, rel=1e-5)
+        is_shown = torch.isin(sample.numbers, torch.tensor(shown))
+        assert is_shown.sum() == kept
+        torch.testing.assert_close(sample.log_weight[is_shown].exp(), torch.full((kept,), len(set(shown)) / kept))
+
+    def test_every_item_is_found_in_its_column_or_in_none(self):
+        sample = ItemSample.draw(torch.tensor([4]), 100, 20, generator())
+        columns = sample.contains(torch.arange(-1, 100).unsqueeze(0))
+        assert columns.all()
+        missing = torch.tensor([[number for number in range(-1, 100) if number not in sample.numbers]])
+        assert not sample.contains(missing).any()
+        assert torch.equal(sample.items_at(torch.arange(20).unsqueeze(0))[0], sample.numbers)
+
+    def test_the_sum_it_estimates_is_unbiased_and_the_probability_a_little_too_large(self):
+        scores = torch.randn(200, generator=generator(1))
+        slate, preferences = torch.tensor([[7, 150]]), preferring(scores, excluded=[[3, 9]])
+        exact = slate_probability(preferences, slate)
+        samples = [ItemSample.draw(torch.tensor([7, 150, 20]), 200, 40, generator(seed)) for seed in range(2_000)]
+        estimates = [slate_probability(preferences, slate, sample) for sample in samples]
+        # the first item's log-probability is its score less the log of the sum
+        sums = torch.stack([(scores[7] - found.item_log_probs[0, 0]).exp() for found in estimates])
+        expected = (scores[7] - exact.item_log_probs[0, 0]).exp().item()
+        assert sums.mean().item() == pytest.approx(expected, abs=4 * sums.std().item() / math.sqrt(2_000))
+        too_large = torch.stack([found.log_prob[0] for found in estimates]).mean() - exact.log_prob[0]
+        assert 0 < too_large < 2 * (sums.std() / expected) ** 2  # two items, each half the relative variance, and room
+        entropies = torch.stack([found.entropy[0] for found in estimates])
+        assert entropies.mean().item() == pytest.approx(exact.entropy.item(), abs=0.05)
+
+    def test_what_was_shown_keeps_a_sure_policys_estimate_close(self):
+        scores = torch.zeros(10_000)
+        scores[:20] = 12.0
+        preferences = preferring(scores)
+        exact = slate_probability(preferences, torch.tensor([[0]])).log_prob
+        for seed in range(10):
+            knowing = ItemSample.draw(torch.arange(20), 10_000, 500, generator(seed))
+            assert slate_probability(preferences, torch.tensor([[0]]), knowing).log_prob.item() == pytest.approx(exact.item(), abs=1e-3)
+
+    def test_excluded_items_and_repetitions_count_in_a_sample_too(self):
+        preferences = preferring(torch.zeros(50), repeat=3.0, history=[[4, PAD]], excluded=[[5, PAD]])
+        everything = ItemSample(torch.arange(50), torch.zeros(50))
+        found, exact = (slate_probability(preferences, torch.tensor([[4, 6]]), sample) for sample in (everything, None))
+        for one, other in zip(found, exact, strict=True):
+            torch.testing.assert_close(one, other)
+
+    def test_candidates_are_few_enough_to_need_none(self):
+        preferences = preferring(torch.randn(50, generator=generator()), candidates=[[4, 6, 9]])
+        sample = ItemSample.draw(torch.tensor([4]), 50, 5, generator())
+        found, exact = (slate_probability(preferences, torch.tensor([[4, 6]]), one) for one in (sample, None))
+        assert torch.equal(found.log_prob, exact.log_prob)
+
+
+def test_a_candidate_list_finds_its_items_and_no_padding():
+    support = Candidates(torch.tensor([[4, PAD, 2]]))
+    assert support.contains(torch.tensor([[PAD, 2, 7]])).tolist() == [[False, False, True]]
+    assert support.items_at(torch.tensor([[2, 0]])).tolist() == [[2, 4]]

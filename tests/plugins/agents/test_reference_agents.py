@@ -1,0 +1,231 @@
+"""The plainest recommenders as agents: popular items, one list for everybody, and the greedy choice of a learned reward."""
+
+import copy
+from dataclasses import replace
+
+import pytest
+import torch
+
+from recframe.interfaces import PAD, NoExperience, Rollout
+from recframe.testing import (
+    ToyEnvironment,
+    ToyTracker,
+    check_component,
+    collect,
+    toy_data,
+    toy_observation,
+    toy_spec,
+    toy_transition,
+    update,
+)
+from recframe_plugins.agents.random import RandomAgent
+from recframe_plugins.agents.reference_agents import FixedSlate, GreedyReward, Popular
+from recframe_plugins.agents.reference_config import FixedSlateConfig, GreedyRewardConfig, PopularConfig, components
+
+DATA = toy_data()
+COMPONENTS = {component.name: component for component in components()}
+
+
+def with_popularity(values):
+    return DATA._replace(catalog=replace(DATA.catalog, popularity=torch.tensor(values)))
+
+
+def build(agent, config, data=DATA, **choices):
+    spec = toy_spec(data, **choices)
+    return agent(config, spec, ToyTracker(spec, data), seed=0)
+
+
+def fresh(spec, users=3):
+    """Observations of users who were shown nothing yet."""
+    observation = toy_observation(spec, DATA, torch.Generator().manual_seed(0), users=users)
+    observation.history_items[:] = PAD
+    return observation
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("popular", {}),
+        ("greedy_reward", {"text_dims": 4}),
+        ("fixed_slate", {}),
+        ("fixed_slate", {"item_ids": ["item-3", "item-0", "item-9"]}),
+    ],
+)
+def test_they_conform(name, options):
+    component = COMPONENTS[name]
+    assert component.provides == {"slates"}
+    check_component(component, component.config(**options))
+
+
+def test_a_trackers_data_are_its_own_and_its_copies():
+    tracker = ToyTracker(toy_spec(DATA), DATA)
+    assert tracker.data is DATA
+    assert copy.deepcopy(tracker).data is DATA
+
+
+POPULARITY = [float(item % 20) for item in range(40)]  # 19 and 39 lead, in the order of the catalogue, then 18 and 38
+
+
+def popular(**choices):
+    return build(Popular, PopularConfig(), with_popularity(POPULARITY), **choices)
+
+
+def test_popular_items_come_in_order_and_equals_in_the_catalogues():
+    agent = popular(slate_size=3)
+    for explore in (True, False):
+        assert agent.act(fresh(agent.spec), explore).slate.tolist() == [[19, 39, 18]] * 3
+    assert agent.experience == NoExperience()
+
+
+def test_what_was_shown_lately_comes_behind_all_else():
+    agent = popular(slate_size=3)
+    observation = fresh(agent.spec)
+    observation.history_items[1, -2:] = torch.tensor([39, 18])
+    observation.history_items[2, -2:] = torch.tensor([39, 39])
+    assert agent.act(observation, explore=False).slate.tolist() == [[19, 39, 18], [19, 38, 17], [19, 18, 38]]
+
+
+def test_where_all_that_may_be_shown_was_shown_the_most_popular_come_again():
+    agent = popular(num_candidates=3)
+    observation = fresh(agent.spec)
+    observation.candidates = torch.tensor([[5, 7, PAD], [5, 7, 6], [5, 7, 19]])
+    observation.history_items[:, -2:] = torch.tensor([5, 7])
+    observation.excluded = torch.tensor([[PAD], [PAD], [19]])
+    assert agent.act(observation, explore=False).slate.tolist() == [[7], [6], [7]]
+
+
+def rewarded(agent, shown, rewards):
+    """One rollout `[1, B]` in which `shown` `[B, K]` earned `rewards` `[B, K]`."""
+    transition = toy_transition(agent.spec, DATA, torch.Generator().manual_seed(0), users=len(shown))
+    transition.slate, transition.item_reward = torch.tensor(shown), torch.tensor(rewards)
+    update(agent, {}, transition.unsqueeze(0))
+
+
+def test_a_fixed_slates_means_are_shrunk_and_its_list_is_of_the_best():
+    agent = build(FixedSlate, FixedSlateConfig(length=3, shrinkage=2.0), slate_size=2)
+    rewarded(agent, shown=[[1, 2], [1, 3], [1, 4]], rewards=[[2.0, 3.0], [2.0, 0.0], [2.0, 0.0]])
+    overall = 9.0 / 6
+    expected = torch.full((40,), overall, dtype=torch.float64)
+    for item, total, count in ((1, 6.0, 3), (2, 3.0, 1), (3, 0.0, 1), (4, 0.0, 1)):
+        expected[item] = (total + 2 * overall) / (count + 2)
+    torch.testing.assert_close(agent.mean_rewards(), expected)
+    # shown once, item 2 with its 3 still leads item 1 with three times 2; item 0 was never shown and is at the mean
+    assert agent.tape.tolist() == [2, 1, 0]
+    rewarded(agent, shown=[[1, 2], [1, 2]], rewards=[[2.0, 0.0], [2.0, 0.0]])
+    assert agent.tape[0] == 1
+    assert agent.experience == Rollout()
+
+
+def test_before_anything_is_learned_a_fixed_slate_is_the_catalogues_first():
+    agent = build(FixedSlate, FixedSlateConfig(length=4), slate_size=2)
+    assert agent.act(fresh(agent.spec), explore=False).slate.tolist() == [[0, 1]] * 3
+
+
+def given(ids, **choices):
+    return build(FixedSlate, FixedSlateConfig(item_ids=[f"item-{number}" for number in ids]), **choices)
+
+
+def test_a_list_goes_on_behind_the_item_last_shown_and_then_starts_again():
+    agent = given([7, 3, 30, 12, 5], slate_size=2)
+    observation, seen = fresh(agent.spec), []
+    for explore in (False, True, False, True, False):
+        slate = agent.act(observation, explore).slate
+        observation.history_items = torch.cat([observation.history_items, slate], dim=1)[:, -5:]
+        seen += slate[0].tolist()
+        assert (slate == slate[0]).all()
+    assert seen == [7, 3, 30, 12, 5, 7, 3, 30, 12, 5]
+    observation.history_items[:, -1] = 20  # not on the list
+    assert agent.act(observation, explore=False).slate.tolist() == [[7, 3]] * 3
+    assert agent.experience == NoExperience()
+
+
+def test_where_not_everything_may_be_shown_the_first_on_the_list_that_may_are():
+    agent = given([7, 3, 30], slate_size=2, num_candidates=4)
+    observation = fresh(agent.spec)
+    observation.candidates = torch.tensor([[30, 1, 7, 2], [8, 9, 3, PAD], [7, 3, 30, 11]])
+    observation.excluded = torch.tensor([[PAD], [PAD], [7]])
+    observation.history_items[2, -1] = 3
+    assert agent.act(observation, explore=False).slate.tolist() == [[7, 30], [3, 8], [30, 3]]
+
+
+def test_a_list_is_learned_from_random_slates():
+    agent = build(FixedSlate, FixedSlateConfig(), slate_size=3, num_candidates=6)
+    random = build(RandomAgent, None, slate_size=3, num_candidates=6)
+    observation = toy_observation(agent.spec, DATA, torch.Generator().manual_seed(0), users=50)
+    for agent_decides, random_decides in zip(agent.act(observation, True), random.act(observation, True), strict=True):
+        assert torch.equal(agent_decides, random_decides)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"item_ids": ["item-1", "nonesuch", "item-2"]}, "agent.item_ids names 'nonesuch', which no item of the catalogue has as its id"),
+        ({"item_ids": ["item-1", "item-2", "item-1"]}, "agent.item_ids names 'item-1' more than once"),
+        ({"item_ids": ["item-1"]}, "agent.item_ids names 1 items, and a slate is 2"),
+        ({"length": 1}, "agent.length is 1, and a slate is 2"),
+    ],
+)
+def test_a_list_that_cannot_be_shown_is_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        build(FixedSlate, FixedSlateConfig(**options), slate_size=2)
+
+
+def test_greedy_reward_repeats_in_training_as_often_as_asked():
+    agent = build(GreedyReward, GreedyRewardConfig(text_dims=2, repeats=0.3), slate_size=2)
+    observation = toy_observation(agent.spec, DATA, torch.Generator().manual_seed(3), users=6)[5:].expand(10_000).clone()
+    history = observation.history_items[0]
+    assert len(history.unique()) == 5
+    assert PAD not in history
+    slate = agent.act(observation, explore=True).slate
+    assert (slate[:, 0] != slate[:, 1]).all()
+    repeated = torch.isin(slate, history).any(dim=1).float().mean()
+    # by chance alone, at least one of five in two draws of forty; that one is repeated hinders one repetition in twenty
+    by_chance = 1 - (35 / 40) * (34 / 39)
+    assert float(repeated) == pytest.approx(by_chance + (1 - by_chance) * 0.3, abs=0.02)
+    observation.excluded = history[:3].expand(10_000, -1)
+    assert not torch.isin(agent.act(observation, explore=True).slate, history[:3]).any()
+
+
+def learn(agent, environment, chunks):
+    observation = environment.reset(1_000_003)
+    for _ in range(chunks):
+        rollout, observation = collect(agent, environment, observation, 4)
+        update(agent, {}, rollout)
+
+
+def clicks(agent, environment, steps=60):
+    """Mean clicks on a slate without exploration."""
+    observation, total = environment.reset(12345), 0.0
+    agent.prepare_to_act()
+    for _ in range(steps):
+        step = environment.step(agent.act(observation, explore=False).slate)
+        total += float(step.response.signals["click"].sum(dim=1).mean())
+        observation = step.observation
+    return total / steps
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_fixed_slate_finds_what_everybody_likes(seed):
+    spec = toy_spec(DATA, num_users=64, slate_size=2)
+    environment = ToyEnvironment(spec, DATA)
+    environment.click_probability[:, [5, 26]] = 0.95
+    agent = FixedSlate(FixedSlateConfig(length=2), spec, ToyTracker(spec, DATA), seed=seed)
+    learn(agent, environment, 20)
+    assert sorted(agent.tape.tolist()) == [5, 26]
+    assert clicks(agent, environment) > clicks(RandomAgent(None, spec, None, seed=seed), environment) + 0.5
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_greedy_reward_finds_what_each_likes(seed):
+    spec = toy_spec(DATA, num_users=64, slate_size=2)
+    environment, tracker = ToyEnvironment(spec, DATA), ToyTracker(spec, DATA)
+    agent = GreedyReward(GreedyRewardConfig(text_dims=5), spec, tracker, seed=seed)
+    learn(agent, environment, 20)
+    assert clicks(agent, environment) > clicks(RandomAgent(None, spec, None, seed=seed), environment) + 0.4
+
+
+def test_greedy_reward_does_not_plan(patience_game, mean_return):
+    data, environment = patience_game
+    agent = GreedyReward(GreedyRewardConfig(), environment.spec, ToyTracker(environment.spec, data), seed=0)
+    learn(agent, environment, 20)
+    assert mean_return(agent, environment) == pytest.approx(0.6)
