@@ -58,6 +58,11 @@ def test_shuffled_texts_are_what_is_observed(small_world):
         ),
         (("topic_world", 0), {}, "num_users must be 1 or more, not 0"),
         (("topic_world", 2), {"split": "test"}, "split is 'train' or 'evaluation', not 'test'"),
+        (
+            ("gymnasium", 2),
+            {"overrides": ["environment.id=Pendulum-v1", "reward=[environment,diversity]"]},
+            "reward=diversity needs actions that are item numbers, but those of environment=gymnasium are actions that are real vectors",
+        ),
         (("topic_world", 2), {"text_dims": -3}, "text_dims is the number of dims kept of text vectors, 0 or more (None: all), not -3"),
     ],
 )

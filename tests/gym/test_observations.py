@@ -128,3 +128,12 @@ def test_mistakes_are_told_in_one_line():
     blind = replace(toy_spec(DATA), actions="continuous", action_low=(0.0,), action_high=(1.0,))
     with pytest.raises(ValueError, match=r"^nothing is left to observe: this environment shows neither features nor texts; use text_dims"):
         ObservationArrays(blind, DATA, 0)
+
+
+def test_who_is_nobody_in_particular_has_nobodys_profile():
+    arrays, observation = arrays_of()
+    assert "profile" in arrays(observation)
+    nobody = replace(arrays.spec, has_users=False)
+    strange = ObservationArrays(nobody, DATA, None)
+    assert "profile" not in strange(observation)
+    assert "profile" not in strange.space.spaces

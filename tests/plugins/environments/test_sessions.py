@@ -12,6 +12,8 @@ from recframe.interfaces import PAD, DataError, random_items
 from recframe.testing import check_component, check_environment
 from recframe_plugins.environments.config import recframe_register_components
 from recframe_plugins.environments.sessions import people_of_split
+from recframe_plugins.state_trackers.config import MeanConfig
+from recframe_plugins.state_trackers.mean import MeanTracker
 
 COMPONENTS = []
 recframe_register_components(COMPONENTS.append)
@@ -278,3 +280,12 @@ def test_nothing_in_a_step_waits_for_the_device(make, kind, options):
     with HostReads() as reads:
         bool(slates[0].any())
     assert reads.seen
+
+
+def test_only_environments_with_people_of_the_data_say_who_their_users_are(make, kind, toy_world):
+    environment = make(kind)
+    named = environment.reset(0).user
+    assert environment.spec.has_users == (not kind.startswith(("interest", "long_term")))
+    assert environment.spec.has_users or (named == 0).all()
+    tracker = MeanTracker(MeanConfig(history_length=6), environment.spec, toy_world)
+    assert (tracker.fusion.profile is not None) == environment.spec.has_users
