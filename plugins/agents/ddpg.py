@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from recframe.components import require_consistent
 from recframe.interfaces import Agent, Decision, EnvironmentSpec, Experience, Observation, Replay, StateTracker, Transition
 from recframe_plugins.agents.ddpg_config import DDPGConfig
 
@@ -62,11 +63,7 @@ class DDPG(Agent):
 
     def __init__(self, config: DDPGConfig, spec: EnvironmentSpec, state_tracker: StateTracker, *, seed: int) -> None:
         super().__init__(spec, seed)
-        if config.learning_starts > config.replay_capacity:
-            raise ValueError(
-                f"agent.learning_starts ({config.learning_starts}) must not exceed agent.replay_capacity ({config.replay_capacity}): "
-                "learning would never start"
-            )
+        require_consistent(config)
         self.config = config
         self.low, self.high = (torch.tensor(bound, device=spec.device) for bound in (spec.action_low, spec.action_high))
         size = self.point_size(state_tracker)

@@ -3,20 +3,17 @@
 from dataclasses import dataclass
 
 from recframe.components import Component, Kind, option
+from recframe_plugins.agents.replay_config import ReplayConfig
 
 
 @dataclass
-class DDPGConfig:
+class DDPGConfig(ReplayConfig):
     """Deterministic policy gradients (Lillicrap et al., 2016), for items by way of their vectors (Dulac-Arnold et al., 2015)."""
 
     gamma: float = option(0.97, "discount of the next step's value", ge=0, le=1)
     critic_learning_rate: float = option(1e-3, "Adam's step size for the critics", gt=0)
     actor_learning_rate: float = option(1e-3, "Adam's step size for the actor", gt=0)
     hidden_sizes: list[int] = option([128], "sizes of the layers between a state and an action, and between both and their value", ge=1)
-    batch_size: int = option(256, "transitions in an update", ge=1)
-    replay_capacity: int = option(50_000, "transitions that the replay memory holds", ge=1)
-    learning_starts: int = option(1_000, "transitions collected before the first update", ge=1)
-    updates_per_chunk: int = option(16, "updates after each collected chunk", ge=1)
     target_update_rate: float = option(0.005, "how far the target networks move each time (tau)", gt=0, le=1)
     random_steps: int = option(1_000, "user-steps of uniformly random actions at first", ge=0)
     exploration_noise: float = option(

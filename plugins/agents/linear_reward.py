@@ -43,7 +43,7 @@ class LinearReward(nn.Module):
         super().__init__()
         data = state_tracker.data
         self.texts = state_tracker.item_projection.texts
-        self.profiles = _table(data.users.profiles if data.users is not None else None)
+        self.profiles = _table(data.users.profiles if data.users is not None and spec.has_users else None)
         self.contexts = _table(data.contexts if spec.has_context else None)
         popularity = data.catalog.popularity.clamp(min=0).log1p().unsqueeze(1)
         self.log_popularity = FrozenTable(standardized(popularity))

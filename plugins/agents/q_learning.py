@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from recframe.components import require_consistent
 from recframe.interfaces import Agent, EnvironmentSpec, Experience, Replay, Transition
 from recframe_plugins.agents.exploration import linear_schedule
 from recframe_plugins.agents.q_learning_config import QLearningConfig
@@ -22,11 +23,7 @@ class QLearning(Agent):
 
     def __init__(self, config: QLearningConfig, spec: EnvironmentSpec, network: QNetwork, *, seed: int) -> None:
         super().__init__(spec, seed)
-        if config.learning_starts > config.replay_capacity:
-            raise ValueError(
-                f"agent.learning_starts ({config.learning_starts}) must not exceed agent.replay_capacity ({config.replay_capacity}): "
-                "learning would never start"
-            )
+        require_consistent(config)
         self.config = config
         self.online = network
         self.target = copy.deepcopy(network).requires_grad_(False)

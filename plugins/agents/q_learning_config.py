@@ -3,18 +3,15 @@
 from dataclasses import dataclass
 
 from recframe.components import Component, Kind, option
+from recframe_plugins.agents.replay_config import ReplayConfig
 
 
 @dataclass
-class QLearningConfig:
+class QLearningConfig(ReplayConfig):
     """Options that all deep Q-learning agents have."""
 
     gamma: float = option(0.97, "discount of the next step's value", ge=0, le=1)
     learning_rate: float = option(5e-4, "Adam's step size", gt=0)
-    batch_size: int = option(256, "transitions in an update", ge=1)
-    replay_capacity: int = option(50_000, "transitions that the replay memory holds", ge=1)
-    learning_starts: int = option(1_000, "transitions collected before the first update", ge=1)
-    updates_per_chunk: int = option(16, "updates after each collected chunk", ge=1)
     n_step: int = option(1, "rewards a target counts before it relies on a value; those of explored steps count too, which biases it", ge=1)
     priority_exponent: float = option(0.0, "how much transitions of large errors are replayed more (alpha); 0: all alike", ge=0, le=1)
     importance_exponent: float = option(0.4, "how much that is made up for by weighting (beta); 1: fully", ge=0, le=1)

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from recframe.components import require_consistent
 from recframe.interfaces import (
     PAD,
     Agent,
@@ -84,11 +85,7 @@ class SoftActorCritic(Agent):
         super().__init__(spec, seed)
         if spec.slate_size != 1:
             raise ValueError(f"agent soft_actor_critic shows one item at a time: environment.slate_size must be 1, not {spec.slate_size}")
-        if config.learning_starts > config.replay_capacity:
-            raise ValueError(
-                f"agent.learning_starts ({config.learning_starts}) must not exceed agent.replay_capacity ({config.replay_capacity}): "
-                "learning would never start"
-            )
+        require_consistent(config)
         self.config = config
         self.actor = QNetwork(state_tracker, spec.device)
         # each reads for itself: of two critics on one tracker the smaller value would hardly differ from the larger

@@ -3,18 +3,15 @@
 from dataclasses import dataclass
 
 from recframe.components import Component, Kind, option
+from recframe_plugins.agents.replay_config import ReplayConfig
 
 
 @dataclass
-class SoftActorCriticConfig:
+class SoftActorCriticConfig(ReplayConfig):
     """Soft actor-critic over items: a random policy, as random as asked for, and twin critics (Christodoulou, 2019)."""
 
     gamma: float = option(0.97, "discount of the next step's value", ge=0, le=1)
     learning_rate: float = option(5e-4, "Adam's step size for critics, policy and temperature", gt=0)
-    batch_size: int = option(256, "transitions in an update", ge=1)
-    replay_capacity: int = option(50_000, "transitions that the replay memory holds", ge=1)
-    learning_starts: int = option(1_000, "transitions collected before the first update", ge=1)
-    updates_per_chunk: int = option(16, "updates after each collected chunk", ge=1)
     target_update_rate: float = option(0.005, "how far the target critics move after each update (tau)", gt=0, le=1)
     target_entropy: float = option(0.25, "entropy that the policy is held to, as a share of that of uniformly random items", gt=0, lt=1)
     initial_temperature: float = option(0.1, "worth of a nat of entropy at first (alpha); learned from then on", gt=0)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from recframe.components import require_consistent
 from recframe.interfaces import (
     Agent,
     Decision,
@@ -40,6 +41,7 @@ class TabularAgent(Agent):
         super().__init__(spec, seed)
         if spec.slate_size != 1:
             raise ValueError(f"a tabular agent shows one item at a time: environment.slate_size must be 1, not {spec.slate_size}")
+        require_consistent(config)
         self.config = config
         self.states = _states(config, spec)
         shape = (self.states.size, spec.num_items)

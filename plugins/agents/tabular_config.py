@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from recframe.components import Component, Kind, option
+from recframe_plugins.agents.replay_config import ReplayConfig
 
 
 @dataclass
@@ -30,13 +31,8 @@ class TabularConfig:
 
 
 @dataclass
-class TabularQLearningConfig(TabularConfig):
+class TabularQLearningConfig(ReplayConfig, TabularConfig):
     """A table of values, learned whatever is shown: Q-learning (Watkins & Dayan, 1992)."""
-
-    batch_size: int = option(256, "transitions in an update", ge=1)
-    replay_capacity: int = option(50_000, "transitions that the replay memory holds", ge=1)
-    learning_starts: int = option(1_000, "transitions collected before the first update", ge=1)
-    updates_per_chunk: int = option(16, "updates after each collected chunk", ge=1)
 
 
 @dataclass

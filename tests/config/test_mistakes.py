@@ -42,6 +42,10 @@ def test_the_default_config_has_no_mistakes():
             ["environment.num_candidates=2", "environment.slate_size=3", "agent=random"],
             "environment.num_candidates is 2, less",
         ),
+        (
+            ["agent.learning_starts=500", "agent.replay_capacity=400"],
+            "agent.learning_starts (500) must not exceed agent.replay_capacity (400): learning would never start",
+        ),
         (["environment.quit_count=9"], "environment.quit_count is 9, but environment.quit_window holds 5: nobody would ever leave"),
         (
             ["environment=interest_exploration", "environment.topic_distribution=[0.5,0.6]"],
@@ -76,7 +80,10 @@ def test_the_default_config_has_no_mistakes():
         (["reward=[null]"], "reward=null: something has to be chosen"),
         (["device=gpu"], "device: 'gpu' is no device. Did you mean 'cpu'? There are: cpu, auto, cuda, cuda:0"),
         (["device=cuda:x"], "device: 'cuda:x' is no device"),
-        (["agent.replay_capacity=100"], "agent.replay_capacity=100 holds less than one step of environment.num_users=128"),
+        (
+            ["agent.replay_capacity=100", "agent.learning_starts=100"],
+            "agent.replay_capacity=100 holds less than one step of environment.num_users=128",
+        ),
         (["trainer.env_steps=500"], "agent.learning_starts=1000 is more than trainer.env_steps=500"),
         (["trainer.monitor=clickrate"], "trainer.monitor: 'clickrate' is not measured. Did you mean 'click_rate'?"),
         (["trainer.monitor=reward/rating"], "'reward/rating' is not measured. Did you mean 'reward/click'?"),
@@ -171,8 +178,15 @@ def test_no_logger_is_a_choice():
 
 
 def test_a_problem_of_some_jobs_says_of_which():
-    problems = find_mistakes(["agent=dqn,random", "agent.replay_capacity=100,1000", "environment.num_users=64,256", "agent.gamma=0.9"])
-    assert "agent.replay_capacity=100 holds less than one step of environment.num_users=256; raise it (with agent=dqn)" in problems
+    problems = find_mistakes(
+        [
+            "agent=dqn,random",
+            "agent.replay_capacity=1000,4000",
+            "environment.num_users=64,2000",
+            "agent.gamma=0.9",
+        ]
+    )
+    assert "agent.replay_capacity=1000 holds less than one step of environment.num_users=2000; raise it (with agent=dqn)" in problems
     assert "agent.gamma: agent has no 'gamma'. It has: name (with agent=random)" in problems
     assert len(problems) == 3
 

@@ -1,5 +1,7 @@
 """The linear bandits: their posterior, bounds and draws, against numpy; their features; and that they learn, but do not plan."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -237,3 +239,15 @@ def test_it_does_not_plan(name, patience_game, mean_return):
     agent = in_world(name, data, environment, 0, **QUICK[name])
     train(agent, environment, chunks=25)
     assert mean_return(agent, environment) == pytest.approx(0.6)
+
+
+def test_who_is_nobody_in_particular_has_nobodys_profile():
+    spec = toy_spec(DATA, **EVERYTHING)
+    known, nobody = build(spec=spec).model, build(spec=replace(spec, has_users=False)).model
+    dims = known.axes.shape[1]
+    assert known.user_size - nobody.user_size == dims
+    observation = toy_observation(spec, DATA, torch.Generator().manual_seed(0))
+    strangers = observation.clone()
+    strangers.user = observation.user.flip(0)
+    assert not torch.equal(known.users(observation, known.items()), known.users(strangers, known.items()))
+    assert torch.equal(nobody.users(observation, nobody.items()), nobody.users(strangers, nobody.items()))
