@@ -1,0 +1,297 @@
+"""Every agent with every state tracker, environment and slate size: what their declarations allow runs, the rest is refused, saying why.
+
+The parts come from the registry, so that a new built-in component is tried with all others here.
+"""
+
+import math
+from collections import Counter
+from dataclasses import fields, replace
+from functools import cache
+from itertools import product
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+import torch
+from omegaconf import DictConfig, OmegaConf
+
+from recframe import conf
+from recframe.assembly import Parts, assemble
+from recframe.components import Component, Kind, node
+from recframe.config import ConfigError, compose_config, validate
+from recframe.config.validate import find_problems
+from recframe.experience import Collector, source_for
+from recframe.interfaces import PAD, NoExperience
+from recframe.plugins import registry
+from recframe.testing import update
+
+FOUND = registry()
+USERS, CHUNKS, CHUNK_STEPS, SESSION = 2, 2, 3, 2
+# presets that make another agent of one, or ask for other batches
+PRESETS = ("ppo", "prioritized_dqn", "slate_q_top_k", "td3")
+AGENTS = (*FOUND.names(Kind.AGENT), *PRESETS)
+TRACKERS = FOUND.names(Kind.STATE_TRACKER)
+SLATES = (1, 2)
+SMALL: dict[str, dict[str, Any]] = {
+    "agent": {
+        **{"batch_size": 4, "learning_starts": 4, "updates_per_chunk": 1, "replay_capacity": 100, "random_steps": 4},
+        **{"hidden_sizes": [8], "epochs": 1, "minibatches": 2},
+    },
+    "state_tracker": {"history_length": SESSION, "item_dim": 4, "state_dim": 4, "hidden_sizes": [4]},
+    "environment": {"num_users": USERS, "max_steps": SESSION},
+    "dataset": {"num_items": 30, "num_users": 20, "num_topics": 4},
+}
+# where settings change what an environment gives, and where only building it tells which actions there are
+VARIANTS: dict[str, list[dict[str, Any]]] = {
+    "gymnasium": [{"id": "CartPole-v1"}, {"id": "Pendulum-v1"}],
+    "interest_evolution": [{}, {"observe_interests": True}],
+}
+ACTIONS = {"CartPole-v1": "actions:items", "Pendulum-v1": "actions:continuous"}
+WORDS = {
+    "actions:items": "actions that are item numbers",
+    "features": "observations with raw numbers",
+    "signal:click": "a response signal 'click'",
+}
+FROM_ENVIRONMENTS = ("actions", "features", "signal", "truth")
+
+
+class World(NamedTuple):
+    """An environment under settings of its own; `label` is what it is called here."""
+
+    label: str
+    name: str
+    settings: dict[str, Any]
+
+    @property
+    def config(self) -> dict[str, Any]:
+        return OmegaConf.to_container(OmegaConf.merge(section(Kind.ENVIRONMENT, self.name), self.settings))
+
+    @property
+    def dataset(self) -> str:
+        """One that has what the environment needs; where it needs none, the one without a file."""
+        needs = {tag.format_map(self.config) for tag in self.component.requires}
+        return next(name for name in reversed(FOUND.names(Kind.DATASET)) if needs <= FOUND.get(Kind.DATASET, name).provides)
+
+    @property
+    def component(self) -> Component:
+        return FOUND.get(Kind.ENVIRONMENT, self.name)
+
+    @property
+    def declared(self) -> set[str]:
+        """The tags that environment and dataset give under their settings."""
+        pairs = (tag.partition("?") for tag in self.component.provides)
+        own = {tag for tag, _, setting in pairs if not setting or self.settings.get(setting)}
+        return own if "catalog" in own else own | FOUND.get(Kind.DATASET, self.dataset).provides
+
+    @property
+    def built(self) -> set[str]:
+        """The tags that it keeps once it is built: of two kinds of actions, one."""
+        actions = ACTIONS.get(self.settings.get("id", ""))
+        return {tag for tag in self.declared if actions is None or not tag.startswith("actions:") or tag == actions}
+
+
+WORLDS = {
+    world.label: world
+    for name in FOUND.names(Kind.ENVIRONMENT)
+    for settings in VARIANTS.get(name, [{}])
+    for world in [World(" ".join([name, *map(str, settings.values())]), name, settings)]
+}
+
+
+class Pairing(NamedTuple):
+    """What is put together; `agent` may be a preset."""
+
+    agent: str
+    tracker: str
+    world: str
+    slate_size: int
+
+
+PAIRINGS = [Pairing(*parts) for parts in product(AGENTS, TRACKERS, WORLDS, SLATES)]
+
+
+@cache
+def section(kind: Kind, name: str) -> DictConfig:
+    """A component's settings, or a preset's, small."""
+    preset = Path(conf.__file__).parent / "agent" / f"{name}.yaml"
+    chosen = OmegaConf.load(preset) if name in PRESETS else OmegaConf.create({"defaults": [name]})
+    typed = OmegaConf.structured(node(FOUND.get(kind, chosen.pop("defaults")[0])))
+    made = OmegaConf.merge(typed, chosen)
+    small = {name: value for name, value in SMALL.get(kind, {}).items() if name in made}
+    return OmegaConf.merge(made, {name: min(value, made[name]) if isinstance(made[name], int) else value for name, value in small.items()})
+
+
+def reasons(pairing: Pairing) -> list[list[str]]:
+    """What the lines of the refusal must hold, read off the declarations; no lines: it must run."""
+    agent = FOUND.get(Kind.AGENT, section(Kind.AGENT, pairing.agent).name)
+    tracker = FOUND.get(Kind.STATE_TRACKER, pairing.tracker)
+    world = WORLDS[pairing.world]
+    if pairing.slate_size > 1 and "slate_size" not in [field.name for field in fields(world.component.config)]:
+        return [["environment.slate_size", world.component.config.__name__]]
+    lines = []
+    if pairing.slate_size > 1 and "slates" not in agent.provides:
+        lines.append([f"environment.slate_size={pairing.slate_size}", f"agent={agent.name} cannot show slates of more than one item"])
+    # what only building tells is said once the rest is right
+    for given in (world.declared, world.built):
+        for part in (agent, tracker):
+            for tag in part.requires:
+                if not (given | {"experience:replay", "experience:rollout"}) & set(tag.split("|")):
+                    what = " or ".join(WORDS.get(one, "") for one in tag.split("|"))
+                    whose = world.name if tag.partition(":")[0] in FROM_ENVIRONMENTS else world.dataset
+                    lines.append([f"{part.kind}={part.name} needs {what}", f"={whose}"])
+        if lines:
+            break
+    return lines
+
+
+def legal(slate, observation, spec) -> bool:
+    """Whether what is shown is what the specification asks for, and nothing else."""
+    if spec.actions == "continuous":
+        low, high = torch.tensor(spec.action_low), torch.tensor(spec.action_high)
+        return slate.shape == (USERS, len(low)) and bool(((slate >= low) & (slate <= high)).all())
+    if slate.shape != (USERS, spec.slate_size) or slate.dtype != torch.int64:
+        return False
+    allowed = [set(range(spec.num_items)) for _ in range(USERS)]
+    if observation.candidates is not None:
+        allowed = [set(candidates.tolist()) - {PAD} for candidates in observation.candidates]
+    if observation.excluded is not None:
+        allowed = [items - set(excluded.tolist()) for items, excluded in zip(allowed, observation.excluded, strict=True)]
+    return all(len(set(shown)) == len(shown) and set(shown) <= items for shown, items in zip(slate.tolist(), allowed, strict=True))
+
+
+class Base(NamedTuple):
+    """A world's config and its loaded data, or the lines that refuse them."""
+
+    cfg: DictConfig | None
+    parts: Parts | None
+    problems: tuple[str, ...]
+
+
+class Laboratory:
+    """Puts pairings together and lets each act and learn a little; data and text vectors are made once for each environment."""
+
+    def __init__(self, folder) -> None:
+        ratings = np.random.default_rng(0).uniform(1, 5, (20, 30))
+        np.save(folder / "ratings.npy", ratings)
+        (folder / "movies.csv").write_text("movieId,title,genres\n" + "".join(f"{i},Film {i} (2000),Drama\n" for i in range(30)))
+        rows = [f"{user},{item},{ratings[user, item]:.0f},{user + item}\n" for user in range(20) for item in range(30) if (user + item) % 2]
+        (folder / "ratings.csv").write_text("userId,movieId,rating,timestamp\n" + "".join(rows))
+        self.files = {"movielens_format": {"path": str(folder)}, "rating_matrix": {"path": str(folder / "ratings.npy")}}
+        choices = ["encoder=tfidf", "encoder.dim=4", "logger=null", f"embeddings.cache={folder}"]
+        self.cfg = OmegaConf.to_container(compose_config(choices))
+        self.base = cache(self._base)
+        self.outcome = cache(self._outcome)
+
+    def _base(self, world: str, slate_size: int) -> Base:
+        """A run in a world of the least demanding agent and tracker, in which others then take their place."""
+        chosen = WORLDS[world]
+        settings = chosen.config | ({"slate_size": slate_size} if slate_size > 1 else {})
+        reward = next(name for name in ("click", "environment") if FOUND.get(Kind.REWARD, name).requires <= chosen.declared)
+        cfg = self.cfg | {"environment": settings, "reward": {reward: section(Kind.REWARD, reward)}}
+        cfg["dataset"] = OmegaConf.merge(section(Kind.DATASET, chosen.dataset), self.files.get(chosen.dataset, {}))
+        cfg["agent"], cfg["state_tracker"] = section(Kind.AGENT, "random"), section(Kind.STATE_TRACKER, "mean")
+        try:
+            cfg = validate(OmegaConf.create(cfg), FOUND)
+        except ConfigError as error:
+            return Base(None, None, tuple(error.problems))
+        return Base(cfg, self.base(world, 1).parts if slate_size > 1 else assemble(cfg, FOUND), ())
+
+    def _outcome(self, pairing: Pairing) -> tuple[str, ...]:
+        """The lines that refuse the pairing; none: it ran, and as it should."""
+        cfg, parts, problems = self.base(pairing.world, pairing.slate_size)
+        if problems:
+            return problems
+        cfg.agent, cfg.state_tracker = section(Kind.AGENT, pairing.agent), section(Kind.STATE_TRACKER, pairing.tracker)
+        if problems := find_problems(cfg, FOUND):
+            return tuple(problems)
+        parts = replace(parts, cfg=cfg)
+        environment = parts.environment(USERS, "train")
+        try:
+            agent = parts.agent(environment)
+        except ConfigError as error:
+            return tuple(error.problems)
+        self.train(agent, environment, parts.rewards)
+        return ()
+
+    def train(self, agent, environment, rewards) -> None:
+        """Collect and learn as the training module does."""
+        learns = not isinstance(agent.experience, NoExperience)
+        source = source_for(agent.experience, 0, "cpu") if learns else None
+        collector, optimizers = Collector(environment, rewards, 1), agent.optimizers()
+        batches, losses = 0, []
+        for _ in range(CHUNKS):
+            agent.prepare_to_act()
+            for _ in range(CHUNK_STEPS):
+                observation = collector.observation
+                transition = collector.step(agent)
+                assert legal(transition.slate, observation, environment.spec), transition.slate
+                if learns:
+                    source.add(transition)
+            for batch in source.batches() if learns else ():
+                losses += [loss for _, loss in update(agent, optimizers, batch)]
+                source.learned(agent.priorities())
+                batches += 1
+        assert batches >= CHUNKS or not learns
+        assert bool(losses) == bool(optimizers)
+        assert all(map(math.isfinite, losses))
+        assert all(value.isfinite().all() for value in agent.state_dict().values() if isinstance(value, torch.Tensor))
+        agent.prepare_to_act()
+        with torch.no_grad():
+            assert legal(agent.act(collector.observation, explore=False).slate, collector.observation, environment.spec)
+
+
+@pytest.fixture(scope="module")
+def laboratory(tmp_path_factory) -> Laboratory:
+    return Laboratory(tmp_path_factory.mktemp("pairings"))
+
+
+@pytest.mark.parametrize("world", WORLDS)
+@pytest.mark.parametrize("agent", AGENTS)
+def test_what_is_declared_to_fit_runs_and_the_rest_is_refused_with_the_reason(agent, world, laboratory):
+    for pairing in (pairing for pairing in PAIRINGS if (pairing.agent, pairing.world) == (agent, world)):
+        try:
+            problems = laboratory.outcome(pairing)
+        except Exception as error:
+            raise AssertionError(f"{pairing} came to grief") from error
+        expected = reasons(pairing)
+        assert len(problems) == len(expected), (pairing, problems, expected)
+        for parts in expected:
+            assert any(all(part in line and "\n" not in line for part in parts) for line in problems), (pairing, problems, parts)
+
+
+# Which they are, by hand: the declarations themselves may be wrong.
+KNOWN_AGENTS = {
+    *("actor_critic", "ddpg", "dqn", "epsilon_greedy", "fixed_slate", "greedy_reward", "linucb", "popular", "q_learning", "random"),
+    *("reinforce", "sarsa", "slate_q", "soft_actor_critic", "thompson", *PRESETS),
+}
+KNOWN_WORLDS = {
+    *("gymnasium CartPole-v1", "gymnasium Pendulum-v1", "topic_world", "preference_model", "rating_matrix"),
+    *("interest_evolution", "interest_evolution True", "interest_exploration", "long_term_satisfaction"),
+}
+ONE_ITEM_AT_A_TIME = {"dqn", "prioritized_dqn", "q_learning", "sarsa", "soft_actor_critic"}
+LEARN_FROM_CLICKS = {"slate_q", "slate_q_top_k"}
+ACT_IN_REAL_VECTORS = {"random", "ddpg", "td3"}
+WITH_FEATURES = {"gymnasium CartPole-v1", "gymnasium Pendulum-v1", "interest_evolution True"}
+
+
+def refused_by_hand(pairing: Pairing) -> bool:
+    agent, tracker, world, slate_size = pairing
+    return (
+        (slate_size > 1 and (agent in ONE_ITEM_AT_A_TIME or world.startswith("gymnasium")))
+        or (world == "gymnasium Pendulum-v1" and agent not in ACT_IN_REAL_VECTORS)
+        or (world == "gymnasium CartPole-v1" and agent in LEARN_FROM_CLICKS)
+        or (tracker == "mlp" and world not in WITH_FEATURES)
+    )
+
+
+def test_what_is_refused_is_what_was_meant_to_be(laboratory):
+    known = [p for p in PAIRINGS if p.agent in KNOWN_AGENTS and p.tracker in {"mean", "gru", "mlp"} and p.world in KNOWN_WORLDS]
+    assert len(known) == 19 * 3 * 9 * 2
+    assert [pairing for pairing in known if laboratory.outcome(pairing)] == [pairing for pairing in known if refused_by_hand(pairing)]
+
+
+def test_no_pairing_is_left_out(laboratory):
+    counts = Counter(bool(laboratory.outcome(pairing)) for pairing in PAIRINGS)
+    assert counts[True] + counts[False] == len(AGENTS) * len(TRACKERS) * len(WORLDS) * len(SLATES)
+    assert min(counts.values()) > len(PAIRINGS) // 4
