@@ -107,8 +107,8 @@ def progress_at(checkpoint: Path) -> tuple[int, float]:
 
 def save_weights(agent: Agent, path: Path) -> None:
     """Write the agent's tensors, atomically, as safetensors."""
-    # clone: safetensors refuses tensors that share memory
-    tensors = {name: value.detach().cpu().clone() for name, value in _tensors(agent).items()}
+    # safetensors refuses tensors that share memory, or whose rows are not laid out one after the other
+    tensors = {name: value.detach().cpu().clone(memory_format=torch.contiguous_format) for name, value in _tensors(agent).items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(path) as temporary:
         save_file(tensors, temporary)

@@ -11,7 +11,8 @@ from recframe.config.schemas import TrainerConfig
 from recframe.experience import Collector, RewardSum
 from recframe.interfaces import Agent, Decision, Replay, Reward, Rollout, best_items
 from recframe.testing import ToyEnvironment, ToyTracker, toy_data, toy_spec
-from recframe.training import BEST, LAST, CheckpointError, Interruption, MonitorError, Schedule, TrainingDiverged, fit, load_weights
+from recframe.training import BEST, FINAL, LAST, CheckpointError, Interruption, MonitorError, Schedule, TrainingDiverged, fit, load_weights
+from recframe.training.checkpoints import save_weights
 
 DATA = toy_data()
 SPEC = toy_spec(DATA, num_users=16, slate_size=1)
@@ -226,6 +227,25 @@ def test_weights_of_another_network_are_refused(tmp_path):
         load_weights(other, tmp_path / BEST)
     with pytest.raises(CheckpointError, match="no weights"):
         load_weights(other, tmp_path / "nowhere.safetensors")
+
+
+class Strided(PolicyGradient):
+    """Has buffers that are views: columns before rows, a part of a larger one, one number for all."""
+
+    def __init__(self):
+        super().__init__()
+        numbers = torch.arange(12.0).view(3, 4)
+        for name, view in {"turned": numbers.T, "part": numbers[:, 1:3], "spread": torch.ones(1).expand(5)}.items():
+            self.register_buffer(name, view)
+
+
+def test_weights_are_saved_however_they_lie_in_memory(tmp_path):
+    agent, other = Strided(), Strided()
+    save_weights(agent, tmp_path / FINAL)
+    for name in ("turned", "part", "spread"):
+        setattr(other, name, torch.zeros_like(getattr(other, name)))
+    load_weights(other, tmp_path / FINAL)
+    assert all(torch.equal(value, other.state_dict()[name]) for name, value in agent.state_dict().items() if isinstance(value, torch.Tensor))
 
 
 def test_checkpoints_hold_no_code(tmp_path):
