@@ -43,6 +43,7 @@ class QLearning(Agent):
             gamma=config.gamma,
             priority_exponent=config.priority_exponent,
             importance_exponent=config.importance_exponent,
+            importance_anneal_steps=config.importance_anneal_steps,
         )
 
     @property

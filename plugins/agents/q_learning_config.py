@@ -1,5 +1,6 @@
 """Options of the agents that learn Q, but for what dqn alone has; light, so that composing a config imports no torch."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from recframe.components import Component, Kind, option
@@ -15,6 +16,7 @@ class QLearningConfig(ReplayConfig):
     n_step: int = option(1, "rewards a target counts before it relies on a value; those of explored steps count too, which biases it", ge=1)
     priority_exponent: float = option(0.0, "how much transitions of large errors are replayed more (alpha); 0: all alike", ge=0, le=1)
     importance_exponent: float = option(0.4, "how much that is made up for by weighting (beta); 1: fully", ge=0, le=1)
+    importance_anneal_steps: int | None = option(None, "user-steps over which that rises linearly to 1; null: it stays as it is", ge=1)
     double: bool = option(True, "let the online network choose the action that the target network values")
     target_update_interval: int = option(100, "updates between two moves of the target network", ge=1)
     target_update_rate: float = option(1.0, "how far it then moves towards the online network (tau); 1: all the way", gt=0, le=1)
@@ -22,6 +24,14 @@ class QLearningConfig(ReplayConfig):
     epsilon_start: float = option(1.0, "probability of a random choice at first", ge=0, le=1)
     epsilon_end: float = option(0.05, "probability of a random choice after the decay", ge=0, le=1)
     epsilon_decay_steps: int = option(40_000, "user-steps over which it falls linearly", ge=1)
+
+    def contradictions(self) -> Iterator[str]:
+        """A schedule for weights that there are none of."""
+        if self.importance_anneal_steps is not None and self.priority_exponent == 0:
+            yield (
+                f"agent.importance_anneal_steps is {self.importance_anneal_steps}, but agent.priority_exponent is 0, under which nothing is "
+                "weighted: raise it, or use importance_anneal_steps=null"
+            )
 
 
 @dataclass

@@ -30,12 +30,11 @@ class Priorities:
 
     Parameters
     ----------
-    exponent: alpha.    importance_exponent: beta.
+    exponent: alpha.
     """
 
-    def __init__(self, capacity: int, exponent: float, importance_exponent: float, device: torch.device | str) -> None:
+    def __init__(self, capacity: int, exponent: float, device: torch.device | str) -> None:
         self.exponent = exponent
-        self.importance_exponent = importance_exponent
         # p^alpha, which is all that is ever asked for; zero where nothing was written yet
         self._scaled = torch.zeros(math.ceil(capacity / BLOCK) * BLOCK, device=device)
         self._largest = torch.ones((), device=device)
@@ -44,10 +43,10 @@ class Priorities:
         """Give the rows from `start` to before `end`, just written, the largest priority so far: what is new is soon seen once."""
         self._scaled[start:end] = self._largest
 
-    def draw(self, count: int, size: int, generator: torch.Generator) -> Draw:
+    def draw(self, count: int, size: int, importance_exponent: float, generator: torch.Generator) -> Draw:
         """`count` of the first `size` rows, one from each of as many equal shares of the total (the paper's appendix B.2.1).
 
-        The weights are (size P(i))^-beta, divided by the largest of the batch (section 3.4).
+        The weights are (size P(i))^-beta, beta being the `importance_exponent`, divided by the largest of the batch (section 3.4).
         """
         blocks = self._scaled.view(-1, BLOCK)
         # in single precision a million summands would blur where one row ends and the next begins
@@ -60,7 +59,7 @@ class Priorities:
         within = (shares - ends[block] + sums[block]).unsqueeze(1)
         row = torch.searchsorted(blocks[block].cumsum(dim=1, dtype=torch.float64), within, right=True).clamp(max=BLOCK - 1)
         rows = (block * BLOCK + row.squeeze(1)).clamp(max=size - 1)
-        weights = (size * self._scaled[rows] / ends[-1]) ** -self.importance_exponent
+        weights = (size * self._scaled[rows] / ends[-1]) ** -importance_exponent
         return Draw(rows, (weights / weights.max()).float())
 
     def update(self, rows: Tensor, priorities: Tensor) -> None:

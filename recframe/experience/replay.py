@@ -22,6 +22,7 @@ class ReplayMemory:
         must then be added at each step, in the same order.
     priority_exponent: sample in proportion to priorities to this power (alpha); 0: uniformly.
     importance_exponent: power of the importance weights that then come along (beta).
+    importance_anneal_steps: transitions added while beta rises linearly to 1 (Schaul et al., 2016, section 3.4); None: it stays.
     """
 
     def __init__(
@@ -34,19 +35,29 @@ class ReplayMemory:
         gamma: float = 1.0,
         priority_exponent: float = 0.0,
         importance_exponent: float = 0.4,
+        importance_anneal_steps: int | None = None,
     ) -> None:
         self.capacity = capacity
         self.n_step = n_step
         self.gamma = gamma
+        self.importance_start = importance_exponent
+        self.importance_anneal_steps = importance_anneal_steps
+        self.added = 0
         self.size = 0
         self.position = 0
         self.users = 0
         self.device = torch.device(device)
         self.generator = torch.Generator(self.device)
         self.generator.manual_seed(seed)
-        self.priorities = Priorities(capacity, priority_exponent, importance_exponent, device) if priority_exponent > 0 else None
+        self.priorities = Priorities(capacity, priority_exponent, device) if priority_exponent > 0 else None
         self._ring: Transition | None = None
         self._sampled: Tensor | None = None
+
+    @property
+    def importance_exponent(self) -> float:
+        """The present beta."""
+        start, steps = self.importance_start, self.importance_anneal_steps
+        return start if steps is None else start + (1.0 - start) * min(self.added / steps, 1.0)
 
     def add(self, transition: Transition) -> None:
         """Append the transitions of N users, batch size `[N]`, over the oldest ones."""
@@ -58,6 +69,7 @@ class ReplayMemory:
         if self._ring is None:
             self._ring = transition[:1].expand(self.capacity).clone()
         self.users = count
+        self.added += count
         until_end = min(count, self.capacity - self.position)
         self._write(self.position, transition[:until_end])
         if until_end < count:
@@ -79,7 +91,7 @@ class ReplayMemory:
         if self.priorities is None:
             rows = torch.randint(self.size, (batch_size,), generator=self.generator, device=self.device)
             return self._at(rows)
-        rows, weights = self.priorities.draw(batch_size, self.size, self.generator)
+        rows, weights = self.priorities.draw(batch_size, self.size, self.importance_exponent, self.generator)
         self._sampled = rows
         batch = self._at(rows)
         batch.weight = weights
@@ -105,6 +117,7 @@ class ReplayMemory:
     def state_dict(self) -> dict[str, Any]:
         """What is held, as nested dicts of tensors; the unfilled part of the ring is left out."""
         return {
+            "added": self.added,
             "size": self.size,
             "position": self.position,
             "users": self.users,
@@ -115,7 +128,8 @@ class ReplayMemory:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take up a saved memory of the same capacity and options."""
-        self.size, self.position, self.users = int(state["size"]), int(state["position"]), int(state["users"])
+        self.added, self.size = int(state["added"]), int(state["size"])
+        self.position, self.users = int(state["position"]), int(state["users"])
         self.generator.set_state(state["generator"].cpu())
         self._ring = None
         if state["held"] is not None:

@@ -50,6 +50,7 @@ class ReplaySource(Source):
             gamma=plan.gamma,
             priority_exponent=plan.priority_exponent,
             importance_exponent=plan.importance_exponent,
+            importance_anneal_steps=plan.importance_anneal_steps,
         )
 
     def add(self, transition: Transition) -> None:

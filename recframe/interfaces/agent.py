@@ -30,8 +30,8 @@ class Replay:
 
     After each chunk, once `learning_starts` transitions are held, `updates_per_chunk` batches of `batch_size` are drawn: uniformly, or with
     probabilities in proportion to priorities to the power of `priority_exponent` (alpha; 0: uniformly), weighted by importance to the
-    power of `importance_exponent` (beta; Schaul et al., 2016). `n_step` > 1 joins up to so many successive transitions of a
-    user into one, discounted by `gamma` (Sutton, 1988).
+    power of `importance_exponent` (beta; Schaul et al., 2016). Beta stays, or rises linearly to 1 while `importance_anneal_steps` transitions
+    are collected. `n_step` > 1 joins up to so many successive transitions of a user into one, discounted by `gamma` (Sutton, 1988).
     """
 
     capacity: int
@@ -42,6 +42,7 @@ class Replay:
     gamma: float = 1.0
     priority_exponent: float = 0.0
     importance_exponent: float = 0.4
+    importance_anneal_steps: int | None = None
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,10 @@ def test_the_default_config_has_no_mistakes():
             ["agent.learning_starts=500", "agent.replay_capacity=400"],
             "agent.learning_starts (500) must not exceed agent.replay_capacity (400): learning would never start",
         ),
+        (
+            ["agent.importance_anneal_steps=900"],
+            "agent.importance_anneal_steps is 900, but agent.priority_exponent is 0, under which nothing is weighted",
+        ),
         (["environment.quit_count=9"], "environment.quit_count is 9, but environment.quit_window holds 5: nobody would ever leave"),
         (
             ["environment=interest_exploration", "environment.topic_distribution=[0.5,0.6]"],
@@ -130,6 +134,11 @@ def test_rewards_are_listed_and_weighted():
 def test_a_preset_extends_a_component():
     cfg = compose_config(["agent=vanilla_dqn", "agent.gamma=0.5"])
     assert (cfg.agent.name, cfg.agent.double, cfg.agent.gamma) == ("dqn", False, 0.5)
+
+
+def test_the_prioritized_presets_weights_are_annealed_over_the_run():
+    cfg = compose_config(["agent=prioritized_dqn", "trainer.env_steps=7000"])
+    assert validate(cfg, registry()).agent.importance_anneal_steps == 7000
 
 
 def test_a_config_read_back_from_yaml_regains_its_types(tmp_path):

@@ -16,8 +16,11 @@ DATA = toy_data()
 SPEC = toy_spec(DATA)
 
 
-def priorities_of(values, exponent=1.0, importance_exponent=0.4):
-    priorities = Priorities(len(values), exponent, importance_exponent, "cpu")
+BETA = 0.4
+
+
+def priorities_of(values, exponent=1.0):
+    priorities = Priorities(len(values), exponent, "cpu")
     priorities.update(torch.arange(len(values)), torch.as_tensor(values, dtype=torch.float32))
     return priorities
 
@@ -43,7 +46,7 @@ def prioritized(capacity=10, **options):
 )
 def test_rows_are_drawn_in_proportion(sizes, repeats, exponent, seed):
     values, count = torch.tensor(sizes).repeat(repeats), 5_000
-    rows, _ = priorities_of(values, exponent).draw(count, len(values), torch.Generator().manual_seed(seed))
+    rows, _ = priorities_of(values, exponent).draw(count, len(values), BETA, torch.Generator().manual_seed(seed))
     scaled = (values.double() + SMALLEST) ** exponent
     expected = count * scaled / scaled.sum()
     counts = torch.bincount(rows, minlength=len(values))
@@ -52,7 +55,7 @@ def test_rows_are_drawn_in_proportion(sizes, repeats, exponent, seed):
 
 def test_within_their_share_rows_are_drawn_at_random():
     priorities, generator = priorities_of([1.0] * 1_000), torch.Generator().manual_seed(0)
-    drawn = torch.stack([priorities.draw(2, 1_000, generator).rows for _ in range(2_000)])
+    drawn = torch.stack([priorities.draw(2, 1_000, BETA, generator).rows for _ in range(2_000)])
     assert (drawn[:, 0] < 500).all()
     assert (drawn[:, 1] >= 500).all()
     assert torch.bincount(drawn.flatten() // 100, minlength=10).min() > 300
@@ -61,7 +64,7 @@ def test_within_their_share_rows_are_drawn_at_random():
 @pytest.mark.parametrize("beta", [0.0, 0.4, 1.0])
 def test_the_weights_are_the_papers(beta):
     values = torch.tensor([1.0, 2.0, 3.0, 4.0])
-    rows, weights = priorities_of(values, exponent=0.5, importance_exponent=beta).draw(64, 4, torch.Generator())
+    rows, weights = priorities_of(values, exponent=0.5).draw(64, 4, beta, torch.Generator())
     probability = (values + SMALLEST) ** 0.5 / ((values + SMALLEST) ** 0.5).sum()
     expected = (4 * probability[rows]) ** -beta
     torch.testing.assert_close(weights, expected / expected.max())
@@ -70,14 +73,31 @@ def test_the_weights_are_the_papers(beta):
 def test_fully_made_up_for_the_mean_is_that_of_uniform_sampling():
     values = torch.rand(200, generator=torch.Generator().manual_seed(0)) + 0.1
     worth = torch.randn(200, generator=torch.Generator().manual_seed(1))
-    rows, weights = priorities_of(values, importance_exponent=1.0).draw(20_000, 200, torch.Generator().manual_seed(2))
+    rows, weights = priorities_of(values).draw(20_000, 200, 1.0, torch.Generator().manual_seed(2))
     assert float((weights * worth[rows]).sum() / weights.sum()) == pytest.approx(float(worth.mean()), abs=0.01)
+
+
+@pytest.mark.parametrize(("steps", "betas"), [(10, [0.64, 0.7, 0.88, 1.0, 1.0]), (None, [0.4] * 5)])
+def test_beta_rises_linearly_to_one_while_transitions_are_collected(steps, betas):
+    plan = Replay(4, 64, 1, 1, priority_exponent=1.0, importance_exponent=0.4, importance_anneal_steps=steps)
+    source, added = source_for(plan, seed=0, device="cpu"), 0
+    # 4, 5, 8, 10 and 14 tenths of the way from 0.4 to 1
+    for count, beta in zip([4, 1, 3, 2, 4], betas, strict=True):
+        source.add(numbered(added, count))
+        added += count
+        (batch,) = source.batches()
+        source.learned(1 + batch.reward % 4)
+        (batch,) = source.batches()
+        assert len(batch.reward.unique()) == 4
+        # of the four that are held, the priorities are 1, 2, 3 and 4
+        expected = (4 * (1 + batch.reward % 4) / 10) ** -beta
+        torch.testing.assert_close(batch.weight, expected / expected.max(), rtol=1e-4, atol=1e-5)
 
 
 def test_a_row_drawn_twice_gets_the_larger_priority():
     priorities = priorities_of([1.0, 1.0, 1.0])
     priorities.update(torch.tensor([2, 0, 2, 2]), torch.tensor([5.0, 1.0, 9.0, 7.0]))
-    counts = torch.bincount(priorities.draw(1_100, 3, torch.Generator()).rows)
+    counts = torch.bincount(priorities.draw(1_100, 3, BETA, torch.Generator()).rows)
     assert ((counts - torch.tensor([100, 100, 900])).abs() <= 2).all()
 
 
@@ -133,7 +153,7 @@ def test_an_agent_that_says_nothing_of_priorities_is_told_so():
 
 @pytest.mark.parametrize("filled", [4, 16])
 def test_a_saved_memory_goes_on_identically(filled):
-    memory, loaded = prioritized(), prioritized()
+    memory, loaded = (prioritized(importance_exponent=0.2, importance_anneal_steps=30) for _ in range(2))
     for first in range(0, filled, 4):
         memory.add(numbered(first, 4))
         memory.sample(6)
@@ -144,6 +164,7 @@ def test_a_saved_memory_goes_on_identically(filled):
     loaded.load_state_dict(torch.load(file, weights_only=True))
     for one in (memory, loaded):
         one.add(numbered(1_000, 3))
+    assert loaded.importance_exponent == memory.importance_exponent == 0.2 + 0.8 * (filled + 3) / 30
     left, right = memory.sample(50), loaded.sample(50)
     assert torch.equal(left.reward, right.reward)
     assert torch.equal(left.weight, right.weight)

@@ -236,7 +236,7 @@ def test_a_resumed_agent_continues_with_identical_numbers():
 def test_it_asks_for_the_replay_its_options_describe():
     agent = build(replay_capacity=7_000, batch_size=12, learning_starts=34, updates_per_chunk=5)
     assert agent.experience == Replay(capacity=7_000, batch_size=12, learning_starts=34, updates_per_chunk=5, gamma=0.97)
-    options = {"gamma": 0.5, "n_step": 3, "priority_exponent": 0.6, "importance_exponent": 0.7}
+    options = {"gamma": 0.5, "n_step": 3, "priority_exponent": 0.6, "importance_exponent": 0.7, "importance_anneal_steps": 90}
     assert build(**options).experience == Replay(50_000, 256, 1_000, 16, **options)
 
 
@@ -259,11 +259,15 @@ def test_options_under_which_learning_never_starts_are_refused():
         ("dueling_dqn", {"double": True, "dueling": True}),
         (
             "prioritized_dqn",
-            {"double": True, "dueling": True, "n_step": 3, "priority_exponent": 0.5, "importance_exponent": 0.4},
+            {
+                **{"double": True, "dueling": True, "n_step": 3, "priority_exponent": 0.5},
+                **{"importance_exponent": 0.4, "importance_anneal_steps": 5_000},
+            },
         ),
     ],
 )
 def test_the_presets_are_dqn_with_options(preset, options):
     loaded = OmegaConf.load(Path(next(iter(conf.__path__))) / "agent" / f"{preset}.yaml")
+    loaded = OmegaConf.to_container(OmegaConf.create({"trainer": {"env_steps": 5_000}, "agent": loaded}), resolve=True)["agent"]
     assert loaded == {"defaults": ["dqn", "_self_"], **options}
     build(**options)
