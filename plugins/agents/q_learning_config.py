@@ -29,8 +29,8 @@ class QLearningConfig(ReplayConfig):
         """A schedule for weights that there are none of."""
         if self.importance_anneal_steps is not None and self.priority_exponent == 0:
             yield (
-                f"agent.importance_anneal_steps is {self.importance_anneal_steps}, but agent.priority_exponent is 0, under which nothing is "
-                "weighted: raise it, or use importance_anneal_steps=null"
+                f"agent.importance_anneal_steps is {self.importance_anneal_steps}, but agent.priority_exponent is 0, "
+                "under which nothing is weighted: raise it, or use importance_anneal_steps=null"
             )
 
 

@@ -30,8 +30,9 @@ class Replay:
 
     After each chunk, once `learning_starts` transitions are held, `updates_per_chunk` batches of `batch_size` are drawn: uniformly, or with
     probabilities in proportion to priorities to the power of `priority_exponent` (alpha; 0: uniformly), weighted by importance to the
-    power of `importance_exponent` (beta; Schaul et al., 2016). Beta stays, or rises linearly to 1 while `importance_anneal_steps` transitions
-    are collected. `n_step` > 1 joins up to so many successive transitions of a user into one, discounted by `gamma` (Sutton, 1988).
+    power of `importance_exponent` (beta; Schaul et al., 2016), which stays, or rises linearly to 1 while `importance_anneal_steps`
+    transitions are collected. `n_step` > 1 joins up to so many successive transitions of a user into one, discounted by `gamma`
+    (Sutton, 1988).
     """
 
     capacity: int
@@ -102,7 +103,9 @@ class Agent(nn.Module, ABC):
         """Called before a series of `act` between which no weight changes: the place to project all items once."""
 
     def priorities(self) -> Tensor | None:
-        """How much is still to be learned from each transition of the last batch, `[B]` >= 0, or None: prioritized replay asks for it.
+        """How much is still to be learned from each transition of the last batch, `[B]` float32 >= 0, without a gradient.
+
+        Prioritized replay asks for it; None: not known.
 
         Called after the last yield of `losses`.
         """

@@ -53,6 +53,7 @@ def check_agent(agent: Agent, environment: Environment) -> None:
         return
     batches = _batches(agent, environment, 2 * ROUNDS)
     _check_learning(agent, optimizers, batches[:ROUNDS])
+    _check_replay_options(agent, batches[ROUNDS])
     _check_diagnostics(agent)
     _check_continuation(agent, optimizers, environment, batches[ROUNDS:])
 
@@ -131,10 +132,22 @@ def _batches(agent: Agent, environment: Environment, count: int) -> list[Transit
     for _ in range(count):
         rollout, observation = collect(agent, environment, observation, STEPS)
         if isinstance(agent.experience, Replay):
-            pool, size = rollout.reshape(-1), (agent.experience.batch_size,)
-            rollout = pool[torch.randint(len(pool), size, generator=generator, device=generator.device)]
+            rollout = _replayed(rollout.reshape(-1), agent.experience, generator)
         batches.append(rollout)
     return batches
+
+
+def _replayed(pool: Transition, plan: Replay, generator: torch.Generator) -> Transition:
+    """A batch as a replay memory gives it: with the discounts of several steps and with weights, where the agent asks for them."""
+    size, device = (plan.batch_size,), generator.device
+    batch = pool[torch.randint(len(pool), size, generator=generator, device=device)]
+    if plan.n_step > 1:
+        batch.discount = plan.gamma ** torch.randint(1, plan.n_step + 1, size, generator=generator, device=device)
+    if plan.priority_exponent > 0:
+        # the largest is 1, and none is 0
+        weight = 0.1 + torch.rand(size, generator=generator, device=device)
+        batch.weight = weight / weight.max()
+    return batch
 
 
 def _check_learning(agent: Agent, optimizers: Mapping[str, torch.optim.Optimizer], batches: list[Transition]) -> None:
@@ -150,6 +163,7 @@ def _check_learning(agent: Agent, optimizers: Mapping[str, torch.optim.Optimizer
                 _check_gradients(name, optimizers[name])
                 optimizers[name].step()
                 stepped.add(name)
+        _check_priorities(agent, batch)
         field = difference(batch, before)
         require(field is None, f"losses() changed {field} of the batch in place: it is the replay memory's or the rollout's")
     idle = sorted(set(optimizers) - stepped)
@@ -165,6 +179,46 @@ def _check_learning(agent: Agent, optimizers: Mapping[str, torch.optim.Optimizer
         any(not torch.equal(after[name], weights[name]) for name in weights),
         "no weight changed in learning: do not detach the loss; what is learned without an optimizer must be a buffer",
     )
+
+
+def _check_priorities(agent: Agent, batch: Transition) -> None:
+    """Asked for after each batch, they say how soon its transitions are replayed."""
+    if not isinstance(agent.experience, Replay) or agent.experience.priority_exponent == 0:
+        return
+    priorities = agent.priorities()
+    require(
+        priorities is not None,
+        "priorities() is None, but the agent asks for prioritized replay: return the size of each transition's error, or do not ask for it",
+    )
+    assert priorities is not None
+    require_tensor(priorities, "priorities()", tuple(batch.batch_size), torch.float32, agent.spec.device)
+    require((priorities >= 0).all(), "priorities() has a value below 0: return sizes of errors, without their signs")
+    require(not priorities.requires_grad, "priorities() has a gradient, and would keep it in the replay memory: detach it")
+
+
+def _check_replay_options(agent: Agent, batch: Transition) -> None:
+    """What an agent asks of its replay memory it must take note of when it gets it."""
+    plan = agent.experience
+    if batch.discount is not None:
+        require(
+            _matters(agent, batch, "discount", 1 - batch.discount),
+            "losses() takes no note of batch.discount, but the agent asks for n_step > 1: discount the next state's value by it",
+        )
+    if batch.weight is not None and isinstance(plan, Replay) and plan.importance_exponent > 0:
+        require(
+            _matters(agent, batch, "weight", batch.weight.flip(0)),
+            "losses() takes no note of batch.weight, but the agent asks for prioritized replay: weight each transition's loss by it",
+        )
+
+
+def _matters(agent: Agent, batch: Transition, field: str, value: Tensor) -> bool:
+    """Whether something else is learned from the batch with another value of the field."""
+    changed = batch.clone()
+    setattr(changed, field, value)
+    one, other = copy.deepcopy(agent), copy.deepcopy(agent)
+    if update(one, one.optimizers(), batch) != update(other, other.optimizers(), changed):
+        return True
+    return state_difference(one.state_dict(), other.state_dict()) is not None
 
 
 def _check_loss(name: str, loss: Tensor, optimizers: Mapping[str, torch.optim.Optimizer]) -> None:

@@ -25,6 +25,8 @@ from recframe.testing.toy import toy_data, toy_spec
 from recframe.testing.world import ToyEnvironment, ToyTracker
 
 MANDATORY = "???"
+ACTION_LOW, ACTION_HIGH = (-2.0, 0.0), (2.0, 0.5)
+"""The bounds of continuous actions: not alike, and not all around zero."""
 
 
 def check_component(component: Component, config: Any = None, data: Data | None = None, device: torch.device | str = "cpu") -> None:
@@ -205,13 +207,25 @@ def _check_state_tracker(component: Component, build: Callable[..., Any], data: 
 
 
 def _check_agent(component: Component, build: Callable[..., Any], data: Data, device: torch.device) -> None:
-    for slate_size in (1, 3) if "slates" in component.provides else (1,):
-        for choices in ({}, {"num_candidates": 9, "num_excluded": 4}, {"has_context": data.contexts is not None, "num_features": 3}):
-            spec = toy_spec(data, slate_size=slate_size, **choices)
-            with torch.random.fork_rng():
-                torch.manual_seed(0)
-                tracker = ToyTracker(spec, data)
-            check_agent(build(spec=spec, state_tracker=tracker, seed=0), ToyEnvironment(spec, data))
+    for spec in _agent_specs(component, data):
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            tracker = ToyTracker(spec, data)
+        check_agent(build(spec=spec, state_tracker=tracker, seed=0), ToyEnvironment(spec, data))
+
+
+def _agent_specs(component: Component, data: Data) -> Iterator[EnvironmentSpec]:
+    """Environments of each kind of actions that the agent takes; one that declares nothing of them takes items."""
+    actions = {tag for requirement in component.requires for tag in requirement.split("|") if tag.startswith("actions:")}
+    rich: dict[str, Any] = {"has_context": data.contexts is not None, "num_features": 3}
+    if not actions or "actions:items" in actions:
+        for slate_size in (1, 3) if "slates" in component.provides else (1,):
+            for choices in ({}, {"num_candidates": 9, "num_excluded": 4}, rich):
+                yield toy_spec(data, slate_size=slate_size, **choices)
+    if "actions:continuous" in actions:
+        for choices in ({}, rich):
+            spec = toy_spec(data, **choices)
+            yield dataclasses.replace(spec, actions="continuous", action_low=ACTION_LOW, action_high=ACTION_HIGH)
 
 
 def _check_environment(component: Component, build: Callable[..., Any], data: Data, device: torch.device) -> None:

@@ -16,14 +16,18 @@ TIME_LIMIT = 8
 
 
 class ToyEnvironment(Environment):
-    """People click on what resembles their profile, rate by the same taste, and leave at random or after `TIME_LIMIT` steps."""
+    """People click on what resembles their profile, rate by the same taste, and leave at random or after `TIME_LIMIT` steps.
+
+    Where actions are continuous, number a of an action stands for item a: the higher, the more it is shown, the lower, the less.
+    """
 
     def __init__(self, spec: EnvironmentSpec, data: Data) -> None:
         if data.users is None or data.users.profiles is None or data.users.profiles.vectors is None or data.catalog.text_vectors is None:
             raise ValueError("the toy environment needs text vectors of items and of users' profiles")
         self.spec = spec
         likeness = data.users.profiles.vectors @ data.catalog.text_vectors.T
-        self.click_probability = (likeness / likeness.std()).sigmoid()
+        self.taste = likeness / likeness.std()
+        self.click_probability = self.taste.sigmoid()
         self.num_contexts = len(data.contexts.texts) if data.contexts else 1
         self.generator = torch.Generator(spec.device)
         self.reset(0)
@@ -41,13 +45,14 @@ class ToyEnvironment(Environment):
     def step(self, slate: Tensor) -> Step:
         """Show the slate and observe."""
         spec = self.spec
-        luck = torch.rand(slate.shape, generator=self.generator, device=spec.device)
-        probability = self.click_probability[self.user.unsqueeze(1), slate]
+        luck = torch.rand(spec.num_users, spec.slate_size, generator=self.generator, device=spec.device)
+        probability = self._click_probability(slate)
         values = {"click": (luck < probability).float(), "rating": 1 + (4 * probability).round()}
         terminated = torch.rand(spec.num_users, generator=self.generator, device=spec.device) < LEAVE_PROBABILITY
         signals = TensorDict({name: values[name] for name in spec.signals}, batch_size=[spec.num_users])
         response = Response(signals=signals, leave=terminated, batch_size=[spec.num_users])
-        self.history.append(slate, response)
+        if spec.actions == "items":
+            self.history.append(slate, response)
         self.steps = self.steps + 1
         truncated = (self.steps >= TIME_LIMIT) & ~terminated
         self._draw_visit()
@@ -72,11 +77,21 @@ class ToyEnvironment(Environment):
         self.generator.set_state(state["generator"].cpu())
         return self._observation()
 
-    def truth(self) -> Truth:
-        """The expected response to every item."""
+    def truth(self) -> Truth | None:
+        """The expected response to every item, where items are what is shown."""
+        if self.spec.actions == "continuous":
+            return None
         probability = self.click_probability[self.user]
         values = {"click": probability, "rating": 1 + (4 * probability).round()}
         return Truth({name: values[name] for name in self.spec.signals}, torch.full_like(probability, LEAVE_PROBABILITY))
+
+    def _click_probability(self, slate: Tensor) -> Tensor:
+        """`[N, K]`."""
+        if self.spec.actions == "items":
+            return self.click_probability[self.user.unsqueeze(1), slate]
+        low, high = (torch.tensor(bounds, device=self.spec.device) for bounds in (self.spec.action_low, self.spec.action_high))
+        share = (2 * (slate - low) / (high - low) - 1) * self.taste[self.user, : self.spec.action_size]
+        return share.sum(dim=1, keepdim=True).sigmoid()
 
     def _integers(self, limit: int) -> Tensor:
         return torch.randint(limit, (self.spec.num_users,), generator=self.generator, device=self.spec.device)

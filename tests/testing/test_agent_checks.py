@@ -43,6 +43,64 @@ class Learner(Agent):
         return {"main": torch.optim.Adam(self.tracker.parameters())}
 
 
+class Prioritized(Learner):
+    """Looks several steps ahead, and is replayed what it got wrong."""
+
+    @property
+    def experience(self):
+        return Replay(1_000, 16, 16, 1, n_step=3, gamma=0.9, priority_exponent=0.5)
+
+    def losses(self, batch):
+        items = self.tracker.project_items()
+        scores = (self.tracker(batch.observation, items) * items[batch.slate[:, 0]]).sum(dim=1)
+        with torch.no_grad():
+            after = self.tracker(batch.next_observation, items) @ items.T
+            target = batch.reward + self.discount(batch) * after.amax(dim=1) * ~batch.terminated
+        self.error = (target - scores).detach()
+        yield "main", (self.weight(batch) * (target - scores).pow(2)).mean()
+
+    def discount(self, batch):
+        return batch.discount
+
+    def weight(self, batch):
+        return batch.weight
+
+    def priorities(self):
+        return self.error.abs()
+
+
+class Shortsighted(Prioritized):
+    """Discounts as if all were of one step."""
+
+    def discount(self, batch):
+        return 0.9
+
+
+class Unweighted(Prioritized):
+    def weight(self, batch):
+        return torch.ones_like(batch.reward)
+
+
+class Rescaled(Prioritized):
+    """Weights all alike, by their mean."""
+
+    def weight(self, batch):
+        return batch.weight.mean()
+
+
+class Unbiased(Unweighted):
+    """Asks for no weights, and so may leave them out."""
+
+    @property
+    def experience(self):
+        return Replay(1_000, 16, 16, 1, n_step=3, gamma=0.9, priority_exponent=0.5, importance_exponent=0.0)
+
+
+def ranking(change):
+    """A Prioritized whose priorities are `change(error)`."""
+    return type("Broken", (Prioritized,), {"priorities": lambda self: change(self.error)})
+
+
 class OnPolicy(Learner):
     @property
     def experience(self):
@@ -275,7 +333,7 @@ class StaleCache(Learner):
         return result
 
 
-@pytest.mark.parametrize("agent", [Learner, OnPolicy, ClosedForm])
+@pytest.mark.parametrize("agent", [Learner, OnPolicy, ClosedForm, Prioritized, Unbiased])
 @pytest.mark.parametrize("choices", [{}, {"num_candidates": 6}, {"slate_size": 3, "has_context": True}])
 def test_an_honest_agent_passes(agent, choices):
     spec = toy_spec(DATA, **choices)
@@ -318,6 +376,14 @@ def test_an_honest_agent_passes(agent, choices):
         (losing(lambda name, loss: (name, loss.expand(3))), "must be a scalar tensor"),
         (losing(lambda name, loss: (name, loss / 0)), "must be finite"),
         (losing(lambda name, loss: (name, loss.detach())), "has no gradient"),
+        (Shortsighted, r"takes no note of batch\.discount"),
+        (Unweighted, r"takes no note of batch\.weight"),
+        (Rescaled, r"takes no note of batch\.weight"),
+        (ranking(lambda error: None), r"priorities\(\) is None, but the agent asks for prioritized replay"),
+        (ranking(lambda error: error.abs().mean()), r"priorities\(\) must have the shape \[16\], not \[\]"),
+        (ranking(lambda error: error.abs().log() * torch.inf), r"priorities\(\) holds NaN or infinity"),
+        (ranking(lambda error: error - error.max() - 1), r"priorities\(\) has a value below 0"),
+        (ranking(lambda error: error.abs().requires_grad_()), r"priorities\(\) has a gradient"),
         (WordyDiagnostics, "'mood' must be a number"),
         (restoring(lambda self, state: self.generator.set_state(state["generator"])), "env_steps or the generator is not restored"),
         (restoring(lambda self, state: setattr(self, "env_steps", state["env_steps"])), "env_steps or the generator is not restored"),

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from recframe.components import Component, Kind, option
-from recframe.interfaces import Dataset, Encoder, Reward
+from recframe.interfaces import Agent, Dataset, Decision, Encoder, NoExperience, Reward, random_items
 from recframe.testing import ConformanceError, ToyEnvironment, ToyTracker, check_component, toy_data, toy_spec
 
 HERE = "component_check_parts"
@@ -121,6 +121,35 @@ class SlateWorld(ToyEnvironment):
         super().__init__(toy_spec(data, num_users=num_users, history_length=history_length, slate_size=2), data)
 
 
+class Wanderer(Agent):
+    """Random items, or a random point where actions are continuous."""
+
+    experience = NoExperience()
+
+    def __init__(self, config, spec, state_tracker, seed):
+        super().__init__(spec, seed)
+
+    def act(self, observation, explore):
+        spec = self.spec
+        if spec.actions == "items":
+            return Decision(random_items(observation, spec.num_items, spec.slate_size, self.generator))
+        return Decision(self.point(torch.rand(len(observation.user), spec.action_size, generator=self.generator)))
+
+    def point(self, uniform):
+        return torch.lerp(torch.tensor(self.spec.action_low), torch.tensor(self.spec.action_high), uniform)
+
+    def losses(self, batch):
+        return iter(())
+
+    def optimizers(self):
+        return {}
+
+
+class Overshooting(Wanderer):
+    def point(self, uniform):
+        return 4 * uniform - 2
+
+
 class Click(Reward):
     def __init__(self, config):
         pass
@@ -134,6 +163,7 @@ class Share(Click):
         return super().__call__(transition, catalog).sum(dim=1, keepdim=True).expand_as(transition.slate).clone()
 
 
+ITEMS, POINTS = "actions:items", "actions:continuous"
 WORLD_TAGS = {"signal:click", "signal:rating", "truth"}
 
 
@@ -155,6 +185,9 @@ def component(kind, factory, config=Config, **tags):
         lambda: component(Kind.STATE_TRACKER, "Tracker"),
         lambda: component(Kind.ENVIRONMENT, "World", provides=WORLD_TAGS),
         lambda: component(Kind.REWARD, "Click", requires={"signal:click"}, provides={"itemwise"}),
+        lambda: component(Kind.AGENT, "Wanderer", requires={f"{ITEMS}|{POINTS}"}),
+        lambda: component(Kind.AGENT, "Overshooting", requires={ITEMS}),
+        lambda: component(Kind.AGENT, "Overshooting"),
     ],
 )
 def test_honest_components_pass(honest):
@@ -179,6 +212,8 @@ def test_building_leaves_the_callers_random_state_alone():
         (lambda: Component(Kind.REWARD, "gone", Config, "no_such_module:Click"), "cannot be imported"),
         (lambda: component(Kind.REWARD, "WORLD_TAGS"), "is not callable"),
         (lambda: component(Kind.AGENT, "Click"), r"must be callable as factory\(config, spec=, state_tracker=, seed=\)"),
+        (lambda: component(Kind.AGENT, "Overshooting", requires={f"{ITEMS}|{POINTS}"}), "the action is out of bounds"),
+        (lambda: component(Kind.AGENT, "Overshooting", requires={POINTS}), "the action is out of bounds"),
         (
             lambda: component(Kind.ENVIRONMENT, "World", requires={"attribute:colour"}),
             "requires 'attribute:colour', which the toy data lacks",

@@ -19,6 +19,17 @@ def test_an_honest_environment_passes(choices):
     check_environment(ToyEnvironment(toy_spec(DATA, **choices), DATA), DATA)
 
 
+def test_an_honest_environment_of_continuous_actions_passes():
+    spec = replace(toy_spec(DATA, num_features=2), actions="continuous", action_low=(-1.0, 0.0), action_high=(1.0, 3.0))
+    environment = ToyEnvironment(spec, DATA)
+    check_environment(environment, DATA)
+    environment.reset(0)
+    people = environment.taste[environment.user, :2]
+    # both numbers at the end that each person likes, of which the first one's middle is 0 and the other's 1.5
+    liked = torch.where(people > 0, torch.tensor([1.0, 3.0]), torch.tensor([-1.0, 0.0]))
+    assert (environment._click_probability(liked) > environment._click_probability(torch.tensor([[0.0, 1.5]]).expand(6, 2))).all()
+
+
 def breaking_observations(change):
     """An environment whose every observation goes through `change`."""
 

@@ -245,7 +245,9 @@ def test_weights_are_saved_however_they_lie_in_memory(tmp_path):
     for name in ("turned", "part", "spread"):
         setattr(other, name, torch.zeros_like(getattr(other, name)))
     load_weights(other, tmp_path / FINAL)
-    assert all(torch.equal(value, other.state_dict()[name]) for name, value in agent.state_dict().items() if isinstance(value, torch.Tensor))
+    assert all(
+        torch.equal(value, other.state_dict()[name]) for name, value in agent.state_dict().items() if isinstance(value, torch.Tensor)
+    )
 
 
 def test_checkpoints_hold_no_code(tmp_path):
