@@ -131,7 +131,9 @@ def reasons(pairing: Pairing) -> list[list[str]]:
         return [["environment.slate_size", world.component.config.__name__]]
     lines = []
     if pairing.slate_size > 1 and "slates" not in agent.provides:
-        lines.append([f"environment.slate_size={pairing.slate_size}", f"agent={agent.name} cannot show slates of more than one item"])
+        lines.append(
+            [f"environment.slate_size={pairing.slate_size}", f"agent={agent.name} cannot show slates of more than one item", "slate_q"]
+        )
     # what only building tells is said once the rest is right
     for given in (world.declared, world.built):
         for part in (agent, tracker):

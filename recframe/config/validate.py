@@ -81,7 +81,7 @@ def find_problems(cfg: DictConfig, registry: Registry) -> list[str]:
             problems.append(f"logger.{name}: there is no such logger{suggestion(name, list(LOGGERS))}")
     problems += [problem] if (problem := device_problem(values["device"])) else []
     problems += [problem] if (problem := folder_problem("embeddings.cache", values["embeddings"]["cache"])) else []
-    return problems + _check_pairings(values, chosen) + _check_sizes(values) + _check_monitor(values, chosen)
+    return problems + _check_pairings(values, chosen, registry) + _check_sizes(values) + _check_monitor(values, chosen)
 
 
 def _at(values: Mapping[str, Any], key: str) -> Mapping[str, Any]:
@@ -148,7 +148,7 @@ def _check_value(value: Any, metadata: Mapping[str, Any]) -> Iterator[str]:
             yield f"{entry!r} does not exist (looked in {Path.cwd()})" if not Path(entry).is_absolute() else f"{entry!r} does not exist"
 
 
-def _check_pairings(values: Mapping[str, Any], chosen: Mapping[str, Component]) -> list[str]:
+def _check_pairings(values: Mapping[str, Any], chosen: Mapping[str, Component], registry: Registry) -> list[str]:
     """Requirements that no other part of the run meets."""
     problems = []
     environment, agent = chosen.get("environment"), chosen.get("agent")
@@ -164,11 +164,16 @@ def _check_pairings(values: Mapping[str, Any], chosen: Mapping[str, Component]) 
     slate_size = values["environment"].get("slate_size", 1) if isinstance(values["environment"], Mapping) else 1
     if environment and agent and isinstance(slate_size, int) and slate_size > 1:
         problems += [
-            f"environment.slate_size={slate_size}: {_call(key, component)} cannot {verb} slates of more than one item; use slate_size=1"
+            f"environment.slate_size={slate_size}: {_call(key, component)} cannot {verb} slates of more than one item; "
+            f"use slate_size=1, or one that can: {', '.join(_that_can(component.kind, 'slates', registry))}"
             for key, component, verb in (("agent", agent, "show"), ("environment", environment, "answer"))
             if "slates" not in component.provides
         ]
     return problems
+
+
+def _that_can(kind: Kind, tag: str, registry: Registry) -> list[str]:
+    return [name for name in registry.names(kind) if tag in registry.get(kind, name).provides]
 
 
 def _filled_in(component: Component, settings: Mapping[str, Any]) -> Iterator[str]:

@@ -105,9 +105,7 @@ class Agent(nn.Module, ABC):
     def priorities(self) -> Tensor | None:
         """How much is still to be learned from each transition of the last batch, `[B]` float32 >= 0, without a gradient.
 
-        Prioritized replay asks for it; None: not known.
-
-        Called after the last yield of `losses`.
+        Prioritized replay asks for it, after the last yield of `losses`. None: not known.
         """
         return None
 

@@ -31,7 +31,11 @@ def test_the_default_config_has_no_mistakes():
         (["dataset=movielens_format", "environment=preference_model"], "dataset.path is required"),
         (["experiment=movietweetings", "dataset.path=/nowhere"], "dataset.path: '/nowhere' does not exist"),
         (["environment=preference_model"], "environment=preference_model needs logged interactions"),
-        (["environment.slate_size=5"], "environment.slate_size=5: agent=dqn cannot show slates of more than one item"),
+        (
+            ["environment.slate_size=5"],
+            "environment.slate_size=5: agent=dqn cannot show slates of more than one item; use slate_size=1, or one that can: ",
+        ),
+        (["agent=prioritized_dqn", "environment.slate_size=2"], ", slate_q, thompson"),
         (["trainer.monitor_mode=up"], "trainer.monitor_mode: 'up' is not allowed"),
         (["logger=[wandb,tensorbord]"], "logger=tensorbord: there is no such logger"),
         (["logger.wandb.mode=onlin"], "logger.wandb.mode: 'onlin' is not allowed"),
