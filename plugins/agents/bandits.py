@@ -25,8 +25,8 @@ class Knowledge(NamedTuple):
 class LinearBandit(Agent):
     """Shows the K items of the highest expected reward, and learns that in closed form from every reward once.
 
-    Rewards come in chunks, so that all decisions of a chunk rest on the same posterior: the bandit with delayed feedback. Subclasses
-    say how to explore.
+    Rewards come in chunks, so that all decisions of a chunk rest on the rewards of those before: the bandit with delayed feedback.
+    Subclasses say how to explore.
     """
 
     def __init__(self, config: LinearRewardConfig, spec: EnvironmentSpec, state_tracker: StateTracker, *, seed: int) -> None:
@@ -107,6 +107,10 @@ class LinUCB(LinearBandit):
     """The K items of the highest theta' phi + alpha sqrt(phi' A^-1 phi) (Li et al., 2010, Algorithm 1, line 9).
 
     Their arms have coefficients each; here all items share theirs, and phi says which item it is (as in Chu et al., 2011).
+
+    Nothing is drawn at random: until rewards come, the same bounds would lead everybody to the same items, step after step. How certain an
+    estimate is depends on what was shown and not on its rewards, so A takes up what is shown at once, and b the rewards once they are there
+    (Desautels et al., 2014, Algorithm 1). Within one step all users are shown what is best by the same A.
     """
 
     def __init__(self, config: LinUCBConfig, spec: EnvironmentSpec, state_tracker: StateTracker, *, seed: int) -> None:
@@ -114,8 +118,13 @@ class LinUCB(LinearBandit):
         self.alpha = config.alpha
 
     def explore(self, observation: Observation) -> Decision:
-        """The slates of the highest upper confidence bounds."""
-        return Decision(best_items(observation, self.bounds(observation), self.spec.slate_size))
+        """The slates of the highest upper confidence bounds; what they show counts as known from the next step on."""
+        slate = best_items(observation, self.bounds(observation), self.spec.slate_size)
+        posterior, items = self.knowledge
+        # the covariance alone: bounds need no factor
+        covariance = self.model.foreseen(posterior.covariance, observation, slate, items)
+        self._knowledge = Knowledge(posterior._replace(covariance=covariance), items)
+        return Decision(slate)
 
     def bounds(self, observation: Observation) -> Tensor:
         """The upper confidence bound of every item's expected reward, `[N, M]`."""

@@ -105,6 +105,21 @@ class LinearReward(nn.Module):
         mean = torch.cholesky_solve(self.cross.unsqueeze(1), factor).squeeze(1)
         return Posterior(mean.float(), factor.float(), torch.cholesky_inverse(factor).float())
 
+    def foreseen(self, covariance: Tensor, observation: Observation, chosen: Tensor, items: Tensor) -> Tensor:
+        """The covariance `[n, n]` that is left once the rewards of `chosen` `[N, K]` are known, whatever they are.
+
+        (C^-1 + Phi' Phi)^-1 = C - C Phi' (I + Phi C Phi')^-1 Phi C, with a row phi of Phi for each item shown (Woodbury).
+        """
+        rows = max(1, ROWS // chosen.shape[1])
+        for part, slate in zip(observation.split(rows), chosen.split(rows), strict=True):
+            phi = self.features(part, slate, items).flatten(end_dim=1)
+            reach = phi @ covariance
+            # its eigenvalues are 1 or more, so that there is nothing to check, and no wait for the device
+            factor = torch.linalg.cholesky_ex(torch.eye(len(phi), device=phi.device) + reach @ phi.T).L
+            gain = torch.linalg.solve_triangular(factor, reach, upper=False)
+            covariance = covariance - gain.T @ gain
+        return covariance
+
     def expected(self, observation: Observation, items: Tensor, coefficients: Tensor) -> Tensor:
         """theta' phi of every item, `[N, M]`; `coefficients` are `[n]`, or `[N, n]`: each user's own."""
         matrix = coefficients[..., :-1].unflatten(-1, (self.user_size, self.item_size))

@@ -127,6 +127,36 @@ def test_linucb_bounds_are_the_papers(chunk, monkeypatch):
     assert not np.array_equal(agent.act(observation, explore=False).slate.numpy(), (-bounds).argsort(axis=1)[:, :3])
 
 
+@pytest.mark.parametrize("rows", [4, 2_048])
+def test_linucb_counts_what_is_shown_as_known_before_the_rewards_come(rows, monkeypatch):
+    monkeypatch.setattr(linear_reward, "ROWS", rows)
+    agent = build(alpha=1.7, ridge=0.7)
+    first = batch(agent)
+    learn(agent, first)
+    agent.prepare_to_act()
+    shown = []
+    for seed in (5, 6, 7):
+        observation, again = observation_of(agent, seed=seed), observation_of(agent, seed=8)
+        slate = agent.act(observation, explore=True).slate.numpy()
+        features = phi(agent, observation)
+        shown += [features[row, items] for row, items in enumerate(slate)]
+        mean, covariance = ridge(agent, first, 0.7)
+        covariance = np.linalg.inv(np.linalg.inv(covariance) + np.concatenate(shown).T @ np.concatenate(shown))
+        features = phi(agent, again)
+        bounds = features @ mean + 1.7 * np.sqrt(np.einsum("nmi,ij,nmj->nm", features, covariance, features))
+        np.testing.assert_allclose(agent.bounds(again).numpy(), bounds, atol=1e-3)
+    agent.prepare_to_act()
+    np.testing.assert_allclose(agent.knowledge.posterior.covariance.numpy(), ridge(agent, first, 0.7)[1], atol=1e-4)
+
+
+def test_linucb_tries_more_in_a_chunk_than_the_first_best_of_everybody():
+    agent = build(spec=toy_spec(DATA), alpha=2.0)
+    agent.prepare_to_act()
+    one = observation_of(agent, users=6)[3:4].expand(30).clone()
+    tried = [agent.act(one, explore=True).slate[0].item() for _ in range(12)]
+    assert len(set(tried)) >= 6
+
+
 def test_thompson_draws_from_the_posterior():
     spec = toy_spec(DATA, signals=("click",), history_length=1)
     agent = build("thompson", data=DATA._replace(users=None, contexts=None), spec=spec, text_dims=1, scale=0.5, ridge=0.7)
@@ -204,11 +234,11 @@ def test_an_agent_without_texts_of_people_or_visits_learns_too():
     assert not torch.equal(agent.model.cross, before)
 
 
-def train(agent, environment, chunks):
+def train(agent, environment, chunks, chunk_steps=4):
     """Collect and learn as the training module does; gives the mean reward of a step on the way."""
     observation, earned = environment.reset(1_000_003), []
     for _ in range(chunks):
-        rollout, observation = collect(agent, environment, observation, 4)
+        rollout, observation = collect(agent, environment, observation, chunk_steps)
         update(agent, {}, rollout)
         earned.append(float(rollout.reward.mean()))
     return np.mean(earned)
@@ -219,7 +249,7 @@ def in_world(name, data, environment, seed, **options):
     return agent(config(**options), environment.spec, ToyTracker(environment.spec, data), seed=seed)
 
 
-QUICK = {"epsilon_greedy": {"epsilon_decay_steps": 1_500}, "linucb": {}, "thompson": {}}
+QUICK = {"epsilon_greedy": {"epsilon_decay_steps": 1_500}, "linucb": {"alpha": 1.5}, "thompson": {}}
 
 
 @pytest.mark.parametrize("world", ["profile_bandit", "context_bandit"])
@@ -230,6 +260,14 @@ def test_it_learns_which_item_suits_whom(name, world, request, mean_return):
     agent = in_world(name, data, environment, 0, **QUICK[name])
     # one item in twenty is the right one
     assert train(agent, environment, chunks=25) > 0.4
+    assert mean_return(agent, environment) > 0.8
+
+
+def test_linucb_learns_from_few_long_chunks(profile_bandit, mean_return):
+    data, environment = profile_bandit
+    agent = in_world("linucb", data, environment, 0, alpha=1.5)
+    # 0.04 and 0.2 if nothing counted as known before a chunk's end
+    assert train(agent, environment, chunks=4, chunk_steps=16) > 0.4
     assert mean_return(agent, environment) > 0.8
 
 
