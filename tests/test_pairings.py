@@ -5,8 +5,8 @@ The parts come from the registry, so that a new built-in component is tried with
 
 import math
 from collections import Counter
-from dataclasses import fields, replace
-from functools import cache
+from dataclasses import dataclass, fields, replace
+from functools import cache, cached_property
 from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -53,21 +53,21 @@ WORDS = {
     "features": "observations with raw numbers",
     "signal:click": "a response signal 'click'",
 }
-FROM_ENVIRONMENTS = ("actions", "features", "signal", "truth")
 
 
-class World(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class World:
     """An environment under settings of its own; `label` is what it is called here."""
 
     label: str
     name: str
     settings: dict[str, Any]
 
-    @property
+    @cached_property
     def config(self) -> dict[str, Any]:
         return OmegaConf.to_container(OmegaConf.merge(section(Kind.ENVIRONMENT, self.name), self.settings))
 
-    @property
+    @cached_property
     def dataset(self) -> str:
         """One that has what the environment needs; where it needs none, the one without a file."""
         needs = {tag.format_map(self.config) for tag in self.component.requires}
@@ -77,14 +77,14 @@ class World(NamedTuple):
     def component(self) -> Component:
         return FOUND.get(Kind.ENVIRONMENT, self.name)
 
-    @property
+    @cached_property
     def declared(self) -> set[str]:
         """The tags that environment and dataset give under their settings."""
         pairs = (tag.partition("?") for tag in self.component.provides)
         own = {tag for tag, _, setting in pairs if not setting or self.settings.get(setting)}
         return own if "catalog" in own else own | FOUND.get(Kind.DATASET, self.dataset).provides
 
-    @property
+    @cached_property
     def built(self) -> set[str]:
         """The tags that it keeps once it is built: of two kinds of actions, one."""
         actions = ACTIONS.get(self.settings.get("id", ""))
@@ -140,7 +140,7 @@ def reasons(pairing: Pairing) -> list[list[str]]:
             for tag in part.requires:
                 if not (given | {"experience:replay", "experience:rollout"}) & set(tag.split("|")):
                     what = " or ".join(WORDS.get(one, "") for one in tag.split("|"))
-                    whose = world.name if tag.partition(":")[0] in FROM_ENVIRONMENTS else world.dataset
+                    whose = world.name if tag.partition(":")[0] in ("actions", "features", "signal", "truth") else world.dataset
                     lines.append([f"{part.kind}={part.name} needs {what}", f"={whose}"])
         if lines:
             break
