@@ -63,7 +63,7 @@ class DDPG(ItemAgent):
     squash = staticmethod(torch.tanh)
 
     def __init__(self, config: DDPGConfig, spec: EnvironmentSpec, state_tracker: StateTracker, *, seed: int) -> None:
-        super().__init__(config, spec, seed=seed)
+        super().__init__(config, spec, seed=seed, searched=config.index == "approximate")
         self.config = config
         self.low, self.high = (torch.tensor(bound, device=spec.device) for bound in (spec.action_low, spec.action_high))
         size = self.point_size(state_tracker)

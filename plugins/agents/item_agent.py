@@ -20,12 +20,16 @@ class ItemAgent(Agent):
 
     A subclass says how in `decide` and `learn`, in terms of the items it is handed: numbers in observations, slates and batches are
     theirs. Without exploring, decisions are over the whole catalogue, however large.
+
+    Parameters
+    ----------
+    searched: whether it finds the items it chooses in an index of all; see `WorkingSet`.
     """
 
-    def __init__(self, config: WorkingSetConfig, spec: EnvironmentSpec, *, seed: int) -> None:
+    def __init__(self, config: WorkingSetConfig, spec: EnvironmentSpec, *, seed: int, searched: bool = False) -> None:
         super().__init__(spec, seed)
         require_consistent(config)
-        self.working_set = WorkingSet(config, spec)
+        self.working_set = WorkingSet(config, spec, searched)
         self._acting: tuple[Items, Any] | None = None
 
     @abstractmethod

@@ -39,8 +39,9 @@ class Wolpertinger(DDPG):
     The vectors move as they are learned. The index is built on a copy of their projection, taken every `index_interval` updates; the
     critic judges what it finds by the vectors of the moment.
 
-    In a large catalogue, training searches its working sets, exactly; the whole catalogue's index is built for what is shown without
-    exploring.
+    In a large catalogue, exact search is over working sets in training, and over all items in what is shown without exploring. An
+    approximate index is of all items in training, too: what it finds is projected, nothing else is but what histories and slates hold.
+    Building it anew takes the longer the larger the catalogue: that is what `index_interval` is for.
     """
 
     squash = staticmethod(unit)
@@ -62,6 +63,8 @@ class Wolpertinger(DDPG):
     @torch.no_grad()
     def index_of(self, items: Items) -> ItemIndex:
         """The index of the items that may be chosen, of their vectors as they were when `indexed` was copied."""
+        if items.lookup:
+            items = self.working_set.whole
         if self._index is None or self._index[0] is not items:
             kind = self.config.index if items is self.working_set.whole else "exact"
             # built in acting or in learning, whichever comes first: it must come out the same
@@ -100,9 +103,13 @@ class Wolpertinger(DDPG):
         self, critics: nn.ModuleList, observation: Observation, point: Tensor, items: Items, vectors: list[Tensor]
     ) -> tuple[Tensor, Tensor]:
         """The items near each proposal `[B, d]` and the least of the critics' values of each, both `[B, k]`; -inf where there is none."""
-        choosable = unit(vectors[0][: items.count])
-        near = nearest_items(self.index_of(items), choosable, observation, point, self.config.neighbors)
-        q = self.evaluate(critics, observation, self.points_of(near.clamp(min=0), vectors[0]), vectors).amin(dim=2)
+        index = self.index_of(items) if observation.candidates is None else None
+        near = nearest_items(index, unit(vectors[0]), observation, point, self.config.neighbors)
+        if items.lookup:
+            found = unit(critics[0].state_tracker.project_items(near.clamp(min=0).flatten())).view(*near.shape, -1)
+        else:
+            found = self.points_of(near.clamp(min=0), vectors[0])
+        q = self.evaluate(critics, observation, found, vectors).amin(dim=2)
         return near, q.masked_fill(near == PAD, -torch.inf)
 
     def point_size(self, state_tracker: StateTracker) -> int:
@@ -123,7 +130,7 @@ class Wolpertinger(DDPG):
     def diagnostics(self) -> dict[str, Tensor | float]:
         """DDPG's, and recall@k: how many of the items that are nearest to proposals as vectors are now the index finds.
 
-        In a large catalogue there is no recall: training does not search what it would be measured against.
+        In a large catalogue there is no recall: to find what is nearest of all would cost what training is spared.
         """
         if self._proposals is None or self.working_set.in_use:
             return super().diagnostics()

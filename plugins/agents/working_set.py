@@ -24,18 +24,21 @@ class Items(NamedTuple):
 
     rows: `[R]` int64, different items: number i stands for item rows[i] of the catalogue. None: every number for itself.
     count: how many may be chosen, those numbered 0 to count - 1.
+    lookup: whether the rows are merely read, in histories and past slates, while items are chosen under their numbers in the catalogue,
+        which candidates and exclusions then have, too.
     """
 
     rows: Tensor | None
     count: int
+    lookup: bool = False
 
     def vectors(self, tracker: StateTracker) -> Tensor:
         """Their vectors `[R, d]`, or `[M, d]`, under the tracker's present weights."""
         return tracker.project_items(self.rows)
 
     def in_catalog(self, numbers: Tensor) -> Tensor:
-        """What numbers 0 to R - 1, of any shape, stand for."""
-        return numbers if self.rows is None else self.rows[numbers]
+        """What chosen items' numbers, of any shape, stand for."""
+        return numbers if self.rows is None or self.lookup else self.rows[numbers]
 
 
 class WorkingSet:
@@ -44,14 +47,19 @@ class WorkingSet:
     With candidates, nothing else can be chosen: the items are then the candidates of all users and what their histories hold, exactly.
     A catalogue of up to `whole_catalog_items` is looked at whole, under its own numbers.
 
+    Parameters
+    ----------
+    searched: whether an index finds items in the whole of a large catalogue, so that only what is read need be looked at.
+
     Raises
     ------
     ValueError: a working set would be too small for a slate.
     """
 
-    def __init__(self, config: WorkingSetConfig, spec: EnvironmentSpec) -> None:
+    def __init__(self, config: WorkingSetConfig, spec: EnvironmentSpec, searched: bool = False) -> None:
         self.whole = Items(None, spec.num_items)
         self.in_use = spec.actions == "items" and spec.num_items > config.whole_catalog_items
+        self.searched = searched
         self.size = min(config.working_items, spec.num_items)
         needed = spec.slate_size + spec.num_excluded
         if self.in_use and not spec.num_candidates and self.size < needed:
@@ -124,7 +132,10 @@ class WorkingSet:
         return items, self._batch(items, batch)
 
     def _drawn(self, shown: Tensor, generator: torch.Generator) -> Items:
-        """A working set: the items shown most often, up to half of it, and others uniformly."""
+        """A working set: the items shown most often, up to half of it, and others uniformly. None are drawn where an index finds them."""
+        if self.searched:
+            # item 0, so that padding has something to be looked up in before there are histories
+            return Items(shown.new_zeros(1), self.whole.count, lookup=True)
         numbers, times = shown[shown != PAD].unique(return_counts=True)
         kept = numbers[times.topk(min(self.size // 2, len(numbers))).indices].sort().values
         others = spread(self.whole.count - len(kept), self.size - len(kept), generator)
@@ -149,7 +160,8 @@ class WorkingSet:
     def _translated(self, items: Items, observations: list[Observation]) -> list[Observation]:
         translated = []
         for observation in observations:
-            fields = [name for name in ("history_items", "candidates", "excluded") if getattr(observation, name) is not None]
+            numbered = ["history_items"] if items.lookup else ["history_items", "candidates", "excluded"]
+            fields = [name for name in numbered if getattr(observation, name) is not None]
             found = dict(zip(fields, self._look_up(items, [getattr(observation, name) for name in fields]), strict=True))
             if "excluded" in found:  # what cannot be chosen in any case need not be excluded
                 found["excluded"] = torch.where(found["excluded"] < items.count, found["excluded"], PAD)

@@ -1,6 +1,7 @@
 """Working sets: which items are in them, and that numbers mean the same items on both sides."""
 
 import copy
+import importlib.util
 import io
 
 import pytest
@@ -44,6 +45,8 @@ AGENTS = {
     "reinforce": (Reinforce, ReinforceConfig, {}),
     "actor_critic": (ActorCritic, ActorCriticConfig, {"clip_range": 0.2, "epochs": 2, "minibatches": 2}),
 }
+if importlib.util.find_spec("faiss") is not None:
+    AGENTS["ddpg, approximate"] = (Wolpertinger, DDPGConfig, {"neighbors": 6, "random_steps": 20, "index": "approximate"})
 SMALL = {"whole_catalog_items": 10, "working_items": 14}
 EVERYTHING = {"whole_catalog_items": 1, "working_items": 1_000}
 COMPONENTS = {}
@@ -185,13 +188,13 @@ def test_over_a_working_set_of_everything_learning_is_that_of_the_whole_catalogu
 @pytest.mark.parametrize("name", AGENTS)
 def test_it_conforms(name):
     _, config, usual = AGENTS[name]
-    check_component(COMPONENTS[name], config(**usual | SMALL))
+    check_component(COMPONENTS[name.partition(",")[0]], config(**usual | SMALL))
 
 
 @pytest.mark.parametrize("slate_size", [1, 3])
 @pytest.mark.parametrize("name", AGENTS)
 def test_it_conforms_where_items_are_excluded(name, slate_size):
-    if slate_size > 1 and "slates" not in COMPONENTS[name].provides:
+    if slate_size > 1 and "slates" not in COMPONENTS[name.partition(",")[0]].provides:
         slate_size = 1
     agent = build(name, restrictions={"num_excluded": 6, "slate_size": slate_size}, **SMALL)
     check_agent(agent, ToyEnvironment(agent.spec, DATA))
