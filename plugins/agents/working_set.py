@@ -62,7 +62,7 @@ class WorkingSet:
         self.searched = searched
         self.size = min(config.working_items, spec.num_items)
         needed = spec.slate_size + spec.num_excluded
-        if self.in_use and not spec.num_candidates and self.size < needed:
+        if self.in_use and not searched and not spec.num_candidates and self.size < needed:
             raise ValueError(
                 f"agent.working_items ({self.size}) must be at least {needed}: the {spec.slate_size} of a slate and the "
                 f"{spec.num_excluded} that the environment may exclude"
