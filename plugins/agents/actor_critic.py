@@ -10,10 +10,10 @@ from torch import Tensor
 
 from recframe.interfaces import EnvironmentSpec, Observation, StateTracker, Transition
 from recframe_plugins.agents.advantages import explained_variance, generalized_advantages, normalized
-from recframe_plugins.agents.item_support import ItemSample
 from recframe_plugins.agents.on_policy import OnPolicyAgent
 from recframe_plugins.agents.on_policy_config import ActorCriticConfig
 from recframe_plugins.agents.policies import slate_probability
+from recframe_plugins.agents.working_set import Items
 
 
 class Judged(NamedTuple):
@@ -52,10 +52,9 @@ class ActorCritic(OnPolicyAgent):
                 "the chunk is no longer the policy's own"
             )
 
-    def losses(self, batch: Transition) -> Iterator[tuple[str, Tensor]]:
+    def learn(self, batch: Transition, items: Items) -> Iterator[tuple[str, Tensor]]:
         """The policy's and the value's loss on each minibatch of each epoch over a chunk `[T, N]`."""
-        config, sample = self.config, self.draw_sample(batch.slate)
-        chunk = self.judge(batch, sample)
+        config, chunk = self.config, self.judge(batch, items)
         steps = len(chunk.slate)
         values = {"mean_value": chunk.value.mean(), "explained_variance": explained_variance(chunk.value, chunk.returns)}
         for _ in range(config.epochs):
@@ -63,8 +62,8 @@ class ActorCritic(OnPolicyAgent):
             divergences = []
             for rows in order.tensor_split(min(config.minibatches, steps)):
                 part = chunk.rows(rows)
-                preferences, value = self.network(part.observation, self.network.project_items())
-                probability = slate_probability(preferences, part.slate, sample)
+                preferences, value = self.network(part.observation, self.network.vectors(items))
+                probability = slate_probability(preferences, part.slate)
                 log_ratio = probability.log_prob - part.log_prob
                 entropy = probability.entropy.mean()
                 with torch.no_grad():
@@ -80,11 +79,11 @@ class ActorCritic(OnPolicyAgent):
                 break
 
     @torch.no_grad()
-    def judge(self, batch: Transition, sample: ItemSample | None) -> Judged:
+    def judge(self, batch: Transition, items: Items) -> Judged:
         """What a chunk was worth, by the network as it is."""
-        config, flat, items = self.config, batch.reshape(-1), self.network.project_items()
-        preferences, value = self.network(flat.observation, items)
-        next_value = self.network.values(flat.next_observation, items)
+        config, flat, vectors = self.config, batch.reshape(-1), self.network.vectors(items)
+        value = self.network.values(flat.observation, vectors)
+        next_value = self.network.values(flat.next_observation, vectors)
         advantages = generalized_advantages(
             batch.reward,
             value.view_as(batch.reward),
@@ -94,10 +93,8 @@ class ActorCritic(OnPolicyAgent):
             config.gamma,
             config.gae_lambda,
         ).flatten()
-        # an estimated probability can only be compared with one that was estimated from the same sample
-        log_prob = flat.log_prob if sample is None else slate_probability(preferences, flat.slate, sample).log_prob
         scaled = normalized(advantages) if config.normalize_advantages else advantages
-        return Judged(flat.observation, flat.slate, log_prob, value, scaled, advantages + value)
+        return Judged(flat.observation, flat.slate, flat.log_prob, value, scaled, advantages + value)
 
     def policy_loss(self, log_ratio: Tensor, advantages: Tensor) -> Tensor:
         """- L^CLIP (Schulman et al., 2017, equation 7) of log(pi / pi_old) `[B]`; unclipped, its gradient is the policy gradient."""

@@ -27,9 +27,6 @@ class DQNConfig(QLearningConfig):
     """Deep Q-learning with double Q targets (Mnih et al., 2015; van Hasselt et al., 2016)."""
 
     dueling: bool = option(False, "count items' values from their mean, which makes the state's value the mean (Wang et al., 2016)")
-    target_items: int | None = option(
-        None, "random items that a target's maximum is taken over, with those shown in the batch; null: all items, exactly", ge=1
-    )
 
 
 @hookimpl

@@ -10,9 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from recframe.components import require_consistent
-from recframe.interfaces import Agent, Decision, EnvironmentSpec, Experience, Observation, Replay, StateTracker, Transition
+from recframe.interfaces import Decision, EnvironmentSpec, Experience, Observation, Replay, StateTracker, Transition
 from recframe_plugins.agents.ddpg_config import DDPGConfig
+from recframe_plugins.agents.item_agent import ItemAgent
+from recframe_plugins.agents.working_set import Items
 
 
 class Actor(nn.Module):
@@ -52,7 +53,7 @@ def perceptron(sizes: Sequence[int], device: torch.device) -> nn.Sequential:
     return nn.Sequential(*layers[:-1])
 
 
-class DDPG(Agent):
+class DDPG(ItemAgent):
     """Deep deterministic policy gradient (Lillicrap et al., 2016, arXiv:1509.02971), here of continuous actions.
 
     With two critics, a delayed actor and noise on the target's action it is TD3 (Fujimoto et al., 2018, arXiv:1802.09477). Inside, every
@@ -62,8 +63,7 @@ class DDPG(Agent):
     squash = staticmethod(torch.tanh)
 
     def __init__(self, config: DDPGConfig, spec: EnvironmentSpec, state_tracker: StateTracker, *, seed: int) -> None:
-        super().__init__(spec, seed)
-        require_consistent(config)
+        super().__init__(config, spec, seed=seed, searched=config.index == "approximate")
         self.config = config
         self.low, self.high = (torch.tensor(bound, device=spec.device) for bound in (spec.action_low, spec.action_high))
         size = self.point_size(state_tracker)
@@ -73,7 +73,6 @@ class DDPG(Agent):
         self.target_actor = copy.deepcopy(self.actor).requires_grad_(False)
         self.target_critics = copy.deepcopy(self.critics).requires_grad_(False)
         self.updates = 0
-        self._acting_items: list[Tensor] | None = None
         self._mean_q: Tensor | None = None
 
     @property
@@ -82,69 +81,64 @@ class DDPG(Agent):
         config = self.config
         return Replay(config.replay_capacity, config.batch_size, config.learning_starts, config.updates_per_chunk)
 
-    @torch.no_grad()
-    def prepare_to_act(self) -> None:
-        """Project all items once for the coming decisions."""
-        self._acting_items = project([self.actor, *self.critics])
+    def project(self, items: Items) -> list[Tensor]:
+        """The item vectors of the actor and of each critic."""
+        return vectors_of([self.actor, *self.critics], items)
 
-    @torch.no_grad()
-    def act(self, observation: Observation, explore: bool) -> Decision:
+    def decide(self, observation: Observation, items: Items, vectors: list[Tensor], explore: bool) -> Decision:
         """The actor's action, in exploring with Gaussian noise; for the first `random_steps` a uniformly random one."""
-        if self._acting_items is None:
-            self.prepare_to_act()
-        point = self.actor(observation, self._acting_items[0])
+        point = self.actor(observation, vectors[0])
         if explore and self.env_steps < self.config.random_steps:
             point = 2 * torch.rand(point.shape, generator=self.generator, device=point.device) - 1
         elif explore:
             point = self.perturbed(point, self.config.exploration_noise)
         return Decision(torch.lerp(self.low, self.high, (point + 1) / 2))
 
-    def losses(self, batch: Transition) -> Iterator[tuple[str, Tensor]]:
+    def learn(self, batch: Transition, items: Items) -> Iterator[tuple[str, Tensor]]:
         """The critics' loss, then the actor's; after that, the targets' move. With `actor_interval` d both come every d-th time."""
-        self._acting_items = None  # the coming steps change the weights they were projected with
-        td_target = self.td_target(batch)
-        items = project(self.critics)
-        q = self.evaluate(self.critics, batch.observation, self.points_of(batch.slate, items[0]), items).mean(dim=1)
+        td_target = self.td_target(batch, items)
+        vectors = vectors_of(self.critics, items)
+        q = self.evaluate(self.critics, batch.observation, self.points_of(batch.slate, vectors[0]), vectors).mean(dim=1)
         self._mean_q = q.detach().mean()
         # summed over critics, each of which learns the same target
         yield "critic", (q - td_target.unsqueeze(1)).square().mean(dim=0).sum()
 
         self.updates += 1
         if self.updates % self.config.actor_interval == 0:
-            yield "actor", self.actor_loss(batch.observation)
+            yield "actor", self.actor_loss(batch.observation, items)
             self.update_targets()
 
     @torch.no_grad()
-    def td_target(self, batch: Transition) -> Tensor:
+    def td_target(self, batch: Transition, items: Items) -> Tensor:
         """Targets `[B]`: r + gamma min_j Q'_j(s', mu'(s') + clipped noise), with target networks mu' and Q'_j."""
         observation = batch.next_observation
-        items = project([self.target_actor, *self.target_critics])
-        point = self.target_actor(observation, items[0])
+        vectors = vectors_of([self.target_actor, *self.target_critics], items)
+        point = self.target_actor(observation, vectors[0])
         point = self.perturbed(point, self.config.target_noise, self.config.target_noise_clip)
-        next_q = self.target_value(observation, point, items[1:])
+        next_q = self.target_value(observation, point, items, vectors[1:])
         # a truncated session would have gone on, so it bootstraps; only a terminated one has no future
         return batch.reward + self.config.gamma * next_q.masked_fill(batch.terminated, 0.0)
 
-    def target_value(self, observation: Observation, point: Tensor, items: list[Tensor]) -> Tensor:
+    def target_value(self, observation: Observation, point: Tensor, items: Items, vectors: list[Tensor]) -> Tensor:
         """What it is worth `[B]` to act at the target actor's `point` `[B, A]`: the smallest of the target critics' values."""
-        return self.evaluate(self.target_critics, observation, point.unsqueeze(1), items)[:, 0].amin(dim=1)
+        return self.evaluate(self.target_critics, observation, point.unsqueeze(1), vectors)[:, 0].amin(dim=1)
 
-    def actor_loss(self, observation: Observation) -> Tensor:
+    def actor_loss(self, observation: Observation, items: Items) -> Tensor:
         """-Q_1(s, mu(s)): its gradient is the deterministic policy gradient, equation (6)."""
         with torch.no_grad():
-            critic_items = project(self.critics[:1])
-        point = self.actor(observation, *project([self.actor]))
-        return -self.evaluate(self.critics[:1], observation, point.unsqueeze(1), critic_items).mean()
+            critic_vectors = vectors_of(self.critics[:1], items)
+        point = self.actor(observation, *vectors_of([self.actor], items))
+        return -self.evaluate(self.critics[:1], observation, point.unsqueeze(1), critic_vectors).mean()
 
-    def evaluate(self, critics: nn.ModuleList, observation: Observation, points: Tensor, items: list[Tensor]) -> Tensor:
+    def evaluate(self, critics: nn.ModuleList, observation: Observation, points: Tensor, vectors: list[Tensor]) -> Tensor:
         """Each critic's values of `points` `[B, P, A]`, with its own item vectors: `[B, P, number of critics]`."""
-        return torch.stack([critic(observation, points, own) for critic, own in zip(critics, items, strict=True)], dim=2)
+        return torch.stack([critic(observation, points, own) for critic, own in zip(critics, vectors, strict=True)], dim=2)
 
     def point_size(self, state_tracker: StateTracker) -> int:
         """A, the numbers in a point of the action space."""
         return self.spec.action_size
 
-    def points_of(self, slate: Tensor, items: Tensor) -> Tensor:
+    def points_of(self, slate: Tensor, vectors: Tensor) -> Tensor:
         """The actions `[B, A]` as points `[B, 1, A]`."""
         return (2 * (slate - self.low) / (self.high - self.low) - 1).unsqueeze(1)
 
@@ -181,9 +175,9 @@ class DDPG(Agent):
         """Take up a saved state, and drop what was computed under other weights."""
         super().set_extra_state(state)
         self.updates = int(state["updates"])
-        self._acting_items = self._mean_q = None
+        self._mean_q = None
 
 
-def project(networks: Iterable[nn.Module]) -> list[Tensor]:
-    """All item vectors `[M, d]` as each network's own state tracker has them."""
-    return [network.state_tracker.project_items() for network in networks]
+def vectors_of(networks: Iterable[nn.Module], items: Items) -> list[Tensor]:
+    """The items' vectors as each network's own state tracker has them."""
+    return [items.vectors(network.state_tracker) for network in networks]

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 
 from recframe.components import Component, Kind, option
 from recframe_plugins.agents.replay_config import ReplayConfig
+from recframe_plugins.agents.working_set_config import WorkingSetConfig
 
 
 @dataclass
-class DDPGConfig(ReplayConfig):
+class DDPGConfig(WorkingSetConfig, ReplayConfig):
     """Deterministic policy gradients (Lillicrap et al., 2016), for items by way of their vectors (Dulac-Arnold et al., 2015)."""
 
     gamma: float = option(0.97, "discount of the next step's value", ge=0, le=1)

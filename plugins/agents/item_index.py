@@ -26,6 +26,10 @@ class ItemIndex(ABC):
     """The items' vectors `[M, d]` as they were when it was built. It never changes, so copies of an agent share it."""
 
     @abstractmethod
+    def __len__(self) -> int:
+        """M."""
+
+    @abstractmethod
     def search(self, points: Tensor, k: int) -> Tensor:
         """The k <= M items nearest to each of `points` `[N, d]`, nearest first, `[N, k]` int64."""
 
@@ -38,6 +42,9 @@ class ExactIndex(ItemIndex):
 
     def __init__(self, vectors: Tensor) -> None:
         self.vectors = vectors
+
+    def __len__(self) -> int:
+        return len(self.vectors)
 
     def search(self, points: Tensor, k: int) -> Tensor:
         """The nearest items; see `ItemIndex.search`."""
@@ -80,6 +87,9 @@ class ApproximateIndex(ItemIndex):
         self._few = faiss.SearchParametersIVF(nprobe=min(probes, lists))
         self._all = faiss.SearchParametersIVF(nprobe=lists)
 
+    def __len__(self) -> int:
+        return int(self._files.ntotal)
+
     def search(self, points: Tensor, k: int) -> Tensor:
         """The nearest items, most of them; see `ItemIndex.search`."""
         queries = points.detach().cpu().contiguous().numpy()
@@ -118,10 +128,11 @@ def top_columns(values: Tensor, k: int) -> tuple[Tensor, Tensor]:
     return largest, columns.gather(1, kept)
 
 
-def nearest_items(index: ItemIndex, vectors: Tensor, observation: Observation, points: Tensor, k: int) -> Tensor:
+def nearest_items(index: ItemIndex | None, vectors: Tensor, observation: Observation, points: Tensor, k: int) -> Tensor:
     """The k items nearest to each user's point `[N, d]` among those that may be shown, `[N, min(k, M)]`; `PAD` where there are no more.
 
-    A user's candidates are compared by their `vectors` `[M, d]` themselves: few as they are, an index would find too few of them.
+    A user's candidates are compared by their `vectors` `[M, d]` themselves: few as they are, an index would find too few of them, and none
+    is needed.
     """
     candidates, excluded = observation.candidates, observation.excluded
     if candidates is not None:
@@ -129,10 +140,11 @@ def nearest_items(index: ItemIndex, vectors: Tensor, observation: Observation, p
         products = products.masked_fill((candidates == PAD) | is_excluded(observation, candidates), -torch.inf)
         nearest, positions = products.topk(min(k, candidates.shape[1]), dim=1)
         return candidates.gather(1, positions).masked_fill(nearest == -torch.inf, PAD)
+    assert index is not None
     if excluded is None:
-        return index.search(points, min(k, len(vectors)))
+        return index.search(points, min(k, len(index)))
     # among so many there are k that are not excluded
-    items = index.search(points, min(k + excluded.shape[1], len(vectors)))
+    items = index.search(points, min(k + excluded.shape[1], len(index)))
     allowed = ~is_excluded(observation, items)
     kept = allowed.byte().sort(dim=1, descending=True, stable=True).indices[:, :k]
     return items.masked_fill(~allowed, PAD).gather(1, kept)

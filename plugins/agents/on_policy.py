@@ -8,15 +8,20 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from recframe.interfaces import Agent, Decision, EnvironmentSpec, Experience, Observation, Rollout, StateTracker
-from recframe_plugins.agents.item_support import ItemSample
+from recframe.interfaces import Decision, EnvironmentSpec, Experience, Observation, Rollout, StateTracker, Transition
+from recframe_plugins.agents.item_agent import ItemAgent
 from recframe_plugins.agents.on_policy_config import OnPolicyConfig
 from recframe_plugins.agents.policies import best_slate, draw_slate
 from recframe_plugins.agents.policy_value import PolicyAndValue
+from recframe_plugins.agents.working_set import Items
 
 
-class OnPolicyAgent(Agent):
+class OnPolicyAgent(ItemAgent):
     """Draws slates from a softmax over items, and learns from whole chunks `[T, N]` of its own experience.
+
+    In a large catalogue a chunk is acted over a working set, and learned from over the same one: the policy that is learned is the one
+    that acted, the softmax restricted to the set, so that its probabilities and gradients are exact. What is shown without exploring is
+    chosen by the scores learned so, among all items.
 
     Raises
     ------
@@ -26,7 +31,7 @@ class OnPolicyAgent(Agent):
     config: OnPolicyConfig
 
     def __init__(self, config: OnPolicyConfig, spec: EnvironmentSpec, state_tracker: StateTracker, *, seed: int) -> None:
-        super().__init__(spec, seed)
+        super().__init__(config, spec, seed=seed)
         if config.network == "shared" and config.value_learning_rate is not None:
             raise ValueError(
                 "agent.value_learning_rate is for network: separate; a shared network has one optimizer: use agent.value_weight, or null"
@@ -34,38 +39,29 @@ class OnPolicyAgent(Agent):
         self.config = config
         self.network = PolicyAndValue(state_tracker, config.temperature, config.network == "shared", spec.device)
         self.latest: dict[str, Tensor] = {}
-        self._items: Tensor | None = None
 
     @property
     def experience(self) -> Experience:
         """Its own chunks."""
         return Rollout()
 
-    @torch.no_grad()
-    def prepare_to_act(self) -> None:
-        """Project all items once for the coming decisions."""
-        self._items = self.network.state_tracker.project_items()
+    def project(self, items: Items) -> Tensor:
+        """The policy's item vectors."""
+        return items.vectors(self.network.state_tracker)
 
-    @torch.no_grad()
-    def act(self, observation: Observation, explore: bool) -> Decision:
+    def decide(self, observation: Observation, items: Items, vectors: Tensor, explore: bool) -> Decision:
         """A slate drawn from the policy, or the most likely one."""
-        if self._items is None:
-            self.prepare_to_act()
-        preferences, k = self.network.preferences(observation, self._items), self.spec.slate_size
+        preferences, k = self.network.preferences(observation, vectors, items.count), self.spec.slate_size
         if explore or not self.config.greedy_evaluation:
             return draw_slate(preferences, k, self.generator)
         return best_slate(preferences, k)
 
-    def draw_sample(self, shown: Tensor) -> ItemSample | None:
-        """The items that stand for the catalogue while a chunk is learned from that has `shown` these; None: all do, or the candidates."""
-        config, num_items = self.config, self.spec.num_items
-        if self.spec.num_candidates or num_items <= max(config.full_softmax_items, config.softmax_samples):
-            return None
-        return ItemSample.draw(shown, num_items, config.softmax_samples, self.generator)
+    def items_to_learn(self, batch: Transition) -> tuple[Items, Transition]:
+        """Those that the chunk was acted over."""
+        return self.working_set.of_chunk(batch, self.generator)
 
     def steps(self, policy_loss: Tensor, value_loss: Tensor) -> Iterator[tuple[str, Tensor]]:
         """The two losses, each for its optimizer, or their weighted sum where the network is shared."""
-        self._items = None  # the coming step changes the weights they were projected with
         if self.config.network == "shared":
             yield "policy_and_value", policy_loss + self.config.value_weight * value_loss
         else:
@@ -89,4 +85,4 @@ class OnPolicyAgent(Agent):
     def set_extra_state(self, state: dict[str, Any]) -> None:
         """Take up a saved state, and drop what was computed under other weights."""
         super().set_extra_state(state)
-        self._items, self.latest = None, {}
+        self.latest = {}

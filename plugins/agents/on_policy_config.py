@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 
 from recframe.components import Component, Kind, option
+from recframe_plugins.agents.working_set_config import WorkingSetConfig
 
 
 @dataclass
-class OnPolicyConfig:
+class OnPolicyConfig(WorkingSetConfig):
     """What every agent with a softmax policy over items and a learned state value is asked."""
 
     gamma: float = option(0.97, "discount of the next step's value", ge=0, le=1)
@@ -24,12 +25,6 @@ class OnPolicyConfig:
         "bring each chunk's advantages to mean 0 and standard deviation 1; where nothing is left to learn, noise is brought there too",
     )
     temperature: float = option(1.0, "divides the scores in the softmax: the higher, the more alike items' probabilities start", gt=0)
-    full_softmax_items: int = option(20_000, "largest catalogue whose softmax is computed in full in learning", ge=1)
-    softmax_samples: int = option(
-        2_048,
-        "items that stand for a larger one, up to half of them shown in the chunk: an estimate, the less biased the more there are",
-        ge=2,
-    )
     greedy_evaluation: bool = option(True, "show the most likely slate when not exploring; false: draw it, as in training")
 
 

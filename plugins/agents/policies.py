@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from recframe.interfaces import Decision, Observation
-from recframe_plugins.agents.item_support import Candidates, ItemRange, ItemSample, ItemSupport
+from recframe_plugins.agents.item_support import Candidates, ItemRange, ItemSupport
 
 MAX_SCORES = 2**22
 """Scores held at once in acting: for 64 users, the catalogue is gone through 65,536 items at a time."""
@@ -28,7 +28,7 @@ MAX_SCORES = 2**22
 class Preferences(NamedTuple):
     """Scores of all items for N users: s(i) = <query, v_i> + repeat [i in the history], -inf where an item may not be shown.
 
-    query: `[N, d]`.    repeat: `[N]`.    items: all item vectors, `[M, d]`.
+    query: `[N, d]`.    repeat: `[N]`.    items: the vectors of all items that may be chosen, `[M, d]`.
     """
 
     query: Tensor
@@ -66,7 +66,7 @@ class ItemPolicy(nn.Module):
                 parameter.mul_(0.01)
 
     def forward(self, state: Tensor, observation: Observation, items: Tensor) -> Preferences:
-        """The preferences in states `[N, S]`, given all item vectors `[M, d]`."""
+        """The preferences in states `[N, S]`, given the vectors `[M, d]` of all items that may be chosen."""
         query = self.query(state) / (self.temperature * items.shape[1] ** 0.5)
         return Preferences(query, self.repeat(state).squeeze(1) / self.temperature, observation, items)
 
@@ -83,24 +83,18 @@ class SlateProbability(NamedTuple):
     entropy: Tensor
 
 
-def slate_probability(preferences: Preferences, slate: Tensor, sample: ItemSample | None = None) -> SlateProbability:
-    """How likely slates `[N, K]` are, differentiably.
-
-    With `sample` the sum over the catalogue is estimated: the slate's own items count as they are, each sampled one for those it stands for
-    (Bengio and Senecal, 2008; Jean et al., 2015). The sum is unbiased. Its logarithm is too small on average, and so the log-probability
-    too large, by about half the sum's relative variance; gradients are off by the same order, 1 / m. Where users have candidates these
-    are few, and the softmax is exact.
-    """
+def slate_probability(preferences: Preferences, slate: Tensor) -> SlateProbability:
+    """How likely slates `[N, K]` are, differentiably."""
     observation = preferences.observation
-    support: ItemSupport = sample or ItemRange(0, len(preferences.items))
+    support: ItemSupport = ItemRange(0, len(preferences.items))
     if observation.candidates is not None:
         support = Candidates(observation.candidates)
     scores, own = preferences.over(support), preferences.of(slate)
-    others = scores.masked_fill(support.contains(slate), -torch.inf) + support.log_weight
+    others = scores.masked_fill(support.contains(slate), -torch.inf)
     # what the last item was chosen from is the others and itself
     last = torch.cat([others, own[:, -1:]], dim=1).logsumexp(dim=1)
     left = log_sums_left(own, last)
-    return SlateProbability((own - left).sum(dim=1), own - left[:, :1], _entropy(scores, support.log_weight))
+    return SlateProbability((own - left).sum(dim=1), own - left[:, :1], _entropy(scores))
 
 
 def log_sums_left(own: Tensor, last: Tensor) -> Tensor:
@@ -114,11 +108,10 @@ def log_sums_left(own: Tensor, last: Tensor) -> Tensor:
     return torch.cat([last.unsqueeze(1), own[:, :-1].flip(1)], dim=1).logcumsumexp(dim=1).flip(1)
 
 
-def _entropy(scores: Tensor, log_weight: Tensor | float) -> Tensor:
-    """Entropy `[N]` of the softmax of `scores` `[N, m]`, where a column's probability is that of several items alike."""
-    column_log_probs = (scores + log_weight).log_softmax(dim=1)
-    item_log_probs = (column_log_probs - log_weight).masked_fill(scores == -torch.inf, 0.0)
-    return -(column_log_probs.exp() * item_log_probs).sum(dim=1)
+def _entropy(scores: Tensor) -> Tensor:
+    """Entropy `[N]` of the softmax of `scores` `[N, m]`."""
+    log_probs = scores.log_softmax(dim=1)
+    return -(log_probs.exp() * log_probs.masked_fill(scores == -torch.inf, 0.0)).sum(dim=1)
 
 
 @torch.no_grad()

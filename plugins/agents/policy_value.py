@@ -10,13 +10,15 @@ from torch import Tensor, nn
 
 from recframe.interfaces import Observation, StateTracker
 from recframe_plugins.agents.policies import ItemPolicy, Preferences
+from recframe_plugins.agents.working_set import Items
 
 
 class ItemVectors(NamedTuple):
-    """All item vectors `[M, d]`, as the policy's state tracker projects them and as the value's does."""
+    """Item vectors `[M, d]`, as the policy's state tracker projects them and as the value's does; the first `count` may be chosen."""
 
     policy: Tensor
     value: Tensor
+    count: int
 
 
 class PolicyAndValue(nn.Module):
@@ -33,26 +35,26 @@ class PolicyAndValue(nn.Module):
         self.value_tracker = None if shared else copy.deepcopy(state_tracker)
         self.value = nn.Linear(state_tracker.state_dim, 1, device=device)
 
-    def project_items(self) -> ItemVectors:
-        """Item vectors under the present weights."""
-        items = self.state_tracker.project_items()
-        return ItemVectors(items, items if self.value_tracker is None else self.value_tracker.project_items())
+    def vectors(self, items: Items) -> ItemVectors:
+        """The items' vectors under the present weights."""
+        policy = items.vectors(self.state_tracker)
+        return ItemVectors(policy, policy if self.value_tracker is None else items.vectors(self.value_tracker), items.count)
 
-    def forward(self, observation: Observation, items: ItemVectors) -> tuple[Preferences, Tensor]:
+    def forward(self, observation: Observation, vectors: ItemVectors) -> tuple[Preferences, Tensor]:
         """The policy's preferences, and the values `[N]`."""
-        state = self.state_tracker(observation, items.policy)
-        value_state = state if self.value_tracker is None else self.value_tracker(observation, items.value)
-        return self.policy(state, observation, items.policy), self.value(value_state).squeeze(1)
+        state = self.state_tracker(observation, vectors.policy)
+        value_state = state if self.value_tracker is None else self.value_tracker(observation, vectors.value)
+        return self.policy(state, observation, vectors.policy[: vectors.count]), self.value(value_state).squeeze(1)
 
-    def preferences(self, observation: Observation, items: Tensor) -> Preferences:
-        """The policy's preferences alone, given the policy's item vectors `[M, d]`."""
-        preferences: Preferences = self.policy(self.state_tracker(observation, items), observation, items)
+    def preferences(self, observation: Observation, vectors: Tensor, count: int) -> Preferences:
+        """The policy's preferences alone, given the policy's item vectors `[M, d]`, of which the first `count` may be chosen."""
+        preferences: Preferences = self.policy(self.state_tracker(observation, vectors), observation, vectors[:count])
         return preferences
 
-    def values(self, observation: Observation, items: ItemVectors) -> Tensor:
+    def values(self, observation: Observation, vectors: ItemVectors) -> Tensor:
         """The values `[N]` alone."""
         tracker = self.state_tracker if self.value_tracker is None else self.value_tracker
-        value: Tensor = self.value(tracker(observation, items.value)).squeeze(1)
+        value: Tensor = self.value(tracker(observation, vectors.value)).squeeze(1)
         return value
 
     def policy_parameters(self) -> list[nn.Parameter]:

@@ -9,21 +9,24 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from recframe.components import require_consistent
-from recframe.interfaces import Agent, EnvironmentSpec, Experience, Replay, Transition
+from recframe.interfaces import EnvironmentSpec, Experience, Replay, Transition
 from recframe_plugins.agents.exploration import linear_schedule
+from recframe_plugins.agents.item_agent import ItemAgent
 from recframe_plugins.agents.q_learning_config import QLearningConfig
 from recframe_plugins.agents.q_network import QNetwork
+from recframe_plugins.agents.working_set import Items
 
 LOSSES = {"huber": F.smooth_l1_loss, "mse": F.mse_loss}
 
 
-class QLearning(Agent):
-    """The frame of an agent around `online`; a subclass says how it acts, what its target is and what else it learns."""
+class QLearning(ItemAgent):
+    """The frame of an agent around `online`; a subclass says how it acts, what its target is and what else it learns.
+
+    Over a working set, the best action of a target is the best of the set: values are then too low rather than too high.
+    """
 
     def __init__(self, config: QLearningConfig, spec: EnvironmentSpec, network: QNetwork, *, seed: int) -> None:
-        super().__init__(spec, seed)
-        require_consistent(config)
+        super().__init__(config, spec, seed=seed)
         self.config = config
         self.online = network
         self.target = copy.deepcopy(network).requires_grad_(False)
@@ -66,11 +69,13 @@ class QLearning(Agent):
         """The size of each temporal-difference error of the last batch (Schaul et al., 2016)."""
         return self._td_error.abs() if self._td_error is not None else None
 
-    def target_item_vectors(self) -> Tensor:
-        """The target network's item vectors `[M, d]`, projected once after each of its moves."""
-        if self._target_items is None:
-            self._target_items = self.target.state_tracker.project_items()
-        return self._target_items
+    def target_vectors(self, items: Items) -> Tensor:
+        """The target network's vectors of the items; those of the whole catalogue are projected once after each of its moves."""
+        if items is not self.working_set.whole:
+            return items.vectors(self.target.state_tracker)
+        if self._target_vectors is None:
+            self._target_vectors = items.vectors(self.target.state_tracker)
+        return self._target_vectors
 
     @torch.no_grad()
     def count_update(self) -> None:
@@ -82,7 +87,7 @@ class QLearning(Agent):
             target.lerp_(online, self.config.target_update_rate)
         for target, online in zip(self.target.buffers(), self.online.buffers(), strict=True):
             target.copy_(online)
-        self._target_items = None
+        self._target_vectors = None
 
     def diagnostics(self) -> dict[str, Tensor | float]:
         """Epsilon, and the last batch's mean value."""
@@ -100,8 +105,7 @@ class QLearning(Agent):
 
     def _forget(self) -> None:
         """Drop what was computed from weights or batches of before."""
-        self._items: Tensor | None = None
-        self._target_items: Tensor | None = None
+        self._target_vectors: Tensor | None = None
         self._td_error: Tensor | None = None
         self._mean_q: Tensor | None = None
 

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 from recframe.components import Component, Kind, option
 from recframe_plugins.agents.replay_config import ReplayConfig
+from recframe_plugins.agents.working_set_config import WorkingSetConfig
 
 
 @dataclass
-class QLearningConfig(ReplayConfig):
+class QLearningConfig(WorkingSetConfig, ReplayConfig):
     """Options that all deep Q-learning agents have."""
 
     gamma: float = option(0.97, "discount of the next step's value", ge=0, le=1)

@@ -21,8 +21,9 @@ class QNetwork(nn.Module):
     All items are scored by one matrix product of queries `[N, d]` and item vectors `[M, d]`; w gives items a value of their own. The
     divisor, attention's, starts the items' values close together: the largest of many random ones would be the first targets.
 
-    The sum of V and A is equation (7) of Wang et al. (2016). With `dueling` A(s, i) is less its mean over the catalogue, equation (9),
-    which makes V the mean value of all items: the two can then no longer trade a constant.
+    The sum of V and A is equation (7) of Wang et al. (2016). With `dueling` A(s, i) is less its mean over the items, equation (9),
+    which makes V their mean value: the two can then no longer trade a constant. Over a working set that is the mean over the items
+    looked at, the catalogue's with some noise, and with more weight on what was shown.
     """
 
     def __init__(self, state_tracker: StateTracker, device: torch.device, dueling: bool = False) -> None:
@@ -34,7 +35,7 @@ class QNetwork(nn.Module):
         self.repeat = nn.Linear(state_tracker.state_dim, 1, device=device)
 
     def forward(self, observation: Observation, items: Tensor) -> Evaluation:
-        """Q for each user, given all item vectors `[M, d]`."""
+        """Q for each user, given the item vectors `[M, d]`."""
         state = self.state_tracker(observation, items)
         query = self.query(state) / items.shape[1] ** 0.5
         value = self.value(state).squeeze(1)
@@ -66,8 +67,3 @@ class Evaluation(NamedTuple):
         scores = F.pad(self.query @ self.items[first:last].T, (0, 1))  # PAD, -1, is the column added at the end
         history = positions_within(self.history, first, last) % scores.shape[1]
         return scores.scatter_(1, history, scores.gather(1, history) + self.repeat.unsqueeze(1))[:, :-1]
-
-    def among(self, items: Tensor) -> Tensor:
-        """Q less `value` of the items numbered `items` `[S]`, the same for all users, `[N, S]`."""
-        again = (self.history.unsqueeze(2) == items).any(dim=1)
-        return self.query @ F.embedding(items, self.items).T + self.repeat.unsqueeze(1) * again

@@ -13,6 +13,8 @@ from recframe_plugins.agents.advantages import explained_variance, generalized_a
 from recframe_plugins.agents.on_policy import OnPolicyAgent
 from recframe_plugins.agents.on_policy_config import ReinforceConfig
 from recframe_plugins.agents.policies import SlateProbability, slate_probability
+from recframe_plugins.agents.policy_value import ItemVectors
+from recframe_plugins.agents.working_set import Items
 
 
 class Reinforce(OnPolicyAgent):
@@ -25,14 +27,14 @@ class Reinforce(OnPolicyAgent):
 
     config: ReinforceConfig
 
-    def losses(self, batch: Transition) -> Iterator[tuple[str, Tensor]]:
+    def learn(self, batch: Transition, items: Items) -> Iterator[tuple[str, Tensor]]:
         """The policy's and the baseline's loss on a chunk `[T, N]`."""
-        flat, items = batch.reshape(-1), self.network.project_items()
-        preferences, baseline = self.network(flat.observation, items)
-        advantages = self.advantages(batch, baseline.detach().view_as(batch.reward), self.next_values(batch))
+        flat, vectors = batch.reshape(-1), self.network.vectors(items)
+        preferences, baseline = self.network(flat.observation, vectors)
+        advantages = self.advantages(batch, baseline.detach().view_as(batch.reward), self.next_values(batch, vectors))
         rewards_to_go = advantages.flatten() + baseline.detach()
 
-        probability = slate_probability(preferences, flat.slate, self.draw_sample(flat.slate))
+        probability = slate_probability(preferences, flat.slate)
         entropy = probability.entropy.mean()
         policy_loss = self.policy_loss(probability, advantages.flatten(), flat.item_reward) - self.config.entropy_weight * entropy
         self.latest = {
@@ -43,10 +45,9 @@ class Reinforce(OnPolicyAgent):
         yield from self.steps(policy_loss, F.mse_loss(baseline, rewards_to_go))
 
     @torch.no_grad()
-    def next_values(self, batch: Transition) -> Tensor:
+    def next_values(self, batch: Transition, vectors: ItemVectors) -> Tensor:
         """V of what each step of a chunk led to, `[T, N]`."""
-        items = self.network.project_items()
-        return self.network.values(batch.next_observation.reshape(-1), items).view_as(batch.reward)
+        return self.network.values(batch.next_observation.reshape(-1), vectors).view_as(batch.reward)
 
     def advantages(self, batch: Transition, baseline: Tensor, next_value: Tensor) -> Tensor:
         """Reward-to-go less baseline, `[T, N]`."""

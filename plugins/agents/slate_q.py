@@ -15,6 +15,7 @@ from recframe_plugins.agents.q_learning import QLearning, mean_loss
 from recframe_plugins.agents.q_learning_config import SlateQConfig
 from recframe_plugins.agents.q_network import QNetwork
 from recframe_plugins.agents.slates import ChoiceModel, SlateScores, greedy_slate, top_k_slate
+from recframe_plugins.agents.working_set import Items
 
 
 class SlateQ(QLearning):
@@ -32,67 +33,57 @@ class SlateQ(QLearning):
         super().__init__(config, spec, QNetwork(state_tracker, spec.device), seed=seed)
         self.choice = choice
 
-    @torch.no_grad()
-    def prepare_to_act(self) -> None:
-        """Project all items once for the coming decisions."""
-        self._items = self.online.state_tracker.project_items()
-        self._choice_items = self.choice.state_tracker.project_items()
+    def project(self, items: Items) -> tuple[Tensor, Tensor]:
+        """The online network's item vectors, and the choice model's."""
+        return items.vectors(self.online.state_tracker), items.vectors(self.choice.state_tracker)
 
-    @torch.no_grad()
-    def act(self, observation: Observation, explore: bool) -> Decision:
+    def decide(self, observation: Observation, items: Items, vectors: tuple[Tensor, Tensor], explore: bool) -> Decision:
         """The slate of the highest value, as far as the optimizer finds it, or one of random items."""
-        if self._items is None:
-            self.prepare_to_act()
-        scores = SlateScores(self.online(observation, self._items), self.choice(observation, self._choice_items))
-        greedy = self.best_slate(observation, scores)
-        return epsilon_greedy(observation, greedy, self.epsilon, self.spec.num_items, self.generator) if explore else Decision(greedy)
+        scores = SlateScores(self.online(observation, vectors[0]), self.choice(observation, vectors[1]))
+        greedy = self.best_slate(observation, scores, items)
+        return epsilon_greedy(observation, greedy, self.epsilon, items.count, self.generator) if explore else Decision(greedy)
 
-    def best_slate(self, observation: Observation, scores: SlateScores) -> Tensor:
+    def best_slate(self, observation: Observation, scores: SlateScores, items: Items) -> Tensor:
         """The slates `[N, K]` that the configured optimizer builds."""
-        spec, config = self.spec, self.config
+        k, config = self.spec.slate_size, self.config
         if config.slate_optimizer == "top_k":
-            return top_k_slate(observation, scores, spec.num_items, spec.slate_size)
-        return greedy_slate(observation, scores, spec.num_items, spec.slate_size, config.shortlist)
+            return top_k_slate(observation, scores, items.count, k)
+        return greedy_slate(observation, scores, items.count, k, config.shortlist)
 
-    def losses(self, batch: Transition) -> Iterator[tuple[str, Tensor]]:
+    def learn(self, batch: Transition, items: Items) -> Iterator[tuple[str, Tensor]]:
         """The temporal-difference loss of what was chosen; then the choice model's; then the target network's move."""
-        self._items = None  # the coming steps change the weights they were projected with
-        items, choice_items = self.online.state_tracker.project_items(), self.choice.state_tracker.project_items()
+        vectors, choice_vectors = self.project(items)
         chosen = choices(batch)
-        evaluation = self.online(batch.observation, items)
+        evaluation = self.online(batch.observation, vectors)
         q = torch.cat([evaluation.of(batch.slate), evaluation.value.unsqueeze(1)], dim=1)
-        td_target = self.td_target(batch, items.detach(), choice_items.detach())
+        td_target = self.td_target(batch, items, vectors.detach(), choice_vectors.detach())
         # only what was chosen says anything of its value
         self._td_error = (chosen * (td_target - q)).sum(dim=1).detach()
         self._mean_q = (chosen * q).sum(dim=1).mean().detach()
         yield "q", mean_loss((chosen * self.elementwise_loss(q, td_target)).sum(dim=1), batch.weight)
 
-        log_probabilities = self.choice.log_probabilities(self.choice(batch.observation, choice_items).of(batch.slate))
+        log_probabilities = self.choice.log_probabilities(self.choice(batch.observation, choice_vectors).of(batch.slate))
         yield "choice", mean_loss(-(chosen * log_probabilities).sum(dim=1), batch.weight)
         self.count_update()
 
     @torch.no_grad()
-    def td_target(self, batch: Transition, items: Tensor, choice_items: Tensor) -> Tensor:
+    def td_target(self, batch: Transition, items: Items, vectors: Tensor, choice_vectors: Tensor) -> Tensor:
         """Targets `[N, K + 1]` of Q(s, i) for each item of the slate, if it was clicked, and for no click.
 
-        r + gamma Q'(s', A'), with A' the best slate by Q' (the target network), or by Q with `double`. `items` and `choice_items` are the
-        online network's and the choice model's item vectors `[M, d]`.
+        r + gamma Q'(s', A'), with A' the best slate by Q' (the target network), or by Q with `double`. `vectors` and `choice_vectors` are
+        those of `items` as the online network and the choice model have them.
         """
         following = batch.next_observation
-        utilities = self.choice(following, choice_items)
-        target = SlateScores(self.target(following, self.target_item_vectors()), utilities)
-        choosing = SlateScores(self.online(following, items), utilities) if self.config.double else target
-        next_q = target.slate_value(self.best_slate(following, choosing))
+        utilities = self.choice(following, choice_vectors)
+        target = SlateScores(self.target(following, self.target_vectors(items)), utilities)
+        choosing = SlateScores(self.online(following, vectors), utilities) if self.config.double else target
+        next_q = target.slate_value(self.best_slate(following, choosing, items))
         return rewards_by_choice(batch) + self.bootstrapped(batch, next_q).unsqueeze(1)
 
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
         """Adam on the online network, and on the choice model."""
         networks = {"q": self.online, "choice": self.choice}
         return {name: torch.optim.Adam(network.parameters(), lr=self.config.learning_rate) for name, network in networks.items()}
-
-    def _forget(self) -> None:
-        super()._forget()
-        self._choice_items: Tensor | None = None
 
 
 def choices(batch: Transition) -> Tensor:

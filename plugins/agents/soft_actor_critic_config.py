@@ -4,10 +4,11 @@ from dataclasses import dataclass
 
 from recframe.components import Component, Kind, option
 from recframe_plugins.agents.replay_config import ReplayConfig
+from recframe_plugins.agents.working_set_config import WorkingSetConfig
 
 
 @dataclass
-class SoftActorCriticConfig(ReplayConfig):
+class SoftActorCriticConfig(WorkingSetConfig, ReplayConfig):
     """Soft actor-critic over items: a random policy, as random as asked for, and twin critics (Christodoulou, 2019)."""
 
     gamma: float = option(0.97, "discount of the next step's value", ge=0, le=1)
@@ -15,8 +16,6 @@ class SoftActorCriticConfig(ReplayConfig):
     target_update_rate: float = option(0.005, "how far the target critics move after each update (tau)", gt=0, le=1)
     target_entropy: float = option(0.25, "entropy that the policy is held to, as a share of that of uniformly random items", gt=0, lt=1)
     initial_temperature: float = option(0.1, "worth of a nat of entropy at first (alpha); learned from then on", gt=0)
-    exact_items: int = option(10_000, "sum over the whole catalogue up to this many items, beyond over a sample", ge=2)
-    sampled_items: int = option(1_000, "items in that sample, drawn anew for every update", ge=2)
 
 
 def components() -> list[Component]:

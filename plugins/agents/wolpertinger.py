@@ -15,6 +15,7 @@ from recframe_plugins.agents.ddpg import DDPG
 from recframe_plugins.agents.ddpg_config import DDPGConfig
 from recframe_plugins.agents.exploration import epsilon_greedy
 from recframe_plugins.agents.item_index import ExactIndex, ItemIndex, build_index, nearest_items, recall
+from recframe_plugins.agents.working_set import Items
 
 MEASURED_POINTS = 64
 """Proposals over which the index's recall is measured."""
@@ -37,6 +38,10 @@ class Wolpertinger(DDPG):
 
     The vectors move as they are learned. The index is built on a copy of their projection, taken every `index_interval` updates; the
     critic judges what it finds by the vectors of the moment.
+
+    In a large catalogue, exact search is over working sets in training, and over all items in what is shown without exploring. An
+    approximate index is of all items in training, too: what it finds is projected, nothing else is but what histories and slates hold.
+    Building it anew takes the longer the larger the catalogue: that is what `index_interval` is for.
     """
 
     squash = staticmethod(unit)
@@ -49,65 +54,71 @@ class Wolpertinger(DDPG):
                 "a slate is chosen among the neighbors"
             )
         self.indexed = copy.deepcopy(self.critics[0].state_tracker).requires_grad_(False)
-        self._index: ItemIndex | None = self._build_index()
+        self._index: tuple[Items, ItemIndex] | None = None
         self._proposals: Tensor | None = None
-
-    @property
-    def index(self) -> ItemIndex:
-        """The index of the item vectors as they were when `indexed` was copied."""
-        if self._index is None:
-            self._index = self._build_index()
-        return self._index
+        # a missing faiss is said before training, not at the first evaluation
+        if config.index == "approximate" or not self.working_set.in_use:
+            self.index_of(self.working_set.whole)
 
     @torch.no_grad()
-    def _build_index(self) -> ItemIndex:
-        # built in acting or in learning, whichever comes first: it must come out the same
-        with torch.autocast(self.spec.device.type, enabled=False):
-            return build_index(self.config.index, unit(self.indexed.project_items()), self.config.index_probes)
+    def index_of(self, items: Items) -> ItemIndex:
+        """The index of the items that may be chosen, of their vectors as they were when `indexed` was copied."""
+        if items.lookup:
+            items = self.working_set.whole
+        if self._index is None or self._index[0] is not items:
+            kind = self.config.index if items is self.working_set.whole else "exact"
+            # built in acting or in learning, whichever comes first: it must come out the same
+            with torch.autocast(self.spec.device.type, enabled=False):
+                self._index = items, build_index(kind, unit(items.vectors(self.indexed)[: items.count]), self.config.index_probes)
+        return self._index[1]
 
-    @torch.no_grad()
-    def act(self, observation: Observation, explore: bool) -> Decision:
+    def decide(self, observation: Observation, items: Items, vectors: list[Tensor], explore: bool) -> Decision:
         """The K items of the largest value near the proposal; in exploring the proposal is noisy, and now and then the slate random."""
-        if self._acting_items is None:
-            self.prepare_to_act()
-        actor_items, *critic_items = self._acting_items
-        point = self.actor(observation, actor_items)
+        actor_vectors, *critic_vectors = vectors
+        point = self.actor(observation, actor_vectors)
         if explore:
             point = self.perturbed(point, self.config.exploration_noise)
-        items, q = self.judged(self.critics, observation, point, critic_items)
-        slate = items.gather(1, q.topk(self.spec.slate_size, dim=1).indices)
+        near, q = self.judged(self.critics, observation, point, items, critic_vectors)
+        slate = near.gather(1, q.topk(self.spec.slate_size, dim=1).indices)
         if not explore:
             return Decision(slate)
         epsilon = self.config.epsilon if self.env_steps >= self.config.random_steps else 1.0
         # how likely a slate is under a noisy proposal is not known
-        return Decision(epsilon_greedy(observation, slate, epsilon, self.spec.num_items, self.generator).slate)
+        return Decision(epsilon_greedy(observation, slate, epsilon, items.count, self.generator).slate)
 
-    def losses(self, batch: Transition) -> Iterator[tuple[str, Tensor]]:
+    def learn(self, batch: Transition, items: Items) -> Iterator[tuple[str, Tensor]]:
         """DDPG's losses; the items are indexed anew after every `index_interval` updates."""
-        yield from super().losses(batch)
+        yield from super().learn(batch, items)
         if self.updates % self.config.index_interval == 0:
             self.indexed.load_state_dict(self.critics[0].state_tracker.state_dict())
             self._index = None
 
-    def target_value(self, observation: Observation, point: Tensor, items: list[Tensor]) -> Tensor:
+    def target_value(self, observation: Observation, point: Tensor, items: Items, vectors: list[Tensor]) -> Tensor:
         """What it is worth `[B]` to follow the target networks' policy from the proposal `point` `[B, d]`."""
         self._proposals = point[:MEASURED_POINTS]
-        _, q = self.judged(self.target_critics, observation, point, items)
+        _, q = self.judged(self.target_critics, observation, point, items, vectors)
         return q.topk(self.spec.slate_size, dim=1).values.mean(dim=1)
 
-    def judged(self, critics: nn.ModuleList, observation: Observation, point: Tensor, items: list[Tensor]) -> tuple[Tensor, Tensor]:
+    def judged(
+        self, critics: nn.ModuleList, observation: Observation, point: Tensor, items: Items, vectors: list[Tensor]
+    ) -> tuple[Tensor, Tensor]:
         """The items near each proposal `[B, d]` and the least of the critics' values of each, both `[B, k]`; -inf where there is none."""
-        near = nearest_items(self.index, unit(items[0]), observation, point, self.config.neighbors)
-        q = self.evaluate(critics, observation, self.points_of(near.clamp(min=0), items[0]), items).amin(dim=2)
+        index = self.index_of(items) if observation.candidates is None else None
+        near = nearest_items(index, unit(vectors[0]), observation, point, self.config.neighbors)
+        if items.lookup:
+            found = unit(critics[0].state_tracker.project_items(near.clamp(min=0).flatten())).view(*near.shape, -1)
+        else:
+            found = self.points_of(near.clamp(min=0), vectors[0])
+        q = self.evaluate(critics, observation, found, vectors).amin(dim=2)
         return near, q.masked_fill(near == PAD, -torch.inf)
 
     def point_size(self, state_tracker: StateTracker) -> int:
         """d, the length of an item vector."""
         return state_tracker.item_dim
 
-    def points_of(self, slate: Tensor, items: Tensor) -> Tensor:
+    def points_of(self, slate: Tensor, vectors: Tensor) -> Tensor:
         """The vectors `[B, K, d]` of items `[B, K]`, of all `[M, d]`."""
-        return unit(F.embedding(slate, items))
+        return unit(F.embedding(slate, vectors))
 
     def perturbed(self, point: Tensor, deviation: float, clip: float = torch.inf) -> Tensor:
         """`point` `[B, d]` and Gaussian noise of about the length `deviation`, scaled back to length 1."""
@@ -117,12 +128,15 @@ class Wolpertinger(DDPG):
 
     @torch.no_grad()
     def diagnostics(self) -> dict[str, Tensor | float]:
-        """DDPG's, and recall@k: how many of the items that are nearest to proposals as vectors are now the index finds."""
-        if self._proposals is None:
+        """DDPG's, and recall@k: how many of the items that are nearest to proposals as vectors are now the index finds.
+
+        In a large catalogue there is no recall: to find what is nearest of all would cost what training is spared.
+        """
+        if self._proposals is None or self.working_set.in_use:
             return super().diagnostics()
-        k = min(self.config.neighbors, self.spec.num_items)
-        nearest = ExactIndex(unit(self.critics[0].state_tracker.project_items())).search(self._proposals, k)
-        return super().diagnostics() | {"index_recall": recall(self.index.search(self._proposals, k), nearest)}
+        k, whole = min(self.config.neighbors, self.spec.num_items), self.working_set.whole
+        nearest = ExactIndex(unit(whole.vectors(self.critics[0].state_tracker))).search(self._proposals, k)
+        return super().diagnostics() | {"index_recall": recall(self.index_of(whole).search(self._proposals, k), nearest)}
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
         """Take up a saved state, and drop what was computed under other weights."""

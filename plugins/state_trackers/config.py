@@ -14,7 +14,9 @@ class StateTrackerConfig:
     history_length: int = option(20, "shown items, with their feedback, that the state is made from (H)", ge=1)
     item_dim: int = option(64, "length of a projected item vector (d)", ge=1)
     state_dim: int = option(64, "length of the state vector (S)", ge=1)
-    id_embeddings: bool = option(False, "also learn a vector per item that owes nothing to its text")
+    id_embeddings: bool = option(
+        False, "also learn a vector per item that owes nothing to its text; an update then costs the more, the larger the catalogue"
+    )
 
 
 @dataclass

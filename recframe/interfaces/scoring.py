@@ -5,7 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from recframe.interfaces.types import Observation
+from recframe.interfaces.types import PAD, Observation
+
+MANY_ITEMS = 2**16
+"""The largest catalogue of which every item gets a random number of its own when a few are drawn."""
 
 
 def allowed_items(observation: Observation, scores: Tensor) -> Tensor:
@@ -48,9 +51,32 @@ def random_items(observation: Observation, num_items: int, k: int, generator: to
     candidates = observation.candidates
     # the k largest of independent uniforms are a uniform draw without replacement
     if candidates is None:
+        if num_items > MANY_ITEMS:
+            return _random_items_of_many(observation, num_items, k, generator)
         return best_items(observation, torch.rand(users, num_items, generator=generator, device=device), k)
     # among candidates the cost is that of the candidates, whatever the catalogue; PAD and what is excluded come last
     luck = torch.rand(candidates.shape, generator=generator, device=device).masked_fill(candidates < 0, -1.0)
     if observation.excluded is not None:
         luck = luck.masked_fill(is_excluded(observation, candidates), -1.0)
     return candidates.gather(1, luck.topk(k, dim=1).indices)
+
+
+def _random_items_of_many(observation: Observation, num_items: int, k: int, generator: torch.Generator) -> Tensor:
+    """The same, one item of the slate after the other: cost grows with k and E, not with the catalogue."""
+    users, device = observation.user.shape[0], observation.user.device
+    excluded = observation.excluded if observation.excluded is not None else observation.history_items[:, :0]
+    nowhere = 2 * num_items
+    taken = excluded.masked_fill(excluded == PAD, nowhere).sort(dim=1).values
+    # what is excluded twice is one item less all the same
+    again = torch.zeros_like(taken, dtype=torch.bool)
+    again[:, 1:] = taken[:, 1:] == taken[:, :-1]
+    taken = taken.masked_fill(again, nowhere).sort(dim=1).values
+    slate = []
+    for _ in range(k):
+        left = num_items - (taken < num_items).sum(dim=1, keepdim=True)
+        rank = (torch.rand(users, 1, generator=generator, device=device, dtype=torch.float64) * left).long()
+        # counted without those taken: an item is as much further on as there are taken ones before it
+        item = rank + (taken - torch.arange(taken.shape[1], device=device) <= rank).sum(dim=1, keepdim=True)
+        slate.append(item)
+        taken = torch.cat([taken, item], dim=1).sort(dim=1).values
+    return torch.cat(slate, dim=1)

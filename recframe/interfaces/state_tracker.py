@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from typing import Any, Generic, TypeVar
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from recframe.interfaces.data import Data
@@ -36,8 +37,8 @@ class FrozenTable(Shared[Tensor]):
 class ItemProjection(nn.Module):
     """Item vectors `[M, d]`: a linear map of the (standardized) text vectors, plus a learned embedding per item if asked.
 
-    An item's score is a product of a state and such a vector, so the projection is computed once per update for all items, not
-    once per use.
+    An item's score is a product of a state and such a vector, so the projection is computed once per update for all items that the
+    update looks at, not once per use.
     """
 
     def __init__(self, text_vectors: Tensor, dim: int, id_embeddings: bool = False) -> None:
@@ -46,10 +47,14 @@ class ItemProjection(nn.Module):
         self.linear = nn.Linear(text_vectors.shape[1], dim, device=text_vectors.device)
         self.embedding = nn.Parameter(torch.zeros(len(text_vectors), dim, device=text_vectors.device)) if id_embeddings else None
 
-    def forward(self) -> Tensor:
-        """The vectors of all items, `[M, d]`."""
-        vectors: Tensor = self.linear(self.texts.values)
-        return vectors if self.embedding is None else vectors + self.embedding
+    def forward(self, rows: Tensor | None = None) -> Tensor:
+        """The vectors of all items, `[M, d]`, or of those numbered `rows` `[R]`, `[R, d]`."""
+        vectors: Tensor = self.linear(_chosen(self.texts.values, rows))
+        return vectors if self.embedding is None else vectors + _chosen(self.embedding, rows)
+
+
+def _chosen(table: Tensor, rows: Tensor | None) -> Tensor:
+    return table if rows is None else F.embedding(rows, table)
 
 
 class StateTracker(nn.Module, ABC):
@@ -77,11 +82,17 @@ class StateTracker(nn.Module, ABC):
         """The data it was built on, for agents that read more of them than a state, such as an item's popularity."""
         return self._data.values
 
-    def project_items(self) -> Tensor:
-        """Item vectors `[M, d]` under the present weights."""
-        vectors: Tensor = self.item_projection()
+    def project_items(self, rows: Tensor | None = None) -> Tensor:
+        """Item vectors under the present weights: of all items, `[M, d]`, or of those numbered `rows` `[R]` int64, `[R, d]`.
+
+        Agents that learn over a part of a large catalogue ask for rows; an item's vector must not depend on which others are asked for.
+        """
+        vectors: Tensor = self.item_projection(rows)
         return vectors
 
     @abstractmethod
     def forward(self, observation: Observation, items: Tensor) -> Tensor:
-        """The state `[N, S]` of each user, given all item vectors `[M, d]`."""
+        """The state `[N, S]` of each user, given item vectors `[M, d]`.
+
+        The observation's item numbers are rows of `items`: of all items, or of those that an agent numbered anew.
+        """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 
 import torch
 from torch import Tensor
@@ -50,12 +51,25 @@ def _check_shapes(tracker: StateTracker, spec: EnvironmentSpec, observation: Obs
     with own_randomness("the state tracker"):
         items = tracker.project_items()
         require_tensor(items, "project_items()", (spec.num_items, tracker.item_dim), torch.float32, spec.device)
+        _check_projected_rows(tracker, items)
         state = _state(tracker, observation)
     require_tensor(state, "the state", (len(observation.user), tracker.state_dim), torch.float32, spec.device)
     field = difference(observation, before)
     require(field is None, f"the tracker changed {field} of its observation in place: replay would keep the change")
     require(torch.equal(_state(tracker, observation), state), "the same observation gave another state: in eval mode nothing may be random")
     require(not torch.allclose(state, state[:1]), "all users get the same state: it must depend on the observation")
+
+
+def _check_projected_rows(tracker: StateTracker, items: Tensor) -> None:
+    require(
+        "rows" in inspect.signature(tracker.project_items).parameters,
+        "project_items() must take rows=None, the numbers of the items to project: agents with large catalogues ask for some only",
+    )
+    rows = torch.tensor([len(items) - 1, 0, len(items) // 2], device=items.device)
+    projected = tracker.project_items(rows)
+    require_tensor(projected, "project_items(rows)", (len(rows), items.shape[1]), torch.float32, items.device)
+    same = torch.allclose(projected, items[rows], rtol=1e-4, atol=1e-5)
+    require(same, "project_items(rows) must be project_items()[rows]: an item's vector may not depend on which others are asked for")
 
 
 def padded(observation: Observation, length: int) -> Observation:

@@ -141,8 +141,8 @@ def test_a_broken_tracker_is_named(tracker, message):
 
 def test_a_tracker_without_any_gradient_is_named():
     class Frozen(ToyTracker):
-        def project_items(self):
-            return super().project_items().detach()
+        def project_items(self, rows=None):
+            return super().project_items(rows).detach()
 
         def forward(self, observation, items):
             return super().forward(observation, items).detach()
@@ -155,3 +155,22 @@ def test_the_trackers_mode_is_left_as_it_was():
     tracker = ToyTracker(SPEC, DATA)
     check_state_tracker(tracker, SPEC, DATA)
     assert tracker.training
+
+
+def test_a_tracker_that_projects_only_the_whole_catalogue_is_named():
+    class Whole(ToyTracker):
+        def project_items(self):
+            return self.item_projection()
+
+    with pytest.raises(ConformanceError, match=r"project_items\(\) must take rows=None"):
+        check_state_tracker(Whole(SPEC, DATA), SPEC, DATA)
+
+
+def test_a_tracker_whose_items_depend_on_which_are_asked_for_is_named():
+    class Centred(ToyTracker):
+        def project_items(self, rows=None):
+            vectors = self.item_projection(rows)
+            return vectors - vectors.mean(dim=0)
+
+    with pytest.raises(ConformanceError, match=r"project_items\(rows\) must be project_items\(\)\[rows\]"):
+        check_state_tracker(Centred(SPEC, DATA), SPEC, DATA)

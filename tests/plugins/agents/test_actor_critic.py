@@ -42,9 +42,9 @@ def judged(value, returns):
         ActorCriticConfig(),
         ActorCriticConfig(network="shared", normalize_advantages=False),
         ActorCriticConfig(clip_range=0.2, epochs=2, value_clip=0.2, target_kl=0.05),
-        ActorCriticConfig(clip_range=0.2, minibatches=2, full_softmax_items=1, softmax_samples=16),
+        ActorCriticConfig(clip_range=0.2, minibatches=2, whole_catalog_items=1, working_items=16),
     ],
-    ids=["A2C", "shared", "PPO", "PPO, sampled"],
+    ids=["A2C", "shared", "PPO", "PPO, working set"],
 )
 def test_it_conforms(config):
     check_component(COMPONENT, config)
@@ -56,7 +56,7 @@ def test_with_one_step_a_chunk_it_follows_the_policy_gradient(slate_size, normal
     agent = build(slate_size, entropy_weight=0.0, gamma=0.9, gae_lambda=0.8, normalize_advantages=normalize)
     batch = chunk(agent)
     flat, twin = batch.reshape(-1), copy.deepcopy(agent)
-    items = twin.network.project_items()
+    items = twin.network.vectors(twin.working_set.whole)
     preferences, value = twin.network(flat.observation, items)
     with torch.no_grad():
         next_value = twin.network.values(flat.next_observation, items)
@@ -128,7 +128,7 @@ def test_it_stops_learning_from_a_chunk_once_the_policy_has_moved_too_far():
 
 
 def test_the_first_step_starts_from_the_policy_that_acted():
-    for options in ({}, {"full_softmax_items": 1, "softmax_samples": 16}):
+    for options in ({}, {"whole_catalog_items": 1, "working_items": 16}):
         agent = build(slate_size=3, clip_range=0.2, **options)
         update(agent, agent.optimizers(), chunk(agent))
         assert agent.diagnostics()["kl"].item() == pytest.approx(0, abs=1e-6)

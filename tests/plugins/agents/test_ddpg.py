@@ -102,7 +102,7 @@ def test_the_target_is_the_least_of_the_target_critics_values_at_the_target_acto
         disturb(critic, seed)
     transition = batch(agent)
     expected = reference_target(agent, transition)
-    np.testing.assert_allclose(agent.td_target(transition).numpy(), expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(agent.td_target(transition, agent.working_set.whole).numpy(), expected, rtol=1e-4, atol=1e-5)
     if critics == 2:
         one = q_value(agent.target_critics[0], transition.next_observation, mu(agent.target_actor, transition.next_observation))
         assert (expected < transition.reward.numpy() + agent.config.gamma * one - 1e-3).any()
@@ -111,7 +111,7 @@ def test_the_target_is_the_least_of_the_target_critics_values_at_the_target_acto
 def test_only_termination_ends_the_future():
     agent = build()
     transition = batch(agent)
-    beyond = (agent.td_target(transition) - transition.reward).abs()
+    beyond = (agent.td_target(transition, agent.working_set.whole) - transition.reward).abs()
     assert (beyond[transition.terminated] == 0).all()
     assert (beyond[transition.truncated] > 0).all()
 
@@ -127,10 +127,10 @@ def test_the_targets_action_is_smoothed_by_clipped_noise_within_the_bounds():
     assert (noise[:, 2] == 0).float().mean() == pytest.approx(0.5, abs=0.02)
 
     transition = batch(agent)
-    targets = torch.stack([agent.td_target(transition) for _ in range(2)])
+    targets = torch.stack([agent.td_target(transition, agent.working_set.whole) for _ in range(2)])
     assert not torch.equal(*targets)
     still = build(target_noise=0.0)
-    assert torch.equal(*(still.td_target(transition) for _ in range(2)))
+    assert torch.equal(*(still.td_target(transition, agent.working_set.whole) for _ in range(2)))
 
 
 @pytest.mark.parametrize("critics", [1, 2])

@@ -80,9 +80,10 @@ def policy_values(actor, critics, observation, neighbors):
     [
         {"random_steps": 20},
         {"neighbors": 4, "index_interval": 2, **TD3},
+        {"neighbors": 4, "index_interval": 2, "whole_catalog_items": 1, "working_items": 12},
         pytest.param({"index": "approximate", "index_probes": 1}, marks=needs_faiss),
     ],
-    ids=["ddpg", "td3", "approximate"],
+    ids=["ddpg", "td3", "working set", "approximate"],
 )
 def test_it_conforms(options):
     check_component(COMPONENT, DDPGConfig(**options))
@@ -116,14 +117,14 @@ def test_the_target_follows_the_target_networks_policy(slate_size, critics, num_
     values = policy_values(agent.target_actor, agent.target_critics, transition.next_observation, 6)
     following = values.topk(slate_size, dim=1).values.mean(dim=1)
     expected = transition.reward + agent.config.gamma * torch.where(transition.terminated, 0.0, following)
-    torch.testing.assert_close(agent.td_target(transition), expected, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(agent.td_target(transition, agent.working_set.whole), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_a_terminated_session_may_have_no_next_candidates():
     agent = build(num_candidates=6)
     transition = batch(agent)
     transition.next_observation.candidates[transition.terminated] = PAD
-    assert agent.td_target(transition).isfinite().all()
+    assert agent.td_target(transition, agent.working_set.whole).isfinite().all()
 
 
 def test_a_slate_is_worth_the_mean_of_its_items():
@@ -131,7 +132,9 @@ def test_a_slate_is_worth_the_mean_of_its_items():
     transition = batch(agent)
     worth = q_values(agent.critics, transition.observation).gather(1, transition.slate).mean(dim=1)
     _, loss = next(agent.losses(transition))
-    torch.testing.assert_close(loss.detach(), (worth - agent.td_target(transition)).square().mean(), rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(
+        loss.detach(), (worth - agent.td_target(transition, agent.working_set.whole)).square().mean(), rtol=1e-4, atol=1e-6
+    )
 
 
 def test_the_items_vectors_are_learned_with_the_critic():
@@ -166,8 +169,12 @@ def test_exploration_is_random_at_first_and_by_noise_and_epsilon_then():
     assert len(noisy.unique()) > 3
 
 
+def index_of(agent):
+    return agent.index_of(agent.working_set.whole)
+
+
 def indexed_vectors(agent):
-    return agent.index.vectors.clone()
+    return index_of(agent).vectors.clone()
 
 
 def test_items_are_indexed_anew_after_so_many_updates():
@@ -197,7 +204,7 @@ def test_a_resumed_agent_searches_the_index_that_was():
 def test_recall_falls_as_the_vectors_move_away_from_the_index():
     agent = build(neighbors=5, index_interval=1_000)
     assert "index_recall" not in agent.diagnostics()
-    agent.td_target(batch(agent))
+    agent.td_target(batch(agent), agent.working_set.whole)
     assert float(agent.diagnostics()["index_recall"]) == 1
     disturb(agent.critics[0].state_tracker)
     assert 0 <= float(agent.diagnostics()["index_recall"]) < 0.8
@@ -211,10 +218,10 @@ def test_losses_of_half_the_precision_search_the_same_index(index):
         with torch.autocast("cpu", dtype=torch.bfloat16):
             update(one, one.optimizers(), batch(one))
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        agent.td_target(batch(agent))  # builds the index there; the other one builds it in acting
+        agent.td_target(batch(agent), agent.working_set.whole)  # builds the index there; the other one builds it in acting
     assert torch.equal(agent.act(observation, explore=False).slate, same.act(observation, explore=False).slate)
     point = torch.nn.functional.normalize(torch.randn(20, 8, generator=torch.Generator().manual_seed(0)), dim=1)
-    assert torch.equal(agent.index.search(point, 5), same.index.search(point, 5))
+    assert torch.equal(index_of(agent).search(point, 5), index_of(same).search(point, 5))
 
 
 @needs_faiss
@@ -224,7 +231,7 @@ def test_recall_of_an_approximate_index_is_reported():
     torch.manual_seed(0)
     config = DDPGConfig(neighbors=20, index="approximate", index_probes=1)
     agent = build_ddpg(config, spec, ToyTracker(spec, data), seed=0)
-    agent.td_target(toy_transition(spec, data, torch.Generator().manual_seed(0), users=64))
+    agent.td_target(toy_transition(spec, data, torch.Generator().manual_seed(0), users=64), agent.working_set.whole)
     assert 0.2 < float(agent.diagnostics()["index_recall"]) < 1
 
 

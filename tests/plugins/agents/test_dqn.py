@@ -72,7 +72,7 @@ def reference_target(agent, transition, double):
 
 
 def target_of(agent, transition):
-    return agent.td_target(transition, agent.online.state_tracker.project_items().detach()).numpy()
+    return agent.td_target(transition, agent.working_set.whole, agent.online.state_tracker.project_items().detach()).numpy()
 
 
 @pytest.mark.parametrize(

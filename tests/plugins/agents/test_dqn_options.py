@@ -1,6 +1,5 @@
-"""What DQN's options change, against the equations: dueling, several steps, priorities, weights, a sampled maximum."""
+"""What DQN's options change, against the equations: dueling, several steps, priorities, weights."""
 
-import numpy as np
 import pytest
 import torch
 
@@ -12,9 +11,9 @@ from recframe_plugins.agents.dqn import DQN
 DATA = toy_data()
 
 
-def build(seed=0, num_candidates=0, num_excluded=0, **options):
+def build(seed=0, **options):
     torch.manual_seed(seed)
-    spec = toy_spec(DATA, num_candidates=num_candidates, num_excluded=num_excluded)
+    spec = toy_spec(DATA)
     return DQN(DQNConfig(**options), spec, ToyTracker(spec, DATA), seed=seed)
 
 
@@ -36,7 +35,7 @@ def all_q(network, observation):
 
 
 def target_of(agent, transition):
-    return agent.td_target(transition, agent.online.state_tracker.project_items().detach())
+    return agent.td_target(transition, agent.working_set.whole, agent.online.state_tracker.project_items().detach())
 
 
 def loss_of(agent, transition):
@@ -68,8 +67,6 @@ def test_ranking_the_catalogue_and_valuing_items_agree(dueling):
     expected = all_q(agent.online, observation) - evaluation.value.unsqueeze(1)
     torch.testing.assert_close(evaluation.between(0, number), expected)
     torch.testing.assert_close(evaluation.between(7, 19), expected[:, 7:19])
-    sample = torch.tensor([3, 3, 0, number - 1])
-    torch.testing.assert_close(evaluation.among(sample), expected[:, sample])
 
 
 @pytest.mark.parametrize("double", [True, False])
@@ -98,35 +95,3 @@ def test_its_priorities_are_the_sizes_of_the_errors():
     shown = all_q(agent.online, transition.observation).gather(1, transition.slate).squeeze(1)
     torch.testing.assert_close(agent.priorities(), (target_of(agent, transition) - shown).abs())
     assert not agent.priorities().requires_grad
-
-
-def test_a_sample_of_everything_gives_the_exact_target():
-    exact, sampled = build(), build(target_items=2_000)
-    transition = batch(exact)
-    torch.testing.assert_close(target_of(sampled, transition), target_of(exact, transition))
-
-
-def test_a_sampled_maximum_can_only_be_lower_and_knows_what_was_shown():
-    exact, sampled = build(double=False), build(double=False, target_items=1)
-    transition = batch(exact, users=8)
-    following = all_q(exact.target, transition.next_observation)
-    going_on = ~transition.terminated
-    low = (target_of(sampled, transition) - transition.reward)[going_on] / 0.97
-    assert (low <= following.max(dim=1).values[going_on] + 1e-5).all()
-    assert (low < following.max(dim=1).values[going_on] - 1e-3).any()
-    assert (low >= following[:, transition.slate[:, 0]].max(dim=1).values[going_on] - 1e-5).all()
-
-
-def test_a_sample_leaves_out_what_is_excluded():
-    agent = build(double=False, num_excluded=4, target_items=2_000)
-    transition = batch(agent)
-    allowed = all_q(agent.target, transition.next_observation)
-    for row, excluded in enumerate(transition.next_observation.excluded.tolist()):
-        allowed[row, [item for item in excluded if item != PAD]] = -torch.inf
-    expected = transition.reward + 0.97 * allowed.max(dim=1).values * ~transition.terminated
-    np.testing.assert_allclose(target_of(agent, transition), expected, rtol=1e-4, atol=1e-5)
-
-
-def test_a_sample_of_candidates_is_refused():
-    with pytest.raises(ValueError, match=r"agent\.target_items samples the catalogue, but .* only 6 candidates"):
-        build(num_candidates=6, target_items=100)

@@ -19,7 +19,6 @@ OPTIONS = {
     "dueling": {"dueling": True},
     "three steps": {"n_step": 3},
     "prioritized": {"priority_exponent": 0.6},
-    "sampled maximum": {"target_items": 2},
     "all": {"dueling": True, "n_step": 3, "priority_exponent": 0.5},
 }
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from recframe.interfaces import PAD, Observation
 from recframe_plugins.agents import policies
-from recframe_plugins.agents.item_support import Candidates, ItemRange, ItemSample
+from recframe_plugins.agents.item_support import Candidates, ItemRange
 from recframe_plugins.agents.policies import ItemPolicy, Preferences, best_slate, draw_slate, gumbel, slate_probability
 
 
@@ -163,63 +163,6 @@ def test_noise_has_digits_where_a_winner_is_decided():
     assert len(extreme.unique()) == len(extreme)
     assert noise.mean().item() == pytest.approx(0.5772, abs=0.005)
     assert noise.std().item() == pytest.approx(math.pi / math.sqrt(6), rel=0.005)
-
-
-class TestSampledSoftmax:
-    @pytest.mark.parametrize(("shown", "kept"), [([3, 3, 7], 2), (list(range(40)), 10)], ids=["few", "more than half the sample"])
-    def test_a_sample_stands_for_all_items(self, shown, kept):
-        sample = ItemSample.draw(torch.tensor(shown), 100, 20, generator())
-        assert len(sample.numbers) == len(sample.numbers.unique()) == 20
-        assert (sample.numbers[1:] > sample.numbers[:-1]).all()
-        assert sample.log_weight.exp().sum().item() == pytest.approx(100, rel=1e-5)
-        is_shown = torch.isin(sample.numbers, torch.tensor(shown))
-        assert is_shown.sum() == kept
-        torch.testing.assert_close(sample.log_weight[is_shown].exp(), torch.full((kept,), len(set(shown)) / kept))
-
-    def test_every_item_is_found_in_its_column_or_in_none(self):
-        sample = ItemSample.draw(torch.tensor([4]), 100, 20, generator())
-        columns = sample.contains(torch.arange(-1, 100).unsqueeze(0))
-        assert columns.all()
-        missing = torch.tensor([[number for number in range(-1, 100) if number not in sample.numbers]])
-        assert not sample.contains(missing).any()
-        assert torch.equal(sample.items_at(torch.arange(20).unsqueeze(0))[0], sample.numbers)
-
-    def test_the_sum_it_estimates_is_unbiased_and_the_probability_a_little_too_large(self):
-        scores = torch.randn(200, generator=generator(1))
-        slate, preferences = torch.tensor([[7, 150]]), preferring(scores, excluded=[[3, 9]])
-        exact = slate_probability(preferences, slate)
-        samples = [ItemSample.draw(torch.tensor([7, 150, 20]), 200, 40, generator(seed)) for seed in range(2_000)]
-        estimates = [slate_probability(preferences, slate, sample) for sample in samples]
-        # the first item's log-probability is its score less the log of the sum
-        sums = torch.stack([(scores[7] - found.item_log_probs[0, 0]).exp() for found in estimates])
-        expected = (scores[7] - exact.item_log_probs[0, 0]).exp().item()
-        assert sums.mean().item() == pytest.approx(expected, abs=4 * sums.std().item() / math.sqrt(2_000))
-        too_large = torch.stack([found.log_prob[0] for found in estimates]).mean() - exact.log_prob[0]
-        assert 0 < too_large < 2 * (sums.std() / expected) ** 2  # two items, each half the relative variance, and room
-        entropies = torch.stack([found.entropy[0] for found in estimates])
-        assert entropies.mean().item() == pytest.approx(exact.entropy.item(), abs=0.05)
-
-    def test_what_was_shown_keeps_a_sure_policys_estimate_close(self):
-        scores = torch.zeros(10_000)
-        scores[:20] = 12.0
-        preferences = preferring(scores)
-        exact = slate_probability(preferences, torch.tensor([[0]])).log_prob
-        for seed in range(10):
-            knowing = ItemSample.draw(torch.arange(20), 10_000, 500, generator(seed))
-            assert slate_probability(preferences, torch.tensor([[0]]), knowing).log_prob.item() == pytest.approx(exact.item(), abs=1e-3)
-
-    def test_excluded_items_and_repetitions_count_in_a_sample_too(self):
-        preferences = preferring(torch.zeros(50), repeat=3.0, history=[[4, PAD]], excluded=[[5, PAD]])
-        everything = ItemSample(torch.arange(50), torch.zeros(50))
-        found, exact = (slate_probability(preferences, torch.tensor([[4, 6]]), sample) for sample in (everything, None))
-        for one, other in zip(found, exact, strict=True):
-            torch.testing.assert_close(one, other)
-
-    def test_candidates_are_few_enough_to_need_none(self):
-        preferences = preferring(torch.randn(50, generator=generator()), candidates=[[4, 6, 9]])
-        sample = ItemSample.draw(torch.tensor([4]), 50, 5, generator())
-        found, exact = (slate_probability(preferences, torch.tensor([[4, 6]]), one) for one in (sample, None))
-        assert torch.equal(found.log_prob, exact.log_prob)
 
 
 def test_a_candidate_list_finds_its_items_and_no_padding():

@@ -15,7 +15,6 @@ WORLD_SEED = 1_000_003
 AGENTS = {
     "reinforce": (Reinforce, ReinforceConfig, {}),
     "reinforce_shared": (Reinforce, ReinforceConfig, {"network": "shared"}),
-    "reinforce_sampled": (Reinforce, ReinforceConfig, {"full_softmax_items": 1, "softmax_samples": 10}),
     "reinforce_top_k": (Reinforce, ReinforceConfig, {"top_k_correction": True}),
     "a2c": (ActorCritic, ActorCriticConfig, {}),
     "a2c_shared": (ActorCritic, ActorCriticConfig, {"network": "shared"}),
@@ -48,7 +47,6 @@ def train(learner, environment, chunks, chunk_steps=4):
         ("reinforce", 120, 0),
         ("reinforce", 120, 1),
         ("reinforce_shared", 140, 0),
-        ("reinforce_sampled", 140, 0),
         ("a2c", 120, 0),
         ("ppo", 60, 0),
     ],

@@ -1,12 +1,13 @@
 """Random choices: uniform, allowed, of known probability, and of fixed cost in luck."""
 
+import itertools
 import math
 from dataclasses import replace
 
 import pytest
 import torch
 
-from recframe.interfaces import PAD
+from recframe.interfaces import PAD, scoring
 from recframe.testing import check_component, toy_data, toy_observation, toy_spec
 from recframe_plugins.agents.config import RandomConfig, recframe_register_components
 from recframe_plugins.agents.exploration import epsilon_greedy, linear_schedule, num_allowed
@@ -36,6 +37,22 @@ def test_every_item_is_as_likely(slate_size):
     users = 20_000
     counts = torch.bincount(agent.act(observations(spec, users), explore=False).slate.flatten(), minlength=spec.num_items)
     share = slate_size / spec.num_items
+    assert ((counts / users - share).abs() < 5 * math.sqrt(share / users)).all()
+
+
+@pytest.mark.parametrize(("slate_size", "excluded"), [(1, [5, PAD, 5, 2]), (2, [PAD, PAD, PAD, PAD]), (3, [0, 6, PAD, 3])])
+def test_of_many_items_every_slate_is_as_likely_too(slate_size, excluded, monkeypatch):
+    monkeypatch.setattr(scoring, "MANY_ITEMS", 1)
+    users, observation = 50_000, observations(toy_spec(DATA), 50_000)
+    observation.excluded = torch.tensor(excluded).expand(users, -1)
+    slate = scoring.random_items(observation, 7, slate_size, torch.Generator().manual_seed(0))
+    allowed = [item for item in range(7) if item not in excluded]
+    slates = list(itertools.permutations(allowed, slate_size))
+    radix = 7 ** torch.arange(slate_size)
+    numbers = torch.tensor([(torch.tensor(one) * radix).sum() for one in slates])
+    found, counts = (slate * radix).sum(dim=1).unique(return_counts=True)
+    assert torch.equal(found, numbers.sort().values)
+    share = 1 / len(slates)
     assert ((counts / users - share).abs() < 5 * math.sqrt(share / users)).all()
 
 

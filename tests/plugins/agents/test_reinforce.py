@@ -37,9 +37,9 @@ def disturb(agent, size=1.0, seed=1):
     [
         ReinforceConfig(),
         ReinforceConfig(network="shared", top_k_correction=True, normalize_advantages=False),
-        ReinforceConfig(full_softmax_items=1, softmax_samples=16, greedy_evaluation=False),
+        ReinforceConfig(whole_catalog_items=1, working_items=16, greedy_evaluation=False),
     ],
-    ids=["default", "shared, top-K", "sampled"],
+    ids=["default", "shared, top-K", "working set"],
 )
 def test_it_conforms(config):
     check_component(COMPONENT, config)
@@ -49,7 +49,7 @@ def reference(agent, batch):
     """Policy loss and value loss by numpy, for slates of one item and the full softmax."""
     config, flat = agent.config, batch.reshape(-1)
     with torch.no_grad():
-        items = agent.network.project_items()
+        items = agent.network.vectors(agent.working_set.whole)
         preferences, value = agent.network(flat.observation, items)
         next_value = agent.network.values(flat.next_observation, items)
         scores = (preferences.query @ items.policy.T).numpy()

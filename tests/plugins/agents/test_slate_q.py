@@ -61,7 +61,7 @@ def reference_target(agent, transition):
     following = transition.next_observation
     target = slate_scores(agent, agent.target, following)
     choosing = slate_scores(agent, agent.online, following) if agent.config.double else target
-    value = target.slate_value(agent.best_slate(following, choosing))
+    value = target.slate_value(agent.best_slate(following, choosing, agent.working_set.whole))
     return transition.reward + agent.config.gamma * value * ~transition.terminated
 
 
@@ -143,9 +143,9 @@ def test_several_clicks_are_shared_and_none_is_a_choice_too():
 def test_a_replayed_transition_of_several_steps_brings_its_discount():
     agent, transition = build(), batch(build())
     items, choice_items = (network.state_tracker.project_items().detach() for network in (agent.online, agent.choice))
-    value = (agent.td_target(transition, items, choice_items)[:, -1] - transition.reward) / agent.config.gamma
+    value = (agent.td_target(transition, agent.working_set.whole, items, choice_items)[:, -1] - transition.reward) / agent.config.gamma
     transition.discount = torch.full((USERS,), 0.5)
-    later = agent.td_target(transition, items, choice_items)[:, -1]
+    later = agent.td_target(transition, agent.working_set.whole, items, choice_items)[:, -1]
     torch.testing.assert_close(later, transition.reward + 0.5 * value)
 
 
@@ -154,7 +154,7 @@ def test_it_shows_the_slate_its_optimizer_finds(optimizer):
     agent = build(slate_optimizer=optimizer, shortlist=5)
     observation = toy_observation(agent.spec, DATA, torch.Generator().manual_seed(1), users=50)
     agent.prepare_to_act()
-    expected = agent.best_slate(observation, slate_scores(agent, agent.online, observation))
+    expected = agent.best_slate(observation, slate_scores(agent, agent.online, observation), agent.working_set.whole)
     assert torch.equal(agent.act(observation, explore=False).slate, expected)
 
 
@@ -181,7 +181,7 @@ def test_acting_after_an_update_uses_the_new_choice_model_too():
     observation = toy_observation(agent.spec, DATA, torch.Generator().manual_seed(3), users=50)
     agent.prepare_to_act()
     update(agent, agent.optimizers(), batch(agent))
-    expected = agent.best_slate(observation, slate_scores(agent, agent.online, observation))
+    expected = agent.best_slate(observation, slate_scores(agent, agent.online, observation), agent.working_set.whole)
     assert torch.equal(agent.act(observation, explore=False).slate, expected)
 
 

@@ -1,0 +1,264 @@
+"""Working sets: which items are in them, and that numbers mean the same items on both sides."""
+
+import copy
+import importlib.util
+import io
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from recframe.interfaces import PAD, is_excluded
+from recframe.testing import (
+    ToyEnvironment,
+    ToyTracker,
+    check_agent,
+    check_component,
+    collect,
+    toy_data,
+    toy_observation,
+    toy_spec,
+    toy_transition,
+    update,
+)
+from recframe_plugins.agents.actor_critic import ActorCritic
+from recframe_plugins.agents.config import DQNConfig, recframe_register_components
+from recframe_plugins.agents.ddpg_config import DDPGConfig
+from recframe_plugins.agents.dqn import DQN
+from recframe_plugins.agents.on_policy_config import ActorCriticConfig, ReinforceConfig
+from recframe_plugins.agents.q_learning_config import SlateQConfig
+from recframe_plugins.agents.reinforce import Reinforce
+from recframe_plugins.agents.slate_q import SlateQ
+from recframe_plugins.agents.soft_actor_critic import SoftActorCritic
+from recframe_plugins.agents.soft_actor_critic_config import SoftActorCriticConfig
+from recframe_plugins.agents.wolpertinger import Wolpertinger
+from recframe_plugins.agents.working_set import WorkingSet, spread
+from recframe_plugins.agents.working_set_config import WorkingSetConfig
+
+DATA = toy_data()
+AGENTS = {
+    "dqn": (DQN, DQNConfig, {}),
+    "slate_q": (SlateQ, SlateQConfig, {"shortlist": 8}),
+    "ddpg": (Wolpertinger, DDPGConfig, {"neighbors": 6, "random_steps": 20}),
+    "soft_actor_critic": (SoftActorCritic, SoftActorCriticConfig, {}),
+    "reinforce": (Reinforce, ReinforceConfig, {}),
+    "actor_critic": (ActorCritic, ActorCriticConfig, {"clip_range": 0.2, "epochs": 2, "minibatches": 2}),
+}
+if importlib.util.find_spec("faiss") is not None:
+    AGENTS["ddpg, approximate"] = (Wolpertinger, DDPGConfig, {"neighbors": 6, "random_steps": 20, "index": "approximate"})
+SMALL = {"whole_catalog_items": 10, "working_items": 14}
+EVERYTHING = {"whole_catalog_items": 1, "working_items": 1_000}
+COMPONENTS = {}
+recframe_register_components(lambda component: COMPONENTS.setdefault(component.name, component))
+
+
+def generator(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def build(name, seed=0, restrictions=None, **options):
+    torch.manual_seed(seed)
+    spec = toy_spec(DATA, **(restrictions or {}))
+    factory, config, usual = AGENTS[name]
+    return factory(config(**usual | options), spec, ToyTracker(spec, DATA), seed=seed)
+
+
+def working_set(num_items=40, size=14, **restrictions):
+    data = toy_data(num_items=num_items)
+    spec = toy_spec(data, **restrictions)
+    return WorkingSet(WorkingSetConfig(whole_catalog_items=1, working_items=size), spec), spec, data
+
+
+def same_items(items, local, numbers):
+    """Whether local numbers stand for those of the catalogue, and `PAD` for `PAD`."""
+    return torch.equal(items.in_catalog(local.clamp(min=0)).masked_fill(local == PAD, PAD), numbers)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    num_items=st.integers(20, 60),
+    size=st.integers(8, 80),
+    candidates=st.sampled_from([0, 9]),
+    excluded=st.sampled_from([0, 4]),
+    seed=st.integers(0, 10_000),
+)
+def test_numbers_mean_the_same_items_inside_and_outside(num_items, size, candidates, excluded, seed):
+    chosen, spec, data = working_set(num_items, size, num_candidates=candidates, num_excluded=excluded, slate_size=2)
+    batch = toy_transition(spec, data, generator(seed), users=7)
+    before = batch.clone()
+    for items, local in (chosen.for_learning(batch, generator(seed)), chosen.of_chunk(batch, generator(seed))):
+        assert len(items.rows) == len(items.rows.unique())
+        assert ((items.rows >= 0) & (items.rows < num_items)).all()
+        assert same_items(items, local.slate, batch.slate)
+        for inside, outside in ((local.observation, batch.observation), (local.next_observation, batch.next_observation)):
+            assert same_items(items, inside.history_items, outside.history_items)
+            if candidates:
+                assert same_items(items, inside.candidates, outside.candidates)
+                assert (inside.candidates < items.count).all()
+            if excluded:  # of what may be chosen, just what is excluded outside is excluded inside
+                choosable = torch.arange(items.count).expand(7, -1)
+                assert torch.equal(is_excluded(inside, choosable), is_excluded(outside, items.rows[choosable]))
+                assert (inside.excluded < items.count).all()
+    assert (batch == before).all()
+
+
+def test_a_working_set_is_half_what_was_shown_most_and_otherwise_uniform():
+    chosen, _, _ = working_set(num_items=40, size=14)
+    shown = torch.cat([torch.arange(10).repeat(2), torch.tensor([PAD, 3, 3, 5, 30, 31, 32])])
+    often = [0] * 40
+    for seed in range(2_000):
+        rows = chosen._drawn(shown, generator(seed)).rows
+        assert len(rows) == len(rows.unique()) == 14
+        assert {3, 5} <= set(rows[:7].tolist()) <= set(range(10))
+        for item in rows[7:].tolist():
+            often[item] += 1
+    never_kept = [often[item] for item in range(10, 40)]
+    # 7 of the 33 that are not kept
+    assert min(never_kept) > 2_000 * 7 / 33 * 0.8
+    assert max(never_kept) < 2_000 * 7 / 33 * 1.2
+
+
+@pytest.mark.parametrize(("total", "size"), [(7, 7), (10, 4), (1_000_003, 17), (5, 1), (5, 0)])
+def test_spread_numbers_are_different_and_equally_likely(total, size):
+    draws = torch.stack([spread(total, size, generator(seed)) for seed in range(3_000)])
+    assert draws.shape == (3_000, size)
+    assert all(len(draw.unique()) == size for draw in draws[:200])
+    if size:
+        assert draws.min() >= 0
+        assert draws.max() < total
+        tenths = torch.bincount((draws.flatten() * 5 // total), minlength=5) / draws.numel()
+        width = torch.bincount(torch.arange(total) * 5 // total, minlength=5) / total
+        assert (tenths - width).abs().max() < 0.03
+
+
+def test_a_chunk_is_acted_over_one_set_and_what_it_shows_is_in_the_next():
+    agent = build("dqn", **SMALL)
+    environment = ToyEnvironment(agent.spec, DATA)
+    agent.env_steps = 10**9  # hardly ever random
+    rollout, observation = collect(agent, environment, environment.reset(1), 5)
+    shown = set(rollout.slate.flatten().tolist())
+    first = agent.working_set._chunk
+    choosable = set(first.rows[: first.count].tolist())
+    assert first.count == 14
+    assert shown <= choosable
+    collect(agent, environment, observation, 1)
+    second = agent.working_set._chunk
+    most = rollout.slate.flatten().bincount(minlength=40).topk(min(7, len(shown))).values.min()
+    often = {item for item in shown if (rollout.slate == item).sum() > most}
+    assert often <= set(second.rows[: second.count].tolist())
+    assert set(second.rows[: second.count].tolist()) != choosable
+
+
+@pytest.mark.parametrize("restrictions", [{}, {"num_excluded": 4}, {"num_candidates": 9, "num_excluded": 4}])
+@pytest.mark.parametrize("name", AGENTS)
+def test_without_exploring_the_whole_catalogue_is_scored(name, restrictions):
+    whole, part = build(name, restrictions=restrictions), build(name, restrictions=restrictions, **SMALL)
+    environment = ToyEnvironment(whole.spec, DATA)
+    part.load_state_dict({**part.state_dict(), **{key: value for key, value in whole.state_dict().items() if torch.is_tensor(value)}})
+    collect(part, environment, environment.reset(0), 2)
+    observation = toy_observation(whole.spec, DATA, generator(3), users=50)
+    assert torch.equal(part.act(observation, explore=False).slate, whole.act(observation, explore=False).slate)
+
+
+def plain_steps(agent):
+    """Gradient steps in place of Adam's, which make whole steps of gradients that are nothing but rounding."""
+    return {name: torch.optim.SGD(optimizer.param_groups[0]["params"], lr=0.1) for name, optimizer in agent.optimizers().items()}
+
+
+@pytest.mark.parametrize("restrictions", [{}, {"num_excluded": 4}, {"num_candidates": 9, "num_excluded": 4}])
+@pytest.mark.parametrize("name", AGENTS)
+def test_over_a_working_set_of_everything_learning_is_that_of_the_whole_catalogue(name, restrictions):
+    whole, everything = build(name, restrictions=restrictions), build(name, restrictions=restrictions, **EVERYTHING)
+    environment = ToyEnvironment(whole.spec, DATA)
+    batch, _ = collect(whole, environment, environment.reset(0), 6)
+    everything.generator.set_state(whole.generator.get_state())
+    torch.manual_seed(0)
+    if name not in ("reinforce", "actor_critic"):
+        batch = batch.reshape(-1)
+    if name == "actor_critic":
+        batch = batch[:1]  # the order of minibatches is drawn, after the working set
+        whole.config.minibatches = everything.config.minibatches = 1
+    losses = [update(agent, plain_steps(agent), batch) for agent in (whole, everything)]
+    assert [loss for _, loss in losses[0]] == pytest.approx([loss for _, loss in losses[1]], rel=1e-4, abs=1e-5)
+    for one, other in zip(whole.parameters(), everything.parameters(), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", AGENTS)
+def test_it_conforms(name):
+    _, config, usual = AGENTS[name]
+    check_component(COMPONENTS[name.partition(",")[0]], config(**usual | SMALL))
+
+
+@pytest.mark.parametrize("slate_size", [1, 3])
+@pytest.mark.parametrize("name", AGENTS)
+def test_it_conforms_where_items_are_excluded(name, slate_size):
+    if slate_size > 1 and "slates" not in COMPONENTS[name.partition(",")[0]].provides:
+        slate_size = 1
+    agent = build(name, restrictions={"num_excluded": 6, "slate_size": slate_size}, **SMALL)
+    check_agent(agent, ToyEnvironment(agent.spec, DATA))
+
+
+@pytest.mark.parametrize("name", AGENTS)
+def test_a_resumed_agent_goes_on_over_the_same_sets(name):
+    agent = build(name, **SMALL)
+    environment = ToyEnvironment(agent.spec, DATA)
+    optimizers, observation = agent.optimizers(), environment.reset(1)
+    for _ in range(2):
+        rollout, observation = collect(agent, environment, observation, 4)
+        batch = rollout if name in ("reinforce", "actor_critic") else rollout.reshape(-1)
+        update(agent, optimizers, batch)
+    file = io.BytesIO()
+    torch.save({"agent": agent.state_dict(), "environment": environment.state_dict()}, file)
+    file.seek(0)
+    saved = torch.load(file, weights_only=True)
+    resumed, elsewhere = build(name, seed=9, **SMALL), ToyEnvironment(agent.spec, DATA)
+    resumed.load_state_dict(saved["agent"])
+    again = elsewhere.load_state_dict(saved["environment"])
+    ours, theirs = (collect(*one, 4)[0] for one in ((agent, environment, observation), (resumed, elsewhere, again)))
+    assert torch.equal(ours.slate, theirs.slate)
+    assert torch.equal(agent.working_set._chunk.rows, resumed.working_set._chunk.rows)
+
+
+def test_a_policy_over_a_working_set_is_learned_as_it_acted():
+    agent = build("actor_critic", **SMALL)
+    environment = ToyEnvironment(agent.spec, DATA)
+    batch, _ = collect(agent, environment, environment.reset(1), 5)
+    items, local = agent.items_to_learn(batch)
+    acted = agent.working_set._chunk
+    assert items.count == acted.count
+    assert torch.equal(items.rows[: items.count], acted.rows[: acted.count])
+    preferences, _ = agent.network(local.reshape(-1).observation, agent.network.vectors(items))
+    scores = preferences.query @ preferences.items.T
+    assert scores.shape[1] == 14
+    update(agent, agent.optimizers(), batch)
+    assert agent.diagnostics()["entropy"] < torch.tensor(14.0).log() + 1e-4
+
+
+def test_a_replayed_target_takes_its_maximum_over_the_set():
+    agent = build("dqn", double=False, **SMALL)
+    batch = toy_transition(agent.spec, DATA, generator(), users=40)
+    items, local = agent.items_to_learn(batch)
+    vectors = items.vectors(agent.online.state_tracker)
+    low = agent.td_target(local, items, vectors)
+    whole = agent.td_target(batch, agent.working_set.whole, agent.online.state_tracker.project_items())
+    assert (low <= whole + 1e-5).all()
+    assert (low < whole - 1e-3).any()
+
+
+@pytest.mark.parametrize("name", AGENTS)
+def test_small_catalogues_are_looked_at_whole(name):
+    agent = build(name)
+    batch = toy_transition(agent.spec, DATA, generator(), users=4)
+    state = agent.generator.get_state()
+    items, same = agent.items_to_learn(batch)
+    assert items is agent.working_set.whole
+    assert same is batch
+    assert torch.equal(agent.generator.get_state(), state)
+    assert copy.deepcopy(agent).get_extra_state()["shown"].numel() == 0
+
+
+def test_a_set_too_small_for_a_slate_is_refused():
+    with pytest.raises(ValueError, match=r"agent\.working_items \(14\) must be at least 15: the 3 of a slate and the 12"):
+        build("reinforce", restrictions={"slate_size": 3, "num_excluded": 12}, **SMALL)
