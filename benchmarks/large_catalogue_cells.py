@@ -211,7 +211,7 @@ def out_of_time(_: int, __: FrameType | None) -> None:
 
 def measure(side: str, parts: Parts, seconds: float) -> Found:
     """Build a learner and time its iterations, until those fill the seconds or `OutOfTime` is raised; building it counts for that, too."""
-    found, clock, started = Found(), Clock(seconds, parts.device), time.perf_counter()
+    found, clock = Found(), Clock(seconds, parts.device)
     try:
         learner = (recframe_learner if side == "recframe" else stable_baselines_learner)(parts)
         found.parameters, found.updates = learner.parameters, learner.updates
@@ -219,9 +219,11 @@ def measure(side: str, parts: Parts, seconds: float) -> Found:
     except Enough:
         pass
     except OutOfTime:
-        if not clock.iterations:
+        if not clock.ticks:
+            found.failure = "not built in time"
+        elif not clock.iterations:
             # of the iterations begun the last is not over: their mean is above this
-            found.longer_than = (time.perf_counter() - started) / max(len(clock.ticks), 1)
+            found.longer_than = (time.perf_counter() - clock.ticks[0]) / len(clock.ticks)
     except (MemoryError, RuntimeError) as error:
         if not isinstance(error, (MemoryError, torch.OutOfMemoryError)) and "memory" not in str(error):
             raise

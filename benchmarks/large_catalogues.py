@@ -103,7 +103,7 @@ def columns(found: Sequence[dict[str, Any]], device: str) -> list[str]:
     place = "device" if device == "cuda" else "resident"
     steps, updates = ([one[name] / one["iteration"] for one in found] for name in ("env_steps", "updates"))
     times = [1000 * one["iteration"] for one in found]
-    return [spread(steps), spread(updates, 1), spread(times), f"{max(one[place] for one in found):,.0f}"]
+    return [spread(steps), spread(updates, 2), spread(times), f"{max(one[place] for one in found):,.0f}"]
 
 
 def ratio(above: Sequence[dict[str, Any]], below: Sequence[dict[str, Any]]) -> str:
@@ -135,7 +135,7 @@ def speed_table(turns: Turns, device: str) -> str:
 def growth_table(turns: Turns) -> str:
     """How an iteration's time and the number of trained parameters grow from one catalogue to the largest."""
     sizes = sorted({cell.items for cell in turns})
-    base, top = BASE if BASE in sizes else sizes[0], sizes[-1]
+    base, top = BASE if BASE in sizes[:-1] else sizes[0], sizes[-1]
     head = ["agent", "side", f"time at {top:,} / at {base:,}", *(f"parameters at {items:,}" for items in sizes)]
     lines = ["| " + " | ".join(head) + " |", "|---|---|" + "---:|" * (len(head) - 2)]
     for agent, side in dict.fromkeys((cell.agent, cell.side) for cell in turns):

@@ -1,6 +1,7 @@
 """The speed benchmark compares like with like: the same states, the same updates; and it says so where a side did not finish."""
 
 import importlib
+import time
 
 import pytest
 import torch
@@ -71,18 +72,19 @@ def test_the_nearest_item_is_shown(module, world):
     assert env.venv._actions.tolist() == list(range(10, 10 + USERS))
 
 
-def test_a_clock_out_of_time_says_how_long_an_iteration_takes_at_least(module, world, monkeypatch):
+@pytest.mark.parametrize(("began", "at_least", "failure"), [(0, None, "not built in time"), (1, 60.0, None), (2, 30.0, None)])
+def test_out_of_time_says_how_long_an_iteration_takes_at_least(module, world, monkeypatch, began, at_least, failure):
     cells = module("large_catalogue_cells")
 
     def train(clock):
-        clock.tick()
-        clock.tick()
+        # the first began a minute ago
+        clock.ticks = [time.perf_counter() - 60.0, *[time.perf_counter()] * (began - 1)] if began else []
         raise cells.OutOfTime
 
     monkeypatch.setattr(cells, "recframe_learner", lambda parts: cells.Learner(1, 1, train))
     found = cells.measure("recframe", world("dqn"), 1.0)
-    assert found.iteration is None
-    assert found.longer_than > 0
+    assert (found.iteration, found.failure) == (None, failure)
+    assert found.longer_than == (None if at_least is None else pytest.approx(at_least, rel=0.1))
 
 
 def test_tables_name_what_did_not_finish(module):
@@ -109,8 +111,8 @@ def test_tables_name_what_did_not_finish(module):
         benchmark.Cell("ddpg", 10_000, "stable-baselines3"): [benchmark.failed("out of memory")],
     }
     rows = benchmark.speed_table(turns, "cpu").splitlines()[2:]
-    times = "| `dqn` | 10,000 | 1,536 [1,024, 2,048] | 12.0 [8.0, 16.0] | 1,500 [1,000, 2,000] | 500 "
-    assert rows[0] == times + "| 427 [341, 512] | 3.3 [2.7, 4.0] | 5,000 [4,000, 6,000] | 500 | 3.50 [3.00, 4.00] |"
+    times = "| `dqn` | 10,000 | 1,536 [1,024, 2,048] | 12.00 [8.00, 16.00] | 1,500 [1,000, 2,000] | 500 "
+    assert rows[0] == times + "| 427 [341, 512] | 3.33 [2.67, 4.00] | 5,000 [4,000, 6,000] | 500 | 3.50 [3.00, 4.00] |"
     assert rows[1].endswith("|  |  | > 60,000 |  | > 15.0 |")
     assert rows[2].endswith("|  |  | out of memory |  |  |")
     growth = benchmark.growth_table({cell: found for cell, found in turns.items() if cell.agent == "dqn"}).splitlines()[2:]
