@@ -1,0 +1,268 @@
+"""One measurement of `large_catalogues.py`, which runs each in a process of its own: one agent of one side on one catalogue.
+
+    python benchmarks/large_catalogue_cells.py recframe dqn 10000
+
+prints what was found as JSON: see `Found`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import signal
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import FrameType
+from typing import NamedTuple
+
+import pytorch_lightning as pl
+import torch
+from omegaconf import OmegaConf
+from simulators import catalogue
+from torch import nn
+
+from recframe.assembly import Parts, choose_device, derived_seed
+from recframe.config import compose_config, validate
+from recframe.experience import Collector, RewardSum
+from recframe.interfaces import Agent, Replay
+from recframe.plugins import registry
+from recframe.tracking.metrics_csv import CSVMetrics
+from recframe.training import Interruption, fit
+from recframe_plugins.rewards.click import Click
+from recframe_plugins.rewards.config import ClickConfig
+
+SIDES = ("recframe", "stable-baselines3")
+WARM_UP = 2
+"""Iterations before the timed ones."""
+
+FEWEST = 3
+"""Timed iterations at least."""
+
+UNENDING = 10**12
+
+
+class Enough(Exception):
+    """As many iterations as were wanted are timed."""
+
+
+class OutOfTime(Exception):
+    """The limit came first."""
+
+
+class Clock:
+    """When each iteration began: one chunk of steps, and the updates that follow."""
+
+    def __init__(self, seconds: float, device: torch.device) -> None:
+        self.seconds = seconds
+        self.device = device
+        self.ticks: list[float] = []
+        self.cpu_ticks: list[float] = []
+
+    def tick(self) -> None:
+        """An iteration begins.
+
+        Raises
+        ------
+        Enough: the timed ones before it fill the time wanted.
+        """
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        self.ticks.append(time.perf_counter())
+        self.cpu_ticks.append(time.process_time())
+        if self.iterations >= FEWEST and self.timed >= self.seconds:
+            raise Enough
+
+    @property
+    def iterations(self) -> int:
+        """Timed iterations."""
+        return max(len(self.ticks) - WARM_UP - 1, 0)
+
+    @property
+    def timed(self) -> float:
+        """Their seconds together."""
+        return self.ticks[-1] - self.ticks[WARM_UP] if self.iterations else 0.0
+
+    @property
+    def cpu(self) -> float:
+        """Their seconds of processor time together, over all threads."""
+        return self.cpu_ticks[-1] - self.cpu_ticks[WARM_UP] if self.iterations else 0.0
+
+
+class Learner(NamedTuple):
+    """parameters: trained numbers.    updates: batches learned from in an iteration.    train: trains without end, ticking the clock."""
+
+    parameters: int
+    updates: int
+    train: Callable[[Clock], None]
+
+
+@dataclass
+class Found:
+    """iteration, cpu: mean seconds of the timed iterations, of which the processor worked for this process, over all threads.
+    longer_than: seconds that an iteration takes at least, where none was timed in full.
+    resident, device: MiB at the peak, of the process and on the GPU.    failure: why there is nothing else.
+    """
+
+    iterations: int = 0
+    iteration: float | None = None
+    cpu: float | None = None
+    longer_than: float | None = None
+    env_steps: int = 0
+    updates: int = 0
+    parameters: int = 0
+    resident: float = 0.0
+    device: float = 0.0
+    failure: str | None = None
+
+
+def world(agent: str, items: int, users: int, device: str, overrides: Sequence[str] = ()) -> Parts:
+    """A topic world with the whole catalogue to show, random text vectors of 64 dims, and settings as they come."""
+    chosen = [f"agent={agent}", "environment=topic_world", "environment.slate_size=1", f"environment.num_users={users}", f"device={device}"]
+    tracker = ["state_tracker=mean", "state_tracker.item_dim=64", "state_tracker.state_dim=64"]
+    length = [f"trainer.env_steps={UNENDING}", f"trainer.evaluate_every={UNENDING}", "trainer.progress_bar=false"]
+    cfg = validate(compose_config([*chosen, *tracker, *length, *overrides]), registry())
+    place = choose_device(device)
+    data = catalogue(items)._replace(interactions=None, ratings=None).to(place)
+    rewards = RewardSum({"click": (Click(ClickConfig()), 1.0)}, data.catalog, frozenset({"click"}))
+    return Parts(cfg, registry(), place, data, data, rewards)
+
+
+class _Ticking(pl.Callback):
+    """Ticks before each chunk."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+
+    def on_train_batch_start(self, *_: object) -> None:
+        """A chunk begins."""
+        self.clock.tick()
+
+
+def recframe_learner(parts: Parts) -> Learner:
+    """recframe's fit, as `recframe train` runs it, with its CSV logger; it never gets as far as an evaluation."""
+    cfg = parts.cfg
+    environment = parts.environment(cfg.environment.num_users, "train")
+    agent = parts.agent(environment)
+    collector = Collector(environment, parts.rewards, derived_seed(cfg.seed, "environment"))
+
+    def train(clock: Clock) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            fit(
+                agent,
+                collector,
+                OmegaConf.to_object(cfg.trainer),
+                folder=Path(folder) / "checkpoints",
+                evaluate=lambda: {"return": 0.0},
+                seed=derived_seed(cfg.seed, "replay"),
+                loggers=[CSVMetrics(folder)],
+                callbacks=[_Ticking(clock)],
+                interruption=Interruption(Path(folder)),
+            )
+
+    return Learner(_trained(agent), updates_per_chunk(agent), train)
+
+
+def updates_per_chunk(agent: Agent) -> int:
+    """Batches learned from after a chunk."""
+    plan = agent.experience
+    if isinstance(plan, Replay):
+        return plan.updates_per_chunk
+    return getattr(agent.config, "epochs", 1) * getattr(agent.config, "minibatches", 1)
+
+
+def stable_baselines_learner(parts: Parts) -> Learner:
+    """stable-baselines3's counterpart."""
+    from stable_baselines3.common.callbacks import BaseCallback
+    from stable_baselines_side import counterpart
+
+    model = counterpart(parts)
+
+    class Ticking(BaseCallback):
+        def __init__(self, clock: Clock) -> None:
+            super().__init__()
+            self.clock = clock
+
+        def _on_rollout_start(self) -> None:
+            self.clock.tick()
+
+        def _on_step(self) -> bool:
+            return True
+
+    def train(clock: Clock) -> None:
+        model.learn(UNENDING, callback=Ticking(clock), log_interval=None)
+
+    # targets are no part of what is trained
+    parameters = sum(_trained(network) for name, network in model.policy.named_children() if "target" not in name)
+    return Learner(parameters, parts.cfg.agent.get("updates_per_chunk", 1), train)
+
+
+def _trained(network: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
+
+
+def out_of_time(_: int, __: FrameType | None) -> None:
+    """Handle the alarm."""
+    raise OutOfTime
+
+
+def measure(side: str, parts: Parts, seconds: float) -> Found:
+    """Build a learner and time its iterations, until those fill the seconds or `OutOfTime` is raised; building it counts for that, too."""
+    found, clock = Found(), Clock(seconds, parts.device)
+    try:
+        learner = (recframe_learner if side == "recframe" else stable_baselines_learner)(parts)
+        found.parameters, found.updates = learner.parameters, learner.updates
+        learner.train(clock)
+    except Enough:
+        pass
+    except OutOfTime:
+        if not clock.ticks:
+            found.failure = "not built in time"
+        elif not clock.iterations:
+            # of the iterations begun the last is not over: their mean is above this
+            found.longer_than = (time.perf_counter() - clock.ticks[0]) / len(clock.ticks)
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, (MemoryError, torch.OutOfMemoryError)) and "memory" not in str(error):
+            raise
+        found.failure = "out of memory"
+    if clock.iterations and found.failure is None:
+        found.iterations, found.iteration = clock.iterations, clock.timed / clock.iterations
+        found.cpu = clock.cpu / clock.iterations
+    found.env_steps = parts.cfg.trainer.chunk_steps * parts.cfg.environment.num_users
+    found.resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    if parts.device.type == "cuda":
+        found.device = torch.cuda.max_memory_allocated() / 2**20
+    return found
+
+
+def main() -> None:
+    """Measure one cell and print it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("side", choices=SIDES)
+    parser.add_argument("agent")
+    parser.add_argument("items", type=int)
+    parser.add_argument("--users", type=int, default=256)
+    parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--limit", type=float, default=120.0)
+    parser.add_argument("--memory", type=float, help="GiB that the process may take (not on a GPU)")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("overrides", nargs="*", help="of recframe's default config")
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    if arguments.memory and arguments.device == "cpu":
+        most = int(arguments.memory * 2**30)
+        resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+    parts = world(arguments.agent, arguments.items, arguments.users, arguments.device, arguments.overrides)
+    signal.signal(signal.SIGALRM, out_of_time)
+    signal.setitimer(signal.ITIMER_REAL, arguments.limit)
+    found = measure(arguments.side, parts, arguments.seconds)
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    print(json.dumps(asdict(found)))
+
+
+if __name__ == "__main__":
+    main()
