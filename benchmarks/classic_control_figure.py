@@ -19,6 +19,7 @@ from recframe.tracking.atomic import atomic_path
 
 ROWS = {"CartPole-v1": ("dqn", "ppo", "actor_critic", "reinforce"), "Pendulum-v1": ("ddpg", "td3")}
 SCALES = {"CartPole-v1": (0, 515), "Pendulum-v1": (-1700, 40)}
+THOUSAND_STEPS = {"CartPole-v1": 100, "Pendulum-v1": 20}
 TARGETS = {"CartPole-v1": 475, "Pendulum-v1": -200}
 COLOURS = {OURS: "#1b5e9e", THEIRS: "#d9730d"}
 STYLE = {
@@ -58,7 +59,7 @@ def _panel(axes: Axes, agent: str, groups: Mapping[tuple[str, str], Sequence[Run
     for run in ours:
         steps, values = zip(*run.curve, strict=True)
         axes.plot(_thousands(steps), values, color=COLOURS[OURS], linewidth=0.7, alpha=0.6)
-    if ours:
+    if len(ours) > 1:
         steps, mean, _, _ = zip(*mean_curve([run.curve for run in ours]), strict=True)
         axes.plot(_thousands(steps), mean, color=COLOURS[OURS], linewidth=2)
 
@@ -68,15 +69,12 @@ def _thousands(steps: Sequence[int]) -> list[float]:
 
 
 def _frame(axes: Axes, environment: str, first: bool) -> None:
-    target = TARGETS[environment]
-    axes.axhline(target, color="#555555", linewidth=0.8, linestyle=(0, (4, 3)), zorder=0)
+    axes.axhline(TARGETS[environment], color="#555555", linewidth=0.8, linestyle=(0, (4, 3)), zorder=0)
     axes.set_ylim(SCALES[environment])
-    axes.set_xlim(left=0)
+    axes.set_xlim(0, THOUSAND_STEPS[environment] * 1.03)
     axes.set_xlabel("thousand steps")
     if first:
         axes.set_ylabel(f"{environment}\nmean return")
-        low = axes.get_xlim()[1] * 0.98
-        axes.annotate(str(target), (low, target), xytext=(0, -3), textcoords="offset points", ha="right", va="top", color="#555555")
     else:
         axes.tick_params(labelleft=False)
 
@@ -88,6 +86,6 @@ def _legend(axes: Axes) -> None:
         "recframe: one seed": Line2D([], [], color=COLOURS[OURS], linewidth=0.7, alpha=0.6),
         "recframe: mean over seeds": Line2D([], [], color=COLOURS[OURS], linewidth=2),
         "stable-baselines3, its defaults: mean and range": theirs,
-        "475 (CartPole-v1), -200 (Pendulum-v1)": Line2D([], [], color="#555555", linewidth=0.8, linestyle=(0, (4, 3))),
+        "target: 475 (CartPole-v1), -200 (Pendulum-v1)": Line2D([], [], color="#555555", linewidth=0.8, linestyle=(0, (4, 3))),
     }
     axes.legend(entries.values(), entries.keys(), loc="center left", frameon=False)
