@@ -14,6 +14,7 @@ import argparse
 import statistics
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -28,13 +29,13 @@ from recframe.tracking.metrics_csv import CSVMetrics
 from recframe.training import Interruption, fit
 
 
-def framework(parts: Parts, cfg: DictConfig) -> float:
-    """Env steps per second of the framework's fit."""
+def framework(parts: Parts, cfg: DictConfig, clock: Callable[[], float] = time.perf_counter) -> float:
+    """Env steps per second of the framework's fit, by `clock` (seconds)."""
     environment = parts.environment(cfg.environment.num_users, "train")
     agent = parts.agent(environment)
     collector = Collector(environment, parts.rewards, derived_seed(cfg.seed, "environment"))
     with tempfile.TemporaryDirectory() as folder:
-        started = time.perf_counter()
+        started = clock()
         fit(
             agent,
             collector,
@@ -45,7 +46,7 @@ def framework(parts: Parts, cfg: DictConfig) -> float:
             loggers=[CSVMetrics(folder)],
             interruption=Interruption(Path(folder)),
         )
-        return agent.env_steps / (time.perf_counter() - started)
+        return agent.env_steps / (clock() - started)
 
 
 def by_hand(parts: Parts, cfg: DictConfig) -> float:
