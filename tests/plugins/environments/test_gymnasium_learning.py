@@ -76,4 +76,4 @@ def test_the_shipped_experiment_learns(recframe, tmp_path, seed):
     policies = json.loads((tmp_path / "run" / "result.json").read_text())["policies"]
     trained, random = (policies[name]["return"] for name in ("trained", "random"))
     assert random["high"] < 30
-    assert trained["low"] > 200
+    assert trained["mean"] >= 475
