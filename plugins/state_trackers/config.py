@@ -27,8 +27,18 @@ class MeanConfig(StateTrackerConfig):
 
 
 @dataclass
-class GRUConfig(StateTrackerConfig):
+class RecurrentConfig(StateTrackerConfig):
+    """What a recurrent tracker is asked."""
+
+
+@dataclass
+class GRUConfig(RecurrentConfig):
     """GRU over the history's items, each modulated by its feedback (Hidasi et al., 2016)."""
+
+
+@dataclass
+class LSTMConfig(RecurrentConfig):
+    """LSTM over the history's items, each modulated by its feedback (Hochreiter & Schmidhuber, 1997)."""
 
 
 @dataclass
@@ -45,5 +55,6 @@ class MLPConfig:
 def recframe_register_components(register: Callable[[Component], None]) -> None:
     """Register the trackers."""
     register(Component(Kind.STATE_TRACKER, "mean", MeanConfig, "recframe_plugins.state_trackers.mean:MeanTracker"))
-    register(Component(Kind.STATE_TRACKER, "gru", GRUConfig, "recframe_plugins.state_trackers.gru:GRUTracker"))
+    register(Component(Kind.STATE_TRACKER, "gru", GRUConfig, "recframe_plugins.state_trackers.recurrent:GRUTracker"))
+    register(Component(Kind.STATE_TRACKER, "lstm", LSTMConfig, "recframe_plugins.state_trackers.recurrent:LSTMTracker"))
     register(Component(Kind.STATE_TRACKER, "mlp", MLPConfig, "recframe_plugins.state_trackers.mlp:MLPTracker", requires={"features"}))

@@ -8,8 +8,8 @@ from recframe_plugins.agents.config import DQNConfig
 from recframe_plugins.agents.dqn import DQN
 from recframe_plugins.agents.random import RandomAgent
 from recframe_plugins.state_trackers.config import GRUConfig, MeanConfig
-from recframe_plugins.state_trackers.gru import GRUTracker
 from recframe_plugins.state_trackers.mean import MeanTracker
+from recframe_plugins.state_trackers.recurrent import GRUTracker
 
 QUICK = {"batch_size": 128, "learning_starts": 256, "updates_per_chunk": 4, "epsilon_decay_steps": 3_000, "target_update_interval": 25}
 SMALL = {"item_dim": 32, "state_dim": 32}

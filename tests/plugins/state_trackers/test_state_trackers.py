@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 
 from recframe.interfaces import PAD, symlog
 from recframe.testing import check_component, toy_data, toy_observation, toy_spec
-from recframe_plugins.state_trackers.config import GRUConfig, MeanConfig, StateTrackerConfig, recframe_register_components
-from recframe_plugins.state_trackers.gru import GRUTracker
+from recframe_plugins.state_trackers.config import GRUConfig, LSTMConfig, MeanConfig, StateTrackerConfig, recframe_register_components
 from recframe_plugins.state_trackers.mean import MeanTracker
+from recframe_plugins.state_trackers.recurrent import GRUTracker, LSTMTracker
 
 COMPONENTS = []
 recframe_register_components(lambda component: COMPONENTS.append(component) if "features" not in component.requires else None)
-TRACKERS = [(MeanTracker, MeanConfig()), (MeanTracker, MeanConfig(half_life=2.0)), (GRUTracker, GRUConfig())]
-NAMES = ["mean", "mean-half-life", "gru"]
+TRACKERS = [(MeanTracker, MeanConfig()), (MeanTracker, MeanConfig(half_life=2.0)), (GRUTracker, GRUConfig()), (LSTMTracker, LSTMConfig())]
+NAMES = ["mean", "mean-half-life", "gru", "lstm"]
 DATA = toy_data()
 
 
@@ -126,14 +126,15 @@ def test_half_life_halves_the_weight_of_older_entries():
     torch.testing.assert_close(summary, torch.tensor([[(8 / 4 + 2 / 2 + 1) / (1 / 4 + 1 / 2 + 1)]]))
 
 
-def test_the_gru_reads_exactly_the_entries_there_are_in_order():
-    tracker, _ = build(GRUTracker, GRUConfig(item_dim=3, state_dim=4))
+@pytest.mark.parametrize(("kind", "config"), [(GRUTracker, GRUConfig), (LSTMTracker, LSTMConfig)], ids=["gru", "lstm"])
+def test_a_recurrent_tracker_reads_exactly_the_entries_there_are_in_order(kind, config):
+    tracker, _ = build(kind, config(item_dim=3, state_dim=4))
     entries = torch.randn(3, 5, 3, generator=torch.Generator().manual_seed(0))
     lengths = torch.tensor([0, 2, 5])
     present = torch.arange(5) >= 5 - lengths.unsqueeze(1)
     with torch.no_grad():
         summary = tracker.summarize(entries * present.unsqueeze(-1), present)
-        alone = [tracker.gru(entries[row : row + 1, 5 - length :])[0][0, -1] for row, length in ((1, 2), (2, 5))]
+        alone = [tracker.recurrent(entries[row : row + 1, 5 - length :])[0][0, -1] for row, length in ((1, 2), (2, 5))]
     torch.testing.assert_close(summary, torch.stack([torch.zeros(4), *alone]))
 
 
