@@ -82,19 +82,18 @@ class ActorCritic(OnPolicyAgent):
     def judge(self, batch: Transition, items: Items) -> Judged:
         """What a chunk was worth, by the network as it is."""
         config, flat, vectors = self.config, batch.reshape(-1), self.network.vectors(items)
-        value = self.network.values(flat.observation, vectors)
-        next_value = self.network.values(flat.next_observation, vectors)
+        value = self.network.values(flat.observation, vectors).view_as(batch.reward)
         advantages = generalized_advantages(
             batch.reward,
-            value.view_as(batch.reward),
-            next_value.view_as(batch.reward),
+            value,
+            self.next_values(batch, value, vectors),
             batch.terminated,
             batch.truncated,
             config.gamma,
             config.gae_lambda,
         ).flatten()
         scaled = normalized(advantages) if config.normalize_advantages else advantages
-        return Judged(flat.observation, flat.slate, flat.log_prob, value, scaled, advantages + value)
+        return Judged(flat.observation, flat.slate, flat.log_prob, value.flatten(), scaled, advantages + value.flatten())
 
     def policy_loss(self, log_ratio: Tensor, advantages: Tensor) -> Tensor:
         """- L^CLIP (Schulman et al., 2017, equation 7) of log(pi / pi_old) `[B]`; unclipped, its gradient is the policy gradient."""

@@ -11,7 +11,8 @@ def generalized_advantages(
 ) -> Tensor:
     """Generalized advantages `[T, N]` (Schulman et al., 2016, equation 16), from `[T, N]` each, in order of time.
 
-    value, next_value: V of the observations before and after each step; `next_value` is that of what it led to, the session ended or not.
+    value, next_value: V of the observations before and after each step; `next_value` is that of what a truncated step led to, too, and
+    after a terminated one any number.
 
     A terminated session has no future. A truncated one has, and so has what the chunk cuts off: there V(next observation) stands for it.
     With `gae_lambda` of 1, advantage plus value is the discounted reward-to-go, with that stand-in.

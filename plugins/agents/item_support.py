@@ -23,6 +23,9 @@ class ItemSupport(Protocol):
     def contains(self, numbers: Tensor) -> Tensor:
         """In which columns an item of `numbers` `[N, X]` is found, `[N, m]` bool; `PAD` is found in none."""
 
+    def add_(self, scores: Tensor, numbers: Tensor, values: Tensor) -> Tensor:
+        """Adds `values` `[N]` to `scores` `[N, m]` in the columns where an item of `numbers` `[N, X]` is found: once, in place."""
+
     def items_at(self, columns: Tensor) -> Tensor:
         """The item numbers `[N, X]` in `columns` `[N, X]`."""
 
@@ -43,6 +46,14 @@ class ItemRange(NamedTuple):
         inside = (numbers >= self.first) & (numbers < self.last)
         return _marked(torch.where(inside, numbers - self.first, size), size)
 
+    def add_(self, scores: Tensor, numbers: Tensor, values: Tensor) -> Tensor:
+        """Added where they are, not in a pass over all columns; in order, an item that is repeated follows itself."""
+        numbers = numbers.sort(dim=1).values
+        once = (numbers >= self.first) & (numbers < self.last)
+        once[:, 1:] &= numbers[:, 1:] != numbers[:, :-1]
+        # the others add nothing, anywhere
+        return scores.scatter_add_(1, torch.where(once, numbers - self.first, 0), (values.unsqueeze(1) * once).to(scores.dtype))
+
     def items_at(self, columns: Tensor) -> Tensor:
         """Found by addition."""
         return columns + self.first
@@ -62,6 +73,10 @@ class Candidates(NamedTuple):
         """Found by comparing each with each."""
         found: Tensor = (self.numbers.unsqueeze(2) == numbers.unsqueeze(1)).any(dim=2)
         return found & (self.numbers != PAD)
+
+    def add_(self, scores: Tensor, numbers: Tensor, values: Tensor) -> Tensor:
+        """Added where `contains` says."""
+        return scores.add_(values.unsqueeze(1) * self.contains(numbers))
 
     def items_at(self, columns: Tensor) -> Tensor:
         """Looked up; item 0 where a user has fewer candidates than are asked for."""

@@ -12,7 +12,7 @@ from recframe.interfaces import Decision, EnvironmentSpec, Experience, Observati
 from recframe_plugins.agents.item_agent import ItemAgent
 from recframe_plugins.agents.on_policy_config import OnPolicyConfig
 from recframe_plugins.agents.policies import best_slate, draw_slate
-from recframe_plugins.agents.policy_value import PolicyAndValue
+from recframe_plugins.agents.policy_value import ItemVectors, PolicyAndValue
 from recframe_plugins.agents.working_set import Items
 
 
@@ -59,6 +59,19 @@ class OnPolicyAgent(ItemAgent):
     def items_to_learn(self, batch: Transition) -> tuple[Items, Transition]:
         """Those that the chunk was acted over."""
         return self.working_set.of_chunk(batch, self.generator)
+
+    @torch.no_grad()
+    def next_values(self, batch: Transition, value: Tensor, vectors: ItemVectors) -> Tensor:
+        """V of what each step of a chunk led to, `[T, N]`, given those `[T, N]` of what its steps started from.
+
+        A step leads to what the next one starts from, unless its session ended. Where it terminated, nothing counts that value; so only
+        what was truncated, by a time limit or by the chunk's end, has to be looked at.
+        """
+        cut = batch.truncated.clone()
+        cut[-1] = True
+        next_value = value.roll(-1, dims=0)
+        next_value[cut] = self.network.values(batch.next_observation[cut], vectors)
+        return next_value
 
     def steps(self, policy_loss: Tensor, value_loss: Tensor) -> Iterator[tuple[str, Tensor]]:
         """The two losses, each for its optimizer, or their weighted sum where the network is shared."""

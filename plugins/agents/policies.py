@@ -5,18 +5,20 @@ softmax of those left,
 
     log P(a_1, ..., a_K) = sum over k of  s(a_k) - log(sum over i not among a_1, ..., a_(k-1) of exp s(i)).
 
-The K largest of the scores plus independent Gumbel noise are such a draw (Yellott, 1977; Kool et al., 2019). Slates are drawn that way:
-a catalogue of any size is gone through once, stretch by stretch, in bounded memory.
+The K largest of the scores plus independent Gumbel noise are such a draw (Yellott, 1977; Kool et al., 2019). Slates of several items are
+drawn that way, single items by the inverse of the distribution function: either goes through a catalogue of any size once, stretch by
+stretch, in bounded memory.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from recframe.interfaces import Decision, Observation
 from recframe_plugins.agents.item_support import Candidates, ItemRange, ItemSupport
@@ -44,7 +46,7 @@ class Preferences(NamedTuple):
 
     def over(self, support: ItemSupport) -> Tensor:
         """Scores `[N, m]` of a support's columns."""
-        scores = support.products(self.query, self.items) + self.repeat.unsqueeze(1) * support.contains(self.observation.history_items)
+        scores = support.add_(support.products(self.query, self.items), self.observation.history_items, self.repeat)
         excluded = self.observation.excluded
         return scores if excluded is None else scores.masked_fill(support.contains(excluded), -torch.inf)
 
@@ -90,11 +92,43 @@ def slate_probability(preferences: Preferences, slate: Tensor) -> SlateProbabili
     if observation.candidates is not None:
         support = Candidates(observation.candidates)
     scores, own = preferences.over(support), preferences.of(slate)
+    log_sum, entropy = LogSumAndEntropy.apply(scores)
+    if slate.shape[1] == 1:
+        log_probs = own - log_sum.unsqueeze(1)
+        return SlateProbability(log_probs.squeeze(1), log_probs, entropy)
     others = scores.masked_fill(support.contains(slate), -torch.inf)
     # what the last item was chosen from is the others and itself
     last = torch.cat([others, own[:, -1:]], dim=1).logsumexp(dim=1)
     left = log_sums_left(own, last)
-    return SlateProbability((own - left).sum(dim=1), own - left[:, :1], _entropy(scores))
+    return SlateProbability((own - left).sum(dim=1), own - log_sum.unsqueeze(1), entropy)
+
+
+class LogSumAndEntropy(torch.autograd.Function):
+    """Of scores s `[N, m]`, some of them perhaps -inf: log-sum L = log sum_i exp s_i and entropy H of the softmax p, `[N]` each.
+
+    Both share one softmax, and their gradient is closed: dL / ds_i = p_i and dH / ds_i = -p_i (log p_i + H). What autograd would do
+    with the formulas goes over the scores several times as often, and that is what learning from a chunk spends its time on.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, scores: Tensor) -> tuple[Tensor, Tensor]:
+        """L and H."""
+        p = scores.softmax(dim=1)
+        # the likeliest item says what the sum is: log p = s - L
+        log_sum = scores.amax(dim=1) - p.amax(dim=1).log()
+        terms = (scores - log_sum.unsqueeze(1)).mul_(p)
+        terms.masked_fill_(p == 0, 0.0)  # where s is -inf, the limit of p log p
+        entropy = -terms.sum(dim=1)
+        ctx.save_for_backward(p, terms, entropy)
+        return log_sum, entropy
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, log_sum_grad: Tensor, entropy_grad: Tensor) -> Tensor:
+        """The gradient of the scores."""
+        p, terms, entropy = ctx.saved_tensors
+        grad: Tensor = p * (log_sum_grad - entropy_grad * entropy).unsqueeze(1)
+        return grad.addcmul_(terms, entropy_grad.unsqueeze(1), value=-1.0)
 
 
 def log_sums_left(own: Tensor, last: Tensor) -> Tensor:
@@ -108,12 +142,6 @@ def log_sums_left(own: Tensor, last: Tensor) -> Tensor:
     return torch.cat([last.unsqueeze(1), own[:, :-1].flip(1)], dim=1).logcumsumexp(dim=1).flip(1)
 
 
-def _entropy(scores: Tensor) -> Tensor:
-    """Entropy `[N]` of the softmax of `scores` `[N, m]`."""
-    log_probs = scores.log_softmax(dim=1)
-    return -(log_probs.exp() * log_probs.masked_fill(scores == -torch.inf, 0.0)).sum(dim=1)
-
-
 @torch.no_grad()
 def best_slate(preferences: Preferences, k: int) -> Decision:
     """The most likely slates `[N, k]`: the items of the highest scores."""
@@ -124,10 +152,34 @@ def best_slate(preferences: Preferences, k: int) -> Decision:
 @torch.no_grad()
 def draw_slate(preferences: Preferences, k: int, generator: torch.Generator) -> Decision:
     """Slates `[N, k]` drawn without replacement, and their exact log-probabilities."""
+    if k == 1:
+        return _draw_item(preferences, generator)
     perturbed = ((scores + gumbel(scores.shape, generator), scores, items) for scores, items in _stretches(preferences, k))
     chosen = _top(perturbed, k)
     left = log_sums_left(chosen.scores, torch.logaddexp(chosen.log_rest, chosen.scores[:, -1]))
     return Decision(chosen.items, (chosen.scores - left).sum(dim=1))
+
+
+def _draw_item(preferences: Preferences, generator: torch.Generator) -> Decision:
+    """The same for slates of one item: a random number for each user, instead of noise for each item.
+
+    Each stretch draws by the inverse of its distribution function, and its item takes the place of the one before with the share that
+    the stretch has of the probability so far (as in reservoir sampling).
+    """
+    total = torch.full_like(preferences.repeat, -torch.inf).unsqueeze(1)
+    item, score = torch.zeros_like(total, dtype=torch.int64), total
+    for scores, support in _stretches(preferences, 1):
+        log_sum = scores.logsumexp(dim=1, keepdim=True)
+        # sums and random numbers of double precision: of single precision, they would leave no room for unlikely items
+        below = (scores - log_sum).exp_().cumsum(dim=1, dtype=torch.float64)
+        luck, change = torch.rand(2, len(scores), 1, generator=generator, device=generator.device, dtype=torch.float64)
+        # the first item whose sum is above, so never one of probability 0; where there is none in a stretch, it is not taken
+        column = torch.searchsorted(below, luck * below[:, -1:], right=True).clamp_(max=scores.shape[1] - 1)
+        total = torch.logaddexp(total, log_sum)
+        taken = change < (log_sum - total).exp()
+        item = torch.where(taken, support.items_at(column), item)
+        score = torch.where(taken, scores.gather(1, column), score)
+    return Decision(item, (score - total).squeeze(1))
 
 
 def gumbel(shape: torch.Size, generator: torch.Generator) -> Tensor:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -13,7 +12,6 @@ from recframe_plugins.agents.advantages import explained_variance, generalized_a
 from recframe_plugins.agents.on_policy import OnPolicyAgent
 from recframe_plugins.agents.on_policy_config import ReinforceConfig
 from recframe_plugins.agents.policies import SlateProbability, slate_probability
-from recframe_plugins.agents.policy_value import ItemVectors
 from recframe_plugins.agents.working_set import Items
 
 
@@ -31,7 +29,8 @@ class Reinforce(OnPolicyAgent):
         """The policy's and the baseline's loss on a chunk `[T, N]`."""
         flat, vectors = batch.reshape(-1), self.network.vectors(items)
         preferences, baseline = self.network(flat.observation, vectors)
-        advantages = self.advantages(batch, baseline.detach().view_as(batch.reward), self.next_values(batch, vectors))
+        value = baseline.detach().view_as(batch.reward)
+        advantages = self.advantages(batch, value, self.next_values(batch, value, vectors))
         rewards_to_go = advantages.flatten() + baseline.detach()
 
         probability = slate_probability(preferences, flat.slate)
@@ -43,11 +42,6 @@ class Reinforce(OnPolicyAgent):
             "explained_variance": explained_variance(baseline.detach(), rewards_to_go),
         }
         yield from self.steps(policy_loss, F.mse_loss(baseline, rewards_to_go))
-
-    @torch.no_grad()
-    def next_values(self, batch: Transition, vectors: ItemVectors) -> Tensor:
-        """V of what each step of a chunk led to, `[T, N]`."""
-        return self.network.values(batch.next_observation.reshape(-1), vectors).view_as(batch.reward)
 
     def advantages(self, batch: Transition, baseline: Tensor, next_value: Tensor) -> Tensor:
         """Reward-to-go less baseline, `[T, N]`."""

@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 from recframe.interfaces import PAD, Observation
 from recframe_plugins.agents import policies
 from recframe_plugins.agents.item_support import Candidates, ItemRange
-from recframe_plugins.agents.policies import ItemPolicy, Preferences, best_slate, draw_slate, gumbel, slate_probability
+from recframe_plugins.agents.policies import (
+    ItemPolicy,
+    LogSumAndEntropy,
+    Preferences,
+    best_slate,
+    draw_slate,
+    gumbel,
+    slate_probability,
+)
 
 
 def observe(users, history=None, candidates=None, excluded=None):
@@ -119,18 +127,40 @@ def test_gradients_are_the_scores_functions():
     torch.testing.assert_close(query.grad, torch.tensor([[0.0, 0.0, 1.0]]) - query.detach().softmax(dim=1))
 
 
+def test_log_sum_and_entropy_have_the_gradients_they_say():
+    scores = torch.randn(3, 5, dtype=torch.float64, generator=generator()) * torch.tensor([[0.1], [1.0], [10.0]])
+    scores[1, 2] = -torch.inf
+    log_sum, entropy = LogSumAndEntropy.apply(scores)
+    torch.testing.assert_close(log_sum, scores.logsumexp(dim=1))
+    torch.testing.assert_close(entropy, torch.special.entr(scores.softmax(dim=1)).sum(dim=1))
+    assert torch.autograd.gradcheck(LogSumAndEntropy.apply, scores.requires_grad_())
+
+
+def test_unlikely_items_have_room_in_the_distribution_function(monkeypatch):
+    """A million items of a likelihood of 1e-9 each beside one that is nearly sure: in single precision their sums would not rise."""
+    scores = torch.full((1_000_000,), math.log(1e-9))
+    scores[0] = 0.0
+    preferences = Preferences(torch.ones(2, 1), torch.zeros(2), observe(2), scores.unsqueeze(1))
+    luck = 1 - 0.001 / 1.001 * torch.tensor([[0.75], [0.25]], dtype=torch.float64)
+    monkeypatch.setattr(torch, "rand", lambda *_, **__: torch.stack([luck, torch.zeros_like(luck)]))
+    slate, log_prob = draw_slate(preferences, 1, generator())
+    assert slate.flatten().tolist() == [pytest.approx(250_000, abs=2_000), pytest.approx(750_000, abs=2_000)]
+    torch.testing.assert_close(log_prob, torch.full((2,), math.log(1e-9 / 1.001)))
+
+
 @pytest.mark.parametrize(
     "observed", [{}, {"candidates": [[4, 1, 0, PAD, 2]]}, {"excluded": [[3, 3]]}], ids=["all", "candidates", "excluded"]
 )
-@pytest.mark.parametrize("stretch", [1, 3, 10**6], ids=["two at a time", "three", "at once"])
-def test_slates_are_drawn_as_often_as_they_are_probable(observed, stretch, monkeypatch):
+@pytest.mark.parametrize("stretch", [1, 3, 10**6], ids=["k at a time", "three", "at once"])
+@pytest.mark.parametrize("k", [1, 2])
+def test_slates_are_drawn_as_often_as_they_are_probable(observed, stretch, k, monkeypatch):
     users, scores = 40_000, [0.5, -1.0, 2.0, 0.0, 1.0]
     monkeypatch.setattr(policies, "MAX_SCORES", stretch * users)
     repeated = {name: value * users for name, value in observed.items()}
     preferences = preferring(scores, repeat=-0.7, users=users, history=[[PAD, 2]] * users, **repeated)
-    slate, log_prob = draw_slate(preferences, 2, generator())
+    slate, log_prob = draw_slate(preferences, k, generator())
     torch.testing.assert_close(log_prob, slate_probability(preferences, slate).log_prob, rtol=1e-5, atol=1e-5)
-    numbers = slate[:, 0] * 5 + slate[:, 1]
+    numbers = slate[:, 0] * 5 + slate[:, -1]
     for number in numbers.unique():
         probability = log_prob[numbers == number][0].exp().item()
         deviation = math.sqrt(probability * (1 - probability) / users)
@@ -169,3 +199,12 @@ def test_a_candidate_list_finds_its_items_and_no_padding():
     support = Candidates(torch.tensor([[4, PAD, 2]]))
     assert support.contains(torch.tensor([[PAD, 2, 7]])).tolist() == [[False, False, True]]
     assert support.items_at(torch.tensor([[2, 0]])).tolist() == [[2, 4]]
+
+
+@pytest.mark.parametrize("support", [ItemRange(2, 6), Candidates(torch.tensor([[2, 3, 4, 5], [2, 3, 4, 5]]))], ids=["range", "candidates"])
+def test_what_is_added_is_added_once_where_an_item_is(support):
+    values = torch.tensor([10.0, 20.0], requires_grad=True)
+    found = support.add_(torch.ones(2, 4), torch.tensor([[5, PAD, 1, 5, 3], [6, 7, PAD, PAD, PAD]]), values)
+    assert found.tolist() == [[1, 11, 1, 11], [1, 1, 1, 1]]
+    found.sum().backward()
+    assert values.grad.tolist() == [2, 0]

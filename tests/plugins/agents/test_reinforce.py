@@ -83,6 +83,20 @@ def test_the_losses_are_williamss(normalize):
     assert agent.diagnostics()["entropy"].item() == pytest.approx(entropy, rel=1e-4)
 
 
+def test_the_value_after_a_step_is_that_of_what_it_led_to():
+    agent = build()
+    disturb(agent)
+    batch = chunk(agent)
+    items = agent.network.vectors(agent.working_set.whole)
+    with torch.no_grad():
+        value, expected = (
+            agent.network.values(part.reshape(-1), items).view_as(batch.reward) for part in (batch.observation, batch.next_observation)
+        )
+    goes_on = ~batch.terminated  # nothing comes after a terminated session
+    assert (batch.truncated & goes_on)[:-1].any()
+    torch.testing.assert_close(agent.next_values(batch, value, items)[goes_on], expected[goes_on])
+
+
 def test_a_shared_network_learns_from_the_weighted_sum():
     agent = build(network="shared", value_weight=0.3)
     disturb(agent)
