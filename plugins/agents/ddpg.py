@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from recframe.interfaces import Decision, EnvironmentSpec, Experience, Observation, Replay, StateTracker, Transition
@@ -31,17 +32,21 @@ class Actor(nn.Module):
 
 
 class Critic(nn.Module):
-    """Q(s, a)."""
+    """Q(s, a), where s is what `state_tracker` makes of an observation."""
 
     def __init__(self, state_tracker: StateTracker, hidden: Sequence[int], size: int) -> None:
         super().__init__()
         self.state_tracker = state_tracker
         self.layers = perceptron([state_tracker.state_dim + size, *hidden, 1], state_tracker.spec.device)
 
-    def forward(self, observation: Observation, points: Tensor, items: Tensor) -> Tensor:
-        """Values `[N, P]` of P points `[N, P, A]` of each user, given all item vectors `[M, d]`."""
-        state = self.state_tracker(observation, items).unsqueeze(1).expand(-1, points.shape[1], -1)
-        values: Tensor = self.layers(torch.cat([state, points], dim=2)).squeeze(2)
+    def forward(self, state: Tensor, points: Tensor) -> Tensor:
+        """Values `[N, P]` of P points `[N, P, A]` of each user, whose state is `[N, S]`."""
+        first = self.layers[0]
+        of_state, of_points = first.weight.split([state.shape[1], points.shape[2]], dim=1)
+        # the first layer of [state | point], where all of a user's points share the state's part
+        hidden = F.linear(points, of_points)
+        hidden += F.linear(state, of_state, first.bias).unsqueeze(1)
+        values: Tensor = self.layers[1:](hidden).squeeze(2)
         return values
 
 
@@ -49,7 +54,7 @@ def perceptron(sizes: Sequence[int], device: torch.device) -> nn.Sequential:
     """Linear layers of those sizes with ReLU between them."""
     layers: list[nn.Module] = []
     for inputs, outputs in pairwise(sizes):
-        layers += [nn.Linear(inputs, outputs, device=device), nn.ReLU()]
+        layers += [nn.Linear(inputs, outputs, device=device), nn.ReLU(inplace=True)]
     return nn.Sequential(*layers[:-1])
 
 
@@ -125,14 +130,17 @@ class DDPG(ItemAgent):
 
     def actor_loss(self, observation: Observation, items: Items) -> Tensor:
         """-Q_1(s, mu(s)): its gradient is the deterministic policy gradient, equation (6)."""
-        with torch.no_grad():
-            critic_vectors = vectors_of(self.critics[:1], items)
-        point = self.actor(observation, *vectors_of([self.actor], items))
-        return -self.evaluate(self.critics[:1], observation, point.unsqueeze(1), critic_vectors).mean()
+        critic, tracker = self.critics[0], self.critics[0].state_tracker
+        with torch.no_grad():  # the critic's state does not depend on the actor
+            state = tracker(observation, items.vectors(tracker))
+        point = self.actor(observation, items.vectors(self.actor.state_tracker))
+        value: Tensor = critic(state, point.unsqueeze(1))
+        return -value.mean()
 
     def evaluate(self, critics: nn.ModuleList, observation: Observation, points: Tensor, vectors: list[Tensor]) -> Tensor:
         """Each critic's values of `points` `[B, P, A]`, with its own item vectors: `[B, P, number of critics]`."""
-        return torch.stack([critic(observation, points, own) for critic, own in zip(critics, vectors, strict=True)], dim=2)
+        states = [critic.state_tracker(observation, own) for critic, own in zip(critics, vectors, strict=True)]
+        return torch.stack([critic(state, points) for critic, state in zip(critics, states, strict=True)], dim=2)
 
     def point_size(self, state_tracker: StateTracker) -> int:
         """A, the numbers in a point of the action space."""

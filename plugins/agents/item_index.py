@@ -18,9 +18,6 @@ from recframe.interfaces import PAD, Observation, is_excluded
 MAX_PRODUCTS = 2**22
 """Products held at once in an exact search, 16 MiB of them: about what a processor's cache holds."""
 
-BLOCK = 64
-"""Products of which only the largest is looked at first."""
-
 
 class ItemIndex(ABC):
     """The items' vectors `[M, d]` as they were when it was built. It never changes, so copies of an agent share it."""
@@ -48,11 +45,11 @@ class ExactIndex(ItemIndex):
 
     def search(self, points: Tensor, k: int) -> Tensor:
         """The nearest items; see `ItemIndex.search`."""
-        stretch = max(MAX_PRODUCTS // len(points) // BLOCK, 1) * BLOCK
+        stretch = max(MAX_PRODUCTS // len(points), k)
         best, items = top_columns(points @ self.vectors[:stretch].T, k)
         for first in range(stretch, len(self.vectors), stretch):
             found, columns = top_columns(points @ self.vectors[first : first + stretch].T, k)
-            best, kept = torch.cat([best, found], dim=1).topk(min(k, best.shape[1] + found.shape[1]), dim=1)
+            best, kept = torch.cat([best, found], dim=1).topk(k, dim=1)
             items = torch.cat([items, columns + first], dim=1).gather(1, kept)
         return items
 
@@ -110,18 +107,19 @@ def top_columns(values: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """The k largest of each row of `values` `[N, m]`, largest first, and their columns, both `[N, min(k, m)]`.
 
     The k largest numbers lie in the k blocks of the largest maxima. Those maxima take one pass at the speed of memory, and the selection
-    proper then runs over k blocks, not over the row.
+    proper then runs over them and over k blocks, not over the row: the fewest numbers where a block is the root of m / k.
     """
     users, size = values.shape
-    blocks = size // BLOCK
-    if blocks <= 2 * k:
+    block = math.isqrt(size // k)
+    if block < 4:
         largest, columns = values.topk(min(k, size), dim=1)
         return largest, columns
+    blocks = size // block
     # block b is the columns b, b + blocks, b + 2 blocks and so on; what is left over at the end is looked at in any case
-    whole = blocks * BLOCK
-    maxima = values[:, :whole].view(users, BLOCK, blocks).amax(dim=1)
+    whole = blocks * block
+    maxima = values[:, :whole].view(users, block, blocks).amax(dim=1)
     offsets = torch.arange(0, whole, blocks, device=values.device)
-    columns = (maxima.topk(k, dim=1).indices.unsqueeze(2) + offsets).flatten(1)
+    columns = (maxima.topk(k, dim=1, sorted=False).indices.unsqueeze(2) + offsets).flatten(1)
     rest = torch.arange(whole, size, device=values.device).expand(users, -1)
     columns = torch.cat([columns, rest], dim=1)
     largest, kept = values.gather(1, columns).topk(k, dim=1)

@@ -104,11 +104,12 @@ class Wolpertinger(DDPG):
     ) -> tuple[Tensor, Tensor]:
         """The items near each proposal `[B, d]` and the least of the critics' values of each, both `[B, k]`; -inf where there is none."""
         index = self.index_of(items) if observation.candidates is None else None
-        near = nearest_items(index, unit(vectors[0]), observation, point, self.config.neighbors)
+        points = unit(vectors[0])
+        near = nearest_items(index, points, observation, point, self.config.neighbors)
         if items.lookup:
             found = unit(critics[0].state_tracker.project_items(near.clamp(min=0).flatten())).view(*near.shape, -1)
         else:
-            found = self.points_of(near.clamp(min=0), vectors[0])
+            found = F.embedding(near.clamp(min=0), points)
         q = self.evaluate(critics, observation, found, vectors).amin(dim=2)
         return near, q.masked_fill(near == PAD, -torch.inf)
 
