@@ -64,6 +64,7 @@ class Evaluation(NamedTuple):
 
     def between(self, first: int, last: int) -> Tensor:
         """Q less `value` of the items from number `first` to before `last`, `[N, last - first]`: enough to rank them."""
-        scores = F.pad(self.query @ self.items[first:last].T, (0, 1))  # PAD, -1, is the column added at the end
+        # PAD, -1, is the last column, of an item added at the end
+        scores = self.query @ F.pad(self.items[first:last], (0, 0, 0, 1)).T
         history = positions_within(self.history, first, last) % scores.shape[1]
         return scores.scatter_(1, history, scores.gather(1, history) + self.repeat.unsqueeze(1))[:, :-1]

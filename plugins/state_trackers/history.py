@@ -26,7 +26,10 @@ class FeedbackModulation(nn.Module):
     def forward(self, vectors: Tensor, feedback: Tensor) -> Tensor:
         """Modulated vectors `[N, H, d]` of `vectors` `[N, H, d]` under `feedback` `[N, H, F]`."""
         feedback = symlog(feedback)
-        return (1 + self.scale(feedback)) * vectors + self.shift(feedback)
+        # in place: of all that an update computes, tensors of this shape cost most
+        factor = self.scale(feedback).add_(1)
+        modulated: Tensor = (factor * vectors).add_(self.shift(feedback))
+        return modulated
 
 
 class HistoryTracker(StateTracker):
@@ -40,12 +43,12 @@ class HistoryTracker(StateTracker):
 
     @abstractmethod
     def summarize(self, entries: Tensor, present: Tensor) -> Tensor:
-        """A summary `[N, summary_dim]` of the entries `[N, H, d]`; those where `present` `[N, H]` is False are zero and must not count."""
+        """A summary `[N, summary_dim]` of entries `[N, H, d]`; where `present` `[N, H]` is False they are arbitrary and must not count."""
 
     def forward(self, observation: Observation, items: Tensor) -> Tensor:
         """The state `[N, S]` of each user, given all item vectors `[M, d]`."""
         present = observation.history_items != PAD
         vectors = F.embedding(observation.history_items.clamp(min=0), items)
-        entries = self.modulation(vectors, observation.history_feedback) * present.unsqueeze(-1)
+        entries = self.modulation(vectors, observation.history_feedback)
         state: Tensor = self.fusion(self.summarize(entries, present), observation)
         return state

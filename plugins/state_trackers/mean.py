@@ -24,5 +24,5 @@ class MeanTracker(HistoryTracker):
             age = torch.arange(present.shape[1] - 1, -1, -1, device=entries.device)
             weights = weights * 0.5 ** (age / self.half_life)
         total = weights.sum(dim=1, keepdim=True)
-        # an empty history's weights add up to zero, and so do its entries; any other's newest weight alone is one
+        # an empty history's weights add up to zero, and so do its weighted entries; any other's newest weight alone is one
         return (weights.unsqueeze(-1) * entries).sum(dim=1) / total.clamp(min=1.0)
