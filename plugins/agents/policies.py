@@ -39,14 +39,15 @@ class Preferences(NamedTuple):
     items: Tensor
 
     def of(self, slate: Tensor) -> Tensor:
-        """Scores `[N, K]` of the items in `slate` `[N, K]`, which may all be shown."""
+        """Scores `[N, K]` float32 of the items in `slate` `[N, K]`, which may all be shown."""
         again = (slate.unsqueeze(2) == self.observation.history_items.unsqueeze(1)).any(dim=2)
-        products = torch.einsum("nd,nkd->nk", self.query, F.embedding(slate, self.items))
+        # probabilities are compared with those of acting: whatever the losses' precision, they are summed up in full
+        products = torch.einsum("nd,nkd->nk", self.query, F.embedding(slate, self.items)).float()
         return products + self.repeat.unsqueeze(1) * again
 
     def over(self, support: ItemSupport) -> Tensor:
-        """Scores `[N, m]` of a support's columns."""
-        scores = support.add_(support.products(self.query, self.items), self.observation.history_items, self.repeat)
+        """Scores `[N, m]` float32 of a support's columns."""
+        scores = support.add_(support.products(self.query, self.items).float(), self.observation.history_items, self.repeat)
         excluded = self.observation.excluded
         return scores if excluded is None else scores.masked_fill(support.contains(excluded), -torch.inf)
 

@@ -58,7 +58,7 @@ class SlateQ(QLearning):
         q = torch.cat([evaluation.of(batch.slate), evaluation.value.unsqueeze(1)], dim=1)
         td_target = self.td_target(batch, items, vectors.detach(), choice_vectors.detach())
         # only what was chosen says anything of its value
-        self._td_error = (chosen * (td_target - q)).sum(dim=1).detach()
+        self._td_error = (chosen * (td_target - q).abs()).sum(dim=1).detach()
         self._mean_q = (chosen * q).sum(dim=1).mean().detach()
         yield "q", mean_loss((chosen * self.elementwise_loss(q, td_target)).sum(dim=1), batch.weight)
 

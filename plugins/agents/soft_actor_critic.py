@@ -45,7 +45,8 @@ class Support(NamedTuple):
 
     def policy(self, evaluation: Evaluation) -> tuple[Tensor, Tensor]:
         """pi(i | s) and log pi(i | s) of each column's item, both `[N, n]`; both are 0 for what may not be shown."""
-        log_prob = self.scores(evaluation).masked_fill(~self.allowed, -torch.inf).log_softmax(dim=1)
+        # in full precision whatever the losses': the probabilities of many items must add up to 1
+        log_prob = self.scores(evaluation).float().masked_fill(~self.allowed, -torch.inf).log_softmax(dim=1)
         return log_prob.exp(), log_prob.masked_fill(~self.allowed, 0.0)
 
 

@@ -208,3 +208,16 @@ def test_what_is_added_is_added_once_where_an_item_is(support):
     assert found.tolist() == [[1, 11, 1, 11], [1, 1, 1, 1]]
     found.sum().backward()
     assert values.grad.tolist() == [2, 0]
+
+
+@pytest.mark.parametrize("k", [1, 3])
+def test_in_mixed_precision_a_policy_that_has_not_changed_has_the_probabilities_it_acted_with(k):
+    torch.manual_seed(0)
+    policy = ItemPolicy(8, 16, temperature=0.05, device=torch.device("cpu"))
+    state, items, observation = torch.randn(64, 8), torch.randn(500, 16), observe(64, history=[[1, 2]] * 64)
+    drawn = draw_slate(policy(state, observation, items), k, generator())
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        learned = slate_probability(policy(state, observation, items), drawn.slate)
+    assert learned.log_prob.dtype == torch.float32
+    # of log-probabilities of k log(500), what bfloat16 leaves of them would be off by up to 2^-6 each
+    torch.testing.assert_close(learned.log_prob, drawn.log_prob, rtol=0, atol=0.01 * k)

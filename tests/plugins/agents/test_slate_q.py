@@ -188,3 +188,14 @@ def test_acting_after_an_update_uses_the_new_choice_model_too():
 def test_the_preset_is_the_other_optimizer():
     preset = OmegaConf.load(Path(next(iter(conf.__path__))) / "agent" / "slate_q_top_k.yaml")
     assert preset == {"defaults": ["slate_q", "_self_"], "slate_optimizer": "top_k"}
+
+
+def test_where_several_were_clicked_errors_of_opposite_sign_do_not_cancel_in_the_priority():
+    agent = build(loss="mse")
+    transition = batch(agent)
+    transition.response.signals["click"] = torch.ones(USERS, K)
+    transition.item_reward = torch.tensor([50.0, 0.0, -50.0]).expand(USERS, K).clone()
+    transition.reward = transition.item_reward.sum(dim=1)
+    losses_of(agent, transition)
+    # an item's target is its own reward and what follows; two of three are off by some 50
+    assert agent.priorities().min() > 20

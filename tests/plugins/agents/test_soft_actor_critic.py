@@ -181,6 +181,15 @@ def test_the_temperature_finds_the_entropy_asked_for(share):
     assert float(agent.diagnostics()["entropy"]) == pytest.approx(share * math.log(40), abs=0.35)
 
 
+def test_in_mixed_precision_probabilities_add_up_to_one():
+    agent = build()
+    observation = toy_observation(agent.spec, DATA, torch.Generator().manual_seed(0), users=32)
+    with torch.autocast("cpu", dtype=torch.bfloat16), torch.no_grad():
+        evaluation = agent.actor(observation, agent.actor.state_tracker.project_items())
+        pi, _ = agent.support(observation, agent.working_set.whole).policy(evaluation)
+    torch.testing.assert_close(pi.sum(dim=1), torch.ones(32), rtol=0, atol=1e-5)
+
+
 def test_it_asks_for_the_replay_its_options_describe():
     plan = build(replay_capacity=7_000, batch_size=12, learning_starts=34, updates_per_chunk=5).experience
     assert (plan.capacity, plan.batch_size, plan.learning_starts, plan.updates_per_chunk) == (7_000, 12, 34, 5)
