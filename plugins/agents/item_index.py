@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from recframe.interfaces import PAD, Observation, is_excluded
@@ -129,12 +130,13 @@ def top_columns(values: Tensor, k: int) -> tuple[Tensor, Tensor]:
 def nearest_items(index: ItemIndex | None, vectors: Tensor, observation: Observation, points: Tensor, k: int) -> Tensor:
     """The k items nearest to each user's point `[N, d]` among those that may be shown, `[N, min(k, M)]`; `PAD` where there are no more.
 
-    A user's candidates are compared by their `vectors` `[M, d]` themselves: few as they are, an index would find too few of them, and none
-    is needed.
+    A user's candidates are compared by their `vectors` `[M, d]`, of any length, themselves: few as they are, an index would find too few of
+    them, and none is needed.
     """
     candidates, excluded = observation.candidates, observation.excluded
     if candidates is not None:
-        products = torch.einsum("nd,ncd->nc", points, vectors[candidates.clamp(min=0)])
+        directions = F.normalize(vectors[candidates.clamp(min=0)].float(), dim=2)
+        products = torch.einsum("nd,ncd->nc", points, directions)
         products = products.masked_fill((candidates == PAD) | is_excluded(observation, candidates), -torch.inf)
         nearest, positions = products.topk(min(k, candidates.shape[1]), dim=1)
         return candidates.gather(1, positions).masked_fill(nearest == -torch.inf, PAD)

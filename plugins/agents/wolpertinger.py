@@ -56,6 +56,7 @@ class Wolpertinger(DDPG):
         self.indexed = copy.deepcopy(self.critics[0].state_tracker).requires_grad_(False)
         self._index: tuple[Items, ItemIndex] | None = None
         self._proposals: Tensor | None = None
+        self._recall: float | None = None
         # a missing faiss is said before training, not at the first evaluation
         if config.index == "approximate" or not self.working_set.in_use:
             self.index_of(self.working_set.whole)
@@ -69,8 +70,16 @@ class Wolpertinger(DDPG):
             kind = self.config.index if items is self.working_set.whole else "exact"
             # built in acting or in learning, whichever comes first: it must come out the same
             with torch.autocast(self.spec.device.type, enabled=False):
-                self._index = items, build_index(kind, unit(items.vectors(self.indexed)[: items.count]), self.config.index_probes)
+                vectors = unit(items.vectors(self.indexed)[: items.count])
+                self._index = items, build_index(kind, vectors, self.config.index_probes)
+            if kind == "approximate" and self._proposals is not None:
+                self._recall = self._recall_of(self._index[1], ExactIndex(vectors))
         return self._index[1]
+
+    def _recall_of(self, index: ItemIndex, exact: ExactIndex) -> float:
+        k = min(self.config.neighbors, self.spec.num_items)
+        assert self._proposals is not None
+        return float(recall(index.search(self._proposals, k), exact.search(self._proposals, k)))
 
     def decide(self, observation: Observation, items: Items, vectors: list[Tensor], explore: bool) -> Decision:
         """The K items of the largest value near the proposal; in exploring the proposal is noisy, and now and then the slate random."""
@@ -104,12 +113,11 @@ class Wolpertinger(DDPG):
     ) -> tuple[Tensor, Tensor]:
         """The items near each proposal `[B, d]` and the least of the critics' values of each, both `[B, k]`; -inf where there is none."""
         index = self.index_of(items) if observation.candidates is None else None
-        points = unit(vectors[0])
-        near = nearest_items(index, points, observation, point, self.config.neighbors)
+        near = nearest_items(index, vectors[0], observation, point, self.config.neighbors)
         if items.lookup:
             found = unit(critics[0].state_tracker.project_items(near.clamp(min=0).flatten())).view(*near.shape, -1)
         else:
-            found = F.embedding(near.clamp(min=0), points)
+            found = self.points_of(near.clamp(min=0), vectors[0])
         q = self.evaluate(critics, observation, found, vectors).amin(dim=2)
         return near, q.masked_fill(near == PAD, -torch.inf)
 
@@ -131,18 +139,26 @@ class Wolpertinger(DDPG):
     def diagnostics(self) -> dict[str, Tensor | float]:
         """DDPG's, and recall@k: how many of the items that are nearest to proposals as vectors are now the index finds.
 
-        In a large catalogue there is no recall: to find what is nearest of all would cost what training is spared.
+        In a large catalogue, an approximate index's recall is that of when it was built, among the vectors it was built of: to project
+        all items for every look would cost what training is spared. An exact one is over working sets, and has none.
         """
-        if self._proposals is None or self.working_set.in_use:
+        if self.working_set.in_use:
+            return super().diagnostics() | ({} if self._recall is None else {"index_recall": self._recall})
+        if self._proposals is None:
             return super().diagnostics()
-        k, whole = min(self.config.neighbors, self.spec.num_items), self.working_set.whole
-        nearest = ExactIndex(unit(whole.vectors(self.critics[0].state_tracker))).search(self._proposals, k)
-        return super().diagnostics() | {"index_recall": recall(self.index_of(whole).search(self._proposals, k), nearest)}
+        whole = self.working_set.whole
+        now = ExactIndex(unit(whole.vectors(self.critics[0].state_tracker)))
+        return super().diagnostics() | {"index_recall": self._recall_of(self.index_of(whole), now)}
+
+    def get_extra_state(self) -> dict[str, Any]:
+        """DDPG's, and the recall that was measured as the index was built."""
+        return super().get_extra_state() | {"recall": self._recall}
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
         """Take up a saved state, and drop what was computed under other weights."""
         super().set_extra_state(state)
         self._index = self._proposals = None
+        self._recall = state["recall"]
 
 
 def build_ddpg(config: DDPGConfig, spec: EnvironmentSpec, state_tracker: StateTracker, *, seed: int) -> Agent:

@@ -23,7 +23,7 @@ class Sessions(NamedTuple):
 class Collector:
     """Runs the training environment and keeps the running totals of its sessions.
 
-    Totals stay on the device and are read only by `sessions()`, so that collecting never waits for the host.
+    Totals stay on the device and are read only by `sessions()`, so that the collector never waits for the host.
     """
 
     def __init__(self, environment: Environment, rewards: RewardSum, seed: int) -> None:

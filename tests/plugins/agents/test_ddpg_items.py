@@ -235,6 +235,23 @@ def test_recall_of_an_approximate_index_is_reported():
     assert 0.2 < float(agent.diagnostics()["index_recall"]) < 1
 
 
+@needs_faiss
+def test_in_a_large_catalogue_recall_is_that_of_when_the_index_was_built():
+    data = toy_data(num_items=2_000)
+    spec = toy_spec(data)
+    torch.manual_seed(0)
+    config = DDPGConfig(neighbors=20, index="approximate", index_probes=1, index_interval=1, whole_catalog_items=500)
+    agent = build_ddpg(config, spec, ToyTracker(spec, data), seed=0)
+    assert "index_recall" not in agent.diagnostics()
+    for seed in range(2):  # the first update brings proposals, after which the index is built anew
+        transition = toy_transition(spec, data, torch.Generator().manual_seed(seed), users=64)
+        update(agent, agent.optimizers(), transition)
+    assert 0.2 < float(agent.diagnostics()["index_recall"]) < 1
+    other = build_ddpg(config, spec, ToyTracker(spec, data), seed=1)
+    other.load_state_dict(agent.state_dict())
+    assert other.diagnostics()["index_recall"] == agent.diagnostics()["index_recall"]
+
+
 def test_slates_larger_than_what_they_are_chosen_from_are_refused():
     with pytest.raises(ValueError, match=r"agent\.neighbors \(2\) must not be below environment\.slate_size \(3\)"):
         build(slate_size=3, neighbors=2)
