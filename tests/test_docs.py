@@ -1,15 +1,24 @@
 """What the documents show works as shown."""
 
+import importlib
 import re
 
 import pytest
 
+from recframe.components import Component, Kind
+from recframe.testing import check_component
+
+
+def python_blocks(guide):
+    """The guide's files by name."""
+    return {match[1]: match[2] for match in re.finditer(r"```python\n# (\S+?):? [^\n]*\n(.*?)```", guide, re.DOTALL)}
+
 
 @pytest.mark.slow
 def test_the_plugin_of_the_guide_works_as_printed(recframe, plugin_site, project_root, tmp_path):
-    guide = (project_root / "docs" / "plugins.md").read_text()
-    blocks = {match[1]: match[2] for match in re.finditer(r"```python\n# (\S+?):? [^\n]*\n(.*?)```", guide, re.DOTALL)}
-    assert set(blocks) == {"recframe_patience/plugin.py", "recframe_patience/stay.py", "tests/test_plugin.py"}
+    blocks = python_blocks((project_root / "docs" / "plugins.md").read_text())
+    agent = {"recframe_patience/myopic_config.py", "recframe_patience/myopic.py"}
+    assert set(blocks) == {"recframe_patience/plugin.py", "recframe_patience/stay.py", "tests/test_plugin.py", *agent}
     files = {**{name: text for name, text in blocks.items() if not name.startswith("tests")}, "recframe_patience/__init__.py": ""}
     plugin_site.install("patience", "from recframe_patience.plugin import recframe_register_components", files=files)
     quick = ["debug=smoke", "encoder=tfidf", "logger=[csv]", "hydra.run.dir=run"]
@@ -19,6 +28,38 @@ def test_the_plugin_of_the_guide_works_as_printed(recframe, plugin_site, project
     namespace: dict = {}
     exec(blocks["tests/test_plugin.py"], namespace)
     namespace["test_stay"]()
+
+
+@pytest.mark.parametrize("whole_catalog_items", [5_000, 10])
+def test_the_agent_of_the_guide_conforms(project_root, tmp_path, monkeypatch, whole_catalog_items):
+    blocks = python_blocks((project_root / "docs" / "plugins.md").read_text())
+    # under a name of its own, since the other test's package may have been imported
+    package = tmp_path / "guide_agent"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    for name in ("myopic_config.py", "myopic.py"):
+        (package / name).write_text(blocks[f"recframe_patience/{name}"])
+    monkeypatch.syspath_prepend(tmp_path)
+    from guide_agent.myopic_config import MyopicConfig
+
+    component = Component(
+        Kind.AGENT,
+        "myopic",
+        MyopicConfig,
+        "guide_agent.myopic:Myopic",
+        provides={"slates"},
+        requires={"actions:items", "experience:replay"},
+    )
+    check_component(component, MyopicConfig(whole_catalog_items=whole_catalog_items, working_items=24))
+
+
+def test_the_parts_that_the_guide_offers_to_agents_are_there(project_root):
+    guide = (project_root / "docs" / "plugins.md").read_text()
+    rows = re.findall(r"^\| `(recframe_plugins\.\S+)`: (.+?) \|", guide, re.MULTILINE)
+    assert len(rows) >= 5
+    for module, names in rows:
+        for name in re.findall(r"`(\w+)`", names):
+            assert hasattr(importlib.import_module(module), name), (module, name)
 
 
 def test_the_readme_names_only_commands_and_choices_that_exist(project_root):

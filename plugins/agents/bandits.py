@@ -9,10 +9,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from recframe.interfaces import Agent, Decision, EnvironmentSpec, Experience, Observation, Rollout, StateTracker, Transition, best_items
+from recframe.interfaces import Agent, Decision, EnvironmentSpec, Experience, Observation, Rollout, StateTracker, Transition
 from recframe_plugins.agents.bandit_config import EpsilonGreedyConfig, LinearRewardConfig, LinUCBConfig, ThompsonConfig
 from recframe_plugins.agents.exploration import epsilon_greedy, linear_schedule
+from recframe_plugins.agents.item_search import ItemScores, search_items
 from recframe_plugins.agents.linear_reward import LinearReward, Posterior
+from recframe_plugins.agents.linear_scores import Bounds
 
 
 class Knowledge(NamedTuple):
@@ -59,7 +61,11 @@ class LinearBandit(Agent):
     def greedy(self, observation: Observation) -> Tensor:
         """The slates `[N, K]` of the highest expected reward."""
         posterior, items = self.knowledge
-        return best_items(observation, self.model.expected(observation, items, posterior.mean), self.spec.slate_size)
+        return self.best(observation, self.model.expected(observation, items, posterior.mean))
+
+    def best(self, observation: Observation, scores: ItemScores) -> Tensor:
+        """The slates `[N, K]` of the highest scores, in bounded memory however large the catalogue is."""
+        return search_items(observation, scores, self.spec.num_items, self.spec.slate_size).items
 
     @abstractmethod
     def explore(self, observation: Observation) -> Decision:
@@ -119,20 +125,18 @@ class LinUCB(LinearBandit):
 
     def explore(self, observation: Observation) -> Decision:
         """The slates of the highest upper confidence bounds; what they show counts as known from the next step on."""
-        slate = best_items(observation, self.bounds(observation), self.spec.slate_size)
+        slate = self.best(observation, self.bounds(observation))
         posterior, items = self.knowledge
         # the covariance alone: bounds need no factor
         covariance = self.model.foreseen(posterior.covariance, observation, slate, items)
         self._knowledge = Knowledge(posterior._replace(covariance=covariance), items)
         return Decision(slate)
 
-    def bounds(self, observation: Observation) -> Tensor:
-        """The upper confidence bound of every item's expected reward, `[N, M]`."""
+    def bounds(self, observation: Observation) -> Bounds:
+        """The upper confidence bound of every item's expected reward."""
         posterior, items = self.knowledge
         expected = self.model.expected(observation, items, posterior.mean)
-        variance = self.model.variance(observation, items, posterior.covariance)
-        # rounding may leave a variance of nearly nothing below zero
-        return expected + self.alpha * variance.clamp(min=0.0).sqrt()
+        return Bounds(expected, self.model.variance(observation, items, posterior.covariance), self.alpha)
 
 
 class Thompson(LinearBandit):
@@ -145,7 +149,7 @@ class Thompson(LinearBandit):
     def explore(self, observation: Observation) -> Decision:
         """The best slates under what was drawn."""
         scores = self.model.expected(observation, self.knowledge.items, self.draw(len(observation.user)))
-        return Decision(best_items(observation, scores, self.spec.slate_size))
+        return Decision(self.best(observation, scores))
 
     def draw(self, users: int) -> Tensor:
         """Coefficients for each user, `[N, n]`."""

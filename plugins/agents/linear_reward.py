@@ -11,11 +11,10 @@ from torch import Tensor, nn
 from recframe.interfaces import PAD, EnvironmentSpec, Observation, StateTracker, Texts, Transition, standardized, symlog
 from recframe.interfaces.state_tracker import FrozenTable
 from recframe_plugins.agents.bandit_config import LinearRewardConfig
+from recframe_plugins.agents.linear_scores import Expected, Variance
 
 ROWS = 2_048
 """Shown items whose features are held at once."""
-CHUNK = 8_192
-"""Items whose uncertainty is computed at once."""
 
 
 class Posterior(NamedTuple):
@@ -120,17 +119,15 @@ class LinearReward(nn.Module):
             covariance = covariance - gain.T @ gain
         return covariance
 
-    def expected(self, observation: Observation, items: Tensor, coefficients: Tensor) -> Tensor:
-        """theta' phi of every item, `[N, M]`; `coefficients` are `[n]`, or `[N, n]`: each user's own."""
+    def expected(self, observation: Observation, items: Tensor, coefficients: Tensor) -> Expected:
+        """theta' phi of every item; `coefficients` are `[n]`, or `[N, n]`: each user's own."""
         matrix = coefficients[..., :-1].unflatten(-1, (self.user_size, self.item_size))
-        users = self.users(observation, items)
+        users, history = self.users(observation, items), observation.history_items
         query = users @ matrix if matrix.dim() == 2 else torch.einsum("np,npq->nq", users, matrix)
-        scores = query @ items.T
-        repeat = coefficients[..., -1:].expand(len(users), observation.history_items.shape[1])
-        return _add_at(scores, observation.history_items, repeat)
+        return Expected(query, coefficients[..., -1:].expand(len(users), history.shape[1]), history, items)
 
-    def variance(self, observation: Observation, items: Tensor, covariance: Tensor) -> Tensor:
-        """phi' C phi of every item under the covariance C, `[N, M]`.
+    def variance(self, observation: Observation, items: Tensor, covariance: Tensor) -> Variance:
+        """phi' C phi of every item under the covariance C.
 
         (x (x) y)' C (x (x) y) = y' S y, where S `[Q, Q]` is a function of the user alone: a product of N rows S with M rows y (x) y.
         """
@@ -138,12 +135,10 @@ class LinearReward(nn.Module):
         blocks = covariance[:-1, :-1].reshape(self.user_size, -1)
         partial = (users @ blocks).view(len(users), self.item_size, self.user_size, self.item_size)
         quadratic = torch.einsum("nqps,np->nqs", partial, users).flatten(start_dim=1)
-        pairs = (torch.einsum("mq,mr->mqr", part, part).flatten(start_dim=1) for part in items.split(CHUNK))
-        scores = torch.cat([quadratic @ part.T for part in pairs], dim=1)
         # of an item shown lately, phi ends in a one
         linear = users @ covariance[:-1, -1].reshape(self.user_size, self.item_size)
         repeat = 2 * torch.einsum("nq,nhq->nh", linear, items[history]) + covariance[-1, -1]
-        return _add_at(scores, history, repeat)
+        return Variance(quadratic, repeat, history, items)
 
 
 def principal_axes(vectors: Tensor, dims: int) -> Tensor:
@@ -156,9 +151,3 @@ def principal_axes(vectors: Tensor, dims: int) -> Tensor:
 
 def _table(texts: Texts | None) -> FrozenTable | None:
     return None if texts is None or texts.vectors is None else FrozenTable(standardized(texts.vectors))
-
-
-def _add_at(scores: Tensor, history: Tensor, extra: Tensor) -> Tensor:
-    """`scores` `[N, M + 1]` less the last column, PAD's, with `extra` `[N, H]` added to the items of the history, once each."""
-    history = history % scores.shape[1]
-    return scores.scatter(1, history, scores.gather(1, history) + extra)[:, :-1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -18,7 +19,6 @@ from recframe.interfaces import (
     Rollout,
     StateTracker,
     Transition,
-    best_items,
     is_excluded,
     random_items,
 )
@@ -35,7 +35,8 @@ class Popular(Agent):
 
     def __init__(self, config: PopularConfig, spec: EnvironmentSpec, state_tracker: StateTracker, *, seed: int) -> None:
         super().__init__(spec, seed)
-        self.places = _places(state_tracker.data.catalog.popularity)
+        self.ranking = _ranked(state_tracker.data.catalog.popularity)
+        self.places = _places(self.ranking)
 
     @property
     def experience(self) -> Experience:
@@ -43,12 +44,13 @@ class Popular(Agent):
         return NoExperience()
 
     def act(self, observation: Observation, explore: bool) -> Decision:
-        """The popular slates."""
-        # a column more than there are items takes the PADs
-        places = torch.cat([self.places, self.places[:1]]).repeat(len(observation.user), 1)
-        history = observation.history_items % places.shape[1]
-        places = places.scatter(1, history, len(self.places) + places.gather(1, history))
-        return Decision(best_items(observation, -places[:, :-1].float(), self.spec.slate_size))
+        """The popular slates; memory grows with history, slate and exclusions, not with the catalogue."""
+        history = observation.history_items
+        # of the K + H + E most popular, at least K are neither in a history of H nor among E excluded ones
+        first = self.ranking[: self.spec.slate_size + history.shape[1] + _num_excluded(observation)]
+        items = first.expand(len(history), -1) if observation.candidates is None else observation.candidates
+        seen = (items[:, :, None] == history[:, None, :]).any(dim=2)
+        return Decision(_first_items(observation, items, self.places[items] + seen * len(self.ranking), self.spec.slate_size))
 
     def losses(self, batch: Transition) -> Iterator[tuple[str, Tensor]]:
         """No losses."""
@@ -83,6 +85,14 @@ class GreedyReward(LinearBandit):
         return Decision(slate.scatter(1, place, torch.where(repeats, item, slate.gather(1, place))))
 
 
+class Order(NamedTuple):
+    """All items `[M]` with those of the list first, each item's place `[M + 1]` among them, and the list's length."""
+
+    ranking: Tensor
+    places: Tensor
+    length: int
+
+
 class FixedSlate(Agent):
     """Shows everybody the same list of L >= K items, K a turn, going on behind the item last shown, and from the start again at its end.
 
@@ -104,6 +114,7 @@ class FixedSlate(Agent):
             raise ValueError(f"agent.length is {config.length}, and a slate is {spec.slate_size}: it must be as long at least")
         self.register_buffer("sums", torch.zeros(spec.num_items, dtype=torch.float64, device=spec.device))
         self.register_buffer("counts", torch.zeros(spec.num_items, dtype=torch.float64, device=spec.device))
+        self._order: Order | None = None
 
     @property
     def experience(self) -> Experience:
@@ -113,7 +124,17 @@ class FixedSlate(Agent):
     @property
     def tape(self) -> Tensor:
         """The list, `[L]` int64."""
-        return self.mean_rewards().argsort(descending=True, stable=True)[: self.length] if self.given is None else self.given
+        return self.order.ranking[: self.order.length]
+
+    @property
+    def order(self) -> Order:
+        """The list, and behind it all other items, the best first; kept until something is learned."""
+        if self._order is None:
+            ranking, length = _ranked(self.mean_rewards()), self.length
+            if self.given is not None:
+                ranking, length = torch.cat([self.given, ranking[~torch.isin(ranking, self.given)]]), len(self.given)
+            self._order = Order(ranking, _places(ranking), length)
+        return self._order
 
     def mean_rewards(self) -> Tensor:
         """Mean reward of each item where it was shown, shrunk to the overall mean, float64 `[M]`."""
@@ -126,33 +147,58 @@ class FixedSlate(Agent):
         items, k = self.spec.num_items, self.spec.slate_size
         if explore and self.given is None:
             return Decision(random_items(observation, items, k, self.generator), random_log_prob(observation, items, k))
-        tape = self.tape
-        length = len(tape)
-        # PAD, and what is not on the tape, is followed by its start
-        places = torch.full((items + 1,), -1, device=tape.device)
-        places[tape] = torch.arange(length, device=tape.device)
-        start = places[observation.history_items[:, -1:]] + 1
-        rest = length + _places(self.mean_rewards())
-        order = torch.where(places[:-1] >= 0, (places[:-1] - start) % length, rest)
-        return Decision(best_items(observation, -order.float(), k))
+        ranking, places, length = self.order
+        place = places[observation.history_items[:, -1:]]
+        # PAD, and what is not on the list, is followed by its start
+        start = torch.where(place < length, place + 1, 0)
+        chosen = observation.candidates
+        if chosen is None:
+            # of the first K + E in a user's order, at least K are not among E excluded ones
+            turn = torch.arange(min(k + _num_excluded(observation), items), device=ranking.device)
+            chosen = ranking[torch.where(turn < length, (turn + start) % length, turn)]
+        place = places[chosen]
+        return Decision(_first_items(observation, chosen, torch.where(place < length, (place - start) % length, place), k))
 
     def losses(self, batch: Transition) -> Iterator[tuple[str, Tensor]]:
         """No losses: the rewards of the rollout are counted."""
         shown, reward = batch.slate.flatten(), batch.item_reward.flatten().double()
         self.sums.index_add_(0, shown, reward)
         self.counts.index_add_(0, shown, torch.ones_like(reward))
+        self._order = None
         yield from ()
 
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
         """None: means are known in closed form."""
         return {}
 
+    def set_extra_state(self, state: dict[str, Any]) -> None:
+        """Take up a saved state, and drop the list of other rewards."""
+        super().set_extra_state(state)
+        self._order = None
 
-def _places(scores: Tensor) -> Tensor:
-    """Each item's place, int64 `[M]`, when they are ranked by `scores` `[M]`, best first; equals in the order of the catalogue."""
-    places = torch.empty_like(scores, dtype=torch.int64)
-    places[scores.argsort(descending=True, stable=True)] = torch.arange(len(scores), device=scores.device)
+
+def _ranked(scores: Tensor) -> Tensor:
+    """All items `[M]` by `scores` `[M]`, best first; equals in the order of the catalogue."""
+    return scores.argsort(descending=True, stable=True)
+
+
+def _places(ranking: Tensor) -> Tensor:
+    """Each item's place in a ranking, int64 `[M + 1]`; `PAD`, -1, finds the last entry: behind every item, seen or not."""
+    places = torch.full((len(ranking) + 1,), 3 * len(ranking), device=ranking.device)
+    places[ranking] = torch.arange(len(ranking), device=ranking.device)
     return places
+
+
+def _first_items(observation: Observation, items: Tensor, places: Tensor, k: int) -> Tensor:
+    """Of different `items` `[N, C]` the k of the lowest `places` `[N, C]` that are not excluded, `[N, k]`."""
+    places = places.masked_fill(is_excluded(observation, items), torch.iinfo(places.dtype).max)
+    # a finished session may have no candidates at all: any item stands in for those
+    return items.gather(1, places.topk(k, dim=1, largest=False).indices).clamp(min=0)
+
+
+def _num_excluded(observation: Observation) -> int:
+    """E, or 0 where nothing is excluded."""
+    return 0 if observation.excluded is None else observation.excluded.shape[1]
 
 
 def _numbers(ids: list[str], catalog_ids: list[str], spec: EnvironmentSpec) -> Tensor:

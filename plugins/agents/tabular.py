@@ -76,7 +76,9 @@ class TabularAgent(Agent):
         td_target = batch.reward + self.config.gamma * next_value.masked_fill(batch.terminated, 0.0)
         cells = self.states(batch.observation) * self.spec.num_items + batch.slate[:, 0]
         values, updates = self.values.view(-1), self.updates.view(-1)
-        mean_target = values.scatter_reduce(0, cells, td_target, "mean", include_self=False)[cells]
+        # over the cells that were met: over all of the table, an update would cost several copies of it
+        met, which = cells.unique(return_inverse=True)
+        mean_target = td_target.new_zeros(len(met)).scatter_reduce(0, which, td_target, "mean", include_self=False)[which]
         # a pair that was met twice is written twice, and the same each time
         updates[cells] = updates[cells] + 1
         rate = self.config.learning_rate / updates[cells] ** self.config.learning_rate_decay

@@ -36,6 +36,7 @@ def check_state_tracker(tracker: StateTracker, spec: EnvironmentSpec, data: Data
     _check_shapes(tracker, spec, observation)
     _check_padding(tracker, observation)
     _check_rows(tracker, observation)
+    _check_numbering(tracker, observation)
     _check_gradients(tracker, observation)
     _check_saving(tracker, data, observation)
     tracker.train(training)
@@ -93,6 +94,26 @@ def _check_rows(tracker: StateTracker, observation: Observation) -> None:
     alone = torch.cat([_state(tracker, observation[i : i + 1]) for i in range(len(state))])
     same = torch.allclose(alone, state, rtol=1e-4, atol=1e-5)
     require(same, "a user's state depends on the users beside them in the batch: compute each row on its own")
+
+
+def _check_numbering(tracker: StateTracker, observation: Observation) -> None:
+    """Agents with large catalogues number the items of an observation anew, as rows of the few that they project."""
+    names = [name for name in ("history_items", "candidates", "excluded") if getattr(observation, name) is not None]
+    named = torch.cat([getattr(observation, name).flatten() for name in names])
+    # all that is named, in another order; item 0, so that padding has something to be looked up in where nothing is
+    rows = torch.cat([named[named != PAD], named.new_zeros(1)]).unique().flip(0)
+    local = observation.clone(recurse=False)
+    for name in names:
+        numbers = getattr(observation, name)
+        setattr(local, name, (numbers.unsqueeze(-1) == rows).int().argmax(dim=-1).masked_fill(numbers == PAD, PAD))
+    with torch.no_grad():
+        state = tracker(local, tracker.project_items(rows))
+    same = torch.allclose(state, _state(tracker, observation), rtol=1e-4, atol=1e-5)
+    require(
+        same,
+        "the same items under other numbers gave another state: item numbers are rows of the `items` handed to forward(), not of the "
+        "catalogue; what you know of an item by its number there belongs in the vectors of project_items(rows)",
+    )
 
 
 def _check_gradients(tracker: StateTracker, observation: Observation) -> None:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from recframe.interfaces import StateTracker
+from recframe.interfaces import PAD, StateTracker
 from recframe.testing import ConformanceError, ToyTracker, check_state_tracker, toy_data, toy_spec
 
 DATA = toy_data()
@@ -174,3 +174,24 @@ def test_a_tracker_whose_items_depend_on_which_are_asked_for_is_named():
 
     with pytest.raises(ConformanceError, match=r"project_items\(rows\) must be project_items\(\)\[rows\]"):
         check_state_tracker(Centred(SPEC, DATA), SPEC, DATA)
+
+
+def test_a_tracker_that_reads_the_catalogue_by_an_observations_numbers_is_named():
+    class Popularity(ToyTracker):
+        def forward(self, observation, items):
+            present = observation.history_items != PAD
+            popularity = self.data.catalog.popularity[observation.history_items] * present
+            return super().forward(observation, items) + popularity.sum(dim=1, keepdim=True)
+
+    with pytest.raises(ConformanceError, match="item numbers are rows of the `items` handed to forward"):
+        check_state_tracker(Popularity(SPEC, DATA), SPEC, DATA)
+
+
+def test_what_may_be_shown_is_numbered_anew_with_the_history():
+    class Offered(ToyTracker):
+        def forward(self, observation, items):
+            excluded = items[observation.excluded] * (observation.excluded != PAD).unsqueeze(2)
+            return super().forward(observation, items) + items[observation.candidates[:, 0]] + excluded.sum(dim=1)
+
+    spec = toy_spec(DATA, num_candidates=7, num_excluded=3)
+    check_state_tracker(Offered(spec, DATA), spec, DATA)

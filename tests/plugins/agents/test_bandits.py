@@ -18,7 +18,7 @@ from recframe.testing import (
     toy_transition,
     update,
 )
-from recframe_plugins.agents import linear_reward
+from recframe_plugins.agents import item_search, linear_reward, linear_scores
 from recframe_plugins.agents.bandit_config import EpsilonGreedyConfig, LinUCBConfig, ThompsonConfig, components
 from recframe_plugins.agents.bandits import EpsilonGreedy, LinUCB, Thompson
 from recframe_plugins.agents.linear_reward import principal_axes
@@ -108,13 +108,13 @@ def test_expected_rewards_are_the_models():
     observation = observation_of(agent)
     posterior, items = agent.knowledge
     expected = phi(agent, observation) @ posterior.mean.double().numpy()
-    np.testing.assert_allclose(agent.model.expected(observation, items, posterior.mean).numpy(), expected, atol=1e-4)
+    np.testing.assert_allclose(agent.model.expected(observation, items, posterior.mean).between(0, 40).numpy(), expected, atol=1e-4)
     assert np.array_equal(agent.act(observation, explore=False).slate.numpy(), (-expected).argsort(axis=1)[:, :3])
 
 
 @pytest.mark.parametrize("chunk", [7, 8_192])
 def test_linucb_bounds_are_the_papers(chunk, monkeypatch):
-    monkeypatch.setattr(linear_reward, "CHUNK", chunk)
+    monkeypatch.setattr(linear_scores, "CHUNK", chunk)
     agent = build(alpha=1.7, ridge=0.7)
     transition = batch(agent)
     learn(agent, transition)
@@ -122,9 +122,33 @@ def test_linucb_bounds_are_the_papers(chunk, monkeypatch):
     mean, covariance = ridge(agent, transition, 0.7)
     features = phi(agent, observation)
     bounds = features @ mean + 1.7 * np.sqrt(np.einsum("nmi,ij,nmj->nm", features, covariance, features))
-    np.testing.assert_allclose(agent.bounds(observation).numpy(), bounds, atol=1e-3)
+    np.testing.assert_allclose(agent.bounds(observation).between(0, 40).numpy(), bounds, atol=1e-3)
     assert np.array_equal(agent.act(observation, explore=True).slate.numpy(), (-bounds).argsort(axis=1)[:, :3])
     assert not np.array_equal(agent.act(observation, explore=False).slate.numpy(), (-bounds).argsort(axis=1)[:, :3])
+
+
+@pytest.mark.parametrize("candidates", [0, 9])
+@pytest.mark.parametrize("name", BANDITS)
+def test_a_catalogue_gone_through_in_stretches_gives_the_same_slates(name, candidates, monkeypatch):
+    spec = toy_spec(DATA, **EVERYTHING, num_excluded=4, num_candidates=candidates)
+    agent, twin = build(name, spec=spec), build(name, spec=spec)
+    for one in (agent, twin):
+        learn(one, batch(one))
+    observation = observation_of(agent)
+    slates = [agent.act(observation, explore).slate for explore in (False, True)]
+    monkeypatch.setattr(item_search, "MAX_SCORES", 7 * len(observation))
+    assert all(torch.equal(twin.act(observation, explore).slate, slate) for explore, slate in zip((False, True), slates, strict=True))
+
+
+def test_chosen_items_and_stretches_have_the_scores_of_the_whole():
+    agent = build()
+    learn(agent, batch(agent))
+    observation = observation_of(agent)
+    scores = agent.bounds(observation)
+    whole = scores.between(0, 40)
+    torch.testing.assert_close(torch.cat([scores.between(0, 13), scores.between(13, 39), scores.between(39, 40)], dim=1), whole)
+    chosen = torch.cat([observation.history_items.clamp(min=0), torch.arange(40).expand(len(observation), -1)], dim=1)
+    torch.testing.assert_close(scores.of(chosen), whole.gather(1, chosen))
 
 
 @pytest.mark.parametrize("rows", [4, 2_048])
@@ -144,7 +168,7 @@ def test_linucb_counts_what_is_shown_as_known_before_the_rewards_come(rows, monk
         covariance = np.linalg.inv(np.linalg.inv(covariance) + np.concatenate(shown).T @ np.concatenate(shown))
         features = phi(agent, again)
         bounds = features @ mean + 1.7 * np.sqrt(np.einsum("nmi,ij,nmj->nm", features, covariance, features))
-        np.testing.assert_allclose(agent.bounds(again).numpy(), bounds, atol=1e-3)
+        np.testing.assert_allclose(agent.bounds(again).between(0, 40).numpy(), bounds, atol=1e-3)
     agent.prepare_to_act()
     np.testing.assert_allclose(agent.knowledge.posterior.covariance.numpy(), ridge(agent, first, 0.7)[1], atol=1e-4)
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from recframe.interfaces import PAD, NoExperience, Rollout
+from recframe.interfaces import PAD, NoExperience, Rollout, best_items
 from recframe.testing import (
     ToyEnvironment,
     ToyTracker,
@@ -92,6 +92,59 @@ def test_where_all_that_may_be_shown_was_shown_the_most_popular_come_again():
     observation.history_items[:, -2:] = torch.tensor([5, 7])
     observation.excluded = torch.tensor([[PAD], [PAD], [19]])
     assert agent.act(observation, explore=False).slate.tolist() == [[7], [6], [7]]
+
+
+def some_observations(num_candidates=0, num_excluded=0, users=200):
+    spec = toy_spec(DATA, slate_size=3, num_candidates=num_candidates, num_excluded=num_excluded)
+    return toy_observation(spec, DATA, torch.Generator().manual_seed(1), users=users)
+
+
+RESTRICTED = [(0, 0), (0, 4), (9, 0), (9, 4), (0, 34), (40, 34)]
+
+
+@pytest.mark.parametrize(("num_candidates", "num_excluded"), RESTRICTED)
+def test_popular_slates_are_those_of_a_ranking_of_the_whole_catalogue(num_candidates, num_excluded):
+    agent = popular(slate_size=3)
+    observation = some_observations(num_candidates, num_excluded)
+    place = torch.empty(40)
+    place[torch.tensor(POPULARITY).argsort(descending=True, stable=True)] = torch.arange(40.0)
+    seen = (observation.history_items.unsqueeze(2) == torch.arange(40)).any(dim=1)
+    assert torch.equal(agent.act(observation, explore=False).slate, best_items(observation, -(place + 40 * seen), 3))
+
+
+@pytest.mark.parametrize(("num_candidates", "num_excluded"), RESTRICTED)
+@pytest.mark.parametrize("options", [{"length": 3}, {"length": 8}, {"length": 40}, {"item_ids": ["item-7", "item-3", "item-30", "item-5"]}])
+def test_fixed_slates_are_those_of_an_order_of_the_whole_catalogue(options, num_candidates, num_excluded):
+    agent = build(FixedSlate, FixedSlateConfig(**options), slate_size=3)
+    rewarded(agent, shown=[[1, 2, 30], [1, 3, 12], [5, 4, 1]], rewards=[[2.0, 3.0, 4.0], [2.0, 0.0, 1.0], [2.0, 0.5, 1.0]])
+    observation = some_observations(num_candidates, num_excluded)
+    observation.history_items[::2, -1] = agent.tape.repeat(100)[:100]
+    tape, ranking = agent.tape.tolist(), agent.mean_rewards().argsort(descending=True, stable=True).tolist()
+    order = torch.empty(200, 40)
+    for user, last in enumerate(observation.history_items[:, -1].tolist()):
+        start = tape.index(last) + 1 if last in tape else 0
+        rest = [item for item in ranking if item not in tape]
+        order[user, tape[start:] + tape[:start] + rest] = torch.arange(40.0)
+    assert torch.equal(agent.act(observation, explore=False).slate, best_items(observation, -order, 3))
+
+
+def test_a_session_without_candidates_gets_items_that_exist():
+    observation = some_observations(num_candidates=5)
+    observation.candidates[:] = PAD
+    for agent in (popular(slate_size=3), build(FixedSlate, FixedSlateConfig(), slate_size=3)):
+        assert (agent.act(observation, explore=False).slate >= 0).all()
+
+
+def test_a_learned_list_is_sorted_once_and_anew_after_learning_or_loading():
+    agent, other = (build(FixedSlate, FixedSlateConfig(length=3), slate_size=2) for _ in range(2))
+    order = agent.order
+    agent.act(fresh(agent.spec), explore=False)
+    assert agent.order is order
+    rewarded(agent, shown=[[6, 9]], rewards=[[3.0, 2.0]])
+    assert agent.tape.tolist() == [6, 0, 1]
+    assert other.tape.tolist() == [0, 1, 2]
+    other.load_state_dict(agent.state_dict())
+    assert other.tape.tolist() == [6, 0, 1]
 
 
 def rewarded(agent, shown, rewards):

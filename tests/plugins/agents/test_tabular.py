@@ -197,6 +197,18 @@ def test_the_update_is_the_papers_and_averages_what_is_met_twice():
     assert float(agent.diagnostics()["visited"]) == pytest.approx(3 / agent.values.numel())
 
 
+@pytest.mark.parametrize("users", [1, 50, 1_000])
+def test_targets_of_one_cell_are_averaged_as_over_the_whole_table_to_the_bit(users):
+    agent = toy_agent(learning_rate=1.0)  # a value becomes its mean target
+    batch = toy_transition(agent.spec, DATA, torch.Generator().manual_seed(users), users=users)
+    batch.slate, batch.reward = batch.slate % 4, torch.randn(users, generator=torch.Generator().manual_seed(0))
+    batch.observation.history_items[:] = PAD
+    cells = agent.states(batch.observation) * 40 + batch.slate[:, 0]
+    expected = agent.values.flatten().scatter_reduce(0, cells, batch.reward, "mean", include_self=False)
+    agent.update(batch, torch.zeros(users))
+    assert torch.equal(agent.values.flatten(), expected)
+
+
 def test_the_rate_falls_with_a_values_own_updates():
     agent = toy_agent(learning_rate=0.5, learning_rate_decay=1.0, gamma=0.0)
     for reward, value in ((4.0, 2.0), (4.0, 2.5)):  # 2 + 0.25 (4 - 2)
