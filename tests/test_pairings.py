@@ -108,7 +108,8 @@ class Pairing(NamedTuple):
     slate_size: int
 
 
-PAIRINGS = [Pairing(*parts) for parts in product(AGENTS, TRACKERS, WORLDS, SLATES)]
+# slates of two items with one tracker: what a slate needs is the agent's and the environment's
+PAIRINGS = [Pairing(*parts) for parts in product(AGENTS, TRACKERS, WORLDS, SLATES) if parts[3] == 1 or parts[1] == "mean"]
 
 
 @cache
@@ -289,11 +290,11 @@ def refused_by_hand(pairing: Pairing) -> bool:
 
 def test_what_is_refused_is_what_was_meant_to_be(laboratory):
     known = [p for p in PAIRINGS if p.agent in KNOWN_AGENTS and p.tracker in {"mean", "gru", "mlp"} and p.world in KNOWN_WORLDS]
-    assert len(known) == 19 * 3 * 9 * 2
+    assert len(known) == 19 * 9 * (3 + 1)
     assert [pairing for pairing in known if laboratory.outcome(pairing)] == [pairing for pairing in known if refused_by_hand(pairing)]
 
 
 def test_no_pairing_is_left_out(laboratory):
     counts = Counter(bool(laboratory.outcome(pairing)) for pairing in PAIRINGS)
-    assert counts[True] + counts[False] == len(AGENTS) * len(TRACKERS) * len(WORLDS) * len(SLATES)
+    assert counts[True] + counts[False] == len(AGENTS) * len(WORLDS) * (len(TRACKERS) + len(SLATES) - 1)
     assert min(counts.values()) > len(PAIRINGS) // 4
