@@ -11,27 +11,23 @@ import argparse
 import json
 import resource
 import signal
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from types import FrameType
 from typing import NamedTuple
 
 import pytorch_lightning as pl
 import torch
-from omegaconf import OmegaConf
 from simulators import catalogue
 from torch import nn
+from training_overhead import framework_fit
 
-from recframe.assembly import Parts, choose_device, derived_seed
+from recframe.assembly import Parts, choose_device
 from recframe.config import compose_config, validate
-from recframe.experience import Collector, RewardSum
+from recframe.experience import RewardSum
 from recframe.interfaces import Agent, Replay
 from recframe.plugins import registry
-from recframe.tracking.metrics_csv import CSVMetrics
-from recframe.training import Interruption, fit
 from recframe_plugins.rewards.click import Click
 from recframe_plugins.rewards.config import ClickConfig
 
@@ -143,27 +139,9 @@ class _Ticking(pl.Callback):
 
 
 def recframe_learner(parts: Parts) -> Learner:
-    """recframe's fit, as `recframe train` runs it, with its CSV logger; it never gets as far as an evaluation."""
-    cfg = parts.cfg
-    environment = parts.environment(cfg.environment.num_users, "train")
-    agent = parts.agent(environment)
-    collector = Collector(environment, parts.rewards, derived_seed(cfg.seed, "environment"))
-
-    def train(clock: Clock) -> None:
-        with tempfile.TemporaryDirectory() as folder:
-            fit(
-                agent,
-                collector,
-                OmegaConf.to_object(cfg.trainer),
-                folder=Path(folder) / "checkpoints",
-                evaluate=lambda: {"return": 0.0},
-                seed=derived_seed(cfg.seed, "replay"),
-                loggers=[CSVMetrics(folder)],
-                callbacks=[_Ticking(clock)],
-                interruption=Interruption(Path(folder)),
-            )
-
-    return Learner(_trained(agent), updates_per_chunk(agent), train)
+    """recframe's fit, as `recframe train` runs it; it never gets as far as an evaluation."""
+    agent, train = framework_fit(parts, parts.cfg)
+    return Learner(_trained(agent), updates_per_chunk(agent), lambda clock: train(_Ticking(clock)))
 
 
 def updates_per_chunk(agent: Agent) -> int:

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytorch_lightning as pl
 import torch
 import torch.nn.functional as F
 from omegaconf import DictConfig, OmegaConf
@@ -24,29 +25,41 @@ from omegaconf import DictConfig, OmegaConf
 from recframe.assembly import Parts, assemble, derived_seed
 from recframe.config import compose_config, validate
 from recframe.experience import Collector
+from recframe.interfaces import Agent
 from recframe.plugins import registry
 from recframe.tracking.metrics_csv import CSVMetrics
 from recframe.training import Interruption, fit
 
 
-def framework(parts: Parts, cfg: DictConfig, clock: Callable[[], float] = time.perf_counter) -> float:
-    """Env steps per second of the framework's fit, by `clock` (seconds)."""
+def framework_fit(parts: Parts, cfg: DictConfig) -> tuple[Agent, Callable[..., None]]:
+    """An agent, and the fit of it that `recframe train` runs, with its CSV logger and no evaluation; called with callbacks, if any."""
     environment = parts.environment(cfg.environment.num_users, "train")
     agent = parts.agent(environment)
     collector = Collector(environment, parts.rewards, derived_seed(cfg.seed, "environment"))
-    with tempfile.TemporaryDirectory() as folder:
-        started = clock()
-        fit(
-            agent,
-            collector,
-            OmegaConf.to_object(cfg.trainer),
-            folder=Path(folder) / "checkpoints",
-            evaluate=lambda: {"return": 0.0},
-            seed=derived_seed(cfg.seed, "replay"),
-            loggers=[CSVMetrics(folder)],
-            interruption=Interruption(Path(folder)),
-        )
-        return agent.env_steps / (clock() - started)
+
+    def train(*callbacks: pl.Callback) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            fit(
+                agent,
+                collector,
+                OmegaConf.to_object(cfg.trainer),
+                folder=Path(folder) / "checkpoints",
+                evaluate=lambda: {"return": 0.0},
+                seed=derived_seed(cfg.seed, "replay"),
+                loggers=[CSVMetrics(folder)],
+                callbacks=list(callbacks),
+                interruption=Interruption(Path(folder)),
+            )
+
+    return agent, train
+
+
+def framework(parts: Parts, cfg: DictConfig, clock: Callable[[], float] = time.perf_counter) -> float:
+    """Env steps per second of the framework's fit, by `clock` (seconds)."""
+    agent, train = framework_fit(parts, cfg)
+    started = clock()
+    train()
+    return agent.env_steps / (clock() - started)
 
 
 def by_hand(parts: Parts, cfg: DictConfig) -> float:

@@ -27,17 +27,12 @@ class MeanConfig(StateTrackerConfig):
 
 
 @dataclass
-class RecurrentConfig(StateTrackerConfig):
-    """What a recurrent tracker is asked."""
-
-
-@dataclass
-class GRUConfig(RecurrentConfig):
+class GRUConfig(StateTrackerConfig):
     """GRU over the history's items, each modulated by its feedback (Hidasi et al., 2016)."""
 
 
 @dataclass
-class LSTMConfig(RecurrentConfig):
+class LSTMConfig(StateTrackerConfig):
     """LSTM over the history's items, each modulated by its feedback (Hochreiter & Schmidhuber, 1997)."""
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from recframe.interfaces import Data, EnvironmentSpec
-from recframe_plugins.state_trackers.config import RecurrentConfig
+from recframe_plugins.state_trackers.config import StateTrackerConfig
 from recframe_plugins.state_trackers.history import HistoryTracker
 
 
@@ -15,7 +15,7 @@ class RecurrentTracker(HistoryTracker):
 
     network: type[nn.GRU] | type[nn.LSTM]
 
-    def __init__(self, config: RecurrentConfig, spec: EnvironmentSpec, data: Data) -> None:
+    def __init__(self, config: StateTrackerConfig, spec: EnvironmentSpec, data: Data) -> None:
         super().__init__(config, spec, data, summary_dim=config.state_dim)
         self.recurrent = self.network(config.item_dim, config.state_dim, batch_first=True, device=spec.device)
 
