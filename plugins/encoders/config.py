@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from recframe.components import Component, Kind, option
 from recframe.hookspecs import hookimpl
+from recframe_plugins.encoders.transformer_config import BertConfig, GPTConfig
 
 
 @dataclass
@@ -47,4 +48,6 @@ def recframe_register_components(register):
             "recframe_plugins.encoders.sentence_transformers:SentenceTransformersEncoder",
         )
     )
+    for name, config in (("bert", BertConfig), ("gpt", GPTConfig)):
+        register(Component(Kind.ENCODER, name, config, "recframe_plugins.encoders.transformer:TransformerEncoder"))
     register(Component(Kind.ENCODER, "tfidf", TfidfConfig, "recframe_plugins.encoders.tfidf:TfidfEncoder"))

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from torch import nn
 
 from recframe.interfaces import Encoder, EncoderError, Role
 from recframe_plugins.encoders.config import SentenceTransformersConfig
 from recframe_plugins.encoders.model_folder import check_loadable, declared_dim, model_sha256, verify_files
-from recframe_plugins.encoders.model_sources import ModelSource, find_model, hub_offline
+from recframe_plugins.encoders.model_loading import loading, position_limit
+from recframe_plugins.encoders.model_sources import ModelSource, find_model
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -85,49 +83,18 @@ class SentenceTransformersEncoder(Encoder):
         # imported before the hub is cut off: older releases of transformers remember for good what they find then
         from sentence_transformers import SentenceTransformer
 
-        with nullcontext() if source.online else hub_offline(), _quiet_loading():
-            try:
-                model = SentenceTransformer(
-                    str(source.folder),
-                    device=str(self.device),
-                    trust_remote_code=self.config.trust_remote_code,
-                    local_files_only=not source.online,
-                    model_kwargs={"use_safetensors": True},
-                )
-            except (OSError, ValueError, ImportError, KeyError, SafetensorError) as error:
-                reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-                raise EncoderError(f"encoder.model={self.config.model}: the files in {source.folder} do not load: {reason}") from error
+        with loading(self.config.model, source):
+            model = SentenceTransformer(
+                str(source.folder),
+                device=str(self.device),
+                trust_remote_code=self.config.trust_remote_code,
+                local_files_only=not source.online,
+                model_kwargs={"use_safetensors": True},
+            )
         model.float().eval()
         if self.config.max_length is not None:
-            limit = _position_limit(model)
+            limit = position_limit(model)
             if limit is not None and self.config.max_length > limit:
                 raise EncoderError(f"encoder.max_length={self.config.max_length}: {self.config.model} reads at most {limit} tokens")
             model.max_seq_length = self.config.max_length
         return model
-
-
-def _position_limit(model: nn.Module) -> int | None:
-    """The longest text, in tokens, for which the model has positions; None where it does not say."""
-    for name, module in model.named_modules():
-        if name.endswith("position_embeddings") and isinstance(module, nn.Embedding):
-            # RoBERTa and its kin number positions from just above the padding index
-            return module.num_embeddings - (0 if module.padding_idx is None else module.padding_idx + 1)
-    for module in model.modules():
-        limit = getattr(getattr(module, "config", None), "max_position_embeddings", None)
-        if isinstance(limit, int) and limit > 0:
-            return limit
-    return None
-
-
-@contextmanager
-def _quiet_loading() -> Iterator[None]:
-    """Without transformers' progress bar, which a model that loads in a second does not need."""
-    from transformers.utils import logging
-
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            logging.enable_progress_bar()
