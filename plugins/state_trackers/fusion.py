@@ -57,7 +57,7 @@ class ConcatFusion(Fusion):
 class GatedFusion(Fusion):
     """mixed = sum over p of z_p * tanh(W_p x_p + b_p), z_p = sigmoid(V_p [x_1 | ... | x_P] + c_p): all parts decide what each counts.
 
-    A gated multimodal unit (Arevalo et al., 2017, section 3), of any number of modalities and with biases.
+    A gated multimodal unit (Arevalo et al., 2017), of any number of modalities and with biases.
     """
 
     def build(self, dims: list[int], state_dim: int, device: torch.device) -> None:
