@@ -1,15 +1,28 @@
 """Pieces that tests of every part share."""
 
+import json
 import os
 import subprocess
 import sys
 import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from importlib.metadata import EntryPoint, distributions
 from pathlib import Path
 
 import pytest
 
+# before torch is imported: the suite's processes share the cores, and sums on more threads are other sums
+os.environ["OMP_NUM_THREADS"] = "1"
 PROJECT = Path(__file__).resolve().parents[1]
+PROCESSES = 4
+"""That the whole suite is spread over at most: each imports all there is."""
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """The whole suite runs on several cores; named tests, and those that measure or make figures, in one process without company."""
+    whole = config.args_source == pytest.Config.ArgsSource.TESTPATHS and "not benchmark" in config.option.markexpr
+    return min(PROCESSES, os.cpu_count() or 1) if whole else 0
 
 
 @pytest.fixture
@@ -60,22 +73,64 @@ def plugin_site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PluginSite:
             del sys.modules[name]
 
 
-@pytest.fixture
-def recframe(tmp_path: Path):
-    """Run the command line in a process of its own, in an empty folder: `recframe("train", "agent=dqn", site=folder)`."""
+def fresh_process(arguments: Sequence[str], cwd: Path, environment: Mapping[str, str]) -> subprocess.CompletedProcess:
+    """A call of the command line, with a new interpreter."""
+    command = [sys.executable, "-m", "recframe.cli", *arguments]
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False, timeout=300)
 
-    def call(*arguments: str, site: Path | None = None, cwd: Path | None = None, check: bool = False, **environment: str):
-        # threads: the suite's processes share few cores
-        cache = str(tmp_path.parent / "cache")
+
+class WarmProcesses:
+    """Calls of the command line, each in a process forked from one that has imported already what a run imports."""
+
+    def __init__(self, folder: Path) -> None:
+        self.stdout, self.stderr = folder / "stdout", folder / "stderr"
+        script = Path(__file__).with_name("warm_processes.py")
+        self.server = subprocess.Popen([sys.executable, str(script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def __call__(self, arguments: Sequence[str], cwd: Path, environment: Mapping[str, str]) -> subprocess.CompletedProcess:
+        for path in (self.stdout, self.stderr):
+            path.write_text("")
+        request = {"arguments": arguments, "cwd": str(cwd), "environment": dict(environment)}
+        print(json.dumps({**request, "stdout": str(self.stdout), "stderr": str(self.stderr)}), file=self.server.stdin, flush=True)
+        status = int(self.server.stdout.readline())
+        return subprocess.CompletedProcess(arguments, status, self.stdout.read_text(), self.stderr.read_text())
+
+
+@pytest.fixture(scope="session")
+def warm_process(tmp_path_factory):
+    if sys.platform != "linux":  # elsewhere a process that has imported so much may not be forked
+        yield fresh_process
+        return
+    processes = WarmProcesses(tmp_path_factory.mktemp("warm"))
+    with processes.server:
+        yield processes
+
+
+@dataclass
+class CommandLine:
+    """The command line, called in a process of its own, in an empty folder: `recframe("train", "agent=dqn", site=folder)`."""
+
+    folder: Path
+    start: Callable[[Sequence[str], Path, Mapping[str, str]], subprocess.CompletedProcess]
+
+    def __call__(self, *arguments: str, site: Path | None = None, cwd: Path | None = None, check: bool = False, **environment: str):
         # what a developer has set for their own runs is no part of the tests
         own = {name: value for name, value in os.environ.items() if not name.startswith(("RECFRAME_", "WANDB_", "HYDRA_"))}
-        variables = {**own, "OMP_NUM_THREADS": "1", "RECFRAME_CACHE": cache, "COLUMNS": "140", **environment}
+        variables = {**own, "RECFRAME_CACHE": str(self.folder.parent / "cache"), "COLUMNS": "140", **environment}
         if site is not None:
             variables["PYTHONPATH"] = str(site)
-        command = [sys.executable, "-m", "recframe.cli", *arguments]
-        done = subprocess.run(command, cwd=cwd or tmp_path, env=variables, capture_output=True, text=True, check=False, timeout=300)
+        done = self.start(arguments, cwd or self.folder, variables)
         if check:
             assert done.returncode == 0, done.stdout + done.stderr
         return done
 
-    return call
+
+@pytest.fixture
+def recframe(tmp_path: Path) -> CommandLine:
+    return CommandLine(tmp_path, fresh_process)
+
+
+@pytest.fixture
+def warm_recframe(tmp_path: Path, warm_process) -> CommandLine:
+    """`recframe` for tests of whole runs, which spend most of their time on imports otherwise."""
+    return CommandLine(tmp_path, warm_process)

@@ -15,7 +15,7 @@ def python_blocks(guide):
 
 
 @pytest.mark.slow
-def test_the_plugin_of_the_guide_works_as_printed(recframe, plugin_site, project_root, tmp_path):
+def test_the_plugin_of_the_guide_works_as_printed(warm_recframe, plugin_site, project_root, tmp_path):
     blocks = python_blocks((project_root / "docs" / "plugins.md").read_text())
     agent = {"recframe_patience/myopic_config.py", "recframe_patience/myopic.py"}
     assert set(blocks) == {"recframe_patience/plugin.py", "recframe_patience/stay.py", "tests/test_plugin.py", *agent}
@@ -23,7 +23,7 @@ def test_the_plugin_of_the_guide_works_as_printed(recframe, plugin_site, project
     plugin_site.install("patience", "from recframe_patience.plugin import recframe_register_components", files=files)
     quick = ["debug=smoke", "encoder=tfidf", "logger=[csv]", "hydra.run.dir=run"]
     command = ["train", "reward=[click,stay]", "reward.stay.weight=0.1", *quick]
-    recframe(*command, site=plugin_site.folder, check=True)
+    warm_recframe(*command, site=plugin_site.folder, check=True)
     assert "eval/reward/stay" in (tmp_path / "run" / "metrics.csv").read_text().splitlines()[0]
     namespace: dict = {}
     exec(blocks["tests/test_plugin.py"], namespace)

@@ -90,13 +90,13 @@ def uninterrupted(tmp_path_factory):
 @pytest.mark.parametrize(
     "moment", ["at_start 0", "before_chunk 1", "after_chunk 3", "before_evaluation 4", "before_rename 3", "before_rename 4"]
 )
-def test_a_killed_run_resumes_to_the_same_numbers(recframe, plugin_site, tmp_path, uninterrupted, moment):
+def test_a_killed_run_resumes_to_the_same_numbers(warm_recframe, plugin_site, tmp_path, uninterrupted, moment):
     plugin_site.install("sabotage", SABOTAGE)
     run = tmp_path / "run"
-    killed = recframe("train", *SETTINGS, f"hydra.run.dir={run}", site=plugin_site.folder, SABOTAGE=f"{moment} {int(signal.SIGKILL)}")
+    killed = warm_recframe("train", *SETTINGS, f"hydra.run.dir={run}", site=plugin_site.folder, SABOTAGE=f"{moment} {int(signal.SIGKILL)}")
     assert killed.returncode == -signal.SIGKILL
     assert not (run / "result.json").exists()
-    recframe("train", f"resume={run}", site=plugin_site.folder, check=True)
+    warm_recframe("train", f"resume={run}", site=plugin_site.folder, check=True)
     assert outcome(run) == uninterrupted
 
 
@@ -106,29 +106,29 @@ def test_a_killed_run_resumes_to_the_same_numbers(recframe, plugin_site, tmp_pat
     # in the middle of an epoch, in its last chunk, and in the last of all
     [(signal.SIGTERM, 143, "before_chunk 2"), (signal.SIGTERM, 143, "before_chunk 3"), (signal.SIGINT, 130, "before_chunk 7")],
 )
-def test_a_polite_stop_saves_that_very_moment(recframe, plugin_site, tmp_path, uninterrupted, number, code, moment):
+def test_a_polite_stop_saves_that_very_moment(warm_recframe, plugin_site, tmp_path, uninterrupted, number, code, moment):
     plugin_site.install("sabotage", SABOTAGE)
     run = tmp_path / "run"
-    stopped = recframe("train", *SETTINGS, f"hydra.run.dir={run}", site=plugin_site.folder, SABOTAGE=f"{moment} {int(number)}")
+    stopped = warm_recframe("train", *SETTINGS, f"hydra.run.dir={run}", site=plugin_site.folder, SABOTAGE=f"{moment} {int(number)}")
     assert stopped.returncode == code
     assert "Traceback" not in stopped.stderr
     assert f"recframe train resume={run}" in stopped.stderr
-    resumed = recframe("train", f"resume={run}", site=plugin_site.folder, check=True)
+    resumed = warm_recframe("train", f"resume={run}", site=plugin_site.folder, check=True)
     # the chunk in which the signal arrived was finished and saved: the evaluation after 2 chunks is not made again
     assert " 512 env steps" not in resumed.stdout
     assert outcome(run) == uninterrupted
 
 
 @pytest.mark.slow
-def test_a_finished_run_is_not_run_again(recframe, tmp_path):
+def test_a_finished_run_is_not_run_again(warm_recframe, tmp_path):
     run = tmp_path / "run"
-    recframe("train", *SETTINGS, "evaluation.references=false", f"hydra.run.dir={run}", check=True)
+    warm_recframe("train", *SETTINGS, "evaluation.references=false", f"hydra.run.dir={run}", check=True)
     before = {path: path.stat().st_mtime_ns for path in run.rglob("*.json")}
-    assert "finished already" in recframe("train", f"resume={run}", check=True).stdout
-    again = recframe("train", *SETTINGS, f"hydra.run.dir={run}")
+    assert "finished already" in warm_recframe("train", f"resume={run}", check=True).stdout
+    again = warm_recframe("train", *SETTINGS, f"hydra.run.dir={run}")
     assert again.returncode == 2
     assert "holds a run already" in again.stderr
-    other = recframe("train", f"resume={run}", "agent.gamma=0.5")
+    other = warm_recframe("train", f"resume={run}", "agent.gamma=0.5")
     assert "resume= goes alone" in other.stderr
     assert before == {path: path.stat().st_mtime_ns for path in run.rglob("*.json")}
 
@@ -142,15 +142,15 @@ def random_moments(count: int, seed: int) -> list[str]:
 
 @pytest.mark.evidence
 @pytest.mark.parametrize("moment", random_moments(10, seed=2026))
-def test_killed_at_ten_random_moments(recframe, plugin_site, tmp_path, uninterrupted, moment):
-    test_a_killed_run_resumes_to_the_same_numbers(recframe, plugin_site, tmp_path, uninterrupted, moment)
+def test_killed_at_ten_random_moments(warm_recframe, plugin_site, tmp_path, uninterrupted, moment):
+    test_a_killed_run_resumes_to_the_same_numbers(warm_recframe, plugin_site, tmp_path, uninterrupted, moment)
 
 
 @pytest.mark.slow
-def test_a_stop_stops_the_whole_sweep(recframe, plugin_site, tmp_path):
+def test_a_stop_stops_the_whole_sweep(warm_recframe, plugin_site, tmp_path):
     plugin_site.install("sabotage", SABOTAGE)
     command = ["train", "-m", *SETTINGS, "seed=0,1,2", "hydra.sweep.dir=sweep"]
-    stopped = recframe(*command, site=plugin_site.folder, SABOTAGE=f"before_chunk 2 {int(signal.SIGTERM)}")
+    stopped = warm_recframe(*command, site=plugin_site.folder, SABOTAGE=f"before_chunk 2 {int(signal.SIGTERM)}")
     assert stopped.returncode == 143
     assert "Traceback" not in stopped.stderr
     assert [path.name for path in (tmp_path / "sweep").iterdir() if path.is_dir()] == ["0"]

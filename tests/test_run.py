@@ -55,9 +55,9 @@ def test_a_run_leaves_what_the_design_promises(recframe, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_same_seed_gives_the_same_run_and_another_another(recframe, tmp_path):
+def test_the_same_seed_gives_the_same_run_and_another_another(warm_recframe, tmp_path):
     for folder, seed in (("a", 1), ("b", 1), ("c", 2)):
-        recframe("train", *QUICK, "logger=[]", f"seed={seed}", f"hydra.run.dir={folder}", check=True)
+        warm_recframe("train", *QUICK, "logger=[]", f"seed={seed}", f"hydra.run.dir={folder}", check=True)
     a, b, c = (json.loads((tmp_path / folder / "result.json").read_text())["policies"] for folder in "abc")
     assert a == b
     assert a["trained"] != c["trained"]
@@ -80,22 +80,22 @@ def test_a_sweep_gives_each_job_a_folder_and_a_report_over_seeds(recframe, tmp_p
 
 
 @pytest.mark.slow
-def test_an_evaluation_of_a_run_repeats_its_numbers(recframe, tmp_path):
+def test_an_evaluation_of_a_run_repeats_its_numbers(warm_recframe, tmp_path):
     # the first evaluation is the best by coverage: the last weights are others
-    recframe("train", *QUICK, "logger=[]", "trainer.final_weights=last", "trainer.monitor=coverage", "hydra.run.dir=run", check=True)
+    warm_recframe("train", *QUICK, "logger=[]", "trainer.final_weights=last", "trainer.monitor=coverage", "hydra.run.dir=run", check=True)
     before = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file() and path.name != "run.lock"}
     result = json.loads((tmp_path / "run" / "result.json").read_text())
-    again = json.loads(recframe("evaluate", "run", "--json", check=True).stdout)
+    again = json.loads(warm_recframe("evaluate", "run", "--json", check=True).stdout)
     assert again == result["policies"]
-    others = json.loads(recframe("evaluate", "run", "--json", "--seed", "7", "--num-users", "64", check=True).stdout)
+    others = json.loads(warm_recframe("evaluate", "run", "--json", "--seed", "7", "--num-users", "64", check=True).stdout)
     assert others["trained"]["return"]["n"] == 64
     assert before == {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file() and path.name != "run.lock"}
 
 
 @pytest.mark.slow
-def test_shuffled_text_vectors_change_what_is_read_and_nothing_else(recframe, tmp_path):
-    recframe("train", *QUICK, "logger=[]", "hydra.run.dir=plain", check=True)
-    recframe("train", *QUICK, "logger=[]", "embeddings.shuffle=true", "hydra.run.dir=shuffled", check=True)
+def test_shuffled_text_vectors_change_what_is_read_and_nothing_else(warm_recframe, tmp_path):
+    warm_recframe("train", *QUICK, "logger=[]", "hydra.run.dir=plain", check=True)
+    warm_recframe("train", *QUICK, "logger=[]", "embeddings.shuffle=true", "hydra.run.dir=shuffled", check=True)
     plain, shuffled = (json.loads((tmp_path / name / "result.json").read_text())["policies"] for name in ("plain", "shuffled"))
     assert plain["trained"] != shuffled["trained"]
     # the world, the metrics and the references stay what they are
@@ -116,10 +116,10 @@ def test_a_run_from_python_needs_no_command_line(tmp_path):
 
 
 @pytest.mark.slow
-def test_candidates_and_the_random_agent_and_slates_run_end_to_end(recframe, tmp_path):
+def test_candidates_and_the_random_agent_and_slates_run_end_to_end(warm_recframe, tmp_path):
     quick = ["debug=smoke", "encoder=tfidf", "state_tracker=mean", "logger=[]"]
-    recframe("train", *quick, "environment.num_candidates=20", "hydra.run.dir=candidates", check=True)
-    recframe("train", *quick, "agent=random", "environment.slate_size=5", "hydra.run.dir=slates", check=True)
+    warm_recframe("train", *quick, "environment.num_candidates=20", "hydra.run.dir=candidates", check=True)
+    warm_recframe("train", *quick, "agent=random", "environment.slate_size=5", "hydra.run.dir=slates", check=True)
     slates = json.loads((tmp_path / "slates" / "result.json").read_text())
     assert slates["env_steps"] == 0
     low, high = (slates["policies"]["random"]["return"][key] for key in ("low", "high"))
@@ -128,7 +128,7 @@ def test_candidates_and_the_random_agent_and_slates_run_end_to_end(recframe, tmp
 
 
 @pytest.mark.slow
-def test_every_shipped_experiment_runs_once(recframe, project_root, tmp_path):
+def test_every_shipped_experiment_runs_once(warm_recframe, project_root, tmp_path):
     ratings = tmp_path / "ratings"
     ratings.mkdir()
     movies = [f"{item}::Film number {item} (19{50 + item % 50})::{['Drama', 'Comedy', 'War'][item % 3]}" for item in range(40)]
@@ -139,7 +139,7 @@ def test_every_shipped_experiment_runs_once(recframe, project_root, tmp_path):
     for experiment in experiments:
         path = [f"dataset.path={ratings}"] if experiment == "movietweetings" else []
         # the experiment's own choices, after which the smoke settings must still win
-        recframe("train", f"experiment={experiment}", *path, "debug=smoke", "encoder=tfidf", f"hydra.run.dir={experiment}", check=True)
+        warm_recframe("train", f"experiment={experiment}", *path, "debug=smoke", "encoder=tfidf", f"hydra.run.dir={experiment}", check=True)
         result = json.loads((tmp_path / experiment / "result.json").read_text())
         assert result["status"] == "finished"
         if experiment == "movietweetings":
