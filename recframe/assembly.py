@@ -155,7 +155,10 @@ def encode(cfg: DictConfig, data: Data, registry: Registry, device: torch.device
     encoder.fit([text for _, texts in groups for text in texts])
     store = EmbeddingStore(Path(cfg.embeddings.cache).expanduser(), encoder)
     vectors: dict[str, Tensor] = {role: store.vectors(texts, role) for role, texts in groups}
-    log.info("%s: %d texts encoded, %d from the cache", cfg.encoder.name, store.encoded, store.cached)
+    if encoder.reads:
+        log.info("%s: %d texts encoded, %d from the cache", cfg.encoder.name, store.encoded, store.cached)
+    else:
+        log.info("%s: no text is read", cfg.encoder.name)
     return _with_vectors(data, vectors)
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from recframe.components import Component, Kind, option
 from recframe.hookspecs import hookimpl
+from recframe_plugins.encoders.control_config import IdConfig, RandomConfig
 
 
 @dataclass
@@ -48,3 +49,5 @@ def recframe_register_components(register):
         )
     )
     register(Component(Kind.ENCODER, "tfidf", TfidfConfig, "recframe_plugins.encoders.tfidf:TfidfEncoder"))
+    register(Component(Kind.ENCODER, "id", IdConfig, "recframe_plugins.encoders.controls:IdEncoder"))
+    register(Component(Kind.ENCODER, "random", RandomConfig, "recframe_plugins.encoders.controls:RandomEncoder"))
