@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import ClassVar
 
 import numpy as np
 import torch
@@ -19,7 +18,7 @@ ROWS = 4096
 class IdEncoder(Encoder):
     """Vectors without numbers. `device` is of no use here."""
 
-    reads: ClassVar[bool] = False
+    reads = False
 
     def __init__(self, config: IdConfig, device: torch.device) -> None:
         self.config = config

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import operator
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from string import Formatter
@@ -13,7 +14,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from recframe.components import TAGS, Component, Kind, contradictions, describe_bounds, node
+from recframe.components import TAGS, Component, Kind, contradictions, describe_bounds, nested_sections, node
 from recframe.config.machine import device_problem, folder_problem
 from recframe.config.problems import ConfigError
 from recframe.config.schemas import RunConfig
@@ -73,7 +74,7 @@ def find_problems(cfg: DictConfig, registry: Registry) -> list[str]:
     problems += _check_fields("", values, RunConfig)
     for key, component in chosen.items():
         wrong = _check_fields(f"{key}.", _at(values, key), node(component))
-        problems += wrong or _contradictions(component, _at(values, key))
+        problems += wrong or _contradictions(key, component, _at(values, key))
     for name, settings in values["logger"].items():
         if name in LOGGERS:
             problems += _check_fields(f"logger.{name}.", settings, LOGGERS[name])
@@ -91,22 +92,30 @@ def _at(values: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 
 def _chosen_components(values: Mapping[str, Any], registry: Registry) -> tuple[dict[str, Component], list[str]]:
-    """The run's components by config key ("agent", "reward.click"), and what is wrong with the choice."""
+    """The run's components by config key ("agent", "reward.click", "encoder.parts.words"), and what is wrong with the choice.
+
+    A component stands before those inside it.
+    """
     chosen: dict[str, Component] = {}
     problems = []
     sections = {str(kind): values[kind] for kind in Kind if kind is not Kind.REWARD}
     sections |= {f"reward.{name}": section for name, section in values["reward"].items()}
     if not values["reward"]:
         problems.append(f"reward: at least one is needed, such as reward=[click]. There are: {', '.join(registry.names(Kind.REWARD))}")
-    for key, section in sections.items():
+    waiting = list(sections.items())
+    while waiting:
+        key, section = waiting.pop(0)
         kind = Kind(key.partition(".")[0])
         if not isinstance(section, Mapping) or "name" not in section:
-            problems.append(f"{key}: choose one of {', '.join(registry.names(kind))}, as {kind}=NAME")
+            where = kind if key in sections else f"+{kind}@{key}"
+            problems.append(f"{key}: choose one of {', '.join(registry.names(kind))}, as {where}=NAME")
             continue
         try:
             chosen[key] = registry.get(kind, section["name"])
         except UnknownComponent as error:
             problems.append(f"{key}: {error}")
+            continue
+        waiting += [(f"{key}.{inner}", nested) for inner, nested in nested_sections(chosen[key].config, section)]
     return chosen, problems
 
 
@@ -128,9 +137,12 @@ def _check_fields(prefix: str, values: Mapping[str, Any], schema: type) -> list[
     return problems
 
 
-def _contradictions(component: Component, settings: Mapping[str, Any]) -> list[str]:
-    known = {field.name: settings[field.name] for field in dataclasses.fields(component.config)}
-    return contradictions(component.config(**known))
+def _contradictions(key: str, component: Component, settings: Mapping[str, Any]) -> list[str]:
+    known = {field.name: settings[field.name] for field in dataclasses.fields(component.config) if field.name in settings}
+    lines = contradictions(component.config(**known))
+    # a component inside another speaks of its settings as if it stood alone
+    nested = component.kind is not Kind.REWARD and key != component.kind
+    return [re.sub(rf"(?<![\w.]){component.kind}\.(?=\w)", f"{key}.", line) for line in lines] if nested else lines
 
 
 def _check_value(value: Any, metadata: Mapping[str, Any]) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -31,7 +31,7 @@ class Encoder(ABC):
         by what is learned of each, if the state tracker learns that.
     """
 
-    reads: ClassVar[bool] = True
+    reads: bool = True
 
     @property
     def parts(self) -> Sequence[tuple[Encoder, float]]:

@@ -1,4 +1,4 @@
-"""The controls: noise that is a function of the text alone, and no vectors at all, with which every part of a run gets by or says why not."""
+"""The controls: noise that is a function of the text alone, and no vectors at all, with which a run gets by or says why not."""
 
 import dataclasses
 import time
