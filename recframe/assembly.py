@@ -19,7 +19,7 @@ from recframe.components import TAGS, Component, Kind
 from recframe.config import ConfigError, build, own_data
 from recframe.embeddings import EmbeddingStore
 from recframe.experience import RewardSum
-from recframe.interfaces import Agent, Data, Encoder, Environment, EnvironmentSpec, Role, Texts
+from recframe.interfaces import Agent, Data, Encoder, Environment, EnvironmentSpec, Role, StateTracker, Texts
 from recframe.plugins import Registry
 
 log = logging.getLogger(__name__)
@@ -96,7 +96,11 @@ class Parts:
         return environment
 
     def agent(self, environment: Environment) -> Agent:
-        """An untrained agent for environments like this one.
+        """An untrained agent for environments like this one; see `agent_and_tracker`."""
+        return self.agent_and_tracker(environment)[0]
+
+    def agent_and_tracker(self, environment: Environment) -> tuple[Agent, StateTracker]:
+        """An untrained agent for environments like this one, and the state tracker that it was built with.
 
         Raises
         ------
@@ -104,10 +108,10 @@ class Parts:
         """
         self._require_actions([("agent", self.registry.get(Kind.AGENT, self.cfg.agent.name))], environment.spec)
         seed_everything(derived_seed(self.cfg.seed, "weights"))
-        tracker = build(Kind.STATE_TRACKER, self.cfg.state_tracker, self.registry, spec=environment.spec, data=self.reading)
+        tracker: StateTracker = build(Kind.STATE_TRACKER, self.cfg.state_tracker, self.registry, spec=environment.spec, data=self.reading)
         seed = derived_seed(self.cfg.seed, "agent")
         agent: Agent = build(Kind.AGENT, self.cfg.agent, self.registry, spec=environment.spec, state_tracker=tracker, seed=seed)
-        return agent.to(self.device)
+        return agent.to(self.device), tracker
 
     def _require_actions(self, chosen: Sequence[tuple[str, Component]], spec: EnvironmentSpec) -> None:
         actions = f"actions:{spec.actions}"

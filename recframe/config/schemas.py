@@ -26,6 +26,19 @@ class TrainerConfig:
 
 
 @dataclass
+class AuxiliaryConfig:
+    """Predicting what a user takes next, beside the agent's own learning and on the same state tracker."""
+
+    weight: float = option(
+        0.0, "factor of the prediction's cross-entropy in the loss that trains the state tracker; 0: no prediction", ge=0
+    )
+    signal: str = option("click", "the response signal that, above zero, means that an item was taken")
+    batch_size: int = option(256, "items taken that are learned from in a gradient step, at most", ge=1)
+    whole_catalog_items: int = option(5_000, "up to so many items, the softmax is over all of them", ge=1)
+    negatives: int = option(1_024, "items drawn in each step to estimate the softmax over more items", ge=1)
+
+
+@dataclass
 class EvaluationConfig:
     """How policies are measured."""
 
@@ -74,6 +87,7 @@ class RunConfig:
     environment: Any = MISSING
     reward: dict[str, Any] = field(default_factory=dict)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
+    auxiliary: AuxiliaryConfig = field(default_factory=AuxiliaryConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     embeddings: EmbeddingsConfig = field(default_factory=EmbeddingsConfig)
     logger: dict[str, Any] = field(default_factory=dict)

@@ -81,7 +81,8 @@ def find_problems(cfg: DictConfig, registry: Registry) -> list[str]:
             problems.append(f"logger.{name}: there is no such logger{suggestion(name, list(LOGGERS))}")
     problems += [problem] if (problem := device_problem(values["device"])) else []
     problems += [problem] if (problem := folder_problem("embeddings.cache", values["embeddings"]["cache"])) else []
-    return problems + _check_pairings(values, chosen, registry) + _check_sizes(values) + _check_monitor(values, chosen)
+    problems += _check_pairings(values, chosen, registry) + _check_sizes(values) + _check_monitor(values, chosen)
+    return problems + _check_auxiliary(values, chosen)
 
 
 def _at(values: Mapping[str, Any], key: str) -> Mapping[str, Any]:
@@ -203,6 +204,21 @@ def _check_monitor(values: Mapping[str, Any], chosen: Mapping[str, Component]) -
     metrics = [name for name in METRICS if not (unclicked and name == "click_rate")] + [f"reward/{name}" for name in values["reward"]]
     monitor = values["trainer"]["monitor"]
     return [] if monitor in metrics else [f"trainer.monitor: {monitor!r} is not measured{suggestion(monitor, metrics)}"]
+
+
+def _check_auxiliary(values: Mapping[str, Any], chosen: Mapping[str, Component]) -> list[str]:
+    """The prediction's signal, as far as the environment declares its own."""
+    settings, environment = values["auxiliary"], chosen.get("environment")
+    if not settings["weight"] or environment is None:
+        return []
+    given = _given(environment, values["environment"])
+    signals = sorted(tag.removeprefix("signal:") for tag in given if tag.startswith("signal:"))
+    known = settings["signal"] in signals
+    return (
+        []
+        if known
+        else [f"auxiliary.signal: environment={environment.name} gives no signal {settings['signal']!r}; it gives: {', '.join(signals)}"]
+    )
 
 
 def _call(key: str, component: Component) -> str:

@@ -16,6 +16,11 @@ def test_the_default_config_has_no_mistakes():
 @pytest.mark.parametrize(
     ("overrides", "expected"),
     [
+        (
+            ["auxiliary.weight=1", "auxiliary.signal=purchase"],
+            "auxiliary.signal: environment=topic_world gives no signal 'purchase'; it gives: click, rating",
+        ),
+        (["auxiliary.weight=-1"], "auxiliary.weight: -1.0 is not allowed; it must be >= 0"),
         (["agent=dqm"], "agent=dqm: there is no such agent. Did you mean 'dqn'?"),
         (["agent.gama=0.9"], "agent.gama: agent has no 'gama'. Did you mean 'agent.gamma'?"),
         (["agnt=dqn"], "agnt: the config has no 'agnt'. Did you mean 'agent'?"),
