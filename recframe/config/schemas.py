@@ -55,9 +55,11 @@ class EvaluationConfig:
 
 @dataclass
 class EmbeddingsConfig:
-    """Where text vectors are kept, and the control that takes their meaning away."""
+    """Where text vectors are kept, and what the agent reads of them; the world reads them as they are."""
 
     cache: str = option("${oc.env:RECFRAME_CACHE,'~/.cache/recframe'}/embeddings", "folder of the store of text vectors")
+    whiten: bool = option(False, "let the agent read vectors whose dimensions are uncorrelated and of unit variance over the items")
+    dim: int | None = option(None, "principal components of the items' vectors that the agent reads; null: all", ge=1)
     shuffle: bool = option(False, "permute the text vectors that the agent reads: what is reading worth?")
 
 
@@ -82,6 +84,7 @@ class RunConfig:
 
     dataset: Any = MISSING
     encoder: Any = MISSING
+    world_encoder: Any = option(None, "what the world (simulator, rewards, metrics) reads texts with; null: the agent's encoder")
     state_tracker: Any = MISSING
     agent: Any = MISSING
     environment: Any = MISSING

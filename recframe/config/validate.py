@@ -24,6 +24,8 @@ from recframe.plugins import Registry, UnknownComponent, suggestion
 CORE_PROVIDES = frozenset({"experience:replay", "experience:rollout"})
 # what is measured of every policy, beside each reward's own `reward/NAME`
 METRICS = ("return", "length", "click_rate", "coverage", "diversity", "novelty", "gini")
+# sections that hold a component of a kind beside the kind's own, or null
+OTHER_PLACES = {"world_encoder": Kind.ENCODER}
 SIGNS = {"ge": operator.ge, "gt": operator.gt, "le": operator.le, "lt": operator.lt}
 
 
@@ -97,12 +99,14 @@ def _chosen_components(values: Mapping[str, Any], registry: Registry) -> tuple[d
     problems = []
     sections = {str(kind): values[kind] for kind in Kind if kind is not Kind.REWARD}
     sections |= {f"reward.{name}": section for name, section in values["reward"].items()}
+    sections |= {key: values[key] for key in OTHER_PLACES if values[key] is not None}
     if not values["reward"]:
         problems.append(f"reward: at least one is needed, such as reward=[click]. There are: {', '.join(registry.names(Kind.REWARD))}")
     for key, section in sections.items():
-        kind = Kind(key.partition(".")[0])
+        kind = OTHER_PLACES.get(key) or Kind(key.partition(".")[0])
         if not isinstance(section, Mapping) or "name" not in section:
-            problems.append(f"{key}: choose one of {', '.join(registry.names(kind))}, as {kind}=NAME")
+            place = f"{kind}@{key}" if key in OTHER_PLACES else kind
+            problems.append(f"{key}: choose one of {', '.join(registry.names(kind))}, as {place}=NAME")
             continue
         try:
             chosen[key] = registry.get(kind, section["name"])
