@@ -87,7 +87,7 @@ class PreferenceModel(BoredomSessions):
             raise DataError("environment.similarity is 'text', but the catalogue has no text vectors; use 'factors'")
         if vectors.shape[1] == 0:
             remedies = {
-                "text": "texts are not read; use 'factors', or an encoder other than id",
+                "text": "texts are not read; use 'factors', or choose an encoder@world_encoder",
                 "factors": "environment.factors is 0; use 'text' or more factors",
             }
             raise DataError(f"environment.similarity is {config.similarity!r}, but {remedies[config.similarity]}")

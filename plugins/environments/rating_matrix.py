@@ -87,7 +87,7 @@ class RatingMatrix(SimulatedSessions):
         if data.catalog.text_vectors is None:
             raise DataError("environment.similarity is 'text', but the catalogue has no text vectors; use 'ratings'")
         if not data.catalog.text_vectors.shape[1]:
-            raise DataError("environment.similarity is 'text', but texts are not read; use 'ratings', or an encoder other than id")
+            raise DataError("environment.similarity is 'text', but texts are not read; use 'ratings', or choose an encoder@world_encoder")
         return principal_directions(data.catalog.text_vectors, config.similarity_dims).to(self.device)
 
     def arrivals(self) -> dict[str, Tensor]:

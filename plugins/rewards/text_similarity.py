@@ -54,7 +54,7 @@ class TextSimilarity:
                 f"reward={self.reward} compares items by their text vectors, and this catalogue has none; encode its texts first"
             )
         if not catalog.text_vectors.shape[1]:
-            raise DataError(f"reward={self.reward} compares items by their texts, which are not read: use an encoder other than id")
+            raise DataError(f"reward={self.reward} compares items by their texts, which are not read: choose an encoder@world_encoder")
         units = F.normalize(catalog.text_vectors.float(), dim=1)
         return TextTables(units, (units @ units.T).clamp(-1.0, 1.0) if len(units) <= LARGEST_TABLE else None)
 

@@ -101,6 +101,16 @@ def test_the_preset_puts_words_beside_a_language_model():
     assert section.parts["words"].name == "random"
 
 
+def test_the_world_may_read_with_several_encoders_too():
+    cfg = compose_config(["encoder=id", "encoder@world_encoder=text_and_words", "world_encoder.parts.words.dim=16"])
+    assert {name: part.name for name, part in cfg.world_encoder.parts.items()} == {"text": "sentence_transformers", "words": "tfidf"}
+    assert validate(OmegaConf.create(OmegaConf.to_yaml(cfg)), registry()) == cfg
+    problems = find_mistakes(["encoder=id", "encoder@world_encoder=concat"])
+    assert problems == ["world_encoder.parts is empty: add encoders, as in +encoder@world_encoder.parts.words=tfidf"]
+    (problem,) = find_mistakes(["encoder=id", "encoder@world_encoder=text_and_words", "world_encoder.parts.words.dim=0"])
+    assert problem.startswith("world_encoder.parts.words.dim: 0 is not allowed")
+
+
 def test_a_config_that_was_read_back_is_the_same():
     cfg = compose_config(["encoder=text_and_words"])
     back = validate(OmegaConf.create(OmegaConf.to_yaml(cfg)), registry())
