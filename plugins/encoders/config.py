@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from recframe.components import Component, Kind, option
 from recframe.hookspecs import hookimpl
+from recframe_plugins.encoders.concat_config import ConcatConfig
+from recframe_plugins.encoders.control_config import IdConfig, RandomConfig
+from recframe_plugins.encoders.http_config import HttpEmbeddingsConfig
 from recframe_plugins.encoders.transformer_config import BertConfig, GPTConfig
 
 
@@ -59,3 +62,14 @@ def recframe_register_components(register):
     for name, config in (("bert", BertConfig), ("gpt", GPTConfig)):
         register(Component(Kind.ENCODER, name, config, "recframe_plugins.encoders.transformer:TransformerEncoder"))
     register(Component(Kind.ENCODER, "tfidf", TfidfConfig, "recframe_plugins.encoders.tfidf:TfidfEncoder"))
+    register(Component(Kind.ENCODER, "id", IdConfig, "recframe_plugins.encoders.controls:IdEncoder"))
+    register(Component(Kind.ENCODER, "random", RandomConfig, "recframe_plugins.encoders.controls:RandomEncoder"))
+    register(Component(Kind.ENCODER, "concat", ConcatConfig, "recframe_plugins.encoders.concat:ConcatEncoder"))
+    register(
+        Component(
+            Kind.ENCODER,
+            "http_embeddings",
+            HttpEmbeddingsConfig,
+            "recframe_plugins.encoders.http_embeddings:HttpEmbeddingsEncoder",
+        )
+    )

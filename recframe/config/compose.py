@@ -37,7 +37,7 @@ from recframe.plugins import registry, suggestion
 
 CONFIG_NAME = "config"
 CONFIG_MODULE = "recframe.conf"
-OPTIONAL_GROUPS = ("experiment", "debug")
+OPTIONAL_GROUPS = ("experiment", "debug", "encoder@world_encoder")
 MAX_COMPOSITIONS = 8  # of a sweep's groups; a tenth of a second each
 
 
@@ -93,7 +93,10 @@ def find_mistakes(overrides: Sequence[str], config_dir: str | None = None, confi
             if override.is_hydra_override():
                 problems += _folder_problems(override)
             elif override.is_add() or override.is_force_add() or override.is_delete():
-                fixed.append(override.input_line or "")
+                if override.is_sweep_override():
+                    groups.append(Axis.of(override))
+                else:
+                    fixed.append(override.input_line or "")
             elif _is_group(override, loader):
                 wrong = _wrong_choices(override, loader)
                 problems += wrong
@@ -187,7 +190,7 @@ def _wrong_choices(override: Override, loader: ConfigLoader) -> list[str]:
     unknown = [str(name) for name in names if str(name) not in options]
     # a plugin that failed to load may be the one that is meant
     failed = "".join(f". Note: {failure}" for failure in registry().failures) if key in list(Kind) else ""
-    return [f"{key}={name}: there is no such {key}{suggestion(name, options)}{failed}" for name in unknown]
+    return [f"{override.get_key_element()}={name}: there is no such {key}{suggestion(name, options)}{failed}" for name in unknown]
 
 
 def _apply(axis: Axis, choice: int, cfg: DictConfig) -> str:

@@ -19,7 +19,7 @@ def store_schemas(registry: Registry) -> None:
         store.store(group="logger", name=name, package=f"logger.{name}", node=logger, provider="recframe")
     for registered in registry.components():
         component = registered.component
-        # rewards are listed and summed, so each lives under its own name; of the other kinds a run has one
-        package = f"reward.{component.name}" if component.kind is Kind.REWARD else component.kind.value
+        # rewards are listed and summed, so each lives under its own name; others where they are asked for, by default under their kind
+        package = f"reward.{component.name}" if component.kind is Kind.REWARD else None
         group, name, provider = component.kind.value, component.name, registered.distribution
         store.store(group=group, name=name, package=package, node=node(component), provider=provider)

@@ -24,7 +24,22 @@ class Encoder(ABC):
 
     Built as `factory(config, device)`. Building must be instant: a model is loaded at the first `encode`, so that a run
     whose texts are all in the cache never loads it.
+
+    Attributes
+    ----------
+    reads: whether it looks at texts at all. The vectors of one that does not have no numbers, `[n, 0]`: items are then told apart
+        by what is learned of each, if the state tracker learns that.
     """
+
+    reads: bool = True
+
+    @property
+    def parts(self) -> Sequence[tuple[Encoder, float]]:
+        """The encoders whose vectors, each times its factor, stand side by side in this one's; empty for one that is not made of others.
+
+        The store asks each of them by itself, so that a part's vectors are shared with every run that uses it alone.
+        """
+        return ()
 
     def fit(self, texts: Sequence[str]) -> None:
         """Learn from all the texts of a run; called once, before anything else. Encoders with nothing to learn leave it out."""
