@@ -49,5 +49,6 @@ def recframe_register_components(register):
         )
     )
     for name, config in (("bert", BertConfig), ("gpt", GPTConfig)):
-        register(Component(Kind.ENCODER, name, config, "recframe_plugins.encoders.transformer:TransformerEncoder"))
+        factory = "recframe_plugins.encoders.transformer:TransformerEncoder"
+        register(Component(Kind.ENCODER, name, config, factory, provides={"pretraining"}))
     register(Component(Kind.ENCODER, "tfidf", TfidfConfig, "recframe_plugins.encoders.tfidf:TfidfEncoder"))

@@ -4,6 +4,7 @@ from recframe.training.checkpoints import BEST, FINAL, LAST, CheckpointError, lo
 from recframe.training.fit import MonitorError, Schedule, fit
 from recframe.training.interruption import Interruption
 from recframe.training.module import TrainingDiverged
+from recframe.training.quiet import quiet_lightning
 
 __all__ = [
     "BEST",
@@ -17,4 +18,5 @@ __all__ = [
     "fit",
     "load_weights",
     "progress_at",
+    "quiet_lightning",
 ]
