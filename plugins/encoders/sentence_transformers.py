@@ -9,19 +9,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from torch.nn import functional as F
 
 from recframe.interfaces import Encoder, EncoderError, Role
 from recframe_plugins.encoders.config import SentenceTransformersConfig
 from recframe_plugins.encoders.model_folder import check_loadable, declared_dim, model_sha256, verify_files
 from recframe_plugins.encoders.model_loading import loading, position_limit
 from recframe_plugins.encoders.model_sources import ModelSource, find_model
+from recframe_plugins.encoders.token_batches import token_batches
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 
 class SentenceTransformersEncoder(Encoder):
-    """A language model's sentence embeddings (Reimers and Gurevych, 2019), in single precision.
+    """A language model's sentence embeddings (Reimers and Gurevych, 2019).
 
     Only safetensors are loaded; the packaged model's weights are first checked against the hash of the upstream file, and nothing
     reaches for the network unless `config.model` is a hub name that is not in the local hub cache.
@@ -51,6 +53,8 @@ class SentenceTransformersEncoder(Encoder):
             "normalize": self.config.normalize,
             "max_length": self.config.max_length,
             "prompts": self._prompts,
+            # vectors in single precision are found by the name they always had
+            **({} if self.config.dtype == "float32" else {"dtype": self.config.dtype}),
         }
         return f"sentence_transformers {json.dumps(options, sort_keys=True)}"
 
@@ -61,15 +65,40 @@ class SentenceTransformersEncoder(Encoder):
         return self._encode(list(texts), self._prompts[role] or None)
 
     def _encode(self, texts: list[str], prompt: str | None) -> np.ndarray:
-        vectors: np.ndarray = self._model.encode(
+        if self.config.batch_tokens is None:
+            return self._forward(texts, prompt, self.config.batch_size)
+        batches = list(token_batches(self._lengths(texts, prompt), self.config.batch_tokens))
+        vectors = np.concatenate([self._forward([texts[row] for row in batch], prompt, len(batch)) for batch in batches])
+        restored = np.empty_like(vectors)
+        restored[np.concatenate(batches)] = vectors
+        return restored
+
+    def _forward(self, texts: list[str], prompt: str | None, batch_size: int) -> np.ndarray:
+        vectors = self._model.encode(
             texts,
             prompt=prompt,
-            batch_size=self.config.batch_size,
+            batch_size=batch_size,
             normalize_embeddings=self.config.normalize,
-            convert_to_numpy=True,
+            convert_to_tensor=True,
             show_progress_bar=False,
-        )
-        return vectors.astype(np.float32, copy=False)
+        ).float()
+        if self.config.normalize and self.config.dtype != "float32":
+            # what has length one to three digits has it to seven
+            vectors = F.normalize(vectors, dim=1)
+        result: np.ndarray = vectors.cpu().numpy()
+        return result
+
+    def _lengths(self, texts: list[str], prompt: str | None) -> list[int]:
+        """The number of tokens of each text, or of its bytes if the model has no tokenizer of its own kind: seldom less."""
+        tokenizer = getattr(self._model[0], "tokenizer", None)
+        prompted = [(prompt or "") + text for text in texts]
+        if not callable(tokenizer):
+            return [len(text.encode("utf-8", "surrogatepass")) for text in prompted]
+        limit = self._model.max_seq_length
+        tokens = tokenizer(prompted, truncation=limit is not None, max_length=limit, return_attention_mask=False, padding=False)[
+            "input_ids"
+        ]
+        return [len(text) for text in tokens]
 
     @cached_property
     def _source(self) -> ModelSource:
@@ -77,7 +106,7 @@ class SentenceTransformersEncoder(Encoder):
 
     @cached_property
     def _model(self) -> SentenceTransformer:
-        source = self._source
+        source, dtype = self._source, getattr(torch, self.config.dtype)
         check_loadable(source.folder, self.config.trust_remote_code)
         verify_files(source.folder, source.sha256, source.remedy)
         # imported before the hub is cut off: older releases of transformers remember for good what they find then
@@ -89,9 +118,13 @@ class SentenceTransformersEncoder(Encoder):
                 device=str(self.device),
                 trust_remote_code=self.config.trust_remote_code,
                 local_files_only=not source.online,
-                model_kwargs={"use_safetensors": True},
+                model_kwargs={"use_safetensors": True, "dtype": dtype},
             )
-        model.float().eval()
+        for module in model.children():
+            # a transformer was loaded so, and keeps the few numbers precise that must be, such as rotary frequencies
+            if not hasattr(module, "auto_model"):
+                module.to(dtype)
+        model.eval()
         if self.config.max_length is not None:
             limit = position_limit(model)
             if limit is not None and self.config.max_length > limit:
