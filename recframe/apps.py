@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,12 @@ def pretrain_job(cfg: Any) -> float:
 
     def run(folder: str, overrides: list[str], sweep: str | None) -> float:
         cfg.pretrain.folder = folder  # the job's own in a sweep
-        return pretrain(cfg, overrides=overrides, sweep=sweep).perplexity_after
+        try:
+            return pretrain(cfg, overrides=overrides, sweep=sweep).perplexity_after
+        except BaseException:
+            with suppress(OSError):
+                Path(folder).rmdir()  # the empty one that Hydra made
+            raise
 
     return _job(run)
 
