@@ -1,5 +1,6 @@
 """A pretraining from its config to the folder it leaves."""
 
+import functools
 import os
 import signal
 
@@ -7,37 +8,47 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from omegaconf import OmegaConf
 from safetensors.torch import load_file
 
-from recframe.components import Kind
-from recframe.config import PRETRAIN, ConfigError, build, compose_config
+from recframe.config import PRETRAIN, ConfigError, compose_config
 from recframe.errors import Stop
-from recframe.plugins import registry
+from recframe.interfaces import EncoderError
 from recframe.pretraining import pretrain
 from recframe.pretraining.progress import PretrainingProgress
 from recframe.testing import check_encoder
+from recframe_plugins.encoders.config import BertConfig, GPTConfig, TfidfConfig
+from recframe_plugins.encoders.tfidf import TfidfEncoder
+from recframe_plugins.encoders.transformer import TransformerEncoder
 
-TEXTS = ["dataset.num_items=80", "dataset.num_users=20"]
-SIZES = {"vocabulary": 400, "layers": 1, "heads": 2, "hidden_size": 16, "max_length": 12}
-SMALL = ["pretrain.from_scratch=true", *(f"pretrain.new.{name}={value}" for name, value in SIZES.items())]
-QUICK = ["pretrain.steps=20", "pretrain.batch_tokens=256", "pretrain.learning_rate=0.01", "pretrain.evaluations=2", "pretrain.held_out=0.3"]
+SMALL = {
+    "pretrain.from_scratch": True,
+    "pretrain.new": {"vocabulary": 400, "layers": 1, "heads": 2, "hidden_size": 16, "max_length": 12},
+}
+QUICK = {"steps": 20, "batch_tokens": 256, "learning_rate": 0.01, "evaluations": 2, "held_out": 0.3}
 
 
-def pretrained(folder, *overrides):
-    cfg = compose_config([*TEXTS, *QUICK, f"pretrain.folder={folder}", *overrides], app=PRETRAIN)
+@functools.cache
+def composed(name):
+    return compose_config([f"encoder={name}", "encoder.model=models/new", "dataset.num_items=80", "dataset.num_users=20"], app=PRETRAIN)
+
+
+def pretrained(folder, name, settings):
+    cfg = composed(name).copy()
+    for key, value in {"pretrain": {"folder": str(folder), **QUICK}, **settings}.items():
+        OmegaConf.update(cfg, key, value)
     return pretrain(cfg)
 
 
 def encoder_of(name, folder):
-    cfg = compose_config([f"encoder={name}", f"encoder.model={folder}"])
-    return build(Kind.ENCODER, cfg.encoder, registry(), device=torch.device("cpu"))
+    return TransformerEncoder({"gpt": GPTConfig, "bert": BertConfig}[name](model=str(folder)), torch.device("cpu"))
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """One new model of each kind."""
     models = tmp_path_factory.mktemp("models")
-    return {name: pretrained(models / name, f"encoder={name}", *SMALL) for name in ("gpt", "bert")}
+    return {name: pretrained(models / name, name, SMALL) for name in ("gpt", "bert")}
 
 
 @pytest.mark.parametrize("name", ["gpt", "bert"])
@@ -56,7 +67,7 @@ def test_a_new_model_learns_and_any_config_can_name_it(made, name):
 @pytest.mark.parametrize("name", ["gpt", "bert"])
 def test_what_was_saved_is_what_was_trained(made, tmp_path, name):
     """Going on with the folder starts at the perplexity, over the same texts and masks, at which it was left."""
-    further = pretrained(tmp_path / "further", f"encoder={name}", f"encoder.model={made[name].folder}", "pretrain.steps=1")
+    further = pretrained(tmp_path / "further", name, {"encoder.model": str(made[name].folder), "pretrain.steps": 1})
     assert further.perplexity_before == pytest.approx(made[name].perplexity_after, rel=1e-5)
     assert further.parameters == made[name].parameters
 
@@ -66,11 +77,11 @@ def test_the_seed_decides_every_weight(made, tmp_path, name):
     def weights(result):
         return load_file(result.folder / "model.safetensors")
 
-    first, again = weights(made[name]), weights(pretrained(tmp_path / "again", f"encoder={name}", *SMALL))
+    first, again = weights(made[name]), weights(pretrained(tmp_path / "again", name, SMALL))
     assert first.keys() == again.keys()
     assert all(torch.equal(first[key], again[key]) for key in first)
     if name == "gpt":
-        other = weights(pretrained(tmp_path / "other", f"encoder={name}", *SMALL, "pretrain.steps=1", "seed=1"))
+        other = weights(pretrained(tmp_path / "other", name, SMALL | {"pretrain.steps": 1, "seed": 1}))
         assert not torch.equal(first["transformer.h.0.attn.c_attn.weight"], other["transformer.h.0.attn.c_attn.weight"])
 
 
@@ -101,7 +112,7 @@ def test_the_weights_of_the_lowest_perplexity_are_kept(tmp_path, monkeypatch):
 
     for final, perplexity, moment in (("best", 3.0, 1), ("last", 5.0, 2)):
         seen.clear()
-        result = pretrained(tmp_path / final, "encoder=gpt", *SMALL, f"pretrain.final_weights={final}")
+        result = pretrained(tmp_path / final, "gpt", SMALL | {"pretrain.final_weights": final})
         assert (result.perplexity_before, result.perplexity_after) == (9.0, perplexity)
         assert torch.equal(embeddings(result.folder), seen[moment])
     assert not torch.equal(seen[1], seen[2])
@@ -112,7 +123,7 @@ def test_a_folder_that_holds_anything_is_left_alone(tmp_path):
     folder.mkdir()
     (folder / "mine.txt").write_text("mine")
     with pytest.raises(ConfigError, match="is there already, and nothing is overwritten"):
-        pretrained(folder, "encoder=gpt", *SMALL)
+        pretrained(folder, "gpt", SMALL)
     assert [path.name for path in folder.iterdir()] == ["mine.txt"]
 
 
@@ -121,13 +132,12 @@ def test_a_stopped_pretraining_leaves_nothing(tmp_path, monkeypatch, number):
     monkeypatch.setattr(PretrainingProgress, "on_train_batch_end", lambda *_: os.kill(os.getpid(), number))
     before = signal.getsignal(number)
     with pytest.raises(Stop, match="nothing was written") as stopped:
-        pretrained(tmp_path / "models" / "stopped", "encoder=gpt", *SMALL)
+        pretrained(tmp_path / "models" / "stopped", "gpt", SMALL)
     assert stopped.value.exit_code == 128 + number
     assert list((tmp_path / "models").iterdir()) == []
     assert signal.getsignal(number) == before
 
 
-def test_an_encoder_without_a_language_model_is_refused_where_it_claims_one():
-    encoder = build(Kind.ENCODER, compose_config(["encoder=tfidf"]).encoder, registry(), device=torch.device("cpu"))
-    with pytest.raises(ValueError, match="TfidfEncoder has no language model"):
-        encoder.language_model(["a text"], None, 0.15)
+def test_an_encoder_without_a_language_model_says_so():
+    with pytest.raises(EncoderError, match="TfidfEncoder has no language model"):
+        TfidfEncoder(TfidfConfig(), torch.device("cpu")).language_model(["a text"], None, 0.15)
