@@ -48,6 +48,7 @@ TAGS: Mapping[str, str] = {
     "slates": "slates of more than one item",
     "experience:replay": "transitions sampled from a replay memory",
     "experience:rollout": "fresh on-policy rollouts",
+    "pretraining": "a language model that `recframe pretrain` can train",
     "truth": "the true expected response to every item (for the oracle)",
 }
 

@@ -60,7 +60,8 @@ def recframe_register_components(register):
         )
     )
     for name, config in (("bert", BertConfig), ("gpt", GPTConfig)):
-        register(Component(Kind.ENCODER, name, config, "recframe_plugins.encoders.transformer:TransformerEncoder"))
+        factory = "recframe_plugins.encoders.transformer:TransformerEncoder"
+        register(Component(Kind.ENCODER, name, config, factory, provides={"pretraining"}))
     register(Component(Kind.ENCODER, "tfidf", TfidfConfig, "recframe_plugins.encoders.tfidf:TfidfEncoder"))
     register(Component(Kind.ENCODER, "id", IdConfig, "recframe_plugins.encoders.controls:IdEncoder"))
     register(Component(Kind.ENCODER, "random", RandomConfig, "recframe_plugins.encoders.controls:RandomEncoder"))

@@ -24,7 +24,7 @@ def loading(model: str, source: ModelSource) -> Iterator[None]:
     ------
     EncoderError: one line, if the files do not load.
     """
-    with nullcontext() if source.online else hub_offline(), _quiet_loading(), torch.random.fork_rng(devices=[]):
+    with nullcontext() if source.online else hub_offline(), quiet_transformers(), torch.random.fork_rng(devices=[]):
         try:
             yield
         except (OSError, ValueError, ImportError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
@@ -51,8 +51,8 @@ def position_limit(model: nn.Module) -> int | None:
 
 
 @contextmanager
-def _quiet_loading() -> Iterator[None]:
-    """Without transformers' progress bar and its report of weights that were not used, such as those of a head."""
+def quiet_transformers() -> Iterator[None]:
+    """Without transformers' progress bars and its report of weights that were not used, such as those of a head."""
     from transformers.utils import logging
 
     shown, verbosity = logging.is_progress_bar_enabled(), logging.get_verbosity()

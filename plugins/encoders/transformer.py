@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from recframe.interfaces import Encoder, Role
+from recframe.interfaces import Encoder, LanguageModel, NewModel, Role
 from recframe_plugins.encoders.model_folder import hidden_size, model_sha256
 from recframe_plugins.encoders.model_sources import ModelSource, find_model
 from recframe_plugins.encoders.pooling import POOLING
@@ -70,6 +70,12 @@ class TransformerEncoder(Encoder):
     def token_counts(self, texts: Sequence[str], role: Role) -> list[int]:
         """How many tokens are read of each text, prompt and special tokens included."""
         return [len(tokens) for tokens in self._tokens(texts, role)]
+
+    def language_model(self, texts: Sequence[str], new: NewModel | None, mask_probability: float) -> LanguageModel:
+        """The model with the head that predicts masked tokens or, for a causal one, the next token."""
+        from recframe_plugins.encoders.language_modeling import language_model
+
+        return language_model(self.config, self.device, texts, new, mask_probability)
 
     @cached_property
     def transformer(self) -> LoadedTransformer:

@@ -15,6 +15,7 @@ from recframe.interfaces.data import Catalog, Data, DataError, Dataset, Interact
 from recframe.interfaces.encoder import Encoder, EncoderError, Role
 from recframe.interfaces.environment import Environment, EnvironmentSpec, Step, Truth
 from recframe.interfaces.history import History
+from recframe.interfaces.language_model import LanguageModel, NewModel, TokenLoss
 from recframe.interfaces.popularity import self_information
 from recframe.interfaces.reward import Reward
 from recframe.interfaces.scaling import standardized, symlog
@@ -38,6 +39,8 @@ __all__ = [
     "History",
     "Interactions",
     "ItemProjection",
+    "LanguageModel",
+    "NewModel",
     "NoExperience",
     "Observation",
     "Replay",
@@ -48,6 +51,7 @@ __all__ = [
     "StateTracker",
     "Step",
     "Texts",
+    "TokenLoss",
     "Transition",
     "Truth",
     "Users",

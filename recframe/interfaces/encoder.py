@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from recframe.errors import UserError
+from recframe.interfaces.language_model import LanguageModel, NewModel
 
 
 class EncoderError(UserError, ValueError):
@@ -57,3 +58,20 @@ class Encoder(ABC):
     @abstractmethod
     def encode(self, texts: Sequence[str], role: Role) -> np.ndarray:
         """Vectors of `texts`, float32 `[n, D]`, in order. A text's vector must not depend on the texts beside it."""
+
+    def language_model(self, texts: Sequence[str], new: NewModel | None, mask_probability: float) -> LanguageModel:
+        """The encoder's model for `recframe pretrain`; an encoder that registers `provides={"pretraining"}` has it.
+
+        Weights that are not there yet are drawn from torch's process-wide generator.
+
+        Parameters
+        ----------
+        texts: those that it will be trained on; a new model's tokenizer is learned from them.
+        new: None goes on with the encoder's own model; else one of these sizes is made.
+        mask_probability: share of the tokens that are predicted, where the objective is to predict masked ones.
+
+        Raises
+        ------
+        EncoderError: if the model cannot be had, or made as asked.
+        """
+        raise EncoderError(f"{type(self).__name__} has no language model that could be pretrained")

@@ -5,6 +5,7 @@ from recframe.training.checkpoints import BEST, FINAL, LAST, CheckpointError, lo
 from recframe.training.fit import MonitorError, Schedule, fit
 from recframe.training.interruption import Interruption
 from recframe.training.module import TrainingDiverged
+from recframe.training.quiet import quiet_lightning
 
 __all__ = [
     "BEST",
@@ -19,4 +20,5 @@ __all__ = [
     "fit",
     "load_weights",
     "progress_at",
+    "quiet_lightning",
 ]

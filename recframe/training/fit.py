@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +30,7 @@ from recframe.training.checkpoints import (
 from recframe.training.interruption import Interruption, StopWhenAsked
 from recframe.training.module import Chunks, TrainingModule
 from recframe.training.progress import TrainingProgress
+from recframe.training.quiet import quiet_lightning
 
 log = logging.getLogger(__name__)
 
@@ -111,7 +110,7 @@ def fit(
         if settings.patience is not None:
             monitor = f"eval/{settings.monitor}"
             own.append(EarlyStopping(monitor, mode=settings.monitor_mode, patience=settings.patience, check_finite=False))
-        with _quiet_lightning():
+        with quiet_lightning():
             trainer = pl.Trainer(
                 accelerator="gpu" if device.type == "cuda" else "cpu",
                 devices=[device.index or 0] if device.type == "cuda" else 1,
@@ -156,19 +155,3 @@ def _checked(evaluate: Callable[[], dict[str, float]], monitor: str) -> Callable
         return {monitor: math.nan, **metrics}
 
     return measured
-
-
-@contextmanager
-def _quiet_lightning() -> Iterator[None]:
-    """Lightning's advice is about data loaders and hardware that a simulator does not have."""
-    loggers = [logging.getLogger(name) for name in ("pytorch_lightning", "lightning_fabric", "lightning.pytorch", "lightning.fabric")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module=r"(pytorch_lightning|lightning_fabric).*")
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
