@@ -19,7 +19,7 @@ from recframe.components import TAGS, Component, Kind
 from recframe.config import ConfigError, build, own_data
 from recframe.embeddings import EmbeddingStore
 from recframe.experience import RewardSum
-from recframe.interfaces import Agent, Data, Encoder, Environment, EnvironmentSpec, Role, Texts
+from recframe.interfaces import Agent, Data, Encoder, Environment, EnvironmentSpec, Role, Texts, Tunable
 from recframe.plugins import Registry
 
 log = logging.getLogger(__name__)
@@ -72,6 +72,11 @@ class Parts:
     reading: Data
     rewards: RewardSum
 
+    @property
+    def store(self) -> Path:
+        """The folder of the store of text vectors."""
+        return Path(self.cfg.embeddings.cache).expanduser()
+
     def environment(self, num_users: int, split: Split) -> Environment:
         """N users of a split.
 
@@ -108,6 +113,20 @@ class Parts:
         seed = derived_seed(self.cfg.seed, "agent")
         agent: Agent = build(Kind.AGENT, self.cfg.agent, self.registry, spec=environment.spec, state_tracker=tracker, seed=seed)
         return agent.to(self.device)
+
+    def tunable_encoder(self) -> Tunable | None:
+        """The encoder anew, if its language model is to be tuned; None where it is frozen.
+
+        Raises
+        ------
+        ConfigError: the environment brings its own items, so that no text is read.
+        """
+        if self.cfg.encoder.get("tuning", "frozen") == "frozen":
+            return None
+        if "catalog" in self.registry.get(Kind.ENVIRONMENT, self.cfg.environment.name).provides:
+            raise ConfigError([f"encoder.tuning: environment={self.cfg.environment.name} has no texts to read; set it to frozen"])
+        encoder: Tunable = build(Kind.ENCODER, self.cfg.encoder, self.registry, device=self.device)
+        return encoder
 
     def _require_actions(self, chosen: Sequence[tuple[str, Component]], spec: EnvironmentSpec) -> None:
         actions = f"actions:{spec.actions}"

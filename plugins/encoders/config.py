@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from recframe.components import Component, Kind, option
 from recframe.hookspecs import hookimpl
 from recframe_plugins.encoders.transformer_config import BertConfig, GPTConfig
+from recframe_plugins.encoders.tuning_config import TuningConfig
 
 
 @dataclass
-class SentenceTransformersConfig:
+class SentenceTransformersConfig(TuningConfig):
     """A sentence-transformers language model: the packaged MiniLM, a local folder, or a model of the Hugging Face hub."""
 
     model: str = option(

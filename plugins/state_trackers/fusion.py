@@ -6,8 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from recframe.interfaces import Data, EnvironmentSpec, Observation, Texts, standardized, symlog
-from recframe.interfaces.state_tracker import FrozenTable
+from recframe.interfaces import Data, EnvironmentSpec, Observation, Texts, TextTable, symlog
 
 
 class TextLookup(nn.Module):
@@ -15,7 +14,7 @@ class TextLookup(nn.Module):
 
     def __init__(self, vectors: Tensor, dim: int) -> None:
         super().__init__()
-        self.texts = FrozenTable(standardized(vectors))
+        self.texts = TextTable(vectors)
         self.linear = nn.Linear(vectors.shape[1], dim, device=vectors.device)
 
     def forward(self, rows: Tensor) -> Tensor:

@@ -81,7 +81,9 @@ def find_problems(cfg: DictConfig, registry: Registry) -> list[str]:
             problems.append(f"logger.{name}: there is no such logger{suggestion(name, list(LOGGERS))}")
     problems += [problem] if (problem := device_problem(values["device"])) else []
     problems += [problem] if (problem := folder_problem("embeddings.cache", values["embeddings"]["cache"])) else []
-    return problems + _check_pairings(values, chosen, registry) + _check_sizes(values) + _check_monitor(values, chosen)
+    return (
+        problems + _check_pairings(values, chosen, registry) + _check_sizes(values) + _check_monitor(values, chosen) + _check_tuning(values)
+    )
 
 
 def _at(values: Mapping[str, Any], key: str) -> Mapping[str, Any]:
@@ -203,6 +205,16 @@ def _check_monitor(values: Mapping[str, Any], chosen: Mapping[str, Component]) -
     metrics = [name for name in METRICS if not (unclicked and name == "click_rate")] + [f"reward/{name}" for name in values["reward"]]
     monitor = values["trainer"]["monitor"]
     return [] if monitor in metrics else [f"trainer.monitor: {monitor!r} is not measured{suggestion(monitor, metrics)}"]
+
+
+def _check_tuning(values: Mapping[str, Any]) -> list[str]:
+    """A language model that is tuned gives texts vectors of their own; encoders without a model have no such setting."""
+    tuning = values["encoder"].get("tuning", "frozen") if isinstance(values["encoder"], Mapping) else "frozen"
+    if tuning == "frozen" or not values["embeddings"]["shuffle"]:
+        return []
+    return [
+        f"encoder.tuning={tuning} does not go with embeddings.shuffle=true: what would be tuned is other texts' vectors; set one of them"
+    ]
 
 
 def _call(key: str, component: Component) -> str:

@@ -20,17 +20,18 @@ from recframe.experience import Collector, source_for
 from recframe.interfaces import Agent, NoExperience
 from recframe.training.checkpoints import (
     BEST,
+    ENCODER,
     FINAL,
     AtomicCheckpointIO,
     RunCheckpoints,
-    load_weights,
     read_checkpoint,
-    save_weights,
     training_is_complete,
 )
 from recframe.training.interruption import Interruption, StopWhenAsked
 from recframe.training.module import Chunks, TrainingModule
 from recframe.training.progress import TrainingProgress
+from recframe.training.tuning import Tuner
+from recframe.training.weights import load_weights, save_weights
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +70,7 @@ def fit(
     loggers: Sequence[Logger] = (),
     callbacks: Sequence[Callback] = (),
     interruption: Interruption,
+    tuner: Tuner | None = None,
     resume_from: Path | None = None,
     seconds_before: float = 0.0,
 ) -> None:
@@ -76,8 +78,9 @@ def fit(
 
     Parameters
     ----------
-    folder: where `last.ckpt`, `best.safetensors` and, at the end, `final.safetensors` are kept.
+    folder: where `last.ckpt`, `best.safetensors` and, at the end, `final.safetensors` are kept, and a tuned language model's beside them.
     interruption: whether the process was asked to stop.
+    tuner: tunes the language model by what the agent learns; None: it is frozen.
     evaluate: called between epochs; must hold `settings.monitor`.
     resume_from: a `last.ckpt` to go on from, or None.     seconds_before: what the run has lasted so far.
 
@@ -93,11 +96,15 @@ def fit(
     device = agent.spec.device
     if resume_from is not None and training_is_complete(resume_from):
         log.info("training was complete: evaluating")
-        state = {name.removeprefix("agent."): value for name, value in read_checkpoint(resume_from)["state_dict"].items()}
-        agent.load_state_dict(state)
+        saved = read_checkpoint(resume_from)
+        agent.load_state_dict({name.removeprefix("agent."): value for name, value in saved["state_dict"].items()})
+        if tuner is not None:
+            tuner.load_state_dict(saved["recframe"]["tuning"])
     else:
+        if tuner is not None and resume_from is None:
+            tuner.start()
         source = source_for(agent.experience, seed, device)
-        module = TrainingModule(agent, collector, source, settings, _checked(evaluate, settings.monitor))
+        module = TrainingModule(agent, collector, source, settings, _checked(evaluate, settings.monitor), tuner)
         module.seconds_before = seconds_before
         schedule = Schedule.of(settings, collector.environment.spec.num_users)
         checkpoints = RunCheckpoints(folder, settings.monitor, settings.monitor_mode)
@@ -135,7 +142,11 @@ def fit(
             raise interruption.stop()
     if settings.final_weights == "best":
         load_weights(agent, folder / BEST)
+        if tuner is not None:
+            tuner.load(folder / ENCODER[BEST])
     save_weights(agent, folder / FINAL)
+    if tuner is not None:
+        tuner.save(folder / ENCODER[FINAL])
 
 
 def _checked(evaluate: Callable[[], dict[str, float]], monitor: str) -> Callable[[], dict[str, float]]:

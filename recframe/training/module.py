@@ -21,6 +21,7 @@ from recframe.config.schemas import TrainerConfig
 from recframe.errors import UserError
 from recframe.experience import Collector, Source
 from recframe.interfaces import Agent
+from recframe.training.tuning import Tuner
 
 
 class TrainingDiverged(UserError, ArithmeticError):
@@ -49,10 +50,17 @@ class TrainingModule(pl.LightningModule):
     ----------
     collector, source: where steps come from, and how they become batches.
     evaluate: measures the agent as it is; called at the end of every epoch (one epoch is the stretch between two evaluations).
+    tuner: moves the language model by the agent's losses; None: it is frozen.
     """
 
     def __init__(
-        self, agent: Agent, collector: Collector, source: Source, settings: TrainerConfig, evaluate: Callable[[], dict[str, float]]
+        self,
+        agent: Agent,
+        collector: Collector,
+        source: Source,
+        settings: TrainerConfig,
+        evaluate: Callable[[], dict[str, float]],
+        tuner: Tuner | None = None,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -61,6 +69,7 @@ class TrainingModule(pl.LightningModule):
         self.source = source
         self.settings = settings
         self.evaluate = evaluate
+        self.tuner = tuner
         self.latest: dict[str, float] = {}
         self.seconds_before = 0.0  # what the run had lasted before training began in this process
         self._started = time.perf_counter()
@@ -94,9 +103,13 @@ class TrainingModule(pl.LightningModule):
                 self.source.add(self.collector.step(self.agent))
         watched: list[tuple[str, Tensor]] = []
         for experience in self.source.batches():
+            if self.tuner is not None:
+                self.tuner.begin_batch()
             for name, loss in self.agent.losses(experience):
                 watched += self._step(name, loss)
             self.source.learned(self.agent.priorities())
+            if self.tuner is not None:
+                self.tuner.end_batch()
         # one look at the host per chunk
         if watched and not math.isfinite(float(torch.stack([value for _, value in watched]).sum())):
             self._report_divergence(watched)
@@ -110,6 +123,8 @@ class TrainingModule(pl.LightningModule):
         optimizer = self._optimizers[name]
         optimizer.zero_grad()
         self.manual_backward(loss)
+        if self.tuner is not None:
+            self.tuner.collect(name, optimizer)
         if self.settings.gradient_clip is not None:
             parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
             norm = torch.nn.utils.clip_grad_norm_(parameters, self.settings.gradient_clip)
@@ -136,11 +151,14 @@ class TrainingModule(pl.LightningModule):
         metrics |= {f"loss/{name}": float(torch.stack(values).mean()) for name, values in self._losses.items()}
         metrics |= {f"gradient_norm/{name}": float(torch.stack(values).mean()) for name, values in self._gradient_norms.items()}
         metrics |= {f"agent/{name}": float(value) for name, value in self.agent.diagnostics().items()}
+        metrics |= self.tuner.metrics() if self.tuner is not None else {}
         self._losses, self._gradient_norms, self._since = {}, {}, (now, steps)
         self._send(metrics)
 
     def validation_step(self, batch: int, batch_idx: int) -> None:
-        """Measure the agent."""
+        """Measure the agent, on texts as the model that is saved with it reads them."""
+        if self.tuner is not None:
+            self.tuner.refresh()
         with torch.autocast(self.device.type, enabled=False):
             metrics = {f"eval/{name}": value for name, value in self.evaluate().items()}
         self.log_dict(metrics, logger=False, batch_size=1)
@@ -164,6 +182,7 @@ class TrainingModule(pl.LightningModule):
             "random": _random_state(),
             "losses": {name: torch.stack(values) for name, values in self._losses.items()},
             "gradient_norms": {name: torch.stack(values) for name, values in self._gradient_norms.items()},
+            "tuning": self.tuner.state_dict() if self.tuner is not None else None,
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -174,6 +193,8 @@ class TrainingModule(pl.LightningModule):
         device = self.agent.spec.device
         self._losses = {name: list(values.to(device)) for name, values in saved["losses"].items()}
         self._gradient_norms = {name: list(values.to(device)) for name, values in saved["gradient_norms"].items()}
+        if self.tuner is not None:
+            self.tuner.load_state_dict(saved["tuning"])
         _restore_random_state(saved["random"])
 
 
