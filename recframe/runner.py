@@ -31,7 +31,7 @@ from recframe.interfaces import Agent, Environment
 from recframe.plugins import Registry, registry
 from recframe.tracking import RunFolder, atomic_write, read_result, write_result
 from recframe.tracking.trackers import Trackers
-from recframe.training import BEST, ENCODER, FINAL, LAST, Interruption, Tuner, fit, load_weights, progress_at, read_tuned
+from recframe.training import BEST, FINAL, LAST, BehaviourPrediction, Interruption, Tuner, fit, load_weights, progress_at, read_tuned
 
 log = logging.getLogger(__name__)
 
@@ -110,10 +110,11 @@ def evaluate(folder: str | Path, seed: int | None = None, num_users: int | None 
         parts = assemble(cfg, found)
         training_users = parts.environment(cfg.environment.num_users, "train")
         agent = parts.agent(training_users)
-        weights = FINAL if (claimed.checkpoints / FINAL).is_file() else BEST
-        load_weights(agent, claimed.checkpoints / weights)
+        final = claimed.checkpoints / FINAL
+        weights = final if final.is_file() else claimed.checkpoints / BEST
+        load_weights(agent, weights)
         if (encoder := parts.tunable_encoder()) is not None:
-            read_tuned(agent, parts.reading, encoder, claimed.checkpoints / ENCODER[weights], parts.store)
+            read_tuned(agent, parts.reading, encoder, weights, parts.store, parts.reduction)
         return final_evaluation(parts, agent)[0]
 
 
@@ -137,9 +138,11 @@ def _run(cfg: DictConfig, folder: RunFolder, context: RunContext, found: Registr
         with trackers:
             parts = assemble(cfg, found)
             environment = parts.environment(cfg.environment.num_users, "train")
-            agent = parts.agent(environment)
+            agent, tracker = parts.agent_and_tracker(environment)
+            settings, seed = OmegaConf.to_object(cfg.auxiliary), derived_seed(cfg.seed, "auxiliary")
+            auxiliary = BehaviourPrediction(settings, agent, tracker, seed) if settings.weight else None
             encoder = parts.tunable_encoder()
-            tuner = None if encoder is None else Tuner(encoder, agent, parts.reading, derived_seed(cfg.seed, "tuning"))
+            tuner = None if encoder is None else Tuner(encoder, agent, parts.reading, derived_seed(cfg.seed, "tuning"), parts.reduction)
             report = environment.report()
             for name, value in report.items():
                 log.info("%s: %.4g", name, value)
@@ -154,13 +157,14 @@ def _run(cfg: DictConfig, folder: RunFolder, context: RunContext, found: Registr
                 loggers=trackers.loggers,
                 callbacks=[callback for some in found.manager.hook.recframe_callbacks(cfg=cfg) for callback in some],
                 interruption=interruption,
+                auxiliary=auxiliary,
                 tuner=tuner,
                 resume_from=resume_from,
                 seconds_before=seconds_before + time.perf_counter() - started,
             )
             if encoder is not None:
                 # by the door through which `evaluate` will come, so that it finds these very vectors
-                read_tuned(agent, parts.reading, encoder, folder.checkpoints / ENCODER[FINAL], parts.store)
+                read_tuned(agent, parts.reading, encoder, folder.checkpoints / FINAL, parts.store, parts.reduction)
             # the objective of a sweep is taken from people of the training split: choosing settings by the people of the
             # final table would make the table of what was chosen too good
             objective = periodic().get(cfg.trainer.monitor, math.nan)

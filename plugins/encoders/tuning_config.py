@@ -13,7 +13,7 @@ class TuningConfig:
     tuning: str = option(
         "frozen",
         "what of the model the agent's losses train. lora: low-rank additions to attention's weights; prefix: keys and values before every "
-        "text's own, in each layer; adapter: factors on keys, values and feed-forward activations (IA3); full: all weights; frozen: nothing",
+        "text's own, in each layer; adapter: factors on keys, values and feed-forward activations (IA3); full: all weights; frozen: none",
         choices=["frozen", "lora", "prefix", "adapter", "full"],
     )
     tuning_interval: int = option(50, "of so many batches that the agent learns from, one also tunes the model", ge=1)

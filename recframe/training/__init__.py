@@ -1,6 +1,7 @@
 """Training: one LightningModule for every agent, checkpoints that resume to the same numbers, and leaving in good order."""
 
-from recframe.training.checkpoints import BEST, ENCODER, FINAL, LAST, progress_at
+from recframe.training.auxiliary import BehaviourPrediction
+from recframe.training.checkpoints import BEST, FINAL, LAST, progress_at
 from recframe.training.fit import MonitorError, Schedule, fit
 from recframe.training.interruption import Interruption
 from recframe.training.module import TrainingDiverged
@@ -10,9 +11,9 @@ from recframe.training.weights import CheckpointError, load_weights
 
 __all__ = [
     "BEST",
-    "ENCODER",
     "FINAL",
     "LAST",
+    "BehaviourPrediction",
     "CheckpointError",
     "Interruption",
     "MonitorError",

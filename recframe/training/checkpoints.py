@@ -13,14 +13,12 @@ from pytorch_lightning.plugins.io import TorchCheckpointIO
 
 from recframe.tracking.atomic import atomic_path
 from recframe.training.module import TrainingModule
-from recframe.training.weights import CheckpointError, save_weights
+from recframe.training.weights import CheckpointError, encoder_weights, save_weights
 
 LAST = "last.ckpt"
 BEST = "best.safetensors"
 FINAL = "final.safetensors"
 """The weights that the results are of: the best or the last, as the config says; written when training is over."""
-ENCODER = {BEST: "best_encoder.safetensors", FINAL: "encoder.safetensors"}
-"""What a tuned language model had learned at the time of an agent's weights: the two belong together."""
 
 
 def read_checkpoint(path: Path, lazily: bool = False) -> dict[str, Any]:
@@ -74,7 +72,7 @@ class RunCheckpoints(Checkpoint):
             self.best_value, self.best_env_steps = value, module.env_steps
             save_weights(module.agent, self.folder / BEST)
             if module.tuner is not None:
-                module.tuner.save(self.folder / ENCODER[BEST])
+                module.tuner.save(encoder_weights(self.folder / BEST))
         module.complete = trainer.should_stop or trainer.current_epoch + 1 >= (trainer.max_epochs or 0)
         self.save(trainer)
 

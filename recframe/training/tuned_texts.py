@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from recframe.embeddings import EmbeddingStore
+from recframe.embeddings import AffineMap, EmbeddingStore
 from recframe.interfaces import Agent, Data, Encoder, Role, TextTable, Tunable
-from recframe.training.weights import file_sha256, load_tensors
+from recframe.training.weights import encoder_weights, file_sha256, load_tensors
 
 
 class TextGroup(NamedTuple):
@@ -29,7 +29,7 @@ class TextGroup(NamedTuple):
     def replace(self, vectors: Tensor) -> None:
         """Let all networks read these vectors `[n, D]`."""
         for table in self.tables:
-            table.replace(vectors.to(self.frozen.device))
+            table.replace(vectors)
 
 
 def text_groups(agent: Agent, reading: Data) -> list[TextGroup]:
@@ -80,16 +80,22 @@ class TunedEncoder(Encoder):
         return self.encoder.encode(texts, role)
 
 
-def read_tuned(agent: Agent, reading: Data, encoder: Tunable, weights: Path, store: Path) -> None:
-    """Let the agent read the vectors that the model has under the trained parameters in `weights`; they are kept in the `store`.
+def read_tuned(agent: Agent, reading: Data, encoder: Tunable, agent_weights: Path, store: Path, reduction: AffineMap | None) -> None:
+    """Let an agent of the weights in a file read what the language model tuned with it gives; vectors are kept in the folder `store`.
+
+    Parameters
+    ----------
+    reading: the data that the agent's state tracker was built on.
+    reduction: from the encoder's vectors to those of `reading`; None: they are one.
 
     Raises
     ------
-    CheckpointError: if `weights` is missing, damaged or of another model.
+    CheckpointError: if the model's file is missing, damaged or of another model.
     """
-    vectors = EmbeddingStore(store, TunedEncoder(encoder, weights))
+    tuned = EmbeddingStore(store, TunedEncoder(encoder, encoder_weights(agent_weights)))
     for group in text_groups(agent, reading):
-        group.replace(vectors.vectors(group.texts, group.role))
+        vectors = tuned.vectors(group.texts, group.role).to(group.frozen.device)
+        group.replace(vectors if reduction is None else reduction(vectors))
     agent.texts_moved()
 
 

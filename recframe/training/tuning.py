@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from recframe.embeddings import AffineMap
 from recframe.embeddings.encoding import encode
 from recframe.errors import UserError
 from recframe.interfaces import Agent, Data, Role, TextTable, Tunable
@@ -56,6 +57,7 @@ class Tuner:
     Parameters
     ----------
     reading: the data that the agent's state tracker was built on.
+    reduction: from the encoder's vectors to those of `reading`; None: they are one.
     seed: of the parameters' initial values and of the sampling.
 
     Raises
@@ -63,9 +65,10 @@ class Tuner:
     TuningError: if the agent learns nothing from texts, or `tokens` is less than one text needs.
     """
 
-    def __init__(self, encoder: Tunable, agent: Agent, reading: Data, seed: int) -> None:
+    def __init__(self, encoder: Tunable, agent: Agent, reading: Data, seed: int, reduction: AffineMap | None = None) -> None:
         assert encoder.tuning is not None
         self.encoder = encoder
+        self.reduction = reduction
         self.settings = encoder.tuning
         self.agent = agent
         optimizers = agent.optimizers()
@@ -194,6 +197,7 @@ class Tuner:
             end = begin + max(1, self.settings.tokens // int(counts[begin]))
             chosen = rows[begin:end].to(gradient.device)
             vectors = self.encoder.differentiable([group.texts[row] for row in chosen.tolist()], group.role)
+            vectors = vectors if self.reduction is None else self.reduction(vectors)
             vectors.backward(gradient[chosen] * weights[begin:end].to(gradient.device).unsqueeze(1))
             begin = end
 
@@ -214,6 +218,7 @@ class Tuner:
         """The vectors `[n, D]` of a group's texts, of which each different one is encoded once."""
         texts = {text: row for row, text in enumerate(dict.fromkeys(group.texts))}
         vectors = torch.from_numpy(encode(self.encoder, list(texts), group.role)).to(group.frozen.device)
+        vectors = vectors if self.reduction is None else self.reduction(vectors)
         return vectors[torch.tensor([texts[text] for text in group.texts], device=vectors.device)]
 
     def save(self, path: Path) -> None:

@@ -63,6 +63,11 @@ def load_tensors(expected: Mapping[str, Tensor], path: Path) -> dict[str, Tensor
     return saved
 
 
+def encoder_weights(agent_weights: Path) -> Path:
+    """Where the tuned language model of the moment of an agent's weights lies: the two belong together."""
+    return agent_weights.with_stem(f"{agent_weights.stem}_encoder")
+
+
 def file_sha256(path: Path) -> str:
     """The SHA-256 of a file of weights.
 
