@@ -55,6 +55,8 @@ def tunable(model: nn.Module, config: TuningConfig, max_length: int) -> nn.Modul
         ) from None
     if config.tuning == "prefix":
         _check_prefix(model, config, max_length)
+        # sentence-transformers passes them, all of them zeros, and without them they are zeros, too
+        warnings.filterwarnings("ignore", message="Token type ids are not supported", category=UserWarning)
     chosen = _peft_config(peft, config)
     try:
         with warnings.catch_warnings():
