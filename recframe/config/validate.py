@@ -226,13 +226,24 @@ def _check_auxiliary(values: Mapping[str, Any], chosen: Mapping[str, Component])
 
 
 def _check_tuning(values: Mapping[str, Any]) -> list[str]:
-    """A language model that is tuned gives texts vectors of their own; encoders without a model have no such setting."""
-    tuning = values["encoder"].get("tuning", "frozen") if isinstance(values["encoder"], Mapping) else "frozen"
-    if tuning == "frozen" or not values["embeddings"]["shuffle"]:
-        return []
-    return [
-        f"encoder.tuning={tuning} does not go with embeddings.shuffle=true: what would be tuned is other texts' vectors; set one of them"
+    """What is tuned is the model that the agent reads with, by the texts themselves; encoders without a model have no such setting."""
+    tuned = {key: method for place in ("encoder", "world_encoder") for key, method in _tuned(place, values[place])}
+    problems = [
+        f"{key}.tuning={tuned[key]}: only the run's own encoder can be tuned; set it to frozen" for key in tuned if key != "encoder"
     ]
+    if "encoder" in tuned and values["embeddings"]["shuffle"]:
+        problems.append(f"encoder.tuning={tuned['encoder']} does not go with embeddings.shuffle=true: other texts would be tuned; drop one")
+    return problems
+
+
+def _tuned(key: str, values: Any) -> Iterator[tuple[str, str]]:
+    """The encoders at and within `key` whose language model is to be tuned, and how."""
+    if not isinstance(values, Mapping):
+        return
+    if values.get("tuning", "frozen") != "frozen":
+        yield key, values["tuning"]
+    for name, value in values.items():
+        yield from _tuned(f"{key}.{name}", value)
 
 
 def _call(key: str, component: Component) -> str:
