@@ -20,6 +20,14 @@ class SentenceTransformersConfig(TuningConfig):
     revision: str | None = option(None, "branch, tag or commit of a hub model; a commit pins it")
     trust_remote_code: bool = option(False, "run Python code that comes with the model")
     batch_size: int = option(64, "texts in one forward pass", ge=1)
+    batch_tokens: int | None = option(
+        None,
+        "instead of batch_size: tokens in one forward pass, padding included; 1024 suits a CPU; a text that is longer goes alone",
+        ge=16,
+    )
+    dtype: str = option(
+        "float32", "precision of the forward pass; vectors are float32 in any case", choices=["float32", "bfloat16", "float16"]
+    )
     normalize: bool = option(True, "scale vectors to length one (models that end in a Normalize module do so in any case)")
     max_length: int | None = option(None, "tokens read of each text, the rest is cut off; by default what the model's authors chose", ge=3)
     item_prompt: str = option("", "put before every item's text, for models trained with prompts (such as 'passage: ')")

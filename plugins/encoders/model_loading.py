@@ -37,17 +37,6 @@ def loading(model: str, source: ModelSource) -> Iterator[None]:
             raise EncoderError(f"encoder.model={model}: the files in {source.folder} do not load: {reason}") from error
 
 
-def torch_dtype(name: str, device: torch.device) -> torch.dtype:
-    """The number type of that name.
-
-    Raises
-    ------
-    EncoderError: if the device does not calculate with it.
-    """
-    dtype: torch.dtype = getattr(torch, name)
-    return dtype
-
-
 def position_limit(model: nn.Module) -> int | None:
     """The longest text, in tokens, for which the model has positions; None where it does not say."""
     for name, module in model.named_modules():

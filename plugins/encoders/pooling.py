@@ -24,7 +24,7 @@ def mean(hidden: Tensor, mask: Tensor) -> Tensor:
 
 
 def weighted_mean(hidden: Tensor, mask: Tensor) -> Tensor:
-    """The mean with weight i for a text's i-th token (Muennighoff, 2022, SGPT, equation 2)."""
+    """The mean with weight i for a text's i-th token (Muennighoff, 2022, SGPT: GPT sentence embeddings for semantic search)."""
     return _weighted(hidden, (mask.cumsum(dim=1) * mask).to(hidden.dtype))
 
 

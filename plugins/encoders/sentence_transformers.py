@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from recframe.interfaces import EncoderError, Role, Tunable, Tuning
 from recframe_plugins.encoders.config import SentenceTransformersConfig
 from recframe_plugins.encoders.model_folder import check_loadable, declared_dim, model_sha256, verify_files
 from recframe_plugins.encoders.model_loading import loading, position_limit
 from recframe_plugins.encoders.model_sources import ModelSource, find_model
+from recframe_plugins.encoders.token_batches import token_batches
 from recframe_plugins.encoders.tuning import trainable, tunable, tuning_of
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class SentenceTransformersEncoder(Tunable):
-    """A language model's sentence embeddings (Reimers and Gurevych, 2019), in single precision.
+    """A language model's sentence embeddings (Reimers and Gurevych, 2019).
 
     Only safetensors are loaded; the packaged model's weights are first checked against the hash of the upstream file, and nothing
     reaches for the network unless `config.model` is a hub name that is not in the local hub cache.
@@ -55,6 +56,8 @@ class SentenceTransformersEncoder(Tunable):
             "normalize": self.config.normalize,
             "max_length": self.config.max_length,
             "prompts": self._prompts,
+            # vectors in single precision are found by the name they always had
+            **({} if self.config.dtype == "float32" else {"dtype": self.config.dtype}),
         }
         return f"sentence_transformers {json.dumps(options, sort_keys=True)}"
 
@@ -89,9 +92,7 @@ class SentenceTransformersEncoder(Tunable):
 
     def token_counts(self, texts: Sequence[str], role: Role) -> list[int]:
         """How many tokens are read of each text, prompt and special tokens included."""
-        starts = range(0, len(texts), self.config.batch_size)
-        masks = (self._features(texts[start : start + self.config.batch_size], role)["attention_mask"] for start in starts)
-        return [int(count) for mask in masks for count in mask.sum(dim=1)]
+        return self._lengths(list(texts), self._prompts[role] or None)
 
     def _features(self, texts: Sequence[str], role: Role) -> dict[str, Any]:
         """A padded batch of tokens, as the model takes it."""
@@ -103,15 +104,40 @@ class SentenceTransformersEncoder(Tunable):
         return {name: value.to(self.device) if isinstance(value, Tensor) else value for name, value in features.items()}
 
     def _encode(self, texts: list[str], prompt: str | None) -> np.ndarray:
-        vectors: np.ndarray = self._model.encode(
+        if self.config.batch_tokens is None:
+            return self._forward(texts, prompt, self.config.batch_size)
+        batches = list(token_batches(self._lengths(texts, prompt), self.config.batch_tokens))
+        vectors = np.concatenate([self._forward([texts[row] for row in batch], prompt, len(batch)) for batch in batches])
+        restored = np.empty_like(vectors)
+        restored[np.concatenate(batches)] = vectors
+        return restored
+
+    def _forward(self, texts: list[str], prompt: str | None, batch_size: int) -> np.ndarray:
+        vectors = self._model.encode(
             texts,
             prompt=prompt,
-            batch_size=self.config.batch_size,
+            batch_size=batch_size,
             normalize_embeddings=self.config.normalize,
-            convert_to_numpy=True,
+            convert_to_tensor=True,
             show_progress_bar=False,
-        )
-        return vectors.astype(np.float32, copy=False)
+        ).float()
+        if self.config.normalize and self.config.dtype != "float32":
+            # what has length one to three digits has it to seven
+            vectors = F.normalize(vectors, dim=1)
+        result: np.ndarray = vectors.cpu().numpy()
+        return result
+
+    def _lengths(self, texts: list[str], prompt: str | None) -> list[int]:
+        """The number of tokens of each text, or of its bytes if the model has no tokenizer of its own kind: seldom less."""
+        tokenizer = getattr(self._model[0], "tokenizer", None)
+        prompted = [(prompt or "") + text for text in texts]
+        if not callable(tokenizer):
+            return [len(text.encode("utf-8", "surrogatepass")) for text in prompted]
+        limit = self._model.max_seq_length
+        tokens = tokenizer(prompted, truncation=limit is not None, max_length=limit, return_attention_mask=False, padding=False)[
+            "input_ids"
+        ]
+        return [len(text) for text in tokens]
 
     @cached_property
     def _source(self) -> ModelSource:
@@ -119,7 +145,7 @@ class SentenceTransformersEncoder(Tunable):
 
     @cached_property
     def _model(self) -> SentenceTransformer:
-        source = self._source
+        source, dtype = self._source, getattr(torch, self.config.dtype)
         check_loadable(source.folder, self.config.trust_remote_code)
         verify_files(source.folder, source.sha256, source.remedy)
         # imported before the hub is cut off: older releases of transformers remember for good what they find then
@@ -131,9 +157,13 @@ class SentenceTransformersEncoder(Tunable):
                 device=str(self.device),
                 trust_remote_code=self.config.trust_remote_code,
                 local_files_only=not source.online,
-                model_kwargs={"use_safetensors": True},
+                model_kwargs={"use_safetensors": True, "dtype": dtype},
             )
-        model.float().eval()
+        for module in model.children():
+            # a transformer was loaded so, and keeps the few numbers precise that must be, such as rotary frequencies
+            if not hasattr(module, "auto_model"):
+                module.to(dtype)
+        model.eval()
         if self.config.max_length is not None:
             limit = position_limit(model)
             if limit is not None and self.config.max_length > limit:

@@ -24,7 +24,8 @@ class TransformerConfig:
     max_length: int | None = option(
         None, "tokens read of each text, prompt included, the rest is cut off; by default what the model's authors chose", ge=3
     )
-    batch_tokens: int = option(4096, "tokens in one forward pass, padding included; a text that is longer goes alone", ge=16)
+    # what a core's cache bears; on a device with more memory than cores, larger batches are faster
+    batch_tokens: int = option(1024, "tokens in one forward pass, padding included; a text that is longer goes alone", ge=16)
     dtype: str = option(
         "float32", "precision of the forward pass; vectors are float32 in any case", choices=["float32", "bfloat16", "float16"]
     )

@@ -9,7 +9,7 @@ import torch
 
 from recframe.interfaces import EncoderError
 from recframe_plugins.encoders.model_folder import check_transformer, chosen_length, verify_files
-from recframe_plugins.encoders.model_loading import loading, position_limit, torch_dtype
+from recframe_plugins.encoders.model_loading import loading, position_limit
 from recframe_plugins.encoders.model_sources import ModelSource, find_model
 from recframe_plugins.encoders.transformer_config import TransformerConfig
 
@@ -43,7 +43,6 @@ def load_transformer(config: TransformerConfig, device: torch.device, head: Head
     ------
     EncoderError: if the model cannot be had or loaded, or is of another kind; one line that says what to do.
     """
-    dtype = torch_dtype(config.dtype, device)
     source = find_model(config.model, config.revision, config.trust_remote_code)
     check_transformer(source.folder)
     verify_files(source.folder, source.sha256, source.remedy)
@@ -61,7 +60,12 @@ def load_transformer(config: TransformerConfig, device: torch.device, head: Head
         _check_architecture(architecture, config)
         tokenizer = transformers.AutoTokenizer.from_pretrained(str(source.folder), **options)
         model, report = builders[head].from_pretrained(
-            str(source.folder), config=architecture, use_safetensors=True, dtype=dtype, output_loading_info=True, **options
+            str(source.folder),
+            config=architecture,
+            use_safetensors=True,
+            dtype=getattr(torch, config.dtype),
+            output_loading_info=True,
+            **options,
         )
     _check_complete(model, report["missing_keys"], config.model, source)
     _ensure_padding(tokenizer, config.model)
