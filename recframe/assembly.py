@@ -18,9 +18,9 @@ from torch import Tensor
 
 from recframe.components import TAGS, Component, Kind
 from recframe.config import ConfigError, build, own_data
-from recframe.embeddings import EmbeddingStore, fit_reduction
+from recframe.embeddings import AffineMap, EmbeddingStore, fit_reduction
 from recframe.experience import Restricted, RewardSum, cold_items
-from recframe.interfaces import Agent, Data, Encoder, Environment, EnvironmentSpec, Role, StateTracker, Texts
+from recframe.interfaces import Agent, Data, Encoder, Environment, EnvironmentSpec, Role, StateTracker, Texts, Tunable
 from recframe.plugins import Registry
 
 log = logging.getLogger(__name__)
@@ -64,7 +64,8 @@ class Parts:
     """A run, put together and untrained. Environments are made as they are needed: each has its own users and state.
 
     `data` is what the world (simulator, rewards, metrics, references) sees, `reading` what the agent's state tracker does. They are one,
-    unless the world reads with an encoder of its own, or the agent's text vectors are whitened, reduced or shuffled for it.
+    unless the world reads with an encoder of its own, or the agent's text vectors are whitened, reduced or shuffled for it. `reduction`
+    is the map from the encoder's vectors to those that are read, None where they are one.
     """
 
     cfg: DictConfig
@@ -73,6 +74,12 @@ class Parts:
     data: Data
     reading: Data
     rewards: RewardSum
+    reduction: AffineMap | None = None
+
+    @property
+    def store(self) -> Path:
+        """The folder of the store of text vectors."""
+        return Path(self.cfg.embeddings.cache).expanduser()
 
     @cached_property
     def cold(self) -> Tensor | None:
@@ -136,6 +143,20 @@ class Parts:
         agent: Agent = build(Kind.AGENT, self.cfg.agent, self.registry, spec=environment.spec, state_tracker=tracker, seed=seed)
         return agent.to(self.device), tracker
 
+    def tunable_encoder(self) -> Tunable | None:
+        """The encoder anew, if its language model is to be tuned; None where it is frozen.
+
+        Raises
+        ------
+        ConfigError: the environment brings its own items, so that no text is read.
+        """
+        if self.cfg.encoder.get("tuning", "frozen") == "frozen":
+            return None
+        if "catalog" in self.registry.get(Kind.ENVIRONMENT, self.cfg.environment.name).provides:
+            raise ConfigError([f"encoder.tuning: environment={self.cfg.environment.name} has no texts to read; set it to frozen"])
+        encoder: Tunable = build(Kind.ENCODER, self.cfg.encoder, self.registry, device=self.device)
+        return encoder
+
     def _require_actions(self, chosen: Sequence[tuple[str, Component]], spec: EnvironmentSpec) -> None:
         actions = f"actions:{spec.actions}"
         problems = [
@@ -151,7 +172,7 @@ class Parts:
 def assemble(cfg: DictConfig, registry: Registry) -> Parts:
     """Load the data, get its text vectors, and build the rewards."""
     device = choose_device(cfg.device)
-    loaded, read = load(cfg, registry, device)
+    loaded, read, reduction = load(cfg, registry, device)
     data = loaded.to(device)
     reading = data if read is loaded else read.to(device)
     terms, itemwise = {}, set()
@@ -159,26 +180,28 @@ def assemble(cfg: DictConfig, registry: Registry) -> Parts:
         terms[str(name)] = (build(Kind.REWARD, section, registry), float(section.weight))
         if "itemwise" in registry.get(Kind.REWARD, section.name).provides:
             itemwise.add(str(name))
+    reduction = None if reduction is None else reduction.to(device)
     reading = shuffled(reading, cfg.seed) if cfg.embeddings.shuffle else reading
-    return Parts(cfg, registry, device, data, reading, RewardSum(terms, data.catalog, frozenset(itemwise)))
+    return Parts(cfg, registry, device, data, reading, RewardSum(terms, data.catalog, frozenset(itemwise)), reduction)
 
 
-def load(cfg: DictConfig, registry: Registry, device: torch.device) -> tuple[Data, Data]:
+def load(cfg: DictConfig, registry: Registry, device: torch.device) -> tuple[Data, Data, AffineMap | None]:
     """The data as the world has it and as the agent reads it: the dataset's, with vectors for all texts, or the environment's own.
 
-    The two are one unless a `world_encoder` is chosen, or the agent's vectors are whitened or reduced.
+    The two are one unless a `world_encoder` is chosen, or the agent's vectors are whitened or reduced, by the map that comes third.
     """
     data: Data | None = own_data(cfg.environment, registry)
     if data is not None:
         log.info("%s: %s; dataset and encoder are not used", cfg.environment.name, _describe(data))
-        return data, data
+        return data, data, None
     data = build(Kind.DATASET, cfg.dataset, registry).load()
     log.info("%s: %s", cfg.dataset.name, _describe(data))
     reading = encode(cfg, cfg.encoder, data, registry, device)
     world = reading if cfg.world_encoder is None else encode(cfg, cfg.world_encoder, data, registry, device)
+    reduction = None
     if cfg.embeddings.whiten or cfg.embeddings.dim is not None:
-        reading = reduced(reading, cfg.embeddings.whiten, cfg.embeddings.dim)
-    return world, reading
+        reading, reduction = reduced(reading, cfg.embeddings.whiten, cfg.embeddings.dim)
+    return world, reading, reduction
 
 
 def encode(cfg: DictConfig, section: DictConfig, data: Data, registry: Registry, device: torch.device) -> Data:
@@ -198,8 +221,8 @@ def encode(cfg: DictConfig, section: DictConfig, data: Data, registry: Registry,
     return _with_vectors(data, vectors)
 
 
-def reduced(data: Data, whiten: bool, dim: int | None) -> Data:
-    """The data with all its text vectors mapped by `fit_reduction`, fitted on those of different items.
+def reduced(data: Data, whiten: bool, dim: int | None) -> tuple[Data, AffineMap]:
+    """The data with all its text vectors mapped by `fit_reduction`, fitted on those of different items; and the map.
 
     Raises
     ------
@@ -209,7 +232,7 @@ def reduced(data: Data, whiten: bool, dim: int | None) -> Data:
     # an item that is listed twice counts once
     different = {text: row for row, text in enumerate(data.catalog.texts)}
     fitted = fit_reduction(vectors["item"][sorted(different.values())], whiten=whiten, dim=dim)
-    return _with_vectors(data, {role: fitted(values) for role, values in vectors.items()})
+    return _with_vectors(data, {role: fitted(values) for role, values in vectors.items()}), fitted
 
 
 def shuffled(data: Data, seed: int) -> Data:

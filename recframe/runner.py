@@ -30,7 +30,7 @@ from recframe.measurement import cold_entry, final_evaluation, point_estimates
 from recframe.plugins import Registry, registry
 from recframe.tracking import RunFolder, atomic_write, read_result, write_result
 from recframe.tracking.trackers import Trackers
-from recframe.training import BEST, FINAL, LAST, BehaviourPrediction, Interruption, fit, load_weights, progress_at
+from recframe.training import BEST, FINAL, LAST, BehaviourPrediction, Interruption, Tuner, fit, load_weights, progress_at, read_tuned
 
 log = logging.getLogger(__name__)
 
@@ -112,7 +112,10 @@ def evaluate(folder: str | Path, seed: int | None = None, num_users: int | None 
         training_users = parts.environment(cfg.environment.num_users, "train")
         agent = parts.agent(training_users)
         final = claimed.checkpoints / FINAL
-        load_weights(agent, final if final.is_file() else claimed.checkpoints / BEST)
+        weights = final if final.is_file() else claimed.checkpoints / BEST
+        load_weights(agent, weights)
+        if (encoder := parts.tunable_encoder()) is not None:
+            read_tuned(agent, parts.reading, encoder, weights, parts.store, parts.reduction)
         return final_evaluation(parts, agent).policies
 
 
@@ -139,6 +142,8 @@ def _run(cfg: DictConfig, folder: RunFolder, context: RunContext, found: Registr
             agent, tracker = parts.agent_and_tracker(environment)
             settings, seed = OmegaConf.to_object(cfg.auxiliary), derived_seed(cfg.seed, "auxiliary")
             auxiliary = BehaviourPrediction(settings, agent, tracker, seed) if settings.weight else None
+            encoder = parts.tunable_encoder()
+            tuner = None if encoder is None else Tuner(encoder, agent, parts.reading, derived_seed(cfg.seed, "tuning"), parts.reduction)
             report = environment.report()
             for name, value in report.items():
                 log.info("%s: %.4g", name, value)
@@ -154,9 +159,13 @@ def _run(cfg: DictConfig, folder: RunFolder, context: RunContext, found: Registr
                 callbacks=[callback for some in found.manager.hook.recframe_callbacks(cfg=cfg) for callback in some],
                 interruption=interruption,
                 auxiliary=auxiliary,
+                tuner=tuner,
                 resume_from=resume_from,
                 seconds_before=seconds_before + time.perf_counter() - started,
             )
+            if encoder is not None:
+                # by the door through which `evaluate` will come, so that it finds these very vectors
+                read_tuned(agent, parts.reading, encoder, folder.checkpoints / FINAL, parts.store, parts.reduction)
             # the objective of a sweep is taken from people of the training split: choosing settings by the people of the
             # final table would make the table of what was chosen too good
             objective = periodic().get(cfg.trainer.monitor, math.nan)
@@ -174,6 +183,7 @@ def _run(cfg: DictConfig, folder: RunFolder, context: RunContext, found: Registr
                 name=_name(cfg, context),
                 environment=report,
                 **cold_entry(parts, cold),
+                **({} if tuner is None else {"tuning": tuner.summary()}),
             )
         result = RunResult(folder.path, objective, agent.env_steps, seconds, policies, cold)
         _show(result, samples)

@@ -146,9 +146,11 @@ def test_every_shipped_experiment_runs_once(warm_recframe, project_root, tmp_pat
     (ratings / "ratings.dat").write_text("\n".join(rows) + "\n")
     experiments = sorted(path.stem for path in (project_root / "conf" / "experiment").glob("*.yaml"))
     for experiment in experiments:
-        path = [f"dataset.path={ratings}"] if experiment == "movietweetings" else []
+        own = {"movietweetings": [f"dataset.path={ratings}", "encoder=tfidf"]}
+        own["lora"] = ["dataset.num_items=20", "dataset.num_users=20", "encoder.tuning_tokens=96", "agent.updates_per_chunk=4"]
         # the experiment's own choices, after which the smoke settings must still win
-        warm_recframe("train", f"experiment={experiment}", *path, "debug=smoke", "encoder=tfidf", f"hydra.run.dir={experiment}", check=True)
+        choices = own.get(experiment, ["encoder=tfidf"])
+        warm_recframe("train", f"experiment={experiment}", "debug=smoke", *choices, f"hydra.run.dir={experiment}", check=True)
         result = json.loads((tmp_path / experiment / "result.json").read_text())
         assert result["status"] == "finished"
         if experiment == "movietweetings":

@@ -8,10 +8,11 @@ from recframe_plugins.encoders.concat_config import ConcatConfig
 from recframe_plugins.encoders.control_config import IdConfig, RandomConfig
 from recframe_plugins.encoders.http_config import HttpEmbeddingsConfig
 from recframe_plugins.encoders.transformer_config import BertConfig, GPTConfig
+from recframe_plugins.encoders.tuning_config import TuningConfig
 
 
 @dataclass
-class SentenceTransformersConfig:
+class SentenceTransformersConfig(TuningConfig):
     """A sentence-transformers language model: the packaged MiniLM, a local folder, or a model of the Hugging Face hub."""
 
     model: str = option(

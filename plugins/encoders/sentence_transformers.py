@@ -5,24 +5,26 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 from torch.nn import functional as F
 
-from recframe.interfaces import Encoder, EncoderError, Role
+from recframe.interfaces import EncoderError, Role, Tunable, Tuning
 from recframe_plugins.encoders.config import SentenceTransformersConfig
 from recframe_plugins.encoders.model_folder import check_loadable, declared_dim, model_sha256, verify_files
 from recframe_plugins.encoders.model_loading import loading, position_limit
 from recframe_plugins.encoders.model_sources import ModelSource, find_model
 from recframe_plugins.encoders.token_batches import token_batches
+from recframe_plugins.encoders.tuning import trainable, tunable, tuning_of
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 
-class SentenceTransformersEncoder(Encoder):
+class SentenceTransformersEncoder(Tunable):
     """A language model's sentence embeddings (Reimers and Gurevych, 2019).
 
     Only safetensors are loaded; the packaged model's weights are first checked against the hash of the upstream file, and nothing
@@ -37,6 +39,7 @@ class SentenceTransformersEncoder(Encoder):
         self.config = config
         self.device = device
         self._prompts = {"item": config.item_prompt, "user": config.user_prompt, "context": config.context_prompt}
+        self._tunable = False
 
     @property
     def dim(self) -> int:
@@ -63,6 +66,42 @@ class SentenceTransformersEncoder(Encoder):
         if not len(texts):
             return np.empty((0, self.dim), dtype=np.float32)
         return self._encode(list(texts), self._prompts[role] or None)
+
+    @property
+    def tuning(self) -> Tuning | None:
+        """As configured."""
+        return tuning_of(self.config)
+
+    def trainable(self) -> dict[str, nn.Parameter]:
+        """The parameters that `config.tuning` names, of the transformer alone; afterwards the model is one that has them."""
+        first = self._model[0]
+        # releases before 6 call it `auto_model`
+        name = next((name for name in ("model", "auto_model") if isinstance(first._modules.get(name), nn.Module)), None)
+        if name is None:
+            raise EncoderError(f"encoder.tuning={self.config.tuning}: {self.config.model} does not begin with a transformer to be tuned")
+        if not self._tunable:
+            self._model.requires_grad_(False)
+            setattr(first, name, tunable(getattr(first, name), self.config, int(self._model.max_seq_length)))
+            self._tunable = True
+        return trainable(getattr(first, name))
+
+    def differentiable(self, texts: Sequence[str], role: Role) -> Tensor:
+        """Vectors `[n, D]` as `encode` gives them, in one padded batch, with the gradient to the model's parameters."""
+        vectors: Tensor = self._model(self._features(texts, role))["sentence_embedding"]
+        return F.normalize(vectors, dim=1) if self.config.normalize else vectors
+
+    def token_counts(self, texts: Sequence[str], role: Role) -> list[int]:
+        """How many tokens are read of each text, prompt and special tokens included."""
+        return self._lengths(list(texts), self._prompts[role] or None)
+
+    def _features(self, texts: Sequence[str], role: Role) -> dict[str, Any]:
+        """A padded batch of tokens, as the model takes it."""
+        prompt = self._prompts[role]
+        if hasattr(self._model, "preprocess"):
+            features = self._model.preprocess(list(texts), prompt=prompt or None)
+        else:  # releases before 6
+            features = self._model.tokenize([prompt + text for text in texts])
+        return {name: value.to(self.device) if isinstance(value, Tensor) else value for name, value in features.items()}
 
     def _encode(self, texts: list[str], prompt: str | None) -> np.ndarray:
         if self.config.batch_tokens is None:

@@ -8,19 +8,20 @@ from functools import cached_property
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
-from recframe.interfaces import Encoder, LanguageModel, NewModel, Role
+from recframe.interfaces import LanguageModel, NewModel, Role, Tunable, Tuning
 from recframe_plugins.encoders.model_folder import hidden_size, model_sha256
 from recframe_plugins.encoders.model_sources import ModelSource, find_model
 from recframe_plugins.encoders.pooling import POOLING
 from recframe_plugins.encoders.token_batches import token_batches
-from recframe_plugins.encoders.transformer_config import TransformerConfig
+from recframe_plugins.encoders.transformer_config import BertConfig, GPTConfig
 from recframe_plugins.encoders.transformer_model import LoadedTransformer, load_transformer
+from recframe_plugins.encoders.tuning import trainable, tunable, tuning_of
 
 
-class TransformerEncoder(Encoder):
+class TransformerEncoder(Tunable):
     """A transformer's last hidden states, pooled to one vector for each text.
 
     Attributes
@@ -32,10 +33,11 @@ class TransformerEncoder(Encoder):
     EncoderError: at first use, if the model cannot be had or loaded; one line that says what to do.
     """
 
-    def __init__(self, config: TransformerConfig, device: torch.device) -> None:
+    def __init__(self, config: BertConfig | GPTConfig, device: torch.device) -> None:
         self.config = config
         self.device = device
         self._prompts = {"item": config.item_prompt, "user": config.user_prompt, "context": config.context_prompt}
+        self._tunable = False
 
     @property
     def dim(self) -> int:
@@ -62,6 +64,19 @@ class TransformerEncoder(Encoder):
         if not len(texts):
             return np.empty((0, self.dim), dtype=np.float32)
         return self._encode(self._tokens(texts, role)).cpu().numpy()
+
+    @property
+    def tuning(self) -> Tuning | None:
+        """As configured."""
+        return tuning_of(self.config)
+
+    def trainable(self) -> dict[str, nn.Parameter]:
+        """The parameters that `config.tuning` names; afterwards the model is one that has them."""
+        if not self._tunable:
+            loaded = self.transformer
+            loaded.model = tunable(loaded.model, self.config, loaded.max_length)
+            self._tunable = True
+        return trainable(self.transformer.model)
 
     def differentiable(self, texts: Sequence[str], role: Role) -> Tensor:
         """Vectors `[n, D]` as `encode` gives them, in one padded batch, with the gradient to the model's parameters."""

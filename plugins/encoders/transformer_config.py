@@ -7,6 +7,7 @@ from typing import ClassVar
 from omegaconf import MISSING
 
 from recframe.components import option
+from recframe_plugins.encoders.tuning_config import TuningConfig
 
 
 @dataclass
@@ -40,7 +41,7 @@ class TransformerConfig:
 
 
 @dataclass
-class BertConfig(TransformerConfig):
+class BertConfig(TuningConfig, TransformerConfig):
     """Any encoder-only Hugging Face model (BERT, RoBERTa, DistilBERT, ModernBERT and their kin), its tokens' vectors pooled."""
 
     model: str = option(
@@ -52,7 +53,7 @@ class BertConfig(TransformerConfig):
 
 
 @dataclass
-class GPTConfig(TransformerConfig):
+class GPTConfig(TuningConfig, TransformerConfig):
     """Any causal Hugging Face model (GPT-2, Llama, Qwen and their kin), its tokens' vectors pooled."""
 
     causal: ClassVar[bool] = True

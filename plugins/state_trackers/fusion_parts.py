@@ -12,8 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from recframe.interfaces import Data, EnvironmentSpec, Observation, Texts, standardized, symlog
-from recframe.interfaces.state_tracker import FrozenTable
+from recframe.interfaces import Data, EnvironmentSpec, Observation, Texts, TextTable, symlog
 from recframe_plugins.state_trackers.config import StateTrackerConfig
 
 
@@ -32,7 +31,7 @@ class TextPart(Part):
 
     def __init__(self, vectors: Tensor, dim: int, field: Literal["user", "context"]) -> None:
         super().__init__()
-        self.texts = FrozenTable(standardized(vectors))
+        self.texts = TextTable(vectors)
         self.linear = nn.Linear(vectors.shape[1], dim, device=vectors.device)
         self.dim, self.field = dim, field
 

@@ -85,7 +85,7 @@ def find_problems(cfg: DictConfig, registry: Registry) -> list[str]:
     problems += [problem] if (problem := device_problem(values["device"])) else []
     problems += [problem] if (problem := folder_problem("embeddings.cache", values["embeddings"]["cache"])) else []
     problems += _check_pairings(values, chosen, registry) + _check_sizes(values) + _check_monitor(values, chosen)
-    return problems + _check_auxiliary(values, chosen)
+    return problems + _check_auxiliary(values, chosen) + _check_tuning(values)
 
 
 def _at(values: Mapping[str, Any], key: str) -> Mapping[str, Any]:
@@ -233,6 +233,27 @@ def _check_auxiliary(values: Mapping[str, Any], chosen: Mapping[str, Component])
         if known
         else [f"auxiliary.signal: environment={environment.name} gives no signal {settings['signal']!r}; it gives: {', '.join(signals)}"]
     )
+
+
+def _check_tuning(values: Mapping[str, Any]) -> list[str]:
+    """What is tuned is the model that the agent reads with, by the texts themselves; encoders without a model have no such setting."""
+    tuned = {key: method for place in ("encoder", "world_encoder") for key, method in _tuned(place, values[place])}
+    problems = [
+        f"{key}.tuning={tuned[key]}: only the run's own encoder can be tuned; set it to frozen" for key in tuned if key != "encoder"
+    ]
+    if "encoder" in tuned and values["embeddings"]["shuffle"]:
+        problems.append(f"encoder.tuning={tuned['encoder']} does not go with embeddings.shuffle=true: other texts would be tuned; drop one")
+    return problems
+
+
+def _tuned(key: str, values: Any) -> Iterator[tuple[str, str]]:
+    """The encoders at and within `key` whose language model is to be tuned, and how."""
+    if not isinstance(values, Mapping):
+        return
+    if values.get("tuning", "frozen") != "frozen":
+        yield key, values["tuning"]
+    for name, value in values.items():
+        yield from _tuned(f"{key}.{name}", value)
 
 
 def _call(key: str, component: Component) -> str:

@@ -26,6 +26,10 @@ class AffineMap:
         """The mapped vectors `[..., d]`."""
         return (vectors - self.mean) @ self.matrix
 
+    def to(self, device: torch.device) -> AffineMap:
+        """The same map on `device`."""
+        return AffineMap(self.mean.to(device), self.matrix.to(device))
+
 
 def fit_reduction(vectors: Tensor, *, whiten: bool, dim: int | None) -> AffineMap:
     """The map onto the first `dim` principal components of `vectors` `[n, D]`; None: onto all in which they vary.

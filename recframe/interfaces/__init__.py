@@ -21,6 +21,8 @@ from recframe.interfaces.reward import Reward
 from recframe.interfaces.scaling import standardized, symlog
 from recframe.interfaces.scoring import allowed_items, best_items, is_excluded, random_items
 from recframe.interfaces.state_tracker import ItemProjection, StateTracker
+from recframe.interfaces.text_table import TextTable
+from recframe.interfaces.tuning import Tunable, Tuning
 from recframe.interfaces.types import PAD, Observation, Response, Transition
 
 __all__ = [
@@ -50,10 +52,13 @@ __all__ = [
     "Rollout",
     "StateTracker",
     "Step",
+    "TextTable",
     "Texts",
     "TokenLoss",
     "Transition",
     "Truth",
+    "Tunable",
+    "Tuning",
     "Users",
     "allowed_items",
     "best_items",

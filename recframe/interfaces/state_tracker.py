@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, Generic, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -11,23 +10,9 @@ from torch import Tensor, nn
 
 from recframe.interfaces.data import Data
 from recframe.interfaces.environment import EnvironmentSpec
-from recframe.interfaces.scaling import standardized
+from recframe.interfaces.shared import Shared
+from recframe.interfaces.text_table import TextTable
 from recframe.interfaces.types import Observation
-
-T = TypeVar("T")
-
-
-class Shared(Generic[T]):
-    """Something that a module reads but neither trains nor saves, shared by its copies.
-
-    Target networks are deep copies; a catalogue's text vectors must not be copied, nor written to every checkpoint.
-    """
-
-    def __init__(self, values: T) -> None:
-        self.values = values
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Shared[T]:
-        return self
 
 
 class FrozenTable(Shared[Tensor]):
@@ -55,7 +40,7 @@ class ItemProjection(nn.Module):
         if id_gate and not (length and id_embeddings):
             missing = "learned vectors (state_tracker.id_embeddings)" if length else "text vectors: the encoder reads none"
             raise ValueError(f"state_tracker.id_gate weighs an item's text against its learned vector, but there are no {missing}")
-        self.texts = FrozenTable(standardized(text_vectors))
+        self.texts = TextTable(text_vectors)
         self.linear = nn.Linear(length, dim, device=device) if length else None
         self.embedding = nn.Parameter(torch.zeros(count, dim, device=device)) if id_embeddings or not length else None
         if self.embedding is not None and not length:

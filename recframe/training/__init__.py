@@ -1,11 +1,14 @@
 """Training: one LightningModule for every agent, checkpoints that resume to the same numbers, and leaving in good order."""
 
 from recframe.training.auxiliary import BehaviourPrediction
-from recframe.training.checkpoints import BEST, FINAL, LAST, CheckpointError, load_weights, progress_at
+from recframe.training.checkpoints import BEST, FINAL, LAST, progress_at
 from recframe.training.fit import MonitorError, Schedule, fit
 from recframe.training.interruption import Interruption
 from recframe.training.module import TrainingDiverged
 from recframe.training.quiet import quiet_lightning
+from recframe.training.tuned_texts import read_tuned
+from recframe.training.tuning import Tuner
+from recframe.training.weights import CheckpointError, load_weights
 
 __all__ = [
     "BEST",
@@ -17,8 +20,10 @@ __all__ = [
     "MonitorError",
     "Schedule",
     "TrainingDiverged",
+    "Tuner",
     "fit",
     "load_weights",
     "progress_at",
     "quiet_lightning",
+    "read_tuned",
 ]

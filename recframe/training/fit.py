@@ -22,15 +22,15 @@ from recframe.training.checkpoints import (
     FINAL,
     AtomicCheckpointIO,
     RunCheckpoints,
-    load_weights,
     read_checkpoint,
-    save_weights,
     training_is_complete,
 )
 from recframe.training.interruption import Interruption, StopWhenAsked
 from recframe.training.module import Chunks, TrainingModule
 from recframe.training.progress import TrainingProgress
 from recframe.training.quiet import quiet_lightning
+from recframe.training.tuning import Tuner
+from recframe.training.weights import encoder_weights, load_weights, save_weights
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +70,7 @@ def fit(
     callbacks: Sequence[Callback] = (),
     interruption: Interruption,
     auxiliary: BehaviourPrediction | None = None,
+    tuner: Tuner | None = None,
     resume_from: Path | None = None,
     seconds_before: float = 0.0,
 ) -> None:
@@ -77,9 +78,10 @@ def fit(
 
     Parameters
     ----------
-    folder: where `last.ckpt`, `best.safetensors` and, at the end, `final.safetensors` are kept.
+    folder: where `last.ckpt`, `best.safetensors` and, at the end, `final.safetensors` are kept, and a tuned language model's beside them.
     interruption: whether the process was asked to stop.
     auxiliary: a head on the agent's state tracker that is trained beside, or None.
+    tuner: tunes the language model by what the agent learns; None: it is frozen.
     evaluate: called between epochs; must hold `settings.monitor`.
     resume_from: a `last.ckpt` to go on from, or None.     seconds_before: what the run has lasted so far.
 
@@ -95,13 +97,18 @@ def fit(
     device = agent.spec.device
     if resume_from is not None and training_is_complete(resume_from):
         log.info("training was complete: evaluating")
-        saved = read_checkpoint(resume_from)["state_dict"]
-        agent.load_state_dict({name.removeprefix("agent."): value for name, value in saved.items() if name.startswith("agent.")})
+        saved = read_checkpoint(resume_from)
+        state = {name.removeprefix("agent."): value for name, value in saved["state_dict"].items() if name.startswith("agent.")}
+        agent.load_state_dict(state)
+        if tuner is not None:
+            tuner.load_state_dict(saved["recframe"]["tuning"])
     else:
+        if tuner is not None and resume_from is None:
+            tuner.start()
         environment = collector.environment
         excluded = environment.always_excluded if isinstance(environment, Restricted) else None
         source = source_for(agent.experience, seed, device, excluded)
-        module = TrainingModule(agent, collector, source, settings, _checked(evaluate, settings.monitor), auxiliary)
+        module = TrainingModule(agent, collector, source, settings, _checked(evaluate, settings.monitor), auxiliary, tuner)
         module.seconds_before = seconds_before
         schedule = Schedule.of(settings, collector.environment.spec.num_users)
         checkpoints = RunCheckpoints(folder, settings.monitor, settings.monitor_mode)
@@ -139,7 +146,11 @@ def fit(
             raise interruption.stop()
     if settings.final_weights == "best":
         load_weights(agent, folder / BEST)
+        if tuner is not None:
+            tuner.load(encoder_weights(folder / BEST))
     save_weights(agent, folder / FINAL)
+    if tuner is not None:
+        tuner.save(encoder_weights(folder / FINAL))
 
 
 def _checked(evaluate: Callable[[], dict[str, float]], monitor: str) -> Callable[[], dict[str, float]]:

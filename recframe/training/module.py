@@ -22,6 +22,7 @@ from recframe.errors import UserError
 from recframe.experience import Collector, Source
 from recframe.interfaces import Agent, Transition
 from recframe.training.auxiliary import BehaviourPrediction
+from recframe.training.tuning import Tuner
 
 
 class TrainingDiverged(UserError, ArithmeticError):
@@ -51,6 +52,7 @@ class TrainingModule(pl.LightningModule):
     collector, source: where steps come from, and how they become batches.
     evaluate: measures the agent as it is; called at the end of every epoch (one epoch is the stretch between two evaluations).
     auxiliary: what the state tracker learns to predict beside, or None.
+    tuner: moves the language model by the agent's losses; None: it is frozen.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class TrainingModule(pl.LightningModule):
         settings: TrainerConfig,
         evaluate: Callable[[], dict[str, float]],
         auxiliary: BehaviourPrediction | None = None,
+        tuner: Tuner | None = None,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -70,6 +73,7 @@ class TrainingModule(pl.LightningModule):
         self.settings = settings
         self.evaluate = evaluate
         self.auxiliary = auxiliary
+        self.tuner = tuner
         self.latest: dict[str, float] = {}
         self.seconds_before = 0.0  # what the run had lasted before training began in this process
         self._started = time.perf_counter()
@@ -108,9 +112,13 @@ class TrainingModule(pl.LightningModule):
             self.auxiliary.start_chunk()
         watched: list[tuple[str, Tensor]] = []
         for experience in self.source.batches():
+            if self.tuner is not None:
+                self.tuner.begin_batch()
             for name, loss in self.agent.losses(experience):
                 watched += self._step(name, loss, experience)
             self.source.learned(self.agent.priorities())
+            if self.tuner is not None:
+                self.tuner.end_batch()
         # one look at the host per chunk
         if watched and not math.isfinite(float(torch.stack([value for _, value in watched]).sum())):
             self._report_divergence(watched)
@@ -131,6 +139,8 @@ class TrainingModule(pl.LightningModule):
             loss = loss + self.auxiliary.settings.weight * prediction
         optimizer.zero_grad()
         self.manual_backward(loss)
+        if self.tuner is not None:
+            self.tuner.collect(name, optimizer)
         if self.settings.gradient_clip is not None:
             parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
             norm = torch.nn.utils.clip_grad_norm_(parameters, self.settings.gradient_clip)
@@ -157,11 +167,14 @@ class TrainingModule(pl.LightningModule):
         metrics |= {f"gradient_norm/{name}": float(torch.stack(values).mean()) for name, values in self._gradient_norms.items()}
         metrics |= {f"agent/{name}": float(value) for name, value in self.agent.diagnostics().items()}
         metrics |= {} if self.auxiliary is None else self.auxiliary.metrics()
+        metrics |= self.tuner.metrics() if self.tuner is not None else {}
         self._losses, self._gradient_norms, self._since = {}, {}, (now, steps)
         self._send(metrics)
 
     def validation_step(self, batch: int, batch_idx: int) -> None:
-        """Measure the agent."""
+        """Measure the agent, on texts as the model that is saved with it reads them."""
+        if self.tuner is not None:
+            self.tuner.refresh()
         with torch.autocast(self.device.type, enabled=False):
             metrics = {f"eval/{name}": value for name, value in self.evaluate().items()}
         self.log_dict(metrics, logger=False, batch_size=1)
@@ -185,6 +198,7 @@ class TrainingModule(pl.LightningModule):
             "random": _random_state(),
             "losses": {name: torch.stack(values) for name, values in self._losses.items()},
             "gradient_norms": {name: torch.stack(values) for name, values in self._gradient_norms.items()},
+            "tuning": self.tuner.state_dict() if self.tuner is not None else None,
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -195,6 +209,8 @@ class TrainingModule(pl.LightningModule):
         device = self.agent.spec.device
         self._losses = {name: list(values.to(device)) for name, values in saved["losses"].items()}
         self._gradient_norms = {name: list(values.to(device)) for name, values in saved["gradient_norms"].items()}
+        if self.tuner is not None:
+            self.tuner.load_state_dict(saved["tuning"])
         _restore_random_state(saved["random"])
 
 

@@ -54,7 +54,7 @@ def test_the_map_depends_on_neither_the_order_of_the_items_nor_their_number_of_c
             text_vectors=torch.cat([data.catalog.text_vectors, data.catalog.text_vectors[:1].expand(30, -1)]),
         )
     )
-    one, other = reduced(data, True, 5), reduced(copies, True, 5)
+    (one, _), (other, _) = reduced(data, True, 5), reduced(copies, True, 5)
     torch.testing.assert_close(one.catalog.text_vectors, other.catalog.text_vectors[:40])
     torch.testing.assert_close(one.users.profiles.vectors, other.users.profiles.vectors)
     assert one.contexts.vectors.shape == (3, 5)
