@@ -65,7 +65,7 @@ def find_pretraining_problems(cfg: DictConfig, registry: Registry) -> list[str]:
             unsound = [line for line in unsound if not line.startswith(MODEL_REQUIRED)]
         elif kind is Kind.ENCODER:
             unsound = [f"{line}, or pretrain.from_scratch=true" if line.startswith(MODEL_REQUIRED) else line for line in unsound]
-        problems += unsound or _contradictions(component, values[kind])
+        problems += unsound or _contradictions(str(kind), component, values[kind])
     for name, logger in values["logger"].items():
         problems += (
             _check_fields(f"logger.{name}.", logger, LOGGERS[name])
