@@ -32,7 +32,7 @@ def policy_metrics(episodes: Episodes, catalog: Catalog, seed: int = 0, resample
     columns: dict[str, tuple[Tensor, Tensor]] = {"return": (episodes.returns, ones), "length": (episodes.lengths, ones)}
     if episodes.clicks is not None:
         columns["click_rate"] = (episodes.clicks.sum(dim=(0, 2)), shown_items)
-    if shows_items and catalog.text_vectors is not None:
+    if shows_items and catalog.text_vectors is not None and catalog.text_vectors.shape[1]:
         diversity = session_diversity(episodes, catalog.text_vectors.to(episodes.slates.device))
         defined = ~diversity.isnan()
         if defined.any():
