@@ -108,8 +108,8 @@ class Pairing(NamedTuple):
     slate_size: int
 
 
-# What an agent sees of a tracker is a state and item vectors, whichever tracker it is. So these are tried with everything, and each other one
-# with each agent in one world, which is another world from agent to agent and from tracker to tracker.
+# What an agent sees of a tracker is a state and item vectors, whichever tracker it is. So these are tried with everything, and each other
+# one with each agent in one world, which is another world from agent to agent and from tracker to tracker.
 THOROUGH = ("mean", "gru", "mlp")
 
 
