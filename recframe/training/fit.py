@@ -16,7 +16,7 @@ from pytorch_lightning.loggers import Logger
 
 from recframe.config.schemas import TrainerConfig
 from recframe.errors import UserError
-from recframe.experience import Collector, source_for
+from recframe.experience import Collector, Restricted, source_for
 from recframe.interfaces import Agent, NoExperience
 from recframe.training.auxiliary import BehaviourPrediction
 from recframe.training.checkpoints import (
@@ -99,7 +99,9 @@ def fit(
         saved = read_checkpoint(resume_from)["state_dict"]
         agent.load_state_dict({name.removeprefix("agent."): value for name, value in saved.items() if name.startswith("agent.")})
     else:
-        source = source_for(agent.experience, seed, device)
+        environment = collector.environment
+        excluded = environment.always_excluded if isinstance(environment, Restricted) else None
+        source = source_for(agent.experience, seed, device, excluded)
         module = TrainingModule(agent, collector, source, settings, _checked(evaluate, settings.monitor), auxiliary)
         module.seconds_before = seconds_before
         schedule = Schedule.of(settings, collector.environment.spec.num_users)
