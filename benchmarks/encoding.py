@@ -5,8 +5,9 @@
 
 All titles of movies.dat go through the embedding store: cold (an empty folder; every text is encoded, checked and written), and cached
 (a new store on that folder). Store and reference take turns in one process, each with its model loaded, and the ratio is taken pair by
-pair, so that a machine whose speed drifts does not matter. Last, processes that are let go at one instant share an empty folder, each with
-an encoder of its own; what they encode is summed.
+pair, so that a machine whose speed drifts does not matter; where others use the processor too, the ratio of processor time is the
+steadier one. Last, processes that are let go at one instant share an empty folder, each with an encoder of its own; what they encode is
+summed.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import multiprocessing
 import statistics
 import tempfile
 import time
+from collections.abc import Callable
 from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
@@ -51,11 +53,21 @@ def titles(folder: Path, count: int | None) -> list[str]:
     return found if count is None else found[:: max(len(found) // count, 1)][:count]
 
 
-def vectors(folder: Path, encoder: Encoder, texts: list[str]) -> tuple[torch.Tensor, float]:
-    """All vectors through a new store, and the seconds it took."""
-    started = time.perf_counter()
-    found = EmbeddingStore(folder, encoder, progress=False).vectors(texts, "item")
-    return found, time.perf_counter() - started
+def timed(work: Callable[[], Any]) -> tuple[Any, float, float]:
+    """What the work gives, the seconds it took, and the seconds of processor time."""
+    started, used = time.perf_counter(), time.process_time()
+    result = work()
+    return result, time.perf_counter() - started, time.process_time() - used
+
+
+def vectors(folder: str, encoder: Encoder, texts: list[str]) -> torch.Tensor:
+    """All vectors through a new store on the folder."""
+    return EmbeddingStore(Path(folder), encoder, progress=False).vectors(texts, "item")
+
+
+def spread(values: list[float], form: str) -> str:
+    """The median, and what it lies between."""
+    return f"{statistics.median(values):{form}} [{min(values):{form}}, {max(values):{form}}]"
 
 
 def measure(name: str, texts: list[str], pairs: int) -> str:
@@ -67,22 +79,21 @@ def measure(name: str, texts: list[str], pairs: int) -> str:
     encoder = make(name)
     for warm in (encoder.encode(texts[:256], "item"), reference.encode(texts[:256], show_progress_bar=False)):
         assert warm.shape[1] == encoder.dim
-    ratios, cold, cached = [], [], []
+    wall, processor, cached, speed = [], [], [], []
     for _ in range(pairs):
         with tempfile.TemporaryDirectory() as folder:
-            ours, seconds = vectors(Path(folder), encoder, texts)
-            cold.append(seconds)
-            started = time.perf_counter()
-            theirs = reference.encode(texts, show_progress_bar=False)
-            ratios.append(seconds / (time.perf_counter() - started))
-            again, seconds = vectors(Path(folder), make(name), texts)
-            cached.append(cold[-1] / seconds)
-            assert torch.equal(again, ours)
+            ours, cold, used = timed(lambda: vectors(folder, encoder, texts))
+            theirs, whole, their_use = timed(lambda: reference.encode(texts, show_progress_bar=False))
+            again, known, _ = timed(lambda: vectors(folder, make(name), texts))
+        assert torch.equal(again, ours)
+        wall.append(cold / whole)
+        processor.append(used / their_use)
+        cached.append(cold / known)
+        speed.append(len(texts) / cold)
     difference = float((ours - torch.from_numpy(theirs)).abs().max())
     return (
-        f"{name:40} cold {statistics.median(ratios):.3f} [{min(ratios):.3f}, {max(ratios):.3f}] of encode's time "
-        f"({len(texts) / statistics.median(cold):,.0f} texts/s); cached {statistics.median(cached):,.0f} "
-        f"[{min(cached):,.0f}, {max(cached):,.0f}] times as fast as cold; vectors differ by {difference:.0e} at most"
+        f"{name}: cold {spread(wall, '.3f')} of encode's time, {spread(processor, '.3f')} of its processor time, {spread(speed, ',.0f')} "
+        f"texts/s; cached {spread(cached, ',.0f')} times as fast as cold; vectors differ by {difference:.0e} at most"
     )
 
 
@@ -105,7 +116,7 @@ def race(name: str, texts: list[str], processes: int) -> str:
         encoded = sorted((counts.get() for _ in running), reverse=True)
         for process in running:
             process.join()
-    return f"{name:40} {processes} processes at once encoded {sum(encoded):,} texts in all, of {len(set(texts)):,} ({encoded})"
+    return f"{name}: {processes} processes at once encoded {sum(encoded):,} texts in all, of {len(set(texts)):,} ({encoded})"
 
 
 def main() -> None:
