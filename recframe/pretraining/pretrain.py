@@ -25,7 +25,7 @@ from recframe.interfaces import Encoder, LanguageModel, NewModel
 from recframe.plugins import registry
 from recframe.pretraining.module import COUNTER, PretrainingModule
 from recframe.pretraining.progress import PretrainingProgress
-from recframe.pretraining.record import PretrainingResult, table, write_record
+from recframe.pretraining.record import PretrainingResult, figure, table, write_record
 from recframe.pretraining.texts import Batches, held_out_batches, split, texts_of
 from recframe.tracking import atomic_folder
 from recframe.tracking.trackers import Trackers
@@ -118,7 +118,7 @@ def _trained(
     rate = settings.learning_rate or (LEARNING_RATE_NEW if settings.from_scratch else LEARNING_RATE_CONTINUED)
     module = PretrainingModule(model, settings, steps=len(batches), learning_rate=rate, held_out=judged)
     before = module.measured[0]
-    log.info("held-out perplexity before training: %.4g", before)
+    log.info("held-out perplexity before training: %s", figure(before))
     device = next(model.parameters()).device
     with quiet_lightning():
         trainer = pl.Trainer(

@@ -69,10 +69,15 @@ def rows(result: PretrainingResult) -> list[tuple[str, str]]:
         ("tokens", f"{result.tokens:,}"),
         ("parameters", f"{result.parameters:,}"),
         ("steps", f"{result.steps:,}"),
-        ("held-out perplexity before", f"{result.perplexity_before:,.4g}"),
-        ("held-out perplexity after", f"{result.perplexity_after:,.4g}"),
+        ("held-out perplexity before", figure(result.perplexity_before)),
+        ("held-out perplexity after", figure(result.perplexity_after)),
         ("seconds", f"{result.seconds:,.1f}"),
     ]
+
+
+def figure(perplexity: float) -> str:
+    """A perplexity in four digits, or as a whole number."""
+    return f"{perplexity:,.4g}" if perplexity < 1e4 else f"{perplexity:,.0f}"
 
 
 def table(result: PretrainingResult) -> Table:

@@ -186,6 +186,14 @@ def test_a_pretrainings_mistakes_come_before_anything_is_made(recframe, tmp_path
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_pretraining_that_fails_leaves_no_folder(recframe, tmp_path):
+    refused = recframe("pretrain", "encoder=gpt", "encoder.model=nowhere", "pretrain.folder=models/mine", "dataset.num_items=20")
+    assert refused.returncode == 2
+    assert refused.stderr.startswith("recframe: encoder.model=nowhere: there is no such folder")
+    assert len(refused.stderr.splitlines()) == 1
+    assert list((tmp_path / "models").iterdir()) == []
+
+
 def test_the_help_of_pretrain_has_every_setting(recframe):
     shown = recframe("pretrain", "--help", check=True).stdout
     for setting in (*(f"pretrain.{o.name} " for o in options_of(PretrainConfig) if o.name != "new"), "pretrain.new.layers "):
