@@ -134,6 +134,8 @@ class TransformerEncoder(Tunable):
         ids = torch.full(mask.shape, int(self.transformer.tokenizer.pad_token_id or 0))
         ids[mask.bool()] = torch.tensor([token for text in tokens for token in text])
         mask = mask.to(self.device)
-        hidden = self.transformer.model(input_ids=ids.to(self.device), attention_mask=mask).last_hidden_state
+        # keys and values are kept for writing on, which nobody does here
+        options = {"use_cache": False} if self.config.causal else {}
+        hidden = self.transformer.model(input_ids=ids.to(self.device), attention_mask=mask, **options).last_hidden_state
         vectors = POOLING[self.config.pooling](hidden.float(), mask)
         return F.normalize(vectors, dim=1) if self.config.normalize else vectors

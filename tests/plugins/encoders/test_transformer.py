@@ -192,9 +192,13 @@ def test_max_length_cuts_texts_off_and_may_not_exceed_positions_or_a_batch(bert,
     assert gpt_of().token_counts([long * 100], "item") == [48]
     with pytest.raises(ValueError, match=r"encoder\.max_length=513: packaged:all-MiniLM-L6-v2 reads at most 512 tokens"):
         bert_of(max_length=513).encode([long], "item")
+    with pytest.raises(ValueError, match=r"encoder\.max_length=49: .* reads at most 48 tokens"):
+        gpt_of(max_length=49).encode([long], "item")
     assert contradictions(BertConfig(max_length=100, batch_tokens=64)) == [
         "encoder.max_length=100 is more than encoder.batch_tokens=64; raise the latter"
     ]
+    with pytest.raises(ValueError, match=r"encoder\.max_length=49: .* reads at most 48 tokens"):
+        gpt_of(max_length=49).encode([long], "item")
     assert contradictions(BertConfig(max_length=64, batch_tokens=64)) == []
 
 
