@@ -7,6 +7,7 @@ import logging
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -18,7 +19,7 @@ from torch import Tensor
 from recframe.components import TAGS, Component, Kind
 from recframe.config import ConfigError, build, own_data
 from recframe.embeddings import AffineMap, EmbeddingStore, fit_reduction
-from recframe.experience import RewardSum
+from recframe.experience import Restricted, RewardSum, cold_items
 from recframe.interfaces import Agent, Data, Encoder, Environment, EnvironmentSpec, Role, StateTracker, Texts, Tunable
 from recframe.plugins import Registry
 
@@ -80,12 +81,31 @@ class Parts:
         """The folder of the store of text vectors."""
         return Path(self.cfg.embeddings.cache).expanduser()
 
+    @cached_property
+    def cold(self) -> Tensor | None:
+        """The items never shown in training, `[X]` int64, or None.
+
+        Raises
+        ------
+        ColdItemsError: the share of the catalogue is none or all of it, or the catalogue is too large.
+        """
+        settings = self.cfg.cold_items
+        return cold_items(len(self.data.catalog), settings.share, settings.seed) if settings.share else None
+
+    def cold_environment(self, num_users: int) -> Environment:
+        """N users of the evaluation split, who can be shown nothing but cold items."""
+        assert self.cold is not None
+        others = torch.ones(len(self.data.catalog), dtype=torch.bool)
+        others[self.cold] = False
+        return Restricted(self.environment(num_users, "evaluation"), others.nonzero().squeeze(1))
+
     def environment(self, num_users: int, split: Split) -> Environment:
-        """N users of a split.
+        """N users of a split; those of "train" are never shown cold items.
 
         Raises
         ------
         ConfigError: rewards do not fit the kind of actions, which an environment may know only once it is built.
+        ColdItemsError: without the cold items, too little is left to show.
         """
         if split not in get_args(Split):
             raise ValueError(f"split is 'train' or 'evaluation', not {split!r}")
@@ -99,6 +119,8 @@ class Parts:
             split=split,
             device=self.device,
         )
+        if self.cold is not None and split == "train":
+            environment = Restricted(environment, self.cold)
         rewards = [("reward", self.registry.get(Kind.REWARD, section.name)) for section in self.cfg.reward.values()]
         self._require_actions(rewards, environment.spec)
         return environment

@@ -118,9 +118,18 @@ def test_a_run_from_python_needs_no_command_line(tmp_path):
 @pytest.mark.slow
 def test_candidates_and_the_random_agent_and_slates_run_end_to_end(recframe, tmp_path):
     quick = ["debug=smoke", "encoder=tfidf", "state_tracker=mean", "logger=[]"]
-    recframe("train", *quick, "environment.num_candidates=20", "hydra.run.dir=candidates", check=True)
+    held_back = ["cold_items.share=0.3", "auxiliary.weight=0.1", "embeddings.dim=16", "encoder@world_encoder=tfidf"]
+    recframe("train", *quick, *held_back, "environment.num_candidates=20", "hydra.run.dir=candidates", check=True)
     recframe("train", *quick, "agent=random", "environment.slate_size=5", "hydra.run.dir=slates", check=True)
+    candidates = json.loads((tmp_path / "candidates" / "result.json").read_text())
+    cold = candidates["cold_items"]
+    assert (cold["share"], cold["items"]) == (0.3, 300)
+    assert list(cold["policies"]) == list(candidates["policies"])
+    assert all(metrics["coverage"]["mean"] <= 0.3 for metrics in cold["policies"].values())
+    assert cold["policies"]["random"]["return"]["n"] == candidates["policies"]["random"]["return"]["n"]
+    assert (tmp_path / "candidates" / "report.md").read_text().count("| trained |") == 2
     slates = json.loads((tmp_path / "slates" / "result.json").read_text())
+    assert "cold_items" not in slates
     assert slates["env_steps"] == 0
     low, high = (slates["policies"]["random"]["return"][key] for key in ("low", "high"))
     assert slates["policies"]["trained"]["return"]["low"] < high

@@ -39,6 +39,14 @@ class AuxiliaryConfig:
 
 
 @dataclass
+class ColdItemsConfig:
+    """Items held back: never shown in training, and measured by themselves in the end."""
+
+    share: float = option(0.0, "share of the catalogue that is never shown in training; 0: none", ge=0, lt=1)
+    seed: int = option(0, "seed that draws them, whatever the run's", ge=0)
+
+
+@dataclass
 class EvaluationConfig:
     """How policies are measured."""
 
@@ -91,6 +99,7 @@ class RunConfig:
     reward: dict[str, Any] = field(default_factory=dict)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     auxiliary: AuxiliaryConfig = field(default_factory=AuxiliaryConfig)
+    cold_items: ColdItemsConfig = field(default_factory=ColdItemsConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     embeddings: EmbeddingsConfig = field(default_factory=EmbeddingsConfig)
     logger: dict[str, Any] = field(default_factory=dict)

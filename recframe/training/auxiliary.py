@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from recframe.config import ConfigError
 from recframe.config.schemas import AuxiliaryConfig
-from recframe.interfaces import PAD, Agent, Observation, StateTracker, Transition
+from recframe.interfaces import PAD, Agent, Observation, StateTracker, Transition, is_excluded
 from recframe.interfaces.state_tracker import Shared
 
 HITS = 10
@@ -108,7 +108,7 @@ class BehaviourPrediction(nn.Module):
         # each stands for M / n items; the one taken is counted by itself
         scores = query @ F.embedding(numbers[1], vectors).T + math.log(num_items / len(drawn))
         beside = drawn.expand(len(taken), -1)
-        absent = (beside == taken.unsqueeze(1)) | _contained(beside, observation.excluded)
+        absent = (beside == taken.unsqueeze(1)) | is_excluded(observation, beside)
         rest = scores.masked_fill(absent, -torch.inf).logsumexp(dim=1)
         return torch.logaddexp(chosen, rest) - chosen, query
 
@@ -163,17 +163,11 @@ def _unavailable(scores: Tensor, items: Tensor | None, first: int = 0) -> Tensor
     return F.pad(scores, (0, 1)).scatter(1, columns, -torch.inf)[:, :-1]
 
 
-def _contained(items: Tensor, others: Tensor | None) -> Tensor:
-    """Which of `items` `[S, n]` are among `others` `[S, X]`; memory does not grow with n times X."""
-    if others is None:
-        return torch.zeros_like(items, dtype=torch.bool)
-    ordered = others.sort(dim=1).values
-    places = torch.searchsorted(ordered, items.contiguous()).clamp(max=others.shape[1] - 1)
-    return ordered.gather(1, places) == items
-
-
 def _renumbered(observation: Observation, named: list[Tensor]) -> tuple[Tensor, Observation, list[Tensor]]:
-    """The items that are read or named, `[R]` different numbers, the observation in places among them, and those of `named`."""
+    """The items that are read or named, `[R]` different numbers, the observation in places among them, and those of `named`.
+
+    What is excluded keeps its numbers: no tracker reads it.
+    """
     fields = [name for name in ("history_items", "candidates") if getattr(observation, name) is not None]
     asked = [getattr(observation, name) for name in fields] + named
     rows, places = torch.cat([numbers.flatten().clamp(min=0) for numbers in asked]).unique(return_inverse=True)

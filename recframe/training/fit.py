@@ -16,7 +16,7 @@ from pytorch_lightning.loggers import Logger
 
 from recframe.config.schemas import TrainerConfig
 from recframe.errors import UserError
-from recframe.experience import Collector, source_for
+from recframe.experience import Collector, Restricted, source_for
 from recframe.interfaces import Agent, NoExperience
 from recframe.training.auxiliary import BehaviourPrediction
 from recframe.training.checkpoints import (
@@ -106,7 +106,9 @@ def fit(
     else:
         if tuner is not None and resume_from is None:
             tuner.start()
-        source = source_for(agent.experience, seed, device)
+        environment = collector.environment
+        excluded = environment.always_excluded if isinstance(environment, Restricted) else None
+        source = source_for(agent.experience, seed, device, excluded)
         module = TrainingModule(agent, collector, source, settings, _checked(evaluate, settings.monitor), auxiliary, tuner)
         module.seconds_before = seconds_before
         schedule = Schedule.of(settings, collector.environment.spec.num_users)

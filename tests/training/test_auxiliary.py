@@ -149,7 +149,7 @@ def test_the_sampled_softmax_is_right_on_average():
         exact.query.weight.mul_(4)
         drawn.query.load_state_dict(exact.query.state_dict())
         partition = exact._cross_entropy(observation, taken)[0].exp()
-        estimates = torch.stack([drawn._cross_entropy(observation, taken)[0].exp() for _ in range(2_000)])
+        estimates = torch.stack([drawn._cross_entropy(observation, taken)[0].exp() for _ in range(1_000)])
     assert estimates.std(dim=0).mean() > 0.1 * partition.mean()
     torch.testing.assert_close(estimates.mean(dim=0), partition, rtol=0.06, atol=0.0)
 
