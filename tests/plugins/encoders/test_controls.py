@@ -143,7 +143,7 @@ def test_the_greedy_reference_gets_by_without_text():
 
 def test_a_run_that_reads_nothing_has_empty_vectors_and_writes_none(tmp_path):
     cfg = compose_config(["encoder=id", f"embeddings.cache={tmp_path / 'cache'}", "dataset.num_items=40", "dataset.num_users=80"])
-    data, reading = load(cfg, registry(), CPU)
+    data, reading, _ = load(cfg, registry(), CPU)
     assert reading is data
     assert data.catalog.text_vectors.shape == (40, 0)
     assert data.users.profiles.vectors.shape == (80, 0)
@@ -152,6 +152,6 @@ def test_a_run_that_reads_nothing_has_empty_vectors_and_writes_none(tmp_path):
 
 def test_the_world_may_read_what_the_agent_does_not(tmp_path):
     small = ["dataset.num_items=40", "dataset.num_users=80", f"embeddings.cache={tmp_path / 'cache'}"]
-    data, reading = load(compose_config(["encoder=id", "encoder@world_encoder=random", *small]), registry(), CPU)
+    data, reading, _ = load(compose_config(["encoder=id", "encoder@world_encoder=random", *small]), registry(), CPU)
     assert data.catalog.text_vectors.shape == (40, 384)
     assert reading.catalog.text_vectors.shape == (40, 0)
