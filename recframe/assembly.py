@@ -8,18 +8,18 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
 from recframe.components import TAGS, Component, Kind
 from recframe.config import ConfigError, build, own_data
-from recframe.embeddings import EmbeddingStore
+from recframe.embeddings import EmbeddingStore, label
 from recframe.experience import RewardSum
-from recframe.interfaces import Agent, Data, Encoder, Environment, EnvironmentSpec, Role, Texts
+from recframe.interfaces import Agent, Data, DataError, Encoder, Environment, EnvironmentSpec, Role, Texts
 from recframe.plugins import Registry
 
 log = logging.getLogger(__name__)
@@ -130,6 +130,8 @@ def assemble(cfg: DictConfig, registry: Registry) -> Parts:
         terms[str(name)] = (build(Kind.REWARD, section, registry), float(section.weight))
         if "itemwise" in registry.get(Kind.REWARD, section.name).provides:
             itemwise.add(str(name))
+    for reward, _ in terms.values():
+        reward.prepare(data)
     reading = shuffled(data, cfg.seed) if cfg.embeddings.shuffle else data
     return Parts(cfg, registry, device, data, reading, RewardSum(terms, data.catalog, frozenset(itemwise)))
 
@@ -152,24 +154,48 @@ def encode(cfg: DictConfig, data: Data, registry: Registry, device: torch.device
     groups: list[tuple[Role, list[str]]] = [("item", data.catalog.texts)]
     groups += [("user", profiles.texts)] if profiles is not None else []
     groups += [("context", data.contexts.texts)] if data.contexts is not None else []
-    encoder.fit([text for _, texts in groups for text in texts])
+    labels: Any = OmegaConf.to_object(cfg.labels)
+    sentences = [text for chosen in labels.values() for texts in chosen.prototypes.values() for text in texts]
+    encoder.fit([*(text for _, texts in groups for text in texts), *sentences])
     store = EmbeddingStore(Path(cfg.embeddings.cache).expanduser(), encoder)
     vectors: dict[str, Tensor] = {role: store.vectors(texts, role) for role, texts in groups}
+    data = _with_vectors(data, vectors)
+    if labels:
+        data = _with_labels(data, labels, store)
     log.info("%s: %d texts encoded, %d from the cache", cfg.encoder.name, store.encoded, store.cached)
-    return _with_vectors(data, vectors)
+    return data
+
+
+def label_report(data: Data) -> dict[str, float]:
+    """How good the labels of texts are, where the data knows them: for `result.json`, by names such as "labels/sentiment/accuracy"."""
+    profiles = data.users.profiles if data.users is not None else None
+    groups = {"": data.contexts, " of profiles": profiles}
+    return {
+        f"labels/{name}{whose}/{measure}": value
+        for whose, texts in groups.items()
+        if texts is not None
+        for name, labels in texts.labels.items()
+        for measure, value in labels.measures.items()
+    }
 
 
 def shuffled(data: Data, seed: int) -> Data:
-    """The data with its text vectors permuted at random: the same vectors, and no meaning."""
-    vectors = {"item": data.catalog.text_vectors}
-    vectors |= {"user": data.users.profiles.vectors} if data.users is not None and data.users.profiles is not None else {}
-    vectors |= {"context": data.contexts.vectors} if data.contexts is not None else {}
+    """The data with its text vectors (and labels, which are read from them) permuted at random: the same vectors, and no meaning."""
+    device = data.catalog.popularity.device
 
-    def permuted(role: str, values: Tensor) -> Tensor:
+    def order(role: str, size: int) -> Tensor:
         generator = torch.Generator().manual_seed(derived_seed(seed, f"shuffle {role}"))
-        return values[torch.randperm(len(values), generator=generator).to(values.device)]
+        return torch.randperm(size, generator=generator).to(device)
 
-    return _with_vectors(data, {role: permuted(role, values) for role, values in vectors.items() if values is not None})
+    def permuted(texts: Texts | None, role: str) -> Texts | None:
+        return None if texts is None else texts.shuffled(order(role, len(texts.texts)))
+
+    vectors, users = data.catalog.text_vectors, data.users
+    return data._replace(
+        catalog=replace(data.catalog, text_vectors=None if vectors is None else vectors[order("item", len(vectors))]),
+        users=None if users is None else replace(users, profiles=permuted(users.profiles, "user")),
+        contexts=permuted(data.contexts, "context"),
+    )
 
 
 def _with_vectors(data: Data, vectors: dict[str, Tensor]) -> Data:
@@ -180,6 +206,26 @@ def _with_vectors(data: Data, vectors: dict[str, Tensor]) -> Data:
         catalog=replace(data.catalog, text_vectors=vectors["item"]),
         users=None if data.users is None else replace(data.users, profiles=attach(data.users.profiles, "user")),
         contexts=attach(data.contexts, "context"),
+    )
+
+
+def _with_labels(data: Data, settings: Any, store: EmbeddingStore) -> Data:
+    """Profiles and contexts with their labels, told from sentences that are encoded as what they are compared with.
+
+    Raises
+    ------
+    DataError: there are neither, or their labels do not fit (see `embeddings.labels`).
+    """
+
+    def labelled(texts: Texts | None, role: Role) -> Texts | None:
+        return None if texts is None else label(texts, settings, lambda sentences: store.vectors(sentences, role))
+
+    profiles = data.users.profiles if data.users is not None else None
+    if profiles is None and data.contexts is None:
+        raise DataError("labels: the data has no texts of people to label, neither profiles nor contexts; use labels=[]")
+    return data._replace(
+        users=None if data.users is None else replace(data.users, profiles=labelled(profiles, "user")),
+        contexts=labelled(data.contexts, "context"),
     )
 
 

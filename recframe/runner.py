@@ -18,7 +18,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from recframe.assembly import Parts, assemble, derived_seed
+from recframe.assembly import Parts, assemble, derived_seed, label_report
 from recframe.config import validate
 from recframe.evaluation.evaluate import Recommendation, sample_recommendations
 from recframe.evaluation.evaluate import evaluate as evaluate_policies
@@ -136,7 +136,7 @@ def _run(cfg: DictConfig, folder: RunFolder, context: RunContext, found: Registr
             parts = assemble(cfg, found)
             environment = parts.environment(cfg.environment.num_users, "train")
             agent = parts.agent(environment)
-            report = environment.report()
+            report = environment.report() | label_report(parts.data)
             for name, value in report.items():
                 log.info("%s: %.4g", name, value)
             periodic = _periodic_evaluation(parts, agent)
@@ -241,10 +241,10 @@ def _name(cfg: DictConfig, context: RunContext) -> str:
     return f"{cfg.name or ' '.join(chosen) or 'default'} seed={cfg.seed}"
 
 
-def _report(policies: dict[str, Metrics], samples: list[Recommendation], environment: dict[str, float]) -> str:
+def _report(policies: dict[str, Metrics], samples: list[Recommendation], measured: dict[str, float]) -> str:
     lines = ["# Results", "", results_markdown(policies)]
-    if environment:
-        lines += ["## The environment", "", *(f"- {name}: {value:.4g}" for name, value in environment.items()), ""]
+    if measured:
+        lines += ["## Measured before training", "", *(f"- {name}: {value:.4g}" for name, value in measured.items()), ""]
     if samples:
         lines += ["## What the trained policy recommends", ""]
     for sample in samples:

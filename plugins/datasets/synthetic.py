@@ -12,6 +12,7 @@ from torch import Tensor
 from recframe.interfaces import Catalog, Data, Dataset, Texts, Users
 from recframe_plugins.datasets.config import SyntheticConfig
 from recframe_plugins.datasets.synthetic_text import ITEM_CHOICES, PROFILE_CHOICES, TitleRegister, write_item, write_profile
+from recframe_plugins.datasets.synthetic_utterances import generate_utterances
 from recframe_plugins.datasets.synthetic_vocabulary import TOPICS
 
 __all__ = ["Synthetic"]
@@ -85,8 +86,9 @@ def long_tail(n: int, generator: torch.Generator) -> Tensor:
 class Synthetic(Dataset):
     """A generated world: items about one to three topics, users with one to three tastes, all of it written out as text.
 
-    Items do not depend on `num_users`. `catalog.attributes` holds title, description, tags, topics and topic_weights; `users.attributes`
-    holds topics and topic_weights, the true tastes that an environment simulates from. There are no interactions.
+    Items do not depend on `num_users`, and neither they nor users on `utterances`. `catalog.attributes` holds title, description, tags, topics and topic_weights; `users.attributes`
+    holds topics and topic_weights, the true tastes that an environment simulates from. There are no interactions. `contexts` are, if asked
+    for, what people may say, with its intent, sentiment and time_of_day as attributes.
     """
 
     def __init__(self, config: SyntheticConfig) -> None:
@@ -96,9 +98,14 @@ class Synthetic(Dataset):
         """Generate everything; the same config gives the same data."""
         root = torch.Generator().manual_seed(self.config.seed)
         item_seed, user_seed = torch.randint(2**62, (2,), generator=root).tolist()
+        contexts = None
+        if self.config.utterances:
+            said = torch.Generator().manual_seed(int(torch.randint(2**62, (), generator=root)))
+            contexts = generate_utterances(self.config.utterances, self.config.num_topics, said)
         return Data(
             catalog=self.generate_catalog(torch.Generator().manual_seed(item_seed)),
             users=self.generate_users(torch.Generator().manual_seed(user_seed)),
+            contexts=contexts,
         )
 
     def generate_catalog(self, generator: torch.Generator) -> Catalog:

@@ -49,6 +49,15 @@ class EmbeddingsConfig:
 
 
 @dataclass
+class LabelConfig:
+    """What texts are told by, without training: each label by sentences that are typical of it (see `recframe.embeddings.labels`)."""
+
+    prototypes: dict[str, list[str]] = option({}, "for each label, in order, sentences as people would write them")
+    temperature: float = option(0.05, "difference of mean cosines that makes a label e times as likely as another", gt=0.0)
+    calibrate: bool = option(True, "fit temperature and labels' biases on half of the texts whose label the data knows; the rest judge them")
+
+
+@dataclass
 class WandbLoggerConfig:
     """Weights & Biases."""
 
@@ -76,6 +85,7 @@ class RunConfig:
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     embeddings: EmbeddingsConfig = field(default_factory=EmbeddingsConfig)
+    labels: dict[str, LabelConfig] = field(default_factory=dict)
     logger: dict[str, Any] = field(default_factory=dict)
     seed: int = option(0, "seed of everything random in the run; the data and the evaluation have their own", ge=0)
     device: str = option("cpu", "cpu, cuda, cuda:1, or auto (cuda where there is one)")
