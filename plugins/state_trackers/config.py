@@ -1,6 +1,6 @@
 """Options and registration of the built-in state trackers; light, so that composing a config imports no torch."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from recframe.components import Component, Kind, option
@@ -17,6 +17,24 @@ class StateTrackerConfig:
     id_embeddings: bool = option(
         False, "also learn a vector per item that owes nothing to its text; an update then costs the more, the larger the catalogue"
     )
+    id_gate: bool = option(False, "weigh an item's text against its learned vector in each dimension by a learned gate; false: add them")
+    user_embeddings: bool = option(
+        False, "also learn a vector per person; people never met in training keep the zero it starts from, and are nobody in particular"
+    )
+    fusion: str = option(
+        "concat",
+        "how the history's summary, profile, context, features and the person's vector become a state: a linear map of all (concat), "
+        "a sum in which all decide what each counts (gated), or one in which the summary looks at the others (attention)",
+        choices=["concat", "gated", "attention"],
+    )
+
+    def contradictions(self) -> Iterator[str]:
+        """A gate between texts and nothing."""
+        if self.id_gate and not self.id_embeddings:
+            yield (
+                "state_tracker.id_gate weighs an item's text against its learned vector, of which there are none: "
+                "add state_tracker.id_embeddings=true"
+            )
 
 
 @dataclass

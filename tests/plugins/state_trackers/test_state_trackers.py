@@ -143,8 +143,8 @@ def test_copies_share_the_text_vectors_and_checkpoints_leave_them_out(tracker, c
     tracker, _ = build(tracker, config, has_context=True)
     twin = copy.deepcopy(tracker)
     assert twin.item_projection.texts is tracker.item_projection.texts
-    assert twin.fusion.profile.texts is tracker.fusion.profile.texts
-    assert twin.fusion.context.texts is tracker.fusion.context.texts
+    assert twin.fusion.parts["profile"].texts is tracker.fusion.parts["profile"].texts
+    assert twin.fusion.parts["context"].texts is tracker.fusion.parts["context"].texts
     rows = {len(DATA.catalog), len(DATA.users), len(DATA.contexts.texts)}
     assert rows.isdisjoint({value.shape[0] for value in tracker.state_dict().values()} - {config.state_dim})
 
