@@ -86,9 +86,10 @@ def long_tail(n: int, generator: torch.Generator) -> Tensor:
 class Synthetic(Dataset):
     """A generated world: items about one to three topics, users with one to three tastes, all of it written out as text.
 
-    Items do not depend on `num_users`, and neither they nor users on `utterances`. `catalog.attributes` holds title, description, tags, topics and topic_weights; `users.attributes`
-    holds topics and topic_weights, the true tastes that an environment simulates from. There are no interactions. `contexts` are, if asked
-    for, what people may say, with its intent, sentiment and time_of_day as attributes.
+    Items do not depend on `num_users`, and neither they nor users on `utterances`. `catalog.attributes` holds title, description, tags,
+    topics and topic_weights; `users.attributes` holds topics and topic_weights, the true tastes that an environment simulates from.
+    `contexts` are, if asked for, what people may say, with its intent, sentiment and time_of_day as attributes. There are no
+    interactions.
     """
 
     def __init__(self, config: SyntheticConfig) -> None:

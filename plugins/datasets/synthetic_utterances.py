@@ -1,4 +1,4 @@
-"""What people of the synthetic world say when they are met: when it is, how they liked what they were just shown, what they are in the mood for.
+"""What people of the synthetic world say: when it is, how they liked what they were just shown, and what they are in the mood for.
 
 The intent is told in the words of the topic's banks, seldom by its name; the sentiment and the time of day in as many ways. The texts and
 these three are rows of `Data.contexts`; which of them a simulated person says is the environment's business.
@@ -62,7 +62,13 @@ SENTIMENTS = {
 
 TIMES = {
     "morning": ("Over breakfast.", "On the early bus to work.", "Just woke up.", "First coffee of the day.", "Sunrise, still in bed."),
-    "afternoon": ("Lunch break.", "A slow hour at my desk.", "Sitting in the park after lunch.", "Waiting for the school run.", "Tea time."),
+    "afternoon": (
+        "Lunch break.",
+        "A slow hour at my desk.",
+        "In the park after lunch.",
+        "Waiting for the school run.",
+        "Tea time.",
+    ),
     "evening": (
         "Friday evening, on the sofa.",
         "Dinner is done, feet up.",

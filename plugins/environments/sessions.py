@@ -43,8 +43,8 @@ class SimulatedSessions(Environment):
     """The part of a simulator that is the same for all kinds of user; see the module.
 
     What is known of each user lives in `self.state`, one tensor `[N, ...]` a name: what the subclass's `arrivals` gives, and the session's
-    own `steps` `[N]`, `user` `[N]` (0 where `arrivals` names nobody), `context` `[N]` (if `has_context`), `recent` `[N, R]` (the last R shown items, newest last, `PAD` in
-    front; if `recent_length` is not 0) and `excluded` `[N, E]` (where the protocol forbids repetition).
+    own `steps` `[N]`, `user` `[N]` (0 where `arrivals` names nobody), `context` `[N]` (if `has_context`), `recent` `[N, R]` (the last R
+    shown items, newest last, `PAD` in front; if `recent_length` is not 0) and `excluded` `[N, E]` (where the protocol forbids repetition).
 
     Parameters
     ----------

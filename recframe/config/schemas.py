@@ -53,8 +53,13 @@ class LabelConfig:
     """What texts are told by, without training: each label by sentences that are typical of it (see `recframe.embeddings.labels`)."""
 
     prototypes: dict[str, list[str]] = option({}, "for each label, in order, sentences as people would write them")
+    unit: str = option(
+        "sentence",
+        "what is compared with them: each sentence of a text for itself, of which the nearest counts, or the text as a whole",
+        choices=["sentence", "text"],
+    )
     temperature: float = option(0.05, "difference of mean cosines that makes a label e times as likely as another", gt=0.0)
-    calibrate: bool = option(True, "fit temperature and labels' biases on half of the texts whose label the data knows; the rest judge them")
+    calibrate: bool = option(True, "fit temperature and biases to half of the texts whose label the data knows; the rest judge them")
 
 
 @dataclass

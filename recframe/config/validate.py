@@ -222,7 +222,7 @@ def _check_labels(values: Mapping[str, Any], chosen: Mapping[str, Component]) ->
         key, prototypes = f"labels.{name}", settings["prototypes"]
         problems += _check_fields(f"{key}.", settings, LabelConfig)
         if len(prototypes) < 2:
-            problems.append(f"{key}.prototypes: two labels or more are needed to tell texts by, each with sentences; it has {len(prototypes)}")
+            problems.append(f"{key}.prototypes: two labels or more are needed, each with sentences; it has {len(prototypes)}")
         for label, sentences in prototypes.items():
             if not sentences or not all(sentence.strip() for sentence in sentences):
                 problems.append(f"{key}.prototypes.{label}: a sentence or more is needed, none of them empty, such as ['I loved it.']")

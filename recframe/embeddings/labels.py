@@ -1,13 +1,14 @@
 """Labels of texts without training: what a text's vector says of sentiment, intent or whatever else sentences can be typical of.
 
-Each label l has prototype sentences, encoded like the texts. With unit vectors v of a text and p of a sentence,
+Each label l has prototype sentences, encoded like the texts. With unit vectors v of a text's sentences and p of the label's,
 
-    score        s_l = mean over the label's sentences p of v.p
+    score        s_l = max over the text's sentences v of the mean over the label's sentences p of v.p
     probability  P(l) = softmax_l(a s_l + b_l),   a = 1 / temperature and b = 0
 
 A mean of cosines is a product with the mean of the sentences' unit vectors, which is how CLIP classifies with several prompts a class
 (Radford et al. 2021, ICML, section 3.1.4, "prompt ensembling"); that a label's name or description is enough to classify texts by is Yin
-et al. 2019 (EMNLP, "Benchmarking Zero-shot Text Classification").
+et al. 2019 (EMNLP, "Benchmarking Zero-shot Text Classification"). A text may say several things, and its vector is a mixture of them;
+sentences read for themselves keep them apart, as in SummaC (Laban et al. 2022, TACL). With `unit: text`, v is the text's own vector.
 
 Where the data knows the labels of some texts, a and b are fitted to half of them by maximum likelihood: Platt's (1999) scaling for more
 than two labels, between the temperature and the vector scaling of Guo et al. 2017 (ICML, "On Calibration of Modern Neural Networks").
@@ -18,6 +19,7 @@ judges both. Equal texts are in one half.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
@@ -38,9 +40,10 @@ BINS = 15
 
 
 class LabelSettings(Protocol):
-    """How one name's labels are told: sentences for each label, the temperature, and whether known labels calibrate it."""
+    """How one name's labels are told: sentences for each label, what is compared with them, and the probabilities' scale."""
 
     prototypes: dict[str, list[str]]
+    unit: str
     temperature: float
     calibrate: bool
 
@@ -51,7 +54,7 @@ def label(texts: Texts, settings: Mapping[str, LabelSettings], encode: Callable[
     Parameters
     ----------
     settings: what to tell the texts by, for each name of labels.
-    encode: gives the vectors `[n, D]` of sentences, in the space of the texts' vectors.
+    encode: gives the vectors `[n, D]` of sentences, on the CPU, in the space of the texts' vectors, which are there, too.
 
     Raises
     ------
@@ -60,17 +63,35 @@ def label(texts: Texts, settings: Mapping[str, LabelSettings], encode: Callable[
     assert texts.vectors is not None
     if settings and not texts.vectors.shape[1]:
         raise DataError("labels: the encoder reads nothing (its vectors are empty), so nothing can be told from texts; use labels=[]")
-    return replace(texts, labels={name: _labels(name, texts, texts.vectors, chosen, encode) for name, chosen in settings.items()})
+    units = {"text": (texts.vectors, torch.arange(len(texts.texts)))}
+    if any(chosen.unit == "sentence" for chosen in settings.values()):
+        sentences = [sentences_of(text) for text in texts.texts]
+        vectors = encode([sentence for some in sentences for sentence in some])
+        units["sentence"] = (vectors, torch.repeat_interleave(torch.tensor([len(some) for some in sentences])))
+    found = {}
+    for name, chosen in settings.items():
+        vectors, rows = units[chosen.unit]
+        scores = label_scores(vectors, [encode(list(typical)) for typical in chosen.prototypes.values()])
+        found[name] = _labels(name, texts, largest(scores, rows, len(texts.texts)), chosen)
+    return replace(texts, labels=found)
 
 
-def _labels(name: str, texts: Texts, vectors: Tensor, settings: LabelSettings, encode: Callable[[list[str]], Tensor]) -> Labels:
-    names = tuple(settings.prototypes)
-    scores = label_scores(vectors, [encode(list(sentences)).to(vectors.device) for sentences in settings.prototypes.values()])
-    logits = scores / settings.temperature
+def sentences_of(text: str) -> list[str]:
+    """The text's sentences: what ends in a full stop, a question or an exclamation mark before a blank; at least one, perhaps empty."""
+    return re.split(r"(?<=[.!?])\s+", text.strip())
+
+
+def largest(scores: Tensor, rows: Tensor, size: int) -> Tensor:
+    """The largest of the scores `[m, L]` of each text `[size, L]`; score i is of text `rows[i]`."""
+    result = scores.new_full((size, scores.shape[1]), -torch.inf)
+    return result.scatter_reduce(0, rows.unsqueeze(1).expand_as(scores), scores, "amax")
+
+
+def _labels(name: str, texts: Texts, scores: Tensor, settings: LabelSettings) -> Labels:
+    names, logits = tuple(settings.prototypes), scores / settings.temperature
     known = known_labels(name, texts, names) if settings.calibrate else None
     if known is None:
         return Labels(names, logits.softmax(dim=1).float())
-    known = known.to(vectors.device)
     fitted, judged = halves(texts.texts, known)
     scale, bias = calibrate(logits[fitted], known[fitted])
     calibrated = scale * logits + bias
@@ -83,7 +104,7 @@ def _labels(name: str, texts: Texts, vectors: Tensor, settings: LabelSettings, e
 
 
 def label_scores(vectors: Tensor, prototypes: Sequence[Tensor]) -> Tensor:
-    """s `[n, L]` float64, given texts' vectors `[n, D]` and for each label its sentences' vectors `[p, D]`."""
+    """Mean cosines `[n, L]` float64, given vectors `[n, D]` of texts or sentences, and for each label its sentences' vectors `[p, D]`."""
     centres = torch.stack([F.normalize(sentences.double(), dim=1).mean(dim=0) for sentences in prototypes])
     return F.normalize(vectors.double(), dim=1) @ centres.T
 
@@ -115,7 +136,7 @@ def halves(texts: Sequence[str], known: Tensor) -> tuple[Tensor, Tensor]:
     numbers: dict[str, int] = {}
     text = torch.tensor([numbers.setdefault(texts[row], len(numbers)) for row in labelled.tolist()])
     chosen = torch.randperm(len(numbers), generator=torch.Generator().manual_seed(0)) < len(numbers) / 2
-    first = chosen[text].to(known.device)
+    first = chosen[text]
     return labelled[first], labelled[~first]
 
 
