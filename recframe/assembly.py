@@ -17,9 +17,9 @@ from torch import Tensor
 
 from recframe.components import TAGS, Component, Kind
 from recframe.config import ConfigError, build, own_data
-from recframe.embeddings import EmbeddingStore, label
+from recframe.embeddings import EmbeddingStore, fit_reduction, with_labels
 from recframe.experience import RewardSum
-from recframe.interfaces import Agent, Data, DataError, Encoder, Environment, EnvironmentSpec, Role, Texts
+from recframe.interfaces import Agent, Data, Encoder, Environment, EnvironmentSpec, Role, StateTracker, Texts
 from recframe.plugins import Registry
 
 log = logging.getLogger(__name__)
@@ -62,7 +62,8 @@ def choose_device(name: str) -> torch.device:
 class Parts:
     """A run, put together and untrained. Environments are made as they are needed: each has its own users and state.
 
-    `reading` is the data as the agent's state tracker sees it. It is `data`, unless the text vectors are shuffled for it.
+    `data` is what the world (simulator, rewards, metrics, references) sees, `reading` what the agent's state tracker does. They are one,
+    unless the world reads with an encoder of its own, or the agent's text vectors are whitened, reduced or shuffled for it.
     """
 
     cfg: DictConfig
@@ -96,7 +97,11 @@ class Parts:
         return environment
 
     def agent(self, environment: Environment) -> Agent:
-        """An untrained agent for environments like this one.
+        """An untrained agent for environments like this one; see `agent_and_tracker`."""
+        return self.agent_and_tracker(environment)[0]
+
+    def agent_and_tracker(self, environment: Environment) -> tuple[Agent, StateTracker]:
+        """An untrained agent for environments like this one, and the state tracker that it was built with.
 
         Raises
         ------
@@ -104,10 +109,10 @@ class Parts:
         """
         self._require_actions([("agent", self.registry.get(Kind.AGENT, self.cfg.agent.name))], environment.spec)
         seed_everything(derived_seed(self.cfg.seed, "weights"))
-        tracker = build(Kind.STATE_TRACKER, self.cfg.state_tracker, self.registry, spec=environment.spec, data=self.reading)
+        tracker: StateTracker = build(Kind.STATE_TRACKER, self.cfg.state_tracker, self.registry, spec=environment.spec, data=self.reading)
         seed = derived_seed(self.cfg.seed, "agent")
         agent: Agent = build(Kind.AGENT, self.cfg.agent, self.registry, spec=environment.spec, state_tracker=tracker, seed=seed)
-        return agent.to(self.device)
+        return agent.to(self.device), tracker
 
     def _require_actions(self, chosen: Sequence[tuple[str, Component]], spec: EnvironmentSpec) -> None:
         actions = f"actions:{spec.actions}"
@@ -124,7 +129,9 @@ class Parts:
 def assemble(cfg: DictConfig, registry: Registry) -> Parts:
     """Load the data, get its text vectors, and build the rewards."""
     device = choose_device(cfg.device)
-    data = load(cfg, registry, device).to(device)
+    loaded, read = load(cfg, registry, device)
+    data = loaded.to(device)
+    reading = data if read is loaded else read.to(device)
     terms, itemwise = {}, set()
     for name, section in cfg.reward.items():
         terms[str(name)] = (build(Kind.REWARD, section, registry), float(section.weight))
@@ -132,24 +139,31 @@ def assemble(cfg: DictConfig, registry: Registry) -> Parts:
             itemwise.add(str(name))
     for reward, _ in terms.values():
         reward.prepare(data)
-    reading = shuffled(data, cfg.seed) if cfg.embeddings.shuffle else data
+    reading = shuffled(reading, cfg.seed) if cfg.embeddings.shuffle else reading
     return Parts(cfg, registry, device, data, reading, RewardSum(terms, data.catalog, frozenset(itemwise)))
 
 
-def load(cfg: DictConfig, registry: Registry, device: torch.device) -> Data:
-    """The dataset's data with vectors for all texts, or the data of an environment that brings its own items."""
+def load(cfg: DictConfig, registry: Registry, device: torch.device) -> tuple[Data, Data]:
+    """The data as the world has it and as the agent reads it: the dataset's, with vectors for all texts, or the environment's own.
+
+    The two are one unless a `world_encoder` is chosen, or the agent's vectors are whitened or reduced.
+    """
     data: Data | None = own_data(cfg.environment, registry)
     if data is not None:
         log.info("%s: %s; dataset and encoder are not used", cfg.environment.name, _describe(data))
-        return data
+        return data, data
     data = build(Kind.DATASET, cfg.dataset, registry).load()
     log.info("%s: %s", cfg.dataset.name, _describe(data))
-    return encode(cfg, data, registry, device)
+    reading = encode(cfg, cfg.encoder, data, registry, device)
+    world = reading if cfg.world_encoder is None else encode(cfg, cfg.world_encoder, data, registry, device)
+    if cfg.embeddings.whiten or cfg.embeddings.dim is not None:
+        reading = reduced(reading, cfg.embeddings.whiten, cfg.embeddings.dim)
+    return world, reading
 
 
-def encode(cfg: DictConfig, data: Data, registry: Registry, device: torch.device) -> Data:
-    """The data with vectors for all its texts, from the store."""
-    encoder: Encoder = build(Kind.ENCODER, cfg.encoder, registry, device=device)
+def encode(cfg: DictConfig, section: DictConfig, data: Data, registry: Registry, device: torch.device) -> Data:
+    """The data with vectors for all its texts from the store, as the encoder of the config's `section` gives them."""
+    encoder: Encoder = build(Kind.ENCODER, section, registry, device=device)
     profiles = data.users.profiles if data.users is not None else None
     groups: list[tuple[Role, list[str]]] = [("item", data.catalog.texts)]
     groups += [("user", profiles.texts)] if profiles is not None else []
@@ -160,23 +174,23 @@ def encode(cfg: DictConfig, data: Data, registry: Registry, device: torch.device
     store = EmbeddingStore(Path(cfg.embeddings.cache).expanduser(), encoder)
     vectors: dict[str, Tensor] = {role: store.vectors(texts, role) for role, texts in groups}
     data = _with_vectors(data, vectors)
-    if labels:
-        data = _with_labels(data, labels, store)
-    log.info("%s: %d texts encoded, %d from the cache", cfg.encoder.name, store.encoded, store.cached)
+    data = with_labels(data, labels, store.vectors) if labels else data
+    log.info("%s: %d texts encoded, %d from the cache", section.name, store.encoded, store.cached)
     return data
 
 
-def label_report(data: Data) -> dict[str, float]:
-    """How good the labels of texts are, where the data knows them: for `result.json`, by names such as "labels/sentiment/accuracy"."""
-    profiles = data.users.profiles if data.users is not None else None
-    groups = {"": data.contexts, " of profiles": profiles}
-    return {
-        f"labels/{name}{whose}/{measure}": value
-        for whose, texts in groups.items()
-        if texts is not None
-        for name, labels in texts.labels.items()
-        for measure, value in labels.measures.items()
-    }
+def reduced(data: Data, whiten: bool, dim: int | None) -> Data:
+    """The data with all its text vectors mapped by `fit_reduction`, fitted on those of different items.
+
+    Raises
+    ------
+    EmbeddingError: the items' vectors do not vary in `dim` dimensions.
+    """
+    vectors = _vectors(data)
+    # an item that is listed twice counts once
+    different = {text: row for row, text in enumerate(data.catalog.texts)}
+    fitted = fit_reduction(vectors["item"][sorted(different.values())], whiten=whiten, dim=dim)
+    return _with_vectors(data, {role: fitted(values) for role, values in vectors.items()})
 
 
 def shuffled(data: Data, seed: int) -> Data:
@@ -198,6 +212,14 @@ def shuffled(data: Data, seed: int) -> Data:
     )
 
 
+def _vectors(data: Data) -> dict[str, Tensor]:
+    """The vectors of the data's texts by role."""
+    vectors: dict[str, Tensor | None] = {"item": data.catalog.text_vectors}
+    vectors |= {"user": data.users.profiles.vectors} if data.users is not None and data.users.profiles is not None else {}
+    vectors |= {"context": data.contexts.vectors} if data.contexts is not None else {}
+    return {role: values for role, values in vectors.items() if values is not None}
+
+
 def _with_vectors(data: Data, vectors: dict[str, Tensor]) -> Data:
     def attach(texts: Texts | None, role: str) -> Texts | None:
         return None if texts is None else replace(texts, vectors=vectors[role])
@@ -206,26 +228,6 @@ def _with_vectors(data: Data, vectors: dict[str, Tensor]) -> Data:
         catalog=replace(data.catalog, text_vectors=vectors["item"]),
         users=None if data.users is None else replace(data.users, profiles=attach(data.users.profiles, "user")),
         contexts=attach(data.contexts, "context"),
-    )
-
-
-def _with_labels(data: Data, settings: Any, store: EmbeddingStore) -> Data:
-    """Profiles and contexts with their labels, told from sentences that are encoded as what they are compared with.
-
-    Raises
-    ------
-    DataError: there are neither, or their labels do not fit (see `embeddings.labels`).
-    """
-
-    def labelled(texts: Texts | None, role: Role) -> Texts | None:
-        return None if texts is None else label(texts, settings, lambda sentences: store.vectors(sentences, role))
-
-    profiles = data.users.profiles if data.users is not None else None
-    if profiles is None and data.contexts is None:
-        raise DataError("labels: the data has no texts of people to label, neither profiles nor contexts; use labels=[]")
-    return data._replace(
-        users=None if data.users is None else replace(data.users, profiles=labelled(profiles, "user")),
-        contexts=labelled(data.contexts, "context"),
     )
 
 

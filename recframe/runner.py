@@ -18,8 +18,9 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from recframe.assembly import Parts, assemble, derived_seed, label_report
+from recframe.assembly import Parts, assemble, derived_seed
 from recframe.config import validate
+from recframe.embeddings import label_report
 from recframe.evaluation.evaluate import Recommendation, sample_recommendations
 from recframe.evaluation.evaluate import evaluate as evaluate_policies
 from recframe.evaluation.metrics import Metrics
@@ -31,7 +32,7 @@ from recframe.interfaces import Agent, Environment
 from recframe.plugins import Registry, registry
 from recframe.tracking import RunFolder, atomic_write, read_result, write_result
 from recframe.tracking.trackers import Trackers
-from recframe.training import BEST, FINAL, LAST, Interruption, fit, load_weights, progress_at
+from recframe.training import BEST, FINAL, LAST, BehaviourPrediction, Interruption, fit, load_weights, progress_at
 
 log = logging.getLogger(__name__)
 
@@ -135,7 +136,9 @@ def _run(cfg: DictConfig, folder: RunFolder, context: RunContext, found: Registr
         with trackers:
             parts = assemble(cfg, found)
             environment = parts.environment(cfg.environment.num_users, "train")
-            agent = parts.agent(environment)
+            agent, tracker = parts.agent_and_tracker(environment)
+            settings, seed = OmegaConf.to_object(cfg.auxiliary), derived_seed(cfg.seed, "auxiliary")
+            auxiliary = BehaviourPrediction(settings, agent, tracker, seed) if settings.weight else None
             report = environment.report() | label_report(parts.data)
             for name, value in report.items():
                 log.info("%s: %.4g", name, value)
@@ -150,6 +153,7 @@ def _run(cfg: DictConfig, folder: RunFolder, context: RunContext, found: Registr
                 loggers=trackers.loggers,
                 callbacks=[callback for some in found.manager.hook.recframe_callbacks(cfg=cfg) for callback in some],
                 interruption=interruption,
+                auxiliary=auxiliary,
                 resume_from=resume_from,
                 seconds_before=seconds_before + time.perf_counter() - started,
             )

@@ -37,7 +37,7 @@ from recframe.plugins import registry, suggestion
 
 CONFIG_NAME = "config"
 CONFIG_MODULE = "recframe.conf"
-OPTIONAL_GROUPS = ("experiment", "debug")
+OPTIONAL_GROUPS = ("experiment", "debug", "encoder@world_encoder")
 MAX_COMPOSITIONS = 8  # of a sweep's groups; a tenth of a second each
 
 
@@ -187,7 +187,7 @@ def _wrong_choices(override: Override, loader: ConfigLoader) -> list[str]:
     unknown = [str(name) for name in names if str(name) not in options]
     # a plugin that failed to load may be the one that is meant
     failed = "".join(f". Note: {failure}" for failure in registry().failures) if key in list(Kind) else ""
-    return [f"{key}={name}: there is no such {key}{suggestion(name, options)}{failed}" for name in unknown]
+    return [f"{override.get_key_element()}={name}: there is no such {key}{suggestion(name, options)}{failed}" for name in unknown]
 
 
 def _apply(axis: Axis, choice: int, cfg: DictConfig) -> str:

@@ -23,6 +23,8 @@ from recframe.plugins import Registry, UnknownComponent, suggestion
 CORE_PROVIDES = frozenset({"experience:replay", "experience:rollout"})
 # what is measured of every policy, beside each reward's own `reward/NAME`
 METRICS = ("return", "length", "click_rate", "coverage", "diversity", "novelty", "gini")
+# sections that hold a component of a kind beside the kind's own, or null
+OTHER_PLACES = {"world_encoder": Kind.ENCODER}
 SIGNS = {"ge": operator.ge, "gt": operator.gt, "le": operator.le, "lt": operator.lt}
 
 
@@ -81,7 +83,8 @@ def find_problems(cfg: DictConfig, registry: Registry) -> list[str]:
     problems += [problem] if (problem := device_problem(values["device"])) else []
     problems += [problem] if (problem := folder_problem("embeddings.cache", values["embeddings"]["cache"])) else []
     problems += _check_labels(values, chosen)
-    return problems + _check_pairings(values, chosen, registry) + _check_sizes(values) + _check_monitor(values, chosen)
+    problems += _check_pairings(values, chosen, registry) + _check_sizes(values) + _check_monitor(values, chosen)
+    return problems + _check_auxiliary(values, chosen)
 
 
 def _at(values: Mapping[str, Any], key: str) -> Mapping[str, Any]:
@@ -96,12 +99,14 @@ def _chosen_components(values: Mapping[str, Any], registry: Registry) -> tuple[d
     problems = []
     sections = {str(kind): values[kind] for kind in Kind if kind is not Kind.REWARD}
     sections |= {f"reward.{name}": section for name, section in values["reward"].items()}
+    sections |= {key: values[key] for key in OTHER_PLACES if values[key] is not None}
     if not values["reward"]:
         problems.append(f"reward: at least one is needed, such as reward=[click]. There are: {', '.join(registry.names(Kind.REWARD))}")
     for key, section in sections.items():
-        kind = Kind(key.partition(".")[0])
+        kind = OTHER_PLACES.get(key) or Kind(key.partition(".")[0])
         if not isinstance(section, Mapping) or "name" not in section:
-            problems.append(f"{key}: choose one of {', '.join(registry.names(kind))}, as {kind}=NAME")
+            place = f"{kind}@{key}" if key in OTHER_PLACES else kind
+            problems.append(f"{key}: choose one of {', '.join(registry.names(kind))}, as {place}=NAME")
             continue
         try:
             chosen[key] = registry.get(kind, section["name"])
@@ -195,6 +200,21 @@ def _check_monitor(values: Mapping[str, Any], chosen: Mapping[str, Component]) -
     metrics = [name for name in METRICS if not (unclicked and name == "click_rate")] + [f"reward/{name}" for name in values["reward"]]
     monitor = values["trainer"]["monitor"]
     return [] if monitor in metrics else [f"trainer.monitor: {monitor!r} is not measured{suggestion(monitor, metrics)}"]
+
+
+def _check_auxiliary(values: Mapping[str, Any], chosen: Mapping[str, Component]) -> list[str]:
+    """The prediction's signal, as far as the environment declares its own."""
+    settings, environment = values["auxiliary"], chosen.get("environment")
+    if not settings["weight"] or environment is None:
+        return []
+    given = _given(environment, values["environment"])
+    signals = sorted(tag.removeprefix("signal:") for tag in given if tag.startswith("signal:"))
+    known = settings["signal"] in signals
+    return (
+        []
+        if known
+        else [f"auxiliary.signal: environment={environment.name} gives no signal {settings['signal']!r}; it gives: {', '.join(signals)}"]
+    )
 
 
 def _call(key: str, component: Component) -> str:

@@ -28,7 +28,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from recframe.interfaces import DataError, Labels, Texts
+from recframe.interfaces import Data, DataError, Labels, Role, Texts
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +48,41 @@ class LabelSettings(Protocol):
     calibrate: bool
 
 
+def with_labels(data: Data, settings: Mapping[str, LabelSettings], encode: Callable[[list[str], Role], Tensor]) -> Data:
+    """The data with labels of its profiles and contexts, told by sentences that are encoded in the role of what they are compared with.
+
+    Of an encoder that reads nothing, whose vectors have no length, texts have no labels.
+
+    Raises
+    ------
+    DataError: there are neither profiles nor contexts, or the labels do not fit them (see `label`).
+    """
+
+    def labelled(texts: Texts | None, role: Role) -> Texts | None:
+        reads = texts is not None and texts.vectors is not None and texts.vectors.shape[1] > 0
+        return label(texts, settings, lambda sentences: encode(sentences, role)) if texts is not None and reads else texts
+
+    profiles = data.users.profiles if data.users is not None else None
+    if profiles is None and data.contexts is None:
+        raise DataError("labels: the data has no texts of people to label, neither profiles nor contexts; use labels=[]")
+    return data._replace(
+        users=None if data.users is None else replace(data.users, profiles=labelled(profiles, "user")),
+        contexts=labelled(data.contexts, "context"),
+    )
+
+
+def label_report(data: Data) -> dict[str, float]:
+    """How good the labels are where the data knows them: for `result.json`, as "labels/sentiment/accuracy/calibrated" and the like."""
+    groups = {"": data.contexts, " of profiles": data.users.profiles if data.users is not None else None}
+    return {
+        f"labels/{name}{whose}/{measure}": value
+        for whose, texts in groups.items()
+        if texts is not None
+        for name, labels in texts.labels.items()
+        for measure, value in labels.measures.items()
+    }
+
+
 def label(texts: Texts, settings: Mapping[str, LabelSettings], encode: Callable[[list[str]], Tensor]) -> Texts:
     """The texts, which have vectors, with their labels.
 
@@ -58,11 +93,9 @@ def label(texts: Texts, settings: Mapping[str, LabelSettings], encode: Callable[
 
     Raises
     ------
-    DataError: vectors of length 0; or the data knows a label that the settings do not, and is to calibrate by it.
+    DataError: the data knows a label that the settings do not, and is to calibrate by it.
     """
     assert texts.vectors is not None
-    if settings and not texts.vectors.shape[1]:
-        raise DataError("labels: the encoder reads nothing (its vectors are empty), so nothing can be told from texts; use labels=[]")
     units = {"text": (texts.vectors, torch.arange(len(texts.texts)))}
     if any(chosen.unit == "sentence" for chosen in settings.values()):
         sentences = [sentences_of(text) for text in texts.texts]

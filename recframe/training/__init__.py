@@ -1,5 +1,6 @@
 """Training: one LightningModule for every agent, checkpoints that resume to the same numbers, and leaving in good order."""
 
+from recframe.training.auxiliary import BehaviourPrediction
 from recframe.training.checkpoints import BEST, FINAL, LAST, CheckpointError, load_weights, progress_at
 from recframe.training.fit import MonitorError, Schedule, fit
 from recframe.training.interruption import Interruption
@@ -9,6 +10,7 @@ __all__ = [
     "BEST",
     "FINAL",
     "LAST",
+    "BehaviourPrediction",
     "CheckpointError",
     "Interruption",
     "MonitorError",

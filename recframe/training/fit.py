@@ -18,6 +18,7 @@ from recframe.config.schemas import TrainerConfig
 from recframe.errors import UserError
 from recframe.experience import Collector, source_for
 from recframe.interfaces import Agent, NoExperience
+from recframe.training.auxiliary import BehaviourPrediction
 from recframe.training.checkpoints import (
     BEST,
     FINAL,
@@ -69,6 +70,7 @@ def fit(
     loggers: Sequence[Logger] = (),
     callbacks: Sequence[Callback] = (),
     interruption: Interruption,
+    auxiliary: BehaviourPrediction | None = None,
     resume_from: Path | None = None,
     seconds_before: float = 0.0,
 ) -> None:
@@ -78,6 +80,7 @@ def fit(
     ----------
     folder: where `last.ckpt`, `best.safetensors` and, at the end, `final.safetensors` are kept.
     interruption: whether the process was asked to stop.
+    auxiliary: a head on the agent's state tracker that is trained beside, or None.
     evaluate: called between epochs; must hold `settings.monitor`.
     resume_from: a `last.ckpt` to go on from, or None.     seconds_before: what the run has lasted so far.
 
@@ -93,11 +96,11 @@ def fit(
     device = agent.spec.device
     if resume_from is not None and training_is_complete(resume_from):
         log.info("training was complete: evaluating")
-        state = {name.removeprefix("agent."): value for name, value in read_checkpoint(resume_from)["state_dict"].items()}
-        agent.load_state_dict(state)
+        saved = read_checkpoint(resume_from)["state_dict"]
+        agent.load_state_dict({name.removeprefix("agent."): value for name, value in saved.items() if name.startswith("agent.")})
     else:
         source = source_for(agent.experience, seed, device)
-        module = TrainingModule(agent, collector, source, settings, _checked(evaluate, settings.monitor))
+        module = TrainingModule(agent, collector, source, settings, _checked(evaluate, settings.monitor), auxiliary)
         module.seconds_before = seconds_before
         schedule = Schedule.of(settings, collector.environment.spec.num_users)
         checkpoints = RunCheckpoints(folder, settings.monitor, settings.monitor_mode)

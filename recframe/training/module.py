@@ -20,7 +20,8 @@ from torch import Tensor
 from recframe.config.schemas import TrainerConfig
 from recframe.errors import UserError
 from recframe.experience import Collector, Source
-from recframe.interfaces import Agent
+from recframe.interfaces import Agent, Transition
+from recframe.training.auxiliary import BehaviourPrediction
 
 
 class TrainingDiverged(UserError, ArithmeticError):
@@ -49,10 +50,17 @@ class TrainingModule(pl.LightningModule):
     ----------
     collector, source: where steps come from, and how they become batches.
     evaluate: measures the agent as it is; called at the end of every epoch (one epoch is the stretch between two evaluations).
+    auxiliary: what the state tracker learns to predict beside, or None.
     """
 
     def __init__(
-        self, agent: Agent, collector: Collector, source: Source, settings: TrainerConfig, evaluate: Callable[[], dict[str, float]]
+        self,
+        agent: Agent,
+        collector: Collector,
+        source: Source,
+        settings: TrainerConfig,
+        evaluate: Callable[[], dict[str, float]],
+        auxiliary: BehaviourPrediction | None = None,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -61,6 +69,7 @@ class TrainingModule(pl.LightningModule):
         self.source = source
         self.settings = settings
         self.evaluate = evaluate
+        self.auxiliary = auxiliary
         self.latest: dict[str, float] = {}
         self.seconds_before = 0.0  # what the run had lasted before training began in this process
         self._started = time.perf_counter()
@@ -76,8 +85,11 @@ class TrainingModule(pl.LightningModule):
         return self.agent.env_steps
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
-        """The agent's optimizers, in the order of their names."""
-        return list(self.agent.optimizers().values())
+        """The agent's optimizers, in the order of their names; one of them moves the auxiliary head, too."""
+        optimizers = self.agent.optimizers()
+        if self.auxiliary is not None:
+            self.auxiliary.join(optimizers)
+        return list(optimizers.values())
 
     def on_fit_start(self) -> None:
         """Look the wrapped optimizers up once."""
@@ -92,10 +104,12 @@ class TrainingModule(pl.LightningModule):
             self.agent.prepare_to_act()
             for _ in range(self.settings.chunk_steps):
                 self.source.add(self.collector.step(self.agent))
+        if self.auxiliary is not None:
+            self.auxiliary.start_chunk()
         watched: list[tuple[str, Tensor]] = []
         for experience in self.source.batches():
             for name, loss in self.agent.losses(experience):
-                watched += self._step(name, loss)
+                watched += self._step(name, loss, experience)
             self.source.learned(self.agent.priorities())
         # one look at the host per chunk
         if watched and not math.isfinite(float(torch.stack([value for _, value in watched]).sum())):
@@ -105,19 +119,25 @@ class TrainingModule(pl.LightningModule):
         if (self.env_steps // chunk) % self.settings.log_every == 0:
             self._log_training()
 
-    def _step(self, name: str, loss: Tensor) -> list[tuple[str, Tensor]]:
+    def _step(self, name: str, loss: Tensor, experience: Transition) -> list[tuple[str, Tensor]]:
         """One step of the named optimizer; returns the numbers that must stay finite, in the order they came."""
         optimizer = self._optimizers[name]
+        watched = [(f"loss of {name!r}", loss.detach())]
+        self._losses.setdefault(name, []).append(loss.detach())
+        if self.auxiliary is not None and self.auxiliary.optimizer == name:
+            prediction = self.auxiliary.loss(experience)
+            watched.append(("loss of the auxiliary head", prediction.detach()))
+            # one step for both: an adaptive optimizer would undo the weight of a loss that is stepped alone
+            loss = loss + self.auxiliary.settings.weight * prediction
         optimizer.zero_grad()
         self.manual_backward(loss)
         if self.settings.gradient_clip is not None:
             parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
             norm = torch.nn.utils.clip_grad_norm_(parameters, self.settings.gradient_clip)
             self._gradient_norms.setdefault(name, []).append(norm)
+            watched.append((f"gradient of {name!r}", norm))
         optimizer.step()
-        self._losses.setdefault(name, []).append(loss.detach())
-        watched = [(f"loss of {name!r}", loss.detach())]
-        return watched if self.settings.gradient_clip is None else [*watched, (f"gradient of {name!r}", norm)]
+        return watched
 
     def _report_divergence(self, watched: list[tuple[str, Tensor]]) -> None:
         what = next((what for what, value in watched if not math.isfinite(float(value))), "sum of the losses")
@@ -136,6 +156,7 @@ class TrainingModule(pl.LightningModule):
         metrics |= {f"loss/{name}": float(torch.stack(values).mean()) for name, values in self._losses.items()}
         metrics |= {f"gradient_norm/{name}": float(torch.stack(values).mean()) for name, values in self._gradient_norms.items()}
         metrics |= {f"agent/{name}": float(value) for name, value in self.agent.diagnostics().items()}
+        metrics |= {} if self.auxiliary is None else self.auxiliary.metrics()
         self._losses, self._gradient_norms, self._since = {}, {}, (now, steps)
         self._send(metrics)
 
