@@ -207,7 +207,7 @@ def _check_auxiliary(values: Mapping[str, Any], chosen: Mapping[str, Component])
     settings, environment = values["auxiliary"], chosen.get("environment")
     if not settings["weight"] or environment is None:
         return []
-    given = _given(environment, values["environment"])
+    given = environment.given(values["environment"])
     signals = sorted(tag.removeprefix("signal:") for tag in given if tag.startswith("signal:"))
     known = settings["signal"] in signals
     return (
