@@ -180,7 +180,7 @@ def calibrate(logits: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
     """
     parameters = torch.zeros(1 + logits.shape[1], dtype=torch.float64, device=logits.device, requires_grad=True)
     with torch.enable_grad():
-        optimizer = torch.optim.LBFGS([parameters], max_iter=200, line_search_fn="strong_wolfe")
+        optimizer = torch.optim.LBFGS([parameters], max_iter=100, line_search_fn="strong_wolfe")
 
         def loss() -> Tensor:
             optimizer.zero_grad()
