@@ -51,8 +51,8 @@ def test_the_default_config_has_no_mistakes():
         ),
         (
             ["environment.says=true"],
-            "environment=topic_world needs texts that users may say, each with its intent and sentiment, which dataset=synthetic gives with "
-            "dataset.utterances=..., a number above 0",
+            "environment=topic_world needs texts that users may say, each with its intent and sentiment, which dataset=synthetic gives "
+            "with dataset.utterances=..., a number above 0",
         ),
         (["state_tracker.reads=[profiles]"], "state_tracker.reads: 'profiles' is not allowed; it must be one of profile, context, labels"),
         (["encoder@world_encoder=tfidff"], "encoder@world_encoder=tfidff: there is no such encoder. Did you mean 'tfidf'?"),

@@ -126,7 +126,7 @@ def test_known_labels_calibrate_and_judge_and_null_is_no_label():
 
 def test_a_label_that_the_settings_lack_is_named():
     said = texts_of("good", "bad", "sofa", feeling=["positive", "negative", "mixed"])
-    with pytest.raises(DataError, match="labels.feeling: the data labels a text 'mixed', which is none of positive, negative"):
+    with pytest.raises(DataError, match=r"labels\.feeling: the data labels a text 'mixed', which is none of positive, negative"):
         label(said, {"feeling": replace(FEELINGS, calibrate=True)}, encode)
     assert label(said, {"feeling": FEELINGS}, encode).labels
 

@@ -129,7 +129,7 @@ def test_of_fitting_texts_all_are_as_likely():
 
 
 def test_texts_that_lack_are_named(data):
-    with pytest.raises(DataError, match="needs Data.contexts with the attribute 'intent'"):
+    with pytest.raises(DataError, match=r"needs Data\.contexts with the attribute 'intent'"):
         world(data._replace(contexts=None), SPEAKING)
     with pytest.raises(DataError, match="the attribute 'intent'"):
         world(toy_contexts(data, sentiment=["positive"]), SPEAKING)

@@ -41,7 +41,7 @@ def test_what_it_cannot_do_without_is_named():
         Sentiment(CONFIG).prepare(DATA)
     with pytest.raises(DataError, match="which have none"):
         Sentiment(CONFIG).prepare(DATA._replace(contexts=None))
-    with pytest.raises(DataError, match="reward.sentiment.negative: 'bad' is none of the labels sad, good"):
+    with pytest.raises(DataError, match=r"reward\.sentiment\.negative: 'bad' is none of the labels sad, good"):
         Sentiment(CONFIG).prepare(told([0.5, 0.5], [0.5, 0.5], [0.5, 0.5], names=("sad", "good")))
     reward = Sentiment(SentimentConfig())
     silent = toy_transition(toy_spec(DATA), DATA, torch.Generator().manual_seed(0))
