@@ -9,16 +9,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
 from recframe.components import TAGS, Component, Kind
 from recframe.config import ConfigError, build, own_data
-from recframe.embeddings import AffineMap, EmbeddingStore, fit_reduction
+from recframe.embeddings import AffineMap, EmbeddingStore, fit_reduction, with_labels
 from recframe.experience import Restricted, RewardSum, cold_items
 from recframe.interfaces import Agent, Data, Encoder, Environment, EnvironmentSpec, Role, StateTracker, Texts, Tunable
 from recframe.plugins import Registry
@@ -180,6 +180,8 @@ def assemble(cfg: DictConfig, registry: Registry) -> Parts:
         terms[str(name)] = (build(Kind.REWARD, section, registry), float(section.weight))
         if "itemwise" in registry.get(Kind.REWARD, section.name).provides:
             itemwise.add(str(name))
+    for reward, _ in terms.values():
+        reward.prepare(data)
     reduction = None if reduction is None else reduction.to(device)
     reading = shuffled(reading, cfg.seed) if cfg.embeddings.shuffle else reading
     return Parts(cfg, registry, device, data, reading, RewardSum(terms, data.catalog, frozenset(itemwise)), reduction)
@@ -211,14 +213,18 @@ def encode(cfg: DictConfig, section: DictConfig, data: Data, registry: Registry,
     groups: list[tuple[Role, list[str]]] = [("item", data.catalog.texts)]
     groups += [("user", profiles.texts)] if profiles is not None else []
     groups += [("context", data.contexts.texts)] if data.contexts is not None else []
-    encoder.fit([text for _, texts in groups for text in texts])
+    labels: Any = OmegaConf.to_object(cfg.labels)
+    sentences = [text for chosen in labels.values() for texts in chosen.prototypes.values() for text in texts]
+    encoder.fit([*(text for _, texts in groups for text in texts), *sentences])
     store = EmbeddingStore(Path(cfg.embeddings.cache).expanduser(), encoder)
     vectors: dict[str, Tensor] = {role: store.vectors(texts, role) for role, texts in groups}
-    if encoder.reads:
-        log.info("%s: %d texts encoded, %d from the cache", section.name, store.encoded, store.cached)
-    else:
+    data = _with_vectors(data, vectors)
+    if not encoder.reads:
         log.info("%s: no text is read", section.name)
-    return _with_vectors(data, vectors)
+        return data
+    data = with_labels(data, labels, store.vectors) if labels else data
+    log.info("%s: %d texts encoded, %d from the cache", section.name, store.encoded, store.cached)
+    return data
 
 
 def reduced(data: Data, whiten: bool, dim: int | None) -> tuple[Data, AffineMap]:
@@ -236,13 +242,22 @@ def reduced(data: Data, whiten: bool, dim: int | None) -> tuple[Data, AffineMap]
 
 
 def shuffled(data: Data, seed: int) -> Data:
-    """The data with its text vectors permuted at random: the same vectors, and no meaning."""
+    """The data with its text vectors (and labels, which are read from them) permuted at random: the same vectors, and no meaning."""
+    device = data.catalog.popularity.device
 
-    def permuted(role: str, values: Tensor) -> Tensor:
+    def order(role: str, size: int) -> Tensor:
         generator = torch.Generator().manual_seed(derived_seed(seed, f"shuffle {role}"))
-        return values[torch.randperm(len(values), generator=generator).to(values.device)]
+        return torch.randperm(size, generator=generator).to(device)
 
-    return _with_vectors(data, {role: permuted(role, values) for role, values in _vectors(data).items()})
+    def permuted(texts: Texts | None, role: str) -> Texts | None:
+        return None if texts is None else texts.shuffled(order(role, len(texts.texts)))
+
+    vectors, users = data.catalog.text_vectors, data.users
+    return data._replace(
+        catalog=replace(data.catalog, text_vectors=None if vectors is None else vectors[order("item", len(vectors))]),
+        users=None if users is None else replace(users, profiles=permuted(users.profiles, "user")),
+        contexts=permuted(data.contexts, "context"),
+    )
 
 
 def _vectors(data: Data) -> dict[str, Tensor]:

@@ -6,10 +6,11 @@ This module is imported by every plugin's registration module, so it must stay l
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
+from string import Formatter
 from typing import Any
 
 from recframe.errors import UserError
@@ -41,6 +42,9 @@ TAGS: Mapping[str, str] = {
     "catalog": "items of the environment's own, in place of the dataset's",
     "features": "observations with raw numbers",
     "users": "users with text profiles",
+    "utterances": "texts that users may say, each with its intent and sentiment",
+    "context": "observations with a text of what the user says",
+    "label:": "a label of that name",
     "attribute:": "a catalogue attribute of that name",
     "signal:": "a response signal of that name",
     "actions:items": "actions that are item numbers",
@@ -157,8 +161,8 @@ class Component:
     factory: `"package.module:Class"`, imported only when a run builds the component. What it is called with is
         documented at the kind's interface in `recframe.interfaces`.
     provides: tags for what it gives to the others in a run; `"features?observe_interests"` is given if that setting of its own is true.
-    requires: tags that some other part of the run must provide; `"a|b"` is satisfied by either, and `"attribute:{column}"` is
-        filled in from the component's own setting `column` (null: no such requirement).
+    requires: tags that some other part of the run must provide; `"a|b"` is satisfied by either, `"attribute:{column}"` is filled in from
+        the component's own setting `column` (null: no such requirement), and `"utterances?says"` is required if its setting `says` is true.
     description: one line for `recframe plugins`; by default the first line of the config's docstring.
 
     Raises
@@ -206,6 +210,33 @@ class Component:
             # a dataclass without a docstring gets its signature as one, which describes nothing
             first = "" if doc.startswith(f"{self.config.__name__}(") else doc.partition("\n")[0]
             object.__setattr__(self, "description", first)
+
+    def given(self, settings: Mapping[str, Any]) -> set[str]:
+        """The tags that it provides under its settings."""
+        return set(_applying(self.provides, settings))
+
+    def required(self, settings: Mapping[str, Any]) -> set[str]:
+        """The tags that it requires under its settings, filled in."""
+        tags = [tag for tag in _applying(self.requires, settings) if all(settings.get(name) is not None for name in _named(tag))]
+        return {tag.format_map(settings) for tag in tags}
+
+    @property
+    def deciding_settings(self) -> set[str]:
+        """The settings that its tags depend on."""
+        tags = self.provides | self.requires
+        return {name for tag in tags for name in (*_named(tag), tag.partition("?")[2]) if name}
+
+
+def _applying(tags: frozenset[str], settings: Mapping[str, Any]) -> Iterator[str]:
+    """Of "tag?setting" those whose setting is true, or, if it is a number, not zero."""
+    for tag, _, setting in (tag.partition("?") for tag in tags):
+        if not setting or settings.get(setting):
+            yield tag
+
+
+def _named(tag: str) -> list[str]:
+    """The settings that a tag is filled in from."""
+    return [name for _, name, _, _ in Formatter().parse(tag) if name]
 
 
 @cache

@@ -20,6 +20,7 @@ from rich.console import Console
 
 from recframe.assembly import Parts, assemble, derived_seed
 from recframe.config import validate
+from recframe.embeddings import label_report
 from recframe.evaluation.evaluate import Recommendation
 from recframe.evaluation.metrics import Metrics
 from recframe.evaluation.policies import AgentPolicy
@@ -144,7 +145,7 @@ def _run(cfg: DictConfig, folder: RunFolder, context: RunContext, found: Registr
             auxiliary = BehaviourPrediction(settings, agent, tracker, seed) if settings.weight else None
             encoder = parts.tunable_encoder()
             tuner = None if encoder is None else Tuner(encoder, agent, parts.reading, derived_seed(cfg.seed, "tuning"), parts.reduction)
-            report = environment.report()
+            report = environment.report() | label_report(parts.data)
             for name, value in report.items():
                 log.info("%s: %.4g", name, value)
             periodic = _periodic_evaluation(parts, agent)
@@ -213,13 +214,13 @@ def _name(cfg: DictConfig, context: RunContext) -> str:
 
 
 def _report(
-    policies: dict[str, Metrics], cold: dict[str, Metrics] | None, samples: list[Recommendation], environment: dict[str, float]
+    policies: dict[str, Metrics], cold: dict[str, Metrics] | None, samples: list[Recommendation], measured: dict[str, float]
 ) -> str:
     lines = ["# Results", "", results_markdown(policies)]
     if cold is not None:
         lines += [f"## {COLD_TITLE}", "", results_markdown(cold)]
-    if environment:
-        lines += ["## The environment", "", *(f"- {name}: {value:.4g}" for name, value in environment.items()), ""]
+    if measured:
+        lines += ["## Measured before training", "", *(f"- {name}: {value:.4g}" for name, value in measured.items()), ""]
     if samples:
         lines += ["## What the trained policy recommends", ""]
     for sample in samples:

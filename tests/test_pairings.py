@@ -70,7 +70,7 @@ class World:
     @cached_property
     def dataset(self) -> str:
         """One that has what the environment needs; where it needs none, the one without a file."""
-        needs = {tag.format_map(self.config) for tag in self.component.requires}
+        needs = self.component.required(self.config)
         return next(name for name in reversed(FOUND.names(Kind.DATASET)) if needs <= FOUND.get(Kind.DATASET, name).provides)
 
     @property
@@ -80,8 +80,7 @@ class World:
     @cached_property
     def declared(self) -> set[str]:
         """The tags that environment and dataset give under their settings."""
-        pairs = (tag.partition("?") for tag in self.component.provides)
-        own = {tag for tag, _, setting in pairs if not setting or self.settings.get(setting)}
+        own = self.component.given(self.settings)
         return own if "catalog" in own else own | FOUND.get(Kind.DATASET, self.dataset).provides
 
     @cached_property

@@ -13,6 +13,7 @@ from recframe.interfaces import Catalog, Data, Dataset, Texts, Users
 from recframe_plugins.datasets.config import SyntheticConfig
 from recframe_plugins.datasets.item_table import as_text, text_columns
 from recframe_plugins.datasets.synthetic_text import ITEM_CHOICES, PROFILE_CHOICES, TitleRegister, write_item, write_profile
+from recframe_plugins.datasets.synthetic_utterances import generate_utterances
 from recframe_plugins.datasets.synthetic_vocabulary import TOPICS
 from recframe_plugins.datasets.text_template import check_template, fill_template
 
@@ -87,8 +88,10 @@ def long_tail(n: int, generator: torch.Generator) -> Tensor:
 class Synthetic(Dataset):
     """A generated world: items about one to three topics, users with one to three tastes, all of it written out as text.
 
-    Items do not depend on `num_users`. `catalog.attributes` holds title, description, tags, topics and topic_weights; `users.attributes`
-    holds topics and topic_weights, the true tastes that an environment simulates from. There are no interactions.
+    Items do not depend on `num_users`, and neither they nor users on `utterances`. `catalog.attributes` holds title, description, tags,
+    topics and topic_weights; `users.attributes` holds topics and topic_weights, the true tastes that an environment simulates from.
+    `contexts` are, if asked for, what people may say, with its intent, sentiment and time_of_day as attributes. There are no
+    interactions.
     """
 
     def __init__(self, config: SyntheticConfig) -> None:
@@ -103,9 +106,14 @@ class Synthetic(Dataset):
         """
         root = torch.Generator().manual_seed(self.config.seed)
         item_seed, user_seed = torch.randint(2**62, (2,), generator=root).tolist()
+        contexts = None
+        if self.config.utterances:
+            said = torch.Generator().manual_seed(int(torch.randint(2**62, (), generator=root)))
+            contexts = generate_utterances(self.config.utterances, self.config.num_topics, said)
         return Data(
             catalog=self.generate_catalog(torch.Generator().manual_seed(item_seed)),
             users=self.generate_users(torch.Generator().manual_seed(user_seed)),
+            contexts=contexts,
         )
 
     def generate_catalog(self, generator: torch.Generator) -> Catalog:

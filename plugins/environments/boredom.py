@@ -54,6 +54,7 @@ class BoredomSessions(SimulatedSessions):
         history_length: int,
         device: torch.device | str,
         has_users: bool = True,
+        has_context: bool = False,
     ) -> None:
         super().__init__(
             config,
@@ -63,6 +64,7 @@ class BoredomSessions(SimulatedSessions):
             signals=("click", "rating"),
             device=device,
             has_users=has_users,
+            has_context=has_context,
             protocol=config.protocol,
             recent_length=max(config.repeat_window, config.quit_window),
         )
@@ -89,8 +91,11 @@ class BoredomSessions(SimulatedSessions):
     def expected_rating(self, utility: Tensor) -> Tensor:
         """The mean of `rate` over the noise, exactly."""
 
-    def changed(self, shown: Tensor, clicks: Tensor) -> dict[str, Tensor]:
-        """What of the subclass's own state the step changes, given `shown` `[N, K, B]` and `clicks` `[N, K]`; nothing by default."""
+    def changed(self, shown: Tensor, clicks: Tensor, boredom: Tensor, luck: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """What of the subclass's own state the step changes, given `shown` `[N, K, B]`, and `clicks` and `boredom` `[N, K]`.
+
+        Nothing by default.
+        """
         return {}
 
     def luck(self) -> dict[str, Tensor]:
@@ -111,7 +116,7 @@ class BoredomSessions(SimulatedSessions):
         return Outcome(
             {"click": clicks, "rating": self.rate(utility, luck["noise"])},
             leave,
-            self.changed(shown, clicks) | {"patience": patience, "exposure": exposure},
+            self.changed(shown, clicks, boredom, luck) | {"patience": patience, "exposure": exposure},
         )
 
     def truth(self) -> Truth:

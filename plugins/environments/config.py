@@ -22,6 +22,11 @@ class TopicWorldConfig(BoredomConfig):
     session_noise: float = option(0.1, "standard deviation, in length, of a session's taste around the person's", ge=0.0)
     taste_concentration: float = option(0.3, "Dirichlet concentration of generated people's tastes; small: few topics each", gt=0.0)
     rating_noise: float = option(0.5, "standard deviation of the noise in the utility that a rating is given by", ge=0.0)
+    mood_weight: float = option(0.0, "weight in the utility of the topic that people are in the mood for; 0: there are no moods", ge=0.0)
+    mood_change: float = option(0.05, "probability in each step of another mood", ge=0.0, le=1.0)
+    mood_by_time: float = option(1.0, "how far the time of day decides moods; 0: all are as likely at all times", ge=0.0)
+    says: bool = option(False, "with each visit people say a text of the dataset: time of day, how they liked the slate, what they want")
+    felt_margin: float = option(0.2, "clicked share less boredom of a slate from which people speak well of it, and less which ill", ge=0.0)
 
 
 @dataclass
@@ -63,13 +68,13 @@ class RatingMatrixConfig(ProtocolConfig, SessionConfig):
 def recframe_register_components(register: Callable[[Component], None]) -> None:
     """Register the built-in environments."""
 
-    def simulator(name: str, config: type, implementation: str, signals: str, *tags: str, requires: str) -> None:
+    def simulator(name: str, config: type, implementation: str, signals: str, *tags: str, requires: str, also: str = "") -> None:
         provides = {"actions:items", "slates", "truth", *(f"signal:{signal}" for signal in signals.split()), *tags}
         factory = f"recframe_plugins.environments.{name}:{implementation}"
-        register(Component(Kind.ENVIRONMENT, name, config, factory, provides=provides, requires={requires}))
+        register(Component(Kind.ENVIRONMENT, name, config, factory, provides=provides, requires={requires, *also.split()}))
 
     topics = "attribute:{topic_attribute}"
-    simulator("topic_world", TopicWorldConfig, "TopicWorld", "click rating", requires=topics)
+    simulator("topic_world", TopicWorldConfig, "TopicWorld", "click rating", "context?says", requires=topics, also="utterances?says")
     simulator("preference_model", PreferenceModelConfig, "PreferenceModel", "click rating", requires="interactions")
     simulator("rating_matrix", RatingMatrixConfig, "RatingMatrix", "click rating purchase", requires="rating_matrix")
     shown = "features?observe_interests"

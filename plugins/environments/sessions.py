@@ -43,14 +43,14 @@ class SimulatedSessions(Environment):
     """The part of a simulator that is the same for all kinds of user; see the module.
 
     What is known of each user lives in `self.state`, one tensor `[N, ...]` a name: what the subclass's `arrivals` gives, and the session's
-    own `steps` `[N]`, `user` `[N]` (0 where `arrivals` names nobody), `recent` `[N, R]` (the last R shown items, newest last, `PAD` in
-    front; if `recent_length` is not 0) and `excluded` `[N, E]` (where the protocol forbids repetition).
+    own `steps` `[N]`, `user` `[N]` (0 where `arrivals` names nobody), `context` `[N]` (if `has_context`), `recent` `[N, R]` (the last R
+    shown items, newest last, `PAD` in front; if `recent_length` is not 0) and `excluded` `[N, E]` (where the protocol forbids repetition).
 
     Parameters
     ----------
     config: the component's options.   num_items, num_users, history_length: M, N and H.   device: where everything lives.
     signals: names of the response's signals.   num_features: X, if the subclass's `features` gives any.
-    has_users: whether `arrivals` names rows of `Data.users`.
+    has_users: whether `arrivals` names rows of `Data.users`.    has_context: whether it and `respond` name rows of `Data.contexts`.
     protocol: see the module.   recent_length: R.   resample: draw candidates afresh in each step, or once in `reset`.
 
     Raises
@@ -69,6 +69,7 @@ class SimulatedSessions(Environment):
         device: torch.device | str,
         num_features: int = 0,
         has_users: bool = True,
+        has_context: bool = False,
         protocol: str = "free",
         recent_length: int = 0,
         resample: bool = True,
@@ -91,6 +92,7 @@ class SimulatedSessions(Environment):
             num_candidates=config.num_candidates,
             num_excluded=0 if repeats else config.slate_size * config.max_steps,
             num_features=num_features,
+            has_context=has_context,
             has_users=has_users,
             device=self.device,
         )
@@ -228,6 +230,7 @@ class SimulatedSessions(Environment):
             history_feedback=self.history.feedback,
             candidates=self.candidates,
             excluded=self.state.get("excluded"),
+            context=self.state.get("context"),
             features=self.features(),
             batch_size=[self.spec.num_users],
         )

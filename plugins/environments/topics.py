@@ -19,6 +19,24 @@ def topic_matrices(data: Data, topics: str, weights: str) -> tuple[Tensor, Tenso
     ------
     DataError: the catalogue lacks the column, or a column has another type, or a row's weights do not fit; the message names it.
     """
+    entries, vocabulary = _listed(data, topics, weights)
+    item_matrix = _matrix(entries["catalogue"], data.catalog.attributes.height, vocabulary)
+    if "users'" not in entries:
+        return item_matrix, None
+    assert data.users is not None
+    people_matrix = _matrix(entries["users'"], len(data.users), vocabulary)
+    undecided = people_matrix.sum(dim=1, keepdim=True) == 0
+    return item_matrix, torch.where(undecided, torch.ones_like(people_matrix), people_matrix)
+
+
+def topic_names(data: Data, topics: str, weights: str) -> list[str]:
+    """The T topics in the order of the columns of `topic_matrices`."""
+    names: list[str] = _listed(data, topics, weights)[1].to_list()
+    return names
+
+
+def _listed(data: Data, topics: str, weights: str) -> tuple[dict[str, pl.DataFrame], pl.Series]:
+    """The catalogue's and the users' (row, topic, weight) entries, and all topics that occur."""
     items = data.catalog.attributes
     people = None if data.users is None else data.users.attributes
     if topics not in items.columns:
@@ -30,12 +48,7 @@ def topic_matrices(data: Data, topics: str, weights: str) -> tuple[Tensor, Tenso
     vocabulary = pl.concat([table["topic"] for table in entries.values()]).unique().sort()
     if vocabulary.is_empty():
         raise DataError(f"the catalogue attribute {topics!r} lists no topic for any item")
-    item_matrix = _matrix(entries["catalogue"], items.height, vocabulary)
-    if people is None:
-        return item_matrix, None
-    people_matrix = _matrix(entries["users'"], people.height, vocabulary)
-    undecided = people_matrix.sum(dim=1, keepdim=True) == 0
-    return item_matrix, torch.where(undecided, torch.ones_like(people_matrix), people_matrix)
+    return entries, vocabulary
 
 
 def _entries(table: pl.DataFrame, owner: str, topics: str, weights: str) -> pl.DataFrame:

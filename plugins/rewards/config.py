@@ -98,10 +98,20 @@ class FairnessConfig:
             yield f"reward.fairness.shares must sum to 1, not {total:g}: {self.shares}"
 
 
+@dataclass
+class SentimentConfig:
+    """How well the user speaks after the slate: the probability of a positive text less that of a negative one."""
+
+    label: str = option("sentiment", "the name, in the run's labels, of what texts are told by")
+    positive: str = option("positive", "the label of it that is worth one")
+    negative: str = option("negative", "the label of it that costs one")
+
+
 @hookimpl
 def recframe_register_components(register: Callable[[Component], None]) -> None:
     """Offer the built-in rewards."""
     items, itemwise = "actions:items", {"itemwise"}
+    said = {"context", "label:{label}={positive}", "label:{label}={negative}"}
     for name, config, implementation, requires, provides in (
         ("click", ClickConfig, "click:Click", {"signal:click"}, itemwise),
         ("rating", RatingConfig, "rating:Rating", {"signal:rating"}, itemwise),
@@ -112,6 +122,7 @@ def recframe_register_components(register: Callable[[Component], None]) -> None:
         ("novelty", NoveltyConfig, "novelty:Novelty", {items}, itemwise),
         ("serendipity", SerendipityConfig, "serendipity:Serendipity", {items, "signal:click"}, set()),
         ("repetition", RepetitionConfig, "repetition:Repetition", {items}, set()),
+        ("sentiment", SentimentConfig, "sentiment:Sentiment", said, set()),
         ("retention", RetentionConfig, "retention:Retention", set(), set()),
         ("fairness", FairnessConfig, "fairness:Fairness", {items, "attribute:{attribute}"}, set()),
     ):

@@ -28,6 +28,13 @@ class StateTrackerConfig:
         choices=["concat", "gated", "attention"],
     )
 
+    reads: list[str] = option(
+        ["profile", "context", "labels"],
+        "texts that the state is made from, where there are any: people's profiles, the context of a visit, and what the run's labels say "
+        "of both; leave one out to see what it is worth",
+        choices=["profile", "context", "labels"],
+    )
+
     def contradictions(self) -> Iterator[str]:
         """A gate between texts and nothing."""
         if self.id_gate and not self.id_embeddings:

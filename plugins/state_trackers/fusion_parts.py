@@ -15,6 +15,9 @@ from torch import Tensor, nn
 from recframe.interfaces import Data, EnvironmentSpec, Observation, Texts, TextTable, symlog
 from recframe_plugins.state_trackers.config import StateTrackerConfig
 
+LEAST_PROBABILITY = 1e-3
+"""What a label counts as at least: how improbable it is says no more below, and would drown the others."""
+
 
 class Part(nn.Module, ABC):
     """A vector of each user's, of length `dim`."""
@@ -38,6 +41,24 @@ class TextPart(Part):
     def forward(self, observation: Observation) -> Tensor:
         """Projections `[N, dim]`."""
         return F.relu(self.linear(self.texts.values[getattr(observation, self.field)]))
+
+
+class LabelPart(Part):
+    """ReLU(Linear(log-probabilities)) of all labels of the text that an observation's `field` refers to by row, on a network's scale.
+
+    The text's vector holds what labels are told by, too; they save the network from learning to read it.
+    """
+
+    def __init__(self, texts: Texts, dim: int, field: Literal["user", "context"]) -> None:
+        super().__init__()
+        probabilities = torch.cat([labels.probabilities for labels in texts.labels.values()], dim=1)
+        self.evidence = FrozenTable(standardized(probabilities.clamp(min=LEAST_PROBABILITY).log()))
+        self.linear = nn.Linear(probabilities.shape[1], dim, device=probabilities.device)
+        self.dim, self.field = dim, field
+
+    def forward(self, observation: Observation) -> Tensor:
+        """Projections `[N, dim]`."""
+        return F.relu(self.linear(self.evidence.values[getattr(observation, self.field)]))
 
 
 class FeaturePart(Part):
@@ -73,8 +94,8 @@ def parts_of(config: StateTrackerConfig, spec: EnvironmentSpec, data: Data) -> n
     ValueError: `user_embeddings` where observations name nobody.
     """
     users = data.users if spec.has_users else None
-    profiles = vectors_of(users.profiles) if users is not None else None
-    contexts = vectors_of(data.contexts) if spec.has_context else None
+    profiles = vectors_of(users.profiles) if users is not None and "profile" in config.reads else None
+    contexts = vectors_of(data.contexts) if spec.has_context and "context" in config.reads else None
     parts: dict[str, Part] = {}
     # the order in which parts are built is the order in which their weights are drawn: what is new comes last
     if profiles is not None:
@@ -87,6 +108,11 @@ def parts_of(config: StateTrackerConfig, spec: EnvironmentSpec, data: Data) -> n
         if users is None:
             raise ValueError("state_tracker.user_embeddings needs people whom the data know, and the users here are nobody in particular")
         parts["user"] = UserPart(len(users), config.state_dim, spec.device)
+    if "labels" in config.reads:
+        if spec.has_context and data.contexts is not None and data.contexts.labels:
+            parts["context_labels"] = LabelPart(data.contexts, config.state_dim, "context")
+        if users is not None and users.profiles is not None and users.profiles.labels:
+            parts["profile_labels"] = LabelPart(users.profiles, config.state_dim, "user")
     return nn.ModuleDict(parts)
 
 

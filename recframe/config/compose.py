@@ -169,6 +169,8 @@ def explain(error: BaseException) -> str:
         return f"there is no config {wanted!r}{suggestion(wanted.rpartition('/')[2], options) if options else ''}"
     cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
     key = getattr(cause, "full_key", None)
+    if "is not a subclass of LabelConfig" in str(cause):
+        return f"labels.{key}: labels of your own go into a file, such as conf/labels/{key}.yaml, to be chosen as labels=[{key}]"
     lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
     # a heading ends in a colon, and the next line says what it is about
     message = " ".join(lines[:2] if lines and lines[0].endswith(":") else lines[:1]) or type(cause).__name__

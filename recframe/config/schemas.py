@@ -72,6 +72,20 @@ class EmbeddingsConfig:
 
 
 @dataclass
+class LabelConfig:
+    """What texts are told by, without training: each label by sentences that are typical of it (see `recframe.embeddings.labels`)."""
+
+    prototypes: dict[str, list[str]] = option({}, "for each label, in order, sentences as people would write them")
+    unit: str = option(
+        "sentence",
+        "what is compared with them: each sentence of a text for itself, of which the nearest counts, or the text as a whole",
+        choices=["sentence", "text"],
+    )
+    temperature: float = option(0.05, "difference of mean cosines that makes a label e times as likely as another", gt=0.0)
+    calibrate: bool = option(True, "fit temperature and biases to half of the texts whose label the data knows; the rest judge them")
+
+
+@dataclass
 class WandbLoggerConfig:
     """Weights & Biases."""
 
@@ -102,6 +116,7 @@ class RunConfig:
     cold_items: ColdItemsConfig = field(default_factory=ColdItemsConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     embeddings: EmbeddingsConfig = field(default_factory=EmbeddingsConfig)
+    labels: dict[str, LabelConfig] = field(default_factory=dict)
     logger: dict[str, Any] = field(default_factory=dict)
     seed: int = option(0, "seed of everything random in the run; the data and the evaluation have their own", ge=0)
     device: str = option("cpu", "cpu, cuda, cuda:1, or auto (cuda where there is one)")

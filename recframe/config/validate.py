@@ -8,7 +8,6 @@ import operator
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from string import Formatter
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -17,7 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 from recframe.components import TAGS, Component, Kind, contradictions, describe_bounds, nested_sections, node
 from recframe.config.machine import device_problem, folder_problem
 from recframe.config.problems import ConfigError
-from recframe.config.schemas import RunConfig
+from recframe.config.schemas import LabelConfig, RunConfig
 from recframe.config.store import LOGGERS
 from recframe.plugins import Registry, UnknownComponent, suggestion
 
@@ -84,6 +83,7 @@ def find_problems(cfg: DictConfig, registry: Registry) -> list[str]:
             problems.append(f"logger.{name}: there is no such logger{suggestion(name, list(LOGGERS))}")
     problems += [problem] if (problem := device_problem(values["device"])) else []
     problems += [problem] if (problem := folder_problem("embeddings.cache", values["embeddings"]["cache"])) else []
+    problems += _check_labels(values, chosen)
     problems += _check_pairings(values, chosen, registry) + _check_sizes(values) + _check_monitor(values, chosen)
     return problems + _check_auxiliary(values, chosen) + _check_tuning(values)
 
@@ -170,10 +170,10 @@ def _check_pairings(values: Mapping[str, Any], chosen: Mapping[str, Component], 
     # a dataset in whose place an environment puts items of its own gives nothing
     replaced = environment is not None and "catalog" in environment.provides
     giving = {key: component for key, component in chosen.items() if not (replaced and key == "dataset")}
-    given = {key: _given(component, _at(values, key)) for key, component in giving.items()}
+    given = {key: component.given(_at(values, key)) for key, component in giving.items()} | {"labels": _label_tags(values)}
     for key, component in chosen.items():
         others = {tag for other, tags in given.items() if other != key for tag in tags} | CORE_PROVIDES
-        required = sorted(_filled_in(component, _at(values, key)))
+        required = sorted(component.required(_at(values, key)))
         unmet = [tag for tag in required if not others & set(tag.split("|"))]
         problems += [f"{_call(key, component)} needs {_in_words(tag)}, {_lacking(tag, giving, given)}" for tag in unmet]
     slate_size = values["environment"].get("slate_size", 1) if isinstance(values["environment"], Mapping) else 1
@@ -189,14 +189,6 @@ def _check_pairings(values: Mapping[str, Any], chosen: Mapping[str, Component], 
 
 def _that_can(kind: Kind, tag: str, registry: Registry) -> list[str]:
     return [name for name in registry.names(kind) if tag in registry.get(kind, name).provides]
-
-
-def _filled_in(component: Component, settings: Mapping[str, Any]) -> Iterator[str]:
-    """The component's requirements with its settings filled in; one that names a setting that is null is none."""
-    for tag in component.requires:
-        named = [name for _, name, _, _ in Formatter().parse(tag) if name]
-        if all(settings.get(name) is not None for name in named):
-            yield tag.format_map(settings)
 
 
 def _check_sizes(values: Mapping[str, Any]) -> list[str]:
@@ -225,7 +217,7 @@ def _check_auxiliary(values: Mapping[str, Any], chosen: Mapping[str, Component])
     settings, environment = values["auxiliary"], chosen.get("environment")
     if not settings["weight"] or environment is None:
         return []
-    given = _given(environment, values["environment"])
+    given = environment.given(values["environment"])
     signals = sorted(tag.removeprefix("signal:") for tag in given if tag.startswith("signal:"))
     known = settings["signal"] in signals
     return (
@@ -269,23 +261,44 @@ def _in_words(tag: str) -> str:
     return " or ".join(words)
 
 
-def _given(component: Component, settings: Mapping[str, Any]) -> set[str]:
-    """What a component provides under its settings: "tag?setting" is given if the setting is true."""
-    pairs = (tag.partition("?") for tag in component.provides)
-    return {tag for tag, _, setting in pairs if not setting or settings.get(setting)}
+def _label_tags(values: Mapping[str, Any]) -> set[str]:
+    """A tag for each label that the run's `labels` section tells texts by, such as "label:sentiment=positive"."""
+    return {f"label:{name}={label}" for name, settings in values["labels"].items() for label in settings["prototypes"]}
+
+
+def _check_labels(values: Mapping[str, Any], chosen: Mapping[str, Component]) -> list[str]:
+    """What is wrong with the `labels` section: with its settings, or because the run has no texts."""
+    problems = []
+    for name, settings in values["labels"].items():
+        key, prototypes = f"labels.{name}", settings["prototypes"]
+        problems += _check_fields(f"{key}.", settings, LabelConfig)
+        if len(prototypes) < 2:
+            problems.append(f"{key}.prototypes: two labels or more are needed, each with sentences; it has {len(prototypes)}")
+        for label, sentences in prototypes.items():
+            if not sentences or not all(sentence.strip() for sentence in sentences):
+                problems.append(f"{key}.prototypes.{label}: a sentence or more is needed, none of them empty, such as ['I loved it.']")
+    environment = chosen.get("environment")
+    if values["labels"] and environment is not None and "catalog" in environment.provides:
+        problems.append(f"labels: {_call('environment', environment)} brings its own items, so that no texts are read; use labels=[]")
+    return problems
 
 
 def _lacking(tag: str, chosen: Mapping[str, Component], provided: Mapping[str, set[str]]) -> str:
     """Who could have given it and gives what instead."""
     family = tag.partition(":")[0]
-    giver = {"signal": "environment", "actions": "environment", "features": "environment", "truth": "environment"}.get(family, "dataset")
-    giver = giver if giver in chosen else "environment"
+    if family == "label":
+        wanted, known = tag.removeprefix("label:"), sorted(given.removeprefix("label:") for given in provided["labels"])
+        return f"which labels does not define{suggestion(wanted, known) if known else ' (it is empty; add labels=[sentiment])'}"
+    of_environment = ("signal", "actions", "features", "truth", "context")
+    giver = "environment" if family in of_environment or "dataset" not in chosen else "dataset"
     component = chosen.get(giver)
     if component is None:
         return "which nothing here gives"
     hidden = next((given for given in component.provides if given.partition("?")[0] == tag and "?" in given), None)
     if hidden:
-        return f"which {_call(giver, component)} gives with {giver}.{hidden.partition('?')[2]}=true"
+        setting = hidden.partition("?")[2]
+        value = "true" if isinstance(getattr(component.config(), setting), bool) else "..., a number above 0"
+        return f"which {_call(giver, component)} gives with {giver}.{setting}={value}"
     prefix = f"{family}:" if ":" in tag else ""
     given = sorted(t.removeprefix(prefix) for t in provided[giver] if t.startswith(prefix))
     return f"which {_call(giver, component)} does not give (it gives: {', '.join(given) or 'none'})"

@@ -11,7 +11,7 @@ Everything that moves during training is batched over N users, lives on one devi
 """
 
 from recframe.interfaces.agent import Agent, Decision, Experience, NoExperience, Replay, Rollout
-from recframe.interfaces.data import Catalog, Data, DataError, Dataset, Interactions, Texts, Users
+from recframe.interfaces.data import Catalog, Data, DataError, Dataset, Interactions, Labels, Texts, Users
 from recframe.interfaces.encoder import Encoder, EncoderError, Role
 from recframe.interfaces.environment import Environment, EnvironmentSpec, Step, Truth
 from recframe.interfaces.history import History
@@ -41,6 +41,7 @@ __all__ = [
     "History",
     "Interactions",
     "ItemProjection",
+    "Labels",
     "LanguageModel",
     "NewModel",
     "NoExperience",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, NamedTuple
 
 import polars as pl
@@ -55,11 +56,54 @@ class Catalog:
 
 
 @dataclass(frozen=True)
+class Labels:
+    """How probable each of L labels is of each of n texts, as the run's `labels` section has it read from their vectors.
+
+    names: the L labels, in the order of the columns.   probabilities: `[n, L]` float32, rows sum to 1.
+    measures: how often and how well they are right, by name, where the data knows some texts' labels.
+    """
+
+    names: tuple[str, ...]
+    probabilities: Tensor
+    measures: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.probabilities.dim() != 2 or self.probabilities.shape[1] != len(self.names):
+            raise DataError(f"{len(self.names)} labels need as many columns of probabilities, not {list(self.probabilities.shape)}")
+
+
+@dataclass(frozen=True)
 class Texts:
-    """Texts that observations refer to by row, and their vectors `[n, D]` once they are encoded."""
+    """n texts that observations refer to by row.
+
+    vectors: `[n, D]` float32, or None until the texts are encoded.
+    attributes: one row a text: what the data knows of it, such as a column `sentiment`; null where it does not. Agents do not read them.
+    labels: what the encoder's vectors say of the same, by name (`sentiment`); empty unless the run's `labels` section asks for it.
+    """
 
     texts: list[str]
     vectors: Tensor | None = None
+    attributes: pl.DataFrame | None = None
+    labels: dict[str, Labels] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.attributes is not None and self.attributes.height != len(self.texts):
+            raise DataError(f"{len(self.texts)} texts need as many rows of attributes, not {self.attributes.height}")
+        for name, labels in self.labels.items():
+            if len(labels.probabilities) != len(self.texts):
+                raise DataError(f"{len(self.texts)} texts need as many rows of {name!r}, not {len(labels.probabilities)}")
+
+    def shuffled(self, order: Tensor) -> Texts:
+        """These texts with the vectors and labels of rows `order` `[n]` in place of their own."""
+        vectors = None if self.vectors is None else self.vectors[order]
+        labels = {name: replace(one, probabilities=one.probabilities[order]) for name, one in self.labels.items()}
+        return replace(self, vectors=vectors, labels=labels)
+
+    def to(self, device: torch.device | str) -> Texts:
+        """The same texts with every tensor on `device`."""
+        vectors = None if self.vectors is None else self.vectors.to(device)
+        labels = {name: replace(one, probabilities=one.probabilities.to(device)) for name, one in self.labels.items()}
+        return replace(self, vectors=vectors, labels=labels)
 
 
 @dataclass(frozen=True)
@@ -121,21 +165,15 @@ class Data(NamedTuple):
 
     def to(self, device: torch.device | str) -> Data:
         """The same data with every tensor on `device`."""
-
-        def move(texts: Texts | None) -> Texts | None:
-            if texts is None or texts.vectors is None:
-                return texts
-            return replace(texts, vectors=texts.vectors.to(device))
-
-        vectors = self.catalog.text_vectors
+        vectors, users = self.catalog.text_vectors, self.users
         return self._replace(
             catalog=replace(
                 self.catalog,
                 popularity=self.catalog.popularity.to(device),
                 text_vectors=None if vectors is None else vectors.to(device),
             ),
-            users=None if self.users is None else replace(self.users, profiles=move(self.users.profiles)),
-            contexts=move(self.contexts),
+            users=None if users is None else replace(users, profiles=None if users.profiles is None else users.profiles.to(device)),
+            contexts=None if self.contexts is None else self.contexts.to(device),
             ratings=None if self.ratings is None else self.ratings.to(device),
             held_out=None if self.held_out is None else self.held_out.to(device),
         )

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 
 from torch import Tensor
 
-from recframe.interfaces.data import Catalog
+from recframe.interfaces.data import Catalog, Data
 from recframe.interfaces.types import Transition
 
 
@@ -17,6 +17,17 @@ class Reward(ABC):
     nothing but that item and its own signals also declares `provides={"itemwise"}`; only such terms can be used to rank single items by
     the truth (the oracle and greedy reference policies).
     """
+
+    def prepare(self, data: Data) -> None:
+        """Look up what the term needs of the data beside the catalogue; called once, before the first step. Most need nothing.
+
+        `data` carries text vectors and labels as the encoder gave them, on the run's device, also where those that the agent reads are
+        shuffled (`embeddings.shuffle`).
+
+        Raises
+        ------
+        DataError: the data lack what the term needs.
+        """
 
     @abstractmethod
     def __call__(self, transition: Transition, catalog: Catalog) -> Tensor:

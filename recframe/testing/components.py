@@ -6,7 +6,6 @@ import dataclasses
 import importlib
 import inspect
 from collections.abc import Callable, Iterator
-from string import Formatter
 from typing import Any
 
 import numpy as np
@@ -106,19 +105,13 @@ def _config(component: Component, config: Any) -> Any:
 
 
 def _filled_in(component: Component, config: Any) -> Component:
-    """The component with the settings that its requirements name put in their place; one that names a setting that is None is none."""
+    """The component with the tags that it provides and requires under these settings."""
     settings = vars(config)
-    try:
-        required = {
-            tag.format_map(settings)
-            for tag in component.requires
-            if all(settings[name] is not None for _, name, _, _ in Formatter().parse(tag) if name)
-        }
-        return dataclasses.replace(component, requires=frozenset(required))
-    except KeyError as error:
-        raise ConformanceError(
-            f"{_where(component)} requires a tag filled in from the option {error}, which {component.config.__name__} lacks"
-        ) from error
+    for name in sorted(component.deciding_settings - settings.keys()):
+        tags = ", ".join(sorted(repr(tag) for tag in component.provides | component.requires if name in tag))
+        raise ConformanceError(f"{_where(component)}: {tags} depends on the option {name!r}, which {component.config.__name__} lacks")
+    given, required = component.given(settings), component.required(settings)
+    return dataclasses.replace(component, provides=frozenset(given), requires=frozenset(required))
 
 
 def _factory(component: Component) -> Callable[..., Any]:
@@ -148,11 +141,13 @@ def _offered(data: Data) -> set[str]:
     tags = {f"attribute:{name}" for name in data.catalog.attributes.columns}
     tags |= {"interactions"} if data.interactions is not None else set()
     tags |= {"rating_matrix"} if data.ratings is not None else set()
+    said = data.contexts.attributes if data.contexts is not None else None
+    tags |= {"utterances"} if said is not None and {"intent", "sentiment"} <= set(said.columns) else set()
     return tags | ({"users"} if data.users is not None and data.users.profiles is not None else set())
 
 
 def _is_about_data(tag: str) -> bool:
-    return tag in ("interactions", "users", "rating_matrix") or tag.startswith("attribute:")
+    return tag in ("interactions", "users", "utterances", "rating_matrix") or tag.startswith("attribute:")
 
 
 def _check_requirements(component: Component, data: Data) -> None:
@@ -246,6 +241,8 @@ def _check_declared(component: Component, environment: Environment, spec: Enviro
     where = _where(component)
     for signal in spec.signals:
         require(f"signal:{signal}" in component.provides, f"{where} gives the signal {signal!r}: declare provides={{'signal:{signal}'}}")
+    says = "context" in component.provides
+    require(says == spec.has_context, f"{where}: spec.has_context is {spec.has_context}: declare provides={{'context'}} where it is true")
     require(
         spec.slate_size == 1 or "slates" in component.provides, f"{where} takes slates of {spec.slate_size}: declare provides={{'slates'}}"
     )

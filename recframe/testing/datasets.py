@@ -8,7 +8,7 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from recframe.interfaces import Catalog, Data, Dataset, Interactions, Texts, Users
+from recframe.interfaces import Catalog, Data, Dataset, Interactions, Labels, Texts, Users
 from recframe.testing.conformance import require, require_tensor
 
 
@@ -97,6 +97,8 @@ def _same(left: Any, right: Any) -> bool:
         return torch.equal(left, right)
     if isinstance(left, pl.DataFrame):
         return left.equals(right)
-    if isinstance(left, (Catalog, Users, Interactions, Texts)):
+    if isinstance(left, dict):
+        return left.keys() == right.keys() and all(_same(value, right[key]) for key, value in left.items())
+    if isinstance(left, (Catalog, Users, Interactions, Labels, Texts)):
         return all(_same(value, getattr(right, name)) for name, value in vars(left).items())
     return bool(left == right)

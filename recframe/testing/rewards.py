@@ -26,8 +26,10 @@ def check_reward(reward: Reward, data: Data | None = None, signals: Iterable[str
     """
     require(isinstance(reward, Reward), f"a reward must subclass recframe.interfaces.Reward; {type(reward).__name__} does not")
     data = data or toy_data()
+    with own_randomness("prepare()"):
+        reward.prepare(data)
     for slate_size in (1, 3):
-        spec = toy_spec(data, slate_size=slate_size, signals=tuple(signals))
+        spec = toy_spec(data, slate_size=slate_size, signals=tuple(signals), has_context=data.contexts is not None)
         transition = toy_transition(spec, data, torch.Generator(spec.device).manual_seed(0), users=8)
         before = transition.clone()
         with own_randomness("the reward"):

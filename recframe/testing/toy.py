@@ -7,11 +7,12 @@ import torch
 from tensordict import TensorDict
 from torch import Tensor
 
-from recframe.interfaces import PAD, Catalog, Data, EnvironmentSpec, Interactions, Observation, Response, Texts, Transition, Users
+from recframe.interfaces import PAD, Catalog, Data, EnvironmentSpec, Interactions, Labels, Observation, Response, Texts, Transition, Users
 
 TOPICS = ("space", "cooking", "jazz", "football", "gardens")
 GENRES = ("news", "essay", "guide")
 MOODS = ("a quick look", "a quiet evening", "on the train")
+SENTIMENTS = ("negative", "neutral", "positive")
 
 
 def toy_data(num_items: int = 40, num_users: int = 60, dim: int = 16, seed: int = 0, device: torch.device | str = "cpu") -> Data:
@@ -53,7 +54,9 @@ def toy_data(num_items: int = 40, num_users: int = 60, dim: int = 16, seed: int 
         profiles=Texts(profiles, vectors(user_topics)),
         attributes=pl.DataFrame({"topics": [[TOPICS[topic]] for topic in user_topics], "topic_weights": [[1.0] for _ in user_topics]}),
     )
-    contexts = Texts(list(MOODS), torch.randn(len(MOODS), dim, generator=generator).to(device))
+    # a text is its own sentiment for the most part
+    sentiment = Labels(SENTIMENTS, (torch.eye(len(MOODS)) * 0.7 + 0.1).to(device))
+    contexts = Texts(list(MOODS), torch.randn(len(MOODS), dim, generator=generator).to(device), labels={"sentiment": sentiment})
     agree = (user_topics[:, None] == item_topics).float()
     ratings = 1 + 3 * agree + torch.rand(num_users, num_items, generator=generator)
     return Data(catalog, users, interactions, contexts, ratings.to(device))

@@ -8,6 +8,8 @@ from recframe.config.machine import folder_problem, surely_without_cuda
 from recframe.config.validate import METRICS
 from recframe.plugins import registry
 
+SPEAKING = ["environment.says=true", "dataset.utterances=1"]
+
 
 def test_the_default_config_has_no_mistakes():
     assert find_mistakes([]) == []
@@ -20,6 +22,39 @@ def test_the_default_config_has_no_mistakes():
             ["auxiliary.weight=1", "auxiliary.signal=purchase"],
             "auxiliary.signal: environment=topic_world gives no signal 'purchase'; it gives: click, rating",
         ),
+        (["labels=[sentimant]"], "labels=sentimant: there is no such labels. Did you mean 'sentiment'?"),
+        (["labels=[sentiment]", "labels.sentiment.temperature=0"], "labels.sentiment.temperature: 0.0 is not allowed; it must be > 0"),
+        (["labels=[sentiment]", "labels.sentiment.unit=word"], "labels.sentiment.unit: 'word' is not allowed"),
+        (["labels=[sentiment]", "labels.sentiment.prototypes.positive=[]"], "labels.sentiment.prototypes.positive: a sentence or more"),
+        (["labels=[sentiment]", "labels.sentiment.prototypes.neutral=[fine,' ']"], "prototypes.neutral: a sentence or more is needed"),
+        (["+labels.mood.prototypes.glad=[hurrah]"], "labels.mood: labels of your own go into a file, such as conf/labels/mood.yaml"),
+        (
+            ["environment=gymnasium", "environment.id=CartPole-v1", "reward=[environment]", "labels=[intent]"],
+            "labels: environment=gymnasium brings its own items, so that no texts are read; use labels=[]",
+        ),
+        (
+            ["reward=[sentiment]", "labels=[sentiment]"],
+            "reward=sentiment needs observations with a text of what the user says, which environment=topic_world gives with "
+            "environment.says=true",
+        ),
+        (
+            ["reward=[sentiment]", "labels=[sentiment]", "environment=interest_evolution"],
+            "observations with a text of what the user says, which environment=interest_evolution does not give",
+        ),
+        (
+            ["reward=[sentiment]", "reward.sentiment.negative=positive", *SPEAKING],
+            "reward=sentiment needs a label 'sentiment=positive', which labels does not define (it is empty; add labels=[sentiment])",
+        ),
+        (
+            ["reward=[sentiment]", "labels=[sentiment]", "reward.sentiment.positive=positiv", *SPEAKING],
+            "a label 'sentiment=positiv', which labels does not define. Did you mean 'sentiment=positive'?",
+        ),
+        (
+            ["environment.says=true"],
+            "environment=topic_world needs texts that users may say, each with its intent and sentiment, which dataset=synthetic gives "
+            "with dataset.utterances=..., a number above 0",
+        ),
+        (["state_tracker.reads=[profiles]"], "state_tracker.reads: 'profiles' is not allowed; it must be one of profile, context, labels"),
         (["encoder@world_encoder=tfidff"], "encoder@world_encoder=tfidff: there is no such encoder. Did you mean 'tfidf'?"),
         (["world_encoder=tfidf"], ", as encoder@world_encoder=NAME"),
         (["encoder@world_encoder=tfidf", "world_encoder.dim=0"], "world_encoder.dim: 0 is not allowed; it must be >= 1"),
@@ -213,6 +248,15 @@ def test_a_problem_of_some_jobs_says_of_which():
     assert "agent.replay_capacity=1000 holds less than one step of environment.num_users=2000; raise it (with agent=dqn)" in problems
     assert "agent.gamma: agent has no 'gamma'. It has: name (with agent=random)" in problems
     assert len(problems) == 3
+
+
+def test_labels_of_ones_own_come_from_a_file_and_are_two_at_least(tmp_path):
+    (tmp_path / "labels").mkdir()
+    for name, prototypes in (("mine", "{glad: [hurrah], sad: [alas]}"), ("lonely", "{glad: [hurrah]}")):
+        (tmp_path / "labels" / f"{name}.yaml").write_text(f"# @package labels.{name}\nprototypes: {prototypes}\n")
+    assert find_mistakes(["labels=[sentiment,mine]", "labels.mine.temperature=0.1"], config_dir=str(tmp_path)) == []
+    (problem,) = find_mistakes(["labels=[lonely]"], config_dir=str(tmp_path))
+    assert problem == "labels.lonely.prototypes: two labels or more are needed, each with sentences; it has 1"
 
 
 def test_yaml_that_cannot_be_parsed_is_named_by_file_and_line(tmp_path):

@@ -224,7 +224,7 @@ def test_building_leaves_the_callers_random_state_alone():
         (lambda: component(Kind.ENVIRONMENT, "World", provides={"signal:click", "truth"}), "gives the signal 'rating'"),
         (lambda: component(Kind.ENVIRONMENT, "World", provides={"signal:click", "signal:rating"}), "declare provides={'truth'}"),
         (lambda: component(Kind.ENVIRONMENT, "SlateWorld", provides=WORLD_TAGS), "takes slates of 2: declare provides={'slates'}"),
-        (lambda: component(Kind.ENVIRONMENT, "World", requires={"attribute:{shade}"}), "from the option 'shade', which Config lacks"),
+        (lambda: component(Kind.ENVIRONMENT, "World", requires={"attribute:{shade}"}), "depends on the option 'shade', which Config lacks"),
         (lambda: component(Kind.ENVIRONMENT, "World", requires={"attribute:{size}"}), "requires 'attribute:3', which the toy data lacks"),
         (lambda: component(Kind.ENVIRONMENT, "Secretive", provides=WORLD_TAGS), r"truth\(\) is None"),
         (lambda: component(Kind.ENVIRONMENT, "SmallWorld", provides=WORLD_TAGS), "that it was built with"),

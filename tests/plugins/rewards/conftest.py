@@ -52,7 +52,7 @@ def random_step(data):
     """`random_step(seed)`: seven users with histories of all lengths up to five; every second slate repeats something."""
 
     def draw(seed, slate_size=4, signals=SIGNALS):
-        spec = toy_spec(data, slate_size=slate_size, signals=signals)
+        spec = toy_spec(data, slate_size=slate_size, signals=signals, has_context=True)
         transition = toy_transition(spec, data, torch.Generator().manual_seed(seed), users=7)
         transition.slate[1::2, -1] = transition.slate[1::2, 0]
         transition.slate[-1, 0] = transition.observation.history_items[-2, -1]

@@ -51,6 +51,7 @@ def test_each_declares_what_it_reads_and_whether_it_judges_items_alone():
         "serendipity": ({"actions:items", "signal:click"}, set()),
         "repetition": ({"actions:items"}, set()),
         "retention": (set(), set()),
+        "sentiment": ({"context", "label:{label}={positive}", "label:{label}={negative}"}, set()),
         "fairness": ({"actions:items", "attribute:{attribute}"}, set()),
     }
 
@@ -60,6 +61,7 @@ def test_each_declares_what_it_reads_and_whether_it_judges_items_alone():
 @given(seed=st.integers(0, 1000), order=st.permutations(range(7)))
 def test_users_in_another_order_are_rewarded_in_that_order(component, data, random_step, seed, order):
     reward, transition = build(component), random_step(seed)
+    reward.prepare(data)
     torch.testing.assert_close(reward(transition[torch.tensor(order)], data.catalog), reward(transition, data.catalog)[order])
 
 
@@ -68,6 +70,7 @@ def test_users_in_another_order_are_rewarded_in_that_order(component, data, rand
 @given(seed=st.integers(0, 1000), order=st.permutations(range(4)))
 def test_all_but_repetition_reward_a_slate_the_same_in_any_order(component, data, random_step, rearranged, seed, order):
     reward, transition = build(component), random_step(seed)
+    reward.prepare(data)
     torch.testing.assert_close(reward(rearranged(transition, order), data.catalog), reward(transition, data.catalog)[:, order])
 
 

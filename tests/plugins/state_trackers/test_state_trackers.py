@@ -177,3 +177,29 @@ def test_all_trackers_share_their_common_options():
     assert all(issubclass(component.config, StateTrackerConfig) for component in COMPONENTS)
     config = StateTrackerConfig()
     assert (config.history_length, config.item_dim, config.state_dim, config.id_embeddings) == (20, 64, 64, False)
+
+
+def test_labels_of_the_present_text_are_part_of_the_state():
+    tracker, observation = build(MeanTracker, MeanConfig(reads=["labels"]), has_context=True)
+    assert list(tracker.fusion.parts) == ["context_labels"]
+    told = DATA.contexts.labels["sentiment"].probabilities
+    # the last of the three texts is made to say what the first one says
+    same = replace(DATA.contexts.labels["sentiment"], probabilities=told[[0, 1, 0]])
+    deaf = DATA._replace(contexts=replace(DATA.contexts, labels={"sentiment": same}))
+    other, _ = build(MeanTracker, MeanConfig(reads=["labels"]), data=deaf, has_context=True)
+    first, last = observation.clone(), observation.clone()
+    first.context, last.context = torch.zeros_like(observation.context), torch.full_like(observation.context, 2)
+    assert not torch.allclose(state(tracker, first), state(tracker, last))
+    assert torch.equal(state(other, first), state(other, last))
+
+
+@pytest.mark.parametrize(
+    ("reads", "parts"),
+    [([], []), (["profile"], ["profile"]), (["context", "labels"], ["context", "context_labels"])],
+)
+def test_texts_that_are_not_to_be_read_change_nothing(reads, parts):
+    tracker, observation = build(MeanTracker, MeanConfig(reads=reads), has_context=True)
+    assert list(tracker.fusion.parts) == parts
+    moved = observation.clone()
+    moved.context = (observation.context + 1) % 3
+    assert torch.equal(state(tracker, observation), state(tracker, moved)) == ("context" not in reads)

@@ -1,0 +1,75 @@
+"""What people are in the mood for, and what they say: see `topic_world.py` for the equations."""
+
+from __future__ import annotations
+
+import polars as pl
+import torch
+from torch import Tensor
+
+from recframe.interfaces import DataError, Texts
+
+SENTIMENTS = ("negative", "neutral", "positive")
+NEUTRAL = SENTIMENTS.index("neutral")
+TIME = "time_of_day"
+
+
+class Moods:
+    """The moods' distribution over T topics under each of D times of day: `shares` `[D, T]`, rows sum to 1."""
+
+    def __init__(self, num_times: int, num_topics: int, by_time: float, generator: torch.Generator, device: torch.device) -> None:
+        normal = torch.randn(num_times, num_topics, generator=generator)
+        self.shares = (by_time * normal).softmax(dim=1).to(device)
+        self.limits = self.shares.cumsum(dim=1)
+
+    def drawn(self, time: Tensor, uniform: Tensor) -> Tensor:
+        """Moods `[N]` int64 under the times of day `time` `[N]`, decided by `uniform` `[N]`."""
+        passed = (uniform[:, None] >= self.limits[time]).sum(dim=1)
+        return passed.clamp(max=self.shares.shape[1] - 1)
+
+
+def times_of(contexts: Texts | None) -> list[str]:
+    """The times of day that the texts tell, in alphabetical order; one without a name where they tell none."""
+    if contexts is None or contexts.attributes is None or TIME not in contexts.attributes.columns:
+        return [""]
+    return contexts.attributes[TIME].drop_nulls().cast(pl.String).unique().sort().to_list() or [""]
+
+
+class Utterances:
+    """The rows of `Data.contexts` by what they tell: intent (one of T topics), sentiment (of `SENTIMENTS`) and time of day (of D).
+
+    Raises
+    ------
+    DataError: there are no such texts, or none for some intent, sentiment and time of day; the message names it.
+    """
+
+    def __init__(self, contexts: Texts | None, topics: list[str], times: list[str], device: torch.device) -> None:
+        told = None if contexts is None else contexts.attributes
+        columns = {"intent": topics, "sentiment": list(SENTIMENTS)} | ({TIME: times} if times != [""] else {})
+        lacking = [name for name in columns if told is None or name not in told.columns]
+        if told is None or lacking:
+            raise DataError(f"environment.says=true needs Data.contexts with the attribute {lacking[0]!r}: the texts that people may say")
+        cell = pl.lit(0, dtype=pl.Int64)
+        for name, values in columns.items():
+            place = pl.col(name).replace_strict(values, range(len(values)), default=None, return_dtype=pl.Int64)
+            cell = cell * len(values) + place
+        # of an intent that no item is about, or of a sentiment unknown here, nobody speaks
+        rows = told.select(row=pl.int_range(pl.len()), cell=cell).drop_nulls().sort("cell", maintain_order=True)
+        self.shape = [len(values) for values in columns.values()]
+        cells = torch.tensor(rows["cell"].to_list(), dtype=torch.int64)
+        counts = torch.bincount(cells, minlength=int(torch.tensor(self.shape).prod()))
+        if (counts == 0).any():
+            places = torch.unravel_index((counts == 0).nonzero()[0, 0], self.shape)
+            told_by = ", ".join(f"{name} {values[place]!r}" for (name, values), place in zip(columns.items(), places, strict=True))
+            raise DataError(f"environment.says=true needs a text for every topic, sentiment and time of day; there is none of {told_by}")
+        self.rows = torch.tensor(rows["row"].to_list(), dtype=torch.int64, device=device)
+        self.counts = counts.to(device)
+        self.starts = (counts.cumsum(dim=0) - counts).to(device)
+
+    def chosen(self, intent: Tensor, sentiment: Tensor, time: Tensor, uniform: Tensor) -> Tensor:
+        """One of the fitting texts for each user, its row `[N]` int64: all as likely, decided by `uniform` `[N]`."""
+        cell = intent * self.shape[1] + sentiment
+        if len(self.shape) == 3:
+            cell = cell * self.shape[2] + time
+        count = self.counts[cell]
+        place = torch.minimum((uniform * count).long(), count - 1)
+        return self.rows[self.starts[cell] + place]

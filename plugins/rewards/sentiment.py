@@ -1,0 +1,53 @@
+"""The sentiment reward: what people say of what they were shown, as the encoder reads it."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from recframe.interfaces import Catalog, Data, DataError, Reward, Transition
+from recframe_plugins.rewards.config import SentimentConfig
+
+
+class Sentiment(Reward):
+    """How much better than ill the user speaks after the slate:
+
+        r_k = (P(positive | text) - P(negative | text)) / K
+
+    where the text is the context of the observation that the slate led to, and P what the run's `labels` section tells of it. One text
+    is about the whole slate: its items share what it says, and their sum is between -1 and 1.
+
+    Raises
+    ------
+    DataError: by `prepare`, if contexts have no such labels.
+    """
+
+    def __init__(self, config: SentimentConfig) -> None:
+        self.config = config
+        self.values: Tensor | None = None
+
+    def prepare(self, data: Data) -> None:
+        """Look up P(positive) - P(negative) of every context."""
+        config = self.config
+        labels = None if data.contexts is None else data.contexts.labels.get(config.label)
+        if labels is None:
+            raise DataError(f"reward=sentiment reads the label {config.label!r} of contexts, which have none; add labels=[{config.label}]")
+        for option in ("positive", "negative"):
+            if (wanted := getattr(config, option)) not in labels.names:
+                raise DataError(f"reward.sentiment.{option}: {wanted!r} is none of the labels {', '.join(labels.names)}")
+        positive, negative = (labels.probabilities[:, labels.names.index(name)] for name in (config.positive, config.negative))
+        self.values = positive - negative
+
+    def __call__(self, transition: Transition, catalog: Catalog) -> Tensor:
+        """The same share of the text's sentiment for each item, `[N, K]` in [-1/K, 1/K].
+
+        Raises
+        ------
+        RuntimeError: before `prepare`.   DataError: the observation has no context.
+        """
+        if self.values is None:
+            raise RuntimeError("call prepare(data) first: the sentiment of texts is looked up there")
+        said = transition.next_observation.context
+        if said is None:
+            raise DataError("reward=sentiment reads what users say, and in this environment they say nothing")
+        shape = transition.item_reward.shape
+        return (self.values[said] / shape[-1]).unsqueeze(-1).expand(shape)

@@ -1,0 +1,60 @@
+"""What people of the synthetic world may say: labelled, varied, and no matter to anything else."""
+
+from collections import Counter
+
+import pytest
+import torch
+import yaml
+
+from recframe.testing import check_dataset
+from recframe_plugins.datasets.config import SyntheticConfig
+from recframe_plugins.datasets.synthetic import Synthetic
+from recframe_plugins.datasets.synthetic_utterances import SENTIMENTS, TIMES, generate_utterances
+from recframe_plugins.datasets.synthetic_vocabulary import TOPICS
+
+SMALL = {"num_items": 5, "num_users": 4, "num_topics": 6}
+
+
+def test_each_topic_sentiment_and_time_has_as_many_different_texts():
+    said = Synthetic(SyntheticConfig(**SMALL, utterances=3)).load().contexts
+    cells = Counter(said.attributes.select("intent", "sentiment", "time_of_day").iter_rows())
+    assert set(cells.values()) == {3}
+    assert len(cells) == 6 * len(SENTIMENTS) * len(TIMES)
+    assert len(set(said.texts)) == len(said.texts)
+
+
+def test_a_text_says_what_its_attributes_tell():
+    said = generate_utterances(4, 20, torch.Generator().manual_seed(0))
+    for text, (intent, sentiment, time) in zip(said.texts, said.attributes.iter_rows(), strict=True):
+        assert any(text.startswith(f"{phrase} ") for phrase in TIMES[time])
+        assert any(f" {phrase} " in text for phrase in SENTIMENTS[sentiment])
+        (topic,) = (topic for topic in TOPICS if topic.name == intent)
+        banks = (*topic.people, *topic.things, *topic.places, *topic.activities, *topic.tags, *topic.tastes)
+        assert any(word.lower() in text.lower() for word in banks)
+    named = sum(intent in text.lower() for text, intent in zip(said.texts, said.attributes["intent"], strict=True))
+    assert named / len(said.texts) < 0.1
+
+
+def test_texts_stay_different_however_many():
+    said = generate_utterances(100, 2, torch.Generator().manual_seed(0))
+    assert len(set(said.texts)) == 100 * 2 * 3 * 4
+
+
+def test_the_dataset_conforms_and_its_items_and_users_are_the_same_without():
+    check_dataset(Synthetic(SyntheticConfig(**SMALL, utterances=1)))
+    mute, speaking = (Synthetic(SyntheticConfig(**SMALL, utterances=n)).load() for n in (0, 2))
+    assert mute.contexts is None
+    assert mute.catalog.texts == speaking.catalog.texts
+    assert mute.users.profiles.texts == speaking.users.profiles.texts
+    assert torch.equal(mute.catalog.popularity, speaking.catalog.popularity)
+
+
+@pytest.mark.parametrize("name", ["sentiment", "intent"])
+def test_the_shipped_prototypes_know_all_labels_and_copy_no_phrase(name, project_root):
+    prototypes = yaml.safe_load((project_root / "conf" / "labels" / f"{name}.yaml").read_text())["prototypes"]
+    labels = set(SENTIMENTS) if name == "sentiment" else {topic.name for topic in TOPICS}
+    assert set(prototypes) == labels
+    sentences = {sentence.lower().rstrip(".") for some in prototypes.values() for sentence in some}
+    phrases = [phrase for some in (*SENTIMENTS.values(), *TIMES.values()) for phrase in some]
+    phrases += [taste for topic in TOPICS for taste in topic.tastes]
+    assert sentences.isdisjoint(phrase.lower().rstrip(".") for phrase in phrases)

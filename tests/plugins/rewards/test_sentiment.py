@@ -1,0 +1,52 @@
+"""The sentiment reward: what the text after the slate says, shared by the slate's items."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from recframe.interfaces import DataError, Labels
+from recframe.testing import toy_data, toy_spec, toy_transition
+from recframe_plugins.rewards.config import SentimentConfig
+from recframe_plugins.rewards.sentiment import Sentiment
+
+DATA = toy_data()
+
+
+def told(*rows, names=("bad", "so so", "good")):
+    labels = {"mood": Labels(names, torch.tensor(rows))}
+    return DATA._replace(contexts=replace(DATA.contexts, labels=labels))
+
+
+CONFIG = SentimentConfig(label="mood", positive="good", negative="bad")
+
+
+@pytest.mark.parametrize("slate_size", [1, 4])
+def test_it_is_what_the_text_after_the_slate_says(slate_size):
+    data = told([0.7, 0.2, 0.1], [0.2, 0.6, 0.2], [0.0, 0.1, 0.9])
+    spec = toy_spec(data, slate_size=slate_size, has_context=True)
+    transition = toy_transition(spec, data, torch.Generator().manual_seed(0), users=9)
+    transition.observation.context = torch.zeros(9, dtype=torch.int64)
+    transition.next_observation.context = torch.arange(9) % 3
+    reward = Sentiment(CONFIG)
+    reward.prepare(data)
+    values = reward(transition, data.catalog)
+    assert values.shape == (9, slate_size)
+    assert values.sum(dim=1).tolist() == pytest.approx([-0.6, 0.0, 0.9] * 3)
+    assert torch.equal(values, values[:, :1].expand(-1, slate_size))
+
+
+def test_what_it_cannot_do_without_is_named():
+    with pytest.raises(DataError, match="reads the label 'mood' of contexts, which have none"):
+        Sentiment(CONFIG).prepare(DATA)
+    with pytest.raises(DataError, match="which have none"):
+        Sentiment(CONFIG).prepare(DATA._replace(contexts=None))
+    with pytest.raises(DataError, match=r"reward\.sentiment\.negative: 'bad' is none of the labels sad, good"):
+        Sentiment(CONFIG).prepare(told([0.5, 0.5], [0.5, 0.5], [0.5, 0.5], names=("sad", "good")))
+    reward = Sentiment(SentimentConfig())
+    silent = toy_transition(toy_spec(DATA), DATA, torch.Generator().manual_seed(0))
+    with pytest.raises(RuntimeError, match="call prepare"):
+        reward(silent, DATA.catalog)
+    reward.prepare(DATA)
+    with pytest.raises(DataError, match="they say nothing"):
+        reward(silent, DATA.catalog)
