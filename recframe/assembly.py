@@ -7,6 +7,7 @@ import logging
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -17,9 +18,9 @@ from torch import Tensor
 
 from recframe.components import TAGS, Component, Kind
 from recframe.config import ConfigError, build, own_data
-from recframe.embeddings import EmbeddingStore
-from recframe.experience import RewardSum
-from recframe.interfaces import Agent, Data, Encoder, Environment, EnvironmentSpec, Role, Texts
+from recframe.embeddings import AffineMap, EmbeddingStore, fit_reduction
+from recframe.experience import Restricted, RewardSum, cold_items
+from recframe.interfaces import Agent, Data, Encoder, Environment, EnvironmentSpec, Role, StateTracker, Texts, Tunable
 from recframe.plugins import Registry
 
 log = logging.getLogger(__name__)
@@ -62,7 +63,9 @@ def choose_device(name: str) -> torch.device:
 class Parts:
     """A run, put together and untrained. Environments are made as they are needed: each has its own users and state.
 
-    `reading` is the data as the agent's state tracker sees it. It is `data`, unless the text vectors are shuffled for it.
+    `data` is what the world (simulator, rewards, metrics, references) sees, `reading` what the agent's state tracker does. They are one,
+    unless the world reads with an encoder of its own, or the agent's text vectors are whitened, reduced or shuffled for it. `reduction`
+    is the map from the encoder's vectors to those that are read, None where they are one.
     """
 
     cfg: DictConfig
@@ -71,13 +74,38 @@ class Parts:
     data: Data
     reading: Data
     rewards: RewardSum
+    reduction: AffineMap | None = None
+
+    @property
+    def store(self) -> Path:
+        """The folder of the store of text vectors."""
+        return Path(self.cfg.embeddings.cache).expanduser()
+
+    @cached_property
+    def cold(self) -> Tensor | None:
+        """The items never shown in training, `[X]` int64, or None.
+
+        Raises
+        ------
+        ColdItemsError: the share of the catalogue is none or all of it, or the catalogue is too large.
+        """
+        settings = self.cfg.cold_items
+        return cold_items(len(self.data.catalog), settings.share, settings.seed) if settings.share else None
+
+    def cold_environment(self, num_users: int) -> Environment:
+        """N users of the evaluation split, who can be shown nothing but cold items."""
+        assert self.cold is not None
+        others = torch.ones(len(self.data.catalog), dtype=torch.bool)
+        others[self.cold] = False
+        return Restricted(self.environment(num_users, "evaluation"), others.nonzero().squeeze(1))
 
     def environment(self, num_users: int, split: Split) -> Environment:
-        """N users of a split.
+        """N users of a split; those of "train" are never shown cold items.
 
         Raises
         ------
         ConfigError: rewards do not fit the kind of actions, which an environment may know only once it is built.
+        ColdItemsError: without the cold items, too little is left to show.
         """
         if split not in get_args(Split):
             raise ValueError(f"split is 'train' or 'evaluation', not {split!r}")
@@ -91,12 +119,18 @@ class Parts:
             split=split,
             device=self.device,
         )
+        if self.cold is not None and split == "train":
+            environment = Restricted(environment, self.cold)
         rewards = [("reward", self.registry.get(Kind.REWARD, section.name)) for section in self.cfg.reward.values()]
         self._require_actions(rewards, environment.spec)
         return environment
 
     def agent(self, environment: Environment) -> Agent:
-        """An untrained agent for environments like this one.
+        """An untrained agent for environments like this one; see `agent_and_tracker`."""
+        return self.agent_and_tracker(environment)[0]
+
+    def agent_and_tracker(self, environment: Environment) -> tuple[Agent, StateTracker]:
+        """An untrained agent for environments like this one, and the state tracker that it was built with.
 
         Raises
         ------
@@ -104,10 +138,24 @@ class Parts:
         """
         self._require_actions([("agent", self.registry.get(Kind.AGENT, self.cfg.agent.name))], environment.spec)
         seed_everything(derived_seed(self.cfg.seed, "weights"))
-        tracker = build(Kind.STATE_TRACKER, self.cfg.state_tracker, self.registry, spec=environment.spec, data=self.reading)
+        tracker: StateTracker = build(Kind.STATE_TRACKER, self.cfg.state_tracker, self.registry, spec=environment.spec, data=self.reading)
         seed = derived_seed(self.cfg.seed, "agent")
         agent: Agent = build(Kind.AGENT, self.cfg.agent, self.registry, spec=environment.spec, state_tracker=tracker, seed=seed)
-        return agent.to(self.device)
+        return agent.to(self.device), tracker
+
+    def tunable_encoder(self) -> Tunable | None:
+        """The encoder anew, if its language model is to be tuned; None where it is frozen.
+
+        Raises
+        ------
+        ConfigError: the environment brings its own items, so that no text is read.
+        """
+        if self.cfg.encoder.get("tuning", "frozen") == "frozen":
+            return None
+        if "catalog" in self.registry.get(Kind.ENVIRONMENT, self.cfg.environment.name).provides:
+            raise ConfigError([f"encoder.tuning: environment={self.cfg.environment.name} has no texts to read; set it to frozen"])
+        encoder: Tunable = build(Kind.ENCODER, self.cfg.encoder, self.registry, device=self.device)
+        return encoder
 
     def _require_actions(self, chosen: Sequence[tuple[str, Component]], spec: EnvironmentSpec) -> None:
         actions = f"actions:{spec.actions}"
@@ -124,30 +172,41 @@ class Parts:
 def assemble(cfg: DictConfig, registry: Registry) -> Parts:
     """Load the data, get its text vectors, and build the rewards."""
     device = choose_device(cfg.device)
-    data = load(cfg, registry, device).to(device)
+    loaded, read, reduction = load(cfg, registry, device)
+    data = loaded.to(device)
+    reading = data if read is loaded else read.to(device)
     terms, itemwise = {}, set()
     for name, section in cfg.reward.items():
         terms[str(name)] = (build(Kind.REWARD, section, registry), float(section.weight))
         if "itemwise" in registry.get(Kind.REWARD, section.name).provides:
             itemwise.add(str(name))
-    reading = shuffled(data, cfg.seed) if cfg.embeddings.shuffle else data
-    return Parts(cfg, registry, device, data, reading, RewardSum(terms, data.catalog, frozenset(itemwise)))
+    reduction = None if reduction is None else reduction.to(device)
+    reading = shuffled(reading, cfg.seed) if cfg.embeddings.shuffle else reading
+    return Parts(cfg, registry, device, data, reading, RewardSum(terms, data.catalog, frozenset(itemwise)), reduction)
 
 
-def load(cfg: DictConfig, registry: Registry, device: torch.device) -> Data:
-    """The dataset's data with vectors for all texts, or the data of an environment that brings its own items."""
+def load(cfg: DictConfig, registry: Registry, device: torch.device) -> tuple[Data, Data, AffineMap | None]:
+    """The data as the world has it and as the agent reads it: the dataset's, with vectors for all texts, or the environment's own.
+
+    The two are one unless a `world_encoder` is chosen, or the agent's vectors are whitened or reduced, by the map that comes third.
+    """
     data: Data | None = own_data(cfg.environment, registry)
     if data is not None:
         log.info("%s: %s; dataset and encoder are not used", cfg.environment.name, _describe(data))
-        return data
+        return data, data, None
     data = build(Kind.DATASET, cfg.dataset, registry).load()
     log.info("%s: %s", cfg.dataset.name, _describe(data))
-    return encode(cfg, data, registry, device)
+    reading = encode(cfg, cfg.encoder, data, registry, device)
+    world = reading if cfg.world_encoder is None else encode(cfg, cfg.world_encoder, data, registry, device)
+    reduction = None
+    if cfg.embeddings.whiten or cfg.embeddings.dim is not None:
+        reading, reduction = reduced(reading, cfg.embeddings.whiten, cfg.embeddings.dim)
+    return world, reading, reduction
 
 
-def encode(cfg: DictConfig, data: Data, registry: Registry, device: torch.device) -> Data:
-    """The data with vectors for all its texts, from the store."""
-    encoder: Encoder = build(Kind.ENCODER, cfg.encoder, registry, device=device)
+def encode(cfg: DictConfig, section: DictConfig, data: Data, registry: Registry, device: torch.device) -> Data:
+    """The data with vectors for all its texts from the store, as the encoder of the config's `section` gives them."""
+    encoder: Encoder = build(Kind.ENCODER, section, registry, device=device)
     profiles = data.users.profiles if data.users is not None else None
     groups: list[tuple[Role, list[str]]] = [("item", data.catalog.texts)]
     groups += [("user", profiles.texts)] if profiles is not None else []
@@ -155,21 +214,43 @@ def encode(cfg: DictConfig, data: Data, registry: Registry, device: torch.device
     encoder.fit([text for _, texts in groups for text in texts])
     store = EmbeddingStore(Path(cfg.embeddings.cache).expanduser(), encoder)
     vectors: dict[str, Tensor] = {role: store.vectors(texts, role) for role, texts in groups}
-    log.info("%s: %d texts encoded, %d from the cache", cfg.encoder.name, store.encoded, store.cached)
+    if encoder.reads:
+        log.info("%s: %d texts encoded, %d from the cache", section.name, store.encoded, store.cached)
+    else:
+        log.info("%s: no text is read", section.name)
     return _with_vectors(data, vectors)
+
+
+def reduced(data: Data, whiten: bool, dim: int | None) -> tuple[Data, AffineMap]:
+    """The data with all its text vectors mapped by `fit_reduction`, fitted on those of different items; and the map.
+
+    Raises
+    ------
+    EmbeddingError: the items' vectors do not vary in `dim` dimensions.
+    """
+    vectors = _vectors(data)
+    # an item that is listed twice counts once
+    different = {text: row for row, text in enumerate(data.catalog.texts)}
+    fitted = fit_reduction(vectors["item"][sorted(different.values())], whiten=whiten, dim=dim)
+    return _with_vectors(data, {role: fitted(values) for role, values in vectors.items()}), fitted
 
 
 def shuffled(data: Data, seed: int) -> Data:
     """The data with its text vectors permuted at random: the same vectors, and no meaning."""
-    vectors = {"item": data.catalog.text_vectors}
-    vectors |= {"user": data.users.profiles.vectors} if data.users is not None and data.users.profiles is not None else {}
-    vectors |= {"context": data.contexts.vectors} if data.contexts is not None else {}
 
     def permuted(role: str, values: Tensor) -> Tensor:
         generator = torch.Generator().manual_seed(derived_seed(seed, f"shuffle {role}"))
         return values[torch.randperm(len(values), generator=generator).to(values.device)]
 
-    return _with_vectors(data, {role: permuted(role, values) for role, values in vectors.items() if values is not None})
+    return _with_vectors(data, {role: permuted(role, values) for role, values in _vectors(data).items()})
+
+
+def _vectors(data: Data) -> dict[str, Tensor]:
+    """The vectors of the data's texts by role."""
+    vectors: dict[str, Tensor | None] = {"item": data.catalog.text_vectors}
+    vectors |= {"user": data.users.profiles.vectors} if data.users is not None and data.users.profiles is not None else {}
+    vectors |= {"context": data.contexts.vectors} if data.contexts is not None else {}
+    return {role: values for role, values in vectors.items() if values is not None}
 
 
 def _with_vectors(data: Data, vectors: dict[str, Tensor]) -> Data:

@@ -1,7 +1,7 @@
 """The command line: thin, and importing nothing heavy until a run starts.
 
-`recframe train` is a Hydra app under a typer command; everything after `train` is Hydra's, so `-m`, `--cfg`, `--help`, `--config-dir`
-and tab completion are what Hydra users know.
+`recframe train` and `recframe pretrain` are Hydra apps under typer commands; everything after that word is Hydra's, so `-m`, `--cfg`,
+`--help`, `--config-dir` and tab completion are what Hydra users know.
 """
 
 from __future__ import annotations
@@ -9,23 +9,40 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, TextIO
+from typing import Annotated, TextIO
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from recframe import __version__
-from recframe.components import Kind, options_of
+from recframe.apps import JOBS, run_app
+from recframe.components import Kind, Option, options_of
 from recframe.errors import Stop, UserError
 from recframe.plugins import PluginFailure, UnknownComponent, raised, registry
 
 app = typer.Typer(name="recframe", add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 plugins_app = typer.Typer(invoke_without_command=True, help="List the plugins, or show one component's settings.")
 app.add_typer(plugins_app, name="plugins")
+PRETRAIN_HELP = """\
+recframe pretrain: train a language model on the texts of a dataset, and save it into a folder that any encoder config can name.
+
+encoder: {encoders}
+dataset: {datasets}
+logger: csv, wandb (as logger=[csv,wandb])
+
+Examples
+  recframe pretrain dataset=movielens_format dataset.path=...   go on with the packaged model, masked
+  recframe pretrain encoder=gpt encoder.model=FOLDER            go on with a causal model
+  recframe pretrain encoder=gpt pretrain.from_scratch=true pretrain.new.layers=2 pretrain.folder=models/mine
+  recframe train encoder=gpt encoder.model=models/mine          use it
+
+`recframe plugins show encoder NAME` and `recframe plugins show dataset NAME` list their settings; seed, device and name are as for train.
+`recframe pretrain --cfg job` prints the config composed here.
+"""
 HYDRA_ARGUMENTS = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 
 
@@ -50,7 +67,17 @@ def train(context: typer.Context) -> None:
             others = [argument for argument in arguments if not argument.startswith("resume=")]
             _resume(resumed, others)
         else:
-            _train(arguments)
+            run_app("train", arguments)
+
+
+@app.command(context_settings=HYDRA_ARGUMENTS, help="Train a language model on a dataset's texts: recframe pretrain [key=value].")
+def pretrain(context: typer.Context) -> None:
+    """Run the Hydra app that trains a language model on a dataset's texts."""
+    if {"--help", "-h"} & set(context.args):
+        _pretrain_help()
+        return
+    with _mistakes_in_one_line():
+        run_app("pretrain", list(context.args))
 
 
 @app.command()
@@ -137,64 +164,34 @@ def show(kind: str, name: str, as_json: Annotated[bool, typer.Option("--json", h
         prefix = f"reward.{name}" if component.kind is Kind.REWARD else kind
         print(f"{kind}={name}: {component.description}")
         print(f"provides: {', '.join(sorted(component.provides)) or '-'}    requires: {', '.join(sorted(component.requires)) or '-'}\n")
-        table = Table(box=None, header_style="bold", pad_edge=False)
-        for column in ("setting", "type", "default"):
-            table.add_column(column, no_wrap=True)
-        table.add_column("meaning")
-        for o in options:
-            default = "(required)" if o.default == "???" else "null" if o.default is None else str(o.default)
-            table.add_row(f"{prefix}.{o.name}", o.type, default, f"{o.help} ({o.bounds})" if o.bounds else o.help)
-        _console().print(table)
+        _console().print(_settings_table([(prefix, o) for o in options]))
+
+
+def _settings_table(options: Sequence[tuple[str, Option]]) -> Table:
+    """Settings with the prefixes of their keys."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in ("setting", "type", "default"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("meaning")
+    for prefix, o in options:
+        default = "(required)" if o.default == "???" else "null" if o.default is None else str(o.default)
+        table.add_row(f"{prefix}.{o.name}", o.type, default, f"{o.help} ({o.bounds})" if o.bounds else o.help)
+    return table
+
+
+def _pretrain_help() -> None:
+    """In place of Hydra's help, which would list what only `recframe train` chooses from."""
+    from recframe.config.pretraining_schemas import NewModelConfig, PretrainConfig
+
+    able = [name for name in registry().names(Kind.ENCODER) if "pretraining" in registry().get(Kind.ENCODER, name).provides]
+    print(PRETRAIN_HELP.format(encoders=", ".join(able), datasets=", ".join(registry().names(Kind.DATASET))))
+    own = [("pretrain", o) for o in options_of(PretrainConfig) if o.name != "new"]
+    _console().print(_settings_table(own + [("pretrain.new", o) for o in options_of(NewModelConfig)]))
 
 
 def _console() -> Console:
     """Standard output; wide where it is no terminal, so that a file or a pipe gets whole lines."""
     return Console(width=None if sys.stdout.isatty() else 160)
-
-
-def _train(arguments: list[str]) -> None:
-    from recframe.config import ConfigError, find_mistakes, without_nulls
-    from recframe.config.options import parse_options
-    from recframe.config.search_path import install_search_path
-    from recframe.config.store import store_schemas
-
-    arguments = without_nulls(arguments)
-    known, problems = parse_options(arguments)
-    if not (known.help or known.hydra_help or known.shell_completion or known.info):
-        problems += find_mistakes(known.overrides, known.config_dir, known.config_name)
-    if problems:
-        raise ConfigError(problems)
-    install_search_path()
-    store_schemas(registry())
-    # the program's name, as completion scripts and Hydra's help have it
-    sys.argv = ["recframe", *arguments]
-    hydra_app()
-
-
-def hydra_app() -> None:
-    """The Hydra app itself, given its arguments in `sys.argv`."""
-    import hydra
-
-    hydra.main(version_base="1.3", config_path="pkg://recframe.conf", config_name="config")(hydra_job)()
-
-
-def hydra_job(cfg: Any) -> float:
-    """One job of the app; importable, so that launchers can send it to other processes. Returns the sweeper's objective."""
-    from hydra.core.hydra_config import HydraConfig
-    from hydra.types import RunMode
-
-    from recframe import runner
-
-    hydra_cfg = HydraConfig.get()
-    sweep = Path(hydra_cfg.sweep.dir).name if hydra_cfg.mode == RunMode.MULTIRUN else None
-    try:
-        result = runner.run(cfg, hydra_cfg.runtime.output_dir, overrides=list(hydra_cfg.overrides.task), sweep=sweep)
-    except UserError as error:
-        if sweep is None:
-            # Hydra would add a line of its own; in a sweep it has to know, and goes on with the next job
-            raise Stop(str(error), error.exit_code) from error
-        raise
-    return result.objective
 
 
 def _resume(folders: list[str], others: list[str]) -> None:
@@ -274,9 +271,9 @@ def _complete(shell: str) -> None:
     names = sorted({command.name or command.callback.__name__ for command in app.registered_commands if command.callback} | {"plugins"})
     if len(words) <= 2:
         print("\n".join(name for name in names if name.startswith(words[-1])))
-    elif words[1] == "train":
+    elif words[1] in JOBS:
         os.environ["COMP_LINE"] = " ".join([words[0], *words[2:]])  # Hydra reads the line itself: take our command out of it
-        _train(["-sc", f"query={shell}"])
+        run_app(words[1], ["-sc", f"query={shell}"])
 
 
 def _add_plugin_commands() -> None:

@@ -48,6 +48,7 @@ TAGS: Mapping[str, str] = {
     "slates": "slates of more than one item",
     "experience:replay": "transitions sampled from a replay memory",
     "experience:rollout": "fresh on-policy rollouts",
+    "pretraining": "a language model that `recframe pretrain` can train",
     "truth": "the true expected response to every item (for the oracle)",
 }
 
@@ -67,16 +68,19 @@ def option(
     lt: float | None = None,
     choices: Sequence[Any] | None = None,
     exists: bool = False,
+    components: bool = False,
 ) -> Any:
     """A field of a component's config: its default, its meaning, and the values it may take.
 
     `ge`, `gt`, `le`, `lt` bound a number (inclusive and exclusive); `choices` lists the allowed values; `exists` marks a path
     that must be there. All of them are
     checked before a run starts, and shown by `recframe plugins show`. For a list field the bounds hold for each entry;
+    `components` marks a `dict[str, Any]` of other components of the same kind, by names that the user chooses: each is a section like
+    the component's own, checked like it, and the factory finds in its place the component that the core has built of it.
     `None` passes where the field's type allows it. A field declared without a default is a mandatory one: its type is written
     as usual and `default=omegaconf.MISSING` ("???") marks it.
     """
-    metadata: dict[str, Any] = {"help": help, "ge": ge, "gt": gt, "le": le, "lt": lt, "exists": exists}
+    metadata: dict[str, Any] = {"help": help, "ge": ge, "gt": gt, "le": le, "lt": lt, "exists": exists, "components": components}
     metadata["choices"] = tuple(choices) if choices else None
     if default_factory is not dataclasses.MISSING:
         return field(default_factory=default_factory, metadata=metadata)
@@ -99,6 +103,12 @@ def require_consistent(config: object) -> None:
     lines = contradictions(config)
     if lines:
         raise ValueError("; ".join(lines))
+
+
+def nested_sections(config: type, settings: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """The sections of other components that a component's `settings` hold: their keys below the component's own, and the sections."""
+    fields = [f.name for f in dataclasses.fields(config) if f.metadata.get("components")]
+    return [(f"{field}.{name}", section) for field in fields for name, section in (settings.get(field) or {}).items()]
 
 
 @dataclass(frozen=True)
@@ -180,6 +190,8 @@ class Component:
                 raise ComponentError(f"{where}: the field 'name' of {self.config.__name__} is taken: it holds the component's name")
             if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING:
                 raise ComponentError(f"{where}: field {f.name!r} of {self.config.__name__} needs a default ('???' makes it mandatory)")
+            if f.metadata.get("components") and f.default_factory is dataclasses.MISSING:
+                raise ComponentError(f"{where}: field {f.name!r} of {self.config.__name__} holds components: its default is a dict, {{}}")
         if getattr(self.config, "__dataclass_params__").frozen:  # noqa: B009  # unknown to type checkers
             raise ComponentError(f"{where}: {self.config.__name__} must not be frozen, or no setting of it could be overridden")
         module, _, attribute = self.factory.partition(":")

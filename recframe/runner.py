@@ -20,22 +20,21 @@ from rich.console import Console
 
 from recframe.assembly import Parts, assemble, derived_seed
 from recframe.config import validate
-from recframe.evaluation.evaluate import Recommendation, sample_recommendations
-from recframe.evaluation.evaluate import evaluate as evaluate_policies
+from recframe.evaluation.evaluate import Recommendation
 from recframe.evaluation.metrics import Metrics
 from recframe.evaluation.policies import AgentPolicy
-from recframe.evaluation.references import Tuning, reference_policies
 from recframe.evaluation.table import results_markdown, results_table, samples_table
 from recframe.experience import Collector
-from recframe.interfaces import Agent, Environment
+from recframe.interfaces import Agent
+from recframe.measurement import cold_entry, final_evaluation, point_estimates
 from recframe.plugins import Registry, registry
 from recframe.tracking import RunFolder, atomic_write, read_result, write_result
 from recframe.tracking.trackers import Trackers
-from recframe.training import BEST, FINAL, LAST, Interruption, fit, load_weights, progress_at
+from recframe.training import BEST, FINAL, LAST, BehaviourPrediction, Interruption, Tuner, fit, load_weights, progress_at, read_tuned
 
 log = logging.getLogger(__name__)
 
-TRAINED = "trained"
+COLD_TITLE = "Shown nothing but items never shown in training"
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ class RunResult:
     """What a finished run found.
 
     `objective` is the monitored metric of the trained policy on people of the training split, for sweepers and for choosing between
-    runs; `policies` is the final table, as in result.json.
+    runs; `policies` is the final table, as in result.json, and `cold` the one over cold items alone (None: there are none).
     """
 
     folder: Path
@@ -61,6 +60,7 @@ class RunResult:
     env_steps: int
     seconds: float
     policies: dict[str, Metrics]
+    cold: dict[str, Metrics] | None = None
 
 
 def run(cfg: DictConfig, folder: str | Path, overrides: Sequence[str] = (), sweep: str | None = None) -> RunResult:
@@ -91,7 +91,8 @@ def resume(folder: str | Path) -> RunResult:
             result = read_result(claimed.path)
             log.info("%s is finished already: this is its result", claimed.path)
             _console().print(results_table(result["policies"]))
-            return RunResult(claimed.path, result["objective"], result["env_steps"], result["seconds"], result["policies"])
+            cold = result.get("cold_items", {}).get("policies")
+            return RunResult(claimed.path, result["objective"], result["env_steps"], result["seconds"], result["policies"], cold)
         cfg = validate(claimed.read_config(), found)
         parent = claimed.path.resolve().parent
         # Hydra leaves this file in the folder of a sweep
@@ -111,8 +112,11 @@ def evaluate(folder: str | Path, seed: int | None = None, num_users: int | None 
         training_users = parts.environment(cfg.environment.num_users, "train")
         agent = parts.agent(training_users)
         final = claimed.checkpoints / FINAL
-        load_weights(agent, final if final.is_file() else claimed.checkpoints / BEST)
-        return final_evaluation(parts, agent)[0]
+        weights = final if final.is_file() else claimed.checkpoints / BEST
+        load_weights(agent, weights)
+        if (encoder := parts.tunable_encoder()) is not None:
+            read_tuned(agent, parts.reading, encoder, weights, parts.store, parts.reduction)
+        return final_evaluation(parts, agent).policies
 
 
 def _run(cfg: DictConfig, folder: RunFolder, context: RunContext, found: Registry) -> RunResult:
@@ -135,7 +139,11 @@ def _run(cfg: DictConfig, folder: RunFolder, context: RunContext, found: Registr
         with trackers:
             parts = assemble(cfg, found)
             environment = parts.environment(cfg.environment.num_users, "train")
-            agent = parts.agent(environment)
+            agent, tracker = parts.agent_and_tracker(environment)
+            settings, seed = OmegaConf.to_object(cfg.auxiliary), derived_seed(cfg.seed, "auxiliary")
+            auxiliary = BehaviourPrediction(settings, agent, tracker, seed) if settings.weight else None
+            encoder = parts.tunable_encoder()
+            tuner = None if encoder is None else Tuner(encoder, agent, parts.reading, derived_seed(cfg.seed, "tuning"), parts.reduction)
             report = environment.report()
             for name, value in report.items():
                 log.info("%s: %.4g", name, value)
@@ -150,16 +158,21 @@ def _run(cfg: DictConfig, folder: RunFolder, context: RunContext, found: Registr
                 loggers=trackers.loggers,
                 callbacks=[callback for some in found.manager.hook.recframe_callbacks(cfg=cfg) for callback in some],
                 interruption=interruption,
+                auxiliary=auxiliary,
+                tuner=tuner,
                 resume_from=resume_from,
                 seconds_before=seconds_before + time.perf_counter() - started,
             )
+            if encoder is not None:
+                # by the door through which `evaluate` will come, so that it finds these very vectors
+                read_tuned(agent, parts.reading, encoder, folder.checkpoints / FINAL, parts.store, parts.reduction)
             # the objective of a sweep is taken from people of the training split: choosing settings by the people of the
             # final table would make the table of what was chosen too good
             objective = periodic().get(cfg.trainer.monitor, math.nan)
-            policies, samples = final_evaluation(parts, agent)
+            policies, cold, samples = final_evaluation(parts, agent)
             seconds = seconds_before + time.perf_counter() - started
             trackers.finish(policies, [sample._asdict() for sample in samples], {"objective": objective, **report})
-            atomic_write(folder.path / "report.md", _report(policies, samples, report))
+            atomic_write(folder.path / "report.md", _report(policies, cold, samples, report))
             write_result(
                 folder.path,
                 objective=objective,
@@ -169,8 +182,10 @@ def _run(cfg: DictConfig, folder: RunFolder, context: RunContext, found: Registr
                 policies=policies,
                 name=_name(cfg, context),
                 environment=report,
+                **cold_entry(parts, cold),
+                **({} if tuner is None else {"tuning": tuner.summary()}),
             )
-        result = RunResult(folder.path, objective, agent.env_steps, seconds, policies)
+        result = RunResult(folder.path, objective, agent.env_steps, seconds, policies, cold)
         _show(result, samples)
         found.manager.hook.recframe_run_finished(result=result)
         return result
@@ -191,58 +206,18 @@ def _periodic_evaluation(parts: Parts, agent: Agent) -> Any:
     return measure
 
 
-def point_estimates(policy: AgentPolicy, environment: Environment, parts: Parts, seed: int) -> dict[str, float]:
-    """The metrics of a policy without intervals."""
-    max_steps = parts.cfg.evaluation.max_steps
-    measured = evaluate_policies(
-        {TRAINED: policy}, environment, parts.rewards, parts.data.catalog, seed=seed, max_steps=max_steps, resamples=100
-    )
-    return {name: value["mean"] for name, value in measured[TRAINED].items()}
-
-
-def final_evaluation(parts: Parts, agent: Agent) -> tuple[dict[str, Metrics], list[Recommendation]]:
-    """The trained policy and the references on people never met in training, and some recommendations as text."""
-    settings = parts.cfg.evaluation
-    environment = parts.environment(settings.num_users, "evaluation")
-    policies: dict[str, Any] = {TRAINED: AgentPolicy(agent)}
-    if settings.references:
-        log.info("fitting the reference policies")
-        tuning = Tuning(log_sessions=2 * settings.tuning_sessions, sessions=settings.tuning_sessions)
-        tuning_users = parts.environment(settings.tuning_sessions, "train")
-        seed = derived_seed(settings.seed, "references")
-        policies |= reference_policies(tuning_users, parts.rewards, parts.data, max_steps=settings.max_steps, seed=seed, tuning=tuning)
-    log.info("evaluating %s on %d users", ", ".join(policies), settings.num_users)
-    metrics = evaluate_policies(
-        policies,
-        environment,
-        parts.rewards,
-        parts.data.catalog,
-        seed=settings.seed,
-        max_steps=settings.max_steps,
-        resamples=settings.bootstrap_samples,
-    )
-    samples: list[Recommendation] = []
-    if settings.sample_users and environment.spec.actions == "items":
-        samples = sample_recommendations(
-            policies[TRAINED],
-            environment,
-            parts.rewards,
-            parts.data,
-            seed=settings.seed,
-            num_users=settings.sample_users,
-            num_turns=settings.sample_steps,
-        )
-    return metrics, samples
-
-
 def _name(cfg: DictConfig, context: RunContext) -> str:
     """What reports and W&B call the run: its own name, or its overrides, and its seed."""
     chosen = [override for override in context.overrides if not override.startswith(("seed=", "name="))]
     return f"{cfg.name or ' '.join(chosen) or 'default'} seed={cfg.seed}"
 
 
-def _report(policies: dict[str, Metrics], samples: list[Recommendation], environment: dict[str, float]) -> str:
+def _report(
+    policies: dict[str, Metrics], cold: dict[str, Metrics] | None, samples: list[Recommendation], environment: dict[str, float]
+) -> str:
     lines = ["# Results", "", results_markdown(policies)]
+    if cold is not None:
+        lines += [f"## {COLD_TITLE}", "", results_markdown(cold)]
     if environment:
         lines += ["## The environment", "", *(f"- {name}: {value:.4g}" for name, value in environment.items()), ""]
     if samples:
@@ -263,6 +238,8 @@ def _show(result: RunResult, samples: list[Recommendation]) -> None:
     if samples:
         console.print(samples_table(samples, title="What the trained policy recommends"))
     console.print(results_table(result.policies, title="Results"))
+    if result.cold is not None:
+        console.print(results_table(result.cold, title=COLD_TITLE))
     line = f"{result.env_steps:,} env steps, {result.seconds:.0f} s; everything is in {result.folder}"
     console.print(line, highlight=False, soft_wrap=True)
 

@@ -20,6 +20,7 @@ SETTINGS = [
     "agent.learning_starts=256",
     "agent.updates_per_chunk=2",
     "evaluation.tuning_sessions=16",
+    "auxiliary.weight=0.1",
 ]
 
 # A plugin that ends the process at a chosen moment, by the signal and at the moment that the environment names.

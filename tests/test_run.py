@@ -120,9 +120,18 @@ def test_a_run_from_python_needs_no_command_line(tmp_path):
 @pytest.mark.slow
 def test_candidates_and_the_random_agent_and_slates_run_end_to_end(warm_recframe, tmp_path):
     quick = ["debug=smoke", "encoder=tfidf", "state_tracker=mean", "logger=[]"]
-    warm_recframe("train", *quick, "environment.num_candidates=20", "hydra.run.dir=candidates", check=True)
+    held_back = ["cold_items.share=0.3", "auxiliary.weight=0.1", "embeddings.dim=16", "encoder@world_encoder=tfidf"]
+    warm_recframe("train", *quick, *held_back, "environment.num_candidates=20", "hydra.run.dir=candidates", check=True)
     warm_recframe("train", *quick, "agent=random", "environment.slate_size=5", "hydra.run.dir=slates", check=True)
+    candidates = json.loads((tmp_path / "candidates" / "result.json").read_text())
+    cold = candidates["cold_items"]
+    assert (cold["share"], cold["items"]) == (0.3, 300)
+    assert list(cold["policies"]) == list(candidates["policies"])
+    assert all(metrics["coverage"]["mean"] <= 0.3 for metrics in cold["policies"].values())
+    assert cold["policies"]["random"]["return"]["n"] == candidates["policies"]["random"]["return"]["n"]
+    assert (tmp_path / "candidates" / "report.md").read_text().count("| trained |") == 2
     slates = json.loads((tmp_path / "slates" / "result.json").read_text())
+    assert "cold_items" not in slates
     assert slates["env_steps"] == 0
     low, high = (slates["policies"]["random"]["return"][key] for key in ("low", "high"))
     assert slates["policies"]["trained"]["return"]["low"] < high
@@ -132,15 +141,15 @@ def test_candidates_and_the_random_agent_and_slates_run_end_to_end(warm_recframe
 @pytest.mark.slow
 @pytest.mark.parametrize("experiment", sorted(path.stem for path in (PROJECT / "conf" / "experiment").glob("*.yaml")))
 def test_every_shipped_experiment_runs_once(experiment, warm_recframe, tmp_path):
-    path = []
-    if experiment == "movietweetings":
-        path = [f"dataset.path={tmp_path}"]
-        movies = [f"{item}::Film number {item} (19{50 + item % 50})::{['Drama', 'Comedy', 'War'][item % 3]}" for item in range(40)]
-        (tmp_path / "movies.dat").write_text("\n".join(movies) + "\n")
-        rows = [f"{user}::{(user * 7 + k * 3) % 40}::{1 + (user * k) % 10}::{1_000_000 + k}" for user in range(60) for k in range(12)]
-        (tmp_path / "ratings.dat").write_text("\n".join(rows) + "\n")
+    movies = [f"{item}::Film number {item} (19{50 + item % 50})::{['Drama', 'Comedy', 'War'][item % 3]}" for item in range(40)]
+    (tmp_path / "movies.dat").write_text("\n".join(movies) + "\n")
+    rows = [f"{user}::{(user * 7 + k * 3) % 40}::{1 + (user * k) % 10}::{1_000_000 + k}" for user in range(60) for k in range(12)]
+    (tmp_path / "ratings.dat").write_text("\n".join(rows) + "\n")
+    own = {"movietweetings": [f"dataset.path={tmp_path}", "encoder=tfidf"]}
+    own["lora"] = ["dataset.num_items=20", "dataset.num_users=20", "encoder.tuning_tokens=96", "agent.updates_per_chunk=4"]
     # the experiment's own choices, after which the smoke settings must still win
-    warm_recframe("train", f"experiment={experiment}", *path, "debug=smoke", "encoder=tfidf", "hydra.run.dir=run", check=True)
+    choices = own.get(experiment, ["encoder=tfidf"])
+    warm_recframe("train", f"experiment={experiment}", "debug=smoke", *choices, "hydra.run.dir=run", check=True)
     result = json.loads((tmp_path / "run" / "result.json").read_text())
     assert result["status"] == "finished"
     if experiment == "movietweetings":

@@ -49,6 +49,10 @@ class ItemAgent(Agent):
         self._acting = None
         self.working_set.start_chunk()
 
+    def texts_moved(self) -> None:
+        """Drop the projected items."""
+        self._acting = None
+
     @torch.no_grad()
     def act(self, observation: Observation, explore: bool) -> Decision:
         """The decision over all items, or, exploring, over the chunk's."""

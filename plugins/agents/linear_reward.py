@@ -59,7 +59,7 @@ class LinearReward(nn.Module):
     def items(self) -> Tensor:
         """y of all items `[M + 1, Q]`; the last row is of zeros, and `PAD` finds it."""
         texts = self.texts.values @ self.axes
-        features = torch.cat([torch.ones_like(texts[:, :1]), texts, self.log_popularity.values], dim=1)
+        features = torch.cat([torch.ones_like(self.log_popularity.values), texts, self.log_popularity.values], dim=1)
         return F.pad(features / self.item_size**0.5, (0, 0, 0, 1))
 
     def users(self, observation: Observation, items: Tensor) -> Tensor:

@@ -77,6 +77,11 @@ class QLearning(ItemAgent):
             self._target_vectors = items.vectors(self.target.state_tracker)
         return self._target_vectors
 
+    def texts_moved(self) -> None:
+        """Drop the projected items, the target network's too."""
+        super().texts_moved()
+        self._target_vectors = None
+
     @torch.no_grad()
     def count_update(self) -> None:
         """Count an update; every `target_update_interval`, move the target network by `target_update_rate`."""

@@ -102,6 +102,11 @@ class Wolpertinger(DDPG):
             self.indexed.load_state_dict(self.critics[0].state_tracker.state_dict())
             self._index = None
 
+    def texts_moved(self) -> None:
+        """Drop the projected items and their index: it must come out the same in a run that is resumed now."""
+        super().texts_moved()
+        self._index = None
+
     def target_value(self, observation: Observation, point: Tensor, items: Items, vectors: list[Tensor]) -> Tensor:
         """What it is worth `[B]` to follow the target networks' policy from the proposal `point` `[B, d]`."""
         self._proposals = point[:MEASURED_POINTS]

@@ -17,6 +17,9 @@ class SyntheticConfig:
     num_users: int = option(2000, "P, the users with text profiles to generate", ge=1)
     num_topics: int = option(16, "latent topics that items and tastes are made of, at most as many as the vocabulary has", ge=2, le=20)
     seed: int = option(0, "seed of the generated world; independent of the run's seed, so that runs compare on one world", ge=0)
+    text_template: str = option(
+        "{title}. {description} {tags}", "what the encoder reads of an item, from {title}, {description}, {tags} and {topics}"
+    )
 
 
 @dataclass

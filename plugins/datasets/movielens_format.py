@@ -11,6 +11,7 @@ import torch
 
 from recframe.interfaces import Catalog, Data, DataError, Dataset, Interactions, Users
 from recframe_plugins.datasets.config import MovieLensFormatConfig
+from recframe_plugins.datasets.item_table import as_text
 from recframe_plugins.datasets.malformed_rows import MalformedRows, count_reasons
 from recframe_plugins.datasets.movielens_files import find_layout, read_movies, read_ratings
 from recframe_plugins.datasets.text_template import check_template, fill_template
@@ -114,5 +115,4 @@ class MovieLensFormat(Dataset):
 
     def texts(self, items: pl.DataFrame) -> list[str]:
         """What the encoder reads of each item."""
-        genres = pl.when(pl.col("genres").list.len() > 0).then(pl.col("genres").list.join(", "))
-        return fill_template(self.config.text_template, items.select("title", pl.col("year").cast(pl.String), genres.alias("genres")))
+        return fill_template(self.config.text_template, as_text(items.select(PLACEHOLDERS)))

@@ -11,8 +11,10 @@ from torch import Tensor
 
 from recframe.interfaces import Catalog, Data, Dataset, Texts, Users
 from recframe_plugins.datasets.config import SyntheticConfig
+from recframe_plugins.datasets.item_table import as_text, text_columns
 from recframe_plugins.datasets.synthetic_text import ITEM_CHOICES, PROFILE_CHOICES, TitleRegister, write_item, write_profile
 from recframe_plugins.datasets.synthetic_vocabulary import TOPICS
+from recframe_plugins.datasets.text_template import check_template, fill_template
 
 __all__ = ["Synthetic"]
 
@@ -93,7 +95,12 @@ class Synthetic(Dataset):
         self.config = config
 
     def load(self) -> Data:
-        """Generate everything; the same config gives the same data."""
+        """Generate everything; the same config gives the same data.
+
+        Raises
+        ------
+        DataError: the template of items' texts cannot be filled.
+        """
         root = torch.Generator().manual_seed(self.config.seed)
         item_seed, user_seed = torch.randint(2**62, (2,), generator=root).tolist()
         return Data(
@@ -114,10 +121,12 @@ class Synthetic(Dataset):
             "description": descriptions,
             "tags": nested(pl.Series([*chain.from_iterable(tags)]), torch.tensor([len(row) for row in tags])),
         }
+        attributes = pl.DataFrame(written).hstack(mixtures.frame())
+        check_template(self.config.text_template, text_columns(attributes))
         return Catalog(
             ids=[f"item-{number}" for number in range(n)],
-            texts=[f"{title}. {description} {', '.join(words)}" for title, description, words in items],
-            attributes=pl.DataFrame(written).hstack(mixtures.frame()),
+            texts=fill_template(self.config.text_template, as_text(attributes)),
+            attributes=attributes,
             popularity=long_tail(n, generator),
         )
 

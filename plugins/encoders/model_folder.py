@@ -1,4 +1,4 @@
-"""What can be known of a sentence-transformers model from its files alone: its hash, its dimension, and whether it is safe to load."""
+"""What can be known of a language model from its files alone: its hash, its dimension, and whether it is safe to load."""
 
 from __future__ import annotations
 
@@ -41,12 +41,10 @@ def verify_files(folder: Path, sha256: Mapping[str, str], remedy: str) -> None:
     for name, expected in sha256.items():
         path = folder / name
         if not path.is_file():
-            raise EncoderError(f"encoder sentence_transformers: {path} is missing; {remedy}")
+            raise EncoderError(f"encoder.model: {path} is missing; {remedy}")
         found = file_sha256(path)
         if found != expected:
-            raise EncoderError(
-                f"encoder sentence_transformers: {path} has SHA-256 {found}, but the published file has {expected}; {remedy}"
-            )
+            raise EncoderError(f"encoder.model: {path} has SHA-256 {found}, but the published file has {expected}; {remedy}")
 
 
 def model_sha256(folder: Path, known: Mapping[str, str]) -> str:
@@ -89,7 +87,7 @@ def check_loadable(folder: Path, trust_remote_code: bool) -> None:
     ------
     EncoderError: naming the folder, what is wrong with it and the remedy.
     """
-    where = f"encoder sentence_transformers: {folder}"
+    where = f"encoder.model: {folder}"
     if not (folder / "modules.json").is_file() and not (folder / "config.json").is_file():
         raise EncoderError(f"{where} holds no model: there is neither modules.json nor config.json in it")
     if not trust_remote_code:
@@ -97,12 +95,42 @@ def check_loadable(folder: Path, trust_remote_code: bool) -> None:
         if foreign:
             raise EncoderError(f"{where} brings code of its own ({foreign[0]}); read it, then set encoder.trust_remote_code=true to run it")
     for part in _module_folders(folder):
-        files = [path for path in part.iterdir() if path.is_file()] if part.is_dir() else []
-        pickled = [path.name for path in files if path.suffix in PICKLED_SUFFIXES and path.stem != "training_args"]
-        if pickled and not any(path.suffix == ".safetensors" for path in files):
-            raise EncoderError(
-                f"{where}: the weights in {part / pickled[0]} are pickled; only model.safetensors is loaded, so convert them"
-            )
+        _refuse_pickles(part)
+
+
+def check_transformer(folder: Path) -> None:
+    """Check that the folder holds a transformer, whose weights are not pickled; what its modules.json adds to it is not looked at.
+
+    Raises
+    ------
+    EncoderError: naming the folder, what is wrong with it and the remedy.
+    """
+    if not (folder / "config.json").is_file():
+        raise EncoderError(f"encoder.model: {folder} holds no transformer: there is no config.json in it")
+    _refuse_pickles(folder)
+
+
+def hidden_size(folder: Path) -> int | None:
+    """The length of a plain transformer's last hidden states as its config gives it; None where it does not."""
+    config = _read_json(folder / "config.json")
+    # OPT projects its states before it gives them away; GPT-2 and DistilBERT have names of their own
+    for name in ("word_embed_proj_dim", "hidden_size", "n_embd", "dim"):
+        if isinstance(config.get(name), int):
+            return int(config[name])
+    return None
+
+
+def chosen_length(folder: Path) -> int | None:
+    """How many tokens of a text the authors of a sentence-transformers model read; None for other models."""
+    length = _read_json(folder / "sentence_bert_config.json").get("max_seq_length")
+    return length if isinstance(length, int) else None
+
+
+def _refuse_pickles(folder: Path) -> None:
+    files = [path for path in folder.iterdir() if path.is_file()] if folder.is_dir() else []
+    pickled = [path for path in files if path.suffix in PICKLED_SUFFIXES and path.stem != "training_args"]
+    if pickled and not any(path.suffix == ".safetensors" for path in files):
+        raise EncoderError(f"encoder.model: the weights in {pickled[0]} are pickled; only safetensors are loaded, so convert them")
 
 
 def _relevant_files(folder: Path) -> Iterator[Path]:
@@ -155,4 +183,4 @@ def _parsed(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise EncoderError(f"encoder sentence_transformers: {path} is not valid JSON ({error}); get the model's files anew") from error
+        raise EncoderError(f"encoder.model: {path} is not valid JSON ({error}); get the model's files anew") from error

@@ -86,9 +86,10 @@ def _packaged(name: str) -> ModelSource:
 def _from_hub(name: str, revision: str | None, trust_remote_code: bool) -> ModelSource:
     """A snapshot of a hub model: the local one if there is one, so that a model that changes upstream changes no run unasked."""
     if not HUB_NAME.fullmatch(name):
+        start = "" if Path(name).expanduser().is_absolute() else f"; folders are looked for from {Path.cwd()}"
         raise EncoderError(
             f"encoder.model={name}: there is no such folder, and it is no hub name (organisation/name) "
-            f"nor {PACKAGED_PREFIX}{next(iter(PACKAGED))}"
+            f"nor {PACKAGED_PREFIX}{next(iter(PACKAGED))}{start}"
         )
     import huggingface_hub
     from huggingface_hub import constants

@@ -86,7 +86,11 @@ class PreferenceModel(BoredomSessions):
         if vectors is None:
             raise DataError("environment.similarity is 'text', but the catalogue has no text vectors; use 'factors'")
         if vectors.shape[1] == 0:
-            raise DataError("environment.similarity is 'factors', but environment.factors is 0; use 'text' or more factors")
+            remedies = {
+                "text": "texts are not read; use 'factors', or choose an encoder@world_encoder",
+                "factors": "environment.factors is 0; use 'text' or more factors",
+            }
+            raise DataError(f"environment.similarity is {config.similarity!r}, but {remedies[config.similarity]}")
         super().__init__(
             config,
             principal_directions(vectors, config.similarity_dims).to(device),

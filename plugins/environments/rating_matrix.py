@@ -86,6 +86,8 @@ class RatingMatrix(SimulatedSessions):
             return principal_directions(self.ratings.T, config.similarity_dims).to(self.device)
         if data.catalog.text_vectors is None:
             raise DataError("environment.similarity is 'text', but the catalogue has no text vectors; use 'ratings'")
+        if not data.catalog.text_vectors.shape[1]:
+            raise DataError("environment.similarity is 'text', but texts are not read; use 'ratings', or choose an encoder@world_encoder")
         return principal_directions(data.catalog.text_vectors, config.similarity_dims).to(self.device)
 
     def arrivals(self) -> dict[str, Tensor]:

@@ -40,7 +40,7 @@ class TextSimilarity:
 
         Raises
         ------
-        DataError: the catalogue has no text vectors.
+        DataError: the catalogue has no text vectors, or empty ones.
         """
         tables = self._tables(catalog)
         others = others.clamp(min=0)
@@ -53,6 +53,8 @@ class TextSimilarity:
             raise DataError(
                 f"reward={self.reward} compares items by their text vectors, and this catalogue has none; encode its texts first"
             )
+        if not catalog.text_vectors.shape[1]:
+            raise DataError(f"reward={self.reward} compares items by their texts, which are not read: choose an encoder@world_encoder")
         units = F.normalize(catalog.text_vectors.float(), dim=1)
         return TextTables(units, (units @ units.T).clamp(-1.0, 1.0) if len(units) <= LARGEST_TABLE else None)
 

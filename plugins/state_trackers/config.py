@@ -1,6 +1,6 @@
 """Options and registration of the built-in state trackers; light, so that composing a config imports no torch."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from recframe.components import Component, Kind, option
@@ -17,6 +17,24 @@ class StateTrackerConfig:
     id_embeddings: bool = option(
         False, "also learn a vector per item that owes nothing to its text; an update then costs the more, the larger the catalogue"
     )
+    id_gate: bool = option(False, "weigh an item's text against its learned vector in each dimension by a learned gate; false: add them")
+    user_embeddings: bool = option(
+        False, "also learn a vector per person; people never met in training keep the zero it starts from, and are nobody in particular"
+    )
+    fusion: str = option(
+        "concat",
+        "how the history's summary, profile, context, features and the person's vector become a state: a linear map of all (concat), "
+        "a sum in which all decide what each counts (gated), or one in which the summary looks at the others (attention)",
+        choices=["concat", "gated", "attention"],
+    )
+
+    def contradictions(self) -> Iterator[str]:
+        """A gate between texts and nothing."""
+        if self.id_gate and not self.id_embeddings:
+            yield (
+                "state_tracker.id_gate weighs an item's text against its learned vector, of which there are none: "
+                "add state_tracker.id_embeddings=true"
+            )
 
 
 @dataclass
@@ -37,6 +55,36 @@ class LSTMConfig(StateTrackerConfig):
 
 
 @dataclass
+class CNNConfig(StateTrackerConfig):
+    """Convolutions over the history's items, each modulated by its feedback (Caser; Tang & Wang, 2018)."""
+
+    heights: list[int] = option([1, 2, 3, 4], "heights of the horizontal filters: how many entries one after another each looks at", ge=1)
+    horizontal_filters: int = option(16, "filters of each height; of all that one answers along the history, the largest counts", ge=1)
+    vertical_filters: int = option(4, "filters that weigh all entries, by how long ago each was", ge=1)
+
+    def contradictions(self) -> Iterator[str]:
+        """No filters, or filters of which a part would never see anything."""
+        if not self.heights:
+            yield "state_tracker.heights must name at least one height, such as [1, 2, 3]"
+        elif max(self.heights) > self.history_length:
+            yield f"state_tracker.heights holds {max(self.heights)}, but state_tracker.history_length is only {self.history_length}"
+
+
+@dataclass
+class AttentionConfig(StateTrackerConfig):
+    """Causal self-attention over the history's items, each modulated by its feedback (SASRec; Kang & McAuley, 2018)."""
+
+    layers: int = option(2, "self-attention layers, one on another", ge=1)
+    heads: int = option(1, "attention heads of each layer; item_dim must be a multiple of it", ge=1)
+    dropout: float = option(0.0, "share of entries' and layers' outputs left out at random in updates; acting leaves out none", ge=0, lt=1)
+
+    def contradictions(self) -> Iterator[str]:
+        """Heads of unequal sizes."""
+        if self.item_dim % self.heads:
+            yield f"state_tracker.item_dim ({self.item_dim}) must be a multiple of state_tracker.heads ({self.heads})"
+
+
+@dataclass
 class MLPConfig:
     """Fully connected layers over the observation's features; reads no history."""
 
@@ -52,4 +100,6 @@ def recframe_register_components(register: Callable[[Component], None]) -> None:
     register(Component(Kind.STATE_TRACKER, "mean", MeanConfig, "recframe_plugins.state_trackers.mean:MeanTracker"))
     register(Component(Kind.STATE_TRACKER, "gru", GRUConfig, "recframe_plugins.state_trackers.recurrent:GRUTracker"))
     register(Component(Kind.STATE_TRACKER, "lstm", LSTMConfig, "recframe_plugins.state_trackers.recurrent:LSTMTracker"))
+    register(Component(Kind.STATE_TRACKER, "cnn", CNNConfig, "recframe_plugins.state_trackers.cnn:CNNTracker"))
+    register(Component(Kind.STATE_TRACKER, "attention", AttentionConfig, "recframe_plugins.state_trackers.attention:AttentionTracker"))
     register(Component(Kind.STATE_TRACKER, "mlp", MLPConfig, "recframe_plugins.state_trackers.mlp:MLPTracker", requires={"features"}))

@@ -7,9 +7,10 @@ from abc import abstractmethod
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from recframe.components import require_consistent
 from recframe.interfaces import PAD, Data, EnvironmentSpec, Observation, StateTracker, symlog
 from recframe_plugins.state_trackers.config import StateTrackerConfig
-from recframe_plugins.state_trackers.fusion import Fusion
+from recframe_plugins.state_trackers.fusion import fusion_of
 
 
 class FeedbackModulation(nn.Module):
@@ -36,10 +37,11 @@ class HistoryTracker(StateTracker):
     """A tracker that differs from its siblings only in how it summarizes a history."""
 
     def __init__(self, config: StateTrackerConfig, spec: EnvironmentSpec, data: Data, summary_dim: int) -> None:
-        super().__init__(spec, data, config.item_dim, config.id_embeddings)
+        require_consistent(config)
+        super().__init__(spec, data, config.item_dim, config.id_embeddings, config.id_gate)
         self.state_dim = config.state_dim
         self.modulation = FeedbackModulation(spec, config.item_dim)
-        self.fusion = Fusion(summary_dim, config.state_dim, spec, data)
+        self.fusion = fusion_of(config, spec, data, summary_dim)
 
     @abstractmethod
     def summarize(self, entries: Tensor, present: Tensor) -> Tensor:

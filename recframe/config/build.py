@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 from typing import Any
 
@@ -19,13 +20,19 @@ def build(kind: Kind, section: DictConfig, registry: Registry, **parts: Any) -> 
     Parameters
     ----------
     section: `cfg.agent` and the like of a validated config; holds `name` and the component's settings.
-    parts: what that kind's factory is called with besides its config (see `recframe.interfaces`).
+    parts: what that kind's factory is called with besides its config (see `recframe.interfaces`). Components inside the section
+        are built first, with the same.
 
     Raises
     ------
     ConfigError: if the implementation cannot be imported, or refuses its settings with a ValueError.
     """
-    return _called(_implementation(kind, section, registry), kind, section, **parts)
+    factory, config = _implementation(kind, section, registry), OmegaConf.to_object(section)
+    for field in dataclasses.fields(registry.get(kind, section.name).config):
+        if field.metadata.get("components"):
+            nested = {str(name): build(kind, inner, registry, **parts) for name, inner in section[field.name].items()}
+            setattr(config, field.name, nested)
+    return _called(factory, config, kind, section, **parts)
 
 
 def own_data(section: DictConfig, registry: Registry) -> Any:
@@ -37,12 +44,12 @@ def own_data(section: DictConfig, registry: Registry) -> Any:
     """
     if "catalog" not in registry.get(Kind.ENVIRONMENT, section.name).provides:
         return None
-    return _called(_implementation(Kind.ENVIRONMENT, section, registry).own_data, Kind.ENVIRONMENT, section)
+    return _called(_implementation(Kind.ENVIRONMENT, section, registry).own_data, OmegaConf.to_object(section), Kind.ENVIRONMENT, section)
 
 
-def _called(factory: Any, kind: Kind, section: DictConfig, **parts: Any) -> Any:
+def _called(factory: Any, config: Any, kind: Kind, section: DictConfig, **parts: Any) -> Any:
     try:
-        return factory(OmegaConf.to_object(section), **parts)
+        return factory(config, **parts)
     except UserError:
         raise
     except ValueError as error:

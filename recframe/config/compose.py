@@ -26,18 +26,16 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from recframe.components import Kind
+from recframe.config.app import TRAIN, App
 from recframe.config.grid import Axis, Job, describe, jobs
 from recframe.config.machine import folder_problem
 from recframe.config.problems import ConfigError
-from recframe.config.schemas import RunConfig
 from recframe.config.search_path import RecframeSearchPath, install_search_path
 from recframe.config.store import store_schemas
-from recframe.config.validate import find_problems
 from recframe.plugins import registry, suggestion
 
-CONFIG_NAME = "config"
 CONFIG_MODULE = "recframe.conf"
-OPTIONAL_GROUPS = ("experiment", "debug")
+OPTIONAL_GROUPS = ("experiment", "debug", "encoder@world_encoder")
 MAX_COMPOSITIONS = 8  # of a sweep's groups; a tenth of a second each
 
 
@@ -54,19 +52,19 @@ def _hydra(config_dir: str | None = None) -> Iterator[ConfigLoader]:
         RecframeSearchPath.config_dir = None
 
 
-def compose_config(overrides: Sequence[str] = (), config_dir: str | None = None) -> DictConfig:
-    """The run config that `recframe train OVERRIDES` would use, from Python.
+def compose_config(overrides: Sequence[str] = (), config_dir: str | None = None, app: App = TRAIN) -> DictConfig:
+    """The config that `recframe train OVERRIDES` would use, from Python; with `app=PRETRAIN`, that of `recframe pretrain OVERRIDES`.
 
     Raises
     ------
     ConfigError: with every mistake in the overrides, one line each.
     """
     overrides = without_nulls(overrides)
-    problems = find_mistakes(overrides, config_dir)
+    problems = find_mistakes(overrides, config_dir, app=app)
     if problems:
         raise ConfigError(problems)
     with _hydra(config_dir):
-        return compose(CONFIG_NAME, overrides=list(overrides))
+        return compose(app.config_name, overrides=list(overrides))
 
 
 def without_nulls(overrides: Sequence[str]) -> list[str]:
@@ -75,12 +73,12 @@ def without_nulls(overrides: Sequence[str]) -> list[str]:
     return [spelt.get(override, override) for override in overrides]
 
 
-def find_mistakes(overrides: Sequence[str], config_dir: str | None = None, config_name: str | None = None) -> list[str]:
+def find_mistakes(overrides: Sequence[str], config_dir: str | None = None, config_name: str | None = None, app: App = TRAIN) -> list[str]:
     """One line for each mistake in a command line's overrides, and in the configs they compose to: in a sweep, one for each job.
 
     Parameters
     ----------
-    config_dir, config_name: as `--config-dir` and `--config-name`; by default none, and recframe's own primary config.
+    config_dir, config_name: as `--config-dir` and `--config-name`; by default none, and the app's own primary config.
     """
     if config_dir is not None and not Path(config_dir).is_dir():
         return [f"--config-dir: {config_dir!r} is no folder"]
@@ -93,17 +91,32 @@ def find_mistakes(overrides: Sequence[str], config_dir: str | None = None, confi
             if override.is_hydra_override():
                 problems += _folder_problems(override)
             elif override.is_add() or override.is_force_add() or override.is_delete():
-                fixed.append(override.input_line or "")
+                if override.is_sweep_override():
+                    groups.append(Axis.of(override))
+                else:
+                    fixed.append(override.input_line or "")
+            elif override.key_or_group in _foreign(app):
+                problems.append(f"{override.key_or_group}: recframe {app.command} has nothing to choose there; it has: {_keys(app)}")
             elif _is_group(override, loader):
                 wrong = _wrong_choices(override, loader)
                 problems += wrong
                 groups += [] if wrong else [Axis.of(override)]
             else:
                 values.append(Axis.of(override))
-        return problems + _job_problems(config_name or CONFIG_NAME, fixed, groups, values, problems)
+        return problems + _job_problems(app, config_name or app.config_name, fixed, groups, values, problems)
 
 
-def _job_problems(config_name: str, fixed: list[str], groups: list[Axis], values: list[Axis], known: list[str]) -> list[str]:
+def _foreign(app: App) -> set[str]:
+    """Groups that only the other app chooses from."""
+    known = {field.name for field in dataclasses.fields(app.schema)}
+    return set() if app is TRAIN else ({field.name for field in dataclasses.fields(TRAIN.schema)} | {*OPTIONAL_GROUPS}) - known
+
+
+def _keys(app: App) -> str:
+    return ", ".join(field.name for field in dataclasses.fields(app.schema))
+
+
+def _job_problems(app: App, config_name: str, fixed: list[str], groups: list[Axis], values: list[Axis], known: list[str]) -> list[str]:
     """What is wrong with the jobs of the grid, beside what is `known` already; each problem once."""
     axes = [*groups, *values]
     composed: dict[Job, DictConfig | str] = {}
@@ -115,27 +128,27 @@ def _job_problems(config_name: str, fixed: list[str], groups: list[Axis], values
             if len(composed) == MAX_COMPOSITIONS:
                 continue
             choices = [text for axis, i in zip(groups, chosen, strict=True) for text in axis.override(i)]
-            composed[chosen] = _compose(config_name, [*fixed, *choices])
+            composed[chosen] = _compose(app, config_name, [*fixed, *choices])
         checked.append(job)
-        for problem in _problems_of(composed[chosen], zip(values, job[len(groups) :], strict=True), known):
+        for problem in _problems_of(app, composed[chosen], zip(values, job[len(groups) :], strict=True), known):
             found.setdefault(problem, set()).add(job)
     return [describe(problem, failing, checked, axes) for problem, failing in found.items()]
 
 
-def _compose(config_name: str, overrides: list[str]) -> DictConfig | str:
+def _compose(app: App, config_name: str, overrides: list[str]) -> DictConfig | str:
     """The config, or why there is none."""
     try:
         cfg = compose(config_name, overrides=overrides)
     except (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError) as error:
         return explain(error)
     present = {str(key) for key in cfg}
-    lacking = [field.name for field in dataclasses.fields(RunConfig) if field.name not in present]
+    lacking = [field.name for field in dataclasses.fields(app.schema) if field.name not in present]
     if lacking:
-        return f"config {config_name!r} is not a run's: it lacks {', '.join(lacking)}; begin its defaults list with {CONFIG_NAME!r}"
+        return f"config {config_name!r} is not a run's: it lacks {', '.join(lacking)}; begin its defaults list with {app.config_name!r}"
     return cfg
 
 
-def _problems_of(composed: DictConfig | str, choices: Iterable[tuple[Axis, int]], known: list[str]) -> list[str]:
+def _problems_of(app: App, composed: DictConfig | str, choices: Iterable[tuple[Axis, int]], known: list[str]) -> list[str]:
     """What is wrong with one job: a composition, and the values that are set in it."""
     if isinstance(composed, str):
         return [composed]
@@ -143,7 +156,7 @@ def _problems_of(composed: DictConfig | str, choices: Iterable[tuple[Axis, int]]
     problems = [problem for axis, choice in choices if (problem := _apply(axis, choice, cfg))]
     # what was refused left its default behind, about which there is nothing to say
     refused = {problem.partition(":")[0] for problem in [*known, *problems]}
-    return problems + [line for line in find_problems(cfg, registry()) if line.partition(":")[0] not in refused]
+    return problems + [line for line in app.find_problems(cfg, registry()) if line.partition(":")[0] not in refused]
 
 
 def explain(error: BaseException) -> str:
@@ -187,7 +200,7 @@ def _wrong_choices(override: Override, loader: ConfigLoader) -> list[str]:
     unknown = [str(name) for name in names if str(name) not in options]
     # a plugin that failed to load may be the one that is meant
     failed = "".join(f". Note: {failure}" for failure in registry().failures) if key in list(Kind) else ""
-    return [f"{key}={name}: there is no such {key}{suggestion(name, options)}{failed}" for name in unknown]
+    return [f"{override.get_key_element()}={name}: there is no such {key}{suggestion(name, options)}{failed}" for name in unknown]
 
 
 def _apply(axis: Axis, choice: int, cfg: DictConfig) -> str:

@@ -12,17 +12,17 @@ from recframe.config.problems import ConfigError
 SHELLS = ("bash", "zsh", "fish")
 
 
-def parse_options(arguments: list[str]) -> tuple[Namespace, list[str]]:
+def parse_options(arguments: list[str], command: str) -> tuple[Namespace, list[str]]:
     """Hydra's options, and what is wrong with them where Hydra would end in a traceback or go on regardless."""
 
     def refuse(message: str) -> NoReturn:
-        raise ConfigError([f"{message}; see recframe train --help"])
+        raise ConfigError([f"{message}; see recframe {command} --help"])
 
     parser = get_args_parser()
     parser.error = refuse  # type: ignore[method-assign]
     known, unknown = parser.parse_known_args(arguments)
     # a stray option would end up among the overrides, where Hydra calls it a bad override
-    problems = [f"{option}: there is no such option; see recframe train --help" for option in unknown]
+    problems = [f"{option}: there is no such option; see recframe {command} --help" for option in unknown]
     if known.config_path is not None:
         problems.append("--config-path: recframe's own configs cannot be replaced; --config-dir adds a folder to them")
     exclusive = ("run", "multirun", "cfg", "info", "shell_completion")

@@ -26,6 +26,27 @@ class TrainerConfig:
 
 
 @dataclass
+class AuxiliaryConfig:
+    """Predicting what a user takes next, beside the agent's own learning and on the same state tracker."""
+
+    weight: float = option(
+        0.0, "factor of the prediction's cross-entropy in the loss that trains the state tracker; 0: no prediction", ge=0
+    )
+    signal: str = option("click", "the response signal that, above zero, means that an item was taken")
+    batch_size: int = option(256, "items taken that are learned from in a gradient step, at most", ge=1)
+    whole_catalog_items: int = option(5_000, "up to so many items, the softmax is over all of them", ge=1)
+    negatives: int = option(1_024, "items drawn in each step to estimate the softmax over more items", ge=1)
+
+
+@dataclass
+class ColdItemsConfig:
+    """Items held back: never shown in training, and measured by themselves in the end."""
+
+    share: float = option(0.0, "share of the catalogue that is never shown in training; 0: none", ge=0, lt=1)
+    seed: int = option(0, "seed that draws them, whatever the run's", ge=0)
+
+
+@dataclass
 class EvaluationConfig:
     """How policies are measured."""
 
@@ -42,9 +63,11 @@ class EvaluationConfig:
 
 @dataclass
 class EmbeddingsConfig:
-    """Where text vectors are kept, and the control that takes their meaning away."""
+    """Where text vectors are kept, and what the agent reads of them; the world reads them as they are."""
 
     cache: str = option("${oc.env:RECFRAME_CACHE,'~/.cache/recframe'}/embeddings", "folder of the store of text vectors")
+    whiten: bool = option(False, "let the agent read vectors whose dimensions are uncorrelated and of unit variance over the items")
+    dim: int | None = option(None, "principal components of the items' vectors that the agent reads; null: all", ge=1)
     shuffle: bool = option(False, "permute the text vectors that the agent reads: what is reading worth?")
 
 
@@ -69,11 +92,14 @@ class RunConfig:
 
     dataset: Any = MISSING
     encoder: Any = MISSING
+    world_encoder: Any = option(None, "what the world (simulator, rewards, metrics) reads texts with; null: the agent's encoder")
     state_tracker: Any = MISSING
     agent: Any = MISSING
     environment: Any = MISSING
     reward: dict[str, Any] = field(default_factory=dict)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
+    auxiliary: AuxiliaryConfig = field(default_factory=AuxiliaryConfig)
+    cold_items: ColdItemsConfig = field(default_factory=ColdItemsConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     embeddings: EmbeddingsConfig = field(default_factory=EmbeddingsConfig)
     logger: dict[str, Any] = field(default_factory=dict)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hydra.core.config_store import ConfigStore
 
 from recframe.components import Kind, node
+from recframe.config.pretraining_schemas import PretrainingConfig
 from recframe.config.schemas import CsvLoggerConfig, RunConfig, WandbLoggerConfig
 from recframe.plugins import Registry
 
@@ -15,11 +16,12 @@ def store_schemas(registry: Registry) -> None:
     """Store all schemas. Call it before Hydra composes; calling it again replaces what is there."""
     store = ConfigStore.instance()
     store.store(name="run_schema", node=RunConfig, provider="recframe")
+    store.store(name="pretraining_schema", node=PretrainingConfig, provider="recframe")
     for name, logger in LOGGERS.items():
         store.store(group="logger", name=name, package=f"logger.{name}", node=logger, provider="recframe")
     for registered in registry.components():
         component = registered.component
-        # rewards are listed and summed, so each lives under its own name; of the other kinds a run has one
-        package = f"reward.{component.name}" if component.kind is Kind.REWARD else component.kind.value
+        # rewards are listed and summed, so each lives under its own name; others where they are asked for, by default under their kind
+        package = f"reward.{component.name}" if component.kind is Kind.REWARD else None
         group, name, provider = component.kind.value, component.name, registered.distribution
         store.store(group=group, name=name, package=package, node=node(component), provider=provider)

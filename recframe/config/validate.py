@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import operator
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from string import Formatter
@@ -13,7 +14,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from recframe.components import TAGS, Component, Kind, contradictions, describe_bounds, node
+from recframe.components import TAGS, Component, Kind, contradictions, describe_bounds, nested_sections, node
 from recframe.config.machine import device_problem, folder_problem
 from recframe.config.problems import ConfigError
 from recframe.config.schemas import RunConfig
@@ -24,6 +25,8 @@ from recframe.plugins import Registry, UnknownComponent, suggestion
 CORE_PROVIDES = frozenset({"experience:replay", "experience:rollout"})
 # what is measured of every policy, beside each reward's own `reward/NAME`
 METRICS = ("return", "length", "click_rate", "coverage", "diversity", "novelty", "gini")
+# sections that hold a component of a kind beside the kind's own, or null
+OTHER_PLACES = {"world_encoder": Kind.ENCODER}
 SIGNS = {"ge": operator.ge, "gt": operator.gt, "le": operator.le, "lt": operator.lt}
 
 
@@ -73,7 +76,7 @@ def find_problems(cfg: DictConfig, registry: Registry) -> list[str]:
     problems += _check_fields("", values, RunConfig)
     for key, component in chosen.items():
         wrong = _check_fields(f"{key}.", _at(values, key), node(component))
-        problems += wrong or _contradictions(component, _at(values, key))
+        problems += wrong or _contradictions(key, component, _at(values, key))
     for name, settings in values["logger"].items():
         if name in LOGGERS:
             problems += _check_fields(f"logger.{name}.", settings, LOGGERS[name])
@@ -81,7 +84,8 @@ def find_problems(cfg: DictConfig, registry: Registry) -> list[str]:
             problems.append(f"logger.{name}: there is no such logger{suggestion(name, list(LOGGERS))}")
     problems += [problem] if (problem := device_problem(values["device"])) else []
     problems += [problem] if (problem := folder_problem("embeddings.cache", values["embeddings"]["cache"])) else []
-    return problems + _check_pairings(values, chosen, registry) + _check_sizes(values) + _check_monitor(values, chosen)
+    problems += _check_pairings(values, chosen, registry) + _check_sizes(values) + _check_monitor(values, chosen)
+    return problems + _check_auxiliary(values, chosen) + _check_tuning(values)
 
 
 def _at(values: Mapping[str, Any], key: str) -> Mapping[str, Any]:
@@ -91,22 +95,30 @@ def _at(values: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 
 def _chosen_components(values: Mapping[str, Any], registry: Registry) -> tuple[dict[str, Component], list[str]]:
-    """The run's components by config key ("agent", "reward.click"), and what is wrong with the choice."""
+    """The run's components by config key ("agent", "reward.click", "encoder.parts.words"), and what is wrong with the choice.
+
+    A component stands before those inside it.
+    """
     chosen: dict[str, Component] = {}
     problems = []
     sections = {str(kind): values[kind] for kind in Kind if kind is not Kind.REWARD}
     sections |= {f"reward.{name}": section for name, section in values["reward"].items()}
+    sections |= {key: values[key] for key in OTHER_PLACES if values[key] is not None}
     if not values["reward"]:
         problems.append(f"reward: at least one is needed, such as reward=[click]. There are: {', '.join(registry.names(Kind.REWARD))}")
-    for key, section in sections.items():
-        kind = Kind(key.partition(".")[0])
+    waiting = [(key, OTHER_PLACES.get(key) or Kind(key.partition(".")[0]), section) for key, section in sections.items()]
+    while waiting:
+        key, kind, section = waiting.pop(0)
         if not isinstance(section, Mapping) or "name" not in section:
-            problems.append(f"{key}: choose one of {', '.join(registry.names(kind))}, as {kind}=NAME")
+            place = f"{'' if key in sections else '+'}{kind}@{key}" if key in OTHER_PLACES or key not in sections else kind
+            problems.append(f"{key}: choose one of {', '.join(registry.names(kind))}, as {place}=NAME")
             continue
         try:
             chosen[key] = registry.get(kind, section["name"])
         except UnknownComponent as error:
             problems.append(f"{key}: {error}")
+            continue
+        waiting += [(f"{key}.{inner}", kind, nested) for inner, nested in nested_sections(chosen[key].config, section)]
     return chosen, problems
 
 
@@ -128,9 +140,12 @@ def _check_fields(prefix: str, values: Mapping[str, Any], schema: type) -> list[
     return problems
 
 
-def _contradictions(component: Component, settings: Mapping[str, Any]) -> list[str]:
-    known = {field.name: settings[field.name] for field in dataclasses.fields(component.config)}
-    return contradictions(component.config(**known))
+def _contradictions(key: str, component: Component, settings: Mapping[str, Any]) -> list[str]:
+    known = {field.name: settings[field.name] for field in dataclasses.fields(component.config) if field.name in settings}
+    lines = contradictions(component.config(**known))
+    # a component inside another speaks of its settings as if it stood alone
+    nested = component.kind is not Kind.REWARD and key != component.kind
+    return [re.sub(rf"(?<![\w.]){component.kind}\.(?=\w)", f"{key}.", line) for line in lines] if nested else lines
 
 
 def _check_value(value: Any, metadata: Mapping[str, Any]) -> Iterator[str]:
@@ -203,6 +218,42 @@ def _check_monitor(values: Mapping[str, Any], chosen: Mapping[str, Component]) -
     metrics = [name for name in METRICS if not (unclicked and name == "click_rate")] + [f"reward/{name}" for name in values["reward"]]
     monitor = values["trainer"]["monitor"]
     return [] if monitor in metrics else [f"trainer.monitor: {monitor!r} is not measured{suggestion(monitor, metrics)}"]
+
+
+def _check_auxiliary(values: Mapping[str, Any], chosen: Mapping[str, Component]) -> list[str]:
+    """The prediction's signal, as far as the environment declares its own."""
+    settings, environment = values["auxiliary"], chosen.get("environment")
+    if not settings["weight"] or environment is None:
+        return []
+    given = _given(environment, values["environment"])
+    signals = sorted(tag.removeprefix("signal:") for tag in given if tag.startswith("signal:"))
+    known = settings["signal"] in signals
+    return (
+        []
+        if known
+        else [f"auxiliary.signal: environment={environment.name} gives no signal {settings['signal']!r}; it gives: {', '.join(signals)}"]
+    )
+
+
+def _check_tuning(values: Mapping[str, Any]) -> list[str]:
+    """What is tuned is the model that the agent reads with, by the texts themselves; encoders without a model have no such setting."""
+    tuned = {key: method for place in ("encoder", "world_encoder") for key, method in _tuned(place, values[place])}
+    problems = [
+        f"{key}.tuning={tuned[key]}: only the run's own encoder can be tuned; set it to frozen" for key in tuned if key != "encoder"
+    ]
+    if "encoder" in tuned and values["embeddings"]["shuffle"]:
+        problems.append(f"encoder.tuning={tuned['encoder']} does not go with embeddings.shuffle=true: other texts would be tuned; drop one")
+    return problems
+
+
+def _tuned(key: str, values: Any) -> Iterator[tuple[str, str]]:
+    """The encoders at and within `key` whose language model is to be tuned, and how."""
+    if not isinstance(values, Mapping):
+        return
+    if values.get("tuning", "frozen") != "frozen":
+        yield key, values["tuning"]
+    for name, value in values.items():
+        yield from _tuned(f"{key}.{name}", value)
 
 
 def _call(key: str, component: Component) -> str:

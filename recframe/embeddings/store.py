@@ -31,7 +31,8 @@ class EmbeddingStore:
     """Vectors of texts, from the cache in `folder` where they are known, from `encoder` where they are not.
 
     A vector is found by the encoder's fingerprint, the role and the text, so nothing has to be invalidated. Any number of processes
-    may share a folder: only one of them encodes a text, the others wait and read it.
+    may share a folder: only one of them encodes a text, the others wait and read it. Vectors of an encoder made of `parts` are kept
+    by part; those of one that reads no text are empty, and nothing is kept.
 
     Parameters
     ----------
@@ -52,6 +53,7 @@ class EmbeddingStore:
         self.encoded = 0
         self.cached = 0
         self._shards: ShardFolder | None = None
+        self._parts = [(EmbeddingStore(folder, part, progress), factor) for part, factor in encoder.parts]
 
     def vectors(self, texts: Sequence[str], role: Role) -> Tensor:
         """The vectors of texts, float32 `[n, D]`, in order.
@@ -63,6 +65,10 @@ class EmbeddingStore:
         """
         if isinstance(texts, str):
             raise TypeError(f"vectors() takes a list of texts, not the one text {texts[:60]!r}")
+        if not self.encoder.reads:
+            return torch.empty(len(texts), 0, dtype=torch.float32)
+        if self._parts:
+            return self._side_by_side(texts, role)
         if not len(texts):
             return torch.empty(0, self.encoder.dim, dtype=torch.float32)
         shards = self._shards_of_encoder()
@@ -77,6 +83,12 @@ class EmbeddingStore:
                 self.cached += len(keys) - encoded
                 return shards.read(keys, inverse)
         raise EmbeddingError(f"{shards.path}: vectors just written there do not read back as they were; is the disk full or failing?")
+
+    def _side_by_side(self, texts: Sequence[str], role: Role) -> Tensor:
+        vectors = torch.cat([factor * store.vectors(texts, role) for store, factor in self._parts], dim=1)
+        self.encoded = sum(store.encoded for store, _ in self._parts)
+        self.cached = sum(store.cached for store, _ in self._parts)
+        return vectors
 
     def _shards_of_encoder(self) -> ShardFolder:
         # asked anew each time: an encoder that was fitted since the last call is another one

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from recframe.evaluation.rollout import Rewards, play, required_truth
-from recframe.interfaces import Environment, EnvironmentSpec, Observation, best_items
+from recframe.interfaces import Environment, EnvironmentSpec, Observation, allowed_items, best_items
 
 
 class FixedSlatePolicy:
@@ -69,14 +69,14 @@ def greedy_schedule(environment: Environment, rewards: Rewards, max_steps: int, 
     The average is over what everybody became by the turns before, so the schedule knows when an item has worn out.
     """
     schedule: list[Tensor] = []
-    used = torch.zeros(environment.spec.num_items, device=environment.spec.device)
 
     def choose(observation: Observation, _turn: int, alive: Tensor) -> Tensor:
         expected = rewards.itemwise(required_truth(environment).signals)
-        # where shown items are excluded, they are the same for everybody still there
-        total = alive.to(expected) @ expected - (used if observation.excluded is not None else 0.0)
+        total = alive.to(expected) @ expected
+        if observation.excluded is not None:
+            # what was shown, or is held back, is excluded alike for everybody still there
+            total = total.masked_fill(allowed_items(observation, expected)[alive].isneginf().all(dim=0), -torch.inf)
         slate = total.topk(environment.spec.slate_size).indices
-        used[slate] = torch.inf
         schedule.append(slate)
         return slate.repeat(len(alive), 1)
 

@@ -21,7 +21,7 @@ def policy_metrics(episodes: Episodes, catalog: Catalog, seed: int = 0, resample
     - `return`: undiscounted reward of a session; `length`: its turns; `reward/<term>`: each reward term summed over it.
     - `click_rate`: clicks per shown item, over all users. Left out where the environment has no click signal.
     - `coverage`: share of the catalogue shown to at least one user; `gini`: how unequally items were shown (0 equal, 1 one item).
-    - `diversity`: see `session_diversity`. Left out where nobody was shown two items or the catalogue has no text vectors.
+    - `diversity`: see `session_diversity`. Left out where nobody was shown two items or no text is read.
     - `novelty`: mean self-information of a shown item in bits, see `self_information`.
 
     Where actions are continuous no items are shown: coverage, Gini, diversity and novelty are left out.
@@ -32,7 +32,7 @@ def policy_metrics(episodes: Episodes, catalog: Catalog, seed: int = 0, resample
     columns: dict[str, tuple[Tensor, Tensor]] = {"return": (episodes.returns, ones), "length": (episodes.lengths, ones)}
     if episodes.clicks is not None:
         columns["click_rate"] = (episodes.clicks.sum(dim=(0, 2)), shown_items)
-    if shows_items and catalog.text_vectors is not None:
+    if shows_items and catalog.text_vectors is not None and catalog.text_vectors.shape[1]:
         diversity = session_diversity(episodes, catalog.text_vectors.to(episodes.slates.device))
         defined = ~diversity.isnan()
         if defined.any():

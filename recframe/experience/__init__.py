@@ -2,7 +2,20 @@
 
 from recframe.experience.collector import Collector
 from recframe.experience.replay import ReplayMemory
+from recframe.experience.restriction import ColdItemsError, Restricted, cold_items
 from recframe.experience.rewards import RewardOutcome, RewardSum
 from recframe.experience.sources import ReplaySource, RolloutSource, Source, source_for
 
-__all__ = ["Collector", "ReplayMemory", "ReplaySource", "RewardOutcome", "RewardSum", "RolloutSource", "Source", "source_for"]
+__all__ = [
+    "ColdItemsError",
+    "Collector",
+    "ReplayMemory",
+    "ReplaySource",
+    "Restricted",
+    "RewardOutcome",
+    "RewardSum",
+    "RolloutSource",
+    "Source",
+    "cold_items",
+    "source_for",
+]

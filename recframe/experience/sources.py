@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from recframe.experience.replay import ReplayMemory
-from recframe.interfaces import Replay, Rollout, Transition
+from recframe.interfaces import Observation, Replay, Rollout, Transition
 
 
 class Source(ABC):
@@ -97,10 +97,66 @@ class RolloutSource(Source):
         yield chunk
 
 
-def source_for(experience: Replay | Rollout, seed: int, device: torch.device | str) -> Source:
-    """The source an agent asked for."""
+class SharedExclusions(Source):
+    """Another source, which is spared the items that every observation excludes: they are taken off, and put back on its batches.
+
+    A replay memory would hold them once for each observation; a batch holds a view of one list.
+
+    Parameters
+    ----------
+    items: `[X]` int64, the last columns of every observation's `excluded`.
+    """
+
+    def __init__(self, source: Source, items: Tensor) -> None:
+        self.source = source
+        self.items = items
+
+    def add(self, transition: Transition) -> None:
+        """Hand the step on without them."""
+        self.source.add(_with_observations(transition, self._without))
+
+    def batches(self) -> Iterator[Transition]:
+        """The source's batches, with them."""
+        for batch in self.source.batches():
+            yield _with_observations(batch, self._with)
+
+    def learned(self, priorities: Tensor | None) -> None:
+        """The source is told."""
+        self.source.learned(priorities)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The source's."""
+        return self.source.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """The source's."""
+        self.source.load_state_dict(state)
+
+    def _without(self, excluded: Tensor | None, _shape: torch.Size) -> Tensor | None:
+        assert excluded is not None
+        own = excluded.shape[-1] - len(self.items)
+        return excluded[..., :own] if own else None
+
+    def _with(self, excluded: Tensor | None, shape: torch.Size) -> Tensor:
+        everybody = self.items.expand(*shape, -1)
+        return everybody if excluded is None else torch.cat([excluded, everybody], dim=-1)
+
+
+def source_for(experience: Replay | Rollout, seed: int, device: torch.device | str, always_excluded: Tensor | None = None) -> Source:
+    """The source an agent asked for; `always_excluded` `[X]` are the last columns of every observation's `excluded`."""
     match experience:
         case Replay():
-            return ReplaySource(experience, seed, device)
+            source: Source = ReplaySource(experience, seed, device)
         case Rollout():
-            return RolloutSource()
+            source = RolloutSource()
+    return source if always_excluded is None else SharedExclusions(source, always_excluded)
+
+
+def _with_observations(transition: Transition, change: Callable[[Tensor | None, torch.Size], Tensor | None]) -> Transition:
+    """The transition, the `excluded` of whose two observations, of the given batch size, are changed; nothing else is copied."""
+    copy: Transition = transition.clone(recurse=False)
+    for name in ("observation", "next_observation"):
+        observation: Observation = getattr(transition, name).clone(recurse=False)
+        observation.excluded = change(observation.excluded, observation.batch_size)
+        setattr(copy, name, observation)
+    return copy

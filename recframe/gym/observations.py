@@ -66,6 +66,9 @@ class ObservationArrays:
         vectors, components = data.catalog.text_vectors, None
         if vectors is None and text_dims != 0:
             raise ValueError("the catalogue has no text vectors: use text_dims=0, or data whose texts have been encoded")
+        if vectors is not None and not vectors.shape[1]:
+            # texts that are not read are left out
+            text_dims = 0
         if vectors is not None and text_dims is not None and 0 < text_dims < vectors.shape[1]:
             components = principal_components(vectors, text_dims)
         self.spec = spec

@@ -15,11 +15,14 @@ from recframe.interfaces.data import Catalog, Data, DataError, Dataset, Interact
 from recframe.interfaces.encoder import Encoder, EncoderError, Role
 from recframe.interfaces.environment import Environment, EnvironmentSpec, Step, Truth
 from recframe.interfaces.history import History
+from recframe.interfaces.language_model import LanguageModel, NewModel, TokenLoss
 from recframe.interfaces.popularity import self_information
 from recframe.interfaces.reward import Reward
 from recframe.interfaces.scaling import standardized, symlog
 from recframe.interfaces.scoring import allowed_items, best_items, is_excluded, random_items
 from recframe.interfaces.state_tracker import ItemProjection, StateTracker
+from recframe.interfaces.text_table import TextTable
+from recframe.interfaces.tuning import Tunable, Tuning
 from recframe.interfaces.types import PAD, Observation, Response, Transition
 
 __all__ = [
@@ -38,6 +41,8 @@ __all__ = [
     "History",
     "Interactions",
     "ItemProjection",
+    "LanguageModel",
+    "NewModel",
     "NoExperience",
     "Observation",
     "Replay",
@@ -47,9 +52,13 @@ __all__ = [
     "Rollout",
     "StateTracker",
     "Step",
+    "TextTable",
     "Texts",
+    "TokenLoss",
     "Transition",
     "Truth",
+    "Tunable",
+    "Tuning",
     "Users",
     "allowed_items",
     "best_items",

@@ -102,6 +102,9 @@ class Agent(nn.Module, ABC):
     def prepare_to_act(self) -> None:
         """Called before a series of `act` between which no weight changes: the place to project all items once."""
 
+    def texts_moved(self) -> None:
+        """Called when text vectors were replaced, since the language model behind them was tuned: drop what was computed from them."""
+
     def priorities(self) -> Tensor | None:
         """How much is still to be learned from each transition of the last batch, `[B]` float32 >= 0, without a gradient.
 

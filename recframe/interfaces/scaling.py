@@ -11,8 +11,14 @@ def standardized(vectors: Tensor) -> Tensor:
     The dimensions keep their relative scale. Sentence embeddings share a large common component and have tiny entries; a linear
     map learns an order of magnitude faster without the one and on the other's natural scale.
     """
-    centred = vectors - vectors.mean(dim=0)
-    return centred / centred.pow(2).mean().sqrt().clamp(min=1e-8)
+    centre, scale = standardization(vectors)
+    return (vectors - centre) / scale
+
+
+def standardization(vectors: Tensor) -> tuple[Tensor, Tensor]:
+    """The centre `[D]` and the scale, a scalar, by which `standardized` maps vectors `[n, D]`."""
+    centre = vectors.mean(dim=0)
+    return centre, (vectors - centre).pow(2).mean().sqrt().clamp(min=1e-8)
 
 
 def symlog(values: Tensor) -> Tensor:

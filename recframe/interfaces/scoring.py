@@ -7,6 +7,9 @@ from torch import Tensor
 
 from recframe.interfaces.types import PAD, Observation
 
+MANY_PAIRS = 2**12
+"""Up to so many pairs of an item and an excluded one are compared, for each user; beyond, the item is looked up in order."""
+
 MANY_ITEMS = 2**16
 """The largest catalogue of which every item gets a random number of its own when a few are drawn."""
 
@@ -30,10 +33,15 @@ def allowed_items(observation: Observation, scores: Tensor) -> Tensor:
 
 def is_excluded(observation: Observation, items: Tensor) -> Tensor:
     """Which of `items` `[N, C]` the observation excludes, `[N, C]` bool; memory grows with C and E, not with the catalogue."""
-    if observation.excluded is None:
+    excluded: Tensor | None = observation.excluded
+    if excluded is None:
         return torch.zeros_like(items, dtype=torch.bool)
-    excluded: Tensor = (items[:, :, None] == observation.excluded[:, None, :]).any(dim=2)
-    return excluded
+    if items.shape[1] * excluded.shape[1] <= MANY_PAIRS:
+        found: Tensor = (items[:, :, None] == excluded[:, None, :]).any(dim=2)
+        return found
+    ordered = excluded.sort(dim=1).values
+    places = torch.searchsorted(ordered, items.contiguous()).clamp(max=ordered.shape[1] - 1)
+    return ordered.gather(1, places) == items
 
 
 def best_items(observation: Observation, scores: Tensor, k: int) -> Tensor:

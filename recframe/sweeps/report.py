@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 # what is always shown, in this order; other metrics follow
 METRICS = ("return", "length", "click_rate", "coverage", "diversity", "novelty", "gini")
+COLD_METRICS = ("return", "length", "click_rate")
 METRICS_ABREAST = 3  # fits a terminal of 80 columns
 
 RUN_COLUMNS = {
@@ -137,7 +138,7 @@ def _frame(sweep: Sweep) -> pl.DataFrame:
     rows: list[dict[str, Any]] = []
     metrics: dict[str, None] = {}
     for run in sweep.runs:
-        for policy, measured in run.result["policies"].items():
+        for policy, measured in _measured(run.result).items():
             row: dict[str, Any] = {name: run.result.get(name) for name in RUN_COLUMNS}
             row |= {"run": run.name, "policy": policy} | {key: run.settings.get(key) for key in settings}
             for metric, statistic in measured.items():
@@ -150,12 +151,22 @@ def _frame(sweep: Sweep) -> pl.DataFrame:
     return pl.DataFrame({name: [row.get(name) for row in rows] for name in schema}, schema)
 
 
+def _measured(result: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Each policy's metrics, and as `cold/METRIC` some of those over items never shown in training, where there are such."""
+    cold = result.get("cold_items", {}).get("policies", {})
+    return {
+        policy: {**metrics, **{f"cold/{name}": cold[policy][name] for name in COLD_METRICS if name in cold.get(policy, {})}}
+        for policy, metrics in result["policies"].items()
+    }
+
+
 def _columns_of(metric: str, statistic: Mapping[str, Any]) -> dict[str, Any]:
     return {metric: statistic["mean"]} | {f"{metric}/{part}": statistic[part] for part in ("low", "high", "n")}
 
 
 def _order(metric: str) -> tuple[int, str]:
-    return (METRICS.index(metric), "") if metric in METRICS else (len(METRICS), metric)
+    first = (*METRICS, *(f"cold/{name}" for name in COLD_METRICS))
+    return (first.index(metric), "") if metric in first else (len(first), metric)
 
 
 def _metrics(runs: pl.DataFrame) -> list[str]:

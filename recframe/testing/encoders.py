@@ -43,10 +43,16 @@ def _check_role(encoder: Encoder, texts: list[str], role: Role) -> None:
     vectors = encoder.encode(texts, role)
     require(isinstance(vectors, np.ndarray), f"encode() must return a numpy array, not {type(vectors).__name__}")
     require(vectors.dtype == np.float32, f"encode() must return float32, not {vectors.dtype}")
-    require(isinstance(encoder.dim, int) and encoder.dim > 0, f"dim must be a positive int, not {encoder.dim!r}")
+    require(isinstance(encoder.dim, int), f"dim must be an int, not {encoder.dim!r}")
+    if encoder.reads:
+        require(encoder.dim > 0, f"dim must be a positive int, not {encoder.dim!r}; an encoder of no text at all declares reads = False")
+    else:
+        require(encoder.dim == 0, f"dim must be 0 for an encoder that declares reads = False, not {encoder.dim!r}")
     shape = (len(texts), encoder.dim)
     require(vectors.shape == shape, f"encode() of {len(texts)} texts must have the shape [n, dim] = {shape}, not {vectors.shape}")
     require(bool(np.isfinite(vectors).all()), "encode() gave NaN or infinity: every text, however short, needs a finite vector")
+    if not encoder.reads:
+        return
     tolerance = 1e-4 * max(float(np.abs(vectors).max()), 1e-6)
 
     def close(left: np.ndarray, right: np.ndarray) -> bool:

@@ -3,7 +3,7 @@
 This package imports nothing heavy; the two Lightning loggers lie in `recframe.tracking.metrics_csv` and `recframe.tracking.wandb_run`.
 """
 
-from recframe.tracking.atomic import atomic_write
+from recframe.tracking.atomic import atomic_folder, atomic_write
 from recframe.tracking.folder import RunFolder, RunFolderError
 from recframe.tracking.result import RESULT_SCHEMA, ResultError, read_result, versions, write_result
 
@@ -12,6 +12,7 @@ __all__ = [
     "ResultError",
     "RunFolder",
     "RunFolderError",
+    "atomic_folder",
     "atomic_write",
     "read_result",
     "versions",

@@ -13,7 +13,7 @@ from pytorch_lightning.loggers.logger import Logger
 
 from recframe.errors import UserError
 from recframe.tracking.atomic import atomic_write
-from recframe.tracking.metrics import ENV_STEPS, split_env_steps
+from recframe.tracking.metrics import ENV_STEPS, split_counter
 
 METRICS_NAME = "metrics.csv"
 
@@ -35,16 +35,18 @@ class CSVMetrics(Logger):
     folder: the run's folder.
     resume_env_steps: None starts a new file. A number continues the one that is there, without what was logged after so many
         user-steps: the checkpoint that the run resumes from has not seen those rows, and will log them again.
+    counter: what a logging call is counted in, and the first column called, if not env_steps.
 
     Raises
     ------
     MetricsError: if the file to continue is not one that this class wrote.
     """
 
-    def __init__(self, folder: str | Path, resume_env_steps: int | None = None) -> None:
+    def __init__(self, folder: str | Path, resume_env_steps: int | None = None, counter: str = ENV_STEPS) -> None:
         super().__init__()
+        self._counter = counter
         self.path = Path(folder) / METRICS_NAME
-        self._columns: list[str] = [ENV_STEPS]
+        self._columns: list[str] = [counter]
         self._env_steps = 0
         if resume_env_steps is None:
             self.path.unlink(missing_ok=True)
@@ -68,13 +70,13 @@ class CSVMetrics(Logger):
 
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
         """Append a row. `step`, Lightning's count of optimizer steps, is left out."""
-        self._env_steps, values = split_env_steps(metrics, self._env_steps)
+        self._env_steps, values = split_counter(metrics, self._env_steps, self._counter)
         if not values:
             return
-        row = {ENV_STEPS: str(self._env_steps)} | {name: repr(value) for name, value in values.items()}
+        row = {self._counter: str(self._env_steps)} | {name: repr(value) for name, value in values.items()}
         new = [name for name in row if name not in self._columns]
         if new or not self.path.exists():
-            rows = _read(self.path)
+            rows = _read(self.path, self._counter)
             self._columns += new
             atomic_write(self.path, _table(self._columns, [*rows, row]))
         else:
@@ -86,8 +88,8 @@ class CSVMetrics(Logger):
 
     def truncate_after(self, env_steps: int) -> None:
         """Drop the rows of more than `env_steps` user-steps, a line that was cut short, and columns without a value then."""
-        kept = [row for row in _read(self.path) if int(row[ENV_STEPS]) <= env_steps]
-        self._columns = list(dict.fromkeys([ENV_STEPS, *(name for row in kept for name, value in row.items() if value)]))
+        kept = [row for row in _read(self.path, self._counter) if int(row[self._counter]) <= env_steps]
+        self._columns = list(dict.fromkeys([self._counter, *(name for row in kept for name, value in row.items() if value)]))
         self._env_steps = env_steps
         if kept:
             atomic_write(self.path, _table(self._columns, kept))
@@ -95,14 +97,14 @@ class CSVMetrics(Logger):
             self.path.unlink(missing_ok=True)
 
 
-def _read(path: Path) -> list[Row]:
+def _read(path: Path, counter: str) -> list[Row]:
     """The whole rows of a metrics file; none if there is no file. A last line without its end was cut short by a kill."""
     if not path.exists():
         return []
     whole, _, _ = path.read_bytes().rpartition(b"\n")
-    header, *lines = list(csv.reader(io.StringIO(whole.decode("utf-8"), newline=""))) or [[ENV_STEPS]]
-    if header[0] != ENV_STEPS:
-        raise MetricsError(f"{path}: line 1: the first column must be {ENV_STEPS}, not {header[0]!r}; move the file away")
+    header, *lines = list(csv.reader(io.StringIO(whole.decode("utf-8"), newline=""))) or [[counter]]
+    if header[0] != counter:
+        raise MetricsError(f"{path}: line 1: the first column must be {counter}, not {header[0]!r}; move the file away")
     for number, line in enumerate(lines, start=2):
         if len(line) != len(header) or not line[0].isdigit():
             raise MetricsError(f"{path}: line {number}: not a row of {len(header)} numbers; mend the line or move the file away")

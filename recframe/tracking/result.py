@@ -57,6 +57,8 @@ def write_result(
     env_steps: user-steps of training.     seconds: wall-clock time of the run.
     policies: `{policy: {metric: {"mean", "low", "high", "n"}}}`; a statistic may be a mapping, a named tuple or a dataclass.
     extra: more top-level entries, such as `name` and `environment`. NaN and infinities become null throughout: JSON has no others.
+        `cold_items` is there where items were held back in training: their `share` of the catalogue, how many `items` that is, and
+        `policies` as above, measured where nothing else may be shown.
 
     Raises
     ------
@@ -77,12 +79,18 @@ def write_result(
         **extra,
     }
     plain = to_json_values(result)
-    for policy, metrics in plain["policies"].items():
-        for metric, statistic in metrics.items():
-            if not isinstance(statistic, dict) or set(statistic) != set(STATISTIC):
-                raise ValueError(f"result.json: policies.{policy}.{metric} must hold {', '.join(STATISTIC)}, not {statistic!r}")
+    _check_statistics("policies", plain["policies"])
+    if "cold_items" in plain:
+        _check_statistics("cold_items.policies", plain["cold_items"]["policies"])
     atomic_write(Path(folder) / RESULT_NAME, json.dumps(plain, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
     return dict(plain)
+
+
+def _check_statistics(where: str, policies: Mapping[str, Mapping[str, Any]]) -> None:
+    for policy, metrics in policies.items():
+        for metric, statistic in metrics.items():
+            if not isinstance(statistic, dict) or set(statistic) != set(STATISTIC):
+                raise ValueError(f"result.json: {where}.{policy}.{metric} must hold {', '.join(STATISTIC)}, not {statistic!r}")
 
 
 def read_result(folder: str | Path) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from pytorch_lightning.loggers.logger import Logger
 
+from recframe.tracking.metrics import ENV_STEPS
 from recframe.tracking.metrics_csv import CSVMetrics
 from recframe.tracking.wandb_run import WandbTracking
 
@@ -22,6 +23,7 @@ class Trackers:
     folder: the run's folder.     name: what W&B calls the run.      group: the sweep, or None.
     config: the run's config, as plain dicts and lists.
     resume_env_steps: None for a new run, else the user-steps of the checkpoint that it goes on from (0: from the start again).
+    counter: what calls are counted in.     job_type: what W&B calls this kind of run.
     """
 
     def __init__(
@@ -33,11 +35,13 @@ class Trackers:
         group: str | None,
         config: Mapping[str, Any],
         resume_env_steps: int | None = None,
+        counter: str = ENV_STEPS,
+        job_type: str = "train",
     ) -> None:
         self.loggers: list[Logger] = []
         self.wandb: WandbTracking | None = None
         if "csv" in settings:
-            self.loggers.append(CSVMetrics(folder, resume_env_steps or None))
+            self.loggers.append(CSVMetrics(folder, resume_env_steps or None, counter))
         if "wandb" in settings:
             own = settings["wandb"]
             self.wandb = WandbTracking(
@@ -50,6 +54,8 @@ class Trackers:
                 name=name,
                 config=config,
                 resume=resume_env_steps is not None,
+                counter=counter,
+                job_type=job_type,
             )
             self.loggers.append(self.wandb)
 

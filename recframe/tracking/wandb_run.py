@@ -19,7 +19,7 @@ from pytorch_lightning.loggers.logger import Logger
 
 from recframe.errors import UserError
 from recframe.tracking.atomic import atomic_write
-from recframe.tracking.metrics import ENV_STEPS, split_env_steps
+from recframe.tracking.metrics import ENV_STEPS, split_counter
 
 RUN_ID_NAME = "wandb/run_id"
 
@@ -57,6 +57,7 @@ class WandbTracking(Logger):
     mode: "offline" writes to the folder only (`wandb sync` sends it later), "online" needs an API key, "disabled" does nothing.
     config: the run's config, nested plain dicts and lists.
     resume: continue the W&B run whose id the folder holds; False always makes a new one.
+    counter: what a logging call is counted in, if not env_steps.
 
     Raises
     ------
@@ -76,8 +77,10 @@ class WandbTracking(Logger):
         tags: Sequence[str] = (),
         config: Mapping[str, Any] | None = None,
         resume: bool = False,
+        counter: str = ENV_STEPS,
     ) -> None:
         super().__init__()
+        self._counter = counter
         self._folder = Path(folder)
         self._project = project
         self._env_steps = 0
@@ -113,8 +116,8 @@ class WandbTracking(Logger):
                 raise TrackingError(f"wandb: the run cannot be started: {_reason(error)}{way_out}") from error
             if run_id is not None and self._run.id != run_id:  # an agent of W&B's own sweeps chooses the id
                 atomic_write(self._folder / RUN_ID_NAME, f"{self._run.id}\n")
-            self._run.define_metric(ENV_STEPS)
-            self._run.define_metric("*", step_metric=ENV_STEPS)
+            self._run.define_metric(counter)
+            self._run.define_metric("*", step_metric=counter)
 
     @property
     def name(self) -> str:
@@ -143,9 +146,9 @@ class WandbTracking(Logger):
 
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
         """Log at the metrics' `env_steps`, which is W&B's step too: what a resumed run logs again is not there twice."""
-        self._env_steps, values = split_env_steps(metrics, self._env_steps)
+        self._env_steps, values = split_counter(metrics, self._env_steps, self._counter)
         if values:
-            self._run.log({ENV_STEPS: self._env_steps, **values}, step=self._env_steps)
+            self._run.log({self._counter: self._env_steps, **values}, step=self._env_steps)
 
     def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
         """Add to the run's config."""

@@ -1,20 +1,29 @@
 """Training: one LightningModule for every agent, checkpoints that resume to the same numbers, and leaving in good order."""
 
-from recframe.training.checkpoints import BEST, FINAL, LAST, CheckpointError, load_weights, progress_at
+from recframe.training.auxiliary import BehaviourPrediction
+from recframe.training.checkpoints import BEST, FINAL, LAST, progress_at
 from recframe.training.fit import MonitorError, Schedule, fit
 from recframe.training.interruption import Interruption
 from recframe.training.module import TrainingDiverged
+from recframe.training.quiet import quiet_lightning
+from recframe.training.tuned_texts import read_tuned
+from recframe.training.tuning import Tuner
+from recframe.training.weights import CheckpointError, load_weights
 
 __all__ = [
     "BEST",
     "FINAL",
     "LAST",
+    "BehaviourPrediction",
     "CheckpointError",
     "Interruption",
     "MonitorError",
     "Schedule",
     "TrainingDiverged",
+    "Tuner",
     "fit",
     "load_weights",
     "progress_at",
+    "quiet_lightning",
+    "read_tuned",
 ]

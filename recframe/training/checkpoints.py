@@ -10,22 +10,15 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Checkpoint
 from pytorch_lightning.plugins.io import TorchCheckpointIO
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 
-from recframe.errors import UserError
-from recframe.interfaces import Agent
 from recframe.tracking.atomic import atomic_path
 from recframe.training.module import TrainingModule
+from recframe.training.weights import CheckpointError, encoder_weights, save_weights
 
 LAST = "last.ckpt"
 BEST = "best.safetensors"
 FINAL = "final.safetensors"
 """The weights that the results are of: the best or the last, as the config says; written when training is over."""
-
-
-class CheckpointError(UserError):
-    """A checkpoint that cannot be read, or does not fit what it is loaded into."""
 
 
 def read_checkpoint(path: Path, lazily: bool = False) -> dict[str, Any]:
@@ -78,6 +71,8 @@ class RunCheckpoints(Checkpoint):
         if self.best_value is None or math.isnan(self.best_value) or self.sign * value > self.sign * self.best_value:
             self.best_value, self.best_env_steps = value, module.env_steps
             save_weights(module.agent, self.folder / BEST)
+            if module.tuner is not None:
+                module.tuner.save(encoder_weights(self.folder / BEST))
         module.complete = trainer.should_stop or trainer.current_epoch + 1 >= (trainer.max_epochs or 0)
         self.save(trainer)
 
@@ -103,36 +98,3 @@ def progress_at(checkpoint: Path) -> tuple[int, float]:
     """The user-steps that training had taken when the checkpoint was written, and the seconds the run had lasted."""
     saved = read_checkpoint(checkpoint, lazily=True)["recframe"]
     return int(saved["env_steps"]), float(saved["seconds"])
-
-
-def save_weights(agent: Agent, path: Path) -> None:
-    """Write the agent's tensors, atomically, as safetensors."""
-    # safetensors refuses tensors that share memory, or whose rows are not laid out one after the other
-    tensors = {name: value.detach().cpu().clone(memory_format=torch.contiguous_format) for name, value in _tensors(agent).items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_path(path) as temporary:
-        save_file(tensors, temporary)
-
-
-def load_weights(agent: Agent, path: Path) -> None:
-    """Load weights that `save_weights` wrote.
-
-    Raises
-    ------
-    CheckpointError: if the file is missing or damaged, or its tensors are not the agent's.
-    """
-    if not path.is_file():
-        raise CheckpointError(f"there are no weights at {path}: the run has not reached its first evaluation")
-    try:
-        saved = load_file(path)
-    except SafetensorError as error:
-        raise CheckpointError(f"{path}: cannot be read ({error}); resume the run to write it anew") from None
-    shapes, saved_shapes = ({name: value.shape for name, value in tensors.items()} for tensors in (_tensors(agent), saved))
-    wrong = [name for name in sorted(shapes.keys() | saved_shapes.keys()) if shapes.get(name) != saved_shapes.get(name)]
-    if wrong:
-        raise CheckpointError(f"{path} holds the weights of another network: {', '.join(wrong[:3])} differ; was the config changed?")
-    agent.load_state_dict({**agent.state_dict(), **saved})
-
-
-def _tensors(agent: Agent) -> dict[str, torch.Tensor]:
-    return {name: value for name, value in agent.state_dict().items() if isinstance(value, torch.Tensor)}

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,21 +14,23 @@ from pytorch_lightning.loggers import Logger
 
 from recframe.config.schemas import TrainerConfig
 from recframe.errors import UserError
-from recframe.experience import Collector, source_for
+from recframe.experience import Collector, Restricted, source_for
 from recframe.interfaces import Agent, NoExperience
+from recframe.training.auxiliary import BehaviourPrediction
 from recframe.training.checkpoints import (
     BEST,
     FINAL,
     AtomicCheckpointIO,
     RunCheckpoints,
-    load_weights,
     read_checkpoint,
-    save_weights,
     training_is_complete,
 )
 from recframe.training.interruption import Interruption, StopWhenAsked
 from recframe.training.module import Chunks, TrainingModule
 from recframe.training.progress import TrainingProgress
+from recframe.training.quiet import quiet_lightning
+from recframe.training.tuning import Tuner
+from recframe.training.weights import encoder_weights, load_weights, save_weights
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +69,8 @@ def fit(
     loggers: Sequence[Logger] = (),
     callbacks: Sequence[Callback] = (),
     interruption: Interruption,
+    auxiliary: BehaviourPrediction | None = None,
+    tuner: Tuner | None = None,
     resume_from: Path | None = None,
     seconds_before: float = 0.0,
 ) -> None:
@@ -76,8 +78,10 @@ def fit(
 
     Parameters
     ----------
-    folder: where `last.ckpt`, `best.safetensors` and, at the end, `final.safetensors` are kept.
+    folder: where `last.ckpt`, `best.safetensors` and, at the end, `final.safetensors` are kept, and a tuned language model's beside them.
     interruption: whether the process was asked to stop.
+    auxiliary: a head on the agent's state tracker that is trained beside, or None.
+    tuner: tunes the language model by what the agent learns; None: it is frozen.
     evaluate: called between epochs; must hold `settings.monitor`.
     resume_from: a `last.ckpt` to go on from, or None.     seconds_before: what the run has lasted so far.
 
@@ -93,11 +97,18 @@ def fit(
     device = agent.spec.device
     if resume_from is not None and training_is_complete(resume_from):
         log.info("training was complete: evaluating")
-        state = {name.removeprefix("agent."): value for name, value in read_checkpoint(resume_from)["state_dict"].items()}
+        saved = read_checkpoint(resume_from)
+        state = {name.removeprefix("agent."): value for name, value in saved["state_dict"].items() if name.startswith("agent.")}
         agent.load_state_dict(state)
+        if tuner is not None:
+            tuner.load_state_dict(saved["recframe"]["tuning"])
     else:
-        source = source_for(agent.experience, seed, device)
-        module = TrainingModule(agent, collector, source, settings, _checked(evaluate, settings.monitor))
+        if tuner is not None and resume_from is None:
+            tuner.start()
+        environment = collector.environment
+        excluded = environment.always_excluded if isinstance(environment, Restricted) else None
+        source = source_for(agent.experience, seed, device, excluded)
+        module = TrainingModule(agent, collector, source, settings, _checked(evaluate, settings.monitor), auxiliary, tuner)
         module.seconds_before = seconds_before
         schedule = Schedule.of(settings, collector.environment.spec.num_users)
         checkpoints = RunCheckpoints(folder, settings.monitor, settings.monitor_mode)
@@ -106,7 +117,7 @@ def fit(
         if settings.patience is not None:
             monitor = f"eval/{settings.monitor}"
             own.append(EarlyStopping(monitor, mode=settings.monitor_mode, patience=settings.patience, check_finite=False))
-        with _quiet_lightning():
+        with quiet_lightning():
             trainer = pl.Trainer(
                 accelerator="gpu" if device.type == "cuda" else "cpu",
                 devices=[device.index or 0] if device.type == "cuda" else 1,
@@ -135,7 +146,11 @@ def fit(
             raise interruption.stop()
     if settings.final_weights == "best":
         load_weights(agent, folder / BEST)
+        if tuner is not None:
+            tuner.load(encoder_weights(folder / BEST))
     save_weights(agent, folder / FINAL)
+    if tuner is not None:
+        tuner.save(encoder_weights(folder / FINAL))
 
 
 def _checked(evaluate: Callable[[], dict[str, float]], monitor: str) -> Callable[[], dict[str, float]]:
@@ -151,19 +166,3 @@ def _checked(evaluate: Callable[[], dict[str, float]], monitor: str) -> Callable
         return {monitor: math.nan, **metrics}
 
     return measured
-
-
-@contextmanager
-def _quiet_lightning() -> Iterator[None]:
-    """Lightning's advice is about data loaders and hardware that a simulator does not have."""
-    loggers = [logging.getLogger(name) for name in ("pytorch_lightning", "lightning_fabric", "lightning.pytorch", "lightning.fabric")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module=r"(pytorch_lightning|lightning_fabric).*")
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)

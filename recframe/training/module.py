@@ -20,7 +20,9 @@ from torch import Tensor
 from recframe.config.schemas import TrainerConfig
 from recframe.errors import UserError
 from recframe.experience import Collector, Source
-from recframe.interfaces import Agent
+from recframe.interfaces import Agent, Transition
+from recframe.training.auxiliary import BehaviourPrediction
+from recframe.training.tuning import Tuner
 
 
 class TrainingDiverged(UserError, ArithmeticError):
@@ -49,10 +51,19 @@ class TrainingModule(pl.LightningModule):
     ----------
     collector, source: where steps come from, and how they become batches.
     evaluate: measures the agent as it is; called at the end of every epoch (one epoch is the stretch between two evaluations).
+    auxiliary: what the state tracker learns to predict beside, or None.
+    tuner: moves the language model by the agent's losses; None: it is frozen.
     """
 
     def __init__(
-        self, agent: Agent, collector: Collector, source: Source, settings: TrainerConfig, evaluate: Callable[[], dict[str, float]]
+        self,
+        agent: Agent,
+        collector: Collector,
+        source: Source,
+        settings: TrainerConfig,
+        evaluate: Callable[[], dict[str, float]],
+        auxiliary: BehaviourPrediction | None = None,
+        tuner: Tuner | None = None,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -61,6 +72,8 @@ class TrainingModule(pl.LightningModule):
         self.source = source
         self.settings = settings
         self.evaluate = evaluate
+        self.auxiliary = auxiliary
+        self.tuner = tuner
         self.latest: dict[str, float] = {}
         self.seconds_before = 0.0  # what the run had lasted before training began in this process
         self._started = time.perf_counter()
@@ -76,8 +89,11 @@ class TrainingModule(pl.LightningModule):
         return self.agent.env_steps
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
-        """The agent's optimizers, in the order of their names."""
-        return list(self.agent.optimizers().values())
+        """The agent's optimizers, in the order of their names; one of them moves the auxiliary head, too."""
+        optimizers = self.agent.optimizers()
+        if self.auxiliary is not None:
+            self.auxiliary.join(optimizers)
+        return list(optimizers.values())
 
     def on_fit_start(self) -> None:
         """Look the wrapped optimizers up once."""
@@ -92,11 +108,17 @@ class TrainingModule(pl.LightningModule):
             self.agent.prepare_to_act()
             for _ in range(self.settings.chunk_steps):
                 self.source.add(self.collector.step(self.agent))
+        if self.auxiliary is not None:
+            self.auxiliary.start_chunk()
         watched: list[tuple[str, Tensor]] = []
         for experience in self.source.batches():
+            if self.tuner is not None:
+                self.tuner.begin_batch()
             for name, loss in self.agent.losses(experience):
-                watched += self._step(name, loss)
+                watched += self._step(name, loss, experience)
             self.source.learned(self.agent.priorities())
+            if self.tuner is not None:
+                self.tuner.end_batch()
         # one look at the host per chunk
         if watched and not math.isfinite(float(torch.stack([value for _, value in watched]).sum())):
             self._report_divergence(watched)
@@ -105,19 +127,27 @@ class TrainingModule(pl.LightningModule):
         if (self.env_steps // chunk) % self.settings.log_every == 0:
             self._log_training()
 
-    def _step(self, name: str, loss: Tensor) -> list[tuple[str, Tensor]]:
+    def _step(self, name: str, loss: Tensor, experience: Transition) -> list[tuple[str, Tensor]]:
         """One step of the named optimizer; returns the numbers that must stay finite, in the order they came."""
         optimizer = self._optimizers[name]
+        watched = [(f"loss of {name!r}", loss.detach())]
+        self._losses.setdefault(name, []).append(loss.detach())
+        if self.auxiliary is not None and self.auxiliary.optimizer == name:
+            prediction = self.auxiliary.loss(experience)
+            watched.append(("loss of the auxiliary head", prediction.detach()))
+            # one step for both: an adaptive optimizer would undo the weight of a loss that is stepped alone
+            loss = loss + self.auxiliary.settings.weight * prediction
         optimizer.zero_grad()
         self.manual_backward(loss)
+        if self.tuner is not None:
+            self.tuner.collect(name, optimizer)
         if self.settings.gradient_clip is not None:
             parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
             norm = torch.nn.utils.clip_grad_norm_(parameters, self.settings.gradient_clip)
             self._gradient_norms.setdefault(name, []).append(norm)
+            watched.append((f"gradient of {name!r}", norm))
         optimizer.step()
-        self._losses.setdefault(name, []).append(loss.detach())
-        watched = [(f"loss of {name!r}", loss.detach())]
-        return watched if self.settings.gradient_clip is None else [*watched, (f"gradient of {name!r}", norm)]
+        return watched
 
     def _report_divergence(self, watched: list[tuple[str, Tensor]]) -> None:
         what = next((what for what, value in watched if not math.isfinite(float(value))), "sum of the losses")
@@ -136,11 +166,15 @@ class TrainingModule(pl.LightningModule):
         metrics |= {f"loss/{name}": float(torch.stack(values).mean()) for name, values in self._losses.items()}
         metrics |= {f"gradient_norm/{name}": float(torch.stack(values).mean()) for name, values in self._gradient_norms.items()}
         metrics |= {f"agent/{name}": float(value) for name, value in self.agent.diagnostics().items()}
+        metrics |= {} if self.auxiliary is None else self.auxiliary.metrics()
+        metrics |= self.tuner.metrics() if self.tuner is not None else {}
         self._losses, self._gradient_norms, self._since = {}, {}, (now, steps)
         self._send(metrics)
 
     def validation_step(self, batch: int, batch_idx: int) -> None:
-        """Measure the agent."""
+        """Measure the agent, on texts as the model that is saved with it reads them."""
+        if self.tuner is not None:
+            self.tuner.refresh()
         with torch.autocast(self.device.type, enabled=False):
             metrics = {f"eval/{name}": value for name, value in self.evaluate().items()}
         self.log_dict(metrics, logger=False, batch_size=1)
@@ -164,6 +198,7 @@ class TrainingModule(pl.LightningModule):
             "random": _random_state(),
             "losses": {name: torch.stack(values) for name, values in self._losses.items()},
             "gradient_norms": {name: torch.stack(values) for name, values in self._gradient_norms.items()},
+            "tuning": self.tuner.state_dict() if self.tuner is not None else None,
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -174,6 +209,8 @@ class TrainingModule(pl.LightningModule):
         device = self.agent.spec.device
         self._losses = {name: list(values.to(device)) for name, values in saved["losses"].items()}
         self._gradient_norms = {name: list(values.to(device)) for name, values in saved["gradient_norms"].items()}
+        if self.tuner is not None:
+            self.tuner.load_state_dict(saved["tuning"])
         _restore_random_state(saved["random"])
 
 

@@ -36,7 +36,7 @@ def test_both_sides_make_the_same_state_of_the_same_observations(module, world):
         features.items: tracker.item_projection.linear,
         features.scale: tracker.modulation.scale,
         features.shift: tracker.modulation.shift,
-        features.profile: tracker.fusion.profile.linear,
+        features.profile: tracker.fusion.parts["profile"].linear,
         features.mix: tracker.fusion.mix,
         features.norm: tracker.fusion.norm,
     }

@@ -9,6 +9,7 @@ import typer
 
 from recframe.cli import _mistakes_in_one_line
 from recframe.components import options_of
+from recframe.config.pretraining_schemas import PretrainConfig
 from recframe.errors import Stop
 from recframe.plugins import registry
 
@@ -176,6 +177,29 @@ def test_a_mistake_costs_one_readable_message(recframe, arguments):
     assert len(refused.stderr.splitlines()) == 1
 
 
+def test_a_pretrainings_mistakes_come_before_anything_is_made(recframe, tmp_path):
+    refused = recframe("pretrain", "encoder=tfidf", "pretrain.steps=0", "pretrain.folder=here")
+    assert refused.returncode == 2
+    assert refused.stderr.splitlines()[0] == "recframe: 2 mistakes"
+    assert len(refused.stderr.splitlines()) == 3
+    assert "see recframe pretrain --help" in recframe("pretrain", "--no-such-option").stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_pretraining_that_fails_leaves_no_folder(recframe, tmp_path):
+    refused = recframe("pretrain", "encoder=gpt", "encoder.model=nowhere", "pretrain.folder=models/mine", "dataset.num_items=20")
+    assert refused.returncode == 2
+    assert refused.stderr.startswith("recframe: encoder.model=nowhere: there is no such folder")
+    assert len(refused.stderr.splitlines()) == 1
+    assert list((tmp_path / "models").iterdir()) == []
+
+
+def test_the_help_of_pretrain_has_every_setting(recframe):
+    shown = recframe("pretrain", "--help", check=True).stdout
+    for setting in (*(f"pretrain.{o.name} " for o in options_of(PretrainConfig) if o.name != "new"), "pretrain.new.layers "):
+        assert setting in shown
+
+
 def test_several_mistakes_come_as_a_list(recframe):
     refused = recframe("train", "agent=dqm", "seed=-1", "trainer.env_stps=3")
     assert refused.stderr.splitlines()[0] == "recframe: 3 mistakes"
@@ -184,7 +208,16 @@ def test_several_mistakes_come_as_a_list(recframe):
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["plugins"], ["train", "--help"], ["train", "--cfg", "job"], ["train", "agent=dqm"], ["plugins", "show", "agent", "dqn"]],
+    [
+        ["--help"],
+        ["plugins"],
+        ["train", "--help"],
+        ["train", "--cfg", "job"],
+        ["train", "agent=dqm"],
+        ["plugins", "show", "agent", "dqn"],
+        ["pretrain", "--help"],
+        ["pretrain", "encoder=tfidf"],
+    ],
     ids=" ".join,
 )
 def test_nothing_heavy_is_imported_before_a_run(recframe, tmp_path, arguments):
@@ -202,7 +235,12 @@ def test_nothing_heavy_is_imported_before_a_run(recframe, tmp_path, arguments):
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 @pytest.mark.parametrize(
     ("line", "expected"),
-    [("recframe tr", "train"), ("recframe train agent=d", "agent=dqn"), ("recframe train agent.gam", "agent.gamma=")],
+    [
+        ("recframe tr", "train"),
+        ("recframe train agent=d", "agent=dqn"),
+        ("recframe train agent.gam", "agent.gamma="),
+        ("recframe pretrain pretrain.ep", "pretrain.epochs="),
+    ],
 )
 def test_the_shell_completes(recframe, shell, line, expected):
     variables = {"COMP_LINE": line, "COMP_POINT": str(len(line)), "COMP_CWORD": str(len(line.split()) - 1)}

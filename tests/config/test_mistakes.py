@@ -16,6 +16,15 @@ def test_the_default_config_has_no_mistakes():
 @pytest.mark.parametrize(
     ("overrides", "expected"),
     [
+        (
+            ["auxiliary.weight=1", "auxiliary.signal=purchase"],
+            "auxiliary.signal: environment=topic_world gives no signal 'purchase'; it gives: click, rating",
+        ),
+        (["encoder@world_encoder=tfidff"], "encoder@world_encoder=tfidff: there is no such encoder. Did you mean 'tfidf'?"),
+        (["world_encoder=tfidf"], ", as encoder@world_encoder=NAME"),
+        (["encoder@world_encoder=tfidf", "world_encoder.dim=0"], "world_encoder.dim: 0 is not allowed; it must be >= 1"),
+        (["embeddings.dim=0"], "embeddings.dim: 0 is not allowed; it must be >= 1"),
+        (["auxiliary.weight=-1"], "auxiliary.weight: -1.0 is not allowed; it must be >= 0"),
         (["agent=dqm"], "agent=dqm: there is no such agent. Did you mean 'dqn'?"),
         (["agent.gama=0.9"], "agent.gama: agent has no 'gama'. Did you mean 'agent.gamma'?"),
         (["agnt=dqn"], "agnt: the config has no 'agnt'. Did you mean 'agent'?"),
@@ -146,7 +155,7 @@ def test_the_prioritized_presets_weights_are_annealed_over_the_run():
 
 
 def test_a_config_read_back_from_yaml_regains_its_types(tmp_path):
-    cfg = compose_config(["agent.gamma=0.5"])
+    cfg = compose_config(["agent.gamma=0.5", "encoder@world_encoder=tfidf"])
     file = tmp_path / "config.yaml"
     file.write_text(OmegaConf.to_yaml(cfg, resolve=True))
     assert validate(OmegaConf.load(file), registry()) == validate(cfg, registry())
@@ -180,7 +189,9 @@ def test_the_experiments_that_are_shipped_compose(project_root, tmp_path):
         assert find_mistakes(overrides) == []
 
 
-@pytest.mark.parametrize("overrides", [["experiment=null"], ["debug=null"], ["trainer.monitor=reward/click"], ["device=auto"]])
+@pytest.mark.parametrize(
+    "overrides", [["experiment=null"], ["debug=null"], ["trainer.monitor=reward/click"], ["device=auto"], ["encoder@world_encoder=null"]]
+)
 def test_choosing_nothing_and_naming_what_is_there_are_no_mistakes(overrides):
     assert find_mistakes(overrides) == []
     compose_config(overrides)

@@ -91,6 +91,8 @@ def test_diversity_ignores_users_of_one_item_and_is_left_out_when_all_are():
     assert "click_rate" not in metrics
     short = Episodes(slates[:1], alive[:1], torch.zeros(1, 2, 1), {}, None)
     assert "diversity" not in policy_metrics(short, make_catalog(vectors))
+    # vectors of no length, which say nothing of texts, are none
+    assert "diversity" not in policy_metrics(episodes, make_catalog(torch.zeros(M, 0)))
 
 
 def test_recommending_one_slate_to_everybody_looks_like_it():

@@ -33,6 +33,7 @@ def make_run(tmp_path):
         overrides: Sequence[str] = (),
         config: Mapping[str, Any] | None = None,
         policies: Mapping[str, Any] | None = None,
+        **extra: Any,
     ) -> Path:
         path = tmp_path / name
         with RunFolder.create(path) as folder:
@@ -46,6 +47,7 @@ def make_run(tmp_path):
                     env_steps=1000,
                     seconds=2.0,
                     policies=policies or {"trained": trained, "random": trained},
+                    **extra,
                 )
         return path
 

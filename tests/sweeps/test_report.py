@@ -48,6 +48,24 @@ def test_metrics_come_in_the_designs_order_and_may_be_missing(make_run, tmp_path
     assert set(summarize(frame)["policy"]) == {"trained"}
 
 
+def test_what_is_measured_over_cold_items_alone_stands_beside(make_run, tmp_path):
+    value = {"mean": 0.25, "low": 0.0, "high": 2.0, "n": 3}
+    for seed, cold in enumerate((0.25, 0.75)):
+        measured = {"trained": {"return": value | {"mean": cold}, "gini": value, "click_rate": value}}
+        make_run(str(seed), seed, 1.0 + seed, cold_items={"share": 0.1, "items": 4, "policies": measured})
+    frame = collect(tmp_path)
+    assert [name for name in frame.columns if f"{name}/low" in frame.columns] == ["return", "cold/return", "cold/click_rate"]
+    assert frame.select("policy", "return", "cold/return").rows() == [
+        ("trained", 1.0, 0.25),
+        ("random", 1.0, None),
+        ("trained", 2.0, 0.75),
+        ("random", 2.0, None),
+    ]
+    row = one(summarize(frame), policy="trained", metric="cold/return")
+    assert (row["mean"], row["seeds"]) == (0.5, 2)
+    assert "cold/return" in sweep_markdown(tmp_path)
+
+
 def test_runs_that_differ_only_in_seed_are_averaged_with_students_interval(make_run, tmp_path):
     returns = {"0.5": [1.0, 2.0, 4.0], "0.9": [10.0, 10.5]}
     for gamma, means in returns.items():

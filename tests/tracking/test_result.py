@@ -79,6 +79,8 @@ def test_extra_entries_may_not_take_a_promised_name(tmp_path):
 def test_a_statistic_without_its_interval_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"policies\.trained\.return must hold mean, low, high, n"):
         write(tmp_path, policies={"trained": {"return": {"mean": 1.0}}})
+    with pytest.raises(ValueError, match=r"cold_items\.policies\.trained\.return must hold mean, low, high, n"):
+        write(tmp_path, cold_items={"share": 0.1, "items": 3, "policies": {"trained": {"return": {"mean": 1.0}}}})
     with pytest.raises(TypeError, match="no place in JSON"):
         write(tmp_path, environment={"x": object()})
     assert not (tmp_path / "result.json").exists()

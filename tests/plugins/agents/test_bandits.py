@@ -10,6 +10,7 @@ from recframe.interfaces import PAD, Rollout
 from recframe.testing import (
     ToyEnvironment,
     ToyTracker,
+    check_agent,
     check_component,
     collect,
     toy_data,
@@ -78,6 +79,12 @@ def observation_of(agent, users=9, seed=5):
 def test_they_conform(component):
     check_component(component, component.config(text_dims=4))
     assert component.provides == {"slates"}
+
+
+@pytest.mark.parametrize("name", BANDITS)
+def test_they_conform_where_nothing_can_be_read(name):
+    agent = build(name, data=toy_data(dim=0))
+    check_agent(agent, ToyEnvironment(agent.spec, DATA))
 
 
 def test_what_it_learns_is_ridge_regression():

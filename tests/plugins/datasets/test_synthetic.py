@@ -1,3 +1,4 @@
+import hashlib
 import re
 
 import polars as pl
@@ -7,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from recframe.interfaces import Data
+from recframe.interfaces import Data, DataError
 from recframe_plugins.datasets.config import SyntheticConfig
 from recframe_plugins.datasets.synthetic import Synthetic
 from recframe_plugins.datasets.synthetic_vocabulary import TOPICS
@@ -15,7 +16,7 @@ from recframe_plugins.datasets.synthetic_vocabulary import TOPICS
 ITEM_BANKS = ("people", "things", "adjectives", "places", "activities", "tags")
 
 
-def load(**options: int) -> Data:
+def load(**options: int | str) -> Data:
     return Synthetic(SyntheticConfig(**options)).load()
 
 
@@ -35,6 +36,23 @@ def test_two_loads_of_one_config_are_equal(data):
     assert torch.equal(again.catalog.popularity, data.catalog.popularity)
     assert again.users.profiles.texts == data.users.profiles.texts
     assert again.users.attributes.equals(data.users.attributes)
+
+
+def test_items_texts_are_title_description_and_tags_unless_the_template_says_otherwise(data):
+    attributes = data.catalog.attributes
+    rows = zip(attributes["title"], attributes["description"], attributes["tags"].to_list(), strict=True)
+    assert data.catalog.texts == [f"{title}. {description} {', '.join(tags)}" for title, description, tags in rows]
+    # the worlds of the published figures
+    assert hashlib.sha256("\n".join(data.catalog.texts).encode()).hexdigest()[:16] == "387b424387ccb7f4"
+    other = load(text_template="{title} ({topics})").catalog
+    first = attributes.row(0, named=True)
+    assert other.texts[0] == f"{first['title']} ({', '.join(first['topics'])})"
+    assert other.attributes.equals(attributes)
+
+
+def test_a_template_that_names_what_is_not_there_is_refused():
+    with pytest.raises(DataError, match=r"unknown placeholder \{plot\}; expected \{title\}, \{description\}, \{tags\}, \{topics\}"):
+        load(num_items=2, text_template="{plot}")
 
 
 def test_loading_neither_reads_nor_moves_the_global_generator(data):

@@ -80,8 +80,9 @@ def test_a_revision_is_refused_where_it_would_do_nothing(model):
 @pytest.mark.parametrize("name", ["/no/such/folder", "./model", "all-MiniLM-L6-v2", "a/b/c", ""])
 def test_what_is_neither_folder_nor_hub_name_never_reaches_the_hub(name, hub, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ValueError, match="no such folder, and it is no hub name"):
+    with pytest.raises(ValueError, match="no such folder, and it is no hub name") as refused:
         find_model(name, None, False)
+    assert (f"folders are looked for from {tmp_path}" in str(refused.value)) == (name != "/no/such/folder")
     assert hub.calls == []
 
 

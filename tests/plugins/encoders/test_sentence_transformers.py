@@ -21,7 +21,7 @@ TEXTS = [
     " ",
     "🎬🍿👩‍👩‍👧",
     "七人の侍 (Seven Samurai), Семь самураев, الساموراي السبعة",
-    "A very long plot in which everything happens at least twice. " * 60,
+    "A very long plot in which everything happens at least twice. " * 40,
     "e\u0301 is é",
     "drama",
 ]
@@ -97,11 +97,12 @@ def test_the_same_model_as_a_folder_has_the_same_fingerprint_and_vectors(minilm,
 
 
 def test_the_fingerprint_follows_options_and_files_that_change_vectors_and_no_others(minilm, encoder_of, linked_minilm, tmp_path):
-    assert encoder_of(batch_size=1).fingerprint == minilm.fingerprint
+    assert encoder_of(batch_size=1).fingerprint == encoder_of(batch_tokens=99).fingerprint == minilm.fingerprint
     config = {"max_seq_length": 8, "do_lower_case": False}
     others = [
         encoder_of(normalize=False),
         encoder_of(max_length=16),
+        encoder_of(dtype="bfloat16"),
         encoder_of(item_prompt="passage: "),
         encoder_of(user_prompt="passage: "),
         encoder_of(context_prompt="passage: "),
@@ -123,6 +124,26 @@ def test_max_length_cuts_texts_off_and_may_not_exceed_the_models_positions(minil
     assert np.allclose(encoder_of(max_length=6).encode([long], "item"), minilm.encode(["one two three four"], "item"), atol=1e-5)
     with pytest.raises(ValueError, match=r"encoder\.max_length=513: packaged:all-MiniLM-L6-v2 reads at most 512 tokens"):
         encoder_of(max_length=513).encode([long], "item")
+
+
+def test_batches_by_tokens_bound_the_forward_pass_and_change_no_vector(minilm, encoder_of):
+    texts = ["one " * count for count in (1, 40, 3, 9, 2, 8, 30)]
+    encoder = encoder_of(batch_tokens=64, item_prompt="passage: ")
+    expected = encoder_of(item_prompt="passage: ").encode(texts, "item")
+    shapes = []
+    encoder._model[0].register_forward_pre_hook(lambda _, given: shapes.append(given[0]["input_ids"].shape))
+    assert np.allclose(encoder.encode(texts, "item"), expected, atol=1e-6)
+    # of prompt and text, with the marks of beginning and end
+    assert shapes == [(1, 44), (1, 34), (4, 13), (1, 5)]
+
+
+def test_bfloat16_is_near_and_its_vectors_are_float32_of_length_one(minilm, encoder_of):
+    coarse = encoder_of(dtype="bfloat16")
+    vectors = coarse.encode(TEXTS[:4], "item")
+    assert next(coarse._model.parameters()).dtype == torch.bfloat16
+    assert vectors.dtype == np.float32
+    assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
+    assert 0.999 < (vectors * minilm.encode(TEXTS[:4], "item")).sum(1).min() < 1 - 1e-6
 
 
 def test_a_model_without_a_normalize_module_is_normalised_only_if_asked(linked_minilm, encoder_of):

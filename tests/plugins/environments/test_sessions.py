@@ -288,4 +288,4 @@ def test_only_environments_with_people_of_the_data_say_who_their_users_are(make,
     assert environment.spec.has_users == (not kind.startswith(("interest", "long_term")))
     assert environment.spec.has_users or (named == 0).all()
     tracker = MeanTracker(MeanConfig(history_length=6), environment.spec, toy_world)
-    assert (tracker.fusion.profile is not None) == environment.spec.has_users
+    assert ("profile" in tracker.fusion.parts) == environment.spec.has_users

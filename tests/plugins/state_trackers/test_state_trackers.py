@@ -10,14 +10,27 @@ from hypothesis import strategies as st
 
 from recframe.interfaces import PAD, symlog
 from recframe.testing import check_component, toy_data, toy_observation, toy_spec
-from recframe_plugins.state_trackers.config import GRUConfig, LSTMConfig, MeanConfig, StateTrackerConfig, recframe_register_components
+from recframe_plugins.state_trackers.attention import AttentionTracker
+from recframe_plugins.state_trackers.cnn import CNNTracker
+from recframe_plugins.state_trackers.config import (
+    AttentionConfig,
+    CNNConfig,
+    GRUConfig,
+    LSTMConfig,
+    MeanConfig,
+    StateTrackerConfig,
+    recframe_register_components,
+)
 from recframe_plugins.state_trackers.mean import MeanTracker
 from recframe_plugins.state_trackers.recurrent import GRUTracker, LSTMTracker
 
 COMPONENTS = []
 recframe_register_components(lambda component: COMPONENTS.append(component) if "features" not in component.requires else None)
-TRACKERS = [(MeanTracker, MeanConfig()), (MeanTracker, MeanConfig(half_life=2.0)), (GRUTracker, GRUConfig()), (LSTMTracker, LSTMConfig())]
-NAMES = ["mean", "mean-half-life", "gru", "lstm"]
+TRACKERS = [
+    *((MeanTracker, MeanConfig()), (MeanTracker, MeanConfig(half_life=2.0)), (GRUTracker, GRUConfig()), (LSTMTracker, LSTMConfig())),
+    *((CNNTracker, CNNConfig()), (AttentionTracker, AttentionConfig())),
+]
+NAMES = ["mean", "mean-half-life", "gru", "lstm", "cnn", "attention"]
 DATA = toy_data()
 
 
@@ -46,6 +59,11 @@ def test_it_conforms(component):
 @pytest.mark.parametrize("component", COMPONENTS, ids=lambda component: component.name)
 def test_it_conforms_with_item_embeddings_and_unequal_sizes(component):
     check_component(component, component.config(item_dim=5, state_dim=7, id_embeddings=True))
+
+
+@pytest.mark.parametrize("component", COMPONENTS, ids=lambda component: component.name)
+def test_it_conforms_where_texts_have_no_vectors(component):
+    check_component(component, data=toy_data(dim=0))
 
 
 @pytest.mark.parametrize(("tracker", "config"), TRACKERS, ids=NAMES)
@@ -143,8 +161,8 @@ def test_copies_share_the_text_vectors_and_checkpoints_leave_them_out(tracker, c
     tracker, _ = build(tracker, config, has_context=True)
     twin = copy.deepcopy(tracker)
     assert twin.item_projection.texts is tracker.item_projection.texts
-    assert twin.fusion.profile.texts is tracker.fusion.profile.texts
-    assert twin.fusion.context.texts is tracker.fusion.context.texts
+    assert twin.fusion.parts["profile"].texts is tracker.fusion.parts["profile"].texts
+    assert twin.fusion.parts["context"].texts is tracker.fusion.parts["context"].texts
     rows = {len(DATA.catalog), len(DATA.users), len(DATA.contexts.texts)}
     assert rows.isdisjoint({value.shape[0] for value in tracker.state_dict().values()} - {config.state_dim})
 

@@ -1,0 +1,147 @@
+"""The encoders `bert` and `gpt`: a transformer's token vectors, pooled."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from recframe.interfaces import LanguageModel, NewModel, Role, Tunable, Tuning
+from recframe_plugins.encoders.model_folder import hidden_size, model_sha256
+from recframe_plugins.encoders.model_sources import ModelSource, find_model
+from recframe_plugins.encoders.pooling import POOLING
+from recframe_plugins.encoders.token_batches import token_batches
+from recframe_plugins.encoders.transformer_config import BertConfig, GPTConfig
+from recframe_plugins.encoders.transformer_model import LoadedTransformer, load_transformer
+from recframe_plugins.encoders.tuning import trainable, tunable, tuning_of
+
+
+class TransformerEncoder(Tunable):
+    """A transformer's last hidden states, pooled to one vector for each text.
+
+    Attributes
+    ----------
+    transformer: the `LoadedTransformer`, loaded when first asked for.
+
+    Raises
+    ------
+    EncoderError: at first use, if the model cannot be had or loaded; one line that says what to do.
+    """
+
+    def __init__(self, config: BertConfig | GPTConfig, device: torch.device) -> None:
+        self.config = config
+        self.device = device
+        self._prompts = {"item": config.item_prompt, "user": config.user_prompt, "context": config.context_prompt}
+        self._tunable = False
+
+    @property
+    def dim(self) -> int:
+        """The length of the vectors, from the model's config file where it tells it, so that the model need not be loaded."""
+        declared = hidden_size(self._source.folder)
+        return declared if declared is not None else self._encode([[self._blank]]).shape[1]
+
+    @cached_property
+    def fingerprint(self) -> str:  # type: ignore[override]
+        """The contents of the model's files, and the options that change vectors; not where the files lie."""
+        options = {
+            "files": model_sha256(self._source.folder, self._source.sha256),
+            "trust_remote_code": self.config.trust_remote_code,
+            "pooling": self.config.pooling,
+            "max_length": self.config.max_length,
+            "dtype": self.config.dtype,
+            "normalize": self.config.normalize,
+            "prompts": self._prompts,
+        }
+        return f"{'gpt' if self.config.causal else 'bert'} {json.dumps(options, sort_keys=True)}"
+
+    def encode(self, texts: Sequence[str], role: Role) -> np.ndarray:
+        """Vectors `[n, D]` of the texts with the role's prompt, of length one if `config.normalize`."""
+        if not len(texts):
+            return np.empty((0, self.dim), dtype=np.float32)
+        return self._encode(self._tokens(texts, role)).cpu().numpy()
+
+    @property
+    def tuning(self) -> Tuning | None:
+        """As configured."""
+        return tuning_of(self.config)
+
+    def trainable(self) -> dict[str, nn.Parameter]:
+        """The parameters that `config.tuning` names; afterwards the model is one that has them."""
+        if not self._tunable:
+            loaded = self.transformer
+            loaded.model = tunable(loaded.model, self.config, loaded.max_length)
+            self._tunable = True
+        return trainable(self.transformer.model)
+
+    def differentiable(self, texts: Sequence[str], role: Role) -> Tensor:
+        """Vectors `[n, D]` as `encode` gives them, in one padded batch, with the gradient to the model's parameters."""
+        return self._vectors(self._tokens(texts, role))
+
+    def token_counts(self, texts: Sequence[str], role: Role) -> list[int]:
+        """How many tokens are read of each text, prompt and special tokens included."""
+        return [len(tokens) for tokens in self._tokens(texts, role)]
+
+    def language_model(self, texts: Sequence[str], new: NewModel | None, mask_probability: float) -> LanguageModel:
+        """The model with the head that predicts masked tokens or, for a causal one, the next token."""
+        from recframe_plugins.encoders.language_modeling import language_model
+
+        return language_model(self.config, self.device, texts, new, mask_probability)
+
+    @cached_property
+    def transformer(self) -> LoadedTransformer:
+        """The model and its tokenizer."""
+        return load_transformer(self.config, self.device)
+
+    @cached_property
+    def _source(self) -> ModelSource:
+        return find_model(self.config.model, self.config.revision, self.config.trust_remote_code)
+
+    @cached_property
+    def _blank(self) -> int:
+        """What stands for a text without tokens, such as "" in GPT-2's eyes."""
+        tokenizer = self.transformer.tokenizer
+        tokens = (tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id)
+        return next(int(token) for token in tokens if token is not None)
+
+    def _tokens(self, texts: Sequence[str], role: Role) -> list[list[int]]:
+        """The tokens of each text, cut to `max_length`, without padding; at least one."""
+        prompt = self._prompts[role]
+        encoded = self.transformer.tokenizer(
+            [prompt + text for text in texts],
+            truncation=True,
+            max_length=self.transformer.max_length,
+            padding=False,
+            return_attention_mask=False,
+            return_token_type_ids=False,
+        )
+        return [tokens or [self._blank] for tokens in encoded["input_ids"]]
+
+    @torch.no_grad()
+    def _encode(self, tokens: list[list[int]]) -> Tensor:
+        """Vectors `[n, D]` in batches of bounded tokens; each is left on the device until all are there."""
+        rows, parts = [], []
+        for batch in token_batches([len(text) for text in tokens], self.config.batch_tokens):
+            rows += batch
+            parts.append(self._vectors([tokens[row] for row in batch]))
+        vectors = torch.cat(parts)
+        restored = torch.empty_like(vectors)
+        restored[torch.tensor(rows, device=vectors.device)] = vectors
+        return restored
+
+    def _vectors(self, tokens: list[list[int]]) -> Tensor:
+        """Vectors `[n, D]` of texts that go through the model side by side, padded on the right."""
+        lengths = torch.tensor([len(text) for text in tokens])
+        mask = (torch.arange(int(lengths.max())) < lengths[:, None]).long()
+        ids = torch.full(mask.shape, int(self.transformer.tokenizer.pad_token_id or 0))
+        ids[mask.bool()] = torch.tensor([token for text in tokens for token in text])
+        mask = mask.to(self.device)
+        # keys and values are kept for writing on, which nobody does here
+        options = {"use_cache": False} if self.config.causal else {}
+        hidden = self.transformer.model(input_ids=ids.to(self.device), attention_mask=mask, **options).last_hidden_state
+        vectors = POOLING[self.config.pooling](hidden.float(), mask)
+        return F.normalize(vectors, dim=1) if self.config.normalize else vectors

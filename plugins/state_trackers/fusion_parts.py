@@ -1,0 +1,95 @@
+"""What is known of a visit beside the history, as vectors: who it is, what came with it, and raw numbers.
+
+A new source is a `Part` of its own, and a line in `parts_of`; every fusion then reads it.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from recframe.interfaces import Data, EnvironmentSpec, Observation, Texts, TextTable, symlog
+from recframe_plugins.state_trackers.config import StateTrackerConfig
+
+
+class Part(nn.Module, ABC):
+    """A vector of each user's, of length `dim`."""
+
+    dim: int
+
+    @abstractmethod
+    def forward(self, observation: Observation) -> Tensor:
+        """The vectors `[N, dim]`."""
+
+
+class TextPart(Part):
+    """ReLU(Linear(text vector)) of the text that an observation's `field` refers to by row."""
+
+    def __init__(self, vectors: Tensor, dim: int, field: Literal["user", "context"]) -> None:
+        super().__init__()
+        self.texts = TextTable(vectors)
+        self.linear = nn.Linear(vectors.shape[1], dim, device=vectors.device)
+        self.dim, self.field = dim, field
+
+    def forward(self, observation: Observation) -> Tensor:
+        """Projections `[N, dim]`."""
+        return F.relu(self.linear(self.texts.values[getattr(observation, self.field)]))
+
+
+class FeaturePart(Part):
+    """symlog(features)."""
+
+    def __init__(self, num_features: int) -> None:
+        super().__init__()
+        self.dim = num_features
+
+    def forward(self, observation: Observation) -> Tensor:
+        """Features `[N, X]` on a network's scale."""
+        return symlog(observation.features)
+
+
+class UserPart(Part):
+    """A learned vector per person. It starts at zero, where the people stay who are never met in training: nobody in particular."""
+
+    def __init__(self, num_users: int, dim: int, device: torch.device) -> None:
+        super().__init__()
+        self.embedding = nn.Parameter(torch.zeros(num_users, dim, device=device))
+        self.dim = dim
+
+    def forward(self, observation: Observation) -> Tensor:
+        """Vectors `[N, dim]`."""
+        return F.embedding(observation.user, self.embedding)
+
+
+def parts_of(config: StateTrackerConfig, spec: EnvironmentSpec, data: Data) -> nn.ModuleDict:
+    """Every `Part` that there is, by name, in the order in which they are joined; none where only the history is known.
+
+    Raises
+    ------
+    ValueError: `user_embeddings` where observations name nobody.
+    """
+    users = data.users if spec.has_users else None
+    profiles = vectors_of(users.profiles) if users is not None else None
+    contexts = vectors_of(data.contexts) if spec.has_context else None
+    parts: dict[str, Part] = {}
+    # the order in which parts are built is the order in which their weights are drawn: what is new comes last
+    if profiles is not None:
+        parts["profile"] = TextPart(profiles, config.state_dim, "user")
+    if contexts is not None:
+        parts["context"] = TextPart(contexts, config.state_dim, "context")
+    if spec.num_features:
+        parts["features"] = FeaturePart(spec.num_features)
+    if config.user_embeddings:
+        if users is None:
+            raise ValueError("state_tracker.user_embeddings needs people whom the data know, and the users here are nobody in particular")
+        parts["user"] = UserPart(len(users), config.state_dim, spec.device)
+    return nn.ModuleDict(parts)
+
+
+def vectors_of(texts: Texts | None) -> Tensor | None:
+    """The vectors of texts that have any; an encoder that does not read gives vectors of length 0, which say nothing."""
+    return None if texts is None or texts.vectors is None or not texts.vectors.shape[1] else texts.vectors

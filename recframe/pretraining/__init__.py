@@ -1,0 +1,6 @@
+"""Training a language model on the texts of a dataset, apart from any agent: `recframe pretrain`."""
+
+from recframe.pretraining.pretrain import pretrain
+from recframe.pretraining.record import PretrainingResult
+
+__all__ = ["PretrainingResult", "pretrain"]

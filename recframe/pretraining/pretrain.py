@@ -1,0 +1,152 @@
+"""The whole job: a dataset's texts, an encoder's language model, training, and the folder that it leaves."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from omegaconf import DictConfig, OmegaConf
+from pytorch_lightning.callbacks import LambdaCallback
+from rich.console import Console
+
+from recframe.assembly import choose_device, derived_seed, seed_everything
+from recframe.components import Kind
+from recframe.config import build, validate_pretraining
+from recframe.config.pretraining_schemas import PretrainConfig
+from recframe.errors import Stop
+from recframe.interfaces import Encoder, LanguageModel, NewModel
+from recframe.plugins import registry
+from recframe.pretraining.module import COUNTER, PretrainingModule
+from recframe.pretraining.progress import PretrainingProgress
+from recframe.pretraining.record import PretrainingResult, figure, table, write_record
+from recframe.pretraining.texts import Batches, held_out_batches, split, texts_of
+from recframe.tracking import atomic_folder
+from recframe.tracking.trackers import Trackers
+from recframe.training import Interruption, quiet_lightning
+from recframe.training.module import Chunks
+
+log = logging.getLogger(__name__)
+
+# peak learning rates for small models and for going on (Devlin et al., 2019, appendix A.3), where the config names none
+LEARNING_RATE_NEW, LEARNING_RATE_CONTINUED = 1e-3, 5e-5
+
+
+class _Interruption(Interruption):
+    """Ends a pretraining at once: there is no checkpoint to wait for."""
+
+    def stop(self) -> Stop:
+        number = self.signal_number or signal.SIGTERM
+        return Stop(f"stopped by {signal.Signals(number).name}; nothing was written to {self.run_folder}", 128 + number)
+
+
+def pretrain(cfg: DictConfig, overrides: Sequence[str] = (), sweep: str | None = None) -> PretrainingResult:
+    """Train the language model that `cfg` describes on the dataset's texts, and save it into a new folder.
+
+    The same config gives the same weights (on one CPU, to the last bit).
+
+    Parameters
+    ----------
+    cfg: a composed config, such as `recframe.config.compose_config([...], app=PRETRAIN)` gives; `cfg.pretrain.folder` must not hold
+        anything yet.
+    overrides: what was chosen, for the name in W&B.     sweep: the sweep's name, for grouping there.
+
+    Raises
+    ------
+    recframe.errors.UserError: ConfigError, DataError, EncoderError, TrainingDiverged ...; the message is for the person.
+    """
+    started = time.perf_counter()
+    found = registry()
+    cfg = validate_pretraining(cfg, found)
+    plain: Any = OmegaConf.to_container(cfg, resolve=True)
+    settings: Any = OmegaConf.to_object(cfg.pretrain)
+    folder = Path(plain["pretrain"]["folder"])
+    interruption = _Interruption(folder)
+    with interruption.listening(), atomic_folder(folder) as temporary:
+        device = choose_device(cfg.device)
+        texts = texts_of(build(Kind.DATASET, cfg.dataset, found).load())
+        encoder: Encoder = build(Kind.ENCODER, cfg.encoder, found, device=device)
+        train, held_out = split(texts, settings.held_out, torch.Generator().manual_seed(derived_seed(cfg.seed, "held out")))
+        seed_everything(derived_seed(cfg.seed, "weights"))
+        new = NewModel(**plain["pretrain"]["new"]) if settings.from_scratch else None
+        model = encoder.language_model(train, new, settings.mask_probability)
+        name = cfg.name or " ".join(overrides) or "default"
+        trackers = Trackers(plain["logger"], temporary, name=name, group=sweep, config=plain, counter=COUNTER, job_type="pretrain")
+        with trackers:
+            figures = _trained(model, train, held_out, settings, cfg.seed, trackers, interruption)
+            seconds = time.perf_counter() - started
+            result = PretrainingResult(folder=folder, objective=model.objective, seconds=seconds, **figures)
+            if trackers.wandb is not None:
+                trackers.wandb.log_summary({name: value for name, value in figures.items() if isinstance(value, (int, float))})
+        model.save(temporary)
+        write_record(temporary, result, plain, base="nothing" if new is not None else str(cfg.encoder.get("model", cfg.encoder.name)))
+    console = Console(width=None if sys.stdout.isatty() else 110)
+    console.print(table(result))
+    console.print(f"To use it: {result.use(cfg.encoder.name)}", highlight=False, soft_wrap=True)
+    return result
+
+
+def _trained(
+    model: LanguageModel,
+    train: Sequence[str],
+    held_out: Sequence[str],
+    settings: PretrainConfig,
+    seed: int,
+    trackers: Trackers,
+    interruption: Interruption,
+) -> dict[str, Any]:
+    """Train the model in place; returns the figures of a `PretrainingResult`."""
+    train_counts, held_out_counts = model.token_counts(train), model.token_counts(held_out)
+    tokens, parameters = sum(train_counts), sum(parameter.numel() for parameter in model.parameters())
+    log.info("%s texts of %s tokens, %s parameters", f"{len(train):,}", f"{tokens:,}", f"{parameters:,}")
+    batches = Batches(
+        train,
+        train_counts,
+        model.batch,
+        batch_tokens=settings.batch_tokens,
+        epochs=settings.epochs,
+        steps=settings.steps,
+        seed=derived_seed(seed, "order and masks"),
+    )
+    judged = held_out_batches(held_out, held_out_counts, model.batch, settings.batch_tokens, derived_seed(seed, "held-out masks"))
+    rate = settings.learning_rate or (LEARNING_RATE_NEW if settings.from_scratch else LEARNING_RATE_CONTINUED)
+    module = PretrainingModule(model, settings, steps=len(batches), learning_rate=rate, held_out=judged)
+    before = module.measured[0]
+    log.info("held-out perplexity before training: %s", figure(before))
+    device = next(model.parameters()).device
+    with quiet_lightning():
+        trainer = pl.Trainer(
+            accelerator="gpu" if device.type == "cuda" else "cpu",
+            devices=[device.index or 0] if device.type == "cuda" else 1,
+            precision=settings.precision,  # type: ignore[arg-type]
+            max_epochs=1,
+            val_check_interval=-(-len(batches) // settings.evaluations),
+            gradient_clip_val=settings.gradient_clip,
+            logger=trackers.loggers,
+            # Lightning puts a handler of its own over the one for SIGTERM
+            callbacks=[LambdaCallback(on_train_start=lambda *_: interruption.listen()), PretrainingProgress(settings.progress_bar)],
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            inference_mode=False,
+            use_distributed_sampler=False,
+        )
+        trainer.fit(module, train_dataloaders=batches, val_dataloaders=Chunks(1))
+        after = module.finish()
+    model.eval()
+    return {
+        "texts": len(train),
+        "held_out_texts": len(held_out),
+        "tokens": tokens,
+        "parameters": parameters,
+        "steps": len(batches),
+        "perplexity_before": before,
+        "perplexity_after": after,
+    }

@@ -1,0 +1,181 @@
+"""Behaviour prediction: a head on the agent's state tracker that predicts what a user takes next, trained in the agent's own steps."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from recframe.config import ConfigError
+from recframe.config.schemas import AuxiliaryConfig
+from recframe.interfaces import PAD, Agent, Observation, StateTracker, Transition, is_excluded
+from recframe.interfaces.state_tracker import Shared
+
+HITS = 10
+"""A prediction is a hit if the item that was taken is among so many of the highest scores."""
+MAX_SCORES = 2**24
+"""Scores held at once while hits are counted."""
+
+
+class BehaviourPrediction(nn.Module):
+    """P(i | s) = exp z_i / sum_j exp z_j with z_i = <W s + w, v_i> / sqrt(d): which item is taken, given the state and the item vectors.
+
+    An auxiliary task (Jaderberg et al., 2017; in recommendation, Xin et al., 2020, arXiv:2006.05779): its cross-entropy, times
+    `weight`, is added to the agent's loss of the optimizer that holds the state tracker, so that both move the tracker in one step.
+
+    Learned from are pairs of an observation and an item shown to it whose response signal is above zero; up to `batch_size` of a batch's
+    are drawn for each step. What the observation excludes has no part in the sum. In a catalogue of more than `whole_catalog_items` the sum
+    is estimated from `negatives` items, drawn uniformly and weighted by how rarely they are (Bengio & Senecal, 2008), which is unbiased.
+
+    Parameters
+    ----------
+    tracker: the state tracker that the agent was built with.
+
+    Raises
+    ------
+    ConfigError: actions are no items, there is no such signal, or no optimizer of the agent's holds the tracker.
+    """
+
+    totals: Tensor
+
+    def __init__(self, settings: AuxiliaryConfig, agent: Agent, tracker: StateTracker, seed: int) -> None:
+        super().__init__()
+        spec = agent.spec
+        if spec.actions != "items":
+            raise ConfigError(["auxiliary.weight: what is taken can be predicted where actions are items, and these are not; set it to 0"])
+        if settings.signal not in spec.signals:
+            given = ", ".join(spec.signals)
+            raise ConfigError([f"auxiliary.signal: the environment gives no signal {settings.signal!r}; it gives: {given}"])
+        self.settings = settings
+        self.optimizer = _holder(agent, tracker)
+        self._tracker = Shared(tracker)  # the agent's: neither saved nor moved from here
+        self.generator = torch.Generator(spec.device).manual_seed(seed)
+        # torch's own initialization, but from a generator that nothing else draws from
+        self.query = nn.utils.skip_init(nn.Linear, tracker.state_dim, tracker.item_dim, device=spec.device)
+        for parameter in self.query.parameters():
+            bound = 1.0 / math.sqrt(tracker.state_dim)
+            nn.init.uniform_(parameter, -bound, bound, generator=self.generator)
+        # since the last look: sum of losses, how many, hits, out of how many
+        self.register_buffer("totals", torch.zeros(4, dtype=torch.float64, device=spec.device))
+        self._measured = False
+
+    def join(self, optimizers: Mapping[str, torch.optim.Optimizer]) -> None:
+        """Let the optimizer that moves the tracker move the head, too; before the optimizer's state is loaded."""
+        first = next(parameter for parameter in self._tracker.values.parameters() if parameter.requires_grad)
+        group = next(group for group in optimizers[self.optimizer].param_groups if any(own is first for own in group["params"]))
+        group["params"].extend(self.query.parameters())
+
+    def start_chunk(self) -> None:
+        """Count hits once more, in the next batch: in a fresh chunk, before anything is learned from it."""
+        self._measured = False
+
+    def loss(self, batch: Transition) -> Tensor:
+        """The mean cross-entropy of what was taken in a batch `[B]` or `[T, N]`; 0 where nothing was. It waits for nothing on the host."""
+        taken = (batch.response.signals[self.settings.signal] > 0).flatten()
+        luck = torch.rand(len(taken), generator=self.generator, device=taken.device)
+        # what was taken comes first, in random order; the rest, if there is any, counts nothing
+        pairs = (taken + luck).topk(min(self.settings.batch_size, len(taken))).indices
+        observation = batch.observation.reshape(-1)[pairs // batch.slate.shape[-1]]
+        items, counts = batch.slate.flatten()[pairs], taken[pairs].float()
+        losses, query = self._cross_entropy(observation, items)
+        total, count = (losses * counts).sum(), counts.sum()
+        with torch.no_grad():
+            self.totals[:2] += torch.stack([total, count])
+            if not self._measured:
+                self.totals[2:] += torch.stack([(self._hits(query, items, observation.excluded) * counts).sum(), count])
+                self._measured = True
+        loss: Tensor = total / count.clamp(min=1.0)
+        return loss
+
+    def _cross_entropy(self, observation: Observation, taken: Tensor) -> tuple[Tensor, Tensor]:
+        """-log P `[S]` of the items `taken` `[S]`, and the queries `[S, d]`."""
+        tracker, num_items = self._tracker.values, self._tracker.values.spec.num_items
+        if num_items <= self.settings.whole_catalog_items:
+            vectors = tracker.project_items()
+            query = self._query(tracker(observation, vectors))
+            scores = query @ vectors.T
+            chosen = scores.gather(1, taken.unsqueeze(1)).squeeze(1)
+            return _unavailable(scores, observation.excluded).logsumexp(dim=1) - chosen, query
+        drawn = torch.randint(num_items, (self.settings.negatives,), generator=self.generator, device=taken.device)
+        rows, observation, numbers = _renumbered(observation, [taken, drawn])
+        vectors = tracker.project_items(rows)
+        query = self._query(tracker(observation, vectors))
+        chosen = (query * F.embedding(numbers[0], vectors)).sum(dim=1)
+        # each stands for M / n items; the one taken is counted by itself
+        scores = query @ F.embedding(numbers[1], vectors).T + math.log(num_items / len(drawn))
+        beside = drawn.expand(len(taken), -1)
+        absent = (beside == taken.unsqueeze(1)) | is_excluded(observation, beside)
+        rest = scores.masked_fill(absent, -torch.inf).logsumexp(dim=1)
+        return torch.logaddexp(chosen, rest) - chosen, query
+
+    def _query(self, state: Tensor) -> Tensor:
+        query: Tensor = self.query(state)
+        return query / query.shape[1] ** 0.5
+
+    def _hits(self, query: Tensor, taken: Tensor, excluded: Tensor | None) -> Tensor:
+        """Whether fewer than `HITS` of all other items that may be shown score higher, `[S]` float32; an equal score counts half."""
+        vectors = self._tracker.values.project_items()
+        chosen = (query * F.embedding(taken, vectors)).sum(dim=1, keepdim=True)
+        aside = taken.unsqueeze(1) if excluded is None else torch.cat([taken.unsqueeze(1), excluded], dim=1)
+        ahead, stretch = torch.zeros(chosen.shape, device=chosen.device), max(MAX_SCORES // len(taken), 1)
+        for first in range(0, len(vectors), stretch):
+            scores = _unavailable(query @ vectors[first : first + stretch].T, aside, first)
+            ahead += (scores > chosen).sum(dim=1, keepdim=True) + 0.5 * (scores == chosen).sum(dim=1, keepdim=True)
+        return (ahead.squeeze(1) < HITS).float()
+
+    def metrics(self) -> dict[str, float]:
+        """Loss and hit rate since the last call, for the log; what there is nothing to count for is left out."""
+        loss, losses, hits, tries = self.totals.tolist()
+        self.totals.zero_()
+        pairs = {"auxiliary/loss": (loss, losses), "auxiliary/hit_rate": (hits, tries)}
+        return {name: total / count for name, (total, count) in pairs.items() if count}
+
+    def get_extra_state(self) -> dict[str, Any]:
+        """The generator's state, saved beside the weights."""
+        return {"generator": self.generator.get_state()}
+
+    def set_extra_state(self, state: dict[str, Any]) -> None:
+        """Take up a saved generator."""
+        self.generator.set_state(state["generator"].cpu())
+
+
+def _holder(agent: Agent, tracker: StateTracker) -> str:
+    """The name of the agent's optimizer that moves the tracker."""
+    wanted = {id(parameter) for parameter in tracker.parameters() if parameter.requires_grad}
+    if wanted and any(module is tracker for module in agent.modules()):
+        for name, optimizer in agent.optimizers().items():
+            if wanted <= {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}:
+                return name
+    what = f"{type(agent).__name__} trains no state tracker by gradients"
+    raise ConfigError([f"auxiliary.weight: {what}; set it to 0, or use an agent that does, such as dqn"])
+
+
+def _unavailable(scores: Tensor, items: Tensor | None, first: int = 0) -> Tensor:
+    """`scores` `[S, m]` of the items from number `first` on, -inf for those among `items` `[S, X]`."""
+    if items is None:
+        return scores
+    size = scores.shape[1]
+    columns = torch.where((items >= first) & (items < first + size), items - first, size)
+    return F.pad(scores, (0, 1)).scatter(1, columns, -torch.inf)[:, :-1]
+
+
+def _renumbered(observation: Observation, named: list[Tensor]) -> tuple[Tensor, Observation, list[Tensor]]:
+    """The items that are read or named, `[R]` different numbers, the observation in places among them, and those of `named`.
+
+    What is excluded keeps its numbers: no tracker reads it.
+    """
+    fields = [name for name in ("history_items", "candidates") if getattr(observation, name) is not None]
+    asked = [getattr(observation, name) for name in fields] + named
+    rows, places = torch.cat([numbers.flatten().clamp(min=0) for numbers in asked]).unique(return_inverse=True)
+    found = [
+        torch.where(numbers == PAD, PAD, part.view(numbers.shape))
+        for numbers, part in zip(asked, places.split([numbers.numel() for numbers in asked]), strict=True)
+    ]
+    copy = observation.clone(recurse=False)
+    for name, numbers in zip(fields, found, strict=False):
+        setattr(copy, name, numbers)
+    return rows, copy, found[len(fields) :]

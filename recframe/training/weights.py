@@ -1,0 +1,89 @@
+"""Weights as safetensors: written whole or not at all, and refused where they do not fit."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from recframe.errors import UserError
+from recframe.interfaces import Agent
+from recframe.tracking.atomic import atomic_path
+
+
+class CheckpointError(UserError):
+    """A checkpoint that cannot be read, or does not fit what it is loaded into."""
+
+
+def save_weights(agent: Agent, path: Path) -> None:
+    """Write the agent's tensors, atomically, as safetensors."""
+    save_tensors(_tensors(agent), path)
+
+
+def load_weights(agent: Agent, path: Path) -> None:
+    """Load weights that `save_weights` wrote.
+
+    Raises
+    ------
+    CheckpointError: if the file is missing or damaged, or its tensors are not the agent's.
+    """
+    agent.load_state_dict({**agent.state_dict(), **load_tensors(_tensors(agent), path)})
+
+
+def save_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Write tensors by their names, atomically, as safetensors."""
+    # safetensors refuses tensors that share memory, or whose rows are not laid out one after the other
+    copies = {name: value.detach().cpu().clone(memory_format=torch.contiguous_format) for name, value in tensors.items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_path(path) as temporary:
+        save_file(copies, temporary)
+
+
+def load_tensors(expected: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
+    """The tensors that `save_tensors` wrote, which must be of the names and shapes of those expected.
+
+    Raises
+    ------
+    CheckpointError: if the file is missing or damaged, or its tensors are others.
+    """
+    _require(path)
+    try:
+        saved = load_file(path)
+    except SafetensorError as error:
+        raise CheckpointError(f"{path}: cannot be read ({error}); resume the run to write it anew") from None
+    shapes, saved_shapes = ({name: value.shape for name, value in tensors.items()} for tensors in (expected, saved))
+    wrong = [name for name in sorted(shapes.keys() | saved_shapes.keys()) if shapes.get(name) != saved_shapes.get(name)]
+    if wrong:
+        raise CheckpointError(f"{path} holds the weights of another network: {', '.join(wrong[:3])} differ; was the config changed?")
+    return saved
+
+
+def encoder_weights(agent_weights: Path) -> Path:
+    """Where the tuned language model of the moment of an agent's weights lies: the two belong together."""
+    return agent_weights.with_stem(f"{agent_weights.stem}_encoder")
+
+
+def file_sha256(path: Path) -> str:
+    """The SHA-256 of a file of weights.
+
+    Raises
+    ------
+    CheckpointError: if it is missing.
+    """
+    _require(path)
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _require(path: Path) -> None:
+    if not path.is_file():
+        raise CheckpointError(f"there are no weights at {path}: the run has not reached its first evaluation")
+
+
+def _tensors(agent: Agent) -> dict[str, Tensor]:
+    return {name: value for name, value in agent.state_dict().items() if isinstance(value, Tensor)}

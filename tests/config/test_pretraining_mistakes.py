@@ -1,0 +1,61 @@
+"""Mistakes in the config of a pretraining: all at once, each in a line that says what would be right."""
+
+import pytest
+from omegaconf import OmegaConf
+
+from recframe.config import PRETRAIN, ConfigError, compose_config, find_mistakes, validate_pretraining
+from recframe.plugins import registry
+
+
+@pytest.mark.parametrize(
+    ("overrides", "expected"),
+    [
+        (["encoder=tfidf"], "encoder=tfidf has no language model to train; those that have: bert, gpt"),
+        (["encoder=gtp"], "encoder=gtp: there is no such encoder. Did you mean 'gpt'?"),
+        (["encoder=gpt"], "encoder.model is required: "),
+        (["dataset=movielens_format"], "dataset.path is required"),
+        (["agent=dqn"], "agent: recframe pretrain has nothing to choose there; it has: dataset, encoder, pretrain"),
+        (["agent.gamma=0.9"], "agent.gamma: the config has no 'agent'"),
+        (["experiment=movietweetings"], "experiment: recframe pretrain has nothing to choose there"),
+        (["pretrain.epoch=2"], "pretrain.epoch: pretrain has no 'epoch'. Did you mean 'pretrain.epochs'?"),
+        (["pretrain.held_out=1"], "pretrain.held_out: 1.0 is not allowed; it must be > 0 and < 1"),
+        (["pretrain.from_scratch=true", "pretrain.new.tokenizer=words"], "pretrain.new.tokenizer: 'words' is not allowed"),
+        (
+            ["pretrain.from_scratch=true", "pretrain.new.heads=3"],
+            "pretrain.new.hidden_size is 256, no multiple of pretrain.new.heads (3)",
+        ),
+        (["pretrain.new.layers=2"], "pretrain.new.layers is for a new model: add pretrain.from_scratch=true"),
+        (["encoder.max_length=5000"], "encoder.max_length=5000 is more than encoder.batch_tokens="),
+        (["logger=[csv,tensorbord]"], "logger=tensorbord: there is no such logger"),
+        (["logger=[wandb]", "logger.wandb.mode=onlin"], "logger.wandb.mode: 'onlin' is not allowed"),
+        (["device=gpu"], "device: 'gpu' is no device"),
+        (["seed=0,-1"], "seed: -1 is not allowed"),
+    ],
+)
+def test_a_mistake_is_named_with_its_remedy(overrides, expected):
+    (problem,) = find_mistakes(overrides, app=PRETRAIN)
+    assert expected in problem
+    assert "\n" not in problem
+
+
+def test_what_can_run_has_no_mistakes():
+    assert find_mistakes([], app=PRETRAIN) == []
+    assert find_mistakes(["encoder=gpt", "pretrain.from_scratch=true", "seed=0,1"], app=PRETRAIN) == []
+    assert find_mistakes(["logger=null"], app=PRETRAIN) == []
+
+
+def test_a_folder_that_is_in_use_is_refused_before_anything_starts(tmp_path):
+    assert find_mistakes([f"pretrain.folder={tmp_path}"], app=PRETRAIN) == []
+    (tmp_path / "file").write_text("")
+    for folder in (tmp_path, tmp_path / "file"):
+        (problem,) = find_mistakes([f"pretrain.folder={folder}"], app=PRETRAIN)
+        assert problem.startswith("pretrain.folder: ")
+
+
+def test_composing_from_python_gives_what_validates_again():
+    cfg = compose_config(["encoder=gpt", "pretrain.from_scratch=true", "pretrain.folder=models/mine"], app=PRETRAIN)
+    valid = validate_pretraining(OmegaConf.create(OmegaConf.to_container(cfg)), registry())
+    assert valid.encoder.model == "models/mine"  # where a new model will lie
+    valid.pretrain.steps = -1
+    with pytest.raises(ConfigError, match=r"pretrain\.steps: -1 is not allowed"):
+        validate_pretraining(valid, registry())

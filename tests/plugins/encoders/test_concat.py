@@ -1,0 +1,180 @@
+"""Encoders side by side, and components inside a component's config: composed, checked, built."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from omegaconf import OmegaConf
+
+from recframe.components import Component, ComponentError, option
+from recframe.config import ConfigError, build, compose_config, find_mistakes, validate
+from recframe.embeddings import EmbeddingStore
+from recframe.plugins import registry
+from recframe.testing import check_component, check_encoder
+from recframe_plugins.encoders.concat import ConcatEncoder
+from recframe_plugins.encoders.concat_config import ConcatConfig
+from recframe_plugins.encoders.config import TfidfConfig
+from recframe_plugins.encoders.control_config import IdConfig, RandomConfig
+from recframe_plugins.encoders.controls import IdEncoder, RandomEncoder
+from recframe_plugins.encoders.tfidf import TfidfEncoder
+
+CPU = torch.device("cpu")
+TEXTS = ["a quiet film", "jazz and gardens", "football in the rain", ""]
+TWO = ["encoder=concat", "+encoder@encoder.parts.noise=random", "+encoder@encoder.parts.words=tfidf"]
+
+
+def noise(seed=0, dim=4):
+    return RandomEncoder(RandomConfig(dim=dim, seed=seed), CPU)
+
+
+def beside(weights=None, **parts):
+    return ConcatEncoder(ConcatConfig(parts=parts, weights=weights or {}), CPU)
+
+
+def built(*overrides):
+    return build("encoder", compose_config(overrides).encoder, registry(), device=CPU)
+
+
+def test_it_conforms():
+    check_component(registry().get("encoder", "concat"), ConcatConfig(parts={"one": noise(0), "none": IdEncoder(IdConfig(), CPU)}))
+    check_encoder(beside(noise=noise(), words=TfidfEncoder(TfidfConfig(dim=3), CPU)))
+
+
+def test_vectors_stand_side_by_side_times_their_weights():
+    vectors = beside({"b": 0.5}, a=noise(0), b=noise(1, dim=3)).encode(TEXTS, "item")
+    expected = np.concatenate([noise(0).encode(TEXTS, "item"), 0.5 * noise(1, dim=3).encode(TEXTS, "item")], axis=1)
+    assert vectors.dtype == np.float32
+    assert np.array_equal(vectors, expected)
+
+
+def test_the_fingerprint_is_the_parts_and_their_weights_but_not_their_names():
+    prints = [
+        beside(a=noise(0), b=noise(1)),
+        beside(a=noise(1), b=noise(0)),
+        beside(a=noise(0)),
+        beside({"a": 2.0}, a=noise(0), b=noise(1)),
+    ]
+    assert len({encoder.fingerprint for encoder in prints}) == 4
+    assert beside(x=noise(0), y=noise(1)).fingerprint == prints[0].fingerprint
+
+
+def test_a_part_that_reads_nothing_adds_nothing():
+    encoder = beside(a=noise(), nothing=IdEncoder(IdConfig(), CPU))
+    assert encoder.reads
+    assert encoder.dim == 4
+    nothing = beside(nothing=IdEncoder(IdConfig(), CPU))
+    assert not nothing.reads
+    check_encoder(nothing)
+
+
+def test_the_store_keeps_parts_by_themselves(tmp_path):
+    alone = EmbeddingStore(tmp_path, noise(0))
+    alone.vectors(TEXTS, "item")
+    store = EmbeddingStore(tmp_path, beside({"b": 3.0}, a=noise(0), b=beside(inner=noise(1))))
+    vectors = store.vectors(TEXTS, "item")
+    assert torch.equal(vectors, torch.from_numpy(store.encoder.encode(TEXTS, "item")))
+    assert (store.encoded, store.cached) == (len(TEXTS), len(TEXTS))
+    again = EmbeddingStore(tmp_path, beside(b=noise(1)))
+    again.vectors(TEXTS, "item")
+    assert again.encoded == 0
+
+
+def test_it_is_composed_and_built_from_the_command_line():
+    encoder = built(*TWO, "encoder.parts.noise.dim=5", "encoder.parts.words.dim=2", "+encoder.weights.words=0.5")
+    encoder.fit(TEXTS)
+    vectors = encoder.encode(TEXTS, "item")
+    assert vectors.shape == (4, 7)
+    assert np.allclose(np.linalg.norm(vectors[:3, 5:], axis=1), 0.5, atol=1e-5)
+
+
+def test_a_concat_may_be_inside_another():
+    encoder = built("encoder=concat", "+encoder@encoder.parts.in=concat", "+encoder@encoder.parts.in.parts.noise=random")
+    assert encoder.dim == 384
+
+
+def test_the_preset_puts_words_beside_a_language_model():
+    section = compose_config(["encoder=text_and_words", "encoder.parts.words.dim=16"]).encoder
+    assert {name: part.name for name, part in section.parts.items()} == {"text": "sentence_transformers", "words": "tfidf"}
+    assert section.parts["words"].dim == 16
+    section = compose_config(["encoder=text_and_words", "encoder@encoder.parts.words=random", "encoder.weights.text=0.5"]).encoder
+    assert section.parts["words"].name == "random"
+
+
+def test_the_world_may_read_with_several_encoders_too():
+    cfg = compose_config(["encoder=id", "encoder@world_encoder=text_and_words", "world_encoder.parts.words.dim=16"])
+    assert {name: part.name for name, part in cfg.world_encoder.parts.items()} == {"text": "sentence_transformers", "words": "tfidf"}
+    assert validate(OmegaConf.create(OmegaConf.to_yaml(cfg)), registry()) == cfg
+    problems = find_mistakes(["encoder=id", "encoder@world_encoder=concat"])
+    assert problems == ["world_encoder.parts is empty: add encoders, as in +encoder@world_encoder.parts.words=tfidf"]
+    (problem,) = find_mistakes(["encoder=id", "encoder@world_encoder=text_and_words", "world_encoder.parts.words.dim=0"])
+    assert problem.startswith("world_encoder.parts.words.dim: 0 is not allowed")
+
+
+def test_a_config_that_was_read_back_is_the_same():
+    cfg = compose_config(["encoder=text_and_words"])
+    back = validate(OmegaConf.create(OmegaConf.to_yaml(cfg)), registry())
+    assert back == cfg
+    assert OmegaConf.get_type(back.encoder.parts, "words").__name__ == "TfidfConfig"
+    back.encoder.parts["words"].dim = 0
+    with pytest.raises(ConfigError, match=r"encoder\.parts\.words\.dim: 0 is not allowed"):
+        validate(OmegaConf.create(OmegaConf.to_yaml(back)), registry())
+
+
+@pytest.mark.parametrize(
+    ("overrides", "expected"),
+    [
+        (["encoder=concat"], ["encoder.parts is empty: add encoders, as in +encoder@encoder.parts.words=tfidf"]),
+        (
+            [*TWO, "encoder.parts.words.dmi=3", "encoder.parts.noise.dim=0", "+encoder.weights.wrds=1", "encoder.parts.words.min_df=many"],
+            [
+                "encoder.parts.words.dmi: encoder.parts.words has no 'dmi'. Did you mean 'encoder.parts.words.dim'?",
+                "encoder.parts.noise.dim: 0 is not allowed; it must be >= 1",
+                "encoder.weights.wrds: there is no such part; there are: noise, words",
+                "encoder.parts.words.min_df: Value 'many'",
+            ],
+        ),
+        ([*TWO, "+encoder.weights.words=0"], ["encoder.weights.words: 0.0 is not allowed"]),
+        (["encoder=concat", "+encoder@encoder.parts.words=tfdif"], ["there is no config 'encoder/tfdif'. Did you mean 'tfidf'?"]),
+        (
+            ["encoder=text_and_words", "encoder@encoder.parts.words=tfdif"],
+            ["encoder@encoder.parts.words=tfdif: there is no such encoder. Did"],
+        ),
+        (
+            ["encoder=concat", "+encoder.parts.words={name: tfdif}"],
+            ["encoder.parts.words: no encoder is called 'tfdif'. Did you mean 'tfidf'"],
+        ),
+        (["encoder=concat", "+encoder.parts.words=tfidf"], ["as +encoder@encoder.parts.words=NAME"]),
+        (
+            ["encoder=concat", "+encoder@encoder.parts.in=concat"],
+            ["encoder.parts.in.parts is empty: add encoders, as in +encoder@encoder.parts.in.parts.words=tfidf"],
+        ),
+        (
+            ["encoder=concat", "+encoder@encoder.parts.far=http_embeddings", "encoder.parts.far.base_url=x", "encoder.parts.far.model=m"],
+            ["encoder.parts.far.base_url=x is no address"],
+        ),
+        (
+            ["encoder=concat", "+encoder@encoder.parts.far=http_embeddings", "encoder.parts.far.base_url=x"],
+            ["encoder.parts.far.model is required"],
+        ),
+        (
+            ["encoder=concat", "+encoder@encoder.parts.words=tfidf,random", "encoder.parts.words.dim=8,0"],
+            ["encoder.parts.words.dim: 0 is not"],
+        ),
+        (["encoder=concat", "+encoder@encoder.parts.words=tfidf,random", "encoder.parts.words.min_df=2"], ["has no 'min_df'"]),
+    ],
+)
+def test_mistakes_inside_are_found_before_a_run_all_at_once_with_whole_keys(overrides, expected):
+    problems = find_mistakes(overrides)
+    assert len(problems) == len(expected), problems
+    assert all(any(words in problem for problem in problems) for words in expected), problems
+
+
+def test_a_sweep_over_a_part_is_two_jobs_without_mistakes():
+    assert find_mistakes(["encoder=concat", "+encoder@encoder.parts.words=tfidf,random", "encoder.parts.words.dim=8,16"]) == []
+
+
+def test_a_field_of_components_is_declared_as_a_dict():
+    config = dataclasses.make_dataclass("Config", [("inner", str, option("tfidf", "another", components=True))])
+    with pytest.raises(ComponentError, match="field 'inner' of Config holds components"):
+        Component("encoder", "outer", config, "module:Class")

@@ -1,0 +1,157 @@
+"""The controls: noise that is a function of the text alone, and no vectors at all, with which a run gets by or says why not."""
+
+import dataclasses
+import time
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from recframe.assembly import load
+from recframe.config import compose_config
+from recframe.embeddings import EmbeddingStore
+from recframe.evaluation.greedy import fit_greedy
+from recframe.evaluation.metrics import policy_metrics
+from recframe.evaluation.random_log import collect_random_log
+from recframe.experience import RewardSum
+from recframe.interfaces import DataError
+from recframe.plugins import registry
+from recframe.testing import ToyEnvironment, ToyTracker, check_agent, check_component, toy_data, toy_spec
+from recframe_plugins.encoders.control_config import IdConfig, RandomConfig
+from recframe_plugins.encoders.controls import IdEncoder, RandomEncoder
+from recframe_plugins.rewards.text_similarity import TextSimilarity
+
+CPU = torch.device("cpu")
+TEXTS = ["a quiet film", "", "🎬 gardens", "a quiet film", "a quiet film."]
+
+
+def noise(**options) -> RandomEncoder:
+    return RandomEncoder(RandomConfig(**options), CPU)
+
+
+def unread(data):
+    def empty(texts):
+        return dataclasses.replace(texts, vectors=torch.empty(len(texts.texts), 0))
+
+    catalog = dataclasses.replace(data.catalog, text_vectors=torch.empty(len(data.catalog), 0))
+    users = dataclasses.replace(data.users, profiles=empty(data.users.profiles))
+    return data._replace(catalog=catalog, users=users, contexts=empty(data.contexts))
+
+
+@pytest.mark.parametrize("name", ["random", "id"])
+def test_it_conforms(name):
+    check_component(registry().get("encoder", name))
+
+
+@pytest.mark.parametrize("dim", [1, 7, 384])
+def test_noise_is_a_function_of_seed_and_text(dim):
+    vectors = noise(dim=dim).encode(TEXTS, "item")
+    assert vectors.shape == (5, dim)
+    assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
+    assert np.array_equal(noise(dim=dim).encode(TEXTS[::-1], "user")[::-1], vectors)
+    assert np.array_equal(vectors[0], vectors[3])
+    assert dim == 1 or not np.array_equal(vectors[0], vectors[4])
+    assert dim == 1 or not np.allclose(noise(dim=dim, seed=1).encode(TEXTS, "item"), vectors)
+    assert noise(dim=dim).fingerprint != noise(dim=dim, seed=1).fingerprint != noise(dim=dim + 1).fingerprint
+
+
+def test_noise_points_in_every_direction_alike():
+    vectors = noise(dim=16).encode([f"text {number}" for number in range(20_000)], "item")
+    # of 20,000 unit vectors in 16 dims, means scatter by 0.0018 and products by 0.0018 (standard errors)
+    assert np.abs(vectors.mean(axis=0)).max() < 0.01
+    assert np.abs(vectors.T @ vectors / len(vectors) * 16 - np.eye(16)).max() < 0.06
+
+
+@pytest.mark.benchmark
+def test_noise_for_a_hundred_thousand_texts_takes_seconds():
+    began = time.perf_counter()
+    noise().encode([f"text {number}" for number in range(100_000)], "item")
+    assert time.perf_counter() - began < 10
+
+
+def test_the_store_keeps_nothing_of_an_encoder_that_reads_nothing(tmp_path):
+    vectors = EmbeddingStore(tmp_path / "cache", IdEncoder(IdConfig(), CPU)).vectors(TEXTS, "item")
+    assert vectors.shape == (5, 0)
+    assert vectors.dtype == torch.float32
+    assert not (tmp_path / "cache").exists()
+
+
+def test_diversity_is_not_measured_where_no_text_is_read():
+    data = toy_data()
+    slates = torch.arange(12).view(3, 4, 1)
+    episodes = SimpleNamespace(
+        **{"slates": slates, "alive": torch.ones(3, 4, dtype=torch.bool), "lengths": torch.full((4,), 3), "returns": torch.ones(4)},
+        **{"item_rewards": torch.ones(3, 4, 1), "clicks": None, "term_sums": {}},
+    )
+    assert "diversity" in policy_metrics(episodes, data.catalog)
+    without = policy_metrics(episodes, unread(data).catalog)
+    assert "diversity" not in without
+    assert "novelty" in without
+
+
+def test_rewards_of_likeness_say_that_no_text_is_read():
+    with pytest.raises(DataError, match="reward=diversity compares items by their texts, which are not read"):
+        TextSimilarity("diversity")(unread(toy_data()).catalog, torch.zeros(1, 1).long(), torch.zeros(1, 1).long())
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "remedy"),
+    [("preference_model", {}, "use 'factors'"), ("rating_matrix", {"quit_count": 2, "protocol": "free"}, "use 'ratings'")],
+)
+def test_environments_of_likeness_say_that_no_text_is_read(name, options, remedy):
+    component = registry().get("environment", name)
+    with pytest.raises(DataError, match=f"similarity is 'text', but texts are not read; {remedy}, or choose an encoder@world_encoder"):
+        check_component(component, component.config(similarity="text", **options), data=unread(toy_data()))
+
+
+def test_the_gym_bridge_leaves_out_texts_that_are_not_read():
+    from recframe.gym.observations import ObservationArrays
+
+    data = unread(toy_data())
+    spec = toy_spec(data)
+    assert ObservationArrays(spec, data, 32).space["history"].shape == (spec.history_length, len(spec.signals))
+
+
+@pytest.mark.parametrize("agent", ["epsilon_greedy", "linucb", "greedy_reward"])
+def test_agents_with_features_of_text_get_by_without(agent):
+    from recframe_plugins.agents import bandits, reference_agents
+
+    data = toy_data()
+    spec = toy_spec(data)
+    component = registry().get("agent", agent)
+    module, _, name = component.factory.rpartition(".")[2].partition(":")
+    factory = getattr({"bandits": bandits, "reference_agents": reference_agents}[module], name)
+    # the world is read, if not by the agent
+    check_agent(factory(component.config(), spec, ToyTracker(spec, unread(data)), seed=0), ToyEnvironment(spec, data))
+
+
+def test_the_greedy_reference_gets_by_without_text():
+    data = toy_data()
+    spec = toy_spec(data)
+    rewards = RewardSum(
+        {"click": (lambda transition, catalog: transition.response.signals["click"], 1.0)}, data.catalog, frozenset({"click"})
+    )
+    log = collect_random_log(ToyEnvironment(spec, data), rewards, [0, 1], 20, 500)
+    policy = fit_greedy(log, spec, unread(data), 0)
+    scores = policy.predict(ToyEnvironment(spec, data).reset(3))
+    assert scores.shape == (spec.num_users, len(data.catalog))
+    assert scores.isfinite().all()
+    # all that is left to tell items apart is how often they were clicked and how popular they are
+    assert scores.std(dim=1).min() > 0
+
+
+def test_a_run_that_reads_nothing_has_empty_vectors_and_writes_none(tmp_path):
+    cfg = compose_config(["encoder=id", f"embeddings.cache={tmp_path / 'cache'}", "dataset.num_items=40", "dataset.num_users=80"])
+    data, reading = load(cfg, registry(), CPU)
+    assert reading is data
+    assert data.catalog.text_vectors.shape == (40, 0)
+    assert data.users.profiles.vectors.shape == (80, 0)
+    assert not (tmp_path / "cache").exists()
+
+
+def test_the_world_may_read_what_the_agent_does_not(tmp_path):
+    small = ["dataset.num_items=40", "dataset.num_users=80", f"embeddings.cache={tmp_path / 'cache'}"]
+    data, reading = load(compose_config(["encoder=id", "encoder@world_encoder=random", *small]), registry(), CPU)
+    assert data.catalog.text_vectors.shape == (40, 384)
+    assert reading.catalog.text_vectors.shape == (40, 0)

@@ -1,0 +1,314 @@
+"""An encoder that asks a server: here one of the test's own, that can fail, limit, reorder and lie. The clock is the test's, too."""
+
+import hashlib
+import json
+import socket
+import threading
+from email.utils import formatdate
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import numpy as np
+import pytest
+import torch
+
+from recframe.components import contradictions
+from recframe.config import find_mistakes
+from recframe.embeddings import EmbeddingStore
+from recframe.interfaces import EncoderError
+from recframe.plugins import registry
+from recframe.testing import check_component
+from recframe_plugins.encoders.http_config import HttpEmbeddingsConfig
+from recframe_plugins.encoders.http_embeddings import HttpEmbeddingsEncoder
+from recframe_plugins.encoders.http_endpoint import Clock
+
+CPU = torch.device("cpu")
+KEY = "sk-secret-0123456789"
+
+
+def vector(text: str, dim: int) -> list[float]:
+    return [byte / 255 - 0.5 for byte in hashlib.shake_256(text.encode()).digest(dim)]
+
+
+class Server(ThreadingHTTPServer):
+    """`answers` are taken in turn: (status, headers, body or None for the right one). `rearrange` edits the right answer's data."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.requests: list[dict] = []
+        self.headers: list[dict] = []
+        self.paths: list[str] = []
+        self.answers: list[tuple] = []
+        self.rearrange = lambda data: data
+        self.dim = 8
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/v1"
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Server
+
+    def do_POST(self):
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.paths.append(self.path)
+        self.server.requests.append(body)
+        self.server.headers.append(dict(self.headers))
+        status, headers, answer = self.server.answers.pop(0) if self.server.answers else (200, {}, None)
+        if answer is None:
+            dim = body.get("dimensions", self.server.dim)
+            data = [{"index": i, "embedding": vector(text, dim)} for i, text in enumerate(body["input"])]
+            answer = json.dumps({"data": self.server.rearrange(data)})
+        self.send_response(status)
+        for name, value in {"Content-Length": str(len(answer.encode())), **headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(answer.encode())
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def server():
+    server = Server()
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+class FakeTime:
+    """Nobody waits: sleeping moves the clock."""
+
+    def __init__(self) -> None:
+        self.now = 1_000_000.0
+        self.slept: list[float] = []
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+
+    def clock(self) -> Clock:
+        return Clock(monotonic=lambda: self.now, wall=lambda: self.now, sleep=self.sleep, luck=lambda: 0.0)
+
+
+@pytest.fixture
+def fake():
+    return FakeTime()
+
+
+@pytest.fixture
+def ask(server, fake):
+    def make(**options) -> HttpEmbeddingsEncoder:
+        return HttpEmbeddingsEncoder(HttpEmbeddingsConfig(**{"base_url": server.url, "model": "small", **options}), CPU, fake.clock())
+
+    return make
+
+
+def units(texts, dim=8):
+    vectors = np.array([vector(text, dim) for text in texts], dtype=np.float32)
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def test_it_conforms(server):
+    component = registry().get("encoder", "http_embeddings")
+    check_component(component, HttpEmbeddingsConfig(base_url=server.url, model="small"))
+
+
+def test_vectors_are_asked_for_in_bounded_batches(server, ask):
+    texts = ["aaaa", "bbbb", "cccc", "d" * 30, "e", "f"]
+    vectors = ask(batch_size=2, batch_characters=8, dimensions=5).encode(texts, "item")
+    assert np.allclose(vectors, units(texts, 5), atol=1e-6)
+    assert [body["input"] for body in server.requests] == [["aaaa", "bbbb"], ["cccc"], ["d" * 30], ["e", "f"]]
+    assert all(body["model"] == "small" and body["dimensions"] == 5 for body in server.requests)
+    assert set(server.paths) == {"/v1/embeddings"}
+
+
+def test_the_length_of_vectors_is_that_of_the_first_answer(server, ask):
+    encoder = ask()
+    assert encoder.dim == 8
+    assert "dimensions" not in server.requests[0]
+    server.dim = 9
+    with pytest.raises(EncoderError, match="answered with vectors of 9 numbers, its first answer had 8"):
+        encoder.encode(["a"], "item")
+
+
+def test_vectors_are_put_in_order_by_their_index(server, ask):
+    server.rearrange = lambda data: data[::-1]
+    assert np.allclose(ask().encode(["a", "b", "c"], "item"), units(["a", "b", "c"]), atol=1e-6)
+    server.rearrange = lambda data: [{"embedding": entry["embedding"]} for entry in data]
+    assert np.allclose(ask().encode(["a", "b", "c"], "item"), units(["a", "b", "c"]), atol=1e-6)
+
+
+def test_prompts_go_with_roles_and_lengths_are_kept_if_asked(server, ask):
+    vectors = ask(item_prompt="passage: ", normalize=False).encode(["a"], "item")
+    assert np.allclose(vectors, [vector("passage: a", 8)], atol=1e-6)
+    ask(item_prompt="passage: ").encode(["a"], "context")
+    assert server.requests[-1]["input"] == ["a"]
+
+
+def test_blank_texts_are_not_sent_and_get_the_zero_vector(server, ask):
+    vectors = ask().encode(["", "a", " \n"], "item")
+    assert [body["input"] for body in server.requests] == [["a"]]
+    assert not vectors[[0, 2]].any()
+    assert np.allclose(vectors[1], units(["a"])[0], atol=1e-6)
+    assert ask(dimensions=3).encode([""], "item").shape == (1, 3)
+
+
+@pytest.mark.parametrize("status", [408, 429, 500, 503])
+def test_limits_and_faults_are_tried_again_after_longer_and_longer_waits(server, ask, fake, status):
+    server.answers = [(status, {}, "{}")] * 3
+    assert np.allclose(ask().encode(["a"], "item"), units(["a"]), atol=1e-6)
+    assert fake.slept == [0.5, 1.0, 2.0]
+    assert len(server.requests) == 4
+
+
+def test_luck_takes_up_to_half_of_a_wait_off(server, fake):
+    clock = Clock(monotonic=lambda: fake.now, wall=lambda: fake.now, sleep=fake.sleep, luck=lambda: 0.5)
+    server.answers = [(500, {}, "")]
+    HttpEmbeddingsEncoder(HttpEmbeddingsConfig(server.url, "small"), CPU, clock).encode(["a"], "item")
+    assert fake.slept == [0.375]
+
+
+def test_a_server_that_says_how_long_to_wait_is_obeyed(server, ask, fake):
+    server.answers = [(429, {"Retry-After": "7"}, ""), (503, {"Retry-After": formatdate(fake.now + 27, usegmt=True)}, "")]
+    ask().encode(["a"], "item")
+    assert fake.slept == [7.0, 20.0]
+    server.answers = [(429, {"Retry-After": "86400"}, "")]
+    with pytest.raises(EncoderError, match="answered 429 and asks to wait for 86400 s; try later"):
+        ask().encode(["a"], "item")
+
+
+def test_in_the_end_it_gives_up_with_the_servers_own_words(server, ask, fake):
+    server.answers = [(429, {}, '{"error": {"message": "quota is\\nused up"}}')] * 3
+    with pytest.raises(EncoderError, match=r"answered 429: quota is used up, 3 time\(s\); try later") as raised:
+        ask(retries=2).encode(["a"], "item")
+    assert len(fake.slept) == 2
+    assert "\n" not in str(raised.value)
+
+
+def test_requests_keep_to_the_rate(server, ask, fake):
+    ask(requests_per_minute=30, batch_size=1).encode(["a", "b", "c"], "item")
+    assert fake.slept == [2.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "message"),
+    [
+        (401, f'{{"error": {{"message": "wrong key {KEY}"}}}}', "the API key in the environment variable MY_KEY is not accepted"),
+        (404, '{"error": {"message": "no model"}}', "encoder.model=small: .*/v1/embeddings answered 404: no such model.*: no model"),
+        (400, f'{{"error": {{"message": "too long {KEY}"}}}}', r"answered 400: too long \*\*\*"),
+        (200, "<html>", "something that is not JSON: <html>"),
+        (200, '{"vectors": []}', "the answer is not of the form"),
+        (200, '{"data": [{"index": 1, "embedding": [1, 2]}]}', "under 1 indices for 1 texts"),
+        (200, '{"data": [{"index": 0, "embedding": []}]}', r"vectors of shape \[1, 0\]"),
+        (200, '{"data": []}', "under 0 indices for 1 texts"),
+    ],
+)
+def test_a_refusal_is_one_line_without_the_key(server, ask, fake, monkeypatch, status, body, message):
+    monkeypatch.setenv("MY_KEY", KEY)
+    server.answers = [(status, {}, body)]
+    with pytest.raises(EncoderError, match=message) as raised:
+        ask(api_key_variable="MY_KEY").encode(["a"], "item")
+    assert KEY not in str(raised.value)
+    assert "\n" not in str(raised.value)
+    assert not fake.slept
+    assert server.headers[0]["Authorization"] == f"Bearer {KEY}"
+
+
+def test_a_server_that_wants_a_key_is_not_told_one_of_somewhere_else(server, ask, monkeypatch, tmp_path):
+    (tmp_path / ".netrc").write_text(f"machine 127.0.0.1 login me password {KEY}\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / ".netrc"))
+    server.answers = [(401, {}, "")]
+    with pytest.raises(EncoderError, match=r"name that in encoder\.api_key_variable"):
+        ask().encode(["a"], "item")
+    assert "Authorization" not in server.headers[0]
+
+
+@pytest.mark.parametrize(("key", "message"), [(None, "no such environment variable"), ("two words", "what it holds is no key")])
+def test_a_key_that_is_none_is_refused_before_anything_is_sent(server, ask, monkeypatch, key, message):
+    monkeypatch.delenv("MY_KEY", raising=False)
+    if key:
+        monkeypatch.setenv("MY_KEY", key)
+    with pytest.raises(EncoderError, match=f"encoder.api_key_variable=MY_KEY: .*{message}"):
+        ask(api_key_variable="MY_KEY").encode(["a"], "item")
+    assert not server.requests
+
+
+def test_no_redirection_is_followed(server, ask):
+    server.answers = [(307, {"Location": f"{server.url}/elsewhere"}, "")]
+    with pytest.raises(EncoderError, match=r"answered 307, a redirection to .*/v1/elsewhere, which is not followed"):
+        ask().encode(["a"], "item")
+    assert len(server.requests) == 1
+
+
+def test_nothing_there_is_said_at_once(fake):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{free.getsockname()[1]}/v1"
+    encoder = HttpEmbeddingsEncoder(HttpEmbeddingsConfig(url, "small"), CPU, fake.clock())
+    with pytest.raises(EncoderError, match=f"encoder.base_url={url}: nothing answers there; is the server running"):
+        encoder.encode(["a"], "item")
+    assert not fake.slept
+
+
+def test_a_server_that_goes_away_is_waited_for(server, ask, fake):
+    encoder = ask(retries=2)
+    encoder.encode(["a"], "item")
+    server.shutdown()
+    server.server_close()
+    encoder.endpoint._session.close()
+    with pytest.raises(EncoderError, match=r"the connection was lost, 3 time\(s\)"):
+        encoder.encode(["b"], "item")
+    assert fake.slept == [0.5, 1.0]
+
+
+def test_no_answer_in_time_is_tried_again(fake):
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        config = HttpEmbeddingsConfig(f"http://127.0.0.1:{silent.getsockname()[1]}", "small", timeout=0.05, retries=1)
+        with pytest.raises(EncoderError, match=r"no answer within 0.05 s, 2 time\(s\)"):
+            HttpEmbeddingsEncoder(config, CPU, fake.clock()).encode(["a"], "item")
+    assert fake.slept == [0.5]
+
+
+def test_what_the_store_has_is_not_asked_for_again_whatever_the_key(server, ask, tmp_path, monkeypatch):
+    monkeypatch.setenv("MY_KEY", KEY)
+    first = EmbeddingStore(tmp_path, ask(api_key_variable="MY_KEY")).vectors(["a", "b", "a"], "item")
+    asked = len(server.requests)
+    again = EmbeddingStore(tmp_path, ask(batch_size=1, retries=0)).vectors(["b", "a"], "item")
+    assert len(server.requests) == asked
+    assert torch.equal(again, first[:2].flip(0))
+    assert KEY not in ask(api_key_variable="MY_KEY").fingerprint
+
+
+def test_the_fingerprint_covers_what_changes_vectors(ask):
+    others = [{"model": "large"}, {"dimensions": 4}, {"normalize": False}, {"item_prompt": "x"}, {"base_url": "http://other/v1"}]
+    assert len({ask(**options).fingerprint for options in [{}, *others]}) == 6
+    assert ask(base_url="http://other/v1/").fingerprint == ask(base_url="http://other/v1").fingerprint
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("api.openai.com/v1", "is no address"),
+        ("ftp://host/v1", "is no address"),
+        ("http://host:port/v1", "is no address"),
+        (f"https://me:{KEY}@host/v1", "holds a user or password"),
+        ("https://host/v1?x=1", "must end with its path"),
+        ("https://host/v1/embeddings", "leave out '/embeddings'"),
+    ],
+)
+def test_addresses_are_checked_before_a_run(url, message):
+    (problem,) = contradictions(HttpEmbeddingsConfig(base_url=url, model="small"))
+    assert message in problem
+    assert KEY not in problem
+
+
+def test_what_is_missing_is_named_on_the_command_line():
+    problems = find_mistakes(["encoder=http_embeddings", "encoder.batch_size=0"])
+    assert [problem.partition(" ")[0] for problem in problems] == ["encoder.base_url", "encoder.model", "encoder.batch_size:"]

@@ -1,0 +1,119 @@
+"""Masked and causal language modelling: what is asked for, and what it costs."""
+
+import pytest
+import torch
+
+from recframe.interfaces import NewModel
+from recframe_plugins.encoders.config import BertConfig, GPTConfig
+from recframe_plugins.encoders.language_modeling import IGNORED, language_model
+from recframe_plugins.encoders.new_model import CLS, END, MASK, SEP, new_model
+
+TEXTS = [
+    f"The {colour} {thing} (19{i}{j}). Drama" for i, colour in enumerate(["red", "blue", "Café"]) for j, thing in enumerate(["cat", "dog"])
+]
+SIZES = {"vocabulary": 320, "layers": 1, "heads": 2, "hidden_size": 16, "max_length": 14}
+
+
+def untrained(config, mask_probability=0.15, **sizes):
+    torch.manual_seed(0)
+    return language_model(config, torch.device("cpu"), TEXTS, NewModel(**SIZES | sizes), mask_probability).eval()
+
+
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def test_a_causal_model_predicts_every_token_and_the_end():
+    model = untrained(GPTConfig(model=""))
+    end = model.tokenizer.convert_tokens_to_ids(END)
+    batch = model.batch([TEXTS[0], "cat"], seeded())
+    tokens = model.tokenizer("cat")["input_ids"]
+    assert batch["input_ids"][1, : len(tokens)].tolist() == tokens
+    assert batch["labels"][1].tolist() == [*tokens[1:], end] + [IGNORED] * (batch["labels"].shape[1] - len(tokens))
+    assert batch["attention_mask"].sum(dim=1).tolist() == model.token_counts([TEXTS[0], "cat"])
+
+
+def test_of_a_text_that_is_cut_no_end_is_predicted():
+    model = untrained(GPTConfig(model=""), max_length=4)
+    batch = model.batch([TEXTS[0]], seeded())
+    tokens = model.tokenizer(TEXTS[0], truncation=False)["input_ids"]
+    assert len(tokens) > 5
+    assert batch["input_ids"].tolist() == [tokens[:4]]
+    assert batch["labels"].tolist() == [tokens[1:5]]
+
+
+def test_the_causal_loss_is_the_librarys_own():
+    model = untrained(GPTConfig(model=""), max_length=40)
+    loss = model.loss(model.batch([TEXTS[0]], seeded()))
+    # the library shifts the labels itself
+    tokens = torch.tensor([[*model.tokenizer(TEXTS[0])["input_ids"], model.tokenizer.eos_token_id]])
+    own = model.transformer(input_ids=tokens, labels=tokens).loss
+    assert loss.total.item() / loss.tokens == pytest.approx(own.item(), rel=1e-5)
+    assert loss.tokens == tokens.shape[1] - 1
+
+
+def test_the_masked_loss_is_the_librarys_own():
+    model = untrained(BertConfig())
+    batch = model.batch(TEXTS, seeded())
+    loss = model.loss(batch)
+    assert loss.total.item() / loss.tokens == pytest.approx(model.transformer(**batch).loss.item(), rel=1e-5)
+    assert loss.tokens == int((batch["labels"] != IGNORED).sum())
+
+
+@pytest.mark.parametrize("config", [GPTConfig(model=""), BertConfig()], ids=["gpt", "bert"])
+def test_padding_costs_nothing(config):
+    model = untrained(config, mask_probability=0.999)
+    short, long = "cat", TEXTS[0]
+    if config.causal:
+        alone = [model.loss(model.batch([text], seeded())) for text in (short, long)]
+        together = model.loss(model.batch([short, long], seeded()))
+        assert together.total.item() == pytest.approx(sum(loss.total.item() for loss in alone), rel=1e-5)
+    else:
+        batch = model.batch([short, long], seeded())
+        width = int(batch["attention_mask"][0].sum())
+        row = {name: values[:1, :width] for name, values in batch.items()}
+        padded = {name: values[:1] for name, values in batch.items()}
+        assert model.loss(row).total.item() == pytest.approx(model.loss(padded).total.item(), rel=1e-5)
+
+
+def test_masks_are_drawn_as_berts_were():
+    model = untrained(BertConfig(), mask_probability=0.3)
+    texts = TEXTS * 400
+    batch = model.batch(texts, seeded())
+    true_ids = model.batch(texts, seeded())["labels"].where(batch["labels"] != IGNORED, batch["input_ids"])
+    mask, cls, sep = (model.tokenizer.convert_tokens_to_ids(token) for token in (MASK, CLS, SEP))
+    chosen = batch["labels"] != IGNORED
+    fixed = (true_ids == cls) | (true_ids == sep) | (batch["attention_mask"] == 0)
+    assert not (chosen & fixed).any()
+    assert chosen.any(dim=1).all()
+    # at least one a text makes it a little more than asked for
+    assert 0.29 < float(chosen.sum() / (~fixed).sum()) < 0.34
+    replaced = batch["input_ids"][chosen]
+    assert float((replaced == mask).float().mean()) == pytest.approx(0.8, abs=0.02)
+    assert float((replaced == batch["labels"][chosen]).float().mean()) == pytest.approx(0.1, abs=0.02)
+    assert torch.equal(batch["input_ids"], model.batch(texts, seeded())["input_ids"])
+    assert not torch.equal(batch["input_ids"], model.batch(texts, seeded(1))["input_ids"])
+
+
+def test_every_title_is_asked_something_however_short():
+    model = untrained(BertConfig(), mask_probability=0.01)
+    assert (model.batch(TEXTS, seeded())["labels"] != IGNORED).sum(dim=1).tolist() == [1] * len(TEXTS)
+
+
+@pytest.mark.parametrize("tokenizer", ["bpe", "wordpiece"])
+@pytest.mark.parametrize("causal", [True, False])
+def test_the_same_texts_give_the_same_tokenizer(tokenizer, causal):
+    """The library's own WordPiece trainer numbers its pieces by chance."""
+    sizes = NewModel(**SIZES, tokenizer=tokenizer)
+    first, second = (new_model(sizes, causal, texts)[1] for texts in (TEXTS * 3, TEXTS[::-1] * 3))
+    assert first.get_vocab() == second.get_vocab()
+    read = first(TEXTS[0])["input_ids"]
+    assert first.unk_token_id not in read
+    assert read[0] == (first.bos_token_id if causal else first.cls_token_id)
+    text = first.decode(read, skip_special_tokens=True).strip().replace(" ", "")
+    assert text == (TEXTS[0] if tokenizer == "bpe" else TEXTS[0].lower()).replace(" ", "")
+
+
+def test_bytes_can_spell_what_was_never_met():
+    tokenizer = new_model(NewModel(**SIZES), True, TEXTS)[1]
+    assert tokenizer.decode(tokenizer("日本 🎬")["input_ids"], skip_special_tokens=True).strip() == "日本 🎬"

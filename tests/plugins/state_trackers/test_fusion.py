@@ -1,0 +1,144 @@
+"""How a history's summary is joined with what else is known of a visit, and what each source is."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from recframe.interfaces import PAD
+from recframe.testing import check_state_tracker, toy_data, toy_observation, toy_spec
+from recframe_plugins.state_trackers.attention import AttentionTracker
+from recframe_plugins.state_trackers.cnn import CNNTracker
+from recframe_plugins.state_trackers.config import AttentionConfig, CNNConfig, GRUConfig, LSTMConfig, MeanConfig
+from recframe_plugins.state_trackers.mean import MeanTracker
+from recframe_plugins.state_trackers.recurrent import GRUTracker, LSTMTracker
+
+DATA = toy_data()
+FUSIONS = ["concat", "gated", "attention"]
+TRACKERS = {
+    "mean": (MeanTracker, MeanConfig),
+    "gru": (GRUTracker, GRUConfig),
+    "lstm": (LSTMTracker, LSTMConfig),
+    "cnn": (CNNTracker, CNNConfig),
+    "attention": (AttentionTracker, AttentionConfig),
+}
+ALL = {"id_embeddings": True, "id_gate": True, "user_embeddings": True}
+
+
+def build(name="mean", data=DATA, rich=True, **options):
+    tracker, config = TRACKERS[name]
+    torch.manual_seed(0)
+    spec = toy_spec(data, has_context=rich, num_features=3 if rich else 0)
+    return tracker(config(**options), spec, data), toy_observation(spec, data, torch.Generator().manual_seed(0), users=12)
+
+
+def state(tracker, observation):
+    with torch.no_grad():
+        return tracker(observation, tracker.project_items())
+
+
+@pytest.mark.parametrize("fusion", FUSIONS)
+@pytest.mark.parametrize("name", TRACKERS)
+def test_every_tracker_conforms_with_every_fusion_and_all_there_is_to_learn(name, fusion):
+    tracker, _ = build(name, fusion=fusion, item_dim=6, state_dim=7, **ALL)
+    check_state_tracker(tracker, tracker.spec, DATA)
+
+
+@pytest.mark.parametrize("fusion", FUSIONS)
+@pytest.mark.parametrize("name", TRACKERS)
+def test_every_fusion_works_where_only_the_history_is_known(name, fusion):
+    alone = DATA._replace(users=None, contexts=None)
+    tracker, observation = build(name, alone, rich=False, fusion=fusion)
+    assert len(tracker.fusion.parts) == 0
+    check_state_tracker(tracker, tracker.spec, alone)
+    empty = (observation.history_items == PAD).all(dim=1)
+    states = state(tracker, observation)
+    assert torch.equal(states[empty], states[empty][:1].expand_as(states[empty]))
+
+
+@pytest.mark.parametrize("fusion", FUSIONS)
+@pytest.mark.parametrize("field", ["user", "context", "features", "history_items"])
+def test_every_source_reaches_the_state(fusion, field):
+    tracker, observation = build(fusion=fusion)
+    changed = observation.clone()
+    value = getattr(observation, field)
+    if field == "history_items":
+        changed.history_items = torch.where(value == PAD, PAD, (value + 1) % len(DATA.catalog))
+    else:
+        setattr(changed, field, value + 1 if field == "features" else (value + 1) % 3)
+    differs = (state(tracker, changed) != state(tracker, observation)).any(dim=1)
+    empty = (observation.history_items == PAD).all(dim=1)
+    expected = {"history_items": ~empty, "user": observation.user != changed.user}.get(field, torch.ones_like(empty))
+    assert torch.equal(differs, expected)
+
+
+def test_what_is_not_asked_for_changes_no_weight_that_a_seed_draws():
+    tracker, _ = build()
+    torch.manual_seed(0)
+    items, scale, shift = nn.Linear(16, 64), nn.Linear(2, 64, bias=False), nn.Linear(2, 64, bias=False)
+    profile, context, mix, norm = nn.Linear(16, 64), nn.Linear(16, 64), nn.Linear(3 * 64 + 3, 64), nn.LayerNorm(64)
+    drawn = [p for layer in (items, scale, shift, profile, context, mix, norm) for p in layer.parameters()]
+    parameters = list(tracker.parameters())
+    assert len(parameters) == len(drawn)
+    assert all(torch.equal(ours, theirs) for ours, theirs in zip(parameters, drawn, strict=True))
+
+
+def parts(tracker, observation, summary):
+    return [summary, *(part(observation) for part in tracker.fusion.parts.values())]
+
+
+def test_the_gates_weigh_each_part_by_what_all_parts_say():
+    tracker, observation = build(fusion="gated", state_dim=8)
+    fusion, summary = tracker.fusion, torch.randn(12, 64)
+    with torch.no_grad():
+        vectors = parts(tracker, observation, summary)
+        gates = torch.sigmoid(fusion.gates(torch.cat(vectors, dim=1))).chunk(4, dim=1)
+        mixed = sum(gate * torch.tanh(layer(x)) for gate, layer, x in zip(gates, fusion.contents, vectors, strict=True))
+        torch.testing.assert_close(fusion(summary, observation), F.relu(fusion.norm(mixed)))
+
+
+def test_attention_looks_from_the_summary_at_all_parts():
+    tracker, observation = build(fusion="attention", state_dim=8)
+    fusion, summary = tracker.fusion, torch.randn(12, 64)
+    with torch.no_grad():
+        tokens = [layer(x) for layer, x in zip(fusion.tokens, parts(tracker, observation, summary), strict=True)]
+        query, tokens = fusion.query(summary).unsqueeze(1), torch.stack(tokens, dim=1)
+        mixed = F.scaled_dot_product_attention(query, fusion.key(tokens), tokens).squeeze(1)
+        torch.testing.assert_close(fusion(summary, observation), F.relu(fusion.norm(mixed)))
+
+
+@pytest.mark.parametrize("fusion", FUSIONS)
+def test_a_persons_vector_is_learned_and_that_of_nobody_met_stays_nobodys(fusion):
+    data = DATA._replace(users=replace(DATA.users, profiles=None))
+    tracker, observation = build(data=data, fusion=fusion, user_embeddings=True)
+    optimizer = torch.optim.Adam(tracker.parameters(), lr=0.01)
+    observation.user = torch.arange(12) % 3
+    for _ in range(5):
+        optimizer.zero_grad()
+        (tracker(observation, tracker.project_items()) * observation.user.unsqueeze(1)).sum().backward()
+        optimizer.step()
+    learned = tracker.fusion.parts["user"].embedding.detach()
+    assert (learned[:3].abs() > 0).any(dim=1).tolist() == [False, True, True]  # nothing was lost on user 0
+    assert not learned[3:].any()
+    one = observation[:1].repeat(4)
+    one.user = torch.tensor([1, 2, 40, 50])
+    first, second, *never_met = state(tracker, one)
+    assert torch.equal(*never_met)
+    assert not torch.equal(first, second)
+    assert not torch.equal(first, never_met[0])
+
+
+@pytest.mark.parametrize(
+    ("data", "has_users"), [(DATA._replace(users=None), True), (DATA, False)], ids=["no users", "nobody in particular"]
+)
+def test_vectors_of_people_need_people(data, has_users):
+    with pytest.raises(ValueError, match=r"^state_tracker\.user_embeddings needs people whom the data know[^\n]*$"):
+        MeanTracker(MeanConfig(user_embeddings=True), replace(toy_spec(data), has_users=has_users), data)
+
+
+def test_texts_whose_vectors_have_no_length_are_not_looked_up():
+    tracker, observation = build(data=toy_data(dim=0), user_embeddings=True)
+    assert list(tracker.fusion.parts) == ["features", "user"]
+    assert state(tracker, observation).isfinite().all()

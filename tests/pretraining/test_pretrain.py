@@ -1,0 +1,143 @@
+"""A pretraining from its config to the folder it leaves."""
+
+import functools
+import os
+import signal
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from omegaconf import OmegaConf
+from safetensors.torch import load_file
+
+from recframe.config import PRETRAIN, ConfigError, compose_config
+from recframe.errors import Stop
+from recframe.interfaces import EncoderError
+from recframe.pretraining import pretrain
+from recframe.pretraining.progress import PretrainingProgress
+from recframe.testing import check_encoder
+from recframe_plugins.encoders.config import BertConfig, GPTConfig, TfidfConfig
+from recframe_plugins.encoders.tfidf import TfidfEncoder
+from recframe_plugins.encoders.transformer import TransformerEncoder
+
+SMALL = {
+    "pretrain.from_scratch": True,
+    "pretrain.new": {"vocabulary": 400, "layers": 1, "heads": 2, "hidden_size": 16, "max_length": 12},
+}
+QUICK = {"steps": 20, "batch_tokens": 256, "learning_rate": 0.01, "evaluations": 2, "held_out": 0.3}
+
+
+@functools.cache
+def composed(name):
+    return compose_config([f"encoder={name}", "encoder.model=models/new", "dataset.num_items=80", "dataset.num_users=20"], app=PRETRAIN)
+
+
+def pretrained(folder, name, settings):
+    cfg = composed(name).copy()
+    for key, value in {"pretrain": {"folder": str(folder), **QUICK}, **settings}.items():
+        OmegaConf.update(cfg, key, value)
+    return pretrain(cfg)
+
+
+def encoder_of(name, folder):
+    return TransformerEncoder({"gpt": GPTConfig, "bert": BertConfig}[name](model=str(folder)), torch.device("cpu"))
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """One new model of each kind."""
+    models = tmp_path_factory.mktemp("models")
+    return {name: pretrained(models / name, name, SMALL) for name in ("gpt", "bert")}
+
+
+@pytest.mark.parametrize("name", ["gpt", "bert"])
+def test_a_new_model_learns_and_any_config_can_name_it(made, name):
+    result = made[name]
+    assert result.perplexity_after < 0.8 * result.perplexity_before
+    names = {path.name for path in result.folder.iterdir()}
+    assert {"model.safetensors", "config.json", "tokenizer.json", "README.md", "pretraining.yaml", "metrics.csv"} <= names
+    assert result.use(name) == f"recframe train encoder={name} encoder.model={result.folder}"
+    encoder = encoder_of(name, result.folder)
+    assert encoder.dim == 16
+    check_encoder(encoder)
+    assert np.isfinite(encoder.encode([""], "item")).all()
+
+
+@pytest.mark.parametrize("name", ["gpt", "bert"])
+def test_what_was_saved_is_what_was_trained(made, tmp_path, name):
+    """Going on with the folder starts at the perplexity, over the same texts and masks, at which it was left."""
+    further = pretrained(tmp_path / "further", name, {"encoder.model": str(made[name].folder), "pretrain.steps": 1})
+    assert further.perplexity_before == pytest.approx(made[name].perplexity_after, rel=1e-5)
+    assert further.parameters == made[name].parameters
+
+
+@pytest.mark.parametrize("name", ["gpt", "bert"])
+def test_the_seed_decides_every_weight(made, tmp_path, name):
+    def weights(result):
+        return load_file(result.folder / "model.safetensors")
+
+    first, again = weights(made[name]), weights(pretrained(tmp_path / "again", name, SMALL))
+    assert first.keys() == again.keys()
+    assert all(torch.equal(first[key], again[key]) for key in first)
+    if name == "gpt":
+        other = weights(pretrained(tmp_path / "other", name, SMALL | {"pretrain.steps": 1, "seed": 1}))
+        assert not torch.equal(first["transformer.h.0.attn.c_attn.weight"], other["transformer.h.0.attn.c_attn.weight"])
+
+
+def test_the_record_says_how_the_model_was_made(made):
+    record = yaml.safe_load((made["gpt"].folder / "pretraining.yaml").read_text())
+    assert record["result"]["perplexity_after"] == made["gpt"].perplexity_after
+    assert record["config"]["dataset"]["num_items"] == 80
+    assert record["config"]["seed"] == 0
+    readme = (made["gpt"].folder / "README.md").read_text()
+    assert "dataset=synthetic" in readme
+    assert f"{made['gpt'].perplexity_after:,.4g}" in readme
+    metrics = (made["gpt"].folder / "metrics.csv").read_text().splitlines()
+    assert metrics[0] == "steps,train/loss,eval/perplexity"
+    assert [row.split(",")[0] for row in metrics[1:]] == ["10", "20"]
+
+
+def test_the_weights_of_the_lowest_perplexity_are_kept(tmp_path, monkeypatch):
+    seen = []
+
+    def measured(model, batches):
+        seen.append(next(model.parameters()).detach().clone())
+        return [9.0, 3.0, 5.0][len(seen) - 1]
+
+    monkeypatch.setattr("recframe.pretraining.module.perplexity", measured)
+
+    def embeddings(folder):
+        return load_file(folder / "model.safetensors")["transformer.wte.weight"]
+
+    for final, perplexity, moment in (("best", 3.0, 1), ("last", 5.0, 2)):
+        seen.clear()
+        result = pretrained(tmp_path / final, "gpt", SMALL | {"pretrain.final_weights": final})
+        assert (result.perplexity_before, result.perplexity_after) == (9.0, perplexity)
+        assert torch.equal(embeddings(result.folder), seen[moment])
+    assert not torch.equal(seen[1], seen[2])
+
+
+def test_a_folder_that_holds_anything_is_left_alone(tmp_path):
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "mine.txt").write_text("mine")
+    with pytest.raises(ConfigError, match="is there already, and nothing is overwritten"):
+        pretrained(folder, "gpt", SMALL)
+    assert [path.name for path in folder.iterdir()] == ["mine.txt"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_pretraining_leaves_nothing(tmp_path, monkeypatch, number):
+    monkeypatch.setattr(PretrainingProgress, "on_train_batch_end", lambda *_: os.kill(os.getpid(), number))
+    before = signal.getsignal(number)
+    with pytest.raises(Stop, match="nothing was written") as stopped:
+        pretrained(tmp_path / "models" / "stopped", "gpt", SMALL)
+    assert stopped.value.exit_code == 128 + number
+    assert list((tmp_path / "models").iterdir()) == []
+    assert signal.getsignal(number) == before
+
+
+def test_an_encoder_without_a_language_model_says_so():
+    with pytest.raises(EncoderError, match="TfidfEncoder has no language model"):
+        TfidfEncoder(TfidfConfig(), torch.device("cpu")).language_model(["a text"], None, 0.15)
