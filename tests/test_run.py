@@ -4,10 +4,12 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import yaml
 
+PROJECT = Path(__file__).resolve().parents[1]
 QUICK = ["debug=smoke", "encoder=tfidf", "state_tracker=mean", "agent.updates_per_chunk=1"]
 METRICS = {"return", "length", "click_rate", "coverage", "diversity", "novelty", "gini", "reward/click"}
 
@@ -137,21 +139,18 @@ def test_candidates_and_the_random_agent_and_slates_run_end_to_end(warm_recframe
 
 
 @pytest.mark.slow
-def test_every_shipped_experiment_runs_once(warm_recframe, project_root, tmp_path):
-    ratings = tmp_path / "ratings"
-    ratings.mkdir()
+@pytest.mark.parametrize("experiment", sorted(path.stem for path in (PROJECT / "conf" / "experiment").glob("*.yaml")))
+def test_every_shipped_experiment_runs_once(experiment, warm_recframe, tmp_path):
     movies = [f"{item}::Film number {item} (19{50 + item % 50})::{['Drama', 'Comedy', 'War'][item % 3]}" for item in range(40)]
-    (ratings / "movies.dat").write_text("\n".join(movies) + "\n")
+    (tmp_path / "movies.dat").write_text("\n".join(movies) + "\n")
     rows = [f"{user}::{(user * 7 + k * 3) % 40}::{1 + (user * k) % 10}::{1_000_000 + k}" for user in range(60) for k in range(12)]
-    (ratings / "ratings.dat").write_text("\n".join(rows) + "\n")
-    experiments = sorted(path.stem for path in (project_root / "conf" / "experiment").glob("*.yaml"))
-    for experiment in experiments:
-        own = {"movietweetings": [f"dataset.path={ratings}", "encoder=tfidf"]}
-        own["lora"] = ["dataset.num_items=20", "dataset.num_users=20", "encoder.tuning_tokens=96", "agent.updates_per_chunk=4"]
-        # the experiment's own choices, after which the smoke settings must still win
-        choices = own.get(experiment, ["encoder=tfidf"])
-        warm_recframe("train", f"experiment={experiment}", "debug=smoke", *choices, f"hydra.run.dir={experiment}", check=True)
-        result = json.loads((tmp_path / experiment / "result.json").read_text())
-        assert result["status"] == "finished"
-        if experiment == "movietweetings":
-            assert "user_model/rmse_model" in result["environment"]
+    (tmp_path / "ratings.dat").write_text("\n".join(rows) + "\n")
+    own = {"movietweetings": [f"dataset.path={tmp_path}", "encoder=tfidf"]}
+    own["lora"] = ["dataset.num_items=20", "dataset.num_users=20", "encoder.tuning_tokens=96", "agent.updates_per_chunk=4"]
+    # the experiment's own choices, after which the smoke settings must still win
+    choices = own.get(experiment, ["encoder=tfidf"])
+    warm_recframe("train", f"experiment={experiment}", "debug=smoke", *choices, "hydra.run.dir=run", check=True)
+    result = json.loads((tmp_path / "run" / "result.json").read_text())
+    assert result["status"] == "finished"
+    if experiment == "movietweetings":
+        assert "user_model/rmse_model" in result["environment"]

@@ -39,7 +39,9 @@ def search_items(observation: Observation, scores: ItemScores, num_items: int, k
     users = len(observation.user)
     stretch = max(MAX_SCORES // users, k)
     if num_items <= stretch:
-        return Best(*allowed_items(observation, scores.between(0, num_items)).topk(k, dim=1))
+        found = allowed_items(observation, scores.between(0, num_items))
+        # the largest is found faster than the k largest
+        return Best(*(found.max(dim=1, keepdim=True) if k == 1 else found.topk(k, dim=1)))
     if observation.candidates is not None:
         return _best_candidates(observation, observation.candidates, scores, k)
     best: Best | None = None

@@ -96,12 +96,13 @@ class WorkingSet:
         if not self.in_use:
             return self.whole, observation
         if observation.candidates is not None:
-            items = _exactly(_named(observation))
+            items = _exactly(_counted(_named(observation))[0])
         else:
-            items = self._chunk or self._drawn(self._shown, generator)
+            items = self._chunk or self._drawn(*_counted(self._shown), generator)
             # once a chunk the histories are new; after that they hold what is known, and the same items come back
             items = self._chunk = self._with(items, observation.history_items)
-        return items, self._translated(items, [observation])[0]
+        (observation,), _ = self._translated(items, [observation])
+        return items, observation
 
     def for_learning(self, batch: Transition, generator: torch.Generator) -> tuple[Items, Transition]:
         """Items to learn from a replayed batch over, those that it names among them, and the batch in their numbers.
@@ -110,8 +111,8 @@ class WorkingSet:
         """
         if not self.in_use:
             return self.whole, batch
-        named = _named_by(batch)
-        items = _exactly(named) if batch.observation.candidates is not None else self._with(self._drawn(named, generator), named)
+        named, times = _counted(_named_by(batch))
+        items = _exactly(named) if batch.observation.candidates is not None else self._with(self._drawn(named, times, generator), named)
         return items, self._batch(items, batch)
 
     def of_chunk(self, batch: Transition, generator: torch.Generator) -> tuple[Items, Transition]:
@@ -122,22 +123,24 @@ class WorkingSet:
         if not self.in_use:
             return self.whole, batch
         if batch.observation.candidates is not None:
-            items = _exactly(_named_by(batch))
+            items = _exactly(_counted(_named_by(batch))[0])
         else:
-            acted = self._chunk or self._drawn(batch.slate.flatten(), generator)
+            acted = self._chunk or self._drawn(*_counted(batch.slate), generator)
             assert acted.rows is not None
             choosable = self._with(Items(acted.rows[: acted.count], acted.count), batch.slate.flatten()).rows
             assert choosable is not None
             items = self._with(Items(choosable, len(choosable)), _named_by(batch))
         return items, self._batch(items, batch)
 
-    def _drawn(self, shown: Tensor, generator: torch.Generator) -> Items:
-        """A working set: the items shown most often, up to half of it, and others uniformly. None are drawn where an index finds them."""
+    def _drawn(self, shown: Tensor, times: Tensor, generator: torch.Generator) -> Items:
+        """A working set: of the items `shown` those of the most `times`, up to half of it, and others uniformly.
+
+        None are drawn where an index finds them.
+        """
         if self.searched:
             # item 0, so that padding has something to be looked up in before there are histories
             return Items(shown.new_zeros(1), self.whole.count, lookup=True)
-        numbers, times = shown[shown != PAD].unique(return_counts=True)
-        kept = numbers[times.topk(min(self.size // 2, len(numbers))).indices].sort().values
+        kept = shown[times.topk(min(self.size // 2, len(shown))).indices].sort().values
         others = spread(self.whole.count - len(kept), self.size - len(kept), generator)
         # the others are counted without those kept: each is as much further on as there are kept ones before it
         before = torch.searchsorted(kept - torch.arange(len(kept), device=kept.device), others, right=True)
@@ -157,24 +160,21 @@ class WorkingSet:
         self._numbers[items.rows] = PAD
         return found
 
-    def _translated(self, items: Items, observations: list[Observation]) -> list[Observation]:
-        translated = []
-        for observation in observations:
-            numbered = ["history_items"] if items.lookup else ["history_items", "candidates", "excluded"]
-            fields = [name for name in numbered if getattr(observation, name) is not None]
-            found = dict(zip(fields, self._look_up(items, [getattr(observation, name) for name in fields]), strict=True))
-            if "excluded" in found:  # what cannot be chosen in any case need not be excluded
-                found["excluded"] = torch.where(found["excluded"] < items.count, found["excluded"], PAD)
-            copy = observation.clone(recurse=False)
-            for name, value in found.items():
-                setattr(copy, name, value)
-            translated.append(copy)
-        return translated
+    def _translated(self, items: Items, observations: list[Observation], *numbers: Tensor) -> tuple[list[Observation], list[Tensor]]:
+        """Observations, and other item numbers, in the numbers of `items`."""
+        numbered = ["history_items"] if items.lookup else ["history_items", "candidates", "excluded"]
+        copies = [observation.clone(recurse=False) for observation in observations]
+        fields = [(copy, name, value) for copy in copies for name in numbered if (value := getattr(copy, name)) is not None]
+        found = self._look_up(items, [value for _, _, value in fields] + list(numbers))
+        for (copy, name, _), value in zip(fields, found, strict=False):
+            # what cannot be chosen in any case need not be excluded
+            setattr(copy, name, torch.where(value < items.count, value, PAD) if name == "excluded" else value)
+        return copies, found[len(fields) :]
 
     def _batch(self, items: Items, batch: Transition) -> Transition:
         copy = batch.clone(recurse=False)
-        copy.observation, copy.next_observation = self._translated(items, [batch.observation, batch.next_observation])
-        (copy.slate,) = self._look_up(items, [batch.slate])
+        observations, (copy.slate,) = self._translated(items, [batch.observation, batch.next_observation], batch.slate)
+        copy.observation, copy.next_observation = observations
         return copy
 
 
@@ -193,10 +193,15 @@ def spread(total: int, size: int, generator: torch.Generator) -> Tensor:
     return (bounds[:-1] + within + torch.randint(total, (1,), generator=generator, device=device)) % total
 
 
-def _exactly(named: Tensor) -> Items:
-    """The items that are named, all of which may be chosen."""
-    rows = named[named != PAD].unique()
+def _exactly(rows: Tensor) -> Items:
+    """These items, different ones, all of which may be chosen."""
     return Items(rows, len(rows))
+
+
+def _counted(named: Tensor) -> tuple[Tensor, Tensor]:
+    """The items that are named, in order, and how many times."""
+    numbers, times = named[named != PAD].unique(return_counts=True)
+    return numbers, times
 
 
 def _named(observation: Observation) -> Tensor:
