@@ -75,7 +75,7 @@ def test_every_source_reaches_the_state(fusion, field):
 
 
 def test_what_is_not_asked_for_changes_no_weight_that_a_seed_draws():
-    tracker, _ = build()
+    tracker, _ = build(reads=["profile", "context"])
     torch.manual_seed(0)
     items, scale, shift = nn.Linear(16, 64), nn.Linear(2, 64, bias=False), nn.Linear(2, 64, bias=False)
     profile, context, mix, norm = nn.Linear(16, 64), nn.Linear(16, 64), nn.Linear(3 * 64 + 3, 64), nn.LayerNorm(64)
@@ -94,7 +94,7 @@ def test_the_gates_weigh_each_part_by_what_all_parts_say():
     fusion, summary = tracker.fusion, torch.randn(12, 64)
     with torch.no_grad():
         vectors = parts(tracker, observation, summary)
-        gates = torch.sigmoid(fusion.gates(torch.cat(vectors, dim=1))).chunk(4, dim=1)
+        gates = torch.sigmoid(fusion.gates(torch.cat(vectors, dim=1))).chunk(len(vectors), dim=1)
         mixed = sum(gate * torch.tanh(layer(x)) for gate, layer, x in zip(gates, fusion.contents, vectors, strict=True))
         torch.testing.assert_close(fusion(summary, observation), F.relu(fusion.norm(mixed)))
 
@@ -139,6 +139,6 @@ def test_vectors_of_people_need_people(data, has_users):
 
 
 def test_texts_whose_vectors_have_no_length_are_not_looked_up():
-    tracker, observation = build(data=toy_data(dim=0), user_embeddings=True)
+    tracker, observation = build(data=toy_data(dim=0), user_embeddings=True, reads=["profile", "context"])
     assert list(tracker.fusion.parts) == ["features", "user"]
     assert state(tracker, observation).isfinite().all()
