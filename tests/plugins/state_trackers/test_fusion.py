@@ -16,6 +16,7 @@ from recframe_plugins.state_trackers.mean import MeanTracker
 from recframe_plugins.state_trackers.recurrent import GRUTracker, LSTMTracker
 
 DATA = toy_data()
+"""Visits come with texts, of which the run's labels say something."""
 FUSIONS = ["concat", "gated", "attention"]
 TRACKERS = {
     "mean": (MeanTracker, MeanConfig),
@@ -32,6 +33,10 @@ def build(name="mean", data=DATA, rich=True, **options):
     torch.manual_seed(0)
     spec = toy_spec(data, has_context=rich, num_features=3 if rich else 0)
     return tracker(config(**options), spec, data), toy_observation(spec, data, torch.Generator().manual_seed(0), users=12)
+
+
+def unlabelled(data):
+    return data._replace(contexts=replace(data.contexts, labels={}))
 
 
 def state(tracker, observation):
@@ -75,7 +80,7 @@ def test_every_source_reaches_the_state(fusion, field):
 
 
 def test_what_is_not_asked_for_changes_no_weight_that_a_seed_draws():
-    tracker, _ = build()
+    tracker, _ = build(data=unlabelled(DATA))
     torch.manual_seed(0)
     items, scale, shift = nn.Linear(16, 64), nn.Linear(2, 64, bias=False), nn.Linear(2, 64, bias=False)
     profile, context, mix, norm = nn.Linear(16, 64), nn.Linear(16, 64), nn.Linear(3 * 64 + 3, 64), nn.LayerNorm(64)
@@ -94,7 +99,7 @@ def test_the_gates_weigh_each_part_by_what_all_parts_say():
     fusion, summary = tracker.fusion, torch.randn(12, 64)
     with torch.no_grad():
         vectors = parts(tracker, observation, summary)
-        gates = torch.sigmoid(fusion.gates(torch.cat(vectors, dim=1))).chunk(4, dim=1)
+        gates = torch.sigmoid(fusion.gates(torch.cat(vectors, dim=1))).chunk(len(vectors), dim=1)
         mixed = sum(gate * torch.tanh(layer(x)) for gate, layer, x in zip(gates, fusion.contents, vectors, strict=True))
         torch.testing.assert_close(fusion(summary, observation), F.relu(fusion.norm(mixed)))
 
@@ -139,6 +144,6 @@ def test_vectors_of_people_need_people(data, has_users):
 
 
 def test_texts_whose_vectors_have_no_length_are_not_looked_up():
-    tracker, observation = build(data=toy_data(dim=0), user_embeddings=True)
+    tracker, observation = build(data=unlabelled(toy_data(dim=0)), user_embeddings=True)
     assert list(tracker.fusion.parts) == ["features", "user"]
     assert state(tracker, observation).isfinite().all()
