@@ -2,6 +2,7 @@
 
 import importlib
 import re
+import shlex
 
 import pytest
 
@@ -62,19 +63,21 @@ def test_the_parts_that_the_guide_offers_to_agents_are_there(project_root):
             assert hasattr(importlib.import_module(module), name), (module, name)
 
 
-def test_the_readme_names_only_commands_and_choices_that_exist(project_root):
+@pytest.mark.parametrize("document", ["README.md", "docs/language.md"])
+def test_the_documents_name_only_commands_and_choices_that_exist(project_root, document):
     from recframe.config import find_mistakes
+    from recframe.config.app import APPS
 
-    readme = (project_root / "README.md").read_text()
-    commands = re.findall(r"^ *recframe train +(.*?)(?: +#.*)?$", readme, re.MULTILINE)
+    text = (project_root / document).read_text().replace("\\\n", " ")
+    commands = re.findall(r"^ *recframe (train|pretrain) +(.*?)(?: +#.*)?$", text, re.MULTILINE)
     assert len(commands) >= 6
-    for command in commands:
-        words = [word for word in command.split() if word != "-m" and not word.startswith("resume=")]
+    for app, command in commands:
+        words = [word for word in shlex.split(command) if word != "-m" and not word.startswith("resume=")]
         # the example's own files and folders are not here
         words = [word.replace("dataset.path=FOLDER", f"dataset.path={project_root}") for word in words if word != "experiment=mine"]
-        assert find_mistakes(words) == [], command
-    for target in ("make demo", "make test"):
-        assert target in readme
+        assert find_mistakes(words, app=APPS[app]) == [], command
+    for target in ("make demo", "make test") if document == "README.md" else ():
+        assert target in text
 
 
 def test_no_figure_was_left_to_be_filled_in(project_root):

@@ -19,7 +19,11 @@ def components() -> dict[str, Component]:
 
 def test_the_datasets_are_registered_with_what_they_provide(components):
     assert {name: component.provides for name, component in components.items()} == {
-        "synthetic": {"users", "attribute:topics", "attribute:title", "attribute:description", "attribute:tags"},
+        "synthetic": {
+            "users",
+            "utterances?utterances",
+            *(f"attribute:{name}" for name in ("topics", "title", "description", "tags")),
+        },
         "movielens_format": {"interactions", "attribute:title", "attribute:genres", "attribute:year"},
         "rating_matrix": {"rating_matrix", "attribute:title"},
     }

@@ -16,7 +16,6 @@ from recframe_plugins.state_trackers.mean import MeanTracker
 from recframe_plugins.state_trackers.recurrent import GRUTracker, LSTMTracker
 
 DATA = toy_data()
-"""Visits come with texts, of which the run's labels say something."""
 FUSIONS = ["concat", "gated", "attention"]
 TRACKERS = {
     "mean": (MeanTracker, MeanConfig),
@@ -33,10 +32,6 @@ def build(name="mean", data=DATA, rich=True, **options):
     torch.manual_seed(0)
     spec = toy_spec(data, has_context=rich, num_features=3 if rich else 0)
     return tracker(config(**options), spec, data), toy_observation(spec, data, torch.Generator().manual_seed(0), users=12)
-
-
-def unlabelled(data):
-    return data._replace(contexts=replace(data.contexts, labels={}))
 
 
 def state(tracker, observation):
@@ -80,7 +75,7 @@ def test_every_source_reaches_the_state(fusion, field):
 
 
 def test_what_is_not_asked_for_changes_no_weight_that_a_seed_draws():
-    tracker, _ = build(data=unlabelled(DATA))
+    tracker, _ = build(reads=["profile", "context"])
     torch.manual_seed(0)
     items, scale, shift = nn.Linear(16, 64), nn.Linear(2, 64, bias=False), nn.Linear(2, 64, bias=False)
     profile, context, mix, norm = nn.Linear(16, 64), nn.Linear(16, 64), nn.Linear(3 * 64 + 3, 64), nn.LayerNorm(64)
@@ -144,6 +139,6 @@ def test_vectors_of_people_need_people(data, has_users):
 
 
 def test_texts_whose_vectors_have_no_length_are_not_looked_up():
-    tracker, observation = build(data=unlabelled(toy_data(dim=0)), user_embeddings=True)
+    tracker, observation = build(data=toy_data(dim=0), user_embeddings=True, reads=["profile", "context"])
     assert list(tracker.fusion.parts) == ["features", "user"]
     assert state(tracker, observation).isfinite().all()
