@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import torch
@@ -18,9 +18,10 @@ from torch import Tensor
 
 from recframe.components import TAGS, Component, Kind
 from recframe.config import ConfigError, build, own_data
+from recframe.config.sections import with_key
 from recframe.embeddings import AffineMap, EmbeddingStore, fit_reduction, with_labels
 from recframe.experience import Restricted, RewardSum, cold_items, require_enough
-from recframe.interfaces import Agent, Data, Encoder, Environment, EnvironmentSpec, Role, StateTracker, Texts, Tunable
+from recframe.interfaces import Agent, Data, Encoder, EncoderError, Environment, EnvironmentSpec, Role, StateTracker, Texts, Tunable
 from recframe.plugins import Registry
 
 log = logging.getLogger(__name__)
@@ -174,9 +175,9 @@ class Parts:
 def assemble(cfg: DictConfig, registry: Registry) -> Parts:
     """Load the data, get its text vectors, and build the rewards."""
     device = choose_device(cfg.device)
-    loaded, read, reduction = load(cfg, registry, device)
-    data = loaded.to(device)
-    reading = data if read is loaded else read.to(device)
+    loaded = load(cfg, registry, device)
+    data = loaded.world.to(device)
+    reading = data if loaded.reading is loaded.world else loaded.reading.to(device)
     terms, itemwise = {}, set()
     for name, section in cfg.reward.items():
         terms[str(name)] = (build(Kind.REWARD, section, registry), float(section.weight))
@@ -184,28 +185,39 @@ def assemble(cfg: DictConfig, registry: Registry) -> Parts:
             itemwise.add(str(name))
     for reward, _ in terms.values():
         reward.prepare(data)
-    reduction = None if reduction is None else reduction.to(device)
+    reduction = None if loaded.reduction is None else loaded.reduction.to(device)
     reading = shuffled(reading, cfg.seed) if cfg.embeddings.shuffle else reading
     return Parts(cfg, registry, device, data, reading, RewardSum(terms, data.catalog, frozenset(itemwise)), reduction)
 
 
-def load(cfg: DictConfig, registry: Registry, device: torch.device) -> tuple[Data, Data, AffineMap | None]:
-    """The data as the world has it and as the agent reads it: the dataset's, with vectors for all texts, or the environment's own.
+class Loaded(NamedTuple):
+    """The data as the world has it and as the agent reads it, and the map by which the agent's vectors are whitened or reduced, if so.
 
-    The two are one unless a `world_encoder` is chosen, or the agent's vectors are whitened or reduced, by the map that comes third.
+    The two are one and the same unless a `world_encoder` is chosen, or there is such a map.
     """
+
+    world: Data
+    reading: Data
+    reduction: AffineMap | None = None
+
+
+def load(cfg: DictConfig, registry: Registry, device: torch.device) -> Loaded:
+    """The dataset's data, with vectors for all texts, or the environment's own."""
     data: Data | None = own_data(cfg.environment, registry)
     if data is not None:
         log.info("%s: %s; dataset and encoder are not used", cfg.environment.name, _describe(data))
-        return data, data, None
+        return Loaded(data, data)
     data = build(Kind.DATASET, cfg.dataset, registry).load()
     log.info("%s: %s", cfg.dataset.name, _describe(data))
     reading = encode(cfg, cfg.encoder, data, registry, device)
-    world = reading if cfg.world_encoder is None else encode(cfg, cfg.world_encoder, data, registry, device)
+    try:
+        world = reading if cfg.world_encoder is None else encode(cfg, cfg.world_encoder, data, registry, device)
+    except EncoderError as error:
+        raise EncoderError(with_key(str(error), Kind.ENCODER, "world_encoder")) from error
     reduction = None
     if cfg.embeddings.whiten or cfg.embeddings.dim is not None:
         reading, reduction = reduced(reading, cfg.embeddings.whiten, cfg.embeddings.dim)
-    return world, reading, reduction
+    return Loaded(world, reading, reduction)
 
 
 def encode(cfg: DictConfig, section: DictConfig, data: Data, registry: Registry, device: torch.device) -> Data:

@@ -74,9 +74,12 @@ def check_component(key: str, component: Component, settings: Mapping[str, Any])
 def _check_together(key: str, component: Component, settings: Mapping[str, Any]) -> list[str]:
     known = {field.name: settings[field.name] for field in dataclasses.fields(component.config) if field.name in settings}
     lines = contradictions(component.config(**known))
-    # a component inside another speaks of its settings as if it stood alone
-    nested = component.kind is not Kind.REWARD and key != component.kind
-    return [re.sub(rf"(?<![\w.]){component.kind}\.(?=\w)", f"{key}.", line) for line in lines] if nested else lines
+    return lines if component.kind is Kind.REWARD else [with_key(line, component.kind, key) for line in lines]
+
+
+def with_key(line: str, kind: Kind, key: str) -> str:
+    """A component's words about its settings, which it calls "encoder.model" and the like wherever it stands, with the keys they have."""
+    return line if key == kind else re.sub(rf"(?<![\w.]){kind}\.(?=\w)", f"{key}.", line)
 
 
 def _check_value(value: Any, metadata: Mapping[str, Any]) -> Iterator[str]:

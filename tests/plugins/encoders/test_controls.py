@@ -15,7 +15,7 @@ from recframe.evaluation.greedy import fit_greedy
 from recframe.evaluation.metrics import policy_metrics
 from recframe.evaluation.random_log import collect_random_log
 from recframe.experience import RewardSum
-from recframe.interfaces import DataError
+from recframe.interfaces import DataError, EncoderError
 from recframe.plugins import registry
 from recframe.testing import ToyEnvironment, ToyTracker, check_agent, check_component, toy_data, toy_spec
 from recframe_plugins.encoders.control_config import IdConfig, RandomConfig
@@ -155,3 +155,9 @@ def test_the_world_may_read_what_the_agent_does_not(tmp_path):
     data, reading, _ = load(compose_config(["encoder=id", "encoder@world_encoder=random", *small]), registry(), CPU)
     assert data.catalog.text_vectors.shape == (40, 384)
     assert reading.catalog.text_vectors.shape == (40, 0)
+
+
+def test_the_worlds_encoder_speaks_of_the_worlds_settings(tmp_path):
+    nowhere = ["encoder@world_encoder=bert", "world_encoder.model=nowhere", f"embeddings.cache={tmp_path / 'cache'}"]
+    with pytest.raises(EncoderError, match=r"^world_encoder\.model=nowhere: there is no such folder"):
+        load(compose_config(["encoder=id", *nowhere, "dataset.num_items=8", "dataset.num_users=8"]), registry(), CPU)
