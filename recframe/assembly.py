@@ -19,7 +19,7 @@ from torch import Tensor
 from recframe.components import TAGS, Component, Kind
 from recframe.config import ConfigError, build, own_data
 from recframe.embeddings import AffineMap, EmbeddingStore, fit_reduction, with_labels
-from recframe.experience import Restricted, RewardSum, cold_items
+from recframe.experience import Restricted, RewardSum, cold_items, require_enough
 from recframe.interfaces import Agent, Data, Encoder, Environment, EnvironmentSpec, Role, StateTracker, Texts, Tunable
 from recframe.plugins import Registry
 
@@ -120,6 +120,8 @@ class Parts:
             device=self.device,
         )
         if self.cold is not None and split == "train":
+            # the evaluation on them alone comes when training is over, which is too late to find them too few
+            require_enough(len(self.cold), environment.spec, "held back")
             environment = Restricted(environment, self.cold)
         rewards = [("reward", self.registry.get(Kind.REWARD, section.name)) for section in self.cfg.reward.values()]
         self._require_actions(rewards, environment.spec)

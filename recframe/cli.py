@@ -93,13 +93,13 @@ def evaluate(
         from recframe import runner
 
         _logging_to_terminal(sys.stderr if as_json else sys.stdout)
-        policies = runner.evaluate(run_folder, seed=seed, num_users=num_users)
+        result = runner.evaluate(run_folder, seed=seed, num_users=num_users)
         if as_json:
-            print(json.dumps(policies, indent=2))
+            print(json.dumps(result, indent=2))
         else:
-            from recframe.evaluation.table import results_table
+            from recframe.evaluation.table import result_tables
 
-            _console().print(results_table(policies))
+            _console().print(*result_tables(result))
 
 
 @app.command()

@@ -80,8 +80,9 @@ def final_evaluation(parts: Parts, agent: Agent) -> FinalEvaluation:
     return FinalEvaluation(metrics, cold, samples)
 
 
-def cold_entry(parts: Parts, cold: dict[str, Metrics] | None) -> dict[str, Any]:
-    """What result.json has to say of cold items: nothing where there are none."""
-    if parts.cold is None:
-        return {}
-    return {"cold_items": {"share": parts.cfg.cold_items.share, "items": len(parts.cold), "policies": cold}}
+def result_entries(parts: Parts, policies: dict[str, Metrics], cold: dict[str, Metrics] | None) -> dict[str, Any]:
+    """What result.json has to say of the final evaluation: `policies`, and `cold_items` where items were held back."""
+    entries: dict[str, Any] = {"policies": policies}
+    if parts.cold is not None:
+        entries["cold_items"] = {"share": parts.cfg.cold_items.share, "items": len(parts.cold), "policies": cold}
+    return entries

@@ -24,18 +24,16 @@ from recframe.embeddings import label_report
 from recframe.evaluation.evaluate import Recommendation
 from recframe.evaluation.metrics import Metrics
 from recframe.evaluation.policies import AgentPolicy
-from recframe.evaluation.table import results_markdown, results_table, samples_table
+from recframe.evaluation.table import COLD_TITLE, result_tables, results_markdown, samples_table
 from recframe.experience import Collector
 from recframe.interfaces import Agent
-from recframe.measurement import cold_entry, final_evaluation, point_estimates
+from recframe.measurement import final_evaluation, point_estimates, result_entries
 from recframe.plugins import Registry, registry
 from recframe.tracking import RunFolder, atomic_write, read_result, write_result
 from recframe.tracking.trackers import Trackers
 from recframe.training import BEST, FINAL, LAST, BehaviourPrediction, Interruption, Tuner, fit, load_weights, progress_at, read_tuned
 
 log = logging.getLogger(__name__)
-
-COLD_TITLE = "Shown nothing but items never shown in training"
 
 
 @dataclass(frozen=True)
@@ -91,7 +89,7 @@ def resume(folder: str | Path) -> RunResult:
         if claimed.is_finished:
             result = read_result(claimed.path)
             log.info("%s is finished already: this is its result", claimed.path)
-            _console().print(results_table(result["policies"]))
+            _console().print(*result_tables(result))
             cold = result.get("cold_items", {}).get("policies")
             return RunResult(claimed.path, result["objective"], result["env_steps"], result["seconds"], result["policies"], cold)
         cfg = validate(claimed.read_config(), found)
@@ -101,8 +99,11 @@ def resume(folder: str | Path) -> RunResult:
         return _run(cfg, claimed, RunContext(claimed.path, tuple(claimed.read_overrides()), sweep, resumed=True), found)
 
 
-def evaluate(folder: str | Path, seed: int | None = None, num_users: int | None = None) -> dict[str, Metrics]:
-    """Evaluate a run's trained weights again, perhaps on other people; the run's files stay as they are."""
+def evaluate(folder: str | Path, seed: int | None = None, num_users: int | None = None) -> dict[str, Any]:
+    """Evaluate a run's trained weights again, perhaps on other people; the run's files stay as they are.
+
+    Returns `policies`, and `cold_items` if the run held any back, as in result.json.
+    """
     found = registry()
     with RunFolder.open(folder) as claimed:
         cfg = validate(claimed.read_config(), found)
@@ -117,7 +118,8 @@ def evaluate(folder: str | Path, seed: int | None = None, num_users: int | None 
         load_weights(agent, weights)
         if (encoder := parts.tunable_encoder()) is not None:
             read_tuned(agent, parts.reading, encoder, weights, parts.store, parts.reduction)
-        return final_evaluation(parts, agent).policies
+        measured = final_evaluation(parts, agent)
+        return result_entries(parts, measured.policies, measured.cold)
 
 
 def _run(cfg: DictConfig, folder: RunFolder, context: RunContext, found: Registry) -> RunResult:
@@ -145,7 +147,7 @@ def _run(cfg: DictConfig, folder: RunFolder, context: RunContext, found: Registr
             auxiliary = BehaviourPrediction(settings, agent, tracker, seed) if settings.weight else None
             encoder = parts.tunable_encoder()
             tuner = None if encoder is None else Tuner(encoder, agent, parts.reading, derived_seed(cfg.seed, "tuning"), parts.reduction)
-            report = environment.report() | label_report(parts.data)
+            report = environment.report() | label_report(parts.reading)
             for name, value in report.items():
                 log.info("%s: %.4g", name, value)
             periodic = _periodic_evaluation(parts, agent)
@@ -172,7 +174,7 @@ def _run(cfg: DictConfig, folder: RunFolder, context: RunContext, found: Registr
             objective = periodic().get(cfg.trainer.monitor, math.nan)
             policies, cold, samples = final_evaluation(parts, agent)
             seconds = seconds_before + time.perf_counter() - started
-            trackers.finish(policies, [sample._asdict() for sample in samples], {"objective": objective, **report})
+            trackers.finish(policies, cold, [sample._asdict() for sample in samples], {"objective": objective, **report})
             atomic_write(folder.path / "report.md", _report(policies, cold, samples, report))
             write_result(
                 folder.path,
@@ -180,10 +182,9 @@ def _run(cfg: DictConfig, folder: RunFolder, context: RunContext, found: Registr
                 seed=cfg.seed,
                 env_steps=agent.env_steps,
                 seconds=seconds,
-                policies=policies,
                 name=_name(cfg, context),
                 environment=report,
-                **cold_entry(parts, cold),
+                **result_entries(parts, policies, cold),
                 **({} if tuner is None else {"tuning": tuner.summary()}),
             )
         result = RunResult(folder.path, objective, agent.env_steps, seconds, policies, cold)
@@ -238,9 +239,8 @@ def _show(result: RunResult, samples: list[Recommendation]) -> None:
     console = _console()
     if samples:
         console.print(samples_table(samples, title="What the trained policy recommends"))
-    console.print(results_table(result.policies, title="Results"))
-    if result.cold is not None:
-        console.print(results_table(result.cold, title=COLD_TITLE))
+    cold = {} if result.cold is None else {"cold_items": {"policies": result.cold}}
+    console.print(*result_tables({"policies": result.policies, **cold}, title="Results"))
     line = f"{result.env_steps:,} env steps, {result.seconds:.0f} s; everything is in {result.folder}"
     console.print(line, highlight=False, soft_wrap=True)
 

@@ -80,6 +80,18 @@ def test_the_documents_name_only_commands_and_choices_that_exist(project_root, d
         assert target in text
 
 
+@pytest.mark.parametrize("experiment", ["intent_aware", "semantic_dqn", "embedding_lstm_two_head"])
+def test_the_plain_agent_beside_an_experiment_can_be_typed_as_its_comment_says(project_root, experiment):
+    from recframe.config import find_mistakes
+
+    text = (project_root / "conf" / "experiment" / f"{experiment}.yaml").read_text()
+    own, *others = re.findall(r"^# +recframe train +(.*)$", text, re.MULTILINE)
+    assert own == f"experiment={experiment}"
+    assert others
+    for command in others:
+        assert find_mistakes(shlex.split(command)) == [], command
+
+
 def test_no_figure_was_left_to_be_filled_in(project_root):
     for path in (project_root / "README.md", *(project_root / "docs").glob("*.md")):
         assert re.findall(r"@[A-Z_]+@", path.read_text()) == [], path

@@ -83,14 +83,15 @@ def test_a_sweep_gives_each_job_a_folder_and_a_report_over_seeds(recframe, tmp_p
 
 @pytest.mark.slow
 def test_an_evaluation_of_a_run_repeats_its_numbers(warm_recframe, tmp_path):
+    more = ["cold_items.share=0.1", "hydra.run.dir=run"]
     # the first evaluation is the best by coverage: the last weights are others
-    warm_recframe("train", *QUICK, "logger=[]", "trainer.final_weights=last", "trainer.monitor=coverage", "hydra.run.dir=run", check=True)
+    warm_recframe("train", *QUICK, "logger=[]", "trainer.final_weights=last", "trainer.monitor=coverage", *more, check=True)
     before = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file() and path.name != "run.lock"}
     result = json.loads((tmp_path / "run" / "result.json").read_text())
     again = json.loads(warm_recframe("evaluate", "run", "--json", check=True).stdout)
-    assert again == result["policies"]
+    assert again == {"policies": result["policies"], "cold_items": result["cold_items"]}
     others = json.loads(warm_recframe("evaluate", "run", "--json", "--seed", "7", "--num-users", "64", check=True).stdout)
-    assert others["trained"]["return"]["n"] == 64
+    assert others["policies"]["trained"]["return"]["n"] == others["cold_items"]["policies"]["trained"]["return"]["n"] == 64
     assert before == {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file() and path.name != "run.lock"}
 
 

@@ -68,6 +68,9 @@ def test_mistakes_are_told_before_a_run_starts():
     assert "world_encoder.tuning=full: only the run's own encoder can be tuned" in refused(
         "encoder@world_encoder=bert", "world_encoder.tuning=full"
     )
+    parts = ["encoder=concat", "+encoder@encoder.parts.tuning=concat", "+encoder@encoder.parts.tuning.parts.text=bert"]
+    problem = "encoder.parts.tuning.parts.text.tuning=lora: only the run's own encoder can be tuned; set it to frozen"
+    assert refused(*parts, "encoder.parts.tuning.parts.text.tuning=lora", "+encoder.weights.tuning=0.5") == problem
     assert "'lorra' is not allowed; it must be one of frozen, lora, prefix, adapter, full" in refused("encoder.tuning=lorra")
     assert "encoder.tuning" in refused("encoder=tfidf", "encoder.tuning=lora")
     cfg = compose_config(

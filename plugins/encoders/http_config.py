@@ -1,5 +1,6 @@
 """Options of the encoder that asks a server."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -32,7 +33,12 @@ class HttpEmbeddingsConfig:
     retries: int = option(6, "how often a request is sent again that met a limit, a fault of the server or no answer", ge=0)
 
     def contradictions(self) -> Iterator[str]:
-        """Addresses that are none, or hold what belongs elsewhere."""
+        """Addresses that are none, or hold what belongs elsewhere; a key in place of its variable's name, which is not repeated."""
+        if self.api_key_variable is not None and not re.fullmatch(r"[A-Za-z_]\w*", self.api_key_variable, re.ASCII):
+            yield (
+                "encoder.api_key_variable is no name of an environment variable: put the key into one, and give its name, "
+                "such as OPENAI_API_KEY"
+            )
         try:
             url = urlsplit(self.base_url)
             usable = url.scheme in ("http", "https") and bool(url.hostname) and (url.port is None or url.port > 0)

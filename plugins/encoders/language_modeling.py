@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Generator, Tensor
+from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from recframe.interfaces import EncoderError, LanguageModel, NewModel, TokenLoss
@@ -45,8 +46,24 @@ class TransformerLanguageModel(LanguageModel):
         """Cross-entropy of the tokens to predict."""
         labels = batch["labels"]
         wanted = labels != IGNORED
-        logits = self.transformer(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
-        return TokenLoss(F.cross_entropy(logits[wanted].float(), labels[wanted], reduction="sum"), int(wanted.sum()))
+        with self._asked_only(wanted):
+            logits = self.transformer(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
+        if logits.shape[:-1] == wanted.shape:
+            logits = logits[wanted]
+        return TokenLoss(F.cross_entropy(logits.float(), labels[wanted], reduction="sum"), int(wanted.sum()))
+
+    @contextmanager
+    def _asked_only(self, wanted: Tensor) -> Iterator[None]:
+        """Let the last layer, half of a small model's work, see the tokens `wanted` `[n, L]` alone: its logits are `[m, V]` then."""
+        last = self.transformer.get_output_embeddings()
+        if not isinstance(last, nn.Linear):
+            yield
+            return
+        handle = last.register_forward_pre_hook(lambda _, inputs: (inputs[0][wanted],) if inputs[0].shape[:-1] == wanted.shape else None)
+        try:
+            yield
+        finally:
+            handle.remove()
 
     def save(self, folder: Path) -> None:
         """Safetensors, config and tokenizer, as transformers' `from_pretrained` reads them."""
@@ -88,7 +105,7 @@ class CausalLanguageModel(TransformerLanguageModel):
     def _after(self, row: list[int]) -> int:
         """What follows a whole text: its end, unless it has one already, or there is no token for it."""
         end = self.tokenizer.eos_token_id
-        return IGNORED if end is None or row[-1] == end else int(end)
+        return IGNORED if end is None or row[-1:] == [end] else int(end)
 
 
 class MaskedLanguageModel(TransformerLanguageModel):

@@ -95,11 +95,11 @@ def check_loadable(folder: Path, trust_remote_code: bool) -> None:
         if foreign:
             raise EncoderError(f"{where} brings code of its own ({foreign[0]}); read it, then set encoder.trust_remote_code=true to run it")
     for part in _module_folders(folder):
-        _refuse_pickles(part)
+        _refuse_foreign_weights(part)
 
 
 def check_transformer(folder: Path) -> None:
-    """Check that the folder holds a transformer, whose weights are not pickled; what its modules.json adds to it is not looked at.
+    """Check that the folder holds a transformer, with weights of its own and not pickled; what its modules.json adds is not looked at.
 
     Raises
     ------
@@ -107,7 +107,7 @@ def check_transformer(folder: Path) -> None:
     """
     if not (folder / "config.json").is_file():
         raise EncoderError(f"encoder.model: {folder} holds no transformer: there is no config.json in it")
-    _refuse_pickles(folder)
+    _refuse_foreign_weights(folder)
 
 
 def hidden_size(folder: Path) -> int | None:
@@ -126,7 +126,13 @@ def chosen_length(folder: Path) -> int | None:
     return length if isinstance(length, int) else None
 
 
-def _refuse_pickles(folder: Path) -> None:
+def _refuse_foreign_weights(folder: Path) -> None:
+    if (folder / "adapter_config.json").is_file():
+        # the libraries would follow it, to a model of another place, of which the fingerprint knows nothing, or to pickles
+        raise EncoderError(
+            f"encoder.model: {folder} holds a peft adapter (adapter_config.json), not a model of its own; "
+            "merge it into its model (merge_and_unload), and name the folder that you save that to"
+        )
     files = [path for path in folder.iterdir() if path.is_file()] if folder.is_dir() else []
     pickled = [path for path in files if path.suffix in PICKLED_SUFFIXES and path.stem != "training_args"]
     if pickled and not any(path.suffix == ".safetensors" for path in files):

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 Head = Literal["none", "masked", "causal"]
 
+ENDLESS = 10**9
+"""transformers gives tokenizers that know no longest text a number above this."""
+
 
 @dataclass
 class LoadedTransformer:
@@ -117,4 +120,7 @@ def _max_length(config: TransformerConfig, model: PreTrainedModel, tokenizer: Pr
             raise EncoderError(f"encoder.max_length={config.max_length}: {config.model} reads at most {limit} tokens")
         return config.max_length
     chosen = [length for length in (chosen_length(source.folder), tokenizer.model_max_length, limit) if length is not None]
-    return int(min(chosen))
+    length = int(min(chosen))
+    if length > ENDLESS:
+        raise EncoderError(f"encoder.max_length is required: {config.model} does not say how many tokens of a text it reads, such as 128")
+    return length

@@ -61,10 +61,13 @@ def tunable(model: nn.Module, config: TuningConfig, max_length: int) -> nn.Modul
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return peft.get_peft_model(model, chosen).eval()
+            try:
+                return peft.get_peft_model(model, chosen).eval()
+            except ValueError:
+                if config.tuning != "lora":
+                    raise
+                return peft.get_peft_model(model, peft.LoraConfig(**_lora(config), target_modules="all-linear")).eval()
     except ValueError as error:
-        if config.tuning == "lora":
-            return peft.get_peft_model(model, peft.LoraConfig(**_lora(config), target_modules="all-linear")).eval()
         raise EncoderError(f"encoder.tuning={config.tuning}: peft cannot do this with {type(model).__name__}: {error}") from error
 
 

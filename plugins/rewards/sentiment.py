@@ -30,7 +30,10 @@ class Sentiment(Reward):
         config = self.config
         labels = None if data.contexts is None else data.contexts.labels.get(config.label)
         if labels is None:
-            raise DataError(f"reward=sentiment reads the label {config.label!r} of contexts, which have none; add labels=[{config.label}]")
+            raise DataError(
+                f"reward=sentiment reads the label {config.label!r} of contexts, which have none; "
+                f"add labels=[{config.label}], and an encoder@world_encoder if the encoder reads no text"
+            )
         for option in ("positive", "negative"):
             if (wanted := getattr(config, option)) not in labels.names:
                 raise DataError(f"reward.sentiment.{option}: {wanted!r} is none of the labels {', '.join(labels.names)}")

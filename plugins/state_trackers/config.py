@@ -23,8 +23,8 @@ class StateTrackerConfig:
     )
     fusion: str = option(
         "concat",
-        "how the history's summary, profile, context, features and the person's vector become a state: a linear map of all (concat), "
-        "a sum in which all decide what each counts (gated), or one in which the summary looks at the others (attention)",
+        "how the history's summary, profile, context, labels, features and the person's vector become a state: a linear map of all "
+        "(concat), a sum in which all decide what each counts (gated), or one in which the summary looks at the others (attention)",
         choices=["concat", "gated", "attention"],
     )
 

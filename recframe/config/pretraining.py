@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,17 @@ from recframe.components import Component, Kind, contradictions, node
 from recframe.config.machine import device_problem, folder_problem
 from recframe.config.pretraining_schemas import NewModelConfig, PretrainConfig, PretrainingConfig
 from recframe.config.problems import ConfigError
-from recframe.config.store import LOGGERS
-from recframe.config.validate import _check_fields, _contradictions, _merged
-from recframe.plugins import Registry, UnknownComponent, suggestion
+from recframe.config.sections import check_component, check_fields, check_loggers, merged_as
+from recframe.plugins import Registry, UnknownComponent
 
 KINDS = (Kind.DATASET, Kind.ENCODER)
 MODEL_REQUIRED = "encoder.model is required"
+# settings of the encoder's that say nothing of a model made from scratch, and what is right
+NOT_OF_A_NEW_MODEL = {
+    "model": "a new model is made; drop one of the two",
+    "revision": "a new model is made; drop one of the two",
+    "max_length": "a new model's is pretrain.new.max_length",
+}
 
 
 def validate_pretraining(cfg: DictConfig, registry: Registry) -> DictConfig:
@@ -28,20 +34,21 @@ def validate_pretraining(cfg: DictConfig, registry: Registry) -> DictConfig:
     ------
     ConfigError: with every problem, one line each.
     """
-    typed, problems = _merged("", OmegaConf.structured(PretrainingConfig), OmegaConf.create(OmegaConf.to_container(cfg)))
+    typed, problems = merged_as("", OmegaConf.structured(PretrainingConfig), OmegaConf.create(OmegaConf.to_container(cfg)))
     if typed is None:
         raise ConfigError(problems)
     chosen, _ = _chosen(OmegaConf.to_container(typed), registry)
-    if typed.pretrain.from_scratch and OmegaConf.is_missing(typed.encoder, "model"):
-        typed.encoder.model = typed.pretrain.folder
     for kind, component in chosen.items():
-        section, wrong = _merged(f"{kind}.", OmegaConf.structured(node(component)), typed[kind])
+        section, wrong = merged_as(f"{kind}.", OmegaConf.structured(node(component)), typed[kind])
         problems += wrong
         if section is not None:
             typed[kind] = section
     problems = problems or find_pretraining_problems(typed, registry)
     if problems:
         raise ConfigError(problems)
+    if typed.pretrain.from_scratch and "model" in list(typed.encoder):
+        # the record then names the model that is made, and none that was not read
+        typed.encoder.model = typed.pretrain.folder
     return typed
 
 
@@ -53,25 +60,15 @@ def find_pretraining_problems(cfg: DictConfig, registry: Registry) -> list[str]:
     except OmegaConfBaseException as error:
         return [f"{getattr(error, 'full_key', '') or 'config'}: {str(error).splitlines()[0]}"]
     chosen, problems = _chosen(values, registry)
-    wrong = _check_fields("", values, PretrainingConfig)
+    wrong = check_fields("", values, PretrainingConfig)
     problems += wrong
     if not any(line.startswith("pretrain.") for line in wrong):
         settings = {**values["pretrain"], "new": NewModelConfig(**values["pretrain"]["new"])}
         problems += contradictions(PretrainConfig(**settings))
     for kind, component in chosen.items():
-        unsound = _check_fields(f"{kind}.", values[kind], node(component))
-        if kind is Kind.ENCODER and values["pretrain"]["from_scratch"]:
-            # of a new model it is known only afterwards where it lies
-            unsound = [line for line in unsound if not line.startswith(MODEL_REQUIRED)]
-        elif kind is Kind.ENCODER:
-            unsound = [f"{line}, or pretrain.from_scratch=true" if line.startswith(MODEL_REQUIRED) else line for line in unsound]
-        problems += unsound or _contradictions(str(kind), component, values[kind])
-    for name, logger in values["logger"].items():
-        problems += (
-            _check_fields(f"logger.{name}.", logger, LOGGERS[name])
-            if name in LOGGERS
-            else [f"logger.{name}: there is no such logger{suggestion(name, list(LOGGERS))}"]
-        )
+        own = check_component(kind, component, values[kind])
+        problems += own if kind is not Kind.ENCODER else _of_encoder(own, component, values)
+    problems += check_loggers(values["logger"])
     problems += [problem] if (problem := device_problem(values["device"])) else []
     folder = values["pretrain"]["folder"]
     problems += [problem] if (problem := folder_problem("pretrain.folder", folder) or occupied(folder)) else []
@@ -79,6 +76,26 @@ def find_pretraining_problems(cfg: DictConfig, registry: Registry) -> list[str]:
     if encoder is not None and "pretraining" not in encoder.provides:
         able = [name for name in registry.names(Kind.ENCODER) if "pretraining" in registry.get(Kind.ENCODER, name).provides]
         problems.append(f"encoder={encoder.name} has no language model to train; those that have: {', '.join(able) or 'none'}")
+    return problems
+
+
+def _of_encoder(problems: list[str], encoder: Component, values: Mapping[str, Any]) -> list[str]:
+    """The problems of the encoder's section, as a pretraining has them: a new model has no name yet, and nothing is tuned by an agent."""
+    from_scratch, settings = values["pretrain"]["from_scratch"], values["encoder"]
+    required = [line for line in problems if line.startswith(MODEL_REQUIRED)]
+    problems = [line for line in problems if line not in required]
+    if not from_scratch:
+        problems += [f"{line}, or pretrain.from_scratch=true" for line in required]
+    if from_scratch:
+        # the folder is what `validate_pretraining` puts in
+        usual = {field.name: (field.default, values["pretrain"]["folder"]) for field in dataclasses.fields(encoder.config)}
+        problems += [
+            f"encoder.{name}={settings[name]} is not read with pretrain.from_scratch=true: {right}"
+            for name, right in NOT_OF_A_NEW_MODEL.items()
+            if name in usual and settings[name] not in usual[name]
+        ]
+    if settings.get("tuning", "frozen") != "frozen":
+        problems.append(f"encoder.tuning={settings['tuning']} is for agents: a pretraining trains all weights; set it to frozen")
     return problems
 
 

@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-import dataclasses
-import math
-import operator
-import re
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from recframe.components import TAGS, Component, Kind, contradictions, describe_bounds, nested_sections, node
+from recframe.components import Component, Kind, nested_sections, node
 from recframe.config.machine import device_problem, folder_problem
+from recframe.config.pairings import check_pairings
 from recframe.config.problems import ConfigError
 from recframe.config.schemas import LabelConfig, RunConfig
-from recframe.config.store import LOGGERS
+from recframe.config.sections import check_component, check_fields, check_loggers, merged_as, section_at
 from recframe.plugins import Registry, UnknownComponent, suggestion
 
-# what the core itself gives to every run
-CORE_PROVIDES = frozenset({"experience:replay", "experience:rollout"})
 # what is measured of every policy, beside each reward's own `reward/NAME`
 METRICS = ("return", "length", "click_rate", "coverage", "diversity", "novelty", "gini")
 # sections that hold a component of a kind beside the kind's own, or null
 OTHER_PLACES = {"world_encoder": Kind.ENCODER}
-SIGNS = {"ge": operator.ge, "gt": operator.gt, "le": operator.le, "lt": operator.lt}
 
 
 def validate(cfg: DictConfig, registry: Registry) -> DictConfig:
@@ -39,12 +32,12 @@ def validate(cfg: DictConfig, registry: Registry) -> DictConfig:
     ConfigError: with every problem, one line each.
     """
     plain = OmegaConf.create(OmegaConf.to_container(cfg))
-    typed, problems = _merged("", OmegaConf.structured(RunConfig), plain)
+    typed, problems = merged_as("", OmegaConf.structured(RunConfig), plain)
     if typed is None:
         raise ConfigError(problems)
     values: Any = OmegaConf.to_container(typed)
     for key, component in _chosen_components(values, registry)[0].items():
-        section, wrong = _merged(f"{key}.", OmegaConf.structured(node(component)), OmegaConf.select(typed, key))
+        section, wrong = merged_as(f"{key}.", OmegaConf.structured(node(component)), OmegaConf.select(typed, key))
         problems += wrong
         if section is not None:
             OmegaConf.update(typed, key, section, merge=False)
@@ -52,16 +45,6 @@ def validate(cfg: DictConfig, registry: Registry) -> DictConfig:
     if problems:
         raise ConfigError(problems)
     return typed
-
-
-def _merged(prefix: str, schema: DictConfig, values: Any) -> tuple[DictConfig | None, list[str]]:
-    """`values` in the types of `schema`, or what is wrong with them."""
-    try:
-        merged = OmegaConf.merge(schema, values)
-    except OmegaConfBaseException as error:
-        return None, [f"{prefix}{getattr(error, 'full_key', '') or 'config'}: {str(error).splitlines()[0]}"]
-    assert isinstance(merged, DictConfig)
-    return merged, []
 
 
 def find_problems(cfg: DictConfig, registry: Registry) -> list[str]:
@@ -72,26 +55,15 @@ def find_problems(cfg: DictConfig, registry: Registry) -> list[str]:
     except OmegaConfBaseException as error:
         return [f"{getattr(error, 'full_key', '') or 'config'}: {str(error).splitlines()[0]}"]
     chosen, problems = _chosen_components(values, registry)
-    problems += _check_fields("", values, RunConfig)
+    problems += check_fields("", values, RunConfig)
     for key, component in chosen.items():
-        wrong = _check_fields(f"{key}.", _at(values, key), node(component))
-        problems += wrong or _contradictions(key, component, _at(values, key))
-    for name, settings in values["logger"].items():
-        if name in LOGGERS:
-            problems += _check_fields(f"logger.{name}.", settings, LOGGERS[name])
-        else:
-            problems.append(f"logger.{name}: there is no such logger{suggestion(name, list(LOGGERS))}")
+        problems += check_component(key, component, section_at(values, key))
+    problems += check_loggers(values["logger"])
     problems += [problem] if (problem := device_problem(values["device"])) else []
     problems += [problem] if (problem := folder_problem("embeddings.cache", values["embeddings"]["cache"])) else []
     problems += _check_labels(values, chosen)
-    problems += _check_pairings(values, chosen, registry) + _check_sizes(values) + _check_monitor(values, chosen)
-    return problems + _check_auxiliary(values, chosen) + _check_tuning(values)
-
-
-def _at(values: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    for part in key.split("."):
-        values = values[part]
-    return values
+    problems += check_pairings(values, chosen, registry) + _check_sizes(values) + _check_monitor(values, chosen)
+    return problems + _check_auxiliary(values, chosen) + _check_tuning(values, chosen)
 
 
 def _chosen_components(values: Mapping[str, Any], registry: Registry) -> tuple[dict[str, Component], list[str]]:
@@ -120,75 +92,6 @@ def _chosen_components(values: Mapping[str, Any], registry: Registry) -> tuple[d
             continue
         waiting += [(f"{key}.{inner}", kind, nested) for inner, nested in nested_sections(chosen[key].config, section)]
     return chosen, problems
-
-
-def _check_fields(prefix: str, values: Mapping[str, Any], schema: type) -> list[str]:
-    """Bounds, choices, paths and missing values of one dataclass's fields, nested dataclasses included."""
-    known = [field.name for field in dataclasses.fields(schema)]
-    # only `+key=value` or a hand-edited file gets this far with a key that nothing reads
-    problems = [f"{prefix}{key}: there is no such setting{suggestion(key, known)}" for key in values if key not in known]
-    for field in dataclasses.fields(schema):
-        value = values.get(field.name)
-        key = f"{prefix}{field.name}"
-        if isinstance(value, Mapping) and dataclasses.is_dataclass(field.type):
-            problems += _check_fields(f"{key}.", value, field.type)  # type: ignore[arg-type]
-        elif value == "???":
-            if field.name not in list(Kind):
-                problems.append(f"{key} is required: {field.metadata.get('help') or 'it has no default'} (add {key}=...)")
-        else:
-            problems += [f"{key}: {problem}" for problem in _check_value(value, field.metadata)]
-    return problems
-
-
-def _contradictions(key: str, component: Component, settings: Mapping[str, Any]) -> list[str]:
-    known = {field.name: settings[field.name] for field in dataclasses.fields(component.config) if field.name in settings}
-    lines = contradictions(component.config(**known))
-    # a component inside another speaks of its settings as if it stood alone
-    nested = component.kind is not Kind.REWARD and key != component.kind
-    return [re.sub(rf"(?<![\w.]){component.kind}\.(?=\w)", f"{key}.", line) for line in lines] if nested else lines
-
-
-def _check_value(value: Any, metadata: Mapping[str, Any]) -> Iterator[str]:
-    for entry in value if isinstance(value, list) else [value]:
-        if entry is None:
-            continue
-        if isinstance(entry, float) and not math.isfinite(entry):
-            yield f"{entry} is not allowed; it must be a finite number"
-            continue
-        choices = metadata.get("choices")
-        within = all(check(entry, metadata[sign]) for sign, check in SIGNS.items() if metadata.get(sign) is not None)
-        if not within or (choices and entry not in choices):
-            yield f"{entry!r} is not allowed; it must be {describe_bounds(metadata)}"
-        if metadata.get("exists") and not Path(entry).expanduser().exists():
-            yield f"{entry!r} does not exist (looked in {Path.cwd()})" if not Path(entry).is_absolute() else f"{entry!r} does not exist"
-
-
-def _check_pairings(values: Mapping[str, Any], chosen: Mapping[str, Component], registry: Registry) -> list[str]:
-    """Requirements that no other part of the run meets."""
-    problems = []
-    environment, agent = chosen.get("environment"), chosen.get("agent")
-    # a dataset in whose place an environment puts items of its own gives nothing
-    replaced = environment is not None and "catalog" in environment.provides
-    giving = {key: component for key, component in chosen.items() if not (replaced and key == "dataset")}
-    given = {key: component.given(_at(values, key)) for key, component in giving.items()} | {"labels": _label_tags(values)}
-    for key, component in chosen.items():
-        others = {tag for other, tags in given.items() if other != key for tag in tags} | CORE_PROVIDES
-        required = sorted(component.required(_at(values, key)))
-        unmet = [tag for tag in required if not others & set(tag.split("|"))]
-        problems += [f"{_call(key, component)} needs {_in_words(tag)}, {_lacking(tag, giving, given)}" for tag in unmet]
-    slate_size = values["environment"].get("slate_size", 1) if isinstance(values["environment"], Mapping) else 1
-    if environment and agent and isinstance(slate_size, int) and slate_size > 1:
-        problems += [
-            f"environment.slate_size={slate_size}: {_call(key, component)} cannot {verb} slates of more than one item; "
-            f"use slate_size=1, or one that can: {', '.join(_that_can(component.kind, 'slates', registry))}"
-            for key, component, verb in (("agent", agent, "show"), ("environment", environment, "answer"))
-            if "slates" not in component.provides
-        ]
-    return problems
-
-
-def _that_can(kind: Kind, tag: str, registry: Registry) -> list[str]:
-    return [name for name in registry.names(kind) if tag in registry.get(kind, name).provides]
 
 
 def _check_sizes(values: Mapping[str, Any]) -> list[str]:
@@ -227,9 +130,10 @@ def _check_auxiliary(values: Mapping[str, Any], chosen: Mapping[str, Component])
     )
 
 
-def _check_tuning(values: Mapping[str, Any]) -> list[str]:
+def _check_tuning(values: Mapping[str, Any], chosen: Mapping[str, Component]) -> list[str]:
     """What is tuned is the model that the agent reads with, by the texts themselves; encoders without a model have no such setting."""
-    tuned = {key: method for place in ("encoder", "world_encoder") for key, method in _tuned(place, values[place])}
+    methods = {key: section_at(values, key).get("tuning", "frozen") for key, one in chosen.items() if one.kind is Kind.ENCODER}
+    tuned = {key: method for key, method in methods.items() if method != "frozen"}
     problems = [
         f"{key}.tuning={tuned[key]}: only the run's own encoder can be tuned; set it to frozen" for key in tuned if key != "encoder"
     ]
@@ -238,40 +142,12 @@ def _check_tuning(values: Mapping[str, Any]) -> list[str]:
     return problems
 
 
-def _tuned(key: str, values: Any) -> Iterator[tuple[str, str]]:
-    """The encoders at and within `key` whose language model is to be tuned, and how."""
-    if not isinstance(values, Mapping):
-        return
-    if values.get("tuning", "frozen") != "frozen":
-        yield key, values["tuning"]
-    for name, value in values.items():
-        yield from _tuned(f"{key}.{name}", value)
-
-
-def _call(key: str, component: Component) -> str:
-    return f"{component.kind}={component.name}"
-
-
-def _in_words(tag: str) -> str:
-    words = []
-    for alternative in tag.split("|"):
-        family, _, name = alternative.partition(":")
-        meaning = TAGS.get(alternative) or (f"{TAGS[family + ':'].replace('of that name', repr(name))}" if f"{family}:" in TAGS else "")
-        words.append(meaning or f"{alternative!r}")
-    return " or ".join(words)
-
-
-def _label_tags(values: Mapping[str, Any]) -> set[str]:
-    """A tag for each label that the run's `labels` section tells texts by, such as "label:sentiment=positive"."""
-    return {f"label:{name}={label}" for name, settings in values["labels"].items() for label in settings["prototypes"]}
-
-
 def _check_labels(values: Mapping[str, Any], chosen: Mapping[str, Component]) -> list[str]:
     """What is wrong with the `labels` section: with its settings, or because the run has no texts."""
     problems = []
     for name, settings in values["labels"].items():
         key, prototypes = f"labels.{name}", settings["prototypes"]
-        problems += _check_fields(f"{key}.", settings, LabelConfig)
+        problems += check_fields(f"{key}.", settings, LabelConfig)
         if len(prototypes) < 2:
             problems.append(f"{key}.prototypes: two labels or more are needed, each with sentences; it has {len(prototypes)}")
         for label, sentences in prototypes.items():
@@ -279,26 +155,5 @@ def _check_labels(values: Mapping[str, Any], chosen: Mapping[str, Component]) ->
                 problems.append(f"{key}.prototypes.{label}: a sentence or more is needed, none of them empty, such as ['I loved it.']")
     environment = chosen.get("environment")
     if values["labels"] and environment is not None and "catalog" in environment.provides:
-        problems.append(f"labels: {_call('environment', environment)} brings its own items, so that no texts are read; use labels=[]")
+        problems.append(f"labels: environment={environment.name} brings its own items, so that no texts are read; use labels=[]")
     return problems
-
-
-def _lacking(tag: str, chosen: Mapping[str, Component], provided: Mapping[str, set[str]]) -> str:
-    """Who could have given it and gives what instead."""
-    family = tag.partition(":")[0]
-    if family == "label":
-        wanted, known = tag.removeprefix("label:"), sorted(given.removeprefix("label:") for given in provided["labels"])
-        return f"which labels does not define{suggestion(wanted, known) if known else ' (it is empty; add labels=[sentiment])'}"
-    of_environment = ("signal", "actions", "features", "truth", "context")
-    giver = "environment" if family in of_environment or "dataset" not in chosen else "dataset"
-    component = chosen.get(giver)
-    if component is None:
-        return "which nothing here gives"
-    hidden = next((given for given in component.provides if given.partition("?")[0] == tag and "?" in given), None)
-    if hidden:
-        setting = hidden.partition("?")[2]
-        value = "true" if isinstance(getattr(component.config(), setting), bool) else "..., a number above 0"
-        return f"which {_call(giver, component)} gives with {giver}.{setting}={value}"
-    prefix = f"{family}:" if ":" in tag else ""
-    given = sorted(t.removeprefix(prefix) for t in provided[giver] if t.startswith(prefix))
-    return f"which {_call(giver, component)} does not give (it gives: {', '.join(given) or 'none'})"

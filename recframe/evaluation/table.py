@@ -28,9 +28,21 @@ COLUMNS = {
 }
 REFERENCES = ("random", "popular", "fixed_slate", "greedy", "oracle")
 HISTORY_SHOWN = 3
+COLD_TITLE = "Shown nothing but items never shown in training"
 
 Results = Mapping[str, Mapping[str, Mapping[str, Any]]]
 """`{policy: {metric: {"mean", "low", "high", "n"}}}`, the `policies` of result.json."""
+
+
+def result_tables(result: Mapping[str, Any], title: str | None = None) -> list[Table]:
+    """The table of a result's policies, and, where items were held back in training, that of the same over those alone.
+
+    `result` holds `policies`, and perhaps `cold_items`, as result.json does.
+    """
+    tables = [results_table(result["policies"], title=title)]
+    if "cold_items" in result:
+        tables.append(results_table(result["cold_items"]["policies"], title=COLD_TITLE))
+    return tables
 
 
 def results_table(policies: Results, title: str | None = None) -> Table:

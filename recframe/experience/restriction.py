@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from recframe.errors import UserError
-from recframe.interfaces import PAD, Environment, Observation, Step, Truth
+from recframe.interfaces import PAD, Environment, EnvironmentSpec, Observation, Step, Truth
 
 
 class ColdItemsError(UserError, ValueError):
@@ -59,10 +59,7 @@ class Restricted(Environment):
         allowed = torch.ones(inner.num_items, dtype=torch.bool, device=inner.device)
         allowed[self.forbidden] = False
         self.allowed = allowed.nonzero().squeeze(1)
-        needed = inner.num_candidates or inner.slate_size + inner.num_excluded
-        if len(self.allowed) < needed:
-            what = "candidates" if inner.num_candidates else "a slate and what a session excludes"
-            raise ColdItemsError(f"cold_items.share: of {inner.num_items} items {len(self.allowed)} are left, but {what} take {needed}")
+        require_enough(len(self.allowed), inner, "left")
         # an item's place among those allowed, or nowhere; PAD, -1, finds the last entry
         self.nowhere = 2 * inner.num_items
         self.places = torch.full((inner.num_items + 1,), self.nowhere, device=inner.device)
@@ -123,6 +120,14 @@ class Restricted(Environment):
         before = torch.where(taken < self.nowhere, taken - torch.arange(taken.shape[1], device=taken.device), self.nowhere)
         found = among + torch.searchsorted(before, among, right=True)
         return torch.where(missing, self.allowed[found.clamp(0, len(self.allowed) - 1)], candidates)
+
+
+def require_enough(count: int, spec: EnvironmentSpec, which: str) -> None:
+    """Raise ColdItemsError if `count` items, those that are `which`, are too few for a session in which nothing else may be shown."""
+    needed = spec.num_candidates or spec.slate_size + spec.num_excluded
+    if count < needed:
+        what = "candidates" if spec.num_candidates else "a slate and what a session excludes"
+        raise ColdItemsError(f"cold_items.share: of {spec.num_items} items {count} are {which}, but {what} take {needed}")
 
 
 def with_excluded(own: Tensor | None, items: Tensor, users: int) -> Tensor:

@@ -56,6 +56,8 @@ class PretrainingModule(pl.LightningModule):
         self.steps = steps
         self.learning_rate = learning_rate
         self.held_out = held_out
+        # a model that was loaded comes without dropout, and Lightning leaves it as it is
+        model.train()
         self.measured = (perplexity(model, held_out), 0)
         self._losses: list[Tensor] = []
         self._best: tuple[float, dict[str, Tensor]] = (math.inf, {})

@@ -59,10 +59,18 @@ class Trackers:
             )
             self.loggers.append(self.wandb)
 
-    def finish(self, policies: Mapping[str, Any], recommendations: Sequence[Mapping[str, Any]], summary: Mapping[str, float]) -> None:
-        """Log the final table, the sample recommendations as text, and what sums the run up."""
+    def finish(
+        self,
+        policies: Mapping[str, Any],
+        cold: Mapping[str, Any] | None,
+        recommendations: Sequence[Mapping[str, Any]],
+        summary: Mapping[str, float],
+    ) -> None:
+        """Log the final table, that over cold items if there are any, the sample recommendations as text, and what sums the run up."""
         if self.wandb is not None:
             self.wandb.log_policies(policies)
+            if cold is not None:
+                self.wandb.log_policies(cold, "cold_policies", "cold")
             if recommendations:
                 self.wandb.log_recommendations(recommendations)
             self.wandb.log_summary(summary)

@@ -161,19 +161,22 @@ class WandbTracking(Logger):
         # no step: on a resumed run W&B's may be ahead of ours; no commit: metrics of this moment may follow
         self._run.log({name: self._wandb.Table(columns=columns, data=rows, allow_mixed_types=True)}, commit=False)
 
-    def log_policies(self, policies: Mapping[str, Mapping[str, Mapping[str, float | None]]]) -> None:
-        """The final results as result.json has them: the table "policies" with intervals, and the means as summary values.
+    def log_policies(
+        self, policies: Mapping[str, Mapping[str, Mapping[str, float | None]]], table: str = "policies", summary: str = "final"
+    ) -> None:
+        """Final results as result.json has them: the table of that name with intervals, and the means as summary values.
 
-        The summary's keys read `final/<policy>/<metric>`.
+        The summary's keys read `<summary>/<policy>/<metric>`.
         """
-        records = []
+        records, means = [], {}
         for policy, metrics in policies.items():
+            means |= {f"{summary}/{policy}/{metric}": statistic["mean"] for metric, statistic in metrics.items()}
             record: dict[str, Any] = {"policy": policy}
             for metric, statistic in metrics.items():
                 record |= {metric: statistic["mean"], f"{metric}/low": statistic["low"], f"{metric}/high": statistic["high"]}
             records.append(record)
-        self.log_table("policies", records)
-        self.log_summary({f"final/{policy}/{metric}": s["mean"] for policy, metrics in policies.items() for metric, s in metrics.items()})
+        self.log_table(table, records)
+        self.log_summary(means)
 
     def log_recommendations(self, records: Sequence[Mapping[str, Any]]) -> None:
         """Sample recommendations as the table "recommendations"."""

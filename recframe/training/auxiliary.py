@@ -28,8 +28,9 @@ class BehaviourPrediction(nn.Module):
     `weight`, is added to the agent's loss of the optimizer that holds the state tracker, so that both move the tracker in one step.
 
     Learned from are pairs of an observation and an item shown to it whose response signal is above zero; up to `batch_size` of a batch's
-    are drawn for each step. What the observation excludes has no part in the sum. In a catalogue of more than `whole_catalog_items` the sum
-    is estimated from `negatives` items, drawn uniformly and weighted by how rarely they are (Bengio & Senecal, 2008), which is unbiased.
+    are drawn for each step. The sum is over what may be shown: the observation's candidates, or else all items, without what is excluded.
+    In a catalogue of more than `whole_catalog_items` it is estimated from `negatives` items, drawn uniformly and weighted by how rarely
+    they are (Bengio & Senecal, 2008), which is unbiased.
 
     Parameters
     ----------
@@ -74,7 +75,7 @@ class BehaviourPrediction(nn.Module):
         self._measured = False
 
     def loss(self, batch: Transition) -> Tensor:
-        """The mean cross-entropy of what was taken in a batch `[B]` or `[T, N]`; 0 where nothing was. It waits for nothing on the host."""
+        """The mean cross-entropy of what was taken in a batch `[B]` or `[T, N]`; 0 where nothing was."""
         taken = (batch.response.signals[self.settings.signal] > 0).flatten()
         luck = torch.rand(len(taken), generator=self.generator, device=taken.device)
         # what was taken comes first, in random order; the rest, if there is any, counts nothing
@@ -86,7 +87,7 @@ class BehaviourPrediction(nn.Module):
         with torch.no_grad():
             self.totals[:2] += torch.stack([total, count])
             if not self._measured:
-                self.totals[2:] += torch.stack([(self._hits(query, items, observation.excluded) * counts).sum(), count])
+                self.totals[2:] += torch.stack([(self._hits(query, items, observation) * counts).sum(), count])
                 self._measured = True
         loss: Tensor = total / count.clamp(min=1.0)
         return loss
@@ -94,6 +95,12 @@ class BehaviourPrediction(nn.Module):
     def _cross_entropy(self, observation: Observation, taken: Tensor) -> tuple[Tensor, Tensor]:
         """-log P `[S]` of the items `taken` `[S]`, and the queries `[S, d]`."""
         tracker, num_items = self._tracker.values, self._tracker.values.spec.num_items
+        if observation.candidates is not None:
+            rows, local, (places,) = _renumbered(observation, [taken])
+            vectors = tracker.project_items(rows)
+            query = self._query(tracker(local, vectors))
+            chosen = (query * F.embedding(places, vectors)).sum(dim=1)
+            return _of_candidates(query, vectors, local.candidates, observation).logsumexp(dim=1) - chosen, query
         if num_items <= self.settings.whole_catalog_items:
             vectors = tracker.project_items()
             query = self._query(tracker(observation, vectors))
@@ -116,10 +123,14 @@ class BehaviourPrediction(nn.Module):
         query: Tensor = self.query(state)
         return query / query.shape[1] ** 0.5
 
-    def _hits(self, query: Tensor, taken: Tensor, excluded: Tensor | None) -> Tensor:
+    def _hits(self, query: Tensor, taken: Tensor, observation: Observation) -> Tensor:
         """Whether fewer than `HITS` of all other items that may be shown score higher, `[S]` float32; an equal score counts half."""
-        vectors = self._tracker.values.project_items()
+        vectors, excluded = self._tracker.values.project_items(), observation.excluded
         chosen = (query * F.embedding(taken, vectors)).sum(dim=1, keepdim=True)
+        if observation.candidates is not None:
+            scores = _of_candidates(query, vectors, observation.candidates, observation)
+            scores = scores.masked_fill(observation.candidates == taken.unsqueeze(1), -torch.inf)
+            return ((scores > chosen).sum(dim=1) + 0.5 * (scores == chosen).sum(dim=1) < HITS).float()
         aside = taken.unsqueeze(1) if excluded is None else torch.cat([taken.unsqueeze(1), excluded], dim=1)
         ahead, stretch = torch.zeros(chosen.shape, device=chosen.device), max(MAX_SCORES // len(taken), 1)
         for first in range(0, len(vectors), stretch):
@@ -161,6 +172,12 @@ def _unavailable(scores: Tensor, items: Tensor | None, first: int = 0) -> Tensor
     size = scores.shape[1]
     columns = torch.where((items >= first) & (items < first + size), items - first, size)
     return F.pad(scores, (0, 1)).scatter(1, columns, -torch.inf)[:, :-1]
+
+
+def _of_candidates(query: Tensor, vectors: Tensor, places: Tensor, observation: Observation) -> Tensor:
+    """The scores `[S, C]` of the observation's candidates, which are rows `places` `[S, C]` of `vectors`; -inf for those excluded."""
+    scores = (F.embedding(places.clamp(min=0), vectors) @ query.unsqueeze(2)).squeeze(2)
+    return scores.masked_fill((places == PAD) | is_excluded(observation, observation.candidates), -torch.inf)
 
 
 def _renumbered(observation: Observation, named: list[Tensor]) -> tuple[Tensor, Observation, list[Tensor]]:

@@ -74,7 +74,9 @@ class TunedEncoder(Encoder):
     def encode(self, texts: Sequence[str], role: Role) -> np.ndarray:
         """Vectors `[n, D]` under the trained parameters."""
         if not self._loaded:
-            parameters = self.encoder.trainable()
+            # what the parameters start from is overwritten; the run's random numbers stay where they were, whatever is in the cache
+            with torch.random.fork_rng(devices=[]):
+                parameters = self.encoder.trainable()
             copy_into(parameters, load_tensors(parameters, self.weights))
             self._loaded = True
         return self.encoder.encode(texts, role)

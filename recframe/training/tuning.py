@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -73,9 +73,9 @@ class Tuner:
         self.agent = agent
         optimizers = agent.optimizers()
         self._names = frozenset(optimizers)
-        self._readers = _readers(agent, optimizers.values())
         self.groups = text_groups(agent, reading)
-        if not (self._readers and self.groups):
+        self._readers = _readers(agent, optimizers.values(), self.groups)
+        if not self._readers:
             raise TuningError("encoder.tuning: this agent learns nothing from text vectors by gradients; set encoder.tuning=frozen")
         with torch.random.fork_rng():
             torch.manual_seed(seed)
@@ -260,11 +260,11 @@ class Tuner:
         self.agent.texts_moved()
 
 
-def _readers(agent: Agent, optimizers: Iterable[torch.optim.Optimizer]) -> list[Reader]:
-    """The agent's networks that read texts through tables of their own, as far as they are trained."""
-    trained = _parameters_of(optimizers)
+def _readers(agent: Agent, optimizers: Iterable[torch.optim.Optimizer], groups: Sequence[TextGroup]) -> list[Reader]:
+    """The agent's networks that read texts through tables of their own, as far as they are trained, and the texts are those of a group."""
+    trained, sources = _parameters_of(optimizers), {id(group.frozen) for group in groups}
     readers = [Reader(module, child) for module in agent.modules() for child in module.children() if isinstance(child, TextTable)]
-    return [reader for reader in readers if _trains(trained, reader.network)]
+    return [reader for reader in readers if _trains(trained, reader.network) and id(reader.table.source) in sources]
 
 
 def _parameters_of(optimizers: Iterable[torch.optim.Optimizer]) -> set[int]:

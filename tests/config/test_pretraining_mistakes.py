@@ -24,6 +24,15 @@ from recframe.plugins import registry
             ["pretrain.from_scratch=true", "pretrain.new.heads=3"],
             "pretrain.new.hidden_size is 256, no multiple of pretrain.new.heads (3)",
         ),
+        (
+            ["pretrain.from_scratch=true", "encoder.model=models/old"],
+            "encoder.model=models/old is not read with pretrain.from_scratch=true: a new model is made; drop one of the two",
+        ),
+        (
+            ["pretrain.from_scratch=true", "encoder.max_length=12"],
+            "encoder.max_length=12 is not read with pretrain.from_scratch=true: a new model's is pretrain.new.max_length",
+        ),
+        (["encoder.tuning=lora"], "encoder.tuning=lora is for agents: a pretraining trains all weights; set it to frozen"),
         (["pretrain.new.layers=2"], "pretrain.new.layers is for a new model: add pretrain.from_scratch=true"),
         (["encoder.max_length=5000"], "encoder.max_length=5000 is more than encoder.batch_tokens="),
         (["logger=[csv,tensorbord]"], "logger=tensorbord: there is no such logger"),
@@ -56,6 +65,7 @@ def test_composing_from_python_gives_what_validates_again():
     cfg = compose_config(["encoder=gpt", "pretrain.from_scratch=true", "pretrain.folder=models/mine"], app=PRETRAIN)
     valid = validate_pretraining(OmegaConf.create(OmegaConf.to_container(cfg)), registry())
     assert valid.encoder.model == "models/mine"  # where a new model will lie
+    assert validate_pretraining(valid, registry()) == valid
     valid.pretrain.steps = -1
     with pytest.raises(ConfigError, match=r"pretrain\.steps: -1 is not allowed"):
         validate_pretraining(valid, registry())

@@ -3,11 +3,14 @@
 import pytest
 import torch
 
+from recframe.assembly import assemble
+from recframe.config import compose_config
 from recframe.evaluation.references import Tuning, reference_policies
 from recframe.evaluation.rollout import rollout
 from recframe.experience import Collector, Restricted, RewardSum, cold_items, source_for
 from recframe.experience.restriction import MOST_ITEMS, ColdItemsError
 from recframe.interfaces import PAD, Observation, Replay, Reward, Rollout, is_excluded
+from recframe.plugins import registry
 from recframe.testing import ToyEnvironment, ToyTracker, check_agent, check_environment, toy_data, toy_spec
 from recframe.testing.loop import random_action
 from recframe_plugins.agents.config import DQNConfig
@@ -87,6 +90,13 @@ def test_too_little_left_to_show_is_refused():
         restricted(torch.arange(33), num_candidates=8)
 
 
+def test_too_few_cold_items_are_refused_before_training(tmp_path):
+    choices = ["encoder=tfidf", "dataset.num_items=60", "dataset.num_users=50", "logger=null", f"embeddings.cache={tmp_path}"]
+    cfg = compose_config([*choices, "agent=reinforce", "environment.slate_size=5", "cold_items.share=0.05"])
+    with pytest.raises(ColdItemsError, match=r"of 60 items 3 are held back, but a slate and what a session excludes take 5"):
+        assemble(cfg, registry()).environment(4, "train")
+
+
 @pytest.mark.parametrize("settings", [{}, {"num_candidates": 10}])
 def test_no_reference_policy_shows_what_may_not_be_shown(settings):
     others = torch.tensor(sorted(set(range(40)) - set(COLD.tolist())))
@@ -104,26 +114,28 @@ def test_no_reference_policy_shows_what_may_not_be_shown(settings):
             assert shown.all() if holds else not shown.any(), name
 
 
-def agents(spec):
+def reinforce(spec):
+    torch.manual_seed(0)
+    return Reinforce(ReinforceConfig(), spec, ToyTracker(spec, DATA), seed=0)
+
+
+def dqn(spec):
     torch.manual_seed(0)
     replay = DQNConfig(replay_capacity=96, batch_size=16, learning_starts=24, whole_catalog_items=20, working_items=20)
-    yield Reinforce(ReinforceConfig(), spec, ToyTracker(spec, DATA), seed=0)
-    if spec.slate_size == 1:
-        yield DQN(replay, spec, ToyTracker(spec, DATA), seed=0)
+    return DQN(replay, spec, ToyTracker(spec, DATA), seed=0)
 
 
-def test_agents_learn_where_items_are_held_back():
-    for slate_size in (1, 2):
-        environment = Restricted(ToyEnvironment(toy_spec(DATA, num_users=6, slate_size=slate_size), DATA), COLD)
-        for agent in agents(environment.spec):
-            check_agent(agent, environment)
+@pytest.mark.parametrize(("agent", "slate_size"), [(dqn, 1), (reinforce, 2)])
+def test_agents_learn_where_items_are_held_back(agent, slate_size):
+    environment = Restricted(ToyEnvironment(toy_spec(DATA, num_users=6, slate_size=slate_size), DATA), COLD)
+    check_agent(agent(environment.spec), environment)
 
 
 @pytest.mark.parametrize("own", [0, 3])
 @pytest.mark.parametrize("experience", [Replay(96, 16, 24, 2), Rollout()])
 def test_batches_are_whole_and_memories_without_what_is_always_excluded(experience, own):
     environment = Restricted(ToyEnvironment(toy_spec(DATA, num_users=12, num_excluded=own), DATA), COLD)
-    (agent, *_) = agents(environment.spec)
+    agent = reinforce(environment.spec)
 
     def batches(shared):
         source = source_for(experience, 1, "cpu", shared)

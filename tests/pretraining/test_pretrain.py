@@ -21,16 +21,13 @@ from recframe_plugins.encoders.config import BertConfig, GPTConfig, TfidfConfig
 from recframe_plugins.encoders.tfidf import TfidfEncoder
 from recframe_plugins.encoders.transformer import TransformerEncoder
 
-SMALL = {
-    "pretrain.from_scratch": True,
-    "pretrain.new": {"vocabulary": 400, "layers": 1, "heads": 2, "hidden_size": 16, "max_length": 12},
-}
+SMALL = {"pretrain.new": {"vocabulary": 400, "layers": 1, "heads": 2, "hidden_size": 16, "max_length": 12}}
 QUICK = {"steps": 20, "batch_tokens": 256, "learning_rate": 0.01, "evaluations": 2, "held_out": 0.3}
 
 
 @functools.cache
 def composed(name):
-    return compose_config([f"encoder={name}", "encoder.model=models/new", "dataset.num_items=80", "dataset.num_users=20"], app=PRETRAIN)
+    return compose_config([f"encoder={name}", "pretrain.from_scratch=true", "dataset.num_items=80", "dataset.num_users=20"], app=PRETRAIN)
 
 
 def pretrained(folder, name, settings):
@@ -67,7 +64,8 @@ def test_a_new_model_learns_and_any_config_can_name_it(made, name):
 @pytest.mark.parametrize("name", ["gpt", "bert"])
 def test_what_was_saved_is_what_was_trained(made, tmp_path, name):
     """Going on with the folder starts at the perplexity, over the same texts and masks, at which it was left."""
-    further = pretrained(tmp_path / "further", name, {"encoder.model": str(made[name].folder), "pretrain.steps": 1})
+    going_on = {"pretrain.from_scratch": False, "encoder.model": str(made[name].folder), "pretrain.steps": 1}
+    further = pretrained(tmp_path / "further", name, going_on)
     assert further.perplexity_before == pytest.approx(made[name].perplexity_after, rel=1e-5)
     assert further.parameters == made[name].parameters
 
@@ -112,7 +110,7 @@ def test_the_weights_of_the_lowest_perplexity_are_kept(tmp_path, monkeypatch):
 
     for final, perplexity, moment in (("best", 3.0, 1), ("last", 5.0, 2)):
         seen.clear()
-        result = pretrained(tmp_path / final, "gpt", SMALL | {"pretrain.final_weights": final})
+        result = pretrained(tmp_path / final, "gpt", SMALL | {"pretrain.steps": 2, "pretrain.final_weights": final})
         assert (result.perplexity_before, result.perplexity_after) == (9.0, perplexity)
         assert torch.equal(embeddings(result.folder), seen[moment])
     assert not torch.equal(seen[1], seen[2])

@@ -71,6 +71,7 @@ def test_results_become_a_table_and_summary_values(folder, read_offline_runs):
     tracking = WandbTracking(folder)
     tracking.log_metrics({"env_steps": 10, "loss": 1.0})
     tracking.log_policies(POLICIES)
+    tracking.log_policies({"trained": POLICIES["trained"]}, "cold_policies", "cold")
     tracking.log_summary({"objective": 2.0, "error": math.nan})
     tracking.close()
     run = recorded(folder, read_offline_runs)
@@ -78,7 +79,9 @@ def test_results_become_a_table_and_summary_values(folder, read_offline_runs):
         "columns": ["policy", "return", "return/low", "return/high", "gini", "gini/low", "gini/high"],
         "data": [["trained", 2.0, 1.5, 2.5, None, None, None], ["random", 1.0, 0.5, 1.5, None, None, None]],
     }
-    assert {key: value for key, value in run.summary.items() if key.startswith(("final/", "objective", "error"))} == {
+    assert [row[:2] for row in run.table("cold_policies")["data"]] == [["trained", 2.0]]
+    assert {key: value for key, value in run.summary.items() if key.startswith(("final/", "cold/", "objective", "error"))} == {
+        "cold/trained/return": 2.0,
         "final/trained/return": 2.0,
         "final/random/return": 1.0,
         "objective": 2.0,

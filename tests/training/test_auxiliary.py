@@ -11,7 +11,7 @@ from recframe.components import Kind
 from recframe.config import ConfigError
 from recframe.config.schemas import AuxiliaryConfig, TrainerConfig
 from recframe.experience import Collector, RewardSum
-from recframe.interfaces import Agent, Decision, NoExperience, Reward, Rollout, random_items
+from recframe.interfaces import Agent, Decision, NoExperience, Reward, Rollout, allowed_items, random_items
 from recframe.plugins import registry
 from recframe.testing import ToyEnvironment, ToyTracker, toy_data, toy_spec
 from recframe.testing.loop import collect
@@ -149,9 +149,9 @@ def test_the_sampled_softmax_is_right_on_average():
         exact.query.weight.mul_(4)
         drawn.query.load_state_dict(exact.query.state_dict())
         partition = exact._cross_entropy(observation, taken)[0].exp()
-        estimates = torch.stack([drawn._cross_entropy(observation, taken)[0].exp() for _ in range(1_000)])
+        estimates = torch.stack([drawn._cross_entropy(observation, taken)[0].exp() for _ in range(500)])
     assert estimates.std(dim=0).mean() > 0.1 * partition.mean()
-    torch.testing.assert_close(estimates.mean(dim=0), partition, rtol=0.06, atol=0.0)
+    torch.testing.assert_close(estimates.mean(dim=0), partition, rtol=0.08, atol=0.0)
 
 
 @pytest.mark.parametrize("limit", [1, 1_000])
@@ -168,6 +168,22 @@ def test_what_is_excluded_has_no_part_in_it(limit):
     head.start_chunk()
     head.loss(batch)
     assert head.metrics()["auxiliary/hit_rate"] == 1.0
+
+
+@pytest.mark.parametrize("limit", [1, 1_000])
+def test_where_candidates_are_proposed_nothing_else_has_a_part_in_it(limit):
+    spec = toy_spec(DATA, num_users=16, num_candidates=13, num_excluded=3)
+    agent, batch = Indifferent(spec), batch_of(spec)
+    batch.response.signals["click"] = torch.ones_like(batch.reward).unsqueeze(-1)
+    head = prediction(agent, whole_catalog_items=limit)
+    observation, taken = batch.observation.reshape(-1), batch.slate.flatten()
+    vectors = agent.tracker.project_items()
+    scores = head.query(agent.tracker(observation, vectors)) @ vectors.T / vectors.shape[1] ** 0.5
+    scores = allowed_items(observation, scores)
+    torch.testing.assert_close(head.loss(batch), torch.nn.functional.cross_entropy(scores, taken))
+    ahead = (scores > scores.gather(1, taken.unsqueeze(1))).sum(dim=1)
+    assert head.metrics()["auxiliary/hit_rate"] == pytest.approx((ahead < 10).double().mean().item())
+    assert (ahead >= 10).any()
 
 
 def test_only_what_was_taken_is_learned_from_and_no_more_of_it_than_asked():

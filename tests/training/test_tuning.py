@@ -171,6 +171,29 @@ def test_a_loss_counts_where_its_own_optimizer_trains_and_in_the_first_step(enco
     torch.testing.assert_close(taken["item"], (of_critic + of_actor) / table._shared.values.scale)
 
 
+class OwnTexts(Pair):
+    """It also reads a table of vectors that are not the data's."""
+
+    def __init__(self, reading) -> None:
+        super().__init__(reading)
+        self.critic.own = nn.Module()
+        self.critic.own.texts, self.critic.own.linear = TextTable(torch.randn(5, 4)), nn.Linear(4, 1)
+
+    def losses(self, batch):
+        yield "critic", self.critic().sum() + self.critic.own.linear(self.critic.own.texts.values).sum()
+        yield "actor", self.actor().sum()
+
+
+def test_a_table_of_other_vectors_stays_as_it_is(encoder_of):
+    encoder = encoder_of()
+    reading = reading_of(encoder)
+    agent = OwnTexts(reading)
+    tuner, before = Tuner(encoder, agent, reading, seed=0), agent.critic.own.texts.values.clone()
+    learn(agent, tuner, None)
+    assert tuner.steps == 1
+    assert torch.equal(agent.critic.own.texts.values, before)
+
+
 def test_the_loss_falls_as_texts_move_and_the_world_stays(encoder_of):
     reading, agent, tuner = parts(encoder_of("full", tuning_tokens=128))
     tuner.start()
@@ -232,7 +255,7 @@ def train(encoder, folder, evaluate=lambda: {"return": 0.0}, resume_from=None):
     reading = reading_of(encoder)
     agent = dqn(reading)
     tuner = Tuner(encoder, agent, reading, seed=0)
-    settings = TrainerConfig(env_steps=768, chunk_steps=4, evaluate_every=256, progress_bar=False, log_every=1)
+    settings = TrainerConfig(env_steps=384, chunk_steps=4, evaluate_every=128, progress_bar=False, log_every=1)
     collector = Collector(ToyEnvironment(SPEC, BARE), RewardSum({"click": (Click(), 1.0)}, BARE.catalog, frozenset()), seed=7)
     fit(
         agent,
@@ -283,7 +306,9 @@ def test_a_run_is_resumed_to_the_same_numbers(encoder_of, tmp_path):
     # what a file of trained parameters gives is what the model gave that wrote it
     again = TunedEncoder(encoder_of(**options), encoder_weights(tmp_path / "whole" / FINAL))
     assert again.fingerprint != again.encoder.fingerprint
+    random = torch.get_rng_state()
     torch.testing.assert_close(again.encode(ROLES["item"], "item"), tuned.encoder.encode(ROLES["item"], "item"))
+    assert torch.equal(torch.get_rng_state(), random)
     with pytest.raises(CheckpointError, match="holds the weights of another network"):
         TunedEncoder(encoder_of("adapter"), encoder_weights(tmp_path / "whole" / FINAL)).encode(["jazz"], "item")
 

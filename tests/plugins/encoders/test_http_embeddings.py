@@ -309,6 +309,13 @@ def test_addresses_are_checked_before_a_run(url, message):
     assert KEY not in problem
 
 
+@pytest.mark.parametrize("key", ["sk-proj-1f", "1f2e3d", "a b", ""])
+def test_a_key_in_place_of_its_variables_name_is_refused_and_not_repeated(key):
+    (problem,) = contradictions(HttpEmbeddingsConfig(base_url="https://host/v1", model="small", api_key_variable=key))
+    assert problem.startswith("encoder.api_key_variable is no name of an environment variable: put the key into one")
+    assert not key or key not in problem
+
+
 def test_what_is_missing_is_named_on_the_command_line():
     problems = find_mistakes(["encoder=http_embeddings", "encoder.batch_size=0"])
     assert [problem.partition(" ")[0] for problem in problems] == ["encoder.base_url", "encoder.model", "encoder.batch_size:"]

@@ -3,7 +3,9 @@
 import pytest
 import torch
 
+from recframe.config.pretraining_schemas import PretrainConfig
 from recframe.interfaces import NewModel
+from recframe.pretraining.module import PretrainingModule
 from recframe_plugins.encoders.config import BertConfig, GPTConfig
 from recframe_plugins.encoders.language_modeling import IGNORED, language_model
 from recframe_plugins.encoders.new_model import CLS, END, MASK, SEP, new_model
@@ -58,6 +60,22 @@ def test_the_masked_loss_is_the_librarys_own():
     loss = model.loss(batch)
     assert loss.total.item() / loss.tokens == pytest.approx(model.transformer(**batch).loss.item(), rel=1e-5)
     assert loss.tokens == int((batch["labels"] != IGNORED).sum())
+
+
+@pytest.mark.parametrize("config", [GPTConfig(model=""), BertConfig()], ids=["gpt", "bert"])
+def test_the_vocabulary_is_weighed_for_the_tokens_asked_for_alone(config):
+    model, seen = untrained(config), []
+    model.transformer.get_output_embeddings().register_forward_hook(lambda _, inputs, output: seen.append(len(output)))
+    loss = model.loss(model.batch(TEXTS, seeded()))
+    loss.total.backward()
+    assert seen == [loss.tokens]
+    assert all(parameter.grad is not None for parameter in model.parameters())
+
+
+def test_a_model_that_was_loaded_is_trained_with_its_dropout():
+    model = untrained(BertConfig())
+    PretrainingModule(model, PretrainConfig(), steps=1, learning_rate=0.1, held_out=[model.batch(TEXTS, seeded())])
+    assert all(module.training for module in model.modules())
 
 
 @pytest.mark.parametrize("config", [GPTConfig(model=""), BertConfig()], ids=["gpt", "bert"])

@@ -11,6 +11,7 @@ import torch
 from recframe.components import contradictions
 from recframe.testing import check_encoder
 from recframe_plugins.encoders import transformer as under_test
+from recframe_plugins.encoders.model_folder import check_loadable, check_transformer
 from recframe_plugins.encoders.model_sources import find_model
 from recframe_plugins.encoders.transformer import TransformerEncoder
 from recframe_plugins.encoders.transformer_config import BertConfig, GPTConfig
@@ -279,6 +280,25 @@ def test_files_that_cannot_be_used_are_named_in_one_line(linked_minilm, bert_of,
             bert_of(model=str(linked_minilm(changes, tmp_path / name))).encode(["a"], "item")
         assert "\n" not in str(refused.value)
         assert str(tmp_path / name) in str(refused.value)
+
+
+def test_an_adapter_is_refused_and_the_model_it_names_not_looked_for(linked_minilm):
+    folder = linked_minilm({"adapter_config.json": json.dumps({"base_model_name_or_path": "somebody/model"})})
+    for check in (lambda: check_transformer(folder), lambda: check_loadable(folder, trust_remote_code=True)):
+        with pytest.raises(ValueError, match=r"holds a peft adapter .* merge it into its model"):
+            check()
+
+
+def test_a_model_without_a_longest_text_has_to_be_told_one(gpt_folder, gpt_of, tmp_path):
+    from transformers import AutoTokenizer, BloomConfig, BloomModel, PreTrainedTokenizerFast
+
+    tokenizer = AutoTokenizer.from_pretrained(gpt_folder)
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer.backend_tokenizer, eos_token=tokenizer.eos_token).save_pretrained(tmp_path)
+    with torch.random.fork_rng(devices=[]):
+        BloomModel(BloomConfig(vocab_size=len(tokenizer), hidden_size=8, n_layer=1, n_head=2)).save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match=r"encoder\.max_length is required: .* does not say how many tokens"):
+        gpt_of(model=str(tmp_path)).encode(["a"], "item")
+    assert gpt_of(model=str(tmp_path), max_length=8).encode(["a"], "item").shape == (1, 8)
 
 
 def test_a_model_that_is_nowhere_is_named(gpt_of):
