@@ -26,6 +26,7 @@ from recframe.training.checkpoints import (
     training_is_complete,
 )
 from recframe.training.interruption import Interruption, StopWhenAsked
+from recframe.training.memory import keep_freed_memory
 from recframe.training.module import Chunks, TrainingModule
 from recframe.training.progress import TrainingProgress
 from recframe.training.quiet import quiet_lightning
@@ -117,6 +118,7 @@ def fit(
         if settings.patience is not None:
             monitor = f"eval/{settings.monitor}"
             own.append(EarlyStopping(monitor, mode=settings.monitor_mode, patience=settings.patience, check_finite=False))
+        keep_freed_memory()
         with quiet_lightning():
             trainer = pl.Trainer(
                 accelerator="gpu" if device.type == "cuda" else "cpu",

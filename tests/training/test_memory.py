@@ -1,0 +1,34 @@
+"""What is freed is used again: see `keep_freed_memory`."""
+
+import platform
+import subprocess
+import sys
+
+import pytest
+
+# in a process of its own: what the library keeps cannot be set back
+CODE = """
+import resource, torch
+from recframe.training.memory import keep_freed_memory
+
+def page_faults():
+    start = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(20):
+        held = [torch.zeros(8 * 2**20, dtype=torch.uint8) for _ in range(3)]
+        del held
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - start
+
+page_faults()
+print(page_faults())
+keep_freed_memory()
+page_faults()
+print(page_faults())
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc is told what to keep")
+def test_what_is_freed_is_allocated_again_without_page_faults():
+    done = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, check=True)
+    before, after = map(int, done.stdout.split())
+    assert before > 10_000
+    assert after < before / 10
