@@ -46,7 +46,7 @@ def test_a_tuned_run_is_evaluated_to_the_same_table(tmp_path):
     names = {path.name for path in (tmp_path / "lora" / "checkpoints").iterdir()}
     assert names == {"last.ckpt", *(f"{name}{part}.safetensors" for name in ("best", "final") for part in ("", "_encoder"))}
     for tuning, before in results.items():
-        assert evaluate(tmp_path / tuning)["trained"] == before.policies["trained"]
+        assert evaluate(tmp_path / tuning)["policies"]["trained"] == before.policies["trained"]
     assert results["lora"].policies["trained"] != results["frozen"].policies["trained"]
     # the model that belongs to the agent is what makes the difference, not the agent's weights alone
     (tmp_path / "lora" / "checkpoints" / "final_encoder.safetensors").unlink()

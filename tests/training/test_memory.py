@@ -18,8 +18,6 @@ def page_faults():
         del held
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - start
 
-page_faults()
-print(page_faults())
 keep_freed_memory()
 page_faults()
 print(page_faults())
@@ -29,6 +27,5 @@ print(page_faults())
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc is told what to keep")
 def test_what_is_freed_is_allocated_again_without_page_faults():
     done = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, check=True)
-    before, after = map(int, done.stdout.split())
-    assert before > 10_000
-    assert after < before / 10
+    # each of the 20 rounds touches 6,144 pages
+    assert int(done.stdout) < 6_144
