@@ -7,35 +7,21 @@ from recframe.hookspecs import hookimpl
 from recframe_plugins.encoders.concat_config import ConcatConfig
 from recframe_plugins.encoders.control_config import IdConfig, RandomConfig
 from recframe_plugins.encoders.http_config import HttpEmbeddingsConfig
+from recframe_plugins.encoders.model_config import ModelConfig
 from recframe_plugins.encoders.transformer_config import BertConfig, GPTConfig
-from recframe_plugins.encoders.tuning_config import TuningConfig
 
 
 @dataclass
-class SentenceTransformersConfig(TuningConfig):
+class SentenceTransformersConfig(ModelConfig):
     """A sentence-transformers language model: the packaged MiniLM, a local folder, or a model of the Hugging Face hub."""
 
-    model: str = option(
-        "packaged:all-MiniLM-L6-v2",
-        "'packaged:all-MiniLM-L6-v2' (installed with recframe, needs no network), the path of a model's folder, "
-        "or a hub name (organisation/name), downloaded when first used",
-    )
-    revision: str | None = option(None, "branch, tag or commit of a hub model; a commit pins it")
-    trust_remote_code: bool = option(False, "run Python code that comes with the model")
     batch_size: int = option(64, "texts in one forward pass", ge=1)
     batch_tokens: int | None = option(
         None,
         "instead of batch_size: tokens in one forward pass, padding included; 1024 suits a CPU; a text that is longer goes alone",
         ge=16,
     )
-    dtype: str = option(
-        "float32", "precision of the forward pass; vectors are float32 in any case", choices=["float32", "bfloat16", "float16"]
-    )
     normalize: bool = option(True, "scale vectors to length one (models that end in a Normalize module do so in any case)")
-    max_length: int | None = option(None, "tokens read of each text, the rest is cut off; by default what the model's authors chose", ge=3)
-    item_prompt: str = option("", "put before every item's text, for models trained with prompts (such as 'passage: ')")
-    user_prompt: str = option("", "put before every user's profile (such as 'query: ')")
-    context_prompt: str = option("", "put before every visit's context")
 
 
 @dataclass

@@ -2,81 +2,69 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from recframe.interfaces import LanguageModel, NewModel, Role, Tunable, Tuning
-from recframe_plugins.encoders.model_folder import hidden_size, model_sha256
-from recframe_plugins.encoders.model_sources import ModelSource, find_model
+from recframe.interfaces import LanguageModel, NewModel, Role
+from recframe_plugins.encoders.model_encoder import ModelEncoder
+from recframe_plugins.encoders.model_folder import hidden_size
 from recframe_plugins.encoders.pooling import POOLING
 from recframe_plugins.encoders.token_batches import token_batches
 from recframe_plugins.encoders.transformer_config import BertConfig, GPTConfig
 from recframe_plugins.encoders.transformer_model import LoadedTransformer, load_transformer
-from recframe_plugins.encoders.tuning import trainable, tunable, tuning_of
+from recframe_plugins.encoders.tuning import tunable
 
 
-class TransformerEncoder(Tunable):
+class TransformerEncoder(ModelEncoder):
     """A transformer's last hidden states, pooled to one vector for each text.
 
     Attributes
     ----------
     transformer: the `LoadedTransformer`, loaded when first asked for.
-
-    Raises
-    ------
-    EncoderError: at first use, if the model cannot be had or loaded; one line that says what to do.
     """
 
-    def __init__(self, config: BertConfig | GPTConfig, device: torch.device) -> None:
-        self.config = config
-        self.device = device
-        self._prompts = {"item": config.item_prompt, "user": config.user_prompt, "context": config.context_prompt}
-        self._tunable = False
+    config: BertConfig | GPTConfig
 
     @property
-    def dim(self) -> int:
-        """The length of the vectors, from the model's config file where it tells it, so that the model need not be loaded."""
-        declared = hidden_size(self._source.folder)
-        return declared if declared is not None else self._encode([[self._blank]]).shape[1]
+    def name(self) -> str:
+        """What configs call it."""
+        return "gpt" if self.config.causal else "bert"
+
+    @property
+    def own_options(self) -> dict[str, Any]:
+        """Pooling and precision."""
+        return {"pooling": self.config.pooling, "dtype": self.config.dtype}
+
+    @property
+    def declared_dim(self) -> int | None:
+        """The size of the hidden states."""
+        return hidden_size(self.source.folder)
+
+    @torch.no_grad()
+    def encoded(self, texts: list[str], role: Role) -> np.ndarray:
+        """Vectors `[n, D]` in batches of bounded tokens; each is left on the device until all are there."""
+        tokens = self._tokens(texts, role)
+        rows, parts = [], []
+        for batch in token_batches([len(text) for text in tokens], self.config.batch_tokens):
+            rows += batch
+            parts.append(self._vectors([tokens[row] for row in batch]))
+        vectors = torch.cat(parts)
+        restored = torch.empty_like(vectors)
+        restored[torch.tensor(rows, device=vectors.device)] = vectors
+        return restored.cpu().numpy()
 
     @cached_property
-    def fingerprint(self) -> str:  # type: ignore[override]
-        """The contents of the model's files, and the options that change vectors; not where the files lie."""
-        options = {
-            "files": model_sha256(self._source.folder, self._source.sha256),
-            "trust_remote_code": self.config.trust_remote_code,
-            "pooling": self.config.pooling,
-            "max_length": self.config.max_length,
-            "dtype": self.config.dtype,
-            "normalize": self.config.normalize,
-            "prompts": self._prompts,
-        }
-        return f"{'gpt' if self.config.causal else 'bert'} {json.dumps(options, sort_keys=True)}"
-
-    def encode(self, texts: Sequence[str], role: Role) -> np.ndarray:
-        """Vectors `[n, D]` of the texts with the role's prompt, of length one if `config.normalize`."""
-        if not len(texts):
-            return np.empty((0, self.dim), dtype=np.float32)
-        return self._encode(self._tokens(texts, role)).cpu().numpy()
-
-    @property
-    def tuning(self) -> Tuning | None:
-        """As configured."""
-        return tuning_of(self.config)
-
-    def trainable(self) -> dict[str, nn.Parameter]:
-        """The parameters that `config.tuning` names; afterwards the model is one that has them."""
-        if not self._tunable:
-            loaded = self.transformer
-            loaded.model = tunable(loaded.model, self.config, loaded.max_length)
-            self._tunable = True
-        return trainable(self.transformer.model)
+    def tunable_model(self) -> nn.Module:  # type: ignore[override]
+        """The transformer, in its tunable form from now on."""
+        loaded = self.transformer
+        loaded.model = tunable(loaded.model, self.config, loaded.max_length)
+        return loaded.model
 
     def differentiable(self, texts: Sequence[str], role: Role) -> Tensor:
         """Vectors `[n, D]` as `encode` gives them, in one padded batch, with the gradient to the model's parameters."""
@@ -98,10 +86,6 @@ class TransformerEncoder(Tunable):
         return load_transformer(self.config, self.device)
 
     @cached_property
-    def _source(self) -> ModelSource:
-        return find_model(self.config.model, self.config.revision, self.config.trust_remote_code)
-
-    @cached_property
     def _blank(self) -> int:
         """What stands for a text without tokens, such as "" in GPT-2's eyes."""
         tokenizer = self.transformer.tokenizer
@@ -110,7 +94,7 @@ class TransformerEncoder(Tunable):
 
     def _tokens(self, texts: Sequence[str], role: Role) -> list[list[int]]:
         """The tokens of each text, cut to `max_length`, without padding; at least one."""
-        prompt = self._prompts[role]
+        prompt = self.prompts[role]
         encoded = self.transformer.tokenizer(
             [prompt + text for text in texts],
             truncation=True,
@@ -120,18 +104,6 @@ class TransformerEncoder(Tunable):
             return_token_type_ids=False,
         )
         return [tokens or [self._blank] for tokens in encoded["input_ids"]]
-
-    @torch.no_grad()
-    def _encode(self, tokens: list[list[int]]) -> Tensor:
-        """Vectors `[n, D]` in batches of bounded tokens; each is left on the device until all are there."""
-        rows, parts = [], []
-        for batch in token_batches([len(text) for text in tokens], self.config.batch_tokens):
-            rows += batch
-            parts.append(self._vectors([tokens[row] for row in batch]))
-        vectors = torch.cat(parts)
-        restored = torch.empty_like(vectors)
-        restored[torch.tensor(rows, device=vectors.device)] = vectors
-        return restored
 
     def _vectors(self, tokens: list[list[int]]) -> Tensor:
         """Vectors `[n, D]` of texts that go through the model side by side, padded on the right."""

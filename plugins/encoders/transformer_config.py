@@ -7,32 +7,19 @@ from typing import ClassVar
 from omegaconf import MISSING
 
 from recframe.components import option
-from recframe_plugins.encoders.tuning_config import TuningConfig
+from recframe_plugins.encoders.model_config import ModelConfig
 
 
 @dataclass
-class TransformerConfig:
+class TransformerConfig(ModelConfig):
     """What every transformer that encodes texts is given."""
 
     # whether its tokens see only those before them; also which heads it may be loaded with
     causal: ClassVar[bool] = False
 
-    model: str = option(MISSING, "the path of a model's folder, or a hub name (organisation/name), downloaded when first used")
-    revision: str | None = option(None, "branch, tag or commit of a hub model; a commit pins it")
-    trust_remote_code: bool = option(False, "run Python code that comes with the model")
     pooling: str = option("mean", "how the tokens' vectors become the text's")
-    max_length: int | None = option(
-        None, "tokens read of each text, prompt included, the rest is cut off; by default what the model's authors chose", ge=3
-    )
     # what a core's cache bears; on a device with more memory than cores, larger batches are faster
     batch_tokens: int = option(1024, "tokens in one forward pass, padding included; a text that is longer goes alone", ge=16)
-    dtype: str = option(
-        "float32", "precision of the forward pass; vectors are float32 in any case", choices=["float32", "bfloat16", "float16"]
-    )
-    normalize: bool = option(True, "scale vectors to length one")
-    item_prompt: str = option("", "put before every item's text, for models trained with prompts (such as 'passage: ')")
-    user_prompt: str = option("", "put before every user's profile (such as 'query: ')")
-    context_prompt: str = option("", "put before every visit's context")
 
     def contradictions(self) -> Iterator[str]:
         """A text that is read to its `max_length` must fit in a forward pass."""
@@ -41,19 +28,14 @@ class TransformerConfig:
 
 
 @dataclass
-class BertConfig(TuningConfig, TransformerConfig):
+class BertConfig(TransformerConfig):
     """Any encoder-only Hugging Face model (BERT, RoBERTa, DistilBERT, ModernBERT and their kin), its tokens' vectors pooled."""
 
-    model: str = option(
-        "packaged:all-MiniLM-L6-v2",
-        "'packaged:all-MiniLM-L6-v2' (installed with recframe, needs no network), the path of a model's folder, "
-        "or a hub name (organisation/name), downloaded when first used",
-    )
     pooling: str = option("mean", "mean of all tokens, or the first token, [CLS]", choices=["mean", "cls"])
 
 
 @dataclass
-class GPTConfig(TuningConfig, TransformerConfig):
+class GPTConfig(TransformerConfig):
     """Any causal Hugging Face model (GPT-2, Llama, Qwen and their kin), its tokens' vectors pooled."""
 
     causal: ClassVar[bool] = True
