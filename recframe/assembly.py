@@ -21,7 +21,7 @@ from recframe.config import ConfigError, build, own_data
 from recframe.config.sections import with_key
 from recframe.embeddings import AffineMap, EmbeddingStore, fit_reduction, with_labels
 from recframe.experience import Restricted, RewardSum, cold_items, require_enough
-from recframe.interfaces import Agent, Data, Encoder, EncoderError, Environment, EnvironmentSpec, Role, StateTracker, Texts, Tunable
+from recframe.interfaces import Agent, Data, Encoder, EncoderError, Environment, EnvironmentSpec, StateTracker, Tunable
 from recframe.plugins import Registry
 
 log = logging.getLogger(__name__)
@@ -223,16 +223,11 @@ def load(cfg: DictConfig, registry: Registry, device: torch.device) -> Loaded:
 def encode(cfg: DictConfig, section: DictConfig, data: Data, registry: Registry, device: torch.device) -> Data:
     """The data with vectors for all its texts from the store, as the encoder of the config's `section` gives them."""
     encoder: Encoder = build(Kind.ENCODER, section, registry, device=device)
-    profiles = data.users.profiles if data.users is not None else None
-    groups: list[tuple[Role, list[str]]] = [("item", data.catalog.texts)]
-    groups += [("user", profiles.texts)] if profiles is not None else []
-    groups += [("context", data.contexts.texts)] if data.contexts is not None else []
     labels: Any = OmegaConf.to_object(cfg.labels)
     sentences = [text for chosen in labels.values() for texts in chosen.prototypes.values() for text in texts]
-    encoder.fit([*(text for _, texts in groups for text in texts), *sentences])
+    encoder.fit([*(text for texts in data.texts.values() for text in texts.texts), *sentences])
     store = EmbeddingStore(Path(cfg.embeddings.cache).expanduser(), encoder)
-    vectors: dict[str, Tensor] = {role: store.vectors(texts, role) for role, texts in groups}
-    data = _with_vectors(data, vectors)
+    data = data.with_texts({role: replace(texts, vectors=store.vectors(texts.texts, role)) for role, texts in data.texts.items()})
     if not encoder.reads:
         log.info("%s: no text is read", section.name)
         return data
@@ -248,11 +243,12 @@ def reduced(data: Data, whiten: bool, dim: int | None) -> tuple[Data, AffineMap]
     ------
     EmbeddingError: the items' vectors do not vary in `dim` dimensions.
     """
-    vectors = _vectors(data)
     # an item that is listed twice counts once
     different = {text: row for row, text in enumerate(data.catalog.texts)}
-    fitted = fit_reduction(vectors["item"][sorted(different.values())], whiten=whiten, dim=dim)
-    return _with_vectors(data, {role: fitted(values) for role, values in vectors.items()}), fitted
+    vectors = data.catalog.text_vectors
+    assert vectors is not None
+    fitted = fit_reduction(vectors[sorted(different.values())], whiten=whiten, dim=dim)
+    return data.with_texts({role: replace(texts, vectors=fitted(texts.vectors)) for role, texts in data.texts.items()}), fitted
 
 
 def shuffled(data: Data, seed: int) -> Data:
@@ -263,34 +259,7 @@ def shuffled(data: Data, seed: int) -> Data:
         generator = torch.Generator().manual_seed(derived_seed(seed, f"shuffle {role}"))
         return torch.randperm(size, generator=generator).to(device)
 
-    def permuted(texts: Texts | None, role: str) -> Texts | None:
-        return None if texts is None else texts.shuffled(order(role, len(texts.texts)))
-
-    vectors, users = data.catalog.text_vectors, data.users
-    return data._replace(
-        catalog=replace(data.catalog, text_vectors=None if vectors is None else vectors[order("item", len(vectors))]),
-        users=None if users is None else replace(users, profiles=permuted(users.profiles, "user")),
-        contexts=permuted(data.contexts, "context"),
-    )
-
-
-def _vectors(data: Data) -> dict[str, Tensor]:
-    """The vectors of the data's texts by role."""
-    vectors: dict[str, Tensor | None] = {"item": data.catalog.text_vectors}
-    vectors |= {"user": data.users.profiles.vectors} if data.users is not None and data.users.profiles is not None else {}
-    vectors |= {"context": data.contexts.vectors} if data.contexts is not None else {}
-    return {role: values for role, values in vectors.items() if values is not None}
-
-
-def _with_vectors(data: Data, vectors: dict[str, Tensor]) -> Data:
-    def attach(texts: Texts | None, role: str) -> Texts | None:
-        return None if texts is None else replace(texts, vectors=vectors[role])
-
-    return data._replace(
-        catalog=replace(data.catalog, text_vectors=vectors["item"]),
-        users=None if data.users is None else replace(data.users, profiles=attach(data.users.profiles, "user")),
-        contexts=attach(data.contexts, "context"),
-    )
+    return data.with_texts({role: texts.shuffled(order(role, len(texts.texts))) for role, texts in data.texts.items()})
 
 
 def _describe(data: Data) -> str:

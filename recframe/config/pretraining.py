@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
 from recframe.components import Component, Kind, contradictions, node
 from recframe.config.machine import device_problem, folder_problem
 from recframe.config.pretraining_schemas import NewModelConfig, PretrainConfig, PretrainingConfig
 from recframe.config.problems import ConfigError
-from recframe.config.sections import check_component, check_fields, check_loggers, merged_as
+from recframe.config.sections import check_component, check_fields, check_loggers, merged_as, resolved
 from recframe.plugins import Registry, UnknownComponent
 
 KINDS = (Kind.DATASET, Kind.ENCODER)
@@ -54,11 +53,9 @@ def validate_pretraining(cfg: DictConfig, registry: Registry) -> DictConfig:
 
 def find_pretraining_problems(cfg: DictConfig, registry: Registry) -> list[str]:
     """One line for each thing that keeps a model from being trained by `cfg`."""
-    values: Any
-    try:
-        values = OmegaConf.to_container(cfg, resolve=True)
-    except OmegaConfBaseException as error:
-        return [f"{getattr(error, 'full_key', '') or 'config'}: {str(error).splitlines()[0]}"]
+    values, unresolved = resolved(cfg)
+    if unresolved:
+        return unresolved
     chosen, problems = _chosen(values, registry)
     wrong = check_fields("", values, PretrainingConfig)
     problems += wrong

@@ -30,6 +30,15 @@ def merged_as(prefix: str, schema: DictConfig, values: Any) -> tuple[DictConfig 
     return merged, []
 
 
+def resolved(cfg: DictConfig) -> tuple[dict[str, Any], list[str]]:
+    """The config's plain values, interpolations filled in, or what is wrong with those."""
+    try:
+        values: Any = OmegaConf.to_container(cfg, resolve=True)
+    except OmegaConfBaseException as error:
+        return {}, [f"{getattr(error, 'full_key', '') or 'config'}: {str(error).splitlines()[0]}"]
+    return values, []
+
+
 def check_fields(prefix: str, values: Mapping[str, Any], schema: type) -> list[str]:
     """Bounds, choices, paths and missing values of one dataclass's fields, nested dataclasses included."""
     known = [field.name for field in dataclasses.fields(schema)]

@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
 from recframe.components import Component, Kind, nested_sections, node
 from recframe.config.machine import device_problem, folder_problem
 from recframe.config.pairings import check_pairings
 from recframe.config.problems import ConfigError
 from recframe.config.schemas import LabelConfig, RunConfig
-from recframe.config.sections import check_component, check_fields, check_loggers, merged_as, section_at
+from recframe.config.sections import check_component, check_fields, check_loggers, merged_as, resolved, section_at
 from recframe.plugins import Registry, UnknownComponent, suggestion
 
 # what is measured of every policy, beside each reward's own `reward/NAME`
@@ -49,11 +48,9 @@ def validate(cfg: DictConfig, registry: Registry) -> DictConfig:
 
 def find_problems(cfg: DictConfig, registry: Registry) -> list[str]:
     """One line for each thing that keeps `cfg` from running."""
-    values: Any
-    try:
-        values = OmegaConf.to_container(cfg, resolve=True)
-    except OmegaConfBaseException as error:
-        return [f"{getattr(error, 'full_key', '') or 'config'}: {str(error).splitlines()[0]}"]
+    values, unresolved = resolved(cfg)
+    if unresolved:
+        return unresolved
     chosen, problems = _chosen_components(values, registry)
     problems += check_fields("", values, RunConfig)
     for key, component in chosen.items():

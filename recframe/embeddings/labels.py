@@ -57,27 +57,21 @@ def with_labels(data: Data, settings: Mapping[str, LabelSettings], encode: Calla
     ------
     DataError: there are neither profiles nor contexts, or the labels do not fit them (see `label`).
     """
-
-    def labelled(texts: Texts | None, role: Role) -> Texts | None:
-        reads = texts is not None and texts.vectors is not None and texts.vectors.shape[1] > 0
-        return label(texts, settings, lambda sentences: encode(sentences, role)) if texts is not None and reads else texts
-
-    profiles = data.users.profiles if data.users is not None else None
-    if profiles is None and data.contexts is None:
+    if data.texts.keys() == {"item"}:
         raise DataError("labels: the data has no texts of people to label, neither profiles nor contexts; use labels=[]")
-    return data._replace(
-        users=None if data.users is None else replace(data.users, profiles=labelled(profiles, "user")),
-        contexts=labelled(data.contexts, "context"),
-    )
+
+    def labelled(texts: Texts, role: Role) -> Texts:
+        reads = role != "item" and texts.vectors is not None and texts.vectors.shape[1] > 0
+        return label(texts, settings, lambda sentences: encode(sentences, role)) if reads else texts
+
+    return data.with_texts({role: labelled(texts, role) for role, texts in data.texts.items()})
 
 
 def label_report(data: Data) -> dict[str, float]:
     """How good the labels are where the data knows them: for `result.json`, as "labels/sentiment/accuracy/calibrated" and the like."""
-    groups = {"": data.contexts, " of profiles": data.users.profiles if data.users is not None else None}
     return {
-        f"labels/{name}{whose}/{measure}": value
-        for whose, texts in groups.items()
-        if texts is not None
+        f"labels/{name}{' of profiles' if role == 'user' else ''}/{measure}": value
+        for role, texts in data.texts.items()
         for name, labels in texts.labels.items()
         for measure, value in labels.measures.items()
     }

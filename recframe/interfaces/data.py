@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from recframe.errors import UserError
+from recframe.interfaces.encoder import Role
 
 
 class DataError(UserError, ValueError):
@@ -163,17 +164,27 @@ class Data(NamedTuple):
     ratings: Tensor | None = None
     held_out: Tensor | None = None
 
+    @property
+    def texts(self) -> dict[Role, Texts]:
+        """All that an encoder reads, by role: of the items, and of users and contexts as far as there are texts."""
+        profiles = None if self.users is None else self.users.profiles
+        found: dict[Role, Texts | None] = {"item": Texts(self.catalog.texts, self.catalog.text_vectors), "user": profiles}
+        found["context"] = self.contexts
+        return {role: texts for role, texts in found.items() if texts is not None}
+
+    def with_texts(self, texts: Mapping[Role, Texts]) -> Data:
+        """The same data with these vectors and labels, for all the roles of `self.texts`; the texts themselves stay."""
+        return self._replace(
+            catalog=replace(self.catalog, text_vectors=texts["item"].vectors),
+            users=None if self.users is None else replace(self.users, profiles=texts.get("user")),
+            contexts=texts.get("context"),
+        )
+
     def to(self, device: torch.device | str) -> Data:
         """The same data with every tensor on `device`."""
-        vectors, users = self.catalog.text_vectors, self.users
-        return self._replace(
-            catalog=replace(
-                self.catalog,
-                popularity=self.catalog.popularity.to(device),
-                text_vectors=None if vectors is None else vectors.to(device),
-            ),
-            users=None if users is None else replace(users, profiles=None if users.profiles is None else users.profiles.to(device)),
-            contexts=None if self.contexts is None else self.contexts.to(device),
+        moved = self.with_texts({role: texts.to(device) for role, texts in self.texts.items()})
+        return moved._replace(
+            catalog=replace(moved.catalog, popularity=self.catalog.popularity.to(device)),
             ratings=None if self.ratings is None else self.ratings.to(device),
             held_out=None if self.held_out is None else self.held_out.to(device),
         )

@@ -15,9 +15,7 @@ Batch = dict[str, Tensor]
 
 def texts_of(data: Data) -> list[str]:
     """All that can be read in the data, each text once and none blank: items, users' profiles, contexts, and what users wrote of items."""
-    texts = list(data.catalog.texts)
-    texts += data.users.profiles.texts if data.users is not None and data.users.profiles is not None else []
-    texts += data.contexts.texts if data.contexts is not None else []
+    texts = [text for some in data.texts.values() for text in some.texts]
     if data.interactions is not None and "text" in data.interactions.frame.columns:
         texts += [text for text in data.interactions.frame["text"].to_list() if text is not None]
     return [text for text in dict.fromkeys(texts) if text.strip()]

@@ -34,17 +34,13 @@ class TextGroup(NamedTuple):
 
 def text_groups(agent: Agent, reading: Data) -> list[TextGroup]:
     """The texts of `reading`, the data that the agent's tracker was built on, of which the agent reads the vectors from tables."""
-    profiles = reading.users.profiles if reading.users is not None else None
-    named: list[tuple[Role, Sequence[str], Tensor | None]] = [("item", reading.catalog.texts, reading.catalog.text_vectors)]
-    named += [("user", profiles.texts, profiles.vectors)] if profiles is not None else []
-    named += [("context", reading.contexts.texts, reading.contexts.vectors)] if reading.contexts is not None else []
     tables = [module for module in agent.modules() if isinstance(module, TextTable)]
     groups = []
-    for role, texts, vectors in named:
+    for role, texts in reading.texts.items():
         # copies read one and the same memory
-        own = {table.memory: table for table in tables if table.source is vectors}
-        if vectors is not None and own:
-            groups.append(TextGroup(role, list(texts), vectors, list(own.values())))
+        own = {table.memory: table for table in tables if table.source is texts.vectors}
+        if texts.vectors is not None and own:
+            groups.append(TextGroup(role, texts.texts, texts.vectors, list(own.values())))
     return groups
 
 

@@ -4,7 +4,6 @@ import copy
 
 import pytest
 import torch
-from pytorch_lightning.loggers import Logger
 from torch import nn
 
 from recframe.components import Kind
@@ -55,32 +54,24 @@ class Indifferent(Agent):
         return {"value": torch.optim.Adam(self.parameters(), lr=0.02)}
 
 
-class Memory(Logger):
-    name, version = "memory", ""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.rows = []
-
-    def log_metrics(self, metrics, step=None):
-        self.rows.append(metrics)
-
-    def log_hyperparams(self, *args, **kwargs):
-        pass
-
-
 def prediction(agent, seed=1, **settings) -> BehaviourPrediction:
     return BehaviourPrediction(AuxiliaryConfig(**{"weight": 1.0, **settings}), agent, agent.tracker, seed)
 
 
-def train(folder, agent, auxiliary, evaluate=lambda: {"return": 0.0}, resume_from=None, **settings) -> list[dict]:
-    settings = TrainerConfig(
-        **{"env_steps": 1280, "chunk_steps": 4, "evaluate_every": 640, "log_every": 3, "final_weights": "last", **settings}
-    )
-    collector = Collector(Decided(), RewardSum({"click": (Click(), 1.0)}, DATA.catalog, frozenset()), 0)
-    memory, parts = Memory(), {"folder": folder, "evaluate": evaluate, "interruption": Interruption(folder)}
-    fit(agent, collector, settings, seed=1, loggers=[memory], auxiliary=auxiliary, resume_from=resume_from, **parts)
-    return [{name: value for name, value in row.items() if "per_second" not in name} for row in memory.rows]
+@pytest.fixture
+def train(new_memory):
+    """Train an agent, and give the rows that are logged."""
+
+    def run(folder, agent, auxiliary, evaluate=lambda: {"return": 0.0}, resume_from=None, **settings) -> list[dict]:
+        settings = TrainerConfig(
+            **{"env_steps": 1280, "chunk_steps": 4, "evaluate_every": 640, "log_every": 3, "final_weights": "last", **settings}
+        )
+        collector = Collector(Decided(), RewardSum({"click": (Click(), 1.0)}, DATA.catalog, frozenset()), 0)
+        memory, parts = new_memory(), {"folder": folder, "evaluate": evaluate, "interruption": Interruption(folder)}
+        fit(agent, collector, settings, seed=1, loggers=[memory], auxiliary=auxiliary, resume_from=resume_from, **parts)
+        return [{name: value for name, value in row.items() if "per_second" not in name} for row in memory.rows]
+
+    return run
 
 
 def batch_of(spec, steps=6, seed=7):
@@ -89,7 +80,7 @@ def batch_of(spec, steps=6, seed=7):
 
 
 @pytest.mark.parametrize("limits", [{}, {"whole_catalog_items": 10, "negatives": 12}])
-def test_it_learns_what_users_take(tmp_path, limits):
+def test_it_learns_what_users_take(tmp_path, train, limits):
     agent = Indifferent()
     rows = [
         row for row in train(tmp_path, agent, prediction(agent, **limits), env_steps=4_500, evaluate_every=4_500) if "auxiliary/loss" in row
@@ -102,7 +93,7 @@ def test_it_learns_what_users_take(tmp_path, limits):
     assert sum(losses[-6:]) / 6 < sum(losses[:3]) / 3 - 0.3
 
 
-def test_its_gradient_moves_the_tracker_by_its_weight(tmp_path):
+def test_its_gradient_moves_the_tracker_by_its_weight(tmp_path, train):
     def moved(weight) -> float:
         agent = Indifferent()
         before = copy.deepcopy(agent.tracker.state_dict())
@@ -114,7 +105,7 @@ def test_its_gradient_moves_the_tracker_by_its_weight(tmp_path):
     assert moved(1.0) > 1e-3
 
 
-def test_a_run_stopped_between_two_evaluations_goes_on_to_the_same_numbers(tmp_path):
+def test_a_run_stopped_between_two_evaluations_goes_on_to_the_same_numbers(tmp_path, train):
     limits = {"whole_catalog_items": 10, "negatives": 12, "batch_size": 8}
     whole, half, rest = Indifferent(), Indifferent(), Indifferent()
     heads = [prediction(agent, seed, **limits) for agent, seed in ((whole, 1), (half, 1), (rest, 2))]

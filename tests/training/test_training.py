@@ -4,7 +4,6 @@ import copy
 
 import pytest
 import torch
-from pytorch_lightning.loggers import Logger
 from torch import nn
 
 from recframe.config.schemas import TrainerConfig
@@ -67,20 +66,6 @@ class PolicyGradient(Agent):
         }
 
 
-class Memory(Logger):
-    name, version = "memory", ""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.rows = []
-
-    def log_metrics(self, metrics, step=None):
-        self.rows.append(metrics)
-
-    def log_hyperparams(self, *args, **kwargs):
-        pass
-
-
 def collector(seed: int = 0) -> Collector:
     return Collector(ToyEnvironment(SPEC, DATA), RewardSum({"click": (Click(), 1.0)}, DATA.catalog, frozenset()), seed)
 
@@ -126,16 +111,16 @@ def test_an_agent_that_never_heard_of_lightning_learns(tmp_path):
     assert click_rate(agent) > before + 0.1
 
 
-def test_metrics_are_logged_against_env_steps(tmp_path):
-    memory = Memory()
+def test_metrics_are_logged_against_env_steps(tmp_path, new_memory):
+    memory = new_memory()
     train(PolicyGradient(), tmp_path, loggers=[memory])
     assert [row["env_steps"] for row in memory.rows] == [64, 128, 192, 256, 320, 320, 384, 448, 512, 576, 640, 640]
     assert {"loss/critic", "loss/actor", "gradient_norm/actor", "train/return", "train/reward/click"} <= set(memory.rows[4])
     assert memory.rows[5]["eval/return"] == 0.0
 
 
-def test_epochs_shorter_than_the_logging_interval_are_logged_all_the_same(tmp_path):
-    memory = Memory()
+def test_epochs_shorter_than_the_logging_interval_are_logged_all_the_same(tmp_path, new_memory):
+    memory = new_memory()
     train(PolicyGradient(), tmp_path, loggers=[memory], evaluate_every=64, log_every=3)
     assert [row["env_steps"] for row in memory.rows if "loss/actor" in row] == [192, 384, 576]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -16,6 +17,15 @@ from recframe_plugins.encoders.sentence_transformers import SentenceTransformers
 @pytest.fixture(scope="session")
 def minilm() -> SentenceTransformersEncoder:
     return SentenceTransformersEncoder(SentenceTransformersConfig(), torch.device("cpu"))
+
+
+@pytest.fixture(scope="session")
+def library_vectors():
+    """What the library's own code gives on the packaged model, one text at a time: the proof, too, that neighbours do not matter."""
+    from sentence_transformers import SentenceTransformer
+
+    reference = SentenceTransformer(str(find_model("packaged:all-MiniLM-L6-v2", None, False).folder), device="cpu", local_files_only=True)
+    return lambda texts: np.stack([reference.encode(text, show_progress_bar=False) for text in texts])
 
 
 @pytest.fixture

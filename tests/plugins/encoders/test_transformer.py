@@ -68,12 +68,8 @@ def gpt_of(gpt_folder):
     return lambda **options: TransformerEncoder(GPTConfig(**{"model": str(gpt_folder), **options}), CPU)
 
 
-def test_bert_on_the_packaged_model_gives_sentence_transformers_vectors(bert):
-    from sentence_transformers import SentenceTransformer
-
-    reference = SentenceTransformer(str(find_model("packaged:all-MiniLM-L6-v2", None, False).folder), device="cpu", local_files_only=True)
-    expected = np.stack([reference.encode(text, show_progress_bar=False) for text in TEXTS])
-
+def test_bert_on_the_packaged_model_gives_sentence_transformers_vectors(bert, library_vectors):
+    expected = library_vectors(TEXTS)
     vectors = bert.encode(TEXTS, "item")
 
     assert vectors.shape == (len(TEXTS), bert.dim) == (len(TEXTS), 384)

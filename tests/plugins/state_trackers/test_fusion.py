@@ -58,22 +58,6 @@ def test_every_fusion_works_where_only_the_history_is_known(name, fusion):
     assert torch.equal(states[empty], states[empty][:1].expand_as(states[empty]))
 
 
-@pytest.mark.parametrize("fusion", FUSIONS)
-@pytest.mark.parametrize("field", ["user", "context", "features", "history_items"])
-def test_every_source_reaches_the_state(fusion, field):
-    tracker, observation = build(fusion=fusion)
-    changed = observation.clone()
-    value = getattr(observation, field)
-    if field == "history_items":
-        changed.history_items = torch.where(value == PAD, PAD, (value + 1) % len(DATA.catalog))
-    else:
-        setattr(changed, field, value + 1 if field == "features" else (value + 1) % 3)
-    differs = (state(tracker, changed) != state(tracker, observation)).any(dim=1)
-    empty = (observation.history_items == PAD).all(dim=1)
-    expected = {"history_items": ~empty, "user": observation.user != changed.user}.get(field, torch.ones_like(empty))
-    assert torch.equal(differs, expected)
-
-
 def test_what_is_not_asked_for_changes_no_weight_that_a_seed_draws():
     tracker, _ = build(reads=["profile", "context"])
     torch.manual_seed(0)

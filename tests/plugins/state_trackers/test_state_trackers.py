@@ -96,9 +96,10 @@ def test_a_like_and_a_dislike_of_one_item_are_told_apart(tracker, config):
 
 
 @pytest.mark.parametrize(("tracker", "config"), TRACKERS, ids=NAMES)
+@pytest.mark.parametrize("fusion", ["concat", "gated", "attention"])
 @pytest.mark.parametrize("field", ["user", "context", "features", "history_items"])
-def test_every_source_reaches_the_state(tracker, config, field):
-    tracker, observation = build(tracker, config, has_context=True, num_features=2)
+def test_every_source_reaches_the_state(tracker, config, fusion, field):
+    tracker, observation = build(tracker, replace(config, fusion=fusion), has_context=True, num_features=2)
     changed = observation.clone()
     value = getattr(observation, field)
     if field == "history_items":
