@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from recframe.interfaces import Decision, EnvironmentSpec, Experience, Observation, Replay, StateTracker, Transition
 from recframe_plugins.agents.ddpg_config import DDPGConfig
 from recframe_plugins.agents.item_agent import ItemAgent
+from recframe_plugins.agents.optimization import TargetUpdate, adam
 from recframe_plugins.agents.working_set import Items
 
 
@@ -41,12 +42,18 @@ class Critic(nn.Module):
 
     def forward(self, state: Tensor, points: Tensor) -> Tensor:
         """Values `[N, P]` of P points `[N, P, A]` of each user, whose state is `[N, S]`."""
+        return self.judge(state, self.read(points))
+
+    def read(self, points: Tensor) -> Tensor:
+        """What the first layer of [state | point] makes of points `[..., A]`, whatever the state: `[..., H]`."""
+        return F.linear(points, self.layers[0].weight[:, self.state_tracker.state_dim :])
+
+    def judge(self, state: Tensor, read: Tensor) -> Tensor:
+        """Values `[N, P]` of P points of each user as `read` `[N, P, H]` has them, which is overwritten."""
         first = self.layers[0]
-        of_state, of_points = first.weight.split([state.shape[1], points.shape[2]], dim=1)
-        # the first layer of [state | point], where all of a user's points share the state's part
-        hidden = F.linear(points, of_points)
-        hidden += F.linear(state, of_state, first.bias).unsqueeze(1)
-        values: Tensor = self.layers[1:](hidden).squeeze(2)
+        # all of a user's points share the state's part
+        read += F.linear(state, first.weight[:, : self.state_tracker.state_dim], first.bias).unsqueeze(1)
+        values: Tensor = self.layers[1:](read).squeeze(2)
         return values
 
 
@@ -77,6 +84,8 @@ class DDPG(ItemAgent):
         self.critics = nn.ModuleList(Critic(tracker, config.hidden_sizes, size) for tracker in trackers)
         self.target_actor = copy.deepcopy(self.actor).requires_grad_(False)
         self.target_critics = copy.deepcopy(self.critics).requires_grad_(False)
+        self._move_target_actor = TargetUpdate(self.target_actor, self.actor, config.target_update_rate)
+        self._move_target_critics = TargetUpdate(self.target_critics, self.critics, config.target_update_rate)
         self.updates = 0
         self._mean_q: Tensor | None = None
 
@@ -103,7 +112,8 @@ class DDPG(ItemAgent):
         """The critics' loss, then the actor's; after that, the targets' move. With `actor_interval` d both come every d-th time."""
         td_target = self.td_target(batch, items)
         vectors = vectors_of(self.critics, items)
-        q = self.evaluate(self.critics, batch.observation, self.points_of(batch.slate, vectors[0]), vectors).mean(dim=1)
+        points = self.points_of(batch.slate, vectors[0])
+        q = self.evaluate(self.critics, batch.observation, [critic.read(points) for critic in self.critics], vectors).mean(dim=1)
         self._mean_q = q.detach().mean()
         # summed over critics, each of which learns the same target
         yield "critic", (q - td_target.unsqueeze(1)).square().mean(dim=0).sum()
@@ -111,7 +121,8 @@ class DDPG(ItemAgent):
         self.updates += 1
         if self.updates % self.config.actor_interval == 0:
             yield "actor", self.actor_loss(batch.observation, items)
-            self.update_targets()
+            self._move_target_actor()
+            self._move_target_critics()
 
     @torch.no_grad()
     def td_target(self, batch: Transition, items: Items) -> Tensor:
@@ -126,7 +137,8 @@ class DDPG(ItemAgent):
 
     def target_value(self, observation: Observation, point: Tensor, items: Items, vectors: list[Tensor]) -> Tensor:
         """What it is worth `[B]` to act at the target actor's `point` `[B, A]`: the smallest of the target critics' values."""
-        return self.evaluate(self.target_critics, observation, point.unsqueeze(1), vectors)[:, 0].amin(dim=1)
+        reads = [critic.read(point.unsqueeze(1)) for critic in self.target_critics]
+        return self.evaluate(self.target_critics, observation, reads, vectors)[:, 0].amin(dim=1)
 
     def actor_loss(self, observation: Observation, items: Items) -> Tensor:
         """-Q_1(s, mu(s)): its gradient is the deterministic policy gradient, equation (6)."""
@@ -137,10 +149,10 @@ class DDPG(ItemAgent):
         value: Tensor = critic(state, point.unsqueeze(1))
         return -value.mean()
 
-    def evaluate(self, critics: nn.ModuleList, observation: Observation, points: Tensor, vectors: list[Tensor]) -> Tensor:
-        """Each critic's values of `points` `[B, P, A]`, with its own item vectors: `[B, P, number of critics]`."""
+    def evaluate(self, critics: nn.ModuleList, observation: Observation, reads: list[Tensor], vectors: list[Tensor]) -> Tensor:
+        """Each critic's values of the P points that it has `read` `[B, P, H]`, with its own item vectors: `[B, P, number of critics]`."""
         states = [critic.state_tracker(observation, own) for critic, own in zip(critics, vectors, strict=True)]
-        return torch.stack([critic(state, points) for critic, state in zip(critics, states, strict=True)], dim=2)
+        return torch.stack([critic.judge(*each) for critic, *each in zip(critics, states, reads, strict=True)], dim=2)
 
     def point_size(self, state_tracker: StateTracker) -> int:
         """A, the numbers in a point of the action space."""
@@ -155,20 +167,11 @@ class DDPG(ItemAgent):
         noise = deviation * torch.randn(point.shape, generator=self.generator, device=point.device)
         return (point + noise.clamp(-clip, clip)).clamp(-1, 1)
 
-    @torch.no_grad()
-    def update_targets(self) -> None:
-        """Move the target networks towards the trained ones by `target_update_rate`."""
-        targets, trained = (nn.ModuleList(pair) for pair in ((self.target_actor, self.target_critics), (self.actor, self.critics)))
-        for target, online in zip(targets.parameters(), trained.parameters(), strict=True):
-            target.lerp_(online, self.config.target_update_rate)
-        for target, online in zip(targets.buffers(), trained.buffers(), strict=True):
-            target.copy_(online)
-
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
         """Adam for the critics and for the actor."""
         return {
-            "critic": torch.optim.Adam(self.critics.parameters(), lr=self.config.critic_learning_rate),
-            "actor": torch.optim.Adam(self.actor.parameters(), lr=self.config.actor_learning_rate),
+            "critic": adam(self.critics.parameters(), self.config.critic_learning_rate),
+            "actor": adam(self.actor.parameters(), self.config.actor_learning_rate),
         }
 
     def diagnostics(self) -> dict[str, Tensor | float]:

@@ -11,6 +11,7 @@ from recframe.interfaces import Decision, EnvironmentSpec, Observation, StateTra
 from recframe_plugins.agents.config import DQNConfig
 from recframe_plugins.agents.exploration import epsilon_greedy
 from recframe_plugins.agents.item_search import search_items
+from recframe_plugins.agents.optimization import adam
 from recframe_plugins.agents.q_learning import QLearning, mean_loss
 from recframe_plugins.agents.q_network import QNetwork
 from recframe_plugins.agents.working_set import Items
@@ -66,4 +67,4 @@ class DQN(QLearning):
 
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
         """Adam on the online network."""
-        return {"q": torch.optim.Adam(self.online.parameters(), lr=self.config.learning_rate)}
+        return {"q": adam(self.online.parameters(), self.config.learning_rate)}

@@ -11,6 +11,7 @@ from torch import Tensor
 from recframe.interfaces import Decision, EnvironmentSpec, Experience, Observation, Rollout, StateTracker, Transition
 from recframe_plugins.agents.item_agent import ItemAgent
 from recframe_plugins.agents.on_policy_config import OnPolicyConfig
+from recframe_plugins.agents.optimization import adam
 from recframe_plugins.agents.policies import best_slate, draw_slate
 from recframe_plugins.agents.policy_value import ItemVectors, PolicyAndValue
 from recframe_plugins.agents.working_set import Items
@@ -85,10 +86,10 @@ class OnPolicyAgent(ItemAgent):
         """Adam on policy and value, apart or together."""
         config, network = self.config, self.network
         if config.network == "shared":
-            return {"policy_and_value": torch.optim.Adam(network.parameters(), lr=config.learning_rate)}
+            return {"policy_and_value": adam(network.parameters(), config.learning_rate)}
         return {
-            "policy": torch.optim.Adam(network.policy_parameters(), lr=config.learning_rate),
-            "value": torch.optim.Adam(network.value_parameters(), lr=config.value_learning_rate or config.learning_rate),
+            "policy": adam(network.policy_parameters(), config.learning_rate),
+            "value": adam(network.value_parameters(), config.value_learning_rate or config.learning_rate),
         }
 
     def diagnostics(self) -> dict[str, Tensor | float]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from recframe.interfaces import EnvironmentSpec, Experience, Replay, Transition
 from recframe_plugins.agents.exploration import linear_schedule
 from recframe_plugins.agents.item_agent import ItemAgent
+from recframe_plugins.agents.optimization import TargetUpdate
 from recframe_plugins.agents.q_learning_config import QLearningConfig
 from recframe_plugins.agents.q_network import QNetwork
 from recframe_plugins.agents.working_set import Items
@@ -30,6 +30,7 @@ class QLearning(ItemAgent):
         self.config = config
         self.online = network
         self.target = copy.deepcopy(network).requires_grad_(False)
+        self._move_target = TargetUpdate(self.target, self.online, config.target_update_rate)
         self.updates = 0
         self._forget()
 
@@ -82,16 +83,12 @@ class QLearning(ItemAgent):
         super().texts_moved()
         self._target_vectors = None
 
-    @torch.no_grad()
     def count_update(self) -> None:
         """Count an update; every `target_update_interval`, move the target network by `target_update_rate`."""
         self.updates += 1
         if self.updates % self.config.target_update_interval:
             return
-        for target, online in zip(self.target.parameters(), self.online.parameters(), strict=True):
-            target.lerp_(online, self.config.target_update_rate)
-        for target, online in zip(self.target.buffers(), self.online.buffers(), strict=True):
-            target.copy_(online)
+        self._move_target()
         self._target_vectors = None
 
     def diagnostics(self) -> dict[str, Tensor | float]:

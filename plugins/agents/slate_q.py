@@ -11,6 +11,7 @@ from torch import Tensor
 
 from recframe.interfaces import Decision, EnvironmentSpec, Observation, StateTracker, Transition
 from recframe_plugins.agents.exploration import epsilon_greedy
+from recframe_plugins.agents.optimization import adam
 from recframe_plugins.agents.q_learning import QLearning, mean_loss
 from recframe_plugins.agents.q_learning_config import SlateQConfig
 from recframe_plugins.agents.q_network import QNetwork
@@ -83,7 +84,7 @@ class SlateQ(QLearning):
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
         """Adam on the online network, and on the choice model."""
         networks = {"q": self.online, "choice": self.choice}
-        return {name: torch.optim.Adam(network.parameters(), lr=self.config.learning_rate) for name, network in networks.items()}
+        return {name: adam(network.parameters(), self.config.learning_rate) for name, network in networks.items()}
 
 
 def choices(batch: Transition) -> Tensor:

@@ -25,6 +25,7 @@ from recframe_plugins.agents.exploration import num_allowed
 from recframe_plugins.agents.item_agent import ItemAgent
 from recframe_plugins.agents.item_search import search_items
 from recframe_plugins.agents.item_support import Candidates, ItemRange, ItemSupport
+from recframe_plugins.agents.optimization import TargetUpdate, adam
 from recframe_plugins.agents.q_network import Evaluation, QNetwork
 from recframe_plugins.agents.soft_actor_critic_config import SoftActorCriticConfig
 from recframe_plugins.agents.working_set import Items
@@ -86,6 +87,7 @@ class SoftActorCritic(ItemAgent):
         # each reads for itself: of two critics on one tracker the smaller value would hardly differ from the larger
         self.critics = nn.ModuleList(QNetwork(copy.deepcopy(state_tracker), spec.device) for _ in range(2))
         self.targets = copy.deepcopy(self.critics).requires_grad_(False)
+        self._move_targets = TargetUpdate(self.targets, self.critics, config.target_update_rate)
         self.log_temperature = nn.Parameter(torch.tensor(math.log(config.initial_temperature), device=spec.device))
         self._means: dict[str, Tensor | float] = {}
 
@@ -123,7 +125,7 @@ class SoftActorCritic(ItemAgent):
         target_entropy = self.config.target_entropy * num_allowed(observation, items.count).log()
         yield "temperature", (self.log_temperature.exp() * (entropy - target_entropy)).mean()  # equation (11)
 
-        self.update_targets()
+        self._move_targets()
         self._means = {"mean_q": q.detach().mean(), "entropy": entropy.mean()}
 
     @torch.no_grad()
@@ -150,18 +152,10 @@ class SoftActorCritic(ItemAgent):
             allowed = allowed & ~columns.contains(observation.excluded)
         return Support(columns, allowed)
 
-    @torch.no_grad()
-    def update_targets(self) -> None:
-        """Move the target critics towards the critics by `target_update_rate`."""
-        for target, online in zip(self.targets.parameters(), self.critics.parameters(), strict=True):
-            target.lerp_(online, self.config.target_update_rate)
-        for target, online in zip(self.targets.buffers(), self.critics.buffers(), strict=True):
-            target.copy_(online)
-
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
         """Adam for the critics, the policy and the temperature each."""
         parts = {"critic": self.critics.parameters(), "actor": self.actor.parameters(), "temperature": [self.log_temperature]}
-        return {name: torch.optim.Adam(parameters, lr=self.config.learning_rate) for name, parameters in parts.items()}
+        return {name: adam(parameters, self.config.learning_rate) for name, parameters in parts.items()}
 
     def diagnostics(self) -> dict[str, Tensor | float]:
         """The temperature, and the last batch's mean value and entropy (in nats)."""

@@ -119,12 +119,20 @@ class Wolpertinger(DDPG):
         """The items near each proposal `[B, d]` and the least of the critics' values of each, both `[B, k]`; -inf where there is none."""
         index = self.index_of(items) if observation.candidates is None else None
         near = nearest_items(index, vectors[0], observation, point, self.config.neighbors)
-        if items.lookup:
-            found = unit(critics[0].state_tracker.project_items(near.clamp(min=0).flatten())).view(*near.shape, -1)
-        else:
-            found = self.points_of(near.clamp(min=0), vectors[0])
-        q = self.evaluate(critics, observation, found, vectors).amin(dim=2)
+        q = self.evaluate(critics, observation, self._reads(critics, near.clamp(min=0), items, vectors[0]), vectors).amin(dim=2)
         return near, q.masked_fill(near == PAD, -torch.inf)
+
+    def _reads(self, critics: nn.ModuleList, near: Tensor, items: Items, vectors: Tensor) -> list[Tensor]:
+        """What each critic reads of the items `near` `[B, k]`, whose vectors are among all `[R, d]`: `[B, k, H]` each."""
+        if not items.lookup and len(vectors) < near.numel():
+            # most items are near many proposals: each is read once
+            points = unit(vectors)
+            return [F.embedding(near, critic.read(points)) for critic in critics]
+        if items.lookup:
+            found = unit(critics[0].state_tracker.project_items(near.flatten())).view(*near.shape, -1)
+        else:
+            found = self.points_of(near, vectors)
+        return [critic.read(found) for critic in critics]
 
     def point_size(self, state_tracker: StateTracker) -> int:
         """d, the length of an item vector."""

@@ -18,6 +18,9 @@ from torch import Tensor
 from recframe.interfaces import PAD, EnvironmentSpec, Observation, StateTracker, Transition
 from recframe_plugins.agents.working_set_config import WorkingSetConfig
 
+SPARSE = 16
+"""Of at least one number in so many items it is faster to count all items than to sort the numbers."""
+
 
 class Items(NamedTuple):
     """The items that a decision or an update looks at: the whole catalogue, or a part of it, numbered anew.
@@ -96,9 +99,9 @@ class WorkingSet:
         if not self.in_use:
             return self.whole, observation
         if observation.candidates is not None:
-            items = _exactly(_counted(_named(observation))[0])
+            items = _exactly(self._counted(_named(observation))[0])
         else:
-            items = self._chunk or self._drawn(*_counted(self._shown), generator)
+            items = self._chunk or self._drawn(*self._counted(self._shown), generator)
             # once a chunk the histories are new; after that they hold what is known, and the same items come back
             items = self._chunk = self._with(items, observation.history_items)
         (observation,), _ = self._translated(items, [observation])
@@ -111,7 +114,7 @@ class WorkingSet:
         """
         if not self.in_use:
             return self.whole, batch
-        named, times = _counted(_named_by(batch))
+        named, times = self._counted(_named_by(batch))
         items = _exactly(named) if batch.observation.candidates is not None else self._with(self._drawn(named, times, generator), named)
         return items, self._batch(items, batch)
 
@@ -123,9 +126,9 @@ class WorkingSet:
         if not self.in_use:
             return self.whole, batch
         if batch.observation.candidates is not None:
-            items = _exactly(_counted(_named_by(batch))[0])
+            items = _exactly(self._counted(_named_by(batch))[0])
         else:
-            acted = self._chunk or self._drawn(*_counted(batch.slate), generator)
+            acted = self._chunk or self._drawn(*self._counted(batch.slate), generator)
             assert acted.rows is not None
             choosable = self._with(Items(acted.rows[: acted.count], acted.count), batch.slate.flatten()).rows
             assert choosable is not None
@@ -151,6 +154,15 @@ class WorkingSet:
         assert items.rows is not None
         missing = named[(self._look_up(items, [named])[0] == PAD) & (named != PAD)].unique()
         return items._replace(rows=torch.cat([items.rows, missing])) if len(missing) else items
+
+    def _counted(self, named: Tensor) -> tuple[Tensor, Tensor]:
+        """The items that are named, in order, and how many times."""
+        if named.numel() < self.whole.count // SPARSE:
+            numbers, times = named[named != PAD].unique(return_counts=True)
+            return numbers, times
+        times = torch.bincount(named.flatten() + 1, minlength=self.whole.count + 1)[1:]  # PAD, -1, is counted first
+        numbers = times.nonzero().squeeze(1)
+        return numbers, times[numbers]
 
     def _look_up(self, items: Items, numbers: list[Tensor]) -> list[Tensor]:
         """Item numbers of the catalogue, each tensor of any shape, as numbers of `items`; `PAD` for what is not among them."""
@@ -196,12 +208,6 @@ def spread(total: int, size: int, generator: torch.Generator) -> Tensor:
 def _exactly(rows: Tensor) -> Items:
     """These items, different ones, all of which may be chosen."""
     return Items(rows, len(rows))
-
-
-def _counted(named: Tensor) -> tuple[Tensor, Tensor]:
-    """The items that are named, in order, and how many times."""
-    numbers, times = named[named != PAD].unique(return_counts=True)
-    return numbers, times
 
 
 def _named(observation: Observation) -> Tensor:

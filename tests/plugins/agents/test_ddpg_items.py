@@ -91,13 +91,14 @@ def test_it_conforms(options):
 
 @pytest.mark.parametrize(("num_candidates", "num_excluded"), [(0, 0), (0, 7), (12, 0), (12, 5)])
 @pytest.mark.parametrize(("slate_size", "neighbors", "critics"), [(1, 6, 1), (1, 6, 2), (3, 5, 1), (1, 40, 1), (1, 1, 1)])
-def test_the_best_of_the_nearest_allowed_items_are_shown(slate_size, neighbors, critics, num_candidates, num_excluded):
+@pytest.mark.parametrize("users", [50, 5], ids=["more finds than items", "fewer finds than items"])
+def test_the_best_of_the_nearest_allowed_items_are_shown(slate_size, neighbors, critics, num_candidates, num_excluded, users):
     agent = build(slate_size=slate_size, neighbors=neighbors, critics=critics, num_candidates=num_candidates, num_excluded=num_excluded)
-    observation = observe(agent)
+    observation = observe(agent, users)
     values = policy_values(agent.actor, agent.critics, observation, neighbors)
     slate = agent.act(observation, explore=False).slate
     torch.testing.assert_close(values.gather(1, slate), values.topk(slate_size, dim=1).values)
-    if neighbors == 6:  # neither the nearest item alone nor the best of all
+    if neighbors == 6 and users == 50:  # neither the nearest item alone nor the best of all
         nearest = policy_values(agent.actor, agent.critics, observation, 1)
         assert (slate != nearest.topk(1, dim=1).indices).any()
         everywhere = allowed_items(observation, q_values(agent.critics, observation))

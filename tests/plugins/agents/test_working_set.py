@@ -22,6 +22,7 @@ from recframe.testing import (
     toy_transition,
     update,
 )
+from recframe_plugins.agents import working_set as working_sets
 from recframe_plugins.agents.actor_critic import ActorCritic
 from recframe_plugins.agents.config import DQNConfig, recframe_register_components
 from recframe_plugins.agents.ddpg_config import DDPGConfig
@@ -101,6 +102,16 @@ def test_numbers_mean_the_same_items_inside_and_outside(num_items, size, candida
                 assert torch.equal(is_excluded(inside, choosable), is_excluded(outside, items.rows[choosable]))
                 assert (inside.excluded < items.count).all()
     assert (batch == before).all()
+
+
+@pytest.mark.parametrize("candidates", [0, 5])
+def test_a_set_is_the_same_whether_all_items_are_counted_or_what_is_named_is_sorted(candidates, monkeypatch):
+    chosen, spec, data = working_set(num_items=40, size=14, num_candidates=candidates, slate_size=2)
+    batch = toy_transition(spec, data, generator(0), users=7)
+    one, _ = chosen.for_learning(batch, generator(1))
+    monkeypatch.setattr(working_sets, "SPARSE", 0.001)
+    other, _ = chosen.for_learning(batch, generator(1))
+    assert torch.equal(one.rows, other.rows)
 
 
 def test_a_working_set_is_half_what_was_shown_most_and_otherwise_uniform():
