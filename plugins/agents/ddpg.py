@@ -42,18 +42,18 @@ class Critic(nn.Module):
 
     def forward(self, state: Tensor, points: Tensor) -> Tensor:
         """Values `[N, P]` of P points `[N, P, A]` of each user, whose state is `[N, S]`."""
-        return self.judge(state, self.read(points))
+        return self.value(state, self.embed(points))
 
-    def read(self, points: Tensor) -> Tensor:
+    def embed(self, points: Tensor) -> Tensor:
         """What the first layer of [state | point] makes of points `[..., A]`, whatever the state: `[..., H]`."""
         return F.linear(points, self.layers[0].weight[:, self.state_tracker.state_dim :])
 
-    def judge(self, state: Tensor, read: Tensor) -> Tensor:
-        """Values `[N, P]` of P points of each user as `read` `[N, P, H]` has them, which is overwritten."""
+    def value(self, state: Tensor, embedded: Tensor) -> Tensor:
+        """Values `[N, P]` of P points of each user, `embedded` `[N, P, H]`, which is overwritten."""
         first = self.layers[0]
         # all of a user's points share the state's part
-        read += F.linear(state, first.weight[:, : self.state_tracker.state_dim], first.bias).unsqueeze(1)
-        values: Tensor = self.layers[1:](read).squeeze(2)
+        embedded += F.linear(state, first.weight[:, : self.state_tracker.state_dim], first.bias).unsqueeze(1)
+        values: Tensor = self.layers[1:](embedded).squeeze(2)
         return values
 
 
@@ -113,7 +113,7 @@ class DDPG(ItemAgent):
         td_target = self.td_target(batch, items)
         vectors = vectors_of(self.critics, items)
         points = self.points_of(batch.slate, vectors[0])
-        q = self.evaluate(self.critics, batch.observation, [critic.read(points) for critic in self.critics], vectors).mean(dim=1)
+        q = self.evaluate(self.critics, batch.observation, [critic.embed(points) for critic in self.critics], vectors).mean(dim=1)
         self._mean_q = q.detach().mean()
         # summed over critics, each of which learns the same target
         yield "critic", (q - td_target.unsqueeze(1)).square().mean(dim=0).sum()
@@ -137,8 +137,8 @@ class DDPG(ItemAgent):
 
     def target_value(self, observation: Observation, point: Tensor, items: Items, vectors: list[Tensor]) -> Tensor:
         """What it is worth `[B]` to act at the target actor's `point` `[B, A]`: the smallest of the target critics' values."""
-        reads = [critic.read(point.unsqueeze(1)) for critic in self.target_critics]
-        return self.evaluate(self.target_critics, observation, reads, vectors)[:, 0].amin(dim=1)
+        embedded = [critic.embed(point.unsqueeze(1)) for critic in self.target_critics]
+        return self.evaluate(self.target_critics, observation, embedded, vectors)[:, 0].amin(dim=1)
 
     def actor_loss(self, observation: Observation, items: Items) -> Tensor:
         """-Q_1(s, mu(s)): its gradient is the deterministic policy gradient, equation (6)."""
@@ -149,10 +149,10 @@ class DDPG(ItemAgent):
         value: Tensor = critic(state, point.unsqueeze(1))
         return -value.mean()
 
-    def evaluate(self, critics: nn.ModuleList, observation: Observation, reads: list[Tensor], vectors: list[Tensor]) -> Tensor:
-        """Each critic's values of the P points that it has `read` `[B, P, H]`, with its own item vectors: `[B, P, number of critics]`."""
+    def evaluate(self, critics: nn.ModuleList, observation: Observation, embedded: list[Tensor], vectors: list[Tensor]) -> Tensor:
+        """Each critic's values of P points that it has `embedded` `[B, P, H]`, with its own item vectors: `[B, P, number of critics]`."""
         states = [critic.state_tracker(observation, own) for critic, own in zip(critics, vectors, strict=True)]
-        return torch.stack([critic.judge(*each) for critic, *each in zip(critics, states, reads, strict=True)], dim=2)
+        return torch.stack([critic.value(*each) for critic, *each in zip(critics, states, embedded, strict=True)], dim=2)
 
     def point_size(self, state_tracker: StateTracker) -> int:
         """A, the numbers in a point of the action space."""

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from recframe.interfaces import PAD, Observation, is_excluded
+from recframe_plugins.agents.top_columns import top_columns
 
 MAX_PRODUCTS = 2**22
 """Products held at once in an exact search, 16 MiB of them: about what a processor's cache holds."""
@@ -102,29 +103,6 @@ class ApproximateIndex(ItemIndex):
 def build_index(kind: str, vectors: Tensor, probes: int) -> ItemIndex:
     """An index of `vectors` `[M, d]`, "exact" or "approximate"."""
     return ExactIndex(vectors) if kind == "exact" else ApproximateIndex(vectors, probes)
-
-
-def top_columns(values: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """The k largest of each row of `values` `[N, m]`, largest first, and their columns, both `[N, min(k, m)]`.
-
-    The k largest numbers lie in the k blocks of the largest maxima. Those maxima take one pass at the speed of memory, and the selection
-    proper then runs over them and over k blocks, not over the row: the fewest numbers where a block is the root of m / k.
-    """
-    users, size = values.shape
-    block = math.isqrt(size // k)
-    if block < 4:
-        largest, columns = values.topk(min(k, size), dim=1)
-        return largest, columns
-    blocks = size // block
-    # block b is the columns b, b + blocks, b + 2 blocks and so on; what is left over at the end is looked at in any case
-    whole = blocks * block
-    maxima = values[:, :whole].view(users, block, blocks).amax(dim=1)
-    offsets = torch.arange(0, whole, blocks, device=values.device)
-    columns = (maxima.topk(k, dim=1, sorted=False).indices.unsqueeze(2) + offsets).flatten(1)
-    rest = torch.arange(whole, size, device=values.device).expand(users, -1)
-    columns = torch.cat([columns, rest], dim=1)
-    largest, kept = values.gather(1, columns).topk(k, dim=1)
-    return largest, columns.gather(1, kept)
 
 
 def nearest_items(index: ItemIndex | None, vectors: Tensor, observation: Observation, points: Tensor, k: int) -> Tensor:

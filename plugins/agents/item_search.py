@@ -8,15 +8,10 @@ import torch
 from torch import Tensor
 
 from recframe.interfaces import PAD, Observation, allowed_items, is_excluded
+from recframe_plugins.agents.top_columns import top_columns
 
 MAX_SCORES = 2**24
 """Scores held at once, 64 MiB of them: for 256 users the catalogue is gone through 65,536 items at a time."""
-
-BLOCK = 64
-"""Numbers of which the largest is found together."""
-
-FEW = 2**16
-"""Of fewer than so many numbers the largest are found one by one."""
 
 
 class ItemScores(Protocol):
@@ -46,14 +41,14 @@ def search_items(observation: Observation, scores: ItemScores, num_items: int, k
     stretch = max(MAX_SCORES // users, k)
     if num_items <= stretch:
         found = allowed_items(observation, scores.between(0, num_items))
-        return Best(*_top(found, k))
+        return Best(*top_columns(found, k))
     if observation.candidates is not None:
         return _best_candidates(observation, observation.candidates, scores, k)
     best: Best | None = None
     for first in range(0, num_items, stretch):
         last = min(first + stretch, num_items)
         found = allowed_items(_within(observation, first, last), scores.between(first, last))
-        values, positions = _top(found, min(k, last - first))
+        values, positions = top_columns(found, min(k, last - first))
         if best is not None:
             values = torch.cat([best.scores, values], dim=1)
             items = torch.cat([best.items, positions + first], dim=1)
@@ -63,32 +58,6 @@ def search_items(observation: Observation, scores: ItemScores, num_items: int, k
             best = Best(values, positions + first)
     assert best is not None
     return best
-
-
-def largest(values: Tensor) -> tuple[Tensor, Tensor]:
-    """The largest number of each row of `values` `[N, m]` and its column, both `[N, 1]`: of several, the first one.
-
-    As `values.max(dim=1, keepdim=True)`, which looks at one number after the other. The maxima of blocks are taken many at once, and then
-    only they and one block remain to be looked at.
-    """
-    size = values.shape[1]
-    whole = size // BLOCK * BLOCK
-    if values.numel() < FEW or not whole:
-        top, columns = values.max(dim=1, keepdim=True)
-        return top, columns
-    blocks = values[:, :whole].unflatten(1, (-1, BLOCK))
-    top, block = blocks.amax(dim=2).max(dim=1, keepdim=True)
-    inside = blocks.gather(1, block.unsqueeze(2).expand(-1, 1, BLOCK)).squeeze(1)
-    columns = block * BLOCK + inside.argmax(dim=1, keepdim=True)
-    if whole < size:
-        last, position = values[:, whole:].max(dim=1, keepdim=True)
-        top, columns = torch.maximum(top, last), torch.where(last > top, position + whole, columns)
-    return top, columns
-
-
-def _top(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    best, columns = largest(scores) if k == 1 else scores.topk(k, dim=1)
-    return best, columns
 
 
 def _best_candidates(observation: Observation, candidates: Tensor, scores: ItemScores, k: int) -> Best:

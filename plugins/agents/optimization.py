@@ -9,7 +9,7 @@ from torch import nn
 
 
 def adam(parameters: Iterable[nn.Parameter], learning_rate: float) -> torch.optim.Adam:
-    """Adam (Kingma and Ba, 2015, arXiv:1412.6980), which steps all parameters at once: a recommender's are many and small."""
+    """Adam (Kingma and Ba, 2015, arXiv:1412.6980) that steps parameters together: on a CPU, PyTorch would step one after the other."""
     return torch.optim.Adam(parameters, lr=learning_rate, foreach=True)
 
 
@@ -17,7 +17,7 @@ class TargetUpdate:
     """Moves a target network towards the `online` one it was copied from: theta' + rate (theta - theta').
 
     Lillicrap et al. (2016, arXiv:1509.02971), section 3; a rate of 1 copies (Mnih et al., 2015). Buffers are copied.
-    What there is to move is looked up once: that takes longer than to move it.
+    What there is to move is looked up once, since that takes longer than to move it: parameters may be overwritten, not replaced.
     """
 
     def __init__(self, target: nn.Module, online: nn.Module, rate: float) -> None:

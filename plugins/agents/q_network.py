@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from recframe.interfaces import Observation, StateTracker
+from recframe.interfaces import PAD, Observation, StateTracker
 from recframe_plugins.agents.item_search import positions_within
 
 
@@ -64,7 +64,10 @@ class Evaluation(NamedTuple):
 
     def between(self, first: int, last: int) -> Tensor:
         """Q less `value` of the items from number `first` to before `last`, `[N, last - first]`: enough to rank them."""
-        # PAD, -1, is the last column, of an item added at the end
-        scores = self.query @ F.pad(self.items[first:last], (0, 0, 0, 1)).T
-        history = positions_within(self.history, first, last) % scores.shape[1]
-        return scores.scatter_(1, history, scores.gather(1, history) + self.repeat.unsqueeze(1))[:, :-1]
+        scores = self.query @ self.items[first:last].T
+        history = positions_within(self.history, first, last)
+        # what is not here is written where another item of the history is; where no other is, nothing is added
+        another = history.amax(dim=1, keepdim=True)
+        columns = torch.where(history == PAD, another, history).clamp(min=0)
+        worth = self.repeat.unsqueeze(1) * (another != PAD)
+        return scores.scatter_(1, columns, scores.gather(1, columns) + worth)

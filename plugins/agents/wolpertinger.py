@@ -72,9 +72,17 @@ class Wolpertinger(DDPG):
             with torch.autocast(self.spec.device.type, enabled=False):
                 vectors = unit(items.vectors(self.indexed)[: items.count])
                 self._index = items, build_index(kind, vectors, self.config.index_probes)
-            if kind == "approximate" and self._proposals is not None:
-                self._recall = self._recall_of(self._index[1], ExactIndex(vectors))
         return self._index[1]
+
+    @torch.no_grad()
+    def index_anew(self) -> None:
+        """Index the items' vectors as they are now. What an approximate index finds of them is measured on the last proposals."""
+        self.indexed.load_state_dict(self.critics[0].state_tracker.state_dict())
+        self._index = None
+        if self.config.index == "approximate" and not self.spec.num_candidates and self._proposals is not None:
+            whole = self.working_set.whole
+            with torch.autocast(self.spec.device.type, enabled=False):
+                self._recall = self._recall_of(self.index_of(whole), ExactIndex(unit(whole.vectors(self.indexed))))
 
     def _recall_of(self, index: ItemIndex, exact: ExactIndex) -> float:
         k = min(self.config.neighbors, self.spec.num_items)
@@ -99,8 +107,7 @@ class Wolpertinger(DDPG):
         """DDPG's losses; the items are indexed anew after every `index_interval` updates."""
         yield from super().learn(batch, items)
         if self.updates % self.config.index_interval == 0:
-            self.indexed.load_state_dict(self.critics[0].state_tracker.state_dict())
-            self._index = None
+            self.index_anew()
 
     def texts_moved(self) -> None:
         """Drop the projected items and their index: it must come out the same in a run that is resumed now."""
@@ -119,20 +126,21 @@ class Wolpertinger(DDPG):
         """The items near each proposal `[B, d]` and the least of the critics' values of each, both `[B, k]`; -inf where there is none."""
         index = self.index_of(items) if observation.candidates is None else None
         near = nearest_items(index, vectors[0], observation, point, self.config.neighbors)
-        q = self.evaluate(critics, observation, self._reads(critics, near.clamp(min=0), items, vectors[0]), vectors).amin(dim=2)
+        embedded = self._embedded(critics, near.clamp(min=0), items, vectors[0])
+        q = self.evaluate(critics, observation, embedded, vectors).amin(dim=2)
         return near, q.masked_fill(near == PAD, -torch.inf)
 
-    def _reads(self, critics: nn.ModuleList, near: Tensor, items: Items, vectors: Tensor) -> list[Tensor]:
-        """What each critic reads of the items `near` `[B, k]`, whose vectors are among all `[R, d]`: `[B, k, H]` each."""
+    def _embedded(self, critics: nn.ModuleList, near: Tensor, items: Items, vectors: Tensor) -> list[Tensor]:
+        """The items `near` `[B, k]`, whose vectors are among all `[R, d]`, as each critic embeds them: `[B, k, H]` each."""
         if not items.lookup and len(vectors) < near.numel():
-            # most items are near many proposals: each is read once
+            # fewer than were found: each is embedded once, however many proposals it is near to
             points = unit(vectors)
-            return [F.embedding(near, critic.read(points)) for critic in critics]
+            return [F.embedding(near, critic.embed(points)) for critic in critics]
         if items.lookup:
             found = unit(critics[0].state_tracker.project_items(near.flatten())).view(*near.shape, -1)
         else:
             found = self.points_of(near, vectors)
-        return [critic.read(found) for critic in critics]
+        return [critic.embed(found) for critic in critics]
 
     def point_size(self, state_tracker: StateTracker) -> int:
         """d, the length of an item vector."""

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from recframe.interfaces import PAD, Observation
 from recframe_plugins.agents import item_index
-from recframe_plugins.agents.item_index import ApproximateIndex, ExactIndex, build_index, nearest_items, recall, top_columns
+from recframe_plugins.agents.item_index import ApproximateIndex, ExactIndex, build_index, nearest_items, recall
+from recframe_plugins.agents.top_columns import top_columns
 
 needs_faiss = pytest.mark.skipif(importlib.util.find_spec("faiss") is None, reason="faiss is not installed: pip install 'recframe[faiss]'")
 KINDS = ["exact", pytest.param("approximate", marks=needs_faiss)]
@@ -39,20 +40,6 @@ def observation(users, candidates=None, excluded=None):
         excluded=excluded,
         batch_size=[users],
     )
-
-
-@given(st.integers(1, 4), st.integers(1, 700), st.integers(1, 12), st.integers(0, 10**6))
-@settings(max_examples=60, deadline=None)
-def test_the_largest_of_a_row_are_those_that_sorting_finds(users, size, k, seed):
-    values = torch.randn(users, size, generator=torch.Generator().manual_seed(seed))
-    largest, columns = top_columns(values, k)
-    assert torch.equal(largest, values.sort(dim=1, descending=True).values[:, :k])
-    assert torch.equal(values.gather(1, columns), largest)
-
-
-def test_among_equals_no_column_is_found_twice():
-    _, columns = top_columns(torch.zeros(2, 10_000), 7)
-    assert all(len(row.unique()) == 7 for row in columns)
 
 
 @given(st.integers(1, 5), st.integers(1, 900), st.integers(1, 40), st.integers(0, 10**6), st.sampled_from([64, 300, 2**22]))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from recframe.interfaces import PAD, best_items
 from recframe.testing import toy_data, toy_observation, toy_spec
 from recframe_plugins.agents import item_search
-from recframe_plugins.agents.item_search import FEW, largest, positions_within, search_items
+from recframe_plugins.agents.item_search import positions_within, search_items
 
 ITEMS, USERS = 40, 6
 DATA = toy_data(num_items=ITEMS)
@@ -51,27 +51,6 @@ def test_stretches_find_what_a_whole_finds(at_once, k, num_candidates, num_exclu
     assert torch.equal(found.scores, scores.gather(1, expected))
     assert all(size <= max(at_once, k) for size in asked)
     assert sum(asked) == (0 if num_candidates and at_once < ITEMS and max(at_once, k) < ITEMS else ITEMS)
-
-
-@settings(max_examples=30, deadline=None)
-@given(
-    users=st.integers(1, 40),
-    blocks=st.integers(0, 3),
-    rest=st.sampled_from([0, 1, 63]),
-    levels=st.sampled_from([1, 2, 1000]),
-    at_once=st.booleans(),
-    seed=st.integers(0, 99),
-)
-def test_the_largest_is_the_first_of_the_largest(users, blocks, rest, levels, at_once, seed):
-    size = blocks * item_search.BLOCK + rest or 5
-    scores = torch.randint(levels, (users, size + 1), generator=torch.Generator().manual_seed(seed)).float()[:, :size]
-    scores[0] = -torch.inf
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(item_search, "FEW", FEW if at_once else 1)
-        top, columns = largest(scores)
-    expected = scores.max(dim=1, keepdim=True)
-    assert torch.equal(top, expected.values)
-    assert torch.equal(columns, expected.indices)
 
 
 @pytest.mark.parametrize("at_once", [100, 3])

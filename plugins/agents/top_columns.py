@@ -1,0 +1,59 @@
+"""The largest numbers of long rows, found by blocks: a block's maximum is taken at the speed of memory, a selection number by number."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+BLOCK = 64
+"""Numbers in a block of which the largest is looked for; so many lie beside each other that their maximum is found at once."""
+
+FEW = 2**16
+"""With fewer numbers than this in all rows together, blocks are not worth their while."""
+
+
+def top_columns(values: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """The k largest of each row of `values` `[N, m]`, largest first, and their columns, both `[N, min(k, m)]`.
+
+    The k largest numbers lie in the k blocks of the largest maxima. Those maxima take one pass at the speed of memory, and the selection
+    proper then runs over them and over k blocks, not over the row: the fewest numbers where a block is the root of m / k.
+    """
+    if k == 1:
+        return largest(values)
+    users, size = values.shape
+    block = math.isqrt(size // k)
+    if block < 4:
+        top, columns = values.topk(min(k, size), dim=1)
+        return top, columns
+    blocks = size // block
+    # block b is the columns b, b + blocks, b + 2 blocks and so on; what is left over at the end is looked at in any case
+    whole = blocks * block
+    maxima = values[:, :whole].view(users, block, blocks).amax(dim=1)
+    offsets = torch.arange(0, whole, blocks, device=values.device)
+    columns = (maxima.topk(k, dim=1, sorted=False).indices.unsqueeze(2) + offsets).flatten(1)
+    rest = torch.arange(whole, size, device=values.device).expand(users, -1)
+    columns = torch.cat([columns, rest], dim=1)
+    top, kept = values.gather(1, columns).topk(k, dim=1)
+    return top, columns.gather(1, kept)
+
+
+def largest(values: Tensor) -> tuple[Tensor, Tensor]:
+    """The largest number of each row of `values` `[N, m]` and its column, both `[N, 1]`: of several, the first one.
+
+    What `values.max(dim=1, keepdim=True)` gives of numbers.
+    """
+    size = values.shape[1]
+    whole = size // BLOCK * BLOCK
+    if values.numel() < FEW or not whole:
+        top, columns = values.max(dim=1, keepdim=True)
+        return top, columns
+    blocks = values[:, :whole].unflatten(1, (-1, BLOCK))
+    top, block = blocks.amax(dim=2).max(dim=1, keepdim=True)
+    inside = blocks.gather(1, block.unsqueeze(2).expand(-1, 1, BLOCK)).squeeze(1)
+    columns = block * BLOCK + inside.argmax(dim=1, keepdim=True)
+    if whole < size:
+        last, position = values[:, whole:].max(dim=1, keepdim=True)
+        top, columns = torch.maximum(top, last), torch.where(last > top, position + whole, columns)
+    return top, columns
