@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-TEMPORARY = ".*.tmp"
-"""What temporary files are called: a killed process may leave one behind."""
+TEMPORARY = ".*." + "[0-9a-f]" * 8 + ".tmp"
+"""What temporary files are called, as `Path.glob` reads it: a killed process may leave one behind."""
 
 
 @contextmanager
