@@ -14,8 +14,8 @@ from safetensors.torch import load_file
 
 from recframe.config import PRETRAIN, ConfigError, compose_config
 from recframe.errors import Stop
-from recframe.interfaces import EncoderError
-from recframe.pretraining import pretrain
+from recframe.interfaces import EncoderError, TokenLoss
+from recframe.pretraining import module, pretrain
 from recframe.pretraining.progress import PretrainingProgress
 from recframe.testing import check_encoder
 from recframe.tracking.trackers import Trackers
@@ -177,6 +177,21 @@ def test_a_stop_while_loggers_close_does_not_cost_the_model(tmp_path, monkeypatc
         pretrained(tmp_path / "model", "gpt", SMALL | {"pretrain.steps": 1})
     assert stopped.value.exit_code == 128 + signal.SIGTERM
     assert (tmp_path / "model" / "model.safetensors").is_file()
+
+
+class OneLayer(torch.nn.Linear):
+    """Predicts a token from a vector."""
+
+    def loss(self, batch):
+        return TokenLoss(torch.nn.functional.cross_entropy(self(batch["vectors"]), batch["tokens"], reduction="sum"), 4)
+
+
+def test_perplexity_does_not_depend_on_who_asks():
+    """In a validation, Lightning computes in the training's precision; before the training, nobody does."""
+    model, batches = OneLayer(8, 5), [{"vectors": torch.randn(4, 8), "tokens": torch.arange(4)}]
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        inside = module.perplexity(model, batches)
+    assert inside == module.perplexity(model, batches)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
