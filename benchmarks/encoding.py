@@ -17,10 +17,12 @@ import multiprocessing
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from multiprocessing.process import BaseProcess
 from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
+from queue import Empty
 from typing import Any
 
 import torch
@@ -105,15 +107,32 @@ def encode_together(name: str, folder: Path, texts: list[str], together: Barrier
     counts.put(store.encoded)
 
 
+def gathered(counts: Queue[int], running: Sequence[BaseProcess]) -> list[int]:
+    """One count of each process. If one dies, the others, which would wait for it at the barrier, are ended, and so is this one."""
+    found: list[int] = []
+    while len(found) < len(running):
+        try:
+            found.append(counts.get(timeout=1.0))
+        except Empty:
+            codes = [process.exitcode for process in running if process.exitcode]
+            if codes:
+                for process in running:
+                    process.terminate()
+                    process.join()
+                raise SystemExit(f"{len(codes)} of {len(running)} processes died (exit code {codes[0]}): nothing is counted") from None
+    return found
+
+
 def race(name: str, texts: list[str], processes: int) -> str:
     """How many texts processes that start at once encode, summed."""
     context = multiprocessing.get_context("spawn")
     together, counts = context.Barrier(processes), context.Queue()
     with tempfile.TemporaryDirectory() as folder:
-        running = [context.Process(target=encode_together, args=(name, Path(folder), texts, together, counts)) for _ in range(processes)]
+        arguments = (name, Path(folder), texts, together, counts)
+        running = [context.Process(target=encode_together, args=arguments, daemon=True) for _ in range(processes)]
         for process in running:
             process.start()
-        encoded = sorted((counts.get() for _ in running), reverse=True)
+        encoded = sorted(gathered(counts, running), reverse=True)
         for process in running:
             process.join()
     return f"{name}: {processes} processes at once encoded {sum(encoded):,} texts in all, of {len(set(texts)):,} ({encoded})"

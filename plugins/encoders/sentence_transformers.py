@@ -77,7 +77,10 @@ class SentenceTransformersEncoder(ModelEncoder):
         return F.normalize(vectors, dim=1) if self.config.normalize else vectors
 
     def token_counts(self, texts: Sequence[str], role: Role) -> list[int]:
-        """How many tokens are read of each text, or its bytes if the model has no tokenizer of its own kind: seldom less."""
+        """How many tokens are read of each text, prompt and special tokens included.
+
+        Of a model that has no tokenizer of its own kind, the bytes: seldom less.
+        """
         tokenizer = getattr(self._model[0], "tokenizer", None)
         prompted = [self.prompts[role] + text for text in texts]
         if not callable(tokenizer):

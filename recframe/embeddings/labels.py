@@ -68,10 +68,13 @@ def with_labels(data: Data, settings: Mapping[str, LabelSettings], encode: Calla
 
 
 def label_report(data: Data) -> dict[str, float]:
-    """How good the labels are where the data knows them: for `result.json`, as "labels/sentiment/accuracy/calibrated" and the like."""
+    """How good the labels are where the data knows them: for `result.json`, as "labels/sentiment/accuracy/calibrated" and the like.
+
+    Those of contexts come first.
+    """
     return {
         f"labels/{name}{' of profiles' if role == 'user' else ''}/{measure}": value
-        for role, texts in data.texts.items()
+        for role, texts in reversed(data.texts.items())
         for name, labels in texts.labels.items()
         for measure, value in labels.measures.items()
     }

@@ -173,11 +173,12 @@ class Data(NamedTuple):
         return {role: texts for role, texts in found.items() if texts is not None}
 
     def with_texts(self, texts: Mapping[Role, Texts]) -> Data:
-        """The same data with these vectors and labels, for all the roles of `self.texts`; the texts themselves stay."""
+        """The same data with these profiles and contexts, and these vectors of the items' texts; what no role names stays."""
+        items = texts.get("item")
         return self._replace(
-            catalog=replace(self.catalog, text_vectors=texts["item"].vectors),
-            users=None if self.users is None else replace(self.users, profiles=texts.get("user")),
-            contexts=texts.get("context"),
+            catalog=self.catalog if items is None else replace(self.catalog, text_vectors=items.vectors),
+            users=None if self.users is None else replace(self.users, profiles=texts.get("user", self.users.profiles)),
+            contexts=texts.get("context", self.contexts),
         )
 
     def to(self, device: torch.device | str) -> Data:

@@ -25,15 +25,18 @@ COUNTER = "steps"
 def perplexity(model: LanguageModel, batches: Sequence[Batch]) -> float:
     """exp of the mean negative log-likelihood of the tokens that the batches ask for; without dropout.
 
-    Of masked tokens it is a pseudo-perplexity (Salazar et al., 2020), estimated on the tokens that are masked in these batches.
+    It is measured in the precision of the weights, whatever the training's. Of masked tokens it is a pseudo-perplexity (Salazar et al.,
+    2020), estimated on the tokens that are masked in these batches.
     """
     training = model.training
     model.eval()
     device = next(model.parameters()).device
     total, tokens = 0.0, 0
-    for batch in batches:
-        loss = model.loss({name: values.to(device) for name, values in batch.items()})
-        total, tokens = total + float(loss.total), tokens + loss.tokens
+    # before the training nobody casts, in a validation Lightning does: only what is measured alike can be compared
+    with torch.autocast(device.type, enabled=False):
+        for batch in batches:
+            loss = model.loss({name: values.to(device) for name, values in batch.items()})
+            total, tokens = total + float(loss.total), tokens + loss.tokens
     model.train(training)
     # a model that has diverged may be beyond what a float holds
     return math.exp(min(total / max(tokens, 1), 700.0)) if math.isfinite(total) else math.inf

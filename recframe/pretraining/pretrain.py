@@ -6,19 +6,22 @@ import logging
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from filelock import FileLock, Timeout
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.callbacks import LambdaCallback
 from rich.console import Console
 
 from recframe.assembly import choose_device, derived_seed, seed_everything
 from recframe.components import Kind
-from recframe.config import build, validate_pretraining
+from recframe.config import ConfigError, build, validate_pretraining
+from recframe.config.pretraining import occupied
 from recframe.config.pretraining_schemas import PretrainConfig
 from recframe.errors import Stop
 from recframe.interfaces import Encoder, LanguageModel, NewModel
@@ -29,6 +32,7 @@ from recframe.pretraining.record import PretrainingResult, figure, table, write_
 from recframe.pretraining.texts import Batches, held_out_batches, split, texts_of
 from recframe.tracking import atomic_folder
 from recframe.tracking.trackers import Trackers
+from recframe.tracking.wandb_run import TrackingError
 from recframe.training import Interruption, quiet_lightning
 from recframe.training.module import Chunks
 
@@ -46,6 +50,34 @@ class _Interruption(Interruption):
         return Stop(f"stopped by {signal.Signals(number).name}; nothing was written to {self.run_folder}", 128 + number)
 
 
+@contextmanager
+def _claimed(folder: Path) -> Iterator[None]:
+    """Keep other processes from making a model in `folder`, by a lock beside it.
+
+    Raises
+    ------
+    ConfigError: if another process is making one there, or did so since the config was checked.
+    """
+    beside = folder.with_name(f".{folder.name}.lock")
+    beside.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(beside)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise ConfigError([f"pretrain.folder: {str(folder)!r} is being written by another process; choose another"]) from None
+    except (OSError, NotImplementedError) as error:
+        raise ConfigError([f"pretrain.folder: {str(beside)!r} cannot be locked ({error}); choose a folder where you may write"]) from None
+    try:
+        if problem := occupied(folder):
+            raise ConfigError([problem])
+        yield
+    finally:
+        # Windows keeps a file that is open; who still locks what was removed here is met by `atomic_folder`, which keeps both models
+        with suppress(OSError):
+            beside.unlink()
+        lock.release()
+
+
 def pretrain(cfg: DictConfig, overrides: Sequence[str] = (), sweep: str | None = None) -> PretrainingResult:
     """Train the language model that `cfg` describes on the dataset's texts, and save it into a new folder.
 
@@ -59,6 +91,7 @@ def pretrain(cfg: DictConfig, overrides: Sequence[str] = (), sweep: str | None =
 
     Raises
     ------
+    TrackingError: if a logger fails once training is over; the model is then in its folder.
     recframe.errors.UserError: ConfigError, DataError, EncoderError, TrainingDiverged ...; the message is for the person.
     """
     started = time.perf_counter()
@@ -68,7 +101,8 @@ def pretrain(cfg: DictConfig, overrides: Sequence[str] = (), sweep: str | None =
     settings: Any = OmegaConf.to_object(cfg.pretrain)
     folder = Path(plain["pretrain"]["folder"])
     interruption = _Interruption(folder)
-    with interruption.listening(), atomic_folder(folder) as temporary:
+    saved, failure = False, None
+    with interruption.listening(), _claimed(folder), atomic_folder(folder) as temporary:
         device = choose_device(cfg.device)
         texts = texts_of(build(Kind.DATASET, cfg.dataset, found).load())
         encoder: Encoder = build(Kind.ENCODER, cfg.encoder, found, device=device)
@@ -78,17 +112,30 @@ def pretrain(cfg: DictConfig, overrides: Sequence[str] = (), sweep: str | None =
         model = encoder.language_model(train, new, settings.mask_probability)
         name = cfg.name or " ".join(overrides) or "default"
         trackers = Trackers(plain["logger"], temporary, name=name, group=sweep, config=plain, counter=COUNTER, job_type="pretrain")
-        with trackers:
-            figures = _trained(model, train, held_out, settings, cfg.seed, trackers, interruption)
-            seconds = time.perf_counter() - started
-            result = PretrainingResult(folder=folder, objective=model.objective, seconds=seconds, **figures)
-            if trackers.wandb is not None:
-                trackers.wandb.log_summary({name: value for name, value in figures.items() if isinstance(value, (int, float))})
-        model.save(temporary)
-        write_record(temporary, result, plain, base="nothing" if new is not None else str(cfg.encoder.get("model", cfg.encoder.name)))
+        base = "nothing" if new is not None else str(cfg.encoder.get("model", cfg.encoder.name))
+        try:
+            with trackers:
+                figures = _trained(model, train, held_out, settings, cfg.seed, trackers, interruption)
+                seconds = time.perf_counter() - started
+                result = PretrainingResult(folder=folder, objective=model.objective, seconds=seconds, **figures)
+                model.save(temporary)
+                write_record(temporary, result, plain, base)
+                saved = True
+                if trackers.wandb is not None:
+                    trackers.wandb.log_summary({name: value for name, value in figures.items() if isinstance(value, (int, float))})
+        except (Exception, Stop) as error:
+            # hours of training are not thrown away because a logger fails, or is not waited for
+            if not saved:
+                raise
+            failure = error
     console = Console(width=None if sys.stdout.isatty() else 110)
     console.print(table(result))
     console.print(f"To use it: {result.use(cfg.encoder.name)}", highlight=False, soft_wrap=True)
+    if isinstance(failure, Stop):
+        raise Stop(f"stopped while the loggers were closed; the model is complete in {folder}", failure.exit_code) from failure
+    if failure is not None:
+        reason = str(failure).partition("\n")[0]
+        raise TrackingError(f"the model is complete in {folder}, but a logger failed: {type(failure).__name__}: {reason}") from failure
     return result
 
 

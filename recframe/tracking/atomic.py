@@ -9,8 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-TEMPORARY = ".*.tmp"
-"""What temporary files are called: a killed process may leave one behind."""
+from recframe.errors import UserError
+
+TEMPORARY = ".*." + "[0-9a-f]" * 8 + ".tmp"
+"""What temporary files are called, as `Path.glob` reads it: a killed process may leave one behind."""
 
 
 @contextmanager
@@ -53,15 +55,21 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+class FolderInTheWayError(UserError, FileExistsError):
+    """A folder that is complete could not take its name; the message says where it lies instead."""
+
+
 @contextmanager
 def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     """A temporary folder beside `path` to fill; at the end its files are brought to the disk, and it is renamed to `path`.
 
-    If anything fails on the way, there is no folder but the one that was there, which may only be an empty one.
+    If anything fails on the way, there is no folder but the one that was there, which may only be an empty one. If only the renaming
+    fails, the temporary folder stays: what it holds may have taken hours.
 
     Raises
     ------
-    OSError: if the parent folder cannot be made or written, or `path` is there and not empty.
+    OSError: if the parent folder cannot be made or written.
+    FolderInTheWayError: if `path` has come to be something else than an empty folder, or cannot be replaced.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -73,10 +81,14 @@ def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
             if written.is_file() and not written.is_symlink():
                 with written.open("rb") as file:
                     os.fsync(file.fileno())
-        if path.is_dir():
-            path.rmdir()
-        os.rename(temporary, path)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
+    try:
+        if path.is_dir():
+            path.rmdir()
+        os.rename(temporary, path)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise FolderInTheWayError(f"{path}: cannot be replaced ({reason}); what was to be there is complete in {temporary}") from error
     _sync_folder(path.parent)

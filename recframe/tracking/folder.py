@@ -167,7 +167,8 @@ def _lock(path: Path) -> FileLock:
         raise RunFolderError(f"{path}: cannot be locked ({error}); choose a folder where you may write") from None
     # the folder has one writer, so these are what a killed one left behind
     for leftover in (*path.glob(TEMPORARY), *path.glob(f"*/{TEMPORARY}")):
-        leftover.unlink()
+        if leftover.is_file():
+            leftover.unlink()
     return lock
 
 

@@ -13,7 +13,7 @@ from recframe.assembly import shuffled
 from recframe.config.schemas import LabelConfig
 from recframe.embeddings import label_report, with_labels
 from recframe.embeddings.labels import calibrate, halves, label, quality, sentences_of
-from recframe.interfaces import DataError, Texts
+from recframe.interfaces import DataError, Labels, Texts, Users
 from recframe.testing import toy_data
 
 # one dimension a word, so that what is near what can be seen
@@ -144,6 +144,13 @@ def test_contexts_and_profiles_are_labelled_in_their_own_role():
     assert len(labelled.contexts.labels["feeling"].probabilities) == len(data.contexts.texts)
     assert len(labelled.users.profiles.labels["feeling"].probabilities) == len(data.users)
     assert label_report(labelled) == {}
+
+
+def test_what_is_known_of_contexts_is_reported_first():
+    data, known = toy_data(), {"feeling": Labels(("good",), torch.ones(3, 1), {"accuracy": 1.0})}
+    texts = Texts(["a", "b", "c"], labels=known)
+    report = label_report(data._replace(users=Users(["a", "b", "c"], texts), contexts=texts))
+    assert list(report) == ["labels/feeling/accuracy", "labels/feeling of profiles/accuracy"]
 
 
 def test_there_must_be_texts_of_people():

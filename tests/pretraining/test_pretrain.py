@@ -9,14 +9,17 @@ import pytest
 import torch
 import yaml
 from omegaconf import OmegaConf
+from pytorch_lightning.loggers.logger import DummyLogger
 from safetensors.torch import load_file
 
 from recframe.config import PRETRAIN, ConfigError, compose_config
 from recframe.errors import Stop
-from recframe.interfaces import EncoderError
-from recframe.pretraining import pretrain
+from recframe.interfaces import EncoderError, TokenLoss
+from recframe.pretraining import module, pretrain
 from recframe.pretraining.progress import PretrainingProgress
 from recframe.testing import check_encoder
+from recframe.tracking.trackers import Trackers
+from recframe.tracking.wandb_run import TrackingError
 from recframe_plugins.encoders.config import BertConfig, GPTConfig, TfidfConfig
 from recframe_plugins.encoders.tfidf import TfidfEncoder
 from recframe_plugins.encoders.transformer import TransformerEncoder
@@ -33,7 +36,7 @@ def composed(name):
 def pretrained(folder, name, settings):
     cfg = composed(name).copy()
     for key, value in {"pretrain": {"folder": str(folder), **QUICK}, **settings}.items():
-        OmegaConf.update(cfg, key, value)
+        OmegaConf.update(cfg, key, value, force_add=True)
     return pretrain(cfg)
 
 
@@ -123,6 +126,72 @@ def test_a_folder_that_holds_anything_is_left_alone(tmp_path):
     with pytest.raises(ConfigError, match="is there already, and nothing is overwritten"):
         pretrained(folder, "gpt", SMALL)
     assert [path.name for path in folder.iterdir()] == ["mine.txt"]
+
+
+def test_a_folder_that_another_process_writes_is_left_to_it(tmp_path, monkeypatch):
+    """The second run is refused when it starts; the first, whose training goes on, is not disturbed."""
+    refused = []
+
+    def second(*_):
+        with pytest.raises(ConfigError, match="is being written by another process") as caught:
+            pretrained(tmp_path / "model", "gpt", SMALL)
+        refused.append(caught.value)
+
+    monkeypatch.setattr(PretrainingProgress, "on_train_end", second)
+    first = pretrained(tmp_path / "model", "gpt", SMALL | {"pretrain.steps": 1})
+    assert len(refused) == 1
+    assert (first.folder / "model.safetensors").is_file()
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+class Unreachable(DummyLogger):
+    """Stands for W&B, and fails at the end of a run."""
+
+    def __init__(self, failing):
+        super().__init__()
+        self.failing = failing
+
+    def log_summary(self, values):
+        self.meet("log_summary")
+
+    def close(self, failed):
+        self.meet("close")
+
+    def meet(self, moment):
+        if moment == self.failing:
+            raise ConnectionError("the network is down\nsee the log")
+
+
+@pytest.mark.parametrize("failing", ["log_summary", "close"])
+def test_a_logger_that_fails_after_training_does_not_cost_the_model(tmp_path, monkeypatch, failing):
+    monkeypatch.setattr("recframe.tracking.trackers.WandbTracking", lambda *_, **__: Unreachable(failing))
+    wandb = {"pretrain.steps": 1, "logger.wandb": {"project": "p", "entity": None, "mode": "offline", "tags": []}}
+    with pytest.raises(TrackingError, match=r"complete in .*model, but a logger failed: ConnectionError: the network is down$"):
+        pretrained(tmp_path / "model", "gpt", SMALL | wandb)
+    assert {"model.safetensors", "pretraining.yaml", "README.md"} <= {path.name for path in (tmp_path / "model").iterdir()}
+
+
+def test_a_stop_while_loggers_close_does_not_cost_the_model(tmp_path, monkeypatch):
+    monkeypatch.setattr(Trackers, "__exit__", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+    with pytest.raises(Stop, match="the model is complete in") as stopped:
+        pretrained(tmp_path / "model", "gpt", SMALL | {"pretrain.steps": 1})
+    assert stopped.value.exit_code == 128 + signal.SIGTERM
+    assert (tmp_path / "model" / "model.safetensors").is_file()
+
+
+class OneLayer(torch.nn.Linear):
+    """Predicts a token from a vector."""
+
+    def loss(self, batch):
+        return TokenLoss(torch.nn.functional.cross_entropy(self(batch["vectors"]), batch["tokens"], reduction="sum"), 4)
+
+
+def test_perplexity_does_not_depend_on_who_asks():
+    """In a validation, Lightning computes in the training's precision; before the training, nobody does."""
+    model, batches = OneLayer(8, 5), [{"vectors": torch.randn(4, 8), "tokens": torch.arange(4)}]
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        inside = module.perplexity(model, batches)
+    assert inside == module.perplexity(model, batches)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

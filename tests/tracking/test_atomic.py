@@ -1,10 +1,12 @@
-"""A file is replaced whole or not at all."""
+"""A file or a folder is replaced whole or not at all."""
 
 import os
+import re
 
 import pytest
 
-from recframe.tracking import atomic_write
+from recframe.errors import UserError
+from recframe.tracking import atomic_folder, atomic_write
 
 
 def test_text_and_bytes_arrive_as_given(tmp_path):
@@ -42,3 +44,22 @@ def test_the_file_gets_the_permissions_a_plain_write_would_give(tmp_path):
     atomic_write(tmp_path / "atomic", "x")
     (tmp_path / "plain").write_text("x")
     assert (tmp_path / "atomic").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_a_folder_that_cannot_take_its_name_is_kept_and_named(tmp_path):
+    path = tmp_path / "model"
+    writing = atomic_folder(path)
+    temporary = writing.__enter__()
+    (temporary / "weights").write_text("hours")
+    path.mkdir()
+    (path / "other").write_text("mine")
+    with pytest.raises(UserError, match=re.escape(f"is complete in {temporary}")):
+        writing.__exit__(None, None, None)
+    assert (temporary / "weights").read_text() == "hours"
+    assert os.listdir(path) == ["other"]
+
+
+def test_a_folder_that_fails_on_the_way_is_gone(tmp_path):
+    with pytest.raises(FileNotFoundError), atomic_folder(tmp_path / "model") as temporary:
+        (temporary / "missing" / "weights").write_text("half")
+    assert os.listdir(tmp_path) == []

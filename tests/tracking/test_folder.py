@@ -1,12 +1,14 @@
 """A run's folder belongs to one run and one process at a time."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from omegaconf import OmegaConf
 
-from recframe.tracking import RunFolder, RunFolderError, write_result
+from recframe.tracking import RunFolder, RunFolderError, atomic_write, write_result
 
 HOLD = """
 import sys
@@ -124,3 +126,23 @@ def test_a_folder_is_held_within_a_process_too(run):
     folder.release()
     folder.release()
     RunFolder.open(run).release()
+
+
+def test_claiming_a_folder_removes_what_a_killed_writer_left_and_nothing_else(tmp_path, monkeypatch):
+    (tmp_path / "checkpoints").mkdir()
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        # before it could rename or clean up
+        patched.setattr(os, "replace", killed)
+        patched.setattr(Path, "unlink", lambda *_, **__: None)
+        for path in (tmp_path / "result.json", tmp_path / "checkpoints" / "last.ckpt"):
+            with pytest.raises(KeyboardInterrupt):
+                atomic_write(path, "half")
+    assert len(list(tmp_path.rglob("*.tmp"))) == 2
+    (tmp_path / ".mine.tmp").write_text("mine")
+    (tmp_path / ".model.0123abcd.tmp").mkdir()
+    RunFolder.create(tmp_path).release()
+    assert {path.name for path in tmp_path.rglob("*.tmp")} == {".mine.tmp", ".model.0123abcd.tmp"}
