@@ -1,7 +1,11 @@
-"""What searching an item index costs, in units of the bare product of the same points with all item vectors.
+"""What finding the best items of a catalogue costs, in units of the bare product of the same points with all item vectors.
 
     OMP_NUM_THREADS=1 python benchmarks/item_index.py
     OMP_NUM_THREADS=1 python benchmarks/item_index.py --items 100000 --users 1 16 --index approximate
+    OMP_NUM_THREADS=1 python benchmarks/item_index.py --agents slate_q actor_critic ddpg --items 1000000
+
+Without agents it is an index that is searched. With them it is what they show one user, k items out of the whole catalogue, without
+exploring: from the observation to the slate, items projected before, state, scores, repetitions and the best of them included.
 
 Search and product are timed in turn, in one process, and the ratio is taken pair by pair, so that a machine whose speed drifts does not
 matter. The product of many points is made in the stretches that the exact search makes: whole, it would not fit in memory. Vectors are
@@ -16,8 +20,10 @@ import time
 from collections.abc import Callable
 
 import torch
+from large_catalogue_cells import world
 from torch import Tensor
 
+from recframe.experience import Collector
 from recframe_plugins.agents.item_index import MAX_PRODUCTS, ExactIndex, build_index, recall
 from recframe_plugins.agents.wolpertinger import unit
 
@@ -73,18 +79,36 @@ def measure(kind: str, count: int, users: int, *, dim: int, k: int, probes: int,
     )
 
 
+def measure_agent(name: str, count: int, *, k: int, pairs: int) -> str:
+    """One line of the table: an agent as it comes, in the world of `large_catalogues.py`."""
+    parts = world(name, count, 1, "cpu", [f"environment.slate_size={k}"])
+    environment = parts.environment(1, "train")
+    agent, observation = parts.agent(environment), Collector(environment, parts.rewards, 0).observation
+    vectors = torch.randn(count, parts.cfg.state_tracker.item_dim)
+    agent.prepare_to_act()
+    each, bare = ratios(lambda: agent.act(observation, explore=False), lambda: product(vectors[:1], vectors), pairs)
+    return (
+        f"{name:12} {count:9,} items    1 user:  {statistics.median(each):6.3f} [{each[0]:.3f}, {each[-1]:.3f}] of the product's "
+        f"{1_000 * bare:8.2f} ms; a slate of {k}"
+    )
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--items", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
     parser.add_argument("--users", type=int, nargs="+", default=[1, 256])
+    parser.add_argument("--agents", nargs="+", default=[], help="what agents show one user, instead of indices")
     parser.add_argument("--index", nargs="+", default=["exact", "approximate"])
     parser.add_argument("--dim", type=int, default=64)
     parser.add_argument("--k", type=int, default=10)
     parser.add_argument("--probes", type=int, default=16)
     parser.add_argument("--pairs", type=int, default=11)
     chosen = parser.parse_args()
-    for kind in chosen.index:
+    for name in chosen.agents:
+        for count in chosen.items:
+            print(measure_agent(name, count, k=chosen.k, pairs=chosen.pairs), flush=True)
+    for kind in chosen.index if not chosen.agents else ():
         for count in chosen.items:
             for users in chosen.users:
                 print(measure(kind, count, users, dim=chosen.dim, k=chosen.k, probes=chosen.probes, pairs=chosen.pairs), flush=True)
