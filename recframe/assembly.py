@@ -20,7 +20,7 @@ from recframe.components import TAGS, Component, Kind
 from recframe.config import ConfigError, build, own_data
 from recframe.config.sections import with_key
 from recframe.embeddings import AffineMap, EmbeddingStore, fit_reduction, with_labels
-from recframe.experience import Restricted, RewardSum, cold_items, require_enough
+from recframe.experience import Restricted, RewardSum, cold_items, require_enough, require_items
 from recframe.interfaces import Agent, Data, Encoder, EncoderError, Environment, EnvironmentSpec, StateTracker, Tunable
 from recframe.plugins import Registry
 
@@ -106,7 +106,7 @@ class Parts:
         Raises
         ------
         ConfigError: rewards do not fit the kind of actions, which an environment may know only once it is built.
-        ColdItemsError: without the cold items, too little is left to show.
+        ColdItemsError: no items are shown, or without the cold ones too little is left to show.
         """
         if split not in get_args(Split):
             raise ValueError(f"split is 'train' or 'evaluation', not {split!r}")
@@ -120,7 +120,10 @@ class Parts:
             split=split,
             device=self.device,
         )
-        if self.cold is not None and split == "train":
+        if self.cfg.cold_items.share and split == "train":
+            # before any are drawn: what stands in for a catalogue where no items are shown is no matter of the user's
+            require_items(environment.spec)
+            assert self.cold is not None
             # the evaluation on them alone comes when training is over, which is too late to find them too few
             require_enough(len(self.cold), environment.spec, "held back")
             environment = Restricted(environment, self.cold)

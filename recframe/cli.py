@@ -9,8 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, TextIO
 
@@ -21,7 +20,7 @@ from rich.table import Table
 from recframe import __version__
 from recframe.apps import JOBS, run_app
 from recframe.components import Kind, Option, options_of
-from recframe.errors import Stop, UserError
+from recframe.mistakes import mistakes_in_one_line
 from recframe.plugins import PluginFailure, UnknownComponent, raised, registry
 
 app = typer.Typer(name="recframe", add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -62,7 +61,7 @@ def train(context: typer.Context) -> None:
     """Run the Hydra app, or go on with a stopped run."""
     arguments = list(context.args)
     resumed = [argument.partition("=")[2] for argument in arguments if argument.startswith("resume=")]
-    with _mistakes_in_one_line():
+    with mistakes_in_one_line():
         if resumed:
             others = [argument for argument in arguments if not argument.startswith("resume=")]
             _resume(resumed, others)
@@ -76,7 +75,7 @@ def pretrain(context: typer.Context) -> None:
     if {"--help", "-h"} & set(context.args):
         _pretrain_help()
         return
-    with _mistakes_in_one_line():
+    with mistakes_in_one_line():
         run_app("pretrain", list(context.args))
 
 
@@ -88,7 +87,7 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, as in result.json.")] = False,
 ) -> None:
     """Evaluate a run's trained policy again, beside the reference policies; the run's files stay as they are."""
-    with _mistakes_in_one_line():
+    with mistakes_in_one_line():
         _check_run(run_folder)
         from recframe import runner
 
@@ -108,7 +107,7 @@ def report(
     markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
 ) -> None:
     """Summarize many runs: one row a setting and policy, averaged over seeds with 95 % intervals."""
-    with _mistakes_in_one_line():
+    with mistakes_in_one_line():
         from recframe import sweeps
 
         if markdown:
@@ -151,7 +150,7 @@ def plugins(context: typer.Context, as_json: Annotated[bool, typer.Option("--jso
 @plugins_app.command()
 def show(kind: str, name: str, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """Show every setting of a component: type, default, meaning."""
-    with _mistakes_in_one_line():
+    with mistakes_in_one_line():
         if kind not in list(Kind):
             raise UnknownComponent(f"{kind!r} is no kind of component. The kinds are: {', '.join(Kind)}")
         component = registry().get(kind, name)
@@ -221,48 +220,6 @@ def _logging_to_terminal(stream: TextIO) -> None:
 
     # as Hydra does it for `train`
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=stream)
-
-
-@contextmanager
-def _mistakes_in_one_line() -> Iterator[None]:
-    """A person's mistake ends in a line, not a traceback; anything else is a fault of ours or a plugin's and keeps its traceback.
-
-    Hydra prints and exits by itself unless HYDRA_FULL_ERROR is set, so it is set for the while; a person who set it gets tracebacks.
-    """
-    wanted = os.environ.get("HYDRA_FULL_ERROR")
-    os.environ["HYDRA_FULL_ERROR"] = "1"
-    try:
-        yield
-    except Stop as stop:
-        print(f"recframe: {stop}", file=sys.stderr)
-        raise typer.Exit(stop.exit_code) from None
-    except Exception as error:
-        lines = _lines_for(error)
-        if lines is None or wanted == "1":
-            raise
-        heading = "recframe:" if len(lines) == 1 else f"recframe: {len(lines)} mistakes\n  -"
-        print(heading, "\n  - ".join(lines), file=sys.stderr)
-        raise typer.Exit(getattr(error, "exit_code", UserError.exit_code)) from None
-    finally:
-        if wanted is None:
-            del os.environ["HYDRA_FULL_ERROR"]
-        else:
-            os.environ["HYDRA_FULL_ERROR"] = wanted
-
-
-def _lines_for(error: Exception) -> list[str] | None:
-    """What to tell the person, or None where the error is not of their making."""
-    import yaml
-    from hydra.errors import HydraException
-    from omegaconf.errors import OmegaConfBaseException
-
-    from recframe.config import ConfigError, explain
-
-    if isinstance(error, ConfigError):
-        return error.problems
-    if isinstance(error, (HydraException, OmegaConfBaseException, yaml.YAMLError)):
-        return [explain(error)]
-    return [str(error)] if isinstance(error, UserError) else None
 
 
 def _complete(shell: str) -> None:

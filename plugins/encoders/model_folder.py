@@ -75,7 +75,9 @@ def declared_dim(folder: Path) -> int | None:
             dim = config.get("out_features")
         elif kind not in KEEP_DIMENSION:
             return None
-    return dim
+    # the first numbers of vectors that were trained to be cut short (Kusupati et al., 2022)
+    cut = _read_json(folder / "config_sentence_transformers.json").get("truncate_dim")
+    return dim if dim is None or cut is None else min(dim, cut)
 
 
 def check_loadable(folder: Path, trust_remote_code: bool) -> None:

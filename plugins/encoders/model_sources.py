@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -11,6 +13,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from recframe.interfaces import EncoderError
+
+log = logging.getLogger(__name__)
 
 PACKAGED_PREFIX = "packaged:"
 HUB_NAME = re.compile(r"\w[\w.-]*/\w[\w.-]*")
@@ -98,29 +102,76 @@ def _from_hub(name: str, revision: str | None, trust_remote_code: bool) -> Model
     # exports for other runtimes, often larger than the model
     exports = ["onnx/*", "openvino/*", "coreml/*", "original/*"]
 
-    def snapshot(local: bool) -> Path:
+    def snapshot(revision: str | None, local: bool) -> Path:
         found = huggingface_hub.snapshot_download(
             name, revision=revision, local_files_only=local, allow_patterns=patterns, ignore_patterns=exports
         )
         return Path(str(found))
 
+    folder, usable = None, False
     try:
-        folder = snapshot(local=True)
-        complete = any(folder.rglob("*.safetensors"))
+        folder = snapshot(revision, local=True)
+        usable = _has_weights(folder)
+        if usable and _modules_are_known(name, folder):
+            return ModelSource(folder, online=trust_remote_code)
     except (OSError, ValueError):
-        complete = False
-    if not complete:
-        try:
-            folder = snapshot(local=False)
-        except (OSError, ValueError) as error:
+        pass
+    try:
+        # what is usable is completed, not replaced by what its branch holds by now
+        folder = snapshot(folder.name if folder is not None and usable else revision, local=False)
+        usable = _has_weights(folder)
+        _learn_modules(name, folder)
+    except (OSError, ValueError) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        if folder is None or not usable:
             at = f" (revision {revision})" if revision else ""
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise EncoderError(
-                f"encoder.model={name}: no folder of that name, not in the local hub cache {constants.HF_HUB_CACHE}, and not to be had "
-                f"from {constants.ENDPOINT}{at}: {reason} Without a network: run `hf download {name} --local-dir FOLDER` where there is "
-                "one, copy the folder here and set encoder.model to its path"
+                f"encoder.model={name}: no folder of that name, not in full in the local hub cache {constants.HF_HUB_CACHE}, and not "
+                f"to be had from {constants.ENDPOINT}{at}: {reason} Without a network: run `hf download {name} --local-dir FOLDER` where "
+                "there is one, copy the folder here and set encoder.model to its path"
             ) from error
+        log.warning(
+            "encoder.model=%s: %s may lack files, such as how its authors pool tokens, which would change its vectors; "
+            "the hub could not be asked: %s",
+            name,
+            folder,
+            reason,
+        )
     return ModelSource(folder, online=trust_remote_code)
+
+
+def _has_weights(folder: Path) -> bool:
+    """Whether there are weights, and every file that an index of weights names: an interrupted download leaves some out."""
+    named = {
+        index.parent / file
+        for index in folder.rglob("*.safetensors.index.json")
+        for file in json.loads(index.read_text(encoding="utf-8")).get("weight_map", {}).values()
+    }
+    return any(folder.rglob("*.safetensors")) and all(file.is_file() for file in named)
+
+
+def _modules_are_known(name: str, folder: Path) -> bool:
+    """Whether modules.json is in the local snapshot, or known to be in none.
+
+    A cache filled by another library may lack it, and with it the folders that it names, and nothing would say so when the model loads.
+    """
+    from huggingface_hub import try_to_load_from_cache
+
+    return try_to_load_from_cache(name, "modules.json", revision=folder.name) is not None
+
+
+def _learn_modules(name: str, folder: Path) -> None:
+    """Ask the hub for modules.json of this snapshot; the local cache remembers the answer, even if it is that there is none."""
+    import huggingface_hub
+    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
+
+    try:
+        huggingface_hub.hf_hub_download(name, "modules.json", revision=folder.name)
+    except LocalEntryNotFoundError:
+        # the hub was not reached
+        raise
+    except EntryNotFoundError:
+        pass
 
 
 @contextmanager

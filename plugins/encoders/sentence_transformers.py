@@ -49,7 +49,7 @@ class SentenceTransformersEncoder(ModelEncoder):
 
     def encoded(self, texts: list[str], role: Role) -> np.ndarray:
         """Vectors `[n, D]`, in batches as configured."""
-        prompt = self.prompts[role] or None
+        prompt = self._prompt(role)
         if self.config.batch_tokens is None:
             return self._forward(texts, prompt, self.config.batch_size)
         batches = list(token_batches(self.token_counts(texts, role), self.config.batch_tokens))
@@ -73,7 +73,7 @@ class SentenceTransformersEncoder(ModelEncoder):
 
     def differentiable(self, texts: Sequence[str], role: Role) -> Tensor:
         """Vectors `[n, D]` as `encode` gives them, in one padded batch, with the gradient to the model's parameters."""
-        vectors: Tensor = self._model(self._features(texts, role))["sentence_embedding"]
+        vectors: Tensor = self._model(self._features(texts, role))["sentence_embedding"][:, : self._model.truncate_dim]
         return F.normalize(vectors, dim=1) if self.config.normalize else vectors
 
     def token_counts(self, texts: Sequence[str], role: Role) -> list[int]:
@@ -82,7 +82,8 @@ class SentenceTransformersEncoder(ModelEncoder):
         Of a model that has no tokenizer of its own kind, the bytes: seldom less.
         """
         tokenizer = getattr(self._model[0], "tokenizer", None)
-        prompted = [self.prompts[role] + text for text in texts]
+        prompt = self._prompt(role)
+        prompted = [prompt + text for text in texts]
         if not callable(tokenizer):
             return [len(text.encode("utf-8", "surrogatepass")) for text in prompted]
         limit = self._model.max_seq_length
@@ -91,19 +92,23 @@ class SentenceTransformersEncoder(ModelEncoder):
         ]
         return [len(text) for text in tokens]
 
+    def _prompt(self, role: Role) -> str:
+        """The configured prompt, or the one that the model's authors put before every text, if they did."""
+        return self.prompts[role] or self._model.prompts.get(self._model.default_prompt_name or "") or ""
+
     def _features(self, texts: Sequence[str], role: Role) -> dict[str, Any]:
         """A padded batch of tokens, as the model takes it."""
-        prompt = self.prompts[role]
+        prompt = self._prompt(role)
         if hasattr(self._model, "preprocess"):
             features = self._model.preprocess(list(texts), prompt=prompt or None)
         else:  # releases before 6
             features = self._model.tokenize([prompt + text for text in texts])
         return {name: value.to(self.device) if isinstance(value, Tensor) else value for name, value in features.items()}
 
-    def _forward(self, texts: list[str], prompt: str | None, batch_size: int) -> np.ndarray:
+    def _forward(self, texts: list[str], prompt: str, batch_size: int) -> np.ndarray:
         vectors = self._model.encode(
             texts,
-            prompt=prompt,
+            prompt=prompt or None,
             batch_size=batch_size,
             normalize_embeddings=self.config.normalize,
             convert_to_tensor=True,

@@ -41,9 +41,7 @@ def resolved(cfg: DictConfig) -> tuple[dict[str, Any], list[str]]:
 
 def check_fields(prefix: str, values: Mapping[str, Any], schema: type) -> list[str]:
     """Bounds, choices, paths and missing values of one dataclass's fields, nested dataclasses included."""
-    known = [field.name for field in dataclasses.fields(schema)]
-    # only `+key=value` or a hand-edited file gets this far with a key that nothing reads
-    problems = [f"{prefix}{key}: there is no such setting{suggestion(key, known)}" for key in values if key not in known]
+    problems = unknown_settings(prefix, values, schema)
     for field in dataclasses.fields(schema):
         value = values.get(field.name)
         key = f"{prefix}{field.name}"
@@ -55,6 +53,12 @@ def check_fields(prefix: str, values: Mapping[str, Any], schema: type) -> list[s
         else:
             problems += [f"{key}: {problem}" for problem in _check_value(value, field.metadata)]
     return problems
+
+
+def unknown_settings(prefix: str, values: Mapping[str, Any], schema: type) -> list[str]:
+    """The keys that a dataclass has no field for: only `+key=value` or a hand-edited file gets this far with one."""
+    known = [field.name for field in dataclasses.fields(schema)]
+    return [f"{prefix}{key}: there is no such setting{suggestion(key, known)}" for key in values if key not in known]
 
 
 def check_loggers(loggers: Mapping[str, Any]) -> list[str]:

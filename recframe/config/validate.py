@@ -12,7 +12,7 @@ from recframe.config.machine import device_problem, folder_problem
 from recframe.config.pairings import check_pairings
 from recframe.config.problems import ConfigError
 from recframe.config.schemas import LabelConfig, RunConfig
-from recframe.config.sections import check_component, check_fields, check_loggers, merged_as, resolved, section_at
+from recframe.config.sections import check_component, check_fields, check_loggers, merged_as, resolved, section_at, unknown_settings
 from recframe.plugins import Registry, UnknownComponent, suggestion
 
 # what is measured of every policy, beside each reward's own `reward/NAME`
@@ -53,8 +53,12 @@ def find_problems(cfg: DictConfig, registry: Registry) -> list[str]:
         return unresolved
     chosen, problems = _chosen_components(values, registry)
     problems += check_fields("", values, RunConfig)
+    unread = _unread_kinds(chosen)
     for key, component in chosen.items():
-        problems += check_component(key, component, section_at(values, key))
+        section = section_at(values, key)
+        # what nobody reads may lack a path that it would need; a key that is misspelt is a mistake all the same
+        skipped = component.kind in unread
+        problems += unknown_settings(f"{key}.", section, node(component)) if skipped else check_component(key, component, section)
     problems += check_loggers(values["logger"])
     problems += [problem] if (problem := device_problem(values["device"])) else []
     problems += [problem] if (problem := folder_problem("embeddings.cache", values["embeddings"]["cache"])) else []
@@ -89,6 +93,12 @@ def _chosen_components(values: Mapping[str, Any], registry: Registry) -> tuple[d
             continue
         waiting += [(f"{key}.{inner}", kind, nested) for inner, nested in nested_sections(chosen[key].config, section)]
     return chosen, problems
+
+
+def _unread_kinds(chosen: Mapping[str, Component]) -> tuple[Kind, ...]:
+    """The kinds in whose place an environment puts items of its own, if it does."""
+    environment = chosen.get("environment")
+    return (Kind.DATASET, Kind.ENCODER) if environment is not None and "catalog" in environment.provides else ()
 
 
 def _check_sizes(values: Mapping[str, Any]) -> list[str]:
@@ -150,7 +160,6 @@ def _check_labels(values: Mapping[str, Any], chosen: Mapping[str, Component]) ->
         for label, sentences in prototypes.items():
             if not sentences or not all(sentence.strip() for sentence in sentences):
                 problems.append(f"{key}.prototypes.{label}: a sentence or more is needed, none of them empty, such as ['I loved it.']")
-    environment = chosen.get("environment")
-    if values["labels"] and environment is not None and "catalog" in environment.provides:
-        problems.append(f"labels: environment={environment.name} brings its own items, so that no texts are read; use labels=[]")
+    if values["labels"] and _unread_kinds(chosen):
+        problems.append(f"labels: environment={chosen['environment'].name} brings its own items, so that no texts are read; use labels=[]")
     return problems

@@ -2,7 +2,7 @@
 
 from recframe.experience.collector import Collector
 from recframe.experience.replay import ReplayMemory
-from recframe.experience.restriction import ColdItemsError, Restricted, cold_items, require_enough
+from recframe.experience.restriction import ColdItemsError, Restricted, cold_items, require_enough, require_items
 from recframe.experience.rewards import RewardOutcome, RewardSum
 from recframe.experience.sources import ReplaySource, RolloutSource, Source, source_for
 
@@ -18,5 +18,6 @@ __all__ = [
     "Source",
     "cold_items",
     "require_enough",
+    "require_items",
     "source_for",
 ]

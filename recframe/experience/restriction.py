@@ -51,8 +51,7 @@ class Restricted(Environment):
 
     def __init__(self, environment: Environment, forbidden: Tensor) -> None:
         inner = environment.spec
-        if inner.actions != "items":
-            raise ColdItemsError("cold_items.share: items can be held back where actions are items, and these are not; set it to 0")
+        require_items(inner)
         self.environment = environment
         self.forbidden = forbidden.to(inner.device)
         self.spec = inner if inner.num_candidates else replace(inner, num_excluded=inner.num_excluded + len(forbidden))
@@ -120,6 +119,12 @@ class Restricted(Environment):
         before = torch.where(taken < self.nowhere, taken - torch.arange(taken.shape[1], device=taken.device), self.nowhere)
         found = among + torch.searchsorted(before, among, right=True)
         return torch.where(missing, self.allowed[found.clamp(0, len(self.allowed) - 1)], candidates)
+
+
+def require_items(spec: EnvironmentSpec) -> None:
+    """Raise ColdItemsError if what is done in the environment is not to show items."""
+    if spec.actions != "items":
+        raise ColdItemsError("cold_items.share: items can be held back where actions are items, and these are not; set it to 0")
 
 
 def require_enough(count: int, spec: EnvironmentSpec, which: str) -> None:

@@ -7,10 +7,10 @@ import sys
 import pytest
 import typer
 
-from recframe.cli import _mistakes_in_one_line
 from recframe.components import options_of
 from recframe.config.pretraining_schemas import PretrainConfig
 from recframe.errors import Stop
+from recframe.mistakes import mistakes_in_one_line
 from recframe.plugins import registry
 
 PLUGIN = """
@@ -288,7 +288,7 @@ def test_a_plugin_whose_commands_fail_stops_no_other(recframe, bonus_plugin, plu
 
 
 def test_being_stopped_ends_in_its_message_and_exit_code(capsys):
-    with pytest.raises(typer.Exit) as ended, _mistakes_in_one_line():
+    with pytest.raises(typer.Exit) as ended, mistakes_in_one_line():
         raise Stop("stopped; go on with recframe train resume=x", 143)
     assert ended.value.exit_code == 143
     assert capsys.readouterr().err == "recframe: stopped; go on with recframe train resume=x\n"

@@ -232,6 +232,15 @@ def test_choosing_nothing_and_naming_what_is_there_are_no_mistakes(overrides):
     compose_config(overrides)
 
 
+def test_what_an_environment_with_its_own_items_leaves_unread_may_lack_a_path_but_holds_no_unknown_key():
+    own = ["environment=gymnasium", "environment.id=CartPole-v1", "reward=[environment]", "trainer.monitor=return"]
+    assert find_mistakes(["dataset=movielens_format"]) != []
+    assert find_mistakes([*own, "dataset=movielens_format", "encoder=gpt"]) == []
+    problems = find_mistakes([*own, "dataset=movielens_format", "+dataset.pth=x", "+encoder.modell=y"])
+    assert [problem.partition(":")[0] for problem in problems] == ["dataset.pth", "encoder.modell"]
+    assert "Integer" in find_mistakes([*own, "dataset=movielens_format", "dataset.min_user_ratings=many"])[0]
+
+
 def test_no_logger_is_a_choice():
     assert compose_config(["logger=null"]).logger == {}
 

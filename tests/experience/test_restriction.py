@@ -97,6 +97,13 @@ def test_too_few_cold_items_are_refused_before_training(tmp_path):
         assemble(cfg, registry()).environment(4, "train")
 
 
+def test_where_no_items_are_shown_none_are_held_back():
+    own = ["environment=gymnasium", "environment.id=Pendulum-v1", "environment.num_users=2", "state_tracker=mlp", "agent=ddpg"]
+    cfg = compose_config([*own, "reward=[environment]", "trainer.monitor=return", "logger=null", "cold_items.share=0.1"])
+    with pytest.raises(ColdItemsError, match="where actions are items, and these are not; set it to 0"):
+        assemble(cfg, registry()).environment(2, "train")
+
+
 @pytest.mark.parametrize("settings", [{}, {"num_candidates": 10}])
 def test_no_reference_policy_shows_what_may_not_be_shown(settings):
     others = torch.tensor(sorted(set(range(40)) - set(COLD.tolist())))

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recframe import assembly
-from recframe.cli import _mistakes_in_one_line
 from recframe.components import Component
 from recframe.config import compose_config, find_mistakes
 from recframe.interfaces import Data, DataError
+from recframe.mistakes import mistakes_in_one_line
 from recframe.plugins import registry
 from recframe.testing import check_component
 from recframe_plugins.datasets import config
@@ -210,7 +210,7 @@ class TestCommandLine:
         (tmp_path / "items.csv").write_text(items)
         files = [f"dataset.path={tmp_path / 'ratings.csv'}", f"dataset.items={tmp_path / 'items.csv'}"]
         cfg = compose_config(["dataset=rating_matrix", "environment=rating_matrix", "encoder=tfidf", *files])
-        with pytest.raises(typer.Exit) as ended, _mistakes_in_one_line():
+        with pytest.raises(typer.Exit) as ended, mistakes_in_one_line():
             assembly.assemble(cfg, registry())
         assert ended.value.exit_code == 2
         (line,) = capsys.readouterr().err.splitlines()

@@ -55,6 +55,14 @@ def modules(*kinds: str) -> list[dict[str, str]]:
             },
             12,
         ),
+        (
+            {
+                "modules.json": modules("Transformer", "Normalize"),
+                "config.json": {"hidden_size": 32},
+                "config_sentence_transformers.json": {"truncate_dim": 8},
+            },
+            8,
+        ),
         ({"modules.json": modules("StaticEmbedding")}, None),
         ({"config.json": {"text_config": {"hidden_size": 5}}}, None),
     ],

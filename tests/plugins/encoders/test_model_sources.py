@@ -9,20 +9,22 @@ from pathlib import Path
 import huggingface_hub
 import pytest
 from huggingface_hub import constants
-from huggingface_hub.errors import LocalEntryNotFoundError
+from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
 from recframe_plugins.encoders import model_sources
 from recframe_plugins.encoders.model_sources import find_model, hub_offline
 
 
 @pytest.fixture
-def hub(monkeypatch):
-    """A hub client that answers each of its calls as told: a folder, or an error to raise. Lists the calls."""
+def hub(monkeypatch, tmp_path):
+    """A hub client with a cache in `tmp_path` that answers each of its calls as told: a folder, or an error to raise. Lists the calls."""
 
     class Hub:
         def __init__(self) -> None:
             self.calls: list[dict] = []
             self.answers: list[Path | Exception] = []
+            self.modules: Exception | None = None
+            self.asked: list[str] = []
 
         def snapshot_download(self, name, **options):
             self.calls.append({"name": name, **options})
@@ -31,16 +33,26 @@ def hub(monkeypatch):
                 raise answer
             return str(answer)
 
+        def hf_hub_download(self, name, filename, *, revision):
+            self.asked.append(f"{name} {filename} {revision}")
+            if self.modules is not None:
+                raise self.modules
+
     fake = Hub()
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setattr(huggingface_hub, "snapshot_download", fake.snapshot_download)
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", fake.hf_hub_download)
     return fake
 
 
 @pytest.fixture
 def snapshot(tmp_path) -> Path:
-    (tmp_path / "snapshot").mkdir()
-    (tmp_path / "snapshot" / "model.safetensors").touch()
-    return tmp_path / "snapshot"
+    """The whole of org/name in the hub's cache."""
+    folder = tmp_path / "models--org--name" / "snapshots" / "abc"
+    folder.mkdir(parents=True)
+    (folder / "model.safetensors").touch()
+    (folder / "modules.json").touch()
+    return folder
 
 
 def test_the_packaged_model_is_found_without_running_its_package():
@@ -104,6 +116,45 @@ def test_a_model_that_is_not_there_in_full_is_downloaded_without_pickles_or_code
     patterns = hub.calls[1]["allow_patterns"]
     assert "*.safetensors" in patterns
     assert not {"*.bin", "*.py", "*"} & set(patterns)
+
+
+def test_a_cache_that_another_library_filled_is_completed_at_its_revision(hub, snapshot):
+    (snapshot / "modules.json").unlink()
+    hub.answers = [snapshot, snapshot]
+    assert find_model("org/name", None, False).folder == snapshot
+    assert [(call["revision"], call["local_files_only"]) for call in hub.calls] == [(None, True), ("abc", False)]
+    assert hub.asked == ["org/name modules.json abc"]
+
+
+def test_a_model_known_to_have_no_modules_needs_no_network(hub, snapshot, tmp_path):
+    (snapshot / "modules.json").unlink()
+    hub.answers, hub.modules = [snapshot, snapshot], EntryNotFoundError("404")
+    assert find_model("org/name", None, False).folder == snapshot
+    # as the client remembers the answer
+    absent = tmp_path / "models--org--name" / ".no_exist" / "abc" / "modules.json"
+    absent.parent.mkdir(parents=True)
+    absent.touch()
+    hub.answers = [snapshot]
+    assert find_model("org/name", None, False).folder == snapshot
+    assert len(hub.calls) == 3
+
+
+def test_without_a_network_what_may_lack_its_modules_is_used_with_a_warning(hub, snapshot, caplog):
+    (snapshot / "modules.json").unlink()
+    # the client itself falls back on what is there, and says so only when asked for a file that is not
+    hub.answers, hub.modules = [snapshot, snapshot], LocalEntryNotFoundError("no connection")
+    assert find_model("org/name", None, False).folder == snapshot
+    [record] = caplog.records
+    assert "may lack files" in record.message
+    assert "no connection" in record.message
+
+
+def test_weights_of_which_a_file_is_missing_are_downloaded(hub, snapshot):
+    (snapshot / "model.safetensors.index.json").write_text('{"weight_map": {"a": "model.safetensors", "b": "model-2.safetensors"}}')
+    hub.answers = [snapshot, LocalEntryNotFoundError("no connection")]
+    with pytest.raises(ValueError, match=r"not in full in the local hub cache .* no connection"):
+        find_model("org/name", None, False)
+    assert [call["local_files_only"] for call in hub.calls] == [True, False]
 
 
 def test_code_is_fetched_only_when_it_is_trusted(hub, snapshot):

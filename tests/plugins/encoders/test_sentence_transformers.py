@@ -112,6 +112,18 @@ def test_prompts_go_before_the_texts_of_their_role(minilm, encoder_of):
     assert np.allclose(vectors, expected, atol=1e-5)
 
 
+def test_the_models_own_prompt_and_length_of_vectors_hold_wherever_texts_are_read(minilm, encoder_of, linked_minilm):
+    settings = {"prompts": {"title": "title: "}, "default_prompt_name": "title", "truncate_dim": 32}
+    encoder = encoder_of(model=str(linked_minilm({"config_sentence_transformers.json": json.dumps(settings)})))
+    expected = minilm.encode(["title: Alien"], "item")[:, :32]
+    expected /= np.linalg.norm(expected)
+    vectors = encoder.encode(["Alien"], "item")
+    assert vectors.shape == (1, encoder.dim)
+    assert np.allclose(vectors, expected, atol=1e-5)
+    assert np.allclose(encoder.differentiable(["Alien"], "item").detach(), expected, atol=1e-5)
+    assert encoder.token_counts(["Alien"], "item") == minilm.token_counts(["title: Alien"], "item")
+
+
 def test_max_length_cuts_texts_off_and_may_not_exceed_the_models_positions(minilm, encoder_of):
     long = "one two three four five six seven eight nine ten"
     # two of the six tokens mark beginning and end
