@@ -2,7 +2,7 @@
 
 import importlib
 import multiprocessing
-import sys
+import os
 import time
 
 import pytest
@@ -14,7 +14,7 @@ def test_a_process_that_dies_ends_the_others_and_the_benchmark(project_root, mon
     encoding = importlib.import_module("encoding")
     context = multiprocessing.get_context("spawn")
     waiting = context.Process(target=time.sleep, args=(600,), daemon=True)
-    dying = context.Process(target=sys.exit, args=(3,), daemon=True)
+    dying = context.Process(target=os._exit, args=(3,), daemon=True)
     for process in (waiting, dying):
         process.start()
     with pytest.raises(SystemExit, match=r"1 of 2 processes died \(exit code 3\)"):
