@@ -63,19 +63,28 @@ def test_the_parts_that_the_guide_offers_to_agents_are_there(project_root):
             assert hasattr(importlib.import_module(module), name), (module, name)
 
 
-@pytest.mark.parametrize("document", ["README.md", "docs/language.md"])
+def runs_of(words):
+    """Runs of a sweep in which each choice of each word comes up, seeds but for the first."""
+    choices = [[word] if "[" in word else word.partition("=")[2].split(",") for word in words]
+    pairs = [(word.partition("=")[0], each[:1] if word.startswith("seed=") else each) for word, each in zip(words, choices, strict=True)]
+    count = max(len(each) for _, each in pairs)
+    return [[each[0] if "=" in each[0] else f"{key}={each[i % len(each)]}" for key, each in pairs] for i in range(count)]
+
+
+@pytest.mark.parametrize("document", ["README.md", "docs/language.md", "docs/agents.md", "docs/agent_results.md", "docs/simulators.md"])
 def test_the_documents_name_only_commands_and_choices_that_exist(project_root, document):
     from recframe.config import find_mistakes
     from recframe.config.app import APPS
 
-    text = (project_root / document).read_text().replace("\\\n", " ")
-    commands = re.findall(r"^ *recframe (train|pretrain) +(.*?)(?: +#.*)?$", text, re.MULTILINE)
-    assert len(commands) >= 6
-    for app, command in commands:
-        words = [word for word in shlex.split(command) if word != "-m" and not word.startswith("resume=")]
+    text = re.sub(r" *\\\n *", " ", (project_root / document).read_text())
+    commands = re.findall(r"^ *recframe (train|pretrain) +(-m +)?(.*?)(?: +#.*)?$", text, re.MULTILINE)
+    assert len(commands) >= 4
+    for app, sweep, command in commands:
+        words = [word for word in shlex.split(command) if not word.startswith(("resume=", "hydra"))]
         # the example's own files and folders are not here
-        words = [word.replace("dataset.path=FOLDER", f"dataset.path={project_root}") for word in words if word != "experiment=mine"]
-        assert find_mistakes(words, app=APPS[app]) == [], command
+        words = [re.sub(r"path=(FOLDER|FILE)$", f"path={project_root}", word) for word in words if word != "experiment=mine"]
+        for run in runs_of(words) if sweep else [words]:
+            assert find_mistakes(run, app=APPS[app]) == [], command
     for target in ("make demo", "make test") if document == "README.md" else ():
         assert target in text
 

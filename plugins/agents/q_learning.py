@@ -22,7 +22,8 @@ LOSSES = {"huber": F.smooth_l1_loss, "mse": F.mse_loss}
 class QLearning(ItemAgent):
     """The frame of an agent around `online`; a subclass says how it acts, what its target is and what else it learns.
 
-    Over a working set, the best action of a target is the best of the set: values are then too low rather than too high.
+    Over a working set, the best action of a target is the best of the set. Its value is at most that of the best of all; that which the
+    target network gives to the online network's choice, in double Q-learning, may also be higher.
     """
 
     def __init__(self, config: QLearningConfig, spec: EnvironmentSpec, network: QNetwork, *, seed: int) -> None:

@@ -74,8 +74,8 @@ class SoftActorCritic(ItemAgent):
 
     pi(i | s) is the softmax of a network's scores: the part of them that is the same for all items drops out. Expectations over items
     are exact over the candidates, or over the whole catalogue. In a large one, policy, values and entropy are those of the policy
-    restricted to a working set, drawn for each update: `target_entropy` is a share of that of the set's items, and values are too low
-    where the set misses items that the policy would choose.
+    restricted to a working set, drawn for each update: `target_entropy` is a share of that of the set's items, and values are those of a
+    policy without the items that are not in it, lower or higher than the policy's own.
     """
 
     def __init__(self, config: SoftActorCriticConfig, spec: EnvironmentSpec, state_tracker: StateTracker, *, seed: int) -> None:

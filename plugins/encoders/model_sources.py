@@ -114,14 +114,17 @@ def _from_hub(name: str, revision: str | None, trust_remote_code: bool) -> Model
         usable = _has_weights(folder)
         if usable and _modules_are_known(name, folder):
             return ModelSource(folder, online=trust_remote_code)
-    except (OSError, ValueError):
-        pass
+    except (OSError, ValueError) as error:
+        # newer clients know what is missing, and say where the rest is
+        if partial := getattr(error, "snapshot_path", None):
+            folder = Path(partial)
+            usable = _has_weights(folder)
     try:
         # what is usable is completed, not replaced by what its branch holds by now
         folder = snapshot(folder.name if folder is not None and usable else revision, local=False)
         usable = _has_weights(folder)
         _learn_modules(name, folder)
-    except (OSError, ValueError) as error:
+    except Exception as error:  # the client's transport has errors of its own, for a broken proxy for one
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         if folder is None or not usable:
             at = f" (revision {revision})" if revision else ""

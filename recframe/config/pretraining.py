@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -101,6 +102,8 @@ def occupied(folder: str | Path) -> str:
     path = Path(folder)
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         return f"pretrain.folder: {str(folder)!r} is there already, and nothing is overwritten; choose another"
+    if path.is_symlink() or os.path.ismount(path):
+        return f"pretrain.folder: {str(folder)!r} is a link or a mount point, whose place no finished folder can take; choose one below it"
     return ""
 
 

@@ -58,6 +58,7 @@ def _claimed(folder: Path) -> Iterator[None]:
     ------
     ConfigError: if another process is making one there, or did so since the config was checked.
     """
+    folder = folder.absolute()
     beside = folder.with_name(f".{folder.name}.lock")
     beside.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(beside)

@@ -6,7 +6,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from recframe.errors import UserError
@@ -44,6 +44,12 @@ def atomic_write(path: str | os.PathLike[str], content: str | bytes) -> None:
         file.write(content.encode("utf-8") if isinstance(content, str) else content)
 
 
+def _sync_file(path: Path) -> None:
+    if path.is_file() and not path.is_symlink():
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+
+
 def _sync_folder(folder: Path) -> None:
     """Bring the rename itself to the disk."""
     if os.name == "nt":  # a folder cannot be opened there
@@ -63,28 +69,28 @@ class FolderInTheWayError(UserError, FileExistsError):
 def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     """A temporary folder beside `path` to fill; at the end its files are brought to the disk, and it is renamed to `path`.
 
-    If anything fails on the way, there is no folder but the one that was there, which may only be an empty one. If only the renaming
-    fails, the temporary folder stays: what it holds may have taken hours.
+    If anything fails while it is filled, there is no folder but the one that was there, which may only be an empty one. If it fails after
+    that, the temporary folder stays: what it holds may have taken hours.
 
     Raises
     ------
     OSError: if the parent folder cannot be made or written.
     FolderInTheWayError: if `path` has come to be something else than an empty folder, or cannot be replaced.
     """
-    path = Path(path)
+    path = Path(path).absolute()
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     temporary.mkdir()
     try:
         yield temporary
-        for written in temporary.rglob("*"):
-            if written.is_file() and not written.is_symlink():
-                with written.open("rb") as file:
-                    os.fsync(file.fileno())
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
     try:
+        for written in temporary.rglob("*"):
+            # what still writes there, such as a logger's process, may take files away
+            with suppress(FileNotFoundError):
+                _sync_file(written)
         if path.is_dir():
             path.rmdir()
         os.rename(temporary, path)

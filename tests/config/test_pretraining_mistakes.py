@@ -56,7 +56,10 @@ def test_what_can_run_has_no_mistakes():
 def test_a_folder_that_is_in_use_is_refused_before_anything_starts(tmp_path):
     assert find_mistakes([f"pretrain.folder={tmp_path}"], app=PRETRAIN) == []
     (tmp_path / "file").write_text("")
-    for folder in (tmp_path, tmp_path / "file"):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "empty")
+    (tmp_path / "nowhere").symlink_to(tmp_path / "absent")
+    for folder in (tmp_path, tmp_path / "file", tmp_path / "link", tmp_path / "nowhere"):
         (problem,) = find_mistakes([f"pretrain.folder={folder}"], app=PRETRAIN)
         assert problem.startswith("pretrain.folder: ")
 

@@ -2,11 +2,12 @@
 
 import os
 import re
+from contextlib import nullcontext
 
 import pytest
 
 from recframe.errors import UserError
-from recframe.tracking import atomic_folder, atomic_write
+from recframe.tracking import atomic, atomic_folder, atomic_write
 
 
 def test_text_and_bytes_arrive_as_given(tmp_path):
@@ -57,6 +58,18 @@ def test_a_folder_that_cannot_take_its_name_is_kept_and_named(tmp_path):
         writing.__exit__(None, None, None)
     assert (temporary / "weights").read_text() == "hours"
     assert os.listdir(path) == ["other"]
+
+
+@pytest.mark.parametrize("error", [PermissionError("refused"), FileNotFoundError("a logger took it away")])
+def test_a_full_folder_outlives_a_failure_to_bring_it_to_the_disk(tmp_path, monkeypatch, error):
+    def fail(path):
+        raise error
+
+    monkeypatch.setattr(atomic, "_sync_file", fail)
+    kept = isinstance(error, PermissionError)
+    with pytest.raises(UserError, match="is complete in") if kept else nullcontext(), atomic_folder(tmp_path / "model") as temporary:
+        (temporary / "weights").write_text("hours")
+    assert ((temporary if kept else tmp_path / "model") / "weights").read_text() == "hours"
 
 
 def test_a_folder_that_fails_on_the_way_is_gone(tmp_path):

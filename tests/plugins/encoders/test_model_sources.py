@@ -126,6 +126,15 @@ def test_a_cache_that_another_library_filled_is_completed_at_its_revision(hub, s
     assert hub.asked == ["org/name modules.json abc"]
 
 
+def test_a_client_that_knows_what_is_missing_completes_the_same_revision(hub, snapshot):
+    class IncompleteError(OSError):
+        snapshot_path = str(snapshot)
+
+    hub.answers = [IncompleteError("modules.json is not there"), snapshot]
+    assert find_model("org/name", None, False).folder == snapshot
+    assert [(call["revision"], call["local_files_only"]) for call in hub.calls] == [(None, True), ("abc", False)]
+
+
 def test_a_model_known_to_have_no_modules_needs_no_network(hub, snapshot, tmp_path):
     (snapshot / "modules.json").unlink()
     hub.answers, hub.modules = [snapshot, snapshot], EntryNotFoundError("404")
@@ -139,10 +148,11 @@ def test_a_model_known_to_have_no_modules_needs_no_network(hub, snapshot, tmp_pa
     assert len(hub.calls) == 3
 
 
-def test_without_a_network_what_may_lack_its_modules_is_used_with_a_warning(hub, snapshot, caplog):
+@pytest.mark.parametrize("error", [LocalEntryNotFoundError("no connection"), RuntimeError("no connection to the proxy")])
+def test_without_a_network_what_may_lack_its_modules_is_used_with_a_warning(hub, snapshot, caplog, error):
     (snapshot / "modules.json").unlink()
     # the client itself falls back on what is there, and says so only when asked for a file that is not
-    hub.answers, hub.modules = [snapshot, snapshot], LocalEntryNotFoundError("no connection")
+    hub.answers, hub.modules = [snapshot, snapshot], error
     assert find_model("org/name", None, False).folder == snapshot
     [record] = caplog.records
     assert "may lack files" in record.message
