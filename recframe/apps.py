@@ -20,6 +20,7 @@ def run_app(command: str, arguments: list[str]) -> None:
     ConfigError: with every mistake in the arguments.
     """
     from recframe.config import APPS, ConfigError, find_mistakes, without_nulls
+    from recframe.config.multirun import left_to_jobs
     from recframe.config.options import parse_options
     from recframe.config.search_path import install_search_path
     from recframe.config.store import store_schemas
@@ -31,6 +32,8 @@ def run_app(command: str, arguments: list[str]) -> None:
         problems += find_mistakes(known.overrides, known.config_dir, known.config_name, app)
     if problems:
         raise ConfigError(problems)
+    if known.multirun:
+        arguments = left_to_jobs(arguments, known.overrides)
     install_search_path()
     store_schemas(registry())
     # the program's name, as completion scripts and Hydra's help have it
