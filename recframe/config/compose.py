@@ -87,6 +87,7 @@ def find_mistakes(overrides: Sequence[str], config_dir: str | None = None, confi
         fixed: list[str] = []
         groups: list[Axis] = []
         values: list[Axis] = []
+        unknown: set[str] = set()
         for override in _parse(without_nulls(overrides), problems):
             if override.is_hydra_override():
                 problems += _folder_problems(override)
@@ -101,8 +102,11 @@ def find_mistakes(overrides: Sequence[str], config_dir: str | None = None, confi
                 wrong = _wrong_choices(override, loader)
                 problems += wrong
                 groups += [] if wrong else [Axis.of(override)]
+                unknown |= {override.package or override.key_or_group} if wrong else set()
             else:
                 values.append(Axis.of(override))
+        # of what was meant to be chosen there nobody knows the keys
+        values = [axis for axis in values if axis.key.partition(".")[0] not in unknown]
         return problems + _job_problems(app, config_name or app.config_name, fixed, groups, values, problems)
 
 

@@ -127,6 +127,8 @@ def test_the_default_config_has_no_mistakes():
         ),
         (["reward=[purchase]"], "reward=purchase needs a response signal 'purchase', which environment=topic_world does not give"),
         (["seed=0,1", "agent=dqn,dqm"], "agent=dqm: there is no such agent"),
+        # what it was to be knows keys that the default does not
+        (["agent=pppo,reinforce", "agent.epochs=4", "agent.network=shared"], "agent=pppo: there is no such agent. Did you mean 'ppo'?"),
         (["agent=null"], "agent=null: something has to be chosen; there are: actor_critic, "),
         (["reward=null"], "reward=null: something has to be chosen; there are: click"),
         (["reward=[null]"], "reward=null: something has to be chosen"),
