@@ -84,8 +84,8 @@ class DDPG(ItemAgent):
         self.critics = nn.ModuleList(Critic(tracker, config.hidden_sizes, size) for tracker in trackers)
         self.target_actor = copy.deepcopy(self.actor).requires_grad_(False)
         self.target_critics = copy.deepcopy(self.critics).requires_grad_(False)
-        self._move_target_actor = TargetUpdate(self.target_actor, self.actor, config.target_update_rate)
-        self._move_target_critics = TargetUpdate(self.target_critics, self.critics, config.target_update_rate)
+        targets, trained = (nn.ModuleList(pair) for pair in ((self.target_actor, self.target_critics), (self.actor, self.critics)))
+        self._move_targets = TargetUpdate(targets, trained, config.target_update_rate)
         self.updates = 0
         self._mean_q: Tensor | None = None
 
@@ -121,8 +121,7 @@ class DDPG(ItemAgent):
         self.updates += 1
         if self.updates % self.config.actor_interval == 0:
             yield "actor", self.actor_loss(batch.observation, items)
-            self._move_target_actor()
-            self._move_target_critics()
+            self._move_targets()
 
     @torch.no_grad()
     def td_target(self, batch: Transition, items: Items) -> Tensor:

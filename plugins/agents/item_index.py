@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from recframe.interfaces import PAD, Observation, is_excluded
-from recframe_plugins.agents.top_columns import top_columns
+from recframe_plugins.agents.top_columns import best_so_far, top_columns
 
 MAX_PRODUCTS = 2**22
 """Products held at once in an exact search, 16 MiB of them: about what a processor's cache holds."""
@@ -48,12 +48,12 @@ class ExactIndex(ItemIndex):
     def search(self, points: Tensor, k: int) -> Tensor:
         """The nearest items; see `ItemIndex.search`."""
         stretch = max(MAX_PRODUCTS // len(points), k)
-        best, items = top_columns(points @ self.vectors[:stretch].T, k)
-        for first in range(stretch, len(self.vectors), stretch):
+        best: tuple[Tensor, Tensor] | None = None
+        for first in range(0, len(self.vectors), stretch):
             found, columns = top_columns(points @ self.vectors[first : first + stretch].T, k)
-            best, kept = torch.cat([best, found], dim=1).topk(k, dim=1)
-            items = torch.cat([items, columns + first], dim=1).gather(1, kept)
-        return items
+            best = best_so_far(best, found, columns + first, k)
+        assert best is not None
+        return best[1]
 
 
 class ApproximateIndex(ItemIndex):

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from recframe.interfaces import PAD, Observation, allowed_items, is_excluded
-from recframe_plugins.agents.top_columns import top_columns
+from recframe_plugins.agents.top_columns import best_so_far, top_columns
 
 MAX_SCORES = 2**24
 """Scores held at once, 64 MiB of them: for 256 users the catalogue is gone through 65,536 items at a time."""
@@ -49,13 +49,7 @@ def search_items(observation: Observation, scores: ItemScores, num_items: int, k
         last = min(first + stretch, num_items)
         found = allowed_items(_within(observation, first, last), scores.between(first, last))
         values, positions = top_columns(found, min(k, last - first))
-        if best is not None:
-            values = torch.cat([best.scores, values], dim=1)
-            items = torch.cat([best.items, positions + first], dim=1)
-            values, kept = values.topk(k, dim=1)
-            best = Best(values, items.gather(1, kept))
-        else:
-            best = Best(values, positions + first)
+        best = Best(*best_so_far(best, values, positions + first, k))
     assert best is not None
     return best
 

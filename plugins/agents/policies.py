@@ -22,7 +22,7 @@ from torch.autograd.function import once_differentiable
 
 from recframe.interfaces import Decision, Observation
 from recframe_plugins.agents.item_support import Candidates, ItemRange, ItemSupport
-from recframe_plugins.agents.top_columns import top_columns
+from recframe_plugins.agents.top_columns import best_so_far, top_columns
 
 MAX_SCORES = 2**22
 """Scores held at once in acting: for 64 users, the catalogue is gone through 65,536 items at a time."""
@@ -150,11 +150,7 @@ def best_slate(preferences: Preferences, k: int) -> Decision:
     best: tuple[Tensor, Tensor] | None = None
     for scores, support in _stretches(preferences, k):
         top, columns = top_columns(scores, min(k, scores.shape[1]))
-        items = support.items_at(columns)
-        if best is not None:
-            top, kept = torch.cat([best[0], top], dim=1).topk(k, dim=1)
-            items = torch.cat([best[1], items], dim=1).gather(1, kept)
-        best = top, items
+        best = best_so_far(best, top, support.items_at(columns), k)
     assert best is not None
     return Decision(best[1])
 

@@ -39,6 +39,14 @@ def top_columns(values: Tensor, k: int) -> tuple[Tensor, Tensor]:
     return top, columns.gather(1, kept)
 
 
+def best_so_far(best: tuple[Tensor, Tensor] | None, values: Tensor, items: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """The k largest of the values `[N, k]` found before, if any, and of further `values` `[N, j]`, largest first, and their items."""
+    if best is None:
+        return values, items
+    values, kept = torch.cat([best[0], values], dim=1).topk(k, dim=1)
+    return values, torch.cat([best[1], items], dim=1).gather(1, kept)
+
+
 def largest(values: Tensor) -> tuple[Tensor, Tensor]:
     """The largest number of each row of `values` `[N, m]` and its column, both `[N, 1]`: of several, the first one.
 
