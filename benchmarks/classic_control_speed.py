@@ -12,9 +12,9 @@ from classic_control_reference import TASKS
 from omegaconf import DictConfig
 from training_overhead import framework
 
-from recframe.assembly import Parts, assemble
+from recframe.building.parts import Parts, assemble
 from recframe.config import compose_config, validate
-from recframe.plugins import registry
+from recframe.plugin_loader import registry
 from recframe.tracking.atomic import atomic_write
 
 EXPERIMENTS = {

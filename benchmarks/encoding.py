@@ -29,11 +29,11 @@ import torch
 
 from recframe.embeddings import EmbeddingStore
 from recframe.interfaces import Encoder
-from recframe_plugins.encoders.config import SentenceTransformersConfig
-from recframe_plugins.encoders.model_sources import find_model
-from recframe_plugins.encoders.sentence_transformers import SentenceTransformersEncoder
-from recframe_plugins.encoders.transformer import TransformerEncoder
-from recframe_plugins.encoders.transformer_config import BertConfig
+from recframe_plugins.encoders.language_models.config import SentenceTransformersConfig
+from recframe_plugins.encoders.language_models.sentence_transformers import SentenceTransformersEncoder
+from recframe_plugins.encoders.language_models.sources import find_model
+from recframe_plugins.encoders.transformers.config import BertConfig
+from recframe_plugins.encoders.transformers.transformer import TransformerEncoder
 
 ENCODERS: dict[str, tuple[Any, Any]] = {
     "sentence_transformers": (SentenceTransformersEncoder, SentenceTransformersConfig()),

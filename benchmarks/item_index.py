@@ -24,8 +24,8 @@ from large_catalogue_cells import world
 from torch import Tensor
 
 from recframe.experience import Collector
-from recframe_plugins.agents.item_index import MAX_PRODUCTS, ExactIndex, build_index, recall
-from recframe_plugins.agents.wolpertinger import unit
+from recframe.item_agents.index import MAX_PRODUCTS, ExactIndex, build_index, recall
+from recframe_plugins.agents.ddpg.wolpertinger import unit
 
 
 def item_vectors(count: int, dim: int, generator: torch.Generator) -> Tensor:

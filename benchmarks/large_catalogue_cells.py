@@ -23,11 +23,11 @@ from simulators import catalogue
 from torch import nn
 from training_overhead import framework_fit
 
-from recframe.assembly import Parts, choose_device
+from recframe.building.parts import Parts, choose_device
 from recframe.config import compose_config, validate
 from recframe.experience import RewardSum
 from recframe.interfaces import Agent, Replay
-from recframe.plugins import registry
+from recframe.plugin_loader import registry
 from recframe_plugins.rewards.click import Click
 from recframe_plugins.rewards.config import ClickConfig
 

@@ -29,10 +29,11 @@ from agreement_statistics import comparison, summary
 from recsim_reference import RECSIM_ENVIRONMENTS, NotInstalled, recsim_environment
 from torch import Tensor
 
+from recframe.building.component import build
 from recframe.components import Kind
-from recframe.config import build, compose_config
+from recframe.config import compose_config
 from recframe.interfaces import Catalog, Data, Environment, Observation
-from recframe.plugins import registry
+from recframe.plugin_loader import registry
 from recframe.tracking.atomic import atomic_write
 
 CANDIDATES = 10

@@ -28,16 +28,18 @@ from recsim_reference import SARDINE_ENVIRONMENTS, recsim_steps_per_second, sard
 from recframe.gym import make_vec
 from recframe.gym.stable_baselines import StableBaselinesVecEnv
 from recframe.interfaces import Catalog, Data, Environment, Interactions, Texts, Users
-from recframe_plugins.environments.config import PreferenceModelConfig, RatingMatrixConfig, TopicWorldConfig
-from recframe_plugins.environments.gymnasium_config import GymnasiumConfig
-from recframe_plugins.environments.gymnasium_environment import GymnasiumEnvironment
-from recframe_plugins.environments.interest_evolution import InterestEvolution
-from recframe_plugins.environments.interest_exploration import InterestExploration
-from recframe_plugins.environments.long_term_satisfaction import LongTermSatisfaction
-from recframe_plugins.environments.preference_model import PreferenceModel
-from recframe_plugins.environments.rating_matrix import RatingMatrix
-from recframe_plugins.environments.recsim_config import InterestEvolutionConfig, InterestExplorationConfig, LongTermSatisfactionConfig
-from recframe_plugins.environments.topic_world import TopicWorld
+from recframe_plugins.environments.gymnasium.config import GymnasiumConfig
+from recframe_plugins.environments.gymnasium.environment import GymnasiumEnvironment
+from recframe_plugins.environments.preference_model.config import PreferenceModelConfig
+from recframe_plugins.environments.preference_model.preference_model import PreferenceModel
+from recframe_plugins.environments.rating_matrix.config import RatingMatrixConfig
+from recframe_plugins.environments.rating_matrix.rating_matrix import RatingMatrix
+from recframe_plugins.environments.recsim.config import InterestEvolutionConfig, InterestExplorationConfig, LongTermSatisfactionConfig
+from recframe_plugins.environments.recsim.interest_evolution import InterestEvolution
+from recframe_plugins.environments.recsim.interest_exploration import InterestExploration
+from recframe_plugins.environments.recsim.long_term_satisfaction import LongTermSatisfaction
+from recframe_plugins.environments.topic_world.config import TopicWorldConfig
+from recframe_plugins.environments.topic_world.topic_world import TopicWorld
 
 SIMULATORS = {
     "interest_evolution": (InterestEvolution, InterestEvolutionConfig),

@@ -21,12 +21,12 @@ from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 from torch import Tensor, nn
 
-from recframe.assembly import Parts
+from recframe.building.parts import Parts
 from recframe.gym import RecommendationVectorEnv
 from recframe.gym.observations import Arrays
 from recframe.gym.stable_baselines import StableBaselinesVecEnv
-from recframe_plugins.agents.item_index import ExactIndex
-from recframe_plugins.agents.wolpertinger import unit
+from recframe.item_agents.index import ExactIndex
+from recframe_plugins.agents.ddpg.wolpertinger import unit
 
 
 class MeanTrackerFeatures(BaseFeaturesExtractor):

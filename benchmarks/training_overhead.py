@@ -22,11 +22,11 @@ import torch
 import torch.nn.functional as F
 from omegaconf import DictConfig, OmegaConf
 
-from recframe.assembly import Parts, assemble, derived_seed
+from recframe.building.parts import Parts, assemble, derived_seed
 from recframe.config import compose_config, validate
 from recframe.experience import Collector
 from recframe.interfaces import Agent
-from recframe.plugins import registry
+from recframe.plugin_loader import registry
 from recframe.tracking.metrics_csv import CSVMetrics
 from recframe.training import Interruption, fit
 

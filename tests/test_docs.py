@@ -56,7 +56,7 @@ def test_the_agent_of_the_guide_conforms(project_root, tmp_path, monkeypatch, wh
 
 def test_the_parts_that_the_guide_offers_to_agents_are_there(project_root):
     guide = (project_root / "docs" / "plugins.md").read_text()
-    rows = re.findall(r"^\| `(recframe_plugins\.\S+)`: (.+?) \|", guide, re.MULTILINE)
+    rows = re.findall(r"^\| `(recframe\.(?:item_agents|agent_options)\S*)`: (.+?) \|", guide, re.MULTILINE)
     assert len(rows) >= 5
     for module, names in rows:
         for name in re.findall(r"`(\w+)`", names):

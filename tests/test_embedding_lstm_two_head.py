@@ -2,10 +2,10 @@
 
 import torch
 
-from recframe.assembly import assemble
+from recframe.building.parts import assemble
 from recframe.config import compose_config
 from recframe.experience import Collector, source_for
-from recframe.plugins import registry
+from recframe.plugin_loader import registry
 from recframe.testing import update
 
 CHOICES = ["experiment=embedding_lstm_two_head", "encoder=tfidf", "logger=null", "dataset.num_items=60", "dataset.num_users=50"]

@@ -17,13 +17,13 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from recframe import conf
-from recframe.assembly import Parts, assemble
+from recframe.building.parts import Parts, assemble
 from recframe.components import Component, Kind, node
 from recframe.config import ConfigError, compose_config, validate
-from recframe.config.validate import find_problems
+from recframe.config.checks.run import find_problems
 from recframe.experience import Collector, source_for
 from recframe.interfaces import PAD, NoExperience
-from recframe.plugins import registry
+from recframe.plugin_loader import registry
 from recframe.testing import update
 
 FOUND = registry()

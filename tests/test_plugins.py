@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 
 from recframe.components import Component, ComponentError, Kind, option, options_of
-from recframe.plugins import UnknownComponent, discover
+from recframe.plugin_loader import UnknownComponent, discover
 
 GOOD = """
     from dataclasses import dataclass
@@ -124,7 +124,7 @@ def test_an_unknown_component_is_answered_with_what_there_is(plugin_site):
 
 
 def test_the_built_in_plugins_come_by_the_same_door():
-    from recframe.plugins import registry
+    from recframe.plugin_loader import registry
 
     found = registry()
     assert found.failures == []
@@ -172,7 +172,7 @@ def test_options_say_what_they_mean():
 
 def test_every_hook_is_documented_and_every_built_in_option_has_a_meaning():
     from recframe import hookspecs
-    from recframe.plugins import registry
+    from recframe.plugin_loader import registry
 
     hooks = [value for name, value in vars(hookspecs).items() if name.startswith("recframe_")]
     assert len(hooks) == 6

@@ -5,10 +5,11 @@ import json
 import pytest
 import torch
 
-from recframe.assembly import assemble
+from recframe.building.component import build
+from recframe.building.parts import assemble
 from recframe.components import Kind
-from recframe.config import ConfigError, build, compose_config
-from recframe.plugins import registry
+from recframe.config import ConfigError, compose_config
+from recframe.plugin_loader import registry
 from recframe.runner import evaluate, run
 from recframe.training import CheckpointError
 from tests.tiny_models import tiny_model

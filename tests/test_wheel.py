@@ -20,7 +20,7 @@ def wheel(tmp_path_factory) -> Path:
     source.mkdir()
     for name in ("recframe", "plugins", "conf"):
         shutil.copytree(root / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
+    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
         shutil.copy(root / name, source)
     build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder), str(source)]
     subprocess.run(build, check=True, capture_output=True)
@@ -47,7 +47,7 @@ def installed(wheel, tmp_path_factory) -> Path:
 @pytest.mark.slow
 def test_the_wheel_holds_every_module_config_and_licence(wheel, project_root):
     names = set(zipfile.ZipFile(wheel).namelist())
-    places = {"recframe": "recframe", "plugins": "recframe_plugins", "conf": "recframe/conf"}
+    places = {"recframe": "recframe", "plugins/recframe_plugins": "recframe_plugins", "conf": "recframe/conf"}
     for folder, package in places.items():
         for path in (project_root / folder).rglob("*"):
             if path.suffix in {".py", ".yaml"} or path.name == "py.typed":

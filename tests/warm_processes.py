@@ -14,7 +14,7 @@ import sklearn.decomposition
 import sklearn.feature_extraction.text  # noqa: F401
 
 import recframe.runner  # noqa: F401
-from recframe.cli import main
+from recframe.cli.main import main
 
 LIMIT = 300
 """Seconds after which a run is ended."""

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from omegaconf import DictConfig
 
-from recframe.config.pretraining import find_pretraining_problems
-from recframe.config.pretraining_schemas import PretrainingConfig
-from recframe.config.schemas import RunConfig
-from recframe.config.validate import find_problems
-from recframe.plugins import Registry
+from recframe.config.checks.pretraining import find_pretraining_problems
+from recframe.config.checks.run import find_problems
+from recframe.config.schema.pretraining import PretrainingConfig
+from recframe.config.schema.run import RunConfig
+from recframe.plugin_loader import Registry
 
 
 @dataclass(frozen=True)

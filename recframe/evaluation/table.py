@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from recframe.evaluation.evaluate import Recommendation
+    from recframe.evaluation.simulated.evaluate import Recommendation
 
 COLUMNS = {
     "return": "return",

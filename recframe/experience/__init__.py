@@ -1,8 +1,8 @@
 """Where training batches come from: collecting steps, scoring them, remembering them."""
 
+from recframe.experience.cold_items import ColdItemsError, Restricted, cold_items, require_enough, require_items
 from recframe.experience.collector import Collector
 from recframe.experience.replay import ReplayMemory
-from recframe.experience.restriction import ColdItemsError, Restricted, cold_items, require_enough, require_items
 from recframe.experience.rewards import RewardOutcome, RewardSum
 from recframe.experience.sources import ReplaySource, RolloutSource, Source, source_for
 

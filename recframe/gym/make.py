@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from omegaconf import DictConfig
 
-from recframe.assembly import Parts, Split, assemble
+from recframe.building.parts import Parts, Split, assemble
 from recframe.config import ConfigError, compose_config, validate
 from recframe.gym.env import RecommendationEnv
 from recframe.gym.vector_env import RecommendationVectorEnv
-from recframe.plugins import registry
+from recframe.plugin_loader import registry
 
 
 def make_vec(

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 from gymnasium.error import ResetNeeded
 
-from recframe.evaluation.rollout import unrewarded_transition
+from recframe.evaluation.simulated.rollout import unrewarded_transition
 from recframe.experience import RewardSum
 from recframe.gym.actions import actions_of
 from recframe.gym.observations import Arrays, ObservationArrays

@@ -11,7 +11,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from recframe.config.pretraining_schemas import PretrainConfig
+from recframe.config.schema.pretraining import PretrainConfig
 from recframe.interfaces import LanguageModel
 from recframe.pretraining.texts import Batch
 from recframe.training import TrainingDiverged

@@ -18,14 +18,15 @@ from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.callbacks import LambdaCallback
 from rich.console import Console
 
-from recframe.assembly import choose_device, derived_seed, seed_everything
+from recframe.building.component import build
+from recframe.building.parts import choose_device, derived_seed, seed_everything
 from recframe.components import Kind
-from recframe.config import ConfigError, build, validate_pretraining
-from recframe.config.pretraining import occupied
-from recframe.config.pretraining_schemas import PretrainConfig
+from recframe.config import ConfigError, validate_pretraining
+from recframe.config.checks.pretraining import occupied
+from recframe.config.schema.pretraining import PretrainConfig
 from recframe.errors import Stop
 from recframe.interfaces import Encoder, LanguageModel, NewModel
-from recframe.plugins import registry
+from recframe.plugin_loader import registry
 from recframe.pretraining.module import COUNTER, PretrainingModule
 from recframe.pretraining.progress import PretrainingProgress
 from recframe.pretraining.record import PretrainingResult, figure, table, write_record

@@ -4,10 +4,10 @@ from recframe.training.auxiliary import BehaviourPrediction
 from recframe.training.checkpoints import BEST, FINAL, LAST, progress_at
 from recframe.training.fit import MonitorError, Schedule, fit
 from recframe.training.interruption import Interruption
+from recframe.training.lightning_output import quiet_lightning
+from recframe.training.lm_tuning.tuned_texts import read_tuned
+from recframe.training.lm_tuning.tuner import Tuner
 from recframe.training.module import TrainingDiverged
-from recframe.training.quiet import quiet_lightning
-from recframe.training.tuned_texts import read_tuned
-from recframe.training.tuning import Tuner
 from recframe.training.weights import CheckpointError, load_weights
 
 __all__ = [

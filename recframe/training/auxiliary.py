@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from recframe.config import ConfigError
-from recframe.config.schemas import AuxiliaryConfig
+from recframe.config.schema.run import AuxiliaryConfig
 from recframe.interfaces import PAD, Agent, Observation, StateTracker, Transition, is_excluded
 from recframe.interfaces.state_tracker import Shared
 

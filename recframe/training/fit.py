@@ -12,10 +12,11 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback, EarlyStopping
 from pytorch_lightning.loggers import Logger
 
-from recframe.config.schemas import TrainerConfig
+from recframe.config.schema.run import TrainerConfig
 from recframe.errors import UserError
 from recframe.experience import Collector, Restricted, source_for
 from recframe.interfaces import Agent, NoExperience
+from recframe.training.allocator import keep_freed_memory
 from recframe.training.auxiliary import BehaviourPrediction
 from recframe.training.checkpoints import (
     BEST,
@@ -26,11 +27,10 @@ from recframe.training.checkpoints import (
     training_is_complete,
 )
 from recframe.training.interruption import Interruption, StopWhenAsked
-from recframe.training.memory import keep_freed_memory
+from recframe.training.lightning_output import quiet_lightning
+from recframe.training.lm_tuning.tuner import Tuner
 from recframe.training.module import Chunks, TrainingModule
 from recframe.training.progress import TrainingProgress
-from recframe.training.quiet import quiet_lightning
-from recframe.training.tuning import Tuner
 from recframe.training.weights import encoder_weights, load_weights, save_weights
 
 log = logging.getLogger(__name__)

@@ -17,12 +17,12 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from recframe.config.schemas import TrainerConfig
+from recframe.config.schema.run import TrainerConfig
 from recframe.errors import UserError
 from recframe.experience import Collector, Source
 from recframe.interfaces import Agent, Transition
 from recframe.training.auxiliary import BehaviourPrediction
-from recframe.training.tuning import Tuner
+from recframe.training.lm_tuning.tuner import Tuner
 
 
 class TrainingDiverged(UserError, ArithmeticError):

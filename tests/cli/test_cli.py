@@ -7,11 +7,11 @@ import sys
 import pytest
 import typer
 
+from recframe.cli.failures import mistakes_in_one_line
 from recframe.components import options_of
-from recframe.config.pretraining_schemas import PretrainConfig
+from recframe.config.schema.pretraining import PretrainConfig
 from recframe.errors import Stop
-from recframe.mistakes import mistakes_in_one_line
-from recframe.plugins import registry
+from recframe.plugin_loader import registry
 
 PLUGIN = """
     from dataclasses import dataclass

@@ -4,9 +4,9 @@ import pytest
 from omegaconf import OmegaConf
 
 from recframe.config import ConfigError, compose_config, find_mistakes, validate
-from recframe.config.machine import folder_problem, surely_without_cuda
-from recframe.config.validate import METRICS
-from recframe.plugins import registry
+from recframe.config.checks.machine import folder_problem, surely_without_cuda
+from recframe.config.checks.run import METRICS
+from recframe.plugin_loader import registry
 
 SPEAKING = ["environment.says=true", "dataset.utterances=1"]
 
@@ -305,9 +305,9 @@ def test_what_is_left_to_interpolate_in_a_folder_is_not_judged(tmp_path):
 
 
 def test_a_missing_gpu_is_noticed_only_where_nothing_hints_at_one(tmp_path, monkeypatch):
-    monkeypatch.setattr("recframe.config.machine.ctypes.util.find_library", lambda name: None)
-    monkeypatch.setattr("recframe.config.machine.DRIVER", tmp_path / "nvidia")
-    monkeypatch.setattr("recframe.config.machine.sys.platform", "linux")
+    monkeypatch.setattr("recframe.config.checks.machine.ctypes.util.find_library", lambda name: None)
+    monkeypatch.setattr("recframe.config.checks.machine.DRIVER", tmp_path / "nvidia")
+    monkeypatch.setattr("recframe.config.checks.machine.sys.platform", "linux")
     assert surely_without_cuda(tmp_path)
     (tmp_path / "nvidia0").write_text("")
     assert not surely_without_cuda(tmp_path)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from recframe.config.multirun import left_to_jobs
+from recframe.config.compose.multirun import left_to_jobs
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from recframe.config import PRETRAIN, ConfigError, compose_config, find_mistakes, validate_pretraining
-from recframe.plugins import registry
+from recframe.plugin_loader import registry
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recframe.assembly import shuffled
-from recframe.config.schemas import LabelConfig
+from recframe.building.parts import shuffled
+from recframe.config.schema.run import LabelConfig
 from recframe.embeddings import label_report, with_labels
 from recframe.embeddings.labels import calibrate, halves, label, quality, sentences_of
 from recframe.interfaces import DataError, Labels, Texts, Users

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from recframe.assembly import assemble, reduced
+from recframe.building.parts import assemble, reduced
 from recframe.config import compose_config
 from recframe.embeddings import EmbeddingError, fit_reduction
-from recframe.plugins import registry
+from recframe.plugin_loader import registry
 from recframe.testing import toy_data
 
 

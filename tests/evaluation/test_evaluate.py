@@ -5,8 +5,8 @@ import random
 import numpy as np
 import torch
 
-from recframe.evaluation.evaluate import evaluate, sample_recommendations
-from recframe.evaluation.policies import OraclePolicy, PopularPolicy, RandomPolicy
+from recframe.evaluation.simulated.evaluate import evaluate, sample_recommendations
+from recframe.references.policies import OraclePolicy, PopularPolicy, RandomPolicy
 
 
 def policies(world):

@@ -10,9 +10,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recframe.evaluation.exposure import coverage, exposure_intervals, gini
-from recframe.evaluation.metrics import policy_metrics, session_diversity
-from recframe.evaluation.rollout import Episodes
+from recframe.evaluation.simulated.exposure import coverage, exposure_intervals, gini
+from recframe.evaluation.simulated.metrics import policy_metrics, session_diversity
+from recframe.evaluation.simulated.rollout import Episodes
 from recframe.interfaces import Catalog, self_information
 
 M = 7

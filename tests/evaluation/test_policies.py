@@ -6,10 +6,11 @@ import pytest
 import torch
 from torch import nn
 
-from recframe.evaluation.fixed_slate import FixedSlatePolicy
-from recframe.evaluation.policies import AgentPolicy, OraclePolicy, PopularPolicy, RandomPolicy
-from recframe.evaluation.rollout import rollout
+from recframe.evaluation.simulated.agent_policy import AgentPolicy
+from recframe.evaluation.simulated.rollout import rollout
 from recframe.interfaces import Agent, Decision, NoExperience, Observation, Truth, random_items
+from recframe.references.fixed_slate import FixedSlatePolicy
+from recframe.references.policies import OraclePolicy, PopularPolicy, RandomPolicy
 
 
 def observe(history, candidates=None):

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from recframe.evaluation.fixed_slate import FixedSlatePolicy, fixed_slates, greedy_schedule
-from recframe.evaluation.greedy import PrincipalComponents, fit_greedy
-from recframe.evaluation.policies import PopularPolicy
-from recframe.evaluation.random_log import collect_random_log, mean_item_rewards
-from recframe.evaluation.references import Tuning, mean_return, reference_policies
-from recframe.evaluation.rollout import InformedPolicy, rollout
+from recframe.evaluation.simulated.rollout import InformedPolicy, rollout
+from recframe.references.fixed_slate import FixedSlatePolicy, fixed_slates, greedy_schedule
+from recframe.references.greedy import PrincipalComponents, fit_greedy
+from recframe.references.policies import PopularPolicy
+from recframe.references.random_log import collect_random_log, mean_item_rewards
+from recframe.references.references import Tuning, mean_return, reference_policies
 
 SMALL = Tuning(log_sessions=256, log_slates=4_000, sessions=128)
 

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from recframe.evaluation.policies import OraclePolicy, RandomPolicy
-from recframe.evaluation.rollout import InformedPolicy, rollout
+from recframe.evaluation.simulated.rollout import InformedPolicy, rollout
 from recframe.interfaces import PAD
+from recframe.references.policies import OraclePolicy, RandomPolicy
 
 
 def always(item):

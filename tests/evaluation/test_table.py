@@ -6,7 +6,7 @@ import sys
 import pytest
 from rich.console import Console
 
-from recframe.evaluation.evaluate import Recommendation
+from recframe.evaluation.simulated.evaluate import Recommendation
 from recframe.evaluation.table import results_markdown, results_table, samples_table
 
 

@@ -3,20 +3,20 @@
 import pytest
 import torch
 
-from recframe.assembly import assemble
+from recframe.building.parts import assemble
 from recframe.config import compose_config
-from recframe.evaluation.references import Tuning, reference_policies
-from recframe.evaluation.rollout import rollout
+from recframe.evaluation.simulated.rollout import rollout
 from recframe.experience import Collector, Restricted, RewardSum, cold_items, source_for
-from recframe.experience.restriction import MOST_ITEMS, ColdItemsError
+from recframe.experience.cold_items import MOST_ITEMS, ColdItemsError
 from recframe.interfaces import PAD, Observation, Replay, Reward, Rollout, is_excluded
-from recframe.plugins import registry
+from recframe.plugin_loader import registry
+from recframe.references.references import Tuning, reference_policies
 from recframe.testing import ToyEnvironment, ToyTracker, check_agent, check_environment, toy_data, toy_spec
 from recframe.testing.loop import random_action
-from recframe_plugins.agents.config import DQNConfig
-from recframe_plugins.agents.dqn import DQN
-from recframe_plugins.agents.on_policy_config import ReinforceConfig
-from recframe_plugins.agents.reinforce import Reinforce
+from recframe_plugins.agents.policy_gradient.config import ReinforceConfig
+from recframe_plugins.agents.policy_gradient.reinforce import Reinforce
+from recframe_plugins.agents.q_learning.config import DQNConfig
+from recframe_plugins.agents.q_learning.dqn import DQN
 
 DATA = toy_data()
 COLD = cold_items(40, 0.25, seed=0)

@@ -7,8 +7,8 @@ from omegaconf import OmegaConf
 from recframe.config import PRETRAIN, compose_config
 from recframe.pretraining import pretrain
 from recframe.testing import check_encoder
-from recframe_plugins.encoders.config import GPTConfig
-from recframe_plugins.encoders.transformer import TransformerEncoder
+from recframe_plugins.encoders.registration import GPTConfig
+from recframe_plugins.encoders.transformers.transformer import TransformerEncoder
 
 NEW = {"vocabulary": 4000, "layers": 2, "hidden_size": 128, "max_length": 48}
 

@@ -20,9 +20,10 @@ from recframe.pretraining.progress import PretrainingProgress
 from recframe.testing import check_encoder
 from recframe.tracking.trackers import Trackers
 from recframe.tracking.wandb_run import TrackingError
-from recframe_plugins.encoders.config import BertConfig, GPTConfig, TfidfConfig
-from recframe_plugins.encoders.tfidf import TfidfEncoder
-from recframe_plugins.encoders.transformer import TransformerEncoder
+from recframe_plugins.encoders.registration import BertConfig, GPTConfig
+from recframe_plugins.encoders.tfidf.config import TfidfConfig
+from recframe_plugins.encoders.tfidf.tfidf import TfidfEncoder
+from recframe_plugins.encoders.transformers.transformer import TransformerEncoder
 
 SMALL = {"pretrain.new": {"vocabulary": 400, "layers": 1, "heads": 2, "hidden_size": 16, "max_length": 12}}
 QUICK = {"steps": 20, "batch_tokens": 256, "learning_rate": 0.01, "evaluations": 2, "held_out": 0.3}

@@ -8,10 +8,10 @@ from torch import nn
 
 from recframe.components import Kind
 from recframe.config import ConfigError
-from recframe.config.schemas import AuxiliaryConfig, TrainerConfig
+from recframe.config.schema.run import AuxiliaryConfig, TrainerConfig
 from recframe.experience import Collector, RewardSum
 from recframe.interfaces import Agent, Decision, NoExperience, Reward, Rollout, allowed_items, random_items
-from recframe.plugins import registry
+from recframe.plugin_loader import registry
 from recframe.testing import ToyEnvironment, ToyTracker, toy_data, toy_spec
 from recframe.testing.loop import collect
 from recframe.training import LAST, BehaviourPrediction, Interruption, fit

@@ -2,7 +2,7 @@
 
 import torch
 
-from recframe.training.budgeted_sample import budgeted_sample
+from recframe.training.lm_tuning.budgeted_sample import budgeted_sample
 
 SIZES = torch.tensor([0.0, 5.0, 1.0, 0.1, 2.0, 0.0, 0.5, 1.0])
 COSTS = torch.tensor([3, 7, 2, 4, 5, 1, 6, 3])

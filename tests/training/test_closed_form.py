@@ -5,7 +5,7 @@ import copy
 import pytest
 import torch
 
-from recframe.config.schemas import TrainerConfig
+from recframe.config.schema.run import TrainerConfig
 from recframe.experience import Collector, RewardSum
 from recframe.interfaces import Agent, Decision, Reward, Rollout, best_items, random_items
 from recframe.testing import ToyEnvironment, toy_data, toy_spec

@@ -9,7 +9,7 @@ import pytest
 # in a process of its own: what the library keeps cannot be set back
 CODE = """
 import resource, torch
-from recframe.training.memory import keep_freed_memory
+from recframe.training.allocator import keep_freed_memory
 
 def page_faults():
     start = resource.getrusage(resource.RUSAGE_SELF).ru_minflt

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from recframe.config.schemas import TrainerConfig
+from recframe.config.schema.run import TrainerConfig
 from recframe.experience import Collector, RewardSum
 from recframe.interfaces import Agent, Decision, Replay, Reward, Rollout, best_items
 from recframe.testing import ToyEnvironment, ToyTracker, toy_data, toy_spec

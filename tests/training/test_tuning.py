@@ -8,22 +8,22 @@ import pytest
 import torch
 from torch import nn
 
-from recframe.config.schemas import TrainerConfig
+from recframe.config.schema.run import TrainerConfig
 from recframe.embeddings import fit_reduction
 from recframe.experience import Collector, RewardSum
 from recframe.interfaces import Agent, Decision, NoExperience, Reward, Texts, TextTable, standardized
 from recframe.testing import ToyEnvironment, toy_data, toy_spec
 from recframe.testing.toy import toy_transition
 from recframe.training import FINAL, LAST, CheckpointError, Interruption, Tuner, fit
-from recframe.training.tuned_texts import TunedEncoder
-from recframe.training.tuning import TuningError
+from recframe.training.lm_tuning.tuned_texts import TunedEncoder
+from recframe.training.lm_tuning.tuner import TuningError
 from recframe.training.weights import encoder_weights
-from recframe_plugins.agents.bandit_config import LinUCBConfig
-from recframe_plugins.agents.bandits import LinUCB
-from recframe_plugins.agents.config import DQNConfig
-from recframe_plugins.agents.dqn import DQN
-from recframe_plugins.encoders.transformer import TransformerEncoder
-from recframe_plugins.encoders.transformer_config import BertConfig
+from recframe_plugins.agents.bandits.bandits import LinUCB
+from recframe_plugins.agents.bandits.config import LinUCBConfig
+from recframe_plugins.agents.q_learning.config import DQNConfig
+from recframe_plugins.agents.q_learning.dqn import DQN
+from recframe_plugins.encoders.transformers.config import BertConfig
+from recframe_plugins.encoders.transformers.transformer import TransformerEncoder
 from recframe_plugins.state_trackers.config import MeanConfig
 from recframe_plugins.state_trackers.mean import MeanTracker
 from tests.tiny_models import tiny_model

@@ -9,13 +9,14 @@ from omegaconf import OmegaConf
 
 from recframe import conf
 from recframe.interfaces import Rollout
+from recframe.item_agents.softmax_policy import slate_probability
+from recframe.plugin_loader import registry
 from recframe.testing import ToyEnvironment, ToyTracker, check_component, collect, toy_data, toy_spec, update
-from recframe_plugins.agents.actor_critic import ActorCritic, Judged
-from recframe_plugins.agents.advantages import generalized_advantages, normalized
-from recframe_plugins.agents.on_policy_config import ActorCriticConfig, components
-from recframe_plugins.agents.policies import slate_probability
+from recframe_plugins.agents.policy_gradient.actor_critic import ActorCritic, Judged
+from recframe_plugins.agents.policy_gradient.advantages import generalized_advantages, normalized
+from recframe_plugins.agents.policy_gradient.config import ActorCriticConfig
 
-COMPONENT = next(component for component in components() if component.name == "actor_critic")
+COMPONENT = registry().get("agent", "actor_critic")
 DATA = toy_data()
 PPO = {"clip_range": 0.2, "epochs": 3, "minibatches": 4}
 

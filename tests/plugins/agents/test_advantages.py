@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recframe_plugins.agents.advantages import explained_variance, generalized_advantages, normalized
+from recframe_plugins.agents.policy_gradient.advantages import explained_variance, generalized_advantages, normalized
 
 
 def chunk(seed, steps=7, users=5):

@@ -7,6 +7,8 @@ import pytest
 import torch
 
 from recframe.interfaces import PAD, Rollout
+from recframe.item_agents import search as item_search
+from recframe.plugin_loader import registry
 from recframe.testing import (
     ToyEnvironment,
     ToyTracker,
@@ -19,11 +21,11 @@ from recframe.testing import (
     toy_transition,
     update,
 )
-from recframe_plugins.agents import item_search, linear_reward, linear_scores
-from recframe_plugins.agents.bandit_config import EpsilonGreedyConfig, LinUCBConfig, ThompsonConfig, components
-from recframe_plugins.agents.bandits import EpsilonGreedy, LinUCB, Thompson
-from recframe_plugins.agents.linear_reward import principal_axes
-from recframe_plugins.agents.random import RandomAgent
+from recframe_plugins.agents.bandits import linear_reward, linear_scores
+from recframe_plugins.agents.bandits.bandits import EpsilonGreedy, LinUCB, Thompson
+from recframe_plugins.agents.bandits.config import EpsilonGreedyConfig, LinUCBConfig, ThompsonConfig
+from recframe_plugins.agents.bandits.linear_reward import principal_axes
+from recframe_plugins.agents.baselines.random import RandomAgent
 
 DATA = toy_data()
 BANDITS = {"epsilon_greedy": (EpsilonGreedy, EpsilonGreedyConfig), "linucb": (LinUCB, LinUCBConfig), "thompson": (Thompson, ThompsonConfig)}
@@ -75,7 +77,9 @@ def observation_of(agent, users=9, seed=5):
     return observation
 
 
-@pytest.mark.parametrize("component", components(), ids=lambda component: component.name)
+@pytest.mark.parametrize(
+    "component", [registry().get("agent", name) for name in ("epsilon_greedy", "linucb", "thompson")], ids=lambda component: component.name
+)
 def test_they_conform(component):
     check_component(component, component.config(text_dims=4))
     assert component.provides == {"slates"}

@@ -11,11 +11,11 @@ from omegaconf import OmegaConf
 from recframe import conf
 from recframe.interfaces import Replay
 from recframe.testing import ToyTracker, check_agent, toy_data, toy_observation, toy_spec, toy_transition, update
-from recframe_plugins.agents.ddpg import DDPG
-from recframe_plugins.agents.ddpg_config import DDPGConfig
-from recframe_plugins.agents.wolpertinger import build_ddpg
-from recframe_plugins.environments.gymnasium_config import GymnasiumConfig
-from recframe_plugins.environments.gymnasium_environment import GymnasiumEnvironment
+from recframe_plugins.agents.ddpg.config import DDPGConfig
+from recframe_plugins.agents.ddpg.ddpg import DDPG
+from recframe_plugins.agents.ddpg.wolpertinger import build_ddpg
+from recframe_plugins.environments.gymnasium.config import GymnasiumConfig
+from recframe_plugins.environments.gymnasium.environment import GymnasiumEnvironment
 from recframe_plugins.state_trackers.config import MLPConfig
 from recframe_plugins.state_trackers.mlp import MLPTracker
 

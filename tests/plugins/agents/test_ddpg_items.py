@@ -9,10 +9,10 @@ import torch
 
 from recframe.interfaces import PAD, allowed_items
 from recframe.testing import ToyTracker, check_component, toy_data, toy_observation, toy_spec, toy_transition, update
-from recframe_plugins.agents.ddpg_config import DDPGConfig, components
-from recframe_plugins.agents.wolpertinger import build_ddpg
+from recframe_plugins.agents.ddpg.config import DDPGConfig
+from recframe_plugins.agents.ddpg.wolpertinger import build_ddpg
 
-(COMPONENT,) = components()
+COMPONENT = registry().get("agent", "ddpg")
 DATA = toy_data()
 TD3 = {"critics": 2, "actor_interval": 2, "target_noise": 0.2}
 

@@ -8,10 +8,10 @@ from tensordict import TensorDict
 
 from recframe.interfaces import PAD, Environment, EnvironmentSpec, Observation, Response, Step
 from recframe.testing import check_agent, check_environment
-from recframe_plugins.agents.config import RandomConfig
-from recframe_plugins.agents.ddpg_config import DDPGConfig
-from recframe_plugins.agents.random import RandomAgent
-from recframe_plugins.agents.wolpertinger import build_ddpg
+from recframe_plugins.agents.baselines.config import RandomConfig
+from recframe_plugins.agents.baselines.random import RandomAgent
+from recframe_plugins.agents.ddpg.config import DDPGConfig
+from recframe_plugins.agents.ddpg.wolpertinger import build_ddpg
 from recframe_plugins.state_trackers.config import MeanConfig, MLPConfig
 from recframe_plugins.state_trackers.mean import MeanTracker
 from recframe_plugins.state_trackers.mlp import MLPTracker

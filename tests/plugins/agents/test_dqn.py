@@ -12,8 +12,9 @@ from omegaconf import OmegaConf
 from recframe import conf
 from recframe.interfaces import PAD, Replay
 from recframe.testing import ToyEnvironment, ToyTracker, check_component, toy_data, toy_observation, toy_spec, toy_transition, update
-from recframe_plugins.agents.config import DQNConfig, recframe_register_components
-from recframe_plugins.agents.dqn import DQN
+from recframe_plugins.agents.q_learning.config import DQNConfig
+from recframe_plugins.agents.q_learning.dqn import DQN
+from recframe_plugins.agents.registration import recframe_register_components
 
 COMPONENTS = {}
 recframe_register_components(lambda component: COMPONENTS.setdefault(component.name, component))

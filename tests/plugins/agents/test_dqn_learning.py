@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from recframe.testing import check_environment
-from recframe_plugins.agents.config import DQNConfig
-from recframe_plugins.agents.dqn import DQN
-from recframe_plugins.agents.random import RandomAgent
+from recframe_plugins.agents.baselines.random import RandomAgent
+from recframe_plugins.agents.q_learning.config import DQNConfig
+from recframe_plugins.agents.q_learning.dqn import DQN
 from recframe_plugins.state_trackers.config import GRUConfig, MeanConfig
 from recframe_plugins.state_trackers.mean import MeanTracker
 from recframe_plugins.state_trackers.recurrent import GRUTracker

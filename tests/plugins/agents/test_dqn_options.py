@@ -5,8 +5,8 @@ import torch
 
 from recframe.interfaces import PAD
 from recframe.testing import ToyTracker, toy_data, toy_observation, toy_spec, toy_transition
-from recframe_plugins.agents.config import DQNConfig
-from recframe_plugins.agents.dqn import DQN
+from recframe_plugins.agents.q_learning.config import DQNConfig
+from recframe_plugins.agents.q_learning.dqn import DQN
 
 DATA = toy_data()
 

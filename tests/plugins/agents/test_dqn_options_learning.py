@@ -5,9 +5,9 @@ import torch
 
 from recframe.experience import source_for
 from recframe.testing import collect, update
-from recframe_plugins.agents.config import DQNConfig
-from recframe_plugins.agents.dqn import DQN
-from recframe_plugins.agents.random import RandomAgent
+from recframe_plugins.agents.baselines.random import RandomAgent
+from recframe_plugins.agents.q_learning.config import DQNConfig
+from recframe_plugins.agents.q_learning.dqn import DQN
 from recframe_plugins.state_trackers.config import MeanConfig
 from recframe_plugins.state_trackers.mean import MeanTracker
 

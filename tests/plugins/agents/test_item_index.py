@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recframe.interfaces import PAD, Observation
-from recframe_plugins.agents import item_index
-from recframe_plugins.agents.item_index import ApproximateIndex, ExactIndex, build_index, nearest_items, recall
-from recframe_plugins.agents.top_columns import top_columns
+from recframe.item_agents import index as item_index
+from recframe.item_agents.index import ApproximateIndex, ExactIndex, build_index, nearest_items, recall
+from recframe.item_agents.top_columns import top_columns
 
 needs_faiss = pytest.mark.skipif(importlib.util.find_spec("faiss") is None, reason="faiss is not installed: pip install 'recframe[faiss]'")
 KINDS = ["exact", pytest.param("approximate", marks=needs_faiss)]

@@ -9,17 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recframe.interfaces import PAD, Observation
-from recframe_plugins.agents import policies
-from recframe_plugins.agents.item_support import Candidates, ItemRange
-from recframe_plugins.agents.policies import (
-    ItemPolicy,
-    LogSumAndEntropy,
-    Preferences,
-    best_slate,
-    draw_slate,
-    gumbel,
-    slate_probability,
-)
+from recframe.item_agents import softmax_policy as policies
+from recframe.item_agents.softmax_policy import ItemPolicy, LogSumAndEntropy, Preferences, best_slate, draw_slate, gumbel, slate_probability
+from recframe.item_agents.support import Candidates, ItemRange
 
 
 def observe(users, history=None, candidates=None, excluded=None):

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recframe.interfaces import PAD, best_items
+from recframe.item_agents import search as item_search
+from recframe.item_agents.search import positions_within, search_items
 from recframe.testing import toy_data, toy_observation, toy_spec
-from recframe_plugins.agents import item_search
-from recframe_plugins.agents.item_search import positions_within, search_items
 
 ITEMS, USERS = 40, 6
 DATA = toy_data(num_items=ITEMS)

@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from recframe.testing import ToyEnvironment, collect, toy_data, toy_spec, update
-from recframe_plugins.agents.actor_critic import ActorCritic
-from recframe_plugins.agents.on_policy_config import ActorCriticConfig, ReinforceConfig
-from recframe_plugins.agents.random import RandomAgent
-from recframe_plugins.agents.reinforce import Reinforce
+from recframe_plugins.agents.baselines.random import RandomAgent
+from recframe_plugins.agents.policy_gradient.actor_critic import ActorCritic
+from recframe_plugins.agents.policy_gradient.config import ActorCriticConfig, ReinforceConfig
+from recframe_plugins.agents.policy_gradient.reinforce import Reinforce
 from recframe_plugins.state_trackers.config import MeanConfig
 from recframe_plugins.state_trackers.mean import MeanTracker
 

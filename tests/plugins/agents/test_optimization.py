@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from recframe_plugins.agents.optimization import TargetUpdate
+from recframe.item_agents.optimization import TargetUpdate
 
 
 def pair():

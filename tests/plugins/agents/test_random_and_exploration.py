@@ -8,10 +8,11 @@ import pytest
 import torch
 
 from recframe.interfaces import PAD, scoring
+from recframe.item_agents.exploration import epsilon_greedy, linear_schedule, num_allowed
 from recframe.testing import check_component, toy_data, toy_observation, toy_spec
-from recframe_plugins.agents.config import RandomConfig, recframe_register_components
-from recframe_plugins.agents.exploration import epsilon_greedy, linear_schedule, num_allowed
-from recframe_plugins.agents.random import RandomAgent
+from recframe_plugins.agents.baselines.config import RandomConfig
+from recframe_plugins.agents.baselines.random import RandomAgent
+from recframe_plugins.agents.registration import recframe_register_components
 
 DATA = toy_data()
 COMPONENTS = {}

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from recframe.interfaces import PAD, NoExperience, Rollout, best_items
+from recframe.plugin_loader import registry
 from recframe.testing import (
     ToyEnvironment,
     ToyTracker,
@@ -18,12 +19,11 @@ from recframe.testing import (
     toy_transition,
     update,
 )
-from recframe_plugins.agents.random import RandomAgent
-from recframe_plugins.agents.reference_agents import FixedSlate, GreedyReward, Popular
-from recframe_plugins.agents.reference_config import FixedSlateConfig, GreedyRewardConfig, PopularConfig, components
+from recframe_plugins.agents.baselines.config import FixedSlateConfig, GreedyRewardConfig, PopularConfig
+from recframe_plugins.agents.baselines.random import RandomAgent
+from recframe_plugins.agents.baselines.reference_agents import FixedSlate, GreedyReward, Popular
 
 DATA = toy_data()
-COMPONENTS = {component.name: component for component in components()}
 
 
 def with_popularity(values):
@@ -52,7 +52,7 @@ def fresh(spec, users=3):
     ],
 )
 def test_they_conform(name, options):
-    component = COMPONENTS[name]
+    component = registry().get("agent", name)
     assert component.provides == {"slates"}
     check_component(component, component.config(**options))
 

@@ -5,12 +5,13 @@ import pytest
 import torch
 
 from recframe.interfaces import Rollout
+from recframe.item_agents.softmax_policy import SlateProbability
+from recframe.plugin_loader import registry
 from recframe.testing import ToyEnvironment, ToyTracker, check_component, collect, toy_data, toy_spec, update
-from recframe_plugins.agents.on_policy_config import ReinforceConfig, components
-from recframe_plugins.agents.policies import SlateProbability
-from recframe_plugins.agents.reinforce import Reinforce
+from recframe_plugins.agents.policy_gradient.config import ReinforceConfig
+from recframe_plugins.agents.policy_gradient.reinforce import Reinforce
 
-COMPONENT = next(component for component in components() if component.name == "reinforce")
+COMPONENT = registry().get("agent", "reinforce")
 DATA = toy_data()
 
 

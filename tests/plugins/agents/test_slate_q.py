@@ -9,12 +9,12 @@ from omegaconf import OmegaConf
 
 from recframe import conf
 from recframe.testing import ToyTracker, check_component, toy_data, toy_observation, toy_spec, toy_transition, update
-from recframe_plugins.agents.q_learning_config import SlateQConfig, components
-from recframe_plugins.agents.slate_q import SlateQ, choices, rewards_by_choice
-from recframe_plugins.agents.slates import SlateScores
+from recframe_plugins.agents.q_learning.config import SlateQConfig
+from recframe_plugins.agents.q_learning.slate_q import SlateQ, choices, rewards_by_choice
+from recframe_plugins.agents.q_learning.slates import SlateScores
 
 DATA = toy_data(num_items=12)
-COMPONENTS = {component.name: component for component in components()}
+COMPONENTS = {"slate_q": registry().get("agent", "slate_q")}
 USERS, K = 64, 3
 
 

@@ -7,9 +7,9 @@ from tensordict import TensorDict
 
 from recframe.interfaces import EnvironmentSpec, Response, Step
 from recframe.testing import ToyEnvironment, check_environment
-from recframe_plugins.agents.q_learning_config import SlateQConfig
-from recframe_plugins.agents.random import RandomAgent
-from recframe_plugins.agents.slate_q import SlateQ
+from recframe_plugins.agents.baselines.random import RandomAgent
+from recframe_plugins.agents.q_learning.config import SlateQConfig
+from recframe_plugins.agents.q_learning.slate_q import SlateQ
 from recframe_plugins.state_trackers.config import MeanConfig
 from recframe_plugins.state_trackers.mean import MeanTracker
 

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from recframe.interfaces import PAD
+from recframe.item_agents import search as item_search
 from recframe.testing import ToyTracker, toy_data, toy_observation, toy_spec
-from recframe_plugins.agents import item_search
-from recframe_plugins.agents.q_network import QNetwork
-from recframe_plugins.agents.slates import ChoiceModel, SlateScores, greedy_slate, top_k_slate
+from recframe_plugins.agents.q_learning.q_network import QNetwork
+from recframe_plugins.agents.q_learning.slates import ChoiceModel, SlateScores, greedy_slate, top_k_slate
 
 ITEMS, USERS = 12, 9
 DATA = toy_data(num_items=ITEMS)

@@ -7,10 +7,11 @@ import pytest
 import torch
 
 from recframe.interfaces import PAD, Replay
+from recframe.plugin_loader import registry
 from recframe.testing import ToyTracker, check_component, toy_data, toy_observation, toy_spec, toy_transition, update
-from recframe_plugins.agents.random import RandomAgent
-from recframe_plugins.agents.soft_actor_critic import SoftActorCritic
-from recframe_plugins.agents.soft_actor_critic_config import SoftActorCriticConfig, components
+from recframe_plugins.agents.baselines.random import RandomAgent
+from recframe_plugins.agents.soft_actor_critic.config import SoftActorCriticConfig
+from recframe_plugins.agents.soft_actor_critic.soft_actor_critic import SoftActorCritic
 from recframe_plugins.state_trackers.config import MeanConfig
 from recframe_plugins.state_trackers.mean import MeanTracker
 
@@ -91,7 +92,7 @@ def first_losses(agent, transition):
 
 @pytest.mark.parametrize("config", [SoftActorCriticConfig(), SoftActorCriticConfig(whole_catalog_items=10, working_items=20)])
 def test_it_conforms(config):
-    check_component(components()[0], config)
+    check_component(registry().get("agent", "soft_actor_critic"), config)
 
 
 @pytest.mark.parametrize("restrictions", RESTRICTIONS)

@@ -7,6 +7,7 @@ import torch
 from tensordict import TensorDict
 
 from recframe.interfaces import PAD, Catalog, Data, Environment, EnvironmentSpec, History, Observation, Replay, Response, Rollout, Step
+from recframe.plugin_loader import registry
 from recframe.testing import (
     ToyEnvironment,
     ToyTracker,
@@ -19,8 +20,8 @@ from recframe.testing import (
     toy_transition,
     update,
 )
-from recframe_plugins.agents.tabular import QLearning, Sarsa
-from recframe_plugins.agents.tabular_config import TabularQLearningConfig, TabularSarsaConfig, components
+from recframe_plugins.agents.tabular.config import TabularQLearningConfig, TabularSarsaConfig
+from recframe_plugins.agents.tabular.tabular import QLearning, Sarsa
 
 STATES, ACTIONS, GAMMA = 6, 3, 0.8
 DATA = toy_data()
@@ -108,7 +109,9 @@ def toy_agent(agent=QLearning, config=TabularQLearningConfig, spec=None, **optio
     return agent(config(**options), spec, ToyTracker(spec, DATA), seed=0)
 
 
-@pytest.mark.parametrize("component", components(), ids=lambda component: component.name)
+@pytest.mark.parametrize(
+    "component", [registry().get("agent", name) for name in ("q_learning", "sarsa")], ids=lambda component: component.name
+)
 def test_they_conform(component):
     check_component(component)
 

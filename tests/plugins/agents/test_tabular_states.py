@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from recframe.testing import ToyEnvironment, ToyTracker, toy_data, toy_spec
-from recframe_plugins.agents.tabular import QLearning
-from recframe_plugins.agents.tabular_config import TabularQLearningConfig
-from recframe_plugins.agents.tabular_states import FeatureBins, LastItem, OneHot
+from recframe_plugins.agents.tabular.config import TabularQLearningConfig
+from recframe_plugins.agents.tabular.states import FeatureBins, LastItem, OneHot
+from recframe_plugins.agents.tabular.tabular import QLearning
 
 DATA = toy_data()
 

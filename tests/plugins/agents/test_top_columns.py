@@ -5,8 +5,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recframe_plugins.agents import top_columns as module
-from recframe_plugins.agents.top_columns import BLOCK, FEW, largest, top_columns
+from recframe.item_agents import top_columns as module
+from recframe.item_agents.top_columns import BLOCK, FEW, largest, top_columns
 
 
 @given(st.integers(1, 4), st.integers(1, 700), st.integers(1, 12), st.integers(0, 10**6))

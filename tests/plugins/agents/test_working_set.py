@@ -9,7 +9,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from recframe.agent_options import WorkingSetConfig
 from recframe.interfaces import PAD, is_excluded
+from recframe.item_agents import working_set as working_sets
+from recframe.item_agents.working_set import WorkingSet, spread
 from recframe.testing import (
     ToyEnvironment,
     ToyTracker,
@@ -22,20 +25,17 @@ from recframe.testing import (
     toy_transition,
     update,
 )
-from recframe_plugins.agents import working_set as working_sets
-from recframe_plugins.agents.actor_critic import ActorCritic
-from recframe_plugins.agents.config import DQNConfig, recframe_register_components
-from recframe_plugins.agents.ddpg_config import DDPGConfig
-from recframe_plugins.agents.dqn import DQN
-from recframe_plugins.agents.on_policy_config import ActorCriticConfig, ReinforceConfig
-from recframe_plugins.agents.q_learning_config import SlateQConfig
-from recframe_plugins.agents.reinforce import Reinforce
-from recframe_plugins.agents.slate_q import SlateQ
-from recframe_plugins.agents.soft_actor_critic import SoftActorCritic
-from recframe_plugins.agents.soft_actor_critic_config import SoftActorCriticConfig
-from recframe_plugins.agents.wolpertinger import Wolpertinger
-from recframe_plugins.agents.working_set import WorkingSet, spread
-from recframe_plugins.agents.working_set_config import WorkingSetConfig
+from recframe_plugins.agents.ddpg.config import DDPGConfig
+from recframe_plugins.agents.ddpg.wolpertinger import Wolpertinger
+from recframe_plugins.agents.policy_gradient.actor_critic import ActorCritic
+from recframe_plugins.agents.policy_gradient.config import ActorCriticConfig, ReinforceConfig
+from recframe_plugins.agents.policy_gradient.reinforce import Reinforce
+from recframe_plugins.agents.q_learning.config import DQNConfig, SlateQConfig
+from recframe_plugins.agents.q_learning.dqn import DQN
+from recframe_plugins.agents.q_learning.slate_q import SlateQ
+from recframe_plugins.agents.registration import recframe_register_components
+from recframe_plugins.agents.soft_actor_critic.config import SoftActorCriticConfig
+from recframe_plugins.agents.soft_actor_critic.soft_actor_critic import SoftActorCritic
 
 DATA = toy_data()
 AGENTS = {

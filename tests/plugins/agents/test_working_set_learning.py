@@ -4,18 +4,17 @@ import pytest
 import torch
 
 from recframe.testing import collect, update
-from recframe_plugins.agents.actor_critic import ActorCritic
-from recframe_plugins.agents.config import DQNConfig
-from recframe_plugins.agents.ddpg_config import DDPGConfig
-from recframe_plugins.agents.dqn import DQN
-from recframe_plugins.agents.on_policy_config import ActorCriticConfig, ReinforceConfig
-from recframe_plugins.agents.q_learning_config import SlateQConfig
-from recframe_plugins.agents.random import RandomAgent
-from recframe_plugins.agents.reinforce import Reinforce
-from recframe_plugins.agents.slate_q import SlateQ
-from recframe_plugins.agents.soft_actor_critic import SoftActorCritic
-from recframe_plugins.agents.soft_actor_critic_config import SoftActorCriticConfig
-from recframe_plugins.agents.wolpertinger import build_ddpg
+from recframe_plugins.agents.baselines.random import RandomAgent
+from recframe_plugins.agents.ddpg.config import DDPGConfig
+from recframe_plugins.agents.ddpg.wolpertinger import build_ddpg
+from recframe_plugins.agents.policy_gradient.actor_critic import ActorCritic
+from recframe_plugins.agents.policy_gradient.config import ActorCriticConfig, ReinforceConfig
+from recframe_plugins.agents.policy_gradient.reinforce import Reinforce
+from recframe_plugins.agents.q_learning.config import DQNConfig, SlateQConfig
+from recframe_plugins.agents.q_learning.dqn import DQN
+from recframe_plugins.agents.q_learning.slate_q import SlateQ
+from recframe_plugins.agents.soft_actor_critic.config import SoftActorCriticConfig
+from recframe_plugins.agents.soft_actor_critic.soft_actor_critic import SoftActorCritic
 from recframe_plugins.state_trackers.config import MeanConfig
 from recframe_plugins.state_trackers.mean import MeanTracker
 

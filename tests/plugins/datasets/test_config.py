@@ -6,8 +6,8 @@ import pytest
 
 from recframe.components import Component, Kind, options_of
 from recframe.interfaces import Dataset
-from recframe_plugins.datasets import config
-from recframe_plugins.datasets.synthetic_vocabulary import TOPICS
+from recframe_plugins.datasets import registration as config
+from recframe_plugins.datasets.synthetic.vocabulary import TOPICS
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def test_the_datasets_are_registered_with_what_they_provide(components):
 
 
 def test_every_attribute_promised_is_a_column_of_the_synthetic_catalogue(components):
-    from recframe_plugins.datasets.synthetic import Synthetic
+    from recframe_plugins.datasets.synthetic.synthetic import Synthetic
 
     columns = Synthetic(config.SyntheticConfig(num_items=2, num_users=2)).load().catalog.attributes.columns
     assert {f"attribute:{column}" for column in columns} >= {tag for tag in components["synthetic"].provides if ":" in tag}
@@ -48,5 +48,5 @@ def test_the_bound_on_topics_is_what_the_vocabulary_has():
 
 
 def test_registering_imports_nothing_heavy():
-    code = "import sys, recframe_plugins.datasets.config; sys.exit(bool({'torch', 'polars', 'numpy'} & sys.modules.keys()))"
+    code = "import sys, recframe_plugins.datasets.registration; sys.exit(bool({'torch', 'polars', 'numpy'} & sys.modules.keys()))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

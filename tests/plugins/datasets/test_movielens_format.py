@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from recframe.interfaces import Data, DataError
-from recframe_plugins.datasets import text_lines
-from recframe_plugins.datasets.config import MovieLensFormatConfig
-from recframe_plugins.datasets.movielens_format import MovieLensFormat
+from recframe_plugins.datasets.files import text_lines
+from recframe_plugins.datasets.movielens.config import MovieLensFormatConfig
+from recframe_plugins.datasets.movielens.movielens_format import MovieLensFormat
 
 MOVIES = [("10", "Alien (1979)", "Horror|Sci-Fi"), ("20", "American President, The (1995)", "Comedy"), ("30", "Untitled", "")]
 RATINGS = [("7", "20", "3.5", "300"), ("5", "10", "4", "200"), ("7", "10", "5", "100")]

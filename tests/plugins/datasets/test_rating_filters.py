@@ -2,7 +2,7 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recframe_plugins.datasets.movielens_format import k_core, last_ratings
+from recframe_plugins.datasets.movielens.movielens_format import k_core, last_ratings
 
 ratings_frames = st.lists(st.tuples(st.integers(0, 7), st.integers(0, 7)), min_size=1, max_size=50, unique=True).map(
     lambda pairs: pl.DataFrame(pairs, {"user": pl.Int64, "item": pl.Int64}, orient="row")

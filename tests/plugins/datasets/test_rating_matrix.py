@@ -7,16 +7,16 @@ import typer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recframe import assembly
+from recframe.building import parts as assembly
+from recframe.cli.failures import mistakes_in_one_line
 from recframe.components import Component
 from recframe.config import compose_config, find_mistakes
 from recframe.interfaces import Data, DataError
-from recframe.mistakes import mistakes_in_one_line
-from recframe.plugins import registry
+from recframe.plugin_loader import registry
 from recframe.testing import check_component
-from recframe_plugins.datasets import config
-from recframe_plugins.datasets.config import RatingMatrixConfig
-from recframe_plugins.datasets.rating_matrix import RatingMatrix, held_out_users, share_of_fans
+from recframe_plugins.datasets import registration as config
+from recframe_plugins.datasets.rating_matrix.config import RatingMatrixConfig
+from recframe_plugins.datasets.rating_matrix.rating_matrix import RatingMatrix, held_out_users, share_of_fans
 
 NAMED = "user,Alien,Bambi,Charade\nann,5,1,3\nbob,4,2,2\n"
 PLAIN = "5,1,3\n4,2,2\n"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from recframe.interfaces import DataError
-from recframe_plugins.datasets.rating_matrix import READERS, read_matrix
+from recframe_plugins.datasets.rating_matrix.rating_matrix import READERS, read_matrix
 
 TEXT_KINDS = (".txt", ".ascii", ".dat")
 finite = st.floats(width=32, allow_nan=False, allow_infinity=False)

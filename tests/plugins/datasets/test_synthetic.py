@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from recframe.interfaces import Data, DataError
-from recframe_plugins.datasets.config import SyntheticConfig
-from recframe_plugins.datasets.synthetic import Synthetic
-from recframe_plugins.datasets.synthetic_vocabulary import TOPICS
+from recframe_plugins.datasets.synthetic.config import SyntheticConfig
+from recframe_plugins.datasets.synthetic.synthetic import Synthetic
+from recframe_plugins.datasets.synthetic.vocabulary import TOPICS
 
 ITEM_BANKS = ("people", "things", "adjectives", "places", "activities", "tags")
 

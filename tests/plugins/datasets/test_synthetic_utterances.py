@@ -7,10 +7,10 @@ import torch
 import yaml
 
 from recframe.testing import check_dataset
-from recframe_plugins.datasets.config import SyntheticConfig
-from recframe_plugins.datasets.synthetic import Synthetic
-from recframe_plugins.datasets.synthetic_utterances import SENTIMENTS, TIMES, generate_utterances
-from recframe_plugins.datasets.synthetic_vocabulary import TOPICS
+from recframe_plugins.datasets.synthetic.config import SyntheticConfig
+from recframe_plugins.datasets.synthetic.synthetic import Synthetic
+from recframe_plugins.datasets.synthetic.utterances import SENTIMENTS, TIMES, generate_utterances
+from recframe_plugins.datasets.synthetic.vocabulary import TOPICS
 
 SMALL = {"num_items": 5, "num_users": 4, "num_topics": 6}
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from recframe_plugins.encoders.config import SentenceTransformersConfig
-from recframe_plugins.encoders.model_sources import find_model
-from recframe_plugins.encoders.sentence_transformers import SentenceTransformersEncoder
+from recframe_plugins.encoders.language_models.config import SentenceTransformersConfig
+from recframe_plugins.encoders.language_models.sentence_transformers import SentenceTransformersEncoder
+from recframe_plugins.encoders.language_models.sources import find_model
 
 
 @pytest.fixture(scope="session")

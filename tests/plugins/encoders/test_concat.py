@@ -7,17 +7,18 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
+from recframe.building.component import build
 from recframe.components import Component, ComponentError, option
-from recframe.config import ConfigError, build, compose_config, find_mistakes, validate
+from recframe.config import ConfigError, compose_config, find_mistakes, validate
 from recframe.embeddings import EmbeddingStore
-from recframe.plugins import registry
+from recframe.plugin_loader import registry
 from recframe.testing import check_component, check_encoder
-from recframe_plugins.encoders.concat import ConcatEncoder
-from recframe_plugins.encoders.concat_config import ConcatConfig
-from recframe_plugins.encoders.config import TfidfConfig
-from recframe_plugins.encoders.control_config import IdConfig, RandomConfig
-from recframe_plugins.encoders.controls import IdEncoder, RandomEncoder
-from recframe_plugins.encoders.tfidf import TfidfEncoder
+from recframe_plugins.encoders.concat.concat import ConcatEncoder
+from recframe_plugins.encoders.concat.config import ConcatConfig
+from recframe_plugins.encoders.controls.config import IdConfig, RandomConfig
+from recframe_plugins.encoders.controls.controls import IdEncoder, RandomEncoder
+from recframe_plugins.encoders.tfidf.config import TfidfConfig
+from recframe_plugins.encoders.tfidf.tfidf import TfidfEncoder
 
 CPU = torch.device("cpu")
 TEXTS = ["a quiet film", "jazz and gardens", "football in the rain", ""]

@@ -8,18 +8,18 @@ import numpy as np
 import pytest
 import torch
 
-from recframe.assembly import load
+from recframe.building.parts import load
 from recframe.config import compose_config
 from recframe.embeddings import EmbeddingStore
-from recframe.evaluation.greedy import fit_greedy
-from recframe.evaluation.metrics import policy_metrics
-from recframe.evaluation.random_log import collect_random_log
+from recframe.evaluation.simulated.metrics import policy_metrics
 from recframe.experience import RewardSum
 from recframe.interfaces import DataError, EncoderError
-from recframe.plugins import registry
+from recframe.plugin_loader import registry
+from recframe.references.greedy import fit_greedy
+from recframe.references.random_log import collect_random_log
 from recframe.testing import ToyEnvironment, ToyTracker, check_agent, check_component, toy_data, toy_spec
-from recframe_plugins.encoders.control_config import IdConfig, RandomConfig
-from recframe_plugins.encoders.controls import IdEncoder, RandomEncoder
+from recframe_plugins.encoders.controls.config import IdConfig, RandomConfig
+from recframe_plugins.encoders.controls.controls import IdEncoder, RandomEncoder
 from recframe_plugins.rewards.text_similarity import TextSimilarity
 
 CPU = torch.device("cpu")
@@ -115,7 +115,8 @@ def test_the_gym_bridge_leaves_out_texts_that_are_not_read():
 
 @pytest.mark.parametrize("agent", ["epsilon_greedy", "linucb", "greedy_reward"])
 def test_agents_with_features_of_text_get_by_without(agent):
-    from recframe_plugins.agents import bandits, reference_agents
+    from recframe_plugins.agents.bandits import bandits
+    from recframe_plugins.agents.baselines import reference_agents
 
     data = toy_data()
     spec = toy_spec(data)

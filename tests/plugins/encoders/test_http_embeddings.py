@@ -15,11 +15,11 @@ from recframe.components import contradictions
 from recframe.config import find_mistakes
 from recframe.embeddings import EmbeddingStore
 from recframe.interfaces import EncoderError
-from recframe.plugins import registry
+from recframe.plugin_loader import registry
 from recframe.testing import check_component
-from recframe_plugins.encoders.http_config import HttpEmbeddingsConfig
-from recframe_plugins.encoders.http_embeddings import HttpEmbeddingsEncoder
-from recframe_plugins.encoders.http_endpoint import Clock
+from recframe_plugins.encoders.http.config import HttpEmbeddingsConfig
+from recframe_plugins.encoders.http.endpoint import Clock
+from recframe_plugins.encoders.http.http_embeddings import HttpEmbeddingsEncoder
 
 CPU = torch.device("cpu")
 KEY = "sk-secret-0123456789"

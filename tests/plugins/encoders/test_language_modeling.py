@@ -3,12 +3,12 @@
 import pytest
 import torch
 
-from recframe.config.pretraining_schemas import PretrainConfig
+from recframe.config.schema.pretraining import PretrainConfig
 from recframe.interfaces import NewModel
 from recframe.pretraining.module import PretrainingModule
-from recframe_plugins.encoders.config import BertConfig, GPTConfig
-from recframe_plugins.encoders.language_modeling import IGNORED, language_model
-from recframe_plugins.encoders.new_model import CLS, END, MASK, SEP, new_model
+from recframe_plugins.encoders.registration import BertConfig, GPTConfig
+from recframe_plugins.encoders.transformers.language_modeling import IGNORED, language_model
+from recframe_plugins.encoders.transformers.new_model import CLS, END, MASK, SEP, new_model
 
 TEXTS = [
     f"The {colour} {thing} (19{i}{j}). Drama" for i, colour in enumerate(["red", "blue", "Café"]) for j, thing in enumerate(["cat", "dog"])

@@ -6,8 +6,8 @@ import os
 
 import pytest
 
-from recframe_plugins.encoders import model_folder as under_test
-from recframe_plugins.encoders.model_folder import check_loadable, declared_dim, file_sha256, model_sha256, verify_files
+from recframe_plugins.encoders.language_models import model_folder as under_test
+from recframe_plugins.encoders.language_models.model_folder import check_loadable, declared_dim, file_sha256, model_sha256, verify_files
 
 ST = "sentence_transformers.models"
 

@@ -11,8 +11,8 @@ import pytest
 from huggingface_hub import constants
 from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
-from recframe_plugins.encoders import model_sources
-from recframe_plugins.encoders.model_sources import find_model, hub_offline
+from recframe_plugins.encoders.language_models import sources as model_sources
+from recframe_plugins.encoders.language_models.sources import find_model, hub_offline
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from recframe_plugins.encoders.pooling import POOLING
-from recframe_plugins.encoders.token_batches import token_batches
+from recframe_plugins.encoders.transformers.pooling import POOLING
+from recframe_plugins.encoders.transformers.token_batches import token_batches
 
 # a text of three tokens and one of a single token
 TOKENS = torch.tensor([[[1.0, 0.0], [2.0, 6.0], [6.0, 3.0]], [[5.0, 7.0], [1e30, -1e30], [1e30, 1e30]]])

@@ -54,8 +54,8 @@ def test_what_is_cached_is_read_without_the_language_models_libraries(minilm, tm
         import numpy as np
         import torch
         from recframe.embeddings import EmbeddingStore
-        from recframe_plugins.encoders.config import SentenceTransformersConfig
-        from recframe_plugins.encoders.sentence_transformers import SentenceTransformersEncoder
+        from recframe_plugins.encoders.registration import SentenceTransformersConfig
+        from recframe_plugins.encoders.language_models.sentence_transformers import SentenceTransformersEncoder
 
         encoder = SentenceTransformersEncoder(SentenceTransformersConfig(), torch.device("cpu"))
         store = EmbeddingStore(Path(sys.argv[1]), encoder)

@@ -8,8 +8,8 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from recframe_plugins.encoders.config import TfidfConfig
-from recframe_plugins.encoders.tfidf import TfidfEncoder
+from recframe_plugins.encoders.tfidf.config import TfidfConfig
+from recframe_plugins.encoders.tfidf.tfidf import TfidfEncoder
 
 CORPUS = [
     "a detective hunts a killer in the rain",

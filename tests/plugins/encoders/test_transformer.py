@@ -10,12 +10,12 @@ import torch
 
 from recframe.components import contradictions
 from recframe.testing import check_encoder
-from recframe_plugins.encoders import transformer as under_test
-from recframe_plugins.encoders.model_folder import check_loadable, check_transformer
-from recframe_plugins.encoders.model_sources import find_model
-from recframe_plugins.encoders.transformer import TransformerEncoder
-from recframe_plugins.encoders.transformer_config import BertConfig, GPTConfig
-from recframe_plugins.encoders.transformer_model import load_transformer
+from recframe_plugins.encoders.language_models.model_folder import check_loadable, check_transformer
+from recframe_plugins.encoders.language_models.sources import find_model
+from recframe_plugins.encoders.transformers import transformer as under_test
+from recframe_plugins.encoders.transformers.config import BertConfig, GPTConfig
+from recframe_plugins.encoders.transformers.model import load_transformer
+from recframe_plugins.encoders.transformers.transformer import TransformerEncoder
 
 CPU = torch.device("cpu")
 # as short as it can be while still over the limit of 256 tokens, and of 512

@@ -8,10 +8,10 @@ import torch
 from recframe.components import contradictions
 from recframe.interfaces import EncoderError
 from recframe.testing import check_encoder
-from recframe_plugins.encoders.config import SentenceTransformersConfig
-from recframe_plugins.encoders.sentence_transformers import SentenceTransformersEncoder
-from recframe_plugins.encoders.transformer import TransformerEncoder
-from recframe_plugins.encoders.transformer_config import BertConfig, GPTConfig
+from recframe_plugins.encoders.language_models.config import SentenceTransformersConfig
+from recframe_plugins.encoders.language_models.sentence_transformers import SentenceTransformersEncoder
+from recframe_plugins.encoders.transformers.config import BertConfig, GPTConfig
+from recframe_plugins.encoders.transformers.transformer import TransformerEncoder
 from tests.tiny_models import tiny_model
 
 TEXTS = [

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recframe.interfaces import DataError
-from recframe_plugins.environments.documents import main_topics, places
+from recframe_plugins.environments.recsim.documents import main_topics, places
 
 
 def seeded(seed=0):

@@ -9,9 +9,9 @@ from gymnasium import spaces
 from recframe.interfaces import PAD, Environment
 from recframe.testing import check_component
 from recframe.testing.conformance import saved_and_loaded
-from recframe_plugins.environments.config import recframe_register_components
-from recframe_plugins.environments.gymnasium_config import GymnasiumConfig
-from recframe_plugins.environments.gymnasium_environment import GymnasiumEnvironment
+from recframe_plugins.environments.gymnasium.config import GymnasiumConfig
+from recframe_plugins.environments.gymnasium.environment import GymnasiumEnvironment
+from recframe_plugins.environments.registration import recframe_register_components
 
 COMPONENTS = {}
 recframe_register_components(lambda component: COMPONENTS.setdefault(component.name, component))

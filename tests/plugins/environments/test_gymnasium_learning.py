@@ -7,11 +7,12 @@ import torch
 
 from recframe.experience import Collector, ReplayMemory, RewardSum
 from recframe.testing import update
-from recframe_plugins.agents.config import DQNConfig, RandomConfig
-from recframe_plugins.agents.dqn import DQN
-from recframe_plugins.agents.random import RandomAgent
-from recframe_plugins.environments.gymnasium_config import GymnasiumConfig
-from recframe_plugins.environments.gymnasium_environment import GymnasiumEnvironment
+from recframe_plugins.agents.baselines.config import RandomConfig
+from recframe_plugins.agents.baselines.random import RandomAgent
+from recframe_plugins.agents.q_learning.config import DQNConfig
+from recframe_plugins.agents.q_learning.dqn import DQN
+from recframe_plugins.environments.gymnasium.config import GymnasiumConfig
+from recframe_plugins.environments.gymnasium.environment import GymnasiumEnvironment
 from recframe_plugins.rewards.config import EnvironmentRewardConfig
 from recframe_plugins.rewards.environment import EnvironmentReward
 from recframe_plugins.state_trackers.config import MLPConfig

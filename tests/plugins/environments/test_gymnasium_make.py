@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
-from recframe_plugins.environments.gymnasium_config import GymnasiumConfig
-from recframe_plugins.environments.gymnasium_make import make
+from recframe_plugins.environments.gymnasium.config import GymnasiumConfig
+from recframe_plugins.environments.gymnasium.make import make
 
 NUMBERS = spaces.Box(-1, 1, (3,), np.float32)
 

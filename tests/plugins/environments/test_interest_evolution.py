@@ -6,8 +6,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recframe_plugins.environments.interest_evolution import topic_means
-from recframe_plugins.environments.recsim_config import InterestEvolutionConfig
+from recframe_plugins.environments.recsim.config import InterestEvolutionConfig
+from recframe_plugins.environments.recsim.interest_evolution import topic_means
 
 ALPHA = 0.9 / 3.4
 # a choice model under which whatever is shown alone is chosen

@@ -5,7 +5,7 @@ from math import exp
 import pytest
 import torch
 
-from recframe_plugins.environments.recsim_config import LongTermSatisfactionConfig
+from recframe_plugins.environments.recsim.config import LongTermSatisfactionConfig
 
 
 @pytest.fixture

@@ -7,11 +7,17 @@ import pytest
 import torch
 
 from recframe.interfaces import DataError, Interactions
-from recframe_plugins.datasets.config import MovieLensFormatConfig
-from recframe_plugins.datasets.movielens_format import MovieLensFormat
-from recframe_plugins.environments import matrix_factorization
-from recframe_plugins.environments.config import PreferenceModelConfig
-from recframe_plugins.environments.matrix_factorization import FitOptions, Ratings, fit_ratings, held_out_errors, scored_model
+from recframe_plugins.datasets.movielens.config import MovieLensFormatConfig
+from recframe_plugins.datasets.movielens.movielens_format import MovieLensFormat
+from recframe_plugins.environments.preference_model import matrix_factorization
+from recframe_plugins.environments.preference_model.config import PreferenceModelConfig
+from recframe_plugins.environments.preference_model.matrix_factorization import (
+    FitOptions,
+    Ratings,
+    fit_ratings,
+    held_out_errors,
+    scored_model,
+)
 
 DEFAULTS = PreferenceModelConfig()
 USERS, ITEMS, RANK = 300, 200, 3

@@ -8,11 +8,12 @@ import torch
 
 from recframe.interfaces import DataError, Texts
 from recframe.testing import check_component
-from recframe_plugins.datasets.config import SyntheticConfig
-from recframe_plugins.datasets.synthetic import Synthetic
-from recframe_plugins.environments.config import TopicWorldConfig, recframe_register_components
-from recframe_plugins.environments.moods import Moods, Utterances
-from recframe_plugins.environments.topic_world import TopicWorld
+from recframe_plugins.datasets.synthetic.config import SyntheticConfig
+from recframe_plugins.datasets.synthetic.synthetic import Synthetic
+from recframe_plugins.environments.registration import recframe_register_components
+from recframe_plugins.environments.topic_world.config import TopicWorldConfig
+from recframe_plugins.environments.topic_world.moods import Moods, Utterances
+from recframe_plugins.environments.topic_world.topic_world import TopicWorld
 
 COMPONENTS = {}
 recframe_register_components(lambda component: COMPONENTS.update({component.name: component}))

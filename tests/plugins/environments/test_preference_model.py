@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recframe.interfaces import DataError
-from recframe_plugins.environments.matrix_factorization import FitOptions, Ratings, fit_ratings
-from recframe_plugins.environments.preference_model import censored_normal_mean, mean_and_deviation, principal_directions
+from recframe_plugins.environments.preference_model.matrix_factorization import FitOptions, Ratings, fit_ratings
+from recframe_plugins.environments.preference_model.preference_model import censored_normal_mean, mean_and_deviation, principal_directions
 
 # the toy ratings follow topics closely, so less needs to be shrunk than by default
 PERSONAL = {"regularization": 1.0, "factors": 4}

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from recframe.evaluation.policies import PopularPolicy, RandomPolicy
 from recframe.interfaces import PAD, DataError, best_items
+from recframe.references.policies import PopularPolicy, RandomPolicy
 
 WITHOUT_REPETITION = ["no_repetition", "fixed_length"]
 # options under which many people leave as soon as they may, but not all at once

@@ -6,15 +6,15 @@ from itertools import combinations
 import pytest
 import torch
 
-from recframe.evaluation.policies import OraclePolicy, PopularPolicy, RandomPolicy
-from recframe.evaluation.references import Tuning, reference_policies
-from recframe.evaluation.rollout import rollout
+from recframe.evaluation.simulated.rollout import rollout
 from recframe.experience.rewards import RewardSum
 from recframe.interfaces import Data, DataError
+from recframe.references.policies import OraclePolicy, PopularPolicy, RandomPolicy
+from recframe.references.references import Tuning, reference_policies
 from recframe.testing import toy_data
-from recframe_plugins.datasets.rating_matrix import held_out_users, share_of_fans
-from recframe_plugins.environments.config import RatingMatrixConfig
-from recframe_plugins.environments.rating_matrix import RatingMatrix
+from recframe_plugins.datasets.rating_matrix.rating_matrix import held_out_users, share_of_fans
+from recframe_plugins.environments.rating_matrix.config import RatingMatrixConfig
+from recframe_plugins.environments.rating_matrix.rating_matrix import RatingMatrix
 from recframe_plugins.rewards.config import RatingConfig
 from recframe_plugins.rewards.rating import Rating
 

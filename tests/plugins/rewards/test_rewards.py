@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from recframe.config import compose_config, find_mistakes
 from recframe.testing import check_component
-from recframe_plugins.rewards.config import DwellConfig, FairnessConfig, recframe_register_components
+from recframe_plugins.rewards.config import DwellConfig, FairnessConfig
+from recframe_plugins.rewards.registration import recframe_register_components
 
 COMPONENTS = []
 recframe_register_components(COMPONENTS.append)

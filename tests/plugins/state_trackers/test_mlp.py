@@ -5,8 +5,9 @@ import torch
 from torch import nn
 
 from recframe.testing import check_component, toy_data, toy_observation, toy_spec
-from recframe_plugins.state_trackers.config import MLPConfig, recframe_register_components
+from recframe_plugins.state_trackers.config import MLPConfig
 from recframe_plugins.state_trackers.mlp import MLPTracker
+from recframe_plugins.state_trackers.registration import recframe_register_components
 
 COMPONENTS = {}
 recframe_register_components(lambda component: COMPONENTS.setdefault(component.name, component))

@@ -19,10 +19,10 @@ from recframe_plugins.state_trackers.config import (
     LSTMConfig,
     MeanConfig,
     StateTrackerConfig,
-    recframe_register_components,
 )
 from recframe_plugins.state_trackers.mean import MeanTracker
 from recframe_plugins.state_trackers.recurrent import GRUTracker, LSTMTracker
+from recframe_plugins.state_trackers.registration import recframe_register_components
 
 COMPONENTS = []
 recframe_register_components(lambda component: COMPONENTS.append(component) if "features" not in component.requires else None)

@@ -1,0 +1,1 @@
+"""Agents that a learned policy is compared with."""

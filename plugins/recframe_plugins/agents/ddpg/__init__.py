@@ -1,0 +1,1 @@
+"""Deterministic policy gradients: DDPG, TD3, and Wolpertinger over items."""

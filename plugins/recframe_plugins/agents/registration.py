@@ -1,0 +1,42 @@
+"""Registers the built-in agents. Imports no torch, as composing a config imports this module."""
+
+from collections.abc import Callable
+
+from recframe.components import Component, Kind
+from recframe.hookspecs import hookimpl
+from recframe_plugins.agents.bandits.config import EpsilonGreedyConfig, LinUCBConfig, ThompsonConfig
+from recframe_plugins.agents.baselines.config import FixedSlateConfig, GreedyRewardConfig, PopularConfig, RandomConfig
+from recframe_plugins.agents.ddpg.config import DDPGConfig
+from recframe_plugins.agents.policy_gradient.config import ActorCriticConfig, ReinforceConfig
+from recframe_plugins.agents.q_learning.config import DQNConfig, SlateQConfig
+from recframe_plugins.agents.soft_actor_critic.config import SoftActorCriticConfig
+from recframe_plugins.agents.tabular.config import TabularQLearningConfig, TabularSarsaConfig
+
+ITEMS, ANY_ACTIONS, CLICKS = "actions:items", "actions:items|actions:continuous", "signal:click"
+REPLAY, ROLLOUT = "experience:replay", "experience:rollout"
+
+
+@hookimpl
+def recframe_register_components(register: Callable[[Component], None]) -> None:
+    """Register the agents."""
+
+    def agent(name: str, config: type, implementation: str, *requires: str, slates: bool = False) -> None:
+        factory = f"recframe_plugins.agents.{implementation}"
+        provides = frozenset({"slates"} if slates else ())
+        register(Component(Kind.AGENT, name, config, factory, provides=provides, requires=frozenset(requires)))
+
+    agent("dqn", DQNConfig, "q_learning.dqn:DQN", ITEMS, REPLAY)
+    agent("slate_q", SlateQConfig, "q_learning.slate_q:SlateQ", ITEMS, REPLAY, CLICKS, slates=True)
+    agent("reinforce", ReinforceConfig, "policy_gradient.reinforce:Reinforce", ITEMS, ROLLOUT, slates=True)
+    agent("actor_critic", ActorCriticConfig, "policy_gradient.actor_critic:ActorCritic", ITEMS, ROLLOUT, slates=True)
+    agent("ddpg", DDPGConfig, "ddpg.wolpertinger:build_ddpg", ANY_ACTIONS, REPLAY, slates=True)
+    agent("soft_actor_critic", SoftActorCriticConfig, "soft_actor_critic.soft_actor_critic:SoftActorCritic", ITEMS, REPLAY)
+    agent("epsilon_greedy", EpsilonGreedyConfig, "bandits.bandits:EpsilonGreedy", ITEMS, ROLLOUT, slates=True)
+    agent("linucb", LinUCBConfig, "bandits.bandits:LinUCB", ITEMS, ROLLOUT, slates=True)
+    agent("thompson", ThompsonConfig, "bandits.bandits:Thompson", ITEMS, ROLLOUT, slates=True)
+    agent("q_learning", TabularQLearningConfig, "tabular.tabular:QLearning", ITEMS, REPLAY)
+    agent("sarsa", TabularSarsaConfig, "tabular.tabular:Sarsa", ITEMS, ROLLOUT)
+    agent("random", RandomConfig, "baselines.random:RandomAgent", ANY_ACTIONS, slates=True)
+    agent("popular", PopularConfig, "baselines.reference_agents:Popular", ITEMS, slates=True)
+    agent("greedy_reward", GreedyRewardConfig, "baselines.reference_agents:GreedyReward", ITEMS, ROLLOUT, slates=True)
+    agent("fixed_slate", FixedSlateConfig, "baselines.reference_agents:FixedSlate", ITEMS, ROLLOUT, slates=True)

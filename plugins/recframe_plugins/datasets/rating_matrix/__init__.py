@@ -1,0 +1,1 @@
+"""Complete rating matrices."""

@@ -1,0 +1,118 @@
+"""Reads what is known of items beside their ratings: a table of titles and other attributes, in the order of a matrix's columns."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import polars as pl
+
+from recframe.interfaces import DataError
+from recframe_plugins.datasets.files.text_lines import read_lines
+from recframe_plugins.datasets.rating_matrix.binary_files import open_parquet
+from recframe_plugins.datasets.rating_matrix.matrix import first_repeated
+from recframe_plugins.datasets.rating_matrix.text_files import separated_rows
+
+__all__ = ["as_text", "read_item_table", "text_columns"]
+
+
+def read_item_table(path: Path) -> pl.DataFrame:
+    """A row for each item, with a column `title` of strings, none of them blank.
+
+    A .csv or .parquet file has that column and perhaps others (of a csv, those that hold nothing but whole numbers or numbers
+    become such, and empty fields null); a .txt file has a title on each line.
+
+    Raises
+    ------
+    DataError: naming the file and the line or row, or what the file should be.
+    """
+    readers = {".csv": read_csv, ".parquet": read_parquet, ".txt": read_titles}
+    reader = readers.get(path.suffix.lower())
+    if reader is None:
+        raise DataError(f"dataset.items={path}: unknown kind of file, expected {', '.join(readers)}")
+    if not path.is_file():
+        raise DataError(f"dataset.items={path}: there is no such file")
+    return reader(path)
+
+
+def read_csv(path: Path) -> pl.DataFrame:
+    """The table in a csv file with a header."""
+    (_, header), *body = list(separated_rows(path, io.StringIO(decoded(path), newline=""), ",")) or [(1, [])]
+    check_has_title(f"{path}:1", header)
+    if repeated := first_repeated(header):
+        raise DataError(f"{path}:1: columns {repeated[0] + 1} and {repeated[1] + 1} have one name, {header[repeated[0]]!r}; expected two")
+    for line, fields in body:
+        if len(fields) != len(header):
+            raise DataError(f"{path}:{line}: {len(fields)} field(s), expected {len(header)}: {','.join(header)}")
+        if not fields[header.index("title")]:
+            raise DataError(f"{path}:{line}: the title is empty, expected one for every item")
+    table = pl.DataFrame([fields for _, fields in body], dict.fromkeys(header, pl.String), orient="row")
+    return table.select(column if column.name == "title" else typed(column.replace("", None)) for column in table)
+
+
+def read_parquet(path: Path) -> pl.DataFrame:
+    """The table in a parquet file."""
+    table = open_parquet(path)
+    check_has_title(str(path), table.columns)
+    if "title" not in text_columns(table) or isinstance(table.schema["title"], pl.List):
+        raise DataError(f"{path}: column 'title' is of type {table.schema['title']}, expected text")
+    table = table.with_columns(pl.col("title").cast(pl.String).str.strip_chars())
+    empty = table.select((pl.col("title").fill_null("") == "").arg_true())["title"]
+    if len(empty):
+        raise DataError(f"{path}: row {empty[0] + 1}: the title is empty, expected one for every item")
+    return table
+
+
+def read_titles(path: Path) -> pl.DataFrame:
+    """The titles in a file with one on each line."""
+    titles = pl.Series("title", decoded(path).rstrip().splitlines(), dtype=pl.String).str.strip_chars()
+    empty = (titles == "").arg_true()
+    if len(empty):
+        raise DataError(f"{path}:{empty[0] + 1}: the line is empty, expected a title on every line")
+    return titles.to_frame()
+
+
+def decoded(path: Path) -> str:
+    """A file's text.
+
+    Raises
+    ------
+    DataError: naming the first line that is in another encoding than the others.
+    """
+    lines = read_lines(path, "auto")
+    if lines.undecodable:
+        raise DataError(f"{path}:{lines.undecodable[0]}: bytes that are not UTF-8, expected UTF-8 or latin-1 throughout")
+    return lines.content.decode()
+
+
+def check_has_title(where: str, columns: list[str]) -> None:
+    """Refuse a table without a column of titles."""
+    if "title" not in columns:
+        raise DataError(f"{where}: lacks the column 'title'; the columns are {', '.join(columns) or 'none'}")
+
+
+def typed(column: pl.Series) -> pl.Series:
+    """A column of text as whole numbers or numbers, where it holds nothing else; null stays null."""
+    for dtype in (pl.Int64, pl.Float64):
+        numbers = column.cast(dtype, strict=False)
+        if numbers.null_count() == column.null_count() < len(column):
+            return numbers
+    return column
+
+
+def text_columns(table: pl.DataFrame) -> list[str]:
+    """The columns that can stand in a text template: plain values and lists of strings, under names that are words."""
+    return [
+        name
+        for name, dtype in table.schema.items()
+        if name.isidentifier() and (dtype == pl.List(pl.String) or not (dtype.is_nested() or dtype in (pl.Binary, pl.Null)))
+    ]
+
+
+def as_text(table: pl.DataFrame) -> pl.DataFrame:
+    """The `text_columns` as strings, lists joined by ", "; null where an item's is empty."""
+    columns = [
+        pl.col(name).list.join(", ") if isinstance(table.schema[name], pl.List) else pl.col(name).cast(pl.String)
+        for name in text_columns(table)
+    ]
+    return table.select(columns).with_columns(pl.when(pl.all().str.strip_chars() != "").then(pl.all()))

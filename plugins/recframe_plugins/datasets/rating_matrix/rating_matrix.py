@@ -1,0 +1,108 @@
+"""A complete user-by-item matrix as a dataset: with every rating known, an environment can answer any recommendation from the data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+
+import polars as pl
+import torch
+from torch import Tensor
+
+from recframe.interfaces import Catalog, Data, DataError, Dataset, Users
+from recframe_plugins.datasets.files.text_template import check_template, fill_template
+from recframe_plugins.datasets.rating_matrix.binary_files import read_npy, read_parquet
+from recframe_plugins.datasets.rating_matrix.config import RatingMatrixConfig
+from recframe_plugins.datasets.rating_matrix.item_table import as_text, read_item_table, text_columns
+from recframe_plugins.datasets.rating_matrix.matrix import Matrix
+from recframe_plugins.datasets.rating_matrix.text_files import read_text
+
+__all__ = ["RatingMatrix"]
+
+READERS: Mapping[str, Callable[[Path], Matrix]] = {
+    ".npy": read_npy,
+    ".csv": partial(read_text, separator=","),
+    ".txt": partial(read_text, separator=None),
+    ".ascii": partial(read_text, separator=None),
+    ".dat": partial(read_text, separator=None),
+    ".parquet": read_parquet,
+}
+
+
+def read_matrix(path: Path) -> Matrix:
+    """The matrix in a file of a kind that is told by its extension.
+
+    Raises
+    ------
+    DataError: if it is of no kind that is known, or cannot be used; the message names the place.
+    """
+    reader = READERS.get(path.suffix.lower())
+    if reader is None:
+        raise DataError(f"dataset.path={path}: unknown kind of file, expected {', '.join(READERS)}")
+    if not path.is_file():
+        raise DataError(f"dataset.path={path}: there is no such file")
+    try:
+        return reader(path)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror or error}), expected a readable file") from None
+
+
+def held_out_users(num_users: int, share: float, seed: int) -> Tensor:
+    """Who is kept for evaluation, `[P]` bool: a fixed random share of the users, but at least one, and not all."""
+    count = min(max(round(share * num_users), 1), num_users - 1)
+    held_out = torch.zeros(num_users, dtype=torch.bool)
+    held_out[torch.randperm(num_users, generator=torch.Generator().manual_seed(seed))[:count]] = True
+    return held_out
+
+
+def share_of_fans(ratings: Tensor) -> Tensor:
+    """`[M]` float32: the share of the users who rate an item at or above the mean of all `ratings` `[P, M]`."""
+    # rounded to the ratings' own precision, in which equal ratings have themselves for a mean
+    mean = ratings.mean(dtype=torch.float64).float()
+    return (ratings >= mean).sum(dim=0).float() / len(ratings)
+
+
+class RatingMatrix(Dataset):
+    """Users, items and a rating for each pair of them, from one file.
+
+    `Data.ratings` are the file's values, and `Data.held_out` says whose are kept for evaluation. `catalog.popularity` is the share of the
+    other users who rate an item at or above the mean of their ratings: policies and rewards that read it know nothing of those kept.
+    Ids are the file's; where it names none they are `user-0`, `user-1`, ... and `item-0`, `item-1`, ... in the order of rows and
+    columns. Titles and other attributes come from `config.items`; without it, items' ids are their titles.
+    """
+
+    def __init__(self, config: RatingMatrixConfig) -> None:
+        self.config = config
+
+    def load(self) -> Data:
+        """Read and check everything.
+
+        Raises
+        ------
+        DataError: naming the file and the place in it, or the setting, of what cannot be used.
+        """
+        path = Path(self.config.path).expanduser()
+        # the small file first: a mistake in it should not wait for the large one
+        table = None if self.config.items is None else read_item_table(Path(self.config.items).expanduser())
+        check_template(self.config.text_template, ["title"] if table is None else text_columns(table))
+        matrix = read_matrix(path)
+        num_users, num_items = matrix.values.shape
+        if table is not None and table.height != num_items:
+            raise DataError(f"{self.config.items}: holds {table.height} item(s), expected {num_items}, one for each column of {path}")
+        ids = matrix.items or [f"item-{number}" for number in range(num_items)]
+        if table is None:
+            table = pl.DataFrame({"title": ids})
+        ratings = torch.from_numpy(matrix.values)
+        held_out = held_out_users(num_users, self.config.evaluation_share, self.config.split_seed)
+        return Data(
+            catalog=Catalog(ids=ids, texts=self.texts(table), attributes=table, popularity=share_of_fans(ratings[~held_out])),
+            users=Users(matrix.users or [f"user-{number}" for number in range(num_users)]),
+            ratings=ratings,
+            held_out=held_out,
+        )
+
+    def texts(self, table: pl.DataFrame) -> list[str]:
+        """What the encoder reads of each item; its title where it has nothing that the template names."""
+        texts = fill_template(self.config.text_template, as_text(table))
+        return [text or title for text, title in zip(texts, table["title"], strict=True)]

@@ -1,0 +1,121 @@
+"""A model behind an OpenAI-compatible embeddings endpoint (`POST /embeddings`) as an encoder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from recframe.components import require_consistent
+from recframe.interfaces import Encoder, EncoderError, Role
+from recframe_plugins.encoders.http.config import HttpEmbeddingsConfig
+from recframe_plugins.encoders.http.endpoint import Clock, Endpoint
+
+PROBE = "a text"
+"""What is sent to learn the vectors' length, where no text was sent before."""
+
+
+class HttpEmbeddingsEncoder(Encoder):
+    """Vectors from `{base_url}/embeddings`: `{"model", "input": [texts], "dimensions"?}` against `{"data": [{"index", "embedding"}]}`.
+
+    A text that is blank, prompt and all, is not sent, as many endpoints refuse it: it gets the zero vector. `device` is of no use
+    here: the model is elsewhere.
+
+    Parameters
+    ----------
+    clock: what time it is and how to wait; a test brings its own.
+
+    Raises
+    ------
+    EncoderError: at first use, one line that says what the endpoint refused, or what is wrong with its answer.
+    """
+
+    def __init__(self, config: HttpEmbeddingsConfig, device: torch.device, clock: Clock | None = None) -> None:
+        require_consistent(config)
+        self.config = config
+        self.endpoint = Endpoint(config, clock or Clock())
+        self._prompts = {"item": config.item_prompt, "user": config.user_prompt, "context": config.context_prompt}
+        self._dim = config.dimensions
+
+    @property
+    def dim(self) -> int:
+        """The length of the vectors: `config.dimensions`, or that of the endpoint's first answer."""
+        if self._dim is None:
+            self._request([PROBE])
+        assert self._dim is not None
+        return self._dim
+
+    @property
+    def fingerprint(self) -> str:
+        """The address, the model's name and the options that change vectors. What the server does under that name, it cannot see."""
+        config = self.config
+        options = {
+            "url": self.endpoint.url,
+            "model": config.model,
+            "dimensions": config.dimensions,
+            "normalize": config.normalize,
+            "prompts": self._prompts,
+        }
+        return f"http_embeddings {json.dumps(options, sort_keys=True)}"
+
+    def encode(self, texts: Sequence[str], role: Role) -> np.ndarray:
+        """Vectors `[n, D]` of the texts with the role's prompt, of length one if `config.normalize`, or zero for a blank text."""
+        prompted = [self._prompts[role] + text for text in texts]
+        sent = [row for row, text in enumerate(prompted) if text.strip()]
+        answers = [self._request([prompted[row] for row in batch]) for batch in self._batches(sent, prompted)]
+        vectors = np.zeros((len(texts), self.dim), dtype=np.float32)
+        if answers:
+            vectors[sent] = np.concatenate(answers)
+        if self.config.normalize:
+            lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+            vectors /= np.where(lengths > 0, lengths, 1)
+        return vectors
+
+    def _batches(self, rows: Sequence[int], texts: Sequence[str]) -> Iterator[list[int]]:
+        batch: list[int] = []
+        characters = 0
+        for row in rows:
+            full = len(batch) == self.config.batch_size or characters + len(texts[row]) > self.config.batch_characters
+            if batch and full:
+                yield batch
+                batch, characters = [], 0
+            batch.append(row)
+            characters += len(texts[row])
+        if batch:
+            yield batch
+
+    def _request(self, texts: list[str]) -> np.ndarray:
+        body: dict[str, Any] = {"model": self.config.model, "input": texts}
+        if self.config.dimensions is not None:
+            body["dimensions"] = self.config.dimensions
+        vectors = self._read(self.endpoint.post(body), len(texts))
+        if self._dim is None:
+            self._dim = vectors.shape[1]
+        if vectors.shape[1] != self._dim:
+            asked = "encoder.dimensions asks for" if self.config.dimensions is not None else "its first answer had"
+            raise EncoderError(
+                f"encoder.model={self.config.model}: answered with vectors of {vectors.shape[1]} numbers, {asked} {self._dim}"
+            )
+        return vectors
+
+    def _read(self, answer: Any, count: int) -> np.ndarray:
+        """The vectors `[n, D]` of an answer, in the order of the texts."""
+        where = f"encoder.base_url={self.config.base_url}"
+        try:
+            entries = answer["data"]
+            rows = [int(entry.get("index", place)) for place, entry in enumerate(entries)]
+            vectors = np.array([entry["embedding"] for entry in entries], dtype=np.float32)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise EncoderError(
+                f'{where}: the answer is not of the form {{"data": [{{"index": 0, "embedding": [numbers]}}, ...]}}: {error!r:.80}'
+            ) from None
+        if sorted(rows) != list(range(count)) or vectors.ndim != 2 or not vectors.shape[1]:
+            raise EncoderError(
+                f"{where}: answered with vectors of shape {list(vectors.shape)} under {len(set(rows))} indices for {count} texts"
+            )
+        ordered = np.empty_like(vectors)
+        ordered[rows] = vectors
+        return ordered

@@ -1,0 +1,1 @@
+"""What all language-model encoders share, and sentence-transformers."""

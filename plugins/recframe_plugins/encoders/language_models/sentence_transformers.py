@@ -1,0 +1,149 @@
+"""Language models of the sentence-transformers family as encoders, loaded only when a text is not in the cache."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from recframe.interfaces import EncoderError, Role
+from recframe_plugins.encoders.language_models.config import SentenceTransformersConfig
+from recframe_plugins.encoders.language_models.loading import loading, position_limit
+from recframe_plugins.encoders.language_models.model_encoder import ModelEncoder
+from recframe_plugins.encoders.language_models.model_folder import check_loadable, declared_dim, verify_files
+from recframe_plugins.encoders.transformers.token_batches import token_batches
+from recframe_plugins.encoders.transformers.tuning import tunable
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+
+class SentenceTransformersEncoder(ModelEncoder):
+    """A language model's sentence embeddings (Reimers and Gurevych, 2019).
+
+    Only safetensors are loaded; the packaged model's weights are first checked against the hash of the upstream file, and nothing
+    reaches for the network unless `config.model` is a hub name that is not in the local hub cache.
+    """
+
+    config: SentenceTransformersConfig
+
+    @property
+    def name(self) -> str:
+        """What configs call it."""
+        return "sentence_transformers"
+
+    @property
+    def own_options(self) -> dict[str, Any]:
+        """The precision: vectors in single precision are found by the name they always had."""
+        return {} if self.config.dtype == "float32" else {"dtype": self.config.dtype}
+
+    @property
+    def declared_dim(self) -> int | None:
+        """What comes out of the last of its modules."""
+        return declared_dim(self.source.folder)
+
+    def encoded(self, texts: list[str], role: Role) -> np.ndarray:
+        """Vectors `[n, D]`, in batches as configured."""
+        prompt = self._prompt(role)
+        if self.config.batch_tokens is None:
+            return self._forward(texts, prompt, self.config.batch_size)
+        batches = list(token_batches(self.token_counts(texts, role), self.config.batch_tokens))
+        vectors = np.concatenate([self._forward([texts[row] for row in batch], prompt, len(batch)) for batch in batches])
+        restored = np.empty_like(vectors)
+        restored[np.concatenate(batches)] = vectors
+        return restored
+
+    @cached_property
+    def tunable_model(self) -> nn.Module:  # type: ignore[override]
+        """The transformer that it begins with, in its tunable form from now on; nothing else is trained."""
+        first = self._model[0]
+        # releases before 6 call it `auto_model`
+        name = next((name for name in ("model", "auto_model") if isinstance(first._modules.get(name), nn.Module)), None)
+        if name is None:
+            raise EncoderError(f"encoder.tuning={self.config.tuning}: {self.config.model} does not begin with a transformer to be tuned")
+        self._model.requires_grad_(False)
+        setattr(first, name, tunable(getattr(first, name), self.config, int(self._model.max_seq_length)))
+        transformer: nn.Module = getattr(first, name)
+        return transformer
+
+    def differentiable(self, texts: Sequence[str], role: Role) -> Tensor:
+        """Vectors `[n, D]` as `encode` gives them, in one padded batch, with the gradient to the model's parameters."""
+        vectors: Tensor = self._model(self._features(texts, role))["sentence_embedding"][:, : self._model.truncate_dim]
+        return F.normalize(vectors, dim=1) if self.config.normalize else vectors
+
+    def token_counts(self, texts: Sequence[str], role: Role) -> list[int]:
+        """How many tokens are read of each text, prompt and special tokens included.
+
+        Of a model that has no tokenizer of its own kind, the bytes: seldom less.
+        """
+        tokenizer = getattr(self._model[0], "tokenizer", None)
+        prompt = self._prompt(role)
+        prompted = [prompt + text for text in texts]
+        if not callable(tokenizer):
+            return [len(text.encode("utf-8", "surrogatepass")) for text in prompted]
+        limit = self._model.max_seq_length
+        tokens = tokenizer(prompted, truncation=limit is not None, max_length=limit, return_attention_mask=False, padding=False)[
+            "input_ids"
+        ]
+        return [len(text) for text in tokens]
+
+    def _prompt(self, role: Role) -> str:
+        """The configured prompt, or the one that the model's authors put before every text, if they did."""
+        return self.prompts[role] or self._model.prompts.get(self._model.default_prompt_name or "") or ""
+
+    def _features(self, texts: Sequence[str], role: Role) -> dict[str, Any]:
+        """A padded batch of tokens, as the model takes it."""
+        prompt = self._prompt(role)
+        if hasattr(self._model, "preprocess"):
+            features = self._model.preprocess(list(texts), prompt=prompt or None)
+        else:  # releases before 6
+            features = self._model.tokenize([prompt + text for text in texts])
+        return {name: value.to(self.device) if isinstance(value, Tensor) else value for name, value in features.items()}
+
+    def _forward(self, texts: list[str], prompt: str, batch_size: int) -> np.ndarray:
+        vectors = self._model.encode(
+            texts,
+            prompt=prompt or None,
+            batch_size=batch_size,
+            normalize_embeddings=self.config.normalize,
+            convert_to_tensor=True,
+            show_progress_bar=False,
+        ).float()
+        if self.config.normalize and self.config.dtype != "float32":
+            # what has length one to three digits has it to seven
+            vectors = F.normalize(vectors, dim=1)
+        result: np.ndarray = vectors.cpu().numpy()
+        return result
+
+    @cached_property
+    def _model(self) -> SentenceTransformer:
+        source, dtype = self.source, getattr(torch, self.config.dtype)
+        check_loadable(source.folder, self.config.trust_remote_code)
+        verify_files(source.folder, source.sha256, source.remedy)
+        # imported before the hub is cut off: older releases of transformers remember for good what they find then
+        from sentence_transformers import SentenceTransformer
+
+        with loading(self.config.model, source):
+            model = SentenceTransformer(
+                str(source.folder),
+                device=str(self.device),
+                trust_remote_code=self.config.trust_remote_code,
+                local_files_only=not source.online,
+                model_kwargs={"use_safetensors": True, "dtype": dtype},
+            )
+        for module in model.children():
+            # a transformer was loaded so, and keeps the few numbers precise that must be, such as rotary frequencies
+            if not hasattr(module, "auto_model"):
+                module.to(dtype)
+        model.eval()
+        if self.config.max_length is not None:
+            limit = position_limit(model)
+            if limit is not None and self.config.max_length > limit:
+                raise EncoderError(f"encoder.max_length={self.config.max_length}: {self.config.model} reads at most {limit} tokens")
+            model.max_seq_length = self.config.max_length
+        return model

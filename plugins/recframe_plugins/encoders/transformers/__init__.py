@@ -1,0 +1,1 @@
+"""The encoders bert and gpt."""

@@ -1,0 +1,52 @@
+"""The options of `bert` and `gpt`: encoders made of a Hugging Face transformer and a way of pooling its tokens."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from omegaconf import MISSING
+
+from recframe.components import option
+from recframe_plugins.encoders.language_models.config import ModelConfig
+
+
+@dataclass
+class TransformerConfig(ModelConfig):
+    """What every transformer that encodes texts is given."""
+
+    # whether its tokens see only those before them; also which heads it may be loaded with
+    causal: ClassVar[bool] = False
+
+    pooling: str = option("mean", "how the tokens' vectors become the text's")
+    # what a core's cache bears; on a device with more memory than cores, larger batches are faster
+    batch_tokens: int = option(1024, "tokens in one forward pass, padding included; a text that is longer goes alone", ge=16)
+
+    def contradictions(self) -> Iterator[str]:
+        """A text that is read to its `max_length` must fit in a forward pass."""
+        if self.max_length is not None and self.max_length > self.batch_tokens:
+            yield f"encoder.max_length={self.max_length} is more than encoder.batch_tokens={self.batch_tokens}; raise the latter"
+
+
+@dataclass
+class BertConfig(TransformerConfig):
+    """Any encoder-only Hugging Face model (BERT, RoBERTa, DistilBERT, ModernBERT and their kin), its tokens' vectors pooled."""
+
+    pooling: str = option("mean", "mean of all tokens, or the first token, [CLS]", choices=["mean", "cls"])
+
+
+@dataclass
+class GPTConfig(TransformerConfig):
+    """Any causal Hugging Face model (GPT-2, Llama, Qwen and their kin), its tokens' vectors pooled."""
+
+    causal: ClassVar[bool] = True
+
+    model: str = option(
+        MISSING,
+        "the path of a model's folder (`recframe pretrain encoder=gpt` makes one from the run's own texts), "
+        "or a hub name (organisation/name), downloaded when first used",
+    )
+    pooling: str = option(
+        "weighted_mean",
+        "weighted_mean: mean of all tokens, the i-th with weight i, since later ones have read more (SGPT); mean; last: the last token",
+        choices=["weighted_mean", "mean", "last"],
+    )

@@ -1,0 +1,126 @@
+"""A Hugging Face transformer and its tokenizer from the files that a config names: the model that `bert` and `gpt` are made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+
+from recframe.interfaces import EncoderError
+from recframe_plugins.encoders.language_models.loading import loading, position_limit
+from recframe_plugins.encoders.language_models.model_folder import check_transformer, chosen_length, verify_files
+from recframe_plugins.encoders.language_models.sources import ModelSource, find_model
+from recframe_plugins.encoders.transformers.config import TransformerConfig
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+Head = Literal["none", "masked", "causal"]
+
+ENDLESS = 10**9
+"""transformers gives tokenizers that know no longest text a number above this."""
+
+
+@dataclass
+class LoadedTransformer:
+    """A transformer in eval mode on its device, and what goes with it.
+
+    tokenizer: pads on the right and has a padding token in any case. Masked, it changes nothing, whichever it is: on the right it shifts
+        no position, and no true token of a causal model could see it even unmasked.
+    max_length: tokens read of a text, special ones included.
+    """
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    max_length: int
+    source: ModelSource
+
+
+def load_transformer(config: TransformerConfig, device: torch.device, head: Head = "none") -> LoadedTransformer:
+    """The model that a config names, with no head or with the one that predicts masked, or next, tokens.
+
+    A head that the files lack is drawn at random; anything else that they lack is refused.
+
+    Raises
+    ------
+    EncoderError: if the model cannot be had or loaded, or is of another kind; one line that says what to do.
+    """
+    source = find_model(config.model, config.revision, config.trust_remote_code)
+    check_transformer(source.folder)
+    verify_files(source.folder, source.sha256, source.remedy)
+    # imported before the hub is cut off: older releases of transformers remember for good what they find then
+    import transformers
+
+    options: dict[str, Any] = {"trust_remote_code": config.trust_remote_code, "local_files_only": not source.online}
+    builders: dict[Head, Any] = {
+        "none": transformers.AutoModel,
+        "masked": transformers.AutoModelForMaskedLM,
+        "causal": transformers.AutoModelForCausalLM,
+    }
+    with loading(config.model, source):
+        architecture = transformers.AutoConfig.from_pretrained(str(source.folder), **options)
+        _check_architecture(architecture, config)
+        tokenizer = transformers.AutoTokenizer.from_pretrained(str(source.folder), **options)
+        model, report = builders[head].from_pretrained(
+            str(source.folder),
+            config=architecture,
+            use_safetensors=True,
+            dtype=getattr(torch, config.dtype),
+            output_loading_info=True,
+            **options,
+        )
+    _check_complete(model, report["missing_keys"], config.model, source)
+    _ensure_padding(tokenizer, config.model)
+    model.to(device).eval()
+    return LoadedTransformer(model, tokenizer, _max_length(config, model, tokenizer, source), source)
+
+
+def _check_architecture(architecture: Any, config: TransformerConfig) -> None:
+    """Refuse a model of the other kind; one whose code came with it is taken at its word."""
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING, MODEL_FOR_MASKED_LM_MAPPING
+
+    where = f"encoder.model={config.model} is a {architecture.model_type}"
+    if getattr(architecture, "is_encoder_decoder", False):
+        raise EncoderError(f"{where}, an encoder with a decoder; encoder=bert takes encoders alone, encoder=gpt decoders alone")
+    # BERT and its kin can be made causal, and stand among the causal models too
+    masked = type(architecture) in MODEL_FOR_MASKED_LM_MAPPING
+    causal = type(architecture) in MODEL_FOR_CAUSAL_LM_MAPPING and not masked
+    if config.causal and masked:
+        raise EncoderError(f"{where}, whose tokens see the whole text; choose encoder=bert for it")
+    if causal and not config.causal:
+        raise EncoderError(f"{where}, whose tokens see only those before them; choose encoder=gpt for it")
+
+
+def _check_complete(model: PreTrainedModel, missing: Any, name: str, source: ModelSource) -> None:
+    """Refuse files that lack weights which vectors depend on: not heads, nor BERT's pooler, which is trained with one and not used here."""
+    prefix = f"{model.base_model_prefix}."
+    headless = not any(key.startswith(prefix) for key in model.state_dict())
+    lacking = sorted(key for key in missing if (headless or key.startswith(prefix)) and not key.removeprefix(prefix).startswith("pooler."))
+    if lacking:
+        raise EncoderError(f"encoder.model={name}: {source.folder} lacks {len(lacking)} of the model's weights, such as {lacking[0]}")
+
+
+def _ensure_padding(tokenizer: PreTrainedTokenizerBase, name: str) -> None:
+    tokenizer.padding_side = "right"
+    tokenizer.truncation_side = "right"
+    if tokenizer.pad_token_id is None:
+        # GPT-2 and others were trained without: the end of the text stands in
+        token = tokenizer.eos_token or tokenizer.bos_token or tokenizer.unk_token
+        if token is None:
+            raise EncoderError(f"encoder.model={name}: its tokenizer has neither a padding token nor one for the end of a text")
+        tokenizer.pad_token = token
+
+
+def _max_length(config: TransformerConfig, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, source: ModelSource) -> int:
+    """As configured, or what the authors chose: for sentences, if they did, or else for the tokenizer and the positions."""
+    limit = position_limit(model)
+    if config.max_length is not None:
+        if limit is not None and config.max_length > limit:
+            raise EncoderError(f"encoder.max_length={config.max_length}: {config.model} reads at most {limit} tokens")
+        return config.max_length
+    chosen = [length for length in (chosen_length(source.folder), tokenizer.model_max_length, limit) if length is not None]
+    length = int(min(chosen))
+    if length > ENDLESS:
+        raise EncoderError(f"encoder.max_length is required: {config.model} does not say how many tokens of a text it reads, such as 128")
+    return length

@@ -1,0 +1,1 @@
+"""Users simulated from logged ratings."""

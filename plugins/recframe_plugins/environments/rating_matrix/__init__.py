@@ -1,0 +1,1 @@
+"""Users whose rating of every item is known."""

@@ -1,0 +1,115 @@
+"""Rating matrix: users whose rating of every item is known, so that nothing about the comparison of policies is modelled.
+
+User u's rating of item i is R_ui, whatever was shown before. With thresholds c and p,
+
+    rating    R_ui               click     1 if R_ui >= c               purchase  1 if R_ui >= p
+
+Sessions end by protocol (`sessions.py`) and quit rule (`quit_rule.py`). Under `fixed_length` and `no_repetition` without quitting, the
+oracle that shows the best items left is optimal for every reward that adds up over items, and the best fixed slate is the items of the
+highest mean: the references that a state-encoder study found to beat most learned policies (Liu et al. 2022, RL4Rec). Compare KuaiRec's
+fully observed matrix (Gao et al. 2022, arXiv:2202.10842) and EasyRL4Rec (Yu et al. 2024, arXiv:2402.15164).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from recframe.interfaces import Data, DataError, Truth
+from recframe_plugins.environments.rating_matrix.config import RatingMatrixConfig
+from recframe_plugins.environments.rating_matrix.quit_rule import QuitRule, principal_directions
+from recframe_plugins.environments.sessions.sessions import Outcome, SimulatedSessions, Split, people_of_split
+
+EVALUATION_SHARE = 0.2
+"""Of the people, where the dataset keeps nobody for evaluation."""
+
+
+class RatingMatrix(SimulatedSessions):
+    """The people of `data.ratings`; see the module. `Observation.user` is their row.
+
+    Raises
+    ------
+    DataError: there is no matrix, or it does not fit users and catalogue, or there are too few items or people.
+    ValueError: the options contradict each other.
+    """
+
+    config: RatingMatrixConfig
+
+    def __init__(
+        self, config: RatingMatrixConfig, data: Data, *, num_users: int, history_length: int, split: Split, device: torch.device | str
+    ) -> None:
+        ratings = data.ratings
+        if ratings is None:
+            raise DataError("environment=rating_matrix needs a rating of every item by every user; this dataset has none")
+        people = len(ratings) if data.users is None else len(data.users)
+        expected = [people, len(data.catalog)]
+        if list(ratings.shape) != expected:
+            raise DataError(
+                f"the rating matrix has the shape {list(ratings.shape)}; {people} users and {len(data.catalog)} items need {expected}"
+            )
+        if not ratings.isfinite().all():
+            user, item = (~ratings.isfinite()).nonzero()[0].tolist()
+            raise DataError(
+                f"the rating matrix holds {float(ratings[user, item])} for user {user} and item {item}; ratings are finite numbers"
+            )
+        super().__init__(
+            config,
+            num_items=ratings.shape[1],
+            num_users=num_users,
+            history_length=history_length,
+            signals=("click", "rating", "purchase"),
+            device=device,
+            protocol=config.protocol,
+            recent_length=config.quit_window,
+        )
+        self.ratings = ratings.to(self.device)
+        self.people = self._people(data.held_out, split)
+        low, high = (float(end) for end in self.ratings.aminmax())
+        self.click_threshold = (low + high) / 2 if config.click_threshold is None else config.click_threshold
+        self.purchase_threshold = low + 0.75 * (high - low) if config.purchase_threshold is None else config.purchase_threshold
+        quits = config.quit_count if config.protocol != "fixed_length" else 0
+        self.quit_rule = QuitRule(self._item_vectors(config, data, bool(quits)), config.quit_window, quits, config.quit_similarity)
+
+    def _people(self, held_out: Tensor | None, split: Split) -> Tensor:
+        """The rows of the split's people: those that the dataset keeps, or a fixed fifth where it keeps nobody."""
+        everybody = torch.arange(len(self.ratings), device=self.device)
+        chosen = people_of_split(everybody, split, EVALUATION_SHARE, seed=0)
+        return chosen if held_out is None else everybody[held_out.to(self.device) == (split == "evaluation")]
+
+    def _item_vectors(self, config: RatingMatrixConfig, data: Data, needed: bool) -> Tensor:
+        """What the quit rule compares, `[M, B]`."""
+        if not needed:
+            return torch.zeros(self.spec.num_items, 1, device=self.device)
+        if config.similarity == "ratings":
+            return principal_directions(self.ratings.T, config.similarity_dims).to(self.device)
+        if data.catalog.text_vectors is None:
+            raise DataError("environment.similarity is 'text', but the catalogue has no text vectors; use 'ratings'")
+        if not data.catalog.text_vectors.shape[1]:
+            raise DataError("environment.similarity is 'text', but texts are not read; use 'ratings', or choose an encoder@world_encoder")
+        return principal_directions(data.catalog.text_vectors, config.similarity_dims).to(self.device)
+
+    def arrivals(self) -> dict[str, Tensor]:
+        """N people of the split, uniformly."""
+        drawn = torch.randint(len(self.people), (self.spec.num_users,), generator=self.generator, device=self.device)
+        return {"user": self.people[drawn]}
+
+    def luck(self) -> dict[str, Tensor]:
+        """Nothing is left to chance."""
+        return {}
+
+    def respond(self, slate: Tensor, luck: Mapping[str, Tensor]) -> Outcome:
+        """See the module's equations."""
+        ratings = self.ratings[self.state["user"][:, None], slate]
+        return Outcome(self._signals(ratings), self.quit_rule(self.state["recent"], slate), {})
+
+    def truth(self) -> Truth:
+        """Rating, click and purchase of every item, and whether its being shown makes the user quit; each `[N, M]`, exact."""
+        self._require_session()
+        signals = self._signals(self.ratings[self.state["user"]])
+        return Truth(signals, self.quit_rule.of_all(self.state["recent"]).float())
+
+    def _signals(self, ratings: Tensor) -> dict[str, Tensor]:
+        click, purchase = ratings >= self.click_threshold, ratings >= self.purchase_threshold
+        return {"click": click.float(), "rating": ratings, "purchase": purchase.float()}

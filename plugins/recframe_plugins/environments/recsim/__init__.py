@@ -1,0 +1,1 @@
+"""RecSim's three environments."""

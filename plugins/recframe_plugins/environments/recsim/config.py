@@ -1,0 +1,110 @@
+"""Options of RecSim's three environments, by RecSim's names and with its defaults where it has them (Ie et al. 2019, arXiv:1909.04847)."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from recframe.components import option
+from recframe_plugins.environments.sessions.config import ChoiceConfig, SessionConfig
+
+TOPIC_ATTRIBUTE = "catalogue attribute that names an item's topic (the first, if a list); null: topics are dealt out at random"
+
+
+@dataclass
+class RecSimConfig(SessionConfig):
+    """Options of all three: a few candidates out of the catalogue, drawn afresh in each step."""
+
+    num_candidates: int = option(10, "items that may be shown to a user in a step; 0: the whole catalogue", ge=0)
+    resample_documents: bool = option(True, "draw the candidates afresh in each step, or once")
+    topic_attribute: str | None = option("topics", TOPIC_ATTRIBUTE)
+    world_seed: int = option(0, "fixes what the documents are like", ge=0)
+
+
+@dataclass
+class InterestEvolutionConfig(ChoiceConfig, RecSimConfig):
+    """RecSim's interest_evolution: interests drift with what is watched, and trashy videos use up the user's time."""
+
+    max_steps: int = option(500, "time limit of a session in steps; by default longer than any time budget lasts", ge=1)
+    num_clusters: int = option(20, "topics where topic_attribute is null; otherwise there are those of the catalogue", ge=2)
+    min_utility: float = option(-3.0, "mean quality of the trashiest topic")
+    max_utility: float = option(3.0, "mean quality of the most nutritious topic")
+    quality_stddev: float = option(0.1, "standard deviation of a video's quality around its topic's mean", ge=0.0)
+    video_length: float = option(4.0, "length of a video in minutes", gt=0.0)
+    time_budget: float = option(200.0, "minutes that a user has for a session", gt=0.0)
+    step_penalty: float = option(0.5, "minutes that a slate costs from which nothing is chosen", ge=0.0)
+    user_update_alpha: float = option(0.9 / 3.4, "share of the watched minutes that a utility of one gives back", ge=0.0)
+    user_quality_factor: float = option(0.0, "weight of the user's interest in the utility received", ge=0.0)
+    document_quality_factor: float = option(1.0, "weight of the video's quality in the utility received", ge=0.0)
+    alpha_x_intercept: float = option(1.0, "strength of interest at which interests no longer move", gt=0.0)
+    alpha_y_intercept: float = option(0.3, "how far an interest of zero moves towards or away from what is watched", ge=0.0)
+    choice_model: str = option(
+        "multinomial_proportional",
+        "how the user chooses from a slate by interest",
+        choices=["multinomial_logit", "multinomial_proportional", "cascade", "exponential_cascade", "proportional_cascade"],
+    )
+    no_click_mass: float = option(1.0, "score of clicking nothing, in the multinomial models")
+    attention_prob: float = option(0.65, "probability of looking at an item, in the cascade models", ge=0.0, le=1.0)
+    observe_interests: bool = option(False, "put the user's interests into the observation, as RecSim does; else they are hidden")
+
+
+@dataclass
+class InterestExplorationConfig(ChoiceConfig, RecSimConfig):
+    """RecSim's interest_exploration: topics of wide appeal hide that some users would rather have another, which must be explored."""
+
+    max_steps: int = option(100, "time limit of a session in steps; nobody leaves before", ge=1)
+    topic_distribution: list[float] = option([0.2, 0.8], "share of the documents of each topic", gt=0.0)
+    topic_quality_mean: list[float] = option([0.8, 0.2], "mean of the logarithm of a document's quality, for each topic")
+    topic_quality_stddev: list[float] = option([0.1, 0.1], "standard deviation of that logarithm, for each topic", ge=0.0)
+    user_type_distribution: list[float] = option([0.3, 0.7], "share of the users of each type", gt=0.0)
+    # lists of numbers, which `contradictions` checks: OmegaConf would refuse whole numbers in a list of lists of floats
+    user_document_mean_affinity_matrix: list[Any] = option(
+        [[0.1, 0.7], [0.7, 0.1]], "mean of the logarithm of a user type's affinity to a topic, one row a type"
+    )
+    user_document_stddev_affinity_matrix: list[Any] = option(
+        [[0.1, 0.1], [0.1, 0.1]], "standard deviation of that logarithm, one row a type"
+    )
+    choice_model: str = option(
+        "multinomial_logit",
+        "how the user chooses from a slate by affinity and quality",
+        choices=["multinomial_logit", "multinomial_proportional", "cascade", "exponential_cascade", "proportional_cascade"],
+    )
+    no_click_mass: float = option(5.0, "score of clicking nothing, in the multinomial models")
+
+    def contradictions(self) -> Iterator[str]:
+        """Shares that are no shares, and lists and matrices that do not fit together."""
+        topics, types = len(self.topic_distribution), len(self.user_type_distribution)
+        for name in ("topic_distribution", "user_type_distribution"):
+            total = sum(getattr(self, name))
+            if abs(total - 1.0) > 1e-6:
+                yield f"environment.{name} must add up to 1, not to {total:g}"
+        for name in ("topic_quality_mean", "topic_quality_stddev"):
+            found = len(getattr(self, name))
+            if found != topics:
+                yield f"environment.{name} has {found} entries, but environment.topic_distribution has {topics}; they must be as many"
+        for name in ("user_document_mean_affinity_matrix", "user_document_stddev_affinity_matrix"):
+            rows = getattr(self, name)
+            fits = len(rows) == types and all(isinstance(row, list) and len(row) == topics and all(map(_is_number, row)) for row in rows)
+            if not fits:
+                yield f"environment.{name} must have {types} rows (user types) of {topics} numbers (topics), not {rows}"
+            elif "stddev" in name and min(map(min, rows)) < 0:
+                yield f"environment.{name} holds a negative number; standard deviations are 0 or more"
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+@dataclass
+class LongTermSatisfactionConfig(RecSimConfig):
+    """RecSim's long_term_satisfaction: clickbait engages more now and wears out the satisfaction that all engagement grows from."""
+
+    max_steps: int = option(1_000, "time limit of a session in steps; by default longer than the time budget", ge=1)
+    memory_discount: float = option(0.7, "share of the net positive exposure that is left after a step", ge=0.0, lt=1.0)
+    sensitivity: float = option(0.01, "how steeply satisfaction answers to net positive exposure", ge=0.0)
+    innovation_stddev: float = option(0.05, "standard deviation of the noise in net positive exposure", ge=0.0)
+    choc_mean: float = option(5.0, "mean log-engagement of pure clickbait, at full satisfaction")
+    choc_stddev: float = option(1.0, "its standard deviation", ge=0.0)
+    kale_mean: float = option(4.0, "mean log-engagement of no clickbait, at full satisfaction")
+    kale_stddev: float = option(1.0, "its standard deviation", ge=0.0)
+    time_budget: int = option(60, "steps that a user has for a session", ge=1)

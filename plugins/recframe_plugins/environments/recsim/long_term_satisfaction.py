@@ -1,0 +1,108 @@
+"""RecSim's long_term_satisfaction, batched: clickbait engages more now, and wears out what engagement grows from.
+
+The choc-and-kale world of Ie et al. 2019 (arXiv:1909.04847). A document has a clickbait score c ~ Uniform(0, 1). A user has a hidden
+net positive exposure n and the satisfaction sigmoid(sensitivity n). Of a slate, the first document is clicked, always, and
+
+    dwell          ln w ~ Normal(satisfaction (c choc_mean + (1 - c) kale_mean), (c choc_stddev + (1 - c) kale_stddev)^2)
+    exposure       n <- memory_discount n - 2 (c - 1/2) + Normal(0, innovation_stddev^2)
+    time budget    one step less
+
+The session starts with n = (Uniform(0, 1) - 1/2) / (1 - memory_discount), and ends after `time_budget` steps. The sign of the exposure's
+second term is that of RecSim's code; its documentation says the opposite. Clickbait scores go by the catalogue's topics
+(see `documents.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from recframe.interfaces import Data, Truth
+from recframe_plugins.environments.recsim.config import LongTermSatisfactionConfig
+from recframe_plugins.environments.recsim.documents import places
+from recframe_plugins.environments.sessions.sessions import Outcome, SimulatedSessions, Split
+
+
+class LongTermSatisfaction(SimulatedSessions):
+    """See the module. Users are drawn afresh for each session, in every split; `Observation.user` is 0 for everybody.
+
+    Their state: `net_positive_exposure` `[N]`, `satisfaction` `[N]`, `time_budget` `[N]` int64 steps.
+    The documents: `clickbait_score` `[M]`.
+
+    Raises
+    ------
+    DataError: the catalogue has no such attribute, or too few items.   ValueError: the options contradict each other.
+    """
+
+    config: LongTermSatisfactionConfig
+
+    def __init__(
+        self,
+        config: LongTermSatisfactionConfig,
+        data: Data,
+        *,
+        num_users: int,
+        history_length: int,
+        split: Split,
+        device: torch.device | str,
+    ) -> None:
+        world = torch.Generator().manual_seed(config.world_seed)
+        super().__init__(
+            config,
+            num_items=len(data.catalog),
+            num_users=num_users,
+            history_length=history_length,
+            signals=("click", "dwell"),
+            device=device,
+            has_users=False,
+            resample=config.resample_documents,
+        )
+        self.clickbait_score = places(data.catalog, config.topic_attribute, world).float().to(self.device)
+
+    def arrivals(self) -> dict[str, Tensor]:
+        """Users with a random exposure and a full time budget."""
+        exposure = (self.uniforms(1).squeeze(1) - 0.5) / (1.0 - self.config.memory_discount)
+        budget = torch.full((self.spec.num_users,), self.config.time_budget, dtype=torch.int64, device=self.device)
+        return {"net_positive_exposure": exposure, "satisfaction": self._satisfaction(exposure), "time_budget": budget}
+
+    def luck(self) -> dict[str, Tensor]:
+        """A normal number each for the engagement and the exposure."""
+        return {"normals": self.normals(2)}
+
+    def respond(self, slate: Tensor, luck: Mapping[str, Tensor]) -> Outcome:
+        """See the module's equations."""
+        clickbait = self.clickbait_score[slate[:, 0]]
+        location, scale = self._engagement(clickbait)
+        engagement = (location + scale * luck["normals"][:, 0]).exp()
+        config, exposure = self.config, self.state["net_positive_exposure"]
+        innovation = config.innovation_stddev * luck["normals"][:, 1]
+        exposure = config.memory_discount * exposure - 2.0 * (clickbait - 0.5) + innovation
+        budget = self.state["time_budget"] - 1
+        below = (0, slate.shape[1] - 1)
+        return Outcome(
+            {"click": F.pad(torch.ones_like(engagement)[:, None], below), "dwell": F.pad(engagement[:, None], below)},
+            budget <= 0,
+            {"net_positive_exposure": exposure, "satisfaction": self._satisfaction(exposure), "time_budget": budget},
+        )
+
+    def truth(self) -> Truth:
+        """The expected dwell of each item shown alone, `[N, M]`, exact. It is clicked for certain; the time budget alone ends sessions."""
+        self._require_session()
+        location, scale = self._engagement(self.clickbait_score.expand(self.spec.num_users, -1))
+        ends = (self.state["time_budget"] <= 1).float()[:, None]
+        # the mean of a log-normal variable
+        dwell = (location + scale.square() / 2.0).exp()
+        return Truth({"click": torch.ones_like(dwell), "dwell": dwell}, ends.expand_as(dwell).clone())
+
+    def _satisfaction(self, exposure: Tensor) -> Tensor:
+        return torch.sigmoid(self.config.sensitivity * exposure)
+
+    def _engagement(self, clickbait: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation of log-engagement with documents of clickbait score `[N]` or `[N, M]`."""
+        config = self.config
+        satisfaction = self.state["satisfaction"].view(-1, *[1] * (clickbait.dim() - 1))
+        location = (clickbait * config.choc_mean + (1.0 - clickbait) * config.kale_mean) * satisfaction
+        return location, clickbait * config.choc_stddev + (1.0 - clickbait) * config.kale_stddev

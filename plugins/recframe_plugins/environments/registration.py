@@ -1,0 +1,77 @@
+"""Registers the built-in environments. Imports no torch, as composing a config imports this module."""
+
+from collections.abc import Callable
+
+from recframe.components import Component, Kind
+from recframe.hookspecs import hookimpl
+from recframe_plugins.environments.gymnasium.config import GymnasiumConfig
+from recframe_plugins.environments.preference_model.config import PreferenceModelConfig
+from recframe_plugins.environments.rating_matrix.config import RatingMatrixConfig
+from recframe_plugins.environments.recsim.config import InterestEvolutionConfig, InterestExplorationConfig, LongTermSatisfactionConfig
+from recframe_plugins.environments.topic_world.config import TopicWorldConfig
+
+TOPICS = "attribute:{topic_attribute}"
+
+
+@hookimpl
+def recframe_register_components(register: Callable[[Component], None]) -> None:
+    """Register the environments."""
+
+    def simulator(name: str, config: type, implementation: str, signals: str, *tags: str, requires: frozenset[str]) -> None:
+        provides = frozenset({"actions:items", "slates", "truth", *(f"signal:{signal}" for signal in signals.split()), *tags})
+        factory = f"recframe_plugins.environments.{implementation}"
+        register(Component(Kind.ENVIRONMENT, name, config, factory, provides=provides, requires=requires))
+
+    simulator(
+        "topic_world",
+        TopicWorldConfig,
+        "topic_world.topic_world:TopicWorld",
+        "click rating",
+        "context?says",
+        requires=frozenset({TOPICS, "utterances?says"}),
+    )
+    simulator(
+        "preference_model",
+        PreferenceModelConfig,
+        "preference_model.preference_model:PreferenceModel",
+        "click rating",
+        requires=frozenset({"interactions"}),
+    )
+    simulator(
+        "rating_matrix",
+        RatingMatrixConfig,
+        "rating_matrix.rating_matrix:RatingMatrix",
+        "click rating purchase",
+        requires=frozenset({"rating_matrix"}),
+    )
+    simulator(
+        "interest_evolution",
+        InterestEvolutionConfig,
+        "recsim.interest_evolution:InterestEvolution",
+        "click dwell",
+        "features?observe_interests",
+        requires=frozenset({TOPICS}),
+    )
+    simulator(
+        "interest_exploration",
+        InterestExplorationConfig,
+        "recsim.interest_exploration:InterestExploration",
+        "click",
+        requires=frozenset({TOPICS}),
+    )
+    simulator(
+        "long_term_satisfaction",
+        LongTermSatisfactionConfig,
+        "recsim.long_term_satisfaction:LongTermSatisfaction",
+        "click dwell",
+        requires=frozenset({TOPICS}),
+    )
+    register(
+        Component(
+            Kind.ENVIRONMENT,
+            "gymnasium",
+            GymnasiumConfig,
+            "recframe_plugins.environments.gymnasium.environment:GymnasiumEnvironment",
+            provides=frozenset({"signal:reward", "actions:items", "actions:continuous", "catalog", "features"}),
+        )
+    )

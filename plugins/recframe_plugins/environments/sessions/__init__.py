@@ -1,0 +1,1 @@
+"""What the simulators share: sessions, choice models, boredom."""

@@ -1,0 +1,18 @@
+"""Registers the built-in state trackers. Imports no torch, as composing a config imports this module."""
+
+from collections.abc import Callable
+
+from recframe.components import Component, Kind
+from recframe.hookspecs import hookimpl
+from recframe_plugins.state_trackers.config import AttentionConfig, CNNConfig, GRUConfig, LSTMConfig, MeanConfig, MLPConfig
+
+
+@hookimpl
+def recframe_register_components(register: Callable[[Component], None]) -> None:
+    """Register the trackers."""
+    register(Component(Kind.STATE_TRACKER, "mean", MeanConfig, "recframe_plugins.state_trackers.mean:MeanTracker"))
+    register(Component(Kind.STATE_TRACKER, "gru", GRUConfig, "recframe_plugins.state_trackers.recurrent:GRUTracker"))
+    register(Component(Kind.STATE_TRACKER, "lstm", LSTMConfig, "recframe_plugins.state_trackers.recurrent:LSTMTracker"))
+    register(Component(Kind.STATE_TRACKER, "cnn", CNNConfig, "recframe_plugins.state_trackers.cnn:CNNTracker"))
+    register(Component(Kind.STATE_TRACKER, "attention", AttentionConfig, "recframe_plugins.state_trackers.attention:AttentionTracker"))
+    register(Component(Kind.STATE_TRACKER, "mlp", MLPConfig, "recframe_plugins.state_trackers.mlp:MLPTracker", requires={"features"}))

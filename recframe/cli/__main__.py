@@ -1,0 +1,5 @@
+"""`python -m recframe.cli`."""
+
+from recframe.cli.main import main
+
+main()

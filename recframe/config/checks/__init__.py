@@ -1,0 +1,1 @@
+"""Checks of a composed config, before anything heavy starts."""

@@ -1,0 +1,80 @@
+"""Checking that a run's components fit together: what each requires, some other part must provide."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from recframe.components import TAGS, Component, Kind
+from recframe.config.checks.sections import section_at
+from recframe.plugin_loader import Registry, suggestion
+
+# what the core itself gives to every run
+CORE_PROVIDES = frozenset({"experience:replay", "experience:rollout"})
+
+
+def check_pairings(values: Mapping[str, Any], chosen: Mapping[str, Component], registry: Registry) -> list[str]:
+    """Requirements that no other part of the run meets."""
+    problems = []
+    environment, agent = chosen.get("environment"), chosen.get("agent")
+    # a dataset in whose place an environment puts items of its own gives nothing
+    replaced = environment is not None and "catalog" in environment.provides
+    giving = {key: component for key, component in chosen.items() if not (replaced and key == "dataset")}
+    given = {key: component.given(section_at(values, key)) for key, component in giving.items()} | {"labels": _label_tags(values)}
+    for key, component in chosen.items():
+        others = {tag for other, tags in given.items() if other != key for tag in tags} | CORE_PROVIDES
+        required = sorted(component.required(section_at(values, key)))
+        unmet = [tag for tag in required if not others & set(tag.split("|"))]
+        problems += [f"{_call(component)} needs {_in_words(tag)}, {_lacking(tag, giving, given)}" for tag in unmet]
+    slate_size = values["environment"].get("slate_size", 1) if isinstance(values["environment"], Mapping) else 1
+    if environment and agent and isinstance(slate_size, int) and slate_size > 1:
+        problems += [
+            f"environment.slate_size={slate_size}: {_call(component)} cannot {verb} slates of more than one item; "
+            f"use slate_size=1, or one that can: {', '.join(_that_can(component.kind, 'slates', registry))}"
+            for key, component, verb in (("agent", agent, "show"), ("environment", environment, "answer"))
+            if "slates" not in component.provides
+        ]
+    return problems
+
+
+def _that_can(kind: Kind, tag: str, registry: Registry) -> list[str]:
+    return [name for name in registry.names(kind) if tag in registry.get(kind, name).provides]
+
+
+def _call(component: Component) -> str:
+    return f"{component.kind}={component.name}"
+
+
+def _in_words(tag: str) -> str:
+    words = []
+    for alternative in tag.split("|"):
+        family, _, name = alternative.partition(":")
+        meaning = TAGS.get(alternative) or (f"{TAGS[family + ':'].replace('of that name', repr(name))}" if f"{family}:" in TAGS else "")
+        words.append(meaning or f"{alternative!r}")
+    return " or ".join(words)
+
+
+def _label_tags(values: Mapping[str, Any]) -> set[str]:
+    """A tag for each label that the run's `labels` section tells texts by, such as "label:sentiment=positive"."""
+    return {f"label:{name}={label}" for name, settings in values["labels"].items() for label in settings["prototypes"]}
+
+
+def _lacking(tag: str, chosen: Mapping[str, Component], provided: Mapping[str, set[str]]) -> str:
+    """Who could have given it and gives what instead."""
+    family = tag.partition(":")[0]
+    if family == "label":
+        wanted, known = tag.removeprefix("label:"), sorted(given.removeprefix("label:") for given in provided["labels"])
+        return f"which labels does not define{suggestion(wanted, known) if known else ' (it is empty; add labels=[sentiment])'}"
+    of_environment = ("signal", "actions", "features", "truth", "context")
+    giver = "environment" if family in of_environment or "dataset" not in chosen else "dataset"
+    component = chosen.get(giver)
+    if component is None:
+        return "which nothing here gives"
+    hidden = next((given for given in component.provides if given.partition("?")[0] == tag and "?" in given), None)
+    if hidden:
+        setting = hidden.partition("?")[2]
+        value = "true" if isinstance(getattr(component.config(), setting), bool) else "..., a number above 0"
+        return f"which {_call(component)} gives with {giver}.{setting}={value}"
+    prefix = f"{family}:" if ":" in tag else ""
+    given = sorted(t.removeprefix(prefix) for t in provided[giver] if t.startswith(prefix))
+    return f"which {_call(component)} does not give (it gives: {', '.join(given) or 'none'})"

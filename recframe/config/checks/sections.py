@@ -1,0 +1,110 @@
+"""Checking the sections of a config one by one: types, names of settings, bounds, and what a section says against itself."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import operator
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from recframe.components import Component, Kind, contradictions, describe_bounds, node
+from recframe.config.schema.store import LOGGERS
+from recframe.plugin_loader import suggestion
+
+SIGNS = {"ge": operator.ge, "gt": operator.gt, "le": operator.le, "lt": operator.lt}
+
+
+def merged_as(prefix: str, schema: DictConfig, values: Any) -> tuple[DictConfig | None, list[str]]:
+    """`values` in the types of `schema`, or what is wrong with them."""
+    try:
+        merged = OmegaConf.merge(schema, values)
+    except OmegaConfBaseException as error:
+        return None, [f"{prefix}{getattr(error, 'full_key', '') or 'config'}: {str(error).splitlines()[0]}"]
+    assert isinstance(merged, DictConfig)
+    return merged, []
+
+
+def resolved(cfg: DictConfig) -> tuple[dict[str, Any], list[str]]:
+    """The config's plain values, interpolations filled in, or what is wrong with those."""
+    try:
+        values: Any = OmegaConf.to_container(cfg, resolve=True)
+    except OmegaConfBaseException as error:
+        return {}, [f"{getattr(error, 'full_key', '') or 'config'}: {str(error).splitlines()[0]}"]
+    return values, []
+
+
+def check_fields(prefix: str, values: Mapping[str, Any], schema: type) -> list[str]:
+    """Bounds, choices, paths and missing values of one dataclass's fields, nested dataclasses included."""
+    problems = unknown_settings(prefix, values, schema)
+    for field in dataclasses.fields(schema):
+        value = values.get(field.name)
+        key = f"{prefix}{field.name}"
+        if isinstance(value, Mapping) and dataclasses.is_dataclass(field.type):
+            problems += check_fields(f"{key}.", value, field.type)  # type: ignore[arg-type]
+        elif value == "???":
+            if field.name not in list(Kind):
+                problems.append(f"{key} is required: {field.metadata.get('help') or 'it has no default'} (add {key}=...)")
+        else:
+            problems += [f"{key}: {problem}" for problem in _check_value(value, field.metadata)]
+    return problems
+
+
+def unknown_settings(prefix: str, values: Mapping[str, Any], schema: type) -> list[str]:
+    """The keys that a dataclass has no field for: only `+key=value` or a hand-edited file gets this far with one."""
+    known = [field.name for field in dataclasses.fields(schema)]
+    return [f"{prefix}{key}: there is no such setting{suggestion(key, known)}" for key in values if key not in known]
+
+
+def check_loggers(loggers: Mapping[str, Any]) -> list[str]:
+    """Names and settings of the config's section `logger`."""
+    problems = []
+    for name, settings in loggers.items():
+        if name in LOGGERS:
+            problems += check_fields(f"logger.{name}.", settings, LOGGERS[name])
+        else:
+            problems.append(f"logger.{name}: there is no such logger{suggestion(name, list(LOGGERS))}")
+    return problems
+
+
+def section_at(values: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """The section under a dotted key."""
+    for part in key.split("."):
+        values = values[part]
+    return values
+
+
+def check_component(key: str, component: Component, settings: Mapping[str, Any]) -> list[str]:
+    """The settings of the component at `key`, each by itself; if these are sound, what they contradict in each other."""
+    return check_fields(f"{key}.", settings, node(component)) or _check_together(key, component, settings)
+
+
+def _check_together(key: str, component: Component, settings: Mapping[str, Any]) -> list[str]:
+    known = {field.name: settings[field.name] for field in dataclasses.fields(component.config) if field.name in settings}
+    lines = contradictions(component.config(**known))
+    return lines if component.kind is Kind.REWARD else [with_key(line, component.kind, key) for line in lines]
+
+
+def with_key(line: str, kind: Kind, key: str) -> str:
+    """A component's words about its settings, which it calls "encoder.model" and the like wherever it stands, with the keys they have."""
+    return line if key == kind else re.sub(rf"(?<![\w.]){kind}\.(?=\w)", f"{key}.", line)
+
+
+def _check_value(value: Any, metadata: Mapping[str, Any]) -> Iterator[str]:
+    for entry in value if isinstance(value, list) else [value]:
+        if entry is None:
+            continue
+        if isinstance(entry, float) and not math.isfinite(entry):
+            yield f"{entry} is not allowed; it must be a finite number"
+            continue
+        choices = metadata.get("choices")
+        within = all(check(entry, metadata[sign]) for sign, check in SIGNS.items() if metadata.get(sign) is not None)
+        if not within or (choices and entry not in choices):
+            yield f"{entry!r} is not allowed; it must be {describe_bounds(metadata)}"
+        if metadata.get("exists") and not Path(entry).expanduser().exists():
+            yield f"{entry!r} does not exist (looked in {Path.cwd()})" if not Path(entry).is_absolute() else f"{entry!r} does not exist"

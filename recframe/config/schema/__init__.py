@@ -1,0 +1,1 @@
+"""The typed schemas of configs."""

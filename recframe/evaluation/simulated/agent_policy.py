@@ -1,0 +1,42 @@
+"""A trained agent as the policy that would be deployed."""
+
+from __future__ import annotations
+
+from types import TracebackType
+
+import torch
+from torch import Tensor
+
+from recframe.interfaces import Agent, Observation
+
+
+class AgentPolicy:
+    """An agent without exploration. As a context manager it puts the networks into evaluation mode, and leaves no trace.
+
+    Leaving restores every module's mode and the agent's generator: a training run is the same with and without
+    evaluations in between, and two evaluations of one agent are the same.
+    """
+
+    def __init__(self, agent: Agent) -> None:
+        self.agent = agent
+        self._modes: dict[torch.nn.Module, bool] = {}
+        self._generator_state = agent.generator.get_state()
+
+    def __enter__(self) -> AgentPolicy:
+        self._modes = {module: module.training for module in self.agent.modules()}
+        self._generator_state = self.agent.generator.get_state()
+        self.agent.eval()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for module, mode in self._modes.items():
+            module.training = mode
+        self.agent.generator.set_state(self._generator_state)
+
+    # not inference_mode: what prepare_to_act keeps would be unusable in the training that follows
+    @torch.no_grad()
+    def __call__(self, observation: Observation, turn: int) -> Tensor:
+        """The agent's slates `[N, K]`; all items are projected anew at turn 0."""
+        if turn == 0:
+            self.agent.prepare_to_act()
+        return self.agent.act(observation, explore=False).slate

@@ -1,0 +1,1 @@
+"""The policies that every policy is compared with."""

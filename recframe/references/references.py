@@ -1,0 +1,100 @@
+"""Builds the policies that every evaluation reports beside the trained one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil
+from typing import TypeVar
+
+import numpy as np
+
+from recframe.evaluation.simulated.rollout import AnyPolicy, Rewards, rollout
+from recframe.interfaces import Data, Environment
+from recframe.references.fixed_slate import fixed_slates, true_mean_rewards
+from recframe.references.greedy import fit_greedy
+from recframe.references.policies import OraclePolicy, PopularPolicy, RandomPolicy
+from recframe.references.random_log import collect_random_log, mean_item_rewards
+
+P = TypeVar("P", bound=AnyPolicy)
+
+# what leaving is taken to cost, in mean returns of the myopic oracle
+LEAVE_PENALTIES = (0.0, 0.125, 0.25, 0.5, 1.0, 2.0, 4.0)
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """How much of the training environment the reference policies may use.
+
+    log_sessions: random sessions that greedy and the item means learn from; log_slates: at most so many slates of them.
+    sessions: sessions on which each fixed slate and each leave penalty is tried.
+    """
+
+    log_sessions: int = 1_024
+    log_slates: int = 50_000
+    sessions: int = 512
+
+
+def reference_policies(
+    environment: Environment, rewards: Rewards, data: Data, *, max_steps: int, seed: int, tuning: Tuning | None = None
+) -> dict[str, AnyPolicy]:
+    """`random`, `popular`, `fixed_slate`, `greedy` and, where the environment knows the truth, `oracle`.
+
+    Where actions are continuous there is `random` alone: the others rank items.
+
+    Parameters
+    ----------
+    environment: a *training-split* environment to fit and tune in. It is reset many times, so not the one that is being trained in;
+        its number of users may differ from the evaluation's, and as each trial costs `tuning.sessions` of them, some hundreds are quickest.
+    rewards: the run's reward. What is ranked by the truth (the oracle, some candidates for the fixed slate) uses its itemwise
+        terms; what is learned from logs (greedy, the other candidates) uses the rewards as they were observed, all terms.
+    data: with text vectors, on the environment's device.
+    max_steps: the longest session of the evaluation.
+
+    Raises
+    ------
+    ValueError: the catalogue has no text vectors.
+    """
+    spec, tuning = environment.spec, tuning or Tuning()
+    if spec.actions != "items":
+        return {"random": RandomPolicy(spec, seed)}
+    log_rollouts, trials = (max(1, ceil(sessions / spec.num_users)) for sessions in (tuning.log_sessions, tuning.sessions))
+    # nothing is chosen on the sessions that it was fitted on
+    seeds = [int(word) for word in np.random.SeedSequence(seed).generate_state(log_rollouts + trials + 2)]
+    policy_seed, schedule_seed, log_seeds, trial_seeds = seeds[0], seeds[1], seeds[2 : 2 + log_rollouts], seeds[2 + log_rollouts :]
+
+    log = collect_random_log(environment, rewards, log_seeds, max_steps, tuning.log_slates)
+    knows_truth = environment.truth() is not None
+
+    rankings = [mean_item_rewards(log.slates, log.item_rewards, spec.num_items)]
+    if knows_truth:
+        rankings.append(true_mean_rewards(environment, rewards, log_seeds))
+    fixed = fixed_slates(environment, rewards, rankings, max_steps, schedule_seed)
+    policies: dict[str, AnyPolicy] = {
+        "random": RandomPolicy(spec, policy_seed),
+        "popular": PopularPolicy(spec, data.catalog.popularity),
+        "fixed_slate": best_by_return(fixed, environment, rewards, max_steps, trial_seeds),
+        "greedy": fit_greedy(log, spec, data, policy_seed),
+    }
+    if knows_truth:
+        policies["oracle"] = tuned_oracle(environment, rewards, max_steps, trial_seeds)
+    return policies
+
+
+def tuned_oracle(environment: Environment, rewards: Rewards, max_steps: int, seeds: Sequence[int]) -> OraclePolicy:
+    """The oracle whose leave penalty gave the best return on `seeds`; the penalties tried are multiples of the myopic oracle's return."""
+    myopic = OraclePolicy(rewards, environment.spec.slate_size)
+    worth = abs(mean_return(myopic, environment, rewards, max_steps, seeds))
+    oracles = [OraclePolicy(rewards, environment.spec.slate_size, penalty * worth) for penalty in LEAVE_PENALTIES]
+    return best_by_return(oracles, environment, rewards, max_steps, seeds)
+
+
+def best_by_return(policies: Sequence[P], environment: Environment, rewards: Rewards, max_steps: int, seeds: Sequence[int]) -> P:
+    """The policy of the highest mean return on the sessions of `seeds`; the first of several that are equal."""
+    return max(policies, key=lambda policy: mean_return(policy, environment, rewards, max_steps, seeds))
+
+
+def mean_return(policy: AnyPolicy, environment: Environment, rewards: Rewards, max_steps: int, seeds: Sequence[int]) -> float:
+    """Mean return of a session, over the sessions of all `seeds`."""
+    returns = [rollout(policy, environment, rewards, seed, max_steps).returns.double().mean() for seed in seeds]
+    return float(sum(returns)) / len(seeds)

@@ -1,0 +1,1 @@
+"""Tuning a language model by the agent's losses."""
