@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from recframe.interfaces import PAD, allowed_items
+from recframe.plugin_loader import registry
 from recframe.testing import ToyTracker, check_component, toy_data, toy_observation, toy_spec, toy_transition, update
 from recframe_plugins.agents.ddpg.config import DDPGConfig
 from recframe_plugins.agents.ddpg.wolpertinger import build_ddpg

@@ -8,6 +8,7 @@ import torch
 from omegaconf import OmegaConf
 
 from recframe import conf
+from recframe.plugin_loader import registry
 from recframe.testing import ToyTracker, check_component, toy_data, toy_observation, toy_spec, toy_transition, update
 from recframe_plugins.agents.q_learning.config import SlateQConfig
 from recframe_plugins.agents.q_learning.slate_q import SlateQ, choices, rewards_by_choice
