@@ -13,7 +13,7 @@ Everything that moves during training is batched over N users, lives on one devi
 from recframe.interfaces.agent import Agent, Decision, Experience, NoExperience, Replay, Rollout
 from recframe.interfaces.data import Catalog, Data, DataError, Dataset, Interactions, Labels, Texts, Users
 from recframe.interfaces.encoder import Encoder, EncoderError, Role
-from recframe.interfaces.environment import Environment, EnvironmentSpec, Step, Truth
+from recframe.interfaces.environment import Environment, EnvironmentSpec, Split, Step, Truth
 from recframe.interfaces.history import History
 from recframe.interfaces.language_model import LanguageModel, NewModel, TokenLoss
 from recframe.interfaces.popularity import self_information
@@ -58,6 +58,7 @@ __all__ = [
     "Reward",
     "Role",
     "Rollout",
+    "Split",
     "StateTracker",
     "Step",
     "TextTable",

@@ -12,6 +12,9 @@ from torch import Tensor
 from recframe.interfaces.data import Data
 from recframe.interfaces.types import Observation, Response
 
+Split = Literal["train", "evaluation"]
+"""Whose sessions an environment simulates. The people of "evaluation" are never met in "train"."""
+
 
 @dataclass(frozen=True)
 class EnvironmentSpec:

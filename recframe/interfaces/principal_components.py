@@ -58,7 +58,7 @@ def principal_components(matrix: Tensor) -> PrincipalComponents:
 def covariance_matrix(vectors: Tensor, mean: Tensor) -> Tensor:
     """The covariance `[D, D]` float64 of `vectors` `[n, D]` around `mean` `[D]` float64, divided by n. Computed in chunks of rows."""
     covariance = torch.zeros(vectors.shape[1], vectors.shape[1], dtype=torch.float64, device=vectors.device)
-    for chunk in vectors.split(CHUNK_ROWS):
+    for chunk in torch.split(vectors, CHUNK_ROWS):
         centred = chunk.double() - mean
         covariance += centred.T @ centred / len(vectors)
     return covariance
