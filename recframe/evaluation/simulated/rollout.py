@@ -11,7 +11,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from recframe.interfaces import Environment, Observation, Step, Transition, Truth
+from recframe.interfaces import Decision, Environment, Observation, Transition, Truth, transition_of
 
 ScoreRewards = Callable[[Transition], tuple[Tensor, dict[str, Tensor]]]
 """`transition -> (item_reward [N, K], terms {name: [N]})`: the run's reward, per item shown, and each of its terms summed per user."""
@@ -149,7 +149,7 @@ def play(
         slate = choose(observation, turn, alive)
         step = environment.step(slate)
         # a reward may look at all users it is given, so it is given none who are not counted
-        item_reward, turn_terms = score_rewards(unrewarded_transition(observation, slate, step)[rows])
+        item_reward, turn_terms = score_rewards(transition_of(observation, Decision(slate), step)[rows])
         slates.append(slate)
         alives.append(alive)
         item_rewards.append(_spread(item_reward, rows, len(alive)))
@@ -171,20 +171,3 @@ def play(
 def _spread(values: Tensor, rows: Tensor, users: int) -> Tensor:
     """`values` `[n, ...]` of the users in `rows` `[n]` as `[N, ...]`, zero for the others."""
     return values.new_zeros(users, *values.shape[1:]).index_copy_(0, rows, values)
-
-
-def unrewarded_transition(observation: Observation, slate: Tensor, step: Step) -> Transition:
-    """The transition that rewards are computed from: its own rewards are zeros."""
-    zeros = torch.zeros(slate.shape[0], device=slate.device)
-    return Transition(
-        observation=observation,
-        slate=slate,
-        log_prob=zeros,
-        response=step.response,
-        reward=zeros,
-        item_reward=torch.zeros_like(next(iter(step.response.signals.values()))),
-        next_observation=step.next_observation,
-        terminated=step.terminated,
-        truncated=step.truncated,
-        batch_size=[slate.shape[0]],
-    )
