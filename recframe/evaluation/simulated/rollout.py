@@ -11,25 +11,11 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from recframe.interfaces import Decision, Environment, Observation, Transition, Truth, transition_of
-
-ScoreRewards = Callable[[Transition], tuple[Tensor, dict[str, Tensor]]]
-"""`transition -> (item_reward [N, K], terms {name: [N]})`: the run's reward, per item shown, and each of its terms summed per user."""
+from recframe.experience import RewardSum
+from recframe.interfaces import Decision, Environment, Observation, Truth, transition_of
 
 CLICK = "click"
 """The response signal that click-through is computed from."""
-
-
-class Rewards(Protocol):
-    """The run's reward as evaluation needs it: the sum of the configured terms."""
-
-    def __call__(self, transition: Transition) -> tuple[Tensor, dict[str, Tensor]]:
-        """Reward per item `[N, K]`, and each term per user `{name: [N]}`."""
-        ...
-
-    def itemwise(self, signals: dict[str, Tensor]) -> Tensor:
-        """The weighted sum `[N, M]` of those terms that depend on nothing but an item and its own signals, each `[N, M]`."""
-        ...
 
 
 class Policy(Protocol):
@@ -91,7 +77,7 @@ class Episodes:
         return {name: term.sum(dim=0) for name, term in self.terms.items()}
 
 
-def rollout(policy: AnyPolicy, environment: Environment, score_rewards: ScoreRewards, seed: int, max_steps: int) -> Episodes:
+def rollout(policy: AnyPolicy, environment: Environment, score_rewards: RewardSum, seed: int, max_steps: int) -> Episodes:
     """Play `policy` from `environment.reset(seed)` until everybody's first session is over, or for `max_steps` turns.
 
     Users who take the place of those who finished are simulated but not counted: else policies that lose their users
@@ -131,7 +117,7 @@ def required_truth(environment: Environment) -> Truth:
 def play(
     choose: Callable[[Observation, int, Tensor], Tensor],
     environment: Environment,
-    score_rewards: ScoreRewards,
+    score_rewards: RewardSum,
     seed: int,
     max_steps: int,
 ) -> Episodes:
