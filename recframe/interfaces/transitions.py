@@ -22,7 +22,7 @@ def transition_of(observation: Observation, decision: Decision, step: Step) -> T
         log_prob=zeros if decision.log_prob is None else decision.log_prob,
         response=step.response,
         reward=zeros,
-        item_reward=torch.zeros_like(next(iter(step.response.signals.values()))),
+        item_reward=torch.zeros(next(iter(step.response.signals.values())).shape, device=zeros.device),
         next_observation=step.next_observation,
         terminated=step.terminated,
         truncated=step.truncated,
