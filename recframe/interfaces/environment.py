@@ -102,6 +102,11 @@ class Environment(ABC):
         """
         return None
 
+    @property
+    def always_excluded(self) -> Tensor | None:
+        """The items `[X]` int64 in the last columns of every observation's `excluded`, or None. Replay does not store them."""
+        return None
+
     @abstractmethod
     def reset(self, seed: int) -> Observation:
         """Start N fresh sessions; the same seed gives the same users and, for the same slates, the same sessions."""
