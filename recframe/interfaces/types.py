@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from tensordict import TensorDict, tensorclass
+from tensordict import TensorClass, TensorDict
 from torch import Tensor
 
 PAD = -1
 """The item number that stands for "no item" in histories and candidate lists."""
 
 
-@tensorclass
-class Observation:
+class Observation(TensorClass):
     """What an agent may know of N users at one moment; nothing of their hidden state. Batch size `[N]`.
 
     user: `[N]` int64, row in `Data.users` (and so of its profile text vectors); 0 for all without `EnvironmentSpec.has_users`.
@@ -34,8 +33,7 @@ class Observation:
     features: Tensor | None = None
 
 
-@tensorclass
-class Response:
+class Response(TensorClass):
     """What N users did with their slates. Batch size `[N]`.
 
     signals: one float32 tensor `[N, K]` per name, such as click (0 or 1), rating (the data's scale), dwell (seconds).
@@ -46,8 +44,7 @@ class Response:
     leave: Tensor
 
 
-@tensorclass
-class Transition:
+class Transition(TensorClass):
     """One step of N users, as agents learn from it and rewards judge it. Batch size `[N]`, or `[T, N]` for a rollout.
 
     slate: `[N, K]` int64, or, where actions are continuous, `[N, A]` float32.
