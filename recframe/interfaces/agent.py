@@ -39,9 +39,9 @@ class Agent(nn.Module, ABC):
     Optional: `prepare_to_act`, `texts_moved`, `priorities`, `diagnostics`; `get_extra_state` and `set_extra_state` for state that is
     neither a parameter nor a buffer.
 
-    Register the tracker and every network as a submodule: the training module saves, moves and restores what `state_dict` contains. Draw all
-    random numbers from `self.generator`. It is saved with the weights, as is `self.env_steps`, the number of user-steps taken in training so
-    far; schedules such as exploration's are functions of it.
+    Register the tracker and every network as a submodule: the training module saves, moves and restores what `state_dict` contains. Draw
+    all random numbers from `self.generator`. It is saved with the weights, as is `self.env_steps`, the number of user-steps taken in
+    training so far; schedules such as exploration's are functions of it.
     """
 
     @property

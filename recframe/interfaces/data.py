@@ -70,7 +70,7 @@ class Labels:
     def __post_init__(self) -> None:
         if self.probabilities.dim() != 2 or self.probabilities.shape[1] != len(self.names):
             raise DataError(
-                f"{len(self.names)} labels need {len(self.names)} columns of probabilities, not {list(self.probabilities.shape)}"
+                f"{len(self.names)} labels need one column of probabilities each, not {list(self.probabilities.shape)}"
             )
 
 
@@ -174,7 +174,7 @@ class Data(NamedTuple):
         return {role: texts for role, texts in found.items() if texts is not None}
 
     def with_texts(self, texts: Mapping[Role, Texts]) -> Data:
-        """The same data with these profiles and contexts, and these vectors of the items' texts; roles that are not given stay as they are."""
+        """The same data with these profiles and contexts, and these vectors of the items' texts; roles not given stay the same."""
         items = texts.get("item")
         return self._replace(
             catalog=self.catalog if items is None else replace(self.catalog, text_vectors=items.vectors),

@@ -45,7 +45,7 @@ def is_excluded(observation: Observation, items: Tensor) -> Tensor:
 
 
 def best_items(observation: Observation, scores: Tensor, k: int) -> Tensor:
-    """The k allowed items of the highest score, best first, `[N, k]` int64. `scores` is `[N, M]`, or `[M]` for the same scores for all users."""
+    """The k allowed items of the highest score, best first, `[N, k]` int64. `scores` is `[N, M]`, or `[M]`, the same for all users."""
     if scores.dim() == 1:
         scores = scores.expand(observation.user.shape[0], -1)
     return allowed_items(observation, scores).topk(k, dim=1).indices

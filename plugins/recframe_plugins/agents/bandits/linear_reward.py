@@ -8,8 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from recframe.interfaces import PAD, EnvironmentSpec, Observation, StateTracker, Texts, Transition, standardized, symlog
-from recframe.interfaces.state_tracker import FrozenTable
+from recframe.interfaces import PAD, EnvironmentSpec, FrozenTable, Observation, StateTracker, Texts, Transition, standardized, symlog
 from recframe_plugins.agents.bandits.config import LinearRewardConfig
 from recframe_plugins.agents.bandits.linear_scores import Expected, Variance
 
