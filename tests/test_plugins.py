@@ -144,7 +144,8 @@ def config(**fields):
     [
         ({"name": "My Agent"}, "lower-case Python identifier"),
         ({"config": dict}, "must be a dataclass type"),
-        ({"config": config(name="x")}, "'name' of Config is taken"),
+        ({"config": config(name="x")}, "'name' of Config is reserved: it holds the component's name"),
+        ({"kind": "reward", "config": config(weight=0.3)}, "'weight' of Config is reserved: it holds the term's factor"),
         ({"config": dataclass(frozen=True)(type("Frozen", (), {}))}, "Frozen must not be frozen"),
         ({"factory": "module.Class"}, "must read 'package.module:Class'"),
         ({"requires": "signal:click"}, "a set of tags"),

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from recframe.components import Component, Kind, describe_bounds
+from recframe.components import Component, Kind, bounds_problems
 from recframe.interfaces import Data, Environment, EnvironmentSpec, Observation
 from recframe.testing.agents import check_agent
 from recframe.testing.conformance import ConformanceError, require
@@ -75,21 +75,9 @@ def _check_options(component: Component) -> None:
             f"{where}: the option {field.name!r} is undocumented: declare it with option(default, 'its meaning')",
         )
         default = field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
-        for value in default if isinstance(default, list) else [default]:
-            allowed = value is None or value == MANDATORY or _allowed(value, field)
-            require(allowed, f"{where}: the default of {field.name!r}, {value!r}, is not {describe_bounds(field.metadata)}")
-
-
-def _allowed(value: Any, field: dataclasses.Field[Any]) -> bool:
-    bounds = field.metadata
-    tests: dict[str, Callable[[Any, Any], bool]] = {
-        "choices": lambda value, choices: value in choices,
-        "ge": lambda value, bound: value >= bound,
-        "gt": lambda value, bound: value > bound,
-        "le": lambda value, bound: value <= bound,
-        "lt": lambda value, bound: value < bound,
-    }
-    return all(test(value, bounds[name]) for name, test in tests.items() if bounds.get(name) is not None)
+        if default != MANDATORY:
+            problem = next(bounds_problems(default, field.metadata), None)
+            require(problem is None, f"{where}: the default of {field.name!r}: {problem}")
 
 
 def _config(component: Component, config: Any) -> Any:

@@ -12,8 +12,7 @@ from torch import Tensor, nn
 
 from recframe.config import ConfigError
 from recframe.config.schema.run import AuxiliaryConfig
-from recframe.interfaces import PAD, Agent, Observation, StateTracker, Transition, is_excluded
-from recframe.interfaces.state_tracker import Shared
+from recframe.interfaces import PAD, Agent, Observation, Shared, StateTracker, Transition, is_excluded
 
 HITS = 10
 """A prediction is a hit if the item that was taken is among so many of the highest scores."""

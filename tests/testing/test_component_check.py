@@ -204,8 +204,8 @@ def test_building_leaves_the_callers_random_state_alone():
     ("broken", "message"),
     [
         (lambda: component(Kind.REWARD, "Click", NoHelp), "option 'size' is undocumented"),
-        (lambda: component(Kind.REWARD, "Click", BadDefault), "the default of 'size', 0, is not >= 1"),
-        (lambda: component(Kind.REWARD, "Click", BadChoice), "the default of 'shade', 'blue', is not one of red, green"),
+        (lambda: component(Kind.REWARD, "Click", BadDefault), "the default of 'size': 0 is not allowed; it must be >= 1"),
+        (lambda: component(Kind.REWARD, "Click", BadChoice), "the default of 'shade': 'blue' is not allowed; it must be one of red, green"),
         (lambda: component(Kind.REWARD, "Click", Wordless), "has no description"),
         (lambda: component(Kind.DATASET, "Data40", Mandatory), "'path' is mandatory: pass check_component a config"),
         (lambda: component(Kind.REWARD, "Missing"), "cannot be imported"),

@@ -12,8 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from recframe.interfaces import Data, EnvironmentSpec, Observation, Texts, TextTable, standardized, symlog
-from recframe.interfaces.state_tracker import FrozenTable
+from recframe.interfaces import Data, EnvironmentSpec, FrozenTable, Observation, Texts, TextTable, standardized, symlog
 from recframe_plugins.state_trackers.config import StateTrackerConfig
 
 LEAST_PROBABILITY = 1e-3

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
-import operator
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -13,11 +11,9 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from recframe.components import Component, Kind, contradictions, describe_bounds, node
+from recframe.components import Component, Kind, bounds_problems, contradictions, node
 from recframe.config.schema.store import LOGGERS
 from recframe.plugin_loader import suggestion
-
-SIGNS = {"ge": operator.ge, "gt": operator.gt, "le": operator.le, "lt": operator.lt}
 
 
 def merged_as(prefix: str, schema: DictConfig, values: Any) -> tuple[DictConfig | None, list[str]]:
@@ -96,15 +92,7 @@ def with_key(line: str, kind: Kind, key: str) -> str:
 
 
 def _check_value(value: Any, metadata: Mapping[str, Any]) -> Iterator[str]:
-    for entry in value if isinstance(value, list) else [value]:
-        if entry is None:
-            continue
-        if isinstance(entry, float) and not math.isfinite(entry):
-            yield f"{entry} is not allowed; it must be a finite number"
-            continue
-        choices = metadata.get("choices")
-        within = all(check(entry, metadata[sign]) for sign, check in SIGNS.items() if metadata.get(sign) is not None)
-        if not within or (choices and entry not in choices):
-            yield f"{entry!r} is not allowed; it must be {describe_bounds(metadata)}"
-        if metadata.get("exists") and not Path(entry).expanduser().exists():
-            yield f"{entry!r} does not exist (looked in {Path.cwd()})" if not Path(entry).is_absolute() else f"{entry!r} does not exist"
+    yield from bounds_problems(value, metadata)
+    for path in (value if isinstance(value, list) else [value]) if metadata.get("exists") else ():
+        if path is not None and not Path(path).expanduser().exists():
+            yield f"{path!r} does not exist (looked in {Path.cwd()})" if not Path(path).is_absolute() else f"{path!r} does not exist"

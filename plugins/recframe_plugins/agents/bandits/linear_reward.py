@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from recframe.interfaces import (
     PAD,
     EnvironmentSpec,
+    FrozenTable,
     Observation,
     StateTracker,
     Texts,
@@ -19,7 +20,6 @@ from recframe.interfaces import (
     standardized,
     symlog,
 )
-from recframe.interfaces.state_tracker import FrozenTable
 from recframe_plugins.agents.bandits.config import LinearRewardConfig
 from recframe_plugins.agents.bandits.linear_scores import Expected, Variance
 
