@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from recframe.interfaces import PAD, Data, EnvironmentSpec, Observation, Texts, best_items
-from recframe.references.random_log import RandomLog, mean_item_rewards
+from recframe.references.fitting.random_log import RandomLog
+from recframe.references.item_means import mean_item_rewards
 
 TEXT_DIMS = 16
 # each row costs the square of about a thousand coefficients: more rows cost minutes and teach little
