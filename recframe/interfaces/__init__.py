@@ -17,6 +17,12 @@ from recframe.interfaces.environment import Environment, EnvironmentSpec, Step, 
 from recframe.interfaces.history import History
 from recframe.interfaces.language_model import LanguageModel, NewModel, TokenLoss
 from recframe.interfaces.popularity import self_information
+from recframe.interfaces.principal_components import (
+    PrincipalComponents,
+    covariance_matrix,
+    principal_components,
+    principal_coordinates,
+)
 from recframe.interfaces.reward import Reward
 from recframe.interfaces.scaling import standardized, symlog
 from recframe.interfaces.scoring import allowed_items, best_items, is_excluded, random_items
@@ -47,6 +53,7 @@ __all__ = [
     "NewModel",
     "NoExperience",
     "Observation",
+    "PrincipalComponents",
     "Replay",
     "Response",
     "Reward",
@@ -64,7 +71,10 @@ __all__ = [
     "Users",
     "allowed_items",
     "best_items",
+    "covariance_matrix",
     "is_excluded",
+    "principal_components",
+    "principal_coordinates",
     "random_items",
     "self_information",
     "standardized",

@@ -12,7 +12,7 @@ from recframe.references.fitting.fixed_slates import fixed_slates, greedy_schedu
 from recframe.references.fitting.random_log import collect_random_log
 from recframe.references.fitting.reference_policies import ReferenceBudget, mean_return, reference_policies
 from recframe.references.fixed_slate import FixedSlatePolicy
-from recframe.references.greedy import PrincipalComponents, fit_greedy
+from recframe.references.greedy import TextComponents, fit_greedy
 from recframe.references.item_means import mean_item_rewards
 from recframe.references.popular import PopularPolicy
 
@@ -150,7 +150,7 @@ def test_an_item_with_one_high_reward_does_not_have_the_highest_mean():
 def test_text_components_are_the_principal_components_at_unit_scale():
     generator = torch.Generator().manual_seed(0)
     vectors = torch.randn(500, 2, generator=generator) @ torch.randn(2, 12, generator=generator) + 3.0
-    components = PrincipalComponents(vectors, dims=2)
+    components = TextComponents(vectors, dims=2)
     reduced = components(vectors)
     assert (reduced[-1] == 0).all()
     assert reduced[:-1].pow(2).mean() == pytest.approx(1.0, abs=1e-3)
