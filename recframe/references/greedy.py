@@ -21,7 +21,8 @@ from recframe.interfaces import (
     covariance_matrix,
     principal_components,
 )
-from recframe.references.random_log import RandomLog, mean_item_rewards
+from recframe.references.fitting.random_log import RandomLog
+from recframe.references.item_means import mean_item_rewards
 
 TEXT_DIMS = 16
 # each row costs the square of about a thousand coefficients: more rows cost minutes and teach little

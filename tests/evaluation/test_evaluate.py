@@ -6,7 +6,9 @@ import numpy as np
 import torch
 
 from recframe.evaluation.simulated.evaluate import evaluate, sample_recommendations
-from recframe.references.policies import OraclePolicy, PopularPolicy, RandomPolicy
+from recframe.references.oracle import OraclePolicy
+from recframe.references.popular import PopularPolicy
+from recframe.references.random import RandomPolicy
 
 
 def policies(world):

@@ -5,7 +5,8 @@ import torch
 
 from recframe.evaluation.simulated.rollout import InformedPolicy, rollout
 from recframe.interfaces import PAD
-from recframe.references.policies import OraclePolicy, RandomPolicy
+from recframe.references.oracle import OraclePolicy
+from recframe.references.random import RandomPolicy
 
 
 def always(item):

@@ -18,7 +18,7 @@ from recframe.experience import (
 from recframe.experience.cold_items import MAX_ITEMS
 from recframe.interfaces import PAD, Observation, Replay, Reward, Rollout, is_excluded
 from recframe.plugin_loader import registry
-from recframe.references.references import Tuning, reference_policies
+from recframe.references.fitting.reference_policies import ReferenceBudget, reference_policies
 from recframe.testing import ToyEnvironment, ToyTracker, check_agent, check_environment, toy_data, toy_spec
 from recframe.testing.loop import random_action
 from recframe_plugins.agents.policy_gradient.config import ReinforceConfig
@@ -125,7 +125,7 @@ def test_no_reference_policy_shows_a_withheld_item(settings):
     for environment in (warm, cold):
         environment.environment.click_probability = environment.environment.click_probability / 10
         environment.environment.click_probability[:, COLD] = 0.9
-    policies = reference_policies(warm, REWARDS, DATA, max_steps=3, seed=0, tuning=Tuning(12, 100, 12))
+    policies = reference_policies(warm, REWARDS, DATA, max_steps=3, seed=0, budget=ReferenceBudget(12, 100, 12))
     assert set(policies) == {"random", "popular", "fixed_slate", "greedy", "oracle"}
     for name, policy in policies.items():
         for environment, holds in ((warm, False), (cold, True)):

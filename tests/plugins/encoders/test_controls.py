@@ -1,6 +1,7 @@
 """The controls: noise that is a function of the text alone, and no vectors at all, with which a run gets by or says why not."""
 
 import dataclasses
+import importlib
 import time
 from types import SimpleNamespace
 
@@ -15,8 +16,8 @@ from recframe.evaluation.simulated.metrics import policy_metrics
 from recframe.experience import RewardSum
 from recframe.interfaces import DataError, EncoderError
 from recframe.plugin_loader import registry
+from recframe.references.fitting.random_log import collect_random_log
 from recframe.references.greedy import fit_greedy
-from recframe.references.random_log import collect_random_log
 from recframe.testing import ToyEnvironment, ToyTracker, check_agent, check_component, toy_data, toy_spec
 from recframe_plugins.encoders.controls.config import IdConfig, RandomConfig
 from recframe_plugins.encoders.controls.controls import IdEncoder, RandomEncoder
@@ -115,14 +116,11 @@ def test_the_gym_bridge_leaves_out_texts_that_are_not_read():
 
 @pytest.mark.parametrize("agent", ["epsilon_greedy", "linucb", "greedy_reward"])
 def test_agents_with_features_of_text_get_by_without(agent):
-    from recframe_plugins.agents.bandits import bandits
-    from recframe_plugins.agents.baselines import reference_agents
-
     data = toy_data()
     spec = toy_spec(data)
     component = registry().get("agent", agent)
-    module, _, name = component.factory.rpartition(".")[2].partition(":")
-    factory = getattr({"bandits": bandits, "reference_agents": reference_agents}[module], name)
+    module, _, name = component.factory.partition(":")
+    factory = getattr(importlib.import_module(module), name)
     # the world is read, if not by the agent
     check_agent(factory(component.config(), spec, ToyTracker(spec, unread(data)), seed=0), ToyEnvironment(spec, data))
 

@@ -9,8 +9,10 @@ import torch
 from recframe.evaluation.simulated.rollout import rollout
 from recframe.experience.rewards import RewardSum
 from recframe.interfaces import Data, DataError
-from recframe.references.policies import OraclePolicy, PopularPolicy, RandomPolicy
-from recframe.references.references import Tuning, reference_policies
+from recframe.references.fitting.reference_policies import ReferenceBudget, reference_policies
+from recframe.references.oracle import OraclePolicy
+from recframe.references.popular import PopularPolicy
+from recframe.references.random import RandomPolicy
 from recframe.testing import toy_data
 from recframe_plugins.datasets.rating_matrix.rating_matrix import held_out_users, share_of_fans
 from recframe_plugins.environments.rating_matrix.config import RatingMatrixEnvironmentConfig
@@ -18,7 +20,7 @@ from recframe_plugins.environments.rating_matrix.rating_matrix import RatingMatr
 from recframe_plugins.rewards.config import RatingConfig
 from recframe_plugins.rewards.rating import Rating
 
-SMALL = Tuning(log_sessions=256, log_slates=4_000, sessions=128)
+SMALL = ReferenceBudget(log_sessions=256, log_slates=4_000, sessions=128)
 
 
 @pytest.fixture
@@ -144,7 +146,7 @@ def test_no_fixed_list_is_better_than_the_one_found(make, toy_world):
         make("rating_matrix", data=data, num_users=256, split=split, max_steps=length, protocol="fixed_length")
         for split in ("train", "evaluation")
     )
-    policies = reference_policies(train, rewards, data, max_steps=length, seed=0, tuning=SMALL)
+    policies = reference_policies(train, rewards, data, max_steps=length, seed=0, budget=SMALL)
     slates = rollout(policies["fixed_slate"], train, rewards, 0, length).slates
     assert (slates == slates[:, :1]).all(), "one list for everybody"
     means = ratings[train.people].mean(dim=0)

@@ -1,4 +1,4 @@
-"""The plainest recommenders as agents: popular items, one list for everybody, and the greedy choice of a learned reward."""
+"""Baseline agents: popular items, one list for all users, and the greedy choice of a learned reward."""
 
 import copy
 from dataclasses import replace
@@ -20,8 +20,10 @@ from recframe.testing import (
     update,
 )
 from recframe_plugins.agents.baselines.config import FixedSlateConfig, GreedyRewardConfig, PopularConfig
+from recframe_plugins.agents.baselines.fixed_slate import FixedSlate
+from recframe_plugins.agents.baselines.greedy_reward import GreedyReward
+from recframe_plugins.agents.baselines.popular import Popular
 from recframe_plugins.agents.baselines.random import RandomAgent
-from recframe_plugins.agents.baselines.reference_agents import FixedSlate, GreedyReward, Popular
 
 DATA = toy_data()
 
@@ -36,7 +38,7 @@ def build(agent, config, data=DATA, **choices):
 
 
 def fresh(spec, users=3):
-    """Observations of users who were shown nothing yet."""
+    """Observations of users with empty histories."""
     observation = toy_observation(spec, DATA, torch.Generator().manual_seed(0), users=users)
     observation.history_items[:] = PAD
     return observation
@@ -51,33 +53,33 @@ def fresh(spec, users=3):
         ("fixed_slate", {"item_ids": ["item-3", "item-0", "item-9"]}),
     ],
 )
-def test_they_conform(name, options):
+def test_baselines_conform(name, options):
     component = registry().get("agent", name)
     assert component.provides == {"slates"}
     check_component(component, component.config(**options))
 
 
-def test_a_trackers_data_are_its_own_and_its_copies():
+def test_copies_of_a_tracker_share_its_data():
     tracker = ToyTracker(toy_spec(DATA), DATA)
     assert tracker.data is DATA
     assert copy.deepcopy(tracker).data is DATA
 
 
-POPULARITY = [float(item % 20) for item in range(40)]  # 19 and 39 lead, in the order of the catalogue, then 18 and 38
+POPULARITY = [float(item % 20) for item in range(40)]  # items 19 and 39 are the most popular, then 18 and 38
 
 
 def popular(**choices):
     return build(Popular, PopularConfig(), with_popularity(POPULARITY), **choices)
 
 
-def test_popular_items_come_in_order_and_equals_in_the_catalogues():
+def test_popular_items_come_in_order_and_ties_in_the_order_of_the_catalogue():
     agent = popular(slate_size=3)
     for explore in (True, False):
         assert agent.act(fresh(agent.spec), explore).slate.tolist() == [[19, 39, 18]] * 3
     assert agent.experience == NoExperience()
 
 
-def test_what_was_shown_lately_comes_behind_all_else():
+def test_items_shown_recently_come_last():
     agent = popular(slate_size=3)
     observation = fresh(agent.spec)
     observation.history_items[1, -2:] = torch.tensor([39, 18])
@@ -85,7 +87,7 @@ def test_what_was_shown_lately_comes_behind_all_else():
     assert agent.act(observation, explore=False).slate.tolist() == [[19, 39, 18], [19, 38, 17], [19, 18, 38]]
 
 
-def test_where_all_that_may_be_shown_was_shown_the_most_popular_come_again():
+def test_the_most_popular_items_come_again_when_all_allowed_items_were_shown():
     agent = popular(num_candidates=3)
     observation = fresh(agent.spec)
     observation.candidates = torch.tensor([[5, 7, PAD], [5, 7, 6], [5, 7, 19]])
@@ -103,7 +105,7 @@ RESTRICTED = [(0, 0), (0, 4), (9, 0), (9, 4), (0, 34), (40, 34)]
 
 
 @pytest.mark.parametrize(("num_candidates", "num_excluded"), RESTRICTED)
-def test_popular_slates_are_those_of_a_ranking_of_the_whole_catalogue(num_candidates, num_excluded):
+def test_popular_slates_equal_those_of_a_ranking_of_the_whole_catalogue(num_candidates, num_excluded):
     agent = popular(slate_size=3)
     observation = some_observations(num_candidates, num_excluded)
     place = torch.empty(40)
@@ -114,47 +116,47 @@ def test_popular_slates_are_those_of_a_ranking_of_the_whole_catalogue(num_candid
 
 @pytest.mark.parametrize(("num_candidates", "num_excluded"), RESTRICTED)
 @pytest.mark.parametrize("options", [{"length": 3}, {"length": 8}, {"length": 40}, {"item_ids": ["item-7", "item-3", "item-30", "item-5"]}])
-def test_fixed_slates_are_those_of_an_order_of_the_whole_catalogue(options, num_candidates, num_excluded):
+def test_fixed_slates_equal_those_of_an_order_of_the_whole_catalogue(options, num_candidates, num_excluded):
     agent = build(FixedSlate, FixedSlateConfig(**options), slate_size=3)
     rewarded(agent, shown=[[1, 2, 30], [1, 3, 12], [5, 4, 1]], rewards=[[2.0, 3.0, 4.0], [2.0, 0.0, 1.0], [2.0, 0.5, 1.0]])
     observation = some_observations(num_candidates, num_excluded)
-    observation.history_items[::2, -1] = agent.tape.repeat(100)[:100]
-    tape, ranking = agent.tape.tolist(), agent.mean_rewards().argsort(descending=True, stable=True).tolist()
+    observation.history_items[::2, -1] = agent.item_list.items.repeat(100)[:100]
+    listed, ranking = agent.item_list.items.tolist(), agent.mean_rewards().argsort(descending=True, stable=True).tolist()
     order = torch.empty(200, 40)
     for user, last in enumerate(observation.history_items[:, -1].tolist()):
-        start = tape.index(last) + 1 if last in tape else 0
-        rest = [item for item in ranking if item not in tape]
-        order[user, tape[start:] + tape[:start] + rest] = torch.arange(40.0)
+        start = listed.index(last) + 1 if last in listed else 0
+        rest = [item for item in ranking if item not in listed]
+        order[user, listed[start:] + listed[:start] + rest] = torch.arange(40.0)
     assert torch.equal(agent.act(observation, explore=False).slate, best_items(observation, -order, 3))
 
 
-def test_a_session_without_candidates_gets_items_that_exist():
+def test_a_session_without_candidates_gets_valid_items():
     observation = some_observations(num_candidates=5)
     observation.candidates[:] = PAD
     for agent in (popular(slate_size=3), build(FixedSlate, FixedSlateConfig(), slate_size=3)):
         assert (agent.act(observation, explore=False).slate >= 0).all()
 
 
-def test_a_learned_list_is_sorted_once_and_anew_after_learning_or_loading():
+def test_a_learned_list_is_kept_until_rewards_are_learned_or_loaded():
     agent, other = (build(FixedSlate, FixedSlateConfig(length=3), slate_size=2) for _ in range(2))
-    order = agent.order
+    item_list = agent.item_list
     agent.act(fresh(agent.spec), explore=False)
-    assert agent.order is order
+    assert agent.item_list is item_list
     rewarded(agent, shown=[[6, 9]], rewards=[[3.0, 2.0]])
-    assert agent.tape.tolist() == [6, 0, 1]
-    assert other.tape.tolist() == [0, 1, 2]
+    assert agent.item_list.items.tolist() == [6, 0, 1]
+    assert other.item_list.items.tolist() == [0, 1, 2]
     other.load_state_dict(agent.state_dict())
-    assert other.tape.tolist() == [6, 0, 1]
+    assert other.item_list.items.tolist() == [6, 0, 1]
 
 
 def rewarded(agent, shown, rewards):
-    """One rollout `[1, B]` in which `shown` `[B, K]` earned `rewards` `[B, K]`."""
+    """Learn from one rollout `[1, B]` in which the items `shown` `[B, K]` earned `rewards` `[B, K]`."""
     transition = toy_transition(agent.spec, DATA, torch.Generator().manual_seed(0), users=len(shown))
     transition.slate, transition.item_reward = torch.tensor(shown), torch.tensor(rewards)
     update(agent, {}, transition.unsqueeze(0))
 
 
-def test_a_fixed_slates_means_are_shrunk_and_its_list_is_of_the_best():
+def test_the_list_holds_the_items_of_the_highest_shrunk_means():
     agent = build(FixedSlate, FixedSlateConfig(length=3, shrinkage=2.0), slate_size=2)
     rewarded(agent, shown=[[1, 2], [1, 3], [1, 4]], rewards=[[2.0, 3.0], [2.0, 0.0], [2.0, 0.0]])
     overall = 9.0 / 6
@@ -162,14 +164,14 @@ def test_a_fixed_slates_means_are_shrunk_and_its_list_is_of_the_best():
     for item, total, count in ((1, 6.0, 3), (2, 3.0, 1), (3, 0.0, 1), (4, 0.0, 1)):
         expected[item] = (total + 2 * overall) / (count + 2)
     torch.testing.assert_close(agent.mean_rewards(), expected)
-    # shown once, item 2 with its 3 still leads item 1 with three times 2; item 0 was never shown and is at the mean
-    assert agent.tape.tolist() == [2, 1, 0]
+    # item 2, shown once for 3, is still ahead of item 1, shown three times for 2; item 0 was never shown and has the overall mean
+    assert agent.item_list.items.tolist() == [2, 1, 0]
     rewarded(agent, shown=[[1, 2], [1, 2]], rewards=[[2.0, 0.0], [2.0, 0.0]])
-    assert agent.tape[0] == 1
+    assert agent.item_list.items[0] == 1
     assert agent.experience == Rollout()
 
 
-def test_before_anything_is_learned_a_fixed_slate_is_the_catalogues_first():
+def test_an_untrained_list_holds_the_first_items_of_the_catalogue():
     agent = build(FixedSlate, FixedSlateConfig(length=4), slate_size=2)
     assert agent.act(fresh(agent.spec), explore=False).slate.tolist() == [[0, 1]] * 3
 
@@ -178,7 +180,7 @@ def given(ids, **choices):
     return build(FixedSlate, FixedSlateConfig(item_ids=[f"item-{number}" for number in ids]), **choices)
 
 
-def test_a_list_goes_on_behind_the_item_last_shown_and_then_starts_again():
+def test_a_list_goes_on_after_the_item_shown_last_and_starts_again_at_its_end():
     agent = given([7, 3, 30, 12, 5], slate_size=2)
     observation, seen = fresh(agent.spec), []
     for explore in (False, True, False, True, False):
@@ -192,7 +194,7 @@ def test_a_list_goes_on_behind_the_item_last_shown_and_then_starts_again():
     assert agent.experience == NoExperience()
 
 
-def test_where_not_everything_may_be_shown_the_first_on_the_list_that_may_are():
+def test_the_first_allowed_items_of_the_list_are_shown():
     agent = given([7, 3, 30], slate_size=2, num_candidates=4)
     observation = fresh(agent.spec)
     observation.candidates = torch.tensor([[30, 1, 7, 2], [8, 9, 3, PAD], [7, 3, 30, 11]])
@@ -212,18 +214,21 @@ def test_a_list_is_learned_from_random_slates():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"item_ids": ["item-1", "nonesuch", "item-2"]}, "agent.item_ids names 'nonesuch', which no item of the catalogue has as its id"),
-        ({"item_ids": ["item-1", "item-2", "item-1"]}, "agent.item_ids names 'item-1' more than once"),
-        ({"item_ids": ["item-1"]}, "agent.item_ids names 1 items, and a slate is 2"),
-        ({"length": 1}, "agent.length is 1, and a slate is 2"),
+        (
+            {"item_ids": ["item-1", "nonesuch", "item-2"]},
+            "agent.item_ids: no item of the catalogue has the id 'nonesuch'",
+        ),
+        ({"item_ids": ["item-1", "item-2", "item-1"]}, "agent.item_ids: 'item-1' is listed more than once"),
+        ({"item_ids": ["item-1"]}, "agent.item_ids: 1 items are listed, but a slate has 2"),
+        ({"length": 1}, "agent.length is 1, but a slate has 2 items"),
     ],
 )
-def test_a_list_that_cannot_be_shown_is_refused(options, message):
+def test_an_invalid_list_is_refused(options, message):
     with pytest.raises(ValueError, match=message):
         build(FixedSlate, FixedSlateConfig(**options), slate_size=2)
 
 
-def test_greedy_reward_repeats_in_training_as_often_as_asked():
+def test_greedy_reward_repeats_items_in_training_as_often_as_configured():
     agent = build(GreedyReward, GreedyRewardConfig(text_dims=2, repeats=0.3), slate_size=2)
     observation = toy_observation(agent.spec, DATA, torch.Generator().manual_seed(3), users=6)[5:].expand(10_000).clone()
     history = observation.history_items[0]
@@ -232,7 +237,7 @@ def test_greedy_reward_repeats_in_training_as_often_as_asked():
     slate = agent.act(observation, explore=True).slate
     assert (slate[:, 0] != slate[:, 1]).all()
     repeated = torch.isin(slate, history).any(dim=1).float().mean()
-    # by chance alone, at least one of five in two draws of forty; that one is repeated hinders one repetition in twenty
+    # by chance two draws of forty hold at least one of the five; a repeat is impossible if its item is in the slate already (1 in 20)
     by_chance = 1 - (35 / 40) * (34 / 39)
     assert float(repeated) == pytest.approx(by_chance + (1 - by_chance) * 0.3, abs=0.02)
     observation.excluded = history[:3].expand(10_000, -1)
@@ -258,18 +263,18 @@ def clicks(agent, environment, steps=60):
 
 
 @pytest.mark.parametrize("seed", [0, 1])
-def test_a_fixed_slate_finds_what_everybody_likes(seed):
+def test_a_fixed_slate_finds_the_items_that_all_users_like(seed):
     spec = toy_spec(DATA, num_users=64, slate_size=2)
     environment = ToyEnvironment(spec, DATA)
     environment.click_probability[:, [5, 26]] = 0.95
     agent = FixedSlate(FixedSlateConfig(length=2), spec, ToyTracker(spec, DATA), seed=seed)
     learn(agent, environment, 20)
-    assert sorted(agent.tape.tolist()) == [5, 26]
+    assert sorted(agent.item_list.items.tolist()) == [5, 26]
     assert clicks(agent, environment) > clicks(RandomAgent(None, spec, None, seed=seed), environment) + 0.5
 
 
 @pytest.mark.parametrize("seed", [0, 1])
-def test_greedy_reward_finds_what_each_likes(seed):
+def test_greedy_reward_finds_the_items_that_each_user_likes(seed):
     spec = toy_spec(DATA, num_users=64, slate_size=2)
     environment, tracker = ToyEnvironment(spec, DATA), ToyTracker(spec, DATA)
     agent = GreedyReward(GreedyRewardConfig(text_dims=5), spec, tracker, seed=seed)

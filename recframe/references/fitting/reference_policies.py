@@ -1,4 +1,4 @@
-"""Builds the policies that every evaluation reports beside the trained one."""
+"""The reference policies that every evaluation reports next to the trained policy."""
 
 from __future__ import annotations
 
@@ -12,23 +12,26 @@ import numpy as np
 from recframe.evaluation.simulated.rollout import AnyPolicy, rollout
 from recframe.experience import RewardSum
 from recframe.interfaces import Data, Environment
-from recframe.references.fixed_slate import fixed_slates, true_mean_rewards
+from recframe.references.fitting.fixed_slates import fixed_slates, true_mean_rewards
+from recframe.references.fitting.random_log import collect_random_log
 from recframe.references.greedy import fit_greedy
-from recframe.references.policies import OraclePolicy, PopularPolicy, RandomPolicy
-from recframe.references.random_log import collect_random_log, mean_item_rewards
+from recframe.references.item_means import mean_item_rewards
+from recframe.references.oracle import OraclePolicy
+from recframe.references.popular import PopularPolicy
+from recframe.references.random import RandomPolicy
 
 P = TypeVar("P", bound=AnyPolicy)
 
-# what leaving is taken to cost, in mean returns of the myopic oracle
+# candidate leave penalties of the oracle, as multiples of the myopic oracle's mean return
 LEAVE_PENALTIES = (0.0, 0.125, 0.25, 0.5, 1.0, 2.0, 4.0)
 
 
 @dataclass(frozen=True)
-class Tuning:
-    """How much of the training environment the reference policies may use.
+class ReferenceBudget:
+    """How much the reference policies may use of the training environment.
 
-    log_sessions: random sessions that greedy and the item means learn from; log_slates: at most so many slates of them.
-    sessions: sessions on which each fixed slate and each leave penalty is tried.
+    log_sessions: number of random sessions that greedy and the item means learn from.   log_slates: maximum number of slates of them.
+    sessions: number of sessions on which each fixed slate and each leave penalty is tried.
     """
 
     log_sessions: int = 1_024
@@ -37,34 +40,35 @@ class Tuning:
 
 
 def reference_policies(
-    environment: Environment, rewards: RewardSum, data: Data, *, max_steps: int, seed: int, tuning: Tuning | None = None
+    environment: Environment, rewards: RewardSum, data: Data, *, max_steps: int, seed: int, budget: ReferenceBudget | None = None
 ) -> dict[str, AnyPolicy]:
-    """`random`, `popular`, `fixed_slate`, `greedy` and, where the environment knows the truth, `oracle`.
+    """The policies `random`, `popular`, `fixed_slate`, `greedy` and, if the environment knows the truth, `oracle`.
 
-    Where actions are continuous there is `random` alone: the others rank items.
+    If actions are continuous, only `random`: the others rank items.
 
     Parameters
     ----------
-    environment: a *training-split* environment to fit and tune in. It is reset many times, so not the one that is being trained in;
-        its number of users may differ from the evaluation's, and as each trial costs `tuning.sessions` of them, some hundreds are quickest.
-    rewards: the run's reward. What is ranked by the truth (the oracle, some candidates for the fixed slate) uses its itemwise
-        terms; what is learned from logs (greedy, the other candidates) uses the rewards as they were observed, all terms.
-    data: with text vectors, on the environment's device.
+    environment: an environment of the *training split* to fit and tune in. It is reset many times, so it must not be the one that
+        the agent trains in. Its number of users may differ from the evaluation's. Each trial takes `budget.sessions` sessions, so a
+        few hundred users are fastest.
+    rewards: the run's reward. Policies that rank by the truth (the oracle, some candidates for the fixed slate) use its itemwise
+        terms; those that learn from logs (greedy, the other candidates) use the observed rewards, with all terms.
+    data: has text vectors and is on the environment's device.
     max_steps: the longest session of the evaluation.
 
     Raises
     ------
     ValueError: the catalogue has no text vectors.
     """
-    spec, tuning = environment.spec, tuning or Tuning()
+    spec, budget = environment.spec, budget or ReferenceBudget()
     if spec.actions != "items":
         return {"random": RandomPolicy(spec, seed)}
-    log_rollouts, trials = (max(1, ceil(sessions / spec.num_users)) for sessions in (tuning.log_sessions, tuning.sessions))
-    # nothing is chosen on the sessions that it was fitted on
+    log_rollouts, trials = (max(1, ceil(sessions / spec.num_users)) for sessions in (budget.log_sessions, budget.sessions))
+    # no policy is chosen on the sessions that it was fitted on
     seeds = [int(word) for word in np.random.SeedSequence(seed).generate_state(log_rollouts + trials + 2)]
     policy_seed, schedule_seed, log_seeds, trial_seeds = seeds[0], seeds[1], seeds[2 : 2 + log_rollouts], seeds[2 + log_rollouts :]
 
-    log = collect_random_log(environment, rewards, log_seeds, max_steps, tuning.log_slates)
+    log = collect_random_log(environment, rewards, log_seeds, max_steps, budget.log_slates)
     knows_truth = environment.truth() is not None
 
     rankings = [mean_item_rewards(log.slates, log.item_rewards, spec.num_items)]
@@ -83,7 +87,7 @@ def reference_policies(
 
 
 def tuned_oracle(environment: Environment, rewards: RewardSum, max_steps: int, seeds: Sequence[int]) -> OraclePolicy:
-    """The oracle whose leave penalty gave the best return on `seeds`; the penalties tried are multiples of the myopic oracle's return."""
+    """The oracle with the leave penalty of the best return on `seeds`. Candidates are multiples of the myopic oracle's mean return."""
     myopic = OraclePolicy(rewards, environment.spec.slate_size)
     worth = abs(mean_return(myopic, environment, rewards, max_steps, seeds))
     oracles = [OraclePolicy(rewards, environment.spec.slate_size, penalty * worth) for penalty in LEAVE_PENALTIES]
@@ -91,7 +95,7 @@ def tuned_oracle(environment: Environment, rewards: RewardSum, max_steps: int, s
 
 
 def best_by_return(policies: Sequence[P], environment: Environment, rewards: RewardSum, max_steps: int, seeds: Sequence[int]) -> P:
-    """The policy of the highest mean return on the sessions of `seeds`; the first of several that are equal."""
+    """The policy with the highest mean return on the sessions of `seeds`; the first one if several are equal."""
     return max(policies, key=lambda policy: mean_return(policy, environment, rewards, max_steps, seeds))
 
 

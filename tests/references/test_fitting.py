@@ -1,4 +1,4 @@
-"""The reference policies are honest opponents: each uses what it may know, and uses it well."""
+"""Fitted reference policies: each uses only the information it may have, and uses it well."""
 
 from collections import Counter
 from dataclasses import replace
@@ -8,13 +8,15 @@ import pytest
 import torch
 
 from recframe.evaluation.simulated.rollout import InformedPolicy, rollout
-from recframe.references.fixed_slate import FixedSlatePolicy, fixed_slates, greedy_schedule
+from recframe.references.fitting.fixed_slates import fixed_slates, greedy_schedule
+from recframe.references.fitting.random_log import collect_random_log
+from recframe.references.fitting.reference_policies import ReferenceBudget, mean_return, reference_policies
+from recframe.references.fixed_slate import FixedSlatePolicy
 from recframe.references.greedy import TextComponents, fit_greedy
-from recframe.references.policies import PopularPolicy
-from recframe.references.random_log import collect_random_log, mean_item_rewards
-from recframe.references.references import Tuning, mean_return, reference_policies
+from recframe.references.item_means import mean_item_rewards
+from recframe.references.popular import PopularPolicy
 
-SMALL = Tuning(log_sessions=256, log_slates=4_000, sessions=128)
+SMALL = ReferenceBudget(log_sessions=256, log_slates=4_000, sessions=128)
 
 
 @pytest.fixture(scope="module")
@@ -24,15 +26,15 @@ def environment(world):
 
 @pytest.fixture(scope="module")
 def references(world, environment):
-    return reference_policies(environment, world.rewards, world.data, max_steps=20, seed=0, tuning=SMALL)
+    return reference_policies(environment, world.rewards, world.data, max_steps=20, seed=0, budget=SMALL)
 
 
-def test_there_are_five_and_only_the_oracle_is_told_the_truth(references):
+def test_there_are_five_policies_and_only_the_oracle_knows_the_truth(references):
     assert list(references) == ["random", "popular", "fixed_slate", "greedy", "oracle"]
     assert [name for name, policy in references.items() if isinstance(policy, InformedPolicy)] == ["oracle"]
 
 
-def test_more_knowledge_earns_more(world, references):
+def test_policies_with_more_information_have_higher_returns(world, references):
     evaluation = world.environment("evaluation", num_users=500)
     returns = {name: mean_return(policy, evaluation, world.rewards, 20, [11]) for name, policy in references.items()}
     assert returns["oracle"] > 1.05 * returns["greedy"]
@@ -41,16 +43,16 @@ def test_more_knowledge_earns_more(world, references):
     assert returns["fixed_slate"] > 1.1 * returns["random"]
 
 
-def test_the_best_fixed_slate_changes_where_repetition_bores(world, environment, references):
+def test_the_best_fixed_slate_changes_from_turn_to_turn_when_repetition_bores(world, environment, references):
     slates = rollout(references["fixed_slate"], environment, world.rewards, 5, 20).slates
-    assert (slates == slates[:, :1]).all(), "one schedule for everybody"
+    assert (slates == slates[:, :1]).all(), "the same schedule for all users"
     assert len(slates[:6, 0].unique()) == 6
     constant = FixedSlatePolicy(environment.spec, slates[0, 0], torch.zeros(40))
     rest, bored = (mean_return(p, environment, world.rewards, 20, [5]) for p in (references["fixed_slate"], constant))
     assert rest > 1.3 * bored
 
 
-def test_the_greedy_schedule_rests_what_has_worn_out(world, environment):
+def test_the_greedy_schedule_does_not_repeat_recent_items(world, environment):
     schedule = greedy_schedule(environment, world.rewards, max_steps=12, seed=3)
     assert schedule.shape == (12, 1)
     for turn in range(1, 12):
@@ -58,14 +60,14 @@ def test_the_greedy_schedule_rests_what_has_worn_out(world, environment):
         assert schedule[turn] not in recent
 
 
-def test_fixed_slates_are_tried_at_every_scale_up_to_the_longest_session(world, environment):
+def test_fixed_slates_of_all_lengths_up_to_the_longest_session_are_tried(world, environment):
     scores = torch.arange(40.0)
     policies = fixed_slates(environment, world.rewards, [scores], max_steps=20, seed=0)
-    assert [len(policy.tape) for policy in policies] == [1, 2, 4, 8, 16, 20, 20]
-    assert policies[3].tape.tolist() == [39, 38, 37, 36, 35, 34, 33, 32]
+    assert [len(policy.item_list.items) for policy in policies] == [1, 2, 4, 8, 16, 20, 20]
+    assert policies[3].item_list.items.tolist() == [39, 38, 37, 36, 35, 34, 33, 32]
 
 
-def test_greedy_learns_tastes_and_weariness_from_a_log(world, environment):
+def test_greedy_learns_tastes_and_boredom_from_a_log(world, environment):
     log = collect_random_log(environment, world.rewards, [1, 2, 3, 4], 20, 4_000)
     policy = fit_greedy(log, environment.spec, world.data, seed=0)
     assert policy.shown_weight < -0.1
@@ -79,37 +81,37 @@ def test_greedy_learns_tastes_and_weariness_from_a_log(world, environment):
         observation = probe.step(policy(observation, turn)).observation
 
 
-def test_greedy_and_the_others_never_ask_for_the_truth(world, references):
+def test_only_the_oracle_asks_for_the_truth(world, references):
     blind = world.environment(knows_truth=False)
     for name in ("random", "popular", "fixed_slate", "greedy"):
         rollout(references[name], blind, world.rewards, 0, 3)
     unaided = reference_policies(
-        world.environment("train", knows_truth=False), world.rewards, world.data, max_steps=5, seed=0, tuning=SMALL
+        world.environment("train", knows_truth=False), world.rewards, world.data, max_steps=5, seed=0, budget=SMALL
     )
     assert list(unaided) == ["random", "popular", "fixed_slate", "greedy"]
 
 
 @pytest.mark.parametrize("slate_size", [1, 3])
-def test_every_policy_keeps_to_the_candidates(world, slate_size):
+def test_every_policy_shows_only_candidates(world, slate_size):
     options = {"slate_size": slate_size, "num_candidates": 7}
     train = world.environment("train", **options)
-    policies = reference_policies(train, world.rewards, world.data, max_steps=5, seed=0, tuning=SMALL)
+    policies = reference_policies(train, world.rewards, world.data, max_steps=5, seed=0, budget=SMALL)
     for policy in policies.values():
-        # the toy environment refuses anything else
+        # the toy environment refuses other items
         slates = rollout(policy, world.environment(**options), world.rewards, 0, 5).slates
         assert all(len(set(slate)) == slate_size for slate in slates.flatten(end_dim=1).tolist())
 
 
-def test_a_slate_of_several_items_has_no_item_twice(world):
+def test_slates_of_several_items_hold_no_item_twice(world):
     train = world.environment("train", slate_size=3)
-    for policy in reference_policies(train, world.rewards, world.data, max_steps=5, seed=0, tuning=SMALL).values():
+    for policy in reference_policies(train, world.rewards, world.data, max_steps=5, seed=0, budget=SMALL).values():
         slates = rollout(policy, world.environment(slate_size=3), world.rewards, 0, 9).slates
         assert all(len(set(slate)) == 3 for slate in slates.flatten(end_dim=1).tolist())
 
 
-def test_nothing_is_tuned_on_the_sessions_it_was_fitted_on(world):
+def test_policies_are_not_tuned_on_the_sessions_they_were_fitted_on(world):
     train = world.environment("train", num_users=64)
-    reference_policies(train, world.rewards, world.data, max_steps=2, seed=0, tuning=replace(SMALL, log_slates=10**6))
+    reference_policies(train, world.rewards, world.data, max_steps=2, seed=0, budget=replace(SMALL, log_slates=10**6))
     times = Counter(train.resets)
     logged = [seed for seed, count in times.items() if count == 2]  # the random log, and the mean truth
     tried = [seed for seed, count in times.items() if count > 2]
@@ -117,9 +119,9 @@ def test_nothing_is_tuned_on_the_sessions_it_was_fitted_on(world):
     assert len(tried) == 2
 
 
-def test_the_same_seed_builds_the_same_policies_and_the_global_generators_are_not_touched(world, environment):
+def test_the_same_seed_gives_the_same_policies_and_global_generators_stay_unchanged(world, environment):
     torch_state, numpy_state = torch.get_rng_state(), np.random.get_state()[1].copy()
-    first, second = (reference_policies(environment, world.rewards, world.data, max_steps=5, seed=3, tuning=SMALL) for _ in range(2))
+    first, second = (reference_policies(environment, world.rewards, world.data, max_steps=5, seed=3, budget=SMALL) for _ in range(2))
     for name, policy in first.items():
         slates = [rollout(p, world.environment(), world.rewards, 0, 5).slates for p in (policy, second[name])]
         assert torch.equal(*slates)
@@ -127,17 +129,17 @@ def test_the_same_seed_builds_the_same_policies_and_the_global_generators_are_no
     assert (np.random.get_state()[1] == numpy_state).all()
 
 
-def test_a_log_holds_random_first_sessions_up_to_its_limit(world, environment):
+def test_a_log_holds_random_first_sessions_up_to_its_maximum_size(world, environment):
     log = collect_random_log(environment, world.rewards, [1, 2], 20, 500)
     assert len(log.slates) == len(log.item_rewards) == len(log.users) == len(log.observations) == 500
     whole = collect_random_log(environment, world.rewards, [1, 2], 20, 10**6)
     assert whole.users.max() < 256
-    # each session's rows are its turns: histories of 0, 1, 2 ... items
+    # a session has a row for each turn: histories of 0, 1, 2 ... items
     filled = (whole.observations.history_items[whole.users == 7] >= 0).sum(1).sort().values
     assert filled.tolist() == [min(turn, 6) for turn in range(len(filled))]
 
 
-def test_an_item_that_was_lucky_once_is_not_the_best():
+def test_an_item_with_one_high_reward_does_not_have_the_highest_mean():
     slates = torch.tensor([[0]] + [[1]] * 100 + [[2]] * 100)
     rewards = torch.tensor([[1.0]] + [[0.8]] * 100 + [[0.1]] * 100)
     means = mean_item_rewards(slates, rewards, 4)
@@ -145,19 +147,19 @@ def test_an_item_that_was_lucky_once_is_not_the_best():
     assert means[3] == pytest.approx(float(rewards.mean()))
 
 
-def test_components_are_the_principal_ones_at_unit_scale():
+def test_text_components_are_the_principal_components_at_unit_scale():
     generator = torch.Generator().manual_seed(0)
     vectors = torch.randn(500, 2, generator=generator) @ torch.randn(2, 12, generator=generator) + 3.0
     components = TextComponents(vectors, dims=2)
     reduced = components(vectors)
     assert (reduced[-1] == 0).all()
     assert reduced[:-1].pow(2).mean() == pytest.approx(1.0, abs=1e-3)
-    # nothing is lost of vectors that have no more dimensions: distances keep their proportions
+    # vectors of two dimensions lose nothing: distances keep their proportions
     ratio = torch.pdist(reduced[:-1]) / torch.pdist(vectors)
     assert ratio.std() / ratio.mean() < 1e-3
 
 
-def test_continuous_actions_are_compared_with_random_ones_alone(world):
+def test_continuous_actions_have_only_the_random_reference(world):
     environment = world.environment("train")
     environment.spec = replace(environment.spec, actions="continuous", action_low=(-2.0, 0.0), action_high=(2.0, 1.0))
     policies = reference_policies(environment, world.rewards, world.data, max_steps=5, seed=0)
@@ -168,7 +170,7 @@ def test_continuous_actions_are_compared_with_random_ones_alone(world):
     assert actions.amax(dim=0).tolist() == pytest.approx([2.0, 1.0], abs=0.05)
 
 
-def test_popular_is_no_straw_man(world, environment):
+def test_popular_beats_the_most_popular_item_shown_again_and_again(world, environment):
     popular = PopularPolicy(environment.spec, world.catalog.popularity)
     top = int(world.catalog.popularity.argmax())
     repeated = FixedSlatePolicy(environment.spec, torch.tensor([top]), torch.zeros(40))
