@@ -16,8 +16,8 @@ from recframe.evaluation.simulated.metrics import policy_metrics
 from recframe.experience import RewardSum
 from recframe.interfaces import DataError, EncoderError
 from recframe.plugin_loader import registry
-from recframe.references.fitting.random_log import collect_random_log
 from recframe.references.fitting.greedy import fit_greedy
+from recframe.references.fitting.random_log import collect_random_log
 from recframe.testing import ToyEnvironment, ToyTracker, check_agent, check_component, toy_data, toy_spec
 from recframe_plugins.encoders.controls.config import IdConfig, RandomConfig
 from recframe_plugins.encoders.controls.controls import IdEncoder, RandomEncoder
