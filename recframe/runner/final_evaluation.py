@@ -6,12 +6,12 @@ import logging
 from typing import Any, NamedTuple
 
 from recframe.building.parts import Parts, derived_seed
+from recframe.evaluation.results import Metrics
 from recframe.evaluation.simulated.agent_policy import AgentPolicy
-from recframe.evaluation.simulated.evaluate import Recommendation, sample_recommendations
-from recframe.evaluation.simulated.evaluate import evaluate as evaluate_policies
-from recframe.evaluation.simulated.metrics import Metrics
+from recframe.evaluation.simulated.evaluation import evaluate_policies
+from recframe.evaluation.simulated.samples import Recommendation, sample_recommendations
 from recframe.interfaces import Agent, Environment
-from recframe.references.references import Tuning, reference_policies
+from recframe.references.fitting.reference_policies import ReferenceBudget, reference_policies
 
 log = logging.getLogger(__name__)
 
@@ -46,10 +46,10 @@ def final_evaluation(parts: Parts, agent: Agent) -> FinalEvaluation:
     policies: dict[str, Any] = {TRAINED: AgentPolicy(agent)}
     if settings.references:
         log.info("fitting the reference policies")
-        tuning = Tuning(log_sessions=2 * settings.tuning_sessions, sessions=settings.tuning_sessions)
+        budget = ReferenceBudget(log_sessions=2 * settings.tuning_sessions, sessions=settings.tuning_sessions)
         tuning_users = parts.environment(settings.tuning_sessions, "train")
         seed = derived_seed(settings.seed, "references")
-        policies |= reference_policies(tuning_users, parts.rewards, parts.data, max_steps=settings.max_steps, seed=seed, tuning=tuning)
+        policies |= reference_policies(tuning_users, parts.rewards, parts.data, max_steps=settings.max_steps, seed=seed, budget=budget)
     log.info("evaluating %s on %d users", ", ".join(policies), settings.num_users)
 
     def measured(where: Environment) -> dict[str, Metrics]:

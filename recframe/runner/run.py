@@ -21,9 +21,9 @@ from rich.console import Console
 from recframe.building.parts import Parts, assemble, derived_seed
 from recframe.config import validate
 from recframe.embeddings import label_report
+from recframe.evaluation.results import Metrics
 from recframe.evaluation.simulated.agent_policy import AgentPolicy
-from recframe.evaluation.simulated.evaluate import Recommendation
-from recframe.evaluation.simulated.metrics import Metrics
+from recframe.evaluation.simulated.samples import Recommendation
 from recframe.evaluation.table import COLD_TITLE, result_tables, results_markdown, samples_table
 from recframe.experience import Collector
 from recframe.interfaces import Agent
