@@ -9,7 +9,6 @@ from recframe.evaluation.simulated.rollout import rollout
 from recframe.experience import Collector, Restricted, RewardSum, cold_items, source_for
 from recframe.experience.cold_items import MOST_ITEMS, ColdItemsError
 from recframe.interfaces import PAD, Observation, Replay, Reward, Rollout, is_excluded
-from recframe.plugin_loader import registry
 from recframe.references.fitting.reference_policies import ReferenceBudget, reference_policies
 from recframe.testing import ToyEnvironment, ToyTracker, check_agent, check_environment, toy_data, toy_spec
 from recframe.testing.loop import random_action
@@ -94,14 +93,14 @@ def test_too_few_cold_items_are_refused_before_training(tmp_path):
     choices = ["encoder=tfidf", "dataset.num_items=60", "dataset.num_users=50", "logger=null", f"embeddings.cache={tmp_path}"]
     cfg = compose_config([*choices, "agent=reinforce", "environment.slate_size=5", "cold_items.share=0.05"])
     with pytest.raises(ColdItemsError, match=r"of 60 items 3 are held back, but a slate and what a session excludes take 5"):
-        assemble(cfg, registry()).environment(4, "train")
+        assemble(cfg).environment(4, "train")
 
 
 def test_where_no_items_are_shown_none_are_held_back():
     own = ["environment=gymnasium", "environment.id=Pendulum-v1", "environment.num_users=2", "state_tracker=mlp", "agent=ddpg"]
     cfg = compose_config([*own, "reward=[environment]", "trainer.monitor=return", "logger=null", "cold_items.share=0.1"])
     with pytest.raises(ColdItemsError, match="where actions are items, and these are not; set it to 0"):
-        assemble(cfg, registry()).environment(2, "train")
+        assemble(cfg).environment(2, "train")
 
 
 @pytest.mark.parametrize("settings", [{}, {"num_candidates": 10}])
