@@ -26,7 +26,7 @@ def policy_metrics(episodes: Episodes, catalog: Catalog, seed: int = 0, resample
     If actions are continuous, no items are shown, and coverage, Gini, diversity and novelty are missing. `recframe.metric_names` lists
     what each metric needs.
     """
-    available = available_for_metrics(episodes, catalog)
+    available = available_for_metrics(not episodes.slates.is_floating_point(), episodes.clicks is not None, catalog)
     shown_items = episodes.lengths * episodes.item_rewards.shape[-1]
     ones = torch.ones_like(shown_items)
     columns: dict[str, tuple[Tensor, Tensor]] = {"return": (episodes.returns, ones), "length": (episodes.lengths, ones)}
@@ -55,14 +55,10 @@ def policy_metrics(episodes: Episodes, catalog: Catalog, seed: int = 0, resample
     return metrics_of(intervals)
 
 
-def available_for_metrics(episodes: Episodes, catalog: Catalog) -> set[str]:
-    """Which of `CLICKS`, `ITEMS` and `TEXTS` there are to measure."""
-    available = set() if episodes.clicks is None else {CLICKS}
-    if not episodes.slates.is_floating_point():
-        available.add(ITEMS)
-    if catalog.text_vectors is not None and catalog.text_vectors.shape[1]:
-        available.add(TEXTS)
-    return available
+def available_for_metrics(shows_items: bool, has_clicks: bool, catalog: Catalog) -> set[str]:
+    """Which of `ITEMS`, `CLICKS` and `TEXTS` exist; `recframe.metric_names` says which metrics need them."""
+    has_texts = catalog.text_vectors is not None and catalog.text_vectors.shape[1] > 0
+    return {need for need, exists in ((ITEMS, shows_items), (CLICKS, has_clicks), (TEXTS, has_texts)) if exists}
 
 
 def session_diversity(episodes: Episodes, text_vectors: Tensor) -> Tensor:
