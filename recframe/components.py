@@ -52,6 +52,7 @@ TAGS: Mapping[str, str] = {
     "slates": "slates of more than one item",
     "experience:replay": "transitions sampled from a replay memory",
     "experience:rollout": "fresh on-policy rollouts",
+    "no_texts": "vectors of length 0, because no text is read",
     "pretraining": "a language model that `recframe pretrain` can train",
     "truth": "the true expected response to every item (for the oracle)",
 }
@@ -161,6 +162,8 @@ class Component:
     factory: `"package.module:Class"`, imported only when a run builds the component. What it is called with is
         documented at the kind's interface in `recframe.interfaces`.
     provides: tags for what it gives to the others in a run; `"features?observe_interests"` is given if that setting of its own is true.
+        An environment that has either kind of actions, depending on its settings, provides both `actions:` tags, and its config may have a
+        method `action_kind()` that returns "items", "continuous" or None (unknown before it is built).
     requires: tags that some other part of the run must provide; `"a|b"` is satisfied by either, `"attribute:{column}"` is filled in from
         the component's own setting `column` (null: no such requirement), and `"utterances?says"` is required if its setting `says` is true.
     description: one line for `recframe plugins`; by default the first line of the config's docstring.

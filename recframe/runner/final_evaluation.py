@@ -8,11 +8,15 @@ from typing import Any, NamedTuple
 
 from recframe.building.parts import Parts
 from recframe.building.seeds import derived_seed
+from recframe.config import ConfigError
+from recframe.config.checks.monitor import unmeasured
 from recframe.evaluation.results import Metrics
 from recframe.evaluation.simulated.agent_policy import AgentPolicy
 from recframe.evaluation.simulated.evaluation import evaluate_policies
+from recframe.evaluation.simulated.metrics import available_for_metrics
 from recframe.evaluation.simulated.samples import Recommendation, sample_recommendations
 from recframe.interfaces import Agent, Environment
+from recframe.metric_names import CLICK_SIGNAL
 from recframe.references.fitting.reference_policies import ReferenceBudget, reference_policies
 
 log = logging.getLogger(__name__)
@@ -24,15 +28,22 @@ def periodic_evaluation(parts: Parts, agent: Agent) -> Callable[[], dict[str, fl
     """The function that training calls between epochs: it returns the metrics of the agent, without intervals.
 
     It evaluates on users of the training split, so that the choice of the best checkpoint uses no user of the final table.
+
+    Raises
+    ------
+    ConfigError: if the run does not measure the monitored metric.
     """
     settings = parts.cfg.evaluation
     environment = parts.environment(settings.periodic_users, "train")
+    spec, catalog = environment.spec, parts.data.catalog
+    available = available_for_metrics(spec.actions == "items", CLICK_SIGNAL in spec.signals, catalog)
+    if problems := unmeasured(parts.cfg.trainer.monitor, available, parts.cfg.reward):
+        raise ConfigError(problems)
     seed = derived_seed(settings.seed, "periodic evaluation")
 
     def evaluate_agent() -> dict[str, float]:
         policies = {TRAINED: AgentPolicy(agent)}
-        catalog, max_steps = parts.data.catalog, settings.max_steps
-        measured = evaluate_policies(policies, environment, parts.rewards, catalog, seed=seed, max_steps=max_steps, resamples=100)
+        measured = evaluate_policies(policies, environment, parts.rewards, catalog, seed=seed, max_steps=settings.max_steps, resamples=100)
         return {name: value["mean"] for name, value in measured[TRAINED].items()}
 
     return evaluate_agent

@@ -5,7 +5,6 @@ from omegaconf import OmegaConf
 
 from recframe.config import ConfigError, compose_config, find_mistakes, validate
 from recframe.config.checks.machine import folder_problem, surely_without_cuda
-from recframe.config.checks.run import METRICS
 
 SPEAKING = ["environment.says=true", "dataset.utterances=1"]
 
@@ -140,6 +139,24 @@ def test_the_default_config_has_no_mistakes():
         (["trainer.env_steps=500"], "agent.learning_starts=1000 is more than trainer.env_steps=500"),
         (["trainer.monitor=clickrate"], "trainer.monitor: 'clickrate' is not measured. Did you mean 'click_rate'?"),
         (["trainer.monitor=reward/rating"], "'reward/rating' is not measured. Did you mean 'reward/click'?"),
+        (
+            ["experiment=pendulum", "trainer.monitor=coverage"],
+            "trainer.monitor: 'coverage' is not measured, because it needs actions that are items. There are: return, length, ",
+        ),
+        (
+            ["experiment=pendulum", "trainer.monitor=click_rate"],
+            "'click_rate' is not measured, because it needs an environment with the signal 'click'. There are: ",
+        ),
+        (
+            ["encoder=id", "trainer.monitor=diversity"],
+            "trainer.monitor: 'diversity' is not measured, because it needs texts that are read. There are: return, length, click_rate, "
+            "coverage, novelty, gini, reward/click",
+        ),
+        (["encoder=tfidf", "encoder@world_encoder=id", "trainer.monitor=diversity"], "'diversity' is not measured, because"),
+        (
+            ["encoder=concat", "+encoder@encoder.parts.ids=id", "trainer.monitor=diversity"],
+            "trainer.monitor: 'diversity' is not measured, because it needs texts that are read",
+        ),
         (["agent.gamma=0.9,2"], "agent.gamma: 2.0 is not allowed"),
         (["agent.gamma=choice(0.9,2)"], "agent.gamma: 2.0 is not allowed"),
         (["environment.slate_size=1,5"], "environment.slate_size=5: agent=dqn cannot show"),
@@ -154,6 +171,20 @@ def test_a_mistake_is_named_with_its_remedy(overrides, expected):
     (problem,) = find_mistakes(overrides)
     assert expected in problem
     assert "\n" not in problem
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["encoder=id", "encoder@world_encoder=tfidf", "trainer.monitor=diversity"],
+        ["encoder=concat", "+encoder@encoder.parts.ids=id", "+encoder@encoder.parts.words=tfidf", "trainer.monitor=diversity"],
+        ["experiment=cartpole", "trainer.monitor=coverage"],
+        ["experiment=cartpole", "encoder=id", "trainer.monitor=diversity"],
+        ["experiment=pendulum", "trainer.monitor=reward/environment"],
+    ],
+)
+def test_a_measured_metric_can_be_monitored(overrides):
+    assert find_mistakes(overrides) == []
 
 
 def test_all_mistakes_are_found_at_once():
@@ -310,9 +341,3 @@ def test_a_missing_gpu_is_noticed_only_where_nothing_hints_at_one(tmp_path, monk
     assert surely_without_cuda(tmp_path)
     (tmp_path / "nvidia0").write_text("")
     assert not surely_without_cuda(tmp_path)
-
-
-def test_the_metrics_that_can_be_monitored_are_those_that_are_reported():
-    from recframe.sweeps import report
-
-    assert METRICS == report.METRICS

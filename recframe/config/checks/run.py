@@ -8,13 +8,11 @@ from typing import Any
 from recframe.components import Component, Kind, node
 from recframe.config.app import Composed
 from recframe.config.checks.machine import folder_problem
+from recframe.config.checks.monitor import monitor_problems
 from recframe.config.checks.pairings import check_pairings
 from recframe.config.checks.sections import check_fields, check_section, section_at, unknown_settings
 from recframe.config.schema.run import LabelConfig
-from recframe.plugin_loader import registry, suggestion
-
-# what is measured of every policy, beside each reward's own `reward/NAME`
-METRICS = ("return", "length", "click_rate", "coverage", "diversity", "novelty", "gini")
+from recframe.plugin_loader import registry
 
 
 def rules(composed: Composed) -> list[str]:
@@ -25,7 +23,7 @@ def rules(composed: Composed) -> list[str]:
         problems.append(f"reward: at least one is needed, such as reward=[click]. There are: {', '.join(registry().names(Kind.REWARD))}")
     problems += [problem] if (problem := folder_problem("embeddings.cache", values["embeddings"]["cache"])) else []
     problems += _check_labels(values, chosen)
-    problems += check_pairings(values, chosen) + _check_sizes(values) + _check_monitor(values, chosen)
+    problems += check_pairings(values, chosen) + _check_sizes(values) + monitor_problems(values, chosen)
     return problems + _check_auxiliary(values, chosen) + _check_tuning(values, chosen)
 
 
@@ -57,14 +55,6 @@ def _check_sizes(values: Mapping[str, Any]) -> list[str]:
     return problems
 
 
-def _check_monitor(values: Mapping[str, Any], chosen: Mapping[str, Component]) -> list[str]:
-    environment = chosen.get("environment")
-    unclicked = environment is not None and "signal:click" not in environment.provides
-    metrics = [name for name in METRICS if not (unclicked and name == "click_rate")] + [f"reward/{name}" for name in values["reward"]]
-    monitor = values["trainer"]["monitor"]
-    return [] if monitor in metrics else [f"trainer.monitor: {monitor!r} is not measured{suggestion(monitor, metrics)}"]
-
-
 def _check_auxiliary(values: Mapping[str, Any], chosen: Mapping[str, Component]) -> list[str]:
     """The signal of the auxiliary prediction, which the environment must give."""
     settings, environment = values["auxiliary"], chosen.get("environment")
@@ -85,9 +75,7 @@ def _check_tuning(values: Mapping[str, Any], chosen: Mapping[str, Component]) ->
         f"{key}.tuning={tuned[key]}: only the run's own encoder can be tuned; set it to frozen" for key in tuned if key != "encoder"
     ]
     if "encoder" in tuned and values["embeddings"]["shuffle"]:
-        problems.append(
-            f"encoder.tuning={tuned['encoder']} does not go with embeddings.shuffle=true: other texts would be tuned; drop one"
-        )
+        problems.append(f"encoder.tuning={tuned['encoder']} does not go with embeddings.shuffle=true: other texts would be tuned; drop one")
     return problems
 
 
