@@ -11,6 +11,6 @@ def test_a_metric_that_the_built_environment_does_not_measure_is_refused_before_
     # as in an environment of a plugin whose config cannot tell the kind of its actions
     monkeypatch.setattr(GymnasiumConfig, "action_kind", lambda config: None)
     cfg = compose_config(["experiment=pendulum", "trainer.monitor=coverage", "logger=[csv]"])
-    with pytest.raises(ConfigError, match="trainer.monitor: 'coverage' is not measured, because it needs actions that are items"):
+    with pytest.raises(ConfigError, match=r"trainer\.monitor: 'coverage' is not measured, because it needs actions that are items"):
         run(cfg, tmp_path / "run")
     assert not list((tmp_path / "run").glob("checkpoints/*"))
