@@ -20,7 +20,7 @@ from recframe import conf
 from recframe.building.parts import Parts, assemble
 from recframe.components import Component, Kind, node
 from recframe.config import ConfigError, compose_config, validate
-from recframe.config.checks.run import find_problems
+from recframe.config.checks.validate import find_problems
 from recframe.experience import Collector, batch_source_for
 from recframe.interfaces import PAD, NoExperience
 from recframe.plugin_loader import registry
@@ -195,10 +195,10 @@ class Laboratory:
         cfg["dataset"] = OmegaConf.merge(section(Kind.DATASET, chosen.dataset), self.files.get(chosen.dataset, {}))
         cfg["agent"], cfg["state_tracker"] = section(Kind.AGENT, "random"), section(Kind.STATE_TRACKER, "mean")
         try:
-            cfg = validate(OmegaConf.create(cfg), FOUND)
+            cfg = validate(OmegaConf.create(cfg))
         except ConfigError as error:
             return Base(None, None, tuple(error.problems))
-        return Base(cfg, self.base(world, 1).parts if slate_size > 1 else assemble(cfg, FOUND), ())
+        return Base(cfg, self.base(world, 1).parts if slate_size > 1 else assemble(cfg), ())
 
     def outcome(self, pairing: Pairing) -> tuple[str, ...]:
         """The lines that refuse the pairing; none: it ran, and as it should."""
@@ -208,7 +208,7 @@ class Laboratory:
         cfg.agent, cfg.state_tracker = section(Kind.AGENT, pairing.agent), section(Kind.STATE_TRACKER, pairing.tracker)
         if pairing.tracker == LARGE_WITH and LARGE.keys() <= cfg.agent.keys():
             cfg.agent.update(LARGE)
-        if problems := find_problems(cfg, FOUND):
+        if problems := find_problems(cfg):
             return tuple(problems)
         parts = replace(parts, cfg=cfg)
         environment = parts.environment(USERS, "train")

@@ -33,6 +33,8 @@ class Component:
         interface in `recframe.interfaces`.
     provides: tags for what it gives to the others in a run. `"features?observe_interests"` is given if its own setting
         `observe_interests` is true.
+        An environment that has either kind of actions, depending on its settings, provides both `actions:` tags, and its config may have a
+        method `action_kind()` that returns "items", "continuous" or None (unknown before it is built).
     requires: tags that some other part of the run must provide. `"a|b"` is satisfied by either, `"attribute:{column}"` is filled in from
         the component's own setting `column` (null: no such requirement), and `"utterances?says"` is required if its setting `says` is true.
     description: one line for `recframe plugins`; by default the first line of the config's docstring.

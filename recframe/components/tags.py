@@ -25,6 +25,7 @@ TAGS: Mapping[str, str] = {
     "slates": "slates of more than one item",
     "experience:replay": "transitions sampled from a replay memory",
     "experience:rollout": "fresh on-policy rollouts",
+    "no_texts": "vectors of length 0, because no text is read",
     "pretraining": "a language model that `recframe pretrain` can train",
     "truth": "the true expected response to every item (for the oracle)",
 }

@@ -11,7 +11,6 @@ from recframe.config import ConfigError, compose_config, validate
 from recframe.gym.env import RecommendationEnv
 from recframe.gym.vector_env import RecommendationVectorEnv
 from recframe.interfaces import Split
-from recframe.plugin_loader import registry
 
 
 def make_vec(
@@ -64,7 +63,7 @@ def _parts(cfg_or_name: DictConfig | str, overrides: Sequence[str]) -> Parts:
     if isinstance(cfg_or_name, DictConfig):
         if overrides:
             raise ConfigError([f"overrides go with an environment's name; put {', '.join(overrides)} into the config instead"])
-        return assemble(validate(cfg_or_name, registry()), registry())
+        return assemble(validate(cfg_or_name))
     # the agent is not used: random is the one that goes with every environment
     agent = [] if any(override.startswith("agent=") for override in overrides) else ["agent=random"]
-    return assemble(compose_config([f"environment={cfg_or_name}", *agent, *overrides]), registry())
+    return assemble(compose_config([f"environment={cfg_or_name}", *agent, *overrides]))

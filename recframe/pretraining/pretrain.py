@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import signal
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -16,17 +15,17 @@ import torch
 from filelock import FileLock, Timeout
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.callbacks import LambdaCallback
-from rich.console import Console
 
-from recframe.building.component import build
-from recframe.building.parts import choose_device, derived_seed, seed_everything
+from recframe.building.component import build, component_of
+from recframe.building.device import choose_device
+from recframe.building.seeds import derived_seed, seed_everything
 from recframe.components import Kind
-from recframe.config import ConfigError, validate_pretraining
+from recframe.config import PRETRAIN, ConfigError, validate
 from recframe.config.checks.pretraining import occupied
 from recframe.config.schema.pretraining import PretrainConfig
+from recframe.console import output_console
 from recframe.errors import Stop
 from recframe.interfaces import Encoder, LanguageModel, NewModel
-from recframe.plugin_loader import registry
 from recframe.pretraining.module import COUNTER, PretrainingModule
 from recframe.pretraining.progress import PretrainingProgress
 from recframe.pretraining.record import PretrainingResult, figure, table, write_record
@@ -97,8 +96,7 @@ def pretrain(cfg: DictConfig, overrides: Sequence[str] = (), sweep: str | None =
     recframe.errors.UserError: ConfigError, DataError, EncoderError, TrainingDiverged ...; the message is for the person.
     """
     started = time.perf_counter()
-    found = registry()
-    cfg = validate_pretraining(cfg, found)
+    cfg = validate(cfg, PRETRAIN)
     plain: Any = OmegaConf.to_container(cfg, resolve=True)
     settings: Any = OmegaConf.to_object(cfg.pretrain)
     folder = Path(plain["pretrain"]["folder"])
@@ -106,8 +104,8 @@ def pretrain(cfg: DictConfig, overrides: Sequence[str] = (), sweep: str | None =
     saved, failure = False, None
     with interruption.listening(), _claimed(folder), atomic_folder(folder) as temporary:
         device = choose_device(cfg.device)
-        texts = texts_of(build(Kind.DATASET, cfg.dataset, found).load())
-        encoder: Encoder = build(Kind.ENCODER, cfg.encoder, found, device=device)
+        texts = texts_of(build(component_of(Kind.DATASET, cfg.dataset), cfg.dataset).load())
+        encoder: Encoder = build(component_of(Kind.ENCODER, cfg.encoder), cfg.encoder, device=device)
         train, held_out = split(texts, settings.held_out, torch.Generator().manual_seed(derived_seed(cfg.seed, "held out")))
         seed_everything(derived_seed(cfg.seed, "weights"))
         new = NewModel(**plain["pretrain"]["new"]) if settings.from_scratch else None
@@ -130,7 +128,7 @@ def pretrain(cfg: DictConfig, overrides: Sequence[str] = (), sweep: str | None =
             if not saved:
                 raise
             failure = error
-    console = Console(width=None if sys.stdout.isatty() else 110)
+    console = output_console()
     console.print(table(result))
     console.print(f"To use it: {result.use(cfg.encoder.name)}", highlight=False, soft_wrap=True)
     if isinstance(failure, Stop):

@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from recframe.metric_names import COLD_METRICS, METRIC_NAMES
 from recframe.sweeps.intervals import t_interval
 from recframe.sweeps.runs import Sweep, find_runs
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-# what is always shown, in this order; other metrics follow
-METRICS = ("return", "length", "click_rate", "coverage", "diversity", "novelty", "gini")
-COLD_METRICS = ("return", "length", "click_rate")
 METRICS_ABREAST = 3  # fits a terminal of 80 columns
 
 RUN_COLUMNS = {
@@ -165,7 +163,7 @@ def _columns_of(metric: str, statistic: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _order(metric: str) -> tuple[int, str]:
-    first = (*METRICS, *(f"cold/{name}" for name in COLD_METRICS))
+    first = (*METRIC_NAMES, *(f"cold/{name}" for name in COLD_METRICS))
     return (first.index(metric), "") if metric in first else (len(first), metric)
 
 

@@ -10,6 +10,7 @@ from pytorch_lightning.callbacks import Callback
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from recframe.metric_names import PROGRESS_METRICS
 from recframe.training.module import TrainingModule
 
 log = logging.getLogger(__name__)
@@ -39,7 +40,7 @@ class TrainingProgress(Callback):
         """Say how good the agent is by now."""
         assert isinstance(module, TrainingModule)
         shown = {name.removeprefix("eval/"): value for name, value in module.latest.items() if name.startswith("eval/")}
-        wanted = [f"{name} {shown[name]:.3g}" for name in ("return", "length", "click_rate", "coverage") if name in shown]
+        wanted = [f"{name} {shown[name]:.3g}" for name in PROGRESS_METRICS if name in shown]
         log.info("%s env steps: %s%s", f"{module.env_steps:,}", ", ".join(wanted), f" ({_latest(module.latest)})")
 
     def on_train_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:

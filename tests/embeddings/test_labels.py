@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recframe.building.parts import shuffled
+from recframe.building.texts import shuffled
 from recframe.config.schema.run import LabelConfig
 from recframe.embeddings import label_report, with_labels
 from recframe.embeddings.labels import calibrate, halves, label, quality, sentences_of

@@ -49,7 +49,7 @@ def test_shuffled_texts_are_what_is_observed(small_world):
 @pytest.mark.parametrize(
     ("arguments", "settings", "message"),
     [
-        (("topc_world",), {}, "environment=topc_world: there is no such environment. Did you mean 'topic_world'?"),
+        (("topc_world",), {}, "environment=topc_world: environment has no choice 'topc_world'. Did you mean 'topic_world'?"),
         (("topic_world",), {"overrides": ["environment.slatesize=2"]}, "environment.slatesize: environment has no 'slatesize'"),
         (
             ("topic_world",),

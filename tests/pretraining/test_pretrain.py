@@ -124,7 +124,7 @@ def test_a_folder_that_holds_anything_is_left_alone(tmp_path):
     folder = tmp_path / "model"
     folder.mkdir()
     (folder / "mine.txt").write_text("mine")
-    with pytest.raises(ConfigError, match="is there already, and nothing is overwritten"):
+    with pytest.raises(ConfigError, match="exists already and is not overwritten"):
         pretrained(folder, "gpt", SMALL)
     assert [path.name for path in folder.iterdir()] == ["mine.txt"]
 

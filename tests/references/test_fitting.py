@@ -9,10 +9,11 @@ import torch
 
 from recframe.evaluation.simulated.rollout import InformedPolicy, rollout
 from recframe.references.fitting.fixed_slates import fixed_slates, greedy_schedule
+from recframe.references.fitting.greedy import fit_greedy
 from recframe.references.fitting.random_log import collect_random_log
 from recframe.references.fitting.reference_policies import ReferenceBudget, mean_return, reference_policies
 from recframe.references.fixed_slate import FixedSlatePolicy
-from recframe.references.greedy import TextComponents, fit_greedy
+from recframe.references.greedy import TextComponents
 from recframe.references.item_means import mean_item_rewards
 from recframe.references.popular import PopularPolicy
 

@@ -23,7 +23,7 @@ def recframe_register_components(register: Callable[[Component], None]) -> None:
     encoder("bert", BertConfig, "transformers.transformer:TransformerEncoder", "pretraining")
     encoder("gpt", GPTConfig, "transformers.transformer:TransformerEncoder", "pretraining")
     encoder("tfidf", TfidfConfig, "tfidf.tfidf:TfidfEncoder")
-    encoder("id", IdConfig, "controls.controls:IdEncoder")
+    encoder("id", IdConfig, "controls.controls:IdEncoder", "no_texts")
     encoder("random", RandomConfig, "controls.controls:RandomEncoder")
     encoder("concat", ConcatConfig, "concat.concat:ConcatEncoder")
     encoder("http_embeddings", HttpEmbeddingsConfig, "http.http_embeddings:HttpEmbeddingsEncoder")

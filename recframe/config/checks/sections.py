@@ -1,4 +1,4 @@
-"""Checking the sections of a config one by one: types, names of settings, bounds, and what a section says against itself."""
+"""Checks of one section of a config: types, names of settings, bounds, and settings that contradict each other."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from recframe.plugin_loader import suggestion
 
 
 def merged_as(prefix: str, schema: DictConfig, values: Any) -> tuple[DictConfig | None, list[str]]:
-    """`values` in the types of `schema`, or what is wrong with them."""
+    """`values` in the types of `schema`, or the problems that prevent it."""
     try:
         merged = OmegaConf.merge(schema, values)
     except OmegaConfBaseException as error:
@@ -27,7 +27,7 @@ def merged_as(prefix: str, schema: DictConfig, values: Any) -> tuple[DictConfig 
 
 
 def resolved(cfg: DictConfig) -> tuple[dict[str, Any], list[str]]:
-    """The config's plain values, interpolations filled in, or what is wrong with those."""
+    """The plain values of the config with interpolations filled in, or the problems of the interpolations."""
     try:
         values: Any = OmegaConf.to_container(cfg, resolve=True)
     except OmegaConfBaseException as error:
@@ -36,7 +36,7 @@ def resolved(cfg: DictConfig) -> tuple[dict[str, Any], list[str]]:
 
 
 def check_fields(prefix: str, values: Mapping[str, Any], schema: type) -> list[str]:
-    """Bounds, choices, paths and missing values of one dataclass's fields, nested dataclasses included."""
+    """The problems of the fields of one dataclass and of those nested in it: unknown names, missing values, bounds, choices and paths."""
     problems = unknown_settings(prefix, values, schema)
     for field in dataclasses.fields(schema):
         value = values.get(field.name)
@@ -52,13 +52,13 @@ def check_fields(prefix: str, values: Mapping[str, Any], schema: type) -> list[s
 
 
 def unknown_settings(prefix: str, values: Mapping[str, Any], schema: type) -> list[str]:
-    """The keys that a dataclass has no field for: only `+key=value` or a hand-edited file gets this far with one."""
+    """The keys that no field of the dataclass has. Only `+key=value` or an edited file can bring one this far."""
     known = [field.name for field in dataclasses.fields(schema)]
     return [f"{prefix}{key}: there is no such setting{suggestion(key, known)}" for key in values if key not in known]
 
 
 def check_loggers(loggers: Mapping[str, Any]) -> list[str]:
-    """Names and settings of the config's section `logger`."""
+    """The problems of the section `logger`."""
     problems = []
     for name, settings in loggers.items():
         if name in LOGGERS:
@@ -75,8 +75,8 @@ def section_at(values: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     return values
 
 
-def check_component(key: str, component: Component, settings: Mapping[str, Any]) -> list[str]:
-    """The settings of the component at `key`, each by itself; if these are sound, what they contradict in each other."""
+def check_section(key: str, component: Component, settings: Mapping[str, Any]) -> list[str]:
+    """The problems of the section of the component at `key`: of each setting, or else of the settings together."""
     return check_fields(f"{key}.", settings, node(component)) or _check_together(key, component, settings)
 
 
@@ -87,7 +87,7 @@ def _check_together(key: str, component: Component, settings: Mapping[str, Any])
 
 
 def with_key(line: str, kind: Kind, key: str) -> str:
-    """A component's words about its settings, which it calls "encoder.model" and the like wherever it stands, with the keys they have."""
+    """A component's message with the actual keys of its settings: the component writes "encoder.model" wherever its section is."""
     return line if key == kind else re.sub(rf"(?<![\w.]){kind}\.(?=\w)", f"{key}.", line)
 
 

@@ -13,8 +13,8 @@ from recframe.evaluation.simulated.rollout import AnyPolicy, rollout
 from recframe.experience import RewardSum
 from recframe.interfaces import Data, Environment
 from recframe.references.fitting.fixed_slates import fixed_slates, true_mean_rewards
+from recframe.references.fitting.greedy import fit_greedy
 from recframe.references.fitting.random_log import collect_random_log
-from recframe.references.greedy import fit_greedy
 from recframe.references.item_means import mean_item_rewards
 from recframe.references.oracle import OraclePolicy
 from recframe.references.popular import PopularPolicy

@@ -7,12 +7,11 @@ import typer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recframe.building import parts as assembly
-from recframe.cli.failures import mistakes_in_one_line
+from recframe.building.parts import assemble
+from recframe.cli.error_messages import user_errors_as_messages
 from recframe.components import Component
 from recframe.config import compose_config, find_mistakes
 from recframe.interfaces import Data, DataError
-from recframe.plugin_loader import registry
 from recframe.testing import check_component
 from recframe_plugins.datasets import registration as config
 from recframe_plugins.datasets.rating_matrix.config import RatingMatrixDatasetConfig
@@ -210,8 +209,8 @@ class TestCommandLine:
         (tmp_path / "items.csv").write_text(items)
         files = [f"dataset.path={tmp_path / 'ratings.csv'}", f"dataset.items={tmp_path / 'items.csv'}"]
         cfg = compose_config(["dataset=rating_matrix", "environment=rating_matrix", "encoder=tfidf", *files])
-        with pytest.raises(typer.Exit) as ended, mistakes_in_one_line():
-            assembly.assemble(cfg, registry())
+        with pytest.raises(typer.Exit) as ended, user_errors_as_messages():
+            assemble(cfg)
         assert ended.value.exit_code == 2
         (line,) = capsys.readouterr().err.splitlines()
         assert line.startswith("recframe: ")

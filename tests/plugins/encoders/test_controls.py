@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 import torch
 
-from recframe.building.parts import load
+from recframe.building.data import load
 from recframe.config import compose_config
 from recframe.embeddings import EmbeddingStore
 from recframe.evaluation.simulated.metrics import policy_metrics
 from recframe.experience import RewardSum
 from recframe.interfaces import DataError, EncoderError
 from recframe.plugin_loader import registry
+from recframe.references.fitting.greedy import fit_greedy
 from recframe.references.fitting.random_log import collect_random_log
-from recframe.references.greedy import fit_greedy
 from recframe.testing import ToyEnvironment, ToyTracker, check_agent, check_component, toy_data, toy_spec
 from recframe_plugins.encoders.controls.config import IdConfig, RandomConfig
 from recframe_plugins.encoders.controls.controls import IdEncoder, RandomEncoder
@@ -142,7 +142,7 @@ def test_the_greedy_reference_gets_by_without_text():
 
 def test_a_run_that_reads_nothing_has_empty_vectors_and_writes_none(tmp_path):
     cfg = compose_config(["encoder=id", f"embeddings.cache={tmp_path / 'cache'}", "dataset.num_items=40", "dataset.num_users=80"])
-    data, reading, _ = load(cfg, registry(), CPU)
+    data, reading, _ = load(cfg, CPU)
     assert reading is data
     assert data.catalog.text_vectors.shape == (40, 0)
     assert data.users.profiles.vectors.shape == (80, 0)
@@ -151,7 +151,7 @@ def test_a_run_that_reads_nothing_has_empty_vectors_and_writes_none(tmp_path):
 
 def test_the_world_may_read_what_the_agent_does_not(tmp_path):
     small = ["dataset.num_items=40", "dataset.num_users=80", f"embeddings.cache={tmp_path / 'cache'}"]
-    data, reading, _ = load(compose_config(["encoder=id", "encoder@world_encoder=random", *small]), registry(), CPU)
+    data, reading, _ = load(compose_config(["encoder=id", "encoder@world_encoder=random", *small]), CPU)
     assert data.catalog.text_vectors.shape == (40, 384)
     assert reading.catalog.text_vectors.shape == (40, 0)
 
@@ -159,4 +159,4 @@ def test_the_world_may_read_what_the_agent_does_not(tmp_path):
 def test_the_worlds_encoder_speaks_of_the_worlds_settings(tmp_path):
     nowhere = ["encoder@world_encoder=bert", "world_encoder.model=nowhere", f"embeddings.cache={tmp_path / 'cache'}"]
     with pytest.raises(EncoderError, match=r"^world_encoder\.model=nowhere: there is no such folder"):
-        load(compose_config(["encoder=id", *nowhere, "dataset.num_items=8", "dataset.num_users=8"]), registry(), CPU)
+        load(compose_config(["encoder=id", *nowhere, "dataset.num_items=8", "dataset.num_users=8"]), CPU)

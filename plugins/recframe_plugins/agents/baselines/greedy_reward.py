@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from recframe.interfaces import Decision, EnvironmentSpec, Observation, StateTracker
 from recframe.references.random import random_items_with_repeats
-from recframe_plugins.agents.bandits.bandits import LinearBandit
+from recframe_plugins.agents.bandits.linear_bandit import LinearBandit
 from recframe_plugins.agents.baselines.config import GreedyRewardConfig
 
 

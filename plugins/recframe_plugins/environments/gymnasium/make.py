@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gymnasium
 import numpy as np
 from gymnasium import spaces
-from torch import Tensor
 
 from recframe_plugins.environments.gymnasium.config import GymnasiumConfig
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 # what gymnasium.make is asked by other means
 RESERVED = {"id": "environment.id", "max_episode_steps": "environment.max_steps"}

@@ -1,11 +1,12 @@
-"""Evaluations repeat exactly, compare on the same users, and disturb nothing."""
+"""Evaluations are repeatable, use the same users for all policies, and have no side effects."""
 
 import random
 
 import numpy as np
 import torch
 
-from recframe.evaluation.simulated.evaluate import evaluate, sample_recommendations
+from recframe.evaluation.simulated.evaluation import evaluate_policies
+from recframe.evaluation.simulated.samples import sample_recommendations
 from recframe.references.oracle import OraclePolicy
 from recframe.references.popular import PopularPolicy
 from recframe.references.random import RandomPolicy
@@ -22,14 +23,14 @@ def policies(world):
 
 def run(world, names=("trained", "random", "oracle")):
     chosen = {name: policies(world)[name] for name in names}
-    return evaluate(chosen, world.environment(num_users=100), world.rewards, world.catalog, seed=8, max_steps=20)
+    return evaluate_policies(chosen, world.environment(num_users=100), world.rewards, world.catalog, seed=8, max_steps=20)
 
 
-def test_every_metric_of_the_promise_is_there(world):
+def test_all_documented_metrics_are_measured_in_order(world):
     results = run(world)
-    promised = ["return", "length", "click_rate", "coverage", "diversity", "novelty", "gini", "reward/click"]
+    documented = ["return", "length", "click_rate", "coverage", "diversity", "novelty", "gini", "reward/click"]
     for metrics in results.values():
-        assert list(metrics) == promised
+        assert list(metrics) == documented
         for metric in metrics.values():
             assert metric["low"] <= metric["mean"] <= metric["high"]
             assert type(metric["n"]) is int
@@ -37,14 +38,14 @@ def test_every_metric_of_the_promise_is_there(world):
     assert results["oracle"]["return"]["low"] > results["random"]["return"]["high"]
 
 
-def test_a_policys_figures_do_not_depend_on_its_company(world):
+def test_a_policys_metrics_do_not_depend_on_the_other_policies(world):
     together = run(world)
     assert run(world) == together
     for name in together:
         assert run(world, [name])[name] == together[name]
 
 
-def test_no_global_generator_is_touched(world):
+def test_global_generators_stay_unchanged(world):
     before = torch.get_rng_state(), np.random.get_state()[1].copy(), random.getstate()
     run(world)
     assert torch.equal(torch.get_rng_state(), before[0])
@@ -52,19 +53,19 @@ def test_no_global_generator_is_touched(world):
     assert random.getstate() == before[2]
 
 
-def test_samples_tell_each_users_story(world):
+def test_samples_hold_the_turns_of_each_user_in_order(world):
     environment = world.environment(num_users=20, slate_size=2)
     policy = RandomPolicy(environment.spec, 0)
     rows = sample_recommendations(policy, environment, world.rewards, world.data, seed=8, num_users=4, num_turns=6)
     users = environment.reset(8).user[:4].tolist()
     assert list(dict.fromkeys(row.user for row in rows)) == [f"u{user}" for user in users]
     by_user = {name: [row for row in rows if row.user == name] for name in {row.user for row in rows}}
-    for story in by_user.values():
-        assert [row.turn for row in story] == list(range(1, len(story) + 1))
-        told = []
-        for row in story:
-            assert row.history == told[-environment.spec.history_length :]
+    for session in by_user.values():
+        assert [row.turn for row in session] == list(range(1, len(session) + 1))
+        shown = []
+        for row in session:
+            assert row.history == shown[-environment.spec.history_length :]
             assert len(row.recommended) == 2
             assert row.reward in (0.0, 1.0, 2.0)
-            told += row.recommended
+            shown += row.recommended
     assert max(map(len, by_user.values())) > 1

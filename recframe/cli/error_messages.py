@@ -1,4 +1,4 @@
-"""How the command line ends when something goes wrong: a person's mistake in one line, a fault with its traceback."""
+"""Error messages of the command line: one line for a mistake of the user, a traceback for any other error."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from recframe.errors import Stop, UserError
 
 
 @contextmanager
-def mistakes_in_one_line() -> Iterator[None]:
-    """A person's mistake ends in a line, not a traceback; anything else is a fault of ours or a plugin's and keeps its traceback.
+def user_errors_as_messages() -> Iterator[None]:
+    """End the process with a message if the block raises a user's mistake or `Stop`. Other errors keep their traceback.
 
-    Hydra prints and exits by itself unless HYDRA_FULL_ERROR is set, so it is set for the while; a person who set it gets tracebacks.
+    Hydra prints errors and exits by itself unless HYDRA_FULL_ERROR is set, so it is set for the duration of the block. A user who
+    has set it gets tracebacks.
     """
-    wanted = os.environ.get("HYDRA_FULL_ERROR")
+    full_error = os.environ.get("HYDRA_FULL_ERROR")
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
         yield
@@ -26,26 +27,27 @@ def mistakes_in_one_line() -> Iterator[None]:
         print(f"recframe: {stop}", file=sys.stderr)
         raise typer.Exit(stop.exit_code) from None
     except Exception as error:
-        lines = _lines_for(error)
-        if lines is None or wanted == "1":
+        lines = _message_lines(error)
+        if lines is None or full_error == "1":
             raise
         heading = "recframe:" if len(lines) == 1 else f"recframe: {len(lines)} mistakes\n  -"
         print(heading, "\n  - ".join(lines), file=sys.stderr)
         raise typer.Exit(getattr(error, "exit_code", UserError.exit_code)) from None
     finally:
-        if wanted is None:
+        if full_error is None:
             del os.environ["HYDRA_FULL_ERROR"]
         else:
-            os.environ["HYDRA_FULL_ERROR"] = wanted
+            os.environ["HYDRA_FULL_ERROR"] = full_error
 
 
-def _lines_for(error: Exception) -> list[str] | None:
-    """What to tell the person, or None where the error is not of their making."""
+def _message_lines(error: Exception) -> list[str] | None:
+    """The lines for the user, or None if the error is not a mistake of theirs."""
     import yaml
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
-    from recframe.config import ConfigError, explain
+    from recframe.config import ConfigError
+    from recframe.config.compose.explain import explain
 
     if isinstance(error, ConfigError):
         return error.problems
