@@ -73,8 +73,7 @@ def runs_of(words):
 
 @pytest.mark.parametrize("document", ["README.md", "docs/language.md", "docs/agents.md", "docs/agent_results.md", "docs/simulators.md"])
 def test_the_documents_name_only_commands_and_choices_that_exist(project_root, document):
-    from recframe.config import find_mistakes
-    from recframe.config import APPS
+    from recframe.config import APPS, find_mistakes
 
     text = re.sub(r" *\\\n *", " ", (project_root / document).read_text())
     commands = re.findall(r"^ *recframe (train|pretrain) +(-m +)?(.*?)(?: +#.*)?$", text, re.MULTILINE)
