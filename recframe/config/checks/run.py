@@ -85,9 +85,7 @@ def _check_tuning(values: Mapping[str, Any], chosen: Mapping[str, Component]) ->
         f"{key}.tuning={tuned[key]}: only the run's own encoder can be tuned; set it to frozen" for key in tuned if key != "encoder"
     ]
     if "encoder" in tuned and values["embeddings"]["shuffle"]:
-        problems.append(
-            f"encoder.tuning={tuned['encoder']} does not go with embeddings.shuffle=true: other texts would be tuned; drop one"
-        )
+        problems.append(f"encoder.tuning={tuned['encoder']} does not go with embeddings.shuffle=true: other texts would be tuned; drop one")
     return problems
 
 
