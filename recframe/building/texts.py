@@ -15,7 +15,7 @@ from recframe.building.component import build, component_of
 from recframe.building.seeds import derived_seed
 from recframe.components import Kind
 from recframe.embeddings import AffineMap, EmbeddingStore, fit_reduction, with_labels
-from recframe.interfaces import Data, Encoder
+from recframe.interfaces import Data, Encoder, Texts
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +48,12 @@ def reduced(data: Data, whiten: bool, dim: int | None) -> tuple[Data, AffineMap]
     vectors = data.catalog.text_vectors
     assert vectors is not None
     fitted = fit_reduction(vectors[sorted(different.values())], whiten=whiten, dim=dim)
-    return data.with_texts({role: replace(texts, vectors=fitted(texts.vectors)) for role, texts in data.texts.items()}), fitted
+
+    def mapped(texts: Texts) -> Texts:
+        assert texts.vectors is not None
+        return replace(texts, vectors=fitted(texts.vectors))
+
+    return data.with_texts({role: mapped(texts) for role, texts in data.texts.items()}), fitted
 
 
 def shuffled(data: Data, seed: int) -> Data:

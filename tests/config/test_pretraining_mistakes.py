@@ -21,7 +21,7 @@ from recframe.config import PRETRAIN, ConfigError, compose_config, find_mistakes
         (["pretrain.from_scratch=true", "pretrain.new.tokenizer=words"], "pretrain.new.tokenizer: 'words' is not allowed"),
         (
             ["pretrain.from_scratch=true", "pretrain.new.heads=3"],
-            "pretrain.new.hidden_size is 256, no multiple of pretrain.new.heads (3)",
+            "pretrain.new.hidden_size is 256, not a multiple of pretrain.new.heads (3)",
         ),
         (
             ["pretrain.from_scratch=true", "encoder.model=models/old"],

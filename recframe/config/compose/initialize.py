@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from hydra import initialize_config_module
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.object_type import ObjectType
 
@@ -22,12 +23,14 @@ class ConfigGroups:
     """
 
     def __init__(self) -> None:
-        self._repository = GlobalHydra.instance().config_loader().repository
+        loader = GlobalHydra.instance().config_loader()
+        assert isinstance(loader, ConfigLoaderImpl)
+        self._repository = loader.repository
         self._choices: dict[str, list[str]] = {}
 
     def names(self) -> list[str]:
         """The groups of the apps, without Hydra's own."""
-        groups: list[str] = self._repository.get_group_options("", ObjectType.GROUP)
+        groups = self._repository.get_group_options("", ObjectType.GROUP)
         return [group for group in groups if group != "hydra" and self.choices(group)]
 
     def choices(self, group: str) -> list[str]:
