@@ -69,9 +69,7 @@ class Labels:
 
     def __post_init__(self) -> None:
         if self.probabilities.dim() != 2 or self.probabilities.shape[1] != len(self.names):
-            raise DataError(
-                f"{len(self.names)} labels need one column of probabilities each, not {list(self.probabilities.shape)}"
-            )
+            raise DataError(f"{len(self.names)} labels need one column of probabilities each, not {list(self.probabilities.shape)}")
 
 
 @dataclass(frozen=True)
