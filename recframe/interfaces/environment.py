@@ -81,9 +81,6 @@ class Truth(NamedTuple):
 class Environment(ABC):
     """N users who are shown slates and respond.
 
-    Built as `factory(config, data, num_users=N, history_length=H, split="train" | "evaluation", device=device)`. `data` contains the
-    text vectors. `split` says whose sessions to simulate: users of the evaluation split never appear in training.
-
     Implement:
 
     - `spec` (attribute): the `EnvironmentSpec`.
@@ -93,6 +90,9 @@ class Environment(ABC):
     - `load_state_dict(state)`: restore a saved state; the `Observation` that the next step acts on.
 
     Optional: `truth` for the oracle, `report` for measures of the environment itself, `own_data` for an environment with its own items.
+
+    Built as `factory(config, data, num_users=N, history_length=H, split="train" | "evaluation", device=device)`. `data` contains the
+    text vectors. `split` says whose sessions to simulate: users of the evaluation split never appear in training.
 
     An environment draws all random numbers from its own `torch.Generator`, and draws the same number per step
     whatever the slates, so that two policies evaluated from one seed meet the same users and the same random draws.
