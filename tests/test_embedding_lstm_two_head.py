@@ -4,7 +4,7 @@ import torch
 
 from recframe.building.parts import assemble
 from recframe.config import compose_config
-from recframe.experience import Collector, source_for
+from recframe.experience import Collector, batch_source_for
 from recframe.plugin_loader import registry
 from recframe.testing import update
 
@@ -28,7 +28,7 @@ def test_both_heads_teach_the_lstm_and_the_vectors_of_users_items_and_texts(tmp_
         "value": network.value.weight,
     }
     before = {name: parameter.detach().clone() for name, parameter in watched.items()}
-    source = source_for(agent.experience, 0, "cpu")
+    source = batch_source_for(agent.experience, 0, "cpu")
     collector, optimizers = Collector(environment, parts.rewards, 1), agent.optimizers()
     agent.prepare_to_act()
     met = set()

@@ -21,7 +21,7 @@ from recframe.building.parts import Parts, assemble
 from recframe.components import Component, Kind, node
 from recframe.config import ConfigError, compose_config, validate
 from recframe.config.checks.run import find_problems
-from recframe.experience import Collector, source_for
+from recframe.experience import Collector, batch_source_for
 from recframe.interfaces import PAD, NoExperience
 from recframe.plugin_loader import registry
 from recframe.testing import update
@@ -224,7 +224,7 @@ class Laboratory:
     def train(self, agent, environment, rewards) -> None:
         """Collect and learn as the training module does."""
         learns = not isinstance(agent.experience, NoExperience)
-        source = source_for(agent.experience, 0, "cpu") if learns else None
+        source = batch_source_for(agent.experience, 0, "cpu") if learns else None
         collector, optimizers = Collector(environment, rewards, 1), agent.optimizers()
         batches, losses = 0, []
         for _ in range(CHUNKS):

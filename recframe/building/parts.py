@@ -7,7 +7,6 @@ import logging
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -21,7 +20,7 @@ from recframe.components import TAGS, Component, Kind
 from recframe.config import ConfigError
 from recframe.config.checks.sections import with_key
 from recframe.embeddings import AffineMap, EmbeddingStore, fit_reduction, with_labels
-from recframe.experience import Restricted, RewardSum, cold_items, require_enough, require_items
+from recframe.experience import ColdItems, RewardSum
 from recframe.interfaces import Agent, Data, Encoder, EncoderError, Environment, EnvironmentSpec, StateTracker, Tunable
 from recframe.plugin_loader import Registry
 
@@ -83,23 +82,11 @@ class Parts:
         """The folder of the store of text vectors."""
         return Path(self.cfg.embeddings.cache).expanduser()
 
-    @cached_property
-    def cold(self) -> Tensor | None:
-        """The items never shown in training, `[X]` int64, or None.
-
-        Raises
-        ------
-        ColdItemsError: the share of the catalogue is none or all of it, or the catalogue is too large.
-        """
+    @property
+    def cold_items(self) -> ColdItems | None:
+        """The items that are never shown in training, or None."""
         settings = self.cfg.cold_items
-        return cold_items(len(self.data.catalog), settings.share, settings.seed) if settings.share else None
-
-    def cold_environment(self, num_users: int) -> Environment:
-        """N users of the evaluation split, who can be shown nothing but cold items."""
-        assert self.cold is not None
-        others = torch.ones(len(self.data.catalog), dtype=torch.bool)
-        others[self.cold] = False
-        return Restricted(self.environment(num_users, "evaluation"), others.nonzero().squeeze(1))
+        return ColdItems(settings.share, settings.seed) if settings.share else None
 
     def environment(self, num_users: int, split: Split) -> Environment:
         """N users of a split; those of "train" are never shown cold items.
@@ -121,13 +108,8 @@ class Parts:
             split=split,
             device=self.device,
         )
-        if self.cfg.cold_items.share and split == "train":
-            # before any are drawn: what stands in for a catalogue where no items are shown is no matter of the user's
-            require_items(environment.spec)
-            assert self.cold is not None
-            # the evaluation on them alone comes when training is over, which is too late to find them too few
-            require_enough(len(self.cold), environment.spec, "held back")
-            environment = Restricted(environment, self.cold)
+        if self.cold_items is not None and split == "train":
+            environment = self.cold_items.withheld_from(environment)
         rewards = [("reward", self.registry.get(Kind.REWARD, section.name)) for section in self.cfg.reward.values()]
         self._require_actions(rewards, environment.spec)
         return environment

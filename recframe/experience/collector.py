@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from recframe.experience.rewards import RewardSum
-from recframe.interfaces import Agent, Environment, Transition
+from recframe.interfaces import Agent, Environment, Transition, transition_of
 
 
 class Sessions(NamedTuple):
@@ -45,19 +45,7 @@ class Collector:
         decision = agent.act(observation, explore=True)
         outcome = self.environment.step(decision.slate)
         users = self.environment.spec.num_users
-        nothing = torch.zeros(users, device=observation.user.device)
-        transition = Transition(
-            observation=observation,
-            slate=decision.slate,
-            log_prob=nothing if decision.log_prob is None else decision.log_prob,
-            response=outcome.response,
-            reward=nothing,
-            item_reward=torch.zeros(users, self.environment.spec.slate_size, device=nothing.device),
-            next_observation=outcome.next_observation,
-            terminated=outcome.terminated,
-            truncated=outcome.truncated,
-            batch_size=[users],
-        )
+        transition = transition_of(observation, decision, outcome)
         item_reward, terms = self.rewards(transition)
         transition.item_reward = item_reward
         transition.reward = item_reward.sum(dim=1)

@@ -10,11 +10,10 @@ import numpy.typing as npt
 import torch
 from gymnasium.error import ResetNeeded
 
-from recframe.evaluation.simulated.rollout import unrewarded_transition
 from recframe.experience import RewardSum
 from recframe.gym.actions import actions_of
 from recframe.gym.observations import Arrays, ObservationArrays
-from recframe.interfaces import Data, Environment, Observation
+from recframe.interfaces import Data, Decision, Environment, Observation, transition_of
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,7 @@ class Simulation:
         now = self._observation()
         slate = self.actions.slates(actions, now)
         step = self.environment.step(slate)
-        item_reward, terms = self.rewards(unrewarded_transition(now, slate, step))
+        item_reward, terms = self.rewards(transition_of(now, Decision(slate), step))
         self._now = step.observation
         ended = (step.terminated | step.truncated).nonzero().squeeze(1)
         infos: dict[str, npt.NDArray[Any]] = {} if self.environment.spec.actions == "continuous" else {"slate": _copied(slate)}

@@ -26,6 +26,7 @@ from recframe.interfaces.scoring import allowed_items, best_items, is_excluded, 
 from recframe.interfaces.shared import FrozenTable, Shared
 from recframe.interfaces.state_tracker import StateTracker
 from recframe.interfaces.text_table import TextTable
+from recframe.interfaces.transitions import transition_of
 from recframe.interfaces.tuning import Tunable, TuningSettings
 from recframe.interfaces.types import PAD, Observation, Response, Transition
 
@@ -75,4 +76,5 @@ __all__ = [
     "standardization",
     "standardized",
     "symlog",
+    "transition_of",
 ]

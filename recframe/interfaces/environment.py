@@ -89,7 +89,8 @@ class Environment(ABC):
     - `state_dict()`: the complete state, generator included.
     - `load_state_dict(state)`: restore a saved state; the `Observation` that the next step acts on.
 
-    Optional: `truth` for the oracle, `report` for measures of the environment itself, `own_data` for an environment with its own items.
+    Optional: `truth` for the oracle, `report` for measures of the environment itself, `own_data` for an environment with its own items,
+    `always_excluded` for one that always excludes the same items.
 
     Built as `factory(config, data, num_users=N, history_length=H, split="train" | "evaluation", device=device)`. `data` contains the
     text vectors. `split` says whose sessions to simulate: users of the evaluation split never appear in training.
@@ -126,6 +127,11 @@ class Environment(ABC):
         An environment that returns data declares `provides={"catalog"}`: the run's dataset and encoder are then not used, and the
         environment is built on this data.
         """
+        return None
+
+    @property
+    def always_excluded(self) -> Tensor | None:
+        """The items `[X]` int64 in the last columns of every observation's `excluded`, or None. Replay does not store them."""
         return None
 
     def truth(self) -> Truth | None:

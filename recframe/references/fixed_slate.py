@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from recframe.evaluation.simulated.rollout import Rewards, play, required_truth
+from recframe.evaluation.simulated.rollout import play, required_truth
+from recframe.experience import RewardSum
 from recframe.interfaces import Environment, EnvironmentSpec, Observation, allowed_items, best_items
 
 
@@ -40,7 +41,7 @@ class FixedSlatePolicy:
 
 
 def fixed_slates(
-    environment: Environment, rewards: Rewards, rankings: Sequence[Tensor], max_steps: int, seed: int
+    environment: Environment, rewards: RewardSum, rankings: Sequence[Tensor], max_steps: int, seed: int
 ) -> list[FixedSlatePolicy]:
     """The fixed slates worth trying.
 
@@ -63,7 +64,7 @@ def fixed_slates(
     return policies
 
 
-def greedy_schedule(environment: Environment, rewards: Rewards, max_steps: int, seed: int) -> Tensor:
+def greedy_schedule(environment: Environment, rewards: RewardSum, max_steps: int, seed: int) -> Tensor:
     """Slates `[T, K]` chosen turn after turn: the items of highest true expected reward now, averaged over the users still there.
 
     The average is over what everybody became by the turns before, so the schedule knows when an item has worn out.
@@ -84,7 +85,7 @@ def greedy_schedule(environment: Environment, rewards: Rewards, max_steps: int, 
     return torch.stack(schedule[: len(episodes.alive)])
 
 
-def true_mean_rewards(environment: Environment, rewards: Rewards, seeds: Sequence[int]) -> Tensor:
+def true_mean_rewards(environment: Environment, rewards: RewardSum, seeds: Sequence[int]) -> Tensor:
     """The true expected reward of each item at the first turn, averaged over the users of all seeds, `[M]`."""
     means = []
     for seed in seeds:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from recframe.evaluation.simulated.rollout import InformedPolicy, Rewards
+from recframe.evaluation.simulated.rollout import InformedPolicy
+from recframe.experience import RewardSum
 from recframe.interfaces import EnvironmentSpec, Observation, Truth, best_items, is_excluded, random_items
 
 
@@ -63,10 +64,10 @@ class OraclePolicy(InformedPolicy):
     An upper reference for *information*: it knows every user's response to every item now. It is not proven to be optimal planning: how
     showing an item changes later tastes is not in its score, the penalty merely stands for the worth of the rest of the session, and
     slates are scored as if each item were shown alone; so a policy that plans well can beat it. With `leave_penalty=0` it is the
-    myopic oracle. Only reward terms that depend on an item and its own signals are in its score (`Rewards.itemwise`).
+    myopic oracle. Only reward terms that depend on an item and its own signals are in its score (`RewardSum.itemwise`).
     """
 
-    def __init__(self, rewards: Rewards, slate_size: int, leave_penalty: float = 0.0) -> None:
+    def __init__(self, rewards: RewardSum, slate_size: int, leave_penalty: float = 0.0) -> None:
         self.rewards = rewards
         self.slate_size = slate_size
         self.leave_penalty = leave_penalty

@@ -8,7 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from recframe.evaluation.simulated.rollout import ScoreRewards, play
+from recframe.evaluation.simulated.rollout import play
+from recframe.experience import RewardSum
 from recframe.interfaces import PAD, Environment, Observation, is_excluded
 from recframe.references.policies import RandomPolicy
 
@@ -53,7 +54,7 @@ class RandomLog(NamedTuple):
 
 
 def collect_random_log(
-    environment: Environment, score_rewards: ScoreRewards, seeds: Sequence[int], max_steps: int, max_slates: int
+    environment: Environment, score_rewards: RewardSum, seeds: Sequence[int], max_steps: int, max_slates: int
 ) -> RandomLog:
     """Log random first sessions, one rollout a seed, until the seeds or `max_slates` are used up."""
     logs: list[RandomLog] = []
@@ -67,7 +68,7 @@ def collect_random_log(
     return RandomLog(*(torch.cat(parts) for parts in zip(*logs, strict=True)))
 
 
-def _log_rollout(environment: Environment, score_rewards: ScoreRewards, seed: int, max_steps: int, max_slates: int) -> RandomLog:
+def _log_rollout(environment: Environment, score_rewards: RewardSum, seed: int, max_steps: int, max_slates: int) -> RandomLog:
     """A random sample of at most `max_slates` of what one rollout shows; a user's number is their place in it."""
     policy = RepeatingRandomPolicy(environment.spec, seed)
     observations: list[Observation] = []

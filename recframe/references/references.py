@@ -9,7 +9,8 @@ from typing import TypeVar
 
 import numpy as np
 
-from recframe.evaluation.simulated.rollout import AnyPolicy, Rewards, rollout
+from recframe.evaluation.simulated.rollout import AnyPolicy, rollout
+from recframe.experience import RewardSum
 from recframe.interfaces import Data, Environment
 from recframe.references.fixed_slate import fixed_slates, true_mean_rewards
 from recframe.references.greedy import fit_greedy
@@ -36,7 +37,7 @@ class Tuning:
 
 
 def reference_policies(
-    environment: Environment, rewards: Rewards, data: Data, *, max_steps: int, seed: int, tuning: Tuning | None = None
+    environment: Environment, rewards: RewardSum, data: Data, *, max_steps: int, seed: int, tuning: Tuning | None = None
 ) -> dict[str, AnyPolicy]:
     """`random`, `popular`, `fixed_slate`, `greedy` and, where the environment knows the truth, `oracle`.
 
@@ -81,7 +82,7 @@ def reference_policies(
     return policies
 
 
-def tuned_oracle(environment: Environment, rewards: Rewards, max_steps: int, seeds: Sequence[int]) -> OraclePolicy:
+def tuned_oracle(environment: Environment, rewards: RewardSum, max_steps: int, seeds: Sequence[int]) -> OraclePolicy:
     """The oracle whose leave penalty gave the best return on `seeds`; the penalties tried are multiples of the myopic oracle's return."""
     myopic = OraclePolicy(rewards, environment.spec.slate_size)
     worth = abs(mean_return(myopic, environment, rewards, max_steps, seeds))
@@ -89,12 +90,12 @@ def tuned_oracle(environment: Environment, rewards: Rewards, max_steps: int, see
     return best_by_return(oracles, environment, rewards, max_steps, seeds)
 
 
-def best_by_return(policies: Sequence[P], environment: Environment, rewards: Rewards, max_steps: int, seeds: Sequence[int]) -> P:
+def best_by_return(policies: Sequence[P], environment: Environment, rewards: RewardSum, max_steps: int, seeds: Sequence[int]) -> P:
     """The policy of the highest mean return on the sessions of `seeds`; the first of several that are equal."""
     return max(policies, key=lambda policy: mean_return(policy, environment, rewards, max_steps, seeds))
 
 
-def mean_return(policy: AnyPolicy, environment: Environment, rewards: Rewards, max_steps: int, seeds: Sequence[int]) -> float:
+def mean_return(policy: AnyPolicy, environment: Environment, rewards: RewardSum, max_steps: int, seeds: Sequence[int]) -> float:
     """Mean return of a session, over the sessions of all `seeds`."""
     returns = [rollout(policy, environment, rewards, seed, max_steps).returns.double().mean() for seed in seeds]
     return float(sum(returns)) / len(seeds)

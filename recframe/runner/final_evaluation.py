@@ -65,7 +65,9 @@ def final_evaluation(parts: Parts, agent: Agent) -> FinalEvaluation:
 
     metrics = measured(environment)
     # the same people and the same luck
-    cold = None if parts.cold is None else measured(parts.cold_environment(settings.num_users))
+    cold = None
+    if parts.cold_items is not None:
+        cold = measured(parts.cold_items.alone_in(parts.environment(settings.num_users, "evaluation")))
     samples: list[Recommendation] = []
     if settings.sample_users and environment.spec.actions == "items":
         samples = sample_recommendations(
@@ -83,6 +85,7 @@ def final_evaluation(parts: Parts, agent: Agent) -> FinalEvaluation:
 def result_entries(parts: Parts, policies: dict[str, Metrics], cold: dict[str, Metrics] | None) -> dict[str, Any]:
     """What result.json has to say of the final evaluation: `policies`, and `cold_items` where items were held back."""
     entries: dict[str, Any] = {"policies": policies}
-    if parts.cold is not None:
-        entries["cold_items"] = {"share": parts.cfg.cold_items.share, "items": len(parts.cold), "policies": cold}
+    if parts.cold_items is not None:
+        items = parts.cold_items.drawn_from(len(parts.data.catalog))
+        entries["cold_items"] = {"share": parts.cold_items.share, "items": len(items), "policies": cold}
     return entries

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
-from recframe.interfaces import Agent, Environment, EnvironmentSpec, Observation, Response, Transition, random_items
+from recframe.interfaces import Agent, Environment, EnvironmentSpec, Observation, Response, Transition, random_items, transition_of
 
 
 def first_signal(response: Response) -> Tensor:
@@ -42,21 +42,10 @@ def collect(
     for _ in range(steps):
         decision = agent.act(observation, explore=True)
         step = environment.step(decision.slate)
-        reward = item_reward(step.response)
-        transitions.append(
-            Transition(
-                observation=observation,
-                slate=decision.slate,
-                log_prob=torch.zeros_like(reward[:, 0]) if decision.log_prob is None else decision.log_prob,
-                response=step.response,
-                reward=reward.sum(dim=1),
-                item_reward=reward,
-                next_observation=step.next_observation,
-                terminated=step.terminated,
-                truncated=step.truncated,
-                batch_size=observation.batch_size,
-            )
-        )
+        transition = transition_of(observation, decision, step)
+        transition.item_reward = item_reward(step.response)
+        transition.reward = transition.item_reward.sum(dim=1)
+        transitions.append(transition)
         observation = step.observation
         agent.env_steps += observation.user.shape[0]
     rollout: Transition = torch.stack(transitions)  # type: ignore[assignment,arg-type]  # tensorclasses stack like tensors

@@ -14,7 +14,7 @@ from pytorch_lightning.loggers import Logger
 
 from recframe.config.schema.run import TrainerConfig
 from recframe.errors import UserError
-from recframe.experience import Collector, Restricted, source_for
+from recframe.experience import Collector, batch_source_for, sharing_exclusions
 from recframe.interfaces import Agent, NoExperience
 from recframe.training.allocator import keep_freed_memory
 from recframe.training.auxiliary import BehaviourPrediction
@@ -106,9 +106,7 @@ def fit(
     else:
         if tuner is not None and resume_from is None:
             tuner.start()
-        environment = collector.environment
-        excluded = environment.always_excluded if isinstance(environment, Restricted) else None
-        source = source_for(agent.experience, seed, device, excluded)
+        source = sharing_exclusions(batch_source_for(agent.experience, seed, device), collector.environment.always_excluded)
         module = TrainingModule(agent, collector, source, settings, _checked(evaluate, settings.monitor), auxiliary, tuner)
         module.seconds_before = seconds_before
         schedule = Schedule.of(settings, collector.environment.spec.num_users)

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from recframe.config.schema.run import TrainerConfig
 from recframe.errors import UserError
-from recframe.experience import Collector, Source
+from recframe.experience import BatchSource, Collector
 from recframe.interfaces import Agent, Transition
 from recframe.training.auxiliary import BehaviourPrediction
 from recframe.training.lm_tuning.tuner import Tuner
@@ -59,7 +59,7 @@ class TrainingModule(pl.LightningModule):
         self,
         agent: Agent,
         collector: Collector,
-        source: Source,
+        source: BatchSource,
         settings: TrainerConfig,
         evaluate: Callable[[], dict[str, float]],
         auxiliary: BehaviourPrediction | None = None,

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from recframe.experience import Collector, RewardSum, RolloutSource, source_for
+from recframe.experience import Collector, RewardSum, RolloutBatches, batch_source_for
 from recframe.interfaces import Agent, Decision, NoExperience, Replay, Reward, Rollout, random_items
 from recframe.testing import ToyEnvironment, toy_data, toy_spec, toy_transition
 
@@ -102,15 +102,15 @@ def test_a_saved_collector_goes_on_identically(rewards):
 
 
 def test_sources_follow_what_the_agent_asks_for():
-    replay = source_for(Replay(capacity=100, batch_size=8, learning_starts=30, updates_per_chunk=3), seed=0, device="cpu")
+    replay = batch_source_for(Replay(capacity=100, batch_size=8, learning_starts=30, updates_per_chunk=3), seed=0, device="cpu")
     transition = toy_transition(SPEC, DATA, torch.Generator().manual_seed(0), users=20)
     replay.add(transition)
     assert list(replay.batches()) == []
     replay.add(transition)
     assert [batch.batch_size[0] for batch in replay.batches()] == [8, 8, 8]
 
-    rollout = source_for(Rollout(), seed=0, device="cpu")
-    assert isinstance(rollout, RolloutSource)
+    rollout = batch_source_for(Rollout(), seed=0, device="cpu")
+    assert isinstance(rollout, RolloutBatches)
     for _ in range(4):
         rollout.add(transition)
     (chunk,) = rollout.batches()

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recframe.experience import ReplayMemory, source_for
+from recframe.experience import ReplayMemory, batch_source_for
 from recframe.experience.priorities import SMALLEST, Priorities
 from recframe.interfaces import Replay
 from recframe.testing import toy_data, toy_spec, toy_transition
@@ -80,7 +80,7 @@ def test_fully_made_up_for_the_mean_is_that_of_uniform_sampling():
 @pytest.mark.parametrize(("steps", "betas"), [(10, [0.64, 0.7, 0.88, 1.0, 1.0]), (None, [0.4] * 5)])
 def test_beta_rises_linearly_to_one_while_transitions_are_collected(steps, betas):
     plan = Replay(4, 64, 1, 1, priority_exponent=1.0, importance_exponent=0.4, importance_anneal_steps=steps)
-    source, added = source_for(plan, seed=0, device="cpu"), 0
+    source, added = batch_source_for(plan, seed=0, device="cpu"), 0
     # 4, 5, 8, 10 and 14 tenths of the way from 0.4 to 1
     for count, beta in zip([4, 1, 3, 2, 4], betas, strict=True):
         source.add(numbered(added, count))
@@ -123,7 +123,7 @@ def test_what_is_new_has_the_largest_priority_so_far():
 
 
 def test_what_was_learned_is_drawn_less():
-    source = source_for(
+    source = batch_source_for(
         Replay(capacity=50, batch_size=40, learning_starts=20, updates_per_chunk=2, priority_exponent=1.0), seed=0, device="cpu"
     )
     source.add(numbered(0, 20))
@@ -145,10 +145,10 @@ def test_weights_come_only_with_priorities():
 
 def test_an_agent_that_says_nothing_of_priorities_is_told_so():
     plan = Replay(capacity=50, batch_size=4, learning_starts=4, updates_per_chunk=1)
-    source_for(plan, seed=0, device="cpu").learned(None)
+    batch_source_for(plan, seed=0, device="cpu").learned(None)
     asked = Replay(capacity=50, batch_size=4, learning_starts=4, updates_per_chunk=1, priority_exponent=0.5)
     with pytest.raises(ValueError, match=r"asks for prioritized replay, but its priorities\(\) is None"):
-        source_for(asked, seed=0, device="cpu").learned(None)
+        batch_source_for(asked, seed=0, device="cpu").learned(None)
 
 
 @pytest.mark.parametrize("filled", [4, 16])

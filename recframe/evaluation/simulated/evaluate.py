@@ -9,15 +9,16 @@ from typing import NamedTuple
 from torch import Tensor
 
 from recframe.evaluation.simulated.metrics import Metrics, policy_metrics
-from recframe.evaluation.simulated.rollout import AnyPolicy, Rewards, ScoreRewards, decide, play, rollout
+from recframe.evaluation.simulated.rollout import AnyPolicy, decide, play, rollout
 from recframe.evaluation.statistics import RESAMPLES
+from recframe.experience import RewardSum
 from recframe.interfaces import PAD, Catalog, Data, Environment, Observation
 
 
 def evaluate(
     policies: Mapping[str, AnyPolicy],
     environment: Environment,
-    score_rewards: ScoreRewards,
+    score_rewards: RewardSum,
     catalog: Catalog,
     *,
     seed: int,
@@ -58,7 +59,7 @@ class Recommendation(NamedTuple):
 
 
 def sample_recommendations(
-    policy: AnyPolicy, environment: Environment, rewards: Rewards, data: Data, *, seed: int, num_users: int = 3, num_turns: int = 5
+    policy: AnyPolicy, environment: Environment, rewards: RewardSum, data: Data, *, seed: int, num_users: int = 3, num_turns: int = 5
 ) -> list[Recommendation]:
     """What the first `num_users` users of `environment.reset(seed)` are shown in their first `num_turns` turns, user by user."""
     observations: list[Observation] = []

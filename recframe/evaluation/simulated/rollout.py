@@ -11,25 +11,11 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from recframe.interfaces import Environment, Observation, Step, Transition, Truth
-
-ScoreRewards = Callable[[Transition], tuple[Tensor, dict[str, Tensor]]]
-"""`transition -> (item_reward [N, K], terms {name: [N]})`: the run's reward, per item shown, and each of its terms summed per user."""
+from recframe.experience import RewardSum
+from recframe.interfaces import Decision, Environment, Observation, Truth, transition_of
 
 CLICK = "click"
 """The response signal that click-through is computed from."""
-
-
-class Rewards(Protocol):
-    """The run's reward as evaluation needs it: the sum of the configured terms."""
-
-    def __call__(self, transition: Transition) -> tuple[Tensor, dict[str, Tensor]]:
-        """Reward per item `[N, K]`, and each term per user `{name: [N]}`."""
-        ...
-
-    def itemwise(self, signals: dict[str, Tensor]) -> Tensor:
-        """The weighted sum `[N, M]` of those terms that depend on nothing but an item and its own signals, each `[N, M]`."""
-        ...
 
 
 class Policy(Protocol):
@@ -91,7 +77,7 @@ class Episodes:
         return {name: term.sum(dim=0) for name, term in self.terms.items()}
 
 
-def rollout(policy: AnyPolicy, environment: Environment, score_rewards: ScoreRewards, seed: int, max_steps: int) -> Episodes:
+def rollout(policy: AnyPolicy, environment: Environment, score_rewards: RewardSum, seed: int, max_steps: int) -> Episodes:
     """Play `policy` from `environment.reset(seed)` until everybody's first session is over, or for `max_steps` turns.
 
     Users who take the place of those who finished are simulated but not counted: else policies that lose their users
@@ -131,7 +117,7 @@ def required_truth(environment: Environment) -> Truth:
 def play(
     choose: Callable[[Observation, int, Tensor], Tensor],
     environment: Environment,
-    score_rewards: ScoreRewards,
+    score_rewards: RewardSum,
     seed: int,
     max_steps: int,
 ) -> Episodes:
@@ -149,7 +135,7 @@ def play(
         slate = choose(observation, turn, alive)
         step = environment.step(slate)
         # a reward may look at all users it is given, so it is given none who are not counted
-        item_reward, turn_terms = score_rewards(unrewarded_transition(observation, slate, step)[rows])
+        item_reward, turn_terms = score_rewards(transition_of(observation, Decision(slate), step)[rows])
         slates.append(slate)
         alives.append(alive)
         item_rewards.append(_spread(item_reward, rows, len(alive)))
@@ -171,20 +157,3 @@ def play(
 def _spread(values: Tensor, rows: Tensor, users: int) -> Tensor:
     """`values` `[n, ...]` of the users in `rows` `[n]` as `[N, ...]`, zero for the others."""
     return values.new_zeros(users, *values.shape[1:]).index_copy_(0, rows, values)
-
-
-def unrewarded_transition(observation: Observation, slate: Tensor, step: Step) -> Transition:
-    """The transition that rewards are computed from: its own rewards are zeros."""
-    zeros = torch.zeros(slate.shape[0], device=slate.device)
-    return Transition(
-        observation=observation,
-        slate=slate,
-        log_prob=zeros,
-        response=step.response,
-        reward=zeros,
-        item_reward=torch.zeros_like(next(iter(step.response.signals.values()))),
-        next_observation=step.next_observation,
-        terminated=step.terminated,
-        truncated=step.truncated,
-        batch_size=[slate.shape[0]],
-    )

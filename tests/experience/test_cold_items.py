@@ -1,4 +1,4 @@
-"""Items held back: nobody is shown them, whatever the environment excludes or proposes itself, and no memory is spent on them."""
+"""Cold items are never shown in training, whatever the environment excludes or proposes itself, and replay does not store them."""
 
 import pytest
 import torch
@@ -6,8 +6,16 @@ import torch
 from recframe.building.parts import assemble
 from recframe.config import compose_config
 from recframe.evaluation.simulated.rollout import rollout
-from recframe.experience import Collector, Restricted, RewardSum, cold_items, source_for
-from recframe.experience.cold_items import MOST_ITEMS, ColdItemsError
+from recframe.experience import (
+    ColdItems,
+    ColdItemsError,
+    Collector,
+    EnvironmentWithoutItems,
+    RewardSum,
+    batch_source_for,
+    sharing_exclusions,
+)
+from recframe.experience.cold_items import MAX_ITEMS
 from recframe.interfaces import PAD, Observation, Replay, Reward, Rollout, is_excluded
 from recframe.plugin_loader import registry
 from recframe.references.references import Tuning, reference_policies
@@ -19,7 +27,7 @@ from recframe_plugins.agents.q_learning.config import DQNConfig
 from recframe_plugins.agents.q_learning.dqn import DQN
 
 DATA = toy_data()
-COLD = cold_items(40, 0.25, seed=0)
+COLD = ColdItems(0.25, seed=0).drawn_from(40)
 
 
 class Click(Reward):
@@ -30,41 +38,44 @@ class Click(Reward):
 REWARDS = RewardSum({"click": (Click(), 1.0)}, DATA.catalog, frozenset({"click"}))
 
 
-def restricted(forbidden=COLD, **settings) -> Restricted:
-    return Restricted(ToyEnvironment(toy_spec(DATA, num_users=12, slate_size=2, **settings), DATA), forbidden)
+def environment_without(withheld=COLD, **settings) -> EnvironmentWithoutItems:
+    return EnvironmentWithoutItems(ToyEnvironment(toy_spec(DATA, num_users=12, slate_size=2, **settings), DATA), withheld)
 
 
-def test_the_cold_items_are_a_share_of_the_catalogue_drawn_by_their_seed():
+def test_cold_items_are_a_share_of_the_catalogue_drawn_by_their_seed():
     assert len(COLD) == 10
-    assert torch.equal(COLD, cold_items(40, 0.25, seed=0))
-    assert not torch.equal(COLD, cold_items(40, 0.25, seed=1))
+    assert torch.equal(COLD, ColdItems(0.25, seed=0).drawn_from(40))
+    assert not torch.equal(COLD, ColdItems(0.25, seed=1).drawn_from(40))
     for share, seed, size, message in [
         (0.01, 0, 40, "is none of them"),
         (0.99, 0, 40, "is all of them"),
-        (0.5, 0, MOST_ITEMS + 1, "too large"),
+        (0.5, 0, MAX_ITEMS + 1, "too large"),
     ]:
         with pytest.raises(ColdItemsError, match=rf"cold_items\.share: .*{message}"):
-            cold_items(size, share, seed)
+            ColdItems(share, seed).drawn_from(size)
 
 
 @pytest.mark.parametrize("settings", [{}, {"num_excluded": 3}, {"num_candidates": 8}, {"num_candidates": 8, "num_excluded": 3}])
-def test_an_environment_without_them_is_an_environment(settings):
-    check_environment(restricted(**settings), DATA)
+def test_an_environment_without_items_passes_the_environment_checks(settings):
+    check_environment(environment_without(**settings), DATA)
 
 
-def test_what_the_environment_excludes_stays_excluded_and_one_list_serves_all():
-    plain, environment = ToyEnvironment(toy_spec(DATA, num_users=12, slate_size=2, num_excluded=3), DATA), restricted(num_excluded=3)
+def test_the_environments_own_exclusions_remain_and_all_users_share_one_list_of_withheld_items():
+    plain, environment = (
+        ToyEnvironment(toy_spec(DATA, num_users=12, slate_size=2, num_excluded=3), DATA),
+        environment_without(num_excluded=3),
+    )
     own, both = plain.reset(3).excluded, environment.reset(3).excluded
     assert environment.spec.num_excluded == 13
     assert torch.equal(both[:, :3], own)
     assert torch.equal(both[:, 3:], COLD.expand(12, -1))
-    assert restricted().reset(3).excluded.untyped_storage().nbytes() == COLD.untyped_storage().nbytes()
+    assert environment_without().reset(3).excluded.untyped_storage().nbytes() == COLD.untyped_storage().nbytes()
 
 
-@pytest.mark.parametrize("forbidden", [COLD, cold_items(40, 0.8, seed=2)])
-def test_candidates_that_may_not_be_shown_give_their_places_to_others(forbidden):
+@pytest.mark.parametrize("withheld", [COLD, ColdItems(0.8, seed=2).drawn_from(40)])
+def test_withheld_candidates_are_replaced_by_other_items(withheld):
     environment, plain = (
-        restricted(forbidden, num_candidates=8),
+        environment_without(withheld, num_candidates=8),
         ToyEnvironment(toy_spec(DATA, num_users=12, slate_size=2, num_candidates=8), DATA),
     )
     assert environment.spec == plain.spec
@@ -72,43 +83,45 @@ def test_candidates_that_may_not_be_shown_give_their_places_to_others(forbidden)
     seen = set()
     for seed in range(40):
         before, after = plain.reset(seed).candidates, environment.reset(seed).candidates
-        kept = ~torch.isin(before, forbidden)
+        kept = ~torch.isin(before, withheld)
         assert torch.equal(after[kept], before[kept])
-        assert not torch.isin(after, forbidden).any()
+        assert not torch.isin(after, withheld).any()
         assert torch.equal(after == PAD, before == PAD)
         ordered = after.sort(dim=1).values
         assert ((ordered[:, 1:] != ordered[:, :-1]) | (ordered[:, 1:] == PAD)).all()
         seen |= set(after[~kept].tolist())
-    # every item that may be shown takes a place now and then
-    assert seen == set(range(40)) - set(forbidden.tolist())
+    # every allowed item is a replacement at some time
+    assert seen == set(range(40)) - set(withheld.tolist())
 
 
-def test_too_little_left_to_show_is_refused():
-    with pytest.raises(ColdItemsError, match=r"cold_items\.share: of 40 items 1 are left, but a slate and what a session excludes take 2"):
-        restricted(torch.arange(39))
-    with pytest.raises(ColdItemsError, match=r"of 40 items 7 are left, but candidates take 8"):
-        restricted(torch.arange(33), num_candidates=8)
+def test_too_few_remaining_items_are_refused():
+    with pytest.raises(
+        ColdItemsError, match=r"cold_items\.share: 1 of 40 items are left, but a slate and the items that a session excludes need 2"
+    ):
+        environment_without(torch.arange(39))
+    with pytest.raises(ColdItemsError, match=r"7 of 40 items are left, but candidates need 8"):
+        environment_without(torch.arange(33), num_candidates=8)
 
 
 def test_too_few_cold_items_are_refused_before_training(tmp_path):
     choices = ["encoder=tfidf", "dataset.num_items=60", "dataset.num_users=50", "logger=null", f"embeddings.cache={tmp_path}"]
     cfg = compose_config([*choices, "agent=reinforce", "environment.slate_size=5", "cold_items.share=0.05"])
-    with pytest.raises(ColdItemsError, match=r"of 60 items 3 are held back, but a slate and what a session excludes take 5"):
+    with pytest.raises(ColdItemsError, match=r"3 of 60 items are withheld, but a slate and the items that a session excludes need 5"):
         assemble(cfg, registry()).environment(4, "train")
 
 
-def test_where_no_items_are_shown_none_are_held_back():
+def test_cold_items_are_refused_where_actions_are_not_items():
     own = ["environment=gymnasium", "environment.id=Pendulum-v1", "environment.num_users=2", "state_tracker=mlp", "agent=ddpg"]
     cfg = compose_config([*own, "reward=[environment]", "trainer.monitor=return", "logger=null", "cold_items.share=0.1"])
-    with pytest.raises(ColdItemsError, match="where actions are items, and these are not; set it to 0"):
+    with pytest.raises(ColdItemsError, match="where actions are items, and here they are not; set it to 0"):
         assemble(cfg, registry()).environment(2, "train")
 
 
 @pytest.mark.parametrize("settings", [{}, {"num_candidates": 10}])
-def test_no_reference_policy_shows_what_may_not_be_shown(settings):
+def test_no_reference_policy_shows_a_withheld_item(settings):
     others = torch.tensor(sorted(set(range(40)) - set(COLD.tolist())))
-    warm, cold = restricted(**settings), restricted(others, **settings)
-    # the cold items are the best by far, which the truth knows
+    warm, cold = environment_without(**settings), environment_without(others, **settings)
+    # the cold items are by far the best, which the oracle can see
     for environment in (warm, cold):
         environment.environment.click_probability = environment.environment.click_probability / 10
         environment.environment.click_probability[:, COLD] = 0.9
@@ -133,25 +146,25 @@ def dqn(spec):
 
 
 @pytest.mark.parametrize(("agent", "slate_size"), [(dqn, 1), (reinforce, 2)])
-def test_agents_learn_where_items_are_held_back(agent, slate_size):
-    environment = Restricted(ToyEnvironment(toy_spec(DATA, num_users=6, slate_size=slate_size), DATA), COLD)
+def test_agents_learn_where_items_are_withheld(agent, slate_size):
+    environment = EnvironmentWithoutItems(ToyEnvironment(toy_spec(DATA, num_users=6, slate_size=slate_size), DATA), COLD)
     check_agent(agent(environment.spec), environment)
 
 
 @pytest.mark.parametrize("own", [0, 3])
 @pytest.mark.parametrize("experience", [Replay(96, 16, 24, 2), Rollout()])
-def test_batches_are_whole_and_memories_without_what_is_always_excluded(experience, own):
-    environment = Restricted(ToyEnvironment(toy_spec(DATA, num_users=12, num_excluded=own), DATA), COLD)
+def test_batches_are_complete_although_replay_does_not_store_what_is_always_excluded(experience, own):
+    environment = EnvironmentWithoutItems(ToyEnvironment(toy_spec(DATA, num_users=12, num_excluded=own), DATA), COLD)
     agent = reinforce(environment.spec)
 
     def batches(shared):
-        source = source_for(experience, 1, "cpu", shared)
+        source = sharing_exclusions(batch_source_for(experience, 1, "cpu"), shared)
         collector = Collector(environment, REWARDS, 0)
         agent.generator.manual_seed(0)
         for _ in range(4):
             source.add(collector.step(agent))
         kept = source.state_dict()
-        other = source_for(experience, 9, "cpu", shared)
+        other = sharing_exclusions(batch_source_for(experience, 9, "cpu"), shared)
         if kept:
             other.load_state_dict(kept)
         else:
@@ -174,7 +187,7 @@ def test_batches_are_whole_and_memories_without_what_is_always_excluded(experien
         assert not own or held["observation.excluded"].shape[1] == own
 
 
-def test_many_exclusions_are_looked_up_as_few_are_compared(monkeypatch):
+def test_many_exclusions_give_the_same_answer_as_few(monkeypatch):
     generator = torch.Generator().manual_seed(0)
     items, excluded = (torch.randint(-1, 50, (7, size), generator=generator) for size in (30, 20))
     nothing = torch.zeros(7, 1, dtype=torch.int64)
@@ -187,7 +200,7 @@ def test_many_exclusions_are_looked_up_as_few_are_compared(monkeypatch):
     assert torch.equal(is_excluded(observation, items), compared)
 
 
-def test_saving_and_going_on_keeps_them_back():
-    environment, other = restricted(), restricted()
+def test_a_restored_environment_still_withholds_the_items():
+    environment, other = environment_without(), environment_without()
     environment.step(random_action(environment.reset(4), environment.spec, torch.Generator().manual_seed(0)))
     assert torch.equal(other.load_state_dict(environment.state_dict()).excluded, COLD.expand(12, -1))
