@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from gymnasium import spaces
 from torch import Tensor
 
-from recframe.interfaces import Data, EnvironmentSpec, Observation, standardized, symlog
+from recframe.interfaces import Data, EnvironmentSpec, Observation, principal_components, standardized, symlog
 
 Arrays = dict[str, npt.NDArray[np.float32]]
 
@@ -23,17 +23,15 @@ RELATIVE_RANK_TOLERANCE = 1e-9
 """Directions with less than this share of the leading one's variance are rounding errors."""
 
 
-def principal_components(vectors: Tensor, dims: int) -> Tensor:
-    """The `dims` leading principal components of `vectors` `[n, D]` as columns, `[D, d]`; fewer, but one, if the vectors span fewer.
+def projection_axes(vectors: Tensor, dims: int) -> Tensor:
+    """The `dims` leading principal axes of `vectors` `[n, D]` as columns `[D, d]`; fewer if the vectors span fewer, but at least one.
 
-    A component's sign is arbitrary; here its largest entry is positive, so that a policy that was saved elsewhere reads the same numbers.
+    Signs are fixed, so that a policy that was saved on another machine reads the same numbers.
     """
     centred = (vectors - vectors.mean(dim=0)).double()
-    variances, directions = torch.linalg.eigh(centred.T @ centred)
-    rank = int((variances > RELATIVE_RANK_TOLERANCE * variances[-1]).sum())
-    leading = directions.flip(1)[:, : min(dims, max(rank, 1))]
-    largest = leading.gather(0, leading.abs().argmax(dim=0, keepdim=True))
-    return (leading * largest.sign()).to(vectors.dtype)
+    components = principal_components(centred.T @ centred)
+    rank = int((components.variances > RELATIVE_RANK_TOLERANCE * components.variances[0]).sum())
+    return components.leading(min(dims, max(rank, 1))).with_fixed_signs().axes.to(vectors.dtype)
 
 
 class ObservationArrays:
@@ -63,20 +61,20 @@ class ObservationArrays:
     def __init__(self, spec: EnvironmentSpec, data: Data, text_dims: int | None) -> None:
         if text_dims is not None and text_dims < 0:
             raise ValueError(f"text_dims is the number of dims kept of text vectors, 0 or more (None: all), not {text_dims}")
-        vectors, components = data.catalog.text_vectors, None
+        vectors, axes = data.catalog.text_vectors, None
         if vectors is None and text_dims != 0:
             raise ValueError("the catalogue has no text vectors: use text_dims=0, or data whose texts have been encoded")
         if vectors is not None and not vectors.shape[1]:
             # texts that are not read are left out
             text_dims = 0
         if vectors is not None and text_dims is not None and 0 < text_dims < vectors.shape[1]:
-            components = principal_components(vectors, text_dims)
+            axes = projection_axes(vectors, text_dims)
         self.spec = spec
 
         def table(rows: Tensor | None) -> Tensor | None:
             if rows is None or text_dims == 0:
                 return None
-            return standardized(rows if components is None else rows @ components)
+            return standardized(rows if axes is None else rows @ axes)
 
         items = table(vectors)
         self.text_dims = 0 if items is None else items.shape[1]

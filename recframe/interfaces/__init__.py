@@ -14,12 +14,18 @@ from recframe.interfaces.agent import Agent, Decision
 from recframe.interfaces.data import Catalog, Data, DataError, Interactions, Labels, Texts, Users
 from recframe.interfaces.dataset import Dataset
 from recframe.interfaces.encoder import Encoder, EncoderError, Role
-from recframe.interfaces.environment import Environment, EnvironmentSpec, Step, Truth
+from recframe.interfaces.environment import Environment, EnvironmentSpec, Split, Step, Truth
 from recframe.interfaces.experience import Experience, NoExperience, Replay, Rollout
 from recframe.interfaces.history import History
 from recframe.interfaces.item_projection import ItemProjection
 from recframe.interfaces.language_model import LanguageModel, NewModel, TokenLoss
 from recframe.interfaces.popularity import self_information
+from recframe.interfaces.principal_components import (
+    PrincipalComponents,
+    covariance_matrix,
+    principal_components,
+    principal_coordinates,
+)
 from recframe.interfaces.reward import Reward
 from recframe.interfaces.scaling import standardization, standardized, symlog
 from recframe.interfaces.scoring import allowed_items, best_items, is_excluded, random_items
@@ -52,12 +58,14 @@ __all__ = [
     "NewModel",
     "NoExperience",
     "Observation",
+    "PrincipalComponents",
     "Replay",
     "Response",
     "Reward",
     "Role",
     "Rollout",
     "Shared",
+    "Split",
     "StateTracker",
     "Step",
     "TextTable",
@@ -70,7 +78,10 @@ __all__ = [
     "Users",
     "allowed_items",
     "best_items",
+    "covariance_matrix",
     "is_excluded",
+    "principal_components",
+    "principal_coordinates",
     "random_items",
     "self_information",
     "standardization",

@@ -12,6 +12,9 @@ from torch import Tensor
 from recframe.interfaces.data import Data
 from recframe.interfaces.types import Observation, Response
 
+Split = Literal["train", "evaluation"]
+"""Whose sessions an environment simulates. Users of "evaluation" never appear in "train"."""
+
 
 @dataclass(frozen=True)
 class EnvironmentSpec:
@@ -93,7 +96,7 @@ class Environment(ABC):
     `always_excluded` for one that always excludes the same items.
 
     Built as `factory(config, data, num_users=N, history_length=H, split="train" | "evaluation", device=device)`. `data` contains the
-    text vectors. `split` says whose sessions to simulate: users of the evaluation split never appear in training.
+    text vectors. `split` is a `Split`: users of the evaluation split never appear in training.
 
     An environment draws all random numbers from its own `torch.Generator`, and draws the same number per step
     whatever the slates, so that two policies evaluated from one seed meet the same users and the same random draws.

@@ -11,7 +11,16 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from recframe.interfaces import PAD, Data, EnvironmentSpec, Observation, Texts, best_items
+from recframe.interfaces import (
+    PAD,
+    Data,
+    EnvironmentSpec,
+    Observation,
+    Texts,
+    best_items,
+    covariance_matrix,
+    principal_components,
+)
 from recframe.references.random_log import RandomLog, mean_item_rewards
 
 TEXT_DIMS = 16
@@ -22,22 +31,14 @@ CHUNK_ROWS = 2_048
 PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 
 
-class PrincipalComponents:
-    """The first few principal components of the catalogue's text vectors, in which all texts are then expressed.
-
-    The components keep their relative scale and have an average variance of one.
-    """
+class TextComponents:
+    """Maps text vectors to the first few principal components of the catalogue's; the coordinates have an average variance of one."""
 
     def __init__(self, vectors: Tensor, dims: int = TEXT_DIMS) -> None:
         self.dims = min(dims, vectors.shape[1])
         self.mean = vectors.mean(dim=0, dtype=torch.float64)
-        covariance = torch.zeros(vectors.shape[1], vectors.shape[1], dtype=torch.float64, device=vectors.device)
-        for chunk in vectors.split(65_536):
-            centred = chunk.double() - self.mean
-            covariance += centred.T @ centred / len(vectors)
-        variances, axes = torch.linalg.eigh(covariance)  # ascending
-        scale = variances[-self.dims :].mean().clamp(min=1e-12).sqrt()
-        self.axes = (axes[:, -self.dims :].flip(1) / scale).to(vectors)
+        components = principal_components(covariance_matrix(vectors, self.mean)).leading(self.dims)
+        self.axes = components.rescaled().axes.to(vectors)
         self.mean = self.mean.to(vectors)
 
     def __call__(self, vectors: Tensor) -> Tensor:
@@ -52,7 +53,7 @@ class UserFeatures:
     signal; and, where there are such, profile text, context text and raw features.
     """
 
-    def __init__(self, spec: EnvironmentSpec, data: Data, components: PrincipalComponents, item_texts: Tensor) -> None:
+    def __init__(self, spec: EnvironmentSpec, data: Data, components: TextComponents, item_texts: Tensor) -> None:
         def rows(texts: Texts | None) -> Tensor | None:
             return None if texts is None or texts.vectors is None else components(texts.vectors)
 
@@ -120,7 +121,7 @@ def fit_greedy(log: RandomLog, spec: EnvironmentSpec, data: Data, seed: int) -> 
     catalog = data.catalog
     if catalog.text_vectors is None:
         raise ValueError("the greedy reference policy needs a catalogue with text vectors")
-    components = PrincipalComponents(catalog.text_vectors)
+    components = TextComponents(catalog.text_vectors)
     item_texts = components(catalog.text_vectors)
     user_features = UserFeatures(spec, data, components, item_texts)
 

@@ -9,7 +9,7 @@ import torch
 
 from recframe.evaluation.simulated.rollout import InformedPolicy, rollout
 from recframe.references.fixed_slate import FixedSlatePolicy, fixed_slates, greedy_schedule
-from recframe.references.greedy import PrincipalComponents, fit_greedy
+from recframe.references.greedy import TextComponents, fit_greedy
 from recframe.references.policies import PopularPolicy
 from recframe.references.random_log import collect_random_log, mean_item_rewards
 from recframe.references.references import Tuning, mean_return, reference_policies
@@ -148,7 +148,7 @@ def test_an_item_that_was_lucky_once_is_not_the_best():
 def test_components_are_the_principal_ones_at_unit_scale():
     generator = torch.Generator().manual_seed(0)
     vectors = torch.randn(500, 2, generator=generator) @ torch.randn(2, 12, generator=generator) + 3.0
-    components = PrincipalComponents(vectors, dims=2)
+    components = TextComponents(vectors, dims=2)
     reduced = components(vectors)
     assert (reduced[-1] == 0).all()
     assert reduced[:-1].pow(2).mean() == pytest.approx(1.0, abs=1e-3)

@@ -24,7 +24,7 @@ from recframe.testing import (
 from recframe_plugins.agents.bandits import linear_reward, linear_scores
 from recframe_plugins.agents.bandits.bandits import EpsilonGreedy, LinUCB, Thompson
 from recframe_plugins.agents.bandits.config import EpsilonGreedyConfig, LinUCBConfig, ThompsonConfig
-from recframe_plugins.agents.bandits.linear_reward import principal_axes
+from recframe_plugins.agents.bandits.linear_reward import text_axes
 from recframe_plugins.agents.baselines.random import RandomAgent
 
 DATA = toy_data()
@@ -248,11 +248,11 @@ def test_features_say_what_was_shown_and_what_came_of_it():
 def test_the_axes_are_principal_components():
     vectors = torch.randn(200, 6, generator=torch.Generator().manual_seed(0)) * torch.tensor([3.0, 0.1, 2.0, 0.1, 0.1, 0.1])
     vectors = vectors - vectors.mean(dim=0)
-    coordinates = vectors @ principal_axes(vectors, 2)
+    coordinates = vectors @ text_axes(vectors, 2)
     assert coordinates.square().mean() == pytest.approx(1.0, abs=1e-4)
     assert abs(torch.corrcoef(torch.stack([coordinates[:, 0], vectors[:, 0]]))[0, 1]) > 0.99
     assert abs(torch.corrcoef(torch.stack([coordinates[:, 1], vectors[:, 2]]))[0, 1]) > 0.95
-    assert principal_axes(vectors, 9).shape == (6, 6)
+    assert text_axes(vectors, 9).shape == (6, 6)
 
 
 def test_it_asks_for_every_reward_once():

@@ -8,7 +8,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from recframe.interfaces import PAD, EnvironmentSpec, FrozenTable, Observation, StateTracker, Texts, Transition, standardized, symlog
+from recframe.interfaces import (
+    PAD,
+    EnvironmentSpec,
+    FrozenTable,
+    Observation,
+    StateTracker,
+    Texts,
+    Transition,
+    principal_components,
+    standardized,
+    symlog,
+)
 from recframe_plugins.agents.bandits.config import LinearRewardConfig
 from recframe_plugins.agents.bandits.linear_scores import Expected, Variance
 
@@ -46,7 +57,7 @@ class LinearReward(nn.Module):
         popularity = data.catalog.popularity.clamp(min=0).log1p().unsqueeze(1)
         self.log_popularity = FrozenTable(standardized(popularity))
         # saved, because an eigenvector's sign may be another on another machine
-        self.register_buffer("axes", principal_axes(self.texts.values, config.text_dims))
+        self.register_buffer("axes", text_axes(self.texts.values, config.text_dims))
         dims, signals = self.axes.shape[1], len(spec.signals)
         texts = 1 + signals + (self.profiles is not None) + (self.contexts is not None)
         self.user_size = 2 + signals + texts * dims + spec.num_features
@@ -140,12 +151,10 @@ class LinearReward(nn.Module):
         return Variance(quadratic, repeat, history, items)
 
 
-def principal_axes(vectors: Tensor, dims: int) -> Tensor:
+def text_axes(vectors: Tensor, dims: int) -> Tensor:
     """The axes `[D, d]` on which standardized `vectors` `[M, D]` spread most, scaled: the coordinates have an average variance of one."""
-    variances, axes = torch.linalg.eigh((vectors.T @ vectors).double() / len(vectors))  # ascending
-    dims = min(dims, vectors.shape[1])
-    scale = variances[-dims:].mean().clamp(min=1e-12).sqrt()
-    return (axes[:, -dims:].flip(1) / scale).to(vectors.dtype).contiguous()
+    components = principal_components((vectors.T @ vectors).double() / len(vectors)).leading(dims)
+    return components.rescaled().axes.to(vectors.dtype).contiguous()
 
 
 def _table(texts: Texts | None) -> FrozenTable | None:

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from recframe.interfaces import PAD
+from recframe.interfaces import PAD, principal_coordinates
 
 # a cosine computed one way or another must be on one side of the bound: an item is like itself even at a similarity of 1
 ROUNDING = 1e-6
@@ -57,15 +57,4 @@ def principal_directions(vectors: Tensor, dims: int) -> Tensor:
 
     Centring takes away the component that all sentence embeddings share, without which everything is like everything.
     """
-    centred = vectors.double().cpu()
-    centred = centred - centred.mean(dim=0)
-    rows, columns = centred.shape
-    # eigenvalues come in ascending order
-    if columns <= rows:
-        components = torch.linalg.eigh(centred.T @ centred).eigenvectors.flip(1)[:, :dims]
-        return F.normalize(centred @ components, dim=1).float()
-    # the same from the smaller of the two products: an item's column of ratings is as long as there are people
-    squares, left = torch.linalg.eigh(centred @ centred.T)
-    # directions in which nothing varies are rounding errors, which must not be scaled up to length one
-    squares = torch.where(squares > 1e-12 * squares[-1], squares, 0.0)
-    return F.normalize((left * squares.sqrt()).flip(1)[:, : min(dims, rows)], dim=1).float()
+    return F.normalize(principal_coordinates(vectors, dims), dim=1).float()
