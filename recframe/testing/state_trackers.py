@@ -77,7 +77,7 @@ def _check_projected_rows(tracker: StateTracker, items: Tensor) -> None:
     require(same, "project_items(rows) must be project_items()[rows]: an item's vector must not depend on which other items are projected")
 
 
-def padded(observation: Observation, length: int) -> Observation:
+def _padded(observation: Observation, length: int) -> Observation:
     """The observation with `length` PADs prepended to each history."""
     result = observation.clone(recurse=False)
     items, feedback = observation.history_items, observation.history_feedback
@@ -89,7 +89,7 @@ def padded(observation: Observation, length: int) -> Observation:
 def _check_padding(tracker: StateTracker, observation: Observation) -> None:
     state = _state(tracker, observation)
     for length in (1, 7):
-        same = torch.allclose(_state(tracker, padded(observation, length)), state, rtol=1e-5, atol=1e-5)
+        same = torch.allclose(_state(tracker, _padded(observation, length)), state, rtol=1e-5, atol=1e-5)
         require(same, "prepending PAD to the histories changed the state: mask the entries where history_items is PAD")
 
 
