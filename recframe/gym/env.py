@@ -54,18 +54,18 @@ class RecommendationEnv(gymnasium.Env[Arrays, Any]):
         return _only_row(self.simulation.reset(self.np_random)), {}
 
     def step(self, action: Any) -> tuple[Arrays, float, bool, bool, dict[str, Any]]:
-        """Take one action; the info is `Outcome.infos` of this user.
+        """Take one action; the info is `StepArrays.infos` of this user.
 
         Raises
         ------
         gymnasium.error.ResetNeeded: no session has begun, or it is over.    ValueError: the action is not in the action space.
         """
         self._require_session()
-        outcome = self.simulation.step(np.asarray(action)[None])
-        self._over = len(outcome.finished) > 0
-        infos = {name: value[0] if value.ndim > 1 else float(value[0]) for name, value in outcome.infos.items()}
-        observation = _only_row(outcome.final if self._over else outcome.observation)
-        return observation, float(outcome.reward[0]), bool(outcome.terminated[0]), bool(outcome.truncated[0]), infos
+        step = self.simulation.step(np.asarray(action)[None])
+        self._over = len(step.finished) > 0
+        infos = {name: value[0] if value.ndim > 1 else float(value[0]) for name, value in step.infos.items()}
+        observation = _only_row(step.final if self._over else step.observation)
+        return observation, float(step.reward[0]), bool(step.terminated[0]), bool(step.truncated[0]), infos
 
     def action_masks(self) -> npt.NDArray[np.bool_]:
         """Which actions may be taken now, `[M]`, or `[C]` with candidates; for slates K such masks in a row."""

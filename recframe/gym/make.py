@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 from omegaconf import DictConfig
 
-from recframe.building.parts import Parts, Split, assemble
+from recframe.building.parts import Parts, assemble
 from recframe.config import ConfigError, compose_config, validate
 from recframe.gym.env import RecommendationEnv
 from recframe.gym.vector_env import RecommendationVectorEnv
+from recframe.interfaces import Split
 from recframe.plugin_loader import registry
 
 

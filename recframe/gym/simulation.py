@@ -17,7 +17,7 @@ from recframe.interfaces import Data, Decision, Environment, Observation, transi
 
 
 @dataclass(frozen=True)
-class Outcome:
+class StepArrays:
     """What a step of N users came to.
 
     observation: where the next action starts, `[N, ...]`; finished users are already replaced by new ones.
@@ -63,7 +63,7 @@ class Simulation:
         return self.arrays(self._now)
 
     @torch.no_grad()
-    def step(self, actions: Any) -> Outcome:
+    def step(self, actions: Any) -> StepArrays:
         """Take one action for each user.
 
         Raises
@@ -79,7 +79,7 @@ class Simulation:
         infos: dict[str, npt.NDArray[Any]] = {} if self.environment.spec.actions == "continuous" else {"slate": _copied(slate)}
         infos |= {f"signal/{name}": _copied(step.response.signals[name]) for name in self.environment.spec.signals}
         infos |= {f"reward/{name}": _copied(terms[name].double()) for name in self.term_names}
-        return Outcome(
+        return StepArrays(
             observation=self.arrays(step.observation),
             reward=item_reward.sum(dim=1).double().cpu().numpy(),
             terminated=_copied(step.terminated),

@@ -60,15 +60,15 @@ class StableBaselinesVecEnv(VecEnv):
 
     def step_wait(self) -> tuple[Arrays, npt.NDArray[np.float32], npt.NDArray[np.bool_], list[dict[str, Any]]]:
         """The step's observation, reward `[N]`, ended sessions `[N]` and infos."""
-        outcome = self.vector_env.simulation.step(self._actions)
+        step = self.vector_env.simulation.step(self._actions)
         infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
-        self._totals += np.stack([outcome.infos[name] for name in self._terms])
-        for row, user in enumerate(outcome.finished):
+        self._totals += np.stack([step.infos[name] for name in self._terms])
+        for row, user in enumerate(step.finished):
             infos[user] |= zip(self._terms, self._totals[:, user].tolist(), strict=True)
-            infos[user]["TimeLimit.truncated"] = bool(outcome.truncated[user] and not outcome.terminated[user])
-            infos[user]["terminal_observation"] = {name: value[row] for name, value in outcome.final.items()}
-        self._totals[:, outcome.finished] = 0.0
-        return outcome.observation, outcome.reward.astype(np.float32), outcome.terminated | outcome.truncated, infos
+            infos[user]["TimeLimit.truncated"] = bool(step.truncated[user] and not step.terminated[user])
+            infos[user]["terminal_observation"] = {name: value[row] for name, value in step.final.items()}
+        self._totals[:, step.finished] = 0.0
+        return step.observation, step.reward.astype(np.float32), step.terminated | step.truncated, infos
 
     def close(self) -> None:
         """Close the vector environment."""

@@ -12,7 +12,7 @@ from gymnasium.vector.utils import batch_space
 
 from recframe.experience import RewardSum
 from recframe.gym.observations import Arrays
-from recframe.gym.simulation import Outcome, Simulation, generator_from, generator_state
+from recframe.gym.simulation import Simulation, StepArrays, generator_from, generator_state
 from recframe.interfaces import Data, Environment
 
 Infos = dict[str, Any]
@@ -23,7 +23,7 @@ class RecommendationVectorEnv(VectorEnv[Arrays, npt.NDArray[Any], npt.NDArray[An
 
     Sessions that end are replaced in the same step (`AutoresetMode.SAME_STEP`). What `SyncVectorEnv` gives in that mode is given here: the
     last observation of the ended session in `infos["final_obs"]`, its step's info in `infos["final_info"]`, each with its mask. Info of the
-    other users stands beside them: see `Outcome.infos`.
+    other users stands beside them: see `StepArrays.infos`.
 
     Observations are dicts of float32 arrays (`ObservationArrays`), actions items, slates or real vectors (`recframe.gym.actions`).
 
@@ -62,8 +62,8 @@ class RecommendationVectorEnv(VectorEnv[Arrays, npt.NDArray[Any], npt.NDArray[An
         ------
         gymnasium.error.ResetNeeded: before the first `reset`.    ValueError: an action is not in the action space.
         """
-        outcome = self.simulation.step(actions)
-        return outcome.observation, outcome.reward, outcome.terminated, outcome.truncated, self._infos(outcome)
+        step = self.simulation.step(actions)
+        return step.observation, step.reward, step.terminated, step.truncated, self._infos(step)
 
     def action_masks(self) -> npt.NDArray[np.bool_]:
         """Which actions may be taken now, `[N, M]`, or `[N, C]` with candidates; for slates K such masks a row.
@@ -81,15 +81,15 @@ class RecommendationVectorEnv(VectorEnv[Arrays, npt.NDArray[Any], npt.NDArray[An
         self.np_random = generator_from(state["np_random"])
         return self.simulation.load_state_dict(state["environment"])
 
-    def _infos(self, outcome: Outcome) -> Infos:
+    def _infos(self, step: StepArrays) -> Infos:
         done = np.zeros(self.num_envs, np.bool_)
-        done[outcome.finished] = True
-        infos: Infos = {} if done.all() else _masked(outcome.infos, ~done)
-        if len(outcome.finished):
+        done[step.finished] = True
+        infos: Infos = {} if done.all() else _masked(step.infos, ~done)
+        if len(step.finished):
             last = np.full(self.num_envs, None, dtype=object)
-            for row, user in enumerate(outcome.finished):
-                last[user] = {name: value[row] for name, value in outcome.final.items()}
-            infos |= {"final_obs": last, "_final_obs": done.copy(), "final_info": _masked(outcome.infos, done), "_final_info": done.copy()}
+            for row, user in enumerate(step.finished):
+                last[user] = {name: value[row] for name, value in step.final.items()}
+            infos |= {"final_obs": last, "_final_obs": done.copy(), "final_info": _masked(step.infos, done), "_final_info": done.copy()}
         return infos
 
 

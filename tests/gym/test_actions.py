@@ -30,8 +30,8 @@ def test_where_there_are_candidates_an_action_is_a_place_among_them(toy):
     assert env.single_action_space == spaces.Discrete(4)
     for _ in range(5):
         candidates = env.simulation.environment.candidates.clone()
-        outcome = env.simulation.step(np.array([1, 2]))
-        assert outcome.infos["slate"].tolist() == [[candidates[0, 1]], [candidates[1, 2]]]
+        step = env.simulation.step(np.array([1, 2]))
+        assert step.infos["slate"].tolist() == [[candidates[0, 1]], [candidates[1, 2]]]
 
 
 @pytest.mark.parametrize("shape", [{"num_excluded": 6}, {"num_candidates": 5, "num_excluded": 4, "slate_size": 2}, {"num_candidates": 4}])

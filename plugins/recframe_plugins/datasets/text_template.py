@@ -11,9 +11,27 @@ import polars as pl
 
 from recframe.interfaces import DataError
 
-__all__ = ["check_template", "fill_template"]
+__all__ = ["as_text", "check_template", "fill_template", "text_columns"]
 
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
+
+
+def text_columns(table: pl.DataFrame) -> list[str]:
+    """The columns that can stand in a text template: plain values and lists of strings, under names that are words."""
+    return [
+        name
+        for name, dtype in table.schema.items()
+        if name.isidentifier() and (dtype == pl.List(pl.String) or not (dtype.is_nested() or dtype in (pl.Binary, pl.Null)))
+    ]
+
+
+def as_text(table: pl.DataFrame) -> pl.DataFrame:
+    """The `text_columns` as strings, lists joined by ", "; null where an item's is empty."""
+    columns = [
+        pl.col(name).list.join(", ") if isinstance(table.schema[name], pl.List) else pl.col(name).cast(pl.String)
+        for name in text_columns(table)
+    ]
+    return table.select(columns).with_columns(pl.when(pl.all().str.strip_chars() != "").then(pl.all()))
 
 
 def check_template(template: str, allowed: Sequence[str]) -> None:

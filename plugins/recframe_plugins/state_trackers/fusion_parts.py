@@ -94,8 +94,8 @@ def parts_of(config: StateTrackerConfig, spec: EnvironmentSpec, data: Data) -> n
     ValueError: `user_embeddings` where observations name nobody.
     """
     users = data.users if spec.has_users else None
-    profiles = vectors_of(users.profiles) if users is not None and "profile" in config.reads else None
-    contexts = vectors_of(data.contexts) if spec.has_context and "context" in config.reads else None
+    profiles = read_vectors(users.profiles) if users is not None and "profile" in config.reads else None
+    contexts = read_vectors(data.contexts) if spec.has_context and "context" in config.reads else None
     parts: dict[str, Part] = {}
     # the order in which parts are built is the order in which their weights are drawn: what is new comes last
     if profiles is not None:
@@ -116,6 +116,6 @@ def parts_of(config: StateTrackerConfig, spec: EnvironmentSpec, data: Data) -> n
     return nn.ModuleDict(parts)
 
 
-def vectors_of(texts: Texts | None) -> Tensor | None:
+def read_vectors(texts: Texts | None) -> Tensor | None:
     """The vectors of texts that have any; an encoder that does not read gives vectors of length 0, which say nothing."""
     return None if texts is None or texts.vectors is None or not texts.vectors.shape[1] else texts.vectors

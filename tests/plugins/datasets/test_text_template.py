@@ -2,7 +2,7 @@ import polars as pl
 import pytest
 
 from recframe.interfaces import DataError
-from recframe_plugins.datasets.files.text_template import check_template, fill_template
+from recframe_plugins.datasets.text_template import check_template, fill_template
 
 ALLOWED = ("title", "year", "genres")
 

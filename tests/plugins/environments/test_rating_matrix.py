@@ -13,8 +13,8 @@ from recframe.references.policies import OraclePolicy, PopularPolicy, RandomPoli
 from recframe.references.references import Tuning, reference_policies
 from recframe.testing import toy_data
 from recframe_plugins.datasets.rating_matrix.rating_matrix import held_out_users, share_of_fans
-from recframe_plugins.environments.rating_matrix.config import RatingMatrixConfig
-from recframe_plugins.environments.rating_matrix.rating_matrix import RatingMatrix
+from recframe_plugins.environments.rating_matrix.config import RatingMatrixEnvironmentConfig
+from recframe_plugins.environments.rating_matrix.rating_matrix import RatingMatrixEnvironment
 from recframe_plugins.rewards.config import RatingConfig
 from recframe_plugins.rewards.rating import Rating
 
@@ -101,8 +101,8 @@ def test_on_noise_the_most_popular_items_are_no_better_than_random_ones(rewards)
         held_out = held_out_users(60, 0.2, seed)
         catalog = toy_data(num_items=200).catalog
         data = Data(replace(catalog, popularity=share_of_fans(ratings[~held_out])), ratings=ratings, held_out=held_out)
-        config = RatingMatrixConfig(max_steps=20)
-        environment = RatingMatrix(config, data, num_users=200, history_length=5, split="evaluation", device="cpu")
+        config = RatingMatrixEnvironmentConfig(max_steps=20)
+        environment = RatingMatrixEnvironment(config, data, num_users=200, history_length=5, split="evaluation", device="cpu")
         policies = (PopularPolicy(environment.spec, data.catalog.popularity), RandomPolicy(environment.spec, seed))
         popular, random = (rollout(policy, environment, rewards, 0, 20).returns.double().mean() for policy in policies)
         gains.append(popular - random)

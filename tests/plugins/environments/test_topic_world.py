@@ -10,7 +10,7 @@ from recframe.interfaces import Catalog, Data, DataError
 from recframe.testing import toy_data
 from recframe_plugins.datasets.synthetic.config import SyntheticConfig
 from recframe_plugins.datasets.synthetic.synthetic import Synthetic
-from recframe_plugins.environments.sessions.topics import topic_matrices
+from recframe_plugins.environments.simulation.topics import topic_matrices
 from recframe_plugins.environments.topic_world.config import TopicWorldConfig
 from recframe_plugins.environments.topic_world.topic_world import TopicWorld
 

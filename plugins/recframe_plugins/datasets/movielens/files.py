@@ -13,7 +13,7 @@ from recframe.interfaces import DataError
 from recframe_plugins.datasets.files.malformed_rows import Check, MalformedRows, part_rows, quoted
 from recframe_plugins.datasets.files.text_lines import NumberedLines, read_lines
 
-__all__ = ["LAYOUTS", "Layout", "find_layout", "read_movies", "read_ratings"]
+__all__ = ["LAYOUTS", "MovieLensLayout", "movielens_layout", "read_movies", "read_ratings"]
 
 MOVIE_FIELDS = ("movieId", "title", "genres")
 RATING_FIELDS = ("userId", "movieId", "rating", "timestamp")
@@ -24,7 +24,7 @@ CSV_FIELD = r'("(?:[^"]|"")*"|[^",][^,]*|)'
 
 
 @dataclass(frozen=True)
-class Layout:
+class MovieLensLayout:
     """One way of writing movies and ratings down: the files' extension, what parts the fields, and whether a header names them."""
 
     extension: str
@@ -36,10 +36,10 @@ class Layout:
         return folder / f"movies{self.extension}", folder / f"ratings{self.extension}"
 
 
-LAYOUTS = (Layout(".dat", "::", header=False), Layout(".csv", ",", header=True))
+LAYOUTS = (MovieLensLayout(".dat", "::", header=False), MovieLensLayout(".csv", ",", header=True))
 
 
-def find_layout(folder: Path) -> Layout:
+def movielens_layout(folder: Path) -> MovieLensLayout:
     """The layout whose two files are in `folder`; the first of `LAYOUTS` if both are.
 
     Raises
@@ -60,7 +60,7 @@ def find_layout(folder: Path) -> Layout:
     )
 
 
-def read_movies(path: Path, layout: Layout, encoding: str) -> tuple[pl.DataFrame, MalformedRows]:
+def read_movies(path: Path, layout: MovieLensLayout, encoding: str) -> tuple[pl.DataFrame, MalformedRows]:
     """The items, in the file's order: `item` (id), `title` (without the year), `year` (int64, may be null), `genres` (list[str])."""
     lines = read_lines(path, encoding)
     columns = named_columns(path, lines, layout, MOVIE_FIELDS)
@@ -95,7 +95,7 @@ def read_movies(path: Path, layout: Layout, encoding: str) -> tuple[pl.DataFrame
     return items, MalformedRows(path, pl.concat([bad, repeated]).sort("line"))
 
 
-def read_ratings(path: Path, layout: Layout, encoding: str, items: pl.Series) -> tuple[pl.DataFrame, MalformedRows]:
+def read_ratings(path: Path, layout: MovieLensLayout, encoding: str, items: pl.Series) -> tuple[pl.DataFrame, MalformedRows]:
     """The ratings, in the file's order: columns `user` (id), `item` (int64, a row of `items`), `timestamp` (int64), `rating` (float64)."""
     lines = read_lines(path, encoding)
     columns = named_columns(path, lines, layout, RATING_FIELDS)
@@ -138,7 +138,7 @@ EMPTY_RATINGS = pl.DataFrame(schema={"user": pl.String, "item": pl.Int64, "times
 EMPTY_REPORT = pl.DataFrame(schema={"line": pl.Int64, "reason": pl.String, "problem": pl.String})
 
 
-def named_columns(path: Path, lines: NumberedLines, layout: Layout, wanted: Sequence[str]) -> list[str]:
+def named_columns(path: Path, lines: NumberedLines, layout: MovieLensLayout, wanted: Sequence[str]) -> list[str]:
     """The names of a file's columns, from its header where the layout has one.
 
     Raises
@@ -154,7 +154,7 @@ def named_columns(path: Path, lines: NumberedLines, layout: Layout, wanted: Sequ
     return header
 
 
-def text_checks(lines: NumberedLines, layout: Layout, columns: Sequence[str], wanted: Sequence[str]) -> list[Check]:
+def text_checks(lines: NumberedLines, layout: MovieLensLayout, columns: Sequence[str], wanted: Sequence[str]) -> list[Check]:
     """What is asked of a line before its fields mean anything."""
     shape = f"is not {len(columns)} fields, expected {layout.separator.join(columns)}"
     return [
@@ -167,7 +167,7 @@ def text_checks(lines: NumberedLines, layout: Layout, columns: Sequence[str], wa
     ]
 
 
-def split_fields(rows: pl.DataFrame, layout: Layout, columns: Sequence[str], wanted: Sequence[str]) -> pl.DataFrame:
+def split_fields(rows: pl.DataFrame, layout: MovieLensLayout, columns: Sequence[str], wanted: Sequence[str]) -> pl.DataFrame:
     """`rows` with the `wanted` ones of the lines' fields as columns, stripped; all null where a line has another number of fields."""
     if layout.header:
         rows = rows.filter(pl.col("line") > 1)

@@ -11,10 +11,9 @@ import torch
 
 from recframe.interfaces import Catalog, Data, DataError, Dataset, Interactions, Users
 from recframe_plugins.datasets.files.malformed_rows import MalformedRows, count_reasons
-from recframe_plugins.datasets.files.text_template import check_template, fill_template
 from recframe_plugins.datasets.movielens.config import MovieLensFormatConfig
-from recframe_plugins.datasets.movielens.files import find_layout, read_movies, read_ratings
-from recframe_plugins.datasets.rating_matrix.item_table import as_text
+from recframe_plugins.datasets.movielens.files import movielens_layout, read_movies, read_ratings
+from recframe_plugins.datasets.text_template import as_text, check_template, fill_template
 
 __all__ = ["MovieLensFormat"]
 
@@ -68,7 +67,7 @@ class MovieLensFormat(Dataset):
         config = self.config
         check_template(config.text_template, PLACEHOLDERS)
         folder = Path(config.path).expanduser()
-        layout = find_layout(folder)
+        layout = movielens_layout(folder)
         movies_path, ratings_path = layout.files(folder)
         items, malformed_movies = read_movies(movies_path, layout, config.encoding)
         ratings, malformed_ratings = read_ratings(ratings_path, layout, config.encoding, items["item"])

@@ -22,12 +22,12 @@ from recframe_plugins.datasets.rating_matrix.matrix import (
     unusable,
 )
 
-__all__ = ["open_parquet", "read_npy", "read_parquet"]
+__all__ = ["open_parquet", "read_npy_matrix", "read_parquet_matrix"]
 
 HEADER_READERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
-def read_npy(path: Path) -> Matrix:
+def read_npy_matrix(path: Path) -> Matrix:
     """Read a two-dimensional array of numbers (or booleans); nothing else of what npy files can hold is unpacked.
 
     Raises
@@ -58,7 +58,7 @@ def read_npy(path: Path) -> Matrix:
     return Matrix(values)
 
 
-def read_parquet(path: Path) -> Matrix:
+def read_parquet_matrix(path: Path) -> Matrix:
     """Read a table with a row for each user and a column of numbers (or booleans) for each item.
 
     The columns' names are the items'. The first column holds the users' ids if it is named one of `USER_HEADINGS`, or holds text.

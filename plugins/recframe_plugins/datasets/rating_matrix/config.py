@@ -8,7 +8,7 @@ from recframe.components import option
 
 
 @dataclass
-class RatingMatrixConfig:
+class RatingMatrixDatasetConfig:
     """A rating of every item by every user, from one file; rows are users, columns items.
 
     Ratings may be any finite numbers (they are held as float32). By its extension, the file is

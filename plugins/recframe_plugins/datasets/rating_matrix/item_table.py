@@ -12,8 +12,9 @@ from recframe_plugins.datasets.files.text_lines import read_lines
 from recframe_plugins.datasets.rating_matrix.binary_files import open_parquet
 from recframe_plugins.datasets.rating_matrix.matrix import first_repeated
 from recframe_plugins.datasets.rating_matrix.text_files import separated_rows
+from recframe_plugins.datasets.text_template import text_columns
 
-__all__ = ["as_text", "read_item_table", "text_columns"]
+__all__ = ["read_item_table"]
 
 
 def read_item_table(path: Path) -> pl.DataFrame:
@@ -26,7 +27,7 @@ def read_item_table(path: Path) -> pl.DataFrame:
     ------
     DataError: naming the file and the line or row, or what the file should be.
     """
-    readers = {".csv": read_csv, ".parquet": read_parquet, ".txt": read_titles}
+    readers = {".csv": read_csv_items, ".parquet": read_parquet_items, ".txt": read_titles}
     reader = readers.get(path.suffix.lower())
     if reader is None:
         raise DataError(f"dataset.items={path}: unknown kind of file, expected {', '.join(readers)}")
@@ -35,7 +36,7 @@ def read_item_table(path: Path) -> pl.DataFrame:
     return reader(path)
 
 
-def read_csv(path: Path) -> pl.DataFrame:
+def read_csv_items(path: Path) -> pl.DataFrame:
     """The table in a csv file with a header."""
     (_, header), *body = list(separated_rows(path, io.StringIO(decoded(path), newline=""), ",")) or [(1, [])]
     check_has_title(f"{path}:1", header)
@@ -50,7 +51,7 @@ def read_csv(path: Path) -> pl.DataFrame:
     return table.select(column if column.name == "title" else typed(column.replace("", None)) for column in table)
 
 
-def read_parquet(path: Path) -> pl.DataFrame:
+def read_parquet_items(path: Path) -> pl.DataFrame:
     """The table in a parquet file."""
     table = open_parquet(path)
     check_has_title(str(path), table.columns)
@@ -98,21 +99,3 @@ def typed(column: pl.Series) -> pl.Series:
         if numbers.null_count() == column.null_count() < len(column):
             return numbers
     return column
-
-
-def text_columns(table: pl.DataFrame) -> list[str]:
-    """The columns that can stand in a text template: plain values and lists of strings, under names that are words."""
-    return [
-        name
-        for name, dtype in table.schema.items()
-        if name.isidentifier() and (dtype == pl.List(pl.String) or not (dtype.is_nested() or dtype in (pl.Binary, pl.Null)))
-    ]
-
-
-def as_text(table: pl.DataFrame) -> pl.DataFrame:
-    """The `text_columns` as strings, lists joined by ", "; null where an item's is empty."""
-    columns = [
-        pl.col(name).list.join(", ") if isinstance(table.schema[name], pl.List) else pl.col(name).cast(pl.String)
-        for name in text_columns(table)
-    ]
-    return table.select(columns).with_columns(pl.when(pl.all().str.strip_chars() != "").then(pl.all()))

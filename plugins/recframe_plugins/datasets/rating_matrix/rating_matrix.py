@@ -11,22 +11,22 @@ import torch
 from torch import Tensor
 
 from recframe.interfaces import Catalog, Data, DataError, Dataset, Users
-from recframe_plugins.datasets.files.text_template import check_template, fill_template
-from recframe_plugins.datasets.rating_matrix.binary_files import read_npy, read_parquet
-from recframe_plugins.datasets.rating_matrix.config import RatingMatrixConfig
-from recframe_plugins.datasets.rating_matrix.item_table import as_text, read_item_table, text_columns
+from recframe_plugins.datasets.rating_matrix.binary_files import read_npy_matrix, read_parquet_matrix
+from recframe_plugins.datasets.rating_matrix.config import RatingMatrixDatasetConfig
+from recframe_plugins.datasets.rating_matrix.item_table import read_item_table
 from recframe_plugins.datasets.rating_matrix.matrix import Matrix
-from recframe_plugins.datasets.rating_matrix.text_files import read_text
+from recframe_plugins.datasets.rating_matrix.text_files import read_text_matrix
+from recframe_plugins.datasets.text_template import as_text, check_template, fill_template, text_columns
 
-__all__ = ["RatingMatrix"]
+__all__ = ["RatingMatrixDataset"]
 
 READERS: Mapping[str, Callable[[Path], Matrix]] = {
-    ".npy": read_npy,
-    ".csv": partial(read_text, separator=","),
-    ".txt": partial(read_text, separator=None),
-    ".ascii": partial(read_text, separator=None),
-    ".dat": partial(read_text, separator=None),
-    ".parquet": read_parquet,
+    ".npy": read_npy_matrix,
+    ".csv": partial(read_text_matrix, separator=","),
+    ".txt": partial(read_text_matrix, separator=None),
+    ".ascii": partial(read_text_matrix, separator=None),
+    ".dat": partial(read_text_matrix, separator=None),
+    ".parquet": read_parquet_matrix,
 }
 
 
@@ -63,7 +63,7 @@ def share_of_fans(ratings: Tensor) -> Tensor:
     return (ratings >= mean).sum(dim=0).float() / len(ratings)
 
 
-class RatingMatrix(Dataset):
+class RatingMatrixDataset(Dataset):
     """Users, items and a rating for each pair of them, from one file.
 
     `Data.ratings` are the file's values, and `Data.held_out` says whose are kept for evaluation. `catalog.popularity` is the share of the
@@ -72,7 +72,7 @@ class RatingMatrix(Dataset):
     columns. Titles and other attributes come from `config.items`; without it, items' ids are their titles.
     """
 
-    def __init__(self, config: RatingMatrixConfig) -> None:
+    def __init__(self, config: RatingMatrixDatasetConfig) -> None:
         self.config = config
 
     def load(self) -> Data:

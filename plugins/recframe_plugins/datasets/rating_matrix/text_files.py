@@ -24,7 +24,7 @@ from recframe_plugins.datasets.rating_matrix.matrix import (
     unusable,
 )
 
-__all__ = ["read_text", "separated_rows"]
+__all__ = ["read_text_matrix", "separated_rows"]
 
 # utf-8-sig also reads UTF-8 without a byte order mark
 ENCODING = "utf-8-sig"
@@ -34,7 +34,7 @@ NUMBER = re.compile(r"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|nan|
 HEADER_HINT = " (a first line with names has no numbers in it, or begins with 'user')"
 
 
-class Layout(NamedTuple):
+class TextLayout(NamedTuple):
     """How a file is laid out: what parts the fields (None: blanks), the fields in a line, and the line (from 1) that is the first used.
 
     items: the items' names, from a header on that first line.   has_users: whether the first column holds the users' ids.
@@ -47,7 +47,7 @@ class Layout(NamedTuple):
     has_users: bool = False
 
 
-def read_text(path: Path, separator: str | None) -> Matrix:
+def read_text_matrix(path: Path, separator: str | None) -> Matrix:
     """Read a file with a line for each user and a field for each item; blank lines mean nothing.
 
     Parameters
@@ -61,13 +61,13 @@ def read_text(path: Path, separator: str | None) -> Matrix:
     DataError: naming file, line and column of the first problem, and how many there are.
     """
     try:
-        layout = find_layout(path, separator)
+        layout = text_layout(path, separator)
         return read_laid_out(path, layout)
     except UnicodeDecodeError:
         raise DataError(f"{path}:{undecodable_line(path)}: bytes that are not UTF-8, expected a text file in UTF-8") from None
 
 
-def read_laid_out(path: Path, layout: Layout) -> Matrix:
+def read_laid_out(path: Path, layout: TextLayout) -> Matrix:
     """The matrix in a file whose layout is known."""
     users: list[str] = []
     lines: list[int] = []
@@ -93,26 +93,26 @@ def read_laid_out(path: Path, layout: Layout) -> Matrix:
     return Matrix(values, users if layout.has_users else None, layout.items)
 
 
-def data_rows(path: Path, layout: Layout) -> Iterator[tuple[int, list[str]]]:
+def data_rows(path: Path, layout: TextLayout) -> Iterator[tuple[int, list[str]]]:
     """The lines with a user's ratings: their numbers (from 1) and their fields, stripped."""
-    return islice(rows(path, layout.separator), int(layout.items is not None), None)
+    return islice(lines_of(path, layout.separator), int(layout.items is not None), None)
 
 
-def find_layout(path: Path, separator: str | None) -> Layout:
+def text_layout(path: Path, separator: str | None) -> TextLayout:
     """The layout of a file, by its first three lines.
 
     Raises
     ------
     DataError: if it is empty, has a header only, or names items badly.
     """
-    head = list(islice(rows(path, separator), 3))
+    head = list(islice(lines_of(path, separator), 3))
     if not head:
         raise DataError(f"{path}: is empty, expected a line of numbers for each user")
     line, first = head[0]
     users_named = first[0].lower() in USER_HEADINGS
     all_text = any(first) and not any(map(NUMBER.fullmatch, first))
     if separator is None or not (users_named or all_text):
-        return Layout(separator, len(first), line)
+        return TextLayout(separator, len(first), line)
     below = [fields[0] for _, fields in head[1:]]
     if not below:
         raise DataError(f"{path}: holds a line of names only, expected a line of numbers for each user under it")
@@ -120,10 +120,10 @@ def find_layout(path: Path, separator: str | None) -> Layout:
     has_users = users_named or not first[0] or text_below
     names = first[has_users:]
     check_ids("item", names, lambda number: f"{path}:{line}: column {number + 1 + has_users}")
-    return Layout(separator, len(first), line, names, has_users)
+    return TextLayout(separator, len(first), line, names, has_users)
 
 
-def rows(path: Path, separator: str | None) -> Iterator[tuple[int, list[str]]]:
+def lines_of(path: Path, separator: str | None) -> Iterator[tuple[int, list[str]]]:
     """The lines of a file that are not blank: their numbers (from 1) and their fields, stripped."""
     with path.open(encoding=ENCODING) as file:
         if separator is None:
@@ -151,16 +151,16 @@ def separated_rows(path: Path, lines: Iterable[str], separator: str) -> Iterator
         ) from None
 
 
-def first_problem(path: Path, layout: Layout, otherwise: str) -> DataError:
+def first_problem(path: Path, layout: TextLayout, otherwise: str) -> DataError:
     """The first thing that is wrong with a file, and how many are; `otherwise` is what to say if it is nothing that is known here."""
-    problems = find_problems(path, layout)
+    problems = problems_in(path, layout)
     line, problem = next(problems, (0, ""))
     if not problem:
         return DataError(f"{path}: {otherwise}; expected a line of numbers for each user")
     return refusal(f"{path}:{line}: {problem}", 1 + sum(1 for _ in problems))
 
 
-def find_problems(path: Path, layout: Layout) -> Iterator[tuple[int, str]]:
+def problems_in(path: Path, layout: TextLayout) -> Iterator[tuple[int, str]]:
     """Everything that is wrong with a file: line (from 1) and problem."""
     for line, fields in data_rows(path, layout):
         if len(fields) != layout.width:

@@ -10,12 +10,11 @@ import torch
 from torch import Tensor
 
 from recframe.interfaces import Catalog, Data, Dataset, Texts, Users
-from recframe_plugins.datasets.files.text_template import check_template, fill_template
-from recframe_plugins.datasets.rating_matrix.item_table import as_text, text_columns
 from recframe_plugins.datasets.synthetic.config import SyntheticConfig
 from recframe_plugins.datasets.synthetic.text import ITEM_CHOICES, PROFILE_CHOICES, TitleRegister, write_item, write_profile
 from recframe_plugins.datasets.synthetic.utterances import generate_utterances
 from recframe_plugins.datasets.synthetic.vocabulary import TOPICS
+from recframe_plugins.datasets.text_template import as_text, check_template, fill_template, text_columns
 
 __all__ = ["Synthetic"]
 

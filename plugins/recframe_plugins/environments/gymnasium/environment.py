@@ -10,7 +10,7 @@ The environments themselves run on the host, one copy after the other: on a GPU,
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -20,12 +20,12 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from tensordict import TensorDict
 from torch import Tensor
 
-from recframe.interfaces import Catalog, Data, Environment, EnvironmentSpec, History, Observation, Response, Step
+from recframe.interfaces import Catalog, Data, Environment, EnvironmentSpec, History, Observation, Response, Split, Step
 from recframe_plugins.environments.gymnasium.config import GymnasiumConfig
 from recframe_plugins.environments.gymnasium.make import action_spec, make, native_actions
 from recframe_plugins.environments.gymnasium.session_log import SessionLog
 
-SIGNALS = ("reward",)
+REWARD_SIGNAL = ("reward",)
 SEEDS = 2**31
 """Sessions are seeded with one of so many numbers: those that every environment takes."""
 
@@ -51,7 +51,7 @@ class GymnasiumEnvironment(Environment):
         *,
         num_users: int,
         history_length: int,
-        split: Literal["train", "evaluation"],
+        split: Split,
         device: torch.device | str,
     ) -> None:
         self.config = config
@@ -62,7 +62,7 @@ class GymnasiumEnvironment(Environment):
             num_users=num_users,
             slate_size=1,
             history_length=history_length,
-            signals=SIGNALS,
+            signals=REWARD_SIGNAL,
             num_features=int(np.prod(self.copies.single_observation_space.shape or (1,))),
             has_users=False,
             device=self.device,
@@ -72,7 +72,7 @@ class GymnasiumEnvironment(Environment):
             items = self.spec.num_items
             raise ValueError(f"{config.id} has {items} items, the catalogue {len(data.catalog)}; build it on the data of own_data(config)")
         self.generator = torch.Generator(self.device)
-        self.history = History(num_users, history_length, SIGNALS, self.device)
+        self.history = History(num_users, history_length, REWARD_SIGNAL, self.device)
         self.log: SessionLog | None = None
 
     @classmethod
@@ -94,7 +94,7 @@ class GymnasiumEnvironment(Environment):
     def reset(self, seed: int) -> Observation:
         """Start N fresh sessions; see `Environment.reset`."""
         self.generator.manual_seed(seed)
-        self.history = History(self.spec.num_users, self.spec.history_length, SIGNALS, self.device)
+        self.history = History(self.spec.num_users, self.spec.history_length, REWARD_SIGNAL, self.device)
         seeds = self._draw_seeds()
         observed, _ = self.copies.reset(seed=seeds.tolist())
         self.features = self._features(observed)

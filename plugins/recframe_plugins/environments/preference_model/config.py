@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from recframe.components import option
-from recframe_plugins.environments.sessions.config import BoredomConfig
+from recframe_plugins.environments.simulation.config import BoredomConfig
 
 
 @dataclass

@@ -19,7 +19,7 @@ from torch import Tensor
 from recframe.interfaces import DataError, Interactions
 
 # Ratings whose outer products are held at once: bounds the memory of a sweep at 2^16 (factors + 1)^2 numbers.
-CHUNK = 1 << 16
+CHUNK_RATINGS = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def ridge_regressions(groups: Tensor, num_groups: int, features: Tensor, rows: T
     size = features.shape[1]
     gram = torch.zeros(num_groups, size * size, dtype=features.dtype)
     moment = torch.zeros(num_groups, size, dtype=features.dtype)
-    for group, row, target in zip(groups.split(CHUNK), rows.split(CHUNK), targets.split(CHUNK), strict=True):
+    for group, row, target in zip(groups.split(CHUNK_RATINGS), rows.split(CHUNK_RATINGS), targets.split(CHUNK_RATINGS), strict=True):
         x = features[row]
         gram.index_add_(0, group, (x[:, :, None] * x[:, None, :]).flatten(1))
         moment.index_add_(0, group, x * target[:, None])

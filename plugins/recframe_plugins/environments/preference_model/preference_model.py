@@ -28,12 +28,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from recframe.interfaces import Data, DataError
+from recframe.interfaces import Data, DataError, Split
 from recframe_plugins.environments.preference_model.config import PreferenceModelConfig
 from recframe_plugins.environments.preference_model.matrix_factorization import FitOptions, RatingModel, scored_model
-from recframe_plugins.environments.rating_matrix.quit_rule import principal_directions
-from recframe_plugins.environments.sessions.boredom import BoredomSessions
-from recframe_plugins.environments.sessions.sessions import Split, people_of_split
+from recframe_plugins.environments.simulation.boredom import BoredomSessions
+from recframe_plugins.environments.simulation.quit_rule import principal_directions
+from recframe_plugins.environments.simulation.sessions import people_of_split
 
 
 def mean_and_deviation(model: RatingModel) -> tuple[float, float]:

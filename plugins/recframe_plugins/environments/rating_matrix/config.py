@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 from recframe.components import option
-from recframe_plugins.environments.sessions.config import ProtocolConfig, SessionConfig
+from recframe_plugins.environments.simulation.config import ProtocolConfig, SessionConfig
 
 
 @dataclass
-class RatingMatrixConfig(ProtocolConfig, SessionConfig):
+class RatingMatrixEnvironmentConfig(ProtocolConfig, SessionConfig):
     """Users whose rating of every item is known: rewards are dense and exact, and so are the oracle and the best fixed slate."""
 
     max_steps: int = option(20, "time limit of a session in steps (slates shown)", ge=1)

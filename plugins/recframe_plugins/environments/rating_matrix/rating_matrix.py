@@ -17,16 +17,16 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from recframe.interfaces import Data, DataError, Truth
-from recframe_plugins.environments.rating_matrix.config import RatingMatrixConfig
-from recframe_plugins.environments.rating_matrix.quit_rule import QuitRule, principal_directions
-from recframe_plugins.environments.sessions.sessions import Outcome, SimulatedSessions, Split, people_of_split
+from recframe.interfaces import Data, DataError, Split, Truth
+from recframe_plugins.environments.rating_matrix.config import RatingMatrixEnvironmentConfig
+from recframe_plugins.environments.simulation.quit_rule import QuitRule, principal_directions
+from recframe_plugins.environments.simulation.sessions import SimulatedSessions, UserReaction, people_of_split
 
 EVALUATION_SHARE = 0.2
 """Of the people, where the dataset keeps nobody for evaluation."""
 
 
-class RatingMatrix(SimulatedSessions):
+class RatingMatrixEnvironment(SimulatedSessions):
     """The people of `data.ratings`; see the module. `Observation.user` is their row.
 
     Raises
@@ -35,10 +35,17 @@ class RatingMatrix(SimulatedSessions):
     ValueError: the options contradict each other.
     """
 
-    config: RatingMatrixConfig
+    config: RatingMatrixEnvironmentConfig
 
     def __init__(
-        self, config: RatingMatrixConfig, data: Data, *, num_users: int, history_length: int, split: Split, device: torch.device | str
+        self,
+        config: RatingMatrixEnvironmentConfig,
+        data: Data,
+        *,
+        num_users: int,
+        history_length: int,
+        split: Split,
+        device: torch.device | str,
     ) -> None:
         ratings = data.ratings
         if ratings is None:
@@ -78,7 +85,7 @@ class RatingMatrix(SimulatedSessions):
         chosen = people_of_split(everybody, split, EVALUATION_SHARE, seed=0)
         return chosen if held_out is None else everybody[held_out.to(self.device) == (split == "evaluation")]
 
-    def _item_vectors(self, config: RatingMatrixConfig, data: Data, needed: bool) -> Tensor:
+    def _item_vectors(self, config: RatingMatrixEnvironmentConfig, data: Data, needed: bool) -> Tensor:
         """What the quit rule compares, `[M, B]`."""
         if not needed:
             return torch.zeros(self.spec.num_items, 1, device=self.device)
@@ -95,14 +102,14 @@ class RatingMatrix(SimulatedSessions):
         drawn = torch.randint(len(self.people), (self.spec.num_users,), generator=self.generator, device=self.device)
         return {"user": self.people[drawn]}
 
-    def luck(self) -> dict[str, Tensor]:
+    def draws(self) -> dict[str, Tensor]:
         """Nothing is left to chance."""
         return {}
 
-    def respond(self, slate: Tensor, luck: Mapping[str, Tensor]) -> Outcome:
+    def respond(self, slate: Tensor, draws: Mapping[str, Tensor]) -> UserReaction:
         """See the module's equations."""
         ratings = self.ratings[self.state["user"][:, None], slate]
-        return Outcome(self._signals(ratings), self.quit_rule(self.state["recent"], slate), {})
+        return UserReaction(self._signals(ratings), self.quit_rule(self.state["recent"], slate), {})
 
     def truth(self) -> Truth:
         """Rating, click and purchase of every item, and whether its being shown makes the user quit; each `[N, M]`, exact."""

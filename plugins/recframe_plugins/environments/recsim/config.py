@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from recframe.components import option
-from recframe_plugins.environments.sessions.config import ChoiceConfig, SessionConfig
+from recframe_plugins.environments.simulation.config import ChoiceConfig, SessionConfig
 
 TOPIC_ATTRIBUTE = "catalogue attribute that names an item's topic (the first, if a list); null: topics are dealt out at random"
 

@@ -24,11 +24,11 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from recframe.interfaces import Data, Truth
+from recframe.interfaces import Data, Split, Truth
 from recframe_plugins.environments.recsim.config import InterestEvolutionConfig
 from recframe_plugins.environments.recsim.documents import main_topics
-from recframe_plugins.environments.sessions.choice import choice_model
-from recframe_plugins.environments.sessions.sessions import Outcome, SimulatedSessions, Split
+from recframe_plugins.environments.simulation.choice import choice_model
+from recframe_plugins.environments.simulation.sessions import SimulatedSessions, UserReaction
 
 TRASHY_SHARE = 0.7
 
@@ -82,7 +82,7 @@ class InterestEvolution(SimulatedSessions):
         budget = torch.full((self.spec.num_users,), self.config.time_budget, device=self.device)
         return {"interests": 2.0 * self.uniforms(self.num_topics) - 1.0, "time_budget": budget}
 
-    def luck(self) -> dict[str, Tensor]:
+    def draws(self) -> dict[str, Tensor]:
         """A uniform number each for the choice and for the direction in which interests move."""
         return {"uniforms": self.uniforms(2)}
 
@@ -90,12 +90,12 @@ class InterestEvolution(SimulatedSessions):
         """The interests, if they are to be seen."""
         return self.state["interests"] if self.config.observe_interests else None
 
-    def respond(self, slate: Tensor, luck: Mapping[str, Tensor]) -> Outcome:
+    def respond(self, slate: Tensor, draws: Mapping[str, Tensor]) -> UserReaction:
         """See the module's equations."""
         interests, budget = self.state["interests"], self.state["time_budget"]
         topics = self.cluster[slate]
         scores = interests.gather(1, topics)
-        chosen = self.choice.clicks(scores, luck["uniforms"][:, :1]).float()
+        chosen = self.choice.clicks(scores, draws["uniforms"][:, :1]).float()
         clicked = chosen.sum(dim=1)
         watched = budget.clamp(max=self.config.video_length)
         dwell = chosen * watched[:, None]
@@ -105,10 +105,10 @@ class InterestEvolution(SimulatedSessions):
         quality = (chosen * self.quality[slate]).sum(dim=1)
         after = self._budget_after(watched, interest, quality)
         time_budget = torch.where(clicked > 0, after, budget - self.config.step_penalty)
-        moved = self._moved(interest, luck["uniforms"][:, 1])
+        moved = self._moved(interest, draws["uniforms"][:, 1])
         topic = (chosen.long() * topics).sum(dim=1, keepdim=True)
         change = (clicked * (moved - interest))[:, None]
-        return Outcome(
+        return UserReaction(
             {"click": chosen, "dwell": dwell},
             time_budget <= 0,
             {"interests": interests.scatter_add(1, topic, change), "time_budget": time_budget},

@@ -16,11 +16,11 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from recframe.interfaces import Data, Truth
+from recframe.interfaces import Data, Split, Truth
 from recframe_plugins.environments.recsim.config import InterestExplorationConfig
 from recframe_plugins.environments.recsim.documents import places
-from recframe_plugins.environments.sessions.choice import choice_model
-from recframe_plugins.environments.sessions.sessions import Outcome, SimulatedSessions, Split
+from recframe_plugins.environments.simulation.choice import choice_model
+from recframe_plugins.environments.simulation.sessions import SimulatedSessions, UserReaction
 
 
 class InterestExploration(SimulatedSessions):
@@ -72,15 +72,15 @@ class InterestExploration(SimulatedSessions):
         noise = self.normals(self.affinity_mean.shape[1])
         return {"affinity": (self.affinity_mean[user_type] + self.affinity_stddev[user_type] * noise).exp()}
 
-    def luck(self) -> dict[str, Tensor]:
+    def draws(self) -> dict[str, Tensor]:
         """A uniform number for the choice."""
         return {"uniforms": self.uniforms(1)}
 
-    def respond(self, slate: Tensor, luck: Mapping[str, Tensor]) -> Outcome:
+    def respond(self, slate: Tensor, draws: Mapping[str, Tensor]) -> UserReaction:
         """See the module's equations."""
         scores = self.state["affinity"].gather(1, self.cluster[slate]) + self.quality[slate]
-        clicks = self.choice.clicks(scores, luck["uniforms"])
-        return Outcome({"click": clicks.float()}, torch.zeros_like(clicks[:, 0]), {})
+        clicks = self.choice.clicks(scores, draws["uniforms"])
+        return UserReaction({"click": clicks.float()}, torch.zeros_like(clicks[:, 0]), {})
 
     def truth(self) -> Truth:
         """The probability of a click on each item shown alone, `[N, M]`, exact; nobody leaves."""

@@ -20,10 +20,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from recframe.interfaces import Data, Truth
+from recframe.interfaces import Data, Split, Truth
 from recframe_plugins.environments.recsim.config import LongTermSatisfactionConfig
 from recframe_plugins.environments.recsim.documents import places
-from recframe_plugins.environments.sessions.sessions import Outcome, SimulatedSessions, Split
+from recframe_plugins.environments.simulation.sessions import SimulatedSessions, UserReaction
 
 
 class LongTermSatisfaction(SimulatedSessions):
@@ -68,21 +68,21 @@ class LongTermSatisfaction(SimulatedSessions):
         budget = torch.full((self.spec.num_users,), self.config.time_budget, dtype=torch.int64, device=self.device)
         return {"net_positive_exposure": exposure, "satisfaction": self._satisfaction(exposure), "time_budget": budget}
 
-    def luck(self) -> dict[str, Tensor]:
+    def draws(self) -> dict[str, Tensor]:
         """A normal number each for the engagement and the exposure."""
         return {"normals": self.normals(2)}
 
-    def respond(self, slate: Tensor, luck: Mapping[str, Tensor]) -> Outcome:
+    def respond(self, slate: Tensor, draws: Mapping[str, Tensor]) -> UserReaction:
         """See the module's equations."""
         clickbait = self.clickbait_score[slate[:, 0]]
         location, scale = self._engagement(clickbait)
-        engagement = (location + scale * luck["normals"][:, 0]).exp()
+        engagement = (location + scale * draws["normals"][:, 0]).exp()
         config, exposure = self.config, self.state["net_positive_exposure"]
-        innovation = config.innovation_stddev * luck["normals"][:, 1]
+        innovation = config.innovation_stddev * draws["normals"][:, 1]
         exposure = config.memory_discount * exposure - 2.0 * (clickbait - 0.5) + innovation
         budget = self.state["time_budget"] - 1
         below = (0, slate.shape[1] - 1)
-        return Outcome(
+        return UserReaction(
             {"click": F.pad(torch.ones_like(engagement)[:, None], below), "dwell": F.pad(engagement[:, None], below)},
             budget <= 0,
             {"net_positive_exposure": exposure, "satisfaction": self._satisfaction(exposure), "time_budget": budget},

@@ -26,10 +26,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from recframe.interfaces import Truth
-from recframe_plugins.environments.rating_matrix.quit_rule import QuitRule
-from recframe_plugins.environments.sessions.choice import choice_model
-from recframe_plugins.environments.sessions.config import BoredomConfig
-from recframe_plugins.environments.sessions.sessions import Outcome, SimulatedSessions
+from recframe_plugins.environments.simulation.choice import choice_model
+from recframe_plugins.environments.simulation.config import BoredomConfig
+from recframe_plugins.environments.simulation.quit_rule import QuitRule
+from recframe_plugins.environments.simulation.sessions import SimulatedSessions, UserReaction
 
 
 class BoredomSessions(SimulatedSessions):
@@ -91,32 +91,32 @@ class BoredomSessions(SimulatedSessions):
     def expected_rating(self, utility: Tensor) -> Tensor:
         """The mean of `rate` over the noise, exactly."""
 
-    def changed(self, shown: Tensor, clicks: Tensor, boredom: Tensor, luck: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def changed(self, shown: Tensor, clicks: Tensor, boredom: Tensor, draws: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """What of the subclass's own state the step changes, given `shown` `[N, K, B]`, and `clicks` and `boredom` `[N, K]`.
 
         Nothing by default.
         """
         return {}
 
-    def luck(self) -> dict[str, Tensor]:
+    def draws(self) -> dict[str, Tensor]:
         """Uniforms for the choice and the leaving, normals for the ratings."""
         size = self.spec.slate_size
         return {"uniforms": self.uniforms(self.choice.num_draws(size) + 1), "noise": self.normals(size)}
 
-    def respond(self, slate: Tensor, luck: Mapping[str, Tensor]) -> Outcome:
+    def respond(self, slate: Tensor, draws: Mapping[str, Tensor]) -> UserReaction:
         """See the module's equations."""
         shown = F.embedding(slate, self.item_vectors)
         boredom = torch.einsum("nkb,nb->nk", shown, self.state["exposure"]).clamp(min=0.0)
         utility = self.appeal(slate, shown) - self._fatigue(boredom, self._repeated(slate))
-        clicks = self.choice.clicks(utility - self.config.threshold, luck["uniforms"][:, :-1]).float()
+        clicks = self.choice.clicks(utility - self.config.threshold, draws["uniforms"][:, :-1]).float()
         patience = self._patience_after(clicks.mean(dim=1), boredom.mean(dim=1))
-        leave = luck["uniforms"][:, -1] < self._leave_probability(patience)
+        leave = draws["uniforms"][:, -1] < self._leave_probability(patience)
         leave = leave | self.quit_rule(self.state["recent"], slate)
         exposure = torch.lerp(shown.mean(dim=1), self.state["exposure"], self.config.boredom_memory)
-        return Outcome(
-            {"click": clicks, "rating": self.rate(utility, luck["noise"])},
+        return UserReaction(
+            {"click": clicks, "rating": self.rate(utility, draws["noise"])},
             leave,
-            self.changed(shown, clicks, boredom, luck) | {"patience": patience, "exposure": exposure},
+            self.changed(shown, clicks, boredom, draws) | {"patience": patience, "exposure": exposure},
         )
 
     def truth(self) -> Truth:

@@ -23,7 +23,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from recframe_plugins.environments.sessions.config import ChoiceConfig
+from recframe_plugins.environments.simulation.config import ChoiceConfig
 
 
 class ChoiceModel(ABC):

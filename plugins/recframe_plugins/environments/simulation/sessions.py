@@ -1,6 +1,6 @@
 """Sessions of N simulated users at once: arriving, being shown slates, leaving and being replaced, whoever the users are.
 
-What kind of user it is, a subclass says in `arrivals`, `luck` and `respond`; this module gives it time limits, protocols, candidate sets,
+What kind of user it is, a subclass says in `arrivals`, `draws` and `respond`; this module gives it time limits, protocols, candidate sets,
 histories and saved states. The protocols are those that rating-matrix simulators are compared under (Yu et al. 2024, EasyRL4Rec):
 
     free            an item may be shown again and again; the user leaves by the environment's own rule
@@ -9,7 +9,7 @@ histories and saved states. The protocols are those that rating-matrix simulator
 
 A session is terminated when the user leaves, and truncated after `max_steps` steps otherwise.
 
-Every step draws for all N users whatever it is that was shown and whoever has finished: the step's luck, a user to come, a candidate set.
+Every step draws for all N users whatever it is that was shown and whoever has finished: the step's draws, a user to come, a candidate set.
 Two policies evaluated from one seed thus meet common random numbers.
 """
 
@@ -17,21 +17,19 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from tensordict import TensorDict
 from torch import Tensor
 
 from recframe.components import require_consistent
-from recframe.interfaces import PAD, DataError, Environment, EnvironmentSpec, History, Observation, Response, Step
-from recframe_plugins.environments.sessions.candidates import draw_candidates
-from recframe_plugins.environments.sessions.config import SessionConfig
-
-Split = Literal["train", "evaluation"]
+from recframe.interfaces import PAD, DataError, Environment, EnvironmentSpec, History, Observation, Response, Split, Step
+from recframe_plugins.environments.simulation.candidates import draw_candidates
+from recframe_plugins.environments.simulation.config import SessionConfig
 
 
-class Outcome(NamedTuple):
+class UserReaction(NamedTuple):
     """What came of a slate. signals: `[N, K]` each.   leave: `[N]` bool.   state: what changed of the subclass's own state, by name."""
 
     signals: dict[str, Tensor]
@@ -78,7 +76,7 @@ class SimulatedSessions(Environment):
             raise ValueError(f"num_users and history_length must be at least 1, not {num_users} and {history_length}")
         require_consistent(config)
         repeats = protocol == "free"
-        _check_sizes(config, num_items, repeats)
+        _require_enough_items(config, num_items, repeats)
         self.config = config
         self.device = torch.device(device)
         self.protocol = protocol
@@ -111,12 +109,12 @@ class SimulatedSessions(Environment):
         """N new users: `[N, ...]` a name, of what the subclass knows of each. Always makes the same draws."""
 
     @abstractmethod
-    def luck(self) -> dict[str, Tensor]:
+    def draws(self) -> dict[str, Tensor]:
         """What is left to chance in a step of N users. Always makes the same draws."""
 
     @abstractmethod
-    def respond(self, slate: Tensor, luck: Mapping[str, Tensor]) -> Outcome:
-        """What users in `self.state` do with `slate` `[N, K]` under `luck`. Draws nothing and changes nothing in place."""
+    def respond(self, slate: Tensor, draws: Mapping[str, Tensor]) -> UserReaction:
+        """What users in `self.state` do with `slate` `[N, K]` under `draws`. Draws nothing and changes nothing in place."""
 
     def features(self) -> Tensor | None:
         """What an agent may observe of the users beside history and candidates, `[N, X]`; nothing by default."""
@@ -140,19 +138,19 @@ class SimulatedSessions(Environment):
         self._require_session()
         if slate.shape != self.spec.action_shape:
             raise ValueError(f"a slate has shape {list(self.spec.action_shape)} (num_users, slate_size), not {list(slate.shape)}")
-        luck = self.luck()
+        draws = self.draws()
         arrivals = self._start | self.arrivals()
         candidates = self._fresh_candidates() if self.resample else self.candidates
 
-        outcome = self.respond(slate, luck)
+        reaction = self.respond(slate, draws)
         steps = self.state["steps"] + 1
-        terminated = outcome.leave if self.protocol != "fixed_length" else torch.zeros_like(outcome.leave)
+        terminated = reaction.leave if self.protocol != "fixed_length" else torch.zeros_like(reaction.leave)
         truncated = (steps >= self.config.max_steps) & ~terminated
         finished = terminated | truncated
         users = self.spec.num_users
-        response = Response(signals=TensorDict(outcome.signals, batch_size=[users]), leave=terminated, batch_size=[users])
+        response = Response(signals=TensorDict(reaction.signals, batch_size=[users]), leave=terminated, batch_size=[users])
         self.history.append(slate, response)
-        moved = self.state | outcome.state | {"steps": steps} | self._shown(slate)
+        moved = self.state | reaction.state | {"steps": steps} | self._shown(slate)
         self.candidates, self.state = candidates, moved
         next_observation = self._observation()
         self.state = {
@@ -236,7 +234,7 @@ class SimulatedSessions(Environment):
         )
 
 
-def _check_sizes(config: SessionConfig, items: int, repeats: bool) -> None:
+def _require_enough_items(config: SessionConfig, items: int, repeats: bool) -> None:
     """Refuse slates and candidate sets that the catalogue cannot fill."""
     slate, candidates = config.slate_size, config.num_candidates
     if slate > items:

@@ -36,10 +36,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from recframe.interfaces import Data
-from recframe_plugins.environments.sessions.boredom import BoredomSessions
-from recframe_plugins.environments.sessions.sessions import Split, people_of_split
-from recframe_plugins.environments.sessions.topics import topic_matrices, topic_names
+from recframe.interfaces import Data, Split
+from recframe_plugins.environments.simulation.boredom import BoredomSessions
+from recframe_plugins.environments.simulation.sessions import people_of_split
+from recframe_plugins.environments.simulation.topics import topic_matrices, topic_names
 from recframe_plugins.environments.topic_world.config import TopicWorldConfig
 from recframe_plugins.environments.topic_world.moods import NEUTRAL, Moods, Utterances, times_of
 
@@ -110,10 +110,10 @@ class TopicWorld(BoredomSessions):
             known["mood"] = self.moods.drawn(time, uniforms[:, 1])
         return known | self._said(known, torch.full_like(time, NEUTRAL), uniforms[:, 2])
 
-    def luck(self) -> dict[str, Tensor]:
+    def draws(self) -> dict[str, Tensor]:
         """Beside what boredom and choice leave to chance, uniforms for a change of mood, the new mood and the text."""
-        luck = super().luck()
-        return luck if self.moods is None and self.utterances is None else luck | {"words": self.uniforms(3)}
+        draws = super().draws()
+        return draws if self.moods is None and self.utterances is None else draws | {"words": self.uniforms(3)}
 
     def appeal(self, slate: Tensor, shown: Tensor) -> Tensor:
         """a `[N, K]`."""
@@ -137,13 +137,13 @@ class TopicWorld(BoredomSessions):
         """E Phi(z + s eps) = Phi(z / sqrt(1 + s^2)): both are the probability that a normal variable of variance 1 + s^2 is below z."""
         return 1.0 + 4.0 * torch.special.ndtr((utility - self.config.threshold) / (1.0 + self.config.rating_noise**2) ** 0.5)
 
-    def changed(self, shown: Tensor, clicks: Tensor, boredom: Tensor, luck: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def changed(self, shown: Tensor, clicks: Tensor, boredom: Tensor, draws: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Tastes drift towards what was clicked; moods change now and then; and people say how they liked the slate and what they want."""
         consumed = torch.einsum("nkt,nk->nt", shown, clicks)
         moved = {"taste": F.normalize(self.state["taste"] + self.config.drift * consumed, dim=1)}
-        if "words" not in luck:
+        if "words" not in draws:
             return moved
-        uniforms, time = luck["words"], self.state["time"]
+        uniforms, time = draws["words"], self.state["time"]
         if self.moods is not None:
             drawn = self.moods.drawn(time, uniforms[:, 1])
             moved["mood"] = torch.where(uniforms[:, 0] < self.config.mood_change, drawn, self.state["mood"])
