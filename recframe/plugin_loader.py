@@ -176,11 +176,13 @@ def _load(point: EntryPoint, into: Registry) -> None:
             _check_schema(component)
         config_paths = [address for paths in trial.hook.recframe_config_paths() for address in _addresses(paths)]
     except ModuleNotFoundError as error:
-        own = error.name is not None and point.module.startswith(error.name)
-        if own:
-            fail(f"its entry point names {point.value!r}, but no module {error.name!r} was found", f"Reinstall or fix {distribution}")
+        missing = error.name or ""
+        if missing and point.module.startswith(missing):
+            fail(f"its entry point names {point.value!r}, but no module {missing!r} was found", f"Reinstall or fix {distribution}")
+        elif missing.partition(".")[0] == point.module.partition(".")[0]:
+            fail(f"it imports its own module {missing!r}, which was not found", f"Reinstall or fix {distribution}")
         else:
-            fail(f"it needs the module {error.name!r}, which is not installed", f"pip install what {distribution} needs, or uninstall it")
+            fail(f"it needs the module {missing!r}, which is not installed", f"pip install what {distribution} needs, or uninstall it")
     except pluggy.PluginValidationError as error:
         fail(" ".join(str(error).split()), f"Fix the hook in {point.value}; recframe.hookspecs has the signatures")
     except (Exception, SystemExit) as error:  # whatever a third-party module does at import, the others stay usable

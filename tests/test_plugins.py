@@ -45,6 +45,7 @@ def test_a_plugin_registers_its_components_with_their_origin(plugin_site):
     ("source", "cause"),
     [
         ("import module_that_is_not_there", "needs the module 'module_that_is_not_there'"),
+        ("import broken.parts", "it imports its own module 'broken.parts', which was not found"),
         ("1 / 0", "ZeroDivisionError"),
         ("import sys; sys.exit(3)", "SystemExit"),
         ("def broken(:", "SyntaxError"),

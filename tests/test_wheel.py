@@ -36,8 +36,8 @@ def installed(wheel, tmp_path_factory) -> Path:
     subprocess.run([str(python), "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", str(wheel)], check=True, capture_output=True)
     site = next(folder.glob("lib/python*/site-packages"))
     # the dependencies are several gigabytes: link them from the environment that runs the tests, without its editable recframe
-    here = Path(next(path for path in sys.path if path.endswith("site-packages")))
-    for entry in here.iterdir():
+    entries = [entry for path in sys.path if path.endswith("site-packages") for entry in Path(path).iterdir()]
+    for entry in entries:
         own = "recframe" in entry.name.lower() or entry.name.startswith(("__editable__", "pip", "setuptools", "_distutils"))
         if not own and entry.suffix != ".pth" and not (site / entry.name).exists():
             (site / entry.name).symlink_to(entry)
