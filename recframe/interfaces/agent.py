@@ -27,8 +27,6 @@ class Decision(NamedTuple):
 class Agent(nn.Module, ABC):
     """A policy and its learning rule.
 
-    Built as `factory(config, spec, state_tracker, seed=seed)`.
-
     Implement:
 
     - `experience` (property): where training batches come from: a `Replay`, `Rollout` or `NoExperience`.
@@ -38,6 +36,8 @@ class Agent(nn.Module, ABC):
 
     Optional: `prepare_to_act`, `texts_moved`, `priorities`, `diagnostics`; `get_extra_state` and `set_extra_state` for state that is
     neither a parameter nor a buffer.
+
+    Built as `factory(config, spec, state_tracker, seed=seed)`.
 
     Register the tracker and every network as a submodule: the training module saves, moves and restores what `state_dict` contains. Draw
     all random numbers from `self.generator`. It is saved with the weights, as is `self.env_steps`, the number of user-steps taken in

@@ -10,11 +10,11 @@ from recframe.interfaces.data import Data
 class Dataset(ABC):
     """A source of items, users and logged interactions.
 
-    Built as `factory(config)`.
-
     Implement:
 
     - `load()`: a `Data` with at least a catalogue; it raises `DataError` where the data cannot be used.
+
+    Built as `factory(config)`.
 
     Two loads of the same config give the same data, whatever the run's seed. A generated dataset has its own option `seed`, so that runs
     with several seeds are compared on the same data.

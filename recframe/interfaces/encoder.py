@@ -23,9 +23,6 @@ Role = Literal["item", "user", "context"]
 class Encoder(ABC):
     """Turns texts into vectors of one length.
 
-    Built as `factory(config, device)`. Building must be instant: load the model at the first `encode`, so that a run
-    whose texts are all in the cache never loads it.
-
     Implement:
 
     - `dim` (property): D, the length of the vectors.
@@ -33,6 +30,9 @@ class Encoder(ABC):
     - `encode(texts, role)`: vectors, float32 `[n, D]`, in the order of the texts.
 
     Optional: `fit` to learn from a run's texts, `parts` for an encoder made of others, `language_model` for `recframe pretrain`.
+
+    Built as `factory(config, device)`. Building must be instant: load the model at the first `encode`, so that a run
+    whose texts are all in the cache never loads it.
 
     Attributes
     ----------

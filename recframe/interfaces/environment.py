@@ -13,7 +13,7 @@ from recframe.interfaces.data import Data
 from recframe.interfaces.types import Observation, Response
 
 Split = Literal["train", "evaluation"]
-"""Whose sessions an environment simulates. The people of "evaluation" are never met in "train"."""
+"""Whose sessions an environment simulates. Users of "evaluation" never appear in "train"."""
 
 
 @dataclass(frozen=True)
@@ -84,9 +84,6 @@ class Truth(NamedTuple):
 class Environment(ABC):
     """N users who are shown slates and respond.
 
-    Built as `factory(config, data, num_users=N, history_length=H, split="train" | "evaluation", device=device)`. `data` contains the
-    text vectors. `split` says whose sessions to simulate: users of the evaluation split never appear in training.
-
     Implement:
 
     - `spec` (attribute): the `EnvironmentSpec`.
@@ -95,7 +92,11 @@ class Environment(ABC):
     - `state_dict()`: the complete state, generator included.
     - `load_state_dict(state)`: restore a saved state; the `Observation` that the next step acts on.
 
-    Optional: `truth` for the oracle, `report` for measures of the environment itself, `own_data` for an environment with its own items.
+    Optional: `truth` for the oracle, `report` for measures of the environment itself, `own_data` for an environment with its own items,
+    `always_excluded` for one that always excludes the same items.
+
+    Built as `factory(config, data, num_users=N, history_length=H, split="train" | "evaluation", device=device)`. `data` contains the
+    text vectors. `split` is a `Split`: users of the evaluation split never appear in training.
 
     An environment draws all random numbers from its own `torch.Generator`, and draws the same number per step
     whatever the slates, so that two policies evaluated from one seed meet the same users and the same random draws.

@@ -13,13 +13,13 @@ from recframe.interfaces.types import Transition
 class Reward(ABC):
     """One term of the reward.
 
-    Built as `factory(config)`.
-
     Implement:
 
     - `__call__(transition, catalog)`: the term for each item of each slate, float32 `[N, K]`, before its weight.
 
     Optional: `prepare(data)` to read what the term needs of the data.
+
+    Built as `factory(config)`.
 
     A term declares the response signals that it reads in `Component.requires` ("signal:click"). A term whose value for an item depends
     only on that item and its own signals also declares `provides={"itemwise"}`. Only such terms can rank single items by

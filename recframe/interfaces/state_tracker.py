@@ -16,13 +16,13 @@ from recframe.interfaces.types import Observation
 class StateTracker(nn.Module, ABC):
     """Fuses history, feedback, profile and context into a state.
 
-    Built as `factory(config, spec, data)`; `data` contains the text vectors.
-
     Implement:
 
     - `forward(observation, items)`: the state `[N, S]` of each user.
     - `__init__`, which sets the attribute `state_dim` (S) and calls this class's constructor. That makes the item projection that agents
       score with.
+
+    Built as `factory(config, spec, data)`; `data` contains the text vectors.
 
     A tracker must ignore padding exactly: prepending `PAD` to a history changes nothing.
     """

@@ -29,7 +29,7 @@ OVER_SEEDS = "seeds"
 OVER_USERS = "users"
 
 
-def collect(folder: str | Path) -> pl.DataFrame:
+def sweep_frame(folder: str | Path) -> pl.DataFrame:
     """All finished runs below a sweep's folder, one row for each run and policy.
 
     Columns: run (its folder's name), seed, objective, env_steps, seconds, policy; one column (strings) for each setting that differs
@@ -44,7 +44,7 @@ def collect(folder: str | Path) -> pl.DataFrame:
 
 
 def summarize(runs: pl.DataFrame) -> pl.DataFrame:
-    """Means over seeds, from what `collect` gives: one row for each setting, policy and metric, in order of appearance.
+    """Means over seeds, from what `sweep_frame` gives: one row for each setting, policy and metric, in order of appearance.
 
     Columns: the settings, policy, metric, mean, low, high, seeds (how many went in), interval. With two seeds or more the
     interval is Student's t over the runs' means ("seeds"); with one, or where all seeds give the same number, it is one run's own,

@@ -1,4 +1,4 @@
-"""The training loop in its smallest form, as the agents' contract describes it: collect, then step at each loss."""
+"""A minimal training loop that follows the contract of agents: collect, then step at each loss."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from recframe.interfaces import Agent, Environment, EnvironmentSpec, Observation
 
 
 def first_signal(response: Response) -> Tensor:
-    """The reward of the toy world, `[N, K]`: the response's first signal, in alphabetical order."""
+    """The reward in the toy environment, `[N, K]`: the response's first signal in alphabetical order."""
     signals: Tensor = response.signals[min(response.signals.keys())]
     return signals
 
 
 def random_action(observation: Observation, spec: EnvironmentSpec, generator: torch.Generator) -> Tensor:
-    """What a random policy passes to `Environment.step`: slates `[N, K]` of allowed items, or actions `[N, A]` within their bounds."""
+    """A random argument for `Environment.step`: slates `[N, K]` of allowed items, or actions `[N, A]` within their bounds."""
     if spec.actions == "items":
         return random_items(observation, spec.num_items, spec.slate_size, generator)
     low, high = (torch.tensor(bounds, device=spec.device) for bounds in (spec.action_low, spec.action_high))
@@ -32,9 +32,10 @@ def collect(
     steps: int,
     item_reward: Callable[[Response], Tensor] = first_signal,
 ) -> tuple[Transition, Observation]:
-    """Act and explore for `steps`; gives the transitions `[T, N]` in order of time and the observation to go on from.
+    """Act with exploration for `steps`; returns the transitions `[T, N]` in order of time and the next observation.
 
-    Seed the environment unlike the agent: generators of equal seeds draw equal numbers, and "random" items then follow the people met.
+    Seed the environment differently from the agent: generators with equal seeds draw equal numbers, and "random" items would then depend on
+    the users.
     """
     agent.prepare_to_act()
     transitions = []
@@ -47,15 +48,16 @@ def collect(
         transitions.append(transition)
         observation = step.observation
         agent.env_steps += observation.user.shape[0]
-    return torch.stack(transitions), observation
+    rollout: Transition = torch.stack(transitions)  # type: ignore[assignment,arg-type]  # tensorclasses stack like tensors
+    return rollout, observation
 
 
 def update(agent: Agent, optimizers: Mapping[str, torch.optim.Optimizer], batch: Transition) -> list[tuple[str, float]]:
-    """One bout of learning from a batch; gives the losses in the order they were stepped."""
+    """Learn from a batch once; returns the losses in the order of their steps."""
     losses = []
     for name, loss in agent.losses(batch):
         optimizers[name].zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]  # torch declares no types for it
         optimizers[name].step()
         losses.append((name, float(loss.detach())))
     return losses

@@ -1,4 +1,4 @@
-"""Data with other texts."""
+"""Data.with_texts replaces the texts of some roles."""
 
 import torch
 
@@ -6,7 +6,7 @@ from recframe.interfaces import Texts
 from recframe.testing import toy_data
 
 
-def test_roles_that_get_no_texts_keep_their_own():
+def test_with_texts_keeps_the_texts_of_roles_that_are_not_given():
     data = toy_data()
     for role in ("item", "user", "context"):
         new = Texts(data.texts[role].texts, torch.zeros(len(data.texts[role].texts), 2))
