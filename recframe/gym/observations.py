@@ -1,4 +1,4 @@
-"""Observations in the form that other libraries read: named float arrays, in which texts and items are vectors instead of row numbers."""
+"""Observations for other libraries: named float arrays, in which texts and items are vectors instead of row numbers."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from recframe.interfaces import Data, EnvironmentSpec, Observation, principal_co
 Arrays = dict[str, npt.NDArray[np.float32]]
 
 SYMLOG_BOUND = float(math.ceil(math.log1p(torch.finfo(torch.float32).max)))
-"""No float32 number is squashed to more than this."""
+"""`symlog` maps no float32 number to more than this."""
 
 RELATIVE_RANK_TOLERANCE = 1e-9
-"""Directions with less than this share of the leading one's variance are rounding errors."""
+"""Components with less than this share of the first one's variance are rounding errors."""
 
 
 def projection_axes(vectors: Tensor, dims: int) -> Tensor:
@@ -35,23 +35,23 @@ def projection_axes(vectors: Tensor, dims: int) -> Tensor:
 
 
 class ObservationArrays:
-    """Turns observations of N users into arrays, and says what space they lie in.
+    """Converts observations of N users to arrays, and defines their space.
 
-    The arrays, float32, as far as the environment has what they show:
+    The arrays are float32; those that the environment has no data for are absent:
 
-    - `history` `[N, H, d + F]`: the text vector of each item shown, oldest first, and the squashed feedback; zeros where there was none
-      yet. Absent where actions are continuous, whose histories hold no items.
-    - `profile` `[N, d]`, `context` `[N, d]`: the text vectors of the user's profile and of what the visit came with.
-    - `features` `[N, X]`: raw numbers, squashed.
-    - `candidates` `[N, C, d]`: the text vectors of the items that may be shown, zeros where the list is not full.
+    - `history` `[N, H, d + F]`: the text vector of each shown item, oldest first, and its feedback after `symlog`; zeros for missing
+      entries. Absent with continuous actions, whose histories hold no items.
+    - `profile` `[N, d]`, `context` `[N, d]`: the text vectors of the user's profile and of the context.
+    - `features` `[N, X]`: raw numbers after `symlog`.
+    - `candidates` `[N, C, d]`: the text vectors of the items that may be shown; zeros if the list is not full.
 
-    Text vectors of more than `text_dims` dims are reduced to the catalogue's leading principal components, those of profiles and contexts
-    by the same projection; all are standardized. Numbers are squashed by `symlog`. So everything lies in finite boxes.
+    Text vectors with more than `text_dims` dims are projected to the leading principal components of the catalogue; profiles and contexts
+    use the same projection. All text vectors are standardized. With `symlog` for numbers, everything is in finite boxes.
 
     Parameters
     ----------
-    spec: of the environment.    data: with text vectors, as the agent is to read them.
-    text_dims: dims kept of each text vector; None keeps all, 0 leaves texts out.
+    spec: of the environment.    data: with the text vectors that the agent is to read.
+    text_dims: number of dims of each text vector; None: all, 0: no texts.
 
     Raises
     ------
@@ -65,7 +65,7 @@ class ObservationArrays:
         if vectors is None and text_dims != 0:
             raise ValueError("the catalogue has no text vectors: use text_dims=0, or data whose texts have been encoded")
         if vectors is not None and not vectors.shape[1]:
-            # texts that are not read are left out
+            # the encoder does not read texts: leave them out
             text_dims = 0
         if vectors is not None and text_dims is not None and 0 < text_dims < vectors.shape[1]:
             axes = projection_axes(vectors, text_dims)
@@ -106,7 +106,7 @@ class ObservationArrays:
         return spaces.Dict(boxes)
 
     def __call__(self, observation: Observation) -> Arrays:
-        """The arrays of some users, `[n, ...]` each; new ones at every call."""
+        """The arrays `[n, ...]` of n users; new arrays in every call."""
         found: dict[str, Tensor] = {}
         if self.spec.actions == "items":
             feedback = symlog(observation.history_feedback)
@@ -124,7 +124,7 @@ class ObservationArrays:
 
 
 def _bound(table: Tensor) -> float:
-    """The largest magnitude in a table; 1 for a table of zeros, as a box needs an inside."""
+    """The largest magnitude in a table; 1 for a table of zeros, as a box must not be empty."""
     return float(table.abs().max()) or 1.0
 
 

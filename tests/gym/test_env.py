@@ -58,7 +58,7 @@ def test_a_session_ends_with_the_last_observation_and_the_next_begins_with_reset
     same(observation, {name: value[0] for name, value in step.final.items()})
     assert observation["history"][-1].any()
     for act in (lambda: env.step(3), env.action_masks, env.state_dict):
-        with pytest.raises(ResetNeeded, match=r"^the session is over: call reset\(\) to start the next$"):
+        with pytest.raises(ResetNeeded, match=r"^the session has ended: call reset\(\) to start the next$"):
             act()
     fresh, _ = env.reset()
     assert not fresh["history"].any()

@@ -76,5 +76,5 @@ def test_mistakes_are_told_in_one_line(small_world, arguments, settings, message
 
 def test_overrides_go_with_a_name_only(small_world):
     cfg = compose_config(["environment=topic_world", *small_world])
-    with pytest.raises(ConfigError, match=r"^overrides go with an environment's name; put seed=3 into the config instead$"):
+    with pytest.raises(ConfigError, match=r"^overrides are only allowed with an environment's name; put seed=3 into the config instead$"):
         make_vec(cfg, overrides=["seed=3"])

@@ -11,7 +11,7 @@ from recframe_plugins.datasets.synthetic.config import SyntheticConfig
 
 @hookimpl
 def recframe_register_components(register: Callable[[Component], None]) -> None:
-    """Register the datasets."""
+    """Register the built-in datasets."""
 
     def dataset(name: str, config: type, implementation: str, *provides: str) -> None:
         register(Component(Kind.DATASET, name, config, f"recframe_plugins.datasets.{implementation}", provides=frozenset(provides)))

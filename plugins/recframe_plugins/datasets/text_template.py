@@ -1,4 +1,4 @@
-"""Fills a template with items' attributes, leaving out whatever an item lacks together with the words and brackets around it."""
+"""Fills a text template with item attributes. A missing attribute is left out, together with the words and brackets around it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
 
 def text_columns(table: pl.DataFrame) -> list[str]:
-    """The columns that can stand in a text template: plain values and lists of strings, under names that are words."""
+    """The columns that a text template can use: plain values and lists of strings whose names are identifiers."""
     return [
         name
         for name, dtype in table.schema.items()
@@ -26,7 +26,7 @@ def text_columns(table: pl.DataFrame) -> list[str]:
 
 
 def as_text(table: pl.DataFrame) -> pl.DataFrame:
-    """The `text_columns` as strings, lists joined by ", "; null where an item's is empty."""
+    """The `text_columns` as strings, lists joined by ", "; null if the value is empty."""
     columns = [
         pl.col(name).list.join(", ") if isinstance(table.schema[name], pl.List) else pl.col(name).cast(pl.String)
         for name in text_columns(table)
@@ -39,25 +39,25 @@ def check_template(template: str, allowed: Sequence[str]) -> None:
 
     Raises
     ------
-    DataError: if it has an unknown placeholder, none at all, or braces that are no placeholder; names the allowed ones.
+    DataError: it has an unknown placeholder, no placeholder, or other braces; the message names the allowed placeholders.
     """
     placeholders = ", ".join(f"{{{name}}}" for name in allowed)
     where = f"dataset.text_template={template!r}"
     try:
         names = [name for _, name, _, _ in Formatter().parse(template) if name is not None]
     except ValueError as error:
-        raise DataError(f"{where}: {error}; braces are for placeholders, which are {placeholders}") from None
+        raise DataError(f"{where}: {error}; braces are only for placeholders, which are {placeholders}") from None
     for name in names:
         if name not in allowed:
             raise DataError(f"{where}: unknown placeholder {{{name}}}; expected {placeholders}")
     if not names:
-        raise DataError(f"{where}: every item would get the same text; name some of {placeholders}")
+        raise DataError(f"{where}: every item would get the same text; use some of {placeholders}")
     if re.search(r"[{}]", PLACEHOLDER.sub("", template)):
-        raise DataError(f"{where}: braces are for placeholders only, written plainly: {placeholders}")
+        raise DataError(f"{where}: braces are only for placeholders, without format options: {placeholders}")
 
 
 def fill_template(template: str, attributes: pl.DataFrame) -> list[str]:
-    """The template's text for each row; `attributes` are strings, null where a row lacks one."""
+    """The text of each row; `attributes` are strings, null if a row lacks one."""
     names = sorted(set(PLACEHOLDER.findall(template)))
     optional = [name for name in names if attributes[name].null_count()]
     text = pl.lit(None, pl.String)
@@ -69,13 +69,13 @@ def fill_template(template: str, attributes: pl.DataFrame) -> list[str]:
 
 
 def filled(template: str) -> pl.Expr:
-    """The template with its placeholders replaced by the columns of their names."""
+    """The template with its placeholders replaced by the columns of the same name."""
     pieces = PLACEHOLDER.split(template)
     return pl.concat_str([pl.col(piece) if place % 2 else pl.lit(piece) for place, piece in enumerate(pieces)])
 
 
 def without(template: str, missing: set[str]) -> str:
-    """The template for items that lack `missing`: no empty brackets, no clause about nothing, no dangling punctuation.
+    """The template for items that lack `missing`, without empty brackets, clauses of missing attributes only, or dangling punctuation.
 
     >>> without("{title} ({year}). Genres: {genres}.", {"year", "genres"})
     '{title}.'

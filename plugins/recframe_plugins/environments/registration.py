@@ -15,7 +15,7 @@ TOPIC_ATTRIBUTE_NEEDED = "attribute:{topic_attribute}"
 
 @hookimpl
 def recframe_register_components(register: Callable[[Component], None]) -> None:
-    """Register the environments."""
+    """Register the built-in environments."""
 
     def simulator(name: str, config: type, implementation: str, signals: str, *tags: str, requires: frozenset[str]) -> None:
         provides = frozenset({"actions:items", "slates", "truth", *(f"signal:{signal}" for signal in signals.split()), *tags})

@@ -195,7 +195,7 @@ class TestCommandLine:
         (problem,) = find_mistakes([*chosen[:2], "environment=preference_model"])
         assert problem.startswith("environment=preference_model needs logged interactions")
         (problem,) = find_mistakes(chosen[:1] + chosen[2:])
-        assert problem.startswith("dataset.path is required: file of ratings, a row for each user")
+        assert problem.startswith("dataset.path is required: file of ratings, one row per user")
 
     @pytest.mark.parametrize(
         ("ratings", "items", "problem"),

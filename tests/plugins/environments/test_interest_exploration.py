@@ -151,7 +151,7 @@ def test_one_type_and_one_topic_will_do(world):
         ({"user_type_distribution": []}, "environment.user_type_distribution must add up to 1, not to 0"),
         (
             {"topic_quality_mean": [0.8]},
-            "environment.topic_quality_mean has 1 entries, but environment.topic_distribution has 2; they must be as many",
+            "environment.topic_quality_mean has 1 entries, but environment.topic_distribution has 2; the numbers must be equal",
         ),
         ({"topic_quality_stddev": [0.1] * 3}, "environment.topic_quality_stddev has 3 entries"),
         (

@@ -1,7 +1,7 @@
-"""What people of the synthetic world say: when it is, how they liked what they were just shown, and what they are in the mood for.
+"""Texts that users of the synthetic dataset can say: the time of day, how they liked the last slate, and what they are in the mood for.
 
-The intent is told in the words of the topic's banks, seldom by its name; the sentiment and the time of day in as many ways. The texts and
-these three are rows of `Data.contexts`; which of them a simulated person says is the environment's business.
+The intent is expressed in the words of the topic's banks, rarely by its name; sentiment and time of day are also expressed in many ways.
+The texts are rows of `Data.contexts`, with intent, sentiment and time of day as attributes. An environment decides which text a user says.
 """
 
 from __future__ import annotations
@@ -99,18 +99,18 @@ INTENTS = (
 )
 UTTERANCE_BANKS = ("taste", "person", "thing", "place", "activity", "tag")
 
-# A way to say each part, then a place in each bank.
+# Drawn for each utterance: a phrase for each part, then a position in each bank.
 UTTERANCE_CHOICES = (
     max(map(len, SENTIMENT_PHRASES.values())),
     max(map(len, TIME_PHRASES.values())),
     len(INTENTS),
     *(1 << 20,) * len(UTTERANCE_BANKS),
 )
-"""Integers are drawn uniformly below each of these for every utterance."""
+"""For every utterance, integers are drawn uniformly below each of these bounds."""
 
 
 class Meaning(NamedTuple):
-    """What an utterance tells: a row of `TOPICS`, a key of `SENTIMENT_PHRASES` and one of `TIME_PHRASES`."""
+    """The meaning of an utterance: a row of `TOPICS`, a key of `SENTIMENT_PHRASES` and one of `TIME_PHRASES`."""
 
     topic: int
     sentiment: str
@@ -133,13 +133,13 @@ def generate_utterances(count: int, num_topics: int, generator: torch.Generator)
 
 
 def new_utterance(meaning: Meaning, choices: Sequence[int], taken: set[str]) -> str:
-    """An utterance that is not among `taken`, which it joins: another way to say the intent where the first was said before."""
+    """An utterance that is not in `taken`, to which it is added; the wording changes until it is new."""
     sentiment, time, grammar, *places = choices
     text = write_utterance(meaning, sentiment, time, grammar, places)
     step = 0
     while text in taken:
         step += 1
-        # the banks first, then the grammars: all combinations are tried before the same one comes again
+        # the banks change first, then the grammars: all combinations are tried before one repeats
         shifted = [place + step for place in places]
         text = write_utterance(meaning, sentiment + step // 7, time + step // 77, grammar + step // 385, shifted)
     taken.add(text)
@@ -147,7 +147,7 @@ def new_utterance(meaning: Meaning, choices: Sequence[int], taken: set[str]) -> 
 
 
 def write_utterance(meaning: Meaning, sentiment: int, time: int, grammar: int, places: Sequence[int]) -> str:
-    """The time, the sentiment and the intent in the ways numbered `sentiment`, `time`, `grammar` and `places` (of each bank)."""
+    """The text of a meaning, with the phrases numbered `sentiment`, `time` and `grammar`, and the entries `places` of each bank."""
     feelings, times = SENTIMENT_PHRASES[meaning.sentiment], TIME_PHRASES[meaning.time]
     words = dict(zip(UTTERANCE_BANKS, places, strict=True))
     intent = INTENTS[grammar % len(INTENTS)].format_map(_words(TOPICS[meaning.topic], words))

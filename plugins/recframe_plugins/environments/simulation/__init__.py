@@ -1,1 +1,1 @@
-"""What the simulators share: sessions, choice models, boredom."""
+"""Code that the built-in simulators share: sessions, choice models, boredom, the quit rule."""

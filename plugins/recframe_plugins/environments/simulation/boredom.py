@@ -1,19 +1,19 @@
-"""Users who tire of repetition: memory, boredom, fatigue and patience, whatever it is that they like.
+"""Simulated users who tire of repetition: memory, boredom, fatigue and patience, independent of what the users like.
 
-A step shows user n the items i_1..i_K. With unit item vectors v_i (topics, text or factors), the memory e of what was shown, and the
-appeal a_i that an item has for a rested user (given by the subclass):
+A step shows user n the items i_1..i_K. v_i are unit item vectors (topics, text or factors), e is the memory of the items shown, and a_i is
+the appeal of an item to a rested user (given by the subclass):
 
     boredom      b_i = max(0, e.v_i)                                           between 0 and 1
-    fatigue      f_i = boredom_weight b_i + repeat_penalty [i among the last repeat_window shown, or higher in this slate]
+    fatigue      f_i = boredom_weight b_i + repeat_penalty [i in the last repeat_window shown, or higher in this slate]
     utility      u_i = a_i - f_i
     click        by the choice model (`choice.py`) from the scores u_i - threshold; by default independent, sigmoid(u_i - threshold)
     rating       given by the subclass as a function of u_i and standard normal noise
     memory       e  <- boredom_memory e + (1 - boredom_memory) mean_k v_{i_k}
     patience     p  <- clamp(p + patience_recovery c - patience_cost (1 - c) - patience_boredom_cost b, 0, 1), c and b the slate's means
-    leaving      ~ Bernoulli(leave_rate (1 - p)^2), with the new p, or by the quit rule (`quit_rule.py`), which is off by default
+    leaving      ~ Bernoulli(leave_rate (1 - p)^2) with the new p, or by the quit rule (`quit_rule.py`), which is off by default
 
-A session begins with e = 0 and p = 1. Click and leave are those of a user model with a choice, a satisfaction and a time budget, as in
-RecSim (Ie et al. 2019, arXiv:1909.04847). Protocols, time limits and candidates are in `sessions.py`.
+A session starts with e = 0 and p = 1. As in RecSim (Ie et al. 2019, arXiv:1909.04847), the user model consists of a choice, a
+satisfaction and a time budget. Protocols, time limits and candidates are in `sessions.py`.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ from recframe_plugins.environments.simulation.sessions import SimulatedSessions,
 
 
 class BoredomSessions(SimulatedSessions):
-    """The part of an environment that is the same for all users who tire; see the module for the equations.
+    """Base class of the environments whose users tire of repetition; see the module docstring for the equations.
 
-    A subclass gives `arrivals`, `appeal`, `appeal_of_all`, `rate`, `expected_rating` and, if its users change, `changed`. Their state has,
-    beside the subclass's and the session's own, `patience` `[N]` and `exposure` `[N, B]` (the memory e).
+    A subclass implements `arrivals`, `appeal`, `appeal_of_all`, `rate`, `expected_rating` and, if its users change, `changed`. The state
+    has the entries of the subclass and of `SimulatedSessions`, and `patience` `[N]` and `exposure` `[N, B]` (the memory e).
 
     Parameters
     ----------
-    item_vectors: `[M, B]` float32 with rows of length one (or zero), on `device`.   The others: see `SimulatedSessions`.
+    item_vectors: `[M, B]` float32 with rows of length one (or zero), on `device`.   For the others, see `SimulatedSessions`.
     """
 
     config: BoredomConfig
@@ -77,34 +77,34 @@ class BoredomSessions(SimulatedSessions):
 
     @abstractmethod
     def appeal(self, slate: Tensor, shown: Tensor) -> Tensor:
-        """a `[N, K]` of the items `slate` `[N, K]`, whose vectors are `shown` `[N, K, B]`."""
+        """The appeal a `[N, K]` of the items `slate` `[N, K]`, whose vectors are `shown` `[N, K, B]`."""
 
     @abstractmethod
     def appeal_of_all(self) -> Tensor:
-        """a `[N, M]` of all items."""
+        """The appeal a `[N, M]` of all items."""
 
     @abstractmethod
     def rate(self, utility: Tensor, noise: Tensor) -> Tensor:
-        """Ratings, of the shape of `utility` and of standard normal `noise`."""
+        """Ratings, in the shape of `utility` and of the standard normal `noise`."""
 
     @abstractmethod
     def expected_rating(self, utility: Tensor) -> Tensor:
         """The mean of `rate` over the noise, exactly."""
 
     def changed(self, shown: Tensor, clicks: Tensor, boredom: Tensor, draws: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """What of the subclass's own state the step changes, given `shown` `[N, K, B]`, and `clicks` and `boredom` `[N, K]`.
+        """The entries of the subclass's own state that the step changes, given `shown` `[N, K, B]`, and `clicks` and `boredom` `[N, K]`.
 
-        Nothing by default.
+        The default is none.
         """
         return {}
 
     def draws(self) -> dict[str, Tensor]:
-        """Uniforms for the choice and the leaving, normals for the ratings."""
+        """Uniform numbers for the choice and for leaving, normal numbers for the ratings."""
         size = self.spec.slate_size
         return {"uniforms": self.uniforms(self.choice.num_draws(size) + 1), "noise": self.normals(size)}
 
     def respond(self, slate: Tensor, draws: Mapping[str, Tensor]) -> UserReaction:
-        """See the module's equations."""
+        """Clicks, ratings and leaving by the equations of the module docstring."""
         shown = F.embedding(slate, self.item_vectors)
         boredom = torch.einsum("nkb,nb->nk", shown, self.state["exposure"]).clamp(min=0.0)
         utility = self.appeal(slate, shown) - self._fatigue(boredom, self._repeated(slate))
@@ -120,12 +120,12 @@ class BoredomSessions(SimulatedSessions):
         )
 
     def truth(self) -> Truth:
-        """Expected click and rating, and the probability of then leaving, for each item shown alone now; each `[N, M]`, exact."""
+        """Expected click and rating of each item if shown alone now, and the probability of leaving after it; each `[N, M]`, exact."""
         self._require_session()
         boredom = (self.state["exposure"] @ self.item_vectors.T).clamp(min=0.0)
-        # the column more than there are items takes the PADs: -1 modulo M + 1 is M
+        # the extra last column collects the PADs: -1 modulo M + 1 is M
         seen = torch.zeros(self.spec.num_users, self.spec.num_items + 1, device=self.device)
-        seen.scatter_(1, self._lately() % (self.spec.num_items + 1), 1.0)
+        seen.scatter_(1, self._recently_shown() % (self.spec.num_items + 1), 1.0)
         utility = self.appeal_of_all() - self._fatigue(boredom, seen[:, :-1])
         click = self.choice.alone(utility - self.config.threshold)
         leave_after = [self._leave_probability(self._patience_after(torch.full_like(click, c), boredom)) for c in (0.0, 1.0)]
@@ -136,14 +136,14 @@ class BoredomSessions(SimulatedSessions):
             leave = leave.masked_fill(self.quit_rule.of_all(self.state["recent"]), 1.0)
         return Truth({"click": click, "rating": self.expected_rating(utility)}, leave)
 
-    def _lately(self) -> Tensor:
-        """The items that count as lately shown, `[N, repeat_window]`."""
+    def _recently_shown(self) -> Tensor:
+        """The items that count as recently shown, `[N, repeat_window]`."""
         recent = self.state["recent"]
         return recent[:, recent.shape[1] - self.config.repeat_window :]
 
     def _repeated(self, slate: Tensor) -> Tensor:
-        """Which items of the slate were shown lately or stand higher in it, `[N, K]` bool."""
-        repeated = (slate[:, :, None] == self._lately()[:, None, :]).any(dim=-1)
+        """Whether each item of the slate was recently shown or is also higher in the slate, `[N, K]` bool."""
+        repeated = (slate[:, :, None] == self._recently_shown()[:, None, :]).any(dim=-1)
         if slate.shape[1] == 1:
             return repeated
         return repeated | (slate[:, :, None] == slate[:, None, :]).tril(-1).any(dim=-1)
@@ -152,7 +152,7 @@ class BoredomSessions(SimulatedSessions):
         return self.config.boredom_weight * boredom + self.config.repeat_penalty * repeated
 
     def _patience_after(self, clicked: Tensor, boredom: Tensor) -> Tensor:
-        """New patience after a slate of mean `boredom` of which the share `clicked` was clicked; `[N]`, or `[N, M]` for the truth."""
+        """Patience `[N]` (`[N, M]` for the truth) after a slate of mean boredom `boredom` of which the share `clicked` was clicked."""
         config, patience = self.config, self.state["patience"].view(-1, *[1] * (clicked.dim() - 1))
         change = (config.patience_recovery + config.patience_cost) * clicked - config.patience_cost
         return (patience + change - config.patience_boredom_cost * boredom).clamp(0.0, 1.0)

@@ -1,16 +1,16 @@
-"""Sessions of N simulated users at once: arriving, being shown slates, leaving and being replaced, whoever the users are.
+"""Sessions of N simulated users: they arrive, are shown slates, leave, and are replaced. The base class of the built-in simulators.
 
-What kind of user it is, a subclass says in `arrivals`, `draws` and `respond`; this module gives it time limits, protocols, candidate sets,
-histories and saved states. The protocols are those that rating-matrix simulators are compared under (Yu et al. 2024, EasyRL4Rec):
+A subclass defines the users in `arrivals`, `draws` and `respond`. This module adds time limits, protocols, candidate sets, histories and
+saved states. The protocols are those under which rating-matrix simulators are compared (Yu et al. 2024, EasyRL4Rec):
 
-    free            an item may be shown again and again; the user leaves by the environment's own rule
-    no_repetition   an item is shown at most once in a session (`Observation.excluded`); the user leaves by the same rule
-    fixed_length    an item is shown at most once, and the session lasts `max_steps` steps, whatever is shown
+    free            an item may be shown any number of times; the user leaves by the environment's own rule
+    no_repetition   an item is shown at most once per session (`Observation.excluded`); the user leaves by the same rule
+    fixed_length    an item is shown at most once per session, and every session lasts `max_steps` steps
 
-A session is terminated when the user leaves, and truncated after `max_steps` steps otherwise.
+A session is terminated when the user leaves, and otherwise truncated after `max_steps` steps.
 
-Every step draws for all N users whatever it is that was shown and whoever has finished: the step's draws, a user to come, a candidate set.
-Two policies evaluated from one seed thus meet common random numbers.
+Every step makes the same random draws for all N users, independent of the slates and of which sessions have ended: the draws of the step,
+a next user, and a candidate set. Two policies evaluated from one seed therefore meet common random numbers.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from recframe_plugins.environments.simulation.config import SessionConfig
 
 
 class UserReaction(NamedTuple):
-    """What came of a slate. signals: `[N, K]` each.   leave: `[N]` bool.   state: what changed of the subclass's own state, by name."""
+    """How N users react to a slate. signals: `[N, K]` each.   leave: `[N]` bool.   state: the changed entries of the subclass's state."""
 
     signals: dict[str, Tensor]
     leave: Tensor
@@ -38,18 +38,18 @@ class UserReaction(NamedTuple):
 
 
 class SimulatedSessions(Environment):
-    """The part of a simulator that is the same for all kinds of user; see the module.
+    """Base class of simulators; see the module docstring.
 
-    What is known of each user lives in `self.state`, one tensor `[N, ...]` a name: what the subclass's `arrivals` gives, and the session's
-    own `steps` `[N]`, `user` `[N]` (0 where `arrivals` names nobody), `context` `[N]` (if `has_context`), `recent` `[N, R]` (the last R
-    shown items, newest last, `PAD` in front; if `recent_length` is not 0) and `excluded` `[N, E]` (where the protocol forbids repetition).
+    The state of the users is in `self.state`, one tensor `[N, ...]` per name: the entries that the subclass's `arrivals` returns, and
+    `steps` `[N]`, `user` `[N]` (0 if `arrivals` does not give it), `context` `[N]` (if `has_context`), `recent` `[N, R]` (the last R shown
+    items, newest last, `PAD` in front; if `recent_length` is not 0) and `excluded` `[N, E]` (if the protocol forbids repetition).
 
     Parameters
     ----------
-    config: the component's options.   num_items, num_users, history_length: M, N and H.   device: where everything lives.
-    signals: names of the response's signals.   num_features: X, if the subclass's `features` gives any.
-    has_users: whether `arrivals` names rows of `Data.users`.    has_context: whether it and `respond` name rows of `Data.contexts`.
-    protocol: see the module.   recent_length: R.   resample: draw candidates afresh in each step, or once in `reset`.
+    config: the component's options.   num_items, num_users, history_length: M, N and H.   device: the device of all tensors.
+    signals: names of the response's signals.   num_features: X, if the subclass implements `features`.
+    has_users: whether `user` holds rows of `Data.users`.    has_context: whether `context` holds rows of `Data.contexts`.
+    protocol: see the module docstring.   recent_length: R.   resample: draw candidates again in each step, or once in `reset`.
 
     Raises
     ------
@@ -106,22 +106,22 @@ class SimulatedSessions(Environment):
 
     @abstractmethod
     def arrivals(self) -> dict[str, Tensor]:
-        """N new users: `[N, ...]` a name, of what the subclass knows of each. Always makes the same draws."""
+        """The state of N new users, `[N, ...]` per name. Always makes the same random draws."""
 
     @abstractmethod
     def draws(self) -> dict[str, Tensor]:
-        """What is left to chance in a step of N users. Always makes the same draws."""
+        """The random numbers of a step of N users, by name. Always makes the same random draws."""
 
     @abstractmethod
     def respond(self, slate: Tensor, draws: Mapping[str, Tensor]) -> UserReaction:
-        """What users in `self.state` do with `slate` `[N, K]` under `draws`. Draws nothing and changes nothing in place."""
+        """The reaction of the users in `self.state` to `slate` `[N, K]`, given `draws`. Draws nothing and changes nothing in place."""
 
     def features(self) -> Tensor | None:
-        """What an agent may observe of the users beside history and candidates, `[N, X]`; nothing by default."""
+        """Features `[N, X]` of the users that an agent may observe in addition to history and candidates; None by default."""
         return None
 
     def reset(self, seed: int) -> Observation:
-        """Start N fresh sessions; see `Environment.reset`."""
+        """Start N new sessions; see `Environment.reset`."""
         self.generator.manual_seed(seed)
         self.history = History(self.spec.num_users, self.spec.history_length, self.spec.signals, self.device)
         self.state = self._start | self.arrivals()
@@ -133,7 +133,7 @@ class SimulatedSessions(Environment):
 
         Raises
         ------
-        RuntimeError: there is no session yet.   ValueError: `slate` is not `[N, K]`.
+        RuntimeError: `reset` was not called yet.   ValueError: `slate` is not `[N, K]`.
         """
         self._require_session()
         if slate.shape != self.spec.action_shape:
@@ -160,19 +160,19 @@ class SimulatedSessions(Environment):
         return Step(response, next_observation, self._observation(), terminated, truncated)
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything a bit-identical continuation needs; see `Environment.state_dict`."""
+        """Everything that a bit-identical continuation needs; see `Environment.state_dict`."""
         self._require_session()
         saved: dict[str, Any] = {"generator": self.generator.get_state(), "history": self.history.state_dict(), "state": dict(self.state)}
         return saved if self.candidates is None else saved | {"candidates": self.candidates}
 
     def load_state_dict(self, state: dict[str, Any]) -> Observation:
-        """Take up a saved state; see `Environment.load_state_dict`.
+        """Continue from a saved state; see `Environment.load_state_dict`.
 
         Raises
         ------
-        ValueError: it was saved by an environment of other shapes; the message names the part.
+        ValueError: it was saved by an environment with other shapes; the message names the entry.
         """
-        # arrivals draw: a refused state must leave the generator as it was
+        # arrivals() draws: a refused state must leave the generator unchanged
         drawn_so_far = self.generator.get_state()
         expected = {name: value.shape for name, value in (self._start | self.arrivals()).items()}
         self.generator.set_state(drawn_so_far)
@@ -194,7 +194,7 @@ class SimulatedSessions(Environment):
         return self._observation()
 
     def uniforms(self, *shape: int) -> Tensor:
-        """Uniform numbers from 0 to 1, `[N, *shape]`, from the environment's generator."""
+        """Uniform numbers between 0 and 1, `[N, *shape]`, from the environment's generator."""
         return torch.rand(self.spec.num_users, *shape, generator=self.generator, device=self.device)
 
     def normals(self, *shape: int) -> Tensor:
@@ -211,7 +211,7 @@ class SimulatedSessions(Environment):
         return draw_candidates(self.spec.num_users, self.spec.num_items, self.spec.num_candidates, self.generator)
 
     def _shown(self, slate: Tensor) -> dict[str, Tensor]:
-        """The lists of shown items with the slate added, each in a new tensor."""
+        """The lists of shown items with the slate appended, as new tensors."""
         longer = {}
         if "recent" in self.state:
             longer["recent"] = torch.cat([self.state["recent"], slate], dim=1)[:, -self.state["recent"].shape[1] :]
@@ -235,7 +235,7 @@ class SimulatedSessions(Environment):
 
 
 def _require_enough_items(config: SessionConfig, items: int, repeats: bool) -> None:
-    """Refuse slates and candidate sets that the catalogue cannot fill."""
+    """Refuse slates and candidate sets that are larger than the catalogue."""
     slate, candidates = config.slate_size, config.num_candidates
     if slate > items:
         raise DataError(f"environment.slate_size is {slate}, but the catalogue has {items} items; use {items} or less")
@@ -251,11 +251,11 @@ def _require_enough_items(config: SessionConfig, items: int, repeats: bool) -> N
 
 
 def people_of_split(people: Tensor, split: Split, evaluation_share: float, seed: int) -> Tensor:
-    """Those of `people` `[P]` who appear in `split`: a fixed permutation, seeded by `seed`, keeps a share for evaluation.
+    """The members of `people` `[P]` who appear in `split`: a fixed permutation, seeded by `seed`, keeps a share for evaluation.
 
     Raises
     ------
-    DataError: there are fewer than two people, so that one of the splits would be empty.
+    DataError: there are fewer than two people, so one of the splits would be empty.
     """
     if len(people) < 2:
         raise DataError(f"simulation needs at least 2 people, one to train on and one to evaluate on; the data has {len(people)}")

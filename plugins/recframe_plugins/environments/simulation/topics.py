@@ -1,4 +1,4 @@
-"""Topic matrices out of attribute tables: which topics an item is about, or a person likes, and how much."""
+"""Topic matrices from attribute tables: the topics of each item, the topics that each person likes, and their weights."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from recframe.interfaces import Data, DataError
 def topic_matrices(data: Data, topics: str, weights: str) -> tuple[Tensor, Tensor | None]:
     """Item topics `[M, T]` and people's topics `[P, T]` (None where users have no such attribute), float32 >= 0.
 
-    `topics` and `weights` name the attributes: a list of topics, and optionally as long a list of weights (1 each without). T counts
-    all topics that occur, in alphabetical order. People who list none like all topics alike.
+    `topics` and `weights` name the attributes: a list of topics, and optionally a list of weights of the same length (default: 1 each). T
+    is the number of all topics that occur; they are in alphabetical order. People who list no topic like all topics equally.
 
     Raises
     ------
-    DataError: the catalogue lacks the column, or a column has another type, or a row's weights do not fit; the message names it.
+    DataError: the catalogue lacks the column, a column has another type, or the weights of a row do not fit; the message names it.
     """
     entries, vocabulary = _listed(data, topics, weights)
     item_matrix = _matrix(entries["catalogue"], data.catalog.attributes.height, vocabulary)
@@ -52,14 +52,14 @@ def _listed(data: Data, topics: str, weights: str) -> tuple[dict[str, pl.DataFra
 
 
 def _entries(table: pl.DataFrame, owner: str, topics: str, weights: str) -> pl.DataFrame:
-    """One row for each (row, topic, weight) of the table."""
+    """The (row, topic, weight) entries of the table, one per row."""
     if table.schema[topics] not in (pl.List(pl.String), pl.List(pl.Null)):
-        raise DataError(f"the {owner} attribute {topics!r} must hold a list of strings a row, not {table.schema[topics]}")
+        raise DataError(f"the {owner} attribute {topics!r} must hold a list of strings per row, not {table.schema[topics]}")
     if weights not in table.columns:
         listed = table.select(row=pl.int_range(pl.len()), topic=pl.col(topics).cast(pl.List(pl.String)))
         return listed.explode("topic").drop_nulls().with_columns(weight=pl.lit(1.0))
     if not (isinstance(table.schema[weights], pl.List) and table.schema[weights].inner.is_numeric()):
-        raise DataError(f"the {owner} attribute {weights!r} must hold a list of numbers a row, not {table.schema[weights]}")
+        raise DataError(f"the {owner} attribute {weights!r} must hold a list of numbers per row, not {table.schema[weights]}")
     listed = table.select(
         row=pl.int_range(pl.len()), topic=pl.col(topics).cast(pl.List(pl.String)), weight=pl.col(weights).cast(pl.List(pl.Float64))
     )
@@ -67,7 +67,7 @@ def _entries(table: pl.DataFrame, owner: str, topics: str, weights: str) -> pl.D
     if not unequal.is_empty():
         row, names, numbers = unequal.row(0)
         lengths = f"{len(names or [])} {topics!r} but {len(numbers or [])} {weights!r}"
-        raise DataError(f"the {owner} row {row} has {lengths}; they must be as many")
+        raise DataError(f"the {owner} row {row} has {lengths}; both lists must have the same length")
     entries = listed.filter(pl.col("topic").list.len() > 0).explode("topic", "weight")
     wrong = entries.filter(~(pl.col("weight").is_finite() & (pl.col("weight") >= 0)).fill_null(False))
     if not wrong.is_empty():
@@ -77,7 +77,7 @@ def _entries(table: pl.DataFrame, owner: str, topics: str, weights: str) -> pl.D
 
 
 def _matrix(entries: pl.DataFrame, rows: int, vocabulary: pl.Series) -> Tensor:
-    """The entries as a dense `[rows, T]`, weights of a topic listed twice added up."""
+    """The entries as a dense `[rows, T]` matrix; the weights of a topic that is listed twice are added."""
     column = pl.Series(range(len(vocabulary)), dtype=pl.Int64)
     numbers = entries["topic"].replace_strict(vocabulary, column, return_dtype=pl.Int64)
     matrix = torch.zeros(rows, len(vocabulary))
