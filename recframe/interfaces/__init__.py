@@ -22,6 +22,7 @@ from recframe.interfaces.scaling import standardized, symlog
 from recframe.interfaces.scoring import allowed_items, best_items, is_excluded, random_items
 from recframe.interfaces.state_tracker import ItemProjection, StateTracker
 from recframe.interfaces.text_table import TextTable
+from recframe.interfaces.token_batches import token_batches
 from recframe.interfaces.tuning import Tunable, Tuning
 from recframe.interfaces.types import PAD, Observation, Response, Transition
 
@@ -68,4 +69,5 @@ __all__ = [
     "self_information",
     "standardized",
     "symlog",
+    "token_batches",
 ]
