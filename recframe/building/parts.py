@@ -20,7 +20,7 @@ from recframe.building.component import build, own_data
 from recframe.components import TAGS, Component, Kind
 from recframe.config import ConfigError
 from recframe.config.checks.sections import with_key
-from recframe.embeddings import AffineMap, EmbeddingStore, fit_reduction, with_labels
+from recframe.embeddings import AffineMap, EmbeddingStore, fit_reduction, label_texts
 from recframe.experience import Restricted, RewardSum, cold_items, require_enough, require_items
 from recframe.interfaces import Agent, Data, Encoder, EncoderError, Environment, EnvironmentSpec, StateTracker, Tunable
 from recframe.plugin_loader import Registry
@@ -235,7 +235,7 @@ def encode(cfg: DictConfig, section: DictConfig, data: Data, registry: Registry,
     if not encoder.reads:
         log.info("%s: no text is read", section.name)
         return data
-    data = with_labels(data, labels, store.vectors) if labels else data
+    data = label_texts(data, labels, store.vectors) if labels else data
     log.info("%s: %d texts encoded, %d from the cache", section.name, store.encoded, store.cached)
     return data
 
