@@ -1,4 +1,4 @@
-"""Choosing what a limited budget is spent on, so that what is chosen stands for all."""
+"""Drawing a weighted sample of texts within a budget of tokens."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import torch
 from torch import Tensor
 
 
-def budgeted_sample(sizes: Tensor, costs: Tensor, budget: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Rows whose costs add up to `budget` at most, drawn with more luck the larger they are, and the weight of each.
+def sample_within_budget(sizes: Tensor, costs: Tensor, budget: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Rows whose costs add up to at most `budget`, more likely the larger they are, and the weight of each.
 
-    A sum over all rows is estimated without bias by the weighted sum over those chosen, whatever is summed; the estimate varies least
-    where it is about as large as `sizes`. Priority sampling (Duffield, Lund and Thorup, 2007) with a threshold that adapts to the budget
-    (Ting, 2022): row i has the priority sizes[i] / u_i, u_i uniform in (0, 1]; rows are taken by priority until one does not fit, its
-    priority is the threshold t, and a row taken is one that had the probability min(1, sizes[i] / t). If all rows fit, all are taken.
+    The weighted sum over the sampled rows is an unbiased estimate of the sum over all rows, whatever is summed; its variance is least for
+    sums of numbers that are about proportional to `sizes`. Priority sampling (Duffield, Lund and Thorup, 2007) with a threshold that adapts
+    to the budget (Ting, 2022): row i has the priority sizes[i] / u_i, with u_i uniform in (0, 1]; rows are taken by priority until one does
+    not fit, whose priority is the threshold t; a taken row had the probability min(1, sizes[i] / t). If all rows fit, all are taken.
 
     Parameters
     ----------
@@ -23,11 +23,11 @@ def budgeted_sample(sizes: Tensor, costs: Tensor, budget: int, generator: torch.
     Row numbers `[m]`, and weights `[m]` >= 1.
     """
     rows = sizes.nonzero().squeeze(1)
-    # drawn in any case: how much luck a step needs must not depend on whether all fits
-    luck = 1 - torch.rand(len(sizes), generator=generator, dtype=torch.float64)
+    # drawn in any case, so that the number of random draws does not depend on whether all rows fit
+    uniform = 1 - torch.rand(len(sizes), generator=generator, dtype=torch.float64)
     if int(costs[rows].sum()) <= budget:
         return rows, torch.ones(len(rows))
-    priorities = sizes.double() / luck
+    priorities = sizes.double() / uniform
     rows = rows[priorities[rows].argsort(descending=True)]
     taken = int((costs[rows].cumsum(0) <= budget).sum())
     threshold = priorities[rows[taken]]
