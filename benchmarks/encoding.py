@@ -1,13 +1,13 @@
-"""What turning a catalogue's titles into vectors costs, in units of sentence-transformers' own `encode` called on all of them at once.
+"""The cost of encoding a catalogue's titles, relative to one call of sentence-transformers' own `encode` on all of them.
 
     OMP_NUM_THREADS=2 python benchmarks/encoding.py FOLDER_OF_MOVIETWEETINGS
     OMP_NUM_THREADS=1 python benchmarks/encoding.py FOLDER_OF_MOVIETWEETINGS --texts 500 --encoders bert --pairs 1 --processes 4
 
 All titles of movies.dat go through the embedding store: cold (an empty folder; every text is encoded, checked and written), and cached
-(a new store on that folder). Store and reference take turns in one process, each with its model loaded, and the ratio is taken pair by
-pair, so that a machine whose speed drifts does not matter; where others use the processor too, the ratio of processor time is the
-steadier one. Last, processes that are let go at one instant share an empty folder, each with an encoder of its own; what they encode is
-summed.
+(a new store on that folder). Store and reference take turns in one process, each with its model loaded, and the ratio is computed for each
+pair, so that a drift of the machine's speed cancels out; if other programs use the processor, the ratio of processor time is steadier.
+Finally, processes that start at the same time share an empty folder, each with an encoder of its own; the texts that they encode are
+counted.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ import torch
 
 from recframe.embeddings import EmbeddingStore
 from recframe.interfaces import Encoder
-from recframe_plugins.encoders.language_models.config import SentenceTransformersConfig
-from recframe_plugins.encoders.language_models.sentence_transformers import SentenceTransformersEncoder
 from recframe_plugins.encoders.language_models.sources import find_model
+from recframe_plugins.encoders.sentence_transformers.config import SentenceTransformersConfig
+from recframe_plugins.encoders.sentence_transformers.encoder import SentenceTransformersEncoder
 from recframe_plugins.encoders.transformers.config import BertConfig
-from recframe_plugins.encoders.transformers.transformer import TransformerEncoder
+from recframe_plugins.encoders.transformers.encoder import TransformerEncoder
 
 ENCODERS: dict[str, tuple[Any, Any]] = {
     "sentence_transformers": (SentenceTransformersEncoder, SentenceTransformersConfig()),
@@ -43,7 +43,7 @@ ENCODERS: dict[str, tuple[Any, Any]] = {
 
 
 def make(name: str) -> Encoder:
-    """An encoder of that name, its model not loaded yet."""
+    """The encoder with this name, its model not loaded yet."""
     factory, config = ENCODERS[name]
     return factory(config, torch.device("cpu"))
 
@@ -56,19 +56,19 @@ def titles(folder: Path, count: int | None) -> list[str]:
 
 
 def timed(work: Callable[[], Any]) -> tuple[Any, float, float]:
-    """What the work gives, the seconds it took, and the seconds of processor time."""
+    """The result of `work`, its wall time and its processor time, in seconds."""
     started, used = time.perf_counter(), time.process_time()
     result = work()
     return result, time.perf_counter() - started, time.process_time() - used
 
 
 def vectors(folder: str, encoder: Encoder, texts: list[str]) -> torch.Tensor:
-    """All vectors through a new store on the folder."""
+    """The vectors of all texts from a new store on the folder."""
     return EmbeddingStore(Path(folder), encoder, progress=False).vectors(texts, "item")
 
 
 def spread(values: list[float], form: str) -> str:
-    """The median, and what it lies between."""
+    """The median, minimum and maximum."""
     return f"{statistics.median(values):{form}} [{min(values):{form}}, {max(values):{form}}]"
 
 
@@ -100,7 +100,7 @@ def measure(name: str, texts: list[str], pairs: int) -> str:
 
 
 def encode_together(name: str, folder: Path, texts: list[str], together: Barrier, counts: Queue[int]) -> None:
-    """What each of several processes does, once all have come so far: encode all texts through the shared folder."""
+    """The work of each process: once all are ready, encode all texts through the shared folder."""
     store = EmbeddingStore(folder, make(name), progress=False)
     together.wait()
     store.vectors(texts, "item")
@@ -108,7 +108,7 @@ def encode_together(name: str, folder: Path, texts: list[str], together: Barrier
 
 
 def gathered(counts: Queue[int], running: Sequence[BaseProcess]) -> list[int]:
-    """One count of each process. If one dies, the others, which would wait for it at the barrier, are ended, and so is this one."""
+    """One count from each process. If one dies, the others, which would wait at the barrier, are terminated, and the benchmark ends."""
     found: list[int] = []
     while len(found) < len(running):
         try:
@@ -119,12 +119,12 @@ def gathered(counts: Queue[int], running: Sequence[BaseProcess]) -> list[int]:
                 for process in running:
                     process.terminate()
                     process.join()
-                raise SystemExit(f"{len(codes)} of {len(running)} processes died (exit code {codes[0]}): nothing is counted") from None
+                raise SystemExit(f"{len(codes)} of {len(running)} processes died (exit code {codes[0]}); nothing is counted") from None
     return found
 
 
 def race(name: str, texts: list[str], processes: int) -> str:
-    """How many texts processes that start at once encode, summed."""
+    """The total number of texts that processes encode that start at the same time."""
     context = multiprocessing.get_context("spawn")
     together, counts = context.Barrier(processes), context.Queue()
     with tempfile.TemporaryDirectory() as folder:
@@ -135,14 +135,14 @@ def race(name: str, texts: list[str], processes: int) -> str:
         encoded = sorted(gathered(counts, running), reverse=True)
         for process in running:
             process.join()
-    return f"{name}: {processes} processes at once encoded {sum(encoded):,} texts in all, of {len(set(texts)):,} ({encoded})"
+    return f"{name}: {processes} processes at once encoded {sum(encoded):,} texts in total, of {len(set(texts)):,} ({encoded})"
 
 
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, help="of MovieTweetings, with movies.dat")
-    parser.add_argument("--texts", type=int, help="so many titles; by default all")
+    parser.add_argument("folder", type=Path, help="folder of MovieTweetings, with movies.dat")
+    parser.add_argument("--texts", type=int, help="number of titles; by default all")
     parser.add_argument("--encoders", nargs="+", default=list(ENCODERS), choices=list(ENCODERS))
     parser.add_argument("--pairs", type=int, default=3)
     parser.add_argument("--processes", type=int, default=10, help="0: none")

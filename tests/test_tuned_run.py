@@ -1,4 +1,4 @@
-"""A run that tunes its language model: what it leaves behind, that `evaluate` finds the same, and what is refused before it starts."""
+"""A run that tunes its language model: its files, that `evaluate` gives the same results, and what is refused before it starts."""
 
 import json
 
@@ -25,11 +25,11 @@ SMALL += [
 
 
 @pytest.mark.slow
-def test_a_tuned_run_is_evaluated_to_the_same_table(tmp_path):
+def test_evaluating_a_tuned_run_gives_the_same_table(tmp_path):
     section = compose_config(SMALL).dataset
     data = build(component_of(Kind.DATASET, section), section).load()
     model = tiny_model(tmp_path / "model", [*data.catalog.texts, *data.users.profiles.texts])
-    # the embeddings are whitened, too: what is tuned is what is behind the whitening
+    # the embeddings are also whitened, so gradients pass through the whitening
     own = ["encoder=bert", f"encoder.model={model}", "encoder.max_length=24", "embeddings.whiten=true", "auxiliary.weight=0.1"]
     own += [f"embeddings.cache={tmp_path / 'cache'}", "encoder.tuning_interval=2", "encoder.tuning_learning_rate=0.01"]
     results = {}
@@ -49,11 +49,11 @@ def test_a_tuned_run_is_evaluated_to_the_same_table(tmp_path):
     for tuning, before in results.items():
         assert evaluate(tmp_path / tuning)["policies"]["trained"] == before.policies["trained"]
     assert results["lora"].policies["trained"] != results["frozen"].policies["trained"]
-    # the model that belongs to the agent is what makes the difference, not the agent's weights alone
+    # the result depends on the tuned model, not on the agent's weights alone
     (tmp_path / "lora" / "checkpoints" / "final_encoder.safetensors").unlink()
     with pytest.raises(CheckpointError, match=r"there are no weights at .*final_encoder\.safetensors"):
         evaluate(tmp_path / "lora")
-    # the world reads as it did: nothing but the agent's tables was touched
+    # tuning changes the agent's tables, not the world's vectors
     parts = [assemble(compose_config([*SMALL, *own, f"encoder.tuning={tuning}"])) for tuning in ("frozen", "lora")]
     assert torch.equal(parts[0].data.catalog.text_vectors, parts[1].data.catalog.text_vectors)
 
@@ -64,7 +64,7 @@ def refused(*overrides):
     return str(caught.value)
 
 
-def test_mistakes_are_told_before_a_run_starts():
+def test_mistakes_in_tuning_options_are_found_before_a_run_starts():
     assert "encoder.tuning=lora does not go with embeddings.shuffle=true" in refused("encoder.tuning=lora", "embeddings.shuffle=true")
     assert "world_encoder.tuning=full: only the run's own encoder can be tuned" in refused(
         "encoder@world_encoder=bert", "world_encoder.tuning=full"

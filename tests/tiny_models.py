@@ -1,4 +1,4 @@
-"""Language models of a few thousand weights, made on the spot."""
+"""Language models with a few thousand random weights."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 
 
 def tiny_model(folder: Path, texts: list[str], kind: str = "bert", positions: int = 64) -> Path:
-    """A random model of two layers, with a tokenizer of the texts' words, in a folder of its own."""
+    """A random model of two layers, with a tokenizer of the texts' words, saved in `folder`."""
     words = sorted({word for text in texts for word in "".join(c if c.isalnum() else f" {c} " for c in text.lower()).split()})
     folder.mkdir(parents=True)
     (folder / "vocab.txt").write_text("\n".join([*SPECIAL, *words]) + "\n", encoding="utf-8")

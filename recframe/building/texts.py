@@ -14,7 +14,7 @@ from torch import Tensor
 from recframe.building.component import build, component_of
 from recframe.building.seeds import derived_seed
 from recframe.components import Kind
-from recframe.embeddings import AffineMap, EmbeddingStore, fit_reduction, with_labels
+from recframe.embeddings import AffineMap, EmbeddingStore, fit_reduction, label_texts
 from recframe.interfaces import Data, Encoder, Texts
 
 log = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ def with_text_vectors(data: Data, section: DictConfig, cfg: DictConfig, device: 
     if not encoder.reads:
         log.info("%s: no text is read", section.name)
         return data
-    data = with_labels(data, labels, store.vectors) if labels else data
+    data = label_texts(data, labels, store.vectors) if labels else data
     log.info("%s: %d texts encoded, %d from the cache", section.name, store.encoded, store.cached)
     return data
 

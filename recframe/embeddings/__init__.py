@@ -1,8 +1,8 @@
-"""Text to vectors, each text encoded once: the store above every encoder, its cache on disk, and what is made of the vectors."""
+"""Text vectors: the store that caches what encoders give, their reduction, and labels read from them."""
 
 from recframe.embeddings.encoding import EmbeddingError
-from recframe.embeddings.labels import label_report, with_labels
+from recframe.embeddings.labels import label_report, label_texts
 from recframe.embeddings.reduction import AffineMap, fit_reduction
 from recframe.embeddings.store import EmbeddingStore
 
-__all__ = ["AffineMap", "EmbeddingError", "EmbeddingStore", "fit_reduction", "label_report", "with_labels"]
+__all__ = ["AffineMap", "EmbeddingError", "EmbeddingStore", "fit_reduction", "label_report", "label_texts"]

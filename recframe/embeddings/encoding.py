@@ -1,4 +1,4 @@
-"""Asking an encoder for vectors: what comes back is checked, and somebody who waits sees how it gets on."""
+"""Calling an encoder: its vectors are checked, and a progress bar is shown."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from recframe.interfaces import Encoder, Role
 
 
 class EmbeddingError(UserError, ValueError):
-    """Vectors that cannot be used; the message names the encoder, or the folder, and what was wrong."""
+    """Vectors that cannot be used; the message names the encoder or the folder, and what is wrong."""
 
 
-def encode(encoder: Encoder, texts: Sequence[str], role: Role) -> np.ndarray:
+def encode_checked(encoder: Encoder, texts: Sequence[str], role: Role) -> np.ndarray:
     """The encoder's vectors, float32 `[n, D]`.
 
     Raises
     ------
-    EmbeddingError: if it gave anything else than one finite vector of `encoder.dim` numbers for each text.
+    EmbeddingError: if the encoder does not give one finite vector of `encoder.dim` numbers for each text.
     """
     name = type(encoder).__name__
     expected = (len(texts), encoder.dim)
@@ -39,23 +39,23 @@ def encode(encoder: Encoder, texts: Sequence[str], role: Role) -> np.ndarray:
     if not finite.all():
         row = int(np.argmin(finite))
         raise EmbeddingError(
-            f"encoder {name} gave vectors with NaN or infinite numbers for {int((~finite).sum())} of {len(texts)} texts, "
-            f"the first of them {texts[row][:60]!r}"
+            f"encoder {name} gave vectors with NaN or infinite numbers for {int((~finite).sum())} of {len(texts)} texts; "
+            f"the first is {texts[row][:60]!r}"
         )
     return vectors
 
 
 class TextsPerSecond(ProgressColumn):
-    """The speed of the last few calls."""
+    """The speed over the last few calls."""
 
     def render(self, task: Task) -> Text:
-        """The speed in words, or blanks before there is one."""
+        """The speed, or nothing before the first call has ended."""
         return Text("" if task.speed is None else f"{task.speed:,.0f} texts/s", style="progress.data.speed")
 
 
 @contextmanager
 def encoding_progress(total: int, show: bool) -> Iterator[Callable[[int], None]]:
-    """A progress bar on standard error, if asked for and somebody can see it; yields what to tell of texts done."""
+    """A progress bar on standard error, if `show` and standard error is a terminal; yields a function to report encoded texts to."""
     console = Console(stderr=True)
     columns = (TextColumn("encoding texts"), BarColumn(), MofNCompleteColumn(), TextsPerSecond(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not (show and console.is_terminal)) as progress:

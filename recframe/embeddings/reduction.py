@@ -1,6 +1,6 @@
-"""Whitening and dimension reduction of text vectors: one affine map, fitted on the items and applied to every text.
+"""Whitening and dimension reduction of text vectors by one affine map, fitted on the items and applied to every text.
 
-Applied to what the store gives, so that the raw vectors stay cached whatever is made of them.
+The map is applied to what the store gives, so that the cached vectors do not depend on it.
 """
 
 from __future__ import annotations

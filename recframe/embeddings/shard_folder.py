@@ -1,4 +1,4 @@
-"""The cached vectors of one encoder: a folder of shards, an index of what they hold, and the lock its writers take turns with."""
+"""The cached vectors of one encoder: a folder of shards, an index of their keys, and a lock for writers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from recframe.embeddings.shards import KEY, SUFFIX, TEMPORARY_SUFFIX, BadShardEr
 logger = logging.getLogger(__name__)
 
 FORMAT = "recframe embeddings 1"
-"""Part of every folder's name, so that files of another layout are never met."""
+"""Part of every folder's name, so that files of another layout are never read."""
 
 NOWHERE = -1
 
@@ -27,7 +27,8 @@ NOWHERE = -1
 class ShardFolder:
     """The shards of the encoder with this fingerprint, in a folder of its own under `parent`.
 
-    Reading takes no lock: shards appear whole and never change. A damaged one is removed with a warning, and what it held is missing.
+    Reading takes no lock, because shards appear complete and never change. A damaged shard is removed with a warning; its keys are then
+    missing.
     """
 
     def __init__(self, parent: Path, fingerprint: str) -> None:
@@ -38,11 +39,11 @@ class ShardFolder:
 
     @property
     def dim(self) -> int | None:
-        """D, the length of the vectors held; None while there are none."""
+        """D, the length of the cached vectors; None if there are none."""
         return next((shard.vectors.shape[1] for shard in self._shards.values()), None)
 
     def refresh(self) -> None:
-        """Take up what this and other processes have written or removed since the last look."""
+        """Update the index with what this and other processes have written or removed since the last call."""
         present = set(self.path.glob(f"*{SUFFIX}"))
         changed = present != self._shards.keys()
         self._shards = {path: shard for path, shard in self._shards.items() if path in present}
@@ -50,7 +51,7 @@ class ShardFolder:
             try:
                 self._shards[path] = Shard(path, self.fingerprint)
             except FileNotFoundError:
-                # another process found it damaged first
+                # another process found it damaged and removed it
                 continue
             except BadShardError as error:
                 self._remove(path, error)
@@ -58,11 +59,12 @@ class ShardFolder:
             self._index()
 
     def missing(self, keys: np.ndarray) -> np.ndarray:
-        """Which of the keys `[n]` no shard holds, `[n]` bool."""
-        return self._locate(keys)[0] == NOWHERE
+        """Whether no shard has each of the keys `[n]`, `[n]` bool."""
+        absent: np.ndarray = self._locate(keys)[0] == NOWHERE
+        return absent
 
     def drop_damaged(self, keys: np.ndarray) -> bool:
-        """Verify the shards that hold these keys and remove the damaged ones; whether there were any."""
+        """Verify the shards that have these keys and remove the damaged ones; returns whether there were any."""
         shards, _ = self._locate(keys)
         opened = list(self._shards.values())
         damaged = []
@@ -79,14 +81,14 @@ class ShardFolder:
         return bool(damaged)
 
     def read(self, keys: np.ndarray, rows: np.ndarray) -> Tensor:
-        """The vectors of `keys[rows]`, float32 `[len(rows), D]`. No key may be missing, and their shards must be verified."""
+        """The vectors of `keys[rows]`, float32 `[len(rows), D]`. No key may be missing, and the shards must be verified."""
         shards, shard_rows = self._locate(keys)
         shards, shard_rows = shards[rows], shard_rows[rows]
         opened = list(self._shards.values())
         result = torch.empty(len(rows), opened[shards[0]].vectors.shape[1], dtype=torch.float32)
         order = np.argsort(shards, kind="stable")
         starts = np.flatnonzero(np.diff(shards[order], prepend=NOWHERE))
-        # shard by shard, so that never more than one shard's rows are held beside the result
+        # one shard at a time, so that at most one shard's rows are in memory in addition to the result
         for wanted in np.split(order, starts[1:]):
             vectors = opened[shards[wanted[0]]].vectors
             result.index_copy_(0, torch.from_numpy(wanted), vectors.index_select(0, torch.from_numpy(shard_rows[wanted])))
@@ -94,12 +96,14 @@ class ShardFolder:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Hold the folder as its only writer, knowing all that earlier writers left; the kernel frees the lock of one that dies."""
+        """Lock the folder for writing and update the index; the kernel releases the lock of a process that dies."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             reason = error.strerror or str(error)
-            raise EmbeddingError(f"embeddings.cache: {self.path} cannot be made ({reason}); name a folder where you may write") from error
+            raise EmbeddingError(
+                f"embeddings.cache: {self.path} cannot be created ({reason}); set it to a folder that you may write to"
+            ) from error
         lock = FileLock(self.path / "lock")
         try:
             lock.acquire(timeout=0)
@@ -107,7 +111,7 @@ class ShardFolder:
             logger.info("another process is encoding texts with the same encoder; waiting for it (%s)", self.path)
             lock.acquire()
         try:
-            # whoever is writing holds the lock, so these are of writers that died
+            # only the holder of the lock writes, so these are from writers that died
             for leftover in self.path.glob(f"*{TEMPORARY_SUFFIX}"):
                 leftover.unlink()
             self.refresh()
@@ -116,11 +120,11 @@ class ShardFolder:
             lock.release()
 
     def write(self, keys: np.ndarray, vectors: np.ndarray) -> None:
-        """Add a shard of vectors `[n, D]` under keys `[n]`. Call it inside `writing`, and `refresh` to read it."""
+        """Add a shard of vectors `[n, D]` under keys `[n]`. Call it inside `writing`, and `refresh` before reading it."""
         write_shard(self.path, self.fingerprint, keys, vectors)
 
     def _locate(self, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The shard number and the row in it of each key, each `[n]` int64; `NOWHERE` for the missing."""
+        """The shard number and the row in it of each key, each `[n]` int64; `NOWHERE` for missing keys."""
         if not len(self._keys):
             nowhere = np.full(len(keys), NOWHERE)
             return nowhere, nowhere

@@ -1,4 +1,4 @@
-"""One file of cached vectors: written whole or not at all, mapped when read, and trusted only after its checksums agree."""
+"""A file of cached vectors: written atomically, mapped into memory, and verified by checksums."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -15,18 +16,18 @@ from safetensors.numpy import save_file
 from torch import Tensor
 
 KEY = np.dtype("V16")
-"""What a text is found by: 128 bits of a SHA-256."""
+"""The key of a text: 128 bits of a SHA-256."""
 
 SUFFIX = ".safetensors"
 TEMPORARY_SUFFIX = ".tmp"
 
 
 class BadShardError(Exception):
-    """A file that is not what was once written: cut short, overwritten, or with flipped bits."""
+    """A file that is truncated, overwritten, or has flipped bits."""
 
 
 def text_keys(texts: Sequence[str], role: str) -> np.ndarray:
-    """The keys `[n]` of texts in a role; equal keys, equal texts.
+    """The keys `[n]` of texts in a role; equal keys mean equal texts.
 
     Raises
     ------
@@ -34,7 +35,7 @@ def text_keys(texts: Sequence[str], role: str) -> np.ndarray:
     """
     prefix = role.encode() + b"\0"
     try:
-        # lone surrogates cannot reach every tokenizer, but that is the encoder's to say
+        # not every tokenizer accepts lone surrogates, but that is left to the encoder
         digests = [hashlib.sha256(prefix + text.encode("utf-8", "surrogatepass")).digest()[: KEY.itemsize] for text in texts]
     except AttributeError:
         row, entry = next((row, entry) for row, entry in enumerate(texts) if not isinstance(entry, str))
@@ -44,16 +45,21 @@ def text_keys(texts: Sequence[str], role: str) -> np.ndarray:
 
 def _checksums(keys: np.ndarray, vectors: np.ndarray) -> tuple[str, str]:
     """Checksums of the keys alone (verified when a shard is opened), and of keys and vectors (when it is first read)."""
-    of_keys = hashlib.sha256(memoryview(keys).cast("B"))
+    of_keys = hashlib.sha256(_bytes(keys))
     of_all = of_keys.copy()
-    of_all.update(memoryview(vectors).cast("B"))
+    of_all.update(_bytes(vectors))
     return of_keys.hexdigest(), of_all.hexdigest()
+
+
+def _bytes(array: np.ndarray) -> memoryview:
+    """The memory of a contiguous array, without a copy."""
+    return memoryview(cast(Any, array)).cast("B")
 
 
 def write_shard(folder: Path, fingerprint: str, keys: np.ndarray, vectors: np.ndarray) -> Path:
     """Write vectors `[n, D]` under their keys `[n]` to a new file of `folder`, and return its path.
 
-    The name is new every time: a reader that finds a damaged shard and removes it can never hit its replacement.
+    The name is new every time, so that a reader that removes a damaged shard never removes its replacement.
     """
     rows = np.ascontiguousarray(keys).view(np.uint8).reshape(len(keys), KEY.itemsize)
     vectors = np.ascontiguousarray(vectors, dtype=np.float32)
@@ -70,12 +76,12 @@ def write_shard(folder: Path, fingerprint: str, keys: np.ndarray, vectors: np.nd
 
 
 class Shard:
-    """A file of vectors, mapped into memory. `keys` is `[n]`, `vectors` `[n, D]`; look at the vectors only after `verify`.
+    """A file of vectors, mapped into memory. `keys` is `[n]`, `vectors` `[n, D]`; call `verify` before reading the vectors.
 
     Raises
     ------
-    BadShardError: if the file cannot be one that `write_shard` wrote for this encoder.
-    FileNotFoundError: if it is gone.
+    BadShardError: if `write_shard` cannot have written the file for this encoder.
+    FileNotFoundError: if it does not exist.
     """
 
     def __init__(self, path: Path, fingerprint: str) -> None:
@@ -85,19 +91,19 @@ class Shard:
             with safe_open(path, framework="pt") as file:
                 metadata = file.metadata() or {}
                 rows: Tensor = file.get_tensor("keys")
-                # a view of the mapped file, not a copy: rows are read when they are asked for
+                # a view of the mapped file, not a copy: rows are read on access
                 self.vectors: Tensor = file.get_tensor("vectors")
         except SafetensorError as error:
             raise BadShardError(str(error)) from error
         if rows.dtype != torch.uint8 or rows.shape[1:] != (KEY.itemsize,) or self.vectors.dtype != torch.float32:
             raise BadShardError("its header does not describe keys and vectors")
         if self.vectors.dim() != 2 or len(self.vectors) != len(rows):
-            raise BadShardError(f"it holds {len(rows)} keys for vectors of shape {list(self.vectors.shape)}")
+            raise BadShardError(f"it has {len(rows)} keys for vectors of shape {list(self.vectors.shape)}")
         if metadata.get("fingerprint") != fingerprint:
-            raise BadShardError("it names another encoder than the folder it lies in")
+            raise BadShardError("it belongs to another encoder than its folder")
         self._sha256 = metadata.get("sha256")
         keys = rows.numpy().copy()
-        if hashlib.sha256(memoryview(keys).cast("B")).hexdigest() != metadata.get("keys_sha256"):
+        if hashlib.sha256(_bytes(keys)).hexdigest() != metadata.get("keys_sha256"):
             raise BadShardError("its keys do not match their checksum")
         self.keys: np.ndarray = keys.view(KEY).ravel()
 

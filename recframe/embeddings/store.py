@@ -1,4 +1,4 @@
-"""The embedding store: vectors of texts, each text encoded once per encoder however often, and by whomever, it is asked for."""
+"""The embedding store: vectors of texts, cached on disk so that each encoder encodes a text only once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from recframe.embeddings.encoding import EmbeddingError, encode, encoding_progress
+from recframe.embeddings.encoding import EmbeddingError, encode_checked, encoding_progress
 from recframe.embeddings.shard_folder import ShardFolder
 from recframe.embeddings.shards import text_keys
 from recframe.interfaces import Encoder, Role
@@ -19,31 +19,31 @@ from recframe.interfaces import Encoder, Role
 logger = logging.getLogger(__name__)
 
 SHARD_TEXTS = 4096
-"""Texts in a shard: what a killed process loses at most."""
+"""Texts in a shard; a killed process loses at most this many."""
 
 CALL_TEXTS = 1024
-"""Texts an encoder gets at once: what an interrupted process loses at most, and a step of the progress bar."""
+"""Texts that an encoder gets in one call; an interrupted process loses at most this many. Also a step of the progress bar."""
 
 ATTEMPTS = 3
 
 
 class EmbeddingStore:
-    """Vectors of texts, from the cache in `folder` where they are known, from `encoder` where they are not.
+    """Vectors of texts, from the cache in `folder` or else from `encoder`.
 
-    A vector is found by the encoder's fingerprint, the role and the text, so nothing has to be invalidated. Any number of processes
-    may share a folder: only one of them encodes a text, the others wait and read it. Vectors of an encoder made of `parts` are kept
-    by part; those of one that reads no text are empty, and nothing is kept.
+    The key of a vector is the encoder's fingerprint, the role and the text, so entries never become invalid. Any number of processes may
+    share a folder: one of them encodes a text, the others wait and read its vector. For an encoder made of `parts`, each part's vectors are
+    cached separately. For one that reads no text, whose vectors are empty, nothing is cached.
 
     Parameters
     ----------
-    folder: where vectors are kept; made when the first are written.
-    encoder: asked for what the cache lacks. A run whose texts are all known never calls its `encode` or `dim`.
+    folder: where vectors are cached; created when the first are written.
+    encoder: encodes what the cache lacks. If all texts are cached, its `encode` and `dim` are never called.
     progress: show a progress bar on a terminal while texts are encoded.
 
     Attributes
     ----------
-    encoded: how many texts this store has had encoded.
-    cached: how many different texts, summed over calls, it found in the cache.
+    encoded: the number of texts that the encoder has encoded for this store.
+    cached: the number of different texts, summed over calls, that were in the cache.
     """
 
     def __init__(self, folder: Path, encoder: Encoder, progress: bool = True) -> None:
@@ -60,7 +60,7 @@ class EmbeddingStore:
 
         Raises
         ------
-        EmbeddingError: if the encoder gives anything but finite vectors of its `dim`, or the folder's disk does not keep what is written.
+        EmbeddingError: if the encoder does not give finite vectors of its `dim`, or the disk does not keep what is written.
         TypeError: if a text is not a string.
         """
         if isinstance(texts, str):
@@ -68,7 +68,7 @@ class EmbeddingStore:
         if not self.encoder.reads:
             return torch.empty(len(texts), 0, dtype=torch.float32)
         if self._parts:
-            return self._side_by_side(texts, role)
+            return self._concatenated(texts, role)
         if not len(texts):
             return torch.empty(0, self.encoder.dim, dtype=torch.float32)
         shards = self._shards_of_encoder()
@@ -82,35 +82,35 @@ class EmbeddingStore:
             if not shards.drop_damaged(keys) and not shards.missing(keys).any():
                 self.cached += len(keys) - encoded
                 return shards.read(keys, inverse)
-        raise EmbeddingError(f"{shards.path}: vectors just written there do not read back as they were; is the disk full or failing?")
+        raise EmbeddingError(f"{shards.path}: vectors just written there cannot be read back; is the disk full or failing?")
 
-    def _side_by_side(self, texts: Sequence[str], role: Role) -> Tensor:
+    def _concatenated(self, texts: Sequence[str], role: Role) -> Tensor:
         vectors = torch.cat([factor * store.vectors(texts, role) for store, factor in self._parts], dim=1)
         self.encoded = sum(store.encoded for store, _ in self._parts)
         self.cached = sum(store.cached for store, _ in self._parts)
         return vectors
 
     def _shards_of_encoder(self) -> ShardFolder:
-        # asked anew each time: an encoder that was fitted since the last call is another one
+        # asked for in each call, because fitting an encoder changes its fingerprint
         fingerprint = self.encoder.fingerprint
         if self._shards is None or self._shards.fingerprint != fingerprint:
             self._shards = ShardFolder(self.folder, fingerprint)
         return self._shards
 
     def _encode_missing(self, shards: ShardFolder, keys: np.ndarray, texts: Sequence[str], first: np.ndarray, role: Role) -> int:
-        """Encode and write the texts that no shard holds; `texts[first[i]]` is the text of `keys[i]`. Returns how many."""
+        """Encode and write the texts that no shard has; `texts[first[i]]` is the text of `keys[i]`. Returns their number."""
         with shards.writing():
-            # texts of like length together need the least padding; the longest first shows at once whether memory suffices
+            # sorted by length, so that there is little padding; with the longest texts first, a lack of memory shows at once
             missing = sorted(np.flatnonzero(shards.missing(keys)), key=lambda i: len(texts[first[i]]), reverse=True)
             if missing:
                 if shards.dim not in (None, self.encoder.dim):
                     raise EmbeddingError(
                         f"encoder {type(self.encoder).__name__} gives vectors of {self.encoder.dim} numbers, but gave {shards.dim} under "
-                        "the same fingerprint before: its fingerprint must change whenever its vectors do"
+                        "the same fingerprint before; its fingerprint must change whenever its vectors do"
                     )
                 logger.info("encoding %d texts with %s", len(missing), type(self.encoder).__name__)
                 began = time.perf_counter()
-                self._encode_in_shards(shards, keys[missing], [texts[i] for i in first[missing]], role)
+                self._encode_in_shards(shards, keys[missing], [texts[i] for i in first[missing].tolist()], role)
                 logger.info("encoded %d texts (%.0f texts/s)", len(missing), len(missing) / (time.perf_counter() - began))
                 shards.refresh()
         return len(missing)
@@ -123,14 +123,14 @@ class EmbeddingStore:
                 try:
                     for start in range(begin, end, CALL_TEXTS):
                         call = texts[start : min(start + CALL_TEXTS, end)]
-                        finished.append(encode(self.encoder, call, role))
+                        finished.append(encode_checked(self.encoder, call, role))
                         self.encoded += len(call)
                         advance(len(call))
                 except EmbeddingError:
-                    # an encoder that gives nonsense is not trusted with what it gave just before
+                    # its earlier vectors are not trusted either
                     raise
                 except BaseException:
-                    # interrupted (by the user, by a lack of memory): the finished calls are good
+                    # interrupted, by the user or a lack of memory: the vectors of finished calls are good
                     if finished:
                         shards.write(keys[begin : begin + sum(map(len, finished))], np.concatenate(finished))
                     raise

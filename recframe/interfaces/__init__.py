@@ -32,6 +32,7 @@ from recframe.interfaces.scoring import allowed_items, best_items, is_excluded, 
 from recframe.interfaces.shared import FrozenTable, Shared
 from recframe.interfaces.state_tracker import StateTracker
 from recframe.interfaces.text_table import TextTable
+from recframe.interfaces.token_batches import token_batches
 from recframe.interfaces.transitions import transition_of
 from recframe.interfaces.tuning import Tunable, TuningSettings
 from recframe.interfaces.types import PAD, Observation, Response, Transition
@@ -87,5 +88,6 @@ __all__ = [
     "standardization",
     "standardized",
     "symlog",
+    "token_batches",
     "transition_of",
 ]

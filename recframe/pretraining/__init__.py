@@ -1,4 +1,4 @@
-"""Training a language model on the texts of a dataset, apart from any agent: `recframe pretrain`."""
+"""Pretraining of a language model on the texts of a dataset, without an agent: `recframe pretrain`."""
 
 from recframe.pretraining.pretrain import pretrain
 from recframe.pretraining.record import PretrainingResult

@@ -1,4 +1,4 @@
-"""The LightningModule that trains a language model, and the measure of how well it predicts texts it has not seen."""
+"""The LightningModule that pretrains a language model, and its perplexity on held-out texts."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ COUNTER = "steps"
 
 @torch.no_grad()
 def perplexity(model: LanguageModel, batches: Sequence[Batch]) -> float:
-    """exp of the mean negative log-likelihood of the tokens that the batches ask for; without dropout.
+    """exp of the mean negative log-likelihood of the tokens to predict in the batches, without dropout.
 
-    It is measured in the precision of the weights, whatever the training's. Of masked tokens it is a pseudo-perplexity (Salazar et al.,
-    2020), estimated on the tokens that are masked in these batches.
+    It is computed in the precision of the weights, whatever the precision of training. For masked tokens it is a pseudo-perplexity (Salazar
+    et al., 2020), estimated on the tokens that are masked in these batches.
     """
     training = model.training
     model.eval()
     device = next(model.parameters()).device
     total, tokens = 0.0, 0
-    # before the training nobody casts, in a validation Lightning does: only what is measured alike can be compared
+    # Lightning casts in validation but not before training; without this, their results would not be comparable
     with torch.autocast(device.type, enabled=False):
         for batch in batches:
             loss = model.loss({name: values.to(device) for name, values in batch.items()})
             total, tokens = total + float(loss.total), tokens + loss.tokens
     model.train(training)
-    # a model that has diverged may be beyond what a float holds
+    # the loss of a diverged model may overflow a float
     return math.exp(min(total / max(tokens, 1), 700.0)) if math.isfinite(total) else math.inf
 
 
@@ -47,7 +47,7 @@ class PretrainingModule(pl.LightningModule):
 
     Attributes
     ----------
-    measured: the latest held-out perplexity, and after how many steps.
+    measured: the latest held-out perplexity, and the number of steps after which it was measured.
     """
 
     def __init__(
@@ -59,14 +59,14 @@ class PretrainingModule(pl.LightningModule):
         self.steps = steps
         self.learning_rate = learning_rate
         self.held_out = held_out
-        # a model that was loaded comes without dropout, and Lightning leaves it as it is
+        # a loaded model is in eval mode, which Lightning does not change
         model.train()
         self.measured = (perplexity(model, held_out), 0)
         self._losses: list[Tensor] = []
         self._best: tuple[float, dict[str, Tensor]] = (math.inf, {})
 
     def configure_optimizers(self) -> Any:
-        """AdamW and its schedule; biases and norms are not decayed."""
+        """AdamW and its schedule, without weight decay for biases and norms."""
         trained = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
         groups = [
             {"params": [parameter for parameter in trained if parameter.ndim >= 2], "weight_decay": self.settings.weight_decay},
@@ -82,25 +82,25 @@ class PretrainingModule(pl.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """The mean loss of the tokens that a batch asks for."""
+        """The mean loss over the tokens to predict in a batch."""
         loss = self.model.loss(batch)
         mean = loss.total / max(loss.tokens, 1)
         self._losses.append(mean.detach())
         return mean
 
     def validation_step(self, batch: int, batch_idx: int) -> None:
-        """Measure; Lightning asks for it every so many steps."""
+        """Measure; Lightning calls it at fixed intervals."""
         self.measure()
 
     def measure(self) -> float:
-        """The held-out perplexity as of now, measured once a step and logged."""
+        """The current held-out perplexity, measured at most once per step and logged."""
         if self.measured[1] == self.global_step:
             return self.measured[0]
         loss = float(torch.stack(self._losses).mean())
         self._losses = []
         if not math.isfinite(loss):
             raise TrainingDiverged(
-                f"training diverged: the loss is no longer a number after {self.global_step} steps. Try a smaller pretrain.learning_rate"
+                f"training diverged: the loss is no longer finite after {self.global_step} steps. Try a smaller pretrain.learning_rate"
             )
         value = perplexity(self.model, self.held_out)
         self.measured = (value, self.global_step)
@@ -111,7 +111,7 @@ class PretrainingModule(pl.LightningModule):
         return value
 
     def finish(self) -> float:
-        """Leave the weights in the model that the settings ask for; returns their held-out perplexity."""
+        """Load the weights that the settings ask for into the model; returns their held-out perplexity."""
         latest = self.measure()
         value, weights = self._best
         if not weights:
@@ -120,6 +120,6 @@ class PretrainingModule(pl.LightningModule):
         return value
 
     def send(self, metrics: dict[str, float]) -> None:
-        """Give the numbers of this moment to every logger."""
+        """Send metrics of the current step to every logger."""
         for logger in self.loggers:
             logger.log_metrics({COUNTER: float(self.global_step), **metrics}, step=self.global_step)

@@ -1,4 +1,4 @@
-"""The whole job: a dataset's texts, an encoder's language model, training, and the folder that it leaves."""
+"""A whole pretraining: read a dataset's texts, train an encoder's language model, and write it to a folder."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ from recframe.errors import Stop
 from recframe.interfaces import Encoder, LanguageModel, NewModel
 from recframe.pretraining.module import COUNTER, PretrainingModule
 from recframe.pretraining.progress import PretrainingProgress
-from recframe.pretraining.record import PretrainingResult, figure, table, write_record
-from recframe.pretraining.texts import Batches, held_out_batches, split, texts_of
+from recframe.pretraining.record import PretrainingResult, format_perplexity, table, write_record
+from recframe.pretraining.texts import Batches, held_out_batches, split_texts, texts_of
 from recframe.tracking import atomic_folder
 from recframe.tracking.trackers import Trackers
 from recframe.tracking.wandb_run import TrackingError
@@ -38,12 +38,12 @@ from recframe.training.module import Chunks
 
 log = logging.getLogger(__name__)
 
-# peak learning rates for small models and for going on (Devlin et al., 2019, appendix A.3), where the config names none
+# default peak learning rates for new small models and for continued training (Devlin et al., 2019, appendix A.3)
 LEARNING_RATE_NEW, LEARNING_RATE_CONTINUED = 1e-3, 5e-5
 
 
 class _Interruption(Interruption):
-    """Ends a pretraining at once: there is no checkpoint to wait for."""
+    """Ends a pretraining at once, because there is no checkpoint to wait for."""
 
     def stop(self) -> Stop:
         number = self.signal_number or signal.SIGTERM
@@ -51,49 +51,49 @@ class _Interruption(Interruption):
 
 
 @contextmanager
-def _claimed(folder: Path) -> Iterator[None]:
-    """Keep other processes from making a model in `folder`, by a lock beside it.
+def _locked(folder: Path) -> Iterator[None]:
+    """Keep other processes from writing a model to `folder`, by a lock file next to it.
 
     Raises
     ------
-    ConfigError: if another process is making one there, or did so since the config was checked.
+    ConfigError: if another process is writing one there, or has done so since the config was checked.
     """
     folder = folder.absolute()
-    beside = folder.with_name(f".{folder.name}.lock")
-    beside.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(beside)
+    lock_file = folder.with_name(f".{folder.name}.lock")
+    lock_file.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(lock_file)
     try:
         lock.acquire(timeout=0)
     except Timeout:
         raise ConfigError([f"pretrain.folder: {str(folder)!r} is being written by another process; choose another"]) from None
     except (OSError, NotImplementedError) as error:
-        raise ConfigError([f"pretrain.folder: {str(beside)!r} cannot be locked ({error}); choose a folder where you may write"]) from None
+        raise ConfigError([f"pretrain.folder: {str(lock_file)!r} cannot be locked ({error}); choose a writable folder"]) from None
     try:
         if problem := occupied(folder):
             raise ConfigError([problem])
         yield
     finally:
-        # Windows keeps a file that is open; who still locks what was removed here is met by `atomic_folder`, which keeps both models
+        # Windows does not remove an open file; if another process locks the removed file, `atomic_folder` keeps both models
         with suppress(OSError):
-            beside.unlink()
+            lock_file.unlink()
         lock.release()
 
 
 def pretrain(cfg: DictConfig, overrides: Sequence[str] = (), sweep: str | None = None) -> PretrainingResult:
-    """Train the language model that `cfg` describes on the dataset's texts, and save it into a new folder.
+    """Train the language model that `cfg` describes on the dataset's texts, and save it to a new folder.
 
     The same config gives the same weights (on one CPU, to the last bit).
 
     Parameters
     ----------
-    cfg: a composed config, such as `recframe.config.compose_config([...], app=PRETRAIN)` gives; `cfg.pretrain.folder` must not hold
-        anything yet.
-    overrides: what was chosen, for the name in W&B.     sweep: the sweep's name, for grouping there.
+    cfg: a composed config, such as `recframe.config.compose_config([...], app=PRETRAIN)` gives; `cfg.pretrain.folder` must be
+        empty or not exist.
+    overrides: the command-line overrides, for the name in W&B.     sweep: the sweep's name, for the group in W&B.
 
     Raises
     ------
-    TrackingError: if a logger fails once training is over; the model is then in its folder.
-    recframe.errors.UserError: ConfigError, DataError, EncoderError, TrainingDiverged ...; the message is for the person.
+    TrackingError: if a logger fails after training; the model is then in its folder.
+    recframe.errors.UserError: ConfigError, DataError, EncoderError, TrainingDiverged ...; the message is for the user.
     """
     started = time.perf_counter()
     cfg = validate(cfg, PRETRAIN)
@@ -102,11 +102,11 @@ def pretrain(cfg: DictConfig, overrides: Sequence[str] = (), sweep: str | None =
     folder = Path(plain["pretrain"]["folder"])
     interruption = _Interruption(folder)
     saved, failure = False, None
-    with interruption.listening(), _claimed(folder), atomic_folder(folder) as temporary:
+    with interruption.listening(), _locked(folder), atomic_folder(folder) as temporary:
         device = choose_device(cfg.device)
         texts = texts_of(build(component_of(Kind.DATASET, cfg.dataset), cfg.dataset).load())
         encoder: Encoder = build(component_of(Kind.ENCODER, cfg.encoder), cfg.encoder, device=device)
-        train, held_out = split(texts, settings.held_out, torch.Generator().manual_seed(derived_seed(cfg.seed, "held out")))
+        train, held_out = split_texts(texts, settings.held_out, torch.Generator().manual_seed(derived_seed(cfg.seed, "held out")))
         seed_everything(derived_seed(cfg.seed, "weights"))
         new = NewModel(**plain["pretrain"]["new"]) if settings.from_scratch else None
         model = encoder.language_model(train, new, settings.mask_probability)
@@ -124,7 +124,7 @@ def pretrain(cfg: DictConfig, overrides: Sequence[str] = (), sweep: str | None =
                 if trackers.wandb is not None:
                     trackers.wandb.log_summary({name: value for name, value in figures.items() if isinstance(value, (int, float))})
         except (Exception, Stop) as error:
-            # hours of training are not thrown away because a logger fails, or is not waited for
+            # a failing or interrupted logger must not lose the trained model
             if not saved:
                 raise
             failure = error
@@ -148,7 +148,7 @@ def _trained(
     trackers: Trackers,
     interruption: Interruption,
 ) -> dict[str, Any]:
-    """Train the model in place; returns the figures of a `PretrainingResult`."""
+    """Train the model in place; returns fields of a `PretrainingResult`."""
     train_counts, held_out_counts = model.token_counts(train), model.token_counts(held_out)
     tokens, parameters = sum(train_counts), sum(parameter.numel() for parameter in model.parameters())
     log.info("%s texts of %s tokens, %s parameters", f"{len(train):,}", f"{tokens:,}", f"{parameters:,}")
@@ -165,7 +165,7 @@ def _trained(
     rate = settings.learning_rate or (LEARNING_RATE_NEW if settings.from_scratch else LEARNING_RATE_CONTINUED)
     module = PretrainingModule(model, settings, steps=len(batches), learning_rate=rate, held_out=judged)
     before = module.measured[0]
-    log.info("held-out perplexity before training: %s", figure(before))
+    log.info("held-out perplexity before training: %s", format_perplexity(before))
     device = next(model.parameters()).device
     with quiet_lightning():
         trainer = pl.Trainer(
@@ -176,7 +176,7 @@ def _trained(
             val_check_interval=-(-len(batches) // settings.evaluations),
             gradient_clip_val=settings.gradient_clip,
             logger=trackers.loggers,
-            # Lightning puts a handler of its own over the one for SIGTERM
+            # Lightning replaces the handler for SIGTERM with its own
             callbacks=[LambdaCallback(on_train_start=lambda *_: interruption.listen()), PretrainingProgress(settings.progress_bar)],
             enable_checkpointing=False,
             enable_progress_bar=False,

@@ -1,4 +1,4 @@
-"""What is kept and shown of a pretraining: how the model was made, and how to use it."""
+"""The record of a pretraining: how the model was made, and how to use it."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ RECORD_NAME = "pretraining.yaml"
 
 @dataclass(frozen=True)
 class PretrainingResult:
-    """What a pretraining came to.
+    """The result of a pretraining.
 
-    texts, held_out_texts: different texts trained on, and kept from training.     tokens: of the texts trained on, each counted once.
-    perplexity_before, perplexity_after: on the held-out texts; of masked tokens for a masked model. They compare models of one tokenizer.
+    texts, held_out_texts: numbers of different texts.     tokens: tokens of the training texts, each text counted once.
+    perplexity_before, perplexity_after: on the held-out texts; of masked tokens for a masked model. Comparable for one tokenizer only.
     """
 
     folder: Path
@@ -37,14 +37,14 @@ class PretrainingResult:
     seconds: float
 
     def use(self, encoder: str) -> str:
-        """The command that reads texts with the model."""
+        """The command that trains an agent with the model."""
         return f"recframe train encoder={encoder} encoder.model={self.folder}"
 
 
 def write_record(folder: Path, result: PretrainingResult, config: Mapping[str, Any], base: str) -> None:
-    """Write `pretraining.yaml` (the figures and the whole config) and a README.md for people into the model's folder.
+    """Write `pretraining.yaml` (the figures and the whole config) and a README.md into the model's folder.
 
-    Neither is a file that vectors depend on: the same weights have the same fingerprint, whenever they were made.
+    A model's fingerprint does not cover these files, so the same weights have the same fingerprint whenever they were made.
     """
     figures = {name: value for name, value in dataclasses.asdict(result).items() if name != "folder"}
     record = {"recframe": __version__, "result": figures, "config": dict(config)}
@@ -63,20 +63,20 @@ def write_record(folder: Path, result: PretrainingResult, config: Mapping[str, A
 
 
 def rows(result: PretrainingResult) -> list[tuple[str, str]]:
-    """The figures for people to read."""
+    """The figures with labels, formatted."""
     return [
         ("texts", f"{result.texts:,} to train on, {result.held_out_texts:,} held out"),
         ("tokens", f"{result.tokens:,}"),
         ("parameters", f"{result.parameters:,}"),
         ("steps", f"{result.steps:,}"),
-        ("held-out perplexity before", figure(result.perplexity_before)),
-        ("held-out perplexity after", figure(result.perplexity_after)),
+        ("held-out perplexity before", format_perplexity(result.perplexity_before)),
+        ("held-out perplexity after", format_perplexity(result.perplexity_after)),
         ("seconds", f"{result.seconds:,.1f}"),
     ]
 
 
-def figure(perplexity: float) -> str:
-    """A perplexity in four digits, or as a whole number."""
+def format_perplexity(perplexity: float) -> str:
+    """A perplexity with four digits, or as a whole number."""
     return f"{perplexity:,.4g}" if perplexity < 1e4 else f"{perplexity:,.0f}"
 
 

@@ -1,68 +1,58 @@
-"""The texts that a language model is trained on, those that it is judged by, and their batches."""
+"""The training and held-out texts of a language model, and their batches."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from recframe.interfaces import Data, DataError
+from recframe.interfaces import Data, DataError, token_batches
 
 Batch = dict[str, Tensor]
 
 
 def texts_of(data: Data) -> list[str]:
-    """All that can be read in the data, each text once and none blank: items, users' profiles, contexts, and what users wrote of items."""
+    """All texts of the data, each once and none blank: items, users' profiles, contexts, and users' texts about items."""
     texts = [text for some in data.texts.values() for text in some.texts]
     if data.interactions is not None and "text" in data.interactions.frame.columns:
         texts += [text for text in data.interactions.frame["text"].to_list() if text is not None]
     return [text for text in dict.fromkeys(texts) if text.strip()]
 
 
-def split(texts: Sequence[str], held_out: float, generator: Generator) -> tuple[list[str], list[str]]:
-    """Texts for training and the share `held_out` that is kept from it, one at least of each, at random.
+def split_texts(texts: Sequence[str], held_out: float, generator: Generator) -> tuple[list[str], list[str]]:
+    """A random split into texts for training and the share `held_out` of held-out texts, at least one of each.
 
     Raises
     ------
     DataError: if there are fewer than two texts.
     """
     if len(texts) < 2:
-        raise DataError(f"the dataset has {len(texts)} different texts; two are needed, one to train on and one to hold out")
+        raise DataError(f"the dataset has {len(texts)} different texts; at least two are needed, one to train on and one to hold out")
     kept = min(max(round(held_out * len(texts)), 1), len(texts) - 1)
     order = torch.randperm(len(texts), generator=generator).tolist()
     return [texts[row] for row in sorted(order[kept:])], [texts[row] for row in sorted(order[:kept])]
 
 
 def batch_rows(counts: Sequence[int], batch_tokens: int, generator: Generator) -> list[list[int]]:
-    """Rows of the texts that make a batch together: each row once, of like length, in random order.
+    """Rows of the texts that form each batch: each row once, of similar length, in random order.
 
-    A batch padded to its longest text has `batch_tokens` tokens at most, unless it is one text. There are as many batches
-    whatever the generator gives, which only says which texts of a length meet, and in which order batches come.
+    The batches are bounded as by `token_batches`. Their number does not depend on the generator, which decides which texts of a length
+    are in one batch, and the order of the batches.
     """
-    order = torch.randperm(len(counts), generator=generator).numpy()
-    lengths = np.asarray(counts)[order]
-    ranking = np.argsort(lengths, kind="stable")
-    batches: list[list[int]] = []
-    begin = 0
-    while begin < len(ranking):
-        end = begin + 1
-        # lengths rise, so the batch's last text is its longest
-        while end < len(ranking) and (end + 1 - begin) * lengths[ranking[end]] <= batch_tokens:
-            end += 1
-        batches.append(order[ranking[begin:end]].tolist())
-        begin = end
+    order = torch.randperm(len(counts), generator=generator).tolist()
+    shuffled = [counts[row] for row in order]
+    batches = [[order[row] for row in batch] for batch in token_batches(shuffled, batch_tokens, longest_first=False)]
     return [batches[i] for i in torch.randperm(len(batches), generator=generator).tolist()]
 
 
 class Batches:
-    """`steps` batches to train on, made as they are asked for, going through the texts as often as it takes.
+    """`steps` batches to train on, made on demand, with as many passes through the texts as needed.
 
     Parameters
     ----------
-    counts: tokens of each text.     make: from some texts and the generator to their batch.
-    epochs: times through all texts; `steps`, where it is not None, is what counts.
+    counts: tokens of each text.     make: makes a batch from texts and the generator.
+    epochs: passes through all texts; used if `steps` is None.
     """
 
     def __init__(
@@ -97,6 +87,6 @@ class Batches:
 def held_out_batches(
     texts: Sequence[str], counts: Sequence[int], make: Callable[[Sequence[str], Generator], Batch], batch_tokens: int, seed: int
 ) -> list[Batch]:
-    """The held-out texts as batches that stay the same, masks and all."""
+    """The held-out texts as fixed batches, including their masks."""
     generator = torch.Generator().manual_seed(seed)
     return [make([texts[row] for row in rows], generator) for rows in batch_rows(counts, batch_tokens, generator)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -51,7 +50,7 @@ def load_tensors(expected: Mapping[str, Tensor], path: Path) -> dict[str, Tensor
     ------
     CheckpointError: if the file is missing or damaged, or its tensors are others.
     """
-    _require(path)
+    require_weights(path)
     try:
         saved = load_file(path)
     except SafetensorError as error:
@@ -68,19 +67,13 @@ def encoder_weights(agent_weights: Path) -> Path:
     return agent_weights.with_stem(f"{agent_weights.stem}_encoder")
 
 
-def file_sha256(path: Path) -> str:
-    """The SHA-256 of a file of weights.
+def require_weights(path: Path) -> None:
+    """Check that a file of weights exists.
 
     Raises
     ------
     CheckpointError: if it is missing.
     """
-    _require(path)
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _require(path: Path) -> None:
     if not path.is_file():
         raise CheckpointError(f"there are no weights at {path}: the run has not reached its first evaluation")
 

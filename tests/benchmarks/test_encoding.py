@@ -1,4 +1,4 @@
-"""The encoding benchmark ends when one of its processes does not come through."""
+"""The encoding benchmark ends when one of its processes dies."""
 
 import importlib
 import multiprocessing

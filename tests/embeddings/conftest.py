@@ -1,4 +1,4 @@
-"""An encoder whose vectors are known in advance and which counts what it is asked; also imported by `encoding_process.py`."""
+"""An encoder with known vectors that records its calls; also imported by `encoding_process.py`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from recframe.interfaces import Encoder, Role
 
 
 class CountingEncoder(Encoder):
-    """A text's vector is made of its hash, so that it shows which text and role it belongs to."""
+    """A text's vector is a hash of text and role, so that it identifies both."""
 
     def __init__(self, fingerprint: str = "counting 1", dim: int = 4) -> None:
         self._fingerprint = fingerprint
@@ -59,7 +59,7 @@ def store(folder: Path, encoder: CountingEncoder) -> EmbeddingStore:
 
 @pytest.fixture
 def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Four texts a shard, two a call, so that a handful of texts fills several."""
+    """Four texts per shard and two per call, so that a few texts fill several shards."""
     monkeypatch.setattr("recframe.embeddings.store.SHARD_TEXTS", 4)
     monkeypatch.setattr("recframe.embeddings.store.CALL_TEXTS", 2)
 

@@ -1,4 +1,4 @@
-"""What a process of `test_processes.py` does: encode through the store, and say how it went."""
+"""The work of a process in `test_processes.py`: encode through the store and report the result."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from recframe.embeddings import EmbeddingStore, store
 
 
 class LoggingEncoder(CountingEncoder):
-    """Appends what it encodes to a file; once it has encoded `block_after` texts (if not 0) it says so and waits for ever."""
+    """Appends encoded texts to a file; after `block_after` texts (if not 0) it reports "blocked" and waits."""
 
     def __init__(self, log: Path, block_after: int, parent: Connection) -> None:
         super().__init__()
@@ -31,7 +31,7 @@ class LoggingEncoder(CountingEncoder):
 
 
 def encode_texts(folder: Path, log: Path, count: int, block_after: int, parent: Connection, together: Barrier) -> None:
-    """Encode `text 0` to `text count-1` in shards of four, when all that share `together` have come so far."""
+    """Encode `text 0` to `text count-1` in shards of four, once all processes that share `together` are ready."""
     store.SHARD_TEXTS, store.CALL_TEXTS = 4, 2
     encoder = LoggingEncoder(log, block_after, parent)
     texts = [f"text {number}" for number in range(count)]

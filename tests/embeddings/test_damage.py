@@ -1,4 +1,4 @@
-"""Files that were cut short, overwritten or left behind: found, named, and made good."""
+"""Truncated, overwritten and leftover files in the cache are found, named and replaced."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def flip(position: float):
 
 
 def swap_rows(path: Path) -> None:
-    """Swap two vectors behind intact checksums, as a mended-looking file would have them."""
+    """Swap two vectors and leave the checksums as they are."""
     content = path.read_bytes()
     arrays = {name: array.copy() for name, array in load_file(path).items()}
     at = content.index(arrays["vectors"].tobytes())
@@ -46,7 +46,7 @@ DAMAGES = {
     "garbage": lambda path: path.write_bytes(bytes(range(256)) * 8),
     "zeros of the same size": lambda path: path.write_bytes(bytes(path.stat().st_size)),
     "swapped rows": swap_rows,
-    "somebody else's": lambda path: save_file({"weights": np.zeros((2, 2), np.float32)}, path),
+    "another program's": lambda path: save_file({"weights": np.zeros((2, 2), np.float32)}, path),
     **{f"bit flipped at {position:.0%}": flip(position) for position in (0, 0.2, 0.45, 0.9, 1)},
 }
 
@@ -77,7 +77,7 @@ def test_a_damaged_shard_is_named_and_rebuilt(folder, encoder, counting_encoder,
     assert again.texts == []
 
 
-def test_every_single_flipped_bit_is_found_or_harmless(folder, encoder, counting_encoder):
+def test_every_flipped_bit_is_found_or_harmless(folder, encoder, counting_encoder):
     EmbeddingStore(folder, encoder).vectors(TEXTS[:3], "item")
     [path] = shards(folder)
     content = path.read_bytes()
@@ -91,7 +91,7 @@ def test_every_single_flipped_bit_is_found_or_harmless(folder, encoder, counting
         assert np.array_equal(EmbeddingStore(folder, later).vectors(TEXTS[:3], "item").numpy(), later.expected(TEXTS[:3])), position
 
 
-def test_vectors_nobody_asks_for_are_not_read(folder, encoder, counting_encoder, small_shards, caplog):
+def test_vectors_that_are_not_requested_are_not_read(folder, encoder, counting_encoder, small_shards, caplog):
     EmbeddingStore(folder, encoder).vectors(TEXTS, "item")
     first_shard, others = encoder.texts[:4], encoder.texts[4:]
     swap_rows(next(path for path in shards(folder) if np.array_equal(load_file(path)["vectors"], encoder.expected(first_shard))))
@@ -113,7 +113,7 @@ def test_a_shard_in_another_encoders_folder_is_refused(folder, counting_encoder)
     assert np.array_equal(EmbeddingStore(folder, two).vectors(["a"], "item").numpy(), two.expected(["a"]))
 
 
-def test_a_leftover_temporary_file_is_ignored_and_cleaned_by_the_next_writer(folder, encoder):
+def test_a_leftover_temporary_file_is_ignored_and_removed_by_the_next_writer(folder, encoder):
     store = EmbeddingStore(folder, encoder)
     store.vectors(["a"], "item")
     leftover = shards(folder)[0].with_name("0123abcd.tmp")
@@ -122,7 +122,7 @@ def test_a_leftover_temporary_file_is_ignored_and_cleaned_by_the_next_writer(fol
     assert not leftover.exists()
 
 
-def test_a_removed_cache_is_rebuilt_and_a_running_store_does_not_mind(folder, encoder, counting_encoder):
+def test_a_cache_removed_under_a_running_store_is_rebuilt(folder, encoder, counting_encoder):
     store = EmbeddingStore(folder, encoder)
     store.vectors(["a"], "item")
     for path in shards(folder):
@@ -132,8 +132,8 @@ def test_a_removed_cache_is_rebuilt_and_a_running_store_does_not_mind(folder, en
     assert np.array_equal(EmbeddingStore(folder, later).vectors(["a"], "item").numpy(), later.expected(["a"]))
 
 
-def test_a_disk_that_keeps_nothing_is_reported_rather_than_retried_for_ever(folder, encoder, monkeypatch):
+def test_a_disk_that_keeps_nothing_is_reported_after_a_few_attempts(folder, encoder, monkeypatch):
     monkeypatch.setattr("recframe.embeddings.shard_folder.write_shard", lambda *_: None)
-    with pytest.raises(EmbeddingError, match="do not read back"):
+    with pytest.raises(EmbeddingError, match="cannot be read back"):
         EmbeddingStore(folder, encoder).vectors(["a"], "item")
     assert len(encoder.calls) <= 3

@@ -1,4 +1,4 @@
-"""Labels of texts by prototype sentences: laws of the probabilities, of their calibration, and what is refused."""
+"""Zero-shot labels: laws of the probabilities and of their calibration, and what is refused."""
 
 from dataclasses import replace
 
@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 
 from recframe.building.texts import shuffled
 from recframe.config.schema.run import LabelConfig
-from recframe.embeddings import label_report, with_labels
-from recframe.embeddings.labels import calibrate, halves, label, quality, sentences_of
+from recframe.embeddings import label_report, label_texts
+from recframe.embeddings.label_calibration import calibration_split, fit_calibration, label_quality
+from recframe.embeddings.labels import sentences_of, zero_shot_labels
 from recframe.interfaces import DataError, Labels, Texts, Users
 from recframe.testing import toy_data
 
-# one dimension a word, so that what is near what can be seen
+# one dimension for each word, so that similarities are easy to see
 WORDS = ("good", "bad", "train", "sofa")
 FEELINGS = LabelConfig(prototypes={"positive": ["good", "good good"], "negative": ["bad"]}, temperature=0.5, calibrate=False)
 
@@ -30,7 +31,7 @@ def texts_of(*texts, **attributes):
 
 
 def noisy(n, seed=0, sharpness=1.0):
-    """Logits that are too sure of themselves and lean to one side, with labels drawn from the true ones."""
+    """Overconfident, biased logits, and labels drawn from the true ones."""
     generator = torch.Generator().manual_seed(seed)
     true = torch.randn(n, 3, generator=generator, dtype=torch.float64)
     known = torch.multinomial(true.softmax(dim=1), 1, generator=generator).squeeze(1)
@@ -38,22 +39,22 @@ def noisy(n, seed=0, sharpness=1.0):
 
 
 def test_probabilities_are_a_softmax_of_mean_cosines():
-    labels = label(texts_of("good train", "bad"), {"feeling": FEELINGS}, encode).labels["feeling"]
+    labels = zero_shot_labels(texts_of("good train", "bad"), {"feeling": FEELINGS}, encode)["feeling"]
     assert labels.names == ("positive", "negative")
     expected = torch.tensor([[0.5**0.5, 0.0], [0.0, 1.0]]).div(0.5).softmax(dim=1)
     assert torch.allclose(labels.probabilities, expected)
     assert labels.measures == {}
 
 
-def test_the_nearest_sentence_counts_or_the_text_as_a_whole():
+def test_unit_decides_between_the_nearest_sentence_and_the_whole_text():
     said = texts_of("On the train, the train, the train. Good.")
-    by_sentence = label(said, {"feeling": FEELINGS}, encode).labels["feeling"].probabilities[0, 0]
-    whole = label(said, {"feeling": replace(FEELINGS, unit="text")}, encode).labels["feeling"].probabilities[0, 0]
+    by_sentence = zero_shot_labels(said, {"feeling": FEELINGS}, encode)["feeling"].probabilities[0, 0]
+    whole = zero_shot_labels(said, {"feeling": replace(FEELINGS, unit="text")}, encode)["feeling"].probabilities[0, 0]
     assert by_sentence == pytest.approx(torch.tensor([2.0, 0.0]).softmax(0)[0])
     assert whole == pytest.approx(torch.tensor([2 * 10**-0.5, 0.0]).softmax(0)[0])
 
 
-def test_sentences_end_where_a_blank_follows_their_end():
+def test_sentences_end_at_punctuation_before_a_blank():
     assert sentences_of("Tea time. Was it 3.5 stars?  Hm!") == ["Tea time.", "Was it 3.5 stars?", "Hm!"]
     assert sentences_of("") == [""]
 
@@ -67,7 +68,7 @@ def test_permuting_labels_permutes_probabilities(order, seed):
 
     def prototypes(names):
         config = LabelConfig(prototypes={name: [name] for name in names}, unit="text", calibrate=False)
-        return label(said, {"x": config}, lambda texts: vectors[texts[0]]).labels["x"].probabilities
+        return zero_shot_labels(said, {"x": config}, lambda texts: vectors[texts[0]])["x"].probabilities
 
     straight, permuted = prototypes("abc"), prototypes(order)
     assert torch.allclose(straight.sum(dim=1), torch.ones(6))
@@ -76,59 +77,59 @@ def test_permuting_labels_permutes_probabilities(order, seed):
 
 @settings(max_examples=8, deadline=None)
 @given(st.integers(2, 60), st.integers(0, 1000), st.floats(0.05, 20))
-def test_calibration_never_worsens_the_log_loss_of_what_it_is_fitted_to(n, seed, sharpness):
+def test_calibration_never_raises_the_log_loss_on_its_own_data(n, seed, sharpness):
     logits, known = noisy(n, seed, sharpness)
-    scale, bias = calibrate(logits, known)
+    scale, bias = fit_calibration(logits, known)
     assert scale > 0
     assert F.cross_entropy(scale * logits + bias, known) <= F.cross_entropy(logits, known) + 1e-9
 
 
 def test_calibration_finds_the_scale_and_the_biases():
     logits, known = noisy(20_000, sharpness=4.0)
-    scale, bias = calibrate(logits, known)
+    scale, bias = fit_calibration(logits, known)
     assert scale == pytest.approx(0.25, rel=0.05)
-    # 0.25 (bias of the logits) is undone, up to a constant
+    # 0.25 times the bias of the logits is undone, up to a constant
     assert (bias - bias.mean()).tolist() == pytest.approx([-0.25, 0.0, 0.25], abs=0.05)
-    better, worse = quality(scale * logits + bias, known), quality(logits, known)
+    better, worse = label_quality(scale * logits + bias, known), label_quality(logits, known)
     assert better["calibration_error"] < 0.02 < worse["calibration_error"]
     assert better["accuracy"] > worse["accuracy"]
 
 
-def test_quality_by_hand():
+def test_label_quality_is_what_is_worked_out_by_hand():
     logits = torch.tensor([[0.9, 0.1], [0.9, 0.1], [0.4, 0.6]], dtype=torch.float64).log()
-    found = quality(logits, torch.tensor([0, 1, 1]))
+    found = label_quality(logits, torch.tensor([0, 1, 1]))
     assert found["accuracy"] == pytest.approx(2 / 3)
     assert found["log_loss"] == pytest.approx(-torch.tensor([0.9, 0.1, 0.6]).log().mean().item())
     assert found["calibration_error"] == pytest.approx((abs(1.0 - 1.8) + abs(1.0 - 0.6)) / 3)
 
 
-def test_equal_texts_are_fitted_to_or_judged_never_both():
+def test_equal_texts_are_in_the_same_half():
     texts = [f"text {i % 10}" for i in range(40)]
     known = torch.tensor([-1 if i < 4 else i % 2 for i in range(40)])
-    fitted, judged = halves(texts, known)
+    fitted, judged = calibration_split(texts, known)
     assert sorted([*fitted.tolist(), *judged.tolist()]) == list(range(4, 40))
     assert {texts[i] for i in fitted.tolist()}.isdisjoint(texts[i] for i in judged.tolist())
     assert len({texts[i] for i in fitted.tolist()}) == 5
 
 
-def test_known_labels_calibrate_and_judge_and_null_is_no_label():
+def test_known_labels_calibrate_and_evaluate_and_null_is_no_label():
     feeling = ["negative" if i % 2 else "positive" for i in range(20)] + [None]
-    # the wrong way round, so that calibration has something to mend: its scale cannot change sign, its log loss can shrink
+    # the wrong way round: the scale of the calibration cannot change sign, but the log loss can shrink
     said = texts_of(*(("good" if i % 2 else "bad") + " train" * i for i in range(21)), feeling=feeling)
-    labels = label(said, {"feeling": replace(FEELINGS, calibrate=True)}, encode).labels["feeling"]
+    labels = zero_shot_labels(said, {"feeling": replace(FEELINGS, calibrate=True)}, encode)["feeling"]
     assert labels.measures["judged_texts"] == 10
     assert labels.measures["accuracy/zero_shot"] == 0.0
     assert labels.measures["log_loss/calibrated"] < labels.measures["log_loss/zero_shot"]
-    untouched = label(said, {"feeling": FEELINGS}, encode).labels["feeling"]
+    untouched = zero_shot_labels(said, {"feeling": FEELINGS}, encode)["feeling"]
     assert untouched.measures == {}
     assert not torch.allclose(untouched.probabilities, labels.probabilities)
 
 
-def test_a_label_that_the_settings_lack_is_named():
+def test_a_label_of_the_data_that_the_settings_lack_is_named():
     said = texts_of("good", "bad", "sofa", feeling=["positive", "negative", "mixed"])
-    with pytest.raises(DataError, match=r"labels\.feeling: the data labels a text 'mixed', which is none of positive, negative"):
-        label(said, {"feeling": replace(FEELINGS, calibrate=True)}, encode)
-    assert label(said, {"feeling": FEELINGS}, encode).labels
+    with pytest.raises(DataError, match=r"labels\.feeling: the data labels a text 'mixed', which is not one of positive, negative"):
+        zero_shot_labels(said, {"feeling": replace(FEELINGS, calibrate=True)}, encode)
+    assert zero_shot_labels(said, {"feeling": FEELINGS}, encode)
 
 
 def test_contexts_and_profiles_are_labelled_in_their_own_role():
@@ -139,30 +140,30 @@ def test_contexts_and_profiles_are_labelled_in_their_own_role():
         roles.append(role)
         return encode(texts)
 
-    labelled = with_labels(data, {"feeling": FEELINGS}, encode_as)
+    labelled = label_texts(data, {"feeling": FEELINGS}, encode_as)
     assert set(roles) == {"user", "context"}
     assert len(labelled.contexts.labels["feeling"].probabilities) == len(data.contexts.texts)
     assert len(labelled.users.profiles.labels["feeling"].probabilities) == len(data.users)
     assert label_report(labelled) == {}
 
 
-def test_what_is_known_of_contexts_is_reported_first():
+def test_the_report_has_contexts_before_profiles():
     data, known = toy_data(), {"feeling": Labels(("good",), torch.ones(3, 1), {"accuracy": 1.0})}
     texts = Texts(["a", "b", "c"], labels=known)
     report = label_report(data._replace(users=Users(["a", "b", "c"], texts), contexts=texts))
     assert list(report) == ["labels/feeling/accuracy", "labels/feeling of profiles/accuracy"]
 
 
-def test_there_must_be_texts_of_people():
+def test_data_without_profiles_and_contexts_is_refused():
     data = toy_data(dim=len(WORDS))._replace(contexts=None, users=None)
     with pytest.raises(DataError, match="neither profiles nor contexts"):
-        with_labels(data, {"feeling": FEELINGS}, lambda texts, role: encode(texts))
+        label_texts(data, {"feeling": FEELINGS}, lambda texts, role: encode(texts))
 
 
-def test_an_encoder_that_reads_nothing_tells_nothing():
+def test_texts_with_empty_vectors_get_no_labels():
     data = toy_data()
     silent = data._replace(contexts=replace(data.contexts, vectors=torch.empty(3, 0), labels={}), users=None)
-    assert with_labels(silent, {"feeling": FEELINGS}, lambda texts, role: encode(texts)).contexts.labels == {}
+    assert label_texts(silent, {"feeling": FEELINGS}, lambda texts, role: encode(texts)).contexts.labels == {}
 
 
 def test_shuffled_labels_stay_with_their_vectors():

@@ -1,4 +1,4 @@
-"""Several processes at one folder: one encodes a text, and one that dies harms nobody."""
+"""Several processes share a cache: each text is encoded once, and a process that dies does not harm the others."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from recframe.embeddings import EmbeddingStore
 
 @pytest.fixture
 def start(folder, tmp_path, monkeypatch):
-    """Start an encoding process and give it with the pipe it speaks through; what still runs at the end is killed."""
+    """Start an encoding process; returns it and its pipe. Processes that still run at the end are killed."""
     monkeypatch.syspath_prepend(str(Path(__file__).parent))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    # torch is imported once, by the server, and not by every process
+    # the fork server imports torch once for all processes
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["recframe.embeddings"])
     import encoding_process
@@ -26,7 +26,7 @@ def start(folder, tmp_path, monkeypatch):
 
     def start_one(texts: int, block_after: int = 0, together=None):
         here, there = context.Pipe()
-        # kept, because a process finds a barrier by name only as long as somebody here holds it
+        # kept, because a process finds a barrier by name only while a reference to it exists here
         barriers.append(together or context.Barrier(1))
         arguments = (folder, tmp_path / "log", texts, block_after, there, barriers[-1])
         process = context.Process(target=encoding_process.encode_texts, args=arguments)
@@ -44,7 +44,7 @@ def start(folder, tmp_path, monkeypatch):
         sys.modules.pop(name, None)
 
 
-def test_processes_that_start_at_once_encode_each_text_once_in_all(start, tmp_path):
+def test_processes_that_start_together_encode_each_text_once_in_total(start, tmp_path):
     together = start.barrier(4)
     pipes = [start(texts=count, together=together)[1] for count in (40, 40, 60, 50)]
     assert [pipe.recv() for pipe in pipes] == ["right"] * 4
@@ -67,7 +67,7 @@ def test_a_killed_process_leaves_its_finished_shards_and_no_lock(start, folder, 
     assert len(encoder.texts) == 6
 
 
-def test_who_waits_for_a_killed_process_takes_over(start):
+def test_a_process_that_waits_for_a_killed_one_takes_over(start):
     first, pipe = start(texts=14, block_after=10)
     assert pipe.recv() == "blocked"
     _, waiting = start(texts=14)

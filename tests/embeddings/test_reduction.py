@@ -1,4 +1,4 @@
-"""Whitening and dimension reduction: one map, fitted on the items, that changes what the agent reads and not the world."""
+"""Whitening and dimension reduction: one map, fitted on the items, that changes the agent's vectors and not the world's."""
 
 import numpy as np
 import pytest
@@ -38,11 +38,11 @@ def test_reduced_vectors_are_the_leading_principal_components():
     torch.testing.assert_close(found.abs(), expected.abs(), atol=1e-4, rtol=1e-4)
 
 
-def test_the_map_depends_on_neither_the_order_of_the_items_nor_their_number_of_copies():
+def test_the_map_does_not_depend_on_the_order_or_the_copies_of_items():
     vectors = correlated()
     fitted = fit_reduction(vectors, whiten=True, dim=4)
     turned = fit_reduction(vectors.flip(0), whiten=True, dim=4)
-    # signs, above all
+    # the signs of the axes in particular
     torch.testing.assert_close(fitted.matrix, turned.matrix, atol=1e-3, rtol=1e-3)
     data = toy_data()
     copies = data._replace(
@@ -60,7 +60,7 @@ def test_the_map_depends_on_neither_the_order_of_the_items_nor_their_number_of_c
     assert one.contexts.vectors.shape == (3, 5)
 
 
-def test_vectors_that_do_not_vary_so_much_are_refused():
+def test_vectors_that_vary_in_too_few_dimensions_are_refused():
     flat = correlated(size=8, rank=3)
     assert fit_reduction(flat, whiten=True, dim=None).matrix.shape == (8, 3)
     with pytest.raises(
@@ -82,7 +82,7 @@ def test_gradients_pass_through_the_map():
     assert vectors.grad.abs().sum() > 0
 
 
-def test_what_the_agent_reads_changes_and_the_world_does_not(tmp_path, caplog):
+def test_the_map_changes_the_agents_vectors_and_not_the_worlds(tmp_path, caplog):
     def vectors(*overrides: str) -> tuple[torch.Tensor, torch.Tensor]:
         small = ["dataset.num_items=60", "dataset.num_users=50", "encoder=tfidf", "encoder.dim=12", f"embeddings.cache={tmp_path}"]
         caplog.clear()

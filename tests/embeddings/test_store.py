@@ -1,4 +1,4 @@
-"""What the store promises: the encoder's vectors, in order, each text encoded once."""
+"""The embedding store gives the encoder's vectors in order and encodes each text once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from recframe.embeddings import EmbeddingError, EmbeddingStore
 
 
-def test_vectors_come_in_the_order_of_the_texts_and_repeats_are_encoded_once(store, encoder):
+def test_vectors_follow_the_order_of_the_texts_and_repeats_are_encoded_once(store, encoder):
     texts = ["the longest of them all", "b", "two", "b", "two", "b"]
 
     vectors = store.vectors(texts, "item")
@@ -41,7 +41,7 @@ def test_only_new_texts_reach_the_encoder(folder, encoder, counting_encoder):
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(batches=st.lists(st.lists(st.text()), max_size=4))
-def test_law_the_store_gives_what_the_encoder_gives_whatever_was_asked_before(batches, counting_encoder):
+def test_law_the_store_gives_the_encoders_vectors_whatever_was_requested_before(batches, counting_encoder):
     with tempfile.TemporaryDirectory() as folder:
         encoder = counting_encoder()
         for texts in [*batches, ["", "🎬", "e\u0301", "é", "\0", "\n"]]:
@@ -51,26 +51,26 @@ def test_law_the_store_gives_what_the_encoder_gives_whatever_was_asked_before(ba
         assert len(encoder.texts) == len(set(encoder.texts))
 
 
-def test_the_same_text_in_another_role_is_another_text(store, encoder):
+def test_the_same_text_in_another_role_is_encoded_again(store, encoder):
     for role in ("item", "user", "context", "item"):
         assert np.array_equal(store.vectors(["a"], role).numpy(), encoder.expected(["a"], role))
     assert len(encoder.texts) == 3
 
 
-def test_another_fingerprint_shares_nothing_and_disturbs_nothing(folder, counting_encoder):
+def test_encoders_with_different_fingerprints_share_no_vectors(folder, counting_encoder):
     one, two = counting_encoder("model one", dim=4), counting_encoder("model two", dim=7)
     for encoder in (one, two, one, two):
         assert np.array_equal(EmbeddingStore(folder, encoder).vectors(["a"], "item").numpy(), encoder.expected(["a"]))
     assert one.texts == two.texts == ["a"]
 
 
-def test_a_fingerprint_that_stays_while_the_dimension_changes_is_refused(folder, counting_encoder):
+def test_another_dimension_under_the_same_fingerprint_is_refused(folder, counting_encoder):
     EmbeddingStore(folder, counting_encoder(dim=4)).vectors(["a"], "item")
     with pytest.raises(EmbeddingError, match="CountingEncoder gives vectors of 7 numbers, but gave 4 under the same fingerprint"):
         EmbeddingStore(folder, counting_encoder(dim=7)).vectors(["a", "b"], "item")
 
 
-def test_an_encoder_that_was_fitted_anew_is_asked_anew(store, encoder):
+def test_refitting_an_encoder_encodes_its_texts_again(store, encoder):
     store.vectors(["a"], "item")
     encoder._fingerprint = "fitted on more"
     assert np.array_equal(store.vectors(["a"], "item").numpy(), encoder.expected(["a"]))
@@ -101,7 +101,7 @@ def test_a_second_request_in_the_same_process_reads_no_file_list(store, encoder,
     assert np.array_equal(store.vectors(["b", "a"], "item").numpy(), encoder.expected(["b", "a"]))
 
 
-def test_what_is_cached_needs_neither_encode_nor_dim(folder, encoder, counting_encoder):
+def test_cached_texts_need_neither_encode_nor_dim(folder, encoder, counting_encoder):
     EmbeddingStore(folder, encoder).vectors(["a", "b"], "item")
 
     class Unloadable(counting_encoder):
@@ -110,12 +110,12 @@ def test_what_is_cached_needs_neither_encode_nor_dim(folder, encoder, counting_e
             raise AssertionError("dim may load a model")
 
         def encode(self, texts, role):
-            raise AssertionError("nothing is to be encoded")
+            raise AssertionError("encode must not be called")
 
     assert EmbeddingStore(folder, Unloadable()).vectors(["a", "b"], "item").shape == (2, 4)
 
 
-def test_vectors_may_be_changed_without_changing_the_cache(store, encoder):
+def test_changing_returned_vectors_does_not_change_the_cache(store, encoder):
     store.vectors(["a"], "item").zero_()
     assert np.array_equal(store.vectors(["a"], "item").numpy(), encoder.expected(["a"]))
 
@@ -125,7 +125,7 @@ def test_vectors_may_be_changed_without_changing_the_cache(store, encoder):
     [
         (lambda n: np.zeros((n, 3), np.float32), r"CountingEncoder gave vectors of shape \[2, 3\] for 2 texts, not \[2, 4\]"),
         (lambda n: np.zeros((n - 1, 4), np.float32), r"shape \[1, 4\] for 2 texts"),
-        (lambda n: np.zeros((n, 4), np.float32) / np.float32(0), "NaN or infinite numbers for 2 of 2 texts, the first of them 'long'"),
+        (lambda n: np.zeros((n, 4), np.float32) / np.float32(0), "NaN or infinite numbers for 2 of 2 texts; the first is 'long'"),
         (lambda n: np.full((n, 4), 1e300), "NaN or infinite"),
         (lambda n: [[0.0] * 4] * n, "gave a list for 2 texts; it must give a float32 array"),
         (lambda n: np.zeros((n, 4), np.int64), "gave an array of int64"),
@@ -140,13 +140,13 @@ def test_unusable_vectors_are_refused_in_one_line_and_nothing_is_written(store, 
     assert list(folder.rglob("*.safetensors")) == []
 
 
-def test_double_precision_is_brought_to_single(store, encoder):
+def test_double_precision_is_converted_to_single(store, encoder):
     encoder.encode = lambda texts, role: encoder.expected(texts).astype(np.float64)
     assert store.vectors(["a"], "item").dtype == torch.float32
 
 
 @pytest.mark.parametrize(("texts", "complaint"), [(["a", None], "text 1 of 2 to be encoded is None"), ("abc", "a list of texts")])
-def test_what_is_no_list_of_strings_is_refused(store, texts, complaint):
+def test_anything_but_a_list_of_strings_is_refused(store, texts, complaint):
     with pytest.raises(TypeError, match=complaint):
         store.vectors(texts, "item")
 
@@ -185,7 +185,7 @@ def test_progress_is_shown_only_on_a_terminal_and_only_when_something_is_encoded
     assert "encoding" not in capsys.readouterr().err
 
 
-def test_the_log_says_what_was_encoded(store, caplog):
+def test_the_log_has_the_number_of_encoded_texts(store, caplog):
     with caplog.at_level(logging.INFO, logger="recframe.embeddings"):
         store.vectors(["a", "b"], "item")
         store.vectors(["a", "b"], "item")

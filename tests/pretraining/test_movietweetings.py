@@ -1,4 +1,4 @@
-"""The seed of a small domain model: GPT-2 and its tokenizer made from film titles alone."""
+"""A small domain model: GPT-2 and its tokenizer, learned from film titles alone."""
 
 import pytest
 import torch
@@ -8,13 +8,13 @@ from recframe.config import PRETRAIN, compose_config
 from recframe.pretraining import pretrain
 from recframe.testing import check_encoder
 from recframe_plugins.encoders.registration import GPTConfig
-from recframe_plugins.encoders.transformers.transformer import TransformerEncoder
+from recframe_plugins.encoders.transformers.encoder import TransformerEncoder
 
 NEW = {"vocabulary": 4000, "layers": 2, "hidden_size": 128, "max_length": 48}
 
 
 @pytest.mark.evidence
-def test_a_gpt_of_film_titles_predicts_titles_it_has_not_seen(movietweetings, tmp_path):
+def test_a_gpt_pretrained_on_film_titles_predicts_unseen_titles(movietweetings, tmp_path):
     """A fifth of the steps behind the figures in docs/language_results.md: from 4,171 to about 151."""
     overrides = ["encoder=gpt", "dataset=movielens_format", f"dataset.path={movietweetings}", "pretrain.from_scratch=true"]
     cfg = compose_config([*overrides, f"pretrain.folder={tmp_path / 'gpt'}", "pretrain.steps=52"], app=PRETRAIN)

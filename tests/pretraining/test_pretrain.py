@@ -1,4 +1,4 @@
-"""A pretraining from its config to the folder it leaves."""
+"""A pretraining, from its config to the folder that it writes."""
 
 import functools
 import os
@@ -22,8 +22,8 @@ from recframe.tracking.trackers import Trackers
 from recframe.tracking.wandb_run import TrackingError
 from recframe_plugins.encoders.registration import BertConfig, GPTConfig
 from recframe_plugins.encoders.tfidf.config import TfidfConfig
-from recframe_plugins.encoders.tfidf.tfidf import TfidfEncoder
-from recframe_plugins.encoders.transformers.transformer import TransformerEncoder
+from recframe_plugins.encoders.tfidf.encoder import TfidfEncoder
+from recframe_plugins.encoders.transformers.encoder import TransformerEncoder
 
 SMALL = {"pretrain.new": {"vocabulary": 400, "layers": 1, "heads": 2, "hidden_size": 16, "max_length": 12}}
 QUICK = {"steps": 20, "batch_tokens": 256, "learning_rate": 0.01, "evaluations": 2, "held_out": 0.3}
@@ -47,13 +47,13 @@ def encoder_of(name, folder):
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """One new model of each kind."""
+    """A new model of each kind."""
     models = tmp_path_factory.mktemp("models")
     return {name: pretrained(models / name, name, SMALL) for name in ("gpt", "bert")}
 
 
 @pytest.mark.parametrize("name", ["gpt", "bert"])
-def test_a_new_model_learns_and_any_config_can_name_it(made, name):
+def test_a_new_model_learns_and_is_usable_as_an_encoder(made, name):
     result = made[name]
     assert result.perplexity_after < 0.8 * result.perplexity_before
     names = {path.name for path in result.folder.iterdir()}
@@ -66,16 +66,16 @@ def test_a_new_model_learns_and_any_config_can_name_it(made, name):
 
 
 @pytest.mark.parametrize("name", ["gpt", "bert"])
-def test_what_was_saved_is_what_was_trained(made, tmp_path, name):
-    """Going on with the folder starts at the perplexity, over the same texts and masks, at which it was left."""
-    going_on = {"pretrain.from_scratch": False, "encoder.model": str(made[name].folder), "pretrain.steps": 1}
-    further = pretrained(tmp_path / "further", name, going_on)
+def test_the_saved_model_is_the_trained_one(made, tmp_path, name):
+    """Continued training starts at the final perplexity, over the same texts and masks."""
+    continued = {"pretrain.from_scratch": False, "encoder.model": str(made[name].folder), "pretrain.steps": 1}
+    further = pretrained(tmp_path / "further", name, continued)
     assert further.perplexity_before == pytest.approx(made[name].perplexity_after, rel=1e-5)
     assert further.parameters == made[name].parameters
 
 
 @pytest.mark.parametrize("name", ["gpt", "bert"])
-def test_the_seed_decides_every_weight(made, tmp_path, name):
+def test_the_seed_determines_every_weight(made, tmp_path, name):
     def weights(result):
         return load_file(result.folder / "model.safetensors")
 
@@ -87,7 +87,7 @@ def test_the_seed_decides_every_weight(made, tmp_path, name):
         assert not torch.equal(first["transformer.h.0.attn.c_attn.weight"], other["transformer.h.0.attn.c_attn.weight"])
 
 
-def test_the_record_says_how_the_model_was_made(made):
+def test_the_record_has_the_result_and_the_config(made):
     record = yaml.safe_load((made["gpt"].folder / "pretraining.yaml").read_text())
     assert record["result"]["perplexity_after"] == made["gpt"].perplexity_after
     assert record["config"]["dataset"]["num_items"] == 80
@@ -100,7 +100,7 @@ def test_the_record_says_how_the_model_was_made(made):
     assert [row.split(",")[0] for row in metrics[1:]] == ["10", "20"]
 
 
-def test_the_weights_of_the_lowest_perplexity_are_kept(tmp_path, monkeypatch):
+def test_the_weights_with_the_lowest_perplexity_are_kept(tmp_path, monkeypatch):
     seen = []
 
     def measured(model, batches):
@@ -120,7 +120,7 @@ def test_the_weights_of_the_lowest_perplexity_are_kept(tmp_path, monkeypatch):
     assert not torch.equal(seen[1], seen[2])
 
 
-def test_a_folder_that_holds_anything_is_left_alone(tmp_path):
+def test_a_folder_that_is_not_empty_is_not_changed(tmp_path):
     folder = tmp_path / "model"
     folder.mkdir()
     (folder / "mine.txt").write_text("mine")
@@ -129,8 +129,8 @@ def test_a_folder_that_holds_anything_is_left_alone(tmp_path):
     assert [path.name for path in folder.iterdir()] == ["mine.txt"]
 
 
-def test_a_folder_that_another_process_writes_is_left_to_it(tmp_path, monkeypatch):
-    """The second run is refused when it starts; the first, whose training goes on, is not disturbed."""
+def test_a_folder_that_another_process_writes_to_is_refused(tmp_path, monkeypatch):
+    """The second run is refused at its start, and the first is not disturbed."""
     refused = []
 
     def second(*_):
@@ -145,34 +145,34 @@ def test_a_folder_that_another_process_writes_is_left_to_it(tmp_path, monkeypatc
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
-class Unreachable(DummyLogger):
-    """Stands for W&B, and fails at the end of a run."""
+class FailingLogger(DummyLogger):
+    """A stand-in for W&B that fails at the end of a run."""
 
     def __init__(self, failing):
         super().__init__()
         self.failing = failing
 
     def log_summary(self, values):
-        self.meet("log_summary")
+        self.fail_at("log_summary")
 
     def close(self, failed):
-        self.meet("close")
+        self.fail_at("close")
 
-    def meet(self, moment):
+    def fail_at(self, moment):
         if moment == self.failing:
             raise ConnectionError("the network is down\nsee the log")
 
 
 @pytest.mark.parametrize("failing", ["log_summary", "close"])
-def test_a_logger_that_fails_after_training_does_not_cost_the_model(tmp_path, monkeypatch, failing):
-    monkeypatch.setattr("recframe.tracking.trackers.WandbTracking", lambda *_, **__: Unreachable(failing))
+def test_a_logger_that_fails_after_training_does_not_lose_the_model(tmp_path, monkeypatch, failing):
+    monkeypatch.setattr("recframe.tracking.trackers.WandbTracking", lambda *_, **__: FailingLogger(failing))
     wandb = {"pretrain.steps": 1, "logger.wandb": {"project": "p", "entity": None, "mode": "offline", "tags": []}}
     with pytest.raises(TrackingError, match=r"complete in .*model, but a logger failed: ConnectionError: the network is down$"):
         pretrained(tmp_path / "model", "gpt", SMALL | wandb)
     assert {"model.safetensors", "pretraining.yaml", "README.md"} <= {path.name for path in (tmp_path / "model").iterdir()}
 
 
-def test_a_stop_while_loggers_close_does_not_cost_the_model(tmp_path, monkeypatch):
+def test_a_stop_while_loggers_close_does_not_lose_the_model(tmp_path, monkeypatch):
     monkeypatch.setattr(Trackers, "__exit__", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
     with pytest.raises(Stop, match="the model is complete in") as stopped:
         pretrained(tmp_path / "model", "gpt", SMALL | {"pretrain.steps": 1})
@@ -187,8 +187,8 @@ class OneLayer(torch.nn.Linear):
         return TokenLoss(torch.nn.functional.cross_entropy(self(batch["vectors"]), batch["tokens"], reduction="sum"), 4)
 
 
-def test_perplexity_does_not_depend_on_who_asks():
-    """In a validation, Lightning computes in the training's precision; before the training, nobody does."""
+def test_perplexity_does_not_depend_on_autocast():
+    """Lightning computes in the training's precision in validation, but not before training."""
     model, batches = OneLayer(8, 5), [{"vectors": torch.randn(4, 8), "tokens": torch.arange(4)}]
     with torch.autocast("cpu", dtype=torch.bfloat16):
         inside = module.perplexity(model, batches)
@@ -196,7 +196,7 @@ def test_perplexity_does_not_depend_on_who_asks():
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_stopped_pretraining_leaves_nothing(tmp_path, monkeypatch, number):
+def test_a_stopped_pretraining_writes_nothing(tmp_path, monkeypatch, number):
     monkeypatch.setattr(PretrainingProgress, "on_train_batch_end", lambda *_: os.kill(os.getpid(), number))
     before = signal.getsignal(number)
     with pytest.raises(Stop, match="nothing was written") as stopped:
@@ -206,6 +206,6 @@ def test_a_stopped_pretraining_leaves_nothing(tmp_path, monkeypatch, number):
     assert signal.getsignal(number) == before
 
 
-def test_an_encoder_without_a_language_model_says_so():
+def test_an_encoder_without_a_language_model_is_refused():
     with pytest.raises(EncoderError, match="TfidfEncoder has no language model"):
         TfidfEncoder(TfidfConfig(), torch.device("cpu")).language_model(["a text"], None, 0.15)

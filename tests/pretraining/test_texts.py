@@ -1,18 +1,18 @@
-"""What a language model reads in training, and in which batches."""
+"""The texts that a language model is pretrained on, and their batches."""
 
 import polars as pl
 import pytest
 import torch
 
 from recframe.interfaces import Catalog, Data, DataError, Interactions, Texts, Users
-from recframe.pretraining.texts import Batches, batch_rows, split, texts_of
+from recframe.pretraining.texts import Batches, batch_rows, split_texts, texts_of
 
 
 def seeded(seed=0):
     return torch.Generator().manual_seed(seed)
 
 
-def test_every_text_of_the_data_is_read_once():
+def test_texts_of_has_every_text_of_the_data_once():
     titles = ["one", "two", "one", " "]
     catalog = Catalog(list("abcd"), titles, pl.DataFrame({"title": titles}), torch.ones(4))
     frame = pl.DataFrame({"user": [0, 0], "item": [0, 1], "timestamp": [1, 2], "text": ["I liked it", None]})
@@ -22,19 +22,19 @@ def test_every_text_of_the_data_is_read_once():
     assert texts_of(Data(catalog)) == ["one", "two"]
 
 
-def test_texts_are_either_trained_on_or_held_out():
+def test_each_text_is_either_trained_on_or_held_out():
     texts = [f"text {i}" for i in range(40)]
-    train, held_out = split(texts, 0.1, seeded())
+    train, held_out = split_texts(texts, 0.1, seeded())
     assert len(held_out) == 4
     assert sorted(train + held_out) == sorted(texts)
-    assert split(texts, 0.1, seeded()) == (train, held_out)
-    assert split(texts, 0.1, seeded(1)) != (train, held_out)
-    assert [len(part) for part in split(texts[:2], 0.01, seeded())] == [1, 1]
-    with pytest.raises(DataError, match="1 different texts; two are needed"):
-        split(texts[:1], 0.1, seeded())
+    assert split_texts(texts, 0.1, seeded()) == (train, held_out)
+    assert split_texts(texts, 0.1, seeded(1)) != (train, held_out)
+    assert [len(part) for part in split_texts(texts[:2], 0.01, seeded())] == [1, 1]
+    with pytest.raises(DataError, match="1 different texts; at least two are needed"):
+        split_texts(texts[:1], 0.1, seeded())
 
 
-def test_batches_are_bounded_in_tokens_and_hold_each_text_once():
+def test_batches_are_bounded_in_tokens_and_have_each_text_once():
     counts = [3, 50, 4, 4, 9, 1, 8, 8, 2, 5] * 4
     batches = batch_rows(counts, 24, seeded())
     assert sorted(row for batch in batches for row in batch) == list(range(40))
@@ -50,7 +50,7 @@ def batches_of(texts, **settings):
     return Batches(texts, [2] * len(texts), lambda chosen, generator: list(chosen), **options)
 
 
-def test_an_epoch_reads_every_text_and_steps_count_before_epochs():
+def test_an_epoch_has_every_text_and_steps_override_epochs():
     texts = [f"text {i}" for i in range(8)]
     three_epochs = list(batches_of(texts))
     assert len(three_epochs) == len(batches_of(texts)) == 12

@@ -1,4 +1,4 @@
-"""Tuning: the gradient is that of the whole computation, what is read moves, what the world sees does not, and a run resumes exactly."""
+"""Tuning: the gradient is that of the whole computation, only the agent's text vectors change, and a run resumes exactly."""
 
 import copy
 import itertools
@@ -23,7 +23,7 @@ from recframe_plugins.agents.bandits.linucb import LinUCB
 from recframe_plugins.agents.q_learning.config import DQNConfig
 from recframe_plugins.agents.q_learning.dqn import DQN
 from recframe_plugins.encoders.transformers.config import BertConfig
-from recframe_plugins.encoders.transformers.transformer import TransformerEncoder
+from recframe_plugins.encoders.transformers.encoder import TransformerEncoder
 from recframe_plugins.state_trackers.config import MeanConfig
 from recframe_plugins.state_trackers.mean import MeanTracker
 from tests.tiny_models import tiny_model
@@ -48,7 +48,7 @@ def encoder_of(model):
 
 
 def reading_of(encoder, reduction=None):
-    """The data as the frozen model reads it; encoded before the model is made tunable."""
+    """The data with the frozen model's vectors; encoded before the model is made tunable."""
     vectors = {role: torch.from_numpy(encoder.encode(texts, role)) for role, texts in ROLES.items()}
     vectors = vectors if reduction is None else {role: reduction(values) for role, values in vectors.items()}
     return BARE._replace(
@@ -71,7 +71,7 @@ def parts(encoder, reduction=None):
 
 
 def learn(agent, tuner, batch):
-    """A batch as the training module goes through it, without steps of the agent's own weights; returns the last loss."""
+    """Learn from a batch like the training module, without updating the agent's own weights; returns the last loss."""
     optimizers = agent.optimizers()
     tuner.begin_batch()
     for name, loss in agent.losses(batch):
@@ -87,7 +87,7 @@ def transition(seed=0):
 
 
 def shake(tuner):
-    """LoRA starts at a point where half of its gradients vanish."""
+    """Leave LoRA's starting point, at which half of its gradients vanish."""
     generator = torch.Generator().manual_seed(3)
     with torch.no_grad():
         for parameter in tuner.parameters.values():
@@ -125,14 +125,14 @@ def test_the_gradient_is_that_of_the_whole_computation(encoder_of, tuning, white
 
     learn(agent, tuner, batch)
     assert tuner.steps == 1
-    # that of a key's bias is zero but for rounding: a softmax does not see it
+    # the gradient of a key's bias is zero up to rounding, because a softmax does not depend on it
     scale = max(float(gradient.abs().max()) for gradient in expected)
     for parameter, gradient in zip(tuner.parameters.values(), expected, strict=True):
         torch.testing.assert_close(parameter.grad, gradient, atol=2e-4 * scale, rtol=1e-3)
 
 
 class Pair(Agent):
-    """An actor and a critic, which read copies of one table; the actor's loss goes through the critic."""
+    """An actor and a critic that read copies of one table; the actor's loss depends on the critic."""
 
     experience = NoExperience()
 
@@ -154,7 +154,7 @@ class Pair(Agent):
         return {name: torch.optim.SGD(getattr(self, name).parameters(), lr=0.0) for name in ("critic", "actor")}
 
 
-def test_a_loss_counts_where_its_own_optimizer_trains_and_in_the_first_step(encoder_of):
+def test_a_loss_counts_only_where_its_optimizer_trains_and_only_in_the_first_step(encoder_of):
     encoder = encoder_of(tuning_tokens=4096)
     reading = reading_of(encoder)
     agent = Pair(reading)
@@ -172,7 +172,7 @@ def test_a_loss_counts_where_its_own_optimizer_trains_and_in_the_first_step(enco
 
 
 class OwnTexts(Pair):
-    """It also reads a table of vectors that are not the data's."""
+    """An agent that also reads a table of vectors that are not the data's."""
 
     def __init__(self, reading) -> None:
         super().__init__(reading)
@@ -184,7 +184,7 @@ class OwnTexts(Pair):
         yield "actor", self.actor().sum()
 
 
-def test_a_table_of_other_vectors_stays_as_it_is(encoder_of):
+def test_a_table_of_other_vectors_does_not_change(encoder_of):
     encoder = encoder_of()
     reading = reading_of(encoder)
     agent = OwnTexts(reading)
@@ -194,7 +194,7 @@ def test_a_table_of_other_vectors_stays_as_it_is(encoder_of):
     assert torch.equal(agent.critic.own.texts.values, before)
 
 
-def test_the_loss_falls_as_texts_move_and_the_world_stays(encoder_of):
+def test_tuning_lowers_the_loss_and_changes_only_the_agents_text_vectors(encoder_of):
     reading, agent, tuner = parts(encoder_of("full", tuning_tokens=128))
     tuner.start()
     before = {"vectors": reading.catalog.text_vectors.clone(), "weights": copy.deepcopy(agent.online.state_dict())}
@@ -217,12 +217,12 @@ def test_the_loss_falls_as_texts_move_and_the_world_stays(encoder_of):
     metrics = tuner.metrics()
     assert metrics["tuning/steps"] == 24
     assert metrics["tuning/grad_norm"] > 0
-    # fewer rows than take part, for lack of tokens
+    # fewer rows than take part, because of the limit on tokens
     assert 1 <= metrics["tuning/rows"] <= 128 / 5
     assert 0 < metrics["tuning/cosine"] < 0.9999
 
 
-def test_texts_are_encoded_again_at_the_interval(encoder_of):
+def test_texts_are_encoded_again_at_the_refresh_interval(encoder_of):
     encoder = encoder_of("full", tuning_interval=2, refresh_interval=3)
     _, agent, tuner = parts(encoder)
     texts, seen = agent.online.state_tracker.item_projection.texts, []
@@ -234,7 +234,7 @@ def test_texts_are_encoded_again_at_the_interval(encoder_of):
     assert [number for number, value in enumerate(moved, 1) if value] == [5, 11]
 
 
-def test_a_table_is_the_standardized_vectors_to_the_last_bit():
+def test_a_text_table_has_exactly_the_standardized_vectors():
     vectors = torch.randn(50, 7, generator=torch.Generator().manual_seed(0)) * 0.01 + 1
     table = TextTable(vectors)
     assert torch.equal(table.values, standardized(vectors))
@@ -275,7 +275,7 @@ class Stopped(Exception):
     pass
 
 
-def test_a_run_is_resumed_to_the_same_numbers(encoder_of, tmp_path):
+def test_a_resumed_run_ends_with_the_same_numbers(encoder_of, tmp_path):
     options = {"tuning_interval": 3, "refresh_interval": 2, "tuning_tokens": 64}
     returns = [1.0, 3.0, 2.0]
     remaining = iter(returns)
@@ -301,9 +301,9 @@ def test_a_run_is_resumed_to_the_same_numbers(encoder_of, tmp_path):
         assert str(last[0]["recframe"]["tuning"][key]) == str(last[1]["recframe"]["tuning"][key])
     tables = [agent.online.state_tracker.item_projection.texts.values for agent in (whole, resumed)]
     assert torch.equal(*tables)
-    # the best weights were not the last: the model that goes with them is the one of that moment
+    # the best weights were not the last, and the model saved with them is from the same time
     assert not torch.equal(last[0]["recframe"]["tuning"]["parameters"][next(iter(tuned.parameters))], next(iter(tuned.parameters.values())))
-    # what a file of trained parameters gives is what the model gave that wrote it
+    # an encoder with the parameters in the file gives the vectors of the model that wrote it
     again = TunedEncoder(encoder_of(**options), encoder_weights(tmp_path / "whole" / FINAL))
     assert again.fingerprint != again.encoder.fingerprint
     random = torch.get_rng_state()
@@ -313,20 +313,20 @@ def test_a_run_is_resumed_to_the_same_numbers(encoder_of, tmp_path):
         TunedEncoder(encoder_of("adapter"), encoder_weights(tmp_path / "whole" / FINAL)).encode(["jazz"], "item")
 
 
-class Untaught(Pair):
+class WithoutTextLoss(Pair):
     def optimizers(self):
         return {"other": torch.optim.SGD(nn.Linear(1, 1).parameters())}
 
 
-def test_an_agent_that_learns_nothing_from_texts_is_refused(encoder_of):
+def test_an_agent_that_does_not_learn_from_texts_is_refused(encoder_of):
     encoder = encoder_of()
     reading = reading_of(encoder)
     tracker = MeanTracker(MeanConfig(), SPEC, reading)
-    for agent in (LinUCB(LinUCBConfig(), SPEC, tracker, seed=0), Untaught(reading)):
-        with pytest.raises(TuningError, match=r"encoder\.tuning: this agent learns nothing from text vectors.*tuning=frozen"):
+    for agent in (LinUCB(LinUCBConfig(), SPEC, tracker, seed=0), WithoutTextLoss(reading)):
+        with pytest.raises(TuningError, match=r"encoder\.tuning: this agent does not learn from text vectors.*tuning=frozen"):
             Tuner(encoder, agent, reading, seed=0)
 
 
-def test_a_text_must_fit_in_a_step(encoder_of):
-    with pytest.raises(TuningError, match=r"encoder\.tuning_tokens=5 is less than the longest text has, \d+; raise it"):
+def test_the_longest_text_must_fit_in_a_tuning_step(encoder_of):
+    with pytest.raises(TuningError, match=r"encoder\.tuning_tokens=5 is less than the \d+ tokens of the longest text; raise it"):
         parts(encoder_of(tuning_tokens=5))

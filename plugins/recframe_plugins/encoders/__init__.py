@@ -1,1 +1,1 @@
-"""The built-in encoders: from texts to vectors."""
+"""The built-in encoders, which turn texts into vectors."""

@@ -1,4 +1,4 @@
-"""Registers the built-in encoders. Imports no torch, as composing a config imports this module."""
+"""Registration of the built-in encoders. Imports no torch, because composing a config imports this module."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,7 @@ from recframe.hookspecs import hookimpl
 from recframe_plugins.encoders.concat.config import ConcatConfig
 from recframe_plugins.encoders.controls.config import IdConfig, RandomConfig
 from recframe_plugins.encoders.http.config import HttpEmbeddingsConfig
-from recframe_plugins.encoders.language_models.config import SentenceTransformersConfig
+from recframe_plugins.encoders.sentence_transformers.config import SentenceTransformersConfig
 from recframe_plugins.encoders.tfidf.config import TfidfConfig
 from recframe_plugins.encoders.transformers.config import BertConfig, GPTConfig
 
@@ -19,11 +19,11 @@ def recframe_register_components(register: Callable[[Component], None]) -> None:
     def encoder(name: str, config: type, implementation: str, *provides: str) -> None:
         register(Component(Kind.ENCODER, name, config, f"recframe_plugins.encoders.{implementation}", provides=frozenset(provides)))
 
-    encoder("sentence_transformers", SentenceTransformersConfig, "language_models.sentence_transformers:SentenceTransformersEncoder")
-    encoder("bert", BertConfig, "transformers.transformer:TransformerEncoder", "pretraining")
-    encoder("gpt", GPTConfig, "transformers.transformer:TransformerEncoder", "pretraining")
-    encoder("tfidf", TfidfConfig, "tfidf.tfidf:TfidfEncoder")
-    encoder("id", IdConfig, "controls.controls:IdEncoder", "no_texts")
-    encoder("random", RandomConfig, "controls.controls:RandomEncoder")
-    encoder("concat", ConcatConfig, "concat.concat:ConcatEncoder")
-    encoder("http_embeddings", HttpEmbeddingsConfig, "http.http_embeddings:HttpEmbeddingsEncoder")
+    encoder("sentence_transformers", SentenceTransformersConfig, "sentence_transformers.encoder:SentenceTransformersEncoder")
+    encoder("bert", BertConfig, "transformers.encoder:TransformerEncoder", "pretraining")
+    encoder("gpt", GPTConfig, "transformers.encoder:TransformerEncoder", "pretraining")
+    encoder("tfidf", TfidfConfig, "tfidf.encoder:TfidfEncoder")
+    encoder("id", IdConfig, "controls.encoder:IdEncoder", "no_texts")
+    encoder("random", RandomConfig, "controls.encoder:RandomEncoder")
+    encoder("concat", ConcatConfig, "concat.encoder:ConcatEncoder")
+    encoder("http_embeddings", HttpEmbeddingsConfig, "http.encoder:HttpEmbeddingsEncoder")

@@ -1,4 +1,4 @@
-"""Texts under a tuned language model: which of them an agent reads, and how their vectors are replaced."""
+"""Texts under a tuned language model: which texts an agent reads, and replacing their vectors."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ import torch
 from torch import Tensor, nn
 
 from recframe.embeddings import AffineMap, EmbeddingStore
+from recframe.files import file_sha256
 from recframe.interfaces import Agent, Data, Encoder, Role, TextTable, Tunable
-from recframe.training.weights import encoder_weights, file_sha256, load_tensors
+from recframe.training.weights import encoder_weights, load_tensors, require_weights
 
 
 class TextGroup(NamedTuple):
     """The texts of a role that an agent reads.
 
-    texts: n strings.   frozen: their vectors `[n, D]` before any tuning.   tables: what they are read from, one of each set of copies.
+    texts: n strings.   frozen: their vectors `[n, D]` before tuning.   tables: those that the agent reads them from, one per set of copies.
     """
 
     role: Role
@@ -27,17 +28,17 @@ class TextGroup(NamedTuple):
     tables: list[TextTable]
 
     def replace(self, vectors: Tensor) -> None:
-        """Let all networks read these vectors `[n, D]`."""
+        """Replace the vectors `[n, D]` that all networks read."""
         for table in self.tables:
             table.replace(vectors)
 
 
 def text_groups(agent: Agent, reading: Data) -> list[TextGroup]:
-    """The texts of `reading`, the data that the agent's tracker was built on, of which the agent reads the vectors from tables."""
+    """The texts whose vectors the agent reads from tables; `reading` is the data that the agent's tracker was built on."""
     tables = [module for module in agent.modules() if isinstance(module, TextTable)]
     groups = []
     for role, texts in reading.texts.items():
-        # copies read one and the same memory
+        # copies share their memory
         own = {table.shared_id: table for table in tables if table.source is texts.vectors}
         if texts.vectors is not None and own:
             groups.append(TextGroup(role, texts.texts, texts.vectors, list(own.values())))
@@ -45,9 +46,9 @@ def text_groups(agent: Agent, reading: Data) -> list[TextGroup]:
 
 
 class TunedEncoder(Encoder):
-    """An encoder under the trained parameters in a file, which its fingerprint names: a store keeps these vectors apart from others.
+    """An encoder with the trained parameters in a file. Its fingerprint covers the file, so that a store keeps these vectors separately.
 
-    The model is loaded, and the parameters with it, at the first `encode`.
+    The model and the parameters are loaded at the first `encode`.
     """
 
     def __init__(self, encoder: Tunable, weights: Path) -> None:
@@ -57,20 +58,21 @@ class TunedEncoder(Encoder):
 
     @property
     def dim(self) -> int:
-        """The untuned model's."""
+        """The dimension of the untuned model."""
         return self.encoder.dim
 
     @property
     def fingerprint(self) -> str:
-        """The untuned model's, how it was tuned, and the contents of the file."""
+        """The untuned model's fingerprint, the method of tuning, and the contents of the file."""
         tuning = self.encoder.tuning
         assert tuning is not None
+        require_weights(self.weights)
         return f"{self.encoder.fingerprint} tuned {tuning.method} {file_sha256(self.weights)}"
 
     def encode(self, texts: Sequence[str], role: Role) -> np.ndarray:
         """Vectors `[n, D]` under the trained parameters."""
         if not self._loaded:
-            # what the parameters start from is overwritten; the run's random numbers stay where they were, whatever is in the cache
+            # the initial values are overwritten; the run's random state is restored, so that it does not depend on the cache
             with torch.random.fork_rng(devices=[]):
                 parameters = self.encoder.trainable()
             copy_into(parameters, load_tensors(parameters, self.weights))
@@ -79,16 +81,16 @@ class TunedEncoder(Encoder):
 
 
 def read_tuned(agent: Agent, reading: Data, encoder: Tunable, agent_weights: Path, store: Path, reduction: AffineMap | None) -> None:
-    """Let an agent of the weights in a file read what the language model tuned with it gives; vectors are kept in the folder `store`.
+    """Let an agent with the weights in a file read the vectors of the language model tuned with it, cached in the folder `store`.
 
     Parameters
     ----------
     reading: the data that the agent's state tracker was built on.
-    reduction: from the encoder's vectors to those of `reading`; None: they are one.
+    reduction: maps the encoder's vectors to those of `reading`; None: they are the same.
 
     Raises
     ------
-    CheckpointError: if the model's file is missing, damaged or of another model.
+    CheckpointError: if the model's file is missing, damaged or from another model.
     """
     tuned = EmbeddingStore(store, TunedEncoder(encoder, encoder_weights(agent_weights)))
     for group in text_groups(agent, reading):
@@ -99,6 +101,6 @@ def read_tuned(agent: Agent, reading: Data, encoder: Tunable, agent_weights: Pat
 
 @torch.no_grad()
 def copy_into(parameters: Mapping[str, nn.Parameter], values: Mapping[str, Tensor]) -> None:
-    """Give parameters the values of the same name."""
+    """Set parameters to the values of the same name."""
     for name, parameter in parameters.items():
         parameter.copy_(values[name])

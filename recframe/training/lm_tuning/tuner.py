@@ -1,4 +1,4 @@
-"""Tuning the language model by what the agent learns: gradients of text vectors carried on into the model that gave them."""
+"""Tuning the language model by the agent's losses: gradients of text vectors are propagated into the model that gave them."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from recframe.embeddings import AffineMap
-from recframe.embeddings.encoding import encode
+from recframe.embeddings.encoding import encode_checked
 from recframe.errors import UserError
-from recframe.interfaces import Agent, Data, Role, TextTable, Tunable
-from recframe.training.lm_tuning.budgeted_sample import budgeted_sample
+from recframe.interfaces import Agent, Data, Role, TextTable, Tunable, token_batches
+from recframe.training.lm_tuning.sampling import sample_within_budget
 from recframe.training.lm_tuning.tuned_texts import TextGroup, copy_into, text_groups
 from recframe.training.weights import load_tensors, save_tensors
 
@@ -29,40 +29,41 @@ class TuningError(UserError, ValueError):
 
 
 class TuningDiverged(UserError, ArithmeticError):
-    """The gradient of the language model stopped being a number."""
+    """The gradient of the language model is no longer finite."""
 
     exit_code = 1
 
 
 class Reader(NamedTuple):
-    """A network of the agent, and the table that it reads texts through."""
+    """A network of the agent, and the table from which it reads texts."""
 
     network: nn.Module
     table: TextTable
 
 
 class Tuner:
-    """Tunes an encoder's model by the gradients of the agent's losses, and keeps the agent's text vectors up with it.
+    """Tunes an encoder's model by the gradients of the agent's losses, and updates the agent's text vectors.
 
-    In every `interval`-th batch that the agent learns from, its losses also leave a gradient at the text vectors that it reads: a loss
-    counts in those networks which its optimizer trains (an actor's loss that climbs a critic's slope must not reshape what the critic
-    reads), and in an optimizer's first step on the batch. Texts whose vectors have a gradient g are encoded again, and <g, vector> is
-    differentiated by the model's parameters. Together this is the gradient of the loss by the parameters at the vectors that were read
-    (gradient caching; Gao et al., 2021), exact as long as these are the present ones, and in memory of one small batch of texts. Where the
-    texts have more tokens than `tokens`, a weighted sample of them stands for all, without bias (`budgeted_sample`, by the norm of g).
+    In every `interval`-th batch that the agent learns from, its losses also leave a gradient at the text vectors that it reads. A loss
+    counts only in the networks that its optimizer trains (the actor's loss, which follows the critic's gradient, must not change what the
+    critic reads), and only in an optimizer's first step on the batch. Texts whose vectors have a gradient g are encoded again, and
+    <g, vector> is differentiated by the model's parameters. The result is the gradient of the loss by the parameters at the vectors that
+    were read (gradient caching; Gao et al., 2021). It is exact as long as these vectors are current, and needs the memory of one small
+    batch of texts. If the texts have more tokens than `tokens`, an unbiased weighted sample stands for all (`sample_within_budget`, by the
+    norm of g).
 
-    Adam, without weight decay, then moves the parameters. After every `refresh_interval` such steps, and before each evaluation, all
-    texts are encoded again; between, agents read vectors that lag behind the model by a few steps.
+    Adam, without weight decay, then updates the parameters. After every `refresh_interval` such steps, and before each evaluation, all
+    texts are encoded again; in between, agents read vectors that are a few steps older than the model.
 
     Parameters
     ----------
     reading: the data that the agent's state tracker was built on.
-    reduction: from the encoder's vectors to those of `reading`; None: they are one.
-    seed: of the parameters' initial values and of the sampling.
+    reduction: maps the encoder's vectors to those of `reading`; None: they are the same.
+    seed: for the parameters' initial values and for sampling.
 
     Raises
     ------
-    TuningError: if the agent learns nothing from texts, or `tokens` is less than one text needs.
+    TuningError: if no loss of the agent depends on texts, or one text has more tokens than `tokens`.
     """
 
     def __init__(self, encoder: Tunable, agent: Agent, reading: Data, seed: int, reduction: AffineMap | None = None) -> None:
@@ -76,7 +77,7 @@ class Tuner:
         self.groups = text_groups(agent, reading)
         self._readers = _readers(agent, optimizers.values(), self.groups)
         if not self._readers:
-            raise TuningError("encoder.tuning: this agent learns nothing from text vectors by gradients; set encoder.tuning=frozen")
+            raise TuningError("encoder.tuning: this agent does not learn from text vectors by gradients; set encoder.tuning=frozen")
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             self.parameters = encoder.trainable()
@@ -86,7 +87,7 @@ class Tuner:
         longest = int(self._counts.max())
         if longest > self.settings.tokens:
             raise TuningError(
-                f"encoder.tuning_tokens={self.settings.tokens} is less than the longest text has, {longest}; "
+                f"encoder.tuning_tokens={self.settings.tokens} is less than the {longest} tokens of the longest text; "
                 "raise it, or lower encoder.max_length"
             )
         self.batches = self.steps = 0
@@ -100,18 +101,18 @@ class Tuner:
         log.info("tuning the language model (%s): %s parameters", self.settings.method, f"{count:,}")
 
     def start(self) -> None:
-        """Encode all texts, before anything is learned: a model with parameters added need not give the vectors of the one without."""
+        """Encode all texts before training: added parameters may change the model's vectors."""
         self._encode_all()
 
     def begin_batch(self) -> None:
-        """The agent is about to learn from a batch."""
+        """Call before the agent learns from a batch."""
         self.batches += 1
         if self.batches % self.settings.interval == 0:
             self._due = set(self._names)
             self._watch(True)
 
     def collect(self, name: str, optimizer: torch.optim.Optimizer) -> None:
-        """Backward was called on a loss of the named optimizer: take what it left."""
+        """Call after `backward` on a loss of the named optimizer; takes the gradients at text vectors."""
         if not self._due:
             return
         trained = _parameters_of([optimizer])
@@ -125,7 +126,7 @@ class Tuner:
             self._watch(False)
 
     def end_batch(self) -> None:
-        """The agent has learned from the batch: tune, if it was one to tune by."""
+        """Call after the agent has learned from a batch; makes a tuning step if it is due."""
         if self._due:
             self._due = set()
             self._watch(False)
@@ -134,18 +135,18 @@ class Tuner:
             self._step(gradients)
 
     def refresh(self) -> None:
-        """Encode all texts again, if the model has moved since."""
+        """Encode all texts again, if the model has changed since."""
         if self._behind:
             self._encode_all()
 
     def metrics(self) -> dict[str, float]:
-        """Steps so far, means over the steps since last asked, and the mean cosine of texts' vectors to the frozen model's."""
+        """Steps so far, means over the steps since the last call, and the mean cosine of the texts' vectors to the frozen model's."""
         latest = {f"tuning/{name}": float(np.mean(values)) for name, values in self._latest.items() if values}
         self._latest = {name: [] for name in self._latest}
         return {"tuning/steps": float(self.steps), "tuning/cosine": self.cosine, **latest}
 
     def summary(self) -> dict[str, Any]:
-        """What it cost, for `result.json`."""
+        """Method and cost, for `result.json`."""
         count = sum(parameter.numel() for parameter in self.parameters.values())
         return {
             "method": self.settings.method,
@@ -160,10 +161,10 @@ class Tuner:
             reader.table.watch(watching)
 
     def _step(self, gradients: dict[Role, Tensor]) -> None:
-        """One step of the model's parameters, given the gradient `[n, D]` of each role's vectors."""
+        """Update the model's parameters, given the gradient `[n, D]` of each role's vectors."""
         began = time.perf_counter()
         sizes = [gradients[group.role].norm(dim=1) if group.role in gradients else torch.zeros(len(group.texts)) for group in self.groups]
-        rows, weights = budgeted_sample(torch.cat([size.cpu() for size in sizes]), self._counts, self.settings.tokens, self.generator)
+        rows, weights = sample_within_budget(torch.cat([size.cpu() for size in sizes]), self._counts, self.settings.tokens, self.generator)
         self.optimizer.zero_grad()
         first = 0
         with torch.autocast(self.agent.spec.device.type, enabled=False):
@@ -175,7 +176,7 @@ class Tuner:
         norm = float(torch.nn.utils.get_total_norm([p.grad for p in self.parameters.values() if p.grad is not None]))
         if not np.isfinite(norm):
             raise TuningDiverged(
-                f"training diverged: the gradient of the language model is no longer a number after {self.agent.env_steps} env steps. "
+                f"training diverged: the gradient of the language model is no longer finite after {self.agent.env_steps} env steps. "
                 "Try a smaller encoder.tuning_learning_rate; the last checkpoint is from before"
             )
         self.optimizer.step()
@@ -188,18 +189,13 @@ class Tuner:
             self._encode_all()
 
     def _backward(self, group: TextGroup, rows: Tensor, weights: Tensor, counts: Tensor, gradient: Tensor) -> None:
-        """Add the gradient of the weighted rows' texts to the parameters', a batch of texts at a time."""
-        order = counts.argsort(descending=True, stable=True)
-        rows, weights, counts = rows[order], weights[order], counts[order]
-        begin = 0
-        while begin < len(rows):
-            # padded to its longest text, a batch has `tokens` tokens at most
-            end = begin + max(1, self.settings.tokens // int(counts[begin]))
-            chosen = rows[begin:end].to(gradient.device)
+        """Add the gradient of the weighted rows' texts to the parameters', one batch of texts at a time."""
+        for batch in token_batches(counts.tolist(), self.settings.tokens):
+            chosen = rows[batch].to(gradient.device)
             vectors = self.encoder.differentiable([group.texts[row] for row in chosen.tolist()], group.role)
             vectors = vectors if self.reduction is None else self.reduction(vectors)
-            vectors.backward(gradient[chosen] * weights[begin:end].to(gradient.device).unsqueeze(1))
-            begin = end
+            weighted = gradient[chosen] * weights[batch].to(gradient.device).unsqueeze(1)
+            vectors.backward(weighted)  # type: ignore[no-untyped-call]  # torch lacks types here
 
     def _encode_all(self) -> None:
         began = time.perf_counter()
@@ -215,9 +211,9 @@ class Tuner:
         self.seconds += time.perf_counter() - began
 
     def _encoded(self, group: TextGroup) -> Tensor:
-        """The vectors `[n, D]` of a group's texts, of which each different one is encoded once."""
+        """The vectors `[n, D]` of a group's texts; each different text is encoded once."""
         texts = {text: row for row, text in enumerate(dict.fromkeys(group.texts))}
-        vectors = torch.from_numpy(encode(self.encoder, list(texts), group.role)).to(group.frozen.device)
+        vectors = torch.from_numpy(encode_checked(self.encoder, list(texts), group.role)).to(group.frozen.device)
         vectors = vectors if self.reduction is None else self.reduction(vectors)
         return vectors[torch.tensor([texts[text] for text in group.texts], device=vectors.device)]
 
@@ -226,16 +222,16 @@ class Tuner:
         save_tensors(self.parameters, path)
 
     def load(self, path: Path) -> None:
-        """Take up what `save` wrote.
+        """Load the parameters that `save` wrote.
 
         Raises
         ------
-        CheckpointError: if the file is missing, damaged or of another model.
+        CheckpointError: if the file is missing, damaged or from another model.
         """
         copy_into(self.parameters, load_tensors(self.parameters, path))
 
     def state_dict(self) -> dict[str, Any]:
-        """All that a continuation needs; the vectors too, which lag behind the parameters."""
+        """The state for resuming; it includes the vectors, which may be older than the parameters."""
         return {
             "parameters": {name: parameter.detach() for name, parameter in self.parameters.items()},
             "optimizer": self.optimizer.state_dict(),
@@ -247,7 +243,7 @@ class Tuner:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take it up again."""
+        """Restore a state."""
         copy_into(self.parameters, state["parameters"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.generator.set_state(state["generator"].cpu())
@@ -261,7 +257,7 @@ class Tuner:
 
 
 def _readers(agent: Agent, optimizers: Iterable[torch.optim.Optimizer], groups: Sequence[TextGroup]) -> list[Reader]:
-    """The agent's networks that read texts through tables of their own, as far as they are trained, and the texts are those of a group."""
+    """The agent's trained networks that have a table of a group's texts."""
     trained, sources = _parameters_of(optimizers), {id(group.frozen) for group in groups}
     readers = [Reader(module, child) for module in agent.modules() for child in module.children() if isinstance(child, TextTable)]
     return [reader for reader in readers if _trains(trained, reader.network) and id(reader.table.source) in sources]

@@ -1,4 +1,4 @@
-"""The packaged model, loaded once for all tests, and folders that look like a model's."""
+"""The packaged model, loaded once for all tests, and folders with the files of a model."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from recframe_plugins.encoders.language_models.config import SentenceTransformersConfig
-from recframe_plugins.encoders.language_models.sentence_transformers import SentenceTransformersEncoder
 from recframe_plugins.encoders.language_models.sources import find_model
+from recframe_plugins.encoders.sentence_transformers.config import SentenceTransformersConfig
+from recframe_plugins.encoders.sentence_transformers.encoder import SentenceTransformersEncoder
 
 
 @pytest.fixture(scope="session")
@@ -21,7 +21,7 @@ def minilm() -> SentenceTransformersEncoder:
 
 @pytest.fixture(scope="session")
 def library_vectors():
-    """What the library's own code gives on the packaged model, one text at a time: the proof, too, that neighbours do not matter."""
+    """The library's own vectors of the packaged model, one text at a time, so that they cannot depend on other texts."""
     from sentence_transformers import SentenceTransformer
 
     reference = SentenceTransformer(str(find_model("packaged:all-MiniLM-L6-v2", None, False).folder), device="cpu", local_files_only=True)
@@ -38,7 +38,7 @@ def encoder_of():
 
 @pytest.fixture
 def linked_minilm(tmp_path: Path):
-    """Make a folder of links to the packaged model's files, but for those that are given (None: left out)."""
+    """Make a folder of links to the packaged model's files, with some replaced (None: left out)."""
     original = find_model("packaged:all-MiniLM-L6-v2", None, False).folder
 
     def make(changes: dict[str, str | bytes | None], folder: Path = tmp_path / "model") -> Path:
@@ -58,7 +58,7 @@ def linked_minilm(tmp_path: Path):
 
 @pytest.fixture
 def model_folder(tmp_path: Path):
-    """Make a folder of the given configs (as Python values), with nothing else in it."""
+    """Make a folder with only the given configs (as Python values)."""
 
     def make(files: dict[str, object]) -> Path:
         for name, content in files.items():
@@ -72,7 +72,7 @@ def model_folder(tmp_path: Path):
 
 @pytest.fixture(scope="session")
 def gpt_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small GPT-2 with weights drawn at random and, as GPT-2 has it, a tokenizer of bytes without a padding token."""
+    """A small GPT-2 with random weights and, like GPT-2, a byte tokenizer without a padding token."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
     from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 

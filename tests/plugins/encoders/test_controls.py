@@ -1,4 +1,4 @@
-"""The controls: noise that is a function of the text alone, and no vectors at all, with which a run gets by or says why not."""
+"""The encoders `random` and `id`: noise that depends on the text alone, and empty vectors, which every part of a run accepts or refuses."""
 
 import dataclasses
 import importlib
@@ -20,7 +20,7 @@ from recframe.references.fitting.greedy import fit_greedy
 from recframe.references.fitting.random_log import collect_random_log
 from recframe.testing import ToyEnvironment, ToyTracker, check_agent, check_component, toy_data, toy_spec
 from recframe_plugins.encoders.controls.config import IdConfig, RandomConfig
-from recframe_plugins.encoders.controls.controls import IdEncoder, RandomEncoder
+from recframe_plugins.encoders.controls.encoder import IdEncoder, RandomEncoder
 from recframe_plugins.rewards.text_similarity import TextSimilarity
 
 CPU = torch.device("cpu")
@@ -31,7 +31,7 @@ def noise(**options) -> RandomEncoder:
     return RandomEncoder(RandomConfig(**options), CPU)
 
 
-def unread(data):
+def without_vectors(data):
     def empty(texts):
         return dataclasses.replace(texts, vectors=torch.empty(len(texts.texts), 0))
 
@@ -41,12 +41,12 @@ def unread(data):
 
 
 @pytest.mark.parametrize("name", ["random", "id"])
-def test_it_conforms(name):
+def test_the_encoder_conforms(name):
     check_component(registry().get("encoder", name))
 
 
 @pytest.mark.parametrize("dim", [1, 7, 384])
-def test_noise_is_a_function_of_seed_and_text(dim):
+def test_noise_depends_on_seed_and_text_only(dim):
     vectors = noise(dim=dim).encode(TEXTS, "item")
     assert vectors.shape == (5, dim)
     assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
@@ -57,9 +57,9 @@ def test_noise_is_a_function_of_seed_and_text(dim):
     assert noise(dim=dim).fingerprint != noise(dim=dim, seed=1).fingerprint != noise(dim=dim + 1).fingerprint
 
 
-def test_noise_points_in_every_direction_alike():
+def test_noise_has_no_preferred_direction():
     vectors = noise(dim=16).encode([f"text {number}" for number in range(20_000)], "item")
-    # of 20,000 unit vectors in 16 dims, means scatter by 0.0018 and products by 0.0018 (standard errors)
+    # standard errors for 20,000 unit vectors in 16 dims: 0.0018 for means and for products
     assert np.abs(vectors.mean(axis=0)).max() < 0.01
     assert np.abs(vectors.T @ vectors / len(vectors) * 16 - np.eye(16)).max() < 0.06
 
@@ -71,14 +71,14 @@ def test_noise_for_a_hundred_thousand_texts_takes_seconds():
     assert time.perf_counter() - began < 10
 
 
-def test_the_store_keeps_nothing_of_an_encoder_that_reads_nothing(tmp_path):
+def test_the_store_caches_nothing_for_an_encoder_that_reads_no_text(tmp_path):
     vectors = EmbeddingStore(tmp_path / "cache", IdEncoder(IdConfig(), CPU)).vectors(TEXTS, "item")
     assert vectors.shape == (5, 0)
     assert vectors.dtype == torch.float32
     assert not (tmp_path / "cache").exists()
 
 
-def test_diversity_is_not_measured_where_no_text_is_read():
+def test_diversity_is_not_measured_without_text_vectors():
     data = toy_data()
     slates = torch.arange(12).view(3, 4, 1)
     episodes = SimpleNamespace(
@@ -86,61 +86,61 @@ def test_diversity_is_not_measured_where_no_text_is_read():
         **{"item_rewards": torch.ones(3, 4, 1), "clicks": None, "term_sums": {}},
     )
     assert "diversity" in policy_metrics(episodes, data.catalog)
-    without = policy_metrics(episodes, unread(data).catalog)
+    without = policy_metrics(episodes, without_vectors(data).catalog)
     assert "diversity" not in without
     assert "novelty" in without
 
 
-def test_rewards_of_likeness_say_that_no_text_is_read():
+def test_similarity_rewards_refuse_data_without_text_vectors():
     with pytest.raises(DataError, match="reward=diversity compares items by their texts, which are not read"):
-        TextSimilarity("diversity")(unread(toy_data()).catalog, torch.zeros(1, 1).long(), torch.zeros(1, 1).long())
+        TextSimilarity("diversity")(without_vectors(toy_data()).catalog, torch.zeros(1, 1).long(), torch.zeros(1, 1).long())
 
 
 @pytest.mark.parametrize(
     ("name", "options", "remedy"),
     [("preference_model", {}, "use 'factors'"), ("rating_matrix", {"quit_count": 2, "protocol": "free"}, "use 'ratings'")],
 )
-def test_environments_of_likeness_say_that_no_text_is_read(name, options, remedy):
+def test_similarity_environments_refuse_data_without_text_vectors(name, options, remedy):
     component = registry().get("environment", name)
     with pytest.raises(DataError, match=f"similarity is 'text', but texts are not read; {remedy}, or choose an encoder@world_encoder"):
-        check_component(component, component.config(similarity="text", **options), data=unread(toy_data()))
+        check_component(component, component.config(similarity="text", **options), data=without_vectors(toy_data()))
 
 
-def test_the_gym_bridge_leaves_out_texts_that_are_not_read():
+def test_the_gym_bridge_leaves_out_empty_text_vectors():
     from recframe.gym.observations import ObservationArrays
 
-    data = unread(toy_data())
+    data = without_vectors(toy_data())
     spec = toy_spec(data)
     assert ObservationArrays(spec, data, 32).space["history"].shape == (spec.history_length, len(spec.signals))
 
 
 @pytest.mark.parametrize("agent", ["epsilon_greedy", "linucb", "greedy_reward"])
-def test_agents_with_features_of_text_get_by_without(agent):
+def test_agents_with_text_features_work_without_text_vectors(agent):
     data = toy_data()
     spec = toy_spec(data)
     component = registry().get("agent", agent)
     module, _, name = component.factory.partition(":")
     factory = getattr(importlib.import_module(module), name)
-    # the world is read, if not by the agent
-    check_agent(factory(component.config(), spec, ToyTracker(spec, unread(data)), seed=0), ToyEnvironment(spec, data))
+    # the world has text vectors, but the agent does not
+    check_agent(factory(component.config(), spec, ToyTracker(spec, without_vectors(data)), seed=0), ToyEnvironment(spec, data))
 
 
-def test_the_greedy_reference_gets_by_without_text():
+def test_the_greedy_reference_works_without_text_vectors():
     data = toy_data()
     spec = toy_spec(data)
     rewards = RewardSum(
         {"click": (lambda transition, catalog: transition.response.signals["click"], 1.0)}, data.catalog, frozenset({"click"})
     )
     log = collect_random_log(ToyEnvironment(spec, data), rewards, [0, 1], 20, 500)
-    policy = fit_greedy(log, spec, unread(data), 0)
+    policy = fit_greedy(log, spec, without_vectors(data), 0)
     scores = policy.predict(ToyEnvironment(spec, data).reset(3))
     assert scores.shape == (spec.num_users, len(data.catalog))
     assert scores.isfinite().all()
-    # all that is left to tell items apart is how often they were clicked and how popular they are
+    # items still differ in clicks and popularity
     assert scores.std(dim=1).min() > 0
 
 
-def test_a_run_that_reads_nothing_has_empty_vectors_and_writes_none(tmp_path):
+def test_a_run_without_an_encoder_has_empty_vectors_and_writes_no_cache(tmp_path):
     cfg = compose_config(["encoder=id", f"embeddings.cache={tmp_path / 'cache'}", "dataset.num_items=40", "dataset.num_users=80"])
     data, reading, _ = load(cfg, CPU)
     assert reading is data
@@ -149,14 +149,14 @@ def test_a_run_that_reads_nothing_has_empty_vectors_and_writes_none(tmp_path):
     assert not (tmp_path / "cache").exists()
 
 
-def test_the_world_may_read_what_the_agent_does_not(tmp_path):
+def test_the_world_can_read_texts_that_the_agent_does_not(tmp_path):
     small = ["dataset.num_items=40", "dataset.num_users=80", f"embeddings.cache={tmp_path / 'cache'}"]
     data, reading, _ = load(compose_config(["encoder=id", "encoder@world_encoder=random", *small]), CPU)
     assert data.catalog.text_vectors.shape == (40, 384)
     assert reading.catalog.text_vectors.shape == (40, 0)
 
 
-def test_the_worlds_encoder_speaks_of_the_worlds_settings(tmp_path):
+def test_errors_of_the_world_encoder_name_its_own_settings(tmp_path):
     nowhere = ["encoder@world_encoder=bert", "world_encoder.model=nowhere", f"embeddings.cache={tmp_path / 'cache'}"]
     with pytest.raises(EncoderError, match=r"^world_encoder\.model=nowhere: there is no such folder"):
         load(compose_config(["encoder=id", *nowhere, "dataset.num_items=8", "dataset.num_users=8"]), CPU)

@@ -1,9 +1,11 @@
-"""An encoder that asks a server: here one of the test's own, that can fail, limit, reorder and lie. The clock is the test's, too."""
+"""The encoder `http_embeddings`, against a local server that can fail, limit rates, reorder and give wrong answers, with a fake clock."""
 
 import hashlib
 import json
+import random
 import socket
 import threading
+import time
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -18,8 +20,8 @@ from recframe.interfaces import EncoderError
 from recframe.plugin_loader import registry
 from recframe.testing import check_component
 from recframe_plugins.encoders.http.config import HttpEmbeddingsConfig
-from recframe_plugins.encoders.http.endpoint import Clock
-from recframe_plugins.encoders.http.http_embeddings import HttpEmbeddingsEncoder
+from recframe_plugins.encoders.http.encoder import HttpEmbeddingsEncoder
+from recframe_plugins.encoders.http.retries import Clock
 
 CPU = torch.device("cpu")
 KEY = "sk-secret-0123456789"
@@ -30,7 +32,7 @@ def vector(text: str, dim: int) -> list[float]:
 
 
 class Server(ThreadingHTTPServer):
-    """`answers` are taken in turn: (status, headers, body or None for the right one). `rearrange` edits the right answer's data."""
+    """Takes `answers` in turn: (status, headers, body or None for the right one). `rearrange` edits the data of the right answer."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
@@ -64,6 +66,7 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(answer.encode())
+        self.close_connection = True
 
     def log_message(self, *args):
         pass
@@ -81,7 +84,7 @@ def server():
 
 
 class FakeTime:
-    """Nobody waits: sleeping moves the clock."""
+    """A clock that sleeping moves, so that tests do not wait."""
 
     def __init__(self) -> None:
         self.now = 1_000_000.0
@@ -92,7 +95,7 @@ class FakeTime:
         self.now += seconds
 
     def clock(self) -> Clock:
-        return Clock(monotonic=lambda: self.now, wall=lambda: self.now, sleep=self.sleep, luck=lambda: 0.0)
+        return Clock(monotonic=lambda: self.now, sleep=self.sleep, uniform=lambda: 0.0)
 
 
 @pytest.fixture
@@ -113,12 +116,12 @@ def units(texts, dim=8):
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
-def test_it_conforms(server):
+def test_the_encoder_conforms(server):
     component = registry().get("encoder", "http_embeddings")
     check_component(component, HttpEmbeddingsConfig(base_url=server.url, model="small"))
 
 
-def test_vectors_are_asked_for_in_bounded_batches(server, ask):
+def test_requests_are_bounded_in_texts_and_characters(server, ask):
     texts = ["aaaa", "bbbb", "cccc", "d" * 30, "e", "f"]
     vectors = ask(batch_size=2, batch_characters=8, dimensions=5).encode(texts, "item")
     assert np.allclose(vectors, units(texts, 5), atol=1e-6)
@@ -127,7 +130,7 @@ def test_vectors_are_asked_for_in_bounded_batches(server, ask):
     assert set(server.paths) == {"/v1/embeddings"}
 
 
-def test_the_length_of_vectors_is_that_of_the_first_answer(server, ask):
+def test_the_dimension_is_that_of_the_first_answer(server, ask):
     encoder = ask()
     assert encoder.dim == 8
     assert "dimensions" not in server.requests[0]
@@ -136,14 +139,14 @@ def test_the_length_of_vectors_is_that_of_the_first_answer(server, ask):
         encoder.encode(["a"], "item")
 
 
-def test_vectors_are_put_in_order_by_their_index(server, ask):
+def test_vectors_are_ordered_by_their_index(server, ask):
     server.rearrange = lambda data: data[::-1]
     assert np.allclose(ask().encode(["a", "b", "c"], "item"), units(["a", "b", "c"]), atol=1e-6)
     server.rearrange = lambda data: [{"embedding": entry["embedding"]} for entry in data]
     assert np.allclose(ask().encode(["a", "b", "c"], "item"), units(["a", "b", "c"]), atol=1e-6)
 
 
-def test_prompts_go_with_roles_and_lengths_are_kept_if_asked(server, ask):
+def test_each_role_has_its_prompt_and_normalize_can_be_turned_off(server, ask):
     vectors = ask(item_prompt="passage: ", normalize=False).encode(["a"], "item")
     assert np.allclose(vectors, [vector("passage: a", 8)], atol=1e-6)
     ask(item_prompt="passage: ").encode(["a"], "context")
@@ -159,30 +162,47 @@ def test_blank_texts_are_not_sent_and_get_the_zero_vector(server, ask):
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 503])
-def test_limits_and_faults_are_tried_again_after_longer_and_longer_waits(server, ask, fake, status):
+def test_rate_limits_and_server_errors_are_retried_with_exponential_backoff(server, ask, fake, status):
     server.answers = [(status, {}, "{}")] * 3
     assert np.allclose(ask().encode(["a"], "item"), units(["a"]), atol=1e-6)
     assert fake.slept == [0.5, 1.0, 2.0]
     assert len(server.requests) == 4
 
 
-def test_luck_takes_up_to_half_of_a_wait_off(server, fake):
-    clock = Clock(monotonic=lambda: fake.now, wall=lambda: fake.now, sleep=fake.sleep, luck=lambda: 0.5)
+def test_jitter_shortens_a_wait_by_up_to_a_half(server, fake):
+    clock = Clock(monotonic=lambda: fake.now, sleep=fake.sleep, uniform=lambda: 0.5)
     server.answers = [(500, {}, "")]
-    HttpEmbeddingsEncoder(HttpEmbeddingsConfig(server.url, "small"), CPU, clock).encode(["a"], "item")
+    HttpEmbeddingsEncoder(HttpEmbeddingsConfig(base_url=server.url, model="small"), CPU, clock).encode(["a"], "item")
     assert fake.slept == [0.375]
 
 
-def test_a_server_that_says_how_long_to_wait_is_obeyed(server, ask, fake):
-    server.answers = [(429, {"Retry-After": "7"}, ""), (503, {"Retry-After": formatdate(fake.now + 27, usegmt=True)}, "")]
+def test_retry_after_is_respected(server, ask, fake):
+    server.answers = [(429, {"Retry-After": "7"}, ""), (500, {"Retry-After": formatdate(time.time() + 20, usegmt=True)}, "")]
     ask().encode(["a"], "item")
-    assert fake.slept == [7.0, 20.0]
+    assert fake.slept == [7.0, pytest.approx(20, abs=5)]
+
+
+def test_a_retry_after_that_is_too_long_is_refused_at_once(server, ask, fake):
     server.answers = [(429, {"Retry-After": "86400"}, "")]
-    with pytest.raises(EncoderError, match="answered 429 and asks to wait for 86400 s; try later"):
+    with pytest.raises(EncoderError, match="answered 429 and asks to wait for more than 600 s; try later"):
         ask().encode(["a"], "item")
+    assert fake.slept == []
 
 
-def test_in_the_end_it_gives_up_with_the_servers_own_words(server, ask, fake):
+def test_a_malformed_retry_after_is_ignored(server, ask, fake):
+    server.answers = [(503, {"Retry-After": "soon"}, "")]
+    ask().encode(["a"], "item")
+    assert fake.slept == [0.5]
+
+
+def test_retry_after_does_not_make_a_refusal_retried(server, ask, fake):
+    server.answers = [(413, {"Retry-After": "7"}, "too large")]
+    with pytest.raises(EncoderError, match="answered 413: too large"):
+        ask().encode(["a"], "item")
+    assert fake.slept == []
+
+
+def test_after_the_last_retry_the_error_has_the_servers_message(server, ask, fake):
     server.answers = [(429, {}, '{"error": {"message": "quota is\\nused up"}}')] * 3
     with pytest.raises(EncoderError, match=r"answered 429: quota is used up, 3 time\(s\); try later") as raised:
         ask(retries=2).encode(["a"], "item")
@@ -195,14 +215,28 @@ def test_requests_keep_to_the_rate(server, ask, fake):
     assert fake.slept == [2.0, 2.0]
 
 
+def test_retries_keep_to_the_rate(server, ask, fake):
+    server.answers = [(500, {}, "")]
+    ask(requests_per_minute=30).encode(["a"], "item")
+    assert fake.slept == [0.5, 1.5]
+
+
+def test_retries_do_not_draw_from_the_global_generator(server, ask):
+    server.answers = [(500, {}, "")] * 2
+    random.seed(0)
+    state = random.getstate()
+    ask().encode(["a"], "item")
+    assert random.getstate() == state
+
+
 @pytest.mark.parametrize(
     ("status", "body", "message"),
     [
         (401, f'{{"error": {{"message": "wrong key {KEY}"}}}}', "the API key in the environment variable MY_KEY is not accepted"),
         (404, '{"error": {"message": "no model"}}', "encoder.model=small: .*/v1/embeddings answered 404: no such model.*: no model"),
         (400, f'{{"error": {{"message": "too long {KEY}"}}}}', r"answered 400: too long \*\*\*"),
-        (200, "<html>", "something that is not JSON: <html>"),
-        (200, '{"vectors": []}', "the answer is not of the form"),
+        (200, "<html>", "the answer is not JSON: <html>"),
+        (200, '{"vectors": []}', "the answer does not have the form"),
         (200, '{"data": [{"index": 1, "embedding": [1, 2]}]}', "under 1 indices for 1 texts"),
         (200, '{"data": [{"index": 0, "embedding": []}]}', r"vectors of shape \[1, 0\]"),
         (200, '{"data": []}', "under 0 indices for 1 texts"),
@@ -219,17 +253,17 @@ def test_a_refusal_is_one_line_without_the_key(server, ask, fake, monkeypatch, s
     assert server.headers[0]["Authorization"] == f"Bearer {KEY}"
 
 
-def test_a_server_that_wants_a_key_is_not_told_one_of_somewhere_else(server, ask, monkeypatch, tmp_path):
+def test_a_server_that_requires_a_key_gets_none_from_netrc(server, ask, monkeypatch, tmp_path):
     (tmp_path / ".netrc").write_text(f"machine 127.0.0.1 login me password {KEY}\n")
     monkeypatch.setenv("NETRC", str(tmp_path / ".netrc"))
     server.answers = [(401, {}, "")]
-    with pytest.raises(EncoderError, match=r"name that in encoder\.api_key_variable"):
+    with pytest.raises(EncoderError, match=r"it requires an API key: .* set encoder\.api_key_variable to its name"):
         ask().encode(["a"], "item")
     assert "Authorization" not in server.headers[0]
 
 
-@pytest.mark.parametrize(("key", "message"), [(None, "no such environment variable"), ("two words", "what it holds is no key")])
-def test_a_key_that_is_none_is_refused_before_anything_is_sent(server, ask, monkeypatch, key, message):
+@pytest.mark.parametrize(("key", "message"), [(None, "no such environment variable"), ("two words", "its value is not a key")])
+def test_an_unusable_key_is_refused_before_anything_is_sent(server, ask, monkeypatch, key, message):
     monkeypatch.delenv("MY_KEY", raising=False)
     if key:
         monkeypatch.setenv("MY_KEY", key)
@@ -238,24 +272,24 @@ def test_a_key_that_is_none_is_refused_before_anything_is_sent(server, ask, monk
     assert not server.requests
 
 
-def test_no_redirection_is_followed(server, ask):
+def test_redirects_are_not_followed(server, ask):
     server.answers = [(307, {"Location": f"{server.url}/elsewhere"}, "")]
-    with pytest.raises(EncoderError, match=r"answered 307, a redirection to .*/v1/elsewhere, which is not followed"):
+    with pytest.raises(EncoderError, match=r"answered 307, a redirect to .*/v1/elsewhere, which is not followed"):
         ask().encode(["a"], "item")
     assert len(server.requests) == 1
 
 
-def test_nothing_there_is_said_at_once(fake):
+def test_an_address_without_a_server_is_reported_at_once(fake):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}/v1"
-    encoder = HttpEmbeddingsEncoder(HttpEmbeddingsConfig(url, "small"), CPU, fake.clock())
-    with pytest.raises(EncoderError, match=f"encoder.base_url={url}: nothing answers there; is the server running"):
+    encoder = HttpEmbeddingsEncoder(HttpEmbeddingsConfig(base_url=url, model="small"), CPU, fake.clock())
+    with pytest.raises(EncoderError, match=f"encoder.base_url={url}: no server answers there; is it running"):
         encoder.encode(["a"], "item")
     assert not fake.slept
 
 
-def test_a_server_that_goes_away_is_waited_for(server, ask, fake):
+def test_a_server_that_goes_away_is_retried(server, ask, fake):
     encoder = ask(retries=2)
     encoder.encode(["a"], "item")
     server.shutdown()
@@ -266,17 +300,24 @@ def test_a_server_that_goes_away_is_waited_for(server, ask, fake):
     assert fake.slept == [0.5, 1.0]
 
 
-def test_no_answer_in_time_is_tried_again(fake):
+def test_timeouts_are_retried(fake):
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
-        config = HttpEmbeddingsConfig(f"http://127.0.0.1:{silent.getsockname()[1]}", "small", timeout=0.05, retries=1)
+        config = HttpEmbeddingsConfig(base_url=f"http://127.0.0.1:{silent.getsockname()[1]}", model="small", timeout=0.05, retries=1)
         with pytest.raises(EncoderError, match=r"no answer within 0.05 s, 2 time\(s\)"):
             HttpEmbeddingsEncoder(config, CPU, fake.clock()).encode(["a"], "item")
     assert fake.slept == [0.5]
 
 
-def test_what_the_store_has_is_not_asked_for_again_whatever_the_key(server, ask, tmp_path, monkeypatch):
+def test_an_answer_that_breaks_off_is_one_line(server, ask):
+    server.answers = [(200, {"Content-Length": "1000"}, "{")]
+    with pytest.raises(EncoderError, match="the connection was lost") as raised:
+        ask().encode(["a"], "item")
+    assert "\n" not in str(raised.value)
+
+
+def test_what_the_store_has_is_not_requested_again_whatever_the_key(server, ask, tmp_path, monkeypatch):
     monkeypatch.setenv("MY_KEY", KEY)
     first = EmbeddingStore(tmp_path, ask(api_key_variable="MY_KEY")).vectors(["a", "b", "a"], "item")
     asked = len(server.requests)
@@ -295,10 +336,10 @@ def test_the_fingerprint_covers_what_changes_vectors(ask):
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("api.openai.com/v1", "is no address"),
-        ("ftp://host/v1", "is no address"),
-        ("http://host:port/v1", "is no address"),
-        (f"https://me:{KEY}@host/v1", "holds a user or password"),
+        ("api.openai.com/v1", "is not an address"),
+        ("ftp://host/v1", "is not an address"),
+        ("http://host:port/v1", "is not an address"),
+        (f"https://me:{KEY}@host/v1", "has a user or password"),
         ("https://host/v1?x=1", "must end with its path"),
         ("https://host/v1/embeddings", "leave out '/embeddings'"),
     ],
@@ -312,10 +353,10 @@ def test_addresses_are_checked_before_a_run(url, message):
 @pytest.mark.parametrize("key", ["sk-proj-1f", "1f2e3d", "a b", ""])
 def test_a_key_in_place_of_its_variables_name_is_refused_and_not_repeated(key):
     (problem,) = contradictions(HttpEmbeddingsConfig(base_url="https://host/v1", model="small", api_key_variable=key))
-    assert problem.startswith("encoder.api_key_variable is no name of an environment variable: put the key into one")
+    assert problem.startswith("encoder.api_key_variable is not the name of an environment variable: put the key into one")
     assert not key or key not in problem
 
 
-def test_what_is_missing_is_named_on_the_command_line():
+def test_missing_options_are_named_on_the_command_line():
     problems = find_mistakes(["encoder=http_embeddings", "encoder.batch_size=0"])
     assert [problem.partition(" ")[0] for problem in problems] == ["encoder.base_url", "encoder.model", "encoder.batch_size:"]

@@ -1,4 +1,4 @@
-"""Masked and causal language modelling: what is asked for, and what it costs."""
+"""Masked and causal language modelling: labels, masks, losses and tokenizers."""
 
 import pytest
 import torch
@@ -8,7 +8,7 @@ from recframe.interfaces import NewModel
 from recframe.pretraining.module import PretrainingModule
 from recframe_plugins.encoders.registration import BertConfig, GPTConfig
 from recframe_plugins.encoders.transformers.language_modeling import IGNORED, language_model
-from recframe_plugins.encoders.transformers.new_model import CLS, END, MASK, SEP, new_model
+from recframe_plugins.encoders.transformers.untrained import CLS, END, MASK, SEP, untrained_model
 
 TEXTS = [
     f"The {colour} {thing} (19{i}{j}). Drama" for i, colour in enumerate(["red", "blue", "Café"]) for j, thing in enumerate(["cat", "dog"])
@@ -35,7 +35,7 @@ def test_a_causal_model_predicts_every_token_and_the_end():
     assert batch["attention_mask"].sum(dim=1).tolist() == model.token_counts([TEXTS[0], "cat"])
 
 
-def test_of_a_text_that_is_cut_no_end_is_predicted():
+def test_the_end_of_a_cut_text_is_not_predicted():
     model = untrained(GPTConfig(model=""), max_length=4)
     batch = model.batch([TEXTS[0]], seeded())
     tokens = model.tokenizer(TEXTS[0], truncation=False)["input_ids"]
@@ -44,7 +44,7 @@ def test_of_a_text_that_is_cut_no_end_is_predicted():
     assert batch["labels"].tolist() == [tokens[1:5]]
 
 
-def test_the_causal_loss_is_the_librarys_own():
+def test_the_causal_loss_equals_the_librarys():
     model = untrained(GPTConfig(model=""), max_length=40)
     loss = model.loss(model.batch([TEXTS[0]], seeded()))
     # the library shifts the labels itself
@@ -54,7 +54,7 @@ def test_the_causal_loss_is_the_librarys_own():
     assert loss.tokens == tokens.shape[1] - 1
 
 
-def test_the_masked_loss_is_the_librarys_own():
+def test_the_masked_loss_equals_the_librarys():
     model = untrained(BertConfig())
     batch = model.batch(TEXTS, seeded())
     loss = model.loss(batch)
@@ -63,7 +63,7 @@ def test_the_masked_loss_is_the_librarys_own():
 
 
 @pytest.mark.parametrize("config", [GPTConfig(model=""), BertConfig()], ids=["gpt", "bert"])
-def test_the_vocabulary_is_weighed_for_the_tokens_asked_for_alone(config):
+def test_logits_are_computed_only_for_the_tokens_to_predict(config):
     model, seen = untrained(config), []
     model.transformer.get_output_embeddings().register_forward_hook(lambda _, inputs, output: seen.append(len(output)))
     loss = model.loss(model.batch(TEXTS, seeded()))
@@ -72,14 +72,14 @@ def test_the_vocabulary_is_weighed_for_the_tokens_asked_for_alone(config):
     assert all(parameter.grad is not None for parameter in model.parameters())
 
 
-def test_a_model_that_was_loaded_is_trained_with_its_dropout():
+def test_a_loaded_model_is_trained_in_training_mode():
     model = untrained(BertConfig())
     PretrainingModule(model, PretrainConfig(), steps=1, learning_rate=0.1, held_out=[model.batch(TEXTS, seeded())])
     assert all(module.training for module in model.modules())
 
 
 @pytest.mark.parametrize("config", [GPTConfig(model=""), BertConfig()], ids=["gpt", "bert"])
-def test_padding_costs_nothing(config):
+def test_padding_does_not_change_the_loss(config):
     model = untrained(config, mask_probability=0.999)
     short, long = "cat", TEXTS[0]
     if config.causal:
@@ -94,7 +94,7 @@ def test_padding_costs_nothing(config):
         assert model.loss(row).total.item() == pytest.approx(model.loss(padded).total.item(), rel=1e-5)
 
 
-def test_masks_are_drawn_as_berts_were():
+def test_masks_follow_berts_distribution():
     model = untrained(BertConfig(), mask_probability=0.3)
     texts = TEXTS * 400
     batch = model.batch(texts, seeded())
@@ -104,7 +104,7 @@ def test_masks_are_drawn_as_berts_were():
     fixed = (true_ids == cls) | (true_ids == sep) | (batch["attention_mask"] == 0)
     assert not (chosen & fixed).any()
     assert chosen.any(dim=1).all()
-    # at least one a text makes it a little more than asked for
+    # at least one token per text makes the share a little larger
     assert 0.29 < float(chosen.sum() / (~fixed).sum()) < 0.34
     replaced = batch["input_ids"][chosen]
     assert float((replaced == mask).float().mean()) == pytest.approx(0.8, abs=0.02)
@@ -113,7 +113,7 @@ def test_masks_are_drawn_as_berts_were():
     assert not torch.equal(batch["input_ids"], model.batch(texts, seeded(1))["input_ids"])
 
 
-def test_every_title_is_asked_something_however_short():
+def test_at_least_one_token_of_every_text_is_masked():
     model = untrained(BertConfig(), mask_probability=0.01)
     assert (model.batch(TEXTS, seeded())["labels"] != IGNORED).sum(dim=1).tolist() == [1] * len(TEXTS)
 
@@ -121,9 +121,9 @@ def test_every_title_is_asked_something_however_short():
 @pytest.mark.parametrize("tokenizer", ["bpe", "wordpiece"])
 @pytest.mark.parametrize("causal", [True, False])
 def test_the_same_texts_give_the_same_tokenizer(tokenizer, causal):
-    """The library's own WordPiece trainer numbers its pieces by chance."""
+    """The library's own WordPiece trainer numbers its pieces in random order."""
     sizes = NewModel(**SIZES, tokenizer=tokenizer)
-    first, second = (new_model(sizes, causal, texts)[1] for texts in (TEXTS * 3, TEXTS[::-1] * 3))
+    first, second = (untrained_model(sizes, causal, texts)[1] for texts in (TEXTS * 3, TEXTS[::-1] * 3))
     assert first.get_vocab() == second.get_vocab()
     read = first(TEXTS[0])["input_ids"]
     assert first.unk_token_id not in read
@@ -132,6 +132,6 @@ def test_the_same_texts_give_the_same_tokenizer(tokenizer, causal):
     assert text == (TEXTS[0] if tokenizer == "bpe" else TEXTS[0].lower()).replace(" ", "")
 
 
-def test_bytes_can_spell_what_was_never_met():
-    tokenizer = new_model(NewModel(**SIZES), True, TEXTS)[1]
+def test_byte_tokens_can_spell_unseen_characters():
+    tokenizer = untrained_model(NewModel(**SIZES), True, TEXTS)[1]
     assert tokenizer.decode(tokenizer("日本 🎬")["input_ids"], skip_special_tokens=True).strip() == "日本 🎬"

@@ -1,4 +1,4 @@
-"""What a model's files tell before anything is loaded."""
+"""Reading and checking a model's files without loading the model."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import os
 
 import pytest
 
-from recframe_plugins.encoders.language_models import model_folder as under_test
-from recframe_plugins.encoders.language_models.model_folder import check_loadable, declared_dim, file_sha256, model_sha256, verify_files
+from recframe import files
+from recframe.files import file_sha256
+from recframe_plugins.encoders.language_models.model_folder import check_loadable, declared_dim, model_sha256, verify_files
 
 ST = "sentence_transformers.models"
 
@@ -67,11 +68,11 @@ def modules(*kinds: str) -> list[dict[str, str]]:
         ({"config.json": {"text_config": {"hidden_size": 5}}}, None),
     ],
 )
-def test_the_dimension_is_read_from_the_configs_or_left_open(model_folder, files, dim):
+def test_the_dimension_is_read_from_the_configs_if_they_give_it(model_folder, files, dim):
     assert declared_dim(model_folder(files)) == dim
 
 
-def test_the_hash_covers_what_vectors_depend_on_and_not_where_the_files_lie(linked_minilm, tmp_path):
+def test_the_hash_covers_files_that_vectors_depend_on_and_not_their_location(linked_minilm, tmp_path):
     original = model_sha256(linked_minilm({}), {})
     assert model_sha256(linked_minilm({"README.md": "another text"}, tmp_path / "readme"), {}) == original
     assert model_sha256(linked_minilm({"onnx/model.safetensors": "an export"}, tmp_path / "export"), {}) == original
@@ -87,11 +88,11 @@ def test_a_changed_file_is_hashed_again_and_an_unchanged_one_is_not(tmp_path, mo
     path.write_bytes(b"one")
     first = file_sha256(path)
     hashed = []
-    original = under_test.hashlib.file_digest
-    monkeypatch.setattr(under_test.hashlib, "file_digest", lambda *a: hashed.append(a) or original(*a))
+    original = files.hashlib.file_digest
+    monkeypatch.setattr(files.hashlib, "file_digest", lambda *a: hashed.append(a) or original(*a))
     assert file_sha256(path) == first
     assert hashed == []
-    # same size and time of modification: the time of the inode's change still tells
+    # same size and modification time; the change time of the inode differs
     before = path.stat()
     path.write_bytes(b"two")
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
@@ -103,7 +104,7 @@ def test_a_changed_file_is_hashed_again_and_an_unchanged_one_is_not(tmp_path, mo
     assert len(hashed) == 1
 
 
-def test_files_that_are_not_the_published_ones_are_named_with_the_remedy(tmp_path):
+def test_files_that_differ_from_the_published_ones_are_named_with_the_remedy(tmp_path):
     (tmp_path / "model.safetensors").write_bytes(b"tampered")
     with pytest.raises(ValueError, match=r"model\.safetensors has SHA-256 [0-9a-f]{64}, but the published file has 00; reinstall"):
         verify_files(tmp_path, {"model.safetensors": "00"}, "reinstall")
@@ -122,14 +123,14 @@ def test_files_that_are_not_the_published_ones_are_named_with_the_remedy(tmp_pat
         },
     ],
 )
-def test_code_that_comes_with_a_model_is_refused_unless_trusted(model_folder, files):
+def test_a_models_own_code_is_refused_unless_trusted(model_folder, files):
     folder = model_folder(files)
     with pytest.raises(ValueError, match=r"brings code of its own \(modeling_mine\.Mine\).*encoder\.trust_remote_code=true"):
         check_loadable(folder, trust_remote_code=False)
     check_loadable(folder, trust_remote_code=True)
 
 
-def test_pickled_weights_are_refused_wherever_they_lie(model_folder):
+def test_pickled_weights_are_refused_in_every_module(model_folder):
     folder = model_folder({"modules.json": modules("Transformer", "Dense"), "1_Dense/config.json": {"out_features": 3}})
     (folder / "model.safetensors").touch()
     check_loadable(folder, trust_remote_code=False)

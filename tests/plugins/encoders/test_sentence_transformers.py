@@ -1,4 +1,4 @@
-"""The language model as an encoder: the library's own vectors, the right files, nothing loaded that is not needed."""
+"""The encoder `sentence_transformers`: vectors equal the library's, files are checked, and nothing is loaded without need."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TEXTS = [
 ]
 
 
-def test_the_packaged_model_gives_the_librarys_own_vectors(minilm, library_vectors):
+def test_the_packaged_model_gives_the_librarys_vectors(minilm, library_vectors):
     expected = library_vectors(TEXTS)
     vectors = minilm.encode(TEXTS, "item")
 
@@ -38,14 +38,14 @@ def test_the_packaged_model_gives_the_librarys_own_vectors(minilm, library_vecto
     assert np.allclose(vectors, expected, atol=1e-5)
 
 
-def test_likeness_of_meaning_is_nearness(minilm):
+def test_texts_of_similar_meaning_are_near(minilm):
     alien, space, wedding = minilm.encode(
         ["a monster on a spaceship", "an extraterrestrial hunts astronauts", "a wedding in Greece"], "item"
     )
     assert alien @ space > alien @ wedding + 0.2
 
 
-def test_what_is_cached_is_read_without_the_language_models_libraries(minilm, tmp_path):
+def test_cached_vectors_are_read_without_importing_the_model_libraries(minilm, tmp_path):
     texts = ["Alien (1979)", "Heat (1995)"]
     expected = EmbeddingStore(tmp_path / "store", minilm).vectors(texts, "item")
     script = """
@@ -55,7 +55,7 @@ def test_what_is_cached_is_read_without_the_language_models_libraries(minilm, tm
         import torch
         from recframe.embeddings import EmbeddingStore
         from recframe_plugins.encoders.registration import SentenceTransformersConfig
-        from recframe_plugins.encoders.language_models.sentence_transformers import SentenceTransformersEncoder
+        from recframe_plugins.encoders.sentence_transformers.encoder import SentenceTransformersEncoder
 
         encoder = SentenceTransformersEncoder(SentenceTransformersConfig(), torch.device("cpu"))
         store = EmbeddingStore(Path(sys.argv[1]), encoder)
@@ -90,7 +90,7 @@ def test_the_same_model_as_a_folder_has_the_same_fingerprint_and_vectors(minilm,
     assert np.array_equal(folder.encode(TEXTS[:2], "item"), minilm.encode(TEXTS[:2], "item"))
 
 
-def test_the_fingerprint_follows_options_and_files_that_change_vectors_and_no_others(minilm, encoder_of, linked_minilm, tmp_path):
+def test_the_fingerprint_covers_exactly_the_options_and_files_that_change_vectors(minilm, encoder_of, linked_minilm, tmp_path):
     assert encoder_of(batch_size=1).fingerprint == encoder_of(batch_tokens=99).fingerprint == minilm.fingerprint
     config = {"max_seq_length": 8, "do_lower_case": False}
     others = [
@@ -105,14 +105,14 @@ def test_the_fingerprint_follows_options_and_files_that_change_vectors_and_no_ot
     assert len({encoder.fingerprint for encoder in [minilm, *others]}) == 1 + len(others)
 
 
-def test_prompts_go_before_the_texts_of_their_role(minilm, encoder_of):
+def test_prompts_precede_the_texts_of_their_role(minilm, encoder_of):
     prompted = encoder_of(item_prompt="passage: ", user_prompt="query: ")
     expected = minilm.encode(["passage: Alien", "query: Alien", "Alien"], "item")
     vectors = np.concatenate([prompted.encode(["Alien"], role) for role in ("item", "user", "context")])
     assert np.allclose(vectors, expected, atol=1e-5)
 
 
-def test_the_models_own_prompt_and_length_of_vectors_hold_wherever_texts_are_read(minilm, encoder_of, linked_minilm):
+def test_the_models_default_prompt_and_truncated_dimension_are_used(minilm, encoder_of, linked_minilm):
     settings = {"prompts": {"title": "title: "}, "default_prompt_name": "title", "truncate_dim": 32}
     encoder = encoder_of(model=str(linked_minilm({"config_sentence_transformers.json": json.dumps(settings)})))
     expected = minilm.encode(["title: Alien"], "item")[:, :32]
@@ -124,7 +124,7 @@ def test_the_models_own_prompt_and_length_of_vectors_hold_wherever_texts_are_rea
     assert encoder.token_counts(["Alien"], "item") == minilm.token_counts(["title: Alien"], "item")
 
 
-def test_max_length_cuts_texts_off_and_may_not_exceed_the_models_positions(minilm, encoder_of):
+def test_max_length_cuts_texts_and_must_not_exceed_the_models_positions(minilm, encoder_of):
     long = "one two three four five six seven eight nine ten"
     # two of the six tokens mark beginning and end
     assert np.allclose(encoder_of(max_length=6).encode([long], "item"), minilm.encode(["one two three four"], "item"), atol=1e-5)
@@ -132,18 +132,18 @@ def test_max_length_cuts_texts_off_and_may_not_exceed_the_models_positions(minil
         encoder_of(max_length=513).encode([long], "item")
 
 
-def test_batches_by_tokens_bound_the_forward_pass_and_change_no_vector(minilm, encoder_of):
+def test_batch_tokens_bounds_the_forward_pass_and_changes_no_vector(minilm, encoder_of):
     texts = ["one " * count for count in (1, 40, 3, 9, 2, 8, 30)]
     encoder = encoder_of(batch_tokens=64, item_prompt="passage: ")
     expected = encoder_of(item_prompt="passage: ").encode(texts, "item")
     shapes = []
     encoder._model[0].register_forward_pre_hook(lambda _, given: shapes.append(given[0]["input_ids"].shape))
     assert np.allclose(encoder.encode(texts, "item"), expected, atol=1e-6)
-    # of prompt and text, with the marks of beginning and end
+    # prompt and text, with the tokens for beginning and end
     assert shapes == [(1, 44), (1, 34), (4, 13), (1, 5)]
 
 
-def test_bfloat16_is_near_and_its_vectors_are_float32_of_length_one(minilm, encoder_of):
+def test_bfloat16_gives_similar_float32_vectors_of_length_one(minilm, encoder_of):
     coarse = encoder_of(dtype="bfloat16")
     vectors = coarse.encode(TEXTS[:4], "item")
     assert next(coarse._model.parameters()).dtype == torch.bfloat16
@@ -152,7 +152,7 @@ def test_bfloat16_is_near_and_its_vectors_are_float32_of_length_one(minilm, enco
     assert 0.999 < (vectors * minilm.encode(TEXTS[:4], "item")).sum(1).min() < 1 - 1e-6
 
 
-def test_a_model_without_a_normalize_module_is_normalised_only_if_asked(linked_minilm, encoder_of):
+def test_a_model_without_a_normalize_module_is_normalized_only_on_request(linked_minilm, encoder_of):
     modules = json.dumps(
         [
             {"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"},
@@ -166,7 +166,7 @@ def test_a_model_without_a_normalize_module_is_normalised_only_if_asked(linked_m
     assert np.allclose(raw / np.linalg.norm(raw), scaled, atol=1e-5)
 
 
-def test_loading_is_single_precision_on_the_device_and_leaves_the_environment_alone(minilm, capfd, encoder_of):
+def test_loading_uses_single_precision_on_the_device_and_restores_the_environment(minilm, capfd, encoder_of):
     before = dict(os.environ)
     encoder = encoder_of()
     encoder.encode(["a"], "item")
@@ -177,14 +177,14 @@ def test_loading_is_single_precision_on_the_device_and_leaves_the_environment_al
     assert "Loading weights" not in capfd.readouterr().err
 
 
-def test_files_that_do_not_load_are_one_line(linked_minilm, encoder_of):
+def test_the_error_for_files_that_do_not_load_is_one_line(linked_minilm, encoder_of):
     encoder = encoder_of(model=str(linked_minilm({"config.json": json.dumps({"model_type": "no_such_architecture"})})))
     with pytest.raises(ValueError, match="do not load") as refused:
         encoder.encode(["a"], "item")
     assert "\n" not in str(refused.value)
 
 
-def test_weights_that_are_no_safetensors_are_one_line(linked_minilm, encoder_of):
+def test_the_error_for_invalid_safetensors_is_one_line(linked_minilm, encoder_of):
     encoder = encoder_of(model=str(linked_minilm({"model.safetensors": b"garbage"})))
     with pytest.raises(ValueError, match="do not load") as refused:
         encoder.encode(["a"], "item")

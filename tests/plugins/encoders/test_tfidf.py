@@ -1,4 +1,4 @@
-"""Latent semantic analysis: what is said in like words lies near, and nothing but options and texts decides."""
+"""The encoder `tfidf`: texts with related words are near each other, and vectors depend on options and texts only."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from recframe_plugins.encoders.tfidf.config import TfidfConfig
-from recframe_plugins.encoders.tfidf.tfidf import TfidfEncoder
+from recframe_plugins.encoders.tfidf.encoder import TfidfEncoder
 
 CORPUS = [
     "a detective hunts a killer in the rain",
@@ -45,7 +45,7 @@ def test_texts_that_share_no_word_are_near_when_the_corpus_relates_their_words()
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(texts=st.lists(st.text(max_size=20), min_size=1, max_size=6))
-def test_law_vectors_are_finite_of_length_one_or_zero_and_independent_of_their_neighbours(texts):
+def test_law_vectors_have_length_one_or_zero_and_do_not_depend_on_other_texts(texts):
     encoder = fitted(dim=5)
     vectors = encoder.encode([*texts, *CORPUS], "item")
     assert vectors.dtype == np.float32
@@ -60,7 +60,7 @@ def test_a_text_without_known_words_is_the_zero_vector():
     assert not fitted().encode(["", "...", "🎬", "zyzzyva"], "item").any()
 
 
-def test_equal_options_and_texts_give_equal_vectors_in_whatever_order_the_texts_come():
+def test_vectors_do_not_depend_on_the_order_of_the_fitted_texts():
     one, two = fitted(dim=4), fitted(CORPUS[::-1], dim=4)
     assert one.fingerprint == two.fingerprint
     assert np.array_equal(one.encode(CORPUS, "item"), two.encode(CORPUS, "item"))
@@ -84,7 +84,7 @@ def test_the_fingerprint_covers_the_texts_and_every_option(other):
     assert other().fingerprint != fitted().fingerprint
 
 
-def test_fitting_again_forgets_the_first_texts():
+def test_fitting_again_discards_the_first_texts():
     encoder = fitted()
     encoder.encode(CORPUS, "item")
     encoder.fit(["cats and dogs", "dogs and birds"])
@@ -96,28 +96,28 @@ def test_fitting_again_forgets_the_first_texts():
     ("texts", "dim"),
     [(CORPUS, 8), (["one text of words"], 1), (["same words", "same words", "others"], 2), (["word"] * 3, 1), (["M", "9"], 2)],
 )
-def test_the_dimension_is_no_more_than_the_texts_span(texts, dim):
+def test_the_dimension_is_at_most_the_rank_of_the_texts(texts, dim):
     encoder = fitted(texts, dim=64)
     assert encoder.dim == dim
     assert encoder.encode(texts, "item").shape == (len(texts), dim)
     assert np.allclose(np.linalg.norm(encoder.encode(texts, "item"), axis=1), 1, atol=1e-5)
 
 
-def test_pairs_of_words_tell_texts_apart_that_single_words_do_not():
+def test_word_pairs_distinguish_texts_that_single_words_do_not():
     texts = ["dog bites man", "man bites dog", "a third text"]
     words, pairs = fitted(texts), fitted(texts, ngram_max=2)
     assert words.encode(texts, "item")[0] @ words.encode(texts, "item")[1] == pytest.approx(1, abs=1e-5)
     assert pairs.encode(texts, "item")[0] @ pairs.encode(texts, "item")[1] < 0.9
 
 
-def test_words_below_min_df_are_not_known():
+def test_words_below_min_df_are_ignored():
     assert not fitted(min_df=2).encode(["rain sea"], "item").any()
     assert fitted(min_df=1).encode(["rain sea"], "item").any()
 
 
 @pytest.mark.parametrize("texts", [[], ["", "  ", "?!"]])
 def test_texts_without_a_word_are_refused(texts):
-    with pytest.raises(ValueError, match=f"there is not one word in the {len(texts)} texts"):
+    with pytest.raises(ValueError, match=f"there is no word in the {len(texts)} texts"):
         fitted(texts)
 
 

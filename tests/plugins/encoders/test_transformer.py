@@ -1,4 +1,4 @@
-"""`bert` and `gpt`: the libraries' own vectors, padding that changes nothing, gradients, and only the right files loaded."""
+"""The encoders `bert` and `gpt`: vectors equal the libraries', padding does not matter, gradients, and only valid files are loaded."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from recframe.components import contradictions
 from recframe.testing import check_encoder
 from recframe_plugins.encoders.language_models.model_folder import check_loadable, check_transformer
 from recframe_plugins.encoders.language_models.sources import find_model
-from recframe_plugins.encoders.transformers import transformer as under_test
 from recframe_plugins.encoders.transformers.config import BertConfig, GPTConfig
+from recframe_plugins.encoders.transformers.encoder import TransformerEncoder
 from recframe_plugins.encoders.transformers.model import load_transformer
-from recframe_plugins.encoders.transformers.transformer import TransformerEncoder
+from recframe_plugins.encoders.transformers.pooling import POOLING
 
 CPU = torch.device("cpu")
-# as short as it can be while still over the limit of 256 tokens, and of 512
+# longer than the limits of 256 and 512 tokens
 LONG = "A very long plot in which everything happens at least twice. " * 40
 TEXTS = [
     "Alien (1979)",
@@ -37,7 +37,7 @@ def cosines(left: np.ndarray, right: np.ndarray) -> np.ndarray:
 
 
 def model_card(texts: list[str]) -> np.ndarray:
-    """What the card of all-MiniLM-L6-v2 does with transformers alone, one text at a time."""
+    """Vectors by the code on the card of all-MiniLM-L6-v2, with transformers alone, one text at a time."""
     from transformers import AutoModel, AutoTokenizer
 
     folder = str(find_model("packaged:all-MiniLM-L6-v2", None, False).folder)
@@ -68,7 +68,7 @@ def gpt_of(gpt_folder):
     return lambda **options: TransformerEncoder(GPTConfig(**{"model": str(gpt_folder), **options}), CPU)
 
 
-def test_bert_on_the_packaged_model_gives_sentence_transformers_vectors(bert, library_vectors):
+def test_bert_with_the_packaged_model_gives_the_vectors_of_sentence_transformers(bert, library_vectors):
     expected = library_vectors(TEXTS)
     vectors = bert.encode(TEXTS, "item")
 
@@ -80,7 +80,7 @@ def test_bert_on_the_packaged_model_gives_sentence_transformers_vectors(bert, li
 
 def test_bert_and_sentence_transformers_give_the_vectors_of_the_model_card(bert_of, encoder_of):
     expected = model_card(TEXTS)
-    # the card's code cuts texts off where positions end, sentence-transformers at 256 tokens
+    # the card's code cuts texts at the last position, sentence-transformers at 256 tokens
     for encoder in (bert_of(max_length=512), encoder_of(max_length=512)):
         vectors = encoder.encode(TEXTS, "item")
         assert cosines(vectors, expected).min() > 1 - 1e-6
@@ -88,7 +88,7 @@ def test_bert_and_sentence_transformers_give_the_vectors_of_the_model_card(bert_
 
 
 @pytest.mark.parametrize("pooling", ["weighted_mean", "mean", "last"])
-def test_gpt_is_what_is_computed_by_hand(gpt_of, gpt_folder, pooling):
+def test_gpt_gives_the_vectors_computed_by_hand(gpt_of, gpt_folder, pooling):
     from transformers import AutoTokenizer, GPT2Model
 
     tokenizer, model = AutoTokenizer.from_pretrained(gpt_folder), GPT2Model.from_pretrained(gpt_folder).eval()
@@ -108,7 +108,7 @@ def test_gpt_is_what_is_computed_by_hand(gpt_of, gpt_folder, pooling):
     assert np.allclose(vectors, np.stack(expected), atol=2e-6)
 
 
-def test_gpt_padded_on_the_left_with_its_positions_told_gives_the_same(gpt_of):
+def test_gpt_padded_on_the_left_with_explicit_positions_gives_the_same_vectors(gpt_of):
     encoder = gpt_of(normalize=False)
     loaded = encoder.transformer
     tokens = loaded.tokenizer(["Heat"], return_tensors="pt")["input_ids"]
@@ -117,11 +117,11 @@ def test_gpt_padded_on_the_left_with_its_positions_told_gives_the_same(gpt_of):
     positions = (mask.cumsum(1) - 1).clamp(min=0)
     with torch.no_grad():
         hidden = loaded.model(torch.cat([pads, tokens], dim=1), attention_mask=mask, position_ids=positions).last_hidden_state
-    padded = under_test.POOLING["weighted_mean"](hidden, mask)
+    padded = POOLING["weighted_mean"](hidden, mask)
     assert np.allclose(encoder.encode(["Heat"], "item"), padded.numpy(), atol=1e-6)
 
 
-def test_a_text_alone_and_beside_a_long_one_has_the_same_vector(bert, gpt_of):
+def test_a_text_has_the_same_vector_alone_and_in_a_batch_with_a_long_one(bert, gpt_of):
     for encoder in (bert, gpt_of(), gpt_of(pooling="last")):
         with torch.no_grad():
             together = encoder.differentiable(TEXTS, "item").numpy()
@@ -129,7 +129,7 @@ def test_a_text_alone_and_beside_a_long_one_has_the_same_vector(bert, gpt_of):
         assert np.allclose(together, alone, atol=1e-6)
 
 
-def test_the_pad_token_itself_does_not_matter(gpt_of):
+def test_the_choice_of_the_pad_token_does_not_matter(gpt_of):
     encoder = gpt_of()
     expected = encoder.encode(TEXTS, "item")
     encoder.transformer.tokenizer.pad_token = encoder.transformer.tokenizer.convert_ids_to_tokens(7)
@@ -137,12 +137,12 @@ def test_the_pad_token_itself_does_not_matter(gpt_of):
     assert np.array_equal(encoder.encode(TEXTS, "item"), expected)
 
 
-def test_they_keep_to_the_encoders_contract(bert, gpt_of):
+def test_the_encoders_conform(bert, gpt_of):
     check_encoder(bert)
     check_encoder(gpt_of())
 
 
-def test_bfloat16_is_near_and_its_vectors_are_float32(gpt_of):
+def test_bfloat16_gives_similar_float32_vectors(gpt_of):
     exact, coarse = gpt_of(), gpt_of(dtype="bfloat16")
     assert next(coarse.transformer.model.parameters()).dtype == torch.bfloat16
     vectors = coarse.encode(TEXTS, "item")
@@ -152,7 +152,7 @@ def test_bfloat16_is_near_and_its_vectors_are_float32(gpt_of):
     assert coarse.fingerprint != exact.fingerprint
 
 
-def test_batches_bound_the_forward_pass_and_change_no_vector(gpt_of):
+def test_batch_tokens_bounds_the_forward_pass_and_changes_no_vector(gpt_of):
     expected = gpt_of().encode(TEXTS, "item")
     encoder = gpt_of(batch_tokens=60)
     shapes = []
@@ -168,11 +168,11 @@ def test_vectors_carry_gradients_to_every_weight_of_the_model(gpt_of):
     assert np.allclose(vectors.detach().numpy(), encoder.encode(TEXTS[:4], "item"), atol=1e-6)
     vectors[:, 0].sum().backward()
     assert all(parameter.grad is not None and parameter.grad.abs().sum() > 0 for parameter in encoder.transformer.model.parameters())
-    # what is encoded for the cache leaves no graph behind
+    # encode builds no graph
     assert encoder.encode(["a film"], "item").shape == (1, encoder.dim)  # numpy takes no tensor that requires a gradient
 
 
-def test_prompts_go_before_the_texts_of_their_role_and_count_as_tokens(bert, bert_of):
+def test_prompts_precede_the_texts_of_their_role_and_count_as_tokens(bert, bert_of):
     prompted = bert_of(item_prompt="passage: ", user_prompt="query: ")
     expected = bert.encode(["passage: Alien", "query: Alien", "Alien"], "item")
     vectors = np.concatenate([prompted.encode(["Alien"], role) for role in ("item", "user", "context")])
@@ -181,7 +181,7 @@ def test_prompts_go_before_the_texts_of_their_role_and_count_as_tokens(bert, ber
     assert prompted.token_counts(["Alien"], "context") == [3]
 
 
-def test_max_length_cuts_texts_off_and_may_not_exceed_positions_or_a_batch(bert, bert_of, gpt_of):
+def test_max_length_cuts_texts_and_must_not_exceed_positions_or_a_batch(bert, bert_of, gpt_of):
     long = "one two three four five six seven eight nine ten"
     # two of the six tokens mark beginning and end
     assert np.allclose(bert_of(max_length=6).encode([long], "item"), bert.encode(["one two three four"], "item"), atol=1e-6)
@@ -199,7 +199,7 @@ def test_max_length_cuts_texts_off_and_may_not_exceed_positions_or_a_batch(bert,
     assert contradictions(BertConfig(max_length=64, batch_tokens=64)) == []
 
 
-def test_the_fingerprint_follows_what_changes_vectors_and_nothing_else(bert, bert_of, linked_minilm, tmp_path):
+def test_the_fingerprint_covers_exactly_what_changes_vectors(bert, bert_of, linked_minilm, tmp_path):
     assert bert_of(batch_tokens=99).fingerprint == bert.fingerprint
     assert bert_of(model=str(linked_minilm({}))).fingerprint == bert.fingerprint
     changed = linked_minilm({"tokenizer_config.json": "{}"}, tmp_path / "changed")
@@ -210,38 +210,38 @@ def test_the_fingerprint_follows_what_changes_vectors_and_nothing_else(bert, ber
     assert len({encoder.fingerprint for encoder in [bert, *others]}) == 1 + len(others)
 
 
-def test_heads_are_loaded_where_asked_for(gpt_folder):
+def test_heads_are_loaded_on_request(gpt_folder):
     causal = load_transformer(GPTConfig(model=str(gpt_folder)), CPU, "causal")
     logits = causal.model(torch.tensor([[1, 2]])).logits
     assert logits.shape == (1, 2, len(causal.tokenizer))
     assert not causal.model.training
-    # the packaged model came without a head: a new one is made, and the rest is as it was
+    # the packaged model has no head, so a new one is made; the other weights are unchanged
     masked = load_transformer(BertConfig(), CPU, "masked")
     plain = load_transformer(BertConfig(), CPU)
     assert masked.model(torch.tensor([[101, 103, 102]])).logits.shape == (1, 3, 30522)
     assert torch.equal(masked.model.base_model.embeddings.word_embeddings.weight, plain.model.embeddings.word_embeddings.weight)
 
 
-def test_loading_draws_nothing_from_the_runs_random_numbers_and_prints_nothing(capfd):
+def test_loading_restores_the_random_state_and_prints_nothing(capfd):
     state = torch.get_rng_state()
-    # its head is drawn at random
+    # this head is drawn at random
     load_transformer(BertConfig(), CPU, "masked")
     assert torch.equal(torch.get_rng_state(), state)
     printed = capfd.readouterr()
     assert printed.out + printed.err == ""
 
 
-def test_a_model_of_the_other_kind_is_refused_with_the_right_one(bert_of, gpt_of, gpt_folder, tmp_path):
-    with pytest.raises(ValueError, match=r"is a gpt2, whose tokens see only those before them; choose encoder=gpt"):
+def test_a_model_of_the_other_kind_is_refused_with_the_right_encoder(bert_of, gpt_of, gpt_folder, tmp_path):
+    with pytest.raises(ValueError, match=r"is a gpt2, whose tokens attend only to those before them; choose encoder=gpt"):
         bert_of(model=str(gpt_folder)).encode(["a"], "item")
-    with pytest.raises(ValueError, match=r"is a bert, whose tokens see the whole text; choose encoder=bert"):
+    with pytest.raises(ValueError, match=r"is a bert, whose tokens attend to the whole text; choose encoder=bert"):
         gpt_of(model="packaged:all-MiniLM-L6-v2").encode(["a"], "item")
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "t5"}))
     with pytest.raises(ValueError, match="is a t5, an encoder with a decoder"):
         bert_of(model=str(tmp_path)).encode(["a"], "item")
 
 
-def test_code_that_comes_with_a_model_is_not_run(linked_minilm, bert_of):
+def test_a_models_own_code_is_not_run(linked_minilm, bert_of):
     auto = {"AutoConfig": "configuration_mine.MineConfig", "AutoModel": "modeling_mine.Mine"}
     config = json.dumps({"model_type": "mine", "auto_map": auto})
     code = "raise AssertionError('it ran')"
@@ -254,7 +254,7 @@ def test_code_that_comes_with_a_model_is_not_run(linked_minilm, bert_of):
         bert_of(model=str(folder), trust_remote_code=True).encode(["a"], "item")
 
 
-def test_files_that_cannot_be_used_are_named_in_one_line(linked_minilm, bert_of, tmp_path):
+def test_unusable_files_are_named_in_one_line(linked_minilm, bert_of, tmp_path):
     from safetensors.torch import load_file, save_file
 
     weights = load_file(find_model("packaged:all-MiniLM-L6-v2", None, False).folder / "model.safetensors")
@@ -268,7 +268,7 @@ def test_files_that_cannot_be_used_are_named_in_one_line(linked_minilm, bert_of,
         "garbage": ({"model.safetensors": b"garbage"}, "do not load"),
         "pickled": ({"model.safetensors": None, "pytorch_model.bin": b"a pickle"}, r"pytorch_model\.bin are pickled"),
         "weightless": ({"model.safetensors": None}, "do not load: .*safetensors"),
-        "empty": ({"config.json": None}, r"holds no transformer: there is no config\.json"),
+        "empty": ({"config.json": None}, r"holds no transformer: it has no config\.json"),
         "broken": ({"config.json": "{"}, r"config\.json is not valid JSON|do not load"),
     }
     for name, (changes, message) in cases.items():
@@ -278,14 +278,14 @@ def test_files_that_cannot_be_used_are_named_in_one_line(linked_minilm, bert_of,
         assert str(tmp_path / name) in str(refused.value)
 
 
-def test_an_adapter_is_refused_and_the_model_it_names_not_looked_for(linked_minilm):
+def test_an_adapter_is_refused_without_loading_the_model_that_it_names(linked_minilm):
     folder = linked_minilm({"adapter_config.json": json.dumps({"base_model_name_or_path": "somebody/model"})})
     for check in (lambda: check_transformer(folder), lambda: check_loadable(folder, trust_remote_code=True)):
         with pytest.raises(ValueError, match=r"holds a peft adapter .* merge it into its model"):
             check()
 
 
-def test_a_model_without_a_longest_text_has_to_be_told_one(gpt_folder, gpt_of, tmp_path):
+def test_max_length_is_required_for_a_model_without_a_limit(gpt_folder, gpt_of, tmp_path):
     from transformers import AutoTokenizer, BloomConfig, BloomModel, PreTrainedTokenizerFast
 
     tokenizer = AutoTokenizer.from_pretrained(gpt_folder)
@@ -297,7 +297,7 @@ def test_a_model_without_a_longest_text_has_to_be_told_one(gpt_folder, gpt_of, t
     assert gpt_of(model=str(tmp_path), max_length=8).encode(["a"], "item").shape == (1, 8)
 
 
-def test_a_model_that_is_nowhere_is_named(gpt_of):
+def test_a_model_that_is_not_found_is_named(gpt_of):
     with pytest.raises(ValueError, match=r"encoder\.model=no-such-gpt: there is no such folder"):
         gpt_of(model="no-such-gpt").encode(["a"], "item")
 

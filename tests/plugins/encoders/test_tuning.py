@@ -1,4 +1,4 @@
-"""Encoders whose model is tuned: what is trained, and that vectors with gradient are the vectors without."""
+"""Encoders with a tuned model: which parameters are trained, and that vectors with gradient equal those without."""
 
 import sys
 
@@ -8,10 +8,10 @@ import torch
 from recframe.components import contradictions
 from recframe.interfaces import EncoderError
 from recframe.testing import check_encoder
-from recframe_plugins.encoders.language_models.config import SentenceTransformersConfig
-from recframe_plugins.encoders.language_models.sentence_transformers import SentenceTransformersEncoder
+from recframe_plugins.encoders.sentence_transformers.config import SentenceTransformersConfig
+from recframe_plugins.encoders.sentence_transformers.encoder import SentenceTransformersEncoder
 from recframe_plugins.encoders.transformers.config import BertConfig, GPTConfig
-from recframe_plugins.encoders.transformers.transformer import TransformerEncoder
+from recframe_plugins.encoders.transformers.encoder import TransformerEncoder
 from tests.tiny_models import tiny_model
 
 TEXTS = [
@@ -45,14 +45,14 @@ def encoder_of(folders):
     return make
 
 
-# methods differ in how they hold on to a model, encoders in how it is called: the other pairs are for completeness
-OFTEN = [("bert", tuning) for tuning in TRAINED]
-OFTEN += [(name, tuning) for name in ("gpt", "sentence_transformers") for tuning in ("lora", "prefix")]
-SELDOM = [(name, tuning) for name in BUILDERS for tuning in TRAINED if (name, tuning) not in OFTEN]
+# methods differ in how they wrap a model, encoders in how they call it; the other pairs are for completeness
+ALWAYS = [("bert", tuning) for tuning in TRAINED]
+ALWAYS += [(name, tuning) for name in ("gpt", "sentence_transformers") for tuning in ("lora", "prefix")]
+ON_REQUEST = [(name, tuning) for name in BUILDERS for tuning in TRAINED if (name, tuning) not in ALWAYS]
 
 
-@pytest.mark.parametrize(("name", "tuning"), [*OFTEN, *(pytest.param(*pair, marks=pytest.mark.evidence) for pair in SELDOM)])
-def test_vectors_with_gradient_are_those_without(encoder_of, name, tuning):
+@pytest.mark.parametrize(("name", "tuning"), [*ALWAYS, *(pytest.param(*pair, marks=pytest.mark.evidence) for pair in ON_REQUEST)])
+def test_vectors_with_gradient_equal_those_without(encoder_of, name, tuning):
     frozen, encoder = encoder_of(name, "frozen"), encoder_of(name, tuning)
     parameters = encoder.trainable()
     assert parameters
@@ -69,7 +69,7 @@ def test_vectors_with_gradient_are_those_without(encoder_of, name, tuning):
     (vectors * torch.randn(vectors.shape, generator=generator)).sum().backward()
     assert all(parameter.grad is not None for parameter in parameters.values())
     assert sum(float(parameter.grad.abs().sum()) > 0 for parameter in parameters.values()) > 0.9 * len(parameters)
-    # the frozen model's texts are filed under the frozen model's name
+    # vectors of the frozen model are cached under the frozen model's fingerprint
     assert encoder.fingerprint == frozen.fingerprint
     counts = encoder.token_counts(TEXTS, "item")
     assert counts == encoder_of(name, "frozen").token_counts(TEXTS, "item")
@@ -78,14 +78,14 @@ def test_vectors_with_gradient_are_those_without(encoder_of, name, tuning):
 
 
 @pytest.mark.parametrize("tuning", ["lora", "adapter", "full"])
-def test_a_model_starts_as_the_frozen_one(encoder_of, tuning):
+def test_the_initial_vectors_are_those_of_the_frozen_model(encoder_of, tuning):
     frozen, encoder = encoder_of("bert", "frozen"), encoder_of("bert", tuning)
     encoder.trainable()
     torch.testing.assert_close(torch.from_numpy(encoder.encode(TEXTS, "user")), torch.from_numpy(frozen.encode(TEXTS, "user")))
 
 
-def test_a_prefix_needs_positions_of_its_own(encoder_of):
-    with pytest.raises(EncoderError, match=r"prefix_length=30: the model has 64 positions, and 40 are its texts'; .*max_length to 34"):
+def test_a_prefix_takes_positions_from_the_texts(encoder_of):
+    with pytest.raises(EncoderError, match=r"prefix_length=30: the model has 64 positions, and its texts take up to 40; .*to 34"):
         encoder_of("gpt", "prefix", prefix_length=30).trainable()
 
 
@@ -96,7 +96,7 @@ def test_without_peft_only_all_weights_can_be_tuned(encoder_of, monkeypatch):
     assert encoder_of("bert", "full").trainable()
 
 
-def test_half_precision_is_not_tuned():
+def test_tuning_in_half_precision_is_refused():
     (line,) = contradictions(BertConfig(tuning="lora", dtype="bfloat16"))
     assert line.startswith("encoder.tuning=lora needs encoder.dtype=float32, not bfloat16")
     assert not contradictions(BertConfig(dtype="bfloat16"))

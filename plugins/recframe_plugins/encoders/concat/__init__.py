@@ -1,1 +1,1 @@
-"""Several encoders side by side."""
+"""An encoder that concatenates the vectors of several encoders."""

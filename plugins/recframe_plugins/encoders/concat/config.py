@@ -1,4 +1,4 @@
-"""Options of the encoder that is made of others."""
+"""Options of the encoder `concat`. Imports no torch."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,20 +9,22 @@ from recframe.components import option
 
 @dataclass
 class ConcatConfig:
-    """Several encoders side by side: each text's vector is their vectors, one after the other."""
+    """Several encoders: each text's vector is the concatenation of their vectors."""
 
     parts: dict[str, Any] = option(
-        {}, "the encoders by names of your own, added as +encoder@encoder.parts.NAME=ENCODER; side by side in this order", components=True
+        {},
+        "the encoders under names of your choice, added as +encoder@encoder.parts.NAME=ENCODER; their vectors follow in this order",
+        components=True,
     )
     weights: dict[str, float] = option({}, "factor of a part's vectors, by the part's name; 1 for parts that are not named")
 
     def contradictions(self) -> Iterator[str]:
-        """Nothing to put side by side, and weights of nothing."""
+        """No parts, or weights of parts that do not exist."""
         if not self.parts:
             yield "encoder.parts is empty: add encoders, as in +encoder@encoder.parts.words=tfidf"
             return
         for name, weight in self.weights.items():
             if name not in self.parts:
-                yield f"encoder.weights.{name}: there is no such part; there are: {', '.join(self.parts)}"
+                yield f"encoder.weights.{name}: there is no such part; the parts are: {', '.join(self.parts)}"
             elif not 0 < weight < float("inf"):
                 yield f"encoder.weights.{name}: {weight} is not allowed; it must be a finite number > 0"

@@ -1,1 +1,1 @@
-"""Encoders that read no text."""
+"""Encoders that do not use what a text says: controls for measuring what the text is worth."""

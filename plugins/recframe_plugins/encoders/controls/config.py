@@ -1,4 +1,4 @@
-"""Options of the encoders that read nothing: the controls against which reading is measured."""
+"""Options of the control encoders `id` and `random`. Imports no torch."""
 
 from dataclasses import dataclass
 
@@ -7,12 +7,12 @@ from recframe.components import option
 
 @dataclass
 class IdConfig:
-    """Reads no text: vectors of length 0, so that all an agent knows of an item is what it learns of it. The control without language."""
+    """Reads no text: vectors of length 0, so that an agent knows only what it learns of each item. The control without language."""
 
 
 @dataclass
 class RandomConfig:
-    """Frozen noise: a random vector for each different text, which says which text it is and nothing of what it means."""
+    """Frozen noise: a random vector for each different text, which identifies the text and says nothing of its meaning."""
 
-    dim: int = option(384, "length of the vectors; by default that of the packaged language model's", ge=1)
+    dim: int = option(384, "length of the vectors; the default is that of the packaged language model", ge=1)
     seed: int = option(0, "seed of the noise", ge=0)

@@ -1,1 +1,1 @@
-"""Embeddings from a server."""
+"""Embeddings from an HTTP endpoint."""

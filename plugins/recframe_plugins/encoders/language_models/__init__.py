@@ -1,1 +1,1 @@
-"""What all language-model encoders share, and sentence-transformers."""
+"""Code that the encoders `sentence_transformers`, `bert` and `gpt` share."""

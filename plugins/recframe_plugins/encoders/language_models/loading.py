@@ -1,9 +1,10 @@
-"""What loading any Hugging Face model needs: no network, no progress bar, no draw from the run's random numbers, and errors in one line."""
+"""Loading a Hugging Face model: without network, progress bars or random draws of the run, and with errors in one line."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -15,16 +16,16 @@ from recframe_plugins.encoders.language_models.sources import ModelSource, hub_o
 
 @contextmanager
 def loading(model: str, source: ModelSource) -> Iterator[None]:
-    """Around the call that loads the files of `source`, which the config calls `model`.
+    """Context for the call that loads the files of `source`; the config calls them `model`.
 
-    Weights that a model's files lack are drawn anew by the library; the run's own random numbers stay where they were, so that it does not
-    matter to a run whether its texts were in the cache.
+    The library draws weights that a model's files lack at random. The run's own random state is restored afterwards, so that a run
+    does not depend on whether its texts were in the cache.
 
     Raises
     ------
     EncoderError: one line, if the files do not load.
     """
-    with nullcontext() if source.online else hub_offline(), quiet_transformers(), torch.random.fork_rng(devices=[]):
+    with nullcontext() if source.online else hub_offline(), silence_transformers(), torch.random.fork_rng(devices=[]):
         try:
             yield
         except (OSError, ValueError, ImportError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
@@ -38,10 +39,10 @@ def loading(model: str, source: ModelSource) -> Iterator[None]:
 
 
 def position_limit(model: nn.Module) -> int | None:
-    """The longest text, in tokens, for which the model has positions; None where it does not say."""
+    """The length, in tokens, of the longest text for which the model has positions; None if the model does not say."""
     for name, module in model.named_modules():
         if name.endswith("position_embeddings") and isinstance(module, nn.Embedding):
-            # RoBERTa and its kin number positions from just above the padding index
+            # RoBERTa and similar models number positions from just above the padding index
             return module.num_embeddings - (0 if module.padding_idx is None else module.padding_idx + 1)
     for module in model.modules():
         limit = getattr(getattr(module, "config", None), "max_position_embeddings", None)
@@ -51,16 +52,17 @@ def position_limit(model: nn.Module) -> int | None:
 
 
 @contextmanager
-def quiet_transformers() -> Iterator[None]:
-    """Without transformers' progress bars and its report of weights that were not used, such as those of a head."""
+def silence_transformers() -> Iterator[None]:
+    """Turn off transformers' progress bars and its report of unused weights, such as those of a head."""
     from transformers.utils import logging
 
-    shown, verbosity = logging.is_progress_bar_enabled(), logging.get_verbosity()
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()
+    settings: Any = logging  # some of its functions have no types
+    shown, verbosity = settings.is_progress_bar_enabled(), settings.get_verbosity()
+    settings.disable_progress_bar()
+    settings.set_verbosity_error()
     try:
         yield
     finally:
-        logging.set_verbosity(verbosity)
+        settings.set_verbosity(verbosity)
         if shown:
-            logging.enable_progress_bar()
+            settings.enable_progress_bar()

@@ -1,4 +1,4 @@
-"""What the encoders made of a language model have in common: where it comes from, prompts, and what their vectors depend on."""
+"""Base class of the encoders that read with a language model: the source of the model, prompts, and the fingerprint."""
 
 from __future__ import annotations
 
@@ -16,57 +16,57 @@ from recframe.interfaces import Role, Tunable, TuningSettings
 from recframe_plugins.encoders.language_models.config import ModelConfig
 from recframe_plugins.encoders.language_models.model_folder import model_sha256
 from recframe_plugins.encoders.language_models.sources import ModelSource, find_model
-from recframe_plugins.encoders.transformers.tuning import trainable, tuning_of
+from recframe_plugins.encoders.language_models.tuning import trainable, tuning_settings
 
 
 class ModelEncoder(Tunable):
-    """An encoder whose model is loaded when a text is first encoded.
+    """An encoder whose model is loaded when the first text is encoded.
 
-    A subclass says in `encoded` how; its `name` and `own_options`, beside the model's files and the common options, are what its vectors
-    depend on.
+    A subclass encodes in `encoded`. Its vectors depend on its `name` and `own_options`, in addition to the model's files and the common
+    options.
 
     Raises
     ------
-    EncoderError: at first use, if the model cannot be had or loaded; one line that says what to do.
+    EncoderError: at first use, if the model is not found or does not load; one line that says what to do.
     """
 
     def __init__(self, config: ModelConfig, device: torch.device) -> None:
         self.config = config
         self.device = device
-        self.prompts: dict[Role, str] = {"item": config.item_prompt, "user": config.user_prompt, "context": config.context_prompt}
+        self.prompts = config.prompts
 
     @property
     @abstractmethod
     def name(self) -> str:
-        """What configs call it."""
+        """The encoder's name in configs."""
 
     @property
     @abstractmethod
     def own_options(self) -> dict[str, Any]:
-        """Its options beyond `ModelConfig`'s, and its precision, as far as they change vectors."""
+        """The options beyond `ModelConfig`'s that change vectors, and the precision."""
 
     @property
     @abstractmethod
     def declared_dim(self) -> int | None:
-        """The length of the vectors as the model's files tell it; None where they do not."""
+        """The length of the vectors according to the model's files; None if they do not give it."""
 
     @abstractmethod
     def encoded(self, texts: list[str], role: Role) -> np.ndarray:
-        """Vectors `[n, D]` of one text or more with the role's prompt."""
+        """Vectors `[n, D]` of at least one text, with the role's prompt."""
 
     @property
     @abstractmethod
     def tunable_model(self) -> nn.Module:
-        """The model, of which just what `config.tuning` names requires a gradient."""
+        """The model, in which exactly the parameters that `config.tuning` names require a gradient."""
 
     @property
     def dim(self) -> int:
-        """The length of the vectors, from the model's config files where they tell it, so that the model need not be loaded."""
+        """The length of the vectors, if possible from the model's config files, so that the model need not be loaded."""
         return self.encoded([""], "item").shape[1] if self.declared_dim is None else self.declared_dim
 
     @cached_property
-    def fingerprint(self) -> str:  # type: ignore[override]
-        """The contents of the model's files, and the options that change vectors; not where the files lie."""
+    def fingerprint(self) -> str:
+        """The contents of the model's files, and the options that change vectors; not the location of the files."""
         options = {
             "files": model_sha256(self.source.folder, self.source.sha256),
             "trust_remote_code": self.config.trust_remote_code,
@@ -83,11 +83,11 @@ class ModelEncoder(Tunable):
 
     @property
     def tuning(self) -> TuningSettings | None:
-        """As configured."""
-        return tuning_of(self.config)
+        """The tuning settings of the config."""
+        return tuning_settings(self.config)
 
     def trainable(self) -> dict[str, nn.Parameter]:
-        """The parameters that `config.tuning` names; afterwards the model is one that has them."""
+        """The parameters that `config.tuning` names; the first call adds them to the model, if they are additional ones."""
         return trainable(self.tunable_model)
 
     @cached_property

@@ -1,8 +1,7 @@
-"""What can be known of a language model from its files alone: its hash, its dimension, and whether it is safe to load."""
+"""Facts about a language model that its files tell before it is loaded: its hash, its dimension, and whether it is safe to load."""
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
 import os
@@ -10,25 +9,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from recframe.files import file_sha256
 from recframe.interfaces import EncoderError
 
-# what a model's vectors depend on; not its README, nor its weights in formats that are never loaded
+# files that a model's vectors depend on; not its README, nor weights in formats that are never loaded
 RELEVANT_SUFFIXES = frozenset({".safetensors", ".json", ".txt", ".model", ".jinja", ".tiktoken", ".py"})
 PICKLED_SUFFIXES = frozenset({".bin", ".pt", ".pth"})
 KEEP_DIMENSION = frozenset({"Normalize", "Dropout", "LayerNorm"})
-
-
-def file_sha256(path: Path) -> str:
-    """The SHA-256 of a file, read once per process as long as it does not change."""
-    path = path.resolve()
-    stat = path.stat()
-    return _file_sha256(path, stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
-
-
-@functools.cache
-def _file_sha256(path: Path, *state: int) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def verify_files(folder: Path, sha256: Mapping[str, str], remedy: str) -> None:
@@ -48,7 +35,7 @@ def verify_files(folder: Path, sha256: Mapping[str, str], remedy: str) -> None:
 
 
 def model_sha256(folder: Path, known: Mapping[str, str]) -> str:
-    """A hash of all files that the vectors depend on. `known` gives hashes of files that are verified elsewhere, and not read here."""
+    """A hash of all files that the vectors depend on. `known` has the hashes of files that are verified elsewhere and not read here."""
     digest = hashlib.sha256()
     for path in sorted(_relevant_files(folder)):
         name = path.relative_to(folder).as_posix()
@@ -57,8 +44,8 @@ def model_sha256(folder: Path, known: Mapping[str, str]) -> str:
 
 
 def declared_dim(folder: Path) -> int | None:
-    """The length of the vectors as the model's own configs give it; None where they do not."""
-    hidden = _read_json(folder / "config.json").get("hidden_size")
+    """The length of the vectors according to the model's configs; None if they do not give it."""
+    hidden: int | None = _read_json(folder / "config.json").get("hidden_size")
     modules = _modules(folder)
     if not modules:
         # a plain transformer, to which sentence-transformers adds mean pooling
@@ -75,15 +62,15 @@ def declared_dim(folder: Path) -> int | None:
             dim = config.get("out_features")
         elif kind not in KEEP_DIMENSION:
             return None
-    # the first numbers of vectors that were trained to be cut short (Kusupati et al., 2022)
+    # the model keeps the first numbers of vectors that were trained for this (Kusupati et al., 2022)
     cut = _read_json(folder / "config_sentence_transformers.json").get("truncate_dim")
     return dim if dim is None or cut is None else min(dim, cut)
 
 
 def check_loadable(folder: Path, trust_remote_code: bool) -> None:
-    """Check that loading the model runs no code of its own (unless that is allowed) and unpickles nothing.
+    """Check that loading the model runs no code of the model (unless that is allowed) and unpickles nothing.
 
-    Releases of sentence-transformers before 6 run the Python files of a local folder without being asked to.
+    Releases of sentence-transformers before 6 run the Python files of a local folder without asking.
 
     Raises
     ------
@@ -91,7 +78,7 @@ def check_loadable(folder: Path, trust_remote_code: bool) -> None:
     """
     where = f"encoder.model: {folder}"
     if not (folder / "modules.json").is_file() and not (folder / "config.json").is_file():
-        raise EncoderError(f"{where} holds no model: there is neither modules.json nor config.json in it")
+        raise EncoderError(f"{where} holds no model: it has neither modules.json nor config.json")
     if not trust_remote_code:
         foreign = [name for name in _module_types(folder) if not name.startswith("sentence_transformers.")]
         if foreign:
@@ -101,21 +88,21 @@ def check_loadable(folder: Path, trust_remote_code: bool) -> None:
 
 
 def check_transformer(folder: Path) -> None:
-    """Check that the folder holds a transformer, with weights of its own and not pickled; what its modules.json adds is not looked at.
+    """Check that the folder holds a transformer with weights of its own that are not pickled; its modules.json is ignored.
 
     Raises
     ------
     EncoderError: naming the folder, what is wrong with it and the remedy.
     """
     if not (folder / "config.json").is_file():
-        raise EncoderError(f"encoder.model: {folder} holds no transformer: there is no config.json in it")
+        raise EncoderError(f"encoder.model: {folder} holds no transformer: it has no config.json")
     _refuse_foreign_weights(folder)
 
 
 def hidden_size(folder: Path) -> int | None:
-    """The length of a plain transformer's last hidden states as its config gives it; None where it does not."""
+    """The size of a plain transformer's last hidden states according to its config; None if it does not give it."""
     config = _read_json(folder / "config.json")
-    # OPT projects its states before it gives them away; GPT-2 and DistilBERT have names of their own
+    # OPT projects its last states; GPT-2 and DistilBERT use other names
     for name in ("word_embed_proj_dim", "hidden_size", "n_embd", "dim"):
         if isinstance(config.get(name), int):
             return int(config[name])
@@ -123,26 +110,26 @@ def hidden_size(folder: Path) -> int | None:
 
 
 def chosen_length(folder: Path) -> int | None:
-    """How many tokens of a text the authors of a sentence-transformers model read; None for other models."""
+    """The number of tokens of a text that a sentence-transformers model reads; None for other models."""
     length = _read_json(folder / "sentence_bert_config.json").get("max_seq_length")
     return length if isinstance(length, int) else None
 
 
 def _refuse_foreign_weights(folder: Path) -> None:
     if (folder / "adapter_config.json").is_file():
-        # the libraries would follow it, to a model of another place, of which the fingerprint knows nothing, or to pickles
+        # the libraries would load the model that it names, which the fingerprint does not cover and which may be pickled
         raise EncoderError(
             f"encoder.model: {folder} holds a peft adapter (adapter_config.json), not a model of its own; "
-            "merge it into its model (merge_and_unload), and name the folder that you save that to"
+            "merge it into its model (merge_and_unload), save that, and set encoder.model to its folder"
         )
     files = [path for path in folder.iterdir() if path.is_file()] if folder.is_dir() else []
     pickled = [path for path in files if path.suffix in PICKLED_SUFFIXES and path.stem != "training_args"]
     if pickled and not any(path.suffix == ".safetensors" for path in files):
-        raise EncoderError(f"encoder.model: the weights in {pickled[0]} are pickled; only safetensors are loaded, so convert them")
+        raise EncoderError(f"encoder.model: the weights in {pickled[0]} are pickled, and only safetensors are loaded; convert them")
 
 
 def _relevant_files(folder: Path) -> Iterator[Path]:
-    """Files of the folder itself and of its modules' folders; not of others, which may hold exports or training checkpoints."""
+    """Files of the folder and of its modules' folders; not of other folders, which may hold exports or training checkpoints."""
     for part in _module_folders(folder):
         for path in part.glob("*") if part == folder else part.rglob("*"):
             if path.suffix in RELEVANT_SUFFIXES and not path.name.startswith(".") and path.is_file():
@@ -155,7 +142,7 @@ def _module_folders(folder: Path) -> list[Path]:
 
 
 def _module_types(folder: Path) -> Iterator[str]:
-    """The classes that the model is made of, as its files name them."""
+    """The classes of the model's modules, as its files name them."""
     for module in _modules(folder):
         yield module["type"]
         for name in ("config.json", "router_config.json"):
@@ -165,7 +152,7 @@ def _module_types(folder: Path) -> Iterator[str]:
 
 
 def _pooled_dim(config: Mapping[str, Any]) -> int | None:
-    """The length after pooling: several pooling modes are put side by side."""
+    """The length after pooling: the vectors of several pooling modes are concatenated."""
     of_word = config.get("embedding_dimension", config.get("word_embedding_dimension"))
     if not isinstance(of_word, int):
         return None
@@ -191,4 +178,4 @@ def _parsed(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise EncoderError(f"encoder.model: {path} is not valid JSON ({error}); get the model's files anew") from error
+        raise EncoderError(f"encoder.model: {path} is not valid JSON ({error}); get the model's files again") from error

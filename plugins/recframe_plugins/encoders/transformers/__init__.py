@@ -1,1 +1,1 @@
-"""The encoders bert and gpt."""
+"""The encoders `bert` and `gpt`."""

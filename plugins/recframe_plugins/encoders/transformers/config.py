@@ -1,4 +1,4 @@
-"""The options of `bert` and `gpt`: encoders made of a Hugging Face transformer and a way of pooling its tokens."""
+"""Options of the encoders `bert` and `gpt`: a Hugging Face transformer and how its token vectors are pooled. Imports no torch."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,31 +12,31 @@ from recframe_plugins.encoders.language_models.config import ModelConfig
 
 @dataclass
 class TransformerConfig(ModelConfig):
-    """What every transformer that encodes texts is given."""
+    """Options of every transformer that encodes texts."""
 
-    # whether its tokens see only those before them; also which heads it may be loaded with
+    # whether a token attends only to those before it; also decides which head the model may be loaded with
     causal: ClassVar[bool] = False
 
     pooling: str = option("mean", "how the tokens' vectors become the text's")
-    # what a core's cache bears; on a device with more memory than cores, larger batches are faster
-    batch_tokens: int = option(1024, "tokens in one forward pass, padding included; a text that is longer goes alone", ge=16)
+    # fits a core's cache; on a device with more memory, larger batches are faster
+    batch_tokens: int = option(1024, "tokens in one forward pass, padding included; a longer text goes alone", ge=16)
 
     def contradictions(self) -> Iterator[str]:
-        """A text that is read to its `max_length` must fit in a forward pass."""
+        """A `max_length` that does not fit in a forward pass."""
         if self.max_length is not None and self.max_length > self.batch_tokens:
             yield f"encoder.max_length={self.max_length} is more than encoder.batch_tokens={self.batch_tokens}; raise the latter"
 
 
 @dataclass
 class BertConfig(TransformerConfig):
-    """Any encoder-only Hugging Face model (BERT, RoBERTa, DistilBERT, ModernBERT and their kin), its tokens' vectors pooled."""
+    """Any encoder-only Hugging Face model (such as BERT, RoBERTa, DistilBERT, ModernBERT), its tokens' vectors pooled."""
 
     pooling: str = option("mean", "mean of all tokens, or the first token, [CLS]", choices=["mean", "cls"])
 
 
 @dataclass
 class GPTConfig(TransformerConfig):
-    """Any causal Hugging Face model (GPT-2, Llama, Qwen and their kin), its tokens' vectors pooled."""
+    """Any causal Hugging Face model (such as GPT-2, Llama, Qwen), its tokens' vectors pooled."""
 
     causal: ClassVar[bool] = True
 

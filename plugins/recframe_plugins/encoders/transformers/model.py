@@ -1,4 +1,4 @@
-"""A Hugging Face transformer and its tokenizer from the files that a config names: the model that `bert` and `gpt` are made of."""
+"""Loading a Hugging Face transformer and its tokenizer for the encoders `bert` and `gpt`."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 Head = Literal["none", "masked", "causal"]
 
 ENDLESS = 10**9
-"""transformers gives tokenizers that know no longest text a number above this."""
+"""transformers gives a tokenizer without a maximum length a number above this."""
 
 
 @dataclass
 class LoadedTransformer:
-    """A transformer in eval mode on its device, and what goes with it.
+    """A transformer in eval mode on its device, with its tokenizer.
 
-    tokenizer: pads on the right and has a padding token in any case. Masked, it changes nothing, whichever it is: on the right it shifts
-        no position, and no true token of a causal model could see it even unmasked.
+    tokenizer: pads on the right and always has a padding token. Which token that is does not matter: it is masked, it shifts no
+        position, and no true token of a causal model could attend to it even without the mask.
     max_length: tokens read of a text, special ones included.
     """
 
@@ -38,18 +38,18 @@ class LoadedTransformer:
 
 
 def load_transformer(config: TransformerConfig, device: torch.device, head: Head = "none") -> LoadedTransformer:
-    """The model that a config names, with no head or with the one that predicts masked, or next, tokens.
+    """The model that a config names, without a head or with the one that predicts masked or next tokens.
 
-    A head that the files lack is drawn at random; anything else that they lack is refused.
+    A head that the files lack is drawn at random; other missing weights are refused.
 
     Raises
     ------
-    EncoderError: if the model cannot be had or loaded, or is of another kind; one line that says what to do.
+    EncoderError: if the model is not found, does not load, or is of another kind; one line that says what to do.
     """
     source = find_model(config.model, config.revision, config.trust_remote_code)
     check_transformer(source.folder)
     verify_files(source.folder, source.sha256, source.remedy)
-    # imported before the hub is cut off: older releases of transformers remember for good what they find then
+    # imported before the hub is set offline, because older releases of transformers keep that setting for good
     import transformers
 
     options: dict[str, Any] = {"trust_remote_code": config.trust_remote_code, "local_files_only": not source.online}
@@ -77,23 +77,23 @@ def load_transformer(config: TransformerConfig, device: torch.device, head: Head
 
 
 def _check_architecture(architecture: Any, config: TransformerConfig) -> None:
-    """Refuse a model of the other kind; one whose code came with it is taken at its word."""
+    """Refuse a model of the other kind. A model with code of its own is not checked."""
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING, MODEL_FOR_MASKED_LM_MAPPING
 
     where = f"encoder.model={config.model} is a {architecture.model_type}"
     if getattr(architecture, "is_encoder_decoder", False):
-        raise EncoderError(f"{where}, an encoder with a decoder; encoder=bert takes encoders alone, encoder=gpt decoders alone")
-    # BERT and its kin can be made causal, and stand among the causal models too
+        raise EncoderError(f"{where}, an encoder with a decoder; encoder=bert takes encoder-only models, encoder=gpt decoder-only models")
+    # BERT and similar models can be made causal, and are also listed as causal models
     masked = type(architecture) in MODEL_FOR_MASKED_LM_MAPPING
     causal = type(architecture) in MODEL_FOR_CAUSAL_LM_MAPPING and not masked
     if config.causal and masked:
-        raise EncoderError(f"{where}, whose tokens see the whole text; choose encoder=bert for it")
+        raise EncoderError(f"{where}, whose tokens attend to the whole text; choose encoder=bert for it")
     if causal and not config.causal:
-        raise EncoderError(f"{where}, whose tokens see only those before them; choose encoder=gpt for it")
+        raise EncoderError(f"{where}, whose tokens attend only to those before them; choose encoder=gpt for it")
 
 
 def _check_complete(model: PreTrainedModel, missing: Any, name: str, source: ModelSource) -> None:
-    """Refuse files that lack weights which vectors depend on: not heads, nor BERT's pooler, which is trained with one and not used here."""
+    """Refuse files that lack weights which vectors depend on. Heads may be missing, and BERT's pooler, which is not used here."""
     prefix = f"{model.base_model_prefix}."
     headless = not any(key.startswith(prefix) for key in model.state_dict())
     lacking = sorted(key for key in missing if (headless or key.startswith(prefix)) and not key.removeprefix(prefix).startswith("pooler."))
@@ -105,7 +105,7 @@ def _ensure_padding(tokenizer: PreTrainedTokenizerBase, name: str) -> None:
     tokenizer.padding_side = "right"
     tokenizer.truncation_side = "right"
     if tokenizer.pad_token_id is None:
-        # GPT-2 and others were trained without: the end of the text stands in
+        # GPT-2 and others were trained without one; the token for the end of a text is used
         token = tokenizer.eos_token or tokenizer.bos_token or tokenizer.unk_token
         if token is None:
             raise EncoderError(f"encoder.model={name}: its tokenizer has neither a padding token nor one for the end of a text")
@@ -113,7 +113,7 @@ def _ensure_padding(tokenizer: PreTrainedTokenizerBase, name: str) -> None:
 
 
 def _max_length(config: TransformerConfig, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, source: ModelSource) -> int:
-    """As configured, or what the authors chose: for sentences, if they did, or else for the tokenizer and the positions."""
+    """The configured length, or else the least of those that the authors chose for sentences, the tokenizer and the positions."""
     limit = position_limit(model)
     if config.max_length is not None:
         if limit is not None and config.max_length > limit:

@@ -1,4 +1,4 @@
-"""From the vectors of a text's tokens to the vector of the text."""
+"""Pooling: one vector for a text from the vectors of its tokens."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def cls(hidden: Tensor, mask: Tensor) -> Tensor:
 
 
 def last(hidden: Tensor, mask: Tensor) -> Tensor:
-    """The last token's vector, the only one that has read the whole text in a causal model (Neelakantan et al., 2022)."""
+    """The last token's vector, the only one that depends on the whole text in a causal model (Neelakantan et al., 2022)."""
     return _token(hidden, hidden.shape[1] - 1 - mask.to(torch.uint8).flip(1).argmax(dim=1))
 
 
@@ -29,9 +29,9 @@ def weighted_mean(hidden: Tensor, mask: Tensor) -> Tensor:
 
 
 POOLING: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"cls": cls, "last": last, "mean": mean, "weighted_mean": weighted_mean}
-"""Each maps tokens' vectors `[n, L, D]` and the mask of true tokens `[n, L]` (int64, one at least per row) to `[n, D]`.
+"""Each maps tokens' vectors `[n, L, D]` and the mask of true tokens `[n, L]` (int64, at least one per row) to `[n, D]`.
 
-Padding may stand on either side, and changes nothing.
+Padding may be on either side and does not change the result.
 """
 
 
@@ -40,6 +40,6 @@ def _token(hidden: Tensor, positions: Tensor) -> Tensor:
 
 
 def _weighted(hidden: Tensor, weights: Tensor) -> Tensor:
-    # a product of matrices, so that no weighted copy of all tokens is made
+    # a matrix product, which makes no weighted copy of all tokens
     total = (weights / weights.sum(dim=1, keepdim=True)).unsqueeze(1)
     return torch.bmm(total, hidden).squeeze(1)

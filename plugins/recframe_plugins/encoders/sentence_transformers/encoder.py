@@ -1,4 +1,4 @@
-"""Language models of the sentence-transformers family as encoders, loaded only when a text is not in the cache."""
+"""The encoder `sentence_transformers`: language models of the sentence-transformers family."""
 
 from __future__ import annotations
 
@@ -11,40 +11,39 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from recframe.interfaces import EncoderError, Role
-from recframe_plugins.encoders.language_models.config import SentenceTransformersConfig
+from recframe.interfaces import EncoderError, Role, token_batches
 from recframe_plugins.encoders.language_models.loading import loading, position_limit
 from recframe_plugins.encoders.language_models.model_encoder import ModelEncoder
 from recframe_plugins.encoders.language_models.model_folder import check_loadable, declared_dim, verify_files
-from recframe_plugins.encoders.transformers.token_batches import token_batches
-from recframe_plugins.encoders.transformers.tuning import tunable
+from recframe_plugins.encoders.language_models.tuning import tunable
+from recframe_plugins.encoders.sentence_transformers.config import SentenceTransformersConfig
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 
 class SentenceTransformersEncoder(ModelEncoder):
-    """A language model's sentence embeddings (Reimers and Gurevych, 2019).
+    """Sentence embeddings of a language model (Reimers and Gurevych, 2019).
 
-    Only safetensors are loaded; the packaged model's weights are first checked against the hash of the upstream file, and nothing
-    reaches for the network unless `config.model` is a hub name that is not in the local hub cache.
+    Only safetensors are loaded. The weights of the packaged model are first checked against the hash of the upstream file. The network
+    is used only if `config.model` is a hub name that is not in the local hub cache.
     """
 
     config: SentenceTransformersConfig
 
     @property
     def name(self) -> str:
-        """What configs call it."""
+        """The encoder's name in configs."""
         return "sentence_transformers"
 
     @property
     def own_options(self) -> dict[str, Any]:
-        """The precision: vectors in single precision are found by the name they always had."""
+        """The precision, unless it is single: vectors in single precision are cached without it."""
         return {} if self.config.dtype == "float32" else {"dtype": self.config.dtype}
 
     @property
     def declared_dim(self) -> int | None:
-        """What comes out of the last of its modules."""
+        """The length of what the last module returns."""
         return declared_dim(self.source.folder)
 
     def encoded(self, texts: list[str], role: Role) -> np.ndarray:
@@ -59,27 +58,28 @@ class SentenceTransformersEncoder(ModelEncoder):
         return restored
 
     @cached_property
-    def tunable_model(self) -> nn.Module:  # type: ignore[override]
-        """The transformer that it begins with, in its tunable form from now on; nothing else is trained."""
+    def tunable_model(self) -> nn.Module:
+        """The first module's transformer in its tunable form; nothing else is trained."""
         first = self._model[0]
         # releases before 6 call it `auto_model`
         name = next((name for name in ("model", "auto_model") if isinstance(first._modules.get(name), nn.Module)), None)
         if name is None:
             raise EncoderError(f"encoder.tuning={self.config.tuning}: {self.config.model} does not begin with a transformer to be tuned")
         self._model.requires_grad_(False)
-        setattr(first, name, tunable(getattr(first, name), self.config, int(self._model.max_seq_length)))
+        max_length: Any = self._model.max_seq_length
+        setattr(first, name, tunable(getattr(first, name), self.config, int(max_length)))
         transformer: nn.Module = getattr(first, name)
         return transformer
 
     def differentiable(self, texts: Sequence[str], role: Role) -> Tensor:
-        """Vectors `[n, D]` as `encode` gives them, in one padded batch, with the gradient to the model's parameters."""
+        """The vectors `[n, D]` that `encode` gives, in one padded batch, with the gradient to the model's parameters."""
         vectors: Tensor = self._model(self._features(texts, role))["sentence_embedding"][:, : self._model.truncate_dim]
         return F.normalize(vectors, dim=1) if self.config.normalize else vectors
 
     def token_counts(self, texts: Sequence[str], role: Role) -> list[int]:
-        """How many tokens are read of each text, prompt and special tokens included.
+        """The number of tokens read of each text, including prompt and special tokens.
 
-        Of a model that has no tokenizer of its own kind, the bytes: seldom less.
+        For a model without a tokenizer of its own, the number of bytes, which is rarely less.
         """
         tokenizer = getattr(self._model[0], "tokenizer", None)
         prompt = self._prompt(role)
@@ -93,11 +93,11 @@ class SentenceTransformersEncoder(ModelEncoder):
         return [len(text) for text in tokens]
 
     def _prompt(self, role: Role) -> str:
-        """The configured prompt, or the one that the model's authors put before every text, if they did."""
+        """The configured prompt, or else the default prompt of the model's authors, if there is one."""
         return self.prompts[role] or self._model.prompts.get(self._model.default_prompt_name or "") or ""
 
     def _features(self, texts: Sequence[str], role: Role) -> dict[str, Any]:
-        """A padded batch of tokens, as the model takes it."""
+        """A padded batch of tokens, in the form that the model takes."""
         prompt = self._prompt(role)
         if hasattr(self._model, "preprocess"):
             features = self._model.preprocess(list(texts), prompt=prompt or None)
@@ -115,7 +115,7 @@ class SentenceTransformersEncoder(ModelEncoder):
             show_progress_bar=False,
         ).float()
         if self.config.normalize and self.config.dtype != "float32":
-            # what has length one to three digits has it to seven
+            # a vector of half precision has length one to three digits only
             vectors = F.normalize(vectors, dim=1)
         result: np.ndarray = vectors.cpu().numpy()
         return result
@@ -125,7 +125,7 @@ class SentenceTransformersEncoder(ModelEncoder):
         source, dtype = self.source, getattr(torch, self.config.dtype)
         check_loadable(source.folder, self.config.trust_remote_code)
         verify_files(source.folder, source.sha256, source.remedy)
-        # imported before the hub is cut off: older releases of transformers remember for good what they find then
+        # imported before the hub is set offline, because older releases of transformers keep that setting for good
         from sentence_transformers import SentenceTransformer
 
         with loading(self.config.model, source):
@@ -137,7 +137,7 @@ class SentenceTransformersEncoder(ModelEncoder):
                 model_kwargs={"use_safetensors": True, "dtype": dtype},
             )
         for module in model.children():
-            # a transformer was loaded so, and keeps the few numbers precise that must be, such as rotary frequencies
+            # a transformer was loaded in this dtype, except for the few numbers that must be precise, such as rotary frequencies
             if not hasattr(module, "auto_model"):
                 module.to(dtype)
         model.eval()

@@ -1,4 +1,4 @@
-"""Latent semantic analysis: the text encoder that needs no language model, only the run's own texts."""
+"""The encoder `tfidf`: latent semantic analysis, which needs no language model but only the run's own texts."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from recframe.interfaces import Encoder, EncoderError, Role
 from recframe_plugins.encoders.tfidf.config import TfidfConfig
 
 if TYPE_CHECKING:
-    from scipy.sparse import csr_matrix
+    from scipy.sparse import csr_matrix  # type: ignore[import-untyped]  # scipy ships no types
 
-# scikit-learn's own pattern drops words of one letter, and with them titles such as "M" and "9"
+# scikit-learn's own pattern drops words of one letter, and so titles such as "M" and "9"
 WORD = r"(?u)\b\w+\b"
 
 
 class TfidfEncoder(Encoder):
     """TF-IDF weights projected on the leading singular vectors of the run's texts (Deerwester et al., 1990), scaled to length one.
 
-    A text without any known word gets the zero vector. Learning waits for the first `encode` or `dim`, so a run whose
-    vectors are all cached never does it. `device` is of no use here: the matrices are sparse and small.
+    A text without any known word gets the zero vector. Learning is put off until the first `encode` or `dim`, so a run whose
+    vectors are all cached never learns. `device` is not used, because the matrices are sparse and small.
     """
 
     def __init__(self, config: TfidfConfig, device: torch.device) -> None:
@@ -37,17 +37,15 @@ class TfidfEncoder(Encoder):
         self._projection: np.ndarray | None = None
 
     def fit(self, texts: Sequence[str]) -> None:
-        """Take these as the texts to learn from; their order does not matter.
+        """Set the texts to learn from; their order does not matter.
 
         Raises
         ------
-        EncoderError: if there is no word in any of them.
+        EncoderError: if no text has a word.
         """
         if not any(re.search(WORD, text) for text in texts):
-            raise EncoderError(
-                f"encoder tfidf: there is not one word in the {len(texts)} texts to learn from; check the dataset's text fields"
-            )
-        # sorted, so that not even rounding depends on the order
+            raise EncoderError(f"encoder tfidf: there is no word in the {len(texts)} texts to learn from; check the dataset's text fields")
+        # sorted, so that even rounding does not depend on the order
         self._corpus = sorted(texts)
         digest = hashlib.sha256()
         for text in self._corpus:
@@ -59,29 +57,29 @@ class TfidfEncoder(Encoder):
     @property
     def dim(self) -> int:
         """The length of the vectors: `config.dim`, or the rank of the texts' TF-IDF matrix if that is less."""
-        return self._learned().shape[1]
+        return int(self._learned().shape[1])
 
     @property
     def fingerprint(self) -> str:
-        """The options, the texts learned from, and scikit-learn's version."""
+        """The options, the texts it learned from, and the version of scikit-learn."""
         self._require_corpus()
         options = json.dumps(dataclasses.asdict(self.config), sort_keys=True)
         return f"tfidf {options} corpus={self._corpus_sha256} scikit-learn={version('scikit-learn')}"
 
     def encode(self, texts: Sequence[str], role: Role) -> np.ndarray:
-        """Vectors `[n, D]` of length one, or zero for a text that shares no word with those learned from; the same for every role."""
+        """Vectors `[n, D]` of length one, or zero for a text without a word of the texts it learned from; the same for every role."""
         projection = self._learned()
         if not texts:
             return np.empty((0, projection.shape[1]), dtype=np.float32)
         vectors = self._vectorizer.transform(texts) @ projection
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-        # TF-IDF rows have length one: what is left of one this short is rounding
+        # TF-IDF rows have length one, so that a shorter projection than this is rounding
         known = lengths > 1e-6
         return np.where(known, vectors / np.where(known, lengths, 1.0), 0.0).astype(np.float32)
 
     def _require_corpus(self) -> list[str]:
         if self._corpus is None:
-            raise RuntimeError("encoder tfidf learns from the run's texts: call fit(texts) before anything else")
+            raise RuntimeError("encoder tfidf learns from the run's texts: call fit(texts) first")
         return self._corpus
 
     def _learned(self) -> np.ndarray:
@@ -106,14 +104,14 @@ class TfidfEncoder(Encoder):
         return self._projection
 
     def _leading_directions(self, weights: csr_matrix) -> np.ndarray:
-        """The right singular vectors `[words, D]` of the D largest singular values that are not zero."""
+        """The right singular vectors `[words, D]` of the D largest nonzero singular values."""
         if weights.shape[1] == 1:
-            # TruncatedSVD takes no matrix of one column, and there is nothing to reduce
+            # TruncatedSVD refuses a matrix of one column, which needs no reduction
             return np.ones((1, 1))
         from sklearn.decomposition import TruncatedSVD
 
         svd = TruncatedSVD(n_components=min(self.config.dim, *weights.shape), random_state=self.config.seed)
-        # with a single text it divides by the texts' variance, zero, for a figure that nobody reads
+        # with a single text it divides by the texts' variance, zero, for a number that is not used
         with np.errstate(invalid="ignore"):
             svd.fit(weights)
         significant = svd.singular_values_ > 1e-7 * svd.singular_values_[0]

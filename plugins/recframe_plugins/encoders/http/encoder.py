@@ -1,4 +1,4 @@
-"""A model behind an OpenAI-compatible embeddings endpoint (`POST /embeddings`) as an encoder."""
+"""The encoder `http_embeddings`: a model behind an OpenAI-compatible embeddings endpoint (`POST /embeddings`)."""
 
 from __future__ import annotations
 
@@ -12,21 +12,22 @@ import torch
 from recframe.components import require_consistent
 from recframe.interfaces import Encoder, EncoderError, Role
 from recframe_plugins.encoders.http.config import HttpEmbeddingsConfig
-from recframe_plugins.encoders.http.endpoint import Clock, Endpoint
+from recframe_plugins.encoders.http.endpoint import Endpoint
+from recframe_plugins.encoders.http.retries import Clock
 
 PROBE = "a text"
-"""What is sent to learn the vectors' length, where no text was sent before."""
+"""Sent to learn the length of the vectors, if no text has been sent before."""
 
 
 class HttpEmbeddingsEncoder(Encoder):
     """Vectors from `{base_url}/embeddings`: `{"model", "input": [texts], "dimensions"?}` against `{"data": [{"index", "embedding"}]}`.
 
-    A text that is blank, prompt and all, is not sent, as many endpoints refuse it: it gets the zero vector. `device` is of no use
-    here: the model is elsewhere.
+    A text that is blank, including its prompt, is not sent, because many endpoints refuse it; it gets the zero vector. `device` is not
+    used, because the model runs elsewhere.
 
     Parameters
     ----------
-    clock: what time it is and how to wait; a test brings its own.
+    clock: the time and how to wait; tests pass their own.
 
     Raises
     ------
@@ -37,7 +38,6 @@ class HttpEmbeddingsEncoder(Encoder):
         require_consistent(config)
         self.config = config
         self.endpoint = Endpoint(config, clock or Clock())
-        self._prompts = {"item": config.item_prompt, "user": config.user_prompt, "context": config.context_prompt}
         self._dim = config.dimensions
 
     @property
@@ -50,20 +50,21 @@ class HttpEmbeddingsEncoder(Encoder):
 
     @property
     def fingerprint(self) -> str:
-        """The address, the model's name and the options that change vectors. What the server does under that name, it cannot see."""
+        """The address, the model's name and the options that change vectors. It does not notice if the server changes the model."""
         config = self.config
         options = {
             "url": self.endpoint.url,
             "model": config.model,
             "dimensions": config.dimensions,
             "normalize": config.normalize,
-            "prompts": self._prompts,
+            "prompts": config.prompts,
         }
         return f"http_embeddings {json.dumps(options, sort_keys=True)}"
 
     def encode(self, texts: Sequence[str], role: Role) -> np.ndarray:
         """Vectors `[n, D]` of the texts with the role's prompt, of length one if `config.normalize`, or zero for a blank text."""
-        prompted = [self._prompts[role] + text for text in texts]
+        prompt = self.config.prompts[role]
+        prompted = [prompt + text for text in texts]
         sent = [row for row, text in enumerate(prompted) if text.strip()]
         answers = [self._request([prompted[row] for row in batch]) for batch in self._batches(sent, prompted)]
         vectors = np.zeros((len(texts), self.dim), dtype=np.float32)
@@ -75,6 +76,7 @@ class HttpEmbeddingsEncoder(Encoder):
         return vectors
 
     def _batches(self, rows: Sequence[int], texts: Sequence[str]) -> Iterator[list[int]]:
+        """Consecutive rows that make one request each, within the bounds on texts and characters."""
         batch: list[int] = []
         characters = 0
         for row in rows:
@@ -95,13 +97,13 @@ class HttpEmbeddingsEncoder(Encoder):
         if self._dim is None:
             self._dim = vectors.shape[1]
         if vectors.shape[1] != self._dim:
-            asked = "encoder.dimensions asks for" if self.config.dimensions is not None else "its first answer had"
+            expected = "encoder.dimensions asks for" if self.config.dimensions is not None else "its first answer had"
             raise EncoderError(
-                f"encoder.model={self.config.model}: answered with vectors of {vectors.shape[1]} numbers, {asked} {self._dim}"
+                f"encoder.model={self.config.model}: answered with vectors of {vectors.shape[1]} numbers, {expected} {self._dim}"
             )
         return vectors
 
-    def _read(self, answer: Any, count: int) -> np.ndarray:
+    def _read(self, answer: Any, num_texts: int) -> np.ndarray:
         """The vectors `[n, D]` of an answer, in the order of the texts."""
         where = f"encoder.base_url={self.config.base_url}"
         try:
@@ -110,11 +112,11 @@ class HttpEmbeddingsEncoder(Encoder):
             vectors = np.array([entry["embedding"] for entry in entries], dtype=np.float32)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise EncoderError(
-                f'{where}: the answer is not of the form {{"data": [{{"index": 0, "embedding": [numbers]}}, ...]}}: {error!r:.80}'
+                f'{where}: the answer does not have the form {{"data": [{{"index": 0, "embedding": [numbers]}}, ...]}}: {error!r:.80}'
             ) from None
-        if sorted(rows) != list(range(count)) or vectors.ndim != 2 or not vectors.shape[1]:
+        if sorted(rows) != list(range(num_texts)) or vectors.ndim != 2 or not vectors.shape[1]:
             raise EncoderError(
-                f"{where}: answered with vectors of shape {list(vectors.shape)} under {len(set(rows))} indices for {count} texts"
+                f"{where}: answered with vectors of shape {list(vectors.shape)} under {len(set(rows))} indices for {num_texts} texts"
             )
         ordered = np.empty_like(vectors)
         ordered[rows] = vectors

@@ -1,4 +1,4 @@
-"""Several encoders side by side."""
+"""An encoder that concatenates the vectors of several encoders."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from recframe_plugins.encoders.concat.config import ConcatConfig
 
 
 class ConcatEncoder(Encoder):
-    """A text's vector is `[w_1 v_1 | w_2 v_2 | ...]`, with vectors v of the parts and weights w from the config.
+    """A text's vector is `[w_1 v_1 | w_2 v_2 | ...]`, with the parts' vectors v and the weights w of the config.
 
-    Where all parts give vectors of length one, the cosine of two such vectors is the mean of the parts' cosines, weighted by w^2.
+    If all parts give vectors of length one, the cosine of two such vectors is the mean of the parts' cosines, weighted by w^2.
 
     Parameters
     ----------
@@ -24,28 +24,28 @@ class ConcatEncoder(Encoder):
 
     Raises
     ------
-    ValueError: there are no parts, or weights of none.
+    ValueError: if there are no parts, or weights of parts that do not exist.
     """
 
     def __init__(self, config: ConcatConfig, device: torch.device) -> None:
         require_consistent(config)
         self._parts: list[tuple[Encoder, float]] = [(part, config.weights.get(name, 1.0)) for name, part in config.parts.items()]
-        # true of each encoder by itself: one that is made of those that read nothing reads nothing
+        # without a part that reads text, this encoder reads no text either
         self.reads = any(part.reads for part, _ in self._parts)
 
     @property
     def parts(self) -> Sequence[tuple[Encoder, float]]:
-        """The encoders that read anything, with their weights."""
+        """The encoders that read text, with their weights."""
         return [(part, weight) for part, weight in self._parts if part.reads]
 
     def fit(self, texts: Sequence[str]) -> None:
-        """Let every part learn from the texts."""
+        """Fit every part to the texts."""
         for part, _ in self._parts:
             part.fit(texts)
 
     @property
     def dim(self) -> int:
-        """The sum of the parts'."""
+        """The sum of the parts' dimensions."""
         return sum(part.dim for part, _ in self.parts)
 
     @property

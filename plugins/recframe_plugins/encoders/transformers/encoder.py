@@ -1,24 +1,24 @@
-"""The encoders `bert` and `gpt`: a transformer's token vectors, pooled."""
+"""The encoders `bert` and `gpt`: the pooled token vectors of a transformer."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from recframe.interfaces import LanguageModel, NewModel, Role
+from recframe.interfaces import LanguageModel, NewModel, Role, token_batches
 from recframe_plugins.encoders.language_models.model_encoder import ModelEncoder
 from recframe_plugins.encoders.language_models.model_folder import hidden_size
+from recframe_plugins.encoders.language_models.tuning import tunable
 from recframe_plugins.encoders.transformers.config import BertConfig, GPTConfig
 from recframe_plugins.encoders.transformers.model import LoadedTransformer, load_transformer
 from recframe_plugins.encoders.transformers.pooling import POOLING
-from recframe_plugins.encoders.transformers.token_batches import token_batches
-from recframe_plugins.encoders.transformers.tuning import tunable
+from recframe_plugins.encoders.transformers.tokens import padded, token_ids
 
 
 class TransformerEncoder(ModelEncoder):
@@ -26,14 +26,14 @@ class TransformerEncoder(ModelEncoder):
 
     Attributes
     ----------
-    transformer: the `LoadedTransformer`, loaded when first asked for.
+    transformer: the `LoadedTransformer`, loaded at first use.
     """
 
     config: BertConfig | GPTConfig
 
     @property
     def name(self) -> str:
-        """What configs call it."""
+        """The encoder's name in configs."""
         return "gpt" if self.config.causal else "bert"
 
     @property
@@ -48,7 +48,7 @@ class TransformerEncoder(ModelEncoder):
 
     @torch.no_grad()
     def encoded(self, texts: list[str], role: Role) -> np.ndarray:
-        """Vectors `[n, D]` in batches of bounded tokens; each is left on the device until all are there."""
+        """Vectors `[n, D]` in batches of bounded tokens. They stay on the device until all are computed."""
         tokens = self._tokens(texts, role)
         rows, parts = [], []
         for batch in token_batches([len(text) for text in tokens], self.config.batch_tokens):
@@ -60,18 +60,19 @@ class TransformerEncoder(ModelEncoder):
         return restored.cpu().numpy()
 
     @cached_property
-    def tunable_model(self) -> nn.Module:  # type: ignore[override]
-        """The transformer, in its tunable form from now on."""
+    def tunable_model(self) -> nn.Module:
+        """The transformer; from the first access on, in its tunable form."""
         loaded = self.transformer
-        loaded.model = tunable(loaded.model, self.config, loaded.max_length)
-        return loaded.model
+        model = tunable(loaded.model, self.config, loaded.max_length)
+        loaded.model = cast(Any, model)  # peft's wrapper is called in the same way
+        return model
 
     def differentiable(self, texts: Sequence[str], role: Role) -> Tensor:
-        """Vectors `[n, D]` as `encode` gives them, in one padded batch, with the gradient to the model's parameters."""
+        """The vectors `[n, D]` that `encode` gives, in one padded batch, with the gradient to the model's parameters."""
         return self._vectors(self._tokens(texts, role))
 
     def token_counts(self, texts: Sequence[str], role: Role) -> list[int]:
-        """How many tokens are read of each text, prompt and special tokens included."""
+        """The number of tokens read of each text, including prompt and special tokens."""
         return [len(tokens) for tokens in self._tokens(texts, role)]
 
     def language_model(self, texts: Sequence[str], new: NewModel | None, mask_probability: float) -> LanguageModel:
@@ -87,32 +88,22 @@ class TransformerEncoder(ModelEncoder):
 
     @cached_property
     def _blank(self) -> int:
-        """What stands for a text without tokens, such as "" in GPT-2's eyes."""
+        """The token for a text without tokens, such as "" for GPT-2."""
         tokenizer = self.transformer.tokenizer
-        tokens = (tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id)
+        tokens: tuple[Any, ...] = (tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id)
         return next(int(token) for token in tokens if token is not None)
 
     def _tokens(self, texts: Sequence[str], role: Role) -> list[list[int]]:
-        """The tokens of each text, cut to `max_length`, without padding; at least one."""
+        """The tokens of each text with the role's prompt, cut to `max_length`, without padding; at least one."""
         prompt = self.prompts[role]
-        encoded = self.transformer.tokenizer(
-            [prompt + text for text in texts],
-            truncation=True,
-            max_length=self.transformer.max_length,
-            padding=False,
-            return_attention_mask=False,
-            return_token_type_ids=False,
-        )
-        return [tokens or [self._blank] for tokens in encoded["input_ids"]]
+        rows = token_ids(self.transformer.tokenizer, [prompt + text for text in texts], self.transformer.max_length)
+        return [tokens or [self._blank] for tokens in rows]
 
     def _vectors(self, tokens: list[list[int]]) -> Tensor:
-        """Vectors `[n, D]` of texts that go through the model side by side, padded on the right."""
-        lengths = torch.tensor([len(text) for text in tokens])
-        mask = (torch.arange(int(lengths.max())) < lengths[:, None]).long()
-        ids = torch.full(mask.shape, int(self.transformer.tokenizer.pad_token_id or 0))
-        ids[mask.bool()] = torch.tensor([token for text in tokens for token in text])
+        """Vectors `[n, D]` of texts that go through the model in one batch, padded on the right."""
+        ids, mask = padded(self.transformer.tokenizer, tokens)
         mask = mask.to(self.device)
-        # keys and values are kept for writing on, which nobody does here
+        # keys and values are kept only for generating more tokens
         options = {"use_cache": False} if self.config.causal else {}
         hidden = self.transformer.model(input_ids=ids.to(self.device), attention_mask=mask, **options).last_hidden_state
         vectors = POOLING[self.config.pooling](hidden.float(), mask)

@@ -1,0 +1,1 @@
+"""The encoder `sentence_transformers`."""
