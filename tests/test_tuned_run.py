@@ -51,7 +51,7 @@ def test_a_tuned_run_is_evaluated_to_the_same_table(tmp_path):
     assert results["lora"].policies["trained"] != results["frozen"].policies["trained"]
     # the model that belongs to the agent is what makes the difference, not the agent's weights alone
     (tmp_path / "lora" / "checkpoints" / "final_encoder.safetensors").unlink()
-    with pytest.raises(CheckpointError, match=r"there are no weights at .*final_encoder\.safetensors"):
+    with pytest.raises(CheckpointError, match=r"no weights were found at .*final_encoder\.safetensors"):
         evaluate(tmp_path / "lora")
     # the world reads as it did: nothing but the agent's tables was touched
     parts = [assemble(compose_config([*SMALL, *own, f"encoder.tuning={tuning}"]), registry()) for tuning in ("frozen", "lora")]

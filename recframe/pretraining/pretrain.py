@@ -28,14 +28,14 @@ from recframe.errors import Stop
 from recframe.interfaces import Encoder, LanguageModel, NewModel
 from recframe.plugin_loader import registry
 from recframe.pretraining.module import COUNTER, PretrainingModule
-from recframe.pretraining.progress import PretrainingProgress
 from recframe.pretraining.record import PretrainingResult, figure, table, write_record
 from recframe.pretraining.texts import Batches, held_out_batches, split, texts_of
 from recframe.tracking import atomic_folder
 from recframe.tracking.trackers import Trackers
 from recframe.tracking.wandb_run import TrackingError
-from recframe.training import Interruption, quiet_lightning
+from recframe.training import Interruption, suppress_lightning_output
 from recframe.training.module import Chunks
+from recframe.training.progress import ProgressBar
 
 log = logging.getLogger(__name__)
 
@@ -169,7 +169,8 @@ def _trained(
     before = module.measured[0]
     log.info("held-out perplexity before training: %s", figure(before))
     device = next(model.parameters()).device
-    with quiet_lightning():
+    bar = ProgressBar(len(batches), lambda: (module.global_step, f"held-out perplexity {module.measured[0]:.4g}"), settings.progress_bar)
+    with suppress_lightning_output():
         trainer = pl.Trainer(
             accelerator="gpu" if device.type == "cuda" else "cpu",
             devices=[device.index or 0] if device.type == "cuda" else 1,
@@ -179,7 +180,7 @@ def _trained(
             gradient_clip_val=settings.gradient_clip,
             logger=trackers.loggers,
             # Lightning puts a handler of its own over the one for SIGTERM
-            callbacks=[LambdaCallback(on_train_start=lambda *_: interruption.listen()), PretrainingProgress(settings.progress_bar)],
+            callbacks=[LambdaCallback(on_train_start=lambda *_: interruption.listen()), bar],
             enable_checkpointing=False,
             enable_progress_bar=False,
             enable_model_summary=False,

@@ -16,10 +16,10 @@ from recframe.config import PRETRAIN, ConfigError, compose_config
 from recframe.errors import Stop
 from recframe.interfaces import EncoderError, TokenLoss
 from recframe.pretraining import module, pretrain
-from recframe.pretraining.progress import PretrainingProgress
 from recframe.testing import check_encoder
 from recframe.tracking.trackers import Trackers
 from recframe.tracking.wandb_run import TrackingError
+from recframe.training.progress import ProgressBar
 from recframe_plugins.encoders.registration import BertConfig, GPTConfig
 from recframe_plugins.encoders.tfidf.config import TfidfConfig
 from recframe_plugins.encoders.tfidf.tfidf import TfidfEncoder
@@ -138,7 +138,7 @@ def test_a_folder_that_another_process_writes_is_left_to_it(tmp_path, monkeypatc
             pretrained(tmp_path / "model", "gpt", SMALL)
         refused.append(caught.value)
 
-    monkeypatch.setattr(PretrainingProgress, "on_train_end", second)
+    monkeypatch.setattr(ProgressBar, "on_train_end", second)
     first = pretrained(tmp_path / "model", "gpt", SMALL | {"pretrain.steps": 1})
     assert len(refused) == 1
     assert (first.folder / "model.safetensors").is_file()
@@ -197,7 +197,7 @@ def test_perplexity_does_not_depend_on_who_asks():
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stopped_pretraining_leaves_nothing(tmp_path, monkeypatch, number):
-    monkeypatch.setattr(PretrainingProgress, "on_train_batch_end", lambda *_: os.kill(os.getpid(), number))
+    monkeypatch.setattr(ProgressBar, "on_train_batch_end", lambda *_: os.kill(os.getpid(), number))
     before = signal.getsignal(number)
     with pytest.raises(Stop, match="nothing was written") as stopped:
         pretrained(tmp_path / "models" / "stopped", "gpt", SMALL)
