@@ -31,7 +31,7 @@ from recframe.pretraining.module import COUNTER, PretrainingModule
 from recframe.pretraining.record import PretrainingResult, figure, table, write_record
 from recframe.pretraining.texts import Batches, held_out_batches, split, texts_of
 from recframe.tracking import atomic_folder
-from recframe.tracking.trackers import Trackers
+from recframe.tracking.run_loggers import RunLoggers
 from recframe.tracking.wandb_run import TrackingError
 from recframe.training import Interruption, suppress_lightning_output
 from recframe.training.module import Chunks
@@ -113,18 +113,18 @@ def pretrain(cfg: DictConfig, overrides: Sequence[str] = (), sweep: str | None =
         new = NewModel(**plain["pretrain"]["new"]) if settings.from_scratch else None
         model = encoder.language_model(train, new, settings.mask_probability)
         name = cfg.name or " ".join(overrides) or "default"
-        trackers = Trackers(plain["logger"], temporary, name=name, group=sweep, config=plain, counter=COUNTER, job_type="pretrain")
+        run_loggers = RunLoggers(plain["logger"], temporary, name=name, group=sweep, config=plain, counter=COUNTER, job_type="pretrain")
         base = "nothing" if new is not None else str(cfg.encoder.get("model", cfg.encoder.name))
         try:
-            with trackers:
-                figures = _trained(model, train, held_out, settings, cfg.seed, trackers, interruption)
+            with run_loggers:
+                figures = _trained(model, train, held_out, settings, cfg.seed, run_loggers, interruption)
                 seconds = time.perf_counter() - started
                 result = PretrainingResult(folder=folder, objective=model.objective, seconds=seconds, **figures)
                 model.save(temporary)
                 write_record(temporary, result, plain, base)
                 saved = True
-                if trackers.wandb is not None:
-                    trackers.wandb.log_summary({name: value for name, value in figures.items() if isinstance(value, (int, float))})
+                if run_loggers.wandb is not None:
+                    run_loggers.wandb.log_summary({name: value for name, value in figures.items() if isinstance(value, (int, float))})
         except (Exception, Stop) as error:
             # hours of training are not thrown away because a logger fails, or is not waited for
             if not saved:
@@ -147,7 +147,7 @@ def _trained(
     held_out: Sequence[str],
     settings: PretrainConfig,
     seed: int,
-    trackers: Trackers,
+    run_loggers: RunLoggers,
     interruption: Interruption,
 ) -> dict[str, Any]:
     """Train the model in place; returns the figures of a `PretrainingResult`."""
@@ -178,7 +178,7 @@ def _trained(
             max_epochs=1,
             val_check_interval=-(-len(batches) // settings.evaluations),
             gradient_clip_val=settings.gradient_clip,
-            logger=trackers.loggers,
+            logger=run_loggers.loggers,
             # Lightning puts a handler of its own over the one for SIGTERM
             callbacks=[LambdaCallback(on_train_start=lambda *_: interruption.listen()), bar],
             enable_checkpointing=False,

@@ -30,7 +30,7 @@ from recframe.interfaces import Agent
 from recframe.plugin_loader import Registry, registry
 from recframe.runner.final_evaluation import final_evaluation, point_estimates, result_entries
 from recframe.tracking import RunFolder, atomic_write, read_result, write_result
-from recframe.tracking.trackers import Trackers
+from recframe.tracking.run_loggers import RunLoggers
 from recframe.training import BEST, FINAL, LAST, BehaviourPrediction, Interruption, Tuner, fit, load_weights, progress_at, read_tuned
 
 log = logging.getLogger(__name__)
@@ -131,7 +131,7 @@ def _run(cfg: DictConfig, folder: RunFolder, context: RunContext, found: Registr
         resume_from = checkpoint if context.resumed and checkpoint.is_file() else None
         steps_before, seconds_before = progress_at(resume_from) if resume_from else (0, 0.0)
         plain: Any = OmegaConf.to_container(cfg, resolve=True)
-        trackers = Trackers(
+        run_loggers = RunLoggers(
             plain["logger"],
             folder.path,
             name=_name(cfg, context),
@@ -139,7 +139,7 @@ def _run(cfg: DictConfig, folder: RunFolder, context: RunContext, found: Registr
             config=plain,
             resume_env_steps=steps_before if context.resumed else None,
         )
-        with trackers:
+        with run_loggers:
             parts = assemble(cfg, found)
             environment = parts.environment(cfg.environment.num_users, "train")
             agent, tracker = parts.agent_and_tracker(environment)
@@ -158,7 +158,7 @@ def _run(cfg: DictConfig, folder: RunFolder, context: RunContext, found: Registr
                 folder=folder.checkpoints,
                 evaluate=periodic,
                 seed=derived_seed(cfg.seed, "replay"),
-                loggers=trackers.loggers,
+                loggers=run_loggers.loggers,
                 callbacks=[callback for some in found.manager.hook.recframe_callbacks(cfg=cfg) for callback in some],
                 interruption=interruption,
                 auxiliary=auxiliary,
@@ -174,7 +174,7 @@ def _run(cfg: DictConfig, folder: RunFolder, context: RunContext, found: Registr
             objective = periodic().get(cfg.trainer.monitor, math.nan)
             policies, cold, samples = final_evaluation(parts, agent)
             seconds = seconds_before + time.perf_counter() - started
-            trackers.finish(policies, cold, [sample._asdict() for sample in samples], {"objective": objective, **report})
+            run_loggers.finish(policies, cold, [sample._asdict() for sample in samples], {"objective": objective, **report})
             atomic_write(folder.path / "report.md", _report(policies, cold, samples, report))
             write_result(
                 folder.path,

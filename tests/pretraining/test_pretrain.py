@@ -17,7 +17,7 @@ from recframe.errors import Stop
 from recframe.interfaces import EncoderError, TokenLoss
 from recframe.pretraining import module, pretrain
 from recframe.testing import check_encoder
-from recframe.tracking.trackers import Trackers
+from recframe.tracking.run_loggers import RunLoggers
 from recframe.tracking.wandb_run import TrackingError
 from recframe.training.progress import ProgressBar
 from recframe_plugins.encoders.registration import BertConfig, GPTConfig
@@ -165,7 +165,7 @@ class Unreachable(DummyLogger):
 
 @pytest.mark.parametrize("failing", ["log_summary", "close"])
 def test_a_logger_that_fails_after_training_does_not_cost_the_model(tmp_path, monkeypatch, failing):
-    monkeypatch.setattr("recframe.tracking.trackers.WandbTracking", lambda *_, **__: Unreachable(failing))
+    monkeypatch.setattr("recframe.tracking.run_loggers.WandbRunLogger", lambda *_, **__: Unreachable(failing))
     wandb = {"pretrain.steps": 1, "logger.wandb": {"project": "p", "entity": None, "mode": "offline", "tags": []}}
     with pytest.raises(TrackingError, match=r"complete in .*model, but a logger failed: ConnectionError: the network is down$"):
         pretrained(tmp_path / "model", "gpt", SMALL | wandb)
@@ -173,7 +173,7 @@ def test_a_logger_that_fails_after_training_does_not_cost_the_model(tmp_path, mo
 
 
 def test_a_stop_while_loggers_close_does_not_cost_the_model(tmp_path, monkeypatch):
-    monkeypatch.setattr(Trackers, "__exit__", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+    monkeypatch.setattr(RunLoggers, "__exit__", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
     with pytest.raises(Stop, match="the model is complete in") as stopped:
         pretrained(tmp_path / "model", "gpt", SMALL | {"pretrain.steps": 1})
     assert stopped.value.exit_code == 128 + signal.SIGTERM
