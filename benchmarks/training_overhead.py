@@ -27,7 +27,7 @@ from recframe.building.seeds import derived_seed
 from recframe.config import compose_config, validate
 from recframe.experience import Collector
 from recframe.interfaces import Agent
-from recframe.tracking.metrics_csv import CSVMetrics
+from recframe.tracking.metrics_csv import CsvMetricsLogger
 from recframe.training import Interruption, fit
 
 
@@ -46,7 +46,7 @@ def framework_fit(parts: Parts, cfg: DictConfig) -> tuple[Agent, Callable[..., N
                 folder=Path(folder) / "checkpoints",
                 evaluate=lambda: {"return": 0.0},
                 seed=derived_seed(cfg.seed, "replay"),
-                loggers=[CSVMetrics(folder)],
+                loggers=[CsvMetricsLogger(folder)],
                 callbacks=list(callbacks),
                 interruption=Interruption(Path(folder)),
             )

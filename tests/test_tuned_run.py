@@ -51,7 +51,7 @@ def test_evaluating_a_tuned_run_gives_the_same_table(tmp_path):
     assert results["lora"].policies["trained"] != results["frozen"].policies["trained"]
     # the result depends on the tuned model, not on the agent's weights alone
     (tmp_path / "lora" / "checkpoints" / "final_encoder.safetensors").unlink()
-    with pytest.raises(CheckpointError, match=r"there are no weights at .*final_encoder\.safetensors"):
+    with pytest.raises(CheckpointError, match=r"no weights were found at .*final_encoder\.safetensors"):
         evaluate(tmp_path / "lora")
     # tuning changes the agent's tables, not the world's vectors
     parts = [assemble(compose_config([*SMALL, *own, f"encoder.tuning={tuning}"])) for tuning in ("frozen", "lora")]

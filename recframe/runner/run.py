@@ -27,7 +27,7 @@ from recframe.runner.final_evaluation import final_evaluation, periodic_evaluati
 from recframe.runner.report import print_report, report_markdown
 from recframe.runner.results import RunContext, RunResult
 from recframe.tracking import RunFolder, atomic_write, read_result, write_result
-from recframe.tracking.trackers import Trackers
+from recframe.tracking.run_loggers import RunLoggers
 from recframe.training import FINAL, LAST, BehaviourPrediction, Interruption, Tuner, fit, progress_at, read_tuned
 
 log = logging.getLogger(__name__)
@@ -78,7 +78,7 @@ def _run(cfg: DictConfig, folder: RunFolder, context: RunContext) -> RunResult:
         resume_from = checkpoint if context.resumed and checkpoint.is_file() else None
         steps_before, seconds_before = progress_at(resume_from) if resume_from else (0, 0.0)
         plain: Any = OmegaConf.to_container(cfg, resolve=True)
-        trackers = Trackers(
+        run_loggers = RunLoggers(
             plain["logger"],
             folder.path,
             name=_name(cfg, context),
@@ -86,7 +86,7 @@ def _run(cfg: DictConfig, folder: RunFolder, context: RunContext) -> RunResult:
             config=plain,
             resume_env_steps=steps_before if context.resumed else None,
         )
-        with trackers:
+        with run_loggers:
             parts = assemble(cfg)
             environment = parts.environment(cfg.environment.num_users, "train")
             agent, tracker = parts.agent_and_tracker(environment)
@@ -107,7 +107,7 @@ def _run(cfg: DictConfig, folder: RunFolder, context: RunContext) -> RunResult:
                 folder=folder.checkpoints,
                 evaluate=periodic,
                 seed=derived_seed(cfg.seed, "replay"),
-                loggers=trackers.loggers,
+                loggers=run_loggers.loggers,
                 callbacks=[callback for callbacks in hook.recframe_callbacks(cfg=cfg) for callback in callbacks],
                 interruption=interruption,
                 auxiliary=auxiliary,
@@ -123,7 +123,7 @@ def _run(cfg: DictConfig, folder: RunFolder, context: RunContext) -> RunResult:
             objective = periodic().get(cfg.trainer.monitor, math.nan)
             policies, cold, samples = final_evaluation(parts, agent)
             seconds = seconds_before + time.perf_counter() - started
-            trackers.finish(policies, cold, [sample._asdict() for sample in samples], {"objective": objective, **measured})
+            run_loggers.finish(policies, cold, [sample._asdict() for sample in samples], {"objective": objective, **measured})
             atomic_write(folder.path / "report.md", report_markdown(policies, cold, samples, measured))
             write_result(
                 folder.path,

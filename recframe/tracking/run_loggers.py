@@ -1,4 +1,4 @@
-"""The loggers a config lists, opened together and closed whatever happens."""
+"""All loggers of a run, as its config lists them."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from typing import Any
 
 from pytorch_lightning.loggers.logger import Logger
 
-from recframe.tracking.metrics import ENV_STEPS
-from recframe.tracking.metrics_csv import CSVMetrics
-from recframe.tracking.wandb_run import WandbTracking
+from recframe.tracking.counter import ENV_STEPS
+from recframe.tracking.metrics_csv import CsvMetricsLogger
+from recframe.tracking.wandb_run import WandbRunLogger
 
 
-class Trackers:
-    """Every logger of a run. Use it as a context manager: leaving it ends the W&B run, as failed where an error leaves with it.
+class RunLoggers:
+    """The loggers of a run. As a context manager it ends the W&B run on exit, as failed if there is an error.
 
     Parameters
     ----------
-    settings: the config's `logger` section, one entry a logger.
-    folder: the run's folder.     name: what W&B calls the run.      group: the sweep, or None.
+    settings: the config's `logger` section, with one entry for each logger.
+    folder: the run's folder.     name: the run's name in W&B.      group: the sweep, or None.
     config: the run's config, as plain dicts and lists.
-    resume_env_steps: None for a new run, else the user-steps of the checkpoint that it goes on from (0: from the start again).
-    counter: what calls are counted in.     job_type: what W&B calls this kind of run.
+    resume_env_steps: None for a new run, else the env steps of the checkpoint to resume from (0: from the start).
+    counter: the metric that calls are recorded against.     job_type: the kind of run in W&B.
     """
 
     def __init__(
@@ -39,12 +39,12 @@ class Trackers:
         job_type: str = "train",
     ) -> None:
         self.loggers: list[Logger] = []
-        self.wandb: WandbTracking | None = None
+        self.wandb: WandbRunLogger | None = None
         if "csv" in settings:
-            self.loggers.append(CSVMetrics(folder, resume_env_steps or None, counter))
+            self.loggers.append(CsvMetricsLogger(folder, resume_env_steps or None, counter))
         if "wandb" in settings:
             own = settings["wandb"]
-            self.wandb = WandbTracking(
+            self.wandb = WandbRunLogger(
                 folder,
                 project=own["project"],
                 entity=own["entity"],
@@ -66,7 +66,7 @@ class Trackers:
         recommendations: Sequence[Mapping[str, Any]],
         summary: Mapping[str, float],
     ) -> None:
-        """Log the final table, that over cold items if there are any, the sample recommendations as text, and what sums the run up."""
+        """Log the final results, those on cold items if there are any, sample recommendations as text, and values of the whole run."""
         if self.wandb is not None:
             self.wandb.log_policies(policies)
             if cold is not None:
@@ -75,7 +75,7 @@ class Trackers:
                 self.wandb.log_recommendations(recommendations)
             self.wandb.log_summary(summary)
 
-    def __enter__(self) -> Trackers:
+    def __enter__(self) -> RunLoggers:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:

@@ -1,4 +1,4 @@
-"""What is freed is used again: see `keep_freed_memory`."""
+"""Freed memory is reused: see `keep_freed_memory`."""
 
 import platform
 import subprocess
@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-# in a process of its own: what the library keeps cannot be set back
+# in a separate process: the setting cannot be undone
 CODE = """
 import resource, torch
 from recframe.training.allocator import keep_freed_memory
@@ -24,8 +24,8 @@ print(page_faults())
 """
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc is told what to keep")
-def test_what_is_freed_is_allocated_again_without_page_faults():
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the setting exists only in glibc")
+def test_freed_memory_is_allocated_again_without_page_faults():
     done = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, check=True)
     # each of the 20 rounds touches 6,144 pages
     assert int(done.stdout) < 6_144
