@@ -83,8 +83,8 @@ class ApproximateIndex(ItemIndex):
         values = vectors.detach().cpu().contiguous().numpy()
         self._files.train(values)
         self._files.add(values)
-        self._few = faiss.SearchParametersIVF(nprobe=min(probes, lists))
-        self._all = faiss.SearchParametersIVF(nprobe=lists)
+        self._few = faiss.SearchParametersIVF(nprobe=min(probes, lists))  # type: ignore[call-arg]  # faiss sets attributes by keyword
+        self._all = faiss.SearchParametersIVF(nprobe=lists)  # type: ignore[call-arg]
 
     def __len__(self) -> int:
         return int(self._files.ntotal)

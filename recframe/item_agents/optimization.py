@@ -32,5 +32,5 @@ class TargetUpdate:
         for target, online in self._parameters:
             target.lerp_(online, self.rate)
         for mine, other in self._with_buffers:
-            for target, online in zip(mine.buffers(recurse=False), other.buffers(recurse=False), strict=True):
-                target.copy_(online)
+            for buffer, source in zip(mine.buffers(recurse=False), other.buffers(recurse=False), strict=True):
+                buffer.copy_(source)

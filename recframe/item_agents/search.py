@@ -67,7 +67,7 @@ def _within(observation: Observation, first: int, last: int) -> Observation:
     """The observation for the part of the catalogue from item `first` to before `last`."""
     if observation.excluded is None:
         return observation
-    part = observation.clone(recurse=False)
+    part: Observation = observation.clone(recurse=False)
     part.excluded = positions_within(observation.excluded, first, last)
     return part
 

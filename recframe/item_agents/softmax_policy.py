@@ -90,7 +90,7 @@ def slate_probability(policy: PolicyScores, slate: Tensor) -> SlateProbability:
     candidates = policy.observation.candidates
     columns: ItemColumns = ItemRange(0, len(policy.items)) if candidates is None else CandidateColumns(candidates)
     scores, own = policy.allowed(columns), policy.of(slate)
-    log_sum, entropy = LogSumAndEntropy.apply(scores)
+    log_sum, entropy = LogSumAndEntropy.apply(scores)  # type: ignore[no-untyped-call]  # torch
     if slate.shape[1] == 1:
         log_probs = own - log_sum.unsqueeze(1)
         return SlateProbability(log_probs.squeeze(1), log_probs, entropy)

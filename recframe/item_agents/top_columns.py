@@ -57,7 +57,7 @@ def largest(values: Tensor) -> tuple[Tensor, Tensor]:
     if values.numel() < FEW or not whole:
         top, columns = values.max(dim=1, keepdim=True)
         return top, columns
-    blocks = values[:, :whole].unflatten(1, (-1, BLOCK))
+    blocks = values[:, :whole].view(len(values), -1, BLOCK)
     top, block = blocks.amax(dim=2).max(dim=1, keepdim=True)
     inside = blocks.gather(1, block.unsqueeze(2).expand(-1, 1, BLOCK)).squeeze(1)
     columns = block * BLOCK + inside.argmax(dim=1, keepdim=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -39,17 +39,22 @@ class Critic(nn.Module):
         self.state_tracker = state_tracker
         self.layers = perceptron([state_tracker.state_dim + size, *hidden, 1], state_tracker.spec.device)
 
+    @property
+    def first(self) -> nn.Linear:
+        """The first layer."""
+        return cast(nn.Linear, self.layers[0])
+
     def forward(self, state: Tensor, points: Tensor) -> Tensor:
         """Values `[N, P]` of P points `[N, P, A]` of each user, whose state is `[N, S]`."""
         return self.value(state, self.embed(points))
 
     def embed(self, points: Tensor) -> Tensor:
         """The part of the first layer's output that depends on points `[..., A]` alone: `[..., H]`."""
-        return F.linear(points, self.layers[0].weight[:, self.state_tracker.state_dim :])
+        return F.linear(points, self.first.weight[:, self.state_tracker.state_dim :])
 
     def value(self, state: Tensor, embedded: Tensor) -> Tensor:
         """Values `[N, P]` of P points of each user, given as `embedded` `[N, P, H]`, which is overwritten."""
-        first = self.layers[0]
+        first = self.first
         # all points of a user share the state's part of the first layer
         embedded += F.linear(state, first.weight[:, : self.state_tracker.state_dim], first.bias).unsqueeze(1)
         values: Tensor = self.layers[1:](embedded).squeeze(2)
@@ -62,6 +67,18 @@ def perceptron(sizes: Sequence[int], device: torch.device) -> nn.Sequential:
     for inputs, outputs in pairwise(sizes):
         layers += [nn.Linear(inputs, outputs, device=device), nn.ReLU(inplace=True)]
     return nn.Sequential(*layers[:-1])
+
+
+class Critics(nn.ModuleList):
+    """One critic, or the two of TD3."""
+
+    def __iter__(self) -> Iterator[Critic]:
+        return cast(Iterator[Critic], super().__iter__())
+
+    @property
+    def main(self) -> Critic:
+        """The first critic, whose value the actor maximizes."""
+        return next(iter(self))
 
 
 class DDPG(ItemAgent):
@@ -91,7 +108,7 @@ class DDPG(ItemAgent):
         self.low, self.high = (torch.tensor(bound, device=spec.device) for bound in (spec.action_low, spec.action_high))
         trackers = [copy.deepcopy(state_tracker) for _ in range(config.critics)]
         self.actor = Actor(state_tracker, config.hidden_sizes, spec.action_size, torch.tanh) if actor is None else actor
-        self.critics = nn.ModuleList(Critic(tracker, config.hidden_sizes, self.actor.size) for tracker in trackers)
+        self.critics = Critics(Critic(tracker, config.hidden_sizes, self.actor.size) for tracker in trackers)
         self.target_actor = copy.deepcopy(self.actor).requires_grad_(False)
         self.target_critics = copy.deepcopy(self.critics).requires_grad_(False)
         targets, trained = (nn.ModuleList(pair) for pair in ((self.target_actor, self.target_critics), (self.actor, self.critics)))
@@ -148,7 +165,7 @@ class DDPG(ItemAgent):
 
     def actor_loss(self, observation: Observation, items: Items) -> Tensor:
         """-Q_1(s, mu(s)): its gradient is the deterministic policy gradient, equation (6)."""
-        critic, tracker = self.critics[0], self.critics[0].state_tracker
+        critic, tracker = self.critics.main, self.critics.main.state_tracker
         with torch.no_grad():  # the critic's state does not depend on the actor
             state = tracker(observation, items.vectors(tracker))
         point = self.actor(observation, items.vectors(self.actor.state_tracker))
@@ -182,7 +199,7 @@ class DDPG(ItemAgent):
         self._mean_q = None
 
 
-def evaluate(critics: nn.ModuleList, observation: Observation, point: Tensor, items: Items) -> Tensor:
+def evaluate(critics: Critics, observation: Observation, point: Tensor, items: Items) -> Tensor:
     """Each critic's values of points `[B, A]`: `[B, number of critics]`."""
     states = [critic.state_tracker(observation, items.vectors(critic.state_tracker)) for critic in critics]
     return torch.cat([critic(state, point.unsqueeze(1)) for critic, state in zip(critics, states, strict=True)], dim=1)

@@ -8,12 +8,12 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from recframe.interfaces import PAD, Agent, Decision, EnvironmentSpec, Observation, StateTracker, Transition
 from recframe.item_agents import ExactIndex, ItemIndex, Items, build_index, epsilon_greedy, nearest_items, recall
 from recframe_plugins.agents.ddpg.config import DDPGConfig
-from recframe_plugins.agents.ddpg.ddpg import DDPG, Actor
+from recframe_plugins.agents.ddpg.ddpg import DDPG, Actor, Critic, Critics
 
 MEASURED_PROPOSALS = 64
 """Proposals on which the index's recall is measured."""
@@ -51,7 +51,7 @@ class Wolpertinger(DDPG):
                 f"agent.neighbors ({config.neighbors}) must not be below environment.slate_size ({spec.slate_size}): "
                 "the slate is chosen among the neighbors"
             )
-        self.indexed = copy.deepcopy(self.critics[0].state_tracker).requires_grad_(False)
+        self.indexed = copy.deepcopy(self.critics.main.state_tracker).requires_grad_(False)
         self._index: tuple[Items, ItemIndex] | None = None
         self._proposals: Tensor | None = None
         self._recall: float | None = None
@@ -103,7 +103,7 @@ class Wolpertinger(DDPG):
         return evaluate_embedded(self.critics, batch.observation, [critic.embed(points) for critic in self.critics], vectors).mean(dim=1)
 
     def evaluate_neighbors(
-        self, critics: nn.ModuleList, observation: Observation, proposal: Tensor, items: Items, vectors: list[Tensor]
+        self, critics: Critics, observation: Observation, proposal: Tensor, items: Items, vectors: list[Tensor]
     ) -> tuple[Tensor, Tensor]:
         """The items near each proposal `[B, d]` and the smallest of the critics' values of each, `[B, k]`; -inf where there is no item."""
         index = self.index_for(items) if observation.candidates is None else None
@@ -134,7 +134,7 @@ class Wolpertinger(DDPG):
     @torch.no_grad()
     def rebuild_index(self) -> None:
         """Index the current item vectors. The recall of an approximate index is measured on the last proposals."""
-        self.indexed.load_state_dict(self.critics[0].state_tracker.state_dict())
+        self.indexed.load_state_dict(self.critics.main.state_tracker.state_dict())
         self._index = None
         if self.config.index == "approximate" and not self.spec.num_candidates and self._proposals is not None:
             whole = self.working_set.whole
@@ -163,7 +163,7 @@ class Wolpertinger(DDPG):
         if self._proposals is None:
             return super().diagnostics()
         whole = self.working_set.whole
-        current = ExactIndex(unit(whole.vectors(self.critics[0].state_tracker)))
+        current = ExactIndex(unit(whole.vectors(self.critics.main.state_tracker)))
         return super().diagnostics() | {"index_recall": self._recall_of(self.index_for(whole), current)}
 
     def get_extra_state(self) -> dict[str, Any]:
@@ -177,25 +177,25 @@ class Wolpertinger(DDPG):
         self._recall = state["recall"]
 
 
-def vectors_of(networks: Iterable[nn.Module], items: Items) -> list[Tensor]:
+def vectors_of(networks: Iterable[Actor | Critic], items: Items) -> list[Tensor]:
     """The items' vectors as projected by each network's own state tracker."""
     return [items.vectors(network.state_tracker) for network in networks]
 
 
-def embed_items(critics: nn.ModuleList, near: Tensor, items: Items, vectors: Tensor) -> list[Tensor]:
+def embed_items(critics: Critics, near: Tensor, items: Items, vectors: Tensor) -> list[Tensor]:
     """Each critic's embedding `[B, k, H]` of the items `near` `[B, k]`, whose vectors are rows of `vectors` `[R, d]`."""
     if not items.lookup and len(vectors) < near.numel():
         # fewer items than neighbors: embed each item once, however many proposals it is near to
         points = unit(vectors)
         return [F.embedding(near, critic.embed(points)) for critic in critics]
     if items.lookup:
-        found = unit(critics[0].state_tracker.project_items(near.flatten())).view(*near.shape, -1)
+        found = unit(critics.main.state_tracker.project_items(near.flatten())).view(*near.shape, -1)
     else:
         found = unit(F.embedding(near, vectors))
     return [critic.embed(found) for critic in critics]
 
 
-def evaluate_embedded(critics: nn.ModuleList, observation: Observation, embedded: list[Tensor], vectors: list[Tensor]) -> Tensor:
+def evaluate_embedded(critics: Critics, observation: Observation, embedded: list[Tensor], vectors: list[Tensor]) -> Tensor:
     """Each critic's values, with its own item vectors, of P points that it has `embedded` `[B, P, H]`: `[B, P, number of critics]`."""
     states = [critic.state_tracker(observation, own) for critic, own in zip(critics, vectors, strict=True)]
     return torch.stack([critic.value(*each) for critic, *each in zip(critics, states, embedded, strict=True)], dim=2)

@@ -27,7 +27,8 @@ class RolloutSamples(NamedTuple):
 
     def rows(self, rows: Tensor) -> RolloutSamples:
         """Some of the steps."""
-        return RolloutSamples(*(part[rows] for part in self))
+        observation: Observation = self.observation[rows]
+        return RolloutSamples(observation, *(part[rows] for part in self[1:]))
 
 
 class ActorCritic(OnPolicyAgent):

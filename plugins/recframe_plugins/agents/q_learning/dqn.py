@@ -34,7 +34,9 @@ class DeepQAgent(ItemAgent):
         self.target = copy.deepcopy(network).requires_grad_(False)
         self._move_target = TargetUpdate(self.target, self.online, config.target_update_rate)
         self.updates = 0
-        self._forget()
+        self._target_vectors: Tensor | None = None
+        self._td_error: Tensor | None = None
+        self._mean_q: Tensor | None = None
 
     @property
     def experience(self) -> Experience:
@@ -105,13 +107,7 @@ class DeepQAgent(ItemAgent):
         """Restore a saved state, and drop what was computed with other weights."""
         super().set_extra_state(state)
         self.updates = int(state["updates"])
-        self._forget()
-
-    def _forget(self) -> None:
-        """Drop what was computed from earlier weights or batches."""
-        self._target_vectors: Tensor | None = None
-        self._td_error: Tensor | None = None
-        self._mean_q: Tensor | None = None
+        self._target_vectors = self._td_error = self._mean_q = None
 
 
 def mean_loss(losses: Tensor, weight: Tensor | None) -> Tensor:

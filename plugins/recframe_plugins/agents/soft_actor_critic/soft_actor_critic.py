@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
@@ -174,7 +174,7 @@ class SoftActorCritic(ItemAgent):
 
 
 def _evaluate(networks: nn.ModuleList | list[QNetwork], observation: Observation, items: Items) -> list[QValues]:
-    return [network(observation, items.vectors(network.state_tracker)) for network in networks]
+    return [network(observation, items.vectors(network.state_tracker)) for network in cast(Iterable[QNetwork], networks)]
 
 
 def _smallest(allowed: AllowedItems, values: list[QValues]) -> Tensor:
