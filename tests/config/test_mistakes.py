@@ -94,7 +94,7 @@ def test_the_default_config_has_no_mistakes():
         ),
         (
             ["agent.importance_anneal_steps=900"],
-            "agent.importance_anneal_steps is 900, but agent.priority_exponent is 0, under which nothing is weighted",
+            "agent.importance_anneal_steps is 900, but with agent.priority_exponent=0 nothing is weighted",
         ),
         (["environment.quit_count=9"], "environment.quit_count is 9, but environment.quit_window holds 5: nobody would ever leave"),
         (

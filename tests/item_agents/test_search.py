@@ -1,4 +1,4 @@
-"""The best items are the same whether the catalogue is scored at once, in stretches, or by its candidates alone."""
+"""The best items are the same whether the catalogue is scored at once, in parts, or by its candidates alone."""
 
 from typing import NamedTuple
 
@@ -16,8 +16,8 @@ ITEMS, USERS = 40, 6
 DATA = toy_data(num_items=ITEMS)
 
 
-class Known(NamedTuple):
-    """Scores `[N, M]` that are known; `asked` counts those that were asked for at once."""
+class GivenScores(NamedTuple):
+    """Given scores `[N, M]`; `asked` lists how many items were scored at once."""
 
     scores: torch.Tensor
     asked: list
@@ -38,7 +38,7 @@ class Known(NamedTuple):
     num_excluded=st.sampled_from([0, 4]),
     seed=st.integers(0, 99),
 )
-def test_stretches_find_what_a_whole_finds(at_once, k, num_candidates, num_excluded, seed):
+def test_search_in_parts_finds_the_same_items(at_once, k, num_candidates, num_excluded, seed):
     spec = toy_spec(DATA, slate_size=k, num_users=USERS, num_candidates=num_candidates, num_excluded=num_excluded)
     generator = torch.Generator().manual_seed(seed)
     observation = toy_observation(spec, DATA, generator)
@@ -46,7 +46,7 @@ def test_stretches_find_what_a_whole_finds(at_once, k, num_candidates, num_exclu
     expected = best_items(observation, scores, k)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(item_search, "MAX_SCORES", at_once * USERS)
-        found = search_items(observation, Known(scores, asked := []), ITEMS, k)
+        found = search_items(observation, GivenScores(scores, asked := []), ITEMS, k)
     assert torch.equal(found.items, expected)
     assert torch.equal(found.scores, scores.gather(1, expected))
     assert all(size <= max(at_once, k) for size in asked)
@@ -54,18 +54,18 @@ def test_stretches_find_what_a_whole_finds(at_once, k, num_candidates, num_exclu
 
 
 @pytest.mark.parametrize("at_once", [100, 3])
-def test_where_too_little_may_be_shown_the_scores_say_so(at_once, monkeypatch):
+def test_scores_are_minus_infinity_where_too_few_items_may_be_shown(at_once, monkeypatch):
     monkeypatch.setattr(item_search, "MAX_SCORES", at_once)
     spec = toy_spec(DATA, num_users=2, num_candidates=3)
     observation = toy_observation(spec, DATA, torch.Generator())
     observation.candidates = torch.tensor([[5, 7, PAD], [PAD, PAD, PAD]])
-    found = search_items(observation, Known(torch.arange(2.0 * ITEMS).reshape(2, ITEMS), []), ITEMS, 3)
+    found = search_items(observation, GivenScores(torch.arange(2.0 * ITEMS).reshape(2, ITEMS), []), ITEMS, 3)
     assert found.items[0, :2].tolist() == [7, 5]
     assert found.scores.isinf().tolist() == [[False, False, True], [True, True, True]]
     assert ((found.items >= 0) & (found.items < ITEMS)).all()
 
 
-def test_item_numbers_are_counted_from_where_a_stretch_begins():
+def test_positions_are_counted_from_the_first_item():
     numbers = torch.tensor([[PAD, 0, 9, 10, 14, 15]])
     assert positions_within(numbers, 10, 15).tolist() == [[PAD, PAD, PAD, 0, 4, PAD]]
     assert torch.equal(positions_within(numbers, 0, 20), numbers)

@@ -1,4 +1,4 @@
-"""Working sets: which items are in them, and that numbers mean the same items on both sides."""
+"""Working sets: the items in them, the translation of item numbers, and agents that learn over them."""
 
 import copy
 import importlib.util
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from recframe.agent_options import WorkingSetConfig
 from recframe.interfaces import PAD, is_excluded
 from recframe.item_agents import working_set as working_sets
-from recframe.item_agents.working_set import WorkingSet, spread
+from recframe.item_agents.working_set import WorkingSet, distinct_numbers
 from recframe.testing import (
     ToyEnvironment,
     ToyTracker,
@@ -72,7 +72,7 @@ def working_set(num_items=40, size=14, **restrictions):
 
 
 def same_items(items, local, numbers):
-    """Whether local numbers stand for those of the catalogue, and `PAD` for `PAD`."""
+    """Whether the local numbers stand for the catalogue numbers `numbers`, and `PAD` for `PAD`."""
     return torch.equal(items.in_catalog(local.clamp(min=0)).masked_fill(local == PAD, PAD), numbers)
 
 
@@ -84,11 +84,11 @@ def same_items(items, local, numbers):
     excluded=st.sampled_from([0, 4]),
     seed=st.integers(0, 10_000),
 )
-def test_numbers_mean_the_same_items_inside_and_outside(num_items, size, candidates, excluded, seed):
+def test_translated_numbers_stand_for_the_same_items(num_items, size, candidates, excluded, seed):
     chosen, spec, data = working_set(num_items, size, num_candidates=candidates, num_excluded=excluded, slate_size=2)
     batch = toy_transition(spec, data, generator(seed), users=7)
     before = batch.clone()
-    for items, local in (chosen.for_learning(batch, generator(seed)), chosen.of_chunk(batch, generator(seed))):
+    for items, local in (chosen.for_learning(batch, generator(seed)), chosen.for_chunk(batch, generator(seed))):
         assert len(items.rows) == len(items.rows.unique())
         assert ((items.rows >= 0) & (items.rows < num_items)).all()
         assert same_items(items, local.slate, batch.slate)
@@ -96,16 +96,16 @@ def test_numbers_mean_the_same_items_inside_and_outside(num_items, size, candida
             assert same_items(items, inside.history_items, outside.history_items)
             if candidates:
                 assert same_items(items, inside.candidates, outside.candidates)
-                assert (inside.candidates < items.count).all()
-            if excluded:  # of what may be chosen, just what is excluded outside is excluded inside
-                choosable = torch.arange(items.count).expand(7, -1)
+                assert (inside.candidates < items.num_items).all()
+            if excluded:  # of the items that may be chosen, the same ones are excluded
+                choosable = torch.arange(items.num_items).expand(7, -1)
                 assert torch.equal(is_excluded(inside, choosable), is_excluded(outside, items.rows[choosable]))
-                assert (inside.excluded < items.count).all()
+                assert (inside.excluded < items.num_items).all()
     assert (batch == before).all()
 
 
 @pytest.mark.parametrize("candidates", [0, 5])
-def test_a_set_is_the_same_whether_all_items_are_counted_or_what_is_named_is_sorted(candidates, monkeypatch):
+def test_counting_all_items_and_sorting_numbers_give_the_same_set(candidates, monkeypatch):
     chosen, spec, data = working_set(num_items=40, size=14, num_candidates=candidates, slate_size=2)
     batch = toy_transition(spec, data, generator(0), users=7)
     one, _ = chosen.for_learning(batch, generator(1))
@@ -114,25 +114,25 @@ def test_a_set_is_the_same_whether_all_items_are_counted_or_what_is_named_is_sor
     assert torch.equal(one.rows, other.rows)
 
 
-def test_a_working_set_is_half_what_was_shown_most_and_otherwise_uniform():
+def test_half_a_working_set_was_shown_most_and_the_rest_is_uniform():
     chosen, _, _ = working_set(num_items=40, size=14)
     shown = torch.cat([torch.arange(10).repeat(2), torch.tensor([3, 3, 5, 30, 31, 32])]).unique(return_counts=True)
     often = [0] * 40
     for seed in range(2_000):
-        rows = chosen._drawn(*shown, generator(seed)).rows
+        rows = chosen._draw(*shown, generator(seed)).rows
         assert len(rows) == len(rows.unique()) == 14
         assert {3, 5} <= set(rows[:7].tolist()) <= set(range(10))
         for item in rows[7:].tolist():
             often[item] += 1
     never_kept = [often[item] for item in range(10, 40)]
-    # 7 of the 33 that are not kept
+    # 7 of the 33 items that are not kept
     assert min(never_kept) > 2_000 * 7 / 33 * 0.8
     assert max(never_kept) < 2_000 * 7 / 33 * 1.2
 
 
 @pytest.mark.parametrize(("total", "size"), [(7, 7), (10, 4), (1_000_003, 17), (5, 1), (5, 0)])
-def test_spread_numbers_are_different_and_equally_likely(total, size):
-    draws = torch.stack([spread(total, size, generator(seed)) for seed in range(3_000)])
+def test_distinct_numbers_are_equally_probable(total, size):
+    draws = torch.stack([distinct_numbers(total, size, generator(seed)) for seed in range(3_000)])
     assert draws.shape == (3_000, size)
     assert all(len(draw.unique()) == size for draw in draws[:200])
     if size:
@@ -143,27 +143,27 @@ def test_spread_numbers_are_different_and_equally_likely(total, size):
         assert (tenths - width).abs().max() < 0.03
 
 
-def test_a_chunk_is_acted_over_one_set_and_what_it_shows_is_in_the_next():
+def test_a_chunk_is_acted_over_one_set_and_its_items_are_in_the_next_set():
     agent = build("dqn", **SMALL)
     environment = ToyEnvironment(agent.spec, DATA)
-    agent.env_steps = 10**9  # hardly ever random
+    agent.env_steps = 10**9  # epsilon is at its minimum
     rollout, observation = collect(agent, environment, environment.reset(1), 5)
     shown = set(rollout.slate.flatten().tolist())
     first = agent.working_set._chunk
-    choosable = set(first.rows[: first.count].tolist())
-    assert first.count == 14
+    choosable = set(first.rows[: first.num_items].tolist())
+    assert first.num_items == 14
     assert shown <= choosable
     collect(agent, environment, observation, 1)
     second = agent.working_set._chunk
     most = rollout.slate.flatten().bincount(minlength=40).topk(min(7, len(shown))).values.min()
     often = {item for item in shown if (rollout.slate == item).sum() > most}
-    assert often <= set(second.rows[: second.count].tolist())
-    assert set(second.rows[: second.count].tolist()) != choosable
+    assert often <= set(second.rows[: second.num_items].tolist())
+    assert set(second.rows[: second.num_items].tolist()) != choosable
 
 
 @pytest.mark.parametrize("restrictions", [{}, {"num_excluded": 4}, {"num_candidates": 9, "num_excluded": 4}])
 @pytest.mark.parametrize("name", AGENTS)
-def test_without_exploring_the_whole_catalogue_is_scored(name, restrictions):
+def test_without_exploration_the_whole_catalogue_is_scored(name, restrictions):
     whole, part = build(name, restrictions=restrictions), build(name, restrictions=restrictions, **SMALL)
     environment = ToyEnvironment(whole.spec, DATA)
     part.load_state_dict({**part.state_dict(), **{key: value for key, value in whole.state_dict().items() if torch.is_tensor(value)}})
@@ -173,13 +173,13 @@ def test_without_exploring_the_whole_catalogue_is_scored(name, restrictions):
 
 
 def plain_steps(agent):
-    """Gradient steps in place of Adam's, which make whole steps of gradients that are nothing but rounding."""
+    """Gradient descent instead of Adam, which takes full steps even where a gradient is only a rounding error."""
     return {name: torch.optim.SGD(optimizer.param_groups[0]["params"], lr=0.1) for name, optimizer in agent.optimizers().items()}
 
 
 @pytest.mark.parametrize("restrictions", [{}, {"num_excluded": 4}, {"num_candidates": 9, "num_excluded": 4}])
 @pytest.mark.parametrize("name", AGENTS)
-def test_over_a_working_set_of_everything_learning_is_that_of_the_whole_catalogue(name, restrictions):
+def test_learning_over_a_working_set_of_all_items_equals_learning_over_the_catalogue(name, restrictions):
     whole, everything = build(name, restrictions=restrictions), build(name, restrictions=restrictions, **EVERYTHING)
     environment = ToyEnvironment(whole.spec, DATA)
     batch, _ = collect(whole, environment, environment.reset(0), 6)
@@ -188,7 +188,7 @@ def test_over_a_working_set_of_everything_learning_is_that_of_the_whole_catalogu
     if name not in ("reinforce", "actor_critic"):
         batch = batch.reshape(-1)
     if name == "actor_critic":
-        batch = batch[:1]  # the order of minibatches is drawn, after the working set
+        batch = batch[:1]  # the order of minibatches is drawn after the working set
         whole.config.minibatches = everything.config.minibatches = 1
     losses = [update(agent, plain_steps(agent), batch) for agent in (whole, everything)]
     assert [loss for _, loss in losses[0]] == pytest.approx([loss for _, loss in losses[1]], rel=1e-4, abs=1e-5)
@@ -197,14 +197,14 @@ def test_over_a_working_set_of_everything_learning_is_that_of_the_whole_catalogu
 
 
 @pytest.mark.parametrize("name", AGENTS)
-def test_it_conforms(name):
+def test_agents_pass_the_checks(name):
     _, config, usual = AGENTS[name]
     check_component(COMPONENTS[name.partition(",")[0]], config(**usual | SMALL))
 
 
 @pytest.mark.parametrize("slate_size", [1, 3])
 @pytest.mark.parametrize("name", AGENTS)
-def test_it_conforms_where_items_are_excluded(name, slate_size):
+def test_agents_pass_the_checks_where_items_are_excluded(name, slate_size):
     if slate_size > 1 and "slates" not in COMPONENTS[name.partition(",")[0]].provides:
         slate_size = 1
     agent = build(name, restrictions={"num_excluded": 6, "slate_size": slate_size}, **SMALL)
@@ -212,7 +212,7 @@ def test_it_conforms_where_items_are_excluded(name, slate_size):
 
 
 @pytest.mark.parametrize("name", AGENTS)
-def test_a_resumed_agent_goes_on_over_the_same_sets(name):
+def test_a_resumed_agent_uses_the_same_sets(name):
     agent = build(name, **SMALL)
     environment = ToyEnvironment(agent.spec, DATA)
     optimizers, observation = agent.optimizers(), environment.reset(1)
@@ -232,22 +232,22 @@ def test_a_resumed_agent_goes_on_over_the_same_sets(name):
     assert torch.equal(agent.working_set._chunk.rows, resumed.working_set._chunk.rows)
 
 
-def test_a_policy_over_a_working_set_is_learned_as_it_acted():
+def test_a_policy_learns_over_the_working_set_it_acted_over():
     agent = build("actor_critic", **SMALL)
     environment = ToyEnvironment(agent.spec, DATA)
     batch, _ = collect(agent, environment, environment.reset(1), 5)
     items, local = agent.items_to_learn(batch)
     acted = agent.working_set._chunk
-    assert items.count == acted.count
-    assert torch.equal(items.rows[: items.count], acted.rows[: acted.count])
-    preferences, _ = agent.network(local.reshape(-1).observation, agent.network.vectors(items))
-    scores = preferences.query @ preferences.items.T
+    assert items.num_items == acted.num_items
+    assert torch.equal(items.rows[: items.num_items], acted.rows[: acted.num_items])
+    policy_scores, _ = agent.network(local.reshape(-1).observation, agent.network.vectors(items))
+    scores = policy_scores.query @ policy_scores.items.T
     assert scores.shape[1] == 14
     update(agent, agent.optimizers(), batch)
     assert agent.diagnostics()["entropy"] < torch.tensor(14.0).log() + 1e-4
 
 
-def test_a_replayed_target_takes_its_maximum_over_the_set():
+def test_a_target_takes_its_maximum_over_the_working_set():
     agent = build("dqn", double=False, **SMALL)
     batch = toy_transition(agent.spec, DATA, generator(), users=40)
     items, local = agent.items_to_learn(batch)
@@ -259,7 +259,7 @@ def test_a_replayed_target_takes_its_maximum_over_the_set():
 
 
 @pytest.mark.parametrize("name", AGENTS)
-def test_small_catalogues_are_looked_at_whole(name):
+def test_a_small_catalogue_is_used_as_a_whole(name):
     agent = build(name)
     batch = toy_transition(agent.spec, DATA, generator(), users=4)
     state = agent.generator.get_state()
@@ -270,6 +270,6 @@ def test_small_catalogues_are_looked_at_whole(name):
     assert copy.deepcopy(agent).get_extra_state()["shown"].numel() == 0
 
 
-def test_a_set_too_small_for_a_slate_is_refused():
-    with pytest.raises(ValueError, match=r"agent\.working_items \(14\) must be at least 15: the 3 of a slate and the 12"):
+def test_a_working_set_too_small_for_a_slate_is_rejected():
+    with pytest.raises(ValueError, match=r"agent\.working_items \(14\) must be at least 15: the 3 items of a slate and the 12"):
         build("reinforce", restrictions={"slate_size": 3, "num_excluded": 12}, **SMALL)

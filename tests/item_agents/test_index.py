@@ -1,4 +1,4 @@
-"""The nearest items: exactly those, whatever the stretches; approximately those, with faiss; and only those that may be shown."""
+"""Search for the nearest items: exact, in parts of any size; approximate, with faiss; and among the items that may be shown."""
 
 import copy
 import importlib.util
@@ -44,18 +44,18 @@ def observation(users, candidates=None, excluded=None):
 
 @given(st.integers(1, 5), st.integers(1, 900), st.integers(1, 40), st.integers(0, 10**6), st.sampled_from([64, 300, 2**22]))
 @settings(max_examples=60, deadline=None)
-def test_exact_search_finds_the_least_distant_whatever_the_stretches(users, count, k, seed, products):
+def test_exact_search_in_parts_of_any_size_finds_the_nearest_items(users, count, k, seed, products):
     points, vectors, k = unit_vectors(users, seed=seed), unit_vectors(count, seed=seed + 1), min(k, count)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(item_index, "MAX_PRODUCTS", products)
         found = ExactIndex(vectors).search(points, k)
-    # by the distances, so that a tie within rounding counts as right
+    # compare distances, so that ties within rounding errors pass
     expected = torch.cdist(points, vectors[by_sorting(points, vectors, k)].flatten(0, 1)).view(users, users, k)
     torch.testing.assert_close(torch.cdist(points.unsqueeze(1), vectors[found]).squeeze(1), expected[range(users), range(users)])
     assert all(len(row.unique()) == k for row in found)
 
 
-def test_a_search_holds_no_more_products_than_it_may(monkeypatch):
+def test_exact_search_limits_the_products_computed_at_once(monkeypatch):
     shapes = []
     monkeypatch.setattr(item_index, "MAX_PRODUCTS", 4_096)
     monkeypatch.setattr(item_index, "top_columns", lambda values, k: shapes.append(values.numel()) or top_columns(values, k))
@@ -65,7 +65,7 @@ def test_a_search_holds_no_more_products_than_it_may(monkeypatch):
 
 
 @needs_faiss
-def test_approximate_search_finds_most_of_the_nearest_and_all_in_all_lists():
+def test_approximate_search_finds_most_of_the_nearest_items_and_all_with_all_lists():
     vectors, points = unit_vectors(4_000, centres=40), unit_vectors(50, seed=1, centres=40)
     nearest = by_sorting(points, vectors, 10)
     few, many, everywhere = (recall(ApproximateIndex(vectors, probes).search(points, 10), nearest) for probes in (1, 16, 63))
@@ -75,7 +75,7 @@ def test_approximate_search_finds_most_of_the_nearest_and_all_in_all_lists():
 
 
 @needs_faiss
-def test_approximate_search_always_finds_as_many_as_are_asked_for():
+def test_approximate_search_always_finds_k_items():
     vectors = unit_vectors(2_000, centres=20)
     found = ApproximateIndex(vectors, probes=1).search(unit_vectors(9, seed=1), 500)
     assert found.shape == (9, 500)
@@ -83,13 +83,13 @@ def test_approximate_search_always_finds_as_many_as_are_asked_for():
 
 
 @needs_faiss
-def test_approximate_search_finds_the_same_when_built_again():
+def test_a_rebuilt_approximate_index_finds_the_same_items():
     vectors, points = unit_vectors(2_000), unit_vectors(50, seed=1)
     one, same = (ApproximateIndex(vectors, probes=3).search(points, 20) for _ in range(2))
     assert torch.equal(one, same)
 
 
-def test_without_faiss_it_says_what_to_install(monkeypatch):
+def test_without_faiss_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "faiss", None)
     with pytest.raises(ValueError, match=r"agent\.index=approximate needs faiss: pip install 'recframe\[faiss\]'"):
         build_index("approximate", unit_vectors(10), 1)
@@ -102,10 +102,10 @@ def test_copies_share_an_index(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_is_excluded_is_passed_over(kind):
+def test_excluded_items_are_not_found(kind):
     vectors, points = unit_vectors(50), unit_vectors(3, seed=1)
     order = by_sorting(points, vectors, 50)
-    # the nearest three of the first user, one of them twice; nothing of the second; all but two of the third
+    # the three nearest items of the first user, one of them twice; none of the second; all but two of the third
     excluded = torch.full((3, 48), PAD)
     excluded[0, :4] = order[0, [2, 0, 1, 0]]
     excluded[2] = order[2, 2:]
@@ -115,7 +115,7 @@ def test_what_is_excluded_is_passed_over(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_only_candidates_are_found_where_there_are_any(kind):
+def test_only_candidates_are_found(kind):
     vectors, points = unit_vectors(50), unit_vectors(3, seed=1)
     order = by_sorting(points, vectors, 50)
     candidates = torch.full((3, 6), PAD)
@@ -129,20 +129,20 @@ def test_only_candidates_are_found_where_there_are_any(kind):
     assert nearest_items(build_index(kind, vectors, 1), vectors, observation(3, candidates), points, 99).shape == (3, 6)
 
 
-def test_no_more_are_found_than_there_are():
+def test_at_most_all_items_are_found():
     vectors = unit_vectors(5)
     found = nearest_items(ExactIndex(vectors), vectors, observation(2), unit_vectors(2, seed=1), 8)
     assert found.sort(dim=1).values.tolist() == [[0, 1, 2, 3, 4]] * 2
 
 
-def test_recall_is_the_share_of_the_nearest_that_were_found():
+def test_recall_is_the_share_of_the_nearest_items_that_were_found():
     nearest = torch.tensor([[1, 2, 3, 4], [5, 6, 7, 8]])
     assert recall(nearest.flip(1), nearest) == 1
     assert recall(torch.tensor([[4, 1, 9, 0], [1, 2, 3, 8]]), nearest) == pytest.approx(3 / 8)
 
 
 @pytest.mark.benchmark
-def test_exact_search_costs_little_more_than_the_product(project_root):
+def test_exact_search_takes_little_more_time_than_the_product(project_root):
     spec = importlib.util.spec_from_file_location("item_index_benchmark", project_root / "benchmarks" / "item_index.py")
     benchmark = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(benchmark)

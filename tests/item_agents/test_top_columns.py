@@ -1,4 +1,4 @@
-"""The largest numbers of rows are found whatever the blocks."""
+"""The largest numbers of rows, with blocks of any size."""
 
 import pytest
 import torch
@@ -11,14 +11,14 @@ from recframe.item_agents.top_columns import BLOCK, FEW, largest, top_columns
 
 @given(st.integers(1, 4), st.integers(1, 700), st.integers(1, 12), st.integers(0, 10**6))
 @settings(max_examples=60, deadline=None)
-def test_the_largest_of_a_row_are_those_that_sorting_finds(users, size, k, seed):
+def test_top_columns_finds_the_same_numbers_as_sorting(users, size, k, seed):
     values = torch.randn(users, size, generator=torch.Generator().manual_seed(seed))
     top, columns = top_columns(values, k)
     assert torch.equal(top, values.sort(dim=1, descending=True).values[:, :k])
     assert torch.equal(values.gather(1, columns), top)
 
 
-def test_among_equals_no_column_is_found_twice():
+def test_no_column_is_found_twice_among_equal_numbers():
     _, columns = top_columns(torch.zeros(2, 10_000), 7)
     assert all(len(row.unique()) == 7 for row in columns)
 
@@ -32,9 +32,9 @@ def test_among_equals_no_column_is_found_twice():
     few=st.sampled_from([1, FEW]),
     seed=st.integers(0, 99),
 )
-def test_the_largest_is_the_first_of_the_largest(users, blocks, rest, levels, few, seed):
+def test_largest_finds_the_first_of_equal_numbers(users, blocks, rest, levels, few, seed):
     size = blocks * BLOCK + rest or 5
-    # a part of a wider matrix, as scores often are
+    # part of a wider matrix, as scores often are
     values = torch.randint(levels, (users, size + 1), generator=torch.Generator().manual_seed(seed)).float()[:, :size]
     values[0] = -torch.inf
     with pytest.MonkeyPatch.context() as patch:

@@ -1,4 +1,4 @@
-"""Target networks follow the trained ones, parameters and buffers."""
+"""Target networks follow the parameters and buffers of the trained networks."""
 
 import copy
 
@@ -10,7 +10,7 @@ from recframe.item_agents.optimization import TargetUpdate
 
 
 def pair():
-    """A network with buffers, trained away from its copy, and that copy."""
+    """A target network, and the network with buffers that it was copied from, trained since."""
     torch.manual_seed(0)
     online = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Linear(4, 1))
     target = copy.deepcopy(online).requires_grad_(False)
@@ -34,7 +34,7 @@ def test_parameters_move_by_the_rate_and_buffers_are_copied(rate):
         assert torch.equal(now, trained)
 
 
-def test_it_follows_weights_that_are_loaded_and_a_copy_moves_its_own():
+def test_the_update_follows_loaded_weights_and_a_copy_moves_its_own_target():
     target, online = pair()
     agent = nn.Module()
     agent.online, agent.target, agent.move = online, target, TargetUpdate(target, online, 1.0)
