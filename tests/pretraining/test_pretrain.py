@@ -165,7 +165,7 @@ class FailingLogger(DummyLogger):
 
 @pytest.mark.parametrize("failing", ["log_summary", "close"])
 def test_a_logger_that_fails_after_training_does_not_cost_the_model(tmp_path, monkeypatch, failing):
-    monkeypatch.setattr("recframe.tracking.run_loggers.WandbRunLogger", lambda *_, **__: Unreachable(failing))
+    monkeypatch.setattr("recframe.tracking.run_loggers.WandbRunLogger", lambda *_, **__: FailingLogger(failing))
     wandb = {"pretrain.steps": 1, "logger.wandb": {"project": "p", "entity": None, "mode": "offline", "tags": []}}
     with pytest.raises(TrackingError, match=r"complete in .*model, but a logger failed: ConnectionError: the network is down$"):
         pretrained(tmp_path / "model", "gpt", SMALL | wandb)

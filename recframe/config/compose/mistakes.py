@@ -11,7 +11,7 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import yaml  # type: ignore[import-untyped]
+import yaml
 from hydra import compose
 from hydra.errors import HydraException
 from omegaconf import DictConfig
