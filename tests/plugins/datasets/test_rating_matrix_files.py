@@ -69,7 +69,7 @@ def test_one_bad_value_is_named_by_line_and_column(tmp_path_factory, values, bad
     assert message.startswith(
         f"matrix.csv:{row + 1}: column {column + 1}: {bad!r}" if bad else f"matrix.csv:{row + 1}: column {column + 1}: no value"
     )
-    assert "more to mend" not in message
+    assert "more to fix" not in message
 
 
 @pytest.mark.parametrize("dtype", ["<f8", ">f4", "<f2", "i1", "u8", "?", np.longdouble])

@@ -203,7 +203,7 @@ def test_scores_of_any_size_leave_a_softmax_intact():
 
 
 def test_options_that_make_no_choice_are_refused_in_one_line(make, tiring):
-    with pytest.raises(ValueError, match=r"environment.choice_model: there is no 'probit'"):
+    with pytest.raises(ValueError, match=r"environment.choice_model: there is no choice model 'probit'"):
         choice_model(ChoiceConfig(choice_model="probit"))
     message = r"^environment.no_click_mass \(-1.0\) must be above environment.min_normalizer \(-1.0\)$"
     with pytest.raises(ValueError, match=message):
