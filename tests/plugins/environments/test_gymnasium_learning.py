@@ -63,7 +63,7 @@ def interval(agent, users=64):
 
 
 @pytest.mark.slow
-def test_dqn_holds_the_pole_several_times_as_long_as_chance():
+def test_dqn_balances_the_pole_several_times_as_long_as_random():
     by_chance = interval(RandomAgent(RandomConfig(), world(64).spec, None, seed=0))
     learned = interval(trained(seed=0, env_steps=6_000))
     assert by_chance[1] < 30

@@ -28,7 +28,7 @@ def put(environment, exposure, budget=60):
     state["time_budget"] = torch.full_like(state["time_budget"], budget)
 
 
-def test_the_defaults_are_recsims():
+def test_defaults_match_recsim():
     config = LongTermSatisfactionConfig()
     assert (config.memory_discount, config.sensitivity, config.innovation_stddev) == (0.7, 0.01, 0.05)
     assert (config.choc_mean, config.choc_stddev, config.kale_mean, config.kale_stddev) == (5.0, 1.0, 4.0, 1.0)
@@ -36,17 +36,17 @@ def test_the_defaults_are_recsims():
 
 
 @pytest.mark.parametrize("attribute", ["topics", None])
-def test_clickbait_scores_are_spread_evenly(world, attribute):
+def test_clickbait_scores_are_uniform(world, attribute):
     scores = world(4000, topic_attribute=attribute).clickbait_score.sort().values
     assert (scores - torch.arange(4000) / 4000).abs().max() < 1.95 / 4000**0.5
 
 
-def test_a_catalogues_topic_tells_of_the_clickbait(world):
+def test_catalogue_topics_are_informative_about_clickbait(world):
     scores = world(4000).clickbait_score
     assert scores[0::2].max() <= 0.5 <= scores[1::2].min()
 
 
-def test_users_come_with_an_exposure_evenly_around_nought_and_all_their_time(world):
+def test_new_users_have_uniform_exposure_around_zero_and_a_full_time_budget(world):
     environment = world(num_users=4000, memory_discount=0.6, time_budget=7, sensitivity=0.5)
     environment.reset(0)
     exposure = environment.state["net_positive_exposure"]
@@ -58,7 +58,7 @@ def test_users_come_with_an_exposure_evenly_around_nought_and_all_their_time(wor
     assert environment.state["time_budget"].tolist() == [7] * 4000
 
 
-def test_one_step_by_hand(world):
+def test_one_step_matches_values_computed_by_hand(world):
     options = {"choc_mean": 5.0, "choc_stddev": 0.4, "kale_mean": 4.0, "kale_stddev": 1.2, "sensitivity": 0.5}
     environment = world(num_users=3, slate_size=2, **options)
     put(environment, 2.0, budget=2)
@@ -78,7 +78,7 @@ def test_one_step_by_hand(world):
     assert not reaction.leave.any()
 
 
-def test_every_step_follows_the_equation_of_exposure(world, random_slates, assert_mean):
+def test_exposure_follows_its_equation_in_every_step(world, random_slates, assert_mean):
     environment = world(num_users=200, slate_size=3, innovation_stddev=0.2)
     environment.reset(0)
     innovations = []
@@ -97,7 +97,7 @@ def test_every_step_follows_the_equation_of_exposure(world, random_slates, asser
     assert noise.std() == pytest.approx(0.2, rel=0.08)
 
 
-def test_sessions_end_of_themselves_after_exactly_sixty_steps(world, random_slates):
+def test_sessions_terminate_after_exactly_sixty_steps(world, random_slates):
     environment = world(num_users=20)
     environment.reset(0)
     for turn, slate in enumerate(random_slates(environment, 61)):
@@ -109,7 +109,7 @@ def test_sessions_end_of_themselves_after_exactly_sixty_steps(world, random_slat
     assert (environment.state["time_budget"] == 59).all()
 
 
-def test_sessions_are_cut_after_max_steps(world, random_slates):
+def test_sessions_are_truncated_after_max_steps(world, random_slates):
     environment = world(num_users=20, max_steps=4)
     environment.reset(0)
     steps = [environment.step(slate) for slate in random_slates(environment, 4)]
@@ -119,7 +119,7 @@ def test_sessions_are_cut_after_max_steps(world, random_slates):
 
 @pytest.mark.parametrize("item", [0, 1])
 @pytest.mark.parametrize("budget", [1, 20])
-def test_the_truth_is_what_many_copies_of_a_user_do(world, item, budget, assert_truth):
+def test_truth_matches_the_mean_over_many_copies_of_a_user(world, item, budget, assert_truth):
     environment = world(num_users=20_000, choc_stddev=0.3, kale_stddev=0.8, sensitivity=0.3)
     put(environment, -1.5, budget)
     score = environment.clickbait_score[item].item()
@@ -131,7 +131,7 @@ def test_the_truth_is_what_many_copies_of_a_user_do(world, item, budget, assert_
     assert_truth(environment, item)
 
 
-def test_clickbait_engages_more_now_and_wears_out_what_engagement_grows_from(world):
+def test_clickbait_engages_more_now_and_less_in_the_long_run(world):
     options = {"num_users": 500, "innovation_stddev": 0.0, "sensitivity": 0.3}
     environment = world(**options)
     environment.reset(0)

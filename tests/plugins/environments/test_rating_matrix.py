@@ -44,7 +44,7 @@ def two_tastes(toy_world):
     )
 
 
-def test_responses_are_the_matrixs(make, toy_world, random_slates):
+def test_responses_come_from_the_matrix(make, toy_world, random_slates):
     environment = make("rating_matrix", slate_size=3, quit_count=0)
     environment.reset(0)
     for slate in random_slates(environment, 6):
@@ -65,7 +65,7 @@ def test_responses_are_the_matrixs(make, toy_world, random_slates):
         ({"click_threshold": 0.0}, 1, 4),
     ],
 )
-def test_clicks_and_purchases_are_ratings_from_a_threshold_on(make, stars, options, click, purchase):
+def test_clicks_and_purchases_are_ratings_at_or_above_a_threshold(make, stars, options, click, purchase):
     environment = make("rating_matrix", data=stars, **options)
     environment.reset(0)
     truth = environment.truth().signals
@@ -75,7 +75,7 @@ def test_clicks_and_purchases_are_ratings_from_a_threshold_on(make, stars, optio
 
 
 @pytest.mark.parametrize("split", ["train", "evaluation"])
-def test_everybody_of_a_split_comes_alike_and_is_known_by_their_row(make, toy_world, split):
+def test_users_of_a_split_are_uniform_and_identified_by_their_row(make, toy_world, split):
     held_out = torch.arange(60) % 2 == 0
     environment = make("rating_matrix", data=toy_world._replace(held_out=held_out), num_users=4800, split=split)
     user = environment.reset(0).user
@@ -87,13 +87,13 @@ def test_everybody_of_a_split_comes_alike_and_is_known_by_their_row(make, toy_wo
     assert torch.equal(environment.truth().signals["rating"], toy_world.ratings[user])
 
 
-def test_where_the_dataset_keeps_nobody_a_fixed_fifth_is_kept(make):
+def test_fixed_fifth_is_held_out_if_the_dataset_holds_out_nobody(make):
     met = {split: set(make("rating_matrix", num_users=4800, split=split).reset(0).user.tolist()) for split in ("train", "evaluation")}
     assert (len(met["train"]), len(met["evaluation"])) == (48, 12)
     assert not met["train"] & met["evaluation"]
 
 
-def test_on_noise_the_most_popular_items_are_no_better_than_random_ones(rewards):
+def test_popular_items_are_no_better_than_random_on_noise(rewards):
     """Whoever counts popularity from the people of the evaluation, too, knows something of their noise."""
     gains = []
     for seed in range(8):
@@ -112,7 +112,7 @@ def test_on_noise_the_most_popular_items_are_no_better_than_random_ones(rewards)
 
 
 @pytest.mark.parametrize(("slate_size", "max_steps", "num_candidates"), [(1, 7, 0), (3, 4, 0), (2, 3, 10)])
-def test_the_oracle_earns_all_there_is_to_earn(make, toy_world, rewards, slate_size, max_steps, num_candidates):
+def test_oracle_earns_the_maximum(make, toy_world, rewards, slate_size, max_steps, num_candidates):
     options = {"slate_size": slate_size, "max_steps": max_steps, "num_candidates": num_candidates, "protocol": "fixed_length"}
     environment = make("rating_matrix", num_users=32, split="evaluation", **options)
     users = environment.reset(3).user
@@ -124,7 +124,7 @@ def test_the_oracle_earns_all_there_is_to_earn(make, toy_world, rewards, slate_s
         torch.testing.assert_close(returns, best)
 
 
-def test_no_fixed_list_is_better_than_the_one_found(make, toy_world):
+def test_fixed_slate_reference_is_the_best_fixed_slate(make, toy_world):
     # a few items, of which some are liked by more people but none by all, so that all lists can be tried
     items, length = 9, 4
     generator = torch.Generator().manual_seed(3)
@@ -159,7 +159,7 @@ def test_no_fixed_list_is_better_than_the_one_found(make, toy_world):
 
 @pytest.mark.parametrize("protocol", ["free", "no_repetition"])
 @pytest.mark.parametrize(("similarity", "alike", "other"), [("ratings", [0, 5, 11, 3], 21), ("text", [0, 22, 6, 34], 21)])
-def test_a_user_quits_whom_too_many_items_alike_were_shown(make, two_tastes, protocol, similarity, alike, other):
+def test_user_quits_after_too_many_similar_items(make, two_tastes, protocol, similarity, alike, other):
     options = {"protocol": protocol, "quit_count": 2, "quit_window": 3, "similarity": similarity}
     environment = make("rating_matrix", data=two_tastes, **options)
     environment.reset(0)
@@ -176,7 +176,7 @@ def test_a_user_quits_whom_too_many_items_alike_were_shown(make, two_tastes, pro
     assert [show(item) for item in (alike[0], other, other + 2, alike[1], alike[2])] == [False] * 5
 
 
-def test_an_item_of_the_slate_is_compared_with_what_was_shown_before_it(make, two_tastes):
+def test_items_of_a_slate_are_compared_with_items_shown_before_the_slate(make, two_tastes):
     environment = make("rating_matrix", data=two_tastes, slate_size=2, quit_count=2, quit_window=4)
     environment.reset(0)
     slates = torch.tensor([[0, 1], [20, 21], [30, 5]])
@@ -184,7 +184,7 @@ def test_an_item_of_the_slate_is_compared_with_what_was_shown_before_it(make, tw
 
 
 @pytest.mark.parametrize("options", [{"quit_count": 0, "protocol": "free"}, {"quit_count": 1, "protocol": "fixed_length"}], ids=str)
-def test_nobody_quits_without_the_rule_or_before_a_fixed_length_is_over(make, two_tastes, options):
+def test_nobody_quits_without_the_rule_or_under_fixed_length(make, two_tastes, options):
     environment = make("rating_matrix", data=two_tastes, max_steps=6, **options)
     environment.reset(0)
     for turn in range(6):
@@ -194,7 +194,7 @@ def test_nobody_quits_without_the_rule_or_before_a_fixed_length_is_over(make, tw
         assert (step.truncated == (turn == 5)).all()
 
 
-def test_a_session_is_short_for_whom_one_taste_is_served_and_longer_for_whom_all_are(make, two_tastes, rewards):
+def test_sessions_are_longer_if_all_tastes_are_served_than_if_only_one_is(make, two_tastes, rewards):
     environment = make("rating_matrix", data=two_tastes, protocol="no_repetition", num_users=200)
     greedy = rollout(OraclePolicy(rewards, 1), environment, rewards, 0, 20).lengths.double().mean()
     varied = rollout(RandomPolicy(environment.spec, 0), environment, rewards, 0, 20).lengths.double().mean()
@@ -215,13 +215,13 @@ def test_a_session_is_short_for_whom_one_taste_is_served_and_longer_for_whom_all
         ({"ratings": torch.rand(1, 40), "users": None}, "simulation needs at least 2 people, .* the data has 1"),
     ],
 )
-def test_a_matrix_that_will_not_do_is_refused_in_one_line(make, toy_world, change, message):
+def test_unusable_matrix_is_refused_in_one_line(make, toy_world, change, message):
     with pytest.raises(DataError, match=message) as refused:
         make("rating_matrix", data=toy_world._replace(**change))
     assert "\n" not in str(refused.value)
 
 
-def test_options_that_ask_for_what_there_is_not_are_refused_in_one_line(make, toy_world):
+def test_options_that_the_data_does_not_support_are_refused_in_one_line(make, toy_world):
     dumb = toy_world._replace(catalog=replace(toy_world.catalog, text_vectors=None))
     with pytest.raises(DataError, match=r"environment.similarity is 'text', but the catalogue has no text vectors; use 'ratings'"):
         make("rating_matrix", data=dumb, similarity="text")
