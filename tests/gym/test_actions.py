@@ -1,4 +1,4 @@
-"""What an action number means, which may be taken, and what is said of one that is not there."""
+"""Actions: the meaning of action numbers, masks, and messages for invalid actions."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""One user as a Gymnasium environment: Gymnasium's own checker is content, and a session ends when it ends."""
+"""One user as a Gymnasium environment: Gymnasium's checker passes, and episodes are sessions."""
 
 import warnings
 
@@ -18,7 +18,7 @@ TOY_SHAPES = [{"num_excluded": 5}, {"num_candidates": 4, "num_features": 2, "has
 def assert_content(env):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        # there is nothing to render
+        # no render mode
         warnings.filterwarnings("ignore", message=".*Not able to test alternative render modes")
         check_env(env)
 
@@ -36,7 +36,7 @@ def test_gymnasium_checker_passes_with_excluded_items_and_candidates(toy_single,
 def test_stable_baselines_checker_passes(toy_single):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        # it advises to flatten histories, which its own policies do
+        # the warning advises to flatten histories, which the policies of stable-baselines3 do
         warnings.filterwarnings("ignore", message=".*unconventional shape")
         check_env_for_stable_baselines(toy_single(slate_size=2))
         check_env_for_stable_baselines(toy_single(num_candidates=4))

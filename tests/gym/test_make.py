@@ -1,4 +1,4 @@
-"""From a name or a config to an environment, put together as a run puts together its own; every mistake is one line."""
+"""Environments from a name or a config, built as in a run; every mistake is reported in one line."""
 
 import numpy as np
 import pytest

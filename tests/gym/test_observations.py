@@ -1,4 +1,4 @@
-"""What other libraries get to see: the texts behind the row numbers, numbers tamed, everything inside the declared boxes."""
+"""Observations for other libraries: text vectors instead of row numbers, squashed numbers, and values within the declared space."""
 
 from dataclasses import replace
 
@@ -87,7 +87,7 @@ def test_fewer_dims_are_the_leading_principal_components_of_the_items():
 
 
 def test_profiles_use_the_same_projection_as_items():
-    """An item and a person of one topic stay alike, so what a person reads can be compared with what they are shown."""
+    """An item and a profile of one topic stay similar, so profiles can be compared with items."""
     arrays, observation = arrays_of(4)
     items, profiles = arrays._items[1:], torch.from_numpy(arrays(observation)["profile"])
     likeness = torch.nn.functional.normalize(profiles, dim=1) @ torch.nn.functional.normalize(items, dim=1).T

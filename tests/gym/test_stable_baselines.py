@@ -1,4 +1,4 @@
-"""Stable-baselines3 on recframe's environments: what it is told, and that it learns there."""
+"""Stable-baselines3 on recframe's environments: the VecEnv interface, and learning."""
 
 import importlib
 import sys
@@ -134,7 +134,7 @@ def test_replay_buffer_stores_the_last_observation_of_a_session(toy):
             assert not buffer.observations["history"][following, user].any()
 
 
-# a world in which tastes matter: without boredom, knowing a person's topics is most of what there is to know
+# an environment in which tastes matter: without boredom, a user's topics are most of the relevant information
 TASTES = [
     "dataset.num_items=20",
     "dataset.num_users=500",
@@ -148,7 +148,7 @@ TASTES = [
 
 
 def session_returns(env, choose, seed):
-    """The returns of everybody's first session."""
+    """The returns of each user's first session."""
     observation, _ = env.reset(seed=seed)
     returns, running = np.zeros(env.num_envs), np.ones(env.num_envs, bool)
     while running.any():
@@ -163,7 +163,7 @@ def interval(values):
 
 
 def trained_and_random(env_steps, seed):
-    """95 % intervals of the mean return, on people who were not met in training."""
+    """95 % intervals of the mean return, on users who do not appear in training."""
     training = StableBaselinesVecEnv(make_vec("topic_world", 64, overrides=TASTES, text_dims=8))
     hyperparameters = {"n_steps": 16, "batch_size": 256, "n_epochs": 4, "learning_rate": 2e-3, "gamma": 0.95, "ent_coef": 0.01}
     model = PPO("MultiInputPolicy", training, **hyperparameters, policy_kwargs={"net_arch": [64]}, seed=seed, device="cpu")

@@ -1,4 +1,4 @@
-"""Many users as one vector environment: Gymnasium's format to the letter, and nobody's session gets lost on the way."""
+"""Many users as one vector environment: exactly Gymnasium's format, and complete sessions of all users."""
 
 import io
 
@@ -12,7 +12,7 @@ from gymnasium.wrappers.vector import RecordEpisodeStatistics
 
 
 class Replayed(gymnasium.Env):
-    """One user of a recorded simulation, step by step, as an environment of its own."""
+    """One user of a recorded simulation, replayed as a separate environment."""
 
     def __init__(self, user, recorder, start, outcomes):
         self.user, self.outcomes = user, iter(outcomes)
@@ -143,7 +143,7 @@ def test_loading_a_state_returns_its_last_observation(toy, same):
 
 
 def test_batched_users_earn_the_same_as_single_users(toy, toy_single):
-    """The mean return of random actions, by Welch's statistic; seeds are fixed."""
+    """Compares the mean return of random actions by Welch's statistic, with fixed seeds."""
     together, alone = toy(400), toy_single()
     together.action_space.seed(0)
     alone.action_space.seed(0)

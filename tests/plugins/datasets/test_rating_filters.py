@@ -16,7 +16,7 @@ def test_k_core_is_the_largest_subset_that_satisfies_the_minima(ratings, min_use
     assert all(count >= min_user for count in kept["user"].value_counts()["count"])
     assert all(count >= min_item for count in kept["item"].value_counts()["count"])
     assert k_core(kept, min_user, min_item).equals(kept)
-    # dropping rows one at a time, in any order, ends at the same largest part
+    # dropping rows one at a time, in any order, ends at the same largest subset
     rows = set(ratings.rows())
     while short := next(
         (r for r in rows if sum(u == r[0] for u, _ in rows) < min_user or sum(i == r[1] for _, i in rows) < min_item), None

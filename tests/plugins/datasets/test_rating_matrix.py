@@ -1,4 +1,4 @@
-"""A rating matrix as a dataset: ids, titles, texts and popularity; what is known of items beside their ratings; the command line."""
+"""The rating matrix dataset: ids, titles, texts and popularity; the table of items; the command line."""
 
 import polars as pl
 import pytest
@@ -24,7 +24,7 @@ PLAIN = "5,1,3\n4,2,2\n"
 
 @pytest.fixture
 def load(tmp_path):
-    """`load(PLAIN, items=("items.csv", "title\\n..."), text_template=...)`: what is loaded from files of that content."""
+    """`load(PLAIN, items=("items.csv", "title\\n..."), text_template=...)`: the data loaded from files with this content."""
 
     def load(ratings: str, items: tuple[str, str | bytes | pl.DataFrame] | None = None, **options) -> Data:
         path = tmp_path / "ratings.csv"

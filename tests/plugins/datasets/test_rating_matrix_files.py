@@ -1,4 +1,4 @@
-"""Files of rating matrices: whatever they are written as they read the same, and what cannot be used is named by its place."""
+"""Files of rating matrices: all formats read the same, and problems are named with their place."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ matrices = arrays.arrays(np.float32, st.tuples(st.integers(2, 6), st.integers(1,
 
 
 def written(folder: Path, kind: str, values: np.ndarray) -> Path:
-    """A file of that kind with these values."""
+    """A file of the given format with these values."""
     path = folder / f"matrix{kind}"
     if kind == ".npy":
         np.save(path, values)
@@ -31,7 +31,7 @@ def written(folder: Path, kind: str, values: np.ndarray) -> Path:
 
 
 def refused(path: Path) -> str:
-    """The one line that says why a file cannot be used, without the folder."""
+    """The one-line error message for a file, without the folder."""
     with pytest.raises(DataError) as caught:
         read_matrix(path)
     message = str(caught.value).replace(f"{path.parent}/", "")

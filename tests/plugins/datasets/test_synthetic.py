@@ -42,7 +42,7 @@ def test_item_texts_follow_the_template(data):
     attributes = data.catalog.attributes
     rows = zip(attributes["title"], attributes["description"], attributes["tags"].to_list(), strict=True)
     assert data.catalog.texts == [f"{title}. {description} {', '.join(tags)}" for title, description, tags in rows]
-    # the worlds of the published figures
+    # the data of the published figures
     assert hashlib.sha256("\n".join(data.catalog.texts).encode()).hexdigest()[:16] == "387b424387ccb7f4"
     other = load(text_template="{title} ({topics})").catalog
     first = attributes.row(0, named=True)

@@ -1,4 +1,4 @@
-"""What people of the synthetic world may say: labelled, varied, and no matter to anything else."""
+"""Utterances of the synthetic dataset: labelled, varied, and without effect on other data."""
 
 from collections import Counter
 

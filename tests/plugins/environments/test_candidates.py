@@ -1,4 +1,4 @@
-"""Candidate sets: different items, and every set as likely as any other."""
+"""Candidate sets: distinct items, and all sets equally likely."""
 
 from itertools import combinations
 
@@ -32,7 +32,7 @@ def test_both_algorithms_draw_the_same_candidates(items, data, seed):
         assert torch.equal(draw_candidates(20, items, count, many), expected)
 
 
-# nearly the whole catalogue is where collisions lead to further collisions
+# with nearly the whole catalogue, collisions lead to further collisions
 @pytest.mark.parametrize(("items", "count"), [(6, 3), (6, 5), (8, 4)])
 def test_every_set_is_equally_likely(items, count):
     n = 60_000

@@ -1,4 +1,4 @@
-"""Choice models: laws that hold for any scores, values worked out by hand, and what becomes of values outside their range."""
+"""Choice models: properties for any scores, values computed by hand, and clamping of values out of range."""
 
 from math import exp
 
@@ -15,7 +15,7 @@ UNORDERED = ["independent", "multinomial_logit", "multinomial_proportional"]
 CASCADES = ["cascade", "exponential_cascade", "proportional_cascade"]
 
 finite = {"allow_nan": False, "width": 32}
-# some scores are below the least normalizer, and some of the cascades' click probabilities above one: they are clamped
+# some scores are below min_normalizer, and some click probabilities of cascades above one: they are clamped
 options = st.fixed_dictionaries(
     {
         "no_click_mass": st.floats(-0.5, 3.0, **finite),
@@ -33,7 +33,7 @@ def model(name, **given_options):
 
 
 def grid(n, draws, seed=0):
-    """`[n, draws]`: each column holds n evenly spread uniform numbers, in an order of its own."""
+    """`[n, draws]`: each column holds n evenly spaced numbers in (0, 1), in its own random order."""
     order = torch.rand(n, draws, generator=torch.Generator().manual_seed(seed)).argsort(dim=0)
     return (order + 0.5) / n
 
@@ -117,7 +117,7 @@ def test_logistic_models_agree_for_single_items(scores, no_click_mass):
 def test_at_most_one_item_is_clicked_unless_clicks_are_independent(name, seed, size, chosen):
     generator = torch.Generator().manual_seed(seed)
     choice = model(name, **chosen)
-    # also the extremes of what a generator draws
+    # including the extremes that a generator can draw
     uniforms = torch.rand(200, choice.num_draws(size), generator=generator)
     uniforms[0], uniforms[1] = 0.0, 1.0 - 2.0**-24
     clicks = choice.clicks(4.0 * torch.randn(200, size, generator=generator), uniforms)
@@ -139,11 +139,11 @@ def test_click_frequencies_match_the_probabilities(name, scores):
     n, scores = 20_000, torch.tensor(scores)
     choice = model(name, score_scaling=0.1)
     frequency = choice.clicks(scores.expand(n, -1), grid(n, choice.num_draws(len(scores)))).float().mean(dim=0)
-    # evenly spread uniform numbers: a frequency is off by rounding at both ends of its stretch, and by nothing else
+    # with evenly spaced numbers, a frequency deviates only by rounding at both ends of its interval
     assert ((frequency - choice.probabilities(scores)).abs() <= 2.0 / n).all()
 
 
-# the slate's scores, and what RecSim's formulas make of them with these options
+# the scores of a slate, and the probabilities by RecSim's formulas with these options
 SCORES = [0.5, -1.0, 0.25]
 BY_HAND = {
     "multinomial_logit": (

@@ -1,4 +1,4 @@
-"""Documents: topics and properties laid over a catalogue, and the candidates drawn from it."""
+"""RecSim documents: topics and places of the items of a catalogue, and the candidates drawn from it."""
 
 from dataclasses import replace
 
@@ -52,7 +52,7 @@ def test_places_are_uniform_for_any_topics(items_about, attribute):
     # topics of 10, 20, 30 and 40 per cent
     catalog = items_about([["abbbccdddd"[i % 10]] for i in range(n)]).catalog
     place = places(catalog, attribute, seeded()).sort().values
-    # Kolmogorov and Smirnov: beyond this distance one sample in a thousand
+    # Kolmogorov-Smirnov: one sample in a thousand exceeds this distance
     assert (place - torch.arange(n) / n).abs().max() < 1.95 / n**0.5
 
 
@@ -81,7 +81,7 @@ def test_candidates_are_drawn_again_only_if_resampling_is_on(make, recsim, rando
         first = environment.reset(0).candidates
         assert first.shape == (16, 8)
         for slate in random_slates(environment, 7):
-            # beyond max_steps: new users, too, find what there is
+            # beyond max_steps, so that new users are included
             step = environment.step(slate)
             for observation in (step.observation, step.next_observation):
                 assert torch.equal(observation.candidates, first) is not resample

@@ -1,4 +1,4 @@
-"""A Gymnasium environment as N users: what happens in each copy is what Gymnasium says happens, and nothing is lost on the way."""
+"""Gymnasium environments as N users: each copy behaves like the plain Gymnasium environment."""
 
 import gymnasium
 import numpy as np
@@ -24,7 +24,7 @@ QUICK = [
 
 
 class Ledger(gymnasium.Env):
-    """Pays what an action is, observes the time and the last action, and ends of itself after `length` steps."""
+    """The reward is the action, the observation is the time and the last action, and it terminates after `length` steps."""
 
     def __init__(self, length: int = 4) -> None:
         self.length = length
@@ -45,7 +45,7 @@ class Ledger(gymnasium.Env):
 
 
 class Unseeded(Ledger):
-    """Observes how often any of its kind was reset: more than its seed can tell."""
+    """Observes the number of resets of the class, which does not follow from its seed."""
 
     resets = 0
 

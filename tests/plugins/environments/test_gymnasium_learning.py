@@ -1,4 +1,4 @@
-"""DQN balances a pole: what learns to recommend learns to control as well."""
+"""DQN learns CartPole: the agents also learn control tasks."""
 
 import json
 
@@ -22,7 +22,7 @@ CONFIG = GymnasiumConfig("CartPole-v1")
 DATA = GymnasiumEnvironment.own_data(CONFIG)
 QUICK = {"learning_rate": 5e-4, "epsilon_decay_steps": 3_000}
 SETTINGS = {"gamma": 0.99, "batch_size": 128, "target_update_interval": 50, "loss": "mse", **QUICK}
-# unlike the agent's: generators of equal seeds draw equal numbers
+# differs from the agent's seed: generators with equal seeds draw equal numbers
 WORLD_SEED, REPLAY_SEED, EVALUATION_SEED = 1_000_003, 2_000_003, 3_000_003
 
 
@@ -49,7 +49,7 @@ def trained(seed, env_steps):
 
 @torch.no_grad()
 def interval(agent, users=64):
-    """The 95 % interval of the mean return of that many greedy sessions."""
+    """The 95 % interval of the mean return over the given number of greedy sessions."""
     environment = world(users)
     observation, going_on, returns = environment.reset(EVALUATION_SEED), torch.ones(users, dtype=torch.bool), torch.zeros(users)
     agent.prepare_to_act()

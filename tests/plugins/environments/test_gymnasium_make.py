@@ -1,4 +1,4 @@
-"""Why an environment cannot be made is said in one line that names the setting and the way out."""
+"""Errors on creating Gymnasium environments: one line with the setting and the remedy."""
 
 import gymnasium
 import numpy as np
@@ -12,7 +12,7 @@ NUMBERS = spaces.Box(-1, 1, (3,), np.float32)
 
 
 class Spaces(gymnasium.Env):
-    """An environment of given spaces."""
+    """An environment with given spaces."""
 
     def __init__(self, action: spaces.Space = NUMBERS, observation: spaces.Space = NUMBERS) -> None:
         self.action_space, self.observation_space = action, observation

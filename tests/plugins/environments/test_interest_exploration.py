@@ -1,4 +1,4 @@
-"""Interest exploration: its documents and users, the choice by hand, and sessions in which nothing changes."""
+"""Interest exploration: documents, users, the choice computed by hand, and constant sessions."""
 
 from math import exp
 
@@ -10,7 +10,7 @@ from recframe_plugins.environments.recsim.config import InterestExplorationConfi
 
 @pytest.fixture
 def world(make, items_about):
-    """`world(n, ...)`: n documents of ten topics of a catalogue, from which those of the simulation are dealt."""
+    """`world(n, ...)`: n documents with ten catalogue topics, which are mapped to the topics of the simulation."""
 
     def build(n=200, **options):
         data = items_about([[f"topic {number % 10}"] for number in range(n)])
@@ -47,7 +47,7 @@ def test_documents_have_the_topic_shares_and_log_normal_qualities(world, attribu
 
 def test_catalogue_topics_are_informative_about_the_simulated_topics(world):
     environment = world()
-    # the first two of the ten topics are the fifth that is dealt to the first
+    # the first two of the ten topics are the 20 % of the first simulated topic
     assert environment.cluster.tolist() == [int(number % 10 >= 2) for number in range(200)]
 
 
@@ -61,7 +61,7 @@ def test_user_types_have_log_normal_affinities(world, assert_mean):
     )
     environment.reset(0)
     logarithm = environment.state["affinity"].log()
-    # the types' affinities to the first topic are far enough apart to know a user's type
+    # the affinities of the types to the first topic are far enough apart to identify a user's type
     types = (logarithm[:, 0] / 4.0).round().long()
     for user_type, share in enumerate([0.5, 0.2, 0.3]):
         own = logarithm[types == user_type]
@@ -69,7 +69,7 @@ def test_user_types_have_log_normal_affinities(world, assert_mean):
         for topic in range(2):
             assert_mean(own[:, topic], means[user_type][topic])
             assert own[:, topic].std() == pytest.approx(stddevs[user_type][topic], rel=0.1, abs=1e-5)
-    # given the type, affinities have nothing to do with each other
+    # given the type, affinities are independent
     assert abs(torch.corrcoef(logarithm[types == 0].T)[0, 1]) < 0.1
 
 
@@ -123,8 +123,8 @@ def test_truth_matches_the_mean_over_many_copies_of_a_user(world, item, choice_m
     assert_truth(environment, item)
 
 
-def test_documents_that_are_best_on_average_are_not_the_best_for_most_users(world):
-    # the point of this world: the first topic's quality suits everybody, though the minority's heart is in the second
+def test_documents_that_are_best_on_average_are_not_the_best_for_a_minority(world):
+    # the purpose of this simulator: the first topic is best on average, but a minority prefers the second
     environment = world(num_users=3000)
     environment.reset(0)
     click = environment.truth().signals["click"]

@@ -1,4 +1,4 @@
-"""Long-term satisfaction: its documents and users, each equation by hand, and what clickbait does in the long run."""
+"""Long-term satisfaction: documents, users, each equation computed by hand, and the long-run effect of clickbait."""
 
 from math import exp
 
@@ -10,7 +10,7 @@ from recframe_plugins.environments.recsim.config import LongTermSatisfactionConf
 
 @pytest.fixture
 def world(make, items_about):
-    """`world(n, ...)`: n documents of two topics, the first of which the lower half of the clickbait scores is dealt to."""
+    """`world(n, ...)`: n documents of two topics; the first topic has the lower half of the clickbait scores."""
 
     def build(n=40, **options):
         data = items_about([["kale" if number % 2 == 0 else "sweets"] for number in range(n)])
@@ -20,7 +20,7 @@ def world(make, items_about):
 
 
 def put(environment, exposure, budget=60):
-    """Give everybody this net positive exposure and so many steps."""
+    """Set this net positive exposure and this number of remaining steps for all users."""
     environment.reset(0)
     state = environment.state
     state["net_positive_exposure"] = torch.full_like(state["net_positive_exposure"], exposure)
@@ -88,7 +88,7 @@ def test_exposure_follows_its_equation_in_every_step(world, random_slates, asser
         expected = 0.7 * before - 2.0 * (environment.clickbait_score[slate[:, 0]] - 0.5)
         innovations.append(environment.state["net_positive_exposure"] - expected)
         torch.testing.assert_close(environment.state["satisfaction"], torch.sigmoid(0.01 * environment.state["net_positive_exposure"]))
-        # whatever the slate, its first document is clicked and engages
+        # the first document of every slate is clicked
         assert (step.response.signals["click"] == torch.tensor([1.0, 0.0, 0.0])).all()
         assert (step.response.signals["dwell"][:, 0] > 0).all()
         assert (step.response.signals["dwell"][:, 1:] == 0).all()
@@ -105,7 +105,7 @@ def test_sessions_terminate_after_exactly_sixty_steps(world, random_slates):
         step = environment.step(slate)
         assert (step.terminated == (turn == 59)).all()
         assert not step.truncated.any()
-    # the next users' first step
+    # the first step of the next users
     assert (environment.state["time_budget"] == 59).all()
 
 
@@ -143,7 +143,7 @@ def test_clickbait_engages_more_now_and_less_in_the_long_run(world):
         environment.reset(0)
         for _ in range(40):
             environment.step(item.expand(500, 1))
-        # what the exposure tends to: -2 (c - 0.5) / (1 - memory_discount)
+        # the limit of the exposure: -2 (c - 0.5) / (1 - memory_discount)
         limit = -2.0 * (environment.clickbait_score[item] - 0.5) / 0.3
         torch.testing.assert_close(environment.state["net_positive_exposure"], limit.expand(500), atol=1e-4, rtol=0.0)
         later[name] = environment.truth().signals["dwell"].mean()

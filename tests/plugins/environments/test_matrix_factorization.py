@@ -1,4 +1,4 @@
-"""The user model's fit: it finds what is there, scores itself honestly, and runs once a process."""
+"""The fit of the user model: it recovers known structure, is scored on held-out ratings, and runs once per process."""
 
 import gc
 
@@ -24,7 +24,7 @@ USERS, ITEMS, RANK = 300, 200, 3
 
 
 def planted(noise, seed=0):
-    """Ratings of a low-rank matrix, 30 % of it observed, and the matrix."""
+    """30 % of the entries of a low-rank matrix as ratings, and the matrix."""
     generator = torch.Generator().manual_seed(seed)
 
     def normal(*shape):
@@ -63,7 +63,7 @@ def test_model_beats_its_baselines_on_held_out_ratings_of_a_low_rank_matrix():
 
 
 def test_scored_model_does_not_see_held_out_ratings():
-    """Ratings that are noise are predicted no better than by their mean: a score on ratings that were fitted would be far better."""
+    """Noise is predicted no better than by its mean; a score on fitted ratings would be far better."""
     generator = torch.Generator().manual_seed(0)
     ratings, _ = planted(noise=0.0)
     noise = Ratings(ratings.users, ratings.items, torch.randn(len(ratings), generator=generator, dtype=torch.float64))
@@ -109,7 +109,7 @@ def test_the_same_interactions_and_options_are_fitted_once(monkeypatch):
     monkeypatch.setattr(matrix_factorization, "fit_ratings", lambda *arguments: fits.append(1) or fit(*arguments))
     log = interactions(planted(noise=0.3)[0])
     first = scored_model(log, "rating", USERS, ITEMS, options(), 0.1)
-    assert len(fits) == 3  # the model on all ratings; biases and model without those held out
+    assert len(fits) == 3  # the model on all ratings; biases and model without the held-out ratings
     assert scored_model(log, "rating", USERS, ITEMS, options(), 0.1) is first
     assert len(fits) == 3
     assert scored_model(log, "rating", USERS, ITEMS, options(seed=1), 0.1) is not first
@@ -143,7 +143,7 @@ def test_no_errors_are_reported_without_a_holdout():
 
 @pytest.mark.slow
 def test_model_is_no_worse_than_biases_and_biases_beat_the_mean_on_real_ratings(movietweetings):
-    """Averaged over three ways of holding out: what factors add to biases here is about 0.2 %, less than one split differs from another."""
+    """Averaged over three splits: factors improve on biases by about 0.2 % here, which is less than the difference between splits."""
     config = MovieLensFormatConfig(path=str(movietweetings), min_user_ratings=5, min_item_ratings=5)
     data = MovieLensFormat(config).load()
     ratings = Ratings.of(data.interactions, "rating")

@@ -1,4 +1,4 @@
-"""Topic world in which people have moods and speak: what they say fits, nothing else changes, and the conformance suite holds."""
+"""Topic world with moods and texts: texts match the state, nothing else changes, and the conformance suite passes."""
 
 from dataclasses import replace
 

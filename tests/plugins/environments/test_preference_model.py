@@ -1,4 +1,4 @@
-"""Preference model: simulated users who answer as their logged ratings predict."""
+"""Preference model: simulated users who respond as their logged ratings predict."""
 
 from dataclasses import replace
 
@@ -11,7 +11,7 @@ from recframe.interfaces import DataError
 from recframe_plugins.environments.preference_model.matrix_factorization import FitOptions, Ratings, fit_ratings
 from recframe_plugins.environments.preference_model.preference_model import censored_normal_mean, mean_and_deviation, principal_directions
 
-# the toy ratings follow topics closely, so less needs to be shrunk than by default
+# the toy ratings follow topics closely, so they need smaller penalties than the default
 PERSONAL = {"regularization": 1.0, "factors": 4}
 
 
@@ -87,7 +87,7 @@ def test_ratings_stay_in_the_range_of_the_data(make, toy_world):
 
 
 def test_greedy_choice_by_truth_beats_random_and_every_single_item(make, toy_world):
-    """The truth's best item for each user, against random ones, the most popular one and the best that can be shown to everybody."""
+    """The best item for each user by the truth, against random items, the most popular item and the best single item for all users."""
 
     def clicks(policy):
         environment = make("preference_model", num_users=400, **PERSONAL)

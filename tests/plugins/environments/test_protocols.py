@@ -1,4 +1,4 @@
-"""The protocols: what may be repeated, what the observation says of it, and how long sessions last."""
+"""The protocols: repetition of items, excluded items in observations, and the length of sessions."""
 
 import pytest
 import torch
@@ -7,7 +7,7 @@ from recframe.interfaces import PAD, DataError, best_items
 from recframe.references.policies import PopularPolicy, RandomPolicy
 
 WITHOUT_REPETITION = ["no_repetition", "fixed_length"]
-# options under which many people leave as soon as they may, but not all at once
+# options under which many users leave early, but not all at once
 IMPATIENT = {
     "topic_world": {"patience_cost": 0.8, "leave_rate": 0.6},
     "preference_model": {"patience_cost": 0.8, "leave_rate": 0.6},
@@ -21,7 +21,7 @@ def protocol(request):
 
 
 def sessions(environment, choose, steps, seed=0):
-    """Play; for each step: what came of it, and a list for each user of what their session has shown by then."""
+    """Play a policy; for each step, yield the result, and for each user the items shown in the session so far."""
     observation, shown = environment.reset(seed), [[] for _ in range(environment.spec.num_users)]
     for turn in range(steps):
         slate = choose(observation, turn)
@@ -79,7 +79,7 @@ def test_policies_never_repeat_items_or_leave_the_candidates(make, peopled, prot
     for _, shown in sessions(environment, within_candidates, 14):
         assert all(len(set(items)) == len(items) for items in shown)
         longest = max(longest, *(len(items) for items in shown))
-    # of those who may leave, somebody stays long enough for a repetition
+    # some users stay long enough for a repetition
     assert longest == 12 if protocol == "fixed_length" else longest >= 4
 
 

@@ -1,4 +1,4 @@
-"""Rating matrix: responses are the matrix's, sessions end by rule, and the reference policies are the best there are."""
+"""Rating matrix: responses come from the matrix, sessions end by the quit rule, and reference policies are optimal."""
 
 from dataclasses import replace
 from itertools import combinations
@@ -23,19 +23,19 @@ SMALL = Tuning(log_sessions=256, log_slates=4_000, sessions=128)
 
 @pytest.fixture
 def rewards(toy_world):
-    """One for every point of rating."""
+    """A reward of one per rating point."""
     return RewardSum({"rating": (Rating(RatingConfig()), 1.0)}, toy_world.catalog, frozenset({"rating"}))
 
 
 @pytest.fixture
 def stars(toy_world):
-    """Everybody's rating of everything, in whole numbers from 1 to 5."""
+    """A rating of every item by every user, as integers from 1 to 5."""
     return toy_world._replace(ratings=torch.randint(1, 6, (60, 40), generator=torch.Generator().manual_seed(4)).float())
 
 
 @pytest.fixture
 def two_tastes(toy_world):
-    """Items 0 to 19 are rated alike, and so are the others; by their texts, items are alike whose numbers are both even or both odd."""
+    """Items 0 to 19 have equal ratings, and so have the others; by text, items are similar if their numbers are both even or both odd."""
     generator = torch.Generator().manual_seed(2)
     likes, noise = torch.rand(60, 2, generator=generator), torch.randn(60, 40, generator=generator)
     ratings = torch.cat([likes[:, :1].expand(60, 20), likes[:, 1:].expand(60, 20)], dim=1) + 0.01 * noise
@@ -59,7 +59,7 @@ def test_responses_come_from_the_matrix(make, toy_world, random_slates):
 @pytest.mark.parametrize(
     ("options", "click", "purchase"),
     [
-        # from 1 to 5, half of the way is 3 and three quarters are 4
+        # from 1 to 5, halfway is 3 and three quarters of the way is 4
         ({}, 3, 4),
         ({"click_threshold": 2.0, "purchase_threshold": 5.0}, 2, 5),
         ({"click_threshold": 0.0}, 1, 4),
@@ -81,7 +81,7 @@ def test_users_of_a_split_are_uniform_and_identified_by_their_row(make, toy_worl
     user = environment.reset(0).user
     counts = user.bincount(minlength=60)
     assert torch.equal(counts > 0, held_out if split == "evaluation" else ~held_out)
-    # 160 of each are to be expected
+    # the expected number of each is 160
     assert counts[counts > 0].min() > 100
     assert counts.max() < 220
     assert torch.equal(environment.truth().signals["rating"], toy_world.ratings[user])
@@ -94,7 +94,7 @@ def test_fixed_fifth_is_held_out_if_the_dataset_holds_out_nobody(make):
 
 
 def test_popular_items_are_no_better_than_random_on_noise(rewards):
-    """Whoever counts popularity from the people of the evaluation, too, knows something of their noise."""
+    """Popularity that included evaluation users would carry information about their noise."""
     gains = []
     for seed in range(8):
         ratings = torch.rand(60, 200, generator=torch.Generator().manual_seed(seed))
@@ -125,7 +125,7 @@ def test_oracle_earns_the_maximum(make, toy_world, rewards, slate_size, max_step
 
 
 def test_fixed_slate_reference_is_the_best_fixed_slate(make, toy_world):
-    # a few items, of which some are liked by more people but none by all, so that all lists can be tried
+    # few items, so that all slates can be tried; some are liked by more users, but none by all
     items, length = 9, 4
     generator = torch.Generator().manual_seed(3)
     ratings = torch.rand(60, items, generator=generator) + 0.25 * torch.randperm(items, generator=generator)
@@ -171,7 +171,7 @@ def test_user_quits_after_too_many_similar_items(make, two_tastes, protocol, sim
         return bool(terminated.all())
 
     assert [show(item) for item in alike[:3]] == [False, False, True]
-    # the next users; two alike of the last three are too many, but a rest of two others is enough
+    # new users: two similar items among the last three are too many, but two other items in between are enough
     assert [show(item) for item in (alike[0], alike[1], other, alike[2])] == [False, False, False, True]
     assert [show(item) for item in (alike[0], other, other + 2, alike[1], alike[2])] == [False] * 5
 

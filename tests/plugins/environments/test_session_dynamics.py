@@ -1,4 +1,4 @@
-"""How sessions go: the truth about clicks and leaving, boredom, patience, the end of a session and who comes next."""
+"""Dynamics of sessions: the truth about clicks and leaving, boredom, patience, the end of a session and new users."""
 
 import pytest
 import torch
@@ -9,10 +9,10 @@ from recframe.interfaces import PAD
 @pytest.mark.parametrize("item", [0, 7, 23])
 def test_truth_matches_the_mean_over_many_copies_of_a_user(make, tiring, item, assert_truth):
     n = 20_000
-    # costly disappointment and easy clicks, so that clicking and leaving depend on each other visibly
+    # high cost of no click and easy clicks, so that leaving depends clearly on clicking
     environment = make(tiring, num_users=n, patience_cost=0.3, patience_recovery=0.3, threshold=0.0, rating_noise=0.8)
     environment.reset(2)
-    # the item is shown before, at an increasing distance, so that boredom and repetition are part of the truth
+    # the item was shown before, at an increasing distance, so that the truth includes boredom and repetition
     for shown in (item, 12, 7):
         environment.step(torch.full((n, 1), shown))
     truth = environment.truth()

@@ -1,4 +1,4 @@
-"""Sessions as others rely on them: the contract, equal draws, saving, shapes, splits, and what is refused."""
+"""Sessions of all environments: conformance, common random draws, saving, shapes, splits, and refused arguments."""
 
 import io
 
@@ -31,7 +31,7 @@ def same(left, right):
     return all(torch.equal(a, b) for a, b in zip(everything(left), everything(right), strict=True))
 
 
-# Gymnasium's needs an id, and is checked beside its own tests
+# gymnasium requires an id, and is checked in its own tests
 @pytest.mark.parametrize("component", [c for c in COMPONENTS if c.name != "gymnasium"], ids=lambda component: component.name)
 def test_environment_conforms(component):
     check_component(component)
@@ -100,7 +100,7 @@ def test_policies_meet_the_same_users_and_random_draws(make, kind, staying, rand
     left, right = (make(kind, num_users=64, max_steps=3, **staying) for _ in range(2))
     assert torch.equal(left.reset(5).user, right.reset(5).user)
     for a, b in zip(random_slates(left, 12, seed=1), random_slates(right, 12, seed=2), strict=True):
-        # all sessions end by the clock, so replacements are met at the same time under both policies
+        # all sessions end by the time limit, so new users arrive at the same steps under both policies
         assert torch.equal(left.step(a).observation.user, right.step(b).observation.user)
         assert torch.equal(left.generator.get_state(), right.generator.get_state())
 
@@ -254,7 +254,7 @@ def test_patience_stays_between_zero_and_one_and_bounds_the_leaving_probability(
 
 
 class HostReads(TorchDispatchMode):
-    """Notes the operations for which the host would wait for a device."""
+    """Records the operations for which the host would wait for a device."""
 
     WAITING = ("_local_scalar_dense", "nonzero", "masked_select", "aten::equal")
 

@@ -1,4 +1,4 @@
-"""Topic world: tastes, boredom and drift over topics, and the attribute tables that it is made of."""
+"""Topic world: tastes, boredom and drift over topics, and the attribute tables that it reads."""
 
 from dataclasses import replace
 
@@ -29,7 +29,7 @@ def with_people(data, attributes):
 
 
 def play(environment, policy, seed=0):
-    """Clicks and length of each slot's first session, and the clicks per item shown at each step."""
+    """Clicks and length of each slot's first session, and the clicks per shown item at each step."""
     environment.reset(seed)
     spec = environment.spec
     alive, clicks, length = (f(spec.num_users) for f in (torch.ones, torch.zeros, torch.zeros))
@@ -55,7 +55,7 @@ def oracle(environment):
 
 
 def favourite_topic(environment):
-    """The items most about the one topic that each user likes best, none of them twice."""
+    """The items with the largest weight of each user's favourite topic, without repetition."""
     topic = environment.state["taste"].argmax(dim=1)
     about = environment.item_vectors[:, topic].T.clone()
     shown = environment.state["recent"]
@@ -122,7 +122,7 @@ def test_only_clicks_move_tastes_towards_the_clicked_items(make):
         assert (step.response.signals["click"] == float(moves)).all()
         likes = world.item_vectors[3]
         gained = after @ likes - before @ likes
-        # a taste that is for this topic alone has nowhere to go
+        # a taste for only this topic cannot move closer
         assert (gained[before @ likes < 0.999] > 0).all() if moves else gained.abs().max() < 1e-6
         assert (before @ likes < 0.999).any()
         torch.testing.assert_close(after.norm(dim=1), torch.ones(16))
@@ -131,7 +131,7 @@ def test_only_clicks_move_tastes_towards_the_clicked_items(make):
 def test_sessions_use_the_tastes_of_the_observed_user(make):
     world = make("topic_world", num_users=400, session_noise=0.1)
     user = world.reset(0).user
-    # user i of the toy data likes topic i modulo 5 alone, and so does item i
+    # user i of the toy data likes only topic i modulo 5, which is the topic of item i
     best = world.state["taste"] @ world.item_vectors[:5].T
     assert torch.equal(best.argmax(dim=1), user % 5)
     first = user == user[0]
@@ -148,9 +148,9 @@ def test_people_are_generated_without_known_tastes_and_all_have_number_0(make, t
         assert (world.state["taste"] >= 0).all()
         torch.testing.assert_close(world.state["taste"].norm(dim=1), torch.ones(500))
     assert not set(train.people.tolist()) & set(evaluation.people.tolist())
-    # a small concentration means few topics each: the favourite takes more than an equal share of the length
+    # a small concentration means few topics each: the favourite has more than an equal share of the length
     assert train.state["taste"].max(dim=1).values.mean() > 0.8
-    # what is observed before anything is shown cannot tell one user's taste from another's
+    # the first observation does not distinguish tastes
     same = [make("topic_world", data=data, num_users=4).reset(seed) for seed in (0, 1)]
     assert torch.equal(same[0].user, same[1].user)
     assert torch.equal(same[0].history_items, same[1].history_items)

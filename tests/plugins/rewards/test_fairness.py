@@ -1,4 +1,4 @@
-"""The fairness reward: what a group of items lacks of the exposure due to it."""
+"""The fairness reward: the exposure that a group of items lacks relative to its target share."""
 
 from dataclasses import replace
 
@@ -65,7 +65,7 @@ def test_rewards_of_the_groups_sum_to_zero(data, random_step, seed, config):
     groups = (
         groups_by_popularity(catalog, config.head_share) if config.attribute is None else groups_by_attribute(catalog, config.attribute)
     )
-    # an item of each group, all shown to a user more
+    # shows one item of each group to an additional user
     representatives = torch.tensor([groups.numbers.tolist().index(number) for number in range(len(groups.names))])
     transition.slate = representatives.expand(7, -1)
     assert float(Fairness(config)(transition, catalog)[0].sum()) == pytest.approx(0.0, abs=1e-5)

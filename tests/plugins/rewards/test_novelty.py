@@ -1,4 +1,4 @@
-"""The novelty reward: the less popular an item, the more it is worth."""
+"""The novelty reward: less popular items are worth more."""
 
 from dataclasses import replace
 from itertools import pairwise

@@ -1,4 +1,4 @@
-"""The repetition penalty: only what was shown lately costs, and the more lately the more."""
+"""The repetition penalty: only recently shown items are penalised, and more recent ones more."""
 
 import pytest
 import torch

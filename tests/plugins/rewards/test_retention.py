@@ -1,4 +1,4 @@
-"""The retention reward: one for a step after which the session goes on, shared by the slate."""
+"""The retention reward: one for a step after which the session continues, shared by the slate."""
 
 import torch
 from hypothesis import given

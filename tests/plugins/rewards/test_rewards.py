@@ -1,4 +1,4 @@
-"""What holds of every built-in reward, and what each declares."""
+"""Properties of all built-in rewards, and the tags that each declares."""
 
 import importlib
 

@@ -1,4 +1,4 @@
-"""The sentiment reward: what the text after the slate says, shared by the slate's items."""
+"""The sentiment reward: the sentiment of the text after the slate, shared by the items of the slate."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Rewards that are a response signal, as it comes or in other units."""
+"""Rewards that are a response signal, unchanged or rescaled."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Diversity and serendipity: distances of text vectors, against their definitions computed the slow way."""
+"""Diversity and serendipity: distances of text vectors, compared with direct implementations of their definitions."""
 
 from dataclasses import replace
 
@@ -15,7 +15,7 @@ from recframe_plugins.rewards.diversity import Diversity
 from recframe_plugins.rewards.serendipity import Serendipity
 
 seeds = st.integers(0, 1000)
-# far right, the same, straight up, far left, and nothing to say
+# right, right, up, left, and the zero vector
 VECTORS = torch.tensor([[1.0, 0.0], [3.0, 0.0], [0.0, 2.0], [-1.0, 0.0], [0.0, 0.0]])
 RIGHT, SAME, UP, LEFT, BLANK = range(5)
 
@@ -36,7 +36,7 @@ def catalog(data):
 
 @pytest.fixture(params=["all pairs kept", "pairs computed"])
 def storage(request, monkeypatch):
-    """A small catalogue's way, and a large one's."""
+    """Both implementations: for small and for large catalogues."""
     if request.param == "pairs computed":
         monkeypatch.setattr(text_similarity, "LARGEST_TABLE", 0)
 

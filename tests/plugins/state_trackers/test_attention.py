@@ -1,4 +1,4 @@
-"""SASRec, beside torch's own transformer; and dropout, which acting must know nothing of."""
+"""SASRec, compared with torch's transformer; and dropout, which must not affect acting."""
 
 import pytest
 import torch
@@ -26,7 +26,7 @@ def histories(seed=0):
 
 
 def reference(layer, heads):
-    """The layer's weights in torch's own."""
+    """A torch transformer layer with the weights of `layer`."""
     theirs = nn.TransformerEncoderLayer(DIM, heads, DIM, dropout=0.0, batch_first=True, norm_first=True)
     theirs.self_attn.in_proj_weight.data = torch.cat([layer.query.weight, layer.keys_and_values.weight])
     theirs.self_attn.in_proj_bias.data = torch.cat([layer.query.bias, layer.keys_and_values.bias])

@@ -1,4 +1,4 @@
-"""Caser's convolutions, beside plain ones over each history on its own."""
+"""Caser's convolutions, compared with plain convolutions over each history."""
 
 import pytest
 import torch
@@ -21,13 +21,13 @@ def build(**options):
 
 
 def histories(seed=0):
-    """One of every length, none included, in front of which lies something that must not count."""
+    """One history of every length including zero, with arbitrary entries in front that must be ignored."""
     entries = torch.randn(len(LENGTHS), LENGTH, 5, generator=torch.Generator().manual_seed(seed))
     return entries, torch.arange(LENGTH) >= LENGTH - LENGTHS.unsqueeze(1)
 
 
 def plain(tracker, entries):
-    """The summary `[1, n]` of one history `[1, L, d]`, by torch's own convolutions."""
+    """The summary `[1, n]` of one history `[1, L, d]`, by torch's convolutions."""
     columns = entries.transpose(1, 2)
     horizontal = [F.relu(conv(F.pad(columns, (conv.kernel_size[0] - 1, 0)))).amax(dim=2) for conv in tracker.horizontal]
     full = F.pad(columns, (LENGTH - entries.shape[1], 0)).transpose(1, 2)

@@ -1,4 +1,4 @@
-"""How a history's summary is joined with what else is known of a visit, and what each source is."""
+"""Fusions of the history's summary with the other inputs, and each input."""
 
 from dataclasses import replace
 
@@ -104,7 +104,7 @@ def test_user_vectors_are_learned_and_stay_zero_for_unseen_users(fusion):
         (tracker(observation, tracker.project_items()) * observation.user.unsqueeze(1)).sum().backward()
         optimizer.step()
     learned = tracker.fusion.parts["user"].embedding.detach()
-    assert (learned[:3].abs() > 0).any(dim=1).tolist() == [False, True, True]  # nothing was lost on user 0
+    assert (learned[:3].abs() > 0).any(dim=1).tolist() == [False, True, True]  # user 0 has no loss
     assert not learned[3:].any()
     one = observation[:1].repeat(4)
     one.user = torch.tensor([1, 2, 40, 50])

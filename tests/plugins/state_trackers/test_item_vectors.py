@@ -1,4 +1,4 @@
-"""Item vectors: what is said of an item, what is learned of it, and how the two are weighed."""
+"""Item vectors: texts, learned embeddings, and the gate between them."""
 
 import pytest
 import torch
@@ -49,7 +49,7 @@ def test_items_without_text_vectors_start_at_random_and_learn(asked):
     kept = vectors.detach().clone()
     with torch.no_grad():
         items.embedding.add_(1.0)
-    assert torch.equal(vectors, kept)  # what an agent keeps for a chunk of acting must not move under it
+    assert torch.equal(vectors, kept)  # vectors that an agent keeps while acting must not change
 
 
 @pytest.mark.parametrize(("texts", "ids"), [(TEXTS, False), (TEXTS[:, :0], True)], ids=["no embeddings", "no texts"])

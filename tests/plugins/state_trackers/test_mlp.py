@@ -1,4 +1,4 @@
-"""The feature tracker: the state is a function of the features, and of nothing else."""
+"""The MLP tracker: the state is a function of only the features."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""The built-in trackers that read histories: what changes a state, and what must not."""
+"""The built-in trackers that read histories: inputs that change the state, and inputs that must not."""
 
 import copy
 from dataclasses import replace
@@ -184,7 +184,7 @@ def test_labels_of_the_current_text_affect_the_state():
     tracker, observation = build(MeanTracker, MeanConfig(reads=["labels"]), has_context=True)
     assert list(tracker.fusion.parts) == ["context_labels"]
     told = DATA.contexts.labels["sentiment"].probabilities
-    # the last of the three texts is made to say what the first one says
+    # the labels of the last of the three texts are set to those of the first
     same = replace(DATA.contexts.labels["sentiment"], probabilities=told[[0, 1, 0]])
     deaf = DATA._replace(contexts=replace(DATA.contexts, labels={"sentiment": same}))
     other, _ = build(MeanTracker, MeanConfig(reads=["labels"]), data=deaf, has_context=True)
