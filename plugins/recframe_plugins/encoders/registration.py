@@ -5,7 +5,7 @@ from collections.abc import Callable
 from recframe.components import Component, Kind
 from recframe.hookspecs import hookimpl
 from recframe_plugins.encoders.concat.config import ConcatConfig
-from recframe_plugins.encoders.controls.config import IdConfig, RandomConfig
+from recframe_plugins.encoders.controls.config import IdConfig, RandomEncoderConfig
 from recframe_plugins.encoders.http.config import HttpEmbeddingsConfig
 from recframe_plugins.encoders.language_models.config import SentenceTransformersConfig
 from recframe_plugins.encoders.tfidf.config import TfidfConfig
@@ -24,6 +24,6 @@ def recframe_register_components(register: Callable[[Component], None]) -> None:
     encoder("gpt", GPTConfig, "transformers.transformer:TransformerEncoder", "pretraining")
     encoder("tfidf", TfidfConfig, "tfidf.tfidf:TfidfEncoder")
     encoder("id", IdConfig, "controls.controls:IdEncoder")
-    encoder("random", RandomConfig, "controls.controls:RandomEncoder")
+    encoder("random", RandomEncoderConfig, "controls.controls:RandomEncoder")
     encoder("concat", ConcatConfig, "concat.concat:ConcatEncoder")
     encoder("http_embeddings", HttpEmbeddingsConfig, "http.http_embeddings:HttpEmbeddingsEncoder")

@@ -11,7 +11,7 @@ class IdConfig:
 
 
 @dataclass
-class RandomConfig:
+class RandomEncoderConfig:
     """Frozen noise: a random vector for each different text, which says which text it is and nothing of what it means."""
 
     dim: int = option(384, "length of the vectors; by default that of the packaged language model's", ge=1)
