@@ -1,4 +1,4 @@
-"""Pairings of agents, state trackers, environments and slate sizes: those that the declarations allow run, others are refused with a reason.
+"""Pairings of agents, state trackers, environments and slate sizes: those allowed by the declarations run, others are refused with reasons.
 
 The components come from the registry, so that a new built-in component is tested with all others.
 """
