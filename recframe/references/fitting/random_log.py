@@ -37,8 +37,10 @@ def collect_random_log(environment: Environment, rewards: RewardSum, seeds: Sequ
         left -= len(log.users)
         if left <= 0:
             break
+    parts = [log.observations for log in logs]
+    observations: Observation = torch.cat(parts)  # type: ignore[arg-type, assignment]  # joined like tensors
     return RandomLog(
-        observations=torch.cat([log.observations for log in logs]),  # type: ignore[arg-type]  # batched observations are joined like tensors
+        observations=observations,
         slates=torch.cat([log.slates for log in logs]),
         item_rewards=torch.cat([log.item_rewards for log in logs]),
         users=torch.cat([log.users for log in logs]),
