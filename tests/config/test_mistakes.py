@@ -226,14 +226,7 @@ def test_the_shipped_experiments_compose(project_root, tmp_path):
 
 
 @pytest.mark.parametrize(
-    [
-        ["experiment=null"],
-        ["debug=null"],
-        ["trainer=null"],
-        ["trainer.monitor=reward/click"],
-        ["device=auto"],
-        ["encoder@world_encoder=null"],
-    ],
+    "overrides",
     [
         ["experiment=null"],
         ["debug=null"],
