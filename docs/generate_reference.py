@@ -102,7 +102,10 @@ def options_table(prefix: str, config: type, names: Iterable[str] | None = None)
     rows = ["| setting | type | default | allowed | meaning |", "|---|---|---|---|---|"]
     for o in options_of(config):
         if names is None or o.name in names:
-            default = "required" if o.default == "???" else f"`{'null' if o.default is None else o.default}`"
+            value = (
+                {None: "null", True: "true", False: "false"}[o.default] if o.default is None or isinstance(o.default, bool) else o.default
+            )
+            default = "required" if value == "???" else f"`{value}`"
             key = f"{prefix}.{o.name}" if prefix else o.name
             rows.append("| " + " | ".join(cell(text) for text in (f"`{key}`", f"`{types[o.name]}`", default, o.bounds, o.help)) + " |")
     return "\n".join(rows)
