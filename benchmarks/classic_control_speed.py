@@ -14,7 +14,6 @@ from training_overhead import framework
 
 from recframe.building.parts import Parts, assemble
 from recframe.config import compose_config, validate
-from recframe.plugin_loader import registry
 from recframe.tracking.atomic import atomic_write
 
 EXPERIMENTS = {
@@ -31,10 +30,10 @@ SHARE = 10
 
 def recframe_parts(agent: str) -> tuple[Parts, DictConfig]:
     """An experiment's parts, with a tenth of its steps."""
-    cfg = validate(compose_config([*EXPERIMENTS[agent], "trainer.progress_bar=false"]), registry())
+    cfg = validate(compose_config([*EXPERIMENTS[agent], "trainer.progress_bar=false"]))
     cfg.trainer.env_steps //= SHARE
     cfg.trainer.evaluate_every = cfg.trainer.env_steps
-    return assemble(cfg, registry()), cfg
+    return assemble(cfg), cfg
 
 
 def reference_speed(algorithm: str) -> float:

@@ -23,11 +23,11 @@ from simulators import catalogue
 from torch import nn
 from training_overhead import framework_fit
 
-from recframe.building.parts import Parts, choose_device
+from recframe.building.device import choose_device
+from recframe.building.parts import Parts
 from recframe.config import compose_config, validate
 from recframe.experience import RewardSum
 from recframe.interfaces import Agent, Replay
-from recframe.plugin_loader import registry
 from recframe_plugins.rewards.click import Click
 from recframe_plugins.rewards.config import ClickConfig
 
@@ -120,11 +120,11 @@ def world(agent: str, items: int, users: int, device: str, overrides: Sequence[s
     chosen = [f"agent={agent}", "environment=topic_world", "environment.slate_size=1", f"environment.num_users={users}", f"device={device}"]
     tracker = ["state_tracker=mean", "state_tracker.item_dim=64", "state_tracker.state_dim=64"]
     length = [f"trainer.env_steps={UNENDING}", f"trainer.evaluate_every={UNENDING}", "trainer.progress_bar=false"]
-    cfg = validate(compose_config([*chosen, *tracker, *length, *overrides]), registry())
+    cfg = validate(compose_config([*chosen, *tracker, *length, *overrides]))
     place = choose_device(device)
     data = catalogue(items)._replace(interactions=None, ratings=None).to(place)
     rewards = RewardSum({"click": (Click(ClickConfig()), 1.0)}, data.catalog, frozenset({"click"}))
-    return Parts(cfg, registry(), place, data, data, rewards)
+    return Parts(cfg, place, data, data, rewards)
 
 
 class _Ticking(pl.Callback):

@@ -29,11 +29,10 @@ from agreement_statistics import comparison, summary
 from recsim_reference import RECSIM_ENVIRONMENTS, NotInstalled, recsim_environment
 from torch import Tensor
 
-from recframe.building.component import build
+from recframe.building.component import build, component_of
 from recframe.components import Kind
 from recframe.config import compose_config
 from recframe.interfaces import Catalog, Data, Environment, Observation
-from recframe.plugin_loader import registry
 from recframe.tracking.atomic import atomic_write
 
 CANDIDATES = 10
@@ -163,7 +162,7 @@ def recframe_environment(name: str, num_users: int, items: int) -> Environment:
         ]
     )
     parts = {"data": data, "num_users": num_users, "history_length": 1, "split": "train", "device": torch.device("cpu")}
-    environment: Environment = build(Kind.ENVIRONMENT, config.environment, registry(), **parts)
+    environment: Environment = build(component_of(Kind.ENVIRONMENT, config.environment), config.environment, **parts)
     return environment
 
 

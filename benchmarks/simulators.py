@@ -32,8 +32,8 @@ from recframe_plugins.environments.gymnasium.config import GymnasiumConfig
 from recframe_plugins.environments.gymnasium.environment import GymnasiumEnvironment
 from recframe_plugins.environments.preference_model.config import PreferenceModelConfig
 from recframe_plugins.environments.preference_model.preference_model import PreferenceModel
-from recframe_plugins.environments.rating_matrix.config import RatingMatrixConfig
-from recframe_plugins.environments.rating_matrix.rating_matrix import RatingMatrix
+from recframe_plugins.environments.rating_matrix.config import RatingMatrixEnvironmentConfig
+from recframe_plugins.environments.rating_matrix.rating_matrix import RatingMatrixEnvironment
 from recframe_plugins.environments.recsim.config import InterestEvolutionConfig, InterestExplorationConfig, LongTermSatisfactionConfig
 from recframe_plugins.environments.recsim.interest_evolution import InterestEvolution
 from recframe_plugins.environments.recsim.interest_exploration import InterestExploration
@@ -47,7 +47,7 @@ SIMULATORS = {
     "long_term_satisfaction": (LongTermSatisfaction, LongTermSatisfactionConfig),
     "topic_world": (TopicWorld, TopicWorldConfig),
     "preference_model": (PreferenceModel, PreferenceModelConfig),
-    "rating_matrix": (RatingMatrix, RatingMatrixConfig),
+    "rating_matrix": (RatingMatrixEnvironment, RatingMatrixEnvironmentConfig),
 }
 RECSIM = ("interest_evolution", "interest_exploration", "long_term_satisfaction")
 USERS = (1, 64, 1_024, 8_192)

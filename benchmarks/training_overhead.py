@@ -22,12 +22,12 @@ import torch
 import torch.nn.functional as F
 from omegaconf import DictConfig, OmegaConf
 
-from recframe.building.parts import Parts, assemble, derived_seed
+from recframe.building.parts import Parts, assemble
+from recframe.building.seeds import derived_seed
 from recframe.config import compose_config, validate
 from recframe.experience import Collector
 from recframe.interfaces import Agent
-from recframe.plugin_loader import registry
-from recframe.tracking.metrics_csv import CSVMetrics
+from recframe.tracking.metrics_csv import CsvMetricsLogger
 from recframe.training import Interruption, fit
 
 
@@ -46,7 +46,7 @@ def framework_fit(parts: Parts, cfg: DictConfig) -> tuple[Agent, Callable[..., N
                 folder=Path(folder) / "checkpoints",
                 evaluate=lambda: {"return": 0.0},
                 seed=derived_seed(cfg.seed, "replay"),
-                loggers=[CSVMetrics(folder)],
+                loggers=[CsvMetricsLogger(folder)],
                 callbacks=list(callbacks),
                 interruption=Interruption(Path(folder)),
             )
@@ -163,8 +163,8 @@ def main() -> None:
         f"trainer.evaluate_every={arguments.env_steps // 2}",
         "trainer.progress_bar=false",
     ]
-    cfg = validate(compose_config([*length, *arguments.overrides]), registry())
-    parts = assemble(cfg, registry())
+    cfg = validate(compose_config([*length, *arguments.overrides]))
+    parts = assemble(cfg)
     pairs = []
     for number in range(arguments.pairs + 1):
         pair = (framework(parts, cfg), by_hand(parts, cfg))

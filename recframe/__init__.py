@@ -1,12 +1,11 @@
 """recframe: recommenders that read text with a language model and decide over time with reinforcement learning.
 
-The top of the package imports nothing heavy, so that `recframe --help`, composing a config and refusing a wrong
-one stay instant. The pieces people import:
+This module imports nothing heavy, so that `recframe --help` and the validation of a config are fast. The public modules:
 
-- `recframe.components`, `recframe.hookspecs` — what a plugin's registration module needs;
-- `recframe.interfaces` — what a plugin's implementation needs (imports torch);
-- `recframe.runner` — `run(cfg)`, the whole job as one function;
-- `recframe.testing` — the conformance checks a plugin author runs.
+- `recframe.components`, `recframe.hookspecs`: for the registration module of a plugin;
+- `recframe.interfaces`: for the implementation of a plugin (imports torch);
+- `recframe.runner`: `run(cfg)`, a whole run as one function;
+- `recframe.testing`: conformance checks for plugin authors.
 """
 
 from importlib.metadata import PackageNotFoundError, version

@@ -1,18 +1,18 @@
-"""What the command line shows in place of a traceback: errors that a person can mend, and being asked to stop."""
+"""Errors that the command line shows without a traceback: a user's mistake, and a request to stop."""
 
 from __future__ import annotations
 
 
 class UserError(Exception):
-    """Something the person running recframe can put right; the message says what was wrong and what would be right."""
+    """A mistake that the user can correct; the message says what is wrong and what would be right."""
 
     exit_code = 2
 
 
 class Stop(BaseException):
-    """The process was asked to stop and has done what was to be done first; the message says how to go on.
+    """The process was asked to stop and has finished its cleanup; the message says how to continue.
 
-    No `Exception`: nothing that goes on after failures, such as a sweep's next job, may go on after this.
+    Not an `Exception`: code that continues after failures, such as a sweep with its next job, must not continue after this.
     """
 
     def __init__(self, message: str, exit_code: int) -> None:

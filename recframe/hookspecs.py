@@ -1,7 +1,7 @@
-"""The hooks a plugin may implement, each a signature and a sentence.
+"""The hooks that a plugin may implement: a signature and one sentence each.
 
-A plugin is a module named by an entry point of the group `recframe`. It implements hooks by decorating functions of
-these names and arguments with `recframe.hookspecs.hookimpl`. Arguments may be left out, not renamed or added.
+A plugin is a module named by an entry point of the group `recframe`. It implements hooks by decorating functions with
+these names and arguments with `recframe.hookspecs.hookimpl`. Arguments may be omitted, but not renamed or added.
 """
 
 from __future__ import annotations

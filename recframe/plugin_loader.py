@@ -1,4 +1,4 @@
-"""Finding plugins: each entry point is loaded on its own, so that one broken plugin stops only the runs that ask for it."""
+"""Discovery of plugins: each entry point is loaded separately, so that a broken plugin stops only the runs that use it."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ ENVIRONMENT_VARIABLE = "RECFRAME_PLUGINS"
 
 
 class UnknownComponent(UserError, LookupError):
-    """A config names a component that no loaded plugin registered; the message lists what is there."""
+    """A config names a component that no loaded plugin registered; the message lists those that exist."""
 
 
 @dataclass(frozen=True)
 class Registered:
-    """A component and who brought it."""
+    """A component and the plugin that registered it."""
 
     component: Component
     plugin: str
@@ -41,7 +41,7 @@ class Registered:
 
 @dataclass(frozen=True)
 class PluginFailure:
-    """A plugin, or a part of one, that could not be loaded, why, and what would mend it."""
+    """A plugin, or a part of one, that could not be loaded: the cause and the fix. `distribution` is empty if none is installed."""
 
     plugin: str
     distribution: str
@@ -50,12 +50,13 @@ class PluginFailure:
     part: str = "plugin"
 
     def __str__(self) -> str:
-        return f"{self.part} {self.plugin!r} of {self.distribution} was left out: {self.cause}. {self.fix}"
+        origin = f" of {self.distribution}" if self.distribution else ""
+        return f"{self.part} {self.plugin!r}{origin} was left out: {self.cause}. {self.fix}"
 
 
 @dataclass
 class Registry:
-    """Every component that the loaded plugins brought, their config folders, the failures beside it, and the plugins' hooks."""
+    """Every component that the loaded plugins registered, their config folders and hooks, and the failures."""
 
     manager: pluggy.PluginManager
     failures: list[PluginFailure] = field(default_factory=list)
@@ -63,7 +64,7 @@ class Registry:
     _claims: dict[tuple[Kind, str], list[Registered]] = field(default_factory=dict)
 
     def add(self, registered: Registered) -> None:
-        """Take in a component. A second claim on its (kind, name) makes both unusable until one is left out."""
+        """Add a component. A second claim on its (kind, name) makes both unusable until one is left out."""
         component = registered.component
         claims = self._claims.setdefault((component.kind, component.name), [])
         claims.append(registered)
@@ -73,7 +74,7 @@ class Registry:
             )
 
     def components(self, kind: Kind | None = None) -> list[Registered]:
-        """The usable components, of one kind or of all, ordered by kind and name."""
+        """The usable components, of one kind or all, ordered by kind and name."""
         claims = sorted(self._claims.items(), key=lambda item: (list(Kind).index(item[0][0]), item[0][1]))
         return [found[0] for (of_kind, _), found in claims if len(found) == 1 and kind in (None, of_kind)]
 
@@ -86,7 +87,7 @@ class Registry:
 
         Raises
         ------
-        UnknownComponent: if there is none, or if two plugins claim the name.
+        UnknownComponent: if none has this name, or if two plugins claim it.
         """
         kind = Kind(kind)
         claims = self._claims.get((kind, name), [])
@@ -110,7 +111,7 @@ class Registry:
 
 
 def suggestion(wrong: str, known: Sequence[str]) -> str:
-    """`". Did you mean 'x'? Installed: x, y"`, as far as there is something to say."""
+    """`". Did you mean 'x'? There are: x, y"`; without the question if no known word is similar."""
     close = difflib.get_close_matches(str(wrong), known, n=1)
     meant = f". Did you mean {close[0]!r}?" if close else "."
     return f"{meant} There are: {', '.join(known) or 'none'}"
@@ -128,8 +129,8 @@ def discover(points: Iterable[EntryPoint], only: str | None = None) -> Registry:
     Parameters
     ----------
     points: entry points of the group `recframe`.
-    only: a comma-separated list of entry-point or distribution names; the built-in plugins and those are loaded. An empty string
-        loads the built-ins alone, None loads all.
+    only: a comma-separated list of entry-point or distribution names; these and the built-in plugins are loaded. An empty string
+        loads only the built-in ones, None loads all.
     """
     manager = pluggy.PluginManager("recframe")
     manager.add_hookspecs(hookspecs)
@@ -142,13 +143,13 @@ def discover(points: Iterable[EntryPoint], only: str | None = None) -> Registry:
         if wanted is None or OWN_DISTRIBUTION in names or wanted & names:
             _load(point, found)
     for name in sorted(missing):
-        fix = f"Install it, or mend {ENVIRONMENT_VARIABLE}"
-        found.failures.append(PluginFailure(name, "nothing installed", f"{ENVIRONMENT_VARIABLE} asks for it and it is not there", fix))
+        cause, fix = f"{ENVIRONMENT_VARIABLE} asks for it and it is not installed", f"Install it, or correct {ENVIRONMENT_VARIABLE}"
+        found.failures.append(PluginFailure(name, "", cause, fix))
     return found
 
 
 def _load(point: EntryPoint, into: Registry) -> None:
-    """Load one plugin into the registry, whole or not at all."""
+    """Load one plugin into the registry, completely or not at all."""
     distribution, version = _distribution(point)
     components: list[Component] = []
 
@@ -164,7 +165,7 @@ def _load(point: EntryPoint, into: Registry) -> None:
         plugin = point.load()
         problem = _hook_problem(plugin)
         if problem:
-            fail(problem, f"Mend {point.value}")
+            fail(problem, f"Fix {point.value}")
             return
         trial = pluggy.PluginManager("recframe")
         trial.add_hookspecs(hookspecs)
@@ -175,14 +176,16 @@ def _load(point: EntryPoint, into: Registry) -> None:
             _check_schema(component)
         config_paths = [address for paths in trial.hook.recframe_config_paths() for address in _addresses(paths)]
     except ModuleNotFoundError as error:
-        own = error.name is not None and point.module.startswith(error.name)
-        if own:
-            fail(f"its entry point names {point.value!r}, and there is no module {error.name!r}", f"Reinstall or mend {distribution}")
+        missing = error.name or ""
+        if missing and point.module.startswith(missing):
+            fail(f"its entry point names {point.value!r}, but no module {missing!r} was found", f"Reinstall or fix {distribution}")
+        elif missing.partition(".")[0] == point.module.partition(".")[0]:
+            fail(f"it imports its own module {missing!r}, which was not found", f"Reinstall or fix {distribution}")
         else:
-            fail(f"it needs the module {error.name!r}, which is not installed", f"pip install what {distribution} needs, or uninstall it")
+            fail(f"it needs the module {missing!r}, which is not installed", f"pip install what {distribution} needs, or uninstall it")
     except pluggy.PluginValidationError as error:
-        fail(" ".join(str(error).split()), f"Mend the hook in {point.value}; recframe.hookspecs has the signatures")
-    except (Exception, SystemExit) as error:  # whatever a stranger's module does at import, the others stay usable
+        fail(" ".join(str(error).split()), f"Fix the hook in {point.value}; recframe.hookspecs has the signatures")
+    except (Exception, SystemExit) as error:  # whatever a third-party module does at import, the others stay usable
         fail(raised(error), f"Report it to the authors of {distribution}")
     else:
         into.manager.register(plugin, name=f"{distribution}:{point.name}")
@@ -192,13 +195,13 @@ def _load(point: EntryPoint, into: Registry) -> None:
 
 
 def raised(error: BaseException) -> str:
-    """What a plugin raised, and where."""
+    """The exception that a plugin raised, with file and line."""
     last = traceback.extract_tb(error.__traceback__)[-1]
     return f"{type(error).__name__}: {' '.join(str(error).split())} ({last.filename}:{last.lineno})"
 
 
 def _check_schema(component: Component) -> None:
-    """Refuse a config dataclass that OmegaConf cannot hold, or that lacks what the core reads."""
+    """Refuse a config dataclass that OmegaConf cannot represent, or that lacks a field that the core reads."""
     where = f"{component.kind} {component.name!r}: {component.config.__name__}"
     try:
         OmegaConf.structured(node(component))
@@ -216,12 +219,12 @@ def _addresses(paths: Any) -> list[str]:
         raise TypeError(f"recframe_config_paths returns a list of folders, not {paths!r}")
     for path in paths:
         if "://" not in str(path) and not Path(path).is_dir():
-            raise NotADirectoryError(f"recframe_config_paths names {str(path)!r}, which is no folder")
+            raise NotADirectoryError(f"recframe_config_paths names {str(path)!r}, which is not a folder")
     return [str(path) if "://" in str(path) else f"file://{Path(path).resolve()}" for path in paths]
 
 
 def _hook_problem(plugin: Any) -> str:
-    """What is wrong with the hooks a module declares, where pluggy would stay silent or speak in riddles; or ''."""
+    """What is wrong with the hooks that a module declares, where pluggy reports nothing or an unclear error; or ''."""
     known = [name for name in vars(hookspecs) if name.startswith("recframe_")]
     hooks = {name: value for name, value in vars(plugin).items() if name.startswith("recframe_") and inspect.isroutine(value)}
     marked = {name: value for name, value in vars(plugin).items() if hasattr(value, "recframe_impl")}
@@ -245,6 +248,6 @@ def _conflict(claims: list[Registered]) -> str:
 
 
 def _narrowing(claims: list[Registered]) -> str:
-    strangers = [claim.plugin for claim in claims if claim.distribution != OWN_DISTRIBUTION]
-    keep = "" if len(strangers) < len(claims) else strangers[0]
+    third_party = [claim.plugin for claim in claims if claim.distribution != OWN_DISTRIBUTION]
+    keep = "" if len(third_party) < len(claims) else third_party[0]
     return f"Uninstalling one, or {ENVIRONMENT_VARIABLE}={keep}"

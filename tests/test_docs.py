@@ -1,23 +1,68 @@
-"""What the documents show works as shown."""
+"""The documents: what they show works, what they name exists, and the generated reference is complete and up to date."""
 
+import dataclasses
 import importlib
+import inspect
 import re
 import shlex
+import tomllib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
 
 import pytest
+import yaml
 
+from recframe import hookspecs
 from recframe.components import Component, Kind
+from recframe.plugin_loader import registry
 from recframe.testing import check_component
 
+PROJECT = Path(__file__).resolve().parents[1]
+DOCUMENTS = sorted([*PROJECT.glob("*.md"), *PROJECT.glob("docs/**/*.md")])
+WRITTEN = [path for path in DOCUMENTS if path.parent.name != "reference"]
+# choices and files that are the examples' own
+EXAMPLES = {"experiment=mine", "conf/experiment/mine.yaml", "conf/labels/mine.yaml"}
+LONGEST_LINE = 120
+NUMBERS = {11: "eleven", 12: "twelve", 13: "thirteen", 14: "fourteen", 15: "fifteen"}
 
-def python_blocks(guide):
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(PROJECT))
+
+
+def commands_of(path: Path) -> list[tuple[str, str, str]]:
+    """(app, `-m` or nothing, overrides) of each command of its own line."""
+    text = re.sub(r" *\\\n *", " ", path.read_text())
+    return re.findall(r"^ *recframe (train|pretrain) +(-m +)?(.*?)(?: +#.*| {3,}.*)?$", text, re.MULTILINE)
+
+
+def without_code(text: str) -> str:
+    return re.sub(r"^```.*?^```$", "", text, flags=re.DOTALL | re.MULTILINE)
+
+
+def anchors_of(path: Path) -> set[str]:
+    """The anchors of a document's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", without_code(path.read_text()), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def python_blocks(guide: str) -> dict[str, str]:
     """The guide's files by name."""
     return {match[1]: match[2] for match in re.finditer(r"```python\n# (\S+?):? [^\n]*\n(.*?)```", guide, re.DOTALL)}
 
 
+# --- the guide's plugin
+
+
+@pytest.fixture
+def plugin_guide() -> str:
+    return (PROJECT / "docs" / "guide" / "plugins.md").read_text()
+
+
 @pytest.mark.slow
-def test_the_plugin_of_the_guide_works_as_printed(warm_recframe, plugin_site, project_root, tmp_path):
-    blocks = python_blocks((project_root / "docs" / "plugins.md").read_text())
+def test_the_plugin_of_the_guide_works_as_printed(warm_recframe, plugin_site, plugin_guide, tmp_path):
+    blocks = python_blocks(plugin_guide)
     agent = {"recframe_patience/myopic_config.py", "recframe_patience/myopic.py"}
     assert set(blocks) == {"recframe_patience/plugin.py", "recframe_patience/stay.py", "tests/test_plugin.py", *agent}
     files = {**{name: text for name, text in blocks.items() if not name.startswith("tests")}, "recframe_patience/__init__.py": ""}
@@ -32,8 +77,8 @@ def test_the_plugin_of_the_guide_works_as_printed(warm_recframe, plugin_site, pr
 
 
 @pytest.mark.parametrize("whole_catalog_items", [5_000, 10])
-def test_the_agent_of_the_guide_conforms(project_root, tmp_path, monkeypatch, whole_catalog_items):
-    blocks = python_blocks((project_root / "docs" / "plugins.md").read_text())
+def test_the_agent_of_the_guide_conforms(plugin_guide, tmp_path, monkeypatch, whole_catalog_items):
+    blocks = python_blocks(plugin_guide)
     # under a name of its own, since the other test's package may have been imported
     package = tmp_path / "guide_agent"
     package.mkdir()
@@ -43,57 +88,106 @@ def test_the_agent_of_the_guide_conforms(project_root, tmp_path, monkeypatch, wh
     monkeypatch.syspath_prepend(tmp_path)
     from guide_agent.myopic_config import MyopicConfig
 
-    component = Component(
-        Kind.AGENT,
-        "myopic",
-        MyopicConfig,
-        "guide_agent.myopic:Myopic",
-        provides={"slates"},
-        requires={"actions:items", "experience:replay"},
-    )
-    check_component(component, MyopicConfig(whole_catalog_items=whole_catalog_items, working_items=24))
+    (registration,) = (block for block in re.findall(r"```python\n(register\(.*?)```", plugin_guide, re.DOTALL))
+    registered: list[Component] = []
+    names = {"Component": Component, "Kind": Kind, "MyopicConfig": MyopicConfig, "register": registered.append}
+    exec(registration.replace("recframe_patience.", "guide_agent."), names)
+    check_component(registered[0], MyopicConfig(whole_catalog_items=whole_catalog_items, working_items=24))
 
 
-def test_the_parts_that_the_guide_offers_to_agents_are_there(project_root):
-    guide = (project_root / "docs" / "plugins.md").read_text()
-    rows = re.findall(r"^\| `(recframe\.(?:item_agents|agent_options)\S*)`: (.+?) \|", guide, re.MULTILINE)
+def test_the_modules_that_the_guide_offers_to_agents_have_the_names_it_lists(plugin_guide):
+    rows = re.findall(r"^\| `(recframe\.(?:item_agents|agent_options)\S*)`: (.+?) \|", plugin_guide, re.MULTILINE)
     assert len(rows) >= 5
     for module, names in rows:
         for name in re.findall(r"`(\w+)`", names):
             assert hasattr(importlib.import_module(module), name), (module, name)
 
 
-def runs_of(words):
-    """Runs of a sweep in which each choice of each word comes up, seeds but for the first."""
+# --- commands and code
+
+
+def runs_of(words: list[str]) -> list[list[str]]:
+    """Runs of a sweep in which each choice of each word occurs, of seeds only the first."""
     choices = [[word] if "[" in word else word.partition("=")[2].split(",") for word in words]
     pairs = [(word.partition("=")[0], each[:1] if word.startswith("seed=") else each) for word, each in zip(words, choices, strict=True)]
-    count = max(len(each) for _, each in pairs)
-    return [[each[0] if "=" in each[0] else f"{key}={each[i % len(each)]}" for key, each in pairs] for i in range(count)]
+    number = max(len(each) for _, each in pairs)
+    return [[each[0] if "=" in each[0] else f"{key}={each[i % len(each)]}" for key, each in pairs] for i in range(number)]
 
 
-@pytest.mark.parametrize("document", ["README.md", "docs/language.md", "docs/agents.md", "docs/agent_results.md", "docs/simulators.md"])
-def test_the_documents_name_only_commands_and_choices_that_exist(project_root, document):
-    from recframe.config import find_mistakes
-    from recframe.config.app import APPS
+@cache
+def mistakes_in(app: str, *words: str) -> list[str]:
+    from recframe.config import APPS, find_mistakes
 
-    text = re.sub(r" *\\\n *", " ", (project_root / document).read_text())
-    commands = re.findall(r"^ *recframe (train|pretrain) +(-m +)?(.*?)(?: +#.*)?$", text, re.MULTILINE)
-    assert len(commands) >= 4
-    for app, sweep, command in commands:
+    return find_mistakes(words, app=APPS[app])
+
+
+@pytest.mark.parametrize("path", [path for path in DOCUMENTS if commands_of(path)], ids=name_of)
+def test_commands_in_the_documents_compose(path):
+    for app, sweep, command in commands_of(path):
         words = [word for word in shlex.split(command) if not word.startswith(("resume=", "hydra"))]
-        # the example's own files and folders are not here
-        words = [re.sub(r"path=(FOLDER|FILE)$", f"path={project_root}", word) for word in words if word != "experiment=mine"]
+        # the readers' own files, folders and plugins do not exist here
+        words = [re.sub(r"path=(FOLDER|FILE)$", f"path={PROJECT}", word).replace(",stay]", "]") for word in words]
+        words = [
+            word
+            for word in words
+            if word not in EXAMPLES and not word.endswith("=...") and "stay.weight" not in word and word != "agent=myopic"
+        ]
         for run in runs_of(words) if sweep else [words]:
-            assert find_mistakes(run, app=APPS[app]) == [], command
-    for target in ("make demo", "make test") if document == "README.md" else ():
-        assert target in text
+            assert mistakes_in(app, *run) == [], command
+
+
+def test_the_documents_with_commands_are_found():
+    found = {name_of(path): len(commands_of(path)) for path in WRITTEN}
+    assert all(found[name] >= 2 for name in ("README.md", "docs/guide/agents.md", "docs/guide/encoders.md", "docs/results/agents.md")), (
+        found
+    )
+    assert sum(found.values()) >= 60
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/guide/experiments.md"])
+def test_mistakes_are_answered_as_the_documents_show(name):
+    from recframe.config import find_mistakes
+
+    (command, shown) = re.findall(r"^    \$ recframe train (.*)\n((?:    .*\n)+)", (PROJECT / name).read_text(), re.MULTILINE)[0]
+    heading, *lines = [line.strip() for line in shown.splitlines()]
+    found = find_mistakes(shlex.split(command))
+    assert heading == f"recframe: {len(found)} mistakes"
+    for line, problem in zip(lines, found, strict=True):
+        assert f"- {problem}".startswith(line.removesuffix("...").rstrip()), problem
+
+
+def test_make_targets_in_the_documents_exist():
+    targets = set(re.findall(r"^(\w+):", (PROJECT / "Makefile").read_text(), re.MULTILINE))
+    for path in WRITTEN:
+        assert set(re.findall(r"^ *make (\w+)", path.read_text(), re.MULTILINE)) <= targets, path
+    assert {"make demo", "make test"} <= set(re.findall(r"^ *(make \w+)", (PROJECT / "README.md").read_text(), re.MULTILINE))
+
+
+def code_blocks() -> Iterator[tuple[Path, str, str]]:
+    for path in WRITTEN:
+        yield from (
+            (path, language, code) for language, code in re.findall(r"^```(\w+)\n(.*?)^```$", path.read_text(), re.DOTALL | re.MULTILINE)
+        )
+
+
+def test_code_blocks_parse_and_import_what_exists():
+    found = list(code_blocks())
+    assert {language for _, language, _ in found} == {"python", "yaml", "toml"}
+    for path, language, code in found:
+        if language == "python":
+            compile(code, str(path), "exec")
+            for module, names in re.findall(r"^from (recframe[\w.]*) import (.+)$", code, re.MULTILINE):
+                if not module.startswith("recframe_patience"):
+                    assert all(hasattr(importlib.import_module(module), name) for name in names.split(", ")), (path, module, names)
+        else:
+            {"yaml": yaml.safe_load, "toml": tomllib.loads}[language](code)
 
 
 @pytest.mark.parametrize("experiment", ["intent_aware", "semantic_dqn", "embedding_lstm_two_head"])
-def test_the_plain_agent_beside_an_experiment_can_be_typed_as_its_comment_says(project_root, experiment):
+def test_commands_in_the_comment_of_an_experiment_compose(experiment):
     from recframe.config import find_mistakes
 
-    text = (project_root / "conf" / "experiment" / f"{experiment}.yaml").read_text()
+    text = (PROJECT / "conf" / "experiment" / f"{experiment}.yaml").read_text()
     own, *others = re.findall(r"^# +recframe train +(.*)$", text, re.MULTILINE)
     assert own == f"experiment={experiment}"
     assert others
@@ -101,6 +195,158 @@ def test_the_plain_agent_beside_an_experiment_can_be_typed_as_its_comment_says(p
         assert find_mistakes(shlex.split(command)) == [], command
 
 
-def test_no_figure_was_left_to_be_filled_in(project_root):
-    for path in (project_root / "README.md", *(project_root / "docs").glob("*.md")):
-        assert re.findall(r"@[A-Z_]+@", path.read_text()) == [], path
+# --- links, paths, form
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
+def test_links_lead_to_files_and_headings_that_exist(path):
+    for target in re.findall(r"\]\(([^)\s]+)\)", without_code(path.read_text())):
+        if target.startswith(("https://", "http://")):
+            continue
+        file, _, anchor = target.partition("#")
+        found = (path.parent / file).resolve() if file else path
+        assert found.is_file(), target
+        assert not anchor or anchor in anchors_of(found), target
+
+
+def test_every_document_is_reachable_from_the_index():
+    reached, waiting = set(), [PROJECT / "docs" / "index.md"]
+    while waiting:
+        path = waiting.pop()
+        if path not in reached:
+            reached.add(path)
+            targets = re.findall(r"\]\(([^)#\s]+\.md)[^)]*\)", path.read_text())
+            waiting += [(path.parent / target).resolve() for target in targets if "://" not in target]
+    assert reached == set(DOCUMENTS)
+
+
+@pytest.mark.parametrize("path", WRITTEN, ids=name_of)
+def test_files_and_folders_named_in_the_documents_exist(path):
+    for named in re.findall(r"`((?:recframe|plugins|conf|tests|benchmarks|docs)/[\w/.\-]*)`", path.read_text()):
+        assert named in EXAMPLES or (PROJECT / named).exists(), named
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
+def test_lines_are_wrapped_except_in_tables_and_code(path):
+    lines = without_code(path.read_text()).splitlines()
+    assert [line for line in lines if len(line) > LONGEST_LINE and not line.startswith(("|", "    "))] == []
+
+
+def test_no_figure_was_left_to_be_filled_in():
+    for path in DOCUMENTS:
+        assert re.findall(r"@[A-Z_]+@|TODO", path.read_text()) == [], path
+
+
+# --- what there is, counted
+
+
+def built_in(kind: Kind) -> list[Component]:
+    return [found.component for found in registry().components(kind) if found.distribution == "recframe"]
+
+
+def test_the_readme_counts_the_rewards_right():
+    assert f"{NUMBERS[len(built_in(Kind.REWARD))]} rewards" in (PROJECT / "README.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("kind", "page"),
+    [
+        (Kind.AGENT, "agents"),
+        (Kind.ENCODER, "encoders"),
+        (Kind.ENVIRONMENT, "simulators"),
+        (Kind.REWARD, "simulators"),
+        (Kind.STATE_TRACKER, "state_trackers"),
+    ],
+)
+def test_the_guide_lists_every_component(kind, page):
+    text = (PROJECT / "docs" / "guide" / f"{page}.md").read_text()
+    table = text.partition(f"| `{kind.value}=` |")[2].partition("\n\n")[0]
+    first_cells = " ".join(line.split("|")[1] for line in table.splitlines()[2:])
+    assert set(re.findall(r"`(\w+)`", first_cells)) == {component.name for component in built_in(kind)}
+
+
+def test_the_guide_lists_every_hook_with_its_arguments(plugin_guide):
+    hooks = {name: hook for name, hook in vars(hookspecs).items() if name.startswith("recframe_")}
+    for name, hook in hooks.items():
+        assert f"| `{name}({', '.join(inspect.signature(hook).parameters)})` |" in plugin_guide, name
+
+
+def test_the_design_has_the_layers_that_are_checked_and_every_part_of_the_core():
+    design = (PROJECT / "docs" / "design.md").read_text()
+    contract = tomllib.loads((PROJECT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"][0]
+    assert "\n".join(["```", *contract["layers"], "```"]) in design
+    parts = [path for path in (PROJECT / "recframe").iterdir() if not path.name.startswith("_")]
+    names = [f"{path.name}/" if path.is_dir() else path.name for path in parts if path.is_dir() or path.suffix == ".py"]
+    assert [name for name in names if f"\n  {name} " not in design] == []
+
+
+# --- the generated reference
+
+
+@pytest.fixture(scope="module")
+def reference() -> dict[str, str]:
+    return {path.stem: path.read_text() for path in (PROJECT / "docs" / "reference").glob("*.md")}
+
+
+def test_the_reference_is_up_to_date(reference, monkeypatch):
+    monkeypatch.syspath_prepend(str(PROJECT / "docs"))
+    import generate_reference
+
+    generated = {name.removesuffix(".md"): text for name, text in generate_reference.pages().items()}
+    stale = sorted(name for name in {*reference, *generated} if reference.get(name) != generated.get(name))
+    assert stale == [], "run `python docs/generate_reference.py`"
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_the_reference_has_every_component_and_every_option(reference, kind):
+    page = reference[f"{kind.value}s"]
+    for component in built_in(kind):
+        assert f"\n## {component.name}\n" in page
+        section = page.partition(f"\n## {component.name}\n")[2].partition("\n## ")[0]
+        prefix = f"reward.{component.name}" if kind is Kind.REWARD else kind.value
+        for field in dataclasses.fields(component.config):
+            assert f"| `{prefix}.{field.name}` |" in section, (component.name, field.name)
+            assert field.metadata["help"], (component.name, field.name)
+
+
+def keys_of(schema: type, prefix: str = "") -> Iterator[str]:
+    """The keys of a config's documented settings, nested ones included."""
+    for field in dataclasses.fields(schema):
+        nested = field.default_factory if dataclasses.is_dataclass(field.default_factory) else None
+        if nested is not None:
+            yield from keys_of(nested, f"{prefix}{field.name}.")
+        elif field.metadata.get("help"):
+            yield f"{prefix}{field.name}"
+
+
+@pytest.mark.parametrize("app", ["train", "pretrain"])
+def test_the_reference_has_every_setting_of_a_config(reference, app):
+    from recframe.config.app import APPS
+
+    keys = list(keys_of(APPS[app].schema))
+    assert len(keys) > 10
+    page = reference["run" if app == "train" else "pretraining"]
+    assert [key for key in keys if f"| `{key}` |" not in page] == []
+
+
+def test_the_reference_has_every_hook_preset_and_experiment(reference):
+    hooks = [name for name in vars(hookspecs) if name.startswith("recframe_")]
+    assert [name for name in hooks if f"\n## {name}\n" not in reference["hooks"]] == []
+    conf = PROJECT / "conf"
+    files = [path for path in conf.glob("*/*.yaml") if not path.name.startswith("_")]
+    for path in files:
+        if path.parent.name == "experiment":
+            assert f"\n## {path.stem}\n" in reference["experiments"], path
+        else:
+            assert f"\n### {path.parent.name}={path.stem}\n" in reference["presets"], path
+    assert len(files) > 20
+
+
+def test_the_reference_has_every_public_interface(reference):
+    from recframe import interfaces
+
+    assert [
+        name
+        for name in interfaces.__all__
+        if name not in ("PAD", "Role", "Experience") and f"\n### {name}\n" not in reference["interfaces"]
+    ] == []

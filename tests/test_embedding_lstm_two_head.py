@@ -4,15 +4,14 @@ import torch
 
 from recframe.building.parts import assemble
 from recframe.config import compose_config
-from recframe.experience import Collector, source_for
-from recframe.plugin_loader import registry
+from recframe.experience import Collector, batch_source_for
 from recframe.testing import update
 
 CHOICES = ["experiment=embedding_lstm_two_head", "encoder=tfidf", "logger=null", "dataset.num_items=60", "dataset.num_users=50"]
 
 
 def test_both_heads_teach_the_lstm_and_the_vectors_of_users_items_and_texts(tmp_path):
-    parts = assemble(compose_config([*CHOICES, f"embeddings.cache={tmp_path}"]), registry())
+    parts = assemble(compose_config([*CHOICES, f"embeddings.cache={tmp_path}"]))
     environment = parts.environment(16, "train")
     agent = parts.agent(environment)
     assert len(agent.optimizers()) == 1
@@ -28,7 +27,7 @@ def test_both_heads_teach_the_lstm_and_the_vectors_of_users_items_and_texts(tmp_
         "value": network.value.weight,
     }
     before = {name: parameter.detach().clone() for name, parameter in watched.items()}
-    source = source_for(agent.experience, 0, "cpu")
+    source = batch_source_for(agent.experience, 0, "cpu")
     collector, optimizers = Collector(environment, parts.rewards, 1), agent.optimizers()
     agent.prepare_to_act()
     met = set()

@@ -1,6 +1,6 @@
-"""Agents with state trackers, environments and slate sizes: what their declarations allow runs, the rest is refused, saying why.
+"""Pairings of agents, state trackers, environments and slate sizes: allowed ones run, others are refused with a reason.
 
-The parts come from the registry, so that a new built-in component is tried with all others here.
+The components come from the registry, so that a new built-in component is tested with all others.
 """
 
 import math
@@ -20,15 +20,15 @@ from recframe import conf
 from recframe.building.parts import Parts, assemble
 from recframe.components import Component, Kind, node
 from recframe.config import ConfigError, compose_config, validate
-from recframe.config.checks.run import find_problems
-from recframe.experience import Collector, source_for
+from recframe.config.checks.validate import find_problems
+from recframe.experience import Collector, batch_source_for
 from recframe.interfaces import PAD, NoExperience
 from recframe.plugin_loader import registry
 from recframe.testing import update
 
 FOUND = registry()
 USERS, CHUNKS, CHUNK_STEPS, SESSION = 2, 2, 3, 2
-# presets that make another agent of one, or ask for other batches
+# presets that change an agent's kind or the batches that it asks for
 PRESETS = ("ppo", "prioritized_dqn", "slate_q_top_k", "td3", "two_head")
 AGENTS = (*FOUND.names(Kind.AGENT), *PRESETS)
 TRACKERS = FOUND.names(Kind.STATE_TRACKER)
@@ -42,7 +42,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "environment": {"num_users": USERS, "max_steps": SESSION},
     "dataset": {"num_items": 30, "num_users": 20, "num_topics": 4},
 }
-# where settings change what an environment gives, and where only building it tells which actions there are
+# environments whose settings change what they provide, or whose actions are known only when they are built
 VARIANTS: dict[str, list[dict[str, Any]]] = {
     "gymnasium": [{"id": "CartPole-v1"}, {"id": "Pendulum-v1"}],
     "interest_evolution": [{}, {"observe_interests": True}],
@@ -57,7 +57,7 @@ WORDS = {
 
 @dataclass(frozen=True, eq=False)
 class World:
-    """An environment under settings of its own; `label` is what it is called here."""
+    """An environment with particular settings; `label` is its name in this module."""
 
     label: str
     name: str
@@ -69,7 +69,7 @@ class World:
 
     @cached_property
     def dataset(self) -> str:
-        """One that has what the environment needs; where it needs none, the one without a file."""
+        """A dataset that provides what the environment requires; one that needs no file if there is a choice."""
         needs = self.component.required(self.config)
         return next(name for name in reversed(FOUND.names(Kind.DATASET)) if needs <= FOUND.get(Kind.DATASET, name).provides)
 
@@ -79,13 +79,13 @@ class World:
 
     @cached_property
     def declared(self) -> set[str]:
-        """The tags that environment and dataset give under their settings."""
+        """The tags that the environment and its dataset provide under their settings."""
         own = self.component.given(self.settings)
         return own if "catalog" in own else own | FOUND.get(Kind.DATASET, self.dataset).provides
 
     @cached_property
     def built(self) -> set[str]:
-        """The tags that it keeps once it is built: of two kinds of actions, one."""
+        """The tags that remain once the environment is built, which has one kind of actions."""
         actions = ACTIONS.get(self.settings.get("id", ""))
         return {tag for tag in self.declared if actions is None or not tag.startswith("actions:") or tag == actions}
 
@@ -99,7 +99,7 @@ WORLDS = {
 
 
 class Pairing(NamedTuple):
-    """What is put together; `agent` may be a preset."""
+    """One combination; `agent` may be a preset."""
 
     agent: str
     tracker: str
@@ -107,25 +107,26 @@ class Pairing(NamedTuple):
     slate_size: int
 
 
-# Slates of two items with one tracker: what a slate needs is the agent's and the environment's.
+# Slates of two items are tested with one tracker only: they depend on the agent and the environment.
 PAIRINGS = [Pairing(*parts) for parts in product(AGENTS, TRACKERS, WORLDS, SLATES) if parts[1] == "mean" or parts[3] == 1]
-# With this one, a catalogue of 30 items is large: training looks at working sets.
+# With this tracker, a catalogue of 30 items counts as large: training uses working sets.
 LARGE_WITH, LARGE = "gru", {"whole_catalog_items": 10, "working_items": 16}
 
 
 @cache
 def section(kind: Kind, name: str) -> DictConfig:
-    """A component's settings, or a preset's, small."""
+    """The settings of a component or a preset, with small sizes."""
     preset = Path(conf.__file__).parent / "agent" / f"{name}.yaml"
     chosen = OmegaConf.load(preset) if name in PRESETS else OmegaConf.create({"defaults": [name]})
     typed = OmegaConf.structured(node(FOUND.get(kind, chosen.pop("defaults")[0])))
-    made = OmegaConf.merge(typed, chosen)
-    small = {name: value for name, value in SMALL.get(kind, {}).items() if name in made}
-    return OmegaConf.merge(made, {name: min(value, made[name]) if isinstance(made[name], int) else value for name, value in small.items()})
+    merged = OmegaConf.merge(typed, chosen)
+    small = {name: value for name, value in SMALL.get(kind, {}).items() if name in merged}
+    sizes = {name: min(value, merged[name]) if isinstance(merged[name], int) else value for name, value in small.items()}
+    return OmegaConf.merge(merged, sizes)
 
 
 def reasons(pairing: Pairing) -> list[list[str]]:
-    """What the lines of the refusal must hold, read off the declarations; no lines: it must run."""
+    """What the lines of the error must contain, according to the declarations; no lines: the pairing must run."""
     agent = FOUND.get(Kind.AGENT, section(Kind.AGENT, pairing.agent).name)
     tracker = FOUND.get(Kind.STATE_TRACKER, pairing.tracker)
     world = WORLDS[pairing.world]
@@ -136,7 +137,7 @@ def reasons(pairing: Pairing) -> list[list[str]]:
         lines.append(
             [f"environment.slate_size={pairing.slate_size}", f"agent={agent.name} cannot show slates of more than one item", "slate_q"]
         )
-    # what only building tells is said once the rest is right
+    # problems that only building shows are reported only if there are no others
     for given in (world.declared, world.built):
         for part in (agent, tracker):
             for tag in part.requires:
@@ -150,7 +151,7 @@ def reasons(pairing: Pairing) -> list[list[str]]:
 
 
 def legal(slate, observation, spec) -> bool:
-    """Whether what is shown is what the specification asks for, and nothing else."""
+    """Whether the slate, or the action, is one that the specification and the observation allow."""
     if spec.actions == "continuous":
         low, high = torch.tensor(spec.action_low), torch.tensor(spec.action_high)
         return slate.shape == (USERS, len(low)) and bool(((slate >= low) & (slate <= high)).all())
@@ -165,15 +166,15 @@ def legal(slate, observation, spec) -> bool:
 
 
 class Base(NamedTuple):
-    """A world's config and its loaded data, or the lines that refuse them."""
+    """An environment's config and loaded parts, or the lines of the error."""
 
     cfg: DictConfig | None
     parts: Parts | None
     problems: tuple[str, ...]
 
 
-class Laboratory:
-    """Puts pairings together and lets each act and learn a little; data and text vectors are made once for each environment."""
+class PairingRunner:
+    """Builds pairings and lets each act and learn a little; data and text vectors are made once per environment."""
 
     def __init__(self, folder) -> None:
         ratings = np.random.default_rng(0).uniform(1, 5, (20, 30))
@@ -187,7 +188,7 @@ class Laboratory:
         self.base = cache(self._base)
 
     def _base(self, world: str, slate_size: int) -> Base:
-        """A run in a world of the least demanding agent and tracker, in which others then take their place."""
+        """A run with an agent and a tracker that fit every environment; the pairing's own replace them later."""
         chosen = WORLDS[world]
         settings = chosen.config | ({"slate_size": slate_size} if slate_size > 1 else {})
         reward = next(name for name in ("click", "environment") if FOUND.get(Kind.REWARD, name).requires <= chosen.declared)
@@ -195,20 +196,20 @@ class Laboratory:
         cfg["dataset"] = OmegaConf.merge(section(Kind.DATASET, chosen.dataset), self.files.get(chosen.dataset, {}))
         cfg["agent"], cfg["state_tracker"] = section(Kind.AGENT, "random"), section(Kind.STATE_TRACKER, "mean")
         try:
-            cfg = validate(OmegaConf.create(cfg), FOUND)
+            cfg = validate(OmegaConf.create(cfg))
         except ConfigError as error:
             return Base(None, None, tuple(error.problems))
-        return Base(cfg, self.base(world, 1).parts if slate_size > 1 else assemble(cfg, FOUND), ())
+        return Base(cfg, self.base(world, 1).parts if slate_size > 1 else assemble(cfg), ())
 
     def outcome(self, pairing: Pairing) -> tuple[str, ...]:
-        """The lines that refuse the pairing; none: it ran, and as it should."""
+        """The lines of the error that refuses the pairing; none: it ran without errors."""
         cfg, parts, problems = self.base(pairing.world, pairing.slate_size)
         if problems:
             return problems
         cfg.agent, cfg.state_tracker = section(Kind.AGENT, pairing.agent), section(Kind.STATE_TRACKER, pairing.tracker)
         if pairing.tracker == LARGE_WITH and LARGE.keys() <= cfg.agent.keys():
             cfg.agent.update(LARGE)
-        if problems := find_problems(cfg, FOUND):
+        if problems := find_problems(cfg):
             return tuple(problems)
         parts = replace(parts, cfg=cfg)
         environment = parts.environment(USERS, "train")
@@ -224,7 +225,7 @@ class Laboratory:
     def train(self, agent, environment, rewards) -> None:
         """Collect and learn as the training module does."""
         learns = not isinstance(agent.experience, NoExperience)
-        source = source_for(agent.experience, 0, "cpu") if learns else None
+        source = batch_source_for(agent.experience, 0, "cpu") if learns else None
         collector, optimizers = Collector(environment, rewards, 1), agent.optimizers()
         batches, losses = 0, []
         for _ in range(CHUNKS):
@@ -249,25 +250,25 @@ class Laboratory:
 
 
 @pytest.fixture(scope="module")
-def laboratory(tmp_path_factory) -> Laboratory:
-    return Laboratory(tmp_path_factory.mktemp("pairings"))
+def runner(tmp_path_factory) -> PairingRunner:
+    return PairingRunner(tmp_path_factory.mktemp("pairings"))
 
 
 @pytest.mark.parametrize("world", WORLDS)
 @pytest.mark.parametrize("agent", AGENTS)
-def test_what_is_declared_to_fit_runs_and_the_rest_is_refused_with_the_reason(agent, world, laboratory):
+def test_pairings_run_if_their_declarations_match_and_are_refused_with_a_reason_otherwise(agent, world, runner):
     for pairing in (pairing for pairing in PAIRINGS if (pairing.agent, pairing.world) == (agent, world)):
         try:
-            problems = laboratory.outcome(pairing)
+            problems = runner.outcome(pairing)
         except Exception as error:
-            raise AssertionError(f"{pairing} came to grief") from error
+            raise AssertionError(f"{pairing} failed") from error
         expected = reasons(pairing)
         assert len(problems) == len(expected), (pairing, problems, expected)
         for parts in expected:
             assert any(all(part in line and "\n" not in line for part in parts) for line in problems), (pairing, problems, parts)
 
 
-# Which they are, by hand: the declarations, which the test above holds to what happens, may themselves be wrong.
+# The refused pairings as listed by hand: the test above compares behaviour with the declarations, which could themselves be wrong.
 KNOWN_AGENTS = {
     *("actor_critic", "ddpg", "dqn", "epsilon_greedy", "fixed_slate", "greedy_reward", "linucb", "popular", "q_learning", "random"),
     *("reinforce", "sarsa", "slate_q", "soft_actor_critic", "thompson", *PRESETS),
@@ -293,13 +294,13 @@ def refused_by_hand(pairing: Pairing) -> bool:
     )
 
 
-def test_what_is_refused_is_what_was_meant_to_be():
+def test_the_refused_pairings_are_those_listed_by_hand():
     known = [p for p in PAIRINGS if p.agent in KNOWN_AGENTS and p.tracker in KNOWN_TRACKERS and p.world in KNOWN_WORLDS]
     assert len(known) == 20 * 9 * (6 + 1)
     assert [pairing for pairing in known if reasons(pairing)] == [pairing for pairing in known if refused_by_hand(pairing)]
 
 
-def test_no_pairing_is_left_out():
+def test_every_pairing_is_tested():
     counts = Counter(bool(reasons(pairing)) for pairing in PAIRINGS)
     assert counts[True] + counts[False] == len(AGENTS) * len(WORLDS) * (len(TRACKERS) + len(SLATES) - 1)
     assert min(counts.values()) > len(PAIRINGS) // 5

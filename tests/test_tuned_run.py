@@ -5,11 +5,10 @@ import json
 import pytest
 import torch
 
-from recframe.building.component import build
+from recframe.building.component import build, component_of
 from recframe.building.parts import assemble
 from recframe.components import Kind
 from recframe.config import ConfigError, compose_config
-from recframe.plugin_loader import registry
 from recframe.runner import evaluate, run
 from recframe.training import CheckpointError
 from tests.tiny_models import tiny_model
@@ -27,7 +26,8 @@ SMALL += [
 
 @pytest.mark.slow
 def test_evaluating_a_tuned_run_gives_the_same_table(tmp_path):
-    data = build(Kind.DATASET, compose_config(SMALL).dataset, registry()).load()
+    section = compose_config(SMALL).dataset
+    data = build(component_of(Kind.DATASET, section), section).load()
     model = tiny_model(tmp_path / "model", [*data.catalog.texts, *data.users.profiles.texts])
     # the embeddings are also whitened, so gradients pass through the whitening
     own = ["encoder=bert", f"encoder.model={model}", "encoder.max_length=24", "embeddings.whiten=true", "auxiliary.weight=0.1"]
@@ -51,10 +51,10 @@ def test_evaluating_a_tuned_run_gives_the_same_table(tmp_path):
     assert results["lora"].policies["trained"] != results["frozen"].policies["trained"]
     # the result depends on the tuned model, not on the agent's weights alone
     (tmp_path / "lora" / "checkpoints" / "final_encoder.safetensors").unlink()
-    with pytest.raises(CheckpointError, match=r"there are no weights at .*final_encoder\.safetensors"):
+    with pytest.raises(CheckpointError, match=r"no weights were found at .*final_encoder\.safetensors"):
         evaluate(tmp_path / "lora")
     # tuning changes the agent's tables, not the world's vectors
-    parts = [assemble(compose_config([*SMALL, *own, f"encoder.tuning={tuning}"]), registry()) for tuning in ("frozen", "lora")]
+    parts = [assemble(compose_config([*SMALL, *own, f"encoder.tuning={tuning}"])) for tuning in ("frozen", "lora")]
     assert torch.equal(parts[0].data.catalog.text_vectors, parts[1].data.catalog.text_vectors)
 
 
@@ -78,6 +78,6 @@ def test_mistakes_in_tuning_options_are_found_before_a_run_starts():
         ["environment=gymnasium", "environment.id=CartPole-v1", "state_tracker=mlp", "reward=[environment]", "encoder.tuning=lora"]
     )
     with pytest.raises(ConfigError, match=r"encoder\.tuning: environment=gymnasium has no texts to read; set it to frozen"):
-        assemble(cfg, registry()).tunable_encoder()
-    tfidf = assemble(compose_config([*SMALL, "encoder=tfidf"]), registry())
+        assemble(cfg).tunable_encoder()
+    tfidf = assemble(compose_config([*SMALL, "encoder=tfidf"]))
     assert tfidf.tunable_encoder() is None

@@ -1,4 +1,4 @@
-"""The built wheel, installed where there is no source tree, is a whole recframe: commands, plugins, configs, a run."""
+"""The wheel, installed without the source tree, is complete: commands, plugins, configs, a run."""
 
 import json
 import os
@@ -15,7 +15,7 @@ import pytest
 def wheel(tmp_path_factory) -> Path:
     root = Path(__file__).resolve().parents[1]
     folder = tmp_path_factory.mktemp("wheel")
-    # a copy: building must not leave files in the source tree
+    # build in a copy, so that no files are left in the source tree
     source = folder / "source"
     source.mkdir()
     for name in ("recframe", "plugins", "conf"):
@@ -29,23 +29,23 @@ def wheel(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def installed(wheel, tmp_path_factory) -> Path:
-    """The interpreter of a fresh environment: the wheel alone, and the dependencies of this one behind it."""
+    """The interpreter of a new environment with the wheel and links to this environment's dependencies."""
     folder = tmp_path_factory.mktemp("environment")
     subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
     python = folder / "bin" / "python"
     subprocess.run([str(python), "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", str(wheel)], check=True, capture_output=True)
     site = next(folder.glob("lib/python*/site-packages"))
-    # the dependencies are several gigabytes: take them from the environment that runs the tests, but not its editable recframe
-    here = Path(next(path for path in sys.path if path.endswith("site-packages")))
-    for entry in here.iterdir():
-        mine = "recframe" in entry.name.lower() or entry.name.startswith(("__editable__", "pip", "setuptools", "_distutils"))
-        if not mine and entry.suffix != ".pth" and not (site / entry.name).exists():
+    # the dependencies are several gigabytes: link them from the environment that runs the tests, without its editable recframe
+    entries = [entry for path in sys.path if path.endswith("site-packages") for entry in Path(path).iterdir()]
+    for entry in entries:
+        own = "recframe" in entry.name.lower() or entry.name.startswith(("__editable__", "pip", "setuptools", "_distutils"))
+        if not own and entry.suffix != ".pth" and not (site / entry.name).exists():
             (site / entry.name).symlink_to(entry)
     return python
 
 
 @pytest.mark.slow
-def test_the_wheel_holds_every_module_config_and_licence(wheel, project_root):
+def test_the_wheel_contains_every_module_config_and_licence(wheel, project_root):
     names = set(zipfile.ZipFile(wheel).namelist())
     places = {"recframe": "recframe", "plugins/recframe_plugins": "recframe_plugins", "conf": "recframe/conf"}
     for folder, package in places.items():
@@ -57,8 +57,8 @@ def test_the_wheel_holds_every_module_config_and_licence(wheel, project_root):
 
 
 @pytest.mark.slow
-def test_a_run_from_the_wheel(installed, tmp_path):
-    # no PYTHONPATH and another folder: the source tree is out of sight
+def test_the_installed_wheel_runs_commands_and_trains(installed, tmp_path):
+    # without PYTHONPATH and in another folder, the source tree cannot be imported
     variables = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     variables |= {"OMP_NUM_THREADS": "1", "RECFRAME_CACHE": str(tmp_path / "cache")}
 

@@ -1,1 +1,1 @@
-"""From a config to the objects of a run."""
+"""The parts of a run, built from its config."""

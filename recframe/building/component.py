@@ -1,65 +1,74 @@
-"""Building a component from its config: the one place where a plugin's implementation is imported."""
+"""Building components from the sections of a config: the one place where the implementation of a plugin is imported."""
 
 from __future__ import annotations
 
-import dataclasses
 import importlib
+from collections.abc import Callable
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from recframe.components import Kind
-from recframe.config.problems import ConfigError
+from recframe.components import Component, Kind, nested_sections
+from recframe.config import ConfigError
 from recframe.errors import UserError
-from recframe.plugin_loader import Registry
+from recframe.plugin_loader import registry
 
 
-def build(kind: Kind, section: DictConfig, registry: Registry, **parts: Any) -> Any:
-    """Build the component that a config section names.
+def component_of(kind: Kind, section: DictConfig) -> Component:
+    """The component that a section of a config names.
+
+    Raises
+    ------
+    UnknownComponent: if no loaded plugin has it.
+    """
+    return registry().get(kind, section.name)
+
+
+def build(component: Component, section: DictConfig, **parts: Any) -> Any:
+    """Build a component.
 
     Parameters
     ----------
-    section: `cfg.agent` and the like of a validated config; holds `name` and the component's settings.
-    parts: what that kind's factory is called with besides its config (see `recframe.interfaces`). Components inside the section
-        are built first, with the same.
+    section: the component's section of a validated config, such as `cfg.agent`: its `name` and its settings.
+    parts: the arguments of the factory of that kind after its config (see `recframe.interfaces`). Components that are nested in the
+        section are built first, with the same parts.
 
     Raises
     ------
     ConfigError: if the implementation cannot be imported, or refuses its settings with a ValueError.
     """
-    factory, config = _implementation(kind, section, registry), OmegaConf.to_object(section)
-    for field in dataclasses.fields(registry.get(kind, section.name).config):
-        if field.metadata.get("components"):
-            nested = {str(name): build(kind, inner, registry, **parts) for name, inner in section[field.name].items()}
-            setattr(config, field.name, nested)
-    return _called(factory, config, kind, section, **parts)
+    factory, config = _implementation(component), OmegaConf.to_object(section)
+    for key, nested in nested_sections(component.config, section):
+        option, _, name = key.partition(".")
+        getattr(config, option)[name] = build(component_of(component.kind, nested), nested, **parts)
+    return _call(factory, component, config, **parts)
 
 
-def own_data(section: DictConfig, registry: Registry) -> Any:
+def own_data(environment: Component, section: DictConfig) -> Any:
     """The data of an environment that brings its own items (`Environment.own_data`), or None.
 
     Raises
     ------
     ConfigError: as for `build`.
     """
-    if "catalog" not in registry.get(Kind.ENVIRONMENT, section.name).provides:
+    if "catalog" not in environment.provides:
         return None
-    return _called(_implementation(Kind.ENVIRONMENT, section, registry).own_data, OmegaConf.to_object(section), Kind.ENVIRONMENT, section)
+    return _call(_implementation(environment).own_data, environment, OmegaConf.to_object(section))
 
 
-def _called(factory: Any, config: Any, kind: Kind, section: DictConfig, **parts: Any) -> Any:
+def _call(factory: Callable[..., Any], component: Component, config: Any, **parts: Any) -> Any:
     try:
         return factory(config, **parts)
     except UserError:
         raise
     except ValueError as error:
-        raise ConfigError([f"{kind}={section.name}: {error}"]) from error
+        raise ConfigError([f"{component.kind}={component.name}: {error}"]) from error
 
 
-def _implementation(kind: Kind, section: DictConfig, registry: Registry) -> Any:
-    component = registry.get(kind, section.name)
+def _implementation(component: Component) -> Any:
     module, _, attribute = component.factory.partition(":")
     try:
         return getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
-        raise ConfigError([f"{kind}={component.name}: its implementation {component.factory} could not be imported: {error}"]) from error
+        name = f"{component.kind}={component.name}"
+        raise ConfigError([f"{name}: its implementation {component.factory} could not be imported: {error}"]) from error

@@ -1,9 +1,10 @@
-"""Schemas, composition and validation of a run's config. Imports neither torch nor any plugin's implementation."""
+"""Schemas, composition and validation of configs. Imports neither torch nor the implementation of a plugin."""
 
-from recframe.config.app import APPS, PRETRAIN, TRAIN, App
-from recframe.config.checks.pretraining import validate_pretraining
-from recframe.config.checks.run import validate
-from recframe.config.compose.compose import compose_config, explain, find_mistakes, without_nulls
+from recframe.config.app import App
+from recframe.config.apps import APPS, PRETRAIN, TRAIN
+from recframe.config.checks.validate import validate
+from recframe.config.compose.compose import compose_config
+from recframe.config.compose.mistakes import find_mistakes
 from recframe.config.problems import ConfigError
 
 __all__ = [
@@ -13,9 +14,6 @@ __all__ = [
     "App",
     "ConfigError",
     "compose_config",
-    "explain",
     "find_mistakes",
     "validate",
-    "validate_pretraining",
-    "without_nulls",
 ]

@@ -1,29 +1,46 @@
-"""The two Hydra apps: what `recframe train` and `recframe pretrain` compose, and how their configs are checked."""
+"""The definition of a Hydra app: the config that it composes, and the rules that this config has to meet."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from omegaconf import DictConfig
 
-from recframe.config.checks.pretraining import find_pretraining_problems
-from recframe.config.checks.run import find_problems
-from recframe.config.schema.pretraining import PretrainingConfig
-from recframe.config.schema.run import RunConfig
-from recframe.plugin_loader import Registry
+from recframe.components import Component, Kind
+
+
+class Composed(NamedTuple):
+    """A composed config in the form that rules read.
+
+    values: plain values, with interpolations filled in.
+    components: the chosen components by config key ("agent", "reward.click", "encoder.parts.words").
+    """
+
+    values: Mapping[str, Any]
+    components: Mapping[str, Component]
 
 
 @dataclass(frozen=True)
 class App:
-    """A Hydra app: the command that it is, its primary config, the schema of that, and what is wrong with a composed one."""
+    """A Hydra app, which one command of recframe runs.
+
+    Parameters
+    ----------
+    command: the command.     config_name: the app's primary config.     schema: the schema of that config.
+    sections: the config keys that hold a component, with its kind; `reward` holds several, by name.
+    optional: those of `sections` that may be null.
+    rules: the problems of a composed config that only this app looks for.
+    section_rules: the problems of the section of the component at one key.
+    complete: fills in a config that has no problems, in place.
+    """
 
     command: str
     config_name: str
     schema: type
-    find_problems: Callable[[DictConfig, Registry], list[str]]
-
-
-TRAIN = App("train", "config", RunConfig, find_problems)
-PRETRAIN = App("pretrain", "pretrain", PretrainingConfig, find_pretraining_problems)
-APPS: Mapping[str, App] = {app.command: app for app in (TRAIN, PRETRAIN)}
+    sections: Mapping[str, Kind]
+    optional: frozenset[str]
+    rules: Callable[[Composed], list[str]]
+    section_rules: Callable[[Composed, str], list[str]]
+    complete: Callable[[DictConfig], None] = lambda cfg: None

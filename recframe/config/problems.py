@@ -1,4 +1,4 @@
-"""Configuration mistakes, collected so that a person sees all of them at once."""
+"""The error for a wrong configuration, with all of its problems at once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from recframe.errors import UserError
 
 
 class ConfigError(UserError, ValueError):
-    """A configuration that cannot run. `problems` has one line for each mistake."""
+    """A config that cannot run. `problems` has one line for each problem."""
 
     def __init__(self, problems: Sequence[str]) -> None:
         self.problems = list(problems)

@@ -11,8 +11,7 @@ import torch
 from torch import Tensor
 
 from recframe.embeddings.encoding import EmbeddingError
-
-CHUNK_ROWS = 65_536
+from recframe.interfaces import covariance_matrix, principal_components
 
 
 @dataclass(frozen=True)
@@ -46,11 +45,8 @@ def fit_reduction(vectors: Tensor, *, whiten: bool, dim: int | None) -> AffineMa
     if dim is not None and dim > size:
         raise EmbeddingError(f"embeddings.dim={dim}: the encoder's vectors have {size} dimensions; choose fewer, or null for all")
     mean = vectors.mean(dim=0, dtype=torch.float64)
-    covariance = torch.zeros(size, size, dtype=torch.float64, device=vectors.device)
-    for chunk in vectors.split(CHUNK_ROWS):
-        centred = chunk.double() - mean
-        covariance += centred.T @ centred / count
-    variances, axes = (values.flip(-1) for values in torch.linalg.eigh(covariance))  # descending
+    components = principal_components(covariance_matrix(vectors, mean))
+    variances = components.variances
     # as numpy's matrix_rank has it, for numbers of the vectors' own precision: beyond is rounding, which whitening would blow up
     tolerance = (max(count, size) * torch.finfo(vectors.dtype).eps) ** 2
     rank = int((variances > variances[:1] * tolerance).sum())
@@ -59,9 +55,7 @@ def fit_reduction(vectors: Tensor, *, whiten: bool, dim: int | None) -> AffineMa
         reason = f"the vectors of {count:,} different items vary in {rank} dimensions only"
         setting = "embeddings.whiten" if dim is None else f"embeddings.dim={dim}"
         raise EmbeddingError(f"{setting}: {reason}; choose {f'at most {rank}' if rank else 'an encoder that tells items apart'}")
-    axes = axes[:, :wanted]
-    largest = axes.gather(0, axes.abs().argmax(dim=0, keepdim=True))
-    matrix = axes * largest.sign()
+    components = components.leading(wanted).with_fixed_signs()
     if whiten:
-        matrix = matrix / variances[:wanted].sqrt()
-    return AffineMap(mean.to(vectors), matrix.to(vectors))
+        components = components.whitened()
+    return AffineMap(mean.to(vectors), components.axes.to(vectors))

@@ -1,4 +1,4 @@
-"""How good a policy is: rollouts on held-out users, metrics with confidence intervals, and the policies to compare with.
+"""Evaluation of policies: metrics with confidence intervals, and their tables.
 
-Nothing is imported here: `recframe.evaluation.table` is used where torch must not be loaded.
+Imports nothing, because `recframe.evaluation.table` is used where torch must not be loaded.
 """

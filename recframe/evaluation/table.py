@@ -1,6 +1,6 @@
-"""Renders evaluation results for people: a table in the terminal, and the same as Markdown.
+"""Tables of evaluation results for the terminal and in Markdown.
 
-Imports no torch, so that reports of finished runs are instant.
+Imports no torch, so that reports of finished runs start fast.
 """
 
 from __future__ import annotations
@@ -14,30 +14,21 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-if TYPE_CHECKING:
-    from recframe.evaluation.simulated.evaluate import Recommendation
+from recframe.evaluation.results import Results
+from recframe.metric_names import HEADINGS
 
-COLUMNS = {
-    "return": "return",
-    "length": "length",
-    "click_rate": "click\nrate",
-    "coverage": "coverage",
-    "diversity": "diversity",
-    "novelty": "novelty",
-    "gini": "Gini",
-}
+if TYPE_CHECKING:
+    from recframe.evaluation.simulated.samples import Recommendation
+
 REFERENCES = ("random", "popular", "fixed_slate", "greedy", "oracle")
 HISTORY_SHOWN = 3
 COLD_TITLE = "Shown nothing but items never shown in training"
 
-Results = Mapping[str, Mapping[str, Mapping[str, Any]]]
-"""`{policy: {metric: {"mean", "low", "high", "n"}}}`, the `policies` of result.json."""
-
 
 def result_tables(result: Mapping[str, Any], title: str | None = None) -> list[Table]:
-    """The table of a result's policies, and, where items were held back in training, that of the same over those alone.
+    """The table of a result's policies, and, if items were held back in training, the same table over these items only.
 
-    `result` holds `policies`, and perhaps `cold_items`, as result.json does.
+    `result` has `policies`, and possibly `cold_items`, as in result.json.
     """
     tables = [results_table(result["policies"], title=title)]
     if "cold_items" in result:
@@ -46,9 +37,9 @@ def result_tables(result: Mapping[str, Any], title: str | None = None) -> list[T
 
 
 def results_table(policies: Results, title: str | None = None) -> Table:
-    """Policies as rows, trained ones first; the return with its interval, the other metrics as mean and half-width.
+    """A table with one row per policy, trained ones first: the return with its interval, other metrics with half the interval's width.
 
-    Intervals stand below their means, so that the table fits a terminal of 80 columns.
+    Intervals are below their means, so that the table fits a terminal of 80 columns.
     """
     columns = _columns(policies)
     table = Table(
@@ -62,7 +53,7 @@ def results_table(policies: Results, title: str | None = None) -> Table:
     )
     table.add_column("policy", no_wrap=True)
     for metric in columns:
-        table.add_column(COLUMNS[metric], justify="right")
+        table.add_column(HEADINGS[metric], justify="right")
     names = _ordered(policies)
     for row, name in enumerate(names):
         last_trained = name not in REFERENCES and row + 1 < len(names) and names[row + 1] in REFERENCES
@@ -76,7 +67,7 @@ def results_markdown(policies: Results) -> str:
     """The same table as GitHub-flavoured Markdown, ending in a newline."""
     columns = _columns(policies)
     lines = [
-        "| policy | " + " | ".join(COLUMNS[metric].replace("\n", " ") for metric in columns) + " |",
+        "| policy | " + " | ".join(HEADINGS[metric].replace("\n", " ") for metric in columns) + " |",
         "|---|" + "---:|" * len(columns),
         *(
             "| " + " | ".join([name.replace("|", "\\|"), *(" ".join(cell).strip() for cell in _cells(policies, name, columns))]) + " |"
@@ -87,7 +78,7 @@ def results_markdown(policies: Results) -> str:
 
 
 def samples_table(rows: Sequence[Recommendation], title: str | None = None) -> Table:
-    """What was recommended, turn by turn: one section a user, with the last titles of the history beside each slate."""
+    """Sample recommendations turn by turn: one section per user, with the last titles of the history next to each slate."""
     table = Table(title=title)
     table.add_column("user", no_wrap=True, max_width=16, overflow="ellipsis")
     table.add_column("turn", justify="right")
@@ -105,7 +96,7 @@ def samples_table(rows: Sequence[Recommendation], title: str | None = None) -> T
 
 
 def _columns(policies: Results) -> list[str]:
-    return [metric for metric in COLUMNS if any(metric in metrics for metrics in policies.values())]
+    return [metric for metric in HEADINGS if any(metric in metrics for metrics in policies.values())]
 
 
 def _ordered(policies: Results) -> list[str]:
@@ -118,7 +109,7 @@ def _cells(policies: Results, name: str, columns: Sequence[str]) -> list[tuple[s
 
 
 def _cell(metric: str, value: Mapping[str, Any] | None, decimals: int) -> tuple[str, str]:
-    """The mean, and how sure it is."""
+    """The mean, and its interval or half the interval's width."""
     if value is None:
         return "—", ""
     mean, low, high = (f"{value[key]:.{decimals}f}" for key in ("mean", "low", "high"))
@@ -126,7 +117,7 @@ def _cell(metric: str, value: Mapping[str, Any] | None, decimals: int) -> tuple[
 
 
 def _decimals(policies: Results, metric: str) -> int:
-    """Decimals that give the column's largest mean three significant digits; all rows alike, so that they compare at a glance."""
+    """The number of decimals that gives the column's largest mean three significant digits. It is the same in all rows."""
     means = [abs(metrics[metric]["mean"]) for metrics in policies.values() if metric in metrics]
     largest = max((mean for mean in means if isfinite(mean)), default=0.0)
     return min(max(2 - floor(log10(largest)), 0), 6) if largest > 0 else 2

@@ -1,23 +1,22 @@
-"""Where training batches come from: collecting steps, scoring them, remembering them."""
+"""Experience: collecting steps in an environment, computing their rewards, storing them, and making training batches of them."""
 
-from recframe.experience.cold_items import ColdItemsError, Restricted, cold_items, require_enough, require_items
+from recframe.experience.batch_sources import BatchSource, ReplayBatches, RolloutBatches, batch_source_for
+from recframe.experience.cold_items import ColdItems, ColdItemsError, EnvironmentWithoutItems, sharing_exclusions
 from recframe.experience.collector import Collector
 from recframe.experience.replay import ReplayMemory
 from recframe.experience.rewards import RewardOutcome, RewardSum
-from recframe.experience.sources import ReplaySource, RolloutSource, Source, source_for
 
 __all__ = [
+    "BatchSource",
+    "ColdItems",
     "ColdItemsError",
     "Collector",
+    "EnvironmentWithoutItems",
+    "ReplayBatches",
     "ReplayMemory",
-    "ReplaySource",
-    "Restricted",
     "RewardOutcome",
     "RewardSum",
-    "RolloutSource",
-    "Source",
-    "cold_items",
-    "require_enough",
-    "require_items",
-    "source_for",
+    "RolloutBatches",
+    "batch_source_for",
+    "sharing_exclusions",
 ]

@@ -1,141 +1,238 @@
-"""Keeping some items from being shown, in any environment: those held back in training, or all others when only those are looked at."""
+"""Cold items, which are never shown in training: drawing them, withholding items in any environment, and sparing memory for them."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from recframe.errors import UserError
-from recframe.interfaces import PAD, Environment, EnvironmentSpec, Observation, Step, Truth
+from recframe.experience.batch_sources import BatchSource
+from recframe.interfaces import PAD, Environment, EnvironmentSpec, Observation, Step, Transition, Truth
 
 
 class ColdItemsError(UserError, ValueError):
-    """Items that cannot be held back; the message says why and what would be right."""
+    """Items cannot be withheld; the message says why and what to change."""
 
 
-MOST_ITEMS = 50_000
-"""The largest catalogue in which items are held back: in each step every user's list of them is gone through, N times E numbers."""
+MAX_ITEMS = 50_000
+"""The largest catalogue in which items are withheld: each step reads every user's list of them, N times E numbers."""
 
 
-def cold_items(num_items: int, share: float, seed: int) -> Tensor:
-    """The items never shown in training, `[X]` int64, ascending: `share` of the catalogue, drawn by `seed` alone.
+@dataclass(frozen=True)
+class ColdItems:
+    """A share of the catalogue that is never shown in training and is evaluated separately. It is drawn by `seed` alone."""
+
+    share: float
+    seed: int
+
+    def drawn_from(self, num_items: int) -> Tensor:
+        """The cold items of a catalogue, `[X]` int64, ascending.
+
+        Raises
+        ------
+        ColdItemsError: there would be no cold items, or no others, or the catalogue is too large.
+        """
+        num_cold = round(self.share * num_items)
+        if not 0 < num_cold < num_items:
+            amount = "none" if num_cold == 0 else "all"
+            raise ColdItemsError(f"cold_items.share: {self.share} of {num_items:,} items is {amount} of them; choose another share")
+        if num_items > MAX_ITEMS:
+            raise ColdItemsError(
+                f"cold_items.share: a catalogue of {num_items:,} items is too large; use {MAX_ITEMS:,} or fewer, or set it to 0"
+            )
+        generator = torch.Generator().manual_seed(self.seed)
+        return torch.randperm(num_items, generator=generator)[:num_cold].sort().values
+
+    def withheld_from(self, environment: Environment) -> Environment:
+        """The environment for training, in which no cold item is shown.
+
+        Raises
+        ------
+        ColdItemsError: actions are not items, or too few items are cold for the separate evaluation, or too few are not.
+        """
+        spec = environment.spec
+        # before drawing: an environment without items has a placeholder catalogue, whose size the user did not choose
+        _require_item_actions(spec)
+        cold = self.drawn_from(spec.num_items)
+        # the evaluation on cold items alone follows training, which would be too late to find them too few
+        _require_enough_items(len(cold), spec, "withheld")
+        return EnvironmentWithoutItems(environment, cold)
+
+    def alone_in(self, environment: Environment) -> Environment:
+        """The environment for the separate evaluation, in which only cold items are shown.
+
+        Raises
+        ------
+        ColdItemsError: actions are not items, or too few items are cold.
+        """
+        num_items = environment.spec.num_items
+        others = torch.ones(num_items, dtype=torch.bool)
+        others[self.drawn_from(num_items)] = False
+        return EnvironmentWithoutItems(environment, others.nonzero().squeeze(1))
+
+
+class EnvironmentWithoutItems(Environment):
+    """An environment in which the items `withheld` `[X]` cannot be shown.
+
+    They are appended to the items that the environment itself excludes; all users have the same list, so observations hold a view of
+    one. Where there are candidates, other items, all different, replace the withheld ones instead, so that as many candidates remain:
+    the environment's own draw determines which, and no random number is added.
 
     Raises
     ------
-    ColdItemsError: that is none, or all, or the catalogue is too large.
-    """
-    count = round(share * num_items)
-    if not 0 < count < num_items:
-        what = "none" if count == 0 else "all"
-        raise ColdItemsError(f"cold_items.share: {share} of {num_items:,} items is {what} of them; choose another")
-    if num_items > MOST_ITEMS:
-        raise ColdItemsError(f"cold_items.share: a catalogue of {num_items:,} items is too large; use one of {MOST_ITEMS:,} or less, or 0")
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randperm(num_items, generator=generator)[:count].sort().values
-
-
-class Restricted(Environment):
-    """An environment in which the items `forbidden` `[X]` may not be shown.
-
-    They are appended to what the environment excludes itself; as every user's list is the same, observations hold a view of one.
-    Where there are candidates, others take their place instead, all different, so that as many can be shown as before: which ones follows
-    from the environment's own draw, and no luck is added.
-
-    Raises
-    ------
-    ColdItemsError: what is left is too little for a slate, or for the candidates.
+    ColdItemsError: the remaining items are too few for a slate, or for the candidates.
     """
 
-    def __init__(self, environment: Environment, forbidden: Tensor) -> None:
+    def __init__(self, environment: Environment, withheld: Tensor) -> None:
         inner = environment.spec
-        require_items(inner)
+        _require_item_actions(inner)
         self.environment = environment
-        self.forbidden = forbidden.to(inner.device)
-        self.spec = inner if inner.num_candidates else replace(inner, num_excluded=inner.num_excluded + len(forbidden))
+        self.withheld = withheld.to(inner.device)
+        self.spec = inner if inner.num_candidates else replace(inner, num_excluded=inner.num_excluded + len(withheld))
         allowed = torch.ones(inner.num_items, dtype=torch.bool, device=inner.device)
-        allowed[self.forbidden] = False
+        allowed[self.withheld] = False
         self.allowed = allowed.nonzero().squeeze(1)
-        require_enough(len(self.allowed), inner, "left")
-        # an item's place among those allowed, or nowhere; PAD, -1, finds the last entry
-        self.nowhere = 2 * inner.num_items
-        self.places = torch.full((inner.num_items + 1,), self.nowhere, device=inner.device)
-        self.places[self.allowed] = torch.arange(len(self.allowed), device=inner.device)
+        _require_enough_items(len(self.allowed), inner, "left")
+        # an item's rank among the allowed items, or `no_rank`; PAD, -1, finds the last entry
+        self.no_rank = 2 * inner.num_items
+        self.ranks = torch.full((inner.num_items + 1,), self.no_rank, device=inner.device)
+        self.ranks[self.allowed] = torch.arange(len(self.allowed), device=inner.device)
 
     @property
     def always_excluded(self) -> Tensor | None:
-        """The last columns of every observation's `excluded`, `[X]`: a replay memory need not keep them. None: there are none."""
-        return None if self.spec.num_candidates else self.forbidden
+        """The last columns of every observation's `excluded`, `[X]`. None where there are candidates."""
+        return None if self.spec.num_candidates else self.withheld
 
     def reset(self, seed: int) -> Observation:
-        """Start N fresh sessions."""
-        return self._restricted(self.environment.reset(seed))
+        """Start N new sessions."""
+        return self._without_items(self.environment.reset(seed))
 
     def step(self, slate: Tensor) -> Step:
         """Show the slate and observe."""
         step = self.environment.step(slate)
-        return step._replace(next_observation=self._restricted(step.next_observation), observation=self._restricted(step.observation))
+        return step._replace(next_observation=self._without_items(step.next_observation), observation=self._without_items(step.observation))
 
     def state_dict(self) -> dict[str, Any]:
-        """The environment's."""
+        """The state of the wrapped environment."""
         return self.environment.state_dict()
 
     def load_state_dict(self, state: dict[str, Any]) -> Observation:
-        """Take up a saved state of the environment."""
-        return self._restricted(self.environment.load_state_dict(state))
+        """Restore the wrapped environment."""
+        return self._without_items(self.environment.load_state_dict(state))
 
     def truth(self) -> Truth | None:
-        """The environment's, of all items."""
+        """The truth of the wrapped environment, for all items."""
         return self.environment.truth()
 
     def report(self) -> dict[str, float]:
-        """The environment's."""
+        """The report of the wrapped environment."""
         return self.environment.report()
 
-    def _restricted(self, observation: Observation) -> Observation:
-        restricted: Observation = observation.clone(recurse=False)
+    def _without_items(self, observation: Observation) -> Observation:
+        copy = observation.clone(recurse=False)
         if observation.candidates is not None:
-            restricted.candidates = self._replaced(observation.candidates)
+            copy.candidates = self._replaced(observation.candidates)
         else:
-            restricted.excluded = with_excluded(observation.excluded, self.forbidden, len(observation.user))
-        return restricted
+            copy.excluded = _with_items(observation.excluded, self.withheld, torch.Size([len(observation.user)]))
+        return copy
 
     def _replaced(self, candidates: Tensor) -> Tensor:
-        """The candidates `[N, C]` with allowed items that are not among them for those that are forbidden.
+        """The candidates `[N, C]`, with allowed items that are not among them in place of the withheld ones.
 
-        The allowed items beside them lie in as many stretches as are needed, and one is taken from each: where in it, the number of the
-        replaced item says.
+        The allowed items that are not candidates are divided into as many ranges as there are items to replace, and each range gives one
+        item: the number of the replaced item determines which.
         """
-        places = self.places[candidates]
-        missing = (places == self.nowhere) & (candidates != PAD)
-        taken = places.sort(dim=1).values
-        left = len(self.allowed) - (taken < self.nowhere).sum(dim=1, keepdim=True)
+        ranks = self.ranks[candidates]
+        missing = (ranks == self.no_rank) & (candidates != PAD)
+        taken = ranks.sort(dim=1).values
+        left = len(self.allowed) - (taken < self.no_rank).sum(dim=1, keepdim=True)
         number, count = missing.cumsum(dim=1) - 1, missing.sum(dim=1, keepdim=True).clamp(min=1)
         start, end = left * number.clamp(min=0) // count, left * (number.clamp(min=0) + 1) // count
         among = start + ((end - start) * (candidates.double() / self.spec.num_items)).long()
-        # counted without those taken: an item is as much further on as there are taken ones before it
-        before = torch.where(taken < self.nowhere, taken - torch.arange(taken.shape[1], device=taken.device), self.nowhere)
+        # `among` counts only items that are not taken: an item's rank is larger by the number of taken items before it
+        before = torch.where(taken < self.no_rank, taken - torch.arange(taken.shape[1], device=taken.device), self.no_rank)
         found = among + torch.searchsorted(before, among, right=True)
         return torch.where(missing, self.allowed[found.clamp(0, len(self.allowed) - 1)], candidates)
 
 
-def require_items(spec: EnvironmentSpec) -> None:
-    """Raise ColdItemsError if what is done in the environment is not to show items."""
+class SharedExclusions(BatchSource):
+    """A batch source that does not store the items which every observation excludes: it removes them, and appends them to the batches.
+
+    A replay memory would hold them once for each observation; a batch holds a view of one list.
+
+    Parameters
+    ----------
+    items: `[X]` int64, the last columns of every observation's `excluded`.
+    """
+
+    def __init__(self, source: BatchSource, items: Tensor) -> None:
+        self.source = source
+        self.items = items
+
+    def add(self, transition: Transition) -> None:
+        """Pass the step on without the items."""
+        self.source.add(_with_exclusions(transition, self._removed))
+
+    def batches(self) -> Iterator[Transition]:
+        """The wrapped source's batches, with the items."""
+        for batch in self.source.batches():
+            yield _with_exclusions(batch, self._appended)
+
+    def learned(self, priorities: Tensor | None) -> None:
+        """Pass the priorities on."""
+        self.source.learned(priorities)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The state of the wrapped source."""
+        return self.source.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore the wrapped source."""
+        self.source.load_state_dict(state)
+
+    def _removed(self, excluded: Tensor | None, _shape: torch.Size) -> Tensor | None:
+        assert excluded is not None
+        own = excluded.shape[-1] - len(self.items)
+        return excluded[..., :own] if own else None
+
+    def _appended(self, excluded: Tensor | None, shape: torch.Size) -> Tensor:
+        return _with_items(excluded, self.items, shape)
+
+
+def sharing_exclusions(source: BatchSource, always_excluded: Tensor | None) -> BatchSource:
+    """The source for an environment whose `Environment.always_excluded` is given; None changes nothing."""
+    return source if always_excluded is None else SharedExclusions(source, always_excluded)
+
+
+def _require_item_actions(spec: EnvironmentSpec) -> None:
+    """Raise ColdItemsError if actions are not items."""
     if spec.actions != "items":
-        raise ColdItemsError("cold_items.share: items can be held back where actions are items, and these are not; set it to 0")
+        raise ColdItemsError("cold_items.share: items can be withheld only where actions are items, and here they are not; set it to 0")
 
 
-def require_enough(count: int, spec: EnvironmentSpec, which: str) -> None:
-    """Raise ColdItemsError if `count` items, those that are `which`, are too few for a session in which nothing else may be shown."""
+def _require_enough_items(num_items: int, spec: EnvironmentSpec, role: str) -> None:
+    """Raise ColdItemsError if `num_items` items, which are "withheld" or "left", are too few for a session in which only they are shown."""
     needed = spec.num_candidates or spec.slate_size + spec.num_excluded
-    if count < needed:
-        what = "candidates" if spec.num_candidates else "a slate and what a session excludes"
-        raise ColdItemsError(f"cold_items.share: of {spec.num_items} items {count} are {which}, but {what} take {needed}")
+    if num_items < needed:
+        what = "candidates" if spec.num_candidates else "a slate and the items that a session excludes"
+        raise ColdItemsError(f"cold_items.share: {num_items} of {spec.num_items} items are {role}, but {what} need {needed}")
 
 
-def with_excluded(own: Tensor | None, items: Tensor, users: int) -> Tensor:
-    """What is excluded `[N, E]`, or None, and the same `items` `[X]` for all of N users: `[N, E + X]`, a view if there is nothing else."""
-    everybody = items.expand(users, -1)
-    return everybody if own is None else torch.cat([own, everybody], dim=1)
+def _with_items(excluded: Tensor | None, items: Tensor, shape: torch.Size) -> Tensor:
+    """`excluded` `[*shape, E]`, or None, with the same `items` `[X]` appended in every row: `[*shape, E + X]`, a view if there is no E."""
+    shared = items.expand(*shape, -1)
+    return shared if excluded is None else torch.cat([excluded, shared], dim=-1)
+
+
+def _with_exclusions(transition: Transition, change: Callable[[Tensor | None, torch.Size], Tensor | None]) -> Transition:
+    """The transition with the `excluded` of its two observations changed, given their batch size; nothing else is copied."""
+    copy = transition.clone(recurse=False)
+    for name in ("observation", "next_observation"):
+        observation = getattr(transition, name).clone(recurse=False)
+        observation.excluded = change(observation.excluded, observation.batch_size)
+        setattr(copy, name, observation)
+    return copy

@@ -1,4 +1,4 @@
-"""Letting an agent act in an environment, step by step, all users at once."""
+"""Collecting transitions: an agent acts in an environment, one step of all users at a time."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ import torch
 from torch import Tensor
 
 from recframe.experience.rewards import RewardSum
-from recframe.interfaces import Agent, Environment, Transition
+from recframe.interfaces import Agent, Environment, Transition, transition_of
 
 
-class Sessions(NamedTuple):
-    """The sessions that ended since the last look: how many, and the means over them (nan if none ended)."""
+class EndedSessions(NamedTuple):
+    """The sessions that ended since the last call: their number, and means over them (NaN if none ended)."""
 
-    count: float
+    num_sessions: float
     mean_return: float
     mean_length: float
     terms: dict[str, float]
 
 
 class Collector:
-    """Runs the training environment and keeps the running totals of its sessions.
+    """Runs the training environment and keeps totals of its sessions.
 
-    Totals stay on the device and are read only by `sessions()`, so that the collector never waits for the host.
+    Totals stay on the device, and only `ended_sessions()` reads them, so that a step never waits for the host.
     """
 
     def __init__(self, environment: Environment, rewards: RewardSum, seed: int) -> None:
@@ -32,7 +32,7 @@ class Collector:
         self.observation = environment.reset(seed)
         users, device = environment.spec.num_users, environment.spec.device
         names = list(rewards.terms)
-        # rows: return, length, then one for each reward term
+        # rows: return, length, then one row for each reward term
         self._running = torch.zeros(2 + len(names), users, device=device)
         self._ended = torch.zeros(2 + len(names), device=device)
         self._count = torch.zeros((), device=device)
@@ -40,24 +40,12 @@ class Collector:
 
     @torch.no_grad()
     def step(self, agent: Agent) -> Transition:
-        """One step of all N users under `agent`, exploring."""
+        """One step of all N users, in which `agent` explores."""
         observation = self.observation
         decision = agent.act(observation, explore=True)
         outcome = self.environment.step(decision.slate)
         users = self.environment.spec.num_users
-        nothing = torch.zeros(users, device=observation.user.device)
-        transition = Transition(
-            observation=observation,
-            slate=decision.slate,
-            log_prob=nothing if decision.log_prob is None else decision.log_prob,
-            response=outcome.response,
-            reward=nothing,
-            item_reward=torch.zeros(users, self.environment.spec.slate_size, device=nothing.device),
-            next_observation=outcome.next_observation,
-            terminated=outcome.terminated,
-            truncated=outcome.truncated,
-            batch_size=[users],
-        )
+        transition = transition_of(observation, decision, outcome)
         item_reward, terms = self.rewards(transition)
         transition.item_reward = item_reward
         transition.reward = item_reward.sum(dim=1)
@@ -73,16 +61,16 @@ class Collector:
         self._count += ended.sum()
         self._running *= 1.0 - ended
 
-    def sessions(self) -> Sessions:
+    def ended_sessions(self) -> EndedSessions:
         """The sessions that ended since the last call."""
         count = float(self._count)
         means = (self._ended / self._count).tolist()
         self._ended.zero_()
         self._count.zero_()
-        return Sessions(count, means[0], means[1], dict(zip(self._names, means[2:], strict=True)))
+        return EndedSessions(count, means[0], means[1], dict(zip(self._names, means[2:], strict=True)))
 
     def state_dict(self) -> dict[str, Any]:
-        """The environment in mid-session, and the totals."""
+        """The state of the environment, also within sessions, and the totals."""
         return {
             "environment": self.environment.state_dict(),
             "running": self._running.clone(),
@@ -91,7 +79,7 @@ class Collector:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on where a saved collector was."""
+        """Restore a saved collector."""
         self.observation = self.environment.load_state_dict(state["environment"])
         self._running.copy_(state["running"])
         self._ended.copy_(state["ended"])

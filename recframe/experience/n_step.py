@@ -1,4 +1,4 @@
-"""Returns over several steps, put together when a ring of transitions is sampled (Sutton, 1988)."""
+"""n-step returns, computed when transitions are sampled from a ring buffer (Sutton, 1988)."""
 
 from __future__ import annotations
 
@@ -9,23 +9,26 @@ from torch import Tensor
 
 
 class Ring(NamedTuple):
-    """Where transitions of `users` people at a time lie: over `capacity` rows, the next one to be written at `position`."""
+    """The layout of a ring buffer of `capacity` rows, written `users` rows at a time; `position` is the row to write next."""
 
     capacity: int
     position: int
     users: int
 
     def successors(self, rows: Tensor) -> Tensor:
-        """How many later steps of the same user are held, for each of `rows`; the shape of `rows`.
+        """The number of later steps of the same user in the buffer, for each of `rows`; of the shape of `rows`.
 
-        A user's next step lies `users` rows further, round the ring, up to the newest row.
+        A user's next step is `users` rows further in the ring, up to the newest row.
         """
         age = (self.position - 1 - rows) % self.capacity
         return age // self.users
 
 
 class Return(NamedTuple):
-    """What the first steps from B rows earned, reward `[B]`, their number as `discount` gamma^k `[B]`, and the row `[B]` of the last."""
+    """n-step returns from B rows.
+
+    reward: `[B]`, the discounted sum of the rewards.   discount: `[B]`, gamma^k after k steps.   last: `[B]` int64, the last step's row.
+    """
 
     reward: Tensor
     discount: Tensor
@@ -33,9 +36,9 @@ class Return(NamedTuple):
 
 
 def n_step_return(ring: Ring, rows: Tensor, rewards: Tensor, ended: Tensor, n: int, gamma: float) -> Return:
-    """sum_{j < k} gamma^j r_{t + j} from each of `rows` `[B]`, where k <= n stops at the session's end and at the newest step.
+    """sum_{j < k} gamma^j r_{t + j} from each of `rows` `[B]`; k is n, or less where the session or the buffer ends before.
 
-    `rewards` and `ended` (terminated or truncated) are those of the whole ring, `[capacity]`.
+    `rewards` and `ended` (terminated or truncated) are those of the whole buffer, `[capacity]`.
     """
     steps = torch.arange(n, device=rows.device)
     following = (rows.unsqueeze(1) + steps * ring.users) % ring.capacity

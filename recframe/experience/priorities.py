@@ -1,4 +1,4 @@
-"""Priorities of remembered transitions: proportional prioritized experience replay (Schaul et al., 2016, arXiv:1511.05952)."""
+"""Priorities of stored transitions, for proportional prioritized experience replay (Schaul et al., 2016, arXiv:1511.05952)."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ import torch
 from torch import Tensor
 
 SMALLEST = 1e-6
-"""Added to every priority (the paper's epsilon): what seems learned is seen again now and then."""
+"""Added to every priority (epsilon in the paper), so that no transition has probability zero."""
 
 BLOCK = 256
-"""Rows whose priorities are summed up before the sums are searched."""
+"""Rows in a block; a draw first searches the sums of the blocks."""
 
 
 class Draw(NamedTuple):
-    """Rows `[B]` int64 of the memory, and the importance weights `[B]` float32 of what lies there."""
+    """Rows `[B]` int64 of the replay memory, and their importance weights `[B]` float32."""
 
     rows: Tensor
     weights: Tensor
 
 
 class Priorities:
-    """One priority a row, and draws in proportion to them, P(i) = p_i^alpha / sum_k p_k^alpha.
+    """One priority for each row, and draws with probabilities P(i) = p_i^alpha / sum_k p_k^alpha.
 
-    A draw finds the block of rows in which a share of the total lies, then the row in it: the paper's tree of sums, of two levels and
-    so of few, large tensor operations, whose sums are formed anew at each draw and so cannot drift.
+    A draw finds the block of rows that contains a share of the total, then the row in the block. This is the paper's sum tree with two
+    levels, which needs few, large tensor operations. The sums are computed again for each draw, so rounding errors do not accumulate.
 
     Parameters
     ----------
@@ -35,26 +35,26 @@ class Priorities:
 
     def __init__(self, capacity: int, exponent: float, device: torch.device | str) -> None:
         self.exponent = exponent
-        # p^alpha, which is all that is ever asked for; zero where nothing was written yet
+        # p^alpha, which is all that is needed; zero for rows that are not written yet
         self._scaled = torch.zeros(math.ceil(capacity / BLOCK) * BLOCK, device=device)
         self._largest = torch.ones((), device=device)
 
-    def welcome(self, start: int, end: int) -> None:
-        """Give the rows from `start` to before `end`, just written, the largest priority so far: what is new is soon seen once."""
+    def set_largest(self, start: int, end: int) -> None:
+        """Give the new rows `start` to `end - 1` the largest priority so far, so that they are likely to be drawn soon."""
         self._scaled[start:end] = self._largest
 
-    def draw(self, count: int, size: int, importance_exponent: float, generator: torch.Generator) -> Draw:
-        """`count` of the first `size` rows, one from each of as many equal shares of the total (the paper's appendix B.2.1).
+    def draw(self, num_rows: int, size: int, importance_exponent: float, generator: torch.Generator) -> Draw:
+        """`num_rows` of the first `size` rows, one from each of `num_rows` equal shares of the total (appendix B.2.1 of the paper).
 
-        The weights are (size P(i))^-beta, beta being the `importance_exponent`, divided by the largest of the batch (section 3.4).
+        The weights are (size P(i))^-beta, where beta is the `importance_exponent`, divided by the largest in the batch (section 3.4).
         """
         blocks = self._scaled.view(-1, BLOCK)
-        # in single precision a million summands would blur where one row ends and the next begins
+        # single precision could not tell neighbouring rows apart among a million summands
         sums = blocks.sum(dim=1, dtype=torch.float64)
         ends = sums.cumsum(dim=0)
-        luck = torch.rand(count, generator=generator, device=sums.device, dtype=torch.float64)
-        shares = (luck + torch.arange(count, device=sums.device)) / count * ends[-1]
-        # rounding may make a share the whole total, or a block's, beyond which there is no row
+        noise = torch.rand(num_rows, generator=generator, device=sums.device, dtype=torch.float64)
+        shares = (noise + torch.arange(num_rows, device=sums.device)) / num_rows * ends[-1]
+        # rounding may make a share equal to the total, or to that of a block; no row lies beyond it
         block = torch.searchsorted(ends, shares, right=True).clamp(max=(size - 1) // BLOCK)
         within = (shares - ends[block] + sums[block]).unsqueeze(1)
         row = torch.searchsorted(blocks[block].cumsum(dim=1, dtype=torch.float64), within, right=True).clamp(max=BLOCK - 1)
@@ -63,16 +63,16 @@ class Priorities:
         return Draw(rows, (weights / weights.max()).float())
 
     def update(self, rows: Tensor, priorities: Tensor) -> None:
-        """Set the priorities `[B]` of `rows` `[B]`; a row drawn twice gets the larger."""
+        """Set the priorities `[B]` of `rows` `[B]`; a row that was drawn twice gets the larger one."""
         scaled = (priorities.float() + SMALLEST) ** self.exponent
         self._scaled.scatter_reduce_(0, rows, scaled, "amax", include_self=False)
         self._largest = torch.maximum(self._largest, scaled.max())
 
     def state_dict(self, size: int) -> dict[str, Any]:
-        """The priorities of the first `size` rows, and the largest so far."""
+        """The priorities of the first `size` rows, and the largest priority so far."""
         return {"scaled": self._scaled[:size].clone(), "largest": self._largest.clone()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up saved priorities."""
+        """Restore saved priorities."""
         self._scaled[: len(state["scaled"])] = state["scaled"].to(self._scaled.device)
         self._largest = state["largest"].to(self._scaled.device)

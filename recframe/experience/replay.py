@@ -1,4 +1,4 @@
-"""Replay memory: a ring of transitions in preallocated tensors on the run's device (Lin, 1992; Mnih et al., 2015)."""
+"""Replay memory: a ring buffer of transitions in preallocated tensors on the run's device (Lin, 1992; Mnih et al., 2015)."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from recframe.interfaces import Observation, Response, Transition
 
 
 class ReplayMemory:
-    """The last `capacity` transitions, sampled with replacement from a generator of its own.
+    """The last `capacity` transitions, sampled with replacement with a generator of its own.
 
     Parameters
     ----------
-    n_step, gamma: join up to `n_step` successive transitions of a user into one as they are sampled, discounted by `gamma`. The same users
-        must then be added at each step, in the same order.
-    priority_exponent: sample in proportion to priorities to this power (alpha); 0: uniformly.
-    importance_exponent: power of the importance weights that then come along (beta).
-    importance_anneal_steps: transitions added while beta rises linearly to 1 (Schaul et al., 2016, section 3.4); None: it stays.
+    n_step, gamma: when sampling, join up to `n_step` successive transitions of a user into one, discounted by `gamma`. The same users must
+        then be added at each step, in the same order.
+    priority_exponent: sample with probabilities proportional to priorities to this power (alpha); 0: uniformly.
+    importance_exponent: power of the importance weights (beta), for prioritized sampling.
+    importance_anneal_steps: transitions added while beta rises linearly to 1 (Schaul et al., 2016, section 3.4); None: beta is constant.
     """
 
     def __init__(
@@ -55,17 +55,17 @@ class ReplayMemory:
 
     @property
     def importance_exponent(self) -> float:
-        """The present beta."""
+        """The current beta."""
         start, steps = self.importance_start, self.importance_anneal_steps
         return start if steps is None else start + (1.0 - start) * min(self.added / steps, 1.0)
 
     def add(self, transition: Transition) -> None:
-        """Append the transitions of N users, batch size `[N]`, over the oldest ones."""
+        """Add the transitions of N users, batch size `[N]`; they overwrite the oldest ones."""
         count = transition.batch_size[0]
         if count > self.capacity:
             raise ValueError(f"a replay memory of {self.capacity} transitions cannot take {count} at once")
         if self.n_step > 1 and self.users not in (0, count):
-            raise ValueError(f"a replay memory of several steps takes the same users at each: {count} came after {self.users}")
+            raise ValueError(f"a replay memory with n_step > 1 needs the same users at each step: {count} follow {self.users}")
         if self._ring is None:
             self._ring = transition[:1].expand(self.capacity).clone()
         self.users = count
@@ -82,10 +82,10 @@ class ReplayMemory:
         end = start + transition.batch_size[0]
         self._ring[start:end] = transition
         if self.priorities is not None:
-            self.priorities.welcome(start, end)
+            self.priorities.set_largest(start, end)
 
     def sample(self, batch_size: int) -> Transition:
-        """`batch_size` transitions of those held; with `discount` if they are of several steps, with `weight` if prioritized."""
+        """`batch_size` stored transitions; with `discount` if they span several steps, and with `weight` if sampling is prioritized."""
         if self._ring is None:
             raise ValueError("an empty replay memory cannot be sampled")
         if self.priorities is None:
@@ -109,13 +109,13 @@ class ReplayMemory:
         return batch
 
     def set_priorities(self, priorities: Tensor) -> None:
-        """How much is still to be learned from each transition of the last sample, `[B]` >= 0."""
+        """Set the priority of each transition of the last sample, `[B]` >= 0."""
         if self.priorities is None or self._sampled is None:
-            raise ValueError("only a prioritized replay memory that was sampled has priorities to set")
+            raise ValueError("priorities can be set only after a prioritized replay memory was sampled")
         self.priorities.update(self._sampled, priorities)
 
     def state_dict(self) -> dict[str, Any]:
-        """What is held, as nested dicts of tensors; the unfilled part of the ring is left out."""
+        """The stored transitions as dicts of tensors, without the unfilled part of the buffer."""
         return {
             "added": self.added,
             "size": self.size,
@@ -127,7 +127,7 @@ class ReplayMemory:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up a saved memory of the same capacity and options."""
+        """Restore a saved memory of the same capacity and options."""
         self.added, self.size = int(state["added"]), int(state["size"])
         self.position, self.users = int(state["position"]), int(state["users"])
         self.generator.set_state(state["generator"].cpu())
@@ -140,22 +140,20 @@ class ReplayMemory:
             self.priorities.load_state_dict(state["priorities"])
 
 
-def _as_dict(transition: Transition) -> dict[str, Any]:
-    return {name: value.clone() if isinstance(value, torch.Tensor) else value for name, value in _leaves(transition).items()}
-
-
-def _leaves(transition: Transition) -> dict[str, torch.Tensor]:
+def _as_dict(transition: Transition) -> dict[str, Tensor]:
+    """The tensors by their dotted names; fields that are None are left out."""
     flat = transition.to_tensordict().flatten_keys(".")
-    return {name: flat[name] for name in flat.keys() if flat[name] is not None}  # noqa: SIM118  # a TensorDict iterates over rows
+    names = [name for name in flat.keys() if flat[name] is not None]  # noqa: SIM118  # a TensorDict iterates over rows
+    return {name: flat[name].clone() for name in names}
 
 
-def _from_dict(leaves: dict[str, torch.Tensor]) -> Transition:
+def _from_dict(leaves: dict[str, Tensor]) -> Transition:
     size = len(leaves["slate"])
 
-    def below(prefix: str) -> dict[str, torch.Tensor]:
+    def below(prefix: str) -> dict[str, Any]:
         return {name.removeprefix(prefix): value for name, value in leaves.items() if name.startswith(prefix)}
 
-    plain = {name: value for name, value in leaves.items() if "." not in name}
+    plain: dict[str, Any] = {name: value for name, value in leaves.items() if "." not in name}
     signals = TensorDict(below("response.signals."), batch_size=[size])
     return Transition(
         **plain,

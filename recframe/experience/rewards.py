@@ -1,4 +1,4 @@
-"""The run's reward: the weighted sum of its terms, each still visible."""
+"""The run's reward: the weighted sum of its terms."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from recframe.interfaces import Catalog, Observation, Response, Reward, Transiti
 
 
 class RewardOutcome(NamedTuple):
-    """item_reward: `[N, K]`, the weighted sum for each item.  terms: `[N]` for each term, weighted and summed over the slate."""
+    """item_reward: `[N, K]`, the weighted sum for each item.   terms: `{name: [N]}`, each weighted term summed over the slate."""
 
     item_reward: Tensor
     terms: dict[str, Tensor]
 
 
 class RewardSum:
-    """r(s, a)_k = sum over terms j of w_j r_j(s, a)_k.
+    """r(s, a)_k = sum over terms j of w_j r_j(s, a)_k, the reward of the k-th item of a slate.
 
     Parameters
     ----------
     terms: reward and weight by name.
-    itemwise: the names of the terms whose value for an item depends on nothing but the item and its own signals.
+    itemwise: the names of the terms whose value for an item depends only on the item and its own signals.
     """
 
     def __init__(self, terms: Mapping[str, tuple[Reward, float]], catalog: Catalog, itemwise: frozenset[str]) -> None:
@@ -34,14 +34,14 @@ class RewardSum:
         self.itemwise_terms = itemwise
 
     def __call__(self, transition: Transition) -> RewardOutcome:
-        """Score one step of N users."""
+        """The reward of one step of N users."""
         weighted = {name: weight * reward(transition, self.catalog) for name, (reward, weight) in self.terms.items()}
         return RewardOutcome(torch.stack(list(weighted.values())).sum(dim=0), {name: value.sum(dim=1) for name, value in weighted.items()})
 
     def itemwise(self, signals: Mapping[str, Tensor]) -> Tensor:
-        """What showing each item alone would earn, `[N, M]`, given its signals `[N, M]`; counts the itemwise terms only.
+        """The reward of showing each item alone, `[N, M]`, given its signals `[N, M]`; only itemwise terms count.
 
-        Exact in expectation for terms linear in their signals, as `click` and `rating` are.
+        For expected signals this is the expected reward of terms that are linear in their signals, such as `click` and `rating`.
         """
         any_signal = next(iter(signals.values()))
         users, items = any_signal.shape
@@ -49,20 +49,20 @@ class RewardSum:
         numbers = torch.zeros(users, dtype=torch.int64, device=device)
         nothing = torch.zeros(users, device=device)
         ended = torch.zeros(users, dtype=torch.bool, device=device)
-        nobody = Observation(
+        empty = Observation(
             user=numbers,
             history_items=numbers[:, None],
             history_feedback=torch.zeros(users, 1, len(signals), device=device),
             batch_size=[users],
         )
         transition = Transition(
-            observation=nobody,
+            observation=empty,
             slate=torch.arange(items, device=device).expand(users, -1),
             log_prob=nothing,
             response=Response(signals=TensorDict(dict(signals), batch_size=[users]), leave=ended, batch_size=[users]),
             reward=nothing,
             item_reward=torch.zeros(users, 1, device=device).expand(-1, items),
-            next_observation=nobody,
+            next_observation=empty,
             terminated=ended,
             truncated=ended,
             batch_size=[users],

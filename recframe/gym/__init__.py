@@ -1,8 +1,8 @@
-"""recframe's environments offered to other libraries, as Gymnasium environments.
+"""recframe's environments as Gymnasium environments, for use with other libraries.
 
-`make_vec` gives N users as a `gymnasium.vector.VectorEnv`, `make_env` one as a `gymnasium.Env`. Importing this package registers
-`gymnasium.make("recframe/Recommendation-v0", cfg_or_name="topic_world")`. `recframe.gym.stable_baselines` has the form that
-stable-baselines3 trains on.
+`make_vec` returns N users as a `gymnasium.vector.VectorEnv`, `make_env` one user as a `gymnasium.Env`. Importing this package registers
+`gymnasium.make("recframe/Recommendation-v0", cfg_or_name="topic_world")`. `recframe.gym.stable_baselines` adapts
+them to stable-baselines3.
 """
 
 import gymnasium

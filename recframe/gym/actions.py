@@ -1,4 +1,4 @@
-"""Actions as other libraries number them, checked and turned into the slates that an environment takes."""
+"""Action spaces for other libraries: actions are checked and converted to the slates that an environment takes."""
 
 from __future__ import annotations
 
@@ -14,57 +14,59 @@ from recframe.interfaces import PAD, EnvironmentSpec, Observation, allowed_items
 
 
 class Actions(Protocol):
-    """The actions of one user, and how those of N users become what `Environment.step` takes."""
+    """The action space of one user, and the conversion of the actions of N users for `Environment.step`."""
 
     space: spaces.Space[Any]
 
     def slates(self, actions: Any, observation: Observation) -> Tensor:
-        """What to show, `[N, K]` int64 or `[N, A]` float32.
+        """Slates `[N, K]` int64, or continuous actions `[N, A]` float32.
 
         Raises
         ------
-        ValueError: `actions` are not N members of `space`.
+        ValueError: `actions` are not N elements of `space`.
         """
         ...
 
     def masks(self, observation: Observation) -> npt.NDArray[np.bool_]:
-        """Which actions may be taken now, one row a user."""
+        """Which actions are allowed now, one row per user."""
         ...
 
 
 def actions_of(spec: EnvironmentSpec) -> Actions:
-    """The actions of an environment."""
+    """The action space of an environment."""
     return ItemActions(spec) if spec.actions == "items" else ContinuousActions(spec)
 
 
 class ItemActions:
     """Item numbers or, where there are candidates, positions in the candidate list (the convention of RecSim, Ie et al. 2019).
 
-    The space is `Discrete(M)` or `Discrete(C)`, for slates `MultiDiscrete` with K such numbers. Every member of it can be taken:
+    The space is `Discrete(M)` or `Discrete(C)`, for slates `MultiDiscrete` with K such numbers. Every element of it is accepted:
 
-    - A choice that may not be shown now (an excluded item, a candidate list's `PAD`) is replaced by the next that may, counting
-      upwards and on from 0. `masks` says which those are, for learners that can avoid them.
-    - A slate may hold an item twice; it is shown twice, and what that is worth is the environment's to say. But where the environment
-      excludes what was shown, each item of a slate that stands higher in it is excluded, too.
+    - A choice that is not allowed now (an excluded item, the `PAD` of a candidate list) is replaced by the next allowed one, counting
+      upwards and continuing from 0. Learners can avoid such choices with `masks`.
+    - A slate may contain an item twice; it is then shown twice, and the environment decides its effect. But if the environment excludes
+      shown items, the items higher in the slate are excluded as well.
     """
 
     def __init__(self, spec: EnvironmentSpec) -> None:
         self.spec = spec
-        self.count = spec.num_candidates or spec.num_items
+        self.num_choices = spec.num_candidates or spec.num_items
         single = spec.slate_size == 1
-        self.space: spaces.Space[Any] = spaces.Discrete(self.count) if single else spaces.MultiDiscrete([self.count] * spec.slate_size)
+        self.space: spaces.Space[Any] = (
+            spaces.Discrete(self.num_choices) if single else spaces.MultiDiscrete([self.num_choices] * spec.slate_size)
+        )
         self._shape = (spec.num_users,) if single else (spec.num_users, spec.slate_size)
-        self._range = f"{'candidates' if spec.num_candidates else 'items'} are numbered from 0 to {self.count - 1}"
+        self._range = f"{'candidates' if spec.num_candidates else 'items'} are numbered from 0 to {self.num_choices - 1}"
 
     def slates(self, actions: Any, observation: Observation) -> Tensor:
-        """See `Actions`; `actions` are integers, `[N]`, or `[N, K]` for slates."""
+        """See `Actions`; `actions` are integers `[N]`, or `[N, K]` for slates."""
         numbers = _of_shape(actions, self._shape)
         if numbers.dtype.kind not in "iu":
             raise ValueError(f"actions must be integers, not {numbers.dtype}: {self._range}")
-        wrong = (numbers < 0) | (numbers >= self.count)
+        wrong = (numbers < 0) | (numbers >= self.num_choices)
         if wrong.any():
             first = tuple(np.argwhere(wrong)[0])
-            raise ValueError(f"action {numbers[first]} of user {first[0]} is not there: {self._range}")
+            raise ValueError(f"action {numbers[first]} of user {first[0]} is out of range: {self._range}")
         users, size = self.spec.num_users, self.spec.slate_size
         choices = torch.from_numpy(numbers.astype(np.int64).reshape(users, size)).to(self.spec.device)
         allowed = self._allowed(observation)
@@ -74,14 +76,14 @@ class ItemActions:
         return choices if candidates is None else candidates.gather(1, choices)
 
     def masks(self, observation: Observation) -> npt.NDArray[np.bool_]:
-        """See `Actions`; `[N, M]` or `[N, C]`, for slates one such mask after the other for each place, `[N, K M]` or `[N, K C]`."""
+        """See `Actions`; `[N, M]` or `[N, C]`, for slates one such mask per place in a row, `[N, K M]` or `[N, K C]`."""
         allowed = self._allowed(observation)
         if allowed is None:
-            return np.ones((self.spec.num_users, self.spec.slate_size * self.count), np.bool_)
+            return np.ones((self.spec.num_users, self.spec.slate_size * self.num_choices), np.bool_)
         return allowed.repeat(1, self.spec.slate_size).cpu().numpy()
 
     def _once_each(self, allowed: Tensor, choices: Tensor) -> Tensor:
-        """`next_allowed`, place by place, what stands higher no longer being allowed."""
+        """Apply `next_allowed` place by place; items higher in the slate are no longer allowed."""
         taken = []
         for place in range(choices.shape[1]):
             taken.append(next_allowed(allowed, choices[:, place : place + 1]))
@@ -89,7 +91,7 @@ class ItemActions:
         return torch.cat(taken, dim=1)
 
     def _allowed(self, observation: Observation) -> Tensor | None:
-        """Which choices may be shown, `[N, M]` or `[N, C]` bool; None: all of them."""
+        """Which choices are allowed, `[N, M]` or `[N, C]` bool; None: all of them."""
         candidates = observation.candidates
         if candidates is not None:
             return (candidates != PAD) & ~is_excluded(observation, candidates)
@@ -100,21 +102,21 @@ class ItemActions:
 
 
 def next_allowed(allowed: Tensor, choices: Tensor) -> Tensor:
-    """For each of `choices` `[N, K]`, the first number from it upwards, and on from 0, that `allowed` `[N, C]` allows.
+    """For each of `choices` `[N, K]`, the first allowed number, counting upwards from the choice and continuing from 0.
 
-    A user to whom nothing is allowed keeps the choice.
+    `allowed` is `[N, C]` bool. A user without any allowed number keeps the choice.
     """
-    count = allowed.shape[1]
-    numbers = torch.arange(count, device=allowed.device).expand_as(allowed).masked_fill(~allowed, count)
-    # at each place the smallest allowed number from there on; `count` where there is none
+    num_choices = allowed.shape[1]
+    numbers = torch.arange(num_choices, device=allowed.device).expand_as(allowed).masked_fill(~allowed, num_choices)
+    # for each number, the smallest allowed number from it upwards; `num_choices` if there is none
     following = numbers.flip(1).cummin(dim=1).values.flip(1)
-    following = torch.where(following < count, following, following[:, :1])
+    following = torch.where(following < num_choices, following, following[:, :1])
     found = following.gather(1, choices)
-    return torch.where(found < count, found, choices)
+    return torch.where(found < num_choices, found, choices)
 
 
 class ContinuousActions:
-    """Real vectors between the environment's bounds: the space is a `Box` of A numbers."""
+    """Real vectors within the environment's bounds: the space is a `Box` of A numbers."""
 
     def __init__(self, spec: EnvironmentSpec) -> None:
         self.spec = spec
@@ -128,7 +130,7 @@ class ContinuousActions:
         if values.dtype.kind not in "iuf":
             raise ValueError(f"actions must be real numbers, not {values.dtype}")
         numbers = values.astype(np.float32)
-        # NaN is not within any bounds
+        # written so that NaN is out of bounds
         wrong = ~((numbers >= self._low) & (numbers <= self._high))
         if wrong.any():
             user, place = np.argwhere(wrong)[0]
@@ -137,8 +139,8 @@ class ContinuousActions:
         return torch.from_numpy(numbers).to(self.spec.device)
 
     def masks(self, observation: Observation) -> npt.NDArray[np.bool_]:
-        """Raises ValueError: real numbers cannot be masked."""
-        raise ValueError("action_masks is for environments whose actions are items; here they are real numbers")
+        """Always raises ValueError: real numbers cannot be masked."""
+        raise ValueError("action_masks is for environments whose actions are items; here actions are real numbers")
 
 
 def _of_shape(actions: Any, shape: tuple[int, ...]) -> npt.NDArray[Any]:

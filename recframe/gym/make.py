@@ -1,4 +1,4 @@
-"""Gymnasium environments from a name or a config, put together as a run puts together its own."""
+"""Creates Gymnasium environments from a name or a config, with the same code that builds the environments of a run."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from omegaconf import DictConfig
 
-from recframe.building.parts import Parts, Split, assemble
+from recframe.building.parts import Parts, assemble
 from recframe.config import ConfigError, compose_config, validate
 from recframe.gym.env import RecommendationEnv
 from recframe.gym.vector_env import RecommendationVectorEnv
-from recframe.plugin_loader import registry
+from recframe.interfaces import Split
 
 
 def make_vec(
@@ -27,16 +27,16 @@ def make_vec(
 
     Parameters
     ----------
-    cfg_or_name: an environment's name, which stands for recframe's default config with that environment; or a composed config
-        (`recframe.config.compose_config`), whose agent and trainer are not used. Of the state tracker's settings, `history_length` is.
-    num_users: N; by default the config's `environment.num_users`.
-    overrides: changes to the default config, as on the command line; for a name only.
-    split: whose sessions to simulate. People of "evaluation" are never met in "train".
-    text_dims: dims kept of each text vector in observations; None: all of them.
+    cfg_or_name: the name of an environment, which selects recframe's default config with that environment; or a composed config
+        (`recframe.config.compose_config`). The agent and the trainer are not used, and of the state tracker only `history_length`.
+    num_users: N; the default is the config's `environment.num_users`.
+    overrides: changes to the default config, as on the command line; only with a name.
+    split: whose sessions to simulate. People of "evaluation" never appear in "train".
+    text_dims: number of dims of each text vector in observations; None: all of them.
 
     Raises
     ------
-    recframe.errors.UserError: the config cannot run, or the data cannot be used; the message has a line for each mistake.
+    recframe.errors.UserError: the config cannot run, or the data cannot be used; the message has one line per mistake.
     ValueError: another parameter is wrong.
     """
     if num_users is not None and num_users < 1:
@@ -55,15 +55,17 @@ def make_env(
 
 
 def make_registered_vec(num_envs: int, **settings: object) -> RecommendationVectorEnv:
-    """What `gymnasium.make_vec` calls: `make_vec` with Gymnasium's name for the number of users."""
-    return make_vec(num_users=num_envs, **settings)  # type: ignore[arg-type]  # as the caller gave them
+    """Entry point of `gymnasium.make_vec`: `make_vec` with Gymnasium's name for the number of users."""
+    return make_vec(num_users=num_envs, **settings)  # type: ignore[arg-type]  # passed on as given
 
 
 def _parts(cfg_or_name: DictConfig | str, overrides: Sequence[str]) -> Parts:
     if isinstance(cfg_or_name, DictConfig):
         if overrides:
-            raise ConfigError([f"overrides go with an environment's name; put {', '.join(overrides)} into the config instead"])
-        return assemble(validate(cfg_or_name, registry()), registry())
-    # the agent is not used: random is the one that goes with every environment
+            raise ConfigError(
+                [f"overrides are only allowed with an environment's name; put {', '.join(overrides)} into the config instead"]
+            )
+        return assemble(validate(cfg_or_name))
+    # the agent is not used; random works with every environment
     agent = [] if any(override.startswith("agent=") for override in overrides) else ["agent=random"]
-    return assemble(compose_config([f"environment={cfg_or_name}", *agent, *overrides]), registry())
+    return assemble(compose_config([f"environment={cfg_or_name}", *agent, *overrides]))

@@ -1,4 +1,4 @@
-"""Observations in the form that other libraries read: named float arrays, in which texts and items are vectors instead of row numbers."""
+"""Observations for other libraries: named float arrays, in which texts and items are vectors instead of row numbers."""
 
 from __future__ import annotations
 
@@ -12,48 +12,46 @@ import torch.nn.functional as F
 from gymnasium import spaces
 from torch import Tensor
 
-from recframe.interfaces import Data, EnvironmentSpec, Observation, standardized, symlog
+from recframe.interfaces import Data, EnvironmentSpec, Observation, principal_components, standardized, symlog
 
 Arrays = dict[str, npt.NDArray[np.float32]]
 
 SYMLOG_BOUND = float(math.ceil(math.log1p(torch.finfo(torch.float32).max)))
-"""No float32 number is squashed to more than this."""
+"""`symlog` maps no float32 number to more than this."""
 
 RELATIVE_RANK_TOLERANCE = 1e-9
-"""Directions with less than this share of the leading one's variance are rounding errors."""
+"""Components with less than this share of the first one's variance are rounding errors."""
 
 
-def principal_components(vectors: Tensor, dims: int) -> Tensor:
-    """The `dims` leading principal components of `vectors` `[n, D]` as columns, `[D, d]`; fewer, but one, if the vectors span fewer.
+def projection_axes(vectors: Tensor, dims: int) -> Tensor:
+    """The `dims` leading principal axes of `vectors` `[n, D]` as columns `[D, d]`; fewer if the vectors span fewer, but at least one.
 
-    A component's sign is arbitrary; here its largest entry is positive, so that a policy that was saved elsewhere reads the same numbers.
+    Signs are fixed, so that a policy that was saved on another machine reads the same numbers.
     """
     centred = (vectors - vectors.mean(dim=0)).double()
-    variances, directions = torch.linalg.eigh(centred.T @ centred)
-    rank = int((variances > RELATIVE_RANK_TOLERANCE * variances[-1]).sum())
-    leading = directions.flip(1)[:, : min(dims, max(rank, 1))]
-    largest = leading.gather(0, leading.abs().argmax(dim=0, keepdim=True))
-    return (leading * largest.sign()).to(vectors.dtype)
+    components = principal_components(centred.T @ centred)
+    rank = int((components.variances > RELATIVE_RANK_TOLERANCE * components.variances[0]).sum())
+    return components.leading(min(dims, max(rank, 1))).with_fixed_signs().axes.to(vectors.dtype)
 
 
 class ObservationArrays:
-    """Turns observations of N users into arrays, and says what space they lie in.
+    """Converts observations of N users to arrays, and defines their space.
 
-    The arrays, float32, as far as the environment has what they show:
+    The arrays are float32; those that the environment has no data for are absent:
 
-    - `history` `[N, H, d + F]`: the text vector of each item shown, oldest first, and the squashed feedback; zeros where there was none
-      yet. Absent where actions are continuous, whose histories hold no items.
-    - `profile` `[N, d]`, `context` `[N, d]`: the text vectors of the user's profile and of what the visit came with.
-    - `features` `[N, X]`: raw numbers, squashed.
-    - `candidates` `[N, C, d]`: the text vectors of the items that may be shown, zeros where the list is not full.
+    - `history` `[N, H, d + F]`: the text vector of each shown item, oldest first, and its feedback after `symlog`; zeros for missing
+      entries. Absent with continuous actions, whose histories hold no items.
+    - `profile` `[N, d]`, `context` `[N, d]`: the text vectors of the user's profile and of the context.
+    - `features` `[N, X]`: raw numbers after `symlog`.
+    - `candidates` `[N, C, d]`: the text vectors of the items that may be shown; zeros if the list is not full.
 
-    Text vectors of more than `text_dims` dims are reduced to the catalogue's leading principal components, those of profiles and contexts
-    by the same projection; all are standardized. Numbers are squashed by `symlog`. So everything lies in finite boxes.
+    Text vectors with more than `text_dims` dims are projected to the leading principal components of the catalogue; profiles and contexts
+    use the same projection. All text vectors are standardized. With `symlog` for numbers, everything is in finite boxes.
 
     Parameters
     ----------
-    spec: of the environment.    data: with text vectors, as the agent is to read them.
-    text_dims: dims kept of each text vector; None keeps all, 0 leaves texts out.
+    spec: of the environment.    data: with the text vectors that the agent is to read.
+    text_dims: number of dims of each text vector; None: all, 0: no texts.
 
     Raises
     ------
@@ -63,20 +61,20 @@ class ObservationArrays:
     def __init__(self, spec: EnvironmentSpec, data: Data, text_dims: int | None) -> None:
         if text_dims is not None and text_dims < 0:
             raise ValueError(f"text_dims is the number of dims kept of text vectors, 0 or more (None: all), not {text_dims}")
-        vectors, components = data.catalog.text_vectors, None
+        vectors, axes = data.catalog.text_vectors, None
         if vectors is None and text_dims != 0:
             raise ValueError("the catalogue has no text vectors: use text_dims=0, or data whose texts have been encoded")
         if vectors is not None and not vectors.shape[1]:
-            # texts that are not read are left out
+            # the encoder does not read texts: leave them out
             text_dims = 0
         if vectors is not None and text_dims is not None and 0 < text_dims < vectors.shape[1]:
-            components = principal_components(vectors, text_dims)
+            axes = projection_axes(vectors, text_dims)
         self.spec = spec
 
         def table(rows: Tensor | None) -> Tensor | None:
             if rows is None or text_dims == 0:
                 return None
-            return standardized(rows if components is None else rows @ components)
+            return standardized(rows if axes is None else rows @ axes)
 
         items = table(vectors)
         self.text_dims = 0 if items is None else items.shape[1]
@@ -108,7 +106,7 @@ class ObservationArrays:
         return spaces.Dict(boxes)
 
     def __call__(self, observation: Observation) -> Arrays:
-        """The arrays of some users, `[n, ...]` each; new ones at every call."""
+        """The arrays `[n, ...]` of n users; new arrays in every call."""
         found: dict[str, Tensor] = {}
         if self.spec.actions == "items":
             feedback = symlog(observation.history_feedback)
@@ -126,7 +124,7 @@ class ObservationArrays:
 
 
 def _bound(table: Tensor) -> float:
-    """The largest magnitude in a table; 1 for a table of zeros, as a box needs an inside."""
+    """The largest magnitude in a table; 1 for a table of zeros, as a box must not be empty."""
     return float(table.abs().max()) or 1.0
 
 

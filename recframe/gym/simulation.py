@@ -1,4 +1,4 @@
-"""One environment and its reward in numpy: what the Gymnasium classes here, single and vectorized, have in common."""
+"""An environment and its reward with numpy actions and observations: the common part of the single and the vectorized Gymnasium class."""
 
 from __future__ import annotations
 
@@ -10,22 +10,21 @@ import numpy.typing as npt
 import torch
 from gymnasium.error import ResetNeeded
 
-from recframe.evaluation.simulated.rollout import unrewarded_transition
 from recframe.experience import RewardSum
 from recframe.gym.actions import actions_of
 from recframe.gym.observations import Arrays, ObservationArrays
-from recframe.interfaces import Data, Environment, Observation
+from recframe.interfaces import Data, Decision, Environment, Observation, transition_of
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What a step of N users came to.
+class StepArrays:
+    """The result of a step of N users, as arrays.
 
-    observation: where the next action starts, `[N, ...]`; finished users are already replaced by new ones.
+    observation: the observation for the next action, `[N, ...]`; finished users are already replaced by new ones.
     reward: `[N]` float64.    terminated, truncated: `[N]` bool.
     finished: `[n]`, the numbers of the users whose sessions ended.    final: their last observations, `[n, ...]`.
-    infos: what happened, one row a user: `slate` `[N, K]` (item numbers as shown; absent where actions are continuous), `signal/NAME`
-        `[N, K]` for each response signal, and `reward/NAME` `[N]` for each term of the reward.
+    infos: one row per user: `slate` `[N, K]` (numbers of the shown items; absent with continuous actions), `signal/NAME` `[N, K]` for
+        each response signal, and `reward/NAME` `[N]` for each term of the reward.
     """
 
     observation: Arrays
@@ -42,8 +41,8 @@ class Simulation:
 
     Parameters
     ----------
-    environment: N users.    rewards: what their responses are worth.
-    data: with text vectors, as they are to be observed.    text_dims: see `ObservationArrays`.
+    environment: of N users.    rewards: the reward of their responses.
+    data: with the text vectors to observe.    text_dims: see `ObservationArrays`.
     """
 
     def __init__(self, environment: Environment, rewards: RewardSum, data: Data, text_dims: int | None) -> None:
@@ -55,32 +54,32 @@ class Simulation:
 
     @property
     def term_names(self) -> tuple[str, ...]:
-        """The reward's terms."""
+        """The names of the reward's terms."""
         return tuple(self.rewards.terms)
 
     def reset(self, generator: np.random.Generator) -> Arrays:
-        """Start N fresh sessions from a seed that `generator` draws."""
+        """Start N new sessions from a seed that `generator` draws."""
         self._now = self.environment.reset(int(generator.integers(2**32)))
         return self.arrays(self._now)
 
     @torch.no_grad()
-    def step(self, actions: Any) -> Outcome:
+    def step(self, actions: Any) -> StepArrays:
         """Take one action for each user.
 
         Raises
         ------
-        ResetNeeded: there are no sessions yet.    ValueError: an action is not in the action space.
+        ResetNeeded: `reset` was not called yet.    ValueError: an action is not in the action space.
         """
         now = self._observation()
         slate = self.actions.slates(actions, now)
         step = self.environment.step(slate)
-        item_reward, terms = self.rewards(unrewarded_transition(now, slate, step))
+        item_reward, terms = self.rewards(transition_of(now, Decision(slate), step))
         self._now = step.observation
         ended = (step.terminated | step.truncated).nonzero().squeeze(1)
         infos: dict[str, npt.NDArray[Any]] = {} if self.environment.spec.actions == "continuous" else {"slate": _copied(slate)}
         infos |= {f"signal/{name}": _copied(step.response.signals[name]) for name in self.environment.spec.signals}
         infos |= {f"reward/{name}": _copied(terms[name].double()) for name in self.term_names}
-        return Outcome(
+        return StepArrays(
             observation=self.arrays(step.observation),
             reward=item_reward.sum(dim=1).double().cpu().numpy(),
             terminated=_copied(step.terminated),
@@ -91,7 +90,7 @@ class Simulation:
         )
 
     def action_masks(self) -> npt.NDArray[np.bool_]:
-        """Which actions may be taken now; see `ItemActions.masks`."""
+        """Which actions are allowed now; see `ItemActions.masks`."""
         return self.actions.masks(self._observation())
 
     def state_dict(self) -> dict[str, Any]:
@@ -100,7 +99,7 @@ class Simulation:
         return self.environment.state_dict()
 
     def load_state_dict(self, state: dict[str, Any]) -> Arrays:
-        """Take up a saved state; returns the observation that the next action acts on."""
+        """Continue from a saved state; returns the observation for the next action."""
         self._now = self.environment.load_state_dict(state)
         return self.arrays(self._now)
 
@@ -111,17 +110,17 @@ class Simulation:
 
 
 def generator_state(generator: np.random.Generator) -> dict[str, Any]:
-    """A generator's state, in plain values."""
+    """The state of a generator, as plain values."""
     return dict(generator.bit_generator.state)
 
 
 def generator_from(state: dict[str, Any]) -> np.random.Generator:
-    """The generator that was in `state`."""
+    """A generator in the given state."""
     generator = np.random.Generator(np.random.PCG64())
     generator.bit_generator.state = state
     return generator
 
 
 def _copied(values: torch.Tensor) -> npt.NDArray[Any]:
-    """An array of its own: whoever gets it may write to it, whatever an environment remembers."""
+    """A copy as an array: the receiver may write to it without changing the environment."""
     return values.to("cpu", copy=True).numpy()

@@ -1,29 +1,40 @@
-"""What a plugin author implements, one module a kind, and the types that pass between them.
+"""What a plugin author implements, one module per kind, and the types that pass between the parts.
 
-This is the one part of the core, beside `recframe.components` and `recframe.hookspecs`, that plugins import.
-Everything that moves during training is batched over N users, lives on one device, and names items by their number, 0 to M - 1, with
-`PAD` (-1) for "no item". Letters used for shapes throughout:
+Plugins import from this package, `recframe.components` and `recframe.hookspecs`; agents also from `recframe.item_agents`.
+Everything that changes during training is batched over N users, lives on one device, and identifies items by their number, 0 to M - 1, with
+`PAD` (-1) for "no item". Letters in shapes:
 
     N users simulated at once      K items in a slate       H length of the history
     M items in the catalogue       D dims of a text vector  F feedback signals in the history
     C candidates                   E excluded items         A numbers in a continuous action
-    P users with profiles          S dims of a state        d dims of a projected item vector
+    P users in the data            S dims of a state        d dims of a projected item vector
 """
 
-from recframe.interfaces.agent import Agent, Decision, Experience, NoExperience, Replay, Rollout
-from recframe.interfaces.data import Catalog, Data, DataError, Dataset, Interactions, Labels, Texts, Users
+from recframe.interfaces.agent import Agent, Decision
+from recframe.interfaces.data import Catalog, Data, DataError, Interactions, Labels, Texts, Users
+from recframe.interfaces.dataset import Dataset
 from recframe.interfaces.encoder import Encoder, EncoderError, Role
-from recframe.interfaces.environment import Environment, EnvironmentSpec, Step, Truth
+from recframe.interfaces.environment import Environment, EnvironmentSpec, Split, Step, Truth
+from recframe.interfaces.experience import Experience, NoExperience, Replay, Rollout
 from recframe.interfaces.history import History
+from recframe.interfaces.item_projection import ItemProjection
 from recframe.interfaces.language_model import LanguageModel, NewModel, TokenLoss
 from recframe.interfaces.popularity import self_information
+from recframe.interfaces.principal_components import (
+    PrincipalComponents,
+    covariance_matrix,
+    principal_components,
+    principal_coordinates,
+)
 from recframe.interfaces.reward import Reward
-from recframe.interfaces.scaling import standardized, symlog
+from recframe.interfaces.scaling import standardization, standardized, symlog
 from recframe.interfaces.scoring import allowed_items, best_items, is_excluded, random_items
-from recframe.interfaces.state_tracker import ItemProjection, StateTracker
+from recframe.interfaces.shared import FrozenTable, Shared
+from recframe.interfaces.state_tracker import StateTracker
 from recframe.interfaces.text_table import TextTable
 from recframe.interfaces.token_batches import token_batches
-from recframe.interfaces.tuning import Tunable, Tuning
+from recframe.interfaces.transitions import transition_of
+from recframe.interfaces.tuning import Tunable, TuningSettings
 from recframe.interfaces.types import PAD, Observation, Response, Transition
 
 __all__ = [
@@ -39,6 +50,7 @@ __all__ = [
     "Environment",
     "EnvironmentSpec",
     "Experience",
+    "FrozenTable",
     "History",
     "Interactions",
     "ItemProjection",
@@ -47,11 +59,14 @@ __all__ = [
     "NewModel",
     "NoExperience",
     "Observation",
+    "PrincipalComponents",
     "Replay",
     "Response",
     "Reward",
     "Role",
     "Rollout",
+    "Shared",
+    "Split",
     "StateTracker",
     "Step",
     "TextTable",
@@ -60,14 +75,19 @@ __all__ = [
     "Transition",
     "Truth",
     "Tunable",
-    "Tuning",
+    "TuningSettings",
     "Users",
     "allowed_items",
     "best_items",
+    "covariance_matrix",
     "is_excluded",
+    "principal_components",
+    "principal_coordinates",
     "random_items",
     "self_information",
+    "standardization",
     "standardized",
     "symlog",
     "token_batches",
+    "transition_of",
 ]

@@ -1,8 +1,7 @@
-"""Datasets, and what they load: a catalogue of items, users, and logged interactions."""
+"""What a dataset loads: a catalogue of items, users, texts and logged interactions."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, NamedTuple
@@ -24,9 +23,9 @@ class Catalog:
     """The M items that can be recommended. An item's number is its row here.
 
     ids: the items' names in the data, M strings.
-    texts: what the encoder reads of each, M strings.
-    attributes: one row an item; a `title` column, and whatever else the data has.
-    popularity: `[M]` float32, how often each was interacted with (or its a-priori share); >= 0.
+    texts: the text of each that the encoder reads, M strings.
+    attributes: one row per item; a column `title`, and whatever else the data has.
+    popularity: `[M]` float32, the number of interactions with each (or its a-priori share); >= 0.
     text_vectors: `[M, D]` float32, or None until the texts are encoded.
     """
 
@@ -58,10 +57,10 @@ class Catalog:
 
 @dataclass(frozen=True)
 class Labels:
-    """How probable each of L labels is of each of n texts, as the run's `labels` section has it read from their vectors.
+    """Probabilities of L labels for each of n texts, predicted from their vectors by the run's `labels` section.
 
     names: the L labels, in the order of the columns.   probabilities: `[n, L]` float32, rows sum to 1.
-    measures: how often and how well they are right, by name, where the data knows some texts' labels.
+    measures: measures of how accurate they are, by name, where the data has the labels of some texts.
     """
 
     names: tuple[str, ...]
@@ -70,7 +69,7 @@ class Labels:
 
     def __post_init__(self) -> None:
         if self.probabilities.dim() != 2 or self.probabilities.shape[1] != len(self.names):
-            raise DataError(f"{len(self.names)} labels need as many columns of probabilities, not {list(self.probabilities.shape)}")
+            raise DataError(f"{len(self.names)} labels need one column of probabilities each, not {list(self.probabilities.shape)}")
 
 
 @dataclass(frozen=True)
@@ -78,8 +77,8 @@ class Texts:
     """n texts that observations refer to by row.
 
     vectors: `[n, D]` float32, or None until the texts are encoded.
-    attributes: one row a text: what the data knows of it, such as a column `sentiment`; null where it does not. Agents do not read them.
-    labels: what the encoder's vectors say of the same, by name (`sentiment`); empty unless the run's `labels` section asks for it.
+    attributes: one row per text, such as a column `sentiment`; null where unknown. Agents do not read them.
+    labels: the same attributes predicted from the vectors, by name (`sentiment`); empty unless the run's `labels` section asks for them.
     """
 
     texts: list[str]
@@ -89,13 +88,13 @@ class Texts:
 
     def __post_init__(self) -> None:
         if self.attributes is not None and self.attributes.height != len(self.texts):
-            raise DataError(f"{len(self.texts)} texts need as many rows of attributes, not {self.attributes.height}")
+            raise DataError(f"{len(self.texts)} texts need one row of attributes each, not {self.attributes.height}")
         for name, labels in self.labels.items():
             if len(labels.probabilities) != len(self.texts):
-                raise DataError(f"{len(self.texts)} texts need as many rows of {name!r}, not {len(labels.probabilities)}")
+                raise DataError(f"{len(self.texts)} texts need one row of {name!r} each, not {len(labels.probabilities)}")
 
     def shuffled(self, order: Tensor) -> Texts:
-        """These texts with the vectors and labels of rows `order` `[n]` in place of their own."""
+        """These texts with the vectors and labels of rows `order` `[n]`."""
         vectors = None if self.vectors is None else self.vectors[order]
         labels = {name: replace(one, probabilities=one.probabilities[order]) for name, one in self.labels.items()}
         return replace(self, vectors=vectors, labels=labels)
@@ -109,9 +108,9 @@ class Texts:
 
 @dataclass(frozen=True)
 class Users:
-    """The P people known by the data. A user's number is their row here.
+    """The P users in the data. A user's number is their row here.
 
-    ids: P strings.   profiles: a text about each, or None.   attributes: one row a user, or None.
+    ids: P strings.   profiles: a text about each, or None.   attributes: one row per user, or None.
     """
 
     ids: list[str]
@@ -120,9 +119,9 @@ class Users:
 
     def __post_init__(self) -> None:
         if self.profiles is not None and len(self.profiles.texts) != len(self.ids):
-            raise DataError(f"{len(self.ids)} users need as many profiles, not {len(self.profiles.texts)}")
+            raise DataError(f"{len(self.ids)} users need one profile each, not {len(self.profiles.texts)}")
         if self.attributes is not None and self.attributes.height != len(self.ids):
-            raise DataError(f"{len(self.ids)} users need as many rows of attributes, not {self.attributes.height}")
+            raise DataError(f"{len(self.ids)} users need one row of attributes each, not {self.attributes.height}")
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -130,7 +129,7 @@ class Users:
 
 @dataclass(frozen=True)
 class Interactions:
-    """Logged interactions, one row each, in `frame`.
+    """Logged interactions, one per row of `frame`.
 
     Columns: `user` and `item` (int64 numbers, rows of `Users` and `Catalog`), `timestamp` (int64, unix seconds), one float column for
     each name in `feedback` (such as rating), and optionally `text`, what the user wrote.
@@ -144,17 +143,17 @@ class Interactions:
     def __post_init__(self) -> None:
         missing = [name for name in (*self.REQUIRED, *self.feedback) if name not in self.frame.columns]
         if missing:
-            raise DataError(f"interactions lack the column {missing[0]!r}; they have {', '.join(self.frame.columns)}")
+            raise DataError(f"interactions lack the column {missing[0]!r}; they have the columns {', '.join(self.frame.columns)}")
 
     def __len__(self) -> int:
         return self.frame.height
 
 
 class Data(NamedTuple):
-    """What a dataset loads. `contexts` are the texts that visits may come with (`Observation.context`).
+    """What a dataset loads. `contexts` are the texts that a visit may have (`Observation.context`).
 
-    ratings: `[P, M]` float32, what every user thinks of every item, where that is known of all pairs.
-    held_out: `[P]` bool, the users kept for evaluation, where the dataset says so: nothing else here is counted from their ratings.
+    ratings: `[P, M]` float32, every user's rating of every item, where all are known.
+    held_out: `[P]` bool, the users held out for evaluation, if the dataset has a split: nothing else here is computed from their ratings.
     """
 
     catalog: Catalog
@@ -166,14 +165,14 @@ class Data(NamedTuple):
 
     @property
     def texts(self) -> dict[Role, Texts]:
-        """All that an encoder reads, by role: of the items, and of users and contexts as far as there are texts."""
+        """All texts that an encoder reads, by role: items, and users and contexts if they have texts."""
         profiles = None if self.users is None else self.users.profiles
         found: dict[Role, Texts | None] = {"item": Texts(self.catalog.texts, self.catalog.text_vectors), "user": profiles}
         found["context"] = self.contexts
         return {role: texts for role, texts in found.items() if texts is not None}
 
     def with_texts(self, texts: Mapping[Role, Texts]) -> Data:
-        """The same data with these profiles and contexts, and these vectors of the items' texts; what no role names stays."""
+        """The same data with these profiles and contexts, and these vectors of the items' texts; roles not given stay the same."""
         items = texts.get("item")
         return self._replace(
             catalog=self.catalog if items is None else replace(self.catalog, text_vectors=items.vectors),
@@ -189,20 +188,3 @@ class Data(NamedTuple):
             ratings=None if self.ratings is None else self.ratings.to(device),
             held_out=None if self.held_out is None else self.held_out.to(device),
         )
-
-
-class Dataset(ABC):
-    """Where items, users and logs come from.
-
-    Built as `factory(config)`. Two loads of the same config give the same data, whatever the run's seed: a generated
-    dataset takes its own `seed` option, so that runs with several seeds compare on one world.
-    """
-
-    @abstractmethod
-    def load(self) -> Data:
-        """Load everything.
-
-        Raises
-        ------
-        DataError: naming file and line where the data cannot be used.
-        """

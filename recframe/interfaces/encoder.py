@@ -1,4 +1,4 @@
-"""Encoders: text to vectors. The embedding store above them removes repeats, sorts by length and caches."""
+"""Encoders: from texts to vectors. The embedding store, which calls them, removes duplicates, sorts by length and caches."""
 
 from __future__ import annotations
 
@@ -13,37 +13,34 @@ from recframe.interfaces.language_model import LanguageModel, NewModel
 
 
 class EncoderError(UserError, ValueError):
-    """A model that cannot be had, loaded or used as configured; the message says what to do."""
+    """A model that cannot be found, loaded or used as configured; the message says what to do."""
 
 
 Role = Literal["item", "user", "context"]
-"""What a text is: an item's, a user's profile, or the context of a visit. Models with prompts per role use it."""
+"""The origin of a text: an item, a user's profile, or the context of a visit. Models with a prompt for each role use it."""
 
 
 class Encoder(ABC):
     """Turns texts into vectors of one length.
 
-    Built as `factory(config, device)`. Building must be instant: a model is loaded at the first `encode`, so that a run
+    Implement:
+
+    - `dim` (property): D, the length of the vectors.
+    - `fingerprint` (property): a string that changes whenever the vectors would.
+    - `encode(texts, role)`: vectors, float32 `[n, D]`, in the order of the texts.
+
+    Optional: `fit` to learn from a run's texts, `parts` for an encoder made of others, `language_model` for `recframe pretrain`.
+
+    Built as `factory(config, device)`. Building must be instant: load the model at the first `encode`, so that a run
     whose texts are all in the cache never loads it.
 
     Attributes
     ----------
-    reads: whether it looks at texts at all. The vectors of one that does not have no numbers, `[n, 0]`: items are then told apart
-        by what is learned of each, if the state tracker learns that.
+    reads: whether it reads texts at all. The vectors of one that does not have length 0, `[n, 0]`. Items then differ only by the
+        embedding that the state tracker learns of each, if it learns any.
     """
 
     reads: bool = True
-
-    @property
-    def parts(self) -> Sequence[tuple[Encoder, float]]:
-        """The encoders whose vectors, each times its factor, stand side by side in this one's; empty for one that is not made of others.
-
-        The store asks each of them by itself, so that a part's vectors are shared with every run that uses it alone.
-        """
-        return ()
-
-    def fit(self, texts: Sequence[str]) -> None:
-        """Learn from all the texts of a run; called once, before anything else. Encoders with nothing to learn leave it out."""
 
     @property
     @abstractmethod
@@ -53,25 +50,36 @@ class Encoder(ABC):
     @property
     @abstractmethod
     def fingerprint(self) -> str:
-        """Changes whenever the vectors would: model weights, options that matter, what `fit` learned from. Any string."""
+        """Any string that changes whenever the vectors would: with model weights, relevant options, and what `fit` learned."""
 
     @abstractmethod
     def encode(self, texts: Sequence[str], role: Role) -> np.ndarray:
-        """Vectors of `texts`, float32 `[n, D]`, in order. A text's vector must not depend on the texts beside it."""
+        """Vectors of `texts`, float32 `[n, D]`, in order. A text's vector must not depend on the other texts of the call."""
+
+    def fit(self, texts: Sequence[str]) -> None:
+        """Learn from all texts of a run; called once, before anything else. Encoders that learn nothing do not override it."""
+
+    @property
+    def parts(self) -> Sequence[tuple[Encoder, float]]:
+        """The encoders whose vectors, each times its factor, are concatenated in this one's; empty for an encoder not made of others.
+
+        The store calls each part separately, so that a part's vectors are shared with every run that uses it alone.
+        """
+        return ()
 
     def language_model(self, texts: Sequence[str], new: NewModel | None, mask_probability: float) -> LanguageModel:
-        """The encoder's model for `recframe pretrain`; an encoder that registers `provides={"pretraining"}` has it.
+        """The encoder's model for `recframe pretrain`; required of an encoder that registers `provides={"pretraining"}`.
 
-        Weights that are not there yet are drawn from torch's process-wide generator.
+        New weights are drawn from torch's global generator.
 
         Parameters
         ----------
-        texts: those that it will be trained on; a new model's tokenizer is learned from them.
-        new: None goes on with the encoder's own model; else one of these sizes is made.
-        mask_probability: share of the tokens that are predicted, where the objective is to predict masked ones.
+        texts: the training texts; a new model's tokenizer is learned from them.
+        new: None continues training the encoder's own model; otherwise a model of these sizes is made.
+        mask_probability: share of the tokens that are predicted, where the objective is masked language modelling.
 
         Raises
         ------
-        EncoderError: if the model cannot be had, or made as asked.
+        EncoderError: if the model cannot be loaded, or cannot be made as asked.
         """
-        raise EncoderError(f"{type(self).__name__} has no language model that could be pretrained")
+        raise EncoderError(f"{type(self).__name__} has no language model that can be pretrained")

@@ -1,4 +1,4 @@
-"""Environments: N simulated users at once, and what is true of them."""
+"""Environments: N simulated users at once, and their true expected responses."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from torch import Tensor
 from recframe.interfaces.data import Data
 from recframe.interfaces.types import Observation, Response
 
+Split = Literal["train", "evaluation"]
+"""Whose sessions an environment simulates. Users of "evaluation" never appear in "train"."""
+
 
 @dataclass(frozen=True)
 class EnvironmentSpec:
@@ -19,11 +22,11 @@ class EnvironmentSpec:
 
     num_users N, slate_size K, history_length H, num_items M; `signals`, the response's names in the order of
     `Observation.history_feedback`; `num_candidates` C (0: the whole catalogue); `num_excluded` E (0: nothing is excluded);
-    `num_features` X (0: none); `has_context`; `has_users`, whether `Observation.user` is a row of `Data.users`: where it is not, users
-    are nobody in particular, and no profile is theirs.
+    `num_features` X (0: none); `has_context`; `has_users`, whether `Observation.user` is a row of `Data.users`. If it is not, users
+    are anonymous and have no profiles.
 
-    Where `actions` are "continuous", what is passed for a slate is `[N, A]` float32 between `action_low` and `action_high` (A numbers
-    each), K is 1, signals are `[N, 1]`, and histories hold no items.
+    Where `actions` are "continuous", an action `[N, A]` float32 between `action_low` and `action_high` (A numbers
+    each) takes the place of a slate, K is 1, signals are `[N, 1]`, and histories contain no items.
     """
 
     num_users: int
@@ -48,7 +51,7 @@ class EnvironmentSpec:
 
     @property
     def action_shape(self) -> tuple[int, int]:
-        """The shape of what `Environment.step` takes: `[N, K]`, or `[N, A]` where actions are continuous."""
+        """The shape of the argument of `Environment.step`: `[N, K]`, or `[N, A]` with continuous actions."""
         return self.num_users, self.slate_size if self.actions == "items" else self.action_size
 
 
@@ -56,9 +59,9 @@ class Step(NamedTuple):
     """The outcome of one step.
 
     response: what the users did.
-    next_observation: what the action led to (of a finished user: their last).
-    observation: where the next action starts (finished users already replaced by new ones).
-    terminated, truncated: `[N]` bool; the session ended of itself, or was cut by a time limit.
+    next_observation: what the action led to (for a finished user: their last).
+    observation: what the next action is based on (finished users already replaced by new ones).
+    terminated, truncated: `[N]` bool; the session ended by itself, or was cut by a time limit.
     """
 
     response: Response
@@ -69,7 +72,7 @@ class Step(NamedTuple):
 
 
 class Truth(NamedTuple):
-    """What the environment would answer now, in expectation, to each item shown alone; kept apart from observations.
+    """The environment's expected response now to each item shown alone; not part of observations.
 
     signals: `[N, M]` float32 for each signal's name.     leave: `[N, M]` float32, the probability that the user then leaves.
     """
@@ -81,27 +84,29 @@ class Truth(NamedTuple):
 class Environment(ABC):
     """N users who are shown slates and respond.
 
-    Built as `factory(config, data, num_users=N, history_length=H, split="train" | "evaluation", device=device)`, where `data` carries the
-    text vectors, and `split` says whose sessions to simulate: people met in evaluation are never met in training.
+    Implement:
 
-    An environment draws all its randomness from its own `torch.Generator`, and draws the same number of times per step
-    whatever the slates, so that two policies evaluated from one seed meet the same users and the same luck.
+    - `spec` (attribute): the `EnvironmentSpec`.
+    - `reset(seed)`: start N new sessions; the first `Observation`.
+    - `step(slate)`: show the slate `[N, K]` (or action `[N, A]`); the outcome as a `Step`.
+    - `state_dict()`: the complete state, generator included.
+    - `load_state_dict(state)`: restore a saved state; the `Observation` that the next step acts on.
+
+    Optional: `truth` for the oracle, `report` for measures of the environment itself, `own_data` for an environment with its own items,
+    `always_excluded` for one that always excludes the same items.
+
+    Built as `factory(config, data, num_users=N, history_length=H, split="train" | "evaluation", device=device)`. `data` contains the
+    text vectors. `split` is a `Split`: users of the evaluation split never appear in training.
+
+    An environment draws all random numbers from its own `torch.Generator`, and draws the same number per step
+    whatever the slates, so that two policies evaluated from one seed meet the same users and the same random draws.
     """
 
     spec: EnvironmentSpec
 
-    @classmethod
-    def own_data(cls, config: Any) -> Data | None:
-        """The items of an environment that brings its own, with text vectors; None: the dataset's.
-
-        An environment that returns data declares `provides={"catalog"}`: the run's dataset and encoder are then not used, and the
-        environment is built on these data.
-        """
-        return None
-
     @abstractmethod
     def reset(self, seed: int) -> Observation:
-        """Start N fresh sessions; the same seed gives the same users and, for the same slates, the same sessions."""
+        """Start N new sessions; the same seed gives the same users and, for the same slates, the same sessions."""
 
     @abstractmethod
     def step(self, slate: Tensor) -> Step:
@@ -116,12 +121,26 @@ class Environment(ABC):
 
     @abstractmethod
     def load_state_dict(self, state: dict[str, Any]) -> Observation:
-        """Take up a saved state; returns the observation that the next step acts on."""
+        """Restore a saved state; returns the observation that the next step acts on."""
+
+    @classmethod
+    def own_data(cls, config: Any) -> Data | None:
+        """The items of an environment that has its own, with text vectors; None: it uses the dataset's.
+
+        An environment that returns data declares `provides={"catalog"}`: the run's dataset and encoder are then not used, and the
+        environment is built on this data.
+        """
+        return None
+
+    @property
+    def always_excluded(self) -> Tensor | None:
+        """The items `[X]` int64 in the last columns of every observation's `excluded`, or None. Replay does not store them."""
+        return None
 
     def truth(self) -> Truth | None:
-        """The true expected responses at this moment, or None where the environment does not know them."""
+        """The true expected responses at this moment, or None if the environment does not know them."""
         return None
 
     def report(self) -> dict[str, float]:
-        """How good the environment itself is, such as a fitted user model's held-out errors; for `result.json` and the terminal."""
+        """Measures of the environment itself, such as a fitted user model's held-out errors; for `result.json` and the terminal."""
         return {}

@@ -1,4 +1,4 @@
-"""The history of shown items and feedback that every item environment keeps: a shared helper for environment authors."""
+"""The history of shown items and feedback that every item environment keeps: a helper for environment authors."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ class History:
         self.feedback = torch.zeros(num_users, length, len(self.signals), device=device)
 
     def append(self, slate: Tensor, response: Response) -> None:
-        """Append the slate `[N, K]` and its signals; new tensors are made, so observations that hold the old ones stay as they were."""
+        """Append the slate `[N, K]` and its signals; it makes new tensors, so that earlier observations stay unchanged."""
         length = self.items.shape[1]
         feedback = torch.stack([response.signals[name] for name in self.signals], dim=-1)
         self.items = torch.cat([self.items, slate], dim=1)[:, -length:]
         self.feedback = torch.cat([self.feedback, feedback], dim=1)[:, -length:]
 
     def clear(self, finished: Tensor) -> None:
-        """Empty the history of the users where `finished` `[N]` is True; again in new tensors."""
+        """Empty the history of the users where `finished` `[N]` is True; also in new tensors."""
         self.items = self.items.masked_fill(finished[:, None], PAD)
         self.feedback = self.feedback.masked_fill(finished[:, None, None], 0.0)
 
@@ -40,6 +40,6 @@ class History:
         return {"items": self.items, "feedback": self.feedback}
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Take up a saved history."""
+        """Restore a saved history."""
         self.items = state["items"].to(self.items.device)
         self.feedback = state["feedback"].to(self.feedback.device)

@@ -1,4 +1,4 @@
-"""Language models in training: what an encoder gives out when its model is to be trained on texts, rather than to read them."""
+"""Language models in training: what an encoder provides for training its model on texts."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from torch import Generator, Tensor, nn
 
 @dataclass(frozen=True)
 class NewModel:
-    """The sizes of a model that is made from nothing, and how its tokenizer, learned from the texts, cuts them up.
+    """The sizes of a model that is made from scratch, and the tokenizer that it learns from the texts.
 
-    vocabulary: at most so many tokens.   max_length: tokens read of a text.
+    vocabulary: the largest number of tokens in it.   max_length: the largest number of tokens read of a text.
     hidden_size: numbers in the vector of a token, a multiple of `heads`.
-    tokenizer: a name that the encoder knows, such as "bpe"; None: the usual one for its kind of model.
+    tokenizer: a name that the encoder knows, such as "bpe"; None: the usual one for this kind of model.
     """
 
     vocabulary: int
@@ -29,27 +29,33 @@ class NewModel:
 
 
 class TokenLoss(NamedTuple):
-    """The loss of a batch: the summed negative log-likelihood (nats) of the tokens it asks for, and how many those are."""
+    """The loss of a batch: the summed negative log-likelihood (nats) of the predicted tokens, and their number."""
 
     total: Tensor
     tokens: int
 
 
 class LanguageModel(nn.Module, ABC):
-    """A language model with its tokenizer, and what it is trained for.
+    """A language model with its tokenizer and its training objective.
 
-    objective: what is predicted, in a word or two for people to read ("masked tokens", "the next token").
+    Implement:
+
+    - `objective` (attribute): what is predicted, in a word or two for people to read ("masked tokens", "the next token").
+    - `token_counts(texts)`: the number of tokens that the model reads of each text.
+    - `batch(texts, generator)`: the texts as one padded batch.
+    - `loss(batch)`: the `TokenLoss` of a batch.
+    - `save(folder)`: write the model so that the encoder can load it.
     """
 
     objective: str
 
     @abstractmethod
     def token_counts(self, texts: Sequence[str]) -> list[int]:
-        """How many tokens the model reads of each text; what is too long for it is cut."""
+        """The number of tokens that the model reads of each text, after truncation."""
 
     @abstractmethod
     def batch(self, texts: Sequence[str], generator: Generator) -> dict[str, Tensor]:
-        """The texts as one padded batch, on the CPU. What is random in it, such as masks, is drawn from `generator` (on the CPU)."""
+        """The texts as one padded batch, on the CPU. Random parts, such as masks, are drawn from `generator` (on the CPU)."""
 
     @abstractmethod
     def loss(self, batch: dict[str, Tensor]) -> TokenLoss:
@@ -57,4 +63,4 @@ class LanguageModel(nn.Module, ABC):
 
     @abstractmethod
     def save(self, folder: Path) -> None:
-        """Write the model into an empty folder, so that the encoder can read texts with it under `encoder.model=FOLDER`."""
+        """Write the model into an empty folder, from which the encoder loads it with `encoder.model=FOLDER`."""

@@ -1,4 +1,4 @@
-"""What an item's popularity says about it: shared by the novelty metric and by rewards."""
+"""Novelty of items from their popularity, for the novelty metric and for rewards."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ def self_information(popularity: Tensor) -> Tensor:
     """Novelty of each item, `-log2 p(i)` in bits, float64 `[M]` (Zhou et al. 2010; Castells et al. 2011).
 
     `p(i) = (popularity_i + s) / (sum + M s)`, where s is the smallest popularity above zero (1 if there is none). For counts that
-    start at one this is add-one smoothing; and as s is in popularity's own unit, counts and shares of the same data give the same novelty.
+    start at one this is add-one smoothing. Since s has popularity's own unit, counts and shares of the same data give the same novelty.
     """
     popularity = popularity.double()
     positive = popularity[popularity > 0]

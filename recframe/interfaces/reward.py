@@ -1,4 +1,4 @@
-"""Rewards: what the operator wants, one term each."""
+"""Rewards: the terms of what the operator wants."""
 
 from __future__ import annotations
 
@@ -11,28 +11,36 @@ from recframe.interfaces.types import Transition
 
 
 class Reward(ABC):
-    """One term of the reward. Built as `factory(config)`.
+    """One term of the reward.
 
-    A term declares the response signals it reads in `Component.requires` ("signal:click"). A term whose value for an item depends on
-    nothing but that item and its own signals also declares `provides={"itemwise"}`; only such terms can be used to rank single items by
+    Implement:
+
+    - `__call__(transition, catalog)`: the term for each item of each slate, float32 `[N, K]`, before its weight.
+
+    Optional: `prepare(data)` to read what the term needs of the data.
+
+    Built as `factory(config)`.
+
+    A term declares the response signals that it reads in `Component.requires` ("signal:click"). A term whose value for an item depends
+    only on that item and its own signals also declares `provides={"itemwise"}`. Only such terms can rank single items by
     the truth (the oracle and greedy reference policies).
     """
-
-    def prepare(self, data: Data) -> None:
-        """Look up what the term needs of the data beside the catalogue; called once, before the first step. Most need nothing.
-
-        `data` carries text vectors and labels as the encoder gave them, on the run's device, also where those that the agent reads are
-        shuffled (`embeddings.shuffle`).
-
-        Raises
-        ------
-        DataError: the data lack what the term needs.
-        """
 
     @abstractmethod
     def __call__(self, transition: Transition, catalog: Catalog) -> Tensor:
         """The term for each item of each slate, float32 `[N, K]`, before its weight.
 
-        `transition.reward` and `transition.item_reward` are zeros here: they are what is being computed. In evaluation the users given are
-        those who are judged, fewer and fewer as sessions end.
+        `transition.reward` and `transition.item_reward` are zeros here: they are being computed. In evaluation the transition contains
+        only the users who are still evaluated; they become fewer as sessions end.
+        """
+
+    def prepare(self, data: Data) -> None:
+        """Read what the term needs of the data besides the catalogue; called once, before the first step.
+
+        `data` contains text vectors and labels as the encoder gave them, on the run's device, also where the agent reads
+        shuffled ones (`embeddings.shuffle`).
+
+        Raises
+        ------
+        DataError: the data lacks what the term needs.
         """

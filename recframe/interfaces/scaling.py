@@ -1,4 +1,4 @@
-"""Bringing vectors and numbers to a scale that networks learn from: shared helpers for whoever feeds one."""
+"""Scaling of vectors and numbers for networks: shared helpers."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from torch import Tensor
 def standardized(vectors: Tensor) -> Tensor:
     """`vectors` `[n, D]` with zero mean and an average variance of one over the rows.
 
-    The dimensions keep their relative scale. Sentence embeddings share a large common component and have tiny entries; a linear
-    map learns an order of magnitude faster without the one and on the other's natural scale.
+    The dimensions keep their relative scale. Sentence embeddings have a large common component and tiny entries. A linear
+    map learns an order of magnitude faster without the common component and with entries of ordinary size.
     """
     centre, scale = standardization(vectors)
     return (vectors - centre) / scale
@@ -22,5 +22,5 @@ def standardization(vectors: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def symlog(values: Tensor) -> Tensor:
-    """sign(x) log(1 + |x|): leaves clicks and ratings nearly alone and tames seconds and counts (Hafner et al., 2023)."""
+    """sign(x) log(1 + |x|): nearly the identity for clicks and ratings; compresses seconds and counts (Hafner et al., 2023)."""
     return values.sign() * values.abs().log1p()

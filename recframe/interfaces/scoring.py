@@ -1,4 +1,4 @@
-"""Choosing items by score, honouring what may be shown: shared helpers for agents and reference policies."""
+"""Choosing items by score among those that may be shown: helpers for agents and reference policies."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from torch import Tensor
 from recframe.interfaces.types import PAD, Observation
 
 MANY_PAIRS = 2**12
-"""Up to so many pairs of an item and an excluded one are compared, for each user; beyond, the item is looked up in order."""
+"""The largest number of pairs (item, excluded item) that are compared directly for each user; with more, items are searched for."""
 
 MANY_ITEMS = 2**16
-"""The largest catalogue of which every item gets a random number of its own when a few are drawn."""
+"""The largest catalogue in which a draw of a few items gives every item a random number."""
 
 
 def allowed_items(observation: Observation, scores: Tensor) -> Tensor:
-    """`scores` `[N, M]` with -inf for every item that may not be shown: no candidate of the observation, or excluded by it."""
+    """`scores` `[N, M]` with -inf for every item that may not be shown: because it is not a candidate, or is excluded."""
     candidates, excluded = observation.candidates, observation.excluded
     if candidates is None and excluded is None:
         return scores
-    # one column more than there are items takes the PADs: -1 modulo M + 1 is M
+    # the additional column M takes the PADs: -1 modulo M + 1 is M
     columns = scores.shape[1] + 1
     shape = (scores.shape[0], columns)
     if candidates is None:
@@ -45,7 +45,7 @@ def is_excluded(observation: Observation, items: Tensor) -> Tensor:
 
 
 def best_items(observation: Observation, scores: Tensor, k: int) -> Tensor:
-    """The k allowed items of the highest score, best first, `[N, k]` int64. `scores` is `[N, M]`, or `[M]` for everybody alike."""
+    """The k allowed items of the highest score, best first, `[N, k]` int64. `scores` is `[N, M]`, or `[M]`, the same for all users."""
     if scores.dim() == 1:
         scores = scores.expand(observation.user.shape[0], -1)
     return allowed_items(observation, scores).topk(k, dim=1).indices
@@ -62,28 +62,28 @@ def random_items(observation: Observation, num_items: int, k: int, generator: to
         if num_items > MANY_ITEMS:
             return _random_items_of_many(observation, num_items, k, generator)
         return best_items(observation, torch.rand(users, num_items, generator=generator, device=device), k)
-    # among candidates the cost is that of the candidates, whatever the catalogue; PAD and what is excluded come last
-    luck = torch.rand(candidates.shape, generator=generator, device=device).masked_fill(candidates < 0, -1.0)
+    # the cost grows with the candidates, not with the catalogue; PAD and excluded items come last
+    draws = torch.rand(candidates.shape, generator=generator, device=device).masked_fill(candidates < 0, -1.0)
     if observation.excluded is not None:
-        luck = luck.masked_fill(is_excluded(observation, candidates), -1.0)
-    return candidates.gather(1, luck.topk(k, dim=1).indices)
+        draws = draws.masked_fill(is_excluded(observation, candidates), -1.0)
+    return candidates.gather(1, draws.topk(k, dim=1).indices)
 
 
 def _random_items_of_many(observation: Observation, num_items: int, k: int, generator: torch.Generator) -> Tensor:
-    """The same, one item of the slate after the other: cost grows with k and E, not with the catalogue."""
+    """`random_items`, one item of the slate after the other: the cost grows with k and E, not with the catalogue."""
     users, device = observation.user.shape[0], observation.user.device
     excluded = observation.excluded if observation.excluded is not None else observation.history_items[:, :0]
     nowhere = 2 * num_items
     taken = excluded.masked_fill(excluded == PAD, nowhere).sort(dim=1).values
-    # what is excluded twice is one item less all the same
-    again = torch.zeros_like(taken, dtype=torch.bool)
-    again[:, 1:] = taken[:, 1:] == taken[:, :-1]
-    taken = taken.masked_fill(again, nowhere).sort(dim=1).values
+    # an item that is excluded twice counts once
+    repeated = torch.zeros_like(taken, dtype=torch.bool)
+    repeated[:, 1:] = taken[:, 1:] == taken[:, :-1]
+    taken = taken.masked_fill(repeated, nowhere).sort(dim=1).values
     slate = []
     for _ in range(k):
         left = num_items - (taken < num_items).sum(dim=1, keepdim=True)
         rank = (torch.rand(users, 1, generator=generator, device=device, dtype=torch.float64) * left).long()
-        # counted without those taken: an item is as much further on as there are taken ones before it
+        # ranks do not count taken items: the item's number is its rank plus the number of taken items before it
         item = rank + (taken - torch.arange(taken.shape[1], device=device) <= rank).sum(dim=1, keepdim=True)
         slate.append(item)
         taken = torch.cat([taken, item], dim=1).sort(dim=1).values

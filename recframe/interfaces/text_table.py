@@ -1,4 +1,4 @@
-"""Text vectors as networks read them: standardized once, shared by copies, and able to follow a language model that is tuned."""
+"""Text vectors as networks read them: standardized once, shared by copies, and replaceable while a language model is tuned."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from recframe.interfaces.shared import Shared
 
 
 class _Contents(NamedTuple):
-    """source: the vectors `[n, D]` as the data have them.   values: those that are read, standardized."""
+    """source: the vectors `[n, D]` as the data has them.   values: the standardized vectors that are read."""
 
     source: Tensor
     centre: Tensor
@@ -20,12 +20,12 @@ class _Contents(NamedTuple):
 
 
 class TextTable(nn.Module):
-    """Standardized text vectors `[n, D]` that a network reads through `values`: not trained with it, not saved, and not copied by a copy.
+    """Standardized text vectors `[n, D]` that a network reads through `values`; not trained or saved with it, and shared by its copies.
 
-    Where the language model behind them is tuned (`encoder.tuning`), the training module asks for the gradient of what this very table's
-    network read, apart from what copies read, and replaces the vectors of all copies in place. A network whose texts are to be tuned reads
-    them through such a table, made of the data's own tensor (`data.catalog.text_vectors` and the like): that is how it is known which
-    texts these are. Centre and scale stay those of the first vectors, so that a text that does not change does not move.
+    While the language model behind them is tuned (`encoder.tuning`), the training module asks for the gradient of what the network of this
+    table read, separately from what copies read, and replaces the vectors of all copies in place. A network whose texts can be tuned reads
+    them through such a table, made of the data's own tensor (`data.catalog.text_vectors` and the like): the tensor identifies
+    the texts. Centre and scale stay those of the first vectors, so that the vector of a text that does not change stays the same.
     """
 
     def __init__(self, vectors: Tensor) -> None:
@@ -36,30 +36,30 @@ class TextTable(nn.Module):
 
     @property
     def values(self) -> Tensor:
-        """The vectors `[n, D]` as they are now."""
+        """The current vectors `[n, D]`."""
         return self._shared.values.values if self._watched is None else self._watched
 
     @property
     def source(self) -> Tensor:
-        """The data's tensor that it was made of."""
+        """The data's tensor that the table was made of."""
         return self._shared.values.source
 
     @property
-    def memory(self) -> int:
-        """A number that is the same for tables that are copies of each other, and no others."""
+    def shared_id(self) -> int:
+        """A number that is the same for tables that are copies of each other, and different for all others."""
         return id(self._shared)
 
     def replace(self, vectors: Tensor) -> None:
-        """Let it, and every copy of it, read other vectors `[n, D]` of the same texts."""
+        """Let this table, and every copy of it, read other vectors `[n, D]` of the same texts."""
         contents = self._shared.values
         contents.values.copy_((vectors - contents.centre) / contents.scale)
 
     def watch(self, watching: bool) -> None:
-        """From now on, let losses leave the gradient of what is read here, or no longer do so."""
+        """Start or stop collecting the gradient of losses by the vectors that are read here."""
         self._watched = self._shared.values.values.detach().requires_grad_() if watching else None
 
     def take_gradient(self) -> Tensor | None:
-        """The gradient `[n, D]` of losses since last asked, by the vectors that `replace` takes; None if none came from here."""
+        """The gradient `[n, D]` of losses since the last call, by the vectors that `replace` takes; None if there is none."""
         if self._watched is None or self._watched.grad is None:
             return None
         gradient, self._watched.grad = self._watched.grad, None

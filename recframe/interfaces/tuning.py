@@ -1,4 +1,4 @@
-"""Language models that are tuned while an agent learns: what an encoder offers for it."""
+"""Encoders whose language model can be tuned while an agent learns."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from recframe.interfaces.encoder import Encoder, Role
 
 
 @dataclass(frozen=True)
-class Tuning:
+class TuningSettings:
     """How, and how often, a language model is tuned.
 
-    method: in a few words, with all that its trained parameters do not tell of the vectors they give, such as LoRA's alpha.
-    interval: of so many batches that the agent learns from, one also tunes the model.
-    tokens: tokens, at most, of the texts that a tuning step encodes again with gradient.
+    method: in a few words, including everything that affects the vectors but is not a trained parameter, such as LoRA's alpha.
+    interval: one of every `interval` batches that the agent learns from also tunes the model.
+    tokens: the largest number of tokens of texts that a tuning step encodes again with gradients.
     refresh_interval: tuning steps after which all texts are encoded again.
     """
 
@@ -29,31 +29,39 @@ class Tuning:
 
 
 class Tunable(Encoder):
-    """An encoder whose vectors can be differentiated by parameters of its own.
+    """An encoder whose vectors are differentiable functions of its own parameters.
 
-    Its `fingerprint` stays that of the model as it was loaded: vectors under trained parameters are filed under another, made of both.
+    Implement, in addition to `dim`, `fingerprint` and `encode`:
+
+    - `tuning` (property): the `TuningSettings`, or None if it is frozen.
+    - `trainable()`: the parameters to train, by name.
+    - `differentiable(texts, role)`: vectors `[n, D]` with gradient.
+    - `token_counts(texts, role)`: the number of tokens that are read of each text.
+
+    Its `fingerprint` stays that of the model as it was loaded. Vectors under trained parameters are cached under another fingerprint,
+    made of both.
     """
 
     @property
     @abstractmethod
-    def tuning(self) -> Tuning | None:
-        """How it is to be tuned; None: it is frozen."""
+    def tuning(self) -> TuningSettings | None:
+        """How it is tuned; None: it is frozen."""
 
     @abstractmethod
     def trainable(self) -> dict[str, nn.Parameter]:
-        """The parameters to train by name, alike in every process. The first call adds them to the model, if they are additional ones.
+        """The parameters to train by name, the same in every process. The first call adds them to the model if they are additional ones.
 
-        What they start from is drawn from torch's process-wide generator.
+        Their initial values are drawn from torch's global generator.
 
         Raises
         ------
-        EncoderError: if this model cannot be tuned so, or a library is missing.
+        EncoderError: if this model cannot be tuned in this way, or a library is missing.
         """
 
     @abstractmethod
     def differentiable(self, texts: Sequence[str], role: Role) -> Tensor:
-        """Vectors `[n, D]` as `encode` gives them, in one forward pass, without anything random such as dropout, and with gradient."""
+        """The vectors `[n, D]` of `encode`, with gradient, in one forward pass without randomness such as dropout."""
 
     @abstractmethod
     def token_counts(self, texts: Sequence[str], role: Role) -> list[int]:
-        """How many tokens are read of each text."""
+        """The number of tokens that are read of each text."""

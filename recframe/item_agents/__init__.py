@@ -1,1 +1,47 @@
-"""Public building blocks for agents that choose items."""
+"""Building blocks for agents that choose items: the names that third-party plugins may rely on.
+
+An `ItemAgent` is handed the `Items` to decide or learn over: a whole catalogue, or a `WorkingSet` of a large one. It scores them with
+a `QNetwork` or an `ItemPolicy`, or with any `ItemScores` of its own, and finds the best ones with `search_items`, or those near a point
+with an `ItemIndex`. Options of such agents are in `recframe.agent_options`, which imports no torch.
+"""
+
+from recframe.item_agents.exploration import epsilon_greedy, linear_schedule, num_allowed, random_log_prob
+from recframe.item_agents.index import ExactIndex, ItemIndex, build_index, nearest_items, recall
+from recframe.item_agents.item_agent import ItemAgent
+from recframe.item_agents.item_columns import CandidateColumns, ItemColumns, ItemRange
+from recframe.item_agents.item_scores import QNetwork, QueryScores, QValues
+from recframe.item_agents.optimization import TargetUpdate, adam
+from recframe.item_agents.search import BestItems, ItemScores, search_items
+from recframe.item_agents.softmax_policy import ItemPolicy, PolicyScores, SlateProbability, draw_slate, slate_probability
+from recframe.item_agents.working_set import Items, WorkingSet
+
+__all__ = [
+    "BestItems",
+    "CandidateColumns",
+    "ExactIndex",
+    "ItemAgent",
+    "ItemColumns",
+    "ItemIndex",
+    "ItemPolicy",
+    "ItemRange",
+    "ItemScores",
+    "Items",
+    "PolicyScores",
+    "QNetwork",
+    "QValues",
+    "QueryScores",
+    "SlateProbability",
+    "TargetUpdate",
+    "WorkingSet",
+    "adam",
+    "build_index",
+    "draw_slate",
+    "epsilon_greedy",
+    "linear_schedule",
+    "nearest_items",
+    "num_allowed",
+    "random_log_prob",
+    "recall",
+    "search_items",
+    "slate_probability",
+]

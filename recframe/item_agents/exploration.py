@@ -1,4 +1,4 @@
-"""How agents that value items explore, and how likely a random choice is: shared by the built-in agents."""
+"""Epsilon-greedy exploration over items, and the log-probability of random slates."""
 
 from __future__ import annotations
 
@@ -12,40 +12,40 @@ from recframe.interfaces import PAD, Decision, Observation, is_excluded, random_
 
 
 def linear_schedule(start: float, end: float, duration: int, steps: int) -> float:
-    """From `start` to `end` in `duration` steps along a line, then level."""
+    """The value after `steps` of a schedule that goes linearly from `start` to `end` in `duration` steps, then stays constant."""
     return start + (end - start) * min(steps / duration, 1.0)
 
 
 def num_allowed(observation: Observation, num_items: int) -> Tensor:
-    """How many items each user may be shown, `[N]` float32."""
+    """The number of items that each user may be shown, `[N]` float32."""
     candidates = observation.candidates
     if candidates is not None:
         return ((candidates != PAD) & ~is_excluded(observation, candidates)).sum(dim=1).float()
     everything = torch.full_like(observation.user, num_items, dtype=torch.float32)
     if observation.excluded is None:
         return everything
-    # an item that is excluded twice is one item less all the same
+    # an item that is excluded twice counts once
     excluded = observation.excluded.sort(dim=1).values
     counted = F.pad(excluded[:, 1:] != excluded[:, :-1], (1, 0), value=True) & (excluded != PAD)
     return everything - counted.sum(dim=1)
 
 
 def random_log_prob(observation: Observation, num_items: int, k: int) -> Tensor:
-    """The log-probability `[N]` of any one slate that `random_items` draws: one in n (n - 1) ... (n - k + 1), of n allowed items."""
+    """The log-probability `[N]` of any one slate drawn by `random_items`: one in n (n - 1) ... (n - k + 1), for n allowed items."""
     left = num_allowed(observation, num_items).unsqueeze(1) - torch.arange(k, device=observation.user.device)
     return -left.log().sum(dim=1)
 
 
 def epsilon_greedy(observation: Observation, greedy: Tensor, epsilon: float, num_items: int, generator: torch.Generator) -> Decision:
-    """The greedy slate `[N, K]`, or with probability epsilon one of random allowed items, and the log-probability of what came of it.
+    """The greedy slate `[N, K]`, or with probability `epsilon` a slate of random allowed items, with its log-probability.
 
-    What is drawn does not depend on epsilon or on the greedy items, so schedules can be compared on the same luck.
+    The random draws do not depend on epsilon or on the greedy items, so schedules can be compared under the same draws.
     """
     k = greedy.shape[1]
     random = random_items(observation, num_items, k, generator)
     explores = torch.rand(len(greedy), 1, generator=generator, device=greedy.device) < epsilon
     slate = torch.where(explores, random, greedy)
-    # as logarithms: the number of slates may exceed what a float32 holds
+    # as logarithms: the number of slates may exceed the range of float32
     explored = _log(epsilon) + random_log_prob(observation, num_items, k)
     exploited = torch.full_like(explored, _log(1 - epsilon)).masked_fill((slate != greedy).any(dim=1), -torch.inf)
     return Decision(slate, torch.logaddexp(explored, exploited))

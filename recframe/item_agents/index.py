@@ -1,7 +1,7 @@
-"""Finding the items nearest to a point without sorting the catalogue, exactly or approximately.
+"""Exact and approximate search for the items nearest to a point.
 
-Nearest means of the largest inner product. Vectors are expected to have length 1: inner product, cosine and Euclidean distance then agree
-on the order, and no item is near everywhere merely because it is long.
+The nearest item is that of the largest inner product. Vectors are expected to have length 1: inner product, cosine and Euclidean distance
+then give the same order, and a long vector is not near to every point.
 """
 
 from __future__ import annotations
@@ -18,26 +18,26 @@ from recframe.interfaces import PAD, Observation, is_excluded
 from recframe.item_agents.top_columns import best_so_far, top_columns
 
 MAX_PRODUCTS = 2**22
-"""Products held at once in an exact search, 16 MiB of them: about what a processor's cache holds."""
+"""Products computed at once in an exact search, 16 MiB of them: about the size of a processor's cache."""
 
 
 class ItemIndex(ABC):
-    """The items' vectors `[M, d]` as they were when it was built. It never changes, so copies of an agent share it."""
+    """An index of the items' vectors `[M, d]` at the time it was built. It never changes, so copies of an agent share it."""
 
     @abstractmethod
     def __len__(self) -> int:
-        """M."""
+        """The number of items, M."""
 
     @abstractmethod
     def search(self, points: Tensor, k: int) -> Tensor:
-        """The k <= M items nearest to each of `points` `[N, d]`, nearest first, `[N, k]` int64."""
+        """The k <= M items nearest to each of the `points` `[N, d]`, nearest first, `[N, k]` int64."""
 
     def __deepcopy__(self, memo: dict[int, Any]) -> ItemIndex:
         return self
 
 
 class ExactIndex(ItemIndex):
-    """All products, a stretch of the catalogue at a time, and a running top k: memory does not grow with the catalogue."""
+    """Computes all products, for one part of the catalogue at a time, and keeps the k largest: memory does not grow with the catalogue."""
 
     def __init__(self, vectors: Tensor) -> None:
         self.vectors = vectors
@@ -47,21 +47,21 @@ class ExactIndex(ItemIndex):
 
     def search(self, points: Tensor, k: int) -> Tensor:
         """The nearest items; see `ItemIndex.search`."""
-        stretch = max(MAX_PRODUCTS // len(points), k)
+        size = max(MAX_PRODUCTS // len(points), k)
         best: tuple[Tensor, Tensor] | None = None
-        for first in range(0, len(self.vectors), stretch):
-            found, columns = top_columns(points @ self.vectors[first : first + stretch].T, k)
+        for first in range(0, len(self.vectors), size):
+            found, columns = top_columns(points @ self.vectors[first : first + size].T, k)
             best = best_so_far(best, found, columns + first, k)
         assert best is not None
         return best[1]
 
 
 class ApproximateIndex(ItemIndex):
-    """An inverted file (Jegou et al., 2011; Douze et al., 2024): vectors in about sqrt(M) lists by k-means, of which few are searched.
+    """An inverted file (Jegou et al., 2011; Douze et al., 2024): k-means puts the vectors into about sqrt(M) lists, and few are searched.
 
     Parameters
     ----------
-    vectors: `[M, d]`, on any device; the search itself runs on the host.
+    vectors: `[M, d]`, on any device; the search itself runs on the CPU.
     probes: lists searched for each point.
 
     Raises
@@ -74,26 +74,26 @@ class ApproximateIndex(ItemIndex):
             import faiss
         except ImportError:
             raise ValueError("agent.index=approximate needs faiss: pip install 'recframe[faiss]', or set agent.index=exact") from None
-        count, dim = vectors.shape
-        # fewer points to a list than k-means asks for would leave lists empty
-        lists = max(min(round(math.sqrt(count)), count // 39), 1)
+        num_vectors, dim = vectors.shape
+        # faiss asks for at least 39 vectors a list: with fewer, lists could stay empty
+        lists = max(min(round(math.sqrt(num_vectors)), num_vectors // 39), 1)
         self._files = faiss.IndexIVFFlat(faiss.IndexFlatIP(dim), dim, lists, faiss.METRIC_INNER_PRODUCT)
-        # vectors of length 1 are gathered around centres of length 1
+        # vectors of length 1 have centroids of length 1
         self._files.cp.spherical, self._files.cp.niter, self._files.cp.max_points_per_centroid = True, 10, 64
         values = vectors.detach().cpu().contiguous().numpy()
         self._files.train(values)
         self._files.add(values)
-        self._few = faiss.SearchParametersIVF(nprobe=min(probes, lists))
-        self._all = faiss.SearchParametersIVF(nprobe=lists)
+        self._few = faiss.SearchParametersIVF(nprobe=min(probes, lists))  # type: ignore[call-arg]  # faiss sets attributes by keyword
+        self._all = faiss.SearchParametersIVF(nprobe=lists)  # type: ignore[call-arg]
 
     def __len__(self) -> int:
         return int(self._files.ntotal)
 
     def search(self, points: Tensor, k: int) -> Tensor:
-        """The nearest items, most of them; see `ItemIndex.search`."""
+        """Most of the nearest items; see `ItemIndex.search`."""
         queries = points.detach().cpu().contiguous().numpy()
         _, items = self._files.search(queries, k, params=self._few)
-        # lists too short to fill k leave -1 behind: those points are searched for everywhere
+        # -1 where the lists searched hold fewer than k items: for those points all lists are searched
         short = (items < 0).any(axis=1)
         if short.any():
             items[short] = self._files.search(queries[short], k, params=self._all)[1]
@@ -101,15 +101,15 @@ class ApproximateIndex(ItemIndex):
 
 
 def build_index(kind: str, vectors: Tensor, probes: int) -> ItemIndex:
-    """An index of `vectors` `[M, d]`, "exact" or "approximate"."""
+    """An index of `vectors` `[M, d]` of the `kind` "exact" or "approximate"."""
     return ExactIndex(vectors) if kind == "exact" else ApproximateIndex(vectors, probes)
 
 
 def nearest_items(index: ItemIndex | None, vectors: Tensor, observation: Observation, points: Tensor, k: int) -> Tensor:
-    """The k items nearest to each user's point `[N, d]` among those that may be shown, `[N, min(k, M)]`; `PAD` where there are no more.
+    """The k items nearest to each user's point `[N, d]` among those that may be shown, `[N, min(k, M)]`; `PAD` where there are fewer.
 
-    A user's candidates are compared by their `vectors` `[M, d]`, of any length, themselves: few as they are, an index would find too few of
-    them, and none is needed.
+    Where there are candidates, no index is needed: it would find too few of them. Each user's candidates are compared by their `vectors`,
+    rows of `[M, d]` of any length.
     """
     candidates, excluded = observation.candidates, observation.excluded
     if candidates is not None:
@@ -121,7 +121,7 @@ def nearest_items(index: ItemIndex | None, vectors: Tensor, observation: Observa
     assert index is not None
     if excluded is None:
         return index.search(points, min(k, len(index)))
-    # among so many there are k that are not excluded
+    # at most E of these items are excluded
     items = index.search(points, min(k + excluded.shape[1], len(index)))
     allowed = ~is_excluded(observation, items)
     kept = allowed.byte().sort(dim=1, descending=True, stable=True).indices[:, :k]
@@ -129,5 +129,5 @@ def nearest_items(index: ItemIndex | None, vectors: Tensor, observation: Observa
 
 
 def recall(found: Tensor, nearest: Tensor) -> Tensor:
-    """Recall@k: the share of the truly `nearest` items `[N, k]` that were `found` `[N, k]`, a scalar."""
+    """Recall@k: the share of the true `nearest` items `[N, k]` that are among the `found` items `[N, k]`, a scalar."""
     return (nearest.unsqueeze(2) == found.unsqueeze(1)).any(dim=2).float().mean()

@@ -1,4 +1,4 @@
-"""What the agents that score items share: which items a decision or an update looks at, and their vectors."""
+"""The base of agents that score items: it selects the items that a decision or an update uses, and caches their vectors."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from recframe.item_agents.working_set import Items, WorkingSet
 class ItemAgent(Agent):
     """An agent that decides and learns over the whole of a small catalogue, and over working sets of a large one.
 
-    A subclass says how in `decide` and `learn`, in terms of the items it is handed: numbers in observations, slates and batches are
-    theirs. Without exploring, decisions are over the whole catalogue, however large.
+    A subclass implements `project`, `decide` and `learn` for the `Items` it is handed: the item numbers in observations, slates and
+    batches are numbers of these items. Without exploration, decisions are over the whole catalogue, however large.
 
     Parameters
     ----------
-    searched: whether it finds the items it chooses in an index of all; see `WorkingSet`.
+    uses_index: whether the agent finds the items it chooses in an index of the whole catalogue; see `WorkingSet`.
     """
 
-    def __init__(self, config: WorkingSetConfig, spec: EnvironmentSpec, *, seed: int, searched: bool = False) -> None:
+    def __init__(self, config: WorkingSetConfig, spec: EnvironmentSpec, *, seed: int, uses_index: bool = False) -> None:
         super().__init__(spec, seed)
         require_consistent(config)
-        self.working_set = WorkingSet(config, spec, searched)
+        self.working_set = WorkingSet(config, spec, uses_index)
         self._acting: tuple[Items, Any] | None = None
 
     @abstractmethod
@@ -38,14 +38,14 @@ class ItemAgent(Agent):
 
     @abstractmethod
     def decide(self, observation: Observation, items: Items, vectors: Any, explore: bool) -> Decision:
-        """What to show of `items`, whose vectors are as `project` gives them. Called without gradients."""
+        """The slates to show out of `items`, whose `vectors` are the result of `project`. Called without gradients."""
 
     @abstractmethod
     def learn(self, batch: Transition, items: Items) -> Iterator[tuple[str, Tensor]]:
         """The losses of a batch; see `Agent.losses`."""
 
     def prepare_to_act(self) -> None:
-        """Begin a chunk: the items are projected, and in a large catalogue chosen, by its first decision."""
+        """Begin a chunk: its first decision projects the items and, in a large catalogue, draws a working set."""
         self._acting = None
         self.working_set.start_chunk()
 
@@ -55,7 +55,7 @@ class ItemAgent(Agent):
 
     @torch.no_grad()
     def act(self, observation: Observation, explore: bool) -> Decision:
-        """The decision over all items, or, exploring, over the chunk's."""
+        """The decision over all items, or, in exploration, over the chunk's working set."""
         items = self.working_set.whole
         if explore:
             items, observation = self.working_set.for_acting(observation, self.generator)
@@ -66,25 +66,25 @@ class ItemAgent(Agent):
             return decision
         slate = items.in_catalog(decision.slate)
         if explore:
-            self.working_set.remember(slate)
+            self.working_set.record_shown(slate)
         return decision._replace(slate=slate)
 
     def losses(self, batch: Transition) -> Iterator[tuple[str, Tensor]]:
-        """The losses of a batch over the items that are chosen for it."""
-        self._acting = None  # the coming steps change the weights that items were projected with
+        """The losses of a batch over the items that are selected for it."""
+        self._acting = None  # the optimizer steps change the weights that items were projected with
         items, batch = self.items_to_learn(batch)
         yield from self.learn(batch, items)
 
     def items_to_learn(self, batch: Transition) -> tuple[Items, Transition]:
-        """The items to learn from a batch over, and the batch in their numbers; for agents that replay, a working set of its own."""
+        """The items to learn from a batch over, and the batch in their numbers; by default, a working set for each batch."""
         return self.working_set.for_learning(batch, self.generator)
 
     def get_extra_state(self) -> dict[str, Any]:
-        """The agent's, and what was shown lately."""
+        """The state of `Agent`, and the items shown recently."""
         return super().get_extra_state() | {"shown": self.working_set.shown}
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
-        """Take up a saved state, and drop what was computed under other weights."""
+        """Restore a saved state, and drop what was computed with other weights."""
         super().set_extra_state(state)
-        self.working_set.resume(state["shown"])
+        self.working_set.restore(state["shown"])
         self._acting = None

@@ -1,4 +1,4 @@
-"""How trained networks move, and how target networks follow them."""
+"""The optimizer of the built-in agents, and the update of target networks."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from torch import nn
 
 
 def adam(parameters: Iterable[nn.Parameter], learning_rate: float) -> torch.optim.Adam:
-    """Adam (Kingma and Ba, 2015, arXiv:1412.6980) that steps parameters together: on a CPU, PyTorch would step one after the other."""
+    """Adam (Kingma and Ba, 2015, arXiv:1412.6980), updating all parameters together: on a CPU, PyTorch's default updates one by one."""
     return torch.optim.Adam(parameters, lr=learning_rate, foreach=True)
 
 
 class TargetUpdate:
-    """Moves a target network towards the `online` one it was copied from: theta' + rate (theta - theta').
+    """Moves a target network towards the `online` network it was copied from: theta' + rate (theta - theta').
 
     Lillicrap et al. (2016, arXiv:1509.02971), section 3; a rate of 1 copies (Mnih et al., 2015). Buffers are copied.
-    What there is to move is looked up once, since that takes longer than to move it: parameters may be overwritten, not replaced.
+    Parameters are collected once, because collecting them takes longer than moving them: they may be overwritten, not replaced.
     """
 
     def __init__(self, target: nn.Module, online: nn.Module, rate: float) -> None:
@@ -28,9 +28,9 @@ class TargetUpdate:
 
     @torch.no_grad()
     def __call__(self) -> None:
-        """Move once."""
+        """Move the target network once."""
         for target, online in self._parameters:
             target.lerp_(online, self.rate)
         for mine, other in self._with_buffers:
-            for target, online in zip(mine.buffers(recurse=False), other.buffers(recurse=False), strict=True):
-                target.copy_(online)
+            for buffer, source in zip(mine.buffers(recurse=False), other.buffers(recurse=False), strict=True):
+                buffer.copy_(source)

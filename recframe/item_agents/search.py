@@ -1,4 +1,4 @@
-"""The best items of a catalogue by score, in bounded memory however large the catalogue is."""
+"""Search for the items of the highest scores, in bounded memory however large the catalogue is."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from recframe.interfaces import PAD, Observation, allowed_items, is_excluded
 from recframe.item_agents.top_columns import best_so_far, top_columns
 
 MAX_SCORES = 2**24
-"""Scores held at once, 64 MiB of them: for 256 users the catalogue is gone through 65,536 items at a time."""
+"""Scores computed at once, 64 MiB of them: for 256 users, 65,536 items at a time."""
 
 
 class ItemScores(Protocol):
-    """Scores of items for N users. What `of` and `between` give may differ by something that is the same for all of a user's items."""
+    """Scores of items for N users. The results of `of` and `between` may differ by a constant for each user."""
 
     def of(self, chosen: Tensor) -> Tensor:
         """Scores `[N, C]` of the items numbered `chosen` `[N, C]`."""
@@ -24,53 +24,54 @@ class ItemScores(Protocol):
         """Scores `[N, last - first]` of the items from number `first` to before `last`."""
 
 
-class Best(NamedTuple):
-    """The scores `[N, k]` of the best items, best first, -inf where there are no more that may be shown, and the items `[N, k]` int64."""
+class BestItems(NamedTuple):
+    """The scores `[N, k]` of the best items, best first, -inf where fewer than k may be shown, and the items `[N, k]` int64."""
 
     scores: Tensor
     items: Tensor
 
 
-def search_items(observation: Observation, scores: ItemScores, num_items: int, k: int) -> Best:
-    """The k best of the items that may be shown.
+def search_items(observation: Observation, scores: ItemScores, num_items: int, k: int, candidates_only: bool = False) -> BestItems:
+    """The k items of the highest scores among those that may be shown.
 
-    Up to `MAX_SCORES` scores are computed at once. Beyond, a user's candidates alone are scored where there are candidates; otherwise
-    the catalogue is gone through stretch by stretch, keeping the best so far.
+    Up to `MAX_SCORES` scores, the catalogue is scored as a whole. Beyond, each user's candidates alone are scored, or, without candidates,
+    the catalogue part by part, keeping the best items so far.
+
+    candidates_only: score each user's candidates alone in a small catalogue too.
     """
     users = len(observation.user)
-    stretch = max(MAX_SCORES // users, k)
-    if num_items <= stretch:
-        found = allowed_items(observation, scores.between(0, num_items))
-        return Best(*top_columns(found, k))
-    if observation.candidates is not None:
+    size = max(MAX_SCORES // users, k)
+    if observation.candidates is not None and (candidates_only or num_items > size):
         return _best_candidates(observation, observation.candidates, scores, k)
-    best: Best | None = None
-    for first in range(0, num_items, stretch):
-        last = min(first + stretch, num_items)
+    if num_items <= size:
+        return BestItems(*top_columns(allowed_items(observation, scores.between(0, num_items)), k))
+    best: BestItems | None = None
+    for first in range(0, num_items, size):
+        last = min(first + size, num_items)
         found = allowed_items(_within(observation, first, last), scores.between(first, last))
         values, positions = top_columns(found, min(k, last - first))
-        best = Best(*best_so_far(best, values, positions + first, k))
+        best = BestItems(*best_so_far(best, values, positions + first, k))
     assert best is not None
     return best
 
 
-def _best_candidates(observation: Observation, candidates: Tensor, scores: ItemScores, k: int) -> Best:
+def _best_candidates(observation: Observation, candidates: Tensor, scores: ItemScores, k: int) -> BestItems:
     forbidden = (candidates == PAD) | is_excluded(observation, candidates)
-    # a finished session may have no candidates at all: any item stands in for those
+    # a finished session may have no candidates at all: item 0 stands for PAD there
     items = candidates.clamp(min=0)
-    values, positions = scores.of(items).masked_fill(forbidden, -torch.inf).topk(k, dim=1)
-    return Best(values, items.gather(1, positions))
+    values, positions = top_columns(scores.of(items).masked_fill(forbidden, -torch.inf), k)
+    return BestItems(values, items.gather(1, positions))
 
 
 def _within(observation: Observation, first: int, last: int) -> Observation:
-    """The observation as it is for a catalogue that begins with the item `first` and ends before `last`."""
+    """The observation for the part of the catalogue from item `first` to before `last`."""
     if observation.excluded is None:
         return observation
-    part = observation.clone(recurse=False)
+    part: Observation = observation.clone(recurse=False)
     part.excluded = positions_within(observation.excluded, first, last)
     return part
 
 
 def positions_within(items: Tensor, first: int, last: int) -> Tensor:
-    """Item numbers counted from `first`; `PAD` for those before it, for those from `last` on, and for `PAD`."""
+    """Item numbers less `first`; `PAD` for numbers below `first`, numbers from `last` on, and `PAD`."""
     return torch.where((items >= first) & (items < last), items - first, PAD)

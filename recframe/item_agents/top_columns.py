@@ -1,4 +1,4 @@
-"""The largest numbers of long rows, found by blocks: a block's maximum is taken at the speed of memory, a selection number by number."""
+"""The k largest numbers of long rows, found by blocks: taking a block's maximum is much faster than selecting number by number."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ import torch
 from torch import Tensor
 
 BLOCK = 64
-"""Numbers in a block of which the largest is looked for; so many lie beside each other that their maximum is found at once."""
+"""Contiguous numbers in a block of `largest`: few enough that the maximum of a block is computed in one vectorized pass."""
 
 FEW = 2**16
-"""With fewer numbers than this in all rows together, blocks are not worth their while."""
+"""Numbers in all rows together below which blocks do not pay."""
 
 
 def top_columns(values: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """The k largest of each row of `values` `[N, m]`, largest first, and their columns, both `[N, min(k, m)]`.
 
-    The k largest numbers lie in the k blocks of the largest maxima. Those maxima take one pass at the speed of memory, and the selection
-    proper then runs over them and over k blocks, not over the row: the fewest numbers where a block is the root of m / k.
+    The k largest numbers lie in the k blocks with the largest maxima. The maxima take one pass at the speed of memory. The selection then
+    runs over the maxima and over k blocks instead of the row; they hold the fewest numbers where a block has sqrt(m / k) of them.
     """
     if k == 1:
         return largest(values)
@@ -28,7 +28,7 @@ def top_columns(values: Tensor, k: int) -> tuple[Tensor, Tensor]:
         top, columns = values.topk(min(k, size), dim=1)
         return top, columns
     blocks = size // block
-    # block b is the columns b, b + blocks, b + 2 blocks and so on; what is left over at the end is looked at in any case
+    # block b is the columns b, b + blocks, b + 2 blocks and so on; the rest at the end is always searched
     whole = blocks * block
     maxima = values[:, :whole].view(users, block, blocks).amax(dim=1)
     offsets = torch.arange(0, whole, blocks, device=values.device)
@@ -40,7 +40,7 @@ def top_columns(values: Tensor, k: int) -> tuple[Tensor, Tensor]:
 
 
 def best_so_far(best: tuple[Tensor, Tensor] | None, values: Tensor, items: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """The k largest of the values `[N, k]` found before, if any, and of further `values` `[N, j]`, largest first, and their items."""
+    """The k largest of the `best` values `[N, k]` so far, if any, and of further `values` `[N, j]`, largest first, and their items."""
     if best is None:
         return values, items
     values, kept = torch.cat([best[0], values], dim=1).topk(k, dim=1)
@@ -48,16 +48,16 @@ def best_so_far(best: tuple[Tensor, Tensor] | None, values: Tensor, items: Tenso
 
 
 def largest(values: Tensor) -> tuple[Tensor, Tensor]:
-    """The largest number of each row of `values` `[N, m]` and its column, both `[N, 1]`: of several, the first one.
+    """The largest number of each row of `values` `[N, m]` and its column, both `[N, 1]`: the first one of several.
 
-    What `values.max(dim=1, keepdim=True)` gives of numbers.
+    The same as `values.max(dim=1, keepdim=True)`, provided that no value is NaN.
     """
     size = values.shape[1]
     whole = size // BLOCK * BLOCK
     if values.numel() < FEW or not whole:
         top, columns = values.max(dim=1, keepdim=True)
         return top, columns
-    blocks = values[:, :whole].unflatten(1, (-1, BLOCK))
+    blocks = values[:, :whole].view(len(values), -1, BLOCK)
     top, block = blocks.amax(dim=2).max(dim=1, keepdim=True)
     inside = blocks.gather(1, block.unsqueeze(2).expand(-1, 1, BLOCK)).squeeze(1)
     columns = block * BLOCK + inside.argmax(dim=1, keepdim=True)

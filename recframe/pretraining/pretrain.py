@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import signal
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -16,26 +15,26 @@ import torch
 from filelock import FileLock, Timeout
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.callbacks import LambdaCallback
-from rich.console import Console
 
-from recframe.building.component import build
-from recframe.building.parts import choose_device, derived_seed, seed_everything
+from recframe.building.component import build, component_of
+from recframe.building.device import choose_device
+from recframe.building.seeds import derived_seed, seed_everything
 from recframe.components import Kind
-from recframe.config import ConfigError, validate_pretraining
+from recframe.config import PRETRAIN, ConfigError, validate
 from recframe.config.checks.pretraining import occupied
 from recframe.config.schema.pretraining import PretrainConfig
+from recframe.console import output_console
 from recframe.errors import Stop
 from recframe.interfaces import Encoder, LanguageModel, NewModel
-from recframe.plugin_loader import registry
 from recframe.pretraining.module import COUNTER, PretrainingModule
-from recframe.pretraining.progress import PretrainingProgress
 from recframe.pretraining.record import PretrainingResult, format_perplexity, table, write_record
 from recframe.pretraining.texts import Batches, held_out_batches, split_texts, texts_of
 from recframe.tracking import atomic_folder
-from recframe.tracking.trackers import Trackers
+from recframe.tracking.run_loggers import RunLoggers
 from recframe.tracking.wandb_run import TrackingError
-from recframe.training import Interruption, quiet_lightning
+from recframe.training import Interruption, suppress_lightning_output
 from recframe.training.module import Chunks
+from recframe.training.progress import ProgressBar
 
 log = logging.getLogger(__name__)
 
@@ -68,9 +67,7 @@ def _locked(folder: Path) -> Iterator[None]:
     except Timeout:
         raise ConfigError([f"pretrain.folder: {str(folder)!r} is being written by another process; choose another"]) from None
     except (OSError, NotImplementedError) as error:
-        raise ConfigError(
-            [f"pretrain.folder: {str(lock_file)!r} cannot be locked ({error}); choose a writable folder"]
-        ) from None
+        raise ConfigError([f"pretrain.folder: {str(lock_file)!r} cannot be locked ({error}); choose a writable folder"]) from None
     try:
         if problem := occupied(folder):
             raise ConfigError([problem])
@@ -99,8 +96,7 @@ def pretrain(cfg: DictConfig, overrides: Sequence[str] = (), sweep: str | None =
     recframe.errors.UserError: ConfigError, DataError, EncoderError, TrainingDiverged ...; the message is for the user.
     """
     started = time.perf_counter()
-    found = registry()
-    cfg = validate_pretraining(cfg, found)
+    cfg = validate(cfg, PRETRAIN)
     plain: Any = OmegaConf.to_container(cfg, resolve=True)
     settings: Any = OmegaConf.to_object(cfg.pretrain)
     folder = Path(plain["pretrain"]["folder"])
@@ -108,31 +104,31 @@ def pretrain(cfg: DictConfig, overrides: Sequence[str] = (), sweep: str | None =
     saved, failure = False, None
     with interruption.listening(), _locked(folder), atomic_folder(folder) as temporary:
         device = choose_device(cfg.device)
-        texts = texts_of(build(Kind.DATASET, cfg.dataset, found).load())
-        encoder: Encoder = build(Kind.ENCODER, cfg.encoder, found, device=device)
+        texts = texts_of(build(component_of(Kind.DATASET, cfg.dataset), cfg.dataset).load())
+        encoder: Encoder = build(component_of(Kind.ENCODER, cfg.encoder), cfg.encoder, device=device)
         train, held_out = split_texts(texts, settings.held_out, torch.Generator().manual_seed(derived_seed(cfg.seed, "held out")))
         seed_everything(derived_seed(cfg.seed, "weights"))
         new = NewModel(**plain["pretrain"]["new"]) if settings.from_scratch else None
         model = encoder.language_model(train, new, settings.mask_probability)
         name = cfg.name or " ".join(overrides) or "default"
-        trackers = Trackers(plain["logger"], temporary, name=name, group=sweep, config=plain, counter=COUNTER, job_type="pretrain")
+        run_loggers = RunLoggers(plain["logger"], temporary, name=name, group=sweep, config=plain, counter=COUNTER, job_type="pretrain")
         base = "nothing" if new is not None else str(cfg.encoder.get("model", cfg.encoder.name))
         try:
-            with trackers:
-                figures = _trained(model, train, held_out, settings, cfg.seed, trackers, interruption)
+            with run_loggers:
+                figures = _trained(model, train, held_out, settings, cfg.seed, run_loggers, interruption)
                 seconds = time.perf_counter() - started
                 result = PretrainingResult(folder=folder, objective=model.objective, seconds=seconds, **figures)
                 model.save(temporary)
                 write_record(temporary, result, plain, base)
                 saved = True
-                if trackers.wandb is not None:
-                    trackers.wandb.log_summary({name: value for name, value in figures.items() if isinstance(value, (int, float))})
+                if run_loggers.wandb is not None:
+                    run_loggers.wandb.log_summary({name: value for name, value in figures.items() if isinstance(value, (int, float))})
         except (Exception, Stop) as error:
             # a failing or interrupted logger must not lose the trained model
             if not saved:
                 raise
             failure = error
-    console = Console(width=None if sys.stdout.isatty() else 110)
+    console = output_console()
     console.print(table(result))
     console.print(f"To use it: {result.use(cfg.encoder.name)}", highlight=False, soft_wrap=True)
     if isinstance(failure, Stop):
@@ -149,7 +145,7 @@ def _trained(
     held_out: Sequence[str],
     settings: PretrainConfig,
     seed: int,
-    trackers: Trackers,
+    run_loggers: RunLoggers,
     interruption: Interruption,
 ) -> dict[str, Any]:
     """Train the model in place; returns fields of a `PretrainingResult`."""
@@ -171,7 +167,8 @@ def _trained(
     before = module.measured[0]
     log.info("held-out perplexity before training: %s", format_perplexity(before))
     device = next(model.parameters()).device
-    with quiet_lightning():
+    bar = ProgressBar(len(batches), lambda: (module.global_step, f"held-out perplexity {module.measured[0]:.4g}"), settings.progress_bar)
+    with suppress_lightning_output():
         trainer = pl.Trainer(
             accelerator="gpu" if device.type == "cuda" else "cpu",
             devices=[device.index or 0] if device.type == "cuda" else 1,
@@ -179,9 +176,9 @@ def _trained(
             max_epochs=1,
             val_check_interval=-(-len(batches) // settings.evaluations),
             gradient_clip_val=settings.gradient_clip,
-            logger=trackers.loggers,
+            logger=run_loggers.loggers,
             # Lightning replaces the handler for SIGTERM with its own
-            callbacks=[LambdaCallback(on_train_start=lambda *_: interruption.listen()), PretrainingProgress(settings.progress_bar)],
+            callbacks=[LambdaCallback(on_train_start=lambda *_: interruption.listen()), bar],
             enable_checkpointing=False,
             enable_progress_bar=False,
             enable_model_summary=False,

@@ -1,36 +1,58 @@
-"""What a run measures: the agent between epochs, and in the end every policy, on all items and on those held back in training."""
+"""The evaluations of a run: of the agent between epochs, and at the end of every policy, on all items and on cold items alone."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from recframe.building.parts import Parts, derived_seed
+from recframe.building.parts import Parts
+from recframe.building.seeds import derived_seed
+from recframe.config import ConfigError
+from recframe.config.checks.monitor import unmeasured
+from recframe.evaluation.results import Metrics
 from recframe.evaluation.simulated.agent_policy import AgentPolicy
-from recframe.evaluation.simulated.evaluate import Recommendation, sample_recommendations
-from recframe.evaluation.simulated.evaluate import evaluate as evaluate_policies
-from recframe.evaluation.simulated.metrics import Metrics
+from recframe.evaluation.simulated.evaluation import evaluate_policies
+from recframe.evaluation.simulated.metrics import available_for_metrics
+from recframe.evaluation.simulated.samples import Recommendation, sample_recommendations
 from recframe.interfaces import Agent, Environment
-from recframe.references.references import Tuning, reference_policies
+from recframe.metric_names import CLICK_SIGNAL
+from recframe.references.fitting.reference_policies import ReferenceBudget, reference_policies
 
 log = logging.getLogger(__name__)
 
 TRAINED = "trained"
 
 
-def point_estimates(policy: AgentPolicy, environment: Environment, parts: Parts, seed: int) -> dict[str, float]:
-    """The metrics of a policy without intervals."""
-    max_steps = parts.cfg.evaluation.max_steps
-    measured = evaluate_policies(
-        {TRAINED: policy}, environment, parts.rewards, parts.data.catalog, seed=seed, max_steps=max_steps, resamples=100
-    )
-    return {name: value["mean"] for name, value in measured[TRAINED].items()}
+def periodic_evaluation(parts: Parts, agent: Agent) -> Callable[[], dict[str, float]]:
+    """The function that training calls between epochs: it returns the metrics of the agent, without intervals.
+
+    It evaluates on users of the training split, so that the choice of the best checkpoint uses no user of the final table.
+
+    Raises
+    ------
+    ConfigError: if the run does not measure the monitored metric.
+    """
+    settings = parts.cfg.evaluation
+    environment = parts.environment(settings.periodic_users, "train")
+    spec, catalog = environment.spec, parts.data.catalog
+    available = available_for_metrics(spec.actions == "items", CLICK_SIGNAL in spec.signals, catalog)
+    if problems := unmeasured(parts.cfg.trainer.monitor, available, parts.cfg.reward):
+        raise ConfigError(problems)
+    seed = derived_seed(settings.seed, "periodic evaluation")
+
+    def evaluate_agent() -> dict[str, float]:
+        policies = {TRAINED: AgentPolicy(agent)}
+        measured = evaluate_policies(policies, environment, parts.rewards, catalog, seed=seed, max_steps=settings.max_steps, resamples=100)
+        return {name: value["mean"] for name, value in measured[TRAINED].items()}
+
+    return evaluate_agent
 
 
 class FinalEvaluation(NamedTuple):
-    """What is measured in the end.
+    """The result of the final evaluation.
 
-    policies: the metrics of every policy.   cold: the same where nothing but cold items may be shown, or None: there are none.
+    policies: the metrics of every policy.   cold: the same if only cold items can be shown; None if no items were held back.
     samples: recommendations of the trained policy as text.
     """
 
@@ -40,16 +62,16 @@ class FinalEvaluation(NamedTuple):
 
 
 def final_evaluation(parts: Parts, agent: Agent) -> FinalEvaluation:
-    """The trained policy and the references on people never met in training, and some recommendations as text."""
+    """Evaluate the trained policy and the references on users who were not met in training, and sample some recommendations as text."""
     settings = parts.cfg.evaluation
     environment = parts.environment(settings.num_users, "evaluation")
     policies: dict[str, Any] = {TRAINED: AgentPolicy(agent)}
     if settings.references:
         log.info("fitting the reference policies")
-        tuning = Tuning(log_sessions=2 * settings.tuning_sessions, sessions=settings.tuning_sessions)
+        budget = ReferenceBudget(log_sessions=2 * settings.tuning_sessions, sessions=settings.tuning_sessions)
         tuning_users = parts.environment(settings.tuning_sessions, "train")
         seed = derived_seed(settings.seed, "references")
-        policies |= reference_policies(tuning_users, parts.rewards, parts.data, max_steps=settings.max_steps, seed=seed, tuning=tuning)
+        policies |= reference_policies(tuning_users, parts.rewards, parts.data, max_steps=settings.max_steps, seed=seed, budget=budget)
     log.info("evaluating %s on %d users", ", ".join(policies), settings.num_users)
 
     def measured(where: Environment) -> dict[str, Metrics]:
@@ -64,8 +86,10 @@ def final_evaluation(parts: Parts, agent: Agent) -> FinalEvaluation:
         )
 
     metrics = measured(environment)
-    # the same people and the same luck
-    cold = None if parts.cold is None else measured(parts.cold_environment(settings.num_users))
+    # with the same users and the same random draws
+    cold = None
+    if parts.cold_items is not None:
+        cold = measured(parts.cold_items.alone_in(parts.environment(settings.num_users, "evaluation")))
     samples: list[Recommendation] = []
     if settings.sample_users and environment.spec.actions == "items":
         samples = sample_recommendations(
@@ -81,8 +105,9 @@ def final_evaluation(parts: Parts, agent: Agent) -> FinalEvaluation:
 
 
 def result_entries(parts: Parts, policies: dict[str, Metrics], cold: dict[str, Metrics] | None) -> dict[str, Any]:
-    """What result.json has to say of the final evaluation: `policies`, and `cold_items` where items were held back."""
+    """The entries of result.json about the final evaluation: `policies`, and `cold_items` if items were held back."""
     entries: dict[str, Any] = {"policies": policies}
-    if parts.cold is not None:
-        entries["cold_items"] = {"share": parts.cfg.cold_items.share, "items": len(parts.cold), "policies": cold}
+    if parts.cold_items is not None:
+        items = parts.cold_items.drawn_from(len(parts.data.catalog))
+        entries["cold_items"] = {"share": parts.cold_items.share, "items": len(items), "policies": cold}
     return entries

@@ -1,6 +1,6 @@
 """Many runs at once: collecting their results and reporting them over seeds. Imports no torch."""
 
-from recframe.sweeps.report import collect, summarize, sweep_markdown, sweep_table
+from recframe.sweeps.report import summarize, sweep_frame, sweep_markdown, sweep_table
 from recframe.sweeps.runs import Sweep, SweepError, SweepRun, UnfinishedRun, find_runs
 
 __all__ = [
@@ -8,9 +8,9 @@ __all__ = [
     "SweepError",
     "SweepRun",
     "UnfinishedRun",
-    "collect",
     "find_runs",
     "summarize",
+    "sweep_frame",
     "sweep_markdown",
     "sweep_table",
 ]

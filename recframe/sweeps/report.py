@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from recframe.metric_names import COLD_METRICS, METRIC_NAMES
 from recframe.sweeps.intervals import t_interval
 from recframe.sweeps.runs import Sweep, find_runs
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-# what is always shown, in this order; other metrics follow
-METRICS = ("return", "length", "click_rate", "coverage", "diversity", "novelty", "gini")
-COLD_METRICS = ("return", "length", "click_rate")
 METRICS_ABREAST = 3  # fits a terminal of 80 columns
 
 RUN_COLUMNS = {
@@ -31,7 +29,7 @@ OVER_SEEDS = "seeds"
 OVER_USERS = "users"
 
 
-def collect(folder: str | Path) -> pl.DataFrame:
+def sweep_frame(folder: str | Path) -> pl.DataFrame:
     """All finished runs below a sweep's folder, one row for each run and policy.
 
     Columns: run (its folder's name), seed, objective, env_steps, seconds, policy; one column (strings) for each setting that differs
@@ -46,7 +44,7 @@ def collect(folder: str | Path) -> pl.DataFrame:
 
 
 def summarize(runs: pl.DataFrame) -> pl.DataFrame:
-    """Means over seeds, from what `collect` gives: one row for each setting, policy and metric, in order of appearance.
+    """Means over seeds, from what `sweep_frame` gives: one row for each setting, policy and metric, in order of appearance.
 
     Columns: the settings, policy, metric, mean, low, high, seeds (how many went in), interval. With two seeds or more the
     interval is Student's t over the runs' means ("seeds"); with one, or where all seeds give the same number, it is one run's own,
@@ -165,7 +163,7 @@ def _columns_of(metric: str, statistic: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _order(metric: str) -> tuple[int, str]:
-    first = (*METRICS, *(f"cold/{name}" for name in COLD_METRICS))
+    first = (*METRIC_NAMES, *(f"cold/{name}" for name in COLD_METRICS))
     return (first.index(metric), "") if metric in first else (len(first), metric)
 
 

@@ -1,4 +1,4 @@
-"""Conformance checks for plugin authors: each says in one sentence what breaks the contract and how to mend it.
+"""Conformance checks for plugin authors: each says in one sentence what breaks the contract and how to fix it.
 
 The shortest way to test a plugin:
 
@@ -7,7 +7,7 @@ The shortest way to test a plugin:
     def test_my_agent():
         check_component(MY_COMPONENT)
 
-Nothing here needs pytest.
+The checks do not need pytest.
 """
 
 from recframe.testing.agents import check_agent

@@ -1,4 +1,4 @@
-"""The check for authors of agents."""
+"""`check_agent`: the conformance check of agents."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ STEPS = 6
 
 
 def check_agent(agent: Agent, environment: Environment) -> None:
-    """Check an agent by letting it act, learn, save and go on in an environment of the specification it was built for.
+    """Check an agent by letting it act, learn, save and continue in an environment with the specification it was built for.
 
-    The agent is trained by it. `recframe.testing.ToyEnvironment(spec, data)` will do as the environment.
+    The check trains the agent. `recframe.testing.ToyEnvironment(spec, data)` is a suitable environment.
 
     Raises
     ------
-    ConformanceError: saying what is wrong and the remedy.
+    ConformanceError: with what is wrong and how to fix it.
     """
     require(isinstance(agent, Agent), f"an agent must subclass recframe.interfaces.Agent; {type(agent).__name__} does not")
     require(
@@ -59,10 +59,12 @@ def check_agent(agent: Agent, environment: Environment) -> None:
 
 
 def _observations(environment: Environment) -> list[Observation]:
-    """Observations of fresh sessions, of sessions under way, of a single user, and of more users than in training."""
-    fresh = environment.reset(0)
-    later = environment.step(random_action(fresh, environment.spec, torch.Generator(environment.spec.device).manual_seed(0))).observation
-    return [fresh, later, later[:1], torch.cat([fresh, later])]
+    """Observations of new sessions, of running sessions, of a single user, and of more users than in training."""
+    new = environment.reset(0)
+    action = random_action(new, environment.spec, torch.Generator(environment.spec.device).manual_seed(0))
+    later = environment.step(action).observation
+    both: Observation = torch.cat([new, later])  # type: ignore[assignment,list-item]  # tensorclasses concatenate like tensors
+    return [new, later, later[:1], both]
 
 
 def _check_decision(agent: Agent, observation: Observation, explore: bool) -> None:
@@ -88,7 +90,7 @@ def _check_decision(agent: Agent, observation: Observation, explore: bool) -> No
     with torch.no_grad():
         twin.prepare_to_act()
         same = torch.equal(twin.act(observation, explore).slate, slate)
-    require(same, "an identical agent chose otherwise: draw all randomness from self.generator")
+    require(same, "an identical agent made another decision: draw all random numbers from self.generator")
 
 
 def _check_action(action: Tensor, spec: EnvironmentSpec, users: int) -> None:
@@ -99,12 +101,12 @@ def _check_action(action: Tensor, spec: EnvironmentSpec, users: int) -> None:
 
 def _check_slate(slate: Tensor, spec: EnvironmentSpec, observation: Observation) -> None:
     require_tensor(slate, "the slate", (len(observation.user), spec.slate_size), torch.int64, spec.device)
-    require(((slate >= 0) & (slate < spec.num_items)).all(), f"the slate must hold item numbers from 0 to {spec.num_items - 1}")
+    require(((slate >= 0) & (slate < spec.num_items)).all(), f"the slate must contain item numbers from 0 to {spec.num_items - 1}")
     ordered = slate.sort(dim=1).values
     require((ordered[:, 1:] != ordered[:, :-1]).all(), "a slate shows the same item twice: choose without replacement")
     if observation.candidates is not None:
         allowed = (slate.unsqueeze(2) == observation.candidates.masked_fill(observation.candidates == PAD, -2).unsqueeze(1)).any(dim=2)
-        require(allowed.all(), "act() showed an item that is no candidate: mask scores with recframe.interfaces.allowed_items")
+        require(allowed.all(), "act() showed an item that is not a candidate: mask scores with recframe.interfaces.allowed_items")
     excluded = is_excluded(observation, slate).any()
     require(not excluded, "act() showed an item that the observation excludes: mask scores with recframe.interfaces.allowed_items")
 
@@ -121,7 +123,7 @@ def _check_optimizers(agent: Agent, optimizers: Mapping[str, torch.optim.Optimiz
         optimized = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
         require(
             optimized <= own,
-            f"the optimizer {name!r} steps parameters that the agent does not hold and so would not save: register them as a submodule",
+            f"the optimizer {name!r} steps parameters that the agent does not contain and so would not save: register them as a submodule",
         )
 
 
@@ -138,13 +140,13 @@ def _batches(agent: Agent, environment: Environment, count: int) -> list[Transit
 
 
 def _replayed(pool: Transition, plan: Replay, generator: torch.Generator) -> Transition:
-    """A batch as a replay memory gives it: with the discounts of several steps and with weights, where the agent asks for them."""
+    """A batch as from a replay memory: with discounts of several steps and with weights, if the agent asks for them."""
     size, device = (plan.batch_size,), generator.device
     batch = pool[torch.randint(len(pool), size, generator=generator, device=device)]
     if plan.n_step > 1:
         batch.discount = plan.gamma ** torch.randint(1, plan.n_step + 1, size, generator=generator, device=device)
     if plan.priority_exponent > 0:
-        # the largest is 1, and none is 0
+        # the largest weight is 1, and none is 0
         weight = 0.1 + torch.rand(size, generator=generator, device=device)
         batch.weight = weight / weight.max()
     return batch
@@ -159,17 +161,17 @@ def _check_learning(agent: Agent, optimizers: Mapping[str, torch.optim.Optimizer
             for name, loss in agent.losses(batch):
                 _check_loss(name, loss, optimizers)
                 optimizers[name].zero_grad()
-                loss.backward()
+                loss.backward()  # type: ignore[no-untyped-call]  # torch declares no types for it
                 _check_gradients(name, optimizers[name])
                 optimizers[name].step()
                 stepped.add(name)
         _check_priorities(agent, batch)
         field = difference(batch, before)
-        require(field is None, f"losses() changed {field} of the batch in place: it is the replay memory's or the rollout's")
-    idle = sorted(set(optimizers) - stepped)
+        require(field is None, f"losses() changed {field} of the batch in place: it belongs to the replay memory or the rollout")
+    unused = sorted(set(optimizers) - stepped)
     require(
-        not idle,
-        f"losses() never yielded a loss for the optimizer {idle[0] if idle else ''!r} in {len(batches)} batches: yield one or drop it",
+        not unused,
+        f"losses() never yielded a loss for the optimizer {unused[0] if unused else ''!r} in {len(batches)} batches: yield or drop it",
     )
     after = agent.state_dict()
     require(
@@ -177,42 +179,42 @@ def _check_learning(agent: Agent, optimizers: Mapping[str, torch.optim.Optimizer
     )
     require(
         any(not torch.equal(after[name], weights[name]) for name in weights),
-        "no weight changed in learning: do not detach the loss; what is learned without an optimizer must be a buffer",
+        "no weight changed in learning: do not detach the loss; values learned without an optimizer must be buffers",
     )
 
 
 def _check_priorities(agent: Agent, batch: Transition) -> None:
-    """Asked for after each batch, they say how soon its transitions are replayed."""
+    """Check the priorities, which replay asks for after each batch."""
     if not isinstance(agent.experience, Replay) or agent.experience.priority_exponent == 0:
         return
     priorities = agent.priorities()
     require(
         priorities is not None,
-        "priorities() is None, but the agent asks for prioritized replay: return the size of each transition's error, or do not ask for it",
+        "priorities() is None, but the agent asks for prioritized replay: return each transition's absolute error, or do not ask for it",
     )
     assert priorities is not None
     require_tensor(priorities, "priorities()", tuple(batch.batch_size), torch.float32, agent.spec.device)
-    require((priorities >= 0).all(), "priorities() has a value below 0: return sizes of errors, without their signs")
-    require(not priorities.requires_grad, "priorities() has a gradient, and would keep it in the replay memory: detach it")
+    require((priorities >= 0).all(), "priorities() has a value below 0: return absolute errors")
+    require(not priorities.requires_grad, "priorities() has a gradient, which the replay memory would keep: detach it")
 
 
 def _check_replay_options(agent: Agent, batch: Transition) -> None:
-    """What an agent asks of its replay memory it must take note of when it gets it."""
+    """An agent must use the discounts and weights that it asks its replay memory for."""
     plan = agent.experience
     if batch.discount is not None:
         require(
             _matters(agent, batch, "discount", 1 - batch.discount),
-            "losses() takes no note of batch.discount, but the agent asks for n_step > 1: discount the next state's value by it",
+            "losses() ignores batch.discount, but the agent asks for n_step > 1: discount the next state's value by it",
         )
     if batch.weight is not None and isinstance(plan, Replay) and plan.importance_exponent > 0:
         require(
             _matters(agent, batch, "weight", batch.weight.flip(0)),
-            "losses() takes no note of batch.weight, but the agent asks for prioritized replay: weight each transition's loss by it",
+            "losses() ignores batch.weight, but the agent asks for prioritized replay: weight each transition's loss by it",
         )
 
 
 def _matters(agent: Agent, batch: Transition, field: str, value: Tensor) -> bool:
-    """Whether something else is learned from the batch with another value of the field."""
+    """Whether the update changes with the field's value."""
     changed = batch.clone()
     setattr(changed, field, value)
     one, other = copy.deepcopy(agent), copy.deepcopy(agent)
@@ -243,13 +245,13 @@ def _check_diagnostics(agent: Agent) -> None:
 def _check_continuation(
     agent: Agent, optimizers: Mapping[str, torch.optim.Optimizer], environment: Environment, batches: list[Transition]
 ) -> None:
-    """A different agent that loads the state must go on exactly as this one does."""
+    """A different agent that loads the state must continue exactly as this one does."""
     agent.env_steps += 1
     other = copy.deepcopy(agent)
     with torch.no_grad():
         for parameter in other.parameters():
             parameter.mul_(0.5).add_(0.1)
-    # what no checkpoint holds must differ too: counts, and statistics that are no buffers
+    # state that no checkpoint contains must differ too: counts, and statistics that are not buffers
     for batch in batches:
         update(other, other.optimizers(), batch)
     other.generator.manual_seed(999)
@@ -263,13 +265,13 @@ def _check_continuation(
     others = other.optimizers()
     for name, optimizer in optimizers.items():
         others[name].load_state_dict(saved_and_loaded(optimizer.state_dict(), f"the optimizer {name!r}"))
-    remedy = "save all that they depend on in state_dict (with get_extra_state), compute caches anew in prepare_to_act() and after loading"
+    remedy = "save all that they depend on in state_dict (with get_extra_state), recompute caches in prepare_to_act() and after loading"
     _check_same_decisions(agent, other, environment, f"after load_state_dict the decisions differ: {remedy}")
     for batch in batches:
         same = update(agent, optimizers, batch) == update(other, others, batch)
         require(same, f"after load_state_dict the losses differ: {remedy}")
     what = state_difference(agent.state_dict(), other.state_dict())
-    require(what is None, f"after load_state_dict, learning leads elsewhere ({what} differs): {remedy}")
+    require(what is None, f"after load_state_dict, learning gives another result ({what} differs): {remedy}")
     _check_same_decisions(agent, other, environment, f"after load_state_dict the decisions differ: {remedy}")
 
 

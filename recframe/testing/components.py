@@ -1,4 +1,4 @@
-"""One call that checks a component as a plugin registers it: its options, its factory, and what the factory builds."""
+"""`check_component`: checks a component as a plugin registers it: its options, its factory, and what the factory builds."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from recframe.components import Component, Kind, describe_bounds
+from recframe.components import Component, Kind, bounds_problems
 from recframe.interfaces import Data, Environment, EnvironmentSpec, Observation
 from recframe.testing.agents import check_agent
 from recframe.testing.conformance import ConformanceError, require
@@ -25,21 +25,21 @@ from recframe.testing.world import ToyEnvironment, ToyTracker
 
 MANDATORY = "???"
 ACTION_LOW, ACTION_HIGH = (-2.0, 0.0), (2.0, 0.5)
-"""The bounds of continuous actions: not alike, and not all around zero."""
+"""The bounds of continuous actions: unequal, and not all symmetric around zero."""
 
 
 def check_component(component: Component, config: Any = None, data: Data | None = None, device: torch.device | str = "cpu") -> None:
-    """Build a component as a run does, with small toy parts around it, and run its kind's check.
+    """Build a component as a run does, with small toy parts, and run its kind's check.
 
     Parameters
     ----------
     config: an instance of its config dataclass; by default its defaults.
-    data: what trackers, agents, environments and rewards are tested on, with text vectors; by default `toy_data()`.
-    device: where.
+    data: data for testing trackers, agents, environments and rewards, with text vectors; by default `toy_data()`.
+    device: where to build and test it.
 
     Raises
     ------
-    ConformanceError: saying what is wrong and the remedy.
+    ConformanceError: with what is wrong and how to fix it.
     """
     _check_options(component)
     config = _config(component, config)
@@ -72,24 +72,12 @@ def _check_options(component: Component) -> None:
     for field in dataclasses.fields(component.config):
         require(
             bool(field.metadata.get("help")),
-            f"{where}: the option {field.name!r} is undocumented: declare it with option(default, 'its meaning')",
+            f"{where}: the option {field.name!r} has no description: declare it with option(default, 'its meaning')",
         )
         default = field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
-        for value in default if isinstance(default, list) else [default]:
-            allowed = value is None or value == MANDATORY or _allowed(value, field)
-            require(allowed, f"{where}: the default of {field.name!r}, {value!r}, is not {describe_bounds(field.metadata)}")
-
-
-def _allowed(value: Any, field: dataclasses.Field[Any]) -> bool:
-    bounds = field.metadata
-    tests: dict[str, Callable[[Any, Any], bool]] = {
-        "choices": lambda value, choices: value in choices,
-        "ge": lambda value, bound: value >= bound,
-        "gt": lambda value, bound: value > bound,
-        "le": lambda value, bound: value <= bound,
-        "lt": lambda value, bound: value < bound,
-    }
-    return all(test(value, bounds[name]) for name, test in tests.items() if bounds.get(name) is not None)
+        if default != MANDATORY:
+            problem = next(bounds_problems(default, field.metadata), None)
+            require(problem is None, f"{where}: the default of {field.name!r}: {problem}")
 
 
 def _config(component: Component, config: Any) -> Any:
@@ -105,7 +93,7 @@ def _config(component: Component, config: Any) -> Any:
 
 
 def _filled_in(component: Component, config: Any) -> Component:
-    """The component with the tags that it provides and requires under these settings."""
+    """The component with the tags that it provides and requires under the config's settings."""
     settings = vars(config)
     for name in sorted(component.deciding_settings - settings.keys()):
         tags = ", ".join(sorted(repr(tag) for tag in component.provides | component.requires if name in tag))
@@ -125,24 +113,24 @@ def _factory(component: Component) -> Callable[..., Any]:
 
 
 def _own_data(component: Component, factory: Any, config: Any) -> Data | None:
-    """The data of an environment that brings its own items."""
+    """The data of an environment that has its own items."""
     if component.kind is not Kind.ENVIRONMENT or "catalog" not in component.provides:
         return None
-    own = getattr(factory, "own_data", lambda config: None)(config)
+    own: Data | None = getattr(factory, "own_data", lambda config: None)(config)
     where = _where(component)
-    require(isinstance(own, Data), f"{where} provides 'catalog', but own_data() gives no Data: return its items, or drop the tag")
-    require(own.catalog.text_vectors is not None, f"{where}: the catalogue of own_data() needs text vectors: no encoder will read it")
-    data: Data = own
-    return data
+    require(isinstance(own, Data), f"{where} provides 'catalog', but own_data() returns no Data: return its items, or remove the tag")
+    assert own is not None
+    require(own.catalog.text_vectors is not None, f"{where}: the catalogue of own_data() needs text vectors: no encoder reads it")
+    return own
 
 
 def _offered(data: Data) -> set[str]:
-    """The tags that the data gives."""
+    """The tags that the data provides."""
     tags = {f"attribute:{name}" for name in data.catalog.attributes.columns}
     tags |= {"interactions"} if data.interactions is not None else set()
     tags |= {"rating_matrix"} if data.ratings is not None else set()
-    said = data.contexts.attributes if data.contexts is not None else None
-    tags |= {"utterances"} if said is not None and {"intent", "sentiment"} <= set(said.columns) else set()
+    known = data.contexts.attributes if data.contexts is not None else None
+    tags |= {"utterances"} if known is not None and {"intent", "sentiment"} <= set(known.columns) else set()
     return tags | ({"users"} if data.users is not None and data.users.profiles is not None else set())
 
 
@@ -165,7 +153,7 @@ def _check_dataset(component: Component, build: Callable[..., Any], data: Data, 
     for tag in component.provides:
         require(
             not _is_about_data(tag) or tag in offered,
-            f"{_where(component)} provides {tag!r}, but what it loads has none: load it, or drop the tag",
+            f"{_where(component)} provides {tag!r}, but does not load it: load it, or remove the tag",
         )
 
 
@@ -177,18 +165,19 @@ def _check_encoder(component: Component, build: Callable[..., Any], data: Data, 
     other.fit(data.catalog.texts)
     require(
         one.fingerprint == same.fingerprint and np.allclose(one.encode(TEXTS, "item"), same.encode(TEXTS, "item"), atol=1e-5),
-        f"{_where(component)}: two encoders of one config, fitted alike, differ: seed what they draw, fingerprint no ids or times",
+        f"{_where(component)}: two encoders of one config, fitted on the same texts, differ: "
+        "seed their random draws, and use no ids or times in the fingerprint",
     )
     left, right = one.encode(TEXTS, "item"), other.encode(TEXTS, "item")
     alike = left.shape == right.shape and np.allclose(left, right, atol=1e-5)
     require(
         alike or one.fingerprint != other.fingerprint,
-        f"{_where(component)}: fitted on other texts it gives other vectors under the same fingerprint: include what fit() learned",
+        f"{_where(component)}: fitted on other texts, it gives other vectors under the same fingerprint: include what fit() learned",
     )
 
 
 def _check_state_tracker(component: Component, build: Callable[..., Any], data: Data, device: torch.device) -> None:
-    variants = [
+    variants: list[tuple[Data, dict[str, Any]]] = [
         (data, {}),
         (data, {"has_context": True, "num_features": 3}),
         (data, {"history_length": 1, "signals": ("click",), "slate_size": 3}),
@@ -210,21 +199,24 @@ def _check_agent(component: Component, build: Callable[..., Any], data: Data, de
 
 
 def _agent_specs(component: Component, data: Data) -> Iterator[EnvironmentSpec]:
-    """Environments of each kind of actions that the agent takes; one that declares nothing of them takes items."""
+    """Specifications with each kind of actions that the agent supports; by default items."""
     actions = {tag for requirement in component.requires for tag in requirement.split("|") if tag.startswith("actions:")}
+    none: dict[str, Any] = {}
     rich: dict[str, Any] = {"has_context": data.contexts is not None, "num_features": 3}
     if not actions or "actions:items" in actions:
         for slate_size in (1, 3) if "slates" in component.provides else (1,):
-            for choices in ({}, {"num_candidates": 9, "num_excluded": 4}, rich):
+            restricted = {"num_candidates": 9, "num_excluded": 4}
+            for choices in (none, restricted, rich):
                 yield toy_spec(data, slate_size=slate_size, **choices)
     if "actions:continuous" in actions:
-        for choices in ({}, rich):
+        for choices in (none, rich):
             spec = toy_spec(data, **choices)
             yield dataclasses.replace(spec, actions="continuous", action_low=ACTION_LOW, action_high=ACTION_HIGH)
 
 
 def _check_environment(component: Component, build: Callable[..., Any], data: Data, device: torch.device) -> None:
-    where, met = _where(component), {}
+    where = _where(component)
+    users: dict[str, set[int]] = {}
     for split in ("train", "evaluation"):
         environment = build(data=data, num_users=6, history_length=5, split=split, device=device)
         check_environment(environment, data)
@@ -232,26 +224,31 @@ def _check_environment(component: Component, build: Callable[..., Any], data: Da
         asked = (spec.num_users, spec.history_length, spec.num_items) == (6, 5, len(data.catalog))
         require(asked, f"{where}: its spec must have the num_users, history_length and number of items that it was built with")
         _check_declared(component, environment, spec)
-        met[split] = {user for observation in _visits(environment) for user in observation.user.tolist()}
+        users[split] = {user for observation in _observations(environment) for user in observation.user.tolist()}
     if any(tag in requirement.split("|") for requirement in component.requires for tag in ("users", "interactions", "rating_matrix")):
-        require(met["train"].isdisjoint(met["evaluation"]), f"{where}: people met in evaluation are met in training too: split the users")
+        require(
+            users["train"].isdisjoint(users["evaluation"]),
+            f"{where}: users of the evaluation split are in training too: split the users",
+        )
 
 
 def _check_declared(component: Component, environment: Environment, spec: EnvironmentSpec) -> None:
     where = _where(component)
     for signal in spec.signals:
         require(f"signal:{signal}" in component.provides, f"{where} gives the signal {signal!r}: declare provides={{'signal:{signal}'}}")
-    says = "context" in component.provides
-    require(says == spec.has_context, f"{where}: spec.has_context is {spec.has_context}: declare provides={{'context'}} where it is true")
+    declared = "context" in component.provides
+    require(declared == spec.has_context, f"{where}: spec.has_context is {spec.has_context}: declare provides={{'context'}} if it is true")
     require(
         spec.slate_size == 1 or "slates" in component.provides, f"{where} takes slates of {spec.slate_size}: declare provides={{'slates'}}"
     )
-    knows = environment.truth() is not None
-    require("truth" not in component.provides or knows, f"{where} provides 'truth', but truth() is None: return it, or drop the tag")
-    require("truth" in component.provides or not knows, f"{where} has a truth(): declare provides={{'truth'}}, or no oracle will be asked")
+    has_truth = environment.truth() is not None
+    require("truth" not in component.provides or has_truth, f"{where} provides 'truth', but truth() is None: return it, or remove the tag")
+    require(
+        "truth" in component.provides or not has_truth, f"{where} has a truth(): declare provides={{'truth'}}, for the oracle to use it"
+    )
 
 
-def _visits(environment: Environment) -> Iterator[Observation]:
+def _observations(environment: Environment) -> Iterator[Observation]:
     for seed in range(3):
         yield from (step.observation for _, _, step in simulate(environment, environment.reset(seed), 30))
 
@@ -260,7 +257,7 @@ def _check_reward(component: Component, build: Callable[..., Any], data: Data, d
     tags = [tag for requirement in component.requires for tag in requirement.split("|")]
     signals = tuple(tag.removeprefix("signal:") for tag in tags if tag.startswith("signal:"))
     try:
-        # only what is declared, so that reading anything else shows
+        # only the declared signals, so that reading any other fails
         check_reward(build(), data, signals or ("undeclared",), itemwise="itemwise" in component.provides)
     except KeyError as error:
         raise ConformanceError(

@@ -1,4 +1,4 @@
-"""What every conformance check is made of: an error that says what is wrong and how to mend it, and ways of finding it."""
+"""The parts of every conformance check: the error, and comparisons of tensors and states."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 
 
 class ConformanceError(AssertionError):
-    """A component breaks its contract; the message says in one sentence what is wrong and what would be right."""
+    """A component breaks its contract; the message says in one sentence what is wrong and how to fix it."""
 
 
 def require(condition: bool | Tensor, message: str) -> None:
@@ -24,18 +24,18 @@ def require(condition: bool | Tensor, message: str) -> None:
 def require_tensor(
     value: Any, name: str, shape: tuple[int, ...], dtype: torch.dtype, device: torch.device | str = "cpu", *, finite: bool = True
 ) -> None:
-    """Require a tensor of that shape, dtype and device type, without NaN or infinity if it is one of floats."""
+    """Require a tensor of that shape, dtype and device type, without NaN or infinity if it is floating point."""
     require(isinstance(value, Tensor), f"{name} must be a tensor, not {type(value).__name__}")
     require(tuple(value.shape) == shape, f"{name} must have the shape {list(shape)}, not {list(value.shape)}")
     require(value.dtype == dtype, f"{name} must be {dtype}, not {value.dtype}: convert it with .to({dtype})")
     device = torch.device(device)
     require(value.device.type == device.type, f"{name} must be on {device}, not {value.device}: make it with device=spec.device")
     if finite and value.is_floating_point():
-        require(value.isfinite().all(), f"{name} holds NaN or infinity: all its values must be finite")
+        require(value.isfinite().all(), f"{name} contains NaN or infinity: all its values must be finite")
 
 
 def tensors_of(batch: Any) -> dict[str, Tensor]:
-    """The tensors of an Observation, Response or Transition by dotted name; fields that are None are left out."""
+    """The tensors of an Observation, Response or Transition by dotted name; without fields that are None."""
     return dict(batch.to_tensordict().flatten_keys(".").items())
 
 
@@ -49,7 +49,7 @@ def difference(left: Any, right: Any) -> str | None:
 
 
 def saved_and_loaded(state: Any, what: str) -> Any:
-    """The state after `torch.save` and `torch.load(weights_only=True)`, as a checkpoint gives it back."""
+    """The state after `torch.save` and `torch.load(weights_only=True)`, as from a checkpoint."""
     file = io.BytesIO()
     torch.save(state, file)
     file.seek(0)
@@ -58,7 +58,7 @@ def saved_and_loaded(state: Any, what: str) -> Any:
     except Exception as error:
         reason = str(error).partition("\n")[0]
         raise ConformanceError(
-            f"{what} does not survive torch.load(weights_only=True): hold only tensors, numbers, strings, lists and dicts in it ({reason})"
+            f"{what} does not survive torch.load(weights_only=True): use only tensors, numbers, strings, lists and dicts ({reason})"
         ) from error
 
 
@@ -80,10 +80,10 @@ def state_difference(left: Any, right: Any, where: str = "") -> str | None:
 
 @contextmanager
 def own_randomness(what: str) -> Iterator[None]:
-    """Require that the block leaves torch's global random state alone."""
+    """Require that the block does not use torch's global random generator."""
     before = torch.get_rng_state()
     yield
     require(
         torch.equal(before, torch.get_rng_state()),
-        f"{what} draws from torch's global random state, so a resumed run would differ: pass its own torch.Generator to every draw",
+        f"{what} draws from torch's global random state, so a resumed run would differ: pass an own torch.Generator to every draw",
     )

@@ -1,4 +1,4 @@
-"""The check for authors of datasets."""
+"""`check_dataset`: the conformance check of datasets."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from recframe.testing.conformance import require, require_tensor
 
 
 def check_dataset(dataset: Dataset) -> None:
-    """Check that a dataset loads what the other parts rely on, and the same at each load.
+    """Check that a dataset loads valid data, and the same data at each load.
 
     Raises
     ------
-    ConformanceError: naming the part of the data that is wrong and the remedy.
+    ConformanceError: with the part of the data that is wrong and how to fix it.
     """
     require(isinstance(dataset, Dataset), f"a dataset must subclass recframe.interfaces.Dataset; {type(dataset).__name__} does not")
     data, again = dataset.load(), dataset.load()
@@ -30,17 +30,17 @@ def check_dataset(dataset: Dataset) -> None:
     if data.contexts is not None:
         _check_texts(data.contexts, "contexts")
     if data.ratings is not None:
-        require(data.users is not None, "ratings are those of Data.users, which is None: load the users too")
+        require(data.users is not None, "ratings refer to Data.users, which is None: load the users too")
         shape = (len(data.users) if data.users else 0, len(data.catalog))
         require_tensor(data.ratings, "ratings", shape, torch.float32, data.ratings.device)
     if data.held_out is not None:
-        require(data.users is not None, "held_out is about Data.users, which is None: load the users too")
+        require(data.users is not None, "held_out refers to Data.users, which is None: load the users too")
         require_tensor(data.held_out, "held_out", (len(data.users) if data.users else 0,), torch.bool, data.held_out.device)
-        require(data.held_out.any() and not data.held_out.all(), "held_out keeps nobody, or everybody, for evaluation: keep some")
+        require(data.held_out.any() and not data.held_out.all(), "held_out holds out no user, or every user, for evaluation: hold out some")
     for name in Data._fields:
         require(
             _same(getattr(data, name), getattr(again, name)),
-            f"two loads differ in {name}: load() must depend on its config alone, with a seed option of its own if it draws anything",
+            f"two loads differ in {name}: load() must depend only on its config, with its own option seed if it draws random numbers",
         )
 
 
@@ -48,9 +48,9 @@ def _check_catalog(catalog: Catalog) -> None:
     size = len(catalog)
     _check_ids(catalog.ids, "catalog.ids")
     _check_texts(Texts(catalog.texts, catalog.text_vectors), "catalog.texts")
-    require(all(text.strip() for text in catalog.texts), "catalog.texts holds an empty text: give the encoder at least the title to read")
+    require(all(text.strip() for text in catalog.texts), "catalog.texts contains an empty text: include at least the title")
     require_tensor(catalog.popularity, "catalog.popularity", (size,), torch.float32, catalog.popularity.device)
-    require((catalog.popularity >= 0).all(), "catalog.popularity is negative somewhere: it counts interactions")
+    require((catalog.popularity >= 0).all(), "catalog.popularity has a negative value: it counts interactions")
     title = catalog.attributes["title"]
     require(title.dtype == pl.String and title.null_count() == 0, "the attribute 'title' must be a string for every item")
 
@@ -63,23 +63,23 @@ def _check_users(users: Users) -> None:
 
 def _check_interactions(interactions: Interactions, users: Users | None, num_items: int) -> None:
     frame = interactions.frame
-    require(users is not None, "interactions name users by their row in Data.users, which is None: load the users too")
+    require(users is not None, "interactions refer to rows of Data.users, which is None: load the users too")
     assert users is not None
     for name in Interactions.REQUIRED:
         require(frame[name].dtype == pl.Int64, f"the interactions' column {name!r} must be Int64, not {frame[name].dtype}")
-        require(frame[name].null_count() == 0, f"the interactions' column {name!r} has nulls: leave such rows out")
+        require(frame[name].null_count() == 0, f"the interactions' column {name!r} has nulls: remove such rows")
     for name, limit in (("user", len(users)), ("item", num_items)):
         inside = frame[name].is_between(0, limit - 1).all()
-        require(inside, f"the interactions' column {name!r} must hold row numbers from 0 to {limit - 1}, not the data's own ids")
+        require(inside, f"the interactions' column {name!r} must contain row numbers from 0 to {limit - 1}, not the data's own ids")
     for name in interactions.feedback:
-        require(frame[name].dtype.is_float(), f"the feedback column {name!r} must be one of floats, not {frame[name].dtype}")
+        require(frame[name].dtype.is_float(), f"the feedback column {name!r} must have a float type, not {frame[name].dtype}")
         finite = frame[name].is_finite()
-        require(finite.null_count() == 0 and finite.all(), f"the feedback column {name!r} has nulls, NaN or infinity: leave such rows out")
+        require(finite.null_count() == 0 and finite.all(), f"the feedback column {name!r} has nulls, NaN or infinity: remove such rows")
 
 
 def _check_ids(ids: list[str], name: str) -> None:
     require(all(isinstance(i, str) for i in ids), f"{name} must be strings: convert them with str()")
-    require(len(set(ids)) == len(ids), f"{name} repeats an id: ids name things, so each may occur once")
+    require(len(set(ids)) == len(ids), f"{name} repeats an id: each may occur once")
 
 
 def _check_texts(texts: Texts, name: str) -> None:

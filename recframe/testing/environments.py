@@ -1,4 +1,4 @@
-"""The check for authors of environments."""
+"""`check_environment`: the conformance check of environments."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def check_environment(environment: Environment, data: Data | None = None, steps:
 
     Parameters
     ----------
-    data: what it was built on; given, the rows that observations refer to are checked too.
-    steps: how long to simulate; sessions should end within them, or what happens then goes unchecked.
+    data: the data it was built on; with it, the rows that observations refer to are checked too.
+    steps: how long to simulate. Sessions should end within them, or their end is not checked.
 
     Raises
     ------
-    ConformanceError: saying what is wrong and the remedy.
+    ConformanceError: with what is wrong and how to fix it.
     """
     require(
         isinstance(environment, Environment),
@@ -35,7 +35,7 @@ def check_environment(environment: Environment, data: Data | None = None, steps:
     with own_randomness("the environment"):
         _check_session(environment, data, steps)
         _check_seed(environment)
-        _check_equal_luck(environment)
+        _check_equal_draws(environment)
         _check_saving(environment)
         _check_truth(environment)
     report = environment.report()
@@ -55,13 +55,13 @@ def _check_spec(spec: Any) -> None:
         require(spec.slate_size == 1, f"spec.slate_size must be 1 where actions are continuous, not {spec.slate_size}")
         low, high = spec.action_low, spec.action_high
         bounded = 0 < len(low) == len(high) and all(math.isfinite(a) and math.isfinite(b) and a < b for a, b in zip(low, high, strict=True))
-        require(bounded, f"spec.action_low and action_high must be as many finite numbers, low below high, not {low} and {high}")
+        require(bounded, f"spec.action_low and action_high must be equally many finite numbers, low below high, not {low} and {high}")
     limit = spec.num_candidates or spec.num_items
     require(spec.slate_size <= limit, f"spec.slate_size is {spec.slate_size}, but only {limit} items can be shown")
 
 
 def simulate(environment: Environment, observation: Observation, steps: int, seed: int = 0) -> Iterator[tuple[Observation, Tensor, Step]]:
-    """Random slates (or actions) for `steps`: yields the observation, the slate shown and the outcome."""
+    """Show random slates (or actions) for `steps`; yields the observation, the slate shown and the outcome."""
     spec = environment.spec
     generator = torch.Generator(spec.device).manual_seed(seed)
     for _ in range(steps):
@@ -79,9 +79,7 @@ def _check_session(environment: Environment, data: Data | None, steps: int) -> N
     for shown_to, slate, step in simulate(environment, observation, steps):
         require(isinstance(step, Step), f"step() must return a recframe.interfaces.Step, not {type(step).__name__}")
         field = difference(shown_to, before)
-        require(
-            field is None, f"step() changed {field} of the observation before it in place: make new tensors, since replay keeps the old"
-        )
+        require(field is None, f"step() changed {field} of the previous observation in place: make new tensors, since replay keeps the old")
         _check_response(step.response, spec)
         for name in ("terminated", "truncated"):
             require_tensor(getattr(step, name), name, (spec.num_users,), torch.bool, spec.device)
@@ -102,27 +100,27 @@ def _check_response(response: Response, spec: EnvironmentSpec) -> None:
 
 
 def _check_transition(spec: EnvironmentSpec, slate: Tensor, step: Step) -> None:
-    """What the action led to must be in `next_observation`, for finished users too; `observation` is where the next one starts."""
+    """Check that `next_observation` is the result of the action, for finished users too, and `observation` the start of the next one."""
     finished = step.terminated | step.truncated
     require(
         not (step.response.leave & ~finished).any(),
-        "a user left (response.leave) whose session goes on: a user who leaves must be terminated or truncated",
+        "a user left (response.leave) whose session continues: a user who leaves must be terminated or truncated",
     )
     following = step.next_observation
-    going_on = (~finished).nonzero().squeeze(1)
-    field = difference(following[going_on], step.observation[going_on])
-    require(field is None, f"observation and next_observation differ in {field} for users whose session goes on: they must be the same")
+    continuing = (~finished).nonzero().squeeze(1)
+    field = difference(following[continuing], step.observation[continuing])
+    require(field is None, f"observation and next_observation differ in {field} for users whose session continues: they must be equal")
     if spec.actions == "continuous":
         return
     shown = min(spec.slate_size, spec.history_length)
-    right = (following.history_items[:, -shown:] == slate[:, -shown:]).all(dim=1)
+    correct = (following.history_items[:, -shown:] == slate[:, -shown:]).all(dim=1)
     require(
-        right[~finished].all(),
+        correct[~finished].all(),
         "next_observation.history_items does not end with the slate just shown: append it before making the observation",
     )
     require(
-        right[finished].all(),
-        "next_observation of a finished user is not their last one, which truncated sessions bootstrap from: "
+        correct[finished].all(),
+        "next_observation of a finished user is not their last one, from which truncated sessions bootstrap: "
         "make it before the user is replaced",
     )
     feedback = torch.stack([step.response.signals[name] for name in spec.signals], dim=-1)
@@ -130,20 +128,20 @@ def _check_transition(spec: EnvironmentSpec, slate: Tensor, step: Step) -> None:
         torch.equal(following.history_feedback[:, -shown:], feedback[:, -shown:]),
         "next_observation.history_feedback does not end with the response, its signals in the order of spec.signals",
     )
-    fresh = step.observation.history_items != following.history_items
+    changed = step.observation.history_items != following.history_items
     require(
-        fresh.any(dim=1)[finished].all(),
-        "observation still shows a finished user's session: step() must replace finished users by fresh ones in the same call",
+        changed.any(dim=1)[finished].all(),
+        "observation still shows a finished user's session: step() must replace finished users by new ones in the same call",
     )
 
 
 def _outcome(environment: Environment, observation: Observation, steps: int, seed: int = 0) -> list[tuple[str, Any]]:
-    """All that a simulation shows, to be compared with another's."""
-    seen: list[tuple[str, Any]] = [("the first observation", observation)]
+    """Everything that a simulation shows, to compare it with another."""
+    shown: list[tuple[str, Any]] = [("the first observation", observation)]
     for _, _, step in simulate(environment, observation, steps, seed):
-        seen += [("the response", step.response), ("next_observation", step.next_observation), ("observation", step.observation)]
-        seen += [("terminated", {"value": step.terminated}), ("truncated", {"value": step.truncated})]
-    return seen
+        shown += [("the response", step.response), ("next_observation", step.next_observation), ("observation", step.observation)]
+        shown += [("terminated", {"value": step.terminated}), ("truncated", {"value": step.truncated})]
+    return shown
 
 
 def _first_difference(left: list[tuple[str, Any]], right: list[tuple[str, Any]]) -> str | None:
@@ -162,8 +160,8 @@ def _check_seed(environment: Environment, steps: int = 10) -> None:
     )
 
 
-def _check_equal_luck(environment: Environment, steps: int = 10) -> None:
-    """Generators that went through different slates must be in the same state."""
+def _check_equal_draws(environment: Environment, steps: int = 10) -> None:
+    """Check that generators are in the same state after different slates."""
     states = []
     for seed in (1, 2):
         for _ in simulate(environment, environment.reset(7), steps, seed):
@@ -171,17 +169,17 @@ def _check_equal_luck(environment: Environment, steps: int = 10) -> None:
         states.append(_generator_states(environment.state_dict(), environment.spec.device))
     require(
         len(states[0]) > 0,
-        "state_dict() holds no generator state: draw from an own torch.Generator and save its get_state()",
+        "state_dict() contains no generator state: draw from an own torch.Generator and save its get_state()",
     )
     require(
         state_difference(states[0], states[1]) is None,
-        "how much is drawn in a step depends on the slates, so two policies would not meet the same luck: "
+        "the number of random draws in a step depends on the slates, so two policies would not meet the same draws: "
         "draw for all users and items at every step and mask afterwards",
     )
 
 
 def _generator_states(state: Any, device: torch.device) -> list[Tensor]:
-    """The tensors in a state that have a generator state's form."""
+    """The tensors in a state that have the type and shape of a generator's state."""
     if isinstance(state, dict):
         return [found for value in state.values() for found in _generator_states(value, device)]
     if isinstance(state, (list, tuple)):
@@ -199,7 +197,7 @@ def _check_saving(environment: Environment, steps: int = 6) -> None:
     loaded = environment.load_state_dict(state)
     require(isinstance(loaded, Observation), "load_state_dict() must return the observation that the next step acts on")
     what = _first_difference(expected, _outcome(environment, loaded, steps))
-    require(what is None, f"after load_state_dict() the session went on differently ({what} differs): save everything that step() reads")
+    require(what is None, f"after load_state_dict() the session continued differently ({what} differs): save everything that step() reads")
 
 
 def _check_truth(environment: Environment) -> None:
@@ -217,4 +215,4 @@ def _check_truth(environment: Environment) -> None:
         require_tensor(values, f"the truth of {name!r}", (spec.num_users, spec.num_items), torch.float32, spec.device)
     require(((truth.leave >= 0) & (truth.leave <= 1)).all(), "truth().leave must be a probability, from 0 to 1")
     what = state_difference(before, environment.state_dict())
-    require(what is None, f"truth() changed the environment's state ({what}): it must only look")
+    require(what is None, f"truth() changed the environment's state ({what}): it must only read it")

@@ -1,4 +1,4 @@
-"""The training loop in its smallest form, as the agents' contract describes it: collect, then step at each loss."""
+"""A minimal training loop that follows the contract of agents: collect, then step at each loss."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
-from recframe.interfaces import Agent, Environment, EnvironmentSpec, Observation, Response, Transition, random_items
+from recframe.interfaces import Agent, Environment, EnvironmentSpec, Observation, Response, Transition, random_items, transition_of
 
 
 def first_signal(response: Response) -> Tensor:
-    """The reward of the toy world, `[N, K]`: the response's first signal, in alphabetical order."""
+    """The reward in the toy environment, `[N, K]`: the response's first signal in alphabetical order."""
     signals: Tensor = response.signals[min(response.signals.keys())]
     return signals
 
 
 def random_action(observation: Observation, spec: EnvironmentSpec, generator: torch.Generator) -> Tensor:
-    """What a random policy passes to `Environment.step`: slates `[N, K]` of allowed items, or actions `[N, A]` within their bounds."""
+    """A random argument for `Environment.step`: slates `[N, K]` of allowed items, or actions `[N, A]` within their bounds."""
     if spec.actions == "items":
         return random_items(observation, spec.num_items, spec.slate_size, generator)
     low, high = (torch.tensor(bounds, device=spec.device) for bounds in (spec.action_low, spec.action_high))
@@ -32,41 +32,32 @@ def collect(
     steps: int,
     item_reward: Callable[[Response], Tensor] = first_signal,
 ) -> tuple[Transition, Observation]:
-    """Act and explore for `steps`; gives the transitions `[T, N]` in order of time and the observation to go on from.
+    """Act with exploration for `steps`; returns the transitions `[T, N]` in order of time and the next observation.
 
-    Seed the environment unlike the agent: generators of equal seeds draw equal numbers, and "random" items then follow the people met.
+    Seed the environment differently from the agent: generators with equal seeds draw equal numbers, and "random" items would then depend on
+    the users.
     """
     agent.prepare_to_act()
     transitions = []
     for _ in range(steps):
         decision = agent.act(observation, explore=True)
         step = environment.step(decision.slate)
-        reward = item_reward(step.response)
-        transitions.append(
-            Transition(
-                observation=observation,
-                slate=decision.slate,
-                log_prob=torch.zeros_like(reward[:, 0]) if decision.log_prob is None else decision.log_prob,
-                response=step.response,
-                reward=reward.sum(dim=1),
-                item_reward=reward,
-                next_observation=step.next_observation,
-                terminated=step.terminated,
-                truncated=step.truncated,
-                batch_size=observation.batch_size,
-            )
-        )
+        transition = transition_of(observation, decision, step)
+        transition.item_reward = item_reward(step.response)
+        transition.reward = transition.item_reward.sum(dim=1)
+        transitions.append(transition)
         observation = step.observation
         agent.env_steps += observation.user.shape[0]
-    return torch.stack(transitions), observation
+    rollout: Transition = torch.stack(transitions)  # type: ignore[assignment,arg-type]  # tensorclasses stack like tensors
+    return rollout, observation
 
 
 def update(agent: Agent, optimizers: Mapping[str, torch.optim.Optimizer], batch: Transition) -> list[tuple[str, float]]:
-    """One bout of learning from a batch; gives the losses in the order they were stepped."""
+    """Learn from a batch once; returns the losses in the order of their steps."""
     losses = []
     for name, loss in agent.losses(batch):
         optimizers[name].zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]  # torch declares no types for it
         optimizers[name].step()
         losses.append((name, float(loss.detach())))
     return losses

@@ -1,4 +1,4 @@
-"""What an observation must look like, whoever makes it."""
+"""`check_observation`: the conformance check of observations."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def check_observation(observation: Observation, spec: EnvironmentSpec, name: str
 
     Raises
     ------
-    ConformanceError: naming the field and the remedy.
+    ConformanceError: with the field and how to fix it.
     """
     require(isinstance(observation, Observation), f"{name} must be a recframe.interfaces.Observation, not {type(observation).__name__}")
     n, h, f, m = spec.num_users, spec.history_length, len(spec.signals), spec.num_items
@@ -27,7 +27,7 @@ def check_observation(observation: Observation, spec: EnvironmentSpec, name: str
     padding = items == PAD
     require(
         not (padding[:, 1:] & ~padding[:, :-1]).any(),
-        f"{name}.history_items has PAD behind an item: the oldest come first, with all padding in front of them",
+        f"{name}.history_items has PAD after an item: items are in order of time, with all padding in front",
     )
     require((feedback[padding] == 0).all(), f"{name}.history_feedback must be 0 where history_items is PAD")
     _check_optional(observation.candidates, f"{name}.candidates", spec.num_candidates > 0, "num_candidates")
@@ -52,8 +52,8 @@ def check_observation(observation: Observation, spec: EnvironmentSpec, name: str
 
 
 def _check_optional(value: Tensor | None, name: str, expected: bool, field: str) -> None:
-    verb, remedy = ("missing", "set it") if expected else ("there", "leave it None")
-    require((value is not None) == expected, f"{name} is {verb}, against spec.{field}: {remedy}, or change the specification")
+    state, remedy = ("missing", "set it") if expected else ("set", "leave it None")
+    require((value is not None) == expected, f"{name} is {state}, which contradicts spec.{field}: {remedy}, or change the specification")
 
 
 def _check_candidates(candidates: Tensor, spec: EnvironmentSpec, name: str) -> None:
@@ -61,19 +61,19 @@ def _check_candidates(candidates: Tensor, spec: EnvironmentSpec, name: str) -> N
     _check_range(candidates, spec.num_items, name, "or PAD")
     ordered = candidates.sort(dim=1).values
     repeated = (ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] != PAD)
-    require(not repeated.any(), f"{name} lists an item twice for one user: list each once and fill up with PAD")
+    require(not repeated.any(), f"{name} contains an item twice for one user: list each once and fill up with PAD")
 
 
 def _check_range(items: Tensor, limit: int, name: str, also: str) -> None:
     inside = ((items >= PAD) & (items < limit)).all()
-    require(inside, f"{name} must hold item numbers from 0 to {limit - 1} {also} (-1)")
+    require(inside, f"{name} must contain item numbers from 0 to {limit - 1} {also} (-1)")
 
 
 def _check_rows(observation: Observation, data: Data, name: str) -> None:
     rows = [(observation.user, len(data.users), "user", "users")] if data.users is not None else []
     if observation.context is not None:
-        require(data.contexts is not None, f"{name}.context is set, but the data has no contexts for it to refer to")
+        require(data.contexts is not None, f"{name}.context is set, but the data has no contexts")
         rows.append((observation.context, len(data.contexts.texts) if data.contexts else 0, "context", "contexts"))
     for values, limit, field, where in rows:
         inside = ((values >= 0) & (values < limit)).all()
-        require(inside, f"{name}.{field} must hold rows of Data.{where}, from 0 to {limit - 1}")
+        require(inside, f"{name}.{field} must contain rows of Data.{where}, from 0 to {limit - 1}")

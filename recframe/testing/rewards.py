@@ -1,10 +1,11 @@
-"""The check for authors of rewards."""
+"""`check_reward`: the conformance check of rewards."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 import torch
+from tensordict import TensorDict
 
 from recframe.interfaces import Data, Reward, Transition
 from recframe.testing.conformance import difference, own_randomness, require, require_tensor
@@ -12,17 +13,17 @@ from recframe.testing.toy import toy_data, toy_spec, toy_transition
 
 
 def check_reward(reward: Reward, data: Data | None = None, signals: Iterable[str] = ("click", "rating"), itemwise: bool = False) -> None:
-    """Check a reward term on random transitions with slates of one and of three.
+    """Check a reward term on random transitions with slates of one and three items.
 
     Parameters
     ----------
-    data: whose catalogue it sees; by default a toy one.
-    signals: what the responses hold; it must include what the reward declares in `Component.requires`.
-    itemwise: whether it claims to depend on nothing but an item and its own signals.
+    data: the data with its catalogue; by default toy data.
+    signals: the signals of the responses; they must include those that the reward declares in `Component.requires`.
+    itemwise: whether the reward claims to depend only on an item and its own signals.
 
     Raises
     ------
-    ConformanceError: saying what is wrong and the remedy.
+    ConformanceError: with what is wrong and how to fix it.
     """
     require(isinstance(reward, Reward), f"a reward must subclass recframe.interfaces.Reward; {type(reward).__name__} does not")
     data = data or toy_data()
@@ -38,21 +39,22 @@ def check_reward(reward: Reward, data: Data | None = None, signals: Iterable[str
         require_tensor(values, "the reward", (8, slate_size), torch.float32, spec.device)
         field = difference(transition, before)
         require(field is None, f"the reward changed {field} of the transition in place: compute new tensors")
-        require(torch.equal(values, again), "the same transition was rewarded differently the second time: a reward is a function")
+        require(torch.equal(values, again), "the same transition got another reward the second time: a reward must be a pure function")
         if itemwise:
             _check_itemwise(reward, transition, data, slate_size)
 
 
 def _check_itemwise(reward: Reward, transition: Transition, data: Data, slate_size: int) -> None:
-    """Each item alone, shown to other people, must be worth what it was worth in its slate."""
+    """Check that each item, shown alone to other users, has the same reward as in its slate."""
     values = reward(transition, data.catalog)
     for k in range(slate_size):
         alone = transition.clone()
         alone.slate = transition.slate[:, k : k + 1]
         alone.item_reward = transition.item_reward[:, k : k + 1]
-        alone.response.signals = transition.response.signals.apply(lambda values, k=k: values[:, k : k + 1])
+        signals = transition.response.signals.items()
+        alone.response.signals = TensorDict({name: values[:, k : k + 1] for name, values in signals}, batch_size=alone.batch_size)
         alone.observation, alone.next_observation = transition.observation.flip(0), transition.next_observation.flip(0)
         require(
             torch.allclose(reward(alone, data.catalog)[:, 0], values[:, k]),
-            "the reward provides 'itemwise', but an item's value depends on the rest of its slate or on the user: drop the tag",
+            "the reward provides 'itemwise', but an item's value depends on the rest of its slate or on the user: remove the tag",
         )

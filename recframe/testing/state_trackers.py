@@ -1,4 +1,4 @@
-"""The check for authors of state trackers."""
+"""`check_state_tracker`: the conformance check of state trackers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def check_state_tracker(tracker: StateTracker, spec: EnvironmentSpec, data: Data
 
     Raises
     ------
-    ConformanceError: saying what is wrong and the remedy.
+    ConformanceError: with what is wrong and how to fix it.
     """
     require(
         isinstance(tracker, StateTracker),
@@ -35,7 +35,7 @@ def check_state_tracker(tracker: StateTracker, spec: EnvironmentSpec, data: Data
     tracker.eval()
     _check_shapes(tracker, spec, observation)
     _check_padding(tracker, observation)
-    _check_rows(tracker, observation)
+    _check_independence(tracker, observation)
     _check_numbering(tracker, observation)
     _check_gradients(tracker, observation)
     _check_saving(tracker, data, observation)
@@ -44,7 +44,8 @@ def check_state_tracker(tracker: StateTracker, spec: EnvironmentSpec, data: Data
 
 @torch.no_grad()
 def _state(tracker: StateTracker, observation: Observation) -> Tensor:
-    return tracker(observation, tracker.project_items())
+    state: Tensor = tracker(observation, tracker.project_items())
+    return state
 
 
 def _check_shapes(tracker: StateTracker, spec: EnvironmentSpec, observation: Observation) -> None:
@@ -57,23 +58,26 @@ def _check_shapes(tracker: StateTracker, spec: EnvironmentSpec, observation: Obs
     require_tensor(state, "the state", (len(observation.user), tracker.state_dim), torch.float32, spec.device)
     field = difference(observation, before)
     require(field is None, f"the tracker changed {field} of its observation in place: replay would keep the change")
-    require(torch.equal(_state(tracker, observation), state), "the same observation gave another state: in eval mode nothing may be random")
+    require(
+        torch.equal(_state(tracker, observation), state),
+        "the same observation gave another state: eval mode must not be random",
+    )
     require(not torch.allclose(state, state[:1]), "all users get the same state: it must depend on the observation")
 
 
 def _check_projected_rows(tracker: StateTracker, items: Tensor) -> None:
     require(
         "rows" in inspect.signature(tracker.project_items).parameters,
-        "project_items() must take rows=None, the numbers of the items to project: agents with large catalogues ask for some only",
+        "project_items() must take rows=None, the numbers of the items to project: agents with large catalogues project only some",
     )
     rows = torch.tensor([len(items) - 1, 0, len(items) // 2], device=items.device)
     projected = tracker.project_items(rows)
     require_tensor(projected, "project_items(rows)", (len(rows), items.shape[1]), torch.float32, items.device)
     same = torch.allclose(projected, items[rows], rtol=1e-4, atol=1e-5)
-    require(same, "project_items(rows) must be project_items()[rows]: an item's vector may not depend on which others are asked for")
+    require(same, "project_items(rows) must be project_items()[rows]: an item's vector must not depend on which other items are projected")
 
 
-def padded(observation: Observation, length: int) -> Observation:
+def _padded(observation: Observation, length: int) -> Observation:
     """The observation with `length` PADs prepended to each history."""
     result = observation.clone(recurse=False)
     items, feedback = observation.history_items, observation.history_feedback
@@ -85,23 +89,24 @@ def padded(observation: Observation, length: int) -> Observation:
 def _check_padding(tracker: StateTracker, observation: Observation) -> None:
     state = _state(tracker, observation)
     for length in (1, 7):
-        same = torch.allclose(_state(tracker, padded(observation, length)), state, rtol=1e-5, atol=1e-5)
+        same = torch.allclose(_state(tracker, _padded(observation, length)), state, rtol=1e-5, atol=1e-5)
         require(same, "prepending PAD to the histories changed the state: mask the entries where history_items is PAD")
 
 
-def _check_rows(tracker: StateTracker, observation: Observation) -> None:
+def _check_independence(tracker: StateTracker, observation: Observation) -> None:
     state = _state(tracker, observation)
     alone = torch.cat([_state(tracker, observation[i : i + 1]) for i in range(len(state))])
     same = torch.allclose(alone, state, rtol=1e-4, atol=1e-5)
-    require(same, "a user's state depends on the users beside them in the batch: compute each row on its own")
+    require(same, "a user's state depends on the other users in the batch: compute each row independently")
 
 
 def _check_numbering(tracker: StateTracker, observation: Observation) -> None:
-    """Agents with large catalogues number the items of an observation anew, as rows of the few that they project."""
+    """Check that renumbering items does not matter: agents with large catalogues project a few items and renumber observations."""
     names = [name for name in ("history_items", "candidates", "excluded") if getattr(observation, name) is not None]
     named = torch.cat([getattr(observation, name).flatten() for name in names])
-    # all that is named, in another order; item 0, so that padding has something to be looked up in where nothing is
-    rows = torch.cat([named[named != PAD], named.new_zeros(1)]).unique().flip(0)
+    # all items of the observation in another order, and item 0, so that `rows` is never empty
+    items: Tensor = torch.cat([named[named != PAD], named.new_zeros(1)]).unique()  # type: ignore[no-untyped-call]  # untyped in torch
+    rows = items.flip(0)
     local = observation.clone(recurse=False)
     for name in names:
         numbers = getattr(observation, name)
@@ -111,8 +116,8 @@ def _check_numbering(tracker: StateTracker, observation: Observation) -> None:
     same = torch.allclose(state, _state(tracker, observation), rtol=1e-4, atol=1e-5)
     require(
         same,
-        "the same items under other numbers gave another state: item numbers are rows of the `items` handed to forward(), not of the "
-        "catalogue; what you know of an item by its number there belongs in the vectors of project_items(rows)",
+        "the same items under other numbers gave another state: item numbers are rows of the `items` passed to forward(), not of the "
+        "catalogue; values looked up by catalogue number belong in the vectors of project_items(rows)",
     )
 
 
@@ -120,18 +125,18 @@ def _check_gradients(tracker: StateTracker, observation: Observation) -> None:
     tracker.zero_grad()
     items = tracker.project_items()
     state = tracker(observation, items)
-    # random weights, since a plain sum is constant behind a normalization
+    # random weights, since a plain sum is constant after a normalization
     generator = torch.Generator(state.device).manual_seed(0)
     loss = sum((torch.randn(x.shape, generator=generator, device=x.device) * x).sum() for x in (state, items))
-    require(isinstance(loss, Tensor) and loss.requires_grad, "states carry no gradient: do not detach them, or nothing can be learned")
+    require(isinstance(loss, Tensor) and loss.requires_grad, "states have no gradient: do not detach them, or nothing can be learned")
     assert isinstance(loss, Tensor)
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]  # torch declares no types for it
     for name, parameter in tracker.named_parameters():
         if not parameter.requires_grad:
             continue
         require(parameter.grad is not None, f"the parameter {name!r} gets no gradient: use it in the state, or remove it")
         assert parameter.grad is not None
-        require(parameter.grad.isfinite().all(), f"the gradient of {name!r} holds NaN or infinity")
+        require(parameter.grad.isfinite().all(), f"the gradient of {name!r} contains NaN or infinity")
     tracker.zero_grad()
 
 
@@ -145,7 +150,9 @@ def _check_saving(tracker: StateTracker, data: Data, observation: Observation) -
     for name, value in tracker.state_dict().items():
         for what, table in tables.items():
             copied = name not in trained and isinstance(value, Tensor) and table is not None and value.shape == table.shape
-            require(not copied, f"the tracker saves the text vectors of the {what} as {name!r}: hold them in a FrozenTable")
+            require(
+                not copied, f"the tracker saves the text vectors of the {what} as {name!r}: keep them in a recframe.interfaces.FrozenTable"
+            )
     expected = _state(tracker, observation)
     other = copy.deepcopy(tracker)
     with torch.no_grad():
@@ -156,4 +163,4 @@ def _check_saving(tracker: StateTracker, data: Data, observation: Observation) -
     )
     other.load_state_dict(saved_and_loaded(tracker.state_dict(), "the tracker's state_dict()"))
     same = torch.equal(_state(other, observation), expected)
-    require(same, "a copy that loaded the tracker's state_dict gives other states: register all that is learned as parameters or buffers")
+    require(same, "a copy that loaded the tracker's state_dict gives other states: register all learned tensors as parameters or buffers")

@@ -1,4 +1,4 @@
-"""A small world that has a little of everything: data, specs, observations and transitions for testing components."""
+"""Toy data, specifications, observations and transitions for testing components."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SENTIMENTS = ("negative", "neutral", "positive")
 def toy_data(num_items: int = 40, num_users: int = 60, dim: int = 16, seed: int = 0, device: torch.device | str = "cpu") -> Data:
     """Items and users of five topics, with texts and vectors, contexts, and ratings that follow the topics: 1 to 5, logged and complete.
 
-    Item and user i are of topic i modulo 5. Text vectors `[n, dim]` scatter around their topic's.
+    Item and user i have topic i modulo 5. Text vectors `[n, dim]` scatter around the vector of their topic.
     """
     generator = torch.Generator().manual_seed(seed)
     item_topics, user_topics = torch.arange(num_items) % len(TOPICS), torch.arange(num_users) % len(TOPICS)
@@ -54,7 +54,7 @@ def toy_data(num_items: int = 40, num_users: int = 60, dim: int = 16, seed: int 
         profiles=Texts(profiles, vectors(user_topics)),
         attributes=pl.DataFrame({"topics": [[TOPICS[topic]] for topic in user_topics], "topic_weights": [[1.0] for _ in user_topics]}),
     )
-    # a text is its own sentiment for the most part
+    # text i has sentiment i with probability 0.8
     sentiment = Labels(SENTIMENTS, (torch.eye(len(MOODS)) * 0.7 + 0.1).to(device))
     contexts = Texts(list(MOODS), torch.randn(len(MOODS), dim, generator=generator).to(device), labels={"sentiment": sentiment})
     agree = (user_topics[:, None] == item_topics).float()
@@ -63,7 +63,7 @@ def toy_data(num_items: int = 40, num_users: int = 60, dim: int = 16, seed: int 
 
 
 def toy_interactions(item_topics: Tensor, user_topics: Tensor, generator: torch.Generator, per_user: int = 12) -> Interactions:
-    """`per_user` different items of each user in order of time, rated high where the topics agree."""
+    """`per_user` different items for each user in order of time, rated high if the topics agree."""
     users, items = len(user_topics), len(item_topics)
     chosen = torch.rand(users, items, generator=generator).argsort(dim=1)[:, :per_user]
     noise = torch.randint(0, 2, chosen.shape, generator=generator)
@@ -94,7 +94,7 @@ def toy_spec(
     has_context: bool = False,
     signals: tuple[str, ...] = ("click", "rating"),
 ) -> EnvironmentSpec:
-    """A specification that fits the data and lies on its device."""
+    """A specification for the data, on its device."""
     return EnvironmentSpec(
         num_users=num_users,
         slate_size=slate_size,
@@ -110,7 +110,7 @@ def toy_spec(
 
 
 def random_signals(spec: EnvironmentSpec, shape: tuple[int, ...], generator: torch.Generator) -> dict[str, Tensor]:
-    """Plausible values of each signal: 0 or 1, except for ratings, 1 to 5, and dwell, seconds."""
+    """Random values of each signal: 1 to 5 for `rating`, seconds for `dwell`, otherwise 0 or 1."""
     signals = {}
     for name in spec.signals:
         uniform = torch.rand(shape, generator=generator, device=spec.device)
@@ -119,7 +119,7 @@ def random_signals(spec: EnvironmentSpec, shape: tuple[int, ...], generator: tor
 
 
 def random_candidates(spec: EnvironmentSpec, users: int, generator: torch.Generator) -> Tensor:
-    """`[users, C]` different items, the last of them missing (`PAD`) for every second user."""
+    """`[users, C]` different items; the last is missing (`PAD`) for every second user."""
     uniform = torch.rand(users, spec.num_items, generator=generator, device=spec.device)
     candidates = uniform.argsort(dim=1)[:, : spec.num_candidates]
     if spec.num_candidates > spec.slate_size:
@@ -128,10 +128,10 @@ def random_candidates(spec: EnvironmentSpec, users: int, generator: torch.Genera
 
 
 def random_exclusions(spec: EnvironmentSpec, candidates: Tensor | None, users: int, generator: torch.Generator) -> Tensor:
-    """`[users, E]` different items, none for every third user (`PAD`), and leaving a slate of what may be shown."""
+    """`[users, E]` different items, none for every third user (`PAD`); at least a slate of items stays allowed."""
     uniform = torch.rand(users, spec.num_items, generator=generator, device=spec.device)
     if candidates is not None:
-        # the items left for a slate are the first candidates
+        # the first candidates are not excluded
         uniform.scatter_(1, candidates[:, : spec.slate_size].clamp(min=0), 2.0)
     excluded = uniform.argsort(dim=1)[:, : spec.num_excluded]
     excluded[::3] = PAD
@@ -139,7 +139,7 @@ def random_exclusions(spec: EnvironmentSpec, candidates: Tensor | None, users: i
 
 
 def toy_observation(spec: EnvironmentSpec, data: Data, generator: torch.Generator, users: int | None = None) -> Observation:
-    """A random observation of that many users (by default N), with histories of every length from none to H."""
+    """A random observation of that many users (by default N), with histories of every length from 0 to H."""
     users, device = users or spec.num_users, spec.device
     items = torch.randint(spec.num_items, (users, spec.history_length), generator=generator, device=device)
     feedback = torch.stack(list(random_signals(spec, tuple(items.shape), generator).values()), dim=-1)
@@ -161,7 +161,7 @@ def toy_observation(spec: EnvironmentSpec, data: Data, generator: torch.Generato
 
 
 def toy_transition(spec: EnvironmentSpec, data: Data, generator: torch.Generator, users: int | None = None) -> Transition:
-    """A random transition as rewards see it: the rewards in it are zeros."""
+    """A random transition as rewards receive it: its rewards are zeros."""
     users, device = users or spec.num_users, spec.device
     slate = torch.rand(users, spec.num_items, generator=generator, device=device).argsort(dim=1)[:, : spec.slate_size]
     signals = random_signals(spec, tuple(slate.shape), generator)

@@ -1,4 +1,4 @@
-"""The smallest honest environment and state tracker: what agents are tested in and with, and an example of both contracts."""
+"""A minimal environment and state tracker for testing agents; also an example of both contracts."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ TIME_LIMIT = 8
 
 
 class ToyEnvironment(Environment):
-    """People click on what resembles their profile, rate by the same taste, and leave at random or after `TIME_LIMIT` steps.
+    """Users click on items that resemble their profile, rate by the same taste, and leave at random or after `TIME_LIMIT` steps.
 
-    Where actions are continuous, number a of an action stands for item a: the higher, the more it is shown, the lower, the less.
+    With continuous actions, number a of an action is the degree to which item a is shown.
     """
 
     def __init__(self, spec: EnvironmentSpec, data: Data) -> None:
         if data.users is None or data.users.profiles is None or data.users.profiles.vectors is None or data.catalog.text_vectors is None:
             raise ValueError("the toy environment needs text vectors of items and of users' profiles")
         self.spec = spec
-        likeness = data.users.profiles.vectors @ data.catalog.text_vectors.T
-        self.taste = likeness / likeness.std()
+        similarity = data.users.profiles.vectors @ data.catalog.text_vectors.T
+        self.taste = similarity / similarity.std()
         self.click_probability = self.taste.sigmoid()
         self.num_contexts = len(data.contexts.texts) if data.contexts else 1
         self.generator = torch.Generator(spec.device)
         self.reset(0)
 
     def reset(self, seed: int) -> Observation:
-        """Start N fresh sessions."""
+        """Start N new sessions."""
         spec = self.spec
         self.generator.manual_seed(seed)
         self.history = History(spec.num_users, spec.history_length, spec.signals, spec.device)
@@ -45,9 +45,9 @@ class ToyEnvironment(Environment):
     def step(self, slate: Tensor) -> Step:
         """Show the slate and observe."""
         spec = self.spec
-        luck = torch.rand(spec.num_users, spec.slate_size, generator=self.generator, device=spec.device)
+        uniform = torch.rand(spec.num_users, spec.slate_size, generator=self.generator, device=spec.device)
         probability = self._click_probability(slate)
-        values = {"click": (luck < probability).float(), "rating": 1 + (4 * probability).round()}
+        values = {"click": (uniform < probability).float(), "rating": 1 + (4 * probability).round()}
         terminated = torch.rand(spec.num_users, generator=self.generator, device=spec.device) < LEAVE_PROBABILITY
         signals = TensorDict({name: values[name] for name in spec.signals}, batch_size=[spec.num_users])
         response = Response(signals=signals, leave=terminated, batch_size=[spec.num_users])
@@ -60,7 +60,7 @@ class ToyEnvironment(Environment):
         finished = terminated | truncated
         self.history.clear(finished)
         self.steps = self.steps.masked_fill(finished, 0)
-        # drawn for everybody, finished or not: how much luck a step takes must not depend on the slates
+        # drawn for all users, finished or not: the number of draws per step must not depend on the slates
         self.user = torch.where(finished, self._integers(len(self.click_probability)), self.user)
         return Step(response, next_observation, self._observation(), terminated, truncated)
 
@@ -70,7 +70,7 @@ class ToyEnvironment(Environment):
         return {**own, "history": self.history.state_dict(), "generator": self.generator.get_state()}
 
     def load_state_dict(self, state: dict[str, Any]) -> Observation:
-        """Take up a saved state."""
+        """Restore a saved state."""
         for name in ("user", "steps", "candidates", "excluded", "context", "features"):
             setattr(self, name, state[name])
         self.history.load_state_dict(state["history"])
@@ -78,7 +78,7 @@ class ToyEnvironment(Environment):
         return self._observation()
 
     def truth(self) -> Truth | None:
-        """The expected response to every item, where items are what is shown."""
+        """The expected response to every item; None with continuous actions."""
         if self.spec.actions == "continuous":
             return None
         probability = self.click_probability[self.user]
@@ -86,7 +86,7 @@ class ToyEnvironment(Environment):
         return Truth({name: values[name] for name in self.spec.signals}, torch.full_like(probability, LEAVE_PROBABILITY))
 
     def _click_probability(self, slate: Tensor) -> Tensor:
-        """`[N, K]`."""
+        """The click probability of each item of the slate, `[N, K]`."""
         if self.spec.actions == "items":
             return self.click_probability[self.user.unsqueeze(1), slate]
         low, high = (torch.tensor(bounds, device=self.spec.device) for bounds in (self.spec.action_low, self.spec.action_high))
@@ -97,7 +97,7 @@ class ToyEnvironment(Environment):
         return torch.randint(limit, (self.spec.num_users,), generator=self.generator, device=self.spec.device)
 
     def _draw_visit(self) -> None:
-        """Draw what a visit comes with: candidates, exclusions, context and features, as far as the specification has them."""
+        """Draw the candidates, exclusions, context and features of a visit, as far as the specification has them."""
         spec = self.spec
         self.candidates = random_candidates(spec, spec.num_users, self.generator) if spec.num_candidates else None
         self.excluded = random_exclusions(spec, self.candidates, spec.num_users, self.generator) if spec.num_excluded else None
@@ -119,7 +119,7 @@ class ToyEnvironment(Environment):
 
 
 class ToyTracker(StateTracker):
-    """Sums item vectors weighted by their feedback and adds the profile; eight dims of state."""
+    """Sums item vectors weighted by their feedback and adds the profile; a state has 8 dims."""
 
     def __init__(self, spec: EnvironmentSpec, data: Data) -> None:
         super().__init__(spec, data, item_dim=8)
@@ -131,4 +131,5 @@ class ToyTracker(StateTracker):
         """The state `[N, S]`."""
         present = (observation.history_items != PAD).unsqueeze(-1)
         entries = items[observation.history_items.clamp(min=0)] * self.feedback(observation.history_feedback)
-        return (entries * present).sum(dim=1).tanh() + self.profile(observation.user)
+        state: Tensor = (entries * present).sum(dim=1).tanh() + self.profile(observation.user)
+        return state

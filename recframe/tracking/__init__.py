@@ -1,6 +1,6 @@
-"""What a run leaves behind: its folder, metrics.csv, its W&B run and result.json.
+"""The records of a run: its folder, metrics.csv, its W&B run and result.json.
 
-This package imports nothing heavy; the two Lightning loggers lie in `recframe.tracking.metrics_csv` and `recframe.tracking.wandb_run`.
+This package imports nothing heavy; the two Lightning loggers are in `recframe.tracking.metrics_csv` and `recframe.tracking.wandb_run`.
 """
 
 from recframe.tracking.atomic import atomic_folder, atomic_write

@@ -1,4 +1,4 @@
-"""Writing a file so that a reader, or a crash, only ever meets the old content or the new."""
+"""Atomic writing of files and folders: a reader, or a crash, finds either the old content or the new."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from pathlib import Path
 from recframe.errors import UserError
 
 TEMPORARY = ".*." + "[0-9a-f]" * 8 + ".tmp"
-"""What temporary files are called, as `Path.glob` reads it: a killed process may leave one behind."""
+"""The pattern of temporary files for `Path.glob`; a killed process may leave one behind."""
 
 
 @contextmanager
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """A temporary path in the folder of `path` to write a file to; it is brought to the disk and renamed over `path` at the end.
+    """A temporary path in the folder of `path`, to write a file to; at the end the file is synced to disk and renamed to `path`.
 
-    If anything fails on the way, what was there stays and the temporary file is gone.
+    If anything fails, the old file remains and the temporary file is removed.
 
     Raises
     ------
-    OSError: if the folder is missing, not writable or full.
+    OSError: if the folder is missing or not writable, or the disk is full.
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
@@ -39,7 +39,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def atomic_write(path: str | os.PathLike[str], content: str | bytes) -> None:
-    """Put `content` (text as UTF-8) into `path`, whole or not at all; see `atomic_path`."""
+    """Write `content` (text as UTF-8) to `path` atomically; see `atomic_path`."""
     with atomic_path(path) as temporary, temporary.open("xb") as file:
         file.write(content.encode("utf-8") if isinstance(content, str) else content)
 
@@ -51,8 +51,8 @@ def _sync_file(path: Path) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Bring the rename itself to the disk."""
-    if os.name == "nt":  # a folder cannot be opened there
+    """Sync a folder, so that a rename in it is on disk."""
+    if os.name == "nt":  # Windows cannot open folders
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
@@ -61,21 +61,21 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-class FolderInTheWayError(UserError, FileExistsError):
-    """A folder that is complete could not take its name; the message says where it lies instead."""
+class FolderNotReplacedError(UserError, FileExistsError):
+    """A complete folder could not be renamed to its path; the message says where it is."""
 
 
 @contextmanager
 def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """A temporary folder beside `path` to fill; at the end its files are brought to the disk, and it is renamed to `path`.
+    """A temporary folder next to `path`, to be filled; at the end its files are synced to disk and it is renamed to `path`.
 
-    If anything fails while it is filled, there is no folder but the one that was there, which may only be an empty one. If it fails after
-    that, the temporary folder stays: what it holds may have taken hours.
+    Only an empty folder at `path` is replaced. If anything fails while the temporary folder is filled, it is removed. If anything fails
+    after that, it is kept, since its content may have taken hours.
 
     Raises
     ------
-    OSError: if the parent folder cannot be made or written.
-    FolderInTheWayError: if `path` has come to be something else than an empty folder, or cannot be replaced.
+    OSError: if the parent folder cannot be created or written.
+    FolderNotReplacedError: if something other than an empty folder is now at `path`, or it cannot be replaced.
     """
     path = Path(path).absolute()
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -88,7 +88,7 @@ def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
         raise
     try:
         for written in temporary.rglob("*"):
-            # what still writes there, such as a logger's process, may take files away
+            # a process that still writes there, such as a logger's, may remove files
             with suppress(FileNotFoundError):
                 _sync_file(written)
         if path.is_dir():
@@ -96,5 +96,5 @@ def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
         os.rename(temporary, path)
     except OSError as error:
         reason = error.strerror or str(error)
-        raise FolderInTheWayError(f"{path}: cannot be replaced ({reason}); what was to be there is complete in {temporary}") from error
+        raise FolderNotReplacedError(f"{path}: cannot be replaced ({reason}); the new folder is complete in {temporary}") from error
     _sync_folder(path.parent)

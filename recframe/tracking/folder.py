@@ -1,4 +1,4 @@
-"""A run's folder: claimed by one process at a time, laid out as the design promises."""
+"""A run's folder: its files, and the lock that lets only one process use it at a time."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ LOCK_NAME = "run.lock"
 
 
 class RunFolderError(UserError):
-    """A folder that cannot be used for a run; the message says why and what would do."""
+    """A folder that cannot be used for a run; the message says why and what to do."""
 
 
 class RunFolder:
-    """The folder of one run, exclusively held by this process until `release` (or the end of the `with` block, or of the process).
+    """The folder of one run, locked by this process until `release` (or the end of the `with` block, or of the process).
 
-    Made by `RunFolder.create` for a new run and by `RunFolder.open` for one that is there. `config.yaml` marks a folder as a run's;
-    `result.json` marks the run as finished.
+    `RunFolder.create` makes it for a new run, `RunFolder.open` opens that of an existing run. A folder is a run's if it has a
+    `config.yaml`, and the run is finished if it has a `result.json`.
     """
 
     def __init__(self, path: Path, lock: FileLock) -> None:
@@ -39,33 +39,35 @@ class RunFolder:
 
     @classmethod
     def create(cls, path: str | Path) -> RunFolder:
-        """Claim a folder for a new run, making it if need be. Files that are no run's, such as `run.log`, may lie in it.
+        """Lock a folder for a new run, and create it if necessary. It may contain other files, such as `run.log`.
 
         Raises
         ------
-        RunFolderError: if it holds a run already, is being written by another process, or cannot be made.
+        RunFolderError: if it already holds a run, is being written by another process, or cannot be created.
         """
         path = Path(path)
         try:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise RunFolderError(f"{path}: cannot be made a run's folder: {error.strerror}; choose another with hydra.run.dir=") from None
+            raise RunFolderError(
+                f"{path}: cannot be created as a run's folder: {error.strerror}; choose another with hydra.run.dir="
+            ) from None
         folder = cls(path, _lock(path))
         if folder.config_path.exists():
             folder.release()
             raise RunFolderError(
-                f"{path}: holds a run already ({CONFIG_NAME} is there); go on with it by resume={path}, "
+                f"{path}: already holds a run ({CONFIG_NAME} exists); continue it with resume={path}, "
                 "or choose another folder with hydra.run.dir="
             )
         return folder
 
     @classmethod
     def open(cls, path: str | Path) -> RunFolder:
-        """Claim the folder of a run that is there, to resume or evaluate it.
+        """Lock the folder of an existing run, to resume or evaluate it.
 
         Raises
         ------
-        RunFolderError: if there is no run in it, or it is being written by another process.
+        RunFolderError: if it holds no run, or is being written by another process.
         """
         path = Path(path)
         if not (path / CONFIG_NAME).is_file():
@@ -79,12 +81,12 @@ class RunFolder:
 
     @property
     def overrides_path(self) -> Path:
-        """The overrides that were given, `overrides.yaml`."""
+        """The overrides that the run was started with, `overrides.yaml`."""
         return self.path / OVERRIDES_NAME
 
     @property
     def result_path(self) -> Path:
-        """The outcome, `result.json`; there once the run is finished."""
+        """The results, `result.json`; it exists once the run is finished."""
         return self.path / RESULT_NAME
 
     @property
@@ -99,21 +101,21 @@ class RunFolder:
 
     @property
     def is_finished(self) -> bool:
-        """Whether the run came to its end."""
+        """Whether the run is finished."""
         return self.result_path.is_file()
 
     def write_config(self, config: DictConfig | Mapping[str, Any], overrides: Sequence[str]) -> None:
-        """Write `overrides.yaml`, and `config` with its interpolations resolved into `config.yaml`: from here on, a run's folder."""
+        """Write `overrides.yaml`, then `config` with resolved interpolations as `config.yaml`, which makes the folder a run's."""
         atomic_write(self.overrides_path, yaml.safe_dump(list(overrides), allow_unicode=True))
         resolved = config if isinstance(config, DictConfig) else OmegaConf.create(dict(config))
         atomic_write(self.config_path, OmegaConf.to_yaml(resolved, resolve=True))
 
     def read_config(self) -> DictConfig:
-        """The config the run was started with.
+        """The config that the run was started with.
 
         Raises
         ------
-        RunFolderError: if `config.yaml` is not a mapping in YAML.
+        RunFolderError: if `config.yaml` is not a YAML mapping.
         """
         try:
             config = OmegaConf.load(self.config_path)
@@ -124,11 +126,11 @@ class RunFolder:
         return config
 
     def read_overrides(self) -> list[str]:
-        """The overrides the run was started with; none if they were not kept."""
+        """The overrides that the run was started with; none if the file is missing."""
         return read_overrides(self.path)
 
     def release(self) -> None:
-        """Let other processes have the folder. Doing so twice is harmless."""
+        """Unlock the folder. A second call has no effect."""
         self._lock.release()
 
     def __enter__(self) -> RunFolder:
@@ -139,11 +141,11 @@ class RunFolder:
 
 
 def read_overrides(path: str | Path) -> list[str]:
-    """The list in a run folder's `overrides.yaml`; empty if there is none. Needs no claim.
+    """The list in a run folder's `overrides.yaml`; empty if the file is missing. The folder need not be locked.
 
     Raises
     ------
-    RunFolderError: if the file does not hold a list in YAML.
+    RunFolderError: if the file is not a YAML list.
     """
     file = Path(path) / OVERRIDES_NAME
     try:
@@ -164,8 +166,8 @@ def _lock(path: Path) -> FileLock:
     except Timeout:
         raise RunFolderError(f"{path}: is being written by another process; wait for it or choose another folder") from None
     except (OSError, NotImplementedError) as error:
-        raise RunFolderError(f"{path}: cannot be locked ({error}); choose a folder where you may write") from None
-    # the folder has one writer, so these are what a killed one left behind
+        raise RunFolderError(f"{path}: cannot be locked ({error}); choose a folder that you can write to") from None
+    # only one process writes to the folder, so these files were left by one that was killed
     for leftover in (*path.glob(TEMPORARY), *path.glob(f"*/{TEMPORARY}")):
         if leftover.is_file():
             leftover.unlink()
@@ -173,7 +175,7 @@ def _lock(path: Path) -> FileLock:
 
 
 def _why_no_run(path: Path) -> str:
-    """Why `path` is no run's folder, and which one may be meant."""
+    """Why `path` is not a run's folder, and which folder may be meant."""
     if path.is_file():
         parents = [parent for parent in path.parents if (parent / CONFIG_NAME).is_file()]
         return f"{path}: is a file, not a run's folder" + (f"; did you mean {parents[0]}?" if parents else "")
@@ -181,7 +183,7 @@ def _why_no_run(path: Path) -> str:
         return f"{path}: there is no such folder"
     runs = sorted(child.parent for child in path.glob(f"*/{CONFIG_NAME}"))
     if not runs:
-        return f"{path}: has no {CONFIG_NAME}, so it is no run's folder"
+        return f"{path}: has no {CONFIG_NAME}, so it is not a run's folder"
     if len(runs) == 1:
-        return f"{path}: has no {CONFIG_NAME}, so it is no run's folder; did you mean {runs[0]}?"
-    return f"{path}: is no run's folder, but holds {len(runs)} of them; name one, such as {runs[-1]}"
+        return f"{path}: has no {CONFIG_NAME}, so it is not a run's folder; did you mean {runs[0]}?"
+    return f"{path}: is not a run's folder, but contains {len(runs)} of them; choose one, such as {runs[-1]}"

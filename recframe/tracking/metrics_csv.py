@@ -1,4 +1,4 @@
-"""metrics.csv: a run's curves in a file that anything can read, and that a resumed run continues as if nothing had happened."""
+"""metrics.csv: the metrics of a run over time, which a resumed run continues as if it had not been stopped."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pytorch_lightning.loggers.logger import Logger
 
 from recframe.errors import UserError
 from recframe.tracking.atomic import atomic_write
-from recframe.tracking.metrics import ENV_STEPS, split_counter
+from recframe.tracking.counter import ENV_STEPS, split_counter
 
 METRICS_NAME = "metrics.csv"
 
@@ -24,22 +24,22 @@ class MetricsError(UserError):
     """A metrics.csv that cannot be continued; the message names the file."""
 
 
-class CSVMetrics(Logger):
-    """Writes `metrics.csv`: `env_steps` first, then a column a metric in order of appearance; one row for each logging call.
+class CsvMetricsLogger(Logger):
+    """A Lightning logger that writes `metrics.csv`: one row for each call; columns are `env_steps`, then metrics as they appear.
 
-    A row is on its way to the disk when the call returns: a killed run loses at most the line it was writing. A new
-    metric widens the table, for which the file is rewritten atomically.
+    Each call writes its row before it returns, so a killed run loses at most the line it was writing. A new metric adds a column, for which
+    the file is rewritten atomically.
 
     Parameters
     ----------
     folder: the run's folder.
-    resume_env_steps: None starts a new file. A number continues the one that is there, without what was logged after so many
-        user-steps: the checkpoint that the run resumes from has not seen those rows, and will log them again.
-    counter: what a logging call is counted in, and the first column called, if not env_steps.
+    resume_env_steps: None starts a new file. A number continues the existing file, without the rows after that many env steps: the run
+        resumes from a checkpoint that is older than those rows, and will log them again.
+    counter: the metric that calls are recorded against, and the name of the first column.
 
     Raises
     ------
-    MetricsError: if the file to continue is not one that this class wrote.
+    MetricsError: if this class did not write the file to continue.
     """
 
     def __init__(self, folder: str | Path, resume_env_steps: int | None = None, counter: str = ENV_STEPS) -> None:
@@ -60,7 +60,7 @@ class CSVMetrics(Logger):
 
     @property
     def version(self) -> str:
-        """Lightning's word for one of many runs in a folder; here each run has its own."""
+        """Lightning's name for one of several runs in a folder; empty, since each run has its own folder."""
         return ""
 
     @property
@@ -69,7 +69,7 @@ class CSVMetrics(Logger):
         return str(self.path.parent)
 
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
-        """Append a row. `step`, Lightning's count of optimizer steps, is left out."""
+        """Append a row. `step`, Lightning's count of optimizer steps, is ignored."""
         self._env_steps, values = split_counter(metrics, self._env_steps, self._counter)
         if not values:
             return
@@ -84,10 +84,10 @@ class CSVMetrics(Logger):
                 file.write(_line(row.get(column, "") for column in self._columns).encode())
 
     def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
-        """Nothing to write: the run's folder holds its `config.yaml`."""
+        """Do nothing: the run's folder has a `config.yaml`."""
 
     def truncate_after(self, env_steps: int) -> None:
-        """Drop the rows of more than `env_steps` user-steps, a line that was cut short, and columns without a value then."""
+        """Drop rows after `env_steps` env steps, an incomplete last line, and columns that then have no values."""
         kept = [row for row in _read(self.path, self._counter) if int(row[self._counter]) <= env_steps]
         self._columns = list(dict.fromkeys([self._counter, *(name for row in kept for name, value in row.items() if value)]))
         self._env_steps = env_steps
@@ -98,7 +98,7 @@ class CSVMetrics(Logger):
 
 
 def _read(path: Path, counter: str) -> list[Row]:
-    """The whole rows of a metrics file; none if there is no file. A last line without its end was cut short by a kill."""
+    """The complete rows of a metrics file; none if it is missing. A last line without a line break is incomplete."""
     if not path.exists():
         return []
     whole, _, _ = path.read_bytes().rpartition(b"\n")
@@ -107,7 +107,7 @@ def _read(path: Path, counter: str) -> list[Row]:
         raise MetricsError(f"{path}: line 1: the first column must be {counter}, not {header[0]!r}; move the file away")
     for number, line in enumerate(lines, start=2):
         if len(line) != len(header) or not line[0].isdigit():
-            raise MetricsError(f"{path}: line {number}: not a row of {len(header)} numbers; mend the line or move the file away")
+            raise MetricsError(f"{path}: line {number}: not a row of {len(header)} numbers; fix the line or move the file away")
     return [dict(zip(header, line, strict=True)) for line in lines]
 
 

@@ -1,4 +1,4 @@
-"""result.json: the outcome of a finished run, in a shape that people's scripts may rely on."""
+"""result.json: the results of a finished run, in a format that scripts can rely on."""
 
 from __future__ import annotations
 
@@ -49,24 +49,24 @@ def write_result(
     policies: Mapping[str, Mapping[str, Any]],
     **extra: Any,
 ) -> dict[str, Any]:
-    """Write `folder/result.json` atomically and return what it says. Its presence means that the run finished: call this last.
+    """Write `folder/result.json` atomically and return its content. The file means that the run is finished: call this last.
 
     Parameters
     ----------
-    objective: what a sweeper optimizes.
-    env_steps: user-steps of training.     seconds: wall-clock time of the run.
+    objective: the value that a sweeper optimizes.
+    env_steps: env steps of training, over all users.     seconds: wall-clock time of the run.
     policies: `{policy: {metric: {"mean", "low", "high", "n"}}}`; a statistic may be a mapping, a named tuple or a dataclass.
-    extra: more top-level entries, such as `name` and `environment`. NaN and infinities become null throughout: JSON has no others.
-        `cold_items` is there where items were held back in training: their `share` of the catalogue, how many `items` that is, and
-        `policies` as above, measured where nothing else may be shown.
+    extra: more top-level entries, such as `name` and `environment`. NaN and infinities become null everywhere, since JSON lacks them.
+        `cold_items` exists if items were withheld in training: their `share` of the catalogue, the number of these `items`, and `policies`
+        as above, measured where only they are shown.
 
     Raises
     ------
-    ValueError: if a statistic is not (mean, low, high, n), or an extra entry takes a promised name.
+    ValueError: if a statistic is not (mean, low, high, n), or an extra entry has the name of a promised one.
     """
     taken = sorted(set(extra) & set(PROMISED))
     if taken:
-        raise ValueError(f"result.json: {taken[0]!r} is one of the promised entries, not an extra one")
+        raise ValueError(f"result.json: {taken[0]!r} is one of the promised entries and cannot be an extra one")
     result = {
         "schema": RESULT_SCHEMA,
         "status": "finished",
@@ -94,11 +94,11 @@ def _check_statistics(where: str, policies: Mapping[str, Mapping[str, Any]]) -> 
 
 
 def read_result(folder: str | Path) -> dict[str, Any]:
-    """What a finished run's `result.json` says.
+    """The content of a finished run's `result.json`.
 
     Raises
     ------
-    ResultError: if there is none (the run has not finished), if it is not JSON, or if it is of another schema.
+    ResultError: if the file is missing (the run is not finished), is not JSON, or has another schema.
     """
     path = Path(folder) / RESULT_NAME
     try:
@@ -111,7 +111,9 @@ def read_result(folder: str | Path) -> dict[str, Any]:
     if not isinstance(result, dict) or "schema" not in result:
         raise ResultError(f"{path}: has no 'schema'; recframe did not write it")
     if result["schema"] != RESULT_SCHEMA:
-        raise ResultError(f"{path}: has schema {result['schema']!r}, this recframe reads schema {RESULT_SCHEMA}; use the recframe it is of")
+        raise ResultError(
+            f"{path}: has schema {result['schema']!r}, this recframe reads schema {RESULT_SCHEMA}; use the version that wrote it"
+        )
     if result.get("status") != "finished":
         raise ResultError(f"{path}: has status {result.get('status')!r}, not 'finished'")
     missing = [key for key in PROMISED if key not in result]
@@ -121,13 +123,13 @@ def read_result(folder: str | Path) -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    """The versions behind a result: Python, recframe, the libraries it stands on, and every distribution that brings plugins."""
+    """The versions behind a result: Python, recframe, its main dependencies, and every distribution with plugins."""
     found = {"python": platform.python_version()}
     for name in DISTRIBUTIONS:
         try:
             found[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
-            continue  # optional here, such as wandb
+            continue  # an optional dependency, such as wandb
     for entry_point in metadata.entry_points(group=ENTRY_POINT_GROUP):
         if entry_point.dist is not None:
             found.setdefault(entry_point.dist.name, entry_point.dist.version)
@@ -135,11 +137,11 @@ def versions() -> dict[str, str]:
 
 
 def to_json_values(value: Any) -> Any:
-    """`value` in JSON's own types: records as objects, NumPy and torch scalars as numbers, what is not finite as None.
+    """`value` in JSON types: records as objects, NumPy and torch scalars as numbers, and non-finite numbers as None.
 
     Raises
     ------
-    TypeError: for what has no such form.
+    TypeError: for other types.
     """
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else None
@@ -151,7 +153,7 @@ def to_json_values(value: Any) -> Any:
         return [to_json_values(entry) for entry in value]
     if callable(getattr(value, "item", None)):
         return to_json_values(value.item())
-    raise TypeError(f"result.json: a {type(value).__name__} has no place in JSON: {value!r}")
+    raise TypeError(f"result.json: a {type(value).__name__} cannot be written as JSON: {value!r}")
 
 
 def _record(value: Any) -> Mapping[Any, Any] | None:

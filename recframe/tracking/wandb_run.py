@@ -1,4 +1,4 @@
-"""A run on Weights & Biases: one process may do many of them, each ends by itself and leaves no trace in the process."""
+"""A run on Weights & Biases. One process can have several; each ends separately and leaves the process as it was."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from pytorch_lightning.loggers.logger import Logger
 
 from recframe.errors import UserError
 from recframe.tracking.atomic import atomic_write
-from recframe.tracking.metrics import ENV_STEPS, split_counter
+from recframe.tracking.counter import ENV_STEPS, split_counter
 
 RUN_ID_NAME = "wandb/run_id"
 
-# where `wandb login` has long kept the key of W&B's own service, by whatever name that service is reached
+# `wandb login` keeps the key of W&B's own service under this host, whatever the service's address
 PUBLIC_HOST = "api.wandb.ai"
 
-# Quick to start, quiet, and nothing about the machine: no console capture, system sampling, list of packages or copy of the code.
+# Start quickly and quietly, and record nothing about the machine: no console output, system metrics, package list or code.
 SETTINGS: Mapping[str, Any] = {
     "silent": True,
     "console": "off",
@@ -41,27 +41,27 @@ SETTINGS: Mapping[str, Any] = {
 
 
 class TrackingError(UserError):
-    """W&B cannot be used as the config says; the message says what to do."""
+    """W&B cannot be used as configured; the message says what to do."""
 
 
-class WandbTracking(Logger):
+class WandbRunLogger(Logger):
     """A Lightning logger that writes one W&B run, against env_steps.
 
-    The run starts when this is built, which is where everything that can be wrong with W&B is said. Call `close` in a
-    `finally`: without it W&B waits for the end of the process. Lightning's own `finalize` leaves the run open, since evaluation follows.
+    The constructor starts the run and raises any error about W&B. Call `close` in a `finally` block: otherwise W&B waits for the end of the
+    process. Lightning's own `finalize` leaves the run open, since evaluation follows.
 
     Parameters
     ----------
-    folder: the run's folder; W&B's files go into its `wandb/`, the run's id into `wandb/run_id`.
-    project, entity, group, job_type, name, tags: W&B's own; the group is the sweep.
-    mode: "offline" writes to the folder only (`wandb sync` sends it later), "online" needs an API key, "disabled" does nothing.
-    config: the run's config, nested plain dicts and lists.
-    resume: continue the W&B run whose id the folder holds; False always makes a new one.
-    counter: what a logging call is counted in, if not env_steps.
+    folder: the run's folder; W&B's files are written to its `wandb/`, and the run's id to `wandb/run_id`.
+    project, entity, group, job_type, name, tags: as in W&B; the group is the sweep.
+    mode: "offline" writes to the folder only (`wandb sync` sends the run later); "online" needs an API key.
+    config: the run's config, as nested plain dicts and lists.
+    resume: continue the W&B run whose id is in the folder; False always starts a new one.
+    counter: the metric that calls are recorded against.
 
     Raises
     ------
-    TrackingError: if wandb is not installed, mode=online finds no API key, or W&B refuses to start.
+    TrackingError: if wandb is not installed, no API key is found for mode=online, or W&B cannot start the run.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class WandbTracking(Logger):
         *,
         project: str = "recframe",
         entity: str | None = None,
-        mode: Literal["offline", "online", "disabled"] = "offline",
+        mode: Literal["offline", "online"] = "offline",
         group: str | None = None,
         job_type: str = "train",
         name: str | None = None,
@@ -90,16 +90,16 @@ class WandbTracking(Logger):
             if mode == "online":
                 _require_api_key(self._wandb)
             settings = {key: value for key, value in SETTINGS.items() if key in self._wandb.Settings.model_fields}
-            run_id = _run_id(self._folder, resume) if mode != "disabled" else None
+            run_id = _run_id(self._folder, resume)
             try:
-                # messages outside a run, such as a warning at logging, obey the process's settings only
+                # messages outside a run, such as a warning when logging, follow only the settings of the process
                 self._wandb.setup(self._wandb.Settings(silent=True))
                 self._run = self._wandb.init(
                     dir=str(self._folder),
                     id=run_id,
-                    # offline, the id alone says which run it is
+                    # offline, the id alone identifies the run
                     resume="allow" if resume and mode == "online" else None,
-                    # another run in this process, left open by whom ever, is neither joined nor ended
+                    # do not join or end another run that is open in this process
                     reinit="create_new",
                     project=project,
                     entity=entity,
@@ -114,14 +114,14 @@ class WandbTracking(Logger):
             except (self._wandb.errors.Error, ValueError) as error:
                 way_out = "; or logger.wandb.mode=offline" if mode == "online" else ""
                 raise TrackingError(f"wandb: the run cannot be started: {_reason(error)}{way_out}") from error
-            if run_id is not None and self._run.id != run_id:  # an agent of W&B's own sweeps chooses the id
+            if self._run.id != run_id:  # an agent of W&B's own sweeps chooses the id
                 atomic_write(self._folder / RUN_ID_NAME, f"{self._run.id}\n")
             self._run.define_metric(counter)
             self._run.define_metric("*", step_metric=counter)
 
     @property
     def name(self) -> str:
-        """The W&B project, as Lightning has it."""
+        """The W&B project."""
         return self._project
 
     @property
@@ -139,13 +139,8 @@ class WandbTracking(Logger):
         """The `wandb.Run`, for callbacks that log media of their own."""
         return self._run
 
-    @property
-    def url(self) -> str | None:
-        """Where to look at the run; None unless online."""
-        return self._run.url or None
-
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
-        """Log at the metrics' `env_steps`, which is W&B's step too: what a resumed run logs again is not there twice."""
+        """Log at the metrics' `env_steps`, which is also the step in W&B, so that a resumed run records no step twice."""
         self._env_steps, values = split_counter(metrics, self._env_steps, self._counter)
         if values:
             self._run.log({self._counter: self._env_steps, **values}, step=self._env_steps)
@@ -155,20 +150,21 @@ class WandbTracking(Logger):
         self._run.config.update(vars(params) if isinstance(params, Namespace) else dict(params), allow_val_change=True)
 
     def log_table(self, name: str, records: Sequence[Mapping[str, Any]]) -> None:
-        """A table with a row a record; its columns are the records' keys in order of appearance."""
+        """Log a table with one row for each record; its columns are the records' keys in order of appearance."""
         columns = list(dict.fromkeys(key for record in records for key in record))
         rows = [[_cell(record.get(column)) for column in columns] for record in records]
-        # no step: on a resumed run W&B's may be ahead of ours; no commit: metrics of this moment may follow
+        # no step, since W&B's may be ahead of ours in a resumed run; no commit, since metrics of this step may follow
         self._run.log({name: self._wandb.Table(columns=columns, data=rows, allow_mixed_types=True)}, commit=False)
 
     def log_policies(
         self, policies: Mapping[str, Mapping[str, Mapping[str, float | None]]], table: str = "policies", summary: str = "final"
     ) -> None:
-        """Final results as result.json has them: the table of that name with intervals, and the means as summary values.
+        """Log final results, in the format of result.json, as a table with intervals and as summary values of the means.
 
-        The summary's keys read `<summary>/<policy>/<metric>`.
+        The keys of the summary values are `<summary>/<policy>/<metric>`.
         """
-        records, means = [], {}
+        records: list[dict[str, Any]] = []
+        means: dict[str, float | None] = {}
         for policy, metrics in policies.items():
             means |= {f"{summary}/{policy}/{metric}": statistic["mean"] for metric, statistic in metrics.items()}
             record: dict[str, Any] = {"policy": policy}
@@ -179,15 +175,15 @@ class WandbTracking(Logger):
         self.log_summary(means)
 
     def log_recommendations(self, records: Sequence[Mapping[str, Any]]) -> None:
-        """Sample recommendations as the table "recommendations"."""
+        """Log sample recommendations as the table "recommendations"."""
         self.log_table("recommendations", records)
 
     def log_summary(self, values: Mapping[str, Any]) -> None:
-        """Values of the whole run, such as the objective; None and what is not finite are left out."""
+        """Log values of the whole run, such as the objective; None and non-finite values are left out."""
         self._run.summary.update({key: cell for key, value in values.items() if (cell := _cell(value)) is not None})
 
     def close(self, failed: bool = False) -> None:
-        """End the W&B run, as failed or finished. Doing so twice is harmless."""
+        """End the W&B run, as failed or finished. A second call has no effect."""
         if not self._closed:
             self._closed = True
             self._run.finish(exit_code=1 if failed else 0)
@@ -197,19 +193,19 @@ def _import_wandb() -> ModuleType:
     try:
         import wandb
     except ImportError as error:
-        raise TrackingError(f"wandb: cannot be imported ({error}): run `pip install wandb`, or leave it out by logger=csv") from None
+        raise TrackingError(f"wandb: cannot be imported ({error}): run `pip install wandb`, or leave it out with logger=csv") from None
     return wandb
 
 
 def _reason(error: Exception) -> str:
-    """What W&B says, in one line; a setting that pydantic refuses has the reason further down."""
+    """W&B's error message in one line; pydantic gives the reason for a refused setting in `errors()`."""
     details = getattr(error, "errors", None)
     message = details()[0]["msg"] if callable(details) else str(error)
     return str(message).strip().partition("\n")[0]
 
 
 def _require_api_key(wandb: ModuleType) -> None:
-    """Look where W&B would, since W&B itself asks at the terminal and waits."""
+    """Raise TrackingError if no API key is found where W&B looks for one; W&B itself would ask in the terminal and wait."""
     settings = wandb.setup(wandb.Settings(silent=True)).settings
     if settings.api_key or os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
         return
@@ -230,7 +226,7 @@ def _require_api_key(wandb: ModuleType) -> None:
 
 
 def _run_id(folder: Path, resume: bool) -> str:
-    """The id kept in the run's folder if it is to be resumed, or a new one, kept there before W&B sees it."""
+    """The id in the run's folder if the run is resumed, or a new one, which is written there before W&B starts."""
     path = folder / RUN_ID_NAME
     if resume and path.is_file() and (kept := path.read_text(encoding="utf-8").strip()):
         return kept
@@ -242,27 +238,27 @@ def _run_id(folder: Path, resume: bool) -> str:
 
 @contextmanager
 def _process_restored(mode: str) -> Iterator[None]:
-    """Undo what W&B does to the process's environment and hooks; offline, keep it from reporting to its maker.
+    """Undo W&B's changes to the process's environment and hooks; offline, also disable its error reporting.
 
-    Left in place, WANDB_SERVICE would have child processes, such as a sweep's workers, write through this process's service.
+    With WANDB_SERVICE left in the environment, child processes such as a sweep's workers would use this process's service.
     """
     before = dict(os.environ)
-    # W&B's hooks print a traceback of their own beside the process's; `close` says how the run ended
+    # W&B's hooks print a second traceback; `close` records how the run ended
     hooks = sys.excepthook, sys.exit
     if mode != "online":
-        # W&B's telemetry opens a connection in every mode
+        # W&B's error reporting opens a connection in every mode
         os.environ["WANDB_ERROR_REPORTING"] = "false"
     try:
         yield
     finally:
-        sys.excepthook, sys.exit = hooks  # type: ignore[assignment]
+        sys.excepthook, sys.exit = hooks
         for key in set(os.environ) - set(before):
             del os.environ[key]
         os.environ.update(before)
 
 
 def _cell(value: Any) -> Any:
-    """A table's cell: a string, a number or None, which also stands for what is not finite."""
+    """The value of a table's cell: a string, a number, or None, also for non-finite numbers."""
     if value is None or isinstance(value, (str, bool, int)):
         return value
     if isinstance(value, (list, tuple)):

@@ -1,10 +1,10 @@
-"""Training: one LightningModule for every agent, checkpoints that resume to the same numbers, and leaving in good order."""
+"""Training: one LightningModule for every agent, checkpoints from which a run resumes exactly, and stopping on a signal."""
 
 from recframe.training.auxiliary import BehaviourPrediction
 from recframe.training.checkpoints import BEST, FINAL, LAST, progress_at
 from recframe.training.fit import MonitorError, Schedule, fit
 from recframe.training.interruption import Interruption
-from recframe.training.lightning_output import quiet_lightning
+from recframe.training.lightning_output import suppress_lightning_output
 from recframe.training.lm_tuning.tuned_texts import read_tuned
 from recframe.training.lm_tuning.tuner import Tuner
 from recframe.training.module import TrainingDiverged
@@ -24,6 +24,6 @@ __all__ = [
     "fit",
     "load_weights",
     "progress_at",
-    "quiet_lightning",
     "read_tuned",
+    "suppress_lightning_output",
 ]

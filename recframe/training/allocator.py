@@ -1,4 +1,4 @@
-"""What freed memory is for: the next allocation."""
+"""A setting of the C library's memory allocator that makes repeated large allocations cheap."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import torch
 
 
 def keep_freed_memory() -> None:
-    """Have the C library keep what is freed for what is allocated next, rather than return it to the system.
+    """Make the C library reuse freed memory for later allocations instead of returning it to the system.
 
-    Each update allocates the same few megabytes anew. If they have to come from the system, every page of them costs a fault: thousands an
-    update. glibc returns less the larger the blocks are that it saw freed, up to 32 MiB (mallopt(3), M_MMAP_THRESHOLD), so it is shown
-    one, whose pages are never touched. It then keeps up to twice that. Elsewhere this does nothing.
+    Each update allocates the same few megabytes again. If the system has to provide them, every page costs a page fault: thousands for
+    each update. The larger the freed blocks that glibc has seen, up to 32 MiB, the less memory it returns (mallopt(3),
+    M_MMAP_THRESHOLD), so this function frees one such block, whose pages are never touched. glibc then keeps up to twice that size. With
+    other C libraries the function has no effect.
     """
     torch.empty(31 * 2**20, dtype=torch.uint8)

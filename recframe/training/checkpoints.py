@@ -1,4 +1,4 @@
-"""Checkpoints: `last.ckpt`, from which a run resumes to the same numbers, and weights to take away as safetensors."""
+"""Checkpoints: `last.ckpt`, from which a run resumes exactly, and weights as safetensors."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ from recframe.training.weights import CheckpointError, encoder_weights, save_wei
 LAST = "last.ckpt"
 BEST = "best.safetensors"
 FINAL = "final.safetensors"
-"""The weights that the results are of: the best or the last, as the config says; written when training is over."""
+"""The weights that the results belong to: the best or the last, as configured. Written when training is over."""
 
 
 def read_checkpoint(path: Path, lazily: bool = False) -> dict[str, Any]:
-    """A checkpoint's tensors and plain values, on the CPU; `lazily` maps the tensors instead of reading them.
+    """A checkpoint's tensors and plain values, on the CPU; with `lazily`, tensors are memory-mapped instead of read.
 
     Raises
     ------
-    CheckpointError: if the file is damaged, or holds anything else.
+    CheckpointError: if the file is damaged, or holds other objects.
     """
     try:
         checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True, mmap=lazily)
-    except Exception as error:  # torch says what is wrong with a file in many exceptions
+    except Exception as error:  # torch raises many types for a damaged file
         first = str(error).strip().partition("\n")[0]
         raise CheckpointError(f"{path}: cannot be read ({first}); remove it to train from the start again") from error
     return checkpoint
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """A kill while writing leaves the old checkpoint or the new one."""
+    """Writes checkpoints atomically: a process that is killed while writing leaves the old checkpoint or the new one."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
         """Write `checkpoint` to `path`."""
@@ -46,14 +46,14 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             torch.save(checkpoint, temporary)
 
     def load_checkpoint(self, path: Any, map_location: Any | None = None, weights_only: bool | None = None) -> dict[str, Any]:
-        """Read a checkpoint; never as arbitrary pickle, whatever the caller asks."""
+        """Read a checkpoint; arbitrary pickled objects are refused, whatever the arguments."""
         return read_checkpoint(Path(path))
 
 
 class RunCheckpoints(Checkpoint):
-    """Saves after every evaluation: first the best weights if they are, then the checkpoint to resume from.
+    """Saves after every evaluation: first the weights, if they are the best so far, then the checkpoint to resume from.
 
-    In that order a kill between the two is harmless: the resumed run meets the same evaluation again and writes the same best weights.
+    In this order, a kill between the two is harmless: the resumed run repeats the evaluation and writes the same best weights.
     """
 
     def __init__(self, folder: Path, monitor: str, mode: str) -> None:
@@ -64,10 +64,10 @@ class RunCheckpoints(Checkpoint):
         self.best_env_steps = 0
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """Compare, then save."""
+        """Compare with the best value so far, then save."""
         assert isinstance(module, TrainingModule)
         value = float(trainer.callback_metrics[self.monitor])
-        # nan: not measurable this time
+        # NaN: the metric had no value
         if self.best_value is None or math.isnan(self.best_value) or self.sign * value > self.sign * self.best_value:
             self.best_value, self.best_env_steps = value, module.env_steps
             save_weights(module.agent, self.folder / BEST)
@@ -81,20 +81,20 @@ class RunCheckpoints(Checkpoint):
         trainer.save_checkpoint(self.folder / LAST)
 
     def state_dict(self) -> dict[str, Any]:
-        """What is best so far."""
+        """The best value so far, and when it was measured."""
         return {"best_value": self.best_value, "best_env_steps": self.best_env_steps}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """What was best so far."""
+        """Restore the best value so far."""
         self.best_value, self.best_env_steps = state_dict["best_value"], state_dict["best_env_steps"]
 
 
 def training_is_complete(checkpoint: Path) -> bool:
-    """Whether the checkpoint was written after the last epoch, or after early stopping: there is nothing left to train."""
+    """Whether the checkpoint was written after the last epoch or after early stopping, so that no training is left."""
     return bool(read_checkpoint(checkpoint, lazily=True)["recframe"]["complete"])
 
 
 def progress_at(checkpoint: Path) -> tuple[int, float]:
-    """The user-steps that training had taken when the checkpoint was written, and the seconds the run had lasted."""
+    """The env steps taken when the checkpoint was written, and the seconds that the run had lasted."""
     saved = read_checkpoint(checkpoint, lazily=True)["recframe"]
     return int(saved["env_steps"]), float(saved["seconds"])

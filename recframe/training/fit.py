@@ -1,4 +1,4 @@
-"""One fit: a Trainer around the training module, from the start or from a checkpoint."""
+"""Training an agent with a Lightning Trainer, from the start or from a checkpoint."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pytorch_lightning.loggers import Logger
 
 from recframe.config.schema.run import TrainerConfig
 from recframe.errors import UserError
-from recframe.experience import Collector, Restricted, source_for
+from recframe.experience import Collector, batch_source_for, sharing_exclusions
 from recframe.interfaces import Agent, NoExperience
 from recframe.training.allocator import keep_freed_memory
 from recframe.training.auxiliary import BehaviourPrediction
@@ -26,23 +26,23 @@ from recframe.training.checkpoints import (
     read_checkpoint,
     training_is_complete,
 )
-from recframe.training.interruption import Interruption, StopWhenAsked
-from recframe.training.lightning_output import quiet_lightning
+from recframe.training.interruption import Interruption, StopOnSignal
+from recframe.training.lightning_output import suppress_lightning_output
 from recframe.training.lm_tuning.tuner import Tuner
 from recframe.training.module import Chunks, TrainingModule
-from recframe.training.progress import TrainingProgress
+from recframe.training.progress import ProgressBar
 from recframe.training.weights import encoder_weights, load_weights, save_weights
 
 log = logging.getLogger(__name__)
 
 
 class MonitorError(UserError):
-    """The monitored metric is not among those that are measured."""
+    """The monitored metric is not measured."""
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """How many chunks make an epoch, and how many epochs the fit; every epoch ends with an evaluation."""
+    """The chunks in an epoch and the epochs in the fit; every epoch ends with an evaluation."""
 
     chunks_per_epoch: int
     epochs: int
@@ -50,7 +50,7 @@ class Schedule:
 
     @classmethod
     def of(cls, settings: TrainerConfig, num_users: int) -> Schedule:
-        """The schedule whose total comes nearest above `settings.env_steps`, in epochs of equal length."""
+        """A schedule of equally long epochs, for `settings.env_steps` rounded up."""
         chunk = settings.chunk_steps * num_users
         chunks = math.ceil(settings.env_steps / chunk)
         epochs = max(1, min(chunks, round(settings.env_steps / settings.evaluate_every)))
@@ -79,17 +79,17 @@ def fit(
 
     Parameters
     ----------
-    folder: where `last.ckpt`, `best.safetensors` and, at the end, `final.safetensors` are kept, and a tuned language model's beside them.
+    folder: for `last.ckpt`, `best.safetensors`, at the end `final.safetensors`, and the weights of a tuned language model.
+    evaluate: called after each epoch; its metrics must include `settings.monitor`.
     interruption: whether the process was asked to stop.
-    auxiliary: a head on the agent's state tracker that is trained beside, or None.
-    tuner: tunes the language model by what the agent learns; None: it is frozen.
-    evaluate: called between epochs; must hold `settings.monitor`.
-    resume_from: a `last.ckpt` to go on from, or None.     seconds_before: what the run has lasted so far.
+    auxiliary: an auxiliary head on the agent's state tracker, or None.
+    tuner: tunes the language model by the agent's losses; None: it is frozen.
+    resume_from: a `last.ckpt` to resume from, or None.     seconds_before: how long the run has lasted so far.
 
     Raises
     ------
-    TrainingDiverged: if a loss stops being finite.
-    Stop: if the process was asked to stop; the checkpoint is written.
+    TrainingDiverged: if a loss or gradient is no longer finite.
+    Stop: if the process was asked to stop; the checkpoint is then written.
     MonitorError: if `settings.monitor` is not measured.
     """
     if isinstance(agent.experience, NoExperience):
@@ -106,24 +106,22 @@ def fit(
     else:
         if tuner is not None and resume_from is None:
             tuner.start()
-        environment = collector.environment
-        excluded = environment.always_excluded if isinstance(environment, Restricted) else None
-        source = source_for(agent.experience, seed, device, excluded)
+        source = sharing_exclusions(batch_source_for(agent.experience, seed, device), collector.environment.always_excluded)
         module = TrainingModule(agent, collector, source, settings, _checked(evaluate, settings.monitor), auxiliary, tuner)
         module.seconds_before = seconds_before
         schedule = Schedule.of(settings, collector.environment.spec.num_users)
         checkpoints = RunCheckpoints(folder, settings.monitor, settings.monitor_mode)
-        own: list[Callback] = [TrainingProgress(schedule.env_steps, settings.progress_bar), checkpoints]
-        own.append(StopWhenAsked(interruption, checkpoints))
+        own: list[Callback] = [ProgressBar(schedule.env_steps, module.progress, settings.progress_bar), checkpoints]
+        own.append(StopOnSignal(interruption, checkpoints))
         if settings.patience is not None:
             monitor = f"eval/{settings.monitor}"
             own.append(EarlyStopping(monitor, mode=settings.monitor_mode, patience=settings.patience, check_finite=False))
         keep_freed_memory()
-        with quiet_lightning():
+        with suppress_lightning_output():
             trainer = pl.Trainer(
                 accelerator="gpu" if device.type == "cuda" else "cpu",
                 devices=[device.index or 0] if device.type == "cuda" else 1,
-                precision=settings.precision,
+                precision=settings.precision,  # type: ignore[arg-type]  # the schema checks it
                 max_epochs=schedule.epochs,
                 logger=list(loggers),
                 callbacks=[*own, *callbacks],
@@ -133,17 +131,17 @@ def fit(
                 enable_progress_bar=False,
                 enable_model_summary=False,
                 num_sanity_val_steps=0,
-                # agents cache projected items while acting; inference tensors could not be used in a later loss
+                # agents cache projected items while acting, and a later loss cannot use inference tensors
                 inference_mode=False,
                 use_distributed_sampler=False,
             )
             interruption.training = True
             try:
-                loaders = {"train_dataloaders": Chunks(schedule.chunks_per_epoch), "val_dataloaders": Chunks(1)}
-                trainer.fit(module, **loaders, ckpt_path=resume_from)
+                train_chunks, evaluations = Chunks(schedule.chunks_per_epoch), Chunks(1)
+                trainer.fit(module, train_dataloaders=train_chunks, val_dataloaders=evaluations, ckpt_path=resume_from)
             finally:
                 interruption.training = False
-        # the signal may have come in the last evaluation, after the last chunk
+        # the signal may have arrived during the last evaluation
         if interruption.signal_number is not None:
             raise interruption.stop()
     if settings.final_weights == "best":
@@ -162,9 +160,9 @@ def _checked(evaluate: Callable[[], dict[str, float]], monitor: str) -> Callable
         nonlocal first
         metrics = evaluate()
         if first and monitor not in metrics:
-            raise MonitorError(f"trainer.monitor={monitor!r} is not measured here; there are: {', '.join(sorted(metrics))}")
+            raise MonitorError(f"trainer.monitor={monitor!r} is not measured here; the metrics are: {', '.join(sorted(metrics))}")
         first = False
-        # a metric may have no value now and then, such as diversity when nobody saw two items: no improvement
+        # a metric may have no value, such as diversity if no user saw two items: that is no improvement
         return {monitor: math.nan, **metrics}
 
     return measured

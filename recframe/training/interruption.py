@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C: finish the chunk, save, and leave in good order."""
+"""SIGTERM and Ctrl-C: finish the chunk, save a checkpoint and shut down cleanly."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Interruption:
-    """Whether the process was asked to stop. While training, that is looked at after each chunk; elsewhere it stops at once.
+    """Records whether the process was asked to stop. Training checks this after each chunk; outside training the process stops at once.
 
     Parameters
     ----------
-    run_folder: the run's folder, for the message that says how to go on.
+    run_folder: the run's folder, for the message that says how to resume.
     """
 
     def __init__(self, run_folder: Path) -> None:
@@ -34,7 +34,7 @@ class Interruption:
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Handle the signals for as long as the block lasts. Only a main thread can; elsewhere the process's own handlers stay."""
+        """Handle the signals within the block. Only the main thread can; in other threads the process keeps its handlers."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -47,7 +47,7 @@ class Interruption:
                 signal.signal(number, handler)
 
     def listen(self) -> None:
-        """Put the handlers in place, over whoever else put theirs."""
+        """Install the handlers, replacing any others."""
         if threading.current_thread() is threading.main_thread():
             for number in SIGNALS:
                 signal.signal(number, self._receive)
@@ -62,16 +62,16 @@ class Interruption:
         """The exception that ends the process."""
         number = self.signal_number or signal.SIGTERM
         saved = (self.run_folder / "checkpoints" / LAST).is_file()
-        state = "what was trained is saved" if saved else "nothing was trained yet"
-        message = f"stopped by {signal.Signals(number).name}; {state}. Go on with: recframe train resume={self.run_folder}"
+        state = "the training so far is saved" if saved else "nothing was trained yet"
+        message = f"stopped by {signal.Signals(number).name}; {state}. Resume with: recframe train resume={self.run_folder}"
         return Stop(message, 128 + number)
 
 
-class StopWhenAsked(Callback):
-    """Ends training after the chunk in which a signal arrived, with a checkpoint of that very moment.
+class StopOnSignal(Callback):
+    """Stops training after the chunk in which a signal arrived, with a checkpoint of that moment.
 
-    After an epoch's last chunk the evaluation is due, and a checkpoint resumed from before it would never make it up: there the
-    stop waits until it is made and saved.
+    After the last chunk of an epoch, training stops only once the evaluation is done and saved: a run that resumed from a checkpoint
+    between the two would never make that evaluation.
     """
 
     def __init__(self, interruption: Interruption, checkpoints: RunCheckpoints) -> None:
@@ -79,17 +79,17 @@ class StopWhenAsked(Callback):
         self.checkpoints = checkpoints
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """Take over from Lightning's own handler, which would end the process between an evaluation and its checkpoint."""
+        """Replace Lightning's own handler, which would end the process between an evaluation and its checkpoint."""
         self.interruption.listen()
 
     def on_train_batch_end(self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int) -> None:
-        """Look whether to stop."""
+        """Stop if asked, except before an evaluation."""
         last = trainer.fit_loop.epoch_loop.batch_progress.is_last_batch
         if self.interruption.signal_number is not None and not last:
             self.checkpoints.save(trainer)
             raise self.interruption.stop()
 
     def on_train_epoch_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """Look whether to stop before the next epoch: the last one is saved."""
+        """Stop if asked: the epoch before is saved."""
         if self.interruption.signal_number is not None:
             raise self.interruption.stop()

@@ -1,4 +1,4 @@
-"""Keeping Lightning's advice from people who did not ask for it."""
+"""Suppressing Lightning's log messages and warnings."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def quiet_lightning() -> Iterator[None]:
-    """Lightning's advice is about data loaders and hardware, of which nothing is to be changed here."""
+def suppress_lightning_output() -> Iterator[None]:
+    """Suppress Lightning's advice on data loaders and hardware within the block: a user of recframe cannot act on it."""
     loggers = [logging.getLogger(name) for name in ("pytorch_lightning", "lightning_fabric", "lightning.pytorch", "lightning.fabric")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:

@@ -1,16 +1,17 @@
-"""The one LightningModule, for every agent: collect a chunk, then learn from it.
+"""The LightningModule for every agent: collect a chunk of steps, then learn from it.
 
-A `training_step` is a whole chunk (T steps of N users, then the agent's updates), so Lightning's bookkeeping is paid once a chunk
-and not once a gradient step.
+One `training_step` is a whole chunk (T steps of N users, then the agent's updates), so Lightning's overhead occurs once per chunk and
+not once per gradient step.
 """
 
 from __future__ import annotations
 
+import logging
 import math
 import random
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytorch_lightning as pl
@@ -19,29 +20,32 @@ from torch import Tensor
 
 from recframe.config.schema.run import TrainerConfig
 from recframe.errors import UserError
-from recframe.experience import Collector, Source
+from recframe.experience import BatchSource, Collector
 from recframe.interfaces import Agent, Transition
 from recframe.training.auxiliary import BehaviourPrediction
 from recframe.training.lm_tuning.tuner import Tuner
+from recframe.training.progress import evaluation_text, training_text
+
+log = logging.getLogger(__name__)
 
 
 class TrainingDiverged(UserError, ArithmeticError):
-    """A loss stopped being a number; the message says which, when, and what to try."""
+    """A loss or gradient is no longer finite; the message says which one, when, and what to try."""
 
     exit_code = 1
 
 
 class Chunks:
-    """The train "data": one number a chunk. It has a length, or Lightning would prefetch and train on stale policies."""
+    """The "training data": one number for each chunk. Without a length, Lightning would prefetch and train on stale policies."""
 
-    def __init__(self, count: int) -> None:
-        self.count = count
+    def __init__(self, num_chunks: int) -> None:
+        self.num_chunks = num_chunks
 
     def __len__(self) -> int:
-        return self.count
+        return self.num_chunks
 
     def __iter__(self) -> Iterator[int]:
-        return iter(range(self.count))
+        return iter(range(self.num_chunks))
 
 
 class TrainingModule(pl.LightningModule):
@@ -49,17 +53,17 @@ class TrainingModule(pl.LightningModule):
 
     Parameters
     ----------
-    collector, source: where steps come from, and how they become batches.
-    evaluate: measures the agent as it is; called at the end of every epoch (one epoch is the stretch between two evaluations).
-    auxiliary: what the state tracker learns to predict beside, or None.
-    tuner: moves the language model by the agent's losses; None: it is frozen.
+    collector: collects steps.   source: makes batches of them.
+    evaluate: returns the agent's metrics; called at the end of every epoch (an epoch is the time between two evaluations).
+    auxiliary: an auxiliary task of the state tracker, or None.
+    tuner: tunes the language model by the agent's losses; None: it is frozen.
     """
 
     def __init__(
         self,
         agent: Agent,
         collector: Collector,
-        source: Source,
+        source: BatchSource,
         settings: TrainerConfig,
         evaluate: Callable[[], dict[str, float]],
         auxiliary: BehaviourPrediction | None = None,
@@ -75,9 +79,9 @@ class TrainingModule(pl.LightningModule):
         self.auxiliary = auxiliary
         self.tuner = tuner
         self.latest: dict[str, float] = {}
-        self.seconds_before = 0.0  # what the run had lasted before training began in this process
+        self.seconds_before = 0.0  # how long the run had lasted before training began in this process
         self._started = time.perf_counter()
-        self.complete = False  # whether the last epoch, or early stopping, was reached
+        self.complete = False  # whether the last epoch or early stopping was reached
         self._names = list(agent.optimizers())
         self._losses: dict[str, list[Tensor]] = {}
         self._gradient_norms: dict[str, list[Tensor]] = {}
@@ -85,25 +89,26 @@ class TrainingModule(pl.LightningModule):
 
     @property
     def env_steps(self) -> int:
-        """User-steps taken in training."""
+        """Env steps taken in training, over all users."""
         return self.agent.env_steps
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
-        """The agent's optimizers, in the order of their names; one of them moves the auxiliary head, too."""
+        """The agent's optimizers, in the order of their names; one of them also trains the auxiliary head."""
         optimizers = self.agent.optimizers()
         if self.auxiliary is not None:
-            self.auxiliary.join(optimizers)
+            self.auxiliary.add_to(optimizers)
         return list(optimizers.values())
 
     def on_fit_start(self) -> None:
-        """Look the wrapped optimizers up once."""
+        """Look up the optimizers, which Lightning has wrapped, once."""
         wrapped = self.optimizers()
-        self._optimizers = dict(zip(self._names, wrapped if isinstance(wrapped, list) else [wrapped], strict=True))
+        optimizers = cast("list[torch.optim.Optimizer]", wrapped if isinstance(wrapped, list) else [wrapped])
+        self._optimizers = dict(zip(self._names, optimizers, strict=True))
         self._since = (time.perf_counter(), self.env_steps)
 
     def training_step(self, batch: int, batch_idx: int) -> None:
         """One chunk."""
-        # mixed precision is for the losses: the simulator stays what it is
+        # mixed precision applies to the losses, not to the simulator
         with torch.autocast(self.device.type, enabled=False):
             self.agent.prepare_to_act()
             for _ in range(self.settings.chunk_steps):
@@ -119,23 +124,23 @@ class TrainingModule(pl.LightningModule):
             self.source.learned(self.agent.priorities())
             if self.tuner is not None:
                 self.tuner.end_batch()
-        # one look at the host per chunk
+        # one transfer to the host per chunk
         if watched and not math.isfinite(float(torch.stack([value for _, value in watched]).sum())):
             self._report_divergence(watched)
-        # counted over the whole run: an epoch may be shorter than a logging interval
+        # counted over the whole run, since an epoch may be shorter than a logging interval
         chunk = self.settings.chunk_steps * self.collector.environment.spec.num_users
         if (self.env_steps // chunk) % self.settings.log_every == 0:
             self._log_training()
 
     def _step(self, name: str, loss: Tensor, experience: Transition) -> list[tuple[str, Tensor]]:
-        """One step of the named optimizer; returns the numbers that must stay finite, in the order they came."""
+        """One step of the named optimizer; returns the values that must stay finite, in the order of their computation."""
         optimizer = self._optimizers[name]
         watched = [(f"loss of {name!r}", loss.detach())]
         self._losses.setdefault(name, []).append(loss.detach())
         if self.auxiliary is not None and self.auxiliary.optimizer == name:
             prediction = self.auxiliary.loss(experience)
             watched.append(("loss of the auxiliary head", prediction.detach()))
-            # one step for both: an adaptive optimizer would undo the weight of a loss that is stepped alone
+            # one step for both: with a step of its own, an adaptive optimizer would cancel the weight of the loss
             loss = loss + self.auxiliary.settings.weight * prediction
         optimizer.zero_grad()
         self.manual_backward(loss)
@@ -153,15 +158,15 @@ class TrainingModule(pl.LightningModule):
         what = next((what for what, value in watched if not math.isfinite(float(value))), "sum of the losses")
         raise TrainingDiverged(
             f"training diverged: the {what} is no longer a number after {self.env_steps} env steps. "
-            "Try a smaller agent.learning_rate or trainer.gradient_clip; the last checkpoint is from before"
+            "Try a smaller agent.learning_rate or trainer.gradient_clip; the last checkpoint is older than this"
         )
 
     def _log_training(self) -> None:
         now, steps = time.perf_counter(), self.env_steps
-        sessions = self.collector.sessions()
+        sessions = self.collector.ended_sessions()
         metrics = {"train/env_steps_per_second": (steps - self._since[1]) / max(now - self._since[0], 1e-9)}
-        if sessions.count:
-            metrics |= {"train/sessions": sessions.count, "train/return": sessions.mean_return, "train/length": sessions.mean_length}
+        if sessions.num_sessions:
+            metrics |= {"train/sessions": sessions.num_sessions, "train/return": sessions.mean_return, "train/length": sessions.mean_length}
             metrics |= {f"train/reward/{name}": value for name, value in sessions.terms.items()}
         metrics |= {f"loss/{name}": float(torch.stack(values).mean()) for name, values in self._losses.items()}
         metrics |= {f"gradient_norm/{name}": float(torch.stack(values).mean()) for name, values in self._gradient_norms.items()}
@@ -172,15 +177,20 @@ class TrainingModule(pl.LightningModule):
         self._send(metrics)
 
     def validation_step(self, batch: int, batch_idx: int) -> None:
-        """Measure the agent, on texts as the model that is saved with it reads them."""
+        """Evaluate the agent, on text vectors of the language model that is saved with it."""
         if self.tuner is not None:
             self.tuner.refresh()
         with torch.autocast(self.device.type, enabled=False):
             metrics = {f"eval/{name}": value for name, value in self.evaluate().items()}
         self.log_dict(metrics, logger=False, batch_size=1)
         self._send(metrics)
-        # time spent evaluating does not count as training speed
+        log.info("%s", evaluation_text(self.env_steps, self.latest))
+        # evaluation time does not count in the training speed
         self._since = (time.perf_counter(), self.env_steps)
+
+    def progress(self) -> tuple[int, str]:
+        """The env steps taken, and the latest training metrics in words."""
+        return self.env_steps, training_text(self.latest)
 
     def _send(self, metrics: dict[str, float]) -> None:
         self.latest |= metrics
@@ -188,7 +198,7 @@ class TrainingModule(pl.LightningModule):
             logger.log_metrics({"env_steps": float(self.env_steps), **metrics}, step=self.env_steps)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add all that a continuation needs beside weights and optimizers."""
+        """Add the state that resuming needs in addition to weights and optimizers."""
         checkpoint["recframe"] = {
             "collector": self.collector.state_dict(),
             "source": self.source.state_dict(),
@@ -202,7 +212,7 @@ class TrainingModule(pl.LightningModule):
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take it up again."""
+        """Restore that state."""
         saved = checkpoint["recframe"]
         self.collector.load_state_dict(saved["collector"])
         self.source.load_state_dict(saved["source"])
@@ -215,7 +225,7 @@ class TrainingModule(pl.LightningModule):
 
 
 def _random_state() -> dict[str, Any]:
-    """The process-wide generators, as tensors and plain values; a plugin's dropout may draw from them."""
+    """The state of the process-wide generators, from which a plugin's dropout may draw, as tensors and plain values."""
     name, keys, position, has_gauss, cached = np.random.get_state()
     return {
         "python": random.getstate(),

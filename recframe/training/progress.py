@@ -1,8 +1,8 @@
-"""The progress bar of a fit: env steps, their speed, the latest return and loss."""
+"""The progress bar of a fit, and the latest metrics in words."""
 
 from __future__ import annotations
 
-import logging
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytorch_lightning as pl
@@ -10,48 +10,46 @@ from pytorch_lightning.callbacks import Callback
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from recframe.training.module import TrainingModule
-
-log = logging.getLogger(__name__)
+from recframe.metric_names import PROGRESS_METRICS
 
 
-class TrainingProgress(Callback):
-    """A bar where there is a terminal, and a log line after each evaluation everywhere."""
+class ProgressBar(Callback):
+    """A progress bar, shown if the console is a terminal.
 
-    def __init__(self, total_env_steps: int, show_bar: bool, console: Console | None = None) -> None:
-        self.total = total_env_steps
+    Parameters
+    ----------
+    total: steps of the whole fit.   status: returns the steps taken so far, and a text that is shown next to the bar.
+    show: whether to show it in a terminal.   console: by default the standard error stream.
+    """
+
+    def __init__(self, total: int, status: Callable[[], tuple[int, str]], show: bool, console: Console | None = None) -> None:
+        self.total = total
+        self.status = status
         console = console or Console(stderr=True)
-        columns = (TextColumn("training"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[latest]}"), TimeRemainingColumn())
-        self.bar = Progress(*columns, console=console, disable=not (show_bar and console.is_terminal))
+        columns = (TextColumn("training"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[text]}"), TimeRemainingColumn())
+        self.bar = Progress(*columns, console=console, disable=not (show and console.is_terminal))
 
-    def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Show the bar."""
-        assert isinstance(module, TrainingModule)
-        self.task = self.bar.add_task("training", total=self.total, completed=module.env_steps, latest="")
+        self.task = self.bar.add_task("training", total=self.total, completed=self.status()[0], text="")
         self.bar.start()
 
-    def on_train_batch_end(self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int) -> None:
-        """Move it."""
-        assert isinstance(module, TrainingModule)
-        self.bar.update(self.task, completed=min(module.env_steps, self.total), latest=_latest(module.latest))
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Move the bar."""
+        completed, text = self.status()
+        self.bar.update(self.task, completed=min(completed, self.total), text=text)
 
-    def on_validation_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """Say how good the agent is by now."""
-        assert isinstance(module, TrainingModule)
-        shown = {name.removeprefix("eval/"): value for name, value in module.latest.items() if name.startswith("eval/")}
-        wanted = [f"{name} {shown[name]:.3g}" for name in ("return", "length", "click_rate", "coverage") if name in shown]
-        log.info("%s env steps: %s%s", f"{module.env_steps:,}", ", ".join(wanted), f" ({_latest(module.latest)})")
-
-    def on_train_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """Take the bar away."""
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Remove the bar."""
         self.bar.stop()
 
-    def on_exception(self, trainer: pl.Trainer, module: pl.LightningModule, exception: BaseException) -> None:
-        """Take the bar away before the error is shown."""
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        """Remove the bar before the error is shown."""
         self.bar.stop()
 
 
-def _latest(metrics: dict[str, float]) -> str:
+def training_text(metrics: Mapping[str, float]) -> str:
+    """Speed, return and losses among the latest training metrics; empty before the first are logged."""
     parts = []
     if "train/env_steps_per_second" in metrics:
         parts.append(f"{metrics['train/env_steps_per_second']:,.0f} env steps/s")
@@ -59,3 +57,10 @@ def _latest(metrics: dict[str, float]) -> str:
         parts.append(f"train return {metrics['train/return']:.2f}")
     parts += [f"loss {name.removeprefix('loss/')} {value:.3g}" for name, value in metrics.items() if name.startswith("loss/")]
     return ", ".join(parts)
+
+
+def evaluation_text(env_steps: int, metrics: Mapping[str, float]) -> str:
+    """One line: the env steps taken, the latest evaluation, and in parentheses the latest training metrics, if there are any."""
+    measured = [f"{name} {metrics[f'eval/{name}']:.3g}" for name in PROGRESS_METRICS if f"eval/{name}" in metrics]
+    training = training_text(metrics)
+    return f"{env_steps:,} env steps: {', '.join(measured)}" + (f" ({training})" if training else "")

@@ -1,4 +1,4 @@
-"""Weights as safetensors: written whole or not at all, and refused where they do not fit."""
+"""Saving and loading weights as safetensors: atomically, with a check that they fit."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def load_weights(agent: Agent, path: Path) -> None:
 
     Raises
     ------
-    CheckpointError: if the file is missing or damaged, or its tensors are not the agent's.
+    CheckpointError: if the file is missing or damaged, or its tensors are not those of the agent.
     """
     agent.load_state_dict({**agent.state_dict(), **load_tensors(_tensors(agent), path)})
 
 
 def save_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
-    """Write tensors by their names, atomically, as safetensors."""
-    # safetensors refuses tensors that share memory, or whose rows are not laid out one after the other
+    """Write named tensors, atomically, as safetensors."""
+    # safetensors refuses tensors that share memory or are not contiguous
     copies = {name: value.detach().cpu().clone(memory_format=torch.contiguous_format) for name, value in tensors.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(path) as temporary:
@@ -44,17 +44,17 @@ def save_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
 
 
 def load_tensors(expected: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
-    """The tensors that `save_tensors` wrote, which must be of the names and shapes of those expected.
+    """The tensors that `save_tensors` wrote, which must have the names and shapes of the expected ones.
 
     Raises
     ------
-    CheckpointError: if the file is missing or damaged, or its tensors are others.
+    CheckpointError: if the file is missing or damaged, or its tensors have other names or shapes.
     """
     require_weights(path)
     try:
         saved = load_file(path)
     except SafetensorError as error:
-        raise CheckpointError(f"{path}: cannot be read ({error}); resume the run to write it anew") from None
+        raise CheckpointError(f"{path}: cannot be read ({error}); resume the run to write it again") from None
     shapes, saved_shapes = ({name: value.shape for name, value in tensors.items()} for tensors in (expected, saved))
     wrong = [name for name in sorted(shapes.keys() | saved_shapes.keys()) if shapes.get(name) != saved_shapes.get(name)]
     if wrong:
@@ -63,7 +63,7 @@ def load_tensors(expected: Mapping[str, Tensor], path: Path) -> dict[str, Tensor
 
 
 def encoder_weights(agent_weights: Path) -> Path:
-    """Where the tuned language model of the moment of an agent's weights lies: the two belong together."""
+    """The file of the tuned language model that belongs to an agent's weights."""
     return agent_weights.with_stem(f"{agent_weights.stem}_encoder")
 
 
@@ -75,7 +75,7 @@ def require_weights(path: Path) -> None:
     CheckpointError: if it is missing.
     """
     if not path.is_file():
-        raise CheckpointError(f"there are no weights at {path}: the run has not reached its first evaluation")
+        raise CheckpointError(f"no weights were found at {path}: the run has not reached its first evaluation")
 
 
 def _tensors(agent: Agent) -> dict[str, Tensor]:

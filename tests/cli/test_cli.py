@@ -7,7 +7,7 @@ import sys
 import pytest
 import typer
 
-from recframe.cli.failures import mistakes_in_one_line
+from recframe.cli.error_messages import user_errors_as_messages
 from recframe.components import options_of
 from recframe.config.schema.pretraining import PretrainConfig
 from recframe.errors import Stop
@@ -111,7 +111,7 @@ def test_a_third_partys_component_config_folder_and_command_work(recframe, bonus
     refused = recframe("train", "reward=[bonus]", "reward.bonus.bonus=-1", site=bonus_plugin)
     assert "reward.bonus.bonus: -1.0 is not allowed; it must be >= 0" in refused.stderr
     narrowed = recframe("train", "reward=[bonus]", site=bonus_plugin, RECFRAME_PLUGINS="")
-    assert "reward=bonus: there is no such reward" in narrowed.stderr
+    assert "reward=bonus: reward has no choice 'bonus'" in narrowed.stderr
 
 
 def test_a_broken_plugin_is_named_when_a_run_asks_for_what_is_missing(recframe, plugin_site):
@@ -129,7 +129,7 @@ def test_the_users_own_conf_folder_is_on_the_search_path(recframe, tmp_path):
     elsewhere = tmp_path / "elsewhere"
     (tmp_path / "conf").rename(elsewhere)
     assert "gamma: 0.123" in recframe("train", "experiment=mine", "--config-dir", str(elsewhere), "--cfg", "job", check=True).stdout
-    assert "no such experiment" in recframe("train", "experiment=mine").stderr
+    assert "experiment has no choice 'mine'" in recframe("train", "experiment=mine").stderr
 
 
 def test_a_slip_in_a_users_experiment_names_the_key(recframe, tmp_path):
@@ -288,7 +288,7 @@ def test_a_plugin_whose_commands_fail_stops_no_other(recframe, bonus_plugin, plu
 
 
 def test_being_stopped_ends_in_its_message_and_exit_code(capsys):
-    with pytest.raises(typer.Exit) as ended, mistakes_in_one_line():
+    with pytest.raises(typer.Exit) as ended, user_errors_as_messages():
         raise Stop("stopped; go on with recframe train resume=x", 143)
     assert ended.value.exit_code == 143
     assert capsys.readouterr().err == "recframe: stopped; go on with recframe train resume=x\n"

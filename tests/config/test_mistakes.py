@@ -5,8 +5,6 @@ from omegaconf import OmegaConf
 
 from recframe.config import ConfigError, compose_config, find_mistakes, validate
 from recframe.config.checks.machine import folder_problem, surely_without_cuda
-from recframe.config.checks.run import METRICS
-from recframe.plugin_loader import registry
 
 SPEAKING = ["environment.says=true", "dataset.utterances=1"]
 
@@ -22,12 +20,12 @@ def test_the_default_config_has_no_mistakes():
             ["auxiliary.weight=1", "auxiliary.signal=purchase"],
             "auxiliary.signal: environment=topic_world gives no signal 'purchase'; it gives: click, rating",
         ),
-        (["labels=[sentimant]"], "labels=sentimant: there is no such labels. Did you mean 'sentiment'?"),
+        (["labels=[sentimant]"], "labels=sentimant: labels has no choice 'sentimant'. Did you mean 'sentiment'?"),
         (["labels=[sentiment]", "labels.sentiment.temperature=0"], "labels.sentiment.temperature: 0.0 is not allowed; it must be > 0"),
         (["labels=[sentiment]", "labels.sentiment.unit=word"], "labels.sentiment.unit: 'word' is not allowed"),
         (["labels=[sentiment]", "labels.sentiment.prototypes.positive=[]"], "labels.sentiment.prototypes.positive: a sentence or more"),
         (["labels=[sentiment]", "labels.sentiment.prototypes.neutral=[fine,' ']"], "prototypes.neutral: a sentence or more is needed"),
-        (["+labels.mood.prototypes.glad=[hurrah]"], "labels.mood: labels of your own go into a file, such as conf/labels/mood.yaml"),
+        (["+labels.mood.prototypes.glad=[hurrah]"], "labels.mood: write your own labels into a file, such as conf/labels/mood.yaml"),
         (
             ["environment=gymnasium", "environment.id=CartPole-v1", "reward=[environment]", "labels=[intent]"],
             "labels: environment=gymnasium brings its own items, so that no texts are read; use labels=[]",
@@ -55,12 +53,12 @@ def test_the_default_config_has_no_mistakes():
             "with dataset.utterances=..., a number above 0",
         ),
         (["state_tracker.reads=[profiles]"], "state_tracker.reads: 'profiles' is not allowed; it must be one of profile, context, labels"),
-        (["encoder@world_encoder=tfidff"], "encoder@world_encoder=tfidff: there is no such encoder. Did you mean 'tfidf'?"),
+        (["encoder@world_encoder=tfidff"], "encoder@world_encoder=tfidff: encoder has no choice 'tfidff'. Did you mean 'tfidf'?"),
         (["world_encoder=tfidf"], ", as encoder@world_encoder=NAME"),
         (["encoder@world_encoder=tfidf", "world_encoder.dim=0"], "world_encoder.dim: 0 is not allowed; it must be >= 1"),
         (["embeddings.dim=0"], "embeddings.dim: 0 is not allowed; it must be >= 1"),
         (["auxiliary.weight=-1"], "auxiliary.weight: -1.0 is not allowed; it must be >= 0"),
-        (["agent=dqm"], "agent=dqm: there is no such agent. Did you mean 'dqn'?"),
+        (["agent=dqm"], "agent=dqm: agent has no choice 'dqm'. Did you mean 'dqn'?"),
         (["agent.gama=0.9"], "agent.gama: agent has no 'gama'. Did you mean 'agent.gamma'?"),
         (["agnt=dqn"], "agnt: the config has no 'agnt'. Did you mean 'agent'?"),
         (["agent.gamma=high"], "agent.gamma: Value 'high' of type 'str' could not be converted to Float"),
@@ -69,9 +67,9 @@ def test_the_default_config_has_no_mistakes():
         (["agent.loss=hubert"], "agent.loss: 'hubert' is not allowed; it must be one of huber, mse"),
         (["agent.gamma.deep=1"], "agent.gamma.deep: agent.gamma is a value"),
         (["agent"], "'agent' is not of the form key=value"),
-        (["reward=[click,clack]"], "reward=clack: there is no such reward. Did you mean 'click'?"),
+        (["reward=[click,clack]"], "reward=clack: reward has no choice 'clack'. Did you mean 'click'?"),
         (["reward=[]"], "reward: at least one is needed"),
-        (["experiment=movietweets"], "experiment=movietweets: there is no such experiment. Did you mean 'movietweetings'?"),
+        (["experiment=movietweets"], "experiment=movietweets: experiment has no choice 'movietweets'. Did you mean 'movietweetings'?"),
         (["dataset=movielens_format", "environment=preference_model"], "dataset.path is required"),
         (["experiment=movietweetings", "dataset.path=/nowhere"], "dataset.path: '/nowhere' does not exist"),
         (["environment=preference_model"], "environment=preference_model needs logged interactions"),
@@ -81,7 +79,7 @@ def test_the_default_config_has_no_mistakes():
         ),
         (["agent=prioritized_dqn", "environment.slate_size=2"], ", slate_q, thompson"),
         (["trainer.monitor_mode=up"], "trainer.monitor_mode: 'up' is not allowed"),
-        (["logger=[wandb,tensorbord]"], "logger=tensorbord: there is no such logger"),
+        (["logger=[wandb,tensorbord]"], "logger=tensorbord: logger has no choice 'tensorbord'"),
         (["logger.wandb.mode=onlin"], "logger.wandb.mode: 'onlin' is not allowed"),
         (["name=${nowhere}"], "Interpolation key 'nowhere' not found"),
         (["environment.threshold=nan"], "environment.threshold: nan is not allowed; it must be a finite number"),
@@ -96,7 +94,7 @@ def test_the_default_config_has_no_mistakes():
         ),
         (
             ["agent.importance_anneal_steps=900"],
-            "agent.importance_anneal_steps is 900, but agent.priority_exponent is 0, under which nothing is weighted",
+            "agent.importance_anneal_steps is 900, but with agent.priority_exponent=0 nothing is weighted",
         ),
         (["environment.quit_count=9"], "environment.quit_count is 9, but environment.quit_window holds 5: nobody would ever leave"),
         (
@@ -126,14 +124,14 @@ def test_the_default_config_has_no_mistakes():
             "environment=rating_matrix needs a rating of every item",
         ),
         (["reward=[purchase]"], "reward=purchase needs a response signal 'purchase', which environment=topic_world does not give"),
-        (["seed=0,1", "agent=dqn,dqm"], "agent=dqm: there is no such agent"),
+        (["seed=0,1", "agent=dqn,dqm"], "agent=dqm: agent has no choice 'dqm'"),
         # what it was to be knows keys that the default does not
-        (["agent=pppo,reinforce", "agent.epochs=4", "agent.network=shared"], "agent=pppo: there is no such agent. Did you mean 'ppo'?"),
-        (["agent=null"], "agent=null: something has to be chosen; there are: actor_critic, "),
-        (["reward=null"], "reward=null: something has to be chosen; there are: click"),
-        (["reward=[null]"], "reward=null: something has to be chosen"),
-        (["device=gpu"], "device: 'gpu' is no device. Did you mean 'cpu'? There are: cpu, auto, cuda, cuda:0"),
-        (["device=cuda:x"], "device: 'cuda:x' is no device"),
+        (["agent=pppo,reinforce", "agent.epochs=4", "agent.network=shared"], "agent=pppo: agent has no choice 'pppo'. Did you mean 'ppo'?"),
+        (["agent=null"], "agent=null: a choice is required; there are: actor_critic, "),
+        (["reward=null"], "reward=null: a choice is required; there are: click"),
+        (["reward=[null]"], "reward=null: a choice is required"),
+        (["device=gpu"], "device: 'gpu' is not a device. Did you mean 'cpu'? There are: cpu, auto, cuda, cuda:0"),
+        (["device=cuda:x"], "device: 'cuda:x' is not a device"),
         (
             ["agent.replay_capacity=100", "agent.learning_starts=100"],
             "agent.replay_capacity=100 holds less than one step of environment.num_users=128",
@@ -141,6 +139,24 @@ def test_the_default_config_has_no_mistakes():
         (["trainer.env_steps=500"], "agent.learning_starts=1000 is more than trainer.env_steps=500"),
         (["trainer.monitor=clickrate"], "trainer.monitor: 'clickrate' is not measured. Did you mean 'click_rate'?"),
         (["trainer.monitor=reward/rating"], "'reward/rating' is not measured. Did you mean 'reward/click'?"),
+        (
+            ["experiment=pendulum", "trainer.monitor=coverage"],
+            "trainer.monitor: 'coverage' is not measured, because it needs actions that are items. There are: return, length, ",
+        ),
+        (
+            ["experiment=pendulum", "trainer.monitor=click_rate"],
+            "'click_rate' is not measured, because it needs an environment with the signal 'click'. There are: ",
+        ),
+        (
+            ["encoder=id", "trainer.monitor=diversity"],
+            "trainer.monitor: 'diversity' is not measured, because it needs texts that are read. There are: return, length, click_rate, "
+            "coverage, novelty, gini, reward/click",
+        ),
+        (["encoder=tfidf", "encoder@world_encoder=id", "trainer.monitor=diversity"], "'diversity' is not measured, because"),
+        (
+            ["encoder=concat", "+encoder@encoder.parts.ids=id", "trainer.monitor=diversity"],
+            "trainer.monitor: 'diversity' is not measured, because it needs texts that are read",
+        ),
         (["agent.gamma=0.9,2"], "agent.gamma: 2.0 is not allowed"),
         (["agent.gamma=choice(0.9,2)"], "agent.gamma: 2.0 is not allowed"),
         (["environment.slate_size=1,5"], "environment.slate_size=5: agent=dqn cannot show"),
@@ -155,6 +171,20 @@ def test_a_mistake_is_named_with_its_remedy(overrides, expected):
     (problem,) = find_mistakes(overrides)
     assert expected in problem
     assert "\n" not in problem
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["encoder=id", "encoder@world_encoder=tfidf", "trainer.monitor=diversity"],
+        ["encoder=concat", "+encoder@encoder.parts.ids=id", "+encoder@encoder.parts.words=tfidf", "trainer.monitor=diversity"],
+        ["experiment=cartpole", "trainer.monitor=coverage"],
+        ["experiment=cartpole", "encoder=id", "trainer.monitor=diversity"],
+        ["experiment=pendulum", "trainer.monitor=reward/environment"],
+    ],
+)
+def test_a_measured_metric_can_be_monitored(overrides):
+    assert find_mistakes(overrides) == []
 
 
 def test_all_mistakes_are_found_at_once():
@@ -188,26 +218,26 @@ def test_a_preset_extends_a_component():
 
 def test_the_prioritized_presets_weights_are_annealed_over_the_run():
     cfg = compose_config(["agent=prioritized_dqn", "trainer.env_steps=7000"])
-    assert validate(cfg, registry()).agent.importance_anneal_steps == 7000
+    assert validate(cfg).agent.importance_anneal_steps == 7000
 
 
 def test_a_config_read_back_from_yaml_regains_its_types(tmp_path):
     cfg = compose_config(["agent.gamma=0.5", "encoder@world_encoder=tfidf"])
     file = tmp_path / "config.yaml"
     file.write_text(OmegaConf.to_yaml(cfg, resolve=True))
-    assert validate(OmegaConf.load(file), registry()) == validate(cfg, registry())
+    assert validate(OmegaConf.load(file)) == validate(cfg)
 
 
 def test_a_damaged_config_file_is_refused(tmp_path):
     cfg = OmegaConf.create(OmegaConf.to_container(compose_config([])))
     cfg.trainer.env_steps = "many"
     with pytest.raises(ConfigError, match=r"trainer\.env_steps"):
-        validate(cfg, registry())
+        validate(cfg)
     cfg.trainer.env_steps = 100
     cfg.agent.gamma = "high"
     cfg.reward.click.wieght = 2.0
     with pytest.raises(ConfigError) as caught:
-        validate(cfg, registry())
+        validate(cfg)
     assert [problem.partition(": ")[0] for problem in caught.value.problems] == ["agent.gamma", "reward.click.wieght"]
 
 
@@ -280,12 +310,12 @@ def test_yaml_that_cannot_be_parsed_is_named_by_file_and_line(tmp_path):
 
 def test_another_primary_config_is_the_one_that_is_checked(tmp_path):
     (tmp_path / "mine.yaml").write_text("defaults: [config, _self_]\nagent:\n  gamma: 3\n")
-    (tmp_path / "stranger.yaml").write_text("port: 80\n")
+    (tmp_path / "unrelated.yaml").write_text("port: 80\n")
     (problem,) = find_mistakes([], str(tmp_path), "mine")
     assert "agent.gamma: 3.0 is not allowed" in problem
-    (problem,) = find_mistakes([], str(tmp_path), "stranger")
-    assert "config 'stranger' is not a run's: it lacks dataset" in problem
-    assert find_mistakes([], None, "nothing") == ["there is no config 'nothing'"]
+    (problem,) = find_mistakes([], str(tmp_path), "unrelated")
+    assert "config 'unrelated' is not a primary config of recframe train: it lacks dataset" in problem
+    assert find_mistakes([], None, "nothing") == ["no config 'nothing' was found"]
 
 
 @pytest.mark.parametrize("key", ["embeddings.cache", "hydra.run.dir", "hydra.sweep.dir"])
@@ -311,9 +341,3 @@ def test_a_missing_gpu_is_noticed_only_where_nothing_hints_at_one(tmp_path, monk
     assert surely_without_cuda(tmp_path)
     (tmp_path / "nvidia0").write_text("")
     assert not surely_without_cuda(tmp_path)
-
-
-def test_the_metrics_that_can_be_monitored_are_those_that_are_reported():
-    from recframe.sweeps import report
-
-    assert METRICS == report.METRICS

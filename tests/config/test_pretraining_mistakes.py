@@ -3,15 +3,14 @@
 import pytest
 from omegaconf import OmegaConf
 
-from recframe.config import PRETRAIN, ConfigError, compose_config, find_mistakes, validate_pretraining
-from recframe.plugin_loader import registry
+from recframe.config import PRETRAIN, ConfigError, compose_config, find_mistakes, validate
 
 
 @pytest.mark.parametrize(
     ("overrides", "expected"),
     [
-        (["encoder=tfidf"], "encoder=tfidf has no language model to train; those that have: bert, gpt"),
-        (["encoder=gtp"], "encoder=gtp: there is no such encoder. Did you mean 'gpt'?"),
+        (["encoder=tfidf"], "encoder=tfidf has no language model to train; these have one: bert, gpt"),
+        (["encoder=gtp"], "encoder=gtp: encoder has no choice 'gtp'. Did you mean 'gpt'?"),
         (["encoder=gpt"], "encoder.model is required: "),
         (["dataset=movielens_format"], "dataset.path is required"),
         (["agent=dqn"], "agent: recframe pretrain has nothing to choose there; it has: dataset, encoder, pretrain"),
@@ -22,11 +21,11 @@ from recframe.plugin_loader import registry
         (["pretrain.from_scratch=true", "pretrain.new.tokenizer=words"], "pretrain.new.tokenizer: 'words' is not allowed"),
         (
             ["pretrain.from_scratch=true", "pretrain.new.heads=3"],
-            "pretrain.new.hidden_size is 256, no multiple of pretrain.new.heads (3)",
+            "pretrain.new.hidden_size is 256, not a multiple of pretrain.new.heads (3)",
         ),
         (
             ["pretrain.from_scratch=true", "encoder.model=models/old"],
-            "encoder.model=models/old is not read with pretrain.from_scratch=true: a new model is made; drop one of the two",
+            "encoder.model=models/old is not read with pretrain.from_scratch=true: a new model is made; leave one of the two out",
         ),
         (
             ["pretrain.from_scratch=true", "encoder.max_length=12"],
@@ -35,9 +34,9 @@ from recframe.plugin_loader import registry
         (["encoder.tuning=lora"], "encoder.tuning=lora is for agents: a pretraining trains all weights; set it to frozen"),
         (["pretrain.new.layers=2"], "pretrain.new.layers is for a new model: add pretrain.from_scratch=true"),
         (["encoder.max_length=5000"], "encoder.max_length=5000 is more than encoder.batch_tokens="),
-        (["logger=[csv,tensorbord]"], "logger=tensorbord: there is no such logger"),
+        (["logger=[csv,tensorbord]"], "logger=tensorbord: logger has no choice 'tensorbord'"),
         (["logger=[wandb]", "logger.wandb.mode=onlin"], "logger.wandb.mode: 'onlin' is not allowed"),
-        (["device=gpu"], "device: 'gpu' is no device"),
+        (["device=gpu"], "device: 'gpu' is not a device"),
         (["seed=0,-1"], "seed: -1 is not allowed"),
     ],
 )
@@ -66,9 +65,9 @@ def test_a_folder_that_is_in_use_is_refused_before_anything_starts(tmp_path):
 
 def test_composing_from_python_gives_what_validates_again():
     cfg = compose_config(["encoder=gpt", "pretrain.from_scratch=true", "pretrain.folder=models/mine"], app=PRETRAIN)
-    valid = validate_pretraining(OmegaConf.create(OmegaConf.to_container(cfg)), registry())
+    valid = validate(OmegaConf.create(OmegaConf.to_container(cfg)), PRETRAIN)
     assert valid.encoder.model == "models/mine"  # where a new model will lie
-    assert validate_pretraining(valid, registry()) == valid
+    assert validate(valid, PRETRAIN) == valid
     valid.pretrain.steps = -1
     with pytest.raises(ConfigError, match=r"pretrain\.steps: -1 is not allowed"):
-        validate_pretraining(valid, registry())
+        validate(valid, PRETRAIN)

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recframe.building.parts import shuffled
+from recframe.building.texts import shuffled
 from recframe.config.schema.run import LabelConfig
 from recframe.embeddings import label_report, label_texts
 from recframe.embeddings.label_calibration import calibration_split, fit_calibration, label_quality

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from recframe.building.parts import assemble, reduced
+from recframe.building.parts import assemble
+from recframe.building.texts import reduced
 from recframe.config import compose_config
 from recframe.embeddings import EmbeddingError, fit_reduction
-from recframe.plugin_loader import registry
 from recframe.testing import toy_data
 
 
@@ -86,7 +86,7 @@ def test_the_map_changes_the_agents_vectors_and_not_the_worlds(tmp_path, caplog)
     def vectors(*overrides: str) -> tuple[torch.Tensor, torch.Tensor]:
         small = ["dataset.num_items=60", "dataset.num_users=50", "encoder=tfidf", "encoder.dim=12", f"embeddings.cache={tmp_path}"]
         caplog.clear()
-        parts = assemble(compose_config([*small, *overrides]), registry())
+        parts = assemble(compose_config([*small, *overrides]))
         return parts.data.catalog.text_vectors, parts.reading.catalog.text_vectors
 
     caplog.set_level("INFO")

@@ -1,4 +1,4 @@
-"""Each metric against its definition, computed the slow way."""
+"""Metrics equal their definitions, computed directly."""
 
 import itertools
 import math
@@ -45,7 +45,7 @@ def shown_to(episodes, user):
 
 @settings(max_examples=40, deadline=None)
 @given(sessions())
-def test_metrics_are_what_their_definitions_say(case):
+def test_metrics_equal_their_definitions(case):
     episodes, vectors = case
     lists = [shown_to(episodes, user) for user in range(episodes.alive.shape[1])]
     everything = list(itertools.chain(*lists))
@@ -80,7 +80,7 @@ def test_diversity_is_the_mean_distance_over_all_pairs(case):
         assert float(diversity[user]) == pytest.approx(float(sum(distances) / len(pairs)), abs=1e-6)
 
 
-def test_diversity_ignores_users_of_one_item_and_is_left_out_when_all_are():
+def test_diversity_ignores_users_shown_one_item_and_is_missing_if_all_are():
     slates = torch.tensor([[[0], [1]], [[1], [2]]])
     alive = torch.tensor([[True, True], [False, True]])
     vectors = torch.eye(M)
@@ -91,11 +91,11 @@ def test_diversity_ignores_users_of_one_item_and_is_left_out_when_all_are():
     assert "click_rate" not in metrics
     short = Episodes(slates[:1], alive[:1], torch.zeros(1, 2, 1), {}, None)
     assert "diversity" not in policy_metrics(short, make_catalog(vectors))
-    # vectors of no length, which say nothing of texts, are none
+    # vectors of length 0 hold no texts
     assert "diversity" not in policy_metrics(episodes, make_catalog(torch.zeros(M, 0)))
 
 
-def test_recommending_one_slate_to_everybody_looks_like_it():
+def test_metrics_of_the_same_slate_for_all_users():
     slates = torch.zeros(10, 50, 1, dtype=torch.int64)
     episodes = Episodes(slates, torch.ones(10, 50, dtype=torch.bool), torch.ones(10, 50, 1), {}, None)
     metrics = policy_metrics(episodes, make_catalog(torch.eye(M)))

@@ -1,18 +1,19 @@
-"""Only first sessions count, on the same users for every policy."""
+"""Rollouts count only first sessions, of the same users for every policy."""
 
 import pytest
 import torch
 
 from recframe.evaluation.simulated.rollout import InformedPolicy, rollout
 from recframe.interfaces import PAD
-from recframe.references.policies import OraclePolicy, RandomPolicy
+from recframe.references.oracle import OraclePolicy
+from recframe.references.random import RandomPolicy
 
 
 def always(item):
     return lambda observation, turn: torch.full((len(observation.user), 1), item)
 
 
-def test_a_session_ends_at_its_first_end_and_the_replacement_is_not_counted(world):
+def test_users_who_replace_a_finished_one_are_not_counted(world):
     environment = world.environment(num_users=50)
     ends = []
 
@@ -21,14 +22,14 @@ def test_a_session_ends_at_its_first_end_and_the_replacement_is_not_counted(worl
         return always(3)(observation, turn)
 
     episodes = rollout(watching, environment, world.rewards, seed=1, max_steps=100)
-    # an empty history after the first turn is a new user: from there on, nothing counts
+    # an empty history after the first turn belongs to a new user: nothing counts from there on
     replaced = torch.stack(ends[1:]).cumsum(0) > 0
     turns = len(episodes.alive)
     assert (episodes.alive[1:] == ~replaced[: turns - 1]).all()
     assert (episodes.lengths == episodes.alive.sum(0)).all()
     for tensor in (episodes.item_rewards, episodes.clicks, episodes.terms["click"][..., None]):
         assert (tensor[~episodes.alive] == 0).all()
-    assert episodes.alive[-1].any(), "turns that nobody was there to see are cut off"
+    assert episodes.alive[-1].any(), "turns without counted users are cut off"
     assert turns <= environment.horizon
 
 
@@ -61,11 +62,11 @@ def test_rewards_see_an_unrewarded_transition_of_the_step(world):
     assert (first.slate == 3).all()
     assert (first.next_observation.history_items[:, -1] == 3).all()
     stayed = ~(first.terminated | first.truncated)
-    # of those who went, nobody is scored any more
+    # users whose session ended are not scored any more
     assert torch.equal(second.observation.history_items, first.next_observation.history_items[stayed])
 
 
-def test_policies_meet_the_same_users(world):
+def test_all_policies_get_the_same_users(world):
     met = {}
     for item in (3, 7):
 
@@ -96,14 +97,14 @@ def test_a_policy_that_is_a_context_manager_is_entered_for_the_rollout(world):
     assert policy.log == ("enter", 0, 1, "exit")
 
 
-def test_the_truth_is_for_informed_policies_only(world):
+def test_only_informed_policies_get_the_truth(world):
     assert not isinstance(RandomPolicy(world.environment().spec, 0), InformedPolicy)
     with pytest.raises(ValueError, match="ToyEnvironment does not know the true responses"):
         rollout(OraclePolicy(world.rewards, 1), world.environment(knows_truth=False), world.rewards, seed=0, max_steps=1)
 
 
-def test_who_takes_a_finished_users_place_does_not_count_for_anybody(world):
-    """A reward that looks at all users it is given, as fairness of exposure does, is given those who are judged."""
+def test_replacing_users_do_not_change_rewards_that_depend_on_all_users(world):
+    """A reward that depends on all users, as fairness of exposure does, gets only the counted ones."""
 
     class ShareOfSeven:
         def __call__(self, transition):
@@ -114,7 +115,7 @@ def test_who_takes_a_finished_users_place_does_not_count_for_anybody(world):
         alive = torch.ones(40, dtype=torch.bool)
 
         def policy(observation, turn):
-            # an empty history after the first turn is a newcomer's
+            # an empty history after the first turn belongs to a new user
             alive.logical_and_((observation.history_items[:, -1] != PAD) | (turn == 0))
             return torch.where(alive, 3, item)[:, None]
 

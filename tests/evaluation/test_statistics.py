@@ -1,14 +1,18 @@
-"""Intervals contain the truth as often as they say."""
+"""Confidence intervals contain the truth as often as their level says."""
 
 import numpy as np
 import pytest
 
 from recframe.evaluation.simulated.exposure import exposure_intervals
-from recframe.evaluation.statistics import bootstrap_weights, jackknife_interval, mean_interval, ratio_intervals
+from recframe.evaluation.statistics import bootstrap_weights, jackknife_interval, ratio_intervals
+
+
+def mean_interval(values, seed, resamples=2_000):
+    return ratio_intervals(values[:, None], np.ones_like(values)[:, None], seed, resamples)[0]
 
 
 @pytest.mark.parametrize(("name", "truth"), [("normal", 3.0), ("exponential", 2.0), ("bernoulli", 0.2)])
-def test_the_interval_of_a_mean_contains_the_truth_about_95_times_in_100(name, truth):
+def test_intervals_of_means_contain_the_truth_about_95_times_in_100(name, truth):
     generator = np.random.default_rng(0)
     draw = {
         "normal": lambda: generator.normal(3.0, 2.0, 100),
@@ -20,11 +24,11 @@ def test_the_interval_of_a_mean_contains_the_truth_about_95_times_in_100(name, t
     assert 0.90 <= covered <= 0.985
 
 
-def test_the_interval_of_a_ratio_of_sums_contains_the_truth_about_95_times_in_100():
+def test_intervals_of_ratios_of_sums_contain_the_truth_about_95_times_in_100():
     generator = np.random.default_rng(1)
     hits = []
     for i in range(300):
-        # sessions of clickers are longer: the mean of the users' own rates would be another figure
+        # users who click more have longer sessions, so the mean of the users' own rates would be different
         rate = generator.choice([0.1, 0.5], 150)
         shown = np.where(rate > 0.3, 20, 5)
         (interval,) = ratio_intervals(generator.binomial(shown, rate)[:, None], shown[:, None], seed=i, resamples=400)
@@ -33,7 +37,7 @@ def test_the_interval_of_a_ratio_of_sums_contains_the_truth_about_95_times_in_10
 
 
 @pytest.mark.parametrize(("num_users", "num_items", "turns", "skew"), [(120, 200, 4, 1.0), (200, 50, 5, 1.5), (100, 500, 10, 0.0)])
-def test_coverage_and_gini_intervals_contain_what_other_users_would_show(num_users, num_items, turns, skew):
+def test_intervals_of_coverage_and_gini_contain_the_mean_over_other_samples_of_users(num_users, num_items, turns, skew):
     appeal = 1.0 / np.arange(1, num_items + 1) ** skew
     generator = np.random.default_rng(2)
     users = np.repeat(np.arange(num_users), turns)
@@ -46,11 +50,11 @@ def test_coverage_and_gini_intervals_contain_what_other_users_would_show(num_use
         estimates = np.array([run[statistic].mean for run in runs])
         covered = np.mean([run[statistic].low <= estimates.mean() <= run[statistic].high for run in runs])
         assert covered >= 0.91
-        # conservative, but not beyond use
+        # conservative, but narrow enough to be useful
         assert np.mean([run[statistic].high - run[statistic].low for run in runs]) < 2.0 * 3.92 * estimates.std()
 
 
-def test_leaving_users_out_in_groups_says_much_the_same(monkeypatch):
+def test_leaving_users_out_in_groups_gives_similar_intervals(monkeypatch):
     generator = np.random.default_rng(3)
     users, items = np.repeat(np.arange(600), 10), generator.zipf(1.5, 6000) % 300
     single = exposure_intervals(users, items, 600, 300)
@@ -62,13 +66,13 @@ def test_leaving_users_out_in_groups_says_much_the_same(monkeypatch):
         assert many.high - many.low == pytest.approx(one.high - one.low, rel=0.35)
 
 
-def test_one_user_has_no_interval():
+def test_the_interval_of_one_user_is_only_the_estimate():
     covered, unequal = exposure_intervals(np.zeros(3, dtype=int), np.array([1, 2, 2]), 1, 4)
     assert covered == (0.5, 0.5, 0.5, 1)
     assert unequal.low == unequal.mean == unequal.high
 
 
-def test_the_estimate_is_the_plain_statistic_and_lies_in_its_interval():
+def test_the_estimate_is_the_statistic_itself_and_is_within_its_interval():
     values = np.random.default_rng(3).normal(size=50)
     interval = mean_interval(values, seed=0)
     assert interval.mean == pytest.approx(values.mean())
@@ -77,8 +81,10 @@ def test_the_estimate_is_the_plain_statistic_and_lies_in_its_interval():
 
 
 def test_users_without_a_value_are_left_out():
-    assert mean_interval(np.array([1.0, np.nan, 3.0]), seed=0)[::3] == (2.0, 2)
-    assert np.isnan(mean_interval(np.array([np.nan, np.nan]), seed=0).mean)
+    some, none = ratio_intervals(np.array([[1.0, 0.0], [0.0, 0.0], [3.0, 0.0]]), np.array([[1.0, 0.0], [0.0, 0.0], [1.0, 0.0]]), seed=0)
+    assert some[::3] == (2.0, 2)
+    assert np.isnan(none.mean)
+    assert none.n == 0
 
 
 def test_intervals_repeat_with_the_seed_and_shrink_with_more_users():
@@ -88,7 +94,7 @@ def test_intervals_repeat_with_the_seed_and_shrink_with_more_users():
     assert many.high - many.low < 0.3 * (few.high - few.low)
 
 
-def test_every_resample_holds_as_many_users_as_there_are_however_it_is_chunked(monkeypatch):
+def test_every_resample_has_n_users_for_any_size_of_chunks(monkeypatch):
     whole = np.concatenate(list(bootstrap_weights(30, 50, seed=1)))
     monkeypatch.setattr("recframe.evaluation.statistics.CHUNK_ELEMENTS", 200)
     chunks = list(bootstrap_weights(30, 50, seed=1))
@@ -98,7 +104,7 @@ def test_every_resample_holds_as_many_users_as_there_are_however_it_is_chunked(m
     assert whole.shape == (50, 30)
 
 
-def test_the_jackknife_of_a_mean_is_its_textbook_interval():
+def test_the_jackknife_interval_of_a_mean_is_the_textbook_interval():
     values = np.random.default_rng(5).uniform(0.2, 0.6, 200)
     left_out = (values.sum() - values) / 199
     interval = jackknife_interval(values.mean(), left_out, 200)

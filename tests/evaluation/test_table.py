@@ -1,4 +1,4 @@
-"""What people see of an evaluation."""
+"""Tables of evaluation results."""
 
 import subprocess
 import sys
@@ -6,7 +6,7 @@ import sys
 import pytest
 from rich.console import Console
 
-from recframe.evaluation.simulated.evaluate import Recommendation
+from recframe.evaluation.simulated.samples import Recommendation
 from recframe.evaluation.table import results_markdown, results_table, samples_table
 
 
@@ -37,7 +37,7 @@ def render(table, width):
 
 
 @pytest.mark.parametrize("width", [80, 100, 140])
-def test_no_figure_is_cut_off_at_any_common_width(width):
+def test_no_number_is_cut_off_at_common_terminal_widths(width):
     text = render(results_table(RESULTS), width)
     assert "…" not in text
     for shown in ("12.3", "[11.9, 12.8]", "25.1", "0.432", "±0.012", "0.0711", "±0.0040", "0.954", "512 users", "click", "Gini"):
@@ -45,7 +45,7 @@ def test_no_figure_is_cut_off_at_any_common_width(width):
     assert max(len(line) for line in text.splitlines()) <= width
 
 
-def test_the_trained_policy_comes_first_and_the_references_in_their_order():
+def test_the_trained_policy_comes_first_and_references_follow_in_order():
     lines = results_markdown(RESULTS).splitlines()
     assert [line.split("|")[1].strip() for line in lines[:6]] == ["policy", "---", "trained", "random", "fixed_slate", "oracle"]
 
@@ -56,7 +56,7 @@ def test_markdown_has_a_cell_for_every_column():
     assert lines[2].startswith("| trained | 12.3 [11.9, 12.8] | 18.5 ±0.5 | 0.432 ±0.012 | 0.0711 ±0.0040 |")
 
 
-def test_a_metric_nobody_has_has_no_column_and_one_that_some_lack_a_dash():
+def test_a_metric_has_no_column_if_no_policy_has_it_and_a_dash_for_policies_without_it():
     some = {name: dict(values) for name, values in RESULTS.items()}
     for values in some.values():
         del values["click_rate"]
@@ -66,7 +66,7 @@ def test_a_metric_nobody_has_has_no_column_and_one_that_some_lack_a_dash():
     assert "—" in next(line for line in text.splitlines() if "random" in line)
 
 
-def test_names_with_markup_are_shown_as_they_are():
+def test_markup_in_names_is_escaped():
     assert "[bold]x|y" in render(results_table({"[bold]x|y": metrics(1.0)}), 140)
     assert "[bold]x\\|y" in results_markdown({"[bold]x|y": metrics(1.0)})
 
@@ -83,6 +83,6 @@ def test_samples_show_user_history_and_slate():
     assert text.count("u1") == 1
 
 
-def test_rendering_loads_no_torch():
+def test_rendering_does_not_import_torch():
     code = "import sys, recframe.evaluation.table; assert 'torch' not in sys.modules"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,11 +1,11 @@
-"""Collecting: the reward is the weighted sum of its terms, and sessions are counted once."""
+"""Collecting transitions: the reward is the weighted sum of its terms, and every session is counted once."""
 
 import math
 
 import pytest
 import torch
 
-from recframe.experience import Collector, RewardSum, RolloutSource, source_for
+from recframe.experience import Collector, RewardSum, RolloutBatches, batch_source_for
 from recframe.interfaces import Agent, Decision, NoExperience, Replay, Reward, Rollout, random_items
 from recframe.testing import ToyEnvironment, toy_data, toy_spec, toy_transition
 
@@ -40,7 +40,7 @@ def rewards():
     return RewardSum(terms, DATA.catalog, frozenset({"click", "rating"}))
 
 
-def test_the_reward_is_the_weighted_sum_and_each_term_is_visible(rewards):
+def test_the_reward_is_the_weighted_sum_of_its_terms(rewards):
     transition = toy_transition(SPEC, DATA, torch.Generator().manual_seed(0))
     outcome = rewards(transition)
     signals = transition.response.signals
@@ -49,14 +49,14 @@ def test_the_reward_is_the_weighted_sum_and_each_term_is_visible(rewards):
     torch.testing.assert_close(sum(outcome.terms.values()), outcome.item_reward.sum(dim=1))
 
 
-def test_single_items_are_ranked_by_the_itemwise_terms_only():
+def test_itemwise_rewards_count_the_itemwise_terms_only():
     terms = {"click": (Signal("click"), 2.0), "rating": (Signal("rating"), 1.0)}
     signals = {"click": torch.rand(3, len(DATA.catalog)), "rating": torch.rand(3, len(DATA.catalog))}
     only_click = RewardSum(terms, DATA.catalog, frozenset({"click"}))
     torch.testing.assert_close(only_click.itemwise(signals), 2.0 * signals["click"])
 
 
-def test_every_session_is_counted_once_with_its_whole_return(rewards):
+def test_every_session_is_counted_once_with_its_full_return(rewards):
     environment = ToyEnvironment(SPEC, DATA)
     collector, agent = Collector(environment, rewards, seed=3), Uniform(SPEC, seed=0)
     running = torch.zeros(2, SPEC.num_users)
@@ -68,17 +68,17 @@ def test_every_session_is_counted_once_with_its_whole_return(rewards):
             sessions.append(running[:, user].tolist())
             running[:, user] = 0
     assert len(sessions) > SPEC.num_users
-    seen = collector.sessions()
-    assert seen.count == len(sessions)
+    seen = collector.ended_sessions()
+    assert seen.num_sessions == len(sessions)
     assert seen.mean_return == pytest.approx(sum(s[0] for s in sessions) / len(sessions), rel=1e-4)
     assert seen.mean_length == pytest.approx(sum(s[1] for s in sessions) / len(sessions), rel=1e-4)
     assert sum(seen.terms.values()) == pytest.approx(seen.mean_return, rel=1e-4)
-    assert collector.sessions().count == 0
-    assert math.isnan(collector.sessions().mean_return)
+    assert collector.ended_sessions().num_sessions == 0
+    assert math.isnan(collector.ended_sessions().mean_return)
     assert agent.env_steps == 60 * SPEC.num_users
 
 
-def test_the_next_action_starts_where_the_last_step_left_off(rewards):
+def test_each_step_starts_from_the_last_steps_observation(rewards):
     collector, agent = Collector(ToyEnvironment(SPEC, DATA), rewards, seed=3), Uniform(SPEC, seed=0)
     first = collector.step(agent)
     after = collector.observation
@@ -88,7 +88,7 @@ def test_the_next_action_starts_where_the_last_step_left_off(rewards):
     assert torch.equal(second.observation.history_items[going_on], first.next_observation.history_items[going_on])
 
 
-def test_a_saved_collector_goes_on_identically(rewards):
+def test_a_restored_collector_continues_identically(rewards):
     agent = Uniform(SPEC, seed=0)
     collector = Collector(ToyEnvironment(SPEC, DATA), rewards, seed=3)
     for _ in range(5):
@@ -98,19 +98,19 @@ def test_a_saved_collector_goes_on_identically(rewards):
     twin.load_state_dict(agent.state_dict())
     for _ in range(10):
         assert torch.equal(collector.step(agent).reward, other.step(twin).reward)
-    assert collector.sessions() == other.sessions()
+    assert collector.ended_sessions() == other.ended_sessions()
 
 
-def test_sources_follow_what_the_agent_asks_for():
-    replay = source_for(Replay(capacity=100, batch_size=8, learning_starts=30, updates_per_chunk=3), seed=0, device="cpu")
+def test_batches_follow_the_experience_that_the_agent_asks_for():
+    replay = batch_source_for(Replay(capacity=100, batch_size=8, learning_starts=30, updates_per_chunk=3), seed=0, device="cpu")
     transition = toy_transition(SPEC, DATA, torch.Generator().manual_seed(0), users=20)
     replay.add(transition)
     assert list(replay.batches()) == []
     replay.add(transition)
     assert [batch.batch_size[0] for batch in replay.batches()] == [8, 8, 8]
 
-    rollout = source_for(Rollout(), seed=0, device="cpu")
-    assert isinstance(rollout, RolloutSource)
+    rollout = batch_source_for(Rollout(), seed=0, device="cpu")
+    assert isinstance(rollout, RolloutBatches)
     for _ in range(4):
         rollout.add(transition)
     (chunk,) = rollout.batches()

@@ -1,4 +1,4 @@
-"""Returns over several steps, against a loop over each user's own history."""
+"""n-step returns, compared with a loop over each user's own steps."""
 
 import io
 
@@ -15,7 +15,7 @@ SPEC = toy_spec(DATA)
 
 
 def steps_of(users: int, count: int, seed: int) -> list:
-    """`count` steps of `users` users; observations and slates tell which transition is which."""
+    """`count` steps of `users` users; each observation identifies its transition."""
     generator = torch.Generator().manual_seed(seed)
     steps = []
     for number in range(count):
@@ -29,7 +29,7 @@ def steps_of(users: int, count: int, seed: int) -> list:
     return steps
 
 
-def remember(steps, capacity, n_step, gamma=0.9, **options):
+def filled_memory(steps, capacity, n_step, gamma=0.9, **options):
     memory = ReplayMemory(capacity, seed=0, device="cpu", n_step=n_step, gamma=gamma, **options)
     for step in steps:
         memory.add(step)
@@ -56,9 +56,9 @@ def expected(steps, user, start, n_step, gamma):
     gamma=st.sampled_from([0.0, 0.9, 1.0]),
     seed=st.integers(0, 99),
 )
-def test_it_is_what_a_loop_over_the_users_finds(users, count, spare, n_step, gamma, seed):
+def test_sampled_returns_equal_those_of_a_loop_over_the_users(users, count, spare, n_step, gamma, seed):
     steps = steps_of(users, count, seed)
-    batch = remember(steps, users + spare, n_step, gamma).sample(80)
+    batch = filled_memory(steps, users + spare, n_step, gamma).sample(80)
     for sampled in batch:
         start, user = divmod(int(sampled.observation.user), users)
         reward, discount, last = expected(steps, user, start, n_step, gamma)
@@ -71,34 +71,34 @@ def test_it_is_what_a_loop_over_the_users_finds(users, count, spare, n_step, gam
         assert torch.equal(sampled.item_reward, steps[start].item_reward[user])
 
 
-def test_one_step_is_sampled_as_it_was_added():
-    batch = remember(steps_of(4, 5, seed=0), 50, n_step=1).sample(30)
+def test_one_step_transitions_have_no_discount():
+    batch = filled_memory(steps_of(4, 5, seed=0), 50, n_step=1).sample(30)
     assert batch.discount is None
 
 
-def test_several_steps_change_nothing_of_which_rows_are_drawn():
+def test_the_rows_drawn_do_not_depend_on_n_step():
     steps = steps_of(4, 9, seed=0)
-    one, three = remember(steps, 30, n_step=1), remember(steps, 30, n_step=3)
+    one, three = filled_memory(steps, 30, n_step=1), filled_memory(steps, 30, n_step=3)
     assert torch.equal(one.sample(50).observation.user, three.sample(50).observation.user)
 
 
-def test_sampling_leaves_what_is_held_as_it_was():
-    memory = remember(steps_of(4, 9, seed=0), 30, n_step=3)
+def test_changing_a_sample_does_not_change_the_memory():
+    memory = filled_memory(steps_of(4, 9, seed=0), 30, n_step=3)
     before = memory.state_dict()["held"]
     memory.sample(50).reward.zero_()
     after = memory.state_dict()["held"]
     assert all(torch.equal(before[name], after[name]) for name in before)
 
 
-def test_users_who_come_and_go_are_refused():
-    memory = remember(steps_of(4, 1, seed=0), 30, n_step=3)
-    with pytest.raises(ValueError, match="same users at each: 3 came after 4"):
+def test_another_number_of_users_is_refused():
+    memory = filled_memory(steps_of(4, 1, seed=0), 30, n_step=3)
+    with pytest.raises(ValueError, match="same users at each step: 3 follow 4"):
         memory.add(steps_of(3, 1, seed=0)[0])
 
 
-def test_a_saved_memory_joins_the_same_steps():
+def test_a_restored_memory_joins_the_same_steps():
     steps = steps_of(4, 9, seed=0)
-    memory, loaded = remember(steps, 30, n_step=3), ReplayMemory(30, seed=5, device="cpu", n_step=3, gamma=0.9)
+    memory, loaded = filled_memory(steps, 30, n_step=3), ReplayMemory(30, seed=5, device="cpu", n_step=3, gamma=0.9)
     file = io.BytesIO()
     torch.save(memory.state_dict(), file)
     file.seek(0)

@@ -1,4 +1,4 @@
-"""Prioritized replay: drawn in proportion, weighted by importance, updated from what the agent learned."""
+"""Prioritized replay: rows are drawn in proportion to priorities, weighted by importance, and updated after learning."""
 
 import io
 
@@ -7,15 +7,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recframe.experience import ReplayMemory, source_for
+from recframe.experience import ReplayMemory, batch_source_for
 from recframe.experience.priorities import SMALLEST, Priorities
 from recframe.interfaces import Replay
 from recframe.testing import toy_data, toy_spec, toy_transition
 
 DATA = toy_data()
 SPEC = toy_spec(DATA)
-
-
 BETA = 0.4
 
 
@@ -26,7 +24,7 @@ def priorities_of(values, exponent=1.0):
 
 
 def numbered(first: int, count: int):
-    """`count` transitions whose rewards are their numbers."""
+    """`count` transitions whose rewards are `first`, `first + 1`, and so on."""
     transition = toy_transition(SPEC, DATA, torch.Generator().manual_seed(first), users=count)
     transition.reward = torch.arange(first, first + count, dtype=torch.float32)
     return transition
@@ -36,7 +34,7 @@ def prioritized(capacity=10, **options):
     return ReplayMemory(capacity, seed=0, device="cpu", **{"priority_exponent": 1.0, **options})
 
 
-# a batch takes one row from each of as many equal shares of the total: its counts are off by less than one on either side
+# a batch takes one row from each of equally large shares of the total, so a row's count is off by less than one at either end
 @settings(max_examples=50, deadline=None)
 @given(
     sizes=st.lists(st.floats(0.0, 100.0), min_size=1, max_size=40),
@@ -44,7 +42,7 @@ def prioritized(capacity=10, **options):
     exponent=st.sampled_from([0.3, 1.0]),
     seed=st.integers(0, 9),
 )
-def test_rows_are_drawn_in_proportion(sizes, repeats, exponent, seed):
+def test_rows_are_drawn_in_proportion_to_their_priorities(sizes, repeats, exponent, seed):
     values, count = torch.tensor(sizes).repeat(repeats), 5_000
     rows, _ = priorities_of(values, exponent).draw(count, len(values), BETA, torch.Generator().manual_seed(seed))
     scaled = (values.double() + SMALLEST) ** exponent
@@ -53,7 +51,7 @@ def test_rows_are_drawn_in_proportion(sizes, repeats, exponent, seed):
     assert ((counts - expected).abs() < 2.01).all()
 
 
-def test_within_their_share_rows_are_drawn_at_random():
+def test_rows_are_drawn_at_random_within_their_share():
     priorities, generator = priorities_of([1.0] * 1_000), torch.Generator().manual_seed(0)
     drawn = torch.stack([priorities.draw(2, 1_000, BETA, generator).rows for _ in range(2_000)])
     assert (drawn[:, 0] < 500).all()
@@ -62,7 +60,7 @@ def test_within_their_share_rows_are_drawn_at_random():
 
 
 @pytest.mark.parametrize("beta", [0.0, 0.4, 1.0])
-def test_the_weights_are_the_papers(beta):
+def test_importance_weights_follow_the_paper(beta):
     values = torch.tensor([1.0, 2.0, 3.0, 4.0])
     rows, weights = priorities_of(values, exponent=0.5).draw(64, 4, beta, torch.Generator())
     probability = (values + SMALLEST) ** 0.5 / ((values + SMALLEST) ** 0.5).sum()
@@ -70,7 +68,7 @@ def test_the_weights_are_the_papers(beta):
     torch.testing.assert_close(weights, expected / expected.max())
 
 
-def test_fully_made_up_for_the_mean_is_that_of_uniform_sampling():
+def test_with_beta_one_the_weighted_mean_is_that_of_uniform_sampling():
     values = torch.rand(200, generator=torch.Generator().manual_seed(0)) + 0.1
     worth = torch.randn(200, generator=torch.Generator().manual_seed(1))
     rows, weights = priorities_of(values).draw(20_000, 200, 1.0, torch.Generator().manual_seed(2))
@@ -80,8 +78,8 @@ def test_fully_made_up_for_the_mean_is_that_of_uniform_sampling():
 @pytest.mark.parametrize(("steps", "betas"), [(10, [0.64, 0.7, 0.88, 1.0, 1.0]), (None, [0.4] * 5)])
 def test_beta_rises_linearly_to_one_while_transitions_are_collected(steps, betas):
     plan = Replay(4, 64, 1, 1, priority_exponent=1.0, importance_exponent=0.4, importance_anneal_steps=steps)
-    source, added = source_for(plan, seed=0, device="cpu"), 0
-    # 4, 5, 8, 10 and 14 tenths of the way from 0.4 to 1
+    source, added = batch_source_for(plan, seed=0, device="cpu"), 0
+    # after 4, 5, 8, 10 and 14 of 10 steps from 0.4 to 1
     for count, beta in zip([4, 1, 3, 2, 4], betas, strict=True):
         source.add(numbered(added, count))
         added += count
@@ -89,7 +87,7 @@ def test_beta_rises_linearly_to_one_while_transitions_are_collected(steps, betas
         source.learned(1 + batch.reward % 4)
         (batch,) = source.batches()
         assert len(batch.reward.unique()) == 4
-        # of the four that are held, the priorities are 1, 2, 3 and 4
+        # the priorities of the four transitions held are 1, 2, 3 and 4
         expected = (4 * (1 + batch.reward % 4) / 10) ** -beta
         torch.testing.assert_close(batch.weight, expected / expected.max(), rtol=1e-4, atol=1e-5)
 
@@ -101,13 +99,13 @@ def test_a_row_drawn_twice_gets_the_larger_priority():
     assert ((counts - torch.tensor([100, 100, 900])).abs() <= 2).all()
 
 
-def test_only_what_is_held_is_drawn():
+def test_only_written_rows_are_drawn():
     memory = prioritized(capacity=1_000)
     memory.add(numbered(0, 7))
     assert set(memory.sample(500).reward.tolist()) == set(range(7))
 
 
-def test_what_is_new_has_the_largest_priority_so_far():
+def test_new_transitions_get_the_largest_priority_so_far():
     memory = prioritized(capacity=8)
     memory.add(numbered(0, 4))
     memory.sample(4)
@@ -115,15 +113,15 @@ def test_what_is_new_has_the_largest_priority_so_far():
     memory.sample(4)
     memory.set_priorities(torch.full((4,), 2.0))
     memory.add(numbered(4, 2))
-    memory.add(numbered(6, 4))  # over the oldest
+    memory.add(numbered(6, 4))  # overwrites the oldest
     probability = torch.bincount(memory.sample(6_000).reward.long(), minlength=10) / 6_000
     held = probability[2:]
     assert (held[2:] / held[2:].mean() - 1).abs().max() < 0.01
     assert (held[:2] < held[2:].mean()).all()
 
 
-def test_what_was_learned_is_drawn_less():
-    source = source_for(
+def test_transitions_with_priority_zero_are_hardly_drawn():
+    source = batch_source_for(
         Replay(capacity=50, batch_size=40, learning_starts=20, updates_per_chunk=2, priority_exponent=1.0), seed=0, device="cpu"
     )
     source.add(numbered(0, 20))
@@ -135,24 +133,24 @@ def test_what_was_learned_is_drawn_less():
     assert (second.reward == 7).all()
 
 
-def test_weights_come_only_with_priorities():
+def test_uniform_samples_have_no_weights_and_take_no_priorities():
     memory = ReplayMemory(10, seed=0, device="cpu")
     memory.add(numbered(0, 4))
     assert memory.sample(5).weight is None
-    with pytest.raises(ValueError, match="only a prioritized replay memory"):
+    with pytest.raises(ValueError, match="only after a prioritized replay memory was sampled"):
         memory.set_priorities(torch.ones(5))
 
 
-def test_an_agent_that_says_nothing_of_priorities_is_told_so():
+def test_prioritized_replay_refuses_an_agent_without_priorities():
     plan = Replay(capacity=50, batch_size=4, learning_starts=4, updates_per_chunk=1)
-    source_for(plan, seed=0, device="cpu").learned(None)
+    batch_source_for(plan, seed=0, device="cpu").learned(None)
     asked = Replay(capacity=50, batch_size=4, learning_starts=4, updates_per_chunk=1, priority_exponent=0.5)
     with pytest.raises(ValueError, match=r"asks for prioritized replay, but its priorities\(\) is None"):
-        source_for(asked, seed=0, device="cpu").learned(None)
+        batch_source_for(asked, seed=0, device="cpu").learned(None)
 
 
 @pytest.mark.parametrize("filled", [4, 16])
-def test_a_saved_memory_goes_on_identically(filled):
+def test_a_restored_memory_continues_identically(filled):
     memory, loaded = (prioritized(importance_exponent=0.2, importance_anneal_steps=30) for _ in range(2))
     for first in range(0, filled, 4):
         memory.add(numbered(first, 4))
@@ -170,7 +168,7 @@ def test_a_saved_memory_goes_on_identically(filled):
     assert torch.equal(left.weight, right.weight)
 
 
-def test_several_steps_and_priorities_go_together():
+def test_n_step_returns_and_priorities_can_be_combined():
     memory = prioritized(n_step=2, gamma=0.5)
     memory.add(numbered(0, 2))
     memory.add(numbered(2, 2))

@@ -30,8 +30,8 @@ def test_where_there_are_candidates_an_action_is_a_place_among_them(toy):
     assert env.single_action_space == spaces.Discrete(4)
     for _ in range(5):
         candidates = env.simulation.environment.candidates.clone()
-        outcome = env.simulation.step(np.array([1, 2]))
-        assert outcome.infos["slate"].tolist() == [[candidates[0, 1]], [candidates[1, 2]]]
+        step = env.simulation.step(np.array([1, 2]))
+        assert step.infos["slate"].tolist() == [[candidates[0, 1]], [candidates[1, 2]]]
 
 
 @pytest.mark.parametrize("shape", [{"num_excluded": 6}, {"num_candidates": 5, "num_excluded": 4, "slate_size": 2}, {"num_candidates": 4}])
@@ -97,13 +97,13 @@ def test_continuous_actions_are_a_box_and_reach_the_environment_as_they_are(targ
 @pytest.mark.parametrize(
     ("shape", "actions", "message"),
     [
-        ({}, [12, 0], "action 12 of user 0 is not there: items are numbered from 0 to 11"),
-        ({}, [0, -1], "action -1 of user 1 is not there: items are numbered from 0 to 11"),
+        ({}, [12, 0], "action 12 of user 0 is out of range: items are numbered from 0 to 11"),
+        ({}, [0, -1], "action -1 of user 1 is out of range: items are numbered from 0 to 11"),
         ({}, [0.0, np.nan], "actions must be integers, not float64: items are numbered from 0 to 11"),
         ({}, [True, False], "actions must be integers, not bool: items are numbered from 0 to 11"),
         ({}, [1, 2, 3], r"actions have shape \[2\], not \[3\]"),
-        ({"num_candidates": 4}, [0, 4], "action 4 of user 1 is not there: candidates are numbered from 0 to 3"),
-        ({"slate_size": 2}, [[0, 1], [2, 99]], "action 99 of user 1 is not there: items are numbered from 0 to 11"),
+        ({"num_candidates": 4}, [0, 4], "action 4 of user 1 is out of range: candidates are numbered from 0 to 3"),
+        ({"slate_size": 2}, [[0, 1], [2, 99]], "action 99 of user 1 is out of range: items are numbered from 0 to 11"),
         ({"slate_size": 2}, [0, 1], r"actions have shape \[2, 2\], not \[2\]"),
     ],
 )
@@ -133,5 +133,5 @@ def test_a_continuous_action_out_of_bounds_is_told_in_one_line(target, actions, 
 def test_real_numbers_have_no_masks(target):
     env = target()
     env.reset(seed=0)
-    with pytest.raises(ValueError, match=r"^action_masks is for environments whose actions are items; here they are real numbers$"):
+    with pytest.raises(ValueError, match=r"^action_masks is for environments whose actions are items; here actions are real numbers$"):
         env.action_masks()

@@ -49,16 +49,16 @@ def test_a_session_ends_with_the_last_observation_and_the_next_begins_with_reset
     over = False
     while not over:
         observation, reward, terminated, truncated, info = env.step(3)
-        outcome = bare.simulation.step([3])
+        step = bare.simulation.step([3])
         over = terminated or truncated
-        assert (reward, terminated, truncated) == (outcome.reward[0], outcome.terminated[0], outcome.truncated[0])
+        assert (reward, terminated, truncated) == (step.reward[0], step.terminated[0], step.truncated[0])
         assert [type(value) for value in (reward, terminated, truncated)] == [float, bool, bool]
-        assert info["reward/click"] == outcome.infos["reward/click"][0]
+        assert info["reward/click"] == step.infos["reward/click"][0]
         same(info["slate"], np.array([3]))
-    same(observation, {name: value[0] for name, value in outcome.final.items()})
+    same(observation, {name: value[0] for name, value in step.final.items()})
     assert observation["history"][-1].any()
     for act in (lambda: env.step(3), env.action_masks, env.state_dict):
-        with pytest.raises(ResetNeeded, match=r"^the session is over: call reset\(\) to start the next$"):
+        with pytest.raises(ResetNeeded, match=r"^the session has ended: call reset\(\) to start the next$"):
             act()
     fresh, _ = env.reset()
     assert not fresh["history"].any()

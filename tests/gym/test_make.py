@@ -49,7 +49,7 @@ def test_shuffled_texts_are_what_is_observed(small_world):
 @pytest.mark.parametrize(
     ("arguments", "settings", "message"),
     [
-        (("topc_world",), {}, "environment=topc_world: there is no such environment. Did you mean 'topic_world'?"),
+        (("topc_world",), {}, "environment=topc_world: environment has no choice 'topc_world'. Did you mean 'topic_world'?"),
         (("topic_world",), {"overrides": ["environment.slatesize=2"]}, "environment.slatesize: environment has no 'slatesize'"),
         (
             ("topic_world",),
@@ -76,5 +76,5 @@ def test_mistakes_are_told_in_one_line(small_world, arguments, settings, message
 
 def test_overrides_go_with_a_name_only(small_world):
     cfg = compose_config(["environment=topic_world", *small_world])
-    with pytest.raises(ConfigError, match=r"^overrides go with an environment's name; put seed=3 into the config instead$"):
+    with pytest.raises(ConfigError, match=r"^overrides are only allowed with an environment's name; put seed=3 into the config instead$"):
         make_vec(cfg, overrides=["seed=3"])

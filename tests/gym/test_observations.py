@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recframe.gym.observations import ObservationArrays, principal_components
+from recframe.gym.observations import ObservationArrays, projection_axes
 from recframe.interfaces import PAD, Catalog, standardized, symlog
 from recframe.testing import toy_data, toy_observation, toy_spec
 
@@ -100,17 +100,17 @@ def test_profiles_are_projected_as_items_are():
 def test_principal_components_are_orthonormal_and_their_signs_and_order_settled(seed, dims):
     generator = torch.Generator().manual_seed(seed)
     vectors = torch.randn(20, 8, generator=generator) * torch.arange(1, 9)
-    components = principal_components(vectors, dims)
+    components = projection_axes(vectors, dims)
     torch.testing.assert_close(components.T @ components, torch.eye(dims), atol=1e-5, rtol=0)
     assert (components.gather(0, components.abs().argmax(dim=0, keepdim=True)) > 0).all()
-    torch.testing.assert_close(principal_components(-vectors, dims), components, atol=1e-3, rtol=0)
-    torch.testing.assert_close(principal_components(vectors.flip(0), dims), components, atol=1e-3, rtol=0)
+    torch.testing.assert_close(projection_axes(-vectors, dims), components, atol=1e-3, rtol=0)
+    torch.testing.assert_close(projection_axes(vectors.flip(0), dims), components, atol=1e-3, rtol=0)
 
 
 def test_dims_in_which_no_item_differs_are_left_out():
     flat = torch.randn(30, 2, generator=torch.Generator().manual_seed(0)) @ torch.randn(2, 9, generator=torch.Generator().manual_seed(1))
-    assert principal_components(flat + 5.0, 6).shape == (9, 2)
-    assert principal_components(torch.ones(30, 9), 6).shape == (9, 1)
+    assert projection_axes(flat + 5.0, 6).shape == (9, 2)
+    assert projection_axes(torch.ones(30, 9), 6).shape == (9, 1)
 
 
 def test_items_of_one_text_are_all_alike_and_still_have_a_space():

@@ -23,13 +23,13 @@ class Replayed(gymnasium.Env):
         return self.begin, {}
 
     def step(self, action):
-        outcome, user = next(self.outcomes), self.user
-        observation = {name: value[user] for name, value in outcome.observation.items()}
-        if user in outcome.finished:
+        step, user = next(self.outcomes), self.user
+        observation = {name: value[user] for name, value in step.observation.items()}
+        if user in step.finished:
             self.begin = observation
-            observation = {name: value[outcome.finished.tolist().index(user)] for name, value in outcome.final.items()}
-        info = {name: value[user] if value.ndim > 1 else float(value[user]) for name, value in outcome.infos.items()}
-        return observation, float(outcome.reward[user]), bool(outcome.terminated[user]), bool(outcome.truncated[user]), info
+            observation = {name: value[step.finished.tolist().index(user)] for name, value in step.final.items()}
+        info = {name: value[user] if value.ndim > 1 else float(value[user]) for name, value in step.infos.items()}
+        return observation, float(step.reward[user]), bool(step.terminated[user]), bool(step.truncated[user]), info
 
 
 @pytest.mark.parametrize("shape", [{}, {"slate_size": 2, "num_candidates": 5, "num_features": 2, "has_context": True}])
@@ -83,12 +83,12 @@ def test_the_reward_is_the_sum_of_its_terms(toy):
     env = toy(5, slate_size=2)
     env.reset(seed=0)
     for _ in range(10):
-        outcome = env.simulation.step(env.action_space.sample())
-        clicks, ratings = outcome.infos["signal/click"], outcome.infos["signal/rating"]
-        np.testing.assert_allclose(outcome.infos["reward/click"], clicks.sum(axis=1))
-        np.testing.assert_allclose(outcome.infos["reward/rating"], 0.1 * ratings.sum(axis=1), rtol=1e-6)
-        np.testing.assert_allclose(outcome.reward, clicks.sum(axis=1) + 0.1 * ratings.sum(axis=1), rtol=1e-6)
-        assert outcome.reward.dtype == np.float64
+        step = env.simulation.step(env.action_space.sample())
+        clicks, ratings = step.infos["signal/click"], step.infos["signal/rating"]
+        np.testing.assert_allclose(step.infos["reward/click"], clicks.sum(axis=1))
+        np.testing.assert_allclose(step.infos["reward/rating"], 0.1 * ratings.sum(axis=1), rtol=1e-6)
+        np.testing.assert_allclose(step.reward, clicks.sum(axis=1) + 0.1 * ratings.sum(axis=1), rtol=1e-6)
+        assert step.reward.dtype == np.float64
 
 
 def played(env, seed, steps=12):
@@ -173,10 +173,10 @@ def test_gymnasiums_wrappers_understand_when_a_session_ends(toy):
     returns, lengths, ended = np.zeros(6), np.zeros(6, int), 0
     for _ in range(15):
         reward, infos = env.step(np.ones(6, np.int64))[1::3]
-        outcome = bare.simulation.step(np.ones(6, np.int64))
-        np.testing.assert_array_equal(reward, outcome.reward)
-        returns, lengths = returns + outcome.reward, lengths + 1
-        for user in outcome.finished:
+        step = bare.simulation.step(np.ones(6, np.int64))
+        np.testing.assert_array_equal(reward, step.reward)
+        returns, lengths = returns + step.reward, lengths + 1
+        for user in step.finished:
             assert infos["episode"]["r"][user] == pytest.approx(returns[user])
             assert infos["episode"]["l"][user] == lengths[user]
             returns[user], lengths[user], ended = 0.0, 0, ended + 1

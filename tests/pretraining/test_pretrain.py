@@ -16,10 +16,10 @@ from recframe.config import PRETRAIN, ConfigError, compose_config
 from recframe.errors import Stop
 from recframe.interfaces import EncoderError, TokenLoss
 from recframe.pretraining import module, pretrain
-from recframe.pretraining.progress import PretrainingProgress
 from recframe.testing import check_encoder
-from recframe.tracking.trackers import Trackers
+from recframe.tracking.run_loggers import RunLoggers
 from recframe.tracking.wandb_run import TrackingError
+from recframe.training.progress import ProgressBar
 from recframe_plugins.encoders.registration import BertConfig, GPTConfig
 from recframe_plugins.encoders.tfidf.config import TfidfConfig
 from recframe_plugins.encoders.tfidf.encoder import TfidfEncoder
@@ -124,7 +124,7 @@ def test_a_folder_that_is_not_empty_is_not_changed(tmp_path):
     folder = tmp_path / "model"
     folder.mkdir()
     (folder / "mine.txt").write_text("mine")
-    with pytest.raises(ConfigError, match="is there already, and nothing is overwritten"):
+    with pytest.raises(ConfigError, match="exists already and is not overwritten"):
         pretrained(folder, "gpt", SMALL)
     assert [path.name for path in folder.iterdir()] == ["mine.txt"]
 
@@ -138,7 +138,7 @@ def test_a_folder_that_another_process_writes_to_is_refused(tmp_path, monkeypatc
             pretrained(tmp_path / "model", "gpt", SMALL)
         refused.append(caught.value)
 
-    monkeypatch.setattr(PretrainingProgress, "on_train_end", second)
+    monkeypatch.setattr(ProgressBar, "on_train_end", second)
     first = pretrained(tmp_path / "model", "gpt", SMALL | {"pretrain.steps": 1})
     assert len(refused) == 1
     assert (first.folder / "model.safetensors").is_file()
@@ -164,16 +164,16 @@ class FailingLogger(DummyLogger):
 
 
 @pytest.mark.parametrize("failing", ["log_summary", "close"])
-def test_a_logger_that_fails_after_training_does_not_lose_the_model(tmp_path, monkeypatch, failing):
-    monkeypatch.setattr("recframe.tracking.trackers.WandbTracking", lambda *_, **__: FailingLogger(failing))
+def test_a_logger_that_fails_after_training_does_not_cost_the_model(tmp_path, monkeypatch, failing):
+    monkeypatch.setattr("recframe.tracking.run_loggers.WandbRunLogger", lambda *_, **__: FailingLogger(failing))
     wandb = {"pretrain.steps": 1, "logger.wandb": {"project": "p", "entity": None, "mode": "offline", "tags": []}}
     with pytest.raises(TrackingError, match=r"complete in .*model, but a logger failed: ConnectionError: the network is down$"):
         pretrained(tmp_path / "model", "gpt", SMALL | wandb)
     assert {"model.safetensors", "pretraining.yaml", "README.md"} <= {path.name for path in (tmp_path / "model").iterdir()}
 
 
-def test_a_stop_while_loggers_close_does_not_lose_the_model(tmp_path, monkeypatch):
-    monkeypatch.setattr(Trackers, "__exit__", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+def test_a_stop_while_loggers_close_does_not_cost_the_model(tmp_path, monkeypatch):
+    monkeypatch.setattr(RunLoggers, "__exit__", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
     with pytest.raises(Stop, match="the model is complete in") as stopped:
         pretrained(tmp_path / "model", "gpt", SMALL | {"pretrain.steps": 1})
     assert stopped.value.exit_code == 128 + signal.SIGTERM
@@ -196,8 +196,8 @@ def test_perplexity_does_not_depend_on_autocast():
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_stopped_pretraining_writes_nothing(tmp_path, monkeypatch, number):
-    monkeypatch.setattr(PretrainingProgress, "on_train_batch_end", lambda *_: os.kill(os.getpid(), number))
+def test_a_stopped_pretraining_leaves_nothing(tmp_path, monkeypatch, number):
+    monkeypatch.setattr(ProgressBar, "on_train_batch_end", lambda *_: os.kill(os.getpid(), number))
     before = signal.getsignal(number)
     with pytest.raises(Stop, match="nothing was written") as stopped:
         pretrained(tmp_path / "models" / "stopped", "gpt", SMALL)

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 from scipy import stats
 
-from recframe.sweeps import SweepError, collect, summarize, sweep_markdown, sweep_table
+from recframe.sweeps import SweepError, summarize, sweep_frame, sweep_markdown, sweep_table
 
 
 def rendered(folder, width=200):
@@ -24,7 +24,7 @@ def one(summary, **where):
 def test_there_is_a_row_for_each_run_and_policy(make_run, tmp_path):
     make_run("0", 5, 1.5, ["agent.gamma=0.5"])
     make_run("1", 6, 2.5, ["agent.gamma=0.9"])
-    frame = collect(tmp_path)
+    frame = sweep_frame(tmp_path)
     assert frame.select("run", "seed", "policy", "agent.gamma", "objective", "return", "return/low", "return/high", "return/n").rows() == [
         ("0", 5, "trained", "0.5", 1.5, 1.5, 0.5, 3.5, 64),
         ("0", 5, "random", "0.5", 1.5, 1.5, 0.5, 3.5, 64),
@@ -42,7 +42,7 @@ def test_metrics_come_in_the_designs_order_and_may_be_missing(make_run, tmp_path
         1.0,
         policies={"trained": {"reward/click": value, "gini": value, "length": value, "return": value}, "random": {"return": undefined}},
     )
-    frame = collect(tmp_path)
+    frame = sweep_frame(tmp_path)
     assert [name for name in frame.columns if f"{name}/low" in frame.columns] == ["return", "length", "gini", "reward/click"]
     assert frame.filter(policy="random").select("return", "gini").row(0) == (None, None)
     assert set(summarize(frame)["policy"]) == {"trained"}
@@ -53,7 +53,7 @@ def test_what_is_measured_over_cold_items_alone_stands_beside(make_run, tmp_path
     for seed, cold in enumerate((0.25, 0.75)):
         measured = {"trained": {"return": value | {"mean": cold}, "gini": value, "click_rate": value}}
         make_run(str(seed), seed, 1.0 + seed, cold_items={"share": 0.1, "items": 4, "policies": measured})
-    frame = collect(tmp_path)
+    frame = sweep_frame(tmp_path)
     assert [name for name in frame.columns if f"{name}/low" in frame.columns] == ["return", "cold/return", "cold/click_rate"]
     assert frame.select("policy", "return", "cold/return").rows() == [
         ("trained", 1.0, 0.25),
@@ -71,7 +71,7 @@ def test_runs_that_differ_only_in_seed_are_averaged_with_students_interval(make_
     for gamma, means in returns.items():
         for seed, mean in enumerate(means):
             make_run(f"{gamma}_{seed}", seed, mean, [f"agent.gamma={gamma}"])
-    summary = summarize(collect(tmp_path))
+    summary = summarize(sweep_frame(tmp_path))
     for gamma, means in returns.items():
         row = one(summary, **{"agent.gamma": gamma, "policy": "trained", "metric": "return"})
         reference = stats.ttest_1samp(means, 0).confidence_interval(0.95)
@@ -81,7 +81,7 @@ def test_runs_that_differ_only_in_seed_are_averaged_with_students_interval(make_
 
 def test_one_seed_has_its_own_bootstrap_interval_and_the_report_says_so(make_run, tmp_path):
     make_run("0", 0, 5.0)
-    row = one(summarize(collect(tmp_path)), policy="trained", metric="return")
+    row = one(summarize(sweep_frame(tmp_path)), policy="trained", metric="return")
     assert (row["mean"], row["low"], row["high"], row["seeds"], row["interval"]) == (5.0, 4.0, 7.0, 1, "users")
     for report in (sweep_markdown(tmp_path), rendered(tmp_path)):
         assert "5" in report
@@ -94,7 +94,7 @@ def test_a_repeated_seed_counts_once(make_run, tmp_path):
     make_run("1", 0, 1.0)
     make_run("2", 0, 3.0)
     make_run("3", 1, 5.0)
-    row = one(summarize(collect(tmp_path)), policy="trained", metric="return")
+    row = one(summarize(sweep_frame(tmp_path)), policy="trained", metric="return")
     assert (row["mean"], row["seeds"]) == (4.0, 2)
     assert "3 finished runs, 1 of them left out" in sweep_markdown(tmp_path)
 
@@ -128,8 +128,8 @@ def test_the_terminals_table_is_whole_in_80_columns(make_run, tmp_path):
 
 def test_a_sweep_in_which_nothing_finished_still_says_what_happened(make_run, tmp_path):
     make_run("0", 0, None)
-    assert collect(tmp_path).height == 0
-    assert summarize(collect(tmp_path)).height == 0
+    assert sweep_frame(tmp_path).height == 0
+    assert summarize(sweep_frame(tmp_path)).height == 0
     for report in (sweep_markdown(tmp_path), rendered(tmp_path)):
         assert "0 finished runs" in report
         assert "0: no result.json" in report
@@ -143,7 +143,7 @@ def test_nothing_to_report_is_an_error(tmp_path):
 def test_summaries_need_nothing_but_the_frame(make_run, tmp_path):
     make_run("0", 0, 1.0)
     make_run("1", 1, 2.0)
-    frame = collect(tmp_path)
+    frame = sweep_frame(tmp_path)
     frame.write_parquet(tmp_path / "runs.parquet")
     assert summarize(pl.read_parquet(tmp_path / "runs.parquet")).equals(summarize(frame))
 
@@ -151,5 +151,5 @@ def test_summaries_need_nothing_but_the_frame(make_run, tmp_path):
 def test_what_is_the_same_in_all_seeds_keeps_a_runs_interval(make_run, tmp_path):
     for seed in range(3):
         make_run(str(seed), seed, 1.5)
-    row = one(summarize(collect(tmp_path)), policy="random", metric="return")
+    row = one(summarize(sweep_frame(tmp_path)), policy="random", metric="return")
     assert (row["mean"], row["low"], row["high"], row["seeds"], row["interval"]) == (1.5, 0.5, 3.5, 3, "users")

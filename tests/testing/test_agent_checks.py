@@ -1,4 +1,4 @@
-"""check_agent accepts honest agents and names the fault of broken ones."""
+"""check_agent accepts correct agents and reports what is wrong with broken ones."""
 
 import pytest
 import torch
@@ -13,7 +13,7 @@ SPEC = toy_spec(DATA, num_candidates=6)
 
 
 class Learner(Agent):
-    """Learns immediate rewards and explores half the time: as honest as an agent can be."""
+    """Learns immediate rewards and explores half the time: a correct agent."""
 
     def __init__(self, spec=SPEC, seed=0):
         super().__init__(spec, seed)
@@ -44,7 +44,7 @@ class Learner(Agent):
 
 
 class Prioritized(Learner):
-    """Looks several steps ahead, and is replayed what it got wrong."""
+    """Learns from several steps and with prioritized replay."""
 
     @property
     def experience(self):
@@ -70,7 +70,7 @@ class Prioritized(Learner):
 
 
 class Shortsighted(Prioritized):
-    """Discounts as if all were of one step."""
+    """Discounts as if every transition had one step."""
 
     def discount(self, batch):
         return 0.9
@@ -82,14 +82,14 @@ class Unweighted(Prioritized):
 
 
 class Rescaled(Prioritized):
-    """Weights all alike, by their mean."""
+    """Weights all transitions by the mean weight."""
 
     def weight(self, batch):
         return batch.weight.mean()
 
 
 class Unbiased(Unweighted):
-    """Asks for no weights, and so may leave them out."""
+    """Asks for no weights, and so may ignore them."""
 
     @property
     def experience(self):
@@ -138,7 +138,7 @@ class ClosedForm(Agent):
 
 
 class ClosedFormUnsaved(ClosedForm):
-    """Its sums are no buffer, so that no checkpoint holds them."""
+    """Its sums are not a buffer, so that no checkpoint contains them."""
 
     def __init__(self):
         super().__init__()
@@ -174,7 +174,7 @@ def losing(change):
 
 
 def expecting(plan):
-    """A Learner that asks for another experience."""
+    """A Learner that asks for another kind of experience."""
     return type("Broken", (Learner,), {"experience": plan})
 
 
@@ -194,19 +194,19 @@ class GlobalAct(Learner):
         return super().act(observation, explore)
 
 
-class OwnDice(Learner):
+class HiddenGenerator(Learner):
     def __init__(self):
         super().__init__()
-        self.rolls = torch.Generator()
+        self.hidden = torch.Generator()
 
     def __deepcopy__(self, memo):
         other = type(self)()
         other.load_state_dict(self.state_dict())
-        other.rolls.seed()
+        other.hidden.seed()
         return other
 
     def act(self, observation, explore):
-        return Decision(random_items(observation, self.spec.num_items, 1, self.rolls))
+        return Decision(random_items(observation, self.spec.num_items, 1, self.hidden))
 
 
 class InPlaceAct(Learner):
@@ -216,22 +216,22 @@ class InPlaceAct(Learner):
         return decision
 
 
-class OutOfReach(Learner):
+class Unreachable(Learner):
     def __init__(self):
         super().__init__()
-        self.aside = nn.Linear(1, 1)
+        self.unused = nn.Linear(1, 1)
 
     def optimizers(self):
-        return {"main": torch.optim.Adam(self.aside.parameters())}
+        return {"main": torch.optim.Adam(self.unused.parameters())}
 
 
-class Poisoned(Learner):
+class LearnsNaN(Learner):
     updates = 0
 
     def losses(self, batch):
         yield from super().losses(batch)
         self.updates += 1
-        if self.updates == ROUNDS:  # after the last batch: after an earlier one the next loss would show it first
+        if self.updates == ROUNDS:  # only after the last batch: otherwise the next loss would be NaN first
             with torch.no_grad():
                 self.tracker.profile.weight.fill_(torch.nan)
 
@@ -254,13 +254,13 @@ class GlobalLosses(Learner):
             yield name, loss * torch.rand(1).squeeze()
 
 
-class WordyDiagnostics(Learner):
+class TextDiagnostics(Learner):
     def diagnostics(self):
         return {"mood": "good"}
 
 
 def restoring(restore):
-    """A Learner that takes up a saved state its own way."""
+    """A Learner that restores a saved state by `restore`."""
     return type("Broken", (Learner,), {"set_extra_state": restore})
 
 
@@ -270,7 +270,7 @@ class SavesNumpy(Learner):
 
 
 class HiddenCounter(Learner):
-    """Its losses depend on a count of updates that no checkpoint holds."""
+    """Its losses depend on a count of updates that no checkpoint contains."""
 
     updates = 0
 
@@ -284,8 +284,8 @@ class HiddenCounter(Learner):
         return super().load_state_dict(*args, **kwargs)
 
 
-class HiddenTargetClock(Learner):
-    """Moves its target every second update, by a count that no checkpoint holds."""
+class HiddenTargetCounter(Learner):
+    """Moves its target every second update, by a count that no checkpoint contains."""
 
     updates = 0
 
@@ -305,7 +305,7 @@ class HiddenTargetClock(Learner):
 
 
 class HiddenPreference(Learner):
-    """Its decisions depend on something that no checkpoint holds."""
+    """Its decisions depend on a value that no checkpoint contains."""
 
     offset = 0
 
@@ -318,7 +318,7 @@ class HiddenPreference(Learner):
 
 
 class StaleCache(Learner):
-    """Projects the items at the first call only, so that it never acts on what it learns."""
+    """Projects the items only at the first call, so that its decisions ignore what it learns."""
 
     def optimizers(self):
         return {"main": torch.optim.Adam(self.tracker.parameters(), lr=0.5)}
@@ -335,7 +335,7 @@ class StaleCache(Learner):
 
 @pytest.mark.parametrize("agent", [Learner, OnPolicy, ClosedForm, Prioritized, Unbiased])
 @pytest.mark.parametrize("choices", [{}, {"num_candidates": 6}, {"slate_size": 3, "has_context": True}])
-def test_an_honest_agent_passes(agent, choices):
+def test_a_correct_agent_passes(agent, choices):
     spec = toy_spec(DATA, **choices)
     check_agent(agent(spec), ToyEnvironment(spec, DATA))
 
@@ -348,26 +348,26 @@ def test_an_honest_agent_passes(agent, choices):
         (choosing(lambda decision, _: decision.slate), "must return a recframe.interfaces.Decision, not Tensor"),
         (choosing(lambda decision, _: Decision(decision.slate.squeeze(1))), r"the slate must have the shape \[6, 1\], not \[6\]"),
         (choosing(lambda decision, _: Decision(decision.slate.int())), "must be torch.int64"),
-        (choosing(lambda decision, _: Decision(decision.slate + 40)), "must hold item numbers from 0 to 39"),
-        (choosing(lambda decision, _: Decision((decision.slate + 1) % 40)), "an item that is no candidate"),
+        (choosing(lambda decision, _: Decision(decision.slate + 40)), "must contain item numbers from 0 to 39"),
+        (choosing(lambda decision, _: Decision((decision.slate + 1) % 40)), "an item that is not a candidate"),
         (choosing(lambda decision, _: Decision(decision.slate, decision.slate.float())), r"log_prob must have the shape \[6\]"),
         (choosing(lambda decision, _: Decision(decision.slate, torch.ones(len(decision.slate)))), "log_prob is above 0"),
         (choosing(lambda decision, _: Decision(decision.slate, torch.full((len(decision.slate),), -torch.inf))), "NaN or infinity"),
         (GlobalAct, r"act\(\) draws from torch's global random state"),
-        (OwnDice, "an identical agent chose otherwise"),
+        (HiddenGenerator, "an identical agent made another decision"),
         (InPlaceAct, r"act\(\) changed history_feedback"),
         (stepping(lambda _: {}), r"for 'main', but optimizers\(\) has \[\]"),
-        (ClosedFormIdle, "what is learned without an optimizer must be a buffer"),
+        (ClosedFormIdle, "values learned without an optimizer must be buffers"),
         (ClosedFormUnsaved, "after load_state_dict the decisions differ"),
         (expecting(NoExperience()), "must say what experience it learns from"),
         (stepping(lambda parameters: [torch.optim.SGD(parameters)]), "must return a dict of names to torch optimizers"),
-        (stepping(lambda _: {"main": torch.optim.SGD([nn.Parameter(torch.zeros(1))])}), "steps parameters that the agent does not hold"),
+        (stepping(lambda _: {"main": torch.optim.SGD([nn.Parameter(torch.zeros(1))])}), "steps parameters that the agent does not contain"),
         (
             stepping(lambda parameters: {name: torch.optim.SGD(parameters) for name in ("main", "critic")}),
             "never yielded a loss for the optimizer 'critic'",
         ),
-        (OutOfReach, "reaches none of the parameters"),
-        (Poisoned, "learning made a weight NaN or infinite"),
+        (Unreachable, "reaches none of the parameters"),
+        (LearnsNaN, "learning made a weight NaN or infinite"),
         (InfiniteGradient, "has a gradient that is NaN or infinite"),
         (stepping(lambda parameters: {"main": torch.optim.SGD(parameters, lr=0.0)}), "no weight changed in learning"),
         (InPlaceLosses, r"losses\(\) changed reward of the batch in place"),
@@ -376,30 +376,30 @@ def test_an_honest_agent_passes(agent, choices):
         (losing(lambda name, loss: (name, loss.expand(3))), "must be a scalar tensor"),
         (losing(lambda name, loss: (name, loss / 0)), "must be finite"),
         (losing(lambda name, loss: (name, loss.detach())), "has no gradient"),
-        (Shortsighted, r"takes no note of batch\.discount"),
-        (Unweighted, r"takes no note of batch\.weight"),
-        (Rescaled, r"takes no note of batch\.weight"),
+        (Shortsighted, r"ignores batch\.discount"),
+        (Unweighted, r"ignores batch\.weight"),
+        (Rescaled, r"ignores batch\.weight"),
         (ranking(lambda error: None), r"priorities\(\) is None, but the agent asks for prioritized replay"),
         (ranking(lambda error: error.abs().mean()), r"priorities\(\) must have the shape \[16\], not \[\]"),
-        (ranking(lambda error: error.abs().log() * torch.inf), r"priorities\(\) holds NaN or infinity"),
+        (ranking(lambda error: error.abs().log() * torch.inf), r"priorities\(\) contains NaN or infinity"),
         (ranking(lambda error: error - error.max() - 1), r"priorities\(\) has a value below 0"),
         (ranking(lambda error: error.abs().requires_grad_()), r"priorities\(\) has a gradient"),
-        (WordyDiagnostics, "'mood' must be a number"),
+        (TextDiagnostics, "'mood' must be a number"),
         (restoring(lambda self, state: self.generator.set_state(state["generator"])), "env_steps or the generator is not restored"),
         (restoring(lambda self, state: setattr(self, "env_steps", state["env_steps"])), "env_steps or the generator is not restored"),
         (SavesNumpy, "does not survive torch.load"),
         (HiddenCounter, "after load_state_dict the losses differ"),
-        (HiddenTargetClock, r"learning leads elsewhere \(target differs\)"),
+        (HiddenTargetCounter, r"learning gives another result \(target differs\)"),
         (HiddenPreference, "after load_state_dict the decisions differ"),
-        (StaleCache, r"the decisions differ: .*caches anew in prepare_to_act\(\)"),
+        (StaleCache, r"the decisions differ: .*recompute caches in prepare_to_act\(\)"),
     ],
 )
-def test_a_broken_agent_is_named(agent, message):
+def test_a_broken_agent_is_reported(agent, message):
     with pytest.raises(ConformanceError, match=message):
         check_agent(agent(), ToyEnvironment(SPEC, DATA))
 
 
-def test_a_slate_with_an_item_twice_is_named():
+def test_a_slate_with_an_item_twice_is_reported():
     spec = toy_spec(DATA, slate_size=3)
     agent = choosing(lambda decision, _: Decision(decision.slate[:, :1].expand(-1, 3)))(spec)
     with pytest.raises(ConformanceError, match="shows the same item twice"):

@@ -1,4 +1,4 @@
-"""check_component builds each kind as a run does, and names what is wrong with a declaration or with what it builds."""
+"""check_component builds each kind as a run does, and reports what is wrong with a declaration or with the built object."""
 
 import subprocess
 import sys
@@ -51,7 +51,7 @@ class Mandatory:
 
 
 @dataclass
-class Wordless:
+class NoDescription:
     size: int = field(default=3, metadata={"help": "how large"})
 
 
@@ -75,7 +75,7 @@ class Letters(Encoder):
 
 
 class Fitted(Letters):
-    """Learns a scale from its texts, and keeps quiet about it."""
+    """Learns a scale from its texts, which its fingerprint does not include."""
 
     def fit(self, texts):
         self.scale = len("".join(texts))
@@ -111,7 +111,7 @@ class SmallWorld(World):
         super().__init__(config, data, 3, history_length, split, device)
 
 
-class Secretive(World):
+class NoTruth(World):
     def truth(self):
         return None
 
@@ -121,8 +121,8 @@ class SlateWorld(ToyEnvironment):
         super().__init__(toy_spec(data, num_users=num_users, history_length=history_length, slate_size=2), data)
 
 
-class Wanderer(Agent):
-    """Random items, or a random point where actions are continuous."""
+class RandomAgent(Agent):
+    """Random items, or a random point with continuous actions."""
 
     experience = NoExperience()
 
@@ -145,7 +145,7 @@ class Wanderer(Agent):
         return {}
 
 
-class Overshooting(Wanderer):
+class Overshooting(RandomAgent):
     def point(self, uniform):
         return 4 * uniform - 2
 
@@ -169,7 +169,7 @@ WORLD_TAGS = {"signal:click", "signal:rating", "truth"}
 
 @pytest.fixture(autouse=True)
 def importable(monkeypatch):
-    """Make this module importable under the name that the components' factories give."""
+    """Make this module importable under the name in the components' factories."""
     monkeypatch.setitem(sys.modules, HERE, sys.modules[__name__])
 
 
@@ -178,23 +178,23 @@ def component(kind, factory, config=Config, **tags):
 
 
 @pytest.mark.parametrize(
-    "honest",
+    "correct",
     [
         lambda: component(Kind.DATASET, "Data40", provides={"users", "attribute:topics"}),
         lambda: component(Kind.ENCODER, "Letters"),
         lambda: component(Kind.STATE_TRACKER, "Tracker"),
         lambda: component(Kind.ENVIRONMENT, "World", provides=WORLD_TAGS),
         lambda: component(Kind.REWARD, "Click", requires={"signal:click"}, provides={"itemwise"}),
-        lambda: component(Kind.AGENT, "Wanderer", requires={f"{ITEMS}|{POINTS}"}),
+        lambda: component(Kind.AGENT, "RandomAgent", requires={f"{ITEMS}|{POINTS}"}),
         lambda: component(Kind.AGENT, "Overshooting", requires={ITEMS}),
         lambda: component(Kind.AGENT, "Overshooting"),
     ],
 )
-def test_honest_components_pass(honest):
-    check_component(honest())
+def test_correct_components_pass(correct):
+    check_component(correct())
 
 
-def test_building_leaves_the_callers_random_state_alone():
+def test_building_does_not_change_the_callers_random_state():
     before = torch.get_rng_state()
     check_component(component(Kind.STATE_TRACKER, "Tracker"))
     assert torch.equal(torch.get_rng_state(), before)
@@ -203,10 +203,10 @@ def test_building_leaves_the_callers_random_state_alone():
 @pytest.mark.parametrize(
     ("broken", "message"),
     [
-        (lambda: component(Kind.REWARD, "Click", NoHelp), "option 'size' is undocumented"),
-        (lambda: component(Kind.REWARD, "Click", BadDefault), "the default of 'size', 0, is not >= 1"),
-        (lambda: component(Kind.REWARD, "Click", BadChoice), "the default of 'shade', 'blue', is not one of red, green"),
-        (lambda: component(Kind.REWARD, "Click", Wordless), "has no description"),
+        (lambda: component(Kind.REWARD, "Click", NoHelp), "option 'size' has no description"),
+        (lambda: component(Kind.REWARD, "Click", BadDefault), "the default of 'size': 0 is not allowed; it must be >= 1"),
+        (lambda: component(Kind.REWARD, "Click", BadChoice), "the default of 'shade': 'blue' is not allowed; it must be one of red, green"),
+        (lambda: component(Kind.REWARD, "Click", NoDescription), "has no description"),
         (lambda: component(Kind.DATASET, "Data40", Mandatory), "'path' is mandatory: pass check_component a config"),
         (lambda: component(Kind.REWARD, "Missing"), "cannot be imported"),
         (lambda: Component(Kind.REWARD, "gone", Config, "no_such_module:Click"), "cannot be imported"),
@@ -218,22 +218,22 @@ def test_building_leaves_the_callers_random_state_alone():
             lambda: component(Kind.ENVIRONMENT, "World", requires={"attribute:colour"}),
             "requires 'attribute:colour', which the toy data lacks",
         ),
-        (lambda: component(Kind.DATASET, "Data40", provides={"interactions"}), "provides 'interactions', but what it loads has none"),
+        (lambda: component(Kind.DATASET, "Data40", provides={"interactions"}), "provides 'interactions', but does not load it"),
         (lambda: component(Kind.ENCODER, "Fitted"), "include what fit"),
-        (lambda: component(Kind.ENCODER, "Unrepeatable"), "two encoders of one config, fitted alike, differ"),
+        (lambda: component(Kind.ENCODER, "Unrepeatable"), "two encoders of one config, fitted on the same texts, differ"),
         (lambda: component(Kind.ENVIRONMENT, "World", provides={"signal:click", "truth"}), "gives the signal 'rating'"),
         (lambda: component(Kind.ENVIRONMENT, "World", provides={"signal:click", "signal:rating"}), "declare provides={'truth'}"),
         (lambda: component(Kind.ENVIRONMENT, "SlateWorld", provides=WORLD_TAGS), "takes slates of 2: declare provides={'slates'}"),
         (lambda: component(Kind.ENVIRONMENT, "World", requires={"attribute:{shade}"}), "depends on the option 'shade', which Config lacks"),
         (lambda: component(Kind.ENVIRONMENT, "World", requires={"attribute:{size}"}), "requires 'attribute:3', which the toy data lacks"),
-        (lambda: component(Kind.ENVIRONMENT, "Secretive", provides=WORLD_TAGS), r"truth\(\) is None"),
+        (lambda: component(Kind.ENVIRONMENT, "NoTruth", provides=WORLD_TAGS), r"truth\(\) is None"),
         (lambda: component(Kind.ENVIRONMENT, "SmallWorld", provides=WORLD_TAGS), "that it was built with"),
-        (lambda: component(Kind.ENVIRONMENT, "World", provides=WORLD_TAGS, requires={"users"}), "met in training too"),
+        (lambda: component(Kind.ENVIRONMENT, "World", provides=WORLD_TAGS, requires={"users"}), "are in training too"),
         (lambda: component(Kind.REWARD, "Click"), "reads .*click.*, which it does not declare"),
-        (lambda: component(Kind.REWARD, "Share", requires={"signal:click"}, provides={"itemwise"}), "drop the tag"),
+        (lambda: component(Kind.REWARD, "Share", requires={"signal:click"}, provides={"itemwise"}), "remove the tag"),
     ],
 )
-def test_broken_components_are_named(broken, message):
+def test_broken_components_are_reported(broken, message):
     with pytest.raises(ConformanceError, match=message):
         check_component(broken())
 
@@ -243,6 +243,6 @@ def test_a_config_of_another_component_is_refused():
         check_component(component(Kind.REWARD, "Click", requires={"signal:click"}), NoHelp())
 
 
-def test_the_checks_need_no_pytest():
+def test_the_checks_do_not_need_pytest():
     code = "import sys; sys.modules['pytest'] = None; import recframe.testing; assert 'recframe_plugins' not in sys.modules"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

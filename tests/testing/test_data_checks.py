@@ -1,4 +1,4 @@
-"""The checks of datasets, encoders and rewards accept honest components and name the fault of broken ones."""
+"""The checks of datasets, encoders and rewards accept correct components and report what is wrong with broken ones."""
 
 from dataclasses import replace
 
@@ -12,7 +12,7 @@ from recframe.testing import ConformanceError, check_dataset, check_encoder, che
 
 
 class ToyDataset(Dataset):
-    """Loads the toy data, after whatever a test does to it."""
+    """Loads the toy data, changed by a test."""
 
     def __init__(self, change=lambda data: data):
         self.change = change
@@ -29,7 +29,7 @@ def with_column(column):
     return lambda data: data._replace(interactions=Interactions(data.interactions.frame.with_columns(column), ("rating",)))
 
 
-def unlike_the_last():
+def different_at_each_load():
     counts = iter(range(100))
 
     def change(data):
@@ -38,7 +38,7 @@ def unlike_the_last():
     return change
 
 
-def test_honest_data_passes():
+def test_correct_data_passes():
     check_dataset(ToyDataset())
     check_dataset(ToyDataset(lambda data: Data(data.catalog)))
 
@@ -51,7 +51,7 @@ def test_honest_data_passes():
         (with_catalog(ids=list(range(40))), "catalog.ids must be strings"),
         (with_catalog(texts=["", *["text"] * 39]), "empty text"),
         (with_catalog(texts=[1] * 40), "catalog.texts must be strings"),
-        (with_catalog(popularity=torch.full((40,), -1.0)), "popularity is negative"),
+        (with_catalog(popularity=torch.full((40,), -1.0)), "popularity has a negative value"),
         (with_catalog(popularity=torch.ones(40, dtype=torch.int64)), "popularity must be torch.float32"),
         (with_catalog(text_vectors=torch.full((40, 3), torch.nan)), "NaN"),
         (with_catalog(attributes=pl.DataFrame({"title": [1] * 40})), "'title' must be a string"),
@@ -59,27 +59,27 @@ def test_honest_data_passes():
         (lambda data: data._replace(users=replace(data.users, profiles=Texts([0] * 60))), "users.profiles must be strings"),
         (lambda data: data._replace(users=None), "load the users too"),
         (lambda data: data._replace(contexts=Texts([None])), "contexts must be strings"),
-        (with_column(pl.col("item") + 1), "'item' must hold row numbers from 0 to 39"),
-        (with_column(pl.col("user") - 1), "'user' must hold row numbers from 0 to 59"),
+        (with_column(pl.col("item") + 1), "'item' must contain row numbers from 0 to 39"),
+        (with_column(pl.col("user") - 1), "'user' must contain row numbers from 0 to 59"),
         (with_column(pl.col("timestamp").cast(pl.Float64)), "'timestamp' must be Int64"),
         (with_column(pl.lit(None, pl.Int64).alias("timestamp")), "'timestamp' has nulls"),
-        (with_column(pl.col("rating").cast(pl.Int64)), "'rating' must be one of floats"),
+        (with_column(pl.col("rating").cast(pl.Int64)), "'rating' must have a float type"),
         (with_column(pl.lit(float("nan")).alias("rating")), "'rating' has nulls, NaN"),
-        (unlike_the_last(), "two loads differ in catalog"),
+        (different_at_each_load(), "two loads differ in catalog"),
     ],
 )
-def test_broken_data_is_named(change, message):
+def test_broken_data_is_reported(change, message):
     with pytest.raises(ConformanceError, match=message):
         check_dataset(ToyDataset(change))
 
 
-def test_what_is_no_dataset_is_refused():
+def test_an_object_of_another_type_is_refused():
     with pytest.raises(ConformanceError, match=r"must subclass recframe\.interfaces\.Dataset"):
         check_dataset(object())
 
 
 class LetterEncoder(Encoder):
-    """Counts letters: as honest as an encoder can be."""
+    """Counts letters: a correct encoder."""
 
     dim = 26
     fingerprint = "letters"
@@ -133,7 +133,7 @@ class BatchNormalizing(LetterEncoder):
         return vectors - vectors.mean(axis=0)
 
 
-class Deaf(LetterEncoder):
+class Constant(LetterEncoder):
     def encode(self, texts, role):
         return np.ones((len(texts), self.dim), dtype=np.float32)
 
@@ -147,7 +147,7 @@ class EmptyFingerprint(LetterEncoder):
     fingerprint = ""
 
 
-class RestlessFingerprint(LetterEncoder):
+class ChangingFingerprint(LetterEncoder):
     calls = 0
 
     @property
@@ -156,7 +156,7 @@ class RestlessFingerprint(LetterEncoder):
         return str(self.calls)
 
 
-def test_an_honest_encoder_passes():
+def test_a_correct_encoder_passes():
     check_encoder(LetterEncoder())
 
 
@@ -171,19 +171,19 @@ def test_an_honest_encoder_passes():
         (ItemsOnly, r"must have the shape \[n, dim\]"),
         (Noisy, "other vectors the second time"),
         (Sorting, "does not keep the order"),
-        (BatchNormalizing, "depends on the texts beside it"),
-        (Deaf, "gives different texts the same vector"),
+        (BatchNormalizing, "depends on the other texts of the call"),
+        (Constant, "gives different texts the same vector"),
         (EmptyFingerprint, "must be a non-empty string"),
-        (RestlessFingerprint, "fingerprint changed although the encoder did not"),
+        (ChangingFingerprint, "fingerprint changed although the encoder did not"),
     ],
 )
-def test_a_broken_encoder_is_named(encoder, message):
+def test_a_broken_encoder_is_reported(encoder, message):
     with pytest.raises(ConformanceError, match=message):
         check_encoder(encoder())
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
-def test_an_encoder_of_infinities_is_named():
+def test_an_encoder_with_infinite_vectors_is_reported():
     with pytest.raises(ConformanceError, match="NaN or infinity"):
         check_encoder(Infinite())
 
@@ -221,7 +221,7 @@ class Stateful(Click):
         return super().__call__(transition, catalog) + self.calls
 
 
-class Lottery(Click):
+class RandomReward(Click):
     def __call__(self, transition, catalog):
         return torch.rand(transition.slate.shape)
 
@@ -238,7 +238,7 @@ class NotYetSeen(Click):
         return super().__call__(transition, catalog) * 2 + transition.observation.user.unsqueeze(1) * ~seen
 
 
-def test_an_honest_reward_passes():
+def test_a_correct_reward_passes():
     check_reward(Click(), itemwise=True)
     check_reward(ShareOfSlate())
     check_reward(NotYetSeen())
@@ -252,16 +252,16 @@ def test_an_honest_reward_passes():
         (Whole, "must be torch.float32"),
         (LogClick, "NaN or infinity"),
         (InPlace, "changed response.signals.click of the transition in place"),
-        (Stateful, "differently the second time"),
-        (Lottery, "torch's global random state"),
+        (Stateful, "got another reward the second time"),
+        (RandomReward, "torch's global random state"),
     ],
 )
-def test_a_broken_reward_is_named(reward, message):
+def test_a_broken_reward_is_reported(reward, message):
     with pytest.raises(ConformanceError, match=message):
         check_reward(reward())
 
 
 @pytest.mark.parametrize("reward", [ShareOfSlate, NotYetSeen])
-def test_a_false_claim_of_being_itemwise_is_named(reward):
-    with pytest.raises(ConformanceError, match="drop the tag"):
+def test_a_false_claim_to_be_itemwise_is_reported(reward):
+    with pytest.raises(ConformanceError, match="remove the tag"):
         check_reward(reward(), itemwise=True)

@@ -1,4 +1,4 @@
-"""check_environment accepts honest environments and names the fault of broken ones."""
+"""check_environment accepts correct environments and reports what is wrong with broken ones."""
 
 from dataclasses import replace
 
@@ -8,32 +8,31 @@ import torch
 
 from recframe.interfaces import PAD, Truth
 from recframe.testing import ConformanceError, ToyEnvironment, check_environment, toy_data, toy_spec
-from recframe.testing.world import ToyEnvironment as Honest
 
 DATA = toy_data()
 RICH = {"slate_size": 3, "num_candidates": 7, "has_context": True, "num_features": 2}
 
 
 @pytest.mark.parametrize("choices", [{}, RICH, {"history_length": 2, "slate_size": 4}])
-def test_an_honest_environment_passes(choices):
+def test_a_correct_environment_passes(choices):
     check_environment(ToyEnvironment(toy_spec(DATA, **choices), DATA), DATA)
 
 
-def test_an_honest_environment_of_continuous_actions_passes():
+def test_a_correct_environment_with_continuous_actions_passes():
     spec = replace(toy_spec(DATA, num_features=2), actions="continuous", action_low=(-1.0, 0.0), action_high=(1.0, 3.0))
     environment = ToyEnvironment(spec, DATA)
     check_environment(environment, DATA)
     environment.reset(0)
-    people = environment.taste[environment.user, :2]
-    # both numbers at the end that each person likes, of which the first one's middle is 0 and the other's 1.5
-    liked = torch.where(people > 0, torch.tensor([1.0, 3.0]), torch.tensor([-1.0, 0.0]))
+    taste = environment.taste[environment.user, :2]
+    # both numbers at the bound that each user likes; the middle of the first range is 0, that of the second 1.5
+    liked = torch.where(taste > 0, torch.tensor([1.0, 3.0]), torch.tensor([-1.0, 0.0]))
     assert (environment._click_probability(liked) > environment._click_probability(torch.tensor([[0.0, 1.5]]).expand(6, 2))).all()
 
 
 def breaking_observations(change):
-    """An environment whose every observation goes through `change`."""
+    """An environment whose observations are changed by `change`."""
 
-    class Broken(Honest):
+    class Broken(ToyEnvironment):
         def _observation(self):
             observation = super()._observation()
             change(observation)
@@ -43,9 +42,9 @@ def breaking_observations(change):
 
 
 def breaking_steps(change):
-    """An environment whose every step goes through `change(step, slate, environment)`."""
+    """An environment whose steps are changed by `change(step, slate, environment)`."""
 
-    class Broken(Honest):
+    class Broken(ToyEnvironment):
         def step(self, slate):
             return change(super().step(slate), slate, self)
 
@@ -69,7 +68,7 @@ def renamed(step, slate, environment):
     return step
 
 
-def padding_behind(items):
+def padding_after(items):
     return torch.cat([items[:, 1:], items.new_full((len(items), 1), PAD)], dim=1)
 
 
@@ -78,27 +77,27 @@ def leaving(step, slate, environment):
     return step
 
 
-class LosesTheLast(Honest):
-    """Makes next_observation after finished users were replaced: the classic mistake."""
+class LosesTheLast(ToyEnvironment):
+    """Makes next_observation after finished users were replaced: a common mistake."""
 
     def step(self, slate):
         step = super().step(slate)
         return step._replace(next_observation=step.observation)
 
 
-class NeverReplaces(Honest):
+class NeverReplaces(ToyEnvironment):
     def step(self, slate):
         step = super().step(slate)
         self.history.items, self.history.feedback = step.next_observation.history_items, step.next_observation.history_feedback
         return step._replace(observation=self._observation())
 
 
-class ForgetsTheSlate(Honest):
+class ForgetsTheSlate(ToyEnvironment):
     def step(self, slate):
         return super().step((slate + 1) % self.spec.num_items)
 
 
-class MixesUpSignals(Honest):
+class MixesUpSignals(ToyEnvironment):
     def step(self, slate):
         step = super().step(slate)
         step.next_observation.history_feedback = step.next_observation.history_feedback.flip(2)
@@ -107,14 +106,14 @@ class MixesUpSignals(Honest):
         return step
 
 
-class RedrawsTheVisit(Honest):
+class RedrawsTheVisit(ToyEnvironment):
     def step(self, slate):
         step = super().step(slate)
         self._draw_visit()
         return step._replace(observation=self._observation())
 
 
-class InPlace(Honest):
+class InPlace(ToyEnvironment):
     def step(self, slate):
         shown_to = self.user
         step = super().step(slate)
@@ -122,24 +121,24 @@ class InPlace(Honest):
         return step
 
 
-class Unseeded(Honest):
+class Unseeded(ToyEnvironment):
     def reset(self, seed):
         return super().reset(seed if not hasattr(self, "user") else int(self.user.sum()))
 
 
-class GlobalLuck(Honest):
+class GlobalDraws(ToyEnvironment):
     def step(self, slate):
         torch.rand(1)
         return super().step(slate)
 
 
-class UnequalLuck(Honest):
+class UnequalDraws(ToyEnvironment):
     def step(self, slate):
         torch.rand(int(slate.sum()) % 5 + 1, generator=self.generator)
         return super().step(slate)
 
 
-class HidesItsGenerator(Honest):
+class HidesItsGenerator(ToyEnvironment):
     def state_dict(self):
         return {name: value for name, value in super().state_dict().items() if name != "generator"}
 
@@ -147,66 +146,66 @@ class HidesItsGenerator(Honest):
         return super().load_state_dict({**state, "generator": self.generator.get_state()})
 
 
-class ForgetsTheClock(Honest):
+class ForgetsTheClock(ToyEnvironment):
     def load_state_dict(self, state):
         return super().load_state_dict({**state, "steps": torch.zeros_like(self.steps)})
 
 
-class ForgetsTheUsers(Honest):
+class ForgetsTheUsers(ToyEnvironment):
     def load_state_dict(self, state):
         return super().load_state_dict({**state, "user": torch.zeros_like(self.user)})
 
 
-class ReturnsNothing(Honest):
+class ReturnsNothing(ToyEnvironment):
     def load_state_dict(self, state):
         super().load_state_dict(state)
 
 
-class SavesNumpy(Honest):
+class SavesNumpy(ToyEnvironment):
     def state_dict(self):
         return {**super().state_dict(), "clock": np.zeros(3)}
 
 
-class MeddlingTruth(Honest):
+class TruthChangesState(ToyEnvironment):
     def truth(self):
         torch.rand(1, generator=self.generator)
         return super().truth()
 
 
-class TruthWithoutClicks(Honest):
+class TruthWithoutClicks(ToyEnvironment):
     def truth(self):
         truth = super().truth()
         return Truth({"rating": truth.signals["rating"]}, truth.leave)
 
 
-class SureTheyLeave(Honest):
+class ImpossibleLeave(ToyEnvironment):
     def truth(self):
         return super().truth()._replace(leave=torch.full((6, len(DATA.catalog)), 1.5))
 
 
-class TruthAsTuple(Honest):
+class TruthAsTuple(ToyEnvironment):
     def truth(self):
         return tuple(super().truth())
 
 
-class ObservesDicts(Honest):
+class ObservesDicts(ToyEnvironment):
     def reset(self, seed):
         return super().reset(seed).to_dict()
 
 
-class ObservesUnbatched(Honest):
+class ObservesUnbatched(ToyEnvironment):
     def reset(self, seed):
         observation = super().reset(seed)
         observation.batch_size = []
         return observation
 
 
-class OddReport(Honest):
+class OddReport(ToyEnvironment):
     def report(self):
         return {"error": "large"}
 
 
-def test_what_is_no_environment_is_refused():
+def test_an_object_of_another_type_is_refused():
     with pytest.raises(ConformanceError, match="must subclass"):
         check_environment(object())
 
@@ -215,18 +214,18 @@ def test_what_is_no_environment_is_refused():
     ("environment", "message"),
     [
         (set_field("user", lambda user: user.float()), "user must be torch.int64, not torch.float32"),
-        (set_field("user", lambda user: user + 1000), r"user must hold rows of Data\.users, from 0 to 59"),
+        (set_field("user", lambda user: user + 1000), r"user must contain rows of Data\.users, from 0 to 59"),
         (set_field("user", lambda user: user.unsqueeze(1)), r"user must have the shape \[6\], not \[6, 1\]"),
-        (set_field("context", lambda context: context + 10), r"context must hold rows of Data\.contexts"),
-        (set_field("context", lambda _: None), "context is missing, against spec.has_context"),
+        (set_field("context", lambda context: context + 10), r"context must contain rows of Data\.contexts"),
+        (set_field("context", lambda _: None), "context is missing, which contradicts spec.has_context"),
         (set_field("features", lambda _: None), "features is missing"),
-        (set_field("features", lambda features: features / 0), "features holds NaN or infinity"),
+        (set_field("features", lambda features: features / 0), "features contains NaN or infinity"),
         (set_field("candidates", lambda _: None), "candidates is missing"),
-        (set_field("candidates", lambda candidates: candidates[:, :1].expand(-1, 7)), "lists an item twice"),
+        (set_field("candidates", lambda candidates: candidates[:, :1].expand(-1, 7)), "contains an item twice"),
         (set_field("candidates", lambda candidates: torch.full_like(candidates, PAD)), "fewer than slate_size items"),
-        (set_field("candidates", lambda candidates: candidates + 1000), "must hold item numbers from 0 to 39"),
-        (set_field("history_items", padding_behind), "PAD behind an item"),
-        (set_field("history_items", lambda items: items.clamp(min=-2) - 1), "must hold item numbers"),
+        (set_field("candidates", lambda candidates: candidates + 1000), "must contain item numbers from 0 to 39"),
+        (set_field("history_items", padding_after), "PAD after an item"),
+        (set_field("history_items", lambda items: items.clamp(min=-2) - 1), "must contain item numbers"),
         (set_field("history_feedback", lambda feedback: feedback + 1), "must be 0 where history_items is PAD"),
         (set_field("history_feedback", lambda feedback: feedback[:, :, :1]), r"must have the shape \[6, 5, 2\]"),
         (breaking_steps(lambda step, *_: tuple(step)), "must return a recframe.interfaces.Step, not tuple"),
@@ -242,18 +241,18 @@ def test_what_is_no_environment_is_refused():
         (ForgetsTheSlate, "does not end with the slate just shown"),
         (MixesUpSignals, "does not end with the response"),
         (RedrawsTheVisit, "observation and next_observation differ in candidates"),
-        (InPlace, "changed user of the observation before it in place"),
+        (InPlace, "changed user of the previous observation in place"),
         (Unseeded, "the same seed and the same slates gave another session"),
-        (GlobalLuck, "draws from torch's global random state"),
-        (UnequalLuck, "how much is drawn in a step depends on the slates"),
-        (HidesItsGenerator, "holds no generator state"),
-        (ForgetsTheClock, "went on differently"),
-        (ForgetsTheUsers, "went on differently"),
+        (GlobalDraws, "draws from torch's global random state"),
+        (UnequalDraws, "the number of random draws in a step depends on the slates"),
+        (HidesItsGenerator, "contains no generator state"),
+        (ForgetsTheClock, "continued differently"),
+        (ForgetsTheUsers, "continued differently"),
         (ReturnsNothing, "must return the observation that the next step acts on"),
         (SavesNumpy, "does not survive torch.load"),
-        (MeddlingTruth, "it must only look"),
+        (TruthChangesState, "it must only read it"),
         (TruthWithoutClicks, r"truth\(\)\.signals has \['rating'\]"),
-        (SureTheyLeave, "must be a probability"),
+        (ImpossibleLeave, "must be a probability"),
         (TruthAsTuple, "must return recframe.interfaces.Truth or None, not tuple"),
         (ObservesDicts, "must be a recframe.interfaces.Observation, not dict"),
         (ObservesUnbatched, r"must have batch_size=\[6\], not \[\]"),
@@ -263,18 +262,18 @@ def test_what_is_no_environment_is_refused():
         (OddReport, "must return a dict of strings to floats"),
     ],
 )
-def test_a_broken_environment_is_named(environment, message):
+def test_a_broken_environment_is_reported(environment, message):
     with pytest.raises(ConformanceError, match=message):
         check_environment(environment(toy_spec(DATA, **RICH), DATA), DATA)
 
 
-def test_contexts_need_texts_to_refer_to():
+def test_contexts_without_texts_in_the_data_are_reported():
     environment = ToyEnvironment(toy_spec(DATA, has_context=True), DATA)
-    with pytest.raises(ConformanceError, match="the data has no contexts for it to refer to"):
+    with pytest.raises(ConformanceError, match="the data has no contexts"):
         check_environment(environment, DATA._replace(contexts=None))
 
 
-def test_a_specification_of_another_type_is_named():
+def test_a_specification_of_another_type_is_reported():
     environment = ToyEnvironment(toy_spec(DATA), DATA)
     environment.spec = vars(environment.spec)
     with pytest.raises(ConformanceError, match="must be an EnvironmentSpec, not dict"):
@@ -290,14 +289,14 @@ def test_a_specification_of_another_type_is_named():
         ({"slate_size": 8}, "only 7 items can be shown"),
     ],
 )
-def test_a_broken_specification_is_named(change, message):
+def test_a_broken_specification_is_reported(change, message):
     environment = ToyEnvironment(toy_spec(DATA, **RICH), DATA)
     environment.spec = replace(environment.spec, **change)
     with pytest.raises(ConformanceError, match=message):
         check_environment(environment)
 
 
-def test_an_environment_that_declares_no_features_must_send_none():
+def test_undeclared_features_are_reported():
     environment = set_field("features", lambda _: torch.zeros(6, 2))(toy_spec(DATA), DATA)
-    with pytest.raises(ConformanceError, match=r"features is there, against spec\.num_features: leave it None"):
+    with pytest.raises(ConformanceError, match=r"features is set, which contradicts spec\.num_features: leave it None"):
         check_environment(environment)

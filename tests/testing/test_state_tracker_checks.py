@@ -1,4 +1,4 @@
-"""check_state_tracker accepts honest trackers and names the fault of broken ones."""
+"""check_state_tracker accepts correct trackers and reports what is wrong with broken ones."""
 
 import pytest
 import torch
@@ -11,7 +11,7 @@ DATA = toy_data()
 SPEC = toy_spec(DATA)
 
 
-def test_an_honest_tracker_passes():
+def test_a_correct_tracker_passes():
     check_state_tracker(ToyTracker(SPEC, DATA), SPEC, DATA)
 
 
@@ -122,24 +122,24 @@ class HidesWeights(ToyTracker):
         (changing_states(lambda state: state * 0), "all users get the same state"),
         (changing_states(lambda state: state.detach()), "gets no gradient"),
         (ReadsPadding, "prepending PAD to the histories changed the state"),
-        (BatchNormalizing, "depends on the users beside them"),
+        (BatchNormalizing, "depends on the other users in the batch"),
         (Random, "torch's global random state"),
-        (OwnRandom, "in eval mode nothing may be random"),
+        (OwnRandom, "eval mode must not be random"),
         (InPlace, "changed history_feedback of its observation in place"),
         (Idle, "'unused.weight' gets no gradient"),
-        (Exploding, "the gradient of 'feedback.weight' holds NaN or infinity"),
+        (Exploding, "the gradient of 'feedback.weight' contains NaN or infinity"),
         (SavesTexts, "saves the text vectors of the items as 'texts'"),
         (SavesProfiles, "saves the text vectors of the profiles as 'profiles'"),
         (SharesWeights, "a deep copy shares weights"),
         (HidesWeights, "loaded the tracker's state_dict gives other states"),
     ],
 )
-def test_a_broken_tracker_is_named(tracker, message):
+def test_a_broken_tracker_is_reported(tracker, message):
     with pytest.raises(ConformanceError, match=message):
         check_state_tracker(tracker(SPEC, DATA), SPEC, DATA)
 
 
-def test_a_tracker_without_any_gradient_is_named():
+def test_a_tracker_without_any_gradient_is_reported():
     class Frozen(ToyTracker):
         def project_items(self, rows=None):
             return super().project_items(rows).detach()
@@ -147,17 +147,17 @@ def test_a_tracker_without_any_gradient_is_named():
         def forward(self, observation, items):
             return super().forward(observation, items).detach()
 
-    with pytest.raises(ConformanceError, match="states carry no gradient"):
+    with pytest.raises(ConformanceError, match="states have no gradient"):
         check_state_tracker(Frozen(SPEC, DATA), SPEC, DATA)
 
 
-def test_the_trackers_mode_is_left_as_it_was():
+def test_the_check_restores_the_trackers_mode():
     tracker = ToyTracker(SPEC, DATA)
     check_state_tracker(tracker, SPEC, DATA)
     assert tracker.training
 
 
-def test_a_tracker_that_projects_only_the_whole_catalogue_is_named():
+def test_a_tracker_that_projects_only_the_whole_catalogue_is_reported():
     class Whole(ToyTracker):
         def project_items(self):
             return self.item_projection()
@@ -166,7 +166,7 @@ def test_a_tracker_that_projects_only_the_whole_catalogue_is_named():
         check_state_tracker(Whole(SPEC, DATA), SPEC, DATA)
 
 
-def test_a_tracker_whose_items_depend_on_which_are_asked_for_is_named():
+def test_a_tracker_whose_item_vectors_depend_on_the_other_projected_items_is_reported():
     class Centred(ToyTracker):
         def project_items(self, rows=None):
             vectors = self.item_projection(rows)
@@ -176,18 +176,18 @@ def test_a_tracker_whose_items_depend_on_which_are_asked_for_is_named():
         check_state_tracker(Centred(SPEC, DATA), SPEC, DATA)
 
 
-def test_a_tracker_that_reads_the_catalogue_by_an_observations_numbers_is_named():
+def test_a_tracker_that_indexes_the_catalogue_with_an_observations_numbers_is_reported():
     class Popularity(ToyTracker):
         def forward(self, observation, items):
             present = observation.history_items != PAD
             popularity = self.data.catalog.popularity[observation.history_items] * present
             return super().forward(observation, items) + popularity.sum(dim=1, keepdim=True)
 
-    with pytest.raises(ConformanceError, match="item numbers are rows of the `items` handed to forward"):
+    with pytest.raises(ConformanceError, match="item numbers are rows of the `items` passed to forward"):
         check_state_tracker(Popularity(SPEC, DATA), SPEC, DATA)
 
 
-def test_what_may_be_shown_is_numbered_anew_with_the_history():
+def test_candidates_and_exclusions_are_renumbered_with_the_history():
     class Offered(ToyTracker):
         def forward(self, observation, items):
             excluded = items[observation.excluded] * (observation.excluded != PAD).unsqueeze(2)

@@ -1,4 +1,4 @@
-"""Reading W&B's offline files: LevelDB's log format (7-byte record headers, 32 KiB blocks) holding protobuf records."""
+"""A reader of W&B's offline files: protobuf records in LevelDB's log format (7-byte record headers, 32 KiB blocks)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FILE_HEADER = 7
 
 @dataclass
 class OfflineRun:
-    """What one offline run recorded."""
+    """The records of one offline run."""
 
     folder: Path
     id: str = ""
@@ -44,10 +44,10 @@ class OfflineRun:
 
 @pytest.fixture
 def read_offline_runs():
-    """Gives a function: all offline runs in a run's folder, oldest first."""
+    """A function that returns all offline runs in a run's folder, oldest first."""
 
     def read(folder: Path) -> list[OfflineRun]:
-        wandb.teardown()  # W&B's service writes the last of a run after `finish` has returned
+        wandb.teardown()  # W&B's service writes the last records after `finish` has returned
         return [_read(path) for path in sorted(folder.glob("wandb/offline-run-*/*.wandb"), key=lambda path: path.stat().st_mtime_ns)]
 
     return read

@@ -1,4 +1,4 @@
-"""A file or a folder is replaced whole or not at all."""
+"""Files and folders are replaced atomically."""
 
 import os
 import re
@@ -10,7 +10,7 @@ from recframe.errors import UserError
 from recframe.tracking import atomic, atomic_folder, atomic_write
 
 
-def test_text_and_bytes_arrive_as_given(tmp_path):
+def test_text_and_bytes_are_written_unchanged(tmp_path):
     atomic_write(tmp_path / "a", "köln\r\n")
     atomic_write(tmp_path / "b", b"\x00\xff")
     assert (tmp_path / "a").read_bytes() == "köln\r\n".encode()
@@ -18,7 +18,7 @@ def test_text_and_bytes_arrive_as_given(tmp_path):
 
 
 @pytest.mark.parametrize("step", ["fsync", "replace"])
-def test_failing_on_the_way_keeps_the_old_content_and_leaves_nothing_behind(tmp_path, monkeypatch, step):
+def test_a_failed_write_keeps_the_old_content_and_leaves_no_temporary_file(tmp_path, monkeypatch, step):
     path = tmp_path / "result.json"
     atomic_write(path, "old")
 
@@ -32,7 +32,7 @@ def test_failing_on_the_way_keeps_the_old_content_and_leaves_nothing_behind(tmp_
     assert os.listdir(tmp_path) == ["result.json"]
 
 
-def test_the_content_is_on_the_disk_before_it_takes_the_name(tmp_path, monkeypatch):
+def test_the_content_is_synced_before_the_rename(tmp_path, monkeypatch):
     events = []
     fsync, replace = os.fsync, os.replace
     monkeypatch.setattr(os, "fsync", lambda fd: (events.append("fsync"), fsync(fd)))
@@ -41,13 +41,13 @@ def test_the_content_is_on_the_disk_before_it_takes_the_name(tmp_path, monkeypat
     assert events[:2] == ["fsync", "replace"]
 
 
-def test_the_file_gets_the_permissions_a_plain_write_would_give(tmp_path):
+def test_the_file_has_the_permissions_of_a_plain_write(tmp_path):
     atomic_write(tmp_path / "atomic", "x")
     (tmp_path / "plain").write_text("x")
     assert (tmp_path / "atomic").stat().st_mode == (tmp_path / "plain").stat().st_mode
 
 
-def test_a_folder_that_cannot_take_its_name_is_kept_and_named(tmp_path):
+def test_a_folder_that_cannot_be_renamed_is_kept_and_its_path_given(tmp_path):
     path = tmp_path / "model"
     writing = atomic_folder(path)
     temporary = writing.__enter__()
@@ -60,8 +60,8 @@ def test_a_folder_that_cannot_take_its_name_is_kept_and_named(tmp_path):
     assert os.listdir(path) == ["other"]
 
 
-@pytest.mark.parametrize("error", [PermissionError("refused"), FileNotFoundError("a logger took it away")])
-def test_a_full_folder_outlives_a_failure_to_bring_it_to_the_disk(tmp_path, monkeypatch, error):
+@pytest.mark.parametrize("error", [PermissionError("refused"), FileNotFoundError("a logger removed it")])
+def test_a_complete_folder_is_kept_if_syncing_fails(tmp_path, monkeypatch, error):
     def fail(path):
         raise error
 
@@ -72,7 +72,7 @@ def test_a_full_folder_outlives_a_failure_to_bring_it_to_the_disk(tmp_path, monk
     assert ((temporary if kept else tmp_path / "model") / "weights").read_text() == "hours"
 
 
-def test_a_folder_that_fails_on_the_way_is_gone(tmp_path):
+def test_a_folder_is_removed_if_filling_it_fails(tmp_path):
     with pytest.raises(FileNotFoundError), atomic_folder(tmp_path / "model") as temporary:
         (temporary / "missing" / "weights").write_text("half")
     assert os.listdir(tmp_path) == []

@@ -1,4 +1,4 @@
-"""A run's folder belongs to one run and one process at a time."""
+"""A run's folder belongs to one run, and to one process at a time."""
 
 import os
 import subprocess
@@ -21,7 +21,7 @@ sys.stdin.read()
 
 
 def hold(how, path):
-    """Another process that claims `path` and keeps it until its standard input ends."""
+    """Another process that locks `path` until its standard input is closed."""
     process = subprocess.Popen([sys.executable, "-c", HOLD, how, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdout.readline() == "held\n"
     return process
@@ -34,14 +34,14 @@ def run(tmp_path):
     return tmp_path / "run"
 
 
-def test_the_config_is_written_resolved_and_the_overrides_as_given(run):
+def test_the_config_is_written_resolved_and_the_overrides_unchanged(run):
     assert (run / "config.yaml").read_text() == "seed: 7\nagent:\n  seed: 7\n"
     with RunFolder.open(run) as folder:
         assert folder.read_config() == {"seed": 7, "agent": {"seed": 7}}
         assert folder.read_overrides() == ["seed=7", "agent=dqn", "a='${b'"]
 
 
-def test_the_parts_lie_where_the_design_promises(run):
+def test_the_files_have_the_documented_paths(run):
     with RunFolder.open(run) as folder:
         assert folder.config_path == run / "config.yaml"
         assert folder.overrides_path == run / "overrides.yaml"
@@ -53,27 +53,27 @@ def test_the_parts_lie_where_the_design_promises(run):
         assert folder.is_finished
 
 
-def test_a_folder_that_holds_a_run_is_not_made_another(run):
-    with pytest.raises(RunFolderError, match="holds a run already") as caught:
+def test_creating_a_run_in_another_runs_folder_is_refused(run):
+    with pytest.raises(RunFolderError, match="already holds a run") as caught:
         RunFolder.create(run)
     assert f"resume={run}" in str(caught.value)
     assert "hydra.run.dir=" in str(caught.value)
-    RunFolder.open(run).release()  # the refusal held on to nothing
+    RunFolder.open(run).release()  # the refusal kept no lock
 
 
-def test_a_folder_with_nothing_but_a_log_can_be_claimed(tmp_path):
+def test_a_run_can_be_created_in_a_folder_that_contains_only_a_log(tmp_path):
     (tmp_path / "run.log").write_text("composing")
     with RunFolder.create(tmp_path) as folder:
         assert folder.path == tmp_path
 
 
-def test_a_file_in_the_way_is_said_so(tmp_path):
+def test_a_file_at_the_path_is_an_error(tmp_path):
     (tmp_path / "run").write_text("")
-    with pytest.raises(RunFolderError, match="cannot be made a run's folder"):
+    with pytest.raises(RunFolderError, match="cannot be created as a run's folder"):
         RunFolder.create(tmp_path / "run")
 
 
-def test_opening_what_is_no_run_says_why_and_which_may_be_meant(run, tmp_path):
+def test_opening_a_folder_without_a_run_says_why_and_suggests_one(run, tmp_path):
     with pytest.raises(RunFolderError, match="there is no such folder"):
         RunFolder.open(tmp_path / "gone")
     with pytest.raises(RunFolderError, match="is a file, not a run's folder; did you mean") as caught:
@@ -83,16 +83,16 @@ def test_opening_what_is_no_run_says_why_and_which_may_be_meant(run, tmp_path):
         RunFolder.open(tmp_path)
     assert str(caught.value).endswith(f"{run}?")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(RunFolderError, match=r"has no config\.yaml, so it is no run's folder$"):
+    with pytest.raises(RunFolderError, match=r"has no config\.yaml, so it is not a run's folder$"):
         RunFolder.open(tmp_path / "empty")
     assert list((tmp_path / "empty").iterdir()) == []
     with RunFolder.create(tmp_path / "second") as second:
         second.write_config({}, [])
-    with pytest.raises(RunFolderError, match="holds 2 of them"):
+    with pytest.raises(RunFolderError, match="contains 2 of them"):
         RunFolder.open(tmp_path)
 
 
-def test_a_broken_config_names_the_file(run):
+def test_the_error_for_a_broken_config_names_the_file(run):
     (run / "config.yaml").write_text("a: [1")
     with RunFolder.open(run) as folder, pytest.raises(RunFolderError, match=r"config\.yaml: not a config"):
         folder.read_config()
@@ -102,7 +102,7 @@ def test_a_broken_config_names_the_file(run):
 
 
 @pytest.mark.parametrize("how", ["create", "open"])
-def test_two_processes_cannot_have_one_folder(tmp_path, how):
+def test_two_processes_cannot_use_one_folder(tmp_path, how):
     path = tmp_path / "run"
     if how == "open":
         with RunFolder.create(path) as folder:
@@ -115,11 +115,11 @@ def test_two_processes_cannot_have_one_folder(tmp_path, how):
     finally:
         holder.kill()
         holder.communicate()
-    with RunFolder.open(path) as folder:  # a killed run's folder can be had again
+    with RunFolder.open(path) as folder:  # the folder of a killed run can be used again
         assert folder.read_config() == {"seed": 1}
 
 
-def test_a_folder_is_held_within_a_process_too(run):
+def test_a_folder_is_also_locked_within_a_process(run):
     with RunFolder.open(run), pytest.raises(RunFolderError, match="is being written by another process"):
         RunFolder.open(run)
     folder = RunFolder.open(run)
@@ -128,14 +128,14 @@ def test_a_folder_is_held_within_a_process_too(run):
     RunFolder.open(run).release()
 
 
-def test_claiming_a_folder_removes_what_a_killed_writer_left_and_nothing_else(tmp_path, monkeypatch):
+def test_locking_a_folder_removes_only_the_temporary_files_of_a_killed_process(tmp_path, monkeypatch):
     (tmp_path / "checkpoints").mkdir()
 
     def killed(*_):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        # before it could rename or clean up
+        # killed before the rename and the clean-up
         patched.setattr(os, "replace", killed)
         patched.setattr(Path, "unlink", lambda *_, **__: None)
         for path in (tmp_path / "result.json", tmp_path / "checkpoints" / "last.ckpt"):

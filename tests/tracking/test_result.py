@@ -1,4 +1,4 @@
-"""result.json keeps its promise: shape, strict JSON, whole or absent."""
+"""result.json: its format, strict JSON, and atomic writing."""
 
 import dataclasses
 import json
@@ -27,7 +27,7 @@ def write(folder, **changes):
     return write_result(folder, **({"objective": 2.5, "seed": 3, "env_steps": 1000, "seconds": 1.5, "policies": POLICIES} | changes))
 
 
-def test_the_shape_is_the_promised_one(tmp_path):
+def test_the_entries_are_those_documented(tmp_path):
     written = write(tmp_path)
     on_disk = json.loads((tmp_path / "result.json").read_text())
     assert on_disk == written == read_result(tmp_path)
@@ -46,13 +46,13 @@ def test_the_shape_is_the_promised_one(tmp_path):
     }
 
 
-def test_versions_name_python_the_libraries_and_whoever_brings_plugins():
+def test_versions_include_python_and_the_main_dependencies():
     found = versions()
     assert found["python"] == ".".join(map(str, sys.version_info[:3]))
     assert {"recframe", "torch", "pytorch-lightning", "hydra-core", "tensordict"} <= set(found)
 
 
-def test_what_is_not_finite_becomes_null_and_the_file_is_strict_json(tmp_path):
+def test_non_finite_numbers_become_null_and_the_file_is_strict_json(tmp_path):
     nan = {"trained": {"return": Interval(float("nan"), float("-inf"), np.float32("inf"), np.int64(5))}}
     write(tmp_path, objective=float("nan"), policies=nan, environment={"error": np.float64("nan"), "fit": np.float32(0.5)})
 
@@ -70,7 +70,7 @@ def test_statistics_may_be_dataclasses(tmp_path):
     assert write(tmp_path, policies={"random": {"gini": record(1, 2, 3, 4)}})["policies"]["random"]["gini"]["high"] == 3
 
 
-def test_extra_entries_may_not_take_a_promised_name(tmp_path):
+def test_an_extra_entry_with_a_promised_name_is_refused(tmp_path):
     with pytest.raises(ValueError, match="'status' is one of the promised"):
         write(tmp_path, status="failed")
     assert not (tmp_path / "result.json").exists()
@@ -81,12 +81,12 @@ def test_a_statistic_without_its_interval_is_refused(tmp_path):
         write(tmp_path, policies={"trained": {"return": {"mean": 1.0}}})
     with pytest.raises(ValueError, match=r"cold_items\.policies\.trained\.return must hold mean, low, high, n"):
         write(tmp_path, cold_items={"share": 0.1, "items": 3, "policies": {"trained": {"return": {"mean": 1.0}}}})
-    with pytest.raises(TypeError, match="no place in JSON"):
+    with pytest.raises(TypeError, match="cannot be written as JSON"):
         write(tmp_path, environment={"x": object()})
     assert not (tmp_path / "result.json").exists()
 
 
-def test_a_write_that_fails_in_the_middle_leaves_the_old_result(tmp_path, monkeypatch):
+def test_an_interrupted_write_keeps_the_old_result(tmp_path, monkeypatch):
     old = write(tmp_path)
 
     def killed(*_):
@@ -110,7 +110,7 @@ def test_a_write_that_fails_in_the_middle_leaves_the_old_result(tmp_path, monkey
         ('{"schema": 1, "status": "finished", "objective": 1}', "lacks 'seed'"),
     ],
 )
-def test_what_cannot_be_read_is_said_in_one_line(tmp_path, content, message):
+def test_the_error_for_an_unreadable_result_is_one_line(tmp_path, content, message):
     if content is not None:
         (tmp_path / "result.json").write_text(content)
     with pytest.raises(ResultError, match=message) as caught:
@@ -119,7 +119,7 @@ def test_what_cannot_be_read_is_said_in_one_line(tmp_path, content, message):
     assert "\n" not in str(caught.value)
 
 
-def test_a_folder_that_is_not_there_is_said_so(tmp_path):
+def test_the_error_for_a_missing_folder_says_so(tmp_path):
     with pytest.raises(ResultError, match="there is no such folder"):
         read_result(tmp_path / "gone")
 

@@ -1,4 +1,4 @@
-"""A W&B run records what it is told, by itself, quietly, and leaves the process as it was."""
+"""A W&B run records what is logged, separately from other runs and without output, and leaves the process as it was."""
 
 import math
 import os
@@ -10,7 +10,7 @@ import pytest
 import torch
 import wandb
 
-from recframe.tracking.wandb_run import TrackingError, WandbTracking
+from recframe.tracking.wandb_run import TrackingError, WandbRunLogger
 
 POLICIES = {
     "trained": {"return": {"mean": 2.0, "low": 1.5, "high": 2.5, "n": 64}, "gini": {"mean": None, "low": None, "high": None, "n": 0}},
@@ -19,7 +19,7 @@ POLICIES = {
 
 
 @pytest.fixture(autouse=True)
-def nobody_logged_in(monkeypatch, tmp_path):
+def no_wandb_login(monkeypatch, tmp_path):
     for key in [key for key in os.environ if key.startswith("WANDB_")]:
         monkeypatch.delenv(key)
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
@@ -39,7 +39,7 @@ def recorded(folder, read_offline_runs):
 
 def test_identity_and_config_are_recorded(folder, read_offline_runs):
     config = {"seed": 3, "agent": {"name": "dqn", "hidden": [64, 64], "clip": None}, "reward": {"click": {"weight": 0.5}}}
-    WandbTracking(
+    WandbRunLogger(
         folder, project="p", entity="team", group="sweep-1", job_type="eval", name="agent=dqn seed=3", tags=["a", "b"], config=config
     ).close()
     run = recorded(folder, read_offline_runs)
@@ -52,7 +52,7 @@ def test_identity_and_config_are_recorded(folder, read_offline_runs):
 
 
 def test_metrics_are_recorded_against_env_steps(folder, read_offline_runs):
-    tracking = WandbTracking(folder)
+    tracking = WandbRunLogger(folder)
     tracking.log_metrics({"env_steps": 128.0, "loss": torch.tensor(0.5), "epoch": 0, "step": 9}, step=9)
     tracking.log_metrics({"env_steps": 128, "eval/return": 2.5})
     tracking.log_metrics({"env_steps": 256, "loss": math.nan})
@@ -68,7 +68,7 @@ def test_metrics_are_recorded_against_env_steps(folder, read_offline_runs):
 
 
 def test_results_become_a_table_and_summary_values(folder, read_offline_runs):
-    tracking = WandbTracking(folder)
+    tracking = WandbRunLogger(folder)
     tracking.log_metrics({"env_steps": 10, "loss": 1.0})
     tracking.log_policies(POLICIES)
     tracking.log_policies({"trained": POLICIES["trained"]}, "cold_policies", "cold")
@@ -89,7 +89,7 @@ def test_results_become_a_table_and_summary_values(folder, read_offline_runs):
 
 
 def test_recommendations_become_a_table_of_text(folder, read_offline_runs):
-    tracking = WandbTracking(folder)
+    tracking = WandbRunLogger(folder)
     tracking.log_recommendations(
         [{"user": 4, "history": ["Alien", "Brazil"]}, {"user": 5, "recommended": ("Clue",), "reward": np.float32(0.5)}]
     )
@@ -100,8 +100,8 @@ def test_recommendations_become_a_table_of_text(folder, read_offline_runs):
     }
 
 
-def test_hyperparameters_that_lightning_hands_over_join_the_config(folder, read_offline_runs):
-    tracking = WandbTracking(folder, config={"seed": 1})
+def test_hyperparameters_from_lightning_are_added_to_the_config(folder, read_offline_runs):
+    tracking = WandbRunLogger(folder, config={"seed": 1})
     tracking.log_hyperparams({"depth": 2})
     tracking.close()
     config = recorded(folder, read_offline_runs).config
@@ -109,17 +109,17 @@ def test_hyperparameters_that_lightning_hands_over_join_the_config(folder, read_
 
 
 def test_a_failed_run_is_recorded_as_failed(folder, read_offline_runs):
-    tracking = WandbTracking(folder)
+    tracking = WandbRunLogger(folder)
     tracking.close(failed=True)
     tracking.close()
     assert recorded(folder, read_offline_runs).exit_code == 1
 
 
-def test_two_runs_in_one_process_are_two_runs(tmp_path, read_offline_runs):
+def test_two_runs_in_one_process_are_separate(tmp_path, read_offline_runs):
     folders = [tmp_path / name for name in ("one", "two")]
     for number, folder in enumerate(folders):
         folder.mkdir()
-        tracking = WandbTracking(folder, config={"number": number})
+        tracking = WandbRunLogger(folder, config={"number": number})
         tracking.log_metrics({"env_steps": 1, "number": number})
         tracking.close()
     runs = [recorded(folder, read_offline_runs) for folder in folders]
@@ -128,9 +128,9 @@ def test_two_runs_in_one_process_are_two_runs(tmp_path, read_offline_runs):
     assert [[row["number"] for row in run.history] for run in runs] == [[0], [1]]
 
 
-def test_a_run_that_somebody_left_open_is_neither_joined_nor_ended(tmp_path, folder, read_offline_runs):
+def test_another_open_run_is_neither_joined_nor_ended(tmp_path, folder, read_offline_runs):
     theirs = wandb.init(mode="offline", dir=str(tmp_path), settings=wandb.Settings(silent=True, console="off"))
-    ours = WandbTracking(folder)
+    ours = WandbRunLogger(folder)
     ours.log_metrics({"env_steps": 1, "loss": 1.0})
     ours.close()
     theirs.log({"theirs": 1})
@@ -140,10 +140,10 @@ def test_a_run_that_somebody_left_open_is_neither_joined_nor_ended(tmp_path, fol
     assert [row["loss"] for row in recorded(folder, read_offline_runs).history] == [1]
 
 
-def test_a_run_keeps_its_id_when_resumed_and_only_then(folder, read_offline_runs):
+def test_a_run_keeps_its_id_only_when_resumed(folder, read_offline_runs):
     ids = []
     for resume in (False, True, False):
-        tracking = WandbTracking(folder, resume=resume)
+        tracking = WandbRunLogger(folder, resume=resume)
         ids.append(tracking.version)
         assert (folder / "wandb" / "run_id").read_text().strip() == tracking.version
         tracking.close()
@@ -151,23 +151,23 @@ def test_a_run_keeps_its_id_when_resumed_and_only_then(folder, read_offline_runs
     assert sorted(run.id for run in read_offline_runs(folder)) == sorted(ids)
 
 
-def test_resuming_a_run_that_had_no_wandb_starts_one(folder, read_offline_runs):
-    WandbTracking(folder, resume=True).close()
+def test_resuming_a_run_without_a_wandb_run_starts_one(folder, read_offline_runs):
+    WandbRunLogger(folder, resume=True).close()
     assert recorded(folder, read_offline_runs).id == (folder / "wandb" / "run_id").read_text().strip()
 
 
-def test_the_environment_is_left_as_it_was(folder, monkeypatch):
+def test_environment_variables_are_not_changed(folder, monkeypatch):
     monkeypatch.setenv("WANDB_MODE", "online")
     monkeypatch.setenv("WANDB_ERROR_REPORTING", "true")
     before = dict(os.environ)
-    tracking = WandbTracking(folder)
+    tracking = WandbRunLogger(folder)
     assert dict(os.environ) == before
     tracking.close()
     assert dict(os.environ) == before
 
 
 @pytest.mark.parametrize("how", [ValueError("broken"), wandb.errors.CommError("no route to host\nmore")])
-def test_the_environment_is_left_as_it_was_when_the_start_fails(folder, monkeypatch, how):
+def test_environment_variables_are_not_changed_when_the_start_fails(folder, monkeypatch, how):
     def fail(**_):
         os.environ["WANDB_MODE"] = "dryrun"
         raise how
@@ -175,7 +175,7 @@ def test_the_environment_is_left_as_it_was_when_the_start_fails(folder, monkeypa
     before = dict(os.environ)
     monkeypatch.setattr(wandb, "init", fail)
     with pytest.raises(TrackingError, match=r"wandb: the run cannot be started: (broken|no route to host)$"):
-        WandbTracking(folder)
+        WandbRunLogger(folder)
     assert dict(os.environ) == before
 
 
@@ -185,12 +185,12 @@ def test_offline_nothing_is_reported_to_wandb(folder, monkeypatch):
     monkeypatch.setattr(
         wandb, "init", lambda **given: (seen.append((os.environ["WANDB_ERROR_REPORTING"], given["mode"])), start(**given))[1]
     )
-    WandbTracking(folder).close()
+    WandbRunLogger(folder).close()
     assert seen == [("false", "offline")]
 
 
 def test_nothing_is_printed(folder, capfd):
-    tracking = WandbTracking(folder)
+    tracking = WandbRunLogger(folder)
     tracking.log_metrics({"env_steps": 20, "loss": 1.0})
     tracking.log_metrics({"env_steps": 10, "loss": 1.0})
     tracking.log_policies(POLICIES)
@@ -198,9 +198,9 @@ def test_nothing_is_printed(folder, capfd):
     assert capfd.readouterr() == ("", "")
 
 
-def test_no_global_generator_is_moved(folder):
+def test_global_generators_are_not_used(folder):
     before = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state()
-    tracking = WandbTracking(folder)
+    tracking = WandbRunLogger(folder)
     tracking.log_policies(POLICIES)
     tracking.close()
     assert random.getstate() == before[0]
@@ -208,10 +208,10 @@ def test_no_global_generator_is_moved(folder):
     assert torch.equal(torch.get_rng_state(), before[2])
 
 
-def test_online_without_a_key_is_refused_before_anything_starts(folder, monkeypatch, capfd):
+def test_online_without_a_key_is_refused_before_wandb_starts(folder, monkeypatch, capfd):
     monkeypatch.setattr(wandb, "init", lambda **_: pytest.fail("W&B was started, and would have asked at the terminal"))
     with pytest.raises(TrackingError, match="mode=online needs an API key") as caught:
-        WandbTracking(folder, mode="online")
+        WandbRunLogger(folder, mode="online")
     message = str(caught.value)
     assert "`wandb login`" in message
     assert "WANDB_API_KEY" in message
@@ -236,28 +236,20 @@ def test_online_with_a_key_starts_and_resumes_the_same_run(folder, tmp_path, mon
     monkeypatch.setattr(wandb, "init", unreachable)
     for resume in (False, True):
         with pytest.raises(TrackingError, match=r"cannot be started: api\.wandb\.ai cannot be reached; or logger\.wandb\.mode=offline"):
-            WandbTracking(folder, mode="online", resume=resume)
+            WandbRunLogger(folder, mode="online", resume=resume)
     first, second = asked
     assert first["id"] == second["id"]
     assert (first["resume"], second["resume"]) == (None, "allow")
 
 
 @pytest.mark.parametrize(("given", "message"), [({"project": "a/b"}, "Invalid project name 'a/b'"), ({"tags": ["x" * 80]}, "Tags must be")])
-def test_what_wandb_refuses_is_one_line(folder, given, message):
+def test_errors_from_wandb_are_one_line(folder, given, message):
     with pytest.raises(TrackingError, match=message) as caught:
-        WandbTracking(folder, **given)
+        WandbRunLogger(folder, **given)
     assert "\n" not in str(caught.value)
 
 
-def test_without_the_package_the_message_says_what_to_do(folder, monkeypatch):
+def test_the_error_for_a_missing_package_says_what_to_do(folder, monkeypatch):
     monkeypatch.setitem(sys.modules, "wandb", None)
     with pytest.raises(TrackingError, match=r"wandb: cannot be imported .*pip install wandb.*logger=csv"):
-        WandbTracking(folder)
-
-
-def test_disabled_writes_nothing(folder):
-    tracking = WandbTracking(folder, mode="disabled")
-    tracking.log_metrics({"env_steps": 1, "loss": 1.0})
-    tracking.log_policies(POLICIES)
-    tracking.close()
-    assert list(folder.iterdir()) == []
+        WandbRunLogger(folder)

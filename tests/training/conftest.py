@@ -1,4 +1,4 @@
-"""A logger whose rows tests can read."""
+"""A logger that keeps its rows in memory."""
 
 import pytest
 from pytorch_lightning.loggers import Logger

@@ -1,4 +1,4 @@
-"""The auxiliary head: it learns what users take, moves the tracker in the agent's own step, and resumes to the same numbers."""
+"""The auxiliary head: it learns which items users take, trains the tracker in the agent's own step, and resumes exactly."""
 
 import copy
 
@@ -26,7 +26,7 @@ class Click(Reward):
 
 
 class Decided(ToyEnvironment):
-    """People who click on what is much to their taste, and on nothing else."""
+    """Users who click only on items that they like very much."""
 
     def __init__(self):
         super().__init__(SPEC, DATA)
@@ -34,7 +34,7 @@ class Decided(ToyEnvironment):
 
 
 class Indifferent(Agent):
-    """Shows random items; its optimizer holds the tracker, but its own loss does not reach it."""
+    """Shows random items; its optimizer holds the tracker, but its own loss has no gradient for it."""
 
     experience = Rollout()
 
@@ -60,7 +60,7 @@ def prediction(agent, seed=1, **settings) -> BehaviourPrediction:
 
 @pytest.fixture
 def train(new_memory):
-    """Train an agent, and give the rows that are logged."""
+    """Trains an agent and returns the logged rows."""
 
     def run(folder, agent, auxiliary, evaluate=lambda: {"return": 0.0}, resume_from=None, **settings) -> list[dict]:
         settings = TrainerConfig(
@@ -80,7 +80,7 @@ def batch_of(spec, steps=6, seed=7):
 
 
 @pytest.mark.parametrize("limits", [{}, {"whole_catalog_items": 10, "negatives": 12}])
-def test_it_learns_what_users_take(tmp_path, train, limits):
+def test_the_head_learns_which_items_users_take(tmp_path, train, limits):
     agent = Indifferent()
     rows = [
         row for row in train(tmp_path, agent, prediction(agent, **limits), env_steps=4_500, evaluate_every=4_500) if "auxiliary/loss" in row
@@ -93,7 +93,7 @@ def test_it_learns_what_users_take(tmp_path, train, limits):
     assert sum(losses[-6:]) / 6 < sum(losses[:3]) / 3 - 0.3
 
 
-def test_its_gradient_moves_the_tracker_by_its_weight(tmp_path, train):
+def test_the_tracker_is_trained_only_if_the_weight_is_positive(tmp_path, train):
     def moved(weight) -> float:
         agent = Indifferent()
         before = copy.deepcopy(agent.tracker.state_dict())
@@ -105,7 +105,7 @@ def test_its_gradient_moves_the_tracker_by_its_weight(tmp_path, train):
     assert moved(1.0) > 1e-3
 
 
-def test_a_run_stopped_between_two_evaluations_goes_on_to_the_same_numbers(tmp_path, train):
+def test_a_run_stopped_between_two_evaluations_resumes_exactly(tmp_path, train):
     limits = {"whole_catalog_items": 10, "negatives": 12, "batch_size": 8}
     whole, half, rest = Indifferent(), Indifferent(), Indifferent()
     heads = [prediction(agent, seed, **limits) for agent, seed in ((whole, 1), (half, 1), (rest, 2))]
@@ -125,18 +125,18 @@ def test_a_run_stopped_between_two_evaluations_goes_on_to_the_same_numbers(tmp_p
     for one, other in ((whole, rest), (heads[0], heads[2])):
         mine, theirs = one.state_dict(), other.state_dict()
         assert all(torch.equal(mine[name], theirs[name]) for name in mine if isinstance(mine[name], torch.Tensor))
-    # complete: nothing is trained, and the head's weights in the checkpoint are not taken for the agent's
+    # the run is complete: nothing is trained, and the head's weights in the checkpoint are not mistaken for the agent's
     last = Indifferent()
     train(tmp_path / "half", last, prediction(last), resume_from=tmp_path / "half" / LAST)
     assert torch.equal(last.bias, whole.bias)
 
 
-def test_the_sampled_softmax_is_right_on_average():
+def test_the_sampled_softmax_is_unbiased():
     agent, batch = Indifferent(), batch_of(SPEC, steps=1)
     observation, taken = batch.observation.reshape(-1), batch.slate.flatten()
     exact, drawn = prediction(agent), prediction(agent, whole_catalog_items=1, negatives=6)
     with torch.no_grad():
-        # spread out, so that it matters which items are drawn
+        # large weights, so that the estimate depends on which items are drawn
         exact.query.weight.mul_(4)
         drawn.query.load_state_dict(exact.query.state_dict())
         partition = exact._cross_entropy(observation, taken)[0].exp()
@@ -146,7 +146,7 @@ def test_the_sampled_softmax_is_right_on_average():
 
 
 @pytest.mark.parametrize("limit", [1, 1_000])
-def test_what_is_excluded_has_no_part_in_it(limit):
+def test_excluded_items_do_not_affect_the_loss(limit):
     spec = toy_spec(DATA, num_users=4, num_excluded=39)
     agent, batch = Indifferent(spec), batch_of(toy_spec(DATA, num_users=4), steps=1)[0]
     batch.response.signals["click"] = torch.ones(4, 1)
@@ -162,7 +162,7 @@ def test_what_is_excluded_has_no_part_in_it(limit):
 
 
 @pytest.mark.parametrize("limit", [1, 1_000])
-def test_where_candidates_are_proposed_nothing_else_has_a_part_in_it(limit):
+def test_items_that_are_not_candidates_do_not_affect_the_loss(limit):
     spec = toy_spec(DATA, num_users=16, num_candidates=13, num_excluded=3)
     agent, batch = Indifferent(spec), batch_of(spec)
     batch.response.signals["click"] = torch.ones_like(batch.reward).unsqueeze(-1)
@@ -177,7 +177,7 @@ def test_where_candidates_are_proposed_nothing_else_has_a_part_in_it(limit):
     assert (ahead >= 10).any()
 
 
-def test_only_what_was_taken_is_learned_from_and_no_more_of_it_than_asked():
+def test_the_head_learns_only_from_items_taken_and_from_at_most_batch_size_of_them():
     spec = toy_spec(DATA, num_users=16, slate_size=3)
     agent, batch = Indifferent(spec), batch_of(spec)
     clicks = batch.response.signals["click"]
@@ -188,7 +188,7 @@ def test_only_what_was_taken_is_learned_from_and_no_more_of_it_than_asked():
     head = prediction(agent, batch_size=5)
     head.loss(batch)
     assert head.totals[1] == 5
-    # one click in all: that very item is predicted, from the observation it was shown to
+    # a single click: the loss is that of the clicked item, given the observation it was shown to
     clicks.zero_()
     clicks[4, 7, 2] = 1.0
     expected = head._cross_entropy(batch.observation[4, 7:8], batch.slate[4, 7, 2:])[0]
@@ -197,7 +197,7 @@ def test_only_what_was_taken_is_learned_from_and_no_more_of_it_than_asked():
     assert head.loss(batch) == 0.0
 
 
-def test_every_agent_that_trains_its_tracker_can_predict_beside_and_no_other():
+def test_every_agent_that_trains_its_tracker_accepts_the_head_and_others_refuse_it():
     refused = set()
     for name in registry().names(Kind.AGENT):
         component = registry().get(Kind.AGENT, name)
@@ -214,17 +214,17 @@ def test_every_agent_that_trains_its_tracker_can_predict_beside_and_no_other():
             continue
         head = BehaviourPrediction(AuxiliaryConfig(weight=1.0), agent, tracker, 0)
         optimizers = agent.optimizers()
-        head.join(optimizers)
+        head.add_to(optimizers)
         head.loss(batch_of(SPEC)).backward()
-        moving = {id(parameter) for group in optimizers[head.optimizer].param_groups for parameter in group["params"]}
+        trained = {id(parameter) for group in optimizers[head.optimizer].param_groups for parameter in group["params"]}
         reached = [parameter for parameter in (*tracker.parameters(), *head.parameters()) if parameter.grad is not None]
         assert len(reached) > 2
-        assert all(id(parameter) in moving for parameter in reached)
+        assert all(id(parameter) in trained for parameter in reached)
     assert {"random", "popular", "linucb"} <= refused
     assert not {"dqn", "slate_q", "reinforce", "actor_critic", "ddpg", "sac"} & refused
 
 
-def test_what_cannot_be_predicted_is_refused():
+def test_an_unknown_signal_and_continuous_actions_are_refused():
     with pytest.raises(ConfigError, match=r"auxiliary\.signal: the environment gives no signal 'purchase'; it gives: click, rating"):
         prediction(Indifferent(), signal="purchase")
     agent = Indifferent()

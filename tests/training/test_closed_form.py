@@ -1,4 +1,4 @@
-"""An agent that learns without gradients is trained, saved and resumed like any other."""
+"""An agent that learns without gradients is trained, saved and resumed like any other agent."""
 
 import copy
 
@@ -21,7 +21,7 @@ class Click(Reward):
 
 
 class Counting(Agent):
-    """Shows the item of the most clicks so far."""
+    """Shows the item with the most clicks so far."""
 
     experience = Rollout()
 
@@ -48,7 +48,7 @@ def train(agent, folder, env_steps, evaluate, resume_from=None):
     fit(agent, collector, settings, folder=folder, evaluate=evaluate, seed=1, interruption=Interruption(folder), resume_from=resume_from)
 
 
-def test_it_is_trained_and_saved(tmp_path):
+def test_an_agent_without_optimizers_is_trained_and_saved(tmp_path):
     agent, seen = Counting(), []
 
     def evaluate():
@@ -63,7 +63,7 @@ def test_it_is_trained_and_saved(tmp_path):
     assert torch.equal(other.clicks, agent.clicks)
 
 
-def test_it_is_resumed_to_the_same_numbers(tmp_path):
+def test_an_agent_without_optimizers_resumes_exactly(tmp_path):
     whole, first, resumed = Counting(), Counting(), Counting()
     train(whole, tmp_path / "whole", 960, lambda: {"return": 0.0})
 

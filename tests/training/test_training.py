@@ -1,6 +1,7 @@
-"""Training: any agent by its losses alone, honest schedules, the best weights kept, and a clear end when numbers run out."""
+"""Training: agents need only losses, schedules are met, the best weights are kept, and a diverged run ends with advice."""
 
 import copy
+import logging
 
 import pytest
 import torch
@@ -23,7 +24,7 @@ class Click(Reward):
 
 
 class PolicyGradient(Agent):
-    """REINFORCE on immediate rewards with a critic as baseline: two optimizers, on-policy; knows nothing of Lightning."""
+    """REINFORCE on immediate rewards with a critic as baseline: on-policy, with two optimizers; does not use Lightning."""
 
     experience = Rollout()
 
@@ -79,7 +80,7 @@ def train(agent, tmp_path, evaluate=lambda: {"return": 0.0}, loggers=(), resume_
 
 
 @pytest.mark.parametrize(("env_steps", "evaluate_every"), [(1000, 100), (1, 1000), (999, 1), (640, 320), (12_345, 2_000)])
-def test_the_schedule_trains_at_least_as_long_as_asked_and_hardly_longer(env_steps, evaluate_every):
+def test_the_schedule_is_at_least_as_long_as_asked_and_little_longer(env_steps, evaluate_every):
     schedule = Schedule.of(TrainerConfig(env_steps=env_steps, evaluate_every=evaluate_every, chunk_steps=4), num_users=16)
     chunk = 64
     assert schedule.env_steps == schedule.epochs * schedule.chunks_per_epoch * chunk
@@ -93,7 +94,7 @@ def test_each_loss_is_stepped_before_the_next_is_computed(tmp_path):
     assert agent.events == ["critic stepped"] * 10
 
 
-def test_an_agent_that_never_heard_of_lightning_learns(tmp_path):
+def test_an_agent_that_does_not_use_lightning_learns(tmp_path):
     agent, untrained = PolicyGradient(), PolicyGradient()
 
     def click_rate(policy) -> float:
@@ -119,13 +120,22 @@ def test_metrics_are_logged_against_env_steps(tmp_path, new_memory):
     assert memory.rows[5]["eval/return"] == 0.0
 
 
-def test_epochs_shorter_than_the_logging_interval_are_logged_all_the_same(tmp_path, new_memory):
+def test_epochs_shorter_than_the_logging_interval_are_logged_too(tmp_path, new_memory):
     memory = new_memory()
     train(PolicyGradient(), tmp_path, loggers=[memory], evaluate_every=64, log_every=3)
     assert [row["env_steps"] for row in memory.rows if "loss/actor" in row] == [192, 384, 576]
 
 
-def test_the_best_weights_by_the_monitored_metric_are_the_final_ones(tmp_path):
+def test_an_evaluation_before_the_first_training_log_is_logged_without_parentheses(tmp_path, caplog):
+    with caplog.at_level(logging.INFO, logger="recframe.training"):
+        train(PolicyGradient(), tmp_path, evaluate_every=64, log_every=3)
+    lines = [record.getMessage() for record in caplog.records if "env steps:" in record.getMessage()]
+    assert lines[0] == "64 env steps: return 0"
+    assert lines[2].startswith("192 env steps: return 0 (")
+    assert lines[2].endswith(")")
+
+
+def test_the_final_weights_are_the_best_by_the_monitored_metric(tmp_path):
     agent = PolicyGradient()
     seen = []
 
@@ -140,7 +150,7 @@ def test_the_best_weights_by_the_monitored_metric_are_the_final_ones(tmp_path):
     assert torch.equal(fresh.query.weight, seen[1])
 
 
-def test_a_metric_that_is_better_small_can_be_monitored(tmp_path):
+def test_a_metric_can_be_monitored_that_is_better_when_small(tmp_path):
     agent, seen = PolicyGradient(), []
 
     def evaluate():
@@ -151,7 +161,7 @@ def test_a_metric_that_is_better_small_can_be_monitored(tmp_path):
     assert torch.equal(agent.query.weight, seen[1])
 
 
-def test_training_stops_early_when_nothing_gets_better(tmp_path):
+def test_training_stops_early_without_improvement(tmp_path):
     agent, count = PolicyGradient(), []
 
     def evaluate():
@@ -162,7 +172,7 @@ def test_training_stops_early_when_nothing_gets_better(tmp_path):
     assert len(count) == 3
 
 
-def test_an_early_stopped_run_is_complete_and_not_trained_further_on_resume(tmp_path):
+def test_an_early_stopped_run_is_not_trained_further_on_resume(tmp_path):
     count = []
 
     def evaluate():
@@ -178,7 +188,7 @@ def test_an_early_stopped_run_is_complete_and_not_trained_further_on_resume(tmp_
 
 
 class Diverging(PolicyGradient):
-    """Its critic's loss, or its gradient, stops being a number once half the training is over."""
+    """The loss or the gradient of its critic becomes NaN after half of the training."""
 
     def __init__(self, of: str) -> None:
         super().__init__()
@@ -193,14 +203,14 @@ class Diverging(PolicyGradient):
 
 
 @pytest.mark.parametrize("of", ["loss", "gradient"])
-def test_a_loss_that_is_no_number_ends_the_run_with_advice(tmp_path, of):
+def test_a_loss_or_gradient_that_is_not_finite_ends_the_run_with_advice(tmp_path, of):
     with pytest.raises(TrainingDiverged, match=rf"the {of} of 'critic' is no longer a number after 384 env steps.*learning_rate"):
         train(Diverging(of), tmp_path)
     assert torch.load(tmp_path / LAST, weights_only=True)["recframe"]["env_steps"] == 320
 
 
-def test_a_metric_that_is_not_measured_cannot_be_monitored(tmp_path):
-    with pytest.raises(MonitorError, match=r"trainer\.monitor='retrun' is not measured here; there are: length, return"):
+def test_monitoring_a_metric_that_is_not_measured_is_refused(tmp_path):
+    with pytest.raises(MonitorError, match=r"trainer\.monitor='retrun' is not measured here; the metrics are: length, return"):
         train(PolicyGradient(), tmp_path, lambda: {"return": 0.0, "length": 1.0}, monitor="retrun")
 
 
@@ -215,7 +225,7 @@ def test_weights_of_another_network_are_refused(tmp_path):
 
 
 class Strided(PolicyGradient):
-    """Has buffers that are views: columns before rows, a part of a larger one, one number for all."""
+    """Has buffers that are views: transposed, part of a larger tensor, and expanded."""
 
     def __init__(self):
         super().__init__()
@@ -224,7 +234,7 @@ class Strided(PolicyGradient):
             self.register_buffer(name, view)
 
 
-def test_weights_are_saved_however_they_lie_in_memory(tmp_path):
+def test_weights_that_are_not_contiguous_are_saved(tmp_path):
     agent, other = Strided(), Strided()
     save_weights(agent, tmp_path / FINAL)
     for name in ("turned", "part", "spread"):
@@ -235,14 +245,14 @@ def test_weights_are_saved_however_they_lie_in_memory(tmp_path):
     )
 
 
-def test_checkpoints_hold_no_code(tmp_path):
+def test_checkpoints_contain_no_pickled_objects(tmp_path):
     train(PolicyGradient(), tmp_path)
     assert torch.load(tmp_path / LAST, weights_only=True)["recframe"]["complete"]
     assert not list(tmp_path.glob(".*"))
 
 
 class Surprised(PolicyGradient):
-    """Learns from prioritized replay, and says of every transition that 3 is still to be learned from it."""
+    """Learns from prioritized replay, and gives every transition the priority 3."""
 
     experience = Replay(capacity=640, batch_size=8, learning_starts=64, updates_per_chunk=2, priority_exponent=1.0)
 
@@ -251,10 +261,10 @@ class Surprised(PolicyGradient):
         return torch.full((8,), 3.0)
 
 
-def test_prioritized_replay_is_told_what_is_left_to_learn_after_each_batch(tmp_path):
+def test_prioritized_replay_gets_the_agents_priorities_after_each_batch(tmp_path):
     train(Surprised(), tmp_path)
     saved = torch.load(tmp_path / LAST, weights_only=True)["recframe"]["source"]["priorities"]
     assert saved["largest"] == pytest.approx(3.0, abs=1e-4)
-    # all is new once: what came after the first chunk began with the largest priority so far
+    # transitions after the first chunk started with the largest priority so far
     assert saved["scaled"][:64].unique().tolist() == pytest.approx([1.0, 3.0], abs=1e-4)
     assert saved["scaled"][64:].unique().tolist() == pytest.approx([3.0], abs=1e-4)

@@ -18,8 +18,8 @@ from recframe.training import FINAL, LAST, CheckpointError, Interruption, Tuner,
 from recframe.training.lm_tuning.tuned_texts import TunedEncoder
 from recframe.training.lm_tuning.tuner import TuningError
 from recframe.training.weights import encoder_weights
-from recframe_plugins.agents.bandits.bandits import LinUCB
 from recframe_plugins.agents.bandits.config import LinUCBConfig
+from recframe_plugins.agents.bandits.linucb import LinUCB
 from recframe_plugins.agents.q_learning.config import DQNConfig
 from recframe_plugins.agents.q_learning.dqn import DQN
 from recframe_plugins.encoders.transformers.config import BertConfig

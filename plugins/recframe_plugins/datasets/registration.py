@@ -5,13 +5,13 @@ from collections.abc import Callable
 from recframe.components import Component, Kind
 from recframe.hookspecs import hookimpl
 from recframe_plugins.datasets.movielens.config import MovieLensFormatConfig
-from recframe_plugins.datasets.rating_matrix.config import RatingMatrixConfig
+from recframe_plugins.datasets.rating_matrix.config import RatingMatrixDatasetConfig
 from recframe_plugins.datasets.synthetic.config import SyntheticConfig
 
 
 @hookimpl
 def recframe_register_components(register: Callable[[Component], None]) -> None:
-    """Register the datasets."""
+    """Register the built-in datasets."""
 
     def dataset(name: str, config: type, implementation: str, *provides: str) -> None:
         register(Component(Kind.DATASET, name, config, f"recframe_plugins.datasets.{implementation}", provides=frozenset(provides)))
@@ -20,4 +20,6 @@ def recframe_register_components(register: Callable[[Component], None]) -> None:
     dataset("synthetic", SyntheticConfig, "synthetic.synthetic:Synthetic", *generated)
     logged = ("interactions", "attribute:title", "attribute:genres", "attribute:year")
     dataset("movielens_format", MovieLensFormatConfig, "movielens.movielens_format:MovieLensFormat", *logged)
-    dataset("rating_matrix", RatingMatrixConfig, "rating_matrix.rating_matrix:RatingMatrix", "rating_matrix", "attribute:title")
+    dataset(
+        "rating_matrix", RatingMatrixDatasetConfig, "rating_matrix.rating_matrix:RatingMatrixDataset", "rating_matrix", "attribute:title"
+    )

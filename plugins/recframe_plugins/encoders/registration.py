@@ -23,7 +23,7 @@ def recframe_register_components(register: Callable[[Component], None]) -> None:
     encoder("bert", BertConfig, "transformers.encoder:TransformerEncoder", "pretraining")
     encoder("gpt", GPTConfig, "transformers.encoder:TransformerEncoder", "pretraining")
     encoder("tfidf", TfidfConfig, "tfidf.encoder:TfidfEncoder")
-    encoder("id", IdConfig, "controls.encoder:IdEncoder")
+    encoder("id", IdConfig, "controls.encoder:IdEncoder", "no_texts")
     encoder("random", RandomConfig, "controls.encoder:RandomEncoder")
     encoder("concat", ConcatConfig, "concat.encoder:ConcatEncoder")
     encoder("http_embeddings", HttpEmbeddingsConfig, "http.encoder:HttpEmbeddingsEncoder")

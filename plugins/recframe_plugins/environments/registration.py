@@ -6,16 +6,16 @@ from recframe.components import Component, Kind
 from recframe.hookspecs import hookimpl
 from recframe_plugins.environments.gymnasium.config import GymnasiumConfig
 from recframe_plugins.environments.preference_model.config import PreferenceModelConfig
-from recframe_plugins.environments.rating_matrix.config import RatingMatrixConfig
+from recframe_plugins.environments.rating_matrix.config import RatingMatrixEnvironmentConfig
 from recframe_plugins.environments.recsim.config import InterestEvolutionConfig, InterestExplorationConfig, LongTermSatisfactionConfig
 from recframe_plugins.environments.topic_world.config import TopicWorldConfig
 
-TOPICS = "attribute:{topic_attribute}"
+TOPIC_ATTRIBUTE_NEEDED = "attribute:{topic_attribute}"
 
 
 @hookimpl
 def recframe_register_components(register: Callable[[Component], None]) -> None:
-    """Register the environments."""
+    """Register the built-in environments."""
 
     def simulator(name: str, config: type, implementation: str, signals: str, *tags: str, requires: frozenset[str]) -> None:
         provides = frozenset({"actions:items", "slates", "truth", *(f"signal:{signal}" for signal in signals.split()), *tags})
@@ -28,7 +28,7 @@ def recframe_register_components(register: Callable[[Component], None]) -> None:
         "topic_world.topic_world:TopicWorld",
         "click rating",
         "context?says",
-        requires=frozenset({TOPICS, "utterances?says"}),
+        requires=frozenset({TOPIC_ATTRIBUTE_NEEDED, "utterances?says"}),
     )
     simulator(
         "preference_model",
@@ -39,8 +39,8 @@ def recframe_register_components(register: Callable[[Component], None]) -> None:
     )
     simulator(
         "rating_matrix",
-        RatingMatrixConfig,
-        "rating_matrix.rating_matrix:RatingMatrix",
+        RatingMatrixEnvironmentConfig,
+        "rating_matrix.rating_matrix:RatingMatrixEnvironment",
         "click rating purchase",
         requires=frozenset({"rating_matrix"}),
     )
@@ -50,21 +50,21 @@ def recframe_register_components(register: Callable[[Component], None]) -> None:
         "recsim.interest_evolution:InterestEvolution",
         "click dwell",
         "features?observe_interests",
-        requires=frozenset({TOPICS}),
+        requires=frozenset({TOPIC_ATTRIBUTE_NEEDED}),
     )
     simulator(
         "interest_exploration",
         InterestExplorationConfig,
         "recsim.interest_exploration:InterestExploration",
         "click",
-        requires=frozenset({TOPICS}),
+        requires=frozenset({TOPIC_ATTRIBUTE_NEEDED}),
     )
     simulator(
         "long_term_satisfaction",
         LongTermSatisfactionConfig,
         "recsim.long_term_satisfaction:LongTermSatisfaction",
         "click dwell",
-        requires=frozenset({TOPICS}),
+        requires=frozenset({TOPIC_ATTRIBUTE_NEEDED}),
     )
     register(
         Component(

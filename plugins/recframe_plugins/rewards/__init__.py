@@ -1,1 +1,1 @@
-"""Rewards: what a response is worth."""
+"""The built-in rewards: what a response is worth."""

@@ -1,4 +1,4 @@
-"""The click reward: the measure that most logs have."""
+"""The click reward."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from recframe_plugins.rewards.config import ClickConfig
 
 
 class Click(Reward):
-    """1 for an item that was clicked, 0 for one that was not."""
+    """1 for an item that was clicked, 0 otherwise."""
 
     def __init__(self, config: ClickConfig) -> None:
         self.config = config

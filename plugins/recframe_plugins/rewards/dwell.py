@@ -1,4 +1,4 @@
-"""The dwell reward: how long people stayed with an item, which a click that disappoints does not tell."""
+"""The dwell reward: how long users spent with an item."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from recframe_plugins.rewards.config import DwellConfig
 
 
 class Dwell(Reward):
-    """r_k = min(dwell_k, maximum) / scale: watch (or reading) time as the measure of satisfaction (Yi et al. 2014, RecSys).
+    """r_k = min(dwell_k, maximum) / scale: watch or reading time as a measure of satisfaction (Yi et al. 2014, RecSys).
 
-    Yi et al., "Beyond Clicks: Dwell Time for Personalization", also cut off long times, which come from screens that nobody looks at.
-    Without a maximum the map is linear, so that the reward of an expected time is the expected reward and ranking items by the truth
-    is exact; with one it is not.
+    Yi et al., "Beyond Clicks: Dwell Time for Personalization", also clip long times, which come from unattended screens.
+    Without a maximum the map is linear, so the reward of an expected time is the expected reward, and ranking items by the truth is
+    exact; with a maximum it is not.
     """
 
     def __init__(self, config: DwellConfig) -> None:

@@ -1,4 +1,4 @@
-"""The environment's own reward: for environments that say themselves what is worth what."""
+"""The environment's own reward, for environments that define one."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from recframe_plugins.rewards.config import EnvironmentRewardConfig
 
 
 class EnvironmentReward(Reward):
-    """r_k = reward_k: the signal "reward", as it comes.
+    """r_k = reward_k: the signal "reward", unchanged.
 
-    This is the reward of a Gymnasium environment's `step` (Towers et al. 2024), with which results can be compared to published ones.
+    This is the reward of a Gymnasium environment's `step` (Towers et al. 2024), so results can be compared with published ones.
     """
 
     def __init__(self, config: EnvironmentRewardConfig) -> None:

@@ -1,4 +1,4 @@
-"""The fairness reward: steers how much exposure groups of items get towards shares that are due to them."""
+"""The fairness reward: steers the exposure of groups of items towards target shares."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from recframe_plugins.rewards.per_catalog import PerCatalog
 
 
 class FairnessTables(NamedTuple):
-    """numbers: `[M]` int64, each item's group.   due: `[G]` float32, the share of exposure due to each; they sum to 1."""
+    """numbers: `[M]` int64, each item's group.   due: `[G]` float32, the target share of exposure of each group; sums to 1."""
 
     numbers: Tensor
     due: Tensor
 
 
 class Fairness(Reward):
-    """What the item's group lacks of the exposure that is due to it (negative: what it has too much):
+    """The exposure that the item's group lacks relative to its target share (negative: the excess):
 
         r_k = due_g - share_g,    g the group of item k
 
-    share_g is the group's share of all exposures of the batch: everything in the histories and the slates of all N users, so the
-    value of an item depends on what is shown to everybody. It is between -1 and 1, and 0 for all once every group has its due.
+    share_g is the group's share of all exposures of the batch: all items in the histories and slates of all N users. So the value of an
+    item depends on the items shown to all users. It is between -1 and 1, and 0 for all items if every group has its target share.
 
-    That exposure, not relevance, is what to share out fairly is Singh & Joachims 2018 (KDD, "Fairness of Exposure in Rankings"); paying
-    the error to every item of the group is the proportional controller of Morik et al. 2020 (SIGIR, "Controlling Fairness and Bias in
-    Dynamic Learning-to-Rank"), whose gain is this reward's weight.
+    Fairness of exposure follows Singh & Joachims 2018 (KDD, "Fairness of Exposure in Rankings"). Paying the error to every item of the
+    group is the proportional controller of Morik et al. 2020 (SIGIR, "Controlling Fairness and Bias in Dynamic Learning-to-Rank"); its
+    gain is the weight of this reward.
 
     Raises
     ------
@@ -48,11 +48,11 @@ class Fairness(Reward):
 
         Raises
         ------
-        DataError: the items cannot be grouped so, or `shares` names other groups than there are.
+        DataError: the items cannot be grouped, or `shares` does not name exactly the existing groups.
         """
         numbers, due = self._tables(catalog)
         shown = torch.cat([transition.observation.history_items, transition.slate], dim=1)
-        # PAD is counted where it does no harm, in a group of its own behind the others
+        # PAD is counted in an extra last group, which is dropped
         groups = numbers[shown.clamp(min=0)].masked_fill(shown == PAD, len(due))
         exposures = torch.zeros(len(due) + 1, dtype=torch.int64, device=due.device)
         exposures = exposures.scatter_add_(0, groups.flatten(), torch.ones_like(groups.flatten()))[:-1]
@@ -65,7 +65,7 @@ class Fairness(Reward):
         return FairnessTables(groups.numbers, self._due(groups, catalog).float())
 
     def _due(self, groups: ItemGroups, catalog: Catalog) -> Tensor:
-        """The shares due to the groups, `[G]` float64."""
+        """The target shares of the groups, `[G]` float64."""
         shares, popularity = self.config.shares, catalog.popularity
         if shares:
             if set(shares) != set(groups.names):
@@ -74,7 +74,7 @@ class Fairness(Reward):
             return due / due.sum()
         if self.config.target == "popularity":
             if not popularity.any():
-                raise DataError("reward.fairness.target is popularity, but no item has any; use items or equal")
+                raise DataError("reward.fairness.target is popularity, but no item has any popularity; use items or equal")
             return groups.share_of(popularity)
         if self.config.target == "items":
             return groups.share_of(torch.ones_like(popularity))

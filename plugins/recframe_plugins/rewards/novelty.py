@@ -1,4 +1,4 @@
-"""The novelty reward: pays for what few people know, against the pull of popularity."""
+"""The novelty reward: higher for less popular items."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from recframe_plugins.rewards.per_catalog import PerCatalog
 class Novelty(Reward):
     """r_k = -log2 p(i_k), the self-information of the item's popularity (Zhou et al. 2010, PNAS; Vargas & Castells 2011, RecSys).
 
-    In bits, smoothed as `recframe.interfaces.self_information` says; with `normalize` divided by the catalogue's largest, so that the
-    least popular item is worth 1, as much as a click, in any catalogue.
+    In bits, smoothed as described in `recframe.interfaces.self_information`; with `normalize` divided by the largest value of the
+    catalogue, so that in any catalogue the least popular item is worth 1, as much as a click.
     """
 
     def __init__(self, config: NoveltyConfig) -> None:
@@ -25,6 +25,6 @@ class Novelty(Reward):
         return self._novelty(catalog)[transition.slate]
 
     def _prepare(self, catalog: Catalog) -> Tensor:
-        # the only item of a catalogue carries no information, 0 bits: nothing to divide by
+        # the only item of a catalogue has 0 bits of information: avoid dividing by zero
         bits = self_information(catalog.popularity).clamp(min=0.0)
         return (bits / bits.max().clamp(min=1e-12) if self.config.normalize else bits).float()

@@ -1,4 +1,4 @@
-"""What a reward looks up in every step and need compute only once: its tables of a catalogue."""
+"""A cache for tables that a reward computes once per catalogue and looks up in every step."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ T = TypeVar("T")
 
 
 class PerCatalog(Generic[T]):
-    """`prepare(catalog)`, computed when that catalogue is first met and kept until another one comes.
+    """Caches `prepare(catalog)` for the last catalogue.
 
-    Catalogues are never changed in place, so the object itself is the key.
+    Catalogues are never changed in place, so the object's identity is the key.
     """
 
     def __init__(self, prepare: Callable[[Catalog], T]) -> None:
@@ -21,7 +21,7 @@ class PerCatalog(Generic[T]):
         self._held: tuple[Catalog, T] | None = None
 
     def __call__(self, catalog: Catalog) -> T:
-        """The prepared value of this catalogue."""
+        """The prepared value of the catalogue."""
         if self._held is None or self._held[0] is not catalog:
             self._held = (catalog, self._prepare(catalog))
         return self._held[1]

@@ -1,4 +1,4 @@
-"""The purchase reward: what a shop lives on, and much rarer than a click."""
+"""The purchase reward."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from recframe_plugins.rewards.config import PurchaseConfig
 
 
 class Purchase(Reward):
-    """r_k = purchase_k: 1 for an item that was bought, 0 for one that was not.
+    """r_k = purchase_k: 1 for an item that was bought, 0 otherwise.
 
-    Beside `click` with a smaller weight it is the reward of Xin et al. 2020 (SIGIR, "Self-Supervised Reinforcement Learning for
+    Together with `click` at a smaller weight it is the reward of Xin et al. 2020 (SIGIR, "Self-Supervised Reinforcement Learning for
     Recommender Systems"): 0.2 for a click, 1 for a purchase.
     """
 

@@ -1,4 +1,4 @@
-"""The rating reward: what users thought of the items, not only whether they took them."""
+"""The rating reward: how users rate the shown items."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from recframe_plugins.rewards.config import RatingConfig
 
 
 class Rating(Reward):
-    """(rating - centre) / scale of every item shown, clicked or not.
+    """(rating - centre) / scale of every shown item, clicked or not.
 
-    The map is linear, so the reward of an expected rating is the expected reward: ranking items by the truth stays exact, which it
-    would not if a rating counted only with a click. With the centre at 0 every slate earns something, so that long
-    sessions pay whatever is shown; with the centre at a middling rating, what disappoints costs.
+    The map is linear, so the reward of an expected rating is the expected reward, and ranking items by the truth is exact. It would not be
+    if a rating counted only with a click. With the centre at 0 every slate earns a positive reward, so long sessions pay regardless of the
+    items; with the centre at a medium rating, bad items are negative.
     """
 
     def __init__(self, config: RatingConfig) -> None:

@@ -22,7 +22,7 @@ from recframe_plugins.rewards.config import (
 
 @hookimpl
 def recframe_register_components(register: Callable[[Component], None]) -> None:
-    """Offer the built-in rewards."""
+    """Register the built-in rewards."""
     items, itemwise = "actions:items", {"itemwise"}
     said = {"context", "label:{label}={positive}", "label:{label}={negative}"}
     for name, config, implementation, requires, provides in (

@@ -1,4 +1,4 @@
-"""The repetition penalty: showing the same again, which may still be clicked, and tires."""
+"""The repetition penalty: repeated items tire users even if they are still clicked."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from recframe_plugins.rewards.config import RepetitionConfig
 
 
 class Repetition(Reward):
-    """Minus one for an item shown again at once, less if it was long ago; a positive weight makes it a penalty:
+    """Minus one for an item that is repeated immediately, closer to zero the longer ago it was shown; a positive weight makes it a penalty:
 
         r_k = -max over j with i_j = i_k of decay^(a_j)
 
-    over the last `window` items of the history before this step, where a_j is how many items of it were shown after j, and over the
-    items higher in the slate, where a_j = 0. An item that is among neither earns 0. The tiring of an item fades geometrically while
-    other things are shown, as satiation does in Leqi et al. 2021 (NeurIPS, "Rebounding Bandits for Modeling Satiation Effects").
+    over the last `window` items of the history before this step, where a_j is the number of items shown after j, and over the items higher
+    in the slate, where a_j = 0. Other items earn 0. The penalty decays geometrically while other items are shown, like satiation in Leqi
+    et al. 2021 (NeurIPS, "Rebounding Bandits for Modeling Satiation Effects").
     """
 
     def __init__(self, config: RepetitionConfig) -> None:
@@ -26,7 +26,7 @@ class Repetition(Reward):
         """The penalties `[N, K]` in [-1, 0]."""
         slate, recent = transition.slate, transition.observation.history_items[:, -self.config.window :]
         ages = torch.arange(recent.shape[1] - 1, -1, -1, device=slate.device)
-        # PAD is no item's number, so padding equals nothing in a slate
+        # PAD is not an item number, so padding never equals an item of the slate
         repeated = (slate[:, :, None] == recent[:, None, :]) * torch.pow(self.config.decay, ages)
         higher = (slate[:, :, None] == slate[:, None, :]).tril(-1).any(dim=2)
         return -repeated.amax(dim=2).masked_fill(higher, 1.0)

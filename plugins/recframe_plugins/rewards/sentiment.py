@@ -1,4 +1,4 @@
-"""The sentiment reward: what people say of what they were shown, as the encoder reads it."""
+"""The sentiment reward: the sentiment of what users say after a slate, as predicted by the run's labels."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from recframe_plugins.rewards.config import SentimentConfig
 
 
 class Sentiment(Reward):
-    """How much better than ill the user speaks after the slate:
+    """The probability that the user speaks well of the slate, minus the probability that the user speaks badly of it:
 
         r_k = (P(positive | text) - P(negative | text)) / K
 
-    where the text is the context of the observation that the slate led to, and P what the run's `labels` section tells of it. One text
-    is about the whole slate: its items share what it says, and their sum is between -1 and 1.
+    where the text is the context of the next observation, and P is from the run's `labels` section. One text is about the whole slate:
+    the items share its value equally, and their sum is between -1 and 1.
 
     Raises
     ------
-    DataError: by `prepare`, if contexts have no such labels.
+    DataError: raised by `prepare` if contexts have no such labels.
     """
 
     def __init__(self, config: SentimentConfig) -> None:
@@ -31,26 +31,26 @@ class Sentiment(Reward):
         labels = None if data.contexts is None else data.contexts.labels.get(config.label)
         if labels is None:
             raise DataError(
-                f"reward=sentiment reads the label {config.label!r} of contexts, which have none; "
+                f"reward=sentiment reads the label {config.label!r} of contexts, which do not have it; "
                 f"add labels=[{config.label}], and an encoder@world_encoder if the encoder reads no text"
             )
         for option in ("positive", "negative"):
             if (wanted := getattr(config, option)) not in labels.names:
-                raise DataError(f"reward.sentiment.{option}: {wanted!r} is none of the labels {', '.join(labels.names)}")
+                raise DataError(f"reward.sentiment.{option}: {wanted!r} is not one of the labels {', '.join(labels.names)}")
         positive, negative = (labels.probabilities[:, labels.names.index(name)] for name in (config.positive, config.negative))
         self.values = positive - negative
 
     def __call__(self, transition: Transition, catalog: Catalog) -> Tensor:
-        """The same share of the text's sentiment for each item, `[N, K]` in [-1/K, 1/K].
+        """An equal share of the text's sentiment for each item, `[N, K]` in [-1/K, 1/K].
 
         Raises
         ------
-        RuntimeError: before `prepare`.   DataError: the observation has no context.
+        RuntimeError: `prepare` was not called.   DataError: the observation has no context.
         """
         if self.values is None:
-            raise RuntimeError("call prepare(data) first: the sentiment of texts is looked up there")
+            raise RuntimeError("call prepare(data) first: it looks up the sentiment of the texts")
         said = transition.next_observation.context
         if said is None:
-            raise DataError("reward=sentiment reads what users say, and in this environment they say nothing")
+            raise DataError("reward=sentiment reads what users say, but in this environment they say nothing")
         shape = transition.item_reward.shape
         return (self.values[said] / shape[-1]).unsqueeze(-1).expand(shape)

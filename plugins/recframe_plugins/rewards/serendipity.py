@@ -1,4 +1,4 @@
-"""The serendipity reward: pays for what is liked although nothing shown before led up to it."""
+"""The serendipity reward: clicks on items that differ from everything shown before."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ class Serendipity(Reward):
 
         r_k = click_k  min over j in the last `window` items of the history of (1 - cos(v_k, v_j)) / 2
 
-    Unexpectedness is the distance of text vectors to the nearest thing seen, as in Kaminskas & Bridge 2016 (ACM TiiS, "Diversity,
-    Serendipity, Novelty, and Coverage", content-based surprise). With no history it is 1: nothing is expected yet, and more
+    Unexpectedness is the distance of text vectors to the most similar item seen, as in Kaminskas & Bridge 2016 (ACM TiiS, "Diversity,
+    Serendipity, Novelty, and Coverage", content-based surprise). Without history it is 1, and more
     history can only lower it.
     """
 
@@ -24,7 +24,7 @@ class Serendipity(Reward):
         self.similarity = TextSimilarity("serendipity")
 
     def __call__(self, transition: Transition, catalog: Catalog) -> Tensor:
-        """The unexpectedness of what was clicked, 0 for the rest, `[N, K]` in [0, 1].
+        """The unexpectedness of clicked items, 0 for others, `[N, K]` in [0, 1].
 
         Raises
         ------

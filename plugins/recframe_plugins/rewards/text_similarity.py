@@ -1,4 +1,4 @@
-"""How alike items' texts are: what the rewards that know too much of the same share."""
+"""Similarity of items by their text vectors, for the rewards of diversity and serendipity."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from recframe.interfaces import Catalog, DataError
 from recframe_plugins.rewards.per_catalog import PerCatalog
 
 LARGEST_TABLE = 4096
-"""Items up to which the cosines of all pairs are kept (64 MiB then): looking one up is some twenty times cheaper than computing it."""
+"""Maximum number of items for which the cosines of all pairs are stored (64 MiB). A lookup is about twenty times faster than computing."""
 
 
 class TextTables(NamedTuple):
-    """units: `[M, D]`, text vectors of length one (or zero).   cosines: `[M, M]`, their products, or None in a large catalogue."""
+    """units: `[M, D]`, text vectors of length one (or zero).   cosines: `[M, M]`, their products, or None for a large catalogue."""
 
     units: Tensor
     cosines: Tensor | None
 
 
 class TextSimilarity:
-    """Cosine of items' text vectors; 0 between an item whose vector is zero and any.
+    """Cosine of items' text vectors; 0 if one of the vectors is zero.
 
     Parameters
     ----------
-    reward: who asks, for the error's message.
+    reward: name of the reward, for error messages.
     """
 
     def __init__(self, reward: str) -> None:
@@ -36,7 +36,7 @@ class TextSimilarity:
     def __call__(self, catalog: Catalog, items: Tensor, others: Tensor) -> Tensor:
         """The cosine of each of `items` `[N, K]` with each of `others` `[N, L]`, float32 `[N, K, L]` in [-1, 1].
 
-        What stands where `others` is `PAD` means nothing.
+        Values where `others` is `PAD` are arbitrary.
 
         Raises
         ------
@@ -51,7 +51,7 @@ class TextSimilarity:
     def _prepare(self, catalog: Catalog) -> TextTables:
         if catalog.text_vectors is None:
             raise DataError(
-                f"reward={self.reward} compares items by their text vectors, and this catalogue has none; encode its texts first"
+                f"reward={self.reward} compares items by their text vectors, but this catalogue has none; encode its texts first"
             )
         if not catalog.text_vectors.shape[1]:
             raise DataError(f"reward={self.reward} compares items by their texts, which are not read: choose an encoder@world_encoder")
@@ -60,5 +60,5 @@ class TextSimilarity:
 
 
 def distance(cosine: Tensor) -> Tensor:
-    """`(1 - cos) / 2`: 0 for texts that say the same, 1/2 for unrelated ones, 1 for opposite vectors."""
+    """`(1 - cos) / 2`: 0 for equal texts, 1/2 for unrelated texts, 1 for opposite vectors."""
     return (1.0 - cosine) / 2.0

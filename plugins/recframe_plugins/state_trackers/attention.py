@@ -1,4 +1,4 @@
-"""The self-attentive tracker: every entry of a history looks at those before it, and the newest one says what was found."""
+"""The attention state tracker: causal self-attention over the history (SASRec)."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from recframe_plugins.state_trackers.history import HistoryTracker
 class AttentionTracker(HistoryTracker):
     """SASRec (Kang & McAuley, ICDM 2018): a causal transformer over the history; its output at the newest entry, zero for an empty history.
 
-    Layers normalize first (Xiong et al., 2020), and the output once more. Positions are learned and counted from the newest entry, so that
-    padding in front moves nothing. Of the last layer only the newest entry's output is computed: no other is read.
+    Layers are pre-norm (Xiong et al., 2020), and the output is normalized again. Positions are learned and counted from the newest entry,
+    so that padding in front has no effect. The last layer computes only the output of the newest entry, as no other is read.
 
-    Dropout is applied where a gradient is taken and nowhere else, so that acting, and the values that targets are made of, owe nothing
-    to chance although agents act in training mode.
+    Dropout is applied only when gradients are enabled, so that acting and target values are deterministic although agents act in training
+    mode.
     """
 
     def __init__(self, config: AttentionConfig, spec: EnvironmentSpec, data: Data) -> None:
@@ -36,7 +36,7 @@ class AttentionTracker(HistoryTracker):
         dropout = self.dropout if self.training and torch.is_grad_enabled() else 0.0
         vectors = F.dropout(entries + self.positions[-entries.shape[1] :], dropout)
         places = torch.arange(present.shape[1], device=present.device)
-        # padding sees itself, or its softmax would be over nothing; no entry sees padding
+        # padding sees itself, as a softmax over nothing would be NaN; no entry sees padding
         mask = (present.unsqueeze(1) & (places <= places.unsqueeze(1)) | (places == places.unsqueeze(1))).unsqueeze(1)
         last = len(self.layers) - 1
         for number, layer in enumerate(self.layers):
@@ -46,7 +46,7 @@ class AttentionTracker(HistoryTracker):
 
 
 class AttentionLayer(nn.Module):
-    """x + Attention(LayerNorm(x)), and then x + FFN(LayerNorm(x)), with FFN(x) = Linear(ReLU(Linear(x))), all of length d."""
+    """x + Attention(LayerNorm(x)), then x + FFN(LayerNorm(x)), with FFN(x) = Linear(ReLU(Linear(x))); all vectors have length d."""
 
     def __init__(self, dim: int, heads: int, device: torch.device) -> None:
         super().__init__()
@@ -56,7 +56,7 @@ class AttentionLayer(nn.Module):
         self.keys_and_values = nn.Linear(dim, 2 * dim, device=device)
 
     def forward(self, vectors: Tensor, mask: Tensor, newest: int, dropout: float) -> Tensor:
-        """The output for the `newest` Q of vectors `[N, H, d]`, `[N, Q, d]`; they see what `mask` `[N, 1, H, H]` (query, key) says."""
+        """The output `[N, Q, d]` for the `newest` Q of `vectors` `[N, H, d]`; `mask` `[N, 1, H, H]` (query, key): visible keys."""
         normed = self.attention_norm(vectors)
         query = self._by_head(self.query(normed[:, -newest:]))
         keys, values = (self._by_head(part) for part in self.keys_and_values(normed).chunk(2, dim=2))

@@ -1,4 +1,4 @@
-"""The convolutional tracker: short patterns in what was shown lately, wherever they stand in the history, and where they stand."""
+"""The convolutional state tracker: horizontal and vertical filters over the newest entries of the history (Caser)."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from recframe_plugins.state_trackers.history import HistoryTracker
 
 
 class CNNTracker(HistoryTracker):
-    """Caser (Tang & Wang, WSDM 2018): convolutions over the H x d matrix of the newest entries as over an image; zero for an empty history.
+    """Caser (Tang & Wang, WSDM 2018): convolutions over the H x d matrix of the newest entries, like an image; zero for an empty history.
 
-    summary = [horizontal | vertical]. A horizontal filter of height h answers to every window of h entries one after another, and the
-    largest of ReLU(answers) counts; a vertical one weighs the H entries, the same way in each of the d dimensions. The layer above both is
-    the fusion.
+    summary = [horizontal | vertical]. A horizontal filter of height h is applied to every window of h consecutive entries, followed by
+    ReLU and the maximum over windows. A vertical filter is a weighted sum of the H entries, the same in each of the d dimensions. The
+    fusion is the layer above both.
 
-    The matrix ends with the newest entry, and what is missing in front is zero. A window ends at an entry, and may begin before the first:
-    so histories shorter than a filter have windows too, and how much padding there is in front makes no difference.
+    The matrix ends with the newest entry, and missing entries in front are zero. A window ends at an entry and may start before the first
+    one, so histories shorter than a filter have windows too, and the amount of padding in front has no effect.
     """
 
     def __init__(self, config: CNNConfig, spec: EnvironmentSpec, data: Data) -> None:
@@ -31,27 +31,27 @@ class CNNTracker(HistoryTracker):
         self.vertical = nn.Linear(spec.history_length, config.vertical_filters, bias=False, device=spec.device)
 
     def summarize(self, entries: Tensor, present: Tensor) -> Tensor:
-        """What the filters found, `[N, heights * horizontal_filters + vertical_filters * d]`."""
+        """The outputs of all filters, `[N, heights * horizontal_filters + vertical_filters * d]`."""
         newest = self.vertical.in_features
         present = present[:, -newest:].unsqueeze(2)
         matrix = entries[:, -newest:].masked_fill(~present, 0.0)
-        # windows that end in padding say nothing; zero is the least that any other says
+        # windows that end in padding are set to zero, the lowest output of any other window
         found = (F.relu(self._windows(matrix)) * present).amax(dim=1)
         return torch.cat([found, (self.vertical.weight[:, -matrix.shape[1] :] @ matrix).flatten(start_dim=1)], dim=1)
 
     def _windows(self, matrix: Tensor) -> Tensor:
-        """What all horizontal filters answer to the windows that end at each of the entries `[N, H, d]`, `[N, H, filters]`.
+        """The outputs `[N, H, filters]` of all horizontal filters on the windows that end at each of the entries `[N, H, d]`.
 
-        An answer is a sum over the places of a window. All filters' places are one product, the parts of which are then moved to where
-        their windows end: on a CPU half of what the convolutions cost one by one.
+        An output is a sum over the places of a window. One product computes all places of all filters; its parts are then shifted to the
+        ends of their windows. On a CPU this takes half the time of separate convolutions.
         """
         reach = min(self.horizontal[-1].kernel_size[0], matrix.shape[1])
-        # by how long before a window's last entry; the filters that reach so far are the last ones
+        # one weight per distance from the last entry of a window; the filters that reach this far are the last ones
         weights = [
             torch.cat([conv.weight[:, :, -1 - ago] for conv in self.horizontal if conv.kernel_size[0] > ago]) for ago in range(reach)
         ]
-        answers, *earlier = F.linear(matrix, torch.cat(weights)).split([len(weight) for weight in weights], dim=2)
-        answers = answers + torch.cat([conv.bias for conv in self.horizontal])
+        outputs, *earlier = F.linear(matrix, torch.cat(weights)).split([len(weight) for weight in weights], dim=2)
+        outputs = outputs + torch.cat([conv.bias for conv in self.horizontal])
         for ago, part in enumerate(earlier, start=1):
-            answers = answers + F.pad(part[:, :-ago], (answers.shape[2] - part.shape[2], 0, ago, 0))
-        return answers
+            outputs = outputs + F.pad(part[:, :-ago], (outputs.shape[2] - part.shape[2], 0, ago, 0))
+        return outputs

@@ -1,4 +1,4 @@
-"""Options and registration of the built-in state trackers; light, so that composing a config imports no torch."""
+"""Options of the built-in state trackers. Imports no torch."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,37 +8,36 @@ from recframe.components import option
 
 @dataclass
 class StateTrackerConfig:
-    """What every built-in state tracker is asked."""
+    """Options of every built-in state tracker that reads histories."""
 
-    history_length: int = option(20, "shown items, with their feedback, that the state is made from (H)", ge=1)
+    history_length: int = option(20, "number of shown items, with their feedback, from which the state is computed (H)", ge=1)
     item_dim: int = option(64, "length of a projected item vector (d)", ge=1)
     state_dim: int = option(64, "length of the state vector (S)", ge=1)
     id_embeddings: bool = option(
-        False, "also learn a vector per item that owes nothing to its text; an update then costs the more, the larger the catalogue"
+        False, "also learn a vector per item, independent of its text; the cost of an update then grows with the catalogue"
     )
-    id_gate: bool = option(False, "weigh an item's text against its learned vector in each dimension by a learned gate; false: add them")
+    id_gate: bool = option(False, "combine an item's text and its learned vector by a learned gate in each dimension; false: add them")
     user_embeddings: bool = option(
-        False, "also learn a vector per person; people never met in training keep the zero it starts from, and are nobody in particular"
+        False, "also learn a vector per user; it starts at zero and stays zero for users who do not appear in training"
     )
     fusion: str = option(
         "concat",
-        "how the history's summary, profile, context, labels, features and the person's vector become a state: a linear map of all "
-        "(concat), a sum in which all decide what each counts (gated), or one in which the summary looks at the others (attention)",
+        "how the summary of the history, profile, context, labels, features and the user's vector are combined to a state: a linear map "
+        "(concat), a gated sum (gated), or a sum with attention of the summary to the others (attention)",
         choices=["concat", "gated", "attention"],
     )
 
     reads: list[str] = option(
         ["profile", "context", "labels"],
-        "texts that the state is made from, where there are any: people's profiles, the context of a visit, and what the run's labels say "
-        "of both; leave one out to see what it is worth",
+        "inputs of the state, where they exist: user profiles, contexts and the run's labels of both; leave one out to measure its effect",
         choices=["profile", "context", "labels"],
     )
 
     def contradictions(self) -> Iterator[str]:
-        """A gate between texts and nothing."""
+        """Refuse a gate without learned vectors."""
         if self.id_gate and not self.id_embeddings:
             yield (
-                "state_tracker.id_gate weighs an item's text against its learned vector, of which there are none: "
+                "state_tracker.id_gate combines an item's text with its learned vector, but no vectors are learned: "
                 "add state_tracker.id_embeddings=true"
             )
 
@@ -47,7 +46,7 @@ class StateTrackerConfig:
 class MeanConfig(StateTrackerConfig):
     """Mean of the history's items, each modulated by its feedback."""
 
-    half_life: float | None = option(4.0, "items after which a history entry counts half; null: all count alike", gt=0)
+    half_life: float | None = option(4.0, "number of items after which the weight of a history entry is halved; null: equal weights", gt=0)
 
 
 @dataclass
@@ -64,12 +63,14 @@ class LSTMConfig(StateTrackerConfig):
 class CNNConfig(StateTrackerConfig):
     """Convolutions over the history's items, each modulated by its feedback (Caser; Tang & Wang, 2018)."""
 
-    heights: list[int] = option([1, 2, 3, 4], "heights of the horizontal filters: how many entries one after another each looks at", ge=1)
-    horizontal_filters: int = option(16, "filters of each height; of all that one answers along the history, the largest counts", ge=1)
-    vertical_filters: int = option(4, "filters that weigh all entries, by how long ago each was", ge=1)
+    heights: list[int] = option([1, 2, 3, 4], "heights of the horizontal filters: the number of consecutive entries that each covers", ge=1)
+    horizontal_filters: int = option(
+        16, "number of filters of each height; the maximum of a filter's outputs along the history counts", ge=1
+    )
+    vertical_filters: int = option(4, "number of filters that weight all entries by their position", ge=1)
 
     def contradictions(self) -> Iterator[str]:
-        """No filters, or filters of which a part would never see anything."""
+        """Refuse an empty list of filters, and filters higher than the history."""
         if not self.heights:
             yield "state_tracker.heights must name at least one height, such as [1, 2, 3]"
         elif max(self.heights) > self.history_length:
@@ -80,12 +81,12 @@ class CNNConfig(StateTrackerConfig):
 class AttentionConfig(StateTrackerConfig):
     """Causal self-attention over the history's items, each modulated by its feedback (SASRec; Kang & McAuley, 2018)."""
 
-    layers: int = option(2, "self-attention layers, one on another", ge=1)
-    heads: int = option(1, "attention heads of each layer; item_dim must be a multiple of it", ge=1)
-    dropout: float = option(0.0, "share of entries' and layers' outputs left out at random in updates; acting leaves out none", ge=0, lt=1)
+    layers: int = option(2, "number of self-attention layers", ge=1)
+    heads: int = option(1, "number of attention heads per layer; item_dim must be a multiple of it", ge=1)
+    dropout: float = option(0.0, "dropout probability for entries and layer outputs in updates; acting uses no dropout", ge=0, lt=1)
 
     def contradictions(self) -> Iterator[str]:
-        """Heads of unequal sizes."""
+        """Refuse heads of unequal sizes."""
         if self.item_dim % self.heads:
             yield f"state_tracker.item_dim ({self.item_dim}) must be a multiple of state_tracker.heads ({self.heads})"
 
@@ -94,7 +95,7 @@ class AttentionConfig(StateTrackerConfig):
 class MLPConfig:
     """Fully connected layers over the observation's features; reads no history."""
 
-    history_length: int = option(1, "shown items that observations carry (H); this tracker reads none of them", ge=1)
+    history_length: int = option(1, "number of shown items in observations (H); this tracker does not read them", ge=1)
     item_dim: int = option(64, "length of a projected item vector (d)", ge=1)
     hidden_sizes: list[int] = option([64, 64], "sizes of the layers; the last one is the length of the state vector (S)", ge=1)
-    activation: str = option("relu", "what follows each layer", choices=["relu", "tanh"])
+    activation: str = option("relu", "activation after each layer", choices=["relu", "tanh"])

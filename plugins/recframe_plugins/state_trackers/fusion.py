@@ -1,4 +1,4 @@
-"""The last layer of every built-in tracker that reads histories: the history's summary, joined with whatever else is known of the visit."""
+"""Fusions, the last layer of the built-in trackers: they combine the summary of the history with the other inputs to a state."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from recframe_plugins.state_trackers.fusion_parts import parts_of
 
 
 class Fusion(nn.Module, ABC):
-    """state = ReLU(LayerNorm(mixed)), where `mixed` is made of the history's summary and the `parts`, P vectors in all.
+    """state = ReLU(LayerNorm(mixed)), where `mixed` combines the summary of the history and the `parts`, P vectors in total.
 
     Parameters
     ----------
     summary_dim: length of the summary.
-    parts: what else there is, by name; may be empty.
+    parts: the other inputs, by name; may be empty.
     """
 
     def __init__(self, summary_dim: int, state_dim: int, parts: nn.ModuleDict, device: torch.device) -> None:
@@ -30,11 +30,11 @@ class Fusion(nn.Module, ABC):
 
     @abstractmethod
     def build(self, dims: list[int], state_dim: int, device: torch.device) -> None:
-        """Make the layers for a summary and parts of lengths `dims`."""
+        """Create the layers for a summary and parts of lengths `dims`."""
 
     @abstractmethod
     def mixed(self, vectors: list[Tensor]) -> Tensor:
-        """One vector `[N, S]` of each user's summary and parts, P tensors `[N, dims[p]]`."""
+        """The combination `[N, S]` of the summary and the parts, P tensors `[N, dims[p]]`."""
 
     def forward(self, summary: Tensor, observation: Observation) -> Tensor:
         """The state `[N, S]`, given the history's summary `[N, summary_dim]`."""
@@ -45,7 +45,7 @@ class ConcatFusion(Fusion):
     """mixed = Linear([summary | profile | context | ...])."""
 
     def build(self, dims: list[int], state_dim: int, device: torch.device) -> None:
-        """One map of all."""
+        """Create one linear map of all vectors."""
         self.mix = nn.Linear(sum(dims), state_dim, device=device)
 
     def mixed(self, vectors: list[Tensor]) -> Tensor:
@@ -55,13 +55,13 @@ class ConcatFusion(Fusion):
 
 
 class GatedFusion(Fusion):
-    """mixed = sum over p of z_p * tanh(W_p x_p + b_p), z_p = sigmoid(V_p [x_1 | ... | x_P] + c_p): all parts decide what each counts.
+    """mixed = sum over p of z_p * tanh(W_p x_p + b_p), z_p = sigmoid(V_p [x_1 | ... | x_P] + c_p).
 
-    A gated multimodal unit (Arevalo et al., 2017), of any number of modalities and with biases.
+    A gated multimodal unit (Arevalo et al., 2017) with any number of modalities and with biases: all parts determine the gate of each.
     """
 
     def build(self, dims: list[int], state_dim: int, device: torch.device) -> None:
-        """A map of each part, and one of all to the gates."""
+        """Create a linear map of each part, and one of all parts to the gates."""
         self.contents = nn.ModuleList(nn.Linear(dim, state_dim, device=device) for dim in dims)
         self.gates = nn.Linear(sum(dims), len(dims) * state_dim, device=device)
 
@@ -75,12 +75,12 @@ class GatedFusion(Fusion):
 class AttentionFusion(Fusion):
     """mixed = sum over p of a_p t_p, with a token t_p = W_p x_p + b_p of each part and a = softmax over p of q . (K t_p) / sqrt(S).
 
-    The query q is a linear map of the history's summary (and so a learned vector where the history is empty): what was seen so far decides
-    where to look. Scaled dot-product attention (Vaswani et al., 2017, equation 1) with one query; the summary is a token, too.
+    The query q is a linear map of the summary of the history (so a learned vector if the history is empty). This is scaled dot-product
+    attention (Vaswani et al., 2017, equation 1) with one query; the summary is also a token.
     """
 
     def build(self, dims: list[int], state_dim: int, device: torch.device) -> None:
-        """A map of each part to its token, and those of query and keys."""
+        """Create a linear map of each part to its token, and the maps of query and keys."""
         self.tokens = nn.ModuleList(nn.Linear(dim, state_dim, device=device) for dim in dims)
         self.query = nn.Linear(dims[0], state_dim, device=device)
         self.key = nn.Linear(state_dim, state_dim, bias=False, device=device)
@@ -97,5 +97,5 @@ FUSIONS: dict[str, type[Fusion]] = {"concat": ConcatFusion, "gated": GatedFusion
 
 
 def fusion_of(config: StateTrackerConfig, spec: EnvironmentSpec, data: Data, summary_dim: int) -> Fusion:
-    """The fusion that the config names, of all that spec and data say there is."""
+    """The fusion that the config names, of all inputs that spec and data provide."""
     return FUSIONS[config.fusion](summary_dim, config.state_dim, parts_of(config, spec, data), spec.device)

@@ -1,6 +1,6 @@
-"""What is known of a visit beside the history, as vectors: who it is, what came with it, and raw numbers.
+"""Inputs of a fusion in addition to the history, as vectors: profile, context, labels, features and user.
 
-A new source is a `Part` of its own, and a line in `parts_of`; every fusion then reads it.
+A new input is a subclass of `Part` and a line in `parts_of`; every fusion then reads it.
 """
 
 from __future__ import annotations
@@ -12,16 +12,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from recframe.interfaces import Data, EnvironmentSpec, Observation, Texts, TextTable, standardized, symlog
-from recframe.interfaces.state_tracker import FrozenTable
+from recframe.interfaces import Data, EnvironmentSpec, FrozenTable, Observation, Texts, TextTable, standardized, symlog
 from recframe_plugins.state_trackers.config import StateTrackerConfig
 
 LEAST_PROBABILITY = 1e-3
-"""What a label counts as at least: how improbable it is says no more below, and would drown the others."""
+"""Lower bound of label probabilities: smaller ones carry no more information, and their logarithms would dominate the others."""
 
 
 class Part(nn.Module, ABC):
-    """A vector of each user's, of length `dim`."""
+    """One vector per user, of length `dim`."""
 
     dim: int
 
@@ -31,7 +30,7 @@ class Part(nn.Module, ABC):
 
 
 class TextPart(Part):
-    """ReLU(Linear(text vector)) of the text that an observation's `field` refers to by row."""
+    """ReLU(Linear(text vector)) of the text whose row is in the observation's `field`."""
 
     def __init__(self, vectors: Tensor, dim: int, field: Literal["user", "context"]) -> None:
         super().__init__()
@@ -45,9 +44,9 @@ class TextPart(Part):
 
 
 class LabelPart(Part):
-    """ReLU(Linear(log-probabilities)) of all labels of the text that an observation's `field` refers to by row, on a network's scale.
+    """ReLU(Linear(log-probabilities)) of all labels of the text whose row is in the observation's `field`, standardized.
 
-    The text's vector holds what labels are told by, too; they save the network from learning to read it.
+    The text vector contains the information about labels too, but with labels the network need not learn to extract it.
     """
 
     def __init__(self, texts: Texts, dim: int, field: Literal["user", "context"]) -> None:
@@ -70,12 +69,12 @@ class FeaturePart(Part):
         self.dim = num_features
 
     def forward(self, observation: Observation) -> Tensor:
-        """Features `[N, X]` on a network's scale."""
+        """Features `[N, X]` after `symlog`."""
         return symlog(observation.features)
 
 
 class UserPart(Part):
-    """A learned vector per person. It starts at zero, where the people stay who are never met in training: nobody in particular."""
+    """A learned vector per user. It starts at zero, and stays zero for users who do not appear in training."""
 
     def __init__(self, num_users: int, dim: int, device: torch.device) -> None:
         super().__init__()
@@ -88,17 +87,17 @@ class UserPart(Part):
 
 
 def parts_of(config: StateTrackerConfig, spec: EnvironmentSpec, data: Data) -> nn.ModuleDict:
-    """Every `Part` that there is, by name, in the order in which they are joined; none where only the history is known.
+    """All available parts by name, in the order in which they are combined; empty if only the history exists.
 
     Raises
     ------
-    ValueError: `user_embeddings` where observations name nobody.
+    ValueError: `user_embeddings` is set, but observations do not identify users.
     """
     users = data.users if spec.has_users else None
-    profiles = vectors_of(users.profiles) if users is not None and "profile" in config.reads else None
-    contexts = vectors_of(data.contexts) if spec.has_context and "context" in config.reads else None
+    profiles = read_vectors(users.profiles) if users is not None and "profile" in config.reads else None
+    contexts = read_vectors(data.contexts) if spec.has_context and "context" in config.reads else None
     parts: dict[str, Part] = {}
-    # the order in which parts are built is the order in which their weights are drawn: what is new comes last
+    # parts are created in the order in which their weights are drawn: new parts come last
     if profiles is not None:
         parts["profile"] = TextPart(profiles, config.state_dim, "user")
     if contexts is not None:
@@ -107,7 +106,9 @@ def parts_of(config: StateTrackerConfig, spec: EnvironmentSpec, data: Data) -> n
         parts["features"] = FeaturePart(spec.num_features)
     if config.user_embeddings:
         if users is None:
-            raise ValueError("state_tracker.user_embeddings needs people whom the data know, and the users here are nobody in particular")
+            raise ValueError(
+                "state_tracker.user_embeddings needs users that are in the data, but this environment does not identify its users"
+            )
         parts["user"] = UserPart(len(users), config.state_dim, spec.device)
     if "labels" in config.reads:
         if spec.has_context and data.contexts is not None and data.contexts.labels:
@@ -117,6 +118,6 @@ def parts_of(config: StateTrackerConfig, spec: EnvironmentSpec, data: Data) -> n
     return nn.ModuleDict(parts)
 
 
-def vectors_of(texts: Texts | None) -> Tensor | None:
-    """The vectors of texts that have any; an encoder that does not read gives vectors of length 0, which say nothing."""
+def read_vectors(texts: Texts | None) -> Tensor | None:
+    """The vectors of the texts, or None; vectors of length 0 come from an encoder that does not read texts and count as None."""
     return None if texts is None or texts.vectors is None or not texts.vectors.shape[1] else texts.vectors

@@ -1,4 +1,4 @@
-"""What the built-in trackers share: a history whose entries carry their feedback, and the order of summary and fusion."""
+"""Base class of the built-in state trackers that read histories: entries modulated by feedback, then a summary, then the fusion."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from recframe_plugins.state_trackers.fusion import fusion_of
 
 
 class FeedbackModulation(nn.Module):
-    """(1 + A f) * v + B f: an item vector v modulated by its feedback f, so that a like and a dislike of one item differ.
+    """(1 + A f) * v + B f: an item vector v modulated by its feedback f, so that liking and disliking an item differ.
 
-    FiLM (Perez et al., 2018). Feedback may be clicks, stars or seconds, so it is brought to one scale first.
+    FiLM (Perez et al., 2018). Feedback can be clicks, stars or seconds, so `symlog` brings it to one scale first.
     """
 
     def __init__(self, spec: EnvironmentSpec, item_dim: int) -> None:
@@ -27,14 +27,14 @@ class FeedbackModulation(nn.Module):
     def forward(self, vectors: Tensor, feedback: Tensor) -> Tensor:
         """Modulated vectors `[N, H, d]` of `vectors` `[N, H, d]` under `feedback` `[N, H, F]`."""
         feedback = symlog(feedback)
-        # in place: of all that an update computes, tensors of this shape cost most
+        # in place: tensors of this shape are the most expensive ones in an update
         factor = self.scale(feedback).add_(1)
         modulated: Tensor = (factor * vectors).add_(self.shift(feedback))
         return modulated
 
 
 class HistoryTracker(StateTracker):
-    """A tracker that differs from its siblings only in how it summarizes a history."""
+    """A state tracker whose subclasses define only the summary of the history."""
 
     def __init__(self, config: StateTrackerConfig, spec: EnvironmentSpec, data: Data, summary_dim: int) -> None:
         require_consistent(config)
@@ -45,7 +45,7 @@ class HistoryTracker(StateTracker):
 
     @abstractmethod
     def summarize(self, entries: Tensor, present: Tensor) -> Tensor:
-        """A summary `[N, summary_dim]` of entries `[N, H, d]`; where `present` `[N, H]` is False they are arbitrary and must not count."""
+        """A summary `[N, summary_dim]` of entries `[N, H, d]`. Entries with `present` `[N, H]` False are arbitrary and must be ignored."""
 
     def forward(self, observation: Observation, items: Tensor) -> Tensor:
         """The state `[N, S]` of each user, given all item vectors `[M, d]`."""

@@ -1,4 +1,4 @@
-"""The mean tracker: order-blind, cheap, and hard to beat where tastes are stable."""
+"""The mean state tracker: cheap, and a strong baseline if tastes are stable."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from recframe_plugins.state_trackers.history import HistoryTracker
 
 
 class MeanTracker(HistoryTracker):
-    """Summarizes a history by the mean of its entries, the older ones discounted if `half_life` is set; zero for an empty one."""
+    """Summarizes a history by the mean of its entries, discounted by age if `half_life` is set; zero for an empty history."""
 
     def __init__(self, config: MeanConfig, spec: EnvironmentSpec, data: Data) -> None:
         super().__init__(config, spec, data, summary_dim=config.item_dim)
@@ -24,5 +24,5 @@ class MeanTracker(HistoryTracker):
             age = torch.arange(present.shape[1] - 1, -1, -1, device=entries.device)
             weights = weights * 0.5 ** (age / self.half_life)
         total = weights.sum(dim=1, keepdim=True)
-        # an empty history's weights add up to zero, and so do its weighted entries; any other's newest weight alone is one
+        # the weights of an empty history sum to zero, as do its weighted entries; otherwise the newest weight alone is one
         return (weights.unsqueeze(-1) * entries).sum(dim=1) / total.clamp(min=1.0)

@@ -1,4 +1,4 @@
-"""The feature tracker: for environments that say in numbers where one stands, so that no history need be read."""
+"""The MLP state tracker, for environments whose features describe the state completely; reads no history."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class MLPTracker(StateTracker):
 
     Raises
     ------
-    ValueError: there are no features, or no layers.
+    ValueError: the environment has no features, or the config has no layers.
     """
 
     def __init__(self, config: MLPConfig, spec: EnvironmentSpec, data: Data) -> None:
@@ -33,6 +33,6 @@ class MLPTracker(StateTracker):
         self.layers = nn.Sequential(*layers)
 
     def forward(self, observation: Observation, items: Tensor) -> Tensor:
-        """The state `[N, S]` of each user; S is the last layer's size."""
+        """The state `[N, S]` of each user; S is the size of the last layer."""
         state: Tensor = self.layers(symlog(observation.features))
         return state

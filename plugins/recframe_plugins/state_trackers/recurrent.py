@@ -1,4 +1,4 @@
-"""The recurrent trackers, GRU and LSTM: they read a history in order, so that what came last, and after what, can matter."""
+"""The recurrent state trackers, GRU and LSTM, which read the history in order."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from recframe_plugins.state_trackers.history import HistoryTracker
 
 
 class RecurrentTracker(HistoryTracker):
-    """Summarizes a history by a recurrent network's output after its last entry; zero for an empty one."""
+    """Summarizes a history by the output of a recurrent network after the last entry; zero for an empty history."""
 
     network: type[nn.GRU] | type[nn.LSTM]
 
@@ -20,9 +20,9 @@ class RecurrentTracker(HistoryTracker):
         self.recurrent = self.network(config.item_dim, config.state_dim, batch_first=True, device=spec.device)
 
     def summarize(self, entries: Tensor, present: Tensor) -> Tensor:
-        """The network's output `[N, S]` at the newest entry."""
+        """The output `[N, S]` of the network at the newest entry."""
         length, history = present.sum(dim=1), present.shape[1]
-        # Padding is in front. Rolled to the back it comes after the output that is read, and so cannot touch it.
+        # Padding is in front. Rolling moves it behind the output that is read, which it then cannot affect.
         order = (torch.arange(history, device=entries.device) - length.unsqueeze(1)) % history
         outputs, _ = self.recurrent(entries.gather(1, order.unsqueeze(-1).expand_as(entries)))
         newest = (length - 1).clamp(min=0).view(-1, 1, 1).expand(-1, 1, outputs.shape[2])

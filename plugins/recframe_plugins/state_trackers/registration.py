@@ -9,7 +9,7 @@ from recframe_plugins.state_trackers.config import AttentionConfig, CNNConfig, G
 
 @hookimpl
 def recframe_register_components(register: Callable[[Component], None]) -> None:
-    """Register the trackers."""
+    """Register the built-in state trackers."""
     register(Component(Kind.STATE_TRACKER, "mean", MeanConfig, "recframe_plugins.state_trackers.mean:MeanTracker"))
     register(Component(Kind.STATE_TRACKER, "gru", GRUConfig, "recframe_plugins.state_trackers.recurrent:GRUTracker"))
     register(Component(Kind.STATE_TRACKER, "lstm", LSTMConfig, "recframe_plugins.state_trackers.recurrent:LSTMTracker"))

@@ -1,4 +1,4 @@
-"""What a config asks of the machine and can be looked up without importing anything heavy: a device, and folders to write to."""
+"""Checks of what a config needs from the machine, without heavy imports: a device, and folders that can be written."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from recframe.plugin_loader import suggestion
 
 DEVICE = re.compile(r"cpu|auto|cuda(:\d+)?")
 DRIVER = Path("/proc/driver/nvidia")
-# NVIDIA's, Jetson's, Windows' inside WSL, and AMD's, which torch calls cuda, too
+# device files of NVIDIA, Jetson, Windows inside WSL, and AMD, whose GPUs torch calls cuda, too
 CUDA_TRACES = ("nvidia*", "nvhost*", "nvmap", "dxg", "kfd")
 
 
 def device_problem(device: str) -> str:
-    """What is wrong with the setting `device`, or ''. A GPU that may be there is looked for when the run starts."""
+    """The problem of the setting `device`, or ''. Whether a GPU is really there is checked when the run starts."""
     if not DEVICE.fullmatch(device):
-        return f"device: {device!r} is no device{suggestion(device, ['cpu', 'auto', 'cuda', 'cuda:0'])}, cuda:1 ..."
+        return f"device: {device!r} is not a device{suggestion(device, ['cpu', 'auto', 'cuda', 'cuda:0'])}, cuda:1 ..."
     if device.startswith("cuda") and surely_without_cuda():
-        return f"device: {device!r} is not there: this machine has no CUDA device; use cpu or auto"
+        return f"device: {device!r} was not found: this machine has no CUDA device; use cpu or auto"
     return ""
 
 
 def surely_without_cuda(devices: Path = Path("/dev")) -> bool:
-    """Whether nothing hints at a GPU: no device file, no driver and no driver library. Elsewhere than on Linux, nothing is sure."""
+    """Whether this machine shows no sign of a GPU: no device file, no driver, no driver library. Only Linux can be sure."""
     if not sys.platform.startswith("linux") or DRIVER.exists():
         return False
     return not any(any(devices.glob(trace)) for trace in CUDA_TRACES) and ctypes.util.find_library("cuda") is None
 
 
 def folder_problem(key: str, folder: str) -> str:
-    """Why the folder that `key` names cannot be made or written to, or ''. What is left to interpolate is not looked at."""
+    """Why the folder that `key` names cannot be made or written, or ''. The part after an unresolved interpolation is not checked."""
     known, unresolved, _ = folder.partition("${")
-    # of "runs/a${x}", "runs" is known
+    # "runs/a${x}" is known as far as "runs"
     path = Path(os.path.dirname(known) if unresolved else known).expanduser().absolute()
     existing = next(parent for parent in [path, *path.parents] if parent.exists())
     if not existing.is_dir():

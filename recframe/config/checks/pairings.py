@@ -1,4 +1,4 @@
-"""Checking that a run's components fit together: what each requires, some other part must provide."""
+"""The rule that the components of a run fit together: what one requires, another part must provide."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from typing import Any
 
 from recframe.components import TAGS, Component, Kind
 from recframe.config.checks.sections import section_at
-from recframe.plugin_loader import Registry, suggestion
+from recframe.plugin_loader import registry, suggestion
 
-# what the core itself gives to every run
+# what the core provides in every run
 CORE_PROVIDES = frozenset({"experience:replay", "experience:rollout"})
 
 
-def check_pairings(values: Mapping[str, Any], chosen: Mapping[str, Component], registry: Registry) -> list[str]:
-    """Requirements that no other part of the run meets."""
-    problems = []
+def check_pairings(values: Mapping[str, Any], chosen: Mapping[str, Component]) -> list[str]:
+    """The requirements that no other part of the run meets."""
+    problems: list[str] = []
     environment, agent = chosen.get("environment"), chosen.get("agent")
-    # a dataset in whose place an environment puts items of its own gives nothing
+    # a dataset gives nothing if the environment brings its own items
     replaced = environment is not None and "catalog" in environment.provides
     giving = {key: component for key, component in chosen.items() if not (replaced and key == "dataset")}
     given = {key: component.given(section_at(values, key)) for key, component in giving.items()} | {"labels": _label_tags(values)}
@@ -30,15 +30,15 @@ def check_pairings(values: Mapping[str, Any], chosen: Mapping[str, Component], r
     if environment and agent and isinstance(slate_size, int) and slate_size > 1:
         problems += [
             f"environment.slate_size={slate_size}: {_call(component)} cannot {verb} slates of more than one item; "
-            f"use slate_size=1, or one that can: {', '.join(_that_can(component.kind, 'slates', registry))}"
+            f"use slate_size=1, or one that can: {', '.join(_that_can(component.kind, 'slates'))}"
             for key, component, verb in (("agent", agent, "show"), ("environment", environment, "answer"))
             if "slates" not in component.provides
         ]
     return problems
 
 
-def _that_can(kind: Kind, tag: str, registry: Registry) -> list[str]:
-    return [name for name in registry.names(kind) if tag in registry.get(kind, name).provides]
+def _that_can(kind: Kind, tag: str) -> list[str]:
+    return [registered.component.name for registered in registry().components(kind) if tag in registered.component.provides]
 
 
 def _call(component: Component) -> str:
@@ -55,12 +55,12 @@ def _in_words(tag: str) -> str:
 
 
 def _label_tags(values: Mapping[str, Any]) -> set[str]:
-    """A tag for each label that the run's `labels` section tells texts by, such as "label:sentiment=positive"."""
+    """A tag for each label that the `labels` section defines, such as "label:sentiment=positive"."""
     return {f"label:{name}={label}" for name, settings in values["labels"].items() for label in settings["prototypes"]}
 
 
 def _lacking(tag: str, chosen: Mapping[str, Component], provided: Mapping[str, set[str]]) -> str:
-    """Who could have given it and gives what instead."""
+    """The part that could provide the tag, and what it provides instead."""
     family = tag.partition(":")[0]
     if family == "label":
         wanted, known = tag.removeprefix("label:"), sorted(given.removeprefix("label:") for given in provided["labels"])

@@ -1,10 +1,8 @@
-"""Checking the sections of a config one by one: types, names of settings, bounds, and what a section says against itself."""
+"""Checks of one section of a config: types, names of settings, bounds, and settings that contradict each other."""
 
 from __future__ import annotations
 
 import dataclasses
-import math
-import operator
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -13,15 +11,13 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from recframe.components import Component, Kind, contradictions, describe_bounds, node
+from recframe.components import Component, Kind, bounds_problems, contradictions, node
 from recframe.config.schema.store import LOGGERS
 from recframe.plugin_loader import suggestion
 
-SIGNS = {"ge": operator.ge, "gt": operator.gt, "le": operator.le, "lt": operator.lt}
-
 
 def merged_as(prefix: str, schema: DictConfig, values: Any) -> tuple[DictConfig | None, list[str]]:
-    """`values` in the types of `schema`, or what is wrong with them."""
+    """`values` in the types of `schema`, or the problems that prevent it."""
     try:
         merged = OmegaConf.merge(schema, values)
     except OmegaConfBaseException as error:
@@ -31,7 +27,7 @@ def merged_as(prefix: str, schema: DictConfig, values: Any) -> tuple[DictConfig 
 
 
 def resolved(cfg: DictConfig) -> tuple[dict[str, Any], list[str]]:
-    """The config's plain values, interpolations filled in, or what is wrong with those."""
+    """The plain values of the config with interpolations filled in, or the problems of the interpolations."""
     try:
         values: Any = OmegaConf.to_container(cfg, resolve=True)
     except OmegaConfBaseException as error:
@@ -40,7 +36,7 @@ def resolved(cfg: DictConfig) -> tuple[dict[str, Any], list[str]]:
 
 
 def check_fields(prefix: str, values: Mapping[str, Any], schema: type) -> list[str]:
-    """Bounds, choices, paths and missing values of one dataclass's fields, nested dataclasses included."""
+    """The problems of the fields of one dataclass and of those nested in it: unknown names, missing values, bounds, choices and paths."""
     problems = unknown_settings(prefix, values, schema)
     for field in dataclasses.fields(schema):
         value = values.get(field.name)
@@ -56,13 +52,13 @@ def check_fields(prefix: str, values: Mapping[str, Any], schema: type) -> list[s
 
 
 def unknown_settings(prefix: str, values: Mapping[str, Any], schema: type) -> list[str]:
-    """The keys that a dataclass has no field for: only `+key=value` or a hand-edited file gets this far with one."""
+    """The keys that no field of the dataclass has. Only `+key=value` or an edited file can bring one this far."""
     known = [field.name for field in dataclasses.fields(schema)]
     return [f"{prefix}{key}: there is no such setting{suggestion(key, known)}" for key in values if key not in known]
 
 
 def check_loggers(loggers: Mapping[str, Any]) -> list[str]:
-    """Names and settings of the config's section `logger`."""
+    """The problems of the section `logger`."""
     problems = []
     for name, settings in loggers.items():
         if name in LOGGERS:
@@ -79,8 +75,8 @@ def section_at(values: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     return values
 
 
-def check_component(key: str, component: Component, settings: Mapping[str, Any]) -> list[str]:
-    """The settings of the component at `key`, each by itself; if these are sound, what they contradict in each other."""
+def check_section(key: str, component: Component, settings: Mapping[str, Any]) -> list[str]:
+    """The problems of the section of the component at `key`: of each setting, or else of the settings together."""
     return check_fields(f"{key}.", settings, node(component)) or _check_together(key, component, settings)
 
 
@@ -91,20 +87,12 @@ def _check_together(key: str, component: Component, settings: Mapping[str, Any])
 
 
 def with_key(line: str, kind: Kind, key: str) -> str:
-    """A component's words about its settings, which it calls "encoder.model" and the like wherever it stands, with the keys they have."""
+    """A component's message with the actual keys of its settings: the component writes "encoder.model" wherever its section is."""
     return line if key == kind else re.sub(rf"(?<![\w.]){kind}\.(?=\w)", f"{key}.", line)
 
 
 def _check_value(value: Any, metadata: Mapping[str, Any]) -> Iterator[str]:
-    for entry in value if isinstance(value, list) else [value]:
-        if entry is None:
-            continue
-        if isinstance(entry, float) and not math.isfinite(entry):
-            yield f"{entry} is not allowed; it must be a finite number"
-            continue
-        choices = metadata.get("choices")
-        within = all(check(entry, metadata[sign]) for sign, check in SIGNS.items() if metadata.get(sign) is not None)
-        if not within or (choices and entry not in choices):
-            yield f"{entry!r} is not allowed; it must be {describe_bounds(metadata)}"
-        if metadata.get("exists") and not Path(entry).expanduser().exists():
-            yield f"{entry!r} does not exist (looked in {Path.cwd()})" if not Path(entry).is_absolute() else f"{entry!r} does not exist"
+    yield from bounds_problems(value, metadata)
+    for path in (value if isinstance(value, list) else [value]) if metadata.get("exists") else ():
+        if path is not None and not Path(path).expanduser().exists():
+            yield f"{path!r} does not exist (looked in {Path.cwd()})" if not Path(path).is_absolute() else f"{path!r} does not exist"

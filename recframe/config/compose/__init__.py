@@ -1,1 +1,1 @@
-"""From a command line to a config."""
+"""Composition of configs from command lines."""

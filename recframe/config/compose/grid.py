@@ -1,4 +1,4 @@
-"""The jobs that a command line asks for, as far as they are known before it starts: one, or the discrete choices of a sweep."""
+"""The jobs of a command line, as far as they are known before it starts: one job, or one for each discrete choice of a sweep."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from hydra.core.override_parser.types import ChoiceSweep, Override
 MAX_JOBS = 64  # a few milliseconds each
 
 Job = tuple[int, ...]
-"""The number of the choice that a job takes on each axis."""
+"""The index of the job's choice on each axis."""
 
 
 @dataclass(frozen=True)
 class Axis:
-    """An override and what it may become: one value, each of a sweep's choices, or nothing yet, where the sweeper draws the values."""
+    """An override and its possible values: one, the choices of a sweep, or none where the sweeper draws the values."""
 
     key: str
     texts: tuple[str, ...]
@@ -25,7 +25,7 @@ class Axis:
 
     @classmethod
     def of(cls, override: Override) -> Axis:
-        """The axis of a parsed override; intervals, ranges and globs are for Hydra to check."""
+        """The axis of a parsed override. Intervals, ranges and globs are left to Hydra."""
         value = override.value()
         if isinstance(value, ChoiceSweep):
             texts = tuple(Override._get_value_element_as_str(choice) for choice in value.list)
@@ -38,12 +38,12 @@ class Axis:
         return max(1, len(self.values))
 
     def override(self, choice: int) -> list[str]:
-        """The override with one of its choices, as a command line has it."""
+        """The override with one of its choices, as on a command line."""
         return [f"{self.key}={self.texts[choice]}"] if self.texts else []
 
 
 def jobs(axes: Sequence[Axis]) -> list[Job]:
-    """Up to `MAX_JOBS` jobs of the grid; first some in which every choice occurs, so that a cut grid shows every choice, too."""
+    """Up to `MAX_JOBS` jobs of the grid. The first ones have every choice at least once, so that a cut grid has them, too."""
     longest = max(map(len, axes), default=1)
     diagonal: Iterator[Job] = (tuple(j % len(axis) for axis in axes) for j in range(min(longest, MAX_JOBS)))
     grid = islice(product(*(range(len(axis)) for axis in axes)), MAX_JOBS)
@@ -51,7 +51,7 @@ def jobs(axes: Sequence[Axis]) -> list[Job]:
 
 
 def describe(problem: str, failing: set[Job], checked: Sequence[Job], axes: Sequence[Axis]) -> str:
-    """The problem, and the choices it comes with, if it is not one of all jobs and does not name them itself."""
+    """The problem, with the choices that cause it, unless all jobs have it or it names them itself."""
     telling: list[tuple[int, set[int], bool]] = []
     for number in range(len(axes)):
         bad = {job[number] for job in failing}

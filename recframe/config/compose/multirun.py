@@ -1,4 +1,4 @@
-"""What Hydra's sweeper is told, so that a sweep over choices can set keys that only the chosen ones have."""
+"""The arguments of Hydra's sweeper, changed so that a sweep over choices can set keys that only some of the choices have."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from collections.abc import Sequence
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 CHOOSE_ANYWHERE = {"experiment", "debug"}
-"""Groups whose choices are about every section."""
+"""Groups whose choices may change every section."""
 
 
 def left_to_jobs(arguments: Sequence[str], overrides: Sequence[str]) -> list[str]:
-    """A sweep's command line in which each value of a section whose choice is swept is a choice, too, of one value.
+    """The command line of a sweep in which a value becomes a choice of one, if it is set in a section whose choice is swept.
 
-    Before its jobs, Hydra composes a config of what is not swept, and stops at a key that only the swept choices have, such as
-    `agent=ppo,reinforce agent.greedy_evaluation=false`. What is a choice it leaves to the jobs.
+    Before the jobs, Hydra composes a config of the overrides that are not swept. It stops at a key that only the swept choices have, as in
+    `agent=ppo,reinforce agent.greedy_evaluation=false`. It leaves choices to the jobs.
 
     Parameters
     ----------
-    arguments: with options.     overrides: those of them that are overrides, all well-formed.
+    arguments: the command line with its options.     overrides: the overrides among them, all well-formed.
     """
     parsed = dict(zip(overrides, OverridesParser.create().parse_overrides(list(overrides)), strict=True))
     # a group comes as group=..., or as group@package=...

@@ -1,4 +1,4 @@
-"""Hydra's command-line options, refused where Hydra would answer with a traceback, or not at all."""
+"""Checks of Hydra's command-line options that Hydra answers with a traceback, or not at all."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SHELLS = ("bash", "zsh", "fish")
 
 
 def parse_options(arguments: list[str], command: str) -> tuple[Namespace, list[str]]:
-    """Hydra's options, and what is wrong with them where Hydra would end in a traceback or go on regardless."""
+    """Hydra's options, and the problems that Hydra would answer with a traceback or would ignore."""
 
     def refuse(message: str) -> NoReturn:
         raise ConfigError([f"{message}; see recframe {command} --help"])
@@ -21,16 +21,16 @@ def parse_options(arguments: list[str], command: str) -> tuple[Namespace, list[s
     parser = get_args_parser()
     parser.error = refuse  # type: ignore[method-assign]
     known, unknown = parser.parse_known_args(arguments)
-    # a stray option would end up among the overrides, where Hydra calls it a bad override
-    problems = [f"{option}: there is no such option; see recframe {command} --help" for option in unknown]
+    # Hydra would take an unknown option for a malformed override
+    problems = [f"{option}: unknown option; see recframe {command} --help" for option in unknown]
     if known.config_path is not None:
         problems.append("--config-path: recframe's own configs cannot be replaced; --config-dir adds a folder to them")
     exclusive = ("run", "multirun", "cfg", "info", "shell_completion")
     given = [f"--{name}" for name in exclusive if getattr(known, name) not in (None, False)]
     if len(given) > 1:
-        problems.append(f"{' and '.join(given)} do not go together: each is a mode of its own")
+        problems.append(f"{' and '.join(given)} cannot be combined: each is a mode of its own")
     if known.resolve and not (known.cfg or known.help):
-        problems.append("--resolve goes with --cfg only")
+        problems.append("--resolve can only be combined with --cfg")
     if known.shell_completion:
         verb, _, shell = known.overrides[0].partition("=") if len(known.overrides) == 1 else ("", "", "")
         if verb not in ("install", "uninstall", "query") or shell not in SHELLS:

@@ -1,4 +1,4 @@
-"""The places Hydra looks for YAML: recframe's own `conf`, the plugins' folders, and `./conf` where the user stands."""
+"""Hydra's search path for YAML: recframe's own `conf`, the folders of plugins, and `./conf` in the working directory."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ OWN_CONFIGS = f"pkg://{OWN_PACKAGE}"
 
 
 class RecframeSearchPath(SearchPathPlugin):
-    """Adds those places to the search path of recframe's own app, and of no other Hydra program."""
+    """Adds these folders to the search path of recframe's own apps, and of no other Hydra program."""
 
     config_dir: ClassVar[str | None] = None
-    """What `--config-dir` names, while a config is composed outside the app."""
+    """The folder of `--config-dir`, while a config is composed outside an app."""
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
-        """All of them come after recframe's own: the first match wins, so an unrelated `./conf/config.yaml` does no harm."""
+        """Append the folders after recframe's own: the first match wins, so an unrelated `./conf/config.yaml` has no effect."""
         if not any(element.path == OWN_CONFIGS for element in search_path.get_path()):
             return
         for address in registry().config_paths:
@@ -37,7 +37,7 @@ class RecframeSearchPath(SearchPathPlugin):
 
 
 def install_search_path() -> None:
-    """Make Hydra use it, once a process."""
+    """Register the search path with Hydra, once a process."""
     plugins = Plugins.instance()
     if RecframeSearchPath not in plugins.discover(SearchPathPlugin):
         plugins.register(RecframeSearchPath)

@@ -11,10 +11,10 @@ from recframe.interfaces import Agent, Observation
 
 
 class AgentPolicy:
-    """An agent without exploration. As a context manager it puts the networks into evaluation mode, and leaves no trace.
+    """An agent without exploration. As a context manager it puts the networks into evaluation mode.
 
-    Leaving restores every module's mode and the agent's generator: a training run is the same with and without
-    evaluations in between, and two evaluations of one agent are the same.
+    On exit it restores every module's mode and the agent's generator. A training run is the same with and without evaluations in
+    between, and two evaluations of one agent are the same.
     """
 
     def __init__(self, agent: Agent) -> None:
@@ -33,10 +33,10 @@ class AgentPolicy:
             module.training = mode
         self.agent.generator.set_state(self._generator_state)
 
-    # not inference_mode: what prepare_to_act keeps would be unusable in the training that follows
+    # not inference_mode: the tensors that prepare_to_act keeps could not be used in training afterwards
     @torch.no_grad()
     def __call__(self, observation: Observation, turn: int) -> Tensor:
-        """The agent's slates `[N, K]`; all items are projected anew at turn 0."""
+        """The agent's slates `[N, K]`. `prepare_to_act` is called at turn 0."""
         if turn == 0:
             self.agent.prepare_to_act()
         return self.agent.act(observation, explore=False).slate

@@ -1,4 +1,4 @@
-"""What a set of users was shown between them: catalogue coverage and the Gini index of exposure, with intervals."""
+"""Catalogue coverage and the Gini index of exposure of a set of users, with intervals."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ import numpy as np
 
 from recframe.evaluation.statistics import CHUNK_ELEMENTS, Interval, jackknife_interval
 
-# (items, left-out groups of users) that are sorted for an interval: some seconds' worth
+# number of (item, left-out group of users) pairs that are sorted for an interval, which takes some seconds
 JACKKNIFE_BUDGET = 30_000_000
 MINIMUM_GROUPS = 50
 
 
 def coverage(exposures: np.ndarray, num_items: int) -> np.ndarray:
-    """Share of the `num_items` items that were shown at all. `exposures` `[..., m]` counts those that were, the rest being 0."""
+    """Share of the `num_items` items that were shown. `exposures` `[..., m]` are the counts of m of the items; the others' are 0."""
     return (exposures > 0).sum(axis=-1) / num_items
 
 
 def gini(exposures: np.ndarray, num_items: int) -> np.ndarray:
-    """Gini index of exposure over `num_items` items: 0 if all are shown equally often, `1 - 1/num_items` if only one is.
+    """Gini index of exposure over `num_items` items: 0 if all are shown equally often, `1 - 1/num_items` if only one is shown.
 
     `exposures` `[..., m]` are the counts of m of the items; the others' are 0. `G = 2 sum_i i x_(i) / (M sum_i x_i) - (M + 1) / M`
-    with x in ascending order, the zeros first, so that only the m need sorting.
+    with x in ascending order, zeros first, so that only m counts are sorted.
     """
     ascending = np.sort(exposures, axis=-1)
     places = np.arange(num_items - exposures.shape[-1], num_items) + 1
@@ -28,15 +28,15 @@ def gini(exposures: np.ndarray, num_items: int) -> np.ndarray:
 
 
 def exposure_intervals(users: np.ndarray, items: np.ndarray, num_users: int, num_items: int) -> tuple[Interval, Interval]:
-    """Coverage and Gini with 95 % intervals over users, given who was shown what: row r says `users[r]` was shown `items[r]`.
+    """Coverage and Gini with 95 % intervals over users. `users[r]` was shown `items[r]`, for every row r.
 
-    Both are properties of a *set* of users and depend on its size: compare them between policies on equally many users. That
-    is also why they are not bootstrapped: a resample holds 63 % of the users, and covers less whatever the truth. Moved back onto the
-    estimate, such intervals still missed the truth up to 19 times in 100 in simulation (120 users, Zipfian exposure), where
-    these, from leaving users out in turn (`jackknife_interval`), missed it 6 times or fewer.
+    Both are properties of a *set* of users and depend on its size: compare them between policies only for equal numbers of users. For
+    the same reason they are not bootstrapped: a resample holds 63 % of the users and covers less in any case. Shifted to the
+    estimate, bootstrap intervals still missed the truth up to 19 times in 100 in simulation (120 users, Zipfian exposure). Jackknife
+    intervals (`jackknife_interval`) missed it at most 6 times.
 
-    Users are left out one at a time, or in groups where that would sort too many items. Only the items that were shown are kept:
-    memory does not grow with the catalogue.
+    Users are left out one at a time, or in groups where that would sort too many items. Only shown items are kept, so memory does not
+    grow with the catalogue.
     """
     shown, columns, totals = np.unique(items, return_inverse=True, return_counts=True)
     num_groups = min(num_users, max(MINIMUM_GROUPS, JACKKNIFE_BUDGET // len(shown)))

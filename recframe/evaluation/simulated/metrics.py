@@ -1,4 +1,4 @@
-"""What is reported of every policy: return, and beside it what return alone would hide."""
+"""Metrics of a policy: the return, and metrics of what it recommends that the return alone does not show."""
 
 from __future__ import annotations
 
@@ -6,60 +6,66 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from recframe.evaluation.results import Metrics, metrics_of
 from recframe.evaluation.simulated.exposure import exposure_intervals
 from recframe.evaluation.simulated.rollout import Episodes
-from recframe.evaluation.statistics import RESAMPLES, Interval, ratio_intervals
+from recframe.evaluation.statistics import RESAMPLES, ratio_intervals
 from recframe.interfaces import Catalog, self_information
-
-Metrics = dict[str, dict[str, float | int]]
-"""`{metric: {"mean", "low", "high", "n"}}`, as in result.json."""
+from recframe.metric_names import CLICKS, ITEMS, TEXTS, reward_metric
 
 
 def policy_metrics(episodes: Episodes, catalog: Catalog, seed: int = 0, resamples: int = RESAMPLES) -> Metrics:
-    """The metrics of one policy, each with its 95 % interval over users: bootstrapped, but for coverage and Gini (`exposure_intervals`).
+    """The metrics of one policy with 95 % intervals over users: bootstrap, except for coverage and Gini (`exposure_intervals`).
 
-    - `return`: undiscounted reward of a session; `length`: its turns; `reward/<term>`: each reward term summed over it.
-    - `click_rate`: clicks per shown item, over all users. Left out where the environment has no click signal.
-    - `coverage`: share of the catalogue shown to at least one user; `gini`: how unequally items were shown (0 equal, 1 one item).
-    - `diversity`: see `session_diversity`. Left out where nobody was shown two items or no text is read.
+    - `return`: undiscounted reward of a session; `length`: its number of turns; `reward/<term>`: sum of each reward term over it.
+    - `click_rate`: clicks per shown item, over all users. Missing if the environment has no click signal.
+    - `coverage`: share of the catalogue shown to at least one user; `gini`: how unequally items were shown (0: equally, 1: only one).
+    - `diversity`: see `session_diversity`. Missing if no user was shown two items, or if no texts are read.
     - `novelty`: mean self-information of a shown item in bits, see `self_information`.
 
-    Where actions are continuous no items are shown: coverage, Gini, diversity and novelty are left out.
+    If actions are continuous, no items are shown, and coverage, Gini, diversity and novelty are missing. `recframe.metric_names` lists
+    what each metric needs.
     """
-    shows_items = not episodes.slates.is_floating_point()
+    available = available_for_metrics(not episodes.slates.is_floating_point(), episodes.clicks is not None, catalog)
     shown_items = episodes.lengths * episodes.item_rewards.shape[-1]
     ones = torch.ones_like(shown_items)
     columns: dict[str, tuple[Tensor, Tensor]] = {"return": (episodes.returns, ones), "length": (episodes.lengths, ones)}
-    if episodes.clicks is not None:
+    if CLICKS in available:
+        assert episodes.clicks is not None
         columns["click_rate"] = (episodes.clicks.sum(dim=(0, 2)), shown_items)
-    if shows_items and catalog.text_vectors is not None and catalog.text_vectors.shape[1]:
+    if available >= {ITEMS, TEXTS}:
+        assert catalog.text_vectors is not None
         diversity = session_diversity(episodes, catalog.text_vectors.to(episodes.slates.device))
         defined = ~diversity.isnan()
         if defined.any():
             columns["diversity"] = (diversity.nan_to_num(0.0), defined)
-    if shows_items:
+    if ITEMS in available:
         information = self_information(catalog.popularity.to(episodes.slates.device))[episodes.slates] * episodes.alive[..., None]
         columns["novelty"] = (information.sum(dim=(0, 2)), shown_items)
-    columns |= {f"reward/{name}": (term, ones) for name, term in episodes.term_sums.items()}
+    columns |= {reward_metric(name): (term, ones) for name, term in episodes.term_sums.items()}
 
     numerators, denominators = (np.stack([_numpy(column[side]) for column in columns.values()], axis=1) for side in (0, 1))
     intervals = dict(zip(columns, ratio_intervals(numerators, denominators, seed, resamples), strict=True))
-    if shows_items:
+    if ITEMS in available:
         turns, users = np.nonzero(episodes.alive.cpu().numpy())
         slates = episodes.slates.cpu().numpy()[turns, users]
         intervals["coverage"], intervals["gini"] = exposure_intervals(
             np.repeat(users, slates.shape[1]), slates.ravel(), episodes.alive.shape[1], len(catalog)
         )
-    terms = [name for name in intervals if name.startswith("reward/")]
-    order = [*("return", "length", "click_rate", "coverage", "diversity", "novelty", "gini"), *terms]
-    return {name: _plain(intervals[name]) for name in order if name in intervals}
+    return metrics_of(intervals)
+
+
+def available_for_metrics(shows_items: bool, has_clicks: bool, catalog: Catalog) -> set[str]:
+    """Which of `ITEMS`, `CLICKS` and `TEXTS` exist; `recframe.metric_names` says which metrics need them."""
+    has_texts = catalog.text_vectors is not None and catalog.text_vectors.shape[1] > 0
+    return {need for need, exists in ((ITEMS, shows_items), (CLICKS, has_clicks), (TEXTS, has_texts)) if exists}
 
 
 def session_diversity(episodes: Episodes, text_vectors: Tensor) -> Tensor:
     """Mean cosine distance `1 - cos` between the text vectors of all pairs of items shown in a session, `[N]`; NaN with one item.
 
-    Intra-list diversity (Ziegler et al. 2005) with the whole session for a list, so that showing an item again counts as a pair of
-    distance 0. With unit vectors v, `sum over i != j of v_i v_j = |sum v|^2 - sum |v|^2`: no loop over pairs.
+    It is the intra-list diversity (Ziegler et al. 2005) of the whole session, so showing an item again counts as a pair of distance 0.
+    With unit vectors v, `sum over i != j of v_i v_j = |sum v|^2 - sum |v|^2`, which avoids a loop over pairs.
     """
     norms = text_vectors.norm(dim=1).double().clamp(min=1e-12)
     total = torch.zeros(episodes.alive.shape[1], text_vectors.shape[1], dtype=torch.float64, device=text_vectors.device)
@@ -75,7 +81,3 @@ def session_diversity(episodes: Episodes, text_vectors: Tensor) -> Tensor:
 
 def _numpy(values: Tensor) -> np.ndarray:
     return values.double().cpu().numpy()
-
-
-def _plain(interval: Interval) -> dict[str, float | int]:
-    return dict(interval._asdict())

@@ -1,4 +1,4 @@
-"""Plays a policy to the end of every user's first session, so that all policies are judged on the same users."""
+"""Rollouts of a policy to the end of every user's first session, so that all policies are evaluated on the same users."""
 
 from __future__ import annotations
 
@@ -11,31 +11,15 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from recframe.interfaces import Environment, Observation, Step, Transition, Truth
-
-ScoreRewards = Callable[[Transition], tuple[Tensor, dict[str, Tensor]]]
-"""`transition -> (item_reward [N, K], terms {name: [N]})`: the run's reward, per item shown, and each of its terms summed per user."""
-
-CLICK = "click"
-"""The response signal that click-through is computed from."""
-
-
-class Rewards(Protocol):
-    """The run's reward as evaluation needs it: the sum of the configured terms."""
-
-    def __call__(self, transition: Transition) -> tuple[Tensor, dict[str, Tensor]]:
-        """Reward per item `[N, K]`, and each term per user `{name: [N]}`."""
-        ...
-
-    def itemwise(self, signals: dict[str, Tensor]) -> Tensor:
-        """The weighted sum `[N, M]` of those terms that depend on nothing but an item and its own signals, each `[N, M]`."""
-        ...
+from recframe.experience import RewardSum
+from recframe.interfaces import Decision, Environment, Observation, Truth, transition_of
+from recframe.metric_names import CLICK_SIGNAL
 
 
 class Policy(Protocol):
-    """Chooses from what can be observed. Any callable of this signature is one.
+    """A policy that chooses from what can be observed. Any callable with this signature is one.
 
-    A policy that is also a context manager is entered for the length of a rollout.
+    A policy that is also a context manager is entered for the duration of a rollout.
     """
 
     def __call__(self, observation: Observation, turn: int) -> Tensor:
@@ -44,7 +28,10 @@ class Policy(Protocol):
 
 
 class InformedPolicy(ABC):
-    """Chooses knowing the truth that no recommender has. A type of its own, so that nobody is shown the truth by accident."""
+    """A policy that chooses with the environment's truth, which no recommender has.
+
+    It is a type of its own, so that no policy gets the truth by accident.
+    """
 
     @abstractmethod
     def choose(self, observation: Observation, turn: int, truth: Truth) -> Tensor:
@@ -56,12 +43,12 @@ AnyPolicy = Policy | InformedPolicy
 
 @dataclass(frozen=True)
 class Episodes:
-    """The first sessions of N users, over T turns. Entries after a user's session are zero, those of `slates` meaningless.
+    """The first sessions of N users, over T turns. Entries after the end of a user's session are zero; those of `slates` are meaningless.
 
     slates: `[T, N, K]` int64, or continuous actions `[T, N, A]` float32.
-    alive: `[T, N]` bool, the user was still in the session when shown the slate.
+    alive: `[T, N]` bool, whether the user was still in the session when shown the slate.
     item_rewards: `[T, N, K]` float32.    terms: `[T, N]` float32 for each reward term.
-    clicks: `[T, N, K]` float32, or None where the environment has no click signal.
+    clicks: `[T, N, K]` float32, or None if the environment has no click signal.
     """
 
     slates: Tensor
@@ -91,24 +78,22 @@ class Episodes:
         return {name: term.sum(dim=0) for name, term in self.terms.items()}
 
 
-def rollout(policy: AnyPolicy, environment: Environment, score_rewards: ScoreRewards, seed: int, max_steps: int) -> Episodes:
-    """Play `policy` from `environment.reset(seed)` until everybody's first session is over, or for `max_steps` turns.
+def rollout(policy: AnyPolicy, environment: Environment, rewards: RewardSum, seed: int, max_steps: int) -> Episodes:
+    """Play `policy` from `environment.reset(seed)` until every user's first session is over, or for `max_steps` turns.
 
-    Users who take the place of those who finished are simulated but not counted: else policies that lose their users
-    would be judged on more, and other, users. Sessions that outlast `max_steps` are counted as far as they were played.
+    Users who replace those whose session ended are simulated but not counted: otherwise policies that lose their users would be
+    evaluated on more, and on other, users. Sessions longer than `max_steps` are counted as far as they were played.
 
     Raises
     ------
-    ValueError: `policy` needs the truth and the environment does not know it.
+    ValueError: if `policy` needs the truth and the environment does not know it.
     """
     with policy if isinstance(policy, AbstractContextManager) else nullcontext():
-        return play(
-            lambda observation, turn, alive: decide(policy, environment, observation, turn), environment, score_rewards, seed, max_steps
-        )
+        return play(lambda observation, turn, alive: decide(policy, environment, observation, turn), environment, rewards, seed, max_steps)
 
 
 def decide(policy: AnyPolicy, environment: Environment, observation: Observation, turn: int) -> Tensor:
-    """The policy's slates `[N, K]`; the truth is looked up for informed policies only."""
+    """The policy's slates `[N, K]`. Only informed policies get the truth."""
     if isinstance(policy, InformedPolicy):
         return policy.choose(observation, turn, required_truth(environment))
     return policy(observation, turn)
@@ -119,7 +104,7 @@ def required_truth(environment: Environment) -> Truth:
 
     Raises
     ------
-    ValueError: it has none.
+    ValueError: if it has none.
     """
     truth = environment.truth()
     if truth is None:
@@ -131,11 +116,11 @@ def required_truth(environment: Environment) -> Truth:
 def play(
     choose: Callable[[Observation, int, Tensor], Tensor],
     environment: Environment,
-    score_rewards: ScoreRewards,
+    rewards: RewardSum,
     seed: int,
     max_steps: int,
 ) -> Episodes:
-    """The loop under `rollout`; `choose(observation, turn, alive [N])` also sees who is still in the first session."""
+    """The loop of `rollout`. `choose(observation, turn, alive [N])` also gets who is still in the first session."""
     if max_steps < 1:
         raise ValueError(f"an evaluation needs at least one step, not max_steps={max_steps}")
     observation = environment.reset(seed)
@@ -148,15 +133,15 @@ def play(
             break
         slate = choose(observation, turn, alive)
         step = environment.step(slate)
-        # a reward may look at all users it is given, so it is given none who are not counted
-        item_reward, turn_terms = score_rewards(unrewarded_transition(observation, slate, step)[rows])
+        # a reward may depend on all users of the transition, so it gets only those that are counted
+        item_reward, turn_terms = rewards(transition_of(observation, Decision(slate), step)[rows])
         slates.append(slate)
         alives.append(alive)
         item_rewards.append(_spread(item_reward, rows, len(alive)))
         for name, term in turn_terms.items():
             terms.setdefault(name, []).append(_spread(term, rows, len(alive)))
-        if CLICK in environment.spec.signals:
-            clicks.append(step.response.signals[CLICK].masked_fill(~alive[:, None], 0.0))
+        if CLICK_SIGNAL in environment.spec.signals:
+            clicks.append(step.response.signals[CLICK_SIGNAL].masked_fill(~alive[:, None], 0.0))
         alive = alive & ~(step.terminated | step.truncated)
         observation = step.observation
     return Episodes(
@@ -169,22 +154,5 @@ def play(
 
 
 def _spread(values: Tensor, rows: Tensor, users: int) -> Tensor:
-    """`values` `[n, ...]` of the users in `rows` `[n]` as `[N, ...]`, zero for the others."""
+    """`values` `[n, ...]` of the users in `rows` `[n]` as `[N, ...]`, with zeros for the others."""
     return values.new_zeros(users, *values.shape[1:]).index_copy_(0, rows, values)
-
-
-def unrewarded_transition(observation: Observation, slate: Tensor, step: Step) -> Transition:
-    """The transition that rewards are computed from: its own rewards are zeros."""
-    zeros = torch.zeros(slate.shape[0], device=slate.device)
-    return Transition(
-        observation=observation,
-        slate=slate,
-        log_prob=zeros,
-        response=step.response,
-        reward=zeros,
-        item_reward=torch.zeros_like(next(iter(step.response.signals.values()))),
-        next_observation=step.next_observation,
-        terminated=step.terminated,
-        truncated=step.truncated,
-        batch_size=[slate.shape[0]],
-    )

@@ -39,7 +39,7 @@ def text_groups(agent: Agent, reading: Data) -> list[TextGroup]:
     groups = []
     for role, texts in reading.texts.items():
         # copies share their memory
-        own = {table.memory: table for table in tables if table.source is texts.vectors}
+        own = {table.shared_id: table for table in tables if table.source is texts.vectors}
         if texts.vectors is not None and own:
             groups.append(TextGroup(role, texts.texts, texts.vectors, list(own.values())))
     return groups

@@ -12,7 +12,7 @@ from recframe.interfaces import Rollout
 from recframe.item_agents.softmax_policy import slate_probability
 from recframe.plugin_loader import registry
 from recframe.testing import ToyEnvironment, ToyTracker, check_component, collect, toy_data, toy_spec, update
-from recframe_plugins.agents.policy_gradient.actor_critic import ActorCritic, Judged
+from recframe_plugins.agents.policy_gradient.actor_critic import ActorCritic, RolloutSamples
 from recframe_plugins.agents.policy_gradient.advantages import generalized_advantages, normalized
 from recframe_plugins.agents.policy_gradient.config import ActorCriticConfig
 
@@ -32,9 +32,9 @@ def chunk(agent, steps=10, seed=1):
     return collect(agent, environment, environment.reset(seed), steps)[0]
 
 
-def judged(value, returns):
+def samples(value, returns):
     nothing = torch.zeros_like(value)
-    return Judged(None, nothing, nothing, value, nothing, returns)
+    return RolloutSamples(None, nothing, nothing, value, nothing, returns)
 
 
 @pytest.mark.parametrize(
@@ -89,22 +89,22 @@ def test_what_leads_further_away_than_the_clip_range_pays_nothing_more():
 def test_a_clipped_value_counts_where_it_is_further_off():
     old, value, returns = torch.tensor([0.0, 0.0]), torch.tensor([1.0, -1.0]), torch.tensor([2.0, 1.0])
     plain, clipped = build(), build(value_clip=0.5)
-    assert plain.value_loss(value, judged(old, returns)).item() == pytest.approx((1 + 4) / 2)
+    assert plain.value_loss(value, samples(old, returns)).item() == pytest.approx((1 + 4) / 2)
     # the first would come closer by moving more than it may: it counts as 0.5; the second has gone the wrong way and counts as it is
-    assert clipped.value_loss(value, judged(old, returns)).item() == pytest.approx((2.25 + 4) / 2)
+    assert clipped.value_loss(value, samples(old, returns)).item() == pytest.approx((2.25 + 4) / 2)
 
 
 def test_each_epoch_goes_through_the_whole_chunk_in_minibatches():
     agent = build(**PPO)
     batch = chunk(agent)
-    seen, original = [], Judged.rows
+    seen, original = [], RolloutSamples.rows
 
     def watched(self, rows):
         seen.append(rows)
         return original(self, rows)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Judged, "rows", watched)
+        patch.setattr(RolloutSamples, "rows", watched)
         losses = update(agent, agent.optimizers(), batch)
     assert [name for name, _ in losses] == ["policy", "value"] * 12
     assert [len(rows) for rows in seen] == [15] * 12

@@ -1,4 +1,4 @@
-"""The linear bandits: their posterior, bounds and draws, against numpy; their features; and that they learn, but do not plan."""
+"""Linear bandits: posterior, bounds and draws equal those of numpy; features; the bandits learn, but do not plan."""
 
 from dataclasses import replace
 
@@ -22,9 +22,11 @@ from recframe.testing import (
     update,
 )
 from recframe_plugins.agents.bandits import linear_reward, linear_scores
-from recframe_plugins.agents.bandits.bandits import EpsilonGreedy, LinUCB, Thompson
 from recframe_plugins.agents.bandits.config import EpsilonGreedyConfig, LinUCBConfig, ThompsonConfig
-from recframe_plugins.agents.bandits.linear_reward import principal_axes
+from recframe_plugins.agents.bandits.epsilon_greedy import EpsilonGreedy
+from recframe_plugins.agents.bandits.linear_reward import text_axes
+from recframe_plugins.agents.bandits.linucb import LinUCB
+from recframe_plugins.agents.bandits.thompson import Thompson
 from recframe_plugins.agents.baselines.random import RandomAgent
 
 DATA = toy_data()
@@ -42,7 +44,7 @@ def batch(agent, users=64, seed=0):
     generator = torch.Generator().manual_seed(seed)
     transition = toy_transition(agent.spec, DATA, generator, users=users)
     transition.item_reward = torch.randn(transition.slate.shape, generator=generator)
-    # some of what is shown was shown before
+    # some of the shown items are in the history
     transition.observation.history_items[::2, -1] = transition.slate[::2, 0]
     return transition
 
@@ -73,25 +75,25 @@ def ridge(agent, transition, strength):
 
 def observation_of(agent, users=9, seed=5):
     observation = toy_observation(agent.spec, DATA, torch.Generator().manual_seed(seed), users=users)
-    observation.history_items[:, -2] = observation.history_items[:, -1]  # an item that was shown twice is shown lately once
+    observation.history_items[:, -2] = observation.history_items[:, -1]  # an item that is in the history twice counts once
     return observation
 
 
 @pytest.mark.parametrize(
     "component", [registry().get("agent", name) for name in ("epsilon_greedy", "linucb", "thompson")], ids=lambda component: component.name
 )
-def test_they_conform(component):
+def test_bandits_conform(component):
     check_component(component, component.config(text_dims=4))
     assert component.provides == {"slates"}
 
 
 @pytest.mark.parametrize("name", BANDITS)
-def test_they_conform_where_nothing_can_be_read(name):
+def test_bandits_conform_without_text_vectors(name):
     agent = build(name, data=toy_data(dim=0))
     check_agent(agent, ToyEnvironment(agent.spec, DATA))
 
 
-def test_what_it_learns_is_ridge_regression():
+def test_the_posterior_is_that_of_ridge_regression():
     agent = build(ridge=0.7)
     first, second = batch(agent, seed=0), batch(agent, seed=1)
     learn(agent, first)
@@ -103,7 +105,7 @@ def test_what_it_learns_is_ridge_regression():
     assert np.abs(mean).max() > 0.3
 
 
-def test_how_the_rewards_are_cut_up_makes_no_difference(monkeypatch):
+def test_the_size_of_chunks_does_not_change_what_is_learned(monkeypatch):
     whole, parts = build(), build()
     transition = batch(whole)
     learn(whole, transition)
@@ -113,7 +115,7 @@ def test_how_the_rewards_are_cut_up_makes_no_difference(monkeypatch):
     torch.testing.assert_close(whole.model.cross, parts.model.cross)
 
 
-def test_expected_rewards_are_the_models():
+def test_expected_rewards_equal_those_of_the_model():
     agent = build()
     learn(agent, batch(agent))
     observation = observation_of(agent)
@@ -124,7 +126,7 @@ def test_expected_rewards_are_the_models():
 
 
 @pytest.mark.parametrize("chunk", [7, 8_192])
-def test_linucb_bounds_are_the_papers(chunk, monkeypatch):
+def test_linucb_bounds_equal_those_of_the_paper(chunk, monkeypatch):
     monkeypatch.setattr(linear_scores, "CHUNK", chunk)
     agent = build(alpha=1.7, ridge=0.7)
     transition = batch(agent)
@@ -140,7 +142,7 @@ def test_linucb_bounds_are_the_papers(chunk, monkeypatch):
 
 @pytest.mark.parametrize("candidates", [0, 9])
 @pytest.mark.parametrize("name", BANDITS)
-def test_a_catalogue_gone_through_in_stretches_gives_the_same_slates(name, candidates, monkeypatch):
+def test_scoring_the_catalogue_in_parts_gives_the_same_slates(name, candidates, monkeypatch):
     spec = toy_spec(DATA, **EVERYTHING, num_excluded=4, num_candidates=candidates)
     agent, twin = build(name, spec=spec), build(name, spec=spec)
     for one in (agent, twin):
@@ -151,7 +153,7 @@ def test_a_catalogue_gone_through_in_stretches_gives_the_same_slates(name, candi
     assert all(torch.equal(twin.act(observation, explore).slate, slate) for explore, slate in zip((False, True), slates, strict=True))
 
 
-def test_chosen_items_and_stretches_have_the_scores_of_the_whole():
+def test_chosen_items_and_parts_of_the_catalogue_have_the_same_scores():
     agent = build()
     learn(agent, batch(agent))
     observation = observation_of(agent)
@@ -163,7 +165,7 @@ def test_chosen_items_and_stretches_have_the_scores_of_the_whole():
 
 
 @pytest.mark.parametrize("rows", [4, 2_048])
-def test_linucb_counts_what_is_shown_as_known_before_the_rewards_come(rows, monkeypatch):
+def test_linucb_reduces_the_variance_of_shown_items_before_their_rewards_arrive(rows, monkeypatch):
     monkeypatch.setattr(linear_reward, "ROWS", rows)
     agent = build(alpha=1.7, ridge=0.7)
     first = batch(agent)
@@ -184,7 +186,7 @@ def test_linucb_counts_what_is_shown_as_known_before_the_rewards_come(rows, monk
     np.testing.assert_allclose(agent.knowledge.posterior.covariance.numpy(), ridge(agent, first, 0.7)[1], atol=1e-4)
 
 
-def test_linucb_tries_more_in_a_chunk_than_the_first_best_of_everybody():
+def test_linucb_shows_several_items_within_a_chunk():
     agent = build(spec=toy_spec(DATA), alpha=2.0)
     agent.prepare_to_act()
     one = observation_of(agent, users=6)[3:4].expand(30).clone()
@@ -204,7 +206,7 @@ def test_thompson_draws_from_the_posterior():
     np.testing.assert_allclose(np.cov(draws.T) / np.outer(spread, spread), 0.25 * covariance / np.outer(spread, spread), atol=0.03)
 
 
-def test_thompson_shows_what_is_best_under_its_draw():
+def test_thompson_shows_the_best_items_under_its_draw():
     agent, twin = build("thompson"), build("thompson")
     learn(agent, batch(agent))
     learn(twin, batch(agent))
@@ -213,7 +215,7 @@ def test_thompson_shows_what_is_best_under_its_draw():
     assert np.array_equal(agent.act(observation, explore=True).slate.numpy(), (-scores).argsort(axis=1)[:, :3])
 
 
-def test_epsilon_greedy_explores_less_and_less():
+def test_epsilon_greedy_explores_less_over_time():
     agent = build("epsilon_greedy", epsilon_start=1.0, epsilon_end=0.2, epsilon_decay_steps=100)
     learn(agent, batch(agent))
     observation = observation_of(agent, users=6)[5:].expand(8_000).clone()
@@ -228,7 +230,7 @@ def test_epsilon_greedy_explores_less_and_less():
         torch.testing.assert_close(log_prob[same].exp(), torch.full_like(log_prob[same], 1 - epsilon + by_chance))
 
 
-def test_features_say_what_was_shown_and_what_came_of_it():
+def test_user_features_hold_the_history_and_its_feedback():
     agent = build()
     observation = observation_of(agent, users=3)
     items, axes = agent.model.items(), agent.model.axes
@@ -248,19 +250,19 @@ def test_features_say_what_was_shown_and_what_came_of_it():
 def test_the_axes_are_principal_components():
     vectors = torch.randn(200, 6, generator=torch.Generator().manual_seed(0)) * torch.tensor([3.0, 0.1, 2.0, 0.1, 0.1, 0.1])
     vectors = vectors - vectors.mean(dim=0)
-    coordinates = vectors @ principal_axes(vectors, 2)
+    coordinates = vectors @ text_axes(vectors, 2)
     assert coordinates.square().mean() == pytest.approx(1.0, abs=1e-4)
     assert abs(torch.corrcoef(torch.stack([coordinates[:, 0], vectors[:, 0]]))[0, 1]) > 0.99
     assert abs(torch.corrcoef(torch.stack([coordinates[:, 1], vectors[:, 2]]))[0, 1]) > 0.95
-    assert principal_axes(vectors, 9).shape == (6, 6)
+    assert text_axes(vectors, 9).shape == (6, 6)
 
 
-def test_it_asks_for_every_reward_once():
+def test_bandits_learn_from_every_reward_once():
     assert build().experience == Rollout()
     assert build().optimizers() == {}
 
 
-def test_an_agent_without_texts_of_people_or_visits_learns_too():
+def test_bandits_learn_without_texts_of_users_and_contexts():
     spec = toy_spec(DATA._replace(users=None, contexts=None))
     agent = build(data=DATA._replace(users=None, contexts=None), spec=spec)
     rollout, _ = collect(agent, ToyEnvironment(spec, DATA), ToyEnvironment(spec, DATA).reset(0), 4)
@@ -270,7 +272,7 @@ def test_an_agent_without_texts_of_people_or_visits_learns_too():
 
 
 def train(agent, environment, chunks, chunk_steps=4):
-    """Collect and learn as the training module does; gives the mean reward of a step on the way."""
+    """Collect and learn as the training module does, and return the mean reward of a step."""
     observation, earned = environment.reset(1_000_003), []
     for _ in range(chunks):
         rollout, observation = collect(agent, environment, observation, chunk_steps)
@@ -289,11 +291,11 @@ QUICK = {"epsilon_greedy": {"epsilon_decay_steps": 1_500}, "linucb": {"alpha": 1
 
 @pytest.mark.parametrize("world", ["profile_bandit", "context_bandit"])
 @pytest.mark.parametrize("name", BANDITS)
-def test_it_learns_which_item_suits_whom(name, world, request, mean_return):
+def test_bandits_learn_which_item_suits_each_user(name, world, request, mean_return):
     data, environment = request.getfixturevalue(world)
     assert mean_return(RandomAgent(None, environment.spec, None, seed=0), environment) < 0.1
     agent = in_world(name, data, environment, 0, **QUICK[name])
-    # one item in twenty is the right one
+    # one of twenty items is the right one
     assert train(agent, environment, chunks=25) > 0.4
     assert mean_return(agent, environment) > 0.8
 
@@ -301,26 +303,26 @@ def test_it_learns_which_item_suits_whom(name, world, request, mean_return):
 def test_linucb_learns_from_few_long_chunks(profile_bandit, mean_return):
     data, environment = profile_bandit
     agent = in_world("linucb", data, environment, 0, alpha=1.5)
-    # 0.04 and 0.2 if nothing counted as known before a chunk's end
+    # 0.04 and 0.2 if the variance were only updated at the end of a chunk
     assert train(agent, environment, chunks=4, chunk_steps=16) > 0.4
     assert mean_return(agent, environment) > 0.8
 
 
 @pytest.mark.parametrize("name", BANDITS)
-def test_it_does_not_plan(name, patience_game, mean_return):
+def test_bandits_do_not_plan(name, patience_game, mean_return):
     data, environment = patience_game
     agent = in_world(name, data, environment, 0, **QUICK[name])
     train(agent, environment, chunks=25)
     assert mean_return(agent, environment) == pytest.approx(0.6)
 
 
-def test_who_is_nobody_in_particular_has_nobodys_profile():
+def test_users_without_profiles_have_no_profile_features():
     spec = toy_spec(DATA, **EVERYTHING)
-    known, nobody = build(spec=spec).model, build(spec=replace(spec, has_users=False)).model
+    known, anonymous = build(spec=spec).model, build(spec=replace(spec, has_users=False)).model
     dims = known.axes.shape[1]
-    assert known.user_size - nobody.user_size == dims
+    assert known.user_size - anonymous.user_size == dims
     observation = toy_observation(spec, DATA, torch.Generator().manual_seed(0))
-    strangers = observation.clone()
-    strangers.user = observation.user.flip(0)
-    assert not torch.equal(known.users(observation, known.items()), known.users(strangers, known.items()))
-    assert torch.equal(nobody.users(observation, nobody.items()), nobody.users(strangers, nobody.items()))
+    others = observation.clone()
+    others.user = observation.user.flip(0)
+    assert not torch.equal(known.users(observation, known.items()), known.users(others, known.items()))
+    assert torch.equal(anonymous.users(observation, anonymous.items()), anonymous.users(others, anonymous.items()))

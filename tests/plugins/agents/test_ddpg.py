@@ -119,7 +119,7 @@ def test_only_termination_ends_the_future():
 def test_the_targets_action_is_smoothed_by_clipped_noise_within_the_bounds():
     agent = build(target_noise=0.2, target_noise_clip=0.3)
     point = torch.tensor([[0.0, 0.9, -1.0]]).expand(20_000, -1)
-    noise = agent.perturbed(point, 0.2, 0.3) - point
+    noise = agent.with_noise(point, 0.2, 0.3) - point
     assert noise[:, 0].abs().max() == pytest.approx(0.3)
     # a normal variable of deviation 0.2 exceeds 0.3 in size in 13.4 % of cases, and half of the time it is positive
     assert (noise[:, 0].abs() > 0.299).float().mean() == pytest.approx(0.134, abs=0.01)

@@ -149,11 +149,11 @@ def test_the_items_vectors_are_learned_with_the_critic():
 def test_noise_turns_a_proposal_by_about_its_length():
     agent = build()
     point = torch.nn.functional.normalize(torch.ones(5_000, 8), dim=1)
-    noisy = agent.perturbed(point, 0.1)
+    noisy = agent.with_noise(point, 0.1)
     torch.testing.assert_close(noisy.norm(dim=1), torch.ones(5_000))
     # of eight directions one is along the proposal, and lost
     assert (noisy - point).norm(dim=1).square().mean().sqrt() == pytest.approx(0.1 * (7 / 8) ** 0.5, rel=0.05)
-    clipped = agent.perturbed(point, 5.0, clip=0.2)
+    clipped = agent.with_noise(point, 5.0, clip=0.2)
     assert (clipped - point).norm(dim=1).max() < 0.25
 
 
@@ -172,7 +172,7 @@ def test_exploration_is_random_at_first_and_by_noise_and_epsilon_then():
 
 
 def index_of(agent):
-    return agent.index_of(agent.working_set.whole)
+    return agent.index_for(agent.working_set.whole)
 
 
 def indexed_vectors(agent):

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from recframe.experience import source_for
+from recframe.experience import batch_source_for
 from recframe.testing import collect, update
 from recframe_plugins.agents.baselines.random import RandomAgent
 from recframe_plugins.agents.q_learning.config import DQNConfig
@@ -31,7 +31,7 @@ def train(data, environment, seed, chunks, **options):
     tracker = MeanTracker(MeanConfig(item_dim=32, state_dim=32), environment.spec, data)
     learner = DQN(DQNConfig(**{**QUICK, "learning_rate": 3e-3, **options}), environment.spec, tracker, seed=seed)
     source, optimizers, observation = (
-        source_for(learner.experience, REPLAY_SEED, "cpu"),
+        batch_source_for(learner.experience, REPLAY_SEED, "cpu"),
         learner.optimizers(),
         environment.reset(WORLD_SEED),
     )

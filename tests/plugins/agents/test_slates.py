@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from recframe.interfaces import PAD
+from recframe.item_agents import QNetwork
 from recframe.item_agents import search as item_search
 from recframe.testing import ToyTracker, toy_data, toy_observation, toy_spec
-from recframe_plugins.agents.q_learning.q_network import QNetwork
-from recframe_plugins.agents.q_learning.slates import ChoiceModel, SlateScores, greedy_slate, top_k_slate
+from recframe_plugins.agents.q_learning.slates import ClickModel, SlateScores, greedy_slate, top_k_slate
 
 ITEMS, USERS = 12, 9
 DATA = toy_data(num_items=ITEMS)
@@ -19,7 +19,7 @@ DATA = toy_data(num_items=ITEMS)
 def scores_of(observation, spec, seed=0):
     """Values and utilities of networks whose weights are large enough to matter."""
     torch.manual_seed(seed)
-    networks = QNetwork(ToyTracker(spec, DATA), spec.device), ChoiceModel(ToyTracker(spec, DATA), spec.device)
+    networks = QNetwork(ToyTracker(spec, DATA), spec.device), ClickModel(ToyTracker(spec, DATA), spec.device)
     evaluations = []
     with torch.no_grad():
         for network in networks:
@@ -55,7 +55,7 @@ def allowed_to(observation, user):
 
 def test_choice_probabilities_are_those_of_a_conditional_logit():
     utilities = torch.tensor([[0.0, np.log(2.0), np.log(5.0)]], dtype=torch.float32)
-    probabilities = ChoiceModel.log_probabilities(None, utilities).exp()
+    probabilities = ClickModel.log_probabilities(None, utilities).exp()
     torch.testing.assert_close(probabilities, torch.tensor([[1.0, 2.0, 5.0, 1.0]]) / 9)
 
 

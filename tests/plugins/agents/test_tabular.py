@@ -21,7 +21,8 @@ from recframe.testing import (
     update,
 )
 from recframe_plugins.agents.tabular.config import TabularQLearningConfig, TabularSarsaConfig
-from recframe_plugins.agents.tabular.tabular import QLearning, Sarsa
+from recframe_plugins.agents.tabular.q_learning import TabularQLearning
+from recframe_plugins.agents.tabular.sarsa import TabularSarsa
 
 STATES, ACTIONS, GAMMA = 6, 3, 0.8
 DATA = toy_data()
@@ -104,7 +105,7 @@ def build(agent, config, environment, data, seed=0):
     return agent(config, environment.spec, ToyTracker(environment.spec, data), seed=seed)
 
 
-def toy_agent(agent=QLearning, config=TabularQLearningConfig, spec=None, **options):
+def toy_agent(agent=TabularQLearning, config=TabularQLearningConfig, spec=None, **options):
     spec = spec or toy_spec(DATA)
     return agent(config(**options), spec, ToyTracker(spec, DATA), seed=0)
 
@@ -116,7 +117,7 @@ def test_they_conform(component):
     check_component(component)
 
 
-@pytest.mark.parametrize(("agent", "config"), [(QLearning, TabularQLearningConfig), (Sarsa, TabularSarsaConfig)])
+@pytest.mark.parametrize(("agent", "config"), [(TabularQLearning, TabularQLearningConfig), (TabularSarsa, TabularSarsaConfig)])
 def test_they_conform_where_features_are_the_state(agent, config):
     spec = toy_spec(DATA, num_features=2, num_candidates=9, num_excluded=4)
     for options in ({"state": "bins", "bins": [4, 3], "learning_rate_decay": 0.6}, {"state": "one_hot"}):
@@ -131,7 +132,7 @@ def test_the_process_conforms():
 def test_q_learning_finds_what_value_iteration_finds(seed):
     environment, data = SmallProcess(), process_data()
     config = TabularQLearningConfig(**ONE_HOT, learning_rate=1.0, learning_rate_decay=0.6, epsilon_end=1.0, batch_size=512)
-    agent = build(QLearning, config, environment, data, seed)
+    agent = build(TabularQLearning, config, environment, data, seed)
     rollout, _ = collect(agent, environment, environment.reset(1_000_003 + seed), 400)
     memory, generator = rollout.reshape(-1), torch.Generator().manual_seed(seed)
     for _ in range(400):
@@ -151,7 +152,7 @@ def test_q_learning_finds_what_value_iteration_finds(seed):
 def test_sarsa_finds_the_values_of_its_own_policy(chunk_steps):
     environment, data, epsilon = SmallProcess(), process_data(), 0.4
     config = TabularSarsaConfig(**ONE_HOT, learning_rate=1.0, learning_rate_decay=0.6, epsilon_start=epsilon, epsilon_end=epsilon)
-    agent = build(Sarsa, config, environment, data)
+    agent = build(TabularSarsa, config, environment, data)
     observation = environment.reset(1_000_003)
     for _ in range(800 // chunk_steps):
         rollout, observation = collect(agent, environment, observation, chunk_steps)
@@ -230,7 +231,7 @@ def test_q_learning_looks_only_at_what_may_be_shown_next():
 
 
 def test_sarsa_takes_the_next_action_from_the_rollout_and_else_its_expectation():
-    agent = toy_agent(Sarsa, TabularSarsaConfig, learning_rate=1.0, gamma=0.5, epsilon_start=0.2, epsilon_end=0.2)
+    agent = toy_agent(TabularSarsa, TabularSarsaConfig, learning_rate=1.0, gamma=0.5, epsilon_start=0.2, epsilon_end=0.2)
     agent.values[cell(7), 3], agent.values[cell(7), 8] = 5.0, 2.0
     expected = 0.8 * 5.0 + 0.2 * 7.0 / 40
     first = transition_of(agent.spec, shown=[7, 7, 7], last=[4, 5, 6], reward=[1.0, 1.0, 1.0], terminated=[False, False, True])
@@ -259,14 +260,14 @@ def test_they_ask_for_the_experience_their_rules_need():
     plan = toy_agent(replay_capacity=700, batch_size=12, learning_starts=34, updates_per_chunk=5).experience
     assert isinstance(plan, Replay)
     assert (plan.capacity, plan.batch_size, plan.learning_starts, plan.updates_per_chunk, plan.n_step) == (700, 12, 34, 5, 1)
-    assert toy_agent(Sarsa, TabularSarsaConfig).experience == Rollout()
+    assert toy_agent(TabularSarsa, TabularSarsaConfig).experience == Rollout()
 
 
-@pytest.mark.parametrize(("agent", "config"), [(QLearning, TabularQLearningConfig), (Sarsa, TabularSarsaConfig)])
+@pytest.mark.parametrize(("agent", "config"), [(TabularQLearning, TabularQLearningConfig), (TabularSarsa, TabularSarsaConfig)])
 def test_they_look_ahead_by_the_last_item(agent, config, patience_game, train, mean_return):
     data, environment = patience_game
     learner = build(agent, config(learning_rate=0.3, epsilon_decay_steps=2_000), environment, data)
-    if agent is QLearning:
+    if agent is TabularQLearning:
         train(learner, environment, chunks=60)
     else:
         observation = environment.reset(1_000_003)

@@ -1,12 +1,12 @@
-"""What the tabular agents take for a state, and what cannot be a table."""
+"""States of the tabular agents, and invalid options."""
 
 import pytest
 import torch
 
 from recframe.testing import ToyEnvironment, ToyTracker, toy_data, toy_spec
 from recframe_plugins.agents.tabular.config import TabularQLearningConfig
+from recframe_plugins.agents.tabular.q_learning import TabularQLearning
 from recframe_plugins.agents.tabular.states import FeatureBins, LastItem, OneHot
-from recframe_plugins.agents.tabular.tabular import QLearning
 
 DATA = toy_data()
 
@@ -16,13 +16,13 @@ def test_the_last_item_and_its_feedback_are_a_state():
     states, environment = LastItem(spec, [0.5, 3.5]), ToyEnvironment(spec, DATA)
     assert states.size == 40 * 9 + 1
     observation = environment.reset(0)[:5]
-    assert states(observation).tolist() == [360] * 5  # nothing was shown yet
+    assert states(observation).tolist() == [360] * 5  # empty histories
     observation.history_items[:, -1] = torch.tensor([0, 3, 3, 39, 3])
     observation.history_feedback[:, -1] = torch.tensor([[0.0, 0.0], [0.0, 3.0], [1.0, 3.0], [9.0, 9.0], [0.5, 3.5]])
     assert states(observation).tolist() == [0, 27 + 3, 27 + 1 + 3, 351 + 8, 27 + 1 + 6]
 
 
-def test_one_hot_features_are_a_number():
+def test_one_hot_features_give_the_index_of_the_one():
     spec = toy_spec(DATA, num_features=4)
     observation = ToyEnvironment(spec, DATA).reset(0)[:4]
     observation.features = torch.eye(4)[torch.tensor([3, 0, 2, 2])]
@@ -45,14 +45,14 @@ def test_features_are_put_in_bins():
     [
         ({"slate_size": 3}, {}, r"environment\.slate_size must be 1, not 3"),
         ({}, {"state": "one_hot"}, "agent.state=one_hot needs observations with raw numbers"),
-        ({}, {"state": "bins"}, "needs observations with raw numbers, and the environment gives none"),
+        ({}, {"state": "bins"}, "needs observations with raw numbers, but the environment gives none"),
         ({"num_features": 3}, {"state": "bins", "bins": [4, 4]}, r"agent\.bins must hold 1 number, or 3, one for each feature; it holds 2"),
         ({"num_features": 1}, {"state": "bins", "low": [2.0]}, r"agent\.low must lie below agent\.high"),
         ({"num_features": 90}, {"state": "bins"}, "is more than 10,000,000 values"),
         ({}, {"thresholds": [3.5, 0.5]}, r"agent\.thresholds must ascend"),
     ],
 )
-def test_what_cannot_be_a_table_is_refused(choices, options, message):
+def test_invalid_options_and_tables_are_refused(choices, options, message):
     spec = toy_spec(DATA, **choices)
     with pytest.raises(ValueError, match=message):
-        QLearning(TabularQLearningConfig(**options), spec, ToyTracker(spec, DATA), seed=0)
+        TabularQLearning(TabularQLearningConfig(**options), spec, ToyTracker(spec, DATA), seed=0)

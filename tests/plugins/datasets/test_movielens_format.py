@@ -234,7 +234,7 @@ def test_numbers_are_rows_of_what_the_minima_left(tmp_path):
 
 
 def test_minima_that_leave_nothing_are_named(tmp_path):
-    with pytest.raises(DataError, match=r"no rating is left by dataset\.min_user_ratings=9 with dataset\.min_item_ratings=0"):
+    with pytest.raises(DataError, match=r"no rating is left with dataset\.min_user_ratings=9 and dataset\.min_item_ratings=0"):
         load(write_dat(tmp_path), min_user_ratings=9)
 
 

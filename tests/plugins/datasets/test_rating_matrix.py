@@ -7,16 +7,15 @@ import typer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recframe.building import parts as assembly
-from recframe.cli.failures import mistakes_in_one_line
+from recframe.building.parts import assemble
+from recframe.cli.error_messages import user_errors_as_messages
 from recframe.components import Component
 from recframe.config import compose_config, find_mistakes
 from recframe.interfaces import Data, DataError
-from recframe.plugin_loader import registry
 from recframe.testing import check_component
 from recframe_plugins.datasets import registration as config
-from recframe_plugins.datasets.rating_matrix.config import RatingMatrixConfig
-from recframe_plugins.datasets.rating_matrix.rating_matrix import RatingMatrix, held_out_users, share_of_fans
+from recframe_plugins.datasets.rating_matrix.config import RatingMatrixDatasetConfig
+from recframe_plugins.datasets.rating_matrix.rating_matrix import RatingMatrixDataset, held_out_users, share_of_fans
 
 NAMED = "user,Alien,Bambi,Charade\nann,5,1,3\nbob,4,2,2\n"
 PLAIN = "5,1,3\n4,2,2\n"
@@ -36,7 +35,7 @@ def load(tmp_path):
                 content.write_parquet(tmp_path / name)
             else:
                 (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
-        return RatingMatrix(RatingMatrixConfig(path=str(path), **options)).load()
+        return RatingMatrixDataset(RatingMatrixDatasetConfig(path=str(path), **options)).load()
 
     return load
 
@@ -94,8 +93,8 @@ def test_it_keeps_the_contract_of_datasets(tmp_path):
     (component,) = (component for component in components if component.name == "rating_matrix")
     (tmp_path / "ratings.csv").write_text(NAMED)
     (tmp_path / "items.csv").write_text("title,year,plot\nAlien,1979,\nBambi,1942,A fawn.\nCharade,1963,\n")
-    check_component(component, RatingMatrixConfig(path=str(tmp_path / "ratings.csv")))
-    options = RatingMatrixConfig(path=str(tmp_path / "ratings.csv"), items=str(tmp_path / "items.csv"), text_template="{plot}")
+    check_component(component, RatingMatrixDatasetConfig(path=str(tmp_path / "ratings.csv")))
+    options = RatingMatrixDatasetConfig(path=str(tmp_path / "ratings.csv"), items=str(tmp_path / "items.csv"), text_template="{plot}")
     check_component(component, options)
 
 
@@ -170,7 +169,7 @@ class TestItems:
 
     def test_a_missing_file_of_items_is_named(self, tmp_path):
         (tmp_path / "ratings.csv").write_text(PLAIN)
-        dataset = RatingMatrix(RatingMatrixConfig(path=str(tmp_path / "ratings.csv"), items=str(tmp_path / "nowhere.csv")))
+        dataset = RatingMatrixDataset(RatingMatrixDatasetConfig(path=str(tmp_path / "ratings.csv"), items=str(tmp_path / "nowhere.csv")))
         with pytest.raises(DataError, match=r"^dataset\.items=.*nowhere\.csv: there is no such file"):
             dataset.load()
 
@@ -196,7 +195,7 @@ class TestCommandLine:
         (problem,) = find_mistakes([*chosen[:2], "environment=preference_model"])
         assert problem.startswith("environment=preference_model needs logged interactions")
         (problem,) = find_mistakes(chosen[:1] + chosen[2:])
-        assert problem.startswith("dataset.path is required: file of ratings, a row for each user")
+        assert problem.startswith("dataset.path is required: file of ratings, one row per user")
 
     @pytest.mark.parametrize(
         ("ratings", "items", "problem"),
@@ -210,8 +209,8 @@ class TestCommandLine:
         (tmp_path / "items.csv").write_text(items)
         files = [f"dataset.path={tmp_path / 'ratings.csv'}", f"dataset.items={tmp_path / 'items.csv'}"]
         cfg = compose_config(["dataset=rating_matrix", "environment=rating_matrix", "encoder=tfidf", *files])
-        with pytest.raises(typer.Exit) as ended, mistakes_in_one_line():
-            assembly.assemble(cfg, registry())
+        with pytest.raises(typer.Exit) as ended, user_errors_as_messages():
+            assemble(cfg)
         assert ended.value.exit_code == 2
         (line,) = capsys.readouterr().err.splitlines()
         assert line.startswith("recframe: ")

@@ -129,33 +129,33 @@ def test_a_parquet_file_names_items_and_perhaps_users(tmp_path, columns, users, 
 @pytest.mark.parametrize(
     ("name", "content", "expected"),
     [
-        ("m.csv", "1,2\n3,4,5\n6\n", "m.csv:2: 3 value(s), expected 2, as line 1 has (and 1 more to mend)"),
-        ("m.csv", "1,2\n\n3\n", "m.csv:3: 1 value(s), expected 2, as line 1 has"),
-        ("m.csv", "a,b\n1,2,3\n4,5,6\n", "m.csv:2: 3 value(s), expected 2, as line 1 has (and 1 more to mend)"),
-        ("m.csv", "user,a,b\nu,1\nv,3\n", "m.csv:2: 2 value(s), expected 3, as line 1 has (and 1 more to mend)"),
-        ("m.csv", "1,2\n3,x\n,nan\n", "m.csv:2: column 2: 'x' is not a number, expected one such as 3.5 (and 2 more to mend)"),
+        ("m.csv", "1,2\n3,4,5\n6\n", "m.csv:2: 3 value(s), expected 2, as on line 1 (and 1 more to fix)"),
+        ("m.csv", "1,2\n\n3\n", "m.csv:3: 1 value(s), expected 2, as on line 1"),
+        ("m.csv", "a,b\n1,2,3\n4,5,6\n", "m.csv:2: 3 value(s), expected 2, as on line 1 (and 1 more to fix)"),
+        ("m.csv", "user,a,b\nu,1\nv,3\n", "m.csv:2: 2 value(s), expected 3, as on line 1 (and 1 more to fix)"),
+        ("m.csv", "1,2\n3,x\n,nan\n", "m.csv:2: column 2: 'x' is not a number, expected one such as 3.5 (and 2 more to fix)"),
         ("m.csv", "1,2\n3,1e39\n", "m.csv:2: column 2: '1e39' is too large, expected at most 3.4e+38 (float32)"),
         ("m.csv", "user,a\nu,1\nv,\n", "m.csv:3: column 2: no value, expected a number"),
         ("m.csv", "user,a\nu,\nv,\n", "m.csv:2: column 2: no value, expected a number"),
         ("m.csv", "a,b\nx,2\n3,4\n", "m.csv:2: column 1: 'x' is not a number"),
         ("m.csv", "1,x\n3,4\n", "m.csv:1: column 2: 'x' is not a number"),
         ("m.csv", ",0,1\n0,1,2\n1,3,4\n", "column 1: no value"),
-        ("m.csv", ",0,1\n0,1,2\n1,3,4\n", "(a first line with names has no numbers in it, or begins with 'user')"),
+        ("m.csv", ",0,1\n0,1,2\n1,3,4\n", "(a header has no numbers in it, or starts with 'user')"),
         ("m.csv", '1,2\n3,"4\n', "m.csv:2: cannot be split at ',' (unexpected end of data), expected quotes around whole fields"),
         ("m.csv", '1,2\n3,"4"5\n', "m.csv:2: cannot be split at ','"),
-        ("m.csv", "a,b,a\n1,2,3\n4,5,6\n", "m.csv:1: column 3: item 'a' is at m.csv:1: column 1 already"),
+        ("m.csv", "a,b,a\n1,2,3\n4,5,6\n", "m.csv:1: column 3: item 'a' is already at m.csv:1: column 1"),
         ("m.csv", "a,,c\n1,2,3\n4,5,6\n", "m.csv:1: column 2: the item's id is empty"),
-        ("m.csv", "user,a\nu,1\n\nu,2\n", "m.csv:4: user 'u' is at m.csv:2 already"),
+        ("m.csv", "user,a\nu,1\n\nu,2\n", "m.csv:4: user 'u' is already at m.csv:2"),
         ("m.csv", "user,a\nu,1\n,2\n", "m.csv:3: the user's id is empty"),
         ("m.csv", "", "m.csv: is empty, expected a line of numbers for each user"),
-        ("m.csv", "a,b\n", "m.csv: holds a line of names only"),
+        ("m.csv", "a,b\n", "m.csv: holds only a header"),
         ("m.csv", "1,2\n", "m.csv: holds 1 row(s), expected one for each of at least two users"),
         ("m.csv", "user\nu\nv\n", "m.csv: holds no column of ratings"),
         ("m.csv", b"1,2\n3,\xff\n", "m.csv:2: bytes that are not UTF-8"),
         ("m.csv", "1,2\n3,4\n".encode("utf-16"), "m.csv:1: bytes that are not UTF-8"),
-        ("m.txt", "1 2\n3 4\n5\n", "m.txt:3: 1 value(s), expected 2, as line 1 has"),
+        ("m.txt", "1 2\n3 4\n5\n", "m.txt:3: 1 value(s), expected 2, as on line 1"),
         ("m.txt", "1 2\n3 4,5\n", "m.txt:2: column 2: '4,5' is not a number"),
-        ("m.txt", "a b\n1 2\n3 4\n", "m.txt:1: column 1: 'a' is not a number, expected one such as 3.5 (and 1 more to mend)"),
+        ("m.txt", "a b\n1 2\n3 4\n", "m.txt:1: column 1: 'a' is not a number, expected one such as 3.5 (and 1 more to fix)"),
         ("m.dat", " \n\n", "m.dat: is empty"),
         ("m.xlsx", b"PK", "dataset.path=m.xlsx: unknown kind of file, expected .npy, .csv, .txt, .ascii, .dat, .parquet"),
         ("m", b"", "dataset.path=m: unknown kind of file"),
@@ -182,7 +182,7 @@ def test_what_is_wrong_with_a_text_file_is_named_with_its_place(tmp_path, name, 
         (np.zeros((3, 0)), "m.npy: holds no column of ratings"),
         (
             np.array([[1, 2], [np.nan, -np.inf]]),
-            "m.npy: row 2, column 1: nan is not finite, expected a number such as 3.5 (and 1 more to mend)",
+            "m.npy: row 2, column 1: nan is not finite, expected a number such as 3.5 (and 1 more to fix)",
         ),
         (np.array([[1, 2], [3, -1e39]]), "m.npy: row 2, column 2: -1e+39 is too large, expected at most 3.4e+38 (float32)"),
     ],
@@ -200,26 +200,26 @@ def test_a_pickle_is_not_opened(tmp_path):
     np.save(tmp_path / "array.npy", np.array([[Trap(), Trap()]] * 2, dtype=object))
     (tmp_path / "pickle.npy").write_bytes(np.array([Trap()], dtype=object).dumps())
     assert "holds Python objects" in refused(tmp_path / "array.npy")
-    assert "is no npy file" in refused(tmp_path / "pickle.npy")
+    assert "is not an npy file" in refused(tmp_path / "pickle.npy")
     assert not (tmp_path / "sprung").exists()
 
 
 @pytest.mark.parametrize("content", [b"", b"1,2\n3,4\n", b"PK\x03\x04", b"\x93NUMPY\x01\x00", b"\x93NUMPY\x09\x00v\x00{}"])
 def test_what_is_no_npy_file_is_named(tmp_path, content):
     (tmp_path / "m.npy").write_bytes(content)
-    assert refused(tmp_path / "m.npy") == "m.npy: is no npy file, expected what numpy.save writes of a matrix of numbers"
+    assert refused(tmp_path / "m.npy") == "m.npy: is not an npy file, expected a matrix of numbers that numpy.save wrote"
 
 
 def test_an_npy_file_that_was_cut_is_named(tmp_path):
     path = written(tmp_path, ".npy", np.zeros((5, 5)))
     path.write_bytes(path.read_bytes()[:-1])
-    assert refused(path) == "matrix.npy: is cut short: 327 bytes, expected 328 for the shape (5, 5) that it states"
+    assert refused(path) == "matrix.npy: is truncated: 327 bytes, expected 328 for the shape (5, 5) in its header"
 
 
 @pytest.mark.parametrize(
     ("columns", "expected"),
     [
-        ({"a": [1, 2], "b": ["x", "y"], "c": ["x", "y"]}, "m.parquet: column 'b' is of type String, expected numbers (and 1 more to mend)"),
+        ({"a": [1, 2], "b": ["x", "y"], "c": ["x", "y"]}, "m.parquet: column 'b' is of type String, expected numbers (and 1 more to fix)"),
         ({"a": [[1], [2]]}, "m.parquet: column 'a' is of type List(Int64), expected numbers"),
         ({"a": [None, None]}, "m.parquet: column 'a' is of type Null, expected numbers"),
         ({"a": [1, 2], "b": [None, 5]}, "m.parquet: row 1, column 'b': no value, expected a number: in a complete matrix"),
@@ -227,7 +227,7 @@ def test_an_npy_file_that_was_cut_is_named(tmp_path):
         ({"a": [1.0, 1e300]}, "m.parquet: row 2, column 'a': 1e+300 is too large"),
         ({"a": [1.0]}, "m.parquet: holds 1 row(s)"),
         ({"user": ["u", "v"]}, "m.parquet: holds no column of ratings"),
-        ({"user": ["u", "u"], "a": [1, 2]}, "m.parquet: row 2: user 'u' is at m.parquet: row 1 already"),
+        ({"user": ["u", "u"], "a": [1, 2]}, "m.parquet: row 2: user 'u' is already at m.parquet: row 1"),
         ({"user": ["u", None], "a": [1, 2]}, "m.parquet: row 2: the user's id is empty"),
         ({"a": [1, 2], "": [1, 2]}, "m.parquet: column 2: the item's id is empty"),
     ],

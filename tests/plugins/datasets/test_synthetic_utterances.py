@@ -9,7 +9,7 @@ import yaml
 from recframe.testing import check_dataset
 from recframe_plugins.datasets.synthetic.config import SyntheticConfig
 from recframe_plugins.datasets.synthetic.synthetic import Synthetic
-from recframe_plugins.datasets.synthetic.utterances import SENTIMENTS, TIMES, generate_utterances
+from recframe_plugins.datasets.synthetic.utterances import SENTIMENT_PHRASES, TIME_PHRASES, generate_utterances
 from recframe_plugins.datasets.synthetic.vocabulary import TOPICS
 
 SMALL = {"num_items": 5, "num_users": 4, "num_topics": 6}
@@ -19,15 +19,15 @@ def test_each_topic_sentiment_and_time_has_as_many_different_texts():
     said = Synthetic(SyntheticConfig(**SMALL, utterances=3)).load().contexts
     cells = Counter(said.attributes.select("intent", "sentiment", "time_of_day").iter_rows())
     assert set(cells.values()) == {3}
-    assert len(cells) == 6 * len(SENTIMENTS) * len(TIMES)
+    assert len(cells) == 6 * len(SENTIMENT_PHRASES) * len(TIME_PHRASES)
     assert len(set(said.texts)) == len(said.texts)
 
 
 def test_a_text_says_what_its_attributes_tell():
     said = generate_utterances(4, 20, torch.Generator().manual_seed(0))
     for text, (intent, sentiment, time) in zip(said.texts, said.attributes.iter_rows(), strict=True):
-        assert any(text.startswith(f"{phrase} ") for phrase in TIMES[time])
-        assert any(f" {phrase} " in text for phrase in SENTIMENTS[sentiment])
+        assert any(text.startswith(f"{phrase} ") for phrase in TIME_PHRASES[time])
+        assert any(f" {phrase} " in text for phrase in SENTIMENT_PHRASES[sentiment])
         (topic,) = (topic for topic in TOPICS if topic.name == intent)
         banks = (*topic.people, *topic.things, *topic.places, *topic.activities, *topic.tags, *topic.tastes)
         assert any(word.lower() in text.lower() for word in banks)
@@ -52,9 +52,9 @@ def test_the_dataset_conforms_and_its_items_and_users_are_the_same_without():
 @pytest.mark.parametrize("name", ["sentiment", "intent"])
 def test_the_shipped_prototypes_know_all_labels_and_copy_no_phrase(name, project_root):
     prototypes = yaml.safe_load((project_root / "conf" / "labels" / f"{name}.yaml").read_text())["prototypes"]
-    labels = set(SENTIMENTS) if name == "sentiment" else {topic.name for topic in TOPICS}
+    labels = set(SENTIMENT_PHRASES) if name == "sentiment" else {topic.name for topic in TOPICS}
     assert set(prototypes) == labels
     sentences = {sentence.lower().rstrip(".") for some in prototypes.values() for sentence in some}
-    phrases = [phrase for some in (*SENTIMENTS.values(), *TIMES.values()) for phrase in some]
+    phrases = [phrase for some in (*SENTIMENT_PHRASES.values(), *TIME_PHRASES.values()) for phrase in some]
     phrases += [taste for topic in TOPICS for taste in topic.tastes]
     assert sentences.isdisjoint(phrase.lower().rstrip(".") for phrase in phrases)

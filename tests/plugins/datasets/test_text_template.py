@@ -2,7 +2,7 @@ import polars as pl
 import pytest
 
 from recframe.interfaces import DataError
-from recframe_plugins.datasets.files.text_template import check_template, fill_template
+from recframe_plugins.datasets.text_template import check_template, fill_template
 
 ALLOWED = ("title", "year", "genres")
 
@@ -43,7 +43,7 @@ def test_attributes_are_put_in_as_they_are():
         ("{title} {plot}", r"unknown placeholder \{plot\}; expected \{title\}, \{year\}, \{genres\}"),
         ("{title", r"expected '}'.*\{title\}, \{year\}, \{genres\}"),
         ("film", "every item would get the same text"),
-        ("{title:>9}", "written plainly"),
+        ("{title:>9}", "without format options"),
         ("{{title}} {year}", "braces"),
     ],
 )

@@ -7,7 +7,7 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from recframe.building.component import build
+from recframe.building.component import build, component_of
 from recframe.components import Component, ComponentError, option
 from recframe.config import ConfigError, compose_config, find_mistakes, validate
 from recframe.embeddings import EmbeddingStore
@@ -34,7 +34,8 @@ def concat(weights=None, **parts):
 
 
 def built(*overrides):
-    return build("encoder", compose_config(overrides).encoder, registry(), device=CPU)
+    section = compose_config(overrides).encoder
+    return build(component_of("encoder", section), section, device=CPU)
 
 
 def test_the_encoder_conforms():
@@ -102,7 +103,7 @@ def test_a_part_of_the_preset_can_be_replaced():
 def test_the_world_encoder_can_be_a_concat():
     cfg = compose_config(["encoder=id", "encoder@world_encoder=text_and_words", "world_encoder.parts.words.dim=16"])
     assert {name: part.name for name, part in cfg.world_encoder.parts.items()} == {"text": "sentence_transformers", "words": "tfidf"}
-    assert validate(OmegaConf.create(OmegaConf.to_yaml(cfg)), registry()) == cfg
+    assert validate(OmegaConf.create(OmegaConf.to_yaml(cfg))) == cfg
     problems = find_mistakes(["encoder=id", "encoder@world_encoder=concat"])
     assert problems == ["world_encoder.parts is empty: add encoders, as in +encoder@world_encoder.parts.words=tfidf"]
 
@@ -110,12 +111,12 @@ def test_the_world_encoder_can_be_a_concat():
 def test_a_config_written_and_read_again_is_the_same():
     cfg = compose_config(["encoder=text_and_words"])
     assert {name: part.name for name, part in cfg.encoder.parts.items()} == {"text": "sentence_transformers", "words": "tfidf"}
-    back = validate(OmegaConf.create(OmegaConf.to_yaml(cfg)), registry())
+    back = validate(OmegaConf.create(OmegaConf.to_yaml(cfg)))
     assert back == cfg
     assert OmegaConf.get_type(back.encoder.parts, "words").__name__ == "TfidfConfig"
     back.encoder.parts["words"].dim = 0
     with pytest.raises(ConfigError, match=r"encoder\.parts\.words\.dim: 0 is not allowed"):
-        validate(OmegaConf.create(OmegaConf.to_yaml(back)), registry())
+        validate(OmegaConf.create(OmegaConf.to_yaml(back)))
 
 
 @pytest.mark.parametrize(
@@ -139,10 +140,10 @@ def test_a_config_written_and_read_again_is_the_same():
                 "encoder.weights.words: 0.0 is not allowed",
             ],
         ),
-        (["encoder=concat", "+encoder@encoder.parts.words=tfdif"], ["there is no config 'encoder/tfdif'. Did you mean 'tfidf'?"]),
+        (["encoder=concat", "+encoder@encoder.parts.words=tfdif"], ["no config 'encoder/tfdif' was found. Did you mean 'tfidf'?"]),
         (
             ["encoder=text_and_words", "encoder@encoder.parts.words=tfdif"],
-            ["encoder@encoder.parts.words=tfdif: there is no such encoder. Did"],
+            ["encoder@encoder.parts.words=tfdif: encoder has no choice 'tfdif'. Did"],
         ),
         (
             ["encoder=concat", "+encoder.parts.words={name: tfdif}", "+encoder.parts.more=tfidf"],

@@ -1,6 +1,7 @@
 """The encoders `random` and `id`: noise that depends on the text alone, and empty vectors, which every part of a run accepts or refuses."""
 
 import dataclasses
+import importlib
 import time
 from types import SimpleNamespace
 
@@ -8,15 +9,15 @@ import numpy as np
 import pytest
 import torch
 
-from recframe.building.parts import load
+from recframe.building.data import load
 from recframe.config import compose_config
 from recframe.embeddings import EmbeddingStore
 from recframe.evaluation.simulated.metrics import policy_metrics
 from recframe.experience import RewardSum
 from recframe.interfaces import DataError, EncoderError
 from recframe.plugin_loader import registry
-from recframe.references.greedy import fit_greedy
-from recframe.references.random_log import collect_random_log
+from recframe.references.fitting.greedy import fit_greedy
+from recframe.references.fitting.random_log import collect_random_log
 from recframe.testing import ToyEnvironment, ToyTracker, check_agent, check_component, toy_data, toy_spec
 from recframe_plugins.encoders.controls.config import IdConfig, RandomConfig
 from recframe_plugins.encoders.controls.encoder import IdEncoder, RandomEncoder
@@ -115,14 +116,11 @@ def test_the_gym_bridge_leaves_out_empty_text_vectors():
 
 @pytest.mark.parametrize("agent", ["epsilon_greedy", "linucb", "greedy_reward"])
 def test_agents_with_text_features_work_without_text_vectors(agent):
-    from recframe_plugins.agents.bandits import bandits
-    from recframe_plugins.agents.baselines import reference_agents
-
     data = toy_data()
     spec = toy_spec(data)
     component = registry().get("agent", agent)
-    module, _, name = component.factory.rpartition(".")[2].partition(":")
-    factory = getattr({"bandits": bandits, "reference_agents": reference_agents}[module], name)
+    module, _, name = component.factory.partition(":")
+    factory = getattr(importlib.import_module(module), name)
     # the world has text vectors, but the agent does not
     check_agent(factory(component.config(), spec, ToyTracker(spec, without_vectors(data)), seed=0), ToyEnvironment(spec, data))
 
@@ -144,7 +142,7 @@ def test_the_greedy_reference_works_without_text_vectors():
 
 def test_a_run_without_an_encoder_has_empty_vectors_and_writes_no_cache(tmp_path):
     cfg = compose_config(["encoder=id", f"embeddings.cache={tmp_path / 'cache'}", "dataset.num_items=40", "dataset.num_users=80"])
-    data, reading, _ = load(cfg, registry(), CPU)
+    data, reading, _ = load(cfg, CPU)
     assert reading is data
     assert data.catalog.text_vectors.shape == (40, 0)
     assert data.users.profiles.vectors.shape == (80, 0)
@@ -153,7 +151,7 @@ def test_a_run_without_an_encoder_has_empty_vectors_and_writes_no_cache(tmp_path
 
 def test_the_world_can_read_texts_that_the_agent_does_not(tmp_path):
     small = ["dataset.num_items=40", "dataset.num_users=80", f"embeddings.cache={tmp_path / 'cache'}"]
-    data, reading, _ = load(compose_config(["encoder=id", "encoder@world_encoder=random", *small]), registry(), CPU)
+    data, reading, _ = load(compose_config(["encoder=id", "encoder@world_encoder=random", *small]), CPU)
     assert data.catalog.text_vectors.shape == (40, 384)
     assert reading.catalog.text_vectors.shape == (40, 0)
 
@@ -161,4 +159,4 @@ def test_the_world_can_read_texts_that_the_agent_does_not(tmp_path):
 def test_errors_of_the_world_encoder_name_its_own_settings(tmp_path):
     nowhere = ["encoder@world_encoder=bert", "world_encoder.model=nowhere", f"embeddings.cache={tmp_path / 'cache'}"]
     with pytest.raises(EncoderError, match=r"^world_encoder\.model=nowhere: there is no such folder"):
-        load(compose_config(["encoder=id", *nowhere, "dataset.num_items=8", "dataset.num_users=8"]), registry(), CPU)
+        load(compose_config(["encoder=id", *nowhere, "dataset.num_items=8", "dataset.num_users=8"]), CPU)

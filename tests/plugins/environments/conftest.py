@@ -8,8 +8,8 @@ from recframe.interfaces import Catalog, Data
 from recframe.testing import toy_data
 from recframe_plugins.environments.preference_model.config import PreferenceModelConfig
 from recframe_plugins.environments.preference_model.preference_model import PreferenceModel
-from recframe_plugins.environments.rating_matrix.config import RatingMatrixConfig
-from recframe_plugins.environments.rating_matrix.rating_matrix import RatingMatrix
+from recframe_plugins.environments.rating_matrix.config import RatingMatrixEnvironmentConfig
+from recframe_plugins.environments.rating_matrix.rating_matrix import RatingMatrixEnvironment
 from recframe_plugins.environments.recsim.config import InterestEvolutionConfig, InterestExplorationConfig, LongTermSatisfactionConfig
 from recframe_plugins.environments.recsim.interest_evolution import InterestEvolution
 from recframe_plugins.environments.recsim.interest_exploration import InterestExploration
@@ -23,7 +23,7 @@ RECSIM = {
     "interest_exploration": (InterestExploration, InterestExplorationConfig),
     "long_term_satisfaction": (LongTermSatisfaction, LongTermSatisfactionConfig),
 }
-KINDS = {**TIRING, **RECSIM, "rating_matrix": (RatingMatrix, RatingMatrixConfig)}
+KINDS = {**TIRING, **RECSIM, "rating_matrix": (RatingMatrixEnvironment, RatingMatrixEnvironmentConfig)}
 # on a few toy items, rating_matrix's default protocol would soon run out of them
 USUAL = {"rating_matrix": {"protocol": "free"}}
 # options under which nobody leaves of their own accord

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recframe_plugins.environments.sessions.candidates import SMALL, draw_candidates
+from recframe_plugins.environments.simulation.candidates import SMALL, draw_candidates
 
 
 @settings(max_examples=60, deadline=None)
@@ -28,7 +28,7 @@ def test_the_ways_for_few_and_for_many_candidates_draw_the_same(items, data, see
     few, many = (torch.Generator().manual_seed(seed) for _ in range(2))
     with pytest.MonkeyPatch.context() as patch:
         expected = draw_candidates(20, items, count, few)
-        patch.setattr("recframe_plugins.environments.sessions.candidates.SMALL", 0)
+        patch.setattr("recframe_plugins.environments.simulation.candidates.SMALL", 0)
         assert torch.equal(draw_candidates(20, items, count, many), expected)
 
 

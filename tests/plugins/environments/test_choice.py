@@ -7,8 +7,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recframe_plugins.environments.sessions.choice import choice_model
-from recframe_plugins.environments.sessions.config import CHOICE_MODELS, ChoiceConfig
+from recframe_plugins.environments.simulation.choice import choice_model
+from recframe_plugins.environments.simulation.config import CHOICE_MODELS, ChoiceConfig
 
 SINGLE = [name for name in CHOICE_MODELS if name != "independent"]
 UNORDERED = ["independent", "multinomial_logit", "multinomial_proportional"]

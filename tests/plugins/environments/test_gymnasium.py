@@ -210,7 +210,7 @@ def test_sessions_that_cannot_be_gone_through_again_are_refused(registered):
         environment.reset(0)
         environment.step(random_slates(environment, 1)[0])
         other.reset(0)
-        with pytest.raises(ValueError, match="did not go through the saved sessions again"):
+        with pytest.raises(ValueError, match="did not replay the saved sessions"):
             other.load_state_dict(environment.state_dict())
         with pytest.raises(RuntimeError, match="call reset"):
             other.step(random_slates(other, 1)[0])

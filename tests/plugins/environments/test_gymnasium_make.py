@@ -92,7 +92,7 @@ def test_action_spaces_without_a_counterpart_are_named(space, words):
     ids=lambda space: type(space).__name__,
 )
 def test_observations_that_are_no_row_of_numbers_are_named(space):
-    assert f"observes {space}, which is no fixed row" in refusal("recframe-tests/Spaces-v0", observation=space)
+    assert f"observes {space}, which is not a fixed-size vector" in refusal("recframe-tests/Spaces-v0", observation=space)
 
 
 @pytest.mark.parametrize(

@@ -120,8 +120,8 @@ def test_the_interest_in_what_is_watched_moves_towards_or_away_from_it(world, in
     put(environment, interest, 100.0, topic=3)
     # the direction is towards with probability (1 + x) / 2
     limit = (1 + interest) / 2
-    luck = {"uniforms": torch.tensor([[0.5, max(limit - 1e-4, 0.0)], [0.5, min(limit + 1e-4, 1.0)]])}
-    moved = environment.respond(torch.full((2, 1), 3), luck).state["interests"]
+    draws = {"uniforms": torch.tensor([[0.5, max(limit - 1e-4, 0.0)], [0.5, min(limit + 1e-4, 1.0)]])}
+    moved = environment.respond(torch.full((2, 1), 3), draws).state["interests"]
     torch.testing.assert_close(moved[:, 3], torch.tensor([towards, away]))
     assert (moved[:, [topic for topic in range(20) if topic != 3]] == 0.0).all()
 
@@ -161,11 +161,11 @@ def test_liking_is_more_often_strengthened(world, assert_mean):
 def test_watching_takes_time_and_quality_gives_some_back(world, topic, budget, options, dwell, after):
     environment = world(num_users=1, **{**CERTAIN, **options})
     put(environment, 0.5, budget, topic)
-    outcome = environment.respond(torch.tensor([[topic]]), {"uniforms": torch.tensor([[0.5, 0.5]])})
-    assert outcome.signals["click"].tolist() == [[1.0]]
-    torch.testing.assert_close(outcome.signals["dwell"], torch.tensor([[dwell]]))
-    torch.testing.assert_close(outcome.state["time_budget"], torch.tensor([after]))
-    assert outcome.leave.tolist() == [after <= 0]
+    reaction = environment.respond(torch.tensor([[topic]]), {"uniforms": torch.tensor([[0.5, 0.5]])})
+    assert reaction.signals["click"].tolist() == [[1.0]]
+    torch.testing.assert_close(reaction.signals["dwell"], torch.tensor([[dwell]]))
+    torch.testing.assert_close(reaction.state["time_budget"], torch.tensor([after]))
+    assert reaction.leave.tolist() == [after <= 0]
 
 
 def test_one_of_a_slate_is_chosen_in_proportion_to_interest(world):
@@ -174,12 +174,12 @@ def test_one_of_a_slate_is_chosen_in_proportion_to_interest(world):
     environment.state["interests"][:, 7] = -1.0
     # weights 1, 1.5 and 0 for the items, of topics without interest, with some and with the greatest dislike; 2 for none
     uniforms = torch.tensor([0.0, 0.221, 0.223, 0.555, 0.557])
-    outcome = environment.respond(torch.tensor([[2, 4, 7]] * 5), {"uniforms": torch.stack([uniforms, torch.zeros(5)], dim=1)})
-    assert outcome.signals["click"].tolist() == [[1, 0, 0], [1, 0, 0], [0, 1, 0], [0, 1, 0], [0, 0, 0]]
-    assert torch.equal(outcome.signals["dwell"], 4.0 * outcome.signals["click"])
+    reaction = environment.respond(torch.tensor([[2, 4, 7]] * 5), {"uniforms": torch.stack([uniforms, torch.zeros(5)], dim=1)})
+    assert reaction.signals["click"].tolist() == [[1, 0, 0], [1, 0, 0], [0, 1, 0], [0, 1, 0], [0, 0, 0]]
+    assert torch.equal(reaction.signals["dwell"], 4.0 * reaction.signals["click"])
     # the last user chose nothing: time is lost, and interests stay
-    assert torch.equal(outcome.state["interests"][4], environment.state["interests"][4])
-    assert outcome.state["time_budget"][4] == 99.5
+    assert torch.equal(reaction.state["interests"][4], environment.state["interests"][4])
+    assert reaction.state["time_budget"][4] == 99.5
 
 
 def test_every_step_follows_the_equations(make, videos, random_slates):

@@ -91,10 +91,10 @@ def test_one_of_a_slate_is_chosen_by_softmax_of_affinity_and_quality(world):
     weights = [exp(1.0 + quality[0]), exp(2.0 + quality[1]), exp(2.0 + quality[2]), exp(3.0)]
     bounds = (torch.tensor(weights).cumsum(0) / sum(weights))[:3]
     uniforms = torch.stack([bounds - 1e-4, bounds + 1e-4], dim=1).view(6, 1)
-    outcome = environment.respond(slate, {"uniforms": uniforms})
-    assert outcome.signals["click"].tolist() == [[1, 0, 0], [0, 1, 0], [0, 1, 0], [0, 0, 1], [0, 0, 1], [0, 0, 0]]
-    assert not outcome.leave.any()
-    assert outcome.state == {}
+    reaction = environment.respond(slate, {"uniforms": uniforms})
+    assert reaction.signals["click"].tolist() == [[1, 0, 0], [0, 1, 0], [0, 1, 0], [0, 0, 1], [0, 0, 1], [0, 0, 0]]
+    assert not reaction.leave.any()
+    assert reaction.state == {}
 
 
 def test_nothing_changes_and_nobody_leaves_until_the_session_is_cut(world, random_slates):
@@ -151,7 +151,7 @@ def test_one_type_and_one_topic_will_do(world):
         ({"user_type_distribution": []}, "environment.user_type_distribution must add up to 1, not to 0"),
         (
             {"topic_quality_mean": [0.8]},
-            "environment.topic_quality_mean has 1 entries, but environment.topic_distribution has 2; they must be as many",
+            "environment.topic_quality_mean has 1 entries, but environment.topic_distribution has 2; the numbers must be equal",
         ),
         ({"topic_quality_stddev": [0.1] * 3}, "environment.topic_quality_stddev has 3 entries"),
         (

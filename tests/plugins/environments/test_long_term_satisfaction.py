@@ -64,18 +64,18 @@ def test_one_step_by_hand(world):
     put(environment, 2.0, budget=2)
     environment.clickbait_score[:3] = torch.tensor([0.25, 1.0, 0.0])
     normals = torch.tensor([[0.0, 0.0], [2.0, -1.0], [-1.0, 3.0]])
-    outcome = environment.respond(torch.tensor([[0, 7], [1, 7], [2, 7]]), {"normals": normals})
+    reaction = environment.respond(torch.tensor([[0, 7], [1, 7], [2, 7]]), {"normals": normals})
     satisfaction = 1 / (1 + exp(-1.0))
     # c = 0.25: 0.25 * 5 + 0.75 * 4 = 4.25;  c = 1: deviation 0.4;  c = 0: deviation 1.2
     dwell = [exp(4.25 * satisfaction), exp(5.0 * satisfaction + 2.0 * 0.4), exp(4.0 * satisfaction - 1.2)]
-    torch.testing.assert_close(outcome.signals["dwell"], torch.tensor([[value, 0.0] for value in dwell]))
-    assert outcome.signals["click"].tolist() == [[1.0, 0.0]] * 3
+    torch.testing.assert_close(reaction.signals["dwell"], torch.tensor([[value, 0.0] for value in dwell]))
+    assert reaction.signals["click"].tolist() == [[1.0, 0.0]] * 3
     # 0.7 * 2 - 2 (c - 0.5) + 0.05 noise
     exposure = torch.tensor([1.4 + 0.5, 1.4 - 1.0 - 0.05, 1.4 + 1.0 + 0.15])
-    torch.testing.assert_close(outcome.state["net_positive_exposure"], exposure)
-    torch.testing.assert_close(outcome.state["satisfaction"], torch.sigmoid(0.5 * exposure))
-    assert outcome.state["time_budget"].tolist() == [1] * 3
-    assert not outcome.leave.any()
+    torch.testing.assert_close(reaction.state["net_positive_exposure"], exposure)
+    torch.testing.assert_close(reaction.state["satisfaction"], torch.sigmoid(0.5 * exposure))
+    assert reaction.state["time_budget"].tolist() == [1] * 3
+    assert not reaction.leave.any()
 
 
 def test_every_step_follows_the_equation_of_exposure(world, random_slates, assert_mean):

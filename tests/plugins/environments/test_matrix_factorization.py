@@ -89,7 +89,7 @@ def test_a_fit_is_the_same_twice_and_in_chunks_of_any_size(monkeypatch):
     first, again, other = (fit_ratings(ratings, USERS, ITEMS, options(seed=seed)) for seed in (0, 0, 1))
     assert torch.equal(first.item_factors, again.item_factors)
     assert not torch.equal(first.item_factors, other.item_factors)
-    monkeypatch.setattr(matrix_factorization, "CHUNK", 1000)
+    monkeypatch.setattr(matrix_factorization, "CHUNK_RATINGS", 1000)
     in_chunks = fit_ratings(ratings, USERS, ITEMS, options())
     torch.testing.assert_close(first.item_factors, in_chunks.item_factors)
 

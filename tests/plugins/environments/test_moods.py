@@ -134,7 +134,7 @@ def test_texts_that_lack_are_named(data):
         world(toy_contexts(data, sentiment=["positive"]), SPEAKING)
     told = data.contexts.attributes
     glad = told.with_columns(sentiment=pl.when(pl.col("intent") == "crime").then(pl.lit("positive")).otherwise("sentiment"))
-    with pytest.raises(DataError, match="there is none of intent 'crime', sentiment 'negative'"):
+    with pytest.raises(DataError, match="there is none for intent 'crime', sentiment 'negative'"):
         world(data._replace(contexts=Texts(data.contexts.texts, attributes=glad)), SPEAKING)
 
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from recframe.references.policies import RandomPolicy
+from recframe.references.random import RandomPolicy
 
 RUNS = 200
 # users who are soon lost, so that sessions of every length there is are over after these steps

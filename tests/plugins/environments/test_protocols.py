@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from recframe.interfaces import PAD, DataError, best_items
-from recframe.references.policies import PopularPolicy, RandomPolicy
+from recframe.references.popular import PopularPolicy
+from recframe.references.random import RandomPolicy
 
 WITHOUT_REPETITION = ["no_repetition", "fixed_length"]
 # options under which many people leave as soon as they may, but not all at once

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recframe.interfaces import PAD
-from recframe_plugins.environments.rating_matrix.quit_rule import QuitRule, principal_directions
+from recframe_plugins.environments.simulation.quit_rule import QuitRule, principal_directions
 
 # items 0 and 1 are alike, 2 is at a right angle to them, 3 between them and 2, and 4 is like nothing
 VECTORS = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.8, 0.6], [0.0, 0.0]])

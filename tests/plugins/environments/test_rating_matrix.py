@@ -9,16 +9,18 @@ import torch
 from recframe.evaluation.simulated.rollout import rollout
 from recframe.experience.rewards import RewardSum
 from recframe.interfaces import Data, DataError
-from recframe.references.policies import OraclePolicy, PopularPolicy, RandomPolicy
-from recframe.references.references import Tuning, reference_policies
+from recframe.references.fitting.reference_policies import ReferenceBudget, reference_policies
+from recframe.references.oracle import OraclePolicy
+from recframe.references.popular import PopularPolicy
+from recframe.references.random import RandomPolicy
 from recframe.testing import toy_data
 from recframe_plugins.datasets.rating_matrix.rating_matrix import held_out_users, share_of_fans
-from recframe_plugins.environments.rating_matrix.config import RatingMatrixConfig
-from recframe_plugins.environments.rating_matrix.rating_matrix import RatingMatrix
+from recframe_plugins.environments.rating_matrix.config import RatingMatrixEnvironmentConfig
+from recframe_plugins.environments.rating_matrix.rating_matrix import RatingMatrixEnvironment
 from recframe_plugins.rewards.config import RatingConfig
 from recframe_plugins.rewards.rating import Rating
 
-SMALL = Tuning(log_sessions=256, log_slates=4_000, sessions=128)
+SMALL = ReferenceBudget(log_sessions=256, log_slates=4_000, sessions=128)
 
 
 @pytest.fixture
@@ -101,8 +103,8 @@ def test_on_noise_the_most_popular_items_are_no_better_than_random_ones(rewards)
         held_out = held_out_users(60, 0.2, seed)
         catalog = toy_data(num_items=200).catalog
         data = Data(replace(catalog, popularity=share_of_fans(ratings[~held_out])), ratings=ratings, held_out=held_out)
-        config = RatingMatrixConfig(max_steps=20)
-        environment = RatingMatrix(config, data, num_users=200, history_length=5, split="evaluation", device="cpu")
+        config = RatingMatrixEnvironmentConfig(max_steps=20)
+        environment = RatingMatrixEnvironment(config, data, num_users=200, history_length=5, split="evaluation", device="cpu")
         policies = (PopularPolicy(environment.spec, data.catalog.popularity), RandomPolicy(environment.spec, seed))
         popular, random = (rollout(policy, environment, rewards, 0, 20).returns.double().mean() for policy in policies)
         gains.append(popular - random)
@@ -144,7 +146,7 @@ def test_no_fixed_list_is_better_than_the_one_found(make, toy_world):
         make("rating_matrix", data=data, num_users=256, split=split, max_steps=length, protocol="fixed_length")
         for split in ("train", "evaluation")
     )
-    policies = reference_policies(train, rewards, data, max_steps=length, seed=0, tuning=SMALL)
+    policies = reference_policies(train, rewards, data, max_steps=length, seed=0, budget=SMALL)
     slates = rollout(policies["fixed_slate"], train, rewards, 0, length).slates
     assert (slates == slates[:, :1]).all(), "one list for everybody"
     means = ratings[train.people].mean(dim=0)

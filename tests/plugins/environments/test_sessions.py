@@ -1,4 +1,4 @@
-"""Sessions as others rely on them: the contract, equal luck, saving, shapes, splits, and what is refused."""
+"""Sessions as others rely on them: the contract, equal draws, saving, shapes, splits, and what is refused."""
 
 import io
 
@@ -11,7 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from recframe.interfaces import PAD, DataError, random_items
 from recframe.testing import check_component, check_environment
 from recframe_plugins.environments.registration import recframe_register_components
-from recframe_plugins.environments.sessions.sessions import people_of_split
+from recframe_plugins.environments.simulation.sessions import people_of_split
 from recframe_plugins.state_trackers.config import MeanConfig
 from recframe_plugins.state_trackers.mean import MeanTracker
 

@@ -10,7 +10,7 @@ from recframe.interfaces import Catalog, Data, DataError
 from recframe.testing import toy_data
 from recframe_plugins.datasets.synthetic.config import SyntheticConfig
 from recframe_plugins.datasets.synthetic.synthetic import Synthetic
-from recframe_plugins.environments.sessions.topics import topic_matrices
+from recframe_plugins.environments.simulation.topics import topic_matrices
 from recframe_plugins.environments.topic_world.config import TopicWorldConfig
 from recframe_plugins.environments.topic_world.topic_world import TopicWorld
 
@@ -185,8 +185,8 @@ def test_people_who_list_nothing_like_all_topics_alike():
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        ({"topics": pl.lit("jazz")}, r"catalogue attribute 'topics' must hold a list of strings a row, not String"),
-        ({"topic_weights": pl.lit(1.0)}, r"catalogue attribute 'topic_weights' must hold a list of numbers a row, not Float64"),
+        ({"topics": pl.lit("jazz")}, r"catalogue attribute 'topics' must hold a list of strings per row, not String"),
+        ({"topic_weights": pl.lit(1.0)}, r"catalogue attribute 'topic_weights' must hold a list of numbers per row, not Float64"),
         ({"topic_weights": pl.lit([1.0, 2.0])}, r"catalogue row 0 has 1 'topics' but 2 'topic_weights'"),
         ({"topic_weights": pl.lit([-1.0])}, r"catalogue row 0 gives topic 'space' the weight -1.0"),
         ({"topic_weights": pl.lit([float("nan")])}, r"catalogue row 0 gives topic 'space' the weight nan"),

@@ -148,10 +148,10 @@ NESTED = catalog_of([1, 1], colour=[[["red"]], [["blue"]]])
         ({"shares": {"red": 1.0}}, COLOURS, "reward.fairness.shares names red; name each of the groups: blue, red"),
         ({"shares": {"red": 0.5, "green": 0.5}}, COLOURS, "reward.fairness.shares names red, green; name each of the groups: blue, red"),
         ({"attribute": "color"}, COLOURS, "there is no catalogue attribute 'color' to group items by; there are: title, colour"),
-        ({"target": "popularity"}, NOBODY_KNOWS_ANY, "target is popularity, but no item has any; use items or equal"),
-        ({}, catalog_of([1, 1], colour=["red", "red"]), "'colour' is 'red' for every item: exposure is shared by two groups or more"),
-        ({}, NESTED, "'colour' must hold a string or number an item, or a list of them, not List"),
-        ({"attribute": None}, catalog_of([1]), "the catalogue has one item only"),
+        ({"target": "popularity"}, NOBODY_KNOWS_ANY, "target is popularity, but no item has any popularity; use items or equal"),
+        ({}, catalog_of([1, 1], colour=["red", "red"]), "'colour' is 'red' for every item: fairness needs two groups or more"),
+        ({}, NESTED, "'colour' must hold a string or number per item, or a list of them, not List"),
+        ({"attribute": None}, catalog_of([1]), "the catalogue has only one item"),
     ],
 )
 def test_what_cannot_be_grouped_or_shared_so_is_named(step, options, catalog, message):

@@ -37,11 +37,11 @@ def test_it_is_what_the_text_after_the_slate_says(slate_size):
 
 
 def test_what_it_cannot_do_without_is_named():
-    with pytest.raises(DataError, match="reads the label 'mood' of contexts, which have none"):
+    with pytest.raises(DataError, match="reads the label 'mood' of contexts, which do not have it"):
         Sentiment(CONFIG).prepare(DATA)
-    with pytest.raises(DataError, match="which have none"):
+    with pytest.raises(DataError, match="which do not have it"):
         Sentiment(CONFIG).prepare(DATA._replace(contexts=None))
-    with pytest.raises(DataError, match=r"reward\.sentiment\.negative: 'bad' is none of the labels sad, good"):
+    with pytest.raises(DataError, match=r"reward\.sentiment\.negative: 'bad' is not one of the labels sad, good"):
         Sentiment(CONFIG).prepare(told([0.5, 0.5], [0.5, 0.5], [0.5, 0.5], names=("sad", "good")))
     reward = Sentiment(SentimentConfig())
     silent = toy_transition(toy_spec(DATA), DATA, torch.Generator().manual_seed(0))

@@ -137,6 +137,6 @@ def test_another_catalogue_is_compared_by_its_own_texts(catalog, step):
     ("reward", "name"), [(Diversity(DiversityConfig()), "diversity"), (Serendipity(SerendipityConfig()), "serendipity")]
 )
 def test_without_text_vectors_they_say_what_is_missing(reward, name, data, random_step):
-    with pytest.raises(DataError, match=f"reward={name} compares items by their text vectors, and this catalogue has none") as caught:
+    with pytest.raises(DataError, match=f"reward={name} compares items by their text vectors, but this catalogue has none") as caught:
         reward(random_step(0), replace(data.catalog, text_vectors=None))
     assert "\n" not in str(caught.value)

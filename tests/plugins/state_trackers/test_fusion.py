@@ -118,7 +118,7 @@ def test_a_persons_vector_is_learned_and_that_of_nobody_met_stays_nobodys(fusion
     ("data", "has_users"), [(DATA._replace(users=None), True), (DATA, False)], ids=["no users", "nobody in particular"]
 )
 def test_vectors_of_people_need_people(data, has_users):
-    with pytest.raises(ValueError, match=r"^state_tracker\.user_embeddings needs people whom the data know[^\n]*$"):
+    with pytest.raises(ValueError, match=r"^state_tracker\.user_embeddings needs users that are in the data[^\n]*$"):
         MeanTracker(MeanConfig(user_embeddings=True), replace(toy_spec(data), has_users=has_users), data)
 
 

@@ -161,9 +161,9 @@ def test_a_recurrent_tracker_reads_exactly_the_entries_there_are_in_order(kind, 
 def test_copies_share_the_text_vectors_and_checkpoints_leave_them_out(tracker, config):
     tracker, _ = build(tracker, config, has_context=True)
     twin = copy.deepcopy(tracker)
-    assert twin.item_projection.texts.memory == tracker.item_projection.texts.memory
-    assert twin.fusion.parts["profile"].texts.memory == tracker.fusion.parts["profile"].texts.memory
-    assert twin.fusion.parts["context"].texts.memory == tracker.fusion.parts["context"].texts.memory
+    assert twin.item_projection.texts.shared_id == tracker.item_projection.texts.shared_id
+    assert twin.fusion.parts["profile"].texts.shared_id == tracker.fusion.parts["profile"].texts.shared_id
+    assert twin.fusion.parts["context"].texts.shared_id == tracker.fusion.parts["context"].texts.shared_id
     rows = {len(DATA.catalog), len(DATA.users), len(DATA.contexts.texts)}
     assert rows.isdisjoint({value.shape[0] for value in tracker.state_dict().values()} - {config.state_dim})
 

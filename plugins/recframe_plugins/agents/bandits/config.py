@@ -1,4 +1,4 @@
-"""Options of the linear bandits; light, so that composing a config imports no torch."""
+"""Options of the linear bandits. Imports no torch."""
 
 from dataclasses import dataclass
 
@@ -9,28 +9,28 @@ from recframe.components import option
 class LinearRewardConfig:
     """Options of the linear model of the immediate reward, which the bandits and greedy_reward learn."""
 
-    text_dims: int = option(16, "principal components of the items' texts that the model reads", ge=1)
-    ridge: float = option(0.1, "precision of the prior that every coefficient is 0 (lambda)", gt=0)
+    text_dims: int = option(16, "number of principal components of the items' texts that the model reads", ge=1)
+    ridge: float = option(0.1, "precision of the prior on the coefficients, whose mean is 0 (lambda)", gt=0)
 
 
 @dataclass
 class EpsilonGreedyConfig(LinearRewardConfig):
     """A linear bandit that shows random items with a probability that falls over time (Sutton & Barto, 2018)."""
 
-    epsilon_start: float = option(1.0, "probability of a random slate at first", ge=0, le=1)
+    epsilon_start: float = option(1.0, "initial probability of a random slate", ge=0, le=1)
     epsilon_end: float = option(0.05, "probability of a random slate after the decay", ge=0, le=1)
-    epsilon_decay_steps: int = option(40_000, "user-steps over which it falls linearly", ge=1)
+    epsilon_decay_steps: int = option(40_000, "user-steps over which epsilon falls linearly", ge=1)
 
 
 @dataclass
 class LinUCBConfig(LinearRewardConfig):
-    """A linear bandit that shows what may be best: upper confidence bounds (LinUCB; Li et al., 2010)."""
+    """A linear bandit that shows the items of the highest upper confidence bounds (LinUCB; Li et al., 2010)."""
 
-    alpha: float = option(0.5, "standard deviations that the bound lies above the expected reward", ge=0)
+    alpha: float = option(0.5, "number of standard deviations by which the bound exceeds the expected reward", ge=0)
 
 
 @dataclass
 class ThompsonConfig(LinearRewardConfig):
-    """A linear bandit that shows an item as often as it is likely to be best (Thompson sampling; Agrawal & Goyal, 2013)."""
+    """A linear bandit that shows an item as often as it is likely to be the best one (Thompson sampling; Agrawal & Goyal, 2013)."""
 
-    scale: float = option(0.3, "standard deviation of the posterior that is drawn from, in units of the model's own (v)", gt=0)
+    scale: float = option(0.3, "factor on the standard deviation of the posterior that coefficients are drawn from (v)", gt=0)

@@ -1,1 +1,1 @@
-"""Agents that a learned policy is compared with."""
+"""Baseline agents, with which learned policies are compared."""

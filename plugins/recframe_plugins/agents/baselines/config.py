@@ -13,20 +13,20 @@ class RandomConfig:
 
 @dataclass
 class PopularConfig:
-    """The most popular items that were not shown lately; learns nothing."""
+    """The most popular items that were not shown recently; learns nothing."""
 
 
 @dataclass
 class GreedyRewardConfig(LinearRewardConfig):
     """The items of the highest immediate reward, by a linear model fitted on random recommendations."""
 
-    repeats: float = option(0.25, "share of the slates shown in training that repeat an item shown lately, where one may be", ge=0, le=1)
+    repeats: float = option(0.25, "share of training slates that repeat an item of the history, where one may be shown", ge=0, le=1)
 
 
 @dataclass
 class FixedSlateConfig:
-    """The same items for everybody: a given list, or those of the best mean reward in training."""
+    """The same items for every user: a given list, or the items of the highest mean reward in training."""
 
-    item_ids: list[str] = option([], "the ids of the items, best first; empty: learned from random recommendations")
-    length: int = option(32, "items on a learned list, which is shown turn after turn, and then again; no more than there are", ge=1)
-    shrinkage: float = option(5.0, "rewards at the overall mean that every item is credited with before its own", gt=0)
+    item_ids: list[str] = option([], "ids of the items, best first; empty: learned from random recommendations")
+    length: int = option(32, "number of items on a learned list, which is shown from the start again at its end", ge=1)
+    shrinkage: float = option(5.0, "number of rewards at the overall mean that each item starts with", gt=0)

@@ -1,1 +1,1 @@
-"""Deterministic policy gradients: DDPG, TD3, and Wolpertinger over items."""
+"""Deterministic policy gradients: DDPG and TD3, and Wolpertinger over items."""

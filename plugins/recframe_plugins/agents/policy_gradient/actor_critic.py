@@ -1,4 +1,4 @@
-"""Actor-critic: a policy that learns from how much better than a learned value its actions turned out, in one step a chunk or in many."""
+"""Actor-critic (A2C and PPO): a policy that learns from the advantages of its actions, in one or several steps per chunk."""
 
 from __future__ import annotations
 
@@ -9,15 +9,14 @@ import torch
 from torch import Tensor
 
 from recframe.interfaces import EnvironmentSpec, Observation, StateTracker, Transition
-from recframe.item_agents.softmax_policy import slate_probability
-from recframe.item_agents.working_set import Items
+from recframe.item_agents import Items, slate_probability
 from recframe_plugins.agents.policy_gradient.advantages import explained_variance, generalized_advantages, normalized
 from recframe_plugins.agents.policy_gradient.config import ActorCriticConfig
 from recframe_plugins.agents.policy_gradient.on_policy import OnPolicyAgent
 
 
-class Judged(NamedTuple):
-    """A chunk's B = T N steps, and what the network said of them before it learned from them. Batch size `[B]`."""
+class RolloutSamples(NamedTuple):
+    """The B = T N steps of a chunk, with the network's values and advantages of them before learning. Batch size `[B]`."""
 
     observation: Observation
     slate: Tensor
@@ -26,20 +25,21 @@ class Judged(NamedTuple):
     advantages: Tensor
     returns: Tensor
 
-    def rows(self, rows: Tensor) -> Judged:
+    def rows(self, rows: Tensor) -> RolloutSamples:
         """Some of the steps."""
-        return Judged(*(part[rows] for part in self))
+        observation: Observation = self.observation[rows]
+        return RolloutSamples(observation, *(part[rows] for part in self[1:]))
 
 
 class ActorCritic(OnPolicyAgent):
-    """A2C: the synchronous A3C (Mnih et al., 2016) with generalized advantages (Schulman et al., 2016); with a `clip_range`, PPO.
+    """A2C, the synchronous A3C (Mnih et al., 2016), with generalized advantages (Schulman et al., 2016); with a `clip_range`, PPO.
 
-    PPO (Schulman et al., 2017) learns from each chunk for `epochs` times `minibatches` steps, and clips what moving away from the policy
-    that acted can gain. With one step of all the chunk the two are the same (Huang et al., 2022).
+    PPO (Schulman et al., 2017) takes `epochs` times `minibatches` steps per chunk, and clips the gain of moving away from the policy that
+    acted. With one step per chunk, the two are the same (Huang et al., 2022).
 
     Raises
     ------
-    ValueError: several steps a chunk without a clip_range.
+    ValueError: several steps per chunk without a clip_range.
     """
 
     config: ActorCriticConfig
@@ -49,12 +49,12 @@ class ActorCritic(OnPolicyAgent):
         if config.clip_range is None and config.epochs * config.minibatches > 1:
             raise ValueError(
                 "agent.clip_range must be set, to 0.2 for instance, where agent.epochs or agent.minibatches exceed 1: after the first step "
-                "the chunk is no longer the policy's own"
+                "the chunk is no longer on-policy"
             )
 
     def learn(self, batch: Transition, items: Items) -> Iterator[tuple[str, Tensor]]:
         """The policy's and the value's loss on each minibatch of each epoch over a chunk `[T, N]`."""
-        config, chunk = self.config, self.judge(batch, items)
+        config, chunk = self.config, self.rollout_samples(batch, items)
         steps = len(chunk.slate)
         values = {"mean_value": chunk.value.mean(), "explained_variance": explained_variance(chunk.value, chunk.returns)}
         for _ in range(config.epochs):
@@ -62,12 +62,12 @@ class ActorCritic(OnPolicyAgent):
             divergences = []
             for rows in order.tensor_split(min(config.minibatches, steps)):
                 part = chunk.rows(rows)
-                preferences, value = self.network(part.observation, self.network.vectors(items))
-                probability = slate_probability(preferences, part.slate)
+                scores, value = self.network(part.observation, self.network.vectors(items))
+                probability = slate_probability(scores, part.slate)
                 log_ratio = probability.log_prob - part.log_prob
                 entropy = probability.entropy.mean()
                 with torch.no_grad():
-                    # never negative, and of less variance than -log_ratio (Schulman, 2020, "Approximating KL divergence")
+                    # never negative, and with less variance than -log_ratio (Schulman, 2020, "Approximating KL divergence")
                     divergences.append((log_ratio.expm1() - log_ratio).mean())
                 policy_loss = self.policy_loss(log_ratio, part.advantages) - config.entropy_weight * entropy
                 yield from self.steps(policy_loss, self.value_loss(value, part))
@@ -79,8 +79,8 @@ class ActorCritic(OnPolicyAgent):
                 break
 
     @torch.no_grad()
-    def judge(self, batch: Transition, items: Items) -> Judged:
-        """What a chunk was worth, by the network as it is."""
+    def rollout_samples(self, batch: Transition, items: Items) -> RolloutSamples:
+        """The values and advantages of a chunk `[T, N]` by the network before learning."""
         config, flat, vectors = self.config, batch.reshape(-1), self.network.vectors(items)
         value = self.network.values(flat.observation, vectors).view_as(batch.reward)
         advantages = generalized_advantages(
@@ -93,18 +93,18 @@ class ActorCritic(OnPolicyAgent):
             config.gae_lambda,
         ).flatten()
         scaled = normalized(advantages) if config.normalize_advantages else advantages
-        return Judged(flat.observation, flat.slate, flat.log_prob, value.flatten(), scaled, advantages + value.flatten())
+        return RolloutSamples(flat.observation, flat.slate, flat.log_prob, value.flatten(), scaled, advantages + value.flatten())
 
     def policy_loss(self, log_ratio: Tensor, advantages: Tensor) -> Tensor:
-        """- L^CLIP (Schulman et al., 2017, equation 7) of log(pi / pi_old) `[B]`; unclipped, its gradient is the policy gradient."""
+        """- L^CLIP (Schulman et al., 2017, equation 7) of log(pi / pi_old) `[B]`; without clipping, its gradient is the policy gradient."""
         ratio = log_ratio.exp()
         gain = ratio * advantages
         if self.config.clip_range is not None:
             gain = torch.minimum(gain, ratio.clamp(1 - self.config.clip_range, 1 + self.config.clip_range) * advantages)
         return -gain.mean()
 
-    def value_loss(self, value: Tensor, part: Judged) -> Tensor:
-        """Mean squared distance of values `[B]` from the returns; with `value_clip`, of the value or the clipped value, the larger."""
+    def value_loss(self, value: Tensor, part: RolloutSamples) -> Tensor:
+        """Mean squared error of values `[B]`; with `value_clip`, the larger of the errors of the value and of the clipped value."""
         error = (value - part.returns).square()
         if self.config.value_clip is not None:
             clipped = part.value + (value - part.value).clamp(-self.config.value_clip, self.config.value_clip)

@@ -1,4 +1,4 @@
-"""What the agents that learn on-policy have in common: how they act, and which optimizer takes which loss."""
+"""The base of the on-policy agents: a softmax policy over items, a state value, and their optimizers."""
 
 from __future__ import annotations
 
@@ -9,10 +9,7 @@ import torch
 from torch import Tensor
 
 from recframe.interfaces import Decision, EnvironmentSpec, Experience, Observation, Rollout, StateTracker, Transition
-from recframe.item_agents.item_agent import ItemAgent
-from recframe.item_agents.optimization import adam
-from recframe.item_agents.softmax_policy import best_slate, draw_slate
-from recframe.item_agents.working_set import Items
+from recframe.item_agents import ItemAgent, Items, adam, draw_slate, search_items
 from recframe_plugins.agents.policy_gradient.config import OnPolicyConfig
 from recframe_plugins.agents.policy_gradient.policy_and_value import ItemVectors, PolicyAndValue
 
@@ -20,13 +17,13 @@ from recframe_plugins.agents.policy_gradient.policy_and_value import ItemVectors
 class OnPolicyAgent(ItemAgent):
     """Draws slates from a softmax over items, and learns from whole chunks `[T, N]` of its own experience.
 
-    In a large catalogue a chunk is acted over a working set, and learned from over the same one: the policy that is learned is the one
-    that acted, the softmax restricted to the set, so that its probabilities and gradients are exact. What is shown without exploring is
-    chosen by the scores learned so, among all items.
+    In a large catalogue, a chunk is acted over a working set, and learned from over the same set: the policy learned is the one that
+    acted, the softmax restricted to the set, so its probabilities and gradients are exact. Without exploration, the slate is chosen among
+    all items.
 
     Raises
     ------
-    ValueError: the value is given a learning rate of its own where the network is shared.
+    ValueError: a learning rate for the value is set, but the network is shared.
     """
 
     config: OnPolicyConfig
@@ -43,7 +40,7 @@ class OnPolicyAgent(ItemAgent):
 
     @property
     def experience(self) -> Experience:
-        """Its own chunks."""
+        """The agent's own chunks."""
         return Rollout()
 
     def project(self, items: Items) -> Tensor:
@@ -51,22 +48,22 @@ class OnPolicyAgent(ItemAgent):
         return items.vectors(self.network.state_tracker)
 
     def decide(self, observation: Observation, items: Items, vectors: Tensor, explore: bool) -> Decision:
-        """A slate drawn from the policy, or the most likely one."""
-        preferences, k = self.network.preferences(observation, vectors, items.count), self.spec.slate_size
+        """A slate drawn from the policy, or the most probable one: the items of the highest scores."""
+        scores, k = self.network.scores(observation, vectors, items.num_items), self.spec.slate_size
         if explore or not self.config.greedy_evaluation:
-            return draw_slate(preferences, k, self.generator)
-        return best_slate(preferences, k)
+            return draw_slate(scores, k, self.generator)
+        return Decision(search_items(observation, scores, items.num_items, k, candidates_only=True).items)
 
     def items_to_learn(self, batch: Transition) -> tuple[Items, Transition]:
-        """Those that the chunk was acted over."""
-        return self.working_set.of_chunk(batch, self.generator)
+        """The items that the chunk was acted over, and the chunk in their numbers."""
+        return self.working_set.for_chunk(batch, self.generator)
 
     @torch.no_grad()
     def next_values(self, batch: Transition, value: Tensor, vectors: ItemVectors) -> Tensor:
-        """V of what each step of a chunk led to, `[T, N]`, given those `[T, N]` of what its steps started from.
+        """V of the observation after each step of a chunk, `[T, N]`, given V of the observation before it, `value` `[T, N]`.
 
-        A step leads to what the next one starts from, unless its session ended. Where it terminated, nothing counts that value; so only
-        what was truncated, by a time limit or by the chunk's end, has to be looked at.
+        The observation after a step is that before the next one, unless the session ended. After termination the value is not used; so
+        only truncated steps, by a time limit or by the chunk's end, are evaluated.
         """
         cut = batch.truncated.clone()
         cut[-1] = True
@@ -75,7 +72,7 @@ class OnPolicyAgent(ItemAgent):
         return next_value
 
     def steps(self, policy_loss: Tensor, value_loss: Tensor) -> Iterator[tuple[str, Tensor]]:
-        """The two losses, each for its optimizer, or their weighted sum where the network is shared."""
+        """The two losses, each for its optimizer, or their weighted sum if the network is shared."""
         if self.config.network == "shared":
             yield "policy_and_value", policy_loss + self.config.value_weight * value_loss
         else:
@@ -83,7 +80,7 @@ class OnPolicyAgent(ItemAgent):
             yield "value", value_loss
 
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
-        """Adam on policy and value, apart or together."""
+        """Adam on policy and value, separately or together."""
         config, network = self.config, self.network
         if config.network == "shared":
             return {"policy_and_value": adam(network.parameters(), config.learning_rate)}
@@ -93,10 +90,10 @@ class OnPolicyAgent(ItemAgent):
         }
 
     def diagnostics(self) -> dict[str, Tensor | float]:
-        """Numbers of the last chunk."""
+        """Statistics of the last chunk."""
         return dict(self.latest)
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
-        """Take up a saved state, and drop what was computed under other weights."""
+        """Restore a saved state, and drop what was computed with other weights."""
         super().set_extra_state(state)
         self.latest = {}

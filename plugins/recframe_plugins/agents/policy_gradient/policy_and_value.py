@@ -1,4 +1,4 @@
-"""A policy and a state value, on a state tracker each or on one for both."""
+"""The network of the on-policy agents: a policy and a state value, with a state tracker each or a shared one."""
 
 from __future__ import annotations
 
@@ -9,23 +9,22 @@ import torch
 from torch import Tensor, nn
 
 from recframe.interfaces import Observation, StateTracker
-from recframe.item_agents.softmax_policy import ItemPolicy, Preferences
-from recframe.item_agents.working_set import Items
+from recframe.item_agents import ItemPolicy, Items, PolicyScores
 
 
 class ItemVectors(NamedTuple):
-    """Item vectors `[M, d]`, as the policy's state tracker projects them and as the value's does; the first `count` may be chosen."""
+    """Item vectors `[M, d]` as projected by the policy's state tracker and by the value's; the first `num_items` may be chosen."""
 
     policy: Tensor
     value: Tensor
-    count: int
+    num_items: int
 
 
 class PolicyAndValue(nn.Module):
     """pi(. | s) and V(s).
 
-    `shared`: the two are heads on one state tracker, which then learns from both losses (multi-task learning; Caruana, 1997). Otherwise the
-    value has a tracker of its own, which starts as a copy of the policy's.
+    `shared`: both are heads on one state tracker, which learns from both losses (multi-task learning; Caruana, 1997). Otherwise the value
+    has its own tracker, which starts as a copy of the policy's.
     """
 
     def __init__(self, state_tracker: StateTracker, temperature: float, shared: bool, device: torch.device) -> None:
@@ -36,20 +35,20 @@ class PolicyAndValue(nn.Module):
         self.value = nn.Linear(state_tracker.state_dim, 1, device=device)
 
     def vectors(self, items: Items) -> ItemVectors:
-        """The items' vectors under the present weights."""
+        """The items' vectors with the current weights."""
         policy = items.vectors(self.state_tracker)
-        return ItemVectors(policy, policy if self.value_tracker is None else items.vectors(self.value_tracker), items.count)
+        return ItemVectors(policy, policy if self.value_tracker is None else items.vectors(self.value_tracker), items.num_items)
 
-    def forward(self, observation: Observation, vectors: ItemVectors) -> tuple[Preferences, Tensor]:
-        """The policy's preferences, and the values `[N]`."""
+    def forward(self, observation: Observation, vectors: ItemVectors) -> tuple[PolicyScores, Tensor]:
+        """The policy's scores, and the values `[N]`."""
         state = self.state_tracker(observation, vectors.policy)
         value_state = state if self.value_tracker is None else self.value_tracker(observation, vectors.value)
-        return self.policy(state, observation, vectors.policy[: vectors.count]), self.value(value_state).squeeze(1)
+        return self.policy(state, observation, vectors.policy[: vectors.num_items]), self.value(value_state).squeeze(1)
 
-    def preferences(self, observation: Observation, vectors: Tensor, count: int) -> Preferences:
-        """The policy's preferences alone, given the policy's item vectors `[M, d]`, of which the first `count` may be chosen."""
-        preferences: Preferences = self.policy(self.state_tracker(observation, vectors), observation, vectors[:count])
-        return preferences
+    def scores(self, observation: Observation, vectors: Tensor, num_items: int) -> PolicyScores:
+        """The policy's scores alone, given its item vectors `[M, d]`, of which the first `num_items` may be chosen."""
+        scores: PolicyScores = self.policy(self.state_tracker(observation, vectors), observation, vectors[:num_items])
+        return scores
 
     def values(self, observation: Observation, vectors: ItemVectors) -> Tensor:
         """The values `[N]` alone."""
@@ -58,9 +57,9 @@ class PolicyAndValue(nn.Module):
         return value
 
     def policy_parameters(self) -> list[nn.Parameter]:
-        """What the policy's loss alone trains where the trackers are separate."""
+        """The parameters of the policy, where the trackers are separate."""
         return [*self.state_tracker.parameters(), *self.policy.parameters()]
 
     def value_parameters(self) -> list[nn.Parameter]:
-        """What the value's loss alone trains where the trackers are separate."""
+        """The parameters of the value, where the trackers are separate."""
         return [*([] if self.value_tracker is None else self.value_tracker.parameters()), *self.value.parameters()]

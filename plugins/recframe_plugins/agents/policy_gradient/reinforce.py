@@ -1,4 +1,4 @@
-"""REINFORCE: makes what turned out better than expected more likely."""
+"""REINFORCE: a policy that learns from rewards-to-go less a learned baseline."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from recframe.interfaces import Transition
-from recframe.item_agents.softmax_policy import SlateProbability, slate_probability
-from recframe.item_agents.working_set import Items
+from recframe.item_agents import Items, SlateProbability, slate_probability
 from recframe_plugins.agents.policy_gradient.advantages import explained_variance, generalized_advantages, normalized
 from recframe_plugins.agents.policy_gradient.config import ReinforceConfig
 from recframe_plugins.agents.policy_gradient.on_policy import OnPolicyAgent
@@ -18,9 +17,8 @@ from recframe_plugins.agents.policy_gradient.on_policy import OnPolicyAgent
 class Reinforce(OnPolicyAgent):
     """REINFORCE (Williams, 1992) with rewards-to-go, a learned baseline V(s), and an entropy bonus.
 
-    Chunks cut sessions into parts. For what a session would earn beyond its chunk, V(next observation) stands, as it does beyond a time
-    limit; a session that ends within its chunk is judged by what it earned and nothing else. So `trainer.chunk_steps` says how many
-    rewards are counted before a value is trusted.
+    Chunks cut sessions into parts. V(next observation) replaces the rewards of a session beyond its chunk, or beyond a time limit; for a
+    session that ends within its chunk only rewards count. So `trainer.chunk_steps` is the largest number of rewards before a value.
     """
 
     config: ReinforceConfig
@@ -28,12 +26,12 @@ class Reinforce(OnPolicyAgent):
     def learn(self, batch: Transition, items: Items) -> Iterator[tuple[str, Tensor]]:
         """The policy's and the baseline's loss on a chunk `[T, N]`."""
         flat, vectors = batch.reshape(-1), self.network.vectors(items)
-        preferences, baseline = self.network(flat.observation, vectors)
+        scores, baseline = self.network(flat.observation, vectors)
         value = baseline.detach().view_as(batch.reward)
         advantages = self.advantages(batch, value, self.next_values(batch, value, vectors))
         rewards_to_go = advantages.flatten() + baseline.detach()
 
-        probability = slate_probability(preferences, flat.slate)
+        probability = slate_probability(scores, flat.slate)
         entropy = probability.entropy.mean()
         policy_loss = self.policy_loss(probability, advantages.flatten(), flat.item_reward) - self.config.entropy_weight * entropy
         self.latest = {
@@ -53,9 +51,10 @@ class Reinforce(OnPolicyAgent):
         """- log pi(slate | s) A, averaged; `advantages` `[N]`, `item_reward` `[N, K]`.
 
         With the top-K correction (Chen et al., 2019, section 4.3): - sum over the slate's items a of lambda_K log pi(a | s) A(s, a), where
-        lambda_K = K (1 - pi(a | s))^(K - 1): an item that is likely to be in the slate anyway is pushed no more. The importance weight is
-        one, as a chunk is learned from once, by the policy that acted. An item answers for its own reward and for all that follows, not for
-        its neighbours' rewards; as V(s) expects K items' rewards, the mean reward of K - 1 is taken off it.
+        lambda_K = K (1 - pi(a | s))^(K - 1): the probability of an item that is likely to be in the slate anyway hardly changes. The
+        importance weight is 1, because a chunk is learned from once, by the policy that acted. The advantage of an item counts its own
+        reward and all later rewards, but not those of the other items of its slate; V(s) includes the rewards of K items, so the mean
+        reward of K - 1 items is subtracted from it.
         """
         if not self.config.top_k_correction:
             return -(probability.log_prob * self.scaled(advantages)).mean()
@@ -67,5 +66,5 @@ class Reinforce(OnPolicyAgent):
         return -(lambda_k * probability.item_log_probs * self.scaled(item_advantages)).sum(dim=1).mean()
 
     def scaled(self, advantages: Tensor) -> Tensor:
-        """The advantages, normalized if that is asked for."""
+        """The advantages, normalized if the option is set."""
         return normalized(advantages) if self.config.normalize_advantages else advantages

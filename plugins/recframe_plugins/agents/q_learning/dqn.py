@@ -1,28 +1,126 @@
-"""DQN: learns the long-run value of showing an item, and shows the item of the highest."""
+"""DQN: learns the long-term value of showing an item, and shows the item of the highest value.
+
+`DeepQAgent` holds the networks, the replay settings and the update of the target network, which SlateQ shares; `DQN` acts and learns.
+"""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
+from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from recframe.interfaces import Decision, EnvironmentSpec, Observation, StateTracker, Transition
-from recframe.item_agents.exploration import epsilon_greedy
-from recframe.item_agents.optimization import adam
-from recframe.item_agents.search import search_items
-from recframe.item_agents.working_set import Items
-from recframe_plugins.agents.q_learning.config import DQNConfig
-from recframe_plugins.agents.q_learning.deep_q_learning import QLearning, mean_loss
-from recframe_plugins.agents.q_learning.q_network import QNetwork
+from recframe.interfaces import Decision, EnvironmentSpec, Experience, Observation, Replay, StateTracker, Transition
+from recframe.item_agents import ItemAgent, Items, QNetwork, TargetUpdate, adam, epsilon_greedy, linear_schedule, search_items
+from recframe_plugins.agents.q_learning.config import DeepQConfig, DQNConfig
+
+LOSSES = {"huber": F.smooth_l1_loss, "mse": F.mse_loss}
 
 
-class DQN(QLearning):
+class DeepQAgent(ItemAgent):
+    """Base of the deep Q-learning agents: an `online` network, its `target` network, epsilon, and the temporal-difference error.
+
+    Over a working set, the best action of a target is the best of the set. Its value is at most that of the best of all items, except in
+    double Q-learning, where the target network's value of the online network's choice may also be higher.
+    """
+
+    def __init__(self, config: DeepQConfig, spec: EnvironmentSpec, network: QNetwork, *, seed: int) -> None:
+        super().__init__(config, spec, seed=seed)
+        self.config = config
+        self.online = network
+        self.target = copy.deepcopy(network).requires_grad_(False)
+        self._move_target = TargetUpdate(self.target, self.online, config.target_update_rate)
+        self.updates = 0
+        self._target_vectors: Tensor | None = None
+        self._td_error: Tensor | None = None
+        self._mean_q: Tensor | None = None
+
+    @property
+    def experience(self) -> Experience:
+        """A replay memory."""
+        config = self.config
+        return Replay(
+            config.replay_capacity,
+            config.batch_size,
+            config.learning_starts,
+            config.updates_per_chunk,
+            n_step=config.n_step,
+            gamma=config.gamma,
+            priority_exponent=config.priority_exponent,
+            importance_exponent=config.importance_exponent,
+            importance_anneal_steps=config.importance_anneal_steps,
+        )
+
+    @property
+    def epsilon(self) -> float:
+        """The current probability of a random slate."""
+        config = self.config
+        return linear_schedule(config.epsilon_start, config.epsilon_end, config.epsilon_decay_steps, self.env_steps)
+
+    def target_vectors(self, items: Items) -> Tensor:
+        """The target network's vectors of the items; those of the whole catalogue are cached until the target network moves."""
+        if items is not self.working_set.whole:
+            return items.vectors(self.target.state_tracker)
+        if self._target_vectors is None:
+            self._target_vectors = items.vectors(self.target.state_tracker)
+        return self._target_vectors
+
+    def bootstrapped(self, batch: Transition, next_value: Tensor) -> Tensor:
+        """The part of a target that the next state's value `[N]` adds: discounted, and 0 where the session is over."""
+        discount = self.config.gamma if batch.discount is None else batch.discount
+        # a truncated session would have gone on, so it bootstraps; only a terminated one has no future
+        return discount * next_value * ~batch.terminated
+
+    def td_loss(self, q: Tensor, td_target: Tensor) -> Tensor:
+        """The loss of each temporal-difference error, of the shape of `q`."""
+        return LOSSES[self.config.loss](q, td_target, reduction="none")
+
+    def count_update(self) -> None:
+        """Count an update; every `target_update_interval` updates, move the target network by `target_update_rate`."""
+        self.updates += 1
+        if self.updates % self.config.target_update_interval:
+            return
+        self._move_target()
+        self._target_vectors = None
+
+    def priorities(self) -> Tensor | None:
+        """The size of each temporal-difference error of the last batch (Schaul et al., 2016)."""
+        return self._td_error.abs() if self._td_error is not None else None
+
+    def texts_moved(self) -> None:
+        """Drop the projected items, including the target network's."""
+        super().texts_moved()
+        self._target_vectors = None
+
+    def diagnostics(self) -> dict[str, Tensor | float]:
+        """Epsilon, and the mean value of the last batch."""
+        return {"epsilon": self.epsilon} | ({} if self._mean_q is None else {"mean_q": self._mean_q})
+
+    def get_extra_state(self) -> dict[str, Any]:
+        """The state of `ItemAgent`, and the number of updates, which times the target network's moves."""
+        return super().get_extra_state() | {"updates": self.updates}
+
+    def set_extra_state(self, state: dict[str, Any]) -> None:
+        """Restore a saved state, and drop what was computed with other weights."""
+        super().set_extra_state(state)
+        self.updates = int(state["updates"])
+        self._target_vectors = self._td_error = self._mean_q = None
+
+
+def mean_loss(losses: Tensor, weight: Tensor | None) -> Tensor:
+    """The mean of `losses` `[N]`, weighted by importance if the batch has weights."""
+    return losses.mean() if weight is None else (weight * losses).mean()
+
+
+class DQN(DeepQAgent):
     """Deep Q-learning (Mnih et al., 2015) over items described by vectors.
 
-    With double Q targets (van Hasselt et al., 2016), and on demand a dueling network (Wang et al., 2016), returns over several steps
-    (Sutton, 1988) and prioritized replay (Schaul et al., 2016). Returns over several steps are uncorrected: they are those of the policy
-    that took the steps, explored ones among them, as in Rainbow (Hessel et al., 2018).
+    With double Q targets (van Hasselt et al., 2016) and, as options, a dueling network (Wang et al., 2016), n-step returns (Sutton, 1988)
+    and prioritized replay (Schaul et al., 2016). The n-step returns are uncorrected: they are those of the behaviour policy, explored
+    steps included, as in Rainbow (Hessel et al., 2018).
     """
 
     config: DQNConfig
@@ -40,30 +138,30 @@ class DQN(QLearning):
 
     def decide(self, observation: Observation, items: Items, vectors: Tensor, explore: bool) -> Decision:
         """The item of the highest value, or an epsilon-greedy choice."""
-        greedy = search_items(observation, self.online(observation, vectors), items.count, 1).items
-        return epsilon_greedy(observation, greedy, self.epsilon, items.count, self.generator) if explore else Decision(greedy)
+        greedy = search_items(observation, self.online(observation, vectors), items.num_items, 1).items
+        return epsilon_greedy(observation, greedy, self.epsilon, items.num_items, self.generator) if explore else Decision(greedy)
 
     def learn(self, batch: Transition, items: Items) -> Iterator[tuple[str, Tensor]]:
-        """The temporal-difference loss of a batch; after its step, the target network's move."""
+        """The temporal-difference loss of a batch; after its optimizer step, the target network's move."""
         vectors = items.vectors(self.online.state_tracker)
         q = self.online(batch.observation, vectors).of(batch.slate).squeeze(1)
         td_target = self.td_target(batch, items, vectors.detach())
         self._td_error, self._mean_q = (td_target - q).detach(), q.detach().mean()
-        yield "q", mean_loss(self.elementwise_loss(q, td_target), batch.weight)
+        yield "q", mean_loss(self.td_loss(q, td_target), batch.weight)
         self.count_update()
 
     @torch.no_grad()
     def td_target(self, batch: Transition, items: Items, vectors: Tensor) -> Tensor:
-        """Targets `[N]`: r + gamma Q'(s', argmax_i Q(s', i)), where Q' is the target network, and Q too without `double`.
+        """Targets `[N]`: r + gamma Q'(s', argmax_i Q(s', i)), where Q' is the target network; without `double`, Q is Q' too.
 
-        Of several steps, r is the discounted sum of their rewards, and gamma^n stands for gamma. `vectors` are those of `items` as the
-        online network has them.
+        With n-step returns, r is the discounted sum of n rewards, and gamma^n replaces gamma. `vectors` are the online network's vectors
+        of `items`.
         """
-        following = batch.next_observation
-        target = self.target(following, self.target_vectors(items))
-        choosing = self.online(following, vectors) if self.config.double else target
-        next_q = target.of(search_items(following, choosing, items.count, 1).items).squeeze(1)
-        return batch.reward + self.bootstrapped(batch, next_q)
+        next_observation = batch.next_observation
+        target = self.target(next_observation, self.target_vectors(items))
+        choosing = self.online(next_observation, vectors) if self.config.double else target
+        best = search_items(next_observation, choosing, items.num_items, 1).items
+        return batch.reward + self.bootstrapped(batch, target.of(best).squeeze(1))
 
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
         """Adam on the online network."""

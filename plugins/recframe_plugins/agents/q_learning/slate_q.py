@@ -1,4 +1,4 @@
-"""SlateQ: the value of a slate from the values of its items and from which of them users click."""
+"""SlateQ: learns the values of items, and a model of clicks that combines them into the value of a slate."""
 
 from __future__ import annotations
 
@@ -10,58 +10,55 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from recframe.interfaces import Decision, EnvironmentSpec, Observation, StateTracker, Transition
-from recframe.item_agents.exploration import epsilon_greedy
-from recframe.item_agents.optimization import adam
-from recframe.item_agents.working_set import Items
+from recframe.item_agents import Items, QNetwork, adam, epsilon_greedy
 from recframe_plugins.agents.q_learning.config import SlateQConfig
-from recframe_plugins.agents.q_learning.deep_q_learning import QLearning, mean_loss
-from recframe_plugins.agents.q_learning.q_network import QNetwork
-from recframe_plugins.agents.q_learning.slates import ChoiceModel, SlateScores, greedy_slate, top_k_slate
+from recframe_plugins.agents.q_learning.dqn import DeepQAgent, mean_loss
+from recframe_plugins.agents.q_learning.slates import ClickModel, SlateScores, greedy_slate, top_k_slate
 
 
-class SlateQ(QLearning):
+class SlateQ(DeepQAgent):
     """SlateQ (Ie et al., 2019) with Q-learning targets, over slates of items described by vectors.
 
-    Users' choice scores are hidden, so the choice model is learned beside Q, from clicks, with a tracker of its own. Q(s, none), what
-    is to come if nothing is clicked, is the network's V(s): an item's A(s, i) is what a click on it is worth beyond that.
+    Users' choice scores are hidden, so a click model is learned from clicks in addition to Q, with its own state tracker. Q(s, none), the
+    value if nothing is clicked, is the network's V(s), and A(s, i) is what a click on item i adds to it.
     """
 
     config: SlateQConfig
 
     def __init__(self, config: SlateQConfig, spec: EnvironmentSpec, state_tracker: StateTracker, *, seed: int) -> None:
-        # before the Q network, which takes the tracker itself
-        choice = ChoiceModel(copy.deepcopy(state_tracker), spec.device)
+        # before the Q network, which uses the tracker itself
+        choice = ClickModel(copy.deepcopy(state_tracker), spec.device)
         super().__init__(config, spec, QNetwork(state_tracker, spec.device), seed=seed)
         self.choice = choice
 
     def project(self, items: Items) -> tuple[Tensor, Tensor]:
-        """The online network's item vectors, and the choice model's."""
+        """The online network's item vectors, and the click model's."""
         return items.vectors(self.online.state_tracker), items.vectors(self.choice.state_tracker)
 
     def decide(self, observation: Observation, items: Items, vectors: tuple[Tensor, Tensor], explore: bool) -> Decision:
-        """The slate of the highest value, as far as the optimizer finds it, or one of random items."""
+        """The slate of the highest value that the optimizer finds, or an epsilon-greedy choice."""
         scores = SlateScores(self.online(observation, vectors[0]), self.choice(observation, vectors[1]))
         greedy = self.best_slate(observation, scores, items)
-        return epsilon_greedy(observation, greedy, self.epsilon, items.count, self.generator) if explore else Decision(greedy)
+        return epsilon_greedy(observation, greedy, self.epsilon, items.num_items, self.generator) if explore else Decision(greedy)
 
     def best_slate(self, observation: Observation, scores: SlateScores, items: Items) -> Tensor:
         """The slates `[N, K]` that the configured optimizer builds."""
         k, config = self.spec.slate_size, self.config
         if config.slate_optimizer == "top_k":
-            return top_k_slate(observation, scores, items.count, k)
-        return greedy_slate(observation, scores, items.count, k, config.shortlist)
+            return top_k_slate(observation, scores, items.num_items, k)
+        return greedy_slate(observation, scores, items.num_items, k, config.shortlist)
 
     def learn(self, batch: Transition, items: Items) -> Iterator[tuple[str, Tensor]]:
-        """The temporal-difference loss of what was chosen; then the choice model's; then the target network's move."""
+        """The temporal-difference loss of the users' choices, then the click model's loss; after both, the target network's move."""
         vectors, choice_vectors = self.project(items)
         chosen = choices(batch)
-        evaluation = self.online(batch.observation, vectors)
-        q = torch.cat([evaluation.of(batch.slate), evaluation.value.unsqueeze(1)], dim=1)
+        values = self.online(batch.observation, vectors)
+        q = torch.cat([values.of(batch.slate), values.value.unsqueeze(1)], dim=1)
         td_target = self.td_target(batch, items, vectors.detach(), choice_vectors.detach())
-        # only what was chosen says anything of its value
+        # a reward tells the value of the choice that was made, not of the others
         self._td_error = (chosen * (td_target - q).abs()).sum(dim=1).detach()
         self._mean_q = (chosen * q).sum(dim=1).mean().detach()
-        yield "q", mean_loss((chosen * self.elementwise_loss(q, td_target)).sum(dim=1), batch.weight)
+        yield "q", mean_loss((chosen * self.td_loss(q, td_target)).sum(dim=1), batch.weight)
 
         log_probabilities = self.choice.log_probabilities(self.choice(batch.observation, choice_vectors).of(batch.slate))
         yield "choice", mean_loss(-(chosen * log_probabilities).sum(dim=1), batch.weight)
@@ -69,38 +66,38 @@ class SlateQ(QLearning):
 
     @torch.no_grad()
     def td_target(self, batch: Transition, items: Items, vectors: Tensor, choice_vectors: Tensor) -> Tensor:
-        """Targets `[N, K + 1]` of Q(s, i) for each item of the slate, if it was clicked, and for no click.
+        """Targets `[N, K + 1]` of Q(s, i) for a click on each item of the slate, and, last, for no click.
 
-        r + gamma Q'(s', A'), with A' the best slate by Q' (the target network), or by Q with `double`. `vectors` and `choice_vectors` are
-        those of `items` as the online network and the choice model have them.
+        r + gamma Q'(s', A'), where A' is the best slate by Q' (the target network), or by Q with `double`. `vectors` and `choice_vectors`
+        are the online network's and the click model's vectors of `items`.
         """
-        following = batch.next_observation
-        utilities = self.choice(following, choice_vectors)
-        target = SlateScores(self.target(following, self.target_vectors(items)), utilities)
-        choosing = SlateScores(self.online(following, vectors), utilities) if self.config.double else target
-        next_q = target.slate_value(self.best_slate(following, choosing, items))
+        next_observation = batch.next_observation
+        utilities = self.choice(next_observation, choice_vectors)
+        target = SlateScores(self.target(next_observation, self.target_vectors(items)), utilities)
+        choosing = SlateScores(self.online(next_observation, vectors), utilities) if self.config.double else target
+        next_q = target.slate_value(self.best_slate(next_observation, choosing, items))
         return rewards_by_choice(batch) + self.bootstrapped(batch, next_q).unsqueeze(1)
 
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
-        """Adam on the online network, and on the choice model."""
+        """Adam on the online network, and on the click model."""
         networks = {"q": self.online, "choice": self.choice}
         return {name: adam(network.parameters(), self.config.learning_rate) for name, network in networks.items()}
 
 
 def choices(batch: Transition) -> Tensor:
-    """Which item of the slate was chosen, and, last, whether none was, `[N, K + 1]`: rows that sum up to one.
+    """The choice of each user among the slate's items and, last, no item, `[N, K + 1]`: rows sum to one.
 
-    Where a user clicks several items, against the model's assumption, each is chosen in part.
+    If a user clicks several items, which the model assumes not to happen, each gets an equal share.
     """
     clicks = batch.response.signals["click"]
-    count = clicks.sum(dim=1, keepdim=True)
-    return torch.cat([clicks / count.clamp(min=1.0), (count == 0).float()], dim=1)
+    num_clicks = clicks.sum(dim=1, keepdim=True)
+    return torch.cat([clicks / num_clicks.clamp(min=1.0), (num_clicks == 0).float()], dim=1)
 
 
 def rewards_by_choice(batch: Transition) -> Tensor:
-    """What the step earned if this item was the one chosen, or, last, if none was, `[N, K + 1]`.
+    """The reward of the step if each item were the one chosen, or, last, if none were, `[N, K + 1]`.
 
-    All that the slate earned, but not what other clicked items did: with one click at most, simply the reward.
+    It is the slate's reward without that of other clicked items: with at most one click, simply the reward.
     """
     paid = batch.response.signals["click"] * batch.item_reward
     others = paid.sum(dim=1, keepdim=True) - paid

@@ -1,4 +1,4 @@
-"""Slates under a conditional choice: which item of a slate is clicked, what the slate is then worth, and which slate is worth most."""
+"""The click model of SlateQ, the values of slates under it, and the search for the slate of the highest value."""
 
 from __future__ import annotations
 
@@ -9,42 +9,41 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from recframe.interfaces import Observation
-from recframe.item_agents.search import Best, search_items
-from recframe_plugins.agents.q_learning.q_network import Evaluation, QNetwork
+from recframe.item_agents import BestItems, QNetwork, QValues, search_items
 
 MAX_UTILITY = 30.0
-"""Propensities are exponentials of utilities cut off here: sums of them, and products with values, then stay finite."""
+"""Utilities are clipped here before the exponential: sums of propensities, and products with values, then stay finite."""
 
 
-class ChoiceModel(QNetwork):
+class ClickModel(QNetwork):
     """Conditional logit (McFadden, 1974): P(i | s, A) = exp u(s, i) / (1 + sum_{j in A} exp u(s, j)), and the rest for no click.
 
-    The utility u has the form of a Q network: how inclined to click at all, how well the item answers, whether it was shown before.
+    The utility u has the form of a Q network: a term for the user, a term for the item, and a term for an item shown before.
     """
 
     def log_probabilities(self, utilities: Tensor) -> Tensor:
-        """log P `[N, K + 1]` of a click on each item of slates of `utilities` `[N, K]`, and, last, of none."""
+        """log P `[N, K + 1]` of a click on each item of slates, given their `utilities` `[N, K]`, and, last, of no click."""
         return torch.log_softmax(F.pad(utilities, (0, 1)), dim=1)
 
 
 class SlateScores(NamedTuple):
-    """Items for N users as parts of slates: their values Q(s, i) and their utilities u(s, i).
+    """Scores of items as parts of slates for N users, from the items' values Q(s, i) and utilities u(s, i).
 
-    Under the assumptions of SlateQ (Ie et al., 2019: at most one item is chosen, and all else depends on the slate through the choice
-    alone), with propensities v = exp u, and Q(s, none) = V(s) where nothing is clicked, a slate is worth
+    Under the assumptions of SlateQ (Ie et al., 2019: at most one item is chosen, and everything else depends on the slate only through
+    that choice), with propensities v = exp u, and Q(s, none) = V(s) if nothing is clicked, the value of a slate is
 
         Q(s, A) = sum_{i in A or none} P(i | s, A) Q(s, i) = V(s) + sum_{i in A} v_i (Q(s, i) - V(s)) / (1 + sum_{i in A} v_i)
     """
 
-    values: Evaluation
-    utilities: Evaluation
+    values: QValues
+    utilities: QValues
 
     def of(self, chosen: Tensor) -> Tensor:
         """v_i (Q(s, i) - V(s)), `[N, C]`, of the items numbered `chosen` `[N, C]`."""
         return self.propensities(chosen) * self.advantages(chosen)
 
     def between(self, first: int, last: int) -> Tensor:
-        """The same of the items from number `first` to before `last`, `[N, last - first]`."""
+        """The same for the items from number `first` to before `last`, `[N, last - first]`."""
         utilities = self.utilities.value.unsqueeze(1) + self.utilities.between(first, last)
         return propensity(utilities) * self.values.between(first, last)
 
@@ -53,7 +52,7 @@ class SlateScores(NamedTuple):
         return propensity(self.utilities.of(chosen))
 
     def advantages(self, chosen: Tensor) -> Tensor:
-        """Q(s, i) - V(s) `[N, C]`: what a click on the item is worth more than none."""
+        """Q(s, i) - V(s) `[N, C]`: the value of a click on the item less that of no click."""
         return self.values.of(chosen) - self.values.value.unsqueeze(1)
 
     def slate_value(self, slate: Tensor) -> Tensor:
@@ -63,26 +62,26 @@ class SlateScores(NamedTuple):
 
 
 def propensity(utilities: Tensor) -> Tensor:
-    """exp u."""
+    """v = exp u."""
     return utilities.clamp(-MAX_UTILITY, MAX_UTILITY).exp()
 
 
 def top_k_slate(observation: Observation, scores: SlateScores, num_items: int, k: int) -> Tensor:
-    """The k items of the largest v_i (Q(s, i) - V(s)), `[N, k]`, best first (the paper's top-k optimizer, there with V = 0)."""
+    """The k items of the largest v_i (Q(s, i) - V(s)), `[N, k]`, best first (the paper's top-k optimizer, which has V = 0)."""
     return search_items(observation, scores, num_items, k).items
 
 
 def greedy_slate(observation: Observation, scores: SlateScores, num_items: int, k: int, shortlist: int) -> Tensor:
-    """Slates `[N, k]` to which at each turn the item is added that makes the slate so far worth most (the paper's greedy one).
+    """Slates `[N, k]`, built by adding the item that gives the slate so far the highest value (the paper's greedy optimizer).
 
-    Out of the `shortlist` best by `top_k_slate`'s measure; with as many as there are items it is the paper's exactly.
+    The items come from the `shortlist` best by the score of `top_k_slate`; a shortlist of all items gives exactly the paper's optimizer.
     """
     listed = search_items(observation, scores, num_items, min(max(shortlist, k), num_items))
     return listed.items.gather(1, _greedy_positions(listed, scores.propensities(listed.items), k))
 
 
-def _greedy_positions(listed: Best, propensities: Tensor, k: int) -> Tensor:
-    """Which of the listed items `[N, S]` the greedy slate shows, `[N, k]`."""
+def _greedy_positions(listed: BestItems, propensities: Tensor, k: int) -> Tensor:
+    """The positions in the shortlist `[N, S]` of the items of the greedy slate, `[N, k]`."""
     available = listed.scores > -torch.inf
     worth = listed.scores.masked_fill(~available, 0.0)
     gained, weight = torch.zeros_like(worth[:, :1]), torch.ones_like(worth[:, :1])

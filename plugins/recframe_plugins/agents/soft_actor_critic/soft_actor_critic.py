@@ -1,11 +1,11 @@
-"""Soft actor-critic over items: keeps the policy as random as asked for while it learns what items are worth."""
+"""Soft actor-critic over items: learns the values of items, and a policy that is held to a target entropy."""
 
 from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
@@ -21,49 +21,55 @@ from recframe.interfaces import (
     StateTracker,
     Transition,
 )
-from recframe.item_agents.exploration import num_allowed
-from recframe.item_agents.item_agent import ItemAgent
-from recframe.item_agents.optimization import TargetUpdate, adam
-from recframe.item_agents.search import search_items
-from recframe.item_agents.support import Candidates, ItemRange, ItemSupport
-from recframe.item_agents.working_set import Items
-from recframe_plugins.agents.q_learning.q_network import Evaluation, QNetwork
+from recframe.item_agents import (
+    CandidateColumns,
+    ItemAgent,
+    ItemColumns,
+    ItemRange,
+    Items,
+    QNetwork,
+    QValues,
+    TargetUpdate,
+    adam,
+    num_allowed,
+    search_items,
+)
 from recframe_plugins.agents.soft_actor_critic.config import SoftActorCriticConfig
 
 
-class Support(NamedTuple):
-    """What an expectation under the policy runs over: `columns`, each an item, and which of them may be shown, `allowed` `[N, n]` bool."""
+class AllowedItems(NamedTuple):
+    """The items that an expectation under the policy runs over: `columns`, and those that may be shown, `allowed` `[N, n]` bool."""
 
-    columns: ItemSupport
+    columns: ItemColumns
     allowed: Tensor
 
-    def scores(self, evaluation: Evaluation) -> Tensor:
-        """The evaluation of each column's item, `[N, n]`; 0 for what may not be shown."""
-        answers = self.columns.products(evaluation.query, evaluation.items)
-        again = self.columns.contains(evaluation.history)
-        scores = evaluation.value.unsqueeze(1) + answers + evaluation.repeat.unsqueeze(1) * again
-        return scores.masked_fill(~self.allowed, 0.0)
+    def values(self, q: QValues) -> Tensor:
+        """Q of each column's item, `[N, n]`; 0 for items that may not be shown."""
+        products = self.columns.products(q.query, q.items)
+        again = self.columns.contains(q.history)
+        values = q.value.unsqueeze(1) + products + q.repeat.unsqueeze(1) * again
+        return values.masked_fill(~self.allowed, 0.0)
 
-    def policy(self, evaluation: Evaluation) -> tuple[Tensor, Tensor]:
-        """pi(i | s) and log pi(i | s) of each column's item, both `[N, n]`; both are 0 for what may not be shown."""
-        # in full precision whatever the losses': the probabilities of many items must add up to 1
-        log_prob = self.scores(evaluation).float().masked_fill(~self.allowed, -torch.inf).log_softmax(dim=1)
+    def policy(self, logits: QValues) -> tuple[Tensor, Tensor]:
+        """pi(i | s) and log pi(i | s) of each column's item, both `[N, n]`; both are 0 for items that may not be shown."""
+        # in float32 whatever the precision of the losses: the probabilities of many items must sum to 1
+        log_prob = self.values(logits).float().masked_fill(~self.allowed, -torch.inf).log_softmax(dim=1)
         return log_prob.exp(), log_prob.masked_fill(~self.allowed, 0.0)
 
 
-class Sampler(NamedTuple):
-    """Scores whose maximum is a draw from their softmax: each with Gumbel noise added (Gumbel, 1954)."""
+class GumbelScores(NamedTuple):
+    """Scores plus Gumbel noise, whose maximum is a draw from the softmax of the scores (Gumbel, 1954)."""
 
-    evaluation: Evaluation
+    scores: QValues
     generator: torch.Generator
 
     def of(self, chosen: Tensor) -> Tensor:
         """Noisy scores `[N, C]` of the items numbered `chosen` `[N, C]`."""
-        return self._noisy(self.evaluation.of(chosen))
+        return self._noisy(self.scores.of(chosen))
 
     def between(self, first: int, last: int) -> Tensor:
         """Noisy scores `[N, last - first]` of the items from number `first` to before `last`."""
-        return self._noisy(self.evaluation.between(first, last))
+        return self._noisy(self.scores.between(first, last))
 
     def _noisy(self, scores: Tensor) -> Tensor:
         return scores - torch.empty_like(scores).exponential_(generator=self.generator).log()
@@ -72,10 +78,10 @@ class Sampler(NamedTuple):
 class SoftActorCritic(ItemAgent):
     """Discrete soft actor-critic (Christodoulou, 2019, arXiv:1910.07207) over items described by vectors.
 
-    pi(i | s) is the softmax of a network's scores: the part of them that is the same for all items drops out. Expectations over items
-    are exact over the candidates, or over the whole catalogue. In a large one, policy, values and entropy are those of the policy
-    restricted to a working set, drawn for each update: `target_entropy` is a share of that of the set's items, and values are those of a
-    policy without the items that are not in it, lower or higher than the policy's own.
+    pi(i | s) is the softmax of a Q network's output, in which V(s), the same for all items, has no effect. Expectations over items are
+    exact over the candidates, or over the whole catalogue. In a large catalogue, policy, values and entropy are those of the policy
+    restricted to a working set, drawn for each update: `target_entropy` is a share of the entropy of the set's items, and values are those
+    of the restricted policy, lower or higher than those of the policy itself.
     """
 
     def __init__(self, config: SoftActorCriticConfig, spec: EnvironmentSpec, state_tracker: StateTracker, *, seed: int) -> None:
@@ -84,7 +90,7 @@ class SoftActorCritic(ItemAgent):
             raise ValueError(f"agent soft_actor_critic shows one item at a time: environment.slate_size must be 1, not {spec.slate_size}")
         self.config = config
         self.actor = QNetwork(state_tracker, spec.device)
-        # each reads for itself: of two critics on one tracker the smaller value would hardly differ from the larger
+        # with a tracker each: the values of two critics on one tracker would hardly differ
         self.critics = nn.ModuleList(QNetwork(copy.deepcopy(state_tracker), spec.device) for _ in range(2))
         self.targets = copy.deepcopy(self.critics).requires_grad_(False)
         self._move_targets = TargetUpdate(self.targets, self.critics, config.target_update_rate)
@@ -103,26 +109,26 @@ class SoftActorCritic(ItemAgent):
 
     def decide(self, observation: Observation, items: Items, vectors: Tensor, explore: bool) -> Decision:
         """An item drawn from the policy, or its most probable one."""
-        preferences = self.actor(observation, vectors)
-        scores = Sampler(preferences, self.generator) if explore else preferences
-        return Decision(search_items(observation, scores, items.count, 1).items)
+        logits = self.actor(observation, vectors)
+        scores = GumbelScores(logits, self.generator) if explore else logits
+        return Decision(search_items(observation, scores, items.num_items, 1).items)
 
     def learn(self, batch: Transition, items: Items) -> Iterator[tuple[str, Tensor]]:
-        """The losses of critics, policy and temperature in turn; after the last, the target critics' move."""
+        """The losses of critics, policy and temperature in turn; after the last one, the target critics' move."""
         observation, temperature = batch.observation, self.log_temperature.exp().detach()
         q = torch.cat([critic.of(batch.slate) for critic in _evaluate(self.critics, observation, items)], dim=1)
         # the mean over both is the sum of their halves, equation (3)
         yield "critic", F.mse_loss(q, self.soft_target(batch, items, temperature).unsqueeze(1).expand_as(q))
 
-        support = self.support(observation, items)
-        (preferences,) = _evaluate([self.actor], observation, items)
-        probability, log_prob = support.policy(preferences)
+        allowed = self.allowed_items(observation, items)
+        (logits,) = _evaluate([self.actor], observation, items)
+        probability, log_prob = allowed.policy(logits)
         with torch.no_grad():
-            min_q = _smallest(support, _evaluate(self.critics, observation, items))
+            min_q = _smallest(allowed, _evaluate(self.critics, observation, items))
         yield "actor", (probability * (temperature * log_prob - min_q)).sum(dim=1).mean()  # equation (12)
 
         entropy = -(probability * log_prob).sum(dim=1).detach()
-        target_entropy = self.config.target_entropy * num_allowed(observation, items.count).log()
+        target_entropy = self.config.target_entropy * num_allowed(observation, items.num_items).log()
         yield "temperature", (self.log_temperature.exp() * (entropy - target_entropy)).mean()  # equation (11)
 
         self._move_targets()
@@ -131,47 +137,47 @@ class SoftActorCritic(ItemAgent):
     @torch.no_grad()
     def soft_target(self, batch: Transition, items: Items, temperature: Tensor) -> Tensor:
         """y = r + gamma pi(s')^T [min_k Q'_k(s') - alpha log pi(s')], `[N]`: equations (2), (3) and (10)."""
-        following = batch.next_observation
-        support = self.support(following, items)
-        (preferences,) = _evaluate([self.actor], following, items)
-        probability, log_prob = support.policy(preferences)
-        min_q = _smallest(support, _evaluate(self.targets, following, items))
+        next_observation = batch.next_observation
+        allowed = self.allowed_items(next_observation, items)
+        (logits,) = _evaluate([self.actor], next_observation, items)
+        probability, log_prob = allowed.policy(logits)
+        min_q = _smallest(allowed, _evaluate(self.targets, next_observation, items))
         soft_value = (probability * (min_q - temperature * log_prob)).sum(dim=1)
-        # a truncated session would have gone on, so it bootstraps; a terminated one has no future, nor need it have candidates
+        # a truncated session would have gone on, so it bootstraps; a terminated one has no future, and perhaps no candidates
         return batch.reward + self.config.gamma * soft_value.masked_fill(batch.terminated, 0.0)
 
-    def support(self, observation: Observation, items: Items) -> Support:
-        """What to sum over: the candidates where there are any, else the items that may be chosen."""
-        columns: ItemSupport
+    def allowed_items(self, observation: Observation, items: Items) -> AllowedItems:
+        """The items to sum over: the candidates if there are any, otherwise all items that may be chosen."""
+        columns: ItemColumns
         if observation.candidates is not None:
-            columns, allowed = Candidates(observation.candidates), observation.candidates != PAD
+            columns, allowed = CandidateColumns(observation.candidates), observation.candidates != PAD
         else:
-            columns = ItemRange(0, items.count)
-            allowed = torch.ones(len(observation.user), items.count, dtype=torch.bool, device=self.spec.device)
+            columns = ItemRange(0, items.num_items)
+            allowed = torch.ones(len(observation.user), items.num_items, dtype=torch.bool, device=self.spec.device)
         if observation.excluded is not None:
             allowed = allowed & ~columns.contains(observation.excluded)
-        return Support(columns, allowed)
+        return AllowedItems(columns, allowed)
 
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
-        """Adam for the critics, the policy and the temperature each."""
+        """Adam for the critics, for the policy and for the temperature."""
         parts = {"critic": self.critics.parameters(), "actor": self.actor.parameters(), "temperature": [self.log_temperature]}
         return {name: adam(parameters, self.config.learning_rate) for name, parameters in parts.items()}
 
     def diagnostics(self) -> dict[str, Tensor | float]:
-        """The temperature, and the last batch's mean value and entropy (in nats)."""
+        """The temperature, and the mean value and entropy (in nats) of the last batch."""
         return {"temperature": self.log_temperature.detach().exp(), **self._means}
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
-        """Take up a saved state, and drop what was computed under other weights."""
+        """Restore a saved state, and drop what was computed with other weights."""
         super().set_extra_state(state)
         self._means = {}
 
 
-def _evaluate(networks: nn.ModuleList | list[QNetwork], observation: Observation, items: Items) -> list[Evaluation]:
-    return [network(observation, items.vectors(network.state_tracker)) for network in networks]
+def _evaluate(networks: nn.ModuleList | list[QNetwork], observation: Observation, items: Items) -> list[QValues]:
+    return [network(observation, items.vectors(network.state_tracker)) for network in cast(Iterable[QNetwork], networks)]
 
 
-def _smallest(support: Support, evaluations: list[Evaluation]) -> Tensor:
-    """min_k Q_k of each item, `[N, n]`: the smaller of two estimates keeps the maximum from growing on errors (Fujimoto et al., 2018)."""
-    first, second = (support.scores(evaluation) for evaluation in evaluations)
+def _smallest(allowed: AllowedItems, values: list[QValues]) -> Tensor:
+    """min_k Q_k of each item, `[N, n]`: the smaller of two estimates limits overestimation (Fujimoto et al., 2018)."""
+    first, second = (allowed.values(q) for q in values)
     return torch.minimum(first, second)

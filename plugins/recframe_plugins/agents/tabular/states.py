@@ -1,4 +1,4 @@
-"""Observations as states with a number: what a table of values is indexed by."""
+"""State spaces of the tabular agents: they number the observations that a table of values tells apart."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from recframe.interfaces import PAD, EnvironmentSpec, Observation
 
 
 class StateSpace(Protocol):
-    """Finitely many states."""
+    """A finite set of states."""
 
     size: int
 
@@ -20,11 +20,11 @@ class StateSpace(Protocol):
 
 
 class LastItem:
-    """The item last shown, and between which thresholds each signal of its feedback lay; one state more for an empty history.
+    """The item shown last, with the thresholds that each signal of its feedback lies between; one more state for an empty history.
 
     Raises
     ------
-    ValueError: the thresholds do not ascend.
+    ValueError: if the thresholds do not ascend.
     """
 
     def __init__(self, spec: EnvironmentSpec, thresholds: list[float]) -> None:
@@ -37,18 +37,18 @@ class LastItem:
         self.size = spec.num_items * self.answers + 1
 
     def __call__(self, observation: Observation) -> Tensor:
-        """The states `[N]`; that of an empty history is the last."""
+        """The states `[N]`. An empty history is the last state."""
         item, feedback = observation.history_items[:, -1], observation.history_feedback[:, -1].contiguous()
         answer = (torch.bucketize(feedback, self.thresholds, right=True) * self.radix).sum(dim=1)
         return torch.where(item == PAD, self.size - 1, item * self.answers + answer)
 
 
 class OneHot:
-    """The number that the raw features hold in one-hot form, as Gymnasium's discrete observations are flattened: the largest one's.
+    """The index of the largest raw feature, as in the one-hot features of Gymnasium's discrete observations.
 
     Raises
     ------
-    ValueError: there are no features.
+    ValueError: if there are no features.
     """
 
     def __init__(self, spec: EnvironmentSpec) -> None:
@@ -62,11 +62,11 @@ class OneHot:
 
 
 class FeatureBins:
-    """Bins of equal width of each raw feature, all combinations of them.
+    """All combinations of bins of equal width of each raw feature.
 
     Raises
     ------
-    ValueError: there are no features, or the options are not one for each of them or one for all.
+    ValueError: if there are no features, or if an option does not have one value for each of them or one for all.
     """
 
     def __init__(self, spec: EnvironmentSpec, bins: list[int], low: list[float], high: list[float]) -> None:
@@ -82,18 +82,18 @@ class FeatureBins:
         for number in self.bins.tolist():
             radix.append(radix[-1] * number)
         *places, self.size = radix
-        # beyond what fits there is no table either: the agent refuses by the size
+        # clamped to int64: the agent refuses a table of that size anyway
         self.radix = torch.tensor([min(place, 2**62) for place in places], device=spec.device)
 
     def __call__(self, observation: Observation) -> Tensor:
         """The states `[N]`."""
         assert observation.features is not None
         position = (observation.features - self.low) / (self.high - self.low) * self.bins
-        # the ends before the conversion: an infinite number has no integer
+        # clamped before the conversion, because infinity has no integer
         within = torch.minimum(position.nan_to_num().clamp(min=0.0), self.bins - 1.0).long()
         return (within * self.radix).sum(dim=1)
 
 
 def _require_features(spec: EnvironmentSpec, option: str) -> None:
     if not spec.num_features:
-        raise ValueError(f"agent.state={option} needs observations with raw numbers, and the environment gives none; use last_item")
+        raise ValueError(f"agent.state={option} needs observations with raw numbers, but the environment gives none; use last_item")

@@ -1,1 +1,1 @@
-"""What the readers of files share."""
+"""Reading text files by lines, and reporting malformed rows; shared by the datasets."""

@@ -1,4 +1,4 @@
-"""Parting usable rows from malformed ones, and telling the user which, where, and what would be right."""
+"""Separates usable rows from malformed rows, and reports the malformed rows with their lines and the expected content."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["Check", "MalformedRows", "count_reasons", "part_rows", "quoted"]
 
 
 class Check(NamedTuple):
-    """A reason to refuse rows: its name, a boolean expression that is true of them, and a string expression that says it of one."""
+    """A reason to refuse rows: its name, a boolean expression that is true for such rows, and a string expression with the message."""
 
     reason: str
     fails: pl.Expr
@@ -22,7 +22,7 @@ class Check(NamedTuple):
 
 @dataclass(frozen=True)
 class MalformedRows:
-    """What was refused of a file: columns `line` (from 1), `reason` and `problem`."""
+    """The refused rows of a file: columns `line` (from 1), `reason` and `problem`."""
 
     path: Path
     rows: pl.DataFrame
@@ -31,12 +31,12 @@ class MalformedRows:
         return self.rows.height
 
     def describe(self, most: int) -> list[str]:
-        """The first `most` rows, one "file:line: what was wrong, what would be right" each."""
+        """The first `most` rows, each as "file:line: problem, expected content"."""
         return [f"{self.path}:{line}: {problem}" for line, problem in self.rows.head(most).select("line", "problem").iter_rows()]
 
 
 def count_reasons(reports: Sequence[MalformedRows]) -> str:
-    """How many rows were refused for which reason, as in "2 unknown item, 1 bad rating"."""
+    """The number of refused rows for each reason, as in "2 unknown item, 1 bad rating"."""
     counts = (
         pl.concat([report.rows for report in reports])["reason"].value_counts(sort=True).sort("count", "reason", descending=[True, False])
     )
@@ -44,7 +44,7 @@ def count_reasons(reports: Sequence[MalformedRows]) -> str:
 
 
 def part_rows(rows: pl.DataFrame, checks: Sequence[Check]) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Rows that pass all checks, and of the others `line`, `reason` and `problem` by the first check that each fails."""
+    """The rows that pass all checks; and `line`, `reason` and `problem` of the others, by the first check that each fails."""
     first_failed = pl.coalesce(*(pl.when(check.fails).then(pl.lit(number)) for number, check in enumerate(checks)))
     marked = rows.with_columns(failed=first_failed)
     good = marked.filter(pl.col("failed").is_null()).drop("failed")
@@ -58,6 +58,6 @@ def part_rows(rows: pl.DataFrame, checks: Sequence[Check]) -> tuple[pl.DataFrame
 
 
 def quoted(column: str) -> pl.Expr:
-    """A column's value for a message: in quotes, and cut where it is long."""
+    """The value of a column for a message: in quotes, and shortened if it is long."""
     value = pl.col(column)
     return pl.format("'{}'", pl.when(value.str.len_chars() > 80).then(value.str.slice(0, 77) + "...").otherwise(value))

@@ -1,4 +1,4 @@
-"""Text files as frames of numbered lines, so that a row that turns out malformed can be named by its line."""
+"""Reads text files as frames of numbered lines, so that messages can name the line of a malformed row."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from recframe.interfaces import DataError
 
 __all__ = ["NumberedLines", "read_lines"]
 
-# Lines are handled this many bytes at a time: what is derived from a block outgrows it several times.
+# Lines are processed in blocks of this many bytes: the data derived from a block is several times larger.
 BLOCK_BYTES = 1 << 26
 
 
 class NumberedLines(NamedTuple):
-    """A file's content as UTF-8 bytes without byte order mark, and the numbers (from 1) of the lines that could not be decoded."""
+    """The content of a file as UTF-8 bytes without byte order mark, and the numbers (from 1) of lines that could not be decoded."""
 
     content: bytes
     undecodable: list[int]
@@ -29,7 +29,7 @@ class NumberedLines(NamedTuple):
         return self.content.partition(b"\n")[0].decode().rstrip("\r")
 
     def blocks(self) -> Iterator[pl.DataFrame]:
-        """The lines that are not blank, in frames of columns `line` (int64, from 1) and `text`, without line ends of either kind."""
+        """The lines that are not blank, as frames with the columns `line` (int64, from 1) and `text` (without line end, LF or CRLF)."""
         start, line = 0, 1
         while start < len(self.content):
             found = self.content.find(b"\n", start + BLOCK_BYTES)

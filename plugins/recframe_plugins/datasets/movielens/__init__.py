@@ -1,1 +1,1 @@
-"""Ratings in the file layouts of MovieLens."""
+"""The dataset movielens_format: ratings in the file layouts of MovieLens."""

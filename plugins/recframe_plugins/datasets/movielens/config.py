@@ -9,17 +9,19 @@ from recframe.components import option
 
 @dataclass
 class MovieLensFormatConfig:
-    """Ratings and titles from files laid out like MovieLens or MovieTweetings."""
+    """Ratings and titles from files in the layout of MovieLens or MovieTweetings."""
 
     path: str = option(
         MISSING, "folder with movies.dat and ratings.dat ('::' between fields) or movies.csv and ratings.csv (with header)", exists=True
     )
-    min_user_ratings: int = option(0, "drop users with fewer kept ratings, again and again until all users and items have enough", ge=0)
-    min_item_ratings: int = option(0, "drop items with fewer kept ratings, again and again until all users and items have enough", ge=0)
-    malformed: str = option("error", "stop at rows that cannot be used, or skip them and log how many", choices=["error", "skip"])
+    min_user_ratings: int = option(0, "drop users with fewer remaining ratings, repeated until all users and items have enough", ge=0)
+    min_item_ratings: int = option(0, "drop items with fewer remaining ratings, repeated until all users and items have enough", ge=0)
+    malformed: str = option("error", "stop at malformed rows, or skip them and log their number", choices=["error", "skip"])
     encoding: str = option(
-        "auto", "of the files; auto: UTF-8, or latin-1 where more lines are not UTF-8 than are", choices=["auto", "utf-8", "latin-1"]
+        "auto",
+        "encoding of the files; auto: UTF-8, or latin-1 if most lines with non-ASCII characters are not UTF-8",
+        choices=["auto", "utf-8", "latin-1"],
     )
     text_template: str = option(
-        "{title} ({year}). {genres}", "what the encoder reads of an item, from {title}, {year}, {genres}; what an item lacks is left out"
+        "{title} ({year}). {genres}", "text of an item for the encoder, from {title}, {year}, {genres}; missing attributes are left out"
     )

@@ -1,4 +1,4 @@
-"""Reads the two files that MovieLens-like data comes as, in either layout, and notes every row that cannot be used."""
+"""Reads the movies and ratings files of MovieLens-like data, in either layout, and collects malformed rows."""
 
 from __future__ import annotations
 
@@ -13,38 +13,38 @@ from recframe.interfaces import DataError
 from recframe_plugins.datasets.files.malformed_rows import Check, MalformedRows, part_rows, quoted
 from recframe_plugins.datasets.files.text_lines import NumberedLines, read_lines
 
-__all__ = ["LAYOUTS", "Layout", "find_layout", "read_movies", "read_ratings"]
+__all__ = ["LAYOUTS", "MovieLensLayout", "movielens_layout", "read_movies", "read_ratings"]
 
 MOVIE_FIELDS = ("movieId", "title", "genres")
 RATING_FIELDS = ("userId", "movieId", "rating", "timestamp")
 
-# "(1995)" at the end of a title; of a series, "(2007-)" or "(2007-2011)", the first year.
+# "(1995)" at the end of a title; for a series, "(2007-)" or "(2007-2011)", the first year.
 YEAR = r"\(([0-9]{4})(?:\s*[-\u2013]\s*(?:[0-9]{4})?\s*)?\)$"
 CSV_FIELD = r'("(?:[^"]|"")*"|[^",][^,]*|)'
 
 
 @dataclass(frozen=True)
-class Layout:
-    """One way of writing movies and ratings down: the files' extension, what parts the fields, and whether a header names them."""
+class MovieLensLayout:
+    """A file layout of movies and ratings: the extension, the field separator, and whether there is a header."""
 
     extension: str
     separator: str
     header: bool
 
     def files(self, folder: Path) -> tuple[Path, Path]:
-        """Where the movies and the ratings are."""
+        """The paths of the movies file and the ratings file."""
         return folder / f"movies{self.extension}", folder / f"ratings{self.extension}"
 
 
-LAYOUTS = (Layout(".dat", "::", header=False), Layout(".csv", ",", header=True))
+LAYOUTS = (MovieLensLayout(".dat", "::", header=False), MovieLensLayout(".csv", ",", header=True))
 
 
-def find_layout(folder: Path) -> Layout:
+def movielens_layout(folder: Path) -> MovieLensLayout:
     """The layout whose two files are in `folder`; the first of `LAYOUTS` if both are.
 
     Raises
     ------
-    DataError: if neither is there.
+    DataError: the folder has the files of neither layout.
     """
     for layout in LAYOUTS:
         if all(path.is_file() for path in layout.files(folder)):
@@ -60,8 +60,8 @@ def find_layout(folder: Path) -> Layout:
     )
 
 
-def read_movies(path: Path, layout: Layout, encoding: str) -> tuple[pl.DataFrame, MalformedRows]:
-    """The items, in the file's order: `item` (id), `title` (without the year), `year` (int64, may be null), `genres` (list[str])."""
+def read_movies(path: Path, layout: MovieLensLayout, encoding: str) -> tuple[pl.DataFrame, MalformedRows]:
+    """The items, in the order of the file: `item` (id), `title` (without the year), `year` (int64, may be null), `genres` (list[str])."""
     lines = read_lines(path, encoding)
     columns = named_columns(path, lines, layout, MOVIE_FIELDS)
     checks = [
@@ -69,7 +69,7 @@ def read_movies(path: Path, layout: Layout, encoding: str) -> tuple[pl.DataFrame
         Check("empty id", pl.col("movieId") == "", pl.lit("empty item id, expected one such as '1'")),
         Check("empty title", pl.col("title") == "", pl.lit("empty title, expected one such as 'Alien (1979)'")),
     ]
-    # blocks do not matter to so few rows, and an id may be repeated in another block
+    # read as one frame: the rows are few, and an id can be repeated in another block
     rows = pl.concat([EMPTY_LINES, *lines.blocks()])
     rows, bad = part_rows(split_fields(rows, layout, columns, MOVIE_FIELDS), checks)
     rows, repeated = part_rows(
@@ -95,8 +95,8 @@ def read_movies(path: Path, layout: Layout, encoding: str) -> tuple[pl.DataFrame
     return items, MalformedRows(path, pl.concat([bad, repeated]).sort("line"))
 
 
-def read_ratings(path: Path, layout: Layout, encoding: str, items: pl.Series) -> tuple[pl.DataFrame, MalformedRows]:
-    """The ratings, in the file's order: columns `user` (id), `item` (int64, a row of `items`), `timestamp` (int64), `rating` (float64)."""
+def read_ratings(path: Path, layout: MovieLensLayout, encoding: str, items: pl.Series) -> tuple[pl.DataFrame, MalformedRows]:
+    """The ratings, in file order: columns `user` (id), `item` (int64, a row of `items`), `timestamp` (int64), `rating` (float64)."""
     lines = read_lines(path, encoding)
     columns = named_columns(path, lines, layout, RATING_FIELDS)
     movies_file = f"movies{layout.extension}"
@@ -138,12 +138,12 @@ EMPTY_RATINGS = pl.DataFrame(schema={"user": pl.String, "item": pl.Int64, "times
 EMPTY_REPORT = pl.DataFrame(schema={"line": pl.Int64, "reason": pl.String, "problem": pl.String})
 
 
-def named_columns(path: Path, lines: NumberedLines, layout: Layout, wanted: Sequence[str]) -> list[str]:
-    """The names of a file's columns, from its header where the layout has one.
+def named_columns(path: Path, lines: NumberedLines, layout: MovieLensLayout, wanted: Sequence[str]) -> list[str]:
+    """The names of the columns of a file, from its header if the layout has one.
 
     Raises
     ------
-    DataError: if the header lacks a wanted name.
+    DataError: the header lacks a wanted name.
     """
     if not layout.header:
         return list(wanted)
@@ -154,8 +154,8 @@ def named_columns(path: Path, lines: NumberedLines, layout: Layout, wanted: Sequ
     return header
 
 
-def text_checks(lines: NumberedLines, layout: Layout, columns: Sequence[str], wanted: Sequence[str]) -> list[Check]:
-    """What is asked of a line before its fields mean anything."""
+def text_checks(lines: NumberedLines, layout: MovieLensLayout, columns: Sequence[str], wanted: Sequence[str]) -> list[Check]:
+    """Checks of a line before its fields are read."""
     shape = f"is not {len(columns)} fields, expected {layout.separator.join(columns)}"
     return [
         Check(
@@ -167,8 +167,8 @@ def text_checks(lines: NumberedLines, layout: Layout, columns: Sequence[str], wa
     ]
 
 
-def split_fields(rows: pl.DataFrame, layout: Layout, columns: Sequence[str], wanted: Sequence[str]) -> pl.DataFrame:
-    """`rows` with the `wanted` ones of the lines' fields as columns, stripped; all null where a line has another number of fields."""
+def split_fields(rows: pl.DataFrame, layout: MovieLensLayout, columns: Sequence[str], wanted: Sequence[str]) -> pl.DataFrame:
+    """`rows` with the `wanted` fields as columns, stripped; all are null if a line has another number of fields."""
     if layout.header:
         rows = rows.filter(pl.col("line") > 1)
     text = pl.col("text")
@@ -181,10 +181,10 @@ def split_fields(rows: pl.DataFrame, layout: Layout, columns: Sequence[str], wan
             for name, inside in zip(wanted, unquoted, strict=True)
         )
     if tuple(columns) == MOVIE_FIELDS and not layout.header:
-        # a title may itself hold the separator: the id ends at the first, the genres begin after the last
+        # a title can contain the separator: the id ends at the first one, the genres start after the last one
         fields = text.str.extract_groups("^(.*?)::(.*)::(.*)$").struct.rename_fields(columns)
         return rows.with_columns(fields.alias("fields")).unnest("fields").with_columns(pl.col(*wanted).str.strip_chars())
-    # one field more than there should be shows whether there are too many
+    # one additional field shows whether a line has too many
     fields = text.str.split_exact(layout.separator, len(columns)).struct.rename_fields([*columns, "surplus"])
     rows = rows.with_columns(fields.alias("fields")).unnest("fields")
     complete = pl.col(columns[-1]).is_not_null() & pl.col("surplus").is_null()

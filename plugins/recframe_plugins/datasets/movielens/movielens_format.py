@@ -1,4 +1,4 @@
-"""Logged ratings in the layouts of MovieLens and MovieTweetings, the field's common test data, as a dataset."""
+"""The dataset movielens_format: logged ratings in the file layouts of MovieLens and MovieTweetings."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ import torch
 
 from recframe.interfaces import Catalog, Data, DataError, Dataset, Interactions, Users
 from recframe_plugins.datasets.files.malformed_rows import MalformedRows, count_reasons
-from recframe_plugins.datasets.files.text_template import check_template, fill_template
 from recframe_plugins.datasets.movielens.config import MovieLensFormatConfig
-from recframe_plugins.datasets.movielens.files import find_layout, read_movies, read_ratings
-from recframe_plugins.datasets.rating_matrix.item_table import as_text
+from recframe_plugins.datasets.movielens.files import movielens_layout, read_movies, read_ratings
+from recframe_plugins.datasets.text_template import as_text, check_template, fill_template
 
 __all__ = ["MovieLensFormat"]
 
@@ -25,14 +24,14 @@ ROWS_SHOWN = 5
 
 
 def last_ratings(ratings: pl.DataFrame, num_items: int) -> pl.DataFrame:
-    """Each user's last rating of each item, sorted by timestamp, then user, then item; of simultaneous ones the later row counts."""
+    """Each user's last rating of each item, sorted by timestamp, then user, then item; of simultaneous ratings the later row counts."""
     ordered = ratings.sort("timestamp", "user", "item", maintain_order=True)
     pair = pl.col("user") * num_items + pl.col("item")
     return ordered.filter(pair.is_last_distinct())
 
 
 def k_core(ratings: pl.DataFrame, min_user_ratings: int, min_item_ratings: int) -> pl.DataFrame:
-    """The largest part of the ratings in which every user and every item has at least its minimum of ratings."""
+    """The largest subset of the ratings in which every user and every item has at least the minimum number of ratings."""
     height = -1
     while ratings.height != height:
         height = ratings.height
@@ -44,15 +43,16 @@ def k_core(ratings: pl.DataFrame, min_user_ratings: int, min_item_ratings: int) 
 
 
 def renumbered(numbers: pl.Series, kept: np.ndarray) -> pl.Series:
-    """Row numbers in a table as row numbers among its `kept` rows (a mask)."""
+    """Convert row numbers of a table to row numbers among its `kept` rows (a mask)."""
     return pl.Series(numbers.name, (np.cumsum(kept) - 1)[numbers.to_numpy()], dtype=pl.Int64)
 
 
 class MovieLensFormat(Dataset):
     """Users, items and ratings from a folder with `movies` and `ratings` files.
 
-    Items are in the movies file's order, unrated ones included unless `min_item_ratings` excludes them; users in the order of their
-    first row in the ratings file, as far as a rating of theirs is kept. Of several ratings of one item by one user the last counts.
+    Items are in the order of the movies file, including unrated items unless `min_item_ratings` excludes them. Users are in the order of
+    their first row in the ratings file; users without a remaining rating are dropped. If a user rated an item several times, the last
+    rating counts.
     """
 
     def __init__(self, config: MovieLensFormatConfig) -> None:
@@ -63,12 +63,12 @@ class MovieLensFormat(Dataset):
 
         Raises
         ------
-        DataError: naming what is missing; the malformed rows by file and line; or why nothing is left.
+        DataError: something is missing, rows are malformed, or no rating is left; the message names the files, lines or options.
         """
         config = self.config
         check_template(config.text_template, PLACEHOLDERS)
         folder = Path(config.path).expanduser()
-        layout = find_layout(folder)
+        layout = movielens_layout(folder)
         movies_path, ratings_path = layout.files(folder)
         items, malformed_movies = read_movies(movies_path, layout, config.encoding)
         ratings, malformed_ratings = read_ratings(ratings_path, layout, config.encoding, items["item"])
@@ -80,7 +80,7 @@ class MovieLensFormat(Dataset):
         ratings = k_core(last_ratings(ratings, len(items)), config.min_user_ratings, config.min_item_ratings)
         if ratings.is_empty():
             raise DataError(
-                f"{ratings_path}: no rating is left by dataset.min_user_ratings={config.min_user_ratings} with "
+                f"{ratings_path}: no rating is left with dataset.min_user_ratings={config.min_user_ratings} and "
                 f"dataset.min_item_ratings={config.min_item_ratings}, expected lower minima"
             )
         item_counts = np.bincount(ratings["item"].to_numpy(), minlength=len(items))
@@ -101,7 +101,7 @@ class MovieLensFormat(Dataset):
         )
 
     def judge(self, reports: list[MalformedRows]) -> None:
-        """Stop at malformed rows, or log that they were left out, as the config says."""
+        """Raise an error for malformed rows, or log that they were left out, as the config says."""
         total = sum(map(len, reports))
         if not total:
             return
@@ -110,9 +110,9 @@ class MovieLensFormat(Dataset):
             logger.warning("left out %d malformed row(s) (%s); the first is %s", total, count_reasons(reports), shown[0])
             return
         more = [f"and {total - len(shown)} more"] if total > len(shown) else []
-        heading = f"{total} malformed row(s) ({count_reasons(reports)}); mend them, or leave them out with dataset.malformed=skip:"
+        heading = f"{total} malformed row(s) ({count_reasons(reports)}); fix them, or leave them out with dataset.malformed=skip:"
         raise DataError("\n  ".join([heading, *shown, *more]))
 
     def texts(self, items: pl.DataFrame) -> list[str]:
-        """What the encoder reads of each item."""
+        """The text of each item for the encoder."""
         return fill_template(self.config.text_template, as_text(items.select(PLACEHOLDERS)))

@@ -1,1 +1,1 @@
-"""Complete rating matrices."""
+"""The dataset rating_matrix: a rating of every item by every user."""

@@ -22,24 +22,24 @@ from recframe_plugins.datasets.rating_matrix.matrix import (
     unusable,
 )
 
-__all__ = ["open_parquet", "read_npy", "read_parquet"]
+__all__ = ["open_parquet", "read_npy_matrix", "read_parquet_matrix"]
 
 HEADER_READERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
-def read_npy(path: Path) -> Matrix:
-    """Read a two-dimensional array of numbers (or booleans); nothing else of what npy files can hold is unpacked.
+def read_npy_matrix(path: Path) -> Matrix:
+    """Read a two-dimensional array of numbers (or booleans). Other content of npy files, such as pickled objects, is refused.
 
     Raises
     ------
-    DataError: if it is none, is cut short, or holds a value that is no finite float32.
+    DataError: the file is not an npy file, is truncated, has other content, or holds a value that is not a finite float32.
     """
     try:
         with path.open("rb") as file:
             shape, fortran_order, dtype = HEADER_READERS[np.lib.format.read_magic(file)](file)
             offset = file.tell()
     except (ValueError, KeyError):
-        raise DataError(f"{path}: is no npy file, expected what numpy.save writes of a matrix of numbers") from None
+        raise DataError(f"{path}: is not an npy file, expected a matrix of numbers that numpy.save wrote") from None
     if dtype.kind not in "biuf":
         kinds = {"O": "Python objects", "c": "complex numbers", "U": "text", "S": "bytes", "M": "dates", "m": "durations"}
         raise DataError(f"{path}: holds {kinds.get(dtype.kind, f'values of type {dtype}')}, expected real numbers")
@@ -48,8 +48,8 @@ def read_npy(path: Path) -> Matrix:
     check_size(path, *shape)
     size, expected = path.stat().st_size, offset + shape[0] * shape[1] * dtype.itemsize
     if size < expected:
-        raise DataError(f"{path}: is cut short: {size} bytes, expected {expected} for the shape {shape} that it states")
-    # mapped, so that a file of another type or order is never in memory beside the matrix
+        raise DataError(f"{path}: is truncated: {size} bytes, expected {expected} for the shape {shape} in its header")
+    # memory-mapped, so that a file of another type or order is not in memory in addition to the matrix
     stored = np.memmap(path, dtype, "r", offset, shape, "F" if fortran_order else "C")
     with np.errstate(over="ignore"):
         values = np.array(stored, dtype=np.float32, order="C")
@@ -58,14 +58,14 @@ def read_npy(path: Path) -> Matrix:
     return Matrix(values)
 
 
-def read_parquet(path: Path) -> Matrix:
+def read_parquet_matrix(path: Path) -> Matrix:
     """Read a table with a row for each user and a column of numbers (or booleans) for each item.
 
-    The columns' names are the items'. The first column holds the users' ids if it is named one of `USER_HEADINGS`, or holds text.
+    The column names are the item ids. The first column holds the user ids if its name is one of `USER_HEADINGS`, or if it holds text.
 
     Raises
     ------
-    DataError: if it is none, has another column that is not of numbers, or a value that is no finite float32.
+    DataError: the file is not a parquet file, another column does not hold numbers, or a value is not a finite float32.
     """
     frame = open_parquet(path)
     users = None
@@ -87,11 +87,11 @@ def read_parquet(path: Path) -> Matrix:
 
 
 def open_parquet(path: Path) -> pl.DataFrame:
-    """A parquet file's table.
+    """The table in a parquet file.
 
     Raises
     ------
-    DataError: if it is no parquet file, or cannot be read.
+    DataError: the file is not a parquet file, or cannot be read.
     """
     try:
         return pl.read_parquet(path, glob=False, hive_partitioning=False)
@@ -105,7 +105,7 @@ def is_text(dtype: pl.DataType) -> bool:
 
 
 def first_unusable(path: Path, values: NDArray[np.float32], name: Callable[[int], str], stored: Callable[[int, int], Any]) -> DataError:
-    """The error that names the first value that is no finite float32, by row (from 1) and column, as it is `stored`."""
+    """The error for the first value that is not a finite float32; names its row (from 1), its column and the `stored` value."""
     found_rows, found_columns = np.nonzero(~np.isfinite(values))
     row, column = int(found_rows[0]), int(found_columns[0])
     value = stored(row, column)

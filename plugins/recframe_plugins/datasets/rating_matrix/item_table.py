@@ -1,4 +1,4 @@
-"""Reads what is known of items beside their ratings: a table of titles and other attributes, in the order of a matrix's columns."""
+"""Reads a table of item titles and other attributes, in the order of the columns of a rating matrix."""
 
 from __future__ import annotations
 
@@ -12,21 +12,22 @@ from recframe_plugins.datasets.files.text_lines import read_lines
 from recframe_plugins.datasets.rating_matrix.binary_files import open_parquet
 from recframe_plugins.datasets.rating_matrix.matrix import first_repeated
 from recframe_plugins.datasets.rating_matrix.text_files import separated_rows
+from recframe_plugins.datasets.text_template import text_columns
 
-__all__ = ["as_text", "read_item_table", "text_columns"]
+__all__ = ["read_item_table"]
 
 
 def read_item_table(path: Path) -> pl.DataFrame:
-    """A row for each item, with a column `title` of strings, none of them blank.
+    """One row per item, with a column `title` of strings, none of them blank.
 
-    A .csv or .parquet file has that column and perhaps others (of a csv, those that hold nothing but whole numbers or numbers
-    become such, and empty fields null); a .txt file has a title on each line.
+    A .csv or .parquet file has that column and may have others (in a csv file, columns of only integers or numbers are converted to them,
+    and empty fields to null); a .txt file has one title per line.
 
     Raises
     ------
-    DataError: naming the file and the line or row, or what the file should be.
+    DataError: the file cannot be used; the message names the line or row, or the expected kind of file.
     """
-    readers = {".csv": read_csv, ".parquet": read_parquet, ".txt": read_titles}
+    readers = {".csv": read_csv_items, ".parquet": read_parquet_items, ".txt": read_titles}
     reader = readers.get(path.suffix.lower())
     if reader is None:
         raise DataError(f"dataset.items={path}: unknown kind of file, expected {', '.join(readers)}")
@@ -35,7 +36,7 @@ def read_item_table(path: Path) -> pl.DataFrame:
     return reader(path)
 
 
-def read_csv(path: Path) -> pl.DataFrame:
+def read_csv_items(path: Path) -> pl.DataFrame:
     """The table in a csv file with a header."""
     (_, header), *body = list(separated_rows(path, io.StringIO(decoded(path), newline=""), ",")) or [(1, [])]
     check_has_title(f"{path}:1", header)
@@ -50,7 +51,7 @@ def read_csv(path: Path) -> pl.DataFrame:
     return table.select(column if column.name == "title" else typed(column.replace("", None)) for column in table)
 
 
-def read_parquet(path: Path) -> pl.DataFrame:
+def read_parquet_items(path: Path) -> pl.DataFrame:
     """The table in a parquet file."""
     table = open_parquet(path)
     check_has_title(str(path), table.columns)
@@ -64,7 +65,7 @@ def read_parquet(path: Path) -> pl.DataFrame:
 
 
 def read_titles(path: Path) -> pl.DataFrame:
-    """The titles in a file with one on each line."""
+    """The titles in a file with one title per line."""
     titles = pl.Series("title", decoded(path).rstrip().splitlines(), dtype=pl.String).str.strip_chars()
     empty = (titles == "").arg_true()
     if len(empty):
@@ -73,11 +74,11 @@ def read_titles(path: Path) -> pl.DataFrame:
 
 
 def decoded(path: Path) -> str:
-    """A file's text.
+    """The text of a file.
 
     Raises
     ------
-    DataError: naming the first line that is in another encoding than the others.
+    DataError: lines have different encodings; the message names the first line that differs.
     """
     lines = read_lines(path, "auto")
     if lines.undecodable:
@@ -92,27 +93,9 @@ def check_has_title(where: str, columns: list[str]) -> None:
 
 
 def typed(column: pl.Series) -> pl.Series:
-    """A column of text as whole numbers or numbers, where it holds nothing else; null stays null."""
+    """A text column as integers or floats if all its values are such numbers; null stays null."""
     for dtype in (pl.Int64, pl.Float64):
         numbers = column.cast(dtype, strict=False)
         if numbers.null_count() == column.null_count() < len(column):
             return numbers
     return column
-
-
-def text_columns(table: pl.DataFrame) -> list[str]:
-    """The columns that can stand in a text template: plain values and lists of strings, under names that are words."""
-    return [
-        name
-        for name, dtype in table.schema.items()
-        if name.isidentifier() and (dtype == pl.List(pl.String) or not (dtype.is_nested() or dtype in (pl.Binary, pl.Null)))
-    ]
-
-
-def as_text(table: pl.DataFrame) -> pl.DataFrame:
-    """The `text_columns` as strings, lists joined by ", "; null where an item's is empty."""
-    columns = [
-        pl.col(name).list.join(", ") if isinstance(table.schema[name], pl.List) else pl.col(name).cast(pl.String)
-        for name in text_columns(table)
-    ]
-    return table.select(columns).with_columns(pl.when(pl.all().str.strip_chars() != "").then(pl.all()))

@@ -1,4 +1,4 @@
-"""What the readers of rating matrices give, and the checks and words that they share."""
+"""A rating matrix as read from a file, and the checks and messages that the readers share."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from recframe.interfaces import DataError
 
 __all__ = ["MISSING_VALUE", "USER_HEADINGS", "Matrix", "all_finite", "check_ids", "check_size", "first_repeated", "refusal", "unusable"]
 
-# A first column with such a heading (in any case) holds the users' ids.
+# A first column with one of these headings (case-insensitive) holds the user ids.
 USER_HEADINGS = ("user", "user_id", "userid")
 
 MISSING_VALUE = "no value, expected a number: in a complete matrix every user rates every item"
@@ -22,7 +22,7 @@ MISSING_VALUE = "no value, expected a number: in a complete matrix every user ra
 class Matrix(NamedTuple):
     """A rating of every item by every user.
 
-    values: `[P, M]` float32, finite, row-major.   users, items: P and M ids, unique, or None where the file names none.
+    values: `[P, M]` float32, finite, row-major.   users, items: P and M ids, unique, or None if the file has none.
     """
 
     values: NDArray[np.float32]
@@ -31,16 +31,16 @@ class Matrix(NamedTuple):
 
 
 def all_finite(values: NDArray[np.float32]) -> bool:
-    """Whether there is neither NaN nor infinity; unlike `np.isfinite` it makes no second matrix."""
+    """Whether there is neither NaN nor infinity. Unlike `np.isfinite`, it needs no second matrix."""
     return bool(np.isfinite(values.min()) and np.isfinite(values.max()))
 
 
 def check_size(path: Path, num_users: int, num_items: int) -> None:
-    """Refuse a matrix that nothing can be learned from.
+    """Refuse a matrix that is too small.
 
     Raises
     ------
-    DataError: if there are fewer than two users, of whom one could be met in training and the other in evaluation, or no items.
+    DataError: it has fewer than two users (one for training, one for evaluation), or no items.
     """
     if num_users < 2:
         raise DataError(f"{path}: holds {num_users} row(s), expected one for each of at least two users")
@@ -49,32 +49,32 @@ def check_size(path: Path, num_users: int, num_items: int) -> None:
 
 
 def check_ids(kind: str, ids: Sequence[str], place: Callable[[int], str]) -> None:
-    """Refuse ids that name nothing or not one thing only; `place(i)` says where the i-th stands.
+    """Refuse empty and repeated ids; `place(i)` is the place of the i-th id for messages.
 
     Raises
     ------
-    DataError: naming the first empty or repeated id.
+    DataError: an id is empty or repeated; the message names the first one.
     """
     if "" in ids:
         raise DataError(f"{place(ids.index(''))}: the {kind}'s id is empty, expected a name")
     if repeated := first_repeated(ids):
         first, again = repeated
-        raise DataError(f"{place(again)}: {kind} {ids[again]!r} is at {place(first)} already, expected each id once")
+        raise DataError(f"{place(again)}: {kind} {ids[again]!r} is already at {place(first)}, expected each id once")
 
 
 def first_repeated(names: Sequence[str]) -> tuple[int, int] | None:
-    """Where the first name stands that was there before, as (before, again); None if each occurs once."""
+    """The positions (first, second) of the first name that occurs again; None if all names are unique."""
     first: dict[str, int] = {}
     return next(((before, again) for again, name in enumerate(names) if (before := first.setdefault(name, again)) != again), None)
 
 
 def unusable(value: object, *, finite: bool) -> str:
-    """What is wrong with a value that is no finite float32; `finite`: it would be one, were it smaller."""
+    """The problem with a value that is not a finite float32. `finite`: the value is finite, but too large."""
     if finite:
         return f"{value} is too large, expected at most {np.finfo(np.float32).max:.2g} (float32)"
     return f"{value} is not finite, expected a number such as 3.5"
 
 
-def refusal(first: str, count: int) -> DataError:
-    """The error that names the first of `count` problems."""
-    return DataError(first if count == 1 else f"{first} (and {count - 1} more to mend)")
+def refusal(first: str, num_problems: int) -> DataError:
+    """The error that names the first of `num_problems` problems."""
+    return DataError(first if num_problems == 1 else f"{first} (and {num_problems - 1} more to fix)")

@@ -1,4 +1,4 @@
-"""A complete user-by-item matrix as a dataset: with every rating known, an environment can answer any recommendation from the data."""
+"""The dataset rating_matrix: a complete user-by-item matrix, so that an environment can answer every recommendation from the data."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ import torch
 from torch import Tensor
 
 from recframe.interfaces import Catalog, Data, DataError, Dataset, Users
-from recframe_plugins.datasets.files.text_template import check_template, fill_template
-from recframe_plugins.datasets.rating_matrix.binary_files import read_npy, read_parquet
-from recframe_plugins.datasets.rating_matrix.config import RatingMatrixConfig
-from recframe_plugins.datasets.rating_matrix.item_table import as_text, read_item_table, text_columns
+from recframe_plugins.datasets.rating_matrix.binary_files import read_npy_matrix, read_parquet_matrix
+from recframe_plugins.datasets.rating_matrix.config import RatingMatrixDatasetConfig
+from recframe_plugins.datasets.rating_matrix.item_table import read_item_table
 from recframe_plugins.datasets.rating_matrix.matrix import Matrix
-from recframe_plugins.datasets.rating_matrix.text_files import read_text
+from recframe_plugins.datasets.rating_matrix.text_files import read_text_matrix
+from recframe_plugins.datasets.text_template import as_text, check_template, fill_template, text_columns
 
-__all__ = ["RatingMatrix"]
+__all__ = ["RatingMatrixDataset"]
 
 READERS: Mapping[str, Callable[[Path], Matrix]] = {
-    ".npy": read_npy,
-    ".csv": partial(read_text, separator=","),
-    ".txt": partial(read_text, separator=None),
-    ".ascii": partial(read_text, separator=None),
-    ".dat": partial(read_text, separator=None),
-    ".parquet": read_parquet,
+    ".npy": read_npy_matrix,
+    ".csv": partial(read_text_matrix, separator=","),
+    ".txt": partial(read_text_matrix, separator=None),
+    ".ascii": partial(read_text_matrix, separator=None),
+    ".dat": partial(read_text_matrix, separator=None),
+    ".parquet": read_parquet_matrix,
 }
 
 
 def read_matrix(path: Path) -> Matrix:
-    """The matrix in a file of a kind that is told by its extension.
+    """Read the matrix in a file whose extension is one of `READERS`.
 
     Raises
     ------
-    DataError: if it is of no kind that is known, or cannot be used; the message names the place.
+    DataError: the extension is unknown, or the file cannot be used; the message names the place.
     """
     reader = READERS.get(path.suffix.lower())
     if reader is None:
@@ -49,7 +49,7 @@ def read_matrix(path: Path) -> Matrix:
 
 
 def held_out_users(num_users: int, share: float, seed: int) -> Tensor:
-    """Who is kept for evaluation, `[P]` bool: a fixed random share of the users, but at least one, and not all."""
+    """The users held out for evaluation, `[P]` bool: a fixed random share of the users, at least one and never all."""
     count = min(max(round(share * num_users), 1), num_users - 1)
     held_out = torch.zeros(num_users, dtype=torch.bool)
     held_out[torch.randperm(num_users, generator=torch.Generator().manual_seed(seed))[:count]] = True
@@ -58,21 +58,21 @@ def held_out_users(num_users: int, share: float, seed: int) -> Tensor:
 
 def share_of_fans(ratings: Tensor) -> Tensor:
     """`[M]` float32: the share of the users who rate an item at or above the mean of all `ratings` `[P, M]`."""
-    # rounded to the ratings' own precision, in which equal ratings have themselves for a mean
+    # rounded to the precision of the ratings, so that the mean of equal ratings is that rating
     mean = ratings.mean(dtype=torch.float64).float()
     return (ratings >= mean).sum(dim=0).float() / len(ratings)
 
 
-class RatingMatrix(Dataset):
+class RatingMatrixDataset(Dataset):
     """Users, items and a rating for each pair of them, from one file.
 
-    `Data.ratings` are the file's values, and `Data.held_out` says whose are kept for evaluation. `catalog.popularity` is the share of the
-    other users who rate an item at or above the mean of their ratings: policies and rewards that read it know nothing of those kept.
-    Ids are the file's; where it names none they are `user-0`, `user-1`, ... and `item-0`, `item-1`, ... in the order of rows and
-    columns. Titles and other attributes come from `config.items`; without it, items' ids are their titles.
+    `Data.ratings` holds the values of the file, and `Data.held_out` the users held out for evaluation. `catalog.popularity` is the share of
+    the other users who rate an item at or above the mean of their ratings, so policies and rewards that read it have no information about
+    held-out users. Ids are those of the file; if it has none, they are `user-0`, `user-1`, ... and `item-0`, `item-1`, ... in the order of
+    rows and columns. Titles and other attributes come from `config.items`; without it, item ids are the titles.
     """
 
-    def __init__(self, config: RatingMatrixConfig) -> None:
+    def __init__(self, config: RatingMatrixDatasetConfig) -> None:
         self.config = config
 
     def load(self) -> Data:
@@ -80,10 +80,10 @@ class RatingMatrix(Dataset):
 
         Raises
         ------
-        DataError: naming the file and the place in it, or the setting, of what cannot be used.
+        DataError: a file or setting cannot be used; the message names the file and the place in it, or the setting.
         """
         path = Path(self.config.path).expanduser()
-        # the small file first: a mistake in it should not wait for the large one
+        # the small file first, so that mistakes in it are reported before the large file is read
         table = None if self.config.items is None else read_item_table(Path(self.config.items).expanduser())
         check_template(self.config.text_template, ["title"] if table is None else text_columns(table))
         matrix = read_matrix(path)
@@ -103,6 +103,6 @@ class RatingMatrix(Dataset):
         )
 
     def texts(self, table: pl.DataFrame) -> list[str]:
-        """What the encoder reads of each item; its title where it has nothing that the template names."""
+        """The text of each item for the encoder; the title if the item lacks all attributes of the template."""
         texts = fill_template(self.config.text_template, as_text(table))
         return [text or title for text, title in zip(texts, table["title"], strict=True)]

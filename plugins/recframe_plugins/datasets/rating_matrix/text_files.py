@@ -1,4 +1,4 @@
-"""Reads rating matrices that were written as text; only where numpy refuses the numbers are they looked at one by one."""
+"""Reads rating matrices from text files. Values are inspected one by one only if numpy refuses them."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ from recframe_plugins.datasets.rating_matrix.matrix import (
     unusable,
 )
 
-__all__ = ["read_text", "separated_rows"]
+__all__ = ["read_text_matrix", "separated_rows"]
 
 # utf-8-sig also reads UTF-8 without a byte order mark
 ENCODING = "utf-8-sig"
-# what np.loadtxt takes for a number
+# what np.loadtxt accepts as a number
 NUMBER = re.compile(r"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|nan|inf|infinity)", re.IGNORECASE)
 
-HEADER_HINT = " (a first line with names has no numbers in it, or begins with 'user')"
+HEADER_HINT = " (a header has no numbers in it, or starts with 'user')"
 
 
-class Layout(NamedTuple):
-    """How a file is laid out: what parts the fields (None: blanks), the fields in a line, and the line (from 1) that is the first used.
+class TextLayout(NamedTuple):
+    """The layout of a text file: the separator (None: blanks), the number of fields in a line, and the first nonblank line (from 1).
 
-    items: the items' names, from a header on that first line.   has_users: whether the first column holds the users' ids.
+    items: the item names, if that first line is a header.   has_users: whether the first column holds the user ids.
     """
 
     separator: str | None
@@ -47,28 +47,28 @@ class Layout(NamedTuple):
     has_users: bool = False
 
 
-def read_text(path: Path, separator: str | None) -> Matrix:
-    """Read a file with a line for each user and a field for each item; blank lines mean nothing.
+def read_text_matrix(path: Path, separator: str | None) -> Matrix:
+    """Read a file with one line per user and one field per item; blank lines are ignored.
 
     Parameters
     ----------
-    separator: between the fields; None: blanks. Only files with a separator may have a header (a first line of which no field is a
-        number, or that begins with one of `USER_HEADINGS`) and under it a column of user ids, which is the first if its heading is
-        one of these or empty, or if it holds text for the first two users.
+    separator: between the fields; None: blanks. Only files with a separator can have a header (a first line without numbers, or one that
+        starts with one of `USER_HEADINGS`). With a header, the first column holds user ids if its heading is one of `USER_HEADINGS` or
+        empty, or if it holds text for the first two users.
 
     Raises
     ------
-    DataError: naming file, line and column of the first problem, and how many there are.
+    DataError: the file cannot be used; the message names file, line and column of the first problem, and the number of problems.
     """
     try:
-        layout = find_layout(path, separator)
+        layout = text_layout(path, separator)
         return read_laid_out(path, layout)
     except UnicodeDecodeError:
         raise DataError(f"{path}:{undecodable_line(path)}: bytes that are not UTF-8, expected a text file in UTF-8") from None
 
 
-def read_laid_out(path: Path, layout: Layout) -> Matrix:
-    """The matrix in a file whose layout is known."""
+def read_laid_out(path: Path, layout: TextLayout) -> Matrix:
+    """Read the matrix in a file with a known layout."""
     users: list[str] = []
     lines: list[int] = []
 
@@ -76,7 +76,7 @@ def read_laid_out(path: Path, layout: Layout) -> Matrix:
         for line, fields in data_rows(path, layout):
             lines.append(line)
             users.extend(fields[: layout.has_users])
-            # numpy would pass over an empty line as if it were no user
+            # numpy would skip an empty line, and with it the user
             yield ",".join(fields[layout.has_users :]) or "nan"
 
     num_items = layout.width - layout.has_users
@@ -88,42 +88,42 @@ def read_laid_out(path: Path, layout: Layout) -> Matrix:
         raise first_problem(path, layout, str(error)) from None
     check_size(path, len(values), num_items)
     if values.shape[1] != num_items or not all_finite(values):
-        raise first_problem(path, layout, "its lines differ in their number of fields")
+        raise first_problem(path, layout, "its lines have different numbers of fields")
     check_ids("user", users, lambda number: f"{path}:{lines[number]}")
     return Matrix(values, users if layout.has_users else None, layout.items)
 
 
-def data_rows(path: Path, layout: Layout) -> Iterator[tuple[int, list[str]]]:
-    """The lines with a user's ratings: their numbers (from 1) and their fields, stripped."""
-    return islice(rows(path, layout.separator), int(layout.items is not None), None)
+def data_rows(path: Path, layout: TextLayout) -> Iterator[tuple[int, list[str]]]:
+    """The lines with the ratings of users: their numbers (from 1) and their fields, stripped."""
+    return islice(lines_of(path, layout.separator), int(layout.items is not None), None)
 
 
-def find_layout(path: Path, separator: str | None) -> Layout:
+def text_layout(path: Path, separator: str | None) -> TextLayout:
     """The layout of a file, by its first three lines.
 
     Raises
     ------
-    DataError: if it is empty, has a header only, or names items badly.
+    DataError: it is empty, has only a header, or has empty or repeated item names.
     """
-    head = list(islice(rows(path, separator), 3))
+    head = list(islice(lines_of(path, separator), 3))
     if not head:
         raise DataError(f"{path}: is empty, expected a line of numbers for each user")
     line, first = head[0]
     users_named = first[0].lower() in USER_HEADINGS
     all_text = any(first) and not any(map(NUMBER.fullmatch, first))
     if separator is None or not (users_named or all_text):
-        return Layout(separator, len(first), line)
+        return TextLayout(separator, len(first), line)
     below = [fields[0] for _, fields in head[1:]]
     if not below:
-        raise DataError(f"{path}: holds a line of names only, expected a line of numbers for each user under it")
+        raise DataError(f"{path}: holds only a header, expected a line of numbers for each user below it")
     text_below = len(below) > 1 and not any(not field or NUMBER.fullmatch(field) for field in below)
     has_users = users_named or not first[0] or text_below
     names = first[has_users:]
     check_ids("item", names, lambda number: f"{path}:{line}: column {number + 1 + has_users}")
-    return Layout(separator, len(first), line, names, has_users)
+    return TextLayout(separator, len(first), line, names, has_users)
 
 
-def rows(path: Path, separator: str | None) -> Iterator[tuple[int, list[str]]]:
+def lines_of(path: Path, separator: str | None) -> Iterator[tuple[int, list[str]]]:
     """The lines of a file that are not blank: their numbers (from 1) and their fields, stripped."""
     with path.open(encoding=ENCODING) as file:
         if separator is None:
@@ -137,7 +137,7 @@ def separated_rows(path: Path, lines: Iterable[str], separator: str) -> Iterator
 
     Raises
     ------
-    DataError: at a line with quotes that are not closed, or that do not enclose a field.
+    DataError: a line has quotes that are not closed, or that do not enclose a field.
     """
     reader = csv.reader(lines, delimiter=separator, strict=True)
     try:
@@ -151,20 +151,20 @@ def separated_rows(path: Path, lines: Iterable[str], separator: str) -> Iterator
         ) from None
 
 
-def first_problem(path: Path, layout: Layout, otherwise: str) -> DataError:
-    """The first thing that is wrong with a file, and how many are; `otherwise` is what to say if it is nothing that is known here."""
-    problems = find_problems(path, layout)
+def first_problem(path: Path, layout: TextLayout, otherwise: str) -> DataError:
+    """The error for the first problem of a file, with the number of problems; `otherwise` is the message if no known problem is found."""
+    problems = problems_in(path, layout)
     line, problem = next(problems, (0, ""))
     if not problem:
         return DataError(f"{path}: {otherwise}; expected a line of numbers for each user")
     return refusal(f"{path}:{line}: {problem}", 1 + sum(1 for _ in problems))
 
 
-def find_problems(path: Path, layout: Layout) -> Iterator[tuple[int, str]]:
-    """Everything that is wrong with a file: line (from 1) and problem."""
+def problems_in(path: Path, layout: TextLayout) -> Iterator[tuple[int, str]]:
+    """All problems of a file: line (from 1) and problem."""
     for line, fields in data_rows(path, layout):
         if len(fields) != layout.width:
-            yield line, f"{len(fields)} value(s), expected {layout.width}, as line {layout.first_line} has"
+            yield line, f"{len(fields)} value(s), expected {layout.width}, as on line {layout.first_line}"
             continue
         ratings = fields[layout.has_users :]
         if all_usable(ratings):
@@ -176,7 +176,7 @@ def find_problems(path: Path, layout: Layout) -> Iterator[tuple[int, str]]:
 
 
 def all_usable(fields: list[str]) -> bool:
-    """Whether numpy takes all these fields for finite numbers; much quicker than `problem_of` each."""
+    """Whether numpy accepts all these fields as finite numbers; much faster than `problem_of` for each."""
     if not all(fields):
         return False
     try:
@@ -187,7 +187,7 @@ def all_usable(fields: list[str]) -> bool:
 
 
 def problem_of(field: str) -> str:
-    """What is wrong with a field that should be a finite float32; "" if nothing is."""
+    """The problem with a field that should be a finite float32; "" if it is one."""
     if not field:
         return MISSING_VALUE
     if not NUMBER.fullmatch(field):

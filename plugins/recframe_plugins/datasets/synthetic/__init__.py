@@ -1,1 +1,1 @@
-"""The generated default dataset."""
+"""The dataset synthetic: the generated default dataset."""

@@ -7,13 +7,15 @@ from recframe.components import option
 
 @dataclass
 class SyntheticConfig:
-    """A generated catalogue and users with text written from latent topics; needs no file."""
+    """A generated catalogue and users, with texts written from latent topics; needs no file."""
 
-    num_items: int = option(1000, "M, the items to generate", ge=1)
-    num_users: int = option(2000, "P, the users with text profiles to generate", ge=1)
-    num_topics: int = option(16, "latent topics that items and tastes are made of, at most as many as the vocabulary has", ge=2, le=20)
-    utterances: int = option(0, "different texts that people may say for each topic, sentiment and time of day; 0: none", ge=0, le=100)
-    seed: int = option(0, "seed of the generated world; independent of the run's seed, so that runs compare on one world", ge=0)
+    num_items: int = option(1000, "number of items to generate (M)", ge=1)
+    num_users: int = option(2000, "number of users with text profiles to generate (P)", ge=1)
+    num_topics: int = option(16, "number of latent topics of items and tastes, at most the number in the vocabulary", ge=2, le=20)
+    utterances: int = option(
+        0, "number of different texts that users can say for each topic, sentiment and time of day; 0: none", ge=0, le=100
+    )
+    seed: int = option(0, "seed of the generated data; independent of the run's seed, so that runs are compared on the same data", ge=0)
     text_template: str = option(
-        "{title}. {description} {tags}", "what the encoder reads of an item, from {title}, {description}, {tags} and {topics}"
+        "{title}. {description} {tags}", "text of an item for the encoder, from {title}, {description}, {tags} and {topics}"
     )

@@ -1,4 +1,4 @@
-"""The embedded default dataset: a catalogue and users generated from latent topics and written out as text, so that no file is needed."""
+"""The dataset synthetic: a catalogue and users, generated from latent topics and written as text. It needs no file."""
 
 from __future__ import annotations
 
@@ -10,60 +10,59 @@ import torch
 from torch import Tensor
 
 from recframe.interfaces import Catalog, Data, Dataset, Texts, Users
-from recframe_plugins.datasets.files.text_template import check_template, fill_template
-from recframe_plugins.datasets.rating_matrix.item_table import as_text, text_columns
 from recframe_plugins.datasets.synthetic.config import SyntheticConfig
 from recframe_plugins.datasets.synthetic.text import ITEM_CHOICES, PROFILE_CHOICES, TitleRegister, write_item, write_profile
 from recframe_plugins.datasets.synthetic.utterances import generate_utterances
 from recframe_plugins.datasets.synthetic.vocabulary import TOPICS
+from recframe_plugins.datasets.text_template import as_text, check_template, fill_template, text_columns
 
 __all__ = ["Synthetic"]
 
-# How often an item is about 1, 2 or 3 topics, and a user has 1, 2 or 3 tastes.
+# Probabilities that an item is about 1, 2 or 3 topics, and that a user has 1, 2 or 3 tastes.
 TOPICS_PER_ITEM = (0.45, 0.4, 0.15)
 TASTES_PER_USER = (0.25, 0.45, 0.3)
-# A topic that matters less than this could not be told from the text.
+# A topic with a smaller weight could not be recognised from the text.
 LEAST_WEIGHT = 0.15
 
 
 class Mixtures(NamedTuple):
-    """Topic mixtures of n things over at most L topics each, heaviest topic first.
+    """Topic mixtures of n items or users over at most L topics each, in descending order of weight.
 
-    topics: `[n, L]` int64, rows of `TOPICS`.   weights: `[n, L]` float64, sum to 1, 0 beyond the mixture's size.
-    counts: `[n]` int64, the mixture's size.   absent: `[n]` int64, a topic that is not in it.
+    topics: `[n, L]` int64, rows of `TOPICS`.   weights: `[n, L]` float64, sum to 1, 0 beyond the size of the mixture.
+    sizes: `[n]` int64, the size of the mixture.   absent: `[n]` int64, a topic that is not in it.
     """
 
     topics: Tensor
     weights: Tensor
-    counts: Tensor
+    sizes: Tensor
     absent: Tensor
 
     def lists(self) -> tuple[list[list[int]], list[list[float]]]:
-        """Topics and weights as lists of the right lengths."""
-        counts = self.counts.tolist()
-        topics = [row[:count] for row, count in zip(self.topics.tolist(), counts, strict=True)]
-        return topics, [row[:count] for row, count in zip(self.weights.tolist(), counts, strict=True)]
+        """Topics and weights as lists without padding."""
+        sizes = self.sizes.tolist()
+        topics = [row[:size] for row, size in zip(self.topics.tolist(), sizes, strict=True)]
+        return topics, [row[:size] for row, size in zip(self.weights.tolist(), sizes, strict=True)]
 
     def frame(self) -> pl.DataFrame:
         """Columns `topics` (names) and `topic_weights` (f32, sum to 1)."""
-        inside = torch.arange(self.topics.shape[1]) < self.counts[:, None]
+        inside = torch.arange(self.topics.shape[1]) < self.sizes[:, None]
         names = pl.Series([topic.name for topic in TOPICS])
         return pl.DataFrame(
             {
-                "topics": nested(names.gather(self.topics[inside].numpy()), self.counts),
-                "topic_weights": nested(pl.Series(self.weights[inside].float().numpy()), self.counts),
+                "topics": nested(names.gather(self.topics[inside].numpy()), self.sizes),
+                "topic_weights": nested(pl.Series(self.weights[inside].float().numpy()), self.sizes),
             }
         )
 
 
 def nested(values: pl.Series, lengths: Tensor) -> pl.Series:
-    """A column of lists that have these `lengths` (all > 0) and, end to end, these `values`; much faster than from Python lists."""
+    """A column of lists with the given `lengths` (all > 0) and concatenated `values`; much faster than from Python lists."""
     rows = torch.repeat_interleave(torch.arange(len(lengths)), lengths).numpy()
     return pl.DataFrame({"row": rows, "values": values}).group_by("row", maintain_order=True).agg("values")["values"]
 
 
 def draw_mixtures(n: int, num_topics: int, sizes: tuple[float, ...], generator: torch.Generator) -> Mixtures:
-    """Mixtures of up to `len(sizes)` topics (`sizes` are their probabilities), always leaving a topic out."""
+    """Draw mixtures of up to `len(sizes)` topics; `sizes` are the probabilities of their sizes. At least one topic is always absent."""
     largest = min(len(sizes), num_topics - 1)
     counts = 1 + torch.multinomial(torch.tensor(sizes[:largest]), n, replacement=True, generator=generator)
     topics = torch.rand(n, num_topics, generator=generator).topk(largest + 1, dim=1).indices
@@ -74,24 +73,23 @@ def draw_mixtures(n: int, num_topics: int, sizes: tuple[float, ...], generator: 
 
 
 def draw_choices(n: int, below: tuple[int, ...], generator: torch.Generator) -> list[list[int]]:
-    """Integers `[n, len(below)]`, uniform below each bound."""
+    """Draw integers `[n, len(below)]`, uniform below each bound."""
     uniform = torch.rand(n, len(below), generator=generator, dtype=torch.float64)
     return (uniform * torch.tensor(below)).long().tolist()
 
 
 def long_tail(n: int, generator: torch.Generator) -> Tensor:
-    """A-priori shares `[n]` float32 that sum to 1: Zipf-Mandelbrot, 1 / (rank + 10), the ranks dealt out at random."""
+    """Popularity shares `[n]` float32 that sum to 1: Zipf-Mandelbrot, 1 / (rank + 10), with ranks assigned at random."""
     shares = 1 / (torch.randperm(n, generator=generator).double() + 11)
     return (shares / shares.sum()).float()
 
 
 class Synthetic(Dataset):
-    """A generated world: items about one to three topics, users with one to three tastes, all of it written out as text.
+    """Generated data: items about one to three topics, and users with one to three tastes, written as text.
 
-    Items do not depend on `num_users`, and neither they nor users on `utterances`. `catalog.attributes` holds title, description, tags,
-    topics and topic_weights; `users.attributes` holds topics and topic_weights, the true tastes that an environment simulates from.
-    `contexts` are, if asked for, what people may say, with its intent, sentiment and time_of_day as attributes. There are no
-    interactions.
+    Items do not depend on `num_users`, and items and users do not depend on `utterances`. `catalog.attributes` holds title, description,
+    tags, topics and topic_weights. `users.attributes` holds topics and topic_weights, the true tastes for the simulation. If requested,
+    `contexts` holds the texts that users can say, with intent, sentiment and time_of_day as attributes. There are no interactions.
     """
 
     def __init__(self, config: SyntheticConfig) -> None:
@@ -102,7 +100,7 @@ class Synthetic(Dataset):
 
         Raises
         ------
-        DataError: the template of items' texts cannot be filled.
+        DataError: the text template of the items cannot be filled.
         """
         root = torch.Generator().manual_seed(self.config.seed)
         item_seed, user_seed = torch.randint(2**62, (2,), generator=root).tolist()

@@ -1,4 +1,4 @@
-"""How the synthetic dataset turns latent topics into titles, descriptions, tags and profiles."""
+"""Writes titles, descriptions, tags and profiles of the synthetic dataset from latent topics."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ __all__ = ["ITEM_CHOICES", "PROFILE_CHOICES", "TitleRegister", "write_item", "wr
 
 BANKS = {"person": "people", "thing": "things", "adjective": "adjectives", "place": "places", "activity": "activities", "tag": "tags"}
 
-# Every grammar asks for a bank at most once, so an item (title, subtitle and three sentences) never takes more
-# entries of a bank than the smallest bank has, and no word comes twice.
+# Every grammar uses a bank at most once, so an item (title, subtitle and three sentences) never uses more
+# entries of a bank than the smallest bank has, and no word is repeated.
 TITLES = (
     "The {adjective} {person}",
     "The {adjective} {thing}",
@@ -79,9 +79,9 @@ DISLIKES = (
     " I stay away from {}.",
 )
 
-# What is drawn for each item: a grammar for each part, then an offset and a stride into each bank.
+# Drawn for each item: a grammar for each part, then an offset and a stride for each bank.
 ITEM_CHOICES = (len(TITLES), len(SUBTITLES), len(OPENINGS), len(MIDDLES), len(CLOSINGS), *(1 << 20,) * (2 * len(BANKS)))
-"""Integers are drawn uniformly below each of these for every item, `[M, len(ITEM_CHOICES)]`."""
+"""For every item, integers are drawn uniformly below each of these bounds, `[M, len(ITEM_CHOICES)]`."""
 PROFILE_CHOICES = (len(FAVOURITES), len(STRONG_TASTES), len(WEAK_TASTES), len(DISLIKES), 1 << 20, 1 << 20)
 """The same for every user, `[P, len(PROFILE_CHOICES)]`."""
 
@@ -89,17 +89,17 @@ SMALL_WORDS = frozenset(("a", "an", "and", "at", "for", "from", "in", "into", "o
 
 
 def with_article(phrase: str) -> str:
-    """`phrase` after "a" or "an"; the vocabulary holds no word whose first letter misleads about its sound."""
+    """`phrase` after "a" or "an"; the vocabulary has no word whose first letter does not match its sound."""
     return f"{'an' if phrase[0].lower() in 'aeiou' else 'a'} {phrase}"
 
 
 def titled(phrase: str) -> str:
-    """`phrase` as in the middle of a title: every word capitalised but for the small ones."""
+    """`phrase` as in the middle of a title: every word is capitalised except small words."""
     return " ".join(word if word in SMALL_WORDS else initial_capital(word) for word in phrase.split(" "))
 
 
 def initial_capital(phrase: str) -> str:
-    """`phrase` with its first letter in upper case and the others as they were."""
+    """`phrase` with its first letter in upper case and the others unchanged."""
     return phrase[0].upper() + phrase[1:]
 
 
@@ -107,7 +107,7 @@ Forms = Mapping[str, tuple[str, ...]]
 
 
 def forms_of(banks: Mapping[str, tuple[str, ...]]) -> Forms:
-    """The entries of each bank in every form that a grammar asks for: `{thing}`, `{a_thing}`, `{Thing}`, `{A_thing}`."""
+    """The entries of each bank in every form that a grammar can use: `{thing}`, `{a_thing}`, `{Thing}`, `{A_thing}`."""
     forms = {}
     for slot, entries in banks.items():
         forms[slot], forms[f"a_{slot}"] = entries, tuple(map(with_article, entries))
@@ -121,12 +121,12 @@ PROSE = [forms_of(banks) for banks in TOPIC_BANKS]
 HEADLINES = [forms_of({slot: tuple(map(titled, entries)) for slot, entries in banks.items()}) for banks in TOPIC_BANKS]
 SLOT_NUMBERS = {form: number for number, slot in enumerate(BANKS) for form in (slot, f"a_{slot}", slot.capitalize(), f"A_{slot}")}
 
-# A grammar taken apart once: literal, form, literal, form, ..., and the text after the last form.
+# A parsed grammar: literal, form, literal, form, ..., and the text after the last form.
 Grammar = list[tuple[str, str | None]]
 
 
 def parsed(grammars: Sequence[str]) -> list[Grammar]:
-    """Each grammar as (literal, form that follows it) pairs."""
+    """Each grammar as pairs (literal, the form after it)."""
     return [[(literal, form) for literal, form, _, _ in Formatter().parse(grammar)] for grammar in grammars]
 
 
@@ -135,14 +135,14 @@ PARSED_SENTENCES = (parsed(OPENINGS), parsed(MIDDLES), parsed(CLOSINGS))
 
 
 class Words:
-    """An item's way through the banks: each use of a bank takes a step to an entry not used before in the item."""
+    """Selects the words of one item: each use of a bank steps to an entry that the item has not used yet."""
 
     def __init__(self, offsets_and_strides: Sequence[int]) -> None:
         self.offsets = list(offsets_and_strides[: len(BANKS)])
         self.strides = offsets_and_strides[len(BANKS) :]
 
     def fill(self, grammar: Grammar, topics: Sequence[int], forms: Sequence[Forms]) -> str:
-        """The grammar's text; its slots speak of `topics` in turn, the first over again when they run out."""
+        """The text of the grammar; its slots use `topics` in turn, starting over after the last."""
         parts: list[str] = []
         for slot, (literal, form) in enumerate(grammar):
             parts.append(literal)
@@ -154,19 +154,19 @@ class Words:
         """The next entry of a bank."""
         bank, size = SLOT_NUMBERS[form], len(entries)
         entry = entries[self.offsets[bank] % size]
-        # the bank's size is prime, so any stride that is no multiple of it meets every entry before one comes again
+        # the size of the bank is prime, so any stride that is not a multiple of it visits every entry before repeating one
         self.offsets[bank] += 1 + self.strides[bank] % (size - 1)
         return entry
 
 
 class TitleRegister:
-    """Keeps titles unique: a title that is taken gets its subtitle, then an edition, and only then a volume number."""
+    """Keeps titles unique: a title that is already taken gets its subtitle, then an edition, and finally a volume number."""
 
     def __init__(self) -> None:
         self.taken: set[str] = set()
 
     def claim(self, title: str, words: Words, subtitle: Grammar, topics: Sequence[int]) -> str:
-        """`title`, extended as far as it takes to be new."""
+        """`title`, extended until it is new."""
         if title in self.taken:
             longer = f"{title}: {words.fill(subtitle, topics, HEADLINES)}"
             candidates = (longer, *(f"{longer}, {edition}" for edition in EDITIONS))
@@ -177,7 +177,7 @@ class TitleRegister:
 
 
 def shared_out(grammars: Sequence[Grammar], topics: Sequence[int], weights: Sequence[float]) -> list[list[int]]:
-    """A topic for every slot of the sentences, as many slots each as its weight says (systematic sampling), the heaviest topic first."""
+    """A topic for every slot of the sentences, in proportion to the weights (systematic sampling), the heaviest topic first."""
     sizes = [len(grammar) for grammar in grammars]
     slots = sum(sizes)
     spoken: list[int] = []
@@ -199,8 +199,8 @@ def write_item(
     Parameters
     ----------
     choices: integers below `ITEM_CHOICES`.
-    topics, weights: rows of `TOPICS`, heaviest first, and how much the item is about each; the weights sum to 1.
-    register: the titles given so far.
+    topics, weights: rows of `TOPICS`, heaviest first, and the weight of each; the weights sum to 1.
+    register: the titles used so far.
     """
     words = Words(choices[5:])
     title = words.fill(PARSED_TITLES[choices[0]], topics, HEADLINES)
@@ -214,13 +214,13 @@ def write_item(
 
 
 def write_profile(choices: Sequence[int], topics: Sequence[int], weights: Sequence[float], disliked: int) -> str:
-    """What one user says of themselves: two phrases on the strongest taste, one on each other, one on a topic they avoid.
+    """The profile of one user: two phrases on the strongest taste, one on each other taste, one on a topic that the user avoids.
 
     Parameters
     ----------
     choices: integers below `PROFILE_CHOICES`.
-    topics, weights: rows of `TOPICS`, strongest first, and how strong each taste is.
-    disliked: a row of `TOPICS` that is none of the tastes.
+    topics, weights: rows of `TOPICS`, strongest first, and the strength of each taste.
+    disliked: a row of `TOPICS` that is not among the tastes.
     """
     opening, strong, weak, dislike, offset, stride = choices
 

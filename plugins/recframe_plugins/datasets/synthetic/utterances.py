@@ -1,7 +1,7 @@
-"""What people of the synthetic world say: when it is, how they liked what they were just shown, and what they are in the mood for.
+"""Texts that users of the synthetic dataset can say: the time of day, how they liked the last slate, and what they are in the mood for.
 
-The intent is told in the words of the topic's banks, seldom by its name; the sentiment and the time of day in as many ways. The texts and
-these three are rows of `Data.contexts`; which of them a simulated person says is the environment's business.
+The intent is expressed in the words of the topic's banks, rarely by its name; sentiment and time of day are also expressed in many ways.
+The texts are rows of `Data.contexts`, with intent, sentiment and time of day as attributes. An environment decides which text a user says.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from recframe.interfaces import Texts
 from recframe_plugins.datasets.synthetic.text import initial_capital, with_article
 from recframe_plugins.datasets.synthetic.vocabulary import TOPICS, Topic
 
-SENTIMENTS = {
+SENTIMENT_PHRASES = {
     "positive": (
         "That was exactly my thing.",
         "What a find, I enjoyed every minute.",
@@ -60,7 +60,7 @@ SENTIMENTS = {
 }
 """Ways to say how one liked what one was just shown. The neutral ones also suit somebody who was shown nothing yet."""
 
-TIMES = {
+TIME_PHRASES = {
     "morning": ("Over breakfast.", "On the early bus to work.", "Just woke up.", "First coffee of the day.", "Sunrise, still in bed."),
     "afternoon": (
         "Lunch break.",
@@ -97,15 +97,20 @@ INTENTS = (
     "Show me {a_person} who is {activity}.",
     "I would like {tag}, or {activity}.",
 )
-BANKS = ("taste", "person", "thing", "place", "activity", "tag")
+UTTERANCE_BANKS = ("taste", "person", "thing", "place", "activity", "tag")
 
-# A way to say each part, then a place in each bank.
-UTTERANCE_CHOICES = (max(map(len, SENTIMENTS.values())), max(map(len, TIMES.values())), len(INTENTS), *(1 << 20,) * len(BANKS))
-"""Integers are drawn uniformly below each of these for every utterance."""
+# Drawn for each utterance: a phrase for each part, then a position in each bank.
+UTTERANCE_CHOICES = (
+    max(map(len, SENTIMENT_PHRASES.values())),
+    max(map(len, TIME_PHRASES.values())),
+    len(INTENTS),
+    *(1 << 20,) * len(UTTERANCE_BANKS),
+)
+"""For every utterance, integers are drawn uniformly below each of these bounds."""
 
 
-class Mood(NamedTuple):
-    """What an utterance tells: a row of `TOPICS`, a key of `SENTIMENTS` and one of `TIMES`."""
+class Meaning(NamedTuple):
+    """The meaning of an utterance: a row of `TOPICS`, a key of `SENTIMENT_PHRASES` and one of `TIME_PHRASES`."""
 
     topic: int
     sentiment: str
@@ -114,38 +119,38 @@ class Mood(NamedTuple):
 
 def generate_utterances(count: int, num_topics: int, generator: torch.Generator) -> Texts:
     """`count` different texts for each topic, sentiment and time of day, with attributes `intent`, `sentiment` and `time_of_day`."""
-    moods = [Mood(*mood) for mood in product(range(num_topics), SENTIMENTS, TIMES) for _ in range(count)]
-    uniform = torch.rand(len(moods), len(UTTERANCE_CHOICES), generator=generator, dtype=torch.float64)
+    meanings = [Meaning(*meaning) for meaning in product(range(num_topics), SENTIMENT_PHRASES, TIME_PHRASES) for _ in range(count)]
+    uniform = torch.rand(len(meanings), len(UTTERANCE_CHOICES), generator=generator, dtype=torch.float64)
     choices = (uniform * torch.tensor(UTTERANCE_CHOICES)).long().tolist()
     taken: set[str] = set()
-    texts = [new_utterance(mood, ways, taken) for mood, ways in zip(moods, choices, strict=True)]
+    texts = [new_utterance(meaning, ways, taken) for meaning, ways in zip(meanings, choices, strict=True)]
     attributes = {
-        "intent": [TOPICS[mood.topic].name for mood in moods],
-        "sentiment": [mood.sentiment for mood in moods],
-        "time_of_day": [mood.time for mood in moods],
+        "intent": [TOPICS[meaning.topic].name for meaning in meanings],
+        "sentiment": [meaning.sentiment for meaning in meanings],
+        "time_of_day": [meaning.time for meaning in meanings],
     }
     return Texts(texts, attributes=pl.DataFrame(attributes))
 
 
-def new_utterance(mood: Mood, choices: Sequence[int], taken: set[str]) -> str:
-    """An utterance that is not among `taken`, which it joins: another way to say the intent where the first was said before."""
+def new_utterance(meaning: Meaning, choices: Sequence[int], taken: set[str]) -> str:
+    """An utterance that is not in `taken`, to which it is added; the wording changes until it is new."""
     sentiment, time, grammar, *places = choices
-    text = write_utterance(mood, sentiment, time, grammar, places)
+    text = write_utterance(meaning, sentiment, time, grammar, places)
     step = 0
     while text in taken:
         step += 1
-        # the banks first, then the grammars: all combinations are tried before the same one comes again
+        # the banks change first, then the grammars: all combinations are tried before one repeats
         shifted = [place + step for place in places]
-        text = write_utterance(mood, sentiment + step // 7, time + step // 77, grammar + step // 385, shifted)
+        text = write_utterance(meaning, sentiment + step // 7, time + step // 77, grammar + step // 385, shifted)
     taken.add(text)
     return text
 
 
-def write_utterance(mood: Mood, sentiment: int, time: int, grammar: int, places: Sequence[int]) -> str:
-    """The time, the sentiment and the intent in the ways numbered `sentiment`, `time`, `grammar` and `places` (of each bank)."""
-    feelings, times = SENTIMENTS[mood.sentiment], TIMES[mood.time]
-    words = dict(zip(BANKS, places, strict=True))
-    intent = INTENTS[grammar % len(INTENTS)].format_map(_words(TOPICS[mood.topic], words))
+def write_utterance(meaning: Meaning, sentiment: int, time: int, grammar: int, places: Sequence[int]) -> str:
+    """The text of a meaning, with the phrases numbered `sentiment`, `time` and `grammar`, and the entries `places` of each bank."""
+    feelings, times = SENTIMENT_PHRASES[meaning.sentiment], TIME_PHRASES[meaning.time]
+    words = dict(zip(UTTERANCE_BANKS, places, strict=True))
+    intent = INTENTS[grammar % len(INTENTS)].format_map(_words(TOPICS[meaning.topic], words))
     return f"{times[time % len(times)]} {feelings[sentiment % len(feelings)]} {initial_capital(intent)}"
 
 

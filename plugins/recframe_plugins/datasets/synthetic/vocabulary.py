@@ -1,8 +1,8 @@
-"""The topics that the synthetic dataset writes about, and the words it has for each.
+"""The topics of the synthetic dataset, and the words for each.
 
-An item is written from `people`, `things`, `adjectives`, `places`, `activities` and `tags`; a user's profile from `tastes`,
-which say the same in other words: matching one with the other takes reading. Every bank holds a prime number of entries,
-so that stepping through it by any stride meets every entry before one comes again.
+Items are written from `people`, `things`, `adjectives`, `places`, `activities` and `tags`. User profiles are written from `tastes`, which
+express the topic in other words, so that matching items and users requires reading. The size of every bank is prime, so any stride
+through it visits every entry before repeating one.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ __all__ = ["TOPICS", "Topic"]
 
 @dataclass(frozen=True)
 class Topic:
-    """One topic's name and its banks: singular nouns (people, things, places), adjectives, gerund phrases, tags, noun phrases (tastes)."""
+    """A topic's name and its banks: singular nouns (people, things, places), adjectives, gerund phrases, tags, noun phrases (tastes)."""
 
     name: str
     people: tuple[str, ...]
@@ -27,7 +27,7 @@ class Topic:
 
 
 def topic(name: str, **banks: str) -> Topic:
-    """A `Topic` whose banks are written as one comma-separated line each."""
+    """A `Topic` with each bank given as one comma-separated string."""
     return Topic(name, **{bank: tuple(entries.split(", ")) for bank, entries in banks.items()})
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from recframe.interfaces import Role, Tunable, Tuning
+from recframe.interfaces import Role, Tunable, TuningSettings
 from recframe_plugins.encoders.language_models.config import ModelConfig
 from recframe_plugins.encoders.language_models.model_folder import model_sha256
 from recframe_plugins.encoders.language_models.sources import ModelSource, find_model
@@ -82,7 +82,7 @@ class ModelEncoder(Tunable):
         return self.encoded(list(texts), role) if len(texts) else np.empty((0, self.dim), dtype=np.float32)
 
     @property
-    def tuning(self) -> Tuning | None:
+    def tuning(self) -> TuningSettings | None:
         """The tuning settings of the config."""
         return tuning_settings(self.config)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
-from recframe.interfaces import EncoderError, Tuning
+from recframe.interfaces import EncoderError, TuningSettings
 from recframe_plugins.encoders.language_models.config import TuningConfig
 from recframe_plugins.encoders.language_models.loading import position_limit
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from peft import PeftConfig
 
 
-def tuning_settings(config: TuningConfig) -> Tuning | None:
+def tuning_settings(config: TuningConfig) -> TuningSettings | None:
     """The settings for the core; None for a frozen model."""
     if config.tuning == "frozen":
         return None
     details = {"lora": f" of rank {config.lora_rank} and alpha {config.lora_alpha}", "prefix": f" of {config.prefix_length} tokens"}
-    return Tuning(
+    return TuningSettings(
         method=config.tuning + details.get(config.tuning, ""),
         interval=config.tuning_interval,
         tokens=config.tuning_tokens,

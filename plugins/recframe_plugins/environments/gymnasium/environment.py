@@ -1,16 +1,15 @@
-"""Gymnasium's environments (Towers et al., 2024, arXiv:2407.17032) as recframe's, so that one agent is tried on both kinds of problem.
+"""Gymnasium environments (Towers et al., 2024, arXiv:2407.17032) as recframe environments, so that agents run on both kinds of problems.
 
-N copies of one environment are N users, an episode is a session, and the reward paid is the response's only signal. A discrete action is an
-item without a text, described by its number alone; a point of a box is a continuous action. What the environment observes becomes
-`Observation.features`.
+N copies of one environment are N users, an episode is a session, and the reward is the only signal of the response. A discrete action is an
+item without a text, described only by its number; a point of a box is a continuous action. Observations become `Observation.features`.
 
-The environments themselves run on the host, one copy after the other: on a GPU, actions and features cross over at every step.
+The environments run on the host, one copy after another: on a GPU, actions and features are transferred in every step.
 """
 
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -20,28 +19,28 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from tensordict import TensorDict
 from torch import Tensor
 
-from recframe.interfaces import Catalog, Data, Environment, EnvironmentSpec, History, Observation, Response, Step
+from recframe.interfaces import Catalog, Data, Environment, EnvironmentSpec, History, Observation, Response, Split, Step
 from recframe_plugins.environments.gymnasium.config import GymnasiumConfig
 from recframe_plugins.environments.gymnasium.make import action_spec, make, native_actions
 from recframe_plugins.environments.gymnasium.session_log import SessionLog
 
-SIGNALS = ("reward",)
+REWARD_SIGNAL = ("reward",)
 SEEDS = 2**31
-"""Sessions are seeded with one of so many numbers: those that every environment takes."""
+"""Number of different seeds of sessions: the range that every environment accepts."""
 
 
 class GymnasiumEnvironment(Environment):
     """N copies of a Gymnasium environment.
 
-    Every session starts from a seed of its own, drawn from this environment's generator. N are drawn in every step, used or not: what a
-    session starts from depends on the step it starts at, and not on the actions before. Nobody is held out for evaluation, whatever the
-    split: there are no people here, and every seed is a start that was hardly ever met before.
+    Every session starts from its own seed, drawn from this environment's generator. N seeds are drawn in every step, used or not, so the
+    start of a session depends on the step at which it starts, and not on earlier actions. No users are held out for evaluation, in either
+    split: the data has no people, and a seed hardly ever repeats.
 
-    A session that the environment itself ends is terminated, and the user has left; one cut by a time limit is truncated.
+    A session that the environment ends itself is terminated, and the user has left; a session that a time limit ends is truncated.
 
     Raises
     ------
-    ValueError: the environment cannot be made or has no counterpart here (see `make`), or `data` are not its own.
+    ValueError: the environment cannot be created or is not supported (see `make`), or `data` does not come from `own_data`.
     """
 
     def __init__(
@@ -51,7 +50,7 @@ class GymnasiumEnvironment(Environment):
         *,
         num_users: int,
         history_length: int,
-        split: Literal["train", "evaluation"],
+        split: Split,
         device: torch.device | str,
     ) -> None:
         self.config = config
@@ -62,7 +61,7 @@ class GymnasiumEnvironment(Environment):
             num_users=num_users,
             slate_size=1,
             history_length=history_length,
-            signals=SIGNALS,
+            signals=REWARD_SIGNAL,
             num_features=int(np.prod(self.copies.single_observation_space.shape or (1,))),
             has_users=False,
             device=self.device,
@@ -72,16 +71,16 @@ class GymnasiumEnvironment(Environment):
             items = self.spec.num_items
             raise ValueError(f"{config.id} has {items} items, the catalogue {len(data.catalog)}; build it on the data of own_data(config)")
         self.generator = torch.Generator(self.device)
-        self.history = History(num_users, history_length, SIGNALS, self.device)
+        self.history = History(num_users, history_length, REWARD_SIGNAL, self.device)
         self.log: SessionLog | None = None
 
     @classmethod
     def own_data(cls, config: GymnasiumConfig) -> Data:
-        """An item for each discrete action, or one that stands for all points of a box; its vector is its one-hot number.
+        """One item for each discrete action, or a single item for all points of a box; its vector is the one-hot encoding of its number.
 
         Raises
         ------
-        ValueError: the environment cannot be made or has no counterpart here (see `make`).
+        ValueError: the environment cannot be created or is not supported (see `make`).
         """
         environment = make(config)
         space = environment.action_space
@@ -92,9 +91,9 @@ class GymnasiumEnvironment(Environment):
         return Data(catalog)
 
     def reset(self, seed: int) -> Observation:
-        """Start N fresh sessions; see `Environment.reset`."""
+        """Start N new sessions; see `Environment.reset`."""
         self.generator.manual_seed(seed)
-        self.history = History(self.spec.num_users, self.spec.history_length, SIGNALS, self.device)
+        self.history = History(self.spec.num_users, self.spec.history_length, REWARD_SIGNAL, self.device)
         seeds = self._draw_seeds()
         observed, _ = self.copies.reset(seed=seeds.tolist())
         self.features = self._features(observed)
@@ -106,7 +105,7 @@ class GymnasiumEnvironment(Environment):
 
         Raises
         ------
-        RuntimeError: there is no session yet.   ValueError: `slate` is of another shape or type.
+        RuntimeError: `reset` was not called yet.   ValueError: `slate` has another shape or type.
         """
         log, seeds = self._current_log(), self._draw_seeds()
         if slate.shape != self.spec.action_shape or slate.dtype != log.actions.dtype:
@@ -132,9 +131,9 @@ class GymnasiumEnvironment(Environment):
         return Step(response, next_observation, self._observation(), terminated, truncated)
 
     def state_dict(self) -> dict[str, Any]:
-        """The generator, and of each session its seed and actions: Gymnasium knows no way of saving an environment itself.
+        """The generator, and the seed and actions of each session: Gymnasium has no way of saving an environment itself.
 
-        A session can be taken up again exactly if it is a function of its seed and its actions, as Gymnasium asks of an environment.
+        A session is restored exactly if it is a function of its seed and its actions, as Gymnasium requires of an environment.
         """
         log = self._current_log()
         return {
@@ -149,8 +148,8 @@ class GymnasiumEnvironment(Environment):
 
         Raises
         ------
-        ValueError: the replayed sessions are not where the saved ones were: the environment, its options or its version are others, or
-            it draws on more than its seed.
+        ValueError: the replayed sessions differ from the saved ones: the environment, its options or its version have changed, or it
+            depends on more than its seed.
         """
         log = SessionLog.from_state(state["log"])
         expected = [*self.spec.action_shape, self.spec.num_features]
@@ -161,8 +160,8 @@ class GymnasiumEnvironment(Environment):
         self.features = self._replayed(log)
         if not torch.equal(self.features, state["features"].to(self.device)):
             raise ValueError(
-                f"{self.config.id} did not go through the saved sessions again: its options or its version are others now, "
-                "or it draws on more than the seed of its reset"
+                f"{self.config.id} did not replay the saved sessions: its options or its version have changed, "
+                "or it depends on more than the seed of its reset"
             )
         self.log = log
         self.generator.set_state(state["generator"].cpu())
@@ -170,7 +169,7 @@ class GymnasiumEnvironment(Environment):
         return self._observation()
 
     def _replayed(self, log: SessionLog) -> Tensor:
-        """The features `[N, X]` that the copies end up with, each reset from its seed and taken through its actions."""
+        """The last features `[N, X]` of the copies after each is reset from its seed and takes its actions again."""
         observed, _ = self.copies.reset(seed=log.seeds.tolist())
         last = observed.copy()
         for row, (environment, actions) in enumerate(zip(self.copies.envs, log.sessions(), strict=True)):

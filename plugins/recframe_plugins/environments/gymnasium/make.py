@@ -1,32 +1,34 @@
-"""Making a Gymnasium environment from its options, and saying in one line why that cannot be done."""
+"""Creates a Gymnasium environment from its options, with a one-line error message if that fails."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gymnasium
 import numpy as np
 from gymnasium import spaces
-from torch import Tensor
 
 from recframe_plugins.environments.gymnasium.config import GymnasiumConfig
 
-# what gymnasium.make is asked by other means
+if TYPE_CHECKING:
+    from torch import Tensor
+
+# arguments of gymnasium.make that have an option of their own
 RESERVED = {"id": "environment.id", "max_episode_steps": "environment.max_steps"}
-# of what wrong arguments raise in a constructor; a TypeError is an argument that there is not
+# errors that constructors raise for wrong arguments; a TypeError is an unknown argument
 REFUSALS = (gymnasium.error.Error, ImportError, TypeError, ValueError, KeyError, AssertionError)
 
 
 def make(config: GymnasiumConfig) -> gymnasium.Env[np.ndarray, Any]:
     """The environment with its observations flattened to `[X]`, and its time limit.
 
-    Only what is registered already is made: an id that names a module ("module:Name-v0") would let a config import it.
+    Only registered environments are created: an id that names a module ("module:Name-v0") would let a config import it.
 
     Raises
     ------
-    ValueError: the id is unknown, a dependency is missing, an argument is refused, or a space has no counterpart here.
+    ValueError: the id is unknown, a dependency is missing, an argument is refused, or a space is not supported.
     """
     _require_known(config.id)
     for name in RESERVED.keys() & config.kwargs.keys():
@@ -35,7 +37,7 @@ def make(config: GymnasiumConfig) -> gymnasium.Env[np.ndarray, Any]:
         environment = gymnasium.make(config.id, max_episode_steps=config.max_steps, **config.kwargs)
     except REFUSALS as error:
         reason = " ".join(str(error).split())
-        raise ValueError(f"environment.id={config.id} could not be made: {reason} ({type(error).__name__})") from error
+        raise ValueError(f"environment.id={config.id} could not be created: {reason} ({type(error).__name__})") from error
     _require_flat(config.id, environment.observation_space)
     _require_supported(config.id, environment.action_space)
     return gymnasium.wrappers.FlattenObservation(environment)
@@ -60,7 +62,9 @@ def _require_known(name: str) -> None:
 
 def _require_flat(name: str, space: spaces.Space[Any]) -> None:
     if not space.is_np_flattenable or _holds_text(space):
-        raise ValueError(f"environment.id={name} observes {space}, which is no fixed row of numbers; wrap it so that it observes a Box")
+        raise ValueError(
+            f"environment.id={name} observes {space}, which is not a fixed-size vector of numbers; wrap it so that it observes a Box"
+        )
 
 
 def _holds_text(space: spaces.Space[Any]) -> bool:
@@ -78,11 +82,11 @@ def _require_supported(name: str, space: spaces.Space[Any]) -> None:
     elif not isinstance(space, spaces.Discrete):
         refusal = f"{space}"
     if refusal:
-        raise ValueError(f"environment.id={name} takes actions from {refusal}; recframe plays Discrete and bounded Box spaces of floats")
+        raise ValueError(f"environment.id={name} takes actions from {refusal}; recframe supports Discrete and bounded Box spaces of floats")
 
 
 def action_spec(space: spaces.Space[Any]) -> dict[str, Any]:
-    """The fields of `EnvironmentSpec` that say what actions there are."""
+    """The fields of `EnvironmentSpec` that describe the actions."""
     if isinstance(space, spaces.Discrete):
         return {"num_items": int(space.n)}
     assert isinstance(space, spaces.Box)
@@ -91,7 +95,7 @@ def action_spec(space: spaces.Space[Any]) -> dict[str, Any]:
 
 
 def native_actions(space: spaces.Space[Any], actions: Tensor) -> np.ndarray:
-    """`[N, 1]` item numbers or `[N, A]` points, as the environment's own space has them; points beyond its bounds are clipped."""
+    """Item numbers `[N, 1]` or points `[N, A]` in the form of the environment's own space; points out of bounds are clipped."""
     values = actions.numpy(force=True)
     if isinstance(space, spaces.Discrete):
         return values[:, 0].astype(space.dtype) + space.start

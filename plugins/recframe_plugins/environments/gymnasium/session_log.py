@@ -1,4 +1,4 @@
-"""What a session of somebody else's environment can be saved as: the seed it started from and the actions taken since."""
+"""Log of Gymnasium sessions from which they can be restored: the seed and all actions of each session."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 CAPACITY = 64
-"""Actions of each session that there is room for at first; doubled as often as needed."""
+"""Initial capacity in actions per session; doubled when needed."""
 
 
 class SessionLog:
-    """Seeds and actions of the sessions under way, on the host.
+    """Seeds and actions of the current sessions, on the host.
 
     seeds: `[N]` int64.   steps: `[N]` int64, actions taken so far.   actions: `[N, L, A]`; those of session n are `actions[n, :steps[n]]`.
     """
@@ -24,14 +24,14 @@ class SessionLog:
         self.actions = torch.zeros(len(seeds), CAPACITY, action_size, dtype=dtype)
 
     def append(self, actions: Tensor) -> None:
-        """Note the next action of every session, `[N, A]`."""
+        """Append the next action of every session, `[N, A]`."""
         if int(self.steps.max()) == self.actions.shape[1]:
             self.actions = torch.cat([self.actions, torch.zeros_like(self.actions)], dim=1)
         self.actions[torch.arange(len(self.steps)), self.steps] = actions.cpu()
         self.steps = self.steps + 1
 
     def restart(self, finished: Tensor, seeds: Tensor) -> None:
-        """Begin the sessions where `finished` `[N]` is True anew, from their entries in `seeds` `[N]`."""
+        """Restart the sessions where `finished` `[N]` is True, from their entries in `seeds` `[N]`."""
         self.seeds = torch.where(finished, seeds.cpu(), self.seeds)
         self.steps = self.steps.masked_fill(finished, 0)
 
@@ -40,7 +40,7 @@ class SessionLog:
         return (actions[:steps] for actions, steps in zip(self.actions, self.steps.tolist(), strict=True))
 
     def state_dict(self) -> dict[str, Tensor]:
-        """The tensors, the unused room left out."""
+        """The tensors, without unused capacity."""
         return {"seeds": self.seeds, "steps": self.steps, "actions": self.actions[:, : int(self.steps.max())].clone()}
 
     @classmethod

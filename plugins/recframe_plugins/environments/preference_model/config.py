@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from recframe.components import option
-from recframe_plugins.environments.sessions.config import BoredomConfig
+from recframe_plugins.environments.simulation.config import BoredomConfig
 
 
 @dataclass
@@ -11,14 +11,18 @@ class PreferenceModelConfig(BoredomConfig):
     """Users who respond as a matrix factorization of the logged ratings predicts, and who tire of repetition."""
 
     feedback: str = option("rating", "logged feedback column that holds the ratings")
-    model_seed: int = option(0, "fixes the fit, the held-out ratings and who is kept for evaluation", ge=0)
+    model_seed: int = option(0, "seed of the fit, of the held-out ratings and of the evaluation split of the people", ge=0)
     factors: int = option(8, "length of the user and item factors; 0: biases only", ge=0)
     regularization: float = option(25.0, "L2 penalty on the factors", gt=0.0)
-    bias_regularization: float = option(2.0, "L2 penalty on the biases, also those of the biases-only baseline", gt=0.0)
-    iterations: int = option(15, "alternating least squares sweeps over users and items", ge=1)
-    holdout: float = option(0.1, "share of ratings held out to score the model, which is then refitted on all; 0: no score", ge=0.0, lt=1.0)
-    similarity: str = option("text", "what makes items alike in boredom: their text vectors or fitted factors", choices=["text", "factors"])
-    similarity_dims: int = option(32, "leading principal components kept of these vectors", ge=1)
-    rating_noise: float = option(0.5, "standard deviation of a rating's noise, in standard deviations of predicted ratings", ge=0.0)
+    bias_regularization: float = option(2.0, "L2 penalty on the biases, also for the biases-only baseline", gt=0.0)
+    iterations: int = option(15, "sweeps of alternating least squares over users and items", ge=1)
+    holdout: float = option(
+        0.1, "share of ratings held out to score the model, which is then refitted on all ratings; 0: no score", ge=0.0, lt=1.0
+    )
+    similarity: str = option(
+        "text", "vectors by which items are similar for boredom: their text vectors or their fitted factors", choices=["text", "factors"]
+    )
+    similarity_dims: int = option(32, "number of leading principal components of these vectors to keep", ge=1)
+    rating_noise: float = option(0.5, "standard deviation of the noise in a rating, in standard deviations of predicted ratings", ge=0.0)
     taste_weight: float = option(1.5, "utility of one standard deviation of predicted rating", gt=0.0)
-    threshold: float = option(2.0, "utility at which a click is as likely as not")
+    threshold: float = option(2.0, "utility at which the probability of a click is one half")

@@ -1,11 +1,11 @@
-"""Matrix factorization of logged ratings with biases, fitted and scored: the user model behind simulated users.
+"""Matrix factorization of logged ratings with biases, fitted and scored: the user model of `preference_model`.
 
     r_ui ~ mean + b_u + b_i + p_u.q_i
 
-(Koren, Bell and Volinsky 2009, "Matrix factorization techniques for recommender systems", IEEE Computer 42:8), with the squared error
-plus bias_regularization (sum b_u^2 + sum b_i^2) + regularization (sum |p_u|^2 + sum |q_i|^2) minimised by alternating least squares
+(Koren, Bell and Volinsky 2009, "Matrix factorization techniques for recommender systems", IEEE Computer 42:8), where the squared error
+plus bias_regularization (sum b_u^2 + sum b_i^2) + regularization (sum |p_u|^2 + sum |q_i|^2) is minimised by alternating least squares
 (Zhou et al. 2008, "Large-scale parallel collaborative filtering for the Netflix prize"): with the items fixed, every (b_u, p_u) is the
-solution of a small ridge regression, and the other way round. All users' normal equations are summed and solved as one batch.
+solution of a small ridge regression, and vice versa. The normal equations of all users are summed and solved as one batch.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from torch import Tensor
 
 from recframe.interfaces import DataError, Interactions
 
-# Ratings whose outer products are held at once: bounds the memory of a sweep at 2^16 (factors + 1)^2 numbers.
-CHUNK = 1 << 16
+# Number of ratings whose outer products are held at once. It limits the memory of a sweep to 2^16 (factors + 1)^2 numbers.
+CHUNK_RATINGS = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Ratings:
 
         Raises
         ------
-        DataError: there is no such column, or fewer than two ratings in it.
+        DataError: the column does not exist, or it holds fewer than two ratings.
         """
         if feedback not in interactions.feedback:
             raise DataError(f"the interactions have no feedback {feedback!r}; they have {', '.join(interactions.feedback) or 'none'}")
@@ -55,7 +55,7 @@ class Ratings:
 
 @dataclass(frozen=True)
 class FitOptions:
-    """What a fit depends on beside the data; the fields are the options of the same names."""
+    """What a fit depends on in addition to the data; the fields are the options of the same names."""
 
     factors: int
     regularization: float
@@ -68,7 +68,7 @@ class FitOptions:
 class RatingModel:
     """`mean` (rating), `user_biases` `[P]`, `item_biases` `[M]`, `user_factors` `[P, f]`, `item_factors` `[M, f]`, on the CPU, float64.
 
-    Who has no rating has biases and factors of zero.
+    Users and items without ratings have biases and factors of zero.
     """
 
     mean: Tensor
@@ -85,9 +85,9 @@ class RatingModel:
 
 @dataclass(frozen=True)
 class ScoredModel:
-    """A model fitted to all ratings, and the errors on held-out ratings of one that was fitted to the others.
+    """A model fitted to all ratings, and the errors on held-out ratings of a model that was fitted to the other ratings.
 
-    low, high: the least and the greatest rating in the data.   users: the numbers of those who rated, ascending.
+    low, high: the lowest and the highest rating in the data.   users: the numbers of the users with ratings, ascending.
     """
 
     model: RatingModel
@@ -98,7 +98,7 @@ class ScoredModel:
 
 
 def ridge_regressions(groups: Tensor, num_groups: int, features: Tensor, rows: Tensor, targets: Tensor, penalties: Tensor) -> Tensor:
-    """Solve one ridge regression a group: the coefficients `[num_groups, f]`, zero for an empty group.
+    """Solve one ridge regression per group: the coefficients `[num_groups, f]`, zero for an empty group.
 
     Example r belongs to group `groups[r]`, has features `features[rows[r]]` (`features` is `[n, f]`) and target `targets[r]`;
     `penalties` `[f]` are added to the diagonal.
@@ -106,7 +106,7 @@ def ridge_regressions(groups: Tensor, num_groups: int, features: Tensor, rows: T
     size = features.shape[1]
     gram = torch.zeros(num_groups, size * size, dtype=features.dtype)
     moment = torch.zeros(num_groups, size, dtype=features.dtype)
-    for group, row, target in zip(groups.split(CHUNK), rows.split(CHUNK), targets.split(CHUNK), strict=True):
+    for group, row, target in zip(groups.split(CHUNK_RATINGS), rows.split(CHUNK_RATINGS), targets.split(CHUNK_RATINGS), strict=True):
         x = features[row]
         gram.index_add_(0, group, (x[:, :, None] * x[:, None, :]).flatten(1))
         moment.index_add_(0, group, x * target[:, None])
@@ -114,11 +114,11 @@ def ridge_regressions(groups: Tensor, num_groups: int, features: Tensor, rows: T
 
 
 def fit_ratings(ratings: Ratings, num_users: int, num_items: int, options: FitOptions) -> RatingModel:
-    """Fit P users and M items to `ratings`; runs on the CPU, where sums are made in one order, so that a fit can be repeated."""
+    """Fit P users and M items to `ratings`. It runs on the CPU, where the order of sums is fixed, so that a fit is reproducible."""
     generator = torch.Generator().manual_seed(options.seed)
     mean = ratings.values.mean()
     penalties = torch.tensor([options.bias_regularization] + [options.regularization] * options.factors, dtype=torch.float64)
-    # the first column of a side's coefficients is its bias; small random factors break the symmetry
+    # the first column of the coefficients is the bias; small random factors break the symmetry
     items = 0.1 * torch.randn(num_items, 1 + options.factors, generator=generator, dtype=torch.float64)
     items[:, 0] = 0.0
     users = torch.zeros(num_users, 1 + options.factors, dtype=torch.float64)
@@ -135,9 +135,9 @@ def fit_ratings(ratings: Ratings, num_users: int, num_items: int, options: FitOp
 
 
 def held_out_errors(ratings: Ratings, num_users: int, num_items: int, options: FitOptions, holdout: float) -> dict[str, float]:
-    """RMSE and MAE on a random share `holdout` of the ratings of what is fitted to the others; nothing if that share holds no rating.
+    """RMSE and MAE of three predictors, fitted without a random share `holdout` of the ratings, on that share; empty if it holds no rating.
 
-    Compared are the model, the same without factors (its biases regularised and fitted alike), and the mean of all ratings.
+    The predictors are the model, the same model without factors (with the same regularisation of the biases), and the mean of all ratings.
     Predictions are clipped to the range of the ratings.
     """
     held_out = min(round(holdout * len(ratings)), len(ratings) - 1)
@@ -159,14 +159,14 @@ def held_out_errors(ratings: Ratings, num_users: int, num_items: int, options: F
     return errors
 
 
-# By the identity of the interactions, whose frame has no hash; an entry goes when its interactions do, so an identity is never reused.
+# Keyed by the identity of the interactions, whose frame has no hash. An entry is removed with its interactions, so no identity is reused.
 _scored: dict[int, dict[tuple[object, ...], ScoredModel]] = {}
 
 
 def scored_model(
     interactions: Interactions, feedback: str, num_users: int, num_items: int, options: FitOptions, holdout: float
 ) -> ScoredModel:
-    """Fit and score once in a process for the same `interactions` object and options: a run's environments share the model.
+    """Fit and score once per process for the same `interactions` object and options: the environments of a run share the model.
 
     Raises
     ------

@@ -1,23 +1,22 @@
-"""Preference model: logged ratings made into users that respond to what was never logged, with the model's own errors on show.
+"""Preference model: simulated users from logged ratings, who also respond to items that they never rated. Reports the model's errors.
 
 The predicted rating r^_ui of a matrix factorization (see `matrix_factorization.py`) is standardised over all pairs of user and item,
 s_ui = (r^_ui - m) / d, and the appeal of an item to a user is
 
     a_i = taste_weight s_ui
 
-What follows from it is in `boredom.py`, with the same `threshold` for everybody, and with v_i the unit rows of the leading principal
-components of the items' text vectors, or of their factors. In units of rating, with fatigue taken off and noise added, the user's
-rating is
+The rest is in `boredom.py`, with the same `threshold` for all users, and with v_i the normalised coordinates on the leading principal
+components of the items' text vectors, or of their factors. With fatigue subtracted and noise added, the user's rating is
 
     r_i = clip(m + d (u_i / taste_weight + rating_noise eps), low, high),   eps ~ Normal(0, 1)
 
-where low and high are the least and the greatest rating in the data. Its mean is that of a censored normal variable. People show no
-drift: the log says nothing of their reaction to recommendations. That they tire of repetition is an assumption, not a finding; the
+where low and high are the lowest and the highest rating in the data. Its mean is that of a censored normal variable. Tastes do not
+drift: the log says nothing about reactions to recommendations. That users tire of repetition is an assumption, not a finding; the
 held-out errors in `report()` judge the rating model alone. Items that a person has rated in the log may be shown to them again.
 
-The default penalties were tuned for held-out error on MovieTweetings-100K (5-core). So few ratings a person support little that is
-personal: there the part p_u.q_i deviates by 0.025 rating points over all pairs, against 0.74 for the user and 0.88 for the item biases.
-Showing everybody the best items in turn is then near the best there is, and a policy's gain in such a world proves no personalisation.
+The default penalties were tuned for held-out error on MovieTweetings-100K (5-core). It has few ratings per person, so the fit is hardly
+personal: the standard deviation of p_u.q_i over all pairs is 0.025 rating points, against 0.74 for the user and 0.88 for the item biases.
+Showing everybody the best items in turn is then nearly optimal, so the gain of a policy in such a world does not prove personalisation.
 """
 
 from __future__ import annotations
@@ -28,19 +27,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from recframe.interfaces import Data, DataError
+from recframe.interfaces import Data, DataError, Split
 from recframe_plugins.environments.preference_model.config import PreferenceModelConfig
 from recframe_plugins.environments.preference_model.matrix_factorization import FitOptions, RatingModel, scored_model
-from recframe_plugins.environments.rating_matrix.quit_rule import principal_directions
-from recframe_plugins.environments.sessions.boredom import BoredomSessions
-from recframe_plugins.environments.sessions.sessions import Split, people_of_split
+from recframe_plugins.environments.simulation.boredom import BoredomSessions
+from recframe_plugins.environments.simulation.quit_rule import principal_directions
+from recframe_plugins.environments.simulation.sessions import people_of_split
 
 
 def mean_and_deviation(model: RatingModel) -> tuple[float, float]:
     """Mean and standard deviation of the predicted ratings over all pairs of user and item, without forming the pairs.
 
-    A prediction less the mean is a product x_u.y_i with x_u = (b_u, 1, p_u) and y_i = (1, b_i, q_i); the mean of its square over
-    all pairs is the sum of the elementwise product of the two matrices of second moments.
+    A prediction minus the mean is a product x_u.y_i with x_u = (b_u, 1, p_u) and y_i = (1, b_i, q_i). The mean of its square over all
+    pairs is the sum of the elementwise product of the two matrices of second moments.
     """
     x = torch.cat([model.user_biases[:, None], torch.ones_like(model.user_biases[:, None]), model.user_factors], dim=1)
     y = torch.cat([torch.ones_like(model.item_biases[:, None]), model.item_biases[:, None], model.item_factors], dim=1)
@@ -50,7 +49,7 @@ def mean_and_deviation(model: RatingModel) -> tuple[float, float]:
 
 
 def censored_normal_mean(mean: Tensor, deviation: float, low: float, high: float) -> Tensor:
-    """E clip(X, low, high) for X ~ Normal(mean, deviation^2), of the shape of `mean`."""
+    """E clip(X, low, high) for X ~ Normal(mean, deviation^2), in the shape of `mean`."""
     if deviation == 0.0:
         return mean.clamp(low, high)
 
@@ -63,13 +62,13 @@ def censored_normal_mean(mean: Tensor, deviation: float, low: float, high: float
 
 
 class PreferenceModel(BoredomSessions):
-    """The logged users of the split, as a matrix factorization of their ratings predicts them; see the module for the equations.
+    """The logged users of the split, as a matrix factorization of their ratings predicts them; see the module docstring for the equations.
 
-    `Observation.user` is the user's row in the data. The environments of a run share one fit (`scored_model`).
+    `Observation.user` is the row of the user in the data. The environments of a run share one fit (`scored_model`).
 
     Raises
     ------
-    DataError: there are no interactions or ratings, or no text vectors to compare items by, or too few items or people.
+    DataError: the data has no interactions or ratings, no text vectors to compare items by, or too few items or people.
     """
 
     config: PreferenceModelConfig
@@ -102,7 +101,7 @@ class PreferenceModel(BoredomSessions):
         self.low, self.high, self._errors = scored.low, scored.high, scored.errors
         self.mean, self.deviation = mean_and_deviation(model)
         self.people = people_of_split(scored.users.to(device), split, config.evaluation_share, config.model_seed)
-        # where all predictions are alike they are at the mean already, and any positive unit will do
+        # if all predictions are equal they are at the mean, and any positive unit will do
         scale = config.taste_weight / (self.deviation or 1.0)
         self.user_appeal = (scale * (model.user_biases + model.mean - self.mean)).float().to(device)
         self.item_appeal = (scale * model.item_biases).float().to(device)
@@ -110,23 +109,23 @@ class PreferenceModel(BoredomSessions):
         self.item_factors = model.item_factors.float().to(device)
 
     def arrivals(self) -> dict[str, Tensor]:
-        """N people of the split, uniformly."""
+        """Draw N people of the split, uniformly."""
         drawn = torch.randint(len(self.people), (self.spec.num_users,), generator=self.generator, device=self.device)
         return {"user": self.people[drawn]}
 
     def appeal(self, slate: Tensor, shown: Tensor) -> Tensor:
-        """a `[N, K]`."""
+        """The appeal a `[N, K]`."""
         user = self.state["user"]
         match = torch.einsum("nkf,nf->nk", F.embedding(slate, self.item_factors), F.embedding(user, self.user_factors))
         return self.user_appeal[user][:, None] + self.item_appeal[slate] + match
 
     def appeal_of_all(self) -> Tensor:
-        """a `[N, M]`."""
+        """The appeal a `[N, M]`."""
         user = self.state["user"]
         return self.user_appeal[user][:, None] + self.item_appeal + self.user_factors[user] @ self.item_factors.T
 
     def rate(self, utility: Tensor, noise: Tensor) -> Tensor:
-        """Ratings between the least and the greatest of the data."""
+        """Ratings between the lowest and the highest of the data."""
         return (self._uncensored_rating(utility) + self.deviation * self.config.rating_noise * noise).clamp(self.low, self.high)
 
     def expected_rating(self, utility: Tensor) -> Tensor:
@@ -134,7 +133,7 @@ class PreferenceModel(BoredomSessions):
         return censored_normal_mean(self._uncensored_rating(utility), self.deviation * self.config.rating_noise, self.low, self.high)
 
     def report(self) -> dict[str, float]:
-        """`user_model/rmse_*` and `user_model/mae_*` on held-out ratings, of the model, the biases alone and the global mean."""
+        """`user_model/rmse_*` and `user_model/mae_*` on held-out ratings, for the model, the biases alone and the global mean."""
         return dict(self._errors)
 
     def _uncensored_rating(self, utility: Tensor) -> Tensor:

@@ -3,21 +3,23 @@
 from dataclasses import dataclass
 
 from recframe.components import option
-from recframe_plugins.environments.sessions.config import ProtocolConfig, SessionConfig
+from recframe_plugins.environments.simulation.config import ProtocolConfig, SessionConfig
 
 
 @dataclass
-class RatingMatrixConfig(ProtocolConfig, SessionConfig):
-    """Users whose rating of every item is known: rewards are dense and exact, and so are the oracle and the best fixed slate."""
+class RatingMatrixEnvironmentConfig(ProtocolConfig, SessionConfig):
+    """Users whose rating of every item is known, so that rewards, the oracle and the best fixed slate are exact."""
 
     max_steps: int = option(20, "time limit of a session in steps (slates shown)", ge=1)
     protocol: str = option(
         "fixed_length",
-        "free: items may be repeated; no_repetition: each once a session; fixed_length: also, and nobody leaves before max_steps",
+        "free: items may be repeated; no_repetition: each item once per session; fixed_length: also, and no user leaves before max_steps",
         choices=["free", "no_repetition", "fixed_length"],
     )
-    quit_count: int = option(3, "so many similar items among the last quit_window make a user quit; 0: they never do", ge=0)
-    click_threshold: float | None = option(None, "rating from which an item is clicked; null: halfway from the least to the greatest")
-    purchase_threshold: float | None = option(None, "rating from which an item is bought; null: three quarters of the way")
-    similarity: str = option("ratings", "what makes items alike in the quit rule: their ratings or texts", choices=["ratings", "text"])
-    similarity_dims: int = option(32, "leading principal components kept of these vectors", ge=1)
+    quit_count: int = option(3, "number of similar items among the last quit_window that makes a user quit; 0: users never quit", ge=0)
+    click_threshold: float | None = option(None, "rating from which on an item is clicked; null: halfway from the lowest to the highest")
+    purchase_threshold: float | None = option(None, "rating from which on an item is bought; null: three quarters of the way")
+    similarity: str = option(
+        "ratings", "vectors by which the quit rule compares items: their ratings or texts", choices=["ratings", "text"]
+    )
+    similarity_dims: int = option(32, "number of leading principal components of these vectors to keep", ge=1)

@@ -1,13 +1,13 @@
-"""Rating matrix: users whose rating of every item is known, so that nothing about the comparison of policies is modelled.
+"""Rating matrix: users whose rating of every item is known, so that policies are compared without a model of the users.
 
-User u's rating of item i is R_ui, whatever was shown before. With thresholds c and p,
+User u's rating of item i is R_ui, independent of the items shown before. With thresholds c and p,
 
     rating    R_ui               click     1 if R_ui >= c               purchase  1 if R_ui >= p
 
-Sessions end by protocol (`sessions.py`) and quit rule (`quit_rule.py`). Under `fixed_length` and `no_repetition` without quitting, the
-oracle that shows the best items left is optimal for every reward that adds up over items, and the best fixed slate is the items of the
-highest mean: the references that a state-encoder study found to beat most learned policies (Liu et al. 2022, RL4Rec). Compare KuaiRec's
-fully observed matrix (Gao et al. 2022, arXiv:2202.10842) and EasyRL4Rec (Yu et al. 2024, arXiv:2402.15164).
+Sessions end by the protocol (`sessions.py`) and the quit rule (`quit_rule.py`). Under `fixed_length`, and under `no_repetition` without
+quitting, the oracle that shows the best remaining items is optimal for every reward that is a sum over items, and the best fixed slate
+has the items with the highest mean. A study of state encoders (Liu et al. 2022, RL4Rec) found that these references beat most learned
+policies. Compare KuaiRec's fully observed matrix (Gao et al. 2022, arXiv:2202.10842) and EasyRL4Rec (Yu et al. 2024, arXiv:2402.15164).
 """
 
 from __future__ import annotations
@@ -17,28 +17,35 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from recframe.interfaces import Data, DataError, Truth
-from recframe_plugins.environments.rating_matrix.config import RatingMatrixConfig
-from recframe_plugins.environments.rating_matrix.quit_rule import QuitRule, principal_directions
-from recframe_plugins.environments.sessions.sessions import Outcome, SimulatedSessions, Split, people_of_split
+from recframe.interfaces import Data, DataError, Split, Truth
+from recframe_plugins.environments.rating_matrix.config import RatingMatrixEnvironmentConfig
+from recframe_plugins.environments.simulation.quit_rule import QuitRule, principal_directions
+from recframe_plugins.environments.simulation.sessions import SimulatedSessions, UserReaction, people_of_split
 
 EVALUATION_SHARE = 0.2
-"""Of the people, where the dataset keeps nobody for evaluation."""
+"""Share of the people who are kept for evaluation if the dataset keeps nobody."""
 
 
-class RatingMatrix(SimulatedSessions):
-    """The people of `data.ratings`; see the module. `Observation.user` is their row.
+class RatingMatrixEnvironment(SimulatedSessions):
+    """The people of `data.ratings`; see the module docstring. `Observation.user` is their row.
 
     Raises
     ------
-    DataError: there is no matrix, or it does not fit users and catalogue, or there are too few items or people.
+    DataError: the data has no matrix, the matrix does not fit users and catalogue, or there are too few items or people.
     ValueError: the options contradict each other.
     """
 
-    config: RatingMatrixConfig
+    config: RatingMatrixEnvironmentConfig
 
     def __init__(
-        self, config: RatingMatrixConfig, data: Data, *, num_users: int, history_length: int, split: Split, device: torch.device | str
+        self,
+        config: RatingMatrixEnvironmentConfig,
+        data: Data,
+        *,
+        num_users: int,
+        history_length: int,
+        split: Split,
+        device: torch.device | str,
     ) -> None:
         ratings = data.ratings
         if ratings is None:
@@ -73,13 +80,13 @@ class RatingMatrix(SimulatedSessions):
         self.quit_rule = QuitRule(self._item_vectors(config, data, bool(quits)), config.quit_window, quits, config.quit_similarity)
 
     def _people(self, held_out: Tensor | None, split: Split) -> Tensor:
-        """The rows of the split's people: those that the dataset keeps, or a fixed fifth where it keeps nobody."""
+        """The rows of the people of the split: as the dataset holds them out, or a fixed fifth for evaluation if it holds out nobody."""
         everybody = torch.arange(len(self.ratings), device=self.device)
         chosen = people_of_split(everybody, split, EVALUATION_SHARE, seed=0)
         return chosen if held_out is None else everybody[held_out.to(self.device) == (split == "evaluation")]
 
-    def _item_vectors(self, config: RatingMatrixConfig, data: Data, needed: bool) -> Tensor:
-        """What the quit rule compares, `[M, B]`."""
+    def _item_vectors(self, config: RatingMatrixEnvironmentConfig, data: Data, needed: bool) -> Tensor:
+        """The vectors `[M, B]` that the quit rule compares."""
         if not needed:
             return torch.zeros(self.spec.num_items, 1, device=self.device)
         if config.similarity == "ratings":
@@ -91,21 +98,21 @@ class RatingMatrix(SimulatedSessions):
         return principal_directions(data.catalog.text_vectors, config.similarity_dims).to(self.device)
 
     def arrivals(self) -> dict[str, Tensor]:
-        """N people of the split, uniformly."""
+        """Draw N people of the split, uniformly."""
         drawn = torch.randint(len(self.people), (self.spec.num_users,), generator=self.generator, device=self.device)
         return {"user": self.people[drawn]}
 
-    def luck(self) -> dict[str, Tensor]:
-        """Nothing is left to chance."""
+    def draws(self) -> dict[str, Tensor]:
+        """No random numbers: responses are deterministic."""
         return {}
 
-    def respond(self, slate: Tensor, luck: Mapping[str, Tensor]) -> Outcome:
-        """See the module's equations."""
+    def respond(self, slate: Tensor, draws: Mapping[str, Tensor]) -> UserReaction:
+        """Signals and leaving by the equations of the module docstring."""
         ratings = self.ratings[self.state["user"][:, None], slate]
-        return Outcome(self._signals(ratings), self.quit_rule(self.state["recent"], slate), {})
+        return UserReaction(self._signals(ratings), self.quit_rule(self.state["recent"], slate), {})
 
     def truth(self) -> Truth:
-        """Rating, click and purchase of every item, and whether its being shown makes the user quit; each `[N, M]`, exact."""
+        """Rating, click and purchase of every item, and whether showing it makes the user quit; each `[N, M]`, exact."""
         self._require_session()
         signals = self._signals(self.ratings[self.state["user"]])
         return Truth(signals, self.quit_rule.of_all(self.state["recent"]).float())

@@ -1,9 +1,9 @@
-"""A catalogue's items as a simulator's documents: topics and other properties laid over them so that texts tell of them.
+"""The items of a catalogue as RecSim documents: their topics and other properties, assigned so that the texts are informative about them.
 
-RecSim draws a document's properties from a distribution. Here an item has a place on [0, 1): its topic's stretch, of the length of the
-topic's share of the catalogue, and a random point within. Places are spread evenly over [0, 1), so a property that is a quantile
-function of the place has RecSim's distribution exactly, in whatever catalogue; and as near places share a topic, an item's text
-tells what can be expected of it.
+RecSim draws the properties of a document from a distribution. Here each item has a place in [0, 1): each topic has an interval, whose
+length is the topic's share of the catalogue, and the place of an item is a random point in the interval of its topic. Places are uniform
+over [0, 1), so a property that is a quantile function of the place has exactly RecSim's distribution in any catalogue. Close places share
+a topic, so the text of an item is informative about the property.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from recframe.interfaces import Catalog, DataError
 
 
 def main_topics(catalog: Catalog, attribute: str) -> tuple[Tensor, list[str]]:
-    """The number of each item's topic, `[M]` int64, and the topics' names, in alphabetical order.
+    """The topic number of each item, `[M]` int64, and the names of the topics, in alphabetical order.
 
-    The topic is the attribute's value as text, or the first of a list; items without one share the topic "".
+    The topic is the value of the attribute as text, or the first entry of a list; items without one share the topic "".
 
     Raises
     ------
-    DataError: there is no such attribute.
+    DataError: the catalogue has no such attribute.
     """
     if attribute not in catalog.attributes.columns:
         raise DataError(f"the catalogue has no attribute {attribute!r}; it has {', '.join(catalog.attributes.columns)}")
@@ -35,12 +35,12 @@ def main_topics(catalog: Catalog, attribute: str) -> tuple[Tensor, list[str]]:
 
 
 def places(catalog: Catalog, attribute: str | None, generator: torch.Generator) -> Tensor:
-    """Each item's place on [0, 1), `[M]` float64; uniformly at random without an attribute."""
+    """The place of each item in [0, 1), `[M]` float64; uniformly random without an attribute."""
     within = torch.rand(len(catalog), generator=generator, dtype=torch.float64)
     if attribute is None:
         return within
     topics, names = main_topics(catalog, attribute)
     shares = torch.bincount(topics, minlength=len(names)).double() / len(catalog)
     starts = shares.cumsum(0) - shares
-    # rounding must not carry a place to the next stretch
+    # rounding must not move a place into the next interval
     return (starts[topics] + shares[topics] * within).clamp(max=1.0 - 1e-12)

@@ -1,12 +1,13 @@
-"""RecSim's interest_exploration, batched: what everybody likes well enough hides what some would like better.
+"""RecSim's interest_exploration, batched: topics that everybody likes hide topics that some users would like better.
 
 The latent bandit of Ie et al. 2019 (arXiv:1909.04847). A document d has a topic t_d, drawn by topic_distribution, and a quality
 q_d ~ LogNormal(topic_quality_mean[t], topic_quality_stddev[t]). A user has a type z, drawn by user_type_distribution, and affinities
 
     a_t ~ LogNormal(user_document_mean_affinity_matrix[z, t], user_document_stddev_affinity_matrix[z, t])
 
-which stay as they are. On a slate, a document's score is a_{t_d} + q_d, and at most one is clicked, by the choice model
-(`choice.py`). Nobody leaves; sessions are cut after `max_steps`. The catalogue's topics are dealt to these few (see `documents.py`).
+which do not change. The score of a document is a_{t_d} + q_d, and at most one document of a slate is clicked, by the choice model
+(`choice.py`). Nobody leaves; sessions are truncated after `max_steps`. The topics of the catalogue are mapped to these few topics (see
+`documents.py`).
 """
 
 from __future__ import annotations
@@ -16,21 +17,21 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from recframe.interfaces import Data, Truth
+from recframe.interfaces import Data, Split, Truth
 from recframe_plugins.environments.recsim.config import InterestExplorationConfig
 from recframe_plugins.environments.recsim.documents import places
-from recframe_plugins.environments.sessions.choice import choice_model
-from recframe_plugins.environments.sessions.sessions import Outcome, SimulatedSessions, Split
+from recframe_plugins.environments.simulation.choice import choice_model
+from recframe_plugins.environments.simulation.sessions import SimulatedSessions, UserReaction
 
 
 class InterestExploration(SimulatedSessions):
-    """See the module. Users are drawn afresh for each session, in every split; `Observation.user` is 0 for everybody.
+    """See the module docstring. Users are drawn again for each session, in every split; `Observation.user` is 0 for everybody.
 
     Their state: `affinity` `[N, T]`.   The documents: `cluster` `[M]` int64, the topic; `quality` `[M]`.
 
     Raises
     ------
-    DataError: the catalogue has no such attribute, or too few items.   ValueError: lists or matrices that do not fit together.
+    DataError: the catalogue lacks the attribute, or has too few items.   ValueError: lists or matrices have different sizes.
     """
 
     config: InterestExplorationConfig
@@ -67,20 +68,20 @@ class InterestExploration(SimulatedSessions):
         self.affinity_stddev = torch.tensor(config.user_document_stddev_affinity_matrix, dtype=torch.float32, device=self.device)
 
     def arrivals(self) -> dict[str, Tensor]:
-        """Users of random types, with their affinities."""
+        """Draw users of random types, and their affinities."""
         user_type = torch.searchsorted(self.types, self.uniforms(1), right=True).squeeze(1)
         noise = self.normals(self.affinity_mean.shape[1])
         return {"affinity": (self.affinity_mean[user_type] + self.affinity_stddev[user_type] * noise).exp()}
 
-    def luck(self) -> dict[str, Tensor]:
-        """A uniform number for the choice."""
+    def draws(self) -> dict[str, Tensor]:
+        """One uniform number for the choice."""
         return {"uniforms": self.uniforms(1)}
 
-    def respond(self, slate: Tensor, luck: Mapping[str, Tensor]) -> Outcome:
-        """See the module's equations."""
+    def respond(self, slate: Tensor, draws: Mapping[str, Tensor]) -> UserReaction:
+        """Clicks by the equations of the module docstring."""
         scores = self.state["affinity"].gather(1, self.cluster[slate]) + self.quality[slate]
-        clicks = self.choice.clicks(scores, luck["uniforms"])
-        return Outcome({"click": clicks.float()}, torch.zeros_like(clicks[:, 0]), {})
+        clicks = self.choice.clicks(scores, draws["uniforms"])
+        return UserReaction({"click": clicks.float()}, torch.zeros_like(clicks[:, 0]), {})
 
     def truth(self) -> Truth:
         """The probability of a click on each item shown alone, `[N, M]`, exact; nobody leaves."""
@@ -90,6 +91,6 @@ class InterestExploration(SimulatedSessions):
 
 
 def _cumulative(distribution: list[float]) -> Tensor:
-    """The upper ends of the stretches of [0, 1) that a distribution's entries take, `[n - 1]` float64; the last one's is left out."""
+    """The inner ends `[n - 1]` float64 of the intervals of [0, 1) whose lengths are the entries of a distribution."""
     shares = torch.tensor(distribution, dtype=torch.float64)
     return (shares / shares.sum()).cumsum(0)[:-1]

@@ -1,4 +1,4 @@
-"""What people are in the mood for, and what they say: see `topic_world.py` for the equations."""
+"""Moods of people and the texts that they say; the equations are in `topic_world.py`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TIME = "time_of_day"
 
 
 class Moods:
-    """The moods' distribution over T topics under each of D times of day: `shares` `[D, T]`, rows sum to 1."""
+    """The distribution of moods over T topics at each of D times of day: `shares` `[D, T]`, rows sum to 1."""
 
     def __init__(self, num_times: int, num_topics: int, by_time: float, generator: torch.Generator, device: torch.device) -> None:
         normal = torch.randn(num_times, num_topics, generator=generator)
@@ -22,24 +22,24 @@ class Moods:
         self.limits = self.shares.cumsum(dim=1)
 
     def drawn(self, time: Tensor, uniform: Tensor) -> Tensor:
-        """Moods `[N]` int64 under the times of day `time` `[N]`, decided by `uniform` `[N]`."""
+        """Draw moods `[N]` int64 at the times of day `time` `[N]`, decided by `uniform` `[N]`."""
         passed = (uniform[:, None] >= self.limits[time]).sum(dim=1)
         return passed.clamp(max=self.shares.shape[1] - 1)
 
 
 def times_of(contexts: Texts | None) -> list[str]:
-    """The times of day that the texts tell, in alphabetical order; one without a name where they tell none."""
+    """The times of day that the texts mention, in alphabetical order; a single unnamed time if they mention none."""
     if contexts is None or contexts.attributes is None or TIME not in contexts.attributes.columns:
         return [""]
     return contexts.attributes[TIME].drop_nulls().cast(pl.String).unique().sort().to_list() or [""]
 
 
 class Utterances:
-    """The rows of `Data.contexts` by what they tell: intent (one of T topics), sentiment (of `SENTIMENTS`) and time of day (of D).
+    """The rows of `Data.contexts` by intent (one of T topics), sentiment (one of `SENTIMENTS`) and time of day (one of D).
 
     Raises
     ------
-    DataError: there are no such texts, or none for some intent, sentiment and time of day; the message names it.
+    DataError: the texts or their attributes are missing, or some intent, sentiment and time of day has no text; the message names it.
     """
 
     def __init__(self, contexts: Texts | None, topics: list[str], times: list[str], device: torch.device) -> None:
@@ -52,7 +52,7 @@ class Utterances:
         for name, values in columns.items():
             place = pl.col(name).replace_strict(values, range(len(values)), default=None, return_dtype=pl.Int64)
             cell = cell * len(values) + place
-        # of an intent that no item is about, or of a sentiment unknown here, nobody speaks
+        # texts with an intent that no item is about, or with an unknown sentiment, are not used
         rows = told.select(row=pl.int_range(pl.len()), cell=cell).drop_nulls().sort("cell", maintain_order=True)
         self.shape = [len(values) for values in columns.values()]
         cells = torch.tensor(rows["cell"].to_list(), dtype=torch.int64)
@@ -60,13 +60,13 @@ class Utterances:
         if (counts == 0).any():
             places = torch.unravel_index((counts == 0).nonzero()[0, 0], self.shape)
             told_by = ", ".join(f"{name} {values[place]!r}" for (name, values), place in zip(columns.items(), places, strict=True))
-            raise DataError(f"environment.says=true needs a text for every topic, sentiment and time of day; there is none of {told_by}")
+            raise DataError(f"environment.says=true needs a text for every topic, sentiment and time of day; there is none for {told_by}")
         self.rows = torch.tensor(rows["row"].to_list(), dtype=torch.int64, device=device)
         self.counts = counts.to(device)
         self.starts = (counts.cumsum(dim=0) - counts).to(device)
 
     def chosen(self, intent: Tensor, sentiment: Tensor, time: Tensor, uniform: Tensor) -> Tensor:
-        """One of the fitting texts for each user, its row `[N]` int64: all as likely, decided by `uniform` `[N]`."""
+        """Draw the row `[N]` int64 of one matching text for each user, all equally likely, decided by `uniform` `[N]`."""
         cell = intent * self.shape[1] + sentiment
         if len(self.shape) == 3:
             cell = cell * self.shape[2] + time

@@ -1,31 +1,31 @@
-"""Topic world: a small, fully known world in which showing the same good thing again and again is a mistake.
+"""Topic world: a small simulator with known equations, in which repeating the same good item is a mistake.
 
-Item i has unit topic vector x_i (its topics' weights) and a hidden quality q_i ~ Normal(0, 1). A person has a unit taste vector over the
-same topics; a session's taste theta is that plus a little noise, never negative, of length one. The appeal of an item is
+Item i has a unit topic vector x_i (the weights of its topics) and a hidden quality q_i ~ Normal(0, 1). A person has a unit taste vector
+over the same topics; the taste theta of a session is that plus some noise, never negative, of length one. The appeal of an item is
 
     a_i = taste_weight theta.x_i + mood_weight x_i,m + quality_weight q_i
 
-where m is the topic that the person is in the mood for (with the default weight of 0 there are no moods),
-and what follows from it (boredom of topics, clicks, patience, leaving) is in `boredom.py`, with v_i = x_i. Furthermore
+where m is the topic that the person is in the mood for (with the default weight of 0 there are no moods). The rest (boredom of topics,
+clicks, patience, leaving) is in `boredom.py`, with v_i = x_i. In addition:
 
     rating  r_i = 1 + 4 Phi(u_i - threshold + rating_noise eps),  eps ~ Normal(0, 1)
             with mean  1 + 4 Phi((u_i - threshold) / sqrt(1 + rating_noise^2))
     drift   theta <- unit(theta + drift sum_k c_{i_k} x_{i_k})
 
-where Phi is the standard normal distribution function: the one squashing whose mean under normal noise has a closed form.
+where Phi is the standard normal distribution function, because its mean under normal noise has a closed form.
 
-A session takes place at one time of day d, all as likely. Moods, and with `says` what people say with each observation, follow from
+A session takes place at one time of day d, all equally likely. Moods and, with `says`, the texts that people say are drawn as follows:
 
-    mood    m ~ softmax_t(mood_by_time z_dt)  at arrival, and in each step with probability mood_change; z_dt ~ Normal(0, 1), of the world
+    mood    m ~ softmax_t(mood_by_time z_dt)  at arrival, and in each step with probability mood_change; z_dt ~ Normal(0, 1) is fixed
     felt    g = mean_k c_{i_k} - mean_k b_{i_k}  of clicks and boredom: positive if g > felt_margin, negative if g < -felt_margin,
             else neutral, as at arrival
-    text    uniform among those of `Data.contexts` with this sentiment, with the intent m (without moods, the topic of which theta has
-            most), after the step, and of this time of day
+    text    uniform among the texts of `Data.contexts` with this sentiment, this time of day, and the intent m after the step (without
+            moods, the topic with the largest entry in theta)
 
-The text tells what no profile can: the mood is independent of the taste.
+The text carries information that no profile has: the mood is independent of the taste.
 
-The defaults are chosen so that random items are clicked about one time in seven, that a user's favourite topic shown without a break is
-clicked half as often after five steps, and that greedy choice by the truth earns several times what random or any fixed slate does.
+The defaults are chosen so that random items are clicked about one time in seven, that a user's favourite topic is clicked half as often
+after five steps of nothing else, and that greedy choice by the truth earns several times as much as random items or any fixed slate.
 """
 
 from __future__ import annotations
@@ -36,28 +36,28 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from recframe.interfaces import Data
-from recframe_plugins.environments.sessions.boredom import BoredomSessions
-from recframe_plugins.environments.sessions.sessions import Split, people_of_split
-from recframe_plugins.environments.sessions.topics import topic_matrices, topic_names
+from recframe.interfaces import Data, Split
+from recframe_plugins.environments.simulation.boredom import BoredomSessions
+from recframe_plugins.environments.simulation.sessions import people_of_split
+from recframe_plugins.environments.simulation.topics import topic_matrices, topic_names
 from recframe_plugins.environments.topic_world.config import TopicWorldConfig
 from recframe_plugins.environments.topic_world.moods import NEUTRAL, Moods, Utterances, times_of
 
 GENERATED_PEOPLE = 10_000
-"""People generated where the data knows none: enough that two sessions hardly ever share one, few enough for a look-up table."""
+"""Number of people generated if the data has none: large enough that sessions rarely share one, small enough for a lookup table."""
 
 
 class TopicWorld(BoredomSessions):
-    """Users with hidden, drifting tastes over topics; see the module for the equations.
+    """Users with hidden, drifting tastes over topics; see the module docstring for the equations.
 
-    The people are those of `data.users` if their attributes list topics (nothing listed: an equal taste for all), and
-    `Observation.user` is then their row. Otherwise they are generated: `GENERATED_PEOPLE` draws from a Dirichlet distribution,
-    and `Observation.user` is 0 for everybody.
+    The people are those of `data.users` if their attributes list topics (people who list none like all topics equally);
+    `Observation.user` is then their row. Otherwise `GENERATED_PEOPLE` people are drawn from a Dirichlet distribution, and
+    `Observation.user` is 0 for everybody.
 
     Raises
     ------
-    DataError: the catalogue has no such attribute, or one of another type; the shapes do not fit (see `SimulatedSessions`); or people
-        shall speak, and the data lacks the texts.
+    DataError: the catalogue lacks the attribute, or it has another type; the sizes do not fit (see `SimulatedSessions`); or
+        `config.says` is set, and the data lacks the texts.
     """
 
     config: TopicWorldConfig
@@ -94,7 +94,7 @@ class TopicWorld(BoredomSessions):
             self.utterances = Utterances(data.contexts, names, times, self.device)
 
     def arrivals(self) -> dict[str, Tensor]:
-        """N people of the split, uniformly, with their tastes `[N, T]`, time of day, mood and first words of this session."""
+        """Draw N people of the split, uniformly, with their taste `[N, T]`, time of day, mood and first text in this session."""
         users = self.spec.num_users
         person = self.people[torch.randint(len(self.people), (users,), generator=self.generator, device=self.device)]
         base = F.embedding(person, self.people_tastes)
@@ -110,13 +110,13 @@ class TopicWorld(BoredomSessions):
             known["mood"] = self.moods.drawn(time, uniforms[:, 1])
         return known | self._said(known, torch.full_like(time, NEUTRAL), uniforms[:, 2])
 
-    def luck(self) -> dict[str, Tensor]:
-        """Beside what boredom and choice leave to chance, uniforms for a change of mood, the new mood and the text."""
-        luck = super().luck()
-        return luck if self.moods is None and self.utterances is None else luck | {"words": self.uniforms(3)}
+    def draws(self) -> dict[str, Tensor]:
+        """In addition to the draws for boredom and choice: uniform numbers for a change of mood, the new mood and the text."""
+        draws = super().draws()
+        return draws if self.moods is None and self.utterances is None else draws | {"words": self.uniforms(3)}
 
     def appeal(self, slate: Tensor, shown: Tensor) -> Tensor:
-        """a `[N, K]`."""
+        """The appeal a `[N, K]`."""
         affinity = torch.einsum("nkt,nt->nk", shown, self.state["taste"])
         appeal = self.config.taste_weight * affinity + self.config.quality_weight * self.quality[slate]
         if self.moods is None:
@@ -125,7 +125,7 @@ class TopicWorld(BoredomSessions):
         return appeal + self.config.mood_weight * shown.gather(2, mood).squeeze(2)
 
     def appeal_of_all(self) -> Tensor:
-        """a `[N, M]`."""
+        """The appeal a `[N, M]`."""
         appeal = self.config.taste_weight * self.state["taste"] @ self.item_vectors.T + self.config.quality_weight * self.quality
         return appeal if self.moods is None else appeal + self.config.mood_weight * self.item_vectors.T[self.state["mood"]]
 
@@ -137,13 +137,13 @@ class TopicWorld(BoredomSessions):
         """E Phi(z + s eps) = Phi(z / sqrt(1 + s^2)): both are the probability that a normal variable of variance 1 + s^2 is below z."""
         return 1.0 + 4.0 * torch.special.ndtr((utility - self.config.threshold) / (1.0 + self.config.rating_noise**2) ** 0.5)
 
-    def changed(self, shown: Tensor, clicks: Tensor, boredom: Tensor, luck: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Tastes drift towards what was clicked; moods change now and then; and people say how they liked the slate and what they want."""
+    def changed(self, shown: Tensor, clicks: Tensor, boredom: Tensor, draws: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Tastes drift towards clicked items, moods change sometimes, and people say how they liked the slate and what they want."""
         consumed = torch.einsum("nkt,nk->nt", shown, clicks)
         moved = {"taste": F.normalize(self.state["taste"] + self.config.drift * consumed, dim=1)}
-        if "words" not in luck:
+        if "words" not in draws:
             return moved
-        uniforms, time = luck["words"], self.state["time"]
+        uniforms, time = draws["words"], self.state["time"]
         if self.moods is not None:
             drawn = self.moods.drawn(time, uniforms[:, 1])
             moved["mood"] = torch.where(uniforms[:, 0] < self.config.mood_change, drawn, self.state["mood"])
@@ -152,7 +152,7 @@ class TopicWorld(BoredomSessions):
         return moved | self._said(self.state | moved, sentiment, uniforms[:, 2])
 
     def _said(self, state: Mapping[str, Tensor], sentiment: Tensor, uniform: Tensor) -> dict[str, Tensor]:
-        """What people in `state` say, as the row of the text, if they say anything."""
+        """The row of the text that people in `state` say; empty if they say nothing."""
         if self.utterances is None:
             return {}
         wanted = state["mood"] if self.moods is not None else state["taste"].argmax(dim=1)

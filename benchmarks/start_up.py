@@ -1,0 +1,96 @@
+"""Start-up time of the command line, as a ratio to `python -c 'import hydra'`, without and with third-party plugins.
+
+    python benchmarks/start_up.py
+    python benchmarks/start_up.py --python OTHER_VENV/bin/python
+
+Every command runs in a new process, in an empty folder. The commands run in turns, and the table has the fastest time of each.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import textwrap
+import time
+from pathlib import Path
+
+BASELINE = ["-c", "import hydra"]
+COMMANDS = (["--help"], ["train", "--help"], ["plugins"], ["train", "--cfg", "job"])
+KINDS = ("agent", "encoder", "environment", "reward", "state_tracker")
+PLUGIN = """
+    from dataclasses import dataclass
+    from recframe.components import Component, option
+    from recframe.hookspecs import hookimpl
+
+    @dataclass
+    class Config:
+        '''Component number {number}.'''
+        num_users: int = option(64, "users", ge=1)
+        history_length: int = option(5, "interactions in a history", ge=1)
+        hidden_size: int = option(64, "units of the hidden layer", ge=1)
+        learning_rate: float = option(1e-3, "step size", gt=0)
+        dropout: float = option(0.0, "share of the units that are zeroed", ge=0, lt=1)
+        activation: str = option("relu", "activation function", choices=["relu", "tanh"])
+
+    @hookimpl
+    def recframe_register_components(register):
+        register(Component("{kind}", "generated_{number}", Config, "generated_{number}:Generated"))
+"""
+
+
+def install_plugins(folder: Path, number_of_plugins: int) -> None:
+    """Write plugin distributions, one component each, into a folder that looks like site-packages."""
+    for number in range(number_of_plugins):
+        name = f"generated_{number}"
+        (folder / f"{name}.py").write_text(textwrap.dedent(PLUGIN.format(number=number, kind=KINDS[number % len(KINDS)])))
+        info = folder / f"{name}-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text(f"[recframe]\n{name} = {name}\n")
+
+
+def seconds(command: list[str], folder: Path, site: Path) -> float:
+    """Wall-clock time of a process that runs `command`."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("RECFRAME_", "HYDRA_"))}
+    started = time.perf_counter()
+    subprocess.run(command, cwd=folder, env={**environment, "PYTHONPATH": str(site)}, check=True, capture_output=True)
+    return time.perf_counter() - started
+
+
+def measure(python: str, repeats: int, number_of_plugins: int) -> dict[str, list[float]]:
+    """The fastest time of each command in seconds: without plugins, and with them."""
+    with tempfile.TemporaryDirectory() as name:
+        root = Path(name)
+        sites = [root / "without", root / "with"]
+        for folder in (*sites, root / "work"):
+            folder.mkdir()
+        install_plugins(sites[1], number_of_plugins)
+        commands = {"import hydra": [python, *BASELINE]}
+        commands |= {f"recframe {' '.join(command)}": [str(Path(python).with_name("recframe")), *command] for command in COMMANDS}
+        fastest = {label: [float("inf"), float("inf")] for label in commands}
+        for _ in range(repeats):
+            for label, command in commands.items():
+                for column, site in enumerate(sites):
+                    fastest[label][column] = min(fastest[label][column], seconds(command, root / "work", site))
+    return fastest
+
+
+def main() -> None:
+    """Measure, and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--python", default=sys.executable, help="interpreter of the installation to measure [default: this one]")
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--plugins", type=int, default=50)
+    arguments = parser.parse_args()
+    fastest = measure(arguments.python, arguments.repeats, arguments.plugins)
+    (plain, crowded) = fastest["import hydra"]
+    print(f"| command | without plugins | ratio | with {arguments.plugins} plugins | ratio |\n|---|---:|---:|---:|---:|")
+    for label, (without, with_plugins) in fastest.items():
+        print(f"| `{label}` | {without:.2f} s | {without / plain:.1f} | {with_plugins:.2f} s | {with_plugins / crowded:.1f} |")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,1 +1,0 @@
-"""What the simulators share: sessions, choice models, boredom."""

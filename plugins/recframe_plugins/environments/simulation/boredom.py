@@ -1,0 +1,161 @@
+"""Simulated users who tire of repetition: memory, boredom, fatigue and patience, independent of what the users like.
+
+A step shows user n the items i_1..i_K. v_i are unit item vectors (topics, text or factors), e is the memory of the items shown, and a_i is
+the appeal of an item to a rested user (given by the subclass):
+
+    boredom      b_i = max(0, e.v_i)                                           between 0 and 1
+    fatigue      f_i = boredom_weight b_i + repeat_penalty [i in the last repeat_window shown, or higher in this slate]
+    utility      u_i = a_i - f_i
+    click        by the choice model (`choice.py`) from the scores u_i - threshold; by default independent, sigmoid(u_i - threshold)
+    rating       given by the subclass as a function of u_i and standard normal noise
+    memory       e  <- boredom_memory e + (1 - boredom_memory) mean_k v_{i_k}
+    patience     p  <- clamp(p + patience_recovery c - patience_cost (1 - c) - patience_boredom_cost b, 0, 1), c and b the slate's means
+    leaving      ~ Bernoulli(leave_rate (1 - p)^2) with the new p, or by the quit rule (`quit_rule.py`), which is off by default
+
+A session starts with e = 0 and p = 1. As in RecSim (Ie et al. 2019, arXiv:1909.04847), the user model consists of a choice, a
+satisfaction and a time budget. Protocols, time limits and candidates are in `sessions.py`.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from recframe.interfaces import Truth
+from recframe_plugins.environments.simulation.choice import choice_model
+from recframe_plugins.environments.simulation.config import BoredomConfig
+from recframe_plugins.environments.simulation.quit_rule import QuitRule
+from recframe_plugins.environments.simulation.sessions import SimulatedSessions, UserReaction
+
+
+class BoredomSessions(SimulatedSessions):
+    """Base class of the environments whose users tire of repetition; see the module docstring for the equations.
+
+    A subclass implements `arrivals`, `appeal`, `appeal_of_all`, `rate`, `expected_rating` and, if its users change, `changed`. The state
+    has the entries of the subclass and of `SimulatedSessions`, and `patience` `[N]` and `exposure` `[N, B]` (the memory e).
+
+    Parameters
+    ----------
+    item_vectors: `[M, B]` float32 with rows of length one (or zero), on `device`.   For the others, see `SimulatedSessions`.
+    """
+
+    config: BoredomConfig
+
+    def __init__(
+        self,
+        config: BoredomConfig,
+        item_vectors: Tensor,
+        *,
+        num_users: int,
+        history_length: int,
+        device: torch.device | str,
+        has_users: bool = True,
+        has_context: bool = False,
+    ) -> None:
+        super().__init__(
+            config,
+            num_items=len(item_vectors),
+            num_users=num_users,
+            history_length=history_length,
+            signals=("click", "rating"),
+            device=device,
+            has_users=has_users,
+            has_context=has_context,
+            protocol=config.protocol,
+            recent_length=max(config.repeat_window, config.quit_window),
+        )
+        self.item_vectors = item_vectors
+        self.choice = choice_model(config)
+        quits = config.quit_count if config.protocol != "fixed_length" else 0
+        self.quit_rule = QuitRule(item_vectors, config.quit_window, quits, config.quit_similarity)
+        self._start["patience"] = torch.ones(num_users, device=self.device)
+        self._start["exposure"] = torch.zeros(num_users, item_vectors.shape[1], device=self.device)
+
+    @abstractmethod
+    def appeal(self, slate: Tensor, shown: Tensor) -> Tensor:
+        """The appeal a `[N, K]` of the items `slate` `[N, K]`, whose vectors are `shown` `[N, K, B]`."""
+
+    @abstractmethod
+    def appeal_of_all(self) -> Tensor:
+        """The appeal a `[N, M]` of all items."""
+
+    @abstractmethod
+    def rate(self, utility: Tensor, noise: Tensor) -> Tensor:
+        """Ratings, in the shape of `utility` and of the standard normal `noise`."""
+
+    @abstractmethod
+    def expected_rating(self, utility: Tensor) -> Tensor:
+        """The mean of `rate` over the noise, exactly."""
+
+    def changed(self, shown: Tensor, clicks: Tensor, boredom: Tensor, draws: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The entries of the subclass's own state that the step changes, given `shown` `[N, K, B]`, and `clicks` and `boredom` `[N, K]`.
+
+        The default is none.
+        """
+        return {}
+
+    def draws(self) -> dict[str, Tensor]:
+        """Uniform numbers for the choice and for leaving, normal numbers for the ratings."""
+        size = self.spec.slate_size
+        return {"uniforms": self.uniforms(self.choice.num_draws(size) + 1), "noise": self.normals(size)}
+
+    def respond(self, slate: Tensor, draws: Mapping[str, Tensor]) -> UserReaction:
+        """Clicks, ratings and leaving by the equations of the module docstring."""
+        shown = F.embedding(slate, self.item_vectors)
+        boredom = torch.einsum("nkb,nb->nk", shown, self.state["exposure"]).clamp(min=0.0)
+        utility = self.appeal(slate, shown) - self._fatigue(boredom, self._repeated(slate))
+        clicks = self.choice.clicks(utility - self.config.threshold, draws["uniforms"][:, :-1]).float()
+        patience = self._patience_after(clicks.mean(dim=1), boredom.mean(dim=1))
+        leave = draws["uniforms"][:, -1] < self._leave_probability(patience)
+        leave = leave | self.quit_rule(self.state["recent"], slate)
+        exposure = torch.lerp(shown.mean(dim=1), self.state["exposure"], self.config.boredom_memory)
+        return UserReaction(
+            {"click": clicks, "rating": self.rate(utility, draws["noise"])},
+            leave,
+            self.changed(shown, clicks, boredom, draws) | {"patience": patience, "exposure": exposure},
+        )
+
+    def truth(self) -> Truth:
+        """Expected click and rating of each item if shown alone now, and the probability of leaving after it; each `[N, M]`, exact."""
+        self._require_session()
+        boredom = (self.state["exposure"] @ self.item_vectors.T).clamp(min=0.0)
+        # the extra last column collects the PADs: -1 modulo M + 1 is M
+        seen = torch.zeros(self.spec.num_users, self.spec.num_items + 1, device=self.device)
+        seen.scatter_(1, self._recently_shown() % (self.spec.num_items + 1), 1.0)
+        utility = self.appeal_of_all() - self._fatigue(boredom, seen[:, :-1])
+        click = self.choice.alone(utility - self.config.threshold)
+        leave_after = [self._leave_probability(self._patience_after(torch.full_like(click, c), boredom)) for c in (0.0, 1.0)]
+        leave = torch.lerp(leave_after[0], leave_after[1], click)
+        if self.protocol == "fixed_length":
+            leave = torch.zeros_like(leave)
+        elif self.quit_rule.count:
+            leave = leave.masked_fill(self.quit_rule.of_all(self.state["recent"]), 1.0)
+        return Truth({"click": click, "rating": self.expected_rating(utility)}, leave)
+
+    def _recently_shown(self) -> Tensor:
+        """The items that count as recently shown, `[N, repeat_window]`."""
+        recent = self.state["recent"]
+        return recent[:, recent.shape[1] - self.config.repeat_window :]
+
+    def _repeated(self, slate: Tensor) -> Tensor:
+        """Whether each item of the slate was recently shown or is also higher in the slate, `[N, K]` bool."""
+        repeated = (slate[:, :, None] == self._recently_shown()[:, None, :]).any(dim=-1)
+        if slate.shape[1] == 1:
+            return repeated
+        return repeated | (slate[:, :, None] == slate[:, None, :]).tril(-1).any(dim=-1)
+
+    def _fatigue(self, boredom: Tensor, repeated: Tensor) -> Tensor:
+        return self.config.boredom_weight * boredom + self.config.repeat_penalty * repeated
+
+    def _patience_after(self, clicked: Tensor, boredom: Tensor) -> Tensor:
+        """Patience `[N]` (`[N, M]` for the truth) after a slate of mean boredom `boredom` of which the share `clicked` was clicked."""
+        config, patience = self.config, self.state["patience"].view(-1, *[1] * (clicked.dim() - 1))
+        change = (config.patience_recovery + config.patience_cost) * clicked - config.patience_cost
+        return (patience + change - config.patience_boredom_cost * boredom).clamp(0.0, 1.0)
+
+    def _leave_probability(self, patience: Tensor) -> Tensor:
+        return self.config.leave_rate * (1.0 - patience).square()

@@ -1,0 +1,267 @@
+"""Sessions of N simulated users: they arrive, are shown slates, leave, and are replaced. The base class of the built-in simulators.
+
+A subclass defines the users in `arrivals`, `draws` and `respond`. This module adds time limits, protocols, candidate sets, histories and
+saved states. The protocols are those under which rating-matrix simulators are compared (Yu et al. 2024, EasyRL4Rec):
+
+    free            an item may be shown any number of times; the user leaves by the environment's own rule
+    no_repetition   an item is shown at most once per session (`Observation.excluded`); the user leaves by the same rule
+    fixed_length    an item is shown at most once per session, and every session lasts `max_steps` steps
+
+A session is terminated when the user leaves, and otherwise truncated after `max_steps` steps.
+
+Every step makes the same random draws for all N users, independent of the slates and of which sessions have ended: the draws of the step,
+a next user, and a candidate set. Two policies evaluated from one seed therefore meet common random numbers.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import torch
+from tensordict import TensorDict
+from torch import Tensor
+
+from recframe.components import require_consistent
+from recframe.interfaces import PAD, DataError, Environment, EnvironmentSpec, History, Observation, Response, Split, Step
+from recframe_plugins.environments.simulation.candidates import draw_candidates
+from recframe_plugins.environments.simulation.config import SessionConfig
+
+
+class UserReaction(NamedTuple):
+    """How N users react to a slate. signals: `[N, K]` each.   leave: `[N]` bool.   state: the changed entries of the subclass's state."""
+
+    signals: dict[str, Tensor]
+    leave: Tensor
+    state: dict[str, Tensor]
+
+
+class SimulatedSessions(Environment):
+    """Base class of simulators; see the module docstring.
+
+    The state of the users is in `self.state`, one tensor `[N, ...]` per name: the entries that the subclass's `arrivals` returns, and
+    `steps` `[N]`, `user` `[N]` (0 if `arrivals` does not give it), `context` `[N]` (if `has_context`), `recent` `[N, R]` (the last R shown
+    items, newest last, `PAD` in front; if `recent_length` is not 0) and `excluded` `[N, E]` (if the protocol forbids repetition).
+
+    Parameters
+    ----------
+    config: the component's options.   num_items, num_users, history_length: M, N and H.   device: the device of all tensors.
+    signals: names of the response's signals.   num_features: X, if the subclass implements `features`.
+    has_users: whether `user` holds rows of `Data.users`.    has_context: whether `context` holds rows of `Data.contexts`.
+    protocol: see the module docstring.   recent_length: R.   resample: draw candidates again in each step, or once in `reset`.
+
+    Raises
+    ------
+    DataError: the catalogue has too few items.   ValueError: the options contradict each other.
+    """
+
+    def __init__(
+        self,
+        config: SessionConfig,
+        *,
+        num_items: int,
+        num_users: int,
+        history_length: int,
+        signals: tuple[str, ...],
+        device: torch.device | str,
+        num_features: int = 0,
+        has_users: bool = True,
+        has_context: bool = False,
+        protocol: str = "free",
+        recent_length: int = 0,
+        resample: bool = True,
+    ) -> None:
+        if num_users < 1 or history_length < 1:
+            raise ValueError(f"num_users and history_length must be at least 1, not {num_users} and {history_length}")
+        require_consistent(config)
+        repeats = protocol == "free"
+        _require_enough_items(config, num_items, repeats)
+        self.config = config
+        self.device = torch.device(device)
+        self.protocol = protocol
+        self.resample = resample
+        self.spec = EnvironmentSpec(
+            num_users=num_users,
+            slate_size=config.slate_size,
+            history_length=history_length,
+            num_items=num_items,
+            signals=signals,
+            num_candidates=config.num_candidates,
+            num_excluded=0 if repeats else config.slate_size * config.max_steps,
+            num_features=num_features,
+            has_context=has_context,
+            has_users=has_users,
+            device=self.device,
+        )
+        self.generator = torch.Generator(self.device)
+        self.history = History(num_users, history_length, signals, self.device)
+        self.state: dict[str, Tensor] = {}
+        self.candidates: Tensor | None = None
+        nobody = torch.zeros(num_users, dtype=torch.int64, device=self.device)
+        self._start = {"steps": nobody, "user": nobody}
+        for name, length in (("recent", recent_length), ("excluded", self.spec.num_excluded)):
+            if length:
+                self._start[name] = torch.full((num_users, length), PAD, dtype=torch.int64, device=self.device)
+
+    @abstractmethod
+    def arrivals(self) -> dict[str, Tensor]:
+        """The state of N new users, `[N, ...]` per name. Always makes the same random draws."""
+
+    @abstractmethod
+    def draws(self) -> dict[str, Tensor]:
+        """The random numbers of a step of N users, by name. Always makes the same random draws."""
+
+    @abstractmethod
+    def respond(self, slate: Tensor, draws: Mapping[str, Tensor]) -> UserReaction:
+        """The reaction of the users in `self.state` to `slate` `[N, K]`, given `draws`. Draws nothing and changes nothing in place."""
+
+    def features(self) -> Tensor | None:
+        """Features `[N, X]` of the users that an agent may observe in addition to history and candidates; None by default."""
+        return None
+
+    def reset(self, seed: int) -> Observation:
+        """Start N new sessions; see `Environment.reset`."""
+        self.generator.manual_seed(seed)
+        self.history = History(self.spec.num_users, self.spec.history_length, self.spec.signals, self.device)
+        self.state = self._start | self.arrivals()
+        self.candidates = self._fresh_candidates()
+        return self._observation()
+
+    def step(self, slate: Tensor) -> Step:
+        """Show `slate` `[N, K]`; see `Environment.step`.
+
+        Raises
+        ------
+        RuntimeError: `reset` was not called yet.   ValueError: `slate` is not `[N, K]`.
+        """
+        self._require_session()
+        if slate.shape != self.spec.action_shape:
+            raise ValueError(f"a slate has shape {list(self.spec.action_shape)} (num_users, slate_size), not {list(slate.shape)}")
+        draws = self.draws()
+        arrivals = self._start | self.arrivals()
+        candidates = self._fresh_candidates() if self.resample else self.candidates
+
+        reaction = self.respond(slate, draws)
+        steps = self.state["steps"] + 1
+        terminated = reaction.leave if self.protocol != "fixed_length" else torch.zeros_like(reaction.leave)
+        truncated = (steps >= self.config.max_steps) & ~terminated
+        finished = terminated | truncated
+        users = self.spec.num_users
+        response = Response(signals=TensorDict(reaction.signals, batch_size=[users]), leave=terminated, batch_size=[users])
+        self.history.append(slate, response)
+        moved = self.state | reaction.state | {"steps": steps} | self._shown(slate)
+        self.candidates, self.state = candidates, moved
+        next_observation = self._observation()
+        self.state = {
+            name: torch.where(finished.view(-1, *[1] * (value.dim() - 1)), arrivals[name], value) for name, value in moved.items()
+        }
+        self.history.clear(finished)
+        return Step(response, next_observation, self._observation(), terminated, truncated)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that a bit-identical continuation needs; see `Environment.state_dict`."""
+        self._require_session()
+        saved: dict[str, Any] = {"generator": self.generator.get_state(), "history": self.history.state_dict(), "state": dict(self.state)}
+        return saved if self.candidates is None else saved | {"candidates": self.candidates}
+
+    def load_state_dict(self, state: dict[str, Any]) -> Observation:
+        """Continue from a saved state; see `Environment.load_state_dict`.
+
+        Raises
+        ------
+        ValueError: it was saved by an environment with other shapes; the message names the entry.
+        """
+        # arrivals() draws: a refused state must leave the generator unchanged
+        drawn_so_far = self.generator.get_state()
+        expected = {name: value.shape for name, value in (self._start | self.arrivals()).items()}
+        self.generator.set_state(drawn_so_far)
+        found = {name: value.shape for name, value in state["state"].items()}
+        candidates = state.get("candidates")
+        expected["candidates"] = torch.Size([self.spec.num_users, self.spec.num_candidates]) if self.spec.num_candidates else None
+        found["candidates"] = None if candidates is None else candidates.shape
+        for part in ("items", "feedback"):
+            expected[f"history {part}"] = getattr(self.history, part).shape
+            found[f"history {part}"] = state["history"][part].shape
+        for name in sorted(expected | found):
+            ours, theirs = (None if shape is None else list(shape) for shape in (expected.get(name), found.get(name)))
+            if ours != theirs:
+                raise ValueError(f"this environment's state has {name} of shape {ours}, the saved one {theirs}; use the options it had")
+        self.generator.set_state(state["generator"].cpu())
+        self.history.load_state_dict(state["history"])
+        self.state = {name: value.to(self.device) for name, value in state["state"].items()}
+        self.candidates = None if candidates is None else candidates.to(self.device)
+        return self._observation()
+
+    def uniforms(self, *shape: int) -> Tensor:
+        """Uniform numbers between 0 and 1, `[N, *shape]`, from the environment's generator."""
+        return torch.rand(self.spec.num_users, *shape, generator=self.generator, device=self.device)
+
+    def normals(self, *shape: int) -> Tensor:
+        """Standard normal numbers `[N, *shape]` from the environment's generator."""
+        return torch.randn(self.spec.num_users, *shape, generator=self.generator, device=self.device)
+
+    def _require_session(self) -> None:
+        if not self.state:
+            raise RuntimeError("there is no session yet: call reset(seed) first")
+
+    def _fresh_candidates(self) -> Tensor | None:
+        if not self.spec.num_candidates:
+            return None
+        return draw_candidates(self.spec.num_users, self.spec.num_items, self.spec.num_candidates, self.generator)
+
+    def _shown(self, slate: Tensor) -> dict[str, Tensor]:
+        """The lists of shown items with the slate appended, as new tensors."""
+        longer = {}
+        if "recent" in self.state:
+            longer["recent"] = torch.cat([self.state["recent"], slate], dim=1)[:, -self.state["recent"].shape[1] :]
+        if "excluded" in self.state:
+            size = slate.shape[1]
+            places = self.state["steps"][:, None] * size + torch.arange(size, device=self.device)
+            longer["excluded"] = self.state["excluded"].scatter(1, places, slate)
+        return longer
+
+    def _observation(self) -> Observation:
+        return Observation(
+            user=self.state["user"],
+            history_items=self.history.items,
+            history_feedback=self.history.feedback,
+            candidates=self.candidates,
+            excluded=self.state.get("excluded"),
+            context=self.state.get("context"),
+            features=self.features(),
+            batch_size=[self.spec.num_users],
+        )
+
+
+def _require_enough_items(config: SessionConfig, items: int, repeats: bool) -> None:
+    """Refuse slates and candidate sets that are larger than the catalogue."""
+    slate, candidates = config.slate_size, config.num_candidates
+    if slate > items:
+        raise DataError(f"environment.slate_size is {slate}, but the catalogue has {items} items; use {items} or less")
+    if candidates > items:
+        raise DataError(f"environment.num_candidates is {candidates}, but the catalogue has {items} items; use {items} or less")
+    shown = slate * config.max_steps
+    if not repeats and shown > (candidates or items):
+        what = "environment.num_candidates is" if candidates else "the catalogue's size is"
+        raise DataError(
+            f"{config.max_steps} slates of {slate} without repetition need {shown} items, but {what} {candidates or items}; "
+            f"use environment.max_steps={(candidates or items) // slate} or less, or environment.protocol=free"
+        )
+
+
+def people_of_split(people: Tensor, split: Split, evaluation_share: float, seed: int) -> Tensor:
+    """The members of `people` `[P]` who appear in `split`: a fixed permutation, seeded by `seed`, keeps a share for evaluation.
+
+    Raises
+    ------
+    DataError: there are fewer than two people, so one of the splits would be empty.
+    """
+    if len(people) < 2:
+        raise DataError(f"simulation needs at least 2 people, one to train on and one to evaluate on; the data has {len(people)}")
+    if split not in ("train", "evaluation"):
+        raise ValueError(f"split is 'train' or 'evaluation', not {split!r}")
+    held_out = min(max(round(evaluation_share * len(people)), 1), len(people) - 1)
+    order = torch.randperm(len(people), generator=torch.Generator().manual_seed(seed))
+    chosen = order[:held_out] if split == "evaluation" else order[held_out:]
+    return people[chosen.sort().values.to(people.device)]

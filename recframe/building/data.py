@@ -1,0 +1,55 @@
+"""The data of a run: from the dataset or from the environment, with text vectors for the world and for the agent."""
+
+from __future__ import annotations
+
+import logging
+from typing import NamedTuple
+
+import torch
+from omegaconf import DictConfig
+
+from recframe.building.component import build, component_of, own_data
+from recframe.building.texts import reduced, with_text_vectors
+from recframe.components import Kind
+from recframe.config.checks.sections import with_key
+from recframe.embeddings import AffineMap
+from recframe.interfaces import Data, EncoderError
+
+log = logging.getLogger(__name__)
+
+
+class Loaded(NamedTuple):
+    """The data as the world and as the agent read it, and the map that whitens or reduces the agent's text vectors, if there is one.
+
+    `world` and `reading` are the same object unless there is a `world_encoder` or such a map.
+    """
+
+    world: Data
+    reading: Data
+    reduction: AffineMap | None = None
+
+
+def load(cfg: DictConfig, device: torch.device) -> Loaded:
+    """Load the data of the dataset and get vectors for all its texts; or take the environment's own data."""
+    data: Data | None = own_data(component_of(Kind.ENVIRONMENT, cfg.environment), cfg.environment)
+    if data is not None:
+        log.info("%s: %s; dataset and encoder are not used", cfg.environment.name, _describe(data))
+        return Loaded(data, data)
+    data = build(component_of(Kind.DATASET, cfg.dataset), cfg.dataset).load()
+    log.info("%s: %s", cfg.dataset.name, _describe(data))
+    reading = with_text_vectors(data, cfg.encoder, cfg, device)
+    try:
+        world = reading if cfg.world_encoder is None else with_text_vectors(data, cfg.world_encoder, cfg, device)
+    except EncoderError as error:
+        raise EncoderError(with_key(str(error), Kind.ENCODER, "world_encoder")) from error
+    reduction = None
+    if cfg.embeddings.whiten or cfg.embeddings.dim is not None:
+        reading, reduction = reduced(reading, cfg.embeddings.whiten, cfg.embeddings.dim)
+    return Loaded(world, reading, reduction)
+
+
+def _describe(data: Data) -> str:
+    parts = [f"{len(data.catalog):,} item{'s' if len(data.catalog) != 1 else ''}"]
+    parts += [f"{len(data.users):,} users"] if data.users is not None else []
+    parts += [f"{len(data.interactions):,} interactions"] if data.interactions is not None else []
+    return ", ".join(parts)

@@ -1,0 +1,67 @@
+"""Text vectors of a run's data: encoded, then whitened, reduced or shuffled for the agent."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import DictConfig, OmegaConf
+from torch import Tensor
+
+from recframe.building.component import build, component_of
+from recframe.building.seeds import derived_seed
+from recframe.components import Kind
+from recframe.embeddings import AffineMap, EmbeddingStore, fit_reduction, label_texts
+from recframe.interfaces import Data, Encoder, Texts
+
+log = logging.getLogger(__name__)
+
+
+def with_text_vectors(data: Data, section: DictConfig, cfg: DictConfig, device: torch.device) -> Data:
+    """The data with a vector for each of its texts, from the store of the encoder that `section` of the config `cfg` describes."""
+    encoder: Encoder = build(component_of(Kind.ENCODER, section), section, device=device)
+    labels: Any = OmegaConf.to_object(cfg.labels)
+    sentences = [text for chosen in labels.values() for texts in chosen.prototypes.values() for text in texts]
+    encoder.fit([*(text for texts in data.texts.values() for text in texts.texts), *sentences])
+    store = EmbeddingStore(Path(cfg.embeddings.cache).expanduser(), encoder)
+    data = data.with_texts({role: replace(texts, vectors=store.vectors(texts.texts, role)) for role, texts in data.texts.items()})
+    if not encoder.reads:
+        log.info("%s: no text is read", section.name)
+        return data
+    data = label_texts(data, labels, store.vectors) if labels else data
+    log.info("%s: %d texts encoded, %d from the cache", section.name, store.encoded, store.cached)
+    return data
+
+
+def reduced(data: Data, whiten: bool, dim: int | None) -> tuple[Data, AffineMap]:
+    """The data with all its text vectors mapped by `fit_reduction`, fitted on the vectors of the different items; and the map.
+
+    Raises
+    ------
+    EmbeddingError: if the items' vectors do not vary in `dim` dimensions.
+    """
+    # an item that is listed twice counts once
+    different = {text: row for row, text in enumerate(data.catalog.texts)}
+    vectors = data.catalog.text_vectors
+    assert vectors is not None
+    fitted = fit_reduction(vectors[sorted(different.values())], whiten=whiten, dim=dim)
+
+    def mapped(texts: Texts) -> Texts:
+        assert texts.vectors is not None
+        return replace(texts, vectors=fitted(texts.vectors))
+
+    return data.with_texts({role: mapped(texts) for role, texts in data.texts.items()}), fitted
+
+
+def shuffled(data: Data, seed: int) -> Data:
+    """The data with its text vectors, and the labels that are read from them, in random order: the same vectors without their meaning."""
+    device = data.catalog.popularity.device
+
+    def order(role: str, size: int) -> Tensor:
+        generator = torch.Generator().manual_seed(derived_seed(seed, f"shuffle {role}"))
+        return torch.randperm(size, generator=generator).to(device)
+
+    return data.with_texts({role: texts.shuffled(order(role, len(texts.texts))) for role, texts in data.texts.items()})

@@ -1,0 +1,56 @@
+"""Error messages of the command line: one line for a mistake of the user, a traceback for any other error."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import typer
+
+from recframe.errors import Stop, UserError
+
+
+@contextmanager
+def user_errors_as_messages() -> Iterator[None]:
+    """End the process with a message if the block raises a user's mistake or `Stop`. Other errors keep their traceback.
+
+    Hydra prints errors and exits by itself unless HYDRA_FULL_ERROR is set, so it is set for the duration of the block. A user who
+    has set it gets tracebacks.
+    """
+    full_error = os.environ.get("HYDRA_FULL_ERROR")
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    try:
+        yield
+    except Stop as stop:
+        print(f"recframe: {stop}", file=sys.stderr)
+        raise typer.Exit(stop.exit_code) from None
+    except Exception as error:
+        lines = _message_lines(error)
+        if lines is None or full_error == "1":
+            raise
+        heading = "recframe:" if len(lines) == 1 else f"recframe: {len(lines)} mistakes\n  -"
+        print(heading, "\n  - ".join(lines), file=sys.stderr)
+        raise typer.Exit(getattr(error, "exit_code", UserError.exit_code)) from None
+    finally:
+        if full_error is None:
+            del os.environ["HYDRA_FULL_ERROR"]
+        else:
+            os.environ["HYDRA_FULL_ERROR"] = full_error
+
+
+def _message_lines(error: Exception) -> list[str] | None:
+    """The lines for the user, or None if the error is not a mistake of theirs."""
+    import yaml  # type: ignore[import-untyped]
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    from recframe.config import ConfigError
+    from recframe.config.compose.explain import explain
+
+    if isinstance(error, ConfigError):
+        return error.problems
+    if isinstance(error, (HydraException, OmegaConfBaseException, yaml.YAMLError)):
+        return [explain(error)]
+    return [str(error)] if isinstance(error, UserError) else None

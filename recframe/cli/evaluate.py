@@ -1,0 +1,35 @@
+"""`recframe evaluate`: evaluate a trained run again."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from recframe.cli.error_messages import user_errors_as_messages
+from recframe.cli.run_folder import check_run, log_to
+from recframe.console import output_console
+
+
+def evaluate(
+    run_folder: Annotated[Path, typer.Argument(help="The folder of a run.")],
+    seed: Annotated[int | None, typer.Option(help="Seed of the evaluation's users and random draws [default: the run's].")] = None,
+    num_users: Annotated[int | None, typer.Option(help="Number of users [default: the run's].")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, as in result.json.")] = False,
+) -> None:
+    """Evaluate a run's trained policy again, together with the reference policies; the run's files stay as they are."""
+    with user_errors_as_messages():
+        check_run(run_folder)
+        from recframe import runner
+
+        log_to(sys.stderr if as_json else sys.stdout)
+        result = runner.evaluate(run_folder, seed=seed, num_users=num_users)
+        if as_json:
+            print(json.dumps(result, indent=2))
+        else:
+            from recframe.evaluation.table import result_tables
+
+            output_console().print(*result_tables(result))

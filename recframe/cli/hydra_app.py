@@ -1,0 +1,73 @@
+"""The launch of a Hydra app, which `recframe train` and `recframe pretrain` share. Nothing heavy is imported before a job starts."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from recframe.errors import Stop, UserError
+
+if TYPE_CHECKING:
+    from recframe.config import App
+    from recframe.config.compose.initialize import ConfigGroups
+
+HYDRA_ARGUMENTS = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+"""Settings of a typer command that leaves its arguments to Hydra."""
+
+
+def run_app(app: App, arguments: list[str], job: Callable[[Any], float], show_help: Callable[[ConfigGroups], None]) -> None:
+    """Check the arguments and run a Hydra app with them.
+
+    Parameters
+    ----------
+    job: the function that Hydra calls with the config of each job.
+    show_help: prints the help of the app in place of Hydra's, which takes seconds.
+
+    Raises
+    ------
+    ConfigError: with every mistake in the arguments.
+    """
+    from recframe.config import ConfigError, find_mistakes
+    from recframe.config.compose.initialize import initialized
+    from recframe.config.compose.multirun import left_to_jobs
+    from recframe.config.compose.options import parse_options
+    from recframe.config.compose.overrides import without_nulls
+    from recframe.config.compose.search_path import install_search_path
+    from recframe.config.schema.store import store_schemas
+
+    arguments = without_nulls(arguments)
+    options, problems = parse_options(arguments, app.command)
+    if options.help and not problems:
+        with initialized(options.config_dir) as groups:
+            return show_help(groups)
+    if not (options.hydra_help or options.shell_completion or options.info):
+        problems += find_mistakes(options.overrides, options.config_dir, options.config_name, app)
+    if problems:
+        raise ConfigError(problems)
+    if options.multirun:
+        arguments = left_to_jobs(arguments, options.overrides)
+    install_search_path()
+    store_schemas()
+    # the program's name in completion scripts and in Hydra's help
+    sys.argv = ["recframe", *arguments]
+    import hydra
+
+    hydra.main(version_base="1.3", config_path="pkg://recframe.conf", config_name=app.config_name)(job)()
+
+
+def run_job(run: Callable[[str, list[str], str | None], float]) -> float:
+    """Call `run` with the folder of the current Hydra job, its overrides, and the name of the sweep, or None without one."""
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
+
+    hydra_cfg = HydraConfig.get()
+    sweep = Path(hydra_cfg.sweep.dir).name if hydra_cfg.mode == RunMode.MULTIRUN else None
+    try:
+        return run(hydra_cfg.runtime.output_dir, list(hydra_cfg.overrides.task), sweep)
+    except UserError as error:
+        if sweep is None:
+            # Hydra would print a line of its own; in a sweep it must know of the error, and it runs the next job
+            raise Stop(str(error), error.exit_code) from error
+        raise

@@ -1,0 +1,27 @@
+"""What a plugin registers: a `Component` of one of six `Kind`s, with a config dataclass made of `option`s.
+
+Every plugin's registration module imports this package, so it must stay light: standard library only.
+"""
+
+from recframe.components.component import Component, ComponentError, nested_sections, node
+from recframe.components.consistency import contradictions, require_consistent
+from recframe.components.kind import CORE_SETTINGS, Kind
+from recframe.components.options import Option, bounds_problems, describe_bounds, option, options_of
+from recframe.components.tags import TAGS
+
+__all__ = [
+    "CORE_SETTINGS",
+    "TAGS",
+    "Component",
+    "ComponentError",
+    "Kind",
+    "Option",
+    "bounds_problems",
+    "contradictions",
+    "describe_bounds",
+    "nested_sections",
+    "node",
+    "option",
+    "options_of",
+    "require_consistent",
+]

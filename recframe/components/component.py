@@ -1,0 +1,133 @@
+"""`Component`: what a plugin registers, and the config section that stands for it in a run."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from recframe.components.kind import Kind
+from recframe.components.options import option
+from recframe.components.tags import active_tags, filled_in, settings_of
+from recframe.errors import UserError
+
+
+class ComponentError(UserError, ValueError):
+    """A component that is declared wrongly; the message says what is wrong and how to fix it."""
+
+
+@dataclass(frozen=True, init=False)
+class Component:
+    """One thing that a plugin offers: a named implementation of a kind.
+
+    Parameters
+    ----------
+    kind: a `Kind` or its string.
+    name: the name in configs (`agent=dqn`); a lower-case Python identifier.
+    config: a dataclass *type* whose fields all have defaults and are declared with `option`. It has no field `name`, and a reward's has no
+        field `weight`: the core adds these. An environment's has a field `num_users: int` and a state tracker's a field
+        `history_length: int`: the core reads them, and a plugin without them is not loaded.
+    factory: `"package.module:Class"`, imported only when a run builds the component. Its arguments are documented at the kind's
+        interface in `recframe.interfaces`.
+    provides: tags for what it gives to the others in a run. `"features?observe_interests"` is given if its own setting
+        `observe_interests` is true.
+        An environment that has either kind of actions, depending on its settings, provides both `actions:` tags, and its config may have a
+        method `action_kind()` that returns "items", "continuous" or None (unknown before it is built).
+    requires: tags that some other part of the run must provide. `"a|b"` is satisfied by either, `"attribute:{column}"` is filled in from
+        the component's own setting `column` (null: no such requirement), and `"utterances?says"` is required if its setting `says` is true.
+    description: one line for `recframe plugins`; by default the first line of the config's docstring.
+
+    Raises
+    ------
+    ComponentError: if the declaration cannot work; the message names the component and the fix.
+    """
+
+    kind: Kind
+    name: str
+    config: type
+    factory: str
+    provides: frozenset[str]
+    requires: frozenset[str]
+    description: str
+
+    def __init__(
+        self,
+        kind: Kind | str,
+        name: str,
+        config: type,
+        factory: str,
+        provides: Iterable[str] = (),
+        requires: Iterable[str] = (),
+        description: str = "",
+    ) -> None:
+        try:
+            kind = Kind(kind)
+        except ValueError:
+            kinds = ", ".join(known.value for known in Kind)
+            raise ComponentError(f"component {name!r}: unknown kind {kind!r}; the kinds are {kinds}") from None
+        where = f"{kind} {name!r}"
+        if not (isinstance(name, str) and name.isidentifier() and name == name.lower()):
+            raise ComponentError(f"{where}: a name is a lower-case Python identifier, such as 'my_{kind}'")
+        _check_config(where, kind, config)
+        module, _, attribute = factory.partition(":")
+        if not (module and attribute.isidentifier() and all(part.isidentifier() for part in module.split("."))):
+            raise ComponentError(f"{where}: factory must read 'package.module:Class', not {factory!r}")
+        for field, tags in (("provides", provides), ("requires", requires)):
+            if isinstance(tags, str):
+                raise ComponentError(f"{where}: {field} is a set of tags, not one string")
+        values = {"kind": kind, "name": name, "config": config, "factory": factory, "description": description or _first_line(config)}
+        for field, value in {**values, "provides": frozenset(provides), "requires": frozenset(requires)}.items():
+            object.__setattr__(self, field, value)
+
+    def given(self, settings: Mapping[str, Any]) -> set[str]:
+        """The tags that it provides under its settings."""
+        return set(active_tags(self.provides, settings))
+
+    def required(self, settings: Mapping[str, Any]) -> set[str]:
+        """The tags that it requires under its settings, filled in."""
+        return filled_in(active_tags(self.requires, settings), settings)
+
+    @property
+    def deciding_settings(self) -> set[str]:
+        """The settings that its tags depend on."""
+        return settings_of(self.provides | self.requires)
+
+
+@cache
+def node(component: Component) -> type:
+    """The dataclass of a component's config section: its own fields, its `name`, and a reward's `weight`."""
+    fields: list[tuple[str, type, dataclasses.Field[object]]] = [("name", str, option(component.name, "which component this is"))]
+    if component.kind is Kind.REWARD:
+        fields.append(("weight", float, option(1.0, "factor of this term in the reward")))
+    return dataclasses.make_dataclass(component.config.__name__, fields, bases=(component.config,))
+
+
+def nested_sections(config: type, settings: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """The sections of other components in a component's `settings`, each with its key below the component's own."""
+    fields = [f.name for f in dataclasses.fields(config) if f.metadata.get("components")]
+    return [(f"{field}.{name}", section) for field in fields for name, section in (settings.get(field) or {}).items()]
+
+
+def _check_config(where: str, kind: Kind, config: Any) -> None:
+    """Refuse what cannot be a component's config."""
+    if not (isinstance(config, type) and dataclasses.is_dataclass(config)):
+        raise ComponentError(f"{where}: config must be a dataclass type, not {config!r}")
+    reserved = {"name": "the component's name"} | ({"weight": "the term's factor in the reward"} if kind is Kind.REWARD else {})
+    for f in dataclasses.fields(config):
+        if f.name in reserved:
+            raise ComponentError(f"{where}: the field {f.name!r} of {config.__name__} is reserved: it holds {reserved[f.name]}; rename it")
+        if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING:
+            raise ComponentError(f"{where}: field {f.name!r} of {config.__name__} needs a default ('???' makes it mandatory)")
+        if f.metadata.get("components") and f.default_factory is dataclasses.MISSING:
+            raise ComponentError(f"{where}: field {f.name!r} of {config.__name__} holds components: its default is a dict, {{}}")
+    if getattr(config, "__dataclass_params__").frozen:  # noqa: B009  # unknown to type checkers
+        raise ComponentError(f"{where}: {config.__name__} must not be frozen: its settings could not be overridden")
+
+
+def _first_line(config: type) -> str:
+    """The first line of a config's docstring."""
+    doc = (config.__doc__ or "").strip()
+    # a dataclass without a docstring gets its signature as one, which describes nothing
+    return "" if doc.startswith(f"{config.__name__}(") else doc.partition("\n")[0]

@@ -1,0 +1,19 @@
+"""Rules about several settings of one config: `contradictions()` methods, and how they are called."""
+
+from __future__ import annotations
+
+
+def contradictions(config: object) -> list[str]:
+    """The contradictions between the settings of a component's config, one line each, with full keys.
+
+    Each class that the config inherits from may have a method `contradictions()` that yields such lines. They are checked before a
+    run starts. A constructor that can be called outside a run may call `require_consistent`.
+    """
+    return [line for cls in reversed(type(config).__mro__) if "contradictions" in vars(cls) for line in vars(cls)["contradictions"](config)]
+
+
+def require_consistent(config: object) -> None:
+    """Raise `ValueError` with the config's contradictions, if it has any."""
+    lines = contradictions(config)
+    if lines:
+        raise ValueError("; ".join(lines))

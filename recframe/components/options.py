@@ -1,0 +1,99 @@
+"""The options of a component: config fields with a default, a meaning and the values that are allowed."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import operator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+# a bound's name, its sign in messages, and the comparison that must hold
+BOUNDS: Mapping[str, tuple[str, Callable[[Any, Any], bool]]] = {
+    "ge": (">=", operator.ge),
+    "gt": (">", operator.gt),
+    "le": ("<=", operator.le),
+    "lt": ("<", operator.lt),
+}
+
+
+def option(
+    default: Any = dataclasses.MISSING,
+    help: str = "",
+    *,
+    default_factory: Any = dataclasses.MISSING,
+    ge: float | None = None,
+    gt: float | None = None,
+    le: float | None = None,
+    lt: float | None = None,
+    choices: Sequence[Any] | None = None,
+    exists: bool = False,
+    components: bool = False,
+) -> Any:
+    """Declare a field of a component's config: its default, its meaning, and the values it may take.
+
+    All restrictions are checked before a run starts, and shown by `recframe plugins show`. For a list field they hold for each entry.
+    `None` is allowed where the field's type allows it. A mandatory field has its usual type and `default=omegaconf.MISSING` ("???").
+
+    Parameters
+    ----------
+    ge, gt, le, lt: bounds of a number, inclusive (`ge`, `le`) or exclusive (`gt`, `lt`).
+    choices: the allowed values.
+    exists: the value is a path that must exist.
+    components: the field is a `dict[str, Any]` of other components of the same kind, by names that the user chooses. Each is a
+        section like the component's own and is checked like it; the factory receives the built component in its place.
+    """
+    metadata: dict[str, Any] = {"help": help, "ge": ge, "gt": gt, "le": le, "lt": lt, "exists": exists, "components": components}
+    metadata["choices"] = tuple(choices) if choices else None
+    if default_factory is not dataclasses.MISSING:
+        return field(default_factory=default_factory, metadata=metadata)
+    if isinstance(default, (list, dict, set)):
+        return field(default_factory=lambda: type(default)(default), metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True)
+class Option:
+    """One documented field of a component's config, as `recframe plugins show` prints it."""
+
+    name: str
+    type: str
+    default: Any
+    help: str
+    bounds: str
+
+
+def options_of(config: type) -> list[Option]:
+    """The fields of a config dataclass, in order of declaration."""
+    return [
+        Option(
+            name=f.name,
+            type=f.type if isinstance(f.type, str) else getattr(f.type, "__name__", str(f.type)),
+            default=f.default if f.default_factory is dataclasses.MISSING else f.default_factory(),
+            help=f.metadata.get("help", ""),
+            bounds=describe_bounds(f.metadata),
+        )
+        for f in dataclasses.fields(config)
+    ]
+
+
+def describe_bounds(metadata: Mapping[str, Any]) -> str:
+    """The allowed values of an option in words: `">= 0 and < 1"`, `"one of mean, sum"`, or `""`."""
+    if metadata.get("choices"):
+        return "one of " + ", ".join(str(choice) for choice in metadata["choices"])
+    return " and ".join(f"{sign} {metadata[name]}" for name, (sign, _) in BOUNDS.items() if metadata.get(name) is not None)
+
+
+def bounds_problems(value: Any, metadata: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong with an option's value, or with entries of a list: not finite, out of bounds, or none of the choices."""
+    choices = metadata.get("choices")
+    for entry in value if isinstance(value, list) else [value]:
+        if entry is None:
+            continue
+        if isinstance(entry, float) and not math.isfinite(entry):
+            yield f"{entry} is not allowed; it must be a finite number"
+            continue
+        within = all(holds(entry, metadata[name]) for name, (_, holds) in BOUNDS.items() if metadata.get(name) is not None)
+        if not within or (choices and entry not in choices):
+            yield f"{entry!r} is not allowed; it must be {describe_bounds(metadata)}"

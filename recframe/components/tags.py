@@ -1,0 +1,52 @@
+"""Tags: what components provide to each other and require of each other, also where that depends on their settings."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from string import Formatter
+from typing import Any
+
+# The tags that built-in components and the core use, and how an error message describes each. Plugins may define their own.
+# `Component.requires` may also list alternatives ("actions:items|actions:continuous": either satisfies it).
+# A prefix that ends in ":" stands for a family of tags.
+TAGS: Mapping[str, str] = {
+    "interactions": "logged interactions of users with items",
+    "rating_matrix": "a rating of every item by every user",
+    "catalog": "items of the environment's own, in place of the dataset's",
+    "features": "observations with raw numbers",
+    "users": "users with text profiles",
+    "utterances": "texts that users may say, each with its intent and sentiment",
+    "context": "observations with a text of what the user says",
+    "label:": "a label of that name",
+    "attribute:": "a catalogue attribute of that name",
+    "signal:": "a response signal of that name",
+    "actions:items": "actions that are item numbers",
+    "actions:continuous": "actions that are real vectors",
+    "slates": "slates of more than one item",
+    "experience:replay": "transitions sampled from a replay memory",
+    "experience:rollout": "fresh on-policy rollouts",
+    "no_texts": "vectors of length 0, because no text is read",
+    "pretraining": "a language model that `recframe pretrain` can train",
+    "truth": "the true expected response to every item (for the oracle)",
+}
+
+
+def active_tags(tags: Collection[str], settings: Mapping[str, Any]) -> list[str]:
+    """The tags that apply under a component's settings: `"tag?setting"` applies if the setting is true, or a number other than 0."""
+    split = [tag.partition("?") for tag in tags]
+    return [tag for tag, _, setting in split if not setting or settings.get(setting)]
+
+
+def filled_in(tags: Collection[str], settings: Mapping[str, Any]) -> set[str]:
+    """The tags with `{setting}` replaced by the setting's value; a tag whose setting is null is left out."""
+    return {tag.format_map(settings) for tag in tags if all(settings.get(name) is not None for name in _placeholders(tag))}
+
+
+def settings_of(tags: Collection[str]) -> set[str]:
+    """The settings that the tags depend on."""
+    return {name for tag in tags for name in (*_placeholders(tag), tag.partition("?")[2]) if name}
+
+
+def _placeholders(tag: str) -> list[str]:
+    """The names in `{}` of a tag."""
+    return [name for _, name, _, _ in Formatter().parse(tag) if name]

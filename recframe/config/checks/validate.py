@@ -1,0 +1,84 @@
+"""Validation of a composed config, the same for every app: types, names of components and settings, bounds, and the app's own rules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from recframe.components import Component, Kind, nested_sections, node
+from recframe.config.app import App, Composed
+from recframe.config.apps import TRAIN
+from recframe.config.checks.machine import device_problem
+from recframe.config.checks.sections import check_fields, check_loggers, merged_as, resolved
+from recframe.config.problems import ConfigError
+from recframe.plugin_loader import UnknownComponent, registry
+
+
+def validate(cfg: DictConfig, app: App = TRAIN) -> DictConfig:
+    """Return `cfg` in the types of this process, if `app` can run it.
+
+    A config that was read from YAML has lost its types, and one that a sweep's launcher sent to another process has the types of
+    the process that composed it.
+
+    Raises
+    ------
+    ConfigError: with every problem, one line each.
+    """
+    plain = OmegaConf.create(OmegaConf.to_container(cfg))
+    typed, problems = merged_as("", OmegaConf.structured(app.schema), plain)
+    if typed is None:
+        raise ConfigError(problems)
+    values: Any = OmegaConf.to_container(typed)
+    for key, component in _chosen_components(values, app)[0].items():
+        section, wrong = merged_as(f"{key}.", OmegaConf.structured(node(component)), OmegaConf.select(typed, key))
+        problems += wrong
+        if section is not None:
+            OmegaConf.update(typed, key, section, merge=False)
+    problems = problems or find_problems(typed, app)
+    if problems:
+        raise ConfigError(problems)
+    app.complete(typed)
+    return typed
+
+
+def find_problems(cfg: DictConfig, app: App = TRAIN) -> list[str]:
+    """One line for each reason why `app` cannot run `cfg`."""
+    values, unresolved = resolved(cfg)
+    if unresolved:
+        return unresolved
+    components, problems = _chosen_components(values, app)
+    composed = Composed(values, components)
+    problems += check_fields("", values, app.schema)
+    for key in components:
+        problems += app.section_rules(composed, key)
+    problems += check_loggers(values["logger"])
+    problems += [problem] if (problem := device_problem(values["device"])) else []
+    return problems + app.rules(composed)
+
+
+def _chosen_components(values: Mapping[str, Any], app: App) -> tuple[dict[str, Component], list[str]]:
+    """The chosen components by config key, each before those that are nested in it, and the problems of the choice."""
+    waiting: list[tuple[str, Kind, Any]] = []
+    for key, kind in app.sections.items():
+        if kind is Kind.REWARD:
+            waiting += [(f"{key}.{name}", kind, section) for name, section in values[key].items()]
+        elif values[key] is not None or key not in app.optional:
+            waiting.append((key, kind, values[key]))
+    top = {key for key, _, _ in waiting}
+    chosen: dict[str, Component] = {}
+    problems = []
+    while waiting:
+        key, kind, section = waiting.pop(0)
+        if not isinstance(section, Mapping) or "name" not in section:
+            place = f"+{kind}@{key}" if key not in top else f"{kind}@{key}" if key in app.optional else kind
+            problems.append(f"{key}: choose one of {', '.join(registry().names(kind))}, as {place}=NAME")
+            continue
+        try:
+            chosen[key] = registry().get(kind, section["name"])
+        except UnknownComponent as error:
+            problems.append(f"{key}: {error}")
+            continue
+        waiting += [(f"{key}.{inner}", kind, nested) for inner, nested in nested_sections(chosen[key].config, section)]
+    return chosen, problems

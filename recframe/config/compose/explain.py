@@ -1,0 +1,27 @@
+"""One line for an exception of Hydra, OmegaConf or the YAML parser."""
+
+from __future__ import annotations
+
+import yaml  # type: ignore[import-untyped]
+from hydra.errors import MissingConfigException
+from omegaconf.errors import OmegaConfBaseException
+
+from recframe.plugin_loader import suggestion
+
+
+def explain(error: BaseException) -> str:
+    """What is wrong, with the key, or with the file and the line."""
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+        return f"{error.problem_mark.name}, line {error.problem_mark.line + 1}: not YAML: {error.problem}"
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
+        wanted = str(error.missing_cfg_file).removesuffix(".yaml")
+        options = [str(option).rpartition("/")[2] for option in error.options or []]
+        return f"no config {wanted!r} was found{suggestion(wanted.rpartition('/')[2], options) if options else ''}"
+    cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
+    key = getattr(cause, "full_key", None)
+    if "is not a subclass of LabelConfig" in str(cause):
+        return f"labels.{key}: write your own labels into a file, such as conf/labels/{key}.yaml, and choose them with labels=[{key}]"
+    lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
+    # a heading ends in a colon, and the next line says what it is about
+    message = " ".join(lines[:2] if lines and lines[0].endswith(":") else lines[:1]) or type(cause).__name__
+    return f"{key}: {message}" if key and str(key) not in message else message

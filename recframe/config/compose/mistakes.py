@@ -1,0 +1,129 @@
+"""The search for every mistake in a command line, before Hydra runs an app.
+
+Hydra stops at the first mistake and suggests no correction. So each override is first checked by itself against the composed config,
+and the rest is validated as a whole. Of a sweep, all jobs are checked before the first of them starts.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import yaml
+from hydra import compose
+from hydra.errors import HydraException
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from recframe.config.app import App
+from recframe.config.apps import TRAIN
+from recframe.config.checks.validate import find_problems
+from recframe.config.compose.explain import explain
+from recframe.config.compose.grid import Axis, Job, describe, jobs
+from recframe.config.compose.initialize import initialized
+from recframe.config.compose.overrides import (
+    OPTIONAL_GROUPS,
+    apply_value,
+    hydra_folder_problems,
+    is_group,
+    parse,
+    without_nulls,
+    wrong_choices,
+)
+
+MAX_COMPOSITIONS = 8  # of a sweep's groups, each of which takes a tenth of a second
+
+
+def find_mistakes(overrides: Sequence[str], config_dir: str | None = None, config_name: str | None = None, app: App = TRAIN) -> list[str]:
+    """One line for each mistake in the overrides of a command line, and in the configs that they compose to (of a sweep, in each job's).
+
+    Parameters
+    ----------
+    config_dir, config_name: as `--config-dir` and `--config-name`; by default none, and the app's own primary config.
+    """
+    if config_dir is not None and not Path(config_dir).is_dir():
+        return [f"--config-dir: {config_dir!r} is not a folder"]
+    problems: list[str] = []
+    with initialized(config_dir) as config_groups:
+        fixed: list[str] = []
+        groups: list[Axis] = []
+        values: list[Axis] = []
+        unknown: set[str] = set()
+        for override in parse(without_nulls(overrides), problems):
+            if override.is_hydra_override():
+                problems += hydra_folder_problems(override)
+            elif override.is_add() or override.is_force_add() or override.is_delete():
+                if override.is_sweep_override():
+                    groups.append(Axis.of(override))
+                else:
+                    fixed.append(override.input_line or "")
+            elif override.key_or_group in _groups_of_other_apps(app):
+                problems.append(f"{override.key_or_group}: recframe {app.command} has nothing to choose there; it has: {_keys(app)}")
+            elif is_group(override, config_groups):
+                wrong = wrong_choices(override, config_groups)
+                problems += wrong
+                groups += [] if wrong else [Axis.of(override)]
+                unknown |= {override.package or override.key_or_group} if wrong else set()
+            else:
+                values.append(Axis.of(override))
+        # the keys of a choice that does not exist are unknown
+        values = [axis for axis in values if axis.key.partition(".")[0] not in unknown]
+        return problems + _job_problems(app, config_name or app.config_name, fixed, groups, values, problems)
+
+
+def _groups_of_other_apps(app: App) -> set[str]:
+    """The groups from which only the other app chooses."""
+    known = {field.name for field in dataclasses.fields(app.schema)}
+    return set() if app is TRAIN else ({field.name for field in dataclasses.fields(TRAIN.schema)} | {*OPTIONAL_GROUPS}) - known
+
+
+def _keys(app: App) -> str:
+    return ", ".join(field.name for field in dataclasses.fields(app.schema))
+
+
+def _job_problems(app: App, config_name: str, fixed: list[str], groups: list[Axis], values: list[Axis], known: list[str]) -> list[str]:
+    """The problems of the jobs of the grid, each once, in addition to those that are `known` already."""
+    axes = [*groups, *values]
+    composed: dict[Job, DictConfig | str] = {}
+    checked: list[Job] = []
+    found: dict[str, set[Job]] = {}
+    for job in jobs(axes):
+        chosen = job[: len(groups)]
+        if chosen not in composed:
+            if len(composed) == MAX_COMPOSITIONS:
+                continue
+            choices = [text for axis, i in zip(groups, chosen, strict=True) for text in axis.override(i)]
+            composed[chosen] = _compose(app, config_name, [*fixed, *choices])
+        checked.append(job)
+        for problem in _problems_of(app, composed[chosen], zip(values, job[len(groups) :], strict=True), known):
+            found.setdefault(problem, set()).add(job)
+    return [describe(problem, failing, checked, axes) for problem, failing in found.items()]
+
+
+def _compose(app: App, config_name: str, overrides: list[str]) -> DictConfig | str:
+    """The composed config, or the reason why there is none."""
+    try:
+        cfg = compose(config_name, overrides=overrides)
+    except (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError) as error:
+        return explain(error)
+    present = {str(key) for key in cfg}
+    lacking = [field.name for field in dataclasses.fields(app.schema) if field.name not in present]
+    if lacking:
+        return (
+            f"config {config_name!r} is not a primary config of recframe {app.command}: it lacks {', '.join(lacking)}; "
+            f"begin its defaults list with {app.config_name!r}"
+        )
+    return cfg
+
+
+def _problems_of(app: App, composed: DictConfig | str, choices: Iterable[tuple[Axis, int]], known: list[str]) -> list[str]:
+    """The problems of one job: of its composed config, and of the values that are set in it."""
+    if isinstance(composed, str):
+        return [composed]
+    cfg = copy.deepcopy(composed)
+    problems = [problem for axis, choice in choices if (problem := apply_value(axis, choice, cfg))]
+    # a refused value leaves the default in place, about which there is nothing to report
+    refused = {problem.partition(":")[0] for problem in [*known, *problems]}
+    return problems + [line for line in find_problems(cfg, app) if line.partition(":")[0] not in refused]

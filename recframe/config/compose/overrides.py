@@ -1,0 +1,96 @@
+"""Checks of single overrides of a command line: their form, the chosen names, and the keys and values that they set."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import OverrideParseException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from recframe.components import Kind
+from recframe.config.checks.machine import folder_problem
+from recframe.config.compose.explain import explain
+from recframe.config.compose.grid import Axis
+from recframe.config.compose.initialize import ConfigGroups
+from recframe.plugin_loader import registry, suggestion
+
+OPTIONAL_GROUPS = ("experiment", "debug", "trainer", "encoder@world_encoder")
+
+
+def without_nulls(overrides: Sequence[str]) -> list[str]:
+    """The overrides in a form that Hydra accepts: it cannot set a group to null, which for these groups means to choose nothing."""
+    spelt = {f"{group}=null": f"~{group}" for group in OPTIONAL_GROUPS} | {"logger=null": "logger=[]"}
+    return [spelt.get(override, override) for override in overrides]
+
+
+def parse(overrides: Sequence[str], problems: list[str]) -> Iterator[Override]:
+    """The parsed overrides. A line for each that cannot be parsed is added to `problems`."""
+    parser = OverridesParser.create()
+    for text in overrides:
+        try:
+            yield parser.parse_overrides([text])[0]
+        except OverrideParseException as error:
+            reason = str(error.message).splitlines()[0].removeprefix(f"Error parsing override '{text}'").strip()
+            detail = f" ({reason})" if reason else ""
+            problems.append(f"{text!r} is not of the form key=value{detail}; quote special characters, as in 'key=\"a,b\"'")
+
+
+def is_group(override: Override, groups: ConfigGroups) -> bool:
+    """Whether the override chooses from a config group, and does not set a value."""
+    return "." not in override.key_or_group and bool(groups.choices(override.key_or_group))
+
+
+def wrong_choices(override: Override, groups: ConfigGroups) -> list[str]:
+    """One line for each name that is not a choice of the override's group."""
+    group = override.key_or_group
+    choices = groups.choices(group)
+    names = [name for value in Axis.of(override).values for name in (value if isinstance(value, list) else [value])]
+    if None in names:
+        return [f"{group}=null: a choice is required; there are: {', '.join(choices)}"]
+    unknown = [str(name) for name in names if str(name) not in choices]
+    # the name may be that of a plugin that failed to load
+    failed = "".join(f". Note: {failure}" for failure in registry().failures) if group in list(Kind) else ""
+    return [f"{override.get_key_element()}={name}: {group} has no choice {name!r}{suggestion(name, choices)}{failed}" for name in unknown]
+
+
+def apply_value(axis: Axis, choice: int, cfg: DictConfig) -> str:
+    """Set the value in `cfg`, or return the reason why it cannot be set."""
+    problem = _unknown_key(axis.key, cfg)
+    if problem or not axis.values:
+        return problem
+    try:
+        OmegaConf.update(cfg, axis.key, axis.values[choice], merge=True)
+    except OmegaConfBaseException as error:
+        return f"{axis.key}: {explain(error).removeprefix(f'{axis.key}: ')}"
+    return ""
+
+
+def hydra_folder_problems(override: Override) -> list[str]:
+    """The problems of the folders that Hydra is told to make."""
+    folders = [str(value) for value in Axis.of(override).values if override.key_or_group in ("hydra.run.dir", "hydra.sweep.dir")]
+    return [problem for folder in folders if (problem := folder_problem(override.key_or_group, folder))]
+
+
+def _unknown_key(key: str, cfg: DictConfig) -> str:
+    """The problem of a dotted key that `cfg` does not have, or ''."""
+    node: Any = cfg
+    walked: list[str] = []
+    for part in key.split("."):
+        if not isinstance(node, DictConfig):
+            return f"{key}: {'.'.join(walked)} is a value and has no {part!r}"
+        known = [str(name) for name in node]  # `in` is false for a key whose value is missing
+        if part not in known:
+            if walked and not known:
+                return f"{key}: to put {part!r} into {'.'.join(walked)}, which is empty, write +{key}=..."
+            close = difflib.get_close_matches(part, known, n=1)
+            meant = f" Did you mean {'.'.join([*walked, close[0]])!r}?" if close else ""
+            where = ".".join(walked) or "the config"
+            return f"{key}: {where} has no {part!r}.{meant} It has: {', '.join(known) or 'nothing'}"
+        node = OmegaConf.select(node, part, throw_on_missing=False) if not OmegaConf.is_missing(node, part) else None
+        walked.append(part)
+    return ""

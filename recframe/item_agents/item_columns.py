@@ -1,0 +1,89 @@
+"""The columns of a matrix of item scores: a range of the items, or each user's candidates.
+
+Each kind finds histories, exclusions and slates in its own columns, so that scores are computed in the same way over all of them.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from recframe.interfaces import PAD
+
+
+class ItemColumns(Protocol):
+    """m columns, each of which stands for an item (of each user)."""
+
+    def products(self, query: Tensor, items: Tensor) -> Tensor:
+        """Products `[N, m]` of queries `[N, d]` and the columns' rows of item vectors `[M, d]`; -inf in columns that hold no item."""
+
+    def contains(self, numbers: Tensor) -> Tensor:
+        """The columns that hold an item of `numbers` `[N, X]`, `[N, m]` bool; no column holds `PAD`."""
+
+    def add_(self, scores: Tensor, numbers: Tensor, values: Tensor) -> Tensor:
+        """Adds `values` `[N]` in place to `scores` `[N, m]` in the columns that hold an item of `numbers` `[N, X]`, once each."""
+
+    def items_at(self, columns: Tensor) -> Tensor:
+        """The item numbers `[N, X]` in `columns` `[N, X]`."""
+
+
+class ItemRange(NamedTuple):
+    """The items from number `first` to before `last`."""
+
+    first: int
+    last: int
+
+    def products(self, query: Tensor, items: Tensor) -> Tensor:
+        """One matrix product."""
+        return query @ items[self.first : self.last].T
+
+    def contains(self, numbers: Tensor) -> Tensor:
+        """Computed by subtraction."""
+        size = self.last - self.first
+        inside = (numbers >= self.first) & (numbers < self.last)
+        return _marked(torch.where(inside, numbers - self.first, size), size)
+
+    def add_(self, scores: Tensor, numbers: Tensor, values: Tensor) -> Tensor:
+        """Scattered to the columns, without a pass over all of them; sorted, so that an item follows its repetitions."""
+        numbers = numbers.sort(dim=1).values
+        once = (numbers >= self.first) & (numbers < self.last)
+        once[:, 1:] &= numbers[:, 1:] != numbers[:, :-1]
+        # all other numbers add 0 to the first column
+        return scores.scatter_add_(1, torch.where(once, numbers - self.first, 0), (values.unsqueeze(1) * once).to(scores.dtype))
+
+    def items_at(self, columns: Tensor) -> Tensor:
+        """Computed by addition."""
+        return columns + self.first
+
+
+class CandidateColumns(NamedTuple):
+    """The candidates `[N, C]` of each user. Time and memory grow with C times d, not with the catalogue."""
+
+    numbers: Tensor
+
+    def products(self, query: Tensor, items: Tensor) -> Tensor:
+        """One product a candidate."""
+        vectors = F.embedding(self.numbers.clamp(min=0), items)
+        return torch.einsum("nd,ncd->nc", query, vectors).masked_fill(self.numbers == PAD, -torch.inf)
+
+    def contains(self, numbers: Tensor) -> Tensor:
+        """Computed by comparing all pairs."""
+        found: Tensor = (self.numbers.unsqueeze(2) == numbers.unsqueeze(1)).any(dim=2)
+        return found & (self.numbers != PAD)
+
+    def add_(self, scores: Tensor, numbers: Tensor, values: Tensor) -> Tensor:
+        """Added where `contains` is True."""
+        return scores.add_(values.unsqueeze(1) * self.contains(numbers))
+
+    def items_at(self, columns: Tensor) -> Tensor:
+        """Looked up; item 0 where a user has too few candidates."""
+        return self.numbers.gather(1, columns).clamp(min=0)
+
+
+def _marked(columns: Tensor, size: int) -> Tensor:
+    """`[N, size]` bool, True at `columns` `[N, X]`; the number `size` stands for no column."""
+    marked = torch.zeros(len(columns), size + 1, dtype=torch.bool, device=columns.device)
+    return marked.scatter_(1, columns, True)[:, :-1]

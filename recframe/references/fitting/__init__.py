@@ -1,0 +1,1 @@
+"""Fitting and tuning of the reference policies in a training environment."""

@@ -1,0 +1,74 @@
+"""A log of random recommendations in the training environment, from which reference policies learn without knowing the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from recframe.evaluation.simulated.rollout import play
+from recframe.experience import RewardSum
+from recframe.interfaces import Environment, Observation
+from recframe.references.random import RepeatingRandomPolicy
+
+
+class RandomLog(NamedTuple):
+    """n random slates.
+
+    observations: batch `[n]`, without candidates and exclusions.   slates: `[n, K]` int64.   item_rewards: `[n, K]` float32.
+    users: `[n]` int64, the user of each row. All rows of one session have the same number.
+    """
+
+    observations: Observation
+    slates: Tensor
+    item_rewards: Tensor
+    users: Tensor
+
+
+def collect_random_log(environment: Environment, rewards: RewardSum, seeds: Sequence[int], max_steps: int, max_slates: int) -> RandomLog:
+    """Log random first sessions, one rollout per seed, until the seeds or `max_slates` are used up."""
+    logs: list[RandomLog] = []
+    left = max_slates
+    for number, seed in enumerate(seeds):
+        log = _log_rollout(environment, rewards, seed, max_steps, left)
+        logs.append(log._replace(users=log.users + number * environment.spec.num_users))
+        left -= len(log.users)
+        if left <= 0:
+            break
+    return RandomLog(*(torch.cat(parts) for parts in zip(*logs, strict=True)))
+
+
+def _log_rollout(environment: Environment, rewards: RewardSum, seed: int, max_steps: int, max_slates: int) -> RandomLog:
+    """A random sample of at most `max_slates` slates of one rollout. A user's number is their row in it."""
+    policy = RepeatingRandomPolicy(environment.spec, seed)
+    observations: list[Observation] = []
+
+    def choose(observation: Observation, turn: int, _alive: Tensor) -> Tensor:
+        observations.append(_without_restrictions(observation))
+        return policy(observation, turn)
+
+    episodes = play(choose, environment, rewards, seed, max_steps)
+    turns, users = episodes.alive.nonzero(as_tuple=True)
+    generator = torch.Generator(turns.device).manual_seed(seed)
+    kept = torch.randperm(len(turns), generator=generator, device=turns.device)[:max_slates]
+    turns, users = turns[kept], users[kept]
+    return RandomLog(
+        observations=torch.stack(observations[: len(episodes.alive)])[turns, users],
+        slates=episodes.slates[turns, users],
+        item_rewards=episodes.item_rewards[turns, users],
+        users=users,
+    )
+
+
+def _without_restrictions(observation: Observation) -> Observation:
+    """The observation without candidates and exclusions, which can be by far its largest parts and are not used in fitting."""
+    return Observation(
+        user=observation.user,
+        history_items=observation.history_items,
+        history_feedback=observation.history_feedback,
+        context=observation.context,
+        features=observation.features,
+        batch_size=observation.batch_size,
+    )

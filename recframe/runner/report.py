@@ -1,0 +1,47 @@
+"""The report of a run: report.md in its folder, and the same tables in the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from recframe.console import output_console
+from recframe.evaluation.results import Metrics
+from recframe.evaluation.simulated.samples import Recommendation
+from recframe.evaluation.table import COLD_TITLE, result_tables, results_markdown, samples_table
+from recframe.runner.results import RunResult
+
+SAMPLES_TITLE = "What the trained policy recommends"
+
+
+def report_markdown(
+    policies: Mapping[str, Metrics], cold: Mapping[str, Metrics] | None, samples: Sequence[Recommendation], measured: Mapping[str, float]
+) -> str:
+    """The text of report.md.
+
+    Parameters
+    ----------
+    policies, cold, samples: as in `FinalEvaluation`.
+    measured: figures about the environment and the labels, from before training.
+    """
+    lines = ["# Results", "", results_markdown(policies)]
+    if cold is not None:
+        lines += [f"## {COLD_TITLE}", "", results_markdown(cold)]
+    if measured:
+        lines += ["## Measured before training", "", *(f"- {name}: {value:.4g}" for name, value in measured.items()), ""]
+    if samples:
+        lines += [f"## {SAMPLES_TITLE}", ""]
+    for sample in samples:
+        before, shown = "; ".join(sample.history[-3:]) or "nothing yet", "; ".join(sample.recommended)
+        lines.append(f"- user {sample.user}, turn {sample.turn}, after {before}: **{shown}** (reward {sample.reward:.3g})")
+    return "\n".join(lines) + "\n"
+
+
+def print_report(result: RunResult, samples: Sequence[Recommendation]) -> None:
+    """Print the tables of a finished run, and where its files are."""
+    console = output_console()
+    if samples:
+        console.print(samples_table(samples, title=SAMPLES_TITLE))
+    cold = {} if result.cold is None else {"cold_items": {"policies": result.cold}}
+    console.print(*result_tables({"policies": result.policies, **cold}, title="Results"))
+    line = f"{result.env_steps:,} env steps, {result.seconds:.0f} s; everything is in {result.folder}"
+    console.print(line, highlight=False, soft_wrap=True)

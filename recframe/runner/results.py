@@ -1,0 +1,37 @@
+"""What plugins and callers are told about a run: where it lives, and what it found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from recframe.evaluation.results import Metrics
+
+
+@dataclass(frozen=True)
+class RunContext:
+    """Where a run lives and how it was started. `sweep` is the name of the sweep whose job it is, or None."""
+
+    folder: Path
+    overrides: tuple[str, ...]
+    sweep: str | None
+    resumed: bool
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """The result of a finished run.
+
+    Parameters
+    ----------
+    objective: the monitored metric of the trained policy on users of the training split, for sweepers and for the choice between runs.
+    policies: the final table, as in result.json.
+    cold: the final table over cold items alone; None if no items were held back.
+    """
+
+    folder: Path
+    objective: float
+    env_steps: int
+    seconds: float
+    policies: dict[str, Metrics]
+    cold: dict[str, Metrics] | None = None

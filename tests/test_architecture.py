@@ -1,0 +1,96 @@
+"""The rules of the source tree hold, and the guards that check them fail where they should."""
+
+import ast
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+SOURCES = ("recframe", "plugins/recframe_plugins")
+CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+LAYERS, INDEPENDENT_CORE, PLUGIN_IMPORTS = (contract["name"] for contract in CONTRACTS)
+# what the documentation promises to plugin authors; recframe.references is used by built-in agents
+PROMISED = {"agent_options", "components", "errors", "hookspecs", "interfaces", "item_agents", "references"}
+SAME_NAME_ALLOWED: set[str] = set()
+
+
+@pytest.fixture
+def source_copy(tmp_path) -> Path:
+    for name in SOURCES:
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    return tmp_path
+
+
+def broken_contracts(folder: Path) -> set[str]:
+    """The names of the import-linter contracts that the sources in the folder break."""
+    variables = {**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), str(folder / "plugins")]), "COLUMNS": "200"}
+    command = [str(Path(sys.executable).with_name("lint-imports")), "--no-cache"]
+    done = subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, check=False)
+    broken = {contract["name"] for contract in CONTRACTS if f"{contract['name']} BROKEN" in done.stdout}
+    kept = {contract["name"] for contract in CONTRACTS if f"{contract['name']} KEPT" in done.stdout}
+    assert len(broken) + len(kept) == len(CONTRACTS), done.stdout + done.stderr
+    return broken
+
+
+def test_the_sources_keep_every_import_contract(source_copy):
+    assert broken_contracts(source_copy) == set()
+
+
+@pytest.mark.parametrize(
+    ("module", "source", "contract"),
+    [
+        ("recframe/evaluation/probe.py", "import recframe.runner\n", LAYERS),
+        ("recframe/stray.py", "", LAYERS),
+        ("recframe/experience/probe.py", "import recframe_plugins.agents\n", INDEPENDENT_CORE),
+        ("plugins/recframe_plugins/agents/probe.py", "import recframe.runner\n", PLUGIN_IMPORTS),
+    ],
+    ids=["an import of a higher layer", "a module outside the layers", "the core imports a plugin", "a plugin imports the runner"],
+)
+def test_a_planted_violation_breaks_its_import_contract(source_copy, module, source, contract):
+    (source_copy / module).write_text(source)
+    assert broken_contracts(source_copy) == {contract}
+
+
+def test_every_submodule_is_either_promised_to_plugins_or_forbidden_to_them():
+    submodules = {path.stem for path in (ROOT / "recframe").iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()}
+    (forbidden,) = (contract["forbidden_modules"] for contract in CONTRACTS if contract["name"] == PLUGIN_IMPORTS)
+    assert PROMISED.isdisjoint(name.removeprefix("recframe.") for name in forbidden)
+    assert PROMISED | {name.removeprefix("recframe.") for name in forbidden} == submodules - {"__init__"}
+
+
+def modules() -> Iterator[tuple[str, ast.Module]]:
+    """The path of each module below the project's root, and its syntax tree."""
+    for name in SOURCES:
+        for path in sorted((ROOT / name).rglob("*.py")):
+            yield str(path.relative_to(ROOT)), ast.parse(path.read_text())
+
+
+def test_no_two_public_classes_or_functions_have_the_same_name():
+    places = defaultdict(list)
+    for path, tree in modules():
+        for node in tree.body:
+            # hook implementations have the names of their hooks
+            if isinstance(node, (ast.ClassDef, ast.FunctionDef)) and not node.name.startswith(("_", "recframe_")):
+                places[node.name].append(path)
+    repeated = {name: paths for name, paths in places.items() if len(paths) > 1 and name not in SAME_NAME_ALLOWED}
+    assert repeated == {}
+
+
+def test_no_named_tuple_has_a_field_that_hides_a_method_of_tuples():
+    fields = [
+        f"{path}: {cls.name}.{statement.target.id}"
+        for path, tree in modules()
+        for cls in ast.walk(tree)
+        if isinstance(cls, ast.ClassDef) and any(isinstance(base, ast.Name) and base.id == "NamedTuple" for base in cls.bases)
+        for statement in cls.body
+        if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name) and statement.target.id in ("count", "index")
+    ]
+    assert fields == []
