@@ -43,10 +43,10 @@ def fit_calibration(logits: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
             optimizer.zero_grad()
             values = parameters[0].exp() * logits.double() + parameters[1:]
             total: Tensor = F.cross_entropy(values, known) + PENALTY / len(known) * parameters.square().sum() / 2
-            total.backward()  # type: ignore[no-untyped-call]  # torch lacks types here
+            total.backward()
             return total
 
-        optimizer.step(loss)  # type: ignore[no-untyped-call]  # torch lacks types here
+        optimizer.step(loss)
     found = parameters.detach()
     return found[0].exp(), found[1:]
 

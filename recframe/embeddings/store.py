@@ -101,7 +101,7 @@ class EmbeddingStore:
         """Encode and write the texts that no shard has; `texts[first[i]]` is the text of `keys[i]`. Returns their number."""
         with shards.writing():
             # sorted by length, so that there is little padding; with the longest texts first, a lack of memory shows at once
-            missing = sorted(np.flatnonzero(shards.missing(keys)), key=lambda i: len(texts[first[i]]), reverse=True)
+            missing = sorted(np.flatnonzero(shards.missing(keys)).tolist(), key=lambda i: len(texts[int(first[i])]), reverse=True)
             if missing:
                 if shards.dim not in (None, self.encoder.dim):
                     raise EmbeddingError(

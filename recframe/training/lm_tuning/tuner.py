@@ -195,7 +195,7 @@ class Tuner:
             vectors = self.encoder.differentiable([group.texts[row] for row in chosen.tolist()], group.role)
             vectors = vectors if self.reduction is None else self.reduction(vectors)
             weighted = gradient[chosen] * weights[batch].to(gradient.device).unsqueeze(1)
-            vectors.backward(weighted)  # type: ignore[no-untyped-call]  # torch lacks types here
+            vectors.backward(weighted)
 
     def _encode_all(self) -> None:
         began = time.perf_counter()

@@ -310,10 +310,17 @@ def test_timeouts_are_retried(fake):
     assert fake.slept == [0.5]
 
 
-def test_an_answer_that_breaks_off_is_one_line(server, ask):
-    server.answers = [(200, {"Content-Length": "1000"}, "{")]
-    with pytest.raises(EncoderError, match="the connection was lost") as raised:
-        ask().encode(["a"], "item")
+def test_an_answer_that_breaks_off_is_retried(server, ask, fake):
+    server.answers = [(500, {}, ""), (200, {"Content-Length": "1000"}, "{")]
+    assert np.allclose(ask().encode(["a"], "item"), units(["a"]), atol=1e-6)
+    assert fake.slept == [0.5, 1.0]
+
+
+def test_answers_that_break_off_use_up_the_retries(server, ask, fake):
+    server.answers = [(500, {}, ""), *[(200, {"Content-Length": "1000"}, "{")] * 9]
+    with pytest.raises(EncoderError, match=r"the connection was lost, 3 time\(s\)") as raised:
+        ask(retries=2).encode(["a"], "item")
+    assert len(server.requests) == 3
     assert "\n" not in str(raised.value)
 
 

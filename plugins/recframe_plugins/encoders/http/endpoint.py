@@ -7,7 +7,7 @@ from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
-from urllib3.exceptions import NewConnectionError, TimeoutError
+from urllib3.exceptions import MaxRetryError, NewConnectionError, TimeoutError
 
 from recframe.interfaces import EncoderError
 from recframe_plugins.encoders.http.config import HttpEmbeddingsConfig
@@ -30,6 +30,7 @@ class Endpoint:
         self._where = f"encoder.base_url={config.base_url}"
         self._server = Server(clock, RateLimit(config.requests_per_minute, clock))
         self._retry = EndpointRetry.of(config.retries, self._server)
+        self._adapter = HTTPAdapter()
         self._session: requests.Session | None = None
         self._key: str | None = None
 
@@ -43,10 +44,9 @@ class Endpoint:
         session = self._opened()
         self._server.rate_limit.wait()
         try:
-            response = session.post(self.url, json=body, timeout=self.config.timeout, allow_redirects=False, auth=self._sign)
+            response = self._answer(session, body)
         except requests.exceptions.RequestException as error:
             raise EncoderError(f"{self._where}: {self._failure(error)}") from None
-        self._server.answered = True
         if response.status_code in RETRIED_STATUSES:
             raise EncoderError(f"{self._where}: answered {response.status_code}{self._given_up(response)}; try later")
         if not 200 <= response.status_code < 300:
@@ -56,11 +56,34 @@ class Endpoint:
         except ValueError:
             raise EncoderError(f"{self._where}: the answer is not JSON: {self._shown(response.text)}") from None
 
+    def _answer(self, session: requests.Session, body: dict[str, Any]) -> requests.Response:
+        """The complete answer to a request that is sent as often as `EndpointRetry` allows.
+
+        urllib3 sends a request again until its answer begins. If the answer then breaks off, the retries that are left are used here.
+        """
+        retry = self._retry
+        while True:
+            self._adapter.max_retries = retry
+            options: dict[str, Any] = {"timeout": self.config.timeout, "allow_redirects": False, "auth": self._sign, "stream": True}
+            response = session.post(self.url, json=body, **options)
+            self._server.answered = True
+            try:
+                _ = response.content
+            except requests.exceptions.RequestException as error:
+                try:
+                    retry = response.raw.retries.increment("POST", self.url, error=error)
+                except MaxRetryError:
+                    raise error from None
+                retry.sleep()
+            else:
+                return response
+
     def _failure(self, error: requests.exceptions.RequestException) -> str:
         """Why there is no answer."""
         if isinstance(error, (requests.exceptions.SSLError, requests.exceptions.ProxyError, requests.exceptions.InvalidURL)):
             return f"no trusted connection: {self._shown(str(error))}"
-        reason = getattr(error.args[0], "reason", None) if error.args else None
+        cause = error.args[0] if error.args else None
+        reason = getattr(cause, "reason", cause)
         if isinstance(reason, NewConnectionError) and not self._server.answered:
             return "no server answers there; is it running, and is the address right?"
         timed_out = isinstance(error, requests.exceptions.Timeout) or isinstance(reason, TimeoutError)
@@ -108,7 +131,7 @@ class Endpoint:
                 self._key = key
             self._session = requests.Session()
             for scheme in ("http://", "https://"):
-                self._session.mount(scheme, HTTPAdapter(max_retries=self._retry))
+                self._session.mount(scheme, self._adapter)
         return self._session
 
     def _sign(self, request: requests.PreparedRequest) -> requests.PreparedRequest:

@@ -86,7 +86,7 @@ class TfidfEncoder(Encoder):
         """The projection `[words, D]`, learned at the first call after `fit`."""
         corpus = self._require_corpus()
         if self._projection is None:
-            from sklearn.feature_extraction.text import TfidfVectorizer
+            from sklearn.feature_extraction.text import TfidfVectorizer  # type: ignore[import-untyped]  # scikit-learn ships no types
 
             self._vectorizer = TfidfVectorizer(
                 token_pattern=WORD,
@@ -108,7 +108,7 @@ class TfidfEncoder(Encoder):
         if weights.shape[1] == 1:
             # TruncatedSVD refuses a matrix of one column, which needs no reduction
             return np.ones((1, 1))
-        from sklearn.decomposition import TruncatedSVD
+        from sklearn.decomposition import TruncatedSVD  # type: ignore[import-untyped]  # scikit-learn ships no types
 
         svd = TruncatedSVD(n_components=min(self.config.dim, *weights.shape), random_state=self.config.seed)
         # with a single text it divides by the texts' variance, zero, for a number that is not used
