@@ -54,6 +54,7 @@ SIMULATORS = {
 RECSIM = ("interest_evolution", "interest_exploration", "long_term_satisfaction")
 USERS = (1, 64, 1_024, 8_192)
 ITEMS = 10_000
+MEMORY_SIMULATORS = ("interest_evolution", "topic_world", "preference_model")
 MEMORY_SIZES = [(ITEMS, users) for users in USERS] + [(items, 1_024) for items in (1_000, 100_000, 1_000_000)]
 """Items and users whose memory is measured."""
 
@@ -214,10 +215,10 @@ def memory(name: str, items: int, users: int) -> dict[str, float]:
     return {"built": built - before, "stepped": used() - before}
 
 
-def memories(sizes: Sequence[tuple[int, int]]) -> list[tuple[str, int, int, float, float]]:
+def memories(names: Sequence[str], sizes: Sequence[tuple[int, int]]) -> list[tuple[str, int, int, float, float]]:
     """(name, items, users, MiB after building, MiB after stepping), each measured in a process of its own."""
     rows = []
-    for name in ("interest_evolution", "topic_world", "preference_model"):
+    for name in names:
         for items, users in sizes:
             command = [sys.executable, __file__, "--one", name, str(items), str(users)]
             found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
@@ -250,8 +251,9 @@ def main() -> None:
         name, items, users = arguments.one
         print(json.dumps(memory(name, int(items), int(users))))
     elif arguments.memory:
+        measured = (["topic_world"], [(SMALL_ITEMS, SMALL_USERS[-1])]) if arguments.small else (MEMORY_SIMULATORS, MEMORY_SIZES)
         print("| simulator | items | users | MiB once built | MiB after 30 steps |\n|---|---:|---:|---:|---:|")
-        for name, items, users, built, stepped in memories([(SMALL_ITEMS, SMALL_USERS[-1])] if arguments.small else MEMORY_SIZES):
+        for name, items, users, built, stepped in memories(*measured):
             print(f"| {name} | {items:,} | {users:,} | {built:,.0f} | {stepped:,.0f} |")
     else:
         print(f"{torch.get_num_threads()} threads, device {arguments.device}\n")

@@ -17,15 +17,15 @@ SMALL = {
         "report --runs {tmp}/runs --reference {tmp}/reference --figure {tmp}/curves.svg",
     ],
     "encoding.py": ["{tmp} --texts 8 --encoders sentence_transformers --pairs 1 --processes 0"],
-    "item_index.py": ["--items 300 --users 2 --index exact --pairs 1", "--agents dqn --items 70 --pairs 1"],
+    "item_index.py": ["--items 300 --users 2 --index exact --pairs 1", "--agents slate_q --items 70 --pairs 1"],
     "large_catalogue_cells.py": [],  # `large_catalogues.py` runs it, in processes of its own
     "large_catalogues.py": [
-        "--agents dqn --items 70 --users 6 --seconds 0 --repeats 1 --threads 1 --out {tmp}/large.json "
+        "--agents dqn --sides recframe --items 70 --users 6 --seconds 0 --repeats 1 --threads 1 --out {tmp}/large.json "
         "--override agent.learning_starts=20 --override agent.batch_size=8 --override agent.replay_capacity=200"
     ],
     "recsim_agreement.py": [
-        "--side recframe --episodes 20 --items 200 --seed 0 --out {tmp}/one.json",
-        "--side recframe --episodes 20 --items 200 --seed 10 --out {tmp}/two.json",
+        "--side recframe --environment interest_exploration --episodes 20 --items 200 --seed 0 --out {tmp}/one.json",
+        "--side recframe --environment interest_exploration --episodes 20 --items 200 --seed 10 --out {tmp}/two.json",
         "--compare {tmp}/one.json {tmp}/two.json --out {tmp}/agreement.md",
     ],
     "recsim_reference.py": ["--seconds 0.01"],
