@@ -30,7 +30,7 @@ ONE_HOT = {"state": "one_hot", "gamma": GAMMA}
 
 
 class SmallProcess(Environment):
-    """A Markov decision process of 6 states, observed as one-hot features, and 3 actions. Sessions are terminated or truncated at random."""
+    """A Markov decision process of 6 states, observed as one-hot features, and 3 actions. Sessions terminate or truncate at random."""
 
     def __init__(self, num_users=128):
         self.spec = EnvironmentSpec(num_users, 1, 1, ACTIONS, ("reward",), num_features=STATES)

@@ -118,7 +118,7 @@ class LinearReward(nn.Module):
         (C^-1 + Phi' Phi)^-1 = C - C Phi' (I + Phi C Phi')^-1 Phi C, where Phi has a row phi for each item shown (Woodbury).
         """
         rows = max(1, ROWS // chosen.shape[1])
-        slates = chosen.split(rows)  # type: ignore[no-untyped-call]  # untyped in torch
+        slates = chosen.split(rows)
         for part, slate in zip(observation.split(rows), slates, strict=True):
             phi = self.features(part, slate, items).flatten(end_dim=1)
             reach = phi @ covariance
@@ -130,7 +130,7 @@ class LinearReward(nn.Module):
 
     def expected(self, observation: Observation, items: Tensor, coefficients: Tensor) -> Expected:
         """theta' phi of every item. `coefficients` are `[n]`, or `[N, n]` with different ones for each user."""
-        matrix = coefficients[..., :-1].unflatten(-1, (self.user_size, self.item_size))  # type: ignore[no-untyped-call]  # untyped in torch
+        matrix = coefficients[..., :-1].unflatten(-1, (self.user_size, self.item_size))
         users, history = self.users(observation, items), observation.history_items
         query = users @ matrix if matrix.dim() == 2 else torch.einsum("np,npq->nq", users, matrix)
         return Expected(query, coefficients[..., -1:].expand(len(users), history.shape[1]), history, items)

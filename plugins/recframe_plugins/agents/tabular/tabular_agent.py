@@ -71,7 +71,7 @@ class TabularAgent(Agent):
         cells = self.states(batch.observation) * self.spec.num_items + batch.slate[:, 0]
         values, updates = self.values.view(-1), self.updates.view(-1)
         # only over the visited cells: over the whole table an update would take several copies of it
-        visited, which = cells.unique(return_inverse=True)  # type: ignore[no-untyped-call]  # untyped in torch
+        visited, which = cells.unique(return_inverse=True)
         mean_target = td_target.new_zeros(len(visited)).scatter_reduce(0, which, td_target, "mean", include_self=False)[which]
         # a pair that occurs twice is written twice with the same value
         updates[cells] = updates[cells] + 1
