@@ -5,7 +5,7 @@ from collections.abc import Callable
 from recframe.components import Component, Kind
 from recframe.hookspecs import hookimpl
 from recframe_plugins.encoders.concat.config import ConcatConfig
-from recframe_plugins.encoders.controls.config import IdConfig, RandomConfig
+from recframe_plugins.encoders.controls.config import IdConfig, RandomEncoderConfig
 from recframe_plugins.encoders.http.config import HttpEmbeddingsConfig
 from recframe_plugins.encoders.sentence_transformers.config import SentenceTransformersConfig
 from recframe_plugins.encoders.tfidf.config import TfidfConfig
@@ -24,6 +24,6 @@ def recframe_register_components(register: Callable[[Component], None]) -> None:
     encoder("gpt", GPTConfig, "transformers.encoder:TransformerEncoder", "pretraining")
     encoder("tfidf", TfidfConfig, "tfidf.encoder:TfidfEncoder")
     encoder("id", IdConfig, "controls.encoder:IdEncoder", "no_texts")
-    encoder("random", RandomConfig, "controls.encoder:RandomEncoder")
+    encoder("random", RandomEncoderConfig, "controls.encoder:RandomEncoder")
     encoder("concat", ConcatConfig, "concat.encoder:ConcatEncoder")
     encoder("http_embeddings", HttpEmbeddingsConfig, "http.encoder:HttpEmbeddingsEncoder")

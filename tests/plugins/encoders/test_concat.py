@@ -15,7 +15,7 @@ from recframe.plugin_loader import registry
 from recframe.testing import check_component, check_encoder
 from recframe_plugins.encoders.concat.config import ConcatConfig
 from recframe_plugins.encoders.concat.encoder import ConcatEncoder
-from recframe_plugins.encoders.controls.config import IdConfig, RandomConfig
+from recframe_plugins.encoders.controls.config import IdConfig, RandomEncoderConfig
 from recframe_plugins.encoders.controls.encoder import IdEncoder, RandomEncoder
 from recframe_plugins.encoders.tfidf.config import TfidfConfig
 from recframe_plugins.encoders.tfidf.encoder import TfidfEncoder
@@ -26,7 +26,7 @@ TWO = ["encoder=concat", "+encoder@encoder.parts.noise=random", "+encoder@encode
 
 
 def noise(seed=0, dim=4):
-    return RandomEncoder(RandomConfig(dim=dim, seed=seed), CPU)
+    return RandomEncoder(RandomEncoderConfig(dim=dim, seed=seed), CPU)
 
 
 def concat(weights=None, **parts):

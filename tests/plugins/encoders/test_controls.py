@@ -19,7 +19,7 @@ from recframe.plugin_loader import registry
 from recframe.references.fitting.greedy import fit_greedy
 from recframe.references.fitting.random_log import collect_random_log
 from recframe.testing import ToyEnvironment, ToyTracker, check_agent, check_component, toy_data, toy_spec
-from recframe_plugins.encoders.controls.config import IdConfig, RandomConfig
+from recframe_plugins.encoders.controls.config import IdConfig, RandomEncoderConfig
 from recframe_plugins.encoders.controls.encoder import IdEncoder, RandomEncoder
 from recframe_plugins.rewards.text_similarity import TextSimilarity
 
@@ -28,7 +28,7 @@ TEXTS = ["a quiet film", "", "🎬 gardens", "a quiet film", "a quiet film."]
 
 
 def noise(**options) -> RandomEncoder:
-    return RandomEncoder(RandomConfig(**options), CPU)
+    return RandomEncoder(RandomEncoderConfig(**options), CPU)
 
 
 def without_vectors(data):

@@ -11,7 +11,7 @@ class IdConfig:
 
 
 @dataclass
-class RandomConfig:
+class RandomEncoderConfig:
     """Frozen noise: a random vector for each different text, which identifies the text and says nothing of its meaning."""
 
     dim: int = option(384, "length of the vectors; the default is that of the packaged language model", ge=1)

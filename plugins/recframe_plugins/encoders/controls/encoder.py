@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from recframe.interfaces import Encoder, Role
-from recframe_plugins.encoders.controls.config import IdConfig, RandomConfig
+from recframe_plugins.encoders.controls.config import IdConfig, RandomEncoderConfig
 
 CHUNK_TEXTS = 4096
 """Texts whose noise is drawn at once; bounds memory."""
@@ -45,7 +45,7 @@ class RandomEncoder(Encoder):
     for each text. Two different texts are nearly orthogonal, however similar they are. `device` is not used.
     """
 
-    def __init__(self, config: RandomConfig, device: torch.device) -> None:
+    def __init__(self, config: RandomEncoderConfig, device: torch.device) -> None:
         self.config = config
 
     @property
