@@ -1,4 +1,4 @@
-"""stable-baselines3's agents on classic control, with the library's defaults: the other side of `classic_control.py`."""
+"""stable-baselines3's agents on classic control, with that library's defaults: the reference of `classic_control.py`."""
 
 from __future__ import annotations
 
@@ -20,13 +20,22 @@ from stable_baselines3.common.evaluation import evaluate_policy
 
 from recframe.tracking.atomic import atomic_write
 
-FINAL_EPISODES = 100
-PERIODIC_EPISODES = 32
+
+@dataclass(frozen=True)
+class Size:
+    """The size of a run: episodes of the final and of each periodic evaluation, and what the number of training steps is divided by."""
+
+    final_episodes: int
+    periodic_episodes: int
+    divisor: int = 1
+
+
+FULL, SMALL = Size(100, 32), Size(2, 2, 1_000)
 
 
 @dataclass(frozen=True)
 class Task:
-    """What an algorithm is run on: an environment of Gymnasium's, and how many steps to train and between evaluations."""
+    """An algorithm, its Gymnasium environment, and its numbers of steps of training and between evaluations."""
 
     algorithm: type
     environment: str
@@ -44,11 +53,11 @@ TASKS = {
 
 
 class Evaluations(BaseCallback):
-    """Evaluates every `every` steps, keeps the weights of the best evaluation, and keeps count of the time that takes.
+    """Evaluates every `every` steps, keeps the weights of the best evaluation, and records the time of the evaluations.
 
     Parameters
     ----------
-    evaluate: the model's mean return, deterministically, in environments of its own.
+    evaluate: the mean return of a model, played deterministically in separate environments.
     """
 
     def __init__(self, evaluate: Callable[[Any], float], every: int) -> None:
@@ -72,31 +81,32 @@ class Evaluations(BaseCallback):
 
 
 def episode_returns(model: Any, environment: str, episodes: int, seed: int) -> list[float]:
-    """Undiscounted returns of `episodes` deterministic episodes, one in each of as many fresh environments."""
+    """Undiscounted returns of `episodes` deterministic episodes, each in a new environment."""
     envs = make_vec_env(environment, n_envs=episodes, seed=seed)
     returns, _ = evaluate_policy(model, envs, n_eval_episodes=episodes, deterministic=True, return_episode_rewards=True)
     envs.close()
     return [float(value) for value in returns]
 
 
-def train(name: str, seed: int) -> dict[str, Any]:
-    """One run with the library's defaults on one thread: its curve, its final returns, and seconds of training without evaluations."""
+def train(name: str, seed: int, size: Size) -> dict[str, Any]:
+    """One run with the library's defaults on one thread: its curve, final returns, and seconds of training without evaluations."""
     task = TASKS[name]
     torch.set_num_threads(1)
-    # the same episodes in all evaluations of a run, and others at the end, none of them those of training
+    # the same episodes in all evaluations of a run, others at the end, and none of the training episodes
     periodic, final = 10_000 * (seed + 1), 10_000 * (seed + 1) + 5_000
     evaluations = Evaluations(
-        lambda model: float(np.mean(episode_returns(model, task.environment, PERIODIC_EPISODES, periodic))), task.evaluate_every
+        lambda model: float(np.mean(episode_returns(model, task.environment, size.periodic_episodes, periodic))),
+        task.evaluate_every // size.divisor,
     )
     model = task.algorithm("MlpPolicy", task.environment, seed=seed, verbose=0, device="cpu")
     wall, cpu = time.perf_counter(), time.process_time()
-    model.learn(task.env_steps, callback=evaluations)
+    model.learn(task.env_steps // size.divisor, callback=evaluations)
     seconds = time.perf_counter() - wall - evaluations.seconds
     cpu_seconds = time.process_time() - cpu - evaluations.cpu_seconds
-    last = episode_returns(model, task.environment, FINAL_EPISODES, final)
+    last = episode_returns(model, task.environment, size.final_episodes, final)
     assert evaluations.best_weights is not None
     model.policy.load_state_dict(evaluations.best_weights)
-    best = episode_returns(model, task.environment, FINAL_EPISODES, final)
+    best = episode_returns(model, task.environment, size.final_episodes, final)
     return {
         "library": f"stable-baselines3 {stable_baselines3.__version__}",
         "algorithm": name,
@@ -111,15 +121,15 @@ def train(name: str, seed: int) -> dict[str, Any]:
     }
 
 
-def run_all(folder: Path, names: list[str], seeds: list[int]) -> None:
-    """Train each algorithm with each seed that `folder` has no `NAME-SEED.json` of."""
+def run_all(folder: Path, names: list[str], seeds: list[int], size: Size = FULL) -> None:
+    """Train each algorithm with each seed for which `folder` has no `NAME-SEED.json`."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in names:
         for seed in seeds:
             path = folder / f"{name}-{seed}.json"
             if path.exists():
                 continue
-            result = train(name, seed)
+            result = train(name, seed, size)
             atomic_write(path, json.dumps(result) + "\n")
             best, last = np.mean(result["best"]), np.mean(result["last"])
             print(f"{name} seed {seed}: best {best:.1f}, last {last:.1f}, {result['cpu_seconds']:.0f} s of CPU", flush=True)

@@ -1,11 +1,12 @@
-"""What the framework costs: `recframe`'s fit against a plain-torch loop, same simulator, networks, rollouts and updates.
+"""The overhead of the framework: recframe's fit compared with a plain PyTorch loop of the same simulator, networks and updates.
 
     python benchmarks/training_overhead.py
+    python benchmarks/training_overhead.py --pairs 1 --env-steps 2048 encoder=tfidf      # a few seconds
 
-The two run in turn, in one process, and the ratio is taken pair by pair, so that a machine whose speed drifts does not matter. The
-plain loop is what one would write by hand for this one agent: tensors for a replay memory, the loss inline, no logging, no
-checkpoints, no evaluation. The fit is the one that `recframe train` runs, with its CSV logger, callbacks, divergence check and
-checkpoints; evaluation costs nothing here, and W&B is left out.
+The two run in turns in one process, and the ratio is computed for each pair, so that changes in the machine's speed hardly matter. The
+plain loop is written by hand for one agent: tensors for a replay memory, the loss inline, no logging, checkpoints or evaluation. The
+fit is that of `recframe train`, with its CSV logger, callbacks, divergence check and checkpoints; its evaluation does nothing, and W&B
+is left out.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from recframe.training import Interruption, fit
 
 
 def framework_fit(parts: Parts, cfg: DictConfig) -> tuple[Agent, Callable[..., None]]:
-    """An agent, and the fit of it that `recframe train` runs, with its CSV logger and no evaluation; called with callbacks, if any."""
+    """An agent, and a function that fits it as `recframe train` does, with the CSV logger, no evaluation, and the given callbacks."""
     environment = parts.environment(cfg.environment.num_users, "train")
     agent = parts.agent(environment)
     collector = Collector(environment, parts.rewards, derived_seed(cfg.seed, "environment"))
@@ -55,7 +56,7 @@ def framework_fit(parts: Parts, cfg: DictConfig) -> tuple[Agent, Callable[..., N
 
 
 def framework(parts: Parts, cfg: DictConfig, clock: Callable[[], float] = time.perf_counter) -> float:
-    """Env steps per second of the framework's fit, by `clock` (seconds)."""
+    """Env steps per second of the framework's fit; `clock` returns seconds."""
     agent, train = framework_fit(parts, cfg)
     started = clock()
     train()
@@ -65,7 +66,7 @@ def framework(parts: Parts, cfg: DictConfig, clock: Callable[[], float] = time.p
 def by_hand(parts: Parts, cfg: DictConfig) -> float:
     """Env steps per second of the plain loop."""
     environment = parts.environment(cfg.environment.num_users, "train")
-    agent = parts.agent(environment)  # for its networks and their first weights only
+    agent = parts.agent(environment)  # only for its networks and their initial weights
     online, target = agent.online, agent.target
     settings, users, history = cfg.agent, cfg.environment.num_users, cfg.state_tracker.history_length
     signals = environment.spec.signals
@@ -88,7 +89,7 @@ def by_hand(parts: Parts, cfg: DictConfig) -> float:
     target_items = None
 
     class State:
-        """The three tensors that a state tracker reads."""
+        """The three tensors that the default state tracker reads."""
 
         candidates = context = features = None
 
@@ -102,7 +103,7 @@ def by_hand(parts: Parts, cfg: DictConfig) -> float:
         with torch.no_grad():
             items = online.state_tracker.project_items()
             for _ in range(cfg.trainer.chunk_steps):
-                action = online(observation, items).advantages(items).argmax(dim=1)
+                action = online(observation, items).between(0, len(items)).argmax(dim=1)
                 done = min(env_steps / settings.epsilon_decay_steps, 1.0)
                 epsilon = settings.epsilon_start + done * (settings.epsilon_end - settings.epsilon_start)
                 explore = torch.rand(users, generator=generator) < epsilon
@@ -132,12 +133,12 @@ def by_hand(parts: Parts, cfg: DictConfig) -> float:
             rows = torch.randint(size, (settings.batch_size,), generator=generator)
             batch = {name: field[rows] for name, field in fields.items()}
             items = online.state_tracker.project_items()
-            q = online(State(batch["user"], batch["items"], batch["feedback"]), items).of(batch["action"], items)
+            q = online(State(batch["user"], batch["items"], batch["feedback"]), items).of(batch["action"][:, None])[:, 0]
             with torch.no_grad():
                 target_items = target.state_tracker.project_items() if target_items is None else target_items
                 after = State(batch["next_user"], batch["next_items"], batch["next_feedback"])
-                best = online(after, items).advantages(items).argmax(dim=1)
-                next_q = target(after, target_items).of(best, target_items)
+                best = online(after, items).between(0, len(items)).argmax(dim=1, keepdim=True)
+                next_q = target(after, target_items).of(best)[:, 0]
                 td_target = batch["reward"] + settings.gamma * next_q * ~batch["terminated"]
             loss = F.smooth_l1_loss(q, td_target)
             optimizer.zero_grad()
@@ -152,11 +153,11 @@ def by_hand(parts: Parts, cfg: DictConfig) -> float:
 
 
 def main() -> None:
-    """Run the pairs and print the table."""
+    """Run the pairs and print their ratios."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pairs", type=int, default=5)
+    parser.add_argument("--pairs", type=int, default=5, help="pairs of runs, after one that warms up")
     parser.add_argument("--env-steps", type=int, default=40_960)
-    parser.add_argument("overrides", nargs="*", help="of the default config, such as state_tracker=mean")
+    parser.add_argument("overrides", nargs="*", help="overrides of the default config, such as state_tracker=mean")
     arguments = parser.parse_args()
     length = [
         f"trainer.env_steps={arguments.env_steps}",
@@ -168,8 +169,7 @@ def main() -> None:
     pairs = []
     for number in range(arguments.pairs + 1):
         pair = (framework(parts, cfg), by_hand(parts, cfg))
-        # the first pair warms up
-        if number:
+        if number:  # the first pair warms up
             pairs.append(pair)
             ours, hand = pair
             print(f"pair {number}: recframe {ours:,.0f}, by hand {hand:,.0f} env steps/s: by hand / recframe = {hand / ours:.3f}")

@@ -102,10 +102,15 @@ def options_table(prefix: str, config: type, names: Iterable[str] | None = None)
     rows = ["| setting | type | default | allowed | meaning |", "|---|---|---|---|---|"]
     for o in options_of(config):
         if names is None or o.name in names:
-            default = "required" if o.default == "???" else f"`{'null' if o.default is None else o.default}`"
+            default = "required" if o.default == "???" else f"`{yaml_value(o.default)}`"
             key = f"{prefix}.{o.name}" if prefix else o.name
             rows.append("| " + " | ".join(cell(text) for text in (f"`{key}`", f"`{types[o.name]}`", default, o.bounds, o.help)) + " |")
     return "\n".join(rows)
+
+
+def yaml_value(value: Any) -> Any:
+    """A default as YAML writes it."""
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else value
 
 
 def run_page() -> str:

@@ -54,7 +54,7 @@ def wrapped(text: str, indent: str = "", first: str = "") -> str:
 def escaped(text: str) -> str:
     """Text whose `<` and `*` Markdown would take for its own, outside of code spans."""
     parts = re.split(r"(`[^`]*`|\*\*\w+\*\*)", text)
-    return "".join(part if i % 2 else re.sub(r"([<*])", r"\\\1", part) for i, part in enumerate(parts))
+    return "".join(part if i % 2 else re.sub(r"(<(?=[\w/!?])|(?<=\S)\*|\*(?=\S))", r"\\\1", part) for i, part in enumerate(parts))
 
 
 def cell(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Pieces that tests of every part share."""
+"""Fixtures for all tests: datasets, third-party plugins in a folder, and the command line in processes."""
 
 import json
 import os
@@ -12,15 +12,17 @@ from pathlib import Path
 
 import pytest
 
-# before torch is imported: the suite's processes share the cores, and sums on more threads are other sums
+# before torch is imported: the processes of the suite share the cores, and sums in several threads have another order
 os.environ["OMP_NUM_THREADS"] = "1"
 PROJECT = Path(__file__).resolve().parents[1]
+SHARED_DATA = PROJECT.parent / "shared" / "data"
+"""The folder of datasets that are not in the repository. A test that needs one is skipped where it is absent."""
 PROCESSES = 4
-"""That the whole suite is spread over at most: each imports all there is."""
+"""The largest number of processes for the whole suite: each of them imports everything."""
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """The whole suite runs on several cores; named tests, and those that measure or make figures, in one process without company."""
+    """Run the whole suite in several processes, and named tests, benchmarks and evidence in one."""
     whole = config.args_source == pytest.Config.ArgsSource.TESTPATHS and "not benchmark" in config.option.markexpr
     return min(PROCESSES, os.cpu_count() or 1) if whole else 0
 
@@ -31,12 +33,22 @@ def project_root() -> Path:
 
 
 @pytest.fixture
-def movietweetings() -> Path:
-    """The real dataset beside the project; tests that need it skip where it is absent."""
-    folder = PROJECT.parent / "shared" / "data" / "movietweetings-100k"
-    if not folder.is_dir():
-        pytest.skip("the MovieTweetings dataset is not beside the project (../shared/data/movietweetings-100k)")
-    return folder
+def shared_data() -> Callable[[str], Path]:
+    """The folder of a dataset in `SHARED_DATA`, by name. The test is skipped if there is none."""
+
+    def find(name: str) -> Path:
+        folder = SHARED_DATA / name
+        if not folder.is_dir():
+            pytest.skip(f"the dataset {name!r} was not found at {folder}")
+        return folder
+
+    return find
+
+
+@pytest.fixture
+def movietweetings(shared_data: Callable[[str], Path]) -> Path:
+    """The real dataset MovieTweetings."""
+    return shared_data("movietweetings-100k")
 
 
 class PluginSite:
@@ -74,13 +86,13 @@ def plugin_site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PluginSite:
 
 
 def fresh_process(arguments: Sequence[str], cwd: Path, environment: Mapping[str, str]) -> subprocess.CompletedProcess:
-    """A call of the command line, with a new interpreter."""
+    """Call the command line in a new interpreter."""
     command = [sys.executable, "-m", "recframe.cli", *arguments]
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False, timeout=300)
 
 
 class WarmProcesses:
-    """Calls of the command line, each in a process forked from one that has imported already what a run imports."""
+    """Calls the command line in processes that are forked from one in which everything that a run needs is imported."""
 
     def __init__(self, folder: Path) -> None:
         self.stdout, self.stderr = folder / "stdout", folder / "stderr"
@@ -98,7 +110,7 @@ class WarmProcesses:
 
 @pytest.fixture(scope="session")
 def warm_process(tmp_path_factory):
-    if sys.platform != "linux":  # elsewhere a process that has imported so much may not be forked
+    if sys.platform != "linux":  # on other systems, a process with these imports cannot be forked safely
         yield fresh_process
         return
     processes = WarmProcesses(tmp_path_factory.mktemp("warm"))
@@ -108,13 +120,13 @@ def warm_process(tmp_path_factory):
 
 @dataclass
 class CommandLine:
-    """The command line, called in a process of its own, in an empty folder: `recframe("train", "agent=dqn", site=folder)`."""
+    """The command line, called in a new process in an empty folder: `recframe("train", "agent=dqn", site=folder)`."""
 
     folder: Path
     start: Callable[[Sequence[str], Path, Mapping[str, str]], subprocess.CompletedProcess]
 
     def __call__(self, *arguments: str, site: Path | None = None, cwd: Path | None = None, check: bool = False, **environment: str):
-        # what a developer has set for their own runs is no part of the tests
+        # the developer's own settings must not change the tests
         own = {name: value for name, value in os.environ.items() if not name.startswith(("RECFRAME_", "WANDB_", "HYDRA_"))}
         variables = {**own, "RECFRAME_CACHE": str(self.folder.parent / "cache"), "COLUMNS": "140", **environment}
         if site is not None:
@@ -132,5 +144,5 @@ def recframe(tmp_path: Path) -> CommandLine:
 
 @pytest.fixture
 def warm_recframe(tmp_path: Path, warm_process) -> CommandLine:
-    """`recframe` for tests of whole runs, which spend most of their time on imports otherwise."""
+    """`recframe` for tests of whole runs, without the time for imports."""
     return CommandLine(tmp_path, warm_process)

@@ -192,18 +192,6 @@ def test_every_hook_is_documented_and_every_built_in_option_has_a_description():
     assert all(registered.component.description for registered in registry().components())
 
 
-def test_the_plugin_guide_documents_every_hook_with_its_signature(project_root):
-    import inspect
-
-    from recframe import hookspecs
-
-    guide = (project_root / "docs" / "plugins.md").read_text()
-    for name, hook in vars(hookspecs).items():
-        if name.startswith("recframe_"):
-            arguments = ", ".join(inspect.signature(hook).parameters)
-            assert f"`{name}({arguments})` | {hook.__doc__}" in guide
-
-
 def test_an_environment_with_the_field_num_users_is_accepted(plugin_site):
     sized = good().replace('"agent"', '"environment"').replace("sign: str", 'num_users: int = option(4, "users")\n        sign: str')
     plugin_site.install("sized", sized)

@@ -1,4 +1,4 @@
-"""A run that was killed, at whatever moment, ends with the numbers of one that was not."""
+"""A run that was killed at any moment and resumed ends with the same numbers as an uninterrupted run."""
 
 import csv
 import json
@@ -23,7 +23,7 @@ SETTINGS = [
     "auxiliary.weight=0.1",
 ]
 
-# A plugin that ends the process at a chosen moment, by the signal and at the moment that the environment names.
+# A plugin that sends a signal to the process at a chosen moment; an environment variable names both.
 SABOTAGE = """
     import os, signal
     from pathlib import Path
@@ -49,7 +49,7 @@ SABOTAGE = """
             now("before_evaluation", module.env_steps // 256)
 
     def sabotage_renaming():
-        # when a checkpoint, or weights, are written and not yet in their place
+        # when a checkpoint or a weights file is written but not yet renamed
         replace = os.replace
         def replacing(source, target):
             if Path(target).parent.name == "checkpoints":
@@ -70,7 +70,7 @@ SABOTAGE = """
 
 
 def outcome(folder: Path) -> tuple[dict, list[dict[str, str]]]:
-    """What must be equal: the results, and every logged metric but the speed."""
+    """The values that must be equal: the results, and every logged metric except the speed."""
     result = json.loads((folder / "result.json").read_text())
     with (folder / "metrics.csv").open() as file:
         rows = [{name: value for name, value in row.items() if "per_second" not in name} for row in csv.DictReader(file)]
@@ -81,7 +81,7 @@ def outcome(folder: Path) -> tuple[dict, list[dict[str, str]]]:
 def uninterrupted(tmp_path_factory):
     folder = tmp_path_factory.mktemp("uninterrupted")
     command = [sys.executable, "-m", "recframe.cli", "train", *SETTINGS, f"hydra.run.dir={folder / 'run'}"]
-    # as many threads, and the text vectors, of the runs to compare with: sums in another order are other sums
+    # the same number of threads and the same text vectors as the runs to compare with: sums depend on their order
     variables = {**os.environ, "OMP_NUM_THREADS": "1", "RECFRAME_CACHE": str(tmp_path_factory.getbasetemp() / "cache")}
     subprocess.run(command, cwd=folder, check=True, capture_output=True, env=variables)
     return outcome(folder / "run")
@@ -104,10 +104,10 @@ def test_a_killed_run_resumes_to_the_same_numbers(warm_recframe, plugin_site, tm
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "code", "moment"),
-    # in the middle of an epoch, in its last chunk, and in the last of all
+    # in the middle of an epoch, in its last chunk, and in the last chunk of the run
     [(signal.SIGTERM, 143, "before_chunk 2"), (signal.SIGTERM, 143, "before_chunk 3"), (signal.SIGINT, 130, "before_chunk 7")],
 )
-def test_a_polite_stop_saves_that_very_moment(warm_recframe, plugin_site, tmp_path, uninterrupted, number, code, moment):
+def test_a_signal_stops_the_run_after_the_current_chunk(warm_recframe, plugin_site, tmp_path, uninterrupted, number, code, moment):
     plugin_site.install("sabotage", SABOTAGE)
     run = tmp_path / "run"
     stopped = warm_recframe("train", *SETTINGS, f"hydra.run.dir={run}", site=plugin_site.folder, SABOTAGE=f"{moment} {int(number)}")
@@ -115,7 +115,7 @@ def test_a_polite_stop_saves_that_very_moment(warm_recframe, plugin_site, tmp_pa
     assert "Traceback" not in stopped.stderr
     assert f"recframe train resume={run}" in stopped.stderr
     resumed = warm_recframe("train", f"resume={run}", site=plugin_site.folder, check=True)
-    # the chunk in which the signal arrived was finished and saved: the evaluation after 2 chunks is not made again
+    # the chunk in which the signal arrived was finished and saved: the evaluation after 2 chunks is not repeated
     assert " 512 env steps" not in resumed.stdout
     assert outcome(run) == uninterrupted
 
@@ -135,7 +135,7 @@ def test_a_finished_run_is_not_run_again(warm_recframe, tmp_path):
 
 
 def random_moments(count: int, seed: int) -> list[str]:
-    """Moments of a run of 8 chunks and 4 evaluations, drawn from all there are."""
+    """Random moments of a run of 8 chunks and 4 evaluations."""
     every = [f"before_chunk {n}" for n in range(8)] + [f"after_chunk {n}" for n in range(1, 9)]
     every += [f"before_evaluation {n}" for n in (2, 4, 6, 8)] + [f"before_rename {n}" for n in range(1, 7)] + ["at_start 0"]
     return random.Random(seed).sample(every, count)
@@ -143,12 +143,12 @@ def random_moments(count: int, seed: int) -> list[str]:
 
 @pytest.mark.evidence
 @pytest.mark.parametrize("moment", random_moments(10, seed=2026))
-def test_killed_at_ten_random_moments(warm_recframe, plugin_site, tmp_path, uninterrupted, moment):
+def test_a_run_killed_at_random_moments_resumes_to_the_same_numbers(warm_recframe, plugin_site, tmp_path, uninterrupted, moment):
     test_a_killed_run_resumes_to_the_same_numbers(warm_recframe, plugin_site, tmp_path, uninterrupted, moment)
 
 
 @pytest.mark.slow
-def test_a_stop_stops_the_whole_sweep(warm_recframe, plugin_site, tmp_path):
+def test_a_signal_stops_the_whole_sweep(warm_recframe, plugin_site, tmp_path):
     plugin_site.install("sabotage", SABOTAGE)
     command = ["train", "-m", *SETTINGS, "seed=0,1,2", "hydra.sweep.dir=sweep"]
     stopped = warm_recframe(*command, site=plugin_site.folder, SABOTAGE=f"before_chunk 2 {int(signal.SIGTERM)}")

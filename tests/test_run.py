@@ -1,4 +1,4 @@
-"""A whole run as people see it: its folder, its table, W&B's files, sweeps, and every shipped experiment once."""
+"""Whole runs from the command line: the folder, the table, the files of W&B, sweeps, and every shipped experiment once."""
 
 import json
 import os
@@ -15,7 +15,7 @@ METRICS = {"return", "length", "click_rate", "coverage", "diversity", "novelty",
 
 
 @pytest.mark.slow
-def test_a_run_leaves_what_the_design_promises(recframe, tmp_path):
+def test_a_run_writes_all_promised_files(recframe, tmp_path):
     done = recframe("train", *QUICK, "reward=[click,rating]", "reward.rating.weight=0.5", "seed=3", "hydra.run.dir=run", check=True)
     run = tmp_path / "run"
     names = {"config.yaml", "overrides.yaml", "result.json", "report.md", "metrics.csv", "checkpoints", "wandb", "run.log"}
@@ -33,7 +33,7 @@ def test_a_run_leaves_what_the_design_promises(recframe, tmp_path):
         terms = metrics["reward/click"]["mean"] + metrics["reward/rating"]["mean"]
         assert metrics["return"]["mean"] == pytest.approx(terms, rel=1e-4)
     assert result["objective"] > 0
-    assert result["objective"] != result["policies"]["trained"]["return"]["mean"]  # measured on other people
+    assert result["objective"] != result["policies"]["trained"]["return"]["mean"]  # measured on other users
     assert result["env_steps"] == 2048
     assert {"recframe", "torch", "python"} <= set(result["versions"])
 
@@ -46,7 +46,7 @@ def test_a_run_leaves_what_the_design_promises(recframe, tmp_path):
     (recommendations,) = run.glob("wandb/offline-run-*/files/media/table/recommendations_*.table.json")
     table = json.loads(recommendations.read_text())
     assert table["columns"] == ["user", "turn", "history", "recommended", "reward"]
-    # as in the report, for people to read
+    # the same text as in the report
     assert all(f"**{row[3]}**" in (run / "report.md").read_text() for row in table["data"])
     (policies,) = run.glob("wandb/offline-run-*/files/media/table/policies_*.table.json")
     assert [row[0] for row in json.loads(policies.read_text())["data"]] == list(result["policies"])
@@ -57,20 +57,20 @@ def test_a_run_leaves_what_the_design_promises(recframe, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_same_seed_gives_the_same_run_and_another_another(warm_recframe, tmp_path):
+def test_the_same_seed_gives_the_same_run_and_another_seed_another_run(warm_recframe, tmp_path):
     for folder, seed in (("a", 1), ("b", 1), ("c", 2)):
         warm_recframe("train", *QUICK, "logger=[]", f"seed={seed}", f"hydra.run.dir={folder}", check=True)
     a, b, c = (json.loads((tmp_path / folder / "result.json").read_text())["policies"] for folder in "abc")
     assert a == b
     assert a["trained"] != c["trained"]
-    # the evaluation's people and luck are the same whatever the run's seed
+    # the users and random draws of the evaluation do not depend on the run's seed
     assert a["random"] == c["random"]
     assert a["oracle"] == c["oracle"]
 
 
 @pytest.mark.slow
-def test_a_sweep_gives_each_job_a_folder_and_a_report_over_seeds(recframe, tmp_path):
-    # side by side, so that a job also has to live in a process that did not compose its config
+def test_each_job_of_a_sweep_has_a_folder_and_the_report_averages_over_seeds(recframe, tmp_path):
+    # in parallel, so that a job runs in a process that did not compose its config
     launcher = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
     recframe("train", "-m", *QUICK, "logger=[csv]", "seed=0,1", "agent.gamma=0.5,0.9", "hydra.sweep.dir=sweep", *launcher, check=True)
     results = sorted((tmp_path / "sweep").glob("*/result.json"))
@@ -82,7 +82,7 @@ def test_a_sweep_gives_each_job_a_folder_and_a_report_over_seeds(recframe, tmp_p
 
 
 @pytest.mark.slow
-def test_a_sweep_over_agents_may_set_what_only_those_agents_have(warm_recframe, tmp_path):
+def test_a_sweep_over_agents_can_set_options_that_only_those_agents_have(warm_recframe, tmp_path):
     own = ["agent=reinforce,actor_critic", "agent.greedy_evaluation=false"]
     quick = [word for word in QUICK if not word.startswith("agent.")]
     warm_recframe("train", "-m", *quick, "logger=[]", *own, "hydra.sweep.dir=sweep", check=True)
@@ -93,7 +93,7 @@ def test_a_sweep_over_agents_may_set_what_only_those_agents_have(warm_recframe, 
 @pytest.mark.slow
 def test_an_evaluation_of_a_run_repeats_its_numbers(warm_recframe, tmp_path):
     more = ["cold_items.share=0.1", "hydra.run.dir=run"]
-    # the first evaluation is the best by coverage: the last weights are others
+    # the first evaluation is the best by coverage, so the last weights differ from the best ones
     warm_recframe("train", *QUICK, "logger=[]", "trainer.final_weights=last", "trainer.monitor=coverage", *more, check=True)
     before = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file() and path.name != "run.lock"}
     result = json.loads((tmp_path / "run" / "result.json").read_text())
@@ -105,12 +105,12 @@ def test_an_evaluation_of_a_run_repeats_its_numbers(warm_recframe, tmp_path):
 
 
 @pytest.mark.slow
-def test_shuffled_text_vectors_change_what_is_read_and_nothing_else(warm_recframe, tmp_path):
+def test_shuffled_text_vectors_change_only_what_the_agent_reads(warm_recframe, tmp_path):
     warm_recframe("train", *QUICK, "logger=[]", "hydra.run.dir=plain", check=True)
     warm_recframe("train", *QUICK, "logger=[]", "embeddings.shuffle=true", "hydra.run.dir=shuffled", check=True)
     plain, shuffled = (json.loads((tmp_path / name / "result.json").read_text())["policies"] for name in ("plain", "shuffled"))
     assert plain["trained"] != shuffled["trained"]
-    # the world, the metrics and the references stay what they are
+    # the world, the metrics and the references do not change
     assert {name: plain[name] for name in plain if name != "trained"} == {name: shuffled[name] for name in shuffled if name != "trained"}
 
 
@@ -157,7 +157,7 @@ def test_every_shipped_experiment_runs_once(experiment, warm_recframe, tmp_path)
     (tmp_path / "ratings.dat").write_text("\n".join(rows) + "\n")
     own = {"movietweetings": [f"dataset.path={tmp_path}", "encoder=tfidf"]}
     own["lora"] = ["dataset.num_items=20", "dataset.num_users=20", "encoder.tuning_tokens=96", "agent.updates_per_chunk=4"]
-    # the experiment's own choices, after which the smoke settings must still win
+    # the smoke settings must override the experiment's own
     choices = own.get(experiment, ["encoder=tfidf"])
     warm_recframe("train", f"experiment={experiment}", "debug=smoke", *choices, "hydra.run.dir=run", check=True)
     result = json.loads((tmp_path / "run" / "result.json").read_text())

@@ -1,7 +1,7 @@
-"""Runs the command line in processes forked from this one, which has imported already what every run imports: seconds saved a run.
+"""A server that runs the command line in forked processes. The server has imported everything, which saves seconds for each run.
 
-Each line of standard input asks for one: JSON of its `arguments`, `cwd` and `environment`, and of the files that `stdout` and `stderr` go
-to. The line that answers is its exit status, a signal's negative, as subprocess has it.
+Each line of standard input is one request, in JSON: the `arguments`, the `cwd`, the `environment`, and the files for `stdout` and `stderr`.
+The answer is a line with the exit status. As in subprocess, it is negative if a signal ended the process.
 """
 
 import json
@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 
-# a run's imports, and tfidf's: the command line itself comes with them
+# the imports of a run and of the encoder tfidf
 import sklearn.decomposition
 import sklearn.feature_extraction.text  # noqa: F401
 
@@ -17,11 +17,11 @@ import recframe.runner  # noqa: F401
 from recframe.cli.main import main
 
 LIMIT = 300
-"""Seconds after which a run is ended."""
+"""Time limit of a run in seconds."""
 
 
 def become(request: dict) -> None:
-    """Make this process what a fresh `python -m recframe.cli` would be."""
+    """Give this process the arguments, folder, environment and files of a new `python -m recframe.cli`."""
     signal.alarm(LIMIT)
     files = [(os.devnull, os.O_RDONLY), (request["stdout"], os.O_WRONLY | os.O_CREAT), (request["stderr"], os.O_WRONLY | os.O_CREAT)]
     for number, (path, flags) in enumerate(files):
@@ -35,7 +35,7 @@ def become(request: dict) -> None:
 
 
 def serve() -> bool:
-    """Fork once a request. True in a process that is to run, False when nobody asks any more."""
+    """Fork for each request. Returns True in a process that shall run, False in the server when the input ends."""
     for line in sys.stdin:
         process = os.fork()
         if not process:

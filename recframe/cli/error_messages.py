@@ -42,7 +42,7 @@ def user_errors_as_messages() -> Iterator[None]:
 
 def _message_lines(error: Exception) -> list[str] | None:
     """The lines for the user, or None if the error is not a mistake of theirs."""
-    import yaml  # type: ignore[import-untyped]
+    import yaml
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 

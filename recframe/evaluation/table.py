@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 REFERENCES = ("random", "popular", "fixed_slate", "greedy", "oracle")
 HISTORY_SHOWN = 3
-COLD_TITLE = "Shown nothing but items never shown in training"
+COLD_TITLE = "Only items that were never shown in training may be shown"
 
 
 def result_tables(result: Mapping[str, Any], title: str | None = None) -> list[Table]:

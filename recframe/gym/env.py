@@ -37,7 +37,7 @@ class RecommendationEnv(gymnasium.Env[Arrays, Any]):
         if users != 1:
             raise ValueError(f"a gymnasium.Env is one user, not {users}; RecommendationVectorEnv is for many")
         self.simulation = Simulation(environment, rewards, data, text_dims)
-        self.observation_space = self.simulation.arrays.space
+        self.observation_space = self.simulation.arrays.space  # type: ignore[assignment]  # Dict has the type of its elements
         self.action_space = self.simulation.actions.space
         self._over = False
 

@@ -115,10 +115,13 @@ class ObservationArrays:
         if self._profiles is not None:
             found["profile"] = F.embedding(observation.user, self._profiles)
         if self._contexts is not None:
+            assert observation.context is not None
             found["context"] = F.embedding(observation.context, self._contexts)
         if self.spec.num_features:
+            assert observation.features is not None
             found["features"] = symlog(observation.features)
         if self.spec.num_candidates and self._items is not None:
+            assert observation.candidates is not None
             found["candidates"] = F.embedding(observation.candidates + 1, self._items)
         return {name: value.float().cpu().numpy() for name, value in found.items()}
 

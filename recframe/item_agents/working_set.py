@@ -152,13 +152,13 @@ class WorkingSet:
     def _extend(self, items: Items, named: Tensor) -> Items:
         """The items, followed by the `named` items that are not among them."""
         assert items.rows is not None
-        missing = named[(self._look_up(items, [named])[0] == PAD) & (named != PAD)].unique()  # type: ignore[no-untyped-call]  # torch
+        missing = named[(self._look_up(items, [named])[0] == PAD) & (named != PAD)].unique()
         return items._replace(rows=torch.cat([items.rows, missing])) if len(missing) else items
 
     def _count(self, named: Tensor) -> tuple[Tensor, Tensor]:
         """The distinct `named` items, in order, and how many times each occurs."""
         if named.numel() < self.whole.num_items // SPARSE:
-            numbers, times = named[named != PAD].unique(return_counts=True)  # type: ignore[no-untyped-call]  # torch
+            numbers, times = named[named != PAD].unique(return_counts=True)
             return numbers, times
         times = torch.bincount(named.flatten() + 1, minlength=self.whole.num_items + 1)[1:]  # PAD, -1, is counted first
         numbers = times.nonzero().squeeze(1)

@@ -1,4 +1,4 @@
-"""Many runs at once: collecting their results and reporting them over seeds. Imports no torch."""
+"""Results of many runs, collected and summarized over seeds. Imports no torch."""
 
 from recframe.sweeps.report import summarize, sweep_frame, sweep_markdown, sweep_table
 from recframe.sweeps.runs import Sweep, SweepError, SweepRun, UnfinishedRun, find_runs

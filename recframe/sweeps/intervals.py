@@ -1,4 +1,4 @@
-"""How sure a mean over seeds is."""
+"""Confidence intervals of means over seeds."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from statistics import fmean, stdev
 def t_interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float, float]:
     """Mean, low and high of Student's t-interval for the mean of n >= 2 independent values.
 
-    `mean ± t((1 + level) / 2, n - 1) * s / sqrt(n)` with the sample standard deviation s; the values are assumed to be
-    about normal, as means over many users are.
+    `mean ± t((1 + level) / 2, n - 1) * s / sqrt(n)` with the sample standard deviation s. The values are assumed to be approximately
+    normal, as means over many users are.
 
     Raises
     ------
-    ValueError: for fewer than two values, whose spread is unknown.
+    ValueError: if there are fewer than two values, because their spread is unknown.
     """
     if len(values) < 2:
         raise ValueError(f"a t-interval needs two values or more, not {len(values)}")

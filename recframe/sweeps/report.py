@@ -1,4 +1,4 @@
-"""Many runs as one table: a row a setting and policy, averaged over seeds with 95 % intervals."""
+"""The report on many runs: a table with a row for each setting and policy, averaged over seeds with 95 % intervals."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from recframe.sweeps.runs import Sweep, find_runs
 if TYPE_CHECKING:
     from rich.table import Table
 
-METRICS_ABREAST = 3  # fits a terminal of 80 columns
+METRICS_PER_BLOCK = 3  # fits a terminal of 80 columns
 
 RUN_COLUMNS = {
     "run": pl.String,
@@ -32,24 +32,24 @@ OVER_USERS = "users"
 def sweep_frame(folder: str | Path) -> pl.DataFrame:
     """All finished runs below a sweep's folder, one row for each run and policy.
 
-    Columns: run (its folder's name), seed, objective, env_steps, seconds, policy; one column (strings) for each setting that differs
-    between the runs; and for each metric `<metric>`, `<metric>/low`, `<metric>/high`, `<metric>/n`. Runs that have not finished are
-    left out; `find_runs` names them.
+    Columns: run (the name of its folder), seed, objective, env_steps, seconds, policy; one column of strings for each setting that
+    differs between the runs; and for each metric `<metric>`, `<metric>/low`, `<metric>/high`, `<metric>/n`. Runs that have not finished
+    are left out; `find_runs` lists them.
 
     Raises
     ------
-    SweepError: if there is no run below the folder.
+    SweepError: if no run was found in or below the folder.
     """
     return _frame(find_runs(folder))
 
 
 def summarize(runs: pl.DataFrame) -> pl.DataFrame:
-    """Means over seeds, from what `sweep_frame` gives: one row for each setting, policy and metric, in order of appearance.
+    """Means over seeds, from the result of `sweep_frame`: one row for each setting, policy and metric, in order of appearance.
 
-    Columns: the settings, policy, metric, mean, low, high, seeds (how many went in), interval. With two seeds or more the
-    interval is Student's t over the runs' means ("seeds"); with one, or where all seeds give the same number, it is one run's own,
-    a bootstrap over users ("users"): it knows nothing of how much another seed would change. Of runs that repeat a seed with the same
-    settings only the last counts, since they are not independent.
+    Columns: the settings, policy, metric, mean, low, high, seeds (their number), interval. With two seeds or more the interval is
+    Student's t over the runs' means ("seeds"). With one, or if all seeds give the same number, it is the bootstrap interval of one run
+    over users ("users"), which does not include differences between seeds. If runs repeat a seed with the same settings, only the last
+    one counts, because they are not independent.
     """
     metrics = _metrics(runs)
     settings = _settings(runs)
@@ -59,7 +59,7 @@ def summarize(runs: pl.DataFrame) -> pl.DataFrame:
             measured = group.filter(pl.col(metric).is_not_null())
             if measured.is_empty():
                 continue
-            # what does not depend on the seed, such as a reference policy, has no spread over seeds: that is no certainty
+            # a metric that does not depend on the seed, as of a reference policy, has no spread over seeds, but is not certain
             if measured[metric].n_unique() == 1:
                 mean, low, high = measured.select(metric, f"{metric}/low", f"{metric}/high").row(0)
                 over = OVER_USERS
@@ -77,18 +77,18 @@ def sweep_table(folder: str | Path) -> Table:
 
     Raises
     ------
-    SweepError: if there is no run below the folder.
+    SweepError: if no run was found in or below the folder.
     """
     from rich.table import Table
     from rich.text import Text
 
     sweep, header, rows, notes = _report(folder)
-    # a grid, since a caption would be wrapped to the table's width, however narrow
+    # a grid, because a caption would be wrapped to the width of the table
     page = Table.grid()
     page.add_row(Text(f"{sweep.folder}\n", style="bold"))
     labels = header.index(OVER_SEEDS) + 1
-    for first in range(labels, len(header), METRICS_ABREAST):
-        shown = [*range(labels), *range(first, min(first + METRICS_ABREAST, len(header)))]
+    for first in range(labels, len(header), METRICS_PER_BLOCK):
+        shown = [*range(labels), *range(first, min(first + METRICS_PER_BLOCK, len(header)))]
         page.add_row(_block([header[index] for index in shown], [[row[index] for index in shown] for row in rows], labels))
         page.add_row("")
     page.add_row(Text("\n".join(notes)))
@@ -105,7 +105,7 @@ def _block(header: Sequence[str], rows: Sequence[Sequence[str]], labels: int) ->
     for index, name in enumerate(header):
         table.add_column(Text(name), justify="left" if index < labels else "right", overflow="fold")
     for row in rows:
-        # in a narrow terminal a cell breaks between mean and interval, not within
+        # in a narrow terminal a cell breaks between mean and interval, not within the interval
         cells = [cell if index < labels else cell.replace(", ", ",") for index, cell in enumerate(row)]
         table.add_row(*map(Text, cells), style="bold" if "trained" in row else None)
     return table
@@ -116,7 +116,7 @@ def sweep_markdown(folder: str | Path) -> str:
 
     Raises
     ------
-    SweepError: if there is no run below the folder.
+    SweepError: if no run was found in or below the folder.
     """
     sweep, header, rows, notes = _report(folder)
     lines = [f"# {sweep.folder.resolve().name}", ""]
@@ -150,7 +150,7 @@ def _frame(sweep: Sweep) -> pl.DataFrame:
 
 
 def _measured(result: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Each policy's metrics, and as `cold/METRIC` some of those over items never shown in training, where there are such."""
+    """The metrics of each policy, and as `cold/METRIC` some of those over items never shown in training, if the run has them."""
     cold = result.get("cold_items", {}).get("policies", {})
     return {
         policy: {**metrics, **{f"cold/{name}": cold[policy][name] for name in COLD_METRICS if name in cold.get(policy, {})}}

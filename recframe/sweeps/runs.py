@@ -1,4 +1,4 @@
-"""Finding the runs below a folder, and what sets each apart from the others."""
+"""Finds the runs below a folder, and the settings in which they differ."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from recframe.errors import UserError
 from recframe.tracking.folder import CONFIG_NAME, LOG_NAME, OVERRIDES_NAME, RunFolderError, read_overrides
 from recframe.tracking.result import RESULT_NAME, ResultError, read_result
 
-# They say who a run is, or where and how it is recorded, not what it does.
+# settings that identify a run or say where and how it is recorded, not what it does
 LABELS = ("seed", "name", "resume", "hydra", "logger", "embeddings.cache", "trainer.progress_bar")
 REMOVED = "(removed)"
 
@@ -22,12 +22,15 @@ Settings = dict[str, str]
 
 
 class SweepError(UserError):
-    """A folder that holds no runs to report."""
+    """A folder without runs to report."""
 
 
 @dataclass(frozen=True)
 class SweepRun:
-    """A finished run: its folder relative to the sweep's, the settings that set it apart, its config's values, and its result."""
+    """A finished run.
+
+    name: its folder relative to the sweep's.   settings: those in which runs differ.   config: the values of its config.
+    """
 
     name: str
     settings: Settings
@@ -37,7 +40,7 @@ class SweepRun:
 
 @dataclass(frozen=True)
 class UnfinishedRun:
-    """A run without a usable result, and why."""
+    """A run without a usable result, and the reason."""
 
     name: str
     reason: str
@@ -55,14 +58,13 @@ class Sweep:
 def find_runs(folder: str | Path) -> Sweep:
     """All runs in and below `folder`.
 
-    A run's settings are its overrides (without those of `LABELS`) that are not the same for all, with the values they came to in the
-    config: a run that left `agent.gamma` alone is alike one that gave the default. Where runs of equal overrides
-    have different configs all the same, because somebody edited a YAML in between, the config's values that differ are settings too: a
-    mean over seeds must not mix them.
+    The settings of a run are its overrides (without `LABELS`) that are not the same in all runs, with their values in the config, so a
+    run without an override of `agent.gamma` equals one that gives the default. If runs with equal overrides have different configs,
+    because a YAML file was edited in between, the config values that differ are settings, too: a mean over seeds must not mix them.
 
     Raises
     ------
-    SweepError: if there is no such folder, or not one run below it, finished or not.
+    SweepError: if the folder does not exist, or has no run in or below it, finished or not.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -76,12 +78,14 @@ def find_runs(folder: str | Path) -> Sweep:
         except (ResultError, RunFolderError) as error:
             unfinished.append(UnfinishedRun(name, _reason(path, error)))
     if not runs and not unfinished:
-        raise SweepError(f"{folder}: no run in it or below it; a run's folder has {CONFIG_NAME}, {OVERRIDES_NAME} and {RESULT_NAME}")
+        raise SweepError(
+            f"{folder}: no run was found in or below it; a run has the files {CONFIG_NAME}, {OVERRIDES_NAME} and {RESULT_NAME}"
+        )
     return Sweep(folder, tuple(_with_differences(runs)), tuple(unfinished))
 
 
 def parse_overrides(overrides: Sequence[str]) -> Settings:
-    """Hydra overrides as `{key: value}`, without those of `LABELS`; a removal (`~key`) has the value "(removed)"."""
+    """Hydra overrides as `{key: value}`, without `LABELS`. A removal (`~key`) has the value "(removed)"."""
     settings = {}
     for override in overrides:
         key, _, value = override.lstrip("+~").partition("=")
@@ -95,9 +99,9 @@ def _is_label(key: str) -> bool:
 
 
 def _run_folders(folder: Path) -> Iterator[Path]:
-    """The run folders at or below `folder`; what lies inside a run (W&B's own config.yaml, say) is not looked at."""
+    """The run folders at or below `folder`. Folders inside a run (which may hold W&B's config.yaml) are not searched."""
     names = {child.name for child in folder.iterdir()}
-    # a config.yaml alone may be anybody's; a run.log alone is a run that stopped before it had one
+    # a config.yaml alone may belong to something else; a run.log alone is a run that stopped before it wrote its config
     if {CONFIG_NAME, OVERRIDES_NAME} <= names or RESULT_NAME in names or LOG_NAME in names:
         yield folder
         return
@@ -107,7 +111,7 @@ def _run_folders(folder: Path) -> Iterator[Path]:
 
 
 def _natural(path: Path) -> list[tuple[int, str]]:
-    """Sorts numbers in names by their value."""
+    """A sort key that orders numbers in names by their value."""
     return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", path.name)]
 
 
@@ -140,7 +144,7 @@ def _flat(values: Mapping[Any, Any], prefix: str) -> Iterator[tuple[str, str]]:
 
 
 def _with_differences(runs: Sequence[SweepRun]) -> list[SweepRun]:
-    """The runs, their settings being just what sets them apart."""
+    """The runs, with only the settings in which they differ."""
     given = dict.fromkeys(key for run in runs for key in run.settings)
     runs = [replace(run, settings={key: value for key in given if (value := _value(run, key)) is not None}) for run in runs]
     differing = _differing([run.settings for run in runs])
@@ -148,14 +152,14 @@ def _with_differences(runs: Sequence[SweepRun]) -> list[SweepRun]:
     hidden: dict[str, None] = {}
     for alike in group_runs(runs).values():
         for key in _differing([run.config for run in alike]):
-            # a value that follows the seed (`environment.seed: ${seed}`) is part of the seed
+            # a value that equals the seed (`environment.seed: ${seed}`) is not a setting
             if any(run.config.get(key) != str(run.result["seed"]) for run in alike):
                 hidden[key] = None
     return [replace(run, settings=run.settings | {key: run.config[key] for key in hidden if key in run.config}) for run in runs]
 
 
 def _value(run: SweepRun, key: str) -> str | None:
-    """What an override came to: the config's value, a chosen component's name, or (`experiment=...`) just what was given."""
+    """The value of an override: that in the config, a chosen component's name, or (`experiment=...`) the given one."""
     for place in (key, f"{key}.name"):
         if place in run.config:
             return run.config[place]
@@ -163,7 +167,7 @@ def _value(run: SweepRun, key: str) -> str | None:
 
 
 def _differing(settings: Sequence[Settings]) -> list[str]:
-    """The keys that do not have one value in all, in order of appearance."""
+    """The keys whose values differ, in order of appearance."""
     keys = dict.fromkeys(key for each in settings for key in each)
     return [key for key in keys if len({each.get(key) for each in settings}) > 1]
 

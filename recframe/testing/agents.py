@@ -161,7 +161,7 @@ def _check_learning(agent: Agent, optimizers: Mapping[str, torch.optim.Optimizer
             for name, loss in agent.losses(batch):
                 _check_loss(name, loss, optimizers)
                 optimizers[name].zero_grad()
-                loss.backward()  # type: ignore[no-untyped-call]  # torch declares no types for it
+                loss.backward()
                 _check_gradients(name, optimizers[name])
                 optimizers[name].step()
                 stepped.add(name)

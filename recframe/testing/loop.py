@@ -57,7 +57,7 @@ def update(agent: Agent, optimizers: Mapping[str, torch.optim.Optimizer], batch:
     losses = []
     for name, loss in agent.losses(batch):
         optimizers[name].zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]  # torch declares no types for it
+        loss.backward()
         optimizers[name].step()
         losses.append((name, float(loss.detach())))
     return losses

@@ -105,7 +105,7 @@ def _check_numbering(tracker: StateTracker, observation: Observation) -> None:
     names = [name for name in ("history_items", "candidates", "excluded") if getattr(observation, name) is not None]
     named = torch.cat([getattr(observation, name).flatten() for name in names])
     # all items of the observation in another order, and item 0, so that `rows` is never empty
-    items: Tensor = torch.cat([named[named != PAD], named.new_zeros(1)]).unique()  # type: ignore[no-untyped-call]  # untyped in torch
+    items: Tensor = torch.cat([named[named != PAD], named.new_zeros(1)]).unique()
     rows = items.flip(0)
     local = observation.clone(recurse=False)
     for name in names:
@@ -130,7 +130,7 @@ def _check_gradients(tracker: StateTracker, observation: Observation) -> None:
     loss = sum((torch.randn(x.shape, generator=generator, device=x.device) * x).sum() for x in (state, items))
     require(isinstance(loss, Tensor) and loss.requires_grad, "states have no gradient: do not detach them, or nothing can be learned")
     assert isinstance(loss, Tensor)
-    loss.backward()  # type: ignore[no-untyped-call]  # torch declares no types for it
+    loss.backward()
     for name, parameter in tracker.named_parameters():
         if not parameter.requires_grad:
             continue

@@ -58,7 +58,7 @@ class BehaviourPrediction(nn.Module):
         self._tracker = Shared(tracker)  # belongs to the agent, which saves and moves it
         self.generator = torch.Generator(spec.device).manual_seed(seed)
         # PyTorch's own initialization, but from a generator that nothing else uses
-        linear = nn.utils.skip_init(nn.Linear, tracker.state_dim, tracker.item_dim, device=spec.device)  # type: ignore[no-untyped-call]  # in torch
+        linear = nn.utils.skip_init(nn.Linear, tracker.state_dim, tracker.item_dim, device=spec.device)
         self.query: nn.Linear = linear
         for parameter in self.query.parameters():
             bound = 1.0 / math.sqrt(tracker.state_dim)

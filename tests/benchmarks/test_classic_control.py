@@ -1,4 +1,4 @@
-"""The classic-control benchmark reads both sides right, and keeps the weights that it says it keeps."""
+"""The classic-control benchmark: it reads both libraries' runs, and keeps the weights of the best evaluation."""
 
 from __future__ import annotations
 
@@ -38,26 +38,26 @@ def a_run(runs, **changes):
         ({"agent.name": "ddpg", "agent.critics": "2"}, "td3"),
     ],
 )
-def test_ppo_and_td3_are_told_from_what_they_are_settings_of(runs, settings, agent):
+def test_ppo_and_td3_are_recognised_by_their_settings(runs, settings, agent):
     assert runs.agent_of(settings) == agent
 
 
-def test_a_mean_is_taken_where_all_curves_have_a_value(runs):
+def test_the_mean_curve_has_the_steps_that_all_curves_have(runs):
     assert runs.mean_curve([[(10, 1.0), (20, 2.0), (30, 9.0)], [(10, 3.0), (20, 6.0)]]) == [(10, 2.0, 1.0, 3.0), (20, 4.0, 2.0, 6.0)]
 
 
-def test_runs_of_one_agent_come_by_seed_and_agents_in_order(runs):
+def test_runs_are_grouped_by_agent_in_order_and_sorted_by_seed(runs):
     found = runs.by_agent([a_run(runs, agent="td3"), a_run(runs, seed=1), a_run(runs, seed=0), a_run(runs, library=runs.THEIRS)])
     assert list(found) == [("dqn", runs.OURS), ("dqn", runs.THEIRS), ("td3", runs.OURS)]
     assert [run.seed for run in found["dqn", runs.OURS]] == [0, 1]
 
 
-def test_a_seed_that_is_there_twice_is_an_error(runs):
+def test_two_runs_with_the_same_seed_are_an_error(runs):
     with pytest.raises(UserError, match=r"recframe's dqn: seeds \[0, 0\]"):
         runs.by_agent([a_run(runs), a_run(runs)])
 
 
-def test_the_table_has_an_interval_over_seeds_and_says_what_is_missing(runs):
+def test_the_table_has_an_interval_over_seeds_and_marks_missing_values(runs):
     five = [a_run(runs, seed=seed, mean_return=100.0 + seed) for seed in range(5)]
     reference = a_run(runs, library=runs.THEIRS, seed=1, mean_return=7.0)
     *_, ours, theirs = runs.table([*five, reference], {("dqn", runs.OURS): 1234.5}).splitlines()
@@ -66,7 +66,7 @@ def test_the_table_has_an_interval_over_seeds_and_says_what_is_missing(runs):
     assert theirs == "| `dqn` | stable-baselines3 | - | 7.0 | - | - | - | - | 150.0 (150.0 to 150.0) | - |"
 
 
-def test_both_sides_are_read_back(runs, tmp_path):
+def test_runs_of_both_libraries_are_read(runs, tmp_path):
     ours, theirs = tmp_path / "ours", tmp_path / "theirs"
     with RunFolder.create(ours / "0") as folder:
         config = {"seed": 3, "environment": {"id": "Pendulum-v1"}, "agent": {"name": "ddpg", "critics": 2}}
@@ -85,7 +85,7 @@ def test_both_sides_are_read_back(runs, tmp_path):
     assert runs.read_speeds(theirs) == {("td3", runs.OURS): 7, ("td3", runs.THEIRS): 3}
 
 
-def test_the_same_runs_draw_the_same_figure(load, runs, tmp_path):
+def test_the_same_runs_give_the_same_figure(load, runs, tmp_path):
     draw = load("classic_control_figure").draw
     groups = runs.by_agent([a_run(runs), a_run(runs, seed=1), a_run(runs, library=runs.THEIRS)])
     for name in ("one.svg", "two.svg"):
@@ -112,13 +112,11 @@ def test_the_reference_keeps_the_weights_of_its_best_evaluation(load):
     assert not evaluations.best_weights[name].equal(seen[2][name])
 
 
-def test_the_reference_runs_what_is_not_there_yet(load, tmp_path, monkeypatch):
+def test_the_reference_runs_only_missing_runs(load, tmp_path, monkeypatch):
     reference = load("classic_control_reference")
-    monkeypatch.setattr(reference, "FINAL_EPISODES", 2)
-    monkeypatch.setattr(reference, "PERIODIC_EPISODES", 2)
     monkeypatch.setitem(reference.TASKS, "a2c", replace(reference.TASKS["a2c"], env_steps=20, evaluate_every=10))
     (tmp_path / "a2c-0.json").write_text("kept")
-    reference.run_all(tmp_path, ["a2c"], [0, 1])
+    reference.run_all(tmp_path, ["a2c"], [0, 1], reference.Size(2, 2))
     run = json.loads((tmp_path / "a2c-1.json").read_text())
     assert (tmp_path / "a2c-0.json").read_text() == "kept"
     assert [steps for steps, _ in run["curve"]] == [10, 20]

@@ -1,4 +1,4 @@
-"""Configuration mistakes: every one of them at once, each in a line that says what would be right."""
+"""Mistakes in the config of a run: all are found at once, each in a line with its remedy."""
 
 import pytest
 from omegaconf import OmegaConf
@@ -125,7 +125,7 @@ def test_the_default_config_has_no_mistakes():
         ),
         (["reward=[purchase]"], "reward=purchase needs a response signal 'purchase', which environment=topic_world does not give"),
         (["seed=0,1", "agent=dqn,dqm"], "agent=dqm: agent has no choice 'dqm'"),
-        # what it was to be knows keys that the default does not
+        # the keys of a choice that does not exist are not reported as unknown
         (["agent=pppo,reinforce", "agent.epochs=4", "agent.network=shared"], "agent=pppo: agent has no choice 'pppo'. Did you mean 'ppo'?"),
         (["agent=null"], "agent=null: a choice is required; there are: actor_critic, "),
         (["reward=null"], "reward=null: a choice is required; there are: click"),
@@ -192,15 +192,15 @@ def test_all_mistakes_are_found_at_once():
     assert len(problems) == 5
 
 
-def test_composing_from_python_refuses_with_every_problem():
+def test_composing_from_python_raises_an_error_with_every_problem():
     with pytest.raises(ConfigError) as caught:
         compose_config(["agent=dqm", "seed=x"])
     assert len(caught.value.problems) == 2
 
 
-def test_sweeps_additions_and_removals_are_no_mistakes():
+def test_sweeps_additions_and_removals_are_accepted():
     assert find_mistakes(["seed=0,1,2", "agent=dqn,vanilla_dqn", "reward=[click],[click,rating]", "agent.gamma=interval(0.1,0.9)"]) == []
-    assert find_mistakes(["~logger.wandb", "+experiment.note=1"]) != []  # an unknown key stays a mistake with a plus
+    assert find_mistakes(["~logger.wandb", "+experiment.note=1"]) != []  # an unknown key is a mistake with a plus, too
     assert find_mistakes(["hydra.run.dir=somewhere"]) == []
 
 
@@ -246,7 +246,7 @@ def test_debug_smoke_goes_with_any_choice():
     assert cfg.trainer.env_steps <= 2048
 
 
-def test_the_experiments_that_are_shipped_compose(project_root, tmp_path):
+def test_the_shipped_experiments_compose(project_root, tmp_path):
     experiments = sorted(path.stem for path in (project_root / "conf" / "experiment").glob("*.yaml"))
     assert experiments
     for experiment in experiments:
@@ -257,14 +257,22 @@ def test_the_experiments_that_are_shipped_compose(project_root, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "overrides", [["experiment=null"], ["debug=null"], ["trainer.monitor=reward/click"], ["device=auto"], ["encoder@world_encoder=null"]]
+    "overrides",
+    [
+        ["experiment=null"],
+        ["debug=null"],
+        ["trainer=null"],
+        ["trainer.monitor=reward/click"],
+        ["device=auto"],
+        ["encoder@world_encoder=null"],
+    ],
 )
-def test_choosing_nothing_and_naming_what_is_there_are_no_mistakes(overrides):
+def test_null_choices_and_known_names_are_accepted(overrides):
     assert find_mistakes(overrides) == []
     compose_config(overrides)
 
 
-def test_what_an_environment_with_its_own_items_leaves_unread_may_lack_a_path_but_holds_no_unknown_key():
+def test_a_section_that_is_not_read_may_lack_a_path_but_not_have_an_unknown_key():
     own = ["environment=gymnasium", "environment.id=CartPole-v1", "reward=[environment]", "trainer.monitor=return"]
     assert find_mistakes(["dataset=movielens_format"]) != []
     assert find_mistakes([*own, "dataset=movielens_format", "encoder=gpt"]) == []
@@ -273,11 +281,11 @@ def test_what_an_environment_with_its_own_items_leaves_unread_may_lack_a_path_bu
     assert "Integer" in find_mistakes([*own, "dataset=movielens_format", "dataset.min_user_ratings=many"])[0]
 
 
-def test_no_logger_is_a_choice():
+def test_logger_can_be_null():
     assert compose_config(["logger=null"]).logger == {}
 
 
-def test_a_problem_of_some_jobs_says_of_which():
+def test_a_problem_of_some_jobs_of_a_sweep_names_these_jobs():
     problems = find_mistakes(
         [
             "agent=dqn,random",
@@ -291,7 +299,7 @@ def test_a_problem_of_some_jobs_says_of_which():
     assert len(problems) == 3
 
 
-def test_labels_of_ones_own_come_from_a_file_and_are_two_at_least(tmp_path):
+def test_own_labels_come_from_a_file_and_need_two_labels(tmp_path):
     (tmp_path / "labels").mkdir()
     for name, prototypes in (("mine", "{glad: [hurrah], sad: [alas]}"), ("lonely", "{glad: [hurrah]}")):
         (tmp_path / "labels" / f"{name}.yaml").write_text(f"# @package labels.{name}\nprototypes: {prototypes}\n")
@@ -300,7 +308,7 @@ def test_labels_of_ones_own_come_from_a_file_and_are_two_at_least(tmp_path):
     assert problem == "labels.lonely.prototypes: two labels or more are needed, each with sentences; it has 1"
 
 
-def test_yaml_that_cannot_be_parsed_is_named_by_file_and_line(tmp_path):
+def test_a_yaml_error_names_the_file_and_the_line(tmp_path):
     mine = tmp_path / "experiment" / "mine.yaml"
     mine.parent.mkdir()
     mine.write_text("# @package _global_\nagent:\n\tgamma: 0.5\n")
@@ -308,7 +316,7 @@ def test_yaml_that_cannot_be_parsed_is_named_by_file_and_line(tmp_path):
     assert problem.startswith(f"{mine}, line 3: not YAML: found character")
 
 
-def test_another_primary_config_is_the_one_that_is_checked(tmp_path):
+def test_another_primary_config_is_checked(tmp_path):
     (tmp_path / "mine.yaml").write_text("defaults: [config, _self_]\nagent:\n  gamma: 3\n")
     (tmp_path / "unrelated.yaml").write_text("port: 80\n")
     (problem,) = find_mistakes([], str(tmp_path), "mine")
@@ -319,7 +327,7 @@ def test_another_primary_config_is_the_one_that_is_checked(tmp_path):
 
 
 @pytest.mark.parametrize("key", ["embeddings.cache", "hydra.run.dir", "hydra.sweep.dir"])
-def test_a_folder_that_cannot_be_made_is_refused(tmp_path, key):
+def test_a_folder_that_cannot_be_made_is_a_mistake(tmp_path, key):
     file = tmp_path / "file"
     file.write_text("")
     (problem,) = find_mistakes([f"{key}={file}/deep/er"])
@@ -327,14 +335,14 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path, key):
     assert find_mistakes([f"{key}={tmp_path}/deep/er"]) == []
 
 
-def test_what_is_left_to_interpolate_in_a_folder_is_not_judged(tmp_path):
+def test_the_unresolved_part_of_a_folder_is_not_checked(tmp_path):
     file = tmp_path / "file"
     file.write_text("")
     assert folder_problem("hydra.run.dir", f"{file}${{name}}") == ""
     assert "is a file" in folder_problem("hydra.run.dir", f"{file}/${{name}}")
 
 
-def test_a_missing_gpu_is_noticed_only_where_nothing_hints_at_one(tmp_path, monkeypatch):
+def test_a_gpu_is_reported_missing_only_without_any_sign_of_one(tmp_path, monkeypatch):
     monkeypatch.setattr("recframe.config.checks.machine.ctypes.util.find_library", lambda name: None)
     monkeypatch.setattr("recframe.config.checks.machine.DRIVER", tmp_path / "nvidia")
     monkeypatch.setattr("recframe.config.checks.machine.sys.platform", "linux")

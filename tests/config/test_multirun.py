@@ -1,4 +1,4 @@
-"""What the choices of a sweep decide about is left to its jobs."""
+"""In a sweep, the values that depend on a swept choice are left to the jobs."""
 
 import pytest
 
@@ -20,12 +20,12 @@ from recframe.config.compose.multirun import left_to_jobs
         ("seed=0,1", "seed=0,1"),
     ],
 )
-def test_values_of_a_swept_choice_become_choices(override, expected):
+def test_values_in_a_swept_section_become_choices(override, expected):
     swept = ["agent=ppo,reinforce", "encoder@world_encoder=tfidf,random"]
     overrides = [*swept, override]
     assert left_to_jobs(["-m", *overrides], overrides) == ["-m", *swept, expected]
 
 
-def test_an_experiment_decides_about_everything_and_seeds_about_nothing():
+def test_a_swept_experiment_affects_every_section_and_a_swept_seed_none():
     assert left_to_jobs(overrides := ["experiment=a,b", "trainer.env_steps=1"], overrides)[1] == "trainer.env_steps=choice(1)"
     assert left_to_jobs(overrides := ["seed=0,1", "agent.gamma=0.5"], overrides) == overrides

@@ -1,4 +1,4 @@
-"""Mistakes in the config of a pretraining: all at once, each in a line that says what would be right."""
+"""Mistakes in the config of a pretraining: all are found at once, each in a line with its remedy."""
 
 import pytest
 from omegaconf import OmegaConf
@@ -46,13 +46,13 @@ def test_a_mistake_is_named_with_its_remedy(overrides, expected):
     assert "\n" not in problem
 
 
-def test_what_can_run_has_no_mistakes():
+def test_a_valid_config_has_no_mistakes():
     assert find_mistakes([], app=PRETRAIN) == []
     assert find_mistakes(["encoder=gpt", "pretrain.from_scratch=true", "seed=0,1"], app=PRETRAIN) == []
     assert find_mistakes(["logger=null"], app=PRETRAIN) == []
 
 
-def test_a_folder_that_is_in_use_is_refused_before_anything_starts(tmp_path):
+def test_a_folder_that_is_in_use_is_a_mistake(tmp_path):
     assert find_mistakes([f"pretrain.folder={tmp_path}"], app=PRETRAIN) == []
     (tmp_path / "file").write_text("")
     (tmp_path / "empty").mkdir()
@@ -63,10 +63,10 @@ def test_a_folder_that_is_in_use_is_refused_before_anything_starts(tmp_path):
         assert problem.startswith("pretrain.folder: ")
 
 
-def test_composing_from_python_gives_what_validates_again():
+def test_a_config_composed_from_python_can_be_validated_again():
     cfg = compose_config(["encoder=gpt", "pretrain.from_scratch=true", "pretrain.folder=models/mine"], app=PRETRAIN)
     valid = validate(OmegaConf.create(OmegaConf.to_container(cfg)), PRETRAIN)
-    assert valid.encoder.model == "models/mine"  # where a new model will lie
+    assert valid.encoder.model == "models/mine"  # the folder of the new model
     assert validate(valid, PRETRAIN) == valid
     valid.pretrain.steps = -1
     with pytest.raises(ConfigError, match=r"pretrain\.steps: -1 is not allowed"):

@@ -1,4 +1,4 @@
-"""Toy environments behind the bridge, and the small named world of the tests that start from a config."""
+"""Toy environments for the Gymnasium classes, and a small named environment for tests that start from a config."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ DATA = toy_data(num_items=12)
 
 
 class Signal(Reward):
-    """One of the response's signals."""
+    """A signal of the response as a reward."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -26,7 +26,7 @@ class Signal(Reward):
 
 
 class Target(Environment):
-    """Continuous actions: the reward is minus the distance from what the features show; a session lasts three steps."""
+    """Continuous actions: the reward is minus the distance to the features; a session lasts three steps."""
 
     def __init__(self, num_users: int) -> None:
         self.spec = EnvironmentSpec(
@@ -73,7 +73,7 @@ def data():
 
 @pytest.fixture
 def toy():
-    """`toy(num_users=6, slate_size=2, num_candidates=4)`: people of a toy world who earn their clicks and a tenth of their ratings."""
+    """`toy(num_users=6, slate_size=2, num_candidates=4)`: toy users; the reward is the clicks plus a tenth of the ratings."""
 
     def build(num_users: int = 6, text_dims: int | None = None, **shape: Any) -> RecommendationVectorEnv:
         return RecommendationVectorEnv(ToyEnvironment(toy_spec(DATA, num_users=num_users, **shape), DATA), rewards(), DATA, text_dims)
@@ -83,7 +83,7 @@ def toy():
 
 @pytest.fixture
 def toy_single():
-    """The same for one person."""
+    """The same for one user."""
 
     def build(text_dims: int | None = None, **shape: Any) -> RecommendationEnv:
         return RecommendationEnv(ToyEnvironment(toy_spec(DATA, num_users=1, **shape), DATA), rewards(), DATA, text_dims)
@@ -93,7 +93,7 @@ def toy_single():
 
 @pytest.fixture
 def target():
-    """People who want real vectors."""
+    """Users with continuous actions."""
 
     def build(num_users: int = 4) -> RecommendationVectorEnv:
         return RecommendationVectorEnv(Target(num_users), RewardSum({"reward": (Signal("reward"), 1.0)}, DATA.catalog, frozenset()), DATA)
@@ -107,7 +107,7 @@ def rewards() -> RewardSum:
 
 @pytest.fixture
 def small_world(tmp_path_factory, monkeypatch):
-    """Overrides that make a named environment's default config quick."""
+    """Overrides that make the default config of a named environment fast."""
     monkeypatch.setenv("RECFRAME_CACHE", str(tmp_path_factory.getbasetemp() / "gym-cache"))
     return ["dataset.num_items=60", "dataset.num_users=50", "encoder=tfidf", "state_tracker.history_length=5"]
 

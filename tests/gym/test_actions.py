@@ -1,4 +1,4 @@
-"""What an action number means, which may be taken, and what is said of one that is not there."""
+"""Actions: the meaning of action numbers, masks, and messages for invalid actions."""
 
 import numpy as np
 import pytest
@@ -10,21 +10,21 @@ from hypothesis import strategies as st
 from recframe.gym.actions import next_allowed
 
 
-def test_an_action_is_an_item(toy):
+def test_action_is_an_item_number(toy):
     env = toy(num_users=3)
     env.reset(seed=0)
     assert env.single_action_space == spaces.Discrete(12)
     assert env.step(np.array([4, 0, 11]))[-1]["slate"].tolist() == [[4], [0], [11]]
 
 
-def test_the_action_of_a_slate_is_its_items_and_one_may_stand_twice(toy):
+def test_slate_action_is_its_items_which_may_repeat(toy):
     env = toy(num_users=2, slate_size=3)
     env.reset(seed=0)
     assert env.single_action_space == spaces.MultiDiscrete([12, 12, 12])
     assert env.step(np.array([[4, 0, 11], [5, 5, 5]]))[-1]["slate"].tolist() == [[4, 0, 11], [5, 5, 5]]
 
 
-def test_where_there_are_candidates_an_action_is_a_place_among_them(toy):
+def test_action_is_a_position_in_the_candidates(toy):
     env = toy(num_users=2, num_candidates=4)
     env.reset(seed=0)
     assert env.single_action_space == spaces.Discrete(4)
@@ -35,7 +35,7 @@ def test_where_there_are_candidates_an_action_is_a_place_among_them(toy):
 
 
 @pytest.mark.parametrize("shape", [{"num_excluded": 6}, {"num_candidates": 5, "num_excluded": 4, "slate_size": 2}, {"num_candidates": 4}])
-def test_masks_say_what_may_be_shown_and_only_that_is_shown(toy, shape):
+def test_only_items_allowed_by_the_masks_are_shown(toy, shape):
     env = toy(num_users=30, **shape)
     env.reset(seed=1)
     inner, slate_size = env.simulation.environment, shape.get("slate_size", 1)
@@ -61,14 +61,14 @@ def test_masks_say_what_may_be_shown_and_only_that_is_shown(toy, shape):
     assert forbidden > 0
 
 
-def test_where_everything_may_be_shown_all_masks_are_true(toy):
+def test_masks_are_all_true_if_everything_is_allowed(toy):
     env = toy(num_users=2, slate_size=2)
     env.reset(seed=0)
     assert env.action_masks().tolist() == [[True] * 24] * 2
 
 
 @given(st.data())
-def test_what_is_not_allowed_gives_way_to_the_next_that_is(data):
+def test_disallowed_choice_is_replaced_by_the_next_allowed_one(data):
     count = data.draw(st.integers(1, 9))
     rows = data.draw(st.lists(st.lists(st.booleans(), min_size=count, max_size=count), min_size=1, max_size=4))
     choices = [[data.draw(st.integers(0, count - 1)) for _ in range(2)] for _ in rows]
@@ -80,7 +80,7 @@ def test_what_is_not_allowed_gives_way_to_the_next_that_is(data):
     assert found.tolist() == [[expected(row, choice) for choice in pair] for row, pair in zip(rows, choices, strict=True)]
 
 
-def test_continuous_actions_are_a_box_and_reach_the_environment_as_they_are(target):
+def test_continuous_actions_are_a_box_and_passed_on_unchanged(target):
     env = target(num_users=2)
     observation, _ = env.reset(seed=0)
     np.testing.assert_array_equal(env.single_action_space.low, [-1, -2])
@@ -107,7 +107,7 @@ def test_continuous_actions_are_a_box_and_reach_the_environment_as_they_are(targ
         ({"slate_size": 2}, [0, 1], r"actions have shape \[2, 2\], not \[2\]"),
     ],
 )
-def test_an_action_that_is_not_there_is_told_in_one_line(toy, shape, actions, message):
+def test_invalid_action_is_reported_in_one_line(toy, shape, actions, message):
     env = toy(num_users=2, **shape)
     env.reset(seed=0)
     with pytest.raises(ValueError, match=f"^{message}$"):
@@ -123,14 +123,14 @@ def test_an_action_that_is_not_there_is_told_in_one_line(toy, shape, actions, me
         ([["a", "b"], ["c", "d"]], "actions must be real numbers, not <U1"),
     ],
 )
-def test_a_continuous_action_out_of_bounds_is_told_in_one_line(target, actions, message):
+def test_continuous_action_out_of_bounds_is_reported_in_one_line(target, actions, message):
     env = target(num_users=2)
     env.reset(seed=0)
     with pytest.raises(ValueError, match=f"^{message}$"):
         env.step(np.array(actions))
 
 
-def test_real_numbers_have_no_masks(target):
+def test_continuous_actions_have_no_masks(target):
     env = target()
     env.reset(seed=0)
     with pytest.raises(ValueError, match=r"^action_masks is for environments whose actions are items; here actions are real numbers$"):

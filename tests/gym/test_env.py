@@ -1,4 +1,4 @@
-"""One user as a Gymnasium environment: Gymnasium's own checker is content, and a session ends when it ends."""
+"""One user as a Gymnasium environment: Gymnasium's checker passes, and episodes are sessions."""
 
 import warnings
 
@@ -18,31 +18,31 @@ TOY_SHAPES = [{"num_excluded": 5}, {"num_candidates": 4, "num_features": 2, "has
 def assert_content(env):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        # there is nothing to render
+        # no render mode
         warnings.filterwarnings("ignore", message=".*Not able to test alternative render modes")
         check_env(env)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_gymnasiums_checker_finds_nothing(small_world, shape):
+def test_gymnasium_checker_passes(small_world, shape):
     assert_content(make_env("topic_world", overrides=[*small_world, *shape], text_dims=8))
 
 
 @pytest.mark.parametrize("shape", TOY_SHAPES)
-def test_gymnasiums_checker_finds_nothing_where_not_everything_may_be_shown(toy_single, shape):
+def test_gymnasium_checker_passes_with_excluded_items_and_candidates(toy_single, shape):
     assert_content(toy_single(**shape))
 
 
-def test_stable_baselines_checker_finds_nothing(toy_single):
+def test_stable_baselines_checker_passes(toy_single):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        # it advises to flatten histories, which its own policies do
+        # the warning advises to flatten histories, which the policies of stable-baselines3 do
         warnings.filterwarnings("ignore", message=".*unconventional shape")
         check_env_for_stable_baselines(toy_single(slate_size=2))
         check_env_for_stable_baselines(toy_single(num_candidates=4))
 
 
-def test_a_session_ends_with_the_last_observation_and_the_next_begins_with_reset(toy_single, same):
+def test_session_ends_with_its_last_observation_and_reset_starts_the_next(toy_single, same):
     env, bare = toy_single(), toy_single()
     env.reset(seed=0)
     bare.reset(seed=0)
@@ -65,7 +65,7 @@ def test_a_session_ends_with_the_last_observation_and_the_next_begins_with_reset
     env.step(3)
 
 
-def test_a_state_saved_in_mid_session_goes_on_the_same(toy_single, same):
+def test_state_saved_in_mid_session_continues_identically(toy_single, same):
     env, other = toy_single(num_candidates=4), toy_single(num_candidates=4)
     shown, _ = env.reset(seed=3)
     same(other.load_state_dict(env.state_dict()), shown)
@@ -78,7 +78,7 @@ def test_a_state_saved_in_mid_session_goes_on_the_same(toy_single, same):
     same(other.reset(), env.reset())
 
 
-def test_masks_are_those_of_the_one_user(toy_single):
+def test_masks_are_those_of_the_user(toy_single):
     env = toy_single(num_excluded=5, slate_size=2)
     env.reset(seed=0)
     for _ in range(3):
@@ -88,13 +88,13 @@ def test_masks_are_those_of_the_one_user(toy_single):
             env.reset()
 
 
-def test_one_environment_is_one_user(toy, data):
+def test_environment_with_several_users_is_refused(toy, data):
     two = toy(num_users=2).simulation
     with pytest.raises(ValueError, match=r"^a gymnasium.Env is one user, not 2; RecommendationVectorEnv is for many$"):
         RecommendationEnv(two.environment, two.rewards, data)
 
 
-def test_gymnasium_makes_both_forms_from_the_registered_id(small_world):
+def test_gymnasium_creates_both_forms_from_the_registered_id(small_world):
     settings = {"cfg_or_name": "topic_world", "overrides": small_world, "text_dims": 4}
     one = gymnasium.make(ENVIRONMENT_ID, **settings)
     many = gymnasium.make_vec(ENVIRONMENT_ID, num_envs=3, **settings)

@@ -1,4 +1,4 @@
-"""From a name or a config to an environment, put together as a run puts together its own; every mistake is one line."""
+"""Environments from a name or a config, built as in a run; every mistake is reported in one line."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from recframe.config import ConfigError, compose_config
 from recframe.gym import make_env, make_vec
 
 
-def test_a_name_stands_for_the_default_config_with_that_environment(small_world):
+def test_name_selects_the_default_config_with_that_environment(small_world):
     env = make_vec("topic_world", 5, overrides=[*small_world, "environment.slate_size=2", "reward=[click,rating]"], text_dims=6)
     spec = env.simulation.environment.spec
     assert (spec.num_users, spec.slate_size, spec.history_length, spec.num_items) == (5, 2, 5, 60)
@@ -16,7 +16,7 @@ def test_a_name_stands_for_the_default_config_with_that_environment(small_world)
     assert env.single_observation_space["profile"].shape == (6,)
 
 
-def test_a_config_is_taken_as_it_is_and_says_how_many_users_there_are(small_world, same):
+def test_config_is_used_unchanged_and_sets_the_number_of_users(small_world, same):
     cfg = compose_config(["environment=topic_world", "environment.num_users=7", *small_world])
     env, named = make_vec(cfg), make_vec("topic_world", 7, overrides=small_world)
     assert env.num_envs == 7
@@ -25,7 +25,7 @@ def test_a_config_is_taken_as_it_is_and_says_how_many_users_there_are(small_worl
     assert make_env(cfg).simulation.environment.spec.num_users == 1
 
 
-def test_people_of_the_evaluation_are_never_met_in_training(small_world):
+def test_evaluation_users_never_appear_in_training(small_world):
     met = {
         split: {tuple(profile) for profile in make_vec("topic_world", 400, overrides=small_world, split=split).reset(seed=0)[0]["profile"]}
         for split in ("train", "evaluation")
@@ -35,7 +35,7 @@ def test_people_of_the_evaluation_are_never_met_in_training(small_world):
     assert not met["train"] & met["evaluation"]
 
 
-def test_shuffled_texts_are_what_is_observed(small_world):
+def test_shuffled_texts_are_observed(small_world):
     plain = make_vec("topic_world", 50, overrides=small_world, text_dims=None)
     shuffled = make_vec("topic_world", 50, overrides=[*small_world, "embeddings.shuffle=true"], text_dims=None)
     plain.reset(seed=0)
@@ -66,7 +66,7 @@ def test_shuffled_texts_are_what_is_observed(small_world):
         (("topic_world", 2), {"text_dims": -3}, "text_dims is the number of dims kept of text vectors, 0 or more (None: all), not -3"),
     ],
 )
-def test_mistakes_are_told_in_one_line(small_world, arguments, settings, message):
+def test_mistakes_are_reported_in_one_line(small_world, arguments, settings, message):
     settings = {**settings, "overrides": [*small_world, *settings.get("overrides", [])]}
     with pytest.raises(ValueError) as caught:  # noqa: PT011  # the message is looked at below
         make_vec(*arguments, **settings)
@@ -74,7 +74,7 @@ def test_mistakes_are_told_in_one_line(small_world, arguments, settings, message
     assert "\n" not in str(caught.value)
 
 
-def test_overrides_go_with_a_name_only(small_world):
+def test_overrides_are_only_allowed_with_a_name(small_world):
     cfg = compose_config(["environment=topic_world", *small_world])
     with pytest.raises(ConfigError, match=r"^overrides are only allowed with an environment's name; put seed=3 into the config instead$"):
         make_vec(cfg, overrides=["seed=3"])

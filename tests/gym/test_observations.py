@@ -1,4 +1,4 @@
-"""What other libraries get to see: the texts behind the row numbers, numbers tamed, everything inside the declared boxes."""
+"""Observations for other libraries: text vectors instead of row numbers, squashed numbers, and values within the declared space."""
 
 from dataclasses import replace
 
@@ -27,7 +27,7 @@ def without_vectors(data):
     return data._replace(catalog=Catalog(catalog.ids, catalog.texts, catalog.attributes, catalog.popularity))
 
 
-def test_a_history_shows_the_text_of_each_item_and_what_was_done_with_it():
+def test_history_has_the_text_vector_and_feedback_of_each_item():
     arrays, observation = arrays_of()
     texts = standardized(DATA.catalog.text_vectors)
     history = arrays(observation)["history"]
@@ -41,7 +41,7 @@ def test_a_history_shows_the_text_of_each_item_and_what_was_done_with_it():
                 np.testing.assert_allclose(history[user, place, -2:], symlog(observation.history_feedback[user, place]))
 
 
-def test_profiles_contexts_features_and_candidates_are_shown_where_there_are_any():
+def test_profiles_contexts_features_and_candidates_are_included_if_present():
     arrays, observation = arrays_of(**EVERYTHING)
     found = arrays(observation)
     assert list(arrays.space) == sorted(["history", "profile", "context", "features", "candidates"])
@@ -56,7 +56,7 @@ def test_profiles_contexts_features_and_candidates_are_shown_where_there_are_any
 
 
 @pytest.mark.parametrize("text_dims", [None, 0, 3, 100])
-def test_every_observation_lies_in_the_space(text_dims):
+def test_observations_are_in_the_space(text_dims):
     arrays, observation = arrays_of(text_dims, **EVERYTHING)
     observation.history_feedback = observation.history_feedback * torch.tensor([3e38, -1e6])
     observation.features = torch.full_like(observation.features, -3e38)
@@ -66,7 +66,7 @@ def test_every_observation_lies_in_the_space(text_dims):
     assert all(np.isfinite(box.high).all() for box in arrays.space.values())
 
 
-def test_without_text_dims_there_is_feedback_only():
+def test_history_has_only_feedback_without_text_dims():
     arrays, observation = arrays_of(0, **EVERYTHING)
     assert sorted(arrays.space) == ["features", "history"]
     assert arrays.space["history"].shape == (5, 2)
@@ -86,8 +86,8 @@ def test_fewer_dims_are_the_leading_principal_components_of_the_items():
     torch.testing.assert_close(reduced[some].abs(), scores[shown[some]].abs(), atol=1e-4, rtol=1e-4)
 
 
-def test_profiles_are_projected_as_items_are():
-    """An item and a person of one topic stay alike, so what a person reads can be compared with what they are shown."""
+def test_profiles_use_the_same_projection_as_items():
+    """An item and a profile of one topic stay similar, so profiles can be compared with items."""
     arrays, observation = arrays_of(4)
     items, profiles = arrays._items[1:], torch.from_numpy(arrays(observation)["profile"])
     likeness = torch.nn.functional.normalize(profiles, dim=1) @ torch.nn.functional.normalize(items, dim=1).T
@@ -97,7 +97,7 @@ def test_profiles_are_projected_as_items_are():
 
 
 @given(st.integers(0, 10_000), st.integers(1, 8))
-def test_principal_components_are_orthonormal_and_their_signs_and_order_settled(seed, dims):
+def test_projection_axes_are_orthonormal_with_fixed_signs_and_order(seed, dims):
     generator = torch.Generator().manual_seed(seed)
     vectors = torch.randn(20, 8, generator=generator) * torch.arange(1, 9)
     components = projection_axes(vectors, dims)
@@ -107,20 +107,20 @@ def test_principal_components_are_orthonormal_and_their_signs_and_order_settled(
     torch.testing.assert_close(projection_axes(vectors.flip(0), dims), components, atol=1e-3, rtol=0)
 
 
-def test_dims_in_which_no_item_differs_are_left_out():
+def test_dims_without_variance_are_left_out():
     flat = torch.randn(30, 2, generator=torch.Generator().manual_seed(0)) @ torch.randn(2, 9, generator=torch.Generator().manual_seed(1))
     assert projection_axes(flat + 5.0, 6).shape == (9, 2)
     assert projection_axes(torch.ones(30, 9), 6).shape == (9, 1)
 
 
-def test_items_of_one_text_are_all_alike_and_still_have_a_space():
+def test_items_with_equal_texts_have_a_valid_space():
     alike = replace(DATA.catalog, text_vectors=torch.ones(12, 16))
     arrays, observation = arrays_of(4, data=DATA._replace(catalog=alike))
     assert not arrays(observation)["history"][..., :1].any()
     assert (arrays.space["history"].low < arrays.space["history"].high).all()
 
 
-def test_mistakes_are_told_in_one_line():
+def test_mistakes_are_reported_in_one_line():
     with pytest.raises(ValueError, match=r"^text_dims is the number of dims kept of text vectors, 0 or more \(None: all\), not -1$"):
         arrays_of(-1)
     with pytest.raises(ValueError, match=r"^the catalogue has no text vectors: use text_dims=0, or data whose texts have been encoded$"):
@@ -130,7 +130,7 @@ def test_mistakes_are_told_in_one_line():
         ObservationArrays(blind, DATA, 0)
 
 
-def test_who_is_nobody_in_particular_has_nobodys_profile():
+def test_unidentified_users_have_no_profile():
     arrays, observation = arrays_of()
     assert "profile" in arrays(observation)
     nobody = replace(arrays.spec, has_users=False)

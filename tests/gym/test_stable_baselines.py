@@ -1,4 +1,4 @@
-"""Stable-baselines3 on recframe's environments: what it is told, and that it learns there."""
+"""Stable-baselines3 on recframe's environments: the VecEnv interface, and learning."""
 
 import importlib
 import sys
@@ -12,7 +12,7 @@ from recframe.gym import make_vec
 from recframe.gym.stable_baselines import StableBaselinesVecEnv
 
 
-def test_each_step_is_the_vector_environments_in_their_words(toy, same):
+def test_steps_match_the_vector_environment(toy, same):
     env, plain = StableBaselinesVecEnv(toy(6)), toy(6)
     env.seed(4)
     same(env.reset(), plain.reset(seed=4)[0])
@@ -34,7 +34,7 @@ def test_each_step_is_the_vector_environments_in_their_words(toy, same):
     assert set(ended) == {True, False}
 
 
-def test_a_seed_holds_for_one_reset(toy, same):
+def test_seed_applies_to_one_reset(toy, same):
     env = StableBaselinesVecEnv(toy(40))
     env.seed(4)
     first, second = env.reset(), env.reset()
@@ -43,7 +43,7 @@ def test_a_seed_holds_for_one_reset(toy, same):
     assert not np.array_equal(first["profile"], second["profile"])
 
 
-def test_a_finished_session_tells_what_each_term_of_the_reward_came_to(toy):
+def test_info_of_a_finished_session_has_the_sum_of_each_reward_term(toy):
     env, plain = StableBaselinesVecEnv(toy(6)), toy(6)
     env.seed(0)
     env.reset()
@@ -59,7 +59,7 @@ def test_a_finished_session_tells_what_each_term_of_the_reward_came_to(toy):
     assert not env._totals.any()
 
 
-def test_the_monitor_sums_sessions_and_keeps_the_terms(toy):
+def test_vec_monitor_sums_sessions_and_keeps_the_terms(toy):
     env = VecMonitor(StableBaselinesVecEnv(toy(6)), info_keywords=("reward/click", "reward/rating"))
     env.seed(1)
     env.reset()
@@ -72,7 +72,7 @@ def test_the_monitor_sums_sessions_and_keeps_the_terms(toy):
         assert 1 <= episode["l"] <= 8
 
 
-def test_masks_are_found_as_maskable_learners_look_for_them(toy):
+def test_maskable_learners_find_the_masks(toy):
     env = StableBaselinesVecEnv(toy(6, num_excluded=5))
     env.reset()
     assert env.has_attr("action_masks")
@@ -95,7 +95,7 @@ def test_users_share_one_environment(toy):
     assert env.vector_env.closed
 
 
-def test_without_stable_baselines_one_line_says_what_to_install(monkeypatch):
+def test_missing_stable_baselines_is_reported_in_one_line(monkeypatch):
     import recframe.gym.stable_baselines as module
 
     monkeypatch.setitem(sys.modules, "stable_baselines3.common.vec_env", None)
@@ -104,7 +104,7 @@ def test_without_stable_baselines_one_line_says_what_to_install(monkeypatch):
 
 
 @pytest.mark.parametrize("shape", [{"slate_size": 2}, {"num_candidates": 4, "num_features": 2, "has_context": True}])
-def test_their_agents_train_on_slates_and_candidates(toy, shape):
+def test_agents_train_on_slates_and_candidates(toy, shape):
     env = StableBaselinesVecEnv(toy(8, **shape))
     model = PPO("MultiInputPolicy", env, n_steps=8, batch_size=32, n_epochs=1, seed=0, device="cpu")
     before = [p.detach().clone() for p in model.policy.parameters()]
@@ -113,14 +113,14 @@ def test_their_agents_train_on_slates_and_candidates(toy, shape):
     assert env.action_space.contains(model.predict(env.reset())[0][0])
 
 
-def test_their_agents_train_on_real_vectors(target):
+def test_agents_train_on_continuous_actions(target):
     env = StableBaselinesVecEnv(target(8))
     model = PPO("MultiInputPolicy", env, n_steps=8, batch_size=32, n_epochs=1, seed=0, device="cpu")
     model.learn(128)
     assert env.action_space.contains(model.predict(env.reset())[0][0])
 
 
-def test_their_replay_memories_take_the_last_observation_of_a_session(toy):
+def test_replay_buffer_stores_the_last_observation_of_a_session(toy):
     env = StableBaselinesVecEnv(toy(4))
     model = DQN("MultiInputPolicy", env, buffer_size=400, learning_starts=400, seed=0, device="cpu")
     model.learn(160)
@@ -134,7 +134,7 @@ def test_their_replay_memories_take_the_last_observation_of_a_session(toy):
             assert not buffer.observations["history"][following, user].any()
 
 
-# a world in which tastes matter: without boredom, knowing a person's topics is most of what there is to know
+# an environment in which tastes matter: without boredom, a user's topics are most of the relevant information
 TASTES = [
     "dataset.num_items=20",
     "dataset.num_users=500",
@@ -148,7 +148,7 @@ TASTES = [
 
 
 def session_returns(env, choose, seed):
-    """The returns of everybody's first session."""
+    """The returns of each user's first session."""
     observation, _ = env.reset(seed=seed)
     returns, running = np.zeros(env.num_envs), np.ones(env.num_envs, bool)
     while running.any():
@@ -163,7 +163,7 @@ def interval(values):
 
 
 def trained_and_random(env_steps, seed):
-    """95 % intervals of the mean return, on people who were not met in training."""
+    """95 % intervals of the mean return, on users who do not appear in training."""
     training = StableBaselinesVecEnv(make_vec("topic_world", 64, overrides=TASTES, text_dims=8))
     hyperparameters = {"n_steps": 16, "batch_size": 256, "n_epochs": 4, "learning_rate": 2e-3, "gamma": 0.95, "ent_coef": 0.01}
     model = PPO("MultiInputPolicy", training, **hyperparameters, policy_kwargs={"net_arch": [64]}, seed=seed, device="cpu")
@@ -175,14 +175,14 @@ def trained_and_random(env_steps, seed):
     return interval(learned), interval(chance)
 
 
-def test_ppo_learns_here(small_world):
+def test_ppo_learns(small_world):
     learned, chance = trained_and_random(20_000, seed=0)
     assert learned[0] > chance[1]
 
 
 @pytest.mark.evidence
 @pytest.mark.parametrize("seed", range(5))
-def test_ppo_learns_here_whatever_the_seed(small_world, seed):
+def test_ppo_learns_with_any_seed(small_world, seed):
     learned, chance = trained_and_random(100_000, seed)
     print(f"seed {seed}: PPO {learned.round(2)}, random {chance.round(2)}")
     assert learned[0] > chance[1]

@@ -1,4 +1,4 @@
-"""Many users as one vector environment: Gymnasium's format to the letter, and nobody's session gets lost on the way."""
+"""Many users as one vector environment: exactly Gymnasium's format, and complete sessions of all users."""
 
 import io
 
@@ -12,7 +12,7 @@ from gymnasium.wrappers.vector import RecordEpisodeStatistics
 
 
 class Replayed(gymnasium.Env):
-    """One user of a recorded simulation, step by step, as an environment of its own."""
+    """One user of a recorded simulation, replayed as a separate environment."""
 
     def __init__(self, user, recorder, start, outcomes):
         self.user, self.outcomes = user, iter(outcomes)
@@ -34,7 +34,7 @@ class Replayed(gymnasium.Env):
 
 @pytest.mark.parametrize("shape", [{}, {"slate_size": 2, "num_candidates": 5, "num_features": 2, "has_context": True}])
 @pytest.mark.parametrize("num_users", [1, 7])
-def test_every_step_has_the_format_of_gymnasiums_own_vector_environment(toy, same, shape, num_users):
+def test_steps_have_the_format_of_sync_vector_env(toy, same, shape, num_users):
     env, recorder = toy(num_users, text_dims=4, **shape), toy(num_users, text_dims=4, **shape)
     start, _ = recorder.reset(seed=5)
     env.action_space.seed(1)
@@ -55,7 +55,7 @@ def test_every_step_has_the_format_of_gymnasiums_own_vector_environment(toy, sam
     assert finished > 0
 
 
-def test_a_finished_users_last_observation_is_kept_and_the_next_session_is_fresh(toy, same):
+def test_last_observation_is_kept_and_the_next_session_is_new(toy, same):
     env, bare = toy(8), toy(8)
     env.reset(seed=2)
     bare.reset(seed=2)
@@ -79,7 +79,7 @@ def test_a_finished_users_last_observation_is_kept_and_the_next_session_is_fresh
     assert truncated > 0
 
 
-def test_the_reward_is_the_sum_of_its_terms(toy):
+def test_reward_is_the_sum_of_its_terms(toy):
     env = toy(5, slate_size=2)
     env.reset(seed=0)
     for _ in range(10):
@@ -99,7 +99,7 @@ def played(env, seed, steps=12):
     return found
 
 
-def test_the_same_seed_gives_the_same_run_and_another_seed_another(toy, same):
+def test_seed_determines_the_sessions(toy, same):
     env = toy(4)
     first = played(env, 3)
     same(played(env, 3), first)
@@ -108,7 +108,7 @@ def test_the_same_seed_gives_the_same_run_and_another_seed_another(toy, same):
         same(played(env, 4), first)
 
 
-def test_a_reset_without_a_seed_goes_on_from_the_last_seed(toy, same):
+def test_reset_without_a_seed_continues_from_the_last_seed(toy, same):
     env, again = toy(40), toy(40)
     first, _ = env.reset(seed=3)
     second, _ = env.reset()
@@ -117,7 +117,7 @@ def test_a_reset_without_a_seed_goes_on_from_the_last_seed(toy, same):
     assert not np.array_equal(first["profile"], second["profile"])
 
 
-def test_a_state_saved_in_mid_session_goes_on_the_same(toy, same):
+def test_state_saved_in_mid_session_continues_identically(toy, same):
     env, other = toy(5, num_candidates=4), toy(5, num_candidates=4)
     env.reset(seed=3)
     for _ in range(3):
@@ -135,15 +135,15 @@ def test_a_state_saved_in_mid_session_goes_on_the_same(toy, same):
     same(other.reset()[0], env.reset()[0])
 
 
-def test_a_loaded_state_returns_what_the_saved_environment_last_showed(toy, same):
+def test_loading_a_state_returns_its_last_observation(toy, same):
     env, other = toy(5), toy(5)
     env.reset(seed=3)
     shown = env.step(np.zeros(5, np.int64))[0]
     same(other.load_state_dict(env.state_dict()), shown)
 
 
-def test_users_simulated_at_once_earn_what_users_alone_earn(toy, toy_single):
-    """The mean return of random actions, by Welch's statistic; seeds are fixed."""
+def test_batched_users_earn_the_same_as_single_users(toy, toy_single):
+    """Compares the mean return of random actions by Welch's statistic, with fixed seeds."""
     together, alone = toy(400), toy_single()
     together.action_space.seed(0)
     alone.action_space.seed(0)
@@ -166,7 +166,7 @@ def test_users_simulated_at_once_earn_what_users_alone_earn(toy, toy_single):
     assert abs(difference) < 3 * (many.var() / 400 + np.var(few) / 200) ** 0.5
 
 
-def test_gymnasiums_wrappers_understand_when_a_session_ends(toy):
+def test_gymnasium_wrappers_recognise_the_end_of_a_session(toy):
     env, bare = RecordEpisodeStatistics(toy(6)), toy(6)
     env.reset(seed=1)
     bare.reset(seed=1)
@@ -183,7 +183,7 @@ def test_gymnasiums_wrappers_understand_when_a_session_ends(toy):
     assert ended > 6
 
 
-def test_what_is_given_away_is_the_receivers_to_change(toy, same):
+def test_returned_arrays_can_be_changed_by_the_receiver(toy, same):
     env, untouched = toy(4, num_candidates=5, num_features=2), toy(4, num_candidates=5, num_features=2)
     observation, _ = env.reset(seed=0)
     untouched.reset(seed=0)
@@ -200,7 +200,7 @@ def test_what_is_given_away_is_the_receivers_to_change(toy, same):
         same(observation, expected[0])
 
 
-def test_nothing_can_be_done_before_the_first_reset(toy):
+def test_step_before_the_first_reset_is_refused(toy):
     for act in (lambda env: env.step(np.zeros(6, np.int64)), lambda env: env.action_masks(), lambda env: env.state_dict()):
         with pytest.raises(ResetNeeded, match=r"^there is no session yet: call reset\(\) first$"):
             act(toy())

@@ -15,7 +15,7 @@ NEW = {"vocabulary": 4000, "layers": 2, "hidden_size": 128, "max_length": 48}
 
 @pytest.mark.evidence
 def test_a_gpt_pretrained_on_film_titles_predicts_unseen_titles(movietweetings, tmp_path):
-    """A fifth of the steps behind the figures in docs/language_results.md: from 4,171 to about 151."""
+    """A fifth of the steps behind the figures in docs/results/language.md: from 4,171 to about 151."""
     overrides = ["encoder=gpt", "dataset=movielens_format", f"dataset.path={movietweetings}", "pretrain.from_scratch=true"]
     cfg = compose_config([*overrides, f"pretrain.folder={tmp_path / 'gpt'}", "pretrain.steps=52"], app=PRETRAIN)
     OmegaConf.update(cfg, "pretrain.new", NEW)

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from recframe.evaluation.simulated.rollout import InformedPolicy, rollout
+from recframe.evaluation.table import REFERENCES
 from recframe.references.fitting.fixed_slates import fixed_slates, greedy_schedule
 from recframe.references.fitting.greedy import fit_greedy
 from recframe.references.fitting.random_log import collect_random_log
@@ -31,7 +32,7 @@ def references(world, environment):
 
 
 def test_there_are_five_policies_and_only_the_oracle_knows_the_truth(references):
-    assert list(references) == ["random", "popular", "fixed_slate", "greedy", "oracle"]
+    assert tuple(references) == REFERENCES == ("random", "popular", "fixed_slate", "greedy", "oracle")
     assert [name for name, policy in references.items() if isinstance(policy, InformedPolicy)] == ["oracle"]
 
 

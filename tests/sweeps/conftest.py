@@ -1,4 +1,4 @@
-"""Folders of runs as the runner leaves them."""
+"""Folders of runs as the runner writes them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _nested(values: Mapping[str, Any]) -> dict[str, Any]:
 
 @pytest.fixture
 def make_run(tmp_path):
-    """Gives a function that writes a run; `mean` is its trained return, None that of a run which never finished."""
+    """A function that writes a run. `mean` is the return of its trained policy, None if the run did not finish."""
 
     def make(
         name: str,

@@ -1,4 +1,4 @@
-"""The report says what the runs say: means over seeds, honest intervals, and who is missing."""
+"""The report has means over seeds, valid intervals, and a list of the runs without a result."""
 
 import io
 
@@ -33,7 +33,7 @@ def test_there_is_a_row_for_each_run_and_policy(make_run, tmp_path):
     ]
 
 
-def test_metrics_come_in_the_designs_order_and_may_be_missing(make_run, tmp_path):
+def test_metrics_are_in_the_order_of_metric_names_and_may_be_missing(make_run, tmp_path):
     value = {"mean": 1.0, "low": 0.0, "high": 2.0, "n": 3}
     undefined = {"mean": None, "low": None, "high": None, "n": 0}
     make_run(
@@ -48,7 +48,7 @@ def test_metrics_come_in_the_designs_order_and_may_be_missing(make_run, tmp_path
     assert set(summarize(frame)["policy"]) == {"trained"}
 
 
-def test_what_is_measured_over_cold_items_alone_stands_beside(make_run, tmp_path):
+def test_metrics_over_cold_items_have_their_own_columns(make_run, tmp_path):
     value = {"mean": 0.25, "low": 0.0, "high": 2.0, "n": 3}
     for seed, cold in enumerate((0.25, 0.75)):
         measured = {"trained": {"return": value | {"mean": cold}, "gini": value, "click_rate": value}}
@@ -66,7 +66,7 @@ def test_what_is_measured_over_cold_items_alone_stands_beside(make_run, tmp_path
     assert "cold/return" in sweep_markdown(tmp_path)
 
 
-def test_runs_that_differ_only_in_seed_are_averaged_with_students_interval(make_run, tmp_path):
+def test_runs_that_differ_only_in_their_seed_are_averaged_with_a_t_interval(make_run, tmp_path):
     returns = {"0.5": [1.0, 2.0, 4.0], "0.9": [10.0, 10.5]}
     for gamma, means in returns.items():
         for seed, mean in enumerate(means):
@@ -79,7 +79,7 @@ def test_runs_that_differ_only_in_seed_are_averaged_with_students_interval(make_
         assert (row["seeds"], row["interval"]) == (len(means), "seeds")
 
 
-def test_one_seed_has_its_own_bootstrap_interval_and_the_report_says_so(make_run, tmp_path):
+def test_the_interval_of_one_seed_is_its_bootstrap_interval_and_the_report_says_so(make_run, tmp_path):
     make_run("0", 0, 5.0)
     row = one(summarize(sweep_frame(tmp_path)), policy="trained", metric="return")
     assert (row["mean"], row["low"], row["high"], row["seeds"], row["interval"]) == (5.0, 4.0, 7.0, 1, "users")
@@ -99,7 +99,7 @@ def test_a_repeated_seed_counts_once(make_run, tmp_path):
     assert "3 finished runs, 1 of them left out" in sweep_markdown(tmp_path)
 
 
-def test_the_two_reports_hold_the_same(make_run, tmp_path):
+def test_both_reports_have_the_same_content(make_run, tmp_path):
     for seed, mean in enumerate([1.0, 2.0, 3.0]):
         make_run(str(seed), seed, mean, ["reward=[click,diversity]"])
     make_run("9", 0, 7.0, ["reward=[click]"])
@@ -115,7 +115,7 @@ def test_the_two_reports_hold_the_same(make_run, tmp_path):
         assert note in table
 
 
-def test_the_terminals_table_is_whole_in_80_columns(make_run, tmp_path):
+def test_the_terminal_table_fits_80_columns(make_run, tmp_path):
     names = ["return", "length", "click_rate", "coverage", "diversity", "novelty", "gini", "reward/click", "reward/rating"]
     values = {name: {"mean": -0.123 * n, "low": -0.4567 * n, "high": 0.789 * n, "n": 9} for n, name in enumerate(names, start=1)}
     for seed in (0, 1):
@@ -126,7 +126,7 @@ def test_the_terminals_table_is_whole_in_80_columns(make_run, tmp_path):
         assert expected in words
 
 
-def test_a_sweep_in_which_nothing_finished_still_says_what_happened(make_run, tmp_path):
+def test_the_report_on_unfinished_runs_gives_their_reasons(make_run, tmp_path):
     make_run("0", 0, None)
     assert sweep_frame(tmp_path).height == 0
     assert summarize(sweep_frame(tmp_path)).height == 0
@@ -135,12 +135,12 @@ def test_a_sweep_in_which_nothing_finished_still_says_what_happened(make_run, tm
         assert "0: no result.json" in report
 
 
-def test_nothing_to_report_is_an_error(tmp_path):
-    with pytest.raises(SweepError, match="no run in it"):
+def test_a_folder_without_runs_is_an_error(tmp_path):
+    with pytest.raises(SweepError, match="no run was found in or below it"):
         sweep_table(tmp_path)
 
 
-def test_summaries_need_nothing_but_the_frame(make_run, tmp_path):
+def test_summaries_need_only_the_frame(make_run, tmp_path):
     make_run("0", 0, 1.0)
     make_run("1", 1, 2.0)
     frame = sweep_frame(tmp_path)
@@ -148,7 +148,7 @@ def test_summaries_need_nothing_but_the_frame(make_run, tmp_path):
     assert summarize(pl.read_parquet(tmp_path / "runs.parquet")).equals(summarize(frame))
 
 
-def test_what_is_the_same_in_all_seeds_keeps_a_runs_interval(make_run, tmp_path):
+def test_a_metric_that_is_equal_in_all_seeds_has_the_interval_of_one_run(make_run, tmp_path):
     for seed in range(3):
         make_run(str(seed), seed, 1.5)
     row = one(summarize(sweep_frame(tmp_path)), policy="random", metric="return")

@@ -1,4 +1,4 @@
-"""Runs are found wherever they lie, and told apart by what matters."""
+"""Runs are found at any depth, and their settings are those in which they differ."""
 
 import pytest
 
@@ -31,7 +31,7 @@ def test_runs_come_in_natural_order_at_any_depth(make_run, tmp_path):
     assert [run.name for run in find_runs(tmp_path).runs] == ["1", "2", "10", "other/0"]
 
 
-def test_what_lies_inside_a_run_is_no_run(make_run, tmp_path):
+def test_folders_inside_a_run_are_not_runs(make_run, tmp_path):
     files = make_run("0", 0, 1.0) / "wandb" / "run-1" / "files"
     files.mkdir(parents=True)
     (files / "config.yaml").write_text("a: 1")
@@ -39,7 +39,7 @@ def test_what_lies_inside_a_run_is_no_run(make_run, tmp_path):
     assert [run.name for run in find_runs(tmp_path).runs] == ["0"]
 
 
-def test_a_run_may_be_reported_alone(make_run):
+def test_a_single_run_can_be_reported(make_run):
     (run,) = find_runs(make_run("alone", 4, 1.0)).runs
     assert (run.name, run.result["seed"]) == ("alone", 4)
 
@@ -61,7 +61,7 @@ def test_runs_without_a_result_are_named_with_the_reason(make_run, tmp_path):
 def test_a_folder_without_runs_is_refused(tmp_path):
     (tmp_path / "conf").mkdir()
     (tmp_path / "conf" / "config.yaml").write_text("somebody: else")
-    with pytest.raises(SweepError, match="no run in it or below it"):
+    with pytest.raises(SweepError, match="no run was found in or below it"):
         find_runs(tmp_path)
     with pytest.raises(SweepError, match="there is no such folder"):
         find_runs(tmp_path / "gone")
@@ -73,7 +73,7 @@ def test_only_overrides_that_differ_are_settings(make_run, tmp_path):
     assert settings(tmp_path) == {"0": {"agent.gamma": "0.5"}, "1": {"agent.gamma": "0.9"}}
 
 
-def test_an_override_has_the_value_it_came_to(make_run, tmp_path):
+def test_an_override_has_its_value_in_the_config(make_run, tmp_path):
     make_run("0", 0, 1.0, ["agent.rate=1e-3", "agent=dqn"], {"agent.rate": 0.001, "agent.name": "dqn"})
     make_run("1", 0, 1.0, ["agent.rate=0.001"], {"agent.rate": 0.001, "agent.name": "dqn"})
     make_run("2", 0, 1.0, ["agent=random"], {"agent.name": "random"})
@@ -87,13 +87,13 @@ def test_falsy_values_are_values(make_run, tmp_path):
     assert settings(tmp_path) == {"0": {"agent.path": ""}, "1": {"agent.path": "x"}}
 
 
-def test_a_difference_that_no_override_shows_is_a_setting_too(make_run, tmp_path):
+def test_a_config_value_that_differs_without_an_override_is_a_setting(make_run, tmp_path):
     make_run("0", 0, 1.0, config={"agent.gamma": 0.5, "agent.depth": 2})
     make_run("1", 1, 1.0, config={"agent.gamma": 0.9, "agent.depth": 2})
     assert settings(tmp_path) == {"0": {"agent.gamma": "0.5"}, "1": {"agent.gamma": "0.9"}}
 
 
-def test_what_follows_the_seed_is_no_setting(make_run, tmp_path):
+def test_values_that_equal_the_seed_are_not_settings(make_run, tmp_path):
     for seed in (3, 4):
         make_run(str(seed), seed, 1.0, config={"environment.seed": seed, "name": f"run {seed}"})
     assert settings(tmp_path) == {"3": {}, "4": {}}

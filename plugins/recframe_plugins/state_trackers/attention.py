@@ -67,4 +67,4 @@ class AttentionLayer(nn.Module):
 
     def _by_head(self, vectors: Tensor) -> Tensor:
         """Vectors `[N, H, d]` as `[N, heads, H, d / heads]`."""
-        return vectors.unflatten(2, (self.heads, -1)).transpose(1, 2)
+        return torch.unflatten(vectors, 2, (self.heads, -1)).transpose(1, 2)

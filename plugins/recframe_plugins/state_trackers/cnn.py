@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -45,13 +47,12 @@ class CNNTracker(HistoryTracker):
         An output is a sum over the places of a window. One product computes all places of all filters; its parts are then shifted to the
         ends of their windows. On a CPU this takes half the time of separate convolutions.
         """
-        reach = min(self.horizontal[-1].kernel_size[0], matrix.shape[1])
+        convolutions = cast(list[nn.Conv1d], list(self.horizontal))
+        reach = min(convolutions[-1].kernel_size[0], matrix.shape[1])
         # one weight per distance from the last entry of a window; the filters that reach this far are the last ones
-        weights = [
-            torch.cat([conv.weight[:, :, -1 - ago] for conv in self.horizontal if conv.kernel_size[0] > ago]) for ago in range(reach)
-        ]
-        outputs, *earlier = F.linear(matrix, torch.cat(weights)).split([len(weight) for weight in weights], dim=2)
-        outputs = outputs + torch.cat([conv.bias for conv in self.horizontal])
+        weights = [torch.cat([conv.weight[:, :, -1 - ago] for conv in convolutions if conv.kernel_size[0] > ago]) for ago in range(reach)]
+        outputs, *earlier = torch.split(F.linear(matrix, torch.cat(weights)), [len(weight) for weight in weights], dim=2)
+        outputs = outputs + torch.cat([conv.bias for conv in convolutions if conv.bias is not None])
         for ago, part in enumerate(earlier, start=1):
             outputs = outputs + F.pad(part[:, :-ago], (outputs.shape[2] - part.shape[2], 0, ago, 0))
         return outputs

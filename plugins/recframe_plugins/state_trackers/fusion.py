@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from recframe.interfaces import Data, EnvironmentSpec, Observation
 from recframe_plugins.state_trackers.config import StateTrackerConfig
-from recframe_plugins.state_trackers.fusion_parts import parts_of
+from recframe_plugins.state_trackers.fusion_parts import Part, parts_of
 
 
 class Fusion(nn.Module, ABC):
@@ -22,9 +22,9 @@ class Fusion(nn.Module, ABC):
     parts: the other inputs, by name; may be empty.
     """
 
-    def __init__(self, summary_dim: int, state_dim: int, parts: nn.ModuleDict, device: torch.device) -> None:
+    def __init__(self, summary_dim: int, state_dim: int, parts: dict[str, Part], device: torch.device) -> None:
         super().__init__()
-        self.parts = parts
+        self.parts = nn.ModuleDict(parts)
         self.build([summary_dim, *(part.dim for part in parts.values())], state_dim, device)
         self.norm = nn.LayerNorm(state_dim, device=device)
 
@@ -90,7 +90,8 @@ class AttentionFusion(Fusion):
         tokens = torch.stack([token(vector) for token, vector in zip(self.tokens, vectors, strict=True)], dim=1)
         query = self.query(vectors[0]).unsqueeze(1)
         scores = (query * self.key(tokens)).sum(dim=2, keepdim=True) / tokens.shape[2] ** 0.5
-        return (scores.softmax(dim=1) * tokens).sum(dim=1)
+        attended: Tensor = (scores.softmax(dim=1) * tokens).sum(dim=1)
+        return attended
 
 
 FUSIONS: dict[str, type[Fusion]] = {"concat": ConcatFusion, "gated": GatedFusion, "attention": AttentionFusion}

@@ -70,6 +70,7 @@ class FeaturePart(Part):
 
     def forward(self, observation: Observation) -> Tensor:
         """Features `[N, X]` after `symlog`."""
+        assert observation.features is not None
         return symlog(observation.features)
 
 
@@ -86,7 +87,7 @@ class UserPart(Part):
         return F.embedding(observation.user, self.embedding)
 
 
-def parts_of(config: StateTrackerConfig, spec: EnvironmentSpec, data: Data) -> nn.ModuleDict:
+def parts_of(config: StateTrackerConfig, spec: EnvironmentSpec, data: Data) -> dict[str, Part]:
     """All available parts by name, in the order in which they are combined; empty if only the history exists.
 
     Raises
@@ -115,7 +116,7 @@ def parts_of(config: StateTrackerConfig, spec: EnvironmentSpec, data: Data) -> n
             parts["context_labels"] = LabelPart(data.contexts, config.state_dim, "context")
         if users is not None and users.profiles is not None and users.profiles.labels:
             parts["profile_labels"] = LabelPart(users.profiles, config.state_dim, "user")
-    return nn.ModuleDict(parts)
+    return parts
 
 
 def read_vectors(texts: Texts | None) -> Tensor | None:

@@ -34,5 +34,6 @@ class MLPTracker(StateTracker):
 
     def forward(self, observation: Observation, items: Tensor) -> Tensor:
         """The state `[N, S]` of each user; S is the size of the last layer."""
+        assert observation.features is not None
         state: Tensor = self.layers(symlog(observation.features))
         return state

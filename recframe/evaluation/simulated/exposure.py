@@ -13,7 +13,8 @@ MINIMUM_GROUPS = 50
 
 def coverage(exposures: np.ndarray, num_items: int) -> np.ndarray:
     """Share of the `num_items` items that were shown. `exposures` `[..., m]` are the counts of m of the items; the others' are 0."""
-    return (exposures > 0).sum(axis=-1) / num_items
+    share: np.ndarray = (exposures > 0).sum(axis=-1) / num_items
+    return share
 
 
 def gini(exposures: np.ndarray, num_items: int) -> np.ndarray:
@@ -24,7 +25,8 @@ def gini(exposures: np.ndarray, num_items: int) -> np.ndarray:
     """
     ascending = np.sort(exposures, axis=-1)
     places = np.arange(num_items - exposures.shape[-1], num_items) + 1
-    return 2.0 * (ascending @ places) / (num_items * ascending.sum(axis=-1)) - (num_items + 1) / num_items
+    index: np.ndarray = 2.0 * (ascending @ places) / (num_items * ascending.sum(axis=-1)) - (num_items + 1) / num_items
+    return index
 
 
 def exposure_intervals(users: np.ndarray, items: np.ndarray, num_users: int, num_items: int) -> tuple[Interval, Interval]:
@@ -42,7 +44,8 @@ def exposure_intervals(users: np.ndarray, items: np.ndarray, num_users: int, num
     num_groups = min(num_users, max(MINIMUM_GROUPS, JACKKNIFE_BUDGET // len(shown)))
     order = np.argsort(users % num_groups, kind="stable")
     groups, columns = (users % num_groups)[order], columns[order]
-    covered, unequal = [], []
+    # the empty arrays stand for no groups at all
+    covered, unequal = [np.empty(0)], [np.empty(0)]
     rows = max(1, CHUNK_ELEMENTS // len(shown))
     for start in range(0, num_groups if num_groups > 1 else 0, rows):
         stop = min(start + rows, num_groups)
@@ -52,6 +55,6 @@ def exposure_intervals(users: np.ndarray, items: np.ndarray, num_users: int, num
         covered.append(coverage(left, num_items))
         unequal.append(gini(left, num_items))
     return (
-        jackknife_interval(float(coverage(totals, num_items)), np.concatenate(covered or [[]]), num_users),
-        jackknife_interval(float(gini(totals, num_items)), np.concatenate(unequal or [[]]), num_users),
+        jackknife_interval(float(coverage(totals, num_items)), np.concatenate(covered), num_users),
+        jackknife_interval(float(gini(totals, num_items)), np.concatenate(unequal), num_users),
     )

@@ -37,7 +37,14 @@ def collect_random_log(environment: Environment, rewards: RewardSum, seeds: Sequ
         left -= len(log.users)
         if left <= 0:
             break
-    return RandomLog(*(torch.cat(parts) for parts in zip(*logs, strict=True)))
+    parts = [log.observations for log in logs]
+    observations: Observation = torch.cat(parts)  # type: ignore[arg-type, assignment]  # joined like tensors
+    return RandomLog(
+        observations=observations,
+        slates=torch.cat([log.slates for log in logs]),
+        item_rewards=torch.cat([log.item_rewards for log in logs]),
+        users=torch.cat([log.users for log in logs]),
+    )
 
 
 def _log_rollout(environment: Environment, rewards: RewardSum, seed: int, max_steps: int, max_slates: int) -> RandomLog:
@@ -54,8 +61,9 @@ def _log_rollout(environment: Environment, rewards: RewardSum, seed: int, max_st
     generator = torch.Generator(turns.device).manual_seed(seed)
     kept = torch.randperm(len(turns), generator=generator, device=turns.device)[:max_slates]
     turns, users = turns[kept], users[kept]
+    seen: Observation = torch.stack(observations[: len(episodes.alive)])  # type: ignore[arg-type, assignment]  # stacked like tensors
     return RandomLog(
-        observations=torch.stack(observations[: len(episodes.alive)])[turns, users],
+        observations=seen[turns, users],
         slates=episodes.slates[turns, users],
         item_rewards=episodes.item_rewards[turns, users],
         users=users,

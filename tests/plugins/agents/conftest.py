@@ -1,4 +1,4 @@
-"""Tiny worlds whose best policy is known, and a loop that trains in them."""
+"""Small environments whose best policy is known, and a training loop for them."""
 
 from collections.abc import Callable
 
@@ -15,7 +15,7 @@ WORLD_SEED, REPLAY_SEED = 1_000_003, 2_000_003
 
 
 class KnownWorld(Environment):
-    """Sessions in which `outcome(observation, shown)` says what a shown item earns and whether it ends the session."""
+    """Sessions in which `outcome(observation, shown)` gives the reward of a shown item, and whether it ends the session."""
 
     def __init__(self, data: Data, outcome: Callable, num_users: int = 32, has_context: bool = False) -> None:
         self.spec = EnvironmentSpec(num_users, 1, 3, len(data.catalog), ("click",), has_context=has_context)
@@ -60,7 +60,7 @@ class KnownWorld(Environment):
 
 
 def world_data(num_items: int, dim: int = 16) -> Data:
-    """As many people and contexts as items, each with a random text vector: which item suits whom must be learned."""
+    """As many users and contexts as items, each with a random text vector, so that the item of each user must be learned."""
     generator = torch.Generator().manual_seed(0)
 
     def texts() -> Texts:
@@ -72,7 +72,7 @@ def world_data(num_items: int, dim: int = 16) -> Data:
 
 
 def suits(field: str) -> Callable:
-    """Person (or context) number i clicks on item number i alone; every session is one step long."""
+    """User (or context) number i clicks on item number i only; every session is one step long."""
 
     def outcome(observation, shown):
         return (shown == getattr(observation, field)).float(), torch.ones_like(shown, dtype=torch.bool)
@@ -81,7 +81,7 @@ def suits(field: str) -> Callable:
 
 
 def patience(observation, shown):
-    """BAIT earns 0.6 and ends the session; INVEST earns nothing, but after it HARVEST earns 1. All else earns nothing and ends it."""
+    """BAIT has a reward of 0.6 and ends the session; INVEST has none, but HARVEST after it has 1. All others have none and end it."""
     invested = observation.history_items[:, -1] == INVEST
     earned = torch.where(invested, (shown == HARVEST).float(), 0.6 * (shown == BAIT))
     return earned, invested | (shown != INVEST)
@@ -109,7 +109,7 @@ def patience_game():
 def train():
     def run(agent, environment, chunks: int, chunk_steps: int = 4) -> None:
         """Collect and learn from a replay memory, as the training module does."""
-        # seeds that no agent here has: from equal seeds the "random" items would follow whom the environment draws
+        # seeds that no agent of these tests has: with equal seeds, random items would depend on the users that the environment draws
         optimizers, memory, generator = agent.optimizers(), None, torch.Generator().manual_seed(REPLAY_SEED)
         observation, plan = environment.reset(WORLD_SEED), agent.experience
         for _ in range(chunks):

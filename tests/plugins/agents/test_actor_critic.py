@@ -1,4 +1,4 @@
-"""The actor-critic's losses: the policy gradient, PPO's clipped objective, its values, and how often a chunk is learned from."""
+"""Actor-critic: the policy gradient, PPO's clipped objective, the loss of values, and the steps per chunk."""
 
 import copy
 from pathlib import Path
@@ -47,13 +47,13 @@ def samples(value, returns):
     ],
     ids=["A2C", "shared", "PPO", "PPO, working set"],
 )
-def test_it_conforms(config):
+def test_the_agent_passes_the_checks(config):
     check_component(COMPONENT, config)
 
 
 @pytest.mark.parametrize(("slate_size", "normalize"), [(1, True), (3, False)])
-def test_with_one_step_a_chunk_it_follows_the_policy_gradient(slate_size, normalize):
-    """The gradient of the ratio, where the policy is the one that acted, is that of the log-probability (Huang et al., 2022)."""
+def test_with_one_step_per_chunk_the_gradient_is_the_policy_gradient(slate_size, normalize):
+    """For the policy that acted, the gradient of the ratio is that of the log-probability (Huang et al., 2022)."""
     agent = build(slate_size, entropy_weight=0.0, gamma=0.9, gae_lambda=0.8, normalize_advantages=normalize)
     batch = chunk(agent)
     flat, twin = batch.reshape(-1), copy.deepcopy(agent)
@@ -74,8 +74,8 @@ def test_with_one_step_a_chunk_it_follows_the_policy_gradient(slate_size, normal
     assert agent.network.policy.query.weight.grad.abs().max() > 1e-4
 
 
-def test_what_leads_further_away_than_the_clip_range_pays_nothing_more():
-    """Equation 7: the four corners, and inside."""
+def test_ratios_beyond_the_clip_range_gain_nothing_more():
+    """Equation 7 at the four corners, and inside."""
     agent = build(clip_range=0.2)
     ratio = torch.tensor([1.5, 1.5, 0.5, 0.5, 1.1], requires_grad=True)
     advantages = torch.tensor([1.0, -1.0, 1.0, -1.0, 2.0])
@@ -86,15 +86,15 @@ def test_what_leads_further_away_than_the_clip_range_pays_nothing_more():
     torch.testing.assert_close(ratio.grad, torch.tensor([0.0, 1.0, -1.0, 0.0, -2.0]) / 5)
 
 
-def test_a_clipped_value_counts_where_it_is_further_off():
+def test_the_clipped_value_counts_where_its_error_is_larger():
     old, value, returns = torch.tensor([0.0, 0.0]), torch.tensor([1.0, -1.0]), torch.tensor([2.0, 1.0])
     plain, clipped = build(), build(value_clip=0.5)
     assert plain.value_loss(value, samples(old, returns)).item() == pytest.approx((1 + 4) / 2)
-    # the first would come closer by moving more than it may: it counts as 0.5; the second has gone the wrong way and counts as it is
+    # the first value moves further than allowed towards the return: clipped to 0.5; the second moves away: counted unclipped
     assert clipped.value_loss(value, samples(old, returns)).item() == pytest.approx((2.25 + 4) / 2)
 
 
-def test_each_epoch_goes_through_the_whole_chunk_in_minibatches():
+def test_each_epoch_uses_each_step_of_the_chunk_once():
     agent = build(**PPO)
     batch = chunk(agent)
     seen, original = [], RolloutSamples.rows
@@ -113,18 +113,18 @@ def test_each_epoch_goes_through_the_whole_chunk_in_minibatches():
     assert not torch.equal(epochs[0], epochs[1])
 
 
-def test_a_chunk_smaller_than_its_minibatches_is_cut_into_single_steps():
+def test_a_chunk_with_fewer_steps_than_minibatches_is_split_into_single_steps():
     agent = build(clip_range=0.2, minibatches=50)
     assert len(update(agent, agent.optimizers(), chunk(agent, steps=2))) == 2 * 12
 
 
-def test_it_stops_learning_from_a_chunk_once_the_policy_has_moved_too_far():
+def test_epochs_stop_once_the_divergence_exceeds_target_kl():
     steps = {}
     for target_kl in (None, 1e-9, 1e9):
         agent = build(clip_range=0.2, epochs=5, learning_rate=0.05, target_kl=target_kl)
         steps[target_kl] = len(update(agent, agent.optimizers(), chunk(agent))) // 2
         assert agent.diagnostics()["kl"].item() >= 0
-    # the first epoch is one step from the policy that acted; after it, the second sees the difference and is the last
+    # the first epoch starts from the policy that acted; the second one measures the divergence and is the last
     assert steps == {None: 5, 1e-9: 2, 1e9: 5}
 
 
@@ -137,23 +137,23 @@ def test_the_first_step_starts_from_the_policy_that_acted():
 
 
 @pytest.mark.parametrize("options", [{"epochs": 2}, {"minibatches": 2}])
-def test_several_steps_without_a_clip_range_are_refused(options):
+def test_several_steps_without_a_clip_range_are_rejected(options):
     with pytest.raises(ValueError, match=r"agent\.clip_range must be set"):
         build(**options)
 
 
-def test_its_diagnostics_tell_how_learning_goes():
+def test_diagnostics_of_a_chunk():
     agent = build(**PPO)
     assert agent.diagnostics() == {}
     update(agent, agent.optimizers(), chunk(agent))
     assert set(agent.diagnostics()) == {"entropy", "mean_value", "explained_variance", "kl", "clipped"}
 
 
-def test_it_asks_for_its_own_chunks():
+def test_the_experience_is_a_rollout():
     assert build().experience == Rollout()
 
 
-def test_the_ppo_preset_clips_and_learns_several_times():
+def test_the_ppo_preset_clips_and_takes_several_steps():
     preset = OmegaConf.load(Path(next(iter(conf.__path__))) / "agent" / "ppo.yaml")
     assert preset.pop("defaults") == ["actor_critic", "_self_"]
     config = ActorCriticConfig(**preset)

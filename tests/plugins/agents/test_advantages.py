@@ -32,22 +32,22 @@ def by_definition(reward, value, next_value, terminated, truncated, gamma, gae_l
 
 @settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 10_000), gamma=st.floats(0, 1), gae_lambda=st.floats(0, 1))
-def test_they_are_the_papers(seed, gamma, gae_lambda):
+def test_advantages_equal_the_sums_of_the_definition(seed, gamma, gae_lambda):
     parts = chunk(seed)
     found = generalized_advantages(*parts, gamma, gae_lambda)
     np.testing.assert_allclose(found, by_definition(*parts, gamma, gae_lambda), rtol=1e-4, atol=1e-4)
 
 
-def test_with_lambda_0_they_are_one_step_errors():
+def test_with_lambda_0_advantages_are_one_step_errors():
     reward, value, next_value, terminated, truncated = chunk(0)
     found = generalized_advantages(reward, value, next_value, terminated, truncated, 0.9, 0.0)
     torch.testing.assert_close(found, reward + 0.9 * next_value * ~terminated - value)
 
 
-def test_with_lambda_1_and_value_they_are_the_rewards_to_go():
-    """Sessions by hand: one goes on beyond the chunk, one is cut after two steps, one ends after two."""
+def test_with_lambda_1_advantage_plus_value_is_the_reward_to_go():
+    """Three sessions: one continues beyond the chunk, one is truncated after two steps, one terminates after two steps."""
     reward = torch.tensor([[1.0, 1.0, 1.0], [2.0, 2.0, 2.0], [4.0, 4.0, 4.0]])
-    # within a session, what a step leads to is what the next one starts from
+    # within a session, the observation after a step is the one before the next step
     value = torch.tensor([[7.0, 7.0, 7.0], [8.0, 8.0, 8.0], [9.0, 3.0, 3.0]])
     next_value = torch.tensor([[8.0, 8.0, 8.0], [9.0, 10.0, 10.0], [10.0, 10.0, 10.0]])
     no = torch.zeros(3, 3, dtype=torch.bool)
@@ -58,7 +58,7 @@ def test_with_lambda_1_and_value_they_are_the_rewards_to_go():
     torch.testing.assert_close(found, torch.tensor(expected))
 
 
-def test_normalized_advantages_keep_their_order_and_lose_their_scale():
+def test_normalized_advantages_keep_their_order_but_not_their_scale():
     advantages = torch.tensor([1.0, 2.0, 6.0])
     found = normalized(advantages)
     assert found.mean().item() == pytest.approx(0, abs=1e-6)
@@ -67,7 +67,7 @@ def test_normalized_advantages_keep_their_order_and_lose_their_scale():
     assert torch.equal(normalized(torch.full((4,), 3.0)), torch.zeros(4))
 
 
-def test_explained_variance_is_1_for_foreknowledge_and_0_for_a_constant():
+def test_explained_variance_is_1_for_perfect_values_and_0_for_a_constant():
     returns = torch.tensor([1.0, 2.0, 6.0])
     assert explained_variance(returns, returns).item() == 1
     assert explained_variance(torch.full((3,), 5.0), returns).item() == pytest.approx(0, abs=1e-6)

@@ -1,4 +1,4 @@
-"""DDPG's and TD3's equations for continuous actions, written out; their exploration, delays and target networks."""
+"""DDPG and TD3 for continuous actions: the equations in numpy, exploration, delayed updates and target networks."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -31,7 +31,7 @@ def build(seed=0, **options):
 
 
 def disturb(network, seed=1):
-    """Move a network's weights well away from where they were."""
+    """Change a network's weights by random numbers."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in network.parameters():
@@ -86,7 +86,7 @@ def weights(*networks):
 
 
 @pytest.mark.parametrize("options", [{}, TD3])
-def test_it_conforms(options):
+def test_the_agent_passes_the_checks(options):
     config = GymnasiumConfig("Pendulum-v1")
     data = GymnasiumEnvironment.own_data(config)
     environment = GymnasiumEnvironment(config, data, num_users=4, history_length=1, split="train", device="cpu")
@@ -95,7 +95,7 @@ def test_it_conforms(options):
 
 
 @pytest.mark.parametrize("critics", [1, 2])
-def test_the_target_is_the_least_of_the_target_critics_values_at_the_target_actors_action(critics):
+def test_the_target_is_the_smallest_target_critic_value_of_the_target_actors_action(critics):
     agent = build(critics=critics)
     disturb(agent.target_actor)
     for seed, critic in enumerate(agent.target_critics):
@@ -108,7 +108,7 @@ def test_the_target_is_the_least_of_the_target_critics_values_at_the_target_acto
         assert (expected < transition.reward.numpy() + agent.config.gamma * one - 1e-3).any()
 
 
-def test_only_termination_ends_the_future():
+def test_only_terminated_sessions_do_not_bootstrap():
     agent = build()
     transition = batch(agent)
     beyond = (agent.td_target(transition, agent.working_set.whole) - transition.reward).abs()
@@ -116,12 +116,12 @@ def test_only_termination_ends_the_future():
     assert (beyond[transition.truncated] > 0).all()
 
 
-def test_the_targets_action_is_smoothed_by_clipped_noise_within_the_bounds():
+def test_the_noise_on_the_targets_action_is_clipped():
     agent = build(target_noise=0.2, target_noise_clip=0.3)
     point = torch.tensor([[0.0, 0.9, -1.0]]).expand(20_000, -1)
     noise = agent.with_noise(point, 0.2, 0.3) - point
     assert noise[:, 0].abs().max() == pytest.approx(0.3)
-    # a normal variable of deviation 0.2 exceeds 0.3 in size in 13.4 % of cases, and half of the time it is positive
+    # a normal variable of standard deviation 0.2 exceeds 0.3 in absolute value in 13.4 % of cases, half of them positive
     assert (noise[:, 0].abs() > 0.299).float().mean() == pytest.approx(0.134, abs=0.01)
     assert noise[:, 1].max() == pytest.approx(0.1)
     assert (noise[:, 2] == 0).float().mean() == pytest.approx(0.5, abs=0.02)
@@ -134,7 +134,7 @@ def test_the_targets_action_is_smoothed_by_clipped_noise_within_the_bounds():
 
 
 @pytest.mark.parametrize("critics", [1, 2])
-def test_each_critic_learns_what_the_actions_taken_are_worth(critics):
+def test_each_critic_learns_the_values_of_the_actions_taken(critics):
     agent = build(critics=critics)
     disturb(agent.critics)
     transition = batch(agent)
@@ -146,7 +146,7 @@ def test_each_critic_learns_what_the_actions_taken_are_worth(critics):
     assert float(agent.diagnostics()["mean_q"]) == pytest.approx(np.mean(values), rel=1e-3, abs=1e-5)
 
 
-def test_the_actor_climbs_the_updated_critics_slope():
+def test_the_actor_follows_the_gradient_of_the_updated_critic():
     agent = build(critics=2, critic_learning_rate=0.05)
     transition, optimizers = batch(agent), agent.optimizers()
     losses = agent.losses(transition)
@@ -155,7 +155,7 @@ def test_the_actor_climbs_the_updated_critics_slope():
     optimizers["critic"].step()
     name, loss = next(losses)
     assert name == "actor"
-    # the value of the critic as it is after its step
+    # the value of the critic after its step
     points = mu(agent.actor, transition.observation)
     assert loss.item() == pytest.approx(-q_value(agent.critics[0], transition.observation, points).mean(), rel=1e-4)
 
@@ -176,7 +176,7 @@ def test_the_actor_climbs_the_updated_critics_slope():
 
 
 @pytest.mark.parametrize("interval", [1, 2, 3])
-def test_actor_and_targets_move_every_so_many_updates_and_the_targets_by_the_rate(interval):
+def test_actor_and_targets_move_every_actor_interval_updates(interval):
     agent = build(critics=2, actor_interval=interval, target_update_rate=0.2)
     optimizers = agent.optimizers()
     for count in range(1, 2 * interval + 1):
@@ -193,7 +193,7 @@ def test_actor_and_targets_move_every_so_many_updates_and_the_targets_by_the_rat
             assert torch.equal(after, targets)
 
 
-def test_each_network_reads_for_itself_and_each_optimizer_steps_its_own():
+def test_networks_have_separate_trackers_and_each_optimizer_updates_its_own_networks():
     agent = build(critics=2)
     groups = {name: {id(p) for group in one.param_groups for p in group["params"]} for name, one in agent.optimizers().items()}
     assert groups["actor"] == {id(parameter) for parameter in agent.actor.parameters()}
@@ -204,7 +204,7 @@ def test_each_network_reads_for_itself_and_each_optimizer_steps_its_own():
     assert not any(parameter.requires_grad for network in networks[3:] for parameter in network.parameters())
 
 
-def test_actions_are_the_actors_within_the_environments_bounds():
+def test_actions_are_scaled_to_the_environments_bounds():
     agent = build()
     observation = toy_observation(agent.spec, DATA, torch.Generator().manual_seed(3), users=50)
     action = agent.act(observation, explore=False).slate
@@ -212,7 +212,7 @@ def test_actions_are_the_actors_within_the_environments_bounds():
     assert ((action >= agent.low) & (action <= agent.high)).all()
 
 
-def test_exploration_is_uniform_at_first_and_gaussian_then():
+def test_exploration_is_uniform_at_first_and_gaussian_later():
     agent = build(random_steps=100, exploration_noise=0.1)
     observation = toy_observation(agent.spec, DATA, torch.Generator().manual_seed(3), users=1)
     observation = torch.cat([observation] * 5_000)
@@ -227,7 +227,7 @@ def test_exploration_is_uniform_at_first_and_gaussian_then():
     np.testing.assert_allclose(noise.std(axis=0), 0.1, atol=0.01)
 
 
-def test_acting_after_an_update_uses_the_new_weights_even_if_nobody_prepared():
+def test_acting_after_an_update_uses_the_new_weights_without_prepare_to_act():
     agent = build(actor_learning_rate=0.05)
     observation = toy_observation(agent.spec, DATA, torch.Generator().manual_seed(3), users=50)
     before = agent.act(observation, explore=False).slate
@@ -237,13 +237,13 @@ def test_acting_after_an_update_uses_the_new_weights_even_if_nobody_prepared():
     assert not torch.allclose(after, before, atol=1e-3)
 
 
-def test_it_asks_for_the_replay_its_options_describe():
+def test_the_replay_memory_follows_the_options():
     agent = build(replay_capacity=7_000, batch_size=12, learning_starts=34, updates_per_chunk=5)
     assert isinstance(agent, DDPG)
     assert agent.experience == Replay(capacity=7_000, batch_size=12, learning_starts=34, updates_per_chunk=5)
 
 
-def test_options_under_which_learning_never_starts_are_refused():
+def test_options_with_which_learning_never_starts_are_rejected():
     with pytest.raises(ValueError, match=r"agent\.learning_starts \(500\) must not exceed agent\.replay_capacity \(100\)"):
         build(learning_starts=500, replay_capacity=100)
 

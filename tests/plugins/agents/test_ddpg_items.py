@@ -1,4 +1,4 @@
-"""The Wolpertinger policy: what is near the proposal, what the critic makes of it, slates, and an index of vectors that move."""
+"""The Wolpertinger policy: the items near a proposal, their values, slates, and the index of vectors that change."""
 
 import importlib.util
 import io
@@ -27,7 +27,7 @@ def build(seed=0, slate_size=1, num_candidates=0, num_excluded=0, **options):
 
 
 def disturb(network, seed=1):
-    """Move a network's weights well away from where they were."""
+    """Change a network's weights by random numbers."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in network.parameters():
@@ -55,7 +55,7 @@ def item_vectors(network):
 
 @torch.no_grad()
 def q_values(critics, observation):
-    """The least of the critics' values of all items, `[N, M]`; items are known to all critics by the first one's vectors."""
+    """The smallest of the critics' values of all items, `[N, M]`; all critics see the first critic's item vectors."""
     points = item_vectors(critics[0]).expand(len(observation.user), -1, -1)
     values = []
     for critic in critics:
@@ -67,7 +67,7 @@ def q_values(critics, observation):
 
 @torch.no_grad()
 def policy_values(actor, critics, observation, neighbors):
-    """Q of the items that the policy chooses among, -inf for all others, `[N, M]`: by sorting distances."""
+    """Q of the items that the policy chooses among, -inf for all others, `[N, M]`, by sorting distances."""
     proposal = actor.layers(actor.state_tracker(observation, actor.state_tracker.project_items()))
     proposal = proposal / proposal.norm(dim=1, keepdim=True)
     allowed = allowed_items(observation, torch.zeros(len(proposal), len(DATA.catalog))).isfinite()
@@ -86,20 +86,20 @@ def policy_values(actor, critics, observation, neighbors):
     ],
     ids=["ddpg", "td3", "working set", "approximate"],
 )
-def test_it_conforms(options):
+def test_the_agent_passes_the_checks(options):
     check_component(COMPONENT, DDPGConfig(**options))
 
 
 @pytest.mark.parametrize(("num_candidates", "num_excluded"), [(0, 0), (0, 7), (12, 0), (12, 5)])
 @pytest.mark.parametrize(("slate_size", "neighbors", "critics"), [(1, 6, 1), (1, 6, 2), (3, 5, 1), (1, 40, 1), (1, 1, 1)])
-@pytest.mark.parametrize("users", [50, 5], ids=["more finds than items", "fewer finds than items"])
+@pytest.mark.parametrize("users", [50, 5], ids=["more neighbors than items", "fewer neighbors than items"])
 def test_the_best_of_the_nearest_allowed_items_are_shown(slate_size, neighbors, critics, num_candidates, num_excluded, users):
     agent = build(slate_size=slate_size, neighbors=neighbors, critics=critics, num_candidates=num_candidates, num_excluded=num_excluded)
     observation = observe(agent, users)
     values = policy_values(agent.actor, agent.critics, observation, neighbors)
     slate = agent.act(observation, explore=False).slate
     torch.testing.assert_close(values.gather(1, slate), values.topk(slate_size, dim=1).values)
-    if neighbors == 6 and users == 50:  # neither the nearest item alone nor the best of all
+    if neighbors == 6 and users == 50:  # the choice is neither the nearest item nor the best of all
         nearest = policy_values(agent.actor, agent.critics, observation, 1)
         assert (slate != nearest.topk(1, dim=1).indices).any()
         everywhere = allowed_items(observation, q_values(agent.critics, observation))
@@ -112,7 +112,7 @@ def test_the_target_follows_the_target_networks_policy(slate_size, critics, num_
     agent = build(slate_size=slate_size, critics=critics, neighbors=6, num_candidates=num_candidates)
     disturb(agent.target_actor)
     for seed, critic in enumerate(agent.target_critics):
-        # the index holds the first critic's vectors: the reference must look among the same
+        # the index holds the first critic's vectors: the reference must search the same
         disturb(critic.layers, seed)
     transition = batch(agent)
     transition.next_observation.candidates = transition.observation.candidates
@@ -122,14 +122,14 @@ def test_the_target_follows_the_target_networks_policy(slate_size, critics, num_
     torch.testing.assert_close(agent.td_target(transition, agent.working_set.whole), expected, rtol=1e-4, atol=1e-5)
 
 
-def test_a_terminated_session_may_have_no_next_candidates():
+def test_targets_are_finite_without_next_candidates_after_termination():
     agent = build(num_candidates=6)
     transition = batch(agent)
     transition.next_observation.candidates[transition.terminated] = PAD
     assert agent.td_target(transition, agent.working_set.whole).isfinite().all()
 
 
-def test_a_slate_is_worth_the_mean_of_its_items():
+def test_the_value_of_a_slate_is_the_mean_of_its_items():
     agent = build(slate_size=3)
     transition = batch(agent)
     worth = q_values(agent.critics, transition.observation).gather(1, transition.slate).mean(dim=1)
@@ -139,25 +139,25 @@ def test_a_slate_is_worth_the_mean_of_its_items():
     )
 
 
-def test_the_items_vectors_are_learned_with_the_critic():
+def test_item_vectors_are_learned_with_the_critic():
     agent = build()
     before = item_vectors(agent.critics[0]).detach()
     update(agent, agent.optimizers(), batch(agent))
     assert (item_vectors(agent.critics[0]) - before).abs().max() > 1e-4
 
 
-def test_noise_turns_a_proposal_by_about_its_length():
+def test_noise_moves_a_proposal_by_about_the_deviation():
     agent = build()
     point = torch.nn.functional.normalize(torch.ones(5_000, 8), dim=1)
     noisy = agent.with_noise(point, 0.1)
     torch.testing.assert_close(noisy.norm(dim=1), torch.ones(5_000))
-    # of eight directions one is along the proposal, and lost
+    # one of eight dimensions is along the proposal, and has no effect
     assert (noisy - point).norm(dim=1).square().mean().sqrt() == pytest.approx(0.1 * (7 / 8) ** 0.5, rel=0.05)
     clipped = agent.with_noise(point, 5.0, clip=0.2)
     assert (clipped - point).norm(dim=1).max() < 0.25
 
 
-def test_exploration_is_random_at_first_and_by_noise_and_epsilon_then():
+def test_exploration_is_random_at_first_and_by_noise_and_epsilon_later():
     agent = build(neighbors=1, random_steps=100, epsilon=0.3, exploration_noise=0.0)
     observation = torch.cat([observe(agent, users=1)] * 4_000)
     greedy = agent.act(observation, explore=False).slate
@@ -179,7 +179,7 @@ def indexed_vectors(agent):
     return index_of(agent).vectors.clone()
 
 
-def test_items_are_indexed_anew_after_so_many_updates():
+def test_the_index_is_rebuilt_every_index_interval_updates():
     agent = build(index_interval=3)
     optimizers, first = agent.optimizers(), indexed_vectors(agent)
     for count in range(1, 7):
@@ -189,7 +189,7 @@ def test_items_are_indexed_anew_after_so_many_updates():
         assert torch.allclose(indexed_vectors(agent), current) == (count % 3 == 0)
 
 
-def test_a_resumed_agent_searches_the_index_that_was():
+def test_a_resumed_agent_searches_the_same_index():
     agent = build(index_interval=3)
     optimizers = agent.optimizers()
     for count in range(5):
@@ -203,7 +203,7 @@ def test_a_resumed_agent_searches_the_index_that_was():
     assert not torch.allclose(indexed_vectors(agent), item_vectors(agent.critics[0]))
 
 
-def test_recall_falls_as_the_vectors_move_away_from_the_index():
+def test_recall_falls_as_the_vectors_change_after_indexing():
     agent = build(neighbors=5, index_interval=1_000)
     assert "index_recall" not in agent.diagnostics()
     agent.td_target(batch(agent), agent.working_set.whole)
@@ -213,14 +213,14 @@ def test_recall_falls_as_the_vectors_move_away_from_the_index():
 
 
 @pytest.mark.parametrize("index", ["exact", pytest.param("approximate", marks=needs_faiss)])
-def test_losses_of_half_the_precision_search_the_same_index(index):
+def test_mixed_precision_losses_search_the_same_index(index):
     agent, same = (build(index=index, index_interval=1, neighbors=5) for _ in range(2))
     observation = observe(agent)
     for one in (agent, same):
         with torch.autocast("cpu", dtype=torch.bfloat16):
             update(one, one.optimizers(), batch(one))
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        agent.td_target(batch(agent), agent.working_set.whole)  # builds the index there; the other one builds it in acting
+        agent.td_target(batch(agent), agent.working_set.whole)  # builds the index in learning; the other agent builds it in acting
     assert torch.equal(agent.act(observation, explore=False).slate, same.act(observation, explore=False).slate)
     point = torch.nn.functional.normalize(torch.randn(20, 8, generator=torch.Generator().manual_seed(0)), dim=1)
     assert torch.equal(index_of(agent).search(point, 5), index_of(same).search(point, 5))
@@ -238,14 +238,14 @@ def test_recall_of_an_approximate_index_is_reported():
 
 
 @needs_faiss
-def test_in_a_large_catalogue_recall_is_that_of_when_the_index_was_built():
+def test_in_a_large_catalogue_recall_is_measured_when_the_index_is_built():
     data = toy_data(num_items=2_000)
     spec = toy_spec(data)
     torch.manual_seed(0)
     config = DDPGConfig(neighbors=20, index="approximate", index_probes=1, index_interval=1, whole_catalog_items=500)
     agent = build_ddpg(config, spec, ToyTracker(spec, data), seed=0)
     assert "index_recall" not in agent.diagnostics()
-    for seed in range(2):  # the first update brings proposals, after which the index is built anew
+    for seed in range(2):  # the first update sets the proposals; the index is rebuilt after it
         transition = toy_transition(spec, data, torch.Generator().manual_seed(seed), users=64)
         update(agent, agent.optimizers(), transition)
     assert 0.2 < float(agent.diagnostics()["index_recall"]) < 1
@@ -254,12 +254,12 @@ def test_in_a_large_catalogue_recall_is_that_of_when_the_index_was_built():
     assert other.diagnostics()["index_recall"] == agent.diagnostics()["index_recall"]
 
 
-def test_slates_larger_than_what_they_are_chosen_from_are_refused():
+def test_fewer_neighbors_than_slate_items_are_rejected():
     with pytest.raises(ValueError, match=r"agent\.neighbors \(2\) must not be below environment\.slate_size \(3\)"):
         build(slate_size=3, neighbors=2)
 
 
-def test_an_approximate_index_is_refused_before_training_where_faiss_is_missing(monkeypatch):
+def test_a_missing_faiss_is_reported_before_training(monkeypatch):
     monkeypatch.setitem(sys.modules, "faiss", None)
     with pytest.raises(ValueError, match="needs faiss"):
         build(index="approximate")

@@ -1,4 +1,4 @@
-"""DDPG and TD3 aim where they should, among real numbers and among items, and swing a pendulum up."""
+"""DDPG and TD3 learn: a continuous target, the items of users, and the pendulum."""
 
 import json
 
@@ -23,9 +23,9 @@ SMALL = {"item_dim": 32, "state_dim": 32}
 
 
 class Aim(Environment):
-    """Features x from -1 to 1 say where to aim: at their mirror image -x, as the bounds scale it. The click is 1 - the squared miss.
+    """The best action for features x in -1 to 1 is -x, scaled to the bounds. The click is 1 less the squared distance from it.
 
-    A session is four shots, of which the last is the end half of the time and is cut otherwise.
+    A session has four steps; after the last one it is terminated with probability 1/2, and otherwise truncated.
     """
 
     def __init__(self, num_users=32):
@@ -95,7 +95,7 @@ def mean_click(agent, environment, steps=40):
     return float(torch.stack(clicks).mean())
 
 
-def test_the_world_of_aiming_conforms_and_so_do_agents_in_it(profile_bandit):
+def test_the_aiming_environment_and_its_agents_pass_the_checks(profile_bandit):
     data, _ = profile_bandit
     check_environment(Aim(), data)
     for options in ({}, TD3):
@@ -104,9 +104,9 @@ def test_the_world_of_aiming_conforms_and_so_do_agents_in_it(profile_bandit):
 
 @pytest.mark.parametrize("seed", [0, 1])
 @pytest.mark.parametrize("options", [{}, TD3], ids=["ddpg", "td3"])
-def test_it_aims_within_bounds_that_are_not_its_own(options, seed, profile_bandit, train):
+def test_the_agent_learns_actions_within_asymmetric_bounds(options, seed, profile_bandit, train):
     (data, _), environment = profile_bandit, Aim()
-    # two squared differences of uniform numbers from -1 to 1: 4/3 in the mean
+    # the sum of two squared differences of uniform numbers from -1 to 1 has mean 4/3
     assert mean_click(RandomAgent(RandomConfig(), environment.spec, None, seed=seed), environment) == pytest.approx(-1 / 3, abs=0.1)
     learner = marksman(environment, data, seed, **options)
     train(learner, environment, chunks=80)
@@ -114,7 +114,7 @@ def test_it_aims_within_bounds_that_are_not_its_own(options, seed, profile_bandi
 
 
 @pytest.mark.parametrize(("options", "seed"), [({}, 0), ({}, 1), (TD3, 0)], ids=["ddpg-0", "ddpg-1", "td3-0"])
-def test_it_learns_which_item_suits_whom(options, seed, profile_bandit, train, mean_return):
+def test_the_agent_learns_the_item_of_each_user(options, seed, profile_bandit, train, mean_return):
     data, environment = profile_bandit
     assert mean_return(RandomAgent(RandomConfig(), environment.spec, None, seed=seed), environment) < 0.1
     learner = recommender(environment, data, seed, **options)
@@ -122,7 +122,7 @@ def test_it_learns_which_item_suits_whom(options, seed, profile_bandit, train, m
     assert mean_return(learner, environment) > 0.6
 
 
-def test_it_looks_ahead(patience_game, train, mean_return):
+def test_the_agent_learns_to_wait_for_a_delayed_reward(patience_game, train, mean_return):
     data, environment = patience_game
     learner = recommender(environment, data, 0, neighbors=3)
     train(learner, environment, chunks=50)
@@ -136,5 +136,5 @@ def test_the_shipped_experiment_swings_the_pendulum_up(agent, seed, recframe, tm
     choice = ["experiment=pendulum", f"agent={agent}", f"seed={seed}", "logger=[]", "evaluation.references=false"]
     recframe("train", *choice, "hydra.run.dir=run", check=True)
     policies = json.loads((tmp_path / "run" / "result.json").read_text())["policies"]
-    # the upright pendulum costs nothing, swinging it up about 150; random actions return -1200 or so
+    # returns: about -150 for swinging the pendulum up and keeping it there, about -1200 for random actions
     assert policies["trained"]["return"]["mean"] >= -200

@@ -1,4 +1,4 @@
-"""DQN's equations, against numpy; its target network, exploration and checkpoints."""
+"""DQN: the equations in numpy, the target network, exploration and checkpoints."""
 
 import copy
 import io
@@ -28,7 +28,7 @@ def build(seed=0, num_candidates=0, **options):
 
 
 def disturb(network, seed=1):
-    """Move a network's weights well away from where they were."""
+    """Change a network's weights by random numbers."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in network.parameters():
@@ -84,13 +84,13 @@ def target_of(agent, transition):
         DQNConfig(dueling=True, n_step=3, priority_exponent=0.5),
     ],
 )
-def test_it_conforms(config):
+def test_the_agent_passes_the_checks(config):
     check_component(COMPONENTS["dqn"], config)
 
 
 @pytest.mark.parametrize("num_candidates", [0, 6])
 @pytest.mark.parametrize("double", [True, False])
-def test_the_target_is_the_papers(double, num_candidates):
+def test_the_target_follows_the_papers_equation(double, num_candidates):
     agent = build(double=double, num_candidates=num_candidates)
     disturb(agent.target)
     transition = batch(agent)
@@ -98,11 +98,11 @@ def test_the_target_is_the_papers(double, num_candidates):
     np.testing.assert_allclose(target, reference_target(agent, transition, double), rtol=1e-4, atol=1e-5)
     other = reference_target(agent, transition, not double)
     assert np.abs(target - other).max() > 0.1
-    # evaluating another's choice can only lower the maximum
+    # the value of another network's choice is at most the maximum
     assert (reference_target(agent, transition, True) <= reference_target(agent, transition, False) + 1e-5).all()
 
 
-def test_what_is_no_candidate_next_cannot_raise_the_target():
+def test_items_that_are_not_next_candidates_do_not_raise_the_target():
     agent = build(num_candidates=6, double=False)
     disturb(agent.target)
     transition = batch(agent)
@@ -115,7 +115,7 @@ def test_what_is_no_candidate_next_cannot_raise_the_target():
     assert (with_candidates <= without + 1e-5).all()
 
 
-def test_only_termination_ends_the_future():
+def test_only_terminated_sessions_do_not_bootstrap():
     agent = build()
     disturb(agent.target)
     transition = batch(agent)
@@ -124,7 +124,7 @@ def test_only_termination_ends_the_future():
     assert (beyond[transition.truncated.numpy()] > 0).all()
 
 
-def test_a_terminated_session_may_have_no_next_candidates():
+def test_targets_are_finite_without_next_candidates_after_termination():
     agent = build(num_candidates=6)
     transition = batch(agent)
     transition.next_observation.candidates[transition.terminated] = PAD
@@ -132,7 +132,7 @@ def test_a_terminated_session_may_have_no_next_candidates():
 
 
 @pytest.mark.parametrize("loss", ["huber", "mse"])
-def test_the_loss_is_of_the_shown_items_values(loss):
+def test_the_loss_is_that_of_the_shown_items(loss):
     agent = build(loss=loss)
     disturb(agent.target)
     transition = batch(agent)
@@ -150,12 +150,12 @@ def weights(network):
 
 
 @pytest.mark.parametrize(("interval", "rate"), [(3, 1.0), (2, 0.25)])
-def test_the_target_network_moves_when_and_as_far_as_it_should(interval, rate):
+def test_the_target_network_moves_by_the_rate_every_interval(interval, rate):
     agent = build(target_update_interval=interval, target_update_rate=rate)
     optimizers = agent.optimizers()
     for count in range(1, 3 * interval + 1):
         before = weights(agent.target)
-        target_of(agent, batch(agent))  # whatever this computes and keeps must not outlive the next move
+        target_of(agent, batch(agent))  # fills caches, which must be dropped at the next move
         update(agent, optimizers, batch(agent, seed=count))
         expected = before + rate * (weights(agent.online) - before) if count % interval == 0 else before
         torch.testing.assert_close(weights(agent.target), expected)
@@ -170,7 +170,7 @@ def test_the_target_network_is_not_trained():
 
 
 @pytest.mark.parametrize("num_candidates", [0, 6])
-def test_greedy_actions_maximize_q_over_the_candidates(num_candidates):
+def test_greedy_actions_maximize_q_among_the_candidates(num_candidates):
     agent = build(num_candidates=num_candidates)
     observation = toy_observation(agent.spec, DATA, torch.Generator().manual_seed(3), users=50)
     values = torch.from_numpy(q_values(agent.online, observation))
@@ -182,7 +182,7 @@ def test_greedy_actions_maximize_q_over_the_candidates(num_candidates):
     assert torch.equal(agent.act(observation, explore=False).slate[:, 0], values.argmax(dim=1))
 
 
-def test_acting_after_an_update_uses_the_new_weights_even_if_nobody_prepared():
+def test_acting_after_an_update_uses_the_new_weights_without_prepare_to_act():
     agent = build(learning_rate=0.1)
     observation = toy_observation(agent.spec, DATA, torch.Generator().manual_seed(3), users=50)
     agent.prepare_to_act()
@@ -234,20 +234,20 @@ def test_a_resumed_agent_continues_with_identical_numbers():
     assert agent.updates == resumed.updates == 12
 
 
-def test_it_asks_for_the_replay_its_options_describe():
+def test_the_replay_memory_follows_the_options():
     agent = build(replay_capacity=7_000, batch_size=12, learning_starts=34, updates_per_chunk=5)
     assert agent.experience == Replay(capacity=7_000, batch_size=12, learning_starts=34, updates_per_chunk=5, gamma=0.97)
     options = {"gamma": 0.5, "n_step": 3, "priority_exponent": 0.6, "importance_exponent": 0.7, "importance_anneal_steps": 90}
     assert build(**options).experience == Replay(50_000, 256, 1_000, 16, **options)
 
 
-def test_slates_are_refused():
+def test_slates_of_several_items_are_rejected():
     spec = toy_spec(DATA, slate_size=3)
     with pytest.raises(ValueError, match=r"environment\.slate_size must be 1, not 3"):
         DQN(DQNConfig(), spec, ToyTracker(spec, DATA), seed=0)
 
 
-def test_options_under_which_learning_never_starts_are_refused():
+def test_options_with_which_learning_never_starts_are_rejected():
     with pytest.raises(ValueError, match=r"agent\.learning_starts \(500\) must not exceed agent\.replay_capacity \(100\)"):
         build(learning_starts=500, replay_capacity=100)
 

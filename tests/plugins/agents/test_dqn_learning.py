@@ -1,4 +1,4 @@
-"""DQN finds the best policy where it is known, and beats what it should beat."""
+"""DQN finds the best policy of small environments where it is known."""
 
 import pytest
 import torch
@@ -21,14 +21,14 @@ def agent(data, environment, seed, tracker=MeanTracker, tracker_config=None, **o
     return DQN(DQNConfig(**{**QUICK, "learning_rate": 3e-3, **options}), environment.spec, state_tracker, seed=seed)
 
 
-def test_the_worlds_conform(profile_bandit, context_bandit, patience_game):
+def test_the_environments_pass_the_checks(profile_bandit, context_bandit, patience_game):
     for data, environment in (profile_bandit, context_bandit, patience_game):
         check_environment(environment, data)
 
 
 @pytest.mark.parametrize("seed", [0, 1])
 @pytest.mark.parametrize("world", ["profile_bandit", "context_bandit"])
-def test_it_learns_which_item_suits_whom(world, seed, request, train, mean_return):
+def test_the_agent_learns_the_item_of_each_user(world, seed, request, train, mean_return):
     data, environment = request.getfixturevalue(world)
     random = RandomAgent(None, environment.spec, None, seed=seed)
     assert mean_return(random, environment) < 0.1
@@ -39,7 +39,7 @@ def test_it_learns_which_item_suits_whom(world, seed, request, train, mean_retur
 
 @pytest.mark.parametrize("seed", [0, 1])
 @pytest.mark.parametrize(("tracker", "config"), [(MeanTracker, MeanConfig(**SMALL)), (GRUTracker, GRUConfig(**SMALL))], ids=["mean", "gru"])
-def test_it_looks_ahead(tracker, config, seed, patience_game, train, mean_return):
+def test_the_agent_learns_to_wait_for_a_delayed_reward(tracker, config, seed, patience_game, train, mean_return):
     data, environment = patience_game
     learner = agent(data, environment, seed, tracker, config)
     train(learner, environment, chunks=40)
@@ -47,14 +47,14 @@ def test_it_looks_ahead(tracker, config, seed, patience_game, train, mean_return
 
 
 @pytest.mark.parametrize("double", [True, False])
-def test_it_looks_ahead_with_a_softly_moving_target_too(double, patience_game, train, mean_return):
+def test_the_agent_learns_to_wait_with_soft_target_updates(double, patience_game, train, mean_return):
     data, environment = patience_game
     learner = agent(data, environment, 0, double=double, target_update_interval=1, target_update_rate=0.05, loss="mse")
     train(learner, environment, chunks=40)
     assert mean_return(learner, environment) > 0.95
 
 
-def test_without_a_future_it_takes_the_bait(patience_game, train, mean_return):
+def test_with_gamma_0_the_agent_takes_the_immediate_reward(patience_game, train, mean_return):
     data, environment = patience_game
     learner = agent(data, environment, 0, gamma=0.0)
     train(learner, environment, chunks=40)

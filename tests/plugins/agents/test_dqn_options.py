@@ -1,4 +1,4 @@
-"""What DQN's options change, against the equations: dueling, several steps, priorities, weights."""
+"""DQN's options against their equations: dueling, n-step returns, priorities and importance weights."""
 
 import pytest
 import torch
@@ -27,7 +27,7 @@ def batch(agent, users=64, seed=0):
 
 
 def all_q(network, observation):
-    """Q(s, i) of all items, `[N, M]`, as the network gives it for chosen items."""
+    """Q(s, i) of all items, `[N, M]`, by `QValues.of`."""
     with torch.no_grad():
         items = network.state_tracker.project_items()
         everything = torch.arange(len(items)).expand(len(observation.user), -1)
@@ -43,7 +43,7 @@ def loss_of(agent, transition):
     return loss
 
 
-def test_dueling_makes_the_state_value_the_mean_of_all_items_never_shown():
+def test_with_dueling_the_state_value_is_the_mean_of_items_not_shown():
     agent, plain = build(dueling=True), build(dueling=False)
     observation = toy_observation(agent.spec, DATA, torch.Generator().manual_seed(0), users=30)
     unseen = observation.clone()
@@ -52,25 +52,25 @@ def test_dueling_makes_the_state_value_the_mean_of_all_items_never_shown():
         value = agent.online.value(agent.online.state_tracker(unseen, agent.online.state_tracker.project_items())).squeeze(1)
     torch.testing.assert_close(all_q(agent.online, unseen).mean(dim=1), value)
     assert (all_q(plain.online, unseen).mean(dim=1) - value).abs().min() > 1e-4
-    # equation (9) less equation (7) of Wang et al. (2016): the same for all items, so that the best item is the same
+    # the difference of equations (9) and (7) of Wang et al. (2016) is the same for all items, so the best item is the same
     shift = all_q(agent.online, observation) - all_q(plain.online, observation)
     torch.testing.assert_close(shift, shift[:, :1].expand_as(shift), atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("dueling", [False, True])
-def test_ranking_the_catalogue_and_valuing_items_agree(dueling):
+def test_ranking_scores_are_q_values_less_the_state_value(dueling):
     agent = build(dueling=dueling)
     observation = toy_observation(agent.spec, DATA, torch.Generator().manual_seed(0), users=30)
     with torch.no_grad():
-        evaluation = agent.online(observation, agent.online.state_tracker.project_items())
+        q_values = agent.online(observation, agent.online.state_tracker.project_items())
     number = agent.spec.num_items
-    expected = all_q(agent.online, observation) - evaluation.value.unsqueeze(1)
-    torch.testing.assert_close(evaluation.between(0, number), expected)
-    torch.testing.assert_close(evaluation.between(7, 19), expected[:, 7:19])
+    expected = all_q(agent.online, observation) - q_values.value.unsqueeze(1)
+    torch.testing.assert_close(q_values.between(0, number), expected)
+    torch.testing.assert_close(q_values.between(7, 19), expected[:, 7:19])
 
 
 @pytest.mark.parametrize("double", [True, False])
-def test_what_a_replayed_transition_of_several_steps_says_counts_for_the_value(double):
+def test_the_target_uses_the_discount_of_n_step_transitions(double):
     agent = build(double=double, n_step=3)
     plain = batch(agent)
     several = plain.clone()
@@ -88,7 +88,7 @@ def test_the_loss_is_weighted_by_importance(loss):
     torch.testing.assert_close(loss_of(agent, transition).detach(), (transition.weight * each).mean())
 
 
-def test_its_priorities_are_the_sizes_of_the_errors():
+def test_priorities_are_the_absolute_errors():
     agent, transition = build(), batch(build())
     assert agent.priorities() is None
     loss_of(agent, transition)

@@ -1,4 +1,4 @@
-"""DQN learns with each of its options, from the replay memory that it asks for."""
+"""DQN learns with each of its options, from the replay memory that it requests."""
 
 import pytest
 import torch
@@ -22,7 +22,7 @@ OPTIONS = {
     "all": {"dueling": True, "n_step": 3, "priority_exponent": 0.5},
 }
 
-# a session of one step: nothing for returns of several, nor for a maximum, to change
+# sessions of one step, in which n-step returns and maxima over next items have no effect
 BANDIT = ["dueling", "prioritized"]
 
 
@@ -46,15 +46,15 @@ def train(data, environment, seed, chunks, **options):
 
 
 @pytest.mark.parametrize("options", [OPTIONS[name] for name in BANDIT], ids=BANDIT)
-def test_it_learns_which_item_suits_whom(options, profile_bandit, mean_return):
+def test_the_agent_learns_the_item_of_each_user(options, profile_bandit, mean_return):
     data, environment = profile_bandit
     assert mean_return(RandomAgent(None, environment.spec, None, seed=0), environment) < 0.1
     assert mean_return(train(data, environment, 0, 100, **options), environment) > 0.8
 
 
 @pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
-def test_it_looks_ahead(options, patience_game, mean_return):
+def test_the_agent_learns_to_wait_for_a_delayed_reward(options, patience_game, mean_return):
     data, environment = patience_game
-    # returns of several steps are those of the policy that took them: it must not explore much, nor be long past
+    # n-step returns are those of the behaviour policy, so it must not explore much, nor be much older
     recent = {"replay_capacity": 1_000, "epsilon_decay_steps": 2_000}
     assert mean_return(train(data, environment, 0, 40, **recent, **options), environment) > 0.95

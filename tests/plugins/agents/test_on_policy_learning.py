@@ -1,4 +1,4 @@
-"""REINFORCE, A2C and PPO find the best policy where it is known, one item at a time or in slates."""
+"""REINFORCE, A2C and PPO find the best policy where it is known, with single items and with slates."""
 
 import pytest
 import torch
@@ -34,7 +34,7 @@ def agent(name, data, environment, seed, **options):
 
 
 def train(learner, environment, chunks, chunk_steps=4):
-    # a seed that no agent here has
+    # a seed that no agent of these tests has
     optimizers, observation = learner.optimizers(), environment.reset(WORLD_SEED)
     for _ in range(chunks):
         rollout, observation = collect(learner, environment, observation, chunk_steps)
@@ -51,7 +51,7 @@ def train(learner, environment, chunks, chunk_steps=4):
         ("ppo", 60, 0),
     ],
 )
-def test_it_learns_which_item_suits_whom(name, chunks, seed, profile_bandit, mean_return):
+def test_the_agent_learns_the_item_of_each_user(name, chunks, seed, profile_bandit, mean_return):
     data, environment = profile_bandit
     assert mean_return(RandomAgent(None, environment.spec, None, seed=seed), environment) < 0.1
     learner = agent(name, data, environment, seed, entropy_weight=0.1)
@@ -63,14 +63,14 @@ def test_it_learns_which_item_suits_whom(name, chunks, seed, profile_bandit, mea
     ("name", "chunks", "seed"),
     [("reinforce", 50, 0), ("a2c", 50, 0), ("a2c", 50, 1), ("a2c_shared", 50, 0), ("ppo", 20, 0), ("ppo", 20, 1)],
 )
-def test_it_looks_ahead(name, chunks, seed, patience_game, mean_return):
+def test_the_agent_learns_to_wait_for_a_delayed_reward(name, chunks, seed, patience_game, mean_return):
     data, environment = patience_game
     learner = agent(name, data, environment, seed, entropy_weight=0.2 if name != "ppo" else 0.1)
     train(learner, environment, chunks)
     assert mean_return(learner, environment) > 0.95
 
 
-def test_without_a_future_it_takes_the_bait(patience_game, mean_return):
+def test_with_gamma_0_the_agent_takes_the_immediate_reward(patience_game, mean_return):
     data, environment = patience_game
     learner = agent("a2c", data, environment, 0, entropy_weight=0.2, gamma=0.0)
     train(learner, environment, chunks=50)
@@ -78,7 +78,7 @@ def test_without_a_future_it_takes_the_bait(patience_game, mean_return):
 
 
 @pytest.mark.parametrize(("name", "chunks"), [("reinforce", 60), ("reinforce_top_k", 60), ("ppo", 20)])
-def test_slates_come_to_hold_more_of_what_people_like(name, chunks):
+def test_slates_contain_more_of_the_liked_items_after_training(name, chunks):
     data = toy_data()
     spec = toy_spec(data, num_users=32, slate_size=3, num_excluded=4)
     environment = ToyEnvironment(spec, data)

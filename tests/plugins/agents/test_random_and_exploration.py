@@ -1,4 +1,4 @@
-"""Random choices: uniform, allowed, of known probability, and of fixed cost in luck."""
+"""Random choices: uniform, among allowed items, with known probabilities, and with a fixed number of random draws."""
 
 import itertools
 import math
@@ -28,12 +28,12 @@ def observations(spec, users):
     return toy_observation(spec, DATA, torch.Generator().manual_seed(0), users=users)
 
 
-def test_it_conforms():
+def test_the_agent_passes_the_checks():
     check_component(COMPONENTS["random"])
 
 
 @pytest.mark.parametrize("slate_size", [1, 3])
-def test_every_item_is_as_likely(slate_size):
+def test_all_items_are_equally_probable(slate_size):
     agent, spec = random_agent(slate_size=slate_size)
     users = 20_000
     counts = torch.bincount(agent.act(observations(spec, users), explore=False).slate.flatten(), minlength=spec.num_items)
@@ -42,7 +42,7 @@ def test_every_item_is_as_likely(slate_size):
 
 
 @pytest.mark.parametrize(("slate_size", "excluded"), [(1, [5, PAD, 5, 2]), (2, [PAD, PAD, PAD, PAD]), (3, [0, 6, PAD, 3])])
-def test_of_many_items_every_slate_is_as_likely_too(slate_size, excluded, monkeypatch):
+def test_all_slates_of_a_large_catalogue_are_equally_probable(slate_size, excluded, monkeypatch):
     monkeypatch.setattr(scoring, "MANY_ITEMS", 1)
     users, observation = 50_000, observations(toy_spec(DATA), 50_000)
     observation.excluded = torch.tensor(excluded).expand(users, -1)
@@ -57,7 +57,7 @@ def test_of_many_items_every_slate_is_as_likely_too(slate_size, excluded, monkey
     assert ((counts / users - share).abs() < 5 * math.sqrt(share / users)).all()
 
 
-def test_it_says_how_likely_a_slate_was():
+def test_the_log_probability_of_a_random_slate():
     agent, spec = random_agent(slate_size=2, num_candidates=6)
     observation = observations(spec, 10)
     n = (observation.candidates != PAD).sum(dim=1)
@@ -66,12 +66,12 @@ def test_it_says_how_likely_a_slate_was():
 
 
 @pytest.mark.parametrize("candidates", [None, [[0, 1, 2, 3], [4, 5, PAD, PAD]]])
-def test_what_is_excluded_is_no_choice(candidates):
+def test_excluded_items_are_not_chosen(candidates):
     agent, spec = random_agent()
     observation = observations(spec, 2)
     observation.candidates = None if candidates is None else torch.tensor(candidates)
     assert num_allowed(observation, spec.num_items).tolist() == ([40, 40] if candidates is None else [4, 2])
-    observation.excluded = torch.tensor([[1, 7, 1, PAD], [5, PAD, PAD, PAD]])  # 7 is no candidate, and 1 is named twice
+    observation.excluded = torch.tensor([[1, 7, 1, PAD], [5, PAD, PAD, PAD]])  # 7 is not a candidate, and 1 occurs twice
     allowed = num_allowed(observation, spec.num_items)
     assert allowed.tolist() == ([38, 39] if candidates is None else [3, 1])
     for _ in range(50):
@@ -80,7 +80,7 @@ def test_what_is_excluded_is_no_choice(candidates):
         assert not (slate == observation.excluded).any()
 
 
-def test_where_actions_are_continuous_every_point_is_as_likely():
+def test_continuous_actions_are_uniform_within_the_bounds():
     _, spec = random_agent()
     spec = replace(spec, actions="continuous", num_items=1, action_low=(-2.0, 10.0, 0.1), action_high=(2.0, 10.5, 0.3))
     agent, users = RandomAgent(RandomConfig(), spec, None, seed=0), 20_000
@@ -95,7 +95,7 @@ def test_where_actions_are_continuous_every_point_is_as_likely():
     torch.testing.assert_close(log_prob, torch.full((users,), -math.log(4 * 0.5 * 0.2)))
 
 
-def test_epsilon_greedy_mixes_in_proportion_and_says_so():
+def test_epsilon_greedy_items_have_the_stated_probabilities():
     _, spec = random_agent()
     users, epsilon = 20_000, 0.4
     greedy = torch.full((users, 1), 7)
@@ -108,7 +108,7 @@ def test_epsilon_greedy_mixes_in_proportion_and_says_so():
 
 
 @pytest.mark.parametrize("num_candidates", [0, 6])
-def test_what_is_drawn_depends_neither_on_epsilon_nor_on_the_greedy_items(num_candidates):
+def test_random_draws_do_not_depend_on_epsilon_or_the_greedy_items(num_candidates):
     _, spec = random_agent(num_candidates=num_candidates)
     observation, states = observations(spec, 8), []
     for epsilon, item in ((0.0, 1), (0.5, 2), (1.0, 3)):
@@ -127,11 +127,11 @@ def test_random_choices_of_epsilon_greedy_are_candidates():
     assert decision.log_prob.isfinite().all()
 
 
-def test_the_schedule_is_a_line_and_then_level():
+def test_the_schedule_is_linear_and_then_constant():
     assert [linear_schedule(1.0, 0.2, 100, steps) for steps in (0, 25, 100, 10**9)] == pytest.approx([1.0, 0.8, 0.2, 0.2])
 
 
-def test_slates_of_epsilon_greedy_mix_in_proportion_and_say_so():
+def test_epsilon_greedy_slates_have_the_stated_probabilities():
     _, spec = random_agent(slate_size=3)
     users, epsilon = 20_000, 0.4
     greedy = torch.tensor([[7, 3, 11]]).expand(users, -1)
@@ -142,7 +142,7 @@ def test_slates_of_epsilon_greedy_mix_in_proportion_and_say_so():
 
 
 @pytest.mark.parametrize("epsilon", [0.0, 1.0])
-def test_the_ends_of_the_schedule_have_finite_probabilities(epsilon):
+def test_probabilities_are_finite_for_epsilon_0_and_1(epsilon):
     _, spec = random_agent(slate_size=3)
     greedy = torch.tensor([[7, 3, 11]]).expand(50, -1)
     slate, log_prob = epsilon_greedy(observations(spec, 50), greedy, epsilon, spec.num_items, torch.Generator().manual_seed(0))

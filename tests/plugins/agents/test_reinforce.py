@@ -1,4 +1,4 @@
-"""REINFORCE's losses, against sums written out; the top-K correction; what a chunk's end stands for."""
+"""REINFORCE: the losses in numpy, the top-K correction, and values at the end of a chunk."""
 
 import numpy as np
 import pytest
@@ -42,20 +42,20 @@ def disturb(agent, size=1.0, seed=1):
     ],
     ids=["default", "shared, top-K", "working set"],
 )
-def test_it_conforms(config):
+def test_the_agent_passes_the_checks(config):
     check_component(COMPONENT, config)
 
 
 def reference(agent, batch):
-    """Policy loss and value loss by numpy, for slates of one item and the full softmax."""
+    """Policy loss and value loss in numpy, for slates of one item and the full softmax."""
     config, flat = agent.config, batch.reshape(-1)
     with torch.no_grad():
         items = agent.network.vectors(agent.working_set.whole)
-        preferences, value = agent.network(flat.observation, items)
+        policy_scores, value = agent.network(flat.observation, items)
         next_value = agent.network.values(flat.next_observation, items)
-        scores = (preferences.query @ items.policy.T).numpy()
+        scores = (policy_scores.query @ items.policy.T).numpy()
     for row, history in enumerate(flat.observation.history_items.numpy()):
-        scores[row, np.unique(history[history >= 0])] += preferences.repeat[row].item()
+        scores[row, np.unique(history[history >= 0])] += policy_scores.repeat[row].item()
     log_pi = scores - np.log(np.exp(scores).sum(axis=1, keepdims=True))
     value, next_value = (one.view_as(batch.reward).numpy() for one in (value, next_value))
     returns, after = np.zeros_like(value), next_value[-1]
@@ -72,7 +72,7 @@ def reference(agent, batch):
 
 
 @pytest.mark.parametrize("normalize", [True, False])
-def test_the_losses_are_williamss(normalize):
+def test_the_losses_follow_williams_equation(normalize):
     agent = build(normalize_advantages=normalize, entropy_weight=0.1, gamma=0.9)
     disturb(agent)
     batch = chunk(agent)
@@ -84,7 +84,7 @@ def test_the_losses_are_williamss(normalize):
     assert agent.diagnostics()["entropy"].item() == pytest.approx(entropy, rel=1e-4)
 
 
-def test_the_value_after_a_step_is_that_of_what_it_led_to():
+def test_next_values_are_those_of_the_next_observations():
     agent = build()
     disturb(agent)
     batch = chunk(agent)
@@ -93,7 +93,7 @@ def test_the_value_after_a_step_is_that_of_what_it_led_to():
         value, expected = (
             agent.network.values(part.reshape(-1), items).view_as(batch.reward) for part in (batch.observation, batch.next_observation)
         )
-    goes_on = ~batch.terminated  # nothing comes after a terminated session
+    goes_on = ~batch.terminated  # there is no value after termination
     assert (batch.truncated & goes_on)[:-1].any()
     torch.testing.assert_close(agent.next_values(batch, value, items)[goes_on], expected[goes_on])
 
@@ -108,7 +108,7 @@ def test_a_shared_network_learns_from_the_weighted_sum():
     assert loss.item() == pytest.approx(policy + 0.3 * value, rel=1e-4)
 
 
-def test_separate_networks_learn_each_from_their_own_loss():
+def test_separate_networks_each_learn_from_their_own_loss():
     agent = build(learning_rate=0.01, value_learning_rate=0.0001)
     optimizers, network = agent.optimizers(), agent.network
     batch = chunk(agent)
@@ -131,7 +131,7 @@ def test_a_shared_network_has_one_learning_rate():
         build(network="shared", value_learning_rate=1e-3)
 
 
-def test_advantages_do_not_reach_the_baseline_through_the_policys_loss():
+def test_the_policy_loss_has_no_gradient_in_the_baseline():
     agent = build(network="shared", entropy_weight=0.0, value_weight=1e-12)
     for _, loss in agent.losses(chunk(agent)):
         loss.backward()
@@ -150,7 +150,7 @@ class TestTopK:
         item_log_probs = torch.tensor([[0.5, 0.25, 0.125], [0.9, 0.05, 0.01]]).log().requires_grad_()
         probability = SlateProbability(torch.zeros(2), item_log_probs, torch.zeros(2))
         advantages, item_reward = torch.tensor([2.0, -1.0]), torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 1.0]])
-        # each item's own reward and what follows: the neighbours' rewards go, two mean rewards of 0.5 come
+        # each item's own reward and later rewards: less the other items' rewards, plus two mean rewards of 0.5
         item_advantages = torch.tensor([[3.0, 2.0, 2.0], [-2.0, -1.0, -1.0]])
         lambda_k = 3 * (1 - item_log_probs.detach().exp()) ** 2
         expected = -(lambda_k * item_log_probs.detach() * item_advantages).sum() / 2
@@ -167,13 +167,13 @@ class TestTopK:
         assert item_log_probs.grad[0, 1].item() == pytest.approx(-3, rel=0.01)
 
 
-def test_slates_learn_from_their_own_probability():
+def test_slates_learn_from_the_slates_probability():
     agent = build(slate_size=3, normalize_advantages=False)
     probability = SlateProbability(torch.tensor([-2.0, -3.0]), torch.zeros(2, 3), torch.zeros(2))
     assert agent.policy_loss(probability, torch.tensor([1.0, 5.0]), torch.ones(2, 3)).item() == pytest.approx((2 * 1 + 3 * 5) / 2)
 
 
-def test_it_draws_when_it_explores_and_shows_the_most_likely_slate_otherwise():
+def test_slates_are_drawn_in_exploration_and_the_most_probable_otherwise():
     greedy, drawing = build(slate_size=2), build(slate_size=2, greedy_evaluation=False)
     observation = ToyEnvironment(greedy.spec, DATA).reset(0)
     for agent in (greedy, drawing):
@@ -184,7 +184,7 @@ def test_it_draws_when_it_explores_and_shows_the_most_likely_slate_otherwise():
     assert not torch.equal(*(greedy.act(observation, explore=True).slate for _ in range(2)))
 
 
-def test_acting_after_an_update_uses_the_new_weights_even_if_nobody_prepared():
+def test_acting_after_an_update_uses_the_new_weights_without_prepare_to_act():
     agent = build(learning_rate=0.1)
     observation = ToyEnvironment(agent.spec, DATA).reset(0)
     agent.prepare_to_act()
@@ -196,5 +196,5 @@ def test_acting_after_an_update_uses_the_new_weights_even_if_nobody_prepared():
     assert torch.equal(unprepared, agent.act(observation, explore=False).slate)
 
 
-def test_it_asks_for_its_own_chunks():
+def test_the_experience_is_a_rollout():
     assert build().experience == Rollout()

@@ -1,4 +1,4 @@
-"""SlateQ's losses and targets, written out; its exploration and checkpoints."""
+"""SlateQ: the losses and targets in numpy, exploration and checkpoints."""
 
 from pathlib import Path
 
@@ -32,7 +32,7 @@ def build(seed=0, num_candidates=0, **options):
 
 
 def batch(agent, seed=0, users=USERS):
-    """At most one click a slate; only the clicked item pays, and every third user clicks nothing."""
+    """At most one click per slate; only the clicked item has a reward, and every third user clicks nothing."""
     generator = torch.Generator().manual_seed(seed)
     transition = toy_transition(agent.spec, DATA, generator, users=users)
     transition.next_observation = toy_observation(agent.spec, DATA, generator, users=users)
@@ -74,14 +74,14 @@ def reference_target(agent, transition):
         SlateQConfig(shortlist=4, n_step=3, priority_exponent=0.6),
     ],
 )
-def test_it_conforms(config):
+def test_the_agent_passes_the_checks(config):
     check_component(COMPONENTS["slate_q"], config)
 
 
 @pytest.mark.parametrize("num_candidates", [0, 6])
 @pytest.mark.parametrize("optimizer", ["greedy", "top_k"])
 @pytest.mark.parametrize("double", [True, False])
-def test_what_was_clicked_learns_the_reward_and_the_value_of_the_next_slate(double, optimizer, num_candidates):
+def test_the_target_of_the_choice_is_its_reward_plus_the_value_of_the_next_slate(double, optimizer, num_candidates):
     agent = build(double=double, slate_optimizer=optimizer, num_candidates=num_candidates, loss="mse")
     transition = batch(agent)
     scores, target = slate_scores(agent, agent.online, transition.observation), reference_target(agent, transition)
@@ -100,7 +100,7 @@ def test_double_and_single_targets_differ():
     assert (reference_target(double, transition) - reference_target(single, transition)).abs().max() > 0.1
 
 
-def test_the_choice_model_learns_the_likelihood_of_what_was_clicked():
+def test_the_click_models_loss_is_the_negative_log_likelihood_of_the_choices():
     agent, transition = build(), batch(build())
     utilities = slate_scores(agent, agent.online, transition.observation).utilities.of(transition.slate).numpy()
     weights = np.exp(np.pad(utilities, ((0, 0), (0, 1))))
@@ -128,11 +128,11 @@ def test_both_losses_are_weighted_by_importance():
         torch.testing.assert_close(losses_of(agent, weighted)[name].detach(), (weighted.weight * each).mean())
 
 
-def test_several_clicks_are_shared_and_none_is_a_choice_too():
+def test_several_clicks_share_the_choice_and_no_click_is_a_choice():
     transition = batch(build(), users=3)
     transition.response.signals["click"] = torch.tensor([[1.0, 0.0, 1.0], [0.0, 1.0, 0.0], [0.0, 0.0, 0.0]])
     assert choices(transition).tolist() == [[0.5, 0.0, 0.5, 0.0], [0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0]]
-    # besides clicks, what is merely shown may pay, here 0.25 an item
+    # items that are shown but not clicked may have a reward too, here 0.25 each
     transition.item_reward = torch.tensor([[1.0, 0.25, 2.0], [0.25, 5.0, 0.25], [0.25, 0.25, 0.25]])
     transition.reward = transition.item_reward.sum(dim=1)
     earned = rewards_by_choice(transition)
@@ -141,7 +141,7 @@ def test_several_clicks_are_shared_and_none_is_a_choice_too():
     assert float(earned[2, 3]) == 0.75
 
 
-def test_a_replayed_transition_of_several_steps_brings_its_discount():
+def test_the_target_uses_the_discount_of_n_step_transitions():
     agent, transition = build(), batch(build())
     items, choice_items = (network.state_tracker.project_items().detach() for network in (agent.online, agent.choice))
     value = (agent.td_target(transition, agent.working_set.whole, items, choice_items)[:, -1] - transition.reward) / agent.config.gamma
@@ -151,7 +151,7 @@ def test_a_replayed_transition_of_several_steps_brings_its_discount():
 
 
 @pytest.mark.parametrize("optimizer", ["greedy", "top_k"])
-def test_it_shows_the_slate_its_optimizer_finds(optimizer):
+def test_the_greedy_slate_is_that_of_the_optimizer(optimizer):
     agent = build(slate_optimizer=optimizer, shortlist=5)
     observation = toy_observation(agent.spec, DATA, torch.Generator().manual_seed(1), users=50)
     agent.prepare_to_act()
@@ -166,7 +166,7 @@ def test_the_optimizers_differ():
     assert not torch.equal(*slates)
 
 
-def test_exploring_it_says_how_likely_its_slates_were():
+def test_the_log_probabilities_of_explored_slates():
     agent = build(epsilon_start=0.4, epsilon_end=0.4)
     observation = toy_observation(agent.spec, DATA, torch.Generator().manual_seed(1), users=4_000)
     greedy = agent.act(observation, explore=False).slate
@@ -177,7 +177,7 @@ def test_exploring_it_says_how_likely_its_slates_were():
     torch.testing.assert_close(log_prob.exp(), torch.where(shown, 0.6 + rare, rare))
 
 
-def test_acting_after_an_update_uses_the_new_choice_model_too():
+def test_acting_after_an_update_uses_the_new_click_model():
     agent = build(learning_rate=0.1)
     observation = toy_observation(agent.spec, DATA, torch.Generator().manual_seed(3), users=50)
     agent.prepare_to_act()
@@ -186,17 +186,17 @@ def test_acting_after_an_update_uses_the_new_choice_model_too():
     assert torch.equal(agent.act(observation, explore=False).slate, expected)
 
 
-def test_the_preset_is_the_other_optimizer():
+def test_the_preset_uses_the_top_k_optimizer():
     preset = OmegaConf.load(Path(next(iter(conf.__path__))) / "agent" / "slate_q_top_k.yaml")
     assert preset == {"defaults": ["slate_q", "_self_"], "slate_optimizer": "top_k"}
 
 
-def test_where_several_were_clicked_errors_of_opposite_sign_do_not_cancel_in_the_priority():
+def test_errors_of_opposite_sign_do_not_cancel_in_the_priority():
     agent = build(loss="mse")
     transition = batch(agent)
     transition.response.signals["click"] = torch.ones(USERS, K)
     transition.item_reward = torch.tensor([50.0, 0.0, -50.0]).expand(USERS, K).clone()
     transition.reward = transition.item_reward.sum(dim=1)
     losses_of(agent, transition)
-    # an item's target is its own reward and what follows; two of three are off by some 50
+    # an item's target is its own reward and later values; two of three have an error of about 50
     assert agent.priorities().min() > 20

@@ -1,4 +1,4 @@
-"""SlateQ finds the slates that people click on and that do not end the session, where it is known which those are."""
+"""SlateQ finds the best slates in an environment where they are known."""
 
 import pytest
 import torch
@@ -18,10 +18,10 @@ GOES_ON = 0.9
 
 
 class BaitWorld(ToyEnvironment):
-    """Slates of two: all are tempted by the bait, a click on which ends the session, and like two items of their own a little less.
+    """Slates of two: each user likes two items, and all users like the bait a little more, but a click on bait ends the session.
 
-    One item is clicked by conditional logit: utility 3 of bait, 2 of what is liked, -1 of the rest, 0 of no click. The best slate, of what
-    is liked, is clicked in 0.937 of ten steps on average; the most clicked one, of bait, in 0.976 of a step or two.
+    One item is clicked by a conditional logit: utility 3 for bait, 2 for liked items, -1 for other items, 0 for no click. The best slate,
+    of liked items, is clicked with probability 0.937 in ten steps on average; that of bait with 0.976, but only in one or two steps.
     """
 
     def __init__(self, data, num_users: int = 32) -> None:
@@ -61,13 +61,13 @@ def agent(data, environment, seed, **options):
     return SlateQ(SlateQConfig(**{**quick, "learning_rate": 3e-3, "gamma": 0.9, **options}), environment.spec, tracker, seed=seed)
 
 
-def test_the_world_conforms(bait_world):
+def test_the_environment_passes_the_checks(bait_world):
     data, environment = bait_world
     check_environment(environment, data)
 
 
 @pytest.mark.parametrize(("optimizer", "seed"), [("greedy", 0), ("greedy", 1), ("top_k", 0)])
-def test_it_shows_what_is_liked_and_no_bait(optimizer, seed, bait_world, train, mean_return):
+def test_the_agent_shows_liked_items_and_no_bait(optimizer, seed, bait_world, train, mean_return):
     data, environment = bait_world
     assert mean_return(RandomAgent(None, environment.spec, None, seed=seed), environment) < 2
     learner = agent(data, environment, seed, slate_optimizer=optimizer)
@@ -75,7 +75,7 @@ def test_it_shows_what_is_liked_and_no_bait(optimizer, seed, bait_world, train, 
     assert mean_return(learner, environment) > 5
 
 
-def test_without_a_future_it_shows_the_bait(bait_world, train, mean_return):
+def test_with_gamma_0_the_agent_shows_the_bait(bait_world, train, mean_return):
     data, environment = bait_world
     learner = agent(data, environment, 0, gamma=0.0)
     train(learner, environment, chunks=40)

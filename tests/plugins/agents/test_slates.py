@@ -1,4 +1,4 @@
-"""Slates under a conditional choice, against every slate there is."""
+"""Values of slates and the slate optimizers, compared with all possible slates."""
 
 from itertools import combinations, permutations
 
@@ -17,20 +17,20 @@ DATA = toy_data(num_items=ITEMS)
 
 
 def scores_of(observation, spec, seed=0):
-    """Values and utilities of networks whose weights are large enough to matter."""
+    """Values and utilities of networks with large weights."""
     torch.manual_seed(seed)
     networks = QNetwork(ToyTracker(spec, DATA), spec.device), ClickModel(ToyTracker(spec, DATA), spec.device)
-    evaluations = []
+    scores = []
     with torch.no_grad():
         for network in networks:
             for parameter in network.parameters():
                 parameter.mul_(2.0)
-            evaluations.append(network(observation, network.state_tracker.project_items()))
-    return SlateScores(*evaluations)
+            scores.append(network(observation, network.state_tracker.project_items()))
+    return SlateScores(*scores)
 
 
 def written_out(scores, slate):
-    """sum_{i in A or none} P(i | s, A) Q(s, i) of one slate for every user, `[N]`, with the choice model's own probabilities."""
+    """sum_{i in A or none} P(i | s, A) Q(s, i) of one slate for all users, `[N]`, with the click model's probabilities."""
     chosen = torch.tensor(slate).expand(USERS, -1)
     weights = np.exp(np.pad(scores.utilities.of(chosen).numpy(), ((0, 0), (0, 1))))
     values = np.concatenate([scores.values.of(chosen).numpy(), scores.values.value.numpy()[:, None]], axis=1)
@@ -53,13 +53,13 @@ def allowed_to(observation, user):
     return [item for item in candidates if item != PAD and item not in excluded]
 
 
-def test_choice_probabilities_are_those_of_a_conditional_logit():
+def test_click_probabilities_follow_a_conditional_logit():
     utilities = torch.tensor([[0.0, np.log(2.0), np.log(5.0)]], dtype=torch.float32)
     probabilities = ClickModel.log_probabilities(None, utilities).exp()
     torch.testing.assert_close(probabilities, torch.tensor([[1.0, 2.0, 5.0, 1.0]]) / 9)
 
 
-def test_a_slate_is_worth_the_mean_of_what_may_be_chosen(world):
+def test_the_value_of_a_slate_is_the_expected_value_of_the_choice(world):
     _, scores = world()
     for slate in permutations(range(ITEMS), 2):
         value = scores.slate_value(torch.tensor(slate).expand(USERS, -1))
@@ -67,7 +67,7 @@ def test_a_slate_is_worth_the_mean_of_what_may_be_chosen(world):
 
 
 @pytest.mark.parametrize("choices", [{}, {"num_candidates": 7}, {"num_candidates": 8, "num_excluded": 3}])
-def test_the_greedy_optimizer_adds_what_the_slate_gains_most_from(choices, world):
+def test_the_greedy_optimizer_adds_the_item_of_the_largest_gain(choices, world):
     observation, scores = world(slate_size=3, **choices)
     slates = greedy_slate(observation, scores, ITEMS, 3, shortlist=ITEMS)
     for user in range(USERS):
@@ -90,7 +90,7 @@ def test_the_top_k_optimizer_takes_value_times_propensity(choices, world):
         assert slates[user].tolist() == sorted(allowed_to(observation, user), key=lambda item: -measure[user, item])[:3]
 
 
-def test_greedy_slates_are_near_the_best_there_are(world):
+def test_greedy_slates_are_close_to_the_best_slates(world):
     observation, scores = world()
     best = np.max([written_out(scores, slate) for slate in combinations(range(ITEMS), 2)], axis=0)
     random = np.mean([written_out(scores, slate) for slate in combinations(range(ITEMS), 2)], axis=0)
@@ -106,7 +106,7 @@ def test_greedy_slates_are_near_the_best_there_are(world):
     assert 0.5 < shares["top_k"] <= shares["greedy"]
 
 
-def test_a_shortlist_of_the_slates_size_is_the_top_k(world):
+def test_a_shortlist_of_k_items_gives_the_top_k_slate(world):
     observation, scores = world(slate_size=3)
     short, top = greedy_slate(observation, scores, ITEMS, 3, shortlist=1), top_k_slate(observation, scores, ITEMS, 3)
     assert torch.equal(short.sort(dim=1).values, top.sort(dim=1).values)
@@ -121,7 +121,7 @@ def test_a_catalogue_too_large_to_score_at_once_gives_the_same_slates(choices, w
     assert all(torch.equal(left, right) for left, right in zip(expected, found, strict=True))
 
 
-def test_boundless_utilities_leave_slates_and_values_finite(world):
+def test_unbounded_utilities_give_finite_values(world):
     observation, scores = world()
     sure = scores._replace(utilities=scores.utilities._replace(value=scores.utilities.value + 1_000.0))
     slate = greedy_slate(observation, sure, ITEMS, 2, ITEMS)

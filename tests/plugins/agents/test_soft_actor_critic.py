@@ -1,4 +1,4 @@
-"""Soft actor-critic over items: its equations, against numpy; and that it learns."""
+"""Soft actor-critic over items: the equations in numpy, and learning."""
 
 import math
 
@@ -24,14 +24,14 @@ def build(seed=0, restrictions=None, **options):
     spec = toy_spec(DATA, **(restrictions or {}))
     agent = SoftActorCritic(SoftActorCriticConfig(**options), spec, ToyTracker(spec, DATA), seed=seed)
     generator = torch.Generator().manual_seed(1)
-    with torch.no_grad():  # well away from uniform policies and equal critics
+    with torch.no_grad():  # far from uniform policies and equal critics
         for parameter in [*agent.actor.parameters(), *agent.critics.parameters(), *agent.targets.parameters()]:
             parameter.add_(torch.randn(parameter.shape, generator=generator))
     return agent
 
 
 def flatten(agent):
-    """Spread the policy over more items."""
+    """Make the policy more uniform."""
     with torch.no_grad():
         for parameter in [*agent.actor.query.parameters(), *agent.actor.repeat.parameters()]:
             parameter.mul_(0.1)
@@ -74,7 +74,7 @@ def may_be_shown(observation, num_items):
 
 
 def policy_of(agent, observation):
-    """pi and log pi of all items, `[N, M]`; both 0 for what may not be shown."""
+    """pi and log pi of all items, `[N, M]`; both 0 for items that may not be shown."""
     scores, allowed = scores_of(agent.actor, observation), may_be_shown(observation, agent.spec.num_items)
     scores = np.where(allowed, scores, -np.inf)
     log_prob = scores - np.log(np.exp(scores - scores.max(1, keepdims=True)).sum(1, keepdims=True)) - scores.max(1, keepdims=True)
@@ -86,17 +86,17 @@ def smallest(critics, observation):
 
 
 def first_losses(agent, transition):
-    """The three losses, before any step is taken."""
+    """The three losses, without optimizer steps."""
     return {name: float(loss.detach()) for name, loss in agent.losses(transition)}
 
 
 @pytest.mark.parametrize("config", [SoftActorCriticConfig(), SoftActorCriticConfig(whole_catalog_items=10, working_items=20)])
-def test_it_conforms(config):
+def test_the_agent_passes_the_checks(config):
     check_component(registry().get("agent", "soft_actor_critic"), config)
 
 
 @pytest.mark.parametrize("restrictions", RESTRICTIONS)
-def test_the_target_is_the_papers(restrictions):
+def test_the_target_follows_the_papers_equations(restrictions):
     agent = build(restrictions=restrictions)
     transition = batch(agent)
     probability, log_prob = policy_of(agent, transition.next_observation)
@@ -107,7 +107,7 @@ def test_the_target_is_the_papers(restrictions):
     )
 
 
-def test_a_terminated_session_may_have_no_next_candidates():
+def test_targets_are_finite_without_next_candidates_after_termination():
     agent = build(restrictions={"num_candidates": 9})
     transition = batch(agent)
     transition.next_observation.candidates[transition.terminated] = PAD
@@ -117,7 +117,7 @@ def test_a_terminated_session_may_have_no_next_candidates():
 
 
 @pytest.mark.parametrize("restrictions", RESTRICTIONS)
-def test_the_losses_are_the_papers(restrictions):
+def test_the_losses_follow_the_papers_equations(restrictions):
     agent = build(restrictions=restrictions, initial_temperature=0.2, target_entropy=0.6)
     transition = batch(agent)
     rows, shown = np.arange(32), transition.slate[:, 0].numpy()
@@ -135,7 +135,7 @@ def test_the_losses_are_the_papers(restrictions):
     assert float(agent.diagnostics()["entropy"]) == pytest.approx(entropy.mean(), rel=1e-4)
 
 
-def test_each_loss_moves_only_what_it_is_of():
+def test_each_loss_changes_only_its_own_parameters():
     agent = build()
     for name, loss in agent.losses(batch(agent)):
         agent.zero_grad()
@@ -144,7 +144,7 @@ def test_each_loss_moves_only_what_it_is_of():
         assert moved == {{"critic": "critics", "actor": "actor", "temperature": "log_temperature"}[name]}
 
 
-def test_the_critics_read_with_trackers_of_their_own():
+def test_the_critics_have_separate_trackers():
     agent = build()
     trackers = [network.state_tracker for network in (agent.actor, *agent.critics, *agent.targets)]
     weights = {parameter.data_ptr() for tracker in trackers for parameter in tracker.parameters()}
@@ -161,7 +161,7 @@ def test_the_target_critics_follow_slowly():
 
 
 @pytest.mark.parametrize("restrictions", [{}, {"num_candidates": 9, "num_excluded": 4}])
-def test_it_explores_by_drawing_from_the_policy(restrictions):
+def test_exploration_draws_from_the_policy(restrictions):
     agent, users = build(restrictions=restrictions), 20_000
     flatten(agent)
     one = toy_observation(agent.spec, DATA, torch.Generator().manual_seed(3), users=6)[5:]
@@ -174,7 +174,7 @@ def test_it_explores_by_drawing_from_the_policy(restrictions):
 
 
 @pytest.mark.parametrize("share", [0.2, 0.8])
-def test_the_temperature_finds_the_entropy_asked_for(share):
+def test_the_policy_reaches_the_target_entropy(share):
     agent = build(target_entropy=share, learning_rate=0.02)
     optimizers, transition = agent.optimizers(), batch(agent, users=64)
     for _ in range(200):
@@ -182,7 +182,7 @@ def test_the_temperature_finds_the_entropy_asked_for(share):
     assert float(agent.diagnostics()["entropy"]) == pytest.approx(share * math.log(40), abs=0.35)
 
 
-def test_in_mixed_precision_probabilities_add_up_to_one():
+def test_in_mixed_precision_probabilities_sum_to_1():
     agent = build()
     observation = toy_observation(agent.spec, DATA, torch.Generator().manual_seed(0), users=32)
     with torch.autocast("cpu", dtype=torch.bfloat16), torch.no_grad():
@@ -191,14 +191,14 @@ def test_in_mixed_precision_probabilities_add_up_to_one():
     torch.testing.assert_close(pi.sum(dim=1), torch.ones(32), rtol=0, atol=1e-5)
 
 
-def test_it_asks_for_the_replay_its_options_describe():
+def test_the_replay_memory_follows_the_options():
     plan = build(replay_capacity=7_000, batch_size=12, learning_starts=34, updates_per_chunk=5).experience
     assert (plan.capacity, plan.batch_size, plan.learning_starts, plan.updates_per_chunk) == (7_000, 12, 34, 5)
     assert isinstance(plan, Replay)
     assert plan.n_step == 1
 
 
-def test_what_it_cannot_do_is_refused():
+def test_unsupported_settings_are_rejected():
     spec = toy_spec(DATA, slate_size=3)
     with pytest.raises(ValueError, match=r"environment\.slate_size must be 1, not 3"):
         SoftActorCritic(SoftActorCriticConfig(), spec, ToyTracker(spec, DATA), seed=0)
@@ -215,7 +215,7 @@ def learner(data, environment, seed, **options):
     return SoftActorCritic(SoftActorCriticConfig(**QUICK | options), environment.spec, tracker, seed=seed)
 
 
-def test_it_learns_which_item_suits_whom(profile_bandit, train, mean_return):
+def test_the_agent_learns_the_item_of_each_user(profile_bandit, train, mean_return):
     data, environment = profile_bandit
     assert mean_return(RandomAgent(None, environment.spec, None, seed=0), environment) < 0.1
     agent = learner(data, environment, 0)
@@ -223,14 +223,14 @@ def test_it_learns_which_item_suits_whom(profile_bandit, train, mean_return):
     assert mean_return(agent, environment) > 0.9
 
 
-def test_it_looks_ahead(patience_game, train, mean_return):
+def test_the_agent_learns_to_wait_for_a_delayed_reward(patience_game, train, mean_return):
     data, environment = patience_game
     agent = learner(data, environment, 0)
     train(agent, environment, chunks=40)
     assert mean_return(agent, environment) > 0.95
 
 
-def test_without_a_future_it_takes_the_bait(patience_game, train, mean_return):
+def test_with_gamma_0_the_agent_takes_the_immediate_reward(patience_game, train, mean_return):
     data, environment = patience_game
     agent = learner(data, environment, 0, gamma=0.0)
     train(agent, environment, chunks=40)

@@ -1,4 +1,4 @@
-"""Q-learning and SARSA against dynamic programming on a small decision process, their updates by hand, and what a state is."""
+"""Tabular Q-learning and SARSA: equal to dynamic programming on a small decision process, and their updates computed by hand."""
 
 import numpy as np
 import polars as pl
@@ -30,7 +30,7 @@ ONE_HOT = {"state": "one_hot", "gamma": GAMMA}
 
 
 class SmallProcess(Environment):
-    """A Markov decision process of 6 states, seen as one-hot features, and 3 actions; sessions end by themselves or are cut, at random."""
+    """A Markov decision process of 6 states, observed as one-hot features, and 3 actions. Sessions terminate or truncate at random."""
 
     def __init__(self, num_users=128):
         self.spec = EnvironmentSpec(num_users, 1, 1, ACTIONS, ("reward",), num_features=STATES)
@@ -83,7 +83,7 @@ class SmallProcess(Environment):
         return self._observe(self.state)
 
     def values(self, value_of):
-        """The fixed point of Q = R + gamma (1 - ending) P v(Q), float64 `[6, 3]`; being cut ends nothing."""
+        """The fixed point of Q = R + gamma (1 - ending) P v(Q), float64 `[6, 3]`. Truncation does not end anything."""
         q = np.zeros((STATES, ACTIONS))
         going_on = 1 - self.ending.double().numpy()
         for _ in range(1_000):
@@ -113,23 +113,23 @@ def toy_agent(agent=TabularQLearning, config=TabularQLearningConfig, spec=None, 
 @pytest.mark.parametrize(
     "component", [registry().get("agent", name) for name in ("q_learning", "sarsa")], ids=lambda component: component.name
 )
-def test_they_conform(component):
+def test_tabular_agents_conform(component):
     check_component(component)
 
 
 @pytest.mark.parametrize(("agent", "config"), [(TabularQLearning, TabularQLearningConfig), (TabularSarsa, TabularSarsaConfig)])
-def test_they_conform_where_features_are_the_state(agent, config):
+def test_tabular_agents_conform_with_features_as_states(agent, config):
     spec = toy_spec(DATA, num_features=2, num_candidates=9, num_excluded=4)
     for options in ({"state": "bins", "bins": [4, 3], "learning_rate_decay": 0.6}, {"state": "one_hot"}):
         check_agent(toy_agent(agent, config, spec, **options), ToyEnvironment(spec, DATA))
 
 
-def test_the_process_conforms():
+def test_the_decision_process_conforms():
     check_environment(SmallProcess(), process_data())
 
 
 @pytest.mark.parametrize("seed", [0, 1])
-def test_q_learning_finds_what_value_iteration_finds(seed):
+def test_q_learning_converges_to_the_values_of_value_iteration(seed):
     environment, data = SmallProcess(), process_data()
     config = TabularQLearningConfig(**ONE_HOT, learning_rate=1.0, learning_rate_decay=0.6, epsilon_end=1.0, batch_size=512)
     agent = build(TabularQLearning, config, environment, data, seed)
@@ -143,13 +143,13 @@ def test_q_learning_finds_what_value_iteration_finds(seed):
     observation = environment.reset(7)
     state = observation.features.argmax(dim=1).numpy()
     assert np.array_equal(agent.act(observation, explore=False).slate[:, 0].numpy(), optimal.argmax(axis=1)[state])
-    # a table that took a cut, one in ten, for an end would be told apart
+    # a table that took truncations, one step in ten, for terminations would be different
     environment.ending += 0.1 * (1 - environment.ending)
     assert np.abs(optimal - environment.values(lambda q: q.max(axis=1))).max() > 0.5
 
 
 @pytest.mark.parametrize("chunk_steps", [1, 8])
-def test_sarsa_finds_the_values_of_its_own_policy(chunk_steps):
+def test_sarsa_converges_to_the_values_of_its_own_policy(chunk_steps):
     environment, data, epsilon = SmallProcess(), process_data(), 0.4
     config = TabularSarsaConfig(**ONE_HOT, learning_rate=1.0, learning_rate_decay=0.6, epsilon_start=epsilon, epsilon_end=epsilon)
     agent = build(TabularSarsa, config, environment, data)
@@ -165,7 +165,7 @@ def test_sarsa_finds_the_values_of_its_own_policy(chunk_steps):
 
 
 def transition_of(spec, shown, last, reward, terminated=None):
-    """A batch `[B]` in which `last` was shown before and `shown` is shown now, and nothing of either was liked."""
+    """A batch `[B]` in which `last` was shown before and `shown` is shown now, all with feedback 0."""
     users = len(shown)
     transition = toy_transition(spec, DATA, torch.Generator().manual_seed(0), users=users)
     transition.observation.history_items[:, -1] = torch.tensor(last)
@@ -180,13 +180,13 @@ def transition_of(spec, shown, last, reward, terminated=None):
 
 
 def cell(item):
-    """The state after `item`, nothing of which was liked: of two signals with one threshold, the first of four."""
+    """The state after `item` with feedback 0: the first of four, for two signals with one threshold."""
     return item * 4
 
 
-def test_the_update_is_the_papers_and_averages_what_is_met_twice():
+def test_the_update_is_that_of_the_paper_and_averages_repeated_pairs():
     agent = toy_agent(learning_rate=0.25, gamma=0.5, initial_value=1.0)
-    agent.values[cell(7), 3] = 5.0  # the best in the next state of the first two
+    agent.values[cell(7), 3] = 5.0  # the highest value in the next state of the first two
     before = agent.values.clone()
     transition = transition_of(
         agent.spec, shown=[7, 7, 9, 2], last=[4, 4, 4, 5], reward=[1.0, 3.0, 2.0, 8.0], terminated=[False] * 3 + [True]
@@ -202,7 +202,7 @@ def test_the_update_is_the_papers_and_averages_what_is_met_twice():
 
 
 @pytest.mark.parametrize("users", [1, 50, 1_000])
-def test_targets_of_one_cell_are_averaged_as_over_the_whole_table_to_the_bit(users):
+def test_targets_of_one_cell_are_averaged_exactly_as_over_the_whole_table(users):
     agent = toy_agent(learning_rate=1.0)  # a value becomes its mean target
     batch = toy_transition(agent.spec, DATA, torch.Generator().manual_seed(users), users=users)
     batch.slate, batch.reward = batch.slate % 4, torch.randn(users, generator=torch.Generator().manual_seed(0))
@@ -213,14 +213,14 @@ def test_targets_of_one_cell_are_averaged_as_over_the_whole_table_to_the_bit(use
     assert torch.equal(agent.values.flatten(), expected)
 
 
-def test_the_rate_falls_with_a_values_own_updates():
+def test_the_learning_rate_of_a_value_falls_with_its_updates():
     agent = toy_agent(learning_rate=0.5, learning_rate_decay=1.0, gamma=0.0)
     for reward, value in ((4.0, 2.0), (4.0, 2.5)):  # 2 + 0.25 (4 - 2)
         update(agent, {}, transition_of(agent.spec, shown=[7], last=[4], reward=[reward]))
         assert float(agent.values[cell(4), 7]) == pytest.approx(value)
 
 
-def test_q_learning_looks_only_at_what_may_be_shown_next():
+def test_q_learning_takes_the_maximum_over_allowed_items():
     spec = toy_spec(DATA, num_excluded=2)
     agent = toy_agent(spec=spec, learning_rate=1.0, gamma=0.5)
     agent.values[cell(7), 3], agent.values[cell(7), 8] = 5.0, 2.0
@@ -230,25 +230,25 @@ def test_q_learning_looks_only_at_what_may_be_shown_next():
     assert float(agent.values[cell(4), 7]) == pytest.approx(1.0 + 0.5 * 2.0)
 
 
-def test_sarsa_takes_the_next_action_from_the_rollout_and_else_its_expectation():
+def test_sarsa_takes_the_next_action_from_the_rollout_or_its_expectation():
     agent = toy_agent(TabularSarsa, TabularSarsaConfig, learning_rate=1.0, gamma=0.5, epsilon_start=0.2, epsilon_end=0.2)
     agent.values[cell(7), 3], agent.values[cell(7), 8] = 5.0, 2.0
     expected = 0.8 * 5.0 + 0.2 * 7.0 / 40
     first = transition_of(agent.spec, shown=[7, 7, 7], last=[4, 5, 6], reward=[1.0, 1.0, 1.0], terminated=[False, False, True])
     first.truncated = torch.tensor([False, True, False])
     second = transition_of(agent.spec, shown=[8, 8, 8], last=[7, 1, 2], reward=[0.0, 0.0, 0.0])
-    # the same once more, at the rollout's end
+    # the same again, at the end of the rollout
     third = transition_of(agent.spec, shown=[7, 10, 10], last=[11, 12, 13], reward=[1.0, 0.0, 0.0])
     update(agent, {}, torch.stack([first, second, third]))
-    assert float(agent.values[cell(4), 7]) == pytest.approx(1.0 + 0.5 * 2.0)  # it went on and showed item 8
-    assert float(agent.values[cell(5), 7]) == pytest.approx(1.0 + 0.5 * expected)  # it was cut: item 8 is another session's
-    assert float(agent.values[cell(6), 7]) == pytest.approx(1.0)  # it ended
+    assert float(agent.values[cell(4), 7]) == pytest.approx(1.0 + 0.5 * 2.0)  # it continued and showed item 8
+    assert float(agent.values[cell(5), 7]) == pytest.approx(1.0 + 0.5 * expected)  # it was truncated: item 8 belongs to another session
+    assert float(agent.values[cell(6), 7]) == pytest.approx(1.0)  # it was terminated
     after = agent.values[cell(7)]
     expected = 0.8 * float(after.max()) + 0.2 * float(after.mean())
     assert float(agent.values[cell(11), 7]) == pytest.approx(1.0 + 0.5 * expected)
 
 
-def test_epsilon_follows_the_user_steps():
+def test_epsilon_falls_with_user_steps():
     agent = toy_agent(epsilon_start=1.0, epsilon_end=0.1, epsilon_decay_steps=900)
     seen = []
     for agent.env_steps in (0, 450, 900, 5_000):
@@ -256,7 +256,7 @@ def test_epsilon_follows_the_user_steps():
     assert seen == pytest.approx([1.0, 0.55, 0.1, 0.1])
 
 
-def test_they_ask_for_the_experience_their_rules_need():
+def test_q_learning_asks_for_replay_and_sarsa_for_rollouts():
     plan = toy_agent(replay_capacity=700, batch_size=12, learning_starts=34, updates_per_chunk=5).experience
     assert isinstance(plan, Replay)
     assert (plan.capacity, plan.batch_size, plan.learning_starts, plan.updates_per_chunk, plan.n_step) == (700, 12, 34, 5, 1)
@@ -264,7 +264,7 @@ def test_they_ask_for_the_experience_their_rules_need():
 
 
 @pytest.mark.parametrize(("agent", "config"), [(TabularQLearning, TabularQLearningConfig), (TabularSarsa, TabularSarsaConfig)])
-def test_they_look_ahead_by_the_last_item(agent, config, patience_game, train, mean_return):
+def test_tabular_agents_plan_with_the_last_item_as_state(agent, config, patience_game, train, mean_return):
     data, environment = patience_game
     learner = build(agent, config(learning_rate=0.3, epsilon_decay_steps=2_000), environment, data)
     if agent is TabularQLearning:

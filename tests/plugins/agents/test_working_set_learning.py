@@ -1,4 +1,4 @@
-"""Every agent that scores items learns over working sets of half the catalogue, and is measured on all of it."""
+"""All agents that score items learn over working sets of half the catalogue, and are evaluated on all of it."""
 
 import pytest
 import torch
@@ -38,7 +38,7 @@ CHUNKS = {"dqn": 60, "slate_q": 60, "ddpg": 90, "soft_actor_critic": 50, "reinfo
 
 
 @pytest.mark.parametrize("name", AGENTS)
-def test_it_learns_which_of_all_items_suits_whom(name, profile_bandit, train, mean_return):
+def test_the_agent_learns_the_item_of_each_user_among_all_items(name, profile_bandit, train, mean_return):
     data, environment = profile_bandit
     assert mean_return(RandomAgent(None, environment.spec, None, seed=0), environment) < 0.1
     torch.manual_seed(0)

@@ -17,7 +17,7 @@ def components() -> dict[str, Component]:
     return {component.name: component for component in registered}
 
 
-def test_the_datasets_are_registered_with_what_they_provide(components):
+def test_datasets_are_registered_with_the_tags_they_provide(components):
     assert {name: component.provides for name, component in components.items()} == {
         "synthetic": {
             "users",
@@ -35,18 +35,18 @@ def test_the_datasets_are_registered_with_what_they_provide(components):
         assert all(option.help for option in options_of(component.config))
 
 
-def test_every_attribute_promised_is_a_column_of_the_synthetic_catalogue(components):
+def test_provided_attributes_are_columns_of_the_synthetic_catalogue(components):
     from recframe_plugins.datasets.synthetic.synthetic import Synthetic
 
     columns = Synthetic(config.SyntheticConfig(num_items=2, num_users=2)).load().catalog.attributes.columns
     assert {f"attribute:{column}" for column in columns} >= {tag for tag in components["synthetic"].provides if ":" in tag}
 
 
-def test_the_bound_on_topics_is_what_the_vocabulary_has():
+def test_maximum_number_of_topics_is_that_of_the_vocabulary():
     bounds = {option.name: option.bounds for option in options_of(config.SyntheticConfig)}
     assert bounds["num_topics"] == f">= 2 and <= {len(TOPICS)}"
 
 
-def test_registering_imports_nothing_heavy():
+def test_registration_imports_no_heavy_modules():
     code = "import sys, recframe_plugins.datasets.registration; sys.exit(bool({'torch', 'polars', 'numpy'} & sys.modules.keys()))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

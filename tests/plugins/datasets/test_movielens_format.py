@@ -44,7 +44,7 @@ def same(a: Data, b: Data) -> bool:
     )
 
 
-def test_it_reads_items_users_and_ratings(tmp_path):
+def test_items_users_and_ratings_are_read(tmp_path):
     data = load(write_dat(tmp_path))
     assert data.catalog.ids == ["10", "20", "30"]
     assert data.catalog.attributes.to_dict(as_series=False) == {
@@ -81,13 +81,13 @@ def test_csv_columns_are_found_by_name(tmp_path):
 
 
 @pytest.mark.parametrize("encoding", ["auto", "latin-1"])
-def test_latin1_files_are_read_as_such(tmp_path, encoding):
+def test_latin1_files_are_decoded(tmp_path, encoding):
     movies = [("1", "Amélie (2001)", "Comedy"), ("2", "Y tu mamá también (2001)", "Drama")]
     data = load(write_dat(tmp_path, movies, [("1", "1", "5", "1")], encoding="latin-1"), encoding=encoding)
     assert data.catalog.titles == ["Amélie", "Y tu mamá también"]
 
 
-def test_line_ends_blank_lines_byte_order_mark_and_a_missing_last_line_end_change_nothing(tmp_path):
+def test_line_ends_blank_lines_and_byte_order_mark_do_not_matter(tmp_path):
     plain, odd = tmp_path / "plain", tmp_path / "odd"
     plain.mkdir()
     odd.mkdir()
@@ -99,20 +99,20 @@ def test_line_ends_blank_lines_byte_order_mark_and_a_missing_last_line_end_chang
     assert same(load(plain), load(odd))
 
 
-def test_a_title_may_hold_the_separator_or_quotes(tmp_path):
+def test_title_can_contain_the_separator_or_quotes(tmp_path):
     movies = [("1", 'Mission::Kashmir "Redux" (2000)', "Action"), ("2", "Kung Fu: (1972-1975)", "Drama"), ("3", "(1999)", "Drama")]
     data = load(write_dat(tmp_path, movies, [("1", "1", "5", "1")]))
     assert data.catalog.titles == ['Mission::Kashmir "Redux"', "Kung Fu:", "(1999)"]
     assert data.catalog.attributes["year"].to_list() == [2000, 1972, 1999]
 
 
-def test_no_genres_listed_means_none(tmp_path):
+def test_no_genres_listed_gives_an_empty_list(tmp_path):
     data = load(write_csv(tmp_path, [("1", "Green (2005)", "(no genres listed)")], [("1", "1", "5", "1")]))
     assert data.catalog.attributes["genres"].to_list() == [[]]
     assert data.catalog.texts == ["Green (2005)."]
 
 
-def test_of_repeated_ratings_the_last_by_timestamp_counts_and_then_the_later_row(tmp_path):
+def test_last_of_repeated_ratings_counts_by_timestamp_and_then_row(tmp_path):
     ratings = [("1", "10", "1", "50"), ("1", "10", "2", "90"), ("1", "10", "3", "90"), ("1", "10", "4", "70"), ("2", "10", "9", "60")]
     data = load(write_dat(tmp_path, ratings=ratings))
     assert data.interactions.frame.select("user", "rating", "timestamp").rows() == [(1, 9.0, 60), (0, 3.0, 90)]
@@ -148,12 +148,12 @@ BAD_MOVIES = [
 
 
 @pytest.mark.parametrize(("row", "reason", "problem"), BAD_RATINGS)
-def test_a_malformed_rating_stops_the_load_or_is_left_out(tmp_path, caplog, row, reason, problem):
+def test_malformed_rating_is_an_error_or_skipped(tmp_path, caplog, row, reason, problem):
     check_malformed(tmp_path, caplog, {"ratings": [RATINGS[0], row, *RATINGS[1:]]}, "ratings.dat", reason, problem)
 
 
 @pytest.mark.parametrize(("row", "reason", "problem"), BAD_MOVIES)
-def test_a_malformed_movie_stops_the_load_or_is_left_out(tmp_path, caplog, row, reason, problem):
+def test_malformed_movie_is_an_error_or_skipped(tmp_path, caplog, row, reason, problem):
     check_malformed(tmp_path, caplog, {"movies": [MOVIES[0], row, *MOVIES[1:]]}, "movies.dat", reason, problem)
 
 
@@ -175,7 +175,7 @@ def check_malformed(tmp_path, caplog, rows, file, reason, problem):
     assert f"1 malformed row(s) (1 {reason}); the first is {dirty / file}:2: {problem}" in caplog.text
 
 
-def test_bytes_that_do_not_decode_are_malformed_in_a_utf8_file(tmp_path):
+def test_undecodable_bytes_in_a_utf8_file_are_malformed(tmp_path):
     write_dat(tmp_path, [("1", "Amélie (2001)", "Comedy"), ("2", "Zoë (2018)", "Drama")], [("1", "1", "5", "1")])
     with (tmp_path / "movies.dat").open("ab") as file:
         file.write("3::Alién (1979)::Horror\n".encode("latin-1"))
@@ -184,13 +184,13 @@ def test_bytes_that_do_not_decode_are_malformed_in_a_utf8_file(tmp_path):
     assert load(tmp_path, malformed="skip").catalog.ids == ["1", "2"]
 
 
-def test_utf8_is_held_to_where_it_is_asked_for(tmp_path):
+def test_explicit_utf8_encoding_is_enforced(tmp_path):
     write_dat(tmp_path, [("1", "Amélie (2001)", "Comedy")], [("1", "1", "5", "1")], encoding="latin-1")
     with pytest.raises(DataError, match=r"movies\.dat:1: bytes that are not UTF-8.*dataset\.encoding=latin-1"):
         load(tmp_path, encoding="utf-8")
 
 
-def test_malformed_csv_rows_are_named_by_the_line_they_stand_on(tmp_path):
+def test_malformed_csv_rows_are_named_by_their_line(tmp_path):
     write_csv(tmp_path, ratings=[RATINGS[0], "7,20,x,1", "", "7,20,1"], movies=[*MOVIES, '40,"Unclosed, The (2000),Drama'])
     with pytest.raises(DataError) as caught:
         load(tmp_path)
@@ -224,7 +224,7 @@ def test_reading_in_blocks_changes_neither_data_nor_line_numbers(tmp_path, monke
         load(tmp_path)
 
 
-def test_numbers_are_rows_of_what_the_minima_left(tmp_path):
+def test_users_and_items_are_renumbered_after_filtering(tmp_path):
     ratings = [("x", "30", "1", "1"), ("y", "20", "2", "2"), ("y", "30", "3", "3"), ("z", "20", "4", "4"), ("z", "30", "5", "5")]
     data = load(write_dat(tmp_path, ratings=ratings), min_user_ratings=2, min_item_ratings=1)
     assert data.catalog.ids == ["20", "30"]
@@ -233,12 +233,12 @@ def test_numbers_are_rows_of_what_the_minima_left(tmp_path):
     assert data.catalog.popularity.tolist() == [2, 2]
 
 
-def test_minima_that_leave_nothing_are_named(tmp_path):
+def test_minima_that_leave_no_rating_are_named(tmp_path):
     with pytest.raises(DataError, match=r"no rating is left with dataset\.min_user_ratings=9 and dataset\.min_item_ratings=0"):
         load(write_dat(tmp_path), min_user_ratings=9)
 
 
-def test_a_folder_without_either_layout_is_named_with_what_it_lacks(tmp_path):
+def test_missing_files_of_a_folder_are_named(tmp_path):
     with pytest.raises(DataError) as caught:
         load(tmp_path / "nowhere")
     assert str(caught.value).startswith(f"dataset.path={tmp_path / 'nowhere'}: there is no such folder; expected a folder with movies.dat")
@@ -250,7 +250,7 @@ def test_a_folder_without_either_layout_is_named_with_what_it_lacks(tmp_path):
     assert "\n" not in str(caught.value)
 
 
-def test_a_header_that_lacks_a_column_is_named(tmp_path):
+def test_missing_column_of_a_header_is_named(tmp_path):
     write_csv(tmp_path)
     (tmp_path / "ratings.csv").write_text("7,20,3.5,300\n")
     with pytest.raises(DataError, match=r"ratings\.csv:1: the header '7,20,3\.5,300' lacks userId, movieId, rating, timestamp"):
@@ -258,14 +258,14 @@ def test_a_header_that_lacks_a_column_is_named(tmp_path):
 
 
 @pytest.mark.parametrize("empty", ["movies.dat", "ratings.dat"])
-def test_empty_files_are_no_data(tmp_path, empty):
+def test_empty_files_are_refused(tmp_path, empty):
     write_dat(tmp_path)
     (tmp_path / empty).write_bytes(b"")
     with pytest.raises(DataError, match=r"ratings\.dat: holds no usable rating"):
         load(tmp_path, malformed="skip")
 
 
-def test_the_encoder_reads_what_the_template_says(tmp_path):
+def test_item_texts_follow_the_template(tmp_path):
     assert load(write_dat(tmp_path)).catalog.texts == [
         "Alien (1979). Horror, Sci-Fi",
         "American President, The (1995). Comedy",

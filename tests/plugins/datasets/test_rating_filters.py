@@ -11,12 +11,12 @@ ratings_frames = st.lists(st.tuples(st.integers(0, 7), st.integers(0, 7)), min_s
 
 @settings(max_examples=100, deadline=None)
 @given(ratings=ratings_frames, min_user=st.integers(0, 4), min_item=st.integers(0, 4))
-def test_the_k_core_is_the_largest_part_in_which_everybody_has_enough(ratings, min_user, min_item):
+def test_k_core_is_the_largest_subset_that_satisfies_the_minima(ratings, min_user, min_item):
     kept = k_core(ratings, min_user, min_item)
     assert all(count >= min_user for count in kept["user"].value_counts()["count"])
     assert all(count >= min_item for count in kept["item"].value_counts()["count"])
     assert k_core(kept, min_user, min_item).equals(kept)
-    # dropping rows one at a time, in any order, ends at the same largest part
+    # dropping rows one at a time, in any order, ends at the same largest subset
     rows = set(ratings.rows())
     while short := next(
         (r for r in rows if sum(u == r[0] for u, _ in rows) < min_user or sum(i == r[1] for _, i in rows) < min_item), None
@@ -27,7 +27,7 @@ def test_the_k_core_is_the_largest_part_in_which_everybody_has_enough(ratings, m
 
 @settings(max_examples=50, deadline=None)
 @given(rows=st.lists(st.tuples(*[st.integers(0, 3)] * 4), min_size=1, max_size=40))
-def test_one_rating_a_pair_is_left_and_none_is_later(rows):
+def test_one_last_rating_per_pair_is_left(rows):
     ratings = pl.DataFrame(rows, ["user", "item", "timestamp", "rating"], orient="row")
     expected = {}
     for user, item, timestamp, rating in rows:

@@ -1,4 +1,4 @@
-"""A rating matrix as a dataset: ids, titles, texts and popularity; what is known of items beside their ratings; the command line."""
+"""The rating matrix dataset: ids, titles, texts and popularity; the table of items; the command line."""
 
 import polars as pl
 import pytest
@@ -23,7 +23,7 @@ PLAIN = "5,1,3\n4,2,2\n"
 
 @pytest.fixture
 def load(tmp_path):
-    """`load(PLAIN, items=("items.csv", "title\\n..."), text_template=...)`: what is loaded from files of that content."""
+    """`load(PLAIN, items=("items.csv", "title\\n..."), text_template=...)`: the data loaded from files with this content."""
 
     def load(ratings: str, items: tuple[str, str | bytes | pl.DataFrame] | None = None, **options) -> Data:
         path = tmp_path / "ratings.csv"
@@ -50,7 +50,7 @@ def test_names_in_the_file_are_ids_and_titles(load):
     assert data.ratings.tolist() == [[5, 1, 3], [4, 2, 2]]
 
 
-def test_what_the_file_does_not_name_is_numbered(load):
+def test_unnamed_users_and_items_are_numbered(load):
     data = load(PLAIN)
     assert data.catalog.ids == data.catalog.titles == data.catalog.texts == ["item-0", "item-1", "item-2"]
     assert data.users.ids == ["user-0", "user-1"]
@@ -61,7 +61,7 @@ def test_popularity_is_the_share_of_training_users_who_rate_an_item_at_or_above_
     assert share_of_fans(torch.tensor([[1, 4, 2.5], [2, 3, 2]])).tolist() == [0, 1, 0.5]
 
 
-def test_nothing_is_counted_from_the_ratings_of_those_kept_for_evaluation(load):
+def test_popularity_ignores_held_out_users(load):
     data = load("1,4\n1,4\n1,4\n1,4\n1,4\n")
     kept = int(data.held_out.nonzero())
     assert data.held_out.sum() == 1
@@ -74,7 +74,7 @@ def test_nothing_is_counted_from_the_ratings_of_those_kept_for_evaluation(load):
 
 
 @given(users=st.integers(2, 300), share=st.floats(0.01, 0.99), seed=st.integers(0, 2**31))
-def test_some_are_kept_for_evaluation_and_some_are_not(users, share, seed):
+def test_both_splits_have_users(users, share, seed):
     held_out = held_out_users(users, share, seed)
     assert 0 < held_out.sum() < users
     assert abs(int(held_out.sum()) - share * users) <= 1
@@ -83,11 +83,11 @@ def test_some_are_kept_for_evaluation_and_some_are_not(users, share, seed):
 
 @settings(max_examples=50, deadline=None)
 @given(value=st.floats(width=32, allow_nan=False, allow_infinity=False), users=st.integers(1, 40), items=st.integers(1, 5))
-def test_where_all_ratings_are_equal_every_item_is_everybodys(value, users, items):
+def test_popularity_is_one_if_all_ratings_are_equal(value, users, items):
     assert share_of_fans(torch.full((users, items), value)).tolist() == [1.0] * items
 
 
-def test_it_keeps_the_contract_of_datasets(tmp_path):
+def test_dataset_conforms(tmp_path):
     components: list[Component] = []
     config.recframe_register_components(components.append)
     (component,) = (component for component in components if component.name == "rating_matrix")
@@ -99,7 +99,7 @@ def test_it_keeps_the_contract_of_datasets(tmp_path):
 
 
 class TestItems:
-    def test_a_csvs_columns_become_attributes(self, load):
+    def test_csv_columns_become_attributes(self, load):
         data = load(
             NAMED, ("items.csv", 'year,title,score,plot\n1979,"Alien, the film",8.5,\n1942,1984,7,A fawn.\n\n,Charade,,7 suspects\n')
         )
@@ -111,30 +111,30 @@ class TestItems:
             "plot": [None, "A fawn.", "7 suspects"],
         }
 
-    def test_a_parquet_files_columns_become_attributes_as_they_are(self, load):
+    def test_parquet_columns_become_attributes_unchanged(self, load):
         table = pl.DataFrame({"title": ["A", "B", "C"], "genres": [["x", "y"], [], None], "vector": [[1.0], [2.0], [3.0]]})
         data = load(PLAIN, ("items.parquet", table), text_template="{title}: {genres}")
         assert data.catalog.attributes.equals(table)
         assert data.catalog.texts == ["A: x, y", "B", "C"]
 
     @pytest.mark.parametrize("content", ["Alien\nBambi\nCharade", " Alien\r\nBambi \r\nCharade\r\n\r\n", "\ufeffAlien\nBambi\nCharade\n"])
-    def test_a_txt_file_has_a_title_a_line(self, load, content):
+    def test_txt_file_has_one_title_per_line(self, load, content):
         data = load(PLAIN, ("items.txt", content))
         assert data.catalog.titles == ["Alien", "Bambi", "Charade"]
         assert data.catalog.ids == ["item-0", "item-1", "item-2"]
 
     @pytest.mark.parametrize("name", ["items.csv", "items.txt"])
-    def test_latin1_is_read_as_such(self, load, name):
+    def test_latin1_is_decoded(self, load, name):
         lines = ["Amélie", "Zoë", "Málaga"]
         content = "\n".join(["title", *lines] if name == "items.csv" else lines).encode("latin-1")
         assert load(PLAIN, (name, content)).catalog.titles == lines
 
-    def test_the_encoder_reads_what_the_template_says_and_at_least_the_title(self, load):
+    def test_item_texts_follow_the_template_or_are_the_title(self, load):
         items = ("items.csv", "title,year,plot\nAlien,1979,\nBambi,,A fawn.\nCharade,,\n")
         assert load(PLAIN, items, text_template="{title} ({year}). {plot}").catalog.texts == ["Alien (1979).", "Bambi. A fawn.", "Charade."]
         assert load(PLAIN, items, text_template="{plot}").catalog.texts == ["Alien", "A fawn.", "Charade"]
 
-    def test_the_template_names_columns_of_text_and_numbers_only(self, load):
+    def test_template_can_use_only_columns_of_text_and_numbers(self, load):
         table = pl.DataFrame({"title": ["A", "B", "C"], "year": [1, 2, 3], "vector": [[1.0]] * 3, "of note": ["x"] * 3})
         with pytest.raises(DataError, match=r"unknown placeholder \{vector\}; expected \{title\}, \{year\}$"):
             load(PLAIN, ("items.parquet", table), text_template="{vector}")
@@ -161,13 +161,13 @@ class TestItems:
             ("items.json", "[]", "items.json: unknown kind of file, expected .csv, .parquet, .txt"),
         ],
     )
-    def test_what_is_wrong_with_them_is_named(self, load, name, content, problem):
+    def test_problems_are_named(self, load, name, content, problem):
         with pytest.raises(DataError) as caught:
             load(PLAIN, (name, content))
         assert problem in str(caught.value)
         assert "\n" not in str(caught.value)
 
-    def test_a_missing_file_of_items_is_named(self, tmp_path):
+    def test_missing_items_file_is_named(self, tmp_path):
         (tmp_path / "ratings.csv").write_text(PLAIN)
         dataset = RatingMatrixDataset(RatingMatrixDatasetConfig(path=str(tmp_path / "ratings.csv"), items=str(tmp_path / "nowhere.csv")))
         with pytest.raises(DataError, match=r"^dataset\.items=.*nowhere\.csv: there is no such file"):
@@ -175,7 +175,7 @@ class TestItems:
 
 
 class TestCommandLine:
-    def test_a_path_that_is_not_there_is_refused_before_anything_heavy_is_imported(self, recframe, tmp_path):
+    def test_missing_path_is_refused_before_heavy_imports(self, recframe, tmp_path):
         (tmp_path / "site").mkdir()
         (tmp_path / "site" / "sitecustomize.py").write_text(
             "import atexit, sys\natexit.register(lambda: print([name for name in ('torch', 'polars', 'numpy') if name in sys.modules]))\n"
@@ -186,7 +186,7 @@ class TestCommandLine:
         assert len(refused.stderr.splitlines()) == 1
         assert refused.stdout == "[]\n"
 
-    def test_settings_that_cannot_go_together_are_refused_before_a_run(self, tmp_path):
+    def test_contradicting_settings_are_refused_before_a_run(self, tmp_path):
         (tmp_path / "ratings.csv").write_text(PLAIN)
         chosen = ["dataset=rating_matrix", f"dataset.path={tmp_path / 'ratings.csv'}", "environment=rating_matrix"]
         assert find_mistakes(chosen) == []
@@ -204,7 +204,7 @@ class TestCommandLine:
             ("1,2,3\n4,5,6\n", "title\nA\nB\n", "items.csv: holds 2 item(s), expected 3, one for each column of"),
         ],
     )
-    def test_a_run_whose_files_cannot_be_used_ends_in_one_line(self, tmp_path, capsys, ratings, items, problem):
+    def test_run_with_unusable_files_ends_with_a_one_line_error(self, tmp_path, capsys, ratings, items, problem):
         (tmp_path / "ratings.csv").write_text(ratings)
         (tmp_path / "items.csv").write_text(items)
         files = [f"dataset.path={tmp_path / 'ratings.csv'}", f"dataset.items={tmp_path / 'items.csv'}"]

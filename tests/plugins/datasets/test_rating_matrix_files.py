@@ -1,4 +1,4 @@
-"""Files of rating matrices: whatever they are written as they read the same, and what cannot be used is named by its place."""
+"""Files of rating matrices: all formats read the same, and problems are named with their place."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ matrices = arrays.arrays(np.float32, st.tuples(st.integers(2, 6), st.integers(1,
 
 
 def written(folder: Path, kind: str, values: np.ndarray) -> Path:
-    """A file of that kind with these values."""
+    """A file of the given format with these values."""
     path = folder / f"matrix{kind}"
     if kind == ".npy":
         np.save(path, values)
@@ -31,7 +31,7 @@ def written(folder: Path, kind: str, values: np.ndarray) -> Path:
 
 
 def refused(path: Path) -> str:
-    """The one line that says why a file cannot be used, without the folder."""
+    """The one-line error message for a file, without the folder."""
     with pytest.raises(DataError) as caught:
         read_matrix(path)
     message = str(caught.value).replace(f"{path.parent}/", "")
@@ -41,7 +41,7 @@ def refused(path: Path) -> str:
 
 @settings(max_examples=60, deadline=None)
 @given(values=matrices)
-def test_every_kind_of_file_reads_back_exactly(tmp_path_factory, values):
+def test_all_file_formats_read_back_exactly(tmp_path_factory, values):
     folder = tmp_path_factory.mktemp("matrices")
     for kind in READERS:
         read = read_matrix(written(folder, kind, values)).values
@@ -55,7 +55,7 @@ def test_every_kind_of_file_reads_back_exactly(tmp_path_factory, values):
 @given(
     values=matrices, bad=st.sampled_from(["x", "", "nan", "-inf", "1e39", "-1e999", "0x1", "1+2j", "1_0", "٣", "NA", "1d5"]), data=st.data()
 )
-def test_one_bad_value_is_named_by_line_and_column(tmp_path_factory, values, bad, data):
+def test_bad_value_is_named_by_line_and_column(tmp_path_factory, values, bad, data):
     row = data.draw(st.integers(0, len(values) - 1))
     column = data.draw(st.integers(0, values.shape[1] - 1))
     fields = [[str(value) for value in row] for row in values.tolist()]
@@ -69,12 +69,12 @@ def test_one_bad_value_is_named_by_line_and_column(tmp_path_factory, values, bad
     assert message.startswith(
         f"matrix.csv:{row + 1}: column {column + 1}: {bad!r}" if bad else f"matrix.csv:{row + 1}: column {column + 1}: no value"
     )
-    assert "more to mend" not in message
+    assert "more to fix" not in message
 
 
 @pytest.mark.parametrize("dtype", ["<f8", ">f4", "<f2", "i1", "u8", "?", np.longdouble])
 @pytest.mark.parametrize("order", ["C", "F"])
-def test_an_npy_file_may_hold_any_real_numbers_in_either_order(tmp_path, dtype, order):
+def test_npy_file_can_hold_any_real_numbers_in_either_order(tmp_path, dtype, order):
     values = np.array([[0, 1, 1], [1, 0, 1]], dtype=dtype, order=order)
     np.testing.assert_array_equal(read_matrix(written(tmp_path, ".npy", values)).values, values.astype(np.float32))
 
@@ -94,7 +94,7 @@ def test_an_npy_file_may_hold_any_real_numbers_in_either_order(tmp_path, dtype, 
         ('"1","2"\n"3","4"\n', None, None),
     ],
 )
-def test_a_csv_file_may_name_items_and_users(tmp_path, content, users, items):
+def test_csv_file_can_name_items_and_users(tmp_path, content, users, items):
     path = tmp_path / "m.CSV"
     path.write_text(content, encoding="utf-8")
     matrix = read_matrix(path)
@@ -103,7 +103,7 @@ def test_a_csv_file_may_name_items_and_users(tmp_path, content, users, items):
 
 
 @pytest.mark.parametrize("kind", TEXT_KINDS)
-def test_blanks_of_any_kind_and_number_part_the_numbers_of_a_text_file(tmp_path, kind):
+def test_text_file_accepts_any_blanks_between_numbers(tmp_path, kind):
     path = tmp_path / f"m{kind}"
     path.write_text("\n  1\t2 \r\n\n3   4")
     assert read_matrix(path).values.tolist() == [[1, 2], [3, 4]]
@@ -118,7 +118,7 @@ def test_blanks_of_any_kind_and_number_part_the_numbers_of_a_text_file(tmp_path,
         ({"User_ID": [7, 8], "a": [1, 3], "b": pl.Series([2, 4], dtype=pl.Decimal(9, 2))}, ["7", "8"], ["a", "b"]),
     ],
 )
-def test_a_parquet_file_names_items_and_perhaps_users(tmp_path, columns, users, items):
+def test_parquet_file_names_items_and_optionally_users(tmp_path, columns, users, items):
     path = tmp_path / "m.parquet"
     pl.DataFrame(columns).write_parquet(path)
     matrix = read_matrix(path)
@@ -161,7 +161,7 @@ def test_a_parquet_file_names_items_and_perhaps_users(tmp_path, columns, users, 
         ("m", b"", "dataset.path=m: unknown kind of file"),
     ],
 )
-def test_what_is_wrong_with_a_text_file_is_named_with_its_place(tmp_path, name, content, expected):
+def test_problem_of_a_text_file_is_named_with_its_place(tmp_path, name, content, expected):
     path = tmp_path / name
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     assert expected in refused(path)
@@ -187,12 +187,12 @@ def test_what_is_wrong_with_a_text_file_is_named_with_its_place(tmp_path, name, 
         (np.array([[1, 2], [3, -1e39]]), "m.npy: row 2, column 2: -1e+39 is too large, expected at most 3.4e+38 (float32)"),
     ],
 )
-def test_what_is_wrong_with_an_array_is_named(tmp_path, values, expected):
+def test_problem_of_an_array_is_named(tmp_path, values, expected):
     np.save(tmp_path / "m.npy", values)
     assert expected in refused(tmp_path / "m.npy")
 
 
-def test_a_pickle_is_not_opened(tmp_path):
+def test_pickle_is_not_unpickled(tmp_path):
     class Trap:
         def __reduce__(self):
             return (Path.touch, (tmp_path / "sprung",))
@@ -205,12 +205,12 @@ def test_a_pickle_is_not_opened(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"1,2\n3,4\n", b"PK\x03\x04", b"\x93NUMPY\x01\x00", b"\x93NUMPY\x09\x00v\x00{}"])
-def test_what_is_no_npy_file_is_named(tmp_path, content):
+def test_invalid_npy_file_is_refused(tmp_path, content):
     (tmp_path / "m.npy").write_bytes(content)
     assert refused(tmp_path / "m.npy") == "m.npy: is not an npy file, expected a matrix of numbers that numpy.save wrote"
 
 
-def test_an_npy_file_that_was_cut_is_named(tmp_path):
+def test_truncated_npy_file_is_refused(tmp_path):
     path = written(tmp_path, ".npy", np.zeros((5, 5)))
     path.write_bytes(path.read_bytes()[:-1])
     assert refused(path) == "matrix.npy: is truncated: 327 bytes, expected 328 for the shape (5, 5) in its header"
@@ -232,18 +232,18 @@ def test_an_npy_file_that_was_cut_is_named(tmp_path):
         ({"a": [1, 2], "": [1, 2]}, "m.parquet: column 2: the item's id is empty"),
     ],
 )
-def test_what_is_wrong_with_a_table_is_named(tmp_path, columns, expected):
+def test_problem_of_a_parquet_table_is_named(tmp_path, columns, expected):
     pl.DataFrame(columns).write_parquet(tmp_path / "m.parquet")
     assert expected in refused(tmp_path / "m.parquet")
 
 
-def test_what_is_no_parquet_file_is_named(tmp_path):
+def test_invalid_parquet_file_is_refused(tmp_path):
     (tmp_path / "m.parquet").write_bytes(b"a,b\n1,2\n")
     assert refused(tmp_path / "m.parquet").startswith("m.parquet: cannot be read as parquet")
 
 
 @pytest.mark.parametrize("kind", READERS)
-def test_a_path_without_a_file_is_named(tmp_path, kind):
+def test_missing_file_is_named(tmp_path, kind):
     path = tmp_path / f"m{kind}"
     assert refused(path) == f"dataset.path=m{kind}: there is no such file"
     path.mkdir()

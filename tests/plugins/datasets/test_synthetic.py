@@ -38,11 +38,11 @@ def test_two_loads_of_one_config_are_equal(data):
     assert again.users.attributes.equals(data.users.attributes)
 
 
-def test_items_texts_are_title_description_and_tags_unless_the_template_says_otherwise(data):
+def test_item_texts_follow_the_template(data):
     attributes = data.catalog.attributes
     rows = zip(attributes["title"], attributes["description"], attributes["tags"].to_list(), strict=True)
     assert data.catalog.texts == [f"{title}. {description} {', '.join(tags)}" for title, description, tags in rows]
-    # the worlds of the published figures
+    # the data of the published figures
     assert hashlib.sha256("\n".join(data.catalog.texts).encode()).hexdigest()[:16] == "387b424387ccb7f4"
     other = load(text_template="{title} ({topics})").catalog
     first = attributes.row(0, named=True)
@@ -50,25 +50,25 @@ def test_items_texts_are_title_description_and_tags_unless_the_template_says_oth
     assert other.attributes.equals(attributes)
 
 
-def test_a_template_that_names_what_is_not_there_is_refused():
+def test_template_with_an_unknown_placeholder_is_refused():
     with pytest.raises(DataError, match=r"unknown placeholder \{plot\}; expected \{title\}, \{description\}, \{tags\}, \{topics\}"):
         load(num_items=2, text_template="{plot}")
 
 
-def test_loading_neither_reads_nor_moves_the_global_generator(data):
+def test_loading_does_not_use_the_global_generator(data):
     torch.manual_seed(5)
     before = torch.get_rng_state()
     assert load().catalog.texts == data.catalog.texts
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_another_seed_is_another_world(data):
+def test_another_seed_gives_other_data(data):
     other = load(seed=1)
     assert other.catalog.texts != data.catalog.texts
     assert other.users.profiles.texts != data.users.profiles.texts
 
 
-def test_the_number_of_users_changes_no_item_and_the_number_of_items_no_user(data):
+def test_items_do_not_depend_on_the_number_of_users_nor_users_on_that_of_items(data):
     assert load(num_users=3).catalog.texts == data.catalog.texts
     assert load(num_items=3).users.profiles.texts == data.users.profiles.texts
 
@@ -98,19 +98,19 @@ def test_sizes_mixtures_and_shares_hold_for_any_config(num_items, num_users, num
             assert min(weights) > 0.1
 
 
-def test_the_encoder_reads_title_description_and_tags(data):
+def test_item_texts_contain_title_description_and_tags(data):
     for text, (title, description, tags) in zip(
         data.catalog.texts, data.catalog.attributes.select("title", "description", "tags").iter_rows(), strict=True
     ):
         assert text == f"{title}. {description} {', '.join(tags)}"
 
 
-def test_no_text_is_left_with_an_unfilled_slot_or_a_doubled_space(data):
+def test_texts_have_no_unfilled_slots_or_double_spaces(data):
     for text in data.catalog.texts + data.users.profiles.texts:
         assert not re.search(r"[{}]|  |\ba [aeiou]", text), text
 
 
-def test_an_item_never_uses_an_entry_of_its_banks_for_two_slots(data):
+def test_item_never_repeats_an_entry_of_its_banks(data):
     for tags in data.catalog.attributes["tags"]:
         assert len(set(tags)) == len(tags)
     for topics, description in data.catalog.attributes.select("topics", "description").iter_rows():
@@ -142,7 +142,7 @@ def test_nearest_neighbours_in_the_texts_share_topics_far_above_chance(data):
     assert shared > 0.7
 
 
-def test_every_topic_of_an_item_shows_in_its_description_and_tags(data):
+def test_every_topic_of_an_item_appears_in_its_description_and_tags(data):
     banks = {topic.name: [entry.lower() for bank in ITEM_BANKS for entry in getattr(topic, bank)] for topic in TOPICS}
     for topics, description, tags in data.catalog.attributes.select("topics", "description", "tags").iter_rows():
         for topic in topics:
@@ -161,7 +161,7 @@ def test_heavier_topics_get_more_of_the_words(data):
     assert fewer < 0.03 * more
 
 
-def test_profiles_speak_of_the_tastes_in_other_words_than_the_items(data):
+def test_profiles_use_other_words_than_items(data):
     words = re.compile(r"[a-z]{4,}")
     common = {"with", "from", "that", "their", "after", "until"}
     for topic in TOPICS:
@@ -170,7 +170,7 @@ def test_profiles_speak_of_the_tastes_in_other_words_than_the_items(data):
         assert (of_items & of_users) <= common, topic.name
 
 
-def test_a_profile_names_every_taste_and_one_topic_that_is_none(data):
+def test_profile_mentions_every_taste_and_one_disliked_topic(data):
     of_taste = {phrase: topic.name for topic in TOPICS for phrase in topic.tastes}
     for profile, topics in zip(data.users.profiles.texts, data.users.attributes["topics"], strict=True):
         liked, disliked = profile.split(". ", 1)
@@ -180,7 +180,7 @@ def test_a_profile_names_every_taste_and_one_topic_that_is_none(data):
         assert not named & set(topics)
 
 
-def test_popularity_has_a_long_tail_that_knows_no_topic(data):
+def test_popularity_has_a_long_tail_independent_of_topics(data):
     shares = data.catalog.popularity.sort(descending=True).values
     assert shares[:100].sum() > 0.4
     assert shares[-500:].sum() < 0.25
@@ -190,7 +190,7 @@ def test_popularity_has_a_long_tail_that_knows_no_topic(data):
     assert by_topic.group_by("topic").agg(pl.col("share").sum())["share"].max() < 0.2
 
 
-def test_banks_are_rich_distinct_and_prime_in_number():
+def test_banks_are_large_distinct_and_of_prime_size():
     assert 16 <= len(TOPICS) <= 24
     assert len({topic.name for topic in TOPICS}) == len(TOPICS)
     for topic in TOPICS:

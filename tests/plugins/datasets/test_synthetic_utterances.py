@@ -1,4 +1,4 @@
-"""What people of the synthetic world may say: labelled, varied, and no matter to anything else."""
+"""Utterances of the synthetic dataset: labelled, varied, and without effect on other data."""
 
 from collections import Counter
 
@@ -15,7 +15,7 @@ from recframe_plugins.datasets.synthetic.vocabulary import TOPICS
 SMALL = {"num_items": 5, "num_users": 4, "num_topics": 6}
 
 
-def test_each_topic_sentiment_and_time_has_as_many_different_texts():
+def test_each_topic_sentiment_and_time_has_the_same_number_of_texts():
     said = Synthetic(SyntheticConfig(**SMALL, utterances=3)).load().contexts
     cells = Counter(said.attributes.select("intent", "sentiment", "time_of_day").iter_rows())
     assert set(cells.values()) == {3}
@@ -23,7 +23,7 @@ def test_each_topic_sentiment_and_time_has_as_many_different_texts():
     assert len(set(said.texts)) == len(said.texts)
 
 
-def test_a_text_says_what_its_attributes_tell():
+def test_texts_match_their_attributes():
     said = generate_utterances(4, 20, torch.Generator().manual_seed(0))
     for text, (intent, sentiment, time) in zip(said.texts, said.attributes.iter_rows(), strict=True):
         assert any(text.startswith(f"{phrase} ") for phrase in TIME_PHRASES[time])
@@ -35,12 +35,12 @@ def test_a_text_says_what_its_attributes_tell():
     assert named / len(said.texts) < 0.1
 
 
-def test_texts_stay_different_however_many():
+def test_texts_are_distinct_for_any_number():
     said = generate_utterances(100, 2, torch.Generator().manual_seed(0))
     assert len(set(said.texts)) == 100 * 2 * 3 * 4
 
 
-def test_the_dataset_conforms_and_its_items_and_users_are_the_same_without():
+def test_dataset_conforms_and_utterances_do_not_change_items_or_users():
     check_dataset(Synthetic(SyntheticConfig(**SMALL, utterances=1)))
     mute, speaking = (Synthetic(SyntheticConfig(**SMALL, utterances=n)).load() for n in (0, 2))
     assert mute.contexts is None
@@ -50,7 +50,7 @@ def test_the_dataset_conforms_and_its_items_and_users_are_the_same_without():
 
 
 @pytest.mark.parametrize("name", ["sentiment", "intent"])
-def test_the_shipped_prototypes_know_all_labels_and_copy_no_phrase(name, project_root):
+def test_shipped_prototypes_have_all_labels_and_copy_no_phrase(name, project_root):
     prototypes = yaml.safe_load((project_root / "conf" / "labels" / f"{name}.yaml").read_text())["prototypes"]
     labels = set(SENTIMENT_PHRASES) if name == "sentiment" else {topic.name for topic in TOPICS}
     assert set(prototypes) == labels

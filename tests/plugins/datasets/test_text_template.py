@@ -20,7 +20,7 @@ ALLOWED = ("title", "year", "genres")
         ("{title}", ["Alien", "Bambi", "Charade", "Dumbo"]),
     ],
 )
-def test_what_an_item_lacks_is_left_out_with_the_words_around_it(template, texts):
+def test_missing_attributes_are_left_out_with_the_words_around_them(template, texts):
     items = pl.DataFrame(
         {
             "title": ["Alien", "Bambi", "Charade", "Dumbo"],
@@ -32,7 +32,7 @@ def test_what_an_item_lacks_is_left_out_with_the_words_around_it(template, texts
     assert fill_template(template, items) == texts
 
 
-def test_attributes_are_put_in_as_they_are():
+def test_attributes_are_inserted_unchanged():
     items = pl.DataFrame({"title": ["{year} (), , "], "year": pl.Series([None], dtype=pl.String)})
     assert fill_template("{title} ({year})", items) == ["{year} (), , "]
 
@@ -47,6 +47,6 @@ def test_attributes_are_put_in_as_they_are():
         ("{{title}} {year}", "braces"),
     ],
 )
-def test_a_template_that_cannot_be_filled_is_refused(template, problem):
+def test_invalid_template_is_refused(template, problem):
     with pytest.raises(DataError, match=problem):
         check_template(template, ALLOWED)

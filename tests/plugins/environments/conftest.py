@@ -1,4 +1,4 @@
-"""Worlds small enough to simulate many times over, and what is said about many samples of them."""
+"""Small environments on toy data, and statistical assertions on samples from them."""
 
 import polars as pl
 import pytest
@@ -24,9 +24,9 @@ RECSIM = {
     "long_term_satisfaction": (LongTermSatisfaction, LongTermSatisfactionConfig),
 }
 KINDS = {**TIRING, **RECSIM, "rating_matrix": (RatingMatrixEnvironment, RatingMatrixEnvironmentConfig)}
-# on a few toy items, rating_matrix's default protocol would soon run out of them
+# the toy catalogue is too small for the default protocol of rating_matrix
 USUAL = {"rating_matrix": {"protocol": "free"}}
-# options under which nobody leaves of their own accord
+# options under which no user leaves before the time limit
 STAYING = {
     **{kind: {"leave_rate": 0.0} for kind in TIRING},
     "interest_evolution": {"time_budget": 1e6},
@@ -34,13 +34,13 @@ STAYING = {
     "long_term_satisfaction": {"time_budget": 1_000_000},
     "rating_matrix": {"quit_count": 0},
 }
-# beyond 4.5 standard errors one comparison in 150,000 fails by chance; seeds are fixed besides
+# at 4.5 standard errors one comparison in 150,000 fails by chance; seeds are also fixed
 STANDARD_ERRORS = 4.5
 
 
 @pytest.fixture(scope="session")
 def toy_world():
-    """Toy data in which everybody's rating of everything is known, too."""
+    """Toy data with a rating of every item by every user."""
     data = toy_data()
     generator = torch.Generator().manual_seed(1)
     return data._replace(ratings=1.0 + 4.0 * torch.rand(len(data.users), len(data.catalog), generator=generator))
@@ -48,7 +48,7 @@ def toy_world():
 
 @pytest.fixture
 def make(toy_world):
-    """`make("topic_world", num_users=8, boredom_weight=0.0)`: an environment on the toy data, the other keywords being options."""
+    """`make("topic_world", num_users=8, boredom_weight=0.0)`: an environment on the toy data; other keywords are options."""
 
     def build(kind, *, num_users=16, history_length=6, split="train", data=None, **options):
         factory, config = KINDS[kind]
@@ -66,37 +66,37 @@ def make(toy_world):
 
 @pytest.fixture(params=list(KINDS))
 def kind(request):
-    """Each of the environments in turn."""
+    """Each environment."""
     return request.param
 
 
 @pytest.fixture(params=[*TIRING, "rating_matrix"])
 def peopled(request):
-    """Each of the environments whose people are those of the data."""
+    """Each environment whose users come from the data."""
     return request.param
 
 
 @pytest.fixture
 def staying(kind):
-    """Options of the kind under which nobody leaves of their own accord."""
+    """Options of the environment under which no user leaves before the time limit."""
     return STAYING[kind]
 
 
 @pytest.fixture(params=list(TIRING))
 def tiring(request):
-    """Each of the environments whose users tire of repetition."""
+    """Each environment whose users tire of repetition."""
     return request.param
 
 
 @pytest.fixture(params=list(RECSIM))
 def recsim(request):
-    """Each of the environments that are RecSim's."""
+    """Each RecSim environment."""
     return request.param
 
 
 @pytest.fixture(scope="session")
 def items_about():
-    """`items_about(["jazz", "space", ...])`: data of items alone, each about the topic given for it."""
+    """`items_about(["jazz", "space", ...])`: data with items only, each about the given topic."""
 
     def build(topics):
         titles = [f"Item {number}" for number in range(len(topics))]
@@ -108,7 +108,7 @@ def items_about():
 
 @pytest.fixture
 def clones():
-    """`clones(environment, user)`: put every simulated user into the present state of one."""
+    """`clones(environment, user)`: set the state of all simulated users to the current state of one user."""
 
     def copy(environment, user=0):
         saved = environment.state_dict()
@@ -121,7 +121,7 @@ def clones():
 
 @pytest.fixture
 def assert_mean():
-    """`assert_mean(sample, expected)`: the mean of `sample` `[n]` is what is expected, up to chance."""
+    """`assert_mean(sample, expected)`: the mean of `sample` `[n]` is `expected`, within sampling error."""
 
     def compare(sample, expected):
         sample = sample.double()
@@ -133,7 +133,7 @@ def assert_mean():
 
 @pytest.fixture
 def assert_same_mean():
-    """`assert_same_mean(left, right)`: two samples `[n]` and `[m]` have the same mean, up to chance (Welch)."""
+    """`assert_same_mean(left, right)`: two samples `[n]` and `[m]` have the same mean, within sampling error (Welch)."""
 
     def compare(left, right):
         left, right = left.double(), right.double()
@@ -145,7 +145,7 @@ def assert_same_mean():
 
 @pytest.fixture
 def assert_truth(clones, assert_mean):
-    """`assert_truth(environment, item, user)`: copies of a user do with an item what the truth expects, up to chance."""
+    """`assert_truth(environment, item, user)`: copies of a user respond to an item as the truth expects, within sampling error."""
 
     def compare(environment, item, user=0):
         clones(environment, user)
@@ -160,7 +160,7 @@ def assert_truth(clones, assert_mean):
 
 @pytest.fixture
 def random_slates():
-    """`random_slates(environment, steps, seed)`: slates of different items, `[steps, N, K]`."""
+    """`random_slates(environment, steps, seed)`: slates of distinct items, `[steps, N, K]`."""
 
     def draw(environment, steps, seed=0):
         spec = environment.spec

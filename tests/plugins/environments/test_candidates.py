@@ -1,4 +1,4 @@
-"""Candidate sets: different items, and every set as likely as any other."""
+"""Candidate sets: distinct items, and all sets equally likely."""
 
 from itertools import combinations
 
@@ -12,7 +12,7 @@ from recframe_plugins.environments.simulation.candidates import SMALL, draw_cand
 
 @settings(max_examples=60, deadline=None)
 @given(items=st.integers(1, 60), data=st.data(), seed=st.integers(0, 2**40))
-def test_candidates_are_different_and_in_the_catalogue(items, data, seed):
+def test_candidates_are_distinct_and_in_the_catalogue(items, data, seed):
     count = data.draw(st.integers(1, items))
     drawn = draw_candidates(50, items, count, torch.Generator().manual_seed(seed)).sort(dim=1).values
     assert drawn.shape == (50, count)
@@ -23,7 +23,7 @@ def test_candidates_are_different_and_in_the_catalogue(items, data, seed):
 
 @settings(max_examples=60, deadline=None)
 @given(items=st.integers(1, 40), data=st.data(), seed=st.integers(0, 2**40))
-def test_the_ways_for_few_and_for_many_candidates_draw_the_same(items, data, seed):
+def test_both_algorithms_draw_the_same_candidates(items, data, seed):
     count = data.draw(st.integers(1, min(items, SMALL)))
     few, many = (torch.Generator().manual_seed(seed) for _ in range(2))
     with pytest.MonkeyPatch.context() as patch:
@@ -32,7 +32,7 @@ def test_the_ways_for_few_and_for_many_candidates_draw_the_same(items, data, see
         assert torch.equal(draw_candidates(20, items, count, many), expected)
 
 
-# nearly the whole catalogue is where collisions lead to further collisions
+# with nearly the whole catalogue, collisions lead to further collisions
 @pytest.mark.parametrize(("items", "count"), [(6, 3), (6, 5), (8, 4)])
 def test_every_set_is_equally_likely(items, count):
     n = 60_000
@@ -47,7 +47,7 @@ def test_every_set_is_equally_likely(items, count):
     assert chi_square < degrees + 4.5 * (2 * degrees) ** 0.5
 
 
-def test_a_catalogue_too_large_to_list_costs_nothing_more():
+def test_cost_does_not_depend_on_the_size_of_the_catalogue():
     drawn = draw_candidates(100, 10**12, 20, torch.Generator().manual_seed(0))
     assert drawn.max() > 10**11
     assert drawn.max() < 10**12

@@ -1,4 +1,4 @@
-"""Choice models: laws that hold for any scores, values worked out by hand, and what becomes of values outside their range."""
+"""Choice models: properties for any scores, values computed by hand, and clamping of values out of range."""
 
 from math import exp
 
@@ -15,7 +15,7 @@ UNORDERED = ["independent", "multinomial_logit", "multinomial_proportional"]
 CASCADES = ["cascade", "exponential_cascade", "proportional_cascade"]
 
 finite = {"allow_nan": False, "width": 32}
-# some scores are below the least normalizer, and some of the cascades' click probabilities above one: they are clamped
+# some scores are below min_normalizer, and some click probabilities of cascades above one: they are clamped
 options = st.fixed_dictionaries(
     {
         "no_click_mass": st.floats(-0.5, 3.0, **finite),
@@ -33,14 +33,14 @@ def model(name, **given_options):
 
 
 def grid(n, draws, seed=0):
-    """`[n, draws]`: each column holds n evenly spread uniform numbers, in an order of its own."""
+    """`[n, draws]`: each column holds n evenly spaced numbers in (0, 1), in its own random order."""
     order = torch.rand(n, draws, generator=torch.Generator().manual_seed(seed)).argsort(dim=0)
     return (order + 0.5) / n
 
 
 @every_model
 @given(scores=slates, chosen=options)
-def test_probabilities_are_probabilities(name, scores, chosen):
+def test_probabilities_are_between_zero_and_one(name, scores, chosen):
     probabilities = model(name, **chosen).probabilities(scores)
     assert probabilities.shape == scores.shape
     assert ((probabilities >= 0) & (probabilities <= 1)).all()
@@ -50,7 +50,7 @@ def test_probabilities_are_probabilities(name, scores, chosen):
 
 @every_model
 @given(scores=slates, chosen=options, data=st.data())
-def test_a_higher_score_is_clicked_more_and_never_to_the_good_of_others(name, scores, chosen, data):
+def test_raising_a_score_raises_its_clicks_and_never_those_of_others(name, scores, chosen, data):
     place = data.draw(st.integers(0, len(scores) - 1))
     raised = scores.clone()
     raised[place] += data.draw(st.floats(0.125, 3.0, **finite))
@@ -61,7 +61,7 @@ def test_a_higher_score_is_clicked_more_and_never_to_the_good_of_others(name, sc
 
 
 @every_model
-def test_within_their_range_scores_are_told_apart(name):
+def test_different_scores_in_range_give_different_probabilities(name):
     scores = torch.cat([torch.linspace(-1.0, 1.0, 21)[:, None], torch.zeros(21, 2)], dim=1)
     probabilities = model(name, min_normalizer=-2.0).probabilities(scores)
     assert (probabilities[1:, 0] > probabilities[:-1, 0]).all()
@@ -69,7 +69,7 @@ def test_within_their_range_scores_are_told_apart(name):
 
 @pytest.mark.parametrize("name", UNORDERED)
 @given(scores=slates, chosen=options, data=st.data())
-def test_where_an_item_stands_does_not_matter_without_a_cascade(name, scores, chosen, data):
+def test_position_does_not_matter_except_in_cascades(name, scores, chosen, data):
     order = torch.tensor(data.draw(st.permutations(range(len(scores)))))
     choice = model(name, **chosen)
     torch.testing.assert_close(choice.probabilities(scores[order]), choice.probabilities(scores)[order])
@@ -77,7 +77,7 @@ def test_where_an_item_stands_does_not_matter_without_a_cascade(name, scores, ch
 
 @pytest.mark.parametrize("name", CASCADES)
 @given(scores=slates, chosen=options, data=st.data())
-def test_in_a_cascade_the_higher_place_is_the_better_one(name, scores, chosen, data):
+def test_higher_positions_get_more_clicks_in_a_cascade(name, scores, chosen, data):
     place = data.draw(st.integers(0, len(scores) - 1))
     up = scores.clone()
     up[: place + 1] = scores[: place + 1].roll(1)
@@ -86,7 +86,7 @@ def test_in_a_cascade_the_higher_place_is_the_better_one(name, scores, chosen, d
 
 
 @pytest.mark.parametrize("name", CASCADES)
-def test_equal_items_of_a_cascade_are_clicked_less_and_less_by_a_constant_factor(name):
+def test_clicks_on_equal_items_of_a_cascade_decrease_geometrically(name):
     probabilities = model(name).probabilities(torch.full((6,), 0.5))
     first = probabilities[0]
     assert 0 < first < 1
@@ -95,7 +95,7 @@ def test_equal_items_of_a_cascade_are_clicked_less_and_less_by_a_constant_factor
 
 @every_model
 @given(scores=slates, chosen=options)
-def test_an_item_alone_is_a_slate_of_one(name, scores, chosen):
+def test_alone_equals_a_slate_of_one_item(name, scores, chosen):
     choice = model(name, **chosen)
     alone = choice.alone(scores.expand(2, -1))
     assert alone.shape == (2, len(scores))
@@ -104,7 +104,7 @@ def test_an_item_alone_is_a_slate_of_one(name, scores, chosen):
 
 
 @given(scores=slates, no_click_mass=st.floats(-3.0, 3.0, **finite))
-def test_alone_the_logistic_models_are_one(scores, no_click_mass):
+def test_logistic_models_agree_for_single_items(scores, no_click_mass):
     logistic = torch.sigmoid(scores)
     torch.testing.assert_close(model("independent").alone(scores), logistic)
     torch.testing.assert_close(model("multinomial_logit", no_click_mass=0.0).alone(scores), logistic)
@@ -117,7 +117,7 @@ def test_alone_the_logistic_models_are_one(scores, no_click_mass):
 def test_at_most_one_item_is_clicked_unless_clicks_are_independent(name, seed, size, chosen):
     generator = torch.Generator().manual_seed(seed)
     choice = model(name, **chosen)
-    # also the extremes of what a generator draws
+    # including the extremes that a generator can draw
     uniforms = torch.rand(200, choice.num_draws(size), generator=generator)
     uniforms[0], uniforms[1] = 0.0, 1.0 - 2.0**-24
     clicks = choice.clicks(4.0 * torch.randn(200, size, generator=generator), uniforms)
@@ -128,22 +128,22 @@ def test_at_most_one_item_is_clicked_unless_clicks_are_independent(name, seed, s
         assert clicks.sum(dim=1).max() <= 1
 
 
-def test_independent_clicks_may_be_all_or_none():
+def test_independent_clicks_can_be_all_or_none():
     clicks = model("independent").clicks(torch.zeros(4, 2), torch.tensor([[0.4, 0.4], [0.4, 0.6], [0.6, 0.4], [0.6, 0.6]]))
     assert clicks.tolist() == [[True, True], [True, False], [False, True], [False, False]]
 
 
 @every_model
 @pytest.mark.parametrize("scores", [[0.3], [0.9, -0.4, 0.0, 0.6], [-1.0, 2.0, -1.0]], ids=str)
-def test_items_are_clicked_as_often_as_they_should_be(name, scores):
+def test_click_frequencies_match_the_probabilities(name, scores):
     n, scores = 20_000, torch.tensor(scores)
     choice = model(name, score_scaling=0.1)
     frequency = choice.clicks(scores.expand(n, -1), grid(n, choice.num_draws(len(scores)))).float().mean(dim=0)
-    # evenly spread uniform numbers: a frequency is off by rounding at both ends of its stretch, and by nothing else
+    # with evenly spaced numbers, a frequency deviates only by rounding at both ends of its interval
     assert ((frequency - choice.probabilities(scores)).abs() <= 2.0 / n).all()
 
 
-# the slate's scores, and what RecSim's formulas make of them with these options
+# the scores of a slate, and the probabilities by RecSim's formulas with these options
 SCORES = [0.5, -1.0, 0.25]
 BY_HAND = {
     "multinomial_logit": (
@@ -178,12 +178,12 @@ BY_HAND = {
 
 
 @every_model
-def test_values_by_hand(name):
+def test_probabilities_match_values_computed_by_hand(name):
     chosen, expected = BY_HAND[name]
     torch.testing.assert_close(model(name, **chosen).probabilities(torch.tensor(SCORES)), torch.tensor(expected))
 
 
-def test_a_score_below_the_least_normalizer_weighs_nothing():
+def test_score_below_min_normalizer_has_weight_zero():
     proportional = model("multinomial_proportional", min_normalizer=-1.0, no_click_mass=0.0)
     torch.testing.assert_close(proportional.probabilities(torch.tensor([-7.0, 0.0])), torch.tensor([0.0, 0.5]))
     cascade = model("proportional_cascade", min_normalizer=-1.0, score_scaling=0.5, attention_prob=1.0)
@@ -192,18 +192,18 @@ def test_a_score_below_the_least_normalizer_weighs_nothing():
 
 @pytest.mark.parametrize("name", ["exponential_cascade", "proportional_cascade"])
 @pytest.mark.parametrize("score", [5.0, 1000.0])
-def test_an_item_that_is_looked_at_is_clicked_with_certainty_at_most(name, score):
+def test_attraction_is_clamped_to_one(name, score):
     probabilities = model(name, attention_prob=0.6, score_scaling=0.5).probabilities(torch.tensor([score, score]))
     torch.testing.assert_close(probabilities, torch.tensor([0.6, 0.24]))
 
 
-def test_scores_of_any_size_leave_a_softmax_intact():
+def test_softmax_is_stable_for_large_scores():
     probabilities = model("multinomial_logit", no_click_mass=-1000.0).probabilities(torch.tensor([1000.0, 999.0, -1000.0]))
     torch.testing.assert_close(probabilities, torch.tensor([1 / (1 + exp(-1)), exp(-1) / (1 + exp(-1)), 0.0]))
 
 
-def test_options_that_make_no_choice_are_refused_in_one_line(make, tiring):
-    with pytest.raises(ValueError, match=r"environment.choice_model: there is no 'probit'"):
+def test_invalid_choice_options_are_refused_in_one_line(make, tiring):
+    with pytest.raises(ValueError, match=r"environment.choice_model: there is no choice model 'probit'"):
         choice_model(ChoiceConfig(choice_model="probit"))
     message = r"^environment.no_click_mass \(-1.0\) must be above environment.min_normalizer \(-1.0\)$"
     with pytest.raises(ValueError, match=message):
@@ -211,7 +211,7 @@ def test_options_that_make_no_choice_are_refused_in_one_line(make, tiring):
 
 
 @pytest.mark.parametrize("name", SINGLE)
-def test_users_who_tire_click_one_item_of_a_slate_at_most(make, tiring, name, random_slates):
+def test_tiring_users_click_at_most_one_item_of_a_slate(make, tiring, name, random_slates):
     environment = make(tiring, num_users=200, slate_size=5, choice_model=name, threshold=0.0, min_normalizer=-4.0, leave_rate=0.0)
     environment.reset(0)
     clicked = torch.stack([environment.step(slate).response.signals["click"].sum(dim=1) for slate in random_slates(environment, 4)])
@@ -219,7 +219,7 @@ def test_users_who_tire_click_one_item_of_a_slate_at_most(make, tiring, name, ra
 
 
 @pytest.mark.parametrize("name", SINGLE)
-def test_the_truth_holds_under_every_choice_model(make, name, assert_truth):
+def test_truth_matches_simulation_under_every_choice_model(make, name, assert_truth):
     options = {"patience_cost": 0.3, "threshold": 0.0, "min_normalizer": -4.0, "score_scaling": 0.1}
     environment = make("topic_world", num_users=10_000, choice_model=name, **options)
     environment.reset(2)

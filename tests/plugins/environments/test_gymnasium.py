@@ -1,4 +1,4 @@
-"""A Gymnasium environment as N users: what happens in each copy is what Gymnasium says happens, and nothing is lost on the way."""
+"""Gymnasium environments as N users: each copy behaves like the plain Gymnasium environment."""
 
 import gymnasium
 import numpy as np
@@ -24,7 +24,7 @@ QUICK = [
 
 
 class Ledger(gymnasium.Env):
-    """Pays what an action is, observes the time and the last action, and ends of itself after `length` steps."""
+    """The reward is the action, the observation is the time and the last action, and it terminates after `length` steps."""
 
     def __init__(self, length: int = 4) -> None:
         self.length = length
@@ -45,7 +45,7 @@ class Ledger(gymnasium.Env):
 
 
 class Unseeded(Ledger):
-    """Observes how often any of its kind was reset: more than its seed can tell."""
+    """Observes the number of resets of the class, which does not follow from its seed."""
 
     resets = 0
 
@@ -85,7 +85,7 @@ def test_it_conforms(config):
 
 
 @pytest.mark.parametrize("config", QUICK, ids=lambda config: config.id)
-def test_each_user_lives_through_what_gymnasium_says(config):
+def test_each_user_matches_a_plain_gymnasium_environment(config):
     environment = build(config)
     observation, ends = environment.reset(3), 0
     originals = [gymnasium.make(config.id, max_episode_steps=config.max_steps, **config.kwargs) for _ in range(4)]
@@ -114,7 +114,7 @@ def test_each_user_lives_through_what_gymnasium_says(config):
     assert ends >= 4
 
 
-def test_sessions_start_alike_for_all_policies_and_unlike_each_other():
+def test_session_starts_are_the_same_for_all_policies_and_differ_from_each_other():
     environment = build(GymnasiumConfig("CartPole-v1"))
     first, again, other = (environment.reset(seed).features for seed in (3, 3, 4))
     assert torch.equal(first, again)
@@ -122,7 +122,7 @@ def test_sessions_start_alike_for_all_policies_and_unlike_each_other():
 
 
 @pytest.mark.parametrize(("max_steps", "terminates"), [(None, True), (4, True), (3, False)])
-def test_ending_of_itself_is_told_from_being_cut(registered, max_steps, terminates):
+def test_termination_is_distinguished_from_truncation(registered, max_steps, terminates):
     environment = build(GymnasiumConfig("recframe-tests/Ledger-v0", max_steps=max_steps))
     environment.reset(0)
     for count in range(1, 9):
@@ -132,7 +132,7 @@ def test_ending_of_itself_is_told_from_being_cut(registered, max_steps, terminat
         assert step.truncated.tolist() == [ends and not terminates] * 4
 
 
-def test_actions_are_counted_from_nought_wherever_gymnasium_begins(registered):
+def test_items_are_numbered_from_zero_for_any_start_of_the_discrete_space(registered):
     environment = build(GymnasiumConfig("recframe-tests/Ledger-v0", kwargs={"length": 9}), users=3)
     assert environment.spec.num_items == 3
     environment.reset(0)
@@ -142,7 +142,7 @@ def test_actions_are_counted_from_nought_wherever_gymnasium_begins(registered):
     assert step.observation.history_feedback[:, -1, 0].tolist() == [5, 6, 7]
 
 
-def test_structured_observations_become_one_row_of_numbers(registered):
+def test_structured_observations_are_flattened(registered):
     environment = build(GymnasiumConfig("recframe-tests/Ledger-v0"), users=2)
     environment.reset(0)
     features = environment.step(torch.tensor([[0], [2]])).observation.features
@@ -152,7 +152,7 @@ def test_structured_observations_become_one_row_of_numbers(registered):
     assert features[:, 50:].tolist() == [[5, 0.5], [7, 0.5]]
 
 
-def test_points_of_a_box_are_actions_and_are_clipped_to_it():
+def test_continuous_actions_are_clipped_to_the_box():
     environment = build(GymnasiumConfig("Pendulum-v1"))
     spec = environment.spec
     assert (spec.actions, spec.action_shape, spec.action_low, spec.action_high) == ("continuous", (4, 1), (-2.0,), (2.0,))
@@ -165,14 +165,14 @@ def test_points_of_a_box_are_actions_and_are_clipped_to_it():
     assert (outcomes[0].history_items == PAD).all()
 
 
-def test_a_time_limit_may_be_longer_than_the_environments_own():
+def test_time_limit_can_exceed_the_environments_own():
     environment = build(GymnasiumConfig("Pendulum-v1", max_steps=230), users=1)
     environment.reset(0)
     assert [int(environment.step(torch.zeros(1, 1)).truncated) for _ in range(230)] == [0] * 229 + [1]
 
 
 @pytest.mark.parametrize(("config", "steps"), [(QUICK[0], 7), (QUICK[1], 30), (GymnasiumConfig("Pendulum-v1"), 150)])
-def test_another_process_goes_on_exactly_where_one_stopped(config, steps):
+def test_another_process_continues_exactly_from_a_saved_state(config, steps):
     environment, successor = build(config), build(config)
     environment.reset(1)
     *before, last = random_slates(environment, steps)
@@ -190,7 +190,7 @@ def test_another_process_goes_on_exactly_where_one_stopped(config, steps):
         assert torch.equal(one.truncated, other.truncated)
 
 
-def test_a_saved_state_does_not_change_as_the_sessions_go_on():
+def test_saved_state_is_not_changed_by_later_steps():
     environment = build(QUICK[0])
     environment.reset(1)
     slates = random_slates(environment, 10)
@@ -202,7 +202,7 @@ def test_a_saved_state_does_not_change_as_the_sessions_go_on():
     assert all(torch.equal(state["log"][name], before["log"][name]) for name in ("seeds", "steps", "actions"))
 
 
-def test_sessions_that_cannot_be_gone_through_again_are_refused(registered):
+def test_sessions_that_cannot_be_replayed_are_refused(registered):
     heavy, light = (GymnasiumConfig("Pendulum-v1", kwargs={"g": g}) for g in (10.0, 2.0))
     unseeded = GymnasiumConfig("recframe-tests/Unseeded-v0")
     for saved, loading in ((heavy, light), (unseeded, unseeded)):
@@ -216,14 +216,14 @@ def test_sessions_that_cannot_be_gone_through_again_are_refused(registered):
             other.step(random_slates(other, 1)[0])
 
 
-def test_a_state_of_other_shapes_is_refused():
+def test_state_with_other_shapes_is_refused():
     environment = build(QUICK[0])
     environment.reset(0)
     with pytest.raises(ValueError, match=r"of \[5, 1, 4\], the saved state \[4, 1, 4\]"):
         build(QUICK[0], users=5).load_state_dict(environment.state_dict())
 
 
-def test_what_is_no_action_is_refused():
+def test_invalid_actions_are_refused():
     environment = build(QUICK[0])
     with pytest.raises(RuntimeError, match="call reset"):
         environment.step(torch.zeros(4, 1, dtype=torch.int64))

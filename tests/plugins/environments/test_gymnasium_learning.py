@@ -1,4 +1,4 @@
-"""DQN balances a pole: what learns to recommend learns to control as well."""
+"""DQN learns CartPole: the agents also learn control tasks."""
 
 import json
 
@@ -22,7 +22,7 @@ CONFIG = GymnasiumConfig("CartPole-v1")
 DATA = GymnasiumEnvironment.own_data(CONFIG)
 QUICK = {"learning_rate": 5e-4, "epsilon_decay_steps": 3_000}
 SETTINGS = {"gamma": 0.99, "batch_size": 128, "target_update_interval": 50, "loss": "mse", **QUICK}
-# unlike the agent's: generators of equal seeds draw equal numbers
+# differs from the agent's seed: generators with equal seeds draw equal numbers
 WORLD_SEED, REPLAY_SEED, EVALUATION_SEED = 1_000_003, 2_000_003, 3_000_003
 
 
@@ -49,7 +49,7 @@ def trained(seed, env_steps):
 
 @torch.no_grad()
 def interval(agent, users=64):
-    """The 95 % interval of the mean return of that many greedy sessions."""
+    """The 95 % interval of the mean return over the given number of greedy sessions."""
     environment = world(users)
     observation, going_on, returns = environment.reset(EVALUATION_SEED), torch.ones(users, dtype=torch.bool), torch.zeros(users)
     agent.prepare_to_act()
@@ -63,7 +63,7 @@ def interval(agent, users=64):
 
 
 @pytest.mark.slow
-def test_dqn_holds_the_pole_several_times_as_long_as_chance():
+def test_dqn_balances_the_pole_several_times_as_long_as_random():
     by_chance = interval(RandomAgent(RandomConfig(), world(64).spec, None, seed=0))
     learned = interval(trained(seed=0, env_steps=6_000))
     assert by_chance[1] < 30

@@ -1,4 +1,4 @@
-"""Why an environment cannot be made is said in one line that names the setting and the way out."""
+"""Errors on creating Gymnasium environments: one line with the setting and the remedy."""
 
 import gymnasium
 import numpy as np
@@ -12,7 +12,7 @@ NUMBERS = spaces.Box(-1, 1, (3,), np.float32)
 
 
 class Spaces(gymnasium.Env):
-    """An environment of given spaces."""
+    """An environment with given spaces."""
 
     def __init__(self, action: spaces.Space = NUMBERS, observation: spaces.Space = NUMBERS) -> None:
         self.action_space, self.observation_space = action, observation
@@ -53,7 +53,7 @@ def refusal(name: str, **kwargs) -> str:
         ("CartPole-v1", {"id": "Acrobot-v1"}, "set environment.id"),
     ],
 )
-def test_what_cannot_be_made_is_explained(name, kwargs, words):
+def test_reason_why_an_environment_cannot_be_created_is_given(name, kwargs, words):
     assert words in refusal(name, **kwargs)
 
 
@@ -75,7 +75,7 @@ def test_a_module_named_by_a_config_is_not_imported(tmp_path, monkeypatch):
         (spaces.Dict(a=spaces.Discrete(2)), "Dict('a': Discrete(2))"),
     ],
 )
-def test_action_spaces_without_a_counterpart_are_named(space, words):
+def test_unsupported_action_spaces_are_named(space, words):
     message = refusal("recframe-tests/Spaces-v0", action=space)
     assert words in message
     assert "Discrete and bounded Box" in message
@@ -91,7 +91,7 @@ def test_action_spaces_without_a_counterpart_are_named(space, words):
     ],
     ids=lambda space: type(space).__name__,
 )
-def test_observations_that_are_no_row_of_numbers_are_named(space):
+def test_unsupported_observation_spaces_are_named(space):
     assert f"observes {space}, which is not a fixed-size vector" in refusal("recframe-tests/Spaces-v0", observation=space)
 
 

@@ -1,4 +1,4 @@
-"""Interest evolution: its videos, its users, each equation by hand, and the ends of sessions."""
+"""Interest evolution: videos, users, each equation computed by hand, and the end of sessions."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from recframe_plugins.environments.recsim.config import InterestEvolutionConfig
 from recframe_plugins.environments.recsim.interest_evolution import topic_means
 
 ALPHA = 0.9 / 3.4
-# a choice model under which whatever is shown alone is chosen
+# a choice model under which an item shown alone is always chosen
 CERTAIN = {"choice_model": "multinomial_logit", "no_click_mass": -1000.0}
 
 
@@ -22,7 +22,7 @@ def videos(items_about):
 
 @pytest.fixture
 def world(make, videos):
-    """`world(choice_model=..., ...)`: twenty topics with a video of its topic's mean quality each."""
+    """`world(choice_model=..., ...)`: twenty topics with one video each, of the topic's mean quality."""
 
     def build(**options):
         return make("interest_evolution", data=videos(), **{"num_candidates": 0, "quality_stddev": 0.0, **options})
@@ -31,14 +31,14 @@ def world(make, videos):
 
 
 def put(environment, interest, budget, topic=0):
-    """Give everybody this interest in one topic, none in the others, and this budget."""
+    """Set this interest in one topic, zero interest in the others, and this budget for all users."""
     environment.reset(0)
     environment.state["interests"] = torch.zeros_like(environment.state["interests"])
     environment.state["interests"][:, topic] = interest
     environment.state["time_budget"] = torch.full_like(environment.state["time_budget"], budget)
 
 
-def test_the_defaults_are_recsims():
+def test_defaults_match_recsim():
     config = InterestEvolutionConfig()
     assert (config.min_utility, config.max_utility, config.quality_stddev, config.video_length) == (-3.0, 3.0, 0.1, 4.0)
     assert (config.time_budget, config.step_penalty, config.user_update_alpha) == (200.0, 0.5, pytest.approx(ALPHA))
@@ -54,7 +54,7 @@ def test_fourteen_of_twenty_topics_are_trashy():
 
 
 @given(topics=st.integers(2, 60))
-def test_every_number_of_topics_has_the_trashiest_and_the_most_nutritious(topics):
+def test_any_number_of_topics_has_the_lowest_and_the_highest_quality(topics):
     means = topic_means(topics, -2.0, 1.0)
     assert means.shape == (topics,)
     assert means[0] == -2.0
@@ -63,7 +63,7 @@ def test_every_number_of_topics_has_the_trashiest_and_the_most_nutritious(topics
     assert abs(int((means < 0).sum()) - 0.7 * topics) <= 1.5
 
 
-def test_videos_have_their_topics_quality_with_a_little_noise(make, videos):
+def test_video_quality_is_the_topic_mean_plus_noise(make, videos):
     data = videos(4000)
     environment = make("interest_evolution", data=data, quality_stddev=0.2)
     assert environment.cluster.tolist() == [number % 20 for number in range(4000)]
@@ -74,7 +74,7 @@ def test_videos_have_their_topics_quality_with_a_little_noise(make, videos):
     assert torch.equal(exact.quality, topic_means(20, -1.0, 2.0)[exact.cluster])
 
 
-def test_without_an_attribute_topics_are_dealt_out_evenly(make, videos):
+def test_topics_are_uniform_without_an_attribute(make, videos):
     environment = make("interest_evolution", data=videos(4000), topic_attribute=None, num_clusters=8)
     counts = environment.cluster.bincount()
     assert len(counts) == environment.num_topics == 8
@@ -83,7 +83,7 @@ def test_without_an_attribute_topics_are_dealt_out_evenly(make, videos):
     assert environment.state["interests"].shape == (16, 8)
 
 
-def test_users_come_with_interests_evenly_between_dislike_and_liking_and_all_their_time(world):
+def test_new_users_have_uniform_interests_and_a_full_time_budget(world):
     environment = world(num_users=500, time_budget=30.0)
     environment.reset(0)
     interests = environment.state["interests"].flatten()
@@ -102,12 +102,12 @@ def test_users_come_with_interests_evenly_between_dislike_and_liking_and_all_the
         # alpha = 0.06, a step 0.06 * 1.8 = 0.108
         (-0.8, {}, -0.692, -0.908),
         (0.0, {}, 0.3, -0.3),
-        # at full strength interests no longer move
+        # an interest of full strength does not move
         (1.0, {}, 1.0, 1.0),
         (-1.0, {}, -1.0, -1.0),
-        # alpha = 0.1, a step 0.19, which would lead below the least interest
+        # alpha = 0.1, a step 0.19, which would lead below the lowest interest
         (-0.9, {"alpha_y_intercept": 1.0}, -0.71, -1.0),
-        # alpha = 1.5, a step 0.75, which would lead above the greatest
+        # alpha = 1.5, a step 0.75, which would lead above the highest
         (0.5, {"alpha_y_intercept": 3.0}, 1.0, -0.25),
         # alpha = 0.3 (1 - 0.25 / 0.5) = 0.15, a step 0.1125
         (0.25, {"alpha_x_intercept": 0.5}, 0.3625, 0.1375),
@@ -115,7 +115,7 @@ def test_users_come_with_interests_evenly_between_dislike_and_liking_and_all_the
         (0.75, {"alpha_x_intercept": 0.5}, 0.7125, 0.7875),
     ],
 )
-def test_the_interest_in_what_is_watched_moves_towards_or_away_from_it(world, interest, options, towards, away):
+def test_interest_in_a_watched_topic_moves_up_or_down(world, interest, options, towards, away):
     environment = world(num_users=2, **CERTAIN, **options)
     put(environment, interest, 100.0, topic=3)
     # the direction is towards with probability (1 + x) / 2
@@ -126,7 +126,7 @@ def test_the_interest_in_what_is_watched_moves_towards_or_away_from_it(world, in
     assert (moved[:, [topic for topic in range(20) if topic != 3]] == 0.0).all()
 
 
-def test_liking_is_more_often_strengthened(world, assert_mean):
+def test_positive_interest_increases_more_often(world, assert_mean):
     environment = world(num_users=20_000, **CERTAIN)
     put(environment, 0.5, 100.0)
     environment.step(torch.zeros(20_000, 1, dtype=torch.int64))
@@ -140,15 +140,15 @@ def test_liking_is_more_often_strengthened(world, assert_mean):
         (0, 100.0, {}, 4.0, 100.0 - 4.0 - ALPHA * 4.0 * 3.0),
         (19, 100.0, {}, 4.0, 100.0 - 4.0 + ALPHA * 4.0 * 3.0),
         (13, 100.0, {}, 4.0, 96.0),
-        # no more is watched than there is time for; a nutritious video gives some of it back
+        # watching ends with the time budget; a nutritious video restores some of it
         (19, 1.5, {}, 1.5, ALPHA * 1.5 * 3.0),
         (0, 1.5, {}, 1.5, -ALPHA * 1.5 * 3.0),
         (13, 4.0, {}, 4.0, 0.0),
         (13, 100.0, {"video_length": 7.0}, 7.0, 93.0),
-        # the interest is 0.5; under a logistic choice it counts as it is
+        # the interest is 0.5; under the logit model it is used unchanged
         (13, 100.0, {"user_quality_factor": 2.0, "user_update_alpha": 0.1}, 4.0, 96.0 + 0.1 * 4.0 * 2.0 * 0.5),
         (19, 100.0, {"user_quality_factor": 2.0, "document_quality_factor": 0.5, "user_update_alpha": 0.1}, 4.0, 96.0 + 0.4 * (1.0 + 1.5)),
-        # and less min_normalizer under the proportional one, where the score is 0.5 + 1
+        # and minus min_normalizer under the proportional model, where the score is 0.5 + 1
         (
             13,
             100.0,
@@ -158,7 +158,7 @@ def test_liking_is_more_often_strengthened(world, assert_mean):
         ),
     ],
 )
-def test_watching_takes_time_and_quality_gives_some_back(world, topic, budget, options, dwell, after):
+def test_watching_uses_time_and_quality_restores_some(world, topic, budget, options, dwell, after):
     environment = world(num_users=1, **{**CERTAIN, **options})
     put(environment, 0.5, budget, topic)
     reaction = environment.respond(torch.tensor([[topic]]), {"uniforms": torch.tensor([[0.5, 0.5]])})
@@ -168,16 +168,16 @@ def test_watching_takes_time_and_quality_gives_some_back(world, topic, budget, o
     assert reaction.leave.tolist() == [after <= 0]
 
 
-def test_one_of_a_slate_is_chosen_in_proportion_to_interest(world):
+def test_one_item_is_chosen_in_proportion_to_interest(world):
     environment = world(num_users=5, slate_size=3)
     put(environment, 0.5, 100.0, topic=4)
     environment.state["interests"][:, 7] = -1.0
-    # weights 1, 1.5 and 0 for the items, of topics without interest, with some and with the greatest dislike; 2 for none
+    # weights 1, 1.5 and 0 for items of topics with interest 0, 0.5 and -1; 2 for no click
     uniforms = torch.tensor([0.0, 0.221, 0.223, 0.555, 0.557])
     reaction = environment.respond(torch.tensor([[2, 4, 7]] * 5), {"uniforms": torch.stack([uniforms, torch.zeros(5)], dim=1)})
     assert reaction.signals["click"].tolist() == [[1, 0, 0], [1, 0, 0], [0, 1, 0], [0, 1, 0], [0, 0, 0]]
     assert torch.equal(reaction.signals["dwell"], 4.0 * reaction.signals["click"])
-    # the last user chose nothing: time is lost, and interests stay
+    # the last user chose nothing: the budget shrinks, and interests do not change
     assert torch.equal(reaction.state["interests"][4], environment.state["interests"][4])
     assert reaction.state["time_budget"][4] == 99.5
 
@@ -199,14 +199,14 @@ def test_every_step_follows_the_equations(make, videos, random_slates):
         watched = torch.where(chosen, budget.clamp(max=4.0), 0.0)
         torch.testing.assert_close(dwell.sum(dim=1), watched)
         after = torch.where(chosen, budget - watched + ALPHA * watched * quality, budget - 0.7)
-        # nobody's budget is so near to nought that rounding would decide
+        # no budget is so close to zero that rounding would matter
         assert torch.equal(step.terminated, after <= 0)
         stays = ~step.terminated
         torch.testing.assert_close(environment.state["time_budget"][stays], after[stays])
         change = environment.state["interests"] - before["interests"]
         size = torch.where(chosen, 0.3 * (1 - interest.abs()) * (1 - interest), 0.0)
         moved = change.gather(1, topic[:, None]).squeeze(1)
-        # -1 is as far as an interest goes
+        # interests are at least -1
         expected = torch.where(moved > 0, size, torch.maximum(-size, -1.0 - interest))
         torch.testing.assert_close(moved[stays], expected[stays], atol=1e-6, rtol=1e-4)
         others = change.scatter(1, topic[:, None], 0.0)
@@ -215,7 +215,7 @@ def test_every_step_follows_the_equations(make, videos, random_slates):
     assert moves == {-1.0, 0.0, 1.0}
 
 
-def test_a_session_lasts_as_long_as_the_time_does(make, random_slates):
+def test_session_ends_when_the_time_budget_is_used_up(make, random_slates):
     environment = make("interest_evolution", num_users=100, time_budget=8.0)
     environment.reset(0)
     lengths, length, unfinished = [], torch.zeros(100), torch.ones(100, dtype=torch.bool)
@@ -226,22 +226,22 @@ def test_a_session_lasts_as_long_as_the_time_does(make, random_slates):
         unfinished &= ~step.terminated
         assert not step.truncated.any()
         assert (environment.state["time_budget"] > 0).all()
-        # who comes has all the time
+        # new users have the full budget
         assert (environment.state["time_budget"][step.terminated] == 8.0).all()
     assert not unfinished.any()
-    # at worst two trashy videos, at best nothing but slates that cost half a minute or videos that give back more than that
+    # at worst two trashy videos; at best slates that cost half a minute, or videos that restore more than that
     assert min(lengths) >= 2
     assert len(set(lengths)) > 5
 
 
-def test_time_that_is_used_up_exactly_is_used_up(world):
+def test_session_ends_at_a_time_budget_of_exactly_zero(world):
     environment = world(num_users=4, choice_model="multinomial_logit", no_click_mass=1000.0, time_budget=1.5)
     environment.reset(0)
     ended = [environment.step(torch.zeros(4, 1, dtype=torch.int64)).terminated.all().item() for _ in range(3)]
     assert ended == [False, False, True]
 
 
-def test_sessions_are_cut_after_max_steps(world):
+def test_sessions_are_truncated_after_max_steps(world):
     environment = world(num_users=4, max_steps=5)
     environment.reset(0)
     steps = [environment.step(torch.full((4, 1), 19)) for _ in range(5)]
@@ -249,14 +249,14 @@ def test_sessions_are_cut_after_max_steps(world):
     assert not any(step.terminated.any() for step in steps)
 
 
-# where leaving depends on the choice: with 0.4 minutes left nothing chosen ends the session, with 3 minutes a trashy video does
+# leaving depends on the choice: with 0.4 minutes left, no choice ends the session; with 3 minutes, a trashy video does
 @pytest.mark.parametrize(("budget", "topic"), [(100.0, 0), (0.4, 19), (3.0, 0), (0.4, 0)])
 @pytest.mark.parametrize(
     "options",
     [{}, {"choice_model": "multinomial_logit", "user_quality_factor": 0.5}, {"choice_model": "cascade"}],
     ids=["proportional", "logit", "cascade"],
 )
-def test_the_truth_is_what_many_copies_of_a_user_do(world, budget, topic, options, assert_truth):
+def test_truth_matches_the_mean_over_many_copies_of_a_user(world, budget, topic, options, assert_truth):
     environment = world(num_users=5_000, **options)
     put(environment, 0.3, budget, topic)
     truth = environment.truth()
@@ -266,7 +266,7 @@ def test_the_truth_is_what_many_copies_of_a_user_do(world, budget, topic, option
     assert_truth(environment, topic)
 
 
-def test_interests_are_observed_if_they_are_to_be(make, random_slates):
+def test_interests_are_observed_only_if_the_option_is_set(make, random_slates):
     environment = make("interest_evolution", observe_interests=True, num_users=30, max_steps=3)
     assert environment.spec.num_features == 5
     assert torch.equal(environment.reset(0).features, environment.state["interests"])
@@ -274,20 +274,20 @@ def test_interests_are_observed_if_they_are_to_be(make, random_slates):
         before = environment.state["interests"]
         step = environment.step(slate)
         assert torch.equal(step.observation.features, environment.state["interests"])
-    # the last of those who go, and the first of those who come
+    # the last interests of finished users, and the first of new users
     assert step.truncated.all()
     assert (step.next_observation.features - before).abs().max() < 0.7
     assert ((step.next_observation.features != before).sum(dim=1) <= 1).all()
     assert (step.observation.features != before).all()
 
 
-def test_a_catalogue_of_one_topic_is_refused_in_one_line(make, items_about):
+def test_catalogue_with_one_topic_is_refused_in_one_line(make, items_about):
     with pytest.raises(ValueError, match=r"interest_evolution needs two topics or more; the attribute 'topics' has 1") as refused:
         make("interest_evolution", data=items_about([["jazz"]] * 20))
     assert "\n" not in str(refused.value)
 
 
-def test_no_click_must_weigh_something_in_one_line(make):
+def test_nonpositive_weight_of_no_click_is_refused_in_one_line(make):
     with pytest.raises(ValueError, match=r"environment.no_click_mass \(-2.0\) must be above environment.min_normalizer") as refused:
         make("interest_evolution", no_click_mass=-2.0)
     assert "\n" not in str(refused.value)

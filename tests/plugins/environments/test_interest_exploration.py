@@ -1,4 +1,4 @@
-"""Interest exploration: its documents and users, the choice by hand, and sessions in which nothing changes."""
+"""Interest exploration: documents, users, the choice computed by hand, and constant sessions."""
 
 from math import exp
 
@@ -10,7 +10,7 @@ from recframe_plugins.environments.recsim.config import InterestExplorationConfi
 
 @pytest.fixture
 def world(make, items_about):
-    """`world(n, ...)`: n documents of ten topics of a catalogue, from which those of the simulation are dealt."""
+    """`world(n, ...)`: n documents with ten catalogue topics, which are mapped to the topics of the simulation."""
 
     def build(n=200, **options):
         data = items_about([[f"topic {number % 10}"] for number in range(n)])
@@ -19,7 +19,7 @@ def world(make, items_about):
     return build
 
 
-def test_the_defaults_are_recsims():
+def test_defaults_match_recsim():
     config = InterestExplorationConfig()
     assert (config.topic_distribution, config.user_type_distribution) == ([0.2, 0.8], [0.3, 0.7])
     assert (config.topic_quality_mean, config.topic_quality_stddev) == ([0.8, 0.2], [0.1, 0.1])
@@ -29,7 +29,7 @@ def test_the_defaults_are_recsims():
 
 
 @pytest.mark.parametrize("attribute", ["topics", None])
-def test_documents_have_the_topics_shares_and_log_normal_qualities(world, attribute, assert_mean):
+def test_documents_have_the_topic_shares_and_log_normal_qualities(world, attribute, assert_mean):
     options = {"topic_distribution": [0.2, 0.5, 0.3], "topic_quality_mean": [0.8, 0.2, -0.5], "topic_quality_stddev": [0.1, 0.3, 0.0]}
     affinities = {
         "user_document_mean_affinity_matrix": [[0.0] * 3] * 2,
@@ -45,13 +45,13 @@ def test_documents_have_the_topics_shares_and_log_normal_qualities(world, attrib
     assert set(environment.cluster.tolist()) == {0, 1, 2}
 
 
-def test_a_catalogues_topic_tells_of_the_simulations(world):
+def test_catalogue_topics_are_informative_about_the_simulated_topics(world):
     environment = world()
-    # the first two of the ten topics are the fifth that is dealt to the first
+    # the first two of the ten topics are the 20 % of the first simulated topic
     assert environment.cluster.tolist() == [int(number % 10 >= 2) for number in range(200)]
 
 
-def test_users_are_of_types_with_log_normal_affinities(world, assert_mean):
+def test_user_types_have_log_normal_affinities(world, assert_mean):
     means, stddevs = [[0.0, 2.0], [4.0, 6.0], [8.0, 9.0]], [[0.1, 0.2], [0.0, 0.3], [0.2, 0.1]]
     environment = world(
         num_users=5000,
@@ -61,7 +61,7 @@ def test_users_are_of_types_with_log_normal_affinities(world, assert_mean):
     )
     environment.reset(0)
     logarithm = environment.state["affinity"].log()
-    # the types' affinities to the first topic are far enough apart to know a user's type
+    # the affinities of the types to the first topic are far enough apart to identify a user's type
     types = (logarithm[:, 0] / 4.0).round().long()
     for user_type, share in enumerate([0.5, 0.2, 0.3]):
         own = logarithm[types == user_type]
@@ -69,11 +69,11 @@ def test_users_are_of_types_with_log_normal_affinities(world, assert_mean):
         for topic in range(2):
             assert_mean(own[:, topic], means[user_type][topic])
             assert own[:, topic].std() == pytest.approx(stddevs[user_type][topic], rel=0.1, abs=1e-5)
-    # given the type, affinities have nothing to do with each other
+    # given the type, affinities are independent
     assert abs(torch.corrcoef(logarithm[types == 0].T)[0, 1]) < 0.1
 
 
-def test_users_are_of_the_default_types(world, assert_mean):
+def test_user_types_have_the_default_shares(world, assert_mean):
     environment = world(num_users=5000)
     environment.reset(0)
     affinity = environment.state["affinity"]
@@ -82,7 +82,7 @@ def test_users_are_of_the_default_types(world, assert_mean):
     assert affinity[affinity[:, 0] > affinity[:, 1]].mean(dim=0).tolist() == pytest.approx([exp(0.705), exp(0.105)], rel=0.01)
 
 
-def test_one_of_a_slate_is_chosen_by_softmax_of_affinity_and_quality(world):
+def test_one_item_is_chosen_by_softmax_of_affinity_and_quality(world):
     environment = world(num_users=6, slate_size=3, no_click_mass=3.0)
     environment.reset(0)
     environment.state["affinity"] = torch.tensor([[1.0, 2.0]]).repeat(6, 1)
@@ -97,7 +97,7 @@ def test_one_of_a_slate_is_chosen_by_softmax_of_affinity_and_quality(world):
     assert reaction.state == {}
 
 
-def test_nothing_changes_and_nobody_leaves_until_the_session_is_cut(world, random_slates):
+def test_nothing_changes_and_nobody_leaves_until_truncation(world, random_slates):
     environment = world(num_users=50, max_steps=6)
     environment.reset(0)
     affinity = environment.state["affinity"]
@@ -112,7 +112,7 @@ def test_nothing_changes_and_nobody_leaves_until_the_session_is_cut(world, rando
 
 @pytest.mark.parametrize("item", [0, 2])
 @pytest.mark.parametrize("choice_model", ["multinomial_logit", "multinomial_proportional", "cascade"])
-def test_the_truth_is_what_many_copies_of_a_user_do(world, item, choice_model, assert_truth):
+def test_truth_matches_the_mean_over_many_copies_of_a_user(world, item, choice_model, assert_truth):
     environment = world(num_users=5000, no_click_mass=4.0, choice_model=choice_model)
     environment.reset(0)
     score = environment.state["affinity"][:, environment.cluster[item]] + environment.quality[item]
@@ -123,8 +123,8 @@ def test_the_truth_is_what_many_copies_of_a_user_do(world, item, choice_model, a
     assert_truth(environment, item)
 
 
-def test_popular_documents_hide_what_most_users_would_rather_have(world):
-    # the point of this world: the first topic's quality suits everybody, though the minority's heart is in the second
+def test_documents_that_are_best_on_average_are_not_the_best_for_a_minority(world):
+    # the purpose of this simulator: the first topic is best on average, but a minority prefers the second
     environment = world(num_users=3000)
     environment.reset(0)
     click = environment.truth().signals["click"]
@@ -136,7 +136,7 @@ def test_popular_documents_hide_what_most_users_would_rather_have(world):
     assert of_topic[minority, 0].mean() < 0.6 * of_topic[~minority, 0].mean()
 
 
-def test_one_type_and_one_topic_will_do(world):
+def test_one_type_and_one_topic_are_allowed(world):
     one = {"topic_distribution": [1.0], "topic_quality_mean": [0.5], "topic_quality_stddev": [0.0], "user_type_distribution": [1.0]}
     matrices = {"user_document_mean_affinity_matrix": [[0.2]], "user_document_stddev_affinity_matrix": [[0.0]]}
     environment = world(**one, **matrices)
@@ -165,7 +165,7 @@ def test_one_type_and_one_topic_will_do(world):
         ({"user_document_stddev_affinity_matrix": [[0.1, -0.1], [0.1, 0.1]]}, "holds a negative number"),
     ],
 )
-def test_options_that_do_not_fit_together_are_refused_in_one_line(make, options, message):
+def test_contradicting_options_are_refused_in_one_line(make, options, message):
     with pytest.raises(ValueError, match=message) as refused:
         make("interest_exploration", **options)
     assert "\n" not in str(refused.value)

@@ -1,4 +1,4 @@
-"""Long-term satisfaction: its documents and users, each equation by hand, and what clickbait does in the long run."""
+"""Long-term satisfaction: documents, users, each equation computed by hand, and the long-run effect of clickbait."""
 
 from math import exp
 
@@ -10,7 +10,7 @@ from recframe_plugins.environments.recsim.config import LongTermSatisfactionConf
 
 @pytest.fixture
 def world(make, items_about):
-    """`world(n, ...)`: n documents of two topics, the first of which the lower half of the clickbait scores is dealt to."""
+    """`world(n, ...)`: n documents of two topics; the first topic has the lower half of the clickbait scores."""
 
     def build(n=40, **options):
         data = items_about([["kale" if number % 2 == 0 else "sweets"] for number in range(n)])
@@ -20,7 +20,7 @@ def world(make, items_about):
 
 
 def put(environment, exposure, budget=60):
-    """Give everybody this net positive exposure and so many steps."""
+    """Set this net positive exposure and this number of remaining steps for all users."""
     environment.reset(0)
     state = environment.state
     state["net_positive_exposure"] = torch.full_like(state["net_positive_exposure"], exposure)
@@ -28,7 +28,7 @@ def put(environment, exposure, budget=60):
     state["time_budget"] = torch.full_like(state["time_budget"], budget)
 
 
-def test_the_defaults_are_recsims():
+def test_defaults_match_recsim():
     config = LongTermSatisfactionConfig()
     assert (config.memory_discount, config.sensitivity, config.innovation_stddev) == (0.7, 0.01, 0.05)
     assert (config.choc_mean, config.choc_stddev, config.kale_mean, config.kale_stddev) == (5.0, 1.0, 4.0, 1.0)
@@ -36,17 +36,17 @@ def test_the_defaults_are_recsims():
 
 
 @pytest.mark.parametrize("attribute", ["topics", None])
-def test_clickbait_scores_are_spread_evenly(world, attribute):
+def test_clickbait_scores_are_uniform(world, attribute):
     scores = world(4000, topic_attribute=attribute).clickbait_score.sort().values
     assert (scores - torch.arange(4000) / 4000).abs().max() < 1.95 / 4000**0.5
 
 
-def test_a_catalogues_topic_tells_of_the_clickbait(world):
+def test_catalogue_topics_are_informative_about_clickbait(world):
     scores = world(4000).clickbait_score
     assert scores[0::2].max() <= 0.5 <= scores[1::2].min()
 
 
-def test_users_come_with_an_exposure_evenly_around_nought_and_all_their_time(world):
+def test_new_users_have_uniform_exposure_around_zero_and_a_full_time_budget(world):
     environment = world(num_users=4000, memory_discount=0.6, time_budget=7, sensitivity=0.5)
     environment.reset(0)
     exposure = environment.state["net_positive_exposure"]
@@ -58,7 +58,7 @@ def test_users_come_with_an_exposure_evenly_around_nought_and_all_their_time(wor
     assert environment.state["time_budget"].tolist() == [7] * 4000
 
 
-def test_one_step_by_hand(world):
+def test_one_step_matches_values_computed_by_hand(world):
     options = {"choc_mean": 5.0, "choc_stddev": 0.4, "kale_mean": 4.0, "kale_stddev": 1.2, "sensitivity": 0.5}
     environment = world(num_users=3, slate_size=2, **options)
     put(environment, 2.0, budget=2)
@@ -78,7 +78,7 @@ def test_one_step_by_hand(world):
     assert not reaction.leave.any()
 
 
-def test_every_step_follows_the_equation_of_exposure(world, random_slates, assert_mean):
+def test_exposure_follows_its_equation_in_every_step(world, random_slates, assert_mean):
     environment = world(num_users=200, slate_size=3, innovation_stddev=0.2)
     environment.reset(0)
     innovations = []
@@ -88,7 +88,7 @@ def test_every_step_follows_the_equation_of_exposure(world, random_slates, asser
         expected = 0.7 * before - 2.0 * (environment.clickbait_score[slate[:, 0]] - 0.5)
         innovations.append(environment.state["net_positive_exposure"] - expected)
         torch.testing.assert_close(environment.state["satisfaction"], torch.sigmoid(0.01 * environment.state["net_positive_exposure"]))
-        # whatever the slate, its first document is clicked and engages
+        # the first document of every slate is clicked
         assert (step.response.signals["click"] == torch.tensor([1.0, 0.0, 0.0])).all()
         assert (step.response.signals["dwell"][:, 0] > 0).all()
         assert (step.response.signals["dwell"][:, 1:] == 0).all()
@@ -97,7 +97,7 @@ def test_every_step_follows_the_equation_of_exposure(world, random_slates, asser
     assert noise.std() == pytest.approx(0.2, rel=0.08)
 
 
-def test_sessions_end_of_themselves_after_exactly_sixty_steps(world, random_slates):
+def test_sessions_terminate_after_exactly_sixty_steps(world, random_slates):
     environment = world(num_users=20)
     environment.reset(0)
     for turn, slate in enumerate(random_slates(environment, 61)):
@@ -105,11 +105,11 @@ def test_sessions_end_of_themselves_after_exactly_sixty_steps(world, random_slat
         step = environment.step(slate)
         assert (step.terminated == (turn == 59)).all()
         assert not step.truncated.any()
-    # the next users' first step
+    # the first step of the next users
     assert (environment.state["time_budget"] == 59).all()
 
 
-def test_sessions_are_cut_after_max_steps(world, random_slates):
+def test_sessions_are_truncated_after_max_steps(world, random_slates):
     environment = world(num_users=20, max_steps=4)
     environment.reset(0)
     steps = [environment.step(slate) for slate in random_slates(environment, 4)]
@@ -119,7 +119,7 @@ def test_sessions_are_cut_after_max_steps(world, random_slates):
 
 @pytest.mark.parametrize("item", [0, 1])
 @pytest.mark.parametrize("budget", [1, 20])
-def test_the_truth_is_what_many_copies_of_a_user_do(world, item, budget, assert_truth):
+def test_truth_matches_the_mean_over_many_copies_of_a_user(world, item, budget, assert_truth):
     environment = world(num_users=20_000, choc_stddev=0.3, kale_stddev=0.8, sensitivity=0.3)
     put(environment, -1.5, budget)
     score = environment.clickbait_score[item].item()
@@ -131,7 +131,7 @@ def test_the_truth_is_what_many_copies_of_a_user_do(world, item, budget, assert_
     assert_truth(environment, item)
 
 
-def test_clickbait_engages_more_now_and_wears_out_what_engagement_grows_from(world):
+def test_clickbait_engages_more_now_and_less_in_the_long_run(world):
     options = {"num_users": 500, "innovation_stddev": 0.0, "sensitivity": 0.3}
     environment = world(**options)
     environment.reset(0)
@@ -143,7 +143,7 @@ def test_clickbait_engages_more_now_and_wears_out_what_engagement_grows_from(wor
         environment.reset(0)
         for _ in range(40):
             environment.step(item.expand(500, 1))
-        # what the exposure tends to: -2 (c - 0.5) / (1 - memory_discount)
+        # the limit of the exposure: -2 (c - 0.5) / (1 - memory_discount)
         limit = -2.0 * (environment.clickbait_score[item] - 0.5) / 0.3
         torch.testing.assert_close(environment.state["net_positive_exposure"], limit.expand(500), atol=1e-4, rtol=0.0)
         later[name] = environment.truth().signals["dwell"].mean()

@@ -1,4 +1,4 @@
-"""The user model's fit: it finds what is there, scores itself honestly, and runs once a process."""
+"""The fit of the user model: it recovers known structure, is scored on held-out ratings, and runs once per process."""
 
 import gc
 
@@ -24,7 +24,7 @@ USERS, ITEMS, RANK = 300, 200, 3
 
 
 def planted(noise, seed=0):
-    """Ratings of a low-rank matrix, 30 % of it observed, and the matrix."""
+    """30 % of the entries of a low-rank matrix as ratings, and the matrix."""
     generator = torch.Generator().manual_seed(seed)
 
     def normal(*shape):
@@ -44,7 +44,7 @@ def interactions(ratings):
     return Interactions(frame.with_columns(timestamp=pl.lit(0, dtype=pl.Int64)), ("rating",))
 
 
-def test_a_planted_low_rank_matrix_is_recovered():
+def test_low_rank_matrix_is_recovered():
     ratings, matrix = planted(noise=0.1)
     model = fit_ratings(ratings, USERS, ITEMS, options())
     users, items = torch.cartesian_prod(torch.arange(USERS), torch.arange(ITEMS)).unbind(dim=1)
@@ -52,7 +52,7 @@ def test_a_planted_low_rank_matrix_is_recovered():
     assert error < 0.1
 
 
-def test_the_model_beats_its_baselines_on_held_out_ratings_where_there_is_something_to_find():
+def test_model_beats_its_baselines_on_held_out_ratings_of_a_low_rank_matrix():
     ratings, _ = planted(noise=0.3)
     errors = held_out_errors(ratings, USERS, ITEMS, options(), holdout=0.1)
     assert errors["user_model/num_held_out"] == round(0.1 * len(ratings))
@@ -62,8 +62,8 @@ def test_the_model_beats_its_baselines_on_held_out_ratings_where_there_is_someth
         assert biases < mean
 
 
-def test_held_out_ratings_teach_the_scored_model_nothing():
-    """Ratings that are noise are predicted no better than by their mean: a score on ratings that were fitted would be far better."""
+def test_scored_model_does_not_see_held_out_ratings():
+    """Noise is predicted no better than by its mean; a score on fitted ratings would be far better."""
     generator = torch.Generator().manual_seed(0)
     ratings, _ = planted(noise=0.0)
     noise = Ratings(ratings.users, ratings.items, torch.randn(len(ratings), generator=generator, dtype=torch.float64))
@@ -71,7 +71,7 @@ def test_held_out_ratings_teach_the_scored_model_nothing():
     assert errors["user_model/rmse_model"] > 0.97 * errors["user_model/rmse_global_mean"]
 
 
-def test_the_coefficients_minimise_the_penalised_error():
+def test_coefficients_minimise_the_penalised_error():
     """At the minimum of the objective in the items, its gradient in every item bias and factor is zero."""
     ratings, _ = planted(noise=0.3)
     fit = options(regularization=2.0)
@@ -84,7 +84,7 @@ def test_the_coefficients_minimise_the_penalised_error():
     assert factors.grad.abs().max() < 1e-8
 
 
-def test_a_fit_is_the_same_twice_and_in_chunks_of_any_size(monkeypatch):
+def test_fit_is_reproducible_and_independent_of_the_chunk_size(monkeypatch):
     ratings, _ = planted(noise=0.3)
     first, again, other = (fit_ratings(ratings, USERS, ITEMS, options(seed=seed)) for seed in (0, 0, 1))
     assert torch.equal(first.item_factors, again.item_factors)
@@ -94,7 +94,7 @@ def test_a_fit_is_the_same_twice_and_in_chunks_of_any_size(monkeypatch):
     torch.testing.assert_close(first.item_factors, in_chunks.item_factors)
 
 
-def test_who_never_rated_and_what_was_never_rated_is_predicted_by_the_rest():
+def test_users_and_items_without_ratings_are_predicted_from_the_remaining_terms():
     ratings, _ = planted(noise=0.3)
     model = fit_ratings(ratings, USERS + 1, ITEMS + 1, options())
     unknown = model.predict(torch.tensor([USERS]), torch.tensor([ITEMS]))
@@ -109,14 +109,14 @@ def test_the_same_interactions_and_options_are_fitted_once(monkeypatch):
     monkeypatch.setattr(matrix_factorization, "fit_ratings", lambda *arguments: fits.append(1) or fit(*arguments))
     log = interactions(planted(noise=0.3)[0])
     first = scored_model(log, "rating", USERS, ITEMS, options(), 0.1)
-    assert len(fits) == 3  # the model on all ratings; biases and model without those held out
+    assert len(fits) == 3  # the model on all ratings; biases and model without the held-out ratings
     assert scored_model(log, "rating", USERS, ITEMS, options(), 0.1) is first
     assert len(fits) == 3
     assert scored_model(log, "rating", USERS, ITEMS, options(seed=1), 0.1) is not first
     assert scored_model(interactions(planted(noise=0.3)[0]), "rating", USERS, ITEMS, options(), 0.1) is not first
 
 
-def test_a_fit_is_forgotten_with_its_interactions():
+def test_cached_fit_is_removed_with_its_interactions():
     log = interactions(planted(noise=0.3)[0])
     scored_model(log, "rating", USERS, ITEMS, options(), 0.0)
     known = len(matrix_factorization._scored)
@@ -125,7 +125,7 @@ def test_a_fit_is_forgotten_with_its_interactions():
     assert len(matrix_factorization._scored) == known - 1
 
 
-def test_rows_without_a_rating_are_left_out_and_an_absent_column_is_named():
+def test_rows_without_a_rating_are_ignored_and_a_missing_column_is_named():
     frame = pl.DataFrame({"user": [0, 1, 2], "item": [0, 1, 0], "timestamp": [0, 0, 0], "rating": [1.0, None, float("nan")]})
     log = Interactions(frame, ("rating",))
     with pytest.raises(DataError, match="at least 2 ratings; the interactions have 1 in 'rating'"):
@@ -136,14 +136,14 @@ def test_rows_without_a_rating_are_left_out_and_an_absent_column_is_named():
     assert Ratings.of(both, "rating").users.tolist() == [0, 2]
 
 
-def test_without_a_holdout_there_is_no_score():
+def test_no_errors_are_reported_without_a_holdout():
     ratings, _ = planted(noise=0.3)
     assert held_out_errors(ratings, USERS, ITEMS, options(), holdout=0.0) == {}
 
 
 @pytest.mark.slow
-def test_on_real_ratings_the_model_is_no_worse_than_biases_which_beat_the_mean(movietweetings):
-    """Averaged over three ways of holding out: what factors add to biases here is about 0.2 %, less than one split differs from another."""
+def test_model_is_no_worse_than_biases_and_biases_beat_the_mean_on_real_ratings(movietweetings):
+    """Averaged over three splits: factors improve on biases by about 0.2 % here, which is less than the difference between splits."""
     config = MovieLensFormatConfig(path=str(movietweetings), min_user_ratings=5, min_item_ratings=5)
     data = MovieLensFormat(config).load()
     ratings = Ratings.of(data.interactions, "rating")

@@ -1,4 +1,4 @@
-"""Topic world in which people have moods and speak: what they say fits, nothing else changes, and the conformance suite holds."""
+"""Topic world with moods and texts: texts match the state, nothing else changes, and the conformance suite passes."""
 
 from dataclasses import replace
 
@@ -40,7 +40,7 @@ def test_it_conforms(data, config):
     check_component(COMPONENTS["topic_world"], config, data)
 
 
-def test_what_is_said_fits_time_mood_and_what_was_felt(data):
+def test_texts_match_time_mood_and_sentiment(data):
     environment = world(data, SPEAKING)
     told, topics = data.contexts.attributes, sorted(set(data.contexts.attributes["intent"]))
     observation = environment.reset(0)
@@ -68,7 +68,7 @@ def test_what_is_said_fits_time_mood_and_what_was_felt(data):
     assert met == {"positive", "neutral", "negative"}
 
 
-def test_without_moods_the_strongest_taste_is_what_people_ask_for(data):
+def test_intent_is_the_strongest_taste_without_moods(data):
     environment = world(data, replace(SPEAKING, mood_weight=0.0))
     observation = environment.reset(0)
     topics = sorted(set(data.contexts.attributes["intent"]))
@@ -76,7 +76,7 @@ def test_without_moods_the_strongest_taste_is_what_people_ask_for(data):
     assert data.contexts.attributes["intent"].gather(observation.context.tolist()).to_list() == favourites
 
 
-def test_the_truth_knows_the_mood(data):
+def test_truth_includes_the_mood(data):
     environment = world(data, SPEAKING, num_users=5_000)
     environment.reset(0)
     truth = environment.truth().signals["click"]
@@ -91,7 +91,7 @@ def test_the_truth_knows_the_mood(data):
     assert truth[wants, item].mean() > truth[~wants, item].mean() + 0.2
 
 
-def test_talk_is_off_by_default_and_then_the_dataset_does_not_matter(data):
+def test_texts_are_off_by_default_and_then_not_required(data):
     silent, mute = world(data, TopicWorldConfig()), world(data._replace(contexts=None), TopicWorldConfig())
     assert not silent.spec.has_context
     silent.reset(0)
@@ -103,7 +103,7 @@ def test_talk_is_off_by_default_and_then_the_dataset_does_not_matter(data):
     assert set(silent.state) == {"user", "taste", "patience", "exposure", "steps", "recent"}
 
 
-def test_the_time_of_day_decides_moods_as_far_as_is_asked():
+def test_mood_by_time_sets_how_strongly_the_time_of_day_determines_moods():
     generator = torch.Generator().manual_seed(0)
     uniform = torch.rand(40_000, generator=generator)
     time = torch.arange(40_000) % 2
@@ -117,7 +117,7 @@ def test_the_time_of_day_decides_moods_as_far_as_is_asked():
     assert moods.drawn(torch.zeros(1, dtype=torch.int64), torch.ones(1)).item() == 4
 
 
-def test_of_fitting_texts_all_are_as_likely():
+def test_matching_texts_are_equally_likely():
     rows = {"intent": ["a", "b", "b", "c", "b"], "sentiment": ["neutral"] * 5}
     others = {"intent": ["a", "b"] * 2, "sentiment": ["positive", "positive", "negative", "negative"]}
     told = pl.concat([pl.DataFrame(rows), pl.DataFrame(others)])
@@ -127,7 +127,7 @@ def test_of_fitting_texts_all_are_as_likely():
     assert said.chosen(ones, ones, 0 * ones, uniform).tolist() == [1, 1, 2, 4, 4]
 
 
-def test_texts_that_lack_are_named(data):
+def test_missing_texts_are_named(data):
     with pytest.raises(DataError, match=r"needs Data\.contexts with the attribute 'intent'"):
         world(data._replace(contexts=None), SPEAKING)
     with pytest.raises(DataError, match="the attribute 'intent'"):

@@ -1,4 +1,4 @@
-"""A batch of N users is N runs of one: what is measured on many at once is what many who came one after the other would have shown."""
+"""A batch of N users is equivalent to N runs of one user: the measured means are equal."""
 
 import pytest
 import torch
@@ -6,7 +6,7 @@ import torch
 from recframe.references.random import RandomPolicy
 
 RUNS = 200
-# users who are soon lost, so that sessions of every length there is are over after these steps
+# users who leave early, so that all sessions end within these steps
 STEPS = 8
 BRIEF = {
     "topic_world": {"patience_cost": 0.5, "patience_boredom_cost": 0.5, "threshold": 1.0},
@@ -20,7 +20,7 @@ OF_ONE_LENGTH = {"interest_exploration": STEPS, "long_term_satisfaction": 5}
 
 
 def first_sessions(environment, policy, seed):
-    """What each user's first session comes to: the sum of each signal, and its length, `[N]` each."""
+    """The sum of each signal in each user's first session, and its length, `[N]` each."""
     observation, users = environment.reset(seed), environment.spec.num_users
     sums = {name: torch.zeros(users) for name in (*environment.spec.signals, "length")}
     alive = torch.ones(users)
@@ -38,7 +38,7 @@ def first_sessions(environment, policy, seed):
 def test_many_users_in_one_batch_behave_like_many_runs_of_one(make, kind, slate_size, assert_same_mean):
     options = {"slate_size": slate_size, "max_steps": STEPS, **BRIEF[kind]}
     one, many = make(kind, num_users=1, **options), make(kind, num_users=3000, **options)
-    # a seed of its own for each run, for what is shown as for who is shown it
+    # separate seeds for each run, for the slates and for the users
     runs = [first_sessions(one, RandomPolicy(one.spec, 10_000 + seed), seed) for seed in range(RUNS)]
     together = first_sessions(many, RandomPolicy(many.spec, 1), seed=0)
     for name, values in together.items():

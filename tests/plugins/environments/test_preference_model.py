@@ -1,4 +1,4 @@
-"""Preference model: simulated users who answer as their logged ratings predict."""
+"""Preference model: simulated users who respond as their logged ratings predict."""
 
 from dataclasses import replace
 
@@ -11,7 +11,7 @@ from recframe.interfaces import DataError
 from recframe_plugins.environments.preference_model.matrix_factorization import FitOptions, Ratings, fit_ratings
 from recframe_plugins.environments.preference_model.preference_model import censored_normal_mean, mean_and_deviation, principal_directions
 
-# the toy ratings follow topics closely, so less needs to be shrunk than by default
+# the toy ratings follow topics closely, so they need smaller penalties than the default
 PERSONAL = {"regularization": 1.0, "factors": 4}
 
 
@@ -23,7 +23,7 @@ def all_predictions(environment, data):
     return model, model.predict(*pairs.unbind(dim=1)).view(len(data.users), len(data.catalog))
 
 
-def test_a_rested_users_expected_answers_follow_from_the_predicted_rating(make, toy_world):
+def test_expected_responses_of_a_rested_user_follow_from_the_predicted_rating(make, toy_world):
     environment = make("preference_model", rating_noise=0.0, num_users=100, **PERSONAL)
     user = environment.reset(0).user
     _, predicted = all_predictions(environment, toy_world)
@@ -56,7 +56,7 @@ def test_the_mean_of_a_clipped_normal_variable_is_its_integral(mean, deviation, 
 
 
 @pytest.mark.parametrize("similarity", ["text", "factors"])
-def test_what_is_like_what_was_shown_bores_and_what_is_not_does_not(make, similarity):
+def test_only_items_similar_to_shown_items_are_boring(make, similarity):
     options = {"similarity": similarity, "leave_rate": 0.0, "repeat_penalty": 0.0, **PERSONAL}
     environment = make("preference_model", num_users=200, **options)
     environment.reset(0)
@@ -69,7 +69,7 @@ def test_what_is_like_what_was_shown_bores_and_what_is_not_does_not(make, simila
     assert (bored[:, 21] > 0.8).all()
 
 
-def test_the_tired_rate_lower_than_the_rested(make):
+def test_tired_users_rate_lower_than_rested_users(make):
     environment = make("preference_model", num_users=50, leave_rate=0.0)
     environment.reset(0)
     fresh = environment.truth().signals["rating"][:, 0]
@@ -77,7 +77,7 @@ def test_the_tired_rate_lower_than_the_rested(make):
     assert (environment.truth().signals["rating"][:, 0] < fresh).all()
 
 
-def test_ratings_keep_to_the_scale_of_the_data(make, toy_world):
+def test_ratings_stay_in_the_range_of_the_data(make, toy_world):
     environment = make("preference_model", num_users=500, rating_noise=5.0)
     environment.reset(0)
     ratings = environment.step(torch.zeros(500, 1, dtype=torch.int64)).response.signals["rating"]
@@ -86,8 +86,8 @@ def test_ratings_keep_to_the_scale_of_the_data(make, toy_world):
     assert ratings.max() == logged.max()
 
 
-def test_choosing_well_pays_and_no_single_item_does(make, toy_world):
-    """The truth's best item for each user, against random ones, the most popular one and the best that can be shown to everybody."""
+def test_greedy_choice_by_truth_beats_random_and_every_single_item(make, toy_world):
+    """The best item for each user by the truth, against random items, the most popular item and the best single item for all users."""
 
     def clicks(policy):
         environment = make("preference_model", num_users=400, **PERSONAL)
@@ -110,7 +110,7 @@ def test_choosing_well_pays_and_no_single_item_does(make, toy_world):
     assert adapted > 3 * max(popular, *fixed)
 
 
-def test_directions_are_of_length_one_and_keep_the_angles_of_centred_vectors():
+def test_principal_directions_have_length_one_and_keep_the_angles_of_centred_vectors():
     vectors = 5.0 + torch.randn(30, 8, generator=torch.Generator().manual_seed(0))
     centred = torch.nn.functional.normalize(vectors - vectors.mean(dim=0), dim=1)
     whole = principal_directions(vectors, 100)
@@ -121,20 +121,20 @@ def test_directions_are_of_length_one_and_keep_the_angles_of_centred_vectors():
     assert (principal_directions(torch.ones(4, 3), 2) == 0).all()
 
 
-def test_the_report_tells_the_errors_of_the_model_and_of_what_it_must_beat(make):
+def test_report_has_the_errors_of_the_model_and_its_baselines(make):
     names = {f"user_model/{measure}_{what}" for measure in ("rmse", "mae") for what in ("global_mean", "biases", "model")}
     assert set(make("preference_model").report()) == names | {"user_model/num_held_out"}
     assert make("preference_model", holdout=0.0).report() == {}
 
 
-def test_only_people_who_rated_are_simulated(make, toy_world):
+def test_only_users_with_ratings_are_simulated(make, toy_world):
     frame = toy_world.interactions.frame
     log = replace(toy_world.interactions, frame=frame.filter(frame["user"] < 10))
     environment = make("preference_model", num_users=200, data=toy_world._replace(interactions=log))
     assert set(environment.reset(0).user.tolist()) < set(range(10))
 
 
-def test_ratings_that_are_all_alike_make_users_who_are_all_alike(make, toy_world):
+def test_equal_ratings_give_equal_users(make, toy_world):
     frame = toy_world.interactions.frame
     log = replace(toy_world.interactions, frame=frame.with_columns(rating=3.0))
     environment = make("preference_model", data=toy_world._replace(interactions=log))
@@ -144,7 +144,7 @@ def test_ratings_that_are_all_alike_make_users_who_are_all_alike(make, toy_world
     torch.testing.assert_close(truth.signals["rating"], torch.full((16, 40), 3.0))
 
 
-def test_data_that_cannot_be_modelled_is_refused_with_the_remedy(make, toy_world):
+def test_unusable_data_is_refused_with_a_remedy(make, toy_world):
     with pytest.raises(DataError, match="needs logged interactions"):
         make("preference_model", data=toy_world._replace(interactions=None))
     without_vectors = toy_world._replace(catalog=replace(toy_world.catalog, text_vectors=None))

@@ -1,4 +1,4 @@
-"""The protocols: what may be repeated, what the observation says of it, and how long sessions last."""
+"""The protocols: repetition of items, excluded items in observations, and the length of sessions."""
 
 import pytest
 import torch
@@ -8,7 +8,7 @@ from recframe.references.popular import PopularPolicy
 from recframe.references.random import RandomPolicy
 
 WITHOUT_REPETITION = ["no_repetition", "fixed_length"]
-# options under which many people leave as soon as they may, but not all at once
+# options under which many users leave early, but not all at once
 IMPATIENT = {
     "topic_world": {"patience_cost": 0.8, "leave_rate": 0.6},
     "preference_model": {"patience_cost": 0.8, "leave_rate": 0.6},
@@ -22,7 +22,7 @@ def protocol(request):
 
 
 def sessions(environment, choose, steps, seed=0):
-    """Play; for each step: what came of it, and a list for each user of what their session has shown by then."""
+    """Play a policy; for each step, yield the result, and for each user the items shown in the session so far."""
     observation, shown = environment.reset(seed), [[] for _ in range(environment.spec.num_users)]
     for turn in range(steps):
         slate = choose(observation, turn)
@@ -49,7 +49,7 @@ def policies(environment, data):
     }
 
 
-def test_what_a_session_has_shown_is_excluded_and_nothing_else(make, peopled, protocol, toy_world):
+def test_exactly_the_items_shown_in_a_session_are_excluded(make, peopled, protocol, toy_world):
     environment = make(peopled, num_users=40, slate_size=2, max_steps=5, protocol=protocol, **IMPATIENT[peopled])
     assert environment.spec.num_excluded == 10
     assert (environment.reset(0).excluded == PAD).all()
@@ -65,7 +65,7 @@ def test_what_a_session_has_shown_is_excluded_and_nothing_else(make, peopled, pr
 
 @pytest.mark.parametrize("policy", ["random", "popular", "greedy"])
 @pytest.mark.parametrize("num_candidates", [0, 12])
-def test_no_policy_repeats_an_item_or_leaves_the_candidates(make, peopled, protocol, policy, num_candidates, toy_world):
+def test_policies_never_repeat_items_or_leave_the_candidates(make, peopled, protocol, policy, num_candidates, toy_world):
     options = {"slate_size": 2, "max_steps": 6, "num_candidates": num_candidates}
     environment = make(peopled, num_users=20, protocol=protocol, **options, **IMPATIENT[peopled])
     choose = policies(environment, toy_world)[policy]
@@ -80,7 +80,7 @@ def test_no_policy_repeats_an_item_or_leaves_the_candidates(make, peopled, proto
     for _, shown in sessions(environment, within_candidates, 14):
         assert all(len(set(items)) == len(items) for items in shown)
         longest = max(longest, *(len(items) for items in shown))
-    # of those who may leave, somebody stays long enough for a repetition
+    # some users stay long enough for a repetition
     assert longest == 12 if protocol == "fixed_length" else longest >= 4
 
 
@@ -91,7 +91,7 @@ def test_a_session_can_show_the_whole_catalogue_once(make, peopled):
     assert step.truncated.all()
 
 
-def test_sessions_of_fixed_length_end_by_the_clock_alone(make, peopled, random_slates):
+def test_fixed_length_sessions_end_only_by_truncation(make, peopled, random_slates):
     options = {"num_users": 30, "max_steps": 7, **IMPATIENT[peopled]}
     environment = make(peopled, protocol="fixed_length", **options)
     environment.reset(0)
@@ -106,7 +106,7 @@ def test_sessions_of_fixed_length_end_by_the_clock_alone(make, peopled, random_s
     assert any(environment.step(slate).terminated.any() for slate in random_slates(environment, 6)), "the same users leave where they may"
 
 
-def test_where_items_may_be_repeated_nothing_is_excluded(make, kind, random_slates):
+def test_nothing_is_excluded_in_the_free_protocol(make, kind, random_slates):
     environment = make(kind)
     assert environment.spec.num_excluded == 0
     assert environment.reset(0).excluded is None
@@ -131,7 +131,7 @@ def test_where_items_may_be_repeated_nothing_is_excluded(make, kind, random_slat
     ],
     ids=["catalogue", "candidates"],
 )
-def test_too_few_items_are_refused_in_one_line_with_a_mend_that_works(make, peopled, protocol, options, message, mend):
+def test_too_few_items_are_refused_in_one_line_with_a_remedy_that_works(make, peopled, protocol, options, message, mend):
     with pytest.raises(DataError, match=message) as refused:
         make(peopled, protocol=protocol, **options)
     assert "\n" not in str(refused.value)
@@ -141,7 +141,7 @@ def test_too_few_items_are_refused_in_one_line_with_a_mend_that_works(make, peop
         assert all(len(set(items)) == len(items) for items in shown)
 
 
-def test_a_session_saved_half_way_still_excludes_what_it_has_shown(make, peopled, protocol, random_slates):
+def test_restored_session_still_excludes_shown_items(make, peopled, protocol, random_slates):
     environment, other = (make(peopled, slate_size=2, max_steps=8, protocol=protocol) for _ in range(2))
     environment.reset(0)
     slates = random_slates(environment, 12)
@@ -154,7 +154,7 @@ def test_a_session_saved_half_way_still_excludes_what_it_has_shown(make, peopled
         assert torch.equal(left.next_observation.excluded, right.next_observation.excluded)
 
 
-def test_a_state_of_another_protocol_is_refused(make, peopled):
+def test_state_of_another_protocol_is_refused(make, peopled):
     free, fixed = (make(peopled, max_steps=5, protocol=protocol) for protocol in ("free", "fixed_length"))
     free.reset(0), fixed.reset(0)
     with pytest.raises(ValueError, match=r"this environment's state has excluded of shape None, the saved one \[16, 5\]"):

@@ -1,4 +1,4 @@
-"""The quit rule: what counts as similar, which of the items shown count, and who leaves."""
+"""The quit rule: which items are similar, which shown items count, and which users leave."""
 
 import pytest
 import torch
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from recframe.interfaces import PAD
 from recframe_plugins.environments.simulation.quit_rule import QuitRule, principal_directions
 
-# items 0 and 1 are alike, 2 is at a right angle to them, 3 between them and 2, and 4 is like nothing
+# items 0 and 1 are equal, 2 is orthogonal to them, 3 is between them and 2, and 4 is the zero vector
 VECTORS = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.8, 0.6], [0.0, 0.0]])
 
 
@@ -23,51 +23,51 @@ def leaves(recent, slate, window=3, count=2, similarity=0.9):
         ([2, 0, 1], [0], True),
         ([2, 0, 2], [0], False),
         ([2, 0, 2], [2], True),
-        # the last three alone count
+        # only the last three count
         ([0, 0, 2, 2, 0], [1], False),
         ([0, 0, 2, 1, 0], [1], True),
-        # one item of the slate is enough, and an item that two of the slate are like counts once
+        # one item of the slate is enough, and an item that is similar to two of the slate counts once
         ([2, 0, 1], [4, 1], True),
         ([2, 0, 4], [0, 1], False),
-        # the slate's items are not counted against each other
+        # items of the slate are not compared with each other
         ([4, 4, 4], [0, 1], False),
     ],
 )
-def test_two_alike_among_the_last_three_make_a_user_leave(recent, slate, expected):
+def test_user_leaves_after_two_similar_items_among_the_last_three(recent, slate, expected):
     assert leaves(recent, slate) is expected
 
 
-def test_items_are_alike_from_the_similarity_on():
+def test_items_are_similar_from_the_threshold_on():
     assert leaves([0, 0, 0], [3], similarity=0.79)
     assert not leaves([0, 0, 0], [3], similarity=0.81)
-    # inclusive, and a right angle is a cosine of 0
+    # inclusive; orthogonal vectors have a cosine of 0
     assert leaves([0, 0, 0], [1], similarity=1.0)
     assert leaves([0, 0, 0], [2], similarity=0.0)
 
 
-def test_an_item_is_like_itself_however_strict_the_rule_and_whatever_the_rounding():
+def test_item_is_similar_to_itself_despite_rounding_at_a_similarity_of_one():
     vectors = F.normalize(torch.randn(500, 7, generator=torch.Generator().manual_seed(0)), dim=1)
     rule, items = QuitRule(vectors, 1, 1, 1.0), torch.arange(500)[:, None]
     assert rule(items, items).all()
     assert torch.equal(rule.of_all(items), torch.eye(500, dtype=torch.bool))
 
 
-def test_what_was_never_shown_is_like_nothing():
-    # whatever stands at the places without an item, even where everything is alike
+def test_padding_is_not_similar_to_anything():
+    # padding never counts, even if all items are similar
     assert not leaves([PAD, PAD, 0], [0], similarity=-1.0)
     assert leaves([PAD, 0, 0], [0], similarity=-1.0)
     assert not leaves([], [0], count=1, similarity=-1.0)
 
 
-def test_a_count_of_nought_switches_the_rule_off():
+def test_count_of_zero_switches_the_rule_off():
     assert not leaves([0, 0, 0], [0], count=0, similarity=-1.0)
     assert not QuitRule(VECTORS, 3, 0, -1.0).of_all(torch.tensor([[0, 0, 0]])).any()
 
 
-def test_a_count_that_the_window_cannot_hold_is_refused_in_one_line(make, peopled):
+def test_count_larger_than_the_window_is_refused_in_one_line(make, peopled):
     with pytest.raises(ValueError, match=r"^environment.quit_count is 4, but environment.quit_window holds 3: nobody would ever leave$"):
         make(peopled, quit_count=4, quit_window=3)
-    # where the length is fixed nobody leaves in any case
+    # under fixed_length nobody leaves anyway
     assert make(peopled, quit_count=4, quit_window=3, protocol="fixed_length", max_steps=5).quit_rule.count == 0
     assert QuitRule(VECTORS, 3, 3, 0.9)(torch.tensor([[0, 1, 0]]), torch.tensor([[1]])).all()
 
@@ -76,7 +76,7 @@ cases = st.tuples(st.integers(0, 2**40), st.integers(1, 6), st.integers(0, 8), s
 
 
 def drawn(case, users=30, items=12):
-    """A rule without its count, with random vectors, and what random users were shown."""
+    """The arguments of a rule except the count, with random vectors, and random shown items."""
     seed, window, length, similarity = case
     generator = torch.Generator().manual_seed(seed)
     vectors = F.normalize(torch.randn(items, 3, generator=generator), dim=1)
@@ -86,7 +86,7 @@ def drawn(case, users=30, items=12):
 
 
 @given(case=cases, data=st.data())
-def test_the_rule_for_all_items_is_the_rule_for_each_alone(case, data):
+def test_rule_for_all_items_equals_the_rule_for_each_item_alone(case, data):
     rule, recent, window = drawn(case)
     rule = rule(data.draw(st.integers(0, window)))
     each = torch.stack([rule(recent, torch.full((30, 1), item)) for item in range(12)], dim=1)
@@ -94,7 +94,7 @@ def test_the_rule_for_all_items_is_the_rule_for_each_alone(case, data):
 
 
 @given(case=cases)
-def test_a_higher_count_makes_fewer_leave_and_a_slate_more_than_each_of_its_items(case):
+def test_higher_count_makes_fewer_users_leave_and_a_slate_more_than_each_of_its_items(case):
     rule, recent, window = drawn(case)
     slate = torch.arange(60).view(30, 2) % 12
     for count in range(1, window + 1):
@@ -105,19 +105,19 @@ def test_a_higher_count_makes_fewer_leave_and_a_slate_more_than_each_of_its_item
 
 
 @given(case=cases)
-def test_what_lies_before_the_window_does_not_matter(case):
+def test_items_before_the_window_do_not_matter(case):
     rule, recent, window = drawn(case)
     slate = torch.arange(30)[:, None] % 12
     assert torch.equal(rule(1)(recent, slate), rule(1)(recent[:, max(0, recent.shape[1] - window) :], slate))
 
 
-def test_users_who_tire_can_be_made_to_quit(make, tiring):
+def test_tiring_users_quit_by_the_rule_if_it_is_on(make, tiring):
     environment = make(tiring, leave_rate=0.0, quit_count=2, quit_window=3, quit_similarity=0.999)
     environment.reset(0)
     for _ in range(2):
         assert not environment.truth().leave.any()
         assert not environment.step(torch.full((16, 1), 4)).terminated.any()
-    # items 4 and 9 share a topic and so a vector in one of the environments; an item is like itself in both
+    # items 4 and 9 have the same topic, and so the same vector, in one environment; an item is similar to itself in both
     assert (environment.truth().leave[:, 4] == 1.0).all()
     assert (environment.truth().leave[:, 3] == 0.0).all()
     assert environment.step(torch.full((16, 1), 4)).terminated.all()
@@ -125,7 +125,7 @@ def test_users_who_tire_can_be_made_to_quit(make, tiring):
 
 
 @pytest.mark.parametrize("dims", [3, 8, 100])
-def test_more_people_than_items_make_no_difference_to_what_is_alike(dims):
+def test_similarity_is_the_same_with_more_users_than_items(dims):
     generator = torch.Generator().manual_seed(0)
     ratings = torch.randn(12, 5, generator=generator) @ torch.randn(5, 40, generator=generator)
     wide = principal_directions(ratings, dims)

@@ -1,4 +1,4 @@
-"""Rating matrix: responses are the matrix's, sessions end by rule, and the reference policies are the best there are."""
+"""Rating matrix: responses come from the matrix, sessions end by the quit rule, and reference policies are optimal."""
 
 from dataclasses import replace
 from itertools import combinations
@@ -25,19 +25,19 @@ SMALL = ReferenceBudget(log_sessions=256, log_slates=4_000, sessions=128)
 
 @pytest.fixture
 def rewards(toy_world):
-    """One for every point of rating."""
+    """A reward of one per rating point."""
     return RewardSum({"rating": (Rating(RatingConfig()), 1.0)}, toy_world.catalog, frozenset({"rating"}))
 
 
 @pytest.fixture
 def stars(toy_world):
-    """Everybody's rating of everything, in whole numbers from 1 to 5."""
+    """A rating of every item by every user, as integers from 1 to 5."""
     return toy_world._replace(ratings=torch.randint(1, 6, (60, 40), generator=torch.Generator().manual_seed(4)).float())
 
 
 @pytest.fixture
 def two_tastes(toy_world):
-    """Items 0 to 19 are rated alike, and so are the others; by their texts, items are alike whose numbers are both even or both odd."""
+    """Items 0 to 19 have equal ratings, and so have the others; by text, items are similar if their numbers are both even or both odd."""
     generator = torch.Generator().manual_seed(2)
     likes, noise = torch.rand(60, 2, generator=generator), torch.randn(60, 40, generator=generator)
     ratings = torch.cat([likes[:, :1].expand(60, 20), likes[:, 1:].expand(60, 20)], dim=1) + 0.01 * noise
@@ -46,7 +46,7 @@ def two_tastes(toy_world):
     )
 
 
-def test_responses_are_the_matrixs(make, toy_world, random_slates):
+def test_responses_come_from_the_matrix(make, toy_world, random_slates):
     environment = make("rating_matrix", slate_size=3, quit_count=0)
     environment.reset(0)
     for slate in random_slates(environment, 6):
@@ -61,13 +61,13 @@ def test_responses_are_the_matrixs(make, toy_world, random_slates):
 @pytest.mark.parametrize(
     ("options", "click", "purchase"),
     [
-        # from 1 to 5, half of the way is 3 and three quarters are 4
+        # from 1 to 5, halfway is 3 and three quarters of the way is 4
         ({}, 3, 4),
         ({"click_threshold": 2.0, "purchase_threshold": 5.0}, 2, 5),
         ({"click_threshold": 0.0}, 1, 4),
     ],
 )
-def test_clicks_and_purchases_are_ratings_from_a_threshold_on(make, stars, options, click, purchase):
+def test_clicks_and_purchases_are_ratings_at_or_above_a_threshold(make, stars, options, click, purchase):
     environment = make("rating_matrix", data=stars, **options)
     environment.reset(0)
     truth = environment.truth().signals
@@ -77,26 +77,26 @@ def test_clicks_and_purchases_are_ratings_from_a_threshold_on(make, stars, optio
 
 
 @pytest.mark.parametrize("split", ["train", "evaluation"])
-def test_everybody_of_a_split_comes_alike_and_is_known_by_their_row(make, toy_world, split):
+def test_users_of_a_split_are_uniform_and_identified_by_their_row(make, toy_world, split):
     held_out = torch.arange(60) % 2 == 0
     environment = make("rating_matrix", data=toy_world._replace(held_out=held_out), num_users=4800, split=split)
     user = environment.reset(0).user
     counts = user.bincount(minlength=60)
     assert torch.equal(counts > 0, held_out if split == "evaluation" else ~held_out)
-    # 160 of each are to be expected
+    # the expected number of each is 160
     assert counts[counts > 0].min() > 100
     assert counts.max() < 220
     assert torch.equal(environment.truth().signals["rating"], toy_world.ratings[user])
 
 
-def test_where_the_dataset_keeps_nobody_a_fixed_fifth_is_kept(make):
+def test_fixed_fifth_is_held_out_if_the_dataset_holds_out_nobody(make):
     met = {split: set(make("rating_matrix", num_users=4800, split=split).reset(0).user.tolist()) for split in ("train", "evaluation")}
     assert (len(met["train"]), len(met["evaluation"])) == (48, 12)
     assert not met["train"] & met["evaluation"]
 
 
-def test_on_noise_the_most_popular_items_are_no_better_than_random_ones(rewards):
-    """Whoever counts popularity from the people of the evaluation, too, knows something of their noise."""
+def test_popular_items_are_no_better_than_random_on_noise(rewards):
+    """Popularity that included evaluation users would carry information about their noise."""
     gains = []
     for seed in range(8):
         ratings = torch.rand(60, 200, generator=torch.Generator().manual_seed(seed))
@@ -114,7 +114,7 @@ def test_on_noise_the_most_popular_items_are_no_better_than_random_ones(rewards)
 
 
 @pytest.mark.parametrize(("slate_size", "max_steps", "num_candidates"), [(1, 7, 0), (3, 4, 0), (2, 3, 10)])
-def test_the_oracle_earns_all_there_is_to_earn(make, toy_world, rewards, slate_size, max_steps, num_candidates):
+def test_oracle_earns_the_maximum(make, toy_world, rewards, slate_size, max_steps, num_candidates):
     options = {"slate_size": slate_size, "max_steps": max_steps, "num_candidates": num_candidates, "protocol": "fixed_length"}
     environment = make("rating_matrix", num_users=32, split="evaluation", **options)
     users = environment.reset(3).user
@@ -126,8 +126,8 @@ def test_the_oracle_earns_all_there_is_to_earn(make, toy_world, rewards, slate_s
         torch.testing.assert_close(returns, best)
 
 
-def test_no_fixed_list_is_better_than_the_one_found(make, toy_world):
-    # a few items, of which some are liked by more people but none by all, so that all lists can be tried
+def test_fixed_slate_reference_is_the_best_fixed_slate(make, toy_world):
+    # few items, so that all slates can be tried; some are liked by more users, but none by all
     items, length = 9, 4
     generator = torch.Generator().manual_seed(3)
     ratings = torch.rand(60, items, generator=generator) + 0.25 * torch.randperm(items, generator=generator)
@@ -161,7 +161,7 @@ def test_no_fixed_list_is_better_than_the_one_found(make, toy_world):
 
 @pytest.mark.parametrize("protocol", ["free", "no_repetition"])
 @pytest.mark.parametrize(("similarity", "alike", "other"), [("ratings", [0, 5, 11, 3], 21), ("text", [0, 22, 6, 34], 21)])
-def test_a_user_quits_whom_too_many_items_alike_were_shown(make, two_tastes, protocol, similarity, alike, other):
+def test_user_quits_after_too_many_similar_items(make, two_tastes, protocol, similarity, alike, other):
     options = {"protocol": protocol, "quit_count": 2, "quit_window": 3, "similarity": similarity}
     environment = make("rating_matrix", data=two_tastes, **options)
     environment.reset(0)
@@ -173,12 +173,12 @@ def test_a_user_quits_whom_too_many_items_alike_were_shown(make, two_tastes, pro
         return bool(terminated.all())
 
     assert [show(item) for item in alike[:3]] == [False, False, True]
-    # the next users; two alike of the last three are too many, but a rest of two others is enough
+    # new users: two similar items among the last three are too many, but two other items in between are enough
     assert [show(item) for item in (alike[0], alike[1], other, alike[2])] == [False, False, False, True]
     assert [show(item) for item in (alike[0], other, other + 2, alike[1], alike[2])] == [False] * 5
 
 
-def test_an_item_of_the_slate_is_compared_with_what_was_shown_before_it(make, two_tastes):
+def test_items_of_a_slate_are_compared_with_items_shown_before_the_slate(make, two_tastes):
     environment = make("rating_matrix", data=two_tastes, slate_size=2, quit_count=2, quit_window=4)
     environment.reset(0)
     slates = torch.tensor([[0, 1], [20, 21], [30, 5]])
@@ -186,7 +186,7 @@ def test_an_item_of_the_slate_is_compared_with_what_was_shown_before_it(make, tw
 
 
 @pytest.mark.parametrize("options", [{"quit_count": 0, "protocol": "free"}, {"quit_count": 1, "protocol": "fixed_length"}], ids=str)
-def test_nobody_quits_without_the_rule_or_before_a_fixed_length_is_over(make, two_tastes, options):
+def test_nobody_quits_without_the_rule_or_under_fixed_length(make, two_tastes, options):
     environment = make("rating_matrix", data=two_tastes, max_steps=6, **options)
     environment.reset(0)
     for turn in range(6):
@@ -196,7 +196,7 @@ def test_nobody_quits_without_the_rule_or_before_a_fixed_length_is_over(make, tw
         assert (step.truncated == (turn == 5)).all()
 
 
-def test_a_session_is_short_for_whom_one_taste_is_served_and_longer_for_whom_all_are(make, two_tastes, rewards):
+def test_sessions_are_longer_if_all_tastes_are_served_than_if_only_one_is(make, two_tastes, rewards):
     environment = make("rating_matrix", data=two_tastes, protocol="no_repetition", num_users=200)
     greedy = rollout(OraclePolicy(rewards, 1), environment, rewards, 0, 20).lengths.double().mean()
     varied = rollout(RandomPolicy(environment.spec, 0), environment, rewards, 0, 20).lengths.double().mean()
@@ -217,13 +217,13 @@ def test_a_session_is_short_for_whom_one_taste_is_served_and_longer_for_whom_all
         ({"ratings": torch.rand(1, 40), "users": None}, "simulation needs at least 2 people, .* the data has 1"),
     ],
 )
-def test_a_matrix_that_will_not_do_is_refused_in_one_line(make, toy_world, change, message):
+def test_unusable_matrix_is_refused_in_one_line(make, toy_world, change, message):
     with pytest.raises(DataError, match=message) as refused:
         make("rating_matrix", data=toy_world._replace(**change))
     assert "\n" not in str(refused.value)
 
 
-def test_options_that_ask_for_what_there_is_not_are_refused_in_one_line(make, toy_world):
+def test_options_that_the_data_does_not_support_are_refused_in_one_line(make, toy_world):
     dumb = toy_world._replace(catalog=replace(toy_world.catalog, text_vectors=None))
     with pytest.raises(DataError, match=r"environment.similarity is 'text', but the catalogue has no text vectors; use 'ratings'"):
         make("rating_matrix", data=dumb, similarity="text")

@@ -1,4 +1,4 @@
-"""How sessions go: the truth about clicks and leaving, boredom, patience, the end of a session and who comes next."""
+"""Dynamics of sessions: the truth about clicks and leaving, boredom, patience, the end of a session and new users."""
 
 import pytest
 import torch
@@ -7,12 +7,12 @@ from recframe.interfaces import PAD
 
 
 @pytest.mark.parametrize("item", [0, 7, 23])
-def test_the_truth_is_what_many_copies_of_a_user_do(make, tiring, item, assert_truth):
+def test_truth_matches_the_mean_over_many_copies_of_a_user(make, tiring, item, assert_truth):
     n = 20_000
-    # costly disappointment and easy clicks, so that clicking and leaving depend on each other visibly
+    # high cost of no click and easy clicks, so that leaving depends clearly on clicking
     environment = make(tiring, num_users=n, patience_cost=0.3, patience_recovery=0.3, threshold=0.0, rating_noise=0.8)
     environment.reset(2)
-    # the item is shown before, at an increasing distance, so that boredom and repetition are part of the truth
+    # the item was shown before, at an increasing distance, so that the truth includes boredom and repetition
     for shown in (item, 12, 7):
         environment.step(torch.full((n, 1), shown))
     truth = environment.truth()
@@ -40,13 +40,13 @@ def test_patience_follows_its_equation(make, tiring, slate_size, random_slates):
 
 
 @pytest.mark.parametrize(("threshold", "patience"), [(60.0, 0.7), (-60.0, 1.0)], ids=["disappointed", "pleased"])
-def test_leaving_grows_with_the_square_of_the_patience_lost(make, tiring, threshold, patience):
+def test_leaving_probability_is_quadratic_in_lost_patience(make, tiring, threshold, patience):
     environment = make(tiring, threshold=threshold, patience_cost=0.3, patience_recovery=0.1, leave_rate=0.4)
     environment.reset(0)
     torch.testing.assert_close(environment.truth().leave, torch.full((16, 40), 0.4 * (1 - patience) ** 2))
 
 
-def test_the_truth_of_an_item_shown_lately_is_lower_until_it_leaves_the_window(make, tiring):
+def test_truth_of_a_recently_shown_item_is_lower_until_it_leaves_the_window(make, tiring):
     environment = make(tiring, boredom_weight=0.0, repeat_window=3, leave_rate=0.0, **({"drift": 0.0} if tiring == "topic_world" else {}))
     environment.reset(0)
     fresh = environment.truth().signals["click"][:, 4]
@@ -58,7 +58,7 @@ def test_the_truth_of_an_item_shown_lately_is_lower_until_it_leaves_the_window(m
     torch.testing.assert_close(environment.truth().signals["click"][:, 4], fresh)
 
 
-def test_an_item_twice_in_a_slate_is_a_repetition(make, tiring):
+def test_second_copy_of_an_item_in_a_slate_is_a_repetition(make, tiring):
     n = 4000
     twice = make(tiring, num_users=n, slate_size=2, repeat_penalty=4.0)
     twice.reset(0)
@@ -66,7 +66,7 @@ def test_an_item_twice_in_a_slate_is_a_repetition(make, tiring):
     assert clicks[1] < 0.3 * clicks[0]
 
 
-def test_one_item_again_and_again_loses_its_clicks_and_its_viewers(make, tiring):
+def test_repeating_one_item_loses_clicks_and_users(make, tiring):
     n, steps = 1000, 20
 
     def clicks_and_length(slates):
@@ -87,7 +87,7 @@ def test_one_item_again_and_again_loses_its_clicks_and_its_viewers(make, tiring)
     assert constant_length < 0.85 * varied_length
 
 
-def test_leaving_terminates_and_the_clock_truncates_never_both(make, tiring, random_slates):
+def test_leaving_terminates_and_the_time_limit_truncates_but_never_both(make, tiring, random_slates):
     environment = make(tiring, num_users=400, max_steps=12)
     environment.reset(0)
     length, seen = torch.zeros(400, dtype=torch.int64), set()
@@ -104,13 +104,13 @@ def test_leaving_terminates_and_the_clock_truncates_never_both(make, tiring, ran
     assert seen == {"terminated", "truncated"}
 
 
-def test_who_has_no_reason_to_leave_stays(make, tiring, random_slates):
+def test_users_stay_with_a_leave_rate_of_zero(make, tiring, random_slates):
     environment = make(tiring, num_users=200, leave_rate=0.0, max_steps=50)
     environment.reset(0)
     assert not any(environment.step(slate).terminated.any() for slate in random_slates(environment, 30))
 
 
-def test_finished_users_are_replaced_whole_and_their_last_observation_is_kept(make, tiring, random_slates):
+def test_finished_users_are_fully_replaced_and_their_last_observation_is_kept(make, tiring, random_slates):
     environment = make(tiring, num_users=300, max_steps=4, slate_size=2)
     environment.reset(0)
     for slate in random_slates(environment, 10):

@@ -1,4 +1,4 @@
-"""Sessions as others rely on them: the contract, equal draws, saving, shapes, splits, and what is refused."""
+"""Sessions of all environments: conformance, common random draws, saving, shapes, splits, and refused arguments."""
 
 import io
 
@@ -31,19 +31,19 @@ def same(left, right):
     return all(torch.equal(a, b) for a, b in zip(everything(left), everything(right), strict=True))
 
 
-# Gymnasium's needs an id, and is checked beside its own tests
+# gymnasium requires an id, and is checked in its own tests
 @pytest.mark.parametrize("component", [c for c in COMPONENTS if c.name != "gymnasium"], ids=lambda component: component.name)
-def test_the_contract_holds(component):
+def test_environment_conforms(component):
     check_component(component)
 
 
 @pytest.mark.parametrize("options", [{"slate_size": 5}, {"num_candidates": 12, "slate_size": 3}, {"max_steps": 3}], ids=str)
-def test_the_contract_holds_for_slates_and_candidates(make, kind, toy_world, options):
+def test_environment_conforms_with_slates_and_candidates(make, kind, toy_world, options):
     check_environment(make(kind, **options), toy_world)
 
 
 @pytest.mark.parametrize("slate_size", [1, 5])
-def test_one_seed_gives_one_course_of_events_and_another_seed_another(make, kind, slate_size, random_slates):
+def test_seed_determines_the_sessions(make, kind, slate_size, random_slates):
     first, second, other = (make(kind, slate_size=slate_size, num_candidates=20) for _ in range(3))
     first.reset(3), second.reset(3), other.reset(4)
     slates = random_slates(first, 12)
@@ -53,7 +53,7 @@ def test_one_seed_gives_one_course_of_events_and_another_seed_another(make, kind
 
 
 @pytest.mark.parametrize("num_candidates", [0, 10])
-def test_a_session_saved_to_disk_continues_bit_for_bit_in_another_environment(make, kind, num_candidates, random_slates):
+def test_session_saved_to_disk_continues_bit_identically_in_another_environment(make, kind, num_candidates, random_slates):
     environment, other = (make(kind, num_candidates=num_candidates, slate_size=2, max_steps=9) for _ in range(2))
     environment.reset(1)
     slates = random_slates(environment, 30)
@@ -69,7 +69,7 @@ def test_a_session_saved_to_disk_continues_bit_for_bit_in_another_environment(ma
     assert all(same(environment.step(slate), other.step(slate)) for slate in slates[7:])
 
 
-def test_a_saved_state_is_not_changed_by_what_follows(make, kind, random_slates):
+def test_saved_state_is_not_changed_by_later_steps(make, kind, random_slates):
     environment = make(kind)
     environment.reset(0)
     slates = random_slates(environment, 5)
@@ -80,7 +80,7 @@ def test_a_saved_state_is_not_changed_by_what_follows(make, kind, random_slates)
     assert all(torch.equal(kept[name], saved["state"][name]) for name in kept)
 
 
-def test_a_state_of_other_shapes_is_refused_and_nothing_is_touched(make, kind):
+def test_state_with_other_shapes_is_refused_and_changes_nothing(make, kind):
     environment, smaller = make(kind, num_users=16), make(kind, num_users=8)
     environment.reset(0), smaller.reset(0)
     before = smaller.generator.get_state()
@@ -96,16 +96,16 @@ def make_ready(environment):
     return environment
 
 
-def test_policies_meet_the_same_people_and_the_same_luck(make, kind, staying, random_slates):
+def test_policies_meet_the_same_users_and_random_draws(make, kind, staying, random_slates):
     left, right = (make(kind, num_users=64, max_steps=3, **staying) for _ in range(2))
     assert torch.equal(left.reset(5).user, right.reset(5).user)
     for a, b in zip(random_slates(left, 12, seed=1), random_slates(right, 12, seed=2), strict=True):
-        # all sessions end by the clock, so replacements are met at the same time under both policies
+        # all sessions end by the time limit, so new users arrive at the same steps under both policies
         assert torch.equal(left.step(a).observation.user, right.step(b).observation.user)
         assert torch.equal(left.generator.get_state(), right.generator.get_state())
 
 
-def test_what_one_user_is_shown_changes_nothing_for_the_others(make, kind, random_slates):
+def test_slate_of_one_user_does_not_affect_other_users(make, kind, random_slates):
     left, right = (make(kind, num_users=32, slate_size=2, num_candidates=9) for _ in range(2))
     left.reset(5), right.reset(5)
     changed = False
@@ -116,14 +116,14 @@ def test_what_one_user_is_shown_changes_nothing_for_the_others(make, kind, rando
     assert changed
 
 
-def test_looking_at_the_truth_changes_nothing(make, kind, random_slates):
+def test_reading_the_truth_changes_nothing(make, kind, random_slates):
     looked, blind = make_ready(make(kind)), make_ready(make(kind))
     for slate in random_slates(looked, 8):
         looked.truth()
         assert same(looked.step(slate), blind.step(slate))
 
 
-def test_an_observation_holds_what_was_shown_and_done_and_no_more(make, kind, staying, random_slates):
+def test_observation_holds_shown_items_and_feedback_only(make, kind, staying, random_slates):
     environment = make(kind, slate_size=2, history_length=6, **staying)
     observation = environment.reset(0)
     assert observation.context is None
@@ -138,7 +138,7 @@ def test_an_observation_holds_what_was_shown_and_done_and_no_more(make, kind, st
     assert torch.equal(step.observation.history_feedback, torch.cat(feedback, dim=1)[:, -6:])
 
 
-def test_candidates_are_different_items_of_the_catalogue_and_new_at_each_step(make, kind, random_slates):
+def test_candidates_are_distinct_items_and_new_in_each_step(make, kind, random_slates):
     environment = make(kind, num_candidates=10, num_users=50)
     previous = environment.reset(0).candidates
     for slate in random_slates(environment, 5):
@@ -152,7 +152,7 @@ def test_candidates_are_different_items_of_the_catalogue_and_new_at_each_step(ma
         previous = candidates
 
 
-def test_training_and_evaluation_never_meet_the_same_person(make, peopled, random_slates):
+def test_training_and_evaluation_have_no_common_users(make, peopled, random_slates):
     met = {}
     for split in ("train", "evaluation"):
         environment = make(peopled, split=split, num_users=500)
@@ -165,7 +165,7 @@ def test_training_and_evaluation_never_meet_the_same_person(make, peopled, rando
 
 
 @given(people=st.integers(2, 300), share=st.floats(0.01, 0.99), seed=st.integers(0, 2**31))
-def test_the_splits_are_a_partition_that_leaves_neither_empty(people, share, seed):
+def test_splits_are_a_partition_and_neither_is_empty(people, share, seed):
     numbers = 10 + torch.arange(people)
     train, evaluation = (people_of_split(numbers, split, share, seed) for split in ("train", "evaluation"))
     assert len(train) > 0
@@ -188,18 +188,18 @@ def test_a_single_person_cannot_be_split():
         ({"num_users": 0}, "num_users and history_length must be at least 1"),
     ],
 )
-def test_shapes_that_cannot_be_are_refused_in_one_line(make, kind, options, message):
+def test_impossible_shapes_are_refused_in_one_line(make, kind, options, message):
     with pytest.raises(ValueError, match=message) as refused:
         make(kind, **options)
     assert "\n" not in str(refused.value)
 
 
-def test_a_split_that_is_none_is_refused(make, peopled):
+def test_unknown_split_is_refused(make, peopled):
     with pytest.raises(ValueError, match="split is 'train' or 'evaluation', not 'test'"):
         make(peopled, split="test")
 
 
-def test_a_step_needs_a_session_and_a_slate_of_the_right_shape(make, kind):
+def test_step_requires_a_session_and_a_slate_of_the_right_shape(make, kind):
     environment = make(kind, slate_size=2)
     with pytest.raises(RuntimeError, match=r"reset\(seed\)"):
         environment.step(torch.zeros(16, 2, dtype=torch.int64))
@@ -216,9 +216,7 @@ def test_a_step_needs_a_session_and_a_slate_of_the_right_shape(make, kind):
     num_candidates=st.sampled_from([0, 5, 40]),
     seed=st.integers(0, 2**40),
 )
-def test_shapes_and_ranges_hold_whatever_the_options(
-    make, kind, num_users, slate_size, history_length, num_candidates, seed, random_slates
-):
+def test_shapes_and_ranges_hold_for_any_options(make, kind, num_users, slate_size, history_length, num_candidates, seed, random_slates):
     environment = make(
         kind,
         num_users=num_users,
@@ -244,7 +242,9 @@ def test_shapes_and_ranges_hold_whatever_the_options(
 
 @given(repeat_window=st.integers(1, 8), slate_size=st.integers(1, 5), seed=st.integers(0, 2**40))
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_patience_stays_between_nothing_and_full_and_bounds_the_leaving(make, tiring, repeat_window, slate_size, seed, random_slates):
+def test_patience_stays_between_zero_and_one_and_bounds_the_leaving_probability(
+    make, tiring, repeat_window, slate_size, seed, random_slates
+):
     environment = make(tiring, repeat_window=repeat_window, slate_size=slate_size)
     environment.reset(seed)
     for slate in random_slates(environment, 4, seed):
@@ -254,7 +254,7 @@ def test_patience_stays_between_nothing_and_full_and_bounds_the_leaving(make, ti
 
 
 class HostReads(TorchDispatchMode):
-    """Notes the operations for which the host would wait for a device."""
+    """Records the operations for which the host would wait for a device."""
 
     WAITING = ("_local_scalar_dense", "nonzero", "masked_select", "aten::equal")
 
@@ -269,7 +269,7 @@ class HostReads(TorchDispatchMode):
 
 
 @pytest.mark.parametrize("options", [{}, {"slate_size": 3, "num_candidates": 12}], ids=str)
-def test_nothing_in_a_step_waits_for_the_device(make, kind, options):
+def test_step_does_not_synchronize_with_the_device(make, kind, options):
     environment = make(kind, **options)
     observation = environment.reset(0)
     slates = [random_items(observation, 40, environment.spec.slate_size, torch.Generator().manual_seed(step)) for step in range(4)]
@@ -282,7 +282,7 @@ def test_nothing_in_a_step_waits_for_the_device(make, kind, options):
     assert reads.seen
 
 
-def test_only_environments_with_people_of_the_data_say_who_their_users_are(make, kind, toy_world):
+def test_only_environments_with_users_from_the_data_identify_them(make, kind, toy_world):
     environment = make(kind)
     named = environment.reset(0).user
     assert environment.spec.has_users == (not kind.startswith(("interest", "long_term")))

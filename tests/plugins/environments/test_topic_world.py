@@ -1,4 +1,4 @@
-"""Topic world: tastes, boredom and drift over topics, and the attribute tables that it is made of."""
+"""Topic world: tastes, boredom and drift over topics, and the attribute tables that it reads."""
 
 from dataclasses import replace
 
@@ -29,7 +29,7 @@ def with_people(data, attributes):
 
 
 def play(environment, policy, seed=0):
-    """Clicks and length of each slot's first session, and the clicks per item shown at each step."""
+    """Clicks and length of each slot's first session, and the clicks per shown item at each step."""
     environment.reset(seed)
     spec = environment.spec
     alive, clicks, length = (f(spec.num_users) for f in (torch.ones, torch.zeros, torch.zeros))
@@ -55,7 +55,7 @@ def oracle(environment):
 
 
 def favourite_topic(environment):
-    """The items most about the one topic that each user likes best, none of them twice."""
+    """The items with the largest weight of each user's favourite topic, without repetition."""
     topic = environment.state["taste"].argmax(dim=1)
     about = environment.item_vectors[:, topic].T.clone()
     shown = environment.state["recent"]
@@ -64,7 +64,7 @@ def favourite_topic(environment):
 
 
 @pytest.mark.parametrize("slate_size", [1, 5])
-def test_adapting_pays_and_a_fixed_slate_does_not(synthetic, slate_size):
+def test_adaptive_policy_beats_random_and_fixed_slates(synthetic, slate_size):
     def world():
         config = TopicWorldConfig(slate_size=slate_size)
         return TopicWorld(config, synthetic, num_users=256, history_length=10, split="train", device="cpu")
@@ -85,7 +85,7 @@ def test_adapting_pays_and_a_fixed_slate_does_not(synthetic, slate_size):
     assert 10 < adapted_length < 40
 
 
-def test_the_favourite_topic_bores_within_a_handful_of_steps_and_shortens_sessions(synthetic):
+def test_favourite_topic_becomes_boring_within_a_few_steps_and_shortens_sessions(synthetic):
     world = TopicWorld(TopicWorldConfig(), synthetic, num_users=400, history_length=10, split="train", device="cpu")
     _, length, rates = play(world, favourite_topic)
     _, adapted_length, _ = play(world, oracle)
@@ -94,7 +94,7 @@ def test_the_favourite_topic_bores_within_a_handful_of_steps_and_shortens_sessio
     assert length < 0.7 * adapted_length
 
 
-def test_boredom_of_a_topic_grows_as_the_equations_say_and_fades(make):
+def test_boredom_of_a_topic_follows_the_equations_and_fades(make):
     world = make("topic_world", leave_rate=0.0, drift=0.0, boredom_weight=4.0, boredom_memory=0.8)
     world.reset(0)
 
@@ -111,7 +111,7 @@ def test_boredom_of_a_topic_grows_as_the_equations_say_and_fades(make):
     torch.testing.assert_close(rested - utility(), torch.full((16,), 4.0 * (1 - 0.8**3) * 0.8**10), rtol=1e-3, atol=1e-3)
 
 
-def test_clicks_move_tastes_towards_what_was_clicked_and_only_clicks_do(make):
+def test_only_clicks_move_tastes_towards_the_clicked_items(make):
     # an easy threshold makes everybody click, a hard one nobody
     for threshold, moves in ((-30.0, True), (60.0, False)):
         world = make("topic_world", threshold=threshold, leave_rate=0.0, drift=0.2)
@@ -122,16 +122,16 @@ def test_clicks_move_tastes_towards_what_was_clicked_and_only_clicks_do(make):
         assert (step.response.signals["click"] == float(moves)).all()
         likes = world.item_vectors[3]
         gained = after @ likes - before @ likes
-        # a taste that is for this topic alone has nowhere to go
+        # a taste for only this topic cannot move closer
         assert (gained[before @ likes < 0.999] > 0).all() if moves else gained.abs().max() < 1e-6
         assert (before @ likes < 0.999).any()
         torch.testing.assert_close(after.norm(dim=1), torch.ones(16))
 
 
-def test_sessions_follow_the_person_that_the_observation_names(make):
+def test_sessions_use_the_tastes_of_the_observed_user(make):
     world = make("topic_world", num_users=400, session_noise=0.1)
     user = world.reset(0).user
-    # user i of the toy data likes topic i modulo 5 alone, and so does item i
+    # user i of the toy data likes only topic i modulo 5, which is the topic of item i
     best = world.state["taste"] @ world.item_vectors[:5].T
     assert torch.equal(best.argmax(dim=1), user % 5)
     first = user == user[0]
@@ -139,7 +139,7 @@ def test_sessions_follow_the_person_that_the_observation_names(make):
     assert len(world.state["taste"][first].unique(dim=0)) == first.sum()
 
 
-def test_without_known_tastes_people_are_generated_and_all_are_number_0(make, toy_world):
+def test_people_are_generated_without_known_tastes_and_all_have_number_0(make, toy_world):
     data = with_people(toy_world, None)
     train = make("topic_world", data=data, num_users=500)
     evaluation = make("topic_world", data=data, num_users=500, split="evaluation")
@@ -148,15 +148,15 @@ def test_without_known_tastes_people_are_generated_and_all_are_number_0(make, to
         assert (world.state["taste"] >= 0).all()
         torch.testing.assert_close(world.state["taste"].norm(dim=1), torch.ones(500))
     assert not set(train.people.tolist()) & set(evaluation.people.tolist())
-    # a small concentration means few topics each: the favourite takes more than an equal share of the length
+    # a small concentration means few topics each: the favourite has more than an equal share of the length
     assert train.state["taste"].max(dim=1).values.mean() > 0.8
-    # what is observed before anything is shown cannot tell one user's taste from another's
+    # the first observation does not distinguish tastes
     same = [make("topic_world", data=data, num_users=4).reset(seed) for seed in (0, 1)]
     assert torch.equal(same[0].user, same[1].user)
     assert torch.equal(same[0].history_items, same[1].history_items)
 
 
-def test_the_hidden_world_depends_on_its_own_seed_and_not_on_the_runs(make):
+def test_hidden_world_depends_on_world_seed_only(make):
     first, again, other = make("topic_world"), make("topic_world", num_users=3, split="evaluation"), make("topic_world", world_seed=1)
     first.reset(0), again.reset(1)
     assert torch.equal(first.quality, again.quality)
@@ -164,7 +164,7 @@ def test_the_hidden_world_depends_on_its_own_seed_and_not_on_the_runs(make):
     assert not torch.equal(first.people, other.people)
 
 
-def test_weights_say_how_much_a_topic_matters():
+def test_topic_weights_are_used():
     attributes = pl.DataFrame({"title": ["x", "y", "z"], "topics": [["b", "a"], ["a"], []], "topic_weights": [[3.0, 1.0], [2.0], []]})
     data = Data(Catalog(ids=["x", "y", "z"], texts=["x", "y", "z"], attributes=attributes, popularity=torch.ones(3)))
     weighted, people = topic_matrices(data, "topics", "topic_weights")
@@ -174,7 +174,7 @@ def test_weights_say_how_much_a_topic_matters():
     assert unweighted.tolist() == [[1.0, 1.0], [1.0, 0.0], [0.0, 0.0]]
 
 
-def test_people_who_list_nothing_like_all_topics_alike():
+def test_people_without_topics_like_all_topics_equally():
     attributes = pl.DataFrame({"topics": pl.Series([["jazz"], [], None], dtype=pl.List(pl.String))})
     data = toy_data(num_users=3)
     _, people = topic_matrices(with_people(data, attributes), "topics", "topic_weights")
@@ -193,13 +193,13 @@ def test_people_who_list_nothing_like_all_topics_alike():
         ({"topics": pl.lit([], dtype=pl.List(pl.String)), "topic_weights": pl.lit([], dtype=pl.List(pl.Float32))}, "lists no topic"),
     ],
 )
-def test_attributes_that_cannot_be_topics_are_named(make, columns, message):
+def test_invalid_topic_attributes_are_named(make, columns, message):
     data = with_people(with_items(toy_data(), **columns), None)
     with pytest.raises(DataError, match=message):
         make("topic_world", data=data)
 
 
-def test_an_absent_topic_column_is_named_beside_those_there_are(make, toy_world):
+def test_missing_topic_column_is_named_with_the_existing_columns(make, toy_world):
     with pytest.raises(DataError, match=r"attribute 'themes'; this catalogue has title, topics, "):
         make("topic_world", data=toy_world, topic_attribute="themes")
     assert make("topic_world", topic_attribute="genres").item_vectors.shape == (40, 3)

@@ -1,4 +1,4 @@
-"""Transitions to be rewarded: written out, or drawn at random over the toy catalogue."""
+"""Transitions for reward tests: explicit, or random over the toy catalogue."""
 
 import pytest
 import torch
@@ -11,7 +11,7 @@ SIGNALS = ("click", "rating", "dwell", "purchase", "return", "reward")
 
 
 def written_out(slate, history=None, leave=None, item_reward=None, **signals):
-    """The transition of N users who are shown `slate` `[N, K]`; without `history` `[N, H]` nothing was shown before."""
+    """The transition of N users who are shown `slate` `[N, K]`; without `history` `[N, H]`, histories are empty."""
     slate = torch.as_tensor(slate)
     users = len(slate)
     history = torch.full((users, 3), PAD) if history is None else torch.as_tensor(history)
@@ -49,7 +49,7 @@ def data():
 
 @pytest.fixture(scope="session")
 def random_step(data):
-    """`random_step(seed)`: seven users with histories of all lengths up to five; every second slate repeats something."""
+    """`random_step(seed)`: seven users with histories of all lengths up to five; every second slate repeats an item."""
 
     def draw(seed, slate_size=4, signals=SIGNALS):
         spec = toy_spec(data, slate_size=slate_size, signals=signals, has_context=True)
@@ -63,7 +63,7 @@ def random_step(data):
 
 @pytest.fixture(scope="session")
 def rearranged():
-    """`rearranged(transition, order)`: the same with the places of the slate in another order."""
+    """`rearranged(transition, order)`: the same transition with the slate in another order."""
 
     def rearrange(transition, order):
         moved = transition.clone()

@@ -1,4 +1,4 @@
-"""The fairness reward: what a group of items lacks of the exposure due to it."""
+"""The fairness reward: the exposure that a group of items lacks relative to its target share."""
 
 from dataclasses import replace
 
@@ -36,7 +36,7 @@ def by_colour(catalog=COLOURS, **options):
 
 
 @given(seed=st.integers(0, 1000), config=configs)
-def test_it_is_the_share_due_less_the_share_of_all_that_was_shown(data, random_step, seed, config):
+def test_reward_is_the_target_share_minus_the_share_of_exposure(data, random_step, seed, config):
     transition = random_step(seed)
     catalog = data.catalog
     shown = [item for item in transition.observation.history_items.flatten().tolist() if item != PAD] + transition.slate.flatten().tolist()
@@ -59,26 +59,26 @@ def test_it_is_the_share_due_less_the_share_of_all_that_was_shown(data, random_s
 
 
 @given(seed=st.integers(0, 1000), config=configs)
-def test_the_groups_credits_sum_to_nothing(data, random_step, seed, config):
+def test_rewards_of_the_groups_sum_to_zero(data, random_step, seed, config):
     catalog = data.catalog
     transition = random_step(seed)
     groups = (
         groups_by_popularity(catalog, config.head_share) if config.attribute is None else groups_by_attribute(catalog, config.attribute)
     )
-    # an item of each group, all shown to a user more
+    # shows one item of each group to an additional user
     representatives = torch.tensor([groups.numbers.tolist().index(number) for number in range(len(groups.names))])
     transition.slate = representatives.expand(7, -1)
     assert float(Fairness(config)(transition, catalog)[0].sum()) == pytest.approx(0.0, abs=1e-5)
 
 
-def test_a_group_that_has_its_due_earns_nothing_more_costs_and_less_pays(step):
+def test_reward_is_zero_at_the_target_negative_above_and_positive_below(step):
     reward = by_colour()
     assert reward(step([[0, 1, 2, 3]])).tolist() == [[0.0] * 4]
     assert reward(step([[0], [0]])).tolist() == [[-0.75], [-0.75]]
     assert reward(step([[0, 1, 2, 3, 3, 2, 1, 1]])).tolist() == [[0.125, *[-0.125] * 7]]
 
 
-def test_what_anybody_is_or_was_shown_counts_and_padding_does_not(step):
+def test_slates_and_histories_of_all_users_count_and_padding_does_not(step):
     alone = by_colour()(step([[0, 1]]))
     assert alone.tolist() == [[-0.25, 0.25]]
     beside_another = by_colour()(step([[0, 1], [2, 3]]))
@@ -88,37 +88,37 @@ def test_what_anybody_is_or_was_shown_counts_and_padding_does_not(step):
 
 
 @pytest.mark.parametrize(("target", "red"), [("items", 0.25), ("equal", 0.5), ("popularity", 0.8)])
-def test_what_is_due_is_a_share_of_the_items_of_the_popularity_or_the_same_for_all(step, target, red):
+def test_target_is_a_share_of_the_items_or_of_the_popularity_or_equal(step, target, red):
     rewards = by_colour(target=target)(step([[0, 1]]))
     assert rewards[0].tolist() == pytest.approx([red - 0.5, 0.5 - red])
 
 
-def test_shares_by_name_take_the_targets_place(step):
+def test_shares_by_name_replace_the_target(step):
     rewards = by_colour(target="equal", shares={"blue": 0.9, "red": 0.1})(step([[0, 1]]))
     assert rewards[0].tolist() == pytest.approx([-0.4, 0.4])
 
 
 @given(red=st.floats(0, 1), slate=st.lists(st.integers(0, 3), min_size=1, max_size=6))
-def test_groups_that_swap_names_and_shares_swap_their_credits(step, red, slate):
+def test_swapping_names_and_shares_of_groups_swaps_their_rewards(step, red, slate):
     swapped = catalog_of([8, 1, 1, 0], colour=["blue", "red", "red", "red"])
     one = by_colour(shares={"red": red, "blue": 1 - red})(step([slate]))
     other = by_colour(swapped, shares={"blue": red, "red": 1 - red})(step([slate]))
     torch.testing.assert_close(one, other)
 
 
-def test_of_a_list_the_first_entry_counts_and_items_without_any_are_a_group_too():
+def test_first_entry_of_a_list_counts_and_items_without_a_value_are_a_group():
     catalog = catalog_of([1, 1, 1, 1, 1], tags=[["b", "a"], ["a"], [], None, ["a", "b"]])
     groups = groups_by_attribute(catalog, "tags")
     assert [groups.names[number] for number in groups.numbers] == ["b", "a", "(none)", "(none)", "a"]
 
 
-def test_numbers_are_groups_as_well():
+def test_numeric_attributes_are_groups():
     groups = groups_by_attribute(catalog_of([1, 1, 1], year=[1999, None, 1999]), "year")
     assert [groups.names[number] for number in groups.numbers] == ["1999", "(none)", "1999"]
 
 
 @given(popularity=st.lists(st.integers(0, 9), min_size=2, max_size=12), head_share=st.floats(0.01, 0.99))
-def test_the_head_is_that_share_of_the_items_and_nothing_in_the_tail_is_more_popular(popularity, head_share):
+def test_head_is_the_given_share_and_no_tail_item_is_more_popular(popularity, head_share):
     catalog = catalog_of(popularity)
     numbers = groups_by_popularity(catalog, head_share).numbers
     head, tail = catalog.popularity[numbers == 0], catalog.popularity[numbers == 1]
@@ -133,7 +133,7 @@ def test_the_head_is_that_share_of_the_items_and_nothing_in_the_tail_is_more_pop
         ({"red": 1.5, "blue": -0.5}, "^reward.fairness.shares must not be negative: "),
     ],
 )
-def test_shares_that_are_none_are_refused_at_once(shares, message):
+def test_invalid_shares_are_refused_by_the_constructor(shares, message):
     with pytest.raises(ValueError, match=message):
         Fairness(FairnessConfig(attribute="colour", shares=shares))
 
@@ -154,7 +154,7 @@ NESTED = catalog_of([1, 1], colour=[[["red"]], [["blue"]]])
         ({"attribute": None}, catalog_of([1]), "the catalogue has only one item"),
     ],
 )
-def test_what_cannot_be_grouped_or_shared_so_is_named(step, options, catalog, message):
+def test_unusable_groups_and_shares_are_named(step, options, catalog, message):
     reward = Fairness(FairnessConfig(**({"attribute": "colour"} | options)))
     with pytest.raises(DataError, match=message.replace("(", r"\(")) as caught:
         reward(step([[0]]), catalog)

@@ -1,4 +1,4 @@
-"""The novelty reward: the less popular an item, the more it is worth."""
+"""The novelty reward: less popular items are worth more."""
 
 from dataclasses import replace
 from itertools import pairwise
@@ -27,7 +27,7 @@ def every_item(step, catalog):
 
 
 @given(popularity=counts)
-def test_the_order_of_novelty_is_the_reverse_of_popularitys(step, popularity):
+def test_order_of_novelty_is_the_reverse_of_popularity(step, popularity):
     catalog = catalog_of(popularity)
     novelty = Novelty(NoveltyConfig())(every_item(step, catalog), catalog)[0]
     order = catalog.popularity.argsort(descending=True, stable=True)
@@ -37,28 +37,28 @@ def test_the_order_of_novelty_is_the_reverse_of_popularitys(step, popularity):
 
 
 @given(popularity=counts)
-def test_the_least_popular_item_is_worth_one_and_none_less_than_nothing(step, popularity):
+def test_least_popular_item_is_worth_one_and_no_item_is_negative(step, popularity):
     catalog = catalog_of(popularity)
     novelty = Novelty(NoveltyConfig())(every_item(step, catalog), catalog)[0]
     assert novelty.max() == 1.0
     assert novelty.min() >= 0.0
 
 
-def test_without_normalizing_it_is_bits(step):
+def test_reward_is_in_bits_without_normalization(step):
     catalog = catalog_of([3, 1, 0, 0])
     novelty = Novelty(NoveltyConfig(normalize=False))(every_item(step, catalog), catalog)
     assert novelty.tolist() == [[1.0, 2.0, 3.0, 3.0]]
 
 
 @given(popularity=counts, scale=st.floats(1e-3, 100))
-def test_counts_and_shares_are_worth_the_same(step, popularity, scale):
+def test_popularity_can_be_counts_or_shares(step, popularity, scale):
     catalog = catalog_of(popularity)
     rescaled = replace(catalog, popularity=catalog.popularity * scale)
     reward, transition = Novelty(NoveltyConfig()), every_item(step, catalog)
     torch.testing.assert_close(reward(transition, catalog), reward(transition, rescaled))
 
 
-def test_the_only_item_of_a_catalogue_is_no_news(step):
+def test_only_item_of_a_catalogue_is_worth_zero(step):
     assert Novelty(NoveltyConfig())(step([[0]]), catalog_of([7])).tolist() == [[0.0]]
 
 

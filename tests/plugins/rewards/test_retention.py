@@ -1,4 +1,4 @@
-"""The retention reward: one for a step after which the session goes on, shared by the slate."""
+"""The retention reward: one for a step after which the session continues, shared by the slate."""
 
 import torch
 from hypothesis import given
@@ -11,7 +11,7 @@ REWARD = Retention(RetentionConfig())
 
 
 @given(seed=st.integers(0, 1000), slate_size=st.integers(1, 6), returns=st.booleans())
-def test_a_slate_is_worth_one_to_those_who_stay_and_at_most_one_to_those_who_leave(data, random_step, seed, slate_size, returns):
+def test_slate_is_worth_one_if_the_user_stays_and_at_most_one_if_the_user_leaves(data, random_step, seed, slate_size, returns):
     transition = random_step(seed, slate_size, signals=("click", "return") if returns else ("click",))
     worth, leave = REWARD(transition, data.catalog).sum(dim=1), transition.response.leave
     torch.testing.assert_close(worth[~leave], torch.ones(int((~leave).sum())))
@@ -20,11 +20,11 @@ def test_a_slate_is_worth_one_to_those_who_stay_and_at_most_one_to_those_who_lea
     assert ((worth >= 0) & (worth <= 1 + 1e-6)).all()
 
 
-def test_every_item_gets_the_same_share(step, data):
+def test_items_share_the_reward_equally(step, data):
     transition = step([[1, 2, 3, 4]] * 3, leave=[False, True, True], **{"return": [[0.0] * 4, [1.0, 1.0, 0.0, 0.0], [1.0] * 4]})
     assert REWARD(transition, data.catalog).tolist() == [[0.25] * 4, [0.125] * 4, [0.25] * 4]
 
 
-def test_what_is_clicked_makes_no_difference(step, data):
+def test_clicks_do_not_matter(step, data):
     clicked, ignored = (step([[1, 2]], click=[[value, value]]) for value in (1.0, 0.0))
     assert torch.equal(REWARD(clicked, data.catalog), REWARD(ignored, data.catalog))

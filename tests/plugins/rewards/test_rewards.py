@@ -1,4 +1,4 @@
-"""What holds of every built-in reward, and what each declares."""
+"""Properties of all built-in rewards, and the tags that each declares."""
 
 import importlib
 
@@ -24,7 +24,7 @@ def build(component):
 
 
 @every_component
-def test_the_contract_holds(component):
+def test_reward_conforms(component):
     check_component(component)
 
 
@@ -36,11 +36,11 @@ def test_the_contract_holds(component):
         ("fairness", FairnessConfig(shares={"head": 0.5, "tail": 0.5})),
     ],
 )
-def test_the_contract_holds_with_other_settings(name, config):
+def test_reward_conforms_with_other_settings(name, config):
     check_component(BY_NAME[name], config)
 
 
-def test_each_declares_what_it_reads_and_whether_it_judges_items_alone():
+def test_rewards_declare_their_requirements_and_whether_they_are_itemwise():
     assert {component.name: (component.requires, component.provides) for component in COMPONENTS} == {
         "click": ({"signal:click"}, {"itemwise"}),
         "rating": ({"signal:rating"}, {"itemwise"}),
@@ -60,7 +60,7 @@ def test_each_declares_what_it_reads_and_whether_it_judges_items_alone():
 @every_component
 @settings(max_examples=15)
 @given(seed=st.integers(0, 1000), order=st.permutations(range(7)))
-def test_users_in_another_order_are_rewarded_in_that_order(component, data, random_step, seed, order):
+def test_permuting_users_permutes_rewards(component, data, random_step, seed, order):
     reward, transition = build(component), random_step(seed)
     reward.prepare(data)
     torch.testing.assert_close(reward(transition[torch.tensor(order)], data.catalog), reward(transition, data.catalog)[order])
@@ -69,27 +69,27 @@ def test_users_in_another_order_are_rewarded_in_that_order(component, data, rand
 @pytest.mark.parametrize("component", [c for c in COMPONENTS if c.name != "repetition"], ids=lambda component: component.name)
 @settings(max_examples=15)
 @given(seed=st.integers(0, 1000), order=st.permutations(range(4)))
-def test_all_but_repetition_reward_a_slate_the_same_in_any_order(component, data, random_step, rearranged, seed, order):
+def test_permuting_a_slate_permutes_all_rewards_except_repetition(component, data, random_step, rearranged, seed, order):
     reward, transition = build(component), random_step(seed)
     reward.prepare(data)
     torch.testing.assert_close(reward(rearranged(transition, order), data.catalog), reward(transition, data.catalog)[:, order])
 
 
 @pytest.mark.parametrize("name", ["dwell", "environment", "retention", "click"])
-def test_where_actions_are_vectors_there_is_one_reward_for_each_user(name, step, data):
+def test_continuous_actions_have_one_reward_per_user(name, step, data):
     signals = {signal: [[1.0], [0.0]] for signal in ("dwell", "reward", "click")}
     transition = step(torch.randn(2, 3), leave=[False, True], item_reward=torch.zeros(2, 1), **signals)
     assert build(BY_NAME[name])(transition, data.catalog).tolist() == [[1.0], [0.0]]
 
 
 @pytest.mark.parametrize(("name", "signal"), [("purchase", "purchase"), ("environment", "reward")])
-def test_a_reward_whose_signal_the_environment_lacks_is_refused(name, signal):
+def test_reward_is_refused_if_the_environment_lacks_its_signal(name, signal):
     (problem,) = find_mistakes(["environment=topic_world", f"reward=[{name}]"])
     assert problem.startswith(f"reward={name} needs a response signal {signal!r}, which environment=topic_world does not give (it gives: ")
     assert "click, rating" in problem
 
 
-def test_fairness_needs_the_attribute_it_is_asked_to_group_by_and_none_otherwise():
+def test_fairness_requires_only_the_attribute_that_it_groups_by():
     (problem,) = find_mistakes(["reward=[fairness]", "reward.fairness.attribute=colour"])
     assert problem.startswith("reward=fairness needs a catalogue attribute 'colour', which dataset=synthetic does not give (it gives: ")
     assert "topics" in problem
@@ -97,6 +97,6 @@ def test_fairness_needs_the_attribute_it_is_asked_to_group_by_and_none_otherwise
     assert find_mistakes(["reward=[click,fairness]", "reward.fairness.attribute=topics"]) == []
 
 
-def test_shares_are_given_by_name():
+def test_shares_can_be_set_by_name():
     cfg = compose_config(["reward=[fairness]", "+reward.fairness.shares={head:0.25,tail:0.75}"])
     assert cfg.reward.fairness.shares == {"head": 0.25, "tail": 0.75}

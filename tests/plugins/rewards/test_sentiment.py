@@ -1,4 +1,4 @@
-"""The sentiment reward: what the text after the slate says, shared by the slate's items."""
+"""The sentiment reward: the sentiment of the text after the slate, shared by the items of the slate."""
 
 from dataclasses import replace
 
@@ -22,7 +22,7 @@ CONFIG = SentimentConfig(label="mood", positive="good", negative="bad")
 
 
 @pytest.mark.parametrize("slate_size", [1, 4])
-def test_it_is_what_the_text_after_the_slate_says(slate_size):
+def test_reward_is_the_sentiment_of_the_text_after_the_slate(slate_size):
     data = told([0.7, 0.2, 0.1], [0.2, 0.6, 0.2], [0.0, 0.1, 0.9])
     spec = toy_spec(data, slate_size=slate_size, has_context=True)
     transition = toy_transition(spec, data, torch.Generator().manual_seed(0), users=9)
@@ -36,7 +36,7 @@ def test_it_is_what_the_text_after_the_slate_says(slate_size):
     assert torch.equal(values, values[:, :1].expand(-1, slate_size))
 
 
-def test_what_it_cannot_do_without_is_named():
+def test_missing_requirements_are_named():
     with pytest.raises(DataError, match="reads the label 'mood' of contexts, which do not have it"):
         Sentiment(CONFIG).prepare(DATA)
     with pytest.raises(DataError, match="which do not have it"):

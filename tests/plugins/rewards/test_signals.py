@@ -1,4 +1,4 @@
-"""Rewards that are a response signal, as it comes or in other units."""
+"""Rewards that are a response signal, unchanged or rescaled."""
 
 import pytest
 import torch
@@ -25,7 +25,7 @@ from recframe_plugins.rewards.rating import Rating
     ids=["click", "rating", "dwell", "purchase", "environment"],
 )
 @given(seed=st.integers(0, 1000), slate_size=st.sampled_from([1, 5]))
-def test_each_is_worth_its_own_signal_by_default(reward, signal, random_step, data, seed, slate_size):
+def test_reward_equals_its_signal_by_default(reward, signal, random_step, data, seed, slate_size):
     transition = random_step(seed, slate_size)
     assert torch.equal(reward(transition, data.catalog), transition.response.signals[signal])
 
@@ -35,7 +35,7 @@ def test_a_rating_is_measured_from_the_centre_in_units_of_the_scale(step, data):
     assert Rating(RatingConfig(centre=3.0, scale=2.0))(transition, data.catalog).tolist() == [[-0.5, 1.0]]
 
 
-def test_dwell_is_cut_off_and_then_measured_in_units_of_the_scale(step, data):
+def test_dwell_is_clipped_and_then_scaled(step, data):
     transition = step([[3, 4, 5]], dwell=[[0.0, 45.0, 600.0]])
     assert Dwell(DwellConfig(scale=30.0))(transition, data.catalog).tolist() == [[0.0, 1.5, 20.0]]
     assert Dwell(DwellConfig(scale=30.0, maximum=60.0))(transition, data.catalog).tolist() == [[0.0, 1.5, 2.0]]

@@ -1,4 +1,4 @@
-"""Diversity and serendipity: distances of text vectors, against their definitions computed the slow way."""
+"""Diversity and serendipity: distances of text vectors, compared with direct implementations of their definitions."""
 
 from dataclasses import replace
 
@@ -15,7 +15,7 @@ from recframe_plugins.rewards.diversity import Diversity
 from recframe_plugins.rewards.serendipity import Serendipity
 
 seeds = st.integers(0, 1000)
-# far right, the same, straight up, far left, and nothing to say
+# right, right, up, left, and the zero vector
 VECTORS = torch.tensor([[1.0, 0.0], [3.0, 0.0], [0.0, 2.0], [-1.0, 0.0], [0.0, 0.0]])
 RIGHT, SAME, UP, LEFT, BLANK = range(5)
 
@@ -36,7 +36,7 @@ def catalog(data):
 
 @pytest.fixture(params=["all pairs kept", "pairs computed"])
 def storage(request, monkeypatch):
-    """A small catalogue's way, and a large one's."""
+    """Both implementations: for small and for large catalogues."""
     if request.param == "pairs computed":
         monkeypatch.setattr(text_similarity, "LARGEST_TABLE", 0)
 
@@ -64,7 +64,7 @@ def test_diversity_is_the_mean_distance_to_the_other_items_and_the_history(data,
 
 @pytest.mark.usefixtures("storage")
 @pytest.mark.parametrize("window", [1, 3, 20])
-def test_serendipity_is_the_distance_of_what_is_clicked_to_the_nearest_item_of_the_history(data, random_step, window):
+def test_serendipity_is_the_distance_of_clicked_items_to_the_nearest_item_of_the_history(data, random_step, window):
     transition = random_step(window)
     clicks = transition.response.signals["click"].tolist()
     rewards = Serendipity(SerendipityConfig(window=window))(transition, data.catalog)
@@ -82,7 +82,7 @@ def test_both_are_between_zero_and_one(data, random_step, reward, seed, slate_si
 
 
 @pytest.mark.usefixtures("storage")
-def test_distance_grows_from_the_same_through_the_unrelated_to_the_opposite(catalog, step):
+def test_distance_increases_from_equal_to_unrelated_to_opposite_texts(catalog, step):
     diversity = Diversity(DiversityConfig())
     pairs = step([[RIGHT, RIGHT], [RIGHT, SAME], [RIGHT, UP], [RIGHT, LEFT], [RIGHT, BLANK]])
     assert diversity(pairs, catalog).tolist() == [[0.0, 0.0], [0.0, 0.0], [0.5, 0.5], [1.0, 1.0], [0.5, 0.5]]
@@ -92,7 +92,7 @@ def test_distance_grows_from_the_same_through_the_unrelated_to_the_opposite(cata
     assert serendipity(clicked, catalog).flatten().tolist() == [0.0, 0.0, 0.5, 1.0, 0.5]
 
 
-def test_one_item_with_nothing_before_it_is_not_diverse(catalog, step):
+def test_diversity_of_a_single_item_without_history_is_zero(catalog, step):
     assert Diversity(DiversityConfig())(step([[RIGHT], [UP]]), catalog).tolist() == [[0.0], [0.0]]
 
 
@@ -101,14 +101,14 @@ def test_a_slate_of_one_item_is_compared_with_the_history(catalog, step):
     assert reward(step([[RIGHT]], [[RIGHT, LEFT, UP]]), catalog).item() == 0.75
 
 
-def test_with_no_history_a_click_is_wholly_unexpected(data, random_step):
+def test_serendipity_of_a_click_without_history_is_one(data, random_step):
     transition = random_step(0)
     transition.observation.history_items = torch.full_like(transition.observation.history_items, PAD)
     assert torch.equal(Serendipity(SerendipityConfig())(transition, data.catalog), transition.response.signals["click"])
 
 
 @given(seed=seeds, forgotten=st.integers(0, 5))
-def test_more_history_never_makes_an_item_less_expected(data, random_step, seed, forgotten):
+def test_more_history_never_increases_serendipity(data, random_step, seed, forgotten):
     transition = random_step(seed)
     reward = Serendipity(SerendipityConfig())
     known = reward(transition, data.catalog)
@@ -118,7 +118,7 @@ def test_more_history_never_makes_an_item_less_expected(data, random_step, seed,
 
 
 @given(seed=seeds)
-def test_what_is_not_clicked_is_no_serendipity(data, random_step, seed):
+def test_serendipity_is_zero_without_a_click(data, random_step, seed):
     transition = random_step(seed)
     values = Serendipity(SerendipityConfig())(transition, data.catalog)
     assert (values[transition.response.signals["click"] == 0] == 0).all()
@@ -136,7 +136,7 @@ def test_another_catalogue_is_compared_by_its_own_texts(catalog, step):
 @pytest.mark.parametrize(
     ("reward", "name"), [(Diversity(DiversityConfig()), "diversity"), (Serendipity(SerendipityConfig()), "serendipity")]
 )
-def test_without_text_vectors_they_say_what_is_missing(reward, name, data, random_step):
+def test_missing_text_vectors_are_named(reward, name, data, random_step):
     with pytest.raises(DataError, match=f"reward={name} compares items by their text vectors, but this catalogue has none") as caught:
         reward(random_step(0), replace(data.catalog, text_vectors=None))
     assert "\n" not in str(caught.value)

@@ -1,4 +1,4 @@
-"""SASRec, beside torch's own transformer; and dropout, which acting must know nothing of."""
+"""SASRec, compared with torch's transformer; and dropout, which must not affect acting."""
 
 import pytest
 import torch
@@ -26,7 +26,7 @@ def histories(seed=0):
 
 
 def reference(layer, heads):
-    """The layer's weights in torch's own."""
+    """A torch transformer layer with the weights of `layer`."""
     theirs = nn.TransformerEncoderLayer(DIM, heads, DIM, dropout=0.0, batch_first=True, norm_first=True)
     theirs.self_attn.in_proj_weight.data = torch.cat([layer.query.weight, layer.keys_and_values.weight])
     theirs.self_attn.in_proj_bias.data = torch.cat([layer.query.bias, layer.keys_and_values.bias])
@@ -37,7 +37,7 @@ def reference(layer, heads):
 
 
 @pytest.mark.parametrize(("layers", "heads"), [(1, 1), (2, 1), (3, 4)])
-def test_it_is_a_causal_transformer_over_exactly_the_entries_there_are(layers, heads):
+def test_summary_equals_that_of_torch_transformer_over_the_present_entries(layers, heads):
     tracker, entries = build(layers=layers, heads=heads), histories()
     for parameter in tracker.parameters():
         nn.init.normal_(parameter, std=0.5)
@@ -69,7 +69,7 @@ def test_order_matters():
         assert (tracker.summarize(turned, PRESENT[-1:]) - tracker.summarize(entries, PRESENT[-1:])).abs().max() > 0.01
 
 
-def test_dropout_is_for_updates_only():
+def test_dropout_is_applied_only_in_updates():
     tracker = build(dropout=0.5)
     observation = toy_observation(SPEC, DATA, torch.Generator().manual_seed(0), users=12)
 
@@ -88,7 +88,7 @@ def test_dropout_is_for_updates_only():
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_heads_share_a_vector_evenly():
+def test_item_dim_must_be_a_multiple_of_heads():
     assert contradictions(AttentionConfig(heads=3)) == ["state_tracker.item_dim (64) must be a multiple of state_tracker.heads (3)"]
     with pytest.raises(ValueError, match="must be a multiple of"):
         build(heads=3)

@@ -1,4 +1,4 @@
-"""Caser's convolutions, beside plain ones over each history on its own."""
+"""Caser's convolutions, compared with plain convolutions over each history."""
 
 import pytest
 import torch
@@ -21,13 +21,13 @@ def build(**options):
 
 
 def histories(seed=0):
-    """One of every length, none included, in front of which lies something that must not count."""
+    """One history of every length including zero, with arbitrary entries in front that must be ignored."""
     entries = torch.randn(len(LENGTHS), LENGTH, 5, generator=torch.Generator().manual_seed(seed))
     return entries, torch.arange(LENGTH) >= LENGTH - LENGTHS.unsqueeze(1)
 
 
 def plain(tracker, entries):
-    """The summary `[1, n]` of one history `[1, L, d]`, by torch's own convolutions."""
+    """The summary `[1, n]` of one history `[1, L, d]`, by torch's convolutions."""
     columns = entries.transpose(1, 2)
     horizontal = [F.relu(conv(F.pad(columns, (conv.kernel_size[0] - 1, 0)))).amax(dim=2) for conv in tracker.horizontal]
     full = F.pad(columns, (LENGTH - entries.shape[1], 0)).transpose(1, 2)
@@ -36,7 +36,7 @@ def plain(tracker, entries):
 
 
 @pytest.mark.parametrize("heights", [[1, 2, 3, 4], [3], [6, 2]])
-def test_the_filters_are_those_of_a_convolution_over_the_history_alone(heights):
+def test_summary_equals_that_of_plain_convolutions_over_each_history(heights):
     tracker, (entries, present) = build(heights=heights, horizontal_filters=3, vertical_filters=2), histories()
     with torch.no_grad():
         summary = tracker.summarize(entries, present)
@@ -56,14 +56,14 @@ def test_only_the_newest_entries_count_and_padding_in_front_does_not():
         torch.testing.assert_close(tracker.summarize(entries[:3, 4:], present[:3, 4:]), expected[:3])
 
 
-def test_what_came_after_what_matters():
+def test_order_matters():
     tracker, (entries, present) = build(heights=[2], vertical_filters=1), histories()
     with torch.no_grad():
         turned = tracker.summarize(entries[-1:].flip(1), present[-1:]) - tracker.summarize(entries[-1:], present[-1:])
     assert (turned.abs() > 0.01).any()
 
 
-def test_filters_must_fit_the_history():
+def test_filters_higher_than_the_history_are_refused():
     assert contradictions(CNNConfig(heights=[])) == ["state_tracker.heights must name at least one height, such as [1, 2, 3]"]
     (line,) = contradictions(CNNConfig(heights=[2, 9], history_length=8))
     assert line == "state_tracker.heights holds 9, but state_tracker.history_length is only 8"

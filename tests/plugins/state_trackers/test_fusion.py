@@ -1,4 +1,4 @@
-"""How a history's summary is joined with what else is known of a visit, and what each source is."""
+"""Fusions of the history's summary with the other inputs, and each input."""
 
 from dataclasses import replace
 
@@ -41,14 +41,14 @@ def state(tracker, observation):
 
 @pytest.mark.parametrize("fusion", FUSIONS)
 @pytest.mark.parametrize("name", TRACKERS)
-def test_every_tracker_conforms_with_every_fusion_and_all_there_is_to_learn(name, fusion):
+def test_every_tracker_conforms_with_every_fusion_and_all_inputs(name, fusion):
     tracker, _ = build(name, fusion=fusion, item_dim=6, state_dim=7, **ALL)
     check_state_tracker(tracker, tracker.spec, DATA)
 
 
 @pytest.mark.parametrize("fusion", FUSIONS)
 @pytest.mark.parametrize("name", TRACKERS)
-def test_every_fusion_works_where_only_the_history_is_known(name, fusion):
+def test_every_fusion_works_with_the_history_only(name, fusion):
     alone = DATA._replace(users=None, contexts=None)
     tracker, observation = build(name, alone, rich=False, fusion=fusion)
     assert len(tracker.fusion.parts) == 0
@@ -58,7 +58,7 @@ def test_every_fusion_works_where_only_the_history_is_known(name, fusion):
     assert torch.equal(states[empty], states[empty][:1].expand_as(states[empty]))
 
 
-def test_what_is_not_asked_for_changes_no_weight_that_a_seed_draws():
+def test_unused_inputs_do_not_change_initial_weights():
     tracker, _ = build(reads=["profile", "context"])
     torch.manual_seed(0)
     items, scale, shift = nn.Linear(16, 64), nn.Linear(2, 64, bias=False), nn.Linear(2, 64, bias=False)
@@ -73,7 +73,7 @@ def parts(tracker, observation, summary):
     return [summary, *(part(observation) for part in tracker.fusion.parts.values())]
 
 
-def test_the_gates_weigh_each_part_by_what_all_parts_say():
+def test_gates_of_each_part_depend_on_all_parts():
     tracker, observation = build(fusion="gated", state_dim=8)
     fusion, summary = tracker.fusion, torch.randn(12, 64)
     with torch.no_grad():
@@ -83,7 +83,7 @@ def test_the_gates_weigh_each_part_by_what_all_parts_say():
         torch.testing.assert_close(fusion(summary, observation), F.relu(fusion.norm(mixed)))
 
 
-def test_attention_looks_from_the_summary_at_all_parts():
+def test_attention_queries_all_parts_with_the_summary():
     tracker, observation = build(fusion="attention", state_dim=8)
     fusion, summary = tracker.fusion, torch.randn(12, 64)
     with torch.no_grad():
@@ -94,7 +94,7 @@ def test_attention_looks_from_the_summary_at_all_parts():
 
 
 @pytest.mark.parametrize("fusion", FUSIONS)
-def test_a_persons_vector_is_learned_and_that_of_nobody_met_stays_nobodys(fusion):
+def test_user_vectors_are_learned_and_stay_zero_for_unseen_users(fusion):
     data = DATA._replace(users=replace(DATA.users, profiles=None))
     tracker, observation = build(data=data, fusion=fusion, user_embeddings=True)
     optimizer = torch.optim.Adam(tracker.parameters(), lr=0.01)
@@ -104,7 +104,7 @@ def test_a_persons_vector_is_learned_and_that_of_nobody_met_stays_nobodys(fusion
         (tracker(observation, tracker.project_items()) * observation.user.unsqueeze(1)).sum().backward()
         optimizer.step()
     learned = tracker.fusion.parts["user"].embedding.detach()
-    assert (learned[:3].abs() > 0).any(dim=1).tolist() == [False, True, True]  # nothing was lost on user 0
+    assert (learned[:3].abs() > 0).any(dim=1).tolist() == [False, True, True]  # user 0 has no loss
     assert not learned[3:].any()
     one = observation[:1].repeat(4)
     one.user = torch.tensor([1, 2, 40, 50])
@@ -117,12 +117,12 @@ def test_a_persons_vector_is_learned_and_that_of_nobody_met_stays_nobodys(fusion
 @pytest.mark.parametrize(
     ("data", "has_users"), [(DATA._replace(users=None), True), (DATA, False)], ids=["no users", "nobody in particular"]
 )
-def test_vectors_of_people_need_people(data, has_users):
+def test_user_embeddings_require_identified_users(data, has_users):
     with pytest.raises(ValueError, match=r"^state_tracker\.user_embeddings needs users that are in the data[^\n]*$"):
         MeanTracker(MeanConfig(user_embeddings=True), replace(toy_spec(data), has_users=has_users), data)
 
 
-def test_texts_whose_vectors_have_no_length_are_not_looked_up():
+def test_texts_with_vectors_of_length_zero_are_not_used():
     tracker, observation = build(data=toy_data(dim=0), user_embeddings=True, reads=["profile", "context"])
     assert list(tracker.fusion.parts) == ["features", "user"]
     assert state(tracker, observation).isfinite().all()

@@ -1,4 +1,4 @@
-"""Item vectors: what is said of an item, what is learned of it, and how the two are weighed."""
+"""Item vectors: texts, learned embeddings, and the gate between them."""
 
 import pytest
 import torch
@@ -16,7 +16,7 @@ def build(texts=TEXTS, dim=6, **options):
     return ItemProjection(texts, dim, **options)
 
 
-def test_embeddings_start_as_nothing_and_are_added():
+def test_embeddings_start_at_zero_and_are_added():
     plain, both = build(), build(id_embeddings=True)
     with torch.no_grad():
         assert torch.equal(both(), plain())
@@ -24,7 +24,7 @@ def test_embeddings_start_as_nothing_and_are_added():
         torch.testing.assert_close(both(ROWS) - plain(ROWS), torch.tensor([0.0, 0, 1, 1]).unsqueeze(1).expand(4, 6))
 
 
-def test_the_gate_weighs_text_against_embedding_in_each_dimension():
+def test_gate_combines_text_and_embedding_in_each_dimension():
     items = build(id_embeddings=True, id_gate=True)
     with torch.no_grad():
         items.embedding.normal_()
@@ -39,7 +39,7 @@ def test_the_gate_weighs_text_against_embedding_in_each_dimension():
 
 
 @pytest.mark.parametrize("asked", [False, True])
-def test_where_nothing_can_be_read_items_differ_by_chance_and_learn(asked):
+def test_items_without_text_vectors_start_at_random_and_learn(asked):
     items = build(TEXTS.new_zeros(2000, 0), dim=64, id_embeddings=asked)
     vectors = items()
     assert [name for name, _ in items.named_parameters()] == ["embedding"]
@@ -49,11 +49,11 @@ def test_where_nothing_can_be_read_items_differ_by_chance_and_learn(asked):
     kept = vectors.detach().clone()
     with torch.no_grad():
         items.embedding.add_(1.0)
-    assert torch.equal(vectors, kept)  # what an agent keeps for a chunk of acting must not move under it
+    assert torch.equal(vectors, kept)  # vectors that an agent keeps while acting must not change
 
 
 @pytest.mark.parametrize(("texts", "ids"), [(TEXTS, False), (TEXTS[:, :0], True)], ids=["no embeddings", "no texts"])
-def test_a_gate_needs_both_sides(texts, ids):
+def test_gate_requires_text_and_embeddings(texts, ids):
     with pytest.raises(ValueError, match=r"^state_tracker\.id_gate weighs [^\n]* but there are no "):
         build(texts, id_embeddings=ids, id_gate=True)
 

@@ -1,4 +1,4 @@
-"""The feature tracker: the state is a function of the features, and of nothing else."""
+"""The MLP tracker: the state is a function of only the features."""
 
 import pytest
 import torch
@@ -30,7 +30,7 @@ def test_it_conforms(options):
     check_component(COMPONENTS["mlp"], MLPConfig(**options))
 
 
-def test_only_the_features_reach_the_state():
+def test_state_depends_only_on_the_features():
     tracker, observation = build()
     before = state(tracker, observation)
     other = observation.clone()
@@ -52,7 +52,7 @@ def test_every_layer_is_followed_by_the_activation(activation, function):
     assert tracker.state_dim == expected.shape[1] == 5
 
 
-def test_features_are_needed_and_so_is_a_layer():
+def test_features_and_at_least_one_layer_are_required():
     with pytest.raises(ValueError, match="this environment gives none"):
         MLPTracker(MLPConfig(), toy_spec(DATA), DATA)
     with pytest.raises(ValueError, match="at least one layer"):

@@ -1,4 +1,4 @@
-"""The built-in trackers that read histories: what changes a state, and what must not."""
+"""The built-in trackers that read histories: inputs that change the state, and inputs that must not."""
 
 import copy
 from dataclasses import replace
@@ -52,17 +52,17 @@ def with_history(observation, items, feedback):
 
 
 @pytest.mark.parametrize("component", COMPONENTS, ids=lambda component: component.name)
-def test_it_conforms(component):
+def test_tracker_conforms(component):
     check_component(component)
 
 
 @pytest.mark.parametrize("component", COMPONENTS, ids=lambda component: component.name)
-def test_it_conforms_with_item_embeddings_and_unequal_sizes(component):
+def test_tracker_conforms_with_item_embeddings_and_unequal_sizes(component):
     check_component(component, component.config(item_dim=5, state_dim=7, id_embeddings=True))
 
 
 @pytest.mark.parametrize("component", COMPONENTS, ids=lambda component: component.name)
-def test_it_conforms_where_texts_have_no_vectors(component):
+def test_tracker_conforms_without_text_vectors(component):
     check_component(component, data=toy_data(dim=0))
 
 
@@ -85,7 +85,7 @@ def test_prepended_padding_changes_nothing(tracker, config, history, padding):
 
 
 @pytest.mark.parametrize(("tracker", "config"), TRACKERS, ids=NAMES)
-def test_a_like_and_a_dislike_of_one_item_are_told_apart(tracker, config):
+def test_liking_and_disliking_an_item_give_different_states(tracker, config):
     tracker, observation = build(tracker, config)
     items = torch.full_like(observation.history_items, PAD)
     items[:, -1] = 3
@@ -98,7 +98,7 @@ def test_a_like_and_a_dislike_of_one_item_are_told_apart(tracker, config):
 @pytest.mark.parametrize(("tracker", "config"), TRACKERS, ids=NAMES)
 @pytest.mark.parametrize("fusion", ["concat", "gated", "attention"])
 @pytest.mark.parametrize("field", ["user", "context", "features", "history_items"])
-def test_every_source_reaches_the_state(tracker, config, fusion, field):
+def test_every_input_affects_the_state(tracker, config, fusion, field):
     tracker, observation = build(tracker, replace(config, fusion=fusion), has_context=True, num_features=2)
     changed = observation.clone()
     value = getattr(observation, field)
@@ -123,14 +123,14 @@ def test_every_source_reaches_the_state(tracker, config, fusion, field):
     ],
     ids=["no users", "no profiles", "contexts not encoded", "no interactions"],
 )
-def test_it_works_with_whatever_is_absent(tracker, config, data):
+def test_tracker_works_without_optional_inputs(tracker, config, data):
     tracker, observation = build(tracker, config, data=data, has_context=data.contexts is not None)
     states = state(tracker, observation)
     assert states.isfinite().all()
     assert not torch.allclose(states, states[:1])
 
 
-def test_the_mean_does_not_know_order_unless_it_has_a_half_life():
+def test_mean_ignores_order_without_a_half_life():
     for half_life, same in ((None, True), (2.0, False)):
         tracker, observation = build(MeanTracker, MeanConfig(half_life=half_life))
         full = observation[observation.history_items[:, 0] != PAD]
@@ -146,7 +146,7 @@ def test_half_life_halves_the_weight_of_older_entries():
 
 
 @pytest.mark.parametrize(("kind", "config"), [(GRUTracker, GRUConfig), (LSTMTracker, LSTMConfig)], ids=["gru", "lstm"])
-def test_a_recurrent_tracker_reads_exactly_the_entries_there_are_in_order(kind, config):
+def test_recurrent_tracker_reads_the_present_entries_in_order(kind, config):
     tracker, _ = build(kind, config(item_dim=3, state_dim=4))
     entries = torch.randn(3, 5, 3, generator=torch.Generator().manual_seed(0))
     lengths = torch.tensor([0, 2, 5])
@@ -158,7 +158,7 @@ def test_a_recurrent_tracker_reads_exactly_the_entries_there_are_in_order(kind, 
 
 
 @pytest.mark.parametrize(("tracker", "config"), TRACKERS, ids=NAMES)
-def test_copies_share_the_text_vectors_and_checkpoints_leave_them_out(tracker, config):
+def test_copies_share_the_text_vectors_and_checkpoints_exclude_them(tracker, config):
     tracker, _ = build(tracker, config, has_context=True)
     twin = copy.deepcopy(tracker)
     assert twin.item_projection.texts.shared_id == tracker.item_projection.texts.shared_id
@@ -168,7 +168,7 @@ def test_copies_share_the_text_vectors_and_checkpoints_leave_them_out(tracker, c
     assert rows.isdisjoint({value.shape[0] for value in tracker.state_dict().values()} - {config.state_dim})
 
 
-def test_symlog_keeps_clicks_near_and_tames_seconds():
+def test_symlog_keeps_small_values_and_compresses_large_ones():
     torch.testing.assert_close(
         symlog(torch.tensor([0.0, 1.0, -1.0, 1000.0])), torch.tensor([0.0, 0.6931, -0.6931, 6.9088]), atol=1e-4, rtol=0
     )
@@ -180,11 +180,11 @@ def test_all_trackers_share_their_common_options():
     assert (config.history_length, config.item_dim, config.state_dim, config.id_embeddings) == (20, 64, 64, False)
 
 
-def test_labels_of_the_present_text_are_part_of_the_state():
+def test_labels_of_the_current_text_affect_the_state():
     tracker, observation = build(MeanTracker, MeanConfig(reads=["labels"]), has_context=True)
     assert list(tracker.fusion.parts) == ["context_labels"]
     told = DATA.contexts.labels["sentiment"].probabilities
-    # the last of the three texts is made to say what the first one says
+    # the labels of the last of the three texts are set to those of the first
     same = replace(DATA.contexts.labels["sentiment"], probabilities=told[[0, 1, 0]])
     deaf = DATA._replace(contexts=replace(DATA.contexts, labels={"sentiment": same}))
     other, _ = build(MeanTracker, MeanConfig(reads=["labels"]), data=deaf, has_context=True)
@@ -198,7 +198,7 @@ def test_labels_of_the_present_text_are_part_of_the_state():
     ("reads", "parts"),
     [([], []), (["profile"], ["profile"]), (["context", "labels"], ["context", "context_labels"])],
 )
-def test_texts_that_are_not_to_be_read_change_nothing(reads, parts):
+def test_excluded_texts_do_not_affect_the_state(reads, parts):
     tracker, observation = build(MeanTracker, MeanConfig(reads=reads), has_context=True)
     assert list(tracker.fusion.parts) == parts
     moved = observation.clone()

@@ -87,7 +87,8 @@ class LinearReward(nn.Module):
             others.append(self.contexts.values[observation.context] @ self.axes)
         if observation.features is not None:
             others.append(symlog(observation.features))
-        return user_features(observation, symlog(observation.history_feedback), texts, others) / self.user_size**0.5
+        features: Tensor = user_features(observation, symlog(observation.history_feedback), texts, others) / self.user_size**0.5
+        return features
 
     def features(self, observation: Observation, chosen: Tensor, items: Tensor) -> Tensor:
         """phi `[N, K, n]` of the items numbered `chosen` `[N, K]`."""
@@ -117,7 +118,8 @@ class LinearReward(nn.Module):
         (C^-1 + Phi' Phi)^-1 = C - C Phi' (I + Phi C Phi')^-1 Phi C, where Phi has a row phi for each item shown (Woodbury).
         """
         rows = max(1, ROWS // chosen.shape[1])
-        for part, slate in zip(observation.split(rows), chosen.split(rows), strict=True):
+        slates = chosen.split(rows)
+        for part, slate in zip(observation.split(rows), slates, strict=True):
             phi = self.features(part, slate, items).flatten(end_dim=1)
             reach = phi @ covariance
             # its eigenvalues are at least 1, so cholesky_ex without a check suffices and does not wait for the device

@@ -54,13 +54,14 @@ class Variance(NamedTuple):
     def of(self, chosen: Tensor) -> Tensor:
         """Variances `[N, C]` of the items numbered `chosen` `[N, C]`."""
         items = self.items[chosen]
-        scores = torch.einsum("ncq,nqr,ncr->nc", items, self.quadratic.unflatten(1, (items.shape[2], -1)), items)
+        quadratic = self.quadratic.unflatten(1, (items.shape[2], -1))
+        scores = torch.einsum("ncq,nqr,ncr->nc", items, quadratic, items)
         return _add_to_chosen(chosen, scores, self.history, self.repeat)
 
     def between(self, first: int, last: int) -> Tensor:
         """Variances `[N, last - first]` of the items from number `first` to before `last`."""
-        items = self.items[first : last + 1]
-        pairs = (torch.einsum("mq,mr->mqr", part, part).flatten(start_dim=1) for part in items.split(CHUNK))
+        parts = self.items[first : last + 1].split(CHUNK)
+        pairs = (torch.einsum("mq,mr->mqr", part, part).flatten(start_dim=1) for part in parts)
         scores = torch.cat([self.quadratic @ part.T for part in pairs], dim=1)
         return add_to_history(scores, positions_within(self.history, first, last), self.repeat)
 

@@ -27,4 +27,5 @@ class Thompson(LinearBandit):
         posterior = self.knowledge.posterior
         noise = torch.randn(len(posterior.mean), users, generator=self.generator, device=self.spec.device)
         # the covariance of L^-T z is (L L')^-1
-        return posterior.mean + self.scale * torch.linalg.solve_triangular(posterior.factor.T, noise, upper=True).T
+        deviations: Tensor = self.scale * torch.linalg.solve_triangular(posterior.factor.T, noise, upper=True).T
+        return posterior.mean + deviations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import torch
@@ -72,7 +73,8 @@ class FeatureBins:
     def __init__(self, spec: EnvironmentSpec, bins: list[int], low: list[float], high: list[float]) -> None:
         _require_features(spec, "bins")
         count = spec.num_features
-        for name, values in {"bins": bins, "low": low, "high": high}.items():
+        options: dict[str, Sequence[float]] = {"bins": bins, "low": low, "high": high}
+        for name, values in options.items():
             if len(values) not in (1, count):
                 raise ValueError(f"agent.{name} must hold 1 number, or {count}, one for each feature; it holds {len(values)}")
         self.bins, self.low, self.high = (torch.tensor(values, device=spec.device).expand(count) for values in (bins, low, high))

@@ -17,7 +17,7 @@ from recframe.interfaces import Encoder, EncoderError, Role
 from recframe_plugins.encoders.tfidf.config import TfidfConfig
 
 if TYPE_CHECKING:
-    from scipy.sparse import csr_matrix  # type: ignore[import-untyped]  # scipy ships no types
+    from scipy.sparse import csr_matrix
 
 # scikit-learn's own pattern drops words of one letter, and so titles such as "M" and "9"
 WORD = r"(?u)\b\w+\b"

@@ -96,8 +96,10 @@ def action_spec(space: spaces.Space[Any]) -> dict[str, Any]:
 
 def native_actions(space: spaces.Space[Any], actions: Tensor) -> np.ndarray:
     """Item numbers `[N, 1]` or points `[N, A]` in the form of the environment's own space; points out of bounds are clipped."""
-    values = actions.numpy(force=True)
+    values: np.ndarray = actions.numpy(force=True)
     if isinstance(space, spaces.Discrete):
-        return values[:, 0].astype(space.dtype) + space.start
+        numbers: np.ndarray = values[:, 0].astype(space.dtype) + space.start
+        return numbers
     assert isinstance(space, spaces.Box)
-    return np.clip(values.reshape(-1, *space.shape), space.low, space.high).astype(space.dtype)
+    clipped: np.ndarray = np.clip(values.reshape(-1, *space.shape), space.low, space.high).astype(space.dtype)
+    return clipped

@@ -106,11 +106,13 @@ def ridge_regressions(groups: Tensor, num_groups: int, features: Tensor, rows: T
     size = features.shape[1]
     gram = torch.zeros(num_groups, size * size, dtype=features.dtype)
     moment = torch.zeros(num_groups, size, dtype=features.dtype)
-    for group, row, target in zip(groups.split(CHUNK_RATINGS), rows.split(CHUNK_RATINGS), targets.split(CHUNK_RATINGS), strict=True):
+    chunks = (torch.split(values, CHUNK_RATINGS) for values in (groups, rows, targets))
+    for group, row, target in zip(*chunks, strict=True):
         x = features[row]
         gram.index_add_(0, group, (x[:, :, None] * x[:, None, :]).flatten(1))
         moment.index_add_(0, group, x * target[:, None])
-    return torch.linalg.solve(gram.view(num_groups, size, size) + torch.diag(penalties), moment)
+    coefficients: Tensor = torch.linalg.solve(gram.view(num_groups, size, size) + torch.diag(penalties), moment)
+    return coefficients
 
 
 def fit_ratings(ratings: Ratings, num_users: int, num_items: int, options: FitOptions) -> RatingModel:
@@ -182,7 +184,7 @@ def scored_model(
             model=fit_ratings(ratings, num_users, num_items, options),
             low=ratings.values.min().item(),
             high=ratings.values.max().item(),
-            users=ratings.users.unique(),
+            users=torch.unique(ratings.users),
             errors=held_out_errors(ratings, num_users, num_items, options, holdout),
         )
     return models[key]

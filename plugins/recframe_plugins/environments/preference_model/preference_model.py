@@ -56,7 +56,8 @@ def censored_normal_mean(mean: Tensor, deviation: float, low: float, high: float
     def excess(bound: float) -> Tensor:
         """E max(X - bound, 0)."""
         z = (mean - bound) / deviation
-        return deviation * (z * torch.special.ndtr(z) + torch.exp(-0.5 * z.square()) / math.sqrt(2.0 * math.pi))
+        mean_excess: Tensor = deviation * (z * torch.special.ndtr(z) + torch.exp(-0.5 * z.square()) / math.sqrt(2.0 * math.pi))
+        return mean_excess
 
     return low + excess(low) - excess(high)
 
@@ -79,7 +80,7 @@ class PreferenceModel(BoredomSessions):
         if data.interactions is None:
             raise DataError("preference_model needs logged interactions; this dataset has none")
         options = FitOptions(config.factors, config.regularization, config.bias_regularization, config.iterations, config.model_seed)
-        people = len(data.users) if data.users is not None else int(data.interactions.frame["user"].max()) + 1
+        people = len(data.users) if data.users is not None else int(data.interactions.frame["user"].to_numpy().max()) + 1
         scored = scored_model(data.interactions, config.feedback, people, len(data.catalog), options, config.holdout)
         vectors = data.catalog.text_vectors if config.similarity == "text" else scored.model.item_factors
         if vectors is None:

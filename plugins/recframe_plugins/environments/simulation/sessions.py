@@ -174,9 +174,9 @@ class SimulatedSessions(Environment):
         """
         # arrivals() draws: a refused state must leave the generator unchanged
         drawn_so_far = self.generator.get_state()
-        expected = {name: value.shape for name, value in (self._start | self.arrivals()).items()}
+        expected: dict[str, torch.Size | None] = {name: value.shape for name, value in (self._start | self.arrivals()).items()}
         self.generator.set_state(drawn_so_far)
-        found = {name: value.shape for name, value in state["state"].items()}
+        found: dict[str, torch.Size | None] = {name: value.shape for name, value in state["state"].items()}
         candidates = state.get("candidates")
         expected["candidates"] = torch.Size([self.spec.num_users, self.spec.num_candidates]) if self.spec.num_candidates else None
         found["candidates"] = None if candidates is None else candidates.shape

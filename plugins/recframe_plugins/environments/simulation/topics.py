@@ -58,8 +58,9 @@ def _entries(table: pl.DataFrame, owner: str, topics: str, weights: str) -> pl.D
     if weights not in table.columns:
         listed = table.select(row=pl.int_range(pl.len()), topic=pl.col(topics).cast(pl.List(pl.String)))
         return listed.explode("topic").drop_nulls().with_columns(weight=pl.lit(1.0))
-    if not (isinstance(table.schema[weights], pl.List) and table.schema[weights].inner.is_numeric()):
-        raise DataError(f"the {owner} attribute {weights!r} must hold a list of numbers per row, not {table.schema[weights]}")
+    dtype = table.schema[weights]
+    if not (isinstance(dtype, pl.List) and dtype.inner.is_numeric()):
+        raise DataError(f"the {owner} attribute {weights!r} must hold a list of numbers per row, not {dtype}")
     listed = table.select(
         row=pl.int_range(pl.len()), topic=pl.col(topics).cast(pl.List(pl.String)), weight=pl.col(weights).cast(pl.List(pl.Float64))
     )

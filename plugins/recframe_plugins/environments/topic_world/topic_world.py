@@ -131,11 +131,13 @@ class TopicWorld(BoredomSessions):
 
     def rate(self, utility: Tensor, noise: Tensor) -> Tensor:
         """Ratings between 1 and 5."""
-        return 1.0 + 4.0 * torch.special.ndtr(utility - self.config.threshold + self.config.rating_noise * noise)
+        ratings: Tensor = 1.0 + 4.0 * torch.special.ndtr(utility - self.config.threshold + self.config.rating_noise * noise)
+        return ratings
 
     def expected_rating(self, utility: Tensor) -> Tensor:
         """E Phi(z + s eps) = Phi(z / sqrt(1 + s^2)): both are the probability that a normal variable of variance 1 + s^2 is below z."""
-        return 1.0 + 4.0 * torch.special.ndtr((utility - self.config.threshold) / (1.0 + self.config.rating_noise**2) ** 0.5)
+        ratings: Tensor = 1.0 + 4.0 * torch.special.ndtr((utility - self.config.threshold) / (1.0 + self.config.rating_noise**2) ** 0.5)
+        return ratings
 
     def changed(self, shown: Tensor, clicks: Tensor, boredom: Tensor, draws: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Tastes drift towards clicked items, moods change sometimes, and people say how they liked the slate and what they want."""

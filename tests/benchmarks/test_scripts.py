@@ -1,0 +1,78 @@
+"""Every script in benchmarks/ runs, in a small form."""
+
+import runpy
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from recframe.tracking import RunFolder, write_result
+
+FOLDER = Path(__file__).parents[2] / "benchmarks"
+SMALL = {
+    "classic_control.py": [
+        "reference --out {tmp}/reference --algorithms a2c --seeds 0 --small",
+        "speed --out {tmp}/reference --agents actor_critic --pairs 1 --small",
+        "report --runs {tmp}/runs --reference {tmp}/reference --figure {tmp}/curves.svg",
+    ],
+    "encoding.py": ["{tmp} --texts 8 --encoders sentence_transformers --pairs 1 --processes 0"],
+    "item_index.py": ["--items 300 --users 2 --index exact --pairs 1", "--agents slate_q --items 70 --pairs 1"],
+    "large_catalogue_cells.py": [],  # `large_catalogues.py` runs it, in processes of its own
+    "large_catalogues.py": [
+        "--agents dqn --sides recframe --items 70 --users 6 --seconds 0 --repeats 1 --threads 1 --out {tmp}/large.json "
+        "--override agent.learning_starts=20 --override agent.batch_size=8 --override agent.replay_capacity=200"
+    ],
+    "recsim_agreement.py": [
+        "--side recframe --environment interest_exploration --episodes 20 --items 200 --seed 0 --out {tmp}/one.json",
+        "--side recframe --environment interest_exploration --episodes 20 --items 200 --seed 10 --out {tmp}/two.json",
+        "--compare {tmp}/one.json {tmp}/two.json --out {tmp}/agreement.md",
+    ],
+    "recsim_reference.py": ["--seconds 0.01"],
+    "simulators.py": ["--small", "--small --memory"],
+    "start_up.py": ["--repeats 1 --plugins 1"],
+    "training_overhead.py": ["--pairs 1 --env-steps 2048 encoder=tfidf embeddings.cache={tmp}"],
+}
+"""The command lines with which each script takes a few seconds."""
+
+NEEDS = {
+    "classic_control.py": ["stable_baselines3", "matplotlib"],
+    "encoding.py": ["sentence_transformers"],
+    "large_catalogues.py": ["stable_baselines3"],
+    "recsim_reference.py": ["recsim", "sardine"],
+    "simulators.py": ["stable_baselines3"],
+}
+SCRIPTS = sorted(path.name for path in FOLDER.glob("*.py") if '__name__ == "__main__"' in path.read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder with what the scripts read: a run of an agent on CartPole, and a few titles of films."""
+    with RunFolder.create(tmp_path / "runs" / "0") as run:
+        agent = {"name": "actor_critic", "clip_range": None}
+        run.write_config({"seed": 0, "environment": {"id": "CartPole-v1"}, "agent": agent}, ["seed=0"])
+        returns = {"mean": 20.0, "low": 19.0, "high": 21.0, "n": 2}
+        write_result(run.path, objective=20.0, seed=0, env_steps=20, seconds=1.0, policies={"trained": {"return": returns}})
+        (run.path / "metrics.csv").write_text("env_steps,eval/return\n10,10.0\n20,20.0\n")
+    (tmp_path / "movies.dat").write_text("".join(f"{number}::Film {number} (2000)::Drama\n" for number in range(8)))
+    return tmp_path
+
+
+def test_every_script_has_a_small_form():
+    assert [script for script in SCRIPTS if script not in SMALL] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("script", [script for script in SCRIPTS if SMALL.get(script)])
+def test_the_script_runs_in_its_small_form(script, folder, monkeypatch, capsys):
+    missing = [module for module in NEEDS.get(script, []) if find_spec(module) is None]
+    if missing:
+        pytest.skip(f"benchmarks/{script} needs packages that are not installed: {', '.join(missing)}")
+    monkeypatch.setenv("RECFRAME_CACHE", str(folder / "cache"))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.syspath_prepend(str(FOLDER))
+    monkeypatch.chdir(folder)
+    for arguments in SMALL[script]:
+        monkeypatch.setattr(sys, "argv", [script, *arguments.format(tmp=folder).split()])
+        runpy.run_path(str(FOLDER / script), run_name="__main__")
+        assert capsys.readouterr().out, arguments
