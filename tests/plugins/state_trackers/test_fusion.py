@@ -115,7 +115,7 @@ def test_user_vectors_are_learned_and_stay_zero_for_unseen_users(fusion):
 
 
 @pytest.mark.parametrize(
-    ("data", "has_users"), [(DATA._replace(users=None), True), (DATA, False)], ids=["no users", "nobody in particular"]
+    ("data", "has_users"), [(DATA._replace(users=None), True), (DATA, False)], ids=["no users", "unidentified users"]
 )
 def test_user_embeddings_require_identified_users(data, has_users):
     with pytest.raises(ValueError, match=r"^state_tracker\.user_embeddings needs users that are in the data[^\n]*$"):
