@@ -64,7 +64,7 @@ def test_an_environment_without_items_passes_the_environment_checks(settings):
 def test_candidates_that_withheld_items_leave_without_a_slate_terminate_the_session():
     config = TopicWorldConfig(slate_size=2, max_steps=5, num_candidates=10, protocol="fixed_length")
     world = TopicWorld(config, DATA, num_users=200, history_length=5, split="train", device="cpu")
-    environment = EnvironmentWithoutItems(world, torch.arange(24))
+    environment = EnvironmentWithoutItems(world, torch.arange(27))
     check_environment(environment, DATA)
     observation, generator = environment.reset(0), torch.Generator().manual_seed(0)
     for _ in range(5):
