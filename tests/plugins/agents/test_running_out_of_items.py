@@ -1,7 +1,10 @@
 """No item left means no future: every agent learns from sessions that show all items, or all but a rest that fills no slate."""
 
+import json
+
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from recframe.building.parts import assemble
 from recframe.config import compose_config
@@ -64,3 +67,19 @@ def test_every_agent_stays_finite_where_no_further_slate_is_left(parts, case):
         assert all(torch.tensor([value for _, value in losses]).isfinite())
     state = [value for value in agent.state_dict().values() if isinstance(value, torch.Tensor) and value.is_floating_point()]
     assert all(value.isfinite().all() for value in state)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("agent", ["q_learning", "sarsa", "dqn", "soft_actor_critic", "ddpg", "td3"])
+def test_a_run_whose_sessions_show_the_whole_catalogue_ends_with_numbers(warm_recframe, agent):
+    short = ["trainer.env_steps=2048", "trainer.evaluate_every=1024", "evaluation.references=false"]
+    starts = [] if agent == "sarsa" else ["agent.learning_starts=64"]
+    sizes = ["dataset.num_items=10", "dataset.num_users=50", "environment.protocol=fixed_length", "environment.max_steps=10"]
+    command = ["train", f"agent={agent}", "debug=smoke", "encoder=tfidf", *sizes, *short, *starts, "hydra.run.dir=run"]
+    done = warm_recframe(*command, check=True)
+    assert "nan" not in done.stdout.lower()
+    run = warm_recframe.folder / "run"
+    weights = load_file(run / "checkpoints" / "final.safetensors")
+    assert all(value.isfinite().all() for value in weights.values() if value.is_floating_point())
+    # the length of a session is a fact of the protocol
+    assert json.loads((run / "result.json").read_text())["policies"]["trained"]["length"]["mean"] == 10
