@@ -158,7 +158,9 @@ class TrainingModule(pl.LightningModule):
             advice = "No agent can learn from it: look at the terms under reward, and at the signals of the environment that they read"
         else:
             advice = steps_advice(self.agent, self.settings.gradient_clip)
-        raise TrainingDiverged(f"training diverged: the {what} is no longer a number after {self.env_steps} env steps. {advice}".removesuffix(". "))
+        raise TrainingDiverged(
+            f"training diverged: the {what} is no longer a number after {self.env_steps} env steps. {advice}".removesuffix(". ")
+        )
 
     def _log_training(self) -> None:
         now, steps = time.perf_counter(), self.env_steps

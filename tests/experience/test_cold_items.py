@@ -70,7 +70,10 @@ def test_candidates_that_withheld_items_leave_without_a_slate_terminate_the_sess
     for _ in range(5):
         step = environment.step(random_action(observation, environment.spec, generator))
         observation = step.observation
-    left = [len(set(c) - set(e)) for c, e in zip(step.next_observation.candidates.tolist(), step.next_observation.excluded.tolist(), strict=True)]
+    left = [
+        len(set(c) - set(e))
+        for c, e in zip(step.next_observation.candidates.tolist(), step.next_observation.excluded.tolist(), strict=True)
+    ]
     assert step.terminated.tolist() == [count < 2 for count in left]
     assert (step.terminated ^ step.truncated).all()
     assert 0 < step.terminated.sum() < 200

@@ -127,7 +127,9 @@ def whole_catalogue():
 @pytest.mark.parametrize("environment", [ToyEnvironment(SPEC, DATA), whole_catalogue()], ids=["candidates", "exclusions"])
 def test_an_agent_that_bootstraps_where_no_item_is_left_is_reported(environment):
     check_agent(BootstrapsWithMask(environment.spec), environment)
-    with pytest.raises(ConformanceError, match="in which no item is left gave NaN or infinity: leave out their next value with masked_fill"):
+    with pytest.raises(
+        ConformanceError, match="in which no item is left gave NaN or infinity: leave out their next value with masked_fill"
+    ):
         check_agent(BootstrapsFromAllowed(environment.spec), environment)
 
 
