@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Mapping
 from typing import get_args
 
@@ -22,10 +21,10 @@ from recframe.interfaces import (
     Replay,
     Transition,
     is_excluded,
-    may_run_out,
 )
 from recframe.testing.conformance import difference, own_randomness, require, require_tensor, saved_and_loaded, state_difference
 from recframe.testing.loop import collect, random_action, update
+from recframe.testing.running_out import check_running_out
 
 ROUNDS = 3
 STEPS = 6
@@ -55,7 +54,7 @@ def check_agent(agent: Agent, environment: Environment) -> None:
         return
     batches = _batches(agent, environment, 2 * ROUNDS)
     _check_learning(agent, optimizers, batches[:ROUNDS])
-    _check_running_out(agent, batches[ROUNDS])
+    check_running_out(agent, batches[ROUNDS])
     _check_replay_options(agent, batches[ROUNDS])
     _check_diagnostics(agent)
     _check_continuation(agent, optimizers, environment, batches[ROUNDS:])
@@ -199,34 +198,6 @@ def _check_priorities(agent: Agent, batch: Transition) -> None:
     require_tensor(priorities, "priorities()", tuple(batch.batch_size), torch.float32, agent.spec.device)
     require((priorities >= 0).all(), "priorities() has a value below 0: return absolute errors")
     require(not priorities.requires_grad, "priorities() has a gradient, which the replay memory would keep: detach it")
-
-
-def _check_running_out(agent: Agent, batch: Transition) -> None:
-    """A terminated session that has no item left has no next value: the update must stay finite."""
-    batch = batch.clone()
-    following = batch.next_observation
-    if following.candidates is not None:
-        following.candidates.fill_(PAD)
-    elif may_run_out(agent.spec):
-        numbers = torch.arange(following.excluded.shape[-1], device=agent.spec.device)
-        following.excluded.copy_(numbers.where(numbers < agent.spec.num_items, PAD).expand_as(following.excluded))
-    else:
-        return
-    batch.terminated.fill_(True)
-    batch.truncated.fill_(False)
-    twin = copy.deepcopy(agent)
-    losses = update(twin, twin.optimizers(), batch)
-    finite = all(math.isfinite(loss) for _, loss in losses) and not _is_nan(twin)
-    require(
-        finite,
-        "learning from terminated sessions in which no item is left gave NaN or infinity: leave out their next value with masked_fill, "
-        "as a product of 0 and -inf is NaN",
-    )
-
-
-def _is_nan(agent: Agent) -> bool:
-    state = agent.state_dict().values()
-    return any(isinstance(value, Tensor) and value.is_floating_point() and bool(value.isnan().any()) for value in state)
 
 
 def _check_replay_options(agent: Agent, batch: Transition) -> None:

@@ -88,7 +88,9 @@ def test_a_session_can_show_the_whole_catalogue_once(make, peopled):
     environment = make(peopled, num_users=5, slate_size=4, max_steps=10, protocol="fixed_length")
     *_, (step, shown) = sessions(environment, RandomPolicy(environment.spec, 1), 10)
     assert all(sorted(items) == list(range(40)) for items in shown)
-    assert step.terminated.all() and not step.truncated.any() and not step.response.leave.any()
+    assert step.terminated.all()
+    assert not step.truncated.any()
+    assert not step.response.leave.any()
 
 
 @pytest.mark.parametrize(("slate_size", "max_steps", "over"), [(1, 40, True), (3, 13, True), (4, 9, False), (1, 39, False)])

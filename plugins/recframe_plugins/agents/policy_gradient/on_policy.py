@@ -37,8 +37,8 @@ class OnPolicyAgent(ItemAgent):
             )
         if state_tracker.dropout_in_updates > 0:
             raise ValueError(
-                f"state_tracker.dropout must be 0, not {state_tracker.dropout_in_updates:g}: an on-policy agent learns from the probabilities with which "
-                "it acted, and acting leaves out nothing (dqn, soft_actor_critic and ddpg can learn with dropout)"
+                f"state_tracker.dropout must be 0, not {state_tracker.dropout_in_updates:g}: an on-policy agent learns from the "
+                "probabilities with which it acted, and acting leaves out nothing (dqn, soft_actor_critic and ddpg can learn with dropout)"
             )
         self.config = config
         self.network = PolicyAndValue(state_tracker, config.temperature, config.network == "shared", spec.device)
