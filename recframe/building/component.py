@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 from collections.abc import Callable
 from typing import Any
@@ -37,7 +38,7 @@ def build(component: Component, section: DictConfig, **parts: Any) -> Any:
     ------
     ConfigError: if the implementation cannot be imported, or refuses its settings with a ValueError.
     """
-    factory, config = _implementation(component), OmegaConf.to_object(section)
+    factory, config = _implementation(component), _settings(component, section)
     for key, nested in nested_sections(component.config, section):
         option, _, name = key.partition(".")
         getattr(config, option)[name] = build(component_of(component.kind, nested), nested, **parts)
@@ -53,7 +54,13 @@ def own_data(environment: Component, section: DictConfig) -> Any:
     """
     if "catalog" not in environment.provides:
         return None
-    return _call(_implementation(environment).own_data, environment, OmegaConf.to_object(section))
+    return _call(_implementation(environment).own_data, environment, _settings(environment, section))
+
+
+def _settings(component: Component, section: DictConfig) -> Any:
+    """The section as an object of the component's own config class, which unlike that of the section (`node`) can be pickled."""
+    typed = OmegaConf.to_object(section)
+    return component.config(**{f.name: getattr(typed, f.name) for f in dataclasses.fields(component.config) if f.init})
 
 
 def _call(factory: Callable[..., Any], component: Component, config: Any, **parts: Any) -> Any:

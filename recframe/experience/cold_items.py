@@ -11,7 +11,7 @@ from torch import Tensor
 
 from recframe.errors import UserError
 from recframe.experience.batch_sources import BatchSource
-from recframe.interfaces import PAD, Environment, EnvironmentSpec, Observation, Step, Transition, Truth
+from recframe.interfaces import PAD, Environment, EnvironmentSpec, Observation, Step, Transition, Truth, may_run_out, runs_out
 
 
 class ColdItemsError(UserError, ValueError):
@@ -114,7 +114,12 @@ class EnvironmentWithoutItems(Environment):
     def step(self, slate: Tensor) -> Step:
         """Show the slate and observe."""
         step = self.environment.step(slate)
-        return step._replace(next_observation=self._without_items(step.next_observation), observation=self._without_items(step.observation))
+        step = step._replace(next_observation=self._without_items(step.next_observation), observation=self._without_items(step.observation))
+        if not may_run_out(self.spec):
+            return step
+        # of the candidates in place of the withheld ones, more may be excluded
+        none_left = step.truncated & runs_out(step.next_observation, self.spec)
+        return step._replace(terminated=step.terminated | none_left, truncated=step.truncated & ~none_left)
 
     def state_dict(self) -> dict[str, Any]:
         """The state of the wrapped environment."""

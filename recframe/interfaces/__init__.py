@@ -28,7 +28,7 @@ from recframe.interfaces.principal_components import (
 )
 from recframe.interfaces.reward import Reward
 from recframe.interfaces.scaling import standardization, standardized, symlog
-from recframe.interfaces.scoring import allowed_items, best_items, is_excluded, random_items
+from recframe.interfaces.scoring import allowed_items, best_items, is_excluded, may_run_out, num_allowed, random_items, runs_out
 from recframe.interfaces.shared import FrozenTable, Shared
 from recframe.interfaces.state_tracker import StateTracker
 from recframe.interfaces.text_table import TextTable
@@ -81,9 +81,12 @@ __all__ = [
     "best_items",
     "covariance_matrix",
     "is_excluded",
+    "may_run_out",
+    "num_allowed",
     "principal_components",
     "principal_coordinates",
     "random_items",
+    "runs_out",
     "self_information",
     "standardization",
     "standardized",

@@ -61,7 +61,8 @@ class Step(NamedTuple):
     response: what the users did.
     next_observation: what the action led to (for a finished user: their last).
     observation: what the next action is based on (finished users already replaced by new ones).
-    terminated, truncated: `[N]` bool; the session ended by itself, or was cut by a time limit.
+    terminated, truncated: `[N]` bool; the session ended by itself, or was cut by a time limit. A session after whose step fewer than K
+        items may be shown is terminated, also at the time limit: it has no next action whose value could be bootstrapped.
     """
 
     response: Response
@@ -97,6 +98,9 @@ class Environment(ABC):
 
     Built as `factory(config, data, num_users=N, history_length=H, split="train" | "evaluation", device=device)`. `data` contains the
     text vectors. `split` is a `Split`: users of the evaluation split never appear in training.
+
+    Every observation that an action is based on allows at least K items. A session that runs out of items is over, and terminated:
+    `next_observation` may allow fewer only there (`runs_out` finds such users).
 
     An environment draws all random numbers from its own `torch.Generator`, and draws the same number per step
     whatever the slates, so that two policies evaluated from one seed meet the same users and the same random draws.

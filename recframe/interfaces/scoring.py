@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
+from recframe.interfaces.environment import EnvironmentSpec
 from recframe.interfaces.types import PAD, Observation
 
 MANY_PAIRS = 2**12
@@ -42,6 +44,30 @@ def is_excluded(observation: Observation, items: Tensor) -> Tensor:
     ordered = excluded.sort(dim=1).values
     places = torch.searchsorted(ordered, items.contiguous()).clamp(max=ordered.shape[1] - 1)
     return ordered.gather(1, places) == items
+
+
+def num_allowed(observation: Observation, num_items: int) -> Tensor:
+    """The number of items that each user may be shown, `[N]` float32."""
+    candidates = observation.candidates
+    if candidates is not None:
+        return ((candidates != PAD) & ~is_excluded(observation, candidates)).sum(dim=1).float()
+    everything = torch.full_like(observation.user, num_items, dtype=torch.float32)
+    if observation.excluded is None:
+        return everything
+    # an item that is excluded twice counts once
+    excluded = observation.excluded.sort(dim=1).values
+    counted = F.pad(excluded[:, 1:] != excluded[:, :-1], (1, 0), value=True) & (excluded != PAD)
+    return everything - counted.sum(dim=1)
+
+
+def may_run_out(spec: EnvironmentSpec) -> bool:
+    """Whether a session may leave fewer than K items to show, by the numbers of items, candidates and exclusions."""
+    return (spec.num_candidates or spec.num_items) < spec.slate_size + spec.num_excluded
+
+
+def runs_out(observation: Observation, spec: EnvironmentSpec) -> Tensor:
+    """The users who may be shown fewer than K items, `[N]` bool: their session has no future and is terminated."""
+    return num_allowed(observation, spec.num_items) < spec.slate_size
 
 
 def best_items(observation: Observation, scores: Tensor, k: int) -> Tensor:

@@ -28,6 +28,9 @@ class StateTracker(nn.Module, ABC):
     """
 
     state_dim: int
+    dropout_in_updates: float = 0.0
+    """The share that is left out at random in updates. A tracker with dropout sets it: on-policy agents refuse it, as they compare the
+    probabilities of updates with those of acting."""
 
     @abstractmethod
     def forward(self, observation: Observation, items: Tensor) -> Tensor:

@@ -50,7 +50,8 @@ class Transition(TensorClass):
     slate: `[N, K]` int64, or `[N, A]` float32 with continuous actions.
     log_prob: `[N]` float32, of the slate under the policy that chose it (0 if it has none).
     reward: `[N]` float32, the weighted sum of the reward terms.      item_reward: `[N, K]`, the same before summing over the slate.
-    terminated: `[N]` bool, the session ended by itself.       truncated: `[N]` bool, it was cut: a value target still bootstraps.
+    terminated: `[N]` bool, the session ended by itself, or no slate is left to show.
+    truncated: `[N]` bool, it was cut: a value target still bootstraps.
     next_observation: what the action led to, before a finished user was replaced.
     discount: `[N]` float32, the factor of `next_observation`'s value in the return (gamma^n after n steps), or None: one step, the
         agent's gamma. Only replayed transitions of several steps have one (`Replay.n_step`): their `reward` is then the discounted sum, and

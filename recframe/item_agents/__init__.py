@@ -5,7 +5,7 @@ a `QNetwork` or an `ItemPolicy`, or with any `ItemScores` of its own, and finds 
 with an `ItemIndex`. Options of such agents are in `recframe.agent_options`, which imports no torch.
 """
 
-from recframe.item_agents.exploration import epsilon_greedy, linear_schedule, num_allowed, random_log_prob
+from recframe.item_agents.exploration import epsilon_greedy, linear_schedule, random_log_prob
 from recframe.item_agents.index import ExactIndex, ItemIndex, build_index, nearest_items, recall
 from recframe.item_agents.item_agent import ItemAgent
 from recframe.item_agents.item_columns import CandidateColumns, ItemColumns, ItemRange
@@ -39,7 +39,6 @@ __all__ = [
     "epsilon_greedy",
     "linear_schedule",
     "nearest_items",
-    "num_allowed",
     "random_log_prob",
     "recall",
     "search_items",

@@ -5,29 +5,14 @@ from __future__ import annotations
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from recframe.interfaces import PAD, Decision, Observation, is_excluded, random_items
+from recframe.interfaces import Decision, Observation, num_allowed, random_items
 
 
 def linear_schedule(start: float, end: float, duration: int, steps: int) -> float:
     """The value after `steps` of a schedule that goes linearly from `start` to `end` in `duration` steps, then stays constant."""
     return start + (end - start) * min(steps / duration, 1.0)
-
-
-def num_allowed(observation: Observation, num_items: int) -> Tensor:
-    """The number of items that each user may be shown, `[N]` float32."""
-    candidates = observation.candidates
-    if candidates is not None:
-        return ((candidates != PAD) & ~is_excluded(observation, candidates)).sum(dim=1).float()
-    everything = torch.full_like(observation.user, num_items, dtype=torch.float32)
-    if observation.excluded is None:
-        return everything
-    # an item that is excluded twice counts once
-    excluded = observation.excluded.sort(dim=1).values
-    counted = F.pad(excluded[:, 1:] != excluded[:, :-1], (1, 0), value=True) & (excluded != PAD)
-    return everything - counted.sum(dim=1)
 
 
 def random_log_prob(observation: Observation, num_items: int, k: int) -> Tensor:

@@ -24,6 +24,7 @@ from recframe.interfaces import (
 )
 from recframe.testing.conformance import difference, own_randomness, require, require_tensor, saved_and_loaded, state_difference
 from recframe.testing.loop import collect, random_action, update
+from recframe.testing.running_out import check_running_out
 
 ROUNDS = 3
 STEPS = 6
@@ -53,6 +54,7 @@ def check_agent(agent: Agent, environment: Environment) -> None:
         return
     batches = _batches(agent, environment, 2 * ROUNDS)
     _check_learning(agent, optimizers, batches[:ROUNDS])
+    check_running_out(agent, batches[ROUNDS])
     _check_replay_options(agent, batches[ROUNDS])
     _check_diagnostics(agent)
     _check_continuation(agent, optimizers, environment, batches[ROUNDS:])

@@ -83,7 +83,7 @@ def _check_session(environment: Environment, data: Data | None, steps: int) -> N
         _check_response(step.response, spec)
         for name in ("terminated", "truncated"):
             require_tensor(getattr(step, name), name, (spec.num_users,), torch.bool, spec.device)
-        check_observation(step.next_observation, spec, "next_observation", data)
+        check_observation(step.next_observation, spec, "next_observation", data, step.terminated)
         check_observation(step.observation, spec, "observation", data)
         _check_transition(spec, slate, step)
         before = step.observation.clone()

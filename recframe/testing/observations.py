@@ -5,12 +5,16 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from recframe.interfaces import PAD, Data, EnvironmentSpec, Observation, allowed_items
+from recframe.interfaces import PAD, Data, EnvironmentSpec, Observation, runs_out
 from recframe.testing.conformance import require, require_tensor
 
 
-def check_observation(observation: Observation, spec: EnvironmentSpec, name: str, data: Data | None = None) -> None:
+def check_observation(
+    observation: Observation, spec: EnvironmentSpec, name: str, data: Data | None = None, terminated: Tensor | None = None
+) -> None:
     """Check an observation's shapes, dtypes, device and ranges against its specification (and the data it refers to, if given).
+
+    All users need at least K items that may be shown, except those whose session `terminated` `[N]` bool, if given, says is over.
 
     Raises
     ------
@@ -40,9 +44,11 @@ def check_observation(observation: Observation, spec: EnvironmentSpec, name: str
         require_tensor(observation.excluded, f"{name}.excluded", (n, spec.num_excluded), torch.int64, spec.device)
         _check_range(observation.excluded, m, f"{name}.excluded", "or PAD")
     if spec.actions == "items":
-        scores = torch.zeros(n, m, device=spec.device)
-        left = allowed_items(observation, scores).isfinite().sum(dim=1)
-        require((left >= spec.slate_size).all(), f"{name} leaves a user with fewer than slate_size items to show")
+        short = runs_out(observation, spec)
+        if terminated is not None:
+            short = short & ~terminated
+        remedy = "" if terminated is None else ": a session that runs out of items must be terminated, not truncated or continued"
+        require(not short.any(), f"{name} leaves a user with fewer than slate_size items to show{remedy}")
     if observation.context is not None:
         require_tensor(observation.context, f"{name}.context", (n,), torch.int64, spec.device)
     if observation.features is not None:

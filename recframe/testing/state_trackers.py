@@ -39,6 +39,8 @@ def check_state_tracker(tracker: StateTracker, spec: EnvironmentSpec, data: Data
     _check_numbering(tracker, observation)
     _check_gradients(tracker, observation)
     _check_saving(tracker, data, observation)
+    tracker.train()
+    _check_dropout(tracker, observation)
     tracker.train(training)
 
 
@@ -63,6 +65,16 @@ def _check_shapes(tracker: StateTracker, spec: EnvironmentSpec, observation: Obs
         "the same observation gave another state: eval mode must not be random",
     )
     require(not torch.allclose(state, state[:1]), "all users get the same state: it must depend on the observation")
+
+
+def _check_dropout(tracker: StateTracker, observation: Observation) -> None:
+    with torch.enable_grad():
+        first, second = (tracker(observation, tracker.project_items()) for _ in range(2))
+    require(
+        tracker.dropout_in_updates > 0 or torch.equal(first, second),
+        "the same observation gave another state in training mode, but dropout_in_updates is 0: set self.dropout_in_updates, so "
+        "that on-policy agents, whose updates need the probabilities of acting, can refuse it",
+    )
 
 
 def _check_projected_rows(tracker: StateTracker, items: Tensor) -> None:

@@ -2,12 +2,12 @@
 
 from recframe.training.auxiliary import BehaviourPrediction
 from recframe.training.checkpoints import BEST, FINAL, LAST, progress_at
+from recframe.training.divergence import TrainingDiverged
 from recframe.training.fit import MonitorError, Schedule, fit
 from recframe.training.interruption import Interruption
 from recframe.training.lightning_output import suppress_lightning_output
 from recframe.training.lm_tuning.tuned_texts import read_tuned
 from recframe.training.lm_tuning.tuner import Tuner
-from recframe.training.module import TrainingDiverged
 from recframe.training.weights import CheckpointError, load_weights
 
 __all__ = [

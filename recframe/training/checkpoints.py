@@ -12,6 +12,7 @@ from pytorch_lightning.callbacks import Checkpoint
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
 from recframe.tracking.atomic import atomic_path
+from recframe.training.divergence import require_numbers
 from recframe.training.module import TrainingModule
 from recframe.training.weights import CheckpointError, encoder_weights, save_weights
 
@@ -40,7 +41,13 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     """Writes checkpoints atomically: a process that is killed while writing leaves the old checkpoint or the new one."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
-        """Write `checkpoint` to `path`."""
+        """Write `checkpoint` to `path`.
+
+        Raises
+        ------
+        TrainingDiverged: if a weight or buffer is NaN; the old checkpoint stays.
+        """
+        require_numbers(checkpoint["state_dict"], f"; {Path(path).name} is not written")
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         with atomic_path(path) as temporary:
             torch.save(checkpoint, temporary)

@@ -21,11 +21,13 @@ from recframe.training.auxiliary import BehaviourPrediction
 from recframe.training.checkpoints import (
     BEST,
     FINAL,
+    LAST,
     AtomicCheckpointIO,
     RunCheckpoints,
     read_checkpoint,
     training_is_complete,
 )
+from recframe.training.divergence import TrainingDiverged, earlier_checkpoint
 from recframe.training.interruption import Interruption, StopOnSignal
 from recframe.training.lightning_output import suppress_lightning_output
 from recframe.training.lm_tuning.tuner import Tuner
@@ -88,7 +90,7 @@ def fit(
 
     Raises
     ------
-    TrainingDiverged: if a loss or gradient is no longer finite.
+    TrainingDiverged: if a reward, loss or gradient is no longer finite, or a weight, table or buffer that would be saved.
     Stop: if the process was asked to stop; the checkpoint is then written.
     MonitorError: if `settings.monitor` is not measured.
     """
@@ -139,6 +141,8 @@ def fit(
             try:
                 train_chunks, evaluations = Chunks(schedule.chunks_per_epoch), Chunks(1)
                 trainer.fit(module, train_dataloaders=train_chunks, val_dataloaders=evaluations, ckpt_path=resume_from)
+            except TrainingDiverged as error:
+                raise TrainingDiverged(f"{error}. {earlier_checkpoint(folder / LAST)}") from None
             finally:
                 interruption.training = False
         # the signal may have arrived during the last evaluation

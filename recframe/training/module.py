@@ -19,20 +19,16 @@ import torch
 from torch import Tensor
 
 from recframe.config.schema.run import TrainerConfig
-from recframe.errors import UserError
 from recframe.experience import BatchSource, Collector
 from recframe.interfaces import Agent, Transition
 from recframe.training.auxiliary import BehaviourPrediction
+from recframe.training.divergence import TrainingDiverged, require_numbers, steps_advice
 from recframe.training.lm_tuning.tuner import Tuner
 from recframe.training.progress import evaluation_text, training_text
 
 log = logging.getLogger(__name__)
 
-
-class TrainingDiverged(UserError, ArithmeticError):
-    """A loss or gradient is no longer finite; the message says which one, when, and what to try."""
-
-    exit_code = 1
+REWARD = "reward"
 
 
 class Chunks:
@@ -109,13 +105,15 @@ class TrainingModule(pl.LightningModule):
     def training_step(self, batch: int, batch_idx: int) -> None:
         """One chunk."""
         # mixed precision applies to the losses, not to the simulator
+        watched: list[tuple[str, Tensor]] = []
         with torch.autocast(self.device.type, enabled=False):
             self.agent.prepare_to_act()
             for _ in range(self.settings.chunk_steps):
-                self.source.add(self.collector.step(self.agent))
+                transition = self.collector.step(self.agent)
+                watched.append((REWARD, transition.reward.sum()))
+                self.source.add(transition)
         if self.auxiliary is not None:
             self.auxiliary.start_chunk()
-        watched: list[tuple[str, Tensor]] = []
         for experience in self.source.batches():
             if self.tuner is not None:
                 self.tuner.begin_batch()
@@ -125,7 +123,7 @@ class TrainingModule(pl.LightningModule):
             if self.tuner is not None:
                 self.tuner.end_batch()
         # one transfer to the host per chunk
-        if watched and not math.isfinite(float(torch.stack([value for _, value in watched]).sum())):
+        if not math.isfinite(float(torch.stack([value for _, value in watched]).sum())):
             self._report_divergence(watched)
         # counted over the whole run, since an epoch may be shorter than a logging interval
         chunk = self.settings.chunk_steps * self.collector.environment.spec.num_users
@@ -156,9 +154,12 @@ class TrainingModule(pl.LightningModule):
 
     def _report_divergence(self, watched: list[tuple[str, Tensor]]) -> None:
         what = next((what for what, value in watched if not math.isfinite(float(value))), "sum of the losses")
+        if what == REWARD:
+            advice = "No agent can learn from it: look at the terms under reward, and at the signals of the environment that they read"
+        else:
+            advice = steps_advice(self.agent, self.settings.gradient_clip)
         raise TrainingDiverged(
-            f"training diverged: the {what} is no longer a number after {self.env_steps} env steps. "
-            "Try a smaller agent.learning_rate or trainer.gradient_clip; the last checkpoint is older than this"
+            f"training diverged: the {what} is no longer a number after {self.env_steps} env steps. {advice}".removesuffix(". ")
         )
 
     def _log_training(self) -> None:
@@ -178,6 +179,9 @@ class TrainingModule(pl.LightningModule):
 
     def validation_step(self, batch: int, batch_idx: int) -> None:
         """Evaluate the agent, on text vectors of the language model that is saved with it."""
+        # also what no loss reveals: a table, a posterior, weights after the last step
+        advice = steps_advice(self.agent, self.settings.gradient_clip)
+        require_numbers(self.state_dict(), f" after {self.env_steps} env steps", advice)
         if self.tuner is not None:
             self.tuner.refresh()
         with torch.autocast(self.device.type, enabled=False):

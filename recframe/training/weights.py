@@ -13,6 +13,7 @@ from torch import Tensor
 from recframe.errors import UserError
 from recframe.interfaces import Agent
 from recframe.tracking.atomic import atomic_path
+from recframe.training.divergence import not_a_number, require_numbers
 
 
 class CheckpointError(UserError):
@@ -29,13 +30,19 @@ def load_weights(agent: Agent, path: Path) -> None:
 
     Raises
     ------
-    CheckpointError: if the file is missing or damaged, or its tensors are not those of the agent.
+    CheckpointError: if the file is missing or damaged, holds NaN, or its tensors are not those of the agent.
     """
     agent.load_state_dict({**agent.state_dict(), **load_tensors(_tensors(agent), path)})
 
 
 def save_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
-    """Write named tensors, atomically, as safetensors."""
+    """Write named tensors, atomically, as safetensors.
+
+    Raises
+    ------
+    TrainingDiverged: if one holds NaN; the file, if there is one, stays as it was.
+    """
+    require_numbers(tensors, f"; {path.name} is not written")
     # safetensors refuses tensors that share memory or are not contiguous
     copies = {name: value.detach().cpu().clone(memory_format=torch.contiguous_format) for name, value in tensors.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -48,7 +55,7 @@ def load_tensors(expected: Mapping[str, Tensor], path: Path) -> dict[str, Tensor
 
     Raises
     ------
-    CheckpointError: if the file is missing or damaged, or its tensors have other names or shapes.
+    CheckpointError: if the file is missing or damaged, holds NaN, or its tensors have other names or shapes.
     """
     require_weights(path)
     try:
@@ -59,6 +66,8 @@ def load_tensors(expected: Mapping[str, Tensor], path: Path) -> dict[str, Tensor
     wrong = [name for name in sorted(shapes.keys() | saved_shapes.keys()) if shapes.get(name) != saved_shapes.get(name)]
     if wrong:
         raise CheckpointError(f"{path} holds the weights of another network: {', '.join(wrong[:3])} differ; was the config changed?")
+    if (found := not_a_number(saved)) is not None:
+        raise CheckpointError(f"{path} holds values that are not numbers, in {found}: the training that wrote it had diverged")
     return saved
 
 

@@ -24,6 +24,8 @@ from recframe_plugins.agents.policy_gradient.config import ReinforceConfig
 from recframe_plugins.agents.policy_gradient.reinforce import Reinforce
 from recframe_plugins.agents.q_learning.config import DQNConfig
 from recframe_plugins.agents.q_learning.dqn import DQN
+from recframe_plugins.environments.topic_world.config import TopicWorldConfig
+from recframe_plugins.environments.topic_world.topic_world import TopicWorld
 
 DATA = toy_data()
 COLD = ColdItems(0.25, seed=0).drawn_from(40)
@@ -57,6 +59,24 @@ def test_cold_items_are_a_share_of_the_catalogue_drawn_by_their_seed():
 @pytest.mark.parametrize("settings", [{}, {"num_excluded": 3}, {"num_candidates": 8}, {"num_candidates": 8, "num_excluded": 3}])
 def test_an_environment_without_items_passes_the_environment_checks(settings):
     check_environment(environment_without(**settings), DATA)
+
+
+def test_candidates_that_withheld_items_leave_without_a_slate_terminate_the_session():
+    config = TopicWorldConfig(slate_size=2, max_steps=5, num_candidates=10, protocol="fixed_length")
+    world = TopicWorld(config, DATA, num_users=200, history_length=5, split="train", device="cpu")
+    environment = EnvironmentWithoutItems(world, torch.arange(27))
+    check_environment(environment, DATA)
+    observation, generator = environment.reset(0), torch.Generator().manual_seed(0)
+    for _ in range(5):
+        step = environment.step(random_action(observation, environment.spec, generator))
+        observation = step.observation
+    left = [
+        len(set(c) - set(e))
+        for c, e in zip(step.next_observation.candidates.tolist(), step.next_observation.excluded.tolist(), strict=True)
+    ]
+    assert step.terminated.tolist() == [count < 2 for count in left]
+    assert (step.terminated ^ step.truncated).all()
+    assert 0 < step.terminated.sum() < 200
 
 
 def test_the_environments_own_exclusions_remain_and_all_users_share_one_list_of_withheld_items():

@@ -4,9 +4,11 @@ import pytest
 import torch
 from torch import nn
 
-from recframe.interfaces import Agent, Decision, NoExperience, Replay, Rollout, best_items, random_items
+from recframe.interfaces import Agent, Decision, NoExperience, Replay, Rollout, allowed_items, best_items, random_items
 from recframe.testing import ConformanceError, ToyEnvironment, ToyTracker, check_agent, toy_data, toy_spec
 from recframe.testing.agents import ROUNDS
+from recframe_plugins.environments.topic_world.config import TopicWorldConfig
+from recframe_plugins.environments.topic_world.topic_world import TopicWorld
 
 DATA = toy_data()
 SPEC = toy_spec(DATA, num_candidates=6)
@@ -94,6 +96,41 @@ class Unbiased(Unweighted):
     @property
     def experience(self):
         return Replay(1_000, 16, 16, 1, n_step=3, gamma=0.9, priority_exponent=0.5, importance_exponent=0.0)
+
+
+class BootstrapsFromAllowed(Learner):
+    """Multiplies the best value of the allowed items by zero after a session has ended: NaN if no item is left."""
+
+    def losses(self, batch):
+        items = self.tracker.project_items()
+        scores = (self.tracker(batch.observation, items) * items[batch.slate[:, 0]]).sum(dim=1)
+        with torch.no_grad():
+            after = allowed_items(batch.next_observation, self.tracker(batch.next_observation, items) @ items.T)
+            target = batch.reward + 0.9 * self.future(after.amax(dim=1), batch.terminated)
+        yield "main", (target - scores).pow(2).mean()
+
+    def future(self, value, terminated):
+        return value * ~terminated
+
+
+class BootstrapsWithMask(BootstrapsFromAllowed):
+    def future(self, value, terminated):
+        return value.masked_fill(terminated, 0.0)
+
+
+def whole_catalogue():
+    """Sessions that show every item of the catalogue."""
+    config = TopicWorldConfig(max_steps=40, protocol="fixed_length")
+    return TopicWorld(config, DATA, num_users=6, history_length=5, split="train", device="cpu")
+
+
+@pytest.mark.parametrize("environment", [ToyEnvironment(SPEC, DATA), whole_catalogue()], ids=["candidates", "exclusions"])
+def test_an_agent_that_bootstraps_where_no_item_is_left_is_reported(environment):
+    check_agent(BootstrapsWithMask(environment.spec), environment)
+    with pytest.raises(
+        ConformanceError, match="in which no item is left gave NaN or infinity: leave out their next value with masked_fill"
+    ):
+        check_agent(BootstrapsFromAllowed(environment.spec), environment)
 
 
 def ranking(change):

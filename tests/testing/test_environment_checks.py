@@ -18,6 +18,10 @@ def test_a_correct_environment_passes(choices):
     check_environment(ToyEnvironment(toy_spec(DATA, **choices), DATA), DATA)
 
 
+def test_a_terminated_session_may_have_nothing_left_to_show():
+    check_environment(TerminatesWithNothingLeft(toy_spec(DATA, **RICH), DATA), DATA)
+
+
 def test_a_correct_environment_with_continuous_actions_passes():
     spec = replace(toy_spec(DATA, num_features=2), actions="continuous", action_low=(-1.0, 0.0), action_high=(1.0, 3.0))
     environment = ToyEnvironment(spec, DATA)
@@ -83,6 +87,24 @@ class LosesTheLast(ToyEnvironment):
     def step(self, slate):
         step = super().step(slate)
         return step._replace(next_observation=step.observation)
+
+
+class TruncatesWithNothingLeft(ToyEnvironment):
+    """Cuts sessions in a state in which no item may be shown, so that learning would bootstrap from it."""
+
+    def step(self, slate):
+        step = super().step(slate)
+        following = step.next_observation.clone()
+        following.candidates[step.truncated] = PAD
+        return step._replace(next_observation=following)
+
+
+class TerminatesWithNothingLeft(ToyEnvironment):
+    def step(self, slate):
+        step = super().step(slate)
+        following = step.next_observation.clone()
+        following.candidates[step.terminated] = PAD
+        return step._replace(next_observation=following)
 
 
 class NeverReplaces(ToyEnvironment):
@@ -237,6 +259,7 @@ def test_an_object_of_another_type_is_refused():
         (breaking_steps(leaving), "a user left"),
         (breaking_steps(lambda step, *_: step._replace(terminated=step.terminated.float())), "terminated must be torch.bool"),
         (LosesTheLast, "of a finished user is not their last one"),
+        (TruncatesWithNothingLeft, "next_observation leaves a user with fewer than slate_size items.*must be terminated, not truncated"),
         (NeverReplaces, "still shows a finished user's session"),
         (ForgetsTheSlate, "does not end with the slate just shown"),
         (MixesUpSignals, "does not end with the response"),

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from recframe.interfaces import PAD, StateTracker
@@ -137,6 +138,25 @@ class HidesWeights(ToyTracker):
 def test_a_broken_tracker_is_reported(tracker, message):
     with pytest.raises(ConformanceError, match=message):
         check_state_tracker(tracker(SPEC, DATA), SPEC, DATA)
+
+
+class DropsOut(ToyTracker):
+    """Leaves out parts of the state in training mode."""
+
+    def forward(self, observation, items):
+        return F.dropout(super().forward(observation, items), 0.5, self.training)
+
+
+class DropsOutDeclared(DropsOut):
+    dropout_in_updates = 0.5
+
+
+def test_dropout_that_is_not_declared_is_reported():
+    check_state_tracker(DropsOutDeclared(SPEC, DATA), SPEC, DATA)
+    with pytest.raises(
+        ConformanceError, match=r"another state in training mode, but dropout_in_updates is 0: set self\.dropout_in_updates"
+    ):
+        check_state_tracker(DropsOut(SPEC, DATA), SPEC, DATA)
 
 
 def test_a_tracker_without_any_gradient_is_reported():

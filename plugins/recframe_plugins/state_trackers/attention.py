@@ -23,7 +23,7 @@ class AttentionTracker(HistoryTracker):
 
     def __init__(self, config: AttentionConfig, spec: EnvironmentSpec, data: Data) -> None:
         super().__init__(config, spec, data, summary_dim=config.item_dim)
-        self.dropout = config.dropout
+        self.dropout_in_updates = config.dropout
         self.positions = nn.Parameter(torch.empty(spec.history_length, config.item_dim, device=spec.device))
         nn.init.normal_(self.positions, std=config.item_dim**-0.5)
         self.layers = nn.ModuleList(AttentionLayer(config.item_dim, config.heads, spec.device) for _ in range(config.layers))
@@ -33,7 +33,7 @@ class AttentionTracker(HistoryTracker):
         """The output `[N, d]` at the newest entry."""
         length = len(self.positions)
         entries, present = entries[:, -length:], present[:, -length:]
-        dropout = self.dropout if self.training and torch.is_grad_enabled() else 0.0
+        dropout = self.dropout_in_updates if self.training and torch.is_grad_enabled() else 0.0
         vectors = F.dropout(entries + self.positions[-entries.shape[1] :], dropout)
         places = torch.arange(present.shape[1], device=present.device)
         # padding sees itself, as a softmax over nothing would be NaN; no entry sees padding

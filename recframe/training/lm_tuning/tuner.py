@@ -177,7 +177,7 @@ class Tuner:
         if not np.isfinite(norm):
             raise TuningDiverged(
                 f"training diverged: the gradient of the language model is no longer finite after {self.agent.env_steps} env steps. "
-                "Try a smaller encoder.tuning_learning_rate; the last checkpoint is from before"
+                "Try a smaller encoder.tuning_learning_rate"
             )
         self.optimizer.step()
         self._latest["grad_norm"].append(norm)

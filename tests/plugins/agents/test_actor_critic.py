@@ -14,7 +14,10 @@ from recframe.plugin_loader import registry
 from recframe.testing import ToyEnvironment, ToyTracker, check_component, collect, toy_data, toy_spec, update
 from recframe_plugins.agents.policy_gradient.actor_critic import ActorCritic, RolloutSamples
 from recframe_plugins.agents.policy_gradient.advantages import generalized_advantages, normalized
-from recframe_plugins.agents.policy_gradient.config import ActorCriticConfig
+from recframe_plugins.agents.policy_gradient.config import ActorCriticConfig, ReinforceConfig
+from recframe_plugins.agents.policy_gradient.reinforce import Reinforce
+from recframe_plugins.state_trackers.attention import AttentionTracker
+from recframe_plugins.state_trackers.config import AttentionConfig
 
 COMPONENT = registry().get("agent", "actor_critic")
 DATA = toy_data()
@@ -49,6 +52,31 @@ def samples(value, returns):
 )
 def test_the_agent_passes_the_checks(config):
     check_component(COMPONENT, config)
+
+
+def attention(spec, **options):
+    torch.manual_seed(0)
+    return AttentionTracker(AttentionConfig(history_length=5, item_dim=8, **options), spec, DATA)
+
+
+@pytest.mark.parametrize("slate_size", [1, 3])
+@pytest.mark.parametrize("network", ["separate", "shared"])
+def test_before_the_first_step_the_ratio_is_1_with_a_tracker_that_could_drop_out(slate_size, network):
+    spec = toy_spec(DATA, slate_size=slate_size)
+    agent = ActorCritic(ActorCriticConfig(network=network, **PPO), spec, attention(spec), seed=0)
+    ratios = []
+    policy_loss = agent.policy_loss
+    agent.policy_loss = lambda log_ratio, advantages: ratios.append(log_ratio.detach().exp()) or policy_loss(log_ratio, advantages)
+    next(agent.losses(chunk(agent)))
+    torch.testing.assert_close(ratios[0], torch.ones_like(ratios[0]), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("agent", [ActorCritic, Reinforce])
+def test_a_tracker_with_dropout_is_refused(agent):
+    spec = toy_spec(DATA)
+    config = ActorCriticConfig() if agent is ActorCritic else ReinforceConfig()
+    with pytest.raises(ValueError, match=r"state_tracker\.dropout must be 0, not 0\.1: an on-policy agent"):
+        agent(config, spec, attention(spec, dropout=0.1), seed=0)
 
 
 @pytest.mark.parametrize(("slate_size", "normalize"), [(1, True), (3, False)])

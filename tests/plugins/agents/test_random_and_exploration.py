@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from recframe.interfaces import PAD, scoring
-from recframe.item_agents.exploration import epsilon_greedy, linear_schedule, num_allowed
+from recframe.interfaces import PAD, num_allowed, scoring
+from recframe.item_agents.exploration import epsilon_greedy, linear_schedule
 from recframe.testing import check_component, toy_data, toy_observation, toy_spec
 from recframe_plugins.agents.baselines.config import RandomConfig
 from recframe_plugins.agents.baselines.random import RandomAgent

@@ -88,7 +88,28 @@ def test_a_session_can_show_the_whole_catalogue_once(make, peopled):
     environment = make(peopled, num_users=5, slate_size=4, max_steps=10, protocol="fixed_length")
     *_, (step, shown) = sessions(environment, RandomPolicy(environment.spec, 1), 10)
     assert all(sorted(items) == list(range(40)) for items in shown)
-    assert step.truncated.all()
+    assert step.terminated.all()
+    assert not step.truncated.any()
+    assert not step.response.leave.any()
+
+
+@pytest.mark.parametrize(("slate_size", "max_steps", "over"), [(1, 40, True), (3, 13, True), (4, 9, False), (1, 39, False)])
+def test_a_session_is_terminated_if_no_further_slate_is_left(make, peopled, slate_size, max_steps, over):
+    environment = make(peopled, num_users=3, slate_size=slate_size, max_steps=max_steps, protocol="fixed_length")
+    *_, (step, _) = sessions(environment, RandomPolicy(environment.spec, 1), max_steps)
+    assert step.terminated.tolist() == [over] * 3
+    assert step.truncated.tolist() == [not over] * 3
+    assert not step.response.leave.any()
+
+
+def test_candidates_that_were_all_shown_terminate_a_session_at_its_time_limit(make, peopled):
+    environment = make(peopled, num_users=200, slate_size=2, max_steps=5, num_candidates=10, protocol="fixed_length")
+    *_, (step, shown) = sessions(environment, RandomPolicy(environment.spec, 1), 5)
+    new = [set(candidates) - set(items) for candidates, items in zip(step.next_observation.candidates.tolist(), shown, strict=True)]
+    assert step.terminated.tolist() == [len(items) < 2 for items in new]
+    assert (step.terminated ^ step.truncated).all()
+    # the candidates are 10 of 40 items: for some users at most 1 of them is new
+    assert not step.terminated.all()
 
 
 def test_fixed_length_sessions_end_only_by_truncation(make, peopled, random_slates):

@@ -17,7 +17,7 @@ def generalized_advantages(
     A terminated session has no future. For the future of a truncated session, or of one that the chunk's end cuts off, V(next observation)
     is used. With `gae_lambda` of 1, advantage plus value is the discounted reward-to-go that ends in such a value.
     """
-    delta = reward + gamma * next_value * ~terminated - value
+    delta = reward + gamma * next_value.masked_fill(terminated, 0.0) - value
     # nothing flows back from the session that replaced a finished one
     decay = gamma * gae_lambda * ~(terminated | truncated)
     advantages, following = torch.empty_like(delta), torch.zeros_like(delta[0])

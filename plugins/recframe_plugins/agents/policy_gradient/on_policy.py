@@ -23,7 +23,8 @@ class OnPolicyAgent(ItemAgent):
 
     Raises
     ------
-    ValueError: a learning rate for the value is set, but the network is shared.
+    ValueError: a learning rate for the value is set, but the network is shared; or the state tracker has dropout: the probabilities in
+        an update would not be those of the policy that acted, and their ratio not 1 before the first step.
     """
 
     config: OnPolicyConfig
@@ -33,6 +34,11 @@ class OnPolicyAgent(ItemAgent):
         if config.network == "shared" and config.value_learning_rate is not None:
             raise ValueError(
                 "agent.value_learning_rate is for network: separate; a shared network has one optimizer: use agent.value_weight, or null"
+            )
+        if state_tracker.dropout_in_updates > 0:
+            raise ValueError(
+                f"state_tracker.dropout must be 0, not {state_tracker.dropout_in_updates:g}: an on-policy agent learns from the "
+                "probabilities with which it acted, and acting leaves out nothing (dqn, soft_actor_critic and ddpg can learn with dropout)"
             )
         self.config = config
         self.network = PolicyAndValue(state_tracker, config.temperature, config.network == "shared", spec.device)

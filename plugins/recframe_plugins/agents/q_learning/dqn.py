@@ -72,7 +72,8 @@ class DeepQAgent(ItemAgent):
         """The part of a target that the next state's value `[N]` adds: discounted, and 0 where the session is over."""
         discount = self.config.gamma if batch.discount is None else batch.discount
         # a truncated session would have gone on, so it bootstraps; only a terminated one has no future
-        return discount * next_value * ~batch.terminated
+        # masked, not multiplied by 0: where no item is left, a value may be infinite
+        return discount * next_value.masked_fill(batch.terminated, 0.0)
 
     def td_loss(self, q: Tensor, td_target: Tensor) -> Tensor:
         """The loss of each temporal-difference error, of the shape of `q`."""

@@ -20,6 +20,7 @@ from recframe.interfaces import (
     Replay,
     StateTracker,
     Transition,
+    num_allowed,
 )
 from recframe.item_agents import (
     CandidateColumns,
@@ -31,7 +32,6 @@ from recframe.item_agents import (
     QValues,
     TargetUpdate,
     adam,
-    num_allowed,
     search_items,
 )
 from recframe_plugins.agents.soft_actor_critic.config import SoftActorCriticConfig

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from recframe.interfaces import Experience, Observation, Rollout, Transition, allowed_items
-from recframe.item_agents.exploration import num_allowed
+from recframe.interfaces import Experience, Observation, Rollout, Transition, allowed_items, num_allowed
 from recframe_plugins.agents.tabular.config import TabularSarsaConfig
 from recframe_plugins.agents.tabular.tabular_agent import TabularAgent
 

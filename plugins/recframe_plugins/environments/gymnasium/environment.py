@@ -55,7 +55,7 @@ class GymnasiumEnvironment(Environment):
     ) -> None:
         self.config = config
         self.device = torch.device(device)
-        self.copies = SyncVectorEnv([partial(make, config)] * num_users, copy=False, autoreset_mode=AutoresetMode.DISABLED)
+        self.copies = _copies(config, num_users)
         self.action_space = self.copies.single_action_space
         self.spec = EnvironmentSpec(
             num_users=num_users,
@@ -168,6 +168,17 @@ class GymnasiumEnvironment(Environment):
         self.history.load_state_dict(state["history"])
         return self._observation()
 
+    def __getstate__(self) -> dict[str, Any]:
+        """For pickling: everything but the copies, as Gymnasium's wrappers cannot be pickled."""
+        return {name: value for name, value in vars(self).items() if name != "copies"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Create the copies again, and replay the sessions as `load_state_dict` does."""
+        vars(self).update(state)
+        self.copies = _copies(self.config, self.spec.num_users)
+        if self.log is not None:
+            self.load_state_dict(self.state_dict())
+
     def _replayed(self, log: SessionLog) -> Tensor:
         """The last features `[N, X]` of the copies after each is reset from its seed and takes its actions again."""
         observed, _ = self.copies.reset(seed=log.seeds.tolist())
@@ -196,3 +207,8 @@ class GymnasiumEnvironment(Environment):
             features=self.features,
             batch_size=[self.spec.num_users],
         )
+
+
+def _copies(config: GymnasiumConfig, num_users: int) -> SyncVectorEnv:
+    """The N environments; each starts a new session only when it is reset."""
+    return SyncVectorEnv([partial(make, config)] * num_users, copy=False, autoreset_mode=AutoresetMode.DISABLED)

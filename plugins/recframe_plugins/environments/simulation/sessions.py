@@ -7,7 +7,8 @@ saved states. The protocols are those under which rating-matrix simulators are c
     no_repetition   an item is shown at most once per session (`Observation.excluded`); the user leaves by the same rule
     fixed_length    an item is shown at most once per session, and every session lasts `max_steps` steps
 
-A session is terminated when the user leaves, and otherwise truncated after `max_steps` steps.
+A session is terminated when the user leaves, and otherwise truncated after `max_steps` steps; or terminated, if the items that were not
+shown no longer fill a slate: then it would not have gone on without the time limit.
 
 Every step makes the same random draws for all N users, independent of the slates and of which sessions have ended: the draws of the step,
 a next user, and a candidate set. Two policies evaluated from one seed therefore meet common random numbers.
@@ -24,7 +25,19 @@ from tensordict import TensorDict
 from torch import Tensor
 
 from recframe.components import require_consistent
-from recframe.interfaces import PAD, DataError, Environment, EnvironmentSpec, History, Observation, Response, Split, Step
+from recframe.interfaces import (
+    PAD,
+    DataError,
+    Environment,
+    EnvironmentSpec,
+    History,
+    Observation,
+    Response,
+    Split,
+    Step,
+    may_run_out,
+    runs_out,
+)
 from recframe_plugins.environments.simulation.candidates import draw_candidates
 from recframe_plugins.environments.simulation.config import SessionConfig
 
@@ -144,20 +157,21 @@ class SimulatedSessions(Environment):
 
         reaction = self.respond(slate, draws)
         steps = self.state["steps"] + 1
-        terminated = reaction.leave if self.protocol != "fixed_length" else torch.zeros_like(reaction.leave)
-        truncated = (steps >= self.config.max_steps) & ~terminated
-        finished = terminated | truncated
+        left = reaction.leave if self.protocol != "fixed_length" else torch.zeros_like(reaction.leave)
+        finished = left | (steps >= self.config.max_steps)
         users = self.spec.num_users
-        response = Response(signals=TensorDict(reaction.signals, batch_size=[users]), leave=terminated, batch_size=[users])
+        response = Response(signals=TensorDict(reaction.signals, batch_size=[users]), leave=left, batch_size=[users])
         self.history.append(slate, response)
         moved = self.state | reaction.state | {"steps": steps} | self._shown(slate)
         self.candidates, self.state = candidates, moved
         next_observation = self._observation()
+        # a session can run out of items in its last step only: catalogue and candidates suffice for max_steps slates
+        terminated = left | (finished & runs_out(next_observation, self.spec)) if may_run_out(self.spec) else left
         self.state = {
             name: torch.where(finished.view(-1, *[1] * (value.dim() - 1)), arrivals[name], value) for name, value in moved.items()
         }
         self.history.clear(finished)
-        return Step(response, next_observation, self._observation(), terminated, truncated)
+        return Step(response, next_observation, self._observation(), terminated, finished & ~terminated)
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that a bit-identical continuation needs; see `Environment.state_dict`."""
