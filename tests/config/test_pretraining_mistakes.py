@@ -31,7 +31,7 @@ from recframe.config import PRETRAIN, ConfigError, compose_config, find_mistakes
             ["pretrain.from_scratch=true", "encoder.max_length=12"],
             "encoder.max_length=12 is not read with pretrain.from_scratch=true: a new model's is pretrain.new.max_length",
         ),
-        (["encoder.tuning=lora"], "encoder.tuning=lora is for agents: a pretraining trains all weights; set it to frozen"),
+        (["encoder.tuning=lora"], "encoder.tuning=lora is for agents: pretraining trains all weights; set it to frozen"),
         (["pretrain.new.layers=2"], "pretrain.new.layers is for a new model: add pretrain.from_scratch=true"),
         (["encoder.max_length=5000"], "encoder.max_length=5000 is more than encoder.batch_tokens="),
         (["logger=[csv,tensorbord]"], "logger=tensorbord: logger has no choice 'tensorbord'"),

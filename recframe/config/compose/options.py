@@ -1,4 +1,4 @@
-"""Checks of Hydra's command-line options that Hydra answers with a traceback, or not at all."""
+"""Checks for mistakes in Hydra's command-line options that Hydra ignores or answers with a traceback."""
 
 from __future__ import annotations
 
