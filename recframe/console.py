@@ -16,7 +16,10 @@ def output_console() -> Console:
 
 
 def progress_bar(label: str, column: ProgressColumn, show: bool, console: Console | None = None) -> Progress:
-    """A progress bar with a label and one column of its own, shown if `show` and the console (by default standard error) is a terminal."""
+    """A progress bar with a label and one more column.
+
+    It is shown if `show` is set and the console, by default that of standard error, is a terminal.
+    """
     console = console or Console(stderr=True)
     columns = (TextColumn(label), BarColumn(), MofNCompleteColumn(), column, TimeRemainingColumn())
     return Progress(*columns, console=console, disable=not (show and console.is_terminal))
