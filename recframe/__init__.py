@@ -4,8 +4,10 @@ This module imports nothing heavy, so that `recframe --help` and the validation 
 
 - `recframe.components`, `recframe.hookspecs`: for the registration module of a plugin;
 - `recframe.interfaces`: for the implementation of a plugin (imports torch);
-- `recframe.runner`: `run(cfg)`, a whole run as one function;
-- `recframe.testing`: conformance checks for plugin authors.
+- `recframe.item_agents`: building blocks for agents that choose items (imports torch), and `recframe.agent_options`: their options;
+- `recframe.testing`: conformance checks for plugin authors;
+- `recframe.config`: `compose_config`, the config of a run; `recframe.runner`: `run(cfg)`, a whole run as one function;
+- `recframe.gym`: the simulators as Gymnasium environments.
 """
 
 from importlib.metadata import PackageNotFoundError, version

@@ -224,7 +224,7 @@ def _addresses(paths: Any) -> list[str]:
 
 
 def _hook_problem(plugin: Any) -> str:
-    """What is wrong with the hooks that a module declares, where pluggy reports nothing or an unclear error; or ''."""
+    """The problem with the hooks that a module declares, if pluggy reports nothing or an unclear error; otherwise ''."""
     known = [name for name in vars(hookspecs) if name.startswith("recframe_")]
     hooks = {name: value for name, value in vars(plugin).items() if name.startswith("recframe_") and inspect.isroutine(value)}
     marked = {name: value for name, value in vars(plugin).items() if hasattr(value, "recframe_impl")}

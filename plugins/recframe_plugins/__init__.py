@@ -1,1 +1,1 @@
-"""The built-in plugins; the core finds them by their entry points, like anybody's."""
+"""The built-in plugins. The core finds them by their entry points, like third-party plugins."""

@@ -86,7 +86,7 @@ def describe_bounds(metadata: Mapping[str, Any]) -> str:
 
 
 def bounds_problems(value: Any, metadata: Mapping[str, Any]) -> Iterator[str]:
-    """What is wrong with an option's value, or with entries of a list: not finite, out of bounds, or none of the choices."""
+    """The problems of an option's value, or of the entries of a list: not finite, out of bounds, or none of the choices."""
     choices = metadata.get("choices")
     for entry in value if isinstance(value, list) else [value]:
         if entry is None:

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.progress import ProgressColumn, Task
 from rich.text import Text
 
+from recframe.console import progress_bar
 from recframe.errors import UserError
 from recframe.interfaces import Encoder, Role
 
@@ -56,8 +56,6 @@ class TextsPerSecond(ProgressColumn):
 @contextmanager
 def encoding_progress(total: int, show: bool) -> Iterator[Callable[[int], None]]:
     """A progress bar on standard error, if `show` and standard error is a terminal; yields a function to report encoded texts to."""
-    console = Console(stderr=True)
-    columns = (TextColumn("encoding texts"), BarColumn(), MofNCompleteColumn(), TextsPerSecond(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not (show and console.is_terminal)) as progress:
+    with progress_bar("encoding texts", TextsPerSecond(), show) as progress:
         task = progress.add_task("encoding", total=total)
         yield lambda done: progress.advance(task, done)

@@ -55,7 +55,7 @@ class ObservationArrays:
 
     Raises
     ------
-    ValueError: `text_dims` is negative, texts have no vectors, or nothing is left to observe.
+    ValueError: `text_dims` is negative, texts have no vectors, or no part of the observation is left.
     """
 
     def __init__(self, spec: EnvironmentSpec, data: Data, text_dims: int | None) -> None:

@@ -51,7 +51,7 @@ class Catalog:
 
     @property
     def titles(self) -> list[str]:
-        """The items' titles, for people to read."""
+        """The items' titles, for tables and reports."""
         return self.attributes["title"].to_list()
 
 

@@ -36,8 +36,8 @@ class Encoder(ABC):
 
     Attributes
     ----------
-    reads: whether it reads texts at all. The vectors of one that does not have length 0, `[n, 0]`. Items then differ only by the
-        embedding that the state tracker learns of each, if it learns any.
+    reads: False for an encoder that ignores texts: its vectors have length 0, `[n, 0]`. Items then differ only by the embedding
+        that the state tracker learns of each, if it learns any.
     """
 
     reads: bool = True

@@ -40,7 +40,7 @@ class LanguageModel(nn.Module, ABC):
 
     Implement:
 
-    - `objective` (attribute): what is predicted, in a word or two for people to read ("masked tokens", "the next token").
+    - `objective` (attribute): what is predicted, in one or two words for messages ("masked tokens", "the next token").
     - `token_counts(texts)`: the number of tokens that the model reads of each text.
     - `batch(texts, generator)`: the texts as one padded batch.
     - `loss(batch)`: the `TokenLoss` of a batch.

@@ -1,4 +1,4 @@
-"""Rewards: the terms of what the operator wants."""
+"""Rewards: the terms of the operator's objective."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ SPARSE = 16
 
 
 class Items(NamedTuple):
-    """The items that a decision or an update uses: the whole catalogue, or a part of it with numbers of its own.
+    """The items that a decision or an update uses: the whole catalogue, or a part of it with its own numbers.
 
     rows: `[R]` int64, distinct: number i stands for item rows[i] of the catalogue. None: the numbers are those of the catalogue.
     num_items: how many items may be chosen: those numbered 0 to num_items - 1.

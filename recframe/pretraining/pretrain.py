@@ -132,7 +132,7 @@ def pretrain(cfg: DictConfig, overrides: Sequence[str] = (), sweep: str | None =
     console.print(table(result))
     console.print(f"To use it: {result.use(cfg.encoder.name)}", highlight=False, soft_wrap=True)
     if isinstance(failure, Stop):
-        raise Stop(f"stopped while the loggers were closed; the model is complete in {folder}", failure.exit_code) from failure
+        raise Stop(f"stopped while the loggers were closing; the model is complete in {folder}", failure.exit_code) from failure
     if failure is not None:
         reason = str(failure).partition("\n")[0]
         raise TrackingError(f"the model is complete in {folder}, but a logger failed: {type(failure).__name__}: {reason}") from failure

@@ -1,4 +1,4 @@
-"""The items of highest predicted immediate reward: the strongest recommender here that does not plan.
+"""The items of highest predicted immediate reward: the strongest reference policy that does not plan.
 
 The expected reward is bilinear in features of the user and of the item (see `recframe.references.bilinear`). The policy reads what an agent
 can observe, too: histories, feedback and texts, never the environment's truth. It is fitted to the reward of one turn, so it is myopic:
@@ -32,7 +32,7 @@ class TextComponents:
 
 
 class UserFeatures:
-    """Features `[N, P]` of users: those of `user_features`, and the texts of profile and context and raw features as far as they exist."""
+    """Features `[N, P]` of users: those of `user_features`, and, if they exist, the texts of profile and context, and raw features."""
 
     def __init__(self, spec: EnvironmentSpec, data: Data, components: TextComponents, item_texts: Tensor) -> None:
         def rows(texts: Texts | None) -> Tensor | None:

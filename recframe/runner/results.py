@@ -1,4 +1,4 @@
-"""What plugins and callers are told about a run: where it lives, and what it found."""
+"""Descriptions of a run for plugins and callers: its folder, and its result."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from recframe.evaluation.results import Metrics
 
 @dataclass(frozen=True)
 class RunContext:
-    """Where a run lives and how it was started. `sweep` is the name of the sweep whose job it is, or None."""
+    """The folder of a run, and how the run was started. `sweep` is the name of the sweep whose job it is, or None."""
 
     folder: Path
     overrides: tuple[str, ...]

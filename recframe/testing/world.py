@@ -97,7 +97,7 @@ class ToyEnvironment(Environment):
         return torch.randint(limit, (self.spec.num_users,), generator=self.generator, device=self.spec.device)
 
     def _draw_visit(self) -> None:
-        """Draw the candidates, exclusions, context and features of a visit, as far as the specification has them."""
+        """Draw the candidates, exclusions, context and features of a visit that the specification declares."""
         spec = self.spec
         self.candidates = random_candidates(spec, spec.num_users, self.generator) if spec.num_candidates else None
         self.excluded = random_exclusions(spec, self.candidates, spec.num_users, self.generator) if spec.num_excluded else None

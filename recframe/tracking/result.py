@@ -66,7 +66,7 @@ def write_result(
     """
     taken = sorted(set(extra) & set(PROMISED))
     if taken:
-        raise ValueError(f"result.json: {taken[0]!r} is one of the promised entries and cannot be an extra one")
+        raise ValueError(f"result.json: {taken[0]!r} is the name of a standard entry; choose another name for the extra one")
     result = {
         "schema": RESULT_SCHEMA,
         "status": "finished",

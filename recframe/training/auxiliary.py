@@ -116,7 +116,7 @@ class BehaviourPrediction(nn.Module):
         vectors = tracker.project_items(rows)
         query = self._query(tracker(observation, vectors))
         chosen = (query * F.embedding(numbers[0], vectors)).sum(dim=1)
-        # each stands for M / n items; the item taken has a term of its own
+        # each stands for M / n items; the item taken is a separate term
         scores = query @ F.embedding(numbers[1], vectors).T + math.log(num_items / len(drawn))
         negatives = drawn.expand(len(taken), -1)
         absent = (negatives == taken.unsqueeze(1)) | is_excluded(observation, negatives)

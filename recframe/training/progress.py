@@ -8,8 +8,9 @@ from typing import Any
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import TextColumn
 
+from recframe.console import progress_bar
 from recframe.metric_names import PROGRESS_METRICS
 
 
@@ -25,9 +26,7 @@ class ProgressBar(Callback):
     def __init__(self, total: int, status: Callable[[], tuple[int, str]], show: bool, console: Console | None = None) -> None:
         self.total = total
         self.status = status
-        console = console or Console(stderr=True)
-        columns = (TextColumn("training"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[text]}"), TimeRemainingColumn())
-        self.bar = Progress(*columns, console=console, disable=not (show and console.is_terminal))
+        self.bar = progress_bar("training", TextColumn("{task.fields[text]}"), show, console)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Show the bar."""

@@ -41,7 +41,7 @@ def test_only_new_texts_reach_the_encoder(folder, encoder, counting_encoder):
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(batches=st.lists(st.lists(st.text()), max_size=4))
-def test_law_the_store_gives_the_encoders_vectors_whatever_was_requested_before(batches, counting_encoder):
+def test_the_store_gives_the_encoders_vectors_whatever_was_requested_before(batches, counting_encoder):
     with tempfile.TemporaryDirectory() as folder:
         encoder = counting_encoder()
         for texts in [*batches, ["", "🎬", "e\u0301", "é", "\0", "\n"]]:

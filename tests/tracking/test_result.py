@@ -71,7 +71,7 @@ def test_statistics_may_be_dataclasses(tmp_path):
 
 
 def test_an_extra_entry_with_a_promised_name_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="'status' is one of the promised"):
+    with pytest.raises(ValueError, match="'status' is the name of a standard entry"):
         write(tmp_path, status="failed")
     assert not (tmp_path / "result.json").exists()
 

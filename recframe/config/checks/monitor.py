@@ -18,7 +18,7 @@ NEEDS = {
 
 
 def monitor_problems(values: Mapping[str, Any], chosen: Mapping[str, Component]) -> list[str]:
-    """The problem with `trainer.monitor`, as far as the components and their settings tell what a run measures."""
+    """The problem with `trainer.monitor`, if the components and their settings show that the run does not measure it."""
     # for metrics that need neither items nor texts, the check is not worth making a Gymnasium environment
     monitor, reward_terms = values["trainer"]["monitor"], values["reward"]
     if monitor in measured_metrics((), reward_terms):
@@ -37,7 +37,7 @@ def unmeasured(monitor: str, available: Collection[str], reward_terms: Iterable[
 
 
 def _available(values: Mapping[str, Any], chosen: Mapping[str, Component]) -> set[str]:
-    """What a run has to measure; what cannot be known before it starts is assumed to be there."""
+    """What the metrics of a run can be computed from. Anything that is unknown before the run starts is assumed to exist."""
     environment = chosen.get("environment")
     if environment is None:
         return {CLICKS, ITEMS, TEXTS}

@@ -76,7 +76,7 @@ def _encoder_problems(problems: list[str], composed: Composed) -> list[str]:
             if name in usual and settings[name] not in usual[name]
         ]
     if settings.get("tuning", "frozen") != "frozen":
-        problems.append(f"encoder.tuning={settings['tuning']} is for agents: a pretraining trains all weights; set it to frozen")
+        problems.append(f"encoder.tuning={settings['tuning']} is for agents: pretraining trains all weights; set it to frozen")
     return problems
 
 

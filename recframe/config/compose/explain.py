@@ -10,7 +10,7 @@ from recframe.plugin_loader import suggestion
 
 
 def explain(error: BaseException) -> str:
-    """What is wrong, with the key, or with the file and the line."""
+    """The problem in one line, with the key, or with the file and the line."""
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
         return f"{error.problem_mark.name}, line {error.problem_mark.line + 1}: not YAML: {error.problem}"
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:

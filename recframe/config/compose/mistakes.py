@@ -60,7 +60,7 @@ def find_mistakes(overrides: Sequence[str], config_dir: str | None = None, confi
                 else:
                     fixed.append(override.input_line or "")
             elif override.key_or_group in _groups_of_other_apps(app):
-                problems.append(f"{override.key_or_group}: recframe {app.command} has nothing to choose there; it has: {_keys(app)}")
+                problems.append(f"{override.key_or_group}: recframe {app.command} has no such group; it has: {_keys(app)}")
             elif is_group(override, config_groups):
                 wrong = wrong_choices(override, config_groups)
                 problems += wrong

@@ -1,4 +1,4 @@
-"""Checks of Hydra's command-line options that Hydra answers with a traceback, or not at all."""
+"""Checks for mistakes in Hydra's command-line options that Hydra ignores or answers with a traceback."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def parse_options(arguments: list[str], command: str) -> tuple[Namespace, list[s
     exclusive = ("run", "multirun", "cfg", "info", "shell_completion")
     given = [f"--{name}" for name in exclusive if getattr(known, name) not in (None, False)]
     if len(given) > 1:
-        problems.append(f"{' and '.join(given)} cannot be combined: each is a mode of its own")
+        problems.append(f"{' and '.join(given)} cannot be combined: each selects a mode")
     if known.resolve and not (known.cfg or known.help):
         problems.append("--resolve can only be combined with --cfg")
     if known.shell_completion:

@@ -43,7 +43,7 @@ class PretrainConfig:
     progress_bar: bool = option(True, "show progress in the terminal")
 
     def contradictions(self) -> Iterator[str]:
-        """The settings that do not go together."""
+        """Settings that contradict each other."""
         if self.new.hidden_size % self.new.heads:
             yield f"pretrain.new.hidden_size is {self.new.hidden_size}, not a multiple of pretrain.new.heads ({self.new.heads})"
         if not self.from_scratch:

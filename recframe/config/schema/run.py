@@ -120,6 +120,6 @@ class RunConfig:
     embeddings: EmbeddingsConfig = field(default_factory=EmbeddingsConfig)
     labels: dict[str, LabelConfig] = field(default_factory=dict)
     logger: dict[str, Any] = field(default_factory=dict)
-    seed: int = option(0, "seed of everything random in the run; the data and the evaluation have their own", ge=0)
+    seed: int = option(0, "seed of all random draws of the run; the data and the evaluation have seeds of their own", ge=0)
     device: str = option("cpu", "cpu, cuda, cuda:1, or auto (cuda if available)")
     name: str | None = option(None, "name of the run in reports and in W&B; null: its overrides")

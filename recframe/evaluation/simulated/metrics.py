@@ -1,4 +1,4 @@
-"""Metrics of a policy: the return, and metrics of what it recommends that the return alone does not show."""
+"""Metrics of a policy: the return, and properties of its recommendations that the return does not show."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ class Policy(Protocol):
 class InformedPolicy(ABC):
     """A policy that chooses with the environment's truth, which no recommender has.
 
-    It is a type of its own, so that no policy gets the truth by accident.
+    It is a separate type, so that no policy gets the truth by accident.
     """
 
     @abstractmethod
@@ -82,7 +82,7 @@ def rollout(policy: AnyPolicy, environment: Environment, rewards: RewardSum, see
     """Play `policy` from `environment.reset(seed)` until every user's first session is over, or for `max_steps` turns.
 
     Users who replace those whose session ended are simulated but not counted: otherwise policies that lose their users would be
-    evaluated on more, and on other, users. Sessions longer than `max_steps` are counted as far as they were played.
+    evaluated on more users, and on different ones. Longer sessions are counted up to `max_steps`.
 
     Raises
     ------

@@ -159,7 +159,7 @@ class TestTopK:
         loss.backward()
         torch.testing.assert_close(item_log_probs.grad, -lambda_k * item_advantages / 2)
 
-    def test_what_is_shown_anyway_is_pushed_no_more(self):
+    def test_an_item_that_is_almost_certainly_shown_gets_almost_no_gradient(self):
         agent = build(slate_size=3, top_k_correction=True, normalize_advantages=False)
         item_log_probs = torch.tensor([[0.999, 0.0005, 0.0005]]).log().requires_grad_()
         agent.policy_loss(SlateProbability(torch.zeros(1), item_log_probs, torch.zeros(1)), torch.ones(1), torch.ones(1, 3)).backward()

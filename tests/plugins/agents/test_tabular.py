@@ -49,9 +49,9 @@ class SmallProcess(Environment):
     def step(self, slate):
         action = slate[:, 0]
         following = torch.multinomial(self.transitions[self.state, action], 1, generator=self.generator).squeeze(1)
-        luck = torch.rand(2, len(action), generator=self.generator)
-        terminated = luck[0] < self.ending[self.state, action]
-        truncated = ~terminated & (luck[1] < 0.1)
+        uniforms = torch.rand(2, len(action), generator=self.generator)
+        terminated = uniforms[0] < self.ending[self.state, action]
+        truncated = ~terminated & (uniforms[1] < 0.1)
         reward = TensorDict({"reward": self.rewards[self.state, action].unsqueeze(1)}, batch_size=[len(action)])
         response = Response(signals=reward, leave=terminated, batch_size=[len(action)])
         self.history.append(slate, response)

@@ -324,7 +324,7 @@ def test_answers_that_break_off_use_up_the_retries(server, ask, fake):
     assert "\n" not in str(raised.value)
 
 
-def test_what_the_store_has_is_not_requested_again_whatever_the_key(server, ask, tmp_path, monkeypatch):
+def test_texts_in_the_store_are_not_requested_again_with_another_key_or_batch_size(server, ask, tmp_path, monkeypatch):
     monkeypatch.setenv("MY_KEY", KEY)
     first = EmbeddingStore(tmp_path, ask(api_key_variable="MY_KEY")).vectors(["a", "b", "a"], "item")
     asked = len(server.requests)

@@ -45,7 +45,7 @@ def test_texts_that_share_no_word_are_near_when_the_corpus_relates_their_words()
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(texts=st.lists(st.text(max_size=20), min_size=1, max_size=6))
-def test_law_vectors_have_length_one_or_zero_and_do_not_depend_on_other_texts(texts):
+def test_vectors_have_length_one_or_zero_and_do_not_depend_on_other_texts(texts):
     encoder = fitted(dim=5)
     vectors = encoder.encode([*texts, *CORPUS], "item")
     assert vectors.dtype == np.float32

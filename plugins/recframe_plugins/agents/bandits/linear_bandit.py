@@ -16,7 +16,7 @@ from recframe_plugins.agents.bandits.linear_reward import LinearReward, Posterio
 
 
 class Knowledge(NamedTuple):
-    """What decisions use until the next rewards arrive: the posterior, and the features of all items `[M + 1, Q]`."""
+    """The posterior, and the features of all items `[M + 1, Q]`, which decisions use until the next rewards arrive."""
 
     posterior: Posterior
     items: Tensor

@@ -41,7 +41,7 @@ class Posterior(NamedTuple):
 class LinearReward(nn.Module):
     """E[reward of item i | user u] = theta' phi(u, i) with a Gaussian prior on theta, phi as in `recframe.references.bilinear`.
 
-    x_u `[P]`: the features of `user_features`, and profile, context and raw features as far as they exist.
+    x_u `[P]`: the features of `user_features`, and, if they exist, profile, context and raw features.
     y_i `[Q]`: a constant, text, log-popularity.
 
     The posterior is that of Bayesian linear regression: precision A = lambda I + sum phi phi' and mean A^-1 b with b = sum phi r. Both

@@ -25,7 +25,7 @@ class HttpEmbeddingsConfig(PromptConfig):
     )
     normalize: bool = option(True, "scale vectors to length one")
     batch_size: int = option(64, "texts in one request", ge=1)
-    batch_characters: int = option(100_000, "characters in one request; a longer text goes alone", ge=1)
+    batch_characters: int = option(100_000, "characters in one request; a longer text is sent by itself", ge=1)
     requests_per_minute: float | None = option(None, "highest rate of requests; null: as fast as they are answered", gt=0)
     timeout: float = option(60.0, "seconds to wait for an answer", gt=0)
     retries: int = option(6, "how often a request is sent again after a rate limit, a server error or no answer", ge=0)

@@ -13,13 +13,14 @@ class TuningConfig:
 
     tuning: str = option(
         "frozen",
-        "what of the model the agent's losses train. lora: low-rank additions to attention's weights; prefix: keys and values before every "
-        "text's own, in each layer; adapter: factors on keys, values and feed-forward activations (IA3); full: all weights; frozen: none",
+        "the part of the model that the agent's losses train. lora: low-rank additions to attention's weights; prefix: keys and values "
+        "before every text's own, in each layer; adapter: factors on keys, values and feed-forward activations (IA3); full: all weights; "
+        "frozen: none",
         choices=["frozen", "lora", "prefix", "adapter", "full"],
     )
     tuning_interval: int = option(50, "the model is tuned in every n-th batch that the agent learns from", ge=1)
     tuning_tokens: int = option(
-        2048, "most tokens of texts that a tuning step encodes again; if more texts took part, a weighted sample stands for all", ge=1
+        2048, "largest number of tokens that a tuning step encodes again; of more texts, it encodes a weighted sample", ge=1
     )
     tuning_learning_rate: float = option(1e-4, "learning rate of the model's parameters (Adam)", gt=0)
     refresh_interval: int = option(25, "tuning steps after which all texts are encoded again; each evaluation also does so", ge=1)

@@ -13,7 +13,7 @@ class SentenceTransformersConfig(ModelConfig):
     batch_size: int = option(64, "texts in one forward pass", ge=1)
     batch_tokens: int | None = option(
         None,
-        "instead of batch_size: tokens in one forward pass, padding included; 1024 suits a CPU; a longer text goes alone",
+        "instead of batch_size: tokens in one forward pass, padding included; 1024 suits a CPU; a longer text is a batch by itself",
         ge=16,
     )
     normalize: bool = option(True, "scale vectors to length one (models that end in a Normalize module do so in any case)")

@@ -17,9 +17,9 @@ class TransformerConfig(ModelConfig):
     # whether a token attends only to those before it; also decides which head the model may be loaded with
     causal: ClassVar[bool] = False
 
-    pooling: str = option("mean", "how the tokens' vectors become the text's")
+    pooling: str = option("mean", "how the vectors of the tokens are combined into that of the text")
     # fits a core's cache; on a device with more memory, larger batches are faster
-    batch_tokens: int = option(1024, "tokens in one forward pass, padding included; a longer text goes alone", ge=16)
+    batch_tokens: int = option(1024, "tokens in one forward pass, padding included; a longer text is a batch by itself", ge=16)
 
     def contradictions(self) -> Iterator[str]:
         """A `max_length` that does not fit in a forward pass."""
