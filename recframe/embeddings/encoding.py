@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from recframe.console import error_console
 from recframe.errors import UserError
 from recframe.interfaces import Encoder, Role
 
@@ -56,7 +56,7 @@ class TextsPerSecond(ProgressColumn):
 @contextmanager
 def encoding_progress(total: int, show: bool) -> Iterator[Callable[[int], None]]:
     """A progress bar on standard error, if `show` and standard error is a terminal; yields a function to report encoded texts to."""
-    console = Console(stderr=True)
+    console = error_console()
     columns = (TextColumn("encoding texts"), BarColumn(), MofNCompleteColumn(), TextsPerSecond(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not (show and console.is_terminal)) as progress:
         task = progress.add_task("encoding", total=total)

@@ -10,6 +10,7 @@ from pytorch_lightning.callbacks import Callback
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from recframe.console import error_console
 from recframe.metric_names import PROGRESS_METRICS
 
 
@@ -25,7 +26,7 @@ class ProgressBar(Callback):
     def __init__(self, total: int, status: Callable[[], tuple[int, str]], show: bool, console: Console | None = None) -> None:
         self.total = total
         self.status = status
-        console = console or Console(stderr=True)
+        console = console or error_console()
         columns = (TextColumn("training"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[text]}"), TimeRemainingColumn())
         self.bar = Progress(*columns, console=console, disable=not (show and console.is_terminal))
 
