@@ -12,6 +12,9 @@ import typer
 from recframe.errors import Stop, UserError
 from recframe.files import REFUSALS
 
+NO_HOME = "Could not determine home directory."
+"""What pathlib says if there is neither HOME nor an entry for the user in the system's list of users."""
+
 MACHINE_EXIT_CODE = 1
 """The exit code if the operating system refuses to read or write."""
 
@@ -59,6 +62,8 @@ def _message_lines(error: Exception) -> list[str] | None:
         return [explain(error)]
     if isinstance(error, UserError):
         return [str(error)]
+    if isinstance(error, RuntimeError) and str(error) == NO_HOME:
+        return ["this user has no home folder for paths with ~; set HOME, or set embeddings.cache and other paths without ~"]
     if isinstance(error, OSError) and error.errno in REFUSALS:
         return [f"{error.filename}: {error.strerror}" if error.filename else str(error)]
     return None
