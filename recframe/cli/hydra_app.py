@@ -60,7 +60,7 @@ def run_app(app: App, arguments: list[str], job: Callable[[Any], float], show_he
         hydra.main(version_base="1.3", config_path="pkg://recframe.conf", config_name=app.config_name)(job)()
     except OSError as error:
         if error.errno in REFUSALS and _is_output_folder(error.filename):
-            key = "pretrain.folder" if app.command == "pretrain" else "hydra.run.dir"
+            key = "pretrain.folder" if app.command == "pretrain" else "hydra.sweep.dir" if options.multirun else "hydra.run.dir"
             raise UserError(f"{error.filename}: cannot be created ({error.strerror}); choose another folder with {key}=") from None
         raise
 
