@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -49,6 +50,18 @@ def shared_data() -> Callable[[str], Path]:
 def movietweetings(shared_data: Callable[[str], Path]) -> Path:
     """The real dataset MovieTweetings."""
     return shared_data("movietweetings-100k")
+
+
+@pytest.fixture
+def full_disk(tmp_path: Path):
+    """The folder of a file system of one megabyte, which only root can make; a test of a full disk fills it."""
+    folder = tmp_path / "full_disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
+    if shutil.which("mount") is None or subprocess.run(mount, check=False, capture_output=True).returncode != 0:
+        pytest.skip("a small file system could not be mounted, which needs root")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
 
 
 class PluginSite:

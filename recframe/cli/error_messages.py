@@ -1,4 +1,4 @@
-"""Error messages of the command line: one line for a mistake of the user, a traceback for any other error."""
+"""Error messages of the command line: one line for a mistake of the user or a refusal of the system, a traceback for any other error."""
 
 from __future__ import annotations
 
@@ -10,6 +10,13 @@ from contextlib import contextmanager
 import typer
 
 from recframe.errors import Stop, UserError
+from recframe.files import REFUSALS
+
+NO_HOME = "Could not determine home directory."
+"""What pathlib says if there is neither HOME nor an entry for the user in the system's list of users."""
+
+MACHINE_EXIT_CODE = 1
+"""The exit code if the operating system refuses to read or write."""
 
 
 @contextmanager
@@ -32,7 +39,7 @@ def user_errors_as_messages() -> Iterator[None]:
             raise
         heading = "recframe:" if len(lines) == 1 else f"recframe: {len(lines)} mistakes\n  -"
         print(heading, "\n  - ".join(lines), file=sys.stderr)
-        raise typer.Exit(getattr(error, "exit_code", UserError.exit_code)) from None
+        raise typer.Exit(getattr(error, "exit_code", MACHINE_EXIT_CODE if isinstance(error, OSError) else UserError.exit_code)) from None
     finally:
         if full_error is None:
             del os.environ["HYDRA_FULL_ERROR"]
@@ -53,4 +60,10 @@ def _message_lines(error: Exception) -> list[str] | None:
         return error.problems
     if isinstance(error, (HydraException, OmegaConfBaseException, yaml.YAMLError)):
         return [explain(error)]
-    return [str(error)] if isinstance(error, UserError) else None
+    if isinstance(error, UserError):
+        return [str(error)]
+    if isinstance(error, RuntimeError) and str(error) == NO_HOME:
+        return ["this user has no home folder for paths with ~; set HOME, or set embeddings.cache and other paths without ~"]
+    if isinstance(error, OSError) and error.errno in REFUSALS:
+        return [f"{error.filename}: {error.strerror}" if error.filename else str(error)]
+    return None

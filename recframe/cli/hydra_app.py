@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recframe.errors import Stop, UserError
+from recframe.files import REFUSALS
 
 if TYPE_CHECKING:
     from recframe.config import App
@@ -28,6 +29,7 @@ def run_app(app: App, arguments: list[str], job: Callable[[Any], float], show_he
     Raises
     ------
     ConfigError: with every mistake in the arguments.
+    UserError: if the folder of the run cannot be created.
     """
     from recframe.config import ConfigError, find_mistakes
     from recframe.config.compose.initialize import initialized
@@ -54,7 +56,23 @@ def run_app(app: App, arguments: list[str], job: Callable[[Any], float], show_he
     sys.argv = ["recframe", *arguments]
     import hydra
 
-    hydra.main(version_base="1.3", config_path="pkg://recframe.conf", config_name=app.config_name)(job)()
+    try:
+        hydra.main(version_base="1.3", config_path="pkg://recframe.conf", config_name=app.config_name)(job)()
+    except OSError as error:
+        if error.errno in REFUSALS and _is_output_folder(error.filename):
+            key = "pretrain.folder" if app.command == "pretrain" else "hydra.sweep.dir" if options.multirun else "hydra.run.dir"
+            raise UserError(f"{error.filename}: cannot be created ({error.strerror}); choose another folder with {key}=") from None
+        raise
+
+
+def _is_output_folder(path: object) -> bool:
+    """Whether `path` is the folder that Hydra makes for the current job, or one above it."""
+    from hydra.core.hydra_config import HydraConfig
+
+    if not isinstance(path, str) or not HydraConfig.initialized():
+        return False
+    hydra_cfg = HydraConfig.get()
+    return any(Path(folder).absolute().is_relative_to(Path(path).absolute()) for folder in (hydra_cfg.run.dir, hydra_cfg.sweep.dir))
 
 
 def run_job(run: Callable[[str, list[str], str | None], float]) -> float:

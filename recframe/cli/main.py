@@ -17,6 +17,7 @@ from recframe.cli.completion import asked_shell, complete
 from recframe.cli.evaluate import evaluate
 from recframe.cli.hydra_app import HYDRA_ARGUMENTS
 from recframe.cli.report import report
+from recframe.console import output_was_lost, protect_output
 from recframe.plugin_loader import PluginFailure, raised, registry
 
 app = typer.Typer(name="recframe", add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -54,7 +55,22 @@ def _add_plugin_commands() -> None:
 
 
 def main() -> None:
-    """Entry point of the command `recframe`."""
+    """Entry point of the command `recframe`.
+
+    A finished run is a success even if its tables cannot be printed. A command that only prints fails then, unless the reader of a pipe
+    wanted no more.
+    """
+    protect_output()
+    command = sys.argv[1:2]  # Hydra replaces the arguments
+    try:
+        _run()
+    except SystemExit as end:
+        if not end.code and output_was_lost() and command not in ([name] for name in HYDRA_COMMANDS):
+            sys.exit(1)
+        raise
+
+
+def _run() -> None:
     _add_plugin_commands()
     if (shell := asked_shell(sys.argv[1:])) is not None:
         names = [command.name or command.callback.__name__ for command in app.registered_commands if command.callback]

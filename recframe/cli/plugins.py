@@ -7,14 +7,13 @@ from collections.abc import Mapping
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from recframe.cli.error_messages import user_errors_as_messages
 from recframe.cli.settings_table import settings_table
 from recframe.components import Component, Kind, options_of
-from recframe.console import output_console
+from recframe.console import error_console, output_console
 from recframe.plugin_loader import Registered, UnknownComponent, registry
 
 app = typer.Typer(invoke_without_command=True, help="List the plugins, or show one component's settings.")
@@ -39,7 +38,7 @@ def plugins(context: typer.Context, as_json: Annotated[bool, typer.Option("--jso
         table.add_row(*row.values())
     output_console().print(table)
     for failure in found.failures:
-        Console(stderr=True).print(Text.assemble(("warning: ", "bold red"), str(failure)), soft_wrap=True)
+        error_console().print(Text.assemble(("warning: ", "bold red"), str(failure)), soft_wrap=True)
 
 
 @app.command()

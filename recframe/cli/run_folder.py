@@ -11,7 +11,7 @@ def check_run(folder: Path) -> None:
     from recframe.config import validate
     from recframe.tracking import RunFolder
 
-    with RunFolder.open(folder) as claimed:
+    with RunFolder.open_to_read(folder) as claimed:
         validate(claimed.read_config())
 
 

@@ -6,7 +6,7 @@ Every plugin's registration module imports this package, so it must stay light: 
 from recframe.components.component import Component, ComponentError, nested_sections, node
 from recframe.components.consistency import contradictions, require_consistent
 from recframe.components.kind import CORE_SETTINGS, Kind
-from recframe.components.options import Option, bounds_problems, describe_bounds, option, options_of
+from recframe.components.options import Option, bounds_problems, describe_bounds, option, options_of, seed_option
 from recframe.components.tags import TAGS
 
 __all__ = [
@@ -24,4 +24,5 @@ __all__ = [
     "option",
     "options_of",
     "require_consistent",
+    "seed_option",
 ]

@@ -53,6 +53,15 @@ def option(
     return field(default=default, metadata=metadata)
 
 
+LARGEST_SEED = 2**63 - 1
+"""The largest seed: generators take it, and it is an integer in every format that a run is recorded in."""
+
+
+def seed_option(default: int, help: str) -> Any:
+    """Declare a field that holds a seed: 0 to `LARGEST_SEED`."""
+    return option(default, help, ge=0, le=LARGEST_SEED)
+
+
 @dataclass(frozen=True)
 class Option:
     """One documented field of a component's config, as `recframe plugins show` prints it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,8 @@ from filelock import FileLock, Timeout
 from torch import Tensor
 
 from recframe.embeddings.encoding import EmbeddingError
-from recframe.embeddings.shards import KEY, SUFFIX, TEMPORARY_SUFFIX, BadShardError, Shard, write_shard
+from recframe.embeddings.shards import KEY, SUFFIX, TEMPORARY_SUFFIX, BadShardError, Shard, UnreadableShardError, write_shard
+from recframe.files import system_error
 
 logger = logging.getLogger(__name__)
 
@@ -22,6 +24,8 @@ FORMAT = "recframe embeddings 1"
 """Part of every folder's name, so that files of another layout are never read."""
 
 NOWHERE = -1
+
+WAY_OUT = "set it to a folder that you may write to and that has space"
 
 
 class ShardFolder:
@@ -35,6 +39,7 @@ class ShardFolder:
         self.fingerprint = fingerprint
         self.path = parent / hashlib.sha256(f"{FORMAT}\0{fingerprint}".encode()).hexdigest()[:32]
         self._shards: dict[Path, Shard] = {}
+        self._unreadable: set[Path] = set()
         self._index()
 
     @property
@@ -44,7 +49,7 @@ class ShardFolder:
 
     def refresh(self) -> None:
         """Update the index with what this and other processes have written or removed since the last call."""
-        present = set(self.path.glob(f"*{SUFFIX}"))
+        present = self._files() - self._unreadable
         changed = present != self._shards.keys()
         self._shards = {path: shard for path, shard in self._shards.items() if path in present}
         for path in sorted(present - self._shards.keys()):
@@ -53,6 +58,14 @@ class ShardFolder:
             except FileNotFoundError:
                 # another process found it damaged and removed it
                 continue
+            except UnreadableShardError as error:
+                self._unreadable.add(path)
+                logger.warning(
+                    "cached vectors %s cannot be read (%s): their texts will be encoded again; "
+                    "ask their owner to make them readable, or set embeddings.cache to another folder",
+                    path,
+                    error,
+                )
             except BadShardError as error:
                 self._remove(path, error)
         if changed:
@@ -101,15 +114,15 @@ class ShardFolder:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             reason = error.strerror or str(error)
-            raise EmbeddingError(
-                f"embeddings.cache: {self.path} cannot be created ({reason}); set it to a folder that you may write to"
-            ) from error
+            raise EmbeddingError(f"embeddings.cache: {self.path} cannot be created ({reason}); {WAY_OUT}") from error
         lock = FileLock(self.path / "lock")
         try:
             lock.acquire(timeout=0)
         except Timeout:
             logger.info("another process is encoding texts with the same encoder; waiting for it (%s)", self.path)
             lock.acquire()
+        except OSError as error:
+            raise self._not_written(error) from error
         try:
             # only the holder of the lock writes, so these are from writers that died
             for leftover in self.path.glob(f"*{TEMPORARY_SUFFIX}"):
@@ -121,7 +134,24 @@ class ShardFolder:
 
     def write(self, keys: np.ndarray, vectors: np.ndarray) -> None:
         """Add a shard of vectors `[n, D]` under keys `[n]`. Call it inside `writing`, and `refresh` before reading it."""
-        write_shard(self.path, self.fingerprint, keys, vectors)
+        try:
+            write_shard(self.path, self.fingerprint, keys, vectors)
+        except Exception as error:  # safetensors replaces the system's errors by its own
+            if (cause := system_error(error)) is None:
+                raise
+            raise self._not_written(cause) from error
+
+    def _files(self) -> set[Path]:
+        try:
+            return {self.path / name for name in os.listdir(self.path) if name.endswith(SUFFIX)}
+        except FileNotFoundError:
+            return set()
+        except OSError as error:
+            # glob would find nothing, and everything would be encoded again
+            raise EmbeddingError(f"embeddings.cache: {self.path} cannot be read ({error.strerror}); {WAY_OUT}") from error
+
+    def _not_written(self, error: OSError) -> EmbeddingError:
+        return EmbeddingError(f"embeddings.cache: vectors cannot be written to {self.path} ({error.strerror or error}); {WAY_OUT}")
 
     def _locate(self, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The shard number and the row in it of each key, each `[n]` int64; `NOWHERE` for missing keys."""

@@ -15,6 +15,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 from torch import Tensor
 
+from recframe.files import usual_permissions
+
 KEY = np.dtype("V16")
 """The key of a text: 128 bits of a SHA-256."""
 
@@ -24,6 +26,10 @@ TEMPORARY_SUFFIX = ".tmp"
 
 class BadShardError(Exception):
     """A file that is truncated, overwritten, or has flipped bits."""
+
+
+class UnreadableShardError(Exception):
+    """A file that the operating system does not let this process read; it may be good."""
 
 
 def text_keys(texts: Sequence[str], role: str) -> np.ndarray:
@@ -66,11 +72,9 @@ def write_shard(folder: Path, fingerprint: str, keys: np.ndarray, vectors: np.nd
     of_keys, of_all = _checksums(rows, vectors)
     path = folder / f"{uuid.uuid4().hex}{SUFFIX}"
     temporary = path.with_suffix(TEMPORARY_SUFFIX)
-    save_file(
-        {"keys": rows, "vectors": vectors},
-        temporary,
-        metadata={"fingerprint": fingerprint, "keys_sha256": of_keys, "sha256": of_all},
-    )
+    metadata = {"fingerprint": fingerprint, "keys_sha256": of_keys, "sha256": of_all}
+    with usual_permissions(temporary):
+        save_file({"keys": rows, "vectors": vectors}, temporary, metadata=metadata)
     os.replace(temporary, path)
     return path
 
@@ -82,11 +86,19 @@ class Shard:
     ------
     BadShardError: if `write_shard` cannot have written the file for this encoder.
     FileNotFoundError: if it does not exist.
+    UnreadableShardError: if it exists but may not be read.
     """
 
     def __init__(self, path: Path, fingerprint: str) -> None:
         self.path = path
         self._verified = False
+        try:
+            # safetensors calls a file that may not be read missing
+            path.open("rb").close()
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise UnreadableShardError(error.strerror) from error
         try:
             with safe_open(path, framework="pt") as file:
                 metadata = file.metadata() or {}

@@ -23,7 +23,7 @@ def evaluate(folder: str | Path, seed: int | None = None, num_users: int | None 
     -------
     `policies`, and `cold_items` if the run held any back, as in result.json.
     """
-    with RunFolder.open(folder) as claimed:
+    with RunFolder.open_to_read(folder) as claimed:
         cfg = validate(claimed.read_config())
         cfg.evaluation.seed = cfg.evaluation.seed if seed is None else seed
         cfg.evaluation.num_users = cfg.evaluation.num_users if num_users is None else num_users

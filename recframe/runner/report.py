@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 
 from recframe.console import output_console
@@ -9,6 +10,8 @@ from recframe.evaluation.results import Metrics
 from recframe.evaluation.simulated.samples import Recommendation
 from recframe.evaluation.table import COLD_TITLE, result_tables, results_markdown, samples_table
 from recframe.runner.results import RunResult
+
+log = logging.getLogger(__name__)
 
 SAMPLES_TITLE = "What the trained policy recommends"
 
@@ -45,3 +48,6 @@ def print_report(result: RunResult, samples: Sequence[Recommendation]) -> None:
     console.print(*result_tables({"policies": result.policies, **cold}, title="Results"))
     line = f"{result.env_steps:,} env steps, {result.seconds:.0f} s; everything is in {result.folder}"
     console.print(line, highlight=False, soft_wrap=True)
+    console.file.flush()
+    if (failure := getattr(console.file, "failure", None)) is not None:
+        log.warning("the tables could not be printed (%s); they are in %s", failure, result.folder / "report.md")

@@ -8,8 +8,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ from recframe.runner.final_evaluation import final_evaluation, periodic_evaluati
 from recframe.runner.report import print_report, report_markdown
 from recframe.runner.results import RunContext, RunResult
 from recframe.tracking import RunFolder, atomic_write, read_result, write_result
+from recframe.tracking.run_log import log_file
 from recframe.tracking.run_loggers import RunLoggers
 from recframe.training import FINAL, LAST, BehaviourPrediction, Interruption, Tuner, fit, progress_at, read_tuned
 
@@ -72,7 +72,7 @@ def _run(cfg: DictConfig, folder: RunFolder, context: RunContext) -> RunResult:
     started = time.perf_counter()
     interruption = Interruption(folder.path)
     hook = registry().manager.hook
-    with _log_file(folder.log_path), interruption.listening():
+    with log_file(folder.log_path), interruption.listening():
         hook.recframe_run_started(cfg=cfg, run=context)
         checkpoint = folder.checkpoints / LAST
         resume_from = checkpoint if context.resumed and checkpoint.is_file() else None
@@ -123,7 +123,7 @@ def _run(cfg: DictConfig, folder: RunFolder, context: RunContext) -> RunResult:
             objective = periodic().get(cfg.trainer.monitor, math.nan)
             policies, cold, samples = final_evaluation(parts, agent)
             seconds = seconds_before + time.perf_counter() - started
-            run_loggers.finish(policies, cold, [sample._asdict() for sample in samples], {"objective": objective, **measured})
+            # the results come first: nothing that follows, such as a logger or the terminal, can lose them
             atomic_write(folder.path / "report.md", report_markdown(policies, cold, samples, measured))
             write_result(
                 folder.path,
@@ -136,27 +136,23 @@ def _run(cfg: DictConfig, folder: RunFolder, context: RunContext) -> RunResult:
                 **result_entries(parts, policies, cold),
                 **({} if tuner is None else {"tuning": tuner.summary()}),
             )
+            run_loggers.finish(policies, cold, [sample._asdict() for sample in samples], {"objective": objective, **measured})
         result = RunResult(folder.path, objective, agent.env_steps, seconds, policies, cold)
         print_report(result, samples)
-        hook.recframe_run_finished(result=result)
+        _call_finished(result)
         return result
+
+
+def _call_finished(result: RunResult) -> None:
+    """Tell each plugin that the run is finished. A plugin that fails costs neither the others their call nor a sweep its next job."""
+    for plugin, distribution, finished in registry().callers("recframe_run_finished"):
+        try:
+            finished(result=result)
+        except Exception:
+            log.exception("the hook recframe_run_finished of plugin %s (%s) failed; the results are written", plugin, distribution)
 
 
 def _name(cfg: DictConfig, context: RunContext) -> str:
     """The name of the run in reports and in W&B: its setting `name`, or its overrides; and its seed."""
     chosen = [override for override in context.overrides if not override.startswith(("seed=", "name="))]
     return f"{cfg.name or ' '.join(chosen) or 'default'} seed={cfg.seed}"
-
-
-@contextmanager
-def _log_file(path: Path) -> Iterator[None]:
-    """Write everything that is logged in the block to the run's log, too."""
-    handler = logging.FileHandler(path, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    root = logging.getLogger()
-    root.addHandler(handler)
-    try:
-        yield
-    finally:
-        root.removeHandler(handler)
-        handler.close()

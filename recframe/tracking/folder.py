@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -26,6 +28,10 @@ class RunFolderError(UserError):
     """A folder that cannot be used for a run; the message says why and what to do."""
 
 
+class LockingRefused(RunFolderError):
+    """A folder in which the operating system does not let this process make a lock."""
+
+
 class RunFolder:
     """The folder of one run, locked by this process until `release` (or the end of the `with` block, or of the process).
 
@@ -33,7 +39,7 @@ class RunFolder:
     `config.yaml`, and the run is finished if it has a `result.json`.
     """
 
-    def __init__(self, path: Path, lock: FileLock) -> None:
+    def __init__(self, path: Path, lock: FileLock | None) -> None:
         self.path = path
         self._lock = lock
 
@@ -70,9 +76,24 @@ class RunFolder:
         RunFolderError: if it holds no run, or is being written by another process.
         """
         path = Path(path)
-        if not (path / CONFIG_NAME).is_file():
-            raise RunFolderError(_why_no_run(path))
+        _check_holds_run(path)
         return cls(path, _lock(path))
+
+    @classmethod
+    def open_to_read(cls, path: str | Path) -> RunFolder:
+        """The folder of an existing run, to read its files: locked if this process can lock it. One that it may not write to, such as
+        another user's, needs no lock.
+
+        Raises
+        ------
+        RunFolderError: if it holds no run, may not be read, or is being written by another process.
+        """
+        path = Path(path)
+        _check_holds_run(path)
+        try:
+            return cls(path, _lock(path))
+        except LockingRefused:
+            return cls(path, None)
 
     @property
     def config_path(self) -> Path:
@@ -119,6 +140,8 @@ class RunFolder:
         """
         try:
             config = OmegaConf.load(self.config_path)
+        except OSError as error:
+            raise RunFolderError(f"{self.config_path}: cannot be read ({error.strerror}); ask its owner to make it readable") from None
         except (yaml.YAMLError, OmegaConfBaseException, UnicodeDecodeError) as error:
             raise RunFolderError(f"{self.config_path}: not a config: {str(error).splitlines()[0]}") from None
         if not isinstance(config, DictConfig):
@@ -131,7 +154,8 @@ class RunFolder:
 
     def release(self) -> None:
         """Unlock the folder. A second call has no effect."""
-        self._lock.release()
+        if self._lock is not None:
+            self._lock.release()
 
     def __enter__(self) -> RunFolder:
         return self
@@ -166,12 +190,23 @@ def _lock(path: Path) -> FileLock:
     except Timeout:
         raise RunFolderError(f"{path}: is being written by another process; wait for it or choose another folder") from None
     except (OSError, NotImplementedError) as error:
-        raise RunFolderError(f"{path}: cannot be locked ({error}); choose a folder that you can write to") from None
+        raise LockingRefused(f"{path}: cannot be locked ({error}); choose a folder that you can write to") from None
     # only one process writes to the folder, so these files were left by one that was killed
     for leftover in (*path.glob(TEMPORARY), *path.glob(f"*/{TEMPORARY}")):
-        if leftover.is_file():
+        with suppress(OSError):
             leftover.unlink()
     return lock
+
+
+def _check_holds_run(path: Path) -> None:
+    try:
+        holds = stat.S_ISREG((path / CONFIG_NAME).stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        holds = False
+    except OSError as error:  # it may be there: `is_file` would call some of these missing
+        raise RunFolderError(f"{path}: cannot be read ({error.strerror})") from None
+    if not holds:
+        raise RunFolderError(_why_no_run(path))
 
 
 def _why_no_run(path: Path) -> str:

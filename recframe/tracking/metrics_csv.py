@@ -12,7 +12,7 @@ from typing import Any
 from pytorch_lightning.loggers.logger import Logger
 
 from recframe.errors import UserError
-from recframe.tracking.atomic import atomic_write
+from recframe.tracking.atomic import WriteError, atomic_write
 from recframe.tracking.counter import ENV_STEPS, split_counter
 
 METRICS_NAME = "metrics.csv"
@@ -80,8 +80,12 @@ class CsvMetricsLogger(Logger):
             self._columns += new
             atomic_write(self.path, _table(self._columns, [*rows, row]))
         else:
-            with self.path.open("ab") as file:
-                file.write(_line(row.get(column, "") for column in self._columns).encode())
+            line = _line(row.get(column, "") for column in self._columns).encode()
+            try:
+                with self.path.open("ab") as file:
+                    file.write(line)
+            except OSError as error:
+                raise WriteError(self.path, error) from error
 
     def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
         """Do nothing: the run's folder has a `config.yaml`."""

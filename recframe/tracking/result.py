@@ -106,6 +106,8 @@ def read_result(folder: str | Path) -> dict[str, Any]:
     except (FileNotFoundError, NotADirectoryError):
         what = f"no {RESULT_NAME}: the run has not finished" if Path(folder).is_dir() else "there is no such folder"
         raise ResultError(f"{folder}: {what}") from None
+    except OSError as error:
+        raise ResultError(f"{path}: cannot be read ({error.strerror}); ask its owner to make it readable") from None
     except ValueError as error:
         raise ResultError(f"{path}: not JSON ({error}); evaluate the run again, or remove the file") from None
     if not isinstance(result, dict) or "schema" not in result:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -12,6 +14,18 @@ from pytorch_lightning.loggers.logger import Logger
 from recframe.tracking.counter import ENV_STEPS
 from recframe.tracking.metrics_csv import CsvMetricsLogger
 from recframe.tracking.wandb_run import WandbRunLogger
+
+log = logging.getLogger(__name__)
+
+
+@contextmanager
+def _warning_of(part: str) -> Iterator[None]:
+    """Log an error of the block, in which W&B records a part of the results, as a warning."""
+    try:
+        yield
+    except Exception as error:  # W&B raises many types
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        log.warning("wandb: %s could not be recorded (%s)", part, reason)
 
 
 class RunLoggers:
@@ -66,18 +80,34 @@ class RunLoggers:
         recommendations: Sequence[Mapping[str, Any]],
         summary: Mapping[str, float],
     ) -> None:
-        """Log the final results, those on cold items if there are any, sample recommendations as text, and values of the whole run."""
-        if self.wandb is not None:
-            self.wandb.log_policies(policies)
-            if cold is not None:
-                self.wandb.log_policies(cold, "cold_policies", "cold")
-            if recommendations:
-                self.wandb.log_recommendations(recommendations)
-            self.wandb.log_summary(summary)
+        """Log the final results, those on cold items if there are any, sample recommendations as text, and values of the whole run.
+
+        Then end the W&B run.
+
+        Call it once the results are on disk. What W&B fails to record, for example without a home folder to write to, is logged as a
+        warning.
+        """
+        wandb = self.wandb
+        if wandb is None:
+            return
+        with _warning_of("the summary"):
+            wandb.log_summary(summary)
+        with _warning_of("the table of policies"):
+            wandb.log_policies(policies)
+        if cold is not None:
+            with _warning_of("the table over cold items"):
+                wandb.log_policies(cold, "cold_policies", "cold")
+        if recommendations:
+            with _warning_of("the recommendations"):
+                wandb.log_recommendations(recommendations)
+        with _warning_of("the end of the run"):
+            wandb.close()
 
     def __enter__(self) -> RunLoggers:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         if self.wandb is not None:
-            self.wandb.close(failed=error is not None)
+            # nothing may take the place of the error that ended the run
+            with nullcontext() if error is None else _warning_of("the end of the run"):
+                self.wandb.close(failed=error is not None)

@@ -171,8 +171,9 @@ class WandbRunLogger(Logger):
             for metric, statistic in metrics.items():
                 record |= {metric: statistic["mean"], f"{metric}/low": statistic["low"], f"{metric}/high": statistic["high"]}
             records.append(record)
-        self.log_table(table, records)
+        # a table needs a home folder that W&B can write to; the means do not
         self.log_summary(means)
+        self.log_table(table, records)
 
     def log_recommendations(self, records: Sequence[Mapping[str, Any]]) -> None:
         """Log sample recommendations as the table "recommendations"."""

@@ -31,6 +31,8 @@ def read_checkpoint(path: Path, lazily: bool = False) -> dict[str, Any]:
     """
     try:
         checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True, mmap=lazily)
+    except PermissionError as error:
+        raise CheckpointError(f"{path}: cannot be read ({error.strerror}); ask its owner to make it readable") from error
     except Exception as error:  # torch raises many types for a damaged file
         first = str(error).strip().partition("\n")[0]
         raise CheckpointError(f"{path}: cannot be read ({first}); remove it to train from the start again") from error
@@ -49,8 +51,9 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         """
         require_numbers(checkpoint["state_dict"], f"; {Path(path).name} is not written")
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        with atomic_path(path) as temporary:
-            torch.save(checkpoint, temporary)
+        # through a Python file, torch keeps the system's reason for a failed write
+        with atomic_path(path) as temporary, temporary.open("wb") as file:
+            torch.save(checkpoint, file)
 
     def load_checkpoint(self, path: Any, map_location: Any | None = None, weights_only: bool | None = None) -> dict[str, Any]:
         """Read a checkpoint; arbitrary pickled objects are refused, whatever the arguments."""

@@ -60,7 +60,7 @@ def load_tensors(expected: Mapping[str, Tensor], path: Path) -> dict[str, Tensor
     require_weights(path)
     try:
         saved = load_file(path)
-    except SafetensorError as error:
+    except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{path}: cannot be read ({error}); resume the run to write it again") from None
     shapes, saved_shapes = ({name: value.shape for name, value in tensors.items()} for tensors in (expected, saved))
     wrong = [name for name in sorted(shapes.keys() | saved_shapes.keys()) if shapes.get(name) != saved_shapes.get(name)]
@@ -77,14 +77,19 @@ def encoder_weights(agent_weights: Path) -> Path:
 
 
 def require_weights(path: Path) -> None:
-    """Check that a file of weights exists.
+    """Check that a file of weights exists and may be read.
 
     Raises
     ------
-    CheckpointError: if it is missing.
+    CheckpointError: if not.
     """
-    if not path.is_file():
-        raise CheckpointError(f"no weights were found at {path}: the run has not reached its first evaluation")
+    try:
+        # safetensors calls a file that may not be read missing
+        path.open("rb").close()
+    except FileNotFoundError:
+        raise CheckpointError(f"no weights were found at {path}: the run has not reached its first evaluation") from None
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read ({error.strerror}); ask its owner to make it readable") from None
 
 
 def _tensors(agent: Agent) -> dict[str, Tensor]:

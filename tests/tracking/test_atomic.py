@@ -1,13 +1,19 @@
 """Files and folders are replaced atomically."""
 
+import json
 import os
 import re
 from contextlib import nullcontext
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from recframe.errors import UserError
 from recframe.tracking import atomic, atomic_folder, atomic_write
+from recframe.tracking.atomic import atomic_path
+from recframe.training.checkpoints import AtomicCheckpointIO
+from recframe.training.weights import save_tensors
 
 
 def test_text_and_bytes_are_written_unchanged(tmp_path):
@@ -76,3 +82,48 @@ def test_a_folder_is_removed_if_filling_it_fails(tmp_path):
     with pytest.raises(FileNotFoundError), atomic_folder(tmp_path / "model") as temporary:
         (temporary / "missing" / "weights").write_text("half")
     assert os.listdir(tmp_path) == []
+
+
+def test_a_file_that_a_library_makes_private_gets_the_permissions_of_the_umask(tmp_path):
+    umask = os.umask(0o002)
+    try:
+        with atomic_path(tmp_path / "weights.safetensors") as temporary:
+            save_file({"w": torch.zeros(2)}, temporary)
+        with atomic_folder(tmp_path / "model") as folder:
+            save_file({"w": torch.zeros(2)}, folder / "model.safetensors")
+    finally:
+        os.umask(umask)
+    for path in (tmp_path / "weights.safetensors", tmp_path / "model" / "model.safetensors"):
+        assert path.stat().st_mode & 0o777 == 0o664
+    assert os.listdir(tmp_path / "model") == ["model.safetensors"]
+
+
+WRITERS = {
+    "torch": lambda path: AtomicCheckpointIO().save_checkpoint({"w": torch.ones(1_000_000)}, path),
+    "safetensors": lambda path: save_tensors({"w": torch.ones(1_000_000)}, path),
+    "python": lambda path: atomic_write(path, bytes(4_000_000)),
+}
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+def test_a_full_disk_is_named_in_one_line_and_the_old_file_is_kept(full_disk, writer):
+    path = full_disk / "last.ckpt"
+    atomic_write(path, "old")
+    with pytest.raises(UserError, match=rf"^{path}: cannot be written \(No space left on device\); its old content is kept$") as refused:
+        WRITERS[writer](path)
+    assert refused.value.exit_code == 1
+    assert path.read_text() == "old"
+    assert os.listdir(full_disk) == ["last.ckpt"]
+
+
+def test_an_error_of_the_program_is_not_taken_for_one_of_the_disk(tmp_path):
+    mistake = ValueError("a mistake")
+    mistake.__context__ = FileNotFoundError(2, "No such file or directory")
+    with pytest.raises(ValueError, match="a mistake"), atomic_path(tmp_path / "a"):
+        raise mistake
+    assert os.listdir(tmp_path) == []
+
+
+def test_half_of_a_surrogate_pair_is_written_as_an_escape(tmp_path):
+    atomic_write(tmp_path / "result.json", '{"title": "caf\ud83c"}')
+    assert json.loads((tmp_path / "result.json").read_text(encoding="utf-8")) == {"title": "caf\ud83c"}

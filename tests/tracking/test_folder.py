@@ -146,3 +146,19 @@ def test_locking_a_folder_removes_only_the_temporary_files_of_a_killed_process(t
     (tmp_path / ".model.0123abcd.tmp").mkdir()
     RunFolder.create(tmp_path).release()
     assert {path.name for path in tmp_path.rglob("*.tmp")} == {".mine.tmp", ".model.0123abcd.tmp"}
+
+
+def test_a_run_that_cannot_be_locked_can_be_read_but_not_continued(run, monkeypatch):
+    def refused(self, *_, **__):
+        raise PermissionError(13, "Permission denied", str(run / "run.lock"))
+
+    monkeypatch.setattr("filelock.FileLock.acquire", refused)
+    with RunFolder.open_to_read(run) as folder:
+        assert folder.read_config()["seed"] == 7
+    with pytest.raises(RunFolderError, match="choose a folder that you can write to"):
+        RunFolder.open(run)
+
+
+def test_a_run_that_is_being_written_cannot_be_read(run):
+    with RunFolder.open(run), pytest.raises(RunFolderError, match="is being written by another process"):
+        RunFolder.open_to_read(run)

@@ -6,7 +6,7 @@ from typing import Any
 
 from omegaconf import MISSING
 
-from recframe.components import option
+from recframe.components import option, seed_option
 
 
 @dataclass
@@ -60,6 +60,6 @@ class PretrainingConfig:
     encoder: Any = MISSING
     pretrain: PretrainConfig = field(default_factory=PretrainConfig)
     logger: dict[str, Any] = field(default_factory=dict)
-    seed: int = option(0, "seed of new weights, of the held-out texts, of the order of texts, and of the masks", ge=0)
+    seed: int = seed_option(0, "seed of new weights, of the held-out texts, of the order of texts, and of the masks")
     device: str = option("cpu", "cpu, cuda, cuda:1, or auto (cuda if available)")
     name: str | None = option(None, "name of the pretraining in W&B; null: its overrides")

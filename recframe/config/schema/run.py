@@ -5,7 +5,7 @@ from typing import Any
 
 from omegaconf import MISSING
 
-from recframe.components import option
+from recframe.components import option, seed_option
 
 
 @dataclass
@@ -41,7 +41,7 @@ class ColdItemsConfig:
     """Cold items: never shown in training, and evaluated by themselves at the end."""
 
     share: float = option(0.0, "share of the catalogue that is never shown in training; 0: none", ge=0, lt=1)
-    seed: int = option(0, "seed of the choice of these items, independent of the run's", ge=0)
+    seed: int = seed_option(0, "seed of the choice of these items, independent of the run's")
 
 
 @dataclass
@@ -50,7 +50,7 @@ class EvaluationConfig:
 
     num_users: int = option(512, "users in the final evaluation, each for one session", ge=2)
     periodic_users: int = option(256, "users in each evaluation during training", ge=2)
-    seed: int = option(1_000_003, "seed of the evaluation's users and random draws, the same for all policies and runs", ge=0)
+    seed: int = seed_option(1_000_003, "seed of the evaluation's users and random draws, the same for all policies and runs")
     max_steps: int = option(1_000, "steps after which the evaluation cuts a session", ge=1)
     references: bool = option(True, "evaluate the reference policies, too")
     tuning_sessions: int = option(512, "training sessions on which each reference policy is fitted", ge=2)
@@ -120,6 +120,6 @@ class RunConfig:
     embeddings: EmbeddingsConfig = field(default_factory=EmbeddingsConfig)
     labels: dict[str, LabelConfig] = field(default_factory=dict)
     logger: dict[str, Any] = field(default_factory=dict)
-    seed: int = option(0, "seed of all random draws of the run; the data and the evaluation have seeds of their own", ge=0)
+    seed: int = seed_option(0, "seed of all random draws of the run; the data and the evaluation have seeds of their own")
     device: str = option("cpu", "cpu, cuda, cuda:1, or auto (cuda if available)")
     name: str | None = option(None, "name of the run in reports and in W&B; null: its overrides")

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from omegaconf import MISSING
 
-from recframe.components import option
+from recframe.components import option, seed_option
 
 
 @dataclass
@@ -35,4 +35,4 @@ class RatingMatrixDatasetConfig:
         "{title}", "text of an item for the encoder, from {title} and the other columns of items; missing attributes are left out"
     )
     evaluation_share: float = option(0.2, "share of the users who appear only in evaluation", gt=0.0, lt=1.0)
-    split_seed: int = option(0, "seed of the choice of these users", ge=0)
+    split_seed: int = seed_option(0, "seed of the choice of these users")

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from recframe.components import option
+from recframe.components import option, seed_option
 
 
 @dataclass
@@ -15,7 +15,7 @@ class SyntheticConfig:
     utterances: int = option(
         0, "number of different texts that users can say for each topic, sentiment and time of day; 0: none", ge=0, le=100
     )
-    seed: int = option(0, "seed of the generated data; independent of the run's seed, so that runs are compared on the same data", ge=0)
+    seed: int = seed_option(0, "seed of the generated data; independent of the run's seed, so that runs are compared on the same data")
     text_template: str = option(
         "{title}. {description} {tags}", "text of an item for the encoder, from {title}, {description}, {tags} and {topics}"
     )

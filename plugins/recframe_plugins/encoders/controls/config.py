@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from recframe.components import option
+from recframe.components import option, seed_option
 
 
 @dataclass
@@ -15,4 +15,4 @@ class RandomEncoderConfig:
     """Frozen noise: a random vector for each different text, which identifies the text and says nothing of its meaning."""
 
     dim: int = option(384, "length of the vectors; the default is that of the packaged language model", ge=1)
-    seed: int = option(0, "seed of the noise", ge=0)
+    seed: int = seed_option(0, "seed of the noise")

@@ -13,4 +13,4 @@ class TfidfConfig:
     min_df: int = option(1, "leave out words that occur in fewer texts than this", ge=1)
     ngram_max: int = option(1, "1: words; 2: words and pairs of neighbouring words", choices=[1, 2])
     sublinear_tf: bool = option(True, "count a word that occurs n times in a text as 1 + log(n)")
-    seed: int = option(0, "seed of the randomized SVD", ge=0)
+    seed: int = option(0, "seed of the randomized SVD", ge=0, le=2**32 - 1)

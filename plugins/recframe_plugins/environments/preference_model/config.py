@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from recframe.components import option
+from recframe.components import option, seed_option
 from recframe_plugins.environments.simulation.config import BoredomConfig
 
 
@@ -11,7 +11,7 @@ class PreferenceModelConfig(BoredomConfig):
     """Users who respond as a matrix factorization of the logged ratings predicts, and who tire of repetition."""
 
     feedback: str = option("rating", "logged feedback column that holds the ratings")
-    model_seed: int = option(0, "seed of the fit, of the held-out ratings and of the evaluation split of the people", ge=0)
+    model_seed: int = seed_option(0, "seed of the fit, of the held-out ratings and of the evaluation split of the people")
     factors: int = option(8, "length of the user and item factors; 0: biases only", ge=0)
     regularization: float = option(25.0, "L2 penalty on the factors", gt=0.0)
     bias_regularization: float = option(2.0, "L2 penalty on the biases, also for the biases-only baseline", gt=0.0)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from recframe.components import option
+from recframe.components import option, seed_option
 from recframe_plugins.environments.simulation.config import ChoiceConfig, SessionConfig
 
 TOPIC_ATTRIBUTE = "catalogue attribute with an item's topic (of a list, the first); null: topics are assigned at random"
@@ -18,7 +18,7 @@ class RecSimConfig(SessionConfig):
     num_candidates: int = option(10, "items that may be shown to a user in a step; 0: the whole catalogue", ge=0)
     resample_documents: bool = option(True, "draw the candidates again in each step; false: draw them once")
     topic_attribute: str | None = option("topics", TOPIC_ATTRIBUTE)
-    world_seed: int = option(0, "seed of the properties of the documents", ge=0)
+    world_seed: int = seed_option(0, "seed of the properties of the documents")
 
 
 @dataclass

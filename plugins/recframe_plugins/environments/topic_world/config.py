@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from recframe.components import option
+from recframe.components import option, seed_option
 from recframe_plugins.environments.simulation.config import BoredomConfig
 
 
@@ -12,7 +12,7 @@ class TopicWorldConfig(BoredomConfig):
 
     topic_attribute: str = option("topics", "catalogue (and user) attribute that lists topics")
     weight_attribute: str = option("topic_weights", "optional attribute that lists a weight for each of these topics")
-    world_seed: int = option(0, "seed of the hidden world: item quality, generated people and the evaluation split of the people", ge=0)
+    world_seed: int = seed_option(0, "seed of the hidden world: item quality, generated people and the evaluation split of the people")
     quality_weight: float = option(0.5, "weight of an item's hidden quality (standard normal) in the utility", ge=0.0)
     drift: float = option(0.05, "distance by which one click moves the taste towards the item's topics", ge=0.0)
     session_noise: float = option(
