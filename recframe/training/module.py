@@ -23,7 +23,7 @@ from recframe.errors import UserError
 from recframe.experience import BatchSource, Collector
 from recframe.interfaces import Agent, Transition
 from recframe.training.auxiliary import BehaviourPrediction
-from recframe.training.lm_tuning.tuner import Tuner
+from recframe.training.lm_tuning.tuner import Tuner, TuningDiverged
 from recframe.training.progress import evaluation_text, training_text
 
 log = logging.getLogger(__name__)
@@ -81,6 +81,7 @@ class TrainingModule(pl.LightningModule):
         self.latest: dict[str, float] = {}
         self.seconds_before = 0.0  # how long the run had lasted before training began in this process
         self._started = time.perf_counter()
+        self.saved_env_steps: int | None = None  # those of the last checkpoint
         self.complete = False  # whether the last epoch or early stopping was reached
         self._names = list(agent.optimizers())
         self._losses: dict[str, list[Tensor]] = {}
@@ -123,7 +124,10 @@ class TrainingModule(pl.LightningModule):
                 watched += self._step(name, loss, experience)
             self.source.learned(self.agent.priorities())
             if self.tuner is not None:
-                self.tuner.end_batch()
+                try:
+                    self.tuner.end_batch()
+                except TuningDiverged as error:
+                    raise TuningDiverged(f"{error}; {self._last_checkpoint()}") from None
         # one transfer to the host per chunk
         if watched and not math.isfinite(float(torch.stack([value for _, value in watched]).sum())):
             self._report_divergence(watched)
@@ -158,7 +162,12 @@ class TrainingModule(pl.LightningModule):
         what = next((what for what, value in watched if not math.isfinite(float(value))), "sum of the losses")
         raise TrainingDiverged(
             f"training diverged: the {what} is no longer a number after {self.env_steps} env steps. "
-            "Try a smaller agent.learning_rate or trainer.gradient_clip; the last checkpoint is older than this"
+            f"Try a smaller agent.learning_rate or trainer.gradient_clip; {self._last_checkpoint()}"
+        )
+
+    def _last_checkpoint(self) -> str:
+        return (
+            "no checkpoint was written" if self.saved_env_steps is None else f"the last checkpoint is of {self.saved_env_steps} env steps"
         )
 
     def _log_training(self) -> None:
@@ -199,12 +208,14 @@ class TrainingModule(pl.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add the state that resuming needs in addition to weights and optimizers."""
+        self.saved_env_steps = self.env_steps
         checkpoint["recframe"] = {
             "collector": self.collector.state_dict(),
             "source": self.source.state_dict(),
             "env_steps": self.env_steps,
             "seconds": self.seconds_before + time.perf_counter() - self._started,
             "complete": self.complete,
+            "device": self.agent.spec.device.type,
             "random": _random_state(),
             "losses": {name: torch.stack(values) for name, values in self._losses.items()},
             "gradient_norms": {name: torch.stack(values) for name, values in self._gradient_norms.items()},
@@ -214,6 +225,7 @@ class TrainingModule(pl.LightningModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Restore that state."""
         saved = checkpoint["recframe"]
+        self.saved_env_steps = int(saved["env_steps"])
         self.collector.load_state_dict(saved["collector"])
         self.source.load_state_dict(saved["source"])
         device = self.agent.spec.device
