@@ -204,9 +204,23 @@ class Diverging(PolicyGradient):
 
 @pytest.mark.parametrize("of", ["loss", "gradient"])
 def test_a_loss_or_gradient_that_is_not_finite_ends_the_run_with_advice(tmp_path, of):
-    with pytest.raises(TrainingDiverged, match=rf"the {of} of 'critic' is no longer a number after 384 env steps.*learning_rate"):
+    with pytest.raises(TrainingDiverged, match=rf"the {of} of 'critic' is no longer a number after 384 env steps.*learning_rate.*the last checkpoint is of 320 env"):
         train(Diverging(of), tmp_path)
     assert torch.load(tmp_path / LAST, weights_only=True)["recframe"]["env_steps"] == 320
+
+
+class DivergingAtOnce(PolicyGradient):
+    """The first loss of its critic is NaN."""
+
+    def losses(self, batch):
+        for name, loss in super().losses(batch):
+            yield name, loss * torch.nan if name == "critic" else loss
+
+
+def test_a_run_that_diverges_before_its_first_checkpoint_does_not_speak_of_one(tmp_path):
+    with pytest.raises(TrainingDiverged, match=r"trainer\.gradient_clip; no checkpoint was written$"):
+        train(DivergingAtOnce(), tmp_path)
+    assert not (tmp_path / LAST).exists()
 
 
 def test_monitoring_a_metric_that_is_not_measured_is_refused(tmp_path):
