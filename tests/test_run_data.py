@@ -40,8 +40,7 @@ def test_changed_data_is_evaluated_only_on_request(warm_recframe, tmp_path, trai
     refused = warm_recframe("evaluate", "a/run")
     assert refused.returncode == 2
     assert refused.stderr.splitlines()[-1] == (
-        "recframe: a/run: the data is not that of the run: ratings differ. "
-        "Restore it, or accept it: recframe evaluate a/run --other-data"
+        "recframe: a/run: the data is not that of the run: ratings differ. Restore it, or accept it: recframe evaluate a/run --other-data"
     )
     accepted = warm_recframe("evaluate", "a/run", "--other-data", check=True)
     assert "the data is not that of the run: ratings differ; accepted" in accepted.stdout

@@ -204,7 +204,10 @@ class Diverging(PolicyGradient):
 
 @pytest.mark.parametrize("of", ["loss", "gradient"])
 def test_a_loss_or_gradient_that_is_not_finite_ends_the_run_with_advice(tmp_path, of):
-    with pytest.raises(TrainingDiverged, match=rf"the {of} of 'critic' is no longer a number after 384 env steps.*learning_rate.*the last checkpoint is of 320 env"):
+    with pytest.raises(
+        TrainingDiverged,
+        match=rf"the {of} of 'critic' is no longer a number after 384 env steps.*learning_rate.*the last checkpoint is of 320 env",
+    ):
         train(Diverging(of), tmp_path)
     assert torch.load(tmp_path / LAST, weights_only=True)["recframe"]["env_steps"] == 320
 
