@@ -60,8 +60,10 @@ def _texts(texts: Texts | None) -> list[Any]:
 
 def _columns(frame: pl.DataFrame | None, always: Sequence[str] = ()) -> list[Any]:
     """Names and values of the columns of a frame, without fractions except those that `always` names."""
+    if frame is None:
+        return []
     parts: list[Any] = []
-    for column in () if frame is None else frame.iter_columns():
+    for column in frame.iter_columns():
         if column.name in always or not _fractions(column.dtype):
             whole = column.dtype.is_numeric() and not column.has_nulls()
             parts += [column.name, column.to_numpy().tobytes() if whole else column.to_list()]
