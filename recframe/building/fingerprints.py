@@ -21,7 +21,7 @@ def accept_all(found: Mapping[str, Fingerprint]) -> None:
 
 
 def data_fingerprints(data: Data) -> dict[str, Fingerprint]:
-    """A fingerprint of each part of the data as it was loaded; one that is absent has the count 0.
+    """A fingerprint of each part of the data as it was loaded; one that is absent has 0 rows.
 
     Popularity and attributes that are fractions are left out: they may be computed, and then differ between machines in the last digit.
     """
@@ -45,13 +45,13 @@ def encoder_fingerprint(encoder: Encoder) -> Fingerprint:
     return _fingerprint(None, encoder.fingerprint)
 
 
-def _fingerprint(count: int | None, *parts: Any) -> Fingerprint:
+def _fingerprint(rows: int | None, *parts: Any) -> Fingerprint:
     digest = hashlib.sha256()
     for part in parts:
         content = part if isinstance(part, bytes) else json.dumps(part, default=str).encode()
         # with its length, so that parts cannot be split differently
         digest.update(f"{len(content)}:".encode() + content)
-    return Fingerprint(digest.hexdigest(), count)
+    return Fingerprint(digest.hexdigest(), rows)
 
 
 def _texts(texts: Texts | None) -> list[Any]:

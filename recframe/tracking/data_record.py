@@ -21,7 +21,7 @@ class Fingerprint(NamedTuple):
     """A hash of one part of the data (or of an encoder's model), and its number of rows."""
 
     sha256: str
-    count: int | None = None
+    rows: int | None = None
 
 
 class DataChanged(UserError):
@@ -66,7 +66,7 @@ class DataRecord:
         words = "; ".join(_difference(name, *pairs[name]) for name in changed)
         if not self.accept:
             raise DataChanged(f"{self.path.parent}: the data is not that of the run: {words}. Restore it, or accept it: {self.remedy}")
-        if not self.resized and any(pairs[name][0].count != pairs[name][1].count for name in changed):
+        if not self.resized and any(pairs[name][0].rows != pairs[name][1].rows for name in changed):
             raise DataChanged(
                 f"{self.path.parent}: cannot be resumed with this data: {words}. Its checkpoint refers to rows by number; start a new run"
             )
@@ -80,15 +80,15 @@ class DataRecord:
 
 
 def _difference(name: str, then: Fingerprint, now: Fingerprint) -> str:
-    if then.count == now.count:
-        return f"{name} differ" if then.count is not None else f"{name} differs"
-    return f"{then.count:,} {name} then, {now.count:,} now"
+    if then.rows == now.rows:
+        return f"{name} differ" if then.rows is not None else f"{name} differs"
+    return f"{then.rows:,} {name} then, {now.rows:,} now"
 
 
 def _read(path: Path) -> dict[str, Fingerprint]:
     try:
         entries = json.loads(path.read_text(encoding="utf-8"))
-        return {str(name): Fingerprint(str(entry["sha256"]), entry["count"]) for name, entry in entries.items()}
+        return {str(name): Fingerprint(str(entry["sha256"]), entry["rows"]) for name, entry in entries.items()}
     except FileNotFoundError:
         return {}
     except (ValueError, TypeError, KeyError, AttributeError):
