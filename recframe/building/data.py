@@ -9,6 +9,7 @@ import torch
 from omegaconf import DictConfig
 
 from recframe.building.component import build, component_of, own_data
+from recframe.building.fingerprints import Check, accept_all, data_fingerprints
 from recframe.building.texts import reduced, with_text_vectors
 from recframe.components import Kind
 from recframe.config.checks.sections import with_key
@@ -29,17 +30,22 @@ class Loaded(NamedTuple):
     reduction: AffineMap | None = None
 
 
-def load(cfg: DictConfig, device: torch.device) -> Loaded:
-    """Load the data of the dataset and get vectors for all its texts; or take the environment's own data."""
+def load(cfg: DictConfig, device: torch.device, check: Check = accept_all) -> Loaded:
+    """Load the data of the dataset and get vectors for all its texts; or take the environment's own data.
+
+    `check` is called with the fingerprints of the data before its texts are encoded, and then of the encoders that read a model's folder.
+    """
     data: Data | None = own_data(component_of(Kind.ENVIRONMENT, cfg.environment), cfg.environment)
     if data is not None:
         log.info("%s: %s; dataset and encoder are not used", cfg.environment.name, _describe(data))
+        check(data_fingerprints(data))
         return Loaded(data, data)
     data = build(component_of(Kind.DATASET, cfg.dataset), cfg.dataset).load()
     log.info("%s: %s", cfg.dataset.name, _describe(data))
-    reading = with_text_vectors(data, cfg.encoder, cfg, device)
+    check(data_fingerprints(data))
+    reading = with_text_vectors(data, "encoder", cfg, device, check)
     try:
-        world = reading if cfg.world_encoder is None else with_text_vectors(data, cfg.world_encoder, cfg, device)
+        world = reading if cfg.world_encoder is None else with_text_vectors(data, "world_encoder", cfg, device, check)
     except EncoderError as error:
         raise EncoderError(with_key(str(error), Kind.ENCODER, "world_encoder")) from error
     reduction = None

@@ -7,8 +7,8 @@ import torch
 from recframe.config import ConfigError
 
 
-def choose_device(name: str) -> torch.device:
-    """The device that the setting `device` names.
+def choose_device(name: str, use_cpu: str = "") -> torch.device:
+    """The device that the setting `device` names. `use_cpu` is the command that uses the CPU instead, for the error of an existing run.
 
     Raises
     ------
@@ -22,5 +22,7 @@ def choose_device(name: str) -> torch.device:
         raise ConfigError([f"device: {name!r} is not a device; use cpu, cuda, cuda:0 or auto"]) from None
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         found = torch.cuda.device_count()
-        raise ConfigError([f"device: {name!r} was not found: this machine has {found} CUDA devices; use cpu or auto"])
+        raise ConfigError(
+            [f"device: {name!r} was not found: this machine has {found} CUDA devices; use cpu or auto{f': {use_cpu}' * bool(use_cpu)}"]
+        )
     return device

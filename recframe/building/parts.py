@@ -13,6 +13,7 @@ from omegaconf import DictConfig
 from recframe.building.component import build, component_of
 from recframe.building.data import load
 from recframe.building.device import choose_device
+from recframe.building.fingerprints import Check, accept_all
 from recframe.building.seeds import derived_seed, seed_everything
 from recframe.building.texts import shuffled
 from recframe.components import TAGS, Component, Kind
@@ -123,10 +124,13 @@ class Parts:
             raise ConfigError(problems)
 
 
-def assemble(cfg: DictConfig) -> Parts:
-    """Load the data of a validated config, get its text vectors, and build the rewards."""
+def assemble(cfg: DictConfig, check: Check = accept_all) -> Parts:
+    """Load the data of a validated config, get its text vectors, and build the rewards.
+
+    `check` is called with fingerprints of the data, and of the encoders that read a model's folder, before texts are encoded.
+    """
     device = choose_device(cfg.device)
-    loaded = load(cfg, device)
+    loaded = load(cfg, device, check)
     data = loaded.world.to(device)
     reading = data if loaded.reading is loaded.world else loaded.reading.to(device)
     terms, itemwise = {}, set()

@@ -12,20 +12,28 @@ from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
 from recframe.building.component import build, component_of
+from recframe.building.fingerprints import Check, accept_all, encoder_fingerprint
 from recframe.building.seeds import derived_seed
-from recframe.components import Kind
+from recframe.components import Kind, nested_sections
+from recframe.config.checks.paths import reads_a_folder
 from recframe.embeddings import AffineMap, EmbeddingStore, fit_reduction, label_texts
 from recframe.interfaces import Data, Encoder, Texts
 
 log = logging.getLogger(__name__)
 
 
-def with_text_vectors(data: Data, section: DictConfig, cfg: DictConfig, device: torch.device) -> Data:
-    """The data with a vector for each of its texts, from the store of the encoder that `section` of the config `cfg` describes."""
+def with_text_vectors(data: Data, key: str, cfg: DictConfig, device: torch.device, check: Check = accept_all) -> Data:
+    """The data with a vector for each of its texts, from the store of the encoder that the section `key` of the config `cfg` describes.
+
+    `check` is called with the encoder's fingerprint if it reads a model's folder.
+    """
+    section = cfg[key]
     encoder: Encoder = build(component_of(Kind.ENCODER, section), section, device=device)
     labels: Any = OmegaConf.to_object(cfg.labels)
     sentences = [text for chosen in labels.values() for texts in chosen.prototypes.values() for text in texts]
     encoder.fit([*(text for texts in data.texts.values() for text in texts.texts), *sentences])
+    if _reads_a_folder(section):
+        check({key: encoder_fingerprint(encoder)})
     store = EmbeddingStore(Path(cfg.embeddings.cache).expanduser(), encoder)
     data = data.with_texts({role: replace(texts, vectors=store.vectors(texts.texts, role)) for role, texts in data.texts.items()})
     if not encoder.reads:
@@ -34,6 +42,12 @@ def with_text_vectors(data: Data, section: DictConfig, cfg: DictConfig, device: 
     data = label_texts(data, labels, store.vectors) if labels else data
     log.info("%s: %d texts encoded, %d from the cache", section.name, store.encoded, store.cached)
     return data
+
+
+def _reads_a_folder(section: DictConfig) -> bool:
+    """Whether an encoder, or one that is nested in it, may read a model's folder."""
+    component = component_of(Kind.ENCODER, section)
+    return reads_a_folder(component.config) or any(_reads_a_folder(part) for _, part in nested_sections(component.config, section))
 
 
 def reduced(data: Data, whiten: bool, dim: int | None) -> tuple[Data, AffineMap]:

@@ -6,13 +6,17 @@ from pathlib import Path
 from typing import TextIO
 
 
-def check_run(folder: Path) -> None:
-    """Raise an error if `folder` is not a run, or if this installation cannot build the run. Nothing heavy is imported."""
-    from recframe.config import validate
-    from recframe.tracking import RunFolder
+def check_run(folder: Path, device: str | None, use_cpu: str) -> None:
+    """Raise an error if `folder` is not a run, or if this machine cannot build the run. Nothing heavy is imported.
+
+    Parameters
+    ----------
+    device: the device to use; None: the run's.     use_cpu: the command that uses the CPU, for the error.
+    """
+    from recframe.tracking import RunFolder, recorded_config
 
     with RunFolder.open_to_read(folder) as claimed:
-        validate(claimed.read_config())
+        recorded_config(claimed, device, use_cpu)
 
 
 def log_to(stream: TextIO) -> None:

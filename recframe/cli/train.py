@@ -29,7 +29,7 @@ Examples
   recframe train experiment=movietweetings dataset.path=...  an experiment from conf/experiment/
   recframe train encoder=tfidf encoder@world_encoder=sentence_transformers  one encoder for the agent, another for the world
   recframe train -m seed=0,1,2                              a sweep: every combination of comma-separated values
-  recframe train resume=RUN_FOLDER                          continue a stopped run
+  recframe train resume=RUN_FOLDER                          continue a stopped run; also with device=cpu, other_data=true
   recframe train debug=smoke ...                            everything once, in seconds
 
 `recframe plugins` lists the components, `recframe plugins show KIND NAME` their settings.
@@ -39,10 +39,9 @@ Examples
 def train(context: typer.Context) -> None:
     """Run the Hydra app, or resume a run."""
     arguments = list(context.args)
-    resumed = [argument.partition("=")[2] for argument in arguments if argument.startswith("resume=")]
     with user_errors_as_messages():
-        if resumed:
-            _resume(resumed, [argument for argument in arguments if not argument.startswith("resume=")])
+        if any(argument.startswith("resume=") for argument in arguments):
+            _resume(arguments)
         else:
             from recframe.config import TRAIN
 
@@ -64,14 +63,32 @@ def show_train_help(groups: ConfigGroups) -> None:
     print(HELP.format(groups="\n".join(f"{group}: {', '.join(groups.choices(group))}" for group in groups.names())))
 
 
-def _resume(folders: list[str], others: list[str]) -> None:
+RESUME_SETTINGS = ("resume", "device", "other_data")
+
+
+def _resume(arguments: list[str]) -> None:
     from recframe.config import ConfigError
 
-    if others or len(folders) > 1:
-        more = " ".join(others) or "a second resume="
-        raise ConfigError([f"resume= must be the only argument, because a run is resumed with its own config; leave out {more}"])
-    check_run(Path(folders[0]))
+    given: dict[str, str] = {}
+    others = []
+    for argument in arguments:
+        key, _, value = argument.partition("=")
+        if key not in RESUME_SETTINGS or "=" not in argument:
+            others.append(argument)
+        elif key in given:
+            others.append(f"a second {key}=")
+        else:
+            given[key] = value
+    if others:
+        raise ConfigError(
+            [f"next to resume= only device= and other_data= are allowed, because a run has its own config; leave out {' '.join(others)}"]
+        )
+    other_data = given.get("other_data", "false")
+    if other_data not in ("true", "false"):
+        raise ConfigError([f"other_data: {other_data!r} is not allowed; it must be true or false"])
+    folder, device = Path(given["resume"]), given.get("device")
+    check_run(folder, device, use_cpu=f"recframe train resume={folder} device=cpu")
     from recframe import runner
 
     log_to(sys.stdout)
-    runner.resume(Path(folders[0]))
+    runner.resume(folder, device=device, other_data=other_data == "true")

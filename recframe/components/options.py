@@ -7,7 +7,7 @@ import math
 import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 # a bound's name, its sign in messages, and the comparison that must hold
 BOUNDS: Mapping[str, tuple[str, Callable[[Any, Any], bool]]] = {
@@ -29,6 +29,7 @@ def option(
     lt: float | None = None,
     choices: Sequence[Any] | None = None,
     exists: bool = False,
+    path: Literal["any", "folder"] | None = None,
     components: bool = False,
 ) -> Any:
     """Declare a field of a component's config: its default, its meaning, and the values it may take.
@@ -41,10 +42,13 @@ def option(
     ge, gt, le, lt: bounds of a number, inclusive (`ge`, `le`) or exclusive (`gt`, `lt`).
     choices: the allowed values.
     exists: the value is a path that must exist.
+    path: "any": the value is a path that need not exist. "folder": it is the path of a folder if there is one, and else a name of
+        something, such as of a model. A run's config holds all paths in absolute form.
     components: the field is a `dict[str, Any]` of other components of the same kind, by names that the user chooses. Each is a
         section like the component's own and is checked like it; the factory receives the built component in its place.
     """
-    metadata: dict[str, Any] = {"help": help, "ge": ge, "gt": gt, "le": le, "lt": lt, "exists": exists, "components": components}
+    metadata: dict[str, Any] = {"help": help, "ge": ge, "gt": gt, "le": le, "lt": lt, "exists": exists, "path": path}
+    metadata["components"] = components
     metadata["choices"] = tuple(choices) if choices else None
     if default_factory is not dataclasses.MISSING:
         return field(default_factory=default_factory, metadata=metadata)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from recframe.experience.n_step import Ring, n_step_return
 from recframe.experience.priorities import Priorities
-from recframe.interfaces import Observation, Response, Transition
+from recframe.interfaces import Observation, Response, Transition, restore_generator
 
 
 class ReplayMemory:
@@ -130,7 +130,7 @@ class ReplayMemory:
         """Restore a saved memory of the same capacity and options."""
         self.added, self.size = int(state["added"]), int(state["size"])
         self.position, self.users = int(state["position"]), int(state["users"])
-        self.generator.set_state(state["generator"].cpu())
+        restore_generator(self.generator, state["generator"])
         self._ring = None
         if state["held"] is not None:
             held = _from_dict(state["held"]).to(self.device)

@@ -16,6 +16,7 @@ from recframe.interfaces.dataset import Dataset
 from recframe.interfaces.encoder import Encoder, EncoderError, Role
 from recframe.interfaces.environment import Environment, EnvironmentSpec, Split, Step, Truth
 from recframe.interfaces.experience import Experience, NoExperience, Replay, Rollout
+from recframe.interfaces.generators import restore_generator
 from recframe.interfaces.history import History
 from recframe.interfaces.item_projection import ItemProjection
 from recframe.interfaces.language_model import LanguageModel, NewModel, TokenLoss
@@ -86,6 +87,7 @@ __all__ = [
     "principal_components",
     "principal_coordinates",
     "random_items",
+    "restore_generator",
     "runs_out",
     "self_information",
     "standardization",

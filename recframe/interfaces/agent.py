@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from recframe.interfaces.environment import EnvironmentSpec
 from recframe.interfaces.experience import Experience
+from recframe.interfaces.generators import restore_generator
 from recframe.interfaces.types import Observation, Transition
 
 
@@ -99,5 +100,5 @@ class Agent(nn.Module, ABC):
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
         """Restore a saved generator state and step count."""
-        self.generator.set_state(state["generator"].cpu())
+        restore_generator(self.generator, state["generator"])
         self.env_steps = int(state["env_steps"])

@@ -2,37 +2,54 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
+from recframe.building.device import choose_device
 from recframe.building.parts import assemble
 from recframe.config import validate
 from recframe.runner.final_evaluation import final_evaluation, result_entries
-from recframe.tracking import RunFolder
+from recframe.tracking import DataRecord, RunFolder, recorded_config
 from recframe.training import BEST, FINAL, load_weights, read_tuned
 
+log = logging.getLogger(__name__)
 
-def evaluate(folder: str | Path, seed: int | None = None, num_users: int | None = None) -> dict[str, Any]:
+
+def evaluate(
+    folder: str | Path, seed: int | None = None, num_users: int | None = None, device: str | None = None, other_data: bool = False
+) -> dict[str, Any]:
     """Evaluate a run's trained weights again. The files of the run stay as they are.
 
     Parameters
     ----------
-    seed, num_users: of the evaluation; by default the run's.
+    seed, num_users: of the evaluation; by default the run's.     device: by default the run's.
+    other_data: accept data that differs from the run's.
+
+    Raises
+    ------
+    DataChanged: if the data is not that of the run, and `other_data` is false.
 
     Returns
     -------
     `policies`, and `cold_items` if the run held any back, as in result.json.
     """
     with RunFolder.open_to_read(folder) as claimed:
-        cfg = validate(claimed.read_config())
+        use_cpu = f"recframe evaluate {folder} --device cpu"
+        cfg = recorded_config(claimed, device, use_cpu)
         cfg.evaluation.seed = cfg.evaluation.seed if seed is None else seed
         cfg.evaluation.num_users = cfg.evaluation.num_users if num_users is None else num_users
         cfg = validate(cfg)
-        parts = assemble(cfg)
+        choose_device(cfg.device, use_cpu)
+        record = DataRecord(claimed.path, accept=other_data, remedy=f"recframe evaluate {folder} --other-data")
+        record.note_if_missing()
+        parts = assemble(cfg, record.check)
         training_users = parts.environment(cfg.environment.num_users, "train")
         agent = parts.agent(training_users)
         final = claimed.checkpoints / FINAL
         weights = final if final.is_file() else claimed.checkpoints / BEST
+        if weights != final and weights.is_file():
+            log.warning("%s does not exist: evaluating %s, the best weights so far", final, weights.name)
         load_weights(agent, weights)
         if (encoder := parts.tunable_encoder()) is not None:
             read_tuned(agent, parts.reading, encoder, weights, parts.store, parts.reduction)

@@ -14,6 +14,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from recframe.building.device import choose_device
 from recframe.building.parts import assemble
 from recframe.building.seeds import derived_seed
 from recframe.config import validate
@@ -25,10 +26,21 @@ from recframe.plugin_loader import registry
 from recframe.runner.final_evaluation import final_evaluation, periodic_evaluation, result_entries
 from recframe.runner.report import print_report, report_markdown
 from recframe.runner.results import RunContext, RunResult
-from recframe.tracking import RunFolder, atomic_write, read_result, write_result
+from recframe.tracking import DataRecord, RunFolder, atomic_write, read_result, recorded_config, write_result
 from recframe.tracking.run_log import log_file
 from recframe.tracking.run_loggers import RunLoggers
-from recframe.training import FINAL, LAST, BehaviourPrediction, Interruption, Tuner, fit, progress_at, read_tuned
+from recframe.training import (
+    FINAL,
+    LAST,
+    BehaviourPrediction,
+    Interruption,
+    Tuner,
+    device_at,
+    fit,
+    progress_at,
+    read_tuned,
+    require_resumable,
+)
 
 log = logging.getLogger(__name__)
 
@@ -49,11 +61,20 @@ def run(cfg: DictConfig, folder: str | Path, overrides: Sequence[str] = (), swee
     cfg = validate(cfg)
     with RunFolder.create(folder) as claimed:
         claimed.write_config(cfg, overrides)
-        return _run(cfg, claimed, RunContext(claimed.path, tuple(overrides), sweep, resumed=False))
+        return _run(cfg, claimed, RunContext(claimed.path, tuple(overrides), sweep, resumed=False), DataRecord(claimed.path))
 
 
-def resume(folder: str | Path) -> RunResult:
-    """Continue a stopped run from its last checkpoint. On a CPU, the result equals that of a run without a stop."""
+def resume(folder: str | Path, device: str | None = None, other_data: bool = False) -> RunResult:
+    """Continue a stopped run from its last checkpoint. On a CPU, the result equals that of a run without a stop.
+
+    Parameters
+    ----------
+    device: by default the run's; another one is recorded in the run's config.     other_data: accept data that differs from the run's.
+
+    Raises
+    ------
+    DataChanged: if the data is not that of the run, and `other_data` is false.
+    """
     with RunFolder.open(folder) as claimed:
         if claimed.is_finished:
             result = read_result(claimed.path)
@@ -61,14 +82,20 @@ def resume(folder: str | Path) -> RunResult:
             output_console().print(*result_tables(result))
             cold = result.get("cold_items", {}).get("policies")
             return RunResult(claimed.path, result["objective"], result["env_steps"], result["seconds"], result["policies"], cold)
-        cfg = validate(claimed.read_config())
+        use_cpu = f"recframe train resume={folder} device=cpu"
+        cfg = recorded_config(claimed, device, use_cpu)
+        choose_device(cfg.device, use_cpu)
+        if device is not None:
+            _record_device(claimed, device)
+        remedy = f"recframe train resume={folder} other_data=true"
+        record = DataRecord(claimed.path, accept=other_data, remedy=remedy, resized=not (claimed.checkpoints / LAST).is_file())
         parent = claimed.path.resolve().parent
         # Hydra leaves this file in the folder of a sweep
         sweep = parent.name if (parent / "multirun.yaml").exists() else None
-        return _run(cfg, claimed, RunContext(claimed.path, tuple(claimed.read_overrides()), sweep, resumed=True))
+        return _run(cfg, claimed, RunContext(claimed.path, tuple(claimed.read_overrides()), sweep, resumed=True), record)
 
 
-def _run(cfg: DictConfig, folder: RunFolder, context: RunContext) -> RunResult:
+def _run(cfg: DictConfig, folder: RunFolder, context: RunContext, record: DataRecord) -> RunResult:
     started = time.perf_counter()
     interruption = Interruption(folder.path)
     hook = registry().manager.hook
@@ -77,6 +104,11 @@ def _run(cfg: DictConfig, folder: RunFolder, context: RunContext) -> RunResult:
         checkpoint = folder.checkpoints / LAST
         resume_from = checkpoint if context.resumed and checkpoint.is_file() else None
         steps_before, seconds_before = progress_at(resume_from) if resume_from else (0, 0.0)
+        if resume_from is not None:
+            require_resumable(resume_from, cfg.trainer.final_weights)
+            record.note_if_missing()
+        elif context.resumed:
+            log.warning("%s does not exist: the run starts over from 0 env steps", checkpoint)
         plain: Any = OmegaConf.to_container(cfg, resolve=True)
         run_loggers = RunLoggers(
             plain["logger"],
@@ -87,7 +119,12 @@ def _run(cfg: DictConfig, folder: RunFolder, context: RunContext) -> RunResult:
             resume_env_steps=steps_before if context.resumed else None,
         )
         with run_loggers:
-            parts = assemble(cfg)
+            parts = assemble(cfg, record.check)
+            record.write()
+            if resume_from is not None and (before := device_at(resume_from)) not in (None, parts.device.type):
+                log.warning(
+                    "resuming on %s a run that was on %s: its numbers will not be to the digit those without a stop", cfg.device, before
+                )
             environment = parts.environment(cfg.environment.num_users, "train")
             agent, tracker = parts.agent_and_tracker(environment)
             settings: Any = OmegaConf.to_object(cfg.auxiliary)
@@ -150,6 +187,15 @@ def _call_finished(result: RunResult) -> None:
             finished(result=result)
         except Exception:
             log.exception("the hook recframe_run_finished of plugin %s (%s) failed; the results are written", plugin, distribution)
+
+
+def _record_device(folder: RunFolder, device: str) -> None:
+    """Write the device to the run's config, if it has changed."""
+    recorded = folder.read_config()
+    if recorded.device != device:
+        log.info("device: %s, which was %s", device, recorded.device)
+        recorded.device = device
+        folder.write_config(recorded, folder.read_overrides())
 
 
 def _name(cfg: DictConfig, context: RunContext) -> str:

@@ -8,7 +8,19 @@ import torch
 from tensordict import TensorDict
 from torch import Tensor, nn
 
-from recframe.interfaces import PAD, Data, Environment, EnvironmentSpec, History, Observation, Response, StateTracker, Step, Truth
+from recframe.interfaces import (
+    PAD,
+    Data,
+    Environment,
+    EnvironmentSpec,
+    History,
+    Observation,
+    Response,
+    StateTracker,
+    Step,
+    Truth,
+    restore_generator,
+)
 from recframe.testing.toy import random_candidates, random_exclusions
 
 LEAVE_PROBABILITY = 0.15
@@ -74,7 +86,7 @@ class ToyEnvironment(Environment):
         for name in ("user", "steps", "candidates", "excluded", "context", "features"):
             setattr(self, name, state[name])
         self.history.load_state_dict(state["history"])
-        self.generator.set_state(state["generator"].cpu())
+        restore_generator(self.generator, state["generator"])
         return self._observation()
 
     def truth(self) -> Truth | None:

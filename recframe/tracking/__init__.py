@@ -4,17 +4,22 @@ This package imports nothing heavy; the two Lightning loggers are in `recframe.t
 """
 
 from recframe.tracking.atomic import atomic_folder, atomic_write
+from recframe.tracking.data_record import DataChanged, DataRecord
 from recframe.tracking.folder import RunFolder, RunFolderError
+from recframe.tracking.recorded_config import recorded_config
 from recframe.tracking.result import RESULT_SCHEMA, ResultError, read_result, versions, write_result
 
 __all__ = [
     "RESULT_SCHEMA",
+    "DataChanged",
+    "DataRecord",
     "ResultError",
     "RunFolder",
     "RunFolderError",
     "atomic_folder",
     "atomic_write",
     "read_result",
+    "recorded_config",
     "versions",
     "write_result",
 ]

@@ -109,19 +109,29 @@ def read_result(folder: str | Path) -> dict[str, Any]:
     except OSError as error:
         raise ResultError(f"{path}: cannot be read ({error.strerror}); ask its owner to make it readable") from None
     except ValueError as error:
-        raise ResultError(f"{path}: not JSON ({error}); evaluate the run again, or remove the file") from None
+        raise ResultError(f"{path}: not JSON ({error}); {_write_again(path)}") from None
     if not isinstance(result, dict) or "schema" not in result:
-        raise ResultError(f"{path}: has no 'schema'; recframe did not write it")
+        raise ResultError(f"{path}: has no 'schema', so recframe did not write it; {_write_again(path)}")
     if result["schema"] != RESULT_SCHEMA:
         raise ResultError(
             f"{path}: has schema {result['schema']!r}, this recframe reads schema {RESULT_SCHEMA}; use the version that wrote it"
         )
     if result.get("status") != "finished":
-        raise ResultError(f"{path}: has status {result.get('status')!r}, not 'finished'")
+        raise ResultError(f"{path}: has status {result.get('status')!r}, not 'finished'; {_write_again(path)}")
     missing = [key for key in PROMISED if key not in result]
     if missing:
-        raise ResultError(f"{path}: lacks {missing[0]!r}; recframe did not write it")
+        raise ResultError(f"{path}: lacks {missing[0]!r}, so recframe did not write it; {_write_again(path)}")
+    try:
+        _check_statistics("policies", result["policies"])
+        if "cold_items" in result:
+            _check_statistics("cold_items.policies", result["cold_items"]["policies"])
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ResultError(f"{path}: its tables are damaged ({error}); {_write_again(path)}") from None
     return result
+
+
+def _write_again(path: Path) -> str:
+    return f"to write it again, remove it and run: recframe train resume={path.parent}"
 
 
 def versions() -> dict[str, str]:

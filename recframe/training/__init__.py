@@ -1,7 +1,7 @@
 """Training: one LightningModule for every agent, checkpoints from which a run resumes exactly, and stopping on a signal."""
 
 from recframe.training.auxiliary import BehaviourPrediction
-from recframe.training.checkpoints import BEST, FINAL, LAST, progress_at
+from recframe.training.checkpoints import BEST, FINAL, LAST, device_at, progress_at, require_resumable
 from recframe.training.divergence import TrainingDiverged
 from recframe.training.fit import MonitorError, Schedule, fit
 from recframe.training.interruption import Interruption
@@ -21,9 +21,11 @@ __all__ = [
     "Schedule",
     "TrainingDiverged",
     "Tuner",
+    "device_at",
     "fit",
     "load_weights",
     "progress_at",
     "read_tuned",
+    "require_resumable",
     "suppress_lightning_output",
 ]

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from recframe.config import ConfigError
 from recframe.config.schema.run import AuxiliaryConfig
-from recframe.interfaces import PAD, Agent, Observation, Shared, StateTracker, Transition, is_excluded
+from recframe.interfaces import PAD, Agent, Observation, Shared, StateTracker, Transition, is_excluded, restore_generator
 
 HITS = 10
 """A prediction is a hit if the item taken is among this many highest scores."""
@@ -156,7 +156,7 @@ class BehaviourPrediction(nn.Module):
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
         """Restore the generator."""
-        self.generator.set_state(state["generator"].cpu())
+        restore_generator(self.generator, state["generator"])
 
 
 def _optimizer_of(agent: Agent, tracker: StateTracker) -> str:

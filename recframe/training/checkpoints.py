@@ -108,3 +108,26 @@ def progress_at(checkpoint: Path) -> tuple[int, float]:
     """The env steps taken when the checkpoint was written, and the seconds that the run had lasted."""
     saved = read_checkpoint(checkpoint, lazily=True)["recframe"]
     return int(saved["env_steps"]), float(saved["seconds"])
+
+
+def device_at(checkpoint: Path) -> str | None:
+    """The kind of device that the run was on, "cpu" or "cuda"; None in checkpoints of earlier versions."""
+    device: str | None = read_checkpoint(checkpoint, lazily=True)["recframe"].get("device")
+    return device
+
+
+def require_resumable(checkpoint: Path, final_weights: str) -> None:
+    """Check that the best weights of a run are still next to its checkpoint, if the run will need them.
+
+    Raises
+    ------
+    CheckpointError: if they are missing.
+    """
+    best = checkpoint.with_name(BEST)
+    if final_weights != "best" or best.is_file():
+        return
+    states = read_checkpoint(checkpoint, lazily=True)["callbacks"]
+    if any(state.get("best_value") is not None for state in states.values()):
+        raise CheckpointError(
+            f"{best} is missing, and {LAST} does not hold these weights; remove {checkpoint} to train from the start again"
+        )

@@ -30,7 +30,7 @@ from recframe.training.checkpoints import (
 from recframe.training.divergence import TrainingDiverged, earlier_checkpoint
 from recframe.training.interruption import Interruption, StopOnSignal
 from recframe.training.lightning_output import suppress_lightning_output
-from recframe.training.lm_tuning.tuner import Tuner
+from recframe.training.lm_tuning.tuner import Tuner, TuningDiverged
 from recframe.training.module import Chunks, TrainingModule
 from recframe.training.progress import ProgressBar
 from recframe.training.weights import encoder_weights, load_weights, save_weights
@@ -141,8 +141,8 @@ def fit(
             try:
                 train_chunks, evaluations = Chunks(schedule.chunks_per_epoch), Chunks(1)
                 trainer.fit(module, train_dataloaders=train_chunks, val_dataloaders=evaluations, ckpt_path=resume_from)
-            except TrainingDiverged as error:
-                raise TrainingDiverged(f"{error}. {earlier_checkpoint(folder / LAST)}") from None
+            except (TrainingDiverged, TuningDiverged) as error:
+                raise type(error)(f"{error}. {earlier_checkpoint(folder / LAST)}") from None
             finally:
                 interruption.training = False
         # the signal may have arrived during the last evaluation

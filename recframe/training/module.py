@@ -209,6 +209,7 @@ class TrainingModule(pl.LightningModule):
             "env_steps": self.env_steps,
             "seconds": self.seconds_before + time.perf_counter() - self._started,
             "complete": self.complete,
+            "device": self.agent.spec.device.type,
             "random": _random_state(),
             "losses": {name: torch.stack(values) for name, values in self._losses.items()},
             "gradient_norms": {name: torch.stack(values) for name, values in self._gradient_norms.items()},

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from recframe.tracking import RESULT_SCHEMA, ResultError, read_result, versions, write_result
+from recframe.tracking.result import PROMISED
 
 
 class Interval(NamedTuple):
@@ -108,6 +109,10 @@ def test_an_interrupted_write_keeps_the_old_result(tmp_path, monkeypatch):
         ('{"schema": 2}', "has schema 2, this recframe reads schema 1"),
         ('{"schema": 1, "status": "failed"}', "has status 'failed', not 'finished'"),
         ('{"schema": 1, "status": "finished", "objective": 1}', "lacks 'seed'"),
+        (
+            json.dumps(dict.fromkeys(PROMISED, 1) | {"status": "finished"}),
+            "its tables are damaged.*remove it and run: recframe train resume=",
+        ),
     ],
 )
 def test_the_error_for_an_unreadable_result_is_one_line(tmp_path, content, message):

@@ -212,6 +212,20 @@ def test_a_loss_or_gradient_that_is_not_finite_ends_the_run_with_advice(tmp_path
     assert torch.load(tmp_path / LAST, weights_only=True)["recframe"]["env_steps"] == 320
 
 
+class DivergingAtOnce(PolicyGradient):
+    """The first loss of its critic is NaN."""
+
+    def losses(self, batch):
+        for name, loss in super().losses(batch):
+            yield name, loss * torch.nan if name == "critic" else loss
+
+
+def test_a_run_that_diverges_before_its_first_checkpoint_does_not_speak_of_one(tmp_path):
+    with pytest.raises(TrainingDiverged, match=r"trainer\.gradient_clip\. No checkpoint was written before$"):
+        train(DivergingAtOnce(), tmp_path)
+    assert not (tmp_path / LAST).exists()
+
+
 def test_monitoring_a_metric_that_is_not_measured_is_refused(tmp_path):
     with pytest.raises(MonitorError, match=r"trainer\.monitor='retrun' is not measured here; the metrics are: length, return"):
         train(PolicyGradient(), tmp_path, lambda: {"return": 0.0, "length": 1.0}, monitor="retrun")

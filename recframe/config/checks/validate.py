@@ -11,13 +11,14 @@ from recframe.components import Component, Kind, nested_sections, node
 from recframe.config.app import App, Composed
 from recframe.config.apps import TRAIN
 from recframe.config.checks.machine import device_problem
+from recframe.config.checks.paths import make_paths_absolute
 from recframe.config.checks.sections import check_fields, check_loggers, merged_as, resolved
 from recframe.config.problems import ConfigError
 from recframe.plugin_loader import UnknownComponent, registry
 
 
 def validate(cfg: DictConfig, app: App = TRAIN) -> DictConfig:
-    """Return `cfg` in the types of this process, if `app` can run it.
+    """Return `cfg` in the types of this process and with absolute paths, if `app` can run it.
 
     A config that was read from YAML has lost its types, and one that a sweep's launcher sent to another process has the types of
     the process that composed it.
@@ -40,6 +41,9 @@ def validate(cfg: DictConfig, app: App = TRAIN) -> DictConfig:
     if problems:
         raise ConfigError(problems)
     app.complete(typed)
+    make_paths_absolute(typed, app.schema)
+    for key, component in _chosen_components(values, app)[0].items():
+        make_paths_absolute(OmegaConf.select(typed, key), component.config)
     return typed
 
 

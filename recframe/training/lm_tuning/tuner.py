@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from recframe.embeddings import AffineMap
 from recframe.embeddings.encoding import encode_checked
 from recframe.errors import UserError
-from recframe.interfaces import Agent, Data, Role, TextTable, Tunable, token_batches
+from recframe.interfaces import Agent, Data, Role, TextTable, Tunable, restore_generator, token_batches
 from recframe.training.lm_tuning.sampling import sample_within_budget
 from recframe.training.lm_tuning.tuned_texts import TextGroup, copy_into, text_groups
 from recframe.training.weights import load_tensors, save_tensors
@@ -246,7 +246,7 @@ class Tuner:
         """Restore a state."""
         copy_into(self.parameters, state["parameters"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.generator.set_state(state["generator"].cpu())
+        restore_generator(self.generator, state["generator"])
         for group, values in zip(self.groups, state["vectors"], strict=True):
             for table, value in zip(group.tables, values, strict=True):
                 table.values.copy_(value)

@@ -43,6 +43,7 @@ class ModelConfig(PromptConfig, TuningConfig):
         "packaged:all-MiniLM-L6-v2",
         "'packaged:all-MiniLM-L6-v2' (installed with recframe, needs no network), the path of a model's folder, "
         "or a hub name (organisation/name), downloaded when first used",
+        path="folder",
     )
     revision: str | None = option(None, "branch, tag or commit of a hub model; a commit pins it")
     trust_remote_code: bool = option(False, "run Python code that comes with the model")

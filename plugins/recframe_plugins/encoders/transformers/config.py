@@ -44,6 +44,7 @@ class GPTConfig(TransformerConfig):
         MISSING,
         "the path of a model's folder (`recframe pretrain encoder=gpt` makes one from the run's own texts), "
         "or a hub name (organisation/name), downloaded when first used",
+        path="folder",
     )
     pooling: str = option(
         "weighted_mean",

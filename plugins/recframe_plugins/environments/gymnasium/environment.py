@@ -19,7 +19,7 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from tensordict import TensorDict
 from torch import Tensor
 
-from recframe.interfaces import Catalog, Data, Environment, EnvironmentSpec, History, Observation, Response, Split, Step
+from recframe.interfaces import Catalog, Data, Environment, EnvironmentSpec, History, Observation, Response, Split, Step, restore_generator
 from recframe_plugins.environments.gymnasium.config import GymnasiumConfig
 from recframe_plugins.environments.gymnasium.make import action_spec, make, native_actions
 from recframe_plugins.environments.gymnasium.session_log import SessionLog
@@ -164,7 +164,7 @@ class GymnasiumEnvironment(Environment):
                 "or it depends on more than the seed of its reset"
             )
         self.log = log
-        self.generator.set_state(state["generator"].cpu())
+        restore_generator(self.generator, state["generator"])
         self.history.load_state_dict(state["history"])
         return self._observation()
 

@@ -36,6 +36,7 @@ from recframe.interfaces import (
     Split,
     Step,
     may_run_out,
+    restore_generator,
     runs_out,
 )
 from recframe_plugins.environments.simulation.candidates import draw_candidates
@@ -201,7 +202,7 @@ class SimulatedSessions(Environment):
             ours, theirs = (None if shape is None else list(shape) for shape in (expected.get(name), found.get(name)))
             if ours != theirs:
                 raise ValueError(f"this environment's state has {name} of shape {ours}, the saved one {theirs}; use the options it had")
-        self.generator.set_state(state["generator"].cpu())
+        restore_generator(self.generator, state["generator"])
         self.history.load_state_dict(state["history"])
         self.state = {name: value.to(self.device) for name, value in state["state"].items()}
         self.candidates = None if candidates is None else candidates.to(self.device)
