@@ -1,0 +1,27 @@
+"""The character between the fields of a .csv file, which some programs write with ';' or tabs."""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["separator_name", "separator_of"]
+
+QUOTED = re.compile(r'"(?:[^"\\]|""|\\.)*"')
+DECIMAL_COMMA = re.compile(r"\s*[+-]?[0-9]+(?:,[0-9]+)?\s*")
+
+
+def separator_of(first_line: str) -> str:
+    """The separator of a file with this first line: ',' if it has one, otherwise the more frequent of ';' and tab; ',' if it has none.
+
+    Commas do not count in quotes, nor in a line of numbers with decimal commas between ';' or tabs.
+    """
+    bare = QUOTED.sub("", first_line)
+    other = max(";\t", key=bare.count)
+    if not bare.count(other):
+        return ","
+    return other if "," not in bare or all(map(DECIMAL_COMMA.fullmatch, bare.split(other))) else ","
+
+
+def separator_name(separator: str) -> str:
+    """A separator for messages."""
+    return "tabs" if separator == "\t" else f"'{separator}'"
