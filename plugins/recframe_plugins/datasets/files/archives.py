@@ -17,6 +17,8 @@ SIGNATURES = {
     b"\x28\xb5\x2f\xfd": "compressed by zstd",
 }
 
+SPREADSHEETS = (".xlsx", ".xlsm", ".ods")
+
 
 def archive_kind(path: Path) -> str | None:
     """What kind of archive or compressed file `path` is, for a message ("a zip archive"); None if it is none, or cannot be read."""
@@ -31,4 +33,6 @@ def archive_kind(path: Path) -> str | None:
 def unpack_first(path: Path, expected: str) -> str | None:
     """The rest of a message if `path` is an archive: what it is, and to give what is in it (`expected`); None if it is none."""
     kind = archive_kind(path)
+    if kind is not None and path.suffix.lower() in SPREADSHEETS:
+        return "is a spreadsheet; save it as .csv and give that file"
     return None if kind is None else f"is {kind}; unpack it and give {expected}"

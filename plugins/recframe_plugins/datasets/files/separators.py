@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
-__all__ = ["separator_name", "separator_of"]
+__all__ = ["has_decimal_commas", "separator_name", "separator_of"]
 
 QUOTED = re.compile(r'"(?:[^"\\]|""|\\.)*"')
 DECIMAL_COMMA = re.compile(r"\s*[+-]?[0-9]+(?:,[0-9]+)?\s*")
@@ -19,7 +20,12 @@ def separator_of(first_line: str) -> str:
     other = max(";\t", key=bare.count)
     if not bare.count(other):
         return ","
-    return other if "," not in bare or all(map(DECIMAL_COMMA.fullmatch, bare.split(other))) else ","
+    return other if "," not in bare or has_decimal_commas(bare.split(other)) else ","
+
+
+def has_decimal_commas(fields: Sequence[str]) -> bool:
+    """Whether all fields are numbers, some of them with a decimal comma."""
+    return all(map(DECIMAL_COMMA.fullmatch, fields)) and any("," in field for field in fields)
 
 
 def separator_name(separator: str) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from recframe.interfaces import DataError
+from recframe_plugins.datasets.files.separators import separator_of
 from recframe_plugins.datasets.files.text_lines import read_lines
 from recframe_plugins.datasets.rating_matrix.binary_files import open_parquet
 from recframe_plugins.datasets.rating_matrix.matrix import first_repeated
@@ -38,7 +39,15 @@ def read_item_table(path: Path) -> pl.DataFrame:
 
 def read_csv_items(path: Path) -> pl.DataFrame:
     """The table in a csv file with a header."""
-    (_, header), *body = list(separated_rows(path, io.StringIO(decoded(path), newline=""), ",")) or [(1, [])]
+    text = decoded(path)
+    separator = separator_of(text.lstrip().partition("\n")[0])
+    try:
+        rows = list(separated_rows(path, io.StringIO(text, newline=""), separator))
+    except DataError:
+        if '\\"' not in text:
+            raise
+        rows = list(separated_rows(path, io.StringIO(text, newline=""), separator, escape="\\"))
+    (_, header), *body = rows or [(1, [])]
     check_has_title(f"{path}:1", header)
     if repeated := first_repeated(header):
         raise DataError(f"{path}:1: columns {repeated[0] + 1} and {repeated[1] + 1} have one name, {header[repeated[0]]!r}; expected two")
