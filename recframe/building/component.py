@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from recframe.components import Component, Kind, nested_sections
 from recframe.config import ConfigError
 from recframe.errors import UserError
+from recframe.interfaces import Data
 from recframe.plugin_loader import registry
 
 
@@ -54,6 +55,21 @@ def own_data(environment: Component, section: DictConfig) -> Any:
     if "catalog" not in environment.provides:
         return None
     return _call(_implementation(environment).own_data, environment, OmegaConf.to_object(section))
+
+
+def training_data(environment: Component, section: DictConfig, data: Data) -> Data:
+    """The data without what it tells of the users that the environment holds out (`Environment.training_data`).
+
+    Raises
+    ------
+    ConfigError: as for `build`.
+    """
+    # the factory of an environment need not be the class itself
+    reduced = getattr(_implementation(environment), "training_data", None)
+    if reduced is None:
+        return data
+    known: Data = _call(reduced, environment, OmegaConf.to_object(section), data=data)
+    return known
 
 
 def _call(factory: Callable[..., Any], component: Component, config: Any, **parts: Any) -> Any:

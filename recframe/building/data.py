@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from omegaconf import DictConfig
 
-from recframe.building.component import build, component_of, own_data
+from recframe.building.component import build, component_of, own_data, training_data
 from recframe.building.texts import reduced, with_text_vectors
 from recframe.components import Kind
 from recframe.config.checks.sections import with_key
@@ -37,6 +37,7 @@ def load(cfg: DictConfig, device: torch.device) -> Loaded:
         return Loaded(data, data)
     data = build(component_of(Kind.DATASET, cfg.dataset), cfg.dataset).load()
     log.info("%s: %s", cfg.dataset.name, _describe(data))
+    data = training_data(component_of(Kind.ENVIRONMENT, cfg.environment), cfg.environment, data)
     reading = with_text_vectors(data, cfg.encoder, cfg, device)
     try:
         world = reading if cfg.world_encoder is None else with_text_vectors(data, cfg.world_encoder, cfg, device)
