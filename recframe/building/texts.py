@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,18 @@ from torch import Tensor
 from recframe.building.component import build, component_of
 from recframe.building.seeds import derived_seed
 from recframe.components import Kind
-from recframe.embeddings import AffineMap, EmbeddingStore, fit_reduction, label_texts
-from recframe.interfaces import Data, Encoder, Texts
+from recframe.embeddings import AffineMap, CutTexts, EmbeddingStore, fit_reduction, label_texts
+from recframe.interfaces import Data, Encoder, Role, Texts
 
 log = logging.getLogger(__name__)
 
 
-def with_text_vectors(data: Data, section: DictConfig, cfg: DictConfig, device: torch.device) -> Data:
-    """The data with a vector for each of its texts, from the store of the encoder that `section` of the config `cfg` describes."""
+def with_text_vectors(data: Data, key: str, cfg: DictConfig, device: torch.device) -> tuple[Data, dict[str, float]]:
+    """The data with a vector for each of its texts, from the store of the encoder that the section `key` of the config `cfg` describes.
+
+    Also the shares of texts and tokens that are not read, by name, for the run's report (see `cut_shares`).
+    """
+    section = cfg[key]
     encoder: Encoder = build(component_of(Kind.ENCODER, section), section, device=device)
     labels: Any = OmegaConf.to_object(cfg.labels)
     sentences = [text for chosen in labels.values() for texts in chosen.prototypes.values() for text in texts]
@@ -30,10 +35,33 @@ def with_text_vectors(data: Data, section: DictConfig, cfg: DictConfig, device: 
     data = data.with_texts({role: replace(texts, vectors=store.vectors(texts.texts, role)) for role, texts in data.texts.items()})
     if not encoder.reads:
         log.info("%s: no text is read", section.name)
-        return data
+        return data, {}
+    cut = cut_shares(key, store.cut)
     data = label_texts(data, labels, store.vectors) if labels else data
     log.info("%s: %d texts encoded, %d from the cache", section.name, store.encoded, store.cached)
-    return data
+    return data, cut
+
+
+def cut_shares(key: str, counts: Mapping[Role, CutTexts]) -> dict[str, float]:
+    """Where texts are longer than the model reads: `KEY/ROLE_texts_cut`, the share of the role's texts that is cut, and
+    `KEY/ROLE_tokens_cut`, the share of the tokens of these texts that is not read. Also logs them.
+
+    Parameters
+    ----------
+    key: the encoder's section of the config.   counts: by role.
+    """
+    shares = {}
+    for role, cut in counts.items():
+        if cut.unknown:
+            log.info("%s: whether texts are cut is not known of %d cached %s texts, encoded by an earlier release", key, cut.unknown, role)
+        if cut.cut:
+            shares |= {f"{key}/{role}_texts_cut": cut.share_of_texts, f"{key}/{role}_tokens_cut": cut.share_of_tokens}
+            log.warning(
+                "%s: %.1f %% of the %d %s texts are longer than the model reads; %.1f %% of the tokens of these texts are not read. "
+                "Set %s.max_length, or use a model that reads more",
+                *(key, 100 * cut.share_of_texts, cut.texts, role, 100 * cut.share_of_tokens, key),
+            )
+    return shares
 
 
 def reduced(data: Data, whiten: bool, dim: int | None) -> tuple[Data, AffineMap]:
