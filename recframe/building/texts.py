@@ -50,7 +50,7 @@ def cut_shares(key: str, counts: Mapping[Role, CutTexts]) -> dict[str, float]:
     ----------
     key: the encoder's section of the config.   counts: by role.
     """
-    shares = {}
+    shares: dict[str, float] = {}
     for role, cut in counts.items():
         if cut.unknown:
             log.info("%s: whether texts are cut is not known of %d cached %s texts, encoded by an earlier release", key, cut.unknown, role)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 
 import polars as pl
@@ -16,6 +17,8 @@ from recframe_plugins.datasets.rating_matrix.text_files import separated_rows
 from recframe_plugins.datasets.text_template import text_columns
 
 __all__ = ["read_item_table"]
+
+LINE_END = re.compile(r"\s*\n\s*")
 
 
 def read_item_table(path: Path) -> pl.DataFrame:
@@ -56,7 +59,9 @@ def read_csv_items(path: Path) -> pl.DataFrame:
             raise DataError(f"{path}:{line}: {len(fields)} field(s), expected {len(header)}: {','.join(header)}")
         if not fields[header.index("title")]:
             raise DataError(f"{path}:{line}: the title is empty, expected one for every item")
-    table = pl.DataFrame([fields for _, fields in body], dict.fromkeys(header, pl.String), orient="row")
+    # a title of several lines is one of several words
+    rows_of_table = [[LINE_END.sub(" ", field) for field in fields] for _, fields in body]
+    table = pl.DataFrame(rows_of_table, dict.fromkeys(header, pl.String), orient="row")
     return table.select(column if column.name == "title" else typed(column.replace("", None)) for column in table)
 
 
@@ -75,7 +80,7 @@ def read_parquet_items(path: Path) -> pl.DataFrame:
 
 def read_titles(path: Path) -> pl.DataFrame:
     """The titles in a file with one title per line."""
-    titles = pl.Series("title", decoded(path).rstrip().splitlines(), dtype=pl.String).str.strip_chars()
+    titles = pl.Series("title", decoded(path).rstrip().split("\n"), dtype=pl.String).str.strip_chars()
     empty = (titles == "").arg_true()
     if len(empty):
         raise DataError(f"{path}:{empty[0] + 1}: the line is empty, expected a title on every line")
