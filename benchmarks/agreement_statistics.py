@@ -1,7 +1,8 @@
-"""Two samples of the same quantity side by side: estimates with 95 % intervals, tests, and the tables that say whether they agree.
+"""Comparison of two samples of the same quantities: estimates with 95 % intervals, tests, and tables of their agreement.
 
-Intervals are the normal ones for means and standard deviations (the latter by the delta method), and those of order statistics for
-quantiles (David and Nagaraja 2003, section 7.1), which hold for any distribution. All take the entries of a sample to be independent.
+Intervals are normal ones for means and standard deviations (the latter by the delta method). For quantiles they are those of order
+statistics (David and Nagaraja 2003, section 7.1), which hold for any distribution. All assume that the entries of a sample are
+independent.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from scipy import stats
 Z = 1.959963984540054
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 Tables = Mapping[str, Mapping[str, np.ndarray]]
-"""Samples `[E]` by table ("episode": only means are compared; "state": distributions are) and statistic."""
+"""Samples `[E]` by table ("episode": only means are compared; "state": distributions are compared) and statistic."""
 Samples = Mapping[str, Mapping[str, Tables]]
 """`Tables` by environment and policy."""
 
@@ -35,12 +36,12 @@ class Estimate(NamedTuple):
         return max(1 - math.floor(math.log10(width)), 0) if width > 0 else 0
 
     def text(self, decimals: int) -> str:
-        """As in "1.23 [1.12, 1.34]"."""
+        """Text such as "1.23 [1.12, 1.34]"."""
         return f"{_fixed(self.value, decimals)} [{_fixed(self.low, decimals)}, {_fixed(self.high, decimals)}]"
 
 
 class Pair(NamedTuple):
-    """The same estimate on both sides."""
+    """The same estimate from both samples."""
 
     theirs: Estimate
     ours: Estimate
@@ -52,22 +53,22 @@ class Pair(NamedTuple):
 
     @property
     def decimals(self) -> int:
-        """How many decimals both are written with."""
+        """The number of decimals for both."""
         return min(self.theirs.decimals, self.ours.decimals)
 
     @property
     def texts(self) -> list[str]:
-        """Both, with their intervals."""
+        """Both estimates, with their intervals."""
         return [side.text(self.decimals) for side in self]
 
     @property
     def points(self) -> list[str]:
-        """Both, without."""
+        """Both estimates, without intervals."""
         return [_fixed(side.value, self.decimals) for side in self]
 
 
 class Compared(NamedTuple):
-    """One statistic of one environment under one policy. p_value: None where both sides are constant, and there is nothing to test."""
+    """One statistic of one environment under one policy. p_value: None if both samples are constant, so that no test is possible."""
 
     environment: str
     policy: str
@@ -77,12 +78,12 @@ class Compared(NamedTuple):
 
     @property
     def where(self) -> list[str]:
-        """The first cells of its row."""
+        """The first cells of the row."""
         return [self.environment, self.policy, self.statistic]
 
     @property
     def verdict(self) -> list[str]:
-        """The last cells of its row."""
+        """The last cells of the row."""
         overlap = [pair.overlap for pair in self.pairs.values()]
         agreeing = f"{sum(overlap)} of {len(overlap)}" if len(overlap) > 1 else "yes" if overlap[0] else "no"
         return [agreeing, "" if self.p_value is None else f"{self.p_value:.2g}"]
@@ -94,43 +95,43 @@ def mean(sample: np.ndarray) -> Estimate:
 
 
 def standard_deviation(sample: np.ndarray) -> Estimate:
-    """The standard deviation of a sample `[E]`: the error of the variance is that of the mean of the squared deviations."""
+    """The standard deviation of a sample `[E]`; the error of the variance is that of the mean of the squared deviations."""
     squares = (sample - sample.mean()) ** 2
     value = float(sample.std(ddof=1))
     return _normal(value, float(squares.std(ddof=1)) / len(sample) ** 0.5 / (2 * value) if value else 0.0)
 
 
 def quantile(sample: np.ndarray, share: float) -> Estimate:
-    """The `share`-quantile of a sample `[E]`, between the order statistics that enclose the true one with 95 % probability."""
+    """The `share`-quantile of a sample `[E]`, with the order statistics that enclose the true quantile with 95 % probability."""
     low, high = stats.binom.ppf((0.025, 0.975), len(sample), share).astype(int)
     ordered = np.sort(sample)
     return Estimate(float(np.quantile(ordered, share)), float(ordered[max(low - 1, 0)]), float(ordered[min(high, len(sample) - 1)]))
 
 
 def summary(tables: Tables) -> str:
-    """The means of one side, a line each."""
+    """The means of one sample set, one line each."""
     means = {(table, statistic): mean(sample) for table, statistics in tables.items() for statistic, sample in statistics.items()}
     return "\n".join(f"  {table}, {statistic}: {estimate.text(estimate.decimals)}" for (table, statistic), estimate in means.items())
 
 
 def comparison(theirs: Samples, ours: Samples, their_name: str, our_name: str) -> str:
-    """Both sides in two markdown tables, means of whole episodes and distributions, and a count of what agrees.
+    """Two markdown tables, of the means of whole episodes and of distributions, and the number of intervals that overlap.
 
-    Means are compared by Welch's test, distributions by Kolmogorov's and Smirnov's; p-values are not corrected for their number.
+    Means are compared by Welch's test, distributions by the Kolmogorov-Smirnov test; p-values are not corrected for multiple testing.
 
     Raises
     ------
-    ValueError: the two sides hold different statistics.
+    ValueError: the two sides have different statistics.
     """
     names = [their_name, our_name]
     episodes, states = (list(compare(theirs, ours, table)) for table in ("episode", "state"))
     quantiles = "quantiles " + " / ".join(f"{share:.0%}" for share in QUANTILES)
     spread = [f"{what}, {name}" for what in ("mean", "sd", quantiles) for name in names]
-    # constants say nothing of how well the sides agree
-    telling = [row for row in [*episodes, *states] if row.p_value is not None]
-    pairs = [(", ".join([*row.where, name]), pair) for row in telling for name, pair in row.pairs.items()]
+    # constants say nothing about agreement
+    varying = [row for row in [*episodes, *states] if row.p_value is not None]
+    pairs = [(", ".join([*row.where, name]), pair) for row in varying for name, pair in row.pairs.items()]
     apart = [f"- not those of {where}: {' and '.join(pair.texts)}" for where, pair in pairs if not pair.overlap]
-    p_values = [row.p_value for row in telling if row.p_value is not None]
+    p_values = [row.p_value for row in varying if row.p_value is not None]
     return "\n".join(
         [
             _markdown(
@@ -153,11 +154,11 @@ def comparison(theirs: Samples, ours: Samples, their_name: str, our_name: str) -
 
 
 def compare(theirs: Samples, ours: Samples, table: str) -> Iterable[Compared]:
-    """Every statistic of a table, in order.
+    """All statistics of a table, in order.
 
     Raises
     ------
-    ValueError: the two sides hold different statistics.
+    ValueError: the two sides have different statistics.
     """
     left, right = _flat(theirs, table), _flat(ours, table)
     if left.keys() != right.keys():
@@ -179,7 +180,7 @@ def _estimates(sample: np.ndarray, table: str) -> dict[str, Estimate]:
 
 
 def _quantiles(row: Compared) -> list[str]:
-    """The quantiles of both sides, a cell each."""
+    """The quantiles of both sides, one cell each."""
     points = [pair.points for name, pair in row.pairs.items() if name.endswith("quantile")]
     return [" / ".join(side) for side in zip(*points, strict=True)]
 
@@ -199,10 +200,10 @@ def _normal(value: float, error: float) -> Estimate:
 
 
 def _fixed(value: float, decimals: int) -> str:
-    """With that many decimals, and no minus before a zero."""
+    """`value` with `decimals` decimals, and no minus before a zero."""
     return f"{round(value, decimals) + 0.0:.{decimals}f}"
 
 
 def _markdown(head: list[str], rows: Iterable[list[str]]) -> str:
-    """A table."""
+    """A markdown table."""
     return "\n".join("| " + " | ".join(row) + " |" for row in [head, ["---"] * len(head), *rows])

@@ -1,4 +1,4 @@
-"""Learning curves of classic control as small multiples: one panel an agent, one scale an environment.
+"""Learning curves of classic control: one panel for each agent, one scale for each environment.
 
 pip install recframe[plots]
 """
@@ -28,7 +28,7 @@ STYLE = {
     "axes.spines.right": False,
     "axes.edgecolor": "#888888",
     "axes.titlesize": 10,
-    "svg.fonttype": "path",  # looks the same wherever it is opened
+    "svg.fonttype": "path",  # looks the same on every machine
     "svg.hashsalt": "classic control",  # the same runs give the same file
 }
 

@@ -1,4 +1,4 @@
-"""The runs of classic control on both sides, read back, and their table."""
+"""Reading the classic-control runs of both libraries, and their table."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from recframe.tracking.metrics_csv import METRICS_NAME
 
 OURS, THEIRS = "recframe", "stable-baselines3"
 AGENTS = {"dqn": "dqn", "ppo": "ppo", "actor_critic": "a2c", "reinforce": None, "ddpg": "ddpg", "td3": "td3"}
-"""recframe's agents in the order of the report, and what stable-baselines3 calls them; REINFORCE it does not have."""
+"""recframe's agents in the order of the report, and their names in stable-baselines3, which has no REINFORCE."""
 
-NOT_THERE = "-"
+MISSING = "-"
 
 Curve = list[tuple[int, float]]
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run of an agent: its mean return over `episodes` episodes, and the mean returns (env steps, return) while it was trained."""
+    """One run of an agent: its mean return over `episodes` episodes, and its learning curve of (env steps, mean return)."""
 
     agent: str
     library: str
@@ -38,7 +38,7 @@ class Run:
 
 
 def agent_of(config: Mapping[str, str]) -> str:
-    """What a run's agent is called; PPO and TD3 are settings of the actor-critic and of DDPG. `config` is `{dotted key: value}`."""
+    """The name of a run's agent; PPO and TD3 are settings of the actor-critic and of DDPG. `config` is `{dotted key: value}`."""
     name = config["agent.name"]
     if name == "actor_critic" and config["agent.clip_range"] != "null":
         return "ppo"
@@ -48,7 +48,7 @@ def agent_of(config: Mapping[str, str]) -> str:
 
 
 def recframe_runs(folder: Path) -> list[Run]:
-    """The finished runs below `folder`."""
+    """The finished runs in `folder`, at any depth."""
     runs = []
     for run in find_runs(folder).runs:
         rows = pl.read_csv(folder / run.name / METRICS_NAME, infer_schema_length=None).select("env_steps", "eval/return").drop_nulls()
@@ -59,7 +59,7 @@ def recframe_runs(folder: Path) -> list[Run]:
 
 
 def reference_runs(folder: Path) -> list[Run]:
-    """What `reference` has written into `folder`."""
+    """The runs that `reference` wrote to `folder`."""
     agents = {theirs: ours for ours, theirs in AGENTS.items()}
     runs = []
     for path in sorted(folder.glob("*-[0-9]*.json")):
@@ -74,7 +74,7 @@ def by_agent(runs: Sequence[Run]) -> dict[tuple[str, str], list[Run]]:
 
     Raises
     ------
-    UserError: if two runs are of the same agent, library and seed: which of them counts?
+    UserError: if two runs have the same agent, library and seed.
     """
     groups: dict[tuple[str, str], list[Run]] = {}
     for agent in AGENTS:
@@ -82,14 +82,14 @@ def by_agent(runs: Sequence[Run]) -> dict[tuple[str, str], list[Run]]:
             group = sorted((run for run in runs if (run.agent, run.library) == (agent, library)), key=lambda run: run.seed)
             seeds = [run.seed for run in group]
             if len(set(seeds)) < len(seeds):
-                raise UserError(f"{library}'s {agent}: seeds {seeds}, one of them twice; keep one run of each seed in the folder")
+                raise UserError(f"{library}'s {agent}: seeds {seeds} contain one twice; keep one run of each seed in the folder")
             if group:
                 groups[agent, library] = group
     return groups
 
 
 def mean_curve(curves: Sequence[Curve]) -> list[tuple[int, float, float, float]]:
-    """Env steps, and over the curves the mean, least and greatest return, where all curves have a value."""
+    """(env steps, mean, minimum, maximum) of the returns over the curves, at steps where all curves have a value."""
     values = [dict(curve) for curve in curves]
     common = sorted(set.intersection(*(set(curve) for curve in values)))
     columns = [[curve[steps] for curve in values] for steps in common]
@@ -97,22 +97,22 @@ def mean_curve(curves: Sequence[Curve]) -> list[tuple[int, float, float, float]]
 
 
 def table(runs: Sequence[Run], speeds: Mapping[tuple[str, str], float]) -> str:
-    """Markdown: a row an agent and library. `speeds`: env steps per second of CPU."""
+    """Markdown, one row for each agent and library. `speeds`: env steps per CPU second."""
     seeds = sorted({run.seed for run in runs})
     header = ["agent", "library", *(f"seed {seed}" for seed in seeds), "mean [95 %]", "last evaluation", "steps/s"]
     lines = [header, ["---"] * 2 + ["---:"] * (len(header) - 2)]
     for (agent, library), group in by_agent(runs).items():
         returns = {run.seed: run.mean_return for run in group}
         ends = [run.curve[-1][1] for run in group]
-        mean = "{:.1f} [{:.1f}, {:.1f}]".format(*t_interval(list(returns.values()))) if len(group) > 1 else NOT_THERE
-        speed = f"{speeds[agent, library]:,.0f}" if (agent, library) in speeds else NOT_THERE
-        cells = [f"{returns[seed]:.1f}" if seed in returns else NOT_THERE for seed in seeds]
+        mean = "{:.1f} [{:.1f}, {:.1f}]".format(*t_interval(list(returns.values()))) if len(group) > 1 else MISSING
+        speed = f"{speeds[agent, library]:,.0f}" if (agent, library) in speeds else MISSING
+        cells = [f"{returns[seed]:.1f}" if seed in returns else MISSING for seed in seeds]
         lines.append([f"`{agent}`", library, *cells, mean, f"{fmean(ends):.1f} ({min(ends):.1f} to {max(ends):.1f})", speed])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
 
 
 def read_speeds(folder: Path) -> dict[tuple[str, str], float]:
-    """Medians of what `speed` has written into `folder`, env steps per second of CPU."""
+    """Medians of the speeds that `speed` wrote to `folder`, in env steps per CPU second."""
     speeds = {}
     for path in folder.glob("speed_*.json"):
         measured = json.loads(path.read_text(encoding="utf-8"))

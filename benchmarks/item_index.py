@@ -1,15 +1,15 @@
-"""What finding the best items of a catalogue costs, in units of the bare product of the same points with all item vectors.
+"""The time to find the best items of a catalogue, as a multiple of the matrix product of the same points with all item vectors.
 
     OMP_NUM_THREADS=1 python benchmarks/item_index.py
     OMP_NUM_THREADS=1 python benchmarks/item_index.py --items 100000 --users 1 16 --index approximate
     OMP_NUM_THREADS=1 python benchmarks/item_index.py --agents slate_q actor_critic ddpg --items 1000000
 
-Without agents it is an index that is searched. With them it is what they show one user, k items out of the whole catalogue, without
-exploring: from the observation to the slate, items projected before, state, scores, repetitions and the best of them included.
+Without `--agents`, an index is searched. With `--agents`, each agent chooses k items of the whole catalogue for one user, without
+exploration: from the observation to the slate, including the state, scores and repetitions, with items projected beforehand.
 
-Search and product are timed in turn, in one process, and the ratio is taken pair by pair, so that a machine whose speed drifts does not
-matter. The product of many points is made in the stretches that the exact search makes: whole, it would not fit in memory. Vectors are
-of length 1 and gathered around centres, as those of texts are; approximate search is also given its recall.
+Search and product are timed in turns in one process, and the ratio is computed for each pair, so that changes in the machine's speed
+hardly matter. The product of many points is computed in blocks, as in the exact search, since the whole would not fit in memory. Vectors
+have length 1 and are clustered, as those of texts are; for approximate search the recall is also printed.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ def item_vectors(count: int, dim: int, generator: torch.Generator) -> Tensor:
 
 
 def product(points: Tensor, vectors: Tensor) -> None:
-    """All products, and nothing else."""
-    stretch = max(MAX_PRODUCTS // len(points), 1)
-    for first in range(0, len(vectors), stretch):
-        points @ vectors[first : first + stretch].T
+    """All products."""
+    block = max(MAX_PRODUCTS // len(points), 1)
+    for first in range(0, len(vectors), block):
+        points @ vectors[first : first + block].T
 
 
 def seconds(work: Callable[[], object], times: int) -> float:
-    """How long it takes, on average over so many times."""
+    """The mean time of `times` calls."""
     started = time.perf_counter()
     for _ in range(times):
         work()
@@ -51,9 +51,9 @@ def seconds(work: Callable[[], object], times: int) -> float:
 
 
 def ratios(search: Callable[[], object], bare: Callable[[], object], pairs: int) -> tuple[list[float], float]:
-    """Search over bare product for each pair, ascending, and the median of the products' seconds.
+    """The ratio of search to product for each pair, ascending, and the median time of the products in seconds.
 
-    Both are warmed up first, and repeated so often within a pair that it takes a fiftieth of a second at least.
+    Both are warmed up first, and repeated in each pair so that the products take at least 0.02 seconds.
     """
     seconds(search, 1)
     times = max(1, round(0.02 / seconds(bare, 2)))
@@ -65,7 +65,7 @@ def measure(kind: str, count: int, users: int, *, dim: int, k: int, probes: int,
     """One line of the table."""
     generator = torch.Generator().manual_seed(0)
     vectors = item_vectors(count, dim, generator)
-    # proposals lie near items
+    # points are near items, as an agent's proposals are
     chosen = vectors[torch.randint(count, (users,), generator=generator)]
     points = unit(chosen + 0.5 * dim**-0.5 * torch.randn(users, dim, generator=generator))
     started = time.perf_counter()
@@ -80,7 +80,7 @@ def measure(kind: str, count: int, users: int, *, dim: int, k: int, probes: int,
 
 
 def measure_agent(name: str, count: int, *, k: int, pairs: int) -> str:
-    """One line of the table: an agent as it comes, in the world of `large_catalogues.py`."""
+    """One line of the table: an agent with default options, in the simulator of `large_catalogues.py`."""
     parts = world(name, count, 1, "cpu", [f"environment.slate_size={k}"])
     environment = parts.environment(1, "train")
     agent, observation = parts.agent(environment), Collector(environment, parts.rewards, 0).observation
@@ -98,7 +98,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--items", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
     parser.add_argument("--users", type=int, nargs="+", default=[1, 256])
-    parser.add_argument("--agents", nargs="+", default=[], help="what agents show one user, instead of indices")
+    parser.add_argument("--agents", nargs="+", default=[], help="measure the choices of agents for one user, instead of indices")
     parser.add_argument("--index", nargs="+", default=["exact", "approximate"])
     parser.add_argument("--dim", type=int, default=64)
     parser.add_argument("--k", type=int, default=10)

@@ -1,8 +1,8 @@
-"""One measurement of `large_catalogues.py`, which runs each in a process of its own: one agent of one side on one catalogue.
+"""One measurement of `large_catalogues.py`, which runs each in a separate process: one agent of one library on one catalogue.
 
     python benchmarks/large_catalogue_cells.py recframe dqn 10000
 
-prints what was found as JSON: see `Found`.
+prints a `Found` as JSON.
 """
 
 from __future__ import annotations
@@ -36,21 +36,21 @@ WARM_UP = 2
 """Iterations before the timed ones."""
 
 FEWEST = 3
-"""Timed iterations at least."""
+"""The smallest number of timed iterations."""
 
 UNENDING = 10**12
 
 
 class Enough(Exception):
-    """As many iterations as were wanted are timed."""
+    """Enough iterations were timed."""
 
 
 class OutOfTime(Exception):
-    """The limit came first."""
+    """The time limit was reached."""
 
 
 class Clock:
-    """When each iteration began: one chunk of steps, and the updates that follow."""
+    """The start times of the iterations, each a chunk of steps and the updates that follow."""
 
     def __init__(self, seconds: float, device: torch.device) -> None:
         self.seconds = seconds
@@ -59,11 +59,11 @@ class Clock:
         self.cpu_ticks: list[float] = []
 
     def tick(self) -> None:
-        """An iteration begins.
+        """Record the start of an iteration.
 
         Raises
         ------
-        Enough: the timed ones before it fill the time wanted.
+        Enough: the timed iterations fill the requested time.
         """
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
@@ -74,22 +74,22 @@ class Clock:
 
     @property
     def iterations(self) -> int:
-        """Timed iterations."""
+        """The number of timed iterations."""
         return max(len(self.ticks) - WARM_UP - 1, 0)
 
     @property
     def timed(self) -> float:
-        """Their seconds together."""
+        """Their total time in seconds."""
         return self.ticks[-1] - self.ticks[WARM_UP] if self.iterations else 0.0
 
     @property
     def cpu(self) -> float:
-        """Their seconds of processor time together, over all threads."""
+        """Their total CPU time in seconds, over all threads."""
         return self.cpu_ticks[-1] - self.cpu_ticks[WARM_UP] if self.iterations else 0.0
 
 
 class Learner(NamedTuple):
-    """parameters: trained numbers.    updates: batches learned from in an iteration.    train: trains without end, ticking the clock."""
+    """parameters: the number of trained parameters.    updates: batches in an iteration.    train: trains until the clock stops it."""
 
     parameters: int
     updates: int
@@ -98,9 +98,11 @@ class Learner(NamedTuple):
 
 @dataclass
 class Found:
-    """iteration, cpu: mean seconds of the timed iterations, of which the processor worked for this process, over all threads.
-    longer_than: seconds that an iteration takes at least, where none was timed in full.
-    resident, device: MiB at the peak, of the process and on the GPU.    failure: why there is nothing else.
+    """The result of a measurement.
+
+    iteration, cpu: mean seconds and mean CPU seconds of the timed iterations, the latter over all threads.
+    longer_than: a lower bound in seconds of an iteration, if none was timed completely.
+    resident, device: peak memory in MiB of the process and on the GPU.    failure: why there are no times.
     """
 
     iterations: int = 0
@@ -116,7 +118,7 @@ class Found:
 
 
 def world(agent: str, items: int, users: int, device: str, overrides: Sequence[str] = ()) -> Parts:
-    """A topic world with the whole catalogue to show, random text vectors of 64 dims, and settings as they come."""
+    """A topic world without candidates, with random text vectors of 64 dimensions and default settings."""
     chosen = [f"agent={agent}", "environment=topic_world", "environment.slate_size=1", f"environment.num_users={users}", f"device={device}"]
     tracker = ["state_tracker=mean", "state_tracker.item_dim=64", "state_tracker.state_dim=64"]
     length = [f"trainer.env_steps={UNENDING}", f"trainer.evaluate_every={UNENDING}", "trainer.progress_bar=false"]
@@ -128,24 +130,24 @@ def world(agent: str, items: int, users: int, device: str, overrides: Sequence[s
 
 
 class _Ticking(pl.Callback):
-    """Ticks before each chunk."""
+    """Calls the clock before each chunk."""
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
 
     def on_train_batch_start(self, *_: object) -> None:
-        """A chunk begins."""
+        """Record the start of a chunk."""
         self.clock.tick()
 
 
 def recframe_learner(parts: Parts) -> Learner:
-    """recframe's fit, as `recframe train` runs it; it never gets as far as an evaluation."""
+    """recframe's fit, as in `recframe train`; it never reaches an evaluation."""
     agent, train = framework_fit(parts, parts.cfg)
     return Learner(_trained(agent), updates_per_chunk(agent), lambda clock: train(_Ticking(clock)))
 
 
 def updates_per_chunk(agent: Agent) -> int:
-    """Batches learned from after a chunk."""
+    """The number of batches after a chunk."""
     plan = agent.experience
     if isinstance(plan, Replay):
         return plan.updates_per_chunk
@@ -173,7 +175,7 @@ def stable_baselines_learner(parts: Parts) -> Learner:
     def train(clock: Clock) -> None:
         model.learn(UNENDING, callback=Ticking(clock), log_interval=None)
 
-    # targets are no part of what is trained
+    # target networks are not trained
     parameters = sum(_trained(network) for name, network in model.policy.named_children() if "target" not in name)
     return Learner(parameters, parts.cfg.agent.get("updates_per_chunk", 1), train)
 
@@ -188,7 +190,7 @@ def out_of_time(_: int, __: FrameType | None) -> None:
 
 
 def measure(side: str, parts: Parts, seconds: float) -> Found:
-    """Build a learner and time its iterations, until those fill the seconds or `OutOfTime` is raised; building it counts for that, too."""
+    """Build a learner and time its iterations until they fill `seconds` or `OutOfTime` is raised, which may also happen while building."""
     found, clock = Found(), Clock(seconds, parts.device)
     try:
         learner = (recframe_learner if side == "recframe" else stable_baselines_learner)(parts)
@@ -200,7 +202,7 @@ def measure(side: str, parts: Parts, seconds: float) -> Found:
         if not clock.ticks:
             found.failure = "not built in time"
         elif not clock.iterations:
-            # of the iterations begun the last is not over: their mean is above this
+            # the last iteration is not finished, so this is a lower bound of their mean
             found.longer_than = (time.perf_counter() - clock.ticks[0]) / len(clock.ticks)
     except (MemoryError, RuntimeError) as error:
         if not isinstance(error, (MemoryError, torch.OutOfMemoryError)) and "memory" not in str(error):
@@ -225,10 +227,10 @@ def main() -> None:
     parser.add_argument("--users", type=int, default=256)
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--limit", type=float, default=120.0)
-    parser.add_argument("--memory", type=float, help="GiB that the process may take (not on a GPU)")
+    parser.add_argument("--memory", type=float, help="memory limit of the process in GiB (not on a GPU)")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("overrides", nargs="*", help="of recframe's default config")
+    parser.add_argument("overrides", nargs="*", help="overrides of recframe's default config")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     if arguments.memory and arguments.device == "cpu":

@@ -1,14 +1,14 @@
-"""How fast agents train as the catalogue grows, beside stable-baselines3 on the same simulator through the bridge.
+"""Training speed of agents as the catalogue grows, compared with stable-baselines3 on the same simulator through the bridge.
 
     python benchmarks/large_catalogues.py --out large_catalogues.json
     python benchmarks/large_catalogues.py --agents dqn --items 1000 10000 --seconds 2 --repeats 1      # about a minute
     python benchmarks/large_catalogues.py --device cuda
 
-256 users of a topic world are shown one item at a time out of the whole catalogue, whose items have random text vectors of 64 dims. An
-iteration is what training repeats: a chunk of 8 steps of all users, then the agent's updates, one batch each. All settings are recframe's
-defaults; stable-baselines3 is given the same ones: see `stable_baselines_side.py`. Each measurement is a process of its own, times
-iterations after two that warm up, and must finish within a limit of time and of memory. The two sides take turns, and ratios are taken
-turn by turn, so that a machine whose speed drifts matters little. Figures are medians over the turns, with their range.
+256 users of a topic world are shown one item at a time from the whole catalogue, whose items have random text vectors of 64 dimensions.
+An iteration is a chunk of 8 steps of all users, followed by the agent's updates, one batch each. All settings are recframe's defaults;
+stable-baselines3 has the same settings: see `stable_baselines_side.py`. Each measurement is a separate process, which times iterations
+after two that warm up, and has limits of time and memory. The two libraries take turns, and ratios are computed for each turn, so that
+changes in the machine's speed hardly matter. The tables show medians over the turns, with their range.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ AGENTS = ("dqn", "ddpg", "reinforce", "actor_critic")
 ITEMS = (1_000, 10_000, 100_000, 1_000_000)
 SIDES = ("recframe", "stable-baselines3")
 BASE = 10_000
-"""The catalogue that the largest is compared with."""
+"""The number of items that the largest catalogue is compared with."""
 
 GRACE = 600
-"""Seconds beyond its limit after which a process that does not answer is ended: making up a catalogue does not count for the limit."""
+"""Seconds after its limit at which a process without an answer is ended: creating a catalogue does not count towards the limit."""
 
 
 class Cell(NamedTuple):
-    """What one measurement is of."""
+    """The agent, catalogue and library of a measurement."""
 
     agent: str
     items: int
@@ -44,11 +44,11 @@ class Cell(NamedTuple):
 
 
 Turns = dict[Cell, list[dict[str, Any]]]
-"""What was found in each turn (`large_catalogue_cells.Found`)."""
+"""The results of each turn (`large_catalogue_cells.Found`)."""
 
 
 def run_cell(cell: Cell, arguments: argparse.Namespace) -> dict[str, Any]:
-    """What one process found."""
+    """The result of one process."""
     script = Path(__file__).with_name("large_catalogue_cells.py")
     command = [sys.executable, str(script), cell.side, cell.agent, str(cell.items), *arguments.overrides]
     for name in ("users", "seconds", "limit", "memory", "device", "threads"):
@@ -59,18 +59,18 @@ def run_cell(cell: Cell, arguments: argparse.Namespace) -> dict[str, Any]:
         return failed(f"no answer after {arguments.limit + GRACE:.0f} s")
     if done.returncode == 0:
         return json.loads(done.stdout.splitlines()[-1])
-    # one failure must not cost what the others found; a signal's number is negative, and 9 is how the system ends who takes its last memory
+    # a failure must not lose the other results; the code of a signal is negative, and -9 usually means that memory ran out
     print(done.stderr, file=sys.stderr)
     return failed(f"ended with {done.returncode}")
 
 
 def failed(why: str) -> dict[str, Any]:
-    """Of a process that gave no answer."""
+    """The result of a process without an answer."""
     return {"iteration": None, "longer_than": None, "failure": why}
 
 
 def take_turns(arguments: argparse.Namespace) -> Turns:
-    """All measurements; what did not come to a full iteration is not tried again."""
+    """All measurements; one without a complete iteration is not repeated."""
     turns: Turns = {}
     for turn, agent, items, side in product(range(arguments.repeats), arguments.agents, arguments.items, arguments.sides):
         cell = Cell(agent, items, side)
@@ -78,13 +78,13 @@ def take_turns(arguments: argparse.Namespace) -> Turns:
             continue
         found = run_cell(cell, arguments)
         turns.setdefault(cell, []).append(found)
-        print(f"turn {turn + 1}: {agent} {items:,} {side}: {_told(found)}", file=sys.stderr, flush=True)
+        print(f"turn {turn + 1}: {agent} {items:,} {side}: {_described(found)}", file=sys.stderr, flush=True)
     return turns
 
 
-def _told(found: dict[str, Any]) -> str:
+def _described(found: dict[str, Any]) -> str:
     if found["iteration"] is not None:
-        of_processor = f"{1000 * found['cpu']:,.0f} of the processor"
+        of_processor = f"{1000 * found['cpu']:,.0f} ms of CPU"
         return f"{1000 * found['iteration']:,.0f} ms an iteration, {of_processor} ({found['iterations']} timed)"
     return found["failure"] or f"more than {found['longer_than']:.0f} s an iteration"
 
@@ -96,7 +96,7 @@ def spread(values: Sequence[float], digits: int = 0) -> str:
 
 
 def columns(found: Sequence[dict[str, Any]], device: str) -> list[str]:
-    """Env steps/s, updates/s, ms an iteration, MiB; of a cell without a timed iteration, why."""
+    """Env steps/s, updates/s, ms per iteration and MiB; for a cell without a timed iteration, the reason."""
     last = found[-1]
     if last["iteration"] is None:
         return ["", "", last["failure"] or f"> {1000 * last['longer_than']:,.0f}", ""]
@@ -107,7 +107,7 @@ def columns(found: Sequence[dict[str, Any]], device: str) -> list[str]:
 
 
 def ratio(above: Sequence[dict[str, Any]], below: Sequence[dict[str, Any]]) -> str:
-    """How many times longer an iteration of `above` takes than one of `below`, turn by turn."""
+    """The ratio of the iteration times of `above` and `below`, for each turn."""
     if not above or not below or below[-1]["iteration"] is None or above[-1]["failure"]:
         return ""
     if above[-1]["iteration"] is None:
@@ -116,7 +116,7 @@ def ratio(above: Sequence[dict[str, Any]], below: Sequence[dict[str, Any]]) -> s
 
 
 def speed_table(turns: Turns, device: str) -> str:
-    """One row an agent and catalogue, both sides in it."""
+    """One row for each agent and catalogue, with both libraries."""
     what = ("env steps/s", "updates/s", "ms an iteration", "MiB")
     sides = list(dict.fromkeys(cell.side for cell in turns))
     head = ["agent", "items", *(f"{side}: {name}" if name == what[0] else name for side in sides for name in what)]
@@ -133,7 +133,7 @@ def speed_table(turns: Turns, device: str) -> str:
 
 
 def growth_table(turns: Turns) -> str:
-    """How an iteration's time and the number of trained parameters grow from one catalogue to the largest."""
+    """The growth of the iteration time and of the number of trained parameters with the catalogue."""
     sizes = sorted({cell.items for cell in turns})
     base, top = BASE if BASE in sizes[:-1] else sizes[0], sizes[-1]
     head = ["agent", "side", f"time at {top:,} / at {base:,}", *(f"parameters at {items:,}" for items in sizes)]
@@ -147,7 +147,7 @@ def growth_table(turns: Turns) -> str:
 
 
 def settings(arguments: argparse.Namespace) -> str:
-    """The line that says under what the figures were taken."""
+    """One line with the settings of the measurements."""
     versions = ", ".join(f"{name} {version(name)}" for name in ("torch", "stable-baselines3"))
     bounds = f"{arguments.limit:g} s" + (f" and {arguments.memory:g} GiB" if arguments.device == "cpu" else "")
     changed = f"; {' '.join(arguments.overrides)}" if arguments.overrides else ""
@@ -157,20 +157,26 @@ def settings(arguments: argparse.Namespace) -> str:
 
 
 def main() -> None:
-    """Measure, print the tables, and write what they are made from."""
+    """Measure, print the tables, and write the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--agents", nargs="+", default=AGENTS, choices=AGENTS)
     parser.add_argument("--items", nargs="+", type=int, default=ITEMS)
     parser.add_argument("--sides", nargs="+", default=SIDES, choices=SIDES)
     parser.add_argument("--users", type=int, default=256)
-    parser.add_argument("--seconds", type=float, default=10.0, help="to be timed in each process, or three iterations if those take longer")
+    parser.add_argument(
+        "--seconds", type=float, default=10.0, help="time of the timed iterations in each process, of which there are at least three"
+    )
     parser.add_argument("--repeats", type=int, default=3, help="turns")
-    parser.add_argument("--limit", type=float, default=120.0, help="seconds that a process may take to build its agent and be timed")
-    parser.add_argument("--memory", type=float, default=16.0, help="GiB that a process may take; on a GPU what there is")
+    parser.add_argument(
+        "--limit", type=float, default=120.0, help="time limit of a process for building its agent and timing it, in seconds"
+    )
+    parser.add_argument("--memory", type=float, default=16.0, help="memory limit of a process in GiB; without effect on a GPU")
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
-    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="torch's; all cores if not given")
-    parser.add_argument("--override", dest="overrides", action="append", default=[], help="of recframe's defaults, as agent.neighbors=1")
-    parser.add_argument("--out", type=Path, help="JSON file of everything found")
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="PyTorch's threads [default: all cores]")
+    parser.add_argument(
+        "--override", dest="overrides", action="append", default=[], help="override of recframe's defaults, such as agent.neighbors=1"
+    )
+    parser.add_argument("--out", type=Path, help="JSON file for all results")
     arguments = parser.parse_args()
     turns = take_turns(arguments)
     print(f"{settings(arguments)}\n\n{speed_table(turns, arguments.device)}\n\n{growth_table(turns)}")

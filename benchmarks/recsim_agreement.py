@@ -1,16 +1,16 @@
-"""Whether recframe's versions of RecSim's environments behave as RecSim's own: the same policies on both, statistic by statistic.
+"""Comparison of recframe's versions of RecSim's environments with RecSim's own: statistics of the same policies in both.
 
     python benchmarks/recsim_agreement.py --side recsim --out recsim.json
     python benchmarks/recsim_agreement.py --side recframe --out recframe.json
     python benchmarks/recsim_agreement.py --compare recsim.json recframe.json --out agreement.md
 
-Each of the three environments is played under two policies: `random` shows different candidates, uniformly; `greedy` those of the highest
-score that can be observed (the user's interest in the topic, the document's quality, or how little it is clickbait). Slates hold
-two of 10 candidates that are drawn afresh in every step (one, where only the first counts). Episodes last until the user's time
-is over, or 50 steps where it never is. What is compared: return, length and clicks of whole episodes, and how the users' hidden
-state after 10 steps and the documents are distributed, by one number an episode, so that samples are independent.
+Each of the three environments is played with two policies: `random` shows different candidates, uniformly; `greedy` shows those with the
+highest score (the user's interest in the topic, the document's quality, or the negative of its clickbait score). Slates contain two of 10
+candidates that are drawn again in every step (one, where only the first counts). Episodes last until the user's time is over, or 50 steps
+where it is unlimited. The comparison covers return, length and clicks of whole episodes, and the distributions of the users' hidden state
+after 10 steps and of the documents, with one number for each episode, so that samples are independent.
 
-RecSim makes new documents in every step; recframe draws candidates from a catalogue, here one so large that it makes no difference.
+RecSim creates new documents in every step; recframe draws candidates from a catalogue, here so large that this makes no difference.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ Tables = dict[str, dict[str, np.ndarray]]
 
 
 class Played(NamedTuple):
-    """What E episodes came to.
+    """The results of E episodes.
 
     returns, lengths, clicks: `[E]`, the sums over each.
     start, state: the users' state `[E, ...]` by name, before the first step and after `STEPS_BEFORE_STATE`.
@@ -70,7 +70,7 @@ class Played(NamedTuple):
 
 
 def play_recsim(name: str, policy: str, episodes: int, seed: int) -> Played:
-    """RecSim's environment `name` under a policy, one user after the other."""
+    """RecSim's environment `name` with a policy, one user after another."""
     environment = recsim_environment(name, SLATE_SIZE[name], CANDIDATES, resample_documents=True, seed=seed)
     rng = np.random.default_rng(seed)
     rows: dict[str, list[Any]] = {key: [] for key in Played._fields}
@@ -147,7 +147,7 @@ def play_recframe(name: str, policy: str, episodes: int, seed: int, items: int) 
 
 
 def recframe_environment(name: str, num_users: int, items: int) -> Environment:
-    """recframe's environment `name` as its config has it by default, on `items` items whose topics take turns."""
+    """recframe's environment `name` with its default config, on `items` items whose topics alternate."""
     topics = [[f"topic {item % TOPICS}"] for item in range(items)]
     titles = [f"item {item}" for item in range(items)]
     attributes = pl.DataFrame({"title": titles, "topics": topics})
@@ -167,7 +167,7 @@ def recframe_environment(name: str, num_users: int, items: int) -> Environment:
 
 
 def known_scores(environment: Any, observation: Observation) -> Tensor:
-    """The score `[N, C]` of each candidate that the greedy policy goes by."""
+    """The score `[N, C]` of each candidate for the greedy policy."""
     candidates = observation.candidates
     if "interests" in environment.state:
         return environment.state["interests"].gather(1, environment.cluster[candidates])
@@ -175,12 +175,12 @@ def known_scores(environment: Any, observation: Observation) -> Tensor:
 
 
 def numpy_state(environment: Any) -> dict[str, np.ndarray]:
-    """The users' state, `[N, ...]` float64 a name."""
+    """The users' state, `{name: [N, ...]}` float64."""
     return {key: value.double().numpy().copy() for key, value in environment.state.items()}
 
 
 def tables(name: str, played: Played) -> Tables:
-    """What is compared, `[E]` each: of whole episodes, and of users and documents."""
+    """The samples to compare, `[E]` each: of whole episodes, and of users and documents."""
     state, documents = played.state, played.documents
     if name == "interest_evolution":
         interests, cluster, quality = state["interests"], documents["cluster"], documents["quality"]
@@ -208,14 +208,14 @@ def tables(name: str, played: Played) -> Tables:
 
 
 def main() -> None:
-    """Play one side, or compare two that were played."""
+    """Play the environments of one library, or compare two files of samples."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--side", choices=["recsim", "recframe"], help="play this side's environments and write the samples")
+    what.add_argument("--side", choices=["recsim", "recframe"], help="play the environments of this library and write the samples")
     what.add_argument("--compare", nargs=2, type=Path, metavar=("RECSIM", "RECFRAME"), help="two files of samples")
-    parser.add_argument("--episodes", type=int, default=2000, help="of each environment and policy")
+    parser.add_argument("--episodes", type=int, default=2000, help="number of episodes of each environment and policy")
     parser.add_argument("--environment", choices=RECSIM_ENVIRONMENTS, nargs="+", default=RECSIM_ENVIRONMENTS)
-    parser.add_argument("--items", type=int, default=20_000, help="in recframe's catalogue")
+    parser.add_argument("--items", type=int, default=20_000, help="number of items in recframe's catalogue")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True, help="the file to write")
     arguments = parser.parse_args()
@@ -232,7 +232,7 @@ def main() -> None:
     try:
         for name in arguments.environment:
             for policy in POLICIES:
-                # a seed each: no sample is compared twice
+                # separate seeds, so that samples are independent
                 seed = arguments.seed + len(POLICIES) * RECSIM_ENVIRONMENTS.index(name) + POLICIES.index(policy)
                 played = (name, policy, arguments.episodes, seed)
                 found = tables(name, play_recsim(*played) if arguments.side == "recsim" else play_recframe(*played, arguments.items))
@@ -247,7 +247,7 @@ def main() -> None:
         "seed": arguments.seed,
         "samples": samples,
     }
-    # seven digits are more than any comparison of thousands of episodes can tell apart
+    # seven digits are enough for a comparison of thousands of episodes
     atomic_write(arguments.out, json.dumps(content, default=lambda array: [float(f"{value:.7g}") for value in array]))
 
 

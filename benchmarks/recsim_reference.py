@@ -1,12 +1,11 @@
-"""RecSim's and SARDINE's own environments, to hold recframe's against: how they behave and how fast they are.
+"""RecSim's and SARDINE's own environments, whose behaviour and speed recframe's are compared with.
 
     pip install --no-deps recsim==0.2.4 gin-config sardine-rec==1.0.8
     python benchmarks/recsim_reference.py --seconds 5
 
-RecSim (Ie et al. 2019, arXiv:1909.04847) was made for the gym, absl and TensorFlow of its day. Its environments use little of them: gym's
-spaces and base class, which Gymnasium has, absl's logging, `six.add_metaclass`, and of gin only its decorator. Small stand-ins take these
-modules' places, and that of its runner of TensorFlow agents, while RecSim is imported, and are gone afterwards; the environments run as
-published.
+RecSim (Ie et al. 2019, arXiv:1909.04847) needs old versions of gym, absl and TensorFlow. Its environments use little of them: gym's spaces
+and base class, which Gymnasium has, absl's logging, `six.add_metaclass`, and gin's decorator. While RecSim is imported, small stand-ins
+replace these modules and its runner of TensorFlow agents; afterwards they are removed. The environments run as published.
 """
 
 from __future__ import annotations
@@ -32,11 +31,11 @@ RANDOM_ACTIONS = 1024
 
 
 class NotInstalled(RuntimeError):
-    """A reference that is to be measured is missing; the message says how to get it."""
+    """A reference library is not installed; the message says how to install it."""
 
 
 def recsim_environment(name: str, slate_size: int, num_candidates: int, resample_documents: bool, seed: int) -> Any:
-    """RecSim's environment `name`, one of `RECSIM_ENVIRONMENTS`, as its `create_environment` makes it.
+    """RecSim's environment `name`, one of `RECSIM_ENVIRONMENTS`, made by its `create_environment`.
 
     It has the old gym interface: `reset()` returns an observation, `step(slate)` returns (observation, reward, done, info), and a slate is
     a list of positions in the candidate set. RecSim draws users and documents from two generators of its own, and choices and transitions
@@ -46,7 +45,7 @@ def recsim_environment(name: str, slate_size: int, num_candidates: int, resample
 
     Raises
     ------
-    NotInstalled: RecSim or gin is missing.   ValueError: there is no environment of that name.
+    NotInstalled: RecSim or gin is missing.   ValueError: RecSim has no environment of that name.
     """
     if name not in RECSIM_ENVIRONMENTS:
         raise ValueError(f"RecSim has no environment {name!r}; it has {', '.join(RECSIM_ENVIRONMENTS)}")
@@ -62,21 +61,21 @@ def recsim_environment(name: str, slate_size: int, num_candidates: int, resample
 
 
 def sardine_environment(identifier: str) -> gymnasium.Env[Any, Any]:
-    """SARDINE's environment of a registered identifier, such as those in `SARDINE_ENVIRONMENTS`.
+    """SARDINE's environment with a registered identifier, such as those in `SARDINE_ENVIRONMENTS`.
 
     Raises
     ------
-    NotInstalled: SARDINE is missing.   gymnasium.error.Error: there is no environment of that identifier.
+    NotInstalled: SARDINE is missing.   gymnasium.error.Error: SARDINE has no environment of that identifier.
     """
     try:
         importlib.import_module("sardine")  # registers the identifiers
     except ModuleNotFoundError as error:
-        raise NotInstalled(f"SARDINE cannot be imported ({error}); to measure it: {INSTALL}") from None
+        raise NotInstalled(f"SARDINE cannot be imported ({error}); to install it: {INSTALL}") from None
     return gymnasium.make(identifier, disable_env_checker=True)
 
 
 def recsim_steps_per_second(name: str, slate_size: int, seconds: float, num_candidates: int = 10) -> float:
-    """Steps a second of one RecSim environment under random slates of different candidates, drawn beforehand; resets are included."""
+    """Steps per second of one RecSim environment under random slates of different candidates, drawn beforehand; resets are included."""
     environment = recsim_environment(name, slate_size, num_candidates, resample_documents=True, seed=0)
 
     def step(action: np.ndarray) -> bool:
@@ -86,7 +85,7 @@ def recsim_steps_per_second(name: str, slate_size: int, seconds: float, num_cand
 
 
 def sardine_steps_per_second(identifier: str, seconds: float) -> float:
-    """Steps a second of one SARDINE environment under random slates of different items, drawn beforehand; resets are included."""
+    """Steps per second of one SARDINE environment under random slates of different items, drawn beforehand; resets are included."""
     environment = sardine_environment(identifier)
     sardine: Any = environment.unwrapped
 
@@ -100,7 +99,7 @@ def sardine_steps_per_second(identifier: str, seconds: float) -> float:
 
 @cache
 def recsim_module(name: str) -> ModuleType:
-    """RecSim's module of that environment, imported with stand-ins in the place of what it does not need to run.
+    """RecSim's module of an environment, imported with stand-ins for dependencies that it hardly uses.
 
     Raises
     ------
@@ -111,19 +110,19 @@ def recsim_module(name: str) -> ModuleType:
         with _stand_ins(gin):
             return importlib.import_module(f"recsim.environments.{name}")
     except ModuleNotFoundError as error:
-        raise NotInstalled(f"RecSim cannot be imported ({error}); to measure it: {INSTALL}") from None
+        raise NotInstalled(f"RecSim cannot be imported ({error}); to install it: {INSTALL}") from None
 
 
 @contextmanager
 def _stand_ins(gin: ModuleType) -> Iterator[None]:
-    """Put the stand-ins into `sys.modules`, and afterwards what was there before: nobody else may take them for the real ones."""
+    """Put the stand-ins into `sys.modules` within the block, so that no other code imports them instead of the real modules."""
     stand_ins: dict[str, Any] = {
         "absl": SimpleNamespace(flags=SimpleNamespace(FLAGS=None), logging=logging.getLogger("recsim")),
         "gym": SimpleNamespace(Env=gymnasium.Env, spaces=gymnasium.spaces),
         "gin": gin,
         "gin.tf": ModuleType("gin.tf"),
         "recsim.simulator.runner_lib": ModuleType("recsim.simulator.runner_lib"),
-        # all that the decorator does is to refuse classes with abstract methods
+        # the decorator only refuses classes with abstract methods
         "six": SimpleNamespace(add_metaclass=lambda metaclass: lambda decorated: decorated),
     }
     before = {name: sys.modules.get(name) for name in stand_ins}
@@ -145,7 +144,7 @@ def _random_slates(choices: int, size: int) -> np.ndarray:
 
 
 def _steps_per_second(step: Callable[[np.ndarray], bool], reset: Callable[[], Any], actions: np.ndarray, seconds: float) -> float:
-    """Time `step`, which says whether the episode is over, for about `seconds` after a round of the actions to warm up."""
+    """Time `step`, which returns whether the episode is over, for about `seconds`, after a warm-up with all actions."""
 
     def round_of_actions() -> None:
         for action in actions:
@@ -162,9 +161,9 @@ def _steps_per_second(step: Callable[[np.ndarray], bool], reset: Callable[[], An
 
 
 def main() -> None:
-    """Measure all of them and print a line each."""
+    """Measure all environments and print a line for each."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=5.0, help="how long to measure each")
+    parser.add_argument("--seconds", type=float, default=5.0, help="time of each measurement")
     seconds = parser.parse_args().seconds
     try:
         for name in RECSIM_ENVIRONMENTS:

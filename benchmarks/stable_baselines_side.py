@@ -1,8 +1,7 @@
-"""stable-baselines3's agents for `large_catalogues.py`: recframe's networks and schedule, as far as its classes allow.
+"""stable-baselines3's agents for `large_catalogues.py`, with recframe's networks and schedule as far as its classes allow.
 
-What a network reads comes through the bridge as arrays, and `MeanTrackerFeatures` makes of them the state that recframe's mean tracker
-makes of the same observations. What differs is the output: stable-baselines3 has a unit for every item where recframe has a product of a
-query and the item's vector.
+Observations come through the bridge as arrays, from which `MeanTrackerFeatures` computes the same state as recframe's mean tracker. The
+outputs differ: stable-baselines3 has one unit for each item where recframe has the product of a query and the item's vector.
 """
 
 from __future__ import annotations
@@ -30,9 +29,9 @@ from recframe_plugins.agents.ddpg.wolpertinger import unit
 
 
 class MeanTrackerFeatures(BaseFeaturesExtractor):
-    """State `[N, S]` of a history `[N, H, d + F]` and a profile `[N, d]`: the layers of recframe's mean tracker, and their sizes.
+    """State `[N, S]` of a history `[N, H, d + F]` and a profile `[N, d]`, with layers of the same sizes as in recframe's mean tracker.
 
-    Only the items of the histories are projected: the catalogue has no part in it.
+    Only the items in the histories are projected, not the catalogue.
     """
 
     def __init__(self, space: gymnasium.spaces.Dict, item_dim: int, state_dim: int, half_life: float | None) -> None:
@@ -51,7 +50,7 @@ class MeanTrackerFeatures(BaseFeaturesExtractor):
     def forward(self, arrays: dict[str, Tensor]) -> Tensor:
         """The state."""
         texts, feedback = arrays["history"].split([self.text_dims, arrays["history"].shape[2] - self.text_dims], dim=2)
-        # the bridge shows zeros where nothing was shown yet
+        # the bridge has zeros in unused places of the history
         present = (texts != 0).any(dim=2)
         entries = (1 + self.scale(feedback)) * self.items(texts) + self.shift(feedback)
         weights = self.weights * present
@@ -60,9 +59,9 @@ class MeanTrackerFeatures(BaseFeaturesExtractor):
 
 
 class NearestItem(VecEnvWrapper):
-    """Shows the item whose text vector points most nearly where a real action `[N, d]` points: Wolpertinger's policy with k = 1.
+    """Shows the item whose text vector has the direction nearest to a continuous action `[N, d]`: Wolpertinger's policy with k = 1.
 
-    stable-baselines3's DDPG proposes real vectors only. Its critic learns of the proposal, not of the item that was shown for it.
+    stable-baselines3's DDPG has only continuous actions. Its critic learns the value of the action, not of the item shown.
     """
 
     def __init__(self, env: VecEnv, vectors: Tensor) -> None:
@@ -70,34 +69,34 @@ class NearestItem(VecEnvWrapper):
         self.index, self.device = ExactIndex(unit(vectors)), vectors.device
 
     def step_async(self, actions: npt.NDArray[Any]) -> None:
-        """Look the items up and show them."""
+        """Find the items and show them."""
         points = unit(torch.from_numpy(actions).to(self.device))
         self.venv.step_async(self.index.search(points, 1)[:, 0].cpu().numpy())
 
     def step_wait(self) -> tuple[Arrays, npt.NDArray[np.float32], npt.NDArray[np.bool_], list[dict[str, Any]]]:
-        """The step's outcome."""
+        """The result of the step."""
         return self.venv.step_wait()
 
     def reset(self) -> Arrays:
-        """Start fresh sessions."""
+        """Start new sessions."""
         return self.venv.reset()
 
 
 def bridged(parts: Parts) -> StableBaselinesVecEnv:
-    """The simulator of a run as stable-baselines3 sees it, all dims of the texts included."""
+    """The simulator of a run through the bridge, with all dimensions of the text vectors."""
     environment = parts.environment(parts.cfg.environment.num_users, "train")
     return StableBaselinesVecEnv(RecommendationVectorEnv(environment, parts.rewards, parts.reading, text_dims=None))
 
 
 def tracker_layers(cfg: DictConfig) -> dict[str, Any]:
-    """The part of `policy_kwargs` that says what a state is made from."""
+    """The part of `policy_kwargs` that defines the state."""
     tracker = cfg.state_tracker
     sizes = {"item_dim": tracker.item_dim, "state_dim": tracker.state_dim, "half_life": tracker.half_life}
     return {"features_extractor_class": MeanTrackerFeatures, "features_extractor_kwargs": sizes}
 
 
 def counterpart(parts: Parts) -> BaseAlgorithm:
-    """The agent of stable-baselines3 that does what the config's agent does, with the same updates of the same batches.
+    """The agent of stable-baselines3 that corresponds to the config's agent, with as many updates of batches of the same size.
 
     `dqn`: DQN. `reinforce`, `actor_critic`: A2C, whose advantages with a lambda of 1 are rewards-to-go less the value. `ddpg`: DDPG behind
     `NearestItem`. Adam everywhere.
@@ -133,15 +132,15 @@ def counterpart(parts: Parts) -> BaseAlgorithm:
             **replayed,
             env=env,
             learning_rate=agent.learning_rate,
-            # counted in user-steps there
+            # stable-baselines3 counts env steps
             target_update_interval=agent.target_update_interval * chunk // agent.updates_per_chunk,
-            # the batch of users explores as one there: at a high rate most steps would need no network
+            # all users explore together: at a high rate most steps would not need the network
             exploration_initial_eps=agent.epsilon_end,
             exploration_final_eps=agent.epsilon_end,
             max_grad_norm=cfg.trainer.gradient_clip,
             policy_kwargs={**layers, "net_arch": []},
         )
-    # no action noise: it would be drawn in a loop over users
+    # no action noise, which would be drawn in a loop over users
     return DDPG(
         **replayed,
         env=NearestItem(env, parts.reading.catalog.text_vectors),

@@ -1,4 +1,4 @@
-"""The experiment embedding_lstm_two_head: one loss of two heads, from which users', items' and texts' vectors and the LSTM learn."""
+"""The experiment embedding_lstm_two_head: one loss of two heads trains the vectors of users, items and texts, and the LSTM."""
 
 import torch
 
@@ -10,7 +10,7 @@ from recframe.testing import update
 CHOICES = ["experiment=embedding_lstm_two_head", "encoder=tfidf", "logger=null", "dataset.num_items=60", "dataset.num_users=50"]
 
 
-def test_both_heads_teach_the_lstm_and_the_vectors_of_users_items_and_texts(tmp_path):
+def test_the_loss_trains_the_lstm_and_the_vectors_of_users_items_and_texts(tmp_path):
     parts = assemble(compose_config([*CHOICES, f"embeddings.cache={tmp_path}"]))
     environment = parts.environment(16, "train")
     agent = parts.agent(environment)
@@ -30,13 +30,13 @@ def test_both_heads_teach_the_lstm_and_the_vectors_of_users_items_and_texts(tmp_
     source = batch_source_for(agent.experience, 0, "cpu")
     collector, optimizers = Collector(environment, parts.rewards, 1), agent.optimizers()
     agent.prepare_to_act()
-    met = set()
+    seen_users = set()
     for _ in range(8):
-        met |= set(collector.observation.user.tolist())
+        seen_users |= set(collector.observation.user.tolist())
         source.add(collector.step(agent))
     for batch in source.batches():
         update(agent, optimizers, batch)
     assert all(not torch.equal(parameter, before[name]) for name, parameter in watched.items())
     changed = {user for user, vector in enumerate(watched["users"]) if vector.any()}
     assert changed
-    assert changed <= met
+    assert changed <= seen_users

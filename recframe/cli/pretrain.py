@@ -42,10 +42,10 @@ def pretrain(context: typer.Context) -> None:
     with user_errors_as_messages():
         from recframe.config import PRETRAIN
 
-        run_app(PRETRAIN, list(context.args), job, show_help)
+        run_app(PRETRAIN, list(context.args), pretrain_job, show_pretrain_help)
 
 
-def job(cfg: Any) -> float:
+def pretrain_job(cfg: Any) -> float:
     """Pretrain by one config, which Hydra has composed, and return the perplexity on held-out texts for the sweeper."""
     from recframe.pretraining import pretrain as pretrain_model
 
@@ -61,7 +61,7 @@ def job(cfg: Any) -> float:
     return run_job(run)
 
 
-def show_help(groups: ConfigGroups) -> None:
+def show_pretrain_help(groups: ConfigGroups) -> None:
     """Print the help of the app, with the settings of `pretrain`."""
     from recframe.config.checks.pretraining import trainable_encoders
     from recframe.config.schema.pretraining import NewModelConfig, PretrainConfig

@@ -46,10 +46,10 @@ def train(context: typer.Context) -> None:
         else:
             from recframe.config import TRAIN
 
-            run_app(TRAIN, arguments, job, show_help)
+            run_app(TRAIN, arguments, train_job, show_train_help)
 
 
-def job(cfg: Any) -> float:
+def train_job(cfg: Any) -> float:
     """Train by one config, which Hydra has composed, and return the objective for the sweeper. Launchers import it in other processes."""
     from recframe import runner
 
@@ -59,7 +59,7 @@ def job(cfg: Any) -> float:
     return run_job(run)
 
 
-def show_help(groups: ConfigGroups) -> None:
+def show_train_help(groups: ConfigGroups) -> None:
     """Print the help of the app, with the choices of every config group."""
     print(HELP.format(groups="\n".join(f"{group}: {', '.join(groups.choices(group))}" for group in groups.names())))
 

@@ -16,8 +16,8 @@ TRAIN = App(
     schema=RunConfig,
     sections={kind.value: kind for kind in Kind} | {"world_encoder": Kind.ENCODER},
     optional=frozenset({"world_encoder"}),
-    rules=run.rules,
-    section_rules=run.section_rules,
+    rules=run.run_rules,
+    section_rules=run.run_section_rules,
 )
 PRETRAIN = App(
     command="pretrain",
@@ -25,8 +25,8 @@ PRETRAIN = App(
     schema=PretrainingConfig,
     sections={"dataset": Kind.DATASET, "encoder": Kind.ENCODER},
     optional=frozenset(),
-    rules=pretraining.rules,
-    section_rules=pretraining.section_rules,
-    complete=pretraining.complete,
+    rules=pretraining.pretraining_rules,
+    section_rules=pretraining.pretraining_section_rules,
+    complete=pretraining.name_new_model,
 )
 APPS: Mapping[str, App] = {app.command: app for app in (TRAIN, PRETRAIN)}

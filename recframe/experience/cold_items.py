@@ -1,4 +1,4 @@
-"""Cold items, which are never shown in training: drawing them, withholding items in any environment, and sparing memory for them."""
+"""Cold items, which are never shown in training: drawing them, withholding them in any environment, and not storing them in replay."""
 
 from __future__ import annotations
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from recframe.interfaces import EnvironmentSpec, Observation
+from recframe.interfaces import EnvironmentSpec, Observation, best_items
 from recframe.references.ranking import first_items, num_excluded, positions_in, ranked
 
 
 class ItemList:
     """A list of L >= K items that is shown K a turn, and from the start again at its end.
 
-    Items that are not on the list come after it, by `scores` `[M]`; they are shown if not enough of the list may be shown. An item may
-    be on the list more than once, but not twice among any K in a row.
+    Items that are not on the list come after it, by `scores` `[M]`; they are shown if not enough of the list may be shown. The list of
+    `common_slates` may repeat items, but not among any K in a row. If not everything may be shown, a repeated item counts only where it
+    is on the list for the last time.
     """
 
     def __init__(self, items: Tensor, scores: Tensor) -> None:
@@ -34,24 +35,25 @@ class ItemList:
         return torch.where(positions < len(self), positions + 1, 0)
 
     def next_slates(self, observation: Observation, start: Tensor, k: int) -> Tensor:
-        """The first k items that may be shown, from each user's position `start` `[N, 1]` on the list, `[N, k]`."""
+        """The first k items that may be shown, from each user's own position `start` `[N, 1]` on a list without repetition, `[N, k]`.
+
+        Memory grows with candidates and exclusions, not with the catalogue.
+        """
         items = observation.candidates
         if items is None:
-            items = self._next_items(observation, start, k)
-            if observation.excluded is None:
-                return items
+            # of the first K + E in a user's order, at least K are not among E excluded ones
+            turns = torch.arange(min(k + num_excluded(observation), self.num_items), device=start.device)
+            items = self.order[torch.where(turns < len(self), (turns + start) % len(self), turns)]
         return first_items(observation, items, self._turns_until(self.positions[items], start), k)
 
-    def _next_items(self, observation: Observation, start: Tensor, k: int) -> Tensor:
-        """Enough items `[N, C]` that k of them are not excluded, in the order in which they are due."""
-        if len(self.order) > self.num_items and observation.excluded is not None:
-            # the list repeats items, and a slate must not
-            return torch.arange(self.num_items, device=start.device).expand(len(start), -1)
-        # of the first K + E, at least K are not among E excluded ones
-        turns = torch.arange(min(k + num_excluded(observation), self.num_items), device=start.device)
-        return self.order[torch.where(turns < len(self), (turns + start) % len(self), turns)]
+    def common_slates(self, observation: Observation, start: int, k: int) -> Tensor:
+        """The first k items that may be shown, from the same position `start` on the list for all users, `[N, k]`."""
+        if observation.candidates is None and observation.excluded is None:
+            positions = (start + torch.arange(k, device=self.items.device)) % len(self)
+            return self.items[positions].repeat(len(observation.user), 1)
+        return best_items(observation, -self._turns_until(self.positions[:-1], start).float(), k)
 
-    def _turns_until(self, positions: Tensor, start: Tensor) -> Tensor:
+    def _turns_until(self, positions: Tensor, start: Tensor | int) -> Tensor:
         return torch.where(positions < len(self), (positions - start) % len(self), positions)
 
 
@@ -68,5 +70,4 @@ class FixedSlatePolicy:
 
     def __call__(self, observation: Observation, turn: int) -> Tensor:
         """The slate of this turn for every user, `[N, K]`."""
-        start = torch.full_like(observation.user, turn * self.slate_size % len(self.item_list)).unsqueeze(1)
-        return self.item_list.next_slates(observation, start, self.slate_size)
+        return self.item_list.common_slates(observation, turn * self.slate_size % len(self.item_list), self.slate_size)

@@ -1,4 +1,4 @@
-"""The speed benchmark compares like with like: the same states, the same updates; and it says so where a side did not finish."""
+"""The speed benchmark: both libraries have the same states and as many updates, and unfinished measurements are marked."""
 
 import importlib
 import time
@@ -12,7 +12,7 @@ AGENTS = ("dqn", "ddpg", "reinforce", "actor_critic")
 
 @pytest.fixture
 def module(project_root, monkeypatch):
-    """A script of the benchmarks folder as a module."""
+    """A function that imports a script of the benchmarks folder as a module."""
     monkeypatch.syspath_prepend(str(project_root / "benchmarks"))
     return importlib.import_module
 
@@ -27,7 +27,7 @@ def world(module):
     return build
 
 
-def test_both_sides_make_the_same_state_of_the_same_observations(module, world):
+def test_both_libraries_compute_the_same_state_from_an_observation(module, world):
     side, parts = module("stable_baselines_side"), world("dqn")
     tracker = parts.agent(parts.environment(USERS, "train")).online.state_tracker
     simulation = side.bridged(parts).vector_env.simulation
@@ -52,7 +52,7 @@ def test_both_sides_make_the_same_state_of_the_same_observations(module, world):
 
 
 @pytest.mark.parametrize("agent", AGENTS)
-def test_both_sides_learn_as_often(module, world, agent):
+def test_both_libraries_make_as_many_updates(module, world, agent):
     cells, parts = module("large_catalogue_cells"), world(agent)
     ours, theirs = (cells.measure(side, parts, 0.0) for side in cells.SIDES)
     assert ours.iterations == theirs.iterations == cells.FEWEST
@@ -67,17 +67,17 @@ def test_the_nearest_item_is_shown(module, world):
     side, parts = module("stable_baselines_side"), world("ddpg")
     env = side.NearestItem(side.bridged(parts), parts.reading.catalog.text_vectors)
     env.reset()
-    # longer or shorter, a vector points to its own item
+    # a vector of any length is nearest to its own item
     env.step_async(0.1 * parts.reading.catalog.text_vectors[10 : 10 + USERS].numpy())
     assert env.venv._actions.tolist() == list(range(10, 10 + USERS))
 
 
 @pytest.mark.parametrize(("began", "at_least", "failure"), [(0, None, "not built in time"), (1, 60.0, None), (2, 30.0, None)])
-def test_out_of_time_says_how_long_an_iteration_takes_at_least(module, world, monkeypatch, began, at_least, failure):
+def test_an_unfinished_iteration_gives_a_lower_bound_of_its_time(module, world, monkeypatch, began, at_least, failure):
     cells = module("large_catalogue_cells")
 
     def train(clock):
-        # the first began a minute ago
+        # the first iteration began a minute ago
         clock.ticks = [time.perf_counter() - 60.0, *[time.perf_counter()] * (began - 1)] if began else []
         raise cells.OutOfTime
 
@@ -87,7 +87,7 @@ def test_out_of_time_says_how_long_an_iteration_takes_at_least(module, world, mo
     assert found.longer_than == (None if at_least is None else pytest.approx(at_least, rel=0.1))
 
 
-def test_tables_name_what_did_not_finish(module):
+def test_tables_mark_unfinished_measurements(module):
     benchmark = module("large_catalogues")
 
     def timed(seconds):

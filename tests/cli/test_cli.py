@@ -92,7 +92,7 @@ def test_the_help_lists_each_config_group_once_and_copies_no_schema(monkeypatch,
 
     monkeypatch.setattr(ConfigStore, "list", counted)
     monkeypatch.setattr(ConfigStore, "__deepcopy__", refused, raising=False)
-    run_app(TRAIN, ["--help"], train.job, train.show_help)
+    run_app(TRAIN, ["--help"], train.train_job, train.show_train_help)
     assert "agent" in listed
     assert len(listed) == len(set(listed))
     assert "agent: actor_critic, " in capsys.readouterr().out

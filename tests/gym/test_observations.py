@@ -133,7 +133,7 @@ def test_mistakes_are_reported_in_one_line():
 def test_unidentified_users_have_no_profile():
     arrays, observation = arrays_of()
     assert "profile" in arrays(observation)
-    nobody = replace(arrays.spec, has_users=False)
-    strange = ObservationArrays(nobody, DATA, None)
-    assert "profile" not in strange(observation)
-    assert "profile" not in strange.space.spaces
+    no_users = replace(arrays.spec, has_users=False)
+    unidentified = ObservationArrays(no_users, DATA, None)
+    assert "profile" not in unidentified(observation)
+    assert "profile" not in unidentified.space.spaces

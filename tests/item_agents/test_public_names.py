@@ -6,7 +6,7 @@ from recframe import item_agents
 
 
 def test_every_public_name_exists_and_is_documented(project_root):
-    guide = (project_root / "docs" / "plugins.md").read_text()
+    guide = (project_root / "docs" / "guide" / "plugins.md").read_text()
     rows = re.findall(r"^\| `recframe\.item_agents`: (.+?) \|", guide, re.MULTILINE)
     documented = {name for names in rows for name in re.findall(r"`(\w+)`", names)}
     assert documented == set(item_agents.__all__)

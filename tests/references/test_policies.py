@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from recframe.interfaces import Observation, Truth
-from recframe.references.fixed_slate import FixedSlatePolicy, ItemList
+from recframe.references.fixed_slate import FixedSlatePolicy
 from recframe.references.oracle import OraclePolicy
 from recframe.references.popular import PopularPolicy
 from recframe.references.random import RandomPolicy
@@ -69,15 +69,13 @@ def test_a_fixed_slate_shows_the_next_candidates_on_the_list_and_then_the_best_o
 
 
 def test_a_list_that_repeats_items_does_not_repeat_them_within_a_slate(spec):
-    item_list = ItemList(torch.tensor([4, 2, 0, 4, 1, 2]), torch.tensor([3.0, 1.0, 4.0, 2.0, 5.0, 0.0]))
-    observation = observe([[-1, -1, -1]] * 2)
-    start = torch.tensor([[0], [2]])
-    assert item_list.next_slates(observation, start, 2).tolist() == [[4, 2], [0, 4]]
-    observation.excluded = torch.tensor([[2], [1]])
-    # an excluded item's place is taken by the next item; an item counts where it is on the list for the last time
-    assert item_list.next_slates(observation, start, 2).tolist() == [[0, 4], [0, 4]]
-    observation.excluded = torch.tensor([[0, 1, 2, -1], [4, 2, 0, 1]])
-    assert item_list.next_slates(observation, start, 2).tolist() == [[4, 3], [3, 5]]
+    policy = FixedSlatePolicy(spec, torch.tensor([4, 2, 0, 4, 1, 2]), torch.tensor([3.0, 1.0, 4.0, 2.0, 5.0, 0.0]))
+    observation = observe([[-1, -1, -1]] * 3)
+    assert [policy(observation, turn)[0].tolist() for turn in range(3)] == [[4, 2], [0, 4], [1, 2]]
+    observation.excluded = torch.tensor([[2, -1, -1, -1], [1, 0, 2, -1], [4, 2, 0, 1]])
+    # an item counts where it is on the list for the last time: 0, 4, 1, 2
+    assert policy(observation, 0).tolist() == [[0, 4], [4, 3], [3, 5]]
+    assert policy(observation, 2).tolist() == [[1, 0], [4, 3], [3, 5]]
 
 
 def test_the_oracle_weighs_reward_against_leaving(spec, world):

@@ -24,7 +24,7 @@ NOT_OF_A_NEW_MODEL = {
 }
 
 
-def rules(composed: Composed) -> list[str]:
+def pretraining_rules(composed: Composed) -> list[str]:
     """The problems of a pretraining's config outside the sections of its components."""
     values, components = composed
     problems = []
@@ -40,13 +40,13 @@ def rules(composed: Composed) -> list[str]:
     return problems
 
 
-def section_rules(composed: Composed, key: str) -> list[str]:
+def pretraining_section_rules(composed: Composed, key: str) -> list[str]:
     """The problems of the section of the component at `key`: of an encoder, also those that only a pretraining has."""
     problems = check_section(key, composed.components[key], section_at(composed.values, key))
     return _encoder_problems(problems, composed) if key == "encoder" else problems
 
 
-def complete(cfg: DictConfig) -> None:
+def name_new_model(cfg: DictConfig) -> None:
     """Let `encoder.model` be the folder of a new model, so that the record names the model that is made."""
     if cfg.pretrain.from_scratch and "model" in list(cfg.encoder):
         cfg.encoder.model = cfg.pretrain.folder
@@ -66,7 +66,7 @@ def _encoder_problems(problems: list[str], composed: Composed) -> list[str]:
     if not from_scratch:
         problems += [f"{line}, or pretrain.from_scratch=true" for line in required]
     if from_scratch:
-        # `complete` sets the folder
+        # `name_new_model` sets the folder
         usual = {
             field.name: (field.default, values["pretrain"]["folder"]) for field in dataclasses.fields(composed.components["encoder"].config)
         }

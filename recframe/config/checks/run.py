@@ -15,7 +15,7 @@ from recframe.config.schema.run import LabelConfig
 from recframe.plugin_loader import registry
 
 
-def rules(composed: Composed) -> list[str]:
+def run_rules(composed: Composed) -> list[str]:
     """The problems of a run's config that concern more than one section, or a section without a component."""
     values, chosen = composed
     problems = []
@@ -27,7 +27,7 @@ def rules(composed: Composed) -> list[str]:
     return problems + _check_auxiliary(values, chosen) + _check_tuning(values, chosen)
 
 
-def section_rules(composed: Composed, key: str) -> list[str]:
+def run_section_rules(composed: Composed, key: str) -> list[str]:
     """The problems of the section of the component at `key`."""
     component, section = composed.components[key], section_at(composed.values, key)
     if component.kind in _unread_kinds(composed.components):

@@ -1,5 +1,6 @@
 """Values of slates and the slate optimizers, compared with all possible slates."""
 
+from dataclasses import replace
 from itertools import combinations, permutations
 
 import numpy as np
@@ -123,7 +124,7 @@ def test_a_catalogue_too_large_to_score_at_once_gives_the_same_slates(choices, w
 
 def test_unbounded_utilities_give_finite_values(world):
     observation, scores = world()
-    sure = scores._replace(utilities=scores.utilities._replace(value=scores.utilities.value + 1_000.0))
+    sure = scores._replace(utilities=replace(scores.utilities, value=scores.utilities.value + 1_000.0))
     slate = greedy_slate(observation, sure, ITEMS, 2, ITEMS)
     assert sure.slate_value(slate).isfinite().all()
     assert (slate[:, 0] != slate[:, 1]).all()

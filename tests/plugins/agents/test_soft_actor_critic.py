@@ -186,8 +186,8 @@ def test_in_mixed_precision_probabilities_sum_to_1():
     agent = build()
     observation = toy_observation(agent.spec, DATA, torch.Generator().manual_seed(0), users=32)
     with torch.autocast("cpu", dtype=torch.bfloat16), torch.no_grad():
-        evaluation = agent.actor(observation, agent.actor.state_tracker.project_items())
-        pi, _ = agent.support(observation, agent.working_set.whole).policy(evaluation)
+        logits = agent.actor(observation, agent.actor.state_tracker.project_items())
+        pi, _ = agent.allowed_items(observation, agent.working_set.whole).policy(logits)
     torch.testing.assert_close(pi.sum(dim=1), torch.ones(32), rtol=0, atol=1e-5)
 
 

@@ -13,7 +13,7 @@ from recframe.components import Component
 from recframe.config import compose_config, find_mistakes
 from recframe.interfaces import Data, DataError
 from recframe.testing import check_component
-from recframe_plugins.datasets import registration as config
+from recframe_plugins.datasets import registration
 from recframe_plugins.datasets.rating_matrix.config import RatingMatrixDatasetConfig
 from recframe_plugins.datasets.rating_matrix.rating_matrix import RatingMatrixDataset, held_out_users, share_of_fans
 
@@ -89,7 +89,7 @@ def test_popularity_is_one_if_all_ratings_are_equal(value, users, items):
 
 def test_dataset_conforms(tmp_path):
     components: list[Component] = []
-    config.recframe_register_components(components.append)
+    registration.recframe_register_components(components.append)
     (component,) = (component for component in components if component.name == "rating_matrix")
     (tmp_path / "ratings.csv").write_text(NAMED)
     (tmp_path / "items.csv").write_text("title,year,plot\nAlien,1979,\nBambi,1942,A fawn.\nCharade,1963,\n")

@@ -116,7 +116,7 @@ def test_nothing_is_excluded_in_the_free_protocol(make, kind, random_slates):
 
 
 @pytest.mark.parametrize(
-    ("options", "message", "mend"),
+    ("options", "message", "remedy"),
     [
         (
             {"slate_size": 3, "max_steps": 14},
@@ -131,13 +131,13 @@ def test_nothing_is_excluded_in_the_free_protocol(make, kind, random_slates):
     ],
     ids=["catalogue", "candidates"],
 )
-def test_too_few_items_are_refused_in_one_line_with_a_remedy_that_works(make, peopled, protocol, options, message, mend):
+def test_too_few_items_are_refused_in_one_line_with_a_remedy_that_works(make, peopled, protocol, options, message, remedy):
     with pytest.raises(DataError, match=message) as refused:
         make(peopled, protocol=protocol, **options)
     assert "\n" not in str(refused.value)
     make(peopled, protocol="free", **options)
-    environment = make(peopled, num_users=3, protocol=protocol, **mend)
-    for _, shown in sessions(environment, RandomPolicy(environment.spec, 0), mend["max_steps"]):
+    environment = make(peopled, num_users=3, protocol=protocol, **remedy)
+    for _, shown in sessions(environment, RandomPolicy(environment.spec, 0), remedy["max_steps"]):
         assert all(len(set(items)) == len(items) for items in shown)
 
 

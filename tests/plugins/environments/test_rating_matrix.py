@@ -160,8 +160,8 @@ def test_fixed_slate_reference_is_the_best_fixed_slate(make, toy_world):
 
 
 @pytest.mark.parametrize("protocol", ["free", "no_repetition"])
-@pytest.mark.parametrize(("similarity", "alike", "other"), [("ratings", [0, 5, 11, 3], 21), ("text", [0, 22, 6, 34], 21)])
-def test_user_quits_after_too_many_similar_items(make, two_tastes, protocol, similarity, alike, other):
+@pytest.mark.parametrize(("similarity", "similar", "other"), [("ratings", [0, 5, 11, 3], 21), ("text", [0, 22, 6, 34], 21)])
+def test_user_quits_after_too_many_similar_items(make, two_tastes, protocol, similarity, similar, other):
     options = {"protocol": protocol, "quit_count": 2, "quit_window": 3, "similarity": similarity}
     environment = make("rating_matrix", data=two_tastes, **options)
     environment.reset(0)
@@ -172,10 +172,10 @@ def test_user_quits_after_too_many_similar_items(make, two_tastes, protocol, sim
         assert torch.equal(expected, terminated.float())
         return bool(terminated.all())
 
-    assert [show(item) for item in alike[:3]] == [False, False, True]
+    assert [show(item) for item in similar[:3]] == [False, False, True]
     # new users: two similar items among the last three are too many, but two other items in between are enough
-    assert [show(item) for item in (alike[0], alike[1], other, alike[2])] == [False, False, False, True]
-    assert [show(item) for item in (alike[0], other, other + 2, alike[1], alike[2])] == [False] * 5
+    assert [show(item) for item in (similar[0], similar[1], other, similar[2])] == [False, False, False, True]
+    assert [show(item) for item in (similar[0], other, other + 2, similar[1], similar[2])] == [False] * 5
 
 
 def test_items_of_a_slate_are_compared_with_items_shown_before_the_slate(make, two_tastes):
@@ -224,9 +224,9 @@ def test_unusable_matrix_is_refused_in_one_line(make, toy_world, change, message
 
 
 def test_options_that_the_data_does_not_support_are_refused_in_one_line(make, toy_world):
-    dumb = toy_world._replace(catalog=replace(toy_world.catalog, text_vectors=None))
+    without_vectors = toy_world._replace(catalog=replace(toy_world.catalog, text_vectors=None))
     with pytest.raises(DataError, match=r"environment.similarity is 'text', but the catalogue has no text vectors; use 'ratings'"):
-        make("rating_matrix", data=dumb, similarity="text")
-    make("rating_matrix", data=dumb, similarity="text", quit_count=0)
+        make("rating_matrix", data=without_vectors, similarity="text")
+    make("rating_matrix", data=without_vectors, similarity="text", quit_count=0)
     with pytest.raises(ValueError, match=r"environment.quit_count is 6, but environment.quit_window holds 5"):
         make("rating_matrix", quit_count=6)

@@ -27,13 +27,13 @@ def histories(seed=0):
 
 def reference(layer, heads):
     """A torch transformer layer with the weights of `layer`."""
-    theirs = nn.TransformerEncoderLayer(DIM, heads, DIM, dropout=0.0, batch_first=True, norm_first=True)
-    theirs.self_attn.in_proj_weight.data = torch.cat([layer.query.weight, layer.keys_and_values.weight])
-    theirs.self_attn.in_proj_bias.data = torch.cat([layer.query.bias, layer.keys_and_values.bias])
-    pairs = [(theirs.self_attn.out_proj, layer.output), (theirs.linear1, layer.first), (theirs.linear2, layer.second)]
-    for copy, original in [*pairs, (theirs.norm1, layer.attention_norm), (theirs.norm2, layer.feed_forward_norm)]:
+    expected = nn.TransformerEncoderLayer(DIM, heads, DIM, dropout=0.0, batch_first=True, norm_first=True)
+    expected.self_attn.in_proj_weight.data = torch.cat([layer.query.weight, layer.keys_and_values.weight])
+    expected.self_attn.in_proj_bias.data = torch.cat([layer.query.bias, layer.keys_and_values.bias])
+    pairs = [(expected.self_attn.out_proj, layer.output), (expected.linear1, layer.first), (expected.linear2, layer.second)]
+    for copy, original in [*pairs, (expected.norm1, layer.attention_norm), (expected.norm2, layer.feed_forward_norm)]:
         copy.load_state_dict(original.state_dict())
-    return theirs
+    return expected
 
 
 @pytest.mark.parametrize(("layers", "heads"), [(1, 1), (2, 1), (3, 4)])

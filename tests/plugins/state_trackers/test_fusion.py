@@ -114,9 +114,7 @@ def test_user_vectors_are_learned_and_stay_zero_for_unseen_users(fusion):
     assert not torch.equal(first, never_met[0])
 
 
-@pytest.mark.parametrize(
-    ("data", "has_users"), [(DATA._replace(users=None), True), (DATA, False)], ids=["no users", "nobody in particular"]
-)
+@pytest.mark.parametrize(("data", "has_users"), [(DATA._replace(users=None), True), (DATA, False)], ids=["no users", "unidentified users"])
 def test_user_embeddings_require_identified_users(data, has_users):
     with pytest.raises(ValueError, match=r"^state_tracker\.user_embeddings needs users that are in the data[^\n]*$"):
         MeanTracker(MeanConfig(user_embeddings=True), replace(toy_spec(data), has_users=has_users), data)

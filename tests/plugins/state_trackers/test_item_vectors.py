@@ -54,7 +54,7 @@ def test_items_without_text_vectors_start_at_random_and_learn(asked):
 
 @pytest.mark.parametrize(("texts", "ids"), [(TEXTS, False), (TEXTS[:, :0], True)], ids=["no embeddings", "no texts"])
 def test_gate_requires_text_and_embeddings(texts, ids):
-    with pytest.raises(ValueError, match=r"^state_tracker\.id_gate weighs [^\n]* but there are no "):
+    with pytest.raises(ValueError, match=r"^state_tracker\.id_gate weights [^\n]* but there are no "):
         build(texts, id_embeddings=ids, id_gate=True)
 
 

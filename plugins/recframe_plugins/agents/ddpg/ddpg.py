@@ -154,14 +154,14 @@ class DDPG(ItemAgent):
         observation = batch.next_observation
         point = self.target_actor(observation, items.vectors(self.target_actor.state_tracker))
         point = self.with_noise(point, self.config.target_noise, self.config.target_noise_clip)
-        next_q = evaluate(self.target_critics, observation, point, items).amin(dim=1)
+        next_q = critic_values(self.target_critics, observation, point, items).amin(dim=1)
         # a truncated session would have gone on, so it bootstraps; only a terminated one has no future
         return batch.reward + self.config.gamma * next_q.masked_fill(batch.terminated, 0.0)
 
     def q_of_shown(self, batch: Transition, items: Items) -> Tensor:
         """Each critic's value of the action that was taken, `[B, number of critics]`."""
         point = 2 * (batch.slate - self.low) / (self.high - self.low) - 1
-        return evaluate(self.critics, batch.observation, point, items)
+        return critic_values(self.critics, batch.observation, point, items)
 
     def actor_loss(self, observation: Observation, items: Items) -> Tensor:
         """-Q_1(s, mu(s)): its gradient is the deterministic policy gradient, equation (6)."""
@@ -199,7 +199,7 @@ class DDPG(ItemAgent):
         self._mean_q = None
 
 
-def evaluate(critics: Critics, observation: Observation, point: Tensor, items: Items) -> Tensor:
+def critic_values(critics: Critics, observation: Observation, point: Tensor, items: Items) -> Tensor:
     """Each critic's values of points `[B, A]`: `[B, number of critics]`."""
     states = [critic.state_tracker(observation, items.vectors(critic.state_tracker)) for critic in critics]
     return torch.cat([critic(state, point.unsqueeze(1)) for critic, state in zip(critics, states, strict=True)], dim=1)

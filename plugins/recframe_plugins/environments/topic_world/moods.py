@@ -43,24 +43,24 @@ class Utterances:
     """
 
     def __init__(self, contexts: Texts | None, topics: list[str], times: list[str], device: torch.device) -> None:
-        told = None if contexts is None else contexts.attributes
+        attributes = None if contexts is None else contexts.attributes
         columns = {"intent": topics, "sentiment": list(SENTIMENTS)} | ({TIME: times} if times != [""] else {})
-        lacking = [name for name in columns if told is None or name not in told.columns]
-        if told is None or lacking:
+        lacking = [name for name in columns if attributes is None or name not in attributes.columns]
+        if attributes is None or lacking:
             raise DataError(f"environment.says=true needs Data.contexts with the attribute {lacking[0]!r}: the texts that people may say")
         cell = pl.lit(0, dtype=pl.Int64)
         for name, values in columns.items():
             place = pl.col(name).replace_strict(values, range(len(values)), default=None, return_dtype=pl.Int64)
             cell = cell * len(values) + place
         # texts with an intent that no item is about, or with an unknown sentiment, are not used
-        rows = told.select(row=pl.int_range(pl.len()), cell=cell).drop_nulls().sort("cell", maintain_order=True)
+        rows = attributes.select(row=pl.int_range(pl.len()), cell=cell).drop_nulls().sort("cell", maintain_order=True)
         self.shape = [len(values) for values in columns.values()]
         cells = torch.tensor(rows["cell"].to_list(), dtype=torch.int64)
         counts = torch.bincount(cells, minlength=int(torch.tensor(self.shape).prod()))
         if (counts == 0).any():
             places = torch.unravel_index((counts == 0).nonzero()[0, 0], self.shape)
-            told_by = ", ".join(f"{name} {values[place]!r}" for (name, values), place in zip(columns.items(), places, strict=True))
-            raise DataError(f"environment.says=true needs a text for every topic, sentiment and time of day; there is none for {told_by}")
+            missing = ", ".join(f"{name} {values[place]!r}" for (name, values), place in zip(columns.items(), places, strict=True))
+            raise DataError(f"environment.says=true needs a text for every topic, sentiment and time of day; there is none for {missing}")
         self.rows = torch.tensor(rows["row"].to_list(), dtype=torch.int64, device=device)
         self.counts = counts.to(device)
         self.starts = (counts.cumsum(dim=0) - counts).to(device)

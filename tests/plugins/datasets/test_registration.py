@@ -6,14 +6,14 @@ import pytest
 
 from recframe.components import Component, Kind, options_of
 from recframe.interfaces import Dataset
-from recframe_plugins.datasets import registration as config
+from recframe_plugins.datasets import registration
 from recframe_plugins.datasets.synthetic.vocabulary import TOPICS
 
 
 @pytest.fixture
 def components() -> dict[str, Component]:
     registered: list[Component] = []
-    config.recframe_register_components(registered.append)
+    registration.recframe_register_components(registered.append)
     return {component.name: component for component in registered}
 
 
@@ -38,12 +38,12 @@ def test_datasets_are_registered_with_the_tags_they_provide(components):
 def test_provided_attributes_are_columns_of_the_synthetic_catalogue(components):
     from recframe_plugins.datasets.synthetic.synthetic import Synthetic
 
-    columns = Synthetic(config.SyntheticConfig(num_items=2, num_users=2)).load().catalog.attributes.columns
+    columns = Synthetic(registration.SyntheticConfig(num_items=2, num_users=2)).load().catalog.attributes.columns
     assert {f"attribute:{column}" for column in columns} >= {tag for tag in components["synthetic"].provides if ":" in tag}
 
 
 def test_maximum_number_of_topics_is_that_of_the_vocabulary():
-    bounds = {option.name: option.bounds for option in options_of(config.SyntheticConfig)}
+    bounds = {option.name: option.bounds for option in options_of(registration.SyntheticConfig)}
     assert bounds["num_topics"] == f">= 2 and <= {len(TOPICS)}"
 
 
