@@ -15,7 +15,7 @@ import torch
 
 from recframe.interfaces import Encoder, EncoderError, Role
 from recframe_plugins.encoders.tfidf.config import TfidfConfig
-from recframe_plugins.encoders.tfidf.words import WORD, has_marks, normalized
+from recframe_plugins.encoders.tfidf.words import WORD, composed, has_marks
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -42,7 +42,7 @@ class TfidfEncoder(Encoder):
         ------
         EncoderError: if no text has a word.
         """
-        if not any(re.search(WORD, normalized(text)) for text in texts):
+        if not any(re.search(WORD, composed(text)) for text in texts):
             raise EncoderError(f"encoder tfidf: there is no word in the {len(texts)} texts to learn from; check the dataset's text fields")
         # sorted, so that even rounding does not depend on the order
         self._corpus = sorted(texts)
@@ -74,7 +74,7 @@ class TfidfEncoder(Encoder):
         projection = self._learned()
         if not texts:
             return np.empty((0, projection.shape[1]), dtype=np.float32)
-        vectors = self._vectorizer.transform(map(normalized, texts)) @ projection
+        vectors = self._vectorizer.transform(map(composed, texts)) @ projection
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
         # TF-IDF rows have length one, so that a shorter projection than this is rounding
         known = lengths > 1e-6
@@ -98,7 +98,7 @@ class TfidfEncoder(Encoder):
                 sublinear_tf=self.config.sublinear_tf,
             )
             try:
-                weights = self._vectorizer.fit_transform(map(normalized, corpus))
+                weights = self._vectorizer.fit_transform(map(composed, corpus))
             except ValueError as error:
                 raise EncoderError(
                     f"encoder tfidf: no word occurs in min_df={self.config.min_df} or more of the {len(corpus)} texts; lower encoder.min_df"

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from itertools import chain
 
-__all__ = ["WORD", "has_marks", "normalized"]
+__all__ = ["WORD", "composed", "has_marks"]
 
 PLANES_WITH_MARKS = (range(0x20000), range(0xE0000, 0xF0000))
 
@@ -31,7 +31,7 @@ WORD = rf"\w[\w{MARKS}]*"
 MARK = re.compile(f"[{MARKS}]")
 
 
-def normalized(text: str) -> str:
+def composed(text: str) -> str:
     """The text in Unicode's normal form C, so that letters with accents have one form."""
     return unicodedata.normalize("NFC", text)
 
