@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from recframe.components import Component, Kind, nested_sections
 from recframe.config import ConfigError
 from recframe.errors import UserError
+from recframe.interfaces import Data
 from recframe.plugin_loader import registry
 
 
@@ -61,6 +62,21 @@ def _settings(component: Component, section: DictConfig) -> Any:
     """The section as an object of the component's own config class, which unlike that of the section (`node`) can be pickled."""
     typed = OmegaConf.to_object(section)
     return component.config(**{f.name: getattr(typed, f.name) for f in dataclasses.fields(component.config) if f.init})
+
+
+def training_data(environment: Component, section: DictConfig, data: Data) -> Data:
+    """The data without what it tells of the users that the environment holds out (`Environment.training_data`).
+
+    Raises
+    ------
+    ConfigError: as for `build`.
+    """
+    # the factory of an environment need not be the class itself
+    reduced = getattr(_implementation(environment), "training_data", None)
+    if reduced is None:
+        return data
+    known: Data = _call(reduced, environment, OmegaConf.to_object(section), data=data)
+    return known
 
 
 def _call(factory: Callable[..., Any], component: Component, config: Any, **parts: Any) -> Any:

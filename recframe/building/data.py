@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 import torch
 from omegaconf import DictConfig
 
-from recframe.building.component import build, component_of, own_data
+from recframe.building.component import build, component_of, own_data, training_data
 from recframe.building.fingerprints import Check, accept_all, data_fingerprints
 from recframe.building.texts import reduced, with_text_vectors
 from recframe.components import Kind
@@ -22,12 +24,14 @@ log = logging.getLogger(__name__)
 class Loaded(NamedTuple):
     """The data as the world and as the agent read it, and the map that whitens or reduces the agent's text vectors, if there is one.
 
-    `world` and `reading` are the same object unless there is a `world_encoder` or such a map.
+    `world` and `reading` are the same object unless there is a `world_encoder` or such a map. `cut` are the shares of texts and tokens that
+    the encoders do not read, by name.
     """
 
     world: Data
     reading: Data
     reduction: AffineMap | None = None
+    cut: Mapping[str, float] = MappingProxyType({})
 
 
 def load(cfg: DictConfig, device: torch.device, check: Check = accept_all) -> Loaded:
@@ -43,15 +47,19 @@ def load(cfg: DictConfig, device: torch.device, check: Check = accept_all) -> Lo
     data = build(component_of(Kind.DATASET, cfg.dataset), cfg.dataset).load()
     log.info("%s: %s", cfg.dataset.name, _describe(data))
     check(data_fingerprints(data))
-    reading = with_text_vectors(data, "encoder", cfg, device, check)
+    data = training_data(component_of(Kind.ENVIRONMENT, cfg.environment), cfg.environment, data)
+    reading, cut = with_text_vectors(data, "encoder", cfg, device, check)
+    world = reading
     try:
-        world = reading if cfg.world_encoder is None else with_text_vectors(data, "world_encoder", cfg, device, check)
+        if cfg.world_encoder is not None:
+            world, cut_in_world = with_text_vectors(data, "world_encoder", cfg, device, check)
+            cut |= cut_in_world
     except EncoderError as error:
         raise EncoderError(with_key(str(error), Kind.ENCODER, "world_encoder")) from error
     reduction = None
     if cfg.embeddings.whiten or cfg.embeddings.dim is not None:
         reading, reduction = reduced(reading, cfg.embeddings.whiten, cfg.embeddings.dim)
-    return Loaded(world, reading, reduction)
+    return Loaded(world, reading, reduction, cut)
 
 
 def _describe(data: Data) -> str:

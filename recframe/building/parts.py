@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import get_args
 
@@ -33,6 +33,7 @@ class Parts:
     reading: what the agent's state tracker reads. It is `data` itself unless the world has an encoder of its own, or the agent's text
         vectors are whitened, reduced or shuffled.
     reduction: the map from the encoder's vectors to those that the agent reads; None if they are the same.
+    cut: the shares of texts and tokens that the encoders do not read, by name; empty if they read all.
     """
 
     cfg: DictConfig
@@ -41,6 +42,7 @@ class Parts:
     reading: Data
     rewards: RewardSum
     reduction: AffineMap | None = None
+    cut: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def store(self) -> Path:
@@ -143,4 +145,4 @@ def assemble(cfg: DictConfig, check: Check = accept_all) -> Parts:
         reward.prepare(data)
     reduction = None if loaded.reduction is None else loaded.reduction.to(device)
     reading = shuffled(reading, cfg.seed) if cfg.embeddings.shuffle else reading
-    return Parts(cfg, device, data, reading, RewardSum(terms, data.catalog, frozenset(itemwise)), reduction)
+    return Parts(cfg, device, data, reading, RewardSum(terms, data.catalog, frozenset(itemwise)), reduction, loaded.cut)

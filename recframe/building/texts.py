@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,16 +17,19 @@ from recframe.building.fingerprints import Check, accept_all, encoder_fingerprin
 from recframe.building.seeds import derived_seed
 from recframe.components import Kind, nested_sections
 from recframe.config.checks.paths import reads_a_folder
-from recframe.embeddings import AffineMap, EmbeddingStore, fit_reduction, label_texts
-from recframe.interfaces import Data, Encoder, Texts
+from recframe.embeddings import AffineMap, CutTexts, EmbeddingStore, fit_reduction, label_texts
+from recframe.interfaces import Data, Encoder, Role, Texts
 
 log = logging.getLogger(__name__)
 
 
-def with_text_vectors(data: Data, key: str, cfg: DictConfig, device: torch.device, check: Check = accept_all) -> Data:
+def with_text_vectors(
+    data: Data, key: str, cfg: DictConfig, device: torch.device, check: Check = accept_all
+) -> tuple[Data, dict[str, float]]:
     """The data with a vector for each of its texts, from the store of the encoder that the section `key` of the config `cfg` describes.
 
-    `check` is called with the encoder's fingerprint if it reads a model's folder.
+    Also the shares of texts and tokens that are not read, by name, for the run's report (see `cut_shares`). `check` is called with the
+    encoder's fingerprint if it reads a model's folder.
     """
     section = cfg[key]
     encoder: Encoder = build(component_of(Kind.ENCODER, section), section, device=device)
@@ -38,10 +42,33 @@ def with_text_vectors(data: Data, key: str, cfg: DictConfig, device: torch.devic
     data = data.with_texts({role: replace(texts, vectors=store.vectors(texts.texts, role)) for role, texts in data.texts.items()})
     if not encoder.reads:
         log.info("%s: no text is read", section.name)
-        return data
+        return data, {}
+    cut = cut_shares(key, store.cut)
     data = label_texts(data, labels, store.vectors) if labels else data
     log.info("%s: %d texts encoded, %d from the cache", section.name, store.encoded, store.cached)
-    return data
+    return data, cut
+
+
+def cut_shares(key: str, counts: Mapping[Role, CutTexts]) -> dict[str, float]:
+    """Where texts are longer than the model reads: `KEY/ROLE_texts_cut`, the share of the role's texts that is cut, and
+    `KEY/ROLE_tokens_cut`, the share of the tokens of these texts that is not read. Also logs them.
+
+    Parameters
+    ----------
+    key: the encoder's section of the config.   counts: by role.
+    """
+    shares: dict[str, float] = {}
+    for role, cut in counts.items():
+        if cut.unknown:
+            log.info("%s: whether texts are cut is not known of %d cached %s texts, encoded by an earlier release", key, cut.unknown, role)
+        if cut.cut:
+            shares |= {f"{key}/{role}_texts_cut": cut.share_of_texts, f"{key}/{role}_tokens_cut": cut.share_of_tokens}
+            log.warning(
+                "%s: %.1f %% of the %d %s texts are longer than the model reads; %.1f %% of the tokens of these texts are not read. "
+                "Set %s.max_length, or use a model that reads more",
+                *(key, 100 * cut.share_of_texts, cut.texts, role, 100 * cut.share_of_tokens, key),
+            )
+    return shares
 
 
 def _reads_a_folder(section: DictConfig) -> bool:

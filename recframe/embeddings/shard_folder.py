@@ -107,6 +107,16 @@ class ShardFolder:
             result.index_copy_(0, torch.from_numpy(wanted), vectors.index_select(0, torch.from_numpy(shard_rows[wanted])))
         return result
 
+    def lengths(self, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The lengths of the texts of `keys` `[n]`, `[n, 2]` int64 (see `Encoder.text_lengths`), and whether they are known, `[n]` bool."""
+        shards, rows = self._locate(keys)
+        lengths, known = np.zeros((len(keys), 2), dtype=np.int64), np.zeros(len(keys), dtype=bool)
+        for number, shard in enumerate(self._shards.values()):
+            of_shard = shards == number
+            if shard.lengths is not None and of_shard.any():
+                lengths[of_shard], known[of_shard] = shard.lengths[rows[of_shard]], True
+        return lengths, known
+
     @contextmanager
     def writing(self) -> Iterator[None]:
         """Lock the folder for writing and update the index; the kernel releases the lock of a process that dies."""
@@ -132,10 +142,13 @@ class ShardFolder:
         finally:
             lock.release()
 
-    def write(self, keys: np.ndarray, vectors: np.ndarray) -> None:
-        """Add a shard of vectors `[n, D]` under keys `[n]`. Call it inside `writing`, and `refresh` before reading it."""
+    def write(self, keys: np.ndarray, vectors: np.ndarray, lengths: np.ndarray | None) -> None:
+        """Add a shard of vectors `[n, D]`, and lengths `[n, 2]` if they are known, under keys `[n]`.
+
+        Call it inside `writing`, and `refresh` before reading it.
+        """
         try:
-            write_shard(self.path, self.fingerprint, keys, vectors)
+            write_shard(self.path, self.fingerprint, keys, vectors, lengths)
         except Exception as error:  # safetensors replaces the system's errors by its own
             if (cause := system_error(error)) is None:
                 raise

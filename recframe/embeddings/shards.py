@@ -62,8 +62,10 @@ def _bytes(array: np.ndarray) -> memoryview:
     return memoryview(cast(Any, array)).cast("B")
 
 
-def write_shard(folder: Path, fingerprint: str, keys: np.ndarray, vectors: np.ndarray) -> Path:
+def write_shard(folder: Path, fingerprint: str, keys: np.ndarray, vectors: np.ndarray, lengths: np.ndarray | None = None) -> Path:
     """Write vectors `[n, D]` under their keys `[n]` to a new file of `folder`, and return its path.
+
+    lengths: `[n, 2]`, as `Encoder.text_lengths` gives them; None if they are not known.
 
     The name is new every time, so that a reader that removes a damaged shard never removes its replacement.
     """
@@ -72,15 +74,22 @@ def write_shard(folder: Path, fingerprint: str, keys: np.ndarray, vectors: np.nd
     of_keys, of_all = _checksums(rows, vectors)
     path = folder / f"{uuid.uuid4().hex}{SUFFIX}"
     temporary = path.with_suffix(TEMPORARY_SUFFIX)
+    tensors = {"keys": rows, "vectors": vectors}
     metadata = {"fingerprint": fingerprint, "keys_sha256": of_keys, "sha256": of_all}
+    if lengths is not None:
+        tensors["lengths"] = np.ascontiguousarray(lengths, dtype=np.int64)
+        # of its own, so that releases that do not know lengths can read the file
+        metadata["lengths_sha256"] = hashlib.sha256(_bytes(tensors["lengths"])).hexdigest()
     with usual_permissions(temporary):
-        save_file({"keys": rows, "vectors": vectors}, temporary, metadata=metadata)
+        save_file(tensors, temporary, metadata=metadata)
     os.replace(temporary, path)
     return path
 
 
 class Shard:
     """A file of vectors, mapped into memory. `keys` is `[n]`, `vectors` `[n, D]`; call `verify` before reading the vectors.
+
+    `lengths` is `[n, 2]`, or None if the file has none.
 
     Raises
     ------
@@ -105,6 +114,7 @@ class Shard:
                 rows: Tensor = file.get_tensor("keys")
                 # a view of the mapped file, not a copy: rows are read on access
                 self.vectors: Tensor = file.get_tensor("vectors")
+                lengths: Tensor | None = file.get_tensor("lengths") if "lengths_sha256" in metadata else None
         except SafetensorError as error:
             raise BadShardError(str(error)) from error
         if rows.dtype != torch.uint8 or rows.shape[1:] != (KEY.itemsize,) or self.vectors.dtype != torch.float32:
@@ -118,6 +128,11 @@ class Shard:
         if hashlib.sha256(_bytes(keys)).hexdigest() != metadata.get("keys_sha256"):
             raise BadShardError("its keys do not match their checksum")
         self.keys: np.ndarray = keys.view(KEY).ravel()
+        self.lengths: np.ndarray | None = None if lengths is None else lengths.numpy().copy()
+        if self.lengths is not None and (
+            self.lengths.shape != (len(keys), 2) or hashlib.sha256(_bytes(self.lengths)).hexdigest() != metadata["lengths_sha256"]
+        ):
+            raise BadShardError("the lengths of its texts do not match their checksum")
 
     def __len__(self) -> int:
         return len(self.keys)

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from recframe.embeddings.cut_texts import CutTexts
 from recframe.embeddings.encoding import EmbeddingError, encode_checked, encoding_progress
 from recframe.embeddings.shard_folder import ShardFolder
 from recframe.embeddings.shards import text_keys
@@ -44,6 +45,8 @@ class EmbeddingStore:
     ----------
     encoded: the number of texts that the encoder has encoded for this store.
     cached: the number of different texts, summed over calls, that were in the cache.
+    cut: for each role, the texts that are longer than the model reads, over all calls; empty for an encoder that does not count them. For
+        one made of parts, those of the part that cuts the largest share of the texts.
     """
 
     def __init__(self, folder: Path, encoder: Encoder, progress: bool = True) -> None:
@@ -52,6 +55,7 @@ class EmbeddingStore:
         self.progress = progress
         self.encoded = 0
         self.cached = 0
+        self.cut: dict[Role, CutTexts] = {}
         self._shards: ShardFolder | None = None
         self._parts = [(EmbeddingStore(folder, part, progress), factor) for part, factor in encoder.parts]
 
@@ -81,11 +85,17 @@ class EmbeddingStore:
                 encoded += self._encode_missing(shards, keys, texts, first, role)
             if not shards.drop_damaged(keys) and not shards.missing(keys).any():
                 self.cached += len(keys) - encoded
+                if type(self.encoder).text_lengths is not Encoder.text_lengths:
+                    lengths, known = shards.lengths(keys)
+                    self.cut[role] = self.cut.get(role, CutTexts()) + CutTexts.of(lengths[inverse], known[inverse])
                 return shards.read(keys, inverse)
         raise EmbeddingError(f"{shards.path}: vectors just written there cannot be read back; is the disk full or failing?")
 
     def _concatenated(self, texts: Sequence[str], role: Role) -> Tensor:
         vectors = torch.cat([factor * store.vectors(texts, role) for store, factor in self._parts], dim=1)
+        counted = [store.cut[role] for store, _ in self._parts if role in store.cut]
+        if counted:
+            self.cut[role] = max(counted, key=lambda cut: cut.share_of_texts)
         self.encoded = sum(store.encoded for store, _ in self._parts)
         self.cached = sum(store.cached for store, _ in self._parts)
         return vectors
@@ -120,10 +130,13 @@ class EmbeddingStore:
             for begin in range(0, len(texts), SHARD_TEXTS):
                 end = min(begin + SHARD_TEXTS, len(texts))
                 finished: list[np.ndarray] = []
+                lengths: list[np.ndarray] = []
                 try:
                     for start in range(begin, end, CALL_TEXTS):
                         call = texts[start : min(start + CALL_TEXTS, end)]
-                        finished.append(encode_checked(self.encoder, call, role))
+                        vectors = encode_checked(self.encoder, call, role)
+                        lengths += lengths_of(self.encoder, call, role)
+                        finished.append(vectors)
                         self.encoded += len(call)
                         advance(len(call))
                 except EmbeddingError:
@@ -132,6 +145,18 @@ class EmbeddingStore:
                 except BaseException:
                     # interrupted, by the user or a lack of memory: the vectors of finished calls are good
                     if finished:
-                        shards.write(keys[begin : begin + sum(map(len, finished))], np.concatenate(finished))
+                        size = sum(map(len, finished))
+                        shards.write(keys[begin : begin + size], np.concatenate(finished), joined(lengths, size))
                     raise
-                shards.write(keys[begin:end], np.concatenate(finished))
+                shards.write(keys[begin:end], np.concatenate(finished), joined(lengths, end - begin))
+
+
+def lengths_of(encoder: Encoder, texts: Sequence[str], role: Role) -> list[np.ndarray]:
+    """The lengths of texts `[n, 2]`, in a list that is empty if the encoder does not give them."""
+    lengths = encoder.text_lengths(texts, role)
+    return [] if lengths is None else [lengths]
+
+
+def joined(lengths: list[np.ndarray], size: int) -> np.ndarray | None:
+    """The lengths of several calls `[size, 2]`, or None if they are not known of all texts."""
+    return np.concatenate(lengths)[:size] if lengths and sum(map(len, lengths)) >= size else None

@@ -29,7 +29,8 @@ class Encoder(ABC):
     - `fingerprint` (property): a string that changes whenever the vectors would.
     - `encode(texts, role)`: vectors, float32 `[n, D]`, in the order of the texts.
 
-    Optional: `fit` to learn from a run's texts, `parts` for an encoder made of others, `language_model` for `recframe pretrain`.
+    Optional: `fit` to learn from a run's texts, `text_lengths` where long texts are cut, `parts` for an encoder made of others,
+    `language_model` for `recframe pretrain`.
 
     Built as `factory(config, device)`. Building must be instant: load the model at the first `encode`, so that a run
     whose texts are all in the cache never loads it.
@@ -58,6 +59,14 @@ class Encoder(ABC):
 
     def fit(self, texts: Sequence[str]) -> None:
         """Learn from all texts of a run; called once, before anything else. Encoders that learn nothing do not override it."""
+
+    def text_lengths(self, texts: Sequence[str], role: Role) -> np.ndarray | None:
+        """How long the texts are that the model does not read whole, `[n, 2]`: all tokens, and the tokens read; zeros for other texts.
+
+        The store calls it after `encode`, with the same texts, and caches the numbers with their vectors. None: the encoder has no limit,
+        or does not know it.
+        """
+        return None
 
     @property
     def parts(self) -> Sequence[tuple[Encoder, float]]:

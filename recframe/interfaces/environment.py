@@ -94,7 +94,7 @@ class Environment(ABC):
     - `load_state_dict(state)`: restore a saved state; the `Observation` that the next step acts on.
 
     Optional: `truth` for the oracle, `report` for measures of the environment itself, `own_data` for an environment with its own items,
-    `always_excluded` for one that always excludes the same items.
+    `training_data` for one that decides which logged users are held out, `always_excluded` for one that always excludes the same items.
 
     Built as `factory(config, data, num_users=N, history_length=H, split="train" | "evaluation", device=device)`. `data` contains the
     text vectors. `split` is a `Split`: users of the evaluation split never appear in training.
@@ -135,6 +135,15 @@ class Environment(ABC):
         environment is built on this data.
         """
         return None
+
+    @classmethod
+    def training_data(cls, config: Any, data: Data) -> Data:
+        """The dataset's data without what its catalogue knows from the held-out users, such as their part in `popularity`.
+
+        For an environment that itself divides logged users between the splits: what agents, rewards, metrics and reference policies read
+        must not be counted from users of the split "evaluation". It is called once, before texts are encoded.
+        """
+        return data
 
     @property
     def always_excluded(self) -> Tensor | None:

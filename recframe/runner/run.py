@@ -132,7 +132,7 @@ def _run(cfg: DictConfig, folder: RunFolder, context: RunContext, record: DataRe
             auxiliary = BehaviourPrediction(settings, agent, tracker, seed) if settings.weight else None
             encoder = parts.tunable_encoder()
             tuner = None if encoder is None else Tuner(encoder, agent, parts.reading, derived_seed(cfg.seed, "tuning"), parts.reduction)
-            measured = environment.report() | label_report(parts.reading)
+            measured = environment.report() | label_report(parts.reading) | dict(parts.cut)
             for name, value in measured.items():
                 log.info("%s: %.4g", name, value)
             periodic = periodic_evaluation(parts, agent)

@@ -129,6 +129,32 @@ class TestItems:
         content = "\n".join(["title", *lines] if name == "items.csv" else lines).encode("latin-1")
         assert load(PLAIN, (name, content)).catalog.titles == lines
 
+    @pytest.mark.parametrize("encoding", ["cp1252", "utf-16", "utf-8"])
+    @pytest.mark.parametrize("name", ["items.csv", "items.txt"])
+    @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
+    def test_quotes_and_ellipses_are_decoded_and_end_no_line(self, load, name, encoding, line_end):
+        lines = ["\u201cAmélie\u201d", "Zoë\u2026 again", "Málaga \u2013 1"]
+        content = (line_end.join(["title", *lines] if name == "items.csv" else lines) + line_end).encode(encoding)
+        assert load(PLAIN, (name, content)).catalog.titles == lines
+
+    def test_line_separators_of_unicode_are_part_of_a_title(self, load):
+        assert load(PLAIN, ("items.txt", "Alien\u2028II\nBambi\nCharade\n")).catalog.titles == ["Alien\u2028II", "Bambi", "Charade"]
+
+    @pytest.mark.parametrize("content", ["title;year\nA, B;1979\nC;1942\nD;1\n", 'title\tyear\n"A, B"\t1979\nC\t1942\nD\t1\n'])
+    def test_semicolons_and_tabs_are_recognised(self, load, content):
+        data = load(PLAIN, ("items.csv", content))
+        assert data.catalog.titles == ["A, B", "C", "D"]
+        assert data.catalog.attributes["year"].to_list() == [1979, 1942, 1]
+
+    @pytest.mark.parametrize("quote", ['""', '\\"'])
+    def test_quotes_in_titles_are_doubled_or_follow_a_backslash(self, load, quote):
+        content = f'title,year\n"The {quote}Real{quote} Thing, 2",1979\n"C\nII",1942\nD,1\n'
+        assert load(PLAIN, ("items.csv", content)).catalog.titles == ['The "Real" Thing, 2', "C II", "D"]
+
+    def test_archive_of_items_is_named_as_one(self, load):
+        with pytest.raises(DataError, match=r"items\.csv: is a zip archive; unpack it"):
+            load(PLAIN, ("items.csv", b"PK\x03\x04"))
+
     def test_item_texts_follow_the_template_or_are_the_title(self, load):
         items = ("items.csv", "title,year,plot\nAlien,1979,\nBambi,,A fawn.\nCharade,,\n")
         assert load(PLAIN, items, text_template="{title} ({year}). {plot}").catalog.texts == ["Alien (1979).", "Bambi. A fawn.", "Charade."]

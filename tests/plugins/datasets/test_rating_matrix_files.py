@@ -102,6 +102,15 @@ def test_csv_file_can_name_items_and_users(tmp_path, content, users, items):
     assert matrix.values.tolist() == [[1, 2], [3, 4]]
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+@pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("separator", [",", ";", "\t", " "])
+def test_encodings_line_ends_and_separators_do_not_matter(tmp_path, encoding, line_end, separator):
+    path = tmp_path / ("m.txt" if separator == " " else "m.csv")
+    path.write_bytes(f"1{separator}2{line_end}3{separator}4{line_end}".encode(encoding))
+    assert read_matrix(path).values.tolist() == [[1, 2], [3, 4]]
+
+
 @pytest.mark.parametrize("kind", TEXT_KINDS)
 def test_text_file_accepts_any_blanks_between_numbers(tmp_path, kind):
     path = tmp_path / f"m{kind}"
@@ -152,7 +161,14 @@ def test_parquet_file_names_items_and_optionally_users(tmp_path, columns, users,
         ("m.csv", "1,2\n", "m.csv: holds 1 row(s), expected one for each of at least two users"),
         ("m.csv", "user\nu\nv\n", "m.csv: holds no column of ratings"),
         ("m.csv", b"1,2\n3,\xff\n", "m.csv:2: bytes that are not UTF-8"),
-        ("m.csv", "1,2\n3,4\n".encode("utf-16"), "m.csv:1: bytes that are not UTF-8"),
+        ("m.csv", "1,2\n3,4\n".encode("utf-16")[:-1], "m.csv: begins like UTF-16, but is not ("),
+        ("m.csv", "1,5;2,5\n3;x\n", "m.csv:1: column 1: '1,5' is not a number"),
+        ("m.csv", "user,item,rating\n1,1,5\n1,2,3\n", "m.csv:1: the columns are user, item, rating: this is a table with a row for each"),
+        ("m.txt", "user_id item_id rating time\n1 1 5 9\n1 2 3 9\n", "m.txt:1: the columns are user_id, item_id, rating, time: this is a"),
+        ("m.zip", b"PK\x03\x04", "dataset.path=m.zip: is a zip archive; unpack it and give the file in it"),
+        ("m.csv.gz", b"\x1f\x8b\x08", "dataset.path=m.csv.gz: is compressed by gzip; unpack it"),
+        ("m.csv", b"PK\x03\x04", "dataset.path=m.csv: is a zip archive; unpack it"),
+        ("m.xlsx", b"PK\x03\x04", "dataset.path=m.xlsx: is a spreadsheet; save it as .csv"),
         ("m.txt", "1 2\n3 4\n5\n", "m.txt:3: 1 value(s), expected 2, as on line 1"),
         ("m.txt", "1 2\n3 4,5\n", "m.txt:2: column 2: '4,5' is not a number"),
         ("m.txt", "a b\n1 2\n3 4\n", "m.txt:1: column 1: 'a' is not a number, expected one such as 3.5 (and 1 more to fix)"),

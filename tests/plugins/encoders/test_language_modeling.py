@@ -135,3 +135,13 @@ def test_the_same_texts_give_the_same_tokenizer(tokenizer, causal):
 def test_byte_tokens_can_spell_unseen_characters():
     tokenizer = untrained_model(NewModel(**SIZES), True, TEXTS)[1]
     assert tokenizer.decode(tokenizer("日本 🎬")["input_ids"], skip_special_tokens=True).strip() == "日本 🎬"
+
+
+def test_texts_that_are_cut_in_pretraining_are_counted_in_the_log(caplog):
+    texts = ["a film", "word " * 50, "word " * 20]
+    model = untrained(GPTConfig(model=""), max_length=12)
+    assert max(model.token_counts(texts)) == 12
+    assert "2 of 3 texts are longer than the 12 tokens that the model reads" in caplog.text
+    caplog.clear()
+    model.token_counts(texts[:1])
+    assert caplog.text == ""

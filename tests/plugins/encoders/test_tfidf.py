@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +13,7 @@ from hypothesis import strategies as st
 
 from recframe_plugins.encoders.tfidf.config import TfidfConfig
 from recframe_plugins.encoders.tfidf.encoder import TfidfEncoder
+from recframe_plugins.encoders.tfidf.words import WORD, composed, has_marks
 
 CORPUS = [
     "a detective hunts a killer in the rain",
@@ -134,3 +138,45 @@ def test_use_before_fit_is_refused(use):
 
 def test_no_texts_give_no_vectors():
     assert fitted(dim=4).encode([], "item").shape == (0, 4)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("\u0926\u093f\u0928", "\u0926\u093e\u0928"),  # Hindi: day, gift
+        ("\u0bae\u0bb0\u0bae\u0bcd", "\u0bae\u0bbe\u0bb0\u0bae\u0bcd"),  # Tamil
+        ("\u0e17\u0e35\u0e48", "\u0e17\u0e35"),  # Thai
+        ("\u05e9\u05c1", "\u05e9\u05c2"),  # pointed Hebrew: shin, sin
+        ("\u0645\u06cc\u200c\u062e\u0648", "\u0645\u06cc"),  # Persian, with a joiner inside
+    ],
+)
+def test_words_that_differ_in_marks_only_are_different(one, other):
+    first, second = fitted([f"{one} story", f"{other} story", *CORPUS], dim=8).encode([one, other], "item")
+    assert np.linalg.norm(first) == pytest.approx(1.0)
+    assert np.linalg.norm(second) == pytest.approx(1.0)
+    assert first @ second < 0.95
+
+
+def test_composed_and_decomposed_letters_are_the_same_word():
+    composed, decomposed = "Am\u00e9lie", "Ame\u0301lie"
+    encoder = fitted([f"{composed} in Paris", *CORPUS])
+    first, second = encoder.encode([composed, decomposed], "item")
+    assert np.array_equal(first, second)
+    assert np.linalg.norm(first) == pytest.approx(1.0)
+    other = fitted([f"{decomposed} in Paris", *CORPUS])
+    assert np.array_equal(other.encode([composed], "item"), encoder.encode([composed], "item"))
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(st.characters(codec="latin-1"), max_size=60))
+def test_law_words_of_latin_texts_are_those_of_the_simple_pattern(text):
+    assert re.findall(WORD, composed(text)) == re.findall(r"\b\w+\b", text)
+    assert not has_marks(text)
+
+
+def test_texts_without_marks_keep_the_fingerprint_of_their_cached_vectors():
+    corpus = "".join(len(text).to_bytes(8, "little").decode() + text for text in sorted(CORPUS))
+    digest = hashlib.sha256(corpus.encode()).hexdigest()
+    assert f"corpus={digest} scikit-learn=" in fitted().fingerprint
+    assert " words=marks scikit-learn=" in fitted(["\u0926\u093f\u0928", *CORPUS]).fingerprint
+    assert " words=marks scikit-learn=" in fitted(["Ame\u0301lie", *CORPUS]).fingerprint

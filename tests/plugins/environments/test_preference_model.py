@@ -2,11 +2,14 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recframe.building.parts import assemble
+from recframe.config import compose_config
 from recframe.interfaces import DataError
 from recframe_plugins.environments.preference_model.matrix_factorization import FitOptions, Ratings, fit_ratings
 from recframe_plugins.environments.preference_model.preference_model import censored_normal_mean, mean_and_deviation, principal_directions
@@ -132,6 +135,34 @@ def test_only_users_with_ratings_are_simulated(make, toy_world):
     log = replace(toy_world.interactions, frame=frame.filter(frame["user"] < 10))
     environment = make("preference_model", num_users=200, data=toy_world._replace(interactions=log))
     assert set(environment.reset(0).user.tolist()) < set(range(10))
+
+
+def test_popularity_is_counted_from_the_people_of_the_training_split(tmp_path):
+    (tmp_path / "movies.dat").write_text("".join(f"{item}::Film {item} (1990)::Drama\n" for item in range(6)))
+
+    def loaded(sparse: set[int] = frozenset(), **settings):
+        rows = [
+            (user, item) for user in range(20) for item in range(6) if user % 6 != item and not (user in sparse and item != (user + 1) % 6)
+        ]
+        (tmp_path / "ratings.dat").write_text("".join(f"{user}::{item}::{1 + (user + item) % 5}::1\n" for user, item in rows))
+        changed = [f"environment.{name}={value}" for name, value in settings.items()]
+        cfg = compose_config(["dataset=movielens_format", "environment=preference_model", f"dataset.path={tmp_path}", "encoder=tfidf",
+                              "environment.slate_size=1", f"embeddings.cache={tmp_path / 'cache'}", *changed])  # fmt: skip
+        parts = assemble(cfg)
+        people = {split: set(parts.environment(300, split).reset(0).user.tolist()) for split in ("train", "evaluation")}
+        return parts, people
+
+    for settings in ({}, {"evaluation_share": 0.4, "model_seed": 3}):
+        parts, people = loaded(**settings)
+        log = parts.data.interactions.frame
+        of_training = log.filter(log["user"].is_in(sorted(people["train"])))["item"].to_numpy()
+        assert parts.data.catalog.popularity.tolist() == np.bincount(of_training, minlength=6).tolist()
+        assert parts.reading.catalog.popularity is parts.data.catalog.popularity
+        # what held-out people rated is not to be seen in it
+        users = parts.data.users.ids
+        other, _ = loaded({int(users[user]) for user in people["evaluation"]}, **settings)
+        assert len(other.data.interactions) < len(log)
+        assert torch.equal(other.data.catalog.popularity, parts.data.catalog.popularity)
 
 
 def test_equal_ratings_give_equal_users(make, toy_world):

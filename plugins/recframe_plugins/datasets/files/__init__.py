@@ -1,1 +1,1 @@
-"""Reading text files by lines, and reporting malformed rows; shared by the datasets."""
+"""Reading text files: archives, encodings, line ends, separators and quotes; reporting malformed rows. Shared by the datasets."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import codecs
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -10,8 +10,12 @@ from typing import NamedTuple
 import polars as pl
 
 from recframe.interfaces import DataError
+from recframe_plugins.datasets.files.archives import unpack_first
+from recframe_plugins.datasets.files.encodings import byte_order_mark, is_utf8, unix_line_ends, western_to_utf8
 
 __all__ = ["NumberedLines", "read_lines"]
+
+logger = logging.getLogger(__name__)
 
 # Lines are processed in blocks of this many bytes: the data derived from a block is several times larger.
 BLOCK_BYTES = 1 << 26
@@ -42,45 +46,56 @@ class NumberedLines(NamedTuple):
 
 
 def read_lines(path: Path, encoding: str) -> NumberedLines:
-    """Read a file.
+    """Read a file. A byte order mark of UTF-8, UTF-16 or UTF-32 decides before `encoding` does; lines may end with LF, CRLF or CR.
 
     Parameters
     ----------
-    encoding: `"utf-8"`, `"latin-1"`, or `"auto"`: UTF-8, unless more of the lines that are not ASCII fail to decode than succeed.
+    encoding: `"utf-8"`, `"latin-1"`, or `"auto"`: UTF-8, unless more of the lines that are not ASCII fail to decode than succeed. What is
+        not UTF-8 is read as cp1252 if it has bytes that mean nothing in latin-1, and the log says so.
 
     Raises
     ------
-    DataError: if the file cannot be read.
+    DataError: if the file cannot be read, is an archive, or is not text.
     """
     try:
-        content = path.read_bytes().removeprefix(codecs.BOM_UTF8)
+        content = path.read_bytes()
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}), expected a readable file") from error
-    if content.isascii():
+    if packed := unpack_first(path, "the text file in it"):
+        raise DataError(f"{path}: {packed}")
+    if marked := byte_order_mark(content):
+        content, encoding = unmarked(path, content, marked), "utf-8"
+    if b"\0" in content:
+        raise DataError(f"{path}: holds zero bytes, expected text in UTF-8 (UTF-16 is read if it begins with a byte order mark)")
+    content = unix_line_ends(content)
+    if content.isascii() or (encoding != "latin-1" and is_utf8(content)):
         return NumberedLines(content, [])
     if encoding == "latin-1":
-        return NumberedLines(from_latin1(content), [])
-    if is_utf8(content):
-        return NumberedLines(content, [])
+        return NumberedLines(from_western(path, content), [])
     lines = content.split(b"\n")
     undecodable = [number for number, line in enumerate(lines, 1) if not is_utf8(line)]
     decodable = sum(not line.isascii() for line in lines) - len(undecodable)
     if encoding == "auto" and len(undecodable) > decodable:
-        return NumberedLines(from_latin1(content), [])
+        return NumberedLines(from_western(path, content), [])
     for number in undecodable:
         lines[number - 1] = lines[number - 1].decode(errors="replace").encode()
     return NumberedLines(b"\n".join(lines), undecodable)
 
 
-def is_utf8(content: bytes) -> bool:
-    """Whether `content` is valid UTF-8."""
+def unmarked(path: Path, content: bytes, encoding: str) -> bytes:
+    """Content that begins with a byte order mark, as UTF-8 without it; invalid bytes of UTF-8 are kept, for their line to be named."""
+    if encoding == "utf-8-sig":
+        return content[3:]
     try:
-        content.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
+        text = content.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: begins like {encoding.upper()}, but byte {error.start + 1} is not; expected {encoding.upper()}") from None
+    logger.info("%s: read as %s", path, encoding.upper())
+    return text.encode(errors="replace")
 
 
-def from_latin1(content: bytes) -> bytes:
-    """Latin-1 content as UTF-8."""
-    return content.decode("latin-1").encode()
+def from_western(path: Path, content: bytes) -> bytes:
+    """Content that is not UTF-8, as UTF-8; the log names the encoding."""
+    decoded, encoding = western_to_utf8(content)
+    logger.info("%s: read as %s", path, encoding)
+    return decoded

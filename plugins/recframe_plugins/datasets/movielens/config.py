@@ -9,7 +9,11 @@ from recframe.components import option
 
 @dataclass
 class MovieLensFormatConfig:
-    """Ratings and titles from files in the layout of MovieLens or MovieTweetings."""
+    """Ratings and titles from files in the layout of MovieLens or MovieTweetings.
+
+    A .csv file may have ';' or tabs between the fields, and quotes, separators and line ends in quoted fields (RFC 4180, or a backslash
+    before quotes). Files may lack timestamps: the order of the rows then stands for the order in time.
+    """
 
     path: str = option(
         MISSING, "folder with movies.dat and ratings.dat ('::' between fields) or movies.csv and ratings.csv (with header)", exists=True
@@ -19,7 +23,8 @@ class MovieLensFormatConfig:
     malformed: str = option("error", "stop at malformed rows, or skip them and log their number", choices=["error", "skip"])
     encoding: str = option(
         "auto",
-        "encoding of the files; auto: UTF-8, or latin-1 if most lines with non-ASCII characters are not UTF-8",
+        "encoding of the files, unless they begin with a byte order mark (UTF-8, UTF-16); auto: UTF-8, or latin-1 if most lines with "
+        "non-ASCII characters are not UTF-8. latin-1 includes the quotes, dashes and euro sign of cp1252",
         choices=["auto", "utf-8", "latin-1"],
     )
     text_template: str = option(

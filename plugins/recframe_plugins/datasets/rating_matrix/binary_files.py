@@ -21,6 +21,7 @@ from recframe_plugins.datasets.rating_matrix.matrix import (
     refusal,
     unusable,
 )
+from recframe_plugins.datasets.rating_matrix.plausibility import refuse_long_table
 
 __all__ = ["open_parquet", "read_npy_matrix", "read_parquet_matrix"]
 
@@ -68,6 +69,7 @@ def read_parquet_matrix(path: Path) -> Matrix:
     DataError: the file is not a parquet file, another column does not hold numbers, or a value is not a finite float32.
     """
     frame = open_parquet(path)
+    refuse_long_table(str(path), frame.columns)
     users = None
     if frame.columns and (frame.columns[0].lower() in USER_HEADINGS or is_text(frame.dtypes[0])):
         users = frame[:, 0].cast(pl.String).fill_null("").str.strip_chars().to_list()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 
 import polars as pl
 
 from recframe.interfaces import DataError
+from recframe_plugins.datasets.files.separators import separator_of
 from recframe_plugins.datasets.files.text_lines import read_lines
 from recframe_plugins.datasets.rating_matrix.binary_files import open_parquet
 from recframe_plugins.datasets.rating_matrix.matrix import first_repeated
@@ -15,6 +17,8 @@ from recframe_plugins.datasets.rating_matrix.text_files import separated_rows
 from recframe_plugins.datasets.text_template import text_columns
 
 __all__ = ["read_item_table"]
+
+LINE_END = re.compile(r"\s*\n\s*")
 
 
 def read_item_table(path: Path) -> pl.DataFrame:
@@ -38,7 +42,15 @@ def read_item_table(path: Path) -> pl.DataFrame:
 
 def read_csv_items(path: Path) -> pl.DataFrame:
     """The table in a csv file with a header."""
-    (_, header), *body = list(separated_rows(path, io.StringIO(decoded(path), newline=""), ",")) or [(1, [])]
+    text = decoded(path)
+    separator = separator_of(text.lstrip().partition("\n")[0])
+    try:
+        rows = list(separated_rows(path, io.StringIO(text, newline=""), separator))
+    except DataError:
+        if '\\"' not in text:
+            raise
+        rows = list(separated_rows(path, io.StringIO(text, newline=""), separator, escape="\\"))
+    (_, header), *body = rows or [(1, [])]
     check_has_title(f"{path}:1", header)
     if repeated := first_repeated(header):
         raise DataError(f"{path}:1: columns {repeated[0] + 1} and {repeated[1] + 1} have one name, {header[repeated[0]]!r}; expected two")
@@ -47,7 +59,9 @@ def read_csv_items(path: Path) -> pl.DataFrame:
             raise DataError(f"{path}:{line}: {len(fields)} field(s), expected {len(header)}: {','.join(header)}")
         if not fields[header.index("title")]:
             raise DataError(f"{path}:{line}: the title is empty, expected one for every item")
-    table = pl.DataFrame([fields for _, fields in body], dict.fromkeys(header, pl.String), orient="row")
+    # a title of several lines is one of several words
+    rows_of_table = [[LINE_END.sub(" ", field) for field in fields] for _, fields in body]
+    table = pl.DataFrame(rows_of_table, dict.fromkeys(header, pl.String), orient="row")
     return table.select(column if column.name == "title" else typed(column.replace("", None)) for column in table)
 
 
@@ -66,7 +80,7 @@ def read_parquet_items(path: Path) -> pl.DataFrame:
 
 def read_titles(path: Path) -> pl.DataFrame:
     """The titles in a file with one title per line."""
-    titles = pl.Series("title", decoded(path).rstrip().splitlines(), dtype=pl.String).str.strip_chars()
+    titles = pl.Series("title", decoded(path).rstrip().split("\n"), dtype=pl.String).str.strip_chars()
     empty = (titles == "").arg_true()
     if len(empty):
         raise DataError(f"{path}:{empty[0] + 1}: the line is empty, expected a title on every line")

@@ -11,10 +11,12 @@ import torch
 from torch import Tensor
 
 from recframe.interfaces import Catalog, Data, DataError, Dataset, Users
+from recframe_plugins.datasets.files.archives import unpack_first
 from recframe_plugins.datasets.rating_matrix.binary_files import read_npy_matrix, read_parquet_matrix
 from recframe_plugins.datasets.rating_matrix.config import RatingMatrixDatasetConfig
 from recframe_plugins.datasets.rating_matrix.item_table import read_item_table
 from recframe_plugins.datasets.rating_matrix.matrix import Matrix
+from recframe_plugins.datasets.rating_matrix.plausibility import check_plausible
 from recframe_plugins.datasets.rating_matrix.text_files import read_text_matrix
 from recframe_plugins.datasets.text_template import as_text, check_template, fill_template, text_columns
 
@@ -22,10 +24,10 @@ __all__ = ["RatingMatrixDataset"]
 
 READERS: Mapping[str, Callable[[Path], Matrix]] = {
     ".npy": read_npy_matrix,
-    ".csv": partial(read_text_matrix, separator=","),
-    ".txt": partial(read_text_matrix, separator=None),
-    ".ascii": partial(read_text_matrix, separator=None),
-    ".dat": partial(read_text_matrix, separator=None),
+    ".csv": partial(read_text_matrix, separated=True),
+    ".txt": partial(read_text_matrix, separated=False),
+    ".ascii": partial(read_text_matrix, separated=False),
+    ".dat": partial(read_text_matrix, separated=False),
     ".parquet": read_parquet_matrix,
 }
 
@@ -38,6 +40,9 @@ def read_matrix(path: Path) -> Matrix:
     DataError: the extension is unknown, or the file cannot be used; the message names the place.
     """
     reader = READERS.get(path.suffix.lower())
+    # an npz file is an archive of npy files
+    if path.suffix.lower() not in (".npy", ".parquet") and (packed := unpack_first(path, "the file in it")):
+        raise DataError(f"dataset.path={path}: {packed}")
     if reader is None:
         raise DataError(f"dataset.path={path}: unknown kind of file, expected {', '.join(READERS)}")
     if not path.is_file():
@@ -87,6 +92,8 @@ class RatingMatrixDataset(Dataset):
         table = None if self.config.items is None else read_item_table(Path(self.config.items).expanduser())
         check_template(self.config.text_template, ["title"] if table is None else text_columns(table))
         matrix = read_matrix(path)
+        if self.config.plausibility == "check":
+            check_plausible(path, matrix)
         num_users, num_items = matrix.values.shape
         if table is not None and table.height != num_items:
             raise DataError(f"{self.config.items}: holds {table.height} item(s), expected {num_items}, one for each column of {path}")

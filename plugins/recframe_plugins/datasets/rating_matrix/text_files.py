@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import logging
 import re
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -12,7 +13,8 @@ from typing import NamedTuple
 import numpy as np
 
 from recframe.interfaces import DataError
-from recframe_plugins.datasets.files.text_lines import is_utf8
+from recframe_plugins.datasets.files.encodings import byte_order_mark, is_utf8
+from recframe_plugins.datasets.files.separators import has_decimal_commas, separator_name, separator_of
 from recframe_plugins.datasets.rating_matrix.matrix import (
     MISSING_VALUE,
     USER_HEADINGS,
@@ -23,11 +25,12 @@ from recframe_plugins.datasets.rating_matrix.matrix import (
     refusal,
     unusable,
 )
+from recframe_plugins.datasets.rating_matrix.plausibility import refuse_long_table
 
 __all__ = ["read_text_matrix", "separated_rows"]
 
-# utf-8-sig also reads UTF-8 without a byte order mark
-ENCODING = "utf-8-sig"
+logger = logging.getLogger(__name__)
+
 # what np.loadtxt accepts as a number
 NUMBER = re.compile(r"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|nan|inf|infinity)", re.IGNORECASE)
 
@@ -35,11 +38,12 @@ HEADER_HINT = " (a header has no numbers in it, or starts with 'user')"
 
 
 class TextLayout(NamedTuple):
-    """The layout of a text file: the separator (None: blanks), the number of fields in a line, and the first nonblank line (from 1).
+    """The layout of a text file: encoding, separator (None: blanks), number of fields in a line, and first nonblank line (from 1).
 
     items: the item names, if that first line is a header.   has_users: whether the first column holds the user ids.
     """
 
+    encoding: str
     separator: str | None
     width: int
     first_line: int
@@ -47,24 +51,28 @@ class TextLayout(NamedTuple):
     has_users: bool = False
 
 
-def read_text_matrix(path: Path, separator: str | None) -> Matrix:
+def read_text_matrix(path: Path, separated: bool) -> Matrix:
     """Read a file with one line per user and one field per item; blank lines are ignored.
 
     Parameters
     ----------
-    separator: between the fields; None: blanks. Only files with a separator can have a header (a first line without numbers, or one that
-        starts with one of `USER_HEADINGS`). With a header, the first column holds user ids if its heading is one of `USER_HEADINGS` or
-        empty, or if it holds text for the first two users.
+    separated: whether the fields are separated by ',', ';' or tabs (as `separator_of` finds in the first line), or by blanks. Only files
+        with a separator can have a header (a first line without numbers, or one that starts with one of `USER_HEADINGS`). With a
+        header, the first column holds user ids if its heading is one of `USER_HEADINGS` or empty, or if it holds text for the first
+        two users.
 
     Raises
     ------
     DataError: the file cannot be used; the message names file, line and column of the first problem, and the number of problems.
     """
+    encoding = encoding_of(path)
     try:
-        layout = text_layout(path, separator)
+        layout = text_layout(path, encoding, first_separator(path, encoding) if separated else None)
         return read_laid_out(path, layout)
-    except UnicodeDecodeError:
-        raise DataError(f"{path}:{undecodable_line(path)}: bytes that are not UTF-8, expected a text file in UTF-8") from None
+    except UnicodeError as error:
+        if encoding.startswith("utf-8"):
+            raise DataError(f"{path}:{undecodable_line(path)}: bytes that are not UTF-8, expected a text file in UTF-8") from None
+        raise DataError(f"{path}: begins like {encoding.upper()}, but is not ({error}); expected {encoding.upper()}") from None
 
 
 def read_laid_out(path: Path, layout: TextLayout) -> Matrix:
@@ -82,7 +90,7 @@ def read_laid_out(path: Path, layout: TextLayout) -> Matrix:
     num_items = layout.width - layout.has_users
     try:
         values = np.loadtxt(ratings(), dtype=np.float32, comments=None, delimiter=",", ndmin=2)
-    except UnicodeDecodeError:
+    except UnicodeError:
         raise
     except ValueError as error:
         raise first_problem(path, layout, str(error)) from None
@@ -95,24 +103,25 @@ def read_laid_out(path: Path, layout: TextLayout) -> Matrix:
 
 def data_rows(path: Path, layout: TextLayout) -> Iterator[tuple[int, list[str]]]:
     """The lines with the ratings of users: their numbers (from 1) and their fields, stripped."""
-    return islice(lines_of(path, layout.separator), int(layout.items is not None), None)
+    return islice(lines_of(path, layout.encoding, layout.separator), int(layout.items is not None), None)
 
 
-def text_layout(path: Path, separator: str | None) -> TextLayout:
+def text_layout(path: Path, encoding: str, separator: str | None) -> TextLayout:
     """The layout of a file, by its first three lines.
 
     Raises
     ------
     DataError: it is empty, has only a header, or has empty or repeated item names.
     """
-    head = list(islice(lines_of(path, separator), 3))
+    head = list(islice(lines_of(path, encoding, separator), 3))
     if not head:
         raise DataError(f"{path}: is empty, expected a line of numbers for each user")
     line, first = head[0]
+    refuse_long_table(f"{path}:{line}", first)
     users_named = first[0].lower() in USER_HEADINGS
-    all_text = any(first) and not any(map(NUMBER.fullmatch, first))
+    all_text = any(first) and not any(map(NUMBER.fullmatch, first)) and not has_decimal_commas(first)
     if separator is None or not (users_named or all_text):
-        return TextLayout(separator, len(first), line)
+        return TextLayout(encoding, separator, len(first), line)
     below = [fields[0] for _, fields in head[1:]]
     if not below:
         raise DataError(f"{path}: holds only a header, expected a line of numbers for each user below it")
@@ -120,26 +129,45 @@ def text_layout(path: Path, separator: str | None) -> TextLayout:
     has_users = users_named or not first[0] or text_below
     names = first[has_users:]
     check_ids("item", names, lambda number: f"{path}:{line}: column {number + 1 + has_users}")
-    return TextLayout(separator, len(first), line, names, has_users)
+    return TextLayout(encoding, separator, len(first), line, names, has_users)
 
 
-def lines_of(path: Path, separator: str | None) -> Iterator[tuple[int, list[str]]]:
+def encoding_of(path: Path) -> str:
+    """The encoding that the file's byte order mark names, or else UTF-8."""
+    with path.open("rb") as file:
+        return byte_order_mark(file.read(4)) or "utf-8"
+
+
+def first_separator(path: Path, encoding: str) -> str:
+    """The separator of the first line that is not blank."""
+    with path.open(encoding=encoding) as file:
+        separator = separator_of(next((line for line in file if line.strip()), ""))
+    if separator != ",":
+        logger.info("%s: %s are between the fields, not ','", path, separator_name(separator))
+    return separator
+
+
+def lines_of(path: Path, encoding: str, separator: str | None) -> Iterator[tuple[int, list[str]]]:
     """The lines of a file that are not blank: their numbers (from 1) and their fields, stripped."""
-    with path.open(encoding=ENCODING) as file:
+    with path.open(encoding=encoding) as file:
         if separator is None:
             yield from ((number, fields) for number, line in enumerate(file, 1) if (fields := line.split()))
         else:
             yield from separated_rows(path, file, separator)
 
 
-def separated_rows(path: Path, lines: Iterable[str], separator: str) -> Iterator[tuple[int, list[str]]]:
+def separated_rows(path: Path, lines: Iterable[str], separator: str, escape: str | None = None) -> Iterator[tuple[int, list[str]]]:
     """The `lines` of `path` that are not blank: their numbers (from 1) and their fields, unquoted and stripped.
+
+    Parameters
+    ----------
+    escape: a character that takes the meaning from the quote after it, in addition to the doubled quotes of RFC 4180.
 
     Raises
     ------
     DataError: a line has quotes that are not closed, or that do not enclose a field.
     """
-    reader = csv.reader(lines, delimiter=separator, strict=True)
+    reader = csv.reader(lines, delimiter=separator, escapechar=escape, strict=True)
     try:
         for fields in reader:
             stripped = [field.strip() for field in fields]

@@ -18,6 +18,9 @@ from recframe_plugins.encoders.language_models.model_folder import model_sha256
 from recframe_plugins.encoders.language_models.sources import ModelSource, find_model
 from recframe_plugins.encoders.language_models.tuning import trainable, tuning_settings
 
+# that a tokenizer adds to a text
+MOST_SPECIAL_TOKENS = 4
+
 
 class ModelEncoder(Tunable):
     """An encoder whose model is loaded when the first text is encoded.
@@ -56,6 +59,15 @@ class ModelEncoder(Tunable):
 
     @property
     @abstractmethod
+    def reads_tokens(self) -> int | None:
+        """The most tokens that the model reads of a text, prompt included; None if it has no limit or no tokenizer."""
+
+    @abstractmethod
+    def whole_token_counts(self, texts: Sequence[str], role: Role) -> list[int]:
+        """The number of tokens of each text, with prompt and special tokens, whatever the limit. Called only where there is a limit."""
+
+    @property
+    @abstractmethod
     def tunable_model(self) -> nn.Module:
         """The model, in which exactly the parameters that `config.tuning` names require a gradient."""
 
@@ -80,6 +92,26 @@ class ModelEncoder(Tunable):
     def encode(self, texts: Sequence[str], role: Role) -> np.ndarray:
         """Vectors `[n, D]` of the texts with the role's prompt, of length one if `config.normalize`."""
         return self.encoded(list(texts), role) if len(texts) else np.empty((0, self.dim), dtype=np.float32)
+
+    def text_lengths(self, texts: Sequence[str], role: Role) -> np.ndarray:
+        """All tokens and the tokens read of the texts that are cut, `[n, 2]`; zeros for the others.
+
+        Only texts that can be too long are tokenized again: a text has hardly ever more tokens than bytes.
+        """
+        lengths = np.zeros((len(texts), 2), dtype=np.int64)
+        limit = self.reads_tokens
+        if limit is None:
+            return lengths
+        other = MOST_SPECIAL_TOKENS + len(self.prompt(role).encode())
+        long = [row for row, text in enumerate(texts) if len(text.encode("utf-8", "surrogatepass")) + other > limit]
+        for row, tokens in zip(long, self.whole_token_counts([texts[row] for row in long], role) if long else (), strict=True):
+            if tokens > limit:
+                lengths[row] = tokens, limit
+        return lengths
+
+    def prompt(self, role: Role) -> str:
+        """What is put before each text of a role."""
+        return self.prompts[role]
 
     @property
     def tuning(self) -> TuningSettings | None:

@@ -48,7 +48,7 @@ class SentenceTransformersEncoder(ModelEncoder):
 
     def encoded(self, texts: list[str], role: Role) -> np.ndarray:
         """Vectors `[n, D]`, in batches as configured."""
-        prompt = self._prompt(role)
+        prompt = self.prompt(role)
         if self.config.batch_tokens is None:
             return self._forward(texts, prompt, self.config.batch_size)
         batches = list(token_batches(self.token_counts(texts, role), self.config.batch_tokens))
@@ -81,24 +81,40 @@ class SentenceTransformersEncoder(ModelEncoder):
 
         For a model without a tokenizer of its own, the number of bytes, which is rarely less.
         """
-        tokenizer = getattr(self._model[0], "tokenizer", None)
-        prompt = self._prompt(role)
+        if not callable(self._tokenizer):
+            prompt = self.prompt(role)
+            return [len((prompt + text).encode("utf-8", "surrogatepass")) for text in texts]
+        return self._token_counts(texts, role, self._model.max_seq_length)
+
+    @property
+    def reads_tokens(self) -> int | None:
+        """`max_length`, or what the model's authors chose."""
+        limit: int | None = self._model.max_seq_length
+        return limit if callable(self._tokenizer) else None
+
+    def whole_token_counts(self, texts: Sequence[str], role: Role) -> list[int]:
+        """The number of tokens of each text with the role's prompt, not cut."""
+        return self._token_counts(texts, role, None)
+
+    @property
+    def _tokenizer(self) -> Any:
+        """The tokenizer of the first module; None, or something that cannot be called, if the model has none of its own."""
+        return getattr(self._model[0], "tokenizer", None)
+
+    def _token_counts(self, texts: Sequence[str], role: Role, limit: int | None) -> list[int]:
+        prompt = self.prompt(role)
         prompted = [prompt + text for text in texts]
-        if not callable(tokenizer):
-            return [len(text.encode("utf-8", "surrogatepass")) for text in prompted]
-        limit = self._model.max_seq_length
-        tokens = tokenizer(prompted, truncation=limit is not None, max_length=limit, return_attention_mask=False, padding=False)[
-            "input_ids"
-        ]
+        options = {"return_attention_mask": False, "padding": False, "verbose": False}
+        tokens = self._tokenizer(prompted, truncation=limit is not None, max_length=limit, **options)["input_ids"]
         return [len(text) for text in tokens]
 
-    def _prompt(self, role: Role) -> str:
+    def prompt(self, role: Role) -> str:
         """The configured prompt, or else the default prompt of the model's authors, if there is one."""
         return self.prompts[role] or self._model.prompts.get(self._model.default_prompt_name or "") or ""
 
     def _features(self, texts: Sequence[str], role: Role) -> dict[str, Any]:
         """A padded batch of tokens, in the form that the model takes."""
-        prompt = self._prompt(role)
+        prompt = self.prompt(role)
         if hasattr(self._model, "preprocess"):
             features = self._model.preprocess(list(texts), prompt=prompt or None)
         else:  # releases before 6

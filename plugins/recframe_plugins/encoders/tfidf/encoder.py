@@ -15,12 +15,10 @@ import torch
 
 from recframe.interfaces import Encoder, EncoderError, Role
 from recframe_plugins.encoders.tfidf.config import TfidfConfig
+from recframe_plugins.encoders.tfidf.words import WORD, composed, has_marks
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
-
-# scikit-learn's own pattern drops words of one letter, and so titles such as "M" and "9"
-WORD = r"(?u)\b\w+\b"
 
 
 class TfidfEncoder(Encoder):
@@ -34,6 +32,7 @@ class TfidfEncoder(Encoder):
         self.config = config
         self._corpus: list[str] | None = None
         self._corpus_sha256 = ""
+        self._words = ""
         self._projection: np.ndarray | None = None
 
     def fit(self, texts: Sequence[str]) -> None:
@@ -43,7 +42,7 @@ class TfidfEncoder(Encoder):
         ------
         EncoderError: if no text has a word.
         """
-        if not any(re.search(WORD, text) for text in texts):
+        if not any(re.search(WORD, composed(text)) for text in texts):
             raise EncoderError(f"encoder tfidf: there is no word in the {len(texts)} texts to learn from; check the dataset's text fields")
         # sorted, so that even rounding does not depend on the order
         self._corpus = sorted(texts)
@@ -52,6 +51,7 @@ class TfidfEncoder(Encoder):
             encoded = text.encode("utf-8", "surrogatepass")
             digest.update(len(encoded).to_bytes(8, "little") + encoded)
         self._corpus_sha256 = digest.hexdigest()
+        self._words = " words=marks" if any(map(has_marks, self._corpus)) else ""
         self._projection = None
 
     @property
@@ -61,17 +61,20 @@ class TfidfEncoder(Encoder):
 
     @property
     def fingerprint(self) -> str:
-        """The options, the texts it learned from, and the version of scikit-learn."""
+        """The options, the texts it learned from, the rule for words where it matters, and the version of scikit-learn.
+
+        Texts without combining marks have the same words, and so the same vectors, as when marks were no part of words.
+        """
         self._require_corpus()
         options = json.dumps(dataclasses.asdict(self.config), sort_keys=True)
-        return f"tfidf {options} corpus={self._corpus_sha256} scikit-learn={version('scikit-learn')}"
+        return f"tfidf {options} corpus={self._corpus_sha256}{self._words} scikit-learn={version('scikit-learn')}"
 
     def encode(self, texts: Sequence[str], role: Role) -> np.ndarray:
         """Vectors `[n, D]` of length one, or zero for a text without a word of the texts it learned from; the same for every role."""
         projection = self._learned()
         if not texts:
             return np.empty((0, projection.shape[1]), dtype=np.float32)
-        vectors = self._vectorizer.transform(texts) @ projection
+        vectors = self._vectorizer.transform(map(composed, texts)) @ projection
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
         # TF-IDF rows have length one, so that a shorter projection than this is rounding
         known = lengths > 1e-6
@@ -95,7 +98,7 @@ class TfidfEncoder(Encoder):
                 sublinear_tf=self.config.sublinear_tf,
             )
             try:
-                weights = self._vectorizer.fit_transform(corpus)
+                weights = self._vectorizer.fit_transform(map(composed, corpus))
             except ValueError as error:
                 raise EncoderError(
                     f"encoder tfidf: no word occurs in min_df={self.config.min_df} or more of the {len(corpus)} texts; lower encoder.min_df"

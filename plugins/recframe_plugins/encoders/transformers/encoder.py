@@ -75,6 +75,16 @@ class TransformerEncoder(ModelEncoder):
         """The number of tokens read of each text, including prompt and special tokens."""
         return [len(tokens) for tokens in self._tokens(texts, role)]
 
+    @property
+    def reads_tokens(self) -> int:
+        """`max_length`, or what the model's authors chose."""
+        return self.transformer.max_length
+
+    def whole_token_counts(self, texts: Sequence[str], role: Role) -> list[int]:
+        """The number of tokens of each text with the role's prompt, not cut."""
+        prompt = self.prompt(role)
+        return [len(tokens) for tokens in token_ids(self.transformer.tokenizer, [prompt + text for text in texts], None)]
+
     def language_model(self, texts: Sequence[str], new: NewModel | None, mask_probability: float) -> LanguageModel:
         """The model with the head that predicts masked tokens or, for a causal one, the next token."""
         from recframe_plugins.encoders.transformers.language_modeling import language_model
@@ -95,7 +105,7 @@ class TransformerEncoder(ModelEncoder):
 
     def _tokens(self, texts: Sequence[str], role: Role) -> list[list[int]]:
         """The tokens of each text with the role's prompt, cut to `max_length`, without padding; at least one."""
-        prompt = self.prompts[role]
+        prompt = self.prompt(role)
         rows = token_ids(self.transformer.tokenizer, [prompt + text for text in texts], self.transformer.max_length)
         return [tokens or [self._blank] for tokens in rows]
 

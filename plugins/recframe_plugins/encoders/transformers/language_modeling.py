@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,8 @@ from recframe_plugins.encoders.transformers.untrained import untrained_model
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+logger = logging.getLogger(__name__)
+
 IGNORED = -100  # the label of a token that is not predicted
 
 
@@ -40,8 +43,16 @@ class TransformerLanguageModel(LanguageModel):
         self.max_length = max_length
 
     def token_counts(self, texts: Sequence[str]) -> list[int]:
-        """The number of tokens read of each text, special ones included."""
-        return [len(tokens) for tokens in token_ids(self.tokenizer, texts, self.max_length)]
+        """The number of tokens read of each text, special ones included; the log says how much of the texts is not read."""
+        whole = [len(tokens) for tokens in token_ids(self.tokenizer, texts, None)]
+        read = [min(tokens, self.max_length) for tokens in whole]
+        if cut := sum(tokens > self.max_length for tokens in whole):
+            unread = 1.0 - sum(read) / sum(whole)
+            logger.warning(
+                "%d of %d texts are longer than the %d tokens that the model reads; %.1f %% of all tokens are not read",
+                *(cut, len(whole), self.max_length, 100 * unread),
+            )
+        return read
 
     def loss(self, batch: dict[str, Tensor]) -> TokenLoss:
         """Summed cross-entropy of the tokens to predict."""

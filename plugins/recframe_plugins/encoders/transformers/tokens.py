@@ -11,10 +11,17 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 
-def token_ids(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], max_length: int) -> list[list[int]]:
-    """The tokens of each text, special ones included, cut to `max_length`, without padding."""
+def token_ids(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], max_length: int | None) -> list[list[int]]:
+    """The tokens of each text, special ones included, cut to `max_length` if there is one, without padding."""
     encoded = tokenizer(
-        list(texts), truncation=True, max_length=max_length, padding=False, return_attention_mask=False, return_token_type_ids=False
+        list(texts),
+        truncation=max_length is not None,
+        max_length=max_length,
+        padding=False,
+        return_attention_mask=False,
+        return_token_type_ids=False,
+        # without a limit, a tokenizer warns of texts that are too long for its model
+        verbose=False,
     )
     rows: list[list[int]] = encoded["input_ids"]
     return rows

@@ -22,6 +22,7 @@ Showing everybody the best items in turn is then nearly optimal, so the gain of 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
@@ -29,7 +30,7 @@ from torch import Tensor
 
 from recframe.interfaces import Data, DataError, Split
 from recframe_plugins.environments.preference_model.config import PreferenceModelConfig
-from recframe_plugins.environments.preference_model.matrix_factorization import FitOptions, RatingModel, scored_model
+from recframe_plugins.environments.preference_model.matrix_factorization import FitOptions, RatingModel, Ratings, scored_model
 from recframe_plugins.environments.simulation.boredom import BoredomSessions
 from recframe_plugins.environments.simulation.quit_rule import principal_directions
 from recframe_plugins.environments.simulation.sessions import people_of_split
@@ -108,6 +109,17 @@ class PreferenceModel(BoredomSessions):
         self.item_appeal = (scale * model.item_biases).float().to(device)
         self.user_factors = (scale * model.user_factors).float().to(device)
         self.item_factors = model.item_factors.float().to(device)
+
+    @classmethod
+    def training_data(cls, config: PreferenceModelConfig, data: Data) -> Data:
+        """The data with the popularity of the items among the people of the training split: their number of logged interactions."""
+        if data.interactions is None:
+            return data
+        rated = torch.unique(Ratings.of(data.interactions, config.feedback).users)
+        held_out = people_of_split(rated, "evaluation", config.evaluation_share, config.model_seed)
+        users, items = (torch.tensor(data.interactions.frame[name].to_numpy()) for name in ("user", "item"))
+        counts = torch.bincount(items[~torch.isin(users, held_out)], minlength=len(data.catalog))
+        return data._replace(catalog=replace(data.catalog, popularity=counts.float()))
 
     def arrivals(self) -> dict[str, Tensor]:
         """Draw N people of the split, uniformly."""
