@@ -2,7 +2,8 @@
 
 import pytest
 
-from recframe.config import compose_config, find_mistakes
+from recframe.config import TRAIN, ConfigError, compose_config, find_mistakes
+from recframe.config.compose.typed_text import text_as_typed
 
 
 @pytest.mark.parametrize(
@@ -43,3 +44,24 @@ def test_names_and_paths_are_text_as_typed(text):
 def test_numbers_stay_numbers_and_null_stays_null():
     cfg = compose_config(["agent.gamma=1e-1", "seed=1_0", "name=null"])
     assert (cfg.agent.gamma, cfg.seed, cfg.name) == (0.1, 10, None)
+
+
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        ("seed=0,1", "seed=0,1: several values; to run once with each, add -m"),
+        ("agent.gamma=0,5", "with a decimal point: agent.gamma=0.5"),
+        ("name=a,b", "as one text, quote it: 'name=\"a,b\"'"),
+        ("agent=DQN", "Did you mean 'dqn'?"),
+        ("agent=[dqn,ppo]", "one choice is made here, not a list; to run once with each, use -m agent=dqn,ppo"),
+    ],
+)
+def test_several_values_and_wrong_choices_say_what_was_meant(override, expected):
+    with pytest.raises(ConfigError) as caught:
+        compose_config([override])
+    (problem,) = caught.value.problems
+    assert expected in problem
+
+
+def test_a_sweep_keeps_each_text_as_typed():
+    assert text_as_typed(["-m", "name=1e5,2e5", "seed=0,1"], TRAIN) == ["-m", "name='1e5','2e5'", "seed=0,1"]
