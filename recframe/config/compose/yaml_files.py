@@ -157,7 +157,7 @@ def _settings(tree: yaml.Node, prefix: str) -> Iterator[Setting]:
             yield from _settings(node, key)
         else:
             loader = yaml.SafeLoader("")
-            yield Setting(key, key_node.start_mark.line + 1, loader.construct_object(node, deep=True))  # type: ignore[no-untyped-call]
+            yield Setting(key, key_node.start_mark.line + 1, loader.construct_object(node, deep=True))
 
 
 def _wrong_settings(path: Path, settings: Iterator[Setting], base: DictConfig) -> Iterator[str]:
