@@ -35,16 +35,19 @@ def run_app(app: App, arguments: list[str], job: Callable[[Any], float], show_he
     from recframe.config.compose.initialize import initialized
     from recframe.config.compose.multirun import left_to_jobs
     from recframe.config.compose.options import parse_options
-    from recframe.config.compose.overrides import without_nulls
+    from recframe.config.compose.overrides import sweep_problems, without_nulls
     from recframe.config.compose.search_path import install_search_path
+    from recframe.config.compose.typed_text import text_as_typed
     from recframe.config.schema.store import store_schemas
 
-    arguments = without_nulls(arguments)
+    arguments = text_as_typed(without_nulls(arguments), app)
     options, problems = parse_options(arguments, app.command)
     if options.help and not problems:
         with initialized(options.config_dir) as groups:
             return show_help(groups)
     if not (options.hydra_help or options.shell_completion or options.info):
+        if not options.multirun and not any(text.startswith("hydra.mode=") for text in options.overrides):
+            problems += sweep_problems(options.overrides, app)
         problems += find_mistakes(options.overrides, options.config_dir, options.config_name, app)
     if problems:
         raise ConfigError(problems)

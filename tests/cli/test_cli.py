@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 import sys
 
 import pytest
@@ -325,9 +326,10 @@ def test_a_stop_ends_with_its_message_and_exit_code(capsys):
     assert capsys.readouterr().err == "recframe: stopped; continue with recframe train resume=x\n"
 
 
-def test_the_module_can_be_run_with_python(recframe):
-    assert sys.executable
-    assert recframe("--version").returncode == 0
+@pytest.mark.parametrize("module", ["recframe", "recframe.cli"])
+def test_the_module_can_be_run_with_python(module):
+    ran = subprocess.run([sys.executable, "-m", module, "--version"], capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout.split()[:1]) == (0, ["recframe"])
 
 
 def test_a_mistake_in_the_data_gives_one_line(recframe, tmp_path):

@@ -11,7 +11,8 @@ from recframe.config.app import App
 from recframe.config.apps import TRAIN
 from recframe.config.compose.initialize import initialized
 from recframe.config.compose.mistakes import find_mistakes
-from recframe.config.compose.overrides import without_nulls
+from recframe.config.compose.overrides import sweep_problems, without_nulls
+from recframe.config.compose.typed_text import text_as_typed
 from recframe.config.problems import ConfigError
 
 
@@ -22,8 +23,8 @@ def compose_config(overrides: Sequence[str] = (), config_dir: str | None = None,
     ------
     ConfigError: with every mistake in the overrides, one line each.
     """
-    overrides = without_nulls(overrides)
-    problems = find_mistakes(overrides, config_dir, app=app)
+    overrides = text_as_typed(without_nulls(overrides), app)
+    problems = sweep_problems(overrides, app) or find_mistakes(overrides, config_dir, app=app)
     if problems:
         raise ConfigError(problems)
     with initialized(config_dir):

@@ -17,6 +17,8 @@ def explain(error: BaseException) -> str:
         wanted = str(error.missing_cfg_file).removesuffix(".yaml")
         options = [str(option).rpartition("/")[2] for option in error.options or []]
         return f"no config {wanted!r} was found{suggestion(wanted.rpartition('/')[2], options) if options else ''}"
+    if isinstance(error, RecursionError):
+        return "configs name each other in their defaults lists without end; look at the files of your own"
     cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
     key = getattr(cause, "full_key", None)
     if "is not a subclass of LabelConfig" in str(cause):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import yaml
@@ -32,6 +32,8 @@ from recframe.config.compose.overrides import (
     without_nulls,
     wrong_choices,
 )
+from recframe.config.compose.typed_text import text_as_typed
+from recframe.config.compose.yaml_files import file_problems, setting_problems
 
 MAX_COMPOSITIONS = 8  # of a sweep's groups, each of which takes a tenth of a second
 
@@ -51,7 +53,7 @@ def find_mistakes(overrides: Sequence[str], config_dir: str | None = None, confi
         groups: list[Axis] = []
         values: list[Axis] = []
         unknown: set[str] = set()
-        for override in parse(without_nulls(overrides), problems):
+        for override in parse(text_as_typed(without_nulls(overrides), app), problems):
             if override.is_hydra_override():
                 problems += hydra_folder_problems(override)
             elif override.is_add() or override.is_force_add() or override.is_delete():
@@ -70,6 +72,9 @@ def find_mistakes(overrides: Sequence[str], config_dir: str | None = None, confi
                 values.append(Axis.of(override))
         # the keys of a choice that does not exist are unknown
         values = [axis for axis in values if axis.key.partition(".")[0] not in unknown]
+        files = file_problems(list(_choices(groups)), config_name or app.config_name)
+        if files:
+            return problems + files
         return problems + _job_problems(app, config_name or app.config_name, fixed, groups, values, problems)
 
 
@@ -79,6 +84,14 @@ def _groups_of_other_apps(app: App) -> set[str]:
     return set() if app is TRAIN else ({field.name for field in dataclasses.fields(TRAIN.schema)} | {*OPTIONAL_GROUPS}) - known
 
 
+def _choices(groups: Sequence[Axis]) -> Iterator[tuple[str, str]]:
+    """Group and name of every choice."""
+    for axis in groups:
+        for value in axis.values:
+            for name in value if isinstance(value, list) else [value]:
+                yield axis.key.lstrip("+").partition("@")[0], str(name)
+
+
 def _keys(app: App) -> str:
     return ", ".join(field.name for field in dataclasses.fields(app.schema))
 
@@ -86,7 +99,7 @@ def _keys(app: App) -> str:
 def _job_problems(app: App, config_name: str, fixed: list[str], groups: list[Axis], values: list[Axis], known: list[str]) -> list[str]:
     """The problems of the jobs of the grid, each once, in addition to those that are `known` already."""
     axes = [*groups, *values]
-    composed: dict[Job, DictConfig | str] = {}
+    composed: dict[Job, DictConfig | list[str]] = {}
     checked: list[Job] = []
     found: dict[str, set[Job]] = {}
     for job in jobs(axes):
@@ -95,33 +108,33 @@ def _job_problems(app: App, config_name: str, fixed: list[str], groups: list[Axi
             if len(composed) == MAX_COMPOSITIONS:
                 continue
             choices = [text for axis, i in zip(groups, chosen, strict=True) for text in axis.override(i)]
-            composed[chosen] = _compose(app, config_name, [*fixed, *choices])
+            composed[chosen] = _compose(app, config_name, [*fixed, *choices], list(_choices(groups)))
         checked.append(job)
         for problem in _problems_of(app, composed[chosen], zip(values, job[len(groups) :], strict=True), known):
             found.setdefault(problem, set()).add(job)
     return [describe(problem, failing, checked, axes) for problem, failing in found.items()]
 
 
-def _compose(app: App, config_name: str, overrides: list[str]) -> DictConfig | str:
-    """The composed config, or the reason why there is none."""
+def _compose(app: App, config_name: str, overrides: list[str], chosen: list[tuple[str, str]]) -> DictConfig | list[str]:
+    """The composed config, or the reasons why there is none."""
     try:
         cfg = compose(config_name, overrides=overrides)
-    except (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError) as error:
-        return explain(error)
+    except (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError, RecursionError) as error:
+        return setting_problems(chosen, app.config_name) or [explain(error)]
     present = {str(key) for key in cfg}
     lacking = [field.name for field in dataclasses.fields(app.schema) if field.name not in present]
     if lacking:
-        return (
+        return [
             f"config {config_name!r} is not a primary config of recframe {app.command}: it lacks {', '.join(lacking)}; "
             f"begin its defaults list with {app.config_name!r}"
-        )
+        ]
     return cfg
 
 
-def _problems_of(app: App, composed: DictConfig | str, choices: Iterable[tuple[Axis, int]], known: list[str]) -> list[str]:
+def _problems_of(app: App, composed: DictConfig | list[str], choices: Iterable[tuple[Axis, int]], known: list[str]) -> list[str]:
     """The problems of one job: of its composed config, and of the values that are set in it."""
-    if isinstance(composed, str):
-        return [composed]
+    if isinstance(composed, list):
+        return composed
     cfg = copy.deepcopy(composed)
     problems = [problem for axis, choice in choices if (problem := apply_value(axis, choice, cfg))]
     # a refused value leaves the default in place, about which there is nothing to report

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
+import re
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, get_args
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
@@ -13,13 +13,19 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from recframe.components import Kind
+from recframe.config.app import App
 from recframe.config.checks.machine import folder_problem
 from recframe.config.compose.explain import explain
 from recframe.config.compose.grid import Axis
 from recframe.config.compose.initialize import ConfigGroups
-from recframe.plugin_loader import registry, suggestion
+from recframe.config.compose.typed_text import is_text, option_types
+from recframe.plugin_loader import closest, registry, suggestion
 
 OPTIONAL_GROUPS = ("experiment", "debug", "trainer", "encoder@world_encoder")
+
+
+LIST_GROUPS = ("reward", "labels", "logger")
+"""Groups of which several choices can be made."""
 
 
 def without_nulls(overrides: Sequence[str]) -> list[str]:
@@ -40,6 +46,25 @@ def parse(overrides: Sequence[str], problems: list[str]) -> Iterator[Override]:
             problems.append(f"{text!r} is not of the form key=value{detail}; quote special characters, as in 'key=\"a,b\"'")
 
 
+def sweep_problems(overrides: Sequence[str], app: App) -> list[str]:
+    """One line for each override with several values, which only a sweep can run."""
+    problems: list[str] = []
+    for override in parse(without_nulls(overrides), []):
+        if not override.is_sweep_override():
+            continue
+        key, text = override.get_key_element(), override.input_line or ""
+        value = text.partition("=")[2]
+        if is_text(key, app):
+            remedy = f"as one text, quote it: '{key}=\"{value}\"'"
+        elif re.fullmatch(r"-?\d+,\d+", value) and float in {one for type_ in option_types(key, app) for one in (type_, *get_args(type_))}:
+            remedy = f"with a decimal point: {key}={value.replace(',', '.')}"
+        else:
+            remedy = ""
+        several = "several values; to run once with each, add -m"
+        problems.append(f"{text}: {several}{'; ' + remedy if remedy else ''}")
+    return problems
+
+
 def is_group(override: Override, groups: ConfigGroups) -> bool:
     """Whether the override chooses from a config group, and does not set a value."""
     return "." not in override.key_or_group and bool(groups.choices(override.key_or_group))
@@ -49,6 +74,10 @@ def wrong_choices(override: Override, groups: ConfigGroups) -> list[str]:
     """One line for each name that is not a choice of the override's group."""
     group = override.key_or_group
     choices = groups.choices(group)
+    lists = [value for value in Axis.of(override).values if isinstance(value, list)] if group not in LIST_GROUPS else []
+    if lists:
+        each = ",".join(map(str, lists[0]))
+        return [f"{override.get_key_element()}: one choice is made here, not a list; to run once with each, use -m {group}={each}"]
     names = [name for value in Axis.of(override).values for name in (value if isinstance(value, list) else [value])]
     if None in names:
         return [f"{group}=null: a choice is required; there are: {', '.join(choices)}"]
@@ -60,7 +89,7 @@ def wrong_choices(override: Override, groups: ConfigGroups) -> list[str]:
 
 def apply_value(axis: Axis, choice: int, cfg: DictConfig) -> str:
     """Set the value in `cfg`, or return the reason why it cannot be set."""
-    problem = _unknown_key(axis.key, cfg)
+    problem = unknown_key(axis.key, cfg)
     if problem or not axis.values:
         return problem
     try:
@@ -76,7 +105,7 @@ def hydra_folder_problems(override: Override) -> list[str]:
     return [problem for folder in folders if (problem := folder_problem(override.key_or_group, folder))]
 
 
-def _unknown_key(key: str, cfg: DictConfig) -> str:
+def unknown_key(key: str, cfg: DictConfig) -> str:
     """The problem of a dotted key that `cfg` does not have, or ''."""
     node: Any = cfg
     walked: list[str] = []
@@ -87,8 +116,8 @@ def _unknown_key(key: str, cfg: DictConfig) -> str:
         if part not in known:
             if walked and not known:
                 return f"{key}: to put {part!r} into {'.'.join(walked)}, which is empty, write +{key}=..."
-            close = difflib.get_close_matches(part, known, n=1)
-            meant = f" Did you mean {'.'.join([*walked, close[0]])!r}?" if close else ""
+            close = closest(part, known)
+            meant = f" Did you mean {'.'.join([*walked, close])!r}?" if close else ""
             where = ".".join(walked) or "the config"
             return f"{key}: {where} has no {part!r}.{meant} It has: {', '.join(known) or 'nothing'}"
         node = OmegaConf.select(node, part, throw_on_missing=False) if not OmegaConf.is_missing(node, part) else None
