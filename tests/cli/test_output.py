@@ -254,13 +254,13 @@ LONG = "a" * 300
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["train", *QUICK, f"hydra.run.dir={LONG}"], f"{LONG}: cannot be created (File name too long); choose another folder with "),
+        (["train", *QUICK, f"hydra.run.dir={LONG}"], f"{LONG}' cannot be made (File name too long); choose another folder"),
         (["train", "dataset=movielens_format", f"dataset.path={LONG}"], f"{LONG}: File name too long"),
-        (["train", *QUICK, f"embeddings.cache={LONG}"], f"{LONG}: File name too long"),
+        (["train", *QUICK, f"embeddings.cache={LONG}"], f"{LONG}' cannot be made (File name too long); choose another folder"),
         (["train", f"resume={LONG}"], f"{LONG}: cannot be read (File name too long)"),
         (["evaluate", LONG], f"{LONG}: cannot be read (File name too long)"),
         (["report", LONG], f"{LONG}: File name too long"),
-        (["pretrain", f"pretrain.folder={LONG}"], f"{LONG}: File name too long"),
+        (["pretrain", f"pretrain.folder={LONG}"], "File name too long"),
     ],
 )
 def test_a_path_that_is_too_long_is_refused_in_one_line(tmp_path, arguments, expected):
