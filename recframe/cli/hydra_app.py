@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -62,20 +63,17 @@ def run_app(app: App, arguments: list[str], job: Callable[[Any], float], show_he
     try:
         hydra.main(version_base="1.3", config_path="pkg://recframe.conf", config_name=app.config_name)(job)()
     except OSError as error:
-        if error.errno in REFUSALS and _is_output_folder(error.filename):
+        if error.errno in REFUSALS and error.filename and not _passed_through(error, job):
+            # before the job starts, Hydra makes its folder
             key = "pretrain.folder" if app.command == "pretrain" else "hydra.sweep.dir" if options.multirun else "hydra.run.dir"
             raise UserError(f"{error.filename}: cannot be created ({error.strerror}); choose another folder with {key}=") from None
         raise
 
 
-def _is_output_folder(path: object) -> bool:
-    """Whether `path` is the folder that Hydra makes for the current job, or one above it."""
-    from hydra.core.hydra_config import HydraConfig
-
-    if not isinstance(path, str) or not HydraConfig.initialized():
-        return False
-    hydra_cfg = HydraConfig.get()
-    return any(Path(folder).absolute().is_relative_to(Path(path).absolute()) for folder in (hydra_cfg.run.dir, hydra_cfg.sweep.dir))
+def _passed_through(error: BaseException, function: Callable[..., Any]) -> bool:
+    """Whether `error` was raised in a call of `function`."""
+    code = getattr(function, "__code__", None)
+    return any(frame.f_code is code for frame, _ in traceback.walk_tb(error.__traceback__))
 
 
 def run_job(run: Callable[[str, list[str], str | None], float]) -> float:

@@ -37,7 +37,10 @@ def folder_problem(key: str, folder: str) -> str:
     known, unresolved, _ = folder.partition("${")
     # "runs/a${x}" is known as far as "runs"
     path = Path(os.path.dirname(known) if unresolved else known).expanduser().absolute()
-    existing = next(parent for parent in [path, *path.parents] if parent.exists())
+    try:
+        existing = next(parent for parent in [path, *path.parents] if parent.exists())
+    except OSError as error:  # the name is too long, or a folder above may not be entered
+        return f"{key}: {folder!r} cannot be made ({error.strerror}); choose another folder"
     if not existing.is_dir():
         return f"{key}: {folder!r} cannot be a folder: {str(existing)!r} is a file"
     if not os.access(existing, os.W_OK | os.X_OK):
