@@ -123,7 +123,7 @@ DATASET_PLUGIN = """
 
     @hookimpl
     def recframe_register_components(register):
-        register(Component("dataset", "films", Config, "films_plugin:Films"))
+        register(Component("dataset", "films", Config, "films_plugin:Films", provides={"attribute:topics"}))
 
     class Films:
         def __init__(self, config):
@@ -134,7 +134,8 @@ DATASET_PLUGIN = """
             import torch
             from recframe.interfaces import Catalog, Data
             titles = [line for file in self.files for line in open(file).read().splitlines()]
-            return Data(Catalog(titles, titles, pl.DataFrame({"title": titles}), torch.ones(len(titles))))
+            topics = [[title[-1]] for title in titles]
+            return Data(Catalog(titles, titles, pl.DataFrame({"title": titles, "topics": topics}), torch.ones(len(titles))))
 """
 
 
