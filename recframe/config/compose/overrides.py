@@ -18,7 +18,7 @@ from recframe.config.checks.machine import folder_problem
 from recframe.config.compose.explain import explain
 from recframe.config.compose.grid import Axis
 from recframe.config.compose.initialize import ConfigGroups
-from recframe.config.compose.typed_text import is_text, option_types
+from recframe.config.compose.typed_text import holds_text, option_types
 from recframe.plugin_loader import closest, registry, suggestion
 
 OPTIONAL_GROUPS = ("experiment", "debug", "trainer", "encoder@world_encoder")
@@ -54,7 +54,7 @@ def sweep_problems(overrides: Sequence[str], app: App) -> list[str]:
             continue
         key, text = override.get_key_element(), override.input_line or ""
         value = text.partition("=")[2]
-        if is_text(key, app):
+        if holds_text(key, app):
             remedy = f"as one text, quote it: '{key}=\"{value}\"'"
         elif re.fullmatch(r"-?\d+,\d+", value) and float in {one for type_ in option_types(key, app) for one in (type_, *get_args(type_))}:
             remedy = f"with a decimal point: {key}={value.replace(',', '.')}"

@@ -25,7 +25,7 @@ def text_as_typed(arguments: Sequence[str], app: App) -> list[str]:
     return [_quoted(argument, app) if "=" in argument and not argument.startswith("-") else argument for argument in arguments]
 
 
-def is_text(key: str, app: App) -> bool:
+def holds_text(key: str, app: App) -> bool:
     """Whether the option at a dotted key holds text, whichever component is chosen there."""
     types = list(option_types(key, app))
     return key in HYDRA_FOLDERS or (bool(types) and all(str in (type_, *get_args(type_)) for type_ in types))
@@ -61,7 +61,7 @@ def _field_types(schema: type, key: str) -> Iterator[Any]:
 
 def _quoted(argument: str, app: App) -> str:
     key, _, text = argument.partition("=")
-    if not is_text(key.lstrip("+"), app) or not text:
+    if not holds_text(key.lstrip("+"), app) or not text:
         return argument
     try:
         override: Override = OverridesParser.create().parse_overrides([argument])[0]
