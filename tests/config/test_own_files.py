@@ -35,6 +35,16 @@ def test_an_experiment_may_set_what_the_command_lines_agent_has(tmp_path):
     assert find_mistakes(["experiment=mine", "agent=ppo"], config_dir=str(tmp_path)) == []
 
 
+def test_a_wrong_key_elsewhere_does_not_make_the_chosen_agents_keys_unknown(tmp_path):
+    mine = tmp_path / "experiment" / "mine.yaml"
+    mine.parent.mkdir()
+    mine.write_text("# @package _global_\nagent:\n  epochs: 3\ntrainer:\n  env_stps: 10\n")
+    for agents in (["agent=ppo"], ["agent=ppo,actor_critic"]):
+        problems = find_mistakes(["experiment=mine", *agents], config_dir=str(tmp_path))
+        assert all("line 5: trainer.env_stps" in problem for problem in problems), problems
+        assert problems
+
+
 @pytest.mark.parametrize("text", ["2024_01", "1e5", "007", "true", "on", "nan"])
 def test_names_and_paths_are_text_as_typed(text):
     cfg = compose_config([f"name={text}", f"logger.wandb.project={text}"])

@@ -63,7 +63,8 @@ def user_file(config: str) -> Path | None:
     return None
 
 
-def _problems_of_file(path: Path, group: str, name: str) -> list[str]:  # noqa: PLR0911
+def _problems_of_file(path: Path, group: str, name: str) -> list[str]:
+    """The first thing that is wrong with the form of a file: its encoding, its YAML, or its header; so at most one line."""
     try:
         text = path.read_bytes().decode("utf-8")
     except UnicodeDecodeError as error:
@@ -73,6 +74,10 @@ def _problems_of_file(path: Path, group: str, name: str) -> list[str]:  # noqa: 
         return [f"{path}: cannot be read: {error.strerror}"]
     if text.startswith("\ufeff"):
         return [f"{path}, line 1: the file begins with a byte order mark, which hides its header; save it as UTF-8 without BOM"]
+    return _problems_of_yaml(path, text, name) or _problems_of_header(path, text, group)
+
+
+def _problems_of_yaml(path: Path, text: str, name: str) -> list[str]:
     try:
         content = yaml.safe_load(text)
     except yaml.MarkedYAMLError as error:
@@ -88,6 +93,10 @@ def _problems_of_file(path: Path, group: str, name: str) -> list[str]:  # noqa: 
     defaults = (content or {}).get("defaults")
     if isinstance(defaults, list) and name in defaults:
         return [f"{path}: its defaults list names the file itself ({name!r}); name the config that it extends"]
+    return []
+
+
+def _problems_of_header(path: Path, text: str, group: str) -> list[str]:
     package, line = _header(text)
     if group in GLOBAL_GROUPS and package is None:
         where = f"; it is in line {line}, after the first setting, where it is not read" if line else ""
@@ -100,6 +109,12 @@ def _problems_of_file(path: Path, group: str, name: str) -> list[str]:  # noqa: 
 def setting_problems(choices: Sequence[tuple[str, str]], config_name: str) -> list[str]:
     """One line for each setting in the chosen files that the config cannot take. For files of the right form, of a config that fails."""
     problems: list[str] = []
+    chosen: dict[str, set[str]] = {}
+    for group, name in choices:
+        chosen.setdefault(group, set()).add(name)
+    # where a sweep makes several choices, or several are summed, the keys of one say nothing of the others
+    fixed = {group: names.pop() for group, names in chosen.items() if len(names) == 1 and group not in (*GLOBAL_GROUPS, *LIST_GROUPS)}
+    open_groups = chosen.keys() - fixed.keys()
     for group, name in dict.fromkeys(choices):
         path = user_file(f"{group}/{name}")
         text = path.read_text("utf-8") if path is not None else ""
@@ -107,9 +122,11 @@ def setting_problems(choices: Sequence[tuple[str, str]], config_name: str) -> li
         if path is None or package not in (None, "_global_") or group in LIST_GROUPS:
             continue
         tree = yaml.compose(text, Loader=yaml.SafeLoader)
-        base = _base((yaml.safe_load(text) or {}).get("defaults"), group, config_name)
+        base = _base((yaml.safe_load(text) or {}).get("defaults"), group, {key: fixed[key] for key in fixed if key != group}, config_name)
         if base is not None and tree is not None:
-            problems += _wrong_settings(path, _settings(tree, "" if package else group), base)
+            settings = _settings(tree, "" if package else group)
+            known = (setting for setting in settings if setting.key.partition(".")[0] not in open_groups - {group})
+            problems += _wrong_settings(path, known, base)
     return problems
 
 
@@ -124,9 +141,11 @@ def _header(text: str) -> tuple[str | None, int]:
     return None, 0
 
 
-def _base(defaults: Any, group: str, config_name: str) -> DictConfig | None:
-    """The config that the file changes: the primary config with the choices of the file's defaults list. None if it is not so simple."""
-    overrides = []
+def _base(defaults: Any, group: str, chosen: Mapping[str, str], config_name: str) -> DictConfig | None:
+    """The config that the file changes: the primary config with the choices of the file's defaults list, or of the command line, which
+    has precedence. None if the defaults list is not so simple.
+    """
+    overrides = [f"{key}={name}" for key, name in chosen.items()]
     for entry in defaults or []:
         if isinstance(entry, str) and entry != "_self_" and "/" not in entry and group not in GLOBAL_GROUPS:
             overrides.append(f"{group}={entry}")
@@ -135,8 +154,9 @@ def _base(defaults: Any, group: str, config_name: str) -> DictConfig | None:
             words = str(key).split()
             if words[0] != "override" or not words[-1].startswith("/") or choice is None:
                 return None
-            chosen = f"[{','.join(map(str, choice))}]" if isinstance(choice, list) else str(choice)
-            overrides.append(f"{words[-1][1:]}={chosen}")
+            names = f"[{','.join(map(str, choice))}]" if isinstance(choice, list) else str(choice)
+            if words[-1][1:] not in chosen:
+                overrides.append(f"{words[-1][1:]}={names}")
         elif entry != "_self_":
             return None
     try:
