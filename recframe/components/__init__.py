@@ -1,4 +1,4 @@
-"""What a plugin registers: a `Component` of one of six `Kind`s, with a config dataclass made of `option`s.
+"""The declarations that a plugin registers: a `Component` of one of six `Kind`s, with a config dataclass made of `option`s.
 
 Every plugin's registration module imports this package, so it must stay light: standard library only.
 """

@@ -34,7 +34,7 @@ class BatchSource(ABC):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore the state that `state_dict` returned."""
         if state:
-            raise ValueError(f"this source keeps nothing between chunks, yet the checkpoint holds {', '.join(state)}")
+            raise ValueError(f"this source has no state, but the checkpoint holds {', '.join(state)}")
 
 
 class ReplayBatches(BatchSource):

@@ -15,7 +15,7 @@ from recframe.interfaces import PAD, Environment, EnvironmentSpec, Observation, 
 
 
 class ColdItemsError(UserError, ValueError):
-    """Items cannot be withheld; the message says why and what to change."""
+    """Items that cannot be withheld from training; the message says why and what to change."""
 
 
 MAX_ITEMS = 50_000

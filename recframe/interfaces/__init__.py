@@ -1,4 +1,4 @@
-"""What a plugin author implements, one module per kind, and the types that pass between the parts.
+"""The classes that a plugin author implements, one module per kind, and the types that pass between the parts.
 
 Plugins import from this package, `recframe.components` and `recframe.hookspecs`; agents also from `recframe.item_agents`.
 Everything that changes during training is batched over N users, lives on one device, and identifies items by their number, 0 to M - 1, with

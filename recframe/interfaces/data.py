@@ -1,4 +1,4 @@
-"""What a dataset loads: a catalogue of items, users, texts and logged interactions."""
+"""The data that a dataset loads: a catalogue of items, users, texts and logged interactions."""
 
 from __future__ import annotations
 
