@@ -30,8 +30,8 @@ class Parts:
     Parameters
     ----------
     data: the data that the world (simulator, rewards, metrics, references) reads.
-    reading: the data that the agent's state tracker reads. It is `data` itself unless the world has an encoder of its own, or the agent's text
-        vectors are whitened, reduced or shuffled.
+    reading: the data that the agent's state tracker reads. It is `data` itself unless the world has an encoder of its own, or the agent's
+        text vectors are whitened, reduced or shuffled.
     reduction: the map from the encoder's vectors to those that the agent reads; None if they are the same.
     cut: the shares of texts and tokens that the encoders do not read, by name; empty if they read all.
     """

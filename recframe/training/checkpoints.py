@@ -49,7 +49,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         ------
         TrainingDiverged: if a weight or buffer is NaN; the old checkpoint stays.
         """
-        require_numbers(checkpoint["state_dict"], f"; {Path(path).name} is not written")
+        require_numbers(checkpoint.get("state_dict", {}), f"; {Path(path).name} is not written")
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         # through a Python file, torch keeps the system's reason for a failed write
         with atomic_path(path) as temporary, temporary.open("wb") as file:

@@ -2,6 +2,7 @@
 
 import pickle
 from functools import partial
+from operator import itemgetter
 
 import numpy as np
 import pytest
@@ -55,15 +56,11 @@ def test_agents_and_rewards_are_pickled(small_world, agent):
     assert pickle.loads(pickle.dumps(parts.rewards)).terms.keys() == {"click", "novelty", "diversity"}
 
 
-def itself(env):
-    return env
-
-
 @pytest.mark.slow
 def test_environments_run_in_the_processes_of_an_async_vector_environment(small_world, same):
     cfg = compose_config(["environment=topic_world", *small_world])
     # pickled into each process: one environment as it is, and one that is made there
-    makers = [partial(itself, make_env(cfg)), partial(make_env, cfg)]
+    makers = [partial(itemgetter(0), (make_env(cfg),)), partial(make_env, cfg)]
     there, here = AsyncVectorEnv(makers, context="spawn"), SyncVectorEnv(makers)
     try:
         same(there.reset(seed=3), here.reset(seed=3))

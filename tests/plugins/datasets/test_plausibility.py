@@ -45,11 +45,15 @@ IMPLAUSIBLE = {
     "steps for times": (np.c_[LONG[:, :3], np.arange(180)], f"column 4 of 4 rises from row to row like a time: {TABLE}"),
     "user item rating": (
         LONG[:, :3],
-        f"columns 1 and 2 of 3 look like ids of users and items (whole numbers up to 30 and 39, each pair once): {TABLE}",
+        f"columns 1 and 2 of 3 look like ids of users and items (whole numbers up to 30 and 39, most pairs once): {TABLE}",
     ),
     "item user rating": (
         SHUFFLED[:, [1, 0, 2]],
-        f"columns 1 and 2 of 3 look like ids of users and items (whole numbers up to 39 and 30, each pair once): {TABLE}",
+        f"columns 1 and 2 of 3 look like ids of users and items (whole numbers up to 39 and 30, most pairs once): {TABLE}",
+    ),
+    "some items are rated again": (
+        np.r_[LONG[:, :3], LONG[:20, :3]],
+        f"columns 1 and 2 of 3 look like ids of users and items (whole numbers up to 30 and 39, most pairs once): {TABLE}",
     ),
     "header 0..M-1": (np.r_[[np.arange(9)], STARS], "the first row (0, 1, 2, ...) looks like a header with the numbers of the items"),
     "header 1..M": (np.r_[[np.arange(1, 10)], STARS], "the first row (1, 2, 3, ...) looks like a header with the numbers of the items"),

@@ -142,7 +142,7 @@ def test_the_greedy_reference_works_without_text_vectors():
 
 def test_a_run_without_an_encoder_has_empty_vectors_and_writes_no_cache(tmp_path):
     cfg = compose_config(["encoder=id", f"embeddings.cache={tmp_path / 'cache'}", "dataset.num_items=40", "dataset.num_users=80"])
-    data, reading, _ = load(cfg, CPU)
+    data, reading, *_ = load(cfg, CPU)
     assert reading is data
     assert data.catalog.text_vectors.shape == (40, 0)
     assert data.users.profiles.vectors.shape == (80, 0)
@@ -151,7 +151,7 @@ def test_a_run_without_an_encoder_has_empty_vectors_and_writes_no_cache(tmp_path
 
 def test_the_world_can_read_texts_that_the_agent_does_not(tmp_path):
     small = ["dataset.num_items=40", "dataset.num_users=80", f"embeddings.cache={tmp_path / 'cache'}"]
-    data, reading, _ = load(compose_config(["encoder=id", "encoder@world_encoder=random", *small]), CPU)
+    data, reading, *_ = load(compose_config(["encoder=id", "encoder@world_encoder=random", *small]), CPU)
     assert data.catalog.text_vectors.shape == (40, 384)
     assert reading.catalog.text_vectors.shape == (40, 0)
 
