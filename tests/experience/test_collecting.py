@@ -119,5 +119,5 @@ def test_batches_follow_the_experience_that_the_agent_asks_for():
     assert [batch.batch_size[0] for batch in rollout.batches()] == [1]
 
     assert rollout.state_dict() == {}
-    with pytest.raises(ValueError, match="keeps nothing"):
+    with pytest.raises(ValueError, match="this source has no state, but the checkpoint holds held"):
         rollout.load_state_dict({"held": transition})
