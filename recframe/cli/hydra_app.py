@@ -5,9 +5,12 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from recframe.cli.sweep_jobs import in_sweep
+from recframe.cli.sweep_signals import sweep_signals
 from recframe.errors import Stop, UserError
 from recframe.files import REFUSALS
 
@@ -61,7 +64,9 @@ def run_app(app: App, arguments: list[str], job: Callable[[Any], float], show_he
     import hydra
 
     try:
-        hydra.main(version_base="1.3", config_path="pkg://recframe.conf", config_name=app.config_name)(job)()
+        # in a sweep, jobs may run in other processes, which must not go on without this one
+        with sweep_signals() if options.multirun else nullcontext():
+            hydra.main(version_base="1.3", config_path="pkg://recframe.conf", config_name=app.config_name)(job)()
     except OSError as error:
         if error.errno in REFUSALS and error.filename and not _passed_through(error, job):
             # before the job starts, Hydra makes its folder
@@ -77,14 +82,20 @@ def _passed_through(error: BaseException, function: Callable[..., Any]) -> bool:
 
 
 def run_job(run: Callable[[str, list[str], str | None], float]) -> float:
-    """Call `run` with the folder of the current Hydra job, its overrides, and the name of the sweep, or None without one."""
+    """Call `run` with the folder of the current Hydra job, its overrides, and the name of the sweep, or None without one.
+
+    `run` imports what is heavy, so that a job of a sweep handles signals from its first moment.
+    """
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
     hydra_cfg = HydraConfig.get()
     sweep = Path(hydra_cfg.sweep.dir).name if hydra_cfg.mode == RunMode.MULTIRUN else None
+    folder, overrides = hydra_cfg.runtime.output_dir, list(hydra_cfg.overrides.task)
     try:
-        return run(hydra_cfg.runtime.output_dir, list(hydra_cfg.overrides.task), sweep)
+        if sweep is None:
+            return run(folder, overrides, sweep)
+        return in_sweep(hydra_cfg.job.num, folder, lambda: run(folder, overrides, sweep))
     except UserError as error:
         if sweep is None:
             # Hydra would print a line of its own; in a sweep it must know of the error, and it runs the next job

@@ -50,9 +50,10 @@ def train(context: typer.Context) -> None:
 
 def train_job(cfg: Any) -> float:
     """Train by one config, which Hydra has composed, and return the objective for the sweeper. Launchers import it in other processes."""
-    from recframe import runner
 
     def run(folder: str, overrides: list[str], sweep: str | None) -> float:
+        from recframe import runner
+
         return runner.run(cfg, folder, overrides=overrides, sweep=sweep).objective
 
     return run_job(run)
