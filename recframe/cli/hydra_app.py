@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recframe.cli.sweep_jobs import in_sweep
 from recframe.cli.sweep_signals import sweep_signals
+from recframe.components import Kind
 from recframe.errors import Stop, UserError
 from recframe.files import REFUSALS
+from recframe.plugin_loader import registry
 
 if TYPE_CHECKING:
     from recframe.config import App
@@ -55,6 +57,7 @@ def run_app(app: App, arguments: list[str], job: Callable[[Any], float], show_he
         problems += find_mistakes(options.overrides, options.config_dir, options.config_name, app)
     if problems:
         raise ConfigError(problems)
+    _warn_of_refused_configs(options.overrides)
     if options.multirun:
         arguments = left_to_jobs(arguments, options.overrides)
     install_search_path()
@@ -73,6 +76,15 @@ def run_app(app: App, arguments: list[str], job: Callable[[Any], float], show_he
             key = "pretrain.folder" if app.command == "pretrain" else "hydra.sweep.dir" if options.multirun else "hydra.run.dir"
             raise UserError(f"{error.filename}: cannot be created ({error.strerror}); choose another folder with {key}=") from None
         raise
+
+
+def _warn_of_refused_configs(overrides: Sequence[str]) -> None:
+    """Say which plugins' config folders were left out because of a name that is chosen here. A run says it of its components."""
+    for text in overrides:
+        group, _, values = text.lstrip("+").partition("=")
+        for value in values.strip("[]").split(","):
+            for failure in registry().refused_claims(group, value.strip()) if group not in list(Kind) else []:
+                print(f"recframe: warning: {failure}", file=sys.stderr)
 
 
 def _passed_through(error: BaseException, function: Callable[..., Any]) -> bool:

@@ -17,13 +17,16 @@ from omegaconf import DictConfig, OmegaConf
 from recframe.building.device import choose_device
 from recframe.building.parts import assemble
 from recframe.building.seeds import derived_seed
-from recframe.config import validate
+from recframe.components import Kind
+from recframe.config import TRAIN, validate
 from recframe.console import output_console
 from recframe.embeddings import label_report
 from recframe.evaluation.table import result_tables
 from recframe.experience import Collector
 from recframe.plugin_loader import registry
+from recframe.runner.failures import recorded_failure
 from recframe.runner.final_evaluation import final_evaluation, periodic_evaluation, result_entries
+from recframe.runner.hooks import call_finished, call_started, plugin_callbacks
 from recframe.runner.report import print_report, report_markdown
 from recframe.runner.results import RunContext, RunResult
 from recframe.tracking import DataRecord, RunFolder, atomic_write, read_result, recorded_config, write_result
@@ -98,9 +101,10 @@ def resume(folder: str | Path, device: str | None = None, other_data: bool = Fal
 def _run(cfg: DictConfig, folder: RunFolder, context: RunContext, record: DataRecord) -> RunResult:
     started = time.perf_counter()
     interruption = Interruption(folder.path)
-    hook = registry().manager.hook
-    with log_file(folder.log_path), interruption.listening():
-        hook.recframe_run_started(cfg=cfg, run=context)
+    with log_file(folder.log_path) as on_disk, recorded_failure(folder.path, on_disk), interruption.listening():
+        _warn_of_refused_claims(cfg)
+        call_started(cfg, context)
+        callbacks = plugin_callbacks(cfg)
         checkpoint = folder.checkpoints / LAST
         resume_from = checkpoint if context.resumed and checkpoint.is_file() else None
         steps_before, seconds_before = progress_at(resume_from) if resume_from else (0, 0.0)
@@ -145,7 +149,7 @@ def _run(cfg: DictConfig, folder: RunFolder, context: RunContext, record: DataRe
                 evaluate=periodic,
                 seed=derived_seed(cfg.seed, "replay"),
                 loggers=run_loggers.loggers,
-                callbacks=[callback for callbacks in hook.recframe_callbacks(cfg=cfg) for callback in callbacks],
+                callbacks=callbacks,
                 interruption=interruption,
                 auxiliary=auxiliary,
                 tuner=tuner,
@@ -176,17 +180,17 @@ def _run(cfg: DictConfig, folder: RunFolder, context: RunContext, record: DataRe
             run_loggers.finish(policies, cold, [sample._asdict() for sample in samples], {"objective": objective, **measured})
         result = RunResult(folder.path, objective, agent.env_steps, seconds, policies, cold)
         print_report(result, samples)
-        _call_finished(result)
+        call_finished(result)
         return result
 
 
-def _call_finished(result: RunResult) -> None:
-    """Tell each plugin that the run is finished. A plugin that fails costs neither the others their call nor a sweep its next job."""
-    for plugin, distribution, finished in registry().callers("recframe_run_finished"):
-        try:
-            finished(result=result)
-        except Exception:
-            log.exception("the hook recframe_run_finished of plugin %s (%s) failed; the results are written", plugin, distribution)
+def _warn_of_refused_claims(cfg: DictConfig) -> None:
+    """Say which plugins were left out because they claimed the name of a component of this run."""
+    for key, kind in TRAIN.sections.items():
+        section = cfg.get(key) or {}
+        for name in [str(name) for name in section] if kind is Kind.REWARD else [section.get("name", "")]:
+            for failure in registry().refused_claims(kind.value, name):
+                log.warning("%s=%s is the built-in one: %s", kind.value, name, failure)
 
 
 def _record_device(folder: RunFolder, device: str) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from recframe.errors import UserError
+from recframe.tracking.failure import read_failure
 from recframe.tracking.folder import CONFIG_NAME, LOG_NAME, OVERRIDES_NAME, RunFolderError, read_overrides
 from recframe.tracking.result import RESULT_NAME, ResultError, read_result
 
@@ -118,8 +119,10 @@ def _natural(path: Path) -> list[tuple[int, str]]:
 def _reason(path: Path, error: UserError) -> str:
     if (path / RESULT_NAME).exists():
         return str(error)
+    if failure := read_failure(path):
+        return f"failed: {failure}"
     if (path / CONFIG_NAME).exists():
-        return f"no {RESULT_NAME}: failed, stopped, or still running; see its {LOG_NAME}"
+        return f"no {RESULT_NAME}: stopped, or still running; see its {LOG_NAME}"
     return f"did not start; see its {LOG_NAME}"
 
 
