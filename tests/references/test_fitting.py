@@ -31,8 +31,8 @@ def references(world, environment):
     return reference_policies(environment, world.rewards, world.data, max_steps=20, seed=0, budget=SMALL)
 
 
-def test_there_are_five_policies_and_only_the_oracle_knows_the_truth(references):
-    assert tuple(references) == REFERENCES == ("random", "popular", "fixed_slate", "greedy", "oracle")
+def test_there_are_six_policies_and_only_the_oracle_knows_the_truth(references):
+    assert tuple(references) == REFERENCES == ("random", "popular", "fixed_slate", "greedy", "posterior_greedy", "oracle")
     assert [name for name, policy in references.items() if isinstance(policy, InformedPolicy)] == ["oracle"]
 
 
@@ -85,12 +85,12 @@ def test_greedy_learns_tastes_and_boredom_from_a_log(world, environment):
 
 def test_only_the_oracle_asks_for_the_truth(world, references):
     blind = world.environment(knows_truth=False)
-    for name in ("random", "popular", "fixed_slate", "greedy"):
+    for name in ("random", "popular", "fixed_slate", "greedy", "posterior_greedy"):
         rollout(references[name], blind, world.rewards, 0, 3)
     unaided = reference_policies(
         world.environment("train", knows_truth=False), world.rewards, world.data, max_steps=5, seed=0, budget=SMALL
     )
-    assert list(unaided) == ["random", "popular", "fixed_slate", "greedy"]
+    assert list(unaided) == ["random", "popular", "fixed_slate", "greedy", "posterior_greedy"]
 
 
 @pytest.mark.parametrize("slate_size", [1, 3])

@@ -57,12 +57,3 @@ def greedy_schedule(environment: Environment, rewards: RewardSum, max_steps: int
 
     episodes = play(choose, environment, rewards, seed, max_steps)
     return torch.stack(schedule[: len(episodes.alive)])
-
-
-def true_mean_rewards(environment: Environment, rewards: RewardSum, seeds: Sequence[int]) -> Tensor:
-    """The true expected reward of each item at the first turn, averaged over the users of all seeds, `[M]`."""
-    means = []
-    for seed in seeds:
-        environment.reset(seed)
-        means.append(rewards.itemwise(required_truth(environment).signals).mean(dim=0))
-    return torch.stack(means).mean(dim=0)

@@ -12,8 +12,10 @@ import numpy as np
 from recframe.evaluation.simulated.rollout import AnyPolicy, rollout
 from recframe.experience import RewardSum
 from recframe.interfaces import Data, Environment
-from recframe.references.fitting.fixed_slates import fixed_slates, true_mean_rewards
+from recframe.references.fitting.expected_rewards import expected_responses
+from recframe.references.fitting.fixed_slates import fixed_slates
 from recframe.references.fitting.greedy import fit_greedy
+from recframe.references.fitting.posterior_greedy import fit_posterior_greedy
 from recframe.references.fitting.random_log import collect_random_log
 from recframe.references.item_means import mean_item_rewards
 from recframe.references.oracle import OraclePolicy
@@ -42,7 +44,7 @@ class ReferenceBudget:
 def reference_policies(
     environment: Environment, rewards: RewardSum, data: Data, *, max_steps: int, seed: int, budget: ReferenceBudget | None = None
 ) -> dict[str, AnyPolicy]:
-    """The policies `random`, `popular`, `fixed_slate`, `greedy` and, if the environment knows the truth, `oracle`.
+    """The policies `random`, `popular`, `fixed_slate`, `greedy`, `posterior_greedy` and, if the environment knows the truth, `oracle`.
 
     If actions are continuous, only `random`: the others rank items.
 
@@ -51,8 +53,9 @@ def reference_policies(
     environment: an environment of the *training split* to fit and tune in. It is reset many times, so it must not be the one that
         the agent trains in. Its number of users may differ from the evaluation's. Each trial takes `budget.sessions` sessions, so a
         few hundred users are fastest.
-    rewards: the run's reward. Policies that rank by the truth (the oracle, some candidates for the fixed slate) use its itemwise
-        terms; those that learn from logs (greedy, the other candidates) use the observed rewards, with all terms.
+    rewards: the run's reward. Policies that know the truth (the oracle; of training people, some candidates for the fixed slate, and
+        posterior_greedy) use its itemwise terms; those that learn from logs (greedy, the other candidates) use the observed rewards, with
+        all terms.
     data: has text vectors and is on the environment's device.
     max_steps: the longest session of the evaluation.
 
@@ -69,19 +72,20 @@ def reference_policies(
     policy_seed, schedule_seed, log_seeds, trial_seeds = seeds[0], seeds[1], seeds[2 : 2 + log_rollouts], seeds[2 + log_rollouts :]
 
     log = collect_random_log(environment, rewards, log_seeds, max_steps, budget.log_slates)
-    knows_truth = environment.truth() is not None
-
     rankings = [mean_item_rewards(log.slates, log.item_rewards, spec.num_items)]
-    if knows_truth:
-        rankings.append(true_mean_rewards(environment, rewards, log_seeds))
+    responses = None
+    if environment.truth() is not None:
+        responses = expected_responses(environment, rewards, log_seeds)
+        rankings.append(responses.rewards.mean(dim=0))
     fixed = fixed_slates(environment, rewards, rankings, max_steps, schedule_seed)
     policies: dict[str, AnyPolicy] = {
         "random": RandomPolicy(spec, policy_seed),
         "popular": PopularPolicy(spec, data.catalog.popularity),
         "fixed_slate": best_by_return(fixed, environment, rewards, max_steps, trial_seeds),
         "greedy": fit_greedy(log, spec, data, policy_seed),
+        "posterior_greedy": fit_posterior_greedy(responses, log, spec, policy_seed),
     }
-    if knows_truth:
+    if responses is not None:
         policies["oracle"] = tuned_oracle(environment, rewards, max_steps, trial_seeds)
     return policies
 
