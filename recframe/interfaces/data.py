@@ -152,7 +152,7 @@ class Interactions:
 class Data(NamedTuple):
     """What a dataset loads. `contexts` are the texts that a visit may have (`Observation.context`).
 
-    ratings: `[P, M]` float32, every user's rating of every item, where all are known.
+    ratings: `[P, M]` float32, every user's rating of every item; NaN where one is not known.
     held_out: `[P]` bool, the users held out for evaluation, if the dataset has a split: nothing else here is computed from their ratings.
     """
 

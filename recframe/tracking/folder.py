@@ -22,6 +22,8 @@ CONFIG_NAME = "config.yaml"
 OVERRIDES_NAME = "overrides.yaml"
 LOG_NAME = "run.log"
 LOCK_NAME = "run.lock"
+METRICS_NAME = "metrics.csv"
+DATA_NAME = "data.json"
 
 
 class RunFolderError(UserError):
@@ -47,6 +49,9 @@ class RunFolder:
     def create(cls, path: str | Path) -> RunFolder:
         """Lock a folder for a new run, and create it if necessary. It may contain other files, such as `run.log`.
 
+        The folder of a run that ended before its first step, because its data could not be read or its process was killed while it
+        loaded, is free again: there is nothing in it to resume.
+
         Raises
         ------
         RunFolderError: if it already holds a run, is being written by another process, or cannot be created.
@@ -59,6 +64,8 @@ class RunFolder:
                 f"{path}: cannot be created as a run's folder: {error.strerror}; choose another with hydra.run.dir="
             ) from None
         folder = cls(path, _lock(path))
+        if folder.config_path.exists() and not folder.is_started:
+            folder.forget()
         if folder.config_path.exists():
             folder.release()
             raise RunFolderError(
@@ -124,6 +131,16 @@ class RunFolder:
     def is_finished(self) -> bool:
         """Whether the run is finished."""
         return self.result_path.is_file()
+
+    @property
+    def is_started(self) -> bool:
+        """Whether the run has taken a step that is on disk: it has measured, saved or finished something."""
+        return self.is_finished or self.checkpoints.exists() or (self.path / METRICS_NAME).exists()
+
+    def forget(self) -> None:
+        """Remove the record of a run that never started: its config, its overrides, and the fingerprints of its data."""
+        for name in (OVERRIDES_NAME, DATA_NAME, CONFIG_NAME):
+            (self.path / name).unlink(missing_ok=True)
 
     def write_config(self, config: DictConfig | Mapping[str, Any], overrides: Sequence[str]) -> None:
         """Write `overrides.yaml`, then `config` with resolved interpolations as `config.yaml`, which makes the folder a run's."""

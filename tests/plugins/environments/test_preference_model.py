@@ -12,7 +12,8 @@ from recframe.building.parts import assemble
 from recframe.config import compose_config
 from recframe.interfaces import DataError
 from recframe_plugins.environments.preference_model.matrix_factorization import FitOptions, Ratings, fit_ratings
-from recframe_plugins.environments.preference_model.preference_model import censored_normal_mean, mean_and_deviation, principal_directions
+from recframe_plugins.environments.preference_model.preference_model import censored_normal_mean, mean_and_deviation
+from recframe_plugins.environments.simulation.quit_rule import principal_directions
 
 # the toy ratings follow topics closely, so they need smaller penalties than the default
 PERSONAL = {"regularization": 1.0, "factors": 4}

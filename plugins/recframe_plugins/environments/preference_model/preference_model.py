@@ -32,7 +32,7 @@ from recframe.interfaces import Data, DataError, Split
 from recframe_plugins.environments.preference_model.config import PreferenceModelConfig
 from recframe_plugins.environments.preference_model.matrix_factorization import FitOptions, RatingModel, Ratings, scored_model
 from recframe_plugins.environments.simulation.boredom import BoredomSessions
-from recframe_plugins.environments.simulation.quit_rule import principal_directions
+from recframe_plugins.environments.simulation.item_vectors import compared_vectors, read_item_vectors
 from recframe_plugins.environments.simulation.sessions import people_of_split
 
 
@@ -83,21 +83,15 @@ class PreferenceModel(BoredomSessions):
         options = FitOptions(config.factors, config.regularization, config.bias_regularization, config.iterations, config.model_seed)
         people = len(data.users) if data.users is not None else int(data.interactions.frame["user"].to_numpy().max()) + 1
         scored = scored_model(data.interactions, config.feedback, people, len(data.catalog), options, config.holdout)
-        vectors = data.catalog.text_vectors if config.similarity == "text" else scored.model.item_factors
-        if vectors is None:
-            raise DataError("environment.similarity is 'text', but the catalogue has no text vectors; use 'factors'")
-        if vectors.shape[1] == 0:
-            remedies = {
-                "text": "texts are not read; use 'factors', or choose an encoder@world_encoder",
-                "factors": "environment.factors is 0; use 'text' or more factors",
-            }
-            raise DataError(f"environment.similarity is {config.similarity!r}, but {remedies[config.similarity]}")
+        vectors = self._compared(config, data, scored.model)
+        given, distances = config.similarity == "vectors", config.quit_distance is not None
         super().__init__(
             config,
-            principal_directions(vectors, config.similarity_dims).to(device),
+            compared_vectors(vectors, config.similarity_dims, distances=False, given=given).to(device),
             num_users=num_users,
             history_length=history_length,
             device=device,
+            quit_vectors=compared_vectors(vectors, config.similarity_dims, distances=True, given=given).to(device) if distances else None,
         )
         model = scored.model
         self.low, self.high, self._errors = scored.low, scored.high, scored.errors
@@ -109,6 +103,22 @@ class PreferenceModel(BoredomSessions):
         self.item_appeal = (scale * model.item_biases).float().to(device)
         self.user_factors = (scale * model.user_factors).float().to(device)
         self.item_factors = model.item_factors.float().to(device)
+
+    @staticmethod
+    def _compared(config: PreferenceModelConfig, data: Data, model: RatingModel) -> Tensor:
+        """The vectors `[M, D]` by which items are similar."""
+        if config.item_vectors is not None:
+            return read_item_vectors(config.item_vectors, len(data.catalog))
+        vectors = data.catalog.text_vectors if config.similarity == "text" else model.item_factors
+        if vectors is None:
+            raise DataError("environment.similarity is 'text', but the catalogue has no text vectors; use 'factors'")
+        if vectors.shape[1] == 0:
+            remedies = {
+                "text": "texts are not read; use 'factors', or choose an encoder@world_encoder",
+                "factors": "environment.factors is 0; use 'text' or more factors",
+            }
+            raise DataError(f"environment.similarity is {config.similarity!r}, but {remedies[config.similarity]}")
+        return vectors
 
     @classmethod
     def training_data(cls, config: PreferenceModelConfig, data: Data) -> Data:
