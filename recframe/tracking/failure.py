@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from recframe.tracking.atomic import atomic_write
-
-FAILURE_NAME = "failure.json"
+from recframe.tracking.folder import FAILURE_NAME
 
 
 def write_failure(folder: Path, error: str, origin: Mapping[str, str]) -> None:

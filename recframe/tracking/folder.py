@@ -24,6 +24,7 @@ LOG_NAME = "run.log"
 LOCK_NAME = "run.lock"
 METRICS_NAME = "metrics.csv"
 DATA_NAME = "data.json"
+FAILURE_NAME = "failure.json"
 
 
 class RunFolderError(UserError):
@@ -138,8 +139,8 @@ class RunFolder:
         return self.is_finished or self.checkpoints.exists() or (self.path / METRICS_NAME).exists()
 
     def forget(self) -> None:
-        """Remove the record of a run that never started: its config, its overrides, and the fingerprints of its data."""
-        for name in (OVERRIDES_NAME, DATA_NAME, CONFIG_NAME):
+        """Remove the record of a run that never started: config, overrides, fingerprints of its data, and why it failed."""
+        for name in (OVERRIDES_NAME, DATA_NAME, FAILURE_NAME, CONFIG_NAME):
             (self.path / name).unlink(missing_ok=True)
 
     def write_config(self, config: DictConfig | Mapping[str, Any], overrides: Sequence[str]) -> None:

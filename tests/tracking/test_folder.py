@@ -69,7 +69,7 @@ def test_creating_a_run_in_another_runs_folder_is_refused(started):
 
 @pytest.mark.parametrize("trace", ["checkpoints", "metrics.csv", "result.json"])
 def test_a_folder_is_free_again_only_if_its_run_never_started(run, trace):
-    for name in ("data.json", trace):
+    for name in ("data.json", "failure.json", trace):
         (run / name).touch()
     with pytest.raises(RunFolderError, match="already holds a run"):
         RunFolder.create(run)
@@ -77,6 +77,7 @@ def test_a_folder_is_free_again_only_if_its_run_never_started(run, trace):
     with RunFolder.create(run) as folder:
         assert not folder.config_path.exists()
         assert not (run / "data.json").exists()  # the next run may read other data
+        assert not (run / "failure.json").exists()
         assert folder.read_overrides() == []
 
 
