@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 ENTRY_POINT_GROUP = "recframe"
+RUN_HOOKS = ("recframe_callbacks", "recframe_run_started", "recframe_run_finished")
+"""The hooks that a run calls."""
 
 hookspec = pluggy.HookspecMarker("recframe")
 hookimpl = pluggy.HookimplMarker("recframe")

@@ -1,5 +1,6 @@
 """Discovery: built-in and third-party plugins use the same path, and a broken plugin never stops the others."""
 
+import textwrap
 from dataclasses import dataclass
 
 import pytest
@@ -115,12 +116,40 @@ def test_the_environment_variable_narrows_what_is_loaded(plugin_site):
     assert discover(points).names(Kind.AGENT) == ["one", "own", "two"]
     assert discover(points, only="second").names(Kind.AGENT) == ["own", "two"]
     assert discover(points, only="").names(Kind.AGENT) == ["own"]
+    assert discover(points, only="-second").names(Kind.AGENT) == ["one", "own"]
+    assert discover(points, only="first,second,-second").names(Kind.AGENT) == ["one", "own"]
+    assert [failure.plugin for failure in discover(points, only="-secnd").failures] == ["secnd"]
     partly_missing = discover(points, only="first, thirt")
     assert partly_missing.names(Kind.AGENT) == ["one", "own"]
     (failure,) = partly_missing.failures
     assert str(failure) == (
-        "plugin 'thirt' was left out: RECFRAME_PLUGINS asks for it and it is not installed. Install it, or correct RECFRAME_PLUGINS"
+        "plugin 'thirt' was left out: RECFRAME_PLUGINS names it and it is not installed. Install it, or correct RECFRAME_PLUGINS"
     )
+
+
+@pytest.mark.parametrize(
+    ("requirement", "problem"),
+    [
+        ("recframe>=9", "it requires recframe>=9, and this is recframe"),
+        ("recframe", ""),
+        ('recframe>=9; extra == "gpu"', ""),
+        ("rec frame", ""),
+    ],
+)
+def test_a_plugin_that_requires_another_recframe_is_left_out(plugin_site, requirement, problem):
+    plugin_site.install("stars", good())
+    metadata = plugin_site.folder / "stars-1.0.dist-info" / "METADATA"
+    metadata.write_text(f"{metadata.read_text()}Requires-Dist: {requirement}\n")
+    found = discover(plugin_site.entry_points())
+    assert [problem in failure.cause for failure in found.failures] == ([True] if problem else [])
+    assert found.names(Kind.AGENT) == ([] if problem else ["astrologer"])
+
+
+def test_what_a_plugin_prints_when_it_is_imported_is_not_on_standard_output(plugin_site, capsys):
+    plugin_site.install("talker", "print('hello')\n" + textwrap.dedent(good()))
+    discover(plugin_site.entry_points())
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err) == ("", "hello\n")
 
 
 def test_the_error_for_an_unknown_component_lists_the_known_ones(plugin_site):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import inspect
 import os
+import sys
 import traceback
 from collections.abc import Iterable
 from functools import cache
@@ -13,8 +15,10 @@ from typing import Any
 
 import pluggy
 from omegaconf import OmegaConf
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
 
-from recframe import hookspecs
+from recframe import __version__, hookspecs
 from recframe.components import CORE_SETTINGS, Component, ComponentError, node
 from recframe.plugin_loader.config_folders import ConfigFolder, config_addresses
 from recframe.plugin_loader.registry import ENVIRONMENT_VARIABLE, OWN_DISTRIBUTION, PluginFailure, Registered, Registry
@@ -34,20 +38,23 @@ def discover(points: Iterable[EntryPoint], only: str | None = None) -> Registry:
     ----------
     points: entry points of the group `recframe`.
     only: a comma-separated list of entry-point or distribution names; these and the built-in plugins are loaded. An empty string
-        loads only the built-in ones, None loads all.
+        loads only the built-in ones, None loads all. Names after a minus are left out; if the list has no others, all others are loaded.
     """
     manager = pluggy.PluginManager("recframe")
     manager.add_hookspecs(hookspecs)
     found = Registry(manager)
-    wanted = None if only is None else {name.strip() for name in only.split(",") if name.strip()}
-    missing = set(wanted or ())
+    names = [] if only is None else [name.strip() for name in only.split(",") if name.strip()]
+    without = {name.removeprefix("-") for name in names if name.startswith("-")}
+    named = set(names) - {f"-{name}" for name in without}
+    wanted = None if only is None or (without and not named) else named
+    missing = named | without
     for point in sorted(points, key=lambda p: (_distribution(p)[0] != OWN_DISTRIBUTION, _distribution(p)[0], p.name)):
-        names = {point.name, _distribution(point)[0]}
-        missing -= names
-        if wanted is None or OWN_DISTRIBUTION in names or wanted & names:
+        own_names = {point.name, _distribution(point)[0]}
+        missing -= own_names
+        if OWN_DISTRIBUTION in own_names or ((wanted is None or wanted & own_names) and not without & own_names):
             _load(point, found)
     for name in sorted(missing):
-        cause, fix = f"{ENVIRONMENT_VARIABLE} asks for it and it is not installed", f"Install it, or correct {ENVIRONMENT_VARIABLE}"
+        cause, fix = f"{ENVIRONMENT_VARIABLE} names it and it is not installed", f"Install it, or correct {ENVIRONMENT_VARIABLE}"
         found.failures.append(PluginFailure(name, "", cause, fix))
     return found
 
@@ -65,8 +72,12 @@ def _load(point: EntryPoint, into: Registry) -> None:
     def fail(cause: str, fix: str) -> None:
         into.failures.append(PluginFailure(point.name, distribution, cause, fix))
 
+    if problem := _requirement_problem(point):
+        return fail(problem, f"Upgrade recframe, or install another version of {distribution}")
     try:
-        plugin = point.load()
+        # what a module prints when it is imported must not get into the output of a command
+        with contextlib.redirect_stdout(sys.stderr):
+            plugin = point.load()
         problem = _hook_problem(plugin)
         if problem:
             fail(problem, f"Fix {point.value}")
@@ -94,6 +105,7 @@ def _load(point: EntryPoint, into: Registry) -> None:
     except (Exception, SystemExit) as error:  # whatever a third-party module does at import, the others stay usable
         fail(raised(error), f"Report it to the authors of {distribution}")
     else:
+        into.versions[distribution] = version
         into.manager.register(plugin, name=f"{distribution}:{point.name}")
         for component in components:
             into.add(Registered(component, point.name, distribution, version))
@@ -132,6 +144,20 @@ def _hook_problem(plugin: Any) -> str:
         if name in known and name not in marked:
             return f"{name!r} lacks the decorator @hookimpl, so it would never be called"
     return "" if marked else f"it implements no hook; the hooks are {', '.join(known)}"
+
+
+def _requirement_problem(point: EntryPoint) -> str:
+    """What the distribution requires of recframe and this one is not, or ''."""
+    for text in (point.dist.requires or []) if point.dist is not None else []:
+        try:
+            requirement = Requirement(text)
+        except InvalidRequirement:
+            continue
+        applies = requirement.marker is None or requirement.marker.evaluate({"extra": ""})
+        is_own = canonicalize_name(requirement.name) == OWN_DISTRIBUTION
+        if is_own and applies and not requirement.specifier.contains(__version__, prereleases=True):
+            return f"it requires recframe{requirement.specifier}, and this is recframe {__version__}"
+    return ""
 
 
 def _distribution(point: EntryPoint) -> tuple[str, str]:

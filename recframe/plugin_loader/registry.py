@@ -51,11 +51,15 @@ class PluginFailure:
 
 @dataclass
 class Registry:
-    """Every component that the loaded plugins registered, their config folders and hooks, and the failures."""
+    """Every component that the loaded plugins registered, their config folders and hooks, and the failures.
+
+    versions: the versions of the distributions of the loaded plugins.
+    """
 
     manager: pluggy.PluginManager
     failures: list[PluginFailure] = field(default_factory=list)
     config_folders: list[ConfigFolder] = field(default_factory=list)
+    versions: dict[str, str] = field(default_factory=dict)
     _claims: dict[tuple[Kind, str], list[Registered]] = field(default_factory=dict)
 
     @property
@@ -134,6 +138,10 @@ class Registry:
         if claims:
             return claims[0].component
         raise UnknownComponent(f"no {kind} is called {name!r}{suggestion(name, self.names(kind))}{self._left_out()}")
+
+    def registered(self, component: Component) -> Registered:
+        """Where a usable component came from."""
+        return self._claims[component.kind, component.name][0]
 
     def callers(self, hook: str) -> Iterator[tuple[str, str, pluggy.HookCaller]]:
         """(plugin, distribution, caller) of each plugin that implements a hook, for calling them one by one."""

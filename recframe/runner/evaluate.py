@@ -11,6 +11,7 @@ from recframe.building.parts import assemble
 from recframe.config import validate
 from recframe.runner.final_evaluation import final_evaluation, result_entries
 from recframe.tracking import DataRecord, RunFolder, recorded_config
+from recframe.tracking.provenance import report_changes
 from recframe.training import BEST, FINAL, load_weights, read_tuned
 
 log = logging.getLogger(__name__)
@@ -37,6 +38,7 @@ def evaluate(
     with RunFolder.open_to_read(folder) as claimed:
         use_cpu = f"recframe evaluate {folder} --device cpu"
         cfg = recorded_config(claimed, device, use_cpu)
+        report_changes(claimed.path)
         cfg.evaluation.seed = cfg.evaluation.seed if seed is None else seed
         cfg.evaluation.num_users = cfg.evaluation.num_users if num_users is None else num_users
         cfg = validate(cfg)

@@ -30,6 +30,7 @@ from recframe.runner.hooks import call_finished, call_started, plugin_callbacks
 from recframe.runner.report import print_report, report_markdown
 from recframe.runner.results import RunContext, RunResult
 from recframe.tracking import DataRecord, RunFolder, atomic_write, read_result, recorded_config, write_result
+from recframe.tracking.provenance import provenance, report_changes, write_provenance
 from recframe.tracking.run_log import log_file
 from recframe.tracking.run_loggers import RunLoggers
 from recframe.training import (
@@ -64,6 +65,7 @@ def run(cfg: DictConfig, folder: str | Path, overrides: Sequence[str] = (), swee
     cfg = validate(cfg)
     with RunFolder.create(folder) as claimed:
         claimed.write_config(cfg, overrides)
+        write_provenance(claimed.path, cfg)
         return _run(cfg, claimed, RunContext(claimed.path, tuple(overrides), sweep, resumed=False), DataRecord(claimed.path))
 
 
@@ -87,6 +89,7 @@ def resume(folder: str | Path, device: str | None = None, other_data: bool = Fal
             return RunResult(claimed.path, result["objective"], result["env_steps"], result["seconds"], result["policies"], cold)
         use_cpu = f"recframe train resume={folder} device=cpu"
         cfg = recorded_config(claimed, device, use_cpu)
+        report_changes(claimed.path)
         choose_device(cfg.device, use_cpu)
         if device is not None:
             _record_device(claimed, device)
@@ -174,6 +177,7 @@ def _run(cfg: DictConfig, folder: RunFolder, context: RunContext, record: DataRe
                 seconds=seconds,
                 name=_name(cfg, context),
                 environment=measured,
+                plugins=provenance(cfg),
                 **result_entries(parts, policies, cold),
                 **({} if tuner is None else {"tuning": tuner.summary()}),
             )

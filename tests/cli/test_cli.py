@@ -386,6 +386,8 @@ def test_built_in_names_are_kept_and_claims_on_them_are_reported(recframe, bonus
     assert recframe("greet", site=bonus_plugin, check=True).stdout == "hello from a plugin\n"
     assert recframe("free", site=bonus_plugin, check=True).stdout == "free\n"
     left_out = recframe("plugins", site=bonus_plugin, check=True).stderr
+    assert recframe("plugins", "--strict", site=bonus_plugin).returncode == 1
+    assert recframe("plugins", "--json", "--strict", site=bonus_plugin).returncode == 1
     for part in (
         "reward 'click' of plugin 'claims'",
         "the callback of plugin 'claims'",
