@@ -22,15 +22,17 @@ if TYPE_CHECKING:
 
 REFERENCES = ("random", "popular", "fixed_slate", "greedy", "posterior_greedy", "oracle")
 HISTORY_SHOWN = 3
+DECILE = "/decile_"
 COLD_TITLE = "Only items that were never shown in training may be shown"
 
 
-def result_tables(result: Mapping[str, Any], title: str | None = None) -> list[Table]:
+def result_tables(result: Mapping[str, Any], title: str | None = None) -> list[Table | Text]:
     """The table of a result's policies, and, if items were held back in training, the same table over these items only.
 
-    `result` has `policies`, and possibly `cold_items`, as in result.json.
+    The environment's caveats come first. `result` has `policies`, and possibly `caveats` and `cold_items`, as in result.json.
     """
-    tables = [results_table(result["policies"], title=title)]
+    tables: list[Table | Text] = [Text(f"Note: {caveat}", style="bold yellow") for caveat in result.get("caveats", ())]
+    tables.append(results_table(result["policies"], title=title))
     if "cold_items" in result:
         tables.append(results_table(result["cold_items"]["policies"], title=COLD_TITLE))
     return tables
@@ -75,6 +77,18 @@ def results_markdown(policies: Results) -> str:
         ),
     ]
     return "\n".join(lines) + f"\n\n{_caption(policies)}\n"
+
+
+def calibration_markdown(measured: Mapping[str, float]) -> str:
+    """Tables of predicted against observed responses by tenths of the predictions, of all measures `NAME/decile_1_predicted` and so on."""
+    lines = []
+    for name in dict.fromkeys(key.partition(DECILE)[0] for key in measured if DECILE in key):
+        pairs = [[measured.get(f"{name}{DECILE}{tenth}_{side}") for tenth in range(1, 11)] for side in ("predicted", "observed")]
+        lines += [f"| {name} | " + " | ".join(map(str, range(1, 11))) + " |", "|---|" + "---:|" * 10]
+        for side, values in zip(("predicted", "observed"), pairs, strict=True):
+            lines.append(f"| {side} | " + " | ".join("" if value is None else f"{value:.3g}" for value in values) + " |")
+        lines.append("")
+    return "\n".join(lines)
 
 
 def samples_table(rows: Sequence[Recommendation], title: str | None = None) -> Table:

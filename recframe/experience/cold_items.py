@@ -137,6 +137,10 @@ class EnvironmentWithoutItems(Environment):
         """The report of the wrapped environment."""
         return self.environment.report()
 
+    def caveats(self) -> tuple[str, ...]:
+        """Those of the wrapped environment."""
+        return self.environment.caveats()
+
     def _without_items(self, observation: Observation) -> Observation:
         copy = observation.clone(recurse=False)
         if observation.candidates is not None:

@@ -132,13 +132,14 @@ class Interactions:
     """Logged interactions, one per row of `frame`.
 
     Columns: `user` and `item` (int64 numbers, rows of `Users` and `Catalog`), `timestamp` (int64, unix seconds), one float column for
-    each name in `feedback` (such as rating), and optionally `text`, what the user wrote.
+    each name in `feedback` (such as rating), and optionally `text`, what the user wrote. `source`: the file they are from, for messages.
     """
 
     REQUIRED: ClassVar[tuple[str, ...]] = ("user", "item", "timestamp")
 
     frame: pl.DataFrame
     feedback: tuple[str, ...]
+    source: str = ""
 
     def __post_init__(self) -> None:
         missing = [name for name in (*self.REQUIRED, *self.feedback) if name not in self.frame.columns]

@@ -93,8 +93,9 @@ class Environment(ABC):
     - `state_dict()`: the complete state, generator included.
     - `load_state_dict(state)`: restore a saved state; the `Observation` that the next step acts on.
 
-    Optional: `truth` for the oracle, `report` for measures of the environment itself, `own_data` for an environment with its own items,
-    `training_data` for one that decides which logged users are held out, `always_excluded` for one that always excludes the same items.
+    Optional: `truth` for the oracle, `report` for measures of the environment itself, `caveats` for what limits its results,
+    `own_data` for an environment with its own items, `training_data` for one that decides which logged users are held out,
+    `always_excluded` for one that always excludes the same items.
 
     Built as `factory(config, data, num_users=N, history_length=H, split="train" | "evaluation", device=device)`. `data` contains the
     text vectors. `split` is a `Split`: users of the evaluation split never appear in training.
@@ -155,5 +156,15 @@ class Environment(ABC):
         return None
 
     def report(self) -> dict[str, float]:
-        """Measures of the environment itself, such as a fitted user model's held-out errors; for `result.json` and the terminal."""
+        """Measures of the environment itself, such as a fitted user model's held-out errors; for `result.json` and the terminal.
+
+        Names that end in `/decile_1_predicted` and `/decile_1_observed`, up to 10, are shown as a table.
+        """
         return {}
+
+    def caveats(self) -> tuple[str, ...]:
+        """What a reader must know before the results, such as that a fitted user model is no better than a constant; one sentence each.
+
+        They are printed above the table of results, and are in `report.md` and `result.json`.
+        """
+        return ()

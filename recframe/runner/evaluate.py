@@ -33,7 +33,7 @@ def evaluate(
 
     Returns
     -------
-    `policies`, and `cold_items` if the run held any back, as in result.json.
+    `policies`, `caveats` if the environment has any, and `cold_items` if the run held any back, as in result.json.
     """
     with RunFolder.open_to_read(folder) as claimed:
         use_cpu = f"recframe evaluate {folder} --device cpu"
@@ -56,4 +56,5 @@ def evaluate(
         if (encoder := parts.tunable_encoder()) is not None:
             read_tuned(agent, parts.reading, encoder, weights, parts.store, parts.reduction)
         measured = final_evaluation(parts, agent)
-        return result_entries(parts, measured.policies, measured.cold)
+        caveats = training_users.caveats()
+        return result_entries(parts, measured.policies, measured.cold) | ({"caveats": list(caveats)} if caveats else {})

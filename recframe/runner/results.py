@@ -27,6 +27,7 @@ class RunResult:
     objective: the monitored metric of the trained policy on users of the training split, for sweepers and for the choice between runs.
     policies: the final table, as in result.json.
     cold: the final table over cold items alone; None if no items were held back.
+    caveats: what a reader must know before the table, from the environment.
     """
 
     folder: Path
@@ -35,3 +36,4 @@ class RunResult:
     seconds: float
     policies: dict[str, Metrics]
     cold: dict[str, Metrics] | None = None
+    caveats: tuple[str, ...] = ()

@@ -27,7 +27,7 @@ from recframe.plugin_loader import registry
 from recframe.runner.failures import recorded_failure
 from recframe.runner.final_evaluation import final_evaluation, periodic_evaluation, result_entries
 from recframe.runner.hooks import call_finished, call_started, plugin_callbacks
-from recframe.runner.report import print_report, report_markdown
+from recframe.runner.report import log_measured, print_report, report_markdown
 from recframe.runner.results import RunContext, RunResult
 from recframe.tracking import DataRecord, RunFolder, atomic_write, read_result, recorded_config, write_result
 from recframe.tracking.provenance import provenance, report_changes, write_provenance
@@ -86,7 +86,15 @@ def resume(folder: str | Path, device: str | None = None, other_data: bool = Fal
             log.info("%s is finished already: this is its result", claimed.path)
             output_console().print(*result_tables(result))
             cold = result.get("cold_items", {}).get("policies")
-            return RunResult(claimed.path, result["objective"], result["env_steps"], result["seconds"], result["policies"], cold)
+            return RunResult(
+                claimed.path,
+                result["objective"],
+                result["env_steps"],
+                result["seconds"],
+                result["policies"],
+                cold,
+                tuple(result.get("caveats", ())),
+            )
         use_cpu = f"recframe train resume={folder} device=cpu"
         cfg = recorded_config(claimed, device, use_cpu)
         report_changes(claimed.path)
@@ -140,8 +148,10 @@ def _run(cfg: DictConfig, folder: RunFolder, context: RunContext, record: DataRe
             encoder = parts.tunable_encoder()
             tuner = None if encoder is None else Tuner(encoder, agent, parts.reading, derived_seed(cfg.seed, "tuning"), parts.reduction)
             measured = environment.report() | label_report(parts.reading) | dict(parts.cut)
-            for name, value in measured.items():
-                log.info("%s: %.4g", name, value)
+            log_measured(measured)
+            caveats = environment.caveats()
+            for caveat in caveats:
+                log.warning("%s", caveat)
             periodic = periodic_evaluation(parts, agent)
             trainer: Any = OmegaConf.to_object(cfg.trainer)
             fit(
@@ -168,7 +178,7 @@ def _run(cfg: DictConfig, folder: RunFolder, context: RunContext, record: DataRe
             policies, cold, samples = final_evaluation(parts, agent)
             seconds = seconds_before + time.perf_counter() - started
             # the results come first: nothing that follows, such as a logger or the terminal, can lose them
-            atomic_write(folder.path / "report.md", report_markdown(policies, cold, samples, measured))
+            atomic_write(folder.path / "report.md", report_markdown(policies, cold, samples, measured, caveats))
             write_result(
                 folder.path,
                 objective=objective,
@@ -178,11 +188,12 @@ def _run(cfg: DictConfig, folder: RunFolder, context: RunContext, record: DataRe
                 name=_name(cfg, context),
                 environment=measured,
                 plugins=provenance(cfg),
+                **({"caveats": list(caveats)} if caveats else {}),
                 **result_entries(parts, policies, cold),
                 **({} if tuner is None else {"tuning": tuner.summary()}),
             )
             run_loggers.finish(policies, cold, [sample._asdict() for sample in samples], {"objective": objective, **measured})
-        result = RunResult(folder.path, objective, agent.env_steps, seconds, policies, cold)
+        result = RunResult(folder.path, objective, agent.env_steps, seconds, policies, cold, caveats)
         print_report(result, samples)
         call_finished(result)
         return result

@@ -43,6 +43,8 @@ def check_environment(environment: Environment, data: Data | None = None, steps:
         isinstance(report, dict) and all(isinstance(k, str) and isinstance(v, float) for k, v in report.items()),
         "report() must return a dict of strings to floats",
     )
+    caveats = environment.caveats()
+    require(isinstance(caveats, tuple) and all(isinstance(line, str) for line in caveats), "caveats() must return a tuple of sentences")
 
 
 def _check_spec(spec: Any) -> None:

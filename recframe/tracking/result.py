@@ -57,7 +57,8 @@ def write_result(
     env_steps: env steps of training, over all users.     seconds: wall-clock time of the run.
     policies: `{policy: {metric: {"mean", "low", "high", "n"}}}`; a statistic may be a mapping, a named tuple or a dataclass.
     extra: more top-level entries, such as `name` and `environment`. NaN and infinities become null everywhere, since JSON lacks them.
-        `cold_items` exists if items were withheld in training: their `share` of the catalogue, the number of these `items`, and `policies`
+        `caveats`, a list of sentences, exists if the environment has any (`Environment.caveats`). `cold_items` exists if items were
+        withheld in training: their `share` of the catalogue, the number of these `items`, and `policies`
         as above, measured where only they are shown.
 
     Raises

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from recframe.interfaces import PAD
-from recframe_plugins.environments.preference_model.matrix_factorization import FitOptions, Ratings, fit_ratings, held_out_errors
+from recframe_plugins.environments.preference_model.matrix_factorization import FitOptions, Ratings, fit_ratings
+from recframe_plugins.environments.preference_model.scored_model import errors_of, hold_out
 
 __all__ = ["imputed", "item_means", "unrated_items"]
 
@@ -70,5 +71,5 @@ def _completed(ratings: Tensor, options: FitOptions) -> tuple[Tensor, dict[str, 
     model = fit_ratings(logged, *ratings.shape, options)
     predicted = model.mean + model.user_biases[:, None] + model.item_biases + model.user_factors @ model.item_factors.T
     predicted = predicted.clamp(values.min(), values.max()).to(ratings)
-    errors = held_out_errors(logged, *ratings.shape, options, HELD_OUT) | {f"{PREFIX}share_imputed": 1.0 - known.double().mean().item()}
-    return torch.where(known, ratings, predicted), errors
+    errors = errors_of(hold_out(logged, *ratings.shape, options, HELD_OUT))
+    return torch.where(known, ratings, predicted), errors | {f"{PREFIX}share_imputed": 1.0 - known.double().mean().item()}

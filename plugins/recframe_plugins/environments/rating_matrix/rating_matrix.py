@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 
 from recframe.interfaces import Data, DataError, Split, Truth
+from recframe_plugins.environments.preference_model.caveats import model_caveats
 from recframe_plugins.environments.preference_model.matrix_factorization import FitOptions
 from recframe_plugins.environments.rating_matrix.config import RatingMatrixEnvironmentConfig
 from recframe_plugins.environments.rating_matrix.missing_ratings import ITERATIONS, imputed, item_means, unrated_items
@@ -171,6 +172,20 @@ class RatingMatrixEnvironment(SimulatedSessions):
         if self.unrated is not None:
             return {"user_model/share_missing": self.unrated.double().mean().item()}
         return dict(self.measures)
+
+    def caveats(self) -> tuple[str, ...]:
+        """Whether imputed ratings are predicted no better than by a constant or by biases, and whether everything or nothing is clicked."""
+        splits = {"user_model/": "missing ratings of training", "user_model/evaluation_": "missing ratings of evaluation"}
+        lines = [line for prefix, what in splits.items() for line in model_caveats(self.measures, what, prefix)]
+        shown = self.ratings if self.unrated is None else self.ratings[~self.unrated]
+        share = (shown >= self.click_threshold).double().mean().item()
+        if share in (0.0, 1.0):
+            which = "everything" if share else "nothing"
+            lines.append(
+                f"{which} is clicked: environment.click_threshold is {self.click_threshold:g}, and ratings go from "
+                f"{float(shown.min()):g} to {float(shown.max()):g}"
+            )
+        return tuple(lines)
 
     def draws(self) -> dict[str, Tensor]:
         """No random numbers: responses are deterministic."""
