@@ -17,14 +17,12 @@ BANDITS = {
     "linucb": (LinUCB, LinUCBConfig, {"alpha": 0.5}),
     "thompson": (Thompson, ThompsonConfig, {}),
 }
-# which kinds of people like which item: about a third of the items each, and no two kinds the same ones
-LIKES = (torch.rand(KINDS, ITEMS, generator=torch.Generator().manual_seed(1)) < 0.35).float()
 
 
 def kinds_of_people(observation, shown):
-    """Person u is of kind u modulo 4 and likes that kind's items, each once. A session has four steps; texts say nothing."""
+    """Person u is of kind u modulo 4 and likes items of that kind, each once. A session has four steps; texts say nothing."""
     again = (observation.history_items == shown.unsqueeze(1)).any(dim=1)
-    earned = LIKES[observation.user % KINDS, shown].masked_fill(again, 0.0)
+    earned = (observation.user % KINDS == shown % KINDS).float().masked_fill(again, 0.0)
     return earned, observation.history_items[:, 0] != PAD
 
 
@@ -38,7 +36,7 @@ def anonymous_people():
 @pytest.fixture
 def similar_texts():
     """People click on the items whose text resembles their profile's, the nearest quarter."""
-    data = world_data(ITEMS, dim=4)
+    data = world_data(60, dim=4)
     similarity = data.users.profiles.vectors @ data.catalog.text_vectors.T
     likes = (similarity >= similarity.quantile(0.75, dim=1, keepdim=True)).float()
 
@@ -60,21 +58,18 @@ def learned(world, name, chunks, mean_return, seed=0, **options):
     return mean_return(built, environment)
 
 
-@pytest.mark.parametrize("seed", [0, 1])
 @pytest.mark.parametrize("name", BANDITS)
-def test_own_coefficients_learn_what_responses_to_one_item_say_about_another(name, seed, anonymous_people, mean_return):
-    own = {"text_dims": 2, "response_dims": ITEMS, "seed": seed}
-    disjoint = learned(anonymous_people, name, 50, mean_return, model="disjoint", **own)
-    hybrid = learned(anonymous_people, name, 50, mean_return, model="hybrid", **own)
-    blind = learned(anonymous_people, name, 50, mean_return, model="disjoint", text_dims=2, seed=seed)
-    shared = learned(anonymous_people, name, 50, mean_return, model="shared", text_dims=2, seed=seed)
-    print(name, seed, disjoint, hybrid, blind, shared)
+def test_own_coefficients_learn_what_responses_to_one_item_say_about_another(name, anonymous_people, mean_return):
+    own = {"text_dims": 1, "response_dims": ITEMS}
+    # 2.5 is the best: the first like comes after none to three steps, and each step after it brings another one
+    assert learned(anonymous_people, name, 50, mean_return, model="disjoint", **own) > 2.2
+    assert learned(anonymous_people, name, 50, mean_return, model="hybrid", **own) > 1.9
+    assert learned(anonymous_people, name, 50, mean_return, model="shared", text_dims=1) < 1.5
 
 
-@pytest.mark.parametrize("seed", [0, 1])
-@pytest.mark.parametrize("name", BANDITS)
-def test_shared_coefficients_need_fewer_data_where_texts_tell_items_apart(name, seed, similar_texts, mean_return):
-    options = {"text_dims": 4, "seed": seed}
-    hybrid = learned(similar_texts, name, 3, mean_return, model="hybrid", **options)
-    disjoint = learned(similar_texts, name, 3, mean_return, model="disjoint", **options)
-    print(name, seed, hybrid, disjoint)
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_shared_coefficients_need_fewer_data_where_texts_tell_items_apart(seed, similar_texts, mean_return):
+    # all items at random, so that the models learn from the same 256 rewards
+    options = {"text_dims": 4, "seed": seed, "epsilon_end": 1.0}
+    disjoint = learned(similar_texts, "epsilon_greedy", 2, mean_return, model="disjoint", **options)
+    assert learned(similar_texts, "epsilon_greedy", 2, mean_return, model="hybrid", **options) > disjoint + 0.04
