@@ -270,7 +270,19 @@ def test_pairings_run_if_their_declarations_match_and_are_refused_with_a_reason_
 
 # The refused pairings as listed by hand: the test above compares behaviour with the declarations, which could themselves be wrong.
 KNOWN_AGENTS = {
-    *("actor_critic", "ddpg", "dqn", "epsilon_greedy", "fixed_slate", "greedy_reward", "linucb", "popular", "q_learning", "random"),
+    *(
+        "actor_critic",
+        "ddpg",
+        "dqn",
+        "epsilon_greedy",
+        "fixed_slate",
+        "greedy_reward",
+        "linucb",
+        "popular",
+        "posterior_greedy",
+        "q_learning",
+        "random",
+    ),
     *("reinforce", "sarsa", "slate_q", "soft_actor_critic", "thompson", *PRESETS),
 }
 KNOWN_TRACKERS = {"mean", "gru", "lstm", "cnn", "attention", "mlp"}
@@ -296,7 +308,7 @@ def refused_by_hand(pairing: Pairing) -> bool:
 
 def test_the_refused_pairings_are_those_listed_by_hand():
     known = [p for p in PAIRINGS if p.agent in KNOWN_AGENTS and p.tracker in KNOWN_TRACKERS and p.world in KNOWN_WORLDS]
-    assert len(known) == 20 * 9 * (6 + 1)
+    assert len(known) == 21 * 9 * (6 + 1)
     assert [pairing for pairing in known if reasons(pairing)] == [pairing for pairing in known if refused_by_hand(pairing)]
 
 

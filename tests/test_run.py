@@ -25,7 +25,7 @@ def test_a_run_writes_all_promised_files(recframe, tmp_path):
 
     result = json.loads((run / "result.json").read_text())
     assert (result["schema"], result["status"], result["seed"]) == (1, "finished", 3)
-    assert list(result["policies"]) == ["trained", "random", "popular", "fixed_slate", "greedy", "oracle"]
+    assert list(result["policies"]) == ["trained", "random", "popular", "fixed_slate", "greedy", "posterior_greedy", "oracle"]
     for metrics in result["policies"].values():
         assert set(metrics) >= METRICS | {"reward/rating"}
         for statistic in metrics.values():

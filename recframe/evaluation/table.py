@@ -20,7 +20,7 @@ from recframe.metric_names import HEADINGS
 if TYPE_CHECKING:
     from recframe.evaluation.simulated.samples import Recommendation
 
-REFERENCES = ("random", "popular", "fixed_slate", "greedy", "oracle")
+REFERENCES = ("random", "popular", "fixed_slate", "greedy", "posterior_greedy", "oracle")
 HISTORY_SHOWN = 3
 COLD_TITLE = "Only items that were never shown in training may be shown"
 

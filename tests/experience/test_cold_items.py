@@ -145,7 +145,7 @@ def test_no_reference_policy_shows_a_withheld_item(settings):
         environment.environment.click_probability = environment.environment.click_probability / 10
         environment.environment.click_probability[:, COLD] = 0.9
     policies = reference_policies(warm, REWARDS, DATA, max_steps=3, seed=0, budget=ReferenceBudget(12, 100, 12))
-    assert set(policies) == {"random", "popular", "fixed_slate", "greedy", "oracle"}
+    assert set(policies) == {"random", "popular", "fixed_slate", "greedy", "posterior_greedy", "oracle"}
     for name, policy in policies.items():
         for environment, holds in ((warm, False), (cold, True)):
             episodes = rollout(policy, environment, REWARDS, seed=5, max_steps=3)

@@ -5,7 +5,13 @@ from collections.abc import Callable
 from recframe.components import Component, Kind
 from recframe.hookspecs import hookimpl
 from recframe_plugins.agents.bandits.config import EpsilonGreedyConfig, LinUCBConfig, ThompsonConfig
-from recframe_plugins.agents.baselines.config import FixedSlateConfig, GreedyRewardConfig, PopularConfig, RandomConfig
+from recframe_plugins.agents.baselines.config import (
+    FixedSlateConfig,
+    GreedyRewardConfig,
+    PopularConfig,
+    PosteriorGreedyConfig,
+    RandomConfig,
+)
 from recframe_plugins.agents.ddpg.config import DDPGConfig
 from recframe_plugins.agents.policy_gradient.config import ActorCriticConfig, ReinforceConfig
 from recframe_plugins.agents.q_learning.config import DQNConfig, SlateQConfig
@@ -39,4 +45,5 @@ def recframe_register_components(register: Callable[[Component], None]) -> None:
     agent("random", RandomConfig, "baselines.random:RandomAgent", ANY_ACTIONS, slates=True)
     agent("popular", PopularConfig, "baselines.popular:Popular", ITEMS, slates=True)
     agent("greedy_reward", GreedyRewardConfig, "baselines.greedy_reward:GreedyReward", ITEMS, ROLLOUT, slates=True)
+    agent("posterior_greedy", PosteriorGreedyConfig, "baselines.posterior_greedy:PosteriorGreedy", ITEMS, ROLLOUT, slates=True)
     agent("fixed_slate", FixedSlateConfig, "baselines.fixed_slate:FixedSlate", ITEMS, ROLLOUT, slates=True)

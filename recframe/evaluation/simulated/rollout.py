@@ -11,8 +11,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from recframe.experience import RewardSum
-from recframe.interfaces import Decision, Environment, Observation, Truth, transition_of
+from recframe.experience import RewardOutcome, RewardSum
+from recframe.interfaces import Decision, Environment, Observation, Transition, Truth, transition_of
 from recframe.metric_names import CLICK_SIGNAL
 
 
@@ -116,7 +116,7 @@ def required_truth(environment: Environment) -> Truth:
 def play(
     choose: Callable[[Observation, int, Tensor], Tensor],
     environment: Environment,
-    rewards: RewardSum,
+    rewards: Callable[[Transition], RewardOutcome],
     seed: int,
     max_steps: int,
 ) -> Episodes:

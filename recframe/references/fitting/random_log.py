@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from recframe.evaluation.simulated.rollout import play
-from recframe.experience import RewardSum
-from recframe.interfaces import Environment, Observation
+from recframe.experience import RewardOutcome, RewardSum
+from recframe.interfaces import Environment, Observation, Transition
 from recframe.references.random import RepeatingRandomPolicy
 
 
@@ -18,12 +18,14 @@ class RandomLog(NamedTuple):
     """n random slates.
 
     observations: batch `[n]`, without candidates and exclusions.   slates: `[n, K]` int64.   item_rewards: `[n, K]` float32.
+    signals: `[n, K, F]` float32, the response to each item, in the order of `EnvironmentSpec.signals`.
     users: `[n]` int64, the user of each row. All rows of one session have the same number.
     """
 
     observations: Observation
     slates: Tensor
     item_rewards: Tensor
+    signals: Tensor
     users: Tensor
 
 
@@ -43,6 +45,7 @@ def collect_random_log(environment: Environment, rewards: RewardSum, seeds: Sequ
         observations=observations,
         slates=torch.cat([log.slates for log in logs]),
         item_rewards=torch.cat([log.item_rewards for log in logs]),
+        signals=torch.cat([log.signals for log in logs]),
         users=torch.cat([log.users for log in logs]),
     )
 
@@ -51,12 +54,18 @@ def _log_rollout(environment: Environment, rewards: RewardSum, seed: int, max_st
     """A random sample of at most `max_slates` slates of one rollout. A user's number is their row in it."""
     policy = RepeatingRandomPolicy(environment.spec, seed)
     observations: list[Observation] = []
+    signals: list[Tensor] = []
+
+    def rate(transition: Transition) -> RewardOutcome:
+        response = transition.response.signals
+        signals.append(torch.stack([response[name] for name in environment.spec.signals], dim=-1))
+        return rewards(transition)
 
     def choose(observation: Observation, turn: int, _alive: Tensor) -> Tensor:
         observations.append(_without_restrictions(observation))
         return policy(observation, turn)
 
-    episodes = play(choose, environment, rewards, seed, max_steps)
+    episodes = play(choose, environment, rate, seed, max_steps)
     turns, users = episodes.alive.nonzero(as_tuple=True)
     generator = torch.Generator(turns.device).manual_seed(seed)
     kept = torch.randperm(len(turns), generator=generator, device=turns.device)[:max_slates]
@@ -66,6 +75,8 @@ def _log_rollout(environment: Environment, rewards: RewardSum, seed: int, max_st
         observations=seen[turns, users],
         slates=episodes.slates[turns, users],
         item_rewards=episodes.item_rewards[turns, users],
+        # rewards are asked for the users in their first session only, turn by turn: in the order of `nonzero`
+        signals=torch.cat(signals)[kept],
         users=users,
     )
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 from typing import TypeVar
@@ -12,13 +13,17 @@ import numpy as np
 from recframe.evaluation.simulated.rollout import AnyPolicy, rollout
 from recframe.experience import RewardSum
 from recframe.interfaces import Data, Environment
-from recframe.references.fitting.fixed_slates import fixed_slates, true_mean_rewards
+from recframe.references.fitting.expected_rewards import expected_responses
+from recframe.references.fitting.fixed_slates import best_fixed_slate
 from recframe.references.fitting.greedy import fit_greedy
+from recframe.references.fitting.posterior_greedy import fit_posterior_greedy
 from recframe.references.fitting.random_log import collect_random_log
 from recframe.references.item_means import mean_item_rewards
 from recframe.references.oracle import OraclePolicy
 from recframe.references.popular import PopularPolicy
 from recframe.references.random import RandomPolicy
+
+log = logging.getLogger(__name__)
 
 P = TypeVar("P", bound=AnyPolicy)
 
@@ -42,7 +47,7 @@ class ReferenceBudget:
 def reference_policies(
     environment: Environment, rewards: RewardSum, data: Data, *, max_steps: int, seed: int, budget: ReferenceBudget | None = None
 ) -> dict[str, AnyPolicy]:
-    """The policies `random`, `popular`, `fixed_slate`, `greedy` and, if the environment knows the truth, `oracle`.
+    """The policies `random`, `popular`, `fixed_slate`, `greedy`, `posterior_greedy` and, if the environment knows the truth, `oracle`.
 
     If actions are continuous, only `random`: the others rank items.
 
@@ -51,8 +56,9 @@ def reference_policies(
     environment: an environment of the *training split* to fit and tune in. It is reset many times, so it must not be the one that
         the agent trains in. Its number of users may differ from the evaluation's. Each trial takes `budget.sessions` sessions, so a
         few hundred users are fastest.
-    rewards: the run's reward. Policies that rank by the truth (the oracle, some candidates for the fixed slate) use its itemwise
-        terms; those that learn from logs (greedy, the other candidates) use the observed rewards, with all terms.
+    rewards: the run's reward. Policies that know the truth (the oracle; of training people, some candidates for the fixed slate, and
+        posterior_greedy) use its itemwise terms; those that learn from logs (greedy, the other candidates) use the observed rewards, with
+        all terms.
     data: has text vectors and is on the environment's device.
     max_steps: the longest session of the evaluation.
 
@@ -68,22 +74,38 @@ def reference_policies(
     seeds = [int(word) for word in np.random.SeedSequence(seed).generate_state(log_rollouts + trials + 2)]
     policy_seed, schedule_seed, log_seeds, trial_seeds = seeds[0], seeds[1], seeds[2 : 2 + log_rollouts], seeds[2 + log_rollouts :]
 
-    log = collect_random_log(environment, rewards, log_seeds, max_steps, budget.log_slates)
-    knows_truth = environment.truth() is not None
+    logged = collect_random_log(environment, rewards, log_seeds, max_steps, budget.log_slates)
+    rankings = [mean_item_rewards(logged.slates, logged.item_rewards, spec.num_items), data.catalog.popularity]
+    responses = None
+    if environment.truth() is not None:
+        responses = expected_responses(environment, rewards, log_seeds)
+        rankings.insert(0, responses.rewards.mean(dim=0))
 
-    rankings = [mean_item_rewards(log.slates, log.item_rewards, spec.num_items)]
-    if knows_truth:
-        rankings.append(true_mean_rewards(environment, rewards, log_seeds))
-    fixed = fixed_slates(environment, rewards, rankings, max_steps, schedule_seed)
+    def score(policy: AnyPolicy) -> float:
+        return mean_return(policy, environment, rewards, max_steps, trial_seeds)
+
     policies: dict[str, AnyPolicy] = {
         "random": RandomPolicy(spec, policy_seed),
         "popular": PopularPolicy(spec, data.catalog.popularity),
-        "fixed_slate": best_by_return(fixed, environment, rewards, max_steps, trial_seeds),
-        "greedy": fit_greedy(log, spec, data, policy_seed),
+        "fixed_slate": best_fixed_slate(environment, rewards, rankings, score, max_steps, schedule_seed),
+        "greedy": fit_greedy(logged, spec, data, policy_seed),
+        "posterior_greedy": fit_posterior_greedy(responses, logged, spec, policy_seed),
     }
-    if knows_truth:
+    _warn_of_a_poor_list(policies, score)
+    if responses is not None:
         policies["oracle"] = tuned_oracle(environment, rewards, max_steps, trial_seeds)
     return policies
+
+
+def _warn_of_a_poor_list(policies: Mapping[str, AnyPolicy], score: Callable[[AnyPolicy], float]) -> None:
+    """Say if a policy that everybody can have is better on training people than the best fixed slate that was found."""
+    best = score(policies["fixed_slate"])
+    for name in ("random", "popular"):
+        if (other := score(policies[name])) > best:
+            log.warning(
+                "fixed_slate is not the best that needs no personalisation: it returns %.4g to training people, and %s returns %.4g",
+                best, name, other,
+            )  # fmt: skip
 
 
 def tuned_oracle(environment: Environment, rewards: RewardSum, max_steps: int, seeds: Sequence[int]) -> OraclePolicy:

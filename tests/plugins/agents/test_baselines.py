@@ -49,6 +49,7 @@ def fresh(spec, users=3):
     [
         ("popular", {}),
         ("greedy_reward", {"text_dims": 4}),
+        ("posterior_greedy", {}),
         ("fixed_slate", {}),
         ("fixed_slate", {"item_ids": ["item-3", "item-0", "item-9"]}),
     ],

@@ -16,7 +16,7 @@ SINGLE = [
 ]  # fmt: skip
 SLATES = [
     "actor_critic", "ppo", "reinforce", "ddpg", "td3", "epsilon_greedy", "linucb", "thompson", "fixed_slate", "greedy_reward", "popular",
-    "random",
+    "posterior_greedy", "random",
 ]  # fmt: skip
 CLICKS = ["slate_q", "slate_q_top_k"]
 COMMON = ["debug=smoke", "encoder=tfidf", "environment.num_users=24", "environment.protocol=fixed_length"]

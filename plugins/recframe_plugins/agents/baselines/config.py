@@ -24,6 +24,14 @@ class GreedyRewardConfig(LinearRewardConfig):
 
 
 @dataclass
+class PosteriorGreedyConfig:
+    """The items of the highest immediate reward given the session's responses, by a Gaussian model of what training people say."""
+
+    responses: int = option(200_000, "number of last responses in training that the model is fitted on", ge=1)
+    repeats: float = option(0.1, "share of training slates that repeat an item of the history, where one may be shown", ge=0, le=1)
+
+
+@dataclass
 class FixedSlateConfig:
     """The same items for every user: a given list, or the items of the highest mean reward in training."""
 

@@ -1,0 +1,159 @@
+"""Fits the model of `posterior_greedy` to logged responses, each to a few of the items: what an agent can do that knows no truth."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from recframe.references.evidence import evidence_candidates
+from recframe.references.factor_analysis import ResponseTable, fit_factors, loadings_of
+from recframe.references.item_means import SHRINKAGE, shrunk_means
+from recframe.references.posterior_greedy import ResponseModel
+
+# the dims with which the evidence is chosen, and those that are tried then
+FIRST_DIMS = 8
+DIMS = (2, 4, 8, 16)
+
+
+class ResponseLog(NamedTuple):
+    """n responses to random items.
+
+    people, sessions: `[n]` int64, any numbers; responses of one person, or in one session, have the same. Sessions have one person.
+    items: `[n]` int64.   signals: `[n, F]`.   rewards: `[n]`.
+    repeated: `[n]` bool, whether the item was in the person's history when it was shown.
+    """
+
+    people: Tensor
+    sessions: Tensor
+    items: Tensor
+    signals: Tensor
+    rewards: Tensor
+    repeated: Tensor
+
+    def rows(self, chosen: Tensor) -> ResponseLog:
+        """The responses in these rows."""
+        return ResponseLog(*(part[chosen] for part in self))
+
+
+def fit_to_log(log: ResponseLog, num_items: int, generator: torch.Generator) -> ResponseModel:
+    """The model by Bayesian factor analysis (`fit_factors`). Items that are not in the log have the mean reward, and no loadings.
+
+    The evidence and the largest number of factors are those that predict best what people who are not in the fit say to one half of a
+    session's items from what they say to the other half.
+    """
+    # what a repeated item is worth is fitted by itself, as people may tire of it
+    fresh = log.rows((~log.repeated).nonzero().squeeze(1))
+    rewards = _centred(fresh.items, fresh.rewards)
+    candidates = evidence_candidates([_centred(fresh.items, signal) for signal in fresh.signals.unbind(1)], rewards)
+    judge = _Judge(fresh, num_items, generator)
+    evidence = min(candidates, key=lambda e: judge.error(e, FIRST_DIMS)) if len(candidates) > 1 else candidates[0]
+    dims = min(DIMS, key=lambda d: judge.error(evidence, d))
+    fit = _fit(fresh, evidence, dims, num_items, judge.start)
+    return fit.model._replace(repeat=_repeat(log, fit))
+
+
+class _Fit(NamedTuple):
+    """A model, and the factors `[P, d]` of the people with these numbers `[P]`, ascending."""
+
+    model: ResponseModel
+    numbers: Tensor
+    factors: Tensor
+
+
+def _fit(log: ResponseLog, evidence: Tensor, dims: int, num_items: int, start: Tensor) -> _Fit:
+    """Fit to a log without repeated items. `start` `[M, D]` are random numbers, of which d columns are used."""
+    numbers, people = log.people.unique(return_inverse=True)
+    # only the items of the log take memory of d^2
+    shown, items = log.items.unique(return_inverse=True)
+    responses = log.signals @ evidence
+    means, reward_means = _means(log.items, responses, num_items), _means(log.items, log.rewards, num_items)
+    surprise, reward = responses - means[log.items], log.rewards - reward_means[log.items]
+    scale, reward_scale = (values.square().mean().sqrt().clamp(min=1e-6) for values in (surprise, reward))
+
+    def table(values: Tensor) -> ResponseTable:
+        return ResponseTable(people, items, values, len(numbers), len(shown))
+
+    counts = table(torch.ones_like(surprise))
+    factors = fit_factors(counts, table(surprise / scale), (surprise / scale).square().sum(), len(people), start[shown, :dims])
+    reward_loadings = loadings_of(factors, counts, table(reward / reward_scale)) * reward_scale
+    # an uncertain loading makes a response less informative; that of an item without responses is as uncertain as the prior
+    noise = scale**2 * (factors.noise + factors.uncertainty.diagonal(dim1=1, dim2=2).sum(dim=1))
+    unseen = scale**2 * (factors.noise + factors.prior.sum())
+
+    def all_items(values: Tensor) -> Tensor:
+        return values.new_zeros(num_items + 1, *values.shape[1:]).index_copy_(0, shown, values)
+
+    model = ResponseModel(
+        evidence=evidence,
+        means=F.pad(means, (0, 1)),
+        loadings=all_items(factors.loadings * scale),
+        noise=unseen.expand(num_items + 1).index_copy(0, shown, noise),
+        rewards=torch.cat([all_items(reward_loadings), F.pad(reward_means, (0, 1))[:, None]], dim=1),
+        repeat=scale.new_zeros(()),
+    )
+    return _Fit(model, numbers, factors.people)
+
+
+class _Judge:
+    """The errors of models on people who are not in the fit."""
+
+    def __init__(self, log: ResponseLog, num_items: int, generator: torch.Generator) -> None:
+        self.num_items = num_items
+        device = log.items.device
+        self.start = torch.randn(num_items, max(DIMS), generator=generator, device=device)
+        numbers, people = log.people.unique(return_inverse=True)
+        fitted = (torch.randperm(len(numbers), generator=generator, device=device) % 2 == 0)[people]
+        given = torch.rand(len(people), generator=generator, device=device) < 0.5
+        self.fitted, self.given, self.asked = (log.rows(part.nonzero().squeeze(1)) for part in (fitted, ~fitted & given, ~fitted & ~given))
+
+    def error(self, evidence: Tensor, dims: int) -> float:
+        """The variance of what the predicted rewards miss; 0 if there are too few people."""
+        if not all(len(part.people) for part in (self.fitted, self.given, self.asked)):
+            return 0.0
+        model = _fit(self.fitted, evidence, dims, self.num_items, self.start).model
+        # what a person said in other sessions would tell more than a session does
+        numbers, sessions = torch.cat([self.given.sessions, self.asked.sessions]).unique(return_inverse=True)
+        given, asked = sessions.split([len(self.given.items), len(self.asked.items)])
+        factors = _factors(model, given, self.given, len(numbers))
+        missed = self.asked.rewards - _predicted(model, factors[asked], self.asked.items)
+        return float(missed.double().var(correction=0))
+
+
+def _factors(model: ResponseModel, sessions: Tensor, log: ResponseLog, num_sessions: int) -> Tensor:
+    """E[z | x] `[S, d]` given the responses in each session; `sessions` `[n]` are the numbers of theirs."""
+    shown, items = log.items.unique(return_inverse=True)
+    loadings, noise = model.loadings[shown], model.noise[shown, None]
+    surprise = log.signals @ model.evidence - model.means[log.items]
+    counts = ResponseTable(sessions, items, torch.ones_like(surprise), num_sessions, len(shown))
+    sums = ResponseTable(sessions, items, surprise, num_sessions, len(shown))
+    dims = loadings.shape[1]
+    precision = counts.over_items(loadings[:, :, None] * (loadings / noise)[:, None, :]) + torch.eye(dims, device=noise.device)
+    factor = torch.linalg.cholesky_ex(precision).L
+    return torch.cholesky_solve(sums.over_items(loadings / noise)[:, :, None], factor).squeeze(2)
+
+
+def _predicted(model: ResponseModel, factors: Tensor, items: Tensor) -> Tensor:
+    """Expected rewards `[n]` of `items` `[n]` for people with these factors `[n, d]`."""
+    rewards = model.rewards[items]
+    return (factors * rewards[:, :-1]).sum(dim=1) + rewards[:, -1]
+
+
+def _repeat(log: ResponseLog, fit: _Fit) -> Tensor:
+    """By how much the reward of a repeated item exceeds its expectation, shrunk to zero, a scalar."""
+    place = torch.searchsorted(fit.numbers, log.people).clamp(max=len(fit.numbers) - 1)
+    counted = log.repeated & (fit.numbers[place] == log.people)
+    missed = log.rewards - _predicted(fit.model, fit.factors[place], log.items)
+    return (missed * counted).sum() / (counted.sum() + 1)
+
+
+def _means(items: Tensor, values: Tensor, num_items: int) -> Tensor:
+    """The mean value of each item, shrunk to the overall mean, `[M]`."""
+    sums = values.new_zeros(num_items).index_add_(0, items, values)
+    return shrunk_means(sums, torch.bincount(items, minlength=num_items), values.mean(), SHRINKAGE)
+
+
+def _centred(items: Tensor, values: Tensor) -> Tensor:
+    return values - _means(items, values, int(items.max()) + 1)[items]
