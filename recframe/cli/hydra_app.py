@@ -43,6 +43,7 @@ def run_app(app: App, arguments: list[str], job: Callable[[Any], float], show_he
     from recframe.config.compose.options import parse_options
     from recframe.config.compose.overrides import sweep_problems, without_nulls
     from recframe.config.compose.search_path import install_search_path
+    from recframe.config.compose.sources import written_sources
     from recframe.config.compose.typed_text import text_as_typed
     from recframe.config.schema.store import store_schemas
 
@@ -68,7 +69,7 @@ def run_app(app: App, arguments: list[str], job: Callable[[Any], float], show_he
 
     try:
         # in a sweep, jobs may run in other processes, which must not go on without this one
-        with sweep_signals() if options.multirun else nullcontext():
+        with written_sources(), sweep_signals() if options.multirun else nullcontext():
             hydra.main(version_base="1.3", config_path="pkg://recframe.conf", config_name=app.config_name)(job)()
     except OSError as error:
         if error.errno in REFUSALS and error.filename and not _passed_through(error, job):

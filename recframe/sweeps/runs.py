@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from recframe.config.written import require_written_out
 from recframe.errors import UserError
 from recframe.tracking.failure import read_failure
 from recframe.tracking.folder import CONFIG_NAME, LOG_NAME, OVERRIDES_NAME, RunFolderError, read_overrides
@@ -130,7 +131,11 @@ def _config_values(path: Path) -> Settings:
     """A run's config as `{dotted key: value}`, without `LABELS`."""
     file = path / CONFIG_NAME
     try:
-        config = yaml.load(file.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(file.read_text(encoding="utf-8"))
+        tree = loader.get_single_node()
+        if tree is not None:
+            require_written_out(tree, str(file))
+        config = None if tree is None else loader.construct_document(tree)
     except FileNotFoundError:
         return {}
     except (yaml.YAMLError, UnicodeDecodeError) as error:

@@ -14,6 +14,8 @@ from filelock import FileLock, Timeout
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from recframe.config import ConfigError
+from recframe.config.written import read_yaml
 from recframe.errors import UserError
 from recframe.tracking.atomic import TEMPORARY, atomic_write
 from recframe.tracking.result import RESULT_NAME
@@ -158,10 +160,13 @@ class RunFolder:
         RunFolderError: if `config.yaml` is not a YAML mapping.
         """
         try:
-            config = OmegaConf.load(self.config_path)
+            content = read_yaml(self.config_path.read_text(encoding="utf-8"), str(self.config_path))
+            config = OmegaConf.create(dict(content)) if isinstance(content, Mapping) else None
+        except ConfigError as error:
+            raise RunFolderError(str(error)) from None
         except OSError as error:
             raise RunFolderError(f"{self.config_path}: cannot be read ({error.strerror}); ask its owner to make it readable") from None
-        except (yaml.YAMLError, OmegaConfBaseException, UnicodeDecodeError) as error:
+        except (yaml.YAMLError, OmegaConfBaseException, UnicodeDecodeError, ValueError, RecursionError) as error:
             raise RunFolderError(f"{self.config_path}: not a config: {str(error).splitlines()[0]}") from None
         if not isinstance(config, DictConfig):
             raise RunFolderError(f"{self.config_path}: not a config: it must hold a mapping")
@@ -192,9 +197,11 @@ def read_overrides(path: str | Path) -> list[str]:
     """
     file = Path(path) / OVERRIDES_NAME
     try:
-        overrides = yaml.safe_load(file.read_text(encoding="utf-8"))
+        overrides = read_yaml(file.read_text(encoding="utf-8"), str(file))
     except FileNotFoundError:
         return []
+    except ConfigError as error:
+        raise RunFolderError(str(error)) from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise RunFolderError(f"{file}: not a list of overrides: {str(error).splitlines()[0]}") from None
     if not isinstance(overrides, list):
