@@ -98,9 +98,8 @@ class RatingMatrixEnvironment(SimulatedSessions):
         return principal_directions(data.catalog.text_vectors, config.similarity_dims).to(self.device)
 
     def arrivals(self) -> dict[str, Tensor]:
-        """Draw N people of the split, uniformly."""
-        drawn = torch.randint(len(self.people), (self.spec.num_users,), generator=self.generator, device=self.device)
-        return {"user": self.people[drawn]}
+        """Draw N people of the split (`drawn_from`)."""
+        return {"user": self.drawn_from(self.people)}
 
     def draws(self) -> dict[str, Tensor]:
         """No random numbers: responses are deterministic."""
