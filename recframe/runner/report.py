@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from recframe.console import output_console
-from recframe.evaluation.results import Metrics
 from recframe.evaluation.simulated.samples import Recommendation
 from recframe.evaluation.table import COLD_TITLE, result_tables, results_markdown, samples_table
 from recframe.runner.results import RunResult
@@ -16,19 +16,17 @@ log = logging.getLogger(__name__)
 SAMPLES_TITLE = "What the trained policy recommends"
 
 
-def report_markdown(
-    policies: Mapping[str, Metrics], cold: Mapping[str, Metrics] | None, samples: Sequence[Recommendation], measured: Mapping[str, float]
-) -> str:
+def report_markdown(result: Mapping[str, Any], samples: Sequence[Recommendation], measured: Mapping[str, float]) -> str:
     """The text of report.md.
 
     Parameters
     ----------
-    policies, cold, samples: as in `FinalEvaluation`.
+    result: with the entries `evaluation`, `policies` and `cold_items` of result.json.   samples: as in `FinalEvaluation`.
     measured: figures about the environment and the labels, from before training.
     """
-    lines = ["# Results", "", results_markdown(policies)]
-    if cold is not None:
-        lines += [f"## {COLD_TITLE}", "", results_markdown(cold)]
+    lines = ["# Results", "", results_markdown(result["policies"], result["evaluation"])]
+    if "cold_items" in result:
+        lines += [f"## {COLD_TITLE}", "", results_markdown(result["cold_items"]["policies"], result["evaluation"])]
     if measured:
         lines += ["## Measured before training", "", *(f"- {name}: {value:.4g}" for name, value in measured.items()), ""]
     if samples:
@@ -45,7 +43,8 @@ def print_report(result: RunResult, samples: Sequence[Recommendation]) -> None:
     if samples:
         console.print(samples_table(samples, title=SAMPLES_TITLE))
     cold = {} if result.cold is None else {"cold_items": {"policies": result.cold}}
-    console.print(*result_tables({"policies": result.policies, **cold}, title="Results"))
+    about = {"evaluation": result.evaluation} if result.evaluation else {}
+    console.print(*result_tables({"policies": result.policies, **about, **cold}, title="Results"))
     line = f"{result.env_steps:,} env steps, {result.seconds:.0f} s; everything is in {result.folder}"
     console.print(line, highlight=False, soft_wrap=True)
     console.file.flush()
