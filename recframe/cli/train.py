@@ -52,9 +52,12 @@ def train_job(cfg: Any) -> float:
     """Train by one config, which Hydra has composed, and return the objective for the sweeper. Launchers import it in other processes."""
 
     def run(folder: str, overrides: list[str], sweep: str | None) -> float:
+        from hydra.core.hydra_config import HydraConfig
+
         from recframe import runner
 
-        return runner.run(cfg, folder, overrides=overrides, sweep=sweep).objective
+        choices = HydraConfig.get().runtime.choices
+        return runner.run(cfg, folder, overrides=overrides, sweep=sweep, choices=choices).objective
 
     return run_job(run)
 

@@ -111,6 +111,11 @@ class EnvironmentWithoutItems(Environment):
         """Start N new sessions."""
         return self._without_items(self.environment.reset(seed))
 
+    def start_evaluation(self, seed: int) -> tuple[Observation, Tensor]:
+        """Start N new sessions of as many different people as there are."""
+        observation, people = self.environment.start_evaluation(seed)
+        return self._without_items(observation), people
+
     def step(self, slate: Tensor) -> Step:
         """Show the slate and observe."""
         step = self.environment.step(slate)

@@ -93,9 +93,9 @@ class Environment(ABC):
     - `state_dict()`: the complete state, generator included.
     - `load_state_dict(state)`: restore a saved state; the `Observation` that the next step acts on.
 
-    Optional: `truth` for the oracle, `report` for measures of the environment itself, `caveats` for what limits its results,
-    `own_data` for an environment with its own items, `training_data` for one that decides which logged users are held out,
-    `always_excluded` for one that always excludes the same items.
+    Optional: `start_evaluation` for an environment that draws its users from a list of people, `truth` for the oracle, `report` for
+    measures of the environment itself, `caveats` for what limits its results, `own_data` for an environment with its own items,
+    `training_data` for one that decides which logged users are held out, `always_excluded` for one that always excludes the same items.
 
     Built as `factory(config, data, num_users=N, history_length=H, split="train" | "evaluation", device=device)`. `data` contains the
     text vectors. `split` is a `Split`: users of the evaluation split never appear in training.
@@ -127,6 +127,17 @@ class Environment(ABC):
     @abstractmethod
     def load_state_dict(self, state: dict[str, Any]) -> Observation:
         """Restore a saved state; returns the observation that the next step acts on."""
+
+    def start_evaluation(self, seed: int) -> tuple[Observation, Tensor]:
+        """Start N new sessions of as many different people as there are, for an evaluation; the first `Observation`, and who they are.
+
+        The people `[N]` int64 are numbers of which equal ones are the same person: people, not sessions, are independent. An environment
+        that draws users from a finite list meets nobody again before it has met everybody. The default is `reset`: people are the rows of
+        `Data.users`, or, where users are anonymous, each session is of another person.
+        """
+        observation = self.reset(seed)
+        people = observation.user if self.spec.has_users else torch.arange(self.spec.num_users, device=self.spec.device)
+        return observation, people
 
     @classmethod
     def own_data(cls, config: Any) -> Data | None:

@@ -35,6 +35,7 @@ def check_environment(environment: Environment, data: Data | None = None, steps:
     with own_randomness("the environment"):
         _check_session(environment, data, steps)
         _check_seed(environment)
+        _check_evaluation(environment, data)
         _check_equal_draws(environment)
         _check_saving(environment)
         _check_truth(environment)
@@ -159,6 +160,18 @@ def _check_seed(environment: Environment, steps: int = 10) -> None:
     what = _first_difference(first, again)
     require(
         what is None, f"reset() with the same seed and the same slates gave another session ({what} differs): seed the generator in reset()"
+    )
+
+
+def _check_evaluation(environment: Environment, data: Data | None) -> None:
+    spec = environment.spec
+    observation, people = environment.start_evaluation(7)
+    check_observation(observation, spec, "the observation of start_evaluation()", data)
+    require_tensor(people, "the people of start_evaluation()", (spec.num_users,), torch.int64, spec.device)
+    again, same_people = environment.start_evaluation(7)
+    require(
+        difference(observation, again) is None and torch.equal(people, same_people),
+        "start_evaluation() with the same seed met other people: seed the generator in it, as in reset()",
     )
 
 

@@ -22,6 +22,7 @@ from recframe.tracking.result import RESULT_NAME
 
 CONFIG_NAME = "config.yaml"
 OVERRIDES_NAME = "overrides.yaml"
+CHOICES_NAME = "choices.yaml"
 LOG_NAME = "run.log"
 LOCK_NAME = "run.lock"
 METRICS_NAME = "metrics.csv"
@@ -152,6 +153,11 @@ class RunFolder:
         resolved = config if isinstance(config, DictConfig) else OmegaConf.create(dict(config))
         atomic_write(self.config_path, OmegaConf.to_yaml(resolved, resolve=True))
 
+    def write_choices(self, choices: Mapping[str, Any]) -> None:
+        """Write `choices.yaml`: the file that was chosen for each config group, such as `agent: ppo`."""
+        chosen = {str(group): choice for group, choice in choices.items() if not str(group).startswith("hydra/")}
+        atomic_write(self.path / CHOICES_NAME, yaml.safe_dump(chosen, allow_unicode=True))
+
     def read_config(self) -> DictConfig:
         """The config that the run was started with.
 
@@ -207,6 +213,20 @@ def read_overrides(path: str | Path) -> list[str]:
     if not isinstance(overrides, list):
         raise RunFolderError(f"{file}: not a list of overrides, such as '- agent.gamma=0.9'")
     return [str(override) for override in overrides]
+
+
+def read_choices(path: str | Path) -> dict[str, str]:
+    """The `{config group: chosen file}` in a run folder's `choices.yaml`; empty if the file is missing, as in runs from Python."""
+    file = Path(path) / CHOICES_NAME
+    try:
+        choices = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise RunFolderError(f"{file}: not a list of choices: {str(error).splitlines()[0]}") from None
+    if not isinstance(choices, dict):
+        raise RunFolderError(f"{file}: not a list of choices, such as 'agent: ppo'")
+    return {str(group): "-" if choice is None else str(choice) for group, choice in choices.items()}
 
 
 def _lock(path: Path) -> FileLock:

@@ -137,9 +137,8 @@ class PreferenceModel(BoredomSessions):
         return data._replace(catalog=replace(data.catalog, popularity=counts.float()))
 
     def arrivals(self) -> dict[str, Tensor]:
-        """Draw N people of the split, uniformly."""
-        drawn = torch.randint(len(self.people), (self.spec.num_users,), generator=self.generator, device=self.device)
-        return {"user": self.people[drawn]}
+        """Draw N people of the split (`drawn_from`)."""
+        return {"user": self.drawn_from(self.people)}
 
     def appeal(self, slate: Tensor, shown: Tensor) -> Tensor:
         """The appeal a `[N, K]`."""

@@ -159,9 +159,8 @@ class RatingMatrixEnvironment(SimulatedSessions):
         return compared_vectors(vectors, config.similarity_dims, distances=distances, given=given).to(self.device)
 
     def arrivals(self) -> dict[str, Tensor]:
-        """Draw N people of the split, uniformly."""
-        drawn = torch.randint(len(self.people), (self.spec.num_users,), generator=self.generator, device=self.device)
-        return {"user": self.people[drawn]}
+        """Draw N people of the split (`drawn_from`)."""
+        return {"user": self.drawn_from(self.people)}
 
     def barred(self) -> Tensor | None:
         """The items that the people have not rated."""

@@ -115,6 +115,8 @@ class SimulatedSessions(Environment):
         self.history = History(num_users, history_length, signals, self.device)
         self.state: dict[str, Tensor] = {}
         self.candidates: Tensor | None = None
+        self._drawn: Tensor | None = None
+        self._everybody_once = False
         nobody = torch.zeros(num_users, dtype=torch.int64, device=self.device)
         self._start = {"steps": nobody, "user": nobody}
         for name, length in (("recent", recent_length), ("excluded", num_shown)):
@@ -123,7 +125,10 @@ class SimulatedSessions(Environment):
 
     @abstractmethod
     def arrivals(self) -> dict[str, Tensor]:
-        """The state of N new users, `[N, ...]` per name. Always makes the same random draws."""
+        """The state of N new users, `[N, ...]` per name. Always makes the same random draws.
+
+        Users who come from a list of people are `drawn_from` it.
+        """
 
     @abstractmethod
     def draws(self) -> dict[str, Tensor]:
@@ -140,6 +145,28 @@ class SimulatedSessions(Environment):
     def barred(self) -> Tensor | None:
         """The items `[N, X]` (`PAD` at the end) that may never be shown to the users in `self.state`; None by default."""
         return None
+
+    def drawn_from(self, people: Tensor) -> Tensor:
+        """N of `people` `[P]` for `arrivals`: drawn uniformly, but where an evaluation starts, nobody again before everybody was drawn."""
+        users = self.spec.num_users
+        if self._everybody_once:
+            rounds = -(-users // len(people))
+            order = torch.rand(rounds, len(people), generator=self.generator, device=self.device).argsort(dim=1)
+            drawn = order.flatten()[:users]
+        else:
+            drawn = torch.randint(len(people), (users,), generator=self.generator, device=self.device)
+        self._drawn = people[drawn]
+        return self._drawn
+
+    def start_evaluation(self, seed: int) -> tuple[Observation, Tensor]:
+        """Start N new sessions of as many different people as there are; see `Environment.start_evaluation`."""
+        self._everybody_once, self._drawn = True, None
+        try:
+            observation = self.reset(seed)
+        finally:
+            self._everybody_once = False
+        # without a list of people, each session is of a new one
+        return observation, torch.arange(self.spec.num_users, device=self.device) if self._drawn is None else self._drawn
 
     def reset(self, seed: int) -> Observation:
         """Start N new sessions; see `Environment.reset`."""
