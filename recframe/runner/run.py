@@ -128,15 +128,8 @@ def _run(cfg: DictConfig, folder: RunFolder, context: RunContext, record: DataRe
         _warn_of_refused_claims(cfg)
         call_started(cfg, context)
         callbacks = plugin_callbacks(cfg)
-        checkpoint = folder.checkpoints / LAST
-        resume_from = checkpoint if context.resumed and checkpoint.is_file() else None
+        resume_from = _checkpoint_to_resume(folder, cfg, record, machine) if context.resumed else None
         steps_before, seconds_before = progress_at(resume_from) if resume_from else (0, 0.0)
-        if resume_from is not None:
-            require_resumable(resume_from, cfg.trainer.final_weights)
-            record.note_if_missing()
-            machine.compare()
-        elif context.resumed:
-            log.warning("%s does not exist: the run starts over from 0 env steps", checkpoint)
         plain: Any = OmegaConf.to_container(cfg, resolve=True)
         run_loggers = RunLoggers(
             plain["logger"],
@@ -212,6 +205,18 @@ def _run(cfg: DictConfig, folder: RunFolder, context: RunContext, record: DataRe
         print_report(result, final.samples)
         call_finished(result)
         return result
+
+
+def _checkpoint_to_resume(folder: RunFolder, cfg: DictConfig, record: DataRecord, machine: MachineRecord) -> Path | None:
+    """The checkpoint of a stopped run, checked; None if the run starts over because there is none."""
+    checkpoint = folder.checkpoints / LAST
+    if not checkpoint.is_file():
+        log.warning("%s does not exist: the run starts over from 0 env steps", checkpoint)
+        return None
+    require_resumable(checkpoint, cfg.trainer.final_weights)
+    record.note_if_missing()
+    machine.compare()
+    return checkpoint
 
 
 def _warn_of_refused_claims(cfg: DictConfig) -> None:

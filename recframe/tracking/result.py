@@ -59,8 +59,9 @@ def write_result(
         number of people behind the mean (in results of earlier releases, which lack the entry `evaluation`, that of their sessions).
     extra: more top-level entries, such as `name` and `environment`. NaN and infinities become null everywhere, since JSON lacks them.
         `caveats`, a list of sentences, exists if the environment has any (`Environment.caveats`). `evaluation` says what `policies` is
-        about: its `split` (the value of evaluation.people), and its numbers of `people` and `sessions`. `threads` is the number of threads of the process. `cold_items` exists if items were withheld in training: their
-        `share` of the catalogue, the number of these `items`, and `policies` as above, measured where only they are shown.
+        about: its `split` (the value of evaluation.people), and its numbers of `people` and `sessions`. `threads` is the number of threads
+        of the process. `cold_items` exists if items were withheld in training: their `share` of the catalogue, the number of these
+        `items`, and `policies` as above, measured where only they are shown.
 
     Raises
     ------
