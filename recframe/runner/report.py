@@ -21,13 +21,16 @@ def report_markdown(result: Mapping[str, Any], samples: Sequence[Recommendation]
 
     Parameters
     ----------
-    result: with the entries `evaluation`, `policies`, `caveats` and `cold_items` of result.json.   samples: as in `FinalEvaluation`.
+    result: with the entries `evaluation`, `policies`, `caveats`, `selection` and `cold_items` of result.json.
+    samples: as in `FinalEvaluation`.
     measured: figures about the environment and the labels, from before training.
     """
     caveats = [f"**Note: {caveat}**\n" for caveat in result.get("caveats", ())]
     lines = ["# Results", "", *caveats, results_markdown(result["policies"], result["evaluation"])]
     if "cold_items" in result:
         lines += [f"## {COLD_TITLE}", "", results_markdown(result["cold_items"]["policies"], result["evaluation"])]
+    if "selection" in result and (sentence := selection_sentence(result["selection"], result["policies"]["trained"])):
+        lines += [sentence, ""]
     if measured:
         lines += ["## Measured before training", "", *measured_lines(measured), "", calibration_markdown(measured)]
     if samples:
@@ -53,14 +56,31 @@ def log_measured(measured: Mapping[str, float], caveats: Sequence[str]) -> None:
         log.warning("%s", caveat)
 
 
+def selection_sentence(selection: Mapping[str, Any], trained: Mapping[str, Any]) -> str:
+    """How the final weights were chosen, with the value that chose them beside that of the final table; empty for the last weights.
+
+    selection, trained: the entry `selection`, and the trained policy's metrics, as in result.json.
+    """
+    metric, value = selection["metric"], selection["value"]
+    if value is None or metric not in trained:
+        return ""
+    mean = "" if selection["evaluations"] == 1 else f" (the mean of {selection['evaluations']} evaluations)"
+    return (
+        f"The weights are those after {selection['env_steps']:,} env steps: their {metric} on training people was the best, "
+        f"{value:.4g}{mean}. The best of several values flatters; the table's is {trained[metric]['mean']:.4g}."
+    )
+
+
 def print_report(result: RunResult, samples: Sequence[Recommendation]) -> None:
-    """Print the tables of a finished run, and where its files are."""
+    """Print the tables of a finished run, how its weights were chosen, and where its files are."""
     console = output_console()
     if samples:
         console.print(samples_table(samples, title=SAMPLES_TITLE))
     cold = {} if result.cold is None else {"cold_items": {"policies": result.cold}}
     about = {"evaluation": result.evaluation} if result.evaluation else {}
     console.print(*result_tables({"policies": result.policies, "caveats": result.caveats, **about, **cold}, title="Results"))
+    if result.selection and (sentence := selection_sentence(result.selection, result.policies["trained"])):
+        console.print(sentence, highlight=False)
     line = f"{result.env_steps:,} env steps, {result.seconds:.0f} s; everything is in {result.folder}"
     console.print(line, highlight=False, soft_wrap=True)
     console.file.flush()

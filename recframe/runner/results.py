@@ -30,6 +30,7 @@ class RunResult:
     policies: the final table, as in result.json.   evaluation: whose sessions it is about, and how many, as in result.json.
     cold: the final table over cold items alone; None if no items were held back.
     caveats: what a reader must know before the table, from the environment.
+    selection: how the final weights were chosen, as in result.json; empty if nothing was trained.
     """
 
     folder: Path
@@ -40,3 +41,4 @@ class RunResult:
     cold: dict[str, Metrics] | None = None
     caveats: tuple[str, ...] = ()
     evaluation: Mapping[str, Any] = field(default_factory=dict)
+    selection: Mapping[str, Any] = field(default_factory=dict)

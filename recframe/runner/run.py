@@ -9,6 +9,7 @@ import logging
 import math
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,7 @@ def resume(folder: str | Path, device: str | None = None, other_data: bool = Fal
                 cold,
                 tuple(result.get("caveats", ())),
                 result.get("evaluation", {}),
+                result.get("selection", {}),
             )
         use_cpu = f"recframe train resume={folder} device=cpu"
         cfg = recorded_config(claimed, device, use_cpu)
@@ -159,7 +161,7 @@ def _run(cfg: DictConfig, folder: RunFolder, context: RunContext, record: DataRe
             log_measured(measured, caveats)
             periodic = periodic_evaluation(parts, agent)
             trainer: Any = OmegaConf.to_object(cfg.trainer)
-            fit(
+            selection = fit(
                 agent,
                 Collector(environment, parts.rewards, derived_seed(cfg.seed, "environment")),
                 trainer,
@@ -181,7 +183,7 @@ def _run(cfg: DictConfig, folder: RunFolder, context: RunContext, record: DataRe
             # final table would make that table too good
             objective = periodic().get(cfg.trainer.monitor, math.nan)
             final = final_evaluation(parts, agent)
-            entries = result_entries(parts, final, caveats)
+            entries = result_entries(parts, final, caveats) | ({} if selection is None else {"selection": asdict(selection)})
             policies, cold = final.all_items.policies, None if final.cold is None else final.cold.policies
             seconds = seconds_before + time.perf_counter() - started
             # the results come first: nothing that follows, such as a logger or the terminal, can lose them
@@ -201,7 +203,8 @@ def _run(cfg: DictConfig, folder: RunFolder, context: RunContext, record: DataRe
                 **({} if tuner is None else {"tuning": tuner.summary()}),
             )
             run_loggers.finish(policies, cold, [sample._asdict() for sample in final.samples], {"objective": objective, **measured})
-        result = RunResult(folder.path, objective, agent.env_steps, seconds, policies, cold, caveats, entries["evaluation"])
+        about = entries["evaluation"], entries.get("selection", {})
+        result = RunResult(folder.path, objective, agent.env_steps, seconds, policies, cold, caveats, *about)
         print_report(result, final.samples)
         call_finished(result)
         return result

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from pathlib import Path
 from typing import Any
 
@@ -64,23 +65,29 @@ class RunCheckpoints(Checkpoint):
     """Saves after every evaluation: first the weights, if they are the best so far, then the checkpoint to resume from.
 
     In this order, a kill between the two is harmless: the resumed run repeats the evaluation and writes the same best weights.
+
+    window: the weights of an evaluation are the best if the mean over it and the `window` - 1 before it is. The first `window` - 1
+        evaluations of a longer run are only a part of a mean.
     """
 
-    def __init__(self, folder: Path, monitor: str, mode: str) -> None:
+    def __init__(self, folder: Path, monitor: str, mode: str, window: int = 1) -> None:
         self.folder = folder
         self.monitor = f"eval/{monitor}"
         self.sign = 1.0 if mode == "max" else -1.0
         self.best_value: float | None = None
         self.best_env_steps = 0
+        self.recent: deque[float] = deque(maxlen=window)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Compare with the best value so far, then save."""
         assert isinstance(module, TrainingModule)
-        value = float(trainer.callback_metrics[self.monitor])
+        self.recent.append(float(trainer.callback_metrics[self.monitor]))
+        value = sum(self.recent) / len(self.recent)
         # NaN: the metric had no value
         if self.best_value is None or math.isnan(self.best_value) or self.sign * value > self.sign * self.best_value:
             self.best_value, self.best_env_steps = value, module.env_steps
-            save_weights(module.agent, self.folder / BEST)
+            with module.final_weights():
+                save_weights(module.agent, self.folder / BEST)
             if module.tuner is not None:
                 module.tuner.save(encoder_weights(self.folder / BEST))
         module.complete = trainer.should_stop or trainer.current_epoch + 1 >= (trainer.max_epochs or 0)
@@ -91,12 +98,13 @@ class RunCheckpoints(Checkpoint):
         trainer.save_checkpoint(self.folder / LAST)
 
     def state_dict(self) -> dict[str, Any]:
-        """The best value so far, and when it was measured."""
-        return {"best_value": self.best_value, "best_env_steps": self.best_env_steps}
+        """The best value so far, when it was measured, and the latest values."""
+        return {"best_value": self.best_value, "best_env_steps": self.best_env_steps, "recent": list(self.recent)}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restore the best value so far."""
         self.best_value, self.best_env_steps = state_dict["best_value"], state_dict["best_env_steps"]
+        self.recent.extend(state_dict.get("recent", []))
 
 
 def training_is_complete(checkpoint: Path) -> bool:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback, EarlyStopping
 from pytorch_lightning.loggers import Logger
 
+from recframe.config import ConfigError
 from recframe.config.schema.run import TrainerConfig
 from recframe.errors import UserError
 from recframe.experience import Collector, batch_source_for, sharing_exclusions
@@ -33,6 +35,7 @@ from recframe.training.lightning_output import suppress_lightning_output
 from recframe.training.lm_tuning.tuner import Tuner, TuningDiverged
 from recframe.training.module import Chunks, TrainingModule
 from recframe.training.progress import ProgressBar
+from recframe.training.weight_average import WeightAverage
 from recframe.training.weights import encoder_weights, load_weights, save_weights
 
 log = logging.getLogger(__name__)
@@ -61,6 +64,20 @@ class Schedule:
         return cls(per_epoch, epochs, per_epoch * epochs * chunk)
 
 
+@dataclass(frozen=True)
+class Selection:
+    """The weights that a run ends with: those after `env_steps`, and why.
+
+    value: the monitored metric by which they were chosen, a mean over `evaluations` of them. It is the largest of several, so it flatters:
+    the value of the same weights in another evaluation is lower on average. None if the last weights were taken, whatever their value.
+    """
+
+    env_steps: int
+    metric: str
+    value: float | None
+    evaluations: int
+
+
 def fit(
     agent: Agent,
     collector: Collector,
@@ -76,8 +93,8 @@ def fit(
     tuner: Tuner | None = None,
     resume_from: Path | None = None,
     seconds_before: float = 0.0,
-) -> None:
-    """Train `agent` in place; afterwards it holds the weights that `settings.final_weights` names.
+) -> Selection | None:
+    """Train `agent` in place; afterwards it holds the weights that `settings.final_weights` names. Returns how they were chosen.
 
     Parameters
     ----------
@@ -93,31 +110,31 @@ def fit(
     TrainingDiverged: if a reward, loss or gradient is no longer finite, or a weight, table or buffer that would be saved.
     Stop: if the process was asked to stop; the checkpoint is then written.
     MonitorError: if `settings.monitor` is not measured.
+    ConfigError: if settings concern optimizers, and the agent has none.
     """
+    _require_optimizers(agent, settings)
     if isinstance(agent.experience, NoExperience):
         save_weights(agent, folder / FINAL)
-        return
+        return None
     device = agent.spec.device
     if resume_from is not None and training_is_complete(resume_from):
         log.info("training was complete: evaluating")
-        saved = read_checkpoint(resume_from)
-        state = {name.removeprefix("agent."): value for name, value in saved["state_dict"].items() if name.startswith("agent.")}
-        agent.load_state_dict(state)
-        if tuner is not None:
-            tuner.load_state_dict(saved["recframe"]["tuning"])
+        selection = _trained_before(agent, settings, tuner, read_checkpoint(resume_from))
     else:
         if tuner is not None and resume_from is None:
             tuner.start()
         source = sharing_exclusions(batch_source_for(agent.experience, seed, device), collector.environment.always_excluded)
-        module = TrainingModule(agent, collector, source, settings, _checked(evaluate, settings.monitor), auxiliary, tuner)
-        module.seconds_before = seconds_before
         schedule = Schedule.of(settings, collector.environment.spec.num_users)
-        checkpoints = RunCheckpoints(folder, settings.monitor, settings.monitor_mode)
-        own: list[Callback] = [ProgressBar(schedule.env_steps, module.progress, settings.progress_bar), checkpoints]
-        own.append(StopOnSignal(interruption, checkpoints))
-        if settings.patience is not None:
-            monitor = f"eval/{settings.monitor}"
-            own.append(EarlyStopping(monitor, mode=settings.monitor_mode, patience=settings.patience, check_finite=False))
+        measured = _checked(evaluate, settings.monitor)
+        module = TrainingModule(agent, collector, source, settings, measured, auxiliary, tuner, schedule.env_steps)
+        module.seconds_before = seconds_before
+        checkpoints = RunCheckpoints(folder, settings.monitor, settings.monitor_mode, settings.selection_window)
+        own = [
+            ProgressBar(schedule.env_steps, module.progress, settings.progress_bar),
+            checkpoints,
+            StopOnSignal(interruption, checkpoints),
+            *_early_stopping(settings),
+        ]
         keep_freed_memory()
         with suppress_lightning_output():
             trainer = pl.Trainer(
@@ -148,6 +165,9 @@ def fit(
         # the signal may have arrived during the last evaluation
         if interruption.signal_number is not None:
             raise interruption.stop()
+        if module.average is not None:
+            module.average.apply()
+        selection = _selection(settings, checkpoints.state_dict(), agent.env_steps)
     if settings.final_weights == "best":
         load_weights(agent, folder / BEST)
         if tuner is not None:
@@ -155,6 +175,44 @@ def fit(
     save_weights(agent, folder / FINAL)
     if tuner is not None:
         tuner.save(encoder_weights(folder / FINAL))
+    return selection
+
+
+def _trained_before(agent: Agent, settings: TrainerConfig, tuner: Tuner | None, saved: Mapping[str, Any]) -> Selection:
+    """Give the agent and the tuner the last weights of a training that is complete; returns how the final ones were chosen."""
+    state = {name.removeprefix("agent."): value for name, value in saved["state_dict"].items() if name.startswith("agent.")}
+    agent.load_state_dict(state)
+    selection = _selection(settings, saved["callbacks"][RunCheckpoints.__qualname__], agent.env_steps)
+    if settings.weight_average is not None:
+        average = WeightAverage(agent, agent.optimizers().values(), settings.weight_average)
+        average.load_state_dict(saved["recframe"]["average"])
+        average.apply()
+    if tuner is not None:
+        tuner.load_state_dict(saved["recframe"]["tuning"])
+    return selection
+
+
+def _early_stopping(settings: TrainerConfig) -> list[Callback]:
+    if settings.patience is None:
+        return []
+    return [EarlyStopping(f"eval/{settings.monitor}", mode=settings.monitor_mode, patience=settings.patience, check_finite=False)]
+
+
+def _selection(settings: TrainerConfig, best: Mapping[str, Any], env_steps: int) -> Selection:
+    """How the final weights were chosen. `best` is the state of `RunCheckpoints`."""
+    if settings.final_weights == "last":
+        return Selection(env_steps, settings.monitor, None, 0)
+    return Selection(best["best_env_steps"], settings.monitor, best["best_value"], settings.selection_window)
+
+
+def _require_optimizers(agent: Agent, settings: TrainerConfig) -> None:
+    if agent.optimizers():
+        return
+    own = {field.name: field.default for field in fields(TrainerConfig)}
+    names = ("weight_average", "learning_rate_schedule", "learning_rate_warmup")
+    changed = [f"trainer.{name}" for name in names if getattr(settings, name) != own[name]]
+    if changed:
+        raise ConfigError([f"{name}: this agent learns nothing by gradients; leave it at its default" for name in changed])
 
 
 def _checked(evaluate: Callable[[], dict[str, float]], monitor: str) -> Callable[[], dict[str, float]]:

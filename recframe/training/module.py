@@ -11,6 +11,7 @@ import math
 import random
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, cast
 
 import numpy as np
@@ -23,8 +24,10 @@ from recframe.experience import BatchSource, Collector
 from recframe.interfaces import Agent, Transition
 from recframe.training.auxiliary import BehaviourPrediction
 from recframe.training.divergence import TrainingDiverged, require_numbers, steps_advice
+from recframe.training.learning_rates import LearningRates
 from recframe.training.lm_tuning.tuner import Tuner
 from recframe.training.progress import evaluation_text, training_text
+from recframe.training.weight_average import WeightAverage
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +56,7 @@ class TrainingModule(pl.LightningModule):
     evaluate: returns the agent's metrics; called at the end of every epoch (an epoch is the time between two evaluations).
     auxiliary: an auxiliary task of the state tracker, or None.
     tuner: tunes the language model by the agent's losses; None: it is frozen.
+    env_steps: env steps of the whole run, for learning-rate schedules; None: those of the settings.
     """
 
     def __init__(
@@ -64,6 +68,7 @@ class TrainingModule(pl.LightningModule):
         evaluate: Callable[[], dict[str, float]],
         auxiliary: BehaviourPrediction | None = None,
         tuner: Tuner | None = None,
+        env_steps: int | None = None,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -74,6 +79,11 @@ class TrainingModule(pl.LightningModule):
         self.evaluate = evaluate
         self.auxiliary = auxiliary
         self.tuner = tuner
+        self.total_env_steps = env_steps or settings.env_steps
+        self.learning_rates = LearningRates(settings)
+        self.average = (
+            None if settings.weight_average is None else WeightAverage(agent, agent.optimizers().values(), settings.weight_average)
+        )
         self.latest: dict[str, float] = {}
         self.seconds_before = 0.0  # how long the run had lasted before training began in this process
         self._started = time.perf_counter()
@@ -114,6 +124,9 @@ class TrainingModule(pl.LightningModule):
                 self.source.add(transition)
         if self.auxiliary is not None:
             self.auxiliary.start_chunk()
+        chunk = self.settings.chunk_steps * self.collector.environment.spec.num_users
+        # in the middle of the chunk: at its start a warm-up, and at its end a schedule, would make it a chunk in vain
+        self.learning_rates.set(self._all_optimizers(), (self.env_steps - chunk / 2) / self.total_env_steps)
         for experience in self.source.batches():
             if self.tuner is not None:
                 self.tuner.begin_batch()
@@ -122,13 +135,17 @@ class TrainingModule(pl.LightningModule):
             self.source.learned(self.agent.priorities())
             if self.tuner is not None:
                 self.tuner.end_batch()
+            if self.average is not None:
+                self.average.update()
         # one transfer to the host per chunk
         if not math.isfinite(float(torch.stack([value for _, value in watched]).sum())):
             self._report_divergence(watched)
         # counted over the whole run, since an epoch may be shorter than a logging interval
-        chunk = self.settings.chunk_steps * self.collector.environment.spec.num_users
         if (self.env_steps // chunk) % self.settings.log_every == 0:
             self._log_training()
+
+    def _all_optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        return self._optimizers if self.tuner is None else {**self._optimizers, "language_model": self.tuner.optimizer}
 
     def _step(self, name: str, loss: Tensor, experience: Transition) -> list[tuple[str, Tensor]]:
         """One step of the named optimizer; returns the values that must stay finite, in the order of their computation."""
@@ -172,6 +189,7 @@ class TrainingModule(pl.LightningModule):
         metrics |= {f"loss/{name}": float(torch.stack(values).mean()) for name, values in self._losses.items()}
         metrics |= {f"gradient_norm/{name}": float(torch.stack(values).mean()) for name, values in self._gradient_norms.items()}
         metrics |= {f"agent/{name}": float(value) for name, value in self.agent.diagnostics().items()}
+        metrics |= self.learning_rates.metrics(self._all_optimizers())
         metrics |= {} if self.auxiliary is None else self.auxiliary.metrics()
         metrics |= self.tuner.metrics() if self.tuner is not None else {}
         self._losses, self._gradient_norms, self._since = {}, {}, (now, steps)
@@ -184,13 +202,17 @@ class TrainingModule(pl.LightningModule):
         require_numbers(self.state_dict(), f" after {self.env_steps} env steps", advice)
         if self.tuner is not None:
             self.tuner.refresh()
-        with torch.autocast(self.device.type, enabled=False):
+        with self.final_weights(), torch.autocast(self.device.type, enabled=False):
             metrics = {f"eval/{name}": value for name, value in self.evaluate().items()}
         self.log_dict(metrics, logger=False, batch_size=1)
         self._send(metrics)
         log.info("%s", evaluation_text(self.env_steps, self.latest))
         # evaluation time does not count in the training speed
         self._since = (time.perf_counter(), self.env_steps)
+
+    def final_weights(self) -> AbstractContextManager[None]:
+        """Within the block, the agent has the weights that are evaluated and saved: the averaged ones, or its own."""
+        return nullcontext() if self.average is None else self.average.applied()
 
     def progress(self) -> tuple[int, str]:
         """The env steps taken, and the latest training metrics in words."""
@@ -213,6 +235,7 @@ class TrainingModule(pl.LightningModule):
             "random": _random_state(),
             "losses": {name: torch.stack(values) for name, values in self._losses.items()},
             "gradient_norms": {name: torch.stack(values) for name, values in self._gradient_norms.items()},
+            "average": self.average.state_dict() if self.average is not None else None,
             "tuning": self.tuner.state_dict() if self.tuner is not None else None,
         }
 
@@ -224,6 +247,8 @@ class TrainingModule(pl.LightningModule):
         device = self.agent.spec.device
         self._losses = {name: list(values.to(device)) for name, values in saved["losses"].items()}
         self._gradient_norms = {name: list(values.to(device)) for name, values in saved["gradient_norms"].items()}
+        if self.average is not None and saved.get("average") is not None:
+            self.average.load_state_dict(saved["average"])
         if self.tuner is not None:
             self.tuner.load_state_dict(saved["tuning"])
         _restore_random_state(saved["random"])

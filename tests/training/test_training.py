@@ -285,3 +285,25 @@ def test_prioritized_replay_gets_the_agents_priorities_after_each_batch(tmp_path
     # transitions after the first chunk started with the largest priority so far
     assert saved["scaled"][:64].unique().tolist() == pytest.approx([1.0, 3.0], abs=1e-4)
     assert saved["scaled"][64:].unique().tolist() == pytest.approx([3.0], abs=1e-4)
+
+
+def returns(*values: float):
+    left = iter(values)
+    return lambda: {"return": next(left)}
+
+
+@pytest.mark.parametrize(
+    ("window", "chosen", "value"),
+    # a single lucky evaluation, or the best mean of three
+    [(1, 128, 9.0), (3, 512, (5.0 + 6.0 + 6.0) / 3)],
+)
+def test_the_best_weights_are_those_of_the_best_mean_over_a_window(tmp_path, window, chosen, value):
+    options = {"env_steps": 576, "evaluate_every": 64, "selection_window": window}
+    selection = train(PolicyGradient(), tmp_path, evaluate=returns(0.0, 9.0, 1.0, 1.0, 3.0, 5.0, 6.0, 6.0, 2.0), **options)
+    assert (selection.env_steps, selection.metric, selection.evaluations) == (chosen, "return", window)
+    assert selection.value == pytest.approx(value)
+
+
+def test_the_last_weights_are_taken_whatever_their_value(tmp_path):
+    selection = train(PolicyGradient(), tmp_path, evaluate=returns(5.0, 1.0), final_weights="last")
+    assert (selection.env_steps, selection.value, selection.evaluations) == (640, None, 0)

@@ -24,6 +24,7 @@ def run_rules(composed: Composed) -> list[str]:
     problems += [problem] if (problem := folder_problem("embeddings.cache", values["embeddings"]["cache"])) else []
     problems += _check_labels(values, chosen)
     problems += check_pairings(values, chosen) + _check_sizes(values) + monitor_problems(values, chosen)
+    problems += _check_training(values["trainer"])
     return problems + _check_auxiliary(values, chosen) + _check_tuning(values, chosen)
 
 
@@ -52,6 +53,19 @@ def _check_sizes(values: Mapping[str, Any]) -> list[str]:
         problems.append(f"agent.replay_capacity={capacity} holds less than one step of environment.num_users={users}; raise it")
     if isinstance(starts, int) and isinstance(env_steps, int) and starts > env_steps:
         problems.append(f"agent.learning_starts={starts} is more than trainer.env_steps={env_steps}: nothing would be learned; lower it")
+    return problems
+
+
+def _check_training(trainer: Mapping[str, Any]) -> list[str]:
+    """Settings that another setting of the trainer makes useless."""
+    problems = []
+    if trainer["learning_rate_end"] is not None and trainer["learning_rate_schedule"] == "constant":
+        problems.append(
+            f"trainer.learning_rate_end={trainer['learning_rate_end']} has no meaning for a constant rate; "
+            "choose trainer.learning_rate_schedule=linear or cosine, or set it to null"
+        )
+    if trainer["selection_window"] > 1 and trainer["final_weights"] == "last":
+        problems.append("trainer.selection_window has no meaning with trainer.final_weights=last, which selects nothing; set it to 1")
     return problems
 
 

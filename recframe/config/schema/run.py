@@ -19,6 +19,22 @@ class TrainerConfig:
     monitor_mode: str = option("max", "whether a larger or a smaller value of the monitored metric is better", choices=["max", "min"])
     patience: int | None = option(None, "evaluations without improvement after which training stops; null: never", ge=1)
     final_weights: str = option("best", "the weights that are evaluated and saved at the end", choices=["best", "last"])
+    selection_window: int = option(
+        1, "evaluations whose mean says which weights are best; with more than one, a single lucky evaluation counts less", ge=1
+    )
+    weight_average: float | None = option(
+        None,
+        "decay, for each batch, of an average of the weights that is evaluated and saved in place of the last ones; null: none",
+        gt=0,
+        lt=1,
+    )
+    learning_rate_schedule: str = option(
+        "constant", "how the learning rates of all optimizers change over the run", choices=["constant", "linear", "cosine"]
+    )
+    learning_rate_end: float | None = option(
+        None, "factor of the learning rates at the end of a linear or cosine schedule; null: 0", ge=0, le=1
+    )
+    learning_rate_warmup: float = option(0.0, "share of the run in which the learning rates rise linearly from 0", ge=0, lt=1)
     gradient_clip: float | None = option(10.0, "largest norm of an optimizer's gradient; null: no clipping", gt=0)
     precision: str = option("32-true", "precision of the losses and their gradients", choices=["32-true", "bf16-mixed"])
     log_every: int = option(10, "chunks between two rows of training metrics", ge=1)
