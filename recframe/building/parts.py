@@ -65,6 +65,10 @@ class Parts:
         settings = self.cfg.evaluation
         return self._environment(settings.num_users, "train" if settings.people == "train" else "evaluation")
 
+    def without_cold_items(self, data: Data) -> Data:
+        """`data` or `reading` as policies may know it: without what training cannot tell about cold items."""
+        return data if self.cold_items is None else self.cold_items.hidden_in(data)
+
     def environment(self, num_users: int, split: Split) -> Environment:
         """N users of a split. Users of the split "train" are never shown cold items.
 
@@ -107,7 +111,8 @@ class Parts:
         self._require_actions([("agent", chosen)], environment.spec)
         seed_everything(derived_seed(self.cfg.seed, "weights"))
         trackers = component_of(Kind.STATE_TRACKER, self.cfg.state_tracker)
-        tracker: StateTracker = build(trackers, self.cfg.state_tracker, spec=environment.spec, data=self.reading)
+        known = self.without_cold_items(self.reading)
+        tracker: StateTracker = build(trackers, self.cfg.state_tracker, spec=environment.spec, data=known)
         seed = derived_seed(self.cfg.seed, "agent")
         agent: Agent = build(chosen, self.cfg.agent, spec=environment.spec, state_tracker=tracker, seed=seed)
         return agent.to(self.device), tracker

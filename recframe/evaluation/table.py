@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 REFERENCES = ("random", "popular", "fixed_slate", "greedy", "posterior_greedy", "oracle")
 HISTORY_SHOWN = 3
 DECILE = "/decile_"
+# a longer name of a policy leaves no room for the intervals in 80 columns
+LONGEST_NAME = 12
 COLD_TITLE = "Only items that were never shown in training may be shown"
 
 
@@ -65,7 +67,7 @@ def results_table(policies: Results, title: str | None = None, about: Mapping[st
         last_trained = name not in REFERENCES and row + 1 < len(names) and names[row + 1] in REFERENCES
         style = None if name in REFERENCES else "bold"
         cells = [Text.assemble(mean, "\n", (reach, "not bold dim")) for mean, reach in _cells(policies, name, columns)]
-        table.add_row(escape(name), *cells, style=style, end_section=last_trained)
+        table.add_row(escape(_in_two_lines(name)), *cells, style=style, end_section=last_trained)
     return table
 
 
@@ -112,6 +114,12 @@ def samples_table(rows: Sequence[Recommendation], title: str | None = None) -> T
         cells = [row.user if first else "", str(row.turn), "\n".join(history) or "—", "\n".join(row.recommended), f"{row.reward:.3g}"]
         table.add_row(*map(escape, cells), end_section=last)
     return table
+
+
+def _in_two_lines(name: str) -> str:
+    """A long name broken after its last underscore: rows have two lines anyway."""
+    first, underscore, last = name.rpartition("_")
+    return f"{first}{underscore}\n{last}" if len(name) > LONGEST_NAME and first else name
 
 
 def _columns(policies: Results) -> list[str]:

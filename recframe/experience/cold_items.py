@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+import polars as pl
 import torch
 from torch import Tensor
 
 from recframe.errors import UserError
 from recframe.experience.batch_sources import BatchSource
-from recframe.interfaces import PAD, Environment, EnvironmentSpec, Observation, Step, Transition, Truth, may_run_out, runs_out
+from recframe.interfaces import PAD, Data, Environment, EnvironmentSpec, Observation, Step, Transition, Truth, may_run_out, runs_out
 
 
 class ColdItemsError(UserError, ValueError):
@@ -61,6 +62,22 @@ class ColdItems:
         # the evaluation on cold items alone follows training, which would be too late to find them too few
         _require_enough_items(len(cold), spec, "withheld")
         return EnvironmentWithoutItems(environment, cold)
+
+    def hidden_in(self, data: Data) -> Data:
+        """The data without what nobody knows of an item that was never shown, for agents and reference policies; texts stay.
+
+        A cold item's popularity is the mean of the others', logged interactions with it are left out, and so is the matrix of ratings,
+        which agents have no use for.
+        """
+        catalog = data.catalog
+        cold = self.drawn_from(len(catalog)).to(catalog.popularity.device)
+        others = torch.ones_like(catalog.popularity, dtype=torch.bool)
+        others[cold] = False
+        popularity = torch.where(others, catalog.popularity, catalog.popularity[others].mean())
+        interactions = data.interactions
+        if interactions is not None:
+            interactions = replace(interactions, frame=interactions.frame.filter(~pl.col("item").is_in(cold.tolist())))
+        return data._replace(catalog=replace(catalog, popularity=popularity), interactions=interactions, ratings=None)
 
     def alone_in(self, environment: Environment) -> Environment:
         """The environment for the separate evaluation, in which only cold items are shown.

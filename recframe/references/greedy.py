@@ -2,7 +2,7 @@
 
 The expected reward is bilinear in features of the user and of the item (see `recframe.references.bilinear`). The policy reads what an agent
 can observe, too: histories, feedback and texts, never the environment's truth. It is fitted to the reward of one turn, so it is myopic:
-its score leaves out what an item does to the rest of the session.
+its score leaves out what an item does to the rest of the session, and where some items make people leave, it loses its users.
 """
 
 from __future__ import annotations

@@ -11,7 +11,8 @@ After the responses x_S to the items S of the history (A_S has the rows a_i, s_S
     n + B E[z | x_S],   E[z | x_S] = A_S' (A_S A_S' + s_S)^-1 (x_S - m_S)
 
 which is the conditional mean of the Gaussian over items whose covariance is A A' + s and whose covariance with the rewards is B A'. The
-model describes people at the start of a session; as in `greedy`, an item that is in the history gets a weight of its own.
+model describes people at the start of a session; as in `greedy`, an item that is in the history gets a weight of its own. Like `greedy`,
+the policy is myopic.
 """
 
 from __future__ import annotations

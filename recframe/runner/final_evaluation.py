@@ -71,7 +71,8 @@ def final_evaluation(parts: Parts, agent: Agent) -> FinalEvaluation:
         budget = ReferenceBudget(log_sessions=2 * settings.tuning_sessions, sessions=settings.tuning_sessions)
         tuning_users = parts.environment(settings.tuning_sessions, "train")
         seed = derived_seed(settings.seed, "references")
-        policies |= reference_policies(tuning_users, parts.rewards, parts.data, max_steps=settings.max_steps, seed=seed, budget=budget)
+        known = parts.without_cold_items(parts.data)
+        policies |= reference_policies(tuning_users, parts.rewards, known, max_steps=settings.max_steps, seed=seed, budget=budget)
     log.info("evaluating %s in %d sessions of %s", ", ".join(policies), settings.num_users, WHOSE[settings.people])
 
     def measured(where: Environment) -> Evaluation:

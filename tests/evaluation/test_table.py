@@ -38,8 +38,9 @@ def render(table, width):
 
 @pytest.mark.parametrize("width", [80, 100, 140])
 def test_no_number_is_cut_off_at_common_terminal_widths(width):
-    text = render(results_table(RESULTS), width)
+    text = render(results_table(RESULTS | {"posterior_greedy": metrics(9.0)}), width)
     assert "…" not in text
+    assert "posterior_ " in text, "a long name is broken"
     for shown in ("12.3", "[11.9, 12.8]", "25.1", "0.432", "±0.012", "0.0711", "±0.0040", "0.954", "512 users", "click", "Gini"):
         assert shown in text
     assert max(len(line) for line in text.splitlines()) <= width
