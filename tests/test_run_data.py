@@ -152,3 +152,27 @@ def test_a_third_party_dataset_has_absolute_paths_and_fingerprints_too(warm_recf
     warm_recframe("evaluate", "a/run", site=plugin_site.folder, check=True)
     (tmp_path / "a" / "films.txt").write_text("\n".join(films[1:]))
     assert "40 items then, 39 now" in warm_recframe("evaluate", "a/run", site=plugin_site.folder).stderr
+
+
+@pytest.mark.slow
+def test_the_corrected_command_may_use_the_folder_of_a_load_that_failed(warm_recframe, tmp_path):
+    (tmp_path / "ratings.csv").write_text("1,2\n3,x\n")
+    command = ["train", *MATRIX, "environment.max_steps=2", "dataset.path=ratings.csv", "hydra.run.dir=run"]
+    refused = warm_recframe(*command)
+    assert refused.returncode != 0
+    assert "ratings.csv:2: column 2: 'x' is not a number" in refused.stderr
+    write_ratings(tmp_path / "ratings.npy", seed=0)
+    warm_recframe(*command[:-2], "dataset.path=ratings.npy", "hydra.run.dir=run", check=True)
+    assert json.loads((tmp_path / "run" / "result.json").read_text())["status"] == "finished"
+
+
+@pytest.mark.slow
+def test_a_world_without_clicks_says_so_above_the_table(warm_recframe, tmp_path):
+    write_ratings(tmp_path / "ratings.npy", seed=0)
+    done = warm_recframe("train", *MATRIX, "environment.click_threshold=6", "dataset.path=ratings.npy", "hydra.run.dir=run", check=True)
+    note = "nothing is clicked: environment.click_threshold is 6, and ratings go from 1 to 5"
+    assert done.stdout.replace("\n", " ").index(note) < done.stdout.index("Results")
+    assert json.loads((tmp_path / "run" / "result.json").read_text())["caveats"] == [note]
+    assert f"**Note: {note}**" in (tmp_path / "run" / "report.md").read_text()
+    again = warm_recframe("evaluate", "run", check=True)
+    assert note in again.stdout.replace("\n", " ")

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from recframe.evaluation.simulated.samples import Recommendation
-from recframe.evaluation.table import results_markdown, results_table, samples_table
+from recframe.evaluation.table import calibration_markdown, result_tables, results_markdown, results_table, samples_table
 
 
 def metric(mean, reach, n=512):
@@ -87,3 +87,19 @@ def test_samples_show_user_history_and_slate():
 def test_rendering_does_not_import_torch():
     code = "import sys, recframe.evaluation.table; assert 'torch' not in sys.modules"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_caveats_come_before_the_table():
+    first, second, table = result_tables({"policies": RESULTS, "caveats": ["the model knows nothing", "[nobody] clicks"]})
+    assert (str(first), str(second)) == ("Note: the model knows nothing", "Note: [nobody] clicks")
+    assert "trained" in render(table, 100)
+
+
+def test_calibration_is_a_table_of_tenths():
+    measured = {"model/rmse": 1.0, "model/error": 0.01}
+    measured |= {f"model/error/decile_{k}_{side}": k / 10 + (side == "observed") for k in (1, 2) for side in ("predicted", "observed")}
+    header, _, predicted, observed, *_ = calibration_markdown(measured).splitlines()
+    assert header == "| model/error | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 10 |"
+    assert predicted.startswith("| predicted | 0.1 | 0.2 |")
+    assert observed.startswith("| observed | 1.1 | 1.2 |")
+    assert calibration_markdown({"model/rmse": 1.0}) == ""
