@@ -28,8 +28,8 @@ from recframe.testing import update
 
 FOUND = registry()
 USERS, CHUNKS, CHUNK_STEPS, SESSION = 2, 2, 3, 2
-# presets that change an agent's kind or the batches that it asks for
-PRESETS = ("ppo", "prioritized_dqn", "slate_q_top_k", "td3", "two_head")
+# presets that change an agent's kind, its model or the batches that it asks for
+PRESETS = ("disjoint_linucb", "hybrid_linucb", "ppo", "prioritized_dqn", "slate_q_top_k", "td3", "two_head")
 AGENTS = (*FOUND.names(Kind.AGENT), *PRESETS)
 TRACKERS = FOUND.names(Kind.STATE_TRACKER)
 SLATES = (1, 2)
@@ -308,7 +308,7 @@ def refused_by_hand(pairing: Pairing) -> bool:
 
 def test_the_refused_pairings_are_those_listed_by_hand():
     known = [p for p in PAIRINGS if p.agent in KNOWN_AGENTS and p.tracker in KNOWN_TRACKERS and p.world in KNOWN_WORLDS]
-    assert len(known) == 21 * 9 * (6 + 1)
+    assert len(known) == 23 * 9 * (6 + 1)
     assert [pairing for pairing in known if reasons(pairing)] == [pairing for pairing in known if refused_by_hand(pairing)]
 
 

@@ -228,10 +228,15 @@ def test_items_without_rewards_have_the_prior(model):
 
 
 @pytest.mark.parametrize("model", MODELS)
-@pytest.mark.parametrize("name", BANDITS)
+@pytest.mark.parametrize("name", [*BANDITS, "greedy_reward"])
 def test_bandits_conform(name, model):
     component = registry().get("agent", name)
-    check_component(component, component.config(text_dims=2, model=model, response_dims=7))
+    check_component(component, component.config(text_dims=1, model=model, response_dims=3))
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("name", BANDITS)
+def test_bandits_conform_without_text_vectors(name, model):
     agent = build(name, model, data=toy_data(dim=0))
     check_agent(agent, ToyEnvironment(agent.spec, DATA))
 

@@ -15,8 +15,8 @@ SINGLE = [
     "dqn", "vanilla_dqn", "double_dqn", "dueling_dqn", "prioritized_dqn", "soft_actor_critic", "q_learning", "sarsa", "two_head",
 ]  # fmt: skip
 SLATES = [
-    "actor_critic", "ppo", "reinforce", "ddpg", "td3", "epsilon_greedy", "linucb", "thompson", "fixed_slate", "greedy_reward", "popular",
-    "posterior_greedy", "random",
+    "actor_critic", "ppo", "reinforce", "ddpg", "td3", "epsilon_greedy", "linucb", "disjoint_linucb", "hybrid_linucb", "thompson",
+    "fixed_slate", "greedy_reward", "popular", "posterior_greedy", "random",
 ]  # fmt: skip
 CLICKS = ["slate_q", "slate_q_top_k"]
 COMMON = ["debug=smoke", "encoder=tfidf", "environment.num_users=24", "environment.protocol=fixed_length"]

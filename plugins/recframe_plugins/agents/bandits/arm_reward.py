@@ -49,7 +49,6 @@ class ArmReward(RewardModel):
         self.sums = ArmSums(spec.num_items, dims, shared_dims, config.ridge, spec.device)
         self.register_buffer("changed", torch.zeros(spec.num_items, dtype=torch.bool, device=spec.device), persistent=False)
         self._latest: ArmPosterior | None = None
-        self.register_load_state_dict_post_hook(_forget)
 
     @torch.no_grad()
     def learn(self, batch: Transition) -> None:
@@ -74,6 +73,10 @@ class ArmReward(RewardModel):
             self._latest = ArmPosterior(latest.mean.index_copy(0, arms, mean), latest.covariance.index_copy(0, arms, covariance))
         self.changed.zero_()
         return self._latest
+
+    def forget(self) -> None:
+        """Compute the posterior from the sums when it is next needed."""
+        self._latest = None
 
     @torch.no_grad()
     def after(self, posterior: ArmPosterior, observation: Observation, chosen: Tensor, items: Tensor) -> ArmPosterior:
@@ -154,8 +157,3 @@ class ArmReward(RewardModel):
         """`scores` `[N, M]` with `extra` `[N, H]` added to the items of the history."""
         # the column after the last is that of PAD
         return add_to_history(F.pad(scores, (0, 1)), torch.where(history == PAD, scores.shape[1], history), extra)
-
-
-def _forget(model: torch.nn.Module, _: object) -> None:
-    """The posterior follows from the sums that were loaded."""
-    model._latest = None

@@ -58,15 +58,17 @@ class ArmSums(nn.Module):
     def __init__(self, items: int, dims: int, shared_dims: int, ridge: float, device: torch.device) -> None:
         super().__init__()
 
-        def buffer(name: str, value: Tensor) -> None:
-            self.register_buffer(name, value)
+        def zeros(*shape: int) -> Tensor:
+            return torch.zeros(shape, dtype=torch.float64, device=device)
 
-        kind = {"dtype": torch.float64, "device": device}
-        buffer("precision", (ridge * torch.eye(dims, **kind)).repeat(items, 1, 1))
-        buffer("cross", torch.zeros(items, dims, **kind))
-        buffer("mixed", torch.zeros(items, dims, shared_dims, **kind))
-        buffer("shared_precision", ridge * torch.eye(shared_dims, **kind))
-        buffer("shared_cross", torch.zeros(shared_dims, **kind))
+        def prior(size: int) -> Tensor:
+            return ridge * torch.eye(size, dtype=torch.float64, device=device)
+
+        self.register_buffer("precision", prior(dims).repeat(items, 1, 1))
+        self.register_buffer("cross", zeros(items, dims))
+        self.register_buffer("mixed", zeros(items, dims, shared_dims))
+        self.register_buffer("shared_precision", prior(shared_dims))
+        self.register_buffer("shared_cross", zeros(shared_dims))
 
     def add(self, arms: Tensor, x: Tensor, z: Tensor, rewards: Tensor | None) -> None:
         """Add n shown items `arms` `[n]` with features x `[n, d]` and z `[n, k]` and rewards `[n]`, or None: not known yet."""

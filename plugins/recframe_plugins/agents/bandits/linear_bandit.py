@@ -85,4 +85,5 @@ class LinearBandit(Agent):
     def set_extra_state(self, state: dict[str, Any]) -> None:
         """Load a saved state, and discard what was computed from the previous posterior."""
         super().set_extra_state(state)
+        self.model.forget()
         self._knowledge = None

@@ -83,6 +83,9 @@ class LinearReward(RewardModel):
         """
         return posterior._replace(covariance=self.covariance_after(posterior.covariance, observation, chosen, items))
 
+    def forget(self) -> None:
+        """Nothing is kept."""
+
     def covariance_after(self, covariance: Tensor, observation: Observation, chosen: Tensor, items: Tensor) -> Tensor:
         """The covariance `[n, n]` after the rewards of `chosen` `[N, K]` are learned; it does not depend on their values.
 

@@ -29,6 +29,10 @@ class RewardModel(RewardFeatures):
         """The current distribution of the coefficients."""
 
     @abstractmethod
+    def forget(self) -> None:
+        """Discard what was computed from the rewards so far: others were loaded."""
+
+    @abstractmethod
     def expected(self, observation: Observation, items: Tensor, coefficients: Tensor) -> ItemScores:
         """The reward of every item that is expected under the coefficients."""
 
