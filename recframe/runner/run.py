@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from recframe.building.device import choose_device
 from recframe.building.parts import assemble
 from recframe.building.seeds import derived_seed
-from recframe.config import validate
+from recframe.config import recorded, validate
 from recframe.console import output_console
 from recframe.embeddings import label_report
 from recframe.evaluation.table import result_tables
@@ -64,12 +64,13 @@ def run(cfg: DictConfig, folder: str | Path, overrides: Sequence[str] = (), swee
         return _run(cfg, claimed, RunContext(claimed.path, tuple(overrides), sweep, resumed=False), DataRecord(claimed.path))
 
 
-def resume(folder: str | Path, device: str | None = None, other_data: bool = False) -> RunResult:
+def resume(folder: str | Path, device: str | None = None, other_data: bool = False, trust_remote_code: bool = False) -> RunResult:
     """Continue a stopped run from its last checkpoint. On a CPU, the result equals that of a run without a stop.
 
     Parameters
     ----------
     device: by default the run's; another one is recorded in the run's config.     other_data: accept data that differs from the run's.
+    trust_remote_code: run the code that comes with the run's model, if its config asks for that.
 
     Raises
     ------
@@ -83,7 +84,7 @@ def resume(folder: str | Path, device: str | None = None, other_data: bool = Fal
             cold = result.get("cold_items", {}).get("policies")
             return RunResult(claimed.path, result["objective"], result["env_steps"], result["seconds"], result["policies"], cold)
         use_cpu = f"recframe train resume={folder} device=cpu"
-        cfg = recorded_config(claimed, device, use_cpu)
+        cfg = recorded_config(claimed, device, use_cpu, None if trust_remote_code else "trust_remote_code=true")
         choose_device(cfg.device, use_cpu)
         if device is not None:
             _record_device(claimed, device)
@@ -109,13 +110,13 @@ def _run(cfg: DictConfig, folder: RunFolder, context: RunContext, record: DataRe
             record.note_if_missing()
         elif context.resumed:
             log.warning("%s does not exist: the run starts over from 0 env steps", checkpoint)
-        plain: Any = OmegaConf.to_container(cfg, resolve=True)
+        plain: Any = OmegaConf.to_container(cfg.logger, resolve=True)
         run_loggers = RunLoggers(
-            plain["logger"],
+            plain,
             folder.path,
             name=_name(cfg, context),
             group=context.sweep,
-            config=plain,
+            config=recorded(cfg),
             resume_env_steps=steps_before if context.resumed else None,
         )
         with run_loggers:
@@ -201,4 +202,4 @@ def _record_device(folder: RunFolder, device: str) -> None:
 def _name(cfg: DictConfig, context: RunContext) -> str:
     """The name of the run in reports and in W&B: its setting `name`, or its overrides; and its seed."""
     chosen = [override for override in context.overrides if not override.startswith(("seed=", "name="))]
-    return f"{cfg.name or ' '.join(chosen) or 'default'} seed={cfg.seed}"
+    return f"{recorded(cfg)['name'] or ' '.join(chosen) or 'default'} seed={cfg.seed}"

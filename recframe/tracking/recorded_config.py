@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
-from recframe.config import ConfigError, validate
+from recframe.config import ConfigError, code_settings, validate
 from recframe.tracking.folder import RunFolder
 
 
-def recorded_config(folder: RunFolder, device: str | None, use_cpu: str) -> DictConfig:
+def recorded_config(folder: RunFolder, device: str | None, use_cpu: str, trust: str | None) -> DictConfig:
     """The config that a run was started with.
 
     Parameters
     ----------
     device: used in place of the recorded one; None: the recorded one.     use_cpu: the command that uses the CPU, for the error.
+    trust: how a command line allows settings that run code, for the error; None: they are allowed.
 
     Raises
     ------
-    ConfigError: if it cannot run here; each problem with the file, and one of the device with `use_cpu`.
+    ConfigError: if it cannot run here; each problem with the file, and one of the device with `use_cpu`. So is a setting that runs code
+        which comes with a model: the folder may be somebody else's.
     """
     cfg = folder.read_config()
     if device is not None:
         cfg.device = device
+    running = [] if trust is None else code_settings(OmegaConf.to_container(cfg))
     try:
-        return validate(cfg)
+        validated = validate(cfg)
+        if running:
+            raise ConfigError([f"{key} runs code that comes with a model: read it, and allow it with {trust}" for key in running])
+        return validated
     except ConfigError as error:
         lines = [f"{line}: {use_cpu}" if line.startswith("device:") else f"{folder.config_path}: {line}" for line in error.problems]
         raise ConfigError(lines) from None

@@ -16,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from recframe.config.app import App
 from recframe.config.apps import TRAIN
-from recframe.config.checks.validate import find_problems
+from recframe.config.checks.validate import find_problems, find_start_problems
 from recframe.config.compose.explain import explain
 from recframe.config.compose.file_settings import COMPOSITION_ERRORS, setting_problems
 from recframe.config.compose.grid import Axis, Job, describe, jobs
@@ -160,6 +160,8 @@ def _problems_of(app: App, composed: DictConfig | list[str], choices: Iterable[t
         return composed
     cfg = copy.deepcopy(composed)
     problems = [problem for axis, choice in choices if (problem := apply_value(axis, choice, cfg))]
+    found = find_problems(cfg, app)
+    found = found or find_start_problems(cfg, app)
     # a refused value leaves the default in place, about which there is nothing to report
     refused = {problem.partition(":")[0] for problem in [*known, *problems]}
-    return problems + [line for line in find_problems(cfg, app) if line.partition(":")[0] not in refused]
+    return problems + [line for line in found if line.partition(":")[0] not in refused]

@@ -32,9 +32,7 @@ def trust_problems(content: Any, file: str, config: str, package: str) -> Config
     nested: Any = content
     for part in reversed([part for part in package.split(".") if part]):
         nested = {part: nested}
-    lines = [
-        f"{file}: {key} would run code, which a file may not decide; if you trust it, set it on the command line" for key in _code(nested)
-    ]
+    lines = [f"{file}: {key} would run code, which no file may decide; to allow it, set it on the command line" for key in _code(nested)]
     return ConfigError(lines) if lines else None
 
 

@@ -69,7 +69,9 @@ def _problem_of_entry(entry: str, named: str) -> str:
     """The problem of an entry of a defaults list, which names the config `named`; or an empty string."""
     group, _, name = named.rpartition("/")
     if "override" in entry.split()[:-1] and group in GLOBAL_GROUPS:
-        return f"{group} is chosen after this file, which cannot override it; write 'defaults: [/{named}]', or {group}={name} on the command line"
+        return (
+            f"{group} cannot be overridden, because it is chosen later; write 'defaults: [/{named}]', or {group}={name} on the command line"
+        )
     loader: Any = GlobalHydra.instance().config_loader()
     if "optional" in entry.split() or loader.repository.config_exists(named):
         return ""
