@@ -52,17 +52,12 @@ def show(kind: str, name: str, as_json: Annotated[bool, typer.Option("--json", h
         preset = None if name in registry().names(Kind(kind)) else _preset(Kind(kind), name)
         component = registry().get(kind, name) if preset is None else preset.component
         if as_json:
-            print(
-                json.dumps(
-                    _settings(component) if preset is None else _settings(component) | {"preset": name, "sets": preset.settings}, indent=2
-                )
-            )
+            extra = {} if preset is None else {"preset": name, "sets": preset.settings}
+            print(json.dumps(_settings(component) | extra, indent=2))
             return
         if preset is not None:
             changed = " ".join(f"{kind}.{key}={json.dumps(value)}" for key, value in preset.settings.items())
-            print(
-                f"{kind}={name} is a preset of {kind}={component.name} with {changed or 'its defaults'}; the settings of {component.name}:\n"
-            )
+            print(f"{kind}={name} is a preset of {kind}={component.name} with {changed or 'its defaults'}\n")
         prefix = f"reward.{component.name}" if component.kind is Kind.REWARD else kind
         print(f"{kind}={component.name}: {component.description}")
         print(f"provides: {', '.join(sorted(component.provides)) or '-'}    requires: {', '.join(sorted(component.requires)) or '-'}\n")
