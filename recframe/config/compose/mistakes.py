@@ -72,12 +72,12 @@ def find_mistakes(overrides: Sequence[str], config_dir: str | None = None, confi
                 values.append(Axis.of(override))
         # the keys of a choice that does not exist are unknown
         values = [axis for axis in values if axis.key.partition(".")[0] not in unknown]
-        wrong = list(wrong_files([("", config_name or app.config_name), *_choices(groups)]))
-        if not wrong:
+        unread = list(wrong_files([("", config_name or app.config_name), *_choices(groups)]))
+        if not unread:
             return problems + _job_problems(app, config_name or app.config_name, fixed, groups, values, problems)
-        problems += list(dict.fromkeys(one.problem for one in wrong))
+        problems += list(dict.fromkeys(one.problem for one in unread))
         # the rest of the command line is checked without these files, as far as they do not decide it
-        lost = {one.choice for one in wrong}
+        lost = {one.choice for one in unread}
         groups = [axis for axis in groups if not lost & set(_choices([axis]))]
         sure = [axis for axis in values if _is_decided(axis.key, groups, {group for group, _ in lost}, app)]
         others = _job_problems(app, app.config_name, fixed, groups, sure, problems)
