@@ -23,14 +23,18 @@ def foreign_run(tmp_path):
 @pytest.mark.parametrize(
     ("command", "consent"), [(["evaluate", "{run}"], "--trust-remote-code"), (["train", "resume={run}"], "trust_remote_code=true")]
 )
-def test_a_runs_config_alone_does_not_run_its_models_code(foreign_run, command, consent):
+def test_a_runs_config_alone_does_not_run_its_models_code(foreign_run, monkeypatch, command, consent):
+    given = []
+    for name in ("evaluate", "resume"):
+        monkeypatch.setattr(runner, name, lambda *_, trust_remote_code, **__: given.append(trust_remote_code) or {"policies": {}})
     arguments = [part.format(run=foreign_run) for part in command]
     refused = CliRunner().invoke(app, arguments)
     assert refused.exit_code == 2
     line = f"{foreign_run}/config.yaml: encoder.trust_remote_code runs code that comes with a model: read it, and allow it with {consent}"
     assert line in refused.stderr
-    allowed = CliRunner().invoke(app, [*arguments, consent])
-    assert "allow it with" not in allowed.stderr
+    assert given == []
+    CliRunner().invoke(app, [*arguments, consent])
+    assert given == [True]
 
 
 def test_from_python_consent_is_an_argument(foreign_run):
