@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import logging
+
 from omegaconf import DictConfig, OmegaConf
 
 from recframe.config import ConfigError, code_settings, validate
+from recframe.config.checks.machine import folder_problem
+from recframe.config.schema.run import EmbeddingsConfig
 from recframe.tracking.folder import RunFolder
+
+log = logging.getLogger(__name__)
 
 
 def recorded_config(folder: RunFolder, device: str | None, use_cpu: str, trust: str | None) -> DictConfig:
@@ -24,6 +30,7 @@ def recorded_config(folder: RunFolder, device: str | None, use_cpu: str, trust: 
     cfg = folder.read_config()
     if device is not None:
         cfg.device = device
+    _use_own_cache(cfg)
     running = [] if trust is None else code_settings(OmegaConf.to_container(cfg))
     try:
         validated = validate(cfg)
@@ -33,3 +40,14 @@ def recorded_config(folder: RunFolder, device: str | None, use_cpu: str, trust: 
     except ConfigError as error:
         lines = [f"{line}: {use_cpu}" if line.startswith("device:") else f"{folder.config_path}: {line}" for line in error.problems]
         raise ConfigError(lines) from None
+
+
+def _use_own_cache(cfg: DictConfig) -> None:
+    """Replace a store of text vectors that this user may not write to, such as one in another user's home, by this user's own.
+
+    The vectors are the same: a store only saves the time to compute them.
+    """
+    recorded = OmegaConf.select(cfg, "embeddings.cache")
+    if isinstance(recorded, str) and recorded and folder_problem("embeddings.cache", recorded):
+        cfg.embeddings.cache = OmegaConf.structured(EmbeddingsConfig).cache
+        log.info("the run's store of text vectors, %s, cannot be used; using %s", recorded, cfg.embeddings.cache)

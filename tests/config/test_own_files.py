@@ -187,6 +187,7 @@ def test_a_plugins_own_experiment_gets_the_same_messages(tmp_path, monkeypatch):
         "hydra:\n  launcher:\n    _target_: os.getcwd\n",
         "hydra:\n  sweeper:\n    params:\n      +hydra.callbacks.x._target_: os.getcwd\n",
         "hydra:\n  job:\n    env_set: {A: b}\n",
+        "hydra:\n  sweeper:\n    params:\n      encoder.trust_remote_code: 'true'\n",
         "defaults:\n  - override /encoder: bert\nencoder:\n  trust_remote_code: true\n",
     ],
 )
@@ -194,6 +195,20 @@ def test_no_file_runs_code_but_the_command_line_may(own, setting):
     (problem,) = own({"experiment/evil": GLOBAL + setting}, "experiment=evil")
     assert "would run code, which no file may decide; to allow it, set it on the command line" in problem
     assert own({}, "hydra.callbacks.x._target_=os.getcwd", "encoder=bert", "encoder.trust_remote_code=true") == []
+
+
+@pytest.mark.parametrize(
+    ("header", "entry", "other"),
+    [
+        (GLOBAL, "override /hydra/job_logging: evil", "hydra/job_logging/evil"),
+        (GLOBAL, "/labels/evil@hydra.callbacks", "labels/evil"),
+        (GLOBAL, "/labels/evil@_global_.hydra.callbacks", "labels/evil"),
+        ("# @package hydra\n", "/labels/evil@callbacks", "labels/evil"),
+    ],
+)
+def test_no_file_puts_another_file_into_hydras_sections(own, header, entry, other):
+    problems = own({"experiment/mine": f"{header}defaults:\n  - {entry}\n", other: "x:\n  class: os.getcwd\n"}, "experiment=mine")
+    assert "puts a file into Hydra's sections, which could run code" in problems[0]
 
 
 def test_plain_settings_of_hydra_are_accepted_from_a_file(own):
