@@ -135,7 +135,7 @@ def test_a_finished_run_is_not_run_again(warm_recframe, tmp_path):
     assert again.returncode == 2
     assert "already holds a run" in again.stderr
     other = warm_recframe("train", f"resume={run}", "agent.gamma=0.5")
-    assert "next to resume= only device= and other_data= are allowed" in other.stderr
+    assert "next to resume= only device=, other_data= and trust_remote_code= are allowed" in other.stderr
     assert before == {path: path.stat().st_mtime_ns for path in run.rglob("*.json")}
 
 

@@ -20,15 +20,17 @@ def evaluate(
     num_users: Annotated[int | None, typer.Option(help="Number of users [default: the run's].")] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 or auto [default: the run's].")] = None,
     other_data: Annotated[bool, typer.Option("--other-data", help="Accept data that differs from the run's.")] = False,
+    trust_remote_code: Annotated[bool, typer.Option("--trust-remote-code", help="Run the code that comes with the run's model.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, as in result.json.")] = False,
 ) -> None:
     """Evaluate a run's trained policy again, together with the reference policies; the run's files stay as they are."""
     with user_errors_as_messages():
-        check_run(run_folder, device, use_cpu=f"recframe evaluate {run_folder} --device cpu")
+        trust = None if trust_remote_code else "--trust-remote-code"
+        check_run(run_folder, device, use_cpu=f"recframe evaluate {run_folder} --device cpu", trust=trust)
         from recframe import runner
 
         log_to(sys.stderr if as_json else sys.stdout)
-        result = runner.evaluate(run_folder, seed=seed, num_users=num_users, device=device, other_data=other_data)
+        result = runner.evaluate(run_folder, seed, num_users, device, other_data=other_data, trust_remote_code=trust_remote_code)
         if as_json:
             print(json.dumps(result, indent=2))
         else:

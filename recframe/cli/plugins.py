@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
@@ -15,6 +14,9 @@ from recframe.cli.settings_table import settings_table
 from recframe.components import Component, Kind, options_of
 from recframe.console import error_console, output_console
 from recframe.plugin_loader import Registered, UnknownComponent, registry
+
+if TYPE_CHECKING:
+    from recframe.config.compose.presets import Preset
 
 app = typer.Typer(invoke_without_command=True, help="List the plugins, or show one component's settings.")
 
@@ -48,18 +50,29 @@ def plugins(
 
 @app.command()
 def show(kind: str, name: str, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """Show every setting of a component: type, default, meaning."""
+    """Show every setting of a component: type, default, meaning. Of a preset, also which component it is, and what it sets."""
     with user_errors_as_messages():
         if kind not in list(Kind):
             raise UnknownComponent(f"{kind!r} is not a kind of component. The kinds are: {', '.join(Kind)}")
-        component = registry().get(kind, name)
+        preset = None if name in registry().names(Kind(kind)) else _preset(Kind(kind), name)
+        component = registry().get(kind, name) if preset is None else preset.component
         if as_json:
-            print(json.dumps(_settings(component), indent=2))
+            extra = {} if preset is None else {"preset": name, "sets": preset.settings}
+            print(json.dumps(_settings(component) | extra, indent=2))
             return
-        prefix = f"reward.{name}" if component.kind is Kind.REWARD else kind
-        print(f"{kind}={name}: {component.description}")
+        if preset is not None:
+            changed = " ".join(f"{kind}.{key}={json.dumps(value)}" for key, value in preset.settings.items())
+            print(f"{kind}={name} is a preset of {kind}={component.name} with {changed or 'its defaults'}\n")
+        prefix = f"reward.{component.name}" if component.kind is Kind.REWARD else kind
+        print(f"{kind}={component.name}: {component.description}")
         print(f"provides: {', '.join(sorted(component.provides)) or '-'}    requires: {', '.join(sorted(component.requires)) or '-'}\n")
         output_console().print(settings_table([(prefix, option) for option in options_of(component.config)]))
+
+
+def _preset(kind: Kind, name: str) -> Preset | None:
+    from recframe.config.compose.presets import find_preset
+
+    return find_preset(kind, name)
 
 
 def _row(registered: Registered) -> dict[str, str]:
@@ -73,7 +86,7 @@ def _row(registered: Registered) -> dict[str, str]:
     }
 
 
-def _settings(component: Component) -> Mapping[str, object]:
+def _settings(component: Component) -> dict[str, object]:
     return {
         "kind": component.kind.value,
         "name": component.name,

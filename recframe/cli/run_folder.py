@@ -6,17 +6,18 @@ from pathlib import Path
 from typing import TextIO
 
 
-def check_run(folder: Path, device: str | None, use_cpu: str) -> None:
+def check_run(folder: Path, device: str | None, use_cpu: str, trust: str | None) -> None:
     """Raise an error if `folder` is not a run, or if this machine cannot build the run. Nothing heavy is imported.
 
     Parameters
     ----------
     device: the device to use; None: the run's.     use_cpu: the command that uses the CPU, for the error.
+    trust: how the command line allows a run's config to run code that comes with a model; None: it does.
     """
     from recframe.tracking import RunFolder, recorded_config
 
     with RunFolder.open_to_read(folder) as claimed:
-        recorded_config(claimed, device, use_cpu)
+        recorded_config(claimed, device, use_cpu, trust)
 
 
 def log_to(stream: TextIO) -> None:

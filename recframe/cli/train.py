@@ -67,7 +67,9 @@ def show_train_help(groups: ConfigGroups) -> None:
     print(HELP.format(groups="\n".join(f"{group}: {', '.join(groups.choices(group))}" for group in groups.names())))
 
 
-RESUME_SETTINGS = ("resume", "device", "other_data")
+RESUME_SETTINGS = ("resume", "device", "other_data", "trust_remote_code")
+
+SWITCH = ("true", "false")
 
 
 def _resume(arguments: list[str]) -> None:
@@ -85,14 +87,18 @@ def _resume(arguments: list[str]) -> None:
             given[key] = value
     if others:
         raise ConfigError(
-            [f"next to resume= only device= and other_data= are allowed, because a run has its own config; leave out {' '.join(others)}"]
+            [
+                "next to resume= only device=, other_data= and trust_remote_code= are allowed, because a run has its own config; "
+                f"leave out {' '.join(others)}"
+            ]
         )
-    other_data = given.get("other_data", "false")
-    if other_data not in ("true", "false"):
-        raise ConfigError([f"other_data: {other_data!r} is not allowed; it must be true or false"])
+    switches = {key: given.get(key, "false") for key in ("other_data", "trust_remote_code")}
+    if wrong := [f"{key}: {value!r} is not allowed; it must be true or false" for key, value in switches.items() if value not in SWITCH]:
+        raise ConfigError(wrong)
     folder, device = Path(given["resume"]), given.get("device")
-    check_run(folder, device, use_cpu=f"recframe train resume={folder} device=cpu")
+    trust = None if switches["trust_remote_code"] == "true" else "trust_remote_code=true"
+    check_run(folder, device, use_cpu=f"recframe train resume={folder} device=cpu", trust=trust)
     from recframe import runner
 
     log_to(sys.stdout)
-    runner.resume(folder, device=device, other_data=other_data == "true")
+    runner.resume(folder, device, **{key: value == "true" for key, value in switches.items()})

@@ -32,6 +32,7 @@ def option(
     path: Literal["any", "folder"] | None = None,
     components: bool = False,
     runs_code: bool = False,
+    variable: bool = False,
 ) -> Any:
     """Declare a field of a component's config: its default, its meaning, and the values it may take.
 
@@ -49,9 +50,10 @@ def option(
         section like the component's own and is checked like it; the factory receives the built component in its place.
     runs_code: if true, the option runs code that comes with data or with a model. Only a command line can set it, no config file, and
         `evaluate` and `resume` ask again for consent.
+    variable: the value is the name of an environment variable, which must be set when a run starts.
     """
     metadata: dict[str, Any] = {"help": help, "ge": ge, "gt": gt, "le": le, "lt": lt, "exists": exists, "path": path}
-    metadata["components"], metadata["runs_code"] = components, runs_code
+    metadata["components"], metadata["runs_code"], metadata["variable"] = components, runs_code, variable
     metadata["choices"] = tuple(choices) if choices else None
     if default_factory is not dataclasses.MISSING:
         return field(default_factory=default_factory, metadata=metadata)

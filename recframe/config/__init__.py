@@ -5,7 +5,9 @@ from recframe.config.apps import APPS, PRETRAIN, TRAIN
 from recframe.config.checks.validate import chosen_components, validate
 from recframe.config.compose.compose import compose_config
 from recframe.config.compose.mistakes import find_mistakes
+from recframe.config.compose.trust import code_settings
 from recframe.config.problems import ConfigError
+from recframe.config.recorded import recorded
 
 __all__ = [
     "APPS",
@@ -14,7 +16,9 @@ __all__ = [
     "App",
     "ConfigError",
     "chosen_components",
+    "code_settings",
     "compose_config",
     "find_mistakes",
+    "recorded",
     "validate",
 ]

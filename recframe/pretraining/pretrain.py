@@ -20,7 +20,7 @@ from recframe.building.component import build, component_of
 from recframe.building.device import choose_device
 from recframe.building.seeds import derived_seed, seed_everything
 from recframe.components import Kind
-from recframe.config import PRETRAIN, ConfigError, validate
+from recframe.config import PRETRAIN, ConfigError, recorded, validate
 from recframe.config.checks.pretraining import occupied
 from recframe.config.schema.pretraining import PretrainConfig
 from recframe.console import output_console
@@ -31,7 +31,6 @@ from recframe.pretraining.record import PretrainingResult, format_perplexity, ta
 from recframe.pretraining.texts import Batches, held_out_batches, split_texts, texts_of
 from recframe.tracking import atomic_folder
 from recframe.tracking.run_loggers import RunLoggers
-from recframe.tracking.wandb_run import TrackingError
 from recframe.training import Interruption, suppress_lightning_output
 from recframe.training.module import Chunks
 from recframe.training.progress import ProgressBar
@@ -90,9 +89,10 @@ def pretrain(cfg: DictConfig, overrides: Sequence[str] = (), sweep: str | None =
         empty or not exist.
     overrides: the command-line overrides, for the name in W&B.     sweep: the sweep's name, for the group in W&B.
 
+    A logger that fails after training is a warning: the model is complete.
+
     Raises
     ------
-    TrackingError: if a logger fails after training; the model is then in its folder.
     recframe.errors.UserError: ConfigError, DataError, EncoderError, TrainingDiverged ...; the message is for the user.
     """
     started = time.perf_counter()
@@ -110,8 +110,10 @@ def pretrain(cfg: DictConfig, overrides: Sequence[str] = (), sweep: str | None =
         seed_everything(derived_seed(cfg.seed, "weights"))
         new = NewModel(**plain["pretrain"]["new"]) if settings.from_scratch else None
         model = encoder.language_model(train, new, settings.mask_probability)
-        name = cfg.name or " ".join(overrides) or "default"
-        run_loggers = RunLoggers(plain["logger"], temporary, name=name, group=sweep, config=plain, counter=COUNTER, job_type="pretrain")
+        name = recorded(cfg)["name"] or " ".join(overrides) or "default"
+        run_loggers = RunLoggers(
+            plain["logger"], temporary, name=name, group=sweep, config=recorded(cfg), counter=COUNTER, job_type="pretrain"
+        )
         base = "nothing" if new is not None else str(cfg.encoder.get("model", cfg.encoder.name))
         try:
             with run_loggers:
@@ -119,7 +121,7 @@ def pretrain(cfg: DictConfig, overrides: Sequence[str] = (), sweep: str | None =
                 seconds = time.perf_counter() - started
                 result = PretrainingResult(folder=folder, objective=model.objective, seconds=seconds, **figures)
                 model.save(temporary)
-                write_record(temporary, result, plain, base)
+                write_record(temporary, result, recorded(cfg), base)
                 saved = True
                 if run_loggers.wandb is not None:
                     run_loggers.wandb.log_summary({name: value for name, value in figures.items() if isinstance(value, (int, float))})
@@ -135,7 +137,7 @@ def pretrain(cfg: DictConfig, overrides: Sequence[str] = (), sweep: str | None =
         raise Stop(f"stopped while the loggers were closing; the model is complete in {folder}", failure.exit_code) from failure
     if failure is not None:
         reason = str(failure).partition("\n")[0]
-        raise TrackingError(f"the model is complete in {folder}, but a logger failed: {type(failure).__name__}: {reason}") from failure
+        log.warning("the model is complete in %s, but a logger failed (%s: %s)", folder, type(failure).__name__, reason)
     return result
 
 

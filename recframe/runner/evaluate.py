@@ -20,7 +20,12 @@ log = logging.getLogger(__name__)
 
 
 def evaluate(
-    folder: str | Path, seed: int | None = None, num_users: int | None = None, device: str | None = None, other_data: bool = False
+    folder: str | Path,
+    seed: int | None = None,
+    num_users: int | None = None,
+    device: str | None = None,
+    other_data: bool = False,
+    trust_remote_code: bool = False,
 ) -> dict[str, Any]:
     """Evaluate a run's trained weights again. The files of the run stay as they are.
 
@@ -28,6 +33,7 @@ def evaluate(
     ----------
     seed, num_users: of the evaluation; by default the run's.     device: by default the run's.
     other_data: accept data that differs from the run's.
+    trust_remote_code: run the code that comes with the run's model, if its config asks for that.
 
     Raises
     ------
@@ -39,7 +45,7 @@ def evaluate(
     """
     with RunFolder.open_to_read(folder) as claimed:
         use_cpu = f"recframe evaluate {folder} --device cpu"
-        cfg = recorded_config(claimed, device, use_cpu)
+        cfg = recorded_config(claimed, device, use_cpu, None if trust_remote_code else "--trust-remote-code")
         report_changes(claimed.path)
         cfg.evaluation.seed = cfg.evaluation.seed if seed is None else seed
         cfg.evaluation.num_users = cfg.evaluation.num_users if num_users is None else num_users

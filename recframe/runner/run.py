@@ -20,7 +20,7 @@ from recframe.building.device import choose_device
 from recframe.building.parts import assemble
 from recframe.building.seeds import derived_seed
 from recframe.components import Kind
-from recframe.config import TRAIN, validate
+from recframe.config import TRAIN, recorded, validate
 from recframe.console import output_console
 from recframe.embeddings import label_report
 from recframe.evaluation.table import result_tables
@@ -80,12 +80,13 @@ def run(
         return _run(cfg, claimed, RunContext(claimed.path, tuple(overrides), sweep, resumed=False), DataRecord(claimed.path))
 
 
-def resume(folder: str | Path, device: str | None = None, other_data: bool = False) -> RunResult:
+def resume(folder: str | Path, device: str | None = None, other_data: bool = False, trust_remote_code: bool = False) -> RunResult:
     """Continue a stopped run from its last checkpoint. On a CPU, the result equals that of a run without a stop.
 
     Parameters
     ----------
     device: by default the run's; another one is recorded in the run's config.     other_data: accept data that differs from the run's.
+    trust_remote_code: run the code that comes with the run's model, if its config asks for that.
 
     Raises
     ------
@@ -109,7 +110,7 @@ def resume(folder: str | Path, device: str | None = None, other_data: bool = Fal
                 result.get("selection", {}),
             )
         use_cpu = f"recframe train resume={folder} device=cpu"
-        cfg = recorded_config(claimed, device, use_cpu)
+        cfg = recorded_config(claimed, device, use_cpu, None if trust_remote_code else "trust_remote_code=true")
         report_changes(claimed.path)
         choose_device(cfg.device, use_cpu)
         if device is not None:
@@ -132,13 +133,13 @@ def _run(cfg: DictConfig, folder: RunFolder, context: RunContext, record: DataRe
         callbacks = plugin_callbacks(cfg)
         resume_from = _checkpoint_to_resume(folder, cfg, record, machine) if context.resumed else None
         steps_before, seconds_before = progress_at(resume_from) if resume_from else (0, 0.0)
-        plain: Any = OmegaConf.to_container(cfg, resolve=True)
+        plain: Any = OmegaConf.to_container(cfg.logger, resolve=True)
         run_loggers = RunLoggers(
-            plain["logger"],
+            plain,
             folder.path,
             name=_name(cfg, context),
             group=context.sweep,
-            config=plain,
+            config=recorded(cfg),
             resume_env_steps=steps_before if context.resumed else None,
         )
         with run_loggers:
@@ -243,4 +244,4 @@ def _record_device(folder: RunFolder, device: str) -> None:
 def _name(cfg: DictConfig, context: RunContext) -> str:
     """The name of the run in reports and in W&B: its setting `name`, or its overrides; and its seed."""
     chosen = [override for override in context.overrides if not override.startswith(("seed=", "name="))]
-    return f"{cfg.name or ' '.join(chosen) or 'default'} seed={cfg.seed}"
+    return f"{recorded(cfg)['name'] or ' '.join(chosen) or 'default'} seed={cfg.seed}"

@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from recframe.config import ConfigError
+from recframe.config import ConfigError, recorded
 from recframe.config.written import read_yaml
 from recframe.errors import UserError
 from recframe.tracking.atomic import TEMPORARY, atomic_write
@@ -148,10 +148,13 @@ class RunFolder:
             (self.path / name).unlink(missing_ok=True)
 
     def write_config(self, config: DictConfig | Mapping[str, Any], overrides: Sequence[str]) -> None:
-        """Write `overrides.yaml`, then `config` with resolved interpolations as `config.yaml`, which makes the folder a run's."""
+        """Write `overrides.yaml`, then `config` as `config.yaml`, which makes the folder a run's.
+
+        Interpolations are filled in, except for values of environment variables.
+        """
         atomic_write(self.overrides_path, yaml.safe_dump(list(overrides), allow_unicode=True))
         resolved = config if isinstance(config, DictConfig) else OmegaConf.create(dict(config))
-        atomic_write(self.config_path, OmegaConf.to_yaml(resolved, resolve=True))
+        atomic_write(self.config_path, OmegaConf.to_yaml(OmegaConf.create(recorded(resolved))))
 
     def write_choices(self, choices: Mapping[str, Any]) -> None:
         """Write `choices.yaml`: the file that was chosen for each config group, such as `agent: ppo`."""

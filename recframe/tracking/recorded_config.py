@@ -2,29 +2,42 @@
 
 from __future__ import annotations
 
-from omegaconf import DictConfig
+import logging
 
-from recframe.config import ConfigError, validate
+from omegaconf import DictConfig, OmegaConf
+
+from recframe.config import ConfigError, code_settings, validate
+from recframe.config.checks.machine import folder_problem
+from recframe.config.schema.run import EmbeddingsConfig
 from recframe.tracking.folder import RunFolder
 from recframe.tracking.provenance import missing_plugin
 
+log = logging.getLogger(__name__)
 
-def recorded_config(folder: RunFolder, device: str | None, use_cpu: str) -> DictConfig:
+
+def recorded_config(folder: RunFolder, device: str | None, use_cpu: str, trust: str | None) -> DictConfig:
     """The config that a run was started with.
 
     Parameters
     ----------
     device: used in place of the recorded one; None: the recorded one.     use_cpu: the command that uses the CPU, for the error.
+    trust: how a command line allows settings that run code, for the error; None: they are allowed.
 
     Raises
     ------
-    ConfigError: if it cannot run here; each problem with the file, and one of the device with `use_cpu`.
+    ConfigError: if it cannot run here; each problem with the file, and one of the device with `use_cpu`. So is a setting that runs code
+        which comes with a model: the folder may be somebody else's.
     """
     cfg = folder.read_config()
     if device is not None:
         cfg.device = device
+    _use_own_cache(cfg)
+    running = [] if trust is None else code_settings(OmegaConf.to_container(cfg))
     try:
-        return validate(cfg)
+        validated = validate(cfg)
+        if running:
+            raise ConfigError([f"{key} runs code that comes with a model: read it, and allow it with {trust}" for key in running])
+        return validated
     except ConfigError as error:
         lines = [f"{line}: {use_cpu}" if line.startswith("device:") else _with_origin(folder, line) for line in error.problems]
         raise ConfigError(lines) from None
@@ -34,3 +47,14 @@ def _with_origin(folder: RunFolder, problem: str) -> str:
     """The problem with the file, and, where the run's component is missing or another version, with the plugin that it came from."""
     origin = missing_plugin(folder.path, problem.partition(":")[0])
     return f"{folder.config_path}: {problem}{f'. {origin}' if origin else ''}"
+
+
+def _use_own_cache(cfg: DictConfig) -> None:
+    """Replace a store of text vectors that this user may not write to, such as one in another user's home, by this user's own.
+
+    The vectors are the same: a store only saves the time to compute them.
+    """
+    recorded = OmegaConf.select(cfg, "embeddings.cache")
+    if isinstance(recorded, str) and recorded and folder_problem("embeddings.cache", recorded):
+        cfg.embeddings.cache = OmegaConf.structured(EmbeddingsConfig).cache
+        log.info("the run's store of text vectors, %s, cannot be used; using %s", recorded, cfg.embeddings.cache)

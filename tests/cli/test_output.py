@@ -5,8 +5,10 @@ import json
 import logging
 import os
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -218,6 +220,49 @@ def test_a_run_that_may_only_be_read_is_evaluated(read_only, tmp_path):
     done = call(["evaluate", str(read_only), "--json"], tmp_path, other_user=True)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["policies"] == json.loads((read_only / "result.json").read_text())["policies"]
+
+
+AS_NOBODY = """
+import os, sys
+from recframe.cli.main import main
+
+def evaluate():
+    sys.argv = ["recframe", "evaluate", sys.argv[-1] if sys.argv[-1] != "--json" else sys.argv[-2], "--json"]
+    try:
+        main()
+    except SystemExit as end:
+        return end.code or 0
+
+assert evaluate() == 0  # imports everything: the other user may not be able to read this user's libraries
+print("as nobody")
+os.setgroups([])
+os.setgid(65534)
+os.setuid(65534)
+try:
+    open(os.path.join(sys.argv[-2], "own"), "w")
+except PermissionError:
+    sys.exit(evaluate())
+sys.exit("this user may write to the run")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can become another user")
+def test_another_user_evaluates_a_run_that_may_only_be_read(finished):
+    # below pytest's own folder, which is private to this user, another user can read nothing
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        folder.chmod(0o755)
+        shutil.copytree(finished, folder / "run")
+        (folder / "run" / "run.lock").unlink(missing_ok=True)
+        (folder / "cache").mkdir()
+        (folder / "cache").chmod(0o777)
+        command = [sys.executable, "-c", AS_NOBODY, str(folder / "run")]
+        environment = {**os.environ, "RECFRAME_CACHE": str(folder / "cache")}
+        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=300)
+        before, _, after = done.stdout.partition("as nobody\n")
+        assert done.returncode == 0, done.stderr
+        assert json.loads(after) == json.loads(before)
 
 
 @pytest.mark.parametrize("name", ["config.yaml", "checkpoints/final.safetensors"])

@@ -1,9 +1,12 @@
 """Mistakes in the YAML files that users write: each is named with its file and line."""
 
+from itertools import pairwise
+
 import pytest
 
 from recframe.config import TRAIN, ConfigError, compose_config, find_mistakes
 from recframe.config.compose.typed_text import text_as_typed
+from recframe.plugin_loader import registry
 
 
 @pytest.mark.parametrize(
@@ -75,3 +78,147 @@ def test_several_values_and_wrong_choices_say_what_was_meant(override, expected)
 
 def test_a_sweep_keeps_each_text_as_typed():
     assert text_as_typed(["-m", "name=1e5,2e5", "seed=0,1"], TRAIN) == ["-m", "name='1e5','2e5'", "seed=0,1"]
+
+
+GLOBAL = "# @package _global_\n"
+
+
+@pytest.fixture
+def own(tmp_path):
+    """Write config files into a folder, and return the mistakes of a command line with it."""
+
+    def mistakes(files, *overrides):
+        for name, content in files.items():
+            file = tmp_path / f"{name}.yaml"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(content)
+        return [problem.replace(f"{tmp_path}/", "") for problem in find_mistakes(list(overrides), config_dir=str(tmp_path))]
+
+    return mistakes
+
+
+def test_in_a_sweep_a_key_that_only_some_agents_have_is_named_with_file_line_and_agent(own):
+    (problem,) = own({"experiment/mine": GLOBAL + "agent:\n  double: true\n"}, "experiment=mine", "agent=dqn,linucb")
+    assert problem.startswith("experiment/mine.yaml, line 3: agent.double: agent has no 'double'")
+    assert problem.endswith("(with agent=linucb)")
+
+
+@pytest.mark.parametrize(
+    ("files", "override", "expected"),
+    [
+        ({"experiment/a": GLOBAL + "defaults: [b]\n", "experiment/b": GLOBAL + "defaults: [a]\n"}, "experiment=a", "by way of"),
+        (
+            {"experiment/a": GLOBAL + "defaults: [b]\n", "experiment/b": GLOBAL + "agent:\n  gama: 1\n"},
+            "experiment=a",
+            "experiment/b.yaml, line 3: agent.gama",
+        ),
+        ({"experiment/a": GLOBAL + "defaults: [b]\n", "experiment/b": "seed: 1\n"}, "experiment=a", "experiment/b.yaml: add '# @package"),
+        ({"agent/a": "defaults: [dqn]\ngama: 1\n"}, "agent=a", "agent/a.yaml, line 2: agent.gama"),
+        ({"encoder/a": "defaults: [tfidf]\nfoo: 1\n"}, "encoder@world_encoder=a", "encoder/a.yaml, line 2: world_encoder.foo"),
+        (
+            {"logger/a": "# @package logger.wandb\ndefaults: [wandb]\nprojct: x\n"},
+            "logger=[a]",
+            "logger/a.yaml, line 3: logger.wandb.projct",
+        ),
+        (
+            {"labels/a": "# @package labels.a\nprototypes: {yes: [x], no: [y]}\ntemprature: 1\n"},
+            "labels=[a]",
+            "labels/a.yaml, line 3: labels.a.temprature",
+        ),
+        (
+            {"reward/a": "# @package reward.click\ndefaults: [click]\nwieght: 1\n"},
+            "reward=[a]",
+            "reward/a.yaml, line 3: reward.click.wieght",
+        ),
+        ({"experiment/a": GLOBAL + "agent: null\n"}, "experiment=a", "line 2: agent: a file chooses it in its defaults list, as"),
+        ({"experiment/a": GLOBAL + "agent: linucb\n"}, "experiment=a", "as 'defaults: [override /agent: linucb]', not as a value"),
+        ({"experiment/a": GLOBAL + "defaults:\n  - override /debug: smoke\n"}, "experiment=a", "line 3: debug cannot be overridden"),
+        (
+            {"experiment/a": GLOBAL + "defaults:\n  - override /agent: dqm\n"},
+            "experiment=a",
+            "line 3: there is no config 'agent/dqm'. Did you",
+        ),
+        ({"experiment/sub/a": GLOBAL + "sed: 1\n"}, "experiment=sub/a", "experiment/sub/a.yaml, line 2: sed: the config has no 'sed'"),
+    ],
+)
+def test_a_mistake_in_any_file_behind_a_config_names_that_file(own, files, override, expected):
+    (problem,) = own(files, override)
+    assert expected in problem
+
+
+def test_options_of_a_reward_that_the_command_line_leaves_out_are_named(own):
+    rewards = {"experiment/a": GLOBAL + "defaults:\n  - override /reward: [click, rating]\nreward:\n  rating:\n    weight: 0.5\n"}
+    assert own(rewards, "experiment=a") == []
+    (problem,) = own(rewards, "experiment=a", "reward=[click]")
+    assert "line 6: reward.rating.weight: reward=rating is not chosen; there is reward=[click]" in problem
+
+
+def test_a_choice_in_a_folder_of_a_group_is_accepted(own):
+    assert own({"experiment/sub/deep": GLOBAL + "defaults: [/debug/smoke]\nseed: 3\n"}, "experiment=sub/deep") == []
+
+
+def test_a_file_that_cannot_be_read_hides_no_other_mistake_of_the_command_line(own):
+    problems = own(
+        {"experiment/a": "seed: 1\n"}, "experiment=a", "trainer.env_steps=-1", "sed=1", "encoder=tfdif", "agent=ppo", "agent.gamma=7"
+    )
+    assert len(problems) == 5
+    # which agent the file would have chosen is not known, so its settings are not called unknown
+    assert len(own({}, "experiment=a", "agent.epochs=3")) == 1
+
+
+def test_a_plugins_own_experiment_gets_the_same_messages(tmp_path, monkeypatch):
+    package = tmp_path / "strange_plugin" / "conf"
+    (package / "experiment").mkdir(parents=True)
+    for folder in (package.parent, package, package / "experiment"):
+        (folder / "__init__.py").write_text("")
+    (package / "experiment" / "theirs.yaml").write_text(GLOBAL + "name: 1e5\nagent:\n  gama: 0.5\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(registry(), "config_paths", ["pkg://strange_plugin.conf"])
+    (problem,) = find_mistakes(["experiment=theirs"])
+    assert f"{package}/experiment/theirs.yaml, line 4: agent.gama: agent has no 'gama'" in problem
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "hydra:\n  callbacks:\n    x:\n      _target_: os.getcwd\n",
+        "hydra:\n  job_logging:\n    root:\n      class: os.getcwd\n",
+        "hydra:\n  hydra_logging: {}\n",
+        "hydra:\n  launcher:\n    _target_: os.getcwd\n",
+        "hydra:\n  sweeper:\n    params:\n      +hydra.callbacks.x._target_: os.getcwd\n",
+        "hydra:\n  job:\n    env_set: {A: b}\n",
+        "hydra:\n  sweeper:\n    params:\n      encoder.trust_remote_code: 'true'\n",
+        "defaults:\n  - override /encoder: bert\nencoder:\n  trust_remote_code: true\n",
+    ],
+)
+def test_no_file_runs_code_but_the_command_line_may(own, setting):
+    (problem,) = own({"experiment/evil": GLOBAL + setting}, "experiment=evil")
+    assert "would run code, which no file may decide; to allow it, set it on the command line" in problem
+    assert own({}, "hydra.callbacks.x._target_=os.getcwd", "encoder=bert", "encoder.trust_remote_code=true") == []
+
+
+@pytest.mark.parametrize(
+    ("header", "entry", "other"),
+    [
+        (GLOBAL, "override /hydra/job_logging: evil", "hydra/job_logging/evil"),
+        (GLOBAL, "/labels/evil@hydra.callbacks", "labels/evil"),
+        (GLOBAL, "/labels/evil@_global_.hydra.callbacks", "labels/evil"),
+        ("# @package hydra\n", "/labels/evil@callbacks", "labels/evil"),
+    ],
+)
+def test_no_file_puts_another_file_into_hydras_sections(own, header, entry, other):
+    problems = own({"experiment/mine": f"{header}defaults:\n  - {entry}\n", other: "x:\n  class: os.getcwd\n"}, "experiment=mine")
+    assert "puts a file into Hydra's sections, which could run code" in problems[0]
+
+
+def test_plain_settings_of_hydra_are_accepted_from_a_file(own):
+    plain = "hydra:\n  run: {dir: a}\n  job: {name: b}\n  sweeper:\n    params: {seed: '0,1'}\n"
+    assert own({"experiment/mine": GLOBAL + plain}, "experiment=mine") == []
+
+
+def test_aliases_that_repeat_values_without_end_are_refused_at_once(own):
+    lines = [f"{b}: &{b} [{','.join([f'*{a}'] * 10)}]" for a, b in pairwise("abcdefghijkl")]
+    (problem,) = own({"experiment/bomb": GLOBAL + "a: &a [1]\n" + "\n".join(lines) + "\n"}, "experiment=bomb")
+    assert problem.startswith("experiment/bomb.yaml: aliases (*name) repeat its values")
+    (problem,) = own({"experiment/bomb": GLOBAL + "a: &a\n  b: *a\n"}, "experiment=bomb")
+    assert "aliases" in problem

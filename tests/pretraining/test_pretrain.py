@@ -18,7 +18,6 @@ from recframe.interfaces import EncoderError, TokenLoss
 from recframe.pretraining import module, pretrain
 from recframe.testing import check_encoder
 from recframe.tracking.run_loggers import RunLoggers
-from recframe.tracking.wandb_run import TrackingError
 from recframe.training.progress import ProgressBar
 from recframe_plugins.encoders.registration import BertConfig, GPTConfig
 from recframe_plugins.encoders.tfidf.config import TfidfConfig
@@ -164,11 +163,11 @@ class FailingLogger(DummyLogger):
 
 
 @pytest.mark.parametrize("failing", ["log_summary", "close"])
-def test_a_logger_that_fails_after_training_does_not_cost_the_model(tmp_path, monkeypatch, failing):
+def test_a_logger_that_fails_after_training_is_a_warning(tmp_path, monkeypatch, caplog, failing):
     monkeypatch.setattr("recframe.tracking.run_loggers.WandbRunLogger", lambda *_, **__: FailingLogger(failing))
     wandb = {"pretrain.steps": 1, "logger.wandb": {"project": "p", "entity": None, "mode": "offline", "tags": []}}
-    with pytest.raises(TrackingError, match=r"complete in .*model, but a logger failed: ConnectionError: the network is down$"):
-        pretrained(tmp_path / "model", "gpt", SMALL | wandb)
+    assert pretrained(tmp_path / "model", "gpt", SMALL | wandb).folder == tmp_path / "model"
+    assert f"the model is complete in {tmp_path / 'model'}, but a logger failed (ConnectionError: the network is down)" in caplog.text
     assert {"model.safetensors", "pretraining.yaml", "README.md"} <= {path.name for path in (tmp_path / "model").iterdir()}
 
 

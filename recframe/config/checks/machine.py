@@ -34,6 +34,8 @@ def surely_without_cuda(devices: Path = Path("/dev")) -> bool:
 
 def folder_problem(key: str, folder: str) -> str:
     """Why the folder that `key` names cannot be made or written, or ''. The part after an unresolved interpolation is not checked."""
+    if not folder.strip():
+        return f"{key}: it is empty; name a folder"
     known, unresolved, _ = folder.partition("${")
     # "runs/a${x}" is known as far as "runs"
     path = Path(os.path.dirname(known) if unresolved else known).expanduser().absolute()

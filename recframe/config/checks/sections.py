@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -93,6 +94,19 @@ def with_key(line: str, kind: Kind, key: str) -> str:
 
 def _check_value(value: Any, metadata: Mapping[str, Any]) -> Iterator[str]:
     yield from bounds_problems(value, metadata)
+    if (metadata.get("exists") or metadata.get("path") == "folder") and value == "":
+        yield "it is empty; give a path, or leave the setting out"
+        return
     for path in (value if isinstance(value, list) else [value]) if metadata.get("exists") else ():
         if path is not None and not Path(path).expanduser().exists():
             yield f"{path!r} does not exist (looked in {Path.cwd()})" if not Path(path).is_absolute() else f"{path!r} does not exist"
+
+
+def variable_problems(key: str, component: Component, settings: Mapping[str, Any]) -> list[str]:
+    """The options that must name an environment variable and do not. The message does not repeat the value, which may be a secret."""
+    named = {field.name: settings.get(field.name) for field in dataclasses.fields(component.config) if field.metadata.get("variable")}
+    return [
+        f"{key}.{name}: no environment variable of the given name is set; give the name of a variable, not the secret itself"
+        for name, value in named.items()
+        if value is not None and not os.environ.get(str(value))
+    ]

@@ -12,7 +12,7 @@ from recframe.config.app import App, Composed
 from recframe.config.apps import TRAIN
 from recframe.config.checks.machine import device_problem
 from recframe.config.checks.paths import make_paths_absolute
-from recframe.config.checks.sections import check_fields, check_loggers, merged_as, resolved
+from recframe.config.checks.sections import check_fields, check_loggers, merged_as, resolved, section_at, variable_problems
 from recframe.config.problems import ConfigError
 from recframe.plugin_loader import UnknownComponent, registry
 
@@ -66,6 +66,13 @@ def chosen_components(cfg: DictConfig, app: App = TRAIN) -> dict[str, Component]
     """The components of a valid config by their keys ("agent", "reward.click", "encoder.parts.words")."""
     values: Any = OmegaConf.to_container(cfg, resolve=True)
     return _chosen_components(values, app)[0]
+
+
+def find_start_problems(cfg: DictConfig, app: App) -> list[str]:
+    """One line for each thing that a new run lacks, in addition to `find_problems`. A run that is evaluated again may not need it."""
+    values, unresolved = resolved(cfg)
+    chosen = {} if unresolved else _chosen_components(values, app)[0]
+    return [line for key, component in chosen.items() for line in variable_problems(key, component, section_at(values, key))]
 
 
 def _chosen_components(values: Mapping[str, Any], app: App) -> tuple[dict[str, Component], list[str]]:

@@ -44,7 +44,7 @@ def setting_problems(config_name: str, overrides: Sequence[str], app: App) -> li
             chain = loader.compute_defaults_list(config_name, list(overrides), RunMode.RUN).defaults
     except COMPOSITION_ERRORS:
         return []
-    OmegaConf.set_struct(base, False)  # as it is while Hydra merges files
+    OmegaConf.set_struct(base, None)  # as while Hydra merges files: only schemas refuse keys
     problems: list[str] = []
     for default in chain:
         path = user_file(default.config_path) if default.config_path else None

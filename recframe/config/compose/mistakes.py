@@ -16,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from recframe.config.app import App
 from recframe.config.apps import TRAIN
-from recframe.config.checks.validate import find_problems
+from recframe.config.checks.validate import find_problems, find_start_problems
 from recframe.config.compose.explain import explain
 from recframe.config.compose.file_settings import COMPOSITION_ERRORS, setting_problems
 from recframe.config.compose.grid import Axis, Job, describe, jobs
@@ -72,12 +72,12 @@ def find_mistakes(overrides: Sequence[str], config_dir: str | None = None, confi
                 values.append(Axis.of(override))
         # the keys of a choice that does not exist are unknown
         values = [axis for axis in values if axis.key.partition(".")[0] not in unknown]
-        wrong = list(wrong_files([("", config_name or app.config_name), *_choices(groups)]))
-        if not wrong:
+        unread = list(wrong_files([("", config_name or app.config_name), *_choices(groups)]))
+        if not unread:
             return problems + _job_problems(app, config_name or app.config_name, fixed, groups, values, problems)
-        problems += list(dict.fromkeys(one.problem for one in wrong))
+        problems += list(dict.fromkeys(one.problem for one in unread))
         # the rest of the command line is checked without these files, as far as they do not decide it
-        lost = {one.choice for one in wrong}
+        lost = {one.choice for one in unread}
         groups = [axis for axis in groups if not lost & set(_choices([axis]))]
         sure = [axis for axis in values if _is_decided(axis.key, groups, {group for group, _ in lost}, app)]
         others = _job_problems(app, app.config_name, fixed, groups, sure, problems)
@@ -160,6 +160,8 @@ def _problems_of(app: App, composed: DictConfig | list[str], choices: Iterable[t
         return composed
     cfg = copy.deepcopy(composed)
     problems = [problem for axis, choice in choices if (problem := apply_value(axis, choice, cfg))]
+    found = find_problems(cfg, app)
+    found = found or find_start_problems(cfg, app)
     # a refused value leaves the default in place, about which there is nothing to report
     refused = {problem.partition(":")[0] for problem in [*known, *problems]}
-    return problems + [line for line in find_problems(cfg, app) if line.partition(":")[0] not in refused]
+    return problems + [line for line in found if line.partition(":")[0] not in refused]

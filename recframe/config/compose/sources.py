@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -15,8 +17,12 @@ from hydra.core.plugins import Plugins
 from hydra.plugins.config_source import ConfigResult, ConfigSource
 from omegaconf import OmegaConf
 
+from recframe.components import Kind
 from recframe.config.compose.trust import trust_problems
 from recframe.config.written import read_yaml
+from recframe.plugin_loader import registry
+
+log = logging.getLogger(__name__)
 
 OWN_PACKAGES = ("recframe.conf", "hydra.conf")
 
@@ -80,9 +86,18 @@ def _result(source: ConfigSource, file: Any, config: str) -> ConfigResult:
     package = package_of(header, name)
     content = read_yaml(text, str(file), package)
     if source.path not in OWN_PACKAGES:
+        _note_replaced(name, str(file))
         if problems := trust_problems(content, str(file), name, package):
             raise problems
         if _Mode.bare and isinstance(content, Mapping):
             content = {key: content[key] for key in ("defaults",) if key in content}
     config_node = OmegaConf.create({} if content is None else content)
     return ConfigResult(config=config_node, path=f"{source.scheme()}://{source.path}", provider=source.provider, header=header)
+
+
+@cache
+def _note_replaced(config: str, file: str) -> None:
+    """Say once that a file takes the place of a component's own defaults, which may not be meant."""
+    group, _, name = config.rpartition("/")
+    if group in list(Kind) and name in registry().names(Kind(group)):
+        log.warning("%s is used in place of the built-in %s=%s, because it has its name", file, group, name)

@@ -32,9 +32,7 @@ def trust_problems(content: Any, file: str, config: str, package: str) -> Config
     nested: Any = content
     for part in reversed([part for part in package.split(".") if part]):
         nested = {part: nested}
-    lines = [
-        f"{file}: {key} would run code, which a file may not decide; if you trust it, set it on the command line" for key in _code(nested)
-    ]
+    lines = [f"{file}: {key} would run code, which no file may decide; to allow it, set it on the command line" for key in _code(nested)]
     return ConfigError(lines) if lines else None
 
 
@@ -58,16 +56,37 @@ def _code(content: Mapping[Any, Any]) -> Iterator[str]:
 def _imports(value: Any, prefix: str = "") -> Iterator[str]:
     """The keys in a plain section that name what is to be imported, or override Hydra's own settings in the jobs of a sweep."""
     for key, inner in value.items() if isinstance(value, Mapping) else ():
-        if str(key).startswith("_") or str(key).lstrip("+~").startswith("hydra"):
+        name = str(key).lstrip("+~")
+        if name.startswith(("_", "hydra")) or _runs_code(tuple(name.split("."))):
             yield f"{prefix}{key}"
         else:
             yield from _imports(inner, f"{prefix}{key}.")
 
 
 def _flagged(value: Any, key: tuple[str, ...]) -> Iterator[str]:
+    """The settings that run code, and names of what is to be imported, which no config of recframe's has."""
     if isinstance(value, Mapping):
         for name, inner in value.items():
-            if name not in ("defaults", "hydra"):
+            if name == "_target_":
+                yield ".".join((*key, name))
+            elif name not in ("defaults", "hydra"):
                 yield from _flagged(inner, (*key, str(name)))
-    elif value not in (False, None, "???") and any(place.metadata.get("runs_code") for place in places_at(key, tuple(APPS.values()))):
+    elif value not in (False, None, "???") and _runs_code(key):
         yield ".".join(key)
+
+
+def _runs_code(key: tuple[str, ...]) -> bool:
+    return any(place.metadata.get("runs_code") for place in places_at(key, tuple(APPS.values())))
+
+
+def entry_problem(entry: str, package: str, own: bool) -> str:
+    """Why a defaults list may not have an entry, which puts a file of the user's into Hydra's own sections; or an empty string.
+
+    Parameters
+    ----------
+    package: that of the file with the list.     own: whether the config in one of Hydra's groups is a file of the user's.
+    """
+    place = entry.rsplit(maxsplit=1)[-1].partition("@")[2].removeprefix("_global_.")
+    if own or f"{place}.".startswith("hydra.") or f"{package}.".startswith("hydra."):
+        return f"{entry!r} puts a file into Hydra's sections, which could run code; to allow it, choose it on the command line"
+    return ""

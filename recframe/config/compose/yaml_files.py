@@ -12,7 +12,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.object_type import ObjectType
 
 from recframe.config.compose.sources import OWN_PACKAGES, package_of
-from recframe.config.compose.trust import trust_problems
+from recframe.config.compose.trust import entry_problem, trust_problems
 from recframe.config.problems import ConfigError
 from recframe.config.written import read_yaml
 from recframe.plugin_loader import suggestion
@@ -57,8 +57,10 @@ def _problems_below(config: str, above: tuple[str, ...]) -> Iterator[str]:
         yield from problems
         return
     text = path.read_text("utf-8")
+    package = package_of({"package": header(text)[0]}, config)
     for entry, named in _named_configs(read_yaml(text, str(path)), config):
-        problem = _problem_of_entry(entry, named)
+        own = named.startswith("hydra/") and user_file(named) is not None
+        problem = entry_problem(entry, package, own) or _problem_of_entry(entry, named)
         if problem:
             yield f"{path}, line {_line_of(named.rpartition('/')[2], text)}: {problem}"
         else:
@@ -69,7 +71,9 @@ def _problem_of_entry(entry: str, named: str) -> str:
     """The problem of an entry of a defaults list, which names the config `named`; or an empty string."""
     group, _, name = named.rpartition("/")
     if "override" in entry.split()[:-1] and group in GLOBAL_GROUPS:
-        return f"{group} is chosen after this file, which cannot override it; write 'defaults: [/{named}]', or {group}={name} on the command line"
+        return (
+            f"{group} cannot be overridden, because it is chosen later; write 'defaults: [/{named}]', or {group}={name} on the command line"
+        )
     loader: Any = GlobalHydra.instance().config_loader()
     if "optional" in entry.split() or loader.repository.config_exists(named):
         return ""

@@ -21,7 +21,7 @@ class HttpEmbeddingsConfig(PromptConfig):
     model: str = option(MISSING, "the endpoint's name for the model")
     dimensions: int | None = option(None, "length of vectors to ask for, if the model can shorten its own; null: the model's own", ge=1)
     api_key_variable: str | None = option(
-        None, "name of the environment variable that holds the API key, such as OPENAI_API_KEY; null: no key is sent"
+        None, "name of the environment variable that holds the API key, such as OPENAI_API_KEY; null: no key is sent", variable=True
     )
     normalize: bool = option(True, "scale vectors to length one")
     batch_size: int = option(64, "texts in one request", ge=1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import logging
 import re
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -19,6 +20,8 @@ from recframe_plugins.encoders.tfidf.words import WORD, composed, has_marks
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
+
+log = logging.getLogger(__name__)
 
 
 class TfidfEncoder(Encoder):
@@ -119,4 +122,6 @@ class TfidfEncoder(Encoder):
             svd.fit(weights)
         significant = svd.singular_values_ > 1e-7 * svd.singular_values_[0]
         directions: np.ndarray = svd.components_[significant].T
+        if directions.shape[1] < self.config.dim:
+            log.info("tfidf: vectors of length %d: encoder.dim=%d is more than the texts' words tell", directions.shape[1], self.config.dim)
         return directions

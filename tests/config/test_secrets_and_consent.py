@@ -1,0 +1,107 @@
+"""Secrets are written nowhere, and a model's code runs only if the command line of the person says so."""
+
+import pytest
+from omegaconf import OmegaConf
+from typer.testing import CliRunner
+
+from recframe import runner
+from recframe.cli.main import app
+from recframe.config import ConfigError, compose_config, find_mistakes, recorded, validate
+from recframe.tracking import RunFolder
+
+HTTP = ["encoder=http_embeddings", "encoder.base_url=http://localhost:9/v1", "encoder.model=m"]
+
+
+@pytest.fixture
+def foreign_run(tmp_path):
+    """The folder of somebody else's run, whose model brings code."""
+    with RunFolder.create(tmp_path / "run") as folder:
+        folder.write_config(validate(compose_config(["encoder=bert", "encoder.trust_remote_code=true", "device=cpu"])), [])
+    return folder.path
+
+
+@pytest.mark.parametrize(
+    ("command", "consent"), [(["evaluate", "{run}"], "--trust-remote-code"), (["train", "resume={run}"], "trust_remote_code=true")]
+)
+def test_a_runs_config_alone_does_not_run_its_models_code(foreign_run, monkeypatch, command, consent):
+    given = []
+    for name in ("evaluate", "resume"):
+        monkeypatch.setattr(runner, name, lambda *_, trust_remote_code, **__: given.append(trust_remote_code) or {"policies": {}})
+    arguments = [part.format(run=foreign_run) for part in command]
+    refused = CliRunner().invoke(app, arguments)
+    assert refused.exit_code == 2
+    line = f"{foreign_run}/config.yaml: encoder.trust_remote_code runs code that comes with a model: read it, and allow it with {consent}"
+    assert line in refused.stderr
+    assert given == []
+    CliRunner().invoke(app, [*arguments, consent])
+    assert given == [True]
+
+
+def test_from_python_consent_is_an_argument(foreign_run):
+    with pytest.raises(ConfigError, match="allow it with --trust-remote-code"):
+        runner.evaluate(foreign_run)
+    with pytest.raises(ConfigError, match="allow it with trust_remote_code=true"):
+        runner.resume(foreign_run)
+
+
+def test_a_token_in_place_of_a_variables_name_is_refused_before_a_folder_is_made(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(app, ["train", *HTTP, "encoder.api_key_variable=sk_live_abc123", "hydra.run.dir=run"])
+    assert done.exit_code == 2
+    assert "encoder.api_key_variable: no environment variable of the given name is set" in done.stderr
+    assert "sk_live_abc123" not in done.output + done.stderr
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setenv("MY_KEY", "sk_live_abc123")
+    assert find_mistakes([*HTTP, "encoder.api_key_variable=MY_KEY"]) == []
+
+
+def test_values_of_environment_variables_are_recorded_as_they_are_written(tmp_path, monkeypatch):
+    monkeypatch.setenv("SECRET", "hunter2")
+    written = [
+        "name='${oc.env:SECRET}'",
+        "logger.wandb.project='p-${name}'",
+        "logger.wandb.tags=['${oc.env:SECRET}',b]",
+        "trainer.monitor_mode=max",
+    ]
+    cfg = validate(compose_config(written))
+    assert cfg.logger.wandb.project == "p-hunter2"
+    with RunFolder.create(tmp_path / "run") as folder:
+        folder.write_config(cfg, written)
+    assert not [file for file in folder.path.iterdir() if "hunter2" in file.read_text()]
+    assert recorded(cfg)["logger"]["wandb"] == {
+        "project": "p-${name}",
+        "entity": None,
+        "mode": "offline",
+        "tags": ["${oc.env:SECRET}", "b"],
+    }
+    with RunFolder.open(folder.path) as again:
+        assert validate(again.read_config()).name == "hunter2"
+
+
+def test_other_interpolations_and_paths_are_recorded_in_full(tmp_path, monkeypatch):
+    monkeypatch.setenv("PLACE", str(tmp_path))
+    cfg = validate(compose_config(["seed=4", "evaluation.seed='${seed}'", "embeddings.cache='${oc.env:PLACE}/cache'"]))
+    assert (recorded(cfg)["evaluation"]["seed"], recorded(cfg)["embeddings"]["cache"]) == (4, f"{tmp_path}/cache")
+    assert OmegaConf.create(recorded(cfg)).trainer == cfg.trainer
+
+
+def test_an_alias_bomb_in_a_runs_config_is_refused(foreign_run):
+    lines = [f"{b}: &{b} [{','.join([f'*{a}'] * 10)}]" for a, b in zip("abcdefghijk", "bcdefghijkl", strict=True)]
+    (foreign_run / "config.yaml").write_text("a: &a [1]\n" + "\n".join(lines) + "\n")
+    done = CliRunner().invoke(app, ["evaluate", str(foreign_run)])
+    assert done.exit_code == 2
+    assert f"{foreign_run}/config.yaml: aliases (*name) repeat its values" in done.stderr
+
+
+def test_a_file_that_replaces_a_built_in_component_says_so(tmp_path, caplog):
+    (tmp_path / "agent").mkdir()
+    (tmp_path / "agent" / "linucb.yaml").write_text("name: linucb\nalpha: 0.5\n")
+    assert find_mistakes(["agent=linucb"], config_dir=str(tmp_path)) == []
+    assert f"{tmp_path}/agent/linucb.yaml is used in place of the built-in agent=linucb" in caplog.text
+
+
+def test_a_preset_is_shown_with_its_component_and_what_it_sets():
+    shown = CliRunner().invoke(app, ["plugins", "show", "agent", "ppo"]).output
+    assert "agent=ppo is a preset of agent=actor_critic with" in shown
+    assert "agent.clip_range=0.2" in shown
+    assert "agent.gae_lambda" in shown
