@@ -8,6 +8,7 @@ simulated step by step: a session's return is drawn.
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -16,7 +17,7 @@ from scipy import stats
 from recframe.evaluation.statistics import bootstrap_weights, ratio_intervals, sums_by_person
 from recframe.sweeps.intervals import crossed_intervals
 
-SPLITS, SESSIONS, RESAMPLES = 1_000, 512, 1_000
+SESSIONS = 512
 HELD_OUT = (30, 60, 280)
 Limits = tuple[np.ndarray, np.ndarray]
 
@@ -115,6 +116,11 @@ def over_seeds(generator: np.random.Generator) -> None:
 
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--splits", type=int, default=1_000, help="intervals for each cell")
+    parser.add_argument("--resamples", type=int, default=1_000, help="bootstrap resamples for each interval")
+    options = parser.parse_args()
+    SPLITS, RESAMPLES = options.splits, options.resamples
     randomness = np.random.default_rng(0)
     one_run(randomness)
     kinds(randomness)
