@@ -87,6 +87,20 @@ def one_run(generator: np.random.Generator) -> None:
             print(f"| {name} | {people} | {covered(before, truth)} | {widths[0]} | {covered(now, truth)} | {widths[1]} |", flush=True)
 
 
+def a_matrix(generator: np.random.Generator) -> None:
+    """Clicks on a fixed list of ten items of a matrix of 290 people, of whom each split holds out 58; the truth is about all 290."""
+    people, held_out, items = 290, 58, 40
+    tastes = 0.5 * generator.normal(size=(people, 4)) @ generator.normal(size=(4, items))
+    ratings = generator.normal(size=(people, 1)) + tastes + 0.5 * generator.normal(size=(people, items))
+    clicks = (ratings[:, :10] >= 0).sum(axis=1) * 1.0
+    own = clicks[generator.permuted(np.tile(np.arange(people), (SPLITS, 1)), axis=1)[:, :held_out]].T
+    before = by_sessions(np.take_along_axis(own, generator.integers(held_out, size=(SESSIONS, SPLITS)), axis=0))
+    now = by_people(own, np.arange(held_out))
+    cells = [f"{covered(limits, float(clicks.mean()))} | {np.mean(limits[1] - limits[0]):.2f}" for limits in (before, now)]
+    print("\n| truth | by sessions: % | width | by people: % | width |\n|---:|---:|---:|---:|---:|")
+    print(f"| {clicks.mean():.2f} | {' | '.join(cells)} |", flush=True)
+
+
 def kinds(generator: np.random.Generator) -> None:
     """Kinds of intervals over people, each met once."""
     print("\n| returns of people | held out | percentile | Student's t | BCa | bootstrap-t |\n|---|---:|---:|---:|---:|---:|")
@@ -125,3 +139,4 @@ if __name__ == "__main__":
     one_run(randomness)
     kinds(randomness)
     over_seeds(randomness)
+    a_matrix(randomness)
