@@ -8,6 +8,7 @@ simulated step by step: a session's return is drawn.
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -16,7 +17,7 @@ from scipy import stats
 from recframe.evaluation.statistics import bootstrap_weights, ratio_intervals, sums_by_person
 from recframe.sweeps.intervals import crossed_intervals
 
-SPLITS, SESSIONS, RESAMPLES = 1_000, 512, 1_000
+SESSIONS = 512
 HELD_OUT = (30, 60, 280)
 Limits = tuple[np.ndarray, np.ndarray]
 
@@ -86,6 +87,20 @@ def one_run(generator: np.random.Generator) -> None:
             print(f"| {name} | {people} | {covered(before, truth)} | {widths[0]} | {covered(now, truth)} | {widths[1]} |", flush=True)
 
 
+def a_matrix(generator: np.random.Generator) -> None:
+    """Clicks on a fixed list of ten items of a matrix of 290 people, of whom each split holds out 58; the truth is about all 290."""
+    people, held_out, items = 290, 58, 40
+    tastes = 0.5 * generator.normal(size=(people, 4)) @ generator.normal(size=(4, items))
+    ratings = generator.normal(size=(people, 1)) + tastes + 0.5 * generator.normal(size=(people, items))
+    clicks = (ratings[:, :10] >= 0).sum(axis=1) * 1.0
+    own = clicks[generator.permuted(np.tile(np.arange(people), (SPLITS, 1)), axis=1)[:, :held_out]].T
+    before = by_sessions(np.take_along_axis(own, generator.integers(held_out, size=(SESSIONS, SPLITS)), axis=0))
+    now = by_people(own, np.arange(held_out))
+    cells = [f"{covered(limits, float(clicks.mean()))} | {np.mean(limits[1] - limits[0]):.2f}" for limits in (before, now)]
+    print("\n| truth | by sessions: % | width | by people: % | width |\n|---:|---:|---:|---:|---:|")
+    print(f"| {clicks.mean():.2f} | {' | '.join(cells)} |", flush=True)
+
+
 def kinds(generator: np.random.Generator) -> None:
     """Kinds of intervals over people, each met once."""
     print("\n| returns of people | held out | percentile | Student's t | BCa | bootstrap-t |\n|---|---:|---:|---:|---:|---:|")
@@ -115,7 +130,13 @@ def over_seeds(generator: np.random.Generator) -> None:
 
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--splits", type=int, default=1_000, help="intervals for each cell")
+    parser.add_argument("--resamples", type=int, default=1_000, help="bootstrap resamples for each interval")
+    options = parser.parse_args()
+    SPLITS, RESAMPLES = options.splits, options.resamples
     randomness = np.random.default_rng(0)
     one_run(randomness)
     kinds(randomness)
     over_seeds(randomness)
+    a_matrix(randomness)

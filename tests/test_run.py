@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from recframe.tracking import read_people
+
 PROJECT = Path(__file__).resolve().parents[1]
 QUICK = ["debug=smoke", "encoder=tfidf", "state_tracker=mean", "agent.updates_per_chunk=1"]
 METRICS = {"return", "length", "click_rate", "coverage", "diversity", "novelty", "gini", "reward/click"}
@@ -19,6 +21,7 @@ def test_a_run_writes_all_promised_files(recframe, tmp_path):
     done = recframe("train", *QUICK, "reward=[click,rating]", "reward.rating.weight=0.5", "seed=3", "hydra.run.dir=run", check=True)
     run = tmp_path / "run"
     names = {"config.yaml", "overrides.yaml", "result.json", "report.md", "metrics.csv", "checkpoints", "wandb", "run.log"}
+    names |= {"choices.yaml", "machine.json", "people.npz"}
     assert names <= {path.name for path in run.iterdir()}
     assert {path.name for path in (run / "checkpoints").iterdir()} == {"last.ckpt", "best.safetensors", "final.safetensors"}
     assert not (run / ".hydra").exists()
@@ -26,6 +29,8 @@ def test_a_run_writes_all_promised_files(recframe, tmp_path):
     result = json.loads((run / "result.json").read_text())
     assert (result["schema"], result["status"], result["seed"]) == (1, "finished", 3)
     assert list(result["policies"]) == ["trained", "random", "popular", "fixed_slate", "greedy", "posterior_greedy", "oracle"]
+    assert result["evaluation"] == {"split": "held_out", "people": 32, "sessions": 32}
+    assert result["threads"] == json.loads((run / "machine.json").read_text())["threads"]
     for metrics in result["policies"].values():
         assert set(metrics) >= METRICS | {"reward/rating"}
         for statistic in metrics.values():
@@ -98,10 +103,40 @@ def test_an_evaluation_of_a_run_repeats_its_numbers(warm_recframe, tmp_path):
     before = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file() and path.name != "run.lock"}
     result = json.loads((tmp_path / "run" / "result.json").read_text())
     again = json.loads(warm_recframe("evaluate", "run", "--json", check=True).stdout)
-    assert again == {"policies": result["policies"], "cold_items": result["cold_items"]}
+    assert again == {name: result[name] for name in ("evaluation", "policies", "cold_items")}
     others = json.loads(warm_recframe("evaluate", "run", "--json", "--seed", "7", "--num-users", "64", check=True).stdout)
     assert others["policies"]["trained"]["return"]["n"] == others["cold_items"]["policies"]["trained"]["return"]["n"] == 64
     assert before == {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file() and path.name != "run.lock"}
+
+
+@pytest.mark.slow
+def test_the_final_table_can_be_about_people_of_training_and_says_so(warm_recframe, tmp_path):
+    more = ["evaluation.people=train", "cold_items.share=0.1", "evaluation.num_users=64", "hydra.run.dir=run"]
+    # 20 people, of whom 16 are for training
+    done = warm_recframe("train", *QUICK, "logger=[]", "dataset.num_users=20", *more, check=True)
+    result = json.loads((tmp_path / "run" / "result.json").read_text())
+    assert result["evaluation"] == {"split": "train", "people": 16, "sessions": 64}
+    for table in (result["policies"], result["cold_items"]["policies"]):
+        assert {policy: metrics["return"]["n"] for policy, metrics in table.items()} == dict.fromkeys(result["policies"], 16)
+    people = read_people(tmp_path / "run")
+    assert (len(people.ids), set(people.tables)) == (16, {"policies", "cold_items"})
+    sums = people.tables["policies"]["oracle"]["return"]
+    assert sums[:, 1].tolist() == [4.0] * 16
+    assert sums[:, 0].sum() / sums[:, 1].sum() == pytest.approx(result["policies"]["oracle"]["return"]["mean"], rel=1e-5)
+    for text in (done.stdout, (tmp_path / "run" / "report.md").read_text()):
+        assert "people of training (evaluation.people=train)" in text
+        assert "16 people, 64 sessions" in text
+
+
+@pytest.mark.slow
+def test_a_report_names_runs_by_the_chosen_files(warm_recframe, tmp_path):
+    quick = [word for word in QUICK if not word.startswith("agent.")]
+    warm_recframe("train", "-m", *quick, "logger=[]", "agent=ppo,actor_critic", "hydra.sweep.dir=sweep", check=True)
+    lines = warm_recframe("report", "sweep", "--markdown", check=True).stdout.splitlines()
+    header = next(line for line in lines if "| policy |" in line)
+    assert header.startswith("| agent | policy | seeds |")
+    assert any(line.startswith("| ppo | trained | 1 |") for line in lines)
+    assert any(line.startswith("| actor_critic | trained | 1 |") for line in lines)
 
 
 @pytest.mark.slow

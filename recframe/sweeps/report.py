@@ -70,13 +70,12 @@ def summarize(runs: pl.DataFrame) -> pl.DataFrame:
                 continue
             # a metric that does not depend on the seed, as of a reference policy, has no spread over seeds, but is not certain
             if measured[metric].n_unique() == 1:
-                mean, low, high = measured.select(metric, f"{metric}/low", f"{metric}/high").row(0)
+                mean, low, high = measured.select(_columns_of_interval(metric)).row(0)
                 over = OVER_PEOPLE
             else:
                 over = OVER_SEEDS
-                mean, low, high = crossed.get(metric) or mover_interval(
-                    *(measured[name].fill_null(math.nan).to_list() for name in (metric, f"{metric}/low", f"{metric}/high"))
-                )
+                results, lows, highs = (measured[name].fill_null(math.nan).to_list() for name in _columns_of_interval(metric))
+                mean, low, high = crossed.get(metric) or mover_interval(results, lows, highs)
             rows.append((*key, metric, *(_or_null(value) for value in (mean, low, high)), measured.height, over))
     names = [*settings, "policy", "metric"]
     schema = dict.fromkeys(names, pl.String) | {"mean": pl.Float64, "low": pl.Float64, "high": pl.Float64}
@@ -171,6 +170,10 @@ def _measured(result: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 def _columns_of(metric: str, statistic: Mapping[str, Any]) -> dict[str, Any]:
     return {metric: statistic["mean"]} | {f"{metric}/{part}": statistic[part] for part in ("low", "high", "n")}
+
+
+def _columns_of_interval(metric: str) -> tuple[str, str, str]:
+    return metric, f"{metric}/low", f"{metric}/high"
 
 
 def _order(metric: str) -> tuple[int, str]:

@@ -17,6 +17,7 @@ SMALL = {
         "report --runs {tmp}/runs --reference {tmp}/reference --figure {tmp}/curves.svg",
     ],
     "encoding.py": ["{tmp} --texts 8 --encoders sentence_transformers --pairs 1 --processes 0"],
+    "interval_coverage.py": ["--splits 5 --resamples 100"],
     "item_index.py": ["--items 300 --users 2 --index exact --pairs 1", "--agents slate_q --items 70 --pairs 1"],
     "large_catalogue_cells.py": [],  # `large_catalogues.py` runs it, in processes of its own
     "large_catalogues.py": [

@@ -126,3 +126,22 @@ def test_exposure_of_a_million_items_stays_small():
     covered, unequal = exposure_intervals(users, generator.integers(1_000_000, size=len(users)), 512, 1_000_000)
     assert covered.mean == pytest.approx(0.0253, abs=0.0005)
     assert unequal.mean > 0.97
+
+
+def test_sessions_of_one_person_count_as_one_person():
+    """Two sessions each: the intervals are those of the people's sums, and no metric counts more people than there are."""
+    generator = torch.Generator().manual_seed(0)
+    slates = torch.randint(M, (4, 30, 1), generator=generator)
+    likes = torch.rand(15, generator=generator).repeat(2)
+    rewards = (likes * torch.ones(4, 30))[..., None]
+    people = torch.arange(15).repeat(2) * 7
+    alive = torch.ones(4, 30, dtype=torch.bool)
+    twice = policy_metrics(Episodes(slates, alive, rewards, {}, None, people), make_catalog(torch.eye(M)))
+    apart = policy_metrics(Episodes(slates, alive, rewards, {}, None), make_catalog(torch.eye(M)))
+    once = policy_metrics(Episodes(slates[:, :15], alive[:, :15], rewards[:, :15], {}, None), make_catalog(torch.eye(M)))
+    assert twice["return"] == pytest.approx(once["return"])
+    assert apart["return"]["high"] - apart["return"]["low"] < 0.8 * (twice["return"]["high"] - twice["return"]["low"])
+    assert {metric["n"] for metric in twice.values()} == {15}
+    assert {metric["n"] for metric in apart.values()} == {30}
+    for metric in ("coverage", "gini"):
+        assert twice[metric]["mean"] == apart[metric]["mean"]

@@ -67,6 +67,29 @@ def test_a_metric_has_no_column_if_no_policy_has_it_and_a_dash_for_policies_with
     assert "—" in next(line for line in text.splitlines() if "random" in line)
 
 
+@pytest.mark.parametrize(
+    ("about", "title", "counts"),
+    [
+        ({"split": "held_out", "people": 400, "sessions": 512}, "people who do not occur in training", "400 people, 512 sessions"),
+        ({"split": "train", "people": 1, "sessions": 1}, "people of training (evaluation.people=train)", "1 person, 1 session"),
+    ],
+)
+def test_a_table_says_whom_it_is_about(about, title, counts):
+    (table,) = result_tables({"policies": RESULTS, "evaluation": about}, title="Results")
+    for text in (render(table, 100), results_markdown(RESULTS, about)):
+        assert text.index(title) < text.index("trained") < text.index(f"{counts}; 95 % intervals over people")
+
+
+def test_results_of_earlier_releases_have_tables():
+    (table,) = result_tables({"policies": RESULTS})
+    assert "512 users" in render(table, 100)
+
+
+def test_an_unknown_interval_is_left_out():
+    single = {"return": {"mean": 2.5, "low": None, "high": None, "n": 1}, "gini": {"mean": None, "low": None, "high": None, "n": 0}}
+    assert results_markdown({"trained": single}).splitlines()[2] == "| trained | 2.50 | — |"
+
+
 def test_markup_in_names_is_escaped():
     assert "[bold]x|y" in render(results_table({"[bold]x|y": metrics(1.0)}), 140)
     assert "[bold]x\\|y" in results_markdown({"[bold]x|y": metrics(1.0)})

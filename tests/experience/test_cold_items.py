@@ -223,3 +223,10 @@ def test_a_restored_environment_still_withholds_the_items():
     environment, other = environment_without(), environment_without()
     environment.step(random_action(environment.reset(4), environment.spec, torch.Generator().manual_seed(0)))
     assert torch.equal(other.load_state_dict(environment.state_dict()).excluded, COLD.expand(12, -1))
+
+
+def test_an_evaluation_without_some_items_meets_the_same_people():
+    inner, wrapped = (TopicWorld(TopicWorldConfig(), DATA, num_users=6, history_length=4, split="train", device="cpu") for _ in range(2))
+    observation, people = EnvironmentWithoutItems(wrapped, COLD).start_evaluation(5)
+    assert torch.equal(people, inner.start_evaluation(5)[1])
+    assert is_excluded(observation, COLD.expand(6, -1)).all()

@@ -323,3 +323,29 @@ def test_undeclared_features_are_reported():
     environment = set_field("features", lambda _: torch.zeros(6, 2))(toy_spec(DATA), DATA)
     with pytest.raises(ConformanceError, match=r"features is set, which contradicts spec\.num_features: leave it None"):
         check_environment(environment)
+
+
+def broken_evaluation(people):
+    """An environment whose `start_evaluation` says that it met `people(environment)`."""
+
+    class Broken(ToyEnvironment):
+        starts = 0
+
+        def start_evaluation(self, seed):
+            self.starts += 1
+            return self.reset(seed), people(self)
+
+    return Broken(toy_spec(DATA), DATA)
+
+
+@pytest.mark.parametrize(
+    ("people", "message"),
+    [
+        (lambda environment: torch.zeros(2, dtype=torch.int64), "the people of start_evaluation"),
+        (lambda environment: torch.zeros(environment.spec.num_users), "the people of start_evaluation"),
+        (lambda environment: torch.arange(environment.spec.num_users) + environment.starts, "with the same seed met other people"),
+    ],
+)
+def test_the_people_of_an_evaluation_are_checked(people, message):
+    with pytest.raises(ConformanceError, match=message):
+        check_environment(broken_evaluation(people), DATA)
