@@ -30,6 +30,7 @@ def test_a_run_writes_all_promised_files(recframe, tmp_path):
     assert (result["schema"], result["status"], result["seed"]) == (1, "finished", 3)
     assert list(result["policies"]) == ["trained", "random", "popular", "fixed_slate", "greedy", "posterior_greedy", "oracle"]
     assert result["evaluation"] == {"split": "held_out", "people": 32, "sessions": 32}
+    assert set(result["selection"]) == {"env_steps", "metric", "value", "evaluations", "candidates"}
     assert result["threads"] == json.loads((run / "machine.json").read_text())["threads"]
     for metrics in result["policies"].values():
         assert set(metrics) >= METRICS | {"reward/rating"}

@@ -57,17 +57,17 @@ def log_measured(measured: Mapping[str, float], caveats: Sequence[str]) -> None:
 
 
 def selection_sentence(selection: Mapping[str, Any], trained: Mapping[str, Any]) -> str:
-    """How the final weights were chosen, with the value that chose them beside that of the final table; empty for the last weights.
+    """How the final weights were chosen, with the value that chose them beside that of the final table; empty without a choice.
 
     selection, trained: the entry `selection`, and the trained policy's metrics, as in result.json.
     """
     metric, value = selection["metric"], selection["value"]
-    if value is None or metric not in trained:
+    if value is None or selection["candidates"] < 2 or metric not in trained:
         return ""
     mean = "" if selection["evaluations"] == 1 else f" (the mean of {selection['evaluations']} evaluations)"
     return (
-        f"The weights are those after {selection['env_steps']:,} env steps: their {metric} on training people was the best, "
-        f"{value:.4g}{mean}. The best of several values flatters; the table's is {trained[metric]['mean']:.4g}."
+        f"The weights are those after {selection['env_steps']:,} env steps: their {metric} on training people, {value:.4g}{mean}, was the "
+        f"best of {selection['candidates']}, which flatters it. The table's is {trained[metric]['mean']:.4g}."
     )
 
 

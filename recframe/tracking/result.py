@@ -61,9 +61,9 @@ def write_result(
         `caveats`, a list of sentences, exists if the environment has any (`Environment.caveats`). `evaluation` says what `policies` is
         about: its `split` (the value of evaluation.people), and its numbers of `people` and `sessions`. `threads` is the number of threads
         of the process. `selection` says how the final weights were chosen: after how many `env_steps`, by which `metric`, its `value`
-        (null if the last ones were taken), and the number of `evaluations` that it is the mean of. `cold_items` exists if items were
-        withheld in training: their `share` of the catalogue, the number of these `items`, and `policies` as above, measured where only
-        they are shown.
+        (null if the last ones were taken), the number of `evaluations` that it is the mean of, and the number of `candidates` of which
+        it was the best. `cold_items` exists if items were withheld in training: their `share` of the catalogue, the number of these
+        `items`, and `policies` as above, measured where only they are shown.
 
     Raises
     ------

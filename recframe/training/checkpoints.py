@@ -77,12 +77,14 @@ class RunCheckpoints(Checkpoint):
         self.best_value: float | None = None
         self.best_env_steps = 0
         self.recent: deque[float] = deque(maxlen=window)
+        self.candidates = 0
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Compare with the best value so far, then save."""
         assert isinstance(module, TrainingModule)
         self.recent.append(float(trainer.callback_metrics[self.monitor]))
         value = sum(self.recent) / len(self.recent)
+        self.candidates += 1
         # NaN: the metric had no value
         if self.best_value is None or math.isnan(self.best_value) or self.sign * value > self.sign * self.best_value:
             self.best_value, self.best_env_steps = value, module.env_steps
@@ -98,13 +100,15 @@ class RunCheckpoints(Checkpoint):
         trainer.save_checkpoint(self.folder / LAST)
 
     def state_dict(self) -> dict[str, Any]:
-        """The best value so far, when it was measured, and the latest values."""
-        return {"best_value": self.best_value, "best_env_steps": self.best_env_steps, "recent": list(self.recent)}
+        """The best value so far, when it was measured, the latest values, and the number of all."""
+        best = {"best_value": self.best_value, "best_env_steps": self.best_env_steps}
+        return {**best, "recent": list(self.recent), "candidates": self.candidates}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restore the best value so far."""
         self.best_value, self.best_env_steps = state_dict["best_value"], state_dict["best_env_steps"]
         self.recent.extend(state_dict.get("recent", []))
+        self.candidates = state_dict.get("candidates", 0)
 
 
 def training_is_complete(checkpoint: Path) -> bool:

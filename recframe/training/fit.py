@@ -68,14 +68,16 @@ class Schedule:
 class Selection:
     """The weights that a run ends with: those after `env_steps`, and why.
 
-    value: the monitored metric by which they were chosen, a mean over `evaluations` of them. It is the largest of several, so it flatters:
-    the value of the same weights in another evaluation is lower on average. None if the last weights were taken, whatever their value.
+    value: the monitored metric by which they were chosen, a mean over `evaluations` of them. It is the largest of `candidates` values, so
+        it flatters: the value of the same weights in another evaluation is lower on average. None if the last weights were taken,
+        whatever their value.
     """
 
     env_steps: int
     metric: str
     value: float | None
     evaluations: int
+    candidates: int
 
 
 def fit(
@@ -201,8 +203,8 @@ def _early_stopping(settings: TrainerConfig) -> list[Callback]:
 def _selection(settings: TrainerConfig, best: Mapping[str, Any], env_steps: int) -> Selection:
     """How the final weights were chosen. `best` is the state of `RunCheckpoints`."""
     if settings.final_weights == "last":
-        return Selection(env_steps, settings.monitor, None, 0)
-    return Selection(best["best_env_steps"], settings.monitor, best["best_value"], settings.selection_window)
+        return Selection(env_steps, settings.monitor, None, 0, 0)
+    return Selection(best["best_env_steps"], settings.monitor, best["best_value"], settings.selection_window, best["candidates"])
 
 
 def _require_optimizers(agent: Agent, settings: TrainerConfig) -> None:

@@ -300,7 +300,7 @@ def returns(*values: float):
 def test_the_best_weights_are_those_of_the_best_mean_over_a_window(tmp_path, window, chosen, value):
     options = {"env_steps": 576, "evaluate_every": 64, "selection_window": window}
     selection = train(PolicyGradient(), tmp_path, evaluate=returns(0.0, 9.0, 1.0, 1.0, 3.0, 5.0, 6.0, 6.0, 2.0), **options)
-    assert (selection.env_steps, selection.metric, selection.evaluations) == (chosen, "return", window)
+    assert (selection.env_steps, selection.metric, selection.evaluations, selection.candidates) == (chosen, "return", window, 9)
     assert selection.value == pytest.approx(value)
 
 
