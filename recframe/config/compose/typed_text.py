@@ -28,7 +28,7 @@ def text_as_typed(arguments: Sequence[str], app: App) -> list[str]:
     return [_as_typed(argument, app) if "=" in argument and not argument.startswith("-") else argument for argument in arguments]
 
 
-def holds_text(key: str, app: App) -> bool:
+def expects_text(key: str, app: App) -> bool:
     """Whether the option at a dotted key holds text, or the key is a group, whose choices are names."""
     return is_name(key, app) or declared.holds_text(places(key, app))
 
