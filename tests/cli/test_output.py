@@ -224,6 +224,7 @@ def test_a_run_that_may_only_be_read_is_evaluated(read_only, tmp_path):
 
 AS_NOBODY = """
 import os, sys
+import sklearn.decomposition, sklearn.feature_extraction.text  # which the encoder imports when there is something to encode
 from recframe.cli.main import main
 
 def evaluate():

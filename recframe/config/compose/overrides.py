@@ -18,7 +18,7 @@ from recframe.config.checks.machine import folder_problem
 from recframe.config.compose.explain import explain
 from recframe.config.compose.grid import Axis
 from recframe.config.compose.initialize import ConfigGroups
-from recframe.config.compose.typed_text import holds_text, is_name, places
+from recframe.config.compose.typed_text import declared_of, expects_text, is_name
 from recframe.config.schema.declared import kinds_of_value
 from recframe.plugin_loader import closest, registry, suggestion
 
@@ -55,9 +55,9 @@ def sweep_problems(overrides: Sequence[str], app: App) -> list[str]:
             continue
         key, text = override.get_key_element(), override.input_line or ""
         value = text.partition("=")[2]
-        if holds_text(key, app) and not is_name(key, app):
+        if expects_text(key, app) and not is_name(key, app):
             remedy = f"as one text, quote it: '{key}=\"{value}\"'"
-        elif re.fullmatch(r"-?\d+,\d+", value) and any(float in types for types in kinds_of_value(places(key, app))):
+        elif re.fullmatch(r"-?\d+,\d+", value) and any(float in types for types in kinds_of_value(declared_of(key, app))):
             remedy = f"with a decimal point: {key}={value.replace(',', '.')}"
         else:
             remedy = ""

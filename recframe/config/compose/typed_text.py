@@ -28,9 +28,9 @@ def text_as_typed(arguments: Sequence[str], app: App) -> list[str]:
     return [_as_typed(argument, app) if "=" in argument and not argument.startswith("-") else argument for argument in arguments]
 
 
-def holds_text(key: str, app: App) -> bool:
+def expects_text(key: str, app: App) -> bool:
     """Whether the option at a dotted key holds text, or the key is a group, whose choices are names."""
-    return is_name(key, app) or declared.holds_text(places(key, app))
+    return is_name(key, app) or declared.holds_text(declared_of(key, app))
 
 
 def is_name(key: str, app: App) -> bool:
@@ -38,7 +38,7 @@ def is_name(key: str, app: App) -> bool:
     return "." not in key.partition("@")[0] and key.partition("@")[0] in (*app.sections, *NAME_GROUPS)
 
 
-def places(key: str, app: App) -> list[Declared]:
+def declared_of(key: str, app: App) -> list[Declared]:
     """What is declared at a dotted key."""
     return places_at(key.split("."), [app])
 
