@@ -117,7 +117,7 @@ def test_popular_items_are_no_better_than_random_on_noise(rewards):
 def test_oracle_earns_the_maximum(make, toy_world, rewards, slate_size, max_steps, num_candidates):
     options = {"slate_size": slate_size, "max_steps": max_steps, "num_candidates": num_candidates, "protocol": "fixed_length"}
     environment = make("rating_matrix", num_users=32, split="evaluation", **options)
-    users = environment.reset(3).user
+    users = environment.start_evaluation(3)[1]
     returns = rollout(OraclePolicy(rewards, slate_size), environment, rewards, 3, max_steps).returns
     best = toy_world.ratings[users].topk(slate_size * max_steps, dim=1).values.sum(dim=1)
     if num_candidates:
@@ -153,7 +153,7 @@ def test_fixed_slate_reference_is_the_best_fixed_slate(make, toy_world):
     best = max(combinations(range(items), length), key=lambda some: means[list(some)].sum().item())
     assert sorted(slates[:, 0, 0].tolist()) == list(best)
     returns = {name: rollout(policy, evaluation, rewards, 5, length).returns.mean() for name, policy in policies.items()}
-    users = evaluation.reset(5).user
+    users = evaluation.start_evaluation(5)[1]
     torch.testing.assert_close(returns["oracle"], ratings[users].topk(length, dim=1).values.sum(dim=1).mean())
     torch.testing.assert_close(returns["fixed_slate"], ratings[users][:, best].sum(dim=1).mean())
     assert returns["random"] < returns["fixed_slate"] < returns["oracle"]
