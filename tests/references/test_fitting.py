@@ -182,3 +182,15 @@ def test_popular_beats_the_most_popular_item_shown_again_and_again(world, enviro
     repeated = FixedSlatePolicy(environment.spec, torch.tensor([top]), torch.zeros(40))
     one, other = (mean_return(policy, environment, world.rewards, 20, [1, 2, 3]) for policy in (popular, repeated))
     assert one > other
+
+
+def test_advantages_compare_the_rest_of_a_session_with_those_of_the_same_turn(world):
+    environment = world.environment("train", num_users=128)
+    log = collect_random_log(environment, world.rewards, [1], 20, 10**6)
+    filled = (log.observations.history_items >= 0).sum(dim=1)
+    for turn in range(3):
+        assert float(log.advantages[filled == turn].mean()) == pytest.approx(0.0, abs=1e-5)
+    # the first turn's is the return of the whole session, less the mean return
+    returns = torch.zeros(128).index_add_(0, log.users, log.item_rewards.sum(dim=1))
+    first = filled == 0
+    torch.testing.assert_close(log.advantages[first], (returns - returns.mean())[log.users[first]])

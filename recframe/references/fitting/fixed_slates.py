@@ -33,7 +33,8 @@ def best_fixed_slate(
     It searches lists of the best items by each ranking, of several lengths, random orders, and, if the environment knows the truth and
     every user may be shown every item, schedules planned for leaving (`attempt_plans`).
 
-    rankings: scores `[M]` each, the most trusted one first.   score: a policy's mean return on sessions of training people.
+    rankings: scores `[M]` each; the best length of a list is found with the first.
+    score: a policy's mean return on sessions of training people.
     """
     tried: list[tuple[float, FixedSlatePolicy]] = []
 

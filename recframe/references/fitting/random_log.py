@@ -19,6 +19,8 @@ class RandomLog(NamedTuple):
 
     observations: batch `[n]`, without candidates and exclusions.   slates: `[n, K]` int64.   item_rewards: `[n, K]` float32.
     signals: `[n, K, F]` float32, the response to each item, in the order of `EnvironmentSpec.signals`.
+    advantages: `[n]` float32, by how much the rest of the session, from this slate on, returned more than the mean of those who were still
+        in their session at this turn.
     users: `[n]` int64, the user of each row. All rows of one session have the same number.
     """
 
@@ -26,6 +28,7 @@ class RandomLog(NamedTuple):
     slates: Tensor
     item_rewards: Tensor
     signals: Tensor
+    advantages: Tensor
     users: Tensor
 
 
@@ -46,6 +49,7 @@ def collect_random_log(environment: Environment, rewards: RewardSum, seeds: Sequ
         slates=torch.cat([log.slates for log in logs]),
         item_rewards=torch.cat([log.item_rewards for log in logs]),
         signals=torch.cat([log.signals for log in logs]),
+        advantages=torch.cat([log.advantages for log in logs]),
         users=torch.cat([log.users for log in logs]),
     )
 
@@ -67,6 +71,9 @@ def _log_rollout(environment: Environment, rewards: RewardSum, seed: int, max_st
 
     episodes = play(choose, environment, rate, seed, max_steps)
     turns, users = episodes.alive.nonzero(as_tuple=True)
+    to_go = episodes.rewards.flip(0).cumsum(dim=0).flip(0)
+    # to_go is zero after the end of a session
+    advantages = to_go - to_go.sum(dim=1, keepdim=True) / episodes.alive.sum(dim=1, keepdim=True)
     generator = torch.Generator(turns.device).manual_seed(seed)
     kept = torch.randperm(len(turns), generator=generator, device=turns.device)[:max_slates]
     turns, users = turns[kept], users[kept]
@@ -77,6 +84,7 @@ def _log_rollout(environment: Environment, rewards: RewardSum, seed: int, max_st
         item_rewards=episodes.item_rewards[turns, users],
         # rewards are asked for the users in their first session only, turn by turn: in the order of `nonzero`
         signals=torch.cat(signals)[kept],
+        advantages=advantages[turns, users],
         users=users,
     )
 

@@ -75,7 +75,9 @@ def reference_policies(
     policy_seed, schedule_seed, log_seeds, trial_seeds = seeds[0], seeds[1], seeds[2 : 2 + log_rollouts], seeds[2 + log_rollouts :]
 
     logged = collect_random_log(environment, rewards, log_seeds, max_steps, budget.log_slates)
-    rankings = [mean_item_rewards(logged.slates, logged.item_rewards, spec.num_items), data.catalog.popularity]
+    # the last ranking is by what showing an item does to the whole rest of the session
+    long_term = mean_item_rewards(logged.slates, logged.advantages[:, None].expand_as(logged.item_rewards), spec.num_items)
+    rankings = [mean_item_rewards(logged.slates, logged.item_rewards, spec.num_items), data.catalog.popularity, long_term]
     responses = None
     if environment.truth() is not None:
         responses = expected_responses(environment, rewards, log_seeds)
