@@ -24,6 +24,7 @@ from recframe.evaluation.table import result_tables
 from recframe.experience import Collector
 from recframe.plugin_loader import registry
 from recframe.runner.final_evaluation import final_evaluation, periodic_evaluation, result_entries
+from recframe.runner.random_start import show_random_items
 from recframe.runner.report import print_report, report_markdown
 from recframe.runner.results import RunContext, RunResult
 from recframe.tracking import DataRecord, RunFolder, atomic_write, read_result, recorded_config, write_result
@@ -127,6 +128,8 @@ def _run(cfg: DictConfig, folder: RunFolder, context: RunContext, record: DataRe
                 )
             environment = parts.environment(cfg.environment.num_users, "train")
             agent, tracker = parts.agent_and_tracker(environment)
+            if tracker.random_steps and resume_from is None:
+                show_random_items(parts, agent, tracker)
             settings: Any = OmegaConf.to_object(cfg.auxiliary)
             seed = derived_seed(cfg.seed, "auxiliary")
             auxiliary = BehaviourPrediction(settings, agent, tracker, seed) if settings.weight else None
