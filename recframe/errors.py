@@ -22,3 +22,7 @@ class Stop(BaseException):
 
     def __str__(self) -> str:
         return self.message
+
+
+class JobStopped(Exception):
+    """A job of a sweep was stopped with the sweep. It is an `Exception`, so that launchers pass it on and let the other jobs end."""

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 ENTRY_POINT_GROUP = "recframe"
+RUN_HOOKS = ("recframe_callbacks", "recframe_run_started", "recframe_run_finished")
+"""The hooks that a run calls."""
 
 hookspec = pluggy.HookspecMarker("recframe")
 hookimpl = pluggy.HookimplMarker("recframe")
@@ -37,17 +39,17 @@ def recframe_config_paths() -> Sequence[str | Path]:  # type: ignore[empty-body]
 
 @hookspec
 def recframe_callbacks(cfg: DictConfig) -> Sequence[Any]:  # type: ignore[empty-body]  # a signature
-    """Lightning callbacks to add to a run's Trainer, given the run's resolved config."""
+    """Lightning callbacks to add to a run's Trainer, given the run's resolved config. An error ends the run before training."""
 
 
 @hookspec
 def recframe_run_started(cfg: DictConfig, run: Any) -> None:
-    """Called when a run's folder is claimed and its config is valid; `run` is a `recframe.runner.RunContext`."""
+    """Called when a run's folder is claimed and its config is valid; `run` is a `recframe.runner.RunContext`. An error is logged."""
 
 
 @hookspec
 def recframe_run_finished(result: Any) -> None:
-    """Called with the `recframe.runner.RunResult` after result.json is written."""
+    """Called with the `recframe.runner.RunResult` after result.json is written. An error is logged."""
 
 
 @hookspec

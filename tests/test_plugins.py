@@ -1,5 +1,6 @@
 """Discovery: built-in and third-party plugins use the same path, and a broken plugin never stops the others."""
 
+import textwrap
 from dataclasses import dataclass
 
 import pytest
@@ -73,6 +74,8 @@ def test_a_plugin_registers_its_components_with_their_origin(plugin_site):
         (good() + CONFIG_PATHS.replace("...", "return 'one string'"), "returns a list of folders, not 'one string'"),
         (good() + CONFIG_PATHS.replace("...", "return [3]"), "returns a list of folders, not [3]"),
         (good() + CONFIG_PATHS.replace("...", "return ['/no/such/folder']"), "'/no/such/folder', which is not a folder"),
+        (good() + CONFIG_PATHS.replace("...", "return ['pkg://nowhere.at_all']"), "'pkg://nowhere.at_all', and no such package was found"),
+        (good() + CONFIG_PATHS.replace("...", "return ['file:///no/such']"), "a folder or pkg://package.module is right"),
     ],
 )
 def test_a_broken_plugin_is_reported_and_the_others_stay_usable(plugin_site, source, cause):
@@ -113,12 +116,40 @@ def test_the_environment_variable_narrows_what_is_loaded(plugin_site):
     assert discover(points).names(Kind.AGENT) == ["one", "own", "two"]
     assert discover(points, only="second").names(Kind.AGENT) == ["own", "two"]
     assert discover(points, only="").names(Kind.AGENT) == ["own"]
+    assert discover(points, only="-second").names(Kind.AGENT) == ["one", "own"]
+    assert discover(points, only="first,second,-second").names(Kind.AGENT) == ["one", "own"]
+    assert [failure.plugin for failure in discover(points, only="-secnd").failures] == ["secnd"]
     partly_missing = discover(points, only="first, thirt")
     assert partly_missing.names(Kind.AGENT) == ["one", "own"]
     (failure,) = partly_missing.failures
     assert str(failure) == (
-        "plugin 'thirt' was left out: RECFRAME_PLUGINS asks for it and it is not installed. Install it, or correct RECFRAME_PLUGINS"
+        "plugin 'thirt' was left out: RECFRAME_PLUGINS names it and it is not installed. Install it, or correct RECFRAME_PLUGINS"
     )
+
+
+@pytest.mark.parametrize(
+    ("requirement", "problem"),
+    [
+        ("recframe>=9", "it requires recframe>=9, and this is recframe"),
+        ("recframe", ""),
+        ('recframe>=9; extra == "gpu"', ""),
+        ("rec frame", ""),
+    ],
+)
+def test_a_plugin_that_requires_another_recframe_is_left_out(plugin_site, requirement, problem):
+    plugin_site.install("stars", good())
+    metadata = plugin_site.folder / "stars-1.0.dist-info" / "METADATA"
+    metadata.write_text(f"{metadata.read_text()}Requires-Dist: {requirement}\n")
+    found = discover(plugin_site.entry_points())
+    assert [problem in failure.cause for failure in found.failures] == ([True] if problem else [])
+    assert found.names(Kind.AGENT) == ([] if problem else ["astrologer"])
+
+
+def test_what_a_plugin_prints_when_it_is_imported_is_not_on_standard_output(plugin_site, capsys):
+    plugin_site.install("talker", "print('hello')\n" + textwrap.dedent(good()))
+    discover(plugin_site.entry_points())
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err) == ("", "hello\n")
 
 
 def test_the_error_for_an_unknown_component_lists_the_known_ones(plugin_site):
@@ -203,6 +234,72 @@ def test_an_environment_with_the_field_num_users_is_accepted(plugin_site):
 def test_config_folders_become_hydra_addresses(plugin_site):
     plugin_site.install(
         "folders",
-        good() + CONFIG_PATHS.replace("...", "return [r'FOLDER', 'pkg://folders.conf']").replace("FOLDER", str(plugin_site.folder)),
+        good() + CONFIG_PATHS.replace("...", "return [r'FOLDER', 'pkg://configs_of_folders']").replace("FOLDER", str(plugin_site.folder)),
+        files={"configs_of_folders/__init__.py": "", "configs_of_folders/experiment/theirs.yaml": "seed: 1"},
     )
-    assert discover(plugin_site.entry_points()).config_paths == [f"file://{plugin_site.folder.resolve()}", "pkg://folders.conf"]
+    found = discover(plugin_site.entry_points())
+    # the first folder holds the second, so the names differ by their group
+    assert found.config_paths == [f"file://{plugin_site.folder.resolve()}", "pkg://configs_of_folders"]
+    assert ("experiment", "theirs") in found.config_folders[1].files
+
+
+BUILT_IN = good("dqn")
+
+
+def built_in(plugin_site) -> None:
+    plugin_site.install("recframe", BUILT_IN, module="built_in_module")
+
+
+def test_a_built_in_component_keeps_its_name_and_the_claimant_is_left_out(plugin_site):
+    built_in(plugin_site)
+    plugin_site.install("grabber", good("dqn").replace("nowhere:Agent", "elsewhere:Agent"))
+    found = discover(plugin_site.entry_points())
+    assert found.get("agent", "dqn").factory == "nowhere:Agent"
+    (failure,) = found.refused_claims("agent", "dqn")
+    assert str(failure) == (
+        "agent 'dqn' of plugin 'grabber' of grabber was left out: agent 'dqn' is claimed by recframe 1.0 (plugin 'recframe') "
+        "and grabber 1.0 (plugin 'grabber'), and a built-in component keeps its name. Rename it"
+    )
+    assert found.failures == [failure]
+
+
+@pytest.mark.parametrize(
+    ("file", "owner"),
+    [
+        ("experiment/cartpole.yaml", "a config of recframe"),
+        ("config.yaml", "a config of recframe"),
+        ("agent/dqn.yaml", "the agent of recframe (plugin 'recframe')"),
+        ("agent/astrologer.yaml", "the agent of first (plugin 'first')"),
+        ("experiment/baseline.yaml", "a config of first (plugin 'first')"),
+    ],
+)
+def test_a_config_with_a_taken_name_leaves_the_folder_of_its_plugin_out(plugin_site, tmp_path, file, owner):
+    def configs(plugin: str, *names: str) -> str:
+        for name in names:
+            path = tmp_path / plugin / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("seed: 1")
+        return CONFIG_PATHS.replace("...", f"return [{str(tmp_path / plugin)!r}]")
+
+    built_in(plugin_site)
+    plugin_site.install("first", good("astrologer") + configs("first", "experiment/baseline.yaml", "experiment/own.yaml"))
+    plugin_site.install("second", good("other") + configs("second", file, "experiment/free.yaml"))
+    found = discover(plugin_site.entry_points())
+    assert [folder.plugin for folder in found.config_folders] == ["first"]
+    (failure,) = found.failures
+    assert f"config folder of plugin 'second' of second was left out: its file {file} has the name of {owner}, which keeps it" in str(
+        failure
+    )
+    group, _, name = file.removesuffix(".yaml").rpartition("/")
+    assert found.refused_claims(group, name) == [failure]
+    # the rest of the plugin is used
+    assert found.get("agent", "other")
+
+
+def test_a_plugin_may_complete_the_config_of_its_own_component(plugin_site, tmp_path):
+    (tmp_path / "configs" / "agent").mkdir(parents=True)
+    (tmp_path / "configs" / "agent" / "astrologer.yaml").write_text("sign: leo")
+    plugin_site.install("stars", good() + CONFIG_PATHS.replace("...", f"return [{str(tmp_path / 'configs')!r}]"))
+    found = discover(plugin_site.entry_points())
+    assert found.failures == []
+    assert len(found.config_folders) == 1

@@ -105,7 +105,12 @@ def test_a_killed_run_resumes_to_the_same_numbers(warm_recframe, plugin_site, tm
 @pytest.mark.parametrize(
     ("number", "code", "moment"),
     # in the middle of an epoch, in its last chunk, and in the last chunk of the run
-    [(signal.SIGTERM, 143, "before_chunk 2"), (signal.SIGTERM, 143, "before_chunk 3"), (signal.SIGINT, 130, "before_chunk 7")],
+    [
+        (signal.SIGTERM, 143, "before_chunk 2"),
+        (signal.SIGHUP, 129, "before_chunk 3"),
+        (signal.SIGUSR1, 138, "before_chunk 5"),
+        (signal.SIGINT, 130, "before_chunk 7"),
+    ],
 )
 def test_a_signal_stops_the_run_after_the_current_chunk(warm_recframe, plugin_site, tmp_path, uninterrupted, number, code, moment):
     plugin_site.install("sabotage", SABOTAGE)

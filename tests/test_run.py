@@ -157,6 +157,11 @@ def test_every_shipped_experiment_runs_once(experiment, warm_recframe, tmp_path)
     (tmp_path / "ratings.dat").write_text("\n".join(rows) + "\n")
     own = {"movietweetings": [f"dataset.path={tmp_path}", "encoder=tfidf"]}
     own["lora"] = ["dataset.num_items=20", "dataset.num_users=20", "encoder.tuning_tokens=96", "agent.updates_per_chunk=4"]
+    (tmp_path / "matrix.ascii").write_text(
+        "\n".join(" ".join(str(1 + (user * item + user + item) % 5) for item in range(1, 61)) for user in range(1, 31)) + "\n"
+    )
+    matrix = [f"dataset.path={tmp_path / 'matrix.ascii'}"]
+    own |= {"rl4rec": [*matrix, f"dataset.test_path={tmp_path / 'matrix.ascii'}"], "easyrl4rec": matrix}
     # the smoke settings must override the experiment's own
     choices = own.get(experiment, ["encoder=tfidf"])
     warm_recframe("train", f"experiment={experiment}", "debug=smoke", *choices, "hydra.run.dir=run", check=True)

@@ -55,6 +55,16 @@ class Parts:
         settings = self.cfg.cold_items
         return ColdItems(settings.share, settings.seed) if settings.share else None
 
+    def evaluation_environment(self) -> Environment:
+        """The users of the final evaluation, who may be shown all items.
+
+        Raises
+        ------
+        ConfigError: see `environment`.
+        """
+        settings = self.cfg.evaluation
+        return self._environment(settings.num_users, "train" if settings.people == "train" else "evaluation")
+
     def environment(self, num_users: int, split: Split) -> Environment:
         """N users of a split. Users of the split "train" are never shown cold items.
 
@@ -65,6 +75,10 @@ class Parts:
         """
         if split not in get_args(Split):
             raise ValueError(f"split is 'train' or 'evaluation', not {split!r}")
+        environment = self._environment(num_users, split)
+        return environment if self.cold_items is None or split != "train" else self.cold_items.withheld_from(environment)
+
+    def _environment(self, num_users: int, split: Split) -> Environment:
         environment: Environment = build(
             component_of(Kind.ENVIRONMENT, self.cfg.environment),
             self.cfg.environment,
@@ -74,8 +88,6 @@ class Parts:
             split=split,
             device=self.device,
         )
-        if self.cold_items is not None and split == "train":
-            environment = self.cold_items.withheld_from(environment)
         rewards = [("reward", component_of(Kind.REWARD, section)) for section in self.cfg.reward.values()]
         self._require_actions(rewards, environment.spec)
         return environment

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from recframe.cli.sweep_jobs import in_sweep
+from recframe.cli.sweep_signals import sweep_signals
+from recframe.components import Kind
 from recframe.errors import Stop, UserError
 from recframe.files import REFUSALS
+from recframe.plugin_loader import registry
 
 if TYPE_CHECKING:
     from recframe.config import App
@@ -38,6 +43,7 @@ def run_app(app: App, arguments: list[str], job: Callable[[Any], float], show_he
     from recframe.config.compose.options import parse_options
     from recframe.config.compose.overrides import sweep_problems, without_nulls
     from recframe.config.compose.search_path import install_search_path
+    from recframe.config.compose.sources import written_sources
     from recframe.config.compose.typed_text import text_as_typed
     from recframe.config.schema.store import store_schemas
 
@@ -52,6 +58,7 @@ def run_app(app: App, arguments: list[str], job: Callable[[Any], float], show_he
         problems += find_mistakes(options.overrides, options.config_dir, options.config_name, app)
     if problems:
         raise ConfigError(problems)
+    _warn_of_refused_configs(options.overrides)
     if options.multirun:
         arguments = left_to_jobs(arguments, options.overrides)
     install_search_path()
@@ -61,13 +68,24 @@ def run_app(app: App, arguments: list[str], job: Callable[[Any], float], show_he
     import hydra
 
     try:
-        hydra.main(version_base="1.3", config_path="pkg://recframe.conf", config_name=app.config_name)(job)()
+        # in a sweep, jobs may run in other processes, which must not go on without this one
+        with written_sources(), sweep_signals() if options.multirun else nullcontext():
+            hydra.main(version_base="1.3", config_path="pkg://recframe.conf", config_name=app.config_name)(job)()
     except OSError as error:
         if error.errno in REFUSALS and error.filename and not _passed_through(error, job):
             # before the job starts, Hydra makes its folder
             key = "pretrain.folder" if app.command == "pretrain" else "hydra.sweep.dir" if options.multirun else "hydra.run.dir"
             raise UserError(f"{error.filename}: cannot be created ({error.strerror}); choose another folder with {key}=") from None
         raise
+
+
+def _warn_of_refused_configs(overrides: Sequence[str]) -> None:
+    """Say which plugins' config folders were left out because of a name that is chosen here. A run says it of its components."""
+    for text in overrides:
+        group, _, values = text.lstrip("+").partition("=")
+        for value in values.strip("[]").split(","):
+            for failure in registry().refused_claims(group, value.strip()) if group not in list(Kind) else []:
+                print(f"recframe: warning: {failure}", file=sys.stderr)
 
 
 def _passed_through(error: BaseException, function: Callable[..., Any]) -> bool:
@@ -77,14 +95,20 @@ def _passed_through(error: BaseException, function: Callable[..., Any]) -> bool:
 
 
 def run_job(run: Callable[[str, list[str], str | None], float]) -> float:
-    """Call `run` with the folder of the current Hydra job, its overrides, and the name of the sweep, or None without one."""
+    """Call `run` with the folder of the current Hydra job, its overrides, and the name of the sweep, or None without one.
+
+    `run` imports what is heavy, so that a job of a sweep handles signals from its first moment.
+    """
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
     hydra_cfg = HydraConfig.get()
     sweep = Path(hydra_cfg.sweep.dir).name if hydra_cfg.mode == RunMode.MULTIRUN else None
+    folder, overrides = hydra_cfg.runtime.output_dir, list(hydra_cfg.overrides.task)
     try:
-        return run(hydra_cfg.runtime.output_dir, list(hydra_cfg.overrides.task), sweep)
+        if sweep is None:
+            return run(folder, overrides, sweep)
+        return in_sweep(hydra_cfg.job.num, folder, lambda: run(folder, overrides, sweep))
     except UserError as error:
         if sweep is None:
             # Hydra would print a line of its own; in a sweep it must know of the error, and it runs the next job

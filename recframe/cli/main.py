@@ -16,9 +16,9 @@ from recframe.cli import plugins, pretrain, train
 from recframe.cli.completion import asked_shell, complete
 from recframe.cli.evaluate import evaluate
 from recframe.cli.hydra_app import HYDRA_ARGUMENTS
+from recframe.cli.plugin_commands import add_plugin_commands, command_names, warn_of_refused_command
 from recframe.cli.report import report
 from recframe.console import output_was_lost, protect_output
-from recframe.plugin_loader import PluginFailure, raised, registry
 
 app = typer.Typer(name="recframe", add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 app.command(context_settings=HYDRA_ARGUMENTS, help=train.SUMMARY)(train.train)
@@ -40,20 +40,6 @@ def _root(version: Annotated[bool, typer.Option("--version", callback=_version, 
     """Recommenders that read text and decide over time."""
 
 
-def _add_plugin_commands() -> None:
-    """Let each plugin add its commands. If one fails, all of its commands are removed and the failure is recorded."""
-    found = registry()
-    for plugin, distribution, add in found.callers("recframe_register_commands"):
-        commands, groups = list(app.registered_commands), list(app.registered_groups)
-        try:
-            add(app=app)
-            typer.main.get_command(app)  # typer looks at the parameters of commands only here
-        except (Exception, SystemExit) as error:
-            app.registered_commands, app.registered_groups = commands, groups
-            failure = PluginFailure(plugin, distribution, raised(error), "Report it to its authors", part="every command of plugin")
-            found.failures.append(failure)
-
-
 def main() -> None:
     """Entry point of the command `recframe`.
 
@@ -71,10 +57,10 @@ def main() -> None:
 
 
 def _run() -> None:
-    _add_plugin_commands()
+    add_plugin_commands(app)
+    warn_of_refused_command(sys.argv[1:])
     if (shell := asked_shell(sys.argv[1:])) is not None:
-        names = [command.name or command.callback.__name__ for command in app.registered_commands if command.callback]
-        complete(shell, [*names, "plugins"], HYDRA_COMMANDS, app)
+        complete(shell, list(command_names(app)), HYDRA_COMMANDS, app)
     else:
         app()
 

@@ -20,7 +20,11 @@ app = typer.Typer(invoke_without_command=True, help="List the plugins, or show o
 
 
 @app.callback()
-def plugins(context: typer.Context, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+def plugins(
+    context: typer.Context,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if a plugin, or a part of one, was left out.")] = False,
+) -> None:
     """List the components with their distributions, and the plugins that could not be loaded."""
     if context.invoked_subcommand is not None:
         return
@@ -29,7 +33,7 @@ def plugins(context: typer.Context, as_json: Annotated[bool, typer.Option("--jso
     if as_json:
         failures = [{"plugin": f.plugin, "distribution": f.distribution, "cause": f.cause, "fix": f.fix} for f in found.failures]
         print(json.dumps({"components": rows, "failures": failures}, indent=2))
-        return
+        raise typer.Exit(int(strict and bool(failures)))
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in ("kind", "name", "distribution", "version"):
         table.add_column(column, no_wrap=True)
@@ -39,6 +43,7 @@ def plugins(context: typer.Context, as_json: Annotated[bool, typer.Option("--jso
     output_console().print(table)
     for failure in found.failures:
         error_console().print(Text.assemble(("warning: ", "bold red"), str(failure)), soft_wrap=True)
+    raise typer.Exit(int(strict and bool(found.failures)))
 
 
 @app.command()

@@ -47,9 +47,10 @@ def pretrain(context: typer.Context) -> None:
 
 def pretrain_job(cfg: Any) -> float:
     """Pretrain by one config, which Hydra has composed, and return the perplexity on held-out texts for the sweeper."""
-    from recframe.pretraining import pretrain as pretrain_model
 
     def run(folder: str, overrides: list[str], sweep: str | None) -> float:
+        from recframe.pretraining import pretrain as pretrain_model
+
         cfg.pretrain.folder = folder  # in a sweep, the job's own
         try:
             return pretrain_model(cfg, overrides=overrides, sweep=sweep).perplexity_after

@@ -50,10 +50,14 @@ def train(context: typer.Context) -> None:
 
 def train_job(cfg: Any) -> float:
     """Train by one config, which Hydra has composed, and return the objective for the sweeper. Launchers import it in other processes."""
-    from recframe import runner
 
     def run(folder: str, overrides: list[str], sweep: str | None) -> float:
-        return runner.run(cfg, folder, overrides=overrides, sweep=sweep).objective
+        from hydra.core.hydra_config import HydraConfig
+
+        from recframe import runner
+
+        choices = HydraConfig.get().runtime.choices
+        return runner.run(cfg, folder, overrides=overrides, sweep=sweep, choices=choices).objective
 
     return run_job(run)
 

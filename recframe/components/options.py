@@ -31,6 +31,7 @@ def option(
     exists: bool = False,
     path: Literal["any", "folder"] | None = None,
     components: bool = False,
+    runs_code: bool = False,
 ) -> Any:
     """Declare a field of a component's config: its default, its meaning, and the values it may take.
 
@@ -46,9 +47,11 @@ def option(
         something, such as of a model. A run's config holds all paths in absolute form.
     components: the field is a `dict[str, Any]` of other components of the same kind, by names that the user chooses. Each is a
         section like the component's own and is checked like it; the factory receives the built component in its place.
+    runs_code: if true, the option runs code that comes with data or with a model. Only a command line can set it, no config file, and
+        `evaluate` and `resume` ask again for consent.
     """
     metadata: dict[str, Any] = {"help": help, "ge": ge, "gt": gt, "le": le, "lt": lt, "exists": exists, "path": path}
-    metadata["components"] = components
+    metadata["components"], metadata["runs_code"] = components, runs_code
     metadata["choices"] = tuple(choices) if choices else None
     if default_factory is not dataclasses.MISSING:
         return field(default_factory=default_factory, metadata=metadata)

@@ -2,7 +2,7 @@
 
 from recframe.config.app import App
 from recframe.config.apps import APPS, PRETRAIN, TRAIN
-from recframe.config.checks.validate import validate
+from recframe.config.checks.validate import chosen_components, validate
 from recframe.config.compose.compose import compose_config
 from recframe.config.compose.mistakes import find_mistakes
 from recframe.config.problems import ConfigError
@@ -13,6 +13,7 @@ __all__ = [
     "TRAIN",
     "App",
     "ConfigError",
+    "chosen_components",
     "compose_config",
     "find_mistakes",
     "validate",

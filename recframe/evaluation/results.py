@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from recframe.evaluation.statistics import Interval
 
 Metrics = dict[str, dict[str, float | int]]
-"""`{metric: {"mean", "low", "high", "n"}}`, one policy's metrics as in result.json."""
+"""`{metric: {"mean", "low", "high", "n"}}`, one policy's metrics as in result.json; n is a number of people."""
 
 Results = Mapping[str, Metrics]
 """`{policy: Metrics}`, the `policies` of result.json."""

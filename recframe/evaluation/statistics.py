@@ -1,7 +1,7 @@
-"""Confidence intervals: bootstrap intervals of means and ratios over users, jackknife intervals of properties of a set of users.
+"""Confidence intervals over people: bootstrap-t intervals of means and ratios, jackknife intervals of properties of a set of people.
 
-Users are the unit that is resampled or left out: the turns of one user depend on each other, users are independent
-(Efron & Tibshirani 1993, "An Introduction to the Bootstrap", chapters 8 and 13).
+People are the unit that is resampled or left out: the sessions of one person and the turns of a session depend on each other, people are
+independent (Efron & Tibshirani 1993, "An Introduction to the Bootstrap", chapters 8, 12 and 13).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ CHUNK_ELEMENTS = 4_000_000
 
 
 class Interval(NamedTuple):
-    """An estimate and its confidence interval, from `n` users."""
+    """An estimate and its confidence interval, from `n` people. The interval of one person is NaN: it is unknown."""
 
     mean: float
     low: float
@@ -28,49 +28,92 @@ class Interval(NamedTuple):
     n: int
 
 
-def bootstrap_weights(num_users: int, resamples: int, seed: int) -> Iterator[np.ndarray]:
-    """How often each user is in each resample: float64 arrays `[r, N]` whose rows sum to N, `resamples` rows in total.
+def sums_by_person(values: np.ndarray, people: np.ndarray) -> np.ndarray:
+    """The sums `[P, m]` of each person's rows of `values` `[S, m]`; `people` `[S]` are numbers from 0 to P - 1."""
+    sums = np.zeros((int(people.max()) + 1, *values.shape[1:]))
+    np.add.at(sums, people, values)
+    return sums
+
+
+def bootstrap_weights(num_people: int, resamples: int, seed: int) -> Iterator[np.ndarray]:
+    """How often each person is in each resample: float64 arrays `[r, N]` whose rows sum to N, `resamples` rows in total.
 
     They are generated in chunks, so that `r * N` stays bounded.
     """
     generator = np.random.default_rng(seed)
-    rows = max(1, CHUNK_ELEMENTS // num_users)
+    rows = max(1, CHUNK_ELEMENTS // num_people)
     for start in range(0, resamples, rows):
         count = min(rows, resamples - start)
-        drawn = generator.integers(num_users, size=(count, num_users)) + np.arange(count)[:, None] * num_users
-        yield np.bincount(drawn.ravel(), minlength=count * num_users).reshape(count, num_users).astype(np.float64)
+        drawn = generator.integers(num_people, size=(count, num_people)) + np.arange(count)[:, None] * num_people
+        yield np.bincount(drawn.ravel(), minlength=count * num_people).reshape(count, num_people).astype(np.float64)
 
 
 def ratio_intervals(
     numerators: np.ndarray, denominators: np.ndarray, seed: int, resamples: int = RESAMPLES, level: float = LEVEL
 ) -> list[Interval]:
-    """Percentile bootstrap intervals of `sum(numerator) / sum(denominator)` over users, one for each of m statistics.
+    """Bootstrap-t intervals of `r = sum(numerator) / sum(denominator)` over people, one for each of m statistics.
+
+    With e = numerator - r denominator, the standard error of r is `s = sqrt(sum e^2) / sum(denominator)` (linearised). A resample of
+    people gives r* and its own s*; the interval is `[r - s q_high, r - s q_low]` with quantiles q of `(r* - r) / s*` (Efron & Tibshirani
+    1993, section 12.5). Returns are skewed and people are few: percentile intervals are then too short (docs/results/coverage.md). Where
+    some resamples have no spread (a handful of people, or almost all with the same value), there are too few different resamples to rely
+    on, and the interval reaches at least as far as Student's t on both sides.
 
     Parameters
     ----------
-    numerators, denominators: `[N, m]`. The denominators of a mean over users are ones. A user for whom a statistic is
-        undefined has zeros in both. A rate such as clicks per shown item is a ratio of sums, not a mean of the users' ratios.
+    numerators, denominators: `[P, m]`, one row per person: sums over the person's sessions. The denominators of a mean over sessions
+        are their numbers. A person for whom a statistic is undefined has zeros in both. A rate such as clicks per shown item is a ratio
+        of sums, not a mean of people's ratios.
 
     Returns
     -------
-    One `Interval` per column. `n` is the number of users with a denominator above zero; if there are none, the other fields are NaN.
+    One `Interval` per column. `n` is the number of people with a denominator above zero; if there are none, the other fields are NaN.
     """
     numerators, denominators = np.asarray(numerators, dtype=np.float64), np.asarray(denominators, dtype=np.float64)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        estimates = numerators.sum(axis=0) / denominators.sum(axis=0)
-        resampled = np.concatenate(
-            [(weights @ numerators) / (weights @ denominators) for weights in bootstrap_weights(len(numerators), resamples, seed)]
-        )
-    with warnings.catch_warnings():
-        # a statistic that is undefined for all users has only NaN resamples, and NaN is the right result
-        warnings.filterwarnings("ignore", "All-NaN slice")
-        lows, highs = np.nanquantile(resampled, [(1 - level) / 2, (1 + level) / 2], axis=0)
     counts = (denominators > 0).sum(axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        totals = denominators.sum(axis=0)
+        estimates = numerators.sum(axis=0) / totals
+        residuals = numerators - estimates * denominators
+        squares = (residuals**2).sum(axis=0)
+        errors = np.sqrt(squares) / totals
+        columns = np.concatenate([residuals, denominators, residuals**2, residuals * denominators, denominators**2], axis=1)
+        studentised = np.concatenate(
+            [_studentised(weights @ columns, squares) for weights in bootstrap_weights(len(numerators), resamples, seed)]
+        )
+        with warnings.catch_warnings():
+            # a statistic that is undefined, or the same for everybody, has only NaN resamples
+            warnings.filterwarnings("ignore", "All-NaN slice")
+            low, high = np.nan_to_num(np.nanquantile(studentised, [(1 - level) / 2, (1 + level) / 2], axis=0))
+        reach = np.where(np.isnan(studentised).any(axis=0), _student_reach(counts, level), 0.0)
+        lows, highs = estimates - errors * np.maximum(high, reach), estimates - errors * np.minimum(low, -reach)
+    unknown = counts < 2
+    lows, highs = np.where(unknown, np.nan, lows), np.where(unknown, np.nan, highs)
     return [Interval(float(e), float(lo), float(hi), int(n)) for e, lo, hi, n in zip(estimates, lows, highs, counts, strict=True)]
 
 
-def jackknife_interval(estimate: float, left_out: np.ndarray, num_users: int) -> Interval:
-    """A 95 % interval for a statistic in `[0, 1]` of a *set* of users, from its values `[G]` with each of G groups of users left out.
+def _studentised(sums: np.ndarray, squares: np.ndarray) -> np.ndarray:
+    """`(r* - r) / s*` of each resample, `[r, m]`, from its weighted sums `[r, 5 m]`; NaN where a resample has no spread."""
+    residual, total, square, product, total_square = np.split(sums, 5, axis=1)
+    shift = residual / total
+    spread = square - 2 * shift * product + shift**2 * total_square
+    # what is left of equal values after rounding is not a spread
+    spread = np.where(spread > 1e-10 * squares, spread, np.nan)
+    statistic: np.ndarray = shift * total / np.sqrt(spread)
+    return statistic
+
+
+def _student_reach(counts: np.ndarray, level: float) -> np.ndarray:
+    """Student's t-quantile for n people, times `sqrt(n / (n - 1))`, by which the linearised standard error is too small."""
+    from scipy.special import stdtrit
+
+    degrees = np.maximum(counts - 1, 1)
+    reach: np.ndarray = stdtrit(degrees, (1 + level) / 2) * np.sqrt((degrees + 1) / degrees)
+    return reach
+
+
+def jackknife_interval(estimate: float, left_out: np.ndarray, num_people: int) -> Interval:
+    """A 95 % interval for a statistic in `[0, 1]` of a *set* of people, from its values `[G]` with each of G groups of people left out.
 
     `estimate +- 1.96 sd` with `sd^2 = (G - 1) / G sum_g (left_out_g - mean)^2`, clipped to `[0, 1]`. In expectation the jackknife
     variance is too large, never too small (Efron & Stein 1981), so the interval is conservative. With fewer than two groups it is only
@@ -78,4 +121,4 @@ def jackknife_interval(estimate: float, left_out: np.ndarray, num_users: int) ->
     """
     variance = (len(left_out) - 1) * left_out.var() if len(left_out) > 1 else 0.0
     reach = 1.959964 * float(np.sqrt(variance))
-    return Interval(estimate, max(0.0, estimate - reach), min(1.0, estimate + reach), num_users)
+    return Interval(estimate, max(0.0, estimate - reach), min(1.0, estimate + reach), num_people)

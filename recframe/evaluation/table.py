@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from recframe.evaluation.people import WHOSE, counted
 from recframe.evaluation.results import Results
 from recframe.metric_names import HEADINGS
 
@@ -22,29 +23,34 @@ if TYPE_CHECKING:
 
 REFERENCES = ("random", "popular", "fixed_slate", "greedy", "posterior_greedy", "oracle")
 HISTORY_SHOWN = 3
+DECILE = "/decile_"
 COLD_TITLE = "Only items that were never shown in training may be shown"
 
 
-def result_tables(result: Mapping[str, Any], title: str | None = None) -> list[Table]:
+def result_tables(result: Mapping[str, Any], title: str | None = None) -> list[Table | Text]:
     """The table of a result's policies, and, if items were held back in training, the same table over these items only.
 
-    `result` has `policies`, and possibly `cold_items`, as in result.json.
+    The environment's caveats come first. `result` has `policies`, and possibly `evaluation` (in the title: whose sessions these are),
+    `caveats` and `cold_items`, as in result.json.
     """
-    tables = [results_table(result["policies"], title=title)]
+    about = result.get("evaluation")
+    whose = None if about is None else WHOSE[about["split"]]
+    tables: list[Table | Text] = [Text(f"Note: {caveat}", style="bold yellow") for caveat in result.get("caveats", ())]
+    tables.append(results_table(result["policies"], ": ".join(part for part in (title, whose) if part) or None, about))
     if "cold_items" in result:
-        tables.append(results_table(result["cold_items"]["policies"], title=COLD_TITLE))
+        tables.append(results_table(result["cold_items"]["policies"], COLD_TITLE, about))
     return tables
 
 
-def results_table(policies: Results, title: str | None = None) -> Table:
+def results_table(policies: Results, title: str | None = None, about: Mapping[str, Any] | None = None) -> Table:
     """A table with one row per policy, trained ones first: the return with its interval, other metrics with half the interval's width.
 
-    Intervals are below their means, so that the table fits a terminal of 80 columns.
+    Intervals are below their means, so that the table fits a terminal of 80 columns. `about` is the entry `evaluation` of result.json.
     """
     columns = _columns(policies)
     table = Table(
         title=title,
-        caption=_caption(policies),
+        caption=_caption(policies, about),
         caption_justify="left",
         box=box.SIMPLE_HEAD,
         pad_edge=False,
@@ -63,10 +69,11 @@ def results_table(policies: Results, title: str | None = None) -> Table:
     return table
 
 
-def results_markdown(policies: Results) -> str:
-    """The same table as GitHub-flavoured Markdown, ending in a newline."""
+def results_markdown(policies: Results, about: Mapping[str, Any] | None = None) -> str:
+    """The same table as GitHub-flavoured Markdown, ending in a newline. With `about`, a line above it says whose sessions these are."""
     columns = _columns(policies)
     lines = [
+        *([] if about is None else [f"Sessions of {WHOSE[about['split']]}:", ""]),
         "| policy | " + " | ".join(HEADINGS[metric].replace("\n", " ") for metric in columns) + " |",
         "|---|" + "---:|" * len(columns),
         *(
@@ -74,7 +81,19 @@ def results_markdown(policies: Results) -> str:
             for name in _ordered(policies)
         ),
     ]
-    return "\n".join(lines) + f"\n\n{_caption(policies)}\n"
+    return "\n".join(lines) + f"\n\n{_caption(policies, about)}\n"
+
+
+def calibration_markdown(measured: Mapping[str, float]) -> str:
+    """Tables of predicted against observed responses by tenths of the predictions, of all measures `NAME/decile_1_predicted` and so on."""
+    lines = []
+    for name in dict.fromkeys(key.partition(DECILE)[0] for key in measured if DECILE in key):
+        pairs = [[measured.get(f"{name}{DECILE}{tenth}_{side}") for tenth in range(1, 11)] for side in ("predicted", "observed")]
+        lines += [f"| {name} | " + " | ".join(map(str, range(1, 11))) + " |", "|---|" + "---:|" * 10]
+        for side, values in zip(("predicted", "observed"), pairs, strict=True):
+            lines.append(f"| {side} | " + " | ".join("" if value is None else f"{value:.3g}" for value in values) + " |")
+        lines.append("")
+    return "\n".join(lines)
 
 
 def samples_table(rows: Sequence[Recommendation], title: str | None = None) -> Table:
@@ -112,17 +131,23 @@ def _cell(metric: str, value: Mapping[str, Any] | None, decimals: int) -> tuple[
     """The mean, and its interval or half the interval's width."""
     if value is None:
         return "—", ""
-    mean, low, high = (f"{value[key]:.{decimals}f}" for key in ("mean", "low", "high"))
-    return mean, f"[{low}, {high}]" if metric == "return" else f"±{(value['high'] - value['low']) / 2:.{decimals}f}"
+    numbers = {key: float("nan") if value[key] is None else value[key] for key in ("mean", "low", "high")}
+    mean, low, high = (f"{number:.{decimals}f}" for number in numbers.values())
+    if not isfinite(numbers["high"] - numbers["low"]):
+        return (mean if isfinite(numbers["mean"]) else "—"), ""
+    return mean, f"[{low}, {high}]" if metric == "return" else f"±{(numbers['high'] - numbers['low']) / 2:.{decimals}f}"
 
 
 def _decimals(policies: Results, metric: str) -> int:
     """The number of decimals that gives the column's largest mean three significant digits. It is the same in all rows."""
-    means = [abs(metrics[metric]["mean"]) for metrics in policies.values() if metric in metrics]
+    means = [abs(metrics[metric]["mean"]) for metrics in policies.values() if metric in metrics and metrics[metric]["mean"] is not None]
     largest = max((mean for mean in means if isfinite(mean)), default=0.0)
     return min(max(2 - floor(log10(largest)), 0), 6) if largest > 0 else 2
 
 
-def _caption(policies: Results) -> str:
+def _caption(policies: Results, about: Mapping[str, Any] | None) -> str:
+    """How many people and sessions the table is about. Results of earlier releases do not tell them apart."""
+    if about is not None:
+        return f"{counted(about)}; 95 % intervals over people"
     users = sorted({metrics["return"]["n"] for metrics in policies.values() if "return" in metrics})
     return f"{', '.join(map(str, users))} users; 95 % intervals over users"

@@ -111,6 +111,11 @@ class EnvironmentWithoutItems(Environment):
         """Start N new sessions."""
         return self._without_items(self.environment.reset(seed))
 
+    def start_evaluation(self, seed: int) -> tuple[Observation, Tensor]:
+        """Start N new sessions of as many different people as there are."""
+        observation, people = self.environment.start_evaluation(seed)
+        return self._without_items(observation), people
+
     def step(self, slate: Tensor) -> Step:
         """Show the slate and observe."""
         step = self.environment.step(slate)
@@ -136,6 +141,10 @@ class EnvironmentWithoutItems(Environment):
     def report(self) -> dict[str, float]:
         """The report of the wrapped environment."""
         return self.environment.report()
+
+    def caveats(self) -> tuple[str, ...]:
+        """Those of the wrapped environment."""
+        return self.environment.caveats()
 
     def _without_items(self, observation: Observation) -> Observation:
         copy = observation.clone(recurse=False)

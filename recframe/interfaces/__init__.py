@@ -27,11 +27,11 @@ from recframe.interfaces.principal_components import (
     principal_components,
     principal_coordinates,
 )
+from recframe.interfaces.responses import ResponseLog
 from recframe.interfaces.reward import Reward
 from recframe.interfaces.scaling import standardization, standardized, symlog
 from recframe.interfaces.scoring import allowed_items, best_items, is_excluded, may_run_out, num_allowed, random_items, runs_out
 from recframe.interfaces.shared import FrozenTable, Shared
-from recframe.interfaces.responses import ResponseLog
 from recframe.interfaces.state_tracker import StateTracker
 from recframe.interfaces.text_table import TextTable
 from recframe.interfaces.token_batches import token_batches

@@ -132,13 +132,14 @@ class Interactions:
     """Logged interactions, one per row of `frame`.
 
     Columns: `user` and `item` (int64 numbers, rows of `Users` and `Catalog`), `timestamp` (int64, unix seconds), one float column for
-    each name in `feedback` (such as rating), and optionally `text`, what the user wrote.
+    each name in `feedback` (such as rating), and optionally `text`, what the user wrote. `source`: the file they are from, for messages.
     """
 
     REQUIRED: ClassVar[tuple[str, ...]] = ("user", "item", "timestamp")
 
     frame: pl.DataFrame
     feedback: tuple[str, ...]
+    source: str = ""
 
     def __post_init__(self) -> None:
         missing = [name for name in (*self.REQUIRED, *self.feedback) if name not in self.frame.columns]
@@ -152,7 +153,7 @@ class Interactions:
 class Data(NamedTuple):
     """What a dataset loads. `contexts` are the texts that a visit may have (`Observation.context`).
 
-    ratings: `[P, M]` float32, every user's rating of every item, where all are known.
+    ratings: `[P, M]` float32, every user's rating of every item; NaN where one is not known.
     held_out: `[P]` bool, the users held out for evaluation, if the dataset has a split: nothing else here is computed from their ratings.
     """
 

@@ -93,7 +93,8 @@ class Environment(ABC):
     - `state_dict()`: the complete state, generator included.
     - `load_state_dict(state)`: restore a saved state; the `Observation` that the next step acts on.
 
-    Optional: `truth` for the oracle, `report` for measures of the environment itself, `own_data` for an environment with its own items,
+    Optional: `start_evaluation` for an environment that draws its users from a list of people, `truth` for the oracle, `report` for
+    measures of the environment itself, `caveats` for what limits its results, `own_data` for an environment with its own items,
     `training_data` for one that decides which logged users are held out, `always_excluded` for one that always excludes the same items.
 
     Built as `factory(config, data, num_users=N, history_length=H, split="train" | "evaluation", device=device)`. `data` contains the
@@ -127,6 +128,17 @@ class Environment(ABC):
     def load_state_dict(self, state: dict[str, Any]) -> Observation:
         """Restore a saved state; returns the observation that the next step acts on."""
 
+    def start_evaluation(self, seed: int) -> tuple[Observation, Tensor]:
+        """Start N new sessions of as many different people as there are, for an evaluation; the first `Observation`, and who they are.
+
+        The people `[N]` int64 are numbers of which equal ones are the same person: people, not sessions, are independent. An environment
+        that draws users from a finite list meets nobody again before it has met everybody. The default is `reset`: people are the rows of
+        `Data.users`, or, where users are anonymous, each session is of another person.
+        """
+        observation = self.reset(seed)
+        people = observation.user if self.spec.has_users else torch.arange(self.spec.num_users, device=self.spec.device)
+        return observation, people
+
     @classmethod
     def own_data(cls, config: Any) -> Data | None:
         """The items of an environment that has its own, with text vectors; None: it uses the dataset's.
@@ -155,5 +167,15 @@ class Environment(ABC):
         return None
 
     def report(self) -> dict[str, float]:
-        """Measures of the environment itself, such as a fitted user model's held-out errors; for `result.json` and the terminal."""
+        """Measures of the environment itself, such as a fitted user model's held-out errors; for `result.json` and the terminal.
+
+        Names that end in `/decile_1_predicted` and `/decile_1_observed`, up to 10, are shown as a table.
+        """
         return {}
+
+    def caveats(self) -> tuple[str, ...]:
+        """What a reader must know before the results, such as that a fitted user model is no better than a constant; one sentence each.
+
+        They are printed above the table of results, and are in `report.md` and `result.json`.
+        """
+        return ()

@@ -72,7 +72,7 @@ class StateTracker(nn.Module, ABC):
         """
 
     def start_query(self, query: nn.Linear, gain: float) -> None:
-        """Initialize an agent's `query`, which maps states to queries of item vectors, so that its scores start from what the tracker knows.
+        """Let an agent's `query`, which maps states to queries of item vectors, start from what the tracker knows.
 
         A tracker that can tell the expected rewards of items changes the weights, in place, so that the items' scores, the products of
         query and item vectors divided by sqrt(d), are `gain` times these, plus what the other dimensions add. By default, nothing changes.

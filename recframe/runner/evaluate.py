@@ -6,11 +6,14 @@ import logging
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from recframe.building.device import choose_device
 from recframe.building.parts import assemble
 from recframe.config import validate
 from recframe.runner.final_evaluation import final_evaluation, result_entries
-from recframe.tracking import DataRecord, RunFolder, recorded_config
+from recframe.tracking import DataRecord, MachineRecord, RunFolder, recorded_config
+from recframe.tracking.provenance import report_changes
 from recframe.training import BEST, FINAL, load_weights, read_tuned
 
 log = logging.getLogger(__name__)
@@ -32,15 +35,17 @@ def evaluate(
 
     Returns
     -------
-    `policies`, and `cold_items` if the run held any back, as in result.json.
+    `evaluation`, `policies`, `caveats` if the environment has any, and `cold_items` if the run held any back, as in result.json.
     """
     with RunFolder.open_to_read(folder) as claimed:
         use_cpu = f"recframe evaluate {folder} --device cpu"
         cfg = recorded_config(claimed, device, use_cpu)
+        report_changes(claimed.path)
         cfg.evaluation.seed = cfg.evaluation.seed if seed is None else seed
         cfg.evaluation.num_users = cfg.evaluation.num_users if num_users is None else num_users
         cfg = validate(cfg)
         choose_device(cfg.device, use_cpu)
+        MachineRecord(claimed.path, torch.get_num_threads()).compare()
         record = DataRecord(claimed.path, accept=other_data, remedy=f"recframe evaluate {folder} --other-data")
         record.note_if_missing()
         parts = assemble(cfg, record.check)
@@ -53,5 +58,4 @@ def evaluate(
         load_weights(agent, weights)
         if (encoder := parts.tunable_encoder()) is not None:
             read_tuned(agent, parts.reading, encoder, weights, parts.store, parts.reduction)
-        measured = final_evaluation(parts, agent)
-        return result_entries(parts, measured.policies, measured.cold)
+        return result_entries(parts, final_evaluation(parts, agent), training_users.caveats())

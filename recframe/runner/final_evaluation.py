@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from recframe.building.parts import Parts
 from recframe.building.seeds import derived_seed
 from recframe.config import ConfigError
 from recframe.config.checks.monitor import unmeasured
-from recframe.evaluation.results import Metrics
+from recframe.evaluation.people import WHOSE, PersonSums
 from recframe.evaluation.simulated.agent_policy import AgentPolicy
-from recframe.evaluation.simulated.evaluation import evaluate_policies
+from recframe.evaluation.simulated.evaluation import Evaluation, evaluate_policies
 from recframe.evaluation.simulated.metrics import available_for_metrics
 from recframe.evaluation.simulated.samples import Recommendation, sample_recommendations
 from recframe.interfaces import Agent, Environment
@@ -44,7 +44,7 @@ def periodic_evaluation(parts: Parts, agent: Agent) -> Callable[[], dict[str, fl
     def evaluate_agent() -> dict[str, float]:
         policies = {TRAINED: AgentPolicy(agent)}
         measured = evaluate_policies(policies, environment, parts.rewards, catalog, seed=seed, max_steps=settings.max_steps, resamples=100)
-        return {name: value["mean"] for name, value in measured[TRAINED].items()}
+        return {name: value["mean"] for name, value in measured.policies[TRAINED].items()}
 
     return evaluate_agent
 
@@ -52,19 +52,19 @@ def periodic_evaluation(parts: Parts, agent: Agent) -> Callable[[], dict[str, fl
 class FinalEvaluation(NamedTuple):
     """The result of the final evaluation.
 
-    policies: the metrics of every policy.   cold: the same if only cold items can be shown; None if no items were held back.
+    all_items: every policy's.   cold: the same if only cold items can be shown; None if no items were held back.
     samples: recommendations of the trained policy as text.
     """
 
-    policies: dict[str, Metrics]
-    cold: dict[str, Metrics] | None
+    all_items: Evaluation
+    cold: Evaluation | None
     samples: list[Recommendation]
 
 
 def final_evaluation(parts: Parts, agent: Agent) -> FinalEvaluation:
-    """Evaluate the trained policy and the references on users who were not met in training, and sample some recommendations as text."""
+    """Evaluate the trained policy and the references on the people of `evaluation.people`, and sample some recommendations as text."""
     settings = parts.cfg.evaluation
-    environment = parts.environment(settings.num_users, "evaluation")
+    environment = parts.evaluation_environment()
     policies: dict[str, Any] = {TRAINED: AgentPolicy(agent)}
     if settings.references:
         log.info("fitting the reference policies")
@@ -72,9 +72,9 @@ def final_evaluation(parts: Parts, agent: Agent) -> FinalEvaluation:
         tuning_users = parts.environment(settings.tuning_sessions, "train")
         seed = derived_seed(settings.seed, "references")
         policies |= reference_policies(tuning_users, parts.rewards, parts.data, max_steps=settings.max_steps, seed=seed, budget=budget)
-    log.info("evaluating %s on %d users", ", ".join(policies), settings.num_users)
+    log.info("evaluating %s in %d sessions of %s", ", ".join(policies), settings.num_users, WHOSE[settings.people])
 
-    def measured(where: Environment) -> dict[str, Metrics]:
+    def measured(where: Environment) -> Evaluation:
         return evaluate_policies(
             policies,
             where,
@@ -85,11 +85,9 @@ def final_evaluation(parts: Parts, agent: Agent) -> FinalEvaluation:
             resamples=settings.bootstrap_samples,
         )
 
-    metrics = measured(environment)
+    everything = measured(environment)
     # with the same users and the same random draws
-    cold = None
-    if parts.cold_items is not None:
-        cold = measured(parts.cold_items.alone_in(parts.environment(settings.num_users, "evaluation")))
+    cold = None if parts.cold_items is None else measured(parts.cold_items.alone_in(parts.evaluation_environment()))
     samples: list[Recommendation] = []
     if settings.sample_users and environment.spec.actions == "items":
         samples = sample_recommendations(
@@ -101,13 +99,24 @@ def final_evaluation(parts: Parts, agent: Agent) -> FinalEvaluation:
             num_users=settings.sample_users,
             num_turns=settings.sample_steps,
         )
-    return FinalEvaluation(metrics, cold, samples)
+    return FinalEvaluation(everything, cold, samples)
 
 
-def result_entries(parts: Parts, policies: dict[str, Metrics], cold: dict[str, Metrics] | None) -> dict[str, Any]:
-    """The entries of result.json about the final evaluation: `policies`, and `cold_items` if items were held back."""
-    entries: dict[str, Any] = {"policies": policies}
-    if parts.cold_items is not None:
+def result_entries(parts: Parts, final: FinalEvaluation, caveats: Sequence[str]) -> dict[str, Any]:
+    """The entries of result.json about the final evaluation: `evaluation`, `policies`, and where there are any `caveats` and `cold_items`.
+
+    caveats: those of the environment.
+    """
+    about = {"split": parts.cfg.evaluation.people, **final.all_items.people.counts()}
+    entries: dict[str, Any] = {"evaluation": about, "policies": final.all_items.policies}
+    if caveats:
+        entries["caveats"] = list(caveats)
+    if parts.cold_items is not None and final.cold is not None:
         items = parts.cold_items.drawn_from(len(parts.data.catalog))
-        entries["cold_items"] = {"share": parts.cold_items.share, "items": len(items), "policies": cold}
+        entries["cold_items"] = {"share": parts.cold_items.share, "items": len(items), "policies": final.cold.policies}
     return entries
+
+
+def sums_by_table(final: FinalEvaluation) -> dict[str, dict[str, PersonSums]]:
+    """Each person's sums behind the tables of `result_entries`, by their names there."""
+    return {"policies": final.all_items.sums} | ({} if final.cold is None else {"cold_items": final.cold.sums})

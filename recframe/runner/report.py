@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from recframe.console import output_console
-from recframe.evaluation.results import Metrics
 from recframe.evaluation.simulated.samples import Recommendation
-from recframe.evaluation.table import COLD_TITLE, result_tables, results_markdown, samples_table
+from recframe.evaluation.table import COLD_TITLE, DECILE, calibration_markdown, result_tables, results_markdown, samples_table
 from recframe.runner.results import RunResult
 
 log = logging.getLogger(__name__)
@@ -16,21 +16,20 @@ log = logging.getLogger(__name__)
 SAMPLES_TITLE = "What the trained policy recommends"
 
 
-def report_markdown(
-    policies: Mapping[str, Metrics], cold: Mapping[str, Metrics] | None, samples: Sequence[Recommendation], measured: Mapping[str, float]
-) -> str:
+def report_markdown(result: Mapping[str, Any], samples: Sequence[Recommendation], measured: Mapping[str, float]) -> str:
     """The text of report.md.
 
     Parameters
     ----------
-    policies, cold, samples: as in `FinalEvaluation`.
+    result: with the entries `evaluation`, `policies`, `caveats` and `cold_items` of result.json.   samples: as in `FinalEvaluation`.
     measured: figures about the environment and the labels, from before training.
     """
-    lines = ["# Results", "", results_markdown(policies)]
-    if cold is not None:
-        lines += [f"## {COLD_TITLE}", "", results_markdown(cold)]
+    caveats = [f"**Note: {caveat}**\n" for caveat in result.get("caveats", ())]
+    lines = ["# Results", "", *caveats, results_markdown(result["policies"], result["evaluation"])]
+    if "cold_items" in result:
+        lines += [f"## {COLD_TITLE}", "", results_markdown(result["cold_items"]["policies"], result["evaluation"])]
     if measured:
-        lines += ["## Measured before training", "", *(f"- {name}: {value:.4g}" for name, value in measured.items()), ""]
+        lines += ["## Measured before training", "", *measured_lines(measured), "", calibration_markdown(measured)]
     if samples:
         lines += [f"## {SAMPLES_TITLE}", ""]
     for sample in samples:
@@ -39,13 +38,29 @@ def report_markdown(
     return "\n".join(lines) + "\n"
 
 
+def measured_lines(measured: Mapping[str, float]) -> list[str]:
+    """A list entry for each measure that is not in a table of calibration."""
+    return [f"- {name}: {value:.4g}" for name, value in measured.items() if DECILE not in name]
+
+
+def log_measured(measured: Mapping[str, float], caveats: Sequence[str]) -> None:
+    """Log measures from before training, tables of calibration as tables, and the caveats of the environment as warnings."""
+    for line in measured_lines(measured):
+        log.info("%s", line.removeprefix("- "))
+    if table := calibration_markdown(measured):
+        log.info("predicted against observed, by tenths of the predictions\n%s", table.rstrip())
+    for caveat in caveats:
+        log.warning("%s", caveat)
+
+
 def print_report(result: RunResult, samples: Sequence[Recommendation]) -> None:
     """Print the tables of a finished run, and where its files are."""
     console = output_console()
     if samples:
         console.print(samples_table(samples, title=SAMPLES_TITLE))
     cold = {} if result.cold is None else {"cold_items": {"policies": result.cold}}
-    console.print(*result_tables({"policies": result.policies, **cold}, title="Results"))
+    about = {"evaluation": result.evaluation} if result.evaluation else {}
+    console.print(*result_tables({"policies": result.policies, "caveats": result.caveats, **about, **cold}, title="Results"))
     line = f"{result.env_steps:,} env steps, {result.seconds:.0f} s; everything is in {result.folder}"
     console.print(line, highlight=False, soft_wrap=True)
     console.file.flush()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from recframe.evaluation.results import Metrics
 
@@ -25,8 +27,9 @@ class RunResult:
     Parameters
     ----------
     objective: the monitored metric of the trained policy on users of the training split, for sweepers and for the choice between runs.
-    policies: the final table, as in result.json.
+    policies: the final table, as in result.json.   evaluation: whose sessions it is about, and how many, as in result.json.
     cold: the final table over cold items alone; None if no items were held back.
+    caveats: what a reader must know before the table, from the environment.
     """
 
     folder: Path
@@ -35,3 +38,5 @@ class RunResult:
     seconds: float
     policies: dict[str, Metrics]
     cold: dict[str, Metrics] | None = None
+    caveats: tuple[str, ...] = ()
+    evaluation: Mapping[str, Any] = field(default_factory=dict)

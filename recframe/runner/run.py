@@ -8,26 +8,31 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from omegaconf import DictConfig, OmegaConf
 
 from recframe.building.device import choose_device
 from recframe.building.parts import assemble
 from recframe.building.seeds import derived_seed
-from recframe.config import validate
+from recframe.components import Kind
+from recframe.config import TRAIN, validate
 from recframe.console import output_console
 from recframe.embeddings import label_report
 from recframe.evaluation.table import result_tables
 from recframe.experience import Collector
 from recframe.plugin_loader import registry
-from recframe.runner.final_evaluation import final_evaluation, periodic_evaluation, result_entries
+from recframe.runner.failures import recorded_failure
+from recframe.runner.final_evaluation import final_evaluation, periodic_evaluation, result_entries, sums_by_table
+from recframe.runner.hooks import call_finished, call_started, plugin_callbacks
 from recframe.runner.random_start import show_random_items
-from recframe.runner.report import print_report, report_markdown
+from recframe.runner.report import log_measured, print_report, report_markdown
 from recframe.runner.results import RunContext, RunResult
-from recframe.tracking import DataRecord, RunFolder, atomic_write, read_result, recorded_config, write_result
+from recframe.tracking import DataRecord, MachineRecord, RunFolder, atomic_write, read_result, recorded_config, write_people, write_result
+from recframe.tracking.provenance import provenance, report_changes, write_provenance
 from recframe.tracking.run_log import log_file
 from recframe.tracking.run_loggers import RunLoggers
 from recframe.training import (
@@ -46,7 +51,13 @@ from recframe.training import (
 log = logging.getLogger(__name__)
 
 
-def run(cfg: DictConfig, folder: str | Path, overrides: Sequence[str] = (), sweep: str | None = None) -> RunResult:
+def run(
+    cfg: DictConfig,
+    folder: str | Path,
+    overrides: Sequence[str] = (),
+    sweep: str | None = None,
+    choices: Mapping[str, Any] | None = None,
+) -> RunResult:
     """Train and evaluate what `cfg` describes, into a new folder.
 
     Parameters
@@ -54,6 +65,7 @@ def run(cfg: DictConfig, folder: str | Path, overrides: Sequence[str] = (), swee
     cfg: a composed config, such as `recframe.config.compose_config([...])` returns.
     folder: the run's folder; it must not hold a run yet.
     overrides: the overrides behind `cfg`, for the record.     sweep: the sweep's name, for grouping.
+    choices: the file that was chosen for each config group, for the record; reports name runs by them.
 
     Raises
     ------
@@ -61,7 +73,10 @@ def run(cfg: DictConfig, folder: str | Path, overrides: Sequence[str] = (), swee
     """
     cfg = validate(cfg)
     with RunFolder.create(folder) as claimed:
+        if choices:
+            claimed.write_choices(choices)
         claimed.write_config(cfg, overrides)
+        write_provenance(claimed.path, cfg)
         return _run(cfg, claimed, RunContext(claimed.path, tuple(overrides), sweep, resumed=False), DataRecord(claimed.path))
 
 
@@ -82,9 +97,19 @@ def resume(folder: str | Path, device: str | None = None, other_data: bool = Fal
             log.info("%s is finished already: this is its result", claimed.path)
             output_console().print(*result_tables(result))
             cold = result.get("cold_items", {}).get("policies")
-            return RunResult(claimed.path, result["objective"], result["env_steps"], result["seconds"], result["policies"], cold)
+            return RunResult(
+                claimed.path,
+                result["objective"],
+                result["env_steps"],
+                result["seconds"],
+                result["policies"],
+                cold,
+                tuple(result.get("caveats", ())),
+                result.get("evaluation", {}),
+            )
         use_cpu = f"recframe train resume={folder} device=cpu"
         cfg = recorded_config(claimed, device, use_cpu)
+        report_changes(claimed.path)
         choose_device(cfg.device, use_cpu)
         if device is not None:
             _record_device(claimed, device)
@@ -99,15 +124,18 @@ def resume(folder: str | Path, device: str | None = None, other_data: bool = Fal
 def _run(cfg: DictConfig, folder: RunFolder, context: RunContext, record: DataRecord) -> RunResult:
     started = time.perf_counter()
     interruption = Interruption(folder.path)
-    hook = registry().manager.hook
-    with log_file(folder.log_path), interruption.listening():
-        hook.recframe_run_started(cfg=cfg, run=context)
+    machine = MachineRecord(folder.path, torch.get_num_threads())
+    with log_file(folder.log_path) as on_disk, recorded_failure(folder.path, on_disk), interruption.listening():
+        _warn_of_refused_claims(cfg)
+        call_started(cfg, context)
+        callbacks = plugin_callbacks(cfg)
         checkpoint = folder.checkpoints / LAST
         resume_from = checkpoint if context.resumed and checkpoint.is_file() else None
         steps_before, seconds_before = progress_at(resume_from) if resume_from else (0, 0.0)
         if resume_from is not None:
             require_resumable(resume_from, cfg.trainer.final_weights)
             record.note_if_missing()
+            machine.compare()
         elif context.resumed:
             log.warning("%s does not exist: the run starts over from 0 env steps", checkpoint)
         plain: Any = OmegaConf.to_container(cfg, resolve=True)
@@ -122,6 +150,7 @@ def _run(cfg: DictConfig, folder: RunFolder, context: RunContext, record: DataRe
         with run_loggers:
             parts = assemble(cfg, record.check)
             record.write()
+            machine.write()
             if resume_from is not None and (before := device_at(resume_from)) not in (None, parts.device.type):
                 log.warning(
                     "resuming on %s a run that was on %s: its numbers will not be to the digit those without a stop", cfg.device, before
@@ -136,8 +165,8 @@ def _run(cfg: DictConfig, folder: RunFolder, context: RunContext, record: DataRe
             encoder = parts.tunable_encoder()
             tuner = None if encoder is None else Tuner(encoder, agent, parts.reading, derived_seed(cfg.seed, "tuning"), parts.reduction)
             measured = environment.report() | label_report(parts.reading) | dict(parts.cut)
-            for name, value in measured.items():
-                log.info("%s: %.4g", name, value)
+            caveats = environment.caveats()
+            log_measured(measured, caveats)
             periodic = periodic_evaluation(parts, agent)
             trainer: Any = OmegaConf.to_object(cfg.trainer)
             fit(
@@ -148,7 +177,7 @@ def _run(cfg: DictConfig, folder: RunFolder, context: RunContext, record: DataRe
                 evaluate=periodic,
                 seed=derived_seed(cfg.seed, "replay"),
                 loggers=run_loggers.loggers,
-                callbacks=[callback for callbacks in hook.recframe_callbacks(cfg=cfg) for callback in callbacks],
+                callbacks=callbacks,
                 interruption=interruption,
                 auxiliary=auxiliary,
                 tuner=tuner,
@@ -161,10 +190,13 @@ def _run(cfg: DictConfig, folder: RunFolder, context: RunContext, record: DataRe
             # the objective of a sweep is measured on users of the training split: settings that were chosen by the users of the
             # final table would make that table too good
             objective = periodic().get(cfg.trainer.monitor, math.nan)
-            policies, cold, samples = final_evaluation(parts, agent)
+            final = final_evaluation(parts, agent)
+            entries = result_entries(parts, final, caveats)
+            policies, cold = final.all_items.policies, None if final.cold is None else final.cold.policies
             seconds = seconds_before + time.perf_counter() - started
             # the results come first: nothing that follows, such as a logger or the terminal, can lose them
-            atomic_write(folder.path / "report.md", report_markdown(policies, cold, samples, measured))
+            atomic_write(folder.path / "report.md", report_markdown(entries, final.samples, measured))
+            write_people(folder.path, final.all_items.people.ids, sums_by_table(final))
             write_result(
                 folder.path,
                 objective=objective,
@@ -173,23 +205,25 @@ def _run(cfg: DictConfig, folder: RunFolder, context: RunContext, record: DataRe
                 seconds=seconds,
                 name=_name(cfg, context),
                 environment=measured,
-                **result_entries(parts, policies, cold),
+                plugins=provenance(cfg),
+                threads=machine.threads,
+                **entries,
                 **({} if tuner is None else {"tuning": tuner.summary()}),
             )
-            run_loggers.finish(policies, cold, [sample._asdict() for sample in samples], {"objective": objective, **measured})
-        result = RunResult(folder.path, objective, agent.env_steps, seconds, policies, cold)
-        print_report(result, samples)
-        _call_finished(result)
+            run_loggers.finish(policies, cold, [sample._asdict() for sample in final.samples], {"objective": objective, **measured})
+        result = RunResult(folder.path, objective, agent.env_steps, seconds, policies, cold, caveats, entries["evaluation"])
+        print_report(result, final.samples)
+        call_finished(result)
         return result
 
 
-def _call_finished(result: RunResult) -> None:
-    """Tell each plugin that the run is finished. A plugin that fails costs neither the others their call nor a sweep its next job."""
-    for plugin, distribution, finished in registry().callers("recframe_run_finished"):
-        try:
-            finished(result=result)
-        except Exception:
-            log.exception("the hook recframe_run_finished of plugin %s (%s) failed; the results are written", plugin, distribution)
+def _warn_of_refused_claims(cfg: DictConfig) -> None:
+    """Say which plugins were left out because they claimed the name of a component of this run."""
+    for key, kind in TRAIN.sections.items():
+        section = cfg.get(key) or {}
+        for name in [str(name) for name in section] if kind is Kind.REWARD else [section.get("name", "")]:
+            for failure in registry().refused_claims(kind.value, name):
+                log.warning("%s=%s is the built-in one: %s", kind.value, name, failure)
 
 
 def _record_device(folder: RunFolder, device: str) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from recframe.evaluation.people import WHOSE, counted
 from recframe.metric_names import COLD_METRICS, METRIC_NAMES
-from recframe.sweeps.intervals import t_interval
-from recframe.sweeps.runs import Sweep, find_runs
+from recframe.sweeps.intervals import mover_interval
+from recframe.sweeps.runs import Sweep, SweepRun, find_runs
+from recframe.sweeps.seeds import PeopleOfRuns
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -19,22 +22,24 @@ METRICS_PER_BLOCK = 3  # fits a terminal of 80 columns
 
 RUN_COLUMNS = {
     "run": pl.String,
+    "folder": pl.String,
     "seed": pl.Int64,
     "objective": pl.Float64,
     "env_steps": pl.Int64,
     "seconds": pl.Float64,
     "policy": pl.String,
 }
-OVER_SEEDS = "seeds"
-OVER_USERS = "users"
+SEEDS = "seeds"
+OVER_SEEDS = "seeds and people"
+OVER_PEOPLE = "people"
 
 
 def sweep_frame(folder: str | Path) -> pl.DataFrame:
     """All finished runs below a sweep's folder, one row for each run and policy.
 
-    Columns: run (the name of its folder), seed, objective, env_steps, seconds, policy; one column of strings for each setting that
-    differs between the runs; and for each metric `<metric>`, `<metric>/low`, `<metric>/high`, `<metric>/n`. Runs that have not finished
-    are left out; `find_runs` lists them.
+    Columns: run (the name of its folder), folder (its absolute path), seed, objective, env_steps, seconds, policy; one column of strings
+    for each setting that differs between the runs; and for each metric `<metric>`, `<metric>/low`, `<metric>/high`, `<metric>/n`. Runs
+    that have not finished are left out; `find_runs` lists them.
 
     Raises
     ------
@@ -46,15 +51,19 @@ def sweep_frame(folder: str | Path) -> pl.DataFrame:
 def summarize(runs: pl.DataFrame) -> pl.DataFrame:
     """Means over seeds, from the result of `sweep_frame`: one row for each setting, policy and metric, in order of appearance.
 
-    Columns: the settings, policy, metric, mean, low, high, seeds (their number), interval. With two seeds or more the interval is
-    Student's t over the runs' means ("seeds"). With one, or if all seeds give the same number, it is the bootstrap interval of one run
-    over users ("users"), which does not include differences between seeds. If runs repeat a seed with the same settings, only the last
+    Columns: the settings, policy, metric, mean, low, high, seeds (their number), interval. With two seeds or more the interval is over
+    "seeds and people" (`recframe.sweeps.intervals`), from each person's sums in the runs' folders; for metrics of a set of people, and
+    for runs without these sums, from the runs' own intervals. With one seed, or if all seeds give the same number, it is the interval of
+    one run over "people", which does not include differences between seeds. If runs repeat a seed with the same settings, only the last
     one counts, because they are not independent.
     """
+    people = PeopleOfRuns()
     metrics = _metrics(runs)
     settings = _settings(runs)
     rows = []
     for key, group in _last_of_each_seed(runs, settings).group_by([*settings, "policy"], maintain_order=True):
+        folders = group["folder"].to_list() if "folder" in group.columns else [None] * group.height
+        crossed = people.intervals(folders, str(key[-1]), metrics)
         for metric in metrics:
             measured = group.filter(pl.col(metric).is_not_null())
             if measured.is_empty():
@@ -62,14 +71,16 @@ def summarize(runs: pl.DataFrame) -> pl.DataFrame:
             # a metric that does not depend on the seed, as of a reference policy, has no spread over seeds, but is not certain
             if measured[metric].n_unique() == 1:
                 mean, low, high = measured.select(metric, f"{metric}/low", f"{metric}/high").row(0)
-                over = OVER_USERS
+                over = OVER_PEOPLE
             else:
-                mean, low, high = t_interval(measured[metric].to_list())
                 over = OVER_SEEDS
-            rows.append((*key, metric, mean, low, high, measured.height, over))
+                mean, low, high = crossed.get(metric) or mover_interval(
+                    *(measured[name].fill_null(math.nan).to_list() for name in (metric, f"{metric}/low", f"{metric}/high"))
+                )
+            rows.append((*key, metric, *(_or_null(value) for value in (mean, low, high)), measured.height, over))
     names = [*settings, "policy", "metric"]
     schema = dict.fromkeys(names, pl.String) | {"mean": pl.Float64, "low": pl.Float64, "high": pl.Float64}
-    return pl.DataFrame(rows, schema | {OVER_SEEDS: pl.Int64, "interval": pl.String}, orient="row")
+    return pl.DataFrame(rows, schema | {SEEDS: pl.Int64, "interval": pl.String}, orient="row")
 
 
 def sweep_table(folder: str | Path) -> Table:
@@ -86,7 +97,7 @@ def sweep_table(folder: str | Path) -> Table:
     # a grid, because a caption would be wrapped to the width of the table
     page = Table.grid()
     page.add_row(Text(f"{sweep.folder}\n", style="bold"))
-    labels = header.index(OVER_SEEDS) + 1
+    labels = header.index(SEEDS) + 1
     for first in range(labels, len(header), METRICS_PER_BLOCK):
         shown = [*range(labels), *range(first, min(first + METRICS_PER_BLOCK, len(header)))]
         page.add_row(_block([header[index] for index in shown], [[row[index] for index in shown] for row in rows], labels))
@@ -138,7 +149,7 @@ def _frame(sweep: Sweep) -> pl.DataFrame:
     for run in sweep.runs:
         for policy, measured in _measured(run.result).items():
             row: dict[str, Any] = {name: run.result.get(name) for name in RUN_COLUMNS}
-            row |= {"run": run.name, "policy": policy} | {key: run.settings.get(key) for key in settings}
+            row |= {"run": run.name, "folder": str(run.folder), "policy": policy} | {key: run.settings.get(key) for key in settings}
             for metric, statistic in measured.items():
                 metrics[metric] = None
                 row |= _columns_of(metric, statistic)
@@ -190,8 +201,8 @@ def _report(folder: str | Path) -> tuple[Sweep, list[str], list[list[str]], list
     for key, group in summary.group_by([*settings, "policy"], maintain_order=True):
         cells = {row["metric"]: _cell(row["mean"], row["low"], row["high"]) for row in group.iter_rows(named=True)}
         labels = ["-" if part is None else str(part) for part in key]
-        rows.append([*labels, str(group[OVER_SEEDS].max()), *(cells.get(metric, "-") for metric in metrics)])
-    return sweep, [*settings, "policy", OVER_SEEDS, *metrics], rows, _notes(sweep, runs, summary)
+        rows.append([*labels, str(group[SEEDS].max()), *(cells.get(metric, "-") for metric in metrics)])
+    return sweep, [*settings, "policy", SEEDS, *metrics], rows, _notes(sweep, runs, summary)
 
 
 def _notes(sweep: Sweep, runs: pl.DataFrame, summary: pl.DataFrame) -> list[str]:
@@ -201,20 +212,39 @@ def _notes(sweep: Sweep, runs: pl.DataFrame, summary: pl.DataFrame) -> list[str]
         notes[0] += f", {repeats} of them left out: a later run has the same settings and seed"
     kinds = set(summary["interval"])
     if OVER_SEEDS in kinds:
-        notes.append("two seeds or more that differ: mean over seeds and its 95 % t-interval")
-    if OVER_USERS in kinds:
-        notes.append("one seed, or the same in all: a run's own 95 % bootstrap interval over users; another seed may differ by more")
+        notes.append("two seeds or more that differ: mean over seeds and its 95 % interval over seeds and people")
+    if OVER_PEOPLE in kinds:
+        notes.append("one seed, or the same in all: a run's own 95 % interval over people; another seed may differ by more")
+    notes += _evaluated(sweep.runs)
     if sweep.unfinished:
         notes.append(f"{len(sweep.unfinished)} {_runs(len(sweep.unfinished))} without a result:")
         notes += [f"  {run.name}: {run.reason}" for run in sweep.unfinished]
     return notes
 
 
+def _evaluated(runs: Sequence[SweepRun]) -> list[str]:
+    """What the runs say about whom they were evaluated on, one line for each answer; nothing where runs of earlier releases do not say."""
+    counts: dict[str, int] = {}
+    for run in runs:
+        about = run.result.get("evaluation")
+        line = "number of people not recorded (earlier release)" if about is None else f"{counted(about)} of {WHOSE[about['split']]}"
+        counts[line] = counts.get(line, 0) + 1
+    if len(counts) < 2:
+        return [f"each run evaluated on {line}" for line, _ in counts.items() if "recorded" not in line]
+    return [f"evaluation of {count} {_runs(count)}: {line}" for line, count in counts.items()]
+
+
+def _or_null(value: float | None) -> float | None:
+    return None if value is None or math.isnan(value) else value
+
+
 def _runs(count: int) -> str:
     return "run" if count == 1 else "runs"
 
 
-def _cell(mean: float, low: float | None, high: float | None) -> str:
+def _cell(mean: float | None, low: float | None, high: float | None) -> str:
+    if mean is None:
+        return "-"
     return _number(mean) if low is None or high is None else f"{_number(mean)} [{_number(low)}, {_number(high)}]"
 
 

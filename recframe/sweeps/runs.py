@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from recframe.config.written import require_written_out
 from recframe.errors import UserError
-from recframe.tracking.folder import CONFIG_NAME, LOG_NAME, OVERRIDES_NAME, RunFolderError, read_overrides
+from recframe.tracking.failure import read_failure
+from recframe.tracking.folder import CONFIG_NAME, LOG_NAME, OVERRIDES_NAME, RunFolderError, read_choices, read_overrides
 from recframe.tracking.result import RESULT_NAME, ResultError, read_result
 
 # settings that identify a run or say where and how it is recorded, not what it does
 LABELS = ("seed", "name", "resume", "hydra", "logger", "embeddings.cache", "trainer.progress_bar")
 REMOVED = "(removed)"
+UNNAMED = "(no name)"
 
 Settings = dict[str, str]
 
@@ -29,13 +32,17 @@ class SweepError(UserError):
 class SweepRun:
     """A finished run.
 
-    name: its folder relative to the sweep's.   settings: those in which runs differ.   config: the values of its config.
+    name: its folder relative to the sweep's.   folder: its absolute path.   settings: those in which runs differ.   config: the values of
+    its config.   choices: the files that were chosen for the config groups.   label: its setting `name`.
     """
 
     name: str
+    folder: Path
     settings: Settings
     config: Settings
     result: dict[str, Any]
+    choices: Settings
+    label: str | None
 
 
 @dataclass(frozen=True)
@@ -59,8 +66,10 @@ def find_runs(folder: str | Path) -> Sweep:
     """All runs in and below `folder`.
 
     The settings of a run are its overrides (without `LABELS`) that are not the same in all runs, with their values in the config, so a
-    run without an override of `agent.gamma` equals one that gives the default. If runs with equal overrides have different configs,
-    because a YAML file was edited in between, the config values that differ are settings, too: a mean over seeds must not mix them.
+    run without an override of `agent.gamma` equals one that gives the default; for a config group the file that was chosen
+    (`agent=ppo`: ppo). Runs with the same settings and seed but different names are told apart by their names. If runs with equal
+    overrides have different configs, because a YAML file was edited in between, the config values that differ are settings, too: a mean
+    over seeds must not mix them.
 
     Raises
     ------
@@ -74,7 +83,9 @@ def find_runs(folder: str | Path) -> Sweep:
     for path in _run_folders(folder):
         name = str(path.relative_to(folder)) if path != folder else path.resolve().name
         try:
-            runs.append(SweepRun(name, parse_overrides(read_overrides(path)), _config_values(path), read_result(path)))
+            values, label = _config_values(path)
+            settings, choices = parse_overrides(read_overrides(path)), read_choices(path)
+            runs.append(SweepRun(name, path.resolve(), settings, values, read_result(path), choices, label))
         except (ResultError, RunFolderError) as error:
             unfinished.append(UnfinishedRun(name, _reason(path, error)))
     if not runs and not unfinished:
@@ -118,21 +129,29 @@ def _natural(path: Path) -> list[tuple[int, str]]:
 def _reason(path: Path, error: UserError) -> str:
     if (path / RESULT_NAME).exists():
         return str(error)
+    if failure := read_failure(path):
+        return f"failed: {failure}"
     if (path / CONFIG_NAME).exists():
-        return f"no {RESULT_NAME}: failed, stopped, or still running; see its {LOG_NAME}"
+        return f"no {RESULT_NAME}: stopped, or still running; see its {LOG_NAME}"
     return f"did not start; see its {LOG_NAME}"
 
 
-def _config_values(path: Path) -> Settings:
-    """A run's config as `{dotted key: value}`, without `LABELS`."""
+def _config_values(path: Path) -> tuple[Settings, str | None]:
+    """A run's config as `{dotted key: value}`, without `LABELS`, and its `name`."""
     file = path / CONFIG_NAME
     try:
-        config = yaml.load(file.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(file.read_text(encoding="utf-8"))
+        tree = loader.get_single_node()
+        if tree is not None:
+            require_written_out(tree, str(file))
+        config = None if tree is None else loader.construct_document(tree)
     except FileNotFoundError:
-        return {}
+        return {}, None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise RunFolderError(f"{file}: not a config: {str(error).splitlines()[0]}") from None
-    return {key: value for key, value in _flat(config if isinstance(config, dict) else {}, "") if not _is_label(key)}
+    values = dict(_flat(config if isinstance(config, dict) else {}, ""))
+    name = values.get("name", "null")
+    return {key: value for key, value in values.items() if not _is_label(key)}, None if name == "null" else name
 
 
 def _flat(values: Mapping[Any, Any], prefix: str) -> Iterator[tuple[str, str]]:
@@ -155,15 +174,29 @@ def _with_differences(runs: Sequence[SweepRun]) -> list[SweepRun]:
             # a value that equals the seed (`environment.seed: ${seed}`) is not a setting
             if any(run.config.get(key) != str(run.result["seed"]) for run in alike):
                 hidden[key] = None
-    return [replace(run, settings=run.settings | {key: run.config[key] for key in hidden if key in run.config}) for run in runs]
+    runs = [replace(run, settings=run.settings | {key: run.config[key] for key in hidden if key in run.config}) for run in runs]
+    if any(len({run.label for run in repeats}) > 1 for alike in group_runs(runs).values() for repeats in _by_seed(alike)):
+        runs = [replace(run, settings={"name": run.label or UNNAMED, **run.settings}) for run in runs]
+    return runs
+
+
+def _by_seed(runs: Sequence[SweepRun]) -> Iterable[list[SweepRun]]:
+    groups: dict[int, list[SweepRun]] = {}
+    for run in runs:
+        groups.setdefault(run.result["seed"], []).append(run)
+    return groups.values()
 
 
 def _value(run: SweepRun, key: str) -> str | None:
-    """The value of an override: that in the config, a chosen component's name, or (`experiment=...`) the given one."""
-    for place in (key, f"{key}.name"):
-        if place in run.config:
-            return run.config[place]
-    return run.settings.get(key)
+    """The value of an override: the chosen file of a config group, or that in the config.
+
+    Runs of earlier releases have no record of what was chosen: there it is the given choice, or without one the component's name.
+    """
+    if key in run.choices:
+        return run.choices[key]
+    if f"{key}.name" in run.config and key not in run.config:
+        return run.settings.get(key, run.config[f"{key}.name"])
+    return run.config.get(key, run.settings.get(key))
 
 
 def _differing(settings: Sequence[Settings]) -> list[str]:

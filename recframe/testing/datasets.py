@@ -32,7 +32,10 @@ def check_dataset(dataset: Dataset) -> None:
     if data.ratings is not None:
         require(data.users is not None, "ratings refer to Data.users, which is None: load the users too")
         shape = (len(data.users) if data.users else 0, len(data.catalog))
-        require_tensor(data.ratings, "ratings", shape, torch.float32, data.ratings.device)
+        # NaN is a rating that is not known
+        require_tensor(
+            data.ratings.nan_to_num(nan=0.0, posinf=torch.inf, neginf=-torch.inf), "ratings", shape, torch.float32, data.ratings.device
+        )
     if data.held_out is not None:
         require(data.users is not None, "held_out refers to Data.users, which is None: load the users too")
         require_tensor(data.held_out, "held_out", (len(data.users) if data.users else 0,), torch.bool, data.held_out.device)
@@ -94,7 +97,8 @@ def _same(left: Any, right: Any) -> bool:
     if type(left) is not type(right):
         return False
     if isinstance(left, Tensor):
-        return torch.equal(left, right)
+        # a rating that is not known is NaN, and NaN is not equal to itself
+        return left.dtype == right.dtype and torch.equal(left.isnan(), right.isnan()) and torch.equal(left.nan_to_num(), right.nan_to_num())
     if isinstance(left, pl.DataFrame):
         return left.equals(right)
     if isinstance(left, dict):

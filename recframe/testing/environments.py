@@ -35,6 +35,7 @@ def check_environment(environment: Environment, data: Data | None = None, steps:
     with own_randomness("the environment"):
         _check_session(environment, data, steps)
         _check_seed(environment)
+        _check_evaluation(environment, data)
         _check_equal_draws(environment)
         _check_saving(environment)
         _check_truth(environment)
@@ -43,6 +44,8 @@ def check_environment(environment: Environment, data: Data | None = None, steps:
         isinstance(report, dict) and all(isinstance(k, str) and isinstance(v, float) for k, v in report.items()),
         "report() must return a dict of strings to floats",
     )
+    caveats = environment.caveats()
+    require(isinstance(caveats, tuple) and all(isinstance(line, str) for line in caveats), "caveats() must return a tuple of sentences")
 
 
 def _check_spec(spec: Any) -> None:
@@ -157,6 +160,18 @@ def _check_seed(environment: Environment, steps: int = 10) -> None:
     what = _first_difference(first, again)
     require(
         what is None, f"reset() with the same seed and the same slates gave another session ({what} differs): seed the generator in reset()"
+    )
+
+
+def _check_evaluation(environment: Environment, data: Data | None) -> None:
+    spec = environment.spec
+    observation, people = environment.start_evaluation(7)
+    check_observation(observation, spec, "the observation of start_evaluation()", data)
+    require_tensor(people, "the people of start_evaluation()", (spec.num_users,), torch.int64, spec.device)
+    again, same_people = environment.start_evaluation(7)
+    require(
+        difference(observation, again) is None and torch.equal(people, same_people),
+        "start_evaluation() with the same seed met other people: seed the generator in it, as in reset()",
     )
 
 

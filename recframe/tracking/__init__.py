@@ -6,6 +6,8 @@ This package imports nothing heavy; the two Lightning loggers are in `recframe.t
 from recframe.tracking.atomic import atomic_folder, atomic_write
 from recframe.tracking.data_record import DataChanged, DataRecord
 from recframe.tracking.folder import RunFolder, RunFolderError
+from recframe.tracking.machine_record import MachineRecord
+from recframe.tracking.people_file import read_people, write_people
 from recframe.tracking.recorded_config import recorded_config
 from recframe.tracking.result import RESULT_SCHEMA, ResultError, read_result, versions, write_result
 
@@ -13,13 +15,16 @@ __all__ = [
     "RESULT_SCHEMA",
     "DataChanged",
     "DataRecord",
+    "MachineRecord",
     "ResultError",
     "RunFolder",
     "RunFolderError",
     "atomic_folder",
     "atomic_write",
+    "read_people",
     "read_result",
     "recorded_config",
     "versions",
+    "write_people",
     "write_result",
 ]

@@ -10,11 +10,9 @@ from typing import NamedTuple
 
 from recframe.errors import UserError
 from recframe.tracking.atomic import atomic_write
-from recframe.tracking.folder import RunFolderError
+from recframe.tracking.folder import DATA_NAME, RunFolderError
 
 log = logging.getLogger(__name__)
-
-DATA_NAME = "data.json"
 
 
 class Fingerprint(NamedTuple):

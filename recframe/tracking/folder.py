@@ -14,14 +14,21 @@ from filelock import FileLock, Timeout
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from recframe.config import ConfigError
+from recframe.config.written import read_yaml
 from recframe.errors import UserError
 from recframe.tracking.atomic import TEMPORARY, atomic_write
 from recframe.tracking.result import RESULT_NAME
 
 CONFIG_NAME = "config.yaml"
 OVERRIDES_NAME = "overrides.yaml"
+CHOICES_NAME = "choices.yaml"
 LOG_NAME = "run.log"
 LOCK_NAME = "run.lock"
+METRICS_NAME = "metrics.csv"
+DATA_NAME = "data.json"
+FAILURE_NAME = "failure.json"
+PLUGINS_NAME = "plugins.json"
 
 
 class RunFolderError(UserError):
@@ -47,6 +54,9 @@ class RunFolder:
     def create(cls, path: str | Path) -> RunFolder:
         """Lock a folder for a new run, and create it if necessary. It may contain other files, such as `run.log`.
 
+        The folder of a run that ended before its first step, because its data could not be read or its process was killed while it
+        loaded, is free again: there is nothing in it to resume.
+
         Raises
         ------
         RunFolderError: if it already holds a run, is being written by another process, or cannot be created.
@@ -59,6 +69,8 @@ class RunFolder:
                 f"{path}: cannot be created as a run's folder: {error.strerror}; choose another with hydra.run.dir="
             ) from None
         folder = cls(path, _lock(path))
+        if folder.config_path.exists() and not folder.is_started:
+            folder.forget()
         if folder.config_path.exists():
             folder.release()
             raise RunFolderError(
@@ -125,11 +137,26 @@ class RunFolder:
         """Whether the run is finished."""
         return self.result_path.is_file()
 
+    @property
+    def is_started(self) -> bool:
+        """Whether the run has taken a step that is on disk: it has measured, saved or finished something."""
+        return self.is_finished or self.checkpoints.exists() or (self.path / METRICS_NAME).exists()
+
+    def forget(self) -> None:
+        """Remove the record of a run that never started: config, overrides, fingerprints of its data, and why it failed."""
+        for name in (OVERRIDES_NAME, DATA_NAME, PLUGINS_NAME, FAILURE_NAME, CONFIG_NAME):
+            (self.path / name).unlink(missing_ok=True)
+
     def write_config(self, config: DictConfig | Mapping[str, Any], overrides: Sequence[str]) -> None:
         """Write `overrides.yaml`, then `config` with resolved interpolations as `config.yaml`, which makes the folder a run's."""
         atomic_write(self.overrides_path, yaml.safe_dump(list(overrides), allow_unicode=True))
         resolved = config if isinstance(config, DictConfig) else OmegaConf.create(dict(config))
         atomic_write(self.config_path, OmegaConf.to_yaml(resolved, resolve=True))
+
+    def write_choices(self, choices: Mapping[str, Any]) -> None:
+        """Write `choices.yaml`: the file that was chosen for each config group, such as `agent: ppo`."""
+        chosen = {str(group): choice for group, choice in choices.items() if not str(group).startswith("hydra/")}
+        atomic_write(self.path / CHOICES_NAME, yaml.safe_dump(chosen, allow_unicode=True))
 
     def read_config(self) -> DictConfig:
         """The config that the run was started with.
@@ -139,10 +166,13 @@ class RunFolder:
         RunFolderError: if `config.yaml` is not a YAML mapping.
         """
         try:
-            config = OmegaConf.load(self.config_path)
+            content = read_yaml(self.config_path.read_text(encoding="utf-8"), str(self.config_path))
+            config = OmegaConf.create(dict(content)) if isinstance(content, Mapping) else None
+        except ConfigError as error:
+            raise RunFolderError(str(error)) from None
         except OSError as error:
             raise RunFolderError(f"{self.config_path}: cannot be read ({error.strerror}); ask its owner to make it readable") from None
-        except (yaml.YAMLError, OmegaConfBaseException, UnicodeDecodeError) as error:
+        except (yaml.YAMLError, OmegaConfBaseException, UnicodeDecodeError, ValueError, RecursionError) as error:
             raise RunFolderError(f"{self.config_path}: not a config: {str(error).splitlines()[0]}") from None
         if not isinstance(config, DictConfig):
             raise RunFolderError(f"{self.config_path}: not a config: it must hold a mapping")
@@ -173,14 +203,30 @@ def read_overrides(path: str | Path) -> list[str]:
     """
     file = Path(path) / OVERRIDES_NAME
     try:
-        overrides = yaml.safe_load(file.read_text(encoding="utf-8"))
+        overrides = read_yaml(file.read_text(encoding="utf-8"), str(file))
     except FileNotFoundError:
         return []
+    except ConfigError as error:
+        raise RunFolderError(str(error)) from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise RunFolderError(f"{file}: not a list of overrides: {str(error).splitlines()[0]}") from None
     if not isinstance(overrides, list):
         raise RunFolderError(f"{file}: not a list of overrides, such as '- agent.gamma=0.9'")
     return [str(override) for override in overrides]
+
+
+def read_choices(path: str | Path) -> dict[str, str]:
+    """The `{config group: chosen file}` in a run folder's `choices.yaml`; empty if the file is missing, as in runs from Python."""
+    file = Path(path) / CHOICES_NAME
+    try:
+        choices = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise RunFolderError(f"{file}: not a list of choices: {str(error).splitlines()[0]}") from None
+    if not isinstance(choices, dict):
+        raise RunFolderError(f"{file}: not a list of choices, such as 'agent: ppo'")
+    return {str(group): "-" if choice is None else str(choice) for group, choice in choices.items()}
 
 
 def _lock(path: Path) -> FileLock:

@@ -14,8 +14,7 @@ from pytorch_lightning.loggers.logger import Logger
 from recframe.errors import UserError
 from recframe.tracking.atomic import WriteError, atomic_write
 from recframe.tracking.counter import ENV_STEPS, split_counter
-
-METRICS_NAME = "metrics.csv"
+from recframe.tracking.folder import METRICS_NAME
 
 Row = dict[str, str]
 

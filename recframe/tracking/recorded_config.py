@@ -6,6 +6,7 @@ from omegaconf import DictConfig
 
 from recframe.config import ConfigError, validate
 from recframe.tracking.folder import RunFolder
+from recframe.tracking.provenance import missing_plugin
 
 
 def recorded_config(folder: RunFolder, device: str | None, use_cpu: str) -> DictConfig:
@@ -25,5 +26,11 @@ def recorded_config(folder: RunFolder, device: str | None, use_cpu: str) -> Dict
     try:
         return validate(cfg)
     except ConfigError as error:
-        lines = [f"{line}: {use_cpu}" if line.startswith("device:") else f"{folder.config_path}: {line}" for line in error.problems]
+        lines = [f"{line}: {use_cpu}" if line.startswith("device:") else _with_origin(folder, line) for line in error.problems]
         raise ConfigError(lines) from None
+
+
+def _with_origin(folder: RunFolder, problem: str) -> str:
+    """The problem with the file, and, where the run's component is missing or another version, with the plugin that it came from."""
+    origin = missing_plugin(folder.path, problem.partition(":")[0])
+    return f"{folder.config_path}: {problem}{f'. {origin}' if origin else ''}"

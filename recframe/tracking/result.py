@@ -55,10 +55,12 @@ def write_result(
     ----------
     objective: the value that a sweeper optimizes.
     env_steps: env steps of training, over all users.     seconds: wall-clock time of the run.
-    policies: `{policy: {metric: {"mean", "low", "high", "n"}}}`; a statistic may be a mapping, a named tuple or a dataclass.
+    policies: `{policy: {metric: {"mean", "low", "high", "n"}}}`; a statistic may be a mapping, a named tuple or a dataclass. `n` is the
+        number of people behind the mean (in results of earlier releases, which lack the entry `evaluation`, that of their sessions).
     extra: more top-level entries, such as `name` and `environment`. NaN and infinities become null everywhere, since JSON lacks them.
-        `cold_items` exists if items were withheld in training: their `share` of the catalogue, the number of these `items`, and `policies`
-        as above, measured where only they are shown.
+        `caveats`, a list of sentences, exists if the environment has any (`Environment.caveats`). `evaluation` says what `policies` is
+        about: its `split` (the value of evaluation.people), and its numbers of `people` and `sessions`. `threads` is the number of threads of the process. `cold_items` exists if items were withheld in training: their
+        `share` of the catalogue, the number of these `items`, and `policies` as above, measured where only they are shown.
 
     Raises
     ------

@@ -34,14 +34,14 @@ class _RunLogHandler(logging.FileHandler):
 
 
 @contextmanager
-def log_file(path: Path) -> Iterator[None]:
-    """Write everything that is logged in the block to the run's log, too."""
+def log_file(path: Path) -> Iterator[logging.Handler]:
+    """Write everything that is logged in the block to the run's log, too. Yields the handler that writes it."""
     handler = _RunLogHandler(path)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     root = logging.getLogger()
     root.addHandler(handler)
     try:
-        yield
+        yield handler
     finally:
         root.removeHandler(handler)
         handler.close()

@@ -1,9 +1,8 @@
-"""SIGTERM and Ctrl-C: finish the chunk, save a checkpoint and shut down cleanly."""
+"""Signals to stop (SIGTERM, Ctrl-C, SIGHUP, SIGUSR1): finish the chunk, save a checkpoint and shut down cleanly."""
 
 from __future__ import annotations
 
 import signal
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,9 +13,8 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback
 
 from recframe.errors import Stop
+from recframe.signals import IMPATIENT, handle_stop_signals, stop_signals_handled
 from recframe.training.checkpoints import LAST, RunCheckpoints
-
-SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Interruption:
@@ -35,25 +33,15 @@ class Interruption:
     @contextmanager
     def listening(self) -> Iterator[None]:
         """Handle the signals within the block. Only the main thread can; in other threads the process keeps its handlers."""
-        if threading.current_thread() is not threading.main_thread():
+        with stop_signals_handled(self._receive):
             yield
-            return
-        before = {number: signal.getsignal(number) for number in SIGNALS}
-        self.listen()
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
 
     def listen(self) -> None:
         """Install the handlers, replacing any others."""
-        if threading.current_thread() is threading.main_thread():
-            for number in SIGNALS:
-                signal.signal(number, self._receive)
+        handle_stop_signals(self._receive)
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
-        again = self.signal_number is not None
+        again = self.signal_number is not None and number in IMPATIENT
         self.signal_number = number
         if not self.training or again:
             raise self.stop()

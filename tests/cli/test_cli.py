@@ -344,9 +344,86 @@ def test_a_mistake_in_the_data_gives_one_line(recframe, tmp_path):
     assert "ratings.dat:2" in refused.stderr
 
 
-def test_an_error_in_a_plugin_keeps_its_traceback(recframe, bonus_plugin):
+CLAIMS = """
+    from dataclasses import dataclass
+    from recframe.components import Component
+    from recframe.hookspecs import hookimpl
+
+    @dataclass
+    class ClickConfig:
+        '''Another click.'''
+
+    @hookimpl
+    def recframe_register_components(register):
+        register(Component("reward", "click", ClickConfig, "nowhere:Click"))
+
+    @hookimpl
+    def recframe_register_commands(app):
+        @app.callback()
+        def options(verbose: bool = False):
+            pass
+
+        @app.command()
+        def train():
+            print("not the training")
+
+        @app.command("greet")
+        def another_greet():
+            print("not the first greeting")
+
+        @app.command()
+        def free():
+            print("free")
+"""
+
+
+def test_built_in_names_are_kept_and_claims_on_them_are_reported(recframe, bonus_plugin, plugin_site):
+    plugin_site.install("claims", CLAIMS)
+    assert recframe("--version", site=bonus_plugin, check=True).stdout.startswith("recframe ")
+    shown = recframe("train", "--help", site=bonus_plugin, check=True)
+    assert "recframe train -m seed=0,1,2" in shown.stdout
+    assert "the command 'train' of plugin 'claims' of claims was left out: 'train' is a command of recframe, which keeps it" in shown.stderr
+    assert recframe("greet", site=bonus_plugin, check=True).stdout == "hello from a plugin\n"
+    assert recframe("free", site=bonus_plugin, check=True).stdout == "free\n"
+    left_out = recframe("plugins", site=bonus_plugin, check=True).stderr
+    assert recframe("plugins", "--strict", site=bonus_plugin).returncode == 1
+    assert recframe("plugins", "--json", "--strict", site=bonus_plugin).returncode == 1
+    for part in (
+        "reward 'click' of plugin 'claims'",
+        "the callback of plugin 'claims'",
+        "the command 'train' of plugin 'claims'",
+        "the command 'greet' of plugin 'claims' of claims was left out: 'greet' is a command of bonus_plugin (plugin 'bonus_plugin')",
+    ):
+        assert part in left_out
+
+
+@pytest.mark.slow
+def test_a_run_says_that_a_claim_on_one_of_its_components_was_left_out(warm_recframe, plugin_site, tmp_path):
+    plugin_site.install("claims", CLAIMS)
+    quick = ["debug=smoke", "encoder=tfidf", "agent=random", "evaluation.references=false", "logger=[csv]", "hydra.run.dir=run"]
+    warm_recframe("train", *quick, site=plugin_site.folder, check=True)
+    assert "reward=click is the built-in one: reward 'click' of plugin 'claims'" in (tmp_path / "run" / "run.log").read_text()
+
+
+def test_the_choice_of_a_config_whose_name_a_plugin_claimed_is_answered_with_a_warning(recframe, plugin_site):
+    folder = """
+        from pathlib import Path
+        from recframe.hookspecs import hookimpl
+
+        @hookimpl
+        def recframe_config_paths():
+            return [Path(__file__).parent / "claimed"]
+    """
+    plugin_site.install("claims", folder, files={"claimed/experiment/cartpole.yaml": "# @package _global_\nseed: 9\n"})
+    shown = recframe("train", "experiment=cartpole", "--cfg", "job", site=plugin_site.folder, check=True)
+    assert "gymnasium" in shown.stdout
+    assert "seed: 9" not in shown.stdout
+    assert "its file experiment/cartpole.yaml has the name of a config of recframe, which keeps it" in shown.stderr
+
+
+def test_an_error_in_a_plugin_is_one_line_and_its_traceback_is_in_the_log(recframe, bonus_plugin, tmp_path):
     (bonus_plugin / "bonus_reward.py").write_text("class Bonus:\n    def __init__(self, config):\n        1 / 0\n")
-    failed = recframe("train", "reward=[bonus]", "encoder=tfidf", "debug=smoke", site=bonus_plugin)
+    failed = recframe("train", "reward=[bonus]", "encoder=tfidf", "debug=smoke", "hydra.run.dir=run", site=bonus_plugin)
     assert failed.returncode == 1
-    assert failed.stderr.count("Traceback (most recent call last)") == 1
-    assert "ZeroDivisionError" in failed.stderr
+    assert failed.stderr.startswith("recframe: reward=bonus of plugin 'bonus_plugin' (bonus_plugin 0.3) failed: ZeroDivisionError")
+    assert (tmp_path / "run" / "run.log").read_text().count("Traceback (most recent call last)") == 1

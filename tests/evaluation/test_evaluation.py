@@ -23,7 +23,8 @@ def policies(world):
 
 def run(world, names=("trained", "random", "oracle")):
     chosen = {name: policies(world)[name] for name in names}
-    return evaluate_policies(chosen, world.environment(num_users=100), world.rewards, world.catalog, seed=8, max_steps=20)
+    environment = world.environment(num_users=100)
+    return evaluate_policies(chosen, environment, world.rewards, world.catalog, seed=8, max_steps=20).policies
 
 
 def test_all_documented_metrics_are_measured_in_order(world):

@@ -9,7 +9,7 @@ import torch
 
 from recframe.evaluation.simulated.rollout import InformedPolicy, rollout
 from recframe.evaluation.table import REFERENCES
-from recframe.references.fitting.fixed_slates import fixed_slates, greedy_schedule
+from recframe.references.fitting.fixed_slates import best_fixed_slate, list_lengths
 from recframe.references.fitting.greedy import fit_greedy
 from recframe.references.fitting.random_log import collect_random_log
 from recframe.references.fitting.reference_policies import ReferenceBudget, mean_return, reference_policies
@@ -54,19 +54,21 @@ def test_the_best_fixed_slate_changes_from_turn_to_turn_when_repetition_bores(wo
     assert rest > 1.3 * bored
 
 
-def test_the_greedy_schedule_does_not_repeat_recent_items(world, environment):
-    schedule = greedy_schedule(environment, world.rewards, max_steps=12, seed=3)
-    assert schedule.shape == (12, 1)
-    for turn in range(1, 12):
-        recent = schedule[max(0, turn - 5) : turn]
-        assert schedule[turn] not in recent
+def test_lists_of_all_lengths_up_to_the_longest_session_are_tried(world):
+    tried = []
 
+    def score(policy):
+        tried.append(policy.item_list.items.tolist())
+        return -abs(len(tried[-1]) - 8)
 
-def test_fixed_slates_of_all_lengths_up_to_the_longest_session_are_tried(world, environment):
-    scores = torch.arange(40.0)
-    policies = fixed_slates(environment, world.rewards, [scores], max_steps=20, seed=0)
-    assert [len(policy.item_list.items) for policy in policies] == [1, 2, 4, 8, 16, 20, 20]
-    assert policies[3].item_list.items.tolist() == [39, 38, 37, 36, 35, 34, 33, 32]
+    blind = world.environment("train", knows_truth=False)
+    best = best_fixed_slate(blind, world.rewards, [torch.arange(40.0), -torch.arange(40.0)], score, max_steps=20, seed=0)
+    assert list_lengths(1, 20) == [1, 2, 4, 8, 16, 20]
+    assert tried[:6] == [list(range(39, 39 - length, -1)) for length in list_lengths(1, 20)]
+    # the others have the best of these lengths, or the longest
+    assert tried[6:8] == [list(range(8)), list(range(20))]
+    assert [len(items) for items in tried[8:]] == [8, 20, 8, 20]
+    assert best.item_list.items.tolist() == list(range(39, 31, -1))
 
 
 def test_greedy_learns_tastes_and_boredom_from_a_log(world, environment):
@@ -116,8 +118,10 @@ def test_policies_are_not_tuned_on_the_sessions_they_were_fitted_on(world):
     reference_policies(train, world.rewards, world.data, max_steps=2, seed=0, budget=replace(SMALL, log_slates=10**6))
     times = Counter(train.resets)
     logged = [seed for seed, count in times.items() if count == 2]  # the random log, and the mean truth
-    tried = [seed for seed, count in times.items() if count > 2]
+    planned = [seed for seed, count in times.items() if 2 < count < 10]
+    tried = [seed for seed, count in times.items() if count > 10]
     assert len(logged) == 4
+    assert len(planned) == 1
     assert len(tried) == 2
 
 

@@ -2,12 +2,15 @@
 
 import io
 
+import numpy as np
 import polars as pl
 import pytest
 from rich.console import Console
 from scipy import stats
 
 from recframe.sweeps import SweepError, summarize, sweep_frame, sweep_markdown, sweep_table
+from recframe.sweeps.intervals import crossed_intervals
+from recframe.tracking import write_people
 
 
 def rendered(folder, width=200):
@@ -66,7 +69,7 @@ def test_metrics_over_cold_items_have_their_own_columns(make_run, tmp_path):
     assert "cold/return" in sweep_markdown(tmp_path)
 
 
-def test_runs_that_differ_only_in_their_seed_are_averaged_with_a_t_interval(make_run, tmp_path):
+def test_runs_that_differ_only_in_their_seed_are_averaged_with_an_interval_over_seeds_and_people(make_run, tmp_path):
     returns = {"0.5": [1.0, 2.0, 4.0], "0.9": [10.0, 10.5]}
     for gamma, means in returns.items():
         for seed, mean in enumerate(means):
@@ -74,20 +77,22 @@ def test_runs_that_differ_only_in_their_seed_are_averaged_with_a_t_interval(make
     summary = summarize(sweep_frame(tmp_path))
     for gamma, means in returns.items():
         row = one(summary, **{"agent.gamma": gamma, "policy": "trained", "metric": "return"})
-        reference = stats.ttest_1samp(means, 0).confidence_interval(0.95)
-        assert (row["mean"], row["low"], row["high"]) == pytest.approx((sum(means) / len(means), reference.low, reference.high))
-        assert (row["seeds"], row["interval"]) == (len(means), "seeds")
+        mean, over_seeds = sum(means) / len(means), stats.ttest_1samp(means, 0).confidence_interval(0.95)
+        # the runs' own intervals over people reach 1 below and 2 above
+        low, high = mean - np.hypot(mean - over_seeds.low, 1), mean + np.hypot(over_seeds.high - mean, 2)
+        assert (row["mean"], row["low"], row["high"]) == pytest.approx((mean, low, high))
+        assert (row["seeds"], row["interval"]) == (len(means), "seeds and people")
 
 
 def test_the_interval_of_one_seed_is_its_bootstrap_interval_and_the_report_says_so(make_run, tmp_path):
     make_run("0", 0, 5.0)
     row = one(summarize(sweep_frame(tmp_path)), policy="trained", metric="return")
-    assert (row["mean"], row["low"], row["high"], row["seeds"], row["interval"]) == (5.0, 4.0, 7.0, 1, "users")
+    assert (row["mean"], row["low"], row["high"], row["seeds"], row["interval"]) == (5.0, 4.0, 7.0, 1, "people")
     for report in (sweep_markdown(tmp_path), rendered(tmp_path)):
         assert "5" in report
         assert "[4,7]" in report.replace(", ", ",")
-        assert "bootstrap interval over users" in report
-        assert "t-interval" not in report
+        assert "95 % interval over people" in report
+        assert "over seeds and people" not in report
 
 
 def test_a_repeated_seed_counts_once(make_run, tmp_path):
@@ -105,12 +110,17 @@ def test_both_reports_have_the_same_content(make_run, tmp_path):
     make_run("9", 0, 7.0, ["reward=[click]"])
     make_run("10", 1, None, ["reward=[click]"])
     markdown, table = sweep_markdown(tmp_path), rendered(tmp_path)
-    assert "| [click,diversity] | trained | 3 | 2 [-0.484, 4.48] |" in markdown
+    assert "| [click,diversity] | trained | 3 | 2 [-0.678, 5.19] |" in markdown
     assert "| [click] | trained | 1 | 7 [6, 9] |" in markdown
     lines = [line.split() for line in table.splitlines()]
-    assert ["[click,diversity]", "trained", "3", "2", "[-0.484,4.48]"] in lines
+    assert ["[click,diversity]", "trained", "3", "2", "[-0.678,5.19]"] in lines
     assert ["[click]", "trained", "1", "7", "[6,9]"] in lines
-    for note in ("4 finished runs", "95 % t-interval", "1 run without a result", "10: no result.json: failed, stopped, or still running"):
+    for note in (
+        "4 finished runs",
+        "95 % interval over seeds and people",
+        "1 run without a result",
+        "10: no result.json: stopped, or still running",
+    ):
         assert note in markdown
         assert note in table
 
@@ -152,4 +162,40 @@ def test_a_metric_that_is_equal_in_all_seeds_has_the_interval_of_one_run(make_ru
     for seed in range(3):
         make_run(str(seed), seed, 1.5)
     row = one(summarize(sweep_frame(tmp_path)), policy="random", metric="return")
-    assert (row["mean"], row["low"], row["high"], row["seeds"], row["interval"]) == (1.5, 0.5, 3.5, 3, "users")
+    assert (row["mean"], row["low"], row["high"], row["seeds"], row["interval"]) == (1.5, 0.5, 3.5, 3, "people")
+
+
+def test_intervals_over_seeds_come_from_each_persons_sums(make_run, tmp_path):
+    generator = np.random.default_rng(0)
+    returns = generator.exponential(1, 50) + generator.normal(0, 0.2, (3, 50))
+    about = {"split": "held_out", "people": 50, "sessions": 50}
+    for seed, each in enumerate(returns):
+        statistic = {"mean": each.mean(), "low": each.mean() - 9, "high": each.mean() + 9, "n": 50}
+        folder = make_run(str(seed), seed, 1.0, policies={"trained": {"return": statistic}}, evaluation=about)
+        write_people(folder, np.arange(50), {"policies": {"trained": (("return",), each[:, None], np.ones((50, 1)))}})
+    row = one(summarize(sweep_frame(tmp_path)), policy="trained", metric="return")
+    (expected,) = crossed_intervals(returns[:, :, None], np.ones((3, 50, 1)), resamples=1_000)
+    assert (row["mean"], row["low"], row["high"]) == pytest.approx(tuple(expected), rel=1e-5)
+    assert "each run evaluated on 50 people, 50 sessions of people who do not occur in training" in sweep_markdown(tmp_path)
+
+
+def test_the_report_tells_runs_on_other_people_and_of_earlier_releases_apart(make_run, tmp_path):
+    make_run("0", 0, 1.0)
+    make_run("1", 1, 2.0, evaluation={"split": "train", "people": 1, "sessions": 64})
+    markdown = sweep_markdown(tmp_path)
+    assert "evaluation of 1 run: number of people not recorded (earlier release)" in markdown
+    assert "evaluation of 1 run: 1 person, 64 sessions of people of training (evaluation.people=train)" in markdown
+
+
+def test_people_who_differ_between_runs_are_matched_by_their_number(make_run, tmp_path):
+    values = np.arange(6.0)
+    for seed, ids in enumerate(([0, 1, 2, 3], [2, 3, 4, 5])):
+        sums = (("return",), values[ids][:, None] + seed, np.ones((4, 1)))
+        folder = make_run(str(seed), seed, float(values[ids].mean() + seed))
+        write_people(folder, np.array(ids), {"policies": {"trained": sums}})
+    row = one(summarize(sweep_frame(tmp_path)), policy="trained", metric="return")
+    table, met = np.zeros((2, 6, 1)), np.zeros((2, 6, 1))
+    for seed, ids in enumerate(([0, 1, 2, 3], [2, 3, 4, 5])):
+        table[seed, ids, 0], met[seed, ids, 0] = values[ids] + seed, 1
+    (expected,) = crossed_intervals(table, met, shared=False, resamples=1_000)
+    assert (row["mean"], row["low"], row["high"]) == pytest.approx(tuple(expected))

@@ -53,7 +53,7 @@ def test_runs_without_a_result_are_named_with_the_reason(make_run, tmp_path):
     sweep = find_runs(tmp_path)
     assert [run.name for run in sweep.runs] == ["0"]
     reasons = {run.name: run.reason for run in sweep.unfinished}
-    assert reasons["1"] == "no result.json: failed, stopped, or still running; see its run.log"
+    assert reasons["1"] == "no result.json: stopped, or still running; see its run.log"
     assert reasons["2"] == "did not start; see its run.log"
     assert "not JSON" in reasons["3"]
 
@@ -97,3 +97,39 @@ def test_values_that_equal_the_seed_are_not_settings(make_run, tmp_path):
     for seed in (3, 4):
         make_run(str(seed), seed, 1.0, config={"environment.seed": seed, "name": f"run {seed}"})
     assert settings(tmp_path) == {"3": {}, "4": {}}
+
+
+def test_a_config_group_is_named_by_the_chosen_file(make_run, tmp_path):
+    presets = {"ppo": 0.95, "a2c": 1.0}
+    for place, (agent, gae) in enumerate(presets.items()):
+        folder = make_run(str(place), 0, 1.0, [f"agent={agent}"], {"agent.name": "actor_critic", "agent.gae_lambda": gae})
+        (folder / "choices.yaml").write_text(f"agent: {agent}\nexperiment: null\n")
+    folder = make_run("2", 0, 1.0, [], {"agent.name": "dqn"})
+    (folder / "choices.yaml").write_text("agent: dqn\nexperiment: null\n")
+    assert settings(tmp_path) == {"0": {"agent": "ppo"}, "1": {"agent": "a2c"}, "2": {"agent": "dqn"}}
+
+
+def test_a_run_without_a_record_of_choices_is_named_by_its_override(make_run, tmp_path):
+    make_run("0", 0, 1.0, ["agent=ppo"], {"agent.name": "actor_critic"})
+    make_run("1", 0, 1.0, [], {"agent.name": "dqn"})
+    assert settings(tmp_path) == {"0": {"agent": "ppo"}, "1": {"agent": "dqn"}}
+
+
+def test_an_experiment_is_named_by_its_file(make_run, tmp_path):
+    for place, experiment in enumerate(["cartpole", "null"]):
+        folder = make_run(str(place), 0, 1.0, [] if experiment == "null" else [f"experiment={experiment}"], {"agent.name": "dqn"})
+        (folder / "choices.yaml").write_text(f"experiment: {experiment}\n")
+    assert settings(tmp_path) == {"0": {"experiment": "cartpole"}, "1": {"experiment": "-"}}
+
+
+def test_runs_with_the_same_settings_and_seed_are_told_apart_by_their_names(make_run, tmp_path):
+    make_run("0", 0, 1.0, [], {"name": "first"})
+    make_run("1", 0, 2.0, [], {"name": "second"})
+    make_run("2", 1, 3.0)
+    assert settings(tmp_path) == {"0": {"name": "first"}, "1": {"name": "second"}, "2": {"name": "(no name)"}}
+
+
+def test_names_that_differ_between_seeds_only_are_no_setting(make_run, tmp_path):
+    make_run("0", 0, 1.0, [], {"name": "first"})
+    make_run("1", 1, 2.0, [], {"name": "second"})
+    assert settings(tmp_path) == {"0": {}, "1": {}}

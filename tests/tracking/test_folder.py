@@ -34,6 +34,12 @@ def run(tmp_path):
     return tmp_path / "run"
 
 
+@pytest.fixture
+def started(run):
+    (run / "checkpoints").mkdir()
+    return run
+
+
 def test_the_config_is_written_resolved_and_the_overrides_unchanged(run):
     assert (run / "config.yaml").read_text() == "seed: 7\nagent:\n  seed: 7\n"
     with RunFolder.open(run) as folder:
@@ -53,12 +59,26 @@ def test_the_files_have_the_documented_paths(run):
         assert folder.is_finished
 
 
-def test_creating_a_run_in_another_runs_folder_is_refused(run):
+def test_creating_a_run_in_another_runs_folder_is_refused(started):
     with pytest.raises(RunFolderError, match="already holds a run") as caught:
-        RunFolder.create(run)
-    assert f"resume={run}" in str(caught.value)
+        RunFolder.create(started)
+    assert f"resume={started}" in str(caught.value)
     assert "hydra.run.dir=" in str(caught.value)
-    RunFolder.open(run).release()  # the refusal kept no lock
+    RunFolder.open(started).release()  # the refusal kept no lock
+
+
+@pytest.mark.parametrize("trace", ["checkpoints", "metrics.csv", "result.json"])
+def test_a_folder_is_free_again_only_if_its_run_never_started(run, trace):
+    for name in ("data.json", "failure.json", trace):
+        (run / name).touch()
+    with pytest.raises(RunFolderError, match="already holds a run"):
+        RunFolder.create(run)
+    (run / trace).unlink()
+    with RunFolder.create(run) as folder:
+        assert not folder.config_path.exists()
+        assert not (run / "data.json").exists()  # the next run may read other data
+        assert not (run / "failure.json").exists()
+        assert folder.read_overrides() == []
 
 
 def test_a_run_can_be_created_in_a_folder_that_contains_only_a_log(tmp_path):

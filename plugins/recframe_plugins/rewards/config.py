@@ -12,6 +12,11 @@ class ClickConfig:
 
 
 @dataclass
+class SkipConfig:
+    """Minus one for every item that is not clicked; a positive weight makes it a penalty."""
+
+
+@dataclass
 class RatingConfig:
     """The rating of every shown item, minus a centre, in units of a scale."""
 

@@ -17,6 +17,7 @@ from recframe_plugins.rewards.config import (
     RetentionConfig,
     SentimentConfig,
     SerendipityConfig,
+    SkipConfig,
 )
 
 
@@ -27,6 +28,7 @@ def recframe_register_components(register: Callable[[Component], None]) -> None:
     said = {"context", "label:{label}={positive}", "label:{label}={negative}"}
     for name, config, implementation, requires, provides in (
         ("click", ClickConfig, "click:Click", {"signal:click"}, itemwise),
+        ("skip", SkipConfig, "skip:Skip", {"signal:click"}, itemwise),
         ("rating", RatingConfig, "rating:Rating", {"signal:rating"}, itemwise),
         ("dwell", DwellConfig, "dwell:Dwell", {"signal:dwell"}, itemwise),
         ("purchase", PurchaseConfig, "purchase:Purchase", {"signal:purchase"}, itemwise),

@@ -62,6 +62,12 @@ def find_problems(cfg: DictConfig, app: App = TRAIN) -> list[str]:
     return problems + app.rules(composed)
 
 
+def chosen_components(cfg: DictConfig, app: App = TRAIN) -> dict[str, Component]:
+    """The components of a valid config by their keys ("agent", "reward.click", "encoder.parts.words")."""
+    values: Any = OmegaConf.to_container(cfg, resolve=True)
+    return _chosen_components(values, app)[0]
+
+
 def _chosen_components(values: Mapping[str, Any], app: App) -> tuple[dict[str, Component], list[str]]:
     """The chosen components by config key, each before those that are nested in it, and the problems of the choice."""
     waiting: list[tuple[str, Kind, Any]] = []

@@ -11,6 +11,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.object_type import ObjectType
 
 from recframe.config.compose.search_path import RecframeSearchPath, install_search_path
+from recframe.config.compose.sources import written_sources
 from recframe.config.schema.store import store_schemas
 
 CONFIG_MODULE = "recframe.conf"
@@ -33,6 +34,10 @@ class ConfigGroups:
         groups = self._repository.get_group_options("", ObjectType.GROUP)
         return [group for group in groups if group != "hydra" and self.choices(group)]
 
+    def has(self, group: str, name: str) -> bool:
+        """Whether a group has a choice, which may lie in a folder of the group, as "sub/deep"."""
+        return name in self.choices(group) or self._repository.config_exists(f"{group}/{name}")
+
     def choices(self, group: str) -> list[str]:
         """The choices of a group in alphabetical order; none if there is no such group."""
         if group not in self._choices:
@@ -47,7 +52,7 @@ def initialized(config_dir: str | None = None) -> Iterator[ConfigGroups]:
     store_schemas()
     RecframeSearchPath.config_dir = config_dir
     try:
-        with initialize_config_module(config_module=CONFIG_MODULE, version_base="1.3"):
+        with written_sources(), initialize_config_module(config_module=CONFIG_MODULE, version_base="1.3"):
             yield ConfigGroups()
     finally:
         RecframeSearchPath.config_dir = None

@@ -11,19 +11,18 @@ import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-import yaml
 from hydra import compose
-from hydra.errors import HydraException
-from omegaconf import DictConfig
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf import DictConfig, OmegaConf
 
 from recframe.config.app import App
 from recframe.config.apps import TRAIN
 from recframe.config.checks.validate import find_problems
 from recframe.config.compose.explain import explain
+from recframe.config.compose.file_settings import COMPOSITION_ERRORS, setting_problems
 from recframe.config.compose.grid import Axis, Job, describe, jobs
 from recframe.config.compose.initialize import initialized
 from recframe.config.compose.overrides import (
+    LIST_GROUPS,
     OPTIONAL_GROUPS,
     apply_value,
     hydra_folder_problems,
@@ -33,7 +32,8 @@ from recframe.config.compose.overrides import (
     wrong_choices,
 )
 from recframe.config.compose.typed_text import text_as_typed
-from recframe.config.compose.yaml_files import file_problems, setting_problems
+from recframe.config.compose.yaml_files import wrong_files
+from recframe.config.problems import ConfigError
 
 MAX_COMPOSITIONS = 8  # of a sweep's groups, each of which takes a tenth of a second
 
@@ -72,10 +72,24 @@ def find_mistakes(overrides: Sequence[str], config_dir: str | None = None, confi
                 values.append(Axis.of(override))
         # the keys of a choice that does not exist are unknown
         values = [axis for axis in values if axis.key.partition(".")[0] not in unknown]
-        files = file_problems(list(_choices(groups)), config_name or app.config_name)
-        if files:
-            return problems + files
-        return problems + _job_problems(app, config_name or app.config_name, fixed, groups, values, problems)
+        wrong = list(wrong_files([("", config_name or app.config_name), *_choices(groups)]))
+        if not wrong:
+            return problems + _job_problems(app, config_name or app.config_name, fixed, groups, values, problems)
+        problems += list(dict.fromkeys(one.problem for one in wrong))
+        # the rest of the command line is checked without these files, as far as they do not decide it
+        lost = {one.choice for one in wrong}
+        groups = [axis for axis in groups if not lost & set(_choices([axis]))]
+        sure = [axis for axis in values if _is_decided(axis.key, groups, {group for group, _ in lost}, app)]
+        others = _job_problems(app, app.config_name, fixed, groups, sure, problems)
+        return problems + [line for line in others if line.partition(":")[0] in {axis.key for axis in sure}]
+
+
+def _is_decided(key: str, groups: Sequence[Axis], lost: set[str], app: App) -> bool:
+    """Whether the command line alone says which settings the section of a key has, if files of some groups cannot be read."""
+    section = key.partition(".")[0]
+    if section in lost:
+        return False
+    return section not in {*app.sections, *LIST_GROUPS} or section in {axis.key.partition("@")[0] for axis in groups}
 
 
 def _groups_of_other_apps(app: App) -> set[str]:
@@ -108,19 +122,21 @@ def _job_problems(app: App, config_name: str, fixed: list[str], groups: list[Axi
             if len(composed) == MAX_COMPOSITIONS:
                 continue
             choices = [text for axis, i in zip(groups, chosen, strict=True) for text in axis.override(i)]
-            composed[chosen] = _compose(app, config_name, [*fixed, *choices], list(_choices(groups)))
+            composed[chosen] = _compose(app, config_name, [*fixed, *choices])
         checked.append(job)
         for problem in _problems_of(app, composed[chosen], zip(values, job[len(groups) :], strict=True), known):
             found.setdefault(problem, set()).add(job)
     return [describe(problem, failing, checked, axes) for problem, failing in found.items()]
 
 
-def _compose(app: App, config_name: str, overrides: list[str], chosen: list[tuple[str, str]]) -> DictConfig | list[str]:
+def _compose(app: App, config_name: str, overrides: list[str]) -> DictConfig | list[str]:
     """The composed config, or the reasons why there is none."""
     try:
         cfg = compose(config_name, overrides=overrides)
-    except (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError, RecursionError) as error:
-        return setting_problems(chosen, app.config_name) or [explain(error)]
+    except ConfigError as error:
+        return error.problems
+    except COMPOSITION_ERRORS as error:
+        return setting_problems(config_name, overrides, app) or [explain(error)]
     present = {str(key) for key in cfg}
     lacking = [field.name for field in dataclasses.fields(app.schema) if field.name not in present]
     if lacking:
@@ -128,7 +144,14 @@ def _compose(app: App, config_name: str, overrides: list[str], chosen: list[tupl
             f"config {config_name!r} is not a primary config of recframe {app.command}: it lacks {', '.join(lacking)}; "
             f"begin its defaults list with {app.config_name!r}"
         ]
-    return cfg
+    return (setting_problems(config_name, overrides, app) or cfg) if _is_doubtful(cfg, app) else cfg
+
+
+def _is_doubtful(cfg: DictConfig, app: App) -> bool:
+    """Whether a component is null, or a reward, label or logger has settings but no schema, because it was not chosen."""
+    if any(OmegaConf.is_missing(cfg, key) or cfg[key] is None for key in app.sections if key not in app.optional):
+        return True
+    return any(OmegaConf.get_type(cfg[group], name) is dict for group in LIST_GROUPS for name in cfg.get(group) or {})
 
 
 def _problems_of(app: App, composed: DictConfig | list[str], choices: Iterable[tuple[Axis, int]], known: list[str]) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any, get_args
+from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
@@ -18,7 +18,8 @@ from recframe.config.checks.machine import folder_problem
 from recframe.config.compose.explain import explain
 from recframe.config.compose.grid import Axis
 from recframe.config.compose.initialize import ConfigGroups
-from recframe.config.compose.typed_text import holds_text, option_types
+from recframe.config.compose.typed_text import holds_text, is_name, places
+from recframe.config.schema.declared import kinds_of_value
 from recframe.plugin_loader import closest, registry, suggestion
 
 OPTIONAL_GROUPS = ("experiment", "debug", "trainer", "encoder@world_encoder")
@@ -54,9 +55,9 @@ def sweep_problems(overrides: Sequence[str], app: App) -> list[str]:
             continue
         key, text = override.get_key_element(), override.input_line or ""
         value = text.partition("=")[2]
-        if holds_text(key, app):
+        if holds_text(key, app) and not is_name(key, app):
             remedy = f"as one text, quote it: '{key}=\"{value}\"'"
-        elif re.fullmatch(r"-?\d+,\d+", value) and float in {one for type_ in option_types(key, app) for one in (type_, *get_args(type_))}:
+        elif re.fullmatch(r"-?\d+,\d+", value) and any(float in types for types in kinds_of_value(places(key, app))):
             remedy = f"with a decimal point: {key}={value.replace(',', '.')}"
         else:
             remedy = ""
@@ -81,7 +82,7 @@ def wrong_choices(override: Override, groups: ConfigGroups) -> list[str]:
     names = [name for value in Axis.of(override).values for name in (value if isinstance(value, list) else [value])]
     if None in names:
         return [f"{group}=null: a choice is required; there are: {', '.join(choices)}"]
-    unknown = [str(name) for name in names if str(name) not in choices]
+    unknown = [str(name) for name in names if not groups.has(group, str(name))]
     # the name may be that of a plugin that failed to load
     failed = "".join(f". Note: {failure}" for failure in registry().failures) if group in list(Kind) else ""
     return [f"{override.get_key_element()}={name}: {group} has no choice {name!r}{suggestion(name, choices)}{failed}" for name in unknown]

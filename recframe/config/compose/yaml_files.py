@@ -1,48 +1,104 @@
-"""Checks of the YAML files that a command line chooses from the user's own folders and from plugins, with file, line and key."""
+"""Checks of the form of the YAML files that a command line chooses from the user's own folders and from plugins, with file and line."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
-from hydra import compose
 from hydra.core.global_hydra import GlobalHydra
-from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from hydra.core.object_type import ObjectType
 
-from recframe.config.compose.explain import explain
-from recframe.config.compose.initialize import CONFIG_MODULE
-from recframe.config.compose.overrides import LIST_GROUPS, unknown_key
+from recframe.config.compose.sources import OWN_PACKAGES, package_of
+from recframe.config.compose.trust import trust_problems
+from recframe.config.problems import ConfigError
+from recframe.config.written import read_yaml
+from recframe.plugin_loader import suggestion
 
 GLOBAL_GROUPS = ("experiment", "debug")
 """Groups whose files set keys anywhere in the config."""
 GLOBAL_HEADER = "# @package _global_"
 
-
-class Setting(NamedTuple):
-    """A value in a file: its dotted key, and the number of its line."""
-
-    key: str
-    line: int
-    value: Any
+Choice = tuple[str, str]
+"""A group ("" for the primary config) and the name of a config in it."""
 
 
-def file_problems(choices: Sequence[tuple[str, str]], config_name: str) -> list[str]:
-    """One line for each mistake in the chosen files, outside recframe's own configs.
+class WrongFile(NamedTuple):
+    """A chosen config whose own file, or a file that its defaults lists name, cannot be read, and why."""
 
-    Parameters
-    ----------
-    choices: group and name of each choice.     config_name: the primary config, whose own file is checked for its form.
-    """
-    problems: list[str] = []
-    for group, name in dict.fromkeys([("", config_name), *choices]):
-        path = user_file(f"{group}/{name}" if group else name)
-        if path is not None:
-            problems += _problems_of_file(path, group, name)
-    return problems
+    choice: Choice
+    problem: str
+
+
+def wrong_files(choices: Sequence[Choice]) -> Iterator[WrongFile]:
+    """Each mistake in the form of the chosen files and of those that their defaults lists name, outside recframe's own configs."""
+    for choice in dict.fromkeys(choices):
+        for problem in dict.fromkeys(_problems_below(config_of(choice), ())):
+            yield WrongFile(choice, problem)
+
+
+def config_of(choice: Choice) -> str:
+    """The path of a config below the search path, such as "experiment/mine"."""
+    return "/".join(part for part in choice if part)
+
+
+def _problems_below(config: str, above: tuple[str, ...]) -> Iterator[str]:
+    path = user_file(config)
+    if path is None:
+        return
+    if config in above:
+        cycle = [str(user_file(one)) for one in above[above.index(config) :]]
+        yield f"{path}: its defaults list leads back to the file itself, by way of {', '.join(cycle[1:])}; take one of these entries out"
+        return
+    problems = _problems_of_file(path, config)
+    if problems:
+        yield from problems
+        return
+    text = path.read_text("utf-8")
+    for entry, named in _named_configs(read_yaml(text, str(path)), config):
+        problem = _problem_of_entry(entry, named)
+        if problem:
+            yield f"{path}, line {_line_of(named.rpartition('/')[2], text)}: {problem}"
+        else:
+            yield from _problems_below(named, (*above, config))
+
+
+def _problem_of_entry(entry: str, named: str) -> str:
+    """The problem of an entry of a defaults list, which names the config `named`; or an empty string."""
+    group, _, name = named.rpartition("/")
+    if "override" in entry.split()[:-1] and group in GLOBAL_GROUPS:
+        return f"{group} is chosen after this file, which cannot override it; write 'defaults: [/{named}]', or {group}={name} on the command line"
+    loader: Any = GlobalHydra.instance().config_loader()
+    if "optional" in entry.split() or loader.repository.config_exists(named):
+        return ""
+    choices = loader.repository.get_group_options(group, ObjectType.CONFIG) if group else []
+    return f"there is no config {named!r}{suggestion(name, choices) if choices else ''}"
+
+
+def _line_of(name: str, text: str) -> int:
+    """The first line of a defaults list that has the name."""
+    return next((number for number, line in enumerate(text.splitlines(), start=1) if name in line.partition("#")[0]), 1)
+
+
+def _named_configs(content: Any, config: str) -> Iterator[tuple[str, str]]:
+    """The entries of a defaults list with the configs that they name, as far as they do so without interpolations."""
+    entries = content.get("defaults") if isinstance(content, Mapping) else None
+    group = config.rpartition("/")[0]
+    for entry in entries if isinstance(entries, list) else []:
+        if isinstance(entry, str):
+            words, names = entry, [""]
+        elif isinstance(entry, Mapping) and len(entry) == 1:
+            ((words, chosen),) = entry.items()
+            names = [str(name) for name in (chosen if isinstance(chosen, list) else [chosen]) if name is not None]
+        else:
+            continue
+        place = str(words).split()[-1].partition("@")[0]
+        for name in names:
+            below = "/".join(part for part in (place, name) if part)
+            if below != "_self_" and "${" not in below:
+                yield str(words), below[1:] if below.startswith("/") else "/".join(part for part in (group, below) if part)
 
 
 def user_file(config: str) -> Path | None:
@@ -53,17 +109,15 @@ def user_file(config: str) -> Path | None:
             continue
         if source.is_config(config):
             if source.scheme() == "pkg":
-                from importlib.resources import files
-
                 package, _, folder = source.path.partition("/")
-                if package == CONFIG_MODULE:
+                if package in OWN_PACKAGES:
                     return None
                 return Path(str(files(package))) / folder / f"{config.removesuffix('.yaml')}.yaml"
             return Path(source.path) / f"{config.removesuffix('.yaml')}.yaml"
     return None
 
 
-def _problems_of_file(path: Path, group: str, name: str) -> list[str]:
+def _problems_of_file(path: Path, config: str) -> list[str]:
     """The first thing that is wrong with the form of a file: its encoding, its YAML, or its header; so at most one line."""
     try:
         text = path.read_bytes().decode("utf-8")
@@ -74,30 +128,32 @@ def _problems_of_file(path: Path, group: str, name: str) -> list[str]:
         return [f"{path}: cannot be read: {error.strerror}"]
     if text.startswith("\ufeff"):
         return [f"{path}, line 1: the file begins with a byte order mark, which hides its header; save it as UTF-8 without BOM"]
-    return _problems_of_yaml(path, text, name) or _problems_of_header(path, text, group)
+    return _problems_of_yaml(path, text, config) or _problems_of_header(path, text, config.partition("/")[0])
 
 
-def _problems_of_yaml(path: Path, text: str, name: str) -> list[str]:
+def _problems_of_yaml(path: Path, text: str, config: str) -> list[str]:
     try:
-        content = yaml.safe_load(text)
+        package = package_of({"package": header(text)[0]}, config)
+        content = read_yaml(text, str(path), package)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         tab = "; indent with spaces, not with tabs" if "'\\t'" in str(error.problem) else ""
         return [f"{path}, line {line}: not YAML: {error.problem}{tab}"]
     except (yaml.YAMLError, ValueError) as error:
-        return [f"{path}: not YAML: {' '.join(str(error).split())}"]
+        return error.problems if isinstance(error, ConfigError) else [f"{path}: not YAML: {' '.join(str(error).split())}"]
     except RecursionError:
         return [f"{path}: the values are nested too deeply, or an alias names itself"]
     if content is not None and not isinstance(content, Mapping):
         return [f"{path}, line 1: a config file consists of lines 'key: value'"]
-    defaults = (content or {}).get("defaults")
+    defaults, name = (content or {}).get("defaults"), config.rpartition("/")[2]
     if isinstance(defaults, list) and name in defaults:
         return [f"{path}: its defaults list names the file itself ({name!r}); name the config that it extends"]
-    return []
+    untrusted = trust_problems(content, str(path), config, package)
+    return untrusted.problems if untrusted else []
 
 
 def _problems_of_header(path: Path, text: str, group: str) -> list[str]:
-    package, line = _header(text)
+    package, line = header(text)
     if group in GLOBAL_GROUPS and package is None:
         where = f"; it is in line {line}, after the first setting, where it is not read" if line else ""
         return [f"{path}: add {GLOBAL_HEADER!r} as its first line, so that its keys are those of the whole config{where}"]
@@ -106,31 +162,7 @@ def _problems_of_header(path: Path, text: str, group: str) -> list[str]:
     return []
 
 
-def setting_problems(choices: Sequence[tuple[str, str]], config_name: str) -> list[str]:
-    """One line for each setting in the chosen files that the config cannot take. For files of the right form, of a config that fails."""
-    problems: list[str] = []
-    chosen: dict[str, set[str]] = {}
-    for group, name in choices:
-        chosen.setdefault(group, set()).add(name)
-    # where a sweep makes several choices, or several are summed, the keys of one say nothing of the others
-    fixed = {group: names.pop() for group, names in chosen.items() if len(names) == 1 and group not in (*GLOBAL_GROUPS, *LIST_GROUPS)}
-    open_groups = chosen.keys() - fixed.keys()
-    for group, name in dict.fromkeys(choices):
-        path = user_file(f"{group}/{name}")
-        text = path.read_text("utf-8") if path is not None else ""
-        package = _header(text)[0]
-        if path is None or package not in (None, "_global_") or group in LIST_GROUPS:
-            continue
-        tree = yaml.compose(text, Loader=yaml.SafeLoader)
-        base = _base((yaml.safe_load(text) or {}).get("defaults"), group, {key: fixed[key] for key in fixed if key != group}, config_name)
-        if base is not None and tree is not None:
-            settings = _settings(tree, "" if package else group)
-            known = (setting for setting in settings if setting.key.partition(".")[0] not in open_groups - {group})
-            problems += _wrong_settings(path, known, base)
-    return problems
-
-
-def _header(text: str) -> tuple[str | None, int]:
+def header(text: str) -> tuple[str | None, int]:
     """The package of the header, or None; and the line of a header that Hydra does not read, because settings stand before it, or 0."""
     settings = False
     for number, line in enumerate(text.splitlines(), start=1):
@@ -139,53 +171,3 @@ def _header(text: str) -> tuple[str | None, int]:
             return (None, number) if settings else (words[1], 0)
         settings = settings or (bool(line.strip()) and not line.strip().startswith("#"))
     return None, 0
-
-
-def _base(defaults: Any, group: str, chosen: Mapping[str, str], config_name: str) -> DictConfig | None:
-    """The config that the file changes: the primary config with the choices of the file's defaults list, or of the command line, which
-    has precedence. None if the defaults list is not so simple.
-    """
-    overrides = [f"{key}={name}" for key, name in chosen.items()]
-    for entry in defaults or []:
-        if isinstance(entry, str) and entry != "_self_" and "/" not in entry and group not in GLOBAL_GROUPS:
-            overrides.append(f"{group}={entry}")
-        elif isinstance(entry, Mapping) and len(entry) == 1:
-            ((key, choice),) = entry.items()
-            words = str(key).split()
-            if words[0] != "override" or not words[-1].startswith("/") or choice is None:
-                return None
-            names = f"[{','.join(map(str, choice))}]" if isinstance(choice, list) else str(choice)
-            if words[-1][1:] not in chosen:
-                overrides.append(f"{words[-1][1:]}={names}")
-        elif entry != "_self_":
-            return None
-    try:
-        return compose(config_name, overrides=overrides)
-    except (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError, RecursionError):
-        return None
-
-
-def _settings(tree: yaml.Node, prefix: str) -> Iterator[Setting]:
-    """The values of a mapping and of the mappings in it."""
-    if not isinstance(tree, yaml.MappingNode):
-        return
-    for key_node, node in tree.value:
-        key = f"{prefix}.{key_node.value}" if prefix else str(key_node.value)
-        if key_node.value in ("defaults", "hydra", "<<"):
-            continue
-        if isinstance(node, yaml.MappingNode) and node.value:
-            yield from _settings(node, key)
-        else:
-            loader = yaml.SafeLoader("")
-            yield Setting(key, key_node.start_mark.line + 1, loader.construct_object(node, deep=True))
-
-
-def _wrong_settings(path: Path, settings: Iterator[Setting], base: DictConfig) -> Iterator[str]:
-    for key, line, value in settings:
-        nested: Any = value
-        for part in reversed(key.split(".")):
-            nested = {part: nested}
-        try:
-            OmegaConf.merge(base, OmegaConf.create(nested))
-        except OmegaConfBaseException as error:
-            yield f"{path}, line {line}: {unknown_key(key, base) or explain(error)}"

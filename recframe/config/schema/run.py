@@ -48,8 +48,11 @@ class ColdItemsConfig:
 class EvaluationConfig:
     """The evaluation of policies."""
 
-    num_users: int = option(512, "users in the final evaluation, each for one session", ge=2)
-    periodic_users: int = option(256, "users in each evaluation during training", ge=2)
+    num_users: int = option(512, "sessions in the final evaluation; with fewer people than that, some people have more than one", ge=2)
+    people: str = option(
+        "held_out", "whose sessions the final table is about: people held out, or those of training", choices=["held_out", "train"]
+    )
+    periodic_users: int = option(256, "sessions in each evaluation during training, of people of the training split", ge=2)
     seed: int = seed_option(1_000_003, "seed of the evaluation's users and random draws, the same for all policies and runs")
     max_steps: int = option(1_000, "steps after which the evaluation cuts a session", ge=1)
     references: bool = option(True, "evaluate the reference policies, too")

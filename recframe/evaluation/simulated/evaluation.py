@@ -1,15 +1,31 @@
-"""Evaluates policies on the same simulated users."""
+"""Evaluates policies on the same simulated people."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
+import numpy as np
+
+from recframe.evaluation.people import People, PersonSums
 from recframe.evaluation.results import Metrics
-from recframe.evaluation.simulated.metrics import policy_metrics
+from recframe.evaluation.simulated.metrics import policy_metrics, policy_sums
 from recframe.evaluation.simulated.rollout import AnyPolicy, rollout
 from recframe.evaluation.statistics import RESAMPLES
 from recframe.experience import RewardSum
 from recframe.interfaces import Catalog, Environment
+
+
+class Evaluation(NamedTuple):
+    """The metrics of policies that were evaluated on the same people.
+
+    policies: `{policy: {metric: {"mean", "low", "high", "n"}}}`, see `policy_metrics`.   people: who was met.
+    sums: the sums of each person behind the metrics, by policy.
+    """
+
+    policies: dict[str, Metrics]
+    people: People
+    sums: dict[str, PersonSums]
 
 
 def evaluate_policies(
@@ -21,20 +37,22 @@ def evaluate_policies(
     seed: int,
     max_steps: int,
     resamples: int = RESAMPLES,
-) -> dict[str, Metrics]:
-    """The metrics of every policy on the same users with the same random draws: each is played from `environment.reset(seed)`.
+) -> Evaluation:
+    """The metrics of every policy on the same people with the same random draws: each is played from `start_evaluation(seed)`.
 
     Parameters
     ----------
-    environment: an environment of the *evaluation split*. Its N users are the sample that the confidence intervals are about.
+    environment: an environment of the users whom the result is about. It meets everybody once before anybody twice, if it draws its users
+        from a list of people; confidence intervals are over people.
     max_steps: sessions are counted up to this number of turns.
     resamples: number of bootstrap resamples for the intervals.
-
-    Returns
-    -------
-    `{policy: {metric: {"mean", "low", "high", "n"}}}`, see `policy_metrics`.
     """
-    return {
-        name: policy_metrics(rollout(policy, environment, rewards, seed, max_steps), catalog, seed, resamples)
-        for name, policy in policies.items()
-    }
+    measured: dict[str, Metrics] = {}
+    sums: dict[str, PersonSums] = {}
+    people = People.of_sessions(np.arange(environment.spec.num_users))
+    for name, policy in policies.items():
+        episodes = rollout(policy, environment, rewards, seed, max_steps)
+        people = episodes.met
+        sums[name] = policy_sums(episodes, catalog)
+        measured[name] = policy_metrics(episodes, catalog, seed, resamples, sums[name])
+    return Evaluation(measured, people, sums)

@@ -1,4 +1,4 @@
-"""Catalogue coverage and the Gini index of exposure of a set of users, with intervals."""
+"""Catalogue coverage and the Gini index of exposure of a set of people, with intervals."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from recframe.evaluation.statistics import CHUNK_ELEMENTS, Interval, jackknife_interval
 
-# number of (item, left-out group of users) pairs that are sorted for an interval, which takes some seconds
+# number of (item, left-out group of people) pairs that are sorted for an interval, which takes some seconds
 JACKKNIFE_BUDGET = 30_000_000
 MINIMUM_GROUPS = 50
 
@@ -29,21 +29,21 @@ def gini(exposures: np.ndarray, num_items: int) -> np.ndarray:
     return index
 
 
-def exposure_intervals(users: np.ndarray, items: np.ndarray, num_users: int, num_items: int) -> tuple[Interval, Interval]:
-    """Coverage and Gini with 95 % intervals over users. `users[r]` was shown `items[r]`, for every row r.
+def exposure_intervals(people: np.ndarray, items: np.ndarray, num_people: int, num_items: int) -> tuple[Interval, Interval]:
+    """Coverage and Gini with 95 % intervals over people. Person `people[r]` (0 to P - 1) was shown `items[r]`, for every row r.
 
-    Both are properties of a *set* of users and depend on its size: compare them between policies only for equal numbers of users. For
-    the same reason they are not bootstrapped: a resample holds 63 % of the users and covers less in any case. Shifted to the
-    estimate, bootstrap intervals still missed the truth up to 19 times in 100 in simulation (120 users, Zipfian exposure). Jackknife
+    Both are properties of a *set* of people and depend on its size: compare them between policies only for equal numbers of people. For
+    the same reason they are not bootstrapped: a resample holds 63 % of the people and covers less in any case. Shifted to the
+    estimate, bootstrap intervals still missed the truth up to 19 times in 100 in simulation (120 people, Zipfian exposure). Jackknife
     intervals (`jackknife_interval`) missed it at most 6 times.
 
-    Users are left out one at a time, or in groups where that would sort too many items. Only shown items are kept, so memory does not
+    People are left out one at a time, or in groups where that would sort too many items. Only shown items are kept, so memory does not
     grow with the catalogue.
     """
     shown, columns, totals = np.unique(items, return_inverse=True, return_counts=True)
-    num_groups = min(num_users, max(MINIMUM_GROUPS, JACKKNIFE_BUDGET // len(shown)))
-    order = np.argsort(users % num_groups, kind="stable")
-    groups, columns = (users % num_groups)[order], columns[order]
+    num_groups = min(num_people, max(MINIMUM_GROUPS, JACKKNIFE_BUDGET // len(shown)))
+    order = np.argsort(people % num_groups, kind="stable")
+    groups, columns = (people % num_groups)[order], columns[order]
     # the empty arrays stand for no groups at all
     covered, unequal = [np.empty(0)], [np.empty(0)]
     rows = max(1, CHUNK_ELEMENTS // len(shown))
@@ -55,6 +55,6 @@ def exposure_intervals(users: np.ndarray, items: np.ndarray, num_users: int, num
         covered.append(coverage(left, num_items))
         unequal.append(gini(left, num_items))
     return (
-        jackknife_interval(float(coverage(totals, num_items)), np.concatenate(covered), num_users),
-        jackknife_interval(float(gini(totals, num_items)), np.concatenate(unequal), num_users),
+        jackknife_interval(float(coverage(totals, num_items)), np.concatenate(covered), num_people),
+        jackknife_interval(float(gini(totals, num_items)), np.concatenate(unequal), num_people),
     )

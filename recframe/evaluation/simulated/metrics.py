@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from recframe.evaluation.people import PersonSums
 from recframe.evaluation.results import Metrics, metrics_of
 from recframe.evaluation.simulated.exposure import exposure_intervals
 from recframe.evaluation.simulated.rollout import Episodes
@@ -14,18 +15,33 @@ from recframe.interfaces import Catalog, self_information
 from recframe.metric_names import CLICKS, ITEMS, TEXTS, reward_metric
 
 
-def policy_metrics(episodes: Episodes, catalog: Catalog, seed: int = 0, resamples: int = RESAMPLES) -> Metrics:
-    """The metrics of one policy with 95 % intervals over users: bootstrap, except for coverage and Gini (`exposure_intervals`).
+def policy_metrics(
+    episodes: Episodes, catalog: Catalog, seed: int = 0, resamples: int = RESAMPLES, sums: PersonSums | None = None
+) -> Metrics:
+    """The metrics of one policy with 95 % intervals over people: bootstrap-t, except for coverage and Gini (`exposure_intervals`).
 
     - `return`: undiscounted reward of a session; `length`: its number of turns; `reward/<term>`: sum of each reward term over it.
-    - `click_rate`: clicks per shown item, over all users. Missing if the environment has no click signal.
-    - `coverage`: share of the catalogue shown to at least one user; `gini`: how unequally items were shown (0: equally, 1: only one).
+    - `click_rate`: clicks per shown item, over all sessions. Missing if the environment has no click signal.
+    - `coverage`: share of the catalogue shown to at least one person; `gini`: how unequally items were shown (0: equally, 1: only one).
     - `diversity`: see `session_diversity`. Missing if no user was shown two items, or if no texts are read.
     - `novelty`: mean self-information of a shown item in bits, see `self_information`.
 
     If actions are continuous, no items are shown, and coverage, Gini, diversity and novelty are missing. `recframe.metric_names` lists
-    what each metric needs.
+    what each metric needs. `sums` are those of `policy_sums`, if they are at hand.
     """
+    sums = policy_sums(episodes, catalog) if sums is None else sums
+    intervals = dict(zip(sums.names, ratio_intervals(sums.numerators, sums.denominators, seed, resamples), strict=True))
+    if not episodes.slates.is_floating_point():
+        people = episodes.met
+        turns, sessions = np.nonzero(episodes.alive.cpu().numpy())
+        slates = episodes.slates.cpu().numpy()[turns, sessions]
+        shown_to = np.repeat(people.of_session[sessions], slates.shape[1])
+        intervals["coverage"], intervals["gini"] = exposure_intervals(shown_to, slates.ravel(), len(people.ids), len(catalog))
+    return metrics_of(intervals)
+
+
+def policy_sums(episodes: Episodes, catalog: Catalog) -> PersonSums:
+    """Each person's sums behind the metrics of `policy_metrics` that are ratios of sums: all but coverage and Gini."""
     available = available_for_metrics(not episodes.slates.is_floating_point(), episodes.clicks is not None, catalog)
     shown_items = episodes.lengths * episodes.item_rewards.shape[-1]
     ones = torch.ones_like(shown_items)
@@ -43,16 +59,7 @@ def policy_metrics(episodes: Episodes, catalog: Catalog, seed: int = 0, resample
         information = self_information(catalog.popularity.to(episodes.slates.device))[episodes.slates] * episodes.alive[..., None]
         columns["novelty"] = (information.sum(dim=(0, 2)), shown_items)
     columns |= {reward_metric(name): (term, ones) for name, term in episodes.term_sums.items()}
-
-    numerators, denominators = (np.stack([_numpy(column[side]) for column in columns.values()], axis=1) for side in (0, 1))
-    intervals = dict(zip(columns, ratio_intervals(numerators, denominators, seed, resamples), strict=True))
-    if ITEMS in available:
-        turns, users = np.nonzero(episodes.alive.cpu().numpy())
-        slates = episodes.slates.cpu().numpy()[turns, users]
-        intervals["coverage"], intervals["gini"] = exposure_intervals(
-            np.repeat(users, slates.shape[1]), slates.ravel(), episodes.alive.shape[1], len(catalog)
-        )
-    return metrics_of(intervals)
+    return PersonSums.of({name: (_numpy(above), _numpy(below)) for name, (above, below) in columns.items()}, episodes.met)
 
 
 def available_for_metrics(shows_items: bool, has_clicks: bool, catalog: Catalog) -> set[str]:

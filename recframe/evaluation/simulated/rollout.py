@@ -8,9 +8,11 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from recframe.evaluation.people import People
 from recframe.experience import RewardOutcome, RewardSum
 from recframe.interfaces import Decision, Environment, Observation, Transition, Truth, transition_of
 from recframe.metric_names import CLICK_SIGNAL
@@ -49,6 +51,7 @@ class Episodes:
     alive: `[T, N]` bool, whether the user was still in the session when shown the slate.
     item_rewards: `[T, N, K]` float32.    terms: `[T, N]` float32 for each reward term.
     clicks: `[T, N, K]` float32, or None if the environment has no click signal.
+    people: `[N]` int64, equal for sessions of the same person (see `Environment.start_evaluation`); None: each is of another person.
     """
 
     slates: Tensor
@@ -56,6 +59,7 @@ class Episodes:
     item_rewards: Tensor
     terms: dict[str, Tensor]
     clicks: Tensor | None
+    people: Tensor | None = None
 
     @property
     def rewards(self) -> Tensor:
@@ -73,13 +77,19 @@ class Episodes:
         return self.alive.sum(dim=0)
 
     @property
+    def met(self) -> People:
+        """The people of the sessions."""
+        sessions = self.alive.shape[1]
+        return People.of_sessions(np.arange(sessions) if self.people is None else self.people.cpu().numpy())
+
+    @property
     def term_sums(self) -> dict[str, Tensor]:
         """Each reward term summed over the session, `[N]`."""
         return {name: term.sum(dim=0) for name, term in self.terms.items()}
 
 
 def rollout(policy: AnyPolicy, environment: Environment, rewards: RewardSum, seed: int, max_steps: int) -> Episodes:
-    """Play `policy` from `environment.reset(seed)` until every user's first session is over, or for `max_steps` turns.
+    """Play `policy` from `environment.start_evaluation(seed)` until every user's first session is over, or for `max_steps` turns.
 
     Users who replace those whose session ended are simulated but not counted: otherwise policies that lose their users would be
     evaluated on more users, and on different ones. Longer sessions are counted up to `max_steps`.
@@ -123,7 +133,7 @@ def play(
     """The loop of `rollout`. `choose(observation, turn, alive [N])` also gets who is still in the first session."""
     if max_steps < 1:
         raise ValueError(f"an evaluation needs at least one step, not max_steps={max_steps}")
-    observation = environment.reset(seed)
+    observation, people = environment.start_evaluation(seed)
     alive = torch.ones_like(observation.user, dtype=torch.bool)
     slates, alives, item_rewards, clicks = [], [], [], []
     terms: dict[str, list[Tensor]] = {}
@@ -150,6 +160,7 @@ def play(
         item_rewards=torch.stack(item_rewards),
         terms={name: torch.stack(values) for name, values in terms.items()},
         clicks=torch.stack(clicks) if clicks else None,
+        people=people,
     )
 
 

@@ -29,7 +29,7 @@ class Recommendation(NamedTuple):
 def sample_recommendations(
     policy: AnyPolicy, environment: Environment, rewards: RewardSum, data: Data, *, seed: int, num_users: int = 3, num_turns: int = 5
 ) -> list[Recommendation]:
-    """What the first `num_users` users of `environment.reset(seed)` are shown in their first `num_turns` turns, user by user."""
+    """What the first `num_users` users of `environment.start_evaluation(seed)` are shown in their first `num_turns` turns, user by user."""
     observations: list[Observation] = []
 
     def choose(observation: Observation, turn: int, _alive: Tensor) -> Tensor:

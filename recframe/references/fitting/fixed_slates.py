@@ -1,59 +1,95 @@
-"""Candidates for the best fixed slate."""
+"""The search for the best fixed slate: lists of good items, and schedules that are planned for what users tire of and why they leave."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
-from recframe.evaluation.simulated.rollout import play, required_truth
 from recframe.experience import RewardSum
-from recframe.interfaces import Environment, Observation, allowed_items
+from recframe.interfaces import Environment
+from recframe.references.fitting.schedules import Schedule, planned_schedules
 from recframe.references.fixed_slate import FixedSlatePolicy
 from recframe.references.ranking import ranked
 
+# costs of leaving that are tried, as multiples of the best return so far
+LEAVING_COSTS = (0.0, 0.1, 0.3, 1.0, 3.0)
+# plans with the returns of the plan before as costs
+IMPROVEMENTS = 3
+RANDOM_ORDERS = 2
 
-def fixed_slates(
-    environment: Environment, rewards: RewardSum, rankings: Sequence[Tensor], max_steps: int, seed: int
-) -> list[FixedSlatePolicy]:
-    """The fixed slates worth trying.
 
-    For each ranking (scores `[M]`): its top L items in order, for L = K, 2K, 4K, 8K ... up to `max_steps * K`. Longer lists give items
-    a rest where repetition bores users. If the environment knows the truth and every user may be shown every item, also
-    `greedy_schedule`.
+def best_fixed_slate(
+    environment: Environment,
+    rewards: RewardSum,
+    rankings: Sequence[Tensor],
+    score: Callable[[FixedSlatePolicy], float],
+    max_steps: int,
+    seed: int,
+) -> FixedSlatePolicy:
+    """The fixed slate of the highest score that the search finds.
+
+    It searches lists of the best items by each ranking, of several lengths, random orders, and, if the environment knows the truth and
+    every user may be shown every item, schedules planned for leaving (`attempt_plans`).
+
+    rankings: scores `[M]` each, the most trusted one first.   score: a policy's mean return on sessions of training people.
     """
+    tried: list[tuple[float, FixedSlatePolicy]] = []
+
+    def attempt(policy: FixedSlatePolicy) -> float:
+        tried.append((score(policy), policy))
+        return tried[-1][0]
+
     spec = environment.spec
     longest = min(max_steps * spec.slate_size, spec.num_items)
-    lengths = [spec.slate_size]
+    lists = [FixedSlatePolicy(spec, ranked(rankings[0])[:length], rankings[0]) for length in list_lengths(spec.slate_size, longest)]
+    best_length = len(max(lists, key=attempt).item_list)
+    generator = torch.Generator(spec.device).manual_seed(seed)
+    orders = [torch.rand(spec.num_items, generator=generator, device=spec.device) for _ in range(RANDOM_ORDERS)]
+    for scores in [*rankings[1:], *orders]:
+        for length in sorted({best_length, longest}):
+            attempt(FixedSlatePolicy(spec, ranked(scores)[:length], scores))
+    if environment.truth() is not None and spec.num_candidates == 0:
+        best = max(returns for returns, _ in tried)
+        attempt_plans(environment, rewards, lambda items: attempt(FixedSlatePolicy(spec, items, rankings[0])), best, max_steps, seed)
+    return max(tried, key=lambda one: one[0])[1]
+
+
+def list_lengths(slate_size: int, longest: int) -> list[int]:
+    """K, 2K, 4K, 8K ... up to `longest`: longer lists give items a rest where repetition bores users."""
+    lengths = [slate_size]
     while lengths[-1] < longest:
         lengths.append(min(2 * lengths[-1], longest))
-    policies = []
-    for scores in rankings:
-        best_first = ranked(scores)
-        policies += [FixedSlatePolicy(spec, best_first[:length], scores) for length in lengths]
-    if environment.truth() is not None and spec.num_candidates == 0:
-        schedule = greedy_schedule(environment, rewards, max_steps, seed).flatten()
-        policies.append(FixedSlatePolicy(spec, schedule, torch.zeros(spec.num_items, device=spec.device)))
-    return policies
+    return lengths
 
 
-def greedy_schedule(environment: Environment, rewards: RewardSum, max_steps: int, seed: int) -> Tensor:
-    """Slates `[T, K]`: at each turn the items of highest true expected reward, averaged over the users still in their session.
+def attempt_plans(
+    environment: Environment, rewards: RewardSum, attempt: Callable[[Tensor], float], best: float, max_steps: int, seed: int
+) -> None:
+    """Attempt schedules planned with the truth, each with a better idea of what leaving costs.
 
-    The earlier turns of the schedule have changed these users, so the schedule takes into account which items bore them by then.
+    The first does not mind leaving. If users leave, one play tries constant costs, multiples of the `best` return so far. From then on
+    leaving after turn t costs what the schedule before returned from turn t + 1 on to those who stayed, which is a step of policy
+    iteration over all items of all turns; it is repeated while returns rise.
     """
-    schedule: list[Tensor] = []
 
-    def choose(observation: Observation, _turn: int, alive: Tensor) -> Tensor:
-        expected = rewards.itemwise(required_truth(environment).signals)
-        total = alive.to(expected) @ expected
-        if observation.excluded is not None:
-            # all users still in their session have the same items excluded: those shown before, or held back
-            total = total.masked_fill(allowed_items(observation, expected)[alive].isneginf().all(dim=0), -torch.inf)
-        slate = total.topk(environment.spec.slate_size).indices
-        schedule.append(slate)
-        return slate.repeat(len(alive), 1)
+    def planned(costs: Tensor) -> list[Schedule]:
+        return planned_schedules(environment, rewards, costs, max_steps, seed)
 
-    episodes = play(choose, environment, rewards, seed, max_steps)
-    return torch.stack(schedule[: len(episodes.alive)])
+    schedule = planned(torch.zeros(1, 1, device=environment.spec.device))[0]
+    returns = attempt(schedule.slates.flatten())
+    if not schedule.leaving.any():
+        return
+    worth = max(abs(best), abs(returns))
+    costs = worth * torch.tensor(LEAVING_COSTS, device=environment.spec.device)[:, None]
+    plans = planned(costs)
+    chosen = max(range(len(plans)), key=lambda number: plans[number].mean_return)
+    schedule = planned(costs[chosen, None])[0]
+    returns = attempt(schedule.slates.flatten())
+    for _ in range(IMPROVEMENTS):
+        improved = planned(schedule.costs_of_leaving[None])[0]
+        improved_returns = attempt(improved.slates.flatten())
+        if improved_returns <= returns:
+            break
+        schedule, returns = improved, improved_returns

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 from typing import TypeVar
@@ -13,7 +14,7 @@ from recframe.evaluation.simulated.rollout import AnyPolicy, rollout
 from recframe.experience import RewardSum
 from recframe.interfaces import Data, Environment
 from recframe.references.fitting.expected_rewards import expected_responses
-from recframe.references.fitting.fixed_slates import fixed_slates
+from recframe.references.fitting.fixed_slates import best_fixed_slate
 from recframe.references.fitting.greedy import fit_greedy
 from recframe.references.fitting.posterior_greedy import fit_posterior_greedy
 from recframe.references.fitting.random_log import collect_random_log
@@ -21,6 +22,8 @@ from recframe.references.item_means import mean_item_rewards
 from recframe.references.oracle import OraclePolicy
 from recframe.references.popular import PopularPolicy
 from recframe.references.random import RandomPolicy
+
+log = logging.getLogger(__name__)
 
 P = TypeVar("P", bound=AnyPolicy)
 
@@ -71,23 +74,38 @@ def reference_policies(
     seeds = [int(word) for word in np.random.SeedSequence(seed).generate_state(log_rollouts + trials + 2)]
     policy_seed, schedule_seed, log_seeds, trial_seeds = seeds[0], seeds[1], seeds[2 : 2 + log_rollouts], seeds[2 + log_rollouts :]
 
-    log = collect_random_log(environment, rewards, log_seeds, max_steps, budget.log_slates)
-    rankings = [mean_item_rewards(log.slates, log.item_rewards, spec.num_items)]
+    logged = collect_random_log(environment, rewards, log_seeds, max_steps, budget.log_slates)
+    rankings = [mean_item_rewards(logged.slates, logged.item_rewards, spec.num_items), data.catalog.popularity]
     responses = None
     if environment.truth() is not None:
         responses = expected_responses(environment, rewards, log_seeds)
-        rankings.append(responses.rewards.mean(dim=0))
-    fixed = fixed_slates(environment, rewards, rankings, max_steps, schedule_seed)
+        rankings.insert(0, responses.rewards.mean(dim=0))
+
+    def score(policy: AnyPolicy) -> float:
+        return mean_return(policy, environment, rewards, max_steps, trial_seeds)
+
     policies: dict[str, AnyPolicy] = {
         "random": RandomPolicy(spec, policy_seed),
         "popular": PopularPolicy(spec, data.catalog.popularity),
-        "fixed_slate": best_by_return(fixed, environment, rewards, max_steps, trial_seeds),
-        "greedy": fit_greedy(log, spec, data, policy_seed),
-        "posterior_greedy": fit_posterior_greedy(responses, log, spec, policy_seed),
+        "fixed_slate": best_fixed_slate(environment, rewards, rankings, score, max_steps, schedule_seed),
+        "greedy": fit_greedy(logged, spec, data, policy_seed),
+        "posterior_greedy": fit_posterior_greedy(responses, logged, spec, policy_seed),
     }
+    _warn_of_a_poor_list(policies, score)
     if responses is not None:
         policies["oracle"] = tuned_oracle(environment, rewards, max_steps, trial_seeds)
     return policies
+
+
+def _warn_of_a_poor_list(policies: Mapping[str, AnyPolicy], score: Callable[[AnyPolicy], float]) -> None:
+    """Say if a policy that everybody can have is better on training people than the best fixed slate that was found."""
+    best = score(policies["fixed_slate"])
+    for name in ("random", "popular"):
+        if (other := score(policies[name])) > best:
+            log.warning(
+                "fixed_slate is not the best that needs no personalisation: it returns %.4g to training people, and %s returns %.4g",
+                best, name, other,
+            )  # fmt: skip
 
 
 def tuned_oracle(environment: Environment, rewards: RewardSum, max_steps: int, seeds: Sequence[int]) -> OraclePolicy:

@@ -24,8 +24,8 @@ from recframe.testing import (
 from recframe_plugins.agents.bandits import linear_reward, linear_scores
 from recframe_plugins.agents.bandits.config import EpsilonGreedyConfig, LinUCBConfig, ThompsonConfig
 from recframe_plugins.agents.bandits.epsilon_greedy import EpsilonGreedy
-from recframe_plugins.agents.bandits.linear_reward import text_axes
 from recframe_plugins.agents.bandits.linucb import LinUCB
+from recframe_plugins.agents.bandits.reward_features import text_axes
 from recframe_plugins.agents.bandits.thompson import Thompson
 from recframe_plugins.agents.baselines.random import RandomAgent
 
@@ -200,7 +200,7 @@ def test_thompson_draws_from_the_posterior():
     transition = batch(agent)
     learn(agent, transition)
     mean, covariance = ridge(agent, transition, 0.7)
-    draws = agent.draw(40_000).double().numpy()
+    draws = agent.model.draw(agent.knowledge.posterior, 40_000, 0.5, agent.generator).double().numpy()
     spread = np.sqrt(np.diag(covariance)) * 0.5
     assert (np.abs(draws.mean(axis=0) - mean) < 5 * spread / 200).all()
     np.testing.assert_allclose(np.cov(draws.T) / np.outer(spread, spread), 0.25 * covariance / np.outer(spread, spread), atol=0.03)
@@ -211,7 +211,11 @@ def test_thompson_shows_the_best_items_under_its_draw():
     learn(agent, batch(agent))
     learn(twin, batch(agent))
     observation = observation_of(agent)
-    scores = np.einsum("nmi,ni->nm", phi(agent, observation), twin.draw(len(observation)).double().numpy())
+    scores = np.einsum(
+        "nmi,ni->nm",
+        phi(agent, observation),
+        twin.model.draw(twin.knowledge.posterior, len(observation), twin.scale, twin.generator).double().numpy(),
+    )
     assert np.array_equal(agent.act(observation, explore=True).slate.numpy(), (-scores).argsort(axis=1)[:, :3])
 
 

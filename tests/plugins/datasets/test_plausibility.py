@@ -116,7 +116,7 @@ PLAUSIBLE = {
     "0 to 10": GENERATOR.integers(0, 11, (40, 5)),
     "normal": GENERATOR.normal(size=(50, 8)),
     "one large watch ratio": np.r_[GENERATOR.exponential(size=(50, 8)), [[900, *[1.5] * 7]]],
-    "equal": np.full((20, 5), 3),
+    "equal but for one": np.r_[np.full((20, 5), 3), [[3, 3, 4, 3, 3]]],
     "three items, whole numbers": GENERATOR.integers(0, 6, (10, 3)),
 }
 

@@ -10,14 +10,10 @@ from recframe.interfaces import DataError, Interactions
 from recframe_plugins.datasets.movielens.config import MovieLensFormatConfig
 from recframe_plugins.datasets.movielens.movielens_format import MovieLensFormat
 from recframe_plugins.environments.preference_model import matrix_factorization
+from recframe_plugins.environments.preference_model import scored_model as scored_models
 from recframe_plugins.environments.preference_model.config import PreferenceModelConfig
-from recframe_plugins.environments.preference_model.matrix_factorization import (
-    FitOptions,
-    Ratings,
-    fit_ratings,
-    held_out_errors,
-    scored_model,
-)
+from recframe_plugins.environments.preference_model.matrix_factorization import FitOptions, Ratings, fit_ratings
+from recframe_plugins.environments.preference_model.scored_model import errors_of, hold_out, scored_model
 
 DEFAULTS = PreferenceModelConfig()
 USERS, ITEMS, RANK = 300, 200, 3
@@ -54,7 +50,7 @@ def test_low_rank_matrix_is_recovered():
 
 def test_model_beats_its_baselines_on_held_out_ratings_of_a_low_rank_matrix():
     ratings, _ = planted(noise=0.3)
-    errors = held_out_errors(ratings, USERS, ITEMS, options(), holdout=0.1)
+    errors = errors_of(hold_out(ratings, USERS, ITEMS, options(), holdout=0.1))
     assert errors["user_model/num_held_out"] == round(0.1 * len(ratings))
     for measure in ("rmse", "mae"):
         model, biases, mean = (errors[f"user_model/{measure}_{name}"] for name in ("model", "biases", "global_mean"))
@@ -67,7 +63,7 @@ def test_scored_model_does_not_see_held_out_ratings():
     generator = torch.Generator().manual_seed(0)
     ratings, _ = planted(noise=0.0)
     noise = Ratings(ratings.users, ratings.items, torch.randn(len(ratings), generator=generator, dtype=torch.float64))
-    errors = held_out_errors(noise, USERS, ITEMS, options(factors=8), holdout=0.1)
+    errors = errors_of(hold_out(noise, USERS, ITEMS, options(factors=8), holdout=0.1))
     assert errors["user_model/rmse_model"] > 0.97 * errors["user_model/rmse_global_mean"]
 
 
@@ -105,8 +101,8 @@ def test_users_and_items_without_ratings_are_predicted_from_the_remaining_terms(
 
 def test_the_same_interactions_and_options_are_fitted_once(monkeypatch):
     fits = []
-    fit = matrix_factorization.fit_ratings
-    monkeypatch.setattr(matrix_factorization, "fit_ratings", lambda *arguments: fits.append(1) or fit(*arguments))
+    fit = scored_models.fit_ratings
+    monkeypatch.setattr(scored_models, "fit_ratings", lambda *arguments: fits.append(1) or fit(*arguments))
     log = interactions(planted(noise=0.3)[0])
     first = scored_model(log, "rating", USERS, ITEMS, options(), 0.1)
     assert len(fits) == 3  # the model on all ratings; biases and model without the held-out ratings
@@ -119,10 +115,11 @@ def test_the_same_interactions_and_options_are_fitted_once(monkeypatch):
 def test_cached_fit_is_removed_with_its_interactions():
     log = interactions(planted(noise=0.3)[0])
     scored_model(log, "rating", USERS, ITEMS, options(), 0.0)
-    known = len(matrix_factorization._scored)
+    gc.collect()
+    known = len(scored_models._scored)
     del log
     gc.collect()
-    assert len(matrix_factorization._scored) == known - 1
+    assert len(scored_models._scored) == known - 1
 
 
 def test_rows_without_a_rating_are_ignored_and_a_missing_column_is_named():
@@ -138,7 +135,7 @@ def test_rows_without_a_rating_are_ignored_and_a_missing_column_is_named():
 
 def test_no_errors_are_reported_without_a_holdout():
     ratings, _ = planted(noise=0.3)
-    assert held_out_errors(ratings, USERS, ITEMS, options(), holdout=0.0) == {}
+    assert errors_of(hold_out(ratings, USERS, ITEMS, options(), holdout=0.0)) == {}
 
 
 @pytest.mark.slow
@@ -151,7 +148,7 @@ def test_model_is_no_worse_than_biases_and_biases_beat_the_mean_on_real_ratings(
     rmse = dict.fromkeys(("model", "biases", "global_mean"), 0.0)
     for seed in range(3):
         fit = FitOptions(DEFAULTS.factors, DEFAULTS.regularization, DEFAULTS.bias_regularization, DEFAULTS.iterations, seed)
-        errors = held_out_errors(ratings, len(data.users), len(data.catalog), fit, DEFAULTS.holdout)
+        errors = errors_of(hold_out(ratings, len(data.users), len(data.catalog), fit, DEFAULTS.holdout))
         rmse = {name: value + errors[f"user_model/rmse_{name}"] / 3 for name, value in rmse.items()}
     assert rmse["model"] <= rmse["biases"]
     assert rmse["biases"] < 0.85 * rmse["global_mean"]

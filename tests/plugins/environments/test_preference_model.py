@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from recframe.building.parts import assemble
 from recframe.config import compose_config
 from recframe.interfaces import DataError
-from recframe_plugins.environments.preference_model.matrix_factorization import FitOptions, Ratings, fit_ratings
-from recframe_plugins.environments.preference_model.preference_model import censored_normal_mean, mean_and_deviation, principal_directions
+from recframe_plugins.environments.preference_model.matrix_factorization import FitOptions, Ratings, fit_ratings, mean_and_deviation
+from recframe_plugins.environments.preference_model.preference_model import censored_normal_mean
+from recframe_plugins.environments.simulation.quit_rule import principal_directions
 
 # the toy ratings follow topics closely, so they need smaller penalties than the default
 PERSONAL = {"regularization": 1.0, "factors": 4}
@@ -126,7 +127,9 @@ def test_principal_directions_have_length_one_and_keep_the_angles_of_centred_vec
 
 def test_report_has_the_errors_of_the_model_and_its_baselines(make):
     names = {f"user_model/{measure}_{what}" for measure in ("rmse", "mae") for what in ("global_mean", "biases", "model")}
-    assert set(make("preference_model").report()) == names | {"user_model/num_held_out"}
+    calibration = {"user_model/rating_calibration_error"}
+    deciles = {f"user_model/rating_calibration_error/decile_{k}_{side}" for k in range(1, 11) for side in ("predicted", "observed")}
+    assert set(make("preference_model").report()) == names | {"user_model/num_held_out"} | calibration | deciles
     assert make("preference_model", holdout=0.0).report() == {}
 
 
@@ -165,14 +168,15 @@ def test_popularity_is_counted_from_the_people_of_the_training_split(tmp_path):
         assert torch.equal(other.data.catalog.popularity, parts.data.catalog.popularity)
 
 
-def test_equal_ratings_give_equal_users(make, toy_world):
-    frame = toy_world.interactions.frame
-    log = replace(toy_world.interactions, frame=frame.with_columns(rating=3.0))
-    environment = make("preference_model", data=toy_world._replace(interactions=log))
-    environment.reset(0)
-    truth = environment.truth()
-    torch.testing.assert_close(truth.signals["click"], torch.sigmoid(torch.tensor(-2.0)).expand(16, 40))
-    torch.testing.assert_close(truth.signals["rating"], torch.full((16, 40), 3.0))
+def test_equal_ratings_are_refused_with_the_file(make, toy_world):
+    frame = toy_world.interactions.frame.with_columns(rating=1.0)
+    for source, named in (("/data/ratings.csv", "/data/ratings.csv"), ("", "the interactions")):
+        log = replace(toy_world.interactions, frame=frame, source=source)
+        with pytest.raises(
+            DataError, match=f"^{named}: every rating is 1, so nothing says what people like; .* 1 for a click and 0"
+        ) as refused:
+            make("preference_model", data=toy_world._replace(interactions=log))
+        assert "\n" not in str(refused.value)
 
 
 def test_unusable_data_is_refused_with_a_remedy(make, toy_world):

@@ -1,12 +1,13 @@
 """The quit rule: which items are similar, which shown items count, and which users leave."""
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recframe.interfaces import PAD
+from recframe.interfaces import PAD, DataError
 from recframe_plugins.environments.simulation.quit_rule import QuitRule, principal_directions
 
 # items 0 and 1 are equal, 2 is orthogonal to them, 3 is between them and 2, and 4 is the zero vector
@@ -134,3 +135,69 @@ def test_similarity_is_the_same_with_more_users_than_items(dims):
     assert torch.allclose(wide @ wide.T, narrow @ narrow.T, atol=1e-4)
     assert torch.allclose(wide.norm(dim=1), torch.ones(12), atol=1e-5)
     assert (principal_directions(torch.ones(3, 9), 2) == 0).all()
+
+
+def easyrl4rec_leaves(distances, history, item, window, threshold):
+    """EasyRL4Rec's `_determine_whether_to_leave`, for a session that is at least as long as the window."""
+    return any(distances[item, shown] < threshold for shown in history[-window:])
+
+
+def test_distance_rule_is_that_of_easyrl4rec():
+    generator = torch.Generator().manual_seed(5)
+    stars = torch.randint(1, 6, (12, 30), generator=generator).float()
+    columns = stars.T
+    distances = np.sqrt(((columns[:, None].numpy() - columns[None].numpy()) ** 2).sum(axis=2))
+    # whole numbers under the root: some pairs are at the threshold exactly, and those are not closer
+    threshold = float(np.sort(distances[distances > 0])[60])
+    assert (distances == threshold).any()
+    rule = QuitRule(columns, 3, 1, 0.0, threshold)
+    histories = torch.randint(30, (200, 3), generator=generator)
+    expected = [[easyrl4rec_leaves(distances, history.tolist(), item, 3, threshold) for item in range(30)] for history in histories]
+    assert rule.of_all(histories).tolist() == expected
+    assert 0.1 < np.mean(expected) < 0.9
+    for item in (0, 17):
+        assert rule(histories, torch.full((200, 1), item)).tolist() == [leaves[item] for leaves in expected]
+
+
+def test_only_items_closer_than_the_distance_count_up_to_the_count():
+    line = torch.tensor([[0.0], [1.0], [3.0], [1.5]])
+    rule = QuitRule(line, 3, 2, 0.0, 1.0)
+    # the items at 0 and 1 are closer than 1 to the one at 0.5, which is not shown; 1.5 is closer than 1 to 1 alone
+    assert not rule(torch.tensor([[0, 1, 2]]), torch.tensor([[3]])).any()
+    assert rule(torch.tensor([[1, 1, 2]]), torch.tensor([[3]])).all()
+
+
+@pytest.mark.parametrize("kind", ["rating_matrix", "preference_model"])
+def test_users_compare_items_by_given_vectors(make, kind, tmp_path):
+    # items 0 to 19 share a tag, and so do 20 to 39
+    np.save(tmp_path / "tags.npy", np.repeat(np.eye(2), 20, axis=0))
+    options = {
+        "similarity": "vectors",
+        "item_vectors": str(tmp_path / "tags.npy"),
+        "quit_count": 1,
+        "quit_window": 1,
+        "quit_similarity": 0.5,
+    }
+    for closeness in ({}, {"quit_distance": 1.2}):
+        environment = make(kind, **options, **closeness, **({"leave_rate": 0.0} if kind == "preference_model" else {}))
+        environment.reset(0)
+        left = [bool(environment.step(torch.full((16, 1), item)).terminated.all()) for item in (3, 25, 7, 8)]
+        assert left == [False, False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (np.zeros(40), r"holds float64 of the shape \[40\]; expected \[items, numbers\]"),
+        (np.zeros((39, 2)), "holds 39 rows, expected 40, one for each item"),
+        (np.full((40, 2), np.nan), "row 1 holds a value that is not finite"),
+        (None, "cannot be read"),
+    ],
+)
+def test_unusable_item_vectors_are_refused_in_one_line(make, values, message, tmp_path):
+    path = tmp_path / "vectors.npy"
+    path.write_bytes(b"no array") if values is None else np.save(path, values)
+    with pytest.raises(DataError, match=message) as refused:
+        make("rating_matrix", similarity="vectors", item_vectors=str(path))
+    assert "\n" not in str(refused.value)
+    assert "environment.item_vectors=" in str(refused.value)

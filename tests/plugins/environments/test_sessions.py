@@ -289,3 +289,33 @@ def test_only_environments_with_users_from_the_data_identify_them(make, kind, to
     assert environment.spec.has_users or (named == 0).all()
     tracker = MeanTracker(MeanConfig(history_length=6), environment.spec, toy_world)
     assert ("profile" in tracker.fusion.parts) == environment.spec.has_users
+
+
+@pytest.mark.parametrize("num_users", [5, 40])
+def test_an_evaluation_meets_nobody_again_before_it_has_met_everybody(make, peopled, num_users):
+    environment = make(peopled, split="evaluation", num_users=num_users)
+    available = len(environment.people)
+    for seed in range(3):
+        observation, people = environment.start_evaluation(seed)
+        counts = torch.unique(people, return_counts=True)[1]
+        assert len(counts) == min(num_users, available)
+        assert counts.max() - counts.min() <= 1
+        assert set(people.tolist()) <= set(environment.people.tolist())
+        assert torch.equal(observation.user, people) or not environment.spec.has_users
+
+
+def test_training_draws_its_users_as_before(make, peopled):
+    environment, other = make(peopled, num_users=30), make(peopled, num_users=30)
+    other.start_evaluation(3)
+    first, again = environment.reset(3), other.reset(3)
+    expected = environment.people[torch.randint(len(environment.people), (30,), generator=torch.Generator().manual_seed(3))]
+    assert torch.equal(first.user, again.user)
+    if environment.spec.has_users:
+        assert torch.equal(first.user, expected)
+
+
+def test_where_users_are_drawn_again_each_session_is_of_another_person(make, kind):
+    environment = make(kind, num_users=12)
+    _, people = environment.start_evaluation(0)
+    if not hasattr(environment, "people"):
+        assert people.tolist() == list(range(12))

@@ -6,11 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recframe_plugins.rewards.click import Click
-from recframe_plugins.rewards.config import ClickConfig, DwellConfig, EnvironmentRewardConfig, PurchaseConfig, RatingConfig
+from recframe_plugins.rewards.config import ClickConfig, DwellConfig, EnvironmentRewardConfig, PurchaseConfig, RatingConfig, SkipConfig
 from recframe_plugins.rewards.dwell import Dwell
 from recframe_plugins.rewards.environment import EnvironmentReward
 from recframe_plugins.rewards.purchase import Purchase
 from recframe_plugins.rewards.rating import Rating
+from recframe_plugins.rewards.skip import Skip
 
 
 @pytest.mark.parametrize(
@@ -55,3 +56,11 @@ def test_the_reward_of_an_expected_signal_is_the_expected_reward(step, data, rew
         return term(step([[3, 4]], **{signal: [[value, value]]}), data.catalog)
 
     torch.testing.assert_close(worth(share * 1.0 + (1 - share) * 5.0), share * worth(1.0) + (1 - share) * worth(5.0), rtol=1e-4, atol=1e-4)
+
+
+def test_a_click_is_worth_two_and_a_skip_minus_one_with_the_weights_of_rl4rec(step, data):
+    transition = step([[3, 4, 5]], click=[[1.0, 0.0, 0.25]])
+    clicks, skips = Click(ClickConfig())(transition, data.catalog), Skip(SkipConfig())(transition, data.catalog)
+    assert skips.tolist() == [[0.0, -1.0, -0.75]]
+    # an expected click gives the expected reward: 0.25 * 2 - 0.75 * 1
+    assert (2.0 * clicks + skips).tolist() == [[2.0, -1.0, -0.25]]

@@ -10,6 +10,17 @@ class LinearRewardConfig:
     """Options of the linear model of the immediate reward, which the bandits and greedy_reward learn."""
 
     text_dims: int = option(16, "number of principal components of the items' texts that the model reads", ge=1)
+    model: str = option(
+        "shared",
+        "coefficients that all items share (features identify the item), of each item's own, or both (Li et al., 2010, Algorithms 1 and 2)",
+        choices=["shared", "disjoint", "hybrid"],
+    )
+    response_dims: int = option(
+        0,
+        "number of features of a user, for each signal, that say how the user responded to which item; from the number of items on, each "
+        "item has one of its own, below that items share them at random; 0: none",
+        ge=0,
+    )
     ridge: float = option(0.1, "precision of the prior on the coefficients, whose mean is 0 (lambda)", gt=0)
 
 

@@ -11,14 +11,16 @@ from torch import Tensor
 
 from recframe.interfaces import Agent, Decision, EnvironmentSpec, Experience, Observation, Rollout, StateTracker, Transition
 from recframe.item_agents.search import ItemScores, search_items
+from recframe_plugins.agents.bandits.arm_reward import ArmReward
 from recframe_plugins.agents.bandits.config import LinearRewardConfig
-from recframe_plugins.agents.bandits.linear_reward import LinearReward, Posterior
+from recframe_plugins.agents.bandits.linear_reward import LinearReward
+from recframe_plugins.agents.bandits.reward_model import RewardModel
 
 
 class Knowledge(NamedTuple):
     """The posterior, and the features of all items `[M + 1, Q]`, which decisions use until the next rewards arrive."""
 
-    posterior: Posterior
+    posterior: Any
     items: Tensor
 
 
@@ -31,7 +33,8 @@ class LinearBandit(Agent):
 
     def __init__(self, config: LinearRewardConfig, spec: EnvironmentSpec, state_tracker: StateTracker, *, seed: int) -> None:
         super().__init__(spec, seed)
-        self.model = LinearReward(config, spec, state_tracker)
+        model = LinearReward if config.model == "shared" else ArmReward
+        self.model: RewardModel = model(config, spec, state_tracker)
         self._knowledge: Knowledge | None = None
 
     @property

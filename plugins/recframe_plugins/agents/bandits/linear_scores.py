@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from recframe.item_agents.search import positions_within
+from recframe.item_agents.search import ItemScores, positions_within
 from recframe.references.bilinear import add_to_history
 
 CHUNK = 8_192
@@ -66,11 +66,28 @@ class Variance(NamedTuple):
         return add_to_history(scores, positions_within(self.history, first, last), self.repeat)
 
 
+class ItemTable(NamedTuple):
+    """Scores of all items that are computed already.
+
+    scores: `[N, M]`.
+    """
+
+    scores: Tensor
+
+    def of(self, chosen: Tensor) -> Tensor:
+        """Scores `[N, C]` of the items numbered `chosen` `[N, C]`."""
+        return self.scores.gather(1, chosen)
+
+    def between(self, first: int, last: int) -> Tensor:
+        """Scores `[N, last - first]` of the items from number `first` to before `last`."""
+        return self.scores[:, first:last]
+
+
 class UpperBounds(NamedTuple):
     """Upper confidence bounds: the expected reward plus `alpha` standard deviations."""
 
-    expected: Expected
-    variance: Variance
+    expected: ItemScores
+    variance: ItemScores
     alpha: float
 
     def of(self, chosen: Tensor) -> Tensor:

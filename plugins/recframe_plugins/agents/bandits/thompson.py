@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
-
 from recframe.interfaces import Decision, EnvironmentSpec, Observation, StateTracker
 from recframe_plugins.agents.bandits.config import ThompsonConfig
 from recframe_plugins.agents.bandits.linear_bandit import LinearBandit
@@ -19,13 +16,5 @@ class Thompson(LinearBandit):
 
     def explore(self, observation: Observation) -> Decision:
         """The best slates under the drawn coefficients."""
-        scores = self.model.expected(observation, self.knowledge.items, self.draw(len(observation.user)))
-        return Decision(self.best(observation, scores))
-
-    def draw(self, users: int) -> Tensor:
-        """Random coefficients for each user, `[N, n]`."""
-        posterior = self.knowledge.posterior
-        noise = torch.randn(len(posterior.mean), users, generator=self.generator, device=self.spec.device)
-        # the covariance of L^-T z is (L L')^-1
-        deviations: Tensor = self.scale * torch.linalg.solve_triangular(posterior.factor.T, noise, upper=True).T
-        return posterior.mean + deviations
+        posterior, items = self.knowledge
+        return Decision(self.best(observation, self.model.sampled(observation, items, posterior, self.scale, self.generator)))

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from recframe.interfaces import Observation, StateTracker
 from recframe.item_agents import ItemPolicy, Items, PolicyScores
 
-
 POLICY_GAIN = 10.0
 """The logit of a policy, at the start, of an expected reward of one that the state tracker knows: e times as likely for 0.1 more."""
 

@@ -96,7 +96,9 @@ class MovieLensFormat(Dataset):
             ),
             users=Users(ids=users.filter(pl.Series(kept_users)).to_list()),
             interactions=Interactions(
-                ratings.with_columns(renumbered(ratings["user"], kept_users), renumbered(ratings["item"], kept_items)), feedback=("rating",)
+                ratings.with_columns(renumbered(ratings["user"], kept_users), renumbered(ratings["item"], kept_items)),
+                feedback=("rating",),
+                source=str(ratings_path),
             ),
         )
 

@@ -15,7 +15,7 @@ from recframe_plugins.datasets.rating_matrix.matrix import (
     MISSING_VALUE,
     USER_HEADINGS,
     Matrix,
-    all_finite,
+    all_usable,
     check_ids,
     check_size,
     refusal,
@@ -28,8 +28,10 @@ __all__ = ["open_parquet", "read_npy_matrix", "read_parquet_matrix"]
 HEADER_READERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
-def read_npy_matrix(path: Path) -> Matrix:
+def read_npy_matrix(path: Path, missing: bool) -> Matrix:
     """Read a two-dimensional array of numbers (or booleans). Other content of npy files, such as pickled objects, is refused.
+
+    missing: whether ratings may be missing (NaN).
 
     Raises
     ------
@@ -54,15 +56,17 @@ def read_npy_matrix(path: Path) -> Matrix:
     stored = np.memmap(path, dtype, "r", offset, shape, "F" if fortran_order else "C")
     with np.errstate(over="ignore"):
         values = np.array(stored, dtype=np.float32, order="C")
-    if not all_finite(values):
-        raise first_unusable(path, values, lambda column: f"column {column + 1}", lambda row, column: stored[row, column])
+    if not all_usable(values, missing):
+        raise first_unusable(path, values, lambda column: f"column {column + 1}", lambda row, column: stored[row, column], missing)
     return Matrix(values)
 
 
-def read_parquet_matrix(path: Path) -> Matrix:
+def read_parquet_matrix(path: Path, missing: bool) -> Matrix:
     """Read a table with a row for each user and a column of numbers (or booleans) for each item.
 
     The column names are the item ids. The first column holds the user ids if its name is one of `USER_HEADINGS`, or if it holds text.
+
+    missing: whether ratings may be missing (null or NaN).
 
     Raises
     ------
@@ -81,8 +85,10 @@ def read_parquet_matrix(path: Path) -> Matrix:
     check_size(path, *frame.shape)
     # nulls become NaN
     values = frame.cast(pl.Float32).to_numpy(order="c", writable=True)
-    if not all_finite(values):
-        raise first_unusable(path, values, lambda column: f"column {frame.columns[column]!r}", lambda row, column: frame[row, column])
+    if not all_usable(values, missing):
+        raise first_unusable(
+            path, values, lambda column: f"column {frame.columns[column]!r}", lambda row, column: frame[row, column], missing
+        )
     check_ids("item", frame.columns, lambda number: f"{path}: column {number + 1 + (users is not None)}")
     check_ids("user", users or [], lambda number: f"{path}: row {number + 1}")
     return Matrix(values, users, frame.columns)
@@ -106,9 +112,11 @@ def is_text(dtype: pl.DataType) -> bool:
     return isinstance(dtype, (pl.String, pl.Categorical, pl.Enum))
 
 
-def first_unusable(path: Path, values: NDArray[np.float32], name: Callable[[int], str], stored: Callable[[int, int], Any]) -> DataError:
+def first_unusable(
+    path: Path, values: NDArray[np.float32], name: Callable[[int], str], stored: Callable[[int, int], Any], missing: bool
+) -> DataError:
     """The error for the first value that is not a finite float32; names its row (from 1), its column and the `stored` value."""
-    found_rows, found_columns = np.nonzero(~np.isfinite(values))
+    found_rows, found_columns = np.nonzero(np.isinf(values) if missing else ~np.isfinite(values))
     row, column = int(found_rows[0]), int(found_columns[0])
     value = stored(row, column)
     problem = MISSING_VALUE if value is None else unusable(value, finite=bool(np.isfinite(value)))

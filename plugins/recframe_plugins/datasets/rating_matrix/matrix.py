@@ -11,18 +11,21 @@ from numpy.typing import NDArray
 
 from recframe.interfaces import DataError
 
-__all__ = ["MISSING_VALUE", "USER_HEADINGS", "Matrix", "all_finite", "check_ids", "check_size", "first_repeated", "refusal", "unusable"]
+__all__ = ["MISSING_VALUE", "USER_HEADINGS", "Matrix", "all_usable", "check_ids", "check_size", "first_repeated", "refusal", "unusable"]
 
 # A first column with one of these headings (case-insensitive) holds the user ids.
 USER_HEADINGS = ("user", "user_id", "userid")
 
-MISSING_VALUE = "no value, expected a number: in a complete matrix every user rates every item"
+MISSING_VALUE = (
+    "no value, expected a number: in a complete matrix every user rates every item (dataset.missing=keep: a rating that is not known)"
+)
 
 
 class Matrix(NamedTuple):
     """A rating of every item by every user.
 
-    values: `[P, M]` float32, finite, row-major.   users, items: P and M ids, unique, or None if the file has none.
+    values: `[P, M]` float32, row-major; finite, or NaN where a rating is missing and may be.
+    users, items: P and M ids, unique, or None if the file has none.
     """
 
     values: NDArray[np.float32]
@@ -30,9 +33,11 @@ class Matrix(NamedTuple):
     items: list[str] | None = None
 
 
-def all_finite(values: NDArray[np.float32]) -> bool:
-    """Whether there is neither NaN nor infinity. Unlike `np.isfinite`, it needs no second matrix."""
-    return bool(np.isfinite(values.min()) and np.isfinite(values.max()))
+def all_usable(values: NDArray[np.float32], missing: bool) -> bool:
+    """Whether there is no infinity, and, unless ratings may be `missing`, no NaN. Unlike `np.isfinite`, it needs no second matrix."""
+    if not missing:
+        return bool(np.isfinite(values.min()) and np.isfinite(values.max()))
+    return not (np.isinf(np.fmin.reduce(values, axis=None)) or np.isinf(np.fmax.reduce(values, axis=None)))
 
 
 def check_size(path: Path, num_users: int, num_items: int) -> None:

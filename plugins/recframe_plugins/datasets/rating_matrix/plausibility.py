@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from recframe.interfaces import DataError
 from recframe_plugins.datasets.rating_matrix.matrix import Matrix
 
-__all__ = ["check_plausible", "refuse_long_table"]
+__all__ = ["check_plausible", "refuse_long_table", "require_informative"]
 
 # Smaller files are too small to tell.
 FEWEST_ROWS, FEWEST_COLUMNS, FEWEST_CELLS = 6, 4, 12
@@ -51,6 +51,23 @@ def check_plausible(path: Path, matrix: Matrix) -> None:
     """
     for seen in suspicions(matrix):
         raise DataError(f"{path}: {seen}; {OVERRIDE}")
+
+
+def require_informative(path: Path, matrix: Matrix) -> None:
+    """Refuse a matrix in which all known ratings are equal: no policy could be better than another.
+
+    Raises
+    ------
+    DataError: they are, or there is none.
+    """
+    known = matrix.values[~np.isnan(matrix.values)]
+    if not known.size:
+        raise DataError(f"{path}: holds no rating; every cell is missing")
+    if known.min() == known.max():
+        raise DataError(
+            f"{path}: every rating is {known[0]:g}, so nothing says which items are better; expected ratings that differ, "
+            "such as stars, or 1 for a click and 0 for none"
+        )
 
 
 def suspicions(matrix: Matrix) -> Iterator[str]:
@@ -114,6 +131,9 @@ def numbered_rows(values: NDArray[np.float32]) -> Iterator[str]:
 
 def not_rated(values: NDArray[np.float32]) -> Iterator[str]:
     """A value that stands apart from all others: the code of a file for "not rated"."""
+    values = values[~np.isnan(values)]
+    if not values.size:
+        return
     low, high = float(values.min()), float(values.max())
     for code in (high, low):
         count, rest_low, rest_high = rest_of(values, code)
@@ -127,8 +147,8 @@ def not_rated(values: NDArray[np.float32]) -> Iterator[str]:
         if mostly or (count > 1 and gap > rest_high - rest_low):
             yield (
                 f"{code:g} is in {share:.0%} of the cells, apart from all other values ({rest_low:g} to {rest_high:g}): it looks like a "
-                "code for 'not rated', and a matrix needs every user's rating of every item; dataset=movielens_format reads ratings "
-                "of which some are unknown, from a table with a row for each rating"
+                f"code for 'not rated'; dataset.missing=keep dataset.missing_value={code:g} reads it as that, and dataset=movielens_format "
+                "reads ratings of which most are unknown, from a table with a row for each rating"
             )
 
 

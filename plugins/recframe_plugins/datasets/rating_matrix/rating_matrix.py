@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import torch
 from torch import Tensor
@@ -16,13 +17,13 @@ from recframe_plugins.datasets.rating_matrix.binary_files import read_npy_matrix
 from recframe_plugins.datasets.rating_matrix.config import RatingMatrixDatasetConfig
 from recframe_plugins.datasets.rating_matrix.item_table import read_item_table
 from recframe_plugins.datasets.rating_matrix.matrix import Matrix
-from recframe_plugins.datasets.rating_matrix.plausibility import check_plausible
+from recframe_plugins.datasets.rating_matrix.plausibility import check_plausible, require_informative
 from recframe_plugins.datasets.rating_matrix.text_files import read_text_matrix
 from recframe_plugins.datasets.text_template import as_text, check_template, fill_template, text_columns
 
 __all__ = ["RatingMatrixDataset"]
 
-READERS: Mapping[str, Callable[[Path], Matrix]] = {
+READERS: Mapping[str, Callable[[Path, bool], Matrix]] = {
     ".npy": read_npy_matrix,
     ".csv": partial(read_text_matrix, separated=True),
     ".txt": partial(read_text_matrix, separated=False),
@@ -32,8 +33,12 @@ READERS: Mapping[str, Callable[[Path], Matrix]] = {
 }
 
 
-def read_matrix(path: Path) -> Matrix:
+def read_matrix(path: Path, key: str = "dataset.path", *, missing: bool = False) -> Matrix:
     """Read the matrix in a file whose extension is one of `READERS`.
+
+    Parameters
+    ----------
+    key: the setting that names the file, for messages.    missing: whether ratings may be missing.
 
     Raises
     ------
@@ -42,15 +47,56 @@ def read_matrix(path: Path) -> Matrix:
     reader = READERS.get(path.suffix.lower())
     # an npz file is an archive of npy files
     if path.suffix.lower() not in (".npy", ".parquet") and (packed := unpack_first(path, "the file in it")):
-        raise DataError(f"dataset.path={path}: {packed}")
+        raise DataError(f"{key}={path}: {packed}")
     if reader is None:
-        raise DataError(f"dataset.path={path}: unknown kind of file, expected {', '.join(READERS)}")
+        raise DataError(f"{key}={path}: unknown kind of file, expected {', '.join(READERS)}")
     if not path.is_file():
-        raise DataError(f"dataset.path={path}: there is no such file")
+        raise DataError(f"{key}={path}: there is no such file")
     try:
-        return reader(path)
+        return reader(path, missing)
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error}), expected a readable file") from None
+
+
+def read_ratings(path: Path, key: str, config: RatingMatrixDatasetConfig) -> Matrix:
+    """Read a matrix of ratings as the config says, and refuse one that is hardly a matrix of ratings, or that distinguishes no items.
+
+    Raises
+    ------
+    DataError: see `read_matrix`, `check_plausible` and `require_informative`.
+    """
+    matrix = read_matrix(path, key, missing=config.missing == "keep")
+    if config.missing_value is not None:
+        matrix.values[matrix.values == np.float32(config.missing_value)] = np.nan
+    if config.plausibility == "check":
+        check_plausible(path, matrix)
+    require_informative(path, matrix)
+    return matrix
+
+
+def with_test_matrix(path: Path, train: Matrix, test_path: Path, test: Matrix) -> tuple[Matrix, Tensor]:
+    """The people of both matrices in one, those of `train` first, and which of them are held out, `[P]` bool: those of `test`.
+
+    A person in both files is two users: the matrices answer for them independently. The second one's id ends in "(test)".
+
+    Raises
+    ------
+    DataError: the matrices have different items.
+    """
+    sizes = len(train.values), len(test.values)
+    if train.values.shape[1] != test.values.shape[1]:
+        raise DataError(f"{test_path}: has {test.values.shape[1]} items, expected {train.values.shape[1]}, those of {path}")
+    if train.items and test.items and train.items != test.items:
+        place = next(number for number, names in enumerate(zip(train.items, test.items, strict=True)) if names[0] != names[1])
+        raise DataError(
+            f"{test_path}: item {place + 1} is {test.items[place]!r}, but {train.items[place]!r} in {path}; expected the same items in the "
+            "same order"
+        )
+    first, second = (matrix.users or [f"user-{row}" for row in range(len(matrix.values))] for matrix in (train, test))
+    known = set(first)
+    users = [*first, *(f"{user} (test)" if user in known else user for user in second)]
+    held_out = torch.arange(sum(sizes)) >= sizes[0]
+    return Matrix(np.concatenate([train.values, test.values]), users, train.items or test.items), held_out
 
 
 def held_out_users(num_users: int, share: float, seed: int) -> Tensor:
@@ -62,19 +108,20 @@ def held_out_users(num_users: int, share: float, seed: int) -> Tensor:
 
 
 def share_of_fans(ratings: Tensor) -> Tensor:
-    """`[M]` float32: the share of the users who rate an item at or above the mean of all `ratings` `[P, M]`."""
+    """`[M]` float32: the share of the users who rate an item at or above the mean of all known `ratings` `[P, M]` (NaN: not known)."""
     # rounded to the precision of the ratings, so that the mean of equal ratings is that rating
-    mean = ratings.mean(dtype=torch.float64).float()
+    mean = ratings.nanmean(dtype=torch.float64).float()
     return (ratings >= mean).sum(dim=0).float() / len(ratings)
 
 
 class RatingMatrixDataset(Dataset):
-    """Users, items and a rating for each pair of them, from one file.
+    """Users, items and a rating for each pair of them, from one file, or from one for training and one for evaluation.
 
-    `Data.ratings` holds the values of the file, and `Data.held_out` the users held out for evaluation. `catalog.popularity` is the share of
-    the other users who rate an item at or above the mean of their ratings, so policies and rewards that read it have no information about
-    held-out users. Ids are those of the file; if it has none, they are `user-0`, `user-1`, ... and `item-0`, `item-1`, ... in the order of
-    rows and columns. Titles and other attributes come from `config.items`; without it, item ids are the titles.
+    `Data.ratings` holds the values of the file (NaN where a rating is not known), and `Data.held_out` the users held out for evaluation.
+    `catalog.popularity` is the share of the other users who rate an item at or above the mean of their ratings, so policies and rewards
+    that read it have no information about held-out users. Ids are those of the file; if it has none, they are `user-0`, `user-1`, ... and
+    `item-0`, `item-1`, ... in the order of rows and columns. Titles and other attributes come from `config.items`; without it, item ids are
+    the titles.
     """
 
     def __init__(self, config: RatingMatrixDatasetConfig) -> None:
@@ -91,9 +138,11 @@ class RatingMatrixDataset(Dataset):
         # the small file first, so that mistakes in it are reported before the large file is read
         table = None if self.config.items is None else read_item_table(Path(self.config.items).expanduser())
         check_template(self.config.text_template, ["title"] if table is None else text_columns(table))
-        matrix = read_matrix(path)
-        if self.config.plausibility == "check":
-            check_plausible(path, matrix)
+        matrix = read_ratings(path, "dataset.path", self.config)
+        held_out = held_out_users(len(matrix.values), self.config.evaluation_share, self.config.split_seed)
+        if self.config.test_path is not None:
+            test_path = Path(self.config.test_path).expanduser()
+            matrix, held_out = with_test_matrix(path, matrix, test_path, read_ratings(test_path, "dataset.test_path", self.config))
         num_users, num_items = matrix.values.shape
         if table is not None and table.height != num_items:
             raise DataError(f"{self.config.items}: holds {table.height} item(s), expected {num_items}, one for each column of {path}")
@@ -101,7 +150,6 @@ class RatingMatrixDataset(Dataset):
         if table is None:
             table = pl.DataFrame({"title": ids})
         ratings = torch.from_numpy(matrix.values)
-        held_out = held_out_users(num_users, self.config.evaluation_share, self.config.split_seed)
         return Data(
             catalog=Catalog(ids=ids, texts=self.texts(table), attributes=table, popularity=share_of_fans(ratings[~held_out])),
             users=Users(matrix.users or [f"user-{number}" for number in range(num_users)]),

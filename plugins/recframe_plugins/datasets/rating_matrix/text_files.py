@@ -19,7 +19,7 @@ from recframe_plugins.datasets.rating_matrix.matrix import (
     MISSING_VALUE,
     USER_HEADINGS,
     Matrix,
-    all_finite,
+    all_usable,
     check_ids,
     check_size,
     refusal,
@@ -51,11 +51,12 @@ class TextLayout(NamedTuple):
     has_users: bool = False
 
 
-def read_text_matrix(path: Path, separated: bool) -> Matrix:
+def read_text_matrix(path: Path, missing: bool, separated: bool) -> Matrix:
     """Read a file with one line per user and one field per item; blank lines are ignored.
 
     Parameters
     ----------
+    missing: whether ratings may be missing: fields that are empty, or `nan`.
     separated: whether the fields are separated by ',', ';' or tabs (as `separator_of` finds in the first line), or by blanks. Only files
         with a separator can have a header (a first line without numbers, or one that starts with one of `USER_HEADINGS`). With a
         header, the first column holds user ids if its heading is one of `USER_HEADINGS` or empty, or if it holds text for the first
@@ -68,14 +69,14 @@ def read_text_matrix(path: Path, separated: bool) -> Matrix:
     encoding = encoding_of(path)
     try:
         layout = text_layout(path, encoding, first_separator(path, encoding) if separated else None)
-        return read_laid_out(path, layout)
+        return read_laid_out(path, layout, missing)
     except UnicodeError as error:
         if encoding.startswith("utf-8"):
             raise DataError(f"{path}:{undecodable_line(path)}: bytes that are not UTF-8, expected a text file in UTF-8") from None
         raise DataError(f"{path}: begins like {encoding.upper()}, but is not ({error}); expected {encoding.upper()}") from None
 
 
-def read_laid_out(path: Path, layout: TextLayout) -> Matrix:
+def read_laid_out(path: Path, layout: TextLayout, missing: bool) -> Matrix:
     """Read the matrix in a file with a known layout."""
     users: list[str] = []
     lines: list[int] = []
@@ -85,7 +86,8 @@ def read_laid_out(path: Path, layout: TextLayout) -> Matrix:
             lines.append(line)
             users.extend(fields[: layout.has_users])
             # numpy would skip an empty line, and with it the user
-            yield ",".join(fields[layout.has_users :]) or "nan"
+            ratings = fields[layout.has_users :]
+            yield ",".join([field or "nan" for field in ratings] if missing else ratings) or "nan"
 
     num_items = layout.width - layout.has_users
     try:
@@ -93,10 +95,10 @@ def read_laid_out(path: Path, layout: TextLayout) -> Matrix:
     except UnicodeError:
         raise
     except ValueError as error:
-        raise first_problem(path, layout, str(error)) from None
+        raise first_problem(path, layout, missing, str(error)) from None
     check_size(path, len(values), num_items)
-    if values.shape[1] != num_items or not all_finite(values):
-        raise first_problem(path, layout, "its lines have different numbers of fields")
+    if values.shape[1] != num_items or not all_usable(values, missing):
+        raise first_problem(path, layout, missing, "its lines have different numbers of fields")
     check_ids("user", users, lambda number: f"{path}:{lines[number]}")
     return Matrix(values, users if layout.has_users else None, layout.items)
 
@@ -179,23 +181,25 @@ def separated_rows(path: Path, lines: Iterable[str], separator: str, escape: str
         ) from None
 
 
-def first_problem(path: Path, layout: TextLayout, otherwise: str) -> DataError:
+def first_problem(path: Path, layout: TextLayout, missing: bool, otherwise: str) -> DataError:
     """The error for the first problem of a file, with the number of problems; `otherwise` is the message if no known problem is found."""
-    problems = problems_in(path, layout)
+    problems = problems_in(path, layout, missing)
     line, problem = next(problems, (0, ""))
     if not problem:
         return DataError(f"{path}: {otherwise}; expected a line of numbers for each user")
     return refusal(f"{path}:{line}: {problem}", 1 + sum(1 for _ in problems))
 
 
-def problems_in(path: Path, layout: TextLayout) -> Iterator[tuple[int, str]]:
+def problems_in(path: Path, layout: TextLayout, missing: bool) -> Iterator[tuple[int, str]]:
     """All problems of a file: line (from 1) and problem."""
     for line, fields in data_rows(path, layout):
         if len(fields) != layout.width:
             yield line, f"{len(fields)} value(s), expected {layout.width}, as on line {layout.first_line}"
             continue
         ratings = fields[layout.has_users :]
-        if all_usable(ratings):
+        if missing:
+            ratings = [field if field and field.lower().lstrip("+-") != "nan" else "0" for field in ratings]
+        if all_numbers(ratings):
             continue
         hint = HEADER_HINT if layout.separator and line == layout.first_line else ""
         for column, field in enumerate(ratings, 1 + layout.has_users):
@@ -203,7 +207,7 @@ def problems_in(path: Path, layout: TextLayout) -> Iterator[tuple[int, str]]:
                 yield line, f"column {column}: {problem}{hint}"
 
 
-def all_usable(fields: list[str]) -> bool:
+def all_numbers(fields: list[str]) -> bool:
     """Whether numpy accepts all these fields as finite numbers; much faster than `problem_of` for each."""
     if not all(fields):
         return False
@@ -211,7 +215,7 @@ def all_usable(fields: list[str]) -> bool:
         values = np.loadtxt([",".join(fields)], dtype=np.float32, comments=None, delimiter=",", ndmin=2)
     except ValueError:
         return False
-    return values.shape == (1, len(fields)) and all_finite(values)
+    return values.shape == (1, len(fields)) and bool(np.isfinite(values).all())
 
 
 def problem_of(field: str) -> str:

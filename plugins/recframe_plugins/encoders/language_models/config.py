@@ -46,7 +46,7 @@ class ModelConfig(PromptConfig, TuningConfig):
         path="folder",
     )
     revision: str | None = option(None, "branch, tag or commit of a hub model; a commit pins it")
-    trust_remote_code: bool = option(False, "run Python code that comes with the model")
+    trust_remote_code: bool = option(False, "run Python code that comes with the model", runs_code=True)
     max_length: int | None = option(
         None, "tokens read of each text, prompt included; the rest is cut off; null: what the model's authors chose", ge=3
     )

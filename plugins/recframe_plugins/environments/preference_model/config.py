@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 from recframe.components import option, seed_option
-from recframe_plugins.environments.simulation.config import BoredomConfig
+from recframe_plugins.environments.simulation.config import BoredomConfig, ItemVectorsConfig
 
 
 @dataclass
-class PreferenceModelConfig(BoredomConfig):
+class PreferenceModelConfig(ItemVectorsConfig, BoredomConfig):
     """Users who respond as a matrix factorization of the logged ratings predicts, and who tire of repetition."""
 
     feedback: str = option("rating", "logged feedback column that holds the ratings")
@@ -20,9 +20,17 @@ class PreferenceModelConfig(BoredomConfig):
         0.1, "share of ratings held out to score the model, which is then refitted on all ratings; 0: no score", ge=0.0, lt=1.0
     )
     similarity: str = option(
-        "text", "vectors by which items are similar for boredom: their text vectors or their fitted factors", choices=["text", "factors"]
+        "text",
+        "vectors by which items are similar for boredom and the quit rule: of their texts, their fitted factors, or from item_vectors",
+        choices=["text", "factors", "vectors"],
     )
     similarity_dims: int = option(32, "number of leading principal components of these vectors to keep", ge=1)
     rating_noise: float = option(0.5, "standard deviation of the noise in a rating, in standard deviations of predicted ratings", ge=0.0)
-    taste_weight: float = option(1.5, "utility of one standard deviation of predicted rating", gt=0.0)
-    threshold: float = option(2.0, "utility at which the probability of a click is one half")
+    taste_weight: float = option(1.5, "utility of one standard deviation of predicted rating; of a log with clicks, see calibrate", gt=0.0)
+    threshold: float = option(2.0, "utility at which the probability of a click is one half; of a log with clicks, see calibrate")
+    calibrate: bool = option(
+        True, "fit taste_weight and threshold to held-out clicks, if the log has clicks, so that click rates are those of the log"
+    )
+    click_rating: float | None = option(
+        None, "logged value from which on an interaction is a click; null: 1 in a log of 0 and 1 alone, and no other log has clicks"
+    )

@@ -1,4 +1,4 @@
-"""Matrix factorization of logged ratings with biases, fitted and scored: the user model of `preference_model`.
+"""Matrix factorization of logged ratings with biases, fitted by alternating least squares: the user model of `preference_model`.
 
     r_ui ~ mean + b_u + b_i + p_u.q_i
 
@@ -10,7 +10,7 @@ solution of a small ridge regression, and vice versa. The normal equations of al
 
 from __future__ import annotations
 
-import weakref
+import math
 from dataclasses import dataclass
 
 import torch
@@ -42,7 +42,7 @@ class Ratings:
 
         Raises
         ------
-        DataError: the column does not exist, or it holds fewer than two ratings.
+        DataError: the column does not exist, or it holds fewer than two ratings, or all are equal.
         """
         if feedback not in interactions.feedback:
             raise DataError(f"the interactions have no feedback {feedback!r}; they have {', '.join(interactions.feedback) or 'none'}")
@@ -50,6 +50,11 @@ class Ratings:
         if frame.height < 2:
             raise DataError(f"a user model needs at least 2 ratings; the interactions have {frame.height} in {feedback!r}")
         users, items, values = (torch.tensor(frame[name].to_numpy()) for name in frame.columns)
+        if values.min() == values.max():
+            raise DataError(
+                f"{interactions.source or 'the interactions'}: every {feedback} is {values[0].item():g}, so nothing says what people like; "
+                "a user model needs ratings that differ, or a log of 1 for a click and 0 for an item that was shown and not clicked"
+            )
         return Ratings(users.long(), items.long(), values.double())
 
 
@@ -81,20 +86,6 @@ class RatingModel:
         """Predicted ratings `[R]` of `users` `[R]` for `items` `[R]`."""
         interaction = (self.user_factors[users] * self.item_factors[items]).sum(dim=1)
         return self.mean + self.user_biases[users] + self.item_biases[items] + interaction
-
-
-@dataclass(frozen=True)
-class ScoredModel:
-    """A model fitted to all ratings, and the errors on held-out ratings of a model that was fitted to the other ratings.
-
-    low, high: the lowest and the highest rating in the data.   users: the numbers of the users with ratings, ascending.
-    """
-
-    model: RatingModel
-    low: float
-    high: float
-    users: Tensor
-    errors: dict[str, float]
 
 
 def ridge_regressions(groups: Tensor, num_groups: int, features: Tensor, rows: Tensor, targets: Tensor, penalties: Tensor) -> Tensor:
@@ -136,55 +127,14 @@ def fit_ratings(ratings: Ratings, num_users: int, num_items: int, options: FitOp
     return RatingModel(mean, users[:, 0], items[:, 0], users[:, 1:], items[:, 1:])
 
 
-def held_out_errors(ratings: Ratings, num_users: int, num_items: int, options: FitOptions, holdout: float) -> dict[str, float]:
-    """RMSE and MAE of three predictors, fitted without a random share `holdout` of the ratings, on that share; empty if it holds no rating.
+def mean_and_deviation(model: RatingModel) -> tuple[float, float]:
+    """Mean and standard deviation of the predicted ratings over all pairs of user and item, without forming the pairs.
 
-    The predictors are the model, the same model without factors (with the same regularisation of the biases), and the mean of all ratings.
-    Predictions are clipped to the range of the ratings.
+    A prediction minus the mean is a product x_u.y_i with x_u = (b_u, 1, p_u) and y_i = (1, b_i, q_i). The mean of its square over all
+    pairs is the sum of the elementwise product of the two matrices of second moments.
     """
-    held_out = min(round(holdout * len(ratings)), len(ratings) - 1)
-    if not held_out:
-        return {}
-    order = torch.randperm(len(ratings), generator=torch.Generator().manual_seed(options.seed))
-    test, train = ratings[order[:held_out]], ratings[order[held_out:]]
-    biases_only = FitOptions(0, options.regularization, options.bias_regularization, options.iterations, options.seed)
-    predictions = {
-        "global_mean": train.values.mean().expand(held_out),
-        "biases": fit_ratings(train, num_users, num_items, biases_only).predict(test.users, test.items),
-        "model": fit_ratings(train, num_users, num_items, options).predict(test.users, test.items),
-    }
-    errors = {"user_model/num_held_out": float(held_out)}
-    for name, predicted in predictions.items():
-        error = predicted.clamp(train.values.min(), train.values.max()) - test.values
-        errors[f"user_model/rmse_{name}"] = error.square().mean().sqrt().item()
-        errors[f"user_model/mae_{name}"] = error.abs().mean().item()
-    return errors
-
-
-# Keyed by the identity of the interactions, whose frame has no hash. An entry is removed with its interactions, so no identity is reused.
-_scored: dict[int, dict[tuple[object, ...], ScoredModel]] = {}
-
-
-def scored_model(
-    interactions: Interactions, feedback: str, num_users: int, num_items: int, options: FitOptions, holdout: float
-) -> ScoredModel:
-    """Fit and score once per process for the same `interactions` object and options: the environments of a run share the model.
-
-    Raises
-    ------
-    DataError: see `Ratings.of`.
-    """
-    if id(interactions) not in _scored:
-        _scored[id(interactions)] = {}
-        weakref.finalize(interactions, _scored.pop, id(interactions), None)
-    models, key = _scored[id(interactions)], (feedback, num_users, num_items, options, holdout)
-    if key not in models:
-        ratings = Ratings.of(interactions, feedback)
-        models[key] = ScoredModel(
-            model=fit_ratings(ratings, num_users, num_items, options),
-            low=ratings.values.min().item(),
-            high=ratings.values.max().item(),
-            users=torch.unique(ratings.users),
-            errors=held_out_errors(ratings, num_users, num_items, options, holdout),
-        )
-    return models[key]
+    x = torch.cat([model.user_biases[:, None], torch.ones_like(model.user_biases[:, None]), model.user_factors], dim=1)
+    y = torch.cat([torch.ones_like(model.item_biases[:, None]), model.item_biases[:, None], model.item_factors], dim=1)
+    mean = (x.mean(dim=0) @ y.mean(dim=0)).item()
+    square = ((x.T @ x / len(x)) * (y.T @ y / len(y))).sum().item()
+    return model.mean.item() + mean, math.sqrt(max(square - mean**2, 0.0))

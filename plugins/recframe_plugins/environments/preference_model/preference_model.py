@@ -10,9 +10,12 @@ components of the items' text vectors, or of their factors. With fatigue subtrac
 
     r_i = clip(m + d (u_i / taste_weight + rating_noise eps), low, high),   eps ~ Normal(0, 1)
 
-where low and high are the lowest and the highest rating in the data. Its mean is that of a censored normal variable. Tastes do not
-drift: the log says nothing about reactions to recommendations. That users tire of repetition is an assumption, not a finding; the
-held-out errors in `report()` judge the rating model alone. Items that a person has rated in the log may be shown to them again.
+where low and high are the lowest and the highest rating in the data. If the log has clicks (0 and 1, or ratings from `click_rating`), the
+probability of a click of a rested user is calibrated to them: `taste_weight` and `threshold` are the slope and minus the intercept of a
+logistic regression of held-out clicks on s (`calibration.py`). What the log does not have, most pairs of user and item, is extrapolated;
+the report gives the click rate of the log, of held-out pairs and of all pairs. The mean of a rating is that of a censored normal variable.
+Tastes do not drift: the log says nothing about reactions to recommendations. That users tire of repetition is an assumption, not a finding;
+the held-out errors in `report()` judge the rating model alone. Items that a person has rated in the log may be shown to them again.
 
 The default penalties were tuned for held-out error on MovieTweetings-100K (5-core). It has few ratings per person, so the fit is hardly
 personal: the standard deviation of p_u.q_i over all pairs is 0.025 rating points, against 0.74 for the user and 0.88 for the item biases.
@@ -29,24 +32,19 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from recframe.interfaces import Data, DataError, Split
+from recframe_plugins.environments.preference_model.calibration import calibration_of
+from recframe_plugins.environments.preference_model.caveats import model_caveats
+from recframe_plugins.environments.preference_model.clicks import CalibratedClicks, calibrated_clicks
 from recframe_plugins.environments.preference_model.config import PreferenceModelConfig
-from recframe_plugins.environments.preference_model.matrix_factorization import FitOptions, RatingModel, Ratings, scored_model
+from recframe_plugins.environments.preference_model.matrix_factorization import FitOptions, RatingModel, Ratings, mean_and_deviation
+from recframe_plugins.environments.preference_model.scored_model import errors_of, scored_model
 from recframe_plugins.environments.simulation.boredom import BoredomSessions
-from recframe_plugins.environments.simulation.quit_rule import principal_directions
+from recframe_plugins.environments.simulation.item_vectors import compared_vectors, read_item_vectors
 from recframe_plugins.environments.simulation.sessions import people_of_split
 
-
-def mean_and_deviation(model: RatingModel) -> tuple[float, float]:
-    """Mean and standard deviation of the predicted ratings over all pairs of user and item, without forming the pairs.
-
-    A prediction minus the mean is a product x_u.y_i with x_u = (b_u, 1, p_u) and y_i = (1, b_i, q_i). The mean of its square over all
-    pairs is the sum of the elementwise product of the two matrices of second moments.
-    """
-    x = torch.cat([model.user_biases[:, None], torch.ones_like(model.user_biases[:, None]), model.user_factors], dim=1)
-    y = torch.cat([torch.ones_like(model.item_biases[:, None]), model.item_biases[:, None], model.item_factors], dim=1)
-    mean = (x.mean(dim=0) @ y.mean(dim=0)).item()
-    square = ((x.T @ x / len(x)) * (y.T @ y / len(y))).sum().item()
-    return model.mean.item() + mean, math.sqrt(max(square - mean**2, 0.0))
+# choice models in which an item shown alone is clicked with probability sigmoid(utility - threshold), as the calibration assumes
+SIGMOID_ALONE = ("independent",)
+LEAST_SLOPE = 1e-3
 
 
 def censored_normal_mean(mean: Tensor, deviation: float, low: float, high: float) -> Tensor:
@@ -83,24 +81,25 @@ class PreferenceModel(BoredomSessions):
         options = FitOptions(config.factors, config.regularization, config.bias_regularization, config.iterations, config.model_seed)
         people = len(data.users) if data.users is not None else int(data.interactions.frame["user"].to_numpy().max()) + 1
         scored = scored_model(data.interactions, config.feedback, people, len(data.catalog), options, config.holdout)
-        vectors = data.catalog.text_vectors if config.similarity == "text" else scored.model.item_factors
-        if vectors is None:
-            raise DataError("environment.similarity is 'text', but the catalogue has no text vectors; use 'factors'")
-        if vectors.shape[1] == 0:
-            remedies = {
-                "text": "texts are not read; use 'factors', or choose an encoder@world_encoder",
-                "factors": "environment.factors is 0; use 'text' or more factors",
-            }
-            raise DataError(f"environment.similarity is {config.similarity!r}, but {remedies[config.similarity]}")
+        clicks = calibrated_clicks(scored, config.click_rating) if config.calibrate else CalibratedClicks(None, {})
+        if clicks.curve is not None and config.choice_model not in SIGMOID_ALONE:
+            clicks = clicks._replace(curve=None, problem=f"environment.choice_model={config.choice_model} has other probabilities")
+        if clicks.curve is not None:
+            slope, intercept = clicks.curve
+            config = replace(config, taste_weight=max(slope, LEAST_SLOPE), threshold=-intercept)
+        vectors = self._compared(config, data, scored.model)
+        given, distances = config.similarity == "vectors", config.quit_distance is not None
         super().__init__(
             config,
-            principal_directions(vectors, config.similarity_dims).to(device),
+            compared_vectors(vectors, config.similarity_dims, distances=False, given=given).to(device),
             num_users=num_users,
             history_length=history_length,
             device=device,
+            quit_vectors=compared_vectors(vectors, config.similarity_dims, distances=True, given=given).to(device) if distances else None,
         )
         model = scored.model
-        self.low, self.high, self._errors = scored.low, scored.high, scored.errors
+        self.low, self.high = scored.low, scored.high
+        self._errors, self._held_out, self._clicks = errors_of(scored.held_out), scored.held_out, clicks
         self.mean, self.deviation = mean_and_deviation(model)
         self.people = people_of_split(scored.users.to(device), split, config.evaluation_share, config.model_seed)
         # if all predictions are equal they are at the mean, and any positive unit will do
@@ -109,6 +108,22 @@ class PreferenceModel(BoredomSessions):
         self.item_appeal = (scale * model.item_biases).float().to(device)
         self.user_factors = (scale * model.user_factors).float().to(device)
         self.item_factors = model.item_factors.float().to(device)
+
+    @staticmethod
+    def _compared(config: PreferenceModelConfig, data: Data, model: RatingModel) -> Tensor:
+        """The vectors `[M, D]` by which items are similar."""
+        if config.item_vectors is not None:
+            return read_item_vectors(config.item_vectors, len(data.catalog))
+        vectors = data.catalog.text_vectors if config.similarity == "text" else model.item_factors
+        if vectors is None:
+            raise DataError("environment.similarity is 'text', but the catalogue has no text vectors; use 'factors'")
+        if vectors.shape[1] == 0:
+            remedies = {
+                "text": "texts are not read; use 'factors', or choose an encoder@world_encoder",
+                "factors": "environment.factors is 0; use 'text' or more factors",
+            }
+            raise DataError(f"environment.similarity is {config.similarity!r}, but {remedies[config.similarity]}")
+        return vectors
 
     @classmethod
     def training_data(cls, config: PreferenceModelConfig, data: Data) -> Data:
@@ -122,9 +137,8 @@ class PreferenceModel(BoredomSessions):
         return data._replace(catalog=replace(data.catalog, popularity=counts.float()))
 
     def arrivals(self) -> dict[str, Tensor]:
-        """Draw N people of the split, uniformly."""
-        drawn = torch.randint(len(self.people), (self.spec.num_users,), generator=self.generator, device=self.device)
-        return {"user": self.people[drawn]}
+        """Draw N people of the split (`drawn_from`)."""
+        return {"user": self.drawn_from(self.people)}
 
     def appeal(self, slate: Tensor, shown: Tensor) -> Tensor:
         """The appeal a `[N, K]`."""
@@ -146,8 +160,24 @@ class PreferenceModel(BoredomSessions):
         return censored_normal_mean(self._uncensored_rating(utility), self.deviation * self.config.rating_noise, self.low, self.high)
 
     def report(self) -> dict[str, float]:
-        """`user_model/rmse_*` and `user_model/mae_*` on held-out ratings, for the model, the biases alone and the global mean."""
-        return dict(self._errors)
+        """Errors and calibration on held-out ratings, and the click rates; empty if nothing is held out.
+
+        `user_model/rmse_*` and `user_model/mae_*` are of the model, the biases alone and the global mean; `clicks.py` has the click rates.
+        """
+        measures = dict(self._errors)
+        if self._held_out is not None:
+            observed = self._held_out.ratings.values
+            measures |= calibration_of(self._held_out.predictions["model"], observed, "user_model/rating_calibration_error")
+        return measures | self._clicks.measures
+
+    def caveats(self) -> tuple[str, ...]:
+        """Whether the model is no better than a constant or than biases, and why click rates are not those of the log, if they are not."""
+        lines = list(model_caveats(self._errors, f"held-out {self.config.feedback}s of the log"))
+        if self._clicks.problem:
+            lines.append(f"click rates are not calibrated to the log: {self._clicks.problem}")
+        elif self._clicks.curve is not None and self._clicks.curve.slope < LEAST_SLOPE:
+            lines.append("what the model predicts to be liked is not clicked more often in held-out data; clicks depend on chance")
+        return tuple(lines)
 
     def _uncensored_rating(self, utility: Tensor) -> Tensor:
         return self.mean + self.deviation / self.config.taste_weight * utility

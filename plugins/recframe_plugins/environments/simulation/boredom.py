@@ -40,7 +40,9 @@ class BoredomSessions(SimulatedSessions):
 
     Parameters
     ----------
-    item_vectors: `[M, B]` float32 with rows of length one (or zero), on `device`.   For the others, see `SimulatedSessions`.
+    item_vectors: `[M, B]` float32 with rows of length one (or zero), on `device`.
+    quit_vectors: `[M, D]` on `device`, what the quit rule compares if not these, such as vectors for distances.
+    For the others, see `SimulatedSessions`.
     """
 
     config: BoredomConfig
@@ -55,6 +57,7 @@ class BoredomSessions(SimulatedSessions):
         device: torch.device | str,
         has_users: bool = True,
         has_context: bool = False,
+        quit_vectors: Tensor | None = None,
     ) -> None:
         super().__init__(
             config,
@@ -71,7 +74,8 @@ class BoredomSessions(SimulatedSessions):
         self.item_vectors = item_vectors
         self.choice = choice_model(config)
         quits = config.quit_count if config.protocol != "fixed_length" else 0
-        self.quit_rule = QuitRule(item_vectors, config.quit_window, quits, config.quit_similarity)
+        compared = item_vectors if quit_vectors is None else quit_vectors
+        self.quit_rule = QuitRule(compared, config.quit_window, quits, config.quit_similarity, config.quit_distance)
         self._start["patience"] = torch.ones(num_users, device=self.device)
         self._start["exposure"] = torch.zeros(num_users, item_vectors.shape[1], device=self.device)
 

@@ -60,12 +60,31 @@ class ProtocolConfig:
     quit_count: int = option(0, "number of similar items among the last quit_window that makes a user quit; 0: users never quit", ge=0)
     quit_window: int = option(5, "number of last shown items that the quit rule looks at", ge=1)
     quit_similarity: float = option(0.8, "cosine from which on two items count as similar in the quit rule", ge=-1.0, le=1.0)
+    quit_distance: float | None = option(
+        None, "Euclidean distance of their vectors below which two items count as similar in the quit rule; null: quit_similarity", gt=0.0
+    )
 
     def contradictions(self) -> Iterator[str]:
         """Refuse a quit rule that no user could ever meet."""
         count, window = self.quit_count, self.quit_window
         if self.protocol != "fixed_length" and count > window:
             yield f"environment.quit_count is {count}, but environment.quit_window holds {window}: nobody would ever leave"
+
+
+@dataclass
+class ItemVectorsConfig:
+    """The option of vectors for the similarity of items that come from a file; the class that inherits it has `similarity`."""
+
+    item_vectors: str | None = option(
+        None, "file of the items' vectors for similarity=vectors, .npy with one row per item, taken as they are; null: none", exists=True
+    )
+
+    def contradictions(self) -> Iterator[str]:
+        """Refuse similarity by vectors without a file, and a file that nothing reads."""
+        given, similarity = self.item_vectors is not None, getattr(self, "similarity", "vectors")
+        if given != (similarity == "vectors"):
+            remedy = "use environment.similarity=vectors" if given else "use environment.item_vectors=FILE.npy"
+            yield f"environment.similarity is {similarity!r}, and environment.item_vectors is {self.item_vectors}; {remedy}"
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""The quit rule of rating-matrix simulators: a user leaves when too many of the recently shown items are too similar."""
+"""The quit rule of rating-matrix simulators: a user leaves when too many of the recently shown items are too similar or too close."""
 
 from __future__ import annotations
 
@@ -15,41 +15,55 @@ ROUNDING = 1e-6
 class QuitRule:
     """A user leaves after a slate if at least `count` of the last `window` items before it are similar to one of its items.
 
-    Two items are similar if the cosine of their vectors is at least `similarity`. The rule follows KuaiEnv (Gao et al. 2022,
-    arXiv:2204.01266: leave_threshold, num_leave_compute), with vectors in place of tags. `count` 0 switches it off.
+    Two items are similar if the cosine of their vectors is at least `similarity`; or, if a `distance` is given, if the Euclidean distance
+    of their vectors is below it. `count` 0 switches the rule off. The first follows KuaiEnv (Gao et al. 2022, arXiv:2204.01266:
+    leave_threshold, num_leave_compute), with vectors in place of tags; the second, with `count` 1 and the items' columns of the rating
+    matrix as vectors, is that of EasyRL4Rec's Coat, Yahoo and MovieLens (Yu et al. 2024, arXiv:2402.15164).
 
     Parameters
     ----------
-    vectors: `[M, B]` with rows of length one (or zero).
+    vectors: `[M, B]`; for cosines with rows of length one (or zero).
     """
 
-    def __init__(self, vectors: Tensor, window: int, count: int, similarity: float) -> None:
+    def __init__(self, vectors: Tensor, window: int, count: int, similarity: float, distance: float | None = None) -> None:
         self.vectors = vectors
         self.window = window
         self.count = count
         self.similarity = similarity - ROUNDING
+        self.distance = distance
+        self.squares = vectors.square().sum(dim=1)
 
     def __call__(self, recent: Tensor, slate: Tensor) -> Tensor:
         """Which users leave, `[N]` bool, after `slate` `[N, K]` if `recent` `[N, R]` was shown before it (newest last, `PAD` in front)."""
         if not self.count:
             return torch.zeros_like(slate[:, 0], dtype=torch.bool)
-        present, vectors = self._recent(recent)
-        similarities = torch.einsum("nwb,nkb->nwk", vectors, F.embedding(slate, self.vectors)).amax(dim=2)
-        return ((similarities >= self.similarity) & present).sum(dim=1) >= self.count
+        present, items = self._recent(recent)
+        products = torch.einsum("nwb,nkb->nwk", self.vectors[items], F.embedding(slate, self.vectors))
+        similar = self._similar(products, self.squares[items][:, :, None], self.squares[slate][:, None])
+        return (similar.any(dim=2) & present).sum(dim=1) >= self.count
 
     def of_all(self, recent: Tensor) -> Tensor:
         """Whether users would leave after each item shown alone, `[N, M]` bool."""
-        present, vectors = self._recent(recent)
+        present, items = self._recent(recent)
         num_similar = torch.zeros(len(recent), len(self.vectors), dtype=torch.int64, device=recent.device)
         if not self.count:
             return num_similar.bool()
         for place in range(present.shape[1]):
-            num_similar += (vectors[:, place] @ self.vectors.T >= self.similarity) & present[:, place, None]
+            shown = items[:, place]
+            similar = self._similar(self.vectors[shown] @ self.vectors.T, self.squares[shown][:, None], self.squares)
+            num_similar += similar & present[:, place, None]
         return num_similar >= self.count
+
+    def _similar(self, products: Tensor, squares: Tensor, other_squares: Tensor) -> Tensor:
+        """Whether two items are similar, given the products and the squared lengths of their vectors."""
+        if self.distance is None:
+            return products >= self.similarity
+        # exact for whole numbers, such as stars: products and squares are whole numbers below 2^24
+        return (squares + other_squares - 2.0 * products).clamp(min=0.0).sqrt() < self.distance
 
     def _recent(self, recent: Tensor) -> tuple[Tensor, Tensor]:
         recent = recent[:, max(0, recent.shape[1] - self.window) :]
-        return recent != PAD, F.embedding(recent.clamp(min=0), self.vectors)
+        return recent != PAD, recent.clamp(min=0)
 
 
 def principal_directions(vectors: Tensor, dims: int) -> Tensor:

@@ -64,6 +64,7 @@ class SimulatedSessions(Environment):
     signals: names of the response's signals.   num_features: X, if the subclass implements `features`.
     has_users: whether `user` holds rows of `Data.users`.    has_context: whether `context` holds rows of `Data.contexts`.
     protocol: see the module docstring.   recent_length: R.   resample: draw candidates again in each step, or once in `reset`.
+    num_barred: X, if the subclass implements `barred`.
 
     Raises
     ------
@@ -85,6 +86,7 @@ class SimulatedSessions(Environment):
         protocol: str = "free",
         recent_length: int = 0,
         resample: bool = True,
+        num_barred: int = 0,
     ) -> None:
         if num_users < 1 or history_length < 1:
             raise ValueError(f"num_users and history_length must be at least 1, not {num_users} and {history_length}")
@@ -95,6 +97,7 @@ class SimulatedSessions(Environment):
         self.device = torch.device(device)
         self.protocol = protocol
         self.resample = resample
+        num_shown = 0 if repeats else config.slate_size * config.max_steps
         self.spec = EnvironmentSpec(
             num_users=num_users,
             slate_size=config.slate_size,
@@ -102,7 +105,7 @@ class SimulatedSessions(Environment):
             num_items=num_items,
             signals=signals,
             num_candidates=config.num_candidates,
-            num_excluded=0 if repeats else config.slate_size * config.max_steps,
+            num_excluded=num_shown + num_barred,
             num_features=num_features,
             has_context=has_context,
             has_users=has_users,
@@ -112,15 +115,20 @@ class SimulatedSessions(Environment):
         self.history = History(num_users, history_length, signals, self.device)
         self.state: dict[str, Tensor] = {}
         self.candidates: Tensor | None = None
+        self._drawn: Tensor | None = None
+        self._everybody_once = False
         nobody = torch.zeros(num_users, dtype=torch.int64, device=self.device)
         self._start = {"steps": nobody, "user": nobody}
-        for name, length in (("recent", recent_length), ("excluded", self.spec.num_excluded)):
+        for name, length in (("recent", recent_length), ("excluded", num_shown)):
             if length:
                 self._start[name] = torch.full((num_users, length), PAD, dtype=torch.int64, device=self.device)
 
     @abstractmethod
     def arrivals(self) -> dict[str, Tensor]:
-        """The state of N new users, `[N, ...]` per name. Always makes the same random draws."""
+        """The state of N new users, `[N, ...]` per name. Always makes the same random draws.
+
+        Users who come from a list of people are `drawn_from` it.
+        """
 
     @abstractmethod
     def draws(self) -> dict[str, Tensor]:
@@ -133,6 +141,32 @@ class SimulatedSessions(Environment):
     def features(self) -> Tensor | None:
         """Features `[N, X]` of the users that an agent may observe in addition to history and candidates; None by default."""
         return None
+
+    def barred(self) -> Tensor | None:
+        """The items `[N, X]` (`PAD` at the end) that may never be shown to the users in `self.state`; None by default."""
+        return None
+
+    def drawn_from(self, people: Tensor) -> Tensor:
+        """N of `people` `[P]` for `arrivals`: drawn uniformly, but where an evaluation starts, nobody again before everybody was drawn."""
+        users = self.spec.num_users
+        if self._everybody_once:
+            rounds = -(-users // len(people))
+            order = torch.rand(rounds, len(people), generator=self.generator, device=self.device).argsort(dim=1)
+            drawn = order.flatten()[:users]
+        else:
+            drawn = torch.randint(len(people), (users,), generator=self.generator, device=self.device)
+        self._drawn = people[drawn]
+        return self._drawn
+
+    def start_evaluation(self, seed: int) -> tuple[Observation, Tensor]:
+        """Start N new sessions of as many different people as there are; see `Environment.start_evaluation`."""
+        self._everybody_once, self._drawn = True, None
+        try:
+            observation = self.reset(seed)
+        finally:
+            self._everybody_once = False
+        # without a list of people, each session is of a new one
+        return observation, torch.arange(self.spec.num_users, device=self.device) if self._drawn is None else self._drawn
 
     def reset(self, seed: int) -> Observation:
         """Start N new sessions; see `Environment.reset`."""
@@ -166,8 +200,9 @@ class SimulatedSessions(Environment):
         moved = self.state | reaction.state | {"steps": steps} | self._shown(slate)
         self.candidates, self.state = candidates, moved
         next_observation = self._observation()
-        # a session can run out of items in its last step only: catalogue and candidates suffice for max_steps slates
-        terminated = left | (finished & runs_out(next_observation, self.spec)) if may_run_out(self.spec) else left
+        # unless items are barred, this happens in the last step only: catalogue and candidates suffice for max_steps slates
+        out = runs_out(next_observation, self.spec) if may_run_out(self.spec) else torch.zeros_like(left)
+        finished, terminated = finished | out, left | out
         self.state = {
             name: torch.where(finished.view(-1, *[1] * (value.dim() - 1)), arrivals[name], value) for name, value in moved.items()
         }
@@ -236,13 +271,17 @@ class SimulatedSessions(Environment):
             longer["excluded"] = self.state["excluded"].scatter(1, places, slate)
         return longer
 
+    def _excluded(self) -> Tensor | None:
+        parts = [items for items in (self.state.get("excluded"), self.barred()) if items is not None]
+        return torch.cat(parts, dim=1) if len(parts) > 1 else next(iter(parts), None)
+
     def _observation(self) -> Observation:
         return Observation(
             user=self.state["user"],
             history_items=self.history.items,
             history_feedback=self.history.feedback,
             candidates=self.candidates,
-            excluded=self.state.get("excluded"),
+            excluded=self._excluded(),
             context=self.state.get("context"),
             features=self.features(),
             batch_size=[self.spec.num_users],

@@ -94,9 +94,8 @@ class TopicWorld(BoredomSessions):
             self.utterances = Utterances(data.contexts, names, times, self.device)
 
     def arrivals(self) -> dict[str, Tensor]:
-        """Draw N people of the split, uniformly, with their taste `[N, T]`, time of day, mood and first text in this session."""
-        users = self.spec.num_users
-        person = self.people[torch.randint(len(self.people), (users,), generator=self.generator, device=self.device)]
+        """Draw N people of the split (`drawn_from`), with their taste `[N, T]`, time of day, mood and first text in this session."""
+        person = self.drawn_from(self.people)
         base = F.embedding(person, self.people_tastes)
         noise = torch.randn(base.shape, generator=self.generator, device=self.device)
         taste = (base + self.config.session_noise / base.shape[1] ** 0.5 * noise).clamp(min=0.0)

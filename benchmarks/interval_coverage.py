@@ -1,0 +1,121 @@
+"""How often 95 % intervals contain the truth: by sessions, as recframe had them before, and by people, as it has them now.
+
+    python benchmarks/interval_coverage.py
+
+Prints the tables of docs/results/coverage.md: a synthetic population is split 1,000 times, and each split gives one interval. Nothing is
+simulated step by step: a session's return is drawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from scipy import stats
+
+from recframe.evaluation.statistics import bootstrap_weights, ratio_intervals, sums_by_person
+from recframe.sweeps.intervals import crossed_intervals
+
+SPLITS, SESSIONS, RESAMPLES = 1_000, 512, 1_000
+HELD_OUT = (30, 60, 280)
+Limits = tuple[np.ndarray, np.ndarray]
+
+POPULATIONS: dict[str, tuple[Callable[[np.random.Generator, tuple[int, ...]], np.ndarray], float]] = {
+    "normal": (lambda generator, shape: generator.normal(3, 1, shape), 3.0),
+    "exponential": (lambda generator, shape: generator.exponential(1, shape), 1.0),
+    "log-normal, sigma 0.8": (lambda generator, shape: generator.lognormal(0, 0.8, shape), float(np.exp(0.32))),
+    "clicks in 10 turns, rates Beta(1, 4)": (lambda generator, shape: generator.binomial(10, generator.beta(1, 4, shape)) * 1.0, 2.0),
+}
+
+
+def covered(limits: Limits, truth: float) -> str:
+    """The share of intervals that contain the truth, in %."""
+    return f"{100 * np.mean((limits[0] <= truth) & (truth <= limits[1])):.1f}"
+
+
+def limits_of(intervals: Sequence[object]) -> Limits:
+    """The limits of recframe's intervals."""
+    return tuple(np.array([getattr(interval, end) for interval in intervals]) for end in ("low", "high"))  # type: ignore[return-value]
+
+
+def by_sessions(returns: np.ndarray) -> Limits:
+    """Before: percentile bootstrap intervals of the means of `[S, splits]` sessions, as if all were independent."""
+    means = np.concatenate([weights @ returns for weights in bootstrap_weights(len(returns), RESAMPLES, 0)]) / len(returns)
+    return tuple(np.quantile(means, [0.025, 0.975], axis=0))  # type: ignore[return-value]
+
+
+def student(returns: np.ndarray) -> Limits:
+    """Student's t over `[P, splits]` people."""
+    reach = stats.t.ppf(0.975, len(returns) - 1) * returns.std(axis=0, ddof=1) / np.sqrt(len(returns))
+    return returns.mean(axis=0) - reach, returns.mean(axis=0) + reach
+
+
+def bias_corrected(returns: np.ndarray) -> Limits:
+    """BCa over `[P, splits]` people (Efron 1987)."""
+    means = np.concatenate([weights @ returns for weights in bootstrap_weights(len(returns), RESAMPLES, 0)]) / len(returns)
+    centred = returns - returns.mean(axis=0)
+    skew = (centred**3).sum(axis=0) / (centred**2).sum(axis=0) ** 1.5 / 6
+    bias = stats.norm.ppf((means < returns.mean(axis=0)).mean(axis=0).clip(1e-3, 1 - 1e-3))
+    ends = []
+    for normal in (-1.959964, 1.959964):
+        places = stats.norm.cdf(bias + (bias + normal) / (1 - skew * (bias + normal)))
+        ends.append(np.array([np.quantile(means[:, split], place) for split, place in enumerate(places)]))
+    return ends[0], ends[1]
+
+
+def by_people(returns: np.ndarray, of_session: np.ndarray) -> Limits:
+    """Now: bootstrap-t over the people of `[S, splits]` sessions."""
+    sums, counts = sums_by_person(returns, of_session), sums_by_person(np.ones_like(returns), of_session)
+    return limits_of(ratio_intervals(sums, counts, seed=0, resamples=RESAMPLES))
+
+
+def one_run(generator: np.random.Generator) -> None:
+    """Intervals of one run: 512 sessions of 30, 60 or 280 people."""
+    print("| returns of people | held out | by sessions: % | width | by people: % | width |\n|---|---:|---:|---:|---:|---:|")
+    for name, (draw, truth) in POPULATIONS.items():
+        for people in HELD_OUT:
+            own = draw(generator, (people, SPLITS))
+            # half of a return's variance is of the session, not of the person
+            noise = own.std()
+            drawn = generator.integers(people, size=(SESSIONS, SPLITS))
+            met = np.arange(SESSIONS) % people
+            sessions = np.take_along_axis(own, drawn, axis=0) + generator.normal(0, noise, drawn.shape)
+            before = by_sessions(sessions)
+            now = by_people(own[met] + generator.normal(0, noise, (SESSIONS, SPLITS)), met)
+            widths = [f"{np.mean(limits[1] - limits[0]):.2f}" for limits in (before, now)]
+            print(f"| {name} | {people} | {covered(before, truth)} | {widths[0]} | {covered(now, truth)} | {widths[1]} |", flush=True)
+
+
+def kinds(generator: np.random.Generator) -> None:
+    """Kinds of intervals over people, each met once."""
+    print("\n| returns of people | held out | percentile | Student's t | BCa | bootstrap-t |\n|---|---:|---:|---:|---:|---:|")
+    for name, (draw, truth) in POPULATIONS.items():
+        for people in (10, *HELD_OUT):
+            own = draw(generator, (people, SPLITS))
+            limits = (by_sessions(own), student(own), bias_corrected(own), by_people(own, np.arange(people)))
+            print(f"| {name} | {people} | {' | '.join(covered(each, truth) for each in limits)} |", flush=True)
+
+
+def over_seeds(generator: np.random.Generator) -> None:
+    """Means over seeds whose runs share the people: t over the runs' means, and the interval over seeds and people."""
+    print("\n| seeds | held out | sd of seeds, people, rest | t over seeds: % | width | seeds and people: % | width |")
+    print("|---:|---:|---|---:|---:|---:|---:|")
+    for seeds in (3, 5):
+        for people in HELD_OUT:
+            for of_seeds, of_people, of_both in ((0, 1, 0.5), (0.1, 1, 0.5), (0.3, 1, 1), (1, 1, 0.5), (0, 0.3, 1)):
+                results = (
+                    generator.normal(0, 1, (seeds, 1, SPLITS)) * of_seeds
+                    + (generator.exponential(1, (1, people, SPLITS)) - 1) * of_people
+                    + generator.normal(0, 1, (seeds, people, SPLITS)) * of_both
+                )
+                before = student(results.mean(axis=1))
+                now = limits_of(crossed_intervals(results, np.ones_like(results), resamples=RESAMPLES))
+                cells = [f"{covered(limits, 0.0)} | {np.mean(limits[1] - limits[0]):.2f}" for limits in (before, now)]
+                print(f"| {seeds} | {people} | {of_seeds:g}, {of_people:g}, {of_both:g} | {' | '.join(cells)} |", flush=True)
+
+
+if __name__ == "__main__":
+    randomness = np.random.default_rng(0)
+    one_run(randomness)
+    kinds(randomness)
+    over_seeds(randomness)

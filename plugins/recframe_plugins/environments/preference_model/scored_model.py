@@ -1,0 +1,104 @@
+"""A rating model that is fitted to all ratings, and scored on held-out ones by a model that was fitted without them."""
+
+from __future__ import annotations
+
+import weakref
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from recframe.interfaces import Interactions
+from recframe_plugins.environments.preference_model.matrix_factorization import FitOptions, RatingModel, Ratings, fit_ratings
+
+
+class HeldOut(NamedTuple):
+    """Held-out ratings `[R]`, in random order, and their predictions by models that were fitted without them.
+
+    predictions: `[R]` for each of `global_mean`, `biases` (the model without factors) and `model`, clipped to the range of the ratings.
+    fitted: the last of these models.
+    """
+
+    ratings: Ratings
+    predictions: dict[str, Tensor]
+    fitted: RatingModel
+
+
+def hold_out(ratings: Ratings, num_users: int, num_items: int, options: FitOptions, holdout: float) -> HeldOut | None:
+    """Predict a random share `holdout` of the ratings from the others; None if it holds no rating.
+
+    The predictors have the same regularisation of the biases.
+    """
+    held_out = min(round(holdout * len(ratings)), len(ratings) - 1)
+    if not held_out:
+        return None
+    order = torch.randperm(len(ratings), generator=torch.Generator().manual_seed(options.seed))
+    test, train = ratings[order[:held_out]], ratings[order[held_out:]]
+    biases_only = FitOptions(0, options.regularization, options.bias_regularization, options.iterations, options.seed)
+    biases = fit_ratings(train, num_users, num_items, biases_only)
+    model = fit_ratings(train, num_users, num_items, options)
+    predictions = {
+        "global_mean": train.values.mean().expand(held_out),
+        "biases": biases.predict(test.users, test.items),
+        "model": model.predict(test.users, test.items),
+    }
+    low, high = train.values.min(), train.values.max()
+    return HeldOut(test, {name: predicted.clamp(low, high) for name, predicted in predictions.items()}, model)
+
+
+def errors_of(held_out: HeldOut | None) -> dict[str, float]:
+    """RMSE and MAE of the three predictors on the held-out ratings, and how many there are; empty if there are none."""
+    if held_out is None:
+        return {}
+    errors = {"user_model/num_held_out": float(len(held_out.ratings))}
+    for name, predicted in held_out.predictions.items():
+        error = predicted - held_out.ratings.values
+        errors[f"user_model/rmse_{name}"] = error.square().mean().sqrt().item()
+        errors[f"user_model/mae_{name}"] = error.abs().mean().item()
+    return errors
+
+
+@dataclass(frozen=True)
+class ScoredModel:
+    """A model fitted to all ratings, and held-out ratings with the predictions of a model that was fitted to the other ratings.
+
+    ratings: all.   low, high: the lowest and the highest rating in the data.   users: the numbers of the users with ratings, ascending.
+    """
+
+    model: RatingModel
+    ratings: Ratings
+    low: float
+    high: float
+    users: Tensor
+    held_out: HeldOut | None
+
+
+# Keyed by the identity of the interactions, whose frame has no hash. An entry is removed with its interactions, so no identity is reused.
+_scored: dict[int, dict[tuple[object, ...], ScoredModel]] = {}
+
+
+def scored_model(
+    interactions: Interactions, feedback: str, num_users: int, num_items: int, options: FitOptions, holdout: float
+) -> ScoredModel:
+    """Fit and score once per process for the same `interactions` object and options: the environments of a run share the model.
+
+    Raises
+    ------
+    DataError: see `Ratings.of`.
+    """
+    if id(interactions) not in _scored:
+        _scored[id(interactions)] = {}
+        weakref.finalize(interactions, _scored.pop, id(interactions), None)
+    models, key = _scored[id(interactions)], (feedback, num_users, num_items, options, holdout)
+    if key not in models:
+        ratings = Ratings.of(interactions, feedback)
+        models[key] = ScoredModel(
+            model=fit_ratings(ratings, num_users, num_items, options),
+            ratings=ratings,
+            low=ratings.values.min().item(),
+            high=ratings.values.max().item(),
+            users=torch.unique(ratings.users),
+            held_out=hold_out(ratings, num_users, num_items, options, holdout),
+        )
+    return models[key]

@@ -1,0 +1,118 @@
+"""A job of a sweep in a process of its own: it stops with the sweep, and with the process that the sweep was started in."""
+
+from __future__ import annotations
+
+import functools
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable
+from types import FrameType
+
+from recframe.cli.sweep_record import SweepRecord
+from recframe.errors import JobStopped, Stop
+from recframe.signals import any_received, handle_stop_signals
+
+POLL_SECONDS = 0.5
+
+
+class Worker:
+    """The process that a launcher runs jobs in: it watches the sweep, and turns signals into the end of its current job.
+
+    The process itself goes on after a job was stopped, because launchers take the end of a process for a crash and kill the others.
+    """
+
+    def __init__(self, record: SweepRecord) -> None:
+        self.record = record
+        self.parent_is_ours = os.getppid() == record.pid
+        self.signal_number: int | None = None
+        self.job: int | None = None
+
+    def start(self) -> None:
+        """Handle signals from now on, and watch the sweep in a thread."""
+        handle_stop_signals(self._receive)
+        threading.Thread(target=self._watch, name="sweep", daemon=True).start()
+
+    def run(self, job: int, folder: str, function: Callable[[], float]) -> float:
+        """Call `function` as the job of this number.
+
+        Raises
+        ------
+        JobStopped: the sweep is to stop.
+        """
+        if self.signal_number is not None or self.record.stop_signal is not None:
+            self.record.note(job, "not started", folder)
+            raise JobStopped("the sweep was stopped before this job started")
+        state = "failed"
+        self.job = job
+        self.record.note(job, "running", folder)
+        try:
+            result = function()
+            state = "finished"
+        except Stop as stop:
+            state = "stopped"
+            self.signal_number = self.signal_number or stop.exit_code - 128
+            raise JobStopped(str(stop)) from None
+        else:
+            return result
+        finally:
+            self.job = None
+            self.record.note(job, state, folder)
+            if self._orphaned():
+                # there is no launcher left to give the result to
+                os._exit(128 + (self.signal_number or signal.SIGTERM))
+
+    def _receive(self, number: int, frame: FrameType | None) -> None:
+        """Outside a run, which has handlers of its own."""
+        self.signal_number = number
+        if self.job is not None:
+            raise Stop(f"stopped by {signal.Signals(number).name} before the training started", 128 + number)
+
+    def _watch(self) -> None:
+        while not self._orphaned():
+            time.sleep(POLL_SECONDS)
+            if self.record.stop_signal is not None and not any_received():
+                # received in the main thread: by the run, if there is one
+                os.kill(os.getpid(), self.record.stop_signal or signal.SIGTERM)
+        if self.job is not None and not any_received():
+            os.kill(os.getpid(), signal.SIGTERM)
+        while self.job is not None:
+            time.sleep(POLL_SECONDS)
+        os._exit(128 + signal.SIGTERM)
+
+    def _orphaned(self) -> bool:
+        """Whether the process that the sweep was started in is gone."""
+        if self.parent_is_ours:
+            return os.getppid() != self.record.pid
+        if self.record.host != socket.gethostname():
+            return False
+        try:
+            os.kill(self.record.pid, 0)
+        except ProcessLookupError:
+            return True
+        except PermissionError:
+            return False
+        return False
+
+
+@functools.cache
+def _worker(record: SweepRecord) -> Worker:
+    """The one worker of this process; it is started at the first job."""
+    worker = Worker(record)
+    worker.start()
+    return worker
+
+
+def in_sweep(job: int, folder: str, function: Callable[[], float]) -> float:
+    """Call `function`, which runs a job of a sweep, and record what became of it.
+
+    In the process that the sweep was started in, signals are the run's own. In any other process the job stops with the sweep.
+
+    Raises
+    ------
+    JobStopped: the sweep is to stop, and the job runs in a process of its own.
+    """
+    record = SweepRecord.of_environment()
+    return function() if record is None or record.is_parent else _worker(record).run(job, folder, function)

@@ -1,0 +1,106 @@
+"""Checks of the settings in the users' and plugins' YAML files of a config that Hydra cannot compose, each with file, line and key.
+
+Hydra names neither. So the config is composed a second time with the defaults lists of these files only, and each setting is tried on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+from hydra import compose
+from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import HydraException
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from recframe.config.app import App
+from recframe.config.compose.explain import explain
+from recframe.config.compose.overrides import LIST_GROUPS, unknown_key
+from recframe.config.compose.sources import without_settings
+from recframe.config.compose.yaml_files import user_file
+from recframe.config.written import read_tree
+
+COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError, RecursionError)
+
+
+class _Setting(NamedTuple):
+    """A value in a file: its dotted key, and the number of its line."""
+
+    key: str
+    line: int
+    value: Any
+
+
+def setting_problems(config_name: str, overrides: Sequence[str], app: App) -> list[str]:
+    """One line for each setting in the files behind a config that it cannot take. None if its defaults lists cannot be followed."""
+    loader = GlobalHydra.instance().config_loader()
+    try:
+        with without_settings():
+            base = compose(config_name, overrides=list(overrides))
+            chain = loader.compute_defaults_list(config_name, list(overrides), RunMode.RUN).defaults
+    except COMPOSITION_ERRORS:
+        return []
+    OmegaConf.set_struct(base, False)  # as it is while Hydra merges files
+    problems: list[str] = []
+    for default in chain:
+        path = user_file(default.config_path) if default.config_path else None
+        if path is not None:
+            problems += _wrong_settings(path, default.package or "", base, app)
+    return list(dict.fromkeys(problems))
+
+
+def _wrong_settings(path: Path, package: str, base: DictConfig, app: App) -> Iterator[str]:
+    text = path.read_text("utf-8")
+    package = "" if package == "_global_" else package
+    tree, loader = read_tree(text, str(path), package)
+    if tree is None:
+        return
+    for key, line, value in _settings(tree, package, loader):
+        nested: Any = value
+        for part in reversed(key.split(".")):
+            nested = {part: nested}
+        try:
+            OmegaConf.merge(base, OmegaConf.create(nested))
+            reason = ""
+        except OmegaConfBaseException as error:
+            reason = unknown_key(key, base) or explain(error)
+        own = package.partition(".")[0] in LIST_GROUPS  # the file is the choice itself
+        reason = _choice_as_value(key, value, app) or ("" if own else _not_chosen(key, base)) or reason
+        if reason:
+            yield f"{path}, line {line}: {reason}"
+
+
+def _choice_as_value(key: str, value: Any, app: App) -> str:
+    """The problem of a component that is chosen as if it were a value, as in `agent: linucb`; or an empty string."""
+    if (key not in app.sections and key not in LIST_GROUPS) or isinstance(value, Mapping) or (value is None and key in app.optional):
+        return ""
+    name = "NAME" if value is None else f"[{', '.join(map(str, value))}]" if isinstance(value, list) else value
+    return f"{key}: a file chooses it in its defaults list, as 'defaults: [override /{key}: {name}]', not as a value"
+
+
+def _not_chosen(key: str, base: DictConfig) -> str:
+    """The problem of a setting of a reward, logger or label that is not chosen, or an empty string."""
+    section, _, rest = key.partition(".")
+    name = rest.partition(".")[0]
+    chosen = list(map(str, base.get(section) or {})) if section in LIST_GROUPS else []
+    if section not in LIST_GROUPS or not name or name in chosen:
+        return ""
+    return f"{key}: {section}={name} is not chosen; there is {section}=[{','.join(chosen)}]: add it there, or leave this line out"
+
+
+def _settings(tree: yaml.Node, prefix: str, loader: Any) -> Iterator[_Setting]:
+    """The values of a mapping and of the mappings in it."""
+    if not isinstance(tree, yaml.MappingNode):
+        return
+    for key_node, node in tree.value:
+        key = f"{prefix}.{key_node.value}" if prefix else str(key_node.value)
+        if key_node.value in ("defaults", "hydra", "<<"):
+            continue
+        if isinstance(node, yaml.MappingNode) and node.value:
+            yield from _settings(node, key, loader)
+        else:
+            yield _Setting(key, key_node.start_mark.line + 1, loader.construct_object(node, deep=True))

@@ -1,0 +1,88 @@
+"""Hydra's sources of YAML configs, which read text as it is written and let no file name code to be run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from hydra._internal.core_plugins.file_config_source import FileConfigSource
+from hydra._internal.core_plugins.importlib_resources_config_source import ImportlibResourcesConfigSource
+from hydra._internal.sources_registry import SourcesRegistry
+from hydra.core.plugins import Plugins
+from hydra.plugins.config_source import ConfigResult, ConfigSource
+from omegaconf import OmegaConf
+
+from recframe.config.compose.trust import trust_problems
+from recframe.config.written import read_yaml
+
+OWN_PACKAGES = ("recframe.conf", "hydra.conf")
+
+
+class _Mode:
+    """Whether the users' files are read without their settings, which `without_settings` sets."""
+
+    bare = False
+
+
+@contextmanager
+def without_settings() -> Iterator[None]:
+    """Read only the defaults lists of users' and plugins' files, to compose the config that these files change."""
+    _Mode.bare = True
+    try:
+        yield
+    finally:
+        _Mode.bare = False
+
+
+def package_of(header: Mapping[str, str | None], config: str) -> str:
+    """The key under which a config's values are merged, by its header or its group."""
+    group = config.rpartition("/")[0].replace("/", ".")
+    package = header.get("package") or "_group_"
+    return "" if package == "_global_" else package.replace("_group_", group).replace("_name_", config.rpartition("/")[2])
+
+
+class WrittenFiles(FileConfigSource):
+    """A folder of the user's."""
+
+    def load_config(self, config_path: str) -> ConfigResult:
+        """The config in a file of the folder."""
+        return _result(self, Path(self.path) / self._normalize_file_name(config_path), config_path)
+
+
+class WrittenResources(ImportlibResourcesConfigSource):
+    """A folder in an installed package: recframe's own, or that of a plugin."""
+
+    def load_config(self, config_path: str) -> ConfigResult:
+        """The config in a file of the package."""
+        return _result(self, resources.files(self.path).joinpath(self._normalize_file_name(config_path)), config_path)
+
+
+@contextmanager
+def written_sources() -> Iterator[None]:
+    """Let Hydra read YAML by these classes in the block. Other Hydra programs of the process keep Hydra's own."""
+    Plugins.instance()  # registers Hydra's own
+    types = SourcesRegistry.instance().types
+    before = dict(types)
+    types["file"], types["pkg"] = WrittenFiles, WrittenResources
+    try:
+        yield
+    finally:
+        types.update(before)
+
+
+def _result(source: ConfigSource, file: Any, config: str) -> ConfigResult:
+    text = file.read_text(encoding="utf-8")
+    name = config.removesuffix(".yaml")
+    header = ConfigSource._get_header_dict(text[:512])
+    package = package_of(header, name)
+    content = read_yaml(text, str(file), package)
+    if source.path not in OWN_PACKAGES:
+        if problems := trust_problems(content, str(file), name, package):
+            raise problems
+        if _Mode.bare and isinstance(content, Mapping):
+            content = {key: content[key] for key in ("defaults",) if key in content}
+    config_node = OmegaConf.create({} if content is None else content)
+    return ConfigResult(config=config_node, path=f"{source.scheme()}://{source.path}", provider=source.provider, header=header)

@@ -1,0 +1,18 @@
+"""Plugins: discovery, isolation, and the registry of what they offer."""
+
+from recframe.plugin_loader.discovery import discover, raised, registry
+from recframe.plugin_loader.registry import OWN_DISTRIBUTION, PluginFailure, Registered, Registry, UnknownComponent
+from recframe.plugin_loader.words import closest, suggestion
+
+__all__ = [
+    "OWN_DISTRIBUTION",
+    "PluginFailure",
+    "Registered",
+    "Registry",
+    "UnknownComponent",
+    "closest",
+    "discover",
+    "raised",
+    "registry",
+    "suggestion",
+]

@@ -1,0 +1,77 @@
+"""The folders of YAML configs that plugins bring, and the names of the configs in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+PACKAGE = "pkg://"
+
+
+@dataclass(frozen=True)
+class ConfigFolder:
+    """A folder of configs by its Hydra address, and the plugin that brings it."""
+
+    address: str
+    plugin: str
+    distribution: str
+
+    @cached_property
+    def files(self) -> frozenset[tuple[str, str]]:
+        """(group, name) of each config: ("experiment", "mine") for experiment/mine.yaml."""
+        scheme, _, place = self.address.partition("://")
+        root: Traversable = files(place) if scheme == "pkg" else Path(place)
+        return frozenset(_configs(root, ""))
+
+
+BUILT_IN = ConfigFolder("pkg://recframe.conf", "recframe", "recframe")
+"""The configs of recframe itself."""
+
+
+def _configs(folder: Traversable, group: str) -> Iterator[tuple[str, str]]:
+    for entry in folder.iterdir():
+        if entry.is_dir():
+            yield from _configs(entry, f"{group}/{entry.name}" if group else entry.name)
+        elif entry.name.endswith((".yaml", ".yml")):
+            yield group, entry.name.rpartition(".")[0]
+
+
+def config_addresses(paths: Any) -> list[str]:
+    """Hydra addresses of the config folders that a plugin's hook returned.
+
+    Raises
+    ------
+    TypeError: it did not return a list of folders.   NotADirectoryError: there is no such folder or package.
+    """
+    if not isinstance(paths, (list, tuple)) or not all(isinstance(path, (str, Path)) for path in paths):
+        raise TypeError(f"recframe_config_paths returns a list of folders, not {paths!r}")
+    return [_address(str(path)) for path in paths]
+
+
+def _address(path: str) -> str:
+    if path.startswith(PACKAGE):
+        if not _is_package(path.removeprefix(PACKAGE)):
+            raise NotADirectoryError(f"recframe_config_paths names {path!r}, and no such package was found")
+        return path
+    if "://" in path:
+        place = path.removeprefix("file://")
+        if not path.startswith("file://") or not Path(place).is_dir():
+            raise NotADirectoryError(f"recframe_config_paths names {path!r}; a folder or pkg://package.module is right")
+        return path
+    if not Path(path).is_dir():
+        raise NotADirectoryError(f"recframe_config_paths names {path!r}, which is not a folder")
+    return f"file://{Path(path).resolve()}"
+
+
+def _is_package(name: str) -> bool:
+    try:
+        spec = find_spec(name)
+    except (ImportError, ValueError):
+        return False
+    return spec is not None and spec.submodule_search_locations is not None

@@ -1,0 +1,168 @@
+"""The registry: the components, config folders and hooks of the loaded plugins, and what was left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pluggy
+
+from recframe.components import Component, Kind
+from recframe.errors import UserError
+from recframe.plugin_loader.config_folders import BUILT_IN, ConfigFolder
+from recframe.plugin_loader.words import suggestion
+
+OWN_DISTRIBUTION = "recframe"
+ENVIRONMENT_VARIABLE = "RECFRAME_PLUGINS"
+
+
+class UnknownComponent(UserError, LookupError):
+    """A config names a component that no loaded plugin registered; the message lists those that exist."""
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A component and the plugin that registered it."""
+
+    component: Component
+    plugin: str
+    distribution: str
+    version: str
+
+
+@dataclass(frozen=True)
+class PluginFailure:
+    """A plugin, or a part of one, that could not be loaded: the cause and the fix. `distribution` is empty if none is installed.
+
+    claim: the taken name that it claimed, as (kind, config group or "command"; name), or None.
+    """
+
+    plugin: str
+    distribution: str
+    cause: str
+    fix: str
+    part: str = "plugin"
+    claim: tuple[str, str] | None = None
+
+    def __str__(self) -> str:
+        origin = f" of {self.distribution}" if self.distribution else ""
+        return f"{self.part} {self.plugin!r}{origin} was left out: {self.cause}. {self.fix}"
+
+
+@dataclass
+class Registry:
+    """Every component that the loaded plugins registered, their config folders and hooks, and the failures.
+
+    versions: the versions of the distributions of the loaded plugins.
+    """
+
+    manager: pluggy.PluginManager
+    failures: list[PluginFailure] = field(default_factory=list)
+    config_folders: list[ConfigFolder] = field(default_factory=list)
+    versions: dict[str, str] = field(default_factory=dict)
+    _claims: dict[tuple[Kind, str], list[Registered]] = field(default_factory=dict)
+
+    @property
+    def config_paths(self) -> list[str]:
+        """The Hydra addresses of the plugins' config folders."""
+        return [folder.address for folder in self.config_folders]
+
+    def add(self, registered: Registered) -> None:
+        """Add a component.
+
+        A built-in component keeps its name: a later claim on it is left out. If two third-party plugins claim a (kind, name), neither is
+        used, until one of them is not loaded.
+        """
+        component = registered.component
+        name = (component.kind.value, component.name)
+        claims = self._claims.setdefault((component.kind, component.name), [])
+        if claims and claims[0].distribution == OWN_DISTRIBUTION:
+            self._refuse(registered, f"{_conflict([*claims, registered])}, and a built-in component keeps its name", "Rename it", name)
+            return
+        claims.append(registered)
+        if len(claims) > 1:
+            self._refuse(registered, _conflict(claims), f"{_narrowing(claims)} chooses between them", name)
+
+    def _refuse(self, registered: Registered, cause: str, fix: str, claim: tuple[str, str]) -> None:
+        part = f"{registered.component.kind} {registered.component.name!r} of plugin"
+        self.failures.append(PluginFailure(registered.plugin, registered.distribution, cause, fix, part, claim))
+
+    def add_config_folder(self, folder: ConfigFolder) -> None:
+        """Add a plugin's folder of configs. It is left out if one of its files has the name of a built-in or of another plugin's config."""
+        for group, name in sorted(folder.files):
+            if owner := self._owner(group, name, folder):
+                cause = f"its file {group + '/' if group else ''}{name}.yaml has the name of {owner}, which keeps it"
+                fix = f"Rename the file in {folder.address}"
+                part = "config folder of plugin"
+                self.failures.append(PluginFailure(folder.plugin, folder.distribution, cause, fix, part, (group, name)))
+                return
+        self.config_folders.append(folder)
+
+    def _owner(self, group: str, name: str, folder: ConfigFolder) -> str | None:
+        """Whose config of this name there is already, in words; None if it is free."""
+        if (group, name) in BUILT_IN.files:
+            return f"a config of {OWN_DISTRIBUTION}"
+        for other in self.config_folders:
+            if (group, name) in other.files:
+                return f"a config of {other.distribution} (plugin {other.plugin!r})"
+        for claim in self._claims.get((Kind(group), name), []) if group in list(Kind) else []:
+            # a plugin may complete its own component's config in YAML
+            if claim.distribution != folder.distribution:
+                return f"the {group} of {claim.distribution} (plugin {claim.plugin!r})"
+        return None
+
+    def refused_claims(self, kind: str, name: str) -> list[PluginFailure]:
+        """The plugins that were left out because they claimed this name of a component, a config or a command."""
+        return [failure for failure in self.failures if failure.claim == (kind, name)]
+
+    def components(self, kind: Kind | None = None) -> list[Registered]:
+        """The usable components, of one kind or all, ordered by kind and name."""
+        claims = sorted(self._claims.items(), key=lambda item: (list(Kind).index(item[0][0]), item[0][1]))
+        return [found[0] for (of_kind, _), found in claims if len(found) == 1 and kind in (None, of_kind)]
+
+    def names(self, kind: Kind) -> list[str]:
+        """The names of one kind's usable components."""
+        return [registered.component.name for registered in self.components(kind)]
+
+    def get(self, kind: Kind | str, name: str) -> Component:
+        """The component of that kind and name.
+
+        Raises
+        ------
+        UnknownComponent: if none has this name, or if two plugins claim it.
+        """
+        kind = Kind(kind)
+        claims = self._claims.get((kind, name), [])
+        if len(claims) > 1:
+            raise UnknownComponent(f"{_conflict(claims)}; {_narrowing(claims)} chooses between them")
+        if claims:
+            return claims[0].component
+        raise UnknownComponent(f"no {kind} is called {name!r}{suggestion(name, self.names(kind))}{self._left_out()}")
+
+    def registered(self, component: Component) -> Registered:
+        """Where a usable component came from."""
+        return self._claims[component.kind, component.name][0]
+
+    def callers(self, hook: str) -> Iterator[tuple[str, str, pluggy.HookCaller]]:
+        """(plugin, distribution, caller) of each plugin that implements a hook, for calling them one by one."""
+        plugins = self.manager.list_name_plugin()
+        for name, plugin in plugins:
+            caller = self.manager.subset_hook_caller(hook, [other for _, other in plugins if other is not plugin])
+            if caller.get_hookimpls():
+                distribution, _, point = name.rpartition(":")
+                yield point, distribution, caller
+
+    def _left_out(self) -> str:
+        return "".join(f". Note: {failure}" for failure in self.failures)
+
+
+def _conflict(claims: list[Registered]) -> str:
+    kind, name = claims[0].component.kind, claims[0].component.name
+    owners = " and ".join(f"{claim.distribution} {claim.version} (plugin {claim.plugin!r})" for claim in claims)
+    return f"{kind} {name!r} is claimed by {owners}"
+
+
+def _narrowing(claims: list[Registered]) -> str:
+    third_party = [claim.plugin for claim in claims if claim.distribution != OWN_DISTRIBUTION]
+    keep = "" if len(third_party) < len(claims) else third_party[0]
+    return f"Uninstalling one, or {ENVIRONMENT_VARIABLE}={keep}"

@@ -1,0 +1,82 @@
+"""Schedules for everybody that are planned with the truth on training people: what they like by then, and what makes them leave."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from recframe.evaluation.simulated.rollout import play, required_truth
+from recframe.experience import RewardSum
+from recframe.interfaces import Environment, Observation, allowed_items
+
+
+class Schedule(NamedTuple):
+    """The same slates for everybody, and what they returned to those they were planned on.
+
+    slates: `[T, K]` int64, until the last of them left.   mean_return: of their sessions.
+    to_go: `[T + 1]`, the mean return from each turn on of those who were still in their session; 0 at the end.
+    present: `[T]`, how many were still in their session.   leaving: `[T]`, the largest probability of leaving that one of them had.
+    """
+
+    slates: Tensor
+    mean_return: float
+    to_go: Tensor
+    present: Tensor
+    leaving: Tensor
+
+    @property
+    def costs_of_leaving(self) -> Tensor:
+        """What leaving after each turn would have cost, `[T]`: the return of those who stayed, or at least that of one turn."""
+        turns = float(self.present.sum() / self.present[0])
+        return self.to_go[1:].clamp(min=self.mean_return / turns)
+
+
+def planned_schedules(environment: Environment, rewards: RewardSum, costs: Tensor, max_steps: int, seed: int) -> list[Schedule]:
+    """Greedy schedules under G costs of leaving, planned in one play in which every G-th user follows the same schedule.
+
+    At turn t, schedule g has the K items of the highest `reward - costs[g, t] * probability of leaving`, both true values averaged over
+    its users who are still in their session. The earlier turns have changed these users, so the schedule takes into account which items
+    bore them by then.
+
+    costs: `[G, T]`, what leaving after turn t costs; the last column also stands for all later turns.
+    """
+    num_users, groups = environment.spec.num_users, len(costs)
+    group = torch.arange(num_users, device=costs.device) % groups
+    member = F.one_hot(group, groups).T.to(costs)
+    chosen: list[Tensor] = []
+    leaving: list[Tensor] = []
+
+    def choose(observation: Observation, turn: int, alive: Tensor) -> Tensor:
+        truth = required_truth(environment)
+        cost = costs[group, min(turn, costs.shape[1] - 1), None]
+        expected = rewards.itemwise(truth.signals) - cost * truth.leave
+        present = member * alive
+        total = present @ expected
+        if observation.excluded is not None:
+            # all users of a schedule who are still in their session have the same items excluded: those shown before, or held back
+            excluded = allowed_items(observation, expected).isneginf().to(expected)
+            total = total.masked_fill(present @ excluded >= present.sum(dim=1, keepdim=True).clamp(min=1.0), -torch.inf)
+        slates = total.topk(environment.spec.slate_size, dim=1).indices
+        chosen.append(slates)
+        leaving.append((truth.leave.gather(1, slates[group]).amax(dim=1) * present).amax(dim=1))
+        return slates[group]
+
+    episodes = play(choose, environment, rewards, seed, max_steps)
+    slates = torch.stack(chosen, dim=1)
+    present = (member[:, None, :] * episodes.alive).sum(dim=2)
+    to_go = episodes.rewards.flip(0).cumsum(dim=0).flip(0)
+    means = torch.einsum("gn,tn->gt", member, to_go) / present.clamp(min=1.0)
+    lengths = (present > 0).sum(dim=1).tolist()
+    return [
+        Schedule(
+            slates=slates[number, :length],
+            mean_return=float(means[number, 0]),
+            to_go=F.pad(means[number, :length], (0, 1)),
+            present=present[number, :length],
+            leaving=torch.stack(leaving, dim=1)[number, :length],
+        )
+        for number, length in enumerate(lengths)
+    ]

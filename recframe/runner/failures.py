@@ -1,0 +1,86 @@
+"""What is left of a run that fails: the traceback in run.log, failure.json, and the name of the plugin that raised the error."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+
+from recframe.errors import UserError
+from recframe.plugin_loader import OWN_DISTRIBUTION, Registered, raised, registry
+from recframe.tracking.failure import clear_failure, write_failure
+
+log = logging.getLogger(__name__)
+
+
+class PluginError(UserError):
+    """Code of a third-party plugin raised an error; the message names the component or the plugin, and the place."""
+
+    exit_code = 1
+
+
+@contextmanager
+def recorded_failure(folder: Path, log_handler: logging.Handler) -> Iterator[None]:
+    """Record an error that the block raises.
+
+    Raises
+    ------
+    PluginError: in place of an error that was raised in the code of a third-party plugin. Other errors stay as they are.
+    """
+    clear_failure(folder)
+    try:
+        yield
+    except Exception as error:
+        origin = {} if isinstance(error, UserError) else _origin(error.__traceback__)
+        message = str(error) if isinstance(error, UserError) else raised(error)
+        if not isinstance(error, UserError):
+            # only on disk: the terminal gets a line, or the traceback from Python
+            log_handler.handle(log.makeRecord(log.name, logging.ERROR, __file__, 0, "the run failed", (), _exc_info(error)))
+        with suppress(OSError):  # a full disk
+            write_failure(folder, message, origin)
+        if origin:
+            raise PluginError(f"{_in_words(origin)} failed: {message}; the traceback is in {folder / 'run.log'}") from error
+        raise
+
+
+def _exc_info(error: Exception) -> tuple[type[Exception], Exception, TracebackType | None]:
+    return type(error), error, error.__traceback__
+
+
+def _in_words(origin: dict[str, str]) -> str:
+    component = f"{origin['component']} of " if "component" in origin else ""
+    version = f" {origin['version']}" if "version" in origin else ""
+    return f"{component}plugin {origin['plugin']!r} ({origin['distribution']}{version})"
+
+
+def _origin(trace: TracebackType | None) -> dict[str, str]:
+    """The third-party component or plugin in whose code an error was raised last; empty if there is none."""
+    modules = [str(frame.f_globals.get("__name__", "")) for frame, _ in traceback.walk_tb(trace)]
+    third_party = [registered for registered in registry().components() if registered.distribution != OWN_DISTRIBUTION]
+    plugins = {
+        str(getattr(plugin, "__name__", "")): name.rpartition(":")
+        for name, plugin in registry().manager.list_name_plugin()
+        if not name.startswith(f"{OWN_DISTRIBUTION}:")
+    }
+    for module in reversed(modules):
+        for registered in third_party:
+            if module == registered.component.factory.partition(":")[0]:
+                return _of_component(registered)
+        for name, (distribution, _, point) in plugins.items():
+            # the module of the entry point, or another one of its package
+            if module == name or module.startswith(f"{name.partition('.')[0]}."):
+                return {"plugin": point, "distribution": distribution}
+    return {}
+
+
+def _of_component(registered: Registered) -> dict[str, str]:
+    component = registered.component
+    return {
+        "component": f"{component.kind}={component.name}",
+        "plugin": registered.plugin,
+        "distribution": registered.distribution,
+        "version": registered.version,
+    }

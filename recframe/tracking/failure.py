@@ -1,0 +1,30 @@
+"""failure.json: why a run failed, in its folder, for reports."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from recframe.tracking.atomic import atomic_write
+from recframe.tracking.folder import FAILURE_NAME
+
+
+def write_failure(folder: Path, error: str, origin: Mapping[str, str]) -> None:
+    """Record in one line why the run failed, and which component or plugin raised the error, where that is known."""
+    atomic_write(folder / FAILURE_NAME, json.dumps({"status": "failed", "error": error, **origin}, indent=2) + "\n")
+
+
+def clear_failure(folder: Path) -> None:
+    """Remove the record: the run goes on."""
+    (folder / FAILURE_NAME).unlink(missing_ok=True)
+
+
+def read_failure(folder: Path) -> str | None:
+    """Why the run in `folder` failed, in one line; None if there is no readable record."""
+    try:
+        recorded = json.loads((folder / FAILURE_NAME).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    error = recorded.get("error") if isinstance(recorded, dict) else None
+    return " ".join(error.split()) if isinstance(error, str) else None

@@ -1,0 +1,85 @@
+"""plugins.json: which distribution and version each component and hook of a run came from."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from recframe.config import chosen_components
+from recframe.hookspecs import RUN_HOOKS
+from recframe.plugin_loader import registry
+from recframe.tracking.atomic import atomic_write
+from recframe.tracking.folder import PLUGINS_NAME
+
+log = logging.getLogger(__name__)
+
+Origin = dict[str, str]
+
+
+def provenance(cfg: DictConfig) -> dict[str, Any]:
+    """The origins of a valid config's components by their keys, and of the plugins whose hooks a run calls, by hook.
+
+    An origin has the `plugin` (entry point), the `distribution` and its `version`; that of a component also its `name`.
+    """
+    found = registry()
+    components = {}
+    for key, component in chosen_components(cfg).items():
+        registered = found.registered(component)
+        origin = {"plugin": registered.plugin, "distribution": registered.distribution, "version": registered.version}
+        components[key] = {"name": component.name, **origin}
+    hooks = {hook: [_origin(plugin, distribution) for plugin, distribution, _ in found.callers(hook)] for hook in RUN_HOOKS}
+    return {"components": components, "hooks": {hook: origins for hook, origins in hooks.items() if origins}}
+
+
+def _origin(plugin: str, distribution: str) -> Origin:
+    return {"plugin": plugin, "distribution": distribution, "version": registry().versions.get(distribution, "?")}
+
+
+def write_provenance(folder: Path, cfg: DictConfig) -> dict[str, Any]:
+    """Write plugins.json, and return its content."""
+    content = provenance(cfg)
+    atomic_write(folder / PLUGINS_NAME, json.dumps(content, indent=2) + "\n")
+    return content
+
+
+def read_provenance(folder: Path) -> dict[str, Any]:
+    """The content of plugins.json; empty for runs of earlier releases, and if the file cannot be read."""
+    try:
+        content = json.loads((folder / PLUGINS_NAME).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def missing_plugin(folder: Path, key: str) -> str:
+    """In words, which distribution the component at this key came from; empty if that is not known, or if it is installed as it was."""
+    origin = read_provenance(folder).get("components", {}).get(key)
+    if not isinstance(origin, Mapping) or registry().versions.get(str(origin.get("distribution"))) == origin.get("version"):
+        return ""
+    return f"The run had it from {_in_words(origin)}, which is {_state(origin)}"
+
+
+def report_changes(folder: Path) -> None:
+    """Log which plugins of a run have another version now, or are missing."""
+    recorded = read_provenance(folder)
+    origins = [*recorded.get("components", {}).values(), *(one for hook in recorded.get("hooks", {}).values() for one in hook)]
+    changed = {}
+    for origin in origins:
+        if isinstance(origin, Mapping) and registry().versions.get(str(origin.get("distribution"))) != origin.get("version"):
+            changed[str(origin.get("distribution"))] = origin
+    for origin in changed.values():
+        log.warning("the run was made with %s, which is %s: its numbers may change", _in_words(origin), _state(origin))
+
+
+def _in_words(origin: Mapping[str, Any]) -> str:
+    return f"plugin {origin.get('plugin')!r} of {origin.get('distribution')} {origin.get('version')}"
+
+
+def _state(origin: Mapping[str, Any]) -> str:
+    now = registry().versions.get(str(origin.get("distribution")))
+    return "not installed" if now is None else f"version {now} now"

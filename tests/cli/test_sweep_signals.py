@@ -1,0 +1,147 @@
+"""Signals to a sweep whose jobs run in other processes: every job is saved and stops, and no process is left over."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from recframe.cli.sweep_jobs import Worker
+from recframe.cli.sweep_record import SweepRecord, recording
+from recframe.cli.sweep_signals import sweep_signals
+from recframe.errors import JobStopped, Stop
+from recframe.signals import handle_stop_signals, stop_signals_handled
+
+LONG = ["debug=smoke", "encoder=tfidf", "logger=[csv]", "trainer.env_steps=10000000", "trainer.evaluate_every=5000000"]
+LIMIT = 120
+
+
+def wait_until(condition, what: str):
+    """The first true value of `condition()`."""
+    end = time.monotonic() + LIMIT
+    while time.monotonic() < end:
+        if value := condition():
+            return value
+        time.sleep(0.1)
+    raise TimeoutError(f"{what} did not happen in {LIMIT} s")
+
+
+def processes_of(folder: Path) -> list[int]:
+    """The processes whose working directory is `folder`."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdecimal() and (entry / "cwd").readlink() == folder and (entry / "stat").read_text().split()[-50] != "Z":
+                found.append(int(entry.name))
+        except OSError:
+            continue
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/cwd").exists(), reason="processes are looked for in /proc")
+@pytest.mark.parametrize(
+    ("number", "whole_group"),
+    # Ctrl-C and a closed terminal reach all processes, a system's SIGTERM and kill -9 the first one only
+    [(signal.SIGTERM, False), (signal.SIGINT, True), (signal.SIGHUP, True), (signal.SIGKILL, False)],
+)
+def test_a_signal_to_a_parallel_sweep_saves_every_job_and_leaves_no_process(tmp_path, number, whole_group):
+    launcher = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "hydra.sweep.dir=sweep"]
+    command = [sys.executable, "-m", "recframe.cli", "train", "-m", *LONG, "seed=0,1,2", *launcher]
+    variables = {**os.environ, "RECFRAME_CACHE": str(tmp_path / "cache")}
+    files = {"stdout": (tmp_path / "out.txt").open("w"), "stderr": (tmp_path / "err.txt").open("w")}
+    with subprocess.Popen(command, cwd=tmp_path, env=variables, start_new_session=True, **files) as sweep:
+        try:
+            training = [tmp_path / "sweep" / job / "metrics.csv" for job in "01"]
+            wait_until(lambda: all(path.exists() or sweep.poll() is not None for path in training), "training of two jobs")
+            assert sweep.poll() is None, (tmp_path / "err.txt").read_text()
+            (os.killpg if whole_group else os.kill)(sweep.pid, number)
+            code = sweep.wait(LIMIT)
+            wait_until(lambda: not processes_of(tmp_path), "the end of all processes")
+        finally:
+            for pid in processes_of(tmp_path):
+                os.kill(pid, signal.SIGKILL)
+    assert all((tmp_path / "sweep" / job / "checkpoints" / "last.ckpt").is_file() for job in "01")
+    assert not (tmp_path / "sweep" / "2" / "run.log").exists()
+    assert not list(tmp_path.glob("sweep/*/result.json"))
+    if number == signal.SIGKILL:
+        assert code == -signal.SIGKILL
+        return
+    assert code == 128 + number
+    told = (tmp_path / "err.txt").read_text()
+    assert f"the sweep was stopped by {signal.Signals(number).name}: 1 not started, 2 stopped" in told
+    assert all(f"recframe train resume={tmp_path / 'sweep' / job}" in told for job in "01")
+    # at the end of a terminal a helper process of joblib's dies with a traceback, which nobody sees
+    assert number == signal.SIGHUP or "Traceback" not in told
+
+
+def test_a_record_tells_the_state_of_each_job_and_the_signal_to_stop_by(monkeypatch):
+    monkeypatch.delenv("RECFRAME_SWEEP", raising=False)
+    assert SweepRecord.of_environment() is None
+    with recording() as record:
+        assert SweepRecord.of_environment() == record
+        assert record.is_parent
+        assert record.stop_signal is None
+        record.note(10, "running", "sweep/10")
+        record.note(2, "not started", "a folder")
+        record.note(10, "finished", "sweep/10")
+        record.request_stop(15)
+        assert record.jobs() == {2: ("not started", "a folder"), 10: ("finished", "sweep/10")}
+        assert record.stop_signal == 15
+    assert not record.folder.exists()
+    assert SweepRecord.of_environment() is None
+    # the starting process may be gone before its jobs are
+    record.note(3, "finished", "sweep/3")
+
+
+def test_a_worker_starts_no_job_after_the_sweep_was_stopped():
+    with recording() as record:
+        worker = Worker(record)
+        assert worker.run(0, "sweep/0", lambda: 1.5) == 1.5
+        record.request_stop(signal.SIGTERM)
+        with pytest.raises(JobStopped, match="before this job started"):
+            worker.run(1, "sweep/1", lambda: pytest.fail("the job ran"))
+        assert record.jobs() == {0: ("finished", "sweep/0"), 1: ("not started", "sweep/1")}
+
+
+def test_a_job_that_fails_is_recorded_and_its_error_is_passed_on():
+    def fail() -> float:
+        raise ZeroDivisionError("the reason")
+
+    with recording() as record:
+        with pytest.raises(ZeroDivisionError, match="the reason"):
+            Worker(record).run(4, "sweep/4", fail)
+        assert record.jobs() == {4: ("failed", "sweep/4")}
+
+
+def test_a_sweep_without_jobs_in_other_processes_stops_at_once():
+    with pytest.raises(Stop, match="stopped by SIGTERM: no job was started") as stopped, sweep_signals():
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert stopped.value.exit_code == 143
+
+
+def test_a_signal_that_the_process_was_started_to_ignore_stays_ignored():
+    code = (
+        "import os, signal\n"
+        "from recframe.signals import handle_stop_signals\n"
+        "signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
+        "received = []\n"
+        "handle_stop_signals(lambda number, frame: received.append(number))\n"
+        "os.kill(os.getpid(), signal.SIGHUP)\n"
+        "os.kill(os.getpid(), signal.SIGUSR1)\n"
+        "import json; print(json.dumps(received))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == [signal.SIGUSR1]
+
+
+def test_handlers_are_those_from_before_after_the_block():
+    before = signal.getsignal(signal.SIGUSR1)
+    with stop_signals_handled(lambda number, frame: None):
+        assert signal.getsignal(signal.SIGUSR1) is not before
+        handle_stop_signals(lambda number, frame: None)
+    assert signal.getsignal(signal.SIGUSR1) is before

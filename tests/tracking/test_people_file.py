@@ -1,0 +1,32 @@
+"""people.npz keeps each person's sums, and a missing or damaged one is None."""
+
+import numpy as np
+import pytest
+
+from recframe.tracking import read_people, write_people
+
+SUMS = (("return", "click_rate"), np.array([[1.5, 2.0], [0.0, 3.0]]), np.array([[1.0, 10.0], [2.0, 5.0]]))
+
+
+def test_what_was_written_is_read(tmp_path):
+    write_people(tmp_path, np.array([3, 8]), {"policies": {"trained": SUMS, "a/b": SUMS}, "cold_items": {"trained": SUMS}})
+    people = read_people(tmp_path)
+    assert people.ids.tolist() == [3, 8]
+    assert {table: set(policies) for table, policies in people.tables.items()} == {
+        "policies": {"trained", "a/b"},
+        "cold_items": {"trained"},
+    }
+    assert people.tables["policies"]["a/b"]["click_rate"].tolist() == [[2.0, 10.0], [3.0, 5.0]]
+
+
+def test_no_object_is_unpickled(tmp_path):
+    write_people(tmp_path, np.array([3, 8]), {"policies": {"trained": SUMS}})
+    with np.load(tmp_path / "people.npz", allow_pickle=False) as arrays:
+        assert all(arrays[name].dtype.kind in "iufU" for name in arrays.files)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"PK no archive", b"\x93NUMPY"])
+def test_a_missing_or_damaged_file_is_none(tmp_path, content):
+    if content is not None:
+        (tmp_path / "people.npz").write_bytes(content)
+    assert read_people(tmp_path) is None
