@@ -27,6 +27,7 @@ from recframe.interfaces.principal_components import (
     principal_components,
     principal_coordinates,
 )
+from recframe.interfaces.responses import ResponseLog
 from recframe.interfaces.reward import Reward
 from recframe.interfaces.scaling import standardization, standardized, symlog
 from recframe.interfaces.scoring import allowed_items, best_items, is_excluded, may_run_out, num_allowed, random_items, runs_out
@@ -63,6 +64,7 @@ __all__ = [
     "PrincipalComponents",
     "Replay",
     "Response",
+    "ResponseLog",
     "Reward",
     "Role",
     "Rollout",

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from recframe.interfaces.data import Data
 from recframe.interfaces.environment import EnvironmentSpec
 from recframe.interfaces.item_projection import ItemProjection
+from recframe.interfaces.responses import ResponseLog
 from recframe.interfaces.shared import Shared
 from recframe.interfaces.types import Observation
 
@@ -31,6 +32,9 @@ class StateTracker(nn.Module, ABC):
     dropout_in_updates: float = 0.0
     """The share that is left out at random in updates. A tracker with dropout sets it: on-policy agents refuse it, as they compare the
     probabilities of updates with those of acting."""
+
+    random_steps: int = 0
+    """User-steps with random items before training whose responses `fit_responses` asks for; 0: none."""
 
     @abstractmethod
     def forward(self, observation: Observation, items: Tensor) -> Tensor:
@@ -60,3 +64,16 @@ class StateTracker(nn.Module, ABC):
         """
         vectors: Tensor = self.item_projection(rows)
         return vectors
+
+    def fit_responses(self, log: ResponseLog, seed: int) -> None:
+        """Learn from responses of training users to random items, once before training; called where `random_steps` is above 0.
+
+        Copies of the tracker that an agent holds are given the same log and seed, and must learn the same.
+        """
+
+    def start_query(self, query: nn.Linear, gain: float) -> None:
+        """Let an agent's `query`, which maps states to queries of item vectors, start from what the tracker knows.
+
+        A tracker that can tell the expected rewards of items changes the weights, in place, so that the items' scores, the products of
+        query and item vectors divided by sqrt(d), are `gain` times these, plus what the other dimensions add. By default, nothing changes.
+        """

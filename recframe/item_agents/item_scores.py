@@ -78,6 +78,7 @@ class QNetwork(nn.Module):
         self.query = nn.Linear(state_tracker.state_dim, state_tracker.item_dim, device=device)
         self.value = nn.Linear(state_tracker.state_dim, 1, device=device)
         self.repeat = nn.Linear(state_tracker.state_dim, 1, device=device)
+        state_tracker.start_query(self.query, 1.0)
 
     def forward(self, observation: Observation, items: Tensor) -> QValues:
         """Q for each user, given the item vectors `[M, d]`."""

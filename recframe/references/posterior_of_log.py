@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from recframe.interfaces import ResponseLog
 from recframe.references.evidence import evidence_candidates
 from recframe.references.factor_analysis import ResponseTable, fit_factors, loadings_of
 from recframe.references.item_means import SHRINKAGE, shrunk_means
@@ -18,27 +19,7 @@ FIRST_DIMS = 8
 DIMS = (2, 4, 8, 16)
 
 
-class ResponseLog(NamedTuple):
-    """n responses to random items.
-
-    people, sessions: `[n]` int64, any numbers; responses of one person, or in one session, have the same. Sessions have one person.
-    items: `[n]` int64.   signals: `[n, F]`.   rewards: `[n]`.
-    repeated: `[n]` bool, whether the item was in the person's history when it was shown.
-    """
-
-    people: Tensor
-    sessions: Tensor
-    items: Tensor
-    signals: Tensor
-    rewards: Tensor
-    repeated: Tensor
-
-    def rows(self, chosen: Tensor) -> ResponseLog:
-        """The responses in these rows."""
-        return ResponseLog(*(part[chosen] for part in self))
-
-
-def fit_to_log(log: ResponseLog, num_items: int, generator: torch.Generator) -> ResponseModel:
+def fit_to_log(log: ResponseLog, num_items: int, generator: torch.Generator, max_dims: int = max(DIMS)) -> ResponseModel:
     """The model by Bayesian factor analysis (`fit_factors`). Items that are not in the log have the mean reward, and no loadings.
 
     The evidence and the largest number of factors are those that predict best what people who are not in the fit say to one half of a
@@ -50,7 +31,7 @@ def fit_to_log(log: ResponseLog, num_items: int, generator: torch.Generator) -> 
     candidates = evidence_candidates([_centred(fresh.items, signal) for signal in fresh.signals.unbind(1)], rewards)
     judge = _Judge(fresh, num_items, generator)
     evidence = min(candidates, key=lambda e: judge.error(e, FIRST_DIMS)) if len(candidates) > 1 else candidates[0]
-    dims = min(DIMS, key=lambda d: judge.error(evidence, d))
+    dims = min((d for d in DIMS if d <= max_dims), key=lambda d: judge.error(evidence, d), default=max_dims)
     fit = _fit(fresh, evidence, dims, num_items, judge.start)
     return fit.model._replace(repeat=_repeat(log, fit))
 

@@ -7,6 +7,7 @@ from recframe.hookspecs import hookimpl
 from recframe_plugins.datasets.movielens.config import MovieLensFormatConfig
 from recframe_plugins.datasets.rating_matrix.config import RatingMatrixDatasetConfig
 from recframe_plugins.datasets.synthetic.config import SyntheticConfig
+from recframe_plugins.datasets.synthetic_ratings.config import SyntheticRatingsConfig
 
 
 @hookimpl
@@ -22,4 +23,11 @@ def recframe_register_components(register: Callable[[Component], None]) -> None:
     dataset("movielens_format", MovieLensFormatConfig, "movielens.movielens_format:MovieLensFormat", *logged)
     dataset(
         "rating_matrix", RatingMatrixDatasetConfig, "rating_matrix.rating_matrix:RatingMatrixDataset", "rating_matrix", "attribute:title"
+    )
+    dataset(
+        "synthetic_ratings",
+        SyntheticRatingsConfig,
+        "synthetic_ratings.synthetic_ratings:SyntheticRatings",
+        "rating_matrix",
+        "attribute:title",
     )

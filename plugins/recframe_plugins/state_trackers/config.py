@@ -50,6 +50,18 @@ class MeanConfig(StateTrackerConfig):
 
 
 @dataclass
+class PosteriorConfig(MeanConfig):
+    """What the responses in the history say about tastes, by a Gaussian model, beside the mean of the history's items."""
+
+    factors: int = option(16, "largest number of latent factors of tastes (d)", ge=1)
+    random_steps: int = option(
+        100_000,
+        "user-steps with random items before training, in addition to trainer.env_steps, to whose responses the model is fitted; 0: none",
+        ge=0,
+    )
+
+
+@dataclass
 class GRUConfig(StateTrackerConfig):
     """GRU over the history's items, each modulated by its feedback (Hidasi et al., 2016)."""
 

@@ -4,13 +4,14 @@ from collections.abc import Callable
 
 from recframe.components import Component, Kind
 from recframe.hookspecs import hookimpl
-from recframe_plugins.state_trackers.config import AttentionConfig, CNNConfig, GRUConfig, LSTMConfig, MeanConfig, MLPConfig
+from recframe_plugins.state_trackers.config import AttentionConfig, CNNConfig, GRUConfig, LSTMConfig, MeanConfig, MLPConfig, PosteriorConfig
 
 
 @hookimpl
 def recframe_register_components(register: Callable[[Component], None]) -> None:
     """Register the built-in state trackers."""
     register(Component(Kind.STATE_TRACKER, "mean", MeanConfig, "recframe_plugins.state_trackers.mean:MeanTracker"))
+    register(Component(Kind.STATE_TRACKER, "posterior", PosteriorConfig, "recframe_plugins.state_trackers.posterior:PosteriorTracker"))
     register(Component(Kind.STATE_TRACKER, "gru", GRUConfig, "recframe_plugins.state_trackers.recurrent:GRUTracker"))
     register(Component(Kind.STATE_TRACKER, "lstm", LSTMConfig, "recframe_plugins.state_trackers.recurrent:LSTMTracker"))
     register(Component(Kind.STATE_TRACKER, "cnn", CNNConfig, "recframe_plugins.state_trackers.cnn:CNNTracker"))

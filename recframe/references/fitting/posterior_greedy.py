@@ -19,9 +19,10 @@ from recframe.interfaces import EnvironmentSpec
 from recframe.references.evidence import evidence_candidates
 from recframe.references.fitting.expected_rewards import ExpectedResponses
 from recframe.references.fitting.random_log import RandomLog
+from recframe.references.fitting.response_log import response_log
 from recframe.references.item_means import SHRINKAGE, shrunk_means
 from recframe.references.posterior_greedy import PosteriorGreedyPolicy, ResponseModel
-from recframe.references.posterior_of_log import ResponseLog, fit_to_log
+from recframe.references.posterior_of_log import fit_to_log
 
 FOLDS = 4
 MAX_DIMS = 128
@@ -74,7 +75,7 @@ def fit_posterior_greedy(responses: ExpectedResponses | None, log: RandomLog, sp
     Where the truth is unknown (None), the model is fitted to the log alone, as the agent of the same name does (`fit_to_log`).
     """
     generator = torch.Generator(spec.device).manual_seed(seed)
-    model = fit_to_log(_response_log(log, spec), spec.num_items, generator) if responses is None else _fit(responses, log, spec, generator)
+    model = fit_to_log(response_log(log, spec), spec.num_items, generator) if responses is None else _fit(responses, log, spec, generator)
     return PosteriorGreedyPolicy(spec.slate_size, model)
 
 
@@ -89,14 +90,6 @@ def _fit(responses: ExpectedResponses, log: RandomLog, spec: EnvironmentSpec, ge
         choice = min((choice._replace(dims=dims) for dims in sizes), key=judge.error)
         choice = min((choice._replace(noise_factor=factor) for factor in NOISE_FACTORS), key=judge.error)
     return components(responses, evidence).model(choice.dims, judge.variance(evidence), choice.noise_factor, judge.repeat(choice))
-
-
-def _response_log(log: RandomLog, spec: EnvironmentSpec) -> ResponseLog:
-    """The log's responses, one for each item of each slate."""
-    sessions = log.users[:, None].expand_as(log.slates).flatten()
-    people = log.observations.user[:, None].expand_as(log.slates).flatten() if spec.has_users else sessions
-    repeated = (log.slates[:, :, None] == log.observations.history_items[:, None, :]).any(dim=2).flatten()
-    return ResponseLog(people, sessions, log.slates.flatten(), log.signals.flatten(end_dim=1), log.item_rewards.flatten(), repeated)
 
 
 def components(responses: ExpectedResponses, evidence: Tensor, kept: Tensor | None = None) -> Components:

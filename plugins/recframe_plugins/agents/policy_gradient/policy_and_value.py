@@ -11,6 +11,9 @@ from torch import Tensor, nn
 from recframe.interfaces import Observation, StateTracker
 from recframe.item_agents import ItemPolicy, Items, PolicyScores
 
+POLICY_GAIN = 10.0
+"""The logit of a policy, at the start, of an expected reward of one that the state tracker knows: e times as likely for 0.1 more."""
+
 
 class ItemVectors(NamedTuple):
     """Item vectors `[M, d]` as projected by the policy's state tracker and by the value's; the first `num_items` may be chosen."""
@@ -31,6 +34,7 @@ class PolicyAndValue(nn.Module):
         super().__init__()
         self.state_tracker = state_tracker
         self.policy = ItemPolicy(state_tracker.state_dim, state_tracker.item_dim, temperature, device)
+        state_tracker.start_query(self.policy.query, POLICY_GAIN)
         self.value_tracker = None if shared else copy.deepcopy(state_tracker)
         self.value = nn.Linear(state_tracker.state_dim, 1, device=device)
 

@@ -1,0 +1,1 @@
+"""The dataset synthetic_ratings: a complete matrix of ratings, generated from tastes of low rank."""
