@@ -121,7 +121,7 @@ def test_commands_in_the_documents_compose(path):
     for app, sweep, command in commands_of(path):
         words = [word for word in shlex.split(command) if not word.startswith(("resume=", "hydra"))]
         # the readers' own files, folders and plugins do not exist here
-        words = [re.sub(r"path=(FOLDER|FILE)$", f"path={PROJECT}", word).replace(",stay]", "]") for word in words]
+        words = [re.sub(r"(path|items)=(FOLDER|FILE)(/\S+)?$", rf"\1={PROJECT}", word).replace(",stay]", "]") for word in words]
         words = [
             word
             for word in words

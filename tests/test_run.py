@@ -192,6 +192,12 @@ def test_every_shipped_experiment_runs_once(experiment, warm_recframe, tmp_path)
     rows = [f"{user}::{(user * 7 + k * 3) % 40}::{1 + (user * k) % 10}::{1_000_000 + k}" for user in range(60) for k in range(12)]
     (tmp_path / "ratings.dat").write_text("\n".join(rows) + "\n")
     own = {"movietweetings": [f"dataset.path={tmp_path}", "encoder=tfidf"]}
+    matrix, texts = tmp_path / "matrix.csv", tmp_path / "texts.csv"
+    matrix.write_text("user," + ",".join(f"item-{item}" for item in range(40)) + "\n")
+    with matrix.open("a") as file:
+        file.writelines(f"user-{user}," + ",".join(str(1 + (user * item) % 3) for item in range(40)) + "\n" for user in range(30))
+    texts.write_text("title\n" + "".join(f"Text number {item} on {['tax', 'war', 'law'][item % 3]}\n" for item in range(40)))
+    own["texts"] = [f"dataset.path={matrix}", f"dataset.items={texts}", "encoder=tfidf", "encoder@world_encoder=tfidf"]
     own["lora"] = ["dataset.num_items=20", "dataset.num_users=20", "encoder.tuning_tokens=96", "agent.updates_per_chunk=4"]
     (tmp_path / "matrix.ascii").write_text(
         "\n".join(" ".join(str(1 + (user * item + user + item) % 5) for item in range(1, 61)) for user in range(1, 31)) + "\n"

@@ -33,6 +33,7 @@ SMALL = {
     "recsim_reference.py": ["--seconds 0.01"],
     "simulators.py": ["--small", "--small --memory"],
     "start_up.py": ["--repeats 1 --plugins 1"],
+    "text_information.py": ["{tmp}/matrix.csv {tmp}/texts.csv --liked 1 --shown 4"],
     "training_overhead.py": ["--pairs 1 --env-steps 2048 encoder=tfidf embeddings.cache={tmp}"],
 }
 """The command lines with which each script takes a few seconds."""
@@ -43,13 +44,14 @@ NEEDS = {
     "large_catalogues.py": ["stable_baselines3"],
     "recsim_reference.py": ["recsim", "sardine"],
     "simulators.py": ["stable_baselines3"],
+    "text_information.py": ["sentence_transformers"],
 }
 SCRIPTS = sorted(path.name for path in FOLDER.glob("*.py") if '__name__ == "__main__"' in path.read_text(encoding="utf-8"))
 
 
 @pytest.fixture
 def folder(tmp_path):
-    """A folder with what the scripts read: a run of an agent on CartPole, and a few titles of films."""
+    """A folder with what the scripts read: a run of an agent on CartPole, a few titles of films, and a small matrix of ratings."""
     with RunFolder.create(tmp_path / "runs" / "0") as run:
         agent = {"name": "actor_critic", "clip_range": None}
         run.write_config({"seed": 0, "environment": {"id": "CartPole-v1"}, "agent": agent}, ["seed=0"])
@@ -57,6 +59,9 @@ def folder(tmp_path):
         write_result(run.path, objective=20.0, seed=0, env_steps=20, seconds=1.0, policies={"trained": {"return": returns}})
         (run.path / "metrics.csv").write_text("env_steps,eval/return\n10,10.0\n20,20.0\n")
     (tmp_path / "movies.dat").write_text("".join(f"{number}::Film {number} (2000)::Drama\n" for number in range(8)))
+    rows = [f"user-{user}," + ",".join(str((user + item) % 3 % 2) for item in range(20)) for user in range(24)]
+    (tmp_path / "matrix.csv").write_text("\n".join(["user," + ",".join(f"item-{item}" for item in range(20)), *rows]))
+    (tmp_path / "texts.csv").write_text("title\n" + "".join(f"Text {item} on {['tax', 'war', 'law'][item % 3]}\n" for item in range(20)))
     return tmp_path
 
 
