@@ -9,7 +9,7 @@ from torch import Tensor
 
 from recframe.experience import RewardSum
 from recframe.interfaces import Environment
-from recframe.references.fitting.schedules import Schedule, planned_schedules
+from recframe.references.fitting.schedules import PlannedSlates, planned_schedules
 from recframe.references.fixed_slate import FixedSlatePolicy
 from recframe.references.ranking import ranked
 
@@ -75,7 +75,7 @@ def attempt_plans(
     iteration over all items of all turns; it is repeated while returns rise.
     """
 
-    def planned(costs: Tensor) -> list[Schedule]:
+    def planned(costs: Tensor) -> list[PlannedSlates]:
         return planned_schedules(environment, rewards, costs, max_steps, seed)
 
     schedule = planned(torch.zeros(1, 1, device=environment.spec.device))[0]

@@ -13,7 +13,7 @@ from recframe.experience import RewardSum
 from recframe.interfaces import Environment, Observation, allowed_items
 
 
-class Schedule(NamedTuple):
+class PlannedSlates(NamedTuple):
     """The same slates for everybody, and what they returned to those they were planned on.
 
     slates: `[T, K]` int64, until the last of them left.   mean_return: of their sessions.
@@ -34,7 +34,7 @@ class Schedule(NamedTuple):
         return self.to_go[1:].clamp(min=self.mean_return / turns)
 
 
-def planned_schedules(environment: Environment, rewards: RewardSum, costs: Tensor, max_steps: int, seed: int) -> list[Schedule]:
+def planned_schedules(environment: Environment, rewards: RewardSum, costs: Tensor, max_steps: int, seed: int) -> list[PlannedSlates]:
     """Greedy schedules under G costs of leaving, planned in one play in which every G-th user follows the same schedule.
 
     At turn t, schedule g has the K items of the highest `reward - costs[g, t] * probability of leaving`, both true values averaged over
@@ -71,7 +71,7 @@ def planned_schedules(environment: Environment, rewards: RewardSum, costs: Tenso
     means = torch.einsum("gn,tn->gt", member, to_go) / present.clamp(min=1.0)
     lengths = (present > 0).sum(dim=1).tolist()
     return [
-        Schedule(
+        PlannedSlates(
             slates=slates[number, :length],
             mean_return=float(means[number, 0]),
             to_go=F.pad(means[number, :length], (0, 1)),
