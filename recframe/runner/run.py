@@ -143,6 +143,7 @@ def _run(cfg: DictConfig, folder: RunFolder, context: RunContext, record: DataRe
             measured = environment.report() | label_report(parts.reading) | dict(parts.cut)
             log_measured(measured)
             caveats = environment.caveats()
+            noted: dict[str, Any] = {"caveats": list(caveats)} if caveats else {}
             for caveat in caveats:
                 log.warning("%s", caveat)
             periodic = periodic_evaluation(parts, agent)
@@ -180,7 +181,7 @@ def _run(cfg: DictConfig, folder: RunFolder, context: RunContext, record: DataRe
                 seconds=seconds,
                 name=_name(cfg, context),
                 environment=measured,
-                **({"caveats": list(caveats)} if caveats else {}),
+                **noted,
                 **result_entries(parts, policies, cold),
                 **({} if tuner is None else {"tuning": tuner.summary()}),
             )

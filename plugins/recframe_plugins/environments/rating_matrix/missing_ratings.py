@@ -52,7 +52,7 @@ def imputed(ratings: Tensor, held_out: Tensor, options: FitOptions) -> tuple[Ten
         weakref.finalize(ratings, _imputed.pop, id(ratings), None)
     fits, key = _imputed[id(ratings)], (options,)
     if key not in fits:
-        completed, measures = ratings.clone(), {}
+        completed, measures = ratings.clone(), dict[str, float]()
         for rows, prefix in ((~held_out, ""), (held_out, "evaluation_")):
             part, errors = _completed(ratings[rows], options)
             completed[rows] = part
@@ -68,8 +68,8 @@ def _completed(ratings: Tensor, options: FitOptions) -> tuple[Tensor, dict[str, 
     users, items = known.nonzero().cpu().unbind(dim=1)
     values = ratings[known].cpu().double()
     logged = Ratings(users, items, values)
-    model = fit_ratings(logged, *ratings.shape, options)
+    model = fit_ratings(logged, len(ratings), ratings.shape[1], options)
     predicted = model.mean + model.user_biases[:, None] + model.item_biases + model.user_factors @ model.item_factors.T
     predicted = predicted.clamp(values.min(), values.max()).to(ratings)
-    errors = errors_of(hold_out(logged, *ratings.shape, options, HELD_OUT))
+    errors = errors_of(hold_out(logged, len(ratings), ratings.shape[1], options, HELD_OUT))
     return torch.where(known, ratings, predicted), errors | {f"{PREFIX}share_imputed": 1.0 - known.double().mean().item()}
