@@ -58,7 +58,7 @@ def read_matrix(path: Path, key: str = "dataset.path", *, missing: bool = False)
         raise DataError(f"{path}: cannot be read ({error.strerror or error}), expected a readable file") from None
 
 
-def read_ratings(path: Path, key: str, config: RatingMatrixDatasetConfig) -> Matrix:
+def read_known_ratings(path: Path, key: str, config: RatingMatrixDatasetConfig) -> Matrix:
     """Read a matrix of ratings as the config says, and refuse one that is hardly a matrix of ratings, or that distinguishes no items.
 
     Raises
@@ -138,11 +138,11 @@ class RatingMatrixDataset(Dataset):
         # the small file first, so that mistakes in it are reported before the large file is read
         table = None if self.config.items is None else read_item_table(Path(self.config.items).expanduser())
         check_template(self.config.text_template, ["title"] if table is None else text_columns(table))
-        matrix = read_ratings(path, "dataset.path", self.config)
+        matrix = read_known_ratings(path, "dataset.path", self.config)
         held_out = held_out_users(len(matrix.values), self.config.evaluation_share, self.config.split_seed)
         if self.config.test_path is not None:
             test_path = Path(self.config.test_path).expanduser()
-            matrix, held_out = with_test_matrix(path, matrix, test_path, read_ratings(test_path, "dataset.test_path", self.config))
+            matrix, held_out = with_test_matrix(path, matrix, test_path, read_known_ratings(test_path, "dataset.test_path", self.config))
         num_users, num_items = matrix.values.shape
         if table is not None and table.height != num_items:
             raise DataError(f"{self.config.items}: holds {table.height} item(s), expected {num_items}, one for each column of {path}")

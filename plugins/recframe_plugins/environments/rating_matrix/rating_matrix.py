@@ -37,7 +37,7 @@ EVALUATION_SHARE = 0.2
 """Share of the people who are kept for evaluation if the dataset keeps nobody."""
 
 
-def require_informative(ratings: Tensor) -> None:
+def require_differences(ratings: Tensor) -> None:
     """Refuse a matrix `[P, M]` with infinite ratings, with no rating, or in which everybody rates all items the same.
 
     Raises
@@ -87,7 +87,7 @@ class RatingMatrixEnvironment(SimulatedSessions):
             raise DataError(
                 f"the rating matrix has the shape {list(ratings.shape)}; {people} users and {len(data.catalog)} items need {expected}"
             )
-        require_informative(ratings)
+        require_differences(ratings)
         self.people = self._people(ratings, data.held_out, split, config).to(device)
         unrated = ratings.isnan()
         self.measures: dict[str, float] = {}
