@@ -18,7 +18,7 @@ PROJECT = Path(__file__).resolve().parents[1]
 DOCUMENTS = sorted([*PROJECT.glob("*.md"), *PROJECT.glob("docs/**/*.md")])
 WRITTEN = [path for path in DOCUMENTS if path.parent.name != "reference"]
 # choices and files that are the examples' own
-EXAMPLES = {"experiment=mine", "conf/experiment/mine.yaml", "conf/labels/mine.yaml"}
+EXAMPLES = {"experiment=mine", "conf/experiment/mine.yaml", "conf/labels/mine.yaml", "conf/agent/dqn.yaml", "conf/agent/linucb.yaml"}
 LONGEST_LINE = 120
 
 
@@ -117,8 +117,10 @@ def mistakes_in(app: str, *words: str) -> list[str]:
 
 
 @pytest.mark.parametrize("path", [path for path in DOCUMENTS if commands_of(path)], ids=name_of)
-def test_commands_in_the_documents_compose(path):
+def test_commands_in_the_documents_compose(path, monkeypatch):
     for app, sweep, command in commands_of(path):
+        for variable in re.findall(r"api_key_variable=(\w+)", command):
+            monkeypatch.setenv(variable, "a key of the reader's")
         words = [word for word in shlex.split(command) if not word.startswith(("resume=", "hydra"))]
         # the readers' own files, folders and plugins do not exist here
         words = [re.sub(r"(path|items)=(FOLDER|FILE)(/\S+)?$", rf"\1={PROJECT}", word).replace(",stay]", "]") for word in words]
