@@ -66,6 +66,11 @@ class WrittenResources(ImportlibResourcesConfigSource):
         return _result(self, resources.files(self.path).joinpath(self._normalize_file_name(config_path)), config_path)
 
 
+# the process of a sweep's job registers Hydra's own classes again, and Hydra accepts a scheme that is taken under the same class name
+WrittenFiles.__name__ = FileConfigSource.__name__
+WrittenResources.__name__ = ImportlibResourcesConfigSource.__name__
+
+
 @contextmanager
 def written_sources() -> Iterator[None]:
     """Let Hydra read YAML by these classes in the block. Other Hydra programs of the process keep Hydra's own."""
