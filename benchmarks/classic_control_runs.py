@@ -9,10 +9,10 @@ from pathlib import Path
 from statistics import fmean, median
 
 import polars as pl
+from scipy import stats
 
 from recframe.errors import UserError
 from recframe.sweeps import find_runs
-from recframe.sweeps.intervals import t_interval
 from recframe.tracking.metrics_csv import METRICS_NAME
 
 OURS, THEIRS = "recframe", "stable-baselines3"
@@ -96,6 +96,12 @@ def mean_curve(curves: Sequence[Curve]) -> list[tuple[int, float, float, float]]
     return [(steps, fmean(column), min(column), max(column)) for steps, column in zip(common, columns, strict=True)]
 
 
+def interval_text(values: Sequence[float]) -> str:
+    """The mean of n >= 2 seeds' values and Student's 95 % interval of it."""
+    mean, reach = fmean(values), stats.t.ppf(0.975, len(values) - 1) * stats.sem(values)
+    return f"{mean:.1f} [{mean - reach:.1f}, {mean + reach:.1f}]"
+
+
 def table(runs: Sequence[Run], speeds: Mapping[tuple[str, str], float]) -> str:
     """Markdown, one row for each agent and library. `speeds`: env steps per CPU second."""
     seeds = sorted({run.seed for run in runs})
@@ -104,7 +110,7 @@ def table(runs: Sequence[Run], speeds: Mapping[tuple[str, str], float]) -> str:
     for (agent, library), group in by_agent(runs).items():
         returns = {run.seed: run.mean_return for run in group}
         ends = [run.curve[-1][1] for run in group]
-        mean = "{:.1f} [{:.1f}, {:.1f}]".format(*t_interval(list(returns.values()))) if len(group) > 1 else MISSING
+        mean = interval_text(list(returns.values())) if len(group) > 1 else MISSING
         speed = f"{speeds[agent, library]:,.0f}" if (agent, library) in speeds else MISSING
         cells = [f"{returns[seed]:.1f}" if seed in returns else MISSING for seed in seeds]
         lines.append([f"`{agent}`", library, *cells, mean, f"{fmean(ends):.1f} ({min(ends):.1f} to {max(ends):.1f})", speed])

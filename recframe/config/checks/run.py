@@ -121,6 +121,11 @@ def _check_tuning(values: Mapping[str, Any], chosen: Mapping[str, Component]) ->
     ]
     if "encoder" in tuned and values["embeddings"]["shuffle"]:
         problems.append(f"encoder.tuning={tuned['encoder']} does not go with embeddings.shuffle=true: other texts would be tuned; drop one")
+    if "encoder" in tuned and values["trainer"]["weight_average"] is not None:
+        problems.append(
+            f"encoder.tuning={tuned['encoder']} does not go with trainer.weight_average: the averaged networks would read the vectors of a "
+            "language model that is not averaged; set weight_average to null"
+        )
     return problems
 
 
