@@ -66,6 +66,8 @@ def refused(*overrides):
 
 def test_mistakes_in_tuning_options_are_found_before_a_run_starts():
     assert "encoder.tuning=lora does not go with embeddings.shuffle=true" in refused("encoder.tuning=lora", "embeddings.shuffle=true")
+    averaged = refused("encoder.tuning=lora", "trainer.weight_average=0.99")
+    assert "encoder.tuning=lora does not go with trainer.weight_average" in averaged
     assert "world_encoder.tuning=full: only the run's own encoder can be tuned" in refused(
         "encoder@world_encoder=bert", "world_encoder.tuning=full"
     )
