@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 
 from recframe.building.parts import Parts
 from recframe.building.seeds import derived_seed
-from recframe.interfaces import Agent, StateTracker
+from recframe.interfaces import Agent, Environment, StateTracker
 from recframe.references.fitting.response_log import random_responses
 
 log = logging.getLogger(__name__)
@@ -14,11 +15,18 @@ log = logging.getLogger(__name__)
 USERS = 512
 
 
-def show_random_items(parts: Parts, agent: Agent, tracker: StateTracker) -> None:
-    """Let `tracker`, and every copy of it in `agent`, learn from `tracker.random_steps` user-steps of training users with random items."""
+def started_agent(parts: Parts, environment: Environment, resume_from: Path | None) -> tuple[Agent, StateTracker]:
+    """An agent and its tracker; every copy of the tracker has learned from `random_steps` user-steps of training users with random items.
+
+    A run that is resumed from a checkpoint has what was learned there.
+    """
+    agent, tracker = parts.agent_and_tracker(environment)
+    if not tracker.random_steps or resume_from is not None:
+        return agent, tracker
     seed, steps = derived_seed(parts.cfg.seed, "random items"), tracker.random_steps
     log.info("fitting the state tracker to the responses in %d user-steps with random items", steps)
     responses = random_responses(parts.environment(USERS, "train"), parts.rewards, steps, parts.cfg.evaluation.max_steps, seed)
     for module in agent.modules():
         if isinstance(module, StateTracker):
             module.fit_responses(responses, seed)
+    return agent, tracker

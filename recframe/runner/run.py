@@ -29,7 +29,7 @@ from recframe.plugin_loader import registry
 from recframe.runner.failures import recorded_failure
 from recframe.runner.final_evaluation import final_evaluation, periodic_evaluation, result_entries, sums_by_table
 from recframe.runner.hooks import call_finished, call_started, plugin_callbacks
-from recframe.runner.random_start import show_random_items
+from recframe.runner.random_start import started_agent
 from recframe.runner.report import log_measured, print_report, report_markdown
 from recframe.runner.results import RunContext, RunResult
 from recframe.tracking import DataRecord, MachineRecord, RunFolder, atomic_write, read_result, recorded_config, write_people, write_result
@@ -152,9 +152,7 @@ def _run(cfg: DictConfig, folder: RunFolder, context: RunContext, record: DataRe
                     "resuming on %s a run that was on %s: its numbers will not be to the digit those without a stop", cfg.device, before
                 )
             environment = parts.environment(cfg.environment.num_users, "train")
-            agent, tracker = parts.agent_and_tracker(environment)
-            if tracker.random_steps and resume_from is None:
-                show_random_items(parts, agent, tracker)
+            agent, tracker = started_agent(parts, environment, resume_from)
             settings: Any = OmegaConf.to_object(cfg.auxiliary)
             seed = derived_seed(cfg.seed, "auxiliary")
             auxiliary = BehaviourPrediction(settings, agent, tracker, seed) if settings.weight else None

@@ -1,0 +1,73 @@
+"""The posterior state tracker: agents start from the conditional mean of the model that is fitted to random responses."""
+
+import numpy as np
+import torch
+
+from recframe.interfaces import ResponseLog
+from recframe.item_agents import QNetwork
+from recframe.item_agents.item_columns import ItemRange
+from recframe.references.posterior_of_log import fit_to_log
+from recframe.testing import toy_data, toy_observation, toy_spec
+from recframe_plugins.state_trackers.config import PosteriorConfig
+from recframe_plugins.state_trackers.posterior import PosteriorTracker
+
+DATA = toy_data(num_items=12, num_users=60)
+SPEC = toy_spec(DATA)
+
+
+def random_log(people=60, responses=8):
+    """Responses that are tastes of one factor plus noise; the reward is the first signal."""
+    generator = torch.Generator().manual_seed(0)
+    table = torch.randn(people, 1, generator=generator) * torch.randn(12, generator=generator)
+    items = torch.rand(people, 12, generator=generator).argsort(dim=1)[:, :responses]
+    persons = torch.arange(people)[:, None].expand_as(items).flatten()
+    noise = 0.1 * torch.randn(people * responses, len(SPEC.signals), generator=generator)
+    signals = table[persons, items.flatten()][:, None] + noise
+    return ResponseLog(persons, persons, items.flatten(), signals, signals[:, 0], torch.zeros(len(persons), dtype=torch.bool))
+
+
+def test_an_agent_starts_from_the_expected_rewards_given_the_history():
+    torch.manual_seed(0)
+    tracker = PosteriorTracker(PosteriorConfig(factors=4), SPEC, DATA)
+    network, log = QNetwork(tracker, SPEC.device), random_log()
+    # what the projected texts add to the scores
+    torch.nn.init.zeros_(network.query.weight[:64].data)
+    observation = toy_observation(SPEC, DATA, torch.Generator().manual_seed(1), users=12)
+
+    def scores():
+        values = network(observation, tracker.project_items())
+        values.repeat = torch.zeros_like(values.repeat)
+        return values.over(ItemRange(0, SPEC.num_items)).double().numpy()
+
+    with torch.no_grad():
+        before = scores()
+        tracker.fit_responses(log, seed=3)
+        added = scores() - before
+    model = fit_to_log(log, SPEC.num_items, torch.Generator().manual_seed(3), max_dims=4)
+    loadings, means, noise, rewards = (part.double().numpy() for part in (model.loadings, model.means, model.noise, model.rewards))
+    assert np.abs(loadings).max() > 0.1
+    evidence = model.evidence.double().numpy()
+    for user in range(12):
+        shown = observation.history_items[user].numpy()
+        present = shown >= 0
+        a, x = loadings[shown[present]], observation.history_feedback[user].double().numpy()[present] @ evidence
+        covariance = a @ a.T + np.diag(noise[shown[present]])
+        z = a.T @ np.linalg.solve(covariance, x - means[shown[present]])
+        np.testing.assert_allclose(added[user], rewards[:-1, :-1] @ z + rewards[:-1, -1], rtol=1e-3, atol=1e-3)
+
+
+def test_copies_of_the_tracker_that_are_fitted_to_one_log_agree():
+    log = random_log()
+    first, second = (PosteriorTracker(PosteriorConfig(factors=4), SPEC, DATA) for _ in range(2))
+    for tracker in (first, second):
+        tracker.fit_responses(log, seed=3)
+    assert torch.equal(first.responses, second.responses)
+
+
+def test_items_that_are_not_in_the_log_have_no_loadings():
+    log = random_log()
+    tracker = PosteriorTracker(PosteriorConfig(factors=4), SPEC, DATA)
+    tracker.fit_responses(log.rows((log.items != 5).nonzero().squeeze(1)), seed=3)
+    loadings = tracker.responses[:, 5:9]
+    assert not loadings[5].any()
+    assert loadings[4].any()
