@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from recframe.interfaces import Agent, Decision, EnvironmentSpec, Experience, Observation, Rollout, StateTracker, Transition
+from recframe.interfaces import Agent, Decision, EnvironmentSpec, Experience, Observation, ResponseLog, Rollout, StateTracker, Transition
 from recframe.item_agents.search import search_items
 from recframe.references.posterior_greedy import ResponseModel
-from recframe.references.posterior_of_log import ResponseLog, fit_to_log
+from recframe.references.posterior_of_log import fit_to_log
 from recframe.references.random import random_items_with_repeats
 from recframe_plugins.agents.bandits.linear_scores import Expected
 from recframe_plugins.agents.baselines.config import PosteriorGreedyConfig

@@ -55,4 +55,5 @@ class SyntheticRatings(Dataset):
         item_means, user_means = config.item_spread * normal(items), config.user_spread * normal(users, 1)
         tastes = normal(users, rank) @ (weights * normal(items, rank)).T / weights.norm()
         raw = config.mean_rating + item_means + user_means + config.taste_spread * tastes + config.noise * normal(users, items)
-        return raw.clamp(LOWEST, HIGHEST)
+        ratings: Tensor = raw.clamp(LOWEST, HIGHEST)
+        return ratings
