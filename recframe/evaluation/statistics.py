@@ -92,6 +92,18 @@ def ratio_intervals(
     return [Interval(float(e), float(lo), float(hi), int(n)) for e, lo, hi, n in zip(estimates, lows, highs, counts, strict=True)]
 
 
+def rate_interval(interval: Interval, level: float = LEVEL) -> Interval:
+    """The interval of a rate between 0 and 1, where nobody differs from anybody: exact, in place of one without width.
+
+    If none of n people ever did it, the share of those who ever do is at most `1 - ((1 - level) / 2)^(1 / n)` (Clopper & Pearson, 1934),
+    and the rate is no larger; the same from above, if everybody always did it. Other intervals stay as they are.
+    """
+    if interval.low != interval.high or interval.mean not in (0.0, 1.0) or not interval.n:
+        return interval
+    reach = 1.0 - ((1.0 - level) / 2.0) ** (1.0 / interval.n)
+    return interval._replace(high=reach) if interval.mean == 0.0 else interval._replace(low=1.0 - reach)
+
+
 def _studentised(sums: np.ndarray, squares: np.ndarray) -> np.ndarray:
     """`(r* - r) / s*` of each resample, `[r, m]`, from its weighted sums `[r, 5 m]`; NaN where a resample has no spread."""
     residual, total, square, product, total_square = np.split(sums, 5, axis=1)

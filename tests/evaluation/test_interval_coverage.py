@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from recframe.evaluation.statistics import ratio_intervals, sums_by_person
+from recframe.evaluation.statistics import Interval, rate_interval, ratio_intervals, sums_by_person
 
 SPLITS = 1_000
 
@@ -52,6 +52,25 @@ def test_rare_events_give_intervals_that_are_wide_enough():
     events = (np.random.default_rng(0).random((30, SPLITS)) < 0.2).astype(float)
     intervals = ratio_intervals(events, np.ones_like(events), seed=0, resamples=1_000)
     assert np.mean([interval.low <= 0.2 <= interval.high for interval in intervals]) >= 0.93
+
+
+@pytest.mark.parametrize("rate", [0.005, 0.02, 0.05])
+@pytest.mark.parametrize("people", [30, 58, 280])
+def test_intervals_of_rates_that_nobody_showed_contain_the_rate(people, rate):
+    events = (np.random.default_rng(0).random((people, SPLITS)) < rate).astype(float)
+    intervals = [rate_interval(one) for one in ratio_intervals(events, np.ones_like(events), seed=0, resamples=200)]
+    nobody = [one for one in intervals if one.mean == 0.0]
+    exact = 1 - 0.025 ** (1 / people)
+    assert all((one.low, one.high) == (0.0, exact) for one in nobody)
+    # the rate may be above the limit only where nobody is hardly ever the outcome
+    assert sum(one.high < rate for one in nobody) <= 0.025 * SPLITS
+
+
+def test_an_exact_interval_replaces_only_one_without_width_at_0_or_1():
+    always, half = Interval(1.0, 1.0, 1.0, 40), Interval(0.5, 0.5, 0.5, 40)
+    assert rate_interval(always).low == pytest.approx(0.025 ** (1 / 40))
+    for other in (half, Interval(0.0, -0.1, 0.1, 40), Interval(0.0, 0.0, 0.0, 0)):
+        assert rate_interval(other) == other
 
 
 def test_sessions_of_one_person_are_summed():

@@ -10,7 +10,7 @@ from recframe.evaluation.people import PersonSums
 from recframe.evaluation.results import Metrics, metrics_of
 from recframe.evaluation.simulated.exposure import exposure_intervals
 from recframe.evaluation.simulated.rollout import Episodes
-from recframe.evaluation.statistics import RESAMPLES, ratio_intervals
+from recframe.evaluation.statistics import RESAMPLES, rate_interval, ratio_intervals
 from recframe.interfaces import Catalog, self_information
 from recframe.metric_names import CLICKS, ITEMS, TEXTS, reward_metric
 
@@ -31,6 +31,8 @@ def policy_metrics(
     """
     sums = policy_sums(episodes, catalog) if sums is None else sums
     intervals = dict(zip(sums.names, ratio_intervals(sums.numerators, sums.denominators, seed, resamples), strict=True))
+    if "click_rate" in intervals:
+        intervals["click_rate"] = rate_interval(intervals["click_rate"])
     if not episodes.slates.is_floating_point():
         people = episodes.met
         turns, sessions = np.nonzero(episodes.alive.cpu().numpy())

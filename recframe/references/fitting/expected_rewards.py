@@ -40,10 +40,14 @@ def expected_responses(environment: Environment, rewards: RewardSum, seeds: Sequ
     spec = environment.spec
     numbers: list[Tensor] = []
     tables: dict[str, list[Tensor]] = {name: [] for name in ("", *spec.signals)}
-    for number, seed in enumerate(seeds[: max(1, MAX_ENTRIES // (spec.num_users * spec.num_items))]):
-        user = environment.reset(seed).user
-        numbers.append(user if spec.has_users else number * spec.num_users + torch.arange(spec.num_users, device=user.device))
-        signals = required_truth(environment).signals
+    left = max(1, MAX_ENTRIES // spec.num_items)
+    for number, seed in enumerate(seeds):
+        user = environment.reset(seed).user[:left]
+        if not len(user):
+            break
+        left -= len(user)
+        numbers.append(user if spec.has_users else number * spec.num_users + torch.arange(len(user), device=user.device))
+        signals = {name: signal[: len(user)] for name, signal in required_truth(environment).signals.items()}
         tables[""].append(rewards.itemwise(signals))
         for name in spec.signals:
             tables[name].append(signals[name])

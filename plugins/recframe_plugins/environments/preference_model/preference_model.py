@@ -173,6 +173,8 @@ class PreferenceModel(BoredomSessions):
     def caveats(self) -> tuple[str, ...]:
         """Whether the model is no better than a constant or than biases, and why click rates are not those of the log, if they are not."""
         lines = list(model_caveats(self._errors, f"held-out {self.config.feedback}s of the log"))
+        if not self._errors:
+            lines.append("the user model was not scored on held-out ratings (environment.holdout=0): how much it knows is not known")
         if self._clicks.problem:
             lines.append(f"click rates are not calibrated to the log: {self._clicks.problem}")
         elif self._clicks.curve is not None and self._clicks.curve.slope < LEAST_SLOPE:
