@@ -11,6 +11,7 @@ from recframe.tracking import RunFolder, write_result
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 SMALL = {
+    "checkpoint_selection.py": ["--repetitions 50"],
     "classic_control.py": [
         "reference --out {tmp}/reference --algorithms a2c --seeds 0 --small",
         "speed --out {tmp}/reference --agents actor_critic --pairs 1 --small",
