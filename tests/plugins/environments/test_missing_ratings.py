@@ -52,7 +52,7 @@ def test_no_policy_shows_what_a_person_has_not_rated(make, sparse, rewards, prot
     assert train.spec.num_excluded == evaluation.spec.num_excluded
     for policy in reference_policies(train, rewards, data, max_steps=6, seed=0, budget=SMALL).values():
         for environment in (train, evaluation):
-            users = environment.reset(1).user
+            users = environment.start_evaluation(1)[1]
             played = rollout(policy, environment, rewards, 1, 6)
             shown = data.ratings[users[None, :, None], played.slates]
             during = torch.arange(len(shown))[:, None] < played.lengths
