@@ -56,7 +56,7 @@ def test_a_schedule_has_the_items_of_the_highest_mean_reward_less_the_cost_of_le
     environment = world("train", QUITTING[0], num_users=60)
     costs = torch.tensor([[0.0], [100.0]])
     schedules = planned_schedules(environment, REWARDS, costs, TURNS, seed=3)
-    users = environment.reset(3).user
+    users = environment.start_evaluation(3)[1]
     for number, schedule in enumerate(schedules):
         clicks = (DATA.ratings[users[number::2]] >= 4).float().mean(dim=0)
         assert int(schedule.slates[0, 0]) == int(clicks.argmax())
@@ -71,7 +71,7 @@ def test_a_schedule_has_the_items_of_the_highest_mean_reward_less_the_cost_of_le
 def test_what_leaving_costs_is_what_those_who_stay_get_from_the_next_turn_on():
     environment = world("train", {"protocol": "fixed_length"}, num_users=60)
     schedule = planned_schedules(environment, REWARDS, torch.zeros(1, 1), TURNS, seed=3)[0]
-    clicks = (DATA.ratings[environment.reset(3).user] >= 4).float().mean(dim=0)[schedule.slates[:, 0]]
+    clicks = (DATA.ratings[environment.start_evaluation(3)[1]] >= 4).float().mean(dim=0)[schedule.slates[:, 0]]
     torch.testing.assert_close(schedule.to_go[:-1], clicks.flip(0).cumsum(0).flip(0))
     assert schedule.mean_return == pytest.approx(float(clicks.sum()), rel=1e-5)
     # of the last turns little is left to lose, but a turn has its mean reward at least

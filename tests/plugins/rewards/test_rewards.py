@@ -44,6 +44,7 @@ def test_rewards_declare_their_requirements_and_whether_they_are_itemwise():
     assert {component.name: (component.requires, component.provides) for component in COMPONENTS} == {
         "click": ({"signal:click"}, {"itemwise"}),
         "rating": ({"signal:rating"}, {"itemwise"}),
+        "skip": ({"signal:click"}, {"itemwise"}),
         "dwell": ({"signal:dwell"}, {"itemwise"}),
         "purchase": ({"signal:purchase"}, {"itemwise"}),
         "environment": ({"signal:reward"}, {"itemwise"}),
