@@ -14,7 +14,7 @@ from recframe.config.problems import ConfigError
 from recframe.config.schema.declared import Declared, declared_at, has_text_keys, holds_integer, holds_text
 
 MAX_VALUES = 100_000
-"""The largest number of values in a file, each counted as often as aliases repeat it."""
+"""The largest number of values that aliases may add to a file."""
 
 TEXT_TAG, INTEGER_TAG, FLOAT_TAG, MERGE_TAG = (f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "merge"))
 NOTHING = ("null", "~", "")
@@ -52,11 +52,13 @@ def read_tree(text: str, name: str, prefix: str = "", apps: Sequence[App] = tupl
 
 def require_written_out(tree: yaml.Node, name: str) -> None:
     """Raise `ConfigError` for a file in which aliases repeat values without end, or so often that reading it would not end."""
+    written: dict[int, int] = {}
     try:
-        count = _count(tree, {}, set())
+        count = _count(tree, written, set())
     except RecursionError:
-        count = MAX_VALUES + 1
-    if count > MAX_VALUES:
+        raise ConfigError([f"{name}: its values are nested without end, or hundreds of levels deep; write them out"]) from None
+    # a long file without aliases is fine
+    if count - len(written) > MAX_VALUES:
         raise ConfigError([f"{name}: aliases (*name) repeat its values without end, or more than {MAX_VALUES:,} times; write them out"])
 
 
@@ -72,7 +74,7 @@ def _count(tree: yaml.Node, known: dict[int, int], above: set[int]) -> int:
     if id(tree) in known:
         return known[id(tree)]
     if id(tree) in above:
-        return MAX_VALUES + 1
+        return 10**9
     children: list[yaml.Node] = []
     if isinstance(tree, yaml.MappingNode):
         children = [node for pair in tree.value for node in pair]

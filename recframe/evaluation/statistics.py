@@ -93,11 +93,12 @@ def ratio_intervals(
 
 
 def rate_interval(interval: Interval, level: float = LEVEL) -> Interval:
-    """The interval of a rate between 0 and 1, where nobody differs from anybody: exact, in place of one without width.
+    """The interval of a rate, within 0 and 1; where nobody differs from anybody, an exact one in place of one without width.
 
     If none of n people ever did it, the share of those who ever do is at most `1 - ((1 - level) / 2)^(1 / n)` (Clopper & Pearson, 1934),
-    and the rate is no larger; the same from above, if everybody always did it. Other intervals stay as they are.
+    and the rate is no larger; the same from above, if everybody always did it.
     """
+    interval = interval._replace(low=max(interval.low, 0.0), high=min(interval.high, 1.0))
     if interval.low != interval.high or interval.mean not in (0.0, 1.0) or not interval.n:
         return interval
     reach = 1.0 - ((1.0 - level) / 2.0) ** (1.0 / interval.n)

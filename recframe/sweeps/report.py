@@ -230,7 +230,7 @@ def _evaluated(runs: Sequence[SweepRun]) -> list[str]:
     counts: dict[str, int] = {}
     for run in runs:
         about = run.result.get("evaluation")
-        line = "number of people not recorded (earlier release)" if about is None else f"{counted(about)} of {WHOSE[about['split']]}"
+        line = "number of people not recorded (earlier release)" if about is None else f"{counted(about)}; {WHOSE[about['split']]}"
         counts[line] = counts.get(line, 0) + 1
     if len(counts) < 2:
         return [f"each run evaluated on {line}" for line, _ in counts.items() if "recorded" not in line]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import logging
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -11,6 +13,22 @@ from typing import NamedTuple
 import numpy as np
 
 from recframe.tracking.atomic import atomic_write
+
+log = logging.getLogger(__name__)
+
+UNREADABLE = (
+    OSError,
+    EOFError,
+    ValueError,
+    KeyError,
+    IndexError,
+    TypeError,
+    RuntimeError,
+    NotImplementedError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What numpy and zipfile raise for damaged archives."""
 
 PEOPLE_NAME = "people.npz"
 
@@ -42,9 +60,12 @@ def write_people(folder: Path, ids: np.ndarray, tables: Mapping[str, Mapping[str
 
 
 def read_people(folder: Path) -> RecordedPeople | None:
-    """The content of a run's `people.npz`; None if it is missing, as in runs of earlier releases, or damaged."""
+    """The content of a run's `people.npz`; None if it is missing, as in runs of earlier releases, or damaged, which is logged."""
+    path = folder / PEOPLE_NAME
+    if not path.is_file():
+        return None
     try:
-        with np.load(folder / PEOPLE_NAME, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             tables: dict[str, dict[str, dict[str, np.ndarray]]] = {}
             for name in arrays.files:
                 if not name.endswith("/metrics"):
@@ -53,5 +74,6 @@ def read_people(folder: Path) -> RecordedPeople | None:
                 sums = arrays[f"{table}/{policy}/sums"]
                 tables.setdefault(table, {})[policy] = {str(metric): sums[:, place] for place, metric in enumerate(arrays[name])}
             return RecordedPeople(arrays["people"], tables)
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
+    except UNREADABLE as error:
+        log.warning("%s: cannot be read (%s); intervals over seeds are wider without it", path, error or type(error).__name__)
         return None

@@ -66,8 +66,8 @@ class RunCheckpoints(Checkpoint):
 
     In this order, a kill between the two is harmless: the resumed run repeats the evaluation and writes the same best weights.
 
-    window: the weights of an evaluation are the best if the mean over it and the `window` - 1 before it is. The first `window` - 1
-        evaluations of a longer run are only a part of a mean.
+    window: the weights of an evaluation are the best if the mean over it and the `window` - 1 before it is. Means of fewer evaluations, at
+        the beginning of a run, count only until there is one of `window`.
     """
 
     def __init__(self, folder: Path, monitor: str, mode: str, window: int = 1) -> None:
@@ -78,16 +78,21 @@ class RunCheckpoints(Checkpoint):
         self.best_env_steps = 0
         self.recent: deque[float] = deque(maxlen=window)
         self.candidates = 0
+        self.best_evaluations = 0
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Compare with the best value so far, then save."""
         assert isinstance(module, TrainingModule)
         self.recent.append(float(trainer.callback_metrics[self.monitor]))
-        value = sum(self.recent) / len(self.recent)
+        value, evaluations = sum(self.recent) / len(self.recent), len(self.recent)
         self.candidates += 1
         # NaN: the metric had no value
-        if self.best_value is None or math.isnan(self.best_value) or self.sign * value > self.sign * self.best_value:
-            self.best_value, self.best_env_steps = value, module.env_steps
+        if self.best_value is None or math.isnan(self.best_value) or evaluations > self.best_evaluations:
+            better = self.best_value is None or not math.isnan(value)
+        else:
+            better = evaluations == self.best_evaluations and self.sign * value > self.sign * self.best_value
+        if better:
+            self.best_value, self.best_env_steps, self.best_evaluations = value, module.env_steps, evaluations
             with module.final_weights():
                 save_weights(module.agent, self.folder / BEST)
             if module.tuner is not None:
@@ -101,7 +106,7 @@ class RunCheckpoints(Checkpoint):
 
     def state_dict(self) -> dict[str, Any]:
         """The best value so far, when it was measured, the latest values, and the number of all."""
-        best = {"best_value": self.best_value, "best_env_steps": self.best_env_steps}
+        best = {"best_value": self.best_value, "best_env_steps": self.best_env_steps, "best_evaluations": self.best_evaluations}
         return {**best, "recent": list(self.recent), "candidates": self.candidates}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -109,6 +114,7 @@ class RunCheckpoints(Checkpoint):
         self.best_value, self.best_env_steps = state_dict["best_value"], state_dict["best_env_steps"]
         self.recent.extend(state_dict.get("recent", []))
         self.candidates = state_dict.get("candidates", 0)
+        self.best_evaluations = state_dict.get("best_evaluations", 1)
 
 
 def training_is_complete(checkpoint: Path) -> bool:

@@ -204,7 +204,7 @@ def _selection(settings: TrainerConfig, best: Mapping[str, Any], env_steps: int)
     """How the final weights were chosen. `best` is the state of `RunCheckpoints`."""
     if settings.final_weights == "last":
         return Selection(env_steps, settings.monitor, None, 0, 0)
-    return Selection(best["best_env_steps"], settings.monitor, best["best_value"], settings.selection_window, best["candidates"])
+    return Selection(best["best_env_steps"], settings.monitor, best["best_value"], best["best_evaluations"], best["candidates"])
 
 
 def _require_optimizers(agent: Agent, settings: TrainerConfig) -> None:

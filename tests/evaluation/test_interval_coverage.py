@@ -69,8 +69,13 @@ def test_intervals_of_rates_that_nobody_showed_contain_the_rate(people, rate):
 def test_an_exact_interval_replaces_only_one_without_width_at_0_or_1():
     always, half = Interval(1.0, 1.0, 1.0, 40), Interval(0.5, 0.5, 0.5, 40)
     assert rate_interval(always).low == pytest.approx(0.025 ** (1 / 40))
-    for other in (half, Interval(0.0, -0.1, 0.1, 40), Interval(0.0, 0.0, 0.0, 0)):
+    for other in (half, Interval(0.0, 0.0, 0.1, 40), Interval(0.0, 0.0, 0.0, 0)):
         assert rate_interval(other) == other
+
+
+def test_the_interval_of_a_rate_stays_between_0_and_1():
+    assert rate_interval(Interval(0.4, -0.87, 1.67, 2)) == Interval(0.4, 0.0, 1.0, 2)
+    assert np.isnan(rate_interval(Interval(0.4, np.nan, np.nan, 1)).low)
 
 
 def test_sessions_of_one_person_are_summed():

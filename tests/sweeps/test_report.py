@@ -176,7 +176,7 @@ def test_intervals_over_seeds_come_from_each_persons_sums(make_run, tmp_path):
     row = one(summarize(sweep_frame(tmp_path)), policy="trained", metric="return")
     (expected,) = crossed_intervals(returns[:, :, None], np.ones((3, 50, 1)), resamples=1_000)
     assert (row["mean"], row["low"], row["high"]) == pytest.approx(tuple(expected), rel=1e-5)
-    assert "each run evaluated on 50 people, 50 sessions of people who do not occur in training" in sweep_markdown(tmp_path)
+    assert "each run evaluated on 50 people, 50 sessions; people who do not occur in training" in sweep_markdown(tmp_path)
 
 
 def test_the_report_tells_runs_on_other_people_and_of_earlier_releases_apart(make_run, tmp_path):
@@ -184,7 +184,7 @@ def test_the_report_tells_runs_on_other_people_and_of_earlier_releases_apart(mak
     make_run("1", 1, 2.0, evaluation={"split": "train", "people": 1, "sessions": 64})
     markdown = sweep_markdown(tmp_path)
     assert "evaluation of 1 run: number of people not recorded (earlier release)" in markdown
-    assert "evaluation of 1 run: 1 person, 64 sessions of people of training (evaluation.people=train)" in markdown
+    assert "evaluation of 1 run: 1 person, 64 sessions; people of training (evaluation.people=train)" in markdown
 
 
 def test_people_who_differ_between_runs_are_matched_by_their_number(make_run, tmp_path):

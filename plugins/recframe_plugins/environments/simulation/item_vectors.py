@@ -38,15 +38,18 @@ def read_item_vectors(path: str, num_items: int) -> Tensor:
     """
     try:
         values = np.load(Path(path).expanduser(), allow_pickle=False)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError) as error:
         raise DataError(f"environment.item_vectors={path}: cannot be read ({error}); expected a matrix that numpy.save wrote") from None
-    if values.dtype.kind not in "biuf" or values.ndim != 2:
+    if not isinstance(values, np.ndarray):
+        raise DataError(f"environment.item_vectors={path}: is an archive of arrays; expected a matrix that numpy.save wrote")
+    if values.dtype.kind not in "biuf" or values.ndim != 2 or not values.shape[1]:
         raise DataError(
             f"environment.item_vectors={path}: holds {values.dtype} of the shape {list(values.shape)}; expected [items, numbers]"
         )
     if len(values) != num_items:
         raise DataError(f"environment.item_vectors={path}: holds {len(values)} rows, expected {num_items}, one for each item")
-    vectors = torch.from_numpy(values.astype(np.float32))
+    with np.errstate(over="ignore"):  # such a value is reported below
+        vectors = torch.from_numpy(values.astype(np.float32))
     if not vectors.isfinite().all():
         row = int((~vectors.isfinite()).any(dim=1).nonzero()[0])
         raise DataError(f"environment.item_vectors={path}: row {row + 1} holds a value that is not finite; expected numbers")

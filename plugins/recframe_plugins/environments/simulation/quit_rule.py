@@ -31,15 +31,13 @@ class QuitRule:
         self.count = count
         self.similarity = similarity - ROUNDING
         self.distance = distance
-        self.squares = vectors.square().sum(dim=1)
 
     def __call__(self, recent: Tensor, slate: Tensor) -> Tensor:
         """Which users leave, `[N]` bool, after `slate` `[N, K]` if `recent` `[N, R]` was shown before it (newest last, `PAD` in front)."""
         if not self.count:
             return torch.zeros_like(slate[:, 0], dtype=torch.bool)
         present, items = self._recent(recent)
-        products = torch.einsum("nwb,nkb->nwk", self.vectors[items], F.embedding(slate, self.vectors))
-        similar = self._similar(products, self.squares[items][:, :, None], self.squares[slate][:, None])
+        similar = self._similar(self.vectors[items], F.embedding(slate, self.vectors))
         return (similar.any(dim=2) & present).sum(dim=1) >= self.count
 
     def of_all(self, recent: Tensor) -> Tensor:
@@ -49,17 +47,16 @@ class QuitRule:
         if not self.count:
             return num_similar.bool()
         for place in range(present.shape[1]):
-            shown = items[:, place]
-            similar = self._similar(self.vectors[shown] @ self.vectors.T, self.squares[shown][:, None], self.squares)
+            similar = self._similar(self.vectors[items[:, place]], self.vectors)
             num_similar += similar & present[:, place, None]
         return num_similar >= self.count
 
-    def _similar(self, products: Tensor, squares: Tensor, other_squares: Tensor) -> Tensor:
-        """Whether two items are similar, given the products and the squared lengths of their vectors."""
+    def _similar(self, vectors: Tensor, others: Tensor) -> Tensor:
+        """Which items are similar by their vectors `[..., A, B]` and `[..., C, B]`, `[..., A, C]` bool."""
         if self.distance is None:
-            return products >= self.similarity
-        # exact for whole numbers, such as stars: products and squares are whole numbers below 2^24
-        return (squares + other_squares - 2.0 * products).clamp(min=0.0).sqrt() < self.distance
+            return vectors @ others.transpose(-1, -2) >= self.similarity
+        # from differences: by squares and products, an item would not be at distance 0 from itself
+        return torch.cdist(vectors, others, compute_mode="donot_use_mm_for_euclid_dist") < self.distance
 
     def _recent(self, recent: Tensor) -> tuple[Tensor, Tensor]:
         recent = recent[:, max(0, recent.shape[1] - self.window) :]
