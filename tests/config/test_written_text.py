@@ -49,11 +49,11 @@ def test_keys_and_lists_of_labels_are_text(tmp_path):
 
 def test_lists_and_dicts_on_the_command_line_are_as_typed():
     cfg = compose_config(
-        ["logger.wandb.tags=[007,on,'a,b',1e5]", "labels=[sentiment]", "labels.sentiment.prototypes={on:[1e5],off:[007,x]}"]
+        ["logger.wandb.tags=[007,on,'a,b',1e5]", "labels=[sentiment]", "labels.sentiment.prototypes={positive:[1e5],negative:[007,x]}"]
     )
     assert list(cfg.logger.wandb.tags) == ["007", "on", "a,b", "1e5"]
-    assert list(cfg.labels.sentiment.prototypes["off"]) == ["007", "x"]
-    assert list(cfg.labels.sentiment.prototypes["on"]) == ["1e5"]
+    assert list(cfg.labels.sentiment.prototypes["negative"]) == ["007", "x"]
+    assert list(cfg.labels.sentiment.prototypes["positive"]) == ["1e5"]
 
 
 def test_numbers_booleans_and_nothing_stay_what_they_are(tmp_path):

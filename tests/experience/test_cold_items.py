@@ -131,7 +131,9 @@ def test_too_few_cold_items_are_refused_before_training(tmp_path):
 
 def test_cold_items_are_refused_where_actions_are_not_items():
     own = ["environment=gymnasium", "environment.id=Pendulum-v1", "environment.num_users=2", "state_tracker=mlp", "agent=ddpg"]
-    cfg = compose_config([*own, "reward=[environment]", "trainer.monitor=return", "logger=null", "cold_items.share=0.1"])
+    cfg = compose_config([*own, "reward=[environment]", "trainer.monitor=return", "logger=null"])
+    # the check of configs refuses it, too
+    cfg.cold_items.share = 0.1
     with pytest.raises(ColdItemsError, match="where actions are items, and here they are not; set it to 0"):
         assemble(cfg).environment(2, "train")
 
