@@ -26,6 +26,7 @@ def test_datasets_are_registered_with_the_tags_they_provide(components):
         },
         "movielens_format": {"interactions", "attribute:title", "attribute:genres", "attribute:year"},
         "rating_matrix": {"rating_matrix", "attribute:title"},
+        "synthetic_ratings": {"rating_matrix", "attribute:title"},
     }
     for component in components.values():
         assert component.kind is Kind.DATASET

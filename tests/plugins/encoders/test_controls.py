@@ -3,7 +3,6 @@
 import dataclasses
 import importlib
 import time
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +12,7 @@ from recframe.building.data import load
 from recframe.config import compose_config
 from recframe.embeddings import EmbeddingStore
 from recframe.evaluation.simulated.metrics import policy_metrics
+from recframe.evaluation.simulated.rollout import Episodes
 from recframe.experience import RewardSum
 from recframe.interfaces import DataError, EncoderError
 from recframe.plugin_loader import registry
@@ -81,10 +81,7 @@ def test_the_store_caches_nothing_for_an_encoder_that_reads_no_text(tmp_path):
 def test_diversity_is_not_measured_without_text_vectors():
     data = toy_data()
     slates = torch.arange(12).view(3, 4, 1)
-    episodes = SimpleNamespace(
-        **{"slates": slates, "alive": torch.ones(3, 4, dtype=torch.bool), "lengths": torch.full((4,), 3), "returns": torch.ones(4)},
-        **{"item_rewards": torch.ones(3, 4, 1), "clicks": None, "term_sums": {}},
-    )
+    episodes = Episodes(slates, torch.ones(3, 4, dtype=torch.bool), torch.ones(3, 4, 1), terms={}, clicks=None)
     assert "diversity" in policy_metrics(episodes, data.catalog)
     without = policy_metrics(episodes, without_vectors(data).catalog)
     assert "diversity" not in without
