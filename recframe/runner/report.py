@@ -67,7 +67,7 @@ def selection_sentence(selection: Mapping[str, Any], trained: Mapping[str, Any])
     mean = "" if selection["evaluations"] == 1 else f" (the mean of {selection['evaluations']} evaluations)"
     return (
         f"The weights are those after {selection['env_steps']:,} env steps: their {metric} on training people, {value:.4g}{mean}, was the "
-        f"best of {selection['candidates']}, which flatters it. The table's is {trained[metric]['mean']:.4g}."
+        f"best of {selection['candidates']}, which flatters it on average. The table's is {trained[metric]['mean']:.4g}."
     )
 
 

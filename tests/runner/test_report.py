@@ -8,8 +8,8 @@ SELECTION = {"env_steps": 380_000, "metric": "return", "value": 3.49, "evaluatio
 
 def test_the_value_that_chose_the_weights_stands_beside_that_of_the_table():
     assert selection_sentence(SELECTION, TRAINED) == (
-        "The weights are those after 380,000 env steps: their return on training people, 3.49, was the best of 20, which flatters it. "
-        "The table's is 3.24."
+        "The weights are those after 380,000 env steps: their return on training people, 3.49, was the best of 20, which flatters it "
+        "on average. The table's is 3.24."
     )
     assert "3.49 (the mean of 3 evaluations), was" in selection_sentence({**SELECTION, "evaluations": 3}, TRAINED)
 
