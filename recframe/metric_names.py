@@ -35,6 +35,9 @@ METRICS = (
 METRIC_NAMES = tuple(metric.name for metric in METRICS)
 HEADINGS = {metric.name: metric.heading for metric in METRICS}
 
+RATES = frozenset({"click_rate", "coverage", "gini"})
+"""Metrics between 0 and 1, which bound their intervals."""
+
 PROGRESS_METRICS = ("return", "length", "click_rate", "coverage")
 """Shown in the log after each evaluation in training."""
 

@@ -45,21 +45,15 @@ class Worker:
         if self.signal_number is not None or self.record.stop_signal is not None:
             self.record.note(job, "not started", folder)
             raise JobStopped("the sweep was stopped before this job started")
-        state = "failed"
         self.job = job
-        self.record.note(job, "running", folder)
         try:
-            result = function()
-            state = "finished"
+            with self.record.following(job, folder):
+                return function()
         except Stop as stop:
-            state = "stopped"
             self.signal_number = self.signal_number or stop.exit_code - 128
             raise JobStopped(str(stop)) from None
-        else:
-            return result
         finally:
             self.job = None
-            self.record.note(job, state, folder)
             if self._orphaned():
                 # there is no launcher left to give the result to
                 os._exit(128 + (self.signal_number or signal.SIGTERM))
@@ -115,4 +109,9 @@ def in_sweep(job: int, folder: str, function: Callable[[], float]) -> float:
     JobStopped: the sweep is to stop, and the job runs in a process of its own.
     """
     record = SweepRecord.of_environment()
-    return function() if record is None or record.is_parent else _worker(record).run(job, folder, function)
+    if record is None:
+        return function()
+    if not record.is_parent:
+        return _worker(record).run(job, folder, function)
+    with record.following(job, folder):
+        return function()

@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from recframe.errors import Stop
+
 VARIABLE = "RECFRAME_SWEEP"
 
 
@@ -55,6 +57,20 @@ class SweepRecord:
     def note(self, job: int, state: str, folder: str) -> None:
         """Record the state of a job: "running", "finished", "failed", "stopped" or "not started"."""
         self._write(f"{job}.job", f"{state}\n{folder}")
+
+    @contextmanager
+    def following(self, job: int, folder: str) -> Iterator[None]:
+        """Record the state of a job that runs in the block, and how it ends."""
+        self.note(job, "running", folder)
+        state = "failed"
+        try:
+            yield
+            state = "finished"
+        except Stop:
+            state = "stopped"
+            raise
+        finally:
+            self.note(job, state, folder)
 
     def jobs(self) -> dict[int, tuple[str, str]]:
         """The state and the folder of each job, by its number."""

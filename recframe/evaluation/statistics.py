@@ -118,11 +118,16 @@ def _studentised(sums: np.ndarray, squares: np.ndarray) -> np.ndarray:
 
 def _student_reach(counts: np.ndarray, level: float) -> np.ndarray:
     """Student's t-quantile for n people, times `sqrt(n / (n - 1))`, by which the linearised standard error is too small."""
+    degrees = np.maximum(counts - 1, 1)
+    reach: np.ndarray = student_quantile(degrees, level) * np.sqrt((degrees + 1) / degrees)
+    return reach
+
+
+def student_quantile(degrees: np.ndarray | int, level: float) -> np.ndarray:
+    """The quantile of Student's t beyond which lies `(1 - level) / 2` of the distribution on each side."""
     from scipy.special import stdtrit
 
-    degrees = np.maximum(counts - 1, 1)
-    reach: np.ndarray = stdtrit(degrees, (1 + level) / 2) * np.sqrt((degrees + 1) / degrees)
-    return reach
+    return np.asarray(stdtrit(degrees, (1 + level) / 2))
 
 
 def jackknife_interval(estimate: float, left_out: np.ndarray, num_people: int) -> Interval:

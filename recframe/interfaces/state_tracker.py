@@ -68,7 +68,7 @@ class StateTracker(nn.Module, ABC):
     def fit_responses(self, log: ResponseLog, seed: int) -> None:
         """Learn from responses of training users to random items, once before training; called where `random_steps` is above 0.
 
-        Copies of the tracker that an agent holds are given the same log and seed, and must learn the same.
+        What is learned goes into buffers: those of the copies that an agent holds, such as target networks, are overwritten with them.
         """
 
     def start_query(self, query: nn.Linear, gain: float) -> None:

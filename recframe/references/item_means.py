@@ -14,9 +14,13 @@ def mean_item_rewards(slates: Tensor, item_rewards: Tensor, num_items: int) -> T
 
     slates: `[n, K]` int64.   item_rewards: `[n, K]`.
     """
-    items, rewards = slates.flatten(), item_rewards.flatten().double()
-    sums = torch.zeros(num_items, dtype=torch.float64, device=items.device).index_add_(0, items, rewards)
-    return shrunk_means(sums, torch.bincount(items, minlength=num_items), rewards.mean(), SHRINKAGE)
+    return mean_values(slates.flatten(), item_rewards.flatten().double(), num_items)
+
+
+def mean_values(items: Tensor, values: Tensor, num_items: int) -> Tensor:
+    """The mean of the `values` `[n]` of each item, given the items `[n]` that they belong to, shrunk to the overall mean, `[M]`."""
+    sums = values.new_zeros(num_items).index_add_(0, items, values)
+    return shrunk_means(sums, torch.bincount(items, minlength=num_items), values.mean(), SHRINKAGE)
 
 
 def shrunk_means(sums: Tensor, counts: Tensor, overall: Tensor, shrinkage: float) -> Tensor:

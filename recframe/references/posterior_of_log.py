@@ -11,7 +11,7 @@ from torch import Tensor
 from recframe.interfaces import ResponseLog
 from recframe.references.evidence import evidence_candidates
 from recframe.references.factor_analysis import ResponseTable, fit_factors, loadings_of
-from recframe.references.item_means import SHRINKAGE, shrunk_means
+from recframe.references.item_means import mean_values
 from recframe.references.posterior_greedy import ResponseModel
 
 # the dims with which the evidence is chosen, and those that are tried then
@@ -50,7 +50,7 @@ def _fit(log: ResponseLog, evidence: Tensor, dims: int, num_items: int, start: T
     # only the items of the log take memory of d^2
     shown, items = log.items.unique(return_inverse=True)
     responses = log.signals @ evidence
-    means, reward_means = _means(log.items, responses, num_items), _means(log.items, log.rewards, num_items)
+    means, reward_means = mean_values(log.items, responses, num_items), mean_values(log.items, log.rewards, num_items)
     surprise, reward = responses - means[log.items], log.rewards - reward_means[log.items]
     scale, reward_scale = (values.square().mean().sqrt().clamp(min=1e-6) for values in (surprise, reward))
 
@@ -130,11 +130,5 @@ def _repeat(log: ResponseLog, fit: _Fit) -> Tensor:
     return (missed * counted).sum() / (counted.sum() + 1)
 
 
-def _means(items: Tensor, values: Tensor, num_items: int) -> Tensor:
-    """The mean value of each item, shrunk to the overall mean, `[M]`."""
-    sums = values.new_zeros(num_items).index_add_(0, items, values)
-    return shrunk_means(sums, torch.bincount(items, minlength=num_items), values.mean(), SHRINKAGE)
-
-
 def _centred(items: Tensor, values: Tensor) -> Tensor:
-    return values - _means(items, values, int(items.max()) + 1)[items]
+    return values - mean_values(items, values, int(items.max()) + 1)[items]

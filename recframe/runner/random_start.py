@@ -26,7 +26,10 @@ def started_agent(parts: Parts, environment: Environment, resume_from: Path | No
     seed, steps = derived_seed(parts.cfg.seed, "random items"), tracker.random_steps
     log.info("fitting the state tracker to the responses in %d user-steps with random items", steps)
     responses = random_responses(parts.environment(USERS, "train"), parts.rewards, steps, parts.cfg.evaluation.max_steps, seed)
+    tracker.fit_responses(responses, seed)
     for module in agent.modules():
-        if isinstance(module, StateTracker):
-            module.fit_responses(responses, seed)
+        # target networks and separate critics have copies of the tracker
+        if isinstance(module, StateTracker) and module is not tracker:
+            for mine, fitted in zip(module.buffers(), tracker.buffers(), strict=True):
+                mine.copy_(fitted)
     return agent, tracker

@@ -42,3 +42,10 @@ class RunResult:
     caveats: tuple[str, ...] = ()
     evaluation: Mapping[str, Any] = field(default_factory=dict)
     selection: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, folder: Path, entries: Mapping[str, Any]) -> RunResult:
+        """The result with these entries of result.json."""
+        optional = {"evaluation": entries.get("evaluation", {}), "selection": entries.get("selection", {})}
+        cold, caveats = entries.get("cold_items", {}).get("policies"), tuple(entries.get("caveats", ()))
+        return cls(folder, entries["objective"], entries["env_steps"], entries["seconds"], entries["policies"], cold, caveats, **optional)

@@ -19,8 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 from recframe.building.device import choose_device
 from recframe.building.parts import assemble
 from recframe.building.seeds import derived_seed
-from recframe.components import Kind
-from recframe.config import TRAIN, recorded, validate
+from recframe.config import chosen_components, recorded, validate
 from recframe.console import output_console
 from recframe.embeddings import label_report
 from recframe.evaluation.table import result_tables
@@ -98,18 +97,7 @@ def resume(folder: str | Path, device: str | None = None, other_data: bool = Fal
             result = read_result(claimed.path)
             log.info("%s is finished already: this is its result", claimed.path)
             output_console().print(*result_tables(result))
-            cold = result.get("cold_items", {}).get("policies")
-            return RunResult(
-                claimed.path,
-                result["objective"],
-                result["env_steps"],
-                result["seconds"],
-                result["policies"],
-                cold,
-                tuple(result.get("caveats", ())),
-                result.get("evaluation", {}),
-                result.get("selection", {}),
-            )
+            return RunResult.of(claimed.path, result)
         use_cpu = f"recframe train resume={folder} device=cpu"
         cfg = recorded_config(claimed, device, use_cpu, None if trust_remote_code else "trust_remote_code=true")
         report_changes(claimed.path)
@@ -185,28 +173,29 @@ def _run(cfg: DictConfig, folder: RunFolder, context: RunContext, record: DataRe
             # final table would make that table too good
             objective = periodic().get(cfg.trainer.monitor, math.nan)
             final = final_evaluation(parts, agent)
-            entries = result_entries(parts, final, caveats) | ({} if selection is None else {"selection": asdict(selection)})
-            policies, cold = final.all_items.policies, None if final.cold is None else final.cold.policies
-            seconds = seconds_before + time.perf_counter() - started
+            entries: dict[str, Any] = {
+                "objective": objective,
+                "env_steps": agent.env_steps,
+                "seconds": seconds_before + time.perf_counter() - started,
+                **result_entries(parts, final, caveats),
+                **({} if selection is None else {"selection": asdict(selection)}),
+                **({} if tuner is None else {"tuning": tuner.summary()}),
+            }
             # the results come first: nothing that follows, such as a logger or the terminal, can lose them
             atomic_write(folder.path / "report.md", report_markdown(entries, final.samples, measured))
             write_people(folder.path, final.all_items.people.ids, sums_by_table(final))
             write_result(
                 folder.path,
-                objective=objective,
                 seed=cfg.seed,
-                env_steps=agent.env_steps,
-                seconds=seconds,
                 name=_name(cfg, context),
                 environment=measured,
                 plugins=provenance(cfg),
                 threads=machine.threads,
                 **entries,
-                **({} if tuner is None else {"tuning": tuner.summary()}),
             )
-            run_loggers.finish(policies, cold, [sample._asdict() for sample in final.samples], {"objective": objective, **measured})
-        about = entries["evaluation"], entries.get("selection", {})
-        result = RunResult(folder.path, objective, agent.env_steps, seconds, policies, cold, caveats, *about)
+            result = RunResult.of(folder.path, entries)
+            samples = [sample._asdict() for sample in final.samples]
+            run_loggers.finish(result.policies, result.cold, samples, {"objective": objective, **measured})
         print_report(result, final.samples)
         call_finished(result)
         return result
@@ -226,11 +215,9 @@ def _checkpoint_to_resume(folder: RunFolder, cfg: DictConfig, record: DataRecord
 
 def _warn_of_refused_claims(cfg: DictConfig) -> None:
     """Say which plugins were left out because they claimed the name of a component of this run."""
-    for key, kind in TRAIN.sections.items():
-        section = cfg.get(key) or {}
-        for name in [str(name) for name in section] if kind is Kind.REWARD else [section.get("name", "")]:
-            for failure in registry().refused_claims(kind.value, name):
-                log.warning("%s=%s is the built-in one: %s", kind.value, name, failure)
+    for component in chosen_components(cfg).values():
+        for failure in registry().refused_claims(component.kind.value, component.name):
+            log.warning("%s=%s is the built-in one: %s", component.kind, component.name, failure)
 
 
 def _record_device(folder: RunFolder, device: str) -> None:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from recframe.evaluation.statistics import LEVEL, RESAMPLES, ratio_intervals
+from recframe.evaluation.statistics import LEVEL, RESAMPLES, ratio_intervals, student_quantile
 
 
 class SeedsInterval(NamedTuple):
@@ -48,7 +48,7 @@ def crossed_intervals(
             errors = (numerators - results[:, None] * denominators) / (totals[:, None] / people)
             unexplained = ((errors - errors.mean(axis=0)) ** 2).sum(axis=(0, 1)) / ((seeds - 1) * (people - 1))
             variance = np.maximum(variance - unexplained / (seeds * people), 0.0)
-    reach = _student(seeds - 1, level) * np.sqrt(variance)
+    reach = student_quantile(seeds - 1, level) * np.sqrt(variance)
     of_people = ratio_intervals(numerators.sum(axis=0), denominators.sum(axis=0), 0, resamples, level)
     return [
         _combined(float(mean), float(half), part.mean - part.low, part.high - part.mean)
@@ -69,16 +69,10 @@ def mover_interval(values: Sequence[float], lows: Sequence[float], highs: Sequen
     if len(values) < 2:
         raise ValueError(f"an interval over seeds needs two values or more, not {len(values)}")
     results = np.asarray(values, dtype=np.float64)
-    reach = _student(len(results) - 1, level) * results.std(ddof=1) / np.sqrt(len(results))
+    reach = student_quantile(len(results) - 1, level) * results.std(ddof=1) / np.sqrt(len(results))
     below, above = float((results - np.asarray(lows)).mean()), float((np.asarray(highs) - results).mean())
     return _combined(float(results.mean()), float(reach), below, above)
 
 
 def _combined(mean: float, of_seeds: float, below: float, above: float) -> SeedsInterval:
     return SeedsInterval(mean, mean - float(np.hypot(of_seeds, below)), mean + float(np.hypot(of_seeds, above)))
-
-
-def _student(degrees: int, level: float) -> float:
-    from scipy.special import stdtrit
-
-    return float(stdtrit(degrees, (1 + level) / 2))

@@ -86,12 +86,10 @@ class RunCheckpoints(Checkpoint):
         self.recent.append(float(trainer.callback_metrics[self.monitor]))
         value, evaluations = sum(self.recent) / len(self.recent), len(self.recent)
         self.candidates += 1
-        # NaN: the metric had no value
-        if self.best_value is None or math.isnan(self.best_value) or evaluations > self.best_evaluations:
-            better = self.best_value is None or not math.isnan(value)
-        else:
-            better = evaluations == self.best_evaluations and self.sign * value > self.sign * self.best_value
-        if better:
+        # NaN: the metric had no value, and is worse than any
+        rank = (not math.isnan(value), evaluations, self.sign * value)
+        best = self.best_value
+        if best is None or rank > (not math.isnan(best), self.best_evaluations, self.sign * best):
             self.best_value, self.best_env_steps, self.best_evaluations = value, module.env_steps, evaluations
             with module.final_weights():
                 save_weights(module.agent, self.folder / BEST)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from recframe.cli.sweep_jobs import Worker
+from recframe.cli.sweep_jobs import Worker, in_sweep
 from recframe.cli.sweep_record import SweepRecord, recording
 from recframe.cli.sweep_signals import sweep_signals
 from recframe.errors import JobStopped, Stop
@@ -122,6 +122,19 @@ def test_a_sweep_without_jobs_in_other_processes_stops_at_once():
     with pytest.raises(Stop, match="stopped by SIGTERM: no job was started") as stopped, sweep_signals():
         os.kill(os.getpid(), signal.SIGTERM)
     assert stopped.value.exit_code == 143
+
+
+def test_jobs_that_ran_in_the_same_process_are_counted_too():
+    def sweep() -> None:
+        with sweep_signals():
+            assert in_sweep(0, "sweep/0", lambda: 2.5) == 2.5
+            with pytest.raises(ZeroDivisionError):
+                in_sweep(1, "sweep/1", lambda: 1 / 0)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(Stop) as stopped:
+        sweep()
+    assert str(stopped.value) == "the sweep was stopped by SIGTERM: 1 failed, 1 finished"
 
 
 def test_a_signal_that_the_process_was_started_to_ignore_stays_ignored():

@@ -4,31 +4,6 @@ import json
 
 import pytest
 
-QUICK = ["debug=smoke", "encoder=tfidf", "state_tracker=mean", "agent=random", "evaluation.references=false", "logger=[csv]"]
-REWARD = """
-    from dataclasses import dataclass
-    from recframe.components import Component
-    from recframe.hookspecs import hookimpl
-
-    @dataclass
-    class MoodConfig:
-        '''The mood of the day.'''
-
-    @hookimpl
-    def recframe_register_components(register):
-        register(Component("reward", "mood", MoodConfig, "mood_reward:Mood"))
-"""
-IMPLEMENTATION = """
-    from recframe.interfaces import Reward
-
-    class Mood(Reward):
-        def __init__(self, config):
-            {constructor}
-
-        def __call__(self, transition, catalog):
-            {call}
-"""
-
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
@@ -39,11 +14,9 @@ IMPLEMENTATION = """
     ],
     ids=["constructor", "call"],
 )
-def test_an_error_in_a_third_partys_component_is_one_line_and_its_traceback_is_on_disk(
-    warm_recframe, plugin_site, tmp_path, constructor, call, error
-):
-    plugin_site.install("mood", REWARD, version="0.3", files={"mood_reward.py": IMPLEMENTATION.format(constructor=constructor, call=call)})
-    failed = warm_recframe("train", *QUICK, "reward=[click,mood]", "hydra.run.dir=run", site=plugin_site.folder)
+def test_an_error_in_a_third_partys_component_is_one_line_and_its_traceback_is_on_disk(with_mood, tmp_path, constructor, call, error):
+    recframe = with_mood(constructor, call)
+    failed = recframe("train", "hydra.run.dir=run")
     assert failed.returncode == 1
     assert "Traceback" not in failed.stderr
     (line,) = failed.stderr.strip().splitlines()
@@ -57,17 +30,16 @@ def test_an_error_in_a_third_partys_component_is_one_line_and_its_traceback_is_o
     assert recorded["error"].startswith(error)
     origin = {name: recorded[name] for name in ("component", "plugin", "distribution", "version")}
     assert origin == {"component": "reward=mood", "plugin": "mood", "distribution": "mood", "version": "0.3"}
-    reported = warm_recframe("report", "run", site=plugin_site.folder)
+    reported = recframe("report", "run")
     assert f"failed: {error}" in (reported.stdout + reported.stderr).replace("\n", " ")
 
 
 @pytest.mark.slow
-def test_a_run_that_goes_on_after_a_failure_has_no_record_of_it(warm_recframe, plugin_site, tmp_path):
+def test_a_run_that_goes_on_after_a_failure_has_no_record_of_it(with_mood, tmp_path):
     works_once = "return transition.item_reward * (1 if __import__('os').environ.get('MENDED') else self.moods)"
-    plugin_site.install("mood", REWARD, files={"mood_reward.py": IMPLEMENTATION.format(constructor="self.moods = None", call=works_once)})
-    site = plugin_site.folder
-    assert warm_recframe("train", *QUICK, "reward=[click,mood]", "hydra.run.dir=run", site=site).returncode == 1
+    recframe = with_mood("self.moods = None", works_once)
+    assert recframe("train", "hydra.run.dir=run").returncode == 1
     assert (tmp_path / "run" / "failure.json").exists()
-    warm_recframe("train", "resume=run", site=site, MENDED="1", check=True)
+    recframe("train", "resume=run", MENDED="1", check=True)
     assert not (tmp_path / "run" / "failure.json").exists()
     assert (tmp_path / "run" / "result.json").exists()

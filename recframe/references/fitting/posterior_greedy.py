@@ -20,7 +20,7 @@ from recframe.references.evidence import evidence_candidates
 from recframe.references.fitting.expected_rewards import ExpectedResponses
 from recframe.references.fitting.random_log import RandomLog
 from recframe.references.fitting.response_log import response_log
-from recframe.references.item_means import SHRINKAGE, shrunk_means
+from recframe.references.item_means import mean_values
 from recframe.references.posterior_greedy import PosteriorGreedyPolicy, ResponseModel
 from recframe.references.posterior_of_log import fit_to_log
 
@@ -145,13 +145,8 @@ class CrossValidation:
         """The variance of an observed response to each item, shrunk to the mean variance, `[M]`."""
         response = (self.log.signals @ evidence).flatten().double()
         items = self.log.slates.flatten()
-        counts = torch.bincount(items, minlength=self.num_items)
-
-        def means(values: Tensor) -> Tensor:
-            sums = values.new_zeros(self.num_items).index_add_(0, items, values)
-            return shrunk_means(sums, counts, values.mean(), SHRINKAGE)
-
-        return means((response - means(response)[items]).square()).to(evidence)
+        surprise = response - mean_values(items, response, self.num_items)[items]
+        return mean_values(items, surprise.square(), self.num_items).to(evidence)
 
     def _missed(self, choice: Choice) -> tuple[Tensor, Tensor]:
         """The reward minus its prediction `[n, K]`, and whether the item was in the history."""
