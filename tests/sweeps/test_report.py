@@ -179,6 +179,16 @@ def test_intervals_over_seeds_come_from_each_persons_sums(make_run, tmp_path):
     assert "each run evaluated on 50 people, 50 sessions; people who do not occur in training" in sweep_markdown(tmp_path)
 
 
+def test_intervals_of_rates_stay_between_0_and_1(make_run, tmp_path):
+    for seed, (coverage, click_rate) in enumerate([(0.05, 0.99), (0.01, 0.9)]):
+        measured = {"return": 2.0, "coverage": coverage, "click_rate": click_rate}
+        trained = {name: {"mean": value, "low": value - 0.01, "high": value + 0.01, "n": 9} for name, value in measured.items()}
+        make_run(str(seed), seed, 1.0, policies={"trained": trained})
+    summary = summarize(sweep_frame(tmp_path))
+    assert one(summary, policy="trained", metric="coverage")["low"] == 0.0
+    assert one(summary, policy="trained", metric="click_rate")["high"] == 1.0
+
+
 def test_the_report_tells_runs_on_other_people_and_of_earlier_releases_apart(make_run, tmp_path):
     make_run("0", 0, 1.0)
     make_run("1", 1, 2.0, evaluation={"split": "train", "people": 1, "sessions": 64})
