@@ -15,11 +15,12 @@ from recframe.interfaces.data import Catalog, Data, DataError, Interactions, Lab
 from recframe.interfaces.dataset import Dataset
 from recframe.interfaces.encoder import Encoder, EncoderError, Role
 from recframe.interfaces.environment import Environment, EnvironmentSpec, Split, Step, Truth
-from recframe.interfaces.experience import Experience, NoExperience, Replay, Rollout
+from recframe.interfaces.experience import Experience, NoExperience, Replay, Rollout, Sequences, WholeLog
 from recframe.interfaces.generators import restore_generator
 from recframe.interfaces.history import History
 from recframe.interfaces.item_projection import ItemProjection
 from recframe.interfaces.language_model import LanguageModel, NewModel, TokenLoss
+from recframe.interfaces.logs import Log, SequenceBatch
 from recframe.interfaces.popularity import self_information
 from recframe.interfaces.principal_components import (
     PrincipalComponents,
@@ -58,6 +59,7 @@ __all__ = [
     "ItemProjection",
     "Labels",
     "LanguageModel",
+    "Log",
     "NewModel",
     "NoExperience",
     "Observation",
@@ -68,6 +70,8 @@ __all__ = [
     "Reward",
     "Role",
     "Rollout",
+    "SequenceBatch",
+    "Sequences",
     "Shared",
     "Split",
     "StateTracker",
@@ -80,6 +84,7 @@ __all__ = [
     "Tunable",
     "TuningSettings",
     "Users",
+    "WholeLog",
     "allowed_items",
     "best_items",
     "covariance_matrix",

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from recframe.interfaces.environment import EnvironmentSpec
 from recframe.interfaces.experience import Experience
 from recframe.interfaces.generators import restore_generator
-from recframe.interfaces.types import Observation, Transition
+from recframe.interfaces.types import Observation
 
 
 class Decision(NamedTuple):
@@ -35,8 +35,8 @@ class Agent(nn.Module, ABC):
     - `losses(batch)`: yields `(optimizer name, scalar loss)`, one per optimizer step.
     - `optimizers()`: the optimizers by these names.
 
-    Optional: `prepare_to_act`, `texts_moved`, `priorities`, `diagnostics`; `get_extra_state` and `set_extra_state` for state that is
-    neither a parameter nor a buffer.
+    Optional: `rank`, for an evaluation on logs (with the tag `ranks`); `prepare_to_act`, `texts_moved`, `priorities`, `diagnostics`;
+    `get_extra_state` and `set_extra_state` for state that is neither a parameter nor a buffer.
 
     Built as `factory(config, spec, state_tracker, seed=seed)`.
 
@@ -44,6 +44,9 @@ class Agent(nn.Module, ABC):
     all random numbers from `self.generator`. It is saved with the weights, as is `self.env_steps`, the number of user-steps taken in
     training so far; schedules such as exploration's are functions of it.
     """
+
+    reads_whole_history: bool = False
+    """Whether `rank` is given the whole history of a user, however long, in place of the last `EnvironmentSpec.history_length` items."""
 
     @property
     @abstractmethod
@@ -55,8 +58,11 @@ class Agent(nn.Module, ABC):
         """Choose what to show each user. Called without gradients; only items among the observation's candidates may be shown."""
 
     @abstractmethod
-    def losses(self, batch: Transition) -> Iterator[tuple[str, Tensor]]:
+    def losses(self, batch: Any) -> Iterator[tuple[str, Tensor]]:
         """Yield `(optimizer name, loss)` pairs, scalars, one per optimizer step.
+
+        `batch` is what `experience` asks for: a `Transition` for `Replay` and `Rollout`, a `SequenceBatch` for `Sequences`, the `Log` for
+        `WholeLog`.
 
         At each yield the training module clears that optimizer's gradients, runs backward, clips and steps, before it asks for the next
         loss: a critic is updated before the actor's loss is computed. Code after the last yield runs after the last
@@ -76,6 +82,14 @@ class Agent(nn.Module, ABC):
         self.env_steps = 0
         self.generator = torch.Generator(spec.device)
         self.generator.manual_seed(seed)
+
+    def rank(self, observation: Observation, k: int) -> Tensor:
+        """The k items of each user to recommend first, `[N, k]` int64, best first, of those that may be shown.
+
+        Called without gradients, after `prepare_to_act`, without exploration. k may be larger than `EnvironmentSpec.slate_size`; where
+        fewer than k items may be shown, the rest is `PAD`.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not rank items: it implements no rank(observation, k)")
 
     def prepare_to_act(self) -> None:
         """Called before a series of `act` calls between which no weight changes: project all items once here."""

@@ -131,8 +131,16 @@ class Users:
 class Interactions:
     """Logged interactions, one per row of `frame`.
 
-    Columns: `user` and `item` (int64 numbers, rows of `Users` and `Catalog`), `timestamp` (int64, unix seconds), one float column for
-    each name in `feedback` (such as rating), and optionally `text`, what the user wrote. `source`: the file they are from, for messages.
+    Columns: `user` and `item` (int64 numbers, rows of `Users` and `Catalog`), `timestamp` (int64, unix seconds), and one float column
+    for each name in `feedback` (such as rating; NaN: not known). Optional columns:
+
+    - `text`: what the user wrote.
+    - `session`: int64, the number of the session that the interaction belongs to; different users have different sessions.
+    - `position`: int64, the item's place in the slate that was shown, from 0.
+    - `propensity`: float64 in (0, 1], the probability with which the logging policy showed the item.
+
+    features: `[R, X]` float32, raw numbers that were known before the interaction in each row, or None.
+    source: the file they are from, for messages.
     """
 
     REQUIRED: ClassVar[tuple[str, ...]] = ("user", "item", "timestamp")
@@ -140,8 +148,11 @@ class Interactions:
     frame: pl.DataFrame
     feedback: tuple[str, ...]
     source: str = ""
+    features: Tensor | None = None
 
     def __post_init__(self) -> None:
+        if self.features is not None and len(self.features) != self.frame.height:
+            raise DataError(f"{self.frame.height} interactions need one row of features each, not {len(self.features)}")
         missing = [name for name in (*self.REQUIRED, *self.feedback) if name not in self.frame.columns]
         if missing:
             raise DataError(f"interactions lack the column {missing[0]!r}; they have the columns {', '.join(self.frame.columns)}")

@@ -33,8 +33,25 @@ class Rollout:
 
 
 @dataclass(frozen=True)
+class Sequences:
+    """Learn from whole sequences of logged interactions: batches of `batch_size` sequences, a `SequenceBatch` each.
+
+    Of a sequence longer than `length` + 1 interactions, a window of that many is drawn uniformly. Sequences of one interaction, which
+    have no next item, are left out. Only a log has them (`stages=[logged]`).
+    """
+
+    batch_size: int
+    length: int
+
+
+@dataclass(frozen=True)
+class WholeLog:
+    """Learn in closed form, or by passes of one's own, from the whole log at once: `losses` is called once, with a `Log`."""
+
+
+@dataclass(frozen=True)
 class NoExperience:
     """Learn nothing: the agent only acts."""
 
 
-Experience = Replay | Rollout | NoExperience
+Experience = Replay | Rollout | Sequences | WholeLog | NoExperience

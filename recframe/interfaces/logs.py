@@ -1,0 +1,86 @@
+"""Logged interactions as tensors: the whole log, and batches of sequences of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+
+import torch
+from tensordict import TensorClass
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Log:
+    """R logged interactions in S sequences (of a user, or of a session), each in order of time, on one device.
+
+    users, items: `[R]` int64, rows of `Data.users` and of the catalogue.   timestamps: `[R]` int64, unix seconds.
+    signals: the F names of the feedback.   feedback: `[R, F]` float32, what the user did with the item; 0 where it is not known.
+    offsets: `[S + 1]` int64: the rows of sequence s are `offsets[s]` to before `offsets[s + 1]`.
+    num_items: M.   num_users: P.
+    rewards: `[R]` float32, the run's reward of each interaction, or None until it is computed.
+    propensities: `[R]` float32, the probability with which the item was shown, or None: not logged.
+    features: `[R, X]` float32, raw numbers known before the interaction, or None.
+    """
+
+    users: Tensor
+    items: Tensor
+    timestamps: Tensor
+    signals: tuple[str, ...]
+    feedback: Tensor
+    offsets: Tensor
+    num_items: int
+    num_users: int
+    rewards: Tensor | None = None
+    propensities: Tensor | None = None
+    features: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    @property
+    def num_sequences(self) -> int:
+        """S."""
+        return len(self.offsets) - 1
+
+    @cached_property
+    def sequence(self) -> Tensor:
+        """The sequence of each row, `[R]` int64."""
+        lengths = self.offsets.diff()
+        return torch.repeat_interleave(torch.arange(len(lengths), device=lengths.device), lengths)
+
+    @cached_property
+    def starts(self) -> Tensor:
+        """The first row of each row's sequence, `[R]` int64."""
+        return self.offsets[self.sequence]
+
+    @cached_property
+    def last(self) -> Tensor:
+        """Whether each row is the last of its sequence, `[R]` bool."""
+        last = torch.zeros(len(self), dtype=torch.bool, device=self.items.device)
+        last[self.offsets[1:] - 1] = True
+        return last
+
+    def to(self, device: torch.device | str) -> Log:
+        """The same log with every tensor on `device`."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return replace(self, **{name: value.to(device) for name, value in values.items() if isinstance(value, Tensor)})
+
+
+class SequenceBatch(TensorClass):
+    """B sequences of up to L + 1 logged interactions, in order of time, padded with `PAD` in front. Batch size `[B]`.
+
+    A model that reads places 0 to t predicts place t + 1, so there are L predictions; `item[:, 1:] != PAD` and `item[:, :-1] != PAD`
+    say which of them exist.
+
+    user: `[B]` int64.   item: `[B, L + 1]` int64.   feedback: `[B, L + 1, F]` float32, in the order of `EnvironmentSpec.signals`.
+    reward: `[B, L + 1]` float32, the run's reward of each interaction; 0 at `PAD`.   timestamps: `[B, L + 1]` int64; 0 at `PAD`.
+    terminated: `[B]` bool, whether the last place is the end of the sequence.
+    """
+
+    user: Tensor
+    item: Tensor
+    feedback: Tensor
+    reward: Tensor
+    timestamps: Tensor
+    terminated: Tensor
