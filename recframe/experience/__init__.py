@@ -3,6 +3,8 @@
 from recframe.experience.batch_sources import BatchSource, ReplayBatches, RolloutBatches, batch_source_for
 from recframe.experience.cold_items import ColdItems, ColdItemsError, EnvironmentWithoutItems, sharing_exclusions
 from recframe.experience.collector import Collector
+from recframe.experience.logged_replay import LoggedReplay
+from recframe.experience.logged_rewards import with_rewards
 from recframe.experience.replay import ReplayMemory
 from recframe.experience.rewards import RewardOutcome, RewardSum
 
@@ -12,6 +14,7 @@ __all__ = [
     "ColdItemsError",
     "Collector",
     "EnvironmentWithoutItems",
+    "LoggedReplay",
     "ReplayBatches",
     "ReplayMemory",
     "RewardOutcome",
@@ -19,4 +22,5 @@ __all__ = [
     "RolloutBatches",
     "batch_source_for",
     "sharing_exclusions",
+    "with_rewards",
 ]

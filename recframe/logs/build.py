@@ -21,11 +21,14 @@ class LogSettings:
     click_column: the feedback column that says which interactions are clicks; None: a column `click`, or else every interaction is one.
     click_at_least: the value of that column from which on an interaction is a click.
     sequence: "user", "session", or "auto": sessions where the data has them, and else users.
+    session_gap: seconds; where a user was away for longer, a new session begins. These sessions take the place of the data's. None: the
+        sessions are the data's.
     """
 
     click_column: str | None = None
     click_at_least: float = 1.0
     sequence: str = "auto"
+    session_gap: float | None = None
 
 
 def logged_signals(feedback: tuple[str, ...]) -> tuple[str, ...]:
@@ -48,12 +51,13 @@ def sequences_of(interactions: Interactions, settings: LogSettings) -> Sequences
 
     Raises
     ------
-    DataError: there are no interactions, or no sessions where the settings ask for them.
+    DataError: there are no interactions, or no sessions where the settings ask for them, or the settings contradict each other.
     """
     if interactions.frame.is_empty():
         raise DataError(f"{interactions.source or 'the log'}: holds no interaction")
     rows = interactions.frame.with_row_index("row").with_columns(pl.col("row").cast(pl.Int64))
-    if _by_session(interactions, settings.sequence):
+    by_session = _by_session(interactions, settings)
+    if by_session and settings.session_gap is None:
         keys = ["user", "session"]
         # a user's sessions follow each other in time
         rows = rows.with_columns(pl.col("timestamp").min().over("session").alias("_began"))
@@ -66,6 +70,8 @@ def sequences_of(interactions: Interactions, settings: LogSettings) -> Sequences
     for key in keys:
         values = rows[key].to_numpy()
         changes[1:] |= values[1:] != values[:-1]
+    if by_session and settings.session_gap is not None:
+        changes[1:] |= np.diff(rows["timestamp"].to_numpy()) > settings.session_gap
     return Sequences(rows, np.concatenate([[0], np.flatnonzero(changes), [rows.height]]).astype(np.int64))
 
 
@@ -95,11 +101,16 @@ def build_log(interactions: Interactions, num_users: int, num_items: int, settin
     )
 
 
-def _by_session(interactions: Interactions, sequence: str) -> bool:
-    has_sessions = "session" in interactions.frame.columns
-    if sequence == "session" and not has_sessions:
-        raise DataError(f"logs.sequence is session, but {interactions.source or 'the log'} has no sessions; use logs.sequence=user")
-    return has_sessions and sequence != "user"
+def _by_session(interactions: Interactions, settings: LogSettings) -> bool:
+    if settings.session_gap is not None and settings.sequence == "user":
+        raise DataError("logs.session_gap begins sessions, but logs.sequence is user; use logs.sequence=session, or logs.session_gap=null")
+    has_sessions = "session" in interactions.frame.columns or settings.session_gap is not None
+    if settings.sequence == "session" and not has_sessions:
+        raise DataError(
+            f"logs.sequence is session, but {interactions.source or 'the log'} has no sessions; "
+            "use logs.sequence=user, or logs.session_gap=1800 to begin a new one after half an hour"
+        )
+    return has_sessions and settings.sequence != "user"
 
 
 def _clicks(rows: pl.DataFrame, feedback: tuple[str, ...], settings: LogSettings) -> np.ndarray:
