@@ -7,6 +7,7 @@ from recframe.experience.logged_replay import LoggedReplay
 from recframe.experience.logged_rewards import with_rewards
 from recframe.experience.replay import ReplayMemory
 from recframe.experience.rewards import RewardOutcome, RewardSum
+from recframe.experience.streams import SimulatedStream, Stream
 
 __all__ = [
     "BatchSource",
@@ -20,6 +21,8 @@ __all__ = [
     "RewardOutcome",
     "RewardSum",
     "RolloutBatches",
+    "SimulatedStream",
+    "Stream",
     "batch_source_for",
     "sharing_exclusions",
     "with_rewards",

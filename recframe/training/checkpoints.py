@@ -75,7 +75,7 @@ class RunCheckpoints(Checkpoint):
         self.monitor = f"eval/{monitor}"
         self.sign = 1.0 if mode == "max" else -1.0
         self.best_value: float | None = None
-        self.best_env_steps = 0
+        self.best_steps = 0
         self.recent: deque[float] = deque(maxlen=window)
         self.candidates = 0
         self.best_evaluations = 0
@@ -90,7 +90,7 @@ class RunCheckpoints(Checkpoint):
         rank = (not math.isnan(value), evaluations, self.sign * value)
         best = self.best_value
         if best is None or rank > (not math.isnan(best), self.best_evaluations, self.sign * best):
-            self.best_value, self.best_env_steps, self.best_evaluations = value, module.env_steps, evaluations
+            self.best_value, self.best_steps, self.best_evaluations = value, module.steps, evaluations
             with module.final_weights():
                 save_weights(module.agent, self.folder / BEST)
             if module.tuner is not None:
@@ -104,12 +104,12 @@ class RunCheckpoints(Checkpoint):
 
     def state_dict(self) -> dict[str, Any]:
         """The best value so far, when it was measured, the latest values, and the number of all."""
-        best = {"best_value": self.best_value, "best_env_steps": self.best_env_steps, "best_evaluations": self.best_evaluations}
+        best = {"best_value": self.best_value, "best_steps": self.best_steps, "best_evaluations": self.best_evaluations}
         return {**best, "recent": list(self.recent), "candidates": self.candidates}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restore the best value so far."""
-        self.best_value, self.best_env_steps = state_dict["best_value"], state_dict["best_env_steps"]
+        self.best_value, self.best_steps = state_dict["best_value"], state_dict.get("best_steps", state_dict.get("best_env_steps", 0))
         self.recent.extend(state_dict.get("recent", []))
         self.candidates = state_dict.get("candidates", 0)
         self.best_evaluations = state_dict.get("best_evaluations", 1)
@@ -121,9 +121,14 @@ def training_is_complete(checkpoint: Path) -> bool:
 
 
 def progress_at(checkpoint: Path) -> tuple[int, float]:
-    """The env steps taken when the checkpoint was written, and the seconds that the run had lasted."""
+    """What the run's counter was when the checkpoint was written, and the seconds that the run had lasted."""
     saved = read_checkpoint(checkpoint, lazily=True)["recframe"]
-    return int(saved["env_steps"]), float(saved["seconds"])
+    return int(saved.get("steps", saved["env_steps"])), float(saved["seconds"])
+
+
+def stage_at(checkpoint: Path) -> int:
+    """The number of the stage in which the checkpoint was written, from 0."""
+    return int(read_checkpoint(checkpoint, lazily=True)["recframe"].get("stage", 0))
 
 
 def device_at(checkpoint: Path) -> str | None:

@@ -19,6 +19,8 @@ NEEDS = {
 
 def monitor_problems(values: Mapping[str, Any], chosen: Mapping[str, Component]) -> list[str]:
     """The problem with `trainer.monitor`, if the components and their settings show that the run does not measure it."""
+    if "simulated" not in values["stages"]:
+        return []  # logged.monitor is used
     # for metrics that need neither items nor texts, the check is not worth making a Gymnasium environment
     monitor, reward_terms = values["trainer"]["monitor"], values["reward"]
     if monitor in measured_metrics((), reward_terms):
