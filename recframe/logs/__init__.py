@@ -2,6 +2,7 @@
 
 from recframe.logs.build import LogSettings, build_log, logged_signals, sequences_of
 from recframe.logs.held_out import HeldOut, Queries
+from recframe.logs.sequences import SequenceSampler
 from recframe.logs.split import SplitLog, queries_for_rows, split_log, without_rows
 from recframe.logs.transitions import LoggedTransitions
 from recframe.logs.windows import observations, windows
@@ -11,6 +12,7 @@ __all__ = [
     "LogSettings",
     "LoggedTransitions",
     "Queries",
+    "SequenceSampler",
     "SplitLog",
     "build_log",
     "logged_signals",
