@@ -5,6 +5,7 @@ from recframe.experience.cold_items import ColdItems, ColdItemsError, Environmen
 from recframe.experience.collector import Collector
 from recframe.experience.logged_replay import LoggedReplay
 from recframe.experience.logged_rewards import with_rewards
+from recframe.experience.logged_stream import LoggedStream
 from recframe.experience.replay import ReplayMemory
 from recframe.experience.rewards import RewardOutcome, RewardSum
 from recframe.experience.streams import SimulatedStream, Stream
@@ -16,6 +17,7 @@ __all__ = [
     "Collector",
     "EnvironmentWithoutItems",
     "LoggedReplay",
+    "LoggedStream",
     "ReplayBatches",
     "ReplayMemory",
     "RewardOutcome",

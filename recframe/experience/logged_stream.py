@@ -11,7 +11,7 @@ from torch import Tensor
 from recframe.experience.logged_replay import LoggedReplay
 from recframe.experience.streams import Stream
 from recframe.interfaces import Agent, Log, Replay, Sequences, WholeLog
-from recframe.logs import SequenceSampler
+from recframe.logs.sequences import SequenceSampler
 
 
 class LoggedStream(Stream):
@@ -30,9 +30,7 @@ class LoggedStream(Stream):
         self.taken = 0
 
     @classmethod
-    def of(
-        cls, agent: Agent, log: Log, *, history_length: int, signals: Sequence[str], chunk_batches: int, seed: int
-    ) -> LoggedStream:
+    def of(cls, agent: Agent, log: Log, *, history_length: int, signals: Sequence[str], chunk_batches: int, seed: int) -> LoggedStream:
         """The stream of the experience that `agent` asks for.
 
         Raises
@@ -139,6 +137,8 @@ class SequencesOfLog(LoggedStream):
 
 class WholeLogOnce(LoggedStream):
     """The whole log as a single batch."""
+
+    only_once = True
 
     def __init__(self, log: Log) -> None:
         super().__init__(1)

@@ -25,6 +25,8 @@ class Stream(ABC):
 
     unit: str
     chunk: int
+    only_once: bool = False
+    """Whether a single chunk is all there is."""
 
     @abstractmethod
     def collect(self, agent: Agent) -> Tensor | None:

@@ -41,6 +41,11 @@ class HeldOut:
     def __len__(self) -> int:
         return len(self.ends)
 
+    def to(self, device: torch.device | str) -> HeldOut:
+        """The same queries with every tensor on `device`."""
+        moved = {name: getattr(self, name).to(device) for name in ("log", "starts", "ends", "users", "targets", "offsets")}
+        return HeldOut(**moved)
+
     @property
     def history_lengths(self) -> Tensor:
         """The number of interactions before each query, `[Q]`."""

@@ -68,10 +68,12 @@ class RunCheckpoints(Checkpoint):
 
     window: the weights of an evaluation are the best if the mean over it and the `window` - 1 before it is. Means of fewer evaluations, at
         the beginning of a run, count only until there is one of `window`.
+    best: the name of the file of the best weights.
     """
 
-    def __init__(self, folder: Path, monitor: str, mode: str, window: int = 1) -> None:
+    def __init__(self, folder: Path, monitor: str, mode: str, window: int = 1, best: str = BEST) -> None:
         self.folder = folder
+        self.best = folder / best
         self.monitor = f"eval/{monitor}"
         self.sign = 1.0 if mode == "max" else -1.0
         self.best_value: float | None = None
@@ -92,9 +94,9 @@ class RunCheckpoints(Checkpoint):
         if best is None or rank > (not math.isnan(best), self.best_evaluations, self.sign * best):
             self.best_value, self.best_steps, self.best_evaluations = value, module.steps, evaluations
             with module.final_weights():
-                save_weights(module.agent, self.folder / BEST)
+                save_weights(module.agent, self.best)
             if module.tuner is not None:
-                module.tuner.save(encoder_weights(self.folder / BEST))
+                module.tuner.save(encoder_weights(self.best))
         module.complete = trainer.should_stop or trainer.current_epoch + 1 >= (trainer.max_epochs or 0)
         self.save(trainer)
 
@@ -126,9 +128,10 @@ def progress_at(checkpoint: Path) -> tuple[int, float]:
     return int(saved.get("steps", saved["env_steps"])), float(saved["seconds"])
 
 
-def stage_at(checkpoint: Path) -> int:
-    """The number of the stage in which the checkpoint was written, from 0."""
-    return int(read_checkpoint(checkpoint, lazily=True)["recframe"].get("stage", 0))
+def stage_at(checkpoint: Path) -> tuple[int, int]:
+    """The number of the stage in which the checkpoint was written, from 0, and the steps of the stages before it."""
+    saved = read_checkpoint(checkpoint, lazily=True)["recframe"]
+    return int(saved.get("stage", 0)), int(saved.get("steps_before", 0))
 
 
 def device_at(checkpoint: Path) -> str | None:

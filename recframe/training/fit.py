@@ -101,6 +101,8 @@ def fit(
     resume_from: Path | None = None,
     seconds_before: float = 0.0,
     stage: StageRecord | None = None,
+    best: str = BEST,
+    final: str = FINAL,
 ) -> Selection | None:
     """Train `agent` in place; afterwards it holds the weights that `settings.final_weights` names. Returns how they were chosen.
 
@@ -115,6 +117,7 @@ def fit(
     tuner: tunes the language model by the agent's losses; None: it is frozen.
     resume_from: a `last.ckpt` of this stage to resume from, or None.     seconds_before: how long the run has lasted so far.
     stage: the place of this fit in a run of several; None: it is the only one.
+    best, final: the names of the files of the best and of the final weights.
 
     Raises
     ------
@@ -125,12 +128,12 @@ def fit(
     """
     _require_optimizers(agent, settings)
     if stream is None:
-        save_weights(agent, folder / FINAL)
+        save_weights(agent, folder / final)
         return None
     device = agent.spec.device
     if resume_from is not None and training_is_complete(resume_from):
         log.info("training was complete: evaluating")
-        selection = trained_before(agent, stream.unit, settings, tuner, read_checkpoint(resume_from))
+        selection = trained_before(agent, stream, settings, tuner, read_checkpoint(resume_from))
     else:
         if tuner is not None and resume_from is None:
             tuner.start()
@@ -138,7 +141,7 @@ def fit(
         measured = _checked(evaluate, settings.monitor)
         module = TrainingModule(agent, stream, settings, measured, auxiliary, tuner, schedule.steps, stage)
         module.seconds_before = seconds_before
-        checkpoints = RunCheckpoints(folder, settings.monitor, settings.monitor_mode, settings.selection_window)
+        checkpoints = RunCheckpoints(folder, settings.monitor, settings.monitor_mode, settings.selection_window, best)
         own = [
             ProgressBar(schedule.steps, module.progress, settings.progress_bar),
             checkpoints,
@@ -179,21 +182,21 @@ def fit(
             module.average.apply()
         selection = _selection(settings, checkpoints.state_dict(), stream.steps(agent), stream.unit)
     if settings.final_weights == "best":
-        load_weights(agent, folder / BEST)
+        load_weights(agent, folder / best)
         if tuner is not None:
-            tuner.load(encoder_weights(folder / BEST))
-    save_weights(agent, folder / FINAL)
+            tuner.load(encoder_weights(folder / best))
+    save_weights(agent, folder / final)
     if tuner is not None:
-        tuner.save(encoder_weights(folder / FINAL))
+        tuner.save(encoder_weights(folder / final))
     return selection
 
 
-def trained_before(agent: Agent, unit: str, settings: TrainerConfig, tuner: Tuner | None, saved: Mapping[str, Any]) -> Selection:
+def trained_before(agent: Agent, stream: Stream, settings: TrainerConfig, tuner: Tuner | None, saved: Mapping[str, Any]) -> Selection:
     """Give the agent and the tuner the last weights of a training that is complete; returns how the final ones were chosen."""
     state = {name.removeprefix("agent."): value for name, value in saved["state_dict"].items() if name.startswith("agent.")}
     agent.load_state_dict(state)
-    steps = int(saved["recframe"].get("stage_steps", agent.env_steps))
-    selection = _selection(settings, saved["callbacks"][RunCheckpoints.__qualname__], steps, unit)
+    stream.load_state_dict(saved["recframe"])
+    selection = _selection(settings, saved["callbacks"][RunCheckpoints.__qualname__], stream.steps(agent), stream.unit)
     if settings.weight_average is not None:
         average = WeightAverage(agent, agent.optimizers().values(), settings.weight_average)
         average.load_state_dict(saved["recframe"]["average"])

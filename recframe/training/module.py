@@ -109,6 +109,11 @@ class TrainingModule(pl.LightningModule):
         self._since = (time.perf_counter(), self.steps)
 
     @property
+    def env_steps(self) -> int:
+        """Env steps taken in training, over all users."""
+        return self.agent.env_steps
+
+    @property
     def steps(self) -> int:
         """The units of the stream that the stage has had: env steps over all users, or batches of a log."""
         return self.stream.steps(self.agent)
@@ -244,7 +249,7 @@ class TrainingModule(pl.LightningModule):
             **self.stream.state_dict(),
             "stage": self.stage.index,
             "steps": self.stage.steps_before + self.steps,
-            "stage_steps": self.steps,
+            "steps_before": self.stage.steps_before,
             "env_steps": self.agent.env_steps,
             "seconds": self.seconds_before + time.perf_counter() - self._started,
             "complete": self.complete,

@@ -25,7 +25,7 @@ def monitor_problems(values: Mapping[str, Any], chosen: Mapping[str, Component])
     monitor, reward_terms = values["trainer"]["monitor"], values["reward"]
     if monitor in measured_metrics((), reward_terms):
         return []
-    return unmeasured(monitor, _available(values, chosen), reward_terms)
+    return unmeasured(monitor, available(values, chosen), reward_terms)
 
 
 def unmeasured(monitor: str, available: Collection[str], reward_terms: Iterable[str]) -> list[str]:
@@ -38,7 +38,7 @@ def unmeasured(monitor: str, available: Collection[str], reward_terms: Iterable[
     return [f"trainer.monitor: {monitor!r} is not measured{reason}{suggestion(monitor, measured)}"]
 
 
-def _available(values: Mapping[str, Any], chosen: Mapping[str, Component]) -> set[str]:
+def available(values: Mapping[str, Any], chosen: Mapping[str, Component]) -> set[str]:
     """What the metrics of a run can be computed from. Anything that is unknown before the run starts is assumed to exist."""
     environment = chosen.get("environment")
     if environment is None:

@@ -7,14 +7,15 @@ from dataclasses import fields
 from typing import Any
 
 from recframe.components import Component, Kind
-from recframe.config.schema.run import LoggedConfig, LogsConfig, SplitConfig
+from recframe.config.checks.monitor import available
+from recframe.config.schema.run import LogsConfig, SplitConfig
 from recframe.metric_names import ranking_metrics
 from recframe.plugin_loader import registry, suggestion
 
 LOGGED, SIMULATED = "logged", "simulated"
 STAGES = (LOGGED, SIMULATED)
-SECTIONS = {"logs": LogsConfig, "split": SplitConfig, "logged": LoggedConfig}
-"""Sections that only a run with a logged stage reads."""
+SECTIONS = {"logs": LogsConfig, "split": SplitConfig}
+"""Sections about the data that only a run with a logged stage reads. (`logged` is like `trainer`: presets set it for either case.)"""
 
 
 def experience_given(values: Mapping[str, Any]) -> frozenset[str]:
@@ -55,9 +56,10 @@ def _log_problems(values: Mapping[str, Any], chosen: Mapping[str, Component]) ->
     if isinstance(slate_size, int) and slate_size > 1:
         yield f"environment.slate_size={slate_size}: a log has one item a turn; set it to 1, or use stages=[simulated]"
     monitor = values["logged"]["monitor"]
-    measured = ranking_metrics(values["evaluation"]["k"])
+    measured = ranking_metrics(values["evaluation"]["k"], available(values, chosen))
     if monitor not in measured:
-        yield f"logged.monitor: {monitor!r} is not measured on a log with evaluation.k={_listed(values['evaluation']['k'])}{suggestion(monitor, measured)}"
+        ks = _listed(values["evaluation"]["k"])
+        yield f"logged.monitor: {monitor!r} is not measured on a log with evaluation.k={ks}{suggestion(monitor, measured)}"
     if not values["evaluation"]["k"]:
         yield "evaluation.k: name at least one length of the lists that are measured, such as [10]"
 
@@ -68,7 +70,7 @@ def _useless_sections(values: Mapping[str, Any]) -> Iterator[str]:
         defaults = schema()
         for field in fields(schema):
             if values[section][field.name] != getattr(defaults, field.name):
-                yield f"{section}.{field.name} is about a log, and this run learns from none; use stages=[logged], or leave it at its default"
+                yield f"{section}.{field.name}: this run learns from no log; use stages=[logged], or leave the setting at its default"
 
 
 def _names(kind: Kind, tag: str) -> str:

@@ -50,7 +50,9 @@ class LogsConfig:
     )
     click_at_least: float = option(1.0, "value of that column from which on an interaction is a click")
     sequence: str = option(
-        "auto", "what a sequence of interactions is; auto: sessions where the data has them, and else users", choices=["auto", "user", "session"]
+        "auto",
+        "what a sequence of interactions is; auto: sessions where the data has them, and else users",
+        choices=["auto", "user", "session"],
     )
 
 
