@@ -10,9 +10,10 @@ from recframe.building.parts import Parts
 from recframe.building.seeds import derived_seed
 from recframe.config import ConfigError
 from recframe.config.checks.monitor import unmeasured
+from recframe.evaluation.agent_policy import AgentPolicy
 from recframe.evaluation.people import WHOSE, PersonSums
-from recframe.evaluation.simulated.agent_policy import AgentPolicy
-from recframe.evaluation.simulated.evaluation import Evaluation, evaluate_policies
+from recframe.evaluation.results import Evaluation
+from recframe.evaluation.simulated.evaluation import evaluate_policies
 from recframe.evaluation.simulated.metrics import available_for_metrics
 from recframe.evaluation.simulated.samples import Recommendation, sample_recommendations
 from recframe.interfaces import Agent, Environment
