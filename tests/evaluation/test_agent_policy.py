@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from recframe.evaluation.simulated.agent_policy import AgentPolicy
+from recframe.evaluation.agent_policy import AgentPolicy
 from recframe.evaluation.simulated.rollout import rollout
 from recframe.interfaces import Agent, Decision, NoExperience, random_items
 
