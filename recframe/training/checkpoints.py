@@ -107,7 +107,7 @@ class RunCheckpoints(Checkpoint):
     def state_dict(self) -> dict[str, Any]:
         """The best value so far, when it was measured, the latest values, and the number of all."""
         best = {"best_value": self.best_value, "best_steps": self.best_steps, "best_evaluations": self.best_evaluations}
-        return {**best, "recent": list(self.recent), "candidates": self.candidates}
+        return {**best, "best_file": self.best.name, "recent": list(self.recent), "candidates": self.candidates}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restore the best value so far."""
@@ -147,11 +147,12 @@ def require_resumable(checkpoint: Path, final_weights: str) -> None:
     ------
     CheckpointError: if they are missing.
     """
-    best = checkpoint.with_name(BEST)
-    if final_weights != "best" or best.is_file():
+    if final_weights != "best":
         return
     states = read_checkpoint(checkpoint, lazily=True)["callbacks"]
-    if any(state.get("best_value") is not None for state in states.values()):
+    state = next((state for state in states.values() if state.get("best_value") is not None), {})
+    best = checkpoint.with_name(state.get("best_file", BEST))
+    if state and not best.is_file():
         raise CheckpointError(
             f"{best} is missing, and {LAST} does not hold these weights; remove {checkpoint} to train from the start again"
         )
