@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from recframe.evaluation.people import QUERIES
 from recframe.evaluation.ranking import RankingError, evaluate_ranking, ranking_means
 from recframe.interfaces import PAD, self_information
 from recframe.metric_names import ranking_metrics
@@ -121,3 +122,63 @@ def test_seen_items_may_be_ranked_if_they_are_not_excluded():
     means = ranking_means(Fixed(lists), held_out, make_catalog(M), history_length=2, ks=(2,), exclude_seen=False)
     assert means["mrr@2"] == 1.0
     assert ranking_means(Scored(torch.arange(M).float()), held_out, make_catalog(M), history_length=2, ks=(2,))["hit_rate@2"] == 0.0
+
+
+def test_a_policy_is_given_the_last_items_of_a_history_or_all_of_it():
+    class Reader(Scored):
+        seen: tuple[int, ...] = ()
+
+        def rank(self, observation, k):
+            self.seen = tuple(observation.history_items.shape)
+            return super().rank(observation, k)
+
+    held_out = make_held_out([[0, 1, 2], [3]], [[5], [5]], num_items=M)
+    reader = Reader(torch.arange(M).float())
+    ranking_means(reader, held_out, make_catalog(M), history_length=2, ks=(1,))
+    assert reader.seen == (2, 2)
+    reader.reads_whole_history = True
+    ranking_means(reader, held_out, make_catalog(M), history_length=2, ks=(1,))
+    assert reader.seen == (2, 3)
+
+
+def test_batches_do_not_change_the_result(monkeypatch):
+    generator = torch.Generator().manual_seed(0)
+    held_out = make_held_out([[user % M] for user in range(20)], [[(user + 2) % M, (user + 4) % M] for user in range(20)], num_items=M)
+    scores = Scored(torch.rand(20, M, generator=generator))
+    whole = evaluate_ranking({"policy": scores}, held_out, make_catalog(M), history_length=1, ks=KS)
+    monkeypatch.setattr("recframe.evaluation.ranking.lists.SCORES_AT_ONCE", 3 * M)
+    parts = evaluate_ranking({"policy": scores}, held_out, make_catalog(M), history_length=1, ks=KS)
+    assert parts.policies == whole.policies
+
+
+def test_more_places_than_items_are_filled_with_nothing():
+    held_out = make_held_out([[0], [1]], [[2], [0]], num_items=3)
+    means = ranking_means(Scored(torch.tensor([3.0, 2.0, 1.0])), held_out, make_catalog(3), history_length=1, ks=(5,))
+    assert (means["hit_rate@5"], means["precision@5"], means["mrr@5"]) == (1.0, 0.2, 0.75)
+
+
+def test_the_sums_of_people_give_the_means_and_the_queries_of_a_person_count_as_one():
+    held_out = make_held_out([[0], [1], [2]], [[8], [3], [8]], [4, 4, 9], M)
+    evaluation = evaluate_ranking({"policy": Scored(torch.arange(M).float())}, held_out, make_catalog(M), history_length=1, ks=(1,))
+    sums = evaluation.sums["policy"]
+    place = sums.names.index("hit_rate@1")
+    assert evaluation.people.ids.tolist() == [4, 9]
+    assert (sums.numerators[:, place].tolist(), sums.denominators[:, place].tolist()) == ([1.0, 1.0], [2.0, 1.0])
+    assert evaluation.policies["policy"]["hit_rate@1"]["n"] == 2
+    assert evaluation.people.counts(QUERIES) == {"people": 2, "queries": 3}
+
+
+@pytest.mark.parametrize(("ks", "message"), [((), "ks must be numbers of places from 1"), ((0, 5), "not \\[0, 5\\]")])
+def test_numbers_of_places_start_at_one(ks, message):
+    with pytest.raises(ValueError, match=message):
+        ranking_means(Scored(torch.ones(M)), make_held_out([[0]], [[1]], num_items=M), make_catalog(M), history_length=1, ks=ks)
+
+
+def test_coverage_novelty_and_gini_grow_or_fall_as_they_should():
+    held_out = make_held_out([[user % M] for user in range(40)], [[(user + 1) % M] for user in range(40)], num_items=M)
+    same, own = Scored(torch.arange(M).float()), Scored(torch.rand(40, M, generator=torch.Generator().manual_seed(0)))
+    by_name = evaluate_ranking({"same": same, "own": own}, held_out, make_catalog(M), history_length=1, ks=(2,)).policies
+    assert by_name["own"]["coverage@2"]["mean"] == 1.0 > by_name["same"]["coverage@2"]["mean"]
+    assert by_name["own"]["gini@2"]["high"] < by_name["same"]["gini@2"]["low"]
+    # the items that everybody is recommended are the most popular
+    assert by_name["own"]["novelty@2"]["low"] > by_name["same"]["novelty@2"]["high"]
