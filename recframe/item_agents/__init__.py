@@ -11,7 +11,7 @@ from recframe.item_agents.item_agent import ItemAgent
 from recframe.item_agents.item_columns import CandidateColumns, ItemColumns, ItemRange
 from recframe.item_agents.item_scores import QNetwork, QueryScores, QValues
 from recframe.item_agents.optimization import TargetUpdate, adam
-from recframe.item_agents.search import BestItems, ItemScores, search_items
+from recframe.item_agents.search import BestItems, ItemScores, as_ranking, rank_items, search_items
 from recframe.item_agents.softmax_policy import ItemPolicy, PolicyScores, SlateProbability, draw_slate, slate_probability
 from recframe.item_agents.working_set import Items, WorkingSet
 
@@ -34,12 +34,14 @@ __all__ = [
     "TargetUpdate",
     "WorkingSet",
     "adam",
+    "as_ranking",
     "build_index",
     "draw_slate",
     "epsilon_greedy",
     "linear_schedule",
     "nearest_items",
     "random_log_prob",
+    "rank_items",
     "recall",
     "search_items",
     "slate_probability",

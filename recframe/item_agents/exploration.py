@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -19,6 +20,21 @@ def random_log_prob(observation: Observation, num_items: int, k: int) -> Tensor:
     """The log-probability `[N]` of any one slate drawn by `random_items`: one in n (n - 1) ... (n - k + 1), for n allowed items."""
     left = num_allowed(observation, num_items).unsqueeze(1) - torch.arange(k, device=observation.user.device)
     return -left.log().sum(dim=1)
+
+
+class RandomScores(NamedTuple):
+    """Random scores of items for N users, which order the items at random. They satisfy `ItemScores`."""
+
+    users: int
+    generator: torch.Generator
+
+    def of(self, chosen: Tensor) -> Tensor:
+        """Scores `[N, C]` of the items numbered `chosen` `[N, C]`; those of another call differ."""
+        return torch.rand(chosen.shape, generator=self.generator, device=self.generator.device)
+
+    def between(self, first: int, last: int) -> Tensor:
+        """Scores `[N, last - first]` of the items from number `first` to before `last`."""
+        return torch.rand(self.users, last - first, generator=self.generator, device=self.generator.device)
 
 
 def epsilon_greedy(observation: Observation, greedy: Tensor, epsilon: float, num_items: int, generator: torch.Generator) -> Decision:

@@ -12,6 +12,7 @@ from torch import Tensor
 from recframe.agent_options import WorkingSetConfig
 from recframe.components import require_consistent
 from recframe.interfaces import Agent, Decision, EnvironmentSpec, Observation, Transition
+from recframe.item_agents.search import as_ranking
 from recframe.item_agents.working_set import Items, WorkingSet
 
 
@@ -19,7 +20,8 @@ class ItemAgent(Agent):
     """An agent that decides and learns over the whole of a small catalogue, and over working sets of a large one.
 
     A subclass implements `project`, `decide` and `learn` for the `Items` it is handed: the item numbers in observations, slates and
-    batches are numbers of these items. Without exploration, decisions are over the whole catalogue, however large.
+    batches are numbers of these items. Without exploration, decisions are over the whole catalogue, however large. An agent that can
+    rank items also implements `greedy`, on which its decisions without exploration can rest, too.
 
     Parameters
     ----------
@@ -40,6 +42,10 @@ class ItemAgent(Agent):
     def decide(self, observation: Observation, items: Items, vectors: Any, explore: bool) -> Decision:
         """The slates to show out of `items`, whose `vectors` are the result of `project`. Called without gradients."""
 
+    def greedy(self, observation: Observation, items: Items, vectors: Any, k: int) -> Tensor:
+        """The k <= M items to show first without exploration, best first, `[N, k]`; those that may not be shown come last."""
+        raise NotImplementedError(f"{type(self).__name__} does not rank items: it implements no greedy(observation, items, vectors, k)")
+
     @abstractmethod
     def learn(self, batch: Transition, items: Items) -> Iterator[tuple[str, Tensor]]:
         """The losses of a batch; see `Agent.losses`."""
@@ -59,15 +65,20 @@ class ItemAgent(Agent):
         items = self.working_set.whole
         if explore:
             items, observation = self.working_set.for_acting(observation, self.generator)
-        if self._acting is None or self._acting[0] is not items:
-            self._acting = items, self.project(items)
-        decision = self.decide(observation, items, self._acting[1], explore)
+        decision = self.decide(observation, items, self._projected(items), explore)
         if self.spec.actions == "continuous":
             return decision
         slate = items.in_catalog(decision.slate)
         if explore:
             self.working_set.record_shown(slate)
         return decision._replace(slate=slate)
+
+    @torch.no_grad()
+    def rank(self, observation: Observation, k: int) -> Tensor:
+        """The k items that `greedy` finds best in the whole catalogue, `[N, k]`; `PAD` where fewer may be shown."""
+        items = self.working_set.whole
+        best = self.greedy(observation, items, self._projected(items), min(k, items.num_items))
+        return as_ranking(observation, best, items.num_items, k)
 
     def losses(self, batch: Transition) -> Iterator[tuple[str, Tensor]]:
         """The losses of a batch over the items that are selected for it."""
@@ -78,6 +89,12 @@ class ItemAgent(Agent):
     def items_to_learn(self, batch: Transition) -> tuple[Items, Transition]:
         """The items to learn from a batch over, and the batch in their numbers; by default, a working set for each batch."""
         return self.working_set.for_learning(batch, self.generator)
+
+    def _projected(self, items: Items) -> Any:
+        """The result of `project`, computed once for as long as the items and the weights stay."""
+        if self._acting is None or self._acting[0] is not items:
+            self._acting = items, self.project(items)
+        return self._acting[1]
 
     def get_extra_state(self) -> dict[str, Any]:
         """The state of `Agent`, and the items shown recently."""

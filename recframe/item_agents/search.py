@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple, Protocol
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from recframe.interfaces import PAD, Observation, allowed_items, is_excluded
+from recframe.interfaces import PAD, Observation, allowed_items, is_excluded, num_allowed
 from recframe.item_agents.top_columns import best_so_far, top_columns
 
 MAX_SCORES = 2**24
@@ -53,6 +54,21 @@ def search_items(observation: Observation, scores: ItemScores, num_items: int, k
         best = BestItems(*best_so_far(best, values, positions + first, k))
     assert best is not None
     return best
+
+
+def rank_items(observation: Observation, scores: ItemScores, num_items: int, k: int) -> Tensor:
+    """The k items of the highest scores among those that may be shown, best first, `[N, k]`; `PAD` where there are fewer."""
+    return as_ranking(observation, search_items(observation, scores, num_items, min(k, num_items)).items, num_items, k)
+
+
+def as_ranking(observation: Observation, items: Tensor, num_items: int, k: int) -> Tensor:
+    """The first k of `items` `[N, j]`, which are best first and those that may not be shown last, `[N, k]`: `PAD` in place of these.
+
+    num_items: M. Where j < k, `items` must hold all that may be shown.
+    """
+    items = F.pad(items[:, :k], (0, max(k - items.shape[1], 0)), value=PAD)
+    places = torch.arange(k, device=items.device)
+    return items.masked_fill(places >= num_allowed(observation, num_items).unsqueeze(1), PAD)
 
 
 def _best_candidates(observation: Observation, candidates: Tensor, scores: ItemScores, k: int) -> BestItems:

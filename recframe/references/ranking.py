@@ -23,10 +23,10 @@ def positions_in(order: Tensor, num_items: int) -> Tensor:
 
 
 def first_items(observation: Observation, items: Tensor, positions: Tensor, k: int) -> Tensor:
-    """The k of the different `items` `[N, C]` that have the lowest `positions` `[N, C]` and are not excluded, `[N, k]`."""
+    """The k of the different `items` `[N, C]` that have the lowest `positions` `[N, C]` and are not excluded, `[N, min(k, C)]`."""
     positions = positions.masked_fill(is_excluded(observation, items), torch.iinfo(positions.dtype).max)
     # a finished session may have no candidates, only PAD: any item will do
-    return items.gather(1, positions.topk(k, dim=1, largest=False).indices).clamp(min=0)
+    return items.gather(1, positions.topk(min(k, items.shape[1]), dim=1, largest=False).indices).clamp(min=0)
 
 
 def num_excluded(observation: Observation) -> int:

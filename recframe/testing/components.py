@@ -18,6 +18,7 @@ from recframe.testing.conformance import ConformanceError, require
 from recframe.testing.datasets import check_dataset
 from recframe.testing.encoders import TEXTS, check_encoder
 from recframe.testing.environments import check_environment, simulate
+from recframe.testing.ranking import check_ranking
 from recframe.testing.rewards import check_reward
 from recframe.testing.state_trackers import check_state_tracker
 from recframe.testing.toy import toy_data, toy_spec
@@ -195,7 +196,12 @@ def _check_agent(component: Component, build: Callable[..., Any], data: Data, de
         with torch.random.fork_rng():
             torch.manual_seed(0)
             tracker = ToyTracker(spec, data)
-        check_agent(build(spec=spec, state_tracker=tracker, seed=0), ToyEnvironment(spec, data))
+        agent, environment = build(spec=spec, state_tracker=tracker, seed=0), ToyEnvironment(spec, data)
+        if ranks := "ranks" in component.provides and spec.actions == "items":
+            check_ranking(agent, environment.reset(2))
+        check_agent(agent, environment)
+        if ranks:
+            check_ranking(agent, environment.reset(2))
 
 
 def _agent_specs(component: Component, data: Data) -> Iterator[EnvironmentSpec]:

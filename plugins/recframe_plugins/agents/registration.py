@@ -26,9 +26,9 @@ REPLAY, ROLLOUT = "experience:replay", "experience:rollout"
 def recframe_register_components(register: Callable[[Component], None]) -> None:
     """Register the agents."""
 
-    def agent(name: str, config: type, implementation: str, *requires: str, slates: bool = False) -> None:
+    def agent(name: str, config: type, implementation: str, *requires: str, slates: bool = False, ranks: bool = True) -> None:
         factory = f"recframe_plugins.agents.{implementation}"
-        provides = frozenset({"slates"} if slates else ())
+        provides = frozenset(tag for tag, given in {"slates": slates, "ranks": ranks}.items() if given)
         register(Component(Kind.AGENT, name, config, factory, provides=provides, requires=frozenset(requires)))
 
     agent("dqn", DQNConfig, "q_learning.dqn:DQN", ITEMS, REPLAY)
@@ -43,7 +43,7 @@ def recframe_register_components(register: Callable[[Component], None]) -> None:
     agent("q_learning", TabularQLearningConfig, "tabular.q_learning:TabularQLearning", ITEMS, REPLAY)
     agent("sarsa", TabularSarsaConfig, "tabular.sarsa:TabularSarsa", ITEMS, ROLLOUT)
     agent("random", RandomConfig, "baselines.random:RandomAgent", ANY_ACTIONS, slates=True)
-    agent("popular", PopularConfig, "baselines.popular:Popular", ITEMS, slates=True)
+    agent("popular", PopularConfig, "baselines.popular:Popular", ITEMS, slates=True, ranks=False)
     agent("greedy_reward", GreedyRewardConfig, "baselines.greedy_reward:GreedyReward", ITEMS, ROLLOUT, slates=True)
     agent("posterior_greedy", PosteriorGreedyConfig, "baselines.posterior_greedy:PosteriorGreedy", ITEMS, ROLLOUT, slates=True)
     agent("fixed_slate", FixedSlateConfig, "baselines.fixed_slate:FixedSlate", ITEMS, ROLLOUT, slates=True)

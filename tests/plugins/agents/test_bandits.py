@@ -84,7 +84,7 @@ def observation_of(agent, users=9, seed=5):
 )
 def test_bandits_conform(component):
     check_component(component, component.config(text_dims=4))
-    assert component.provides == {"slates"}
+    assert component.provides == {"slates", "ranks"}
 
 
 @pytest.mark.parametrize("name", BANDITS)

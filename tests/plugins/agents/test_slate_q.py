@@ -62,7 +62,7 @@ def reference_target(agent, transition):
     following = transition.next_observation
     target = slate_scores(agent, agent.target, following)
     choosing = slate_scores(agent, agent.online, following) if agent.config.double else target
-    value = target.slate_value(agent.best_slate(following, choosing, agent.working_set.whole))
+    value = target.slate_value(agent.best_slate(following, choosing, agent.working_set.whole, agent.spec.slate_size))
     return transition.reward + agent.config.gamma * value * ~transition.terminated
 
 
@@ -155,7 +155,7 @@ def test_the_greedy_slate_is_that_of_the_optimizer(optimizer):
     agent = build(slate_optimizer=optimizer, shortlist=5)
     observation = toy_observation(agent.spec, DATA, torch.Generator().manual_seed(1), users=50)
     agent.prepare_to_act()
-    expected = agent.best_slate(observation, slate_scores(agent, agent.online, observation), agent.working_set.whole)
+    expected = agent.best_slate(observation, slate_scores(agent, agent.online, observation), agent.working_set.whole, agent.spec.slate_size)
     assert torch.equal(agent.act(observation, explore=False).slate, expected)
 
 
@@ -182,7 +182,7 @@ def test_acting_after_an_update_uses_the_new_click_model():
     observation = toy_observation(agent.spec, DATA, torch.Generator().manual_seed(3), users=50)
     agent.prepare_to_act()
     update(agent, agent.optimizers(), batch(agent))
-    expected = agent.best_slate(observation, slate_scores(agent, agent.online, observation), agent.working_set.whole)
+    expected = agent.best_slate(observation, slate_scores(agent, agent.online, observation), agent.working_set.whole, agent.spec.slate_size)
     assert torch.equal(agent.act(observation, explore=False).slate, expected)
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from recframe.interfaces import Agent, Decision, EnvironmentSpec, Experience, Observation, Rollout, StateTracker, Transition
-from recframe.item_agents.search import ItemScores, search_items
+from recframe.item_agents.search import ItemScores, rank_items, search_items
 from recframe_plugins.agents.bandits.arm_reward import ArmReward
 from recframe_plugins.agents.bandits.config import LinearRewardConfig
 from recframe_plugins.agents.bandits.linear_reward import LinearReward
@@ -61,8 +61,17 @@ class LinearBandit(Agent):
 
     def greedy(self, observation: Observation) -> Tensor:
         """The slates `[N, K]` of the highest expected reward."""
+        return self.best(observation, self.expected(observation))
+
+    @torch.no_grad()
+    def rank(self, observation: Observation, k: int) -> Tensor:
+        """The items of the highest expected reward, `[N, k]`."""
+        return rank_items(observation, self.expected(observation), self.spec.num_items, k)
+
+    def expected(self, observation: Observation) -> ItemScores:
+        """The expected reward of every item."""
         posterior, items = self.knowledge
-        return self.best(observation, self.model.expected(observation, items, posterior.mean))
+        return self.model.expected(observation, items, posterior.mean)
 
     def best(self, observation: Observation, scores: ItemScores) -> Tensor:
         """The slates `[N, K]` of the highest scores. Memory is bounded for catalogues of any size."""

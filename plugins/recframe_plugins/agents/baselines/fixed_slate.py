@@ -21,6 +21,7 @@ from recframe.interfaces import (
     random_items,
 )
 from recframe.item_agents.exploration import random_log_prob
+from recframe.item_agents.search import as_ranking
 from recframe.references.fixed_slate import ItemList
 from recframe.references.item_means import shrunk_means
 from recframe.references.ranking import ranked
@@ -77,6 +78,13 @@ class FixedSlate(Agent):
             return Decision(random_items(observation, items, k, self.generator), random_log_prob(observation, items, k))
         start = self.item_list.position_after(observation.history_items[:, -1:])
         return Decision(self.item_list.next_slates(observation, start, k))
+
+    @torch.no_grad()
+    def rank(self, observation: Observation, k: int) -> Tensor:
+        """The next items of the list, `[N, k]`, and then those that are not on it."""
+        start = self.item_list.position_after(observation.history_items[:, -1:])
+        items = self.spec.num_items
+        return as_ranking(observation, self.item_list.next_slates(observation, start, min(k, items)), items, k)
 
     def losses(self, batch: Transition) -> Iterator[tuple[str, Tensor]]:
         """No losses: the rewards of the rollout are added to the sums."""

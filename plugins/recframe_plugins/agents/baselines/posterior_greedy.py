@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from recframe.interfaces import Agent, Decision, EnvironmentSpec, Experience, Observation, ResponseLog, Rollout, StateTracker, Transition
-from recframe.item_agents.search import search_items
+from recframe.item_agents.exploration import RandomScores
+from recframe.item_agents.search import rank_items, search_items
 from recframe.references.posterior_greedy import ResponseModel
 from recframe.references.posterior_of_log import fit_to_log
 from recframe.references.random import random_items_with_repeats
@@ -72,10 +73,14 @@ class PosteriorGreedy(Agent):
         model = None if explore else self.model
         if model is None:
             return Decision(random_items_with_repeats(observation, items, k, self.repeats, self.generator))
-        history = observation.history_items
-        query = model.query(history, observation.history_feedback)
-        scores = Expected(query, model.repeat.expand(history.shape), history, model.rewards)
-        return Decision(search_items(observation, scores, items, k).items)
+        return Decision(search_items(observation, expected_rewards(model, observation), items, k).items)
+
+    @torch.no_grad()
+    def rank(self, observation: Observation, k: int) -> Tensor:
+        """The items of the highest expected reward, `[N, k]`; random ones before there are responses."""
+        model = self.model
+        scores = RandomScores(len(observation.user), self.generator) if model is None else expected_rewards(model, observation)
+        return rank_items(observation, scores, self.spec.num_items, k)
 
     @torch.no_grad()
     def losses(self, batch: Transition) -> Iterator[tuple[str, Tensor]]:
@@ -121,3 +126,10 @@ class PosteriorGreedy(Agent):
         numbers = self.sessions + len(self.sessions) * before
         self.sessions = self.sessions + len(self.sessions) * ended.sum(dim=0)
         return numbers
+
+
+def expected_rewards(model: ResponseModel, observation: Observation) -> Expected:
+    """The expected reward of every item given the history."""
+    history = observation.history_items
+    query = model.query(history, observation.history_feedback)
+    return Expected(query, model.repeat.expand(history.shape), history, model.rewards)

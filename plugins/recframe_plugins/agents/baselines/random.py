@@ -18,7 +18,8 @@ from recframe.interfaces import (
     Transition,
     random_items,
 )
-from recframe.item_agents.exploration import random_log_prob
+from recframe.item_agents.exploration import RandomScores, random_log_prob
+from recframe.item_agents.search import rank_items
 from recframe.references.random import action_bounds, random_actions
 from recframe_plugins.agents.baselines.config import RandomConfig
 
@@ -50,6 +51,11 @@ class RandomAgent(Agent):
             return Decision(random_actions(self.low, self.high, users, self.generator), -log_volume.expand(users))
         items, k = self.spec.num_items, self.spec.slate_size
         return Decision(random_items(observation, items, k, self.generator), random_log_prob(observation, items, k))
+
+    @torch.no_grad()
+    def rank(self, observation: Observation, k: int) -> Tensor:
+        """k items in random order, `[N, k]`."""
+        return rank_items(observation, RandomScores(len(observation.user), self.generator), self.spec.num_items, k)
 
     def losses(self, batch: Transition) -> Iterator[tuple[str, Tensor]]:
         """No losses."""

@@ -65,17 +65,24 @@ class Wolpertinger(DDPG):
 
     def decide(self, observation: Observation, items: Items, vectors: list[Tensor], explore: bool) -> Decision:
         """The K items of the largest values near the proposal; in exploration the proposal is noisy, or the slate random."""
+        if not explore:
+            return Decision(self.greedy(observation, items, vectors, self.spec.slate_size))
         actor_vectors, *critic_vectors = vectors
-        proposal = self.actor(observation, actor_vectors)
-        if explore:
-            proposal = self.with_noise(proposal, self.config.exploration_noise)
+        proposal = self.with_noise(self.actor(observation, actor_vectors), self.config.exploration_noise)
         near, q = self.evaluate_neighbors(self.critics, observation, proposal, items, critic_vectors)
         slate = near.gather(1, q.topk(self.spec.slate_size, dim=1).indices)
-        if not explore:
-            return Decision(slate)
         epsilon = self.config.epsilon if self.env_steps >= self.config.random_steps else 1.0
         # without its log-probability: that of a slate under a noisy proposal is not known
         return Decision(epsilon_greedy(observation, slate, epsilon, items.num_items, self.generator).slate)
+
+    def greedy(self, observation: Observation, items: Items, vectors: list[Tensor], k: int) -> Tensor:
+        """The neighbors of the proposal by their values; after them, if k is larger, the items next nearest to it."""
+        actor_vectors, *critic_vectors = vectors
+        proposal = self.actor(observation, actor_vectors)
+        nearest = self.nearest(observation, proposal, items, critic_vectors[0], max(k, self.config.neighbors))
+        near, further = nearest.tensor_split([self.config.neighbors], dim=1)
+        q = self.evaluate(self.critics, observation, near, items, critic_vectors)
+        return torch.cat([near.gather(1, q.topk(min(k, near.shape[1]), dim=1).indices), further], dim=1)
 
     def learn(self, batch: Transition, items: Items) -> Iterator[tuple[str, Tensor]]:
         """DDPG's losses; after every `index_interval` updates, the index is rebuilt."""
@@ -106,11 +113,19 @@ class Wolpertinger(DDPG):
         self, critics: Critics, observation: Observation, proposal: Tensor, items: Items, vectors: list[Tensor]
     ) -> tuple[Tensor, Tensor]:
         """The items near each proposal `[B, d]` and the smallest of the critics' values of each, `[B, k]`; -inf where there is no item."""
+        near = self.nearest(observation, proposal, items, vectors[0], self.config.neighbors)
+        return near, self.evaluate(critics, observation, near, items, vectors)
+
+    def nearest(self, observation: Observation, proposal: Tensor, items: Items, vectors: Tensor, k: int) -> Tensor:
+        """The k items nearest to each proposal `[B, d]`, `[B, min(k, M)]`; see `nearest_items`."""
         index = self.index_for(items) if observation.candidates is None else None
-        near = nearest_items(index, vectors[0], observation, proposal, self.config.neighbors)
+        return nearest_items(index, vectors, observation, proposal, k)
+
+    def evaluate(self, critics: Critics, observation: Observation, near: Tensor, items: Items, vectors: list[Tensor]) -> Tensor:
+        """The smallest of the critics' values of the items `near` `[B, k]`, `[B, k]`; -inf where there is no item."""
         embedded = embed_items(critics, near.clamp(min=0), items, vectors[0])
         q = evaluate_embedded(critics, observation, embedded, vectors).amin(dim=2)
-        return near, q.masked_fill(near == PAD, -torch.inf)
+        return q.masked_fill(near == PAD, -torch.inf)
 
     def with_noise(self, point: Tensor, deviation: float, clip: float = torch.inf) -> Tensor:
         """`point` `[B, d]` plus Gaussian noise of about the length `deviation`, scaled back to length 1."""

@@ -54,11 +54,15 @@ class OnPolicyAgent(ItemAgent):
         return items.vectors(self.network.state_tracker)
 
     def decide(self, observation: Observation, items: Items, vectors: Tensor, explore: bool) -> Decision:
-        """A slate drawn from the policy, or the most probable one: the items of the highest scores."""
-        scores, k = self.network.scores(observation, vectors, items.num_items), self.spec.slate_size
+        """A slate drawn from the policy, or the most probable one."""
         if explore or not self.config.greedy_evaluation:
-            return draw_slate(scores, k, self.generator)
-        return Decision(search_items(observation, scores, items.num_items, k, candidates_only=True).items)
+            return draw_slate(self.network.scores(observation, vectors, items.num_items), self.spec.slate_size, self.generator)
+        return Decision(self.greedy(observation, items, vectors, self.spec.slate_size))
+
+    def greedy(self, observation: Observation, items: Items, vectors: Tensor, k: int) -> Tensor:
+        """The most probable items: those of the highest scores."""
+        scores = self.network.scores(observation, vectors, items.num_items)
+        return search_items(observation, scores, items.num_items, k, candidates_only=True).items
 
     def items_to_learn(self, batch: Transition) -> tuple[Items, Transition]:
         """The items that the chunk was acted over, and the chunk in their numbers."""

@@ -60,6 +60,11 @@ class DeepQAgent(ItemAgent):
         config = self.config
         return linear_schedule(config.epsilon_start, config.epsilon_end, config.epsilon_decay_steps, self.env_steps)
 
+    def decide(self, observation: Observation, items: Items, vectors: Any, explore: bool) -> Decision:
+        """The greedy slate, or an epsilon-greedy choice."""
+        greedy = self.greedy(observation, items, vectors, self.spec.slate_size)
+        return epsilon_greedy(observation, greedy, self.epsilon, items.num_items, self.generator) if explore else Decision(greedy)
+
     def target_vectors(self, items: Items) -> Tensor:
         """The target network's vectors of the items; those of the whole catalogue are cached until the target network moves."""
         if items is not self.working_set.whole:
@@ -137,10 +142,9 @@ class DQN(DeepQAgent):
         """The online network's item vectors."""
         return items.vectors(self.online.state_tracker)
 
-    def decide(self, observation: Observation, items: Items, vectors: Tensor, explore: bool) -> Decision:
-        """The item of the highest value, or an epsilon-greedy choice."""
-        greedy = search_items(observation, self.online(observation, vectors), items.num_items, 1).items
-        return epsilon_greedy(observation, greedy, self.epsilon, items.num_items, self.generator) if explore else Decision(greedy)
+    def greedy(self, observation: Observation, items: Items, vectors: Tensor, k: int) -> Tensor:
+        """The items of the highest values."""
+        return search_items(observation, self.online(observation, vectors), items.num_items, k).items
 
     def learn(self, batch: Transition, items: Items) -> Iterator[tuple[str, Tensor]]:
         """The temporal-difference loss of a batch; after its optimizer step, the target network's move."""

@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from recframe.interfaces import Decision, EnvironmentSpec, Observation, StateTracker, Transition
-from recframe.item_agents import Items, QNetwork, adam, epsilon_greedy
+from recframe.interfaces import EnvironmentSpec, Observation, StateTracker, Transition
+from recframe.item_agents import Items, QNetwork, adam
 from recframe_plugins.agents.q_learning.config import SlateQConfig
 from recframe_plugins.agents.q_learning.dqn import DeepQAgent, mean_loss
 from recframe_plugins.agents.q_learning.slates import ClickModel, SlateScores, greedy_slate, top_k_slate
@@ -35,15 +35,14 @@ class SlateQ(DeepQAgent):
         """The online network's item vectors, and the click model's."""
         return items.vectors(self.online.state_tracker), items.vectors(self.choice.state_tracker)
 
-    def decide(self, observation: Observation, items: Items, vectors: tuple[Tensor, Tensor], explore: bool) -> Decision:
-        """The slate of the highest value that the optimizer finds, or an epsilon-greedy choice."""
+    def greedy(self, observation: Observation, items: Items, vectors: tuple[Tensor, Tensor], k: int) -> Tensor:
+        """The slate of k items of the highest value that the optimizer finds."""
         scores = SlateScores(self.online(observation, vectors[0]), self.choice(observation, vectors[1]))
-        greedy = self.best_slate(observation, scores, items)
-        return epsilon_greedy(observation, greedy, self.epsilon, items.num_items, self.generator) if explore else Decision(greedy)
+        return self.best_slate(observation, scores, items, k)
 
-    def best_slate(self, observation: Observation, scores: SlateScores, items: Items) -> Tensor:
-        """The slates `[N, K]` that the configured optimizer builds."""
-        k, config = self.spec.slate_size, self.config
+    def best_slate(self, observation: Observation, scores: SlateScores, items: Items, k: int) -> Tensor:
+        """The slates `[N, k]` that the configured optimizer builds."""
+        config = self.config
         if config.slate_optimizer == "top_k":
             return top_k_slate(observation, scores, items.num_items, k)
         return greedy_slate(observation, scores, items.num_items, k, config.shortlist)
@@ -75,7 +74,7 @@ class SlateQ(DeepQAgent):
         utilities = self.choice(next_observation, choice_vectors)
         target = SlateScores(self.target(next_observation, self.target_vectors(items)), utilities)
         choosing = SlateScores(self.online(next_observation, vectors), utilities) if self.config.double else target
-        next_q = target.slate_value(self.best_slate(next_observation, choosing, items))
+        next_q = target.slate_value(self.best_slate(next_observation, choosing, items, self.spec.slate_size))
         return rewards_by_choice(batch) + self.bootstrapped(batch, next_q).unsqueeze(1)
 
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:

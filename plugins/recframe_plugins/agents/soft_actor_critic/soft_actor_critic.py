@@ -109,9 +109,14 @@ class SoftActorCritic(ItemAgent):
 
     def decide(self, observation: Observation, items: Items, vectors: Tensor, explore: bool) -> Decision:
         """An item drawn from the policy, or its most probable one."""
-        logits = self.actor(observation, vectors)
-        scores = GumbelScores(logits, self.generator) if explore else logits
+        if not explore:
+            return Decision(self.greedy(observation, items, vectors, 1))
+        scores = GumbelScores(self.actor(observation, vectors), self.generator)
         return Decision(search_items(observation, scores, items.num_items, 1).items)
+
+    def greedy(self, observation: Observation, items: Items, vectors: Tensor, k: int) -> Tensor:
+        """The most probable items."""
+        return search_items(observation, self.actor(observation, vectors), items.num_items, k).items
 
     def learn(self, batch: Transition, items: Items) -> Iterator[tuple[str, Tensor]]:
         """The losses of critics, policy and temperature in turn; after the last one, the target critics' move."""

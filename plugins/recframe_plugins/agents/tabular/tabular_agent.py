@@ -16,6 +16,7 @@ from recframe.interfaces import (
     best_items,
 )
 from recframe.item_agents.exploration import epsilon_greedy, linear_schedule
+from recframe.item_agents.search import as_ranking
 from recframe_plugins.agents.tabular.config import TabularConfig
 from recframe_plugins.agents.tabular.states import FeatureBins, LastItem, OneHot, StateSpace
 
@@ -58,6 +59,13 @@ class TabularAgent(Agent):
         """The item of the highest value, or an epsilon-greedy choice."""
         greedy = best_items(observation, self.values[self.states(observation)], 1)
         return epsilon_greedy(observation, greedy, self.epsilon, self.spec.num_items, self.generator) if explore else Decision(greedy)
+
+    @torch.no_grad()
+    def rank(self, observation: Observation, k: int) -> Tensor:
+        """The items of the highest values, `[N, k]`."""
+        items = self.spec.num_items
+        best = best_items(observation, self.values[self.states(observation)], min(k, items))
+        return as_ranking(observation, best, items, k)
 
     @torch.no_grad()
     def update(self, batch: Transition, next_value: Tensor) -> None:
