@@ -57,8 +57,11 @@ METRIC_NAMES = tuple(metric.name for metric in METRICS)
 RATES = frozenset({"click_rate", "coverage", "gini", *(metric.name for metric in ACCURACY_METRICS)})
 """Metrics between 0 and 1, which bound their intervals."""
 
-PROGRESS_METRICS = ("return", "length", "click_rate", "coverage")
+PROGRESS_METRICS = ("return", "length", "click_rate", "hit_rate", "ndcg", "coverage")
 """Shown in the log after each evaluation in training."""
+
+SHOWN_K = 10
+"""The k at which metrics of rankings are shown where there is room for one; the largest, if this one is not measured."""
 
 COLD_METRICS = ("return", "length", "click_rate")
 """Reported over sweeps for items never shown in training."""
@@ -107,6 +110,18 @@ def heading(name: str) -> str:
 def measured_metrics(available: Collection[str], reward_terms: Iterable[str]) -> list[str]:
     """The metrics of a simulation in which `available` of `CLICKS`, `ITEMS` and `TEXTS` exist, in order."""
     return [metric.name for metric in METRICS if metric.needs <= set(available)] + [reward_metric(term) for term in reward_terms]
+
+
+def progress_metrics(names: Collection[str]) -> list[str]:
+    """Those of `names` that are shown in the log after each evaluation in training."""
+    shown = shown_k(names)
+    return [name for name in in_order(names) if base_name(name) in PROGRESS_METRICS and places_of(name) in (shown, None)]
+
+
+def shown_k(names: Iterable[str]) -> int | None:
+    """The k at which metrics of rankings are shown, of those in `names`; None if there are none."""
+    ks = {k for name in names if (k := places_of(name)) is not None}
+    return (SHOWN_K if SHOWN_K in ks else max(ks)) if ks else None
 
 
 def ranking_metrics(ks: Iterable[int], available: Collection[str]) -> list[str]:

@@ -165,5 +165,3 @@ def test_settings_about_a_log_without_a_logged_stage_are_refused():
 def test_a_reward_that_reads_what_the_log_lacks_is_refused(log_folder, tmp_path):
     with pytest.raises(ConfigError, match=r"reward.dwell reads the signal 'dwell', which the log .* does not have; it has: click, rating"):
         runner.run(composed(log_folder, "reward=[dwell]"), tmp_path / "run")
-
-

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from recframe.evaluation.people import QUERIES, WHOSE, counted
 from recframe.evaluation.results import Results
-from recframe.metric_names import METRIC_NAMES, base_name, has_heading, heading, in_order, metric_at, places_of
+from recframe.metric_names import METRIC_NAMES, base_name, has_heading, heading, in_order, metric_at, places_of, shown_k
 
 if TYPE_CHECKING:
     from recframe.evaluation.simulated.samples import Recommendation
@@ -26,8 +26,7 @@ HISTORY_SHOWN = 3
 DECILE = "/decile_"
 # a longer name of a policy leaves no room for the intervals in 80 columns
 LONGEST_NAME = 12
-# the metrics of rankings that tables show, at one k; others are in result.json
-SHOWN_K = 10
+# the metrics of rankings that tables show, at one k (`shown_k`); others are in result.json
 FOR_ONE_RELEVANT_ITEM = ("hit_rate", "ndcg", "mrr")
 FOR_SEVERAL_RELEVANT_ITEMS = ("ndcg", "precision", "recall", "f1", "map")
 COLD_TITLE = "Only items that were never shown in training may be shown"
@@ -129,10 +128,9 @@ def _in_two_lines(name: str) -> str:
 def _columns(policies: Results) -> list[str]:
     """The metrics that are shown: of rankings, those at one k, as many as fit in 80 columns."""
     metrics = [metric for metric in in_order({name for measured in policies.values() for name in measured}) if has_heading(metric)]
-    ks = {k for metric in metrics if (k := places_of(metric)) is not None}
-    if not ks:
+    k = shown_k(metrics)
+    if k is None:
         return metrics
-    k = SHOWN_K if SHOWN_K in ks else max(ks)
     shown = FOR_ONE_RELEVANT_ITEM if _one_relevant_item(policies, k) else FOR_SEVERAL_RELEVANT_ITEMS
     return [metric for metric in metrics if places_of(metric) in (k, None) and base_name(metric) in (*shown, *METRIC_NAMES)]
 

@@ -1,12 +1,12 @@
 """Logged interactions as training and test data: tensors, splits, transitions made on the fly, and held-out queries."""
 
+from recframe.log_settings import LogSettings, SplitSettings
 from recframe.logs.build import build_log, logged_signals
 from recframe.logs.held_out import HeldOut, NewTargets, Queries
 from recframe.logs.k_core import k_core
-from recframe.logs.ordering import LogSettings, OrderedRows, sequences_of
+from recframe.logs.ordering import OrderedRows, sequences_of
 from recframe.logs.sequences import SequenceSampler
 from recframe.logs.split import SplitLog, queries_for_rows, split_log, without_rows
-from recframe.logs.split_settings import SplitSettings
 from recframe.logs.training_data import InTraining, in_training, training_data
 from recframe.logs.transitions import LoggedTransitions
 from recframe.logs.windows import observations, windows

@@ -2,30 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 
 from recframe.interfaces import DataError, Interactions
-
-
-@dataclass(frozen=True)
-class LogSettings:
-    """How interactions are read.
-
-    click_column: the feedback column that says which interactions are clicks; None: a column `click`, or else every interaction is one.
-    click_at_least: the value of that column from which on an interaction is a click.
-    sequence: "user", "session", or "auto": sessions where the data has them, and else users.
-    session_gap: seconds; where a user was away for longer, a new session begins. These sessions take the place of the data's. None: the
-        sessions are the data's.
-    """
-
-    click_column: str | None = None
-    click_at_least: float = 1.0
-    sequence: str = "auto"
-    session_gap: float | None = None
+from recframe.log_settings import LogSettings
 
 
 class OrderedRows(NamedTuple):

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from recframe.interfaces import DataError, Log
-from recframe.logs.split_settings import SplitSettings
+from recframe.log_settings import SplitSettings
 
 TRAIN, VALIDATION, TEST, DUPLICATE = range(4)
 """The parts of a log. Duplicates are in none of the first three."""

@@ -12,11 +12,11 @@ import polars as pl
 import torch
 
 from recframe.interfaces import DataError, Interactions, Log
+from recframe.log_settings import LogSettings, SplitSettings, split_problems
 from recframe.logs.build import log_in_order
 from recframe.logs.held_out import HeldOut
-from recframe.logs.ordering import LogSettings, has_sessions, sequences_of
+from recframe.logs.ordering import has_sessions, sequences_of
 from recframe.logs.parts import DIVISIONS, DUPLICATE, TRAIN, QueryRows, ranges
-from recframe.logs.split_settings import SplitSettings
 from recframe.logs.split_summary import summary_of
 
 logger = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ class SplitLog:
     validation: HeldOut
     test: HeldOut
     part: np.ndarray
-    settings: SplitSettings = DEFAULT
+    settings: SplitSettings = field(default_factory=SplitSettings)
     moments: Mapping[str, int] = field(default_factory=dict)
 
     def summary(self) -> dict[str, Any]:
@@ -66,7 +66,8 @@ def split_log(
     ------
     DataError: the settings contradict each other or do not fit the log, or it is too small.
     """
-    split.check()
+    if problems := split_problems(split):
+        raise DataError("\n".join(problems))
     source = interactions.source or "the log"
     _check_sequences(has_sessions(interactions, settings), split, source)
     order = sequences_of(interactions, settings)

@@ -7,10 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 from recframe.building.parts import Parts
+from recframe.building.seeds import derived_seed
 from recframe.evaluation.people import LOGGED, QUERIES
 from recframe.evaluation.ranking import evaluate_ranking, ranking_means
 from recframe.evaluation.results import Evaluation
 from recframe.interfaces import Agent, EnvironmentSpec
+from recframe.references.logged.references import logged_references
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +35,11 @@ def ranking_evaluation(parts: Parts, agent: Agent) -> Evaluation:
     assert parts.log is not None
     settings = parts.cfg.evaluation
     rankers: dict[str, Any] = {TRAINED: agent}
+    if settings.references:
+        log.info("fitting the references to the log")
+        seed = derived_seed(settings.seed, "references")
+        known = parts.training_log(agent.spec)
+        rankers |= logged_references(known, parts.data.catalog, signals=agent.spec.signals, exclude_seen=settings.exclude_seen, seed=seed)
     log.info("evaluating %s on %d held-out queries of the log", ", ".join(rankers), len(parts.log.test))
     return evaluate_ranking(
         rankers,

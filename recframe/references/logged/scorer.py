@@ -117,7 +117,7 @@ class NoEvidence(NamedTuple):
 class PreferredItems(NamedTuple):
     """Scores with an order of the items of which nothing is known, and with the items of the history after all others.
 
-    evidence: the scores.   popularity: `[M]` in [0, 1), or `[0]`: not known.   history: `[N, H]`, or None: its items are scored like others.
+    evidence: the scores.   popularity: `[M]` in [0, 1), or `[0]`: not known.   history: `[N, H]`, or None: its items are scored as others.
     """
 
     evidence: ItemScores
