@@ -15,6 +15,7 @@ import argparse
 import statistics
 import tempfile
 import time
+from typing import Any
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,7 +27,7 @@ from omegaconf import DictConfig, OmegaConf
 from recframe.building.parts import Parts, assemble
 from recframe.building.seeds import derived_seed
 from recframe.config import compose_config, validate
-from recframe.experience import Collector
+from recframe.experience import Collector, SimulatedStream
 from recframe.interfaces import Agent
 from recframe.tracking.metrics_csv import CsvMetricsLogger
 from recframe.training import Interruption, fit
@@ -38,15 +39,17 @@ def framework_fit(parts: Parts, cfg: DictConfig) -> tuple[Agent, Callable[..., N
     agent = parts.agent(environment)
     collector = Collector(environment, parts.rewards, derived_seed(cfg.seed, "environment"))
 
+    settings: Any = OmegaConf.to_object(cfg.trainer)
+
     def train(*callbacks: pl.Callback) -> None:
+        stream = SimulatedStream.of(agent, collector, settings.chunk_steps, derived_seed(cfg.seed, "replay"))
         with tempfile.TemporaryDirectory() as folder:
             fit(
                 agent,
-                collector,
-                OmegaConf.to_object(cfg.trainer),
+                stream,
+                settings,
                 folder=Path(folder) / "checkpoints",
                 evaluate=lambda: {"return": 0.0},
-                seed=derived_seed(cfg.seed, "replay"),
                 loggers=[CsvMetricsLogger(folder)],
                 callbacks=list(callbacks),
                 interruption=Interruption(Path(folder)),

@@ -23,19 +23,38 @@ class MetricName:
     needs: frozenset[str] = frozenset()
 
 
-METRICS = (
+SESSION_METRICS = (
     MetricName("return", "return"),
     MetricName("length", "length"),
     MetricName("click_rate", "click\nrate", frozenset({CLICKS})),
+)
+"""Of simulated sessions."""
+
+ACCURACY_METRICS = (
+    MetricName("hit_rate", "hit\nrate"),
+    MetricName("ndcg", "NDCG"),
+    MetricName("precision", "precision"),
+    MetricName("recall", "recall"),
+    MetricName("f1", "F1"),
+    MetricName("mrr", "MRR"),
+    MetricName("map", "MAP"),
+)
+"""Of rankings of the catalogue, each for the first k places: `ndcg@10`."""
+
+ITEM_METRICS = (
     MetricName("coverage", "coverage", frozenset({ITEMS})),
     MetricName("diversity", "diversity", frozenset({ITEMS, TEXTS})),
     MetricName("novelty", "novelty", frozenset({ITEMS})),
     MetricName("gini", "Gini", frozenset({ITEMS})),
 )
-METRIC_NAMES = tuple(metric.name for metric in METRICS)
-HEADINGS = {metric.name: metric.heading for metric in METRICS}
+"""Of the items that are recommended, in sessions and in rankings (`coverage@10`)."""
 
-RATES = frozenset({"click_rate", "coverage", "gini"})
+METRICS = SESSION_METRICS + ITEM_METRICS
+"""Of policies in a simulator."""
+
+METRIC_NAMES = tuple(metric.name for metric in METRICS)
+
+RATES = frozenset({"click_rate", "coverage", "gini", *(metric.name for metric in ACCURACY_METRICS)})
 """Metrics between 0 and 1, which bound their intervals."""
 
 PROGRESS_METRICS = ("return", "length", "click_rate", "coverage")
@@ -44,17 +63,58 @@ PROGRESS_METRICS = ("return", "length", "click_rate", "coverage")
 COLD_METRICS = ("return", "length", "click_rate")
 """Reported over sweeps for items never shown in training."""
 
+_ORDER = {metric.name: place for place, metric in enumerate(SESSION_METRICS + ACCURACY_METRICS + ITEM_METRICS)}
+_HEADINGS = {metric.name: metric.heading for metric in SESSION_METRICS + ACCURACY_METRICS + ITEM_METRICS}
+
 
 def reward_metric(term: str) -> str:
     """The name of the metric that sums one reward term over a session."""
     return f"reward/{term}"
 
 
+def metric_at(name: str, k: int) -> str:
+    """The name of a metric of the first k places: `ndcg@10`."""
+    return f"{name}@{k}"
+
+
+def base_name(name: str) -> str:
+    """The metric without its number of places: `ndcg` of `ndcg@10`, `return` of `return`."""
+    base, _, k = name.rpartition("@")
+    return base if base and k.isdecimal() else name
+
+
+def places_of(name: str) -> int | None:
+    """The number of places of a metric: 10 of `ndcg@10`; None if it has none."""
+    return int(name[len(base_name(name)) + 1 :]) if base_name(name) != name else None
+
+
+def is_rate(name: str) -> bool:
+    """Whether a metric, possibly with the name of its table in front (`cold/click_rate`), is between 0 and 1."""
+    return base_name(name.rpartition("/")[2]) in RATES
+
+
+def has_heading(name: str) -> bool:
+    """Whether a metric has a column in tables of results; others, such as `reward/NAME`, are in result.json only."""
+    return base_name(name) in _HEADINGS
+
+
+def heading(name: str) -> str:
+    """The heading of a metric's column: `NDCG\\n@10` of `ndcg@10`."""
+    words, places = _HEADINGS[base_name(name)], places_of(name)
+    return words if places is None else words.replace("\n", " ") + f"\n@{places}"
+
+
 def measured_metrics(available: Collection[str], reward_terms: Iterable[str]) -> list[str]:
-    """The metrics of a run in which `available` of `CLICKS`, `ITEMS` and `TEXTS` exist, in order."""
+    """The metrics of a simulation in which `available` of `CLICKS`, `ITEMS` and `TEXTS` exist, in order."""
     return [metric.name for metric in METRICS if metric.needs <= set(available)] + [reward_metric(term) for term in reward_terms]
 
 
+def ranking_metrics(ks: Iterable[int], available: Collection[str]) -> list[str]:
+    """The metrics of a ranking at these k, where `available` of `TEXTS` exist, in order."""
+    metrics = ACCURACY_METRICS + tuple(metric for metric in ITEM_METRICS if metric.needs <= {ITEMS, *available})
+    return in_order([metric_at(metric.name, k) for metric in metrics for k in ks])
+
+
 def in_order(names: Collection[str]) -> list[str]:
-    """`names` in the order of `METRICS`, followed by those that are not among them, such as `reward/NAME`."""
-    return [name for name in METRIC_NAMES if name in names] + [name for name in names if name not in METRIC_NAMES]
+    """`names` in the order of tables, by k where they differ in it, followed by those without a heading, such as `reward/NAME`."""
+    return sorted(names, key=lambda name: (_ORDER.get(base_name(name), len(_ORDER)), places_of(name) or 0))

@@ -79,6 +79,17 @@ def training_data(environment: Component, section: DictConfig, data: Data) -> Da
     return known
 
 
+def held_out_users(environment: Component, section: DictConfig, data: Data) -> Any:
+    """The logged users whom the environment holds out (`Environment.held_out_users`), or None.
+
+    Raises
+    ------
+    ConfigError: as for `build`.
+    """
+    named = getattr(_implementation(environment), "held_out_users", None)
+    return None if named is None else _call(named, environment, OmegaConf.to_object(section), data=data)
+
+
 def _call(factory: Callable[..., Any], component: Component, config: Any, **parts: Any) -> Any:
     try:
         return factory(config, **parts)

@@ -10,8 +10,9 @@ from typing import NamedTuple
 import torch
 from omegaconf import DictConfig
 
-from recframe.building.component import build, component_of, own_data, training_data
+from recframe.building.component import build, component_of, held_out_users, own_data, training_data
 from recframe.building.fingerprints import Check, accept_all, data_fingerprints
+from recframe.building.logs import RunLog, split_run_log
 from recframe.building.texts import reduced, with_text_vectors
 from recframe.components import Kind
 from recframe.config.checks.sections import with_key
@@ -25,13 +26,14 @@ class Loaded(NamedTuple):
     """The data as the world and as the agent read it, and the map that whitens or reduces the agent's text vectors, if there is one.
 
     `world` and `reading` are the same object unless there is a `world_encoder` or such a map. `cut` are the shares of texts and tokens that
-    the encoders do not read, by name.
+    the encoders do not read, by name. `log` is the log of a run that learns from one: the other data is then without what it holds out.
     """
 
     world: Data
     reading: Data
     reduction: AffineMap | None = None
     cut: Mapping[str, float] = MappingProxyType({})
+    log: RunLog | None = None
 
 
 def load(cfg: DictConfig, device: torch.device, check: Check = accept_all) -> Loaded:
@@ -47,7 +49,13 @@ def load(cfg: DictConfig, device: torch.device, check: Check = accept_all) -> Lo
     data = build(component_of(Kind.DATASET, cfg.dataset), cfg.dataset).load()
     log.info("%s: %s", cfg.dataset.name, _describe(data))
     check(data_fingerprints(data))
-    data = training_data(component_of(Kind.ENVIRONMENT, cfg.environment), cfg.environment, data)
+    run_log: RunLog | None = None
+    environment = component_of(Kind.ENVIRONMENT, cfg.environment)
+    if "logged" in cfg.stages:
+        data, run_log = split_run_log(cfg, data)
+        if (held_out := held_out_users(environment, cfg.environment, data)) is not None:
+            run_log = run_log.without_users(held_out)
+    data = training_data(environment, cfg.environment, data)
     reading, cut = with_text_vectors(data, "encoder", cfg, device, check)
     world = reading
     try:
@@ -59,7 +67,7 @@ def load(cfg: DictConfig, device: torch.device, check: Check = accept_all) -> Lo
     reduction = None
     if cfg.embeddings.whiten or cfg.embeddings.dim is not None:
         reading, reduction = reduced(reading, cfg.embeddings.whiten, cfg.embeddings.dim)
-    return Loaded(world, reading, reduction, cut)
+    return Loaded(world, reading, reduction, cut, run_log)
 
 
 def _describe(data: Data) -> str:

@@ -14,13 +14,15 @@ from recframe.building.component import build, component_of
 from recframe.building.data import load
 from recframe.building.device import choose_device
 from recframe.building.fingerprints import Check, accept_all
+from recframe.building.logs import RunLog, require_signals
 from recframe.building.seeds import derived_seed, seed_everything
 from recframe.building.texts import shuffled
 from recframe.components import TAGS, Component, Kind
 from recframe.config import ConfigError
 from recframe.embeddings import AffineMap
 from recframe.experience import ColdItems, RewardSum
-from recframe.interfaces import Agent, Data, Environment, EnvironmentSpec, Split, StateTracker, Tunable
+from recframe.interfaces import Agent, Data, Environment, EnvironmentSpec, Log, Split, StateTracker, Tunable
+from recframe.logs import logged_signals
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class Parts:
         text vectors are whitened, reduced or shuffled.
     reduction: the map from the encoder's vectors to those that the agent reads; None if they are the same.
     cut: the shares of texts and tokens that the encoders do not read, by name; empty if they read all.
+    log: the log that a run with a logged stage learns from, with its held-out queries; else None.
     """
 
     cfg: DictConfig
@@ -43,6 +46,26 @@ class Parts:
     rewards: RewardSum
     reduction: AffineMap | None = None
     cut: Mapping[str, float] = field(default_factory=dict)
+    log: RunLog | None = None
+
+    @property
+    def simulates(self) -> bool:
+        """Whether the run has simulated users."""
+        return "no_simulator" not in component_of(Kind.ENVIRONMENT, self.cfg.environment).provides
+
+    def training_log(self, spec: EnvironmentSpec) -> Log:
+        """The log to learn from, with rewards, for agents of this specification. Cold items are not in it.
+
+        Raises
+        ------
+        ConfigError: the log lacks a signal that a reward reads.
+        """
+        assert self.log is not None
+        rewards = {f"reward.{name}": component_of(Kind.REWARD, section) for name, section in self.cfg.reward.items()}
+        require_signals(rewards, logged_signals(self.log.train.feedback), self.log.train.source)
+        cold = self.cold_items
+        known = self.log if cold is None else self.log.without_items(cold.drawn_from(len(self.data.catalog)))
+        return known.training_log(self.rewards, spec)
 
     @property
     def store(self) -> Path:
@@ -162,4 +185,5 @@ def assemble(cfg: DictConfig, check: Check = accept_all) -> Parts:
         reward.prepare(data)
     reduction = None if loaded.reduction is None else loaded.reduction.to(device)
     reading = shuffled(reading, cfg.seed) if cfg.embeddings.shuffle else reading
-    return Parts(cfg, device, data, reading, RewardSum(terms, data.catalog, frozenset(itemwise)), reduction, loaded.cut)
+    run_log = None if loaded.log is None else loaded.log.to(device)
+    return Parts(cfg, device, data, reading, RewardSum(terms, data.catalog, frozenset(itemwise)), reduction, loaded.cut, run_log)

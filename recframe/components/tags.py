@@ -20,6 +20,8 @@ TAGS: Mapping[str, str] = {
     "label:": "a label of that name",
     "attribute:": "a catalogue attribute of that name",
     "signal:": "a response signal of that name",
+    "signal:*": "whatever signals the log has",
+    "no_simulator": "no simulated users",
     "actions:items": "actions that are item numbers",
     "actions:continuous": "actions that are real vectors",
     "slates": "slates of more than one item",

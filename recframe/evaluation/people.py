@@ -10,16 +10,22 @@ import numpy as np
 
 from recframe.evaluation.statistics import sums_by_person
 
-HELD_OUT, TRAINING = "held_out", "train"
-WHOSE = {HELD_OUT: "people who do not occur in training", TRAINING: "people of training (evaluation.people=train)"}
-"""What a table is about, in words, for each value of `evaluation.people`."""
+HELD_OUT, TRAINING, LOGGED = "held_out", "train", "logged"
+WHOSE = {
+    HELD_OUT: "people who do not occur in training",
+    TRAINING: "people of training (evaluation.people=train)",
+    LOGGED: "the held-out part of the log",
+}
+"""What a table is about, in words: for each value of `evaluation.people`, and for rankings on logs."""
+
+SESSIONS, QUERIES = ("session", "sessions"), ("query", "queries")
 
 
 @dataclass(frozen=True)
 class People:
-    """P different people in S sessions.
+    """P different people in S sessions, or behind S queries.
 
-    ids: `[P]` int64, ascending.   of_session: `[S]` int64, the place in `ids` of each session's person.
+    ids: `[P]` int64, ascending.   of_session: `[S]` int64, the place in `ids` of each session's (or query's) person.
     """
 
     ids: np.ndarray
@@ -30,9 +36,9 @@ class People:
         """The people of sessions whose persons are `people` `[S]`."""
         return cls(*np.unique(people, return_inverse=True))
 
-    def counts(self) -> dict[str, int]:
-        """The numbers of people and of sessions, as in the entry `evaluation` of result.json."""
-        return {"people": len(self.ids), "sessions": len(self.of_session)}
+    def counts(self, unit: tuple[str, str] = SESSIONS) -> dict[str, int]:
+        """The numbers of people and of `SESSIONS` or `QUERIES`, as in the entry `evaluation` of result.json."""
+        return {"people": len(self.ids), unit[1]: len(self.of_session)}
 
 
 class PersonSums(NamedTuple):
@@ -53,6 +59,8 @@ class PersonSums(NamedTuple):
 
 
 def counted(about: Mapping[str, Any]) -> str:
-    """The numbers of people and sessions in words, from the entry `evaluation` of result.json."""
-    people, sessions = about["people"], about["sessions"]
-    return f"{people:,} {'person' if people == 1 else 'people'}, {sessions:,} {'session' if sessions == 1 else 'sessions'}"
+    """The numbers of people and of sessions or queries in words, from the entry `evaluation` of result.json."""
+    people = about["people"]
+    one, several = QUERIES if QUERIES[1] in about else SESSIONS
+    number = about[several]
+    return f"{people:,} {'person' if people == 1 else 'people'}, {number:,} {one if number == 1 else several}"

@@ -14,9 +14,9 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from recframe.evaluation.people import WHOSE, counted
+from recframe.evaluation.people import QUERIES, WHOSE, counted
 from recframe.evaluation.results import Results
-from recframe.metric_names import HEADINGS
+from recframe.metric_names import METRIC_NAMES, base_name, has_heading, heading, in_order, metric_at, places_of
 
 if TYPE_CHECKING:
     from recframe.evaluation.simulated.samples import Recommendation
@@ -26,6 +26,10 @@ HISTORY_SHOWN = 3
 DECILE = "/decile_"
 # a longer name of a policy leaves no room for the intervals in 80 columns
 LONGEST_NAME = 12
+# the metrics of rankings that tables show, at one k; others are in result.json
+SHOWN_K = 10
+FOR_ONE_RELEVANT_ITEM = ("hit_rate", "ndcg", "mrr")
+FOR_SEVERAL_RELEVANT_ITEMS = ("ndcg", "precision", "recall", "f1", "map")
 COLD_TITLE = "Only items that were never shown in training may be shown"
 
 
@@ -61,7 +65,7 @@ def results_table(policies: Results, title: str | None = None, about: Mapping[st
     )
     table.add_column("policy", no_wrap=True)
     for metric in columns:
-        table.add_column(HEADINGS[metric], justify="right")
+        table.add_column(heading(metric), justify="right")
     names = _ordered(policies)
     for row, name in enumerate(names):
         last_trained = name not in REFERENCES and row + 1 < len(names) and names[row + 1] in REFERENCES
@@ -72,11 +76,11 @@ def results_table(policies: Results, title: str | None = None, about: Mapping[st
 
 
 def results_markdown(policies: Results, about: Mapping[str, Any] | None = None) -> str:
-    """The same table as GitHub-flavoured Markdown, ending in a newline. With `about`, a line above it says whose sessions these are."""
+    """The same table as GitHub-flavoured Markdown, ending in a newline. With `about`, a line above it says what it is about."""
     columns = _columns(policies)
     lines = [
-        *([] if about is None else [f"Sessions of {WHOSE[about['split']]}:", ""]),
-        "| policy | " + " | ".join(HEADINGS[metric].replace("\n", " ") for metric in columns) + " |",
+        *([] if about is None else [f"{'Queries' if QUERIES[1] in about else 'Sessions'} of {WHOSE[about['split']]}:", ""]),
+        "| policy | " + " | ".join(heading(metric).replace("\n", " ") for metric in columns) + " |",
         "|---|" + "---:|" * len(columns),
         *(
             "| " + " | ".join([name.replace("|", "\\|"), *(" ".join(cell).strip() for cell in _cells(policies, name, columns))]) + " |"
@@ -123,7 +127,20 @@ def _in_two_lines(name: str) -> str:
 
 
 def _columns(policies: Results) -> list[str]:
-    return [metric for metric in HEADINGS if any(metric in metrics for metrics in policies.values())]
+    """The metrics that are shown: of rankings, those at one k, as many as fit in 80 columns."""
+    metrics = [metric for metric in in_order({name for measured in policies.values() for name in measured}) if has_heading(metric)]
+    ks = {k for metric in metrics if (k := places_of(metric)) is not None}
+    if not ks:
+        return metrics
+    k = SHOWN_K if SHOWN_K in ks else max(ks)
+    shown = FOR_ONE_RELEVANT_ITEM if _one_relevant_item(policies, k) else FOR_SEVERAL_RELEVANT_ITEMS
+    return [metric for metric in metrics if places_of(metric) in (k, None) and base_name(metric) in (*shown, *METRIC_NAMES)]
+
+
+def _one_relevant_item(policies: Results, k: int) -> bool:
+    """Whether all queries have one relevant item each: then recall is the hit rate, MAP is MRR, and precision and F1 are shares of it."""
+    hits, recall = metric_at("hit_rate", k), metric_at("recall", k)
+    return all(metrics[hits]["mean"] == metrics[recall]["mean"] for metrics in policies.values() if hits in metrics and recall in metrics)
 
 
 def _ordered(policies: Results) -> list[str]:

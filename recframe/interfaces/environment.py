@@ -95,7 +95,8 @@ class Environment(ABC):
 
     Optional: `start_evaluation` for an environment that draws its users from a list of people, `truth` for the oracle, `report` for
     measures of the environment itself, `caveats` for what limits its results, `own_data` for an environment with its own items,
-    `training_data` for one that decides which logged users are held out, `always_excluded` for one that always excludes the same items.
+    `training_data` and `held_out_users` for one that decides which logged users are held out, `always_excluded` for one that always
+    excludes the same items.
 
     Built as `factory(config, data, num_users=N, history_length=H, split="train" | "evaluation", device=device)`. `data` contains the
     text vectors. `split` is a `Split`: users of the evaluation split never appear in training.
@@ -156,6 +157,15 @@ class Environment(ABC):
         must not be counted from users of the split "evaluation". It is called once, before texts are encoded.
         """
         return data
+
+    @classmethod
+    def held_out_users(cls, config: Any, data: Data) -> Tensor | None:
+        """The users `[p]` int64, rows of `Data.users`, whom the environment holds out of a dataset's log; None: nobody.
+
+        For an environment that itself divides logged users between the splits: a run that learns from the log, too, must not learn from
+        people whom its final evaluation is about.
+        """
+        return None
 
     @property
     def always_excluded(self) -> Tensor | None:

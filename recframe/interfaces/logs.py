@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from functools import cached_property
+from typing import Any
 
 import torch
 from tensordict import TensorClass
@@ -63,8 +64,8 @@ class Log:
 
     def to(self, device: torch.device | str) -> Log:
         """The same log with every tensor on `device`."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return replace(self, **{name: value.to(device) for name, value in values.items() if isinstance(value, Tensor)})
+        values: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
+        return Log(**{name: value.to(device) if isinstance(value, Tensor) else value for name, value in values.items()})
 
 
 class SequenceBatch(TensorClass):

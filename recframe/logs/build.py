@@ -1,72 +1,20 @@
-"""A `Log` from a dataset's interactions: sequences in order of time, and the signals of each interaction."""
+"""A `Log` from a dataset's interactions: tensors in the order of the sequences, and the signals of each interaction."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 import torch
 
 from recframe.interfaces import DataError, Interactions, Log
+from recframe.logs.ordering import LogSettings, OrderedRows, sequences_of
 
 CLICK = "click"
-
-
-@dataclass(frozen=True)
-class LogSettings:
-    """How interactions are read.
-
-    click_column: the feedback column that says which interactions are clicks; None: a column `click`, or else every interaction is one.
-    click_at_least: the value of that column from which on an interaction is a click.
-    sequence: "user", "session", or "auto": sessions where the data has them, and else users.
-    """
-
-    click_column: str | None = None
-    click_at_least: float = 1.0
-    sequence: str = "auto"
 
 
 def logged_signals(feedback: tuple[str, ...]) -> tuple[str, ...]:
     """The signals of a log with these feedback columns: `click`, and then the columns."""
     return (CLICK, *(name for name in feedback if name != CLICK))
-
-
-class Sequences(NamedTuple):
-    """Interactions in order: `rows`, the frame sorted by sequence and time, with each row's place in the data as `row`.
-
-    offsets: `[S + 1]` int64: the rows of sequence s are `offsets[s]` to before `offsets[s + 1]`.
-    """
-
-    rows: pl.DataFrame
-    offsets: np.ndarray
-
-
-def sequences_of(interactions: Interactions, settings: LogSettings) -> Sequences:
-    """The interactions sorted by sequence and time; those of the same second stay in the order of their rows.
-
-    Raises
-    ------
-    DataError: there are no interactions, or no sessions where the settings ask for them.
-    """
-    if interactions.frame.is_empty():
-        raise DataError(f"{interactions.source or 'the log'}: holds no interaction")
-    rows = interactions.frame.with_row_index("row").with_columns(pl.col("row").cast(pl.Int64))
-    if _by_session(interactions, settings.sequence):
-        keys = ["user", "session"]
-        # a user's sessions follow each other in time
-        rows = rows.with_columns(pl.col("timestamp").min().over("session").alias("_began"))
-        rows = rows.sort("user", "_began", "session", "timestamp", "row").drop("_began")
-    else:
-        keys = ["user"]
-        rows = rows.sort("user", "timestamp", "row")
-    # where the values of the keys change, a sequence begins
-    changes = np.zeros(rows.height, dtype=bool)
-    for key in keys:
-        values = rows[key].to_numpy()
-        changes[1:] |= values[1:] != values[:-1]
-    return Sequences(rows, np.concatenate([[0], np.flatnonzero(changes), [rows.height]]).astype(np.int64))
 
 
 def build_log(interactions: Interactions, num_users: int, num_items: int, settings: LogSettings) -> Log:
@@ -76,43 +24,54 @@ def build_log(interactions: Interactions, num_users: int, num_items: int, settin
     ------
     DataError: there are no interactions, or a column that the settings name does not exist.
     """
-    rows, offsets = sequences_of(interactions, settings)
-    feedback = interactions.feedback
-    clicks = _clicks(rows, feedback, settings)
-    columns = [clicks, *(rows[name].cast(pl.Float32).to_numpy() for name in feedback if name != CLICK)]
-    features = interactions.features
+    return log_in_order(interactions, sequences_of(interactions, settings), num_users, num_items, settings)
+
+
+def log_in_order(interactions: Interactions, order: OrderedRows, num_users: int, num_items: int, settings: LogSettings) -> Log:
+    """The interactions as a log on the CPU, in this order.
+
+    Raises
+    ------
+    DataError: a column that the settings name does not exist.
+    """
+    rows, frame, features = order.rows, interactions.frame, interactions.features
+    signals = logged_signals(interactions.feedback)
+    # filled column by column, so that no second copy of the feedback exists
+    feedback = torch.empty(len(rows), len(signals))
+    feedback[:, 0] = torch.from_numpy(_clicks(interactions, settings)[rows])
+    for place, name in enumerate(signals[1:], start=1):
+        feedback[:, place] = _floats(frame[name], rows)
     return Log(
-        users=_tensor(rows["user"]),
-        items=_tensor(rows["item"]),
-        timestamps=_tensor(rows["timestamp"]),
-        signals=logged_signals(feedback),
-        feedback=torch.from_numpy(np.nan_to_num(np.stack(columns, axis=1).astype(np.float32), nan=0.0)),
-        offsets=torch.from_numpy(offsets),
+        users=_integers(frame["user"], rows),
+        items=_integers(frame["item"], rows),
+        timestamps=_integers(frame["timestamp"], rows),
+        signals=signals,
+        feedback=feedback,
+        offsets=torch.from_numpy(order.offsets),
         num_items=num_items,
         num_users=num_users,
-        propensities=torch.tensor(rows["propensity"].to_numpy(), dtype=torch.float32) if "propensity" in rows.columns else None,
-        features=None if features is None else features[_tensor(rows["row"])],
+        propensities=_floats(frame["propensity"], rows) if "propensity" in frame.columns else None,
+        features=None if features is None else features[torch.from_numpy(rows)],
     )
 
 
-def _by_session(interactions: Interactions, sequence: str) -> bool:
-    has_sessions = "session" in interactions.frame.columns
-    if sequence == "session" and not has_sessions:
-        raise DataError(f"logs.sequence is session, but {interactions.source or 'the log'} has no sessions; use logs.sequence=user")
-    return has_sessions and sequence != "user"
-
-
-def _clicks(rows: pl.DataFrame, feedback: tuple[str, ...], settings: LogSettings) -> np.ndarray:
-    """Which rows are clicks, `[R]` float32."""
-    column = settings.click_column
+def _clicks(interactions: Interactions, settings: LogSettings) -> np.ndarray:
+    """Which interactions are clicks, `[R]` float32 in the order of the data."""
+    frame, feedback, column = interactions.frame, interactions.feedback, settings.click_column
     if column is None and CLICK not in feedback:
-        return np.ones(rows.height, dtype=np.float32)
+        return np.ones(frame.height, dtype=np.float32)
     column = column or CLICK
     if column not in feedback:
         raise DataError(f"logs.click_column: the log has no feedback {column!r}; it has {', '.join(feedback) or 'none'}")
-    clicked: np.ndarray = (rows[column].fill_nan(None).fill_null(-np.inf).to_numpy() >= settings.click_at_least).astype(np.float32)
+    clicked: np.ndarray = (frame[column].fill_nan(None).fill_null(-np.inf).to_numpy() >= settings.click_at_least).astype(np.float32)
     return clicked
 
 
-def _tensor(column: pl.Series) -> torch.Tensor:
-    return torch.tensor(column.to_numpy(), dtype=torch.int64)
+def _integers(column: pl.Series, rows: np.ndarray) -> torch.Tensor:
+    """The column's values in the order of the rows, `[R]` int64."""
+    return torch.from_numpy(column.to_numpy()[rows].astype(np.int64, copy=False))
+
+
+def _floats(column: pl.Series, rows: np.ndarray) -> torch.Tensor:
+    """The column's values in the order of the rows, `[R]` float32; 0 where they are not known."""
+    return torch.from_numpy(column.to_numpy()[rows].astype(np.float32, copy=False)).nan_to_num_(nan=0.0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
@@ -11,6 +11,9 @@ from torch import Tensor
 
 from recframe.interfaces import PAD, Log, Observation
 from recframe.logs.windows import observations, windows
+
+MAX_PLACES = 1 << 21
+"""Places of whole histories in a batch: about 100 MB with two signals."""
 
 
 class Queries(NamedTuple):
@@ -41,6 +44,11 @@ class HeldOut:
     def __len__(self) -> int:
         return len(self.ends)
 
+    def to(self, device: torch.device | str) -> HeldOut:
+        """The same queries with every tensor on `device`."""
+        moved = {name: getattr(self, name).to(device) for name in ("log", "starts", "ends", "users", "targets", "offsets")}
+        return HeldOut(**moved)
+
     @property
     def history_lengths(self) -> Tensor:
         """The number of interactions before each query, `[Q]`."""
@@ -49,12 +57,23 @@ class HeldOut:
     def batches(self, size: int, history_length: int, signals: Sequence[str] | None = None, exclude_seen: bool = True) -> Iterator[Queries]:
         """The queries in order, `size` at a time, with the last `history_length` items of each history (0: the longest of the batch).
 
+        Where whole histories are needed and long, a batch has fewer queries: together they have no more than `MAX_PLACES` places.
+
         exclude_seen: the items of the whole history may not be recommended (`Observation.excluded`); a target among them cannot be found
             (see `new_targets`).
         """
-        for first in range(0, len(self), size):
-            chosen = slice(first, min(first + size, len(self)))
+        whole = exclude_seen or history_length == 0
+        first = 0
+        while first < len(self):
+            chosen = slice(first, first + self._fitting(first, size) if whole else min(first + size, len(self)))
             yield self._queries(chosen, history_length, signals, exclude_seen)
+            first = chosen.stop
+
+    def _fitting(self, first: int, size: int) -> int:
+        """How many of the `size` queries from `first` on fit in `MAX_PLACES` when each is as long as the longest; at least one."""
+        longest = self.history_lengths[first : first + size].cummax(dim=0).values
+        places = longest * torch.arange(1, len(longest) + 1, device=longest.device)
+        return max(1, int((places <= MAX_PLACES).sum()))
 
     def _queries(self, chosen: slice, history_length: int, signals: Sequence[str] | None, exclude_seen: bool) -> Queries:
         starts, ends = self.starts[chosen], self.ends[chosen]
@@ -68,3 +87,44 @@ class HeldOut:
             rows, known = windows(starts, ends, longest)
             observation.excluded = torch.where(known, self.log.items[rows], PAD)
         return Queries(observation, targets, query)
+
+    def repeated_targets(self) -> Tensor:
+        """Whether the item of each target is in the history of its query, `[T]` bool."""
+        log, device = self.log, self.targets.device
+        # pairs of item and row in order, so that the first row of an item from a row on is found by a search
+        rows = torch.arange(len(log), device=device)
+        pairs = (log.items * len(log) + rows).sort().values
+        query = torch.repeat_interleave(torch.arange(len(self), device=device), self.offsets.diff())
+        wanted = self.targets * len(log)
+        # a row beyond the last one, so that a search finds one in any case
+        pairs = torch.cat([pairs, pairs.new_full((1,), torch.iinfo(torch.int64).max)])
+        found = pairs[torch.searchsorted(pairs, wanted + self.starts[query])]
+        return found < wanted + self.ends[query]
+
+    def new_targets(self) -> NewTargets:
+        """The queries with only the targets that are not in the history: the rest can't be found where seen items are excluded.
+
+        Queries of which no target is left are dropped.
+        """
+        new = ~self.repeated_targets()
+        query = torch.repeat_interleave(torch.arange(len(self), device=new.device), self.offsets.diff())
+        counts = torch.bincount(query[new], minlength=len(self))
+        kept = counts > 0
+        zero = counts.new_zeros(1)
+        held_out = replace(
+            self,
+            starts=self.starts[kept],
+            ends=self.ends[kept],
+            users=self.users[kept],
+            targets=self.targets[new],
+            offsets=torch.cat([zero, counts[kept].cumsum(0)]),
+        )
+        return NewTargets(held_out, int((~new).sum()), int((~kept).sum()))
+
+
+class NewTargets(NamedTuple):
+    """Queries without the targets that were met before, and the numbers of targets and of whole queries that were dropped."""
+
+    held_out: HeldOut
+    dropped_targets: int
+    dropped_queries: int

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import polars as pl
 import torch
 
 from recframe.interfaces import DataError, Interactions, Log
-from recframe.logs.build import LogSettings, build_log, sequences_of
+from recframe.logs.build import log_in_order
 from recframe.logs.held_out import HeldOut
+from recframe.logs.ordering import LogSettings, has_sessions, sequences_of
+from recframe.logs.parts import DIVISIONS, DUPLICATE, TRAIN, QueryRows, ranges
+from recframe.logs.split_settings import SplitSettings
+from recframe.logs.split_summary import summary_of
 
-LEAST_LENGTH = 3
-"""Interactions of a sequence of which the last two are held out: one is left to learn from."""
+logger = logging.getLogger(__name__)
+
+DEFAULT = SplitSettings()
 
 
 @dataclass(frozen=True)
@@ -22,51 +30,136 @@ class SplitLog:
 
     train: the interactions that everything is fitted on.
     validation: queries for choices such as the best checkpoint.   test: queries for the final table.
+    part: `[R]` int8, the part of each of the interactions that were split: `TRAIN`, `VALIDATION`, `TEST`, or `DUPLICATE`, which is in none.
+    settings: what was asked for.   moments: by part, the unix seconds from which on it was held out, if it was divided by time.
     """
 
     train: Interactions
     validation: HeldOut
     test: HeldOut
+    part: np.ndarray
+    settings: SplitSettings = DEFAULT
+    moments: Mapping[str, int] = field(default_factory=dict)
+
+    def summary(self) -> dict[str, Any]:
+        """What was split and how, in numbers, for files that record a run."""
+        return summary_of(self)
 
 
-def split_log(interactions: Interactions, num_users: int, num_items: int, settings: LogSettings) -> SplitLog:
-    """Leave one out by time: of each sequence of three interactions or more, the last is for the test and the one before for validation.
+def split_log(
+    interactions: Interactions, num_users: int, num_items: int, settings: LogSettings, split: SplitSettings = DEFAULT
+) -> SplitLog:
+    """Divide a log, in the way that `split.by` says:
 
-    Shorter sequences are only trained on.
+    - `last`, leave one out: of each sequence of three interactions or more, the last is for the test and the one before for validation.
+    - `time`: interactions from a moment on are for the test, and those from an earlier one on for validation. A query is what a user did
+      before the moment, which is nothing for users who come later.
+    - `users`: everything of some people is held out. A query is what one did before their last interaction (targets: all: in the first
+      share of their interactions).
+    - `sessions`: everything of some sessions is held out. Each interaction of a session but the first is a query (targets: all: each
+      session is one, with its first share as history).
+
+    Interactions of a user with an item that are of the same second (and session) are duplicates: only the last of them is used. A user's
+    interactions of the same second are in the order of their rows.
 
     Raises
     ------
-    DataError: no sequence is long enough.
+    DataError: the settings contradict each other or do not fit the log, or it is too small.
     """
-    rows, offsets = sequences_of(interactions, settings)
-    starts, ends = offsets[:-1], offsets[1:]
-    long_enough = ends - starts >= LEAST_LENGTH
-    if not long_enough.any():
-        raise DataError(f"{interactions.source or 'the log'}: no sequence has {LEAST_LENGTH} interactions, so that none can be held out")
-    held_out = np.zeros(rows.height, dtype=bool)
-    for before in (1, 2):
-        held_out[ends[long_enough] - before] = True
-    log = build_log(interactions, num_users, num_items, settings)
+    split.check()
+    source = interactions.source or "the log"
+    _check_sequences(has_sessions(interactions, settings), split, source)
+    order = sequences_of(interactions, settings)
+    duplicates = order.rows[_duplicates(interactions, order.rows)]
+    part = np.full(len(interactions), DUPLICATE, dtype=np.int8)
+    kept = np.ones(len(interactions), dtype=bool)
+    if len(duplicates):
+        logger.warning("%s: %d interactions repeat another one of the same user, item and second: left out", source, len(duplicates))
+        kept[duplicates] = False
+        interactions = only_rows(interactions, kept)
+        order = sequences_of(interactions, settings)
+    log = log_in_order(interactions, order, num_users, num_items, settings)
+    parts = DIVISIONS[split.by](log, split, source)
+    of_row = np.empty_like(parts.part)
+    of_row[order.rows] = parts.part
+    part[kept] = of_row
+    result = SplitLog(
+        train=only_rows(interactions, of_row == TRAIN),
+        validation=queries_of(log, parts.validation),
+        test=queries_of(log, parts.test),
+        part=part,
+        settings=split,
+        moments=parts.moments,
+    )
+    return result
 
-    def left_out(before: int) -> HeldOut:
-        return queries_for_rows(log, starts[long_enough], ends[long_enough] - before)
 
-    return SplitLog(train=without_rows(interactions, rows["row"].to_numpy()[held_out]), validation=left_out(2), test=left_out(1))
+def queries_of(log: Log, rows: QueryRows) -> HeldOut:
+    """The queries as `HeldOut`; an item that is a target of one twice counts once."""
+    starts, ends = torch.from_numpy(rows.starts), torch.from_numpy(rows.ends)
+    lengths = rows.untils - rows.ends
+    targets = log.items[torch.from_numpy(ranges(rows.ends, rows.untils))]
+    if lengths.max(initial=1) > 1:
+        query = np.repeat(np.arange(len(lengths)), lengths)
+        _, first = np.unique(query * log.num_items + targets.numpy(), return_index=True)
+        first.sort()
+        targets, lengths = targets[torch.from_numpy(first)], np.bincount(query[first], minlength=len(lengths))
+    offsets = torch.from_numpy(np.concatenate([[0], np.cumsum(lengths)]))
+    return HeldOut(log, starts, ends, log.users[starts], targets, offsets)
 
 
 def queries_for_rows(log: Log, starts: np.ndarray, targets: np.ndarray) -> HeldOut:
     """A query for each of the rows `targets` `[Q]`: its item after the rows from `starts` `[Q]` on."""
-    first, rows = torch.from_numpy(starts), torch.from_numpy(targets)
-    return HeldOut(log, first, rows, log.users[rows], log.items[rows], torch.arange(len(rows) + 1))
+    return queries_of(log, QueryRows(starts, targets, targets + 1))
 
 
 def without_rows(interactions: Interactions, rows: np.ndarray) -> Interactions:
     """The interactions without the rows `[r]` of the frame."""
     kept = np.ones(len(interactions), dtype=bool)
     kept[rows] = False
+    return only_rows(interactions, kept)
+
+
+def only_rows(interactions: Interactions, kept: np.ndarray) -> Interactions:
+    """The interactions in the rows where `kept` `[R]` is true."""
     features = interactions.features
     return replace(
         interactions,
         frame=interactions.frame.filter(pl.Series(kept)),
         features=None if features is None else features[torch.from_numpy(kept)],
     )
+
+
+def _check_sequences(by_session: bool, split: SplitSettings, source: str) -> None:
+    if split.by == "sessions" and not by_session:
+        raise DataError(
+            f"split.by=sessions: the sequences of {source} are users; use logs.sequence=session (or auto) if it has sessions, "
+            "or logs.session_gap=1800 to begin a new one after half an hour"
+        )
+    if split.by == "time" and by_session:
+        raise DataError(
+            f"split.by=time divides what a user did, but the sequences of {source} are sessions, which hardly ever go on after a moment; "
+            "use logs.sequence=user, or split.by=sessions"
+        )
+
+
+def _duplicates(interactions: Interactions, rows: np.ndarray) -> np.ndarray:
+    """Whether each place of the order `rows` is followed by the same item in the same second of the same sequence, `[R]` bool."""
+    frame = interactions.frame
+    keys = [frame[name].to_numpy()[rows] for name in ("user", "timestamp", *(["session"] if "session" in frame.columns else []))]
+    same = np.ones(len(rows), dtype=bool)
+    same[:1] = False
+    for key in keys:
+        same[1:] &= key[1:] == key[:-1]
+    found = np.zeros(len(rows), dtype=bool)
+    if not same.any():
+        return found
+    # only places of a second with several interactions can be duplicates
+    tied = same.copy()
+    tied[:-1] |= same[1:]
+    places = np.flatnonzero(tied)
+    pairs = np.cumsum(~same)[places] * (int(frame["item"].max()) + 1) + frame["item"].to_numpy()[rows[places]]  # type: ignore[call-overload, operator]
+    last = np.unique(pairs[::-1], return_index=True)[1]
+    found[places] = True
+    found[places[len(places) - 1 - last]] = False
+    return found

@@ -31,11 +31,16 @@ class LoggedTransitions:
         self.signals = tuple(signals) if signals is not None else log.signals
         self._places = [log.signals.index(name) if name in log.signals else None for name in self.signals]
 
-    def at(self, rows: Tensor) -> Transition:
-        """The transitions of the rows `[B]`."""
+    def at(self, rows: Tensor, until: Tensor | None = None) -> Transition:
+        """The transitions of the rows `[B]`.
+
+        until: `[B]`, where a transition spans several interactions, its last row, in the same sequence: the next observation is what
+            follows it. Slate, response and reward are those of `rows` all the same. None: `rows`.
+        """
         log, size = self.log, len(rows)
+        until = rows if until is None else until
         starts = log.starts[rows]
-        last = log.last[rows]
+        ends = log.last[until]
         zeros = torch.zeros(size, device=rows.device)
         feedback = log.feedback[rows]
         signals = {
@@ -46,11 +51,11 @@ class LoggedTransitions:
             observation=observations(log, starts, rows, self.history_length, self.signals),
             slate=log.items[rows][:, None],
             log_prob=zeros if log.propensities is None else log.propensities[rows].log(),
-            response=Response(signals=TensorDict(signals, batch_size=[size]), leave=last, batch_size=[size]),
+            response=Response(signals=TensorDict(signals, batch_size=[size]), leave=log.last[rows], batch_size=[size]),
             reward=reward,
             item_reward=reward[:, None],
-            next_observation=observations(log, starts, rows + 1, self.history_length, self.signals),
-            terminated=last,
-            truncated=torch.zeros_like(last),
+            next_observation=observations(log, starts, until + 1, self.history_length, self.signals),
+            terminated=ends,
+            truncated=torch.zeros_like(ends),
             batch_size=[size],
         )

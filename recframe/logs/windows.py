@@ -32,15 +32,23 @@ def observations(log: Log, starts: Tensor, ends: Tensor, length: int, signals: S
     The features are those of the row `ends`, which is the interaction to come, if it exists.
     """
     rows, known = windows(starts, ends, length)
-    feedback = log.feedback[rows] * known[:, :, None]
-    if signals is not None and tuple(signals) != log.signals:
-        zeros = torch.zeros_like(feedback[:, :, 0])
-        found = {name: place for place, name in enumerate(log.signals)}
-        feedback = torch.stack([feedback[:, :, found[name]] if name in found else zeros for name in signals], dim=-1)
     return Observation(
         user=log.users[starts],
         history_items=torch.where(known, log.items[rows], PAD),
-        history_feedback=feedback,
+        history_feedback=signals_of(log, rows, signals) * known[:, :, None],
         features=None if log.features is None else log.features[ends.clamp(max=len(log) - 1)],
         batch_size=[len(ends)],
     )
+
+
+def signals_of(log: Log, rows: Tensor, signals: Sequence[str] | None) -> Tensor:
+    """The feedback `[N, L, F]` float32 of the rows `[N, L]`, with these signals in this order; None: the log's.
+
+    A signal that the log lacks is 0.
+    """
+    feedback = log.feedback[rows]
+    if signals is None or tuple(signals) == log.signals:
+        return feedback
+    zeros = torch.zeros_like(feedback[:, :, 0])
+    found = {name: place for place, name in enumerate(log.signals)}
+    return torch.stack([feedback[:, :, found[name]] if name in found else zeros for name in signals], dim=-1)

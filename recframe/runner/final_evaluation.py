@@ -10,18 +10,18 @@ from recframe.building.parts import Parts
 from recframe.building.seeds import derived_seed
 from recframe.config import ConfigError
 from recframe.config.checks.monitor import unmeasured
-from recframe.evaluation.people import WHOSE, PersonSums
-from recframe.evaluation.simulated.agent_policy import AgentPolicy
-from recframe.evaluation.simulated.evaluation import Evaluation, evaluate_policies
+from recframe.evaluation.agent_policy import AgentPolicy
+from recframe.evaluation.people import LOGGED, QUERIES, SESSIONS, WHOSE, PersonSums
+from recframe.evaluation.results import Evaluation
+from recframe.evaluation.simulated.evaluation import evaluate_policies
 from recframe.evaluation.simulated.metrics import available_for_metrics
 from recframe.evaluation.simulated.samples import Recommendation, sample_recommendations
 from recframe.interfaces import Agent, Environment
 from recframe.metric_names import CLICK_SIGNAL
 from recframe.references.fitting.reference_policies import ReferenceBudget, reference_policies
+from recframe.runner.ranking import TRAINED, ranking_entry, ranking_evaluation
 
 log = logging.getLogger(__name__)
-
-TRAINED = "trained"
 
 
 def periodic_evaluation(parts: Parts, agent: Agent) -> Callable[[], dict[str, float]]:
@@ -52,16 +52,28 @@ def periodic_evaluation(parts: Parts, agent: Agent) -> Callable[[], dict[str, fl
 class FinalEvaluation(NamedTuple):
     """The result of the final evaluation.
 
-    all_items: every policy's.   cold: the same if only cold items can be shown; None if no items were held back.
+    main: every policy's, in the simulator, or on the log if nothing is simulated.
+    cold: the same if only cold items can be shown; None if no items were held back from a simulator.
     samples: recommendations of the trained policy as text.
+    ranking: every policy's on the held-out part of the log; None if the run learned from none.
     """
 
-    all_items: Evaluation
+    main: Evaluation
     cold: Evaluation | None
     samples: list[Recommendation]
+    ranking: Evaluation | None = None
 
 
 def final_evaluation(parts: Parts, agent: Agent) -> FinalEvaluation:
+    """Evaluate the trained policy and the references, in the simulator and on the log, as far as the run has them."""
+    ranking = None if parts.log is None else ranking_evaluation(parts, agent)
+    if not parts.simulates:
+        assert ranking is not None
+        return FinalEvaluation(ranking, None, [], ranking)
+    return simulated_evaluation(parts, agent)._replace(ranking=ranking)
+
+
+def simulated_evaluation(parts: Parts, agent: Agent) -> FinalEvaluation:
     """Evaluate the trained policy and the references on the people of `evaluation.people`, and sample some recommendations as text."""
     settings = parts.cfg.evaluation
     environment = parts.evaluation_environment()
@@ -104,20 +116,25 @@ def final_evaluation(parts: Parts, agent: Agent) -> FinalEvaluation:
 
 
 def result_entries(parts: Parts, final: FinalEvaluation, caveats: Sequence[str]) -> dict[str, Any]:
-    """The entries of result.json about the final evaluation: `evaluation`, `policies`, and where there are any `caveats` and `cold_items`.
+    """The entries of result.json about the final evaluation: `evaluation` and `policies`, and where there are any `caveats`, `cold_items`
+    and `ranking`.
 
     caveats: those of the environment.
     """
-    about = {"split": parts.cfg.evaluation.people, **final.all_items.people.counts()}
-    entries: dict[str, Any] = {"evaluation": about, "policies": final.all_items.policies}
+    split, unit = (parts.cfg.evaluation.people, SESSIONS) if parts.simulates else (LOGGED, QUERIES)
+    about = {"split": split, **final.main.people.counts(unit)}
+    entries: dict[str, Any] = {"evaluation": about, "policies": final.main.policies}
     if caveats:
         entries["caveats"] = list(caveats)
     if parts.cold_items is not None and final.cold is not None:
         items = parts.cold_items.drawn_from(len(parts.data.catalog))
         entries["cold_items"] = {"share": parts.cold_items.share, "items": len(items), "policies": final.cold.policies}
+    if final.ranking is not None:
+        entries["ranking"] = ranking_entry(parts, final.ranking)
     return entries
 
 
 def sums_by_table(final: FinalEvaluation) -> dict[str, dict[str, PersonSums]]:
     """Each person's sums behind the tables of `result_entries`, by their names there."""
-    return {"policies": final.all_items.sums} | ({} if final.cold is None else {"cold_items": final.cold.sums})
+    tables = {"policies": final.main, "cold_items": final.cold, "ranking": None if final.ranking is final.main else final.ranking}
+    return {name: evaluation.sums for name, evaluation in tables.items() if evaluation is not None}

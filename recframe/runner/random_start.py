@@ -7,6 +7,7 @@ from pathlib import Path
 
 from recframe.building.parts import Parts
 from recframe.building.seeds import derived_seed
+from recframe.config import ConfigError
 from recframe.interfaces import Agent, Environment, StateTracker
 from recframe.references.fitting.response_log import random_responses
 
@@ -19,10 +20,19 @@ def started_agent(parts: Parts, environment: Environment, resume_from: Path | No
     """An agent and its tracker; every copy of the tracker has learned from `random_steps` user-steps of training users with random items.
 
     A run that is resumed from a checkpoint has what was learned there.
+
+    Raises
+    ------
+    ConfigError: nobody is simulated who could respond.
     """
     agent, tracker = parts.agent_and_tracker(environment)
     if not tracker.random_steps or resume_from is not None:
         return agent, tracker
+    if not parts.simulates:
+        chosen = parts.cfg.state_tracker.name
+        raise ConfigError(
+            [f"state_tracker={chosen} starts from responses to random items, and environment=none simulates nobody; use another"]
+        )
     seed, steps = derived_seed(parts.cfg.seed, "random items"), tracker.random_steps
     log.info("fitting the state tracker to the responses in %d user-steps with random items", steps)
     responses = random_responses(parts.environment(USERS, "train"), parts.rewards, steps, parts.cfg.evaluation.max_steps, seed)

@@ -65,8 +65,9 @@ def selection_sentence(selection: Mapping[str, Any], trained: Mapping[str, Any])
     if value is None or selection["candidates"] < 2 or metric not in trained:
         return ""
     mean = "" if selection["evaluations"] == 1 else f" (the mean of {selection['evaluations']} evaluations)"
+    unit, where = ("env_steps", "on training people") if "env_steps" in selection else ("batches", "on the validation part")
     return (
-        f"The weights are those after {selection['env_steps']:,} env steps: their {metric} on training people, {value:.4g}{mean}, was the "
+        f"The weights are those after {selection[unit]:,} {unit.replace('_', ' ')}: their {metric} {where}, {value:.4g}{mean}, was the "
         f"best of {selection['candidates']}, which flatters it on average. The table's is {trained[metric]['mean']:.4g}."
     )
 
@@ -81,7 +82,8 @@ def print_report(result: RunResult, samples: Sequence[Recommendation]) -> None:
     console.print(*result_tables({"policies": result.policies, "caveats": result.caveats, **about, **cold}, title="Results"))
     if result.selection and (sentence := selection_sentence(result.selection, result.policies["trained"])):
         console.print(sentence, highlight=False)
-    line = f"{result.env_steps:,} env steps, {result.seconds:.0f} s; everything is in {result.folder}"
+    lengths = [f"{count:,} {unit}" for count, unit in ((result.batches, "batches"), (result.env_steps, "env steps")) if count]
+    line = f"{', '.join([*lengths, f'{result.seconds:.0f} s'])}; everything is in {result.folder}"
     console.print(line, highlight=False, soft_wrap=True)
     console.file.flush()
     if (failure := getattr(console.file, "failure", None)) is not None:

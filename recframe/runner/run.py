@@ -6,10 +6,8 @@ This module imports torch. The command line imports it only once a config has be
 from __future__ import annotations
 
 import logging
-import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +21,14 @@ from recframe.config import chosen_components, recorded, validate
 from recframe.console import output_console
 from recframe.embeddings import label_report
 from recframe.evaluation.table import result_tables
-from recframe.experience import Collector
 from recframe.plugin_loader import registry
 from recframe.runner.failures import recorded_failure
-from recframe.runner.final_evaluation import final_evaluation, periodic_evaluation, result_entries, sums_by_table
+from recframe.runner.final_evaluation import final_evaluation, result_entries, sums_by_table
 from recframe.runner.hooks import call_finished, call_started, plugin_callbacks
 from recframe.runner.random_start import started_agent
 from recframe.runner.report import log_measured, print_report, report_markdown
 from recframe.runner.results import RunContext, RunResult
+from recframe.runner.stages import counter_of, stages_of, train_stages
 from recframe.tracking import DataRecord, MachineRecord, RunFolder, atomic_write, read_result, recorded_config, write_people, write_result
 from recframe.tracking.provenance import provenance, report_changes, write_provenance
 from recframe.tracking.run_log import log_file
@@ -42,7 +40,6 @@ from recframe.training import (
     Interruption,
     Tuner,
     device_at,
-    fit,
     progress_at,
     read_tuned,
     require_resumable,
@@ -129,7 +126,8 @@ def _run(cfg: DictConfig, folder: RunFolder, context: RunContext, record: DataRe
             name=_name(cfg, context),
             group=context.sweep,
             config=recorded(cfg),
-            resume_env_steps=steps_before if context.resumed else None,
+            resume_at=steps_before if context.resumed else None,
+            counter=counter_of(list(cfg.stages)),
         )
         with run_loggers:
             parts = assemble(cfg, record.check)
@@ -149,21 +147,17 @@ def _run(cfg: DictConfig, folder: RunFolder, context: RunContext, record: DataRe
             measured = environment.report() | label_report(parts.reading) | dict(parts.cut)
             caveats = environment.caveats()
             log_measured(measured, caveats)
-            periodic = periodic_evaluation(parts, agent)
-            trainer: Any = OmegaConf.to_object(cfg.trainer)
-            selection = fit(
+            trained = train_stages(
                 agent,
-                Collector(environment, parts.rewards, derived_seed(cfg.seed, "environment")),
-                trainer,
+                stages_of(parts, agent, environment),
                 folder=folder.checkpoints,
-                evaluate=periodic,
-                seed=derived_seed(cfg.seed, "replay"),
+                resume_from=resume_from,
+                seed=cfg.seed,
                 loggers=run_loggers.loggers,
                 callbacks=callbacks,
                 interruption=interruption,
                 auxiliary=auxiliary,
                 tuner=tuner,
-                resume_from=resume_from,
                 seconds_before=seconds_before + time.perf_counter() - started,
             )
             if encoder is not None:
@@ -171,19 +165,20 @@ def _run(cfg: DictConfig, folder: RunFolder, context: RunContext, record: DataRe
                 read_tuned(agent, parts.reading, encoder, folder.checkpoints / FINAL, parts.store, parts.reduction)
             # the objective of a sweep is measured on users of the training split: settings that were chosen by the users of the
             # final table would make that table too good
-            objective = periodic().get(cfg.trainer.monitor, math.nan)
+            objective = trained.objective()
             final = final_evaluation(parts, agent)
             entries: dict[str, Any] = {
                 "objective": objective,
                 "env_steps": agent.env_steps,
                 "seconds": seconds_before + time.perf_counter() - started,
                 **result_entries(parts, final, caveats),
-                **({} if selection is None else {"selection": asdict(selection)}),
+                **({"batches": trained.batches} if parts.log is not None else {}),
+                **({} if trained.selection is None else {"selection": trained.selection.entry()}),
                 **({} if tuner is None else {"tuning": tuner.summary()}),
             }
             # the results come first: nothing that follows, such as a logger or the terminal, can lose them
             atomic_write(folder.path / "report.md", report_markdown(entries, final.samples, measured))
-            write_people(folder.path, final.all_items.people.ids, sums_by_table(final))
+            write_people(folder.path, final.main.people.ids, sums_by_table(final))
             write_result(
                 folder.path,
                 seed=cfg.seed,

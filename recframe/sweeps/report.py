@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from recframe.evaluation.people import WHOSE, counted
-from recframe.metric_names import COLD_METRICS, METRIC_NAMES, RATES
+from recframe.metric_names import COLD_METRICS, METRIC_NAMES, is_rate
 from recframe.sweeps.intervals import mover_interval
 from recframe.sweeps.runs import Sweep, SweepRun, find_runs
 from recframe.sweeps.seeds import PeopleOfRuns
@@ -76,7 +76,7 @@ def summarize(runs: pl.DataFrame) -> pl.DataFrame:
                 over = OVER_SEEDS
                 results, lows, highs = (measured[name].fill_null(math.nan).to_list() for name in _columns_of_interval(metric))
                 mean, low, high = crossed.get(metric) or mover_interval(results, lows, highs)
-                if metric.rpartition("/")[2] in RATES:
+                if is_rate(metric):
                     low, high = max(low, 0.0), min(high, 1.0)
             rows.append((*key, metric, *(_or_null(value) for value in (mean, low, high)), measured.height, over))
     names = [*settings, "policy", "metric"]

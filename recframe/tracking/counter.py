@@ -6,6 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 ENV_STEPS = "env_steps"
+BATCHES = "batches"
+"""The counter of training on a log."""
+STEPS = "steps"
+"""The counter of training on a log and then in a simulator: batches, and from then on env steps, too."""
 
 # Lightning adds its own counts to every call, which mean nothing here
 LIGHTNING_COUNTS = frozenset({"epoch", "step"})

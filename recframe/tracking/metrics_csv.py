@@ -32,7 +32,7 @@ class CsvMetricsLogger(Logger):
     Parameters
     ----------
     folder: the run's folder.
-    resume_env_steps: None starts a new file. A number continues the existing file, without the rows after that many env steps: the run
+    resume_at: None starts a new file. A number continues the existing file, without the rows after that value of the counter: the run
         resumes from a checkpoint that is older than those rows, and will log them again.
     counter: the metric that calls are recorded against, and the name of the first column.
 
@@ -41,16 +41,16 @@ class CsvMetricsLogger(Logger):
     MetricsError: if this class did not write the file to continue.
     """
 
-    def __init__(self, folder: str | Path, resume_env_steps: int | None = None, counter: str = ENV_STEPS) -> None:
+    def __init__(self, folder: str | Path, resume_at: int | None = None, counter: str = ENV_STEPS) -> None:
         super().__init__()
         self._counter = counter
         self.path = Path(folder) / METRICS_NAME
         self._columns: list[str] = [counter]
         self._env_steps = 0
-        if resume_env_steps is None:
+        if resume_at is None:
             self.path.unlink(missing_ok=True)
         else:
-            self.truncate_after(resume_env_steps)
+            self.truncate_after(resume_at)
 
     @property
     def name(self) -> str:

@@ -36,7 +36,7 @@ class RunLoggers:
     settings: the config's `logger` section, with one entry for each logger.
     folder: the run's folder.     name: the run's name in W&B.      group: the sweep, or None.
     config: the run's config, as plain dicts and lists.
-    resume_env_steps: None for a new run, else the env steps of the checkpoint to resume from (0: from the start).
+    resume_at: None for a new run, else the counter of the checkpoint to resume from (0: from the start).
     counter: the metric that calls are recorded against.     job_type: the kind of run in W&B.
     """
 
@@ -48,14 +48,14 @@ class RunLoggers:
         name: str,
         group: str | None,
         config: Mapping[str, Any],
-        resume_env_steps: int | None = None,
+        resume_at: int | None = None,
         counter: str = ENV_STEPS,
         job_type: str = "train",
     ) -> None:
         self.loggers: list[Logger] = []
         self.wandb: WandbRunLogger | None = None
         if "csv" in settings:
-            self.loggers.append(CsvMetricsLogger(folder, resume_env_steps or None, counter))
+            self.loggers.append(CsvMetricsLogger(folder, resume_at or None, counter))
         if "wandb" in settings:
             own = settings["wandb"]
             self.wandb = WandbRunLogger(
@@ -67,7 +67,7 @@ class RunLoggers:
                 group=group,
                 name=name,
                 config=config,
-                resume=resume_env_steps is not None,
+                resume=resume_at is not None,
                 counter=counter,
                 job_type=job_type,
             )

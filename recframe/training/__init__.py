@@ -1,13 +1,14 @@
 """Training: one LightningModule for every agent, checkpoints from which a run resumes exactly, and stopping on a signal."""
 
 from recframe.training.auxiliary import BehaviourPrediction
-from recframe.training.checkpoints import BEST, FINAL, LAST, device_at, progress_at, require_resumable
+from recframe.training.checkpoints import BEST, FINAL, LAST, device_at, progress_at, require_resumable, stage_at
 from recframe.training.divergence import TrainingDiverged
-from recframe.training.fit import MonitorError, Schedule, fit
+from recframe.training.fit import MonitorError, Schedule, Selection, fit
 from recframe.training.interruption import Interruption
 from recframe.training.lightning_output import suppress_lightning_output
 from recframe.training.lm_tuning.tuned_texts import read_tuned
 from recframe.training.lm_tuning.tuner import Tuner
+from recframe.training.module import StageRecord
 from recframe.training.weights import CheckpointError, load_weights
 
 __all__ = [
@@ -19,6 +20,8 @@ __all__ = [
     "Interruption",
     "MonitorError",
     "Schedule",
+    "Selection",
+    "StageRecord",
     "TrainingDiverged",
     "Tuner",
     "device_at",
@@ -27,5 +30,6 @@ __all__ = [
     "progress_at",
     "read_tuned",
     "require_resumable",
+    "stage_at",
     "suppress_lightning_output",
 ]

@@ -68,14 +68,16 @@ class RunCheckpoints(Checkpoint):
 
     window: the weights of an evaluation are the best if the mean over it and the `window` - 1 before it is. Means of fewer evaluations, at
         the beginning of a run, count only until there is one of `window`.
+    best: the name of the file of the best weights.
     """
 
-    def __init__(self, folder: Path, monitor: str, mode: str, window: int = 1) -> None:
+    def __init__(self, folder: Path, monitor: str, mode: str, window: int = 1, best: str = BEST) -> None:
         self.folder = folder
+        self.best = folder / best
         self.monitor = f"eval/{monitor}"
         self.sign = 1.0 if mode == "max" else -1.0
         self.best_value: float | None = None
-        self.best_env_steps = 0
+        self.best_steps = 0
         self.recent: deque[float] = deque(maxlen=window)
         self.candidates = 0
         self.best_evaluations = 0
@@ -90,11 +92,11 @@ class RunCheckpoints(Checkpoint):
         rank = (not math.isnan(value), evaluations, self.sign * value)
         best = self.best_value
         if best is None or rank > (not math.isnan(best), self.best_evaluations, self.sign * best):
-            self.best_value, self.best_env_steps, self.best_evaluations = value, module.env_steps, evaluations
+            self.best_value, self.best_steps, self.best_evaluations = value, module.steps, evaluations
             with module.final_weights():
-                save_weights(module.agent, self.folder / BEST)
+                save_weights(module.agent, self.best)
             if module.tuner is not None:
-                module.tuner.save(encoder_weights(self.folder / BEST))
+                module.tuner.save(encoder_weights(self.best))
         module.complete = trainer.should_stop or trainer.current_epoch + 1 >= (trainer.max_epochs or 0)
         self.save(trainer)
 
@@ -104,12 +106,12 @@ class RunCheckpoints(Checkpoint):
 
     def state_dict(self) -> dict[str, Any]:
         """The best value so far, when it was measured, the latest values, and the number of all."""
-        best = {"best_value": self.best_value, "best_env_steps": self.best_env_steps, "best_evaluations": self.best_evaluations}
-        return {**best, "recent": list(self.recent), "candidates": self.candidates}
+        best = {"best_value": self.best_value, "best_steps": self.best_steps, "best_evaluations": self.best_evaluations}
+        return {**best, "best_file": self.best.name, "recent": list(self.recent), "candidates": self.candidates}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restore the best value so far."""
-        self.best_value, self.best_env_steps = state_dict["best_value"], state_dict["best_env_steps"]
+        self.best_value, self.best_steps = state_dict["best_value"], state_dict.get("best_steps", state_dict.get("best_env_steps", 0))
         self.recent.extend(state_dict.get("recent", []))
         self.candidates = state_dict.get("candidates", 0)
         self.best_evaluations = state_dict.get("best_evaluations", 1)
@@ -121,9 +123,15 @@ def training_is_complete(checkpoint: Path) -> bool:
 
 
 def progress_at(checkpoint: Path) -> tuple[int, float]:
-    """The env steps taken when the checkpoint was written, and the seconds that the run had lasted."""
+    """What the run's counter was when the checkpoint was written, and the seconds that the run had lasted."""
     saved = read_checkpoint(checkpoint, lazily=True)["recframe"]
-    return int(saved["env_steps"]), float(saved["seconds"])
+    return int(saved.get("steps", saved["env_steps"])), float(saved["seconds"])
+
+
+def stage_at(checkpoint: Path) -> tuple[int, int]:
+    """The number of the stage in which the checkpoint was written, from 0, and the steps of the stages before it."""
+    saved = read_checkpoint(checkpoint, lazily=True)["recframe"]
+    return int(saved.get("stage", 0)), int(saved.get("steps_before", 0))
 
 
 def device_at(checkpoint: Path) -> str | None:
@@ -139,11 +147,12 @@ def require_resumable(checkpoint: Path, final_weights: str) -> None:
     ------
     CheckpointError: if they are missing.
     """
-    best = checkpoint.with_name(BEST)
-    if final_weights != "best" or best.is_file():
+    if final_weights != "best":
         return
     states = read_checkpoint(checkpoint, lazily=True)["callbacks"]
-    if any(state.get("best_value") is not None for state in states.values()):
+    state = next((state for state in states.values() if state.get("best_value") is not None), {})
+    best = checkpoint.with_name(state.get("best_file", BEST))
+    if state and not best.is_file():
         raise CheckpointError(
             f"{best} is missing, and {LAST} does not hold these weights; remove {checkpoint} to train from the start again"
         )

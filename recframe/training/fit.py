@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,8 @@ from pytorch_lightning.loggers import Logger
 from recframe.config import ConfigError
 from recframe.config.schema.run import TrainerConfig
 from recframe.errors import UserError
-from recframe.experience import Collector, batch_source_for, sharing_exclusions
-from recframe.interfaces import Agent, NoExperience
+from recframe.experience import Stream
+from recframe.interfaces import Agent
 from recframe.training.allocator import keep_freed_memory
 from recframe.training.auxiliary import BehaviourPrediction
 from recframe.training.checkpoints import (
@@ -33,7 +33,7 @@ from recframe.training.divergence import TrainingDiverged, earlier_checkpoint
 from recframe.training.interruption import Interruption, StopOnSignal
 from recframe.training.lightning_output import suppress_lightning_output
 from recframe.training.lm_tuning.tuner import Tuner, TuningDiverged
-from recframe.training.module import Chunks, TrainingModule
+from recframe.training.module import Chunks, StageRecord, TrainingModule
 from recframe.training.progress import ProgressBar
 from recframe.training.weight_average import WeightAverage
 from recframe.training.weights import encoder_weights, load_weights, save_weights
@@ -47,18 +47,17 @@ class MonitorError(UserError):
 
 @dataclass(frozen=True)
 class Schedule:
-    """The chunks in an epoch and the epochs in the fit; every epoch ends with an evaluation."""
+    """The chunks in an epoch and the epochs in the fit; every epoch ends with an evaluation. `steps` is the length of all."""
 
     chunks_per_epoch: int
     epochs: int
-    env_steps: int
+    steps: int
 
     @classmethod
-    def of(cls, settings: TrainerConfig, num_users: int) -> Schedule:
-        """A schedule of equally long epochs, for `settings.env_steps` rounded up."""
-        chunk = settings.chunk_steps * num_users
-        chunks = math.ceil(settings.env_steps / chunk)
-        epochs = max(1, min(chunks, round(settings.env_steps / settings.evaluate_every)))
+    def of(cls, steps: int, evaluate_every: int, chunk: int) -> Schedule:
+        """A schedule of equally long epochs of chunks of `chunk` steps, for `steps` rounded up."""
+        chunks = math.ceil(steps / chunk)
+        epochs = max(1, min(chunks, round(steps / evaluate_every)))
         per_epoch = math.ceil(chunks / epochs)
         epochs = math.ceil(chunks / per_epoch)
         return cls(per_epoch, epochs, per_epoch * epochs * chunk)
@@ -66,28 +65,34 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Selection:
-    """The weights that a run ends with: those after `env_steps`, and why.
+    """The weights that a fit ends with: those after `steps`, and why.
 
+    unit: what `steps` counts: "env_steps" in a simulator, "batches" of a log.
     value: the monitored metric by which they were chosen, a mean over `evaluations` of them. It is the largest of `candidates` values, so
         it flatters: the value of the same weights in another evaluation is lower on average. None if the last weights were taken,
         whatever their value.
     """
 
-    env_steps: int
+    steps: int
+    unit: str
     metric: str
     value: float | None
     evaluations: int
     candidates: int
 
+    def entry(self) -> dict[str, Any]:
+        """As in result.json: the steps under the name of their unit."""
+        values = asdict(self)
+        return {values.pop("unit"): values.pop("steps"), **values}
+
 
 def fit(
     agent: Agent,
-    collector: Collector,
+    stream: Stream | None,
     settings: TrainerConfig,
     *,
     folder: Path,
     evaluate: Callable[[], dict[str, float]],
-    seed: int,
     loggers: Sequence[Logger] = (),
     callbacks: Sequence[Callback] = (),
     interruption: Interruption,
@@ -95,17 +100,24 @@ def fit(
     tuner: Tuner | None = None,
     resume_from: Path | None = None,
     seconds_before: float = 0.0,
+    stage: StageRecord | None = None,
+    best: str = BEST,
+    final: str = FINAL,
 ) -> Selection | None:
     """Train `agent` in place; afterwards it holds the weights that `settings.final_weights` names. Returns how they were chosen.
 
     Parameters
     ----------
+    stream: makes the batches; None for an agent that learns from no experience.
+    settings: `env_steps` and `evaluate_every` are counted in units of the stream.
     folder: for `last.ckpt`, `best.safetensors`, at the end `final.safetensors`, and the weights of a tuned language model.
     evaluate: called after each epoch; its metrics must include `settings.monitor`.
     interruption: whether the process was asked to stop.
     auxiliary: an auxiliary head on the agent's state tracker, or None.
     tuner: tunes the language model by the agent's losses; None: it is frozen.
-    resume_from: a `last.ckpt` to resume from, or None.     seconds_before: how long the run has lasted so far.
+    resume_from: a `last.ckpt` of this stage to resume from, or None.     seconds_before: how long the run has lasted so far.
+    stage: the place of this fit in a run of several; None: it is the only one.
+    best, final: the names of the files of the best and of the final weights.
 
     Raises
     ------
@@ -115,24 +127,23 @@ def fit(
     ConfigError: if settings concern optimizers, and the agent has none.
     """
     _require_optimizers(agent, settings)
-    if isinstance(agent.experience, NoExperience):
-        save_weights(agent, folder / FINAL)
+    if stream is None:
+        save_weights(agent, folder / final)
         return None
     device = agent.spec.device
     if resume_from is not None and training_is_complete(resume_from):
         log.info("training was complete: evaluating")
-        selection = _trained_before(agent, settings, tuner, read_checkpoint(resume_from))
+        selection = trained_before(agent, stream, settings, tuner, read_checkpoint(resume_from))
     else:
         if tuner is not None and resume_from is None:
             tuner.start()
-        source = sharing_exclusions(batch_source_for(agent.experience, seed, device), collector.environment.always_excluded)
-        schedule = Schedule.of(settings, collector.environment.spec.num_users)
+        schedule = Schedule.of(settings.env_steps, settings.evaluate_every, stream.chunk)
         measured = _checked(evaluate, settings.monitor)
-        module = TrainingModule(agent, collector, source, settings, measured, auxiliary, tuner, schedule.env_steps)
+        module = TrainingModule(agent, stream, settings, measured, auxiliary, tuner, schedule.steps, stage)
         module.seconds_before = seconds_before
-        checkpoints = RunCheckpoints(folder, settings.monitor, settings.monitor_mode, settings.selection_window)
+        checkpoints = RunCheckpoints(folder, settings.monitor, settings.monitor_mode, settings.selection_window, best)
         own = [
-            ProgressBar(schedule.env_steps, module.progress, settings.progress_bar),
+            ProgressBar(schedule.steps, module.progress, settings.progress_bar),
             checkpoints,
             StopOnSignal(interruption, checkpoints),
             *_early_stopping(settings),
@@ -169,22 +180,23 @@ def fit(
             raise interruption.stop()
         if module.average is not None:
             module.average.apply()
-        selection = _selection(settings, checkpoints.state_dict(), agent.env_steps)
+        selection = _selection(settings, checkpoints.state_dict(), stream.steps(agent), stream.unit)
     if settings.final_weights == "best":
-        load_weights(agent, folder / BEST)
+        load_weights(agent, folder / best)
         if tuner is not None:
-            tuner.load(encoder_weights(folder / BEST))
-    save_weights(agent, folder / FINAL)
+            tuner.load(encoder_weights(folder / best))
+    save_weights(agent, folder / final)
     if tuner is not None:
-        tuner.save(encoder_weights(folder / FINAL))
+        tuner.save(encoder_weights(folder / final))
     return selection
 
 
-def _trained_before(agent: Agent, settings: TrainerConfig, tuner: Tuner | None, saved: Mapping[str, Any]) -> Selection:
+def trained_before(agent: Agent, stream: Stream, settings: TrainerConfig, tuner: Tuner | None, saved: Mapping[str, Any]) -> Selection:
     """Give the agent and the tuner the last weights of a training that is complete; returns how the final ones were chosen."""
     state = {name.removeprefix("agent."): value for name, value in saved["state_dict"].items() if name.startswith("agent.")}
     agent.load_state_dict(state)
-    selection = _selection(settings, saved["callbacks"][RunCheckpoints.__qualname__], agent.env_steps)
+    stream.load_state_dict(saved["recframe"])
+    selection = _selection(settings, saved["callbacks"][RunCheckpoints.__qualname__], stream.steps(agent), stream.unit)
     if settings.weight_average is not None:
         average = WeightAverage(agent, agent.optimizers().values(), settings.weight_average)
         average.load_state_dict(saved["recframe"]["average"])
@@ -200,11 +212,11 @@ def _early_stopping(settings: TrainerConfig) -> list[Callback]:
     return [EarlyStopping(f"eval/{settings.monitor}", mode=settings.monitor_mode, patience=settings.patience, check_finite=False)]
 
 
-def _selection(settings: TrainerConfig, best: Mapping[str, Any], env_steps: int) -> Selection:
-    """How the final weights were chosen. `best` is the state of `RunCheckpoints`."""
+def _selection(settings: TrainerConfig, best: Mapping[str, Any], steps: int, unit: str) -> Selection:
+    """How the final weights were chosen after a fit of `steps`. `best` is the state of `RunCheckpoints`."""
     if settings.final_weights == "last":
-        return Selection(env_steps, settings.monitor, None, 0, 0)
-    return Selection(best["best_env_steps"], settings.monitor, best["best_value"], best["best_evaluations"], best["candidates"])
+        return Selection(steps, unit, settings.monitor, None, 0, 0)
+    return Selection(best["best_steps"], unit, settings.monitor, best["best_value"], best["best_evaluations"], best["candidates"])
 
 
 def _require_optimizers(agent: Agent, settings: TrainerConfig) -> None:

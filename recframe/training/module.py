@@ -12,6 +12,7 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
@@ -20,18 +21,31 @@ import torch
 from torch import Tensor
 
 from recframe.config.schema.run import TrainerConfig
-from recframe.experience import BatchSource, Collector
+from recframe.experience import Stream
 from recframe.interfaces import Agent, Transition
+from recframe.tracking.counter import BATCHES, ENV_STEPS
 from recframe.training.auxiliary import BehaviourPrediction
 from recframe.training.divergence import TrainingDiverged, require_numbers, steps_advice
 from recframe.training.learning_rates import LearningRates
 from recframe.training.lm_tuning.tuner import Tuner
-from recframe.training.progress import evaluation_text, training_text
+from recframe.training.progress import evaluation_text, training_text, words
 from recframe.training.weight_average import WeightAverage
 
 log = logging.getLogger(__name__)
 
 REWARD = "reward"
+
+
+@dataclass(frozen=True)
+class StageRecord:
+    """The place of a stage in its run.
+
+    index: 0 for the first.   steps_before: the units that the stages before it had.   counter: what the run's metrics are logged against.
+    """
+
+    index: int = 0
+    steps_before: int = 0
+    counter: str = ENV_STEPS
 
 
 class Chunks:
@@ -52,34 +66,35 @@ class TrainingModule(pl.LightningModule):
 
     Parameters
     ----------
-    collector: collects steps.   source: makes batches of them.
+    stream: makes the batches of the stage.   settings: of the trainer.
     evaluate: returns the agent's metrics; called at the end of every epoch (an epoch is the time between two evaluations).
     auxiliary: an auxiliary task of the state tracker, or None.
     tuner: tunes the language model by the agent's losses; None: it is frozen.
-    env_steps: env steps of the whole run, for learning-rate schedules; None: those of the settings.
+    length: the length of the stage in units of the stream, for learning-rate schedules; None: `settings.env_steps`.
+    stage: what the checkpoint and the loggers must know of the stage.
     """
 
     def __init__(
         self,
         agent: Agent,
-        collector: Collector,
-        source: BatchSource,
+        stream: Stream,
         settings: TrainerConfig,
         evaluate: Callable[[], dict[str, float]],
         auxiliary: BehaviourPrediction | None = None,
         tuner: Tuner | None = None,
-        env_steps: int | None = None,
+        length: int | None = None,
+        stage: StageRecord | None = None,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
         self.agent = agent
-        self.collector = collector
-        self.source = source
+        self.stream = stream
         self.settings = settings
         self.evaluate = evaluate
         self.auxiliary = auxiliary
         self.tuner = tuner
-        self.total_env_steps = env_steps or settings.env_steps
+        self.length = length or settings.env_steps
+        self.stage = stage or StageRecord()
         self.learning_rates = LearningRates(settings)
         self.average = (
             None if settings.weight_average is None else WeightAverage(agent, agent.optimizers().values(), settings.weight_average)
@@ -91,12 +106,17 @@ class TrainingModule(pl.LightningModule):
         self._names = list(agent.optimizers())
         self._losses: dict[str, list[Tensor]] = {}
         self._gradient_norms: dict[str, list[Tensor]] = {}
-        self._since = (time.perf_counter(), agent.env_steps)
+        self._since = (time.perf_counter(), self.steps)
 
     @property
     def env_steps(self) -> int:
         """Env steps taken in training, over all users."""
         return self.agent.env_steps
+
+    @property
+    def steps(self) -> int:
+        """The units of the stream that the stage has had: env steps over all users, or batches of a log."""
+        return self.stream.steps(self.agent)
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         """The agent's optimizers, in the order of their names; one of them also trains the auxiliary head."""
@@ -110,29 +130,27 @@ class TrainingModule(pl.LightningModule):
         wrapped = self.optimizers()
         optimizers = cast("list[torch.optim.Optimizer]", wrapped if isinstance(wrapped, list) else [wrapped])
         self._optimizers = dict(zip(self._names, optimizers, strict=True))
-        self._since = (time.perf_counter(), self.env_steps)
+        self._since = (time.perf_counter(), self.steps)
 
     def training_step(self, batch: int, batch_idx: int) -> None:
         """One chunk."""
         # mixed precision applies to the losses, not to the simulator
         watched: list[tuple[str, Tensor]] = []
         with torch.autocast(self.device.type, enabled=False):
-            self.agent.prepare_to_act()
-            for _ in range(self.settings.chunk_steps):
-                transition = self.collector.step(self.agent)
-                watched.append((REWARD, transition.reward.sum()))
-                self.source.add(transition)
+            rewards = self.stream.collect(self.agent)
+            if rewards is not None:
+                watched.append((REWARD, rewards))
         if self.auxiliary is not None:
             self.auxiliary.start_chunk()
-        chunk = self.settings.chunk_steps * self.collector.environment.spec.num_users
+        chunk = self.stream.chunk
         # in the middle of the chunk: at its start a warm-up, and at its end a schedule, would make it a chunk in vain
-        self.learning_rates.set(self._all_optimizers(), (self.env_steps - chunk / 2) / self.total_env_steps)
-        for experience in self.source.batches():
+        self.learning_rates.set(self._all_optimizers(), (self.steps - chunk / 2) / self.length)
+        for experience in self.stream.batches():
             if self.tuner is not None:
                 self.tuner.begin_batch()
             for name, loss in self.agent.losses(experience):
                 watched += self._step(name, loss, experience)
-            self.source.learned(self.agent.priorities())
+            self.stream.learned(self.agent.priorities())
             if self.tuner is not None:
                 self.tuner.end_batch()
             if self.average is not None:
@@ -141,7 +159,7 @@ class TrainingModule(pl.LightningModule):
         if not math.isfinite(float(torch.stack([value for _, value in watched]).sum())):
             self._report_divergence(watched)
         # counted over the whole run, since an epoch may be shorter than a logging interval
-        if (self.env_steps // chunk) % self.settings.log_every == 0:
+        if (self.steps // chunk) % self.settings.log_every == 0:
             self._log_training()
 
     def _all_optimizers(self) -> dict[str, torch.optim.Optimizer]:
@@ -176,16 +194,13 @@ class TrainingModule(pl.LightningModule):
         else:
             advice = steps_advice(self.agent, self.settings.gradient_clip)
         raise TrainingDiverged(
-            f"training diverged: the {what} is no longer a number after {self.env_steps} env steps. {advice}".removesuffix(". ")
+            f"training diverged: the {what} is no longer a number after {self.steps} {words(self.stream.unit)}. {advice}".removesuffix(". ")
         )
 
     def _log_training(self) -> None:
-        now, steps = time.perf_counter(), self.env_steps
-        sessions = self.collector.ended_sessions()
-        metrics = {"train/env_steps_per_second": (steps - self._since[1]) / max(now - self._since[0], 1e-9)}
-        if sessions.num_sessions:
-            metrics |= {"train/sessions": sessions.num_sessions, "train/return": sessions.mean_return, "train/length": sessions.mean_length}
-            metrics |= {f"train/reward/{name}": value for name, value in sessions.terms.items()}
+        now, steps = time.perf_counter(), self.steps
+        metrics = {f"train/{self.stream.unit}_per_second": (steps - self._since[1]) / max(now - self._since[0], 1e-9)}
+        metrics |= self.stream.metrics()
         metrics |= {f"loss/{name}": float(torch.stack(values).mean()) for name, values in self._losses.items()}
         metrics |= {f"gradient_norm/{name}": float(torch.stack(values).mean()) for name, values in self._gradient_norms.items()}
         metrics |= {f"agent/{name}": float(value) for name, value in self.agent.diagnostics().items()}
@@ -199,36 +214,43 @@ class TrainingModule(pl.LightningModule):
         """Evaluate the agent, on text vectors of the language model that is saved with it."""
         # also what no loss reveals: a table, a posterior, weights after the last step
         advice = steps_advice(self.agent, self.settings.gradient_clip)
-        require_numbers(self.state_dict(), f" after {self.env_steps} env steps", advice)
+        require_numbers(self.state_dict(), f" after {self.steps} {words(self.stream.unit)}", advice)
         if self.tuner is not None:
             self.tuner.refresh()
         with self.final_weights(), torch.autocast(self.device.type, enabled=False):
             metrics = {f"eval/{name}": value for name, value in self.evaluate().items()}
         self.log_dict(metrics, logger=False, batch_size=1)
         self._send(metrics)
-        log.info("%s", evaluation_text(self.env_steps, self.latest))
+        log.info("%s", evaluation_text(self.steps, self.stream.unit, self.latest))
         # evaluation time does not count in the training speed
-        self._since = (time.perf_counter(), self.env_steps)
+        self._since = (time.perf_counter(), self.steps)
 
     def final_weights(self) -> AbstractContextManager[None]:
         """Within the block, the agent has the weights that are evaluated and saved: the averaged ones, or its own."""
         return nullcontext() if self.average is None else self.average.applied()
 
     def progress(self) -> tuple[int, str]:
-        """The env steps taken, and the latest training metrics in words."""
-        return self.env_steps, training_text(self.latest)
+        """The stage's steps so far, and the latest training metrics in words."""
+        return self.steps, training_text(self.latest)
 
     def _send(self, metrics: dict[str, float]) -> None:
         self.latest |= metrics
         for logger in self.loggers:
-            logger.log_metrics({"env_steps": float(self.env_steps), **metrics}, step=self.env_steps)
+            logger.log_metrics({**self._counters(), **metrics}, step=self.stage.steps_before + self.steps)
+
+    def _counters(self) -> dict[str, float]:
+        """The run's counter, and beside it the env steps where a log was learned from before them."""
+        counted = {self.stage.counter: float(self.stage.steps_before + self.steps)}
+        return counted if self.stage.counter in (ENV_STEPS, BATCHES) else {**counted, ENV_STEPS: float(self.agent.env_steps)}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add the state that resuming needs in addition to weights and optimizers."""
         checkpoint["recframe"] = {
-            "collector": self.collector.state_dict(),
-            "source": self.source.state_dict(),
-            "env_steps": self.env_steps,
+            **self.stream.state_dict(),
+            "stage": self.stage.index,
+            "steps": self.stage.steps_before + self.steps,
+            "steps_before": self.stage.steps_before,
+            "env_steps": self.agent.env_steps,
             "seconds": self.seconds_before + time.perf_counter() - self._started,
             "complete": self.complete,
             "device": self.agent.spec.device.type,
@@ -242,8 +264,7 @@ class TrainingModule(pl.LightningModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Restore that state."""
         saved = checkpoint["recframe"]
-        self.collector.load_state_dict(saved["collector"])
-        self.source.load_state_dict(saved["source"])
+        self.stream.load_state_dict(saved)
         device = self.agent.spec.device
         self._losses = {name: list(values.to(device)) for name, values in saved["losses"].items()}
         self._gradient_norms = {name: list(values.to(device)) for name, values in saved["gradient_norms"].items()}

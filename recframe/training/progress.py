@@ -12,6 +12,7 @@ from rich.progress import TextColumn
 
 from recframe.console import progress_bar
 from recframe.metric_names import PROGRESS_METRICS
+from recframe.tracking.counter import BATCHES, ENV_STEPS
 
 
 class ProgressBar(Callback):
@@ -47,19 +48,25 @@ class ProgressBar(Callback):
         self.bar.stop()
 
 
+def words(unit: str) -> str:
+    """The unit of a stage's length in words: "env steps" or "batches"."""
+    return unit.replace("_", " ")
+
+
 def training_text(metrics: Mapping[str, float]) -> str:
     """Speed, return and losses among the latest training metrics; empty before the first are logged."""
     parts = []
-    if "train/env_steps_per_second" in metrics:
-        parts.append(f"{metrics['train/env_steps_per_second']:,.0f} env steps/s")
+    for unit in (ENV_STEPS, BATCHES):
+        if (speed := metrics.get(f"train/{unit}_per_second")) is not None:
+            parts.append(f"{speed:,.0f} {words(unit)}/s")
     if "train/return" in metrics:
         parts.append(f"train return {metrics['train/return']:.2f}")
     parts += [f"loss {name.removeprefix('loss/')} {value:.3g}" for name, value in metrics.items() if name.startswith("loss/")]
     return ", ".join(parts)
 
 
-def evaluation_text(env_steps: int, metrics: Mapping[str, float]) -> str:
-    """One line: the env steps taken, the latest evaluation, and in parentheses the latest training metrics, if there are any."""
+def evaluation_text(steps: int, unit: str, metrics: Mapping[str, float]) -> str:
+    """One line: the steps taken in the stage's unit, the latest evaluation, and in parentheses the latest training metrics, if any."""
     measured = [f"{name} {metrics[f'eval/{name}']:.3g}" for name in PROGRESS_METRICS if f"eval/{name}" in metrics]
     training = training_text(metrics)
-    return f"{env_steps:,} env steps: {', '.join(measured)}" + (f" ({training})" if training else "")
+    return f"{steps:,} {words(unit)}: {', '.join(measured)}" + (f" ({training})" if training else "")

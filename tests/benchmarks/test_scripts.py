@@ -26,6 +26,7 @@ SMALL = {
         "--override agent.learning_starts=20 --override agent.batch_size=8 --override agent.replay_capacity=200"
     ],
     "protocol_worlds.py": ["{tmp}/worlds --people 8 --items 12 --categories 3 --train 4 --test 3"],
+    "ranking.py": ["--items 100 --queries 40 --dim 4 --pairs 1"],
     "recsim_agreement.py": [
         "--side recframe --environment interest_exploration --episodes 20 --items 200 --seed 0 --out {tmp}/one.json",
         "--side recframe --environment interest_exploration --episodes 20 --items 200 --seed 10 --out {tmp}/two.json",

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recframe.evaluation.simulated.exposure import coverage, exposure_intervals, gini
+from recframe.evaluation.exposure import coverage, exposure_intervals, gini
 from recframe.evaluation.simulated.metrics import policy_metrics, session_diversity
 from recframe.evaluation.simulated.rollout import Episodes
 from recframe.interfaces import Catalog, self_information

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from recframe.evaluation.simulated.exposure import exposure_intervals
+from recframe.evaluation.exposure import exposure_intervals
 from recframe.evaluation.statistics import bootstrap_weights, jackknife_interval, ratio_intervals
 
 
@@ -58,8 +58,8 @@ def test_leaving_users_out_in_groups_gives_similar_intervals(monkeypatch):
     generator = np.random.default_rng(3)
     users, items = np.repeat(np.arange(600), 10), generator.zipf(1.5, 6000) % 300
     single = exposure_intervals(users, items, 600, 300)
-    monkeypatch.setattr("recframe.evaluation.simulated.exposure.JACKKNIFE_BUDGET", 0)
-    monkeypatch.setattr("recframe.evaluation.simulated.exposure.CHUNK_ELEMENTS", 1000)
+    monkeypatch.setattr("recframe.evaluation.exposure.JACKKNIFE_BUDGET", 0)
+    monkeypatch.setattr("recframe.evaluation.exposure.CHUNK_ELEMENTS", 1000)
     grouped = exposure_intervals(users, items, 600, 300)
     for one, many in zip(single, grouped, strict=True):
         assert many.mean == one.mean

@@ -68,3 +68,18 @@ def test_a_log_in_which_nothing_can_be_held_out_is_refused() -> None:
     frame = interactions().frame.filter(pl.col("user") == 1)
     with pytest.raises(DataError, match="no sequence has 3 interactions"):
         split_log(Interactions(frame, ("rating",), source="log.csv"), 2, 5, LogSettings())
+
+
+def test_a_session_begins_where_a_user_was_away_for_longer_than_the_gap() -> None:
+    # user 0 at 10, 20, 20 and 30, user 1 at 5 and 9
+    assert build_log(interactions(), 2, 5, LogSettings(session_gap=9)).offsets.tolist() == [0, 1, 3, 4, 6]
+    assert build_log(interactions(), 2, 5, LogSettings(session_gap=10, sequence="session")).offsets.tolist() == [0, 4, 6]
+    # these sessions take the place of the data's
+    assert build_log(interactions(session=[0, 1, 2, 3, 4, 5]), 2, 5, LogSettings(session_gap=10)).offsets.tolist() == [0, 4, 6]
+
+
+def test_sessions_that_do_not_exist_or_contradict_the_sequence_are_refused() -> None:
+    with pytest.raises(DataError, match=r"has no sessions; use logs.sequence=user, or logs.session_gap"):
+        build_log(interactions(), 2, 5, LogSettings(sequence="session"))
+    with pytest.raises(DataError, match=r"logs.sequence is user"):
+        build_log(interactions(), 2, 5, LogSettings(sequence="user", session_gap=10))

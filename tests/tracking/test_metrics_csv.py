@@ -95,7 +95,7 @@ def test_a_new_run_starts_a_new_file(tmp_path):
 def test_an_incomplete_last_line_is_dropped(tmp_path):
     path = tmp_path / "metrics.csv"
     path.write_text("env_steps,loss,other\n10,1.0,2.0\n20,1.0,2.")
-    CsvMetricsLogger(tmp_path, resume_env_steps=20).log_metrics({"env_steps": 20, "loss": 1.0, "other": 2.5})
+    CsvMetricsLogger(tmp_path, resume_at=20).log_metrics({"env_steps": 20, "loss": 1.0, "other": 2.5})
     assert path.read_text() == "env_steps,loss,other\n10,1.0,2.0\n20,1.0,2.5\n"
 
 
@@ -105,7 +105,7 @@ def test_an_incomplete_last_line_is_dropped(tmp_path):
 def test_a_file_in_another_format_is_not_continued(tmp_path, text, message):
     (tmp_path / "metrics.csv").write_text(text)
     with pytest.raises(MetricsError, match=message):
-        CsvMetricsLogger(tmp_path, resume_env_steps=5)
+        CsvMetricsLogger(tmp_path, resume_at=5)
     assert (tmp_path / "metrics.csv").read_text() == text
 
 
@@ -141,7 +141,7 @@ def test_a_resumed_file_equals_an_uninterrupted_one(calls, lost, data):
             written = content(resumed)
             last_line = len(written) - written.rstrip(b"\n").rfind(b"\n") - 1
             (Path(resumed) / "metrics.csv").write_bytes(written[: len(written) - data.draw(st.integers(0, last_line), label="bytes cut")])
-        again = CsvMetricsLogger(resumed, resume_env_steps=checkpoint)
+        again = CsvMetricsLogger(resumed, resume_at=checkpoint)
         for metrics in logged[len(kept) :]:
             again.log_metrics(metrics)
         assert content(resumed) == content(whole)
@@ -150,7 +150,7 @@ def test_a_resumed_file_equals_an_uninterrupted_one(calls, lost, data):
 def test_non_finite_values_are_kept(tmp_path):
     logger = CsvMetricsLogger(tmp_path)
     logger.log_metrics({"env_steps": 1, "loss": math.nan, "q": -math.inf})
-    logger = CsvMetricsLogger(tmp_path, resume_env_steps=1)
+    logger = CsvMetricsLogger(tmp_path, resume_at=1)
     (row,) = rows(tmp_path / "metrics.csv")
     assert math.isnan(float(row["loss"]))
     assert float(row["q"]) == -math.inf

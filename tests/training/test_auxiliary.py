@@ -9,7 +9,7 @@ from torch import nn
 from recframe.components import Kind
 from recframe.config import ConfigError
 from recframe.config.schema.run import AuxiliaryConfig, TrainerConfig
-from recframe.experience import Collector, RewardSum
+from recframe.experience import Collector, RewardSum, SimulatedStream
 from recframe.interfaces import Agent, Decision, NoExperience, Reward, Rollout, allowed_items, random_items
 from recframe.plugin_loader import registry
 from recframe.testing import ToyEnvironment, ToyTracker, toy_data, toy_spec
@@ -68,7 +68,8 @@ def train(new_memory):
         )
         collector = Collector(Decided(), RewardSum({"click": (Click(), 1.0)}, DATA.catalog, frozenset()), 0)
         memory, parts = new_memory(), {"folder": folder, "evaluate": evaluate, "interruption": Interruption(folder)}
-        fit(agent, collector, settings, seed=1, loggers=[memory], auxiliary=auxiliary, resume_from=resume_from, **parts)
+        stream = SimulatedStream.of(agent, collector, settings.chunk_steps, seed=1)
+        fit(agent, stream, settings, loggers=[memory], auxiliary=auxiliary, resume_from=resume_from, **parts)
         return [{name: value for name, value in row.items() if "per_second" not in name} for row in memory.rows]
 
     return run

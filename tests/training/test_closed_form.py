@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from recframe.config.schema.run import TrainerConfig
-from recframe.experience import Collector, RewardSum
+from recframe.experience import Collector, RewardSum, SimulatedStream
 from recframe.interfaces import Agent, Decision, Reward, Rollout, best_items, random_items
 from recframe.testing import ToyEnvironment, toy_data, toy_spec
 from recframe.training import BEST, LAST, Interruption, fit, load_weights
@@ -45,7 +45,8 @@ class Counting(Agent):
 def train(agent, folder, env_steps, evaluate, resume_from=None):
     settings = TrainerConfig(env_steps=env_steps, chunk_steps=4, evaluate_every=320, final_weights="last", progress_bar=False, log_every=1)
     collector = Collector(ToyEnvironment(SPEC, DATA), RewardSum({"click": (Click(), 1.0)}, DATA.catalog, frozenset()), seed=7)
-    fit(agent, collector, settings, folder=folder, evaluate=evaluate, seed=1, interruption=Interruption(folder), resume_from=resume_from)
+    stream = SimulatedStream.of(agent, collector, settings.chunk_steps, seed=1)
+    fit(agent, stream, settings, folder=folder, evaluate=evaluate, interruption=Interruption(folder), resume_from=resume_from)
 
 
 def test_an_agent_without_optimizers_is_trained_and_saved(tmp_path):

@@ -10,11 +10,11 @@ LATEST = {"train/env_steps_per_second": 1234.0, "train/return": 2.0, "loss/criti
 
 
 def test_the_evaluation_line_has_no_parentheses_before_the_first_training_metrics():
-    assert evaluation_text(64, {"eval/return": 1.25, "eval/unknown": 3.0}) == "64 env steps: return 1.25"
+    assert evaluation_text(64, "env_steps", {"eval/return": 1.25, "eval/unknown": 3.0}) == "64 env steps: return 1.25"
 
 
 def test_the_evaluation_line_ends_in_the_latest_training_metrics():
-    line = evaluation_text(12_800, LATEST | {"eval/return": 1.25, "eval/coverage": 0.5})
+    line = evaluation_text(12_800, "env_steps", LATEST | {"eval/return": 1.25, "eval/coverage": 0.5})
     assert line == "12,800 env steps: return 1.25, coverage 0.5 (1,234 env steps/s, train return 2.00, loss critic 0.123)"
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from recframe.config.schema.run import TrainerConfig
-from recframe.experience import Collector, RewardSum
+from recframe.experience import Collector, RewardSum, SimulatedStream
 from recframe.interfaces import Agent, Decision, Replay, Reward, Rollout, best_items
 from recframe.testing import ToyEnvironment, ToyTracker, toy_data, toy_spec
 from recframe.training import BEST, FINAL, LAST, CheckpointError, Interruption, MonitorError, Schedule, TrainingDiverged, fit, load_weights
@@ -76,15 +76,15 @@ def train(agent, tmp_path, evaluate=lambda: {"return": 0.0}, loggers=(), resume_
         **{"env_steps": 640, "chunk_steps": 4, "evaluate_every": 320, "progress_bar": False, "log_every": 1, **settings}
     )
     parts = {"folder": tmp_path, "evaluate": evaluate, "loggers": loggers, "interruption": Interruption(tmp_path)}
-    return fit(agent, collector(), settings, seed=1, resume_from=resume_from, **parts)
+    return fit(agent, SimulatedStream.of(agent, collector(), settings.chunk_steps, seed=1), settings, resume_from=resume_from, **parts)
 
 
 @pytest.mark.parametrize(("env_steps", "evaluate_every"), [(1000, 100), (1, 1000), (999, 1), (640, 320), (12_345, 2_000)])
 def test_the_schedule_is_at_least_as_long_as_asked_and_little_longer(env_steps, evaluate_every):
-    schedule = Schedule.of(TrainerConfig(env_steps=env_steps, evaluate_every=evaluate_every, chunk_steps=4), num_users=16)
+    schedule = Schedule.of(env_steps, evaluate_every, chunk=64)
     chunk = 64
-    assert schedule.env_steps == schedule.epochs * schedule.chunks_per_epoch * chunk
-    assert env_steps <= schedule.env_steps < env_steps + chunk * max(schedule.epochs, 1) + chunk
+    assert schedule.steps == schedule.epochs * schedule.chunks_per_epoch * chunk
+    assert env_steps <= schedule.steps < env_steps + chunk * max(schedule.epochs, 1) + chunk
 
 
 def test_each_loss_is_stepped_before_the_next_is_computed(tmp_path):
@@ -300,10 +300,10 @@ def returns(*values: float):
 def test_the_best_weights_are_those_of_the_best_mean_over_a_window(tmp_path, window, chosen, value):
     options = {"env_steps": 576, "evaluate_every": 64, "selection_window": window}
     selection = train(PolicyGradient(), tmp_path, evaluate=returns(0.0, 9.0, 1.0, 1.0, 3.0, 5.0, 6.0, 6.0, 2.0), **options)
-    assert (selection.env_steps, selection.metric, selection.evaluations, selection.candidates) == (chosen, "return", window, 9)
+    assert (selection.steps, selection.metric, selection.evaluations, selection.candidates) == (chosen, "return", window, 9)
     assert selection.value == pytest.approx(value)
 
 
 def test_the_last_weights_are_taken_whatever_their_value(tmp_path):
     selection = train(PolicyGradient(), tmp_path, evaluate=returns(5.0, 1.0), final_weights="last")
-    assert (selection.env_steps, selection.value, selection.evaluations) == (640, None, 0)
+    assert (selection.steps, selection.value, selection.evaluations) == (640, None, 0)

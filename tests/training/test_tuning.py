@@ -10,7 +10,7 @@ from torch import nn
 
 from recframe.config.schema.run import TrainerConfig
 from recframe.embeddings import fit_reduction
-from recframe.experience import Collector, RewardSum
+from recframe.experience import Collector, RewardSum, SimulatedStream
 from recframe.interfaces import Agent, Decision, NoExperience, Reward, Texts, TextTable, standardized
 from recframe.testing import ToyEnvironment, toy_data, toy_spec
 from recframe.testing.toy import toy_transition
@@ -259,11 +259,10 @@ def train(encoder, folder, evaluate=lambda: {"return": 0.0}, resume_from=None):
     collector = Collector(ToyEnvironment(SPEC, BARE), RewardSum({"click": (Click(), 1.0)}, BARE.catalog, frozenset()), seed=7)
     fit(
         agent,
-        collector,
+        SimulatedStream.of(agent, collector, settings.chunk_steps, seed=1),
         settings,
         folder=folder,
         evaluate=evaluate,
-        seed=1,
         interruption=Interruption(folder),
         tuner=tuner,
         resume_from=resume_from,

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from recframe.components import Component, Kind
 from recframe.hookspecs import hookimpl
 from recframe_plugins.environments.gymnasium.config import GymnasiumConfig
+from recframe_plugins.environments.none.config import NoEnvironmentConfig
 from recframe_plugins.environments.preference_model.config import PreferenceModelConfig
 from recframe_plugins.environments.rating_matrix.config import RatingMatrixEnvironmentConfig
 from recframe_plugins.environments.recsim.config import InterestEvolutionConfig, InterestExplorationConfig, LongTermSatisfactionConfig
@@ -73,5 +74,15 @@ def recframe_register_components(register: Callable[[Component], None]) -> None:
             GymnasiumConfig,
             "recframe_plugins.environments.gymnasium.environment:GymnasiumEnvironment",
             provides=frozenset({"signal:reward", "actions:items", "actions:continuous", "catalog", "features"}),
+        )
+    )
+    register(
+        Component(
+            Kind.ENVIRONMENT,
+            "none",
+            NoEnvironmentConfig,
+            "recframe_plugins.environments.none.no_environment:NoEnvironment",
+            provides=frozenset({"actions:items", "signal:click", "signal:*", "no_simulator"}),
+            requires=frozenset({"interactions"}),
         )
     )

@@ -19,11 +19,13 @@ NEEDS = {
 
 def monitor_problems(values: Mapping[str, Any], chosen: Mapping[str, Component]) -> list[str]:
     """The problem with `trainer.monitor`, if the components and their settings show that the run does not measure it."""
+    if "simulated" not in values["stages"]:
+        return []  # logged.monitor is used
     # for metrics that need neither items nor texts, the check is not worth making a Gymnasium environment
     monitor, reward_terms = values["trainer"]["monitor"], values["reward"]
     if monitor in measured_metrics((), reward_terms):
         return []
-    return unmeasured(monitor, _available(values, chosen), reward_terms)
+    return unmeasured(monitor, available(values, chosen), reward_terms)
 
 
 def unmeasured(monitor: str, available: Collection[str], reward_terms: Iterable[str]) -> list[str]:
@@ -36,7 +38,7 @@ def unmeasured(monitor: str, available: Collection[str], reward_terms: Iterable[
     return [f"trainer.monitor: {monitor!r} is not measured{reason}{suggestion(monitor, measured)}"]
 
 
-def _available(values: Mapping[str, Any], chosen: Mapping[str, Component]) -> set[str]:
+def available(values: Mapping[str, Any], chosen: Mapping[str, Component]) -> set[str]:
     """What the metrics of a run can be computed from. Anything that is unknown before the run starts is assumed to exist."""
     environment = chosen.get("environment")
     if environment is None:

@@ -7,10 +7,11 @@ from typing import Any
 
 from recframe.components import TAGS, Component, Kind
 from recframe.config.checks.sections import section_at
+from recframe.config.checks.stages import experience_given
 from recframe.plugin_loader import registry, suggestion
 
-# what the core provides in every run
-CORE_PROVIDES = frozenset({"experience:replay", "experience:rollout"})
+ANY_SIGNAL = "signal:*"
+"""The tag of an environment whose signals only the loaded log knows."""
 
 
 def check_pairings(values: Mapping[str, Any], chosen: Mapping[str, Component]) -> list[str]:
@@ -22,10 +23,11 @@ def check_pairings(values: Mapping[str, Any], chosen: Mapping[str, Component]) -
     giving = {key: component for key, component in chosen.items() if not (replaced and key == "dataset")}
     given = {key: component.given(section_at(values, key)) for key, component in giving.items()} | {"labels": _label_tags(values)}
     for key, component in chosen.items():
-        others = {tag for other, tags in given.items() if other != key for tag in tags} | CORE_PROVIDES
+        others = {tag for other, tags in given.items() if other != key for tag in tags} | experience_given(values)
         required = sorted(component.required(section_at(values, key)))
         unmet = [tag for tag in required if not others & set(tag.split("|"))]
-        problems += [f"{_call(component)} needs {_in_words(tag)}, {_lacking(tag, giving, given)}" for tag in unmet]
+        unmet = [tag for tag in unmet if not (ANY_SIGNAL in others and tag.startswith("signal:"))]
+        problems += [f"{_call(component)} needs {_in_words(tag)}, {_lacking(tag, values, giving, given)}" for tag in unmet]
     slate_size = values["environment"].get("slate_size", 1) if isinstance(values["environment"], Mapping) else 1
     if environment and agent and isinstance(slate_size, int) and slate_size > 1:
         problems += [
@@ -59,7 +61,7 @@ def _label_tags(values: Mapping[str, Any]) -> set[str]:
     return {f"label:{name}={label}" for name, settings in values["labels"].items() for label in settings["prototypes"]}
 
 
-def _lacking(tag: str, chosen: Mapping[str, Component], provided: Mapping[str, set[str]]) -> str:
+def _lacking(tag: str, values: Mapping[str, Any], chosen: Mapping[str, Component], provided: Mapping[str, set[str]]) -> str:
     """The part that could provide the tag, and what it provides instead."""
     family = tag.partition(":")[0]
     if family == "label":
@@ -67,6 +69,10 @@ def _lacking(tag: str, chosen: Mapping[str, Component], provided: Mapping[str, s
         return f"which labels does not define{suggestion(wanted, known) if known else ' (it is empty; add labels=[sentiment])'}"
     of_environment = ("signal", "actions", "features", "truth", "context")
     giver = "environment" if family in of_environment or "dataset" not in chosen else "dataset"
+    if family == "experience":
+        stages = ",".join(map(str, values["stages"]))
+        given = sorted(tag.removeprefix("experience:") for tag in experience_given(values))
+        return f"which stages=[{stages}] does not give (it gives: {', '.join(given)})"
     component = chosen.get(giver)
     if component is None:
         return "which nothing here gives"

@@ -12,6 +12,7 @@ from recframe.config.checks.memory import memory_problems
 from recframe.config.checks.monitor import monitor_problems
 from recframe.config.checks.pairings import check_pairings
 from recframe.config.checks.sections import check_fields, check_section, section_at, unknown_settings
+from recframe.config.checks.stages import LOGGED, SIMULATED, stage_problems
 from recframe.config.schema.run import LabelConfig
 from recframe.plugin_loader import registry
 
@@ -28,6 +29,7 @@ def run_rules(composed: Composed) -> list[str]:
     problems += [problem] if (problem := folder_problem("embeddings.cache", values["embeddings"]["cache"])) else []
     problems += _check_rewards(values) + _check_cold_items(values, chosen)
     problems += _check_labels(values, chosen)
+    problems += stage_problems(values, chosen)
     problems += check_pairings(values, chosen) + (memory_problems(values) or _check_sizes(values)) + monitor_problems(values, chosen)
     problems += _check_training(values["trainer"])
     return problems + _check_auxiliary(values, chosen) + _check_tuning(values, chosen)
@@ -59,6 +61,8 @@ def _check_sizes(values: Mapping[str, Any]) -> list[str]:
         problems.append(f"agent.replay_capacity={capacity} holds less than one step of environment.num_users={users}; raise it")
     elif isinstance(capacity, int) and isinstance(batch, int) and batch > capacity:
         problems.append(f"agent.batch_size={batch} is more than agent.replay_capacity={capacity} holds; lower it")
+    if SIMULATED not in values["stages"]:
+        return problems
     chunk = values["trainer"]["chunk_steps"]
     if isinstance(users, int) and chunk * users > MOST_OVERSHOOT * env_steps:
         problems.append(
@@ -105,6 +109,8 @@ def _check_auxiliary(values: Mapping[str, Any], chosen: Mapping[str, Component])
     settings, environment = values["auxiliary"], chosen.get("environment")
     if not settings["weight"] or environment is None:
         return []
+    if LOGGED in values["stages"] and (agent := chosen.get("agent")) is not None and "experience:replay" not in agent.requires:
+        return [f"auxiliary.weight: agent={agent.name} does not learn from transitions, to which the prediction belongs; set it to 0"]
     given = environment.given(values["environment"])
     signals = sorted(tag.removeprefix("signal:") for tag in given if tag.startswith("signal:"))
     if settings["signal"] in signals:

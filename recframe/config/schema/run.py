@@ -42,6 +42,40 @@ class TrainerConfig:
 
 
 @dataclass
+class LogsConfig:
+    """How the logged interactions are read, in a stage that learns from logs and in evaluations on them."""
+
+    click_column: str | None = option(
+        None, "feedback column that says what a click is; null: a column named click, or else every interaction is a click"
+    )
+    click_at_least: float = option(1.0, "value of that column from which on an interaction is a click")
+    sequence: str = option(
+        "auto",
+        "what a sequence of interactions is; auto: sessions where the data has them, and else users",
+        choices=["auto", "user", "session"],
+    )
+
+
+@dataclass
+class SplitConfig:
+    """Which logged interactions are held out: nothing is fitted on them."""
+
+    by: str = option("last", "what is held out: the last interaction of each sequence", choices=["last"])
+
+
+@dataclass
+class LoggedConfig:
+    """The stage that learns from logs: its length, its evaluations, and the choice of its weights. The rest is as in `trainer`."""
+
+    batches: int = option(20_000, "batches to learn from", ge=1)
+    chunk_batches: int = option(50, "batches between two checks of the losses", ge=1)
+    evaluate_every: int = option(1_000, "batches between two evaluations on the validation part, each followed by a checkpoint", ge=1)
+    monitor: str = option("ndcg@10", "the metric on the validation part that selects the best checkpoint and stops training early")
+    monitor_mode: str = option("max", "whether a larger or a smaller value of the monitored metric is better", choices=["max", "min"])
+    patience: int | None = option(5, "evaluations without improvement after which the stage ends; null: never", ge=1)
+
+
+@dataclass
 class AuxiliaryConfig:
     """The auxiliary prediction of the item that a user takes next, trained together with the agent on the same state tracker."""
 
@@ -74,6 +108,8 @@ class EvaluationConfig:
     references: bool = option(True, "evaluate the reference policies, too")
     tuning_sessions: int = option(512, "training sessions on which each reference policy is fitted", ge=2)
     bootstrap_samples: int = option(2_000, "bootstrap resamples for each 95 % interval", ge=100)
+    k: list[int] = option([1, 5, 10, 20], "lengths of the lists that are measured in an evaluation on logs", ge=1)
+    exclude_seen: bool = option(True, "in an evaluation on logs, recommend no item that the user has met before")
     sample_users: int = option(3, "users whose recommendations are printed as text (if items are recommended)", ge=0)
     sample_steps: int = option(4, "steps that are printed for each of them", ge=1)
 
@@ -132,6 +168,12 @@ class RunConfig:
     agent: Any = MISSING
     environment: Any = MISSING
     reward: dict[str, Any] = field(default_factory=dict)
+    stages: list[str] = option(
+        ["simulated"], "what is learned from, one after the other: the log of the dataset, the simulator", choices=["logged", "simulated"]
+    )
+    logs: LogsConfig = field(default_factory=LogsConfig)
+    split: SplitConfig = field(default_factory=SplitConfig)
+    logged: LoggedConfig = field(default_factory=LoggedConfig)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     auxiliary: AuxiliaryConfig = field(default_factory=AuxiliaryConfig)
     cold_items: ColdItemsConfig = field(default_factory=ColdItemsConfig)

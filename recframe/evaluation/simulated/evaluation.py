@@ -3,29 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 import numpy as np
 
 from recframe.evaluation.people import People, PersonSums
-from recframe.evaluation.results import Metrics
+from recframe.evaluation.results import Evaluation, Metrics
 from recframe.evaluation.simulated.metrics import policy_metrics, policy_sums
 from recframe.evaluation.simulated.rollout import AnyPolicy, rollout
 from recframe.evaluation.statistics import RESAMPLES
 from recframe.experience import RewardSum
 from recframe.interfaces import Catalog, Environment
-
-
-class Evaluation(NamedTuple):
-    """The metrics of policies that were evaluated on the same people.
-
-    policies: `{policy: {metric: {"mean", "low", "high", "n"}}}`, see `policy_metrics`.   people: who was met.
-    sums: the sums of each person behind the metrics, by policy.
-    """
-
-    policies: dict[str, Metrics]
-    people: People
-    sums: dict[str, PersonSums]
 
 
 def evaluate_policies(

@@ -6,9 +6,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from recframe.evaluation.diversity import mean_distance
+from recframe.evaluation.exposure import exposure_intervals
 from recframe.evaluation.people import PersonSums
 from recframe.evaluation.results import Metrics, metrics_of
-from recframe.evaluation.simulated.exposure import exposure_intervals
 from recframe.evaluation.simulated.rollout import Episodes
 from recframe.evaluation.statistics import RESAMPLES, rate_interval, ratio_intervals
 from recframe.interfaces import Catalog, self_information
@@ -74,7 +75,6 @@ def session_diversity(episodes: Episodes, text_vectors: Tensor) -> Tensor:
     """Mean cosine distance `1 - cos` between the text vectors of all pairs of items shown in a session, `[N]`; NaN with one item.
 
     It is the intra-list diversity (Ziegler et al. 2005) of the whole session, so showing an item again counts as a pair of distance 0.
-    With unit vectors v, `sum over i != j of v_i v_j = |sum v|^2 - sum |v|^2`, which avoids a loop over pairs.
     """
     norms = text_vectors.norm(dim=1).double().clamp(min=1e-12)
     total = torch.zeros(episodes.alive.shape[1], text_vectors.shape[1], dtype=torch.float64, device=text_vectors.device)
@@ -83,9 +83,7 @@ def session_diversity(episodes: Episodes, text_vectors: Tensor) -> Tensor:
         units = text_vectors[slate].double() / norms[slate][..., None] * alive[:, None, None]
         total += units.sum(dim=1)
         squares += units.pow(2).sum(dim=(1, 2))
-    items = (episodes.lengths * episodes.slates.shape[-1]).double()
-    similarity = (total.pow(2).sum(dim=1) - squares) / (items * (items - 1))
-    return torch.where(items > 1, 1.0 - similarity, torch.nan)
+    return mean_distance(total, squares, episodes.lengths * episodes.slates.shape[-1])
 
 
 def _numpy(values: Tensor) -> np.ndarray:

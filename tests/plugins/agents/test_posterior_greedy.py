@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from recframe.evaluation.simulated.agent_policy import AgentPolicy
+from recframe.evaluation.agent_policy import AgentPolicy
 from recframe.evaluation.simulated.rollout import rollout
 from recframe.interfaces import transition_of
 from recframe.references.fixed_slate import FixedSlatePolicy

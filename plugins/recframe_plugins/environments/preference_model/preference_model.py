@@ -128,13 +128,20 @@ class PreferenceModel(BoredomSessions):
     @classmethod
     def training_data(cls, config: PreferenceModelConfig, data: Data) -> Data:
         """The data with the popularity of the items among the people of the training split: their number of logged interactions."""
-        if data.interactions is None:
+        held_out = cls.held_out_users(config, data)
+        if data.interactions is None or held_out is None:
             return data
-        rated = torch.unique(Ratings.of(data.interactions, config.feedback).users)
-        held_out = people_of_split(rated, "evaluation", config.evaluation_share, config.model_seed)
         users, items = (torch.tensor(data.interactions.frame[name].to_numpy()) for name in ("user", "item"))
         counts = torch.bincount(items[~torch.isin(users, held_out)], minlength=len(data.catalog))
         return data._replace(catalog=replace(data.catalog, popularity=counts.float()))
+
+    @classmethod
+    def held_out_users(cls, config: PreferenceModelConfig, data: Data) -> Tensor | None:
+        """The people of the evaluation split, of those who rated anything."""
+        if data.interactions is None:
+            return None
+        rated = torch.unique(Ratings.of(data.interactions, config.feedback).users)
+        return people_of_split(rated, "evaluation", config.evaluation_share, config.model_seed)
 
     def arrivals(self) -> dict[str, Tensor]:
         """Draw N people of the split (`drawn_from`)."""

@@ -29,7 +29,9 @@ def gini(exposures: np.ndarray, num_items: int) -> np.ndarray:
     return index
 
 
-def exposure_intervals(people: np.ndarray, items: np.ndarray, num_people: int, num_items: int) -> tuple[Interval, Interval]:
+def exposure_intervals(
+    people: np.ndarray, items: np.ndarray, num_people: int, num_items: int, budget: int | None = None
+) -> tuple[Interval, Interval]:
     """Coverage and Gini with 95 % intervals over people. Person `people[r]` (0 to P - 1) was shown `items[r]`, for every row r.
 
     Both are properties of a *set* of people and depend on its size: compare them between policies only for equal numbers of people. For
@@ -37,11 +39,11 @@ def exposure_intervals(people: np.ndarray, items: np.ndarray, num_people: int, n
     estimate, bootstrap intervals still missed the truth up to 19 times in 100 in simulation (120 people, Zipfian exposure). Jackknife
     intervals (`jackknife_interval`) missed it at most 6 times.
 
-    People are left out one at a time, or in groups where that would sort too many items. Only shown items are kept, so memory does not
-    grow with the catalogue.
+    People are left out one at a time, or in groups where that would sort more than `budget` items (None: `JACKKNIFE_BUDGET`). Only shown
+    items are kept, so memory does not grow with the catalogue.
     """
     shown, columns, totals = np.unique(items, return_inverse=True, return_counts=True)
-    num_groups = min(num_people, max(MINIMUM_GROUPS, JACKKNIFE_BUDGET // len(shown)))
+    num_groups = min(num_people, max(MINIMUM_GROUPS, (JACKKNIFE_BUDGET if budget is None else budget) // len(shown)))
     order = np.argsort(people % num_groups, kind="stable")
     groups, columns = (people % num_groups)[order], columns[order]
     # the empty arrays stand for no groups at all

@@ -11,7 +11,7 @@ from recframe.interfaces import Agent, Observation
 
 
 class AgentPolicy:
-    """An agent without exploration. As a context manager it puts the networks into evaluation mode.
+    """An agent without exploration, in simulated sessions and on logs. As a context manager it puts the networks into evaluation mode.
 
     On exit it restores every module's mode and the agent's generator. A training run is the same with and without evaluations in
     between, and two evaluations of one agent are the same.
@@ -21,10 +21,12 @@ class AgentPolicy:
         self.agent = agent
         self._modes: dict[torch.nn.Module, bool] = {}
         self._generator_state = agent.generator.get_state()
+        self._ready_to_rank = False
 
     def __enter__(self) -> AgentPolicy:
         self._modes = {module: module.training for module in self.agent.modules()}
         self._generator_state = self.agent.generator.get_state()
+        self._ready_to_rank = False
         self.agent.eval()
         return self
 
@@ -40,3 +42,16 @@ class AgentPolicy:
         if turn == 0:
             self.agent.prepare_to_act()
         return self.agent.act(observation, explore=False).slate
+
+    @property
+    def reads_whole_history(self) -> bool:
+        """Whether `rank` is to be given whole histories."""
+        return self.agent.reads_whole_history
+
+    @torch.no_grad()
+    def rank(self, observation: Observation, k: int) -> Tensor:
+        """The agent's k best items `[N, k]`. `prepare_to_act` is called before the first of an evaluation."""
+        if not self._ready_to_rank:
+            self.agent.prepare_to_act()
+            self._ready_to_rank = True
+        return self.agent.rank(observation, k)

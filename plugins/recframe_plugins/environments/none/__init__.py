@@ -1,0 +1,1 @@
+"""No simulator, for runs that learn from logs alone."""

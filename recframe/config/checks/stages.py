@@ -1,0 +1,82 @@
+"""The rules for the stages of a run: what is learned from, the log of the dataset or the simulator."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from typing import Any
+
+from recframe.components import Component, Kind
+from recframe.config.checks.monitor import available
+from recframe.config.schema.run import LogsConfig, SplitConfig
+from recframe.metric_names import ranking_metrics
+from recframe.plugin_loader import registry, suggestion
+
+LOGGED, SIMULATED = "logged", "simulated"
+STAGES = (LOGGED, SIMULATED)
+SECTIONS = {"logs": LogsConfig, "split": SplitConfig}
+"""Sections about the data that only a run with a logged stage reads. (`logged` is like `trainer`: presets set it for either case.)"""
+
+
+def experience_given(values: Mapping[str, Any]) -> frozenset[str]:
+    """The tags of the experience that every stage of the run gives: only replay is given by a log and by a simulator."""
+    match values["stages"]:
+        case [single] if single == LOGGED:
+            return frozenset({"experience:replay", "experience:sequences", "experience:log"})
+        case [single] if single == SIMULATED:
+            return frozenset({"experience:replay", "experience:rollout"})
+        case _:
+            return frozenset({"experience:replay"})
+
+
+def stage_problems(values: Mapping[str, Any], chosen: Mapping[str, Component]) -> list[str]:
+    """The problems of `stages`, and of the sections that belong to them."""
+    stages = values["stages"]
+    if not stages or list(stages) != [stage for stage in STAGES if stage in stages]:
+        return [f"stages={_listed(stages)}: use stages=[logged], stages=[simulated] or stages=[logged,simulated]"]
+    problems = list(_simulator_problems(stages, chosen))
+    return problems + (list(_log_problems(values, chosen)) if LOGGED in stages else list(_useless_sections(values)))
+
+
+def _simulator_problems(stages: list[str], chosen: Mapping[str, Component]) -> Iterator[str]:
+    environment = chosen.get("environment")
+    if environment is not None and "no_simulator" in environment.provides and stages != [LOGGED]:
+        yield f"environment={environment.name} simulates nobody, but stages={_listed(stages)} has a simulated stage; use stages=[logged]"
+
+
+def _log_problems(values: Mapping[str, Any], chosen: Mapping[str, Component]) -> Iterator[str]:
+    dataset, agent, environment = (chosen.get(key) for key in ("dataset", "agent", "environment"))
+    if environment is not None and "catalog" in environment.provides:
+        yield f"stages: environment={environment.name} brings its own items, for which there is no log; use stages=[simulated]"
+    elif dataset is not None and "interactions" not in dataset.given(values["dataset"]):
+        yield f"stages: dataset={dataset.name} has no log to learn from; those that have: {_names(Kind.DATASET, 'interactions')}"
+    if agent is not None and "ranks" not in agent.provides:
+        yield f"stages: agent={agent.name} cannot be evaluated on a log, as it ranks no items; those that do: {_names(Kind.AGENT, 'ranks')}"
+    slate_size = values["environment"].get("slate_size", 1) if isinstance(values["environment"], Mapping) else 1
+    if isinstance(slate_size, int) and slate_size > 1:
+        yield f"environment.slate_size={slate_size}: a log has one item a turn; set it to 1, or use stages=[simulated]"
+    monitor = values["logged"]["monitor"]
+    measured = ranking_metrics(values["evaluation"]["k"], available(values, chosen))
+    if monitor not in measured:
+        ks = _listed(values["evaluation"]["k"])
+        yield f"logged.monitor: {monitor!r} is not measured on a log with evaluation.k={ks}{suggestion(monitor, measured)}"
+    if not values["evaluation"]["k"]:
+        yield "evaluation.k: name at least one length of the lists that are measured, such as [10]"
+
+
+def _useless_sections(values: Mapping[str, Any]) -> Iterator[str]:
+    """Settings that concern logs, in a run that learns from none."""
+    for section, schema in SECTIONS.items():
+        defaults = schema()
+        for field in fields(schema):
+            if values[section][field.name] != getattr(defaults, field.name):
+                yield f"{section}.{field.name}: this run learns from no log; use stages=[logged], or leave the setting at its default"
+
+
+def _names(kind: Kind, tag: str) -> str:
+    found = [registered.component.name for registered in registry().components(kind) if tag in registered.component.provides]
+    return ", ".join(found) or "none"
+
+
+def _listed(values: Any) -> str:
+    return f"[{','.join(map(str, values))}]"

@@ -1,0 +1,137 @@
+"""The stages of a run: fits of the same networks, one after the other, on a log and in a simulator."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from recframe.building.parts import Parts
+from recframe.building.seeds import derived_seed, seed_everything
+from recframe.config.schema.run import LoggedConfig, TrainerConfig
+from recframe.experience import Collector, LoggedStream, SimulatedStream, Stream
+from recframe.interfaces import Agent, Environment, NoExperience
+from recframe.runner.final_evaluation import periodic_evaluation
+from recframe.runner.ranking import periodic_ranking
+from recframe.tracking.counter import BATCHES, ENV_STEPS, STEPS
+from recframe.training import BEST, FINAL, Selection, StageRecord, fit, stage_at
+
+log = logging.getLogger(__name__)
+
+LOGGED = "logged"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One fit. `stream` makes its batches (None: the agent learns nothing), `evaluate` gives the metrics between epochs."""
+
+    name: str
+    settings: TrainerConfig
+    stream: Stream | None
+    evaluate: Callable[[], dict[str, float]]
+
+
+def counter_of(stages: list[str]) -> str:
+    """What the metrics of a run with these stages are logged against."""
+    if LOGGED not in stages:
+        return ENV_STEPS
+    return BATCHES if len(stages) == 1 else STEPS
+
+
+def stages_of(parts: Parts, agent: Agent, environment: Environment) -> list[Stage]:
+    """The stages of the run, in order. `environment` is the one to train in."""
+    trainer: Any = OmegaConf.to_object(parts.cfg.trainer)
+    makers = {LOGGED: _logged, "simulated": _simulated}
+    return [makers[name](parts, agent, environment, trainer) for name in parts.cfg.stages]
+
+
+def _simulated(parts: Parts, agent: Agent, environment: Environment, trainer: TrainerConfig) -> Stage:
+    stream = None
+    if not isinstance(agent.experience, NoExperience):
+        collector = Collector(environment, parts.rewards, derived_seed(parts.cfg.seed, "environment"))
+        stream = SimulatedStream.of(agent, collector, trainer.chunk_steps, derived_seed(parts.cfg.seed, "replay"))
+    return Stage("simulated", trainer, stream, periodic_evaluation(parts, agent))
+
+
+def _logged(parts: Parts, agent: Agent, environment: Environment, trainer: TrainerConfig) -> Stage:
+    own: LoggedConfig = OmegaConf.to_object(parts.cfg.logged)  # type: ignore[assignment]
+    stream = None
+    if not isinstance(agent.experience, NoExperience):
+        spec = environment.spec
+        stream = LoggedStream.of(
+            agent,
+            parts.training_log(spec),
+            history_length=spec.history_length,
+            signals=spec.signals,
+            chunk_batches=own.chunk_batches,
+            seed=derived_seed(parts.cfg.seed, "log"),
+        )
+    length = stream.chunk if stream is not None and stream.only_once else own.batches
+    settings = replace(
+        trainer,
+        env_steps=length,
+        evaluate_every=own.evaluate_every,
+        monitor=own.monitor,
+        monitor_mode=own.monitor_mode,
+        patience=own.patience,
+    )
+    return Stage(LOGGED, settings, stream, periodic_ranking(parts, agent))
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What the stages of a run gave.
+
+    selection: how the weights of the last stage were chosen; None if nothing was learned.
+    batches: batches of the log that were learned from.   last: the last stage.
+    """
+
+    selection: Selection | None
+    batches: int
+    last: Stage
+
+    def objective(self) -> float:
+        """The monitored metric of the agent's weights, as the last stage evaluates them."""
+        return self.last.evaluate().get(self.last.settings.monitor, math.nan)
+
+
+def train_stages(agent: Agent, stages: list[Stage], folder: Path, resume_from: Path | None, seed: int, **options: Any) -> Trained:
+    """Fit the agent in each stage, from the one in which the checkpoint was written on.
+
+    Parameters
+    ----------
+    folder: the run's checkpoints.   resume_from: its `last.ckpt`, or None.   seed: the run's.
+    options: those of `fit` that are the same for all stages.
+    """
+    started, seconds_before = time.perf_counter(), options.pop("seconds_before", 0.0)
+    first, before = (0, 0) if resume_from is None else stage_at(resume_from)
+    counter = counter_of([stage.name for stage in stages])
+    selection: Selection | None = None
+    for index, stage in enumerate(stages[first:], first):
+        last = index == len(stages) - 1
+        if len(stages) > 1:
+            log.info("stage %d of %d: %s", index + 1, len(stages), stage.name)
+            # a later stage starts from the same random state whether or not the run was stopped before it
+            seed_everything(derived_seed(seed, f"stage {stage.name}"))
+        selection = fit(
+            agent,
+            stage.stream,
+            stage.settings,
+            folder=folder,
+            evaluate=stage.evaluate,
+            resume_from=resume_from if index == first else None,
+            seconds_before=seconds_before + time.perf_counter() - started,
+            stage=StageRecord(index, before, counter),
+            best=BEST if last else f"{stage.name}_{BEST}",
+            final=FINAL if last else f"{stage.name}.safetensors",
+            **options,
+        )
+        if stage.stream is not None and stage.stream.unit == BATCHES:
+            before += stage.stream.steps(agent)
+    return Trained(selection, before, stages[-1])

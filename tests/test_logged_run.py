@@ -1,0 +1,169 @@
+"""Runs that learn from a log: without a simulator, and before one."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from recframe import runner
+from recframe.config import ConfigError, compose_config
+from recframe.errors import Stop
+
+PEOPLE, FILMS = 60, 40
+QUICK = ["debug=smoke", "encoder=tfidf", "logger=[csv]", "trainer.progress_bar=false", "evaluation.k=[5,10]"]
+
+
+@pytest.fixture(scope="module")
+def log_folder(tmp_path_factory):
+    """A log in the layout of MovieLens: everybody goes on from a film to one of the next two, and rates by the film."""
+    folder = tmp_path_factory.mktemp("log")
+    generator = np.random.default_rng(0)
+    (folder / "movies.csv").write_text(
+        "movieId,title,genres\n" + "".join(f"{film},Film {film} (1999),{'Drama' if film % 2 else 'Comedy'}\n" for film in range(FILMS))
+    )
+    rows, time = ["userId,movieId,rating,timestamp"], 0
+    for person in range(PEOPLE):
+        film = int(generator.integers(FILMS))
+        for _ in range(int(generator.integers(5, 12))):
+            time += 1
+            rows.append(f"{person},{film % FILMS},{1 + film % 5},{time}")
+            film += int(generator.integers(1, 3))
+    (folder / "ratings.csv").write_text("\n".join(rows) + "\n")
+    return folder
+
+
+def composed(log_folder: Path, *overrides: str):
+    return compose_config(["experiment=next_item", "dataset=movielens_format", f"dataset.path={log_folder}", *QUICK, *overrides])
+
+
+def of_log(log_folder: Path, *overrides: str):
+    settings = ["stages=[logged,simulated]", "environment=preference_model", "environment.similarity=text", "agent.learning_starts=64"]
+    return composed(log_folder, *settings, *overrides)
+
+
+def rows_of(folder: Path) -> list[str]:
+    return [line for line in (folder / "metrics.csv").read_text().splitlines() if line]
+
+
+def test_a_run_without_a_simulator_ends_in_a_table_of_rankings(log_folder, tmp_path):
+    result = runner.run(composed(log_folder), tmp_path / "run")
+    written = json.loads((tmp_path / "run" / "result.json").read_text())
+    assert written["env_steps"] == 0
+    assert written["batches"] == 20
+    assert written["evaluation"]["split"] == "logged"
+    assert written["evaluation"]["people"] == written["evaluation"]["queries"] == PEOPLE
+    assert {"hit_rate@5", "ndcg@10", "coverage@10"} <= set(written["policies"]["trained"])
+    assert {"random", "popular", "item_knn"} <= set(written["policies"])
+    assert written["policies"] == written["ranking"]["policies"]
+    assert written["selection"]["batches"] in (10, 20)
+    assert result.objective == pytest.approx(written["objective"])
+    assert rows_of(tmp_path / "run")[0].startswith("batches,")
+
+
+@pytest.mark.parametrize("agent", ["dqn", "prioritized_dqn", "ddpg", "soft_actor_critic", "popular"])
+def test_agents_that_learn_from_replay_learn_from_a_log_unchanged(log_folder, tmp_path, agent):
+    written = runner.run(composed(log_folder, f"agent={agent}", "reward=[rating]"), tmp_path / "run")
+    assert written.policies["trained"]["ndcg@10"]["mean"] >= 0.0
+
+
+def test_what_is_held_out_is_learned_from_by_nothing(log_folder, tmp_path):
+    """Of the log, the training part alone is counted: the popularity that agents read, and the interactions that models are fitted on."""
+    from recframe.building.parts import assemble
+
+    parts = assemble(composed(log_folder))
+    assert parts.data.interactions is not None
+    assert parts.log is not None
+    trained_on = len(parts.data.interactions)
+    assert int(parts.data.catalog.popularity.sum()) == trained_on
+    held_out = len(parts.log.validation) + len(parts.log.test)
+    assert trained_on + held_out == len((log_folder / "ratings.csv").read_text().splitlines()) - 1
+
+
+def test_a_log_first_and_then_a_simulator(log_folder, tmp_path):
+    result = runner.run(of_log(log_folder), tmp_path / "run")
+    written = json.loads((tmp_path / "run" / "result.json").read_text())
+    assert written["batches"] == 20
+    assert written["env_steps"] == 2048
+    assert {"return", "length"} <= set(written["policies"]["trained"])
+    assert "ndcg@10" in written["ranking"]["policies"]["trained"]
+    assert "env_steps" in written["selection"]
+    assert rows_of(tmp_path / "run")[0].startswith("steps,")
+    assert result.ranking["policies"] == written["ranking"]["policies"]
+
+
+def test_people_who_are_simulated_at_the_end_are_not_learned_from(log_folder):
+    from recframe.building.component import component_of, held_out_users
+    from recframe.building.parts import assemble
+    from recframe.components import Kind
+
+    cfg = of_log(log_folder)
+    parts = assemble(cfg)
+    held_out = held_out_users(component_of(Kind.ENVIRONMENT, cfg.environment), cfg.environment, parts.data)
+    assert len(held_out) > 0
+    assert parts.log is not None
+    assert not set(held_out.tolist()) & set(parts.log.train.frame["user"].to_list())
+    # the simulator itself is fitted on them
+    assert set(held_out.tolist()) <= set(parts.data.interactions.frame["user"].to_list())
+
+
+@pytest.mark.parametrize("moment", [1, 2, 3])
+def test_a_run_stopped_in_any_stage_resumes_to_the_same_numbers(log_folder, tmp_path, monkeypatch, moment):
+    """Stopped after the first evaluation on the log, after the last one there, and after the first one in the simulator."""
+    from recframe.training.checkpoints import RunCheckpoints
+
+    cfg = of_log(log_folder, "agent.learning_starts=64")
+    whole = runner.run(cfg, tmp_path / "whole")
+    saves = 0
+    save = RunCheckpoints.save
+
+    def stop_after(self, trainer):
+        nonlocal saves
+        save(self, trainer)
+        saves += 1
+        if saves == moment:
+            raise Stop("stopped", 143)
+
+    monkeypatch.setattr(RunCheckpoints, "save", stop_after)
+    with pytest.raises(Stop):
+        runner.run(cfg, tmp_path / "run")
+    monkeypatch.undo()
+    again = runner.resume(tmp_path / "run")
+    assert again.policies == whole.policies
+    assert again.ranking["policies"] == whole.ranking["policies"]
+    assert again.objective == whole.objective
+    timeless = [[row for row in csv if row] for csv in (rows_of(tmp_path / "run"), rows_of(tmp_path / "whole"))]
+    assert len(timeless[0]) == len(timeless[1])
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["stages=[simulated,logged]"], "stages=[simulated,logged]: use stages=[logged], stages=[simulated] or stages=[logged,simulated]"),
+        (["stages=[]"], "stages=[]: use stages=[logged]"),
+        (["stages=[simulated]"], "environment=none simulates nobody, but stages=[simulated] has a simulated stage; use stages=[logged]"),
+        (["agent=reinforce"], "agent=reinforce needs fresh on-policy rollouts, which stages=[logged] does not give (it gives: log,"),
+        (["dataset=synthetic"], "stages: dataset=synthetic has no log to learn from"),
+        (["logged.monitor=return"], "logged.monitor: 'return' is not measured on a log with evaluation.k=[5,10]"),
+        (["evaluation.k=[]"], "evaluation.k: name at least one"),
+    ],
+)
+def test_mistakes_in_the_stages_are_one_line_each(log_folder, overrides, message):
+    log = [] if "dataset=synthetic" in overrides else ["dataset=movielens_format", f"dataset.path={log_folder}"]
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        compose_config(["experiment=next_item", *QUICK, *log, *overrides])
+
+
+def test_settings_about_a_log_without_a_logged_stage_are_refused():
+    with pytest.raises(ConfigError, match=r"^logs.click_at_least: this run learns from no log; use stages=\[logged\], or leave"):
+        compose_config(["logs.click_at_least=4"])
+
+
+def test_a_reward_that_reads_what_the_log_lacks_is_refused(log_folder, tmp_path):
+    with pytest.raises(ConfigError, match=r"reward.dwell reads the signal 'dwell', which the log .* does not have; it has: click, rating"):
+        runner.run(composed(log_folder, "reward=[dwell]"), tmp_path / "run")
+
+
