@@ -39,5 +39,5 @@ class ContentCosine(LogScorer):
     def evidence(self, observation: Observation) -> QueryScores:
         """The cosines."""
         vectors, history = self._vectors.values, observation.history_items
-        profile = torch.einsum("nh,nhd->nd", self.history_weights(observation), vectors[history])
+        profile = F.embedding_bag(history.clamp(min=0), vectors, mode="sum", per_sample_weights=self.history_weights(observation))
         return QueryScores(F.normalize(profile, dim=1), torch.zeros(len(history), device=vectors.device), history, vectors)

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 import scipy.sparse as sp
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from recframe.interfaces import DataError, EnvironmentSpec, Log, Observation
 from recframe.references.logged.counted import CLICK
+from recframe.references.logged.row_sums import RowSums, Terms
 from recframe.references.logged.scorer import LogScorer
 
 
 class EASE(LogScorer):
     """Scores items by a linear model of the whole history, `x' B`, that predicts every item from the others.
 
-        min_B |X - X B|^2 + lambda |B|^2  with  diag(B) = 0        (equations 4 and 5)
-        P = (X' X + lambda I)^-1,   B_ij = -P_ij / P_jj  for i != j       (equation 8)
+        min_B |X - X B|^2 + lambda |B|^2   with  diag(B) = 0
+        P = (X' X + lambda I)^-1,   B_ij = -P_ij / P_jj  for i != j
 
-    As published, x holds the value of each item of the history without regard to time (`decay` 1). lambda is 500, the published one of
-    MovieLens-20M (section 4): fixed in advance, not chosen by any data.
+    As published, x holds the value of each item of the history without regard to time (`decay` 1). lambda is 500, the published one for
+    MovieLens-20M: fixed in advance, not chosen by any data.
 
     Raises
     ------
@@ -49,9 +47,9 @@ class EASE(LogScorer):
             )
         self.item_weights = ease_weights(matrix, self.regularization).to(self.spec.device)
 
-    def evidence(self, observation: Observation) -> WeightedRows:
+    def evidence(self, observation: Observation) -> RowSums:
         """The predictions."""
-        return WeightedRows(self.item_weights, observation.history_items, self.history_weights(observation))
+        return RowSums(self.item_weights, Terms.of(observation.history_items, self.history_weights(observation)))
 
 
 def ease_weights(matrix: sp.csr_matrix, regularization: float) -> Tensor:
@@ -59,24 +57,5 @@ def ease_weights(matrix: sp.csr_matrix, regularization: float) -> Tensor:
     gram = torch.from_numpy((matrix.T @ matrix).toarray().astype(np.float64))
     gram.diagonal().add_(regularization)
     inverse = torch.cholesky_inverse(torch.linalg.cholesky(gram))
-    weights = (-inverse / inverse.diagonal()).float()
+    weights = (-inverse / inverse.diagonal()).float().contiguous()
     return weights.fill_diagonal_(0.0)
-
-
-class WeightedRows(NamedTuple):
-    """Scores of items for N users: `sum_h weight_h B[item_h]`, a dense matrix's rows added up. They satisfy `ItemScores`.
-
-    matrix: B `[M, M]`.   items: `[N, H]`.   weights: `[N, H]`, 0 at `PAD`.
-    """
-
-    matrix: Tensor
-    items: Tensor
-    weights: Tensor
-
-    def of(self, chosen: Tensor) -> Tensor:
-        """Scores `[N, C]` of the items numbered `chosen` `[N, C]`."""
-        return self.between(0, self.matrix.shape[1]).gather(1, chosen)
-
-    def between(self, first: int, last: int) -> Tensor:
-        """Scores `[N, last - first]` of the items from number `first` to before `last`."""
-        return F.embedding_bag(self.items.clamp(min=0), self.matrix[:, first:last], mode="sum", per_sample_weights=self.weights)

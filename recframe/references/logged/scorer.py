@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -117,7 +116,8 @@ class NoEvidence(NamedTuple):
 class PreferredItems(NamedTuple):
     """Scores with an order of the items of which nothing is known, and with the items of the history after all others.
 
-    evidence: the scores.   popularity: `[M]` in [0, 1), or `[0]`: not known.   history: `[N, H]`, or None: its items are scored as others.
+    evidence: the scores.   popularity: `[M]` in [0, 1), or `[0]`: not known.
+    history: `[N, H]`, or None: its items are scored like others.
     """
 
     evidence: ItemScores
@@ -153,8 +153,3 @@ def _ordered(scores: Tensor, popularity: Tensor) -> Tensor:
 def _last(scores: Tensor) -> Tensor:
     """The scores in the same order, below all others: between -3e30 and -1e30."""
     return -1e30 * (2 - scores / (1 + scores.abs()))
-
-
-def signals_of(log: Log, signals: Sequence[str] | None) -> tuple[str, ...]:
-    """The names of the feedback in observations: the given ones, or those of the log."""
-    return log.signals if signals is None else tuple(signals)

@@ -9,8 +9,9 @@ from torch import Tensor
 
 from recframe.interfaces import EnvironmentSpec, Log, Observation
 from recframe.references.logged.counted import CLICK
+from recframe.references.logged.row_sums import SparseRowSums, Terms
 from recframe.references.logged.scorer import LogScorer
-from recframe.references.logged.sparse_rows import RowSums, SparseRows
+from recframe.references.logged.sparse_rows import SparseRows
 
 MAX_PAIRS = 2**24
 """Similarities of users to sequences of the log that are computed at once."""
@@ -35,7 +36,7 @@ class UserKNN(LogScorer):
     row_users: Tensor
 
     def __init__(
-        self, spec: EnvironmentSpec, *, shrinkage: float = 10.0, neighbors: int = 200, weights: str = CLICK, decay: float = 0.7
+        self, spec: EnvironmentSpec, *, shrinkage: float = 10.0, neighbors: int = 100, weights: str = CLICK, decay: float = 0.7
     ) -> None:
         super().__init__(spec, weights, decay)
         self.shrinkage = shrinkage
@@ -57,10 +58,10 @@ class UserKNN(LogScorer):
         self.norms = torch.from_numpy(norms.astype(np.float32)).to(device)
         self.row_users = log.users[log.offsets[:-1]].to(device)
 
-    def evidence(self, observation: Observation) -> RowSums:
+    def evidence(self, observation: Observation) -> SparseRowSums:
         """The similarities of the neighbors who took an item, added up."""
         similarity, rows = self.similar_rows(observation)
-        return RowSums.of_histories(SparseRows(self.row_offsets, self.row_items, self.row_values), rows, similarity)
+        return SparseRowSums(SparseRows(self.row_offsets, self.row_items, self.row_values), Terms.of(rows, similarity))
 
     def similar_rows(self, observation: Observation) -> tuple[Tensor, Tensor]:
         """The similarities `[N, n]` of the most similar sequences, 0 where there are fewer, and the sequences `[N, n]`."""
@@ -72,7 +73,7 @@ class UserKNN(LogScorer):
 
     def _similar(self, items: Tensor, weights: Tensor, users: Tensor) -> tuple[Tensor, Tensor]:
         by_item = SparseRows(self.item_offsets, self.item_rows, self.item_values)
-        common = RowSums.of_histories(by_item, items, weights).between(0, len(self.norms))
+        common = SparseRowSums(by_item, Terms.of(items, weights)).between(0, len(self.norms))
         norms = weights.norm(dim=1, keepdim=True) * self.norms
         # without shrinkage, and without history, nothing is in common and the quotient is 0 / 0
         similarity = common / (norms + self.shrinkage).clamp(min=1e-12)
