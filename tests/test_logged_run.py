@@ -96,13 +96,13 @@ def test_a_log_first_and_then_a_simulator(log_folder, tmp_path):
 
 
 def test_people_who_are_simulated_at_the_end_are_not_learned_from(log_folder):
-    from recframe.building.component import component_of, held_out_users
+    from recframe.building.component import component_of, users_held_out
     from recframe.building.parts import assemble
     from recframe.components import Kind
 
     cfg = of_log(log_folder)
     parts = assemble(cfg)
-    held_out = held_out_users(component_of(Kind.ENVIRONMENT, cfg.environment), cfg.environment, parts.data)
+    held_out = users_held_out(component_of(Kind.ENVIRONMENT, cfg.environment), cfg.environment, parts.data)
     assert len(held_out) > 0
     assert parts.log is not None
     assert not set(held_out.tolist()) & set(parts.log.train.frame["user"].to_list())

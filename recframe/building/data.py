@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from omegaconf import DictConfig
 
-from recframe.building.component import build, component_of, held_out_users, own_data, training_data
+from recframe.building.component import build, component_of, data_for_training, own_data, users_held_out
 from recframe.building.fingerprints import Check, accept_all, data_fingerprints
 from recframe.building.logs import RunLog, split_run_log
 from recframe.building.texts import reduced, with_text_vectors
@@ -53,9 +53,9 @@ def load(cfg: DictConfig, device: torch.device, check: Check = accept_all) -> Lo
     environment = component_of(Kind.ENVIRONMENT, cfg.environment)
     if "logged" in cfg.stages:
         data, run_log = split_run_log(cfg, data)
-        if (held_out := held_out_users(environment, cfg.environment, data)) is not None:
+        if (held_out := users_held_out(environment, cfg.environment, data)) is not None:
             run_log = run_log.without_users(held_out)
-    data = training_data(environment, cfg.environment, data)
+    data = data_for_training(environment, cfg.environment, data)
     reading, cut = with_text_vectors(data, "encoder", cfg, device, check)
     world = reading
     try:

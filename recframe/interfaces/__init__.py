@@ -28,6 +28,7 @@ from recframe.interfaces.principal_components import (
     principal_components,
     principal_coordinates,
 )
+from recframe.interfaces.ranker import Ranker
 from recframe.interfaces.responses import ResponseLog
 from recframe.interfaces.reward import Reward
 from recframe.interfaces.scaling import standardization, standardized, symlog
@@ -64,6 +65,7 @@ __all__ = [
     "NoExperience",
     "Observation",
     "PrincipalComponents",
+    "Ranker",
     "Replay",
     "Response",
     "ResponseLog",

@@ -99,7 +99,7 @@ def with_test_matrix(path: Path, train: Matrix, test_path: Path, test: Matrix) -
     return Matrix(np.concatenate([train.values, test.values]), users, train.items or test.items), held_out
 
 
-def held_out_users(num_users: int, share: float, seed: int) -> Tensor:
+def drawn_users(num_users: int, share: float, seed: int) -> Tensor:
     """The users held out for evaluation, `[P]` bool: a fixed random share of the users, at least one and never all."""
     count = min(max(round(share * num_users), 1), num_users - 1)
     held_out = torch.zeros(num_users, dtype=torch.bool)
@@ -139,7 +139,7 @@ class RatingMatrixDataset(Dataset):
         table = None if self.config.items is None else read_item_table(Path(self.config.items).expanduser())
         check_template(self.config.text_template, ["title"] if table is None else text_columns(table))
         matrix = read_known_ratings(path, "dataset.path", self.config)
-        held_out = held_out_users(len(matrix.values), self.config.evaluation_share, self.config.split_seed)
+        held_out = drawn_users(len(matrix.values), self.config.evaluation_share, self.config.split_seed)
         if self.config.test_path is not None:
             test_path = Path(self.config.test_path).expanduser()
             matrix, held_out = with_test_matrix(path, matrix, test_path, read_known_ratings(test_path, "dataset.test_path", self.config))
