@@ -17,7 +17,7 @@ from torch import Tensor
 from recframe.building.texts import reduced, with_text_vectors
 from recframe.config import compose_config
 from recframe.experience import LoggedReplay, RewardSum, with_rewards
-from recframe.interfaces import Catalog, Data, Interactions, Sequences, Texts, Users
+from recframe.interfaces import Catalog, Data, Interactions, Observation, Sequences, Texts, Users
 from recframe.logs import LogSettings, SequenceSampler, SplitLog, SplitSettings, build_log, split_log, texts_in_training, training_data
 from recframe.logs.parts import TRAIN
 from recframe.references.popular import PopularPolicy
@@ -124,8 +124,6 @@ def test_popularity_and_the_most_popular_items_are_counted_from_training(wanted)
         spec = toy_spec(data)
         observed = build_log(data.interactions, USERS, ITEMS, LogSettings(sequence="user"))
         history = observed.items[:1].expand(1, 5)
-        from recframe.interfaces import Observation
-
         observation = Observation(
             user=torch.zeros(1, dtype=torch.int64), history_items=history, history_feedback=torch.zeros(1, 5, 2), batch_size=[1]
         )
@@ -174,7 +172,7 @@ def test_without_a_split_encoders_learn_from_all_texts_as_before(tmp_path):
 
 
 def test_whitening_is_fitted_on_items_of_training_alone():
-    one, other = planted(SPLITS[0])
+    one, _ = planted(SPLITS[0])
     rows = texts_in_training(divided(one, SPLITS[0]).train)["item"]
     assert PLANTED not in rows.tolist()
     vectors = torch.randn(ITEMS, 5, generator=torch.Generator().manual_seed(0))
