@@ -353,7 +353,6 @@ def test_the_summary_is_in_numbers_that_json_has():
 MISTAKES = [
     ({"by": "week"}, r"split.by: 'week' is not allowed; it must be one of last, time, users, sessions"),
     ({"targets": "some"}, r"split.targets: 'some' is not allowed; it must be one of next, all"),
-    ({"sessions": "first"}, r"split.sessions: 'first' is not allowed; it must be one of latest, drawn"),
     ({"by": "users", "test_share": 0.0}, r"split.test_share: 0.0 is not allowed; it must be > 0 and < 1"),
     ({"by": "users", "test_share": 0.6, "validation_share": 0.4}, r"leave nothing to train on"),
     ({"targets": "all"}, r"with split.by=last, one interaction follows"),
