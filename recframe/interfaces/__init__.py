@@ -11,6 +11,7 @@ Everything that changes during training is batched over N users, lives on one de
 """
 
 from recframe.interfaces.agent import Agent, Decision
+from recframe.interfaces.beginnings import beginnings, trailing_windows
 from recframe.interfaces.data import Catalog, Data, DataError, Interactions, Labels, Texts, Users
 from recframe.interfaces.dataset import Dataset
 from recframe.interfaces.encoder import Encoder, EncoderError, Role
@@ -86,6 +87,7 @@ __all__ = [
     "Users",
     "WholeLog",
     "allowed_items",
+    "beginnings",
     "best_items",
     "covariance_matrix",
     "is_excluded",
@@ -101,5 +103,6 @@ __all__ = [
     "standardized",
     "symlog",
     "token_batches",
+    "trailing_windows",
     "transition_of",
 ]
