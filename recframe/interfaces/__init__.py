@@ -22,7 +22,7 @@ from recframe.interfaces.history import History
 from recframe.interfaces.item_projection import ItemProjection
 from recframe.interfaces.language_model import LanguageModel, NewModel, TokenLoss
 from recframe.interfaces.logs import Log, SequenceBatch
-from recframe.interfaces.popularity import self_information
+from recframe.interfaces.popularity import self_information, smoothed_popularity
 from recframe.interfaces.principal_components import (
     PrincipalComponents,
     covariance_matrix,
@@ -99,6 +99,7 @@ __all__ = [
     "restore_generator",
     "runs_out",
     "self_information",
+    "smoothed_popularity",
     "standardization",
     "standardized",
     "symlog",

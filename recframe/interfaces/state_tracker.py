@@ -36,6 +36,9 @@ class StateTracker(nn.Module, ABC):
     """The share that is left out at random in updates. A tracker with dropout sets it: on-policy agents refuse it, as they compare the
     probabilities of updates with those of acting."""
 
+    bidirectional: bool = False
+    """Whether the tracker reads in both directions, and has `states_in_context`."""
+
     random_steps: int = 0
     """User-steps with random items before training whose responses `fit_responses` asks for; 0: none."""
 
@@ -58,7 +61,7 @@ class StateTracker(nn.Module, ABC):
     def states_in_context(self, observation: Observation, items: Tensor) -> Tensor:
         """The states `[N, H, S]` at all places of the histories, each computed from the whole history, later places included.
 
-        Only of trackers that read in both directions; they provide the tag `bidirectional`.
+        For agents that learn to predict masked items. Only `bidirectional` trackers have them; they provide the tag `bidirectional`.
         """
         raise NotImplementedError(f"{type(self).__name__} does not read in both directions")
 
