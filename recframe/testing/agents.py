@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from typing import get_args
+from typing import Any, get_args
 
 import torch
 from torch import Tensor
@@ -19,12 +19,15 @@ from recframe.interfaces import (
     NoExperience,
     Observation,
     Replay,
+    Rollout,
+    Sequences,
     Transition,
     is_excluded,
 )
 from recframe.testing.conformance import difference, own_randomness, require, require_tensor, saved_and_loaded, state_difference
 from recframe.testing.loop import collect, random_action, update
 from recframe.testing.running_out import check_running_out
+from recframe.testing.toy import toy_sequences
 
 ROUNDS = 3
 STEPS = 6
@@ -42,7 +45,7 @@ def check_agent(agent: Agent, environment: Environment) -> None:
     require(isinstance(agent, Agent), f"an agent must subclass recframe.interfaces.Agent; {type(agent).__name__} does not")
     require(
         isinstance(agent.experience, get_args(Experience)),
-        f"experience must be a Replay, Rollout or NoExperience, not {type(agent.experience).__name__}",
+        f"experience must be one of recframe.interfaces.Experience, not {type(agent.experience).__name__}",
     )
     for observation in _observations(environment):
         for explore in (True, False):
@@ -54,8 +57,9 @@ def check_agent(agent: Agent, environment: Environment) -> None:
         return
     batches = _batches(agent, environment, 2 * ROUNDS)
     _check_learning(agent, optimizers, batches[:ROUNDS])
-    check_running_out(agent, batches[ROUNDS])
-    _check_replay_options(agent, batches[ROUNDS])
+    if isinstance(agent.experience, Replay | Rollout):
+        check_running_out(agent, batches[ROUNDS])
+        _check_replay_options(agent, batches[ROUNDS])
     _check_diagnostics(agent)
     _check_continuation(agent, optimizers, environment, batches[ROUNDS:])
 
@@ -129,8 +133,10 @@ def _check_optimizers(agent: Agent, optimizers: Mapping[str, torch.optim.Optimiz
         )
 
 
-def _batches(agent: Agent, environment: Environment, count: int) -> list[Transition]:
+def _batches(agent: Agent, environment: Environment, count: int) -> list[Any]:
     """Training batches of the kind the agent asks for."""
+    if isinstance(agent.experience, Sequences):
+        return [toy_sequences(agent.spec, agent.experience, seed) for seed in range(count)]
     observation, generator = environment.reset(1), torch.Generator(environment.spec.device).manual_seed(0)
     batches = []
     for _ in range(count):
@@ -154,7 +160,7 @@ def _replayed(pool: Transition, plan: Replay, generator: torch.Generator) -> Tra
     return batch
 
 
-def _check_learning(agent: Agent, optimizers: Mapping[str, torch.optim.Optimizer], batches: list[Transition]) -> None:
+def _check_learning(agent: Agent, optimizers: Mapping[str, torch.optim.Optimizer], batches: list[Any]) -> None:
     weights = copy.deepcopy({name: value for name, value in agent.state_dict().items() if isinstance(value, Tensor)})
     stepped = set()
     for batch in batches:
@@ -245,7 +251,7 @@ def _check_diagnostics(agent: Agent) -> None:
 
 
 def _check_continuation(
-    agent: Agent, optimizers: Mapping[str, torch.optim.Optimizer], environment: Environment, batches: list[Transition]
+    agent: Agent, optimizers: Mapping[str, torch.optim.Optimizer], environment: Environment, batches: list[Any]
 ) -> None:
     """A different agent that loads the state must continue exactly as this one does."""
     agent.env_steps += 1

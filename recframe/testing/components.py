@@ -209,10 +209,12 @@ def _agent_specs(component: Component, data: Data) -> Iterator[EnvironmentSpec]:
     actions = {tag for requirement in component.requires for tag in requirement.split("|") if tag.startswith("actions:")}
     none: dict[str, Any] = {}
     rich: dict[str, Any] = {"has_context": data.contexts is not None, "num_features": 3}
+    # sequences of a log have neither a context nor features
+    sequences = "experience:sequences" in component.requires
     if not actions or "actions:items" in actions:
         for slate_size in (1, 3) if "slates" in component.provides else (1,):
             restricted = {"num_candidates": 9, "num_excluded": 4}
-            for choices in (none, restricted, rich):
+            for choices in (none, restricted) if sequences else (none, restricted, rich):
                 yield toy_spec(data, slate_size=slate_size, **choices)
     if "actions:continuous" in actions:
         for choices in (none, rich):

@@ -7,7 +7,21 @@ import torch
 from tensordict import TensorDict
 from torch import Tensor
 
-from recframe.interfaces import PAD, Catalog, Data, EnvironmentSpec, Interactions, Labels, Observation, Response, Texts, Transition, Users
+from recframe.interfaces import (
+    PAD,
+    Catalog,
+    Data,
+    EnvironmentSpec,
+    Interactions,
+    Labels,
+    Observation,
+    Response,
+    SequenceBatch,
+    Sequences,
+    Texts,
+    Transition,
+    Users,
+)
 
 TOPICS = ("space", "cooking", "jazz", "football", "gardens")
 GENRES = ("news", "essay", "guide")
@@ -182,4 +196,25 @@ def toy_transition(spec: EnvironmentSpec, data: Data, generator: torch.Generator
         terminated=leave,
         truncated=torch.zeros_like(leave),
         batch_size=[users],
+    )
+
+
+def toy_sequences(spec: EnvironmentSpec, plan: Sequences, seed: int) -> SequenceBatch:
+    """A random batch as a plan asks for it: sequences of 2 to `length` + 1 interactions, the last one as long as can be."""
+    generator = torch.Generator(spec.device).manual_seed(seed)
+    shape = plan.batch_size, plan.length + 1
+    lengths = torch.randint(2, plan.length + 2, (plan.batch_size,), generator=generator, device=spec.device)
+    lengths[-1] = plan.length + 1
+    places = torch.arange(plan.length + 1, device=spec.device)
+    known = places >= plan.length + 1 - lengths.unsqueeze(1)
+    items = torch.randint(spec.num_items, shape, generator=generator, device=spec.device)
+    feedback = torch.stack(list(random_signals(spec, shape, generator).values()), dim=-1)
+    return SequenceBatch(
+        user=torch.zeros(plan.batch_size, dtype=torch.int64, device=spec.device),
+        item=torch.where(known, items, PAD),
+        feedback=feedback * known.unsqueeze(2),
+        reward=torch.rand(shape, generator=generator, device=spec.device) * known,
+        timestamps=(86_400 * places).expand(shape) * known,
+        terminated=torch.rand(plan.batch_size, generator=generator, device=spec.device) < 0.5,
+        batch_size=[plan.batch_size],
     )
