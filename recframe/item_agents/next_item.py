@@ -79,8 +79,8 @@ def gbce(query: Tensor, taken: Tensor, negatives: Tensor, beta: float, absent: T
 def gbce_beta(negatives: int, num_items: int, calibration: float) -> float:
     """beta = alpha (t (1 - 1 / alpha) + 1 / alpha), with the sampling rate alpha = negatives / (M - 1) and the calibration t.
 
-    Petrov & Macdonald (2023), equation (11): with t = 0 beta is 1, and scores are overconfident; with t = 1 beta is alpha, and the
-    positive's probability is calibrated.
+    Petrov & Macdonald (2023): with t = 0 beta is 1, the loss is binary cross-entropy, and sigma(s) is above the probability of the item;
+    with t = 1 beta is alpha, and sigma(s) is the probability.
     """
     alpha = min(negatives / max(num_items - 1, 1), 1.0)
     return alpha * (calibration * (1 - 1 / alpha) + 1 / alpha)
