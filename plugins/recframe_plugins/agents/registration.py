@@ -15,11 +15,12 @@ from recframe_plugins.agents.baselines.config import (
 from recframe_plugins.agents.ddpg.config import DDPGConfig
 from recframe_plugins.agents.policy_gradient.config import ActorCriticConfig, ReinforceConfig
 from recframe_plugins.agents.q_learning.config import DQNConfig, SlateQConfig
+from recframe_plugins.agents.sequence_models.config import SequenceModelConfig
 from recframe_plugins.agents.soft_actor_critic.config import SoftActorCriticConfig
 from recframe_plugins.agents.tabular.config import TabularQLearningConfig, TabularSarsaConfig
 
 ITEMS, ANY_ACTIONS, CLICKS = "actions:items", "actions:items|actions:continuous", "signal:click"
-REPLAY, ROLLOUT = "experience:replay", "experience:rollout"
+REPLAY, ROLLOUT, SEQUENCES = "experience:replay", "experience:rollout", "experience:sequences"
 
 
 @hookimpl
@@ -47,3 +48,5 @@ def recframe_register_components(register: Callable[[Component], None]) -> None:
     agent("greedy_reward", GreedyRewardConfig, "baselines.greedy_reward:GreedyReward", ITEMS, ROLLOUT, slates=True)
     agent("posterior_greedy", PosteriorGreedyConfig, "baselines.posterior_greedy:PosteriorGreedy", ITEMS, ROLLOUT, slates=True)
     agent("fixed_slate", FixedSlateConfig, "baselines.fixed_slate:FixedSlate", ITEMS, ROLLOUT, slates=True)
+    model, masked = "sequence_models.sequence_model:SequenceModel", "bidirectional?masked_share"
+    agent("sequence_model", SequenceModelConfig, model, ITEMS, SEQUENCES, masked, slates=True)
