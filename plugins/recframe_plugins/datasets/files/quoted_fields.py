@@ -13,6 +13,9 @@ __all__ = ["join_quoted_lines", "split_quoted"]
 MOST_LINES = 100
 EMPTY_LINES = pl.DataFrame(schema={"line": pl.Int64, "text": pl.String})
 
+# Characters that have a meaning of their own in a pattern.
+SPECIAL = frozenset("|^$.*+?()[]{}\\-&~")
+
 # What can be between quotes: by RFC 4180 a quote is doubled; other programs put a backslash before it.
 DOUBLED = r'(?:[^"]|"")*'
 BACKSLASHED = r'(?:[^"\\]|""|\\[\s\S])*'
@@ -20,8 +23,9 @@ BACKSLASHED = r'(?:[^"\\]|""|\\[\s\S])*'
 
 def record_pattern(inside: str, separator: str, size: int) -> str:
     """The pattern of a record of `size` fields, one group for each."""
-    field = rf'("{inside}"|[^"{separator}][^{separator}\n]*|)'
-    return "^" + separator.join([field] * size) + "$"
+    between = f"\\{separator}" if separator in SPECIAL else separator
+    field = rf'("{inside}"|[^"{between}][^{between}\n]*|)'
+    return "^" + between.join([field] * size) + "$"
 
 
 def join_quoted_lines(blocks: Iterable[pl.DataFrame], separator: str, size: int, broken: Collection[int] = ()) -> Iterator[pl.DataFrame]:
