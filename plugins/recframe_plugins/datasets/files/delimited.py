@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
@@ -14,9 +14,14 @@ from recframe_plugins.datasets.files.malformed_rows import EMPTY_REPORT, Check, 
 from recframe_plugins.datasets.files.quoted_fields import join_quoted_lines, split_quoted
 from recframe_plugins.datasets.files.text_lines import NumberedLines
 
-__all__ = ["DelimitedTable", "header_fields"]
+__all__ = ["RAW_LINE", "DelimitedTable", "header_fields"]
 
 logger = logging.getLogger(__name__)
+
+SAMPLE_BYTES = 1 << 18
+
+RAW_LINE = "raw line"
+"""The column with the whole line, in the frames of rows; files have columns called `text`."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +42,15 @@ class DelimitedTable:
     unit = "line"
     unreadable = EMPTY_REPORT
 
+    def sample(self) -> pl.DataFrame:
+        """The first rows, with all columns."""
+        start = self.lines.content[:SAMPLE_BYTES]
+        if len(start) < len(self.lines.content):
+            start = start[: start.rfind(b"\n") + 1] or self.lines.content
+        return pl.concat(replace(self, lines=self.lines._replace(content=start)).rows(self.columns))
+
     def rows(self, wanted: Sequence[str]) -> Iterator[pl.DataFrame]:
-        """Frames of `line` (from 1), `text` and the `wanted` fields, stripped; all null for another number of fields."""
+        """Frames of `line` (from 1), `RAW_LINE` and the `wanted` fields, stripped; all null for another number of fields."""
         first = self.lines.first_number if self.header else 0
         blocks = (block.filter(pl.col("line") > first) for block in self.lines.blocks())
         if len(self.separator) == 1 and b'"' in self.lines.content:
@@ -53,7 +65,7 @@ class DelimitedTable:
         """Checks of a line before its fields are read. hide: whether messages must not show what is in a line."""
         names = self.separator.join(self.columns) if len(self.columns) <= 12 else f"{self.separator.join(self.columns[:11])}..."
         shape = f"is not {len(self.columns)} fields, expected {names}"
-        problem = pl.lit(f"the line {shape}") if hide else pl.format("{} {}", quoted("text"), pl.lit(shape))
+        problem = pl.lit(f"the line {shape}") if hide else pl.format("{} {}", quoted(RAW_LINE), pl.lit(shape))
         return [
             Check(
                 "undecodable bytes",
@@ -74,7 +86,7 @@ class DelimitedTable:
     def named(self, rows: pl.DataFrame, fields: Sequence[pl.Series], wanted: Sequence[str]) -> pl.DataFrame:
         """`rows` with the wanted ones of their `fields`, stripped."""
         chosen = [fields[self.columns.index(name)].str.strip_chars().alias(name) for name in wanted]
-        return rows.select("line", "text").with_columns(chosen)
+        return rows.select("line", pl.col("text").alias(RAW_LINE)).with_columns(chosen)
 
     def _unquoted(self, rows: pl.DataFrame) -> list[pl.Series]:
         """The fields of records of which some have quotes: only those are matched with a pattern, which is slow."""

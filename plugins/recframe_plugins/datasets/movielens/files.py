@@ -9,6 +9,7 @@ import polars as pl
 
 from recframe.interfaces import DataError
 from recframe_plugins.datasets.files.archives import archive_kind, unpack_first
+from recframe_plugins.datasets.files.delimited import RAW_LINE
 from recframe_plugins.datasets.files.malformed_rows import EMPTY_REPORT, Check, MalformedRows, part_rows, quoted
 from recframe_plugins.datasets.files.text_lines import read_lines
 from recframe_plugins.datasets.movielens.tables import MOVIE_FIELDS, RATING_FIELDS, movielens_table
@@ -146,5 +147,5 @@ def read_ratings(
     return pl.concat(good), MalformedRows(path, pl.concat(bad))
 
 
-EMPTY_MOVIES = pl.DataFrame(schema=dict.fromkeys(("line", "text", *MOVIE_FIELDS), pl.String) | {"line": pl.Int64})
+EMPTY_MOVIES = pl.DataFrame(schema=dict.fromkeys(("line", RAW_LINE, *MOVIE_FIELDS), pl.String) | {"line": pl.Int64})
 EMPTY_RATINGS = pl.DataFrame(schema={"user": pl.String, "item": pl.Int64, "timestamp": pl.Int64, "rating": pl.Float64})
