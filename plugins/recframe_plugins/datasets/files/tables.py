@@ -18,13 +18,16 @@ from recframe_plugins.datasets.files.separators import consistent_separator, sep
 from recframe_plugins.datasets.files.sources import content_of, require_file
 from recframe_plugins.datasets.files.text_lines import numbered_lines
 
-__all__ = ["SourceTable", "named_column", "open_table", "shown"]
+__all__ = ["UNNAMED", "SourceTable", "named_column", "open_table", "separator_given", "shown"]
 
 logger = logging.getLogger(__name__)
 
 PARQUET = b"PAR1"
 JSON_SUFFIXES = (".json", ".jsonl", ".ndjson")
 PACKED_SUFFIXES = (".gz", ".gzip", ".zip")
+
+UNNAMED = "unnamed_"
+"""How the name of a column begins whose heading is empty."""
 
 
 class SourceTable(Protocol):
@@ -104,7 +107,7 @@ def delimited_table(path: Path, content: bytes, separator: str, encoding: str, *
         if tabs and separator != "\t":
             logger.warning("%s: has %s between the fields, whatever its extension", path, separator_name(separator))
     else:
-        separator = {"tab": "\t", "\\t": "\t", "blank": " "}.get(separator, separator)
+        separator = separator_given(separator)
     columns = header_fields(first, separator)
     if numbered:
         columns = [f"column_{place}" for place in range(1, len(columns) + 1)]
@@ -118,10 +121,15 @@ def delimited_table(path: Path, content: bytes, separator: str, encoding: str, *
     if numbered is False and len(head) < 2:
         raise DataError(f"{path}: holds only a header ({first}), expected rows below it")
     # a column without a name is one of row numbers that pandas wrote
-    columns = [name or f"column_{place}" for place, name in enumerate(columns, 1)]
+    columns = [name or f"{UNNAMED}{place}" for place, name in enumerate(columns, 1)]
     # rows are numbered in a column `line`
     columns = ["line_" if name == "line" else name for name in columns]
     return DelimitedTable(path, lines, columns, separator, header=not numbered, literal_quotes=True)
+
+
+def separator_given(setting: str) -> str:
+    """The separator that a setting names: itself, or one of the words tab and blank."""
+    return {"tab": "\t", "\\t": "\t", "blank": " "}.get(setting, setting)
 
 
 def named_column(table: SourceTable, column: str, setting: str) -> str:

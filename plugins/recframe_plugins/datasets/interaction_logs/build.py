@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from recframe.interfaces import Catalog, Data, DataError, Interactions, Texts, Users
-from recframe_plugins.datasets.interaction_logs.doubts import report_doubts
-from recframe_plugins.datasets.text_template import check_template, fill_template, as_text, item_texts, text_columns
+from recframe_plugins.datasets.interaction_logs.doubts import report_doubtful_ids, report_doubts
+from recframe_plugins.datasets.text_template import as_text, check_template, fill_template, item_texts, text_columns
 
 __all__ = ["LogParts", "build_data"]
 
@@ -52,6 +52,8 @@ def build_data(parts: LogParts, text_template: str, profile_template: str | None
     items = all_items(parts)
     check_template(text_template, text_columns(items.drop("id")))
     user_ids = rows.select(pl.col("user").unique(maintain_order=True))["user"]
+    report_doubtful_ids(parts.path, user_ids, "user")
+    report_doubtful_ids(parts.path, items["id"], "item")
     rows = rows.with_columns(
         pl.col("user").replace_strict(user_ids, range(len(user_ids)), return_dtype=pl.Int64),
         pl.col("item").replace_strict(items["id"], range(len(items)), return_dtype=pl.Int64),
@@ -66,6 +68,9 @@ def build_data(parts: LogParts, text_template: str, profile_template: str | None
         rows = kept
     columns = ["user", "item", "timestamp", *parts.signals, *(name for name in ("text", "position", "propensity") if name in rows.columns)]
     frame = rows.select(columns)
+    if "position" in frame.columns and frame["position"].min() == 1:
+        logger.info("%s: places in the slate are counted from 1 and become those from 0", parts.path)
+        frame = frame.with_columns(pl.col("position") - 1)
     if "session" in rows.columns:
         frame = frame.with_columns(session_numbers(rows))
     interactions = Interactions(frame, feedback=tuple(parts.signals), source=str(parts.path))
