@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 
 import polars as pl
@@ -10,17 +9,14 @@ import torch
 
 from recframe.interfaces import Catalog, Data, DataError, Dataset, Interactions, Users
 from recframe.logs import k_core
-from recframe_plugins.datasets.files.malformed_rows import MalformedRows, count_reasons
+from recframe_plugins.datasets.files.malformed_rows import judge
 from recframe_plugins.datasets.movielens.config import MovieLensFormatConfig
 from recframe_plugins.datasets.movielens.files import movielens_layout, read_movies, read_ratings
 from recframe_plugins.datasets.text_template import as_text, check_template, fill_template
 
 __all__ = ["MovieLensFormat"]
 
-logger = logging.getLogger(__name__)
-
 PLACEHOLDERS = ("title", "year", "genres")
-ROWS_SHOWN = 5
 MINIMA = {"user": "dataset.min_user_ratings", "item": "dataset.min_item_ratings"}
 
 
@@ -56,7 +52,7 @@ class MovieLensFormat(Dataset):
         movies_path, ratings_path = layout.files(folder)
         items, malformed_movies = read_movies(movies_path, layout, config.encoding)
         ratings, malformed_ratings = read_ratings(ratings_path, layout, config.encoding, items["item"])
-        self.judge([malformed_movies, malformed_ratings])
+        judge([malformed_movies, malformed_ratings], config.malformed)
         if ratings.is_empty():
             raise DataError(f"{ratings_path}: holds no usable rating of an item in {movies_path.name}, expected at least one")
         users = ratings.select(pl.col("user").unique(maintain_order=True))["user"]
@@ -73,19 +69,6 @@ class MovieLensFormat(Dataset):
             interactions=Interactions(ratings, feedback=("rating",), source=str(ratings_path)),
         )
         return k_core(data, config.min_user_ratings, config.min_item_ratings, MINIMA)
-
-    def judge(self, reports: list[MalformedRows]) -> None:
-        """Raise an error for malformed rows, or log that they were left out, as the config says."""
-        total = sum(map(len, reports))
-        if not total:
-            return
-        shown = [row for report in reports for row in report.describe(ROWS_SHOWN)][:ROWS_SHOWN]
-        if self.config.malformed == "skip":
-            logger.warning("left out %d malformed row(s) (%s); the first is %s", total, count_reasons(reports), shown[0])
-            return
-        more = [f"and {total - len(shown)} more"] if total > len(shown) else []
-        heading = f"{total} malformed row(s) ({count_reasons(reports)}); fix them, or leave them out with dataset.malformed=skip:"
-        raise DataError("\n  ".join([heading, *shown, *more]))
 
     def texts(self, items: pl.DataFrame) -> list[str]:
         """The text of each item for the encoder."""

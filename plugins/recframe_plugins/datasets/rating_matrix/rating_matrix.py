@@ -19,7 +19,7 @@ from recframe_plugins.datasets.rating_matrix.item_table import read_item_table
 from recframe_plugins.datasets.rating_matrix.matrix import Matrix
 from recframe_plugins.datasets.rating_matrix.plausibility import check_plausible, require_informative
 from recframe_plugins.datasets.rating_matrix.text_files import read_text_matrix
-from recframe_plugins.datasets.text_template import as_text, check_template, fill_template, text_columns
+from recframe_plugins.datasets.text_template import check_template, item_texts, text_columns
 
 __all__ = ["RatingMatrixDataset"]
 
@@ -151,13 +151,8 @@ class RatingMatrixDataset(Dataset):
             table = pl.DataFrame({"title": ids})
         ratings = torch.from_numpy(matrix.values)
         return Data(
-            catalog=Catalog(ids=ids, texts=self.texts(table), attributes=table, popularity=share_of_fans(ratings[~held_out])),
+            catalog=Catalog(ids=ids, texts=item_texts(self.config.text_template, table), attributes=table, popularity=share_of_fans(ratings[~held_out])),
             users=Users(matrix.users or [f"user-{number}" for number in range(num_users)]),
             ratings=ratings,
             held_out=held_out,
         )
-
-    def texts(self, table: pl.DataFrame) -> list[str]:
-        """The text of each item for the encoder; the title if the item lacks all attributes of the template."""
-        texts = fill_template(self.config.text_template, as_text(table))
-        return [text or title for text, title in zip(texts, table["title"], strict=True)]
