@@ -6,12 +6,14 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from recframe.cli.error_messages import user_errors_as_messages
+from recframe.cli.run_folder import log_to
 from recframe.console import output_console, progress_bar
 from recframe.errors import Stop, UserError
 
@@ -43,6 +45,32 @@ def list_sets(as_json: Annotated[bool, typer.Option("--json", help="Print JSON."
         by_hand = any(file.address is None for file in one.files)
         table.add_row(one.name, "by hand" if by_hand else _size(one.size), one.licence.name, f"{one.title}: {one.about}")
     output_console().print(table)
+
+
+@app.command()
+def describe(
+    overrides: Annotated[list[str] | None, typer.Argument(help="dataset=NAME and its settings, as for recframe train.")] = None,
+    html: Annotated[Path, typer.Option(help="The file of the HTML profile.")] = Path("data_profile.html"),
+    config_dir: Annotated[str | None, typer.Option(help="A folder of your own configs.")] = None,
+) -> None:
+    """Print what the data of a dataset look like, and what looks suspicious, and write an HTML profile."""
+    with user_errors_as_messages():
+        from recframe.config import DESCRIBE, compose_config
+
+        chosen = overrides or []
+        cfg = compose_config(chosen, config_dir, DESCRIBE)
+        from recframe.building.component import build, component_of
+        from recframe.components import Kind
+        from recframe.data_profile import check_target, profile_of, profile_tables, write_html
+
+        check_target(html)
+        log_to(sys.stderr)
+        data = build(component_of(Kind.DATASET, cfg.dataset), cfg.dataset).load()
+        profile = profile_of(data, " ".join(chosen) or f"dataset={cfg.dataset.name}", datetime.now(UTC))
+        for part in profile_tables(profile):
+            output_console().print(part)
+        replaced = write_html(profile, html)
+        print(f"\n{html}: the same with plots{', in place of the earlier profile' if replaced else ''}")
 
 
 @app.command()
