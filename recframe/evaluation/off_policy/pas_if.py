@@ -29,6 +29,9 @@ Estimator = Callable[[SingleItemLog], Contributions]
 PredictRewards = Callable[[np.ndarray], np.ndarray]
 """From row numbers `[b]` to rewards `[b, M]` predicted for all items there by a model of these rows only."""
 
+FIT_ROWS = 2_000
+"""At most so many rows are fitted to; all are divided."""
+
 
 class Division(NamedTuple):
     """How a log is divided: rho of the logged items `[n]`, and both parts' policies over all items, `[n, M]` each."""
@@ -55,7 +58,7 @@ def pas_if(
     divisions: int = 10,
     share: float = 0.1,
     seed: int = 0,
-    steps: int = 200,
+    steps: int = 100,
 ) -> Choice:
     """Choose one of `estimators` for a policy by their errors for pseudo policies like it.
 
@@ -93,7 +96,7 @@ def fit_division(
     evaluated: np.ndarray,
     share: float = 0.1,
     seed: int = 0,
-    steps: int = 200,
+    steps: int = 100,
     regularisation: float = 1.0,
 ) -> Division:
     """Importance fitting: `min mean (pi'/mu' - pi/mu)^2 + lambda mean (m(x) / k - 1)^2` over rho, by Adam.
@@ -104,6 +107,10 @@ def fit_division(
     mu, pi = (torch.as_tensor(np.ascontiguousarray(side), dtype=torch.float32) for side in (logging, evaluated))
     weights = torch.where(mu > 0, pi / mu.clamp_min(1e-12), torch.zeros_like(mu))
     place = torch.as_tensor(actions)[:, None]
+    every = (mu, weights, place)
+    # rho has few parameters: more rows would only make it slower
+    drawn = torch.as_tensor(np.random.default_rng(seed).permutation(len(actions))[:FIT_ROWS])
+    mu, weights, place = (side[drawn] for side in every)
     logged = weights.gather(1, place)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -119,6 +126,7 @@ def fit_division(
         loss.backward()
         optimizer.step()
     with torch.no_grad():
+        mu, weights, place = every
         # never quite 1, and always some chance to stay in the log of mu'
         rho = _rho(network, mu, weights, share).clamp_max(0.999)
         inside = (mu * rho).sum(1, keepdim=True)
@@ -132,10 +140,10 @@ class _Tilt(nn.Module):
     def __init__(self, items: int) -> None:
         super().__init__()
         self.items = nn.Parameter(torch.zeros(items))
-        last = nn.Linear(32, 1)
+        last = nn.Linear(16, 1)
         nn.init.zeros_(last.weight)
         nn.init.zeros_(last.bias)
-        self.body = nn.Sequential(nn.Linear(2, 32), nn.ReLU(), last)
+        self.body = nn.Sequential(nn.Linear(2, 16), nn.ReLU(), last)
 
     def forward(self, mu: Tensor, weights: Tensor) -> Tensor:
         tilt: Tensor = self.body(torch.stack([mu, weights.log1p()], dim=-1))[..., 0] + self.items
