@@ -22,12 +22,13 @@ from recframe.interfaces import (
     Rollout,
     Sequences,
     Transition,
+    WholeLog,
     is_excluded,
 )
 from recframe.testing.conformance import difference, own_randomness, require, require_tensor, saved_and_loaded, state_difference
 from recframe.testing.loop import collect, random_action, update
 from recframe.testing.running_out import check_running_out
-from recframe.testing.toy import toy_sequences
+from recframe.testing.toy import toy_log, toy_sequences
 
 ROUNDS = 3
 STEPS = 6
@@ -137,6 +138,8 @@ def _batches(agent: Agent, environment: Environment, count: int) -> list[Any]:
     """Training batches of the kind the agent asks for."""
     if isinstance(agent.experience, Sequences):
         return [toy_sequences(agent.spec, agent.experience, seed) for seed in range(count)]
+    if isinstance(agent.experience, WholeLog):
+        return [toy_log(agent.spec, seed) for seed in range(count)]
     observation, generator = environment.reset(1), torch.Generator(environment.spec.device).manual_seed(0)
     batches = []
     for _ in range(count):
@@ -164,7 +167,7 @@ def _check_learning(agent: Agent, optimizers: Mapping[str, torch.optim.Optimizer
     weights = copy.deepcopy({name: value for name, value in agent.state_dict().items() if isinstance(value, Tensor)})
     stepped = set()
     for batch in batches:
-        before = batch.clone()
+        before = copy.deepcopy(batch)
         with own_randomness("losses()"):
             for name, loss in agent.losses(batch):
                 _check_loss(name, loss, optimizers)

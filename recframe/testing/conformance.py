@@ -5,10 +5,13 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import fields
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from recframe.interfaces import Log
 
 
 class ConformanceError(AssertionError):
@@ -35,7 +38,10 @@ def require_tensor(
 
 
 def tensors_of(batch: Any) -> dict[str, Tensor]:
-    """The tensors of an Observation, Response or Transition by dotted name; without fields that are None."""
+    """The tensors of an Observation, Response, Transition or Log by dotted name; without fields that are None."""
+    if isinstance(batch, Log):
+        values = {field.name: getattr(batch, field.name) for field in fields(batch)}
+        return {name: value for name, value in values.items() if isinstance(value, Tensor)}
     return dict(batch.to_tensordict().flatten_keys(".").items())
 
 

@@ -14,6 +14,7 @@ from recframe.interfaces import (
     EnvironmentSpec,
     Interactions,
     Labels,
+    Log,
     Observation,
     Response,
     SequenceBatch,
@@ -217,4 +218,28 @@ def toy_sequences(spec: EnvironmentSpec, plan: Sequences, seed: int) -> Sequence
         timestamps=(86_400 * places).expand(shape) * known,
         terminated=torch.rand(plan.batch_size, generator=generator, device=spec.device) < 0.5,
         batch_size=[plan.batch_size],
+    )
+
+
+def toy_log(spec: EnvironmentSpec, seed: int, num_sequences: int = 40) -> Log:
+    """A random log of the specification's signals: sequences of 2 to 9 interactions, of as many users, who prefer every fifth item."""
+    generator = torch.Generator(spec.device).manual_seed(seed)
+    lengths = torch.randint(2, 10, (num_sequences,), generator=generator, device=spec.device)
+    offsets = torch.nn.functional.pad(lengths.cumsum(0), (1, 0))
+    size, users = int(offsets[-1]), torch.repeat_interleave(torch.arange(num_sequences, device=spec.device), lengths)
+    likes = torch.rand(size, generator=generator, device=spec.device) < 0.7
+    anything = torch.randint(spec.num_items, (size,), generator=generator, device=spec.device)
+    items = torch.where(likes, anything // 5 * 5 + users % 5, anything).clamp(max=spec.num_items - 1)
+    signals = ("click", *(name for name in spec.signals if name != "click"))
+    feedback = {"click": torch.ones(size, device=spec.device)} | random_signals(spec, (size,), generator)
+    return Log(
+        users=users,
+        items=items,
+        timestamps=86_400 * torch.arange(size, device=spec.device),
+        signals=signals,
+        feedback=torch.stack([feedback[name] for name in signals], dim=1),
+        offsets=offsets,
+        num_items=spec.num_items,
+        num_users=num_sequences,
+        rewards=torch.rand(size, generator=generator, device=spec.device),
     )
