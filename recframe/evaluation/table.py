@@ -14,14 +14,14 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from recframe.evaluation.people import QUERIES, WHOSE, counted
+from recframe.evaluation.people import LOGGED, QUERIES, WHOSE, counted
 from recframe.evaluation.results import Results
 from recframe.metric_names import METRIC_NAMES, base_name, has_heading, heading, in_order, metric_at, places_of, shown_k
 
 if TYPE_CHECKING:
     from recframe.evaluation.simulated.samples import Recommendation
 
-REFERENCES = ("random", "popular", "fixed_slate", "greedy", "posterior_greedy", "oracle")
+REFERENCES = ("random", "popular", "fixed_slate", "greedy", "posterior_greedy", "oracle", "item_knn", "ease", "content_cosine")
 HISTORY_SHOWN = 3
 DECILE = "/decile_"
 # a longer name of a policy leaves no room for the intervals in 80 columns
@@ -36,7 +36,7 @@ def result_tables(result: Mapping[str, Any], title: str | None = None) -> list[T
     """The table of a result's policies, and, if items were held back in training, the same table over these items only.
 
     The environment's caveats come first. `result` has `policies`, and possibly `evaluation` (in the title: whose sessions these are),
-    `caveats` and `cold_items`, as in result.json.
+    `caveats`, `cold_items` and `ranking`, as in result.json.
     """
     about = result.get("evaluation")
     whose = None if about is None else WHOSE[about["split"]]
@@ -44,6 +44,9 @@ def result_tables(result: Mapping[str, Any], title: str | None = None) -> list[T
     tables.append(results_table(result["policies"], ": ".join(part for part in (title, whose) if part) or None, about))
     if "cold_items" in result:
         tables.append(results_table(result["cold_items"]["policies"], COLD_TITLE, about))
+    ranking = result.get("ranking")
+    if ranking and about is not None and about["split"] != LOGGED:
+        tables.append(results_table(ranking["policies"], WHOSE[LOGGED], ranking["evaluation"]))
     return tables
 
 
@@ -87,6 +90,17 @@ def results_markdown(policies: Results, about: Mapping[str, Any] | None = None) 
         ),
     ]
     return "\n".join(lines) + f"\n\n{_caption(policies, about)}\n"
+
+
+def groups_markdown(groups: Mapping[str, Mapping[str, Any]], metric: str) -> str:
+    """A table of one metric of each policy by groups of held-out queries, as in the entry `ranking` of result.json."""
+    names = _ordered(next(iter(groups.values()))["policies"])
+    lines = [f"| {metric} | queries | " + " | ".join(names) + " |", "|---|---:|" + "---:|" * len(names)]
+    for group, part in groups.items():
+        cells = [_cell(metric, part["policies"][name].get(metric), 3) for name in names]
+        about = f"{part['evaluation'][QUERIES[1]]:,}"
+        lines.append(f"| {group.replace('_', ' ')} | {about} | " + " | ".join(" ".join(cell).strip() for cell in cells) + " |")
+    return "\n".join(lines) + "\n"
 
 
 def calibration_markdown(measured: Mapping[str, float]) -> str:

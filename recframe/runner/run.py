@@ -190,7 +190,9 @@ def _run(cfg: DictConfig, folder: RunFolder, context: RunContext, record: DataRe
             )
             result = RunResult.of(folder.path, entries)
             samples = [sample._asdict() for sample in final.samples]
-            run_loggers.finish(result.policies, result.cold, samples, {"objective": objective, **measured})
+            # without a simulator, the main table is already that of the log
+            ranking = result.ranking.get("policies") if parts.simulates else None
+            run_loggers.finish(result.policies, result.cold, samples, {"objective": objective, **measured}, ranking)
         print_report(result, final.samples)
         call_finished(result)
         return result
