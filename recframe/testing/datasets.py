@@ -97,9 +97,7 @@ def _check_optional_columns(frame: pl.DataFrame) -> None:
         require((frame["position"] >= 0).all(), "the interactions' column 'position' has a negative number: places are counted from 0")
     if "propensity" in frame.columns:
         inside = frame["propensity"].is_between(0, 1, closed="right").all()
-        require(
-            inside, "the interactions' column 'propensity' must be greater than 0 and at most 1: it is the probability of an item shown"
-        )
+        require(inside, "the interactions' column 'propensity' must be greater than 0 and at most 1: an item shown has a probability")
 
 
 def _check_ids(ids: list[str], name: str) -> None:

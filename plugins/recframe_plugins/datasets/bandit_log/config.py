@@ -30,9 +30,11 @@ class BanditLogConfig(PseudonymConfig, TextFilesConfig, SeparatorConfig, ItemTab
 
     features: list[str] | None = option(
         None,
-        "columns of the context, or patterns such as user_feature_*; null: those named like the ones of Open Bandit, or context*, feature*; "
-        "[]: none",
+        "columns of the context, or patterns such as user_feature_*; null: those named like the ones of Open Bandit, or context*, feature*; []: "
+        "none",
     )
     categories: str = option(
-        "one_hot", "columns of the context that hold text: a column of 0 and 1 for each value, or the value's number", choices=["one_hot", "index"]
+        "one_hot",
+        "columns of the context that hold text: a column of 0 and 1 for each value, or the value's number",
+        choices=["one_hot", "index"],
     )

@@ -153,10 +153,10 @@ def broken_lines(content: bytes) -> pl.DataFrame:
         try:
             value = json.loads(line)
         except ValueError as error:
-            found.append((number, "broken JSON", f"is not JSON ({error}), expected an object such as {{\"user_id\": 1, \"item_id\": 2}}"))
+            found.append((number, "broken JSON", f'is not JSON ({error}), expected an object such as {{"user_id": 1, "item_id": 2}}'))
             continue
         if not isinstance(value, dict):
-            found.append((number, "no JSON object", "is JSON, but no object; expected one such as {\"user_id\": 1, \"item_id\": 2}"))
+            found.append((number, "no JSON object", 'is JSON, but no object; expected one such as {"user_id": 1, "item_id": 2}'))
     return pl.DataFrame(found, EMPTY_REPORT.schema, orient="row")
 
 

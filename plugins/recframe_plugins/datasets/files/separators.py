@@ -24,7 +24,7 @@ def separator_of(first_line: str) -> str:
 
 
 def consistent_separator(lines: Sequence[str]) -> str:
-    """The separator that all of the first `lines` of a file have equally often outside quotes; otherwise that of the first (`separator_of`).
+    """The separator that all of the first `lines` of a file have equally often outside quotes; or that of the first (`separator_of`).
 
     Of several, `::` and then the most frequent one counts; blanks count only if there is no other.
     """

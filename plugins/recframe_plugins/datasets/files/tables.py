@@ -31,7 +31,7 @@ UNNAMED = "unnamed_"
 
 
 class SourceTable(Protocol):
-    """A table in a file. unit: what rows are counted in, "line" or "row".   unreadable: rows refused before: `line`, `reason`, `problem`."""
+    """A table in a file. unit: what rows are counted in, "line" or "row".   unreadable: rows refused: `line`, `reason`, `problem`."""
 
     @property
     def path(self) -> Path:

@@ -90,7 +90,8 @@ def numbered_lines(path: Path, content: bytes, encoding: str) -> NumberedLines:
     if b"\0" in content:
         line = content[: content.index(b"\0")].count(b"\n") + 1
         raise DataError(
-            f"{path}: holds zero bytes, expected text in UTF-8 (UTF-16 is read if it begins with a byte order mark); the first is on line {line}"
+            f"{path}: holds zero bytes, expected text in UTF-8 (UTF-16 is read if it begins with a byte order mark); "
+            f"the first is on line {line}"
         )
     content = unix_line_ends(content)
     if content.isascii() or (encoding != "latin-1" and is_utf8(content)):

@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 class LogParts(NamedTuple):
     """What a dataset has read.
 
-    path: the file of the log, for messages.   rows: see `LogRows`; without malformed rows, in file order.   signals: the columns of feedback.
+    path: the file of the log, for messages.   rows: see `LogRows`, in file order.   signals: the columns of feedback.
     items: `id`, `title` and attributes, or None.   users: `id` and attributes, or None.
     pseudonyms: what stands for the ids of users.   features: a function from the rows, in their final order, to features `[R, X]`.
     """
@@ -104,8 +104,8 @@ def all_items(parts: LogParts) -> pl.DataFrame:
     if len(unknown) == len(logged):
         there = parts.items["id"].first()
         raise DataError(
-            f"{parts.path}: no item of it is in the table of items (one is {logged[0]!r} here, and one {there!r} there); expected the same ids: "
-            "see dataset.columns.item and dataset.item_columns.id"
+            f"{parts.path}: no item of it is in the table of items (one is {logged[0]!r} here, and one {there!r} there); expected the same "
+            "ids: see dataset.columns.item and dataset.item_columns.id"
         )
     if len(unknown):
         logger.warning(
@@ -130,7 +130,8 @@ def numbered_users(parts: LogParts, user_ids: pl.Series, profile_template: str |
     found = user_ids.is_in(parts.users["id"].implode()).sum()
     if not found:
         raise DataError(
-            f"{parts.path}: no user of it is in the table of users; expected the same ids: see dataset.columns.user and dataset.user_columns.id"
+            f"{parts.path}: no user of it is in the table of users; expected the same ids: "
+            "see dataset.columns.user and dataset.user_columns.id"
         )
     if found < len(user_ids):
         logger.warning("%s: %d of %d user(s) are not in the table of users", parts.path, len(user_ids) - found, len(user_ids))

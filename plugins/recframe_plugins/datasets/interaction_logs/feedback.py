@@ -95,4 +95,4 @@ def holds_numbers(column: pl.Series) -> bool:
     frame = column.to_frame()
     known = frame.filter(~is_missing(column.name, column.dtype)).head(1_000)
     values: Sequence[float | None] = known.select(numbers(column.name, column.dtype, ""))[column.name].to_list()
-    return 2 * sum(value is not None for value in values) > len(values)
+    return 2 * sum(value is not None for value in values) >= len(values)

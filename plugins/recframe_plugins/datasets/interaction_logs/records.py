@@ -101,10 +101,13 @@ def read_records(
     shown = pl.lit("this id") if hide else pl.format("'{}'", ID)
     problem = pl.format(f"{kind} {{}} is already on {table.unit} {{}}, expected each id once", shown, "first")
     once, repeated = part_rows(
-        named[0].with_columns(first=pl.col("line").first().over(ID)), [Check(f"duplicate {kind} id", pl.col("line") != pl.col("first"), problem)]
+        named[0].with_columns(first=pl.col("line").first().over(ID)),
+        [Check(f"duplicate {kind} id", pl.col("line") != pl.col("first"), problem)],
     )
     report = pl.concat([EMPTY_REPORT, table.unreadable, shape[1], named[1], repeated]).sort("line")
-    attributes = once.select(pl.col(ID).alias("id"), *(pl.col(name) for name in table.columns if name not in (id_column, "id") and not name.startswith(UNNAMED)))
+    attributes = once.select(
+        pl.col(ID).alias("id"), *(pl.col(name) for name in table.columns if name not in (id_column, "id") and not name.startswith(UNNAMED))
+    )
     return plain_columns(table, attributes, convert or default_conversion(table)), MalformedRows(table.path, report, table.unit)
 
 

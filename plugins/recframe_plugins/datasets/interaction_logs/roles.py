@@ -13,20 +13,18 @@ __all__ = ["FEEDBACK_NAMES", "ID_NAMES", "LOG_NAMES", "TITLE_NAMES", "find_colum
 
 logger = logging.getLogger(__name__)
 
-USER_NAMES = "userid user uid useridx usernum visitorid visitor customerid customer reviewerid reviewer memberid accountid personid steamid username"
-ITEM_NAMES = (
-    "itemid item iid itemidx itemnum parentasin asin movieid movie productid product businessid bookid videoid articleid newsid songid "
-    "trackid artistid gameid appid contentid documentid docid sku isbn actionid action arm"
-)
-LOG_NAMES: Mapping[str, Sequence[str]] = {
-    "user": USER_NAMES.split(),
-    "item": ITEM_NAMES.split(),
-    "time": "timestamp time ts unixreviewtime unixtime timems datetime eventtime createdat dateadded reviewtime date".split(),
-    "session": "sessionid session visitid".split(),
-    "text": "reviewtext review text reviewbody".split(),
-    "position": "position pos slot".split(),
-    "propensity": "propensityscore propensity pscore actionprob actionprobability loggingprobability".split(),
+NAMES = {
+    "user": "userid user uid useridx usernum visitorid visitor customerid customer reviewerid reviewer memberid accountid personid steamid "
+    "username",
+    "item": "itemid item iid itemidx itemnum parentasin asin movieid movie productid product businessid bookid videoid articleid newsid "
+    "songid trackid artistid gameid appid contentid documentid docid sku isbn actionid action arm",
+    "time": "timestamp time ts unixreviewtime unixtime timems datetime eventtime createdat dateadded reviewtime date",
+    "session": "sessionid session visitid",
+    "text": "reviewtext review text reviewbody",
+    "position": "position pos slot",
+    "propensity": "propensityscore propensity pscore actionprob actionprobability loggingprobability",
 }
+LOG_NAMES: Mapping[str, Sequence[str]] = {role: names.split() for role, names in NAMES.items()}
 """The names of columns for each role of a log, normalised, the likeliest first."""
 
 ID_NAMES = {"item": [*LOG_NAMES["item"], "id"], "user": [*LOG_NAMES["user"], "id"]}
@@ -98,7 +96,13 @@ def find_columns(
         found[role] = fitting[0]
         if len(fitting) > 1 and role in ("user", "item", "id"):
             logger.warning(
-                "%s: the %s may be in %s; %s is taken (%s.%s chooses another)", table.path, role, " or ".join(fitting), fitting[0], setting, role
+                "%s: the %s may be in %s; %s is taken (%s.%s chooses another)",
+                table.path,
+                role,
+                " or ".join(fitting),
+                fitting[0],
+                setting,
+                role,
             )
     if lacking := [role for role in required if role not in found]:
         where = f"{table.path}:1" if table.unit == "line" else f"{table.path}"

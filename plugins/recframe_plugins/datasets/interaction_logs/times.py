@@ -64,7 +64,9 @@ class Times:
         found = [
             Check("empty time", is_missing(self.column, self.dtype), pl.lit(f"column {self.column!r}: no time, expected {expected}")),
             Check(
-                "bad time", pl.col(made).is_null(), pl.format("column '{}': {} is no time, expected {}", pl.lit(self.column), shown, pl.lit(expected))
+                "bad time",
+                pl.col(made).is_null(),
+                pl.format("column '{}': {} is no time, expected {}", pl.lit(self.column), shown, pl.lit(expected)),
             ),
             Check(
                 "time before 1970",
@@ -119,7 +121,10 @@ def times_of(path: Path, block: pl.DataFrame, column: str, unit: str) -> Times:
     likeliest = max(counts, key=lambda name: counts[name])
     if likeliest == "small":
         logger.warning(
-            "%s: the times in %s are no unix times (such as %s); they are taken as they are, and order the rows", path, column, value.first()
+            "%s: the times in %s are no unix times (such as %s); they are taken as they are, and order the rows",
+            path,
+            column,
+            value.first(),
         )
     return Times(column, dtype, likeliest, found=True)
 

@@ -36,7 +36,11 @@ def ids(column: str, dtype: pl.DataType, where: str) -> pl.Expr:
     if dtype.is_float():
         # pandas makes numbers with a fraction of whole numbers when one is missing
         whole = value.cast(pl.Int64, strict=False)
-        return pl.when(whole.cast(pl.Float64) == value.cast(pl.Float64)).then(whole.cast(pl.String)).otherwise(value.fill_nan(None).cast(pl.String))
+        return (
+            pl.when(whole.cast(pl.Float64) == value.cast(pl.Float64))
+            .then(whole.cast(pl.String))
+            .otherwise(value.fill_nan(None).cast(pl.String))
+        )
     raise DataError(f"{where}: column {column!r} is of type {dtype}, expected ids: text or whole numbers")
 
 

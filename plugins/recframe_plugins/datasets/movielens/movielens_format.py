@@ -12,6 +12,7 @@ from recframe.logs import k_core
 from recframe_plugins.datasets.files.malformed_rows import judge
 from recframe_plugins.datasets.movielens.config import MovieLensFormatConfig
 from recframe_plugins.datasets.movielens.files import movielens_layout, read_movies, read_ratings
+from recframe_plugins.datasets.pseudonyms.pseudonyms import pseudonyms_of
 from recframe_plugins.datasets.text_template import as_text, check_template, fill_template
 
 __all__ = ["MovieLensFormat"]
@@ -47,11 +48,12 @@ class MovieLensFormat(Dataset):
         """
         config = self.config
         check_template(config.text_template, PLACEHOLDERS)
+        pseudonyms = pseudonyms_of(config)
         folder = Path(config.path).expanduser()
         layout = movielens_layout(folder)
         movies_path, ratings_path = layout.files(folder)
         items, malformed_movies = read_movies(movies_path, layout, config.encoding)
-        ratings, malformed_ratings = read_ratings(ratings_path, layout, config.encoding, items["item"])
+        ratings, malformed_ratings = read_ratings(ratings_path, layout, config.encoding, items["item"], hide=config.pseudonymise)
         judge([malformed_movies, malformed_ratings], config.malformed)
         if ratings.is_empty():
             raise DataError(f"{ratings_path}: holds no usable rating of an item in {movies_path.name}, expected at least one")
@@ -65,7 +67,7 @@ class MovieLensFormat(Dataset):
                 attributes=items.drop("item"),
                 popularity=torch.bincount(torch.from_numpy(ratings["item"].to_numpy(writable=True)), minlength=len(items)).float(),
             ),
-            users=Users(ids=users.to_list()),
+            users=Users(ids=pseudonyms(users.to_list())),
             interactions=Interactions(ratings, feedback=("rating",), source=str(ratings_path)),
         )
         return k_core(data, config.min_user_ratings, config.min_item_ratings, MINIMA)

@@ -11,7 +11,8 @@ class PseudonymConfig:
     """Whether, and with which key, the ids of users are replaced by pseudonyms. The key itself is never recorded."""
 
     pseudonymise: bool = option(
-        False, "replace the ids of users by keyed hashes (HMAC-SHA256) before anything else sees them; the same key gives the same pseudonyms"
+        False,
+        "replace the ids of users by keyed hashes (HMAC-SHA256) before anything else sees them; the same key gives the same pseudonyms",
     )
     pseudonym_key_variable: str | None = option(
         None, "environment variable that holds the key, at least 16 bytes, best random ones", variable=True

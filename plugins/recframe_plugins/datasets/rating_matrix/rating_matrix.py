@@ -151,7 +151,9 @@ class RatingMatrixDataset(Dataset):
             table = pl.DataFrame({"title": ids})
         ratings = torch.from_numpy(matrix.values)
         return Data(
-            catalog=Catalog(ids=ids, texts=item_texts(self.config.text_template, table), attributes=table, popularity=share_of_fans(ratings[~held_out])),
+            catalog=Catalog(
+                ids=ids, texts=item_texts(self.config.text_template, table), attributes=table, popularity=share_of_fans(ratings[~held_out])
+            ),
             users=Users(matrix.users or [f"user-{number}" for number in range(num_users)]),
             ratings=ratings,
             held_out=held_out,

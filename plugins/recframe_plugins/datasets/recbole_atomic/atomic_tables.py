@@ -63,8 +63,8 @@ def atomic_table(path: Path, encoding: str) -> AtomicTable:
         name, colon, kind = heading.partition(":")
         if not name or not colon or kind not in TYPES:
             raise DataError(
-                f"{path}:1: column {number} is called {heading!r}, expected a name and a type, such as user_id:token, between tabs; types are "
-                f"{', '.join(TYPES)}"
+                f"{path}:1: column {number} is called {heading!r}, expected a name and a type, such as user_id:token, between tabs; "
+                f"types are {', '.join(TYPES)}"
             )
         types[name] = kind
     return AtomicTable(replace(table, columns=list(types)), types)

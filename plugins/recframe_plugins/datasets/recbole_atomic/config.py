@@ -14,7 +14,9 @@ from recframe_plugins.datasets.pseudonyms.config import PseudonymConfig
 class AtomicFilesConfig:
     """The atomic files."""
 
-    path: str = option(MISSING, "folder with NAME.inter, and NAME.item, .user, .kg, .link if there are such; or the .inter file", exists=True)
+    path: str = option(
+        MISSING, "folder with NAME.inter, and NAME.item, .user, .kg, .link if there are such; or the .inter file", exists=True
+    )
 
 
 @dataclass

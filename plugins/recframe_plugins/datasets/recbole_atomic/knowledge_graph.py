@@ -44,9 +44,7 @@ def with_knowledge(items: pl.DataFrame, link: Path, graph: Path | None, encoding
     return items.join(neighbours, on="entity", how="left", maintain_order="left")
 
 
-def ids_of(
-    path: Path, names: tuple[str, ...], encoding: str, reports: list[MalformedRows], *, distinct: bool = False
-) -> pl.DataFrame:
+def ids_of(path: Path, names: tuple[str, ...], encoding: str, reports: list[MalformedRows], *, distinct: bool = False) -> pl.DataFrame:
     """The columns of ids of a file. distinct: whether each value of the first may occur once."""
     table, types = atomic_table(path, encoding)
     lacking = [name for name in names if name not in types]

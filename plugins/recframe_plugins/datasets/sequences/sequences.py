@@ -80,7 +80,9 @@ def read_sequences(path: Path, lines: NumberedLines, separator: str, *, hide: bo
     parts = text.str.splitn(first, 2)
     block = pl.concat(
         block.select(
-            "line", user=parts.struct.field("field_0").str.strip_chars(), items=parts.struct.field("field_1").fill_null("").str.strip_chars()
+            "line",
+            user=parts.struct.field("field_0").str.strip_chars(),
+            items=parts.struct.field("field_1").fill_null("").str.strip_chars(),
         )
         for block in lines.blocks()
     )
