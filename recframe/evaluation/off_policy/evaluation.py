@@ -10,14 +10,14 @@ import numpy as np
 
 from recframe.evaluation.off_policy import single_items
 from recframe.evaluation.off_policy.concentration import empirical_bernstein, hoeffding, values_of_people
-from recframe.evaluation.off_policy.contributions import Contributions, intervals, mean_of
+from recframe.evaluation.off_policy.contributions import intervals, mean_of
 from recframe.evaluation.off_policy.decisions import LoggedDecisions, judge
 from recframe.evaluation.off_policy.diagnostics import diagnose, warnings_of
+from recframe.evaluation.off_policy.estimates import estimates_of
 from recframe.evaluation.off_policy.logs import SingleItemLog
 from recframe.evaluation.off_policy.pas_if import Estimator, pas_if
 from recframe.evaluation.off_policy.policies import ActionProbabilities
 from recframe.evaluation.off_policy.reward_models import RewardModel, fit_reward_model, folds_of, item_features
-from recframe.evaluation.off_policy.slope import slope_of
 from recframe.evaluation.off_policy.text_clusters import cluster_probabilities, estimated_cluster_propensities, marginalised_ips
 from recframe.evaluation.results import Metrics, metrics_of
 from recframe.evaluation.statistics import CHUNK_ELEMENTS, Interval
@@ -65,7 +65,7 @@ def evaluate_off_policy(
     reward_model: Literal["ridge", "logistic"] = "ridge",
     penalty: float = 1.0,
     bounds: Bounds | None = None,
-    choose: Literal["slope", "pas_if"] = "slope",
+    choose: Literal["least_error", "slope", "pas_if"] = "least_error",
     seed: int = 0,
 ) -> OffPolicyResult:
     """The mean reward of each policy by every single-item estimator, with 95 % intervals over people, and what to make of it.
@@ -78,8 +78,9 @@ def evaluate_off_policy(
     clusters: `[M]` int64, clusters of items (`clusters_of` their texts), for marginalised IPS. None: it is left out.
     reward_model, penalty: `fit_reward_model`, cross-fitted over people.
     bounds: adds IPS with concentration intervals, `value/ips_hoeffding` and `value/ips_bernstein`.
-    choose: how the estimator behind `value` is chosen: SLOPE along switch-DR's threshold, from DR to the direct method; or PAS-IF among
-        DR, self-normalised IPS and DR, switch-DR and the direct method, which needs the logging policy.
+    choose: how the estimator behind `value` is chosen. least_error and slope: along switch-DR's threshold, from DR to the direct method, by
+        the least estimated error or by SLOPE. pas_if: among DR, self-normalised IPS and DR, switch-DR and the direct method; it needs the
+        logging policy. The interval of `value` is DR's in every case, extended to the value: others' do not hold their bias.
 
     Raises
     ------
@@ -95,53 +96,20 @@ def evaluate_off_policy(
     result = OffPolicyResult({LOGGING: _on_policy(decisions, seed)}, {}, {}, _about_the_log(decisions))
     for name, policy in policies.items():
         judged = judge(decisions, policy, model, clusters)
-        found, thresholds = _estimates(judged.log, decisions.people)
-        if of_clusters is not None and judged.cluster_probabilities is not None:
-            found["mips"] = marginalised_ips(judged.log.rewards, of_clusters, judged.cluster_probabilities)
+        estimates = estimates_of(judged.log, decisions.people, "least_error" if choose == "pas_if" else choose)
         if choose == "pas_if":
-            chosen = _choose_by_pas_if(decisions, policy, items, reward_model, penalty, thresholds[len(thresholds) // 2], seed)
-        else:
-            chosen = _choose_by_slope(judged.log, thresholds, decisions.people)
-        values: dict[str, Interval] = {"value": intervals(found[chosen], decisions.people, seed)[0]}
-        values |= {f"value/{key}": intervals(one, decisions.people, seed)[0] for key, one in found.items()}
+            chosen = _choose_by_pas_if(decisions, policy, items, reward_model, penalty, estimates.threshold, seed)
+            estimates = estimates._replace(chosen=chosen)
+        if of_clusters is not None and judged.cluster_probabilities is not None:
+            estimates.found["mips"] = marginalised_ips(judged.log.rewards, of_clusters, judged.cluster_probabilities)
+        values = estimates.intervals(decisions.people, seed)
         values |= {} if bounds is None else _bounded(judged.log, decisions.people, bounds)
         result.policies[name] = metrics_of(values)
         numbers = diagnose(judged.log.weights, decisions.people, judged.unlogged, judged.impossible)
         result.diagnostics[name] = numbers.as_numbers()
-        result.chosen[name] = chosen
+        result.chosen[name] = estimates.chosen
         result.caveats.extend(warnings_of(name, numbers))
-        if chosen == "dm":
-            result.caveats.append(f"{name}: the value is a reward model's prediction, and its interval does not hold the model's error.")
     return result
-
-
-def _estimates(log: SingleItemLog, people: np.ndarray) -> tuple[dict[str, Contributions], np.ndarray]:
-    """Every estimator's contributions by its name, clips and thresholds chosen by SLOPE, and the thresholds that were tried."""
-    thresholds = threshold_candidates(log.weights)
-    clipped = [single_items.inverse_propensity(log, clip) for clip in thresholds[:-1]]
-    switched = [single_items.switch_doubly_robust(log, threshold) for threshold in thresholds]
-    return {
-        "dm": single_items.direct_method(log),
-        "ips": single_items.inverse_propensity(log),
-        "clipped_ips": clipped[int(slope_of(clipped, people))],
-        "snips": single_items.self_normalised(log),
-        "dr": single_items.doubly_robust(log),
-        "sndr": single_items.self_normalised_doubly_robust(log),
-        "switch_dr": switched[int(slope_of(switched, people))],
-    }, thresholds
-
-
-def threshold_candidates(weights: np.ndarray, count: int = 12) -> np.ndarray:
-    """Thresholds for weights `[n]`, falling: infinity, a geometric grid from the largest weight to 1, and 0."""
-    largest = float(weights.max())
-    grid = np.geomspace(largest, 1.0, count)[1:] if largest > 1 else np.array([1.0])
-    return np.concatenate([[np.inf], grid, [0.0]])
-
-
-def _choose_by_slope(log: SingleItemLog, thresholds: np.ndarray, people: np.ndarray) -> str:
-    """The place of SLOPE's choice along switch-DR: at its ends it is DR or the direct method."""
-    place = int(slope_of([single_items.switch_doubly_robust(log, threshold) for threshold in thresholds], people))
-    return {0: "dr", len(thresholds) - 1: "dm"}.get(place, "switch_dr")
 
 
 def _choose_by_pas_if(

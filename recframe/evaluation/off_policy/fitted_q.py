@@ -35,7 +35,8 @@ def fitted_q_coefficients(
     expected_features: sum_a pi(a|s_t) phi(s_t, a), `[n, T, F]`. V is linear in them, so no sum over actions is needed here.
     weights: `[r, n]`, how often each session counts in each of r fits; None: once, r = 1.
     ridge: the penalty on theta, in the units of Phi'Phi.
-    iterations: how often the regression is repeated; None: T, after which nothing that was logged is further away.
+    iterations: how often the regression is repeated; None: 4 T. T are enough where features tell every state apart; where they do not,
+        the coefficients need longer to settle.
     """
     shape = (*log.inside.shape, np.shape(features)[-1])
     for name, values in (("features", features), ("expected_features", expected_features)):
@@ -49,7 +50,7 @@ def fitted_q_coefficients(
     gram, onward, rewarded = (_products(counts, taken, side) for side in (taken, following, log.rewards[..., None]))
     solve = np.linalg.inv(gram + penalty)
     coefficients = np.zeros((len(counts), shape[2]))
-    for _ in range(shape[1] if iterations is None else iterations):
+    for _ in range(4 * shape[1] if iterations is None else iterations):
         coefficients = np.einsum("rfg,rg->rf", solve, rewarded[..., 0] + log.discount * np.einsum("rfg,rg->rf", onward, coefficients))
     return coefficients
 

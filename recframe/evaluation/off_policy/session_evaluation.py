@@ -33,11 +33,13 @@ class Sessions(NamedTuple):
     """Where the rows of a log are in arrays `[S, T]` of S sessions.
 
     rows: `[S, T]` int64, row numbers, 0 after a session's end.   lengths: `[S]`.   people: `[S]`, of each session.
+    steps: `[n]` int64, the place of each row in its session.
     """
 
     rows: np.ndarray
     lengths: np.ndarray
     people: np.ndarray
+    steps: np.ndarray
 
 
 def sessions_of(sessions: np.ndarray, people: np.ndarray) -> Sessions:
@@ -51,12 +53,14 @@ def sessions_of(sessions: np.ndarray, people: np.ndarray) -> Sessions:
     order = np.argsort(numbers, kind="stable")
     starts = np.cumsum(lengths) - lengths
     rows = np.zeros((len(lengths), int(lengths.max())), dtype=np.int64)
-    rows[numbers[order], np.arange(len(numbers)) - starts[numbers[order]]] = order
+    steps = np.empty(len(numbers), dtype=np.int64)
+    steps[order] = np.arange(len(numbers)) - starts[numbers[order]]
+    rows[numbers, steps] = np.arange(len(numbers))
     owners = people[order[starts]]
     wrong = people != owners[numbers]
     if wrong.any():
         raise DataError(f"sessions: the session of row {int(np.flatnonzero(wrong)[0])} has rows of several people")
-    return Sessions(rows, lengths, owners)
+    return Sessions(rows, lengths, owners, steps)
 
 
 def evaluate_sessions_off_policy(
@@ -77,7 +81,7 @@ def evaluate_sessions_off_policy(
     Parameters
     ----------
     decisions: with `sessions`. The context is the state; without contexts there is one state.
-    items: `[M, Z]`, item features; Q is linear in their products with the context's. None: one for each item, up to 512.
+    items: `[M, Z]`, item features; Q is linear in their products with the context's and the step. None: one for each item, up to 512.
     num_states: for marginalised IS, contexts are clustered by k-means into so many states.
     ridge: the penalty of fitted-Q evaluation.
 
@@ -92,12 +96,12 @@ def evaluate_sessions_off_policy(
     sessions = sessions_of(decisions.sessions, decisions.people)
     owners = np.unique(sessions.people, return_inverse=True)[1]
     folds = folds_of(sessions.people, seed=seed)
-    contexts = with_constant(np.zeros((len(decisions), 0)) if decisions.contexts is None else decisions.contexts)
+    contexts = _states_of(decisions, sessions)
     features = with_constant(item_features(decisions.num_items) if items is None else items)
     if contexts.shape[1] * features.shape[1] > MAX_FEATURES:
         raise DataError(
-            f"{contexts.shape[1] - 1} context and {features.shape[1] - 1} item features have "
-            f"{contexts.shape[1] * features.shape[1]:,} products with the constants, more than {MAX_FEATURES}: reduce them first"
+            f"{contexts.shape[1] - 2} context and {features.shape[1] - 1} item features have {contexts.shape[1] * features.shape[1]:,} "
+            f"products with the step and the constants, more than {MAX_FEATURES}: reduce them first"
         )
     states = _states(decisions.contexts, len(decisions), num_states, seed)[sessions.rows]
     taken = _products(contexts, features[decisions.actions])[sessions.rows]
@@ -145,6 +149,15 @@ def _estimates(
     found["fitted_q"] = refitted_interval(lambda w: fitted_q_values(log, taken, expected, w[:, people], ridge), count, seed)
     found["marginalised_is"] = refitted_interval(lambda w: marginalised_values(log, states, w[:, people]), count, seed)
     return found
+
+
+def _states_of(decisions: LoggedDecisions, sessions: Sessions) -> np.ndarray:
+    """What Q knows of a state, `[n, X + 2]`: the context, the share of the longest session that is over, and a constant.
+
+    Without the step, sessions that end after a number of steps would look as if they might end after every step.
+    """
+    contexts = np.zeros((len(decisions), 0)) if decisions.contexts is None else decisions.contexts
+    return with_constant(np.concatenate([contexts, (sessions.steps / sessions.rows.shape[1])[:, None]], axis=1))
 
 
 def _expected_items(decisions: LoggedDecisions, policy: ActionProbabilities, features: np.ndarray) -> np.ndarray:

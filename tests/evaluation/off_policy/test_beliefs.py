@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recframe.evaluation.off_policy import single_items
+from recframe.evaluation.off_policy.choice import least_error_of, slope, slope_of, standard_error
 from recframe.evaluation.off_policy.concentration import empirical_bernstein, hoeffding, values_of_people
 from recframe.evaluation.off_policy.contributions import Contributions, intervals, mean_of, refitted_interval
 from recframe.evaluation.off_policy.diagnostics import diagnose, effective_sample_size, warnings_of
 from recframe.evaluation.off_policy.logs import SingleItemLog
 from recframe.evaluation.off_policy.pas_if import fit_division, pas_if
-from recframe.evaluation.off_policy.slope import slope, slope_of, standard_error
 from recframe.evaluation.statistics import ratio_intervals, sums_by_person
 from recframe.interfaces.data import DataError
 
@@ -152,15 +152,35 @@ def synthetic(generator, repetitions, rows=500, items=8, model_error=0.0):
 
 
 @pytest.mark.parametrize("model_error", [0.0, 0.4], ids=["a model that is right", "a model that is wrong"])
-def test_slope_chooses_nearly_as_well_as_the_best_of_its_candidates(model_error):
+def test_slope_is_nearly_as_good_as_its_best_candidate(model_error):
+    errors, chosen = errors_of_choice(slope_of, model_error)
+    assert chosen < 2 * errors.min() + 1e-6
+    assert chosen < 0.5 * errors.max()
+
+
+@pytest.mark.parametrize("model_error", [0.0, 0.4], ids=["a model that is right", "a model that is wrong"])
+def test_the_least_estimated_error_is_not_worse_than_the_unbiased_candidate(model_error):
+    errors, chosen = errors_of_choice(least_error_of, model_error)
+    assert chosen < 1.1 * errors[0]
+    assert chosen < 0.8 * errors.max()
+
+
+def errors_of_choice(choose, model_error):
+    """The mean squared errors of four thresholds of switch-DR, and of the choice among them."""
     log, value = synthetic(np.random.default_rng(0), 300, model_error=model_error)
-    thresholds = [np.inf, 6.0, 1.0, 0.0]
-    candidates = [single_items.switch_doubly_robust(log, threshold) for threshold in thresholds]
+    candidates = [single_items.switch_doubly_robust(log, threshold) for threshold in (np.inf, 6.0, 1.0, 0.0)]
     errors = np.stack([(candidate.value - value) ** 2 for candidate in candidates], axis=1)
-    chosen = slope_of(candidates)
-    of_choice = np.take_along_axis(errors, chosen[:, None], axis=1).mean()
-    assert of_choice < 2 * errors.mean(axis=0).min() + 1e-6
-    assert of_choice < 0.5 * errors.mean(axis=0).max()
+    return errors.mean(axis=0), np.take_along_axis(errors, choose(candidates)[:, None], axis=1).mean()
+
+
+def test_the_least_estimated_error_follows_its_equation():
+    generator = np.random.default_rng(0)
+    log = synthetic(generator, 5)[0]
+    candidates = [single_items.inverse_propensity(log, clip) for clip in (np.inf, 3.0, 1.0)]
+    values = np.stack([candidate.numerators for candidate in candidates])
+    means = values.mean(axis=2)
+    errors = values.var(axis=2) / values.shape[2] + (means - means[0]) ** 2
+    np.testing.assert_array_equal(least_error_of(candidates), errors.argmin(axis=0))
 
 
 def test_a_division_has_policies_and_reaches_the_evaluated_weights():
