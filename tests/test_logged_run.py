@@ -70,6 +70,13 @@ def test_agents_that_learn_from_replay_learn_from_a_log_unchanged(log_folder, tm
     assert written.policies["trained"]["ndcg@10"]["mean"] >= 0.0
 
 
+def test_a_sequence_model_learns_what_follows_what(log_folder, tmp_path):
+    """Everybody goes on to one of the next two films: the model finds it among the first two, where popularity finds little."""
+    settings = ["agent=sequence_model", "agent.batch_size=32", "logged.batches=300", "logged.evaluate_every=100", "logged.chunk_batches=20"]
+    result = runner.run(composed(log_folder, *settings, "state_tracker=gru", "state_tracker.id_embeddings=true"), tmp_path / "run")
+    assert result.policies["trained"]["hit_rate@5"]["low"] > result.policies["popular"]["hit_rate@5"]["high"]
+
+
 def test_what_is_held_out_is_learned_from_by_nothing(log_folder, tmp_path):
     """Of the log, the training part alone is counted: the popularity that agents read, and the interactions that models are fitted on."""
     from recframe.building.parts import assemble
