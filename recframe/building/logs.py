@@ -26,6 +26,8 @@ class RunLog:
     """The log of a run.
 
     train: the interactions that are learned from.   validation, test: held-out queries.   summary: counts, for result.json.
+    test_rows: `[n]` int64, the rows of `test.log` that are held out for the test, for off-policy evaluation; None if the log does not say
+        with what probability items were shown.
     """
 
     train: Interactions
@@ -35,10 +37,12 @@ class RunLog:
     settings: LogSettings
     num_users: int
     num_items: int
+    test_rows: Tensor | None = None
 
     def to(self, device: torch.device) -> RunLog:
         """The same log with the queries on `device`."""
-        return replace(self, validation=self.validation.to(device), test=self.test.to(device))
+        rows = None if self.test_rows is None else self.test_rows.to(device)
+        return replace(self, validation=self.validation.to(device), test=self.test.to(device), test_rows=rows)
 
     def without_users(self, users: Tensor) -> RunLog:
         """The log without what the `users` `[p]` did in the training part."""
@@ -86,7 +90,8 @@ def split_run_log(cfg: DictConfig, data: Data) -> tuple[Data, RunLog]:
         summary |= {"dropped_targets": targets, "dropped_queries": queries}
         if not len(test) or not len(validation):
             raise DataError("every held-out item was met before by its user; use evaluation.exclude_seen=false")
-    return training_data(data, split), RunLog(split.train, validation, test, summary, settings, num_users, len(data.catalog))
+    rows = split.rows_of_test(data.interactions, settings) if "propensity" in data.interactions.frame.columns else None
+    return training_data(data, split), RunLog(split.train, validation, test, summary, settings, num_users, len(data.catalog), rows)
 
 
 def require_signals(rewards: Mapping[str, Component], signals: tuple[str, ...], source: str) -> None:

@@ -16,7 +16,7 @@ from recframe.log_settings import LogSettings, SplitSettings, split_problems
 from recframe.logs.build import log_in_order
 from recframe.logs.held_out import HeldOut
 from recframe.logs.ordering import has_sessions, sequences_of
-from recframe.logs.parts import DIVISIONS, DUPLICATE, TRAIN, QueryRows, ranges
+from recframe.logs.parts import DIVISIONS, DUPLICATE, TEST, TRAIN, QueryRows, ranges
 from recframe.logs.split_summary import summary_of
 
 logger = logging.getLogger(__name__)
@@ -40,6 +40,15 @@ class SplitLog:
     part: np.ndarray
     settings: SplitSettings = field(default_factory=SplitSettings)
     moments: Mapping[str, int] = field(default_factory=dict)
+
+    def rows_of_test(self, interactions: Interactions, settings: LogSettings) -> torch.Tensor:
+        """The rows `[n]` int64 of `test.log` that are held out for the test.
+
+        interactions, settings: those that were split.
+        """
+        kept = self.part != DUPLICATE
+        order = sequences_of(only_rows(interactions, kept), settings)
+        return torch.from_numpy(np.flatnonzero(self.part[kept][order.rows] == TEST))
 
     def summary(self) -> dict[str, Any]:
         """What was split and how, in numbers, for files that record a run."""

@@ -60,15 +60,21 @@ def write_result(
     policies: `{policy: {metric: {"mean", "low", "high", "n"}}}`; a statistic may be a mapping, a named tuple or a dataclass. `n` is the
         number of people behind the mean (in results of earlier releases, which lack the entry `evaluation`, that of their sessions).
     extra: more top-level entries, such as `name` and `environment`. NaN and infinities become null everywhere, since JSON lacks them.
-        `caveats`, a list of sentences, exists if the environment has any (`Environment.caveats`). `evaluation` says what `policies` is
-        about: its `split` (the value of evaluation.people, or `logged`), and its numbers of `people` and `sessions`. `threads` is the number of threads
-        of the process. `selection` says how the final weights were chosen: after how many `env_steps`, by which `metric`, its `value`
-        (null if the last ones were taken), the number of `evaluations` that it is the mean of, and the number of `candidates` of which
-        it was the best. `cold_items` exists if items were withheld in training: their `share` of the catalogue, the number of these
-        `items`, and `policies` as above, measured where only they are shown. `batches` is the number of batches of a log that were learned
-        from. `ranking` exists if the run learned from a log: `evaluation` and `policies` as above, measured on its held-out part, the same
-        for each of its `groups` of queries, and what was held out of the `log`. Without a simulator, `policies` is that of `ranking`, and
-        `evaluation` counts `queries` in place of `sessions`.
+        `caveats`, a list of sentences, exists if the environment has any (`Environment.caveats`). `threads` is the number of threads of the
+        process. Other entries:
+
+        - `evaluation`: what `policies` is about: its `split` (the value of evaluation.people, or `logged`), and its numbers of `people` and
+          `sessions` (`queries` of a log).
+        - `selection`: how the final weights were chosen: after how many `env_steps` (`batches` of a log), by which `metric`, its `value`
+          (null if the last ones were taken), the number of `evaluations` that it is the mean of, and the number of `candidates` of which it
+          was the best.
+        - `cold_items`, if items were withheld in training: their `share` of the catalogue, the number of these `items`, and `policies` as
+          above, measured where only they are shown.
+        - `batches`: the number of batches of a log that were learned from.
+        - `ranking`, if the run learned from a log: `evaluation` and `policies` as above, measured on its held-out part, the same for each of
+          its `groups` of queries, and what was held out of the `log`. Without a simulator, `policies` above is that of `ranking`.
+        - `off_policy`, if the log has propensities: `policies` with the `value` of a decision by each estimator, `chosen`, the estimator
+          behind `value`, `diagnostics` of the weights, and `caveats` in words.
 
     Raises
     ------
@@ -96,7 +102,7 @@ def write_result(
 
 def _check_tables(result: Mapping[str, Any]) -> None:
     _check_statistics("policies", result["policies"])
-    for name in ("cold_items", "ranking"):
+    for name in ("cold_items", "ranking", "off_policy"):
         if name in result:
             _check_statistics(f"{name}.policies", result[name]["policies"])
     for group, part in result.get("ranking", {}).get("groups", {}).items():
