@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from recframe.evaluation.people import WHOSE, counted
+from recframe.evaluation.seed_intervals import mover_interval
 from recframe.metric_names import COLD_METRICS, METRIC_NAMES, is_rate
-from recframe.sweeps.intervals import mover_interval
 from recframe.sweeps.runs import Sweep, SweepRun, find_runs
 from recframe.sweeps.seeds import PeopleOfRuns
 
@@ -52,10 +52,10 @@ def summarize(runs: pl.DataFrame) -> pl.DataFrame:
     """Means over seeds, from the result of `sweep_frame`: one row for each setting, policy and metric, in order of appearance.
 
     Columns: the settings, policy, metric, mean, low, high, seeds (their number), interval. With two seeds or more the interval is over
-    "seeds and people" (`recframe.sweeps.intervals`), from each person's sums in the runs' folders; for metrics of a set of people, and
-    for runs without these sums, from the runs' own intervals. With one seed, or if all seeds give the same number, it is the interval of
-    one run over "people", which does not include differences between seeds. If runs repeat a seed with the same settings, only the last
-    one counts, because they are not independent.
+    "seeds and people" (`recframe.evaluation.seed_intervals`), from each person's sums in the runs' folders; for metrics of a set of
+    people, and for runs without these sums, from the runs' own intervals. With one seed, or if all seeds give the same number, it is the
+    interval of one run over "people", which does not include differences between seeds. If runs repeat a seed with the same settings,
+    only the last one counts, because they are not independent.
     """
     people = PeopleOfRuns()
     metrics = _metrics(runs)

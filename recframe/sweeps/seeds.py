@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from recframe.sweeps.intervals import SeedsInterval, crossed_intervals
+from recframe.evaluation.seed_intervals import SeedsInterval, crossed_intervals
 from recframe.tracking import read_people
 from recframe.tracking.people_file import RecordedPeople
 
