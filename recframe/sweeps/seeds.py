@@ -40,6 +40,12 @@ class PeopleOfRuns:
             table[place, np.searchsorted(everybody, run.ids)] = np.stack([each[metric] for metric in known], axis=1)
         return dict(zip(known, crossed_intervals(table[..., 0], table[..., 1], shared, RESAMPLES), strict=True))
 
+    def sums(self, folder: str, policy: str, metric: str) -> tuple[np.ndarray, np.ndarray] | None:
+        """The people `[P]` of a run and their sums `[P, 2]` behind a policy's metric, in float64; None if the run has not recorded them."""
+        run = self._of(folder)
+        sums = {} if run is None else _sums(run, policy)
+        return None if run is None or metric not in sums else (run.ids, sums[metric].astype(np.float64))
+
     def _of(self, folder: str | None) -> RecordedPeople | None:
         if folder is None:
             return None
