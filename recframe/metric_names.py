@@ -63,8 +63,8 @@ PROGRESS_METRICS = ("return", "length", "click_rate", "hit_rate", "ndcg", "cover
 SHOWN_K = 10
 """The k at which metrics of rankings are shown where there is room for one; the largest, if this one is not measured."""
 
-COLD_METRICS = ("return", "length", "click_rate")
-"""Reported over sweeps for items never shown in training."""
+COLD_METRICS = ("return", "length", "click_rate", "hit_rate", "ndcg")
+"""Reported over sweeps beside those of the main table: for items never shown in training, and for new items and users of a log."""
 
 _ORDER = {metric.name: place for place, metric in enumerate(SESSION_METRICS + ACCURACY_METRICS + ITEM_METRICS)}
 _HEADINGS = {metric.name: metric.heading for metric in SESSION_METRICS + ACCURACY_METRICS + ITEM_METRICS}
@@ -130,6 +130,11 @@ def ranking_metrics(ks: Iterable[int], available: Collection[str]) -> list[str]:
     return in_order([metric_at(metric.name, k) for metric in metrics for k in ks])
 
 
+def place_in_tables(name: str) -> tuple[int, int]:
+    """A key that sorts metrics as in tables, by k where they differ in it; those without a heading, such as `reward/NAME`, come last."""
+    return _ORDER.get(base_name(name), len(_ORDER)), places_of(name) or 0
+
+
 def in_order(names: Collection[str]) -> list[str]:
-    """`names` in the order of tables, by k where they differ in it, followed by those without a heading, such as `reward/NAME`."""
-    return sorted(names, key=lambda name: (_ORDER.get(base_name(name), len(_ORDER)), places_of(name) or 0))
+    """`names` in the order of tables; those without a heading keep their order."""
+    return sorted(names, key=place_in_tables)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from recframe.sweeps.intervals import SeedsInterval, crossed_intervals
+from recframe.evaluation.seed_intervals import SeedsInterval, crossed_intervals
 from recframe.tracking import read_people
 from recframe.tracking.people_file import RecordedPeople
 
@@ -39,6 +39,12 @@ class PeopleOfRuns:
         for place, (run, each) in enumerate(zip(runs, sums, strict=True)):
             table[place, np.searchsorted(everybody, run.ids)] = np.stack([each[metric] for metric in known], axis=1)
         return dict(zip(known, crossed_intervals(table[..., 0], table[..., 1], shared, RESAMPLES), strict=True))
+
+    def sums(self, folder: str, policy: str, metric: str) -> tuple[np.ndarray, np.ndarray] | None:
+        """The people `[P]` of a run and their sums `[P, 2]` behind a policy's metric, in float64; None if the run has not recorded them."""
+        run = self._of(folder)
+        sums = {} if run is None else _sums(run, policy)
+        return None if run is None or metric not in sums else (run.ids, sums[metric].astype(np.float64))
 
     def _of(self, folder: str | None) -> RecordedPeople | None:
         if folder is None:
