@@ -13,6 +13,16 @@ from recframe_plugins.agents.baselines.config import (
     RandomConfig,
 )
 from recframe_plugins.agents.ddpg.config import DDPGConfig
+from recframe_plugins.agents.offline.config import (
+    BCQConfig,
+    CQLConfig,
+    CRRConfig,
+    IQLConfig,
+    SA2CConfig,
+    SQNConfig,
+    TD3BCConfig,
+    TopKReinforceConfig,
+)
 from recframe_plugins.agents.policy_gradient.config import ActorCriticConfig, ReinforceConfig
 from recframe_plugins.agents.q_learning.config import DQNConfig, SlateQConfig
 from recframe_plugins.agents.soft_actor_critic.config import SoftActorCriticConfig
@@ -47,3 +57,11 @@ def recframe_register_components(register: Callable[[Component], None]) -> None:
     agent("greedy_reward", GreedyRewardConfig, "baselines.greedy_reward:GreedyReward", ITEMS, ROLLOUT, slates=True)
     agent("posterior_greedy", PosteriorGreedyConfig, "baselines.posterior_greedy:PosteriorGreedy", ITEMS, ROLLOUT, slates=True)
     agent("fixed_slate", FixedSlateConfig, "baselines.fixed_slate:FixedSlate", ITEMS, ROLLOUT, slates=True)
+    agent("sqn", SQNConfig, "offline.sqn:SQN", ITEMS, REPLAY)
+    agent("sa2c", SA2CConfig, "offline.sa2c:SA2C", ITEMS, REPLAY)
+    agent("cql", CQLConfig, "offline.cql:CQL", ITEMS, REPLAY)
+    agent("bcq", BCQConfig, "offline.bcq:BCQ", ITEMS, REPLAY)
+    agent("iql", IQLConfig, "offline.iql:IQL", ITEMS, REPLAY)
+    agent("crr", CRRConfig, "offline.crr:CRR", ITEMS, REPLAY)
+    agent("td3_bc", TD3BCConfig, "offline.td3_bc:TD3BC", ITEMS, REPLAY, slates=True)
+    agent("top_k_reinforce", TopKReinforceConfig, "offline.top_k_reinforce:TopKReinforce", ITEMS, REPLAY)
