@@ -13,7 +13,17 @@ from recframe.item_agents.item_scores import QNetwork, QueryScores, QValues
 from recframe.item_agents.next_item import Negatives, NegativeSampler, gbce, gbce_beta, renumbered, sampled_cross_entropy
 from recframe.item_agents.optimization import TargetUpdate, adam
 from recframe.item_agents.search import BestItems, ItemScores, as_ranking, rank_items, search_items
-from recframe.item_agents.softmax_policy import ItemPolicy, PolicyScores, SlateProbability, draw_slate, slate_probability
+from recframe.item_agents.softmax_policy import (
+    ItemPolicy,
+    PolicyScores,
+    SlateProbability,
+    allowed_columns,
+    allowed_scores,
+    draw_slate,
+    log_probability,
+    slate_probability,
+    weighted,
+)
 from recframe.item_agents.working_set import Items, WorkingSet
 
 __all__ = [
@@ -37,6 +47,8 @@ __all__ = [
     "TargetUpdate",
     "WorkingSet",
     "adam",
+    "allowed_columns",
+    "allowed_scores",
     "as_ranking",
     "build_index",
     "draw_slate",
@@ -44,6 +56,7 @@ __all__ = [
     "gbce",
     "gbce_beta",
     "linear_schedule",
+    "log_probability",
     "nearest_items",
     "random_log_prob",
     "rank_items",
@@ -52,4 +65,5 @@ __all__ = [
     "sampled_cross_entropy",
     "search_items",
     "slate_probability",
+    "weighted",
 ]

@@ -71,8 +71,8 @@ def write_result(
         - `cold_items`, if items were withheld in training: their `share` of the catalogue, the number of these `items`, and `policies` as
           above, measured where only they are shown.
         - `batches`: the number of batches of a log that were learned from.
-        - `ranking`, if the run learned from a log: `evaluation` and `policies` as above, measured on its held-out part, the same for each of
-          its `groups` of queries, and what was held out of the `log`. Without a simulator, `policies` above is that of `ranking`.
+        - `ranking`, if the run learned from a log: `evaluation` and `policies` as above, measured on its held-out part, the same for each
+          of its `groups` of queries, and what was held out of the `log`. Without a simulator, `policies` above is that of `ranking`.
         - `off_policy`, if the log has propensities: `policies` with the `value` of a decision by each estimator, `chosen`, the estimator
           behind `value`, `diagnostics` of the weights, and `caveats` in words.
 

@@ -13,6 +13,16 @@ from recframe_plugins.agents.baselines.config import (
     RandomConfig,
 )
 from recframe_plugins.agents.ddpg.config import DDPGConfig
+from recframe_plugins.agents.offline.config import (
+    BCQConfig,
+    CQLConfig,
+    CRRConfig,
+    IQLConfig,
+    SA2CConfig,
+    SQNConfig,
+    TD3BCConfig,
+    TopKReinforceConfig,
+)
 from recframe_plugins.agents.policy_gradient.config import ActorCriticConfig, ReinforceConfig
 from recframe_plugins.agents.q_learning.config import DQNConfig, SlateQConfig
 from recframe_plugins.agents.sequence_models.config import SequenceModelConfig
@@ -50,3 +60,11 @@ def recframe_register_components(register: Callable[[Component], None]) -> None:
     agent("fixed_slate", FixedSlateConfig, "baselines.fixed_slate:FixedSlate", ITEMS, ROLLOUT, slates=True)
     model, masked = "sequence_models.sequence_model:SequenceModel", "bidirectional?masked_share"
     agent("sequence_model", SequenceModelConfig, model, ITEMS, SEQUENCES, masked, slates=True)
+    agent("sqn", SQNConfig, "offline.sqn:SQN", ITEMS, REPLAY)
+    agent("sa2c", SA2CConfig, "offline.sa2c:SA2C", ITEMS, REPLAY)
+    agent("cql", CQLConfig, "offline.cql:CQL", ITEMS, REPLAY)
+    agent("bcq", BCQConfig, "offline.bcq:BCQ", ITEMS, REPLAY)
+    agent("iql", IQLConfig, "offline.iql:IQL", ITEMS, REPLAY)
+    agent("crr", CRRConfig, "offline.crr:CRR", ITEMS, REPLAY)
+    agent("td3_bc", TD3BCConfig, "offline.td3_bc:TD3BC", ITEMS, REPLAY, slates=True)
+    agent("top_k_reinforce", TopKReinforceConfig, "offline.top_k_reinforce:TopKReinforce", ITEMS, REPLAY)
