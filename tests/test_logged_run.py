@@ -172,3 +172,32 @@ def test_settings_about_a_log_without_a_logged_stage_are_refused():
 def test_a_reward_that_reads_what_the_log_lacks_is_refused(log_folder, tmp_path):
     with pytest.raises(ConfigError, match=r"reward.dwell reads the signal 'dwell', which the log .* does not have; it has: click, rating"):
         runner.run(composed(log_folder, "reward=[dwell]"), tmp_path / "run")
+
+
+@pytest.fixture(scope="module")
+def decisions(tmp_path_factory):
+    """Decisions of a policy that draws one of four items uniformly; only item 2 is liked, with probability 0.5."""
+    file = tmp_path_factory.mktemp("decisions") / "decisions.csv"
+    generator = np.random.default_rng(2)
+    items = generator.integers(4, size=2_000)
+    clicks = (items == 2) & (generator.random(2_000) < 0.5)
+    lines = [f"{user},{item},{1_000 + user},0.25,{int(click)}" for user, (item, click) in enumerate(zip(items, clicks, strict=True))]
+    file.write_text("user,item,timestamp,propensity,click\n" + "\n".join(lines) + "\n")
+    return file
+
+
+def test_a_log_with_propensities_says_what_the_policies_are_worth(decisions, tmp_path):
+    overrides = [f"dataset.interactions={decisions}", "dataset=bandit_log", "encoder=id", "logger=[csv]", "debug=smoke"]
+    split = ["split.by=time", "split.test_share=0.4", "evaluation.exclude_seen=false", "evaluation.k=[1,2]", "logged.monitor=hit_rate@1"]
+    agent = ["agent=dqn", "logged.batches=100", "logged.evaluate_every=50", "agent.batch_size=64", "agent.learning_rate=0.01"]
+    runner.run(compose_config(["experiment=next_item", *overrides, *split, *agent]), tmp_path / "run")
+    found = json.loads((tmp_path / "run" / "result.json").read_text())["off_policy"]
+    assert found["evaluation"]["decisions"] == 800
+    # the trained policy shows item 2, whose value is 0.5; the logging policy's is an eighth
+    trained, logging = (found["policies"][name]["value"] for name in ("trained", "logging"))
+    assert trained["low"] <= 0.5 <= trained["high"]
+    assert trained["low"] > 0.35
+    assert logging["low"] <= 0.125 <= logging["high"]
+    assert found["diagnostics"]["trained"]["effective_rows"] == pytest.approx(200, abs=40)
+    report = (tmp_path / "run" / "report.md").read_text()
+    assert "| logging policy |" in report

@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from recframe.evaluation.off_policy_table import off_policy_tables
 from recframe.evaluation.people import LOGGED, QUERIES, WHOSE, counted
 from recframe.evaluation.results import Results
 from recframe.metric_names import METRIC_NAMES, base_name, has_heading, heading, in_order, metric_at, places_of, shown_k
@@ -36,7 +37,7 @@ def result_tables(result: Mapping[str, Any], title: str | None = None) -> list[T
     """The table of a result's policies, and, if items were held back in training, the same table over these items only.
 
     The environment's caveats come first. `result` has `policies`, and possibly `evaluation` (in the title: whose sessions these are),
-    `caveats`, `cold_items` and `ranking`, as in result.json.
+    `caveats`, `cold_items`, `ranking` and `off_policy`, as in result.json.
     """
     about = result.get("evaluation")
     whose = None if about is None else WHOSE[about["split"]]
@@ -47,6 +48,8 @@ def result_tables(result: Mapping[str, Any], title: str | None = None) -> list[T
     ranking = result.get("ranking")
     if ranking and about is not None and about["split"] != LOGGED:
         tables.append(results_table(ranking["policies"], WHOSE[LOGGED], ranking["evaluation"]))
+    if off_policy := result.get("off_policy"):
+        tables += off_policy_tables(off_policy)
     return tables
 
 

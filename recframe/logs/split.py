@@ -105,17 +105,22 @@ def split_log(
 
 
 def queries_of(log: Log, rows: QueryRows) -> HeldOut:
-    """The queries as `HeldOut`; an item that is a target of one twice counts once."""
-    starts, ends = torch.from_numpy(rows.starts), torch.from_numpy(rows.ends)
+    """The queries as `HeldOut`. Their targets are the clicks among the rows; an item that is a target of one twice counts once.
+
+    Queries without a click are left out: what was shown and not taken is nothing that a policy should find.
+    """
     lengths = rows.untils - rows.ends
-    targets = log.items[torch.from_numpy(ranges(rows.ends, rows.untils))]
-    if lengths.max(initial=1) > 1:
-        query = np.repeat(np.arange(len(lengths)), lengths)
-        _, first = np.unique(query * log.num_items + targets.numpy(), return_index=True)
-        first.sort()
-        targets, lengths = targets[torch.from_numpy(first)], np.bincount(query[first], minlength=len(lengths))
-    offsets = torch.from_numpy(np.concatenate([[0], np.cumsum(lengths)]))
-    return HeldOut(log, starts, ends, log.users[starts], targets, offsets)
+    query = np.repeat(np.arange(len(lengths)), lengths)
+    places = torch.from_numpy(ranges(rows.ends, rows.untils))
+    clicked = log.clicked[places].numpy()
+    items, query = log.items[places].numpy()[clicked], query[clicked]
+    _, first = np.unique(query * log.num_items + items, return_index=True)
+    first.sort()
+    counts = np.bincount(query[first], minlength=len(lengths))
+    kept = counts > 0
+    starts, ends = torch.from_numpy(rows.starts[kept]), torch.from_numpy(rows.ends[kept])
+    offsets = torch.from_numpy(np.concatenate([[0], np.cumsum(counts[kept])]))
+    return HeldOut(log, starts, ends, log.users[starts], torch.from_numpy(items[first]), offsets)
 
 
 def queries_for_rows(log: Log, starts: np.ndarray, targets: np.ndarray) -> HeldOut:

@@ -29,8 +29,9 @@ log = logging.getLogger(__name__)
 
 CLUSTERS = 32
 COMPONENTS = 16
-ITEMS_WITH_FEATURES = 64
-"""In a catalogue of more items, the reward model knows the items by components of their text vectors, not one by one."""
+"""Of a context's features, and of items' text vectors, the reward model reads the leading principal components."""
+ITEMS_ONE_BY_ONE = 128
+"""The largest catalogue in which the reward model knows the items one by one, and not by their texts."""
 
 
 @dataclass(frozen=True)
@@ -69,12 +70,12 @@ def off_policy_evaluation(parts: Parts, rankers: Mapping[str, Ranker], spec: Env
         propensities=of["propensities"].astype(np.float64),
         people=of["users"],
         num_items=held_out.num_items,
-        contexts=of.get("features"),
+        contexts=None if held_out.features is None else _components(held_out.features[rows]),
     )
-    vectors, items = parts.data.catalog.text_vectors, held_out.num_items
-    has_texts = vectors is not None and vectors.shape[1] > 0
-    clusters = clusters_of(vectors.cpu().numpy(), CLUSTERS) if has_texts and vectors is not None and items > CLUSTERS else None
-    features = _components(vectors) if has_texts and vectors is not None and items > ITEMS_WITH_FEATURES else None
+    vectors, num_items = parts.data.catalog.text_vectors, held_out.num_items
+    assert vectors is not None
+    clusters = clusters_of(vectors.cpu().numpy(), CLUSTERS) if vectors.shape[1] and num_items > CLUSTERS else None
+    features = _components(vectors) if num_items > ITEMS_ONE_BY_ONE else None
     with ExitStack() as entered:
         for ranker in rankers.values():
             if isinstance(ranker, AbstractContextManager):
@@ -85,15 +86,18 @@ def off_policy_evaluation(parts: Parts, rankers: Mapping[str, Ranker], spec: Env
 
 
 def _columns(held_out: Log) -> dict[str, Tensor]:
-    found = {name: getattr(held_out, name) for name in ("items", "rewards", "propensities", "users", "features")}
+    found = {name: getattr(held_out, name) for name in ("items", "rewards", "propensities", "users")}
     return {name: values for name, values in found.items() if values is not None}
 
 
 def _components(vectors: Tensor) -> np.ndarray:
-    """The leading principal components of the items' text vectors, `[M, z]`."""
-    centred = vectors.double().cpu() - vectors.double().cpu().mean(dim=0)
-    left, values, _ = torch.linalg.svd(centred, full_matrices=False)
-    return np.asarray((left * values)[:, :COMPONENTS].numpy())
+    """The leading principal components of the rows of `vectors` `[n, D]`, `[n, z]`; all that there is if D is small."""
+    values = vectors.double().cpu()
+    if values.shape[1] <= COMPONENTS:
+        return np.asarray(values.numpy())
+    centred = values - values.mean(dim=0)
+    left, lengths, _ = torch.linalg.svd(centred, full_matrices=False)
+    return np.asarray((left * lengths)[:, :COMPONENTS].numpy())
 
 
 def _greedy(ranker: Ranker, held_out: Log, rows: Tensor, spec: EnvironmentSpec) -> ActionProbabilities:

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from recframe.console import output_console
+from recframe.evaluation.off_policy_table import TITLE as OFF_POLICY_TITLE
+from recframe.evaluation.off_policy_table import off_policy_markdown
 from recframe.evaluation.people import LOGGED
 from recframe.evaluation.simulated.samples import Recommendation
 from recframe.evaluation.table import (
@@ -31,7 +33,8 @@ def report_markdown(result: Mapping[str, Any], samples: Sequence[Recommendation]
 
     Parameters
     ----------
-    result: with the entries `evaluation`, `policies`, `caveats`, `selection`, `cold_items` and `ranking` of result.json.
+    result: with the entries `evaluation`, `policies`, `caveats`, `selection`, `cold_items`, `ranking` and `off_policy` of
+        result.json.
     samples: as in `FinalEvaluation`.
     measured: figures about the environment and the labels, from before training.
     """
@@ -41,6 +44,8 @@ def report_markdown(result: Mapping[str, Any], samples: Sequence[Recommendation]
         lines += [f"## {COLD_TITLE}", "", results_markdown(result["cold_items"]["policies"], result["evaluation"])]
     if ranking := result.get("ranking"):
         lines += _ranking_lines(ranking, result["evaluation"])
+    if off_policy := result.get("off_policy"):
+        lines += [f"## {OFF_POLICY_TITLE}", "", off_policy_markdown(off_policy)]
     if "selection" in result and (sentence := selection_sentence(result["selection"], result["policies"]["trained"])):
         lines += [sentence, ""]
     if measured:
@@ -100,7 +105,14 @@ def print_report(result: RunResult, samples: Sequence[Recommendation]) -> None:
         console.print(samples_table(samples, title=SAMPLES_TITLE))
     cold = {} if result.cold is None else {"cold_items": {"policies": result.cold}}
     about = {"evaluation": result.evaluation} if result.evaluation else {}
-    entries = {"policies": result.policies, "caveats": result.caveats, "ranking": result.ranking, **about, **cold}
+    entries = {
+        "policies": result.policies,
+        "caveats": result.caveats,
+        "ranking": result.ranking,
+        "off_policy": result.off_policy,
+        **about,
+        **cold,
+    }
     console.print(*result_tables(entries, title="Results"))
     if result.selection and (sentence := selection_sentence(result.selection, result.policies["trained"])):
         console.print(sentence, highlight=False)

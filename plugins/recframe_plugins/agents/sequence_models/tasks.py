@@ -28,16 +28,19 @@ class Task(NamedTuple):
 
 
 def next_item_task(batch: SequenceBatch) -> Task:
-    """Predict the item after each place."""
+    """Predict the item after each place, where it was clicked."""
     items, following = batch.item[:, :-1], batch.item[:, 1:]
     target = following.masked_fill(items == PAD, PAD)
+    if batch.clicked is not None:
+        target = target.masked_fill(~batch.clicked[:, 1:], PAD)
     return Task(_read(batch.user, items, batch.feedback[:, :-1]), target)
 
 
 def cloze_task(batch: SequenceBatch, share: float, generator: torch.Generator) -> Task:
-    """Predict masked items, whose feedback is hidden too (the Cloze task of BERT4Rec; Sun et al., 2019, section 3.6)."""
+    """Predict masked items that were clicked, whose feedback is hidden too (the Cloze task of BERT4Rec; Sun et al., 2019, section 3.6)."""
     masked = cloze_mask(batch.item != PAD, share, generator)
-    target = torch.where(masked, batch.item, PAD)
+    predicted = masked if batch.clicked is None else masked & batch.clicked
+    target = torch.where(predicted, batch.item, PAD)
     return Task(_read(batch.user, batch.item, batch.feedback.masked_fill(masked.unsqueeze(2), 0.0)), target, masked)
 
 
