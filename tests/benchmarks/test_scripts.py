@@ -33,6 +33,7 @@ SMALL = {
         "--compare {tmp}/one.json {tmp}/two.json --out {tmp}/agreement.md",
     ],
     "recsim_reference.py": ["--seconds 0.01"],
+    "sequence_model.py": ["--users 60 --items 50 --steps 2 --pairs 1"],
     "simulators.py": ["--small", "--small --memory"],
     "start_up.py": ["--repeats 1 --plugins 1"],
     "text_information.py": ["{tmp}/matrix.csv {tmp}/texts.csv --liked 1 --shown 4"],

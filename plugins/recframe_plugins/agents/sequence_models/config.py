@@ -15,6 +15,9 @@ class SequenceModelConfig(WorkingSetConfig):
     """
 
     batch_size: int = option(128, "sequences per update", ge=1)
+    sequence_length: int | None = option(
+        None, "items of a sequence that an update reads, each of which predicts the next one; null: state_tracker.history_length", ge=1
+    )
     learning_rate: float = option(1e-3, "Adam's step size", gt=0)
     loss: str = option(
         "full",
@@ -37,6 +40,11 @@ class SequenceModelConfig(WorkingSetConfig):
     )
 
     def contradictions(self) -> Iterator[str]:
-        """Refuse popular negatives for a loss that is derived for uniform ones."""
+        """Refuse popular negatives for a loss that is derived for uniform ones, and sequences that masked items could not be read in."""
         if self.negatives_popularity and self.loss != "sampled":
-            yield (f"agent.negatives_popularity is for agent.loss=sampled, not {self.loss}: set it to 0, or set agent.loss=sampled")
+            yield f"agent.negatives_popularity is for agent.loss=sampled, not {self.loss}: set one or the other"
+        if self.masked_share and self.sequence_length is not None:
+            yield (
+                "agent.sequence_length is for predicting the next item: with agent.masked_share, a sequence is read whole, with "
+                "state_tracker.history_length items; set agent.sequence_length=null"
+            )

@@ -32,7 +32,7 @@ from recframe_plugins.agents.sequence_models.tasks import Task, cloze_task, next
 
 
 class SequenceModel(ItemAgent):
-    """P(i | s) = exp z_i / sum_j exp z_j with z_i = <W s + w, v_i> / sqrt(d), for the state s of the items before.
+    """P(i | s) = exp z_i / sum_j exp z_j with z_i = <W s + w, v_i>, for the state s of the items before.
 
     Learned by the cross-entropy of the next item at all places of a sequence, estimated from negatives where `loss` is `sampled`, or by
     gBCE (`recframe.item_agents.next_item`). It recommends the items of the highest z; in exploration it draws them from P.
@@ -63,16 +63,17 @@ class SequenceModel(ItemAgent):
         self.state_tracker = state_tracker
         dim = state_tracker.item_dim
         self.query = nn.Linear(state_tracker.state_dim, dim, device=spec.device)
-        state_tracker.start_query(self.query, 1.0)
+        state_tracker.start_query(self.query, dim**-0.5)
         self.mask = nn.Parameter(torch.randn(1, dim, device=spec.device) / dim**0.5) if config.masked_share else None
         self.negatives = NegativeSampler(state_tracker.data.catalog.popularity, config.negatives_popularity)
         self.beta = gbce_beta(config.negatives, spec.num_items, config.calibration)
 
     @property
     def experience(self) -> Experience:
-        """Sequences of as many items as a history has and the next one; of masked items the targets are among these."""
-        length = self.spec.history_length
-        return Sequences(self.config.batch_size, length if self.mask is None else length - 1)
+        """Sequences of as many items as a history has and the next one; where items are masked, the targets are among these."""
+        history = self.spec.history_length
+        length = history - 1 if self.config.masked_share else self.config.sequence_length or history
+        return Sequences(self.config.batch_size, length)
 
     def project(self, items: Items) -> Tensor:
         """The items' vectors."""
@@ -99,16 +100,11 @@ class SequenceModel(ItemAgent):
             read.history_feedback = F.pad(observation.history_feedback, (0, 0, 0, 1))
         state = self.state_tracker(read, self.readable(vectors))
         nothing = observation.history_items[:, :0]
-        return PolicyScores(self.queries(state), state.new_zeros(len(state)), nothing, vectors[:num_items], observation)
+        return PolicyScores(self.query(state), state.new_zeros(len(state)), nothing, vectors[:num_items], observation)
 
     def readable(self, vectors: Tensor) -> Tensor:
         """The vectors `[R, d]`, followed by that of a masked item, if there are any."""
         return vectors if self.mask is None else torch.cat([vectors, self.mask])
-
-    def queries(self, state: Tensor) -> Tensor:
-        """W s + w over sqrt(d), `[N, d]`, of states `[N, S]`; the divisor, attention's, lets scores start close together."""
-        query: Tensor = self.query(state)
-        return query / query.shape[1] ** 0.5
 
     def items_to_learn(self, batch: Any) -> tuple[Items, Any]:
         """A batch in the catalogue's numbers: a loss that needs fewer items draws negatives."""
@@ -145,7 +141,7 @@ class SequenceModel(ItemAgent):
             places = self.state_tracker.states_in_context
         states = places(observation, self.readable(vectors))
         predicts = task.target != PAD
-        return self.queries(states[predicts]), task.target[predicts]
+        return self.query(states[predicts]), task.target[predicts]
 
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
         """Adam on the whole model."""
