@@ -24,8 +24,8 @@ class Comparison(NamedTuple):
 
     difference, low, high: the mean paired difference and its 95 % interval, over seeds and people, or over people if there is one seed.
     p: the two-sided p-value of the same interval: 1 minus the level at which it just excludes zero.
-    p_seeds: that of the exact sign-flip test over seeds, at least 2 / 2^seeds; NaN with one seed.
-    improvement: the probability that a run of the first is better than one of the second; NaN with one seed of each.
+    p_seeds: that of the exact sign-flip test over seeds, at least 2 / 2^seeds; NaN if no seed differs from another.
+    improvement: the probability that a run of the first is better than one of the second; NaN likewise.
     """
 
     difference: float
@@ -57,7 +57,8 @@ def compare(ours: np.ndarray, theirs: np.ndarray, resamples: int = RESAMPLES, le
 
     low, high = limits(level)
     one, other = results(ours), results(theirs)
-    several = len(ours) > 1
+    # without randomness, repetitions are no evidence
+    several = np.ptp(one) > 0 or np.ptp(other) > 0
     return Comparison(
         difference=float((one - other).mean()),
         low=low,

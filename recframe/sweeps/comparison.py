@@ -44,7 +44,7 @@ class Contender(NamedTuple):
 
 
 def comparison_table(runs: pl.DataFrame, settings: Sequence[str], against: str | None, metric: str | None) -> ComparisonTable | None:
-    """The comparison of all policies with one, for one metric, from a frame with one row for each setting, policy and seed.
+    """The comparison of all policies but the oracle with one, for one metric, from a frame with a row for each setting, policy and seed.
 
     Each difference is paired: the same people, and the same seed where both have several. p-values are Holm's over all rows of the table.
 
@@ -73,7 +73,7 @@ def comparison_table(runs: pl.DataFrame, settings: Sequence[str], against: str |
     within_runs = baseline.policy != TRAINED
     people = PeopleOfRuns()
     compared: list[tuple[Contender, Comparison | None]] = []
-    for each in contenders:
+    for each in _different(contenders):
         if each.policy == baseline.policy and (within_runs or each.settings == baseline.settings):
             continue
         compared.append((each, _compared(each, baseline.policy, each.runs if within_runs else baseline.runs, metric, people)))
@@ -109,6 +109,16 @@ def _contenders(runs: pl.DataFrame, settings: Sequence[str], metric: str) -> lis
         )
         for key, group in measured.group_by([*settings, "policy"], maintain_order=True)
     ]
+
+
+def _different(contenders: Sequence[Contender]) -> list[Contender]:
+    """Every policy once that does not depend on the settings, and none that knows the truth: each row makes the others less certain."""
+    kept: dict[object, Contender] = {}
+    for each in contenders:
+        of_run = (each.policy, frozenset(each.means.values()))
+        if each.policy != ORACLE:
+            kept.setdefault((each.settings, TRAINED) if each.policy == TRAINED else of_run, each)
+    return list(kept.values())
 
 
 def _baseline(contenders: Sequence[Contender], settings: Sequence[str], against: str | None) -> Contender | None:
