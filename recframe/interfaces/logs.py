@@ -58,7 +58,7 @@ class Log:
     @cached_property
     def starts(self) -> Tensor:
         """The first row of each row's sequence, `[R]` int64."""
-        return self.offsets[self.sequence]
+        return torch.repeat_interleave(self.offsets[:-1], self.offsets.diff())
 
     @cached_property
     def last(self) -> Tensor:

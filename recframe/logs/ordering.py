@@ -37,10 +37,10 @@ def sequences_of(interactions: Interactions, settings: LogSettings) -> OrderedRo
     by_session = has_sessions(interactions, settings)
     if by_session and settings.session_gap is None:
         rows = _sorted_by_session(frame)
-        keys = ("user", "session")
+        keys = ["user", "session"]
     else:
         rows = _sorted_by_time(frame["user"].to_numpy(), frame["timestamp"].to_numpy())
-        keys = ("user",)
+        keys = ["user"]
     # where the values of the keys change, a sequence begins
     changes = np.zeros(len(rows), dtype=bool)
     for key in keys:

@@ -170,10 +170,11 @@ def _duplicates(interactions: Interactions, rows: np.ndarray) -> np.ndarray:
     if not same.any():
         return found
     # only places of a second with several interactions can be duplicates
+    items = frame["item"].to_numpy()
     tied = same.copy()
     tied[:-1] |= same[1:]
     places = np.flatnonzero(tied)
-    pairs = np.cumsum(~same)[places] * (int(frame["item"].max()) + 1) + frame["item"].to_numpy()[rows[places]]  # type: ignore[call-overload, operator]
+    pairs = np.cumsum(~same)[places] * (items.max() + 1) + items[rows[places]]
     last = np.unique(pairs[::-1], return_index=True)[1]
     found[places] = True
     found[places[len(places) - 1 - last]] = False
