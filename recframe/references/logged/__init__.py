@@ -1,11 +1,12 @@
 """Recommenders that are fitted to a log once: the references of tables of rankings, and the maths of the baseline agents."""
 
 from recframe.references.logged.content_cosine import ContentCosine
+from recframe.references.logged.counted import history_weights, interaction_matrix
 from recframe.references.logged.ease import EASE, ease_weights
 from recframe.references.logged.item_knn import ItemKNN
 from recframe.references.logged.item_neighbors import item_neighbors
 from recframe.references.logged.popular import Popular
-from recframe.references.logged.references import RandomRanker, Ranker, ScorerRanker, logged_references
+from recframe.references.logged.references import RandomRanker, ScorerRanker, logged_references
 from recframe.references.logged.scorer import LogScorer
 from recframe.references.logged.user_knn import UserKNN
 
@@ -16,10 +17,11 @@ __all__ = [
     "LogScorer",
     "Popular",
     "RandomRanker",
-    "Ranker",
     "ScorerRanker",
     "UserKNN",
     "ease_weights",
+    "history_weights",
+    "interaction_matrix",
     "item_neighbors",
     "logged_references",
 ]

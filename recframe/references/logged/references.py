@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -19,15 +18,6 @@ from recframe.references.logged.scorer import LogScorer
 
 EASE_ITEMS = 10_000
 """The largest catalogue for which the references include EASE: a few minutes and 2 GiB."""
-
-
-class Ranker(Protocol):
-    """What an evaluation by rankings takes: a reference, or an agent."""
-
-    reads_whole_history: bool
-
-    def rank(self, observation: Observation, k: int) -> Tensor:
-        """The best k items of each user that may be shown, `[N, k]`, best first; `PAD` where there are fewer."""
 
 
 class RandomRanker:
@@ -63,7 +53,7 @@ class ScorerRanker:
 
 def logged_references(
     log: Log, catalog: Catalog, *, signals: Sequence[str] | None = None, exclude_seen: bool = True, seed: int = 0
-) -> Mapping[str, Ranker]:
+) -> dict[str, RandomRanker | ScorerRanker]:
     """Random, popular, `item_knn`, `ease` in catalogues of up to `EASE_ITEMS` items, and `content_cosine` where items have text vectors.
 
     All are fitted to `log` alone, with settings that are fixed in advance: those of the classes' defaults. To be compared with a policy,
@@ -91,5 +81,5 @@ def logged_references(
         scorers["content_cosine"] = ContentCosine(spec, vectors)
     for scorer in scorers.values():
         scorer.fit(log)
-    random = RandomRanker(log.num_items, torch.Generator(device).manual_seed(seed))
-    return {"random": random} | {name: ScorerRanker(scorer, repeats=not exclude_seen) for name, scorer in scorers.items()}
+    rankers = {name: ScorerRanker(scorer, repeats=not exclude_seen) for name, scorer in scorers.items()}
+    return {"random": RandomRanker(log.num_items, torch.Generator(device).manual_seed(seed)), **rankers}
