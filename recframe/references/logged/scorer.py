@@ -69,14 +69,14 @@ class LogScorer(nn.Module, ABC):
     def set_popularity(self, counts: Tensor, latest: Tensor | None = None) -> None:
         """Set the popularity `[M]` of the items; `latest` `[M]`, if given, decides between equal ones, and then the catalogue's order.
 
-        An item's number becomes the share of the catalogue that it is more popular than, in [0, 1), and 0 for those that nobody took.
+        An item's number becomes the share of the catalogue that it comes before, in [0, 1).
         """
         least_first = torch.arange(len(counts) - 1, -1, -1, device=counts.device)
         for values in (latest, counts):
             if values is not None:
                 least_first = least_first[values.to(counts.device)[least_first].argsort(stable=True)]
         rank = torch.empty_like(least_first).scatter_(0, least_first, torch.arange(len(counts), device=counts.device))
-        self.popularity = (rank / len(counts) * (counts > 0)).float().to(self.spec.device)
+        self.popularity = (rank / len(counts)).float().to(self.spec.device)
 
     @torch.no_grad()
     def scores(self, observation: Observation, repeats: bool = False) -> ItemScores:
