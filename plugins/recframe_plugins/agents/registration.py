@@ -6,12 +6,14 @@ from recframe.components import Component, Kind
 from recframe.hookspecs import hookimpl
 from recframe_plugins.agents.bandits.config import EpsilonGreedyConfig, LinUCBConfig, ThompsonConfig
 from recframe_plugins.agents.baselines.config import (
+    ContentCosineConfig,
     FixedSlateConfig,
     GreedyRewardConfig,
     PopularConfig,
     PosteriorGreedyConfig,
     RandomConfig,
 )
+from recframe_plugins.agents.collaborative.config import ALSConfig, BPRConfig, EASEConfig, HybridConfig, ItemKNNConfig, UserKNNConfig
 from recframe_plugins.agents.ddpg.config import DDPGConfig
 from recframe_plugins.agents.offline.config import (
     BCQConfig,
@@ -30,7 +32,7 @@ from recframe_plugins.agents.soft_actor_critic.config import SoftActorCriticConf
 from recframe_plugins.agents.tabular.config import TabularQLearningConfig, TabularSarsaConfig
 
 ITEMS, ANY_ACTIONS, CLICKS = "actions:items", "actions:items|actions:continuous", "signal:click"
-REPLAY, ROLLOUT, SEQUENCES = "experience:replay", "experience:rollout", "experience:sequences"
+REPLAY, ROLLOUT, SEQUENCES, LOG = "experience:replay", "experience:rollout", "experience:sequences", "experience:log"
 
 
 @hookimpl
@@ -54,7 +56,7 @@ def recframe_register_components(register: Callable[[Component], None]) -> None:
     agent("q_learning", TabularQLearningConfig, "tabular.q_learning:TabularQLearning", ITEMS, REPLAY)
     agent("sarsa", TabularSarsaConfig, "tabular.sarsa:TabularSarsa", ITEMS, ROLLOUT)
     agent("random", RandomConfig, "baselines.random:RandomAgent", ANY_ACTIONS, slates=True)
-    agent("popular", PopularConfig, "baselines.popular:Popular", ITEMS, slates=True, ranks=False)
+    agent("popular", PopularConfig, "baselines.popular:Popular", ITEMS, slates=True)
     agent("greedy_reward", GreedyRewardConfig, "baselines.greedy_reward:GreedyReward", ITEMS, ROLLOUT, slates=True)
     agent("posterior_greedy", PosteriorGreedyConfig, "baselines.posterior_greedy:PosteriorGreedy", ITEMS, ROLLOUT, slates=True)
     agent("fixed_slate", FixedSlateConfig, "baselines.fixed_slate:FixedSlate", ITEMS, ROLLOUT, slates=True)
@@ -68,3 +70,10 @@ def recframe_register_components(register: Callable[[Component], None]) -> None:
     agent("crr", CRRConfig, "offline.crr:CRR", ITEMS, REPLAY)
     agent("td3_bc", TD3BCConfig, "offline.td3_bc:TD3BC", ITEMS, REPLAY, slates=True)
     agent("top_k_reinforce", TopKReinforceConfig, "offline.top_k_reinforce:TopKReinforce", ITEMS, REPLAY)
+    agent("content_cosine", ContentCosineConfig, "collaborative.build:build_content_cosine", ITEMS, slates=True)
+    agent("item_knn", ItemKNNConfig, "collaborative.build:build_item_knn", ITEMS, LOG, slates=True)
+    agent("user_knn", UserKNNConfig, "collaborative.build:build_user_knn", ITEMS, LOG, slates=True)
+    agent("ease", EASEConfig, "collaborative.build:build_ease", ITEMS, LOG, slates=True)
+    agent("als", ALSConfig, "collaborative.build:build_als", ITEMS, LOG, slates=True)
+    agent("bpr_mf", BPRConfig, "collaborative.build:build_bpr", ITEMS, LOG, slates=True)
+    agent("hybrid", HybridConfig, "collaborative.build:build_hybrid", ITEMS, LOG, slates=True)

@@ -1,6 +1,7 @@
 """Recommenders that are fitted to a log once: the references of tables of rankings, and the maths of the baseline agents."""
 
 from recframe.references.logged.content_cosine import ContentCosine
+from recframe.references.logged.counted import history_weights, interaction_matrix
 from recframe.references.logged.counts import Counts
 from recframe.references.logged.ease import EASE, ease_weights
 from recframe.references.logged.item_knn import ItemKNN
@@ -19,6 +20,8 @@ __all__ = [
     "ScorerRanker",
     "UserKNN",
     "ease_weights",
+    "history_weights",
+    "interaction_matrix",
     "item_neighbors",
     "logged_references",
 ]

@@ -10,6 +10,7 @@ from torch import Tensor
 from recframe.interfaces import EnvironmentSpec, FrozenTable, Log, Observation
 from recframe.item_agents.item_scores import QueryScores
 from recframe.references.logged.counted import CLICK
+from recframe.references.logged.row_sums import RowSums, Terms
 from recframe.references.logged.scorer import LogScorer
 
 
@@ -39,5 +40,5 @@ class ContentCosine(LogScorer):
     def evidence(self, observation: Observation) -> QueryScores:
         """The cosines."""
         vectors, history = self._vectors.values, observation.history_items
-        profile = F.embedding_bag(history.clamp(min=0), vectors, mode="sum", per_sample_weights=self.history_weights(observation))
+        profile = RowSums(vectors, Terms.of(history, self.history_weights(observation))).between(0, vectors.shape[1])
         return QueryScores(F.normalize(profile, dim=1), torch.zeros(len(history), device=vectors.device), history, vectors)

@@ -18,10 +18,11 @@ from recframe.interfaces import PAD, DataError, Log, Observation
 CLICK = "click"
 
 
-def interaction_matrix(log: Log, weights: str = CLICK) -> sp.csr_matrix:
+def interaction_matrix(log: Log, weights: str = CLICK, by_user: bool = False) -> sp.csr_matrix:
     """X `[S, M]` float32, sparse: the value of what counts in each sequence; columns of a row in increasing order.
 
     weights: `click`, which is 1 for each, or the signal whose value it is.
+    by_user: rows are users, `[P, M]`, whose sequences are put together.
 
     Raises
     ------
@@ -35,13 +36,14 @@ def interaction_matrix(log: Log, weights: str = CLICK) -> sp.csr_matrix:
     if not len(counted):
         what = "click" if weights == CLICK else f"click with a {weights} above 0"
         raise DataError(f"no interaction of the log is a {what}, so that nothing can be learned from it; see logs.click_at_least")
-    rows, items = log.sequence.cpu().numpy()[counted], log.items.cpu().numpy()[counted]
+    number, size = (log.users, log.num_users) if by_user else (log.sequence, log.num_sequences)
+    rows, items = number.cpu().numpy()[counted], log.items.cpu().numpy()[counted]
     pairs = rows * log.num_items + items
     # rows are in order of time: the first in reverse order is the last
     _, places = np.unique(pairs[::-1], return_index=True)
     kept = len(pairs) - 1 - places
     entries = (values[counted][kept].astype(np.float32), (rows[kept], items[kept]))
-    matrix = sp.csr_matrix(entries, shape=(log.num_sequences, log.num_items), dtype=np.float32)
+    matrix = sp.csr_matrix(entries, shape=(size, log.num_items), dtype=np.float32)
     matrix.sort_indices()
     return matrix
 

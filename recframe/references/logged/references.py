@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from recframe.interfaces import Catalog, EnvironmentSpec, Log, Observation, Ranker
+from recframe.interfaces import Catalog, EnvironmentSpec, Log, Observation
 from recframe.item_agents.exploration import RandomScores
 from recframe.item_agents.search import rank_items
 from recframe.references.logged.content_cosine import ContentCosine
@@ -53,7 +53,7 @@ class ScorerRanker:
 
 def logged_references(
     log: Log, catalog: Catalog, *, signals: Sequence[str] | None = None, exclude_seen: bool = True, seed: int = 0
-) -> Mapping[str, Ranker]:
+) -> dict[str, RandomRanker | ScorerRanker]:
     """Random, popular, `item_knn`, `ease` in catalogues of up to `EASE_ITEMS` items, and `content_cosine` where items have text vectors.
 
     All are fitted to `log` alone, with settings that are fixed in advance: those of the classes' defaults. To be compared with a policy,
@@ -81,5 +81,5 @@ def logged_references(
         scorers["content_cosine"] = ContentCosine(spec, vectors)
     for scorer in scorers.values():
         scorer.fit(log)
-    random = RandomRanker(log.num_items, torch.Generator(device).manual_seed(seed))
-    return {"random": random} | {name: ScorerRanker(scorer, repeats=not exclude_seen) for name, scorer in scorers.items()}
+    rankers = {name: ScorerRanker(scorer, repeats=not exclude_seen) for name, scorer in scorers.items()}
+    return {"random": RandomRanker(log.num_items, torch.Generator(device).manual_seed(seed)), **rankers}

@@ -60,8 +60,23 @@ class LogScorer(nn.Module, ABC):
         DataError: nothing in the log counts.
         """
         matrix = interaction_matrix(log, self.weights)
-        self.popularity = shares_by_rank(matrix, log).to(self.spec.device)
+        # of equally popular items, the one that was taken last is the more popular
+        latest = np.zeros(log.num_items, dtype=np.int64)
+        np.maximum.at(latest, log.items.cpu().numpy(), log.timestamps.cpu().numpy() - int(log.timestamps.min()) + 1)
+        self.set_popularity(torch.from_numpy(np.bincount(matrix.indices, minlength=log.num_items)), torch.from_numpy(latest))
         self.learn(matrix, log)
+
+    def set_popularity(self, counts: Tensor, latest: Tensor | None = None) -> None:
+        """Set the popularity `[M]` of the items; `latest` `[M]`, if given, decides between equal ones, and then the catalogue's order.
+
+        An item's number becomes the share of the catalogue that it comes before, in [0, 1).
+        """
+        least_first = torch.arange(len(counts) - 1, -1, -1, device=counts.device)
+        for values in (latest, counts):
+            if values is not None:
+                least_first = least_first[values.to(counts.device)[least_first].argsort(stable=True)]
+        rank = torch.empty_like(least_first).scatter_(0, least_first, torch.arange(len(counts), device=counts.device))
+        self.popularity = (rank / len(counts)).float().to(self.spec.device)
 
     @torch.no_grad()
     def scores(self, observation: Observation, repeats: bool = False) -> ItemScores:
@@ -82,20 +97,6 @@ class LogScorer(nn.Module, ABC):
             if buffer is not None and saved is not None and saved.shape != buffer.shape:
                 setattr(self, name, buffer.new_empty(saved.shape))
         super()._load_from_state_dict(state_dict, prefix, *args)
-
-
-def shares_by_rank(matrix: sp.csr_matrix, log: Log) -> Tensor:
-    """The share of the catalogue that an item is more popular than, `[M]` float32 in [0, 1); items that nobody took have 0.
-
-    Popularity is the number of people; of equally popular items, the one that was taken last is the more popular.
-    """
-    counts = np.bincount(matrix.indices, minlength=log.num_items)
-    latest = np.zeros(log.num_items, dtype=np.int64)
-    np.maximum.at(latest, log.items.cpu().numpy(), log.timestamps.cpu().numpy() - int(log.timestamps.min()) + 1)
-    order = np.lexsort((-np.arange(log.num_items), latest, counts))
-    rank = np.empty(log.num_items, dtype=np.int64)
-    rank[order] = np.arange(log.num_items)
-    return torch.from_numpy(np.where(counts > 0, rank / log.num_items, 0.0).astype(np.float32))
 
 
 class NoEvidence(NamedTuple):

@@ -9,11 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recframe.components import Kind
-from recframe.interfaces import PAD, Rollout, allowed_items
+from recframe.interfaces import PAD, Rollout, WholeLog, allowed_items
 from recframe.item_agents import rank_items
 from recframe.plugin_loader import registry
 from recframe.testing import ConformanceError, ToyEnvironment, ToyTracker, collect, toy_data, toy_observation, toy_spec, update
 from recframe.testing.ranking import check_ranking
+from recframe.testing.toy import toy_log
 from recframe_plugins.agents.bandits.linear_scores import ItemTable
 from recframe_plugins.agents.baselines.posterior_greedy import expected_rewards
 from recframe_plugins.agents.ddpg.config import DDPGConfig
@@ -30,7 +31,7 @@ DRAWN_OR_TIED = {"random", "posterior_greedy"}
 
 
 def build(name, num_candidates=0, num_excluded=0):
-    """The agent as registered, after it learned from a rollout if it learns from rollouts."""
+    """The agent as registered, after it learned from a rollout or a log if that is what it learns from."""
     component = RANKING[name]
     module, _, attribute = component.factory.partition(":")
     torch.manual_seed(0)
@@ -42,6 +43,8 @@ def build(name, num_candidates=0, num_excluded=0):
         # so long that no two items are equally unknown
         rollout, _ = collect(agent, environment, environment.reset(1), 60)
         update(agent, agent.optimizers(), rollout)
+    if isinstance(agent.experience, WholeLog):
+        update(agent, agent.optimizers(), toy_log(spec, seed=1, num_sequences=3_000))  # so long that hardly any two items are equally good
     if isinstance(agent, TabularAgent):
         agent.values.uniform_(generator=agent.generator)  # without ties
     agent.prepare_to_act()

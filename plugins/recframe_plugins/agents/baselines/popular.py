@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from recframe.interfaces import Agent, Decision, EnvironmentSpec, Experience, NoExperience, Observation, StateTracker, Transition
+from recframe.item_agents.search import as_ranking
 from recframe.references.popular import PopularPolicy
 from recframe_plugins.agents.baselines.config import PopularConfig
 
@@ -17,7 +18,7 @@ class Popular(Agent):
 
     def __init__(self, config: PopularConfig, spec: EnvironmentSpec, state_tracker: StateTracker, *, seed: int) -> None:
         super().__init__(spec, seed)
-        self.policy = PopularPolicy(spec, state_tracker.data.catalog.popularity)
+        self.policy = PopularPolicy(spec, state_tracker.data.catalog.popularity, config.repeats)
 
     @property
     def experience(self) -> Experience:
@@ -27,6 +28,11 @@ class Popular(Agent):
     def act(self, observation: Observation, explore: bool) -> Decision:
         """The popular slates."""
         return Decision(self.policy(observation))
+
+    def rank(self, observation: Observation, k: int) -> Tensor:
+        """The most popular items, `[N, k]`."""
+        items = self.spec.num_items
+        return as_ranking(observation, self.policy.most_popular(observation, min(k, items)), items, k)
 
     def losses(self, batch: Transition) -> Iterator[tuple[str, Tensor]]:
         """No losses."""
