@@ -97,7 +97,7 @@ class PublicSet:
     licence: Licence
     files: tuple[PublicFile, ...]
     settings: Mapping[str, str]
-    train: str = "environment=preference_model"
+    train: str = "experiment=next_item"
     part: Part | None = None
     get: str = ""
     convert: Callable[[Path], str] | None = field(default=None, compare=False)

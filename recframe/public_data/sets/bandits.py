@@ -27,7 +27,8 @@ BANDITS = (
                 unpacking=Unpacking(("open_bandit_dataset/{part}/*.csv",), largest=16 * GIB),
             ),
         ),
-        settings={"path": "open_bandit_dataset/{part}"},
+        settings={"interactions": "open_bandit_dataset/{part}"},
+        train="environment=none stages=[logged]",
         part=Part(
             "policy/campaign", tuple(f"{policy}/{place}" for policy in ("random", "bts") for place in ("all", "men", "women")), "random/all"
         ),
@@ -50,6 +51,6 @@ BANDITS = (
             ),
         ),
         settings={"path": "coat/train.ascii", "test_path": "coat/test.ascii"},
-        train="environment=rating_matrix",
+        train="experiment=rating_matrix",
     ),
 )
