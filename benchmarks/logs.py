@@ -1,7 +1,7 @@
-"""Time and peak memory of a log from its file to batches, against the number of interactions.
+"""Time and peak memory of a log from its file to batches, against the number of interactions (on Linux).
 
     OMP_NUM_THREADS=1 python benchmarks/logs.py --rows 100000 1000000 10000000
-    OMP_NUM_THREADS=1 python benchmarks/logs.py --rows 10000 --formats parquet     # seconds, to see that it works
+    OMP_NUM_THREADS=1 python benchmarks/logs.py --rows 10000 --formats parquet --batches 10     # seconds, to see that it works
 
 A log is drawn and written to a file, and then processed in the steps that a run takes, each table row in a process of its own:
 
@@ -39,7 +39,7 @@ from recframe_plugins.datasets.table.table import Table
 from recframe_plugins.rewards.click import Click
 from recframe_plugins.rewards.config import ClickConfig
 
-HISTORY, BATCH, BATCHES = 50, 256, 1_000
+HISTORY, BATCH = 50, 256
 PER_USER = 50
 BLOCK = 1_000_000
 
@@ -96,7 +96,7 @@ def peak_mib() -> float:
     return int(lines["VmHWM"].split()[0]) / 1024
 
 
-def measure(path: Path, by: str) -> dict[str, object]:
+def measure(path: Path, by: str, batches: int = 1_000) -> dict[str, object]:
     """Process the log in the file, step by step."""
     meter, settings = Meter(), LogSettings()
     with meter.step("start"):
@@ -115,13 +115,13 @@ def measure(path: Path, by: str) -> dict[str, object]:
         log = with_rewards(build_log(split.train, users, items, settings), rewards, HISTORY)
     with meter.step("replay"):
         replay = LoggedReplay(log, HISTORY, None, 0, n_step=3, gamma=0.9, priority_exponent=0.6)
-        for _ in range(BATCHES):
+        for _ in range(batches):
             replay.set_priorities(replay.sample(BATCH).reward)
     with meter.step("queries"):
         asked = 0
         for number, batch in enumerate(split.test.batches(BATCH, HISTORY)):
             asked += len(batch.observation)
-            if number == BATCHES:
+            if number + 1 == batches:
                 break
     return {"rows": rows, "users": users, "items": items, "queries": summary["test"]["queries"], "asked": asked, "steps": meter.steps}
 
@@ -138,11 +138,12 @@ def main() -> None:
     parser.add_argument("--rows", type=int, nargs="+", default=[100_000, 1_000_000, 10_000_000])
     parser.add_argument("--formats", nargs="+", default=["csv", "parquet"], choices=["csv", "parquet"])
     parser.add_argument("--by", default="last", choices=["last", "time", "users"])
+    parser.add_argument("--batches", type=int, default=1_000, help="batches of replay, and at most of queries")
     parser.add_argument("--measure", type=Path, help="process this file only, and print JSON")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     if chosen.measure:
-        print(json.dumps(measure(chosen.measure, chosen.by)))
+        print(json.dumps(measure(chosen.measure, chosen.by, chosen.batches)))
         return
     names = ["load", "split", "log", "replay", "queries"]
     print(f"| interactions | file | users | items | queries | libraries | {' | '.join(names)} |", flush=True)
@@ -152,7 +153,7 @@ def main() -> None:
             for kind in chosen.formats:
                 path = Path(folder) / f"log.{kind}"
                 write_log(path, rows)
-                command = [sys.executable, __file__, "--measure", str(path), "--by", chosen.by]
+                command = [sys.executable, __file__, "--measure", str(path), "--by", chosen.by, "--batches", str(chosen.batches)]
                 done = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
                 steps = " | ".join(cell(done["steps"][name]) for name in names)
                 counts = f"{done['rows']:,} | {kind}, {path.stat().st_size >> 20:,} MiB | {done['users']:,} | {done['items']:,}"
