@@ -17,6 +17,8 @@ from recframe_plugins.agents.offline.config import (
     BCQConfig,
     CQLConfig,
     CRRConfig,
+    DecisionTransformerConfig,
+    FilteredBCConfig,
     IQLConfig,
     SA2CConfig,
     SQNConfig,
@@ -68,3 +70,7 @@ def recframe_register_components(register: Callable[[Component], None]) -> None:
     agent("crr", CRRConfig, "offline.crr:CRR", ITEMS, REPLAY)
     agent("td3_bc", TD3BCConfig, "offline.td3_bc:TD3BC", ITEMS, REPLAY, slates=True)
     agent("top_k_reinforce", TopKReinforceConfig, "offline.top_k_reinforce:TopKReinforce", ITEMS, REPLAY)
+    agent("filtered_bc", FilteredBCConfig, "offline.filtered_bc:FilteredBC", ITEMS, SEQUENCES, masked, slates=True)
+    agent(
+        "decision_transformer", DecisionTransformerConfig, "offline.decision_transformer:DecisionTransformer", ITEMS, SEQUENCES, slates=True
+    )
