@@ -19,6 +19,8 @@ from recframe_plugins.agents.offline.config import (
     BCQConfig,
     CQLConfig,
     CRRConfig,
+    DecisionTransformerConfig,
+    FilteredBCConfig,
     IQLConfig,
     SA2CConfig,
     SQNConfig,
@@ -77,3 +79,7 @@ def recframe_register_components(register: Callable[[Component], None]) -> None:
     agent("als", ALSConfig, "collaborative.build:build_als", ITEMS, LOG, slates=True)
     agent("bpr_mf", BPRConfig, "collaborative.build:build_bpr", ITEMS, LOG, slates=True)
     agent("hybrid", HybridConfig, "collaborative.build:build_hybrid", ITEMS, LOG, slates=True)
+    agent("filtered_bc", FilteredBCConfig, "offline.filtered_bc:FilteredBC", ITEMS, SEQUENCES, masked, slates=True)
+    agent(
+        "decision_transformer", DecisionTransformerConfig, "offline.decision_transformer:DecisionTransformer", ITEMS, SEQUENCES, slates=True
+    )

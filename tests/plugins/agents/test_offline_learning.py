@@ -98,7 +98,6 @@ def learned(patience_game):
 FAST = {"learning_rate": 1e-2, "gamma": 0.97}
 Q = FAST | {"target_update_interval": 20, "loss": "mse"}
 BETTER = {
-    "sa2c": (SA2C, SA2CConfig(**Q | {"gamma": 0.9}, negatives=2, warmup_updates=80)),
     "cql": (CQL, CQLConfig(**Q, alpha=0.05)),
     "bcq": (BCQ, BCQConfig(**Q, threshold=0.2)),
     "crr": (CRR, CRRConfig(**Q, beta=0.1)),
@@ -117,6 +116,27 @@ BETTER = {
 def test_the_agent_learns_a_better_policy_than_that_of_the_log(name, learned, mean_return):
     agent, environment = learned(*BETTER[name])
     assert mean_return(agent, environment) > 0.5 * (IMITATION + BEST) + 0.1
+
+
+def test_sa2c_prefers_the_item_of_the_higher_value_to_the_one_taken_most(patience_game, mean_return):
+    """In a log of single items, of which the most frequent one brings 0.2, and the next 1."""
+    data, environment = patience_game
+    shares, rewards = torch.tensor([0.40, 0.36, 0.06, 0.06, 0.06, 0.06]), torch.tensor([0.2, 1.0, 0.0, 0.0, 0.0, 0.0])
+    world = type(environment)(data, lambda observation, shown: (rewards[shown], torch.ones_like(shown, dtype=torch.bool)))
+    items = torch.multinomial(shares, SESSIONS, replacement=True, generator=torch.Generator().manual_seed(7))
+    users, times = torch.arange(SESSIONS) % 6, torch.arange(SESSIONS)
+    log = Log(users, items, times, ("click",), rewards[items][:, None], torch.arange(SESSIONS + 1), 6, 6, rewards[items])
+    transitions = LoggedTransitions(log, 3)
+    found = {}
+    for warmup in (70, 1_000):
+        torch.manual_seed(0)
+        tracker = MeanTracker(MeanConfig(history_length=3, item_dim=16, state_dim=16), world.spec, data)
+        agent = SA2C(SA2CConfig(**Q | {"gamma": 0.5}, negatives=2, warmup_updates=warmup), world.spec, tracker, seed=0)
+        generator, optimizers = torch.Generator().manual_seed(3), agent.optimizers()
+        for _ in range(140):
+            update(agent, optimizers, transitions.at(torch.randint(SESSIONS, (128,), generator=generator)))
+        found[warmup] = mean_return(agent, world)
+    assert found == pytest.approx({70: 1.0, 1_000: 0.2})
 
 
 @pytest.mark.parametrize(("second_shares", "expected"), [(WELL_CONTINUED, BEST), (SECOND, IMITATION)], ids=["well", "badly"])

@@ -1,11 +1,13 @@
 """Options of the agents that learn from logs. Imports no torch."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from recframe.agent_options import ReplayConfig, WorkingSetConfig
 from recframe.components import option
 from recframe_plugins.agents.ddpg.config import DDPGConfig
 from recframe_plugins.agents.q_learning.config import DeepQConfig, ValueLearningConfig
+from recframe_plugins.agents.sequence_models.config import SequenceModelConfig
 
 
 @dataclass
@@ -88,3 +90,40 @@ class TopKReinforceConfig(WorkingSetConfig, ReplayConfig):
     weight_cap: float = option(10.0, "largest importance weight (c); a smaller one has less variance and more bias", gt=0)
     normalize_weights: bool = option(False, "divide importance weights by their mean over the batch")
     temperature: float = option(1.0, "divides the scores in the softmax: the higher, the more uniform the policy at the start", gt=0)
+
+
+@dataclass
+class FilteredBCConfig(SequenceModelConfig):
+    """A sequence model of the sequences with the best returns (filtered behaviour cloning)."""
+
+    share: float = option(0.1, "share of the sequences that are imitated; 1: all of them, behaviour cloning", gt=0, le=1)
+    filter_by: str = option(
+        "return", "return: the sum of a sequence's rewards, which prefers long ones; mean: their mean", choices=["return", "mean"]
+    )
+
+
+@dataclass
+class DecisionTransformerConfig(WorkingSetConfig):
+    """A transformer that is asked for items with which a high return follows (Chen et al., 2021).
+
+    Inherited from `WorkingSetConfig`: whole_catalog_items, working_items.
+    """
+
+    batch_size: int = option(64, "sequences per update", ge=1)
+    learning_rate: float = option(5e-4, "Adam's step size", gt=0)
+    horizon: int = option(10, "interactions whose rewards a return counts", ge=1)
+    target_return: float | None = option(None, "return asked for in acting: the sum of `horizon` rewards; null: by target_quantile")
+    target_quantile: float = option(0.9, "share of the logged returns that the return asked for exceeds", ge=0, le=1)
+    width: int = option(64, "numbers in a token of the transformer", ge=1)
+    layers: int = option(2, "layers of the transformer", ge=1)
+    heads: int = option(2, "attention heads of a layer; width must be a multiple of it", ge=1)
+
+    def contradictions(self) -> Iterator[str]:
+        """Widths that heads do not divide, and two targets."""
+        if self.width % self.heads:
+            yield f"agent.width ({self.width}) must be a multiple of agent.heads ({self.heads}): each head reads an equal part of a token"
+        if self.target_return is not None and self.target_quantile != 0.9:
+            yield (
+                f"agent.target_return={self.target_return:g} and agent.target_quantile={self.target_quantile:g} both set the return asked "
+                "for: leave target_quantile at 0.9, or set target_return=null"
+            )
