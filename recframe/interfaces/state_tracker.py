@@ -55,8 +55,8 @@ class StateTracker(nn.Module, ABC):
         For agents that learn from whole sequences. By default `forward` of all H beginnings, whose cost grows with the square of H; a
         tracker that reads in order overrides it with one pass.
         """
-        states: Tensor = self(beginnings(observation), items)
-        return states.unflatten(0, observation.history_items.shape)
+        states: Tensor = self(beginnings(observation), items).unflatten(0, observation.history_items.shape)
+        return states
 
     def states_in_context(self, observation: Observation, items: Tensor) -> Tensor:
         """The states `[N, H, S]` at all places of the histories, each computed from the whole history, later places included.

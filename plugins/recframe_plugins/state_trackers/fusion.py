@@ -44,7 +44,8 @@ class Fusion(nn.Module, ABC):
         """The states `[N, H, S]`, given the summaries `[N, H, summary_dim]` at H places; the parts are the same at all of them."""
         length = summaries.shape[1]
         parts = [part(observation).repeat_interleave(length, dim=0) for part in self.parts.values()]
-        return self.state([summaries.flatten(0, 1), *parts]).unflatten(0, (-1, length))
+        states: Tensor = self.state([summaries.flatten(0, 1), *parts]).unflatten(0, (-1, length))
+        return states
 
     def state(self, vectors: list[Tensor]) -> Tensor:
         """The states `[N, S]` of the summary and the parts, P tensors `[N, dims[p]]`."""

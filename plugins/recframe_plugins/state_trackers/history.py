@@ -63,7 +63,8 @@ class HistoryTracker(StateTracker):
         length = entries.shape[1] if self.reach is None else min(self.reach, entries.shape[1])
         windows = trailing_windows(entries, length, 0.0).flatten(0, 1)
         known = trailing_windows(present.byte().unsqueeze(2), length, 0).flatten(0, 1).squeeze(2).bool()
-        return self.summarize(windows, known).unflatten(0, present.shape)
+        summaries: Tensor = self.summarize(windows, known).unflatten(0, present.shape)
+        return summaries
 
     def entries(self, observation: Observation, items: Tensor) -> tuple[Tensor, Tensor]:
         """The entries `[N, H, d]` of the histories, and whether each is present, `[N, H]` bool."""
