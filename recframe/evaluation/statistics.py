@@ -15,6 +15,9 @@ import numpy as np
 RESAMPLES = 2_000
 LEVEL = 0.95
 
+# people from which on Student's t takes the place of resamples: these take minutes, and change the limits by less than their own noise
+LARGE_SAMPLE = 100_000
+
 # number of float64 values held at once while resampling (32 MiB)
 CHUNK_ELEMENTS = 4_000_000
 
@@ -57,7 +60,8 @@ def ratio_intervals(
     people gives r* and its own s*; the interval is `[r - s q_high, r - s q_low]` with quantiles q of `(r* - r) / s*` (Efron & Tibshirani
     1993, section 12.5). Returns are skewed and people are few: percentile intervals are then too short (docs/results/coverage.md). Where
     some resamples have no spread (a handful of people, or almost all with the same value), there are too few different resamples to rely
-    on, and the interval reaches at least as far as Student's t on both sides.
+    on, and the interval reaches at least as far as Student's t on both sides. With `LARGE_SAMPLE` people or more, it is that of
+    Student's t.
 
     Parameters
     ----------
@@ -88,10 +92,13 @@ class RatioBootstrap:
             residuals = numerators - self.estimates * denominators
             squares = (residuals**2).sum(axis=0)
             self._errors = np.sqrt(squares) / totals
-            columns = np.concatenate([residuals, denominators, residuals**2, residuals * denominators, denominators**2], axis=1)
-            self._studentised = np.concatenate(
-                [_studentised(weights @ columns, squares) for weights in bootstrap_weights(len(numerators), resamples, seed)]
-            )
+            if len(numerators) >= LARGE_SAMPLE:
+                self._studentised = np.full((1, len(squares)), np.nan)
+            else:
+                columns = np.concatenate([residuals, denominators, residuals**2, residuals * denominators, denominators**2], axis=1)
+                self._studentised = np.concatenate(
+                    [_studentised(weights @ columns, squares) for weights in bootstrap_weights(len(numerators), resamples, seed)]
+                )
         self._few_different = np.isnan(self._studentised).any(axis=0)
 
     def limits(self, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from recframe.building.parts import Parts
@@ -11,7 +12,8 @@ from recframe.building.seeds import derived_seed
 from recframe.config import ConfigError
 from recframe.config.checks.monitor import unmeasured
 from recframe.evaluation.agent_policy import AgentPolicy
-from recframe.evaluation.people import LOGGED, QUERIES, SESSIONS, WHOSE, PersonSums
+from recframe.evaluation.people import LOGGED, QUERIES, SESSIONS, WHOSE
+from recframe.evaluation.ranking.groups import COLD_ITEMS, COLD_USERS
 from recframe.evaluation.results import Evaluation
 from recframe.evaluation.simulated.evaluation import evaluate_policies
 from recframe.evaluation.simulated.metrics import available_for_metrics
@@ -21,6 +23,7 @@ from recframe.metric_names import CLICK_SIGNAL
 from recframe.references.fitting.reference_policies import ReferenceBudget, reference_policies
 from recframe.runner.off_policy import OffPolicyEvaluation, off_policy_evaluation
 from recframe.runner.ranking import TRAINED, rankers_of, ranking_entry, ranking_evaluation
+from recframe.tracking import write_people
 
 log = logging.getLogger(__name__)
 
@@ -141,7 +144,12 @@ def result_entries(parts: Parts, final: FinalEvaluation, caveats: Sequence[str])
     return entries
 
 
-def sums_by_table(final: FinalEvaluation) -> dict[str, dict[str, PersonSums]]:
-    """Each person's sums behind the tables of `result_entries`, by their names there."""
-    tables = {"policies": final.main, "cold_items": final.cold, "ranking": None if final.ranking is final.main else final.ranking}
-    return {name: evaluation.sums for name, evaluation in tables.items() if evaluation is not None}
+def record_people(folder: Path, final: FinalEvaluation) -> None:
+    """Write each person's sums behind the tables of `result_entries` to `people.npz`, for intervals and comparisons over several runs."""
+    tables = {"policies": final.main, "cold_items": final.cold}
+    own = {} if final.ranking is None else {f"ranking.{name}": final.ranking.groups.get(name) for name in (COLD_ITEMS, COLD_USERS)}
+    if final.ranking is not final.main:
+        own["ranking"] = final.ranking
+    sums = {name: evaluation.sums for name, evaluation in (tables | own).items() if evaluation is not None}
+    ids = {name: evaluation.people.ids for name, evaluation in own.items() if evaluation is not None}
+    write_people(folder, final.main.people.ids, sums, ids)

@@ -16,7 +16,7 @@ from recframe.metric_names import COLD_METRICS, base_name, has_heading, is_rate,
 from recframe.sweeps.cells import block, interval_cell, markdown_row
 from recframe.sweeps.comparison import ComparisonTable, comparison_table
 from recframe.sweeps.runs import Sweep, SweepRun, find_runs
-from recframe.sweeps.seeds import PeopleOfRuns
+from recframe.sweeps.seeds import TABLES, PeopleOfRuns
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -33,9 +33,6 @@ RUN_COLUMNS = {
     "policy": pl.String,
 }
 COLD_GROUPS = ("cold_items", "cold_users")
-TABLES = ("", "cold", "log", *COLD_GROUPS)
-"""What may stand in front of a metric's name: the table that it is from."""
-
 SEEDS = "seeds"
 OVER_SEEDS = "seeds and people"
 OVER_PEOPLE = "people"
@@ -189,9 +186,12 @@ def _columns_of_interval(metric: str) -> tuple[str, str, str]:
 def _ordered(names: Collection[str]) -> list[str]:
     """Metrics in the order of tables, those of the main table first; `reward/NAME` and the like, which no table shows, last."""
 
+    prefixes = list(TABLES.values())
+
     def place(name: str) -> tuple[int, tuple[int, int], str]:
-        table, _, metric = name.rpartition("/")
-        return (TABLES.index(table) if has_heading(metric) and table in TABLES else len(TABLES)), place_in_tables(metric), name
+        table, slash, metric = name.rpartition("/")
+        known = has_heading(metric) and f"{table}{slash}" in prefixes
+        return prefixes.index(f"{table}{slash}") if known else len(prefixes), place_in_tables(metric), name
 
     return sorted(names, key=place)
 

@@ -136,6 +136,34 @@ def test_runs_of_other_people_or_without_a_record_are_not_compared(add_run, tmp_
     assert "not compared: policies of other people" in sweep_markdown(tmp_path, against="a")
 
 
+def test_new_items_of_a_log_have_columns_and_can_be_compared(make_run, tmp_path):
+    generator = np.random.default_rng(1)
+    cold, interval = generator.uniform(0, 1, 7), {"mean": 0.5, "low": 0.4, "high": 0.6, "n": P}
+    policies = {name: {NDCG: interval, "ndcg@20": interval} for name in ("trained", "popular")}
+    of_cold = {name: {NDCG: interval, "hit_rate@10": interval, "map@10": interval} for name in policies}
+    group = {"evaluation": {"split": "logged", "people": 7, "queries": 7}, "policies": of_cold}
+    for seed in range(2):
+        folder = make_run(str(seed), seed, 1.0, policies=policies, ranking={"policies": policies, "groups": {"cold_items": group}})
+        table = {
+            "trained": ((NDCG,), (cold + 0.1 * (seed + 1))[:, None], np.ones((7, 1))),
+            "popular": ((NDCG,), cold[:, None], np.ones((7, 1))),
+        }
+        write_people(folder, np.arange(P), {"ranking.cold_items": table}, {"ranking.cold_items": np.arange(7)})
+    markdown = sweep_markdown(tmp_path, metric="cold_items/ndcg@10")
+    assert "| policy | seeds | ndcg@10 | cold_items/hit_rate@10 | cold_items/ndcg@10 |" in markdown
+    assert "## cold_items/ndcg@10: difference to popular" in markdown
+    assert "| trained | 2 | 0.5 | 0.15 [" in markdown
+
+
+def test_a_ranking_beside_a_simulation_has_columns_of_its_own(make_run, tmp_path):
+    interval = {"mean": 0.5, "low": 0.4, "high": 0.6, "n": P}
+    ranking = {"policies": {"trained": {NDCG: interval}, "item_knn": {NDCG: interval}}, "groups": {}}
+    make_run("0", 0, 1.0, policies={"trained": {"return": interval}}, ranking=ranking)
+    markdown = sweep_markdown(tmp_path)
+    assert "| policy | seeds | return | log/ndcg@10 |" in markdown
+    assert "| item_knn | 1 | - | 0.5 [0.4, 0.6] |" in markdown
+
+
 def test_the_terminal_shows_the_same_comparison_in_80_columns(sweep, tmp_path):
     console = Console(file=io.StringIO(), width=80)
     console.print(sweep_table(tmp_path))
