@@ -57,7 +57,7 @@ class Bandit:
         truth = float((evaluated * rates).sum(axis=1).mean())
 
         kind = generator.integers(kinds, size=(repetitions, self.rows))
-        actions = _drawn(logging[kind], generator)
+        actions = np.stack([_drawn(logging[one], generator) for one in kind])
         rewards = (generator.random(kind.shape) < rates[kind, actions]) * 1.0
         log = SingleItemLog(rewards, logging[kind, actions], evaluated[kind, actions])
         if self.clusters is not None:
@@ -194,9 +194,7 @@ class Sessions:
             "DR": trajectories.doubly_robust(modelled),
             "DR, weighted (`return`)": trajectories.doubly_robust(modelled, weighted=True),
         }
-        weights = log.ratios.prod(axis=-1)
-        print(f"\n{rows} sessions, truth {self.truth:.4f}, {about(weights, 'sessions')}\n\n" + HEAD.format("estimator"))
-        print_lines(found, self.truth, resamples)
+        print_table(f"{rows} sessions", found, self.truth, log.ratios.prod(axis=-1), "sessions", resamples)
         for name, listed in refitted.items():
             print(line(name, listed, self.truth))
 
@@ -227,6 +225,13 @@ def print_lines(found: dict[str, Contributions], truth: float, resamples: int) -
         print(line(name, found_intervals, truth), flush=True)
 
 
+def print_table(title: str, found: dict[str, Contributions], truth: float, weights: np.ndarray | None, unit: str, resamples: int) -> None:
+    """Print a world's table below its title."""
+    assert weights is not None
+    print(f"\n{title}, truth {truth:.4f}, {about(weights, unit)}\n\n" + HEAD.format("estimator"))
+    print_lines(found, truth, resamples)
+
+
 def about(weights: np.ndarray, unit: str) -> str:
     """The mean effective sample size, and in how many logs a warning is given."""
     warned = np.mean([bool(warnings_of("", diagnose(one), unit)) for one in weights])
@@ -242,32 +247,42 @@ BANDITS = (
 )
 
 
+def single(repetitions: int, resamples: int) -> None:
+    """Print the tables of single items."""
+    print("### Single items")
+    for number, bandit in enumerate(BANDITS):
+        found, truth = bandit.estimates(np.random.default_rng(number), repetitions)
+        print_table(f"{bandit.title}: {bandit.rows} rows", found, truth, found["IPS"].weights, "decisions", resamples)
+
+
+def of_slates(repetitions: int, resamples: int) -> None:
+    """Print the tables of slates."""
+    print("\n### Slates")
+    for cascading, rewards in ((False, "a reward depends on its item"), (True, "a reward also depends on the item above")):
+        found, truth = slate_world(np.random.default_rng(10), repetitions, 500, cascading)
+        print_table(f"500 slates of 3 of 5 items, {rewards}", found, truth, found["standard"].weights, "slates", resamples)
+
+
+def of_sessions(repetitions: int, resamples: int) -> None:
+    """Print the tables of sessions."""
+    print("\n### Sessions")
+    for scale in (1.0, 3.0):
+        generator = np.random.default_rng(20)
+        Sessions(generator, scale).table(generator, repetitions, 300, min(resamples, 200))
+
+
+PARTS = {"single": single, "slates": of_slates, "sessions": of_sessions}
+
+
 def main() -> None:
     """Print all tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repetitions", type=int, default=1_000)
     parser.add_argument("--resamples", type=int, default=500, help="of people, for each interval; refitted ones have 200 at most")
+    parser.add_argument("--parts", nargs="+", default=list(PARTS), choices=PARTS)
     options = parser.parse_args()
-    repetitions, resamples = options.repetitions, options.resamples
-
-    print("### Single items")
-    for number, bandit in enumerate(BANDITS):
-        found, truth = bandit.estimates(np.random.default_rng(number), repetitions)
-        weights = found["IPS"].weights
-        assert weights is not None
-        print(f"\n{bandit.title}: {bandit.rows} rows, truth {truth:.4f}, {about(weights, 'decisions')}\n\n" + HEAD.format("estimator"))
-        print_lines(found, truth, resamples)
-    print("\n### Slates")
-    for cascading, rewards in ((False, "a reward depends on its item"), (True, "a reward also depends on the item above")):
-        slate_found, truth = slate_world(np.random.default_rng(10), repetitions, 500, cascading)
-        weights = slate_found["standard"].weights
-        assert weights is not None
-        print(f"\n500 slates of 3 of 5 items, {rewards}, truth {truth:.4f}, {about(weights, 'slates')}\n\n" + HEAD.format("estimator"))
-        print_lines(slate_found, truth, resamples)
-    print("\n### Sessions")
-    for scale in (1.0, 3.0):
-        generator = np.random.default_rng(20)
-        Sessions(generator, scale).table(generator, repetitions, 300, min(resamples, 200))
+    for part in options.parts:
+        PARTS[part](options.repetitions, options.resamples)
 
 
 if __name__ == "__main__":

@@ -159,10 +159,15 @@ def _on_policy(decisions: LoggedDecisions, seed: int) -> Metrics:
 
 
 def _bounded(log: SingleItemLog, people: np.ndarray, bounds: Bounds) -> dict[str, Interval]:
-    """IPS with clipped weights and both concentration intervals; a contribution is the product of a weight and a reward."""
+    """IPS with clipped weights and both concentration intervals, within what rewards can be."""
     values, times = values_of_people(single_items.inverse_propensity(log, bounds.weight).numerators, people)
+    # a contribution is the product of a weight, which may be 0, and a reward
     low, high = (times * bounds.weight * end for end in (min(bounds.low, 0.0), max(bounds.high, 0.0)))
-    return {"value/ips_hoeffding": hoeffding(values, low, high), "value/ips_bernstein": empirical_bernstein(values, low, high)}
+    found = {"value/ips_hoeffding": hoeffding(values, low, high), "value/ips_bernstein": empirical_bernstein(values, low, high)}
+    return {
+        name: one._replace(low=float(np.fmax(one.low, bounds.low)), high=float(np.fmin(one.high, bounds.high)))
+        for name, one in found.items()
+    }
 
 
 def _about_the_log(decisions: LoggedDecisions) -> list[str]:

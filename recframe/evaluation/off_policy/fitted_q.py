@@ -48,11 +48,12 @@ def fitted_q_coefficients(
     following[:, :-1] = np.where(log.inside[:, 1:, None], expected_features[:, 1:], 0.0)
     penalty = ridge * np.eye(shape[2])
     gram, onward, rewarded = (_products(counts, taken, side) for side in (taken, following, log.rewards[..., None]))
-    solve = np.linalg.inv(gram + penalty)
-    coefficients = np.zeros((len(counts), shape[2]))
+    inverse = np.linalg.inv(gram + penalty)
+    first, following_share = inverse @ rewarded, log.discount * inverse @ onward
+    coefficients = np.zeros_like(first)
     for _ in range(4 * shape[1] if iterations is None else iterations):
-        coefficients = np.einsum("rfg,rg->rf", solve, rewarded[..., 0] + log.discount * np.einsum("rfg,rg->rf", onward, coefficients))
-    return coefficients
+        coefficients = first + following_share @ coefficients
+    return coefficients[..., 0]
 
 
 def fitted_returns(
