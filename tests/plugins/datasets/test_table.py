@@ -271,7 +271,7 @@ def test_a_template_that_does_not_fit_is_refused_with_its_key(log):
     users = str(log("user_id,age\nu2,30\n", "users.csv"))
     with pytest.raises(DataError, match=r"dataset.profile_template='\{name\}': unknown placeholder \{name\}; expected \{age\}"):
         load(log(), users=users, profile_template="{name}")
-    with pytest.raises(DataError, match="text_template=.{genres}."):
+    with pytest.raises(DataError, match=r"dataset\.text_template=.\{genres\}."):
         load(log(), text_template="{genres}")
 
 
