@@ -1,5 +1,6 @@
 """The dataset bandit_log: Open Bandit's layout, other columns, features of the context."""
 
+import csv
 import os
 from pathlib import Path
 
@@ -127,9 +128,12 @@ def test_open_bandits_small_logs_are_read_as_they_are(policy, campaign, items):
     folder = Path(os.environ[OPEN_BANDIT]) / policy / campaign
     data = load(folder)
     # the same rows by another reader
-    rows = np.genfromtxt(folder / f"{campaign}.csv", delimiter=",", names=True, usecols=(2, 3, 4, 5), encoding="utf-8")
+    with (folder / f"{campaign}.csv").open() as file:
+        read = list(csv.DictReader(file))
+    names = ("item_id", "position", "click", "propensity_score")
+    rows = {name: np.array([float(row[name]) for row in read]) for name in names}
     frame = data.interactions.frame
-    assert len(frame) == len(rows) == 10_000
+    assert len(frame) == len(read) == 10_000
     assert len(data.catalog) == items
     order = frame["user"].to_numpy()
     assert (np.array([int(data.catalog.ids[item]) for item in frame["item"]]) == rows["item_id"][order]).all()
