@@ -139,14 +139,14 @@ FAULTS = [
     Fault(
         "two columns that may be the item",
         {"log.csv": "user_id,asin,parent_asin\nu,a,b\nv,b,a\n"},
-        "log.csv: the item may be in parent_asin or asin; parent_asin is taken (dataset.columns.item chooses another)",
+        "log.csv: the item may be in parent_asin or asin; parent_asin is taken (+dataset.columns.item=COLUMN chooses another)",
         "warning",
     ),
     Fault(
         "no header",
         {"log.csv": ROWS},
         "log.csv:1: no column looks like the user or the item; the columns are u1, a, 4, 978300760; name it with "
-        "dataset.columns.user=COLUMN; a file without a header needs numbers, as in {user: 1, item: 2}",
+        "+dataset.columns.user=COLUMN; if there is no header, number the columns, as in +dataset.columns.user=1",
     ),
     Fault(
         "no times", {"log.csv": "user_id,item_id\nu,a\nu,b\nv,a\n"}, "log.csv: has no times; the order of its rows stands for", "warning"

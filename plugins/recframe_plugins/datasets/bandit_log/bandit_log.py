@@ -55,7 +55,7 @@ class BanditLog(Dataset):
         layout = log_layout(table, config, required=("item", "propensity"))
         if not layout.signals:
             raise DataError(
-                f"{path}: no column looks like a reward (reward, click, rating, ...); name it with dataset.feedback={{reward: COLUMN}}"
+                f"{path}: no column looks like a reward (reward, click, rating, ...); name it with +dataset.feedback.reward=COLUMN"
             )
         features = feature_columns(table, config.features, layout.wanted)
         layout = replace(layout, features=features)

@@ -30,8 +30,7 @@ class BanditLogConfig(PseudonymConfig, TextFilesConfig, SeparatorConfig, ItemTab
 
     features: list[str] | None = option(
         None,
-        "columns of the context, or patterns such as user_feature_*; null: those named like the ones of Open Bandit, or context*, feature*; []: "
-        "none",
+        "columns of the context, or patterns such as user_feature_*; null: those named as in Open Bandit, or context*, feature*; []: none",
     )
     categories: str = option(
         "one_hot",

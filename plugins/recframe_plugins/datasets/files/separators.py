@@ -35,7 +35,7 @@ def consistent_separator(lines: Sequence[str]) -> str:
     equal = {one: found.pop() for one, found in counts.items() if len(found) == 1 and 0 not in found}
     blanks = equal.pop(" ", 0)
     if equal:
-        return max(equal, key=lambda one: equal[one])
+        return str(max(equal, key=lambda one: equal[one]))
     if blanks and not any(one in bare[0] for one in ",;\t|"):
         return " "
     return "|" if "|" in bare[0] and not any(one in bare[0] for one in ",;\t") else separator_of(lines[0])

@@ -28,8 +28,7 @@ def split_lists(column: pl.Series) -> pl.Series:
     if column.dtype != pl.String:
         return column
     known = column.drop_nulls()
-    if known.is_empty() or known.str.contains(LIST_SEPARATOR, literal=True).mean() < 0.1:
+    if 10 * int(known.str.contains(LIST_SEPARATOR, literal=True).sum()) < max(len(known), 1):
         return column
     parts = column.str.split(LIST_SEPARATOR).list.eval(pl.element().str.strip_chars()).list.eval(pl.element().filter(pl.element() != ""))
-    longest = parts.explode().str.len_chars().max()
-    return column if longest is None or longest > LONGEST_PART else parts
+    return parts if (parts.explode().drop_nulls().str.len_chars() <= LONGEST_PART).all() else column

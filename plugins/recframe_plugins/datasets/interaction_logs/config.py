@@ -47,12 +47,12 @@ class LogColumnsConfig:
     columns: dict[str, str] = option(
         {},
         "columns by role: user, item, time, session, text, position (place in the slate), propensity (probability of being shown); others "
-        "are found by common names, and the log says so. In a file without header, columns are numbers from 1: {user: 1, item: 2}",
+        "are found by common names, and the log says so (+dataset.columns.user=COLUMN). Without a header, columns are numbers from 1",
     )
     feedback: dict[str, str] = option(
         {},
-        "columns by name of the signal ({rating: stars}); 'column=value' is 1 where the column has the value and 0 elsewhere. Empty: all "
-        "columns of numbers that are named like feedback, or none (an implicit log)",
+        "columns by name of the signal (+dataset.feedback.rating=stars); column:value is 1 where the column has the value and 0 elsewhere. "
+        "Empty: all columns of numbers that are named like feedback, or none (an implicit log)",
     )
     time_unit: str = option("auto", "unit of the times since 1970, or iso: dates; auto: found from the values", choices=TIME_UNITS)
     repeats: str = option(

@@ -77,7 +77,7 @@ def find_feedback(table: SourceTable, first: pl.DataFrame, given: Mapping[str, s
 def given_signal(table: SourceTable, first: pl.DataFrame, name: str, column: str) -> Signal:
     """The signal that a setting names."""
     setting = f"dataset.feedback.{name}"
-    event, separator, value = column.rpartition("=")
+    event, separator, value = column.rpartition(":")
     if not separator or column in table.columns:
         return Signal(name, named_column(table, column, setting))
     event = named_column(table, event, setting)

@@ -148,7 +148,7 @@ def made_columns(schema: pl.Schema, layout: LogLayout, times: Times | None, wher
 def text(column: str, dtype: pl.DataType, where: str) -> pl.Expr:
     """A column of text; "" where it is missing."""
     if dtype not in (pl.String, pl.Null):
-        raise DataError(f"{where}: column {column!r} is of type {dtype}, expected text; name another column with dataset.columns.text")
+        raise DataError(f"{where}: column {column!r} is of type {dtype}, expected text; name another with +dataset.columns.text=COLUMN")
     return pl.col(column).cast(pl.String).fill_null("").str.strip_chars()
 
 

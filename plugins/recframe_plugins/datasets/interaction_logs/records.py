@@ -35,10 +35,12 @@ def read_items(
     DataError: the column of the ids is not found.
     """
     columns = find_columns(table, {"id": ID_NAMES["item"], "title": TITLE_NAMES}, given, "dataset.item_columns", required=["id"])
-    rows, malformed = read_records(table, columns["id"], "item", convert=convert, checks=checks)
     title = columns.get("title")
+    # titles such as 1984 and 'this|that' stay text
+    made = without(convert or default_conversion(table), title)
+    rows, malformed = read_records(table, columns["id"], "item", convert=made, checks=checks)
     if title is None:
-        logger.warning("%s: no column holds titles, so they are the ids; name one with dataset.item_columns.title", table.path)
+        logger.warning("%s: no column holds titles, so they are the ids; name one with +dataset.item_columns.title=COLUMN", table.path)
         return with_title(rows, pl.lit(None, pl.String)), malformed
     if rows.schema[title].is_nested() and rows.schema[title] != pl.List(pl.String):
         raise DataError(f"{table.path}: column {title!r} is of type {rows.schema[title]}, expected titles: text")
@@ -50,6 +52,11 @@ def read_items(
         logger.warning("%s: column title is not used; titles are in %s", table.path, title)
     logger.info("%s: id = %s, title = %s, attributes: %s", table.path, columns["id"], title, attributes_said(rows, title))
     return with_title(rows, value).drop([title] if title != "title" else []), malformed
+
+
+def without(convert: Convert, title: str | None) -> Convert:
+    """The conversion of all columns but that of the titles."""
+    return lambda column: column if column.name == title else convert(column)
 
 
 def with_title(rows: pl.DataFrame, title: pl.Expr) -> pl.DataFrame:

@@ -96,7 +96,7 @@ def find_columns(
         found[role] = fitting[0]
         if len(fitting) > 1 and role in ("user", "item", "id"):
             logger.warning(
-                "%s: the %s may be in %s; %s is taken (%s.%s chooses another)",
+                "%s: the %s may be in %s; %s is taken (+%s.%s=COLUMN chooses another)",
                 table.path,
                 role,
                 " or ".join(fitting),
@@ -106,9 +106,9 @@ def find_columns(
             )
     if lacking := [role for role in required if role not in found]:
         where = f"{table.path}:1" if table.unit == "line" else f"{table.path}"
-        known = "; a file without a header needs numbers, as in {user: 1, item: 2}" if table.unit == "line" else ""
+        known = f"; if there is no header, number the columns, as in +{setting}.{lacking[0]}=1" if table.unit == "line" else ""
         raise DataError(
             f"{where}: no column looks like the {' or the '.join(lacking)}; the columns are {shown(table.columns)}; name it with "
-            f"{setting}.{lacking[0]}=COLUMN{known}"
+            f"+{setting}.{lacking[0]}=COLUMN{known}"
         )
     return found

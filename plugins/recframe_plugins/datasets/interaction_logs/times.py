@@ -145,5 +145,5 @@ def dates_of(path: Path, known: pl.DataFrame, column: str, dtype: pl.DataType) -
     first = known[column].first()
     raise DataError(
         f"{path}: column {column!r}: {first!r} is neither a number nor a date such as 2024-05-31 12:00:00 or 2024-05-31T12:00:00Z; "
-        "name another column with dataset.columns.time"
+        "name another column with +dataset.columns.time=COLUMN"
     )
