@@ -37,7 +37,7 @@ def _rows(entry: Mapping[str, Any]) -> list[tuple[str, ...]]:
     policies = entry["policies"]
     names = [name for name in ("trained", "logging") if name in policies]
     names += [name for name in policies if name not in names]
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for name in names:
         value = policies[name]["value"]
         about = entry["diagnostics"].get(name)

@@ -69,8 +69,9 @@ class Log:
 
     def to(self, device: torch.device | str) -> Log:
         """The same log with every tensor on `device`."""
-        values: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
-        return Log(**{name: value.to(device) if isinstance(value, Tensor) else value for name, value in values.items()})
+        moved: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
+        moved |= {name: value.to(device) for name, value in moved.items() if isinstance(value, Tensor)}
+        return Log(**moved)
 
 
 class SequenceBatch(TensorClass):

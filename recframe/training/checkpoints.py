@@ -150,7 +150,7 @@ def require_resumable(checkpoint: Path, final_weights: str) -> None:
     if final_weights != "best":
         return
     states = read_checkpoint(checkpoint, lazily=True)["callbacks"]
-    state = next((state for state in states.values() if state.get("best_value") is not None), {})
+    state: dict[str, Any] = next((state for state in states.values() if state.get("best_value") is not None), {})
     best = checkpoint.with_name(state.get("best_file", BEST))
     if state and not best.is_file():
         raise CheckpointError(

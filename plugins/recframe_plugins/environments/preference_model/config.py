@@ -1,5 +1,6 @@
 """Options of the environment preference_model. Imports no torch."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from recframe.components import option, seed_option
@@ -15,6 +16,10 @@ class PreferenceModelConfig(ItemVectorsConfig, BoredomConfig):
     factors: int = option(8, "length of the user and item factors; 0: biases only", ge=0)
     regularization: float = option(25.0, "L2 penalty on the factors", gt=0.0)
     bias_regularization: float = option(2.0, "L2 penalty on the biases, also for the biases-only baseline", gt=0.0)
+    text_components: int = option(
+        0, "leading principal components of the items' texts from which their biases and factors are expected; 0: texts are not read", ge=0
+    )
+    text_penalty: float = option(100.0, "L2 penalty on the coefficients of these components", gt=0.0)
     iterations: int = option(15, "sweeps of alternating least squares over users and items", ge=1)
     holdout: float = option(
         0.1, "share of ratings held out to score the model, which is then refitted on all ratings; 0: no score", ge=0.0, lt=1.0
@@ -34,3 +39,8 @@ class PreferenceModelConfig(ItemVectorsConfig, BoredomConfig):
     click_rating: float | None = option(
         None, "logged value from which on an interaction is a click; null: 1 in a log of 0 and 1 alone, and no other log has clicks"
     )
+
+    def contradictions(self) -> Iterator[str]:
+        """A penalty on what is not read."""
+        if not self.text_components and self.text_penalty != type(self).text_penalty:
+            yield "environment.text_penalty has no meaning without environment.text_components; set the components, or leave it out"

@@ -6,6 +6,11 @@
 plus bias_regularization (sum b_u^2 + sum b_i^2) + regularization (sum |p_u|^2 + sum |q_i|^2) is minimised by alternating least squares
 (Zhou et al. 2008, "Large-scale parallel collaborative filtering for the Netflix prize"): with the items fixed, every (b_u, p_u) is the
 solution of a small ridge regression, and vice versa. The normal equations of all users are summed and solved as one batch.
+
+With features x_i of the items, such as components of their texts, items are pulled towards what these tell, not towards 0 (a regression
+prior; Agarwal and Chen 2009, "Regression-based latent factor models", KDD): in the penalties, (b_i, q_i) is replaced by (b_i, q_i) - B x_i,
+and feature_penalty |B|^2, in the same penalties, is added. B is fitted in turn with users and items, and each of the three steps
+minimises the same sum.
 """
 
 from __future__ import annotations
@@ -67,6 +72,7 @@ class FitOptions:
     bias_regularization: float
     iterations: int
     seed: int
+    feature_penalty: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -106,8 +112,12 @@ def ridge_regressions(groups: Tensor, num_groups: int, features: Tensor, rows: T
     return coefficients
 
 
-def fit_ratings(ratings: Ratings, num_users: int, num_items: int, options: FitOptions) -> RatingModel:
-    """Fit P users and M items to `ratings`. It runs on the CPU, where the order of sums is fixed, so that a fit is reproducible."""
+def fit_ratings(ratings: Ratings, num_users: int, num_items: int, options: FitOptions, features: Tensor | None = None) -> RatingModel:
+    """Fit P users and M items to `ratings`. It runs on the CPU, where the order of sums is fixed, so that a fit is reproducible.
+
+    features: `[M, k]` float64, what is known of the items beforehand; None: nothing. With them, items without ratings have the biases and
+        factors that their features tell.
+    """
     generator = torch.Generator().manual_seed(options.seed)
     mean = ratings.values.mean()
     penalties = torch.tensor([options.bias_regularization] + [options.regularization] * options.factors, dtype=torch.float64)
@@ -119,12 +129,25 @@ def fit_ratings(ratings: Ratings, num_users: int, num_items: int, options: FitOp
     def other_side(coefficients: Tensor) -> Tensor:
         return torch.cat([torch.ones_like(coefficients[:, :1]), coefficients[:, 1:]], dim=1)
 
+    expected = torch.zeros_like(items)
     for _ in range(options.iterations):
         residuals = ratings.values - mean - items[ratings.items, 0]
         users = ridge_regressions(ratings.users, num_users, other_side(items), ratings.items, residuals, penalties)
         residuals = ratings.values - mean - users[ratings.users, 0]
+        if features is not None:
+            residuals -= (other_side(users)[ratings.users] * expected[ratings.items]).sum(dim=1)
         items = ridge_regressions(ratings.items, num_items, other_side(users), ratings.users, residuals, penalties)
+        if features is not None:
+            items = items + expected
+            expected = features @ ridge_coefficients(features, items, options.feature_penalty)
     return RatingModel(mean, users[:, 0], items[:, 0], users[:, 1:], items[:, 1:])
+
+
+def ridge_coefficients(features: Tensor, targets: Tensor, penalty: float) -> Tensor:
+    """The B `[k, c]` that minimises |targets - features B|^2 + penalty |B|^2, for `features` `[M, k]` and `targets` `[M, c]`."""
+    gram = features.T @ features + penalty * torch.eye(features.shape[1], dtype=features.dtype)
+    coefficients: Tensor = torch.linalg.solve(gram, features.T @ targets)
+    return coefficients
 
 
 def mean_and_deviation(model: RatingModel) -> tuple[float, float]:

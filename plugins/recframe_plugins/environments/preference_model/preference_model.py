@@ -31,7 +31,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from recframe.interfaces import Data, DataError, Split
+from recframe.interfaces import Data, DataError, Split, principal_coordinates
 from recframe_plugins.environments.preference_model.calibration import calibration_of
 from recframe_plugins.environments.preference_model.caveats import model_caveats
 from recframe_plugins.environments.preference_model.clicks import CalibratedClicks, calibrated_clicks
@@ -78,9 +78,13 @@ class PreferenceModel(BoredomSessions):
     ) -> None:
         if data.interactions is None:
             raise DataError("preference_model needs logged interactions; this dataset has none")
-        options = FitOptions(config.factors, config.regularization, config.bias_regularization, config.iterations, config.model_seed)
+        options = FitOptions(
+            config.factors, config.regularization, config.bias_regularization, config.iterations, config.model_seed, config.text_penalty
+        )
         people = len(data.users) if data.users is not None else int(data.interactions.frame["user"].to_numpy().max()) + 1
-        scored = scored_model(data.interactions, config.feedback, people, len(data.catalog), options, config.holdout)
+        scored = scored_model(
+            data.interactions, config.feedback, people, len(data.catalog), options, config.holdout, self._text_features(config, data)
+        )
         clicks = calibrated_clicks(scored, config.click_rating) if config.calibrate else CalibratedClicks(None, {})
         if clicks.curve is not None and config.choice_model not in SIGMOID_ALONE:
             clicks = clicks._replace(curve=None, problem=f"environment.choice_model={config.choice_model} has other probabilities")
@@ -108,6 +112,17 @@ class PreferenceModel(BoredomSessions):
         self.item_appeal = (scale * model.item_biases).float().to(device)
         self.user_factors = (scale * model.user_factors).float().to(device)
         self.item_factors = model.item_factors.float().to(device)
+
+    @staticmethod
+    def _text_features(config: PreferenceModelConfig, data: Data) -> Tensor | None:
+        """The coordinates of the items' texts on their leading components, each with a variance of 1, `[M, k]` float64; None: not read."""
+        vectors = data.catalog.text_vectors
+        if not config.text_components:
+            return None
+        if vectors is None or not vectors.shape[1]:
+            raise DataError("environment.text_components reads texts, and none are read; set it to 0, or choose an encoder@world_encoder")
+        coordinates = principal_coordinates(vectors, config.text_components)
+        return coordinates / coordinates.square().mean(dim=0).sqrt().clamp(min=1e-12)
 
     @staticmethod
     def _compared(config: PreferenceModelConfig, data: Data, model: RatingModel) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
@@ -16,7 +16,8 @@ from recframe_plugins.environments.preference_model.matrix_factorization import 
 class HeldOutRatings(NamedTuple):
     """Held-out ratings `[R]`, in random order, and their predictions by models that were fitted without them.
 
-    predictions: `[R]` for each of `global_mean`, `biases` (the model without factors) and `model`, clipped to the range of the ratings.
+    predictions: `[R]` for each of `global_mean`, `biases` (the model without factors), `model`, and, if the model reads features of items,
+        `without_features`, clipped to the range of the ratings.
     fitted: the last of these models.
     """
 
@@ -25,30 +26,34 @@ class HeldOutRatings(NamedTuple):
     fitted: RatingModel
 
 
-def hold_out(ratings: Ratings, num_users: int, num_items: int, options: FitOptions, holdout: float) -> HeldOutRatings | None:
+def hold_out(
+    ratings: Ratings, num_users: int, num_items: int, options: FitOptions, holdout: float, features: Tensor | None = None
+) -> HeldOutRatings | None:
     """Predict a random share `holdout` of the ratings from the others; None if it holds no rating.
 
-    The predictors have the same regularisation of the biases.
+    The predictors have the same regularisation of the biases. With features of the items `[M, k]` there is one more, `without_features`,
+    so that it can be seen what they add.
     """
     held_out = min(round(holdout * len(ratings)), len(ratings) - 1)
     if not held_out:
         return None
     order = torch.randperm(len(ratings), generator=torch.Generator().manual_seed(options.seed))
     test, train = ratings[order[:held_out]], ratings[order[held_out:]]
-    biases_only = FitOptions(0, options.regularization, options.bias_regularization, options.iterations, options.seed)
-    biases = fit_ratings(train, num_users, num_items, biases_only)
-    model = fit_ratings(train, num_users, num_items, options)
+    biases = fit_ratings(train, num_users, num_items, replace(options, factors=0))
+    model = fit_ratings(train, num_users, num_items, options, features)
     predictions = {
         "global_mean": train.values.mean().expand(held_out),
         "biases": biases.predict(test.users, test.items),
         "model": model.predict(test.users, test.items),
     }
+    if features is not None:
+        predictions["without_features"] = fit_ratings(train, num_users, num_items, options).predict(test.users, test.items)
     low, high = train.values.min(), train.values.max()
     return HeldOutRatings(test, {name: predicted.clamp(low, high) for name, predicted in predictions.items()}, model)
 
 
 def errors_of(held_out: HeldOutRatings | None) -> dict[str, float]:
-    """RMSE and MAE of the three predictors on the held-out ratings, and how many there are; empty if there are none."""
+    """RMSE and MAE of the predictors on the held-out ratings, and how many there are; empty if there are none."""
     if held_out is None:
         return {}
     errors = {"user_model/num_held_out": float(len(held_out.ratings))}
@@ -79,9 +84,17 @@ _scored: dict[int, dict[tuple[object, ...], ScoredModel]] = {}
 
 
 def scored_model(
-    interactions: Interactions, feedback: str, num_users: int, num_items: int, options: FitOptions, holdout: float
+    interactions: Interactions,
+    feedback: str,
+    num_users: int,
+    num_items: int,
+    options: FitOptions,
+    holdout: float,
+    features: Tensor | None = None,
 ) -> ScoredModel:
     """Fit and score once per process for the same `interactions` object and options: the environments of a run share the model.
+
+    features: `[M, k]`, what is known of the items beforehand; the same for the same interactions and number of columns.
 
     Raises
     ------
@@ -90,15 +103,18 @@ def scored_model(
     if id(interactions) not in _scored:
         _scored[id(interactions)] = {}
         weakref.finalize(interactions, _scored.pop, id(interactions), None)
-    models, key = _scored[id(interactions)], (feedback, num_users, num_items, options, holdout)
+    models, key = (
+        _scored[id(interactions)],
+        (feedback, num_users, num_items, options, holdout, None if features is None else features.shape[1]),
+    )
     if key not in models:
         ratings = Ratings.of(interactions, feedback)
         models[key] = ScoredModel(
-            model=fit_ratings(ratings, num_users, num_items, options),
+            model=fit_ratings(ratings, num_users, num_items, options, features),
             ratings=ratings,
             low=ratings.values.min().item(),
             high=ratings.values.max().item(),
             users=torch.unique(ratings.users),
-            held_out=hold_out(ratings, num_users, num_items, options, holdout),
+            held_out=hold_out(ratings, num_users, num_items, options, holdout, features),
         )
     return models[key]
