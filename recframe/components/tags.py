@@ -19,6 +19,7 @@ TAGS: Mapping[str, str] = {
     "context": "observations with a text of what the user says",
     "label:": "a label of that name",
     "attribute:": "a catalogue attribute of that name",
+    "attribute:*": "whatever attributes the dataset's files have",
     "signal:": "a response signal of that name",
     "signal:*": "whatever signals the log has",
     "no_simulator": "no simulated users",

@@ -127,7 +127,7 @@ def _own_data(component: Component, factory: Any, config: Any) -> Data | None:
 
 def _offered(data: Data) -> set[str]:
     """The tags that the data provides."""
-    tags = {f"attribute:{name}" for name in data.catalog.attributes.columns}
+    tags = {f"attribute:{name}" for name in data.catalog.attributes.columns} | {"attribute:*"}
     tags |= {"interactions"} if data.interactions is not None else set()
     tags |= {"rating_matrix"} if data.ratings is not None else set()
     known = data.contexts.attributes if data.contexts is not None else None

@@ -26,10 +26,11 @@ def recframe_register_components(register: Callable[[Component], None]) -> None:
     logged = ("interactions", "attribute:title", "attribute:genres", "attribute:year")
     dataset("movielens_format", MovieLensFormatConfig, "movielens.movielens_format:MovieLensFormat", *logged)
     log, profiles = ("interactions", "attribute:title"), "users?profile_template"
-    dataset("table", TableConfig, "table.table:Table", *log, profiles)
-    dataset("recbole_atomic", RecboleAtomicConfig, "recbole_atomic.recbole_atomic:RecboleAtomic", *log, profiles)
-    dataset("sequences", SequencesConfig, "sequences.sequences:Sequences", *log)
-    dataset("bandit_log", BanditLogConfig, "bandit_log.bandit_log:BanditLog", *log)
+    dataset("table", TableConfig, "table.table:Table", *log, profiles, "attribute:*?items")
+    dataset("recbole_atomic", RecboleAtomicConfig, "recbole_atomic.recbole_atomic:RecboleAtomic", *log, profiles, "attribute:*")
+    dataset("sequences", SequencesConfig, "sequences.sequences:Sequences", *log, "attribute:*?items")
+    # a folder of Open Bandit has a table of items without `items`
+    dataset("bandit_log", BanditLogConfig, "bandit_log.bandit_log:BanditLog", *log, "attribute:*")
     dataset(
         "rating_matrix", RatingMatrixDatasetConfig, "rating_matrix.rating_matrix:RatingMatrixDataset", "rating_matrix", "attribute:title"
     )

@@ -10,8 +10,8 @@ from recframe.config.checks.sections import section_at
 from recframe.config.checks.stages import experience_given
 from recframe.plugin_loader import registry, suggestion
 
-ANY_SIGNAL = "signal:*"
-"""The tag of an environment whose signals only the loaded log knows."""
+KNOWN_WHEN_LOADED = {"signal:": "signal:*", "attribute:": "attribute:*"}
+"""Families of tags of which only the loaded data says which there are, and the tag of a part that gives what it finds there."""
 
 
 def check_pairings(values: Mapping[str, Any], chosen: Mapping[str, Component]) -> list[str]:
@@ -26,7 +26,7 @@ def check_pairings(values: Mapping[str, Any], chosen: Mapping[str, Component]) -
         others = {tag for other, tags in given.items() if other != key for tag in tags} | experience_given(values)
         required = sorted(component.required(section_at(values, key)))
         unmet = [tag for tag in required if not others & set(tag.split("|"))]
-        unmet = [tag for tag in unmet if not (ANY_SIGNAL in others and tag.startswith("signal:"))]
+        unmet = [tag for tag in unmet if not any(tag.startswith(family) and some in others for family, some in KNOWN_WHEN_LOADED.items())]
         problems += [f"{_call(component)} needs {_in_words(tag)}, {_lacking(tag, values, giving, given)}" for tag in unmet]
     slate_size = values["environment"].get("slate_size", 1) if isinstance(values["environment"], Mapping) else 1
     if environment and agent and isinstance(slate_size, int) and slate_size > 1:
@@ -80,7 +80,8 @@ def _lacking(tag: str, values: Mapping[str, Any], chosen: Mapping[str, Component
     hidden = next((given for given in component.provides if given.partition("?")[0] == tag and "?" in given), None)
     if hidden:
         setting = hidden.partition("?")[2]
-        value = "true" if isinstance(getattr(component.config(), setting), bool) else "..., a number above 0"
+        default = getattr(component.config(), setting)
+        value = "true" if isinstance(default, bool) else "..., a number above 0" if isinstance(default, int | float) else "..."
         return f"which {_call(component)} gives with {giver}.{setting}={value}"
     prefix = f"{family}:" if ":" in tag else ""
     given = sorted(t.removeprefix(prefix) for t in provided[giver] if t.startswith(prefix))

@@ -345,6 +345,14 @@ def test_mistakes_in_settings_are_reported_before_anything_is_read(log, override
     assert any(problem in line for line in problems), problems
 
 
+def test_a_table_of_items_may_have_any_attribute(log):
+    given = ["dataset=table", f"dataset.interactions={log()}", "environment=preference_model", "reward=[fairness]"]
+    given += ["reward.fairness.attribute=genres"]
+    assert find_problems(compose_config([*given, f"dataset.items={log(ITEMS, 'items.csv')}"])) == []
+    with pytest.raises(ConfigError, match=r"needs a catalogue attribute 'genres', which dataset=table does not give \(it gives: title\)"):
+        compose_config(given)
+
+
 def test_features_are_none_and_the_source_is_the_file(log):
     path = log()
     interactions = load(path).interactions

@@ -137,7 +137,7 @@ def plain_columns(table: SourceTable, rows: pl.DataFrame, convert: Convert) -> p
 
 def usable(dtype: pl.DataType) -> bool:
     """Whether attributes may have this type."""
-    return not dtype.is_nested() or (isinstance(dtype, pl.List) and not dtype.inner.is_nested())  # type: ignore[union-attr]
+    return not dtype.is_nested() or (isinstance(dtype, pl.List) and not dtype.inner.is_nested())
 
 
 def without_blanks(column: pl.Series) -> pl.Series:
