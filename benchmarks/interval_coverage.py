@@ -14,8 +14,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from scipy import stats
 
+from recframe.evaluation.seed_intervals import crossed_intervals
 from recframe.evaluation.statistics import bootstrap_weights, ratio_intervals, sums_by_person
-from recframe.sweeps.intervals import crossed_intervals
 
 SESSIONS = 512
 HELD_OUT = (30, 60, 280)

@@ -15,9 +15,9 @@ import argparse
 import statistics
 import tempfile
 import time
-from typing import Any
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytorch_lightning as pl
 import torch

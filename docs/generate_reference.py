@@ -35,7 +35,7 @@ KIND_PAGES: Mapping[Kind, tuple[str, str]] = {
     Kind.ENVIRONMENT: ("environments", "Environments"),
     Kind.REWARD: ("rewards", "Rewards"),
 }
-PRESET_GROUPS = ("agent", "encoder", "labels", "trainer", "debug")
+PRESET_GROUPS = ("dataset", "agent", "state_tracker", "encoder", "labels", "trainer", "debug")
 
 
 def pages() -> dict[str, str]:

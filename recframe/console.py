@@ -6,6 +6,7 @@ import errno
 import logging
 import os
 import sys
+import unicodedata
 from typing import Any, TextIO, cast
 
 from rich.console import Console
@@ -116,13 +117,23 @@ def error_console() -> Console:
     return Console(file=safe(sys.stderr, STANDARD_ERROR))
 
 
-def progress_bar(label: str, column: ProgressColumn, show: bool, console: Console | None = None) -> Progress:
+def plain(text: str, most: int = 200) -> str:
+    """A text from data or from a server that is safe to print: without control characters, and cut after `most` characters."""
+    # "C": control characters, such as those of terminals, and the invisible ones that change the direction of text
+    clean = "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(letter).startswith("C") else letter for letter in text[: most + 1])
+    return clean if len(clean) <= most else f"{clean[: most - 3]}..."
+
+
+def progress_bar(
+    label: str, column: ProgressColumn, show: bool, console: Console | None = None, done: ProgressColumn | None = None
+) -> Progress:
     """A progress bar with a label and one more column.
 
-    It is shown if `show` is set and the console, by default that of standard error, is a terminal.
+    It is shown if `show` is set and the console, by default that of standard error, is a terminal. `done` says how much is done; by default
+    as "3/8".
     """
     console = console or error_console()
-    columns = (TextColumn(label), BarColumn(), MofNCompleteColumn(), column, TimeRemainingColumn())
+    columns = (TextColumn(label, markup=False), BarColumn(), done or MofNCompleteColumn(), column, TimeRemainingColumn())
     return Progress(*columns, console=console, disable=not (show and console.is_terminal))
 
 

@@ -57,11 +57,14 @@ METRIC_NAMES = tuple(metric.name for metric in METRICS)
 RATES = frozenset({"click_rate", "coverage", "gini", *(metric.name for metric in ACCURACY_METRICS)})
 """Metrics between 0 and 1, which bound their intervals."""
 
-PROGRESS_METRICS = ("return", "length", "click_rate", "coverage")
+PROGRESS_METRICS = ("return", "length", "click_rate", "hit_rate", "ndcg", "coverage")
 """Shown in the log after each evaluation in training."""
 
-COLD_METRICS = ("return", "length", "click_rate")
-"""Reported over sweeps for items never shown in training."""
+SHOWN_K = 10
+"""The k at which metrics of rankings are shown where there is room for one; the largest, if this one is not measured."""
+
+COLD_METRICS = ("return", "length", "click_rate", "hit_rate", "ndcg")
+"""Reported over sweeps beside those of the main table: for items never shown in training, and for new items and users of a log."""
 
 _ORDER = {metric.name: place for place, metric in enumerate(SESSION_METRICS + ACCURACY_METRICS + ITEM_METRICS)}
 _HEADINGS = {metric.name: metric.heading for metric in SESSION_METRICS + ACCURACY_METRICS + ITEM_METRICS}
@@ -109,12 +112,29 @@ def measured_metrics(available: Collection[str], reward_terms: Iterable[str]) ->
     return [metric.name for metric in METRICS if metric.needs <= set(available)] + [reward_metric(term) for term in reward_terms]
 
 
+def progress_metrics(names: Collection[str]) -> list[str]:
+    """Those of `names` that are shown in the log after each evaluation in training."""
+    shown = shown_k(names)
+    return [name for name in in_order(names) if base_name(name) in PROGRESS_METRICS and places_of(name) in (shown, None)]
+
+
+def shown_k(names: Iterable[str]) -> int | None:
+    """The k at which metrics of rankings are shown, of those in `names`; None if there are none."""
+    ks = {k for name in names if (k := places_of(name)) is not None}
+    return (SHOWN_K if SHOWN_K in ks else max(ks)) if ks else None
+
+
 def ranking_metrics(ks: Iterable[int], available: Collection[str]) -> list[str]:
     """The metrics of a ranking at these k, where `available` of `TEXTS` exist, in order."""
     metrics = ACCURACY_METRICS + tuple(metric for metric in ITEM_METRICS if metric.needs <= {ITEMS, *available})
     return in_order([metric_at(metric.name, k) for metric in metrics for k in ks])
 
 
+def place_in_tables(name: str) -> tuple[int, int]:
+    """A key that sorts metrics as in tables, by k where they differ in it; those without a heading, such as `reward/NAME`, come last."""
+    return _ORDER.get(base_name(name), len(_ORDER)), places_of(name) or 0
+
+
 def in_order(names: Collection[str]) -> list[str]:
-    """`names` in the order of tables, by k where they differ in it, followed by those without a heading, such as `reward/NAME`."""
-    return sorted(names, key=lambda name: (_ORDER.get(base_name(name), len(_ORDER)), places_of(name) or 0))
+    """`names` in the order of tables; those without a heading keep their order."""
+    return sorted(names, key=place_in_tables)

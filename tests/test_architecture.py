@@ -17,7 +17,7 @@ SOURCES = ("recframe", "plugins/recframe_plugins")
 CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
 LAYERS, INDEPENDENT_CORE, PLUGIN_IMPORTS = (contract["name"] for contract in CONTRACTS)
 # what plugins may import; errors, files and references are for the built-in ones only
-ALLOWED = {"logs", "agent_options", "components", "errors", "files", "hookspecs", "interfaces", "item_agents", "references"}
+ALLOWED = {"logs", "log_settings", "agent_options", "components", "errors", "files", "hookspecs", "interfaces", "item_agents", "references"}
 SAME_NAME_ALLOWED = {"evaluate", "pretrain"}
 """A command has the name of the function that it calls."""
 

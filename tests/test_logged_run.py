@@ -70,6 +70,13 @@ def test_agents_that_learn_from_replay_learn_from_a_log_unchanged(log_folder, tm
     assert written.policies["trained"]["ndcg@10"]["mean"] >= 0.0
 
 
+def test_a_sequence_model_learns_what_follows_what(log_folder, tmp_path):
+    """Everybody goes on to one of the next two films: the model finds it among the first two, where popularity finds little."""
+    settings = ["agent=sequence_model", "agent.batch_size=32", "logged.batches=300", "logged.evaluate_every=100", "logged.chunk_batches=20"]
+    result = runner.run(composed(log_folder, *settings, "state_tracker=gru", "state_tracker.id_embeddings=true"), tmp_path / "run")
+    assert result.policies["trained"]["hit_rate@5"]["low"] > result.policies["popular"]["hit_rate@5"]["high"]
+
+
 def test_what_is_held_out_is_learned_from_by_nothing(log_folder, tmp_path):
     """Of the log, the training part alone is counted: the popularity that agents read, and the interactions that models are fitted on."""
     from recframe.building.parts import assemble
@@ -96,13 +103,13 @@ def test_a_log_first_and_then_a_simulator(log_folder, tmp_path):
 
 
 def test_people_who_are_simulated_at_the_end_are_not_learned_from(log_folder):
-    from recframe.building.component import component_of, held_out_users
+    from recframe.building.component import component_of, users_held_out
     from recframe.building.parts import assemble
     from recframe.components import Kind
 
     cfg = of_log(log_folder)
     parts = assemble(cfg)
-    held_out = held_out_users(component_of(Kind.ENVIRONMENT, cfg.environment), cfg.environment, parts.data)
+    held_out = users_held_out(component_of(Kind.ENVIRONMENT, cfg.environment), cfg.environment, parts.data)
     assert len(held_out) > 0
     assert parts.log is not None
     assert not set(held_out.tolist()) & set(parts.log.train.frame["user"].to_list())
@@ -167,3 +174,30 @@ def test_a_reward_that_reads_what_the_log_lacks_is_refused(log_folder, tmp_path)
         runner.run(composed(log_folder, "reward=[dwell]"), tmp_path / "run")
 
 
+@pytest.fixture(scope="module")
+def decisions(tmp_path_factory):
+    """Decisions of a policy that draws one of four items uniformly; only item 2 is liked, with probability 0.5."""
+    file = tmp_path_factory.mktemp("decisions") / "decisions.csv"
+    generator = np.random.default_rng(2)
+    items = generator.integers(4, size=2_000)
+    clicks = (items == 2) & (generator.random(2_000) < 0.5)
+    lines = [f"{user},{item},{1_000 + user},0.25,{int(click)}" for user, (item, click) in enumerate(zip(items, clicks, strict=True))]
+    file.write_text("user,item,timestamp,propensity,click\n" + "\n".join(lines) + "\n")
+    return file
+
+
+def test_a_log_with_propensities_says_what_the_policies_are_worth(decisions, tmp_path):
+    overrides = [f"dataset.interactions={decisions}", "dataset=bandit_log", "encoder=id", "logger=[csv]", "debug=smoke"]
+    split = ["split.by=time", "split.test_share=0.4", "evaluation.exclude_seen=false", "evaluation.k=[1,2]", "logged.monitor=hit_rate@1"]
+    agent = ["agent=dqn", "logged.batches=100", "logged.evaluate_every=50", "agent.batch_size=64", "agent.learning_rate=0.01"]
+    runner.run(compose_config(["experiment=next_item", *overrides, *split, *agent]), tmp_path / "run")
+    found = json.loads((tmp_path / "run" / "result.json").read_text())["off_policy"]
+    assert found["evaluation"]["decisions"] == 800
+    # the trained policy shows item 2, whose value is 0.5; the logging policy's is an eighth
+    trained, logging = (found["policies"][name]["value"] for name in ("trained", "logging"))
+    assert trained["low"] <= 0.5 <= trained["high"]
+    assert trained["low"] > 0.35
+    assert logging["low"] <= 0.125 <= logging["high"]
+    assert found["diagnostics"]["trained"]["effective_rows"] == pytest.approx(200, abs=40)
+    report = (tmp_path / "run" / "report.md").read_text()
+    assert "| logging policy |" in report

@@ -30,7 +30,9 @@ FOUND = registry()
 USERS, CHUNKS, CHUNK_STEPS, SESSION = 2, 2, 3, 2
 # presets that change an agent's kind, its model or the batches that it asks for
 PRESETS = ("disjoint_linucb", "hybrid_linucb", "ppo", "prioritized_dqn", "slate_q_top_k", "td3", "two_head")
-AGENTS = (*FOUND.names(Kind.AGENT), *PRESETS)
+# agents that learn from a log alone are refused by every simulator, whatever the tracker
+LOG_ONLY = {"experience:sequences", "experience:log"}
+AGENTS = (*(name for name in FOUND.names(Kind.AGENT) if not LOG_ONLY & FOUND.get(Kind.AGENT, name).requires), *PRESETS)
 TRACKERS = FOUND.names(Kind.STATE_TRACKER)
 SLATES = (1, 2)
 SMALL: dict[str, dict[str, Any]] = {

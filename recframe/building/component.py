@@ -64,7 +64,7 @@ def _settings(component: Component, section: DictConfig) -> Any:
     return component.config(**{f.name: getattr(typed, f.name) for f in dataclasses.fields(component.config) if f.init})
 
 
-def training_data(environment: Component, section: DictConfig, data: Data) -> Data:
+def data_for_training(environment: Component, section: DictConfig, data: Data) -> Data:
     """The data without what it tells of the users that the environment holds out (`Environment.training_data`).
 
     Raises
@@ -79,7 +79,7 @@ def training_data(environment: Component, section: DictConfig, data: Data) -> Da
     return known
 
 
-def held_out_users(environment: Component, section: DictConfig, data: Data) -> Any:
+def users_held_out(environment: Component, section: DictConfig, data: Data) -> Any:
     """The logged users whom the environment holds out (`Environment.held_out_users`), or None.
 
     Raises

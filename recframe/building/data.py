@@ -10,14 +10,16 @@ from typing import NamedTuple
 import torch
 from omegaconf import DictConfig
 
-from recframe.building.component import build, component_of, held_out_users, own_data, training_data
+from recframe.building.component import build, component_of, data_for_training, own_data, users_held_out
 from recframe.building.fingerprints import Check, accept_all, data_fingerprints
 from recframe.building.logs import RunLog, split_run_log
 from recframe.building.texts import reduced, with_text_vectors
 from recframe.components import Kind
 from recframe.config.checks.sections import with_key
 from recframe.embeddings import AffineMap
+from recframe.experience import ColdItems
 from recframe.interfaces import Data, EncoderError
+from recframe.logs import texts_in_training
 
 log = logging.getLogger(__name__)
 
@@ -53,20 +55,23 @@ def load(cfg: DictConfig, device: torch.device, check: Check = accept_all) -> Lo
     environment = component_of(Kind.ENVIRONMENT, cfg.environment)
     if "logged" in cfg.stages:
         data, run_log = split_run_log(cfg, data)
-        if (held_out := held_out_users(environment, cfg.environment, data)) is not None:
+        if (held_out := users_held_out(environment, cfg.environment, data)) is not None:
             run_log = run_log.without_users(held_out)
-    data = training_data(environment, cfg.environment, data)
-    reading, cut = with_text_vectors(data, "encoder", cfg, device, check)
+        if cfg.cold_items.share:
+            run_log = run_log.without_items(ColdItems(cfg.cold_items.share, cfg.cold_items.seed).drawn_from(len(data.catalog)))
+    data = data_for_training(environment, cfg.environment, data)
+    learn_from = {} if run_log is None else texts_in_training(run_log.train)
+    reading, cut = with_text_vectors(data, "encoder", cfg, device, check, learn_from)
     world = reading
     try:
         if cfg.world_encoder is not None:
-            world, cut_in_world = with_text_vectors(data, "world_encoder", cfg, device, check)
+            world, cut_in_world = with_text_vectors(data, "world_encoder", cfg, device, check, learn_from)
             cut |= cut_in_world
     except EncoderError as error:
         raise EncoderError(with_key(str(error), Kind.ENCODER, "world_encoder")) from error
     reduction = None
     if cfg.embeddings.whiten or cfg.embeddings.dim is not None:
-        reading, reduction = reduced(reading, cfg.embeddings.whiten, cfg.embeddings.dim)
+        reading, reduction = reduced(reading, cfg.embeddings.whiten, cfg.embeddings.dim, learn_from.get("item"))
     return Loaded(world, reading, reduction, cut, run_log)
 
 

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import polars as pl
 import torch
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
 from recframe.components import Component
 from recframe.config import ConfigError
 from recframe.experience import RewardSum, with_rewards
 from recframe.interfaces import Data, DataError, EnvironmentSpec, Interactions, Log
-from recframe.logs import HeldOut, LogSettings, build_log, split_log
+from recframe.logs import HeldOut, LogSettings, SplitSettings, build_log, k_core, split_log, training_data
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,8 @@ class RunLog:
     """The log of a run.
 
     train: the interactions that are learned from.   validation, test: held-out queries.   summary: counts, for result.json.
+    test_rows: `[n]` int64, the rows of `test.log` that are held out for the test, for off-policy evaluation; None if the log does not say
+        with what probability items were shown.
     """
 
     train: Interactions
@@ -32,10 +37,12 @@ class RunLog:
     settings: LogSettings
     num_users: int
     num_items: int
+    test_rows: Tensor | None = None
 
     def to(self, device: torch.device) -> RunLog:
         """The same log with the queries on `device`."""
-        return replace(self, validation=self.validation.to(device), test=self.test.to(device))
+        rows = None if self.test_rows is None else self.test_rows.to(device)
+        return replace(self, validation=self.validation.to(device), test=self.test.to(device), test_rows=rows)
 
     def without_users(self, users: Tensor) -> RunLog:
         """The log without what the `users` `[p]` did in the training part."""
@@ -53,8 +60,8 @@ class RunLog:
 
     def training_log(self, rewards: RewardSum, spec: EnvironmentSpec) -> Log:
         """The training part as tensors with the run's rewards, on the device of `spec`."""
-        log = build_log(self.train, self.num_users, self.num_items, self.settings).to(spec.device)
-        return with_rewards(log, rewards, spec.history_length, spec.signals)
+        tensors = build_log(self.train, self.num_users, self.num_items, self.settings).to(spec.device)
+        return with_rewards(tensors, rewards, spec.history_length, spec.signals)
 
 
 def split_run_log(cfg: DictConfig, data: Data) -> tuple[Data, RunLog]:
@@ -66,12 +73,25 @@ def split_run_log(cfg: DictConfig, data: Data) -> tuple[Data, RunLog]:
     """
     if data.interactions is None:
         raise DataError("stages=[logged] needs logged interactions; this dataset has none")
-    settings = LogSettings(**{str(name): cfg.logs[name] for name in cfg.logs})
+    settings: LogSettings = OmegaConf.to_object(cfg.logs)  # type: ignore[assignment]
+    by: SplitSettings = OmegaConf.to_object(cfg.split)  # type: ignore[assignment]
+    data = k_core(data, by.min_user_interactions, by.min_item_interactions)
+    assert data.interactions is not None
     num_users = len(data.users) if data.users is not None else int(data.interactions.frame["user"].to_numpy().max()) + 1
-    split = split_log(data.interactions, num_users, len(data.catalog), settings)
-    counts = torch.bincount(torch.tensor(split.train.frame["item"].to_numpy()), minlength=len(data.catalog))
-    known = data._replace(interactions=split.train, catalog=replace(data.catalog, popularity=counts.float()))
-    return known, RunLog(split.train, split.validation, split.test, {}, settings, num_users, len(data.catalog))
+    split = split_log(data.interactions, num_users, len(data.catalog), settings, by)
+    validation, test, summary = split.validation, split.test, split.summary()
+    if cfg.evaluation.exclude_seen:
+        # what was met before may not be recommended, so that nothing could find it
+        (validation, *_), (test, targets, queries) = validation.new_targets(), test.new_targets()
+        if targets:
+            log.warning(
+                "%d of %d targets of the test were met before and are left out (evaluation.exclude_seen)", targets, len(split.test.targets)
+            )
+        summary |= {"dropped_targets": targets, "dropped_queries": queries}
+        if not len(test) or not len(validation):
+            raise DataError("every held-out item was met before by its user; use evaluation.exclude_seen=false")
+    rows = split.rows_of_test(data.interactions, settings) if "propensity" in data.interactions.frame.columns else None
+    return training_data(data, split), RunLog(split.train, validation, test, summary, settings, num_users, len(data.catalog), rows)
 
 
 def require_signals(rewards: Mapping[str, Component], signals: tuple[str, ...], source: str) -> None:

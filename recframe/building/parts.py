@@ -63,9 +63,7 @@ class Parts:
         assert self.log is not None
         rewards = {f"reward.{name}": component_of(Kind.REWARD, section) for name, section in self.cfg.reward.items()}
         require_signals(rewards, logged_signals(self.log.train.feedback), self.log.train.source)
-        cold = self.cold_items
-        known = self.log if cold is None else self.log.without_items(cold.drawn_from(len(self.data.catalog)))
-        return known.training_log(self.rewards, spec)
+        return self.log.training_log(self.rewards, spec)
 
     @property
     def store(self) -> Path:

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -24,18 +25,26 @@ log = logging.getLogger(__name__)
 
 
 def with_text_vectors(
-    data: Data, key: str, cfg: DictConfig, device: torch.device, check: Check = accept_all
+    data: Data,
+    key: str,
+    cfg: DictConfig,
+    device: torch.device,
+    check: Check = accept_all,
+    learn_from: Mapping[Role, Tensor] = MappingProxyType({}),
 ) -> tuple[Data, dict[str, float]]:
     """The data with a vector for each of its texts, from the store of the encoder that the section `key` of the config `cfg` describes.
 
     Also the shares of texts and tokens that are not read, by name, for the run's report (see `cut_shares`). `check` is called with the
     encoder's fingerprint if it reads a model's folder.
+
+    learn_from: by role, the rows of the texts that an encoder may learn from, where not all are (`recframe.logs.texts_in_training`). All
+        texts get vectors.
     """
     section = cfg[key]
     encoder: Encoder = build(component_of(Kind.ENCODER, section), section, device=device)
     labels: Any = OmegaConf.to_object(cfg.labels)
     sentences = [text for chosen in labels.values() for texts in chosen.prototypes.values() for text in texts]
-    encoder.fit([*(text for texts in data.texts.values() for text in texts.texts), *sentences])
+    encoder.fit([*(text for role, texts in data.texts.items() for text in _in_rows(texts.texts, learn_from.get(role))), *sentences])
     if _reads_a_folder(section):
         check({key: encoder_fingerprint(encoder)})
     store = EmbeddingStore(Path(cfg.embeddings.cache).expanduser(), encoder)
@@ -77,15 +86,23 @@ def _reads_a_folder(section: DictConfig) -> bool:
     return reads_a_folder(component.config) or any(_reads_a_folder(part) for _, part in nested_sections(component.config, section))
 
 
-def reduced(data: Data, whiten: bool, dim: int | None) -> tuple[Data, AffineMap]:
+def _in_rows(texts: list[str], rows: Tensor | None) -> list[str]:
+    """The texts of these rows; None: all."""
+    return texts if rows is None else [texts[row] for row in rows.tolist()]
+
+
+def reduced(data: Data, whiten: bool, dim: int | None, learn_from: Tensor | None = None) -> tuple[Data, AffineMap]:
     """The data with all its text vectors mapped by `fit_reduction`, fitted on the vectors of the different items; and the map.
+
+    learn_from: the rows of the items to fit on; None: all.
 
     Raises
     ------
     EmbeddingError: if the items' vectors do not vary in `dim` dimensions.
     """
+    rows = range(len(data.catalog)) if learn_from is None else learn_from.tolist()
     # an item that is listed twice counts once
-    different = {text: row for row, text in enumerate(data.catalog.texts)}
+    different = {data.catalog.texts[row]: row for row in rows}
     vectors = data.catalog.text_vectors
     assert vectors is not None
     fitted = fit_reduction(vectors[sorted(different.values())], whiten=whiten, dim=dim)

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from recframe import __version__
-from recframe.cli import plugins, pretrain, train
+from recframe.cli import data, plugins, pretrain, train
 from recframe.cli.completion import asked_shell, complete
 from recframe.cli.evaluate import evaluate
 from recframe.cli.hydra_app import HYDRA_ARGUMENTS
@@ -26,6 +26,7 @@ app.command(context_settings=HYDRA_ARGUMENTS, help=pretrain.SUMMARY)(pretrain.pr
 app.command()(evaluate)
 app.command()(report)
 app.add_typer(plugins.app, name="plugins")
+app.add_typer(data.app, name="data")
 HYDRA_COMMANDS = ("train", "pretrain")
 
 

@@ -14,12 +14,21 @@ from recframe.console import output_console
 def report(
     folder: Annotated[Path, typer.Argument(help="A folder of runs, such as that of a sweep.")],
     markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
+    against: Annotated[
+        str | None,
+        typer.Option(
+            "--against",
+            help="Compare every policy with this one: its name, or settings such as agent=ease.",
+            show_default="the best reference",
+        ),
+    ] = None,
+    metric: Annotated[str | None, typer.Option("--metric", help="The metric that is compared.", show_default="NDCG or return")] = None,
 ) -> None:
-    """Summarize many runs: one row for each setting and policy, averaged over seeds with 95 % intervals."""
+    """Summarize many runs: one row for each setting and policy, averaged over seeds with 95 % intervals, and compare the policies."""
     with user_errors_as_messages():
         from recframe import sweeps
 
         if markdown:
-            print(sweeps.sweep_markdown(folder))
+            print(sweeps.sweep_markdown(folder, against, metric))
         else:
-            output_console().print(sweeps.sweep_table(folder))
+            output_console().print(sweeps.sweep_table(folder, against, metric))

@@ -30,6 +30,7 @@ TAGS: Mapping[str, str] = {
     "experience:sequences": "whole sequences of a log",
     "experience:log": "a whole log",
     "ranks": "an agent that ranks items for an evaluation on logs",
+    "bidirectional": "a state tracker that reads in both directions",
     "no_texts": "vectors of length 0, because no text is read",
     "pretraining": "a language model that `recframe pretrain` can train",
     "truth": "the true expected response to every item (for the oracle)",

@@ -24,7 +24,7 @@ class Composed(NamedTuple):
 
 @dataclass(frozen=True)
 class App:
-    """A Hydra app, which one command of recframe runs.
+    """A Hydra app, which one command of recframe runs, or only composes.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The two Hydra apps: `recframe train` and `recframe pretrain`."""
+"""The Hydra apps `recframe train` and `recframe pretrain`, and `recframe data describe`, whose config is composed in the same way."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from recframe.components import Kind
 from recframe.config.app import App
 from recframe.config.checks import pretraining, run
+from recframe.config.checks.sections import check_section, section_at
+from recframe.config.schema.describing import DescribingConfig
 from recframe.config.schema.pretraining import PretrainingConfig
 from recframe.config.schema.run import RunConfig
 
@@ -29,4 +31,13 @@ PRETRAIN = App(
     section_rules=pretraining.pretraining_section_rules,
     complete=pretraining.name_new_model,
 )
-APPS: Mapping[str, App] = {app.command: app for app in (TRAIN, PRETRAIN)}
+DESCRIBE = App(
+    command="data describe",
+    config_name="describe",
+    schema=DescribingConfig,
+    sections={"dataset": Kind.DATASET},
+    optional=frozenset(),
+    rules=lambda composed: [],
+    section_rules=lambda composed, key: check_section(key, composed.components[key], section_at(composed.values, key)),
+)
+APPS: Mapping[str, App] = {app.command: app for app in (TRAIN, PRETRAIN, DESCRIBE)}

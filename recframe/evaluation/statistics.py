@@ -15,6 +15,9 @@ import numpy as np
 RESAMPLES = 2_000
 LEVEL = 0.95
 
+# people from which on Student's t takes the place of resamples: these take minutes, and change the limits by less than their own noise
+LARGE_SAMPLE = 100_000
+
 # number of float64 values held at once while resampling (32 MiB)
 CHUNK_ELEMENTS = 4_000_000
 
@@ -57,7 +60,8 @@ def ratio_intervals(
     people gives r* and its own s*; the interval is `[r - s q_high, r - s q_low]` with quantiles q of `(r* - r) / s*` (Efron & Tibshirani
     1993, section 12.5). Returns are skewed and people are few: percentile intervals are then too short (docs/results/coverage.md). Where
     some resamples have no spread (a handful of people, or almost all with the same value), there are too few different resamples to rely
-    on, and the interval reaches at least as far as Student's t on both sides.
+    on, and the interval reaches at least as far as Student's t on both sides. With `LARGE_SAMPLE` people or more, it is that of
+    Student's t.
 
     Parameters
     ----------
@@ -69,27 +73,50 @@ def ratio_intervals(
     -------
     One `Interval` per column. `n` is the number of people with a denominator above zero; if there are none, the other fields are NaN.
     """
-    numerators, denominators = np.asarray(numerators, dtype=np.float64), np.asarray(denominators, dtype=np.float64)
-    counts = (denominators > 0).sum(axis=0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        totals = denominators.sum(axis=0)
-        estimates = numerators.sum(axis=0) / totals
-        residuals = numerators - estimates * denominators
-        squares = (residuals**2).sum(axis=0)
-        errors = np.sqrt(squares) / totals
-        columns = np.concatenate([residuals, denominators, residuals**2, residuals * denominators, denominators**2], axis=1)
-        studentised = np.concatenate(
-            [_studentised(weights @ columns, squares) for weights in bootstrap_weights(len(numerators), resamples, seed)]
-        )
-        with warnings.catch_warnings():
+    return RatioBootstrap(numerators, denominators, seed, resamples).intervals(level)
+
+
+class RatioBootstrap:
+    """The resamples behind `ratio_intervals`, which give intervals of any level.
+
+    estimates: `[m]`.   counts: `[m]`, the people with a denominator above zero.   resamples: their number.
+    """
+
+    def __init__(self, numerators: np.ndarray, denominators: np.ndarray, seed: int, resamples: int = RESAMPLES) -> None:
+        numerators, denominators = np.asarray(numerators, dtype=np.float64), np.asarray(denominators, dtype=np.float64)
+        self.resamples = resamples
+        self.counts = (denominators > 0).sum(axis=0)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            totals = denominators.sum(axis=0)
+            self.estimates = numerators.sum(axis=0) / totals
+            residuals = numerators - self.estimates * denominators
+            squares = (residuals**2).sum(axis=0)
+            self._errors = np.sqrt(squares) / totals
+            if len(numerators) >= LARGE_SAMPLE:
+                self._studentised = np.full((1, len(squares)), np.nan)
+            else:
+                columns = np.concatenate([residuals, denominators, residuals**2, residuals * denominators, denominators**2], axis=1)
+                self._studentised = np.concatenate(
+                    [_studentised(weights @ columns, squares) for weights in bootstrap_weights(len(numerators), resamples, seed)]
+                )
+        self._few_different = np.isnan(self._studentised).any(axis=0)
+
+    def limits(self, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:
+        """The lower and the upper limits `[m]` of the intervals of this level; NaN for fewer than two people."""
+        with np.errstate(invalid="ignore"), warnings.catch_warnings():
             # a statistic that is undefined, or the same for everybody, has only NaN resamples
             warnings.filterwarnings("ignore", "All-NaN slice")
-            low, high = np.nan_to_num(np.nanquantile(studentised, [(1 - level) / 2, (1 + level) / 2], axis=0))
-        reach = np.where(np.isnan(studentised).any(axis=0), _student_reach(counts, level), 0.0)
-        lows, highs = estimates - errors * np.maximum(high, reach), estimates - errors * np.minimum(low, -reach)
-    unknown = counts < 2
-    lows, highs = np.where(unknown, np.nan, lows), np.where(unknown, np.nan, highs)
-    return [Interval(float(e), float(lo), float(hi), int(n)) for e, lo, hi, n in zip(estimates, lows, highs, counts, strict=True)]
+            low, high = np.nan_to_num(np.nanquantile(self._studentised, [(1 - level) / 2, (1 + level) / 2], axis=0))
+            reach = np.where(self._few_different, _student_reach(self.counts, level), 0.0)
+            lows = self.estimates - self._errors * np.maximum(high, reach)
+            highs = self.estimates - self._errors * np.minimum(low, -reach)
+        unknown = self.counts < 2
+        return np.where(unknown, np.nan, lows), np.where(unknown, np.nan, highs)
+
+    def intervals(self, level: float = LEVEL) -> list[Interval]:
+        """One interval for each of the m statistics."""
+        columns = zip(self.estimates, *self.limits(level), self.counts, strict=True)
+        return [Interval(float(estimate), float(low), float(high), int(n)) for estimate, low, high, n in columns]
 
 
 def rate_interval(interval: Interval, level: float = LEVEL) -> Interval:

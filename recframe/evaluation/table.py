@@ -14,20 +14,20 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from recframe.evaluation.people import QUERIES, WHOSE, counted
+from recframe.evaluation.off_policy_table import off_policy_tables
+from recframe.evaluation.people import LOGGED, QUERIES, WHOSE, counted
 from recframe.evaluation.results import Results
-from recframe.metric_names import METRIC_NAMES, base_name, has_heading, heading, in_order, metric_at, places_of
+from recframe.metric_names import METRIC_NAMES, base_name, has_heading, heading, in_order, metric_at, places_of, shown_k
 
 if TYPE_CHECKING:
     from recframe.evaluation.simulated.samples import Recommendation
 
-REFERENCES = ("random", "popular", "fixed_slate", "greedy", "posterior_greedy", "oracle")
+REFERENCES = ("random", "popular", "fixed_slate", "greedy", "posterior_greedy", "oracle", "item_knn", "ease", "content_cosine")
 HISTORY_SHOWN = 3
 DECILE = "/decile_"
 # a longer name of a policy leaves no room for the intervals in 80 columns
 LONGEST_NAME = 12
-# the metrics of rankings that tables show, at one k; others are in result.json
-SHOWN_K = 10
+# the metrics of rankings that tables show, at one k (`shown_k`); others are in result.json
 FOR_ONE_RELEVANT_ITEM = ("hit_rate", "ndcg", "mrr")
 FOR_SEVERAL_RELEVANT_ITEMS = ("ndcg", "precision", "recall", "f1", "map")
 COLD_TITLE = "Only items that were never shown in training may be shown"
@@ -37,7 +37,7 @@ def result_tables(result: Mapping[str, Any], title: str | None = None) -> list[T
     """The table of a result's policies, and, if items were held back in training, the same table over these items only.
 
     The environment's caveats come first. `result` has `policies`, and possibly `evaluation` (in the title: whose sessions these are),
-    `caveats` and `cold_items`, as in result.json.
+    `caveats`, `cold_items`, `ranking` and `off_policy`, as in result.json.
     """
     about = result.get("evaluation")
     whose = None if about is None else WHOSE[about["split"]]
@@ -45,6 +45,11 @@ def result_tables(result: Mapping[str, Any], title: str | None = None) -> list[T
     tables.append(results_table(result["policies"], ": ".join(part for part in (title, whose) if part) or None, about))
     if "cold_items" in result:
         tables.append(results_table(result["cold_items"]["policies"], COLD_TITLE, about))
+    ranking = result.get("ranking")
+    if ranking and about is not None and about["split"] != LOGGED:
+        tables.append(results_table(ranking["policies"], WHOSE[LOGGED], ranking["evaluation"]))
+    if off_policy := result.get("off_policy"):
+        tables += off_policy_tables(off_policy)
     return tables
 
 
@@ -90,6 +95,17 @@ def results_markdown(policies: Results, about: Mapping[str, Any] | None = None) 
     return "\n".join(lines) + f"\n\n{_caption(policies, about)}\n"
 
 
+def groups_markdown(groups: Mapping[str, Mapping[str, Any]], metric: str) -> str:
+    """A table of one metric of each policy by groups of held-out queries, as in the entry `ranking` of result.json."""
+    names = _ordered(next(iter(groups.values()))["policies"])
+    lines = [f"| {metric} | queries | " + " | ".join(names) + " |", "|---|---:|" + "---:|" * len(names)]
+    for group, part in groups.items():
+        cells = [_cell(metric, part["policies"][name].get(metric), 3) for name in names]
+        about = f"{part['evaluation'][QUERIES[1]]:,}"
+        lines.append(f"| {group.replace('_', ' ')} | {about} | " + " | ".join(" ".join(cell).strip() for cell in cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
 def calibration_markdown(measured: Mapping[str, float]) -> str:
     """Tables of predicted against observed responses by tenths of the predictions, of all measures `NAME/decile_1_predicted` and so on."""
     lines = []
@@ -129,10 +145,9 @@ def _in_two_lines(name: str) -> str:
 def _columns(policies: Results) -> list[str]:
     """The metrics that are shown: of rankings, those at one k, as many as fit in 80 columns."""
     metrics = [metric for metric in in_order({name for measured in policies.values() for name in measured}) if has_heading(metric)]
-    ks = {k for metric in metrics if (k := places_of(metric)) is not None}
-    if not ks:
+    k = shown_k(metrics)
+    if k is None:
         return metrics
-    k = SHOWN_K if SHOWN_K in ks else max(ks)
     shown = FOR_ONE_RELEVANT_ITEM if _one_relevant_item(policies, k) else FOR_SEVERAL_RELEVANT_ITEMS
     return [metric for metric in metrics if places_of(metric) in (k, None) and base_name(metric) in (*shown, *METRIC_NAMES)]
 

@@ -27,10 +27,12 @@ def with_rewards(log: Log, rewards: RewardSum, history_length: int, signals: Seq
     history_length: H, the length of the histories that the terms read.
     signals: the names of the signals, in the order of `Observation.history_feedback`; None: the log's.
     """
-    transitions = LoggedTransitions(replace(log, rewards=None), history_length, signals)
+    # itemwise terms read no history, which is most of what a transition holds
+    length = 1 if rewards.itemwise_terms >= rewards.terms.keys() else history_length
+    transitions = LoggedTransitions(replace(log, rewards=None), length, signals)
     device = log.items.device
     total = torch.empty(len(log), device=device)
-    size = max(1, MAX_PLACES // history_length)
+    size = max(1, MAX_PLACES // length)
     for first in range(0, len(log), size):
         rows = torch.arange(first, min(first + size, len(log)), device=device)
         total[rows] = rewards(transitions.at(rows)).item_reward.sum(dim=1)

@@ -26,7 +26,8 @@ class Priorities:
     """One priority for each row, and draws with probabilities P(i) = p_i^alpha / sum_k p_k^alpha.
 
     A draw finds the block of rows that contains a share of the total, then the row in the block. This is the paper's sum tree with two
-    levels, which needs few, large tensor operations. The sums are computed again for each draw, so rounding errors do not accumulate.
+    levels, which needs few, large tensor operations. The sum of a block is computed anew when one of its rows changes, so rounding errors
+    do not accumulate, and a draw does not read all rows.
 
     Parameters
     ----------
@@ -37,11 +38,18 @@ class Priorities:
         self.exponent = exponent
         # p^alpha, which is all that is needed; zero for rows that are not written yet
         self._scaled = torch.zeros(math.ceil(capacity / BLOCK) * BLOCK, device=device)
+        # single precision could not tell neighbouring rows apart among a million summands
+        self._sums = torch.zeros(len(self._scaled) // BLOCK, dtype=torch.float64, device=device)
         self._largest = torch.ones((), device=device)
 
     def set_largest(self, start: int, end: int) -> None:
         """Give the new rows `start` to `end - 1` the largest priority so far, so that they are likely to be drawn soon."""
         self._scaled[start:end] = self._largest
+        self._sum_blocks(torch.arange(start // BLOCK, math.ceil(end / BLOCK), device=self._scaled.device))
+
+    def _sum_blocks(self, blocks: Tensor) -> None:
+        """Compute the sums of these `blocks` `[b]` anew; a block may occur several times."""
+        self._sums[blocks] = self._scaled.view(-1, BLOCK)[blocks].sum(dim=1, dtype=torch.float64)
 
     def draw(self, num_rows: int, size: int, importance_exponent: float, generator: torch.Generator) -> Draw:
         """`num_rows` of the first `size` rows, one from each of `num_rows` equal shares of the total (appendix B.2.1 of the paper).
@@ -49,8 +57,7 @@ class Priorities:
         The weights are (size P(i))^-beta, where beta is the `importance_exponent`, divided by the largest in the batch (section 3.4).
         """
         blocks = self._scaled.view(-1, BLOCK)
-        # single precision could not tell neighbouring rows apart among a million summands
-        sums = blocks.sum(dim=1, dtype=torch.float64)
+        sums = self._sums
         ends = sums.cumsum(dim=0)
         noise = torch.rand(num_rows, generator=generator, device=sums.device, dtype=torch.float64)
         shares = (noise + torch.arange(num_rows, device=sums.device)) / num_rows * ends[-1]
@@ -66,6 +73,7 @@ class Priorities:
         """Set the priorities `[B]` of `rows` `[B]`; a row that was drawn twice gets the larger one."""
         scaled = (priorities.float() + SMALLEST) ** self.exponent
         self._scaled.scatter_reduce_(0, rows, scaled, "amax", include_self=False)
+        self._sum_blocks(rows // BLOCK)
         self._largest = torch.maximum(self._largest, scaled.max())
 
     def state_dict(self, size: int) -> dict[str, Any]:
@@ -75,4 +83,5 @@ class Priorities:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore saved priorities."""
         self._scaled[: len(state["scaled"])] = state["scaled"].to(self._scaled.device)
+        self._sum_blocks(torch.arange(len(self._sums), device=self._scaled.device))
         self._largest = state["largest"].to(self._scaled.device)

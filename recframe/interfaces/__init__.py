@@ -11,6 +11,7 @@ Everything that changes during training is batched over N users, lives on one de
 """
 
 from recframe.interfaces.agent import Agent, Decision
+from recframe.interfaces.beginnings import beginnings, trailing_windows
 from recframe.interfaces.data import Catalog, Data, DataError, Interactions, Labels, Texts, Users
 from recframe.interfaces.dataset import Dataset
 from recframe.interfaces.encoder import Encoder, EncoderError, Role
@@ -21,13 +22,14 @@ from recframe.interfaces.history import History
 from recframe.interfaces.item_projection import ItemProjection
 from recframe.interfaces.language_model import LanguageModel, NewModel, TokenLoss
 from recframe.interfaces.logs import Log, SequenceBatch
-from recframe.interfaces.popularity import self_information
+from recframe.interfaces.popularity import self_information, smoothed_popularity
 from recframe.interfaces.principal_components import (
     PrincipalComponents,
     covariance_matrix,
     principal_components,
     principal_coordinates,
 )
+from recframe.interfaces.ranker import Ranker
 from recframe.interfaces.responses import ResponseLog
 from recframe.interfaces.reward import Reward
 from recframe.interfaces.scaling import standardization, standardized, symlog
@@ -64,6 +66,7 @@ __all__ = [
     "NoExperience",
     "Observation",
     "PrincipalComponents",
+    "Ranker",
     "Replay",
     "Response",
     "ResponseLog",
@@ -86,6 +89,7 @@ __all__ = [
     "Users",
     "WholeLog",
     "allowed_items",
+    "beginnings",
     "best_items",
     "covariance_matrix",
     "is_excluded",
@@ -97,9 +101,11 @@ __all__ = [
     "restore_generator",
     "runs_out",
     "self_information",
+    "smoothed_popularity",
     "standardization",
     "standardized",
     "symlog",
     "token_batches",
+    "trailing_windows",
     "transition_of",
 ]

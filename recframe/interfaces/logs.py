@@ -45,6 +45,11 @@ class Log:
         return len(self.offsets) - 1
 
     @cached_property
+    def clicked(self) -> Tensor:
+        """Which rows are clicks, `[R]` bool: the items that people took."""
+        return self.feedback[:, self.signals.index("click")] > 0
+
+    @cached_property
     def sequence(self) -> Tensor:
         """The sequence of each row, `[R]` int64."""
         lengths = self.offsets.diff()
@@ -53,7 +58,7 @@ class Log:
     @cached_property
     def starts(self) -> Tensor:
         """The first row of each row's sequence, `[R]` int64."""
-        return self.offsets[self.sequence]
+        return torch.repeat_interleave(self.offsets[:-1], self.offsets.diff())
 
     @cached_property
     def last(self) -> Tensor:
@@ -77,6 +82,8 @@ class SequenceBatch(TensorClass):
     user: `[B]` int64.   item: `[B, L + 1]` int64.   feedback: `[B, L + 1, F]` float32, in the order of `EnvironmentSpec.signals`.
     reward: `[B, L + 1]` float32, the run's reward of each interaction; 0 at `PAD`.   timestamps: `[B, L + 1]` int64; 0 at `PAD`.
     terminated: `[B]` bool, whether the last place is the end of the sequence.
+    clicked: `[B, L + 1]` bool, whether each interaction is a click: others were shown and not taken, and are not to be predicted. None: all
+        are.
     """
 
     user: Tensor
@@ -85,3 +92,4 @@ class SequenceBatch(TensorClass):
     reward: Tensor
     timestamps: Tensor
     terminated: Tensor
+    clicked: Tensor | None = None

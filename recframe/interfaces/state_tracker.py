@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 
 from torch import Tensor, nn
 
+from recframe.interfaces.beginnings import beginnings
 from recframe.interfaces.data import Data
 from recframe.interfaces.environment import EnvironmentSpec
 from recframe.interfaces.item_projection import ItemProjection
@@ -25,6 +26,8 @@ class StateTracker(nn.Module, ABC):
 
     Built as `factory(config, spec, data)`; `data` contains the text vectors.
 
+    Optional: `states`, the states at all places of a history, where they can be computed together.
+
     A tracker must ignore padding exactly: prepending `PAD` to a history changes nothing.
     """
 
@@ -32,6 +35,9 @@ class StateTracker(nn.Module, ABC):
     dropout_in_updates: float = 0.0
     """The share that is left out at random in updates. A tracker with dropout sets it: on-policy agents refuse it, as they compare the
     probabilities of updates with those of acting."""
+
+    bidirectional: bool = False
+    """Whether the tracker reads in both directions, and has `states_in_context`."""
 
     random_steps: int = 0
     """User-steps with random items before training whose responses `fit_responses` asks for; 0: none."""
@@ -42,6 +48,22 @@ class StateTracker(nn.Module, ABC):
 
         The observation's item numbers are rows of `items`: of all items, or of those that an agent selected and renumbered.
         """
+
+    def states(self, observation: Observation, items: Tensor) -> Tensor:
+        """The states `[N, H, S]` at all places of the histories: that at place t is `forward` of the history up to and with place t.
+
+        For agents that learn from whole sequences. By default `forward` of all H beginnings, whose cost grows with the square of H; a
+        tracker that reads in order overrides it with one pass.
+        """
+        states: Tensor = self(beginnings(observation), items).unflatten(0, observation.history_items.shape)
+        return states
+
+    def states_in_context(self, observation: Observation, items: Tensor) -> Tensor:
+        """The states `[N, H, S]` at all places of the histories, each computed from the whole history, later places included.
+
+        For agents that learn to predict masked items. Only `bidirectional` trackers have them; they provide the tag `bidirectional`.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not read in both directions")
 
     def __init__(self, spec: EnvironmentSpec, data: Data, item_dim: int, id_embeddings: bool = False, id_gate: bool = False) -> None:
         super().__init__()

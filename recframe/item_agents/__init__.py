@@ -10,9 +10,20 @@ from recframe.item_agents.index import ExactIndex, ItemIndex, build_index, neare
 from recframe.item_agents.item_agent import ItemAgent
 from recframe.item_agents.item_columns import CandidateColumns, ItemColumns, ItemRange
 from recframe.item_agents.item_scores import QNetwork, QueryScores, QValues
+from recframe.item_agents.next_item import Negatives, NegativeSampler, gbce, gbce_beta, renumbered, sampled_cross_entropy
 from recframe.item_agents.optimization import TargetUpdate, adam
 from recframe.item_agents.search import BestItems, ItemScores, as_ranking, rank_items, search_items
-from recframe.item_agents.softmax_policy import ItemPolicy, PolicyScores, SlateProbability, draw_slate, slate_probability
+from recframe.item_agents.softmax_policy import (
+    ItemPolicy,
+    PolicyScores,
+    SlateProbability,
+    allowed_columns,
+    allowed_scores,
+    draw_slate,
+    log_probability,
+    slate_probability,
+    weighted,
+)
 from recframe.item_agents.working_set import Items, WorkingSet
 
 __all__ = [
@@ -26,6 +37,8 @@ __all__ = [
     "ItemRange",
     "ItemScores",
     "Items",
+    "NegativeSampler",
+    "Negatives",
     "PolicyScores",
     "QNetwork",
     "QValues",
@@ -34,15 +47,23 @@ __all__ = [
     "TargetUpdate",
     "WorkingSet",
     "adam",
+    "allowed_columns",
+    "allowed_scores",
     "as_ranking",
     "build_index",
     "draw_slate",
     "epsilon_greedy",
+    "gbce",
+    "gbce_beta",
     "linear_schedule",
+    "log_probability",
     "nearest_items",
     "random_log_prob",
     "rank_items",
     "recall",
+    "renumbered",
+    "sampled_cross_entropy",
     "search_items",
     "slate_probability",
+    "weighted",
 ]

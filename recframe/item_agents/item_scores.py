@@ -82,7 +82,10 @@ class QNetwork(nn.Module):
 
     def forward(self, observation: Observation, items: Tensor) -> QValues:
         """Q for each user, given the item vectors `[M, d]`."""
-        state = self.state_tracker(observation, items)
+        return self.of_state(self.state_tracker(observation, items), observation, items)
+
+    def of_state(self, state: Tensor, observation: Observation, items: Tensor) -> QValues:
+        """The same, given the states `[N, S]` of the observation, which other heads on the tracker can then share."""
         query = self.query(state) / items.shape[1] ** 0.5
         value = self.value(state).squeeze(1)
         if self.dueling:

@@ -23,6 +23,7 @@ from torch.autograd.function import once_differentiable
 from recframe.interfaces import Decision, Observation
 from recframe.item_agents.item_columns import CandidateColumns, ItemColumns, ItemRange
 from recframe.item_agents.item_scores import QueryScores
+from recframe.item_agents.working_set import Items
 
 MAX_SCORES = 2**22
 """Scores computed at once in drawing: for 64 users, 65,536 items at a time."""
@@ -138,6 +139,34 @@ def log_sums_left(own: Tensor, last: Tensor) -> Tensor:
     deterministic.
     """
     return torch.cat([last.unsqueeze(1), own[:, :-1].flip(1)], dim=1).logcumsumexp(dim=1).flip(1)
+
+
+def allowed_columns(observation: Observation, items: Items) -> ItemColumns:
+    """The columns of the items that sums run over: the candidates if there are any, otherwise all items that may be chosen."""
+    candidates = observation.candidates
+    return ItemRange(0, items.num_items) if candidates is None else CandidateColumns(candidates)
+
+
+def allowed_scores(scores: QueryScores, observation: Observation, items: Items) -> Tensor:
+    """The scores `[N, m]` float32 in the `allowed_columns`, -inf for items that may not be shown."""
+    columns = allowed_columns(observation, items)
+    values = scores.over(columns).float()
+    return values if observation.excluded is None else values.masked_fill(columns.contains(observation.excluded), -torch.inf)
+
+
+def weighted(scores: Tensor, observation: Observation, items: Items) -> Tensor:
+    """`scores` `[N, m]` in the `allowed_columns` plus their log-weights: a softmax or log-sum over them estimates that of the catalogue."""
+    weights = items.log_weights if observation.candidates is None else None
+    return scores if weights is None else scores + weights
+
+
+def log_probability(policy: PolicyScores, chosen: Tensor, items: Items) -> Tensor:
+    """log pi(i | s) `[N, C]` of the items numbered `chosen` `[N, C]`, differentiable; over a working set, the log-sum is estimated.
+
+    Its negative is the cross-entropy of the next item.
+    """
+    scores = weighted(allowed_scores(policy, policy.observation, items), policy.observation, items)
+    return policy.of(chosen) - scores.logsumexp(dim=1, keepdim=True)
 
 
 @torch.no_grad()

@@ -10,13 +10,14 @@ histories and past slates. Agents see these numbers only, and need not know whic
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from recframe.agent_options import WorkingSetConfig
-from recframe.interfaces import PAD, EnvironmentSpec, Observation, StateTracker, Transition
+from recframe.interfaces import PAD, EnvironmentSpec, Observation, SequenceBatch, StateTracker, Transition
 
 SPARSE = 16
 """Items of the catalogue per given number above which sorting the numbers is faster than counting all items."""
@@ -29,11 +30,14 @@ class Items(NamedTuple):
     num_items: how many items may be chosen: those numbered 0 to num_items - 1.
     lookup: whether the rows are only read, in histories and past slates, while chosen items, candidates and exclusions have the numbers of
         the catalogue.
+    sampled: how many of those that may be chosen, the last ones, are a uniform sample of `population` items of the catalogue; 0: none.
     """
 
     rows: Tensor | None
     num_items: int
     lookup: bool = False
+    sampled: int = 0
+    population: int = 0
 
     def vectors(self, tracker: StateTracker) -> Tensor:
         """The items' vectors `[R, d]`, or `[M, d]`, with the tracker's current weights."""
@@ -42,6 +46,19 @@ class Items(NamedTuple):
     def in_catalog(self, numbers: Tensor) -> Tensor:
         """The catalogue numbers of chosen items, given their numbers here, of any shape."""
         return numbers if self.rows is None or self.lookup else self.rows[numbers]
+
+    @property
+    def log_weights(self) -> Tensor | None:
+        """The logarithm of how many items of the catalogue each item that may be chosen stands for, `[num_items]`; None: one each.
+
+        Sums over the catalogue, such as a softmax's, are estimated without bias by sums over these items times the weights (Bengio &
+        Senecal, 2008).
+        """
+        if not self.sampled or self.rows is None:
+            return None
+        weights = torch.zeros(self.num_items, device=self.rows.device)
+        weights[-self.sampled :] = math.log(self.population / self.sampled)
+        return weights
 
 
 class WorkingSet:
@@ -118,6 +135,22 @@ class WorkingSet:
         items = _exactly(named) if batch.observation.candidates is not None else self._extend(self._draw(named, times, generator), named)
         return items, self._translate_batch(items, batch)
 
+    def for_imitation(self, batch: Transition, generator: torch.Generator) -> tuple[Items, Transition]:
+        """As `for_learning`, but all items of the slates may be chosen, because they are the targets of a softmax over the items."""
+        if not self.in_use or self.uses_index or batch.observation.candidates is not None:
+            return self.for_learning(batch, generator)
+        items = self._extend(self._around(self._count(batch.slate)[0], generator), _items_in_batch(batch))
+        return items, self._translate_batch(items, batch)
+
+    def for_sequences(self, batch: SequenceBatch, generator: torch.Generator) -> tuple[Items, SequenceBatch]:
+        """Items to learn from sequences over, of which all items of the batch may be chosen, and the batch in their numbers."""
+        if not self.in_use:
+            return self.whole, batch
+        items = self._around(self._count(batch.item)[0], generator)
+        copy: SequenceBatch = batch.clone(recurse=False)
+        (copy.item,) = self._look_up(items, [batch.item])
+        return items, copy
+
     def for_chunk(self, batch: Transition, generator: torch.Generator) -> tuple[Items, Transition]:
         """The items that a chunk `[T, N]` was acted over, and the chunk in their numbers.
 
@@ -143,11 +176,16 @@ class WorkingSet:
         if self.uses_index:
             # item 0, so that padding can be looked up before there are histories
             return Items(shown.new_zeros(1), self.whole.num_items, lookup=True)
-        kept = shown[times.topk(min(self.size // 2, len(shown))).indices].sort().values
-        others = distinct_numbers(self.whole.num_items - len(kept), self.size - len(kept), generator)
+        return self._around(shown[times.topk(min(self.size // 2, len(shown))).indices].sort().values, generator)
+
+    def _around(self, kept: Tensor, generator: torch.Generator) -> Items:
+        """The distinct items `kept`, in order, and others drawn uniformly: `size` items, and at least as many others as are kept."""
+        population = self.whole.num_items - len(kept)
+        sampled = min(max(self.size - len(kept), len(kept)), population)
+        others = distinct_numbers(population, sampled, generator)
         # `others` numbers the items without those kept: add the number of kept items before each
         before = torch.searchsorted(kept - torch.arange(len(kept), device=kept.device), others, right=True)
-        return Items(torch.cat([kept, others + before]), self.size)
+        return Items(torch.cat([kept, others + before]), len(kept) + sampled, sampled=sampled, population=population)
 
     def _extend(self, items: Items, named: Tensor) -> Items:
         """The items, followed by the `named` items that are not among them."""

@@ -7,7 +7,8 @@ import polars as pl
 import torch
 
 from recframe.interfaces import DataError, Interactions, Log
-from recframe.logs.ordering import LogSettings, OrderedRows, sequences_of
+from recframe.log_settings import LogSettings
+from recframe.logs.ordering import OrderedRows, sequences_of
 
 CLICK = "click"
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from recframe.interfaces import DataError, Log
-from recframe.logs.split_settings import SplitSettings
+from recframe.log_settings import SplitSettings
 
 TRAIN, VALIDATION, TEST, DUPLICATE = range(4)
 """The parts of a log. Duplicates are in none of the first three."""
@@ -32,7 +32,7 @@ class QueryRows(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Parts:
+class Division:
     """A log in three parts.
 
     part: `[R]` int8, `TRAIN`, `VALIDATION` or `TEST`, of each row of the log.
@@ -46,7 +46,7 @@ class Parts:
     moments: dict[str, int] = field(default_factory=dict)
 
 
-def by_last(log: Log, settings: SplitSettings, source: str) -> Parts:
+def by_last(log: Log, settings: SplitSettings, source: str) -> Division:
     """Of each sequence of three or more, the last row is of the test, the one before of validation. Shorter ones are only trained on."""
     starts, ends = _bounds(log)
     long_enough = ends - starts >= LEAST_LENGTH
@@ -55,10 +55,10 @@ def by_last(log: Log, settings: SplitSettings, source: str) -> Parts:
     starts, ends = starts[long_enough], ends[long_enough]
     part = np.full(len(log), TRAIN, dtype=np.int8)
     part[ends - 2], part[ends - 1] = VALIDATION, TEST
-    return Parts(part, QueryRows(starts, ends - 2, ends - 1), QueryRows(starts, ends - 1, ends))
+    return Division(part, QueryRows(starts, ends - 2, ends - 1), QueryRows(starts, ends - 1, ends))
 
 
-def by_time(log: Log, settings: SplitSettings, source: str) -> Parts:
+def by_time(log: Log, settings: SplitSettings, source: str) -> Division:
     """Rows from one moment on are of the test, those from an earlier one on of validation.
 
     Each sequence with rows after a moment is a query; its history may be empty.
@@ -88,10 +88,10 @@ def by_time(log: Log, settings: SplitSettings, source: str) -> Parts:
         untils = ends if settings.targets == "all" else np.minimum(begins + 1, ends)
         return QueryRows(starts, begins, untils).where(begins < ends)
 
-    return Parts(part, queries(first, second), queries(second, ends), {"validation": int(earlier), "test": int(moment)})
+    return Division(part, queries(first, second), queries(second, ends), {"validation": int(earlier), "test": int(moment)})
 
 
-def by_users(log: Log, settings: SplitSettings, source: str) -> Parts:
+def by_users(log: Log, settings: SplitSettings, source: str) -> Division:
     """Everything of some people, drawn among those with a sequence of two or more, is held out; each such sequence is a query."""
     starts, ends = _bounds(log)
     users = log.users.numpy()
@@ -105,10 +105,10 @@ def by_users(log: Log, settings: SplitSettings, source: str) -> Parts:
         chosen = (of_sequence == part) & (ends - starts > 1)
         return _one_each(starts[chosen], ends[chosen], settings)
 
-    return Parts(of_person[users], queries(VALIDATION), queries(TEST))
+    return Division(of_person[users], queries(VALIDATION), queries(TEST))
 
 
-def by_sessions(log: Log, settings: SplitSettings, source: str) -> Parts:
+def by_sessions(log: Log, settings: SplitSettings, source: str) -> Division:
     """Some sessions are held out; of each, every row but the first is a query (or, with targets all, each session is one)."""
     starts, ends = _bounds(log)
     long_enough = ends - starts > 1
@@ -135,10 +135,10 @@ def by_sessions(log: Log, settings: SplitSettings, source: str) -> Parts:
         rows = ranges(starts[chosen] + 1, ends[chosen])
         return QueryRows(np.repeat(starts[chosen], ends[chosen] - starts[chosen] - 1), rows, rows + 1)
 
-    return Parts(np.repeat(of_sequence, ends - starts), queries(VALIDATION), queries(TEST), moments)
+    return Division(np.repeat(of_sequence, ends - starts), queries(VALIDATION), queries(TEST), moments)
 
 
-DIVISIONS: dict[str, Callable[[Log, SplitSettings, str], Parts]] = {
+DIVISIONS: dict[str, Callable[[Log, SplitSettings, str], Division]] = {
     "last": by_last,
     "time": by_time,
     "users": by_users,

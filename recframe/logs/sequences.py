@@ -70,6 +70,7 @@ class SequenceSampler:
             reward=rewards,
             timestamps=torch.where(known, log.timestamps[rows], 0),
             terminated=stops == ends,
+            clicked=log.clicked[rows] & known,
             batch_size=[len(sequences)],
         )
 

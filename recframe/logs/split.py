@@ -12,11 +12,11 @@ import polars as pl
 import torch
 
 from recframe.interfaces import DataError, Interactions, Log
+from recframe.log_settings import LogSettings, SplitSettings, split_problems
 from recframe.logs.build import log_in_order
 from recframe.logs.held_out import HeldOut
-from recframe.logs.ordering import LogSettings, has_sessions, sequences_of
-from recframe.logs.parts import DIVISIONS, DUPLICATE, TRAIN, QueryRows, ranges
-from recframe.logs.split_settings import SplitSettings
+from recframe.logs.ordering import has_sessions, sequences_of
+from recframe.logs.parts import DIVISIONS, DUPLICATE, TEST, TRAIN, QueryRows, ranges
 from recframe.logs.split_summary import summary_of
 
 logger = logging.getLogger(__name__)
@@ -38,8 +38,17 @@ class SplitLog:
     validation: HeldOut
     test: HeldOut
     part: np.ndarray
-    settings: SplitSettings = DEFAULT
+    settings: SplitSettings = field(default_factory=SplitSettings)
     moments: Mapping[str, int] = field(default_factory=dict)
+
+    def rows_of_test(self, interactions: Interactions, settings: LogSettings) -> torch.Tensor:
+        """The rows `[n]` int64 of `test.log` that are held out for the test.
+
+        interactions, settings: those that were split.
+        """
+        kept = self.part != DUPLICATE
+        order = sequences_of(only_rows(interactions, kept), settings)
+        return torch.from_numpy(np.flatnonzero(self.part[kept][order.rows] == TEST))
 
     def summary(self) -> dict[str, Any]:
         """What was split and how, in numbers, for files that record a run."""
@@ -66,7 +75,8 @@ def split_log(
     ------
     DataError: the settings contradict each other or do not fit the log, or it is too small.
     """
-    split.check()
+    if problems := split_problems(split):
+        raise DataError("\n".join(problems))
     source = interactions.source or "the log"
     _check_sequences(has_sessions(interactions, settings), split, source)
     order = sequences_of(interactions, settings)
@@ -95,17 +105,22 @@ def split_log(
 
 
 def queries_of(log: Log, rows: QueryRows) -> HeldOut:
-    """The queries as `HeldOut`; an item that is a target of one twice counts once."""
-    starts, ends = torch.from_numpy(rows.starts), torch.from_numpy(rows.ends)
+    """The queries as `HeldOut`. Their targets are the clicks among the rows; an item that is a target of one twice counts once.
+
+    Queries without a click are left out: what was shown and not taken is nothing that a policy should find.
+    """
     lengths = rows.untils - rows.ends
-    targets = log.items[torch.from_numpy(ranges(rows.ends, rows.untils))]
-    if lengths.max(initial=1) > 1:
-        query = np.repeat(np.arange(len(lengths)), lengths)
-        _, first = np.unique(query * log.num_items + targets.numpy(), return_index=True)
-        first.sort()
-        targets, lengths = targets[torch.from_numpy(first)], np.bincount(query[first], minlength=len(lengths))
-    offsets = torch.from_numpy(np.concatenate([[0], np.cumsum(lengths)]))
-    return HeldOut(log, starts, ends, log.users[starts], targets, offsets)
+    query = np.repeat(np.arange(len(lengths)), lengths)
+    places = torch.from_numpy(ranges(rows.ends, rows.untils))
+    clicked = log.clicked[places].numpy()
+    items, query = log.items[places].numpy()[clicked], query[clicked]
+    _, first = np.unique(query * log.num_items + items, return_index=True)
+    first.sort()
+    counts = np.bincount(query[first], minlength=len(lengths))
+    kept = counts > 0
+    starts, ends = torch.from_numpy(rows.starts[kept]), torch.from_numpy(rows.ends[kept])
+    offsets = torch.from_numpy(np.concatenate([[0], np.cumsum(counts[kept])]))
+    return HeldOut(log, starts, ends, log.users[starts], torch.from_numpy(items[first]), offsets)
 
 
 def queries_for_rows(log: Log, starts: np.ndarray, targets: np.ndarray) -> HeldOut:
@@ -155,10 +170,11 @@ def _duplicates(interactions: Interactions, rows: np.ndarray) -> np.ndarray:
     if not same.any():
         return found
     # only places of a second with several interactions can be duplicates
+    items = frame["item"].to_numpy()
     tied = same.copy()
     tied[:-1] |= same[1:]
     places = np.flatnonzero(tied)
-    pairs = np.cumsum(~same)[places] * (int(frame["item"].max()) + 1) + frame["item"].to_numpy()[rows[places]]  # type: ignore[call-overload, operator]
+    pairs = np.cumsum(~same)[places] * (items.max() + 1) + items[rows[places]]
     last = np.unique(pairs[::-1], return_index=True)[1]
     found[places] = True
     found[places[len(places) - 1 - last]] = False

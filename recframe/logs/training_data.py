@@ -3,23 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from recframe.interfaces import Data, Interactions
+from recframe.interfaces import Data, Interactions, Role
 from recframe.logs.split import SplitLog
-
-
-class InTraining(NamedTuple):
-    """What occurs in training: only its texts may be fitted on.
-
-    items: `[m]` int64, rows of the catalogue, in order.   users: `[p]` int64, rows of `Data.users`, in order.
-    """
-
-    items: Tensor
-    users: Tensor
 
 
 def training_data(data: Data, split: SplitLog) -> Data:
@@ -30,7 +19,7 @@ def training_data(data: Data, split: SplitLog) -> Data:
     - `ratings`, every user's rating of every item, and the dataset's own split `held_out` are left out.
 
     Items, users, their texts and attributes are all there, since what is described is known before it is met; what learns from texts is
-    to learn from those of `in_training`. So are `contexts`, which no logged interaction refers to.
+    to learn from those of `texts_in_training`. So are `contexts`, which no logged interaction refers to.
     """
     counts = torch.bincount(_numbers(split.train, "item"), minlength=len(data.catalog))
     return data._replace(
@@ -41,9 +30,12 @@ def training_data(data: Data, split: SplitLog) -> Data:
     )
 
 
-def in_training(train: Interactions) -> InTraining:
-    """The items and users that occur in these interactions."""
-    return InTraining(_numbers(train, "item").unique(), _numbers(train, "user").unique())
+def texts_in_training(train: Interactions) -> dict[Role, Tensor]:
+    """The rows of items and of users that occur in these interactions, in order, by role: only their texts may be learned from.
+
+    `[m]` int64, rows of the catalogue, and `[p]` int64, rows of `Data.users`.
+    """
+    return {"item": _numbers(train, "item").unique(), "user": _numbers(train, "user").unique()}
 
 
 def _numbers(interactions: Interactions, column: str) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from recframe.building.parts import Parts
@@ -11,7 +12,8 @@ from recframe.building.seeds import derived_seed
 from recframe.config import ConfigError
 from recframe.config.checks.monitor import unmeasured
 from recframe.evaluation.agent_policy import AgentPolicy
-from recframe.evaluation.people import LOGGED, QUERIES, SESSIONS, WHOSE, PersonSums
+from recframe.evaluation.people import LOGGED, QUERIES, SESSIONS, WHOSE
+from recframe.evaluation.ranking.groups import COLD_ITEMS, COLD_USERS
 from recframe.evaluation.results import Evaluation
 from recframe.evaluation.simulated.evaluation import evaluate_policies
 from recframe.evaluation.simulated.metrics import available_for_metrics
@@ -19,7 +21,9 @@ from recframe.evaluation.simulated.samples import Recommendation, sample_recomme
 from recframe.interfaces import Agent, Environment
 from recframe.metric_names import CLICK_SIGNAL
 from recframe.references.fitting.reference_policies import ReferenceBudget, reference_policies
-from recframe.runner.ranking import TRAINED, ranking_entry, ranking_evaluation
+from recframe.runner.off_policy import OffPolicyEvaluation, off_policy_evaluation
+from recframe.runner.ranking import TRAINED, rankers_of, ranking_entry, ranking_evaluation
+from recframe.tracking import write_people
 
 log = logging.getLogger(__name__)
 
@@ -56,21 +60,25 @@ class FinalEvaluation(NamedTuple):
     cold: the same if only cold items can be shown; None if no items were held back from a simulator.
     samples: recommendations of the trained policy as text.
     ranking: every policy's on the held-out part of the log; None if the run learned from none.
+    off_policy: what that part says about the policies' rewards; None if it does not say with what probability items were shown.
     """
 
     main: Evaluation
     cold: Evaluation | None
     samples: list[Recommendation]
     ranking: Evaluation | None = None
+    off_policy: OffPolicyEvaluation | None = None
 
 
 def final_evaluation(parts: Parts, agent: Agent) -> FinalEvaluation:
     """Evaluate the trained policy and the references, in the simulator and on the log, as far as the run has them."""
-    ranking = None if parts.log is None else ranking_evaluation(parts, agent)
-    if not parts.simulates:
-        assert ranking is not None
-        return FinalEvaluation(ranking, None, [], ranking)
-    return simulated_evaluation(parts, agent)._replace(ranking=ranking)
+    if parts.log is None:
+        return simulated_evaluation(parts, agent)
+    rankers = rankers_of(parts, agent)
+    ranking = ranking_evaluation(parts, rankers, agent.spec)
+    off_policy = off_policy_evaluation(parts, rankers, agent.spec)
+    final = simulated_evaluation(parts, agent) if parts.simulates else FinalEvaluation(ranking, None, [])
+    return final._replace(ranking=ranking, off_policy=off_policy)
 
 
 def simulated_evaluation(parts: Parts, agent: Agent) -> FinalEvaluation:
@@ -116,8 +124,8 @@ def simulated_evaluation(parts: Parts, agent: Agent) -> FinalEvaluation:
 
 
 def result_entries(parts: Parts, final: FinalEvaluation, caveats: Sequence[str]) -> dict[str, Any]:
-    """The entries of result.json about the final evaluation: `evaluation` and `policies`, and where there are any `caveats`, `cold_items`
-    and `ranking`.
+    """The entries of result.json about the final evaluation: `evaluation` and `policies`, and where there are any `caveats`, `cold_items`,
+    `ranking` and `off_policy`.
 
     caveats: those of the environment.
     """
@@ -131,10 +139,17 @@ def result_entries(parts: Parts, final: FinalEvaluation, caveats: Sequence[str])
         entries["cold_items"] = {"share": parts.cold_items.share, "items": len(items), "policies": final.cold.policies}
     if final.ranking is not None:
         entries["ranking"] = ranking_entry(parts, final.ranking)
+    if final.off_policy is not None:
+        entries["off_policy"] = final.off_policy.entry()
     return entries
 
 
-def sums_by_table(final: FinalEvaluation) -> dict[str, dict[str, PersonSums]]:
-    """Each person's sums behind the tables of `result_entries`, by their names there."""
-    tables = {"policies": final.main, "cold_items": final.cold, "ranking": None if final.ranking is final.main else final.ranking}
-    return {name: evaluation.sums for name, evaluation in tables.items() if evaluation is not None}
+def record_people(folder: Path, final: FinalEvaluation) -> None:
+    """Write each person's sums behind the tables of `result_entries` to `people.npz`, for intervals and comparisons over several runs."""
+    tables = {"policies": final.main, "cold_items": final.cold}
+    own = {} if final.ranking is None else {f"ranking.{name}": final.ranking.groups.get(name) for name in (COLD_ITEMS, COLD_USERS)}
+    if final.ranking is not final.main:
+        own["ranking"] = final.ranking
+    sums = {name: evaluation.sums for name, evaluation in (tables | own).items() if evaluation is not None}
+    ids = {name: evaluation.people.ids for name, evaluation in own.items() if evaluation is not None}
+    write_people(folder, final.main.people.ids, sums, ids)

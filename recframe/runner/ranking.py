@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from recframe.building.parts import Parts
+from recframe.building.seeds import derived_seed
+from recframe.evaluation.agent_policy import AgentPolicy
 from recframe.evaluation.people import LOGGED, QUERIES
 from recframe.evaluation.ranking import evaluate_ranking, ranking_means
 from recframe.evaluation.results import Evaluation
-from recframe.interfaces import Agent, EnvironmentSpec
+from recframe.interfaces import Agent, EnvironmentSpec, Ranker
+from recframe.references.logged.references import logged_references
 
 log = logging.getLogger(__name__)
 
@@ -28,11 +31,22 @@ def periodic_ranking(parts: Parts, agent: Agent) -> Callable[[], dict[str, float
     return evaluate_agent
 
 
-def ranking_evaluation(parts: Parts, agent: Agent) -> Evaluation:
-    """The metrics of the trained policy and of the references on the test part of the log."""
+def rankers_of(parts: Parts, agent: Agent) -> dict[str, Ranker]:
+    """The trained policy and the references of the log, by name. All are fitted on the training part alone."""
+    settings = parts.cfg.evaluation
+    rankers: dict[str, Ranker] = {TRAINED: AgentPolicy(agent)}
+    if settings.references:
+        log.info("fitting the references to the log")
+        seed = derived_seed(settings.seed, "references")
+        known, signals = parts.training_log(agent.spec), agent.spec.signals
+        rankers |= logged_references(known, parts.data.catalog, signals=signals, exclude_seen=settings.exclude_seen, seed=seed)
+    return rankers
+
+
+def ranking_evaluation(parts: Parts, rankers: Mapping[str, Ranker], spec: EnvironmentSpec) -> Evaluation:
+    """The metrics of every policy on the test part of the log."""
     assert parts.log is not None
     settings = parts.cfg.evaluation
-    rankers: dict[str, Any] = {TRAINED: agent}
     log.info("evaluating %s on %d held-out queries of the log", ", ".join(rankers), len(parts.log.test))
     return evaluate_ranking(
         rankers,
@@ -41,7 +55,7 @@ def ranking_evaluation(parts: Parts, agent: Agent) -> Evaluation:
         training=parts.log.train,
         seed=settings.seed,
         resamples=settings.bootstrap_samples,
-        **_settings(parts, agent.spec),
+        **_settings(parts, spec),
     )
 
 

@@ -7,8 +7,20 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from recframe.console import output_console
+from recframe.evaluation.off_policy_table import TITLE as OFF_POLICY_TITLE
+from recframe.evaluation.off_policy_table import off_policy_markdown
+from recframe.evaluation.people import LOGGED
 from recframe.evaluation.simulated.samples import Recommendation
-from recframe.evaluation.table import COLD_TITLE, DECILE, calibration_markdown, result_tables, results_markdown, samples_table
+from recframe.evaluation.table import (
+    COLD_TITLE,
+    DECILE,
+    calibration_markdown,
+    groups_markdown,
+    result_tables,
+    results_markdown,
+    samples_table,
+)
+from recframe.metric_names import metric_at, shown_k
 from recframe.runner.results import RunResult
 
 log = logging.getLogger(__name__)
@@ -21,7 +33,8 @@ def report_markdown(result: Mapping[str, Any], samples: Sequence[Recommendation]
 
     Parameters
     ----------
-    result: with the entries `evaluation`, `policies`, `caveats`, `selection` and `cold_items` of result.json.
+    result: with the entries `evaluation`, `policies`, `caveats`, `selection`, `cold_items`, `ranking` and `off_policy` of
+        result.json.
     samples: as in `FinalEvaluation`.
     measured: figures about the environment and the labels, from before training.
     """
@@ -29,6 +42,10 @@ def report_markdown(result: Mapping[str, Any], samples: Sequence[Recommendation]
     lines = ["# Results", "", *caveats, results_markdown(result["policies"], result["evaluation"])]
     if "cold_items" in result:
         lines += [f"## {COLD_TITLE}", "", results_markdown(result["cold_items"]["policies"], result["evaluation"])]
+    if ranking := result.get("ranking"):
+        lines += _ranking_lines(ranking, result["evaluation"])
+    if off_policy := result.get("off_policy"):
+        lines += [f"## {OFF_POLICY_TITLE}", "", off_policy_markdown(off_policy)]
     if "selection" in result and (sentence := selection_sentence(result["selection"], result["policies"]["trained"])):
         lines += [sentence, ""]
     if measured:
@@ -39,6 +56,15 @@ def report_markdown(result: Mapping[str, Any], samples: Sequence[Recommendation]
         before, shown = "; ".join(sample.history[-3:]) or "nothing yet", "; ".join(sample.recommended)
         lines.append(f"- user {sample.user}, turn {sample.turn}, after {before}: **{shown}** (reward {sample.reward:.3g})")
     return "\n".join(lines) + "\n"
+
+
+def _ranking_lines(ranking: Mapping[str, Any], about: Mapping[str, Any]) -> list[str]:
+    """The evaluation on the log, unless it is the main table, and its groups of queries."""
+    lines = [] if about["split"] == LOGGED else ["## On the log", "", results_markdown(ranking["policies"], ranking["evaluation"])]
+    k = shown_k(ranking["policies"]["trained"])
+    if k is not None and ranking["groups"]:
+        lines += ["## By groups of queries", "", groups_markdown(ranking["groups"], metric_at("ndcg", k))]
+    return lines
 
 
 def measured_lines(measured: Mapping[str, float]) -> list[str]:
@@ -79,7 +105,15 @@ def print_report(result: RunResult, samples: Sequence[Recommendation]) -> None:
         console.print(samples_table(samples, title=SAMPLES_TITLE))
     cold = {} if result.cold is None else {"cold_items": {"policies": result.cold}}
     about = {"evaluation": result.evaluation} if result.evaluation else {}
-    console.print(*result_tables({"policies": result.policies, "caveats": result.caveats, **about, **cold}, title="Results"))
+    entries = {
+        "policies": result.policies,
+        "caveats": result.caveats,
+        "ranking": result.ranking,
+        "off_policy": result.off_policy,
+        **about,
+        **cold,
+    }
+    console.print(*result_tables(entries, title="Results"))
     if result.selection and (sentence := selection_sentence(result.selection, result.policies["trained"])):
         console.print(sentence, highlight=False)
     lengths = [f"{count:,} {unit}" for count, unit in ((result.batches, "batches"), (result.env_steps, "env steps")) if count]

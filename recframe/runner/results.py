@@ -32,6 +32,7 @@ class RunResult:
     caveats: what a reader must know before the table, from the environment.
     selection: how the final weights were chosen, as in result.json; empty if nothing was trained.
     batches: batches of a log that were learned from.   ranking: the evaluation on the log, as in result.json; empty without a log.
+    off_policy: what logged decisions say, as in result.json; empty without propensities.
     """
 
     folder: Path
@@ -45,11 +46,12 @@ class RunResult:
     selection: Mapping[str, Any] = field(default_factory=dict)
     batches: int = 0
     ranking: Mapping[str, Any] = field(default_factory=dict)
+    off_policy: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, folder: Path, entries: Mapping[str, Any]) -> RunResult:
         """The result with these entries of result.json."""
-        optional: dict[str, Any] = {name: entries.get(name, {}) for name in ("evaluation", "selection", "ranking")}
+        optional: dict[str, Any] = {name: entries.get(name, {}) for name in ("evaluation", "selection", "ranking", "off_policy")}
         optional["batches"] = entries.get("batches", 0)
         cold, caveats = entries.get("cold_items", {}).get("policies"), tuple(entries.get("caveats", ()))
         return cls(folder, entries["objective"], entries["env_steps"], entries["seconds"], entries["policies"], cold, caveats, **optional)

@@ -23,13 +23,13 @@ from recframe.embeddings import label_report
 from recframe.evaluation.table import result_tables
 from recframe.plugin_loader import registry
 from recframe.runner.failures import recorded_failure
-from recframe.runner.final_evaluation import final_evaluation, result_entries, sums_by_table
+from recframe.runner.final_evaluation import final_evaluation, record_people, result_entries
 from recframe.runner.hooks import call_finished, call_started, plugin_callbacks
 from recframe.runner.random_start import started_agent
 from recframe.runner.report import log_measured, print_report, report_markdown
 from recframe.runner.results import RunContext, RunResult
 from recframe.runner.stages import counter_of, stages_of, train_stages
-from recframe.tracking import DataRecord, MachineRecord, RunFolder, atomic_write, read_result, recorded_config, write_people, write_result
+from recframe.tracking import DataRecord, MachineRecord, RunFolder, atomic_write, read_result, recorded_config, write_result
 from recframe.tracking.provenance import provenance, report_changes, write_provenance
 from recframe.tracking.run_log import log_file
 from recframe.tracking.run_loggers import RunLoggers
@@ -178,7 +178,7 @@ def _run(cfg: DictConfig, folder: RunFolder, context: RunContext, record: DataRe
             }
             # the results come first: nothing that follows, such as a logger or the terminal, can lose them
             atomic_write(folder.path / "report.md", report_markdown(entries, final.samples, measured))
-            write_people(folder.path, final.main.people.ids, sums_by_table(final))
+            record_people(folder.path, final)
             write_result(
                 folder.path,
                 seed=cfg.seed,
@@ -190,7 +190,9 @@ def _run(cfg: DictConfig, folder: RunFolder, context: RunContext, record: DataRe
             )
             result = RunResult.of(folder.path, entries)
             samples = [sample._asdict() for sample in final.samples]
-            run_loggers.finish(result.policies, result.cold, samples, {"objective": objective, **measured})
+            # without a simulator, the main table is already that of the log
+            ranking = result.ranking.get("policies") if parts.simulates else None
+            run_loggers.finish(result.policies, result.cold, samples, {"objective": objective, **measured}, ranking)
         print_report(result, final.samples)
         call_finished(result)
         return result

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from recframe.evaluation.people import WHOSE, counted
-from recframe.metric_names import COLD_METRICS, METRIC_NAMES, is_rate
-from recframe.sweeps.intervals import mover_interval
+from recframe.evaluation.results import Results
+from recframe.evaluation.seed_intervals import mover_interval
+from recframe.metric_names import COLD_METRICS, base_name, has_heading, is_rate, place_in_tables, places_of, shown_k
+from recframe.sweeps.cells import block, interval_cell, markdown_row
+from recframe.sweeps.comparison import ComparisonTable, comparison_table
 from recframe.sweeps.runs import Sweep, SweepRun, find_runs
-from recframe.sweeps.seeds import PeopleOfRuns
+from recframe.sweeps.seeds import TABLES, PeopleOfRuns
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -29,6 +32,7 @@ RUN_COLUMNS = {
     "seconds": pl.Float64,
     "policy": pl.String,
 }
+COLD_GROUPS = ("cold_items", "cold_users")
 SEEDS = "seeds"
 OVER_SEEDS = "seeds and people"
 OVER_PEOPLE = "people"
@@ -52,10 +56,10 @@ def summarize(runs: pl.DataFrame) -> pl.DataFrame:
     """Means over seeds, from the result of `sweep_frame`: one row for each setting, policy and metric, in order of appearance.
 
     Columns: the settings, policy, metric, mean, low, high, seeds (their number), interval. With two seeds or more the interval is over
-    "seeds and people" (`recframe.sweeps.intervals`), from each person's sums in the runs' folders; for metrics of a set of people, and
-    for runs without these sums, from the runs' own intervals. With one seed, or if all seeds give the same number, it is the interval of
-    one run over "people", which does not include differences between seeds. If runs repeat a seed with the same settings, only the last
-    one counts, because they are not independent.
+    "seeds and people" (`recframe.evaluation.seed_intervals`), from each person's sums in the runs' folders; for metrics of a set of
+    people, and for runs without these sums, from the runs' own intervals. With one seed, or if all seeds give the same number, it is the
+    interval of one run over "people", which does not include differences between seeds. If runs repeat a seed with the same settings,
+    only the last one counts, because they are not independent.
     """
     people = PeopleOfRuns()
     metrics = _metrics(runs)
@@ -84,63 +88,50 @@ def summarize(runs: pl.DataFrame) -> pl.DataFrame:
     return pl.DataFrame(rows, schema | {SEEDS: pl.Int64, "interval": pl.String}, orient="row")
 
 
-def sweep_table(folder: str | Path) -> Table:
-    """The report on a folder of runs for the terminal.
+def sweep_table(folder: str | Path, against: str | None = None, metric: str | None = None) -> Table:
+    """The report on a folder of runs for the terminal, with the comparison of `recframe.sweeps.comparison`.
 
     Raises
     ------
-    SweepError: if no run was found in or below the folder.
+    SweepError: if no run was found in or below the folder, or if the comparison that is asked for is not possible.
     """
     from rich.table import Table
     from rich.text import Text
 
-    sweep, header, rows, notes = _report(folder)
+    sweep, header, rows, notes, compared = _report(folder, against, metric)
     # a grid, because a caption would be wrapped to the width of the table
     page = Table.grid()
     page.add_row(Text(f"{sweep.folder}\n", style="bold"))
     labels = header.index(SEEDS) + 1
     for first in range(labels, len(header), METRICS_PER_BLOCK):
         shown = [*range(labels), *range(first, min(first + METRICS_PER_BLOCK, len(header)))]
-        page.add_row(_block([header[index] for index in shown], [[row[index] for index in shown] for row in rows], labels))
+        page.add_row(block([header[index] for index in shown], [[row[index] for index in shown] for row in rows], labels))
+        page.add_row("")
+    if compared is not None:
+        page.add_row(Text(compared.title, style="bold"))
+        page.add_row(block(compared.header, compared.rows, labels))
         page.add_row("")
     page.add_row(Text("\n".join(notes)))
     return page
 
 
-def _block(header: Sequence[str], rows: Sequence[Sequence[str]], labels: int) -> Table:
-    """A table of the first `labels` columns and some metrics."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=box.SIMPLE_HEAD, header_style="bold", show_edge=False, padding=(0, 1, 0, 0))
-    for index, name in enumerate(header):
-        table.add_column(Text(name), justify="left" if index < labels else "right", overflow="fold")
-    for row in rows:
-        # in a narrow terminal a cell breaks between mean and interval, not within the interval
-        cells = [cell if index < labels else cell.replace(", ", ",") for index, cell in enumerate(row)]
-        table.add_row(*map(Text, cells), style="bold" if "trained" in row else None)
-    return table
-
-
-def sweep_markdown(folder: str | Path) -> str:
-    """The report on a folder of runs as Markdown.
+def sweep_markdown(folder: str | Path, against: str | None = None, metric: str | None = None) -> str:
+    """The same report as Markdown.
 
     Raises
     ------
-    SweepError: if no run was found in or below the folder.
+    SweepError: as `sweep_table`.
     """
-    sweep, header, rows, notes = _report(folder)
+    sweep, header, rows, notes, compared = _report(folder, against, metric)
     lines = [f"# {sweep.folder.resolve().name}", ""]
     if rows:
-        lines += [_markdown_row(header), _markdown_row(["---"] * len(header))]
-        lines += [_markdown_row(row) for row in rows]
+        lines += [markdown_row(header), markdown_row(["---"] * len(header))]
+        lines += [markdown_row(row) for row in rows]
         lines += [""]
+    if compared is not None:
+        lines += [f"## {compared.title}", "", markdown_row(compared.header), markdown_row(["---"] * len(compared.header))]
+        lines += [markdown_row(row) for row in compared.rows] + [""]
     return "\n".join(lines + [f"{note[: -len(note.lstrip())]}- {note.lstrip()}" for note in notes]) + "\n"
-
-
-def _markdown_row(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
 def _frame(sweep: Sweep) -> pl.DataFrame:
@@ -156,18 +147,32 @@ def _frame(sweep: Sweep) -> pl.DataFrame:
                 row |= _columns_of(metric, statistic)
             rows.append(row)
     schema: dict[str, Any] = RUN_COLUMNS | dict.fromkeys(settings, pl.String)
-    for metric in sorted(metrics, key=_order):
+    for metric in _ordered(metrics):
         schema |= dict.fromkeys((metric, f"{metric}/low", f"{metric}/high"), pl.Float64) | {f"{metric}/n": pl.Int64}
     return pl.DataFrame({name: [row.get(name) for row in rows] for name in schema}, schema)
 
 
 def _measured(result: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """The metrics of each policy, and as `cold/METRIC` some of those over items never shown in training, if the run has them."""
-    cold = result.get("cold_items", {}).get("policies", {})
-    return {
-        policy: {**metrics, **{f"cold/{name}": cold[policy][name] for name in COLD_METRICS if name in cold.get(policy, {})}}
-        for policy, metrics in result["policies"].items()
-    }
+    """The metrics of each policy, and some of those in the run's other tables, with the table's name in front: `cold_items/ndcg@10`."""
+    measured = {policy: dict(metrics) for policy, metrics in result["policies"].items()}
+    for table, policies in _other_tables(result).items():
+        for policy, metrics in policies.items():
+            shown = shown_k(metrics)
+            chosen = [name for name in metrics if base_name(name) in COLD_METRICS and places_of(name) in (shown, None)]
+            measured.setdefault(policy, {}).update({f"{table}/{name}": metrics[name] for name in chosen})
+    return measured
+
+
+def _other_tables(result: Mapping[str, Any]) -> dict[str, Results]:
+    """The tables beside the main one: over items never shown in training, on the log beside a simulator, of new items and users there."""
+    tables: dict[str, Results] = {}
+    if "cold_items" in result:
+        tables["cold"] = result["cold_items"]["policies"]
+    ranking = result.get("ranking", {})
+    if ranking and ranking["policies"] != result["policies"]:
+        tables["log"] = ranking["policies"]
+    groups = ranking.get("groups", {})
+    return tables | {name: groups[name]["policies"] for name in COLD_GROUPS if name in groups}
 
 
 def _columns_of(metric: str, statistic: Mapping[str, Any]) -> dict[str, Any]:
@@ -178,9 +183,17 @@ def _columns_of_interval(metric: str) -> tuple[str, str, str]:
     return metric, f"{metric}/low", f"{metric}/high"
 
 
-def _order(metric: str) -> tuple[int, str]:
-    first = (*METRIC_NAMES, *(f"cold/{name}" for name in COLD_METRICS))
-    return (first.index(metric), "") if metric in first else (len(first), metric)
+def _ordered(names: Collection[str]) -> list[str]:
+    """Metrics in the order of tables, those of the main table first; `reward/NAME` and the like, which no table shows, last."""
+
+    prefixes = list(TABLES.values())
+
+    def place(name: str) -> tuple[int, tuple[int, int], str]:
+        table, slash, metric = name.rpartition("/")
+        known = has_heading(metric) and f"{table}{slash}" in prefixes
+        return prefixes.index(f"{table}{slash}") if known else len(prefixes), place_in_tables(metric), name
+
+    return sorted(names, key=place)
 
 
 def _metrics(runs: pl.DataFrame) -> list[str]:
@@ -196,18 +209,28 @@ def _last_of_each_seed(runs: pl.DataFrame, settings: Sequence[str]) -> pl.DataFr
     return runs.unique([*settings, "policy", "seed"], keep="last", maintain_order=True)
 
 
-def _report(folder: str | Path) -> tuple[Sweep, list[str], list[list[str]], list[str]]:
-    """The sweep, the report's header (settings, policy, seeds, metrics), its rows, and the notes below it."""
+def _report(
+    folder: str | Path, against: str | None, metric: str | None
+) -> tuple[Sweep, list[str], list[list[str]], list[str], ComparisonTable | None]:
+    """The sweep, the report's header (settings, policy, seeds, metrics), its rows, the notes below it, and the comparison."""
     sweep = find_runs(folder)
     runs = _frame(sweep)
-    settings, metrics = _settings(runs), _metrics(runs)
+    settings, metrics = _settings(runs), _shown(_metrics(runs))
     rows = []
     summary = summarize(runs)
     for key, group in summary.group_by([*settings, "policy"], maintain_order=True):
-        cells = {row["metric"]: _cell(row["mean"], row["low"], row["high"]) for row in group.iter_rows(named=True)}
+        cells = {row["metric"]: interval_cell(row["mean"], row["low"], row["high"]) for row in group.iter_rows(named=True)}
         labels = ["-" if part is None else str(part) for part in key]
         rows.append([*labels, str(group[SEEDS].max()), *(cells.get(metric, "-") for metric in metrics)])
-    return sweep, [*settings, "policy", SEEDS, *metrics], rows, _notes(sweep, runs, summary)
+    compared = comparison_table(_last_of_each_seed(runs, settings), settings, against, metric)
+    notes = _notes(sweep, runs, summary) + ([] if compared is None else compared.notes)
+    return sweep, [*settings, "policy", SEEDS, *metrics], rows, notes, compared
+
+
+def _shown(metrics: Sequence[str]) -> list[str]:
+    """The metrics that the report shows: of rankings, those at one k."""
+    k = shown_k(metrics)
+    return [name for name in metrics if places_of(name) in (k, None)]
 
 
 def _notes(sweep: Sweep, runs: pl.DataFrame, summary: pl.DataFrame) -> list[str]:
@@ -245,13 +268,3 @@ def _or_null(value: float | None) -> float | None:
 
 def _runs(count: int) -> str:
     return "run" if count == 1 else "runs"
-
-
-def _cell(mean: float | None, low: float | None, high: float | None) -> str:
-    if mean is None:
-        return "-"
-    return _number(mean) if low is None or high is None else f"{_number(mean)} [{_number(low)}, {_number(high)}]"
-
-
-def _number(value: float) -> str:
-    return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"

@@ -7,12 +7,19 @@ from pathlib import Path
 
 import numpy as np
 
-from recframe.sweeps.intervals import SeedsInterval, crossed_intervals
+from recframe.evaluation.seed_intervals import SeedsInterval, crossed_intervals
 from recframe.tracking import read_people
 from recframe.tracking.people_file import RecordedPeople
 
 RESAMPLES = 1_000
-COLD = "cold/"
+TABLES = {
+    "policies": "",
+    "cold_items": "cold/",
+    "ranking": "log/",
+    "ranking.cold_items": "cold_items/",
+    "ranking.cold_users": "cold_users/",
+}
+"""What stands in front of a metric's name in a report, by the table in people.npz that it is from."""
 
 
 class PeopleOfRuns:
@@ -29,16 +36,18 @@ class PeopleOfRuns:
         runs = [run for run in recorded if run is not None]
         if len(runs) < len(recorded):
             return {}
-        sums = [_sums(run, policy) for run in runs]
-        known = [metric for metric in metrics if all(metric in each for each in sums)]
-        if not known:
-            return {}
-        everybody = np.unique(np.concatenate([run.ids for run in runs]))
-        shared = all(len(run.ids) == len(everybody) for run in runs)
-        table = np.zeros((len(runs), len(everybody), len(known), 2))
-        for place, (run, each) in enumerate(zip(runs, sums, strict=True)):
-            table[place, np.searchsorted(everybody, run.ids)] = np.stack([each[metric] for metric in known], axis=1)
-        return dict(zip(known, crossed_intervals(table[..., 0], table[..., 1], shared, RESAMPLES), strict=True))
+        found: dict[str, SeedsInterval] = {}
+        for table, prefix in TABLES.items():
+            own = [metric.removeprefix(prefix) for metric in metrics if _table_of(metric) == table]
+            found |= {f"{prefix}{metric}": interval for metric, interval in _crossed(runs, table, policy, own).items()}
+        return found
+
+    def sums(self, folder: str, policy: str, metric: str) -> tuple[np.ndarray, np.ndarray] | None:
+        """The people `[P]` of a run and their sums `[P, 2]` behind a policy's metric, in float64; None if the run has not recorded them."""
+        run, table = self._of(folder), _table_of(metric)
+        sums = {} if run is None else _sums(run, table, policy)
+        name = metric.removeprefix(TABLES[table])
+        return None if run is None or name not in sums else (run.of(table), sums[name].astype(np.float64))
 
     def _of(self, folder: str | None) -> RecordedPeople | None:
         if folder is None:
@@ -48,7 +57,24 @@ class PeopleOfRuns:
         return self._read[folder]
 
 
-def _sums(run: RecordedPeople, policy: str) -> Mapping[str, np.ndarray]:
-    """The sums of a policy by the names of a report's metrics."""
-    cold = run.tables.get("cold_items", {}).get(policy, {})
-    return run.tables.get("policies", {}).get(policy, {}) | {f"{COLD}{metric}": values for metric, values in cold.items()}
+def _table_of(metric: str) -> str:
+    """The table that a report's metric is from: a prefix that is none of a table belongs to the name, as in `reward/click`."""
+    return next((table for table, prefix in TABLES.items() if prefix and metric.startswith(prefix)), "policies")
+
+
+def _sums(run: RecordedPeople, table: str, policy: str) -> Mapping[str, np.ndarray]:
+    return run.tables.get(table, {}).get(policy, {})
+
+
+def _crossed(runs: Sequence[RecordedPeople], table: str, policy: str, metrics: Sequence[str]) -> dict[str, SeedsInterval]:
+    """The intervals of those of a table's metrics whose sums all runs have."""
+    sums = [_sums(run, table, policy) for run in runs]
+    known = [metric for metric in metrics if all(metric in each for each in sums)]
+    if not known:
+        return {}
+    everybody = np.unique(np.concatenate([run.of(table) for run in runs]))
+    shared = all(len(run.of(table)) == len(everybody) for run in runs)
+    values = np.zeros((len(runs), len(everybody), len(known), 2))
+    for place, (run, each) in enumerate(zip(runs, sums, strict=True)):
+        values[place, np.searchsorted(everybody, run.of(table))] = np.stack([each[metric] for metric in known], axis=1)
+    return dict(zip(known, crossed_intervals(values[..., 0], values[..., 1], shared, RESAMPLES), strict=True))

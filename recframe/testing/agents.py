@@ -213,8 +213,11 @@ def _check_replay_options(agent: Agent, batch: Transition) -> None:
     """An agent must use the discounts and weights that it asks its replay memory for."""
     plan = agent.experience
     if batch.discount is not None:
+        reverse = torch.arange(len(batch) - 1, -1, -1, device=agent.spec.device)
+        # an agent that does not read the next state has nothing to discount
         require(
-            _matters(agent, batch, "discount", 1 - batch.discount),
+            _matters(agent, batch, "discount", 1 - batch.discount)
+            or not _matters(agent, batch, "next_observation", batch.next_observation[reverse]),
             "losses() ignores batch.discount, but the agent asks for n_step > 1: discount the next state's value by it",
         )
     if batch.weight is not None and isinstance(plan, Replay) and plan.importance_exponent > 0:
@@ -224,7 +227,7 @@ def _check_replay_options(agent: Agent, batch: Transition) -> None:
         )
 
 
-def _matters(agent: Agent, batch: Transition, field: str, value: Tensor) -> bool:
+def _matters(agent: Agent, batch: Transition, field: str, value: Tensor | Observation) -> bool:
     """Whether the update changes with the field's value."""
     changed = batch.clone()
     setattr(changed, field, value)

@@ -76,8 +76,28 @@ def _check_interactions(interactions: Interactions, users: Users | None, num_ite
         require(inside, f"the interactions' column {name!r} must contain row numbers from 0 to {limit - 1}, not the data's own ids")
     for name in interactions.feedback:
         require(frame[name].dtype.is_float(), f"the feedback column {name!r} must have a float type, not {frame[name].dtype}")
-        finite = frame[name].is_finite()
-        require(finite.null_count() == 0 and finite.all(), f"the feedback column {name!r} has nulls, NaN or infinity: remove such rows")
+        bounded = ~frame[name].is_infinite()
+        # feedback that is not known is NaN
+        require(
+            bounded.null_count() == 0 and bounded.all(),
+            f"the feedback column {name!r} has nulls or infinity: use NaN where feedback is missing, and remove rows with infinity",
+        )
+    _check_optional_columns(frame)
+    if interactions.features is not None:
+        shape = (len(frame), interactions.features.shape[-1])
+        require_tensor(interactions.features, "interactions.features", shape, torch.float32, interactions.features.device)
+
+
+def _check_optional_columns(frame: pl.DataFrame) -> None:
+    for name, dtype in {"session": pl.Int64, "position": pl.Int64, "propensity": pl.Float64, "text": pl.String}.items():
+        if name in frame.columns:
+            require(frame.schema[name] == dtype, f"the interactions' column {name!r} must be {dtype}, not {frame.schema[name]}")
+            require(frame[name].null_count() == 0, f"the interactions' column {name!r} has nulls: fill them, or leave the column out")
+    if "position" in frame.columns:
+        require((frame["position"] >= 0).all(), "the interactions' column 'position' has a negative number: places are counted from 0")
+    if "propensity" in frame.columns:
+        inside = frame["propensity"].is_between(0, 1, closed="right").all()
+        require(inside, "the interactions' column 'propensity' must be greater than 0 and at most 1: an item shown has a probability")
 
 
 def _check_ids(ids: list[str], name: str) -> None:

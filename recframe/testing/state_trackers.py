@@ -36,6 +36,7 @@ def check_state_tracker(tracker: StateTracker, spec: EnvironmentSpec, data: Data
     _check_shapes(tracker, spec, observation)
     _check_padding(tracker, observation)
     _check_independence(tracker, observation)
+    _check_states(tracker, observation)
     _check_numbering(tracker, observation)
     _check_gradients(tracker, observation)
     _check_saving(tracker, data, observation)
@@ -110,6 +111,16 @@ def _check_independence(tracker: StateTracker, observation: Observation) -> None
     alone = torch.cat([_state(tracker, observation[i : i + 1]) for i in range(len(state))])
     same = torch.allclose(alone, state, rtol=1e-4, atol=1e-5)
     require(same, "a user's state depends on the other users in the batch: compute each row independently")
+
+
+def _check_states(tracker: StateTracker, observation: Observation) -> None:
+    with torch.no_grad():
+        items = tracker.project_items()
+        states = tracker.states(observation, items)
+        expected = StateTracker.states(tracker, observation, items)
+    require_tensor(states, "states()", (*observation.history_items.shape, tracker.state_dim), torch.float32, items.device)
+    same = torch.allclose(states, expected, rtol=1e-4, atol=1e-5)
+    require(same, "states() at a place must be forward() of the history up to that place: an earlier state may not depend on later entries")
 
 
 def _check_numbering(tracker: StateTracker, observation: Observation) -> None:

@@ -31,25 +31,38 @@ UNREADABLE = (
 """What numpy and zipfile raise for damaged archives."""
 
 PEOPLE_NAME = "people.npz"
+PEOPLE_OF_TABLE = "/people"
 
 
 class RecordedPeople(NamedTuple):
     """The people of a run's final evaluation.
 
-    ids: `[P]` int64.   tables: `{table: {policy: {metric: [P, 2]}}}` with the sums of numerators and of denominators, float32; the tables
-    are `policies` and, if items were held back, `cold_items`, as in result.json.
+    ids: `[P]` int64, those of the main table.   tables: `{table: {policy: {metric: [P, 2]}}}` with the sums of numerators and of
+    denominators, float32; the tables are `policies`, and where the run has them `cold_items`, `ranking`, `ranking.cold_items` and
+    `ranking.cold_users`, named after the entries of result.json.   own_ids: the people of tables that are about others, by table.
     """
 
     ids: np.ndarray
     tables: dict[str, dict[str, dict[str, np.ndarray]]]
+    own_ids: dict[str, np.ndarray]
+
+    def of(self, table: str) -> np.ndarray:
+        """The people that a table is about."""
+        return self.own_ids.get(table, self.ids)
 
 
-def write_people(folder: Path, ids: np.ndarray, tables: Mapping[str, Mapping[str, tuple[Sequence[str], np.ndarray, np.ndarray]]]) -> None:
+Sums = tuple[Sequence[str], np.ndarray, np.ndarray]
+"""The m metrics' names, numerators and denominators `[P, m]`."""
+
+
+def write_people(
+    folder: Path, ids: np.ndarray, tables: Mapping[str, Mapping[str, Sums]], own_ids: Mapping[str, np.ndarray] | None = None
+) -> None:
     """Write `people.npz`: compressed arrays without pickled objects.
 
-    `tables` has for each table and policy the m metrics' names, numerators and denominators `[P, m]`.
+    ids: of the people of all tables but those in `own_ids`.   tables: the sums of each table and policy.
     """
-    arrays = {"people": ids}
+    arrays = {"people": ids} | {f"{table}{PEOPLE_OF_TABLE}": own for table, own in (own_ids or {}).items()}
     for table, policies in tables.items():
         for policy, (names, numerators, denominators) in policies.items():
             arrays[f"{table}/{policy}/metrics"] = np.array(list(names), dtype=np.str_)
@@ -67,13 +80,15 @@ def read_people(folder: Path) -> RecordedPeople | None:
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             tables: dict[str, dict[str, dict[str, np.ndarray]]] = {}
+            own_ids: dict[str, np.ndarray] = {}
             for name in arrays.files:
-                if not name.endswith("/metrics"):
-                    continue
-                table, policy = name.removesuffix("/metrics").split("/", 1)
-                sums = arrays[f"{table}/{policy}/sums"]
-                tables.setdefault(table, {})[policy] = {str(metric): sums[:, place] for place, metric in enumerate(arrays[name])}
-            return RecordedPeople(arrays["people"], tables)
+                if name.endswith(PEOPLE_OF_TABLE):
+                    own_ids[name.removesuffix(PEOPLE_OF_TABLE)] = arrays[name]
+                elif name.endswith("/metrics"):
+                    table, policy = name.removesuffix("/metrics").split("/", 1)
+                    sums = arrays[f"{table}/{policy}/sums"]
+                    tables.setdefault(table, {})[policy] = {str(metric): sums[:, place] for place, metric in enumerate(arrays[name])}
+            return RecordedPeople(arrays["people"], tables, own_ids)
     except UNREADABLE as error:
         log.warning("%s: cannot be read (%s); intervals over seeds are wider without it", path, error or type(error).__name__)
         return None

@@ -15,7 +15,9 @@ from recframe.errors import UserError
 from recframe.hookspecs import ENTRY_POINT_GROUP
 from recframe.tracking.atomic import atomic_write
 
-RESULT_SCHEMA = 1
+RESULT_SCHEMA = 2
+READABLE_SCHEMAS = (1, 2)
+"""Schema 1 is that of releases without evaluations on logs: it has no entry `ranking`, and all else is the same."""
 RESULT_NAME = "result.json"
 STATISTIC = ("mean", "low", "high", "n")
 PROMISED = ("schema", "status", "objective", "seed", "env_steps", "seconds", "versions", "policies")
@@ -58,12 +60,21 @@ def write_result(
     policies: `{policy: {metric: {"mean", "low", "high", "n"}}}`; a statistic may be a mapping, a named tuple or a dataclass. `n` is the
         number of people behind the mean (in results of earlier releases, which lack the entry `evaluation`, that of their sessions).
     extra: more top-level entries, such as `name` and `environment`. NaN and infinities become null everywhere, since JSON lacks them.
-        `caveats`, a list of sentences, exists if the environment has any (`Environment.caveats`). `evaluation` says what `policies` is
-        about: its `split` (the value of evaluation.people), and its numbers of `people` and `sessions`. `threads` is the number of threads
-        of the process. `selection` says how the final weights were chosen: after how many `env_steps`, by which `metric`, its `value`
-        (null if the last ones were taken), the number of `evaluations` that it is the mean of, and the number of `candidates` of which
-        it was the best. `cold_items` exists if items were withheld in training: their `share` of the catalogue, the number of these
-        `items`, and `policies` as above, measured where only they are shown.
+        `caveats`, a list of sentences, exists if the environment has any (`Environment.caveats`). `threads` is the number of threads of the
+        process. Other entries:
+
+        - `evaluation`: what `policies` is about: its `split` (the value of evaluation.people, or `logged`), and its numbers of `people` and
+          `sessions` (`queries` of a log).
+        - `selection`: how the final weights were chosen: after how many `env_steps` (`batches` of a log), by which `metric`, its `value`
+          (null if the last ones were taken), the number of `evaluations` that it is the mean of, and the number of `candidates` of which it
+          was the best.
+        - `cold_items`, if items were withheld in training: their `share` of the catalogue, the number of these `items`, and `policies` as
+          above, measured where only they are shown.
+        - `batches`: the number of batches of a log that were learned from.
+        - `ranking`, if the run learned from a log: `evaluation` and `policies` as above, measured on its held-out part, the same for each
+          of its `groups` of queries, and what was held out of the `log`. Without a simulator, `policies` above is that of `ranking`.
+        - `off_policy`, if the log has propensities: `policies` with the `value` of a decision by each estimator, `chosen`, the estimator
+          behind `value`, `diagnostics` of the weights, and `caveats` in words.
 
     Raises
     ------
@@ -84,11 +95,18 @@ def write_result(
         **extra,
     }
     plain = to_json_values(result)
-    _check_statistics("policies", plain["policies"])
-    if "cold_items" in plain:
-        _check_statistics("cold_items.policies", plain["cold_items"]["policies"])
+    _check_tables(plain)
     atomic_write(Path(folder) / RESULT_NAME, json.dumps(plain, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
     return dict(plain)
+
+
+def _check_tables(result: Mapping[str, Any]) -> None:
+    _check_statistics("policies", result["policies"])
+    for name in ("cold_items", "ranking", "off_policy"):
+        if name in result:
+            _check_statistics(f"{name}.policies", result[name]["policies"])
+    for group, part in result.get("ranking", {}).get("groups", {}).items():
+        _check_statistics(f"ranking.groups.{group}.policies", part["policies"])
 
 
 def _check_statistics(where: str, policies: Mapping[str, Mapping[str, Any]]) -> None:
@@ -117,19 +135,16 @@ def read_result(folder: str | Path) -> dict[str, Any]:
         raise ResultError(f"{path}: not JSON ({error}); {_write_again(path)}") from None
     if not isinstance(result, dict) or "schema" not in result:
         raise ResultError(f"{path}: has no 'schema', so recframe did not write it; {_write_again(path)}")
-    if result["schema"] != RESULT_SCHEMA:
-        raise ResultError(
-            f"{path}: has schema {result['schema']!r}, this recframe reads schema {RESULT_SCHEMA}; use the version that wrote it"
-        )
+    if result["schema"] not in READABLE_SCHEMAS:
+        known = " and ".join(map(str, READABLE_SCHEMAS))
+        raise ResultError(f"{path}: has schema {result['schema']!r}, this recframe reads {known}; use the version that wrote it")
     if result.get("status") != "finished":
         raise ResultError(f"{path}: has status {result.get('status')!r}, not 'finished'; {_write_again(path)}")
     missing = [key for key in PROMISED if key not in result]
     if missing:
         raise ResultError(f"{path}: lacks {missing[0]!r}, so recframe did not write it; {_write_again(path)}")
     try:
-        _check_statistics("policies", result["policies"])
-        if "cold_items" in result:
-            _check_statistics("cold_items.policies", result["cold_items"]["policies"])
+        _check_tables(result)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ResultError(f"{path}: its tables are damaged ({error}); {_write_again(path)}") from None
     return result

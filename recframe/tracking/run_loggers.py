@@ -79,8 +79,9 @@ class RunLoggers:
         cold: Mapping[str, Any] | None,
         recommendations: Sequence[Mapping[str, Any]],
         summary: Mapping[str, float],
+        ranking: Mapping[str, Any] | None = None,
     ) -> None:
-        """Log the final results, those on cold items if there are any, sample recommendations as text, and values of the whole run.
+        """Log the final results, those on cold items and on the log if there are any, sample recommendations, and values of the whole run.
 
         Then end the W&B run.
 
@@ -97,6 +98,9 @@ class RunLoggers:
         if cold is not None:
             with _warning_of("the table over cold items"):
                 wandb.log_policies(cold, "cold_policies", "cold")
+        if ranking:
+            with _warning_of("the table over the log"):
+                wandb.log_policies(ranking, "ranking_policies", "ranking")
         if recommendations:
             with _warning_of("the recommendations"):
                 wandb.log_recommendations(recommendations)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from recframe.config import ConfigError
 from recframe.config.schema.run import AuxiliaryConfig
 from recframe.interfaces import PAD, Agent, Observation, Shared, StateTracker, Transition, is_excluded, restore_generator
+from recframe.item_agents import renumbered, sampled_cross_entropy
 
 HITS = 10
 """A prediction is a hit if the item taken is among this many highest scores."""
@@ -115,13 +116,12 @@ class BehaviourPrediction(nn.Module):
         rows, observation, numbers = _renumbered(observation, [taken, drawn])
         vectors = tracker.project_items(rows)
         query = self._query(tracker(observation, vectors))
-        chosen = (query * F.embedding(numbers[0], vectors)).sum(dim=1)
         # each stands for M / n items; the item taken is a separate term
-        scores = query @ F.embedding(numbers[1], vectors).T + math.log(num_items / len(drawn))
+        weight = math.log(num_items / len(drawn))
         negatives = drawn.expand(len(taken), -1)
         absent = (negatives == taken.unsqueeze(1)) | is_excluded(observation, negatives)
-        rest = scores.masked_fill(absent, -torch.inf).logsumexp(dim=1)
-        return torch.logaddexp(chosen, rest) - chosen, query
+        of_taken, of_drawn = (F.embedding(rows, vectors) for rows in numbers)
+        return sampled_cross_entropy(query, of_taken, of_drawn, weight, absent), query
 
     def _query(self, state: Tensor) -> Tensor:
         query: Tensor = self.query(state)
@@ -192,12 +192,7 @@ def _renumbered(observation: Observation, named: list[Tensor]) -> tuple[Tensor, 
     Excluded items keep their numbers: no tracker reads them.
     """
     fields = [name for name in ("history_items", "candidates") if getattr(observation, name) is not None]
-    given = [getattr(observation, name) for name in fields] + named
-    rows, inverse = torch.unique(torch.cat([numbers.flatten().clamp(min=0) for numbers in given]), return_inverse=True)
-    found = [
-        torch.where(numbers == PAD, PAD, part.view(numbers.shape))
-        for numbers, part in zip(given, inverse.split([numbers.numel() for numbers in given]), strict=True)
-    ]
+    rows, found = renumbered([getattr(observation, name) for name in fields] + named)
     copy = observation.clone(recurse=False)
     for name, numbers in zip(fields, found, strict=False):
         setattr(copy, name, numbers)

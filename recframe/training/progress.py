@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import TextColumn
 
 from recframe.console import progress_bar
-from recframe.metric_names import PROGRESS_METRICS
+from recframe.metric_names import progress_metrics
 from recframe.tracking.counter import BATCHES, ENV_STEPS
 
 
@@ -67,6 +67,7 @@ def training_text(metrics: Mapping[str, float]) -> str:
 
 def evaluation_text(steps: int, unit: str, metrics: Mapping[str, float]) -> str:
     """One line: the steps taken in the stage's unit, the latest evaluation, and in parentheses the latest training metrics, if any."""
-    measured = [f"{name} {metrics[f'eval/{name}']:.3g}" for name in PROGRESS_METRICS if f"eval/{name}" in metrics]
+    names = [name.removeprefix("eval/") for name in metrics if name.startswith("eval/")]
+    measured = [f"{name} {metrics[f'eval/{name}']:.3g}" for name in progress_metrics(names)]
     training = training_text(metrics)
     return f"{steps:,} {words(unit)}: {', '.join(measured)}" + (f" ({training})" if training else "")

@@ -25,6 +25,7 @@ SMALL = {
         "--agents dqn --sides recframe --items 70 --users 6 --seconds 0 --repeats 1 --threads 1 --out {tmp}/large.json "
         "--override agent.learning_starts=20 --override agent.batch_size=8 --override agent.replay_capacity=200"
     ],
+    "logs.py": ["--rows 2000 --formats csv parquet --batches 3", "--rows 2000 --formats parquet --batches 3 --by users"],
     "protocol_worlds.py": ["{tmp}/worlds --people 8 --items 12 --categories 3 --train 4 --test 3"],
     "ranking.py": ["--items 100 --queries 40 --dim 4 --pairs 1"],
     "recsim_agreement.py": [
@@ -33,6 +34,7 @@ SMALL = {
         "--compare {tmp}/one.json {tmp}/two.json --out {tmp}/agreement.md",
     ],
     "recsim_reference.py": ["--seconds 0.01"],
+    "sequence_model.py": ["--users 60 --items 50 --steps 2 --pairs 1"],
     "simulators.py": ["--small", "--small --memory"],
     "start_up.py": ["--repeats 1 --plugins 1"],
     "text_information.py": ["{tmp}/matrix.csv {tmp}/texts.csv --liked 1 --shown 4"],

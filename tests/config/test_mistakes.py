@@ -6,6 +6,7 @@ from omegaconf import OmegaConf
 from recframe.config import ConfigError, compose_config, find_mistakes, validate
 from recframe.config.checks.machine import folder_problem, surely_without_cuda
 
+LOGGED = ["experiment=next_item", "dataset=movielens_format", "dataset.path=/"]
 SPEAKING = ["environment.says=true", "dataset.utterances=1"]
 
 
@@ -19,6 +20,16 @@ def test_the_default_config_has_no_mistakes():
         (
             ["auxiliary.weight=1", "auxiliary.signal=purchase"],
             "auxiliary.signal: environment=topic_world gives no signal 'purchase'; it gives: click, rating",
+        ),
+        ([*LOGGED, "agent=sasrec", "agent.negatives_popularity=0.5"], "agent.negatives_popularity is for agent.loss=sampled, not full"),
+        ([*LOGGED, "agent=bert4rec", "agent.sequence_length=9"], "agent.sequence_length is for predicting the next item"),
+        (
+            [*LOGGED, "agent=sequence_model", "state_tracker=gru", "agent.masked_share=0.2"],
+            "agent=sequence_model needs a state tracker that reads in both directions, which state_tracker=gru does not give",
+        ),
+        (
+            [*LOGGED, "agent=bert4rec", "state_tracker=sasrec"],
+            "a state tracker that reads in both directions, which state_tracker=attention gives with state_tracker.bidirectional=true",
         ),
         (["trainer.learning_rate_end=0.1"], "trainer.learning_rate_end=0.1 has no meaning for a constant rate"),
         (["trainer.selection_window=3", "trainer.final_weights=last"], "trainer.selection_window has no meaning with"),

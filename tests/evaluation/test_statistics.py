@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from recframe.evaluation.exposure import exposure_intervals
 from recframe.evaluation.statistics import bootstrap_weights, jackknife_interval, ratio_intervals
@@ -110,3 +111,13 @@ def test_the_jackknife_interval_of_a_mean_is_the_textbook_interval():
     interval = jackknife_interval(values.mean(), left_out, 200)
     assert interval.high - interval.mean == pytest.approx(1.959964 * values.std(ddof=1) / np.sqrt(200))
     assert jackknife_interval(0.99, np.array([0.2, 0.8]), 2)[1:3] == (pytest.approx(0.99 - 1.959964 * 0.3, abs=1e-6), 1.0)
+
+
+def test_intervals_of_very_many_people_are_students_t_and_about_those_of_resamples(monkeypatch):
+    hits = (np.random.default_rng(0).random((20_000, 1)) < 0.02) * 1.0
+    (resampled,) = ratio_intervals(hits, np.ones_like(hits), seed=0)
+    monkeypatch.setattr("recframe.evaluation.statistics.LARGE_SAMPLE", 20_000)
+    (direct,) = ratio_intervals(hits, np.ones_like(hits), seed=0)
+    expected = stats.ttest_1samp(hits[:, 0], 0).confidence_interval(0.95)
+    assert (direct.low, direct.high) == pytest.approx((expected.low, expected.high))
+    assert (direct.low, direct.high) == pytest.approx((resampled.low, resampled.high), abs=0.1 * (direct.high - direct.mean))

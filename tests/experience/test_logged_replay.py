@@ -177,3 +177,11 @@ def test_histories_of_the_terms_have_the_length_and_signals_of_the_run():
     assert items.tolist() == [[PAD, PAD], [PAD, first[0]], *([first[at - 2], first[at - 1]] for at in (2, 3, 4))]
     assert shape == (5, 2, 3)
     assert rated.rewards.tolist() == [0.0] * 5
+
+
+def test_itemwise_terms_are_computed_without_histories_and_are_the_same():
+    log = random_log(60, 5, seed=0, rewards=False)
+    terms = {"rating": (Rating(RatingConfig(centre=3.0)), 2.0)}
+    short, long = (with_rewards(log, RewardSum(terms, DATA.catalog, names), 50) for names in (frozenset({"rating"}), frozenset()))
+    assert torch.equal(short.rewards, long.rewards)
+    assert short.rewards.tolist() == [2 * (rating - 3) for rating in log.feedback[:, 1].tolist()]

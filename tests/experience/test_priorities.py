@@ -174,3 +174,19 @@ def test_n_step_returns_and_priorities_can_be_combined():
     memory.add(numbered(2, 2))
     batch = memory.sample(8)
     assert batch.weight.shape == batch.discount.shape == (8,)
+
+
+def test_sums_of_blocks_follow_every_change_to_the_bit():
+    generator = torch.Generator().manual_seed(0)
+    priorities, size = Priorities(1_000, 0.6, "cpu"), 0
+    for start in (0, 250, 256, 700):
+        size = start + 44 if start else 250
+        priorities.set_largest(start, size)
+        rows = torch.randint(size, (300,), generator=generator)
+        priorities.update(rows, 100 * torch.rand(300, generator=generator))
+        assert torch.equal(priorities._sums, priorities._scaled.view(-1, 256).sum(dim=1, dtype=torch.float64))
+    restored = Priorities(1_000, 0.6, "cpu")
+    restored.load_state_dict(priorities.state_dict(size))
+    assert torch.equal(restored._sums, priorities._sums)
+    left, right = (one.draw(64, size, 0.4, torch.Generator().manual_seed(1)) for one in (priorities, restored))
+    assert torch.equal(left.rows, right.rows)

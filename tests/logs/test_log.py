@@ -83,3 +83,11 @@ def test_sessions_that_do_not_exist_or_contradict_the_sequence_are_refused() -> 
         build_log(interactions(), 2, 5, LogSettings(sequence="session"))
     with pytest.raises(DataError, match=r"logs.sequence is user"):
         build_log(interactions(), 2, 5, LogSettings(sequence="user", session_gap=10))
+
+
+def test_what_was_shown_and_not_clicked_is_no_target() -> None:
+    settings = LogSettings(click_column="rating", click_at_least=4.0)
+    frame = pl.DataFrame({"user": [0] * 4 + [1] * 4, "item": [0, 1, 2, 3] * 2, "timestamp": list(range(8)), "rating": [5.0] * 7 + [1.0]})
+    split = split_log(Interactions(frame, ("rating",)), 2, 5, settings)
+    assert split.test.users.tolist() == [0]  # the last item of the other was not liked
+    assert split.validation.users.tolist() == [0, 1]

@@ -351,10 +351,9 @@ def test_the_summary_is_in_numbers_that_json_has():
 
 
 MISTAKES = [
-    ({"by": "week"}, r"split.by=week: use one of last, time, users, sessions"),
-    ({"targets": "some"}, r"split.targets=some: use one of next, all"),
-    ({"sessions": "first"}, r"split.sessions=first: use one of latest, drawn"),
-    ({"by": "users", "test_share": 0.0}, r"split.test_share=0: must be more than 0 and less than 1"),
+    ({"by": "week"}, r"split.by: 'week' is not allowed; it must be one of last, time, users, sessions"),
+    ({"targets": "some"}, r"split.targets: 'some' is not allowed; it must be one of next, all"),
+    ({"by": "users", "test_share": 0.0}, r"split.test_share: 0.0 is not allowed; it must be > 0 and < 1"),
     ({"by": "users", "test_share": 0.6, "validation_share": 0.4}, r"leave nothing to train on"),
     ({"targets": "all"}, r"with split.by=last, one interaction follows"),
     ({"by": "users", "time": "2020-01-01"}, r"split.time is for split.by=time, not split.by=users"),

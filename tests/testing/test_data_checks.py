@@ -29,6 +29,14 @@ def with_column(column):
     return lambda data: data._replace(interactions=Interactions(data.interactions.frame.with_columns(column), ("rating",)))
 
 
+def with_features(value):
+    def change(data):
+        features = torch.full((len(data.interactions), 2), value)
+        return data._replace(interactions=replace(data.interactions, features=features))
+
+    return change
+
+
 def different_at_each_load():
     counts = iter(range(100))
 
@@ -41,6 +49,13 @@ def different_at_each_load():
 def test_correct_data_passes():
     check_dataset(ToyDataset())
     check_dataset(ToyDataset(lambda data: Data(data.catalog)))
+
+
+def test_feedback_that_is_not_known_and_the_optional_columns_of_a_log_pass():
+    columns = [pl.lit(float("nan")).alias("rating"), pl.lit(3, pl.Int64).alias("session"), pl.lit(0, pl.Int64).alias("position")]
+    columns += [pl.lit(1.0).alias("propensity"), pl.lit("").alias("text")]
+    check_dataset(ToyDataset(with_column(columns)))
+    check_dataset(ToyDataset(with_features(1.0)))
 
 
 @pytest.mark.parametrize(
@@ -64,7 +79,13 @@ def test_correct_data_passes():
         (with_column(pl.col("timestamp").cast(pl.Float64)), "'timestamp' must be Int64"),
         (with_column(pl.lit(None, pl.Int64).alias("timestamp")), "'timestamp' has nulls"),
         (with_column(pl.col("rating").cast(pl.Int64)), "'rating' must have a float type"),
-        (with_column(pl.lit(float("nan")).alias("rating")), "'rating' has nulls, NaN"),
+        (with_column(pl.lit(float("inf")).alias("rating")), "'rating' has nulls or infinity"),
+        (with_column(pl.lit(None, pl.Float64).alias("rating")), "'rating' has nulls or infinity"),
+        (with_column(pl.lit("a").alias("session")), "'session' must be Int64"),
+        (with_column(pl.lit(None, pl.String).alias("text")), "'text' has nulls"),
+        (with_column(pl.lit(-1, pl.Int64).alias("position")), "places are counted from 0"),
+        (with_column(pl.lit(0.0).alias("propensity")), "greater than 0 and at most 1"),
+        (with_features(torch.nan), "interactions.features contains NaN"),
         (different_at_each_load(), "two loads differ in catalog"),
     ],
 )

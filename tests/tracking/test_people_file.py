@@ -19,6 +19,15 @@ def test_what_was_written_is_read(tmp_path):
     assert people.tables["policies"]["a/b"]["click_rate"].tolist() == [[2.0, 10.0], [3.0, 5.0]]
 
 
+def test_a_table_may_be_about_other_people(tmp_path):
+    one = (("ndcg@10",), np.array([[0.5]]), np.array([[1.0]]))
+    tables = {"policies": {"trained": SUMS}, "ranking": {"trained": one}}
+    write_people(tmp_path, np.array([3, 8]), tables, {"ranking": np.array([7])})
+    people = read_people(tmp_path)
+    assert (people.of("policies").tolist(), people.of("ranking").tolist()) == ([3, 8], [7])
+    assert set(people.tables) == {"policies", "ranking"}
+
+
 def test_no_object_is_unpickled(tmp_path):
     write_people(tmp_path, np.array([3, 8]), {"policies": {"trained": SUMS}})
     with np.load(tmp_path / "people.npz", allow_pickle=False) as arrays:

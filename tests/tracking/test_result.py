@@ -106,7 +106,7 @@ def test_an_interrupted_write_keeps_the_old_result(tmp_path, monkeypatch):
         (None, "no result.json: the run has not finished"),
         ('{"schema": 1, "sta', "not JSON"),
         ("[]", "recframe did not write it"),
-        ('{"schema": 2}', "has schema 2, this recframe reads schema 1"),
+        ('{"schema": 3}', "has schema 3, this recframe reads 1 and 2"),
         ('{"schema": 1, "status": "failed"}', "has status 'failed', not 'finished'"),
         ('{"schema": 1, "status": "finished", "objective": 1}', "lacks 'seed'"),
         (

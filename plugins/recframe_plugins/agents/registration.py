@@ -15,13 +15,26 @@ from recframe_plugins.agents.baselines.config import (
 )
 from recframe_plugins.agents.collaborative.config import ALSConfig, BPRConfig, EASEConfig, HybridConfig, ItemKNNConfig, UserKNNConfig
 from recframe_plugins.agents.ddpg.config import DDPGConfig
+from recframe_plugins.agents.offline.config import (
+    BCQConfig,
+    CQLConfig,
+    CRRConfig,
+    DecisionTransformerConfig,
+    FilteredBCConfig,
+    IQLConfig,
+    SA2CConfig,
+    SQNConfig,
+    TD3BCConfig,
+    TopKReinforceConfig,
+)
 from recframe_plugins.agents.policy_gradient.config import ActorCriticConfig, ReinforceConfig
 from recframe_plugins.agents.q_learning.config import DQNConfig, SlateQConfig
+from recframe_plugins.agents.sequence_models.config import SequenceModelConfig
 from recframe_plugins.agents.soft_actor_critic.config import SoftActorCriticConfig
 from recframe_plugins.agents.tabular.config import TabularQLearningConfig, TabularSarsaConfig
 
 ITEMS, ANY_ACTIONS, CLICKS = "actions:items", "actions:items|actions:continuous", "signal:click"
-REPLAY, ROLLOUT, LOG = "experience:replay", "experience:rollout", "experience:log"
+REPLAY, ROLLOUT, SEQUENCES, LOG = "experience:replay", "experience:rollout", "experience:sequences", "experience:log"
 
 
 @hookimpl
@@ -49,6 +62,16 @@ def recframe_register_components(register: Callable[[Component], None]) -> None:
     agent("greedy_reward", GreedyRewardConfig, "baselines.greedy_reward:GreedyReward", ITEMS, ROLLOUT, slates=True)
     agent("posterior_greedy", PosteriorGreedyConfig, "baselines.posterior_greedy:PosteriorGreedy", ITEMS, ROLLOUT, slates=True)
     agent("fixed_slate", FixedSlateConfig, "baselines.fixed_slate:FixedSlate", ITEMS, ROLLOUT, slates=True)
+    model, masked = "sequence_models.sequence_model:SequenceModel", "bidirectional?masked_share"
+    agent("sequence_model", SequenceModelConfig, model, ITEMS, SEQUENCES, masked, slates=True)
+    agent("sqn", SQNConfig, "offline.sqn:SQN", ITEMS, REPLAY)
+    agent("sa2c", SA2CConfig, "offline.sa2c:SA2C", ITEMS, REPLAY)
+    agent("cql", CQLConfig, "offline.cql:CQL", ITEMS, REPLAY)
+    agent("bcq", BCQConfig, "offline.bcq:BCQ", ITEMS, REPLAY)
+    agent("iql", IQLConfig, "offline.iql:IQL", ITEMS, REPLAY)
+    agent("crr", CRRConfig, "offline.crr:CRR", ITEMS, REPLAY)
+    agent("td3_bc", TD3BCConfig, "offline.td3_bc:TD3BC", ITEMS, REPLAY, slates=True)
+    agent("top_k_reinforce", TopKReinforceConfig, "offline.top_k_reinforce:TopKReinforce", ITEMS, REPLAY)
     agent("content_cosine", ContentCosineConfig, "collaborative.build:build_content_cosine", ITEMS, slates=True)
     agent("item_knn", ItemKNNConfig, "collaborative.build:build_item_knn", ITEMS, LOG, slates=True)
     agent("user_knn", UserKNNConfig, "collaborative.build:build_user_knn", ITEMS, LOG, slates=True)
@@ -56,3 +79,7 @@ def recframe_register_components(register: Callable[[Component], None]) -> None:
     agent("als", ALSConfig, "collaborative.build:build_als", ITEMS, LOG, slates=True)
     agent("bpr_mf", BPRConfig, "collaborative.build:build_bpr", ITEMS, LOG, slates=True)
     agent("hybrid", HybridConfig, "collaborative.build:build_hybrid", ITEMS, LOG, slates=True)
+    agent("filtered_bc", FilteredBCConfig, "offline.filtered_bc:FilteredBC", ITEMS, SEQUENCES, masked, slates=True)
+    agent(
+        "decision_transformer", DecisionTransformerConfig, "offline.decision_transformer:DecisionTransformer", ITEMS, SEQUENCES, slates=True
+    )

@@ -4,10 +4,14 @@ from collections.abc import Callable
 
 from recframe.components import Component, Kind
 from recframe.hookspecs import hookimpl
+from recframe_plugins.datasets.bandit_log.config import BanditLogConfig
 from recframe_plugins.datasets.movielens.config import MovieLensFormatConfig
 from recframe_plugins.datasets.rating_matrix.config import RatingMatrixDatasetConfig
+from recframe_plugins.datasets.recbole_atomic.config import RecboleAtomicConfig
+from recframe_plugins.datasets.sequences.config import SequencesConfig
 from recframe_plugins.datasets.synthetic.config import SyntheticConfig
 from recframe_plugins.datasets.synthetic_ratings.config import SyntheticRatingsConfig
+from recframe_plugins.datasets.table.config import TableConfig
 
 
 @hookimpl
@@ -21,6 +25,11 @@ def recframe_register_components(register: Callable[[Component], None]) -> None:
     dataset("synthetic", SyntheticConfig, "synthetic.synthetic:Synthetic", *generated)
     logged = ("interactions", "attribute:title", "attribute:genres", "attribute:year")
     dataset("movielens_format", MovieLensFormatConfig, "movielens.movielens_format:MovieLensFormat", *logged)
+    log, profiles = ("interactions", "attribute:title"), "users?profile_template"
+    dataset("table", TableConfig, "table.table:Table", *log, profiles)
+    dataset("recbole_atomic", RecboleAtomicConfig, "recbole_atomic.recbole_atomic:RecboleAtomic", *log, profiles)
+    dataset("sequences", SequencesConfig, "sequences.sequences:Sequences", *log)
+    dataset("bandit_log", BanditLogConfig, "bandit_log.bandit_log:BanditLog", *log)
     dataset(
         "rating_matrix", RatingMatrixDatasetConfig, "rating_matrix.rating_matrix:RatingMatrixDataset", "rating_matrix", "attribute:title"
     )

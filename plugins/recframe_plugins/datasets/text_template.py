@@ -11,7 +11,7 @@ import polars as pl
 
 from recframe.interfaces import DataError
 
-__all__ = ["as_text", "check_template", "fill_template", "text_columns"]
+__all__ = ["as_text", "check_template", "fill_template", "item_texts", "text_columns"]
 
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
@@ -34,15 +34,15 @@ def as_text(table: pl.DataFrame) -> pl.DataFrame:
     return table.select(columns).with_columns(pl.when(pl.all().str.strip_chars() != "").then(pl.all()))
 
 
-def check_template(template: str, allowed: Sequence[str]) -> None:
-    """Refuse a template that cannot be filled.
+def check_template(template: str, allowed: Sequence[str], *, setting: str = "dataset.text_template") -> None:
+    """Refuse a template that cannot be filled. setting: the key of the template, for the message.
 
     Raises
     ------
     DataError: it has an unknown placeholder, no placeholder, or other braces; the message names the allowed placeholders.
     """
     placeholders = ", ".join(f"{{{name}}}" for name in allowed)
-    where = f"dataset.text_template={template!r}"
+    where = f"{setting}={template!r}"
     try:
         names = [name for _, name, _, _ in Formatter().parse(template) if name is not None]
     except ValueError as error:
@@ -66,6 +66,12 @@ def fill_template(template: str, attributes: pl.DataFrame) -> list[str]:
         matches = pl.all_horizontal(pl.lit(True), *(pl.col(name).is_null() == (name in missing) for name in optional))
         text = pl.when(matches).then(filled(without(template, missing))).otherwise(text)
     return attributes.select(text.alias("text"))["text"].to_list()
+
+
+def item_texts(template: str, items: pl.DataFrame) -> list[str]:
+    """The text of each item for the encoder; its `title` if it lacks all attributes of the template."""
+    texts = fill_template(template, as_text(items))
+    return [text or title for text, title in zip(texts, items["title"], strict=True)]
 
 
 def filled(template: str) -> pl.Expr:

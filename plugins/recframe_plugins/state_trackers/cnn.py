@@ -21,12 +21,15 @@ class CNNTracker(HistoryTracker):
     fusion is the layer above both.
 
     The matrix ends with the newest entry, and missing entries in front are zero. A window ends at an entry and may start before the first
-    one, so histories shorter than a filter have windows too, and the amount of padding in front has no effect.
+    one, so histories shorter than a filter have windows too, and the amount of padding in front has no effect. In updates, dropout is
+    applied to the outputs of the filters.
     """
 
     def __init__(self, config: CNNConfig, spec: EnvironmentSpec, data: Data) -> None:
         horizontal = len(config.heights) * config.horizontal_filters
         super().__init__(config, spec, data, summary_dim=horizontal + config.vertical_filters * config.item_dim)
+        self.dropout_in_updates = config.dropout
+        self.reach = spec.history_length
         self.horizontal = nn.ModuleList(
             nn.Conv1d(config.item_dim, config.horizontal_filters, height, device=spec.device) for height in sorted(config.heights)
         )
@@ -39,7 +42,23 @@ class CNNTracker(HistoryTracker):
         matrix = entries[:, -newest:].masked_fill(~present, 0.0)
         # windows that end in padding are set to zero, the lowest output of any other window
         found = (F.relu(self._windows(matrix)) * present).amax(dim=1)
-        return torch.cat([found, (self.vertical.weight[:, -matrix.shape[1] :] @ matrix).flatten(start_dim=1)], dim=1)
+        vertical = (self.vertical.weight[:, -matrix.shape[1] :] @ matrix).flatten(start_dim=1)
+        return F.dropout(torch.cat([found, vertical], dim=1), self.dropout)
+
+    def summaries(self, entries: Tensor, present: Tensor) -> Tensor:
+        """The outputs of all filters at all places, `[N, H, heights * horizontal_filters + vertical_filters * d]`."""
+        (newest, length), present = (self.vertical.in_features, entries.shape[1]), present.unsqueeze(2)
+        if length > newest:
+            # the matrix of a place lacks the oldest entries: windows that reach back to them differ from place to place
+            return super().summaries(entries, present.squeeze(2))
+        matrix = entries.masked_fill(~present, 0.0)
+        found = (F.relu(self._windows(matrix)) * present).cummax(dim=1).values
+        places = torch.arange(length, device=entries.device)
+        age = places.unsqueeze(1) - places
+        # the weights of all entries at all places, [filters, places, entries]
+        weights = self.vertical.weight[:, newest - 1 - age.clamp(min=0)] * (age >= 0)
+        vertical = torch.einsum("vts,nsd->ntvd", weights, matrix).flatten(start_dim=2)
+        return F.dropout(torch.cat([found, vertical], dim=2), self.dropout)
 
     def _windows(self, matrix: Tensor) -> Tensor:
         """The outputs `[N, H, filters]` of all horizontal filters on the windows that end at each of the entries `[N, H, d]`.

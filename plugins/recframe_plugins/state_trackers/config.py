@@ -62,12 +62,19 @@ class PosteriorConfig(MeanConfig):
 
 
 @dataclass
-class GRUConfig(StateTrackerConfig):
+class RecurrentConfig(StateTrackerConfig):
+    """Options of the recurrent state trackers."""
+
+    dropout: float = option(0.0, "dropout probability for entries and outputs in updates; acting uses no dropout", ge=0, lt=1)
+
+
+@dataclass
+class GRUConfig(RecurrentConfig):
     """GRU over the history's items, each modulated by its feedback (Hidasi et al., 2016)."""
 
 
 @dataclass
-class LSTMConfig(StateTrackerConfig):
+class LSTMConfig(RecurrentConfig):
     """LSTM over the history's items, each modulated by its feedback (Hochreiter & Schmidhuber, 1997)."""
 
 
@@ -80,6 +87,7 @@ class CNNConfig(StateTrackerConfig):
         16, "number of filters of each height; the maximum of a filter's outputs along the history counts", ge=1
     )
     vertical_filters: int = option(4, "number of filters that weight all entries by their position", ge=1)
+    dropout: float = option(0.0, "dropout probability for the outputs of the filters in updates; acting uses no dropout", ge=0, lt=1)
 
     def contradictions(self) -> Iterator[str]:
         """Refuse an empty list of filters, and filters higher than the history."""
@@ -96,6 +104,17 @@ class AttentionConfig(StateTrackerConfig):
     layers: int = option(2, "number of self-attention layers", ge=1)
     heads: int = option(1, "number of attention heads per layer; item_dim must be a multiple of it", ge=1)
     dropout: float = option(0.0, "dropout probability for entries and layer outputs in updates; acting uses no dropout", ge=0, lt=1)
+    positions: str = option(
+        "newest",
+        "from which end of a history the learned positions are counted; from the oldest, all places of a sequence are computed in one pass",
+        choices=["newest", "oldest"],
+    )
+    bidirectional: bool = option(False, "let entries attend to later ones too, which learning from masked items needs (BERT4Rec)")
+    norm_first: bool = option(True, "normalize the inputs of each sublayer and the output; false: the sum of its input and output (BERT)")
+    activation: str = option("relu", "activation of the feed-forward sublayers", choices=["relu", "gelu"])
+    feed_forward_dim: int | None = option(
+        None, "length of the vectors between the two layers of a feed-forward sublayer; null: item_dim", ge=1
+    )
 
     def contradictions(self) -> Iterator[str]:
         """Refuse heads of unequal sizes."""

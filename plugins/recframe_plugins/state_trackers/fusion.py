@@ -38,7 +38,18 @@ class Fusion(nn.Module, ABC):
 
     def forward(self, summary: Tensor, observation: Observation) -> Tensor:
         """The state `[N, S]`, given the history's summary `[N, summary_dim]`."""
-        return F.relu(self.norm(self.mixed([summary, *(part(observation) for part in self.parts.values())])))
+        return self.state([summary, *(part(observation) for part in self.parts.values())])
+
+    def at_places(self, summaries: Tensor, observation: Observation) -> Tensor:
+        """The states `[N, H, S]`, given the summaries `[N, H, summary_dim]` at H places; the parts are the same at all of them."""
+        length = summaries.shape[1]
+        parts = [part(observation).repeat_interleave(length, dim=0) for part in self.parts.values()]
+        states: Tensor = self.state([summaries.flatten(0, 1), *parts]).unflatten(0, (-1, length))
+        return states
+
+    def state(self, vectors: list[Tensor]) -> Tensor:
+        """The states `[N, S]` of the summary and the parts, P tensors `[N, dims[p]]`."""
+        return F.relu(self.norm(self.mixed(vectors)))
 
 
 class ConcatFusion(Fusion):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from abc import abstractmethod
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from recframe.components import require_consistent
-from recframe.interfaces import PAD, Data, EnvironmentSpec, Observation, StateTracker, symlog
+from recframe.interfaces import PAD, Data, EnvironmentSpec, Observation, StateTracker, symlog, trailing_windows
 from recframe_plugins.state_trackers.config import StateTrackerConfig
 from recframe_plugins.state_trackers.fusion import fusion_of
 
@@ -34,7 +35,12 @@ class FeedbackModulation(nn.Module):
 
 
 class HistoryTracker(StateTracker):
-    """A state tracker whose subclasses define only the summary of the history."""
+    """A state tracker whose subclasses define only the summary of the history.
+
+    reach: the number of newest entries that a summary depends on; None: all.
+    """
+
+    reach: int | None = None
 
     def __init__(self, config: StateTrackerConfig, spec: EnvironmentSpec, data: Data, summary_dim: int) -> None:
         require_consistent(config)
@@ -43,14 +49,33 @@ class HistoryTracker(StateTracker):
         self.modulation = FeedbackModulation(spec, config.item_dim)
         self.fusion = fusion_of(config, spec, data, summary_dim)
 
+    @property
+    def dropout(self) -> float:
+        """The share that is left out at random now: `dropout_in_updates` in updates, none in acting and in targets."""
+        return self.dropout_in_updates if self.training and torch.is_grad_enabled() else 0.0
+
     @abstractmethod
     def summarize(self, entries: Tensor, present: Tensor) -> Tensor:
         """A summary `[N, summary_dim]` of entries `[N, H, d]`. Entries with `present` `[N, H]` False are arbitrary and must be ignored."""
 
+    def summaries(self, entries: Tensor, present: Tensor) -> Tensor:
+        """The summaries `[N, H, summary_dim]` of the entries up to each place; a tracker that reads in order computes them in one pass."""
+        length = entries.shape[1] if self.reach is None else min(self.reach, entries.shape[1])
+        windows = trailing_windows(entries, length, 0.0).flatten(0, 1)
+        known = trailing_windows(present.byte().unsqueeze(2), length, 0).flatten(0, 1).squeeze(2).bool()
+        summaries: Tensor = self.summarize(windows, known).unflatten(0, present.shape)
+        return summaries
+
+    def entries(self, observation: Observation, items: Tensor) -> tuple[Tensor, Tensor]:
+        """The entries `[N, H, d]` of the histories, and whether each is present, `[N, H]` bool."""
+        vectors = F.embedding(observation.history_items.clamp(min=0), items)
+        return self.modulation(vectors, observation.history_feedback), observation.history_items != PAD
+
     def forward(self, observation: Observation, items: Tensor) -> Tensor:
         """The state `[N, S]` of each user, given all item vectors `[M, d]`."""
-        present = observation.history_items != PAD
-        vectors = F.embedding(observation.history_items.clamp(min=0), items)
-        entries = self.modulation(vectors, observation.history_feedback)
-        state: Tensor = self.fusion(self.summarize(entries, present), observation)
+        state: Tensor = self.fusion(self.summarize(*self.entries(observation, items)), observation)
         return state
+
+    def states(self, observation: Observation, items: Tensor) -> Tensor:
+        """The states `[N, H, S]` at all places, from one pass over the entries; see `StateTracker.states`."""
+        return self.fusion.at_places(self.summaries(*self.entries(observation, items)), observation)

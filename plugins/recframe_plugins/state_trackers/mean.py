@@ -17,6 +17,17 @@ class MeanTracker(HistoryTracker):
         super().__init__(config, spec, data, summary_dim=config.item_dim)
         self.half_life = config.half_life
 
+    def summaries(self, entries: Tensor, present: Tensor) -> Tensor:
+        """Means `[N, H, d]` of the present entries up to each place: one product with the weights of all entries at all places."""
+        places = torch.arange(present.shape[1], device=entries.device)
+        age = places.unsqueeze(1) - places
+        weights = (age >= 0).to(entries.dtype)
+        if self.half_life is not None:
+            weights = weights * 0.5 ** (age.clamp(min=0) / self.half_life)
+        counts = present.to(entries.dtype)
+        total = (counts @ weights.T).unsqueeze(2)
+        return weights @ entries.masked_fill(~present.unsqueeze(2), 0.0) / total.clamp(min=1.0)
+
     def summarize(self, entries: Tensor, present: Tensor) -> Tensor:
         """Mean `[N, d]` of the present entries."""
         weights = present.to(entries.dtype)

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from recframe.interfaces import Data, EnvironmentSpec, Observation, ResponseLog
+from recframe.interfaces import Data, EnvironmentSpec, Observation, ResponseLog, StateTracker
 from recframe.references.posterior_greedy import posterior_mean
 from recframe.references.posterior_of_log import fit_to_log
 from recframe_plugins.state_trackers.config import PosteriorConfig
@@ -72,3 +72,7 @@ class PosteriorTracker(MeanTracker):
         # an entry that is missing says nothing: without loadings
         taste = posterior_mean(loadings * present.unsqueeze(2), noise, surprise)
         return torch.cat([state, taste], dim=1)
+
+    def states(self, observation: Observation, items: Tensor) -> Tensor:
+        """The states `[N, H, S + d]` at all places: a posterior is computed for each beginning; see `StateTracker.states`."""
+        return StateTracker.states(self, observation, items)

@@ -15,7 +15,8 @@ def recframe_register_components(register: Callable[[Component], None]) -> None:
     register(Component(Kind.STATE_TRACKER, "gru", GRUConfig, "recframe_plugins.state_trackers.recurrent:GRUTracker"))
     register(Component(Kind.STATE_TRACKER, "lstm", LSTMConfig, "recframe_plugins.state_trackers.recurrent:LSTMTracker"))
     register(Component(Kind.STATE_TRACKER, "cnn", CNNConfig, "recframe_plugins.state_trackers.cnn:CNNTracker"))
-    register(Component(Kind.STATE_TRACKER, "attention", AttentionConfig, "recframe_plugins.state_trackers.attention:AttentionTracker"))
+    attention = "recframe_plugins.state_trackers.attention:AttentionTracker"
+    register(Component(Kind.STATE_TRACKER, "attention", AttentionConfig, attention, provides=frozenset({"bidirectional?bidirectional"})))
     register(
         Component(Kind.STATE_TRACKER, "mlp", MLPConfig, "recframe_plugins.state_trackers.mlp:MLPTracker", requires=frozenset({"features"}))
     )

@@ -69,6 +69,7 @@ def _lacking(tag: str, values: Mapping[str, Any], chosen: Mapping[str, Component
         return f"which labels does not define{suggestion(wanted, known) if known else ' (it is empty; add labels=[sentiment])'}"
     of_environment = ("signal", "actions", "features", "truth", "context")
     giver = "environment" if family in of_environment or "dataset" not in chosen else "dataset"
+    giver = "state_tracker" if family == "bidirectional" else giver
     if family == "experience":
         stages = ",".join(map(str, values["stages"]))
         given = sorted(tag.removeprefix("experience:") for tag in experience_given(values))

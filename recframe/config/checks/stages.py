@@ -6,15 +6,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from typing import Any
 
-from recframe.components import Component, Kind
+from recframe.components import Component, Kind, contradictions
 from recframe.config.checks.monitor import available
-from recframe.config.schema.run import LogsConfig, SplitConfig
+from recframe.log_settings import LogSettings, SplitSettings
 from recframe.metric_names import ranking_metrics
 from recframe.plugin_loader import registry, suggestion
 
 LOGGED, SIMULATED = "logged", "simulated"
 STAGES = (LOGGED, SIMULATED)
-SECTIONS = {"logs": LogsConfig, "split": SplitConfig}
+SECTIONS = {"logs": LogSettings, "split": SplitSettings}
 """Sections about the data that only a run with a logged stage reads. (`logged` is like `trainer`: presets set it for either case.)"""
 
 
@@ -60,6 +60,7 @@ def _log_problems(values: Mapping[str, Any], chosen: Mapping[str, Component]) ->
     if monitor not in measured:
         ks = _listed(values["evaluation"]["k"])
         yield f"logged.monitor: {monitor!r} is not measured on a log with evaluation.k={ks}{suggestion(monitor, measured)}"
+    yield from contradictions(SplitSettings(**values["split"]))
     if not values["evaluation"]["k"]:
         yield "evaluation.k: name at least one length of the lists that are measured, such as [10]"
 

@@ -57,8 +57,9 @@ def find_problems(cfg: DictConfig, app: App = TRAIN) -> list[str]:
     problems += check_fields("", values, app.schema)
     for key in components:
         problems += app.section_rules(composed, key)
-    problems += check_loggers(values["logger"])
-    problems += [problem] if (problem := device_problem(values["device"])) else []
+    # an app that only composes has neither
+    problems += check_loggers(values.get("logger", {}))
+    problems += [problem] if (problem := device_problem(values.get("device", "cpu"))) else []
     return problems + app.rules(composed)
 
 

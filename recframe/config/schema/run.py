@@ -6,6 +6,7 @@ from typing import Any
 from omegaconf import MISSING
 
 from recframe.components import option, seed_option
+from recframe.log_settings import LogSettings, SplitSettings
 
 
 @dataclass
@@ -39,28 +40,6 @@ class TrainerConfig:
     precision: str = option("32-true", "precision of the losses and their gradients", choices=["32-true", "bf16-mixed"])
     log_every: int = option(10, "chunks between two rows of training metrics", ge=1)
     progress_bar: bool = option(True, "show progress in the terminal")
-
-
-@dataclass
-class LogsConfig:
-    """How the logged interactions are read, in a stage that learns from logs and in evaluations on them."""
-
-    click_column: str | None = option(
-        None, "feedback column that says what a click is; null: a column named click, or else every interaction is a click"
-    )
-    click_at_least: float = option(1.0, "value of that column from which on an interaction is a click")
-    sequence: str = option(
-        "auto",
-        "what a sequence of interactions is; auto: sessions where the data has them, and else users",
-        choices=["auto", "user", "session"],
-    )
-
-
-@dataclass
-class SplitConfig:
-    """Which logged interactions are held out: nothing is fitted on them."""
-
-    by: str = option("last", "what is held out: the last interaction of each sequence", choices=["last"])
 
 
 @dataclass
@@ -171,8 +150,8 @@ class RunConfig:
     stages: list[str] = option(
         ["simulated"], "what is learned from, one after the other: the log of the dataset, the simulator", choices=["logged", "simulated"]
     )
-    logs: LogsConfig = field(default_factory=LogsConfig)
-    split: SplitConfig = field(default_factory=SplitConfig)
+    logs: LogSettings = field(default_factory=LogSettings)
+    split: SplitSettings = field(default_factory=SplitSettings)
     logged: LoggedConfig = field(default_factory=LoggedConfig)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     auxiliary: AuxiliaryConfig = field(default_factory=AuxiliaryConfig)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hydra.core.config_store import ConfigStore
 
 from recframe.components import Kind, node
+from recframe.config.schema.describing import DescribingConfig
 from recframe.config.schema.pretraining import PretrainingConfig
 from recframe.config.schema.run import CsvLoggerConfig, RunConfig, WandbLoggerConfig
 from recframe.plugin_loader import registry
@@ -17,6 +18,7 @@ def store_schemas() -> None:
     store = ConfigStore.instance()
     store.store(name="run_schema", node=RunConfig, provider="recframe")
     store.store(name="pretraining_schema", node=PretrainingConfig, provider="recframe")
+    store.store(name="describing_schema", node=DescribingConfig, provider="recframe")
     for name, logger in LOGGERS.items():
         store.store(group="logger", name=name, package=f"logger.{name}", node=logger, provider="recframe")
     for registered in registry().components():

@@ -1,6 +1,6 @@
 """Evaluation on logs: policies rank the whole catalogue for held-out queries."""
 
 from recframe.evaluation.ranking.evaluation import evaluate_ranking, ranking_means
-from recframe.evaluation.ranking.lists import Ranker, RankingError
+from recframe.evaluation.ranking.lists import RankingError
 
-__all__ = ["Ranker", "RankingError", "evaluate_ranking", "ranking_means"]
+__all__ = ["RankingError", "evaluate_ranking", "ranking_means"]

@@ -11,11 +11,11 @@ from recframe.evaluation.exposure import JACKKNIFE_BUDGET, coverage, exposure_in
 from recframe.evaluation.people import People, PersonSums
 from recframe.evaluation.ranking.accuracy import accuracy
 from recframe.evaluation.ranking.groups import query_of_targets, target_groups
-from recframe.evaluation.ranking.lists import Ranker, top_lists
+from recframe.evaluation.ranking.lists import top_lists
 from recframe.evaluation.ranking.properties import ListProperties
 from recframe.evaluation.results import Evaluation, Metrics, metrics_of
 from recframe.evaluation.statistics import RESAMPLES, Interval, rate_interval, ratio_intervals
-from recframe.interfaces import PAD, Catalog, Interactions
+from recframe.interfaces import PAD, Catalog, Interactions, Ranker
 from recframe.logs import HeldOut
 from recframe.metric_names import in_order, is_rate, metric_at
 

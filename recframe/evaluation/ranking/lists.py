@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from recframe.errors import UserError
 from recframe.evaluation.agent_policy import AgentPolicy
-from recframe.interfaces import PAD, Agent, Observation, is_excluded
+from recframe.interfaces import PAD, Agent, Observation, Ranker, is_excluded
 from recframe.logs import HeldOut, Queries
 
 # scores of all items that a policy may hold for one batch of queries (128 MiB of float32), and the most queries in a batch
@@ -21,22 +21,6 @@ LARGEST_BATCH = 1_024
 
 class RankingError(UserError, ValueError):
     """A policy whose top-k lists are not valid; the message is for its author."""
-
-
-class Ranker(Protocol):
-    """A policy that ranks items: an agent with the tag `ranks`, or any object with these two members.
-
-    One that is also a context manager is entered for the duration of an evaluation.
-    """
-
-    @property
-    def reads_whole_history(self) -> bool:
-        """Whether `rank` is given the whole history of a user in place of the last H items."""
-        ...
-
-    def rank(self, observation: Observation, k: int) -> Tensor:
-        """The k items to recommend first, `[N, k]` int64, best first; `PAD` at the end where fewer may be recommended."""
-        ...
 
 
 class TopLists(NamedTuple):

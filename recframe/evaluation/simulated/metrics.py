@@ -83,7 +83,7 @@ def session_diversity(episodes: Episodes, text_vectors: Tensor) -> Tensor:
         units = text_vectors[slate].double() / norms[slate][..., None] * alive[:, None, None]
         total += units.sum(dim=1)
         squares += units.pow(2).sum(dim=(1, 2))
-    return mean_distance(total, squares, episodes.lengths * episodes.slates.shape[-1])
+    return mean_distance(total.pow(2).sum(dim=1), squares, episodes.lengths * episodes.slates.shape[-1])
 
 
 def _numpy(values: Tensor) -> np.ndarray:

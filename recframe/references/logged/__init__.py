@@ -2,10 +2,10 @@
 
 from recframe.references.logged.content_cosine import ContentCosine
 from recframe.references.logged.counted import history_weights, interaction_matrix
+from recframe.references.logged.counts import Counts
 from recframe.references.logged.ease import EASE, ease_weights
 from recframe.references.logged.item_knn import ItemKNN
 from recframe.references.logged.item_neighbors import item_neighbors
-from recframe.references.logged.popular import Popular
 from recframe.references.logged.references import RandomRanker, ScorerRanker, logged_references
 from recframe.references.logged.scorer import LogScorer
 from recframe.references.logged.user_knn import UserKNN
@@ -13,9 +13,9 @@ from recframe.references.logged.user_knn import UserKNN
 __all__ = [
     "EASE",
     "ContentCosine",
+    "Counts",
     "ItemKNN",
     "LogScorer",
-    "Popular",
     "RandomRanker",
     "ScorerRanker",
     "UserKNN",

@@ -11,9 +11,9 @@ from recframe.interfaces import Catalog, EnvironmentSpec, Log, Observation
 from recframe.item_agents.exploration import RandomScores
 from recframe.item_agents.search import rank_items
 from recframe.references.logged.content_cosine import ContentCosine
+from recframe.references.logged.counts import Counts
 from recframe.references.logged.ease import EASE
 from recframe.references.logged.item_knn import ItemKNN
-from recframe.references.logged.popular import Popular
 from recframe.references.logged.scorer import LogScorer
 
 EASE_ITEMS = 10_000
@@ -73,7 +73,7 @@ def logged_references(
     device = log.items.device
     observed = log.signals if signals is None else tuple(signals)
     spec = EnvironmentSpec(log.num_users, 1, 1, log.num_items, observed, device=device)
-    scorers: dict[str, LogScorer] = {"popular": Popular(spec), "item_knn": ItemKNN(spec)}
+    scorers: dict[str, LogScorer] = {"popular": Counts(spec), "item_knn": ItemKNN(spec)}
     if log.num_items <= EASE_ITEMS:
         scorers["ease"] = EASE(spec)
     vectors = catalog.text_vectors

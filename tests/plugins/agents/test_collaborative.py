@@ -6,7 +6,7 @@ import torch
 
 from recframe.interfaces import DataError, NoExperience, WholeLog
 from recframe.plugin_loader import registry
-from recframe.references.logged import ItemKNN, LogScorer, Popular, ScorerRanker, interaction_matrix
+from recframe.references.logged import Counts, ItemKNN, LogScorer, ScorerRanker, interaction_matrix
 from recframe.testing import ToyTracker, check_component, toy_data, toy_observation, toy_spec, update
 from recframe.testing.toy import toy_log
 from recframe_plugins.agents.baselines.config import ContentCosineConfig
@@ -147,13 +147,13 @@ def test_they_beat_the_popular_items_where_people_have_tastes_and_learn_the_same
     needs_implicit(kind)
     log, held_out, _ = tastes(seed=1)
     spec = spec_of(log)
-    parts = {"item_knn": ItemKNN(spec), "popular": Popular(spec)}
+    parts = {"item_knn": ItemKNN(spec), "popular": Counts(spec)}
     make = {
         "als": lambda: ALS(ALSConfig(factors=8), spec, seed=0),
         "bpr_mf": lambda: BPR(BPRConfig(factors=8), spec, seed=0),
         "hybrid": lambda: Hybrid(spec, parts, max_queries=200, seed=0),
     }[kind]
-    popular, one, other = Popular(spec), make(), make()
+    popular, one, other = Counts(spec), make(), make()
     for scorer in (popular, one, other):
         scorer.fit(log)
     assert hit_rate(ScorerRanker(one), held_out) > hit_rate(ScorerRanker(popular), held_out) + 0.05
@@ -226,7 +226,7 @@ def test_a_mixture_is_not_weighed_by_what_its_parts_were_fitted_to():
 
 def test_held_out_rows_are_the_last_clicks_and_leave_the_rest_of_the_log():
     log = random_log(5)
-    hybrid = Hybrid(spec_of(log), {"popular": Popular(spec_of(log))}, max_queries=1_000, seed=0)
+    hybrid = Hybrid(spec_of(log), {"popular": Counts(spec_of(log))}, max_queries=1_000, seed=0)
     rows = hybrid.held_out_rows(log)
     lengths = log.offsets.diff()
     last = [int(end) - 1 for end, length in zip(log.offsets[1:], lengths, strict=True) if length > 1]

@@ -234,7 +234,7 @@ def test_users_and_items_are_renumbered_after_filtering(tmp_path):
 
 
 def test_minima_that_leave_no_rating_are_named(tmp_path):
-    with pytest.raises(DataError, match=r"no rating is left with dataset\.min_user_ratings=9 and dataset\.min_item_ratings=0"):
+    with pytest.raises(DataError, match=r"no interaction is left with dataset\.min_user_ratings=9 and dataset\.min_item_ratings=0"):
         load(write_dat(tmp_path), min_user_ratings=9)
 
 

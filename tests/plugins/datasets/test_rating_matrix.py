@@ -15,7 +15,7 @@ from recframe.interfaces import Data, DataError
 from recframe.testing import check_component
 from recframe_plugins.datasets import registration
 from recframe_plugins.datasets.rating_matrix.config import RatingMatrixDatasetConfig
-from recframe_plugins.datasets.rating_matrix.rating_matrix import RatingMatrixDataset, held_out_users, share_of_fans
+from recframe_plugins.datasets.rating_matrix.rating_matrix import RatingMatrixDataset, drawn_users, share_of_fans
 
 NAMED = "user,Alien,Bambi,Charade\nann,5,1,3\nbob,4,2,2\n"
 PLAIN = "5,1,3\n4,2,2\n"
@@ -75,10 +75,10 @@ def test_popularity_ignores_held_out_users(load):
 
 @given(users=st.integers(2, 300), share=st.floats(0.01, 0.99), seed=st.integers(0, 2**31))
 def test_both_splits_have_users(users, share, seed):
-    held_out = held_out_users(users, share, seed)
+    held_out = drawn_users(users, share, seed)
     assert 0 < held_out.sum() < users
     assert abs(int(held_out.sum()) - share * users) <= 1
-    assert torch.equal(held_out, held_out_users(users, share, seed))
+    assert torch.equal(held_out, drawn_users(users, share, seed))
 
 
 @settings(max_examples=50, deadline=None)

@@ -25,6 +25,10 @@ def test_datasets_are_registered_with_the_tags_they_provide(components):
             *(f"attribute:{name}" for name in ("topics", "title", "description", "tags")),
         },
         "movielens_format": {"interactions", "attribute:title", "attribute:genres", "attribute:year"},
+        "table": {"interactions", "attribute:title", "users?profile_template"},
+        "recbole_atomic": {"interactions", "attribute:title", "users?profile_template"},
+        "sequences": {"interactions", "attribute:title"},
+        "bandit_log": {"interactions", "attribute:title"},
         "rating_matrix": {"rating_matrix", "attribute:title"},
         "synthetic_ratings": {"rating_matrix", "attribute:title"},
     }

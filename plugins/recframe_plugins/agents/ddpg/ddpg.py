@@ -145,7 +145,7 @@ class DDPG(ItemAgent):
 
         self.updates += 1
         if self.updates % self.config.actor_interval == 0:
-            yield "actor", self.actor_loss(batch.observation, items)
+            yield "actor", self.actor_loss(batch, items)
             self._move_targets()
 
     @torch.no_grad()
@@ -163,9 +163,9 @@ class DDPG(ItemAgent):
         point = 2 * (batch.slate - self.low) / (self.high - self.low) - 1
         return critic_values(self.critics, batch.observation, point, items)
 
-    def actor_loss(self, observation: Observation, items: Items) -> Tensor:
+    def actor_loss(self, batch: Transition, items: Items) -> Tensor:
         """-Q_1(s, mu(s)): its gradient is the deterministic policy gradient, equation (6)."""
-        critic, tracker = self.critics.main, self.critics.main.state_tracker
+        observation, critic, tracker = batch.observation, self.critics.main, self.critics.main.state_tracker
         with torch.no_grad():  # the critic's state does not depend on the actor
             state = tracker(observation, items.vectors(tracker))
         point = self.actor(observation, items.vectors(self.actor.state_tracker))

@@ -8,8 +8,8 @@ from recframe.components import option
 
 
 @dataclass
-class DeepQConfig(WorkingSetConfig, ReplayConfig):
-    """Options of both deep Q-learning agents.
+class ValueLearningConfig(WorkingSetConfig, ReplayConfig):
+    """Options of agents that learn values of items from a replay memory or a log, with a target network.
 
     Inherited from `ReplayConfig`: batch_size, replay_capacity, learning_starts, updates_per_chunk.
     Inherited from `WorkingSetConfig`: whole_catalog_items, working_items.
@@ -25,7 +25,6 @@ class DeepQConfig(WorkingSetConfig, ReplayConfig):
     importance_anneal_steps: int | None = option(
         None, "user-steps over which importance_exponent rises linearly to 1; null: it is constant", ge=1
     )
-    double: bool = option(True, "let the online network choose the action that the target network evaluates")
     target_update_interval: int = option(100, "updates between two moves of the target network", ge=1)
     target_update_rate: float = option(1.0, "how far each move goes towards the online network (tau); 1: copy it", gt=0, le=1)
     loss: str = option("huber", "loss of the temporal-difference error", choices=["huber", "mse"])
@@ -40,6 +39,17 @@ class DeepQConfig(WorkingSetConfig, ReplayConfig):
                 f"agent.importance_anneal_steps is {self.importance_anneal_steps}, but with agent.priority_exponent=0 "
                 "nothing is weighted: raise priority_exponent, or set importance_anneal_steps=null"
             )
+
+
+@dataclass
+class DeepQConfig(ValueLearningConfig):
+    """Options of both deep Q-learning agents.
+
+    Inherited from `ReplayConfig`: batch_size, replay_capacity, learning_starts, updates_per_chunk.
+    Inherited from `WorkingSetConfig`: whole_catalog_items, working_items.
+    """
+
+    double: bool = option(True, "let the online network choose the action that the target network evaluates")
 
 
 @dataclass

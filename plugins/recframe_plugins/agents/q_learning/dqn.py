@@ -15,7 +15,7 @@ from torch import Tensor
 
 from recframe.interfaces import Decision, EnvironmentSpec, Experience, Observation, Replay, StateTracker, Transition
 from recframe.item_agents import ItemAgent, Items, QNetwork, TargetUpdate, adam, epsilon_greedy, linear_schedule, search_items
-from recframe_plugins.agents.q_learning.config import DeepQConfig, DQNConfig
+from recframe_plugins.agents.q_learning.config import DQNConfig, ValueLearningConfig
 
 LOSSES = {"huber": F.smooth_l1_loss, "mse": F.mse_loss}
 
@@ -27,7 +27,7 @@ class DeepQAgent(ItemAgent):
     double Q-learning, where the target network's value of the online network's choice may also be higher.
     """
 
-    def __init__(self, config: DeepQConfig, spec: EnvironmentSpec, network: QNetwork, *, seed: int) -> None:
+    def __init__(self, config: ValueLearningConfig, spec: EnvironmentSpec, network: QNetwork, *, seed: int) -> None:
         super().__init__(config, spec, seed=seed)
         self.config = config
         self.online = network
@@ -73,6 +73,18 @@ class DeepQAgent(ItemAgent):
             self._target_vectors = items.vectors(self.target.state_tracker)
         return self._target_vectors
 
+    @torch.no_grad()
+    def best_value(self, observation: Observation, items: Items, vectors: Tensor, double: bool) -> Tensor:
+        """Q'(s, argmax_i Q(s, i)) `[N]`, where Q' is the target network; without `double`, Q is Q' too.
+
+        `vectors` are the online network's vectors of `items`.
+        """
+        target = self.target(observation, self.target_vectors(items))
+        choosing = self.online(observation, vectors) if double else target
+        best = search_items(observation, choosing, items.num_items, 1).items
+        value: Tensor = target.of(best).squeeze(1)
+        return value
+
     def bootstrapped(self, batch: Transition, next_value: Tensor) -> Tensor:
         """The part of a target that the next state's value `[N]` adds: discounted, and 0 where the session is over."""
         discount = self.config.gamma if batch.discount is None else batch.discount
@@ -116,6 +128,14 @@ class DeepQAgent(ItemAgent):
         self._target_vectors = self._td_error = self._mean_q = None
 
 
+def require_single_items(agent: str, spec: EnvironmentSpec) -> None:
+    """Raise ValueError if slates have several items."""
+    if spec.slate_size != 1:
+        raise ValueError(
+            f"agent {agent} shows one item at a time: environment.slate_size must be 1, not {spec.slate_size} (agent slate_q shows several)"
+        )
+
+
 def mean_loss(losses: Tensor, weight: Tensor | None) -> Tensor:
     """The mean of `losses` `[N]`, weighted by importance if the batch has weights."""
     return losses.mean() if weight is None else (weight * losses).mean()
@@ -132,10 +152,7 @@ class DQN(DeepQAgent):
     config: DQNConfig
 
     def __init__(self, config: DQNConfig, spec: EnvironmentSpec, state_tracker: StateTracker, *, seed: int) -> None:
-        if spec.slate_size != 1:
-            raise ValueError(
-                f"agent dqn shows one item at a time: environment.slate_size must be 1, not {spec.slate_size} (agent slate_q shows several)"
-            )
+        require_single_items("dqn", spec)
         super().__init__(config, spec, QNetwork(state_tracker, spec.device, config.dueling), seed=seed)
 
     def project(self, items: Items) -> Tensor:
@@ -155,18 +172,12 @@ class DQN(DeepQAgent):
         yield "q", mean_loss(self.td_loss(q, td_target), batch.weight)
         self.count_update()
 
-    @torch.no_grad()
     def td_target(self, batch: Transition, items: Items, vectors: Tensor) -> Tensor:
-        """Targets `[N]`: r + gamma Q'(s', argmax_i Q(s', i)), where Q' is the target network; without `double`, Q is Q' too.
+        """Targets `[N]`: r + gamma Q'(s', argmax_i Q(s', i)); see `best_value`.
 
-        With n-step returns, r is the discounted sum of n rewards, and gamma^n replaces gamma. `vectors` are the online network's vectors
-        of `items`.
+        With n-step returns, r is the discounted sum of n rewards, and gamma^n replaces gamma.
         """
-        next_observation = batch.next_observation
-        target = self.target(next_observation, self.target_vectors(items))
-        choosing = self.online(next_observation, vectors) if self.config.double else target
-        best = search_items(next_observation, choosing, items.num_items, 1).items
-        return batch.reward + self.bootstrapped(batch, target.of(best).squeeze(1))
+        return batch.reward + self.bootstrapped(batch, self.best_value(batch.next_observation, items, vectors, self.config.double))
 
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
         """Adam on the online network."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,14 @@ from typing import NamedTuple
 
 import polars as pl
 
-__all__ = ["Check", "MalformedRows", "count_reasons", "part_rows", "quoted"]
+from recframe.interfaces import DataError
+
+__all__ = ["EMPTY_REPORT", "Check", "MalformedRows", "count_reasons", "judge", "part_rows", "quoted"]
+
+logger = logging.getLogger(__name__)
+
+ROWS_SHOWN = 5
+EMPTY_REPORT = pl.DataFrame(schema={"line": pl.Int64, "reason": pl.String, "problem": pl.String})
 
 
 class Check(NamedTuple):
@@ -22,17 +30,19 @@ class Check(NamedTuple):
 
 @dataclass(frozen=True)
 class MalformedRows:
-    """The refused rows of a file: columns `line` (from 1), `reason` and `problem`."""
+    """The refused rows of a file: columns `line` (from 1), `reason` and `problem`. unit: what `line` counts, "line" or "row"."""
 
     path: Path
     rows: pl.DataFrame
+    unit: str = "line"
 
     def __len__(self) -> int:
         return self.rows.height
 
     def describe(self, most: int) -> list[str]:
         """The first `most` rows, each as "file:line: problem, expected content"."""
-        return [f"{self.path}:{line}: {problem}" for line, problem in self.rows.head(most).select("line", "problem").iter_rows()]
+        between = ":" if self.unit == "line" else f": {self.unit} "
+        return [f"{self.path}{between}{line}: {problem}" for line, problem in self.rows.head(most).select("line", "problem").iter_rows()]
 
 
 def count_reasons(reports: Sequence[MalformedRows]) -> str:
@@ -41,6 +51,25 @@ def count_reasons(reports: Sequence[MalformedRows]) -> str:
         pl.concat([report.rows for report in reports])["reason"].value_counts(sort=True).sort("count", "reason", descending=[True, False])
     )
     return ", ".join(f"{count} {reason}" for reason, count in counts.iter_rows())
+
+
+def judge(reports: Sequence[MalformedRows], malformed: str) -> None:
+    """Raise an error for malformed rows (`malformed="error"`), or log that they were left out (`"skip"`).
+
+    Raises
+    ------
+    DataError: with the first rows, each with file, line, problem and the expected content.
+    """
+    total = sum(map(len, reports))
+    if not total:
+        return
+    shown = [row for report in reports for row in report.describe(ROWS_SHOWN)][:ROWS_SHOWN]
+    if malformed == "skip":
+        logger.warning("left out %d malformed row(s) (%s); the first is %s", total, count_reasons(reports), shown[0])
+        return
+    more = [f"and {total - len(shown)} more"] if total > len(shown) else []
+    heading = f"{total} malformed row(s) ({count_reasons(reports)}); fix them, or leave them out with dataset.malformed=skip:"
+    raise DataError("\n  ".join([heading, *shown, *more]))
 
 
 def part_rows(rows: pl.DataFrame, checks: Sequence[Check]) -> tuple[pl.DataFrame, pl.DataFrame]:

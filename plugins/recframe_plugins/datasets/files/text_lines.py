@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import logging
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,7 +15,7 @@ from recframe.interfaces import DataError
 from recframe_plugins.datasets.files.archives import unpack_first
 from recframe_plugins.datasets.files.encodings import byte_order_mark, is_utf8, unix_line_ends, western_to_utf8
 
-__all__ = ["NumberedLines", "read_lines"]
+__all__ = ["NumberedLines", "numbered_lines", "read_lines"]
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +33,16 @@ class NumberedLines(NamedTuple):
     def first(self) -> str:
         """The first line."""
         return self.content.partition(b"\n")[0].decode().rstrip("\r")
+
+    def head(self, most: int) -> list[tuple[int, str]]:
+        """The numbers (from 1) and texts of the first `most` lines that are not blank."""
+        lines = enumerate(io.BytesIO(self.content), 1)
+        return list(islice(((number, line.decode().rstrip("\r\n")) for number, line in lines if line.strip()), most))
+
+    @property
+    def first_number(self) -> int:
+        """The number (from 1) of the first line that is not blank; 1 if all are."""
+        return next((number for number, _ in self.head(1)), 1)
 
     def blocks(self) -> Iterator[pl.DataFrame]:
         """The lines that are not blank, as frames with the columns `line` (int64, from 1) and `text` (without line end, LF or CRLF)."""
@@ -63,10 +75,24 @@ def read_lines(path: Path, encoding: str) -> NumberedLines:
         raise DataError(f"{path}: cannot be read ({error.strerror}), expected a readable file") from error
     if packed := unpack_first(path, "the text file in it"):
         raise DataError(f"{path}: {packed}")
+    return numbered_lines(path, content, encoding)
+
+
+def numbered_lines(path: Path, content: bytes, encoding: str) -> NumberedLines:
+    """The lines of the `content` of `path`, as `read_lines` decodes them.
+
+    Raises
+    ------
+    DataError: it is not text.
+    """
     if marked := byte_order_mark(content):
         content, encoding = unmarked(path, content, marked), "utf-8"
     if b"\0" in content:
-        raise DataError(f"{path}: holds zero bytes, expected text in UTF-8 (UTF-16 is read if it begins with a byte order mark)")
+        line = content[: content.index(b"\0")].count(b"\n") + 1
+        raise DataError(
+            f"{path}: holds zero bytes, expected text in UTF-8 (UTF-16 is read if it begins with a byte order mark); "
+            f"the first is on line {line}"
+        )
     content = unix_line_ends(content)
     if content.isascii() or (encoding != "latin-1" and is_utf8(content)):
         return NumberedLines(content, [])

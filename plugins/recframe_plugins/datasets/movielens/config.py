@@ -5,15 +5,12 @@ from dataclasses import dataclass
 from omegaconf import MISSING
 
 from recframe.components import option
+from recframe_plugins.datasets.pseudonyms.config import PseudonymConfig
 
 
 @dataclass
-class MovieLensFormatConfig:
-    """Ratings and titles from files in the layout of MovieLens or MovieTweetings.
-
-    A .csv file may have ';' or tabs between the fields, and quotes, separators and line ends in quoted fields (RFC 4180, or a backslash
-    before quotes). Files may lack timestamps: the order of the rows then stands for the order in time.
-    """
+class MovieLensFilesConfig:
+    """The files, and how they are read."""
 
     path: str = option(
         MISSING, "folder with movies.dat and ratings.dat ('::' between fields) or movies.csv and ratings.csv (with header)", exists=True
@@ -30,3 +27,12 @@ class MovieLensFormatConfig:
     text_template: str = option(
         "{title} ({year}). {genres}", "text of an item for the encoder, from {title}, {year}, {genres}; missing attributes are left out"
     )
+
+
+@dataclass
+class MovieLensFormatConfig(PseudonymConfig, MovieLensFilesConfig):
+    """Ratings and titles from files in the layout of MovieLens or MovieTweetings.
+
+    A .csv file may have ';' or tabs between the fields, and quotes, separators and line ends in quoted fields (RFC 4180, or a backslash
+    before quotes). Files may lack timestamps: the order of the rows then stands for the order in time.
+    """

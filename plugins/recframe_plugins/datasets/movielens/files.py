@@ -9,7 +9,8 @@ import polars as pl
 
 from recframe.interfaces import DataError
 from recframe_plugins.datasets.files.archives import archive_kind, unpack_first
-from recframe_plugins.datasets.files.malformed_rows import Check, MalformedRows, part_rows, quoted
+from recframe_plugins.datasets.files.delimited import RAW_LINE
+from recframe_plugins.datasets.files.malformed_rows import EMPTY_REPORT, Check, MalformedRows, part_rows, quoted
 from recframe_plugins.datasets.files.text_lines import read_lines
 from recframe_plugins.datasets.movielens.tables import MOVIE_FIELDS, RATING_FIELDS, movielens_table
 
@@ -71,14 +72,14 @@ def layout_in(folder: Path) -> MovieLensLayout | None:
 
 def read_movies(path: Path, layout: MovieLensLayout, encoding: str) -> tuple[pl.DataFrame, MalformedRows]:
     """The items, in the order of the file: `item` (id), `title` (without the year), `year` (int64, may be null), `genres` (list[str])."""
-    table = movielens_table(path, read_lines(path, encoding), MOVIE_FIELDS, header=layout.header)
+    table, wanted = movielens_table(path, read_lines(path, encoding), MOVIE_FIELDS, header=layout.header)
     checks = [
-        *table.checks(),
+        *table.checks(wanted),
         Check("empty id", pl.col("movieId") == "", pl.lit("empty item id, expected one such as '1'")),
         Check("empty title", pl.col("title") == "", pl.lit("empty title, expected one such as 'Alien (1979)'")),
     ]
     # read as one frame: the rows are few, and an id can be repeated in another block
-    rows, bad = part_rows(pl.concat([EMPTY_MOVIES, *table.rows()]), checks)
+    rows, bad = part_rows(pl.concat([EMPTY_MOVIES, *table.rows(wanted)]), checks)
     rows, repeated = part_rows(
         rows.with_columns(first_line=pl.col("line").first().over("movieId")),
         [
@@ -102,14 +103,19 @@ def read_movies(path: Path, layout: MovieLensLayout, encoding: str) -> tuple[pl.
     return items, MalformedRows(path, pl.concat([bad, repeated]).sort("line"))
 
 
-def read_ratings(path: Path, layout: MovieLensLayout, encoding: str, items: pl.Series) -> tuple[pl.DataFrame, MalformedRows]:
-    """The ratings, in file order: columns `user` (id), `item` (int64, a row of `items`), `timestamp` (int64), `rating` (float64)."""
-    table = movielens_table(path, read_lines(path, encoding), RATING_FIELDS, header=layout.header)
+def read_ratings(
+    path: Path, layout: MovieLensLayout, encoding: str, items: pl.Series, *, hide: bool = False
+) -> tuple[pl.DataFrame, MalformedRows]:
+    """The ratings, in file order: columns `user` (id), `item` (int64, a row of `items`), `timestamp` (int64), `rating` (float64).
+
+    hide: whether messages must not show the lines, which have the ids of users.
+    """
+    table, wanted = movielens_table(path, read_lines(path, encoding), RATING_FIELDS, header=layout.header)
     # without timestamps, the order of the rows is that in time
-    seconds = pl.col("timestamp").cast(pl.Int64, strict=False) if "timestamp" in table.wanted else pl.col("line")
+    seconds = pl.col("timestamp").cast(pl.Int64, strict=False) if "timestamp" in wanted else pl.col("line")
     movies_file = f"movies{layout.extension}"
     checks = [
-        *table.checks(),
+        *table.checks(wanted, hide=hide),
         Check("empty id", pl.col("userId") == "", pl.lit("empty user id, expected one such as '1'")),
         Check("empty id", pl.col("movieId") == "", pl.lit("empty item id, expected one such as '1'")),
         Check(
@@ -125,11 +131,11 @@ def read_ratings(path: Path, layout: MovieLensLayout, encoding: str, items: pl.S
         Check(
             "bad timestamp",
             pl.col("seconds").is_null() | (pl.col("seconds") < 0),
-            pl.format("timestamp {} is not in unix seconds, expected a whole number such as 978300760", quoted(table.wanted[-1])),
+            pl.format("timestamp {} is not in unix seconds, expected a whole number such as 978300760", quoted(wanted[-1])),
         ),
     ]
     good, bad = [EMPTY_RATINGS], [EMPTY_REPORT]
-    for block in table.rows():
+    for block in table.rows(wanted):
         rows = block.with_columns(
             item=pl.col("movieId").replace_strict(items, range(len(items)), default=None, return_dtype=pl.Int64),
             value=pl.col("rating").cast(pl.Float64, strict=False),
@@ -141,6 +147,5 @@ def read_ratings(path: Path, layout: MovieLensLayout, encoding: str, items: pl.S
     return pl.concat(good), MalformedRows(path, pl.concat(bad))
 
 
-EMPTY_MOVIES = pl.DataFrame(schema=dict.fromkeys(("line", "text", *MOVIE_FIELDS), pl.String) | {"line": pl.Int64})
+EMPTY_MOVIES = pl.DataFrame(schema=dict.fromkeys(("line", RAW_LINE, *MOVIE_FIELDS), pl.String) | {"line": pl.Int64})
 EMPTY_RATINGS = pl.DataFrame(schema={"user": pl.String, "item": pl.Int64, "timestamp": pl.Int64, "rating": pl.Float64})
-EMPTY_REPORT = pl.DataFrame(schema={"line": pl.Int64, "reason": pl.String, "problem": pl.String})

@@ -11,6 +11,7 @@ import polars as pl
 from recframe.interfaces import DataError
 from recframe_plugins.datasets.files.separators import separator_of
 from recframe_plugins.datasets.files.text_lines import read_lines
+from recframe_plugins.datasets.files.typed import typed
 from recframe_plugins.datasets.rating_matrix.binary_files import open_parquet
 from recframe_plugins.datasets.rating_matrix.matrix import first_repeated
 from recframe_plugins.datasets.rating_matrix.text_files import separated_rows
@@ -104,12 +105,3 @@ def check_has_title(where: str, columns: list[str]) -> None:
     """Refuse a table without a column of titles."""
     if "title" not in columns:
         raise DataError(f"{where}: lacks the column 'title'; the columns are {', '.join(columns) or 'none'}")
-
-
-def typed(column: pl.Series) -> pl.Series:
-    """A text column as integers or floats if all its values are such numbers; null stays null."""
-    for dtype in (pl.Int64, pl.Float64):
-        numbers = column.cast(dtype, strict=False)
-        if numbers.null_count() == column.null_count() < len(column):
-            return numbers
-    return column

@@ -19,7 +19,7 @@ from recframe_plugins.datasets.rating_matrix.item_table import read_item_table
 from recframe_plugins.datasets.rating_matrix.matrix import Matrix
 from recframe_plugins.datasets.rating_matrix.plausibility import check_plausible, require_informative
 from recframe_plugins.datasets.rating_matrix.text_files import read_text_matrix
-from recframe_plugins.datasets.text_template import as_text, check_template, fill_template, text_columns
+from recframe_plugins.datasets.text_template import check_template, item_texts, text_columns
 
 __all__ = ["RatingMatrixDataset"]
 
@@ -99,7 +99,7 @@ def with_test_matrix(path: Path, train: Matrix, test_path: Path, test: Matrix) -
     return Matrix(np.concatenate([train.values, test.values]), users, train.items or test.items), held_out
 
 
-def held_out_users(num_users: int, share: float, seed: int) -> Tensor:
+def drawn_users(num_users: int, share: float, seed: int) -> Tensor:
     """The users held out for evaluation, `[P]` bool: a fixed random share of the users, at least one and never all."""
     count = min(max(round(share * num_users), 1), num_users - 1)
     held_out = torch.zeros(num_users, dtype=torch.bool)
@@ -139,7 +139,7 @@ class RatingMatrixDataset(Dataset):
         table = None if self.config.items is None else read_item_table(Path(self.config.items).expanduser())
         check_template(self.config.text_template, ["title"] if table is None else text_columns(table))
         matrix = read_known_ratings(path, "dataset.path", self.config)
-        held_out = held_out_users(len(matrix.values), self.config.evaluation_share, self.config.split_seed)
+        held_out = drawn_users(len(matrix.values), self.config.evaluation_share, self.config.split_seed)
         if self.config.test_path is not None:
             test_path = Path(self.config.test_path).expanduser()
             matrix, held_out = with_test_matrix(path, matrix, test_path, read_known_ratings(test_path, "dataset.test_path", self.config))
@@ -151,13 +151,10 @@ class RatingMatrixDataset(Dataset):
             table = pl.DataFrame({"title": ids})
         ratings = torch.from_numpy(matrix.values)
         return Data(
-            catalog=Catalog(ids=ids, texts=self.texts(table), attributes=table, popularity=share_of_fans(ratings[~held_out])),
+            catalog=Catalog(
+                ids=ids, texts=item_texts(self.config.text_template, table), attributes=table, popularity=share_of_fans(ratings[~held_out])
+            ),
             users=Users(matrix.users or [f"user-{number}" for number in range(num_users)]),
             ratings=ratings,
             held_out=held_out,
         )
-
-    def texts(self, table: pl.DataFrame) -> list[str]:
-        """The text of each item for the encoder; the title if the item lacks all attributes of the template."""
-        texts = fill_template(self.config.text_template, as_text(table))
-        return [text or title for text, title in zip(texts, table["title"], strict=True)]

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from recframe.interfaces import Catalog, Data, Dataset, Users
-from recframe_plugins.datasets.rating_matrix.rating_matrix import held_out_users, share_of_fans
+from recframe_plugins.datasets.rating_matrix.rating_matrix import drawn_users, share_of_fans
 from recframe_plugins.datasets.synthetic_ratings.config import SyntheticRatingsConfig
 
 LOWEST, HIGHEST = 1.0, 5.0
@@ -29,7 +29,7 @@ class SyntheticRatings(Dataset):
         """Generate everything; the same config gives the same data."""
         config = self.config
         ratings = self.ratings(torch.Generator().manual_seed(config.seed))
-        held_out = held_out_users(config.num_users, config.evaluation_share, config.split_seed)
+        held_out = drawn_users(config.num_users, config.evaluation_share, config.split_seed)
         titles = [f"Item {number}" for number in range(config.num_items)]
         return Data(
             catalog=Catalog(

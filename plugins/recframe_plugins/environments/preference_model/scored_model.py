@@ -13,7 +13,7 @@ from recframe.interfaces import Interactions
 from recframe_plugins.environments.preference_model.matrix_factorization import FitOptions, RatingModel, Ratings, fit_ratings
 
 
-class HeldOut(NamedTuple):
+class HeldOutRatings(NamedTuple):
     """Held-out ratings `[R]`, in random order, and their predictions by models that were fitted without them.
 
     predictions: `[R]` for each of `global_mean`, `biases` (the model without factors) and `model`, clipped to the range of the ratings.
@@ -25,7 +25,7 @@ class HeldOut(NamedTuple):
     fitted: RatingModel
 
 
-def hold_out(ratings: Ratings, num_users: int, num_items: int, options: FitOptions, holdout: float) -> HeldOut | None:
+def hold_out(ratings: Ratings, num_users: int, num_items: int, options: FitOptions, holdout: float) -> HeldOutRatings | None:
     """Predict a random share `holdout` of the ratings from the others; None if it holds no rating.
 
     The predictors have the same regularisation of the biases.
@@ -44,10 +44,10 @@ def hold_out(ratings: Ratings, num_users: int, num_items: int, options: FitOptio
         "model": model.predict(test.users, test.items),
     }
     low, high = train.values.min(), train.values.max()
-    return HeldOut(test, {name: predicted.clamp(low, high) for name, predicted in predictions.items()}, model)
+    return HeldOutRatings(test, {name: predicted.clamp(low, high) for name, predicted in predictions.items()}, model)
 
 
-def errors_of(held_out: HeldOut | None) -> dict[str, float]:
+def errors_of(held_out: HeldOutRatings | None) -> dict[str, float]:
     """RMSE and MAE of the three predictors on the held-out ratings, and how many there are; empty if there are none."""
     if held_out is None:
         return {}
@@ -71,7 +71,7 @@ class ScoredModel:
     low: float
     high: float
     users: Tensor
-    held_out: HeldOut | None
+    held_out: HeldOutRatings | None
 
 
 # Keyed by the identity of the interactions, whose frame has no hash. An entry is removed with its interactions, so no identity is reused.

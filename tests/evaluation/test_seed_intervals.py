@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from recframe.evaluation.seed_intervals import crossed_intervals, mover_interval
 from recframe.evaluation.statistics import ratio_intervals
-from recframe.sweeps.intervals import crossed_intervals, mover_interval
 
 SPLITS = 1_000
 

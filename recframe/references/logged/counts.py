@@ -8,7 +8,7 @@ from recframe.interfaces import Log, Observation
 from recframe.references.logged.scorer import LogScorer, NoEvidence
 
 
-class Popular(LogScorer):
+class Counts(LogScorer):
     """Scores items by the number of people who took them; of equally popular items, the one that was taken last comes first."""
 
     def learn(self, matrix: sp.csr_matrix, log: Log) -> None:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from recframe.evaluation.statistics import LEVEL, RESAMPLES, ratio_intervals, student_quantile
+from recframe.evaluation.statistics import LEVEL, RESAMPLES, RatioBootstrap, student_quantile
 
 
 class SeedsInterval(NamedTuple):
@@ -38,22 +38,35 @@ def crossed_intervals(
     numerators, denominators: `[S, P, m]`, S >= 2, each person's sums in each seed's run, zeros where a person was not met.
     shared: whether all runs met the same people. If not, MS_e is unknown and 0 is used: the interval is too wide rather than too narrow.
     """
-    seeds, people, _ = numerators.shape
-    totals = denominators.sum(axis=1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        results = numerators.sum(axis=1) / totals
-        variance = results.var(axis=0, ddof=1) / seeds
-        if shared and people > 1:
-            # each person's share in the error of a run's result, times P; its mean over people is 0
-            errors = (numerators - results[:, None] * denominators) / (totals[:, None] / people)
-            unexplained = ((errors - errors.mean(axis=0)) ** 2).sum(axis=(0, 1)) / ((seeds - 1) * (people - 1))
-            variance = np.maximum(variance - unexplained / (seeds * people), 0.0)
-    reach = student_quantile(seeds - 1, level) * np.sqrt(variance)
-    of_people = ratio_intervals(numerators.sum(axis=0), denominators.sum(axis=0), 0, resamples, level)
-    return [
-        _combined(float(mean), float(half), part.mean - part.low, part.high - part.mean)
-        for mean, half, part in zip(results.mean(axis=0), reach, of_people, strict=True)
-    ]
+    return CrossedBootstrap(numerators, denominators, shared, resamples).intervals(level)
+
+
+class CrossedBootstrap:
+    """What `crossed_intervals` needs of its table once, for intervals of any level. With one seed, they are over people only."""
+
+    def __init__(self, numerators: np.ndarray, denominators: np.ndarray, shared: bool = True, resamples: int = RESAMPLES) -> None:
+        seeds, people, _ = numerators.shape
+        totals = denominators.sum(axis=1)
+        self._degrees = seeds - 1
+        with np.errstate(invalid="ignore", divide="ignore"):
+            results = numerators.sum(axis=1) / totals
+            variance = results.var(axis=0, ddof=1) / seeds if seeds > 1 else np.zeros(results.shape[1])
+            if shared and people > 1 and seeds > 1:
+                # each person's share in the error of a run's result, times P; its mean over people is 0
+                errors = (numerators - results[:, None] * denominators) / (totals[:, None] / people)
+                unexplained = ((errors - errors.mean(axis=0)) ** 2).sum(axis=(0, 1)) / ((seeds - 1) * (people - 1))
+                variance = np.maximum(variance - unexplained / (seeds * people), 0.0)
+        self.means = results.mean(axis=0)
+        self._variance = variance
+        self._people = RatioBootstrap(numerators.sum(axis=0), denominators.sum(axis=0), 0, resamples)
+
+    def intervals(self, level: float = LEVEL) -> list[SeedsInterval]:
+        """One interval for each of the m statistics."""
+        reach = student_quantile(self._degrees, level) * np.sqrt(self._variance) if self._degrees else self._variance
+        return [
+            _combined(float(mean), float(half), part.mean - part.low, part.high - part.mean)
+            for mean, half, part in zip(self.means, reach, self._people.intervals(level), strict=True)
+        ]
 
 
 def mover_interval(values: Sequence[float], lows: Sequence[float], highs: Sequence[float], level: float = LEVEL) -> SeedsInterval:

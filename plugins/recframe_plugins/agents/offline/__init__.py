@@ -1,0 +1,1 @@
+"""Offline reinforcement learning: agents made to learn from logs that another policy wrote."""

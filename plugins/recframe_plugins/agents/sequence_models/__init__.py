@@ -1,0 +1,1 @@
+"""Sequence models: policies that predict the next item of a history."""

@@ -1,0 +1,1 @@
+"""Pseudonyms for the ids of users, given where a dataset is read."""

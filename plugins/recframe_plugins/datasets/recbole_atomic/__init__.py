@@ -1,0 +1,1 @@
+"""The dataset recbole_atomic: the atomic files of RecBole."""

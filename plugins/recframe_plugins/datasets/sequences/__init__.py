@@ -1,0 +1,1 @@
+"""The dataset sequences: one line a user, with their items in order."""

@@ -1,0 +1,1 @@
+"""The dataset table: interactions from a table in almost any file."""

@@ -1,0 +1,105 @@
+"""How far an off-policy estimate can be believed: effective sample size, weights and support, and warnings in words."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+FEW_ROWS = 100
+"""Below this effective sample size bootstrap intervals are too short: docs/results/off_policy.md."""
+LARGE_SHARE = 0.05
+FEW_PEOPLE = 30
+MISSING_SUPPORT = 0.01
+
+
+@dataclass(frozen=True)
+class Diagnostics:
+    """About the importance weights of one evaluated policy in one log.
+
+    rows: n decisions (or sessions).   people: whom they are of.
+    effective_rows: `(sum w)^2 / sum w^2` (Kish, 1965), the number of on-policy rows with about the same variance.
+    mean_weight: should be 1; its expectation is the probability of what could be logged.   mean_weight_error: its standard error.
+    largest_weight, largest_share: the largest weight, and its share of the sum of all.
+    zero_weights: the share of rows that say nothing about the policy.
+    unlogged: the mean probability that the policy shows an item that is nowhere in the log.
+    impossible: the mean probability that it shows an item that the logging policy never would; NaN: its probabilities are not known.
+    """
+
+    rows: int
+    people: int
+    effective_rows: float
+    mean_weight: float
+    mean_weight_error: float
+    largest_weight: float
+    largest_share: float
+    zero_weights: float
+    unlogged: float = 0.0
+    impossible: float = float("nan")
+
+    def as_numbers(self) -> dict[str, float | int]:
+        """The fields by name, as in result.json."""
+        return asdict(self)
+
+
+def effective_sample_size(weights: np.ndarray) -> np.ndarray:
+    """`(sum w)^2 / sum w^2` along the last axis; 0 where all weights are 0."""
+    squares = (weights**2).sum(axis=-1)
+    size: np.ndarray = np.divide(weights.sum(axis=-1) ** 2, squares, out=np.zeros_like(squares), where=squares > 0)
+    return size
+
+
+def diagnose(weights: np.ndarray, people: np.ndarray | None = None, unlogged: float = 0.0, impossible: float = float("nan")) -> Diagnostics:
+    """Diagnostics of importance weights `[n]`, of the rows of `people` `[n]` (None: all of different people)."""
+    total, rows = float(weights.sum()), len(weights)
+    numbers = np.arange(rows) if people is None else np.unique(people, return_inverse=True)[1]
+    deviations = np.bincount(numbers, weights - weights.mean())
+    return Diagnostics(
+        rows=rows,
+        people=len(deviations),
+        effective_rows=float(effective_sample_size(weights)),
+        mean_weight=total / rows,
+        mean_weight_error=float(np.sqrt((deviations**2).sum()) / rows),
+        largest_weight=float(weights.max()),
+        largest_share=float(weights.max() / total) if total else 0.0,
+        zero_weights=float((weights == 0).mean()),
+        unlogged=unlogged,
+        impossible=impossible,
+    )
+
+
+def warnings_of(policy: str, found: Diagnostics, unit: str = "decisions") -> list[str]:
+    """Why the estimates of `policy` that use weights should not be believed, in sentences; empty if nothing speaks against them."""
+    sentences = []
+    if found.effective_rows == 0:
+        return [f"{policy}: the policy never does what was logged; the log says nothing about it except through a reward model."]
+    if found.effective_rows < FEW_ROWS:
+        sentences.append(
+            f"{policy}: the effective sample size is {found.effective_rows:.0f} of {found.rows:,} {unit}; below {FEW_ROWS} intervals are "
+            "too short, and the estimate should not be believed."
+        )
+    if found.largest_share > LARGE_SHARE:
+        sentences.append(
+            f"{policy}: one of {found.rows:,} {unit} has {found.largest_share:.0%} of the total weight; the estimate is mostly about it."
+        )
+    if found.impossible > MISSING_SUPPORT:
+        sentences.append(
+            f"{policy}: in {found.impossible:.1%} of its choices it shows items that the logging policy never would; their reward is not "
+            "in the log, and estimates without a reward model count it as 0."
+        )
+    if found.unlogged > MISSING_SUPPORT:
+        sentences.append(
+            f"{policy}: in {found.unlogged:.1%} of its choices it shows items that are nowhere in the log; nothing was learned about them."
+        )
+    if abs(found.mean_weight - 1) > max(3 * found.mean_weight_error, 0.01):
+        cause = (
+            "it does what could not be logged, or the propensities are too large"
+            if found.mean_weight < 1
+            else "the propensities are too small, or not those of the policy that chose"
+        )
+        sentences.append(
+            f"{policy}: the mean weight is {found.mean_weight:.3f} (standard error {found.mean_weight_error:.3f}) and should be 1: {cause}."
+        )
+    if found.people < FEW_PEOPLE:
+        sentences.append(f"{policy}: only {found.people} people are in the log; intervals over fewer than {FEW_PEOPLE} are unreliable.")
+    return sentences

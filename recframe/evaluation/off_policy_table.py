@@ -1,0 +1,57 @@
+"""The table of off-policy estimates for the terminal and in Markdown. Imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich import box
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+TITLE = "Reward of a decision, estimated from decisions that another policy logged"
+HEADINGS = ("policy", "value", "95 % interval", "estimator", "effective decisions")
+LOGGING_POLICY = "logging policy"
+
+
+def off_policy_tables(entry: Mapping[str, Any]) -> list[Table | Text]:
+    """The table of the entry `off_policy` of result.json, after its caveats."""
+    table = Table(title=TITLE, caption=_caption(entry), caption_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for heading in HEADINGS:
+        table.add_column(heading, justify="left" if heading in ("policy", "estimator") else "right")
+    for row in _rows(entry):
+        table.add_row(*map(escape, row), style="bold" if row[0] == "trained" else None)
+    return [*(Text(f"Note: {caveat}", style="bold yellow") for caveat in entry["caveats"]), table]
+
+
+def off_policy_markdown(entry: Mapping[str, Any]) -> str:
+    """The same as GitHub-flavoured Markdown, ending in a newline."""
+    notes = [f"**Note: {caveat}**\n" for caveat in entry["caveats"]]
+    lines = ["| " + " | ".join(HEADINGS) + " |", "|---|---:|---:|---|---:|", *("| " + " | ".join(row) + " |" for row in _rows(entry))]
+    return "\n".join([*notes, *lines]) + f"\n\n{_caption(entry)}\n"
+
+
+def _rows(entry: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """The trained policy first, then the policy that logged, whose value is the mean of its rewards, and then the references."""
+    policies = entry["policies"]
+    names = [name for name in ("trained", "logging") if name in policies]
+    names += [name for name in policies if name not in names]
+    rows = []
+    for name in names:
+        value = policies[name]["value"]
+        about = entry["diagnostics"].get(name)
+        how = entry["chosen"].get(name, "mean of what was logged")
+        size = "" if about is None else f"{about['effective_rows']:,.0f}"
+        shown = LOGGING_POLICY if name == "logging" else name
+        rows.append((shown, _number(value["mean"]), f"[{_number(value['low'])}, {_number(value['high'])}]", how, size))
+    return rows
+
+
+def _number(value: float | None) -> str:
+    return "—" if value is None else f"{value:.4g}"
+
+
+def _caption(entry: Mapping[str, Any]) -> str:
+    about = entry["evaluation"]
+    return f"{about['decisions']:,} held-out decisions about {about['people']:,} people; each policy shows the first item of its ranking"

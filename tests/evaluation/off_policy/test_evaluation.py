@@ -1,0 +1,235 @@
+"""Policies evaluated from a log of decisions or of sessions, from interactions to a table."""
+
+import json
+
+import numpy as np
+import polars as pl
+import pytest
+
+from recframe.evaluation.off_policy.decisions import LoggedDecisions, judge, logged_decisions
+from recframe.evaluation.off_policy.evaluation import LOGGING, Bounds, evaluate_off_policy
+from recframe.evaluation.off_policy.policies import epsilon_greedy_policy, fixed_policy, softmax, softmax_policy
+from recframe.evaluation.off_policy.session_evaluation import evaluate_sessions_off_policy, sessions_of
+from recframe.evaluation.off_policy.text_clusters import clusters_of
+from recframe.interfaces import Interactions
+from recframe.interfaces.data import DataError
+
+ITEMS = 5
+
+
+@pytest.fixture(scope="module")
+def world():
+    """A log of a softmax policy over two kinds of contexts, 200 people with 10 decisions each, and the rates of clicks `[2, 5]`."""
+    generator = np.random.default_rng(0)
+    rates = generator.uniform(0.1, 0.9, (2, ITEMS))
+    kind = generator.integers(2, size=2_000)
+    contexts = np.eye(2)[kind] + 0.1 * generator.normal(size=(2_000, 2))
+    logging = softmax(generator.normal(size=(2, ITEMS)) * 0.5)
+    actions = (logging[kind].cumsum(axis=1) < generator.random((2_000, 1))).sum(axis=1)
+    rewards = (generator.random(2_000) < rates[kind, actions]) * 1.0
+    people = np.repeat(np.arange(200), 10)
+    log = LoggedDecisions(
+        actions,
+        rewards,
+        logging[kind, actions],
+        people,
+        ITEMS,
+        sessions=np.arange(2_000) // 5,
+        contexts=contexts,
+        logging=lambda rows: logging[kind[rows]],
+    )
+    return log, rates, kind
+
+
+def values_of(metrics):
+    return {name: one["mean"] for name, one in metrics.items()}
+
+
+def test_every_estimator_finds_the_value_of_another_policy(world):
+    log, rates, kind = world
+    target = softmax(3 * rates)
+    truth = (target * rates).sum(axis=1)[kind].mean()
+    clusters = clusters_of(rates.T, 4)
+    result = evaluate_off_policy(log, {"better": softmax_policy(lambda rows: 3 * rates[kind[rows]])}, clusters=clusters)
+    found = result.policies["better"]
+    expected = {"dm", "ips", "clipped_ips", "snips", "dr", "sndr", "switch_dr", "mips"}
+    assert set(found) == {"value", *(f"value/{name}" for name in expected)}
+    assert {name: value for name, value in values_of(found).items() if abs(value - truth) > 0.06} == {}
+    assert found["value"]["low"] < truth < found["value"]["high"]
+    assert found["value"]["n"] == 200
+    assert result.chosen["better"] in {"dr", "switch_dr", "dm"}
+    assert result.caveats == []
+    assert json.loads(json.dumps(result.diagnostics))["better"]["people"] == 200
+
+
+def test_the_logging_policy_is_worth_the_mean_of_its_log(world):
+    log, _, _ = world
+    result = evaluate_off_policy(log, {"same": log.logging})
+    assert result.policies[LOGGING]["value"]["mean"] == pytest.approx(log.rewards.mean())
+    for name in ("ips", "snips"):
+        assert result.policies["same"][f"value/{name}"]["mean"] == pytest.approx(log.rewards.mean())
+    assert result.diagnostics["same"]["effective_rows"] == pytest.approx(2_000)
+
+
+def test_the_interval_of_the_value_holds_the_value_and_that_of_dr(world):
+    log, rates, kind = world
+    for choose in ("least_error", "slope"):
+        found = evaluate_off_policy(log, {"p": epsilon_greedy_policy(lambda rows: rates[kind[rows]], 0.1)}, choose=choose).policies["p"]
+        assert found["value"]["low"] <= min(found["value"]["mean"], found["value/dr"]["low"])
+        assert found["value"]["high"] >= max(found["value"]["mean"], found["value/dr"]["high"])
+
+
+def test_pas_if_chooses_among_all_estimators(world):
+    log, rates, kind = world
+    small = log.rows(np.arange(600))
+    result = evaluate_off_policy(small, {"p": softmax_policy(lambda rows: 2 * rates[kind[rows]])}, choose="pas_if")
+    chosen = result.chosen["p"]
+    assert chosen in {"dm", "snips", "dr", "sndr", "switch_dr"}
+    assert result.policies["p"]["value"]["mean"] == result.policies["p"][f"value/{chosen}"]["mean"]
+
+
+def test_concentration_intervals_are_added_if_bounds_are_known(world):
+    log, rates, kind = world
+    result = evaluate_off_policy(log, {"p": softmax_policy(lambda rows: 2 * rates[kind[rows]])}, bounds=Bounds(0.0, 1.0, 10.0))
+    found = result.policies["p"]
+    for name in ("value/ips_hoeffding", "value/ips_bernstein"):
+        assert found[name]["mean"] == pytest.approx(found["value/ips"]["mean"])
+        assert found[name]["high"] - found[name]["low"] > found["value/ips"]["high"] - found["value/ips"]["low"]
+
+
+def test_items_that_were_never_logged_are_a_caveat():
+    generator = np.random.default_rng(0)
+    log = LoggedDecisions(
+        generator.integers(2, size=400),
+        generator.integers(2, size=400) * 1.0,
+        np.full(400, 0.5),
+        np.arange(400),
+        3,
+        logging=fixed_policy(np.array([0.5, 0.5, 0.0])),
+    )
+    result = evaluate_off_policy(log, {"other": fixed_policy(np.array([0.25, 0.25, 0.5]))})
+    assert result.diagnostics["other"]["unlogged"] == pytest.approx(0.5)
+    assert result.diagnostics["other"]["impossible"] == pytest.approx(0.5)
+    assert [sentence for sentence in result.caveats if "logging policy never would" in sentence]
+    assert [sentence for sentence in result.caveats if "nowhere in the log" in sentence]
+    assert [sentence for sentence in result.caveats if "mean weight is 0.500" in sentence]
+
+
+def test_rewards_that_are_all_equal_are_a_caveat(world):
+    log = LoggedDecisions(np.zeros(50, dtype=int), np.zeros(50), np.ones(50), np.arange(50), 1)
+    result = evaluate_off_policy(log, {"only": fixed_policy(np.ones(1))})
+    assert result.caveats[0] == "All 50 logged rewards are 0: no policy can be told from another by this log."
+
+
+def test_a_policy_is_asked_in_chunks(world, monkeypatch):
+    log, rates, kind = world
+    asked = []
+
+    def policy(rows):
+        asked.append(len(rows))
+        return softmax(rates[kind[rows]])
+
+    whole = judge(log, policy).log.probabilities
+    monkeypatch.setattr("recframe.evaluation.off_policy.decisions.CHUNK_ELEMENTS", ITEMS * 300)
+    asked.clear()
+    np.testing.assert_array_equal(judge(log, policy).log.probabilities, whole)
+    assert max(asked) == 300
+    assert sum(asked) == 2_000
+
+
+def test_returns_of_sessions_are_estimated_by_every_sequential_estimator(world):
+    log, rates, kind = world
+    target = softmax(2 * rates)
+    truth = 5 * (target * rates).sum(axis=1)[kind].mean()
+    result = evaluate_sessions_off_policy(log, {"better": softmax_policy(lambda rows: 2 * rates[kind[rows]])}, num_states=2)
+    found = result.policies["better"]
+    names = {"is", "weighted_is", "per_decision_is", "weighted_per_decision_is", "dr", "weighted_dr", "fitted_q", "marginalised_is"}
+    assert set(found) == {"return", *(f"return/{name}" for name in names)}
+    # intervals of 95 %, of estimators that share their data: one may miss
+    assert sum(not one["low"] < truth < one["high"] for one in found.values()) <= 1
+    for name in ("return", "return/weighted_is", "return/dr", "return/fitted_q"):
+        assert found[name]["mean"] == pytest.approx(truth, abs=0.15)
+    assert any("effective sample size is 23 of 400 sessions" in sentence for sentence in result.caveats)
+    sums = log.rewards.reshape(-1, 5).sum(axis=1)
+    assert result.policies[LOGGING]["return"]["mean"] == pytest.approx(sums.mean())
+    assert result.diagnostics["better"]["rows"] == 400
+
+
+def test_sessions_are_found_in_rows_of_any_order():
+    found = sessions_of(np.array([7, 3, 7, 7, 3]), np.array([1, 2, 1, 1, 2]))
+    assert found.rows.tolist() == [[1, 4, 0], [0, 2, 3]]
+    assert found.lengths.tolist() == [2, 3]
+    assert found.people.tolist() == [2, 1]
+    assert found.steps.tolist() == [0, 0, 1, 2, 1]
+    with pytest.raises(DataError, match="the session of row 2 has rows of several people"):
+        sessions_of(np.array([0, 0, 0]), np.array([1, 1, 2]))
+
+
+def frame(**changed):
+    columns = {
+        "user": [0, 0, 1],
+        "item": [2, 0, 1],
+        "timestamp": [1, 2, 3],
+        "click": [1.0, 0.0, 1.0],
+        "propensity": [0.5, 0.2, 0.3],
+        "position": [1, 2, 1],
+        "session": [0, 0, 0],
+        "age": [20, 30, 40],
+        "affinity": [[0.1, 0.2], [0.3, 0.4], [0.5, 0.6]],
+    }
+    return Interactions(pl.DataFrame({k: v for k, v in (columns | changed).items() if v is not None}), ("click",), source="log.csv")
+
+
+def test_decisions_are_read_from_interactions():
+    found = logged_decisions(frame(), 3, "click", session="session", features=("age", "affinity"))
+    assert found.actions.tolist() == [2, 0, 1]
+    assert found.rewards.tolist() == [1, 0, 1]
+    assert found.propensities.tolist() == [0.5, 0.2, 0.3]
+    assert found.positions.tolist() == [1, 2, 1]
+    # sessions of one number of different people are different
+    assert found.sessions[0] == found.sessions[1] != found.sessions[2]
+    assert found.contexts.tolist() == [[20, 0.1, 0.2], [30, 0.3, 0.4], [40, 0.5, 0.6]]
+    assert logged_decisions(frame(position=None), 3, "click").positions is None
+
+
+@pytest.mark.parametrize(
+    ("changed", "options", "message"),
+    [
+        ({"propensity": None}, {}, "log.csv: there is no column 'propensity' with the probability of each logged item"),
+        ({"click": [1.0, None, 0.0]}, {}, "log.csv: column 'click' has no value in row 1"),
+        ({}, {"features": ("height",)}, "log.csv: there is no column 'height'; there are user, item"),
+        ({"age": [1.0, float("nan"), 2.0]}, {"features": ("age",)}, "the context in row 1 is not a number"),
+        ({"item": [0, 7, 1]}, {}, "actions: row 1 is 7; items are numbers from 0 to 2"),
+    ],
+)
+def test_interactions_that_cannot_be_used_are_refused(changed, options, message):
+    with pytest.raises(DataError, match=message):
+        logged_decisions(frame(**changed), 3, "click", **options)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda log: evaluate_off_policy(log, {LOGGING: log.logging}), "'logging' stands for the policy that chose"),
+        (lambda log: evaluate_off_policy(log, {"p": lambda rows: np.ones((len(rows), 2))}), r"must be \[rows, items\]"),
+        (lambda log: evaluate_off_policy(log, {"p": lambda rows: np.full((len(rows), ITEMS), 0.3)}), "in row 0 they sum to 1.5"),
+        (lambda log: evaluate_sessions_off_policy(_without(log), {}), "the log has no sessions"),
+        (lambda log: evaluate_off_policy(_without(log), {}, choose="pas_if"), "needs the logging policy's probabilities"),
+        (
+            lambda log: evaluate_sessions_off_policy(log, {}, items=np.ones((ITEMS, 100))),
+            "2 context and 100 item features have 404 products",
+        ),
+    ],
+)
+def test_evaluations_that_cannot_be_made_are_refused(world, call, message):
+    with pytest.raises(DataError, match=message):
+        call(world[0])
+
+
+def _without(log):
+    return LoggedDecisions(log.actions, log.rewards, log.propensities, log.people, ITEMS)
+
+
+def test_parts_of_different_lengths_are_named():
+    with pytest.raises(DataError, match="actions: 2, rewards: 3, propensities: 2, people: 2"):
+        LoggedDecisions(np.zeros(2, dtype=int), np.ones(3), np.ones(2), np.zeros(2, dtype=int), 1)
