@@ -156,7 +156,8 @@ class TrainingModule(pl.LightningModule):
             if self.average is not None:
                 self.average.update()
         # one transfer to the host per chunk
-        if not math.isfinite(float(torch.stack([value for _, value in watched]).sum())):
+        # an agent that is fitted in closed form to a log has neither losses nor rewards
+        if watched and not math.isfinite(float(torch.stack([value for _, value in watched]).sum())):
             self._report_divergence(watched)
         # counted over the whole run, since an epoch may be shorter than a logging interval
         if (self.steps // chunk) % self.settings.log_every == 0:

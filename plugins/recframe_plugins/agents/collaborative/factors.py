@@ -119,10 +119,12 @@ def folded_in(item_factors: Tensor, items: Tensor, values: Tensor, confidence: f
     left = everything + (factors.mT * (confidence * values).unsqueeze(1)) @ factors
     right = torch.einsum("nh,nhd->nd", 1.0 + confidence * values, factors)
     # without regularization and with fewer items than dimensions there is no single solution: the smallest one
+    solution: Tensor
     if regularization == 0:
-        solution: Tensor = torch.linalg.lstsq(left, right.unsqueeze(2)).solution.squeeze(2)
-        return solution
-    return torch.linalg.solve(left, right)
+        solution = torch.linalg.lstsq(left, right.unsqueeze(2)).solution.squeeze(2)
+    else:
+        solution = torch.linalg.solve(left, right)
+    return solution
 
 
 class BPR(Factors):
