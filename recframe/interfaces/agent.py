@@ -40,7 +40,8 @@ class Agent(nn.Module, ABC):
 
     Built as `factory(config, spec, state_tracker, seed=seed)`.
 
-    Register the tracker and every network as a submodule: the training module saves, moves and restores what `state_dict` contains. Draw
+    Register the tracker and every network as a submodule: the training module saves, moves and restores what `state_dict` contains. A
+    submodule with buffers whose shapes are learned has an attribute `learns_shapes = True`, and takes over the shapes that it loads. Draw
     all random numbers from `self.generator`. It is saved with the weights, as is `self.env_steps`, the number of user-steps taken in
     training so far; schedules such as exploration's are functions of it.
     """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import torch
@@ -32,7 +32,7 @@ def load_weights(agent: Agent, path: Path) -> None:
     ------
     CheckpointError: if the file is missing or damaged, holds NaN, or its tensors are not those of the agent.
     """
-    agent.load_state_dict({**agent.state_dict(), **load_tensors(_tensors(agent), path)})
+    agent.load_state_dict({**agent.state_dict(), **load_tensors(_tensors(agent), path, _of_learned_shape(agent))})
 
 
 def save_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
@@ -50,8 +50,8 @@ def save_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
         save_file(copies, temporary)
 
 
-def load_tensors(expected: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
-    """The tensors that `save_tensors` wrote, which must have the names and shapes of the expected ones.
+def load_tensors(expected: Mapping[str, Tensor], path: Path, any_shape: Collection[str] = ()) -> dict[str, Tensor]:
+    """The tensors that `save_tensors` wrote, which must have the names of the expected ones, and but for those of `any_shape` their shapes.
 
     Raises
     ------
@@ -63,7 +63,9 @@ def load_tensors(expected: Mapping[str, Tensor], path: Path) -> dict[str, Tensor
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{path}: cannot be read ({error}); resume the run to write it again") from None
     shapes, saved_shapes = ({name: value.shape for name, value in tensors.items()} for tensors in (expected, saved))
-    wrong = [name for name in sorted(shapes.keys() | saved_shapes.keys()) if shapes.get(name) != saved_shapes.get(name)]
+    names = shapes.keys() | saved_shapes.keys()
+    alike = {name for name in any_shape if name in saved_shapes} | {name for name in names if shapes.get(name) == saved_shapes.get(name)}
+    wrong = sorted(names - alike)
     if wrong:
         raise CheckpointError(f"{path} holds the weights of another network: {', '.join(wrong[:3])} differ; was the config changed?")
     if (found := not_a_number(saved)) is not None:
@@ -94,3 +96,9 @@ def require_weights(path: Path) -> None:
 
 def _tensors(agent: Agent) -> dict[str, Tensor]:
     return {name: value for name, value in agent.state_dict().items() if isinstance(value, Tensor)}
+
+
+def _of_learned_shape(agent: Agent) -> set[str]:
+    """The names of the buffers of modules that take over the shapes of a saved state (`learns_shapes`)."""
+    learning = {name: module for name, module in agent.named_modules() if getattr(module, "learns_shapes", False)}
+    return {f"{prefix}.{name}" for prefix, module in learning.items() for name, _ in module.named_buffers(recurse=False)}

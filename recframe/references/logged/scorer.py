@@ -34,6 +34,7 @@ class LogScorer(nn.Module, ABC):
     decay: factor of an item's weight for each item that came after it in the history.
     """
 
+    learns_shapes = True
     popularity: Tensor
 
     def __init__(self, spec: EnvironmentSpec, weights: str = CLICK, decay: float = 1.0) -> None:

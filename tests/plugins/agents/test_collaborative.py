@@ -9,6 +9,7 @@ from recframe.plugin_loader import registry
 from recframe.references.logged import Counts, ItemKNN, LogScorer, ScorerRanker, interaction_matrix
 from recframe.testing import ToyTracker, check_component, toy_data, toy_observation, toy_spec, update
 from recframe.testing.toy import toy_log
+from recframe.training.weights import CheckpointError, load_weights, save_weights
 from recframe_plugins.agents.baselines.config import ContentCosineConfig
 from recframe_plugins.agents.collaborative import build, factors
 from recframe_plugins.agents.collaborative.config import ALSConfig, BPRConfig, EASEConfig, HybridConfig, ItemKNNConfig, UserKNNConfig
@@ -61,6 +62,21 @@ def test_what_a_simulated_session_shows_is_what_the_log_told():
     observation = toy_observation(spec, DATA, torch.Generator().manual_seed(0), users=20)
     for explore in (True, False):
         assert torch.equal(agent.act(observation, explore).slate, ScorerRanker(scorer).rank(observation, 3))
+
+
+@pytest.mark.parametrize("name", ["item_knn", "user_knn", "ease", "hybrid"])
+def test_weights_on_disk_are_loaded_into_a_new_agent_whatever_their_shapes(name, tmp_path):
+    spec, make = toy_spec(DATA), getattr(build, f"build_{name}")
+    config = registry().get("agent", name).config()
+    agent, fresh = (make(config, spec, ToyTracker(spec, DATA), seed=0) for _ in range(2))
+    update(agent, {}, toy_log(spec, seed=3))
+    save_weights(agent, tmp_path / "weights.safetensors")
+    load_weights(fresh, tmp_path / "weights.safetensors")
+    observation = toy_observation(spec, DATA, torch.Generator().manual_seed(0), users=20)
+    assert torch.equal(fresh.rank(observation, 40), agent.rank(observation, 40))
+    other = build.build_content_cosine(ContentCosineConfig(), spec, ToyTracker(spec, DATA), seed=0)
+    with pytest.raises(CheckpointError, match=r"holds the weights of another network: scorer\."):
+        load_weights(other, tmp_path / "weights.safetensors")
 
 
 def test_a_refusal_names_the_option():
