@@ -110,6 +110,16 @@ def test_the_default_config_has_no_mistakes():
             ["agent.importance_anneal_steps=900"],
             "agent.importance_anneal_steps is 900, but with agent.priority_exponent=0 nothing is weighted",
         ),
+        (
+            ["agent=crr", "agent.weighting=binary", "agent.beta=2"],
+            "agent.beta and agent.weight_cap are for agent.weighting=exp: with binary, leave them at 1 and 20",
+        ),
+        (["agent=filtered_bc", "agent.share=1", "agent.filter_by=mean"], "agent.share=1 keeps all: set share below 1"),
+        (["agent=decision_transformer", "agent.width=10", "agent.heads=4"], "agent.width (10) must be a multiple of agent.heads (4)"),
+        (
+            ["agent=decision_transformer", "agent.target_return=2", "agent.target_quantile=0.5"],
+            "agent.target_return=2 and agent.target_quantile=0.5 both set the return asked for",
+        ),
         (["environment.quit_count=9"], "environment.quit_count is 9, but environment.quit_window holds 5: nobody would ever leave"),
         (
             ["environment=interest_exploration", "environment.topic_distribution=[0.5,0.6]"],

@@ -245,7 +245,7 @@ def test_what_is_recommended_after_an_opener(factory, config, first):
     log = poor_log()
     sampler = SequenceSampler(log, agent.experience, torch.Generator().manual_seed(1))
     optimizers = agent.optimizers()
-    for _ in range(120):
+    for _ in range(250 if factory is DecisionTransformer else 120):
         update(agent, optimizers, sampler.draw())
 
     def shown(*history):

@@ -53,6 +53,11 @@ class CRRConfig(ValueLearningConfig):
     beta: float = option(1.0, "exp: the advantage that multiplies a weight by e", gt=0)
     weight_cap: float = option(20.0, "exp: largest weight", gt=0)
 
+    def contradictions(self) -> Iterator[str]:
+        """Settings of the other weighting."""
+        if self.weighting == "binary" and (self.beta != 1.0 or self.weight_cap != 20.0):
+            yield "agent.beta and agent.weight_cap are for agent.weighting=exp: with binary, leave them at 1 and 20"
+
 
 @dataclass
 class IQLConfig(ValueLearningConfig):
@@ -100,6 +105,11 @@ class FilteredBCConfig(SequenceModelConfig):
     filter_by: str = option(
         "return", "return: the sum of a sequence's rewards, which prefers long ones; mean: their mean", choices=["return", "mean"]
     )
+
+    def contradictions(self) -> Iterator[str]:
+        """A way to filter where all sequences are kept."""
+        if self.share == 1.0 and self.filter_by != "return":
+            yield f"agent.filter_by={self.filter_by} says which sequences are the best, but agent.share=1 keeps all: set share below 1"
 
 
 @dataclass
