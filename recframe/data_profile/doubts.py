@@ -74,8 +74,14 @@ def doubts_about(
 
 def about_activity(users: Activity, items: Activity, rows: int) -> Iterator[Doubt]:
     """Users and items with too few interactions, or too many."""
-    once = "they have nothing left to learn from when their last interaction is held out"
-    yield from some("users with a single interaction", users.once, users.total, "users", once, "a k-core leaves them out")
+    if users.total > 1 and users.once == users.total:
+        alone = "there is no history to learn from, as in a log of independent decisions"
+        yield Doubt(
+            "every user has one interaction", users.once, users.total, "users", alone, "give the column of users, or estimate off-policy"
+        )
+    else:
+        once = "they have nothing left to learn from when their last interaction is held out"
+        yield from some("users with a single interaction", users.once, users.total, "users", once, "a k-core leaves them out")
     rare = "nothing is learned about them but their text"
     yield from some("items with a single interaction", items.once, items.total, "items", rare, "use their texts, or a k-core")
     met = "only their text says anything about them, and popularity never recommends them"

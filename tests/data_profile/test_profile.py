@@ -227,6 +227,13 @@ def test_users_and_items_with_few_interactions_are_counted():
     assert found["items that nobody met"] == 3
 
 
+def test_a_log_of_independent_decisions_is_one_doubt_about_users():
+    rows = [(user, user % 12, START + 977 * user, 1.0 + user % 4) for user in range(240)]
+    found = doubts(data_of(rows))
+    assert found["every user has one interaction"] == 240
+    assert "users with a single interaction" not in found
+
+
 def test_an_item_that_takes_much_of_the_log_is_named():
     rows = [
         (user, 0 if place % 2 else 1 + (user + place) % 24, START + 977 * place + user, 1.0 + place % 4)

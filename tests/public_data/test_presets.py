@@ -358,7 +358,7 @@ EXAMPLES: dict[str, Callable[[], Example]] = {
         ("click",),
         2,
         (None, "1", 1_574_553_603, 0),
-        {},
+        {"0": "a1 b1 c1", "1": "a2 b1 c2"},
         part="bts/men",
     ),
     "coat": lambda: Example(
