@@ -6,7 +6,7 @@ Imports no torch, so that reports of finished runs start fast.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import floor, isfinite, log10
+from math import floor, isclose, isfinite, log10
 from typing import TYPE_CHECKING, Any
 
 from rich import box
@@ -17,7 +17,7 @@ from rich.text import Text
 from recframe.evaluation.off_policy_table import off_policy_tables
 from recframe.evaluation.people import LOGGED, QUERIES, WHOSE, counted
 from recframe.evaluation.results import Results
-from recframe.metric_names import METRIC_NAMES, base_name, has_heading, heading, in_order, metric_at, places_of, shown_k
+from recframe.metric_names import base_name, has_heading, heading, in_order, metric_at, places_of, shown_k
 
 if TYPE_CHECKING:
     from recframe.evaluation.simulated.samples import Recommendation
@@ -28,8 +28,8 @@ DECILE = "/decile_"
 # a longer name of a policy leaves no room for the intervals in 80 columns
 LONGEST_NAME = 12
 # the metrics of rankings that tables show, at one k (`shown_k`); others are in result.json
-FOR_ONE_RELEVANT_ITEM = ("hit_rate", "ndcg", "mrr")
-FOR_SEVERAL_RELEVANT_ITEMS = ("ndcg", "precision", "recall", "f1", "map")
+FOR_ONE_RELEVANT_ITEM = ("hit_rate", "ndcg", "mrr", "coverage", "diversity", "novelty", "gini")
+FOR_SEVERAL_RELEVANT_ITEMS = ("ndcg", "precision", "recall", "f1", "map", "coverage", "novelty")
 COLD_TITLE = "Only items that were never shown in training may be shown"
 
 
@@ -149,13 +149,14 @@ def _columns(policies: Results) -> list[str]:
     if k is None:
         return metrics
     shown = FOR_ONE_RELEVANT_ITEM if _one_relevant_item(policies, k) else FOR_SEVERAL_RELEVANT_ITEMS
-    return [metric for metric in metrics if places_of(metric) in (k, None) and base_name(metric) in (*shown, *METRIC_NAMES)]
+    return [metric for metric in metrics if places_of(metric) is None or (places_of(metric) == k and base_name(metric) in shown)]
 
 
 def _one_relevant_item(policies: Results, k: int) -> bool:
     """Whether all queries have one relevant item each: then recall is the hit rate, MAP is MRR, and precision and F1 are shares of it."""
     hits, recall = metric_at("hit_rate", k), metric_at("recall", k)
-    return all(metrics[hits]["mean"] == metrics[recall]["mean"] for metrics in policies.values() if hits in metrics and recall in metrics)
+    both = [(metrics[hits]["mean"], metrics[recall]["mean"]) for metrics in policies.values() if {hits, recall} <= set(metrics)]
+    return all(isclose(hit, found, abs_tol=1e-9) for hit, found in both)
 
 
 def _ordered(policies: Results) -> list[str]:

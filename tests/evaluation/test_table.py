@@ -126,3 +126,35 @@ def test_calibration_is_a_table_of_tenths():
     assert predicted.startswith("| predicted | 0.1 | 0.2 |")
     assert observed.startswith("| observed | 1.1 | 1.2 |")
     assert calibration_markdown({"model/rmse": 1.0}) == ""
+
+
+def ranking(hit, recall):
+    values = {"hit_rate": hit, "ndcg": 0.11, "precision": hit / 10, "recall": recall, "f1": 0.04, "mrr": 0.09, "map": 0.08}
+    values |= {"coverage": 0.31, "diversity": 0.61, "novelty": 9.1, "gini": 0.93}
+    return {f"{name}@{k}": metric(value * k / 20, 0.004) for name, value in values.items() for k in (1, 5, 10, 20)}
+
+
+LOG = {"split": "logged", "people": 4333, "queries": 4400}
+
+
+@pytest.mark.parametrize(
+    ("recall", "shown", "left_out"),
+    [
+        (0.2, ("hit rate", "NDCG", "MRR"), ("recall", "precision", "F1", "MAP")),
+        (0.1, ("NDCG", "precision", "recall", "F1", "MAP"), ("MRR",)),
+    ],
+    ids=["one relevant item: recall would repeat the hit rate", "several relevant items"],
+)
+def test_rankings_are_shown_at_one_k_with_the_metrics_that_say_different_things(recall, shown, left_out):
+    policies = {"trained": ranking(0.2, recall), "popular": ranking(0.15, 0.75 * recall), "content_cosine": ranking(0.18, 0.9 * recall)}
+    text = render(results_table(policies, "Results", LOG), 80)
+    assert max(map(len, text.splitlines())) <= 80
+    assert "…" not in text
+    for heading in (*shown, "coverage", "novelty"):
+        assert heading in text
+    for heading in left_out:
+        assert heading not in text
+    assert "@10" in text
+    assert "@20" not in text
+    assert "4,333 people, 4,400 queries" in text
+    assert results_markdown(policies, LOG).startswith("Queries of the held-out part of the log:\n")

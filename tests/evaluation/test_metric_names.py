@@ -1,0 +1,46 @@
+"""Names of metrics with a number of places, and their order in tables."""
+
+import pytest
+
+from recframe.metric_names import base_name, has_heading, heading, in_order, is_rate, metric_at, places_of, ranking_metrics, shown_k
+
+
+@pytest.mark.parametrize(
+    ("name", "base", "places"),
+    [
+        ("ndcg@10", "ndcg", 10),
+        ("return", "return", None),
+        ("reward/a@b", "reward/a@b", None),
+        ("@5", "@5", None),
+        ("hit_rate@", "hit_rate@", None),
+    ],
+)
+def test_a_name_is_taken_apart(name, base, places):
+    assert (base_name(name), places_of(name)) == (base, places)
+
+
+def test_metrics_are_in_the_order_of_tables_and_then_of_k():
+    names = ["reward/click", "gini@5", "ndcg@10", "return", "ndcg@5", "hit_rate@10", "reward/aim"]
+    assert in_order(names) == ["return", "hit_rate@10", "ndcg@5", "ndcg@10", "gini@5", "reward/click", "reward/aim"]
+
+
+def test_headings_have_the_k_below_the_name():
+    assert heading(metric_at("hit_rate", 10)) == "hit rate\n@10"
+    assert heading("click_rate") == "click\nrate"
+    assert has_heading("coverage@20")
+    assert not has_heading("reward/click")
+
+
+def test_rates_are_between_0_and_1_with_any_k_and_in_any_table():
+    assert all(map(is_rate, ("ndcg@10", "cold_items/f1@5", "cold/click_rate", "coverage")))
+    assert not any(map(is_rate, ("novelty@10", "return", "diversity@5")))
+
+
+def test_rankings_without_texts_have_no_diversity():
+    assert "diversity@5" in ranking_metrics((5,), {"texts"})
+    assert set(ranking_metrics((5,), {"texts"})) - set(ranking_metrics((5,), ())) == {"diversity@5"}
+
+
+@pytest.mark.parametrize(("names", "k"), [(["ndcg@5", "ndcg@10", "ndcg@20"], 10), (["ndcg@5", "ndcg@20"], 20), (["return"], None)])
+def test_one_k_is_shown(names, k):
+    assert shown_k(names) == k
