@@ -101,6 +101,12 @@ def split_log(
         settings=split,
         moments=parts.moments,
     )
+    for name, held_out in (("validation", result.validation), ("test", result.test)):
+        if not len(held_out):
+            raise DataError(
+                f"{source}: nothing that is held out for the {name} is a click, so that there is nothing to find; "
+                "see logs.click_column and logs.click_at_least"
+            )
     return result
 
 
