@@ -395,6 +395,13 @@ def test_only_clicks_are_asked_for():
         split_log(months(5), 10, ITEMS, LogSettings(click_column="row", click_at_least=49))
 
 
+def test_decisions_with_a_propensity_are_no_duplicates():
+    base = logged([(0, 1, 5)] * 4)
+    assert split_log(Interactions(base.frame.with_columns(propensity=0.5), ("row",)), 1, ITEMS, LogSettings()).summary()["duplicates"] == 0
+    with pytest.raises(DataError, match="no sequence has 3 interactions"):
+        split_log(base, 1, ITEMS, LogSettings())
+
+
 def test_features_stay_with_their_interactions():
     base = logged([(0, item, item) for item in range(5)] + [(0, 0, 0)])
     interactions = Interactions(base.frame, base.feedback, features=torch.arange(6.0)[:, None])
