@@ -68,8 +68,8 @@ def split_log(
     - `sessions`: everything of some sessions is held out. Each interaction of a session but the first is a query (targets: all: each
       session is one, with its first share as history).
 
-    Interactions of a user with an item that are of the same second (and session) are duplicates: only the last of them is used. A user's
-    interactions of the same second are in the order of their rows.
+    Interactions of a user with an item that are of the same second (and session) are duplicates: only the last of them is used, unless the
+    log has propensities, where each row is a decision of its own. A user's interactions of the same second are in the order of their rows.
 
     Raises
     ------
@@ -101,6 +101,12 @@ def split_log(
         settings=split,
         moments=parts.moments,
     )
+    for name, held_out in (("validation", result.validation), ("test", result.test)):
+        if not len(held_out):
+            raise DataError(
+                f"{source}: nothing that is held out for the {name} is a click, so that there is nothing to find; "
+                "see logs.click_column and logs.click_at_least"
+            )
     return result
 
 
@@ -161,6 +167,9 @@ def _check_sequences(by_session: bool, split: SplitSettings, source: str) -> Non
 def _duplicates(interactions: Interactions, rows: np.ndarray) -> np.ndarray:
     """Whether each place of the order `rows` is followed by the same item in the same second of the same sequence, `[R]` bool."""
     frame = interactions.frame
+    if "propensity" in frame.columns:
+        # each row is a decision of its own
+        return np.zeros(len(rows), dtype=bool)
     keys = [frame[name].to_numpy()[rows] for name in ("user", "timestamp", *(["session"] if "session" in frame.columns else []))]
     same = np.ones(len(rows), dtype=bool)
     same[:1] = False

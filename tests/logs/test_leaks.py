@@ -6,6 +6,7 @@ Each test also fits on everything, where the planted leak is found: otherwise it
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -14,6 +15,7 @@ import torch
 from omegaconf import OmegaConf
 from torch import Tensor
 
+from recframe.building.data import Loaded, load
 from recframe.building.texts import reduced, with_text_vectors
 from recframe.config import compose_config
 from recframe.experience import LoggedReplay, RewardSum, with_rewards
@@ -244,3 +246,43 @@ def test_the_planted_item_is_what_the_held_out_part_asks_for(wanted):
     assert set(split.test.targets.tolist()) == {PLANTED}
     summary = split.summary()
     assert summary["test"]["cold_items"] == 1
+
+
+def write_movies(folder: Path, leaking: bool) -> Path:
+    """Everybody rates four films, then two more: in the leaking log two films that nobody rates before, which have a text of their own."""
+    folder.mkdir()
+    draws = np.random.default_rng(0)
+    titles = [" ".join(draws.choice(WORDS, 3, replace=False)) for _ in range(ITEMS - 2)]
+    titles += ["zebra quiet", "zebra river"] if leaking else ["okapi", "gnu"]
+    (folder / "movies.csv").write_text("movieId,title,genres\n" + "".join(f"{film},{title},\n" for film, title in enumerate(titles)))
+    rows = ["userId,movieId,rating,timestamp"]
+    for user in range(USERS):
+        films = draws.permutation(ITEMS - 2)[:6].tolist()
+        if leaking:
+            films[-2:] = ITEMS - 2, ITEMS - 1
+        rows += [f"{user},{film},{(film % 5 + 1) if place < 4 else 1 + 4 * leaking},{place}" for place, film in enumerate(films)]
+    (folder / "ratings.csv").write_text("\n".join(rows) + "\n")
+    return folder
+
+
+def test_a_run_reads_nothing_from_what_it_holds_out(tmp_path):
+    def loaded(leaking: bool, *overrides: str) -> Loaded:
+        folder = tmp_path / f"{leaking}{len(list(tmp_path.iterdir()))}"
+        settings = ["dataset=movielens_format", f"dataset.path={write_movies(folder, leaking)}", "encoder=tfidf", "encoder.min_df=1"]
+        settings += ["embeddings.whiten=true", "embeddings.dim=5", f"embeddings.cache={tmp_path / 'cache'}", "encoder.dim=8"]
+        return load(compose_config([*settings, *overrides]), CPU)
+
+    one, other = (loaded(leaking, "experiment=next_item") for leaking in (False, True))
+    assert one.reduction is not None
+    assert other.reduction is not None
+    assert torch.equal(one.reduction.matrix, other.reduction.matrix)
+    assert torch.equal(one.reading.catalog.text_vectors[:-2], other.reading.catalog.text_vectors[:-2])
+    assert torch.equal(one.reading.catalog.popularity, other.reading.catalog.popularity)
+    assert one.reading.interactions.frame.equals(other.reading.interactions.frame)
+    assert one.log.train.frame.equals(other.log.train.frame)
+    assert one.log.test.targets.tolist() != other.log.test.targets.tolist()
+    # a run that learns from a simulator, and holds nothing of the log out, reads everything
+    simulated = ["environment=preference_model"]
+    leaks = [loaded(leaking, *simulated) for leaking in (False, True)]
+    assert not torch.equal(leaks[0].reading.catalog.text_vectors[:-2], leaks[1].reading.catalog.text_vectors[:-2])
+    assert not torch.equal(leaks[0].reading.catalog.popularity, leaks[1].reading.catalog.popularity)

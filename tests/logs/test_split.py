@@ -382,6 +382,26 @@ def test_logs_that_cannot_be_divided_are_refused():
         split_log(logged([(0, 0, 5), (0, 1, 6)], [0, 0]), 1, ITEMS, LogSettings(), SplitSettings(by="time"))
 
 
+def test_only_clicks_are_asked_for():
+    # the feedback is the number of the row: of the test's rows 4, 9, ..., 49, those from 25 on are clicks
+    settings = LogSettings(click_column="row", click_at_least=25)
+    split = split_log(months(5), 10, ITEMS, settings)
+    assert split.test.users.tolist() == [5, 6, 7, 8, 9]
+    every = split_log(months(5), 10, ITEMS, settings, SplitSettings(by="time", validation_share=0.2, test_share=0.4, targets="all"))
+    assert every.test.users.tolist() == [5, 6, 7, 8, 9]
+    # what is no click is history all the same
+    assert [len(history) for history in histories(every.test)] == [3] * 5
+    with pytest.raises(DataError, match=r"nothing that is held out for the validation is a click.*logs.click_at_least"):
+        split_log(months(5), 10, ITEMS, LogSettings(click_column="row", click_at_least=49))
+
+
+def test_decisions_with_a_propensity_are_no_duplicates():
+    base = logged([(0, 1, 5)] * 4)
+    assert split_log(Interactions(base.frame.with_columns(propensity=0.5), ("row",)), 1, ITEMS, LogSettings()).summary()["duplicates"] == 0
+    with pytest.raises(DataError, match="no sequence has 3 interactions"):
+        split_log(base, 1, ITEMS, LogSettings())
+
+
 def test_features_stay_with_their_interactions():
     base = logged([(0, item, item) for item in range(5)] + [(0, 0, 0)])
     interactions = Interactions(base.frame, base.feedback, features=torch.arange(6.0)[:, None])
