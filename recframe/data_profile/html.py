@@ -11,7 +11,7 @@ from recframe.data_profile.interactions import day_of
 from recframe.data_profile.profile import DataProfile
 from recframe.data_profile.quantities import Quantiles
 from recframe.data_profile.svg import concentration_plot, histogram_plot, value_plot
-from recframe.data_profile.tables import QUANTILE_HEADINGS, facts_of, number, percent
+from recframe.data_profile.tables import QUANTILE_HEADINGS, facts_of, figure, percent
 from recframe.errors import UserError
 
 MARK = '<meta name="generator" content="recframe data describe">'
@@ -130,17 +130,17 @@ def _plots(profile: DataProfile) -> str:
         plots.append(histogram_plot(profile.time.histogram, "Interactions over time", lambda seconds: day_of(int(seconds))))
     for one, activity in (("user", profile.users), ("item", profile.items)):
         if activity is not None:
-            plots.append(histogram_plot(activity.histogram, f"{one.title()}s by number of interactions", number))
+            plots.append(histogram_plot(activity.histogram, f"{one.title()}s by number of interactions", figure))
             plots.append(concentration_plot(activity.concentration, f"Share of interactions of the most active {one}s"))
     for signal in profile.feedback:
         name = plain(signal.name)
         if signal.values:
-            plots.append(value_plot(signal.values, f"{name}: interactions by value", number))
+            plots.append(value_plot(signal.values, f"{name}: interactions by value", figure))
         elif signal.histogram is not None:
-            plots.append(histogram_plot(signal.histogram, f"{name}: interactions by value", number))
+            plots.append(histogram_plot(signal.histogram, f"{name}: interactions by value", figure))
     for role, coverage in profile.texts.items():
         if coverage.histogram is not None:
-            plots.append(histogram_plot(coverage.histogram, f"{role.capitalize()} by number of words", number))
+            plots.append(histogram_plot(coverage.histogram, f"{role.capitalize()} by number of words", figure))
     return f'<h2>Distributions</h2>\n<div class="plots">{"".join(plots)}</div>' if plots else ""
 
 
@@ -152,7 +152,7 @@ def _distributions(profile: DataProfile) -> str:
     for role, coverage in profile.texts.items():
         if coverage.words is not None and coverage.characters is not None:
             rows += [(f"words, {role}", coverage.words), (f"characters, {role}", coverage.characters)]
-    cells = ((_safe(name), *(number(value) for value in (*found.values, found.mean))) for name, found in rows)
+    cells = ((_safe(name), *(figure(value) for value in (*found.values, found.mean))) for name, found in rows)
     return _table("Quantiles", ("", *QUANTILE_HEADINGS), cells, numbers=range(1, 9))
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import polars as pl
 
-from recframe.data_profile.quantities import Histogram, Quantiles, concentration, gini
+from recframe.data_profile.quantities import Histogram, Quantiles, concentration, gini_index
 
 MOST_VALUES = 12
 """A signal with more values than this is shown as a histogram."""
@@ -84,7 +84,7 @@ def activity_of(frame: pl.DataFrame, column: str, total: int) -> Activity:
         top=int(counts.to_numpy().max()),
         quantiles=Quantiles.of(counts),
         histogram=Histogram.of_counts(counts),
-        gini=gini(everybody),
+        gini=gini_index(everybody),
         concentration=concentration(everybody),
     )
 

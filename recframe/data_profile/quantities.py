@@ -47,7 +47,7 @@ class Histogram:
         return cls(tuple(edges.tolist()), tuple(counts.tolist()), log=True)
 
 
-def gini(counts: pl.Series) -> float:
+def gini_index(counts: pl.Series) -> float:
     """The Gini coefficient of counts: 0 if all are equal, near 1 if one has all (Gini, 1912)."""
     ordered = np.sort(counts.to_numpy()).astype(np.float64)
     total = ordered.sum()

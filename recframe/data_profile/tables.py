@@ -62,7 +62,7 @@ def percent(share: float) -> str:
     return "<0.1%" if 0 < share < 0.001 else f"{share:.1%}"
 
 
-def number(value: float) -> str:
+def figure(value: float) -> str:
     """A number with as many digits as it needs."""
     return f"{value:,.0f}" if value == int(value) else f"{value:,.4g}"
 
@@ -82,7 +82,7 @@ def _distributions(heading: str, rows: Sequence[tuple[str, Quantiles]]) -> Table
     for name in QUANTILE_HEADINGS:
         table.add_column(f"\n{name}", justify="right", no_wrap=True)
     for name, quantiles in rows:
-        table.add_row(Text(plain(name)), *(number(value) for value in (*quantiles.values, quantiles.mean)))
+        table.add_row(Text(plain(name)), *(figure(value) for value in (*quantiles.values, quantiles.mean)))
     return table
 
 
@@ -91,7 +91,7 @@ def _values(signals: Sequence[Feedback]) -> Table:
     table.add_column("\nvalues", no_wrap=True)
     table.add_column("\nshare of the known ones")
     for signal in signals:
-        shares = ", ".join(f"{number(value)}: {count / signal.known:.1%}" for value, count in signal.values or ())
+        shares = ", ".join(f"{figure(value)}: {count / signal.known:.1%}" for value, count in signal.values or ())
         table.add_row(Text(plain(signal.name)), shares)
     return table
 

@@ -2,7 +2,7 @@
 
 from recframe.public_data.errors import FetchError
 from recframe.public_data.fetch import Fetched, fetch
-from recframe.public_data.public_set import Checksum, Licence, Part, PublicFile, PublicSet, Unpacking
+from recframe.public_data.public_set import Checksum, Licence, PublicFile, PublicSet, SetFile, Unpacking
 from recframe.public_data.sets import find_set, public_sets
 
 __all__ = [
@@ -10,9 +10,9 @@ __all__ = [
     "FetchError",
     "Fetched",
     "Licence",
-    "Part",
     "PublicFile",
     "PublicSet",
+    "SetFile",
     "Unpacking",
     "fetch",
     "find_set",

@@ -64,7 +64,7 @@ class PublicFile:
 
 
 @dataclass(frozen=True)
-class Part:
+class SetFile:
     """The part of a set that is fetched. word: what it is called ("category").   choices: all of them.   usual: the default."""
 
     word: str
@@ -98,7 +98,7 @@ class PublicSet:
     files: tuple[PublicFile, ...]
     settings: Mapping[str, str]
     train: str = "experiment=next_item"
-    part: Part | None = None
+    part: SetFile | None = None
     get: str = ""
     convert: Callable[[Path], str] | None = field(default=None, compare=False)
     converted: tuple[str, ...] = ()

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recframe.data_profile import profile_of
-from recframe.data_profile.quantities import LEVELS, Histogram, Quantiles, concentration, gini
+from recframe.data_profile.quantities import LEVELS, Histogram, Quantiles, concentration, gini_index
 from recframe.interfaces import Catalog, Data, Interactions, Texts, Users
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -76,7 +76,7 @@ def test_quantiles_of_interactions_are_those_of_numpy():
 def test_the_gini_coefficient_is_the_mean_difference_over_twice_the_mean(numbers):
     values = np.array(numbers, dtype=float)
     expected = 0.0 if not values.sum() else np.abs(values[:, None] - values).mean() / (2 * values.mean())
-    assert gini(pl.Series(numbers)) == pytest.approx(expected, abs=1e-12)
+    assert gini_index(pl.Series(numbers)) == pytest.approx(expected, abs=1e-12)
 
 
 @given(counts)

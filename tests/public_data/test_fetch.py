@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from recframe.public_data import Checksum, FetchError, Licence, Part, PublicFile, PublicSet, Unpacking, fetch
+from recframe.public_data import Checksum, FetchError, Licence, PublicFile, PublicSet, SetFile, Unpacking, fetch
 from recframe.public_data.download import Patience
 
 LICENCE = Licence("Test licence", ("Research only.",), "http://licence")
@@ -229,7 +229,9 @@ def test_a_conversion_that_fails_leaves_the_set_to_be_converted(place):
 
 def test_another_part_of_an_archive_is_unpacked_from_the_same_file(place):
     file = PublicFile("films.zip", place.server.address("films.zip"), unpacking=Unpacking(("films/{part}.csv",), largest=1000))
-    described = place.described(files=(file,), settings={"path": "films/{part}.csv"}, part=Part("table", ("ratings", "movies"), "movies"))
+    described = place.described(
+        files=(file,), settings={"path": "films/{part}.csv"}, part=SetFile("table", ("ratings", "movies"), "movies")
+    )
     place.fetch(described.of_part("movies"))
     place.fetch(described.of_part("ratings"))
     assert len(place.server.asked) == 1

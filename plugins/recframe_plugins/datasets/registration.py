@@ -28,7 +28,7 @@ def recframe_register_components(register: Callable[[Component], None]) -> None:
     log, profiles = ("interactions", "attribute:title"), "users?profile_template"
     dataset("table", TableConfig, "table.table:Table", *log, profiles, "attribute:*?items")
     dataset("recbole_atomic", RecboleAtomicConfig, "recbole_atomic.recbole_atomic:RecboleAtomic", *log, profiles, "attribute:*")
-    dataset("sequences", SequencesConfig, "sequences.sequences:Sequences", *log, "attribute:*?items")
+    dataset("sequences", SequencesConfig, "sequences.sequences:SequenceLines", *log, "attribute:*?items")
     # a folder of Open Bandit has a table of items without `items`
     dataset("bandit_log", BanditLogConfig, "bandit_log.bandit_log:BanditLog", *log, "attribute:*")
     dataset(

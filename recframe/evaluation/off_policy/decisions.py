@@ -11,7 +11,7 @@ import polars as pl
 
 from recframe.evaluation.off_policy.logs import SingleItemLog
 from recframe.evaluation.off_policy.policies import ActionProbabilities
-from recframe.evaluation.off_policy.reward_models import RewardModel
+from recframe.evaluation.off_policy.reward_models import DecisionRewardModel
 from recframe.evaluation.statistics import CHUNK_ELEMENTS
 from recframe.interfaces.data import DataError, Interactions
 
@@ -136,8 +136,8 @@ def logged_decisions(
     )
 
 
-def judge(
-    decisions: LoggedDecisions, policy: ActionProbabilities, model: RewardModel | None = None, clusters: np.ndarray | None = None
+def judged_decisions(
+    decisions: LoggedDecisions, policy: ActionProbabilities, model: DecisionRewardModel | None = None, clusters: np.ndarray | None = None
 ) -> Judged:
     """What `policy` would have done in each logged situation, from its probabilities of all items in chunks of rows.
 

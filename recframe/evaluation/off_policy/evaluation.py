@@ -11,13 +11,13 @@ import numpy as np
 from recframe.evaluation.off_policy import single_items
 from recframe.evaluation.off_policy.concentration import empirical_bernstein, hoeffding, values_of_people
 from recframe.evaluation.off_policy.contributions import intervals, mean_of
-from recframe.evaluation.off_policy.decisions import LoggedDecisions, judge
+from recframe.evaluation.off_policy.decisions import LoggedDecisions, judged_decisions
 from recframe.evaluation.off_policy.diagnostics import diagnose, warnings_of
 from recframe.evaluation.off_policy.estimates import estimates_of
 from recframe.evaluation.off_policy.logs import SingleItemLog
 from recframe.evaluation.off_policy.pas_if import Estimator, pas_if
 from recframe.evaluation.off_policy.policies import ActionProbabilities
-from recframe.evaluation.off_policy.reward_models import RewardModel, fit_reward_model, folds_of, item_features
+from recframe.evaluation.off_policy.reward_models import DecisionRewardModel, fit_reward_model, folds_of, item_features
 from recframe.evaluation.off_policy.text_clusters import cluster_probabilities, estimated_cluster_propensities, marginalised_ips
 from recframe.evaluation.results import Metrics, metrics_of
 from recframe.evaluation.statistics import CHUNK_ELEMENTS, Interval
@@ -95,7 +95,7 @@ def evaluate_off_policy(
     of_clusters = None if clusters is None else _cluster_propensities(decisions, clusters, folds)
     result = OffPolicyResult({LOGGING: _on_policy(decisions, seed)}, {}, {}, _about_the_log(decisions))
     for name, policy in policies.items():
-        judged = judge(decisions, policy, model, clusters)
+        judged = judged_decisions(decisions, policy, model, clusters)
         estimates = estimates_of(judged.log, decisions.people, "least_error" if choose == "pas_if" else choose)
         if choose == "pas_if":
             chosen = _choose_by_pas_if(decisions, policy, items, reward_model, penalty, estimates.threshold, seed)
@@ -140,7 +140,7 @@ def _choose_by_pas_if(
 
 def _reward_model(
     decisions: LoggedDecisions, items: np.ndarray | None, folds: np.ndarray, kind: Literal["ridge", "logistic"], penalty: float
-) -> RewardModel:
+) -> DecisionRewardModel:
     items = item_features(decisions.num_items) if items is None else items
     return fit_reward_model(decisions.rewards, decisions.actions, decisions.contexts, items, folds, kind, penalty)
 

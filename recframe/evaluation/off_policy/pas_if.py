@@ -33,7 +33,7 @@ FIT_ROWS = 2_000
 """At most so many rows are fitted to; all are divided."""
 
 
-class Division(NamedTuple):
+class DividedLog(NamedTuple):
     """How a log is divided: rho of the logged items `[n]`, and both parts' policies over all items, `[n, M]` each."""
 
     rho: np.ndarray
@@ -41,7 +41,7 @@ class Division(NamedTuple):
     logging: np.ndarray
 
 
-class Choice(NamedTuple):
+class EstimatorChoice(NamedTuple):
     """The chosen estimator's name, and the mean squared error of each, by name."""
 
     name: str
@@ -59,7 +59,7 @@ def pas_if(
     share: float = 0.1,
     seed: int = 0,
     steps: int = 100,
-) -> Choice:
+) -> EstimatorChoice:
     """Choose one of `estimators` for a policy by their errors for pseudo policies like it.
 
     Parameters
@@ -87,7 +87,7 @@ def pas_if(
     if not next(iter(errors.values())):
         raise DataError("no row looks as if the evaluated policy had logged it: there is nothing to choose an estimator by")
     means = {name: float(np.mean(found)) for name, found in errors.items()}
-    return Choice(min(means, key=lambda name: (np.nan_to_num(means[name], nan=np.inf), name)), means)
+    return EstimatorChoice(min(means, key=lambda name: (np.nan_to_num(means[name], nan=np.inf), name)), means)
 
 
 def fit_division(
@@ -98,7 +98,7 @@ def fit_division(
     seed: int = 0,
     steps: int = 100,
     regularisation: float = 1.0,
-) -> Division:
+) -> DividedLog:
     """Importance fitting: `min mean (pi'/mu' - pi/mu)^2 + lambda mean (m(x) / k - 1)^2` over rho, by Adam.
 
     The paper's objective, with the second term relative to k. rho is a network of the item's probabilities under both policies and its
@@ -131,7 +131,7 @@ def fit_division(
         rho = _rho(network, mu, weights, share).clamp_max(0.999)
         inside = (mu * rho).sum(1, keepdim=True)
         parts = (mu * rho / inside.clamp_min(1e-12), mu * (1 - rho) / (1 - inside))
-    return Division(rho.gather(1, place)[:, 0].double().numpy(), *(part.double().numpy() for part in parts))
+    return DividedLog(rho.gather(1, place)[:, 0].double().numpy(), *(part.double().numpy() for part in parts))
 
 
 class _Tilt(nn.Module):
@@ -156,7 +156,7 @@ def _rho(network: _Tilt, mu: Tensor, weights: Tensor, share: float) -> Tensor:
 
 
 def _pseudo_log(
-    rows: np.ndarray, actions: np.ndarray, rewards: np.ndarray, division: Division, predictions: np.ndarray | None
+    rows: np.ndarray, actions: np.ndarray, rewards: np.ndarray, division: DividedLog, predictions: np.ndarray | None
 ) -> SingleItemLog:
     """The rows of mu', to estimate pi' from."""
     places, chosen = np.arange(len(rows)), actions[rows]

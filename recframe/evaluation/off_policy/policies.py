@@ -32,7 +32,7 @@ def softmax(scores: np.ndarray, temperature: float = 1.0) -> np.ndarray:
     return probabilities
 
 
-def epsilon_greedy(scores: np.ndarray, epsilon: float = 0.0) -> np.ndarray:
+def epsilon_greedy_probabilities(scores: np.ndarray, epsilon: float = 0.0) -> np.ndarray:
     """Probabilities `[..., M]`: the item with the highest score (the first of equal ones), and with `epsilon` any that may be shown."""
     scores = np.asarray(scores, dtype=np.float64)
     allowed = scores > -np.inf
@@ -57,7 +57,7 @@ def softmax_policy(scores: ItemScores, temperature: float = 1.0) -> ActionProbab
 
 def epsilon_greedy_policy(scores: ItemScores, epsilon: float = 0.0) -> ActionProbabilities:
     """The policy that shows the item with the highest score, and with `epsilon` any. 0 is what a trained agent does when deployed."""
-    return lambda rows: epsilon_greedy(scores(rows), epsilon)
+    return lambda rows: epsilon_greedy_probabilities(scores(rows), epsilon)
 
 
 def ranking_policy(ranking: ItemRanking, num_items: int, epsilon: float = 0.0) -> ActionProbabilities:

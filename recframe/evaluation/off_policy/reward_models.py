@@ -17,7 +17,7 @@ ONE_HOT_ITEMS = 512
 
 
 @dataclass(frozen=True)
-class RewardModel:
+class DecisionRewardModel:
     """q(x, a) `= link(x' W_f a)`, with an own W for each of F folds of people: each row is predicted by a model that never saw its person.
 
     contexts: `[n, X]`, with a constant.   items: `[M, Z]`, with a constant.   coefficients: `[F, X, Z]`.
@@ -51,7 +51,7 @@ def fit_reward_model(
     folds: np.ndarray,
     kind: Literal["ridge", "logistic"] = "ridge",
     penalty: float = 1.0,
-) -> RewardModel:
+) -> DecisionRewardModel:
     """Fit rewards `[n]` by all products of context and item features, once for each fold, to the rows of the other folds.
 
     Parameters
@@ -82,7 +82,7 @@ def fit_reward_model(
     design = (contexts[:, :, None] * items[actions][:, None, :]).reshape(len(rewards), size)
     fit = _fit_ridge if kind == "ridge" else _fit_logistic
     coefficients = np.stack([fit(design[folds != fold], rewards[folds != fold], penalty) for fold in range(count)])
-    return RewardModel(contexts, items, coefficients.reshape(count, contexts.shape[1], items.shape[1]), folds, kind == "logistic")
+    return DecisionRewardModel(contexts, items, coefficients.reshape(count, contexts.shape[1], items.shape[1]), folds, kind == "logistic")
 
 
 def item_features(num_items: int) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 
 from recframe.evaluation.off_policy import trajectories
 from recframe.evaluation.off_policy.contributions import intervals, mean_of, refitted_interval
-from recframe.evaluation.off_policy.decisions import LoggedDecisions, judge
+from recframe.evaluation.off_policy.decisions import LoggedDecisions, judged_decisions
 from recframe.evaluation.off_policy.diagnostics import diagnose, warnings_of
 from recframe.evaluation.off_policy.evaluation import LOGGING, OffPolicyResult
 from recframe.evaluation.off_policy.fitted_q import fitted_q_values, fitted_returns
@@ -107,7 +107,7 @@ def evaluate_sessions_off_policy(
     taken = _products(contexts, features[decisions.actions])[sessions.rows]
     result = OffPolicyResult({}, {}, {}, [])
     for name, policy in policies.items():
-        judged = judge(decisions, policy)
+        judged = judged_decisions(decisions, policy)
         expected = _products(contexts, _expected_items(decisions, policy, features))[sessions.rows]
         sides = (judged.log.rewards, judged.log.propensities, judged.log.probabilities)
         rewards, propensities, probabilities = (side[sessions.rows] for side in sides)

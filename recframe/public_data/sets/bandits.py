@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from recframe.public_data.public_set import GIB, Checksum, Licence, Part, PublicFile, PublicSet, Unpacking
+from recframe.public_data.public_set import GIB, Checksum, Licence, PublicFile, PublicSet, SetFile, Unpacking
 
 BANDITS = (
     PublicSet(
@@ -29,7 +29,7 @@ BANDITS = (
         ),
         settings={"interactions": "open_bandit_dataset/{part}"},
         train="environment=none stages=[logged]",
-        part=Part(
+        part=SetFile(
             "policy/campaign", tuple(f"{policy}/{place}" for policy in ("random", "bts") for place in ("all", "men", "women")), "random/all"
         ),
     ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from recframe.public_data.conversions.events import convert_yelp
 from recframe.public_data.conversions.ucsd import convert_amazon, convert_goodreads, convert_steam
-from recframe.public_data.public_set import GIB, Licence, Part, PublicFile, PublicSet, Unpacking
+from recframe.public_data.public_set import GIB, Licence, PublicFile, PublicSet, SetFile, Unpacking
 
 UCSD = "https://mcauleylab.ucsd.edu/public_datasets"
 
@@ -73,7 +73,7 @@ SHOPS = (
             PublicFile("meta_{part}.jsonl.gz", f"{UCSD}/data/amazon_2023/raw/meta_categories/meta_{{part}}.jsonl.gz", largest=16 * GIB),
         ),
         settings={"interactions": "{part}.csv.gz", "items": "items.csv"},
-        part=Part("category", AMAZON_CATEGORIES, "Video_Games"),
+        part=SetFile("category", AMAZON_CATEGORIES, "Video_Games"),
         convert=convert_amazon,
         converted=("items.csv",),
     ),
@@ -118,7 +118,7 @@ SHOPS = (
             ),
         ),
         settings={"interactions": "interactions.csv", "items": "items.csv"},
-        part=Part("genre", GOODREADS_GENRES, "poetry"),
+        part=SetFile("genre", GOODREADS_GENRES, "poetry"),
         convert=convert_goodreads,
         converted=("interactions.csv", "items.csv"),
     ),

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from recframe.evaluation.off_policy.decisions import LoggedDecisions, judge, logged_decisions
+from recframe.evaluation.off_policy.decisions import LoggedDecisions, judged_decisions, logged_decisions
 from recframe.evaluation.off_policy.evaluation import LOGGING, Bounds, evaluate_off_policy
 from recframe.evaluation.off_policy.policies import epsilon_greedy_policy, fixed_policy, softmax, softmax_policy
 from recframe.evaluation.off_policy.session_evaluation import evaluate_sessions_off_policy, sessions_of
@@ -129,10 +129,10 @@ def test_a_policy_is_asked_in_chunks(world, monkeypatch):
         asked.append(len(rows))
         return softmax(rates[kind[rows]])
 
-    whole = judge(log, policy).log.probabilities
+    whole = judged_decisions(log, policy).log.probabilities
     monkeypatch.setattr("recframe.evaluation.off_policy.decisions.CHUNK_ELEMENTS", ITEMS * 300)
     asked.clear()
-    np.testing.assert_array_equal(judge(log, policy).log.probabilities, whole)
+    np.testing.assert_array_equal(judged_decisions(log, policy).log.probabilities, whole)
     assert max(asked) == 300
     assert sum(asked) == 2_000
 

@@ -146,7 +146,7 @@ def test_softmax_follows_its_equation_and_ignores_a_constant(one, temperature):
 
 @given(scores, st.floats(0, 1))
 def test_epsilon_greedy_shows_the_best_and_with_epsilon_any(one, epsilon):
-    found = policies.epsilon_greedy(one, epsilon)
+    found = policies.epsilon_greedy_probabilities(one, epsilon)
     expected = np.full(one.shape, epsilon / 5)
     expected[np.arange(4), one.argmax(axis=1)] += 1 - epsilon
     np.testing.assert_allclose(found, expected)
@@ -156,7 +156,7 @@ def test_epsilon_greedy_shows_the_best_and_with_epsilon_any(one, epsilon):
 
 def test_items_that_may_not_be_shown_have_probability_zero():
     one = np.array([[1.0, -np.inf, 3.0]])
-    np.testing.assert_allclose(policies.epsilon_greedy(one, 0.5), [[0.25, 0, 0.75]])
+    np.testing.assert_allclose(policies.epsilon_greedy_probabilities(one, 0.5), [[0.25, 0, 0.75]])
     assert policies.softmax(one)[0, 1] == 0
 
 
@@ -164,9 +164,11 @@ def test_policies_answer_for_the_rows_they_are_asked_about():
     table = np.random.default_rng(0).normal(size=(10, 4))
     rows = np.array([7, 2])
     np.testing.assert_allclose(policies.softmax_policy(lambda r: table[r], 2.0)(rows), policies.softmax(table[rows], 2.0))
-    np.testing.assert_allclose(policies.epsilon_greedy_policy(lambda r: table[r], 0.1)(rows), policies.epsilon_greedy(table[rows], 0.1))
+    np.testing.assert_allclose(
+        policies.epsilon_greedy_policy(lambda r: table[r], 0.1)(rows), policies.epsilon_greedy_probabilities(table[rows], 0.1)
+    )
     ranking = np.argsort(-table, axis=1)
-    np.testing.assert_allclose(policies.ranking_policy(lambda r: ranking[r], 4)(rows), policies.epsilon_greedy(table[rows]))
+    np.testing.assert_allclose(policies.ranking_policy(lambda r: ranking[r], 4)(rows), policies.epsilon_greedy_probabilities(table[rows]))
     np.testing.assert_allclose(policies.fixed_policy(np.full(4, 0.25))(rows), np.full((2, 4), 0.25))
     probabilities = policies.softmax(table)
     np.testing.assert_allclose(policies.fixed_policy(probabilities)(rows), probabilities[rows])
@@ -188,8 +190,8 @@ def test_plackett_luce_probabilities_follow_their_equation():
     [
         (lambda: policies.softmax(np.ones((1, 2)), 0.0), "the temperature must be above 0, not 0"),
         (lambda: policies.softmax(np.full((1, 2), -np.inf)), "no item with a finite score"),
-        (lambda: policies.epsilon_greedy(np.ones((1, 2)), 1.5), "epsilon must be between 0 and 1, not 1.5"),
-        (lambda: policies.epsilon_greedy(np.array([[np.nan, 1.0]])), "or one that is not a number"),
+        (lambda: policies.epsilon_greedy_probabilities(np.ones((1, 2)), 1.5), "epsilon must be between 0 and 1, not 1.5"),
+        (lambda: policies.epsilon_greedy_probabilities(np.array([[np.nan, 1.0]])), "or one that is not a number"),
         (lambda: policies.epsilon_greedy_of_ranking(np.array([[5]]), 5), "items are numbers from 0 to 4, and the first of a ranking is 5"),
         (lambda: marginalised_ips(np.ones(1), np.zeros(1), np.ones(1)), "clusters must be above 0"),
     ],

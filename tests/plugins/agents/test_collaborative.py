@@ -14,7 +14,7 @@ from recframe_plugins.agents.baselines.config import ContentCosineConfig
 from recframe_plugins.agents.collaborative import build, factors
 from recframe_plugins.agents.collaborative.config import ALSConfig, BPRConfig, EASEConfig, HybridConfig, ItemKNNConfig, UserKNNConfig
 from recframe_plugins.agents.collaborative.factors import ALS, BPR, folded_in
-from recframe_plugins.agents.collaborative.hybrid import Hybrid, conditional_logit, mixed, without_rows
+from recframe_plugins.agents.collaborative.hybrid import Hybrid, conditional_logit, log_without_rows, mixed
 from tests.references.logs_with_tastes import hit_rate, random_log, spec_of, tastes
 
 DATA = toy_data()
@@ -247,7 +247,7 @@ def test_held_out_rows_are_the_last_clicks_and_leave_the_rest_of_the_log():
     lengths = log.offsets.diff()
     last = [int(end) - 1 for end, length in zip(log.offsets[1:], lengths, strict=True) if length > 1]
     assert rows.tolist() == [row for row in last if log.feedback[row, 0] > 0]
-    rest = without_rows(log, rows)
+    rest = log_without_rows(log, rows)
     kept = [row for row in range(len(log)) if row not in rows.tolist()]
     assert rest.items.tolist() == log.items[kept].tolist()
     assert rest.users.tolist() == rest.sequence.tolist()

@@ -22,7 +22,7 @@ from recframe_plugins.datasets.bandit_log.config import BanditLogConfig
 from recframe_plugins.datasets.recbole_atomic.config import RecboleAtomicConfig
 from recframe_plugins.datasets.recbole_atomic.recbole_atomic import RecboleAtomic
 from recframe_plugins.datasets.sequences.config import SequencesConfig
-from recframe_plugins.datasets.sequences.sequences import Sequences
+from recframe_plugins.datasets.sequences.sequences import SequenceLines
 from recframe_plugins.datasets.table.config import TableConfig
 from recframe_plugins.datasets.table.table import Table
 
@@ -405,7 +405,7 @@ def dataset_of(fault: Fault, folder: Path) -> Dataset:
     makers: dict[str, Callable[[], Dataset]] = {
         "table": lambda: Table(TableConfig(**options)),
         "bandit_log": lambda: BanditLog(BanditLogConfig(**options)),
-        "sequences": lambda: Sequences(SequencesConfig(**options)),
+        "sequences": lambda: SequenceLines(SequencesConfig(**options)),
     }
     return makers[fault.dataset]()
 

@@ -16,7 +16,7 @@ from recframe_plugins.datasets.movielens.movielens_format import MovieLensFormat
 from recframe_plugins.datasets.recbole_atomic.config import RecboleAtomicConfig
 from recframe_plugins.datasets.recbole_atomic.recbole_atomic import RecboleAtomic
 from recframe_plugins.datasets.sequences.config import SequencesConfig
-from recframe_plugins.datasets.sequences.sequences import Sequences
+from recframe_plugins.datasets.sequences.sequences import SequenceLines
 from recframe_plugins.datasets.table.config import TableConfig
 from recframe_plugins.datasets.table.table import Table
 
@@ -49,7 +49,7 @@ def loaders(folder: Path) -> dict[str, object]:
     file = lambda name: str(folder / name)  # noqa: E731
     return {
         "table": lambda **more: Table(TableConfig(interactions=file("log.csv"), users=file("users.csv"), **more)),
-        "sequences": lambda **more: Sequences(SequencesConfig(interactions=file("log.txt"), **more)),
+        "sequences": lambda **more: SequenceLines(SequencesConfig(interactions=file("log.txt"), **more)),
         "bandit_log": lambda **more: BanditLog(BanditLogConfig(interactions=file("bandit.csv"), **more)),
         "recbole_atomic": lambda **more: RecboleAtomic(RecboleAtomicConfig(path=str(folder), **more)),
         "movielens_format": lambda **more: MovieLensFormat(MovieLensFormatConfig(path=str(folder), **more)),

@@ -9,13 +9,13 @@ from recframe.interfaces import Data
 from recframe.testing import check_component
 from recframe_plugins.datasets import registration
 from recframe_plugins.datasets.sequences.config import SequencesConfig
-from recframe_plugins.datasets.sequences.sequences import Sequences
+from recframe_plugins.datasets.sequences.sequences import SequenceLines
 
 ROWS = [(0, 0, 0), (1, 1, 0), (0, 1, 1), (0, 2, 2)]
 
 
 def load(path: Path, **options) -> Data:
-    return Sequences(SequencesConfig(interactions=str(path), **options)).load()
+    return SequenceLines(SequencesConfig(interactions=str(path), **options)).load()
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from recframe.references.logged import LogScorer, interaction_matrix
 from recframe_plugins.agents.collaborative.config import ALSConfig, BPRConfig
 
 
-class Factors(LogScorer):
+class UserItemFactors(LogScorer):
     """Scores `x_u' y_i` of a user's and an item's factors, found together. Users are those of `Log.users`.
 
     Raises
@@ -39,11 +39,11 @@ class Factors(LogScorer):
 
     @abstractmethod
     def factorize(self, matrix: sp.csr_matrix) -> tuple[np.ndarray, np.ndarray]:
-        """Factors of users `[P, d]` and of items `[M, d]`, given X `[P, M]`."""
+        """UserItemFactors of users `[P, d]` and of items `[M, d]`, given X `[P, M]`."""
 
     @abstractmethod
     def fold_in(self, observation: Observation) -> Tensor:
-        """Factors `[N, d]` of users, by their histories alone."""
+        """UserItemFactors `[N, d]` of users, by their histories alone."""
 
     def learn(self, matrix: sp.csr_matrix, log: Log) -> None:
         """Factorize the matrix of users and items."""
@@ -59,7 +59,7 @@ class Factors(LogScorer):
         return QueryScores(self.query(observation), torch.zeros(len(history), device=history.device), history, self.item_factors)
 
     def query(self, observation: Observation) -> Tensor:
-        """Factors `[N, d]`: those of the log for the users in it, and else from the history."""
+        """UserItemFactors `[N, d]`: those of the log for the users in it, and else from the history."""
         factors = self.fold_in(observation)
         if not self.spec.has_users:
             return factors
@@ -69,7 +69,7 @@ class Factors(LogScorer):
         return torch.where((inside & self.known[rows]).unsqueeze(1), self.user_factors[rows], factors)
 
 
-class ALS(Factors):
+class ALS(UserItemFactors):
     """Implicit feedback as preferences with confidences (Hu, Koren & Volinsky, 2008, equation 3).
 
         min sum_ui c_ui (p_ui - x_u' y_i)^2 + lambda (sum_u |x_u|^2 + sum_i |y_i|^2)
@@ -119,16 +119,15 @@ def folded_in(item_factors: Tensor, items: Tensor, values: Tensor, confidence: f
     left = everything + (factors.mT * (confidence * values).unsqueeze(1)) @ factors
     right = torch.einsum("nh,nhd->nd", 1.0 + confidence * values, factors)
     # without regularization and with fewer items than dimensions there is no single solution: the smallest one
-    solution: Tensor
     if regularization == 0:
-        solution = torch.linalg.lstsq(left, right.unsqueeze(2)).solution.squeeze(2)
-    else:
-        solution = torch.linalg.solve(left, right)
+        smallest: Tensor = torch.linalg.lstsq(left, right.unsqueeze(2)).solution.squeeze(2)
+        return smallest
+    solution: Tensor = torch.linalg.solve(left, right)
     return solution
 
 
-class BPR(Factors):
-    """Factors by which each user's items score above others (Rendle et al., 2009), with a bias of each item.
+class BPR(UserItemFactors):
+    """UserItemFactors by which each user's items score above others (Rendle et al., 2009), with a bias of each item.
 
         max sum_(u,i,j) ln sigmoid(x_u' y_i + b_i - x_u' y_j - b_j) - lambda |factors|^2     over items i of u and random items j
 

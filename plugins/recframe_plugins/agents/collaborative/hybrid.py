@@ -48,7 +48,7 @@ class Hybrid(LogScorer):
         """Decide the weights, and fit the parts."""
         held_out = self.held_out_rows(log)
         if len(held_out):
-            rest = without_rows(log, held_out)
+            rest = log_without_rows(log, held_out)
             fitted = [copy.deepcopy(part) for part in self._parts]
             for part in fitted:
                 part.fit(rest)
@@ -103,7 +103,7 @@ def conditional_logit(scores: Tensor, taken: Tensor) -> Tensor:
     return theta / theta.sum() if theta.sum() > 0 else torch.full((parts,), 1 / parts)
 
 
-def without_rows(log: Log, rows: Tensor) -> Log:
+def log_without_rows(log: Log, rows: Tensor) -> Log:
     """The log without the rows `[Q]`, which leave no sequence empty."""
     kept = torch.ones(len(log), dtype=torch.bool, device=rows.device)
     kept[rows] = False

@@ -100,7 +100,7 @@ class DecisionTransformer(ItemAgent):
     def learn(self, batch: Any, items: Items) -> Iterator[tuple[str, Tensor]]:
         """The mean cross-entropy of the items of a `SequenceBatch`, given what was known before and the returns that followed."""
         length, horizon = self.spec.history_length, self.config.horizon
-        task = Task.of(batch, length, horizon)
+        task = ReturnTask.of(batch, length, horizon)
         learns = (task.taken != PAD) & (task.observation.history_items != PAD)
         self.returns.add(task.returns[learns])
         known = batch.item != PAD
@@ -121,7 +121,7 @@ class DecisionTransformer(ItemAgent):
         return {"target_return": self.target_return}
 
 
-class Task(NamedTuple):
+class ReturnTask(NamedTuple):
     """H places to read, the item taken after each, `taken` `[B, H]`, and the sum of the rewards from it on, `returns` `[B, H]`."""
 
     observation: Observation
@@ -129,7 +129,7 @@ class Task(NamedTuple):
     returns: Tensor
 
     @classmethod
-    def of(cls, batch: SequenceBatch, length: int, horizon: int) -> Task:
+    def of(cls, batch: SequenceBatch, length: int, horizon: int) -> ReturnTask:
         """The task of a batch: the end of terminated sequences, and of others the part whose rewards are known up to the horizon.
 
         Sequences that are shorter than a full window are terminated in it.

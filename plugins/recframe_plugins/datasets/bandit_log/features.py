@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from recframe.interfaces import DataError
-from recframe_plugins.datasets.files.tables import SourceTable, shown
+from recframe_plugins.datasets.files.tables import SourceTable, columns_in_words
 from recframe_plugins.datasets.files.typed import typed
 from recframe_plugins.datasets.interaction_logs.log_rows import feature_column
 
@@ -33,7 +33,7 @@ def feature_columns(table: SourceTable, patterns: Sequence[str] | None, taken: S
     """
     for pattern in patterns or ():
         if not any(fnmatchcase(name, pattern) for name in table.columns):
-            raise DataError(f"dataset.features: {pattern!r} fits no column of {table.path}; they are {shown(table.columns)}")
+            raise DataError(f"dataset.features: {pattern!r} fits no column of {table.path}; they are {columns_in_words(table.columns)}")
         if pattern in taken:
             raise DataError(f"dataset.features: column {pattern!r} of {table.path} has another meaning already; leave it out")
     wanted = USUAL if patterns is None else patterns
@@ -76,7 +76,7 @@ def feature_matrix(path: Path, rows: pl.DataFrame, columns: Sequence[str], categ
         parts.append(torch.nn.functional.one_hot(indices, count).float() if categories == "one_hot" else indices.float()[:, None])
     features = torch.cat(parts, dim=1)
     how = "a column for each value" if categories == "one_hot" else "their values' numbers"
-    texts = f"; text as {how}: {shown(said)}" if said else ""
+    texts = f"; text as {how}: {columns_in_words(said)}" if said else ""
     logger.info("%s: %d features from %d columns%s", path, features.shape[1], len(columns), texts)
     return features
 

@@ -18,7 +18,7 @@ from recframe_plugins.datasets.files.separators import consistent_separator, sep
 from recframe_plugins.datasets.files.sources import content_of, require_file
 from recframe_plugins.datasets.files.text_lines import numbered_lines
 
-__all__ = ["UNNAMED", "SourceTable", "named_column", "open_table", "separator_given", "shown"]
+__all__ = ["UNNAMED", "SourceTable", "columns_in_words", "named_column", "open_table", "separator_given"]
 
 logger = logging.getLogger(__name__)
 
@@ -144,9 +144,9 @@ def named_column(table: SourceTable, column: str, setting: str) -> str:
     if f"column_{column}" in table.columns:
         return f"column_{column}"
     where = f"{table.path}:1" if table.unit == "line" else f"{table.path}"
-    raise DataError(f"{setting}={column}: {where} has no column {column!r}; its columns are {shown(table.columns)}")
+    raise DataError(f"{setting}={column}: {where} has no column {column!r}; its columns are {columns_in_words(table.columns)}")
 
 
-def shown(columns: Sequence[str], most: int = 20) -> str:
+def columns_in_words(columns: Sequence[str], most: int = 20) -> str:
     """Column names for a message."""
     return ", ".join(columns[:most]) + (f" and {len(columns) - most} more" if len(columns) > most else "")

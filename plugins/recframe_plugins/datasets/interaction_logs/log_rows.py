@@ -16,7 +16,7 @@ from recframe_plugins.datasets.files.tables import SourceTable
 from recframe_plugins.datasets.interaction_logs.config import LogColumnsConfig
 from recframe_plugins.datasets.interaction_logs.feedback import Signal, find_feedback
 from recframe_plugins.datasets.interaction_logs.roles import LOG_NAMES, find_columns
-from recframe_plugins.datasets.interaction_logs.times import Times, times_of
+from recframe_plugins.datasets.interaction_logs.times import Times, read_times
 from recframe_plugins.datasets.interaction_logs.values import ids, numbers, shown_value
 
 __all__ = ["LogLayout", "LogRows", "feature_column", "log_layout", "read_log"]
@@ -114,7 +114,7 @@ def read_log(table: SourceTable, layout: LogLayout, time_unit: str, *, hide: boo
     good, bad = [], [EMPTY_REPORT, table.unreadable]
     for block in table.rows(layout.wanted):
         if times is None and "time" in columns:
-            times = times_of(table.path, block, columns["time"], time_unit)
+            times = read_times(table.path, block, columns["time"], time_unit)
         elif times is not None:
             # a block of a column that is null throughout may have another type
             times = replace(times, dtype=block.schema[columns["time"]])

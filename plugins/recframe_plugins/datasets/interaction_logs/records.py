@@ -37,7 +37,7 @@ def read_items(
     columns = find_columns(table, {"id": ID_NAMES["item"], "title": TITLE_NAMES}, given, "dataset.item_columns", required=["id"])
     title = columns.get("title")
     # titles such as 1984 and 'this|that' stay text
-    made = without(convert or default_conversion(table), title)
+    made = without_title(convert or default_conversion(table), title)
     rows, malformed = read_records(table, columns["id"], "item", convert=made, checks=checks)
     if title is None:
         logger.warning("%s: no column holds titles, so they are the ids; name one with +dataset.item_columns.title=COLUMN", table.path)
@@ -54,7 +54,7 @@ def read_items(
     return with_title(rows, value).drop([title] if title != "title" else []), malformed
 
 
-def without(convert: Convert, title: str | None) -> Convert:
+def without_title(convert: Convert, title: str | None) -> Convert:
     """The conversion of all columns but that of the titles."""
     return lambda column: column if column.name == title else convert(column)
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 
 from recframe.interfaces import DataError
-from recframe_plugins.datasets.files.tables import SourceTable, named_column, shown
+from recframe_plugins.datasets.files.tables import SourceTable, columns_in_words, named_column
 
 __all__ = ["FEEDBACK_NAMES", "ID_NAMES", "LOG_NAMES", "TITLE_NAMES", "find_columns", "signal_of"]
 
@@ -108,7 +108,8 @@ def find_columns(
         where = f"{table.path}:1" if table.unit == "line" else f"{table.path}"
         known = f"; if there is no header, number the columns, as in +{setting}.{lacking[0]}=1" if table.unit == "line" else ""
         raise DataError(
-            f"{where}: no column looks like the {' or the '.join(lacking)}; the columns are {shown(table.columns)}; name it with "
+            f"{where}: no column looks like the {' or the '.join(lacking)}; "
+            f"the columns are {columns_in_words(table.columns)}; name it with "
             f"+{setting}.{lacking[0]}=COLUMN{known}"
         )
     return found

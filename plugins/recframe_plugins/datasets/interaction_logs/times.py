@@ -12,7 +12,7 @@ from recframe.interfaces import DataError
 from recframe_plugins.datasets.files.malformed_rows import Check
 from recframe_plugins.datasets.interaction_logs.values import is_missing, shown_value, whole_numbers
 
-__all__ = ["Times", "times_of"]
+__all__ = ["Times", "read_times"]
 
 logger = logging.getLogger(__name__)
 
@@ -94,7 +94,7 @@ class Times:
         return found
 
 
-def times_of(path: Path, block: pl.DataFrame, column: str, unit: str) -> Times:
+def read_times(path: Path, block: pl.DataFrame, column: str, unit: str) -> Times:
     """How to read the times in a column, by the first rows of a file.
 
     Parameters

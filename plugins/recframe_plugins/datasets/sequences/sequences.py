@@ -18,12 +18,12 @@ from recframe_plugins.datasets.interaction_logs.item_and_user_files import read_
 from recframe_plugins.datasets.pseudonyms.pseudonyms import pseudonyms_of
 from recframe_plugins.datasets.sequences.config import SequencesConfig
 
-__all__ = ["Sequences"]
+__all__ = ["SequenceLines"]
 
 logger = logging.getLogger(__name__)
 
 
-class Sequences(Dataset):
+class SequenceLines(Dataset):
     """Users, and their items in order; `timestamp` is the place in the line, from 0."""
 
     def __init__(self, config: SequencesConfig) -> None:
