@@ -11,8 +11,8 @@ from recframe.item_agents import rank_items
 from recframe.references.logged import (
     EASE,
     ContentCosine,
+    Counts,
     ItemKNN,
-    Popular,
     UserKNN,
     history_weights,
     interaction_matrix,
@@ -224,7 +224,7 @@ def test_content_is_the_cosine_with_the_decayed_profile():
 
 def test_the_popular_are_those_that_most_took_and_then_the_ones_taken_last():
     log = log_of([[4, 1], [1, 2], [2, 0], [0]], 6, clicks=[1, 1, 1, 1, 1, 1, 0])
-    scorer = Popular(spec_of(log))
+    scorer = Counts(spec_of(log))
     scorer.fit(log)
     nobody = observed(0, users=1, length=0, num_items=6)
     # 1 and 2 have two clicks each, 4 and 0 one; 2 and 0 came later; the rest is in the order of the catalogue
@@ -234,14 +234,14 @@ def test_the_popular_are_those_that_most_took_and_then_the_ones_taken_last():
 @pytest.mark.parametrize("build", [ItemKNN, UserKNN, EASE, lambda spec: ContentCosine(spec, VECTORS)])
 def test_a_user_without_history_gets_the_popular(build):
     log = random_log(3)
-    scorer, popular = build(spec_of(log)), Popular(spec_of(log))
+    scorer, popular = build(spec_of(log)), Counts(spec_of(log))
     scorer.fit(log)
     popular.fit(log)
     nobody = observed(0, users=3, length=0)
     assert torch.equal(rank_items(nobody, scorer.scores(nobody), 17, 17), rank_items(nobody, popular.scores(nobody), 17, 17))
 
 
-@pytest.mark.parametrize("build", [ItemKNN, UserKNN, EASE, Popular, lambda spec: ContentCosine(spec, VECTORS)])
+@pytest.mark.parametrize("build", [ItemKNN, UserKNN, EASE, Counts, lambda spec: ContentCosine(spec, VECTORS)])
 def test_the_history_comes_last_unless_it_may_be_repeated(build):
     log, observation = random_log(3), observed(4)
     scorer = build(spec_of(log))
@@ -259,7 +259,7 @@ def test_the_history_comes_last_unless_it_may_be_repeated(build):
         assert torch.allclose(torch.cat([scores.between(0, 5), scores.between(5, 17)], dim=1), scores.between(0, 17), rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("build", [ItemKNN, UserKNN, EASE, Popular, lambda spec: ContentCosine(spec, VECTORS)])
+@pytest.mark.parametrize("build", [ItemKNN, UserKNN, EASE, Counts, lambda spec: ContentCosine(spec, VECTORS)])
 def test_what_was_learned_is_loaded_over_nothing_and_over_a_fit_of_another_size(build):
     log, observation = random_log(3), observed(4)
     scorer, fresh, other = (build(spec_of(log)) for _ in range(3))

@@ -61,7 +61,7 @@ class ALSConfig(LogScorerConfig):
     """
 
     factors: int = option(64, "dimensions of a user's and an item's factors", ge=1)
-    regularization: float = option(0.01, "weight of the squared factors", ge=0)
+    regularization: float = option(0.01, "weight of the squared factors", gt=0)
     confidence: float = option(40.0, "alpha: an interaction of value r has the confidence 1 + alpha r; one that is not logged has 1", ge=0)
     iterations: int = option(15, "passes over all users and all items", ge=1)
     fold_in: str = option(

@@ -118,10 +118,6 @@ def folded_in(item_factors: Tensor, items: Tensor, values: Tensor, confidence: f
     everything = item_factors.T @ item_factors + regularization * torch.eye(dims, device=item_factors.device)
     left = everything + (factors.mT * (confidence * values).unsqueeze(1)) @ factors
     right = torch.einsum("nh,nhd->nd", 1.0 + confidence * values, factors)
-    # without regularization and with fewer items than dimensions there is no single solution: the smallest one
-    if regularization == 0:
-        smallest: Tensor = torch.linalg.lstsq(left, right.unsqueeze(2)).solution.squeeze(2)
-        return smallest
     solution: Tensor = torch.linalg.solve(left, right)
     return solution
 
