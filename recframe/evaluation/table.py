@@ -58,7 +58,7 @@ def results_table(policies: Results, title: str | None = None, about: Mapping[st
 
     Intervals are below their means, so that the table fits a terminal of 80 columns. `about` is the entry `evaluation` of result.json.
     """
-    columns = _columns(policies)
+    columns = shown_metrics(policies)
     table = Table(
         title=title,
         caption=_caption(policies, about),
@@ -82,7 +82,7 @@ def results_table(policies: Results, title: str | None = None, about: Mapping[st
 
 def results_markdown(policies: Results, about: Mapping[str, Any] | None = None) -> str:
     """The same table as GitHub-flavoured Markdown, ending in a newline. With `about`, a line above it says what it is about."""
-    columns = _columns(policies)
+    columns = shown_metrics(policies)
     lines = [
         *([] if about is None else [f"{'Queries' if QUERIES[1] in about else 'Sessions'} of {WHOSE[about['split']]}:", ""]),
         "| policy | " + " | ".join(heading(metric).replace("\n", " ") for metric in columns) + " |",
@@ -142,8 +142,8 @@ def _in_two_lines(name: str) -> str:
     return f"{first}{underscore}\n{last}" if len(name) > LONGEST_NAME and first else name
 
 
-def _columns(policies: Results) -> list[str]:
-    """The metrics that are shown: of rankings, those at one k, as many as fit in 80 columns."""
+def shown_metrics(policies: Results) -> list[str]:
+    """The metrics that tables show: of rankings, those at one k, as many as fit in 80 columns."""
     metrics = [metric for metric in in_order({name for measured in policies.values() for name in measured}) if has_heading(metric)]
     k = shown_k(metrics)
     if k is None:

@@ -12,6 +12,7 @@ import polars as pl
 from recframe.evaluation.people import WHOSE, counted
 from recframe.evaluation.results import Results
 from recframe.evaluation.seed_intervals import mover_interval
+from recframe.evaluation.table import shown_metrics
 from recframe.metric_names import COLD_METRICS, base_name, has_heading, is_rate, place_in_tables, places_of, shown_k
 from recframe.sweeps.cells import block, interval_cell, markdown_row
 from recframe.sweeps.comparison import ComparisonTable, comparison_table
@@ -215,7 +216,7 @@ def _report(
     """The sweep, the report's header (settings, policy, seeds, metrics), its rows, the notes below it, and the comparison."""
     sweep = find_runs(folder)
     runs = _frame(sweep)
-    settings, metrics = _settings(runs), _shown(_metrics(runs))
+    settings, metrics = _settings(runs), _shown(_metrics(runs), sweep.runs)
     rows = []
     summary = summarize(runs)
     for key, group in summary.group_by([*settings, "policy"], maintain_order=True):
@@ -227,10 +228,10 @@ def _report(
     return sweep, [*settings, "policy", SEEDS, *metrics], rows, notes, compared
 
 
-def _shown(metrics: Sequence[str]) -> list[str]:
-    """The metrics that the report shows: of rankings, those at one k."""
-    k = shown_k(metrics)
-    return [name for name in metrics if places_of(name) in (k, None)]
+def _shown(metrics: Sequence[str], runs: Sequence[SweepRun]) -> list[str]:
+    """The metrics that the report shows: of rankings, those that the tables of runs show."""
+    of_runs = shown_metrics({f"{run.name}/{policy}": measured for run in runs for policy, measured in run.result["policies"].items()})
+    return [name for name in metrics if name in of_runs or not has_heading(name)]
 
 
 def _notes(sweep: Sweep, runs: pl.DataFrame, summary: pl.DataFrame) -> list[str]:
