@@ -244,6 +244,7 @@ BANDITS = (
     Bandit("10 items, policies far from each other, a constant as reward model", 10, 1_000, 1.5, 4.0, blind=True),
     Bandit("10 items, policies far from each other, few rows", 10, 200, 1.5, 4.0),
     Bandit("500 items in 10 clusters that decide the reward", 500, 500, 0.5, 3.0, clusters=10),
+    Bandit("10 items, policies very far from each other", 10, 1_000, 3.0, 6.0),
 )
 
 

@@ -18,8 +18,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from recframe.evaluation.off_policy.contributions import intervals, mean_of
 from recframe.evaluation.off_policy.decisions import LoggedDecisions, logged_decisions
-from recframe.evaluation.off_policy.evaluation import LOGGING, Bounds, evaluate_off_policy
+from recframe.evaluation.off_policy.evaluation import Bounds, evaluate_off_policy
 from recframe.evaluation.off_policy.policies import fixed_policy
 from recframe.evaluation.off_policy.text_clusters import clusters_of
 from recframe.interfaces import Interactions
@@ -88,7 +89,7 @@ def table(campaign: Campaign, name: str, logged: str, evaluated: str) -> None:
     result = evaluate_off_policy(
         decisions, {evaluated: fixed_policy(probabilities)}, clusters=campaign.clusters, reward_model="logistic", bounds=bounds
     )
-    own = evaluate_off_policy(campaign.decisions(evaluated), {}).policies[LOGGING]["value"]
+    own = intervals(mean_of(campaign.decisions(evaluated).rewards))[0]._asdict()
     print(f"\n`{evaluated}` from the log of `{logged}`, campaign {name}: really {shown(own)}; chosen: {result.chosen[evaluated]}\n")
     print("| estimator | clicks per 1,000 | real mean inside |\n|---|---:|---|")
     for metric, one in result.policies[evaluated].items():
@@ -100,7 +101,7 @@ def table(campaign: Campaign, name: str, logged: str, evaluated: str) -> None:
         f"largest weight {numbers['largest_weight']:.0f} ({numbers['largest_share']:.1%} of all)."
     )
     for caveat in result.caveats:
-        print(f"- {caveat}")
+        print(f"- {caveat}", flush=True)
 
 
 def shown(one: dict[str, float | int]) -> str:

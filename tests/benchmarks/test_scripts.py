@@ -26,6 +26,8 @@ SMALL = {
         "--override agent.learning_starts=20 --override agent.batch_size=8 --override agent.replay_capacity=200"
     ],
     "logs.py": ["--rows 2000 --formats csv parquet --batches 3", "--rows 2000 --formats parquet --batches 3 --by users"],
+    "off_policy_coverage.py": ["--repetitions 3 --resamples 20"],
+    "open_bandit.py": ["{tmp}/obd --campaigns men"],
     "protocol_worlds.py": ["{tmp}/worlds --people 8 --items 12 --categories 3 --train 4 --test 3"],
     "ranking.py": ["--items 100 --queries 40 --dim 4 --pairs 1"],
     "recsim_agreement.py": [
@@ -65,8 +67,21 @@ def folder(tmp_path):
     (tmp_path / "movies.dat").write_text("".join(f"{number}::Film {number} (2000)::Drama\n" for number in range(8)))
     rows = [f"user-{user}," + ",".join(str((user + item) % 3 % 2) for item in range(20)) for user in range(24)]
     (tmp_path / "matrix.csv").write_text("\n".join(["user," + ",".join(f"item-{item}" for item in range(20)), *rows]))
+    write_open_bandit(tmp_path / "obd")
     (tmp_path / "texts.csv").write_text("title\n" + "".join(f"Text {item} on {['tax', 'war', 'law'][item % 3]}\n" for item in range(20)))
     return tmp_path
+
+
+def write_open_bandit(folder):
+    """Both policies' logs of 12 items in the layout of the Open Bandit dataset: 90 rows each."""
+    features = ",".join(f"user_feature_{number}" for number in range(4))
+    for policy in ("random", "bts"):
+        place = folder / policy / "men"
+        place.mkdir(parents=True)
+        rows = [f"{row},{row % 12},{row % 3 + 1},{row % 5 == 0:d},{1 / 12},a{row % 2},b,c,d" for row in range(90)]
+        (place / "men.csv").write_text("\n".join([f",item_id,position,click,propensity_score,{features}", *rows]))
+        items = [f"{item},{item},{item / 7},x{item % 3},y{item % 4},z" for item in range(12)]
+        (place / "item_context.csv").write_text("\n".join([",item_id," + ",".join(f"item_feature_{i}" for i in range(4)), *items]))
 
 
 def test_every_script_has_a_small_form():

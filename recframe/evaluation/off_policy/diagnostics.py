@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 FEW_ROWS = 100
-"""Below this effective sample size bootstrap intervals are too short: docs/results/off_policy.md."""
+"""Below this effective sample size bootstrap intervals may be too short: docs/results/off_policy.md."""
 LARGE_SHARE = 0.05
 FEW_PEOPLE = 30
 MISSING_SUPPORT = 0.01

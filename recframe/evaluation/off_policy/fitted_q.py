@@ -50,10 +50,11 @@ def fitted_q_coefficients(
     gram, onward, rewarded = (_products(counts, taken, side) for side in (taken, following, log.rewards[..., None]))
     inverse = np.linalg.inv(gram + penalty)
     first, following_share = inverse @ rewarded, log.discount * inverse @ onward
-    coefficients = np.zeros_like(first)
+    coefficients: np.ndarray = np.zeros_like(first)
     for _ in range(4 * shape[1] if iterations is None else iterations):
         coefficients = first + following_share @ coefficients
-    return coefficients[..., 0]
+    theta: np.ndarray = coefficients[..., 0]
+    return theta
 
 
 def fitted_returns(
