@@ -1,11 +1,13 @@
 """Filtered behaviour cloning and decision transformer: tasks and losses in numpy, and what they learn from a poor policy's log."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from recframe.components import Kind
-from recframe.interfaces import PAD, Log, Observation, SequenceBatch, Sequences
+from recframe.interfaces import PAD, Log, Observation, Sequences
 from recframe.logs.sequences import SequenceSampler
 from recframe.plugin_loader import registry
 from recframe.testing import ToyTracker, check_component, toy_data, toy_spec, update
@@ -92,11 +94,11 @@ def test_filtered_bc_is_the_cross_entropy_of_the_best_sequences(by):
         vectors = agent.state_tracker.project_items()
         for row in kept:
             for place in range(LENGTH):
-                if batch.item[row, place] == PAD:
+                if batch.item[row, place] == PAD or (batch.clicked is not None and not batch.clicked[row, place + 1]):
                     continue
                 history, feedback = batch.item[row : row + 1, : place + 1], batch.feedback[row : row + 1, : place + 1]
                 observation = Observation(batch.user[row : row + 1], history, feedback, batch_size=[1])
-                query = agent.query(agent.state_tracker(observation, vectors)) / vectors.shape[1] ** 0.5
+                query = agent.query(agent.state_tracker(observation, vectors))
                 losses += list(cross_entropy(query.numpy(), vectors.numpy(), [int(batch.item[row, place + 1])]))
     assert next(agent.losses(batch))[1].item() == pytest.approx(np.mean(losses), rel=1e-4)
 
@@ -139,10 +141,9 @@ def test_the_task_has_returns_that_are_known_to_the_horizon(horizon, terminated)
 
 def test_batches_narrower_than_a_window_are_padded_in_front():
     batch = windows(4, True)
-    narrow = SequenceBatch(
-        user=batch.user, item=batch.item[:, -3:], feedback=batch.feedback[:, -3:], reward=batch.reward[:, -3:],
-        timestamps=batch.timestamps[:, -3:], terminated=batch.terminated, batch_size=[5],
-    )  # fmt: skip
+    narrow = batch.clone()
+    for name in ("item", "feedback", "reward", "timestamps"):
+        setattr(narrow, name, getattr(batch, name)[:, -3:])
     task = Task.of(narrow, LENGTH, 4)
     assert (task.observation.history_items[:, :-2] == PAD).all()
     assert torch.equal(task.taken[:, -2:], narrow.item[:, 1:])
@@ -224,41 +225,53 @@ def poor_log():
         offsets.append(len(items))
     rewards, offsets = torch.tensor(earned), torch.tensor(offsets)
     users = torch.zeros(len(items), dtype=torch.int64)
-    return Log(users, torch.tensor(items), torch.arange(len(items)), ("click",), rewards[:, None], offsets, SPEC.num_items, 1, rewards)
+    feedback = torch.stack([torch.ones(len(items)), rewards], dim=1)  # everything was clicked
+    return Log(users, torch.tensor(items), torch.arange(len(items)), ("click", "rating"), feedback, offsets, SPEC.num_items, 1, rewards)
+
+
+def learned(agent, updates):
+    """The agent after updates from the log."""
+    sampler, optimizers = SequenceSampler(poor_log(), agent.experience, torch.Generator().manual_seed(1)), agent.optimizers()
+    for _ in range(updates):
+        update(agent, optimizers, sampler.draw())
+    agent.prepare_to_act()
+    return agent
+
+
+def after(*history):
+    """What is known after a history whose items brought nothing."""
+    items = torch.full((1, LENGTH), PAD)
+    items[0, LENGTH - len(history) :] = torch.tensor(history)
+    feedback = torch.tensor([1.0, 0.0]) * (items != PAD).unsqueeze(2)
+    return Observation(torch.zeros(1, dtype=torch.int64), items, feedback, batch_size=[1])
+
+
+SESSIONS = toy_spec(DATA, signals=("click", "rating"))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("factory", "config", "first"),
-    [
-        (FilteredBC, FilteredBCConfig(learning_rate=1e-2, share=1.0), BAIT),
-        (FilteredBC, FilteredBCConfig(learning_rate=1e-2, share=0.1), INVEST),
-        (DecisionTransformer, DecisionTransformerConfig(learning_rate=1e-2, horizon=2, target_return=1.0, width=16), INVEST),
-        (DecisionTransformer, DecisionTransformerConfig(learning_rate=1e-2, horizon=2, target_return=0.6, width=16), BAIT),
-    ],
-    ids=["cloning", "best tenth", "asked for 1", "asked for 0.6"],
-)
-def test_what_is_recommended_after_an_opener(factory, config, first):
-    """The clone of all sessions shows BAIT; that of the best, and the transformer that is asked for their return, invest and harvest."""
-    spec = toy_spec(DATA, signals=("click",))
-    agent = build(factory, config, spec)
-    log = poor_log()
-    sampler = SequenceSampler(log, agent.experience, torch.Generator().manual_seed(1))
-    optimizers = agent.optimizers()
-    for _ in range(250 if factory is DecisionTransformer else 120):
-        update(agent, optimizers, sampler.draw())
-
-    def shown(*history):
-        items = torch.full((1, LENGTH), PAD)
-        items[0, LENGTH - len(history) :] = torch.tensor(history)
-        observation = Observation(torch.zeros(1, dtype=torch.int64), items, torch.zeros(1, LENGTH, 1), batch_size=[1])
-        agent.prepare_to_act()
-        return agent.rank(observation, 1).item()
-
+@pytest.mark.parametrize(("share", "first"), [(1.0, BAIT), (0.1, INVEST)])
+def test_the_best_sequences_invest_where_most_take_the_bait(share, first):
+    agent = learned(build(FilteredBC, FilteredBCConfig(learning_rate=1e-2, share=share), SESSIONS), 100)
     for opener in OPENERS:
-        assert shown(opener) == first
+        assert agent.rank(after(opener), 1).item() == first
         if first == INVEST:
-            assert shown(opener, INVEST) == HARVEST
+            assert agent.rank(after(opener, INVEST), 1).item() == HARVEST
+
+
+@pytest.mark.slow
+def test_asked_for_a_higher_return_the_transformer_moves_towards_investing():
+    agent = build(DecisionTransformer, DecisionTransformerConfig(learning_rate=1e-2, horizon=2, width=16), SESSIONS)
+    learned(agent, 120)
+    odds = {}
+    for target in (0.6, 1.0):
+        agent.config = replace(agent.config, target_return=target)
+        agent.prepare_to_act()
+        with torch.no_grad():
+            items = agent.working_set.whole
+            scores = agent.scores(after(OPENERS[0]), items, agent.project(items)).of(torch.tensor([[BAIT, INVEST]]))[0]
+        odds[target] = float(scores[1] - scores[0])
+    assert odds[1.0] > odds[0.6] + 0.2
 
 
 @pytest.mark.parametrize("factory", [FilteredBC, DecisionTransformer])

@@ -45,7 +45,8 @@ class ReturnStateActionModel(nn.Module):
         present[:, -1] = True
         output = self.transformer(tokens.flatten(1, 2), mask=self._hidden(present.repeat_interleave(3, dim=1)))
         query: Tensor = self.query(output.view(size, length, 3, -1)[:, :, 1])
-        return query / query.shape[2] ** 0.5
+        scaled: Tensor = query / query.shape[2] ** 0.5
+        return scaled
 
     def _hidden(self, present: Tensor) -> Tensor:
         """What each token must not see, `[N * heads, T, T]` bool: later tokens and padding. It sees itself, so that it sees something."""

@@ -38,7 +38,8 @@ class RewardOfFeedback(nn.Module):
         ridge = (
             RIDGE * self.gram.diagonal().mean().clamp(min=1.0) * torch.eye(len(self.cross), dtype=torch.float64, device=self.gram.device)
         )
-        return torch.linalg.solve(self.gram + ridge, self.cross).float()
+        solution: Tensor = torch.linalg.solve(self.gram + ridge, self.cross)
+        return solution.float()
 
 
 def rewards_of(feedback: Tensor, coefficients: Tensor) -> Tensor:

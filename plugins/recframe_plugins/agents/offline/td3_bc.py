@@ -34,4 +34,5 @@ class TD3BC(Wolpertinger):
         point = self.actor(observation, items.vectors(self.actor.state_tracker))
         value = critic(state, point.unsqueeze(1)).squeeze(1)
         scale = self.config.alpha / value.detach().abs().mean().clamp(min=1e-8)
-        return -scale * value.mean() + (point.unsqueeze(1) - taken).square().sum(dim=2).mean()
+        loss: Tensor = -scale * value.mean() + (point.unsqueeze(1) - taken).square().sum(dim=2).mean()
+        return loss
