@@ -99,7 +99,7 @@ def logged_decisions(
     """The decisions in interactions that have propensities; a column `position` is used if there is one.
 
     reward: the feedback column that is the reward.   session: the column that numbers sessions, or None.
-    features: columns of numbers that make up the context, or lists of them.
+    features: columns of numbers that make up the context, or lists of them; none: the interactions' own `features`, if they have some.
 
     Raises
     ------
@@ -131,7 +131,7 @@ def logged_decisions(
         # a session is a person's: two people may have sessions of one number
         sessions=pl.DataFrame(keys).select(pl.struct(pl.all()).rank("dense")).to_series().to_numpy().astype(np.int64) if session else None,
         positions=frame[position].to_numpy() if optional else None,
-        contexts=_numbers(frame, features) if features else None,
+        contexts=_contexts(interactions, features),
         logging=logging,
     )
 
@@ -184,13 +184,16 @@ def _checked(probabilities: np.ndarray, rows: np.ndarray, num_items: int) -> np.
     return probabilities
 
 
-def _numbers(frame: pl.DataFrame, columns: tuple[str, ...]) -> np.ndarray:
-    """Columns of numbers, or of lists of numbers, as one float64 array `[n, X]`."""
-    parts = []
-    for name in columns:
-        values = np.asarray(frame[name].to_list() if frame[name].dtype.is_nested() else frame[name].to_numpy(), dtype=np.float64)
-        parts.append(values.reshape(frame.height, -1))
-    numbers = np.concatenate(parts, axis=1)
+def _contexts(interactions: Interactions, columns: tuple[str, ...]) -> np.ndarray | None:
+    """Columns of numbers, or of lists of numbers, or else the interactions' features, as one float64 array `[n, X]`."""
+    frame = interactions.frame
+    if not columns:
+        if interactions.features is None:
+            return None
+        numbers = np.asarray(interactions.features.cpu().numpy(), dtype=np.float64)
+    else:
+        lists = [frame[name].to_list() if frame[name].dtype.is_nested() else frame[name].to_numpy() for name in columns]
+        numbers = np.concatenate([np.asarray(one, dtype=np.float64).reshape(frame.height, -1) for one in lists], axis=1)
     if not np.isfinite(numbers).all():
         raise DataError(f"the context in row {int(np.argwhere(~np.isfinite(numbers))[0, 0])} is not a number")
     return numbers

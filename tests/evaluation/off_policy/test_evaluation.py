@@ -1,10 +1,12 @@
 """Policies evaluated from a log of decisions or of sessions, from interactions to a table."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
 import pytest
+import torch
 
 from recframe.evaluation.off_policy.decisions import LoggedDecisions, judged_decisions, logged_decisions
 from recframe.evaluation.off_policy.evaluation import LOGGING, Bounds, evaluate_off_policy
@@ -190,6 +192,14 @@ def test_decisions_are_read_from_interactions():
     assert found.sessions[0] == found.sessions[1] != found.sessions[2]
     assert found.contexts.tolist() == [[20, 0.1, 0.2], [30, 0.3, 0.4], [40, 0.5, 0.6]]
     assert logged_decisions(frame(position=None), 3, "click").positions is None
+
+
+def test_the_features_of_interactions_are_the_context_unless_columns_are_named():
+    features = torch.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
+    interactions = replace(frame(), features=features)
+    assert logged_decisions(interactions, 3, "click").contexts.tolist() == features.tolist()
+    assert logged_decisions(interactions, 3, "click", features=("age",)).contexts.tolist() == [[20], [30], [40]]
+    assert logged_decisions(frame(), 3, "click").contexts is None
 
 
 @pytest.mark.parametrize(
