@@ -25,12 +25,14 @@ log = logging.getLogger(__name__)
 class RunLog:
     """The log of a run.
 
-    train: the interactions that are learned from.   validation, test: held-out queries.   summary: counts, for result.json.
+    train: the interactions that are learned from.   known: those of training and validation, for references, which choose nothing.
+    validation, test: held-out queries.   summary: counts, for result.json.
     test_rows: `[n]` int64, the rows of `test.log` that are held out for the test, for off-policy evaluation; None if the log does not say
         with what probability items were shown.
     """
 
     train: Interactions
+    known: Interactions
     validation: HeldOut
     test: HeldOut
     summary: Mapping[str, Any]
@@ -45,23 +47,34 @@ class RunLog:
         return replace(self, validation=self.validation.to(device), test=self.test.to(device), test_rows=rows)
 
     def without_users(self, users: Tensor) -> RunLog:
-        """The log without what the `users` `[p]` did in the training part."""
+        """The log without what the `users` `[p]` did before the test."""
         return self._filtered(~pl.col("user").is_in(users.tolist()))
 
     def without_items(self, items: Tensor) -> RunLog:
-        """The log without what anybody did with the `items` `[x]` in the training part."""
+        """The log without what anybody did with the `items` `[x]` before the test."""
         return self._filtered(~pl.col("item").is_in(items.tolist()))
 
     def _filtered(self, kept: pl.Expr) -> RunLog:
-        rows = self.train.frame.select(kept.alias("kept"))["kept"]
-        features = self.train.features
-        chosen = None if features is None else features[torch.from_numpy(rows.to_numpy())]
-        return replace(self, train=replace(self.train, frame=self.train.frame.filter(rows), features=chosen))
+        train, known = (_where(interactions, kept) for interactions in (self.train, self.known))
+        return replace(self, train=train, known=known)
 
     def training_log(self, rewards: RewardSum, spec: EnvironmentSpec) -> Log:
         """The training part as tensors with the run's rewards, on the device of `spec`."""
-        tensors = build_log(self.train, self.num_users, self.num_items, self.settings).to(spec.device)
-        return with_rewards(tensors, rewards, spec.history_length, spec.signals)
+        return with_rewards(self._tensors(self.train, spec), rewards, spec.history_length, spec.signals)
+
+    def known_log(self, spec: EnvironmentSpec) -> Log:
+        """Training and validation as tensors, without rewards, on the device of `spec`."""
+        return self._tensors(self.known, spec)
+
+    def _tensors(self, interactions: Interactions, spec: EnvironmentSpec) -> Log:
+        return build_log(interactions, self.num_users, self.num_items, self.settings).to(spec.device)
+
+
+def _where(interactions: Interactions, kept: pl.Expr) -> Interactions:
+    rows = interactions.frame.select(kept.alias("kept"))["kept"]
+    features = interactions.features
+    chosen = None if features is None else features[torch.from_numpy(rows.to_numpy())]
+    return replace(interactions, frame=interactions.frame.filter(rows), features=chosen)
 
 
 def split_run_log(cfg: DictConfig, data: Data) -> tuple[Data, RunLog]:
@@ -91,7 +104,9 @@ def split_run_log(cfg: DictConfig, data: Data) -> tuple[Data, RunLog]:
         if not len(test) or not len(validation):
             raise DataError("every held-out item was met before by its user; use evaluation.exclude_seen=false")
     rows = split.rows_of_test(data.interactions, settings) if "propensity" in data.interactions.frame.columns else None
-    return training_data(data, split), RunLog(split.train, validation, test, summary, settings, num_users, len(data.catalog), rows)
+    return training_data(data, split), RunLog(
+        split.train, split.known, validation, test, summary, settings, num_users, len(data.catalog), rows
+    )
 
 
 def require_signals(rewards: Mapping[str, Component], signals: tuple[str, ...], source: str) -> None:

@@ -16,7 +16,7 @@ from recframe.log_settings import LogSettings, SplitSettings, split_problems
 from recframe.logs.build import log_in_order
 from recframe.logs.held_out import HeldOut
 from recframe.logs.ordering import has_sessions, sequences_of
-from recframe.logs.parts import DIVISIONS, DUPLICATE, TEST, TRAIN, QueryRows, ranges
+from recframe.logs.parts import DIVISIONS, DUPLICATE, TEST, TRAIN, VALIDATION, QueryRows, ranges
 from recframe.logs.split_summary import summary_of
 
 logger = logging.getLogger(__name__)
@@ -29,12 +29,14 @@ class SplitLog:
     """A log in three parts.
 
     train: the interactions that everything is fitted on.
+    known: those of training and validation: all that is known before the test.
     validation: queries for choices such as the best checkpoint.   test: queries for the final table.
     part: `[R]` int8, the part of each of the interactions that were split: `TRAIN`, `VALIDATION`, `TEST`, or `DUPLICATE`, which is in none.
     settings: what was asked for.   moments: by part, the unix seconds from which on it was held out, if it was divided by time.
     """
 
     train: Interactions
+    known: Interactions
     validation: HeldOut
     test: HeldOut
     part: np.ndarray
@@ -95,6 +97,7 @@ def split_log(
     part[kept] = of_row
     result = SplitLog(
         train=only_rows(interactions, of_row == TRAIN),
+        known=only_rows(interactions, (of_row == TRAIN) | (of_row == VALIDATION)),
         validation=queries_of(log, parts.validation),
         test=queries_of(log, parts.test),
         part=part,

@@ -32,13 +32,17 @@ def periodic_ranking(parts: Parts, agent: Agent) -> Callable[[], dict[str, float
 
 
 def rankers_of(parts: Parts, agent: Agent) -> dict[str, Ranker]:
-    """The trained policy and the references of the log, by name. All are fitted on the training part alone."""
+    """The trained policy and the references of the log, by name.
+
+    References are fitted on training and validation: they choose nothing by the validation part, and the usual protocols give it to them.
+    """
+    assert parts.log is not None
     settings = parts.cfg.evaluation
     rankers: dict[str, Ranker] = {TRAINED: AgentPolicy(agent)}
     if settings.references:
         log.info("fitting the references to the log")
         seed = derived_seed(settings.seed, "references")
-        known, signals = parts.training_log(agent.spec), agent.spec.signals
+        known, signals = parts.log.known_log(agent.spec), agent.spec.signals
         rankers |= logged_references(known, parts.data.catalog, signals=signals, exclude_seen=settings.exclude_seen, seed=seed)
     return rankers
 
