@@ -20,6 +20,7 @@ from recframe.evaluation.results import Results
 from recframe.metric_names import base_name, has_heading, heading, in_order, metric_at, places_of, shown_k
 
 if TYPE_CHECKING:
+    from recframe.evaluation.ranking.samples import SampleRanking
     from recframe.evaluation.simulated.samples import Recommendation
 
 REFERENCES = ("random", "popular", "fixed_slate", "greedy", "posterior_greedy", "oracle", "item_knn", "ease", "content_cosine")
@@ -133,6 +134,22 @@ def samples_table(rows: Sequence[Recommendation], title: str | None = None) -> T
         history = ([f"… {hidden} more"] if hidden > 0 else []) + row.history[-HISTORY_SHOWN:]
         cells = [row.user if first else "", str(row.turn), "\n".join(history) or "—", "\n".join(row.recommended), f"{row.reward:.3g}"]
         table.add_row(*map(escape, cells), end_section=last)
+    return table
+
+
+def rankings_table(rows: Sequence[SampleRanking], title: str | None = None) -> Table:
+    """Sample rankings: the last titles of the history, those ranked first, and what the user took, marked where it is among them."""
+    table = Table(title=title)
+    table.add_column("user", no_wrap=True, max_width=16, overflow="ellipsis")
+    table.add_column("taken before", ratio=1, style="dim")
+    table.add_column("recommended", ratio=1)
+    table.add_column("taken", ratio=1)
+    for row in rows:
+        hidden = len(row.history) - HISTORY_SHOWN
+        history = ([f"… {hidden} more"] if hidden > 0 else []) + row.history[-HISTORY_SHOWN:]
+        recommended = [f"{name} ✓" if name in row.taken else name for name in row.recommended]
+        cells = [row.user, "\n".join(history) or "—", "\n".join(recommended), "\n".join(row.taken[:HISTORY_SHOWN])]
+        table.add_row(*map(escape, cells), end_section=True)
     return table
 
 

@@ -49,6 +49,19 @@ class HeldOut:
         moved = {name: getattr(self, name).to(device) for name in ("log", "starts", "ends", "users", "targets", "offsets")}
         return HeldOut(**moved)
 
+    def only(self, query: int) -> HeldOut:
+        """The query with this number, alone."""
+        first, after = int(self.offsets[query]), int(self.offsets[query + 1])
+        one = slice(query, query + 1)
+        return replace(
+            self,
+            starts=self.starts[one],
+            ends=self.ends[one],
+            users=self.users[one],
+            targets=self.targets[first:after],
+            offsets=self.offsets.new_tensor([0, after - first]),
+        )
+
     @property
     def history_lengths(self) -> Tensor:
         """The number of interactions before each query, `[Q]`."""

@@ -14,6 +14,7 @@ from recframe.config.checks.monitor import unmeasured
 from recframe.evaluation.agent_policy import AgentPolicy
 from recframe.evaluation.people import LOGGED, QUERIES, SESSIONS, WHOSE
 from recframe.evaluation.ranking.groups import COLD_ITEMS, COLD_USERS
+from recframe.evaluation.ranking.samples import SampleRanking
 from recframe.evaluation.results import Evaluation
 from recframe.evaluation.simulated.evaluation import evaluate_policies
 from recframe.evaluation.simulated.metrics import available_for_metrics
@@ -22,7 +23,7 @@ from recframe.interfaces import Agent, Environment
 from recframe.metric_names import CLICK_SIGNAL
 from recframe.references.fitting.reference_policies import ReferenceBudget, reference_policies
 from recframe.runner.off_policy import OffPolicyEvaluation, off_policy_evaluation
-from recframe.runner.ranking import TRAINED, rankers_of, ranking_entry, ranking_evaluation
+from recframe.runner.ranking import TRAINED, rankers_of, ranking_entry, ranking_evaluation, ranking_samples
 from recframe.tracking import write_people
 
 log = logging.getLogger(__name__)
@@ -58,7 +59,7 @@ class FinalEvaluation(NamedTuple):
 
     main: every policy's, in the simulator, or on the log if nothing is simulated.
     cold: the same if only cold items can be shown; None if no items were held back from a simulator.
-    samples: recommendations of the trained policy as text.
+    samples: recommendations of the trained policy as text, in the simulator.   rankings: or, if nothing is simulated, for users of the log.
     ranking: every policy's on the held-out part of the log; None if the run learned from none.
     off_policy: what that part says about the policies' rewards; None if it does not say with what probability items were shown.
     """
@@ -68,6 +69,7 @@ class FinalEvaluation(NamedTuple):
     samples: list[Recommendation]
     ranking: Evaluation | None = None
     off_policy: OffPolicyEvaluation | None = None
+    rankings: Sequence[SampleRanking] = ()
 
 
 def final_evaluation(parts: Parts, agent: Agent) -> FinalEvaluation:
@@ -78,6 +80,8 @@ def final_evaluation(parts: Parts, agent: Agent) -> FinalEvaluation:
     ranking = ranking_evaluation(parts, rankers, agent.spec)
     off_policy = off_policy_evaluation(parts, rankers, agent.spec)
     final = simulated_evaluation(parts, agent) if parts.simulates else FinalEvaluation(ranking, None, [])
+    if not parts.simulates and parts.cfg.evaluation.sample_users:
+        final = final._replace(rankings=ranking_samples(parts, agent))
     return final._replace(ranking=ranking, off_policy=off_policy)
 
 

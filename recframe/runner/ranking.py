@@ -11,6 +11,7 @@ from recframe.building.seeds import derived_seed
 from recframe.evaluation.agent_policy import AgentPolicy
 from recframe.evaluation.people import LOGGED, QUERIES
 from recframe.evaluation.ranking import evaluate_ranking, ranking_means
+from recframe.evaluation.ranking.samples import SampleRanking, sample_rankings
 from recframe.evaluation.results import Evaluation
 from recframe.interfaces import Agent, EnvironmentSpec, Ranker
 from recframe.references.logged.references import logged_references
@@ -18,6 +19,9 @@ from recframe.references.logged.references import logged_references
 log = logging.getLogger(__name__)
 
 TRAINED = "trained"
+
+SHOWN_ITEMS = 5
+"""Items of a sample ranking."""
 
 
 def periodic_ranking(parts: Parts, agent: Agent) -> Callable[[], dict[str, float]]:
@@ -61,6 +65,15 @@ def ranking_evaluation(parts: Parts, rankers: Mapping[str, Ranker], spec: Enviro
         resamples=settings.bootstrap_samples,
         **_settings(parts, spec),
     )
+
+
+def ranking_samples(parts: Parts, agent: Agent) -> list[SampleRanking]:
+    """What the trained policy ranks first for some of the test's users, as text."""
+    assert parts.log is not None
+    settings = parts.cfg.evaluation
+    rest = _settings(parts, agent.spec)
+    k = min(SHOWN_ITEMS, max(rest.pop("ks")))
+    return sample_rankings(AgentPolicy(agent), parts.log.test, parts.data, num_users=settings.sample_users, k=k, **rest)
 
 
 def ranking_entry(parts: Parts, ranking: Evaluation) -> dict[str, Any]:

@@ -10,12 +10,14 @@ from recframe.console import output_console
 from recframe.evaluation.off_policy_table import TITLE as OFF_POLICY_TITLE
 from recframe.evaluation.off_policy_table import off_policy_markdown
 from recframe.evaluation.people import LOGGED
+from recframe.evaluation.ranking.samples import SampleRanking
 from recframe.evaluation.simulated.samples import Recommendation
 from recframe.evaluation.table import (
     COLD_TITLE,
     DECILE,
     calibration_markdown,
     groups_markdown,
+    rankings_table,
     result_tables,
     results_markdown,
     samples_table,
@@ -28,33 +30,38 @@ log = logging.getLogger(__name__)
 SAMPLES_TITLE = "What the trained policy recommends"
 
 
-def report_markdown(result: Mapping[str, Any], samples: Sequence[Recommendation], measured: Mapping[str, float]) -> str:
+def report_markdown(
+    result: Mapping[str, Any], samples: Sequence[Recommendation], measured: Mapping[str, float], rankings: Sequence[SampleRanking] = ()
+) -> str:
     """The text of report.md.
 
     Parameters
     ----------
     result: with the entries `evaluation`, `policies`, `caveats`, `selection`, `cold_items`, `ranking` and `off_policy` of
         result.json.
-    samples: as in `FinalEvaluation`.
+    samples, rankings: as in `FinalEvaluation`.
     measured: figures about the environment and the labels, from before training.
     """
     caveats = [f"**Note: {caveat}**\n" for caveat in result.get("caveats", ())]
     lines = ["# Results", "", *caveats, results_markdown(result["policies"], result["evaluation"])]
     if "cold_items" in result:
         lines += [f"## {COLD_TITLE}", "", results_markdown(result["cold_items"]["policies"], result["evaluation"])]
-    if ranking := result.get("ranking"):
-        lines += _ranking_lines(ranking, result["evaluation"])
+    if on_log := result.get("ranking"):
+        lines += _ranking_lines(on_log, result["evaluation"])
     if off_policy := result.get("off_policy"):
         lines += [f"## {OFF_POLICY_TITLE}", "", off_policy_markdown(off_policy)]
     if "selection" in result and (sentence := selection_sentence(result["selection"], result["policies"]["trained"])):
         lines += [sentence, ""]
     if measured:
         lines += ["## Measured before training", "", *measured_lines(measured), "", calibration_markdown(measured)]
-    if samples:
+    if samples or rankings:
         lines += [f"## {SAMPLES_TITLE}", ""]
     for sample in samples:
         before, shown = "; ".join(sample.history[-3:]) or "nothing yet", "; ".join(sample.recommended)
         lines.append(f"- user {sample.user}, turn {sample.turn}, after {before}: **{shown}** (reward {sample.reward:.3g})")
+    for ranking in rankings:
+        before, first, taken = ("; ".join(titles) or "nothing yet" for titles in (ranking.history[-3:], ranking.recommended, ranking.taken))
+        lines.append(f"- user {ranking.user}, after {before}: **{first}**, and took {taken}")
     return "\n".join(lines) + "\n"
 
 
@@ -98,11 +105,13 @@ def selection_sentence(selection: Mapping[str, Any], trained: Mapping[str, Any])
     )
 
 
-def print_report(result: RunResult, samples: Sequence[Recommendation]) -> None:
+def print_report(result: RunResult, samples: Sequence[Recommendation], rankings: Sequence[SampleRanking] = ()) -> None:
     """Print the tables of a finished run, how its weights were chosen, and where its files are."""
     console = output_console()
     if samples:
         console.print(samples_table(samples, title=SAMPLES_TITLE))
+    if rankings:
+        console.print(rankings_table(rankings, title=SAMPLES_TITLE))
     cold = {} if result.cold is None else {"cold_items": {"policies": result.cold}}
     about = {"evaluation": result.evaluation} if result.evaluation else {}
     entries = {

@@ -177,7 +177,7 @@ def _run(cfg: DictConfig, folder: RunFolder, context: RunContext, record: DataRe
                 **({} if tuner is None else {"tuning": tuner.summary()}),
             }
             # the results come first: nothing that follows, such as a logger or the terminal, can lose them
-            atomic_write(folder.path / "report.md", report_markdown(entries, final.samples, measured))
+            atomic_write(folder.path / "report.md", report_markdown(entries, final.samples, measured, final.rankings))
             record_people(folder.path, final)
             write_result(
                 folder.path,
@@ -189,11 +189,11 @@ def _run(cfg: DictConfig, folder: RunFolder, context: RunContext, record: DataRe
                 **entries,
             )
             result = RunResult.of(folder.path, entries)
-            samples = [sample._asdict() for sample in final.samples]
+            samples = [sample._asdict() for sample in (*final.samples, *final.rankings)]
             # without a simulator, the main table is already that of the log
             ranking = result.ranking.get("policies") if parts.simulates else None
             run_loggers.finish(result.policies, result.cold, samples, {"objective": objective, **measured}, ranking)
-        print_report(result, final.samples)
+        print_report(result, final.samples, final.rankings)
         call_finished(result)
         return result
 
