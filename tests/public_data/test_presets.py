@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import itertools
 import json
 import tarfile
 import zipfile
@@ -471,6 +472,8 @@ def test_the_decisions_of_open_bandit_have_propensities_and_places(tmp_path):
         ),
         ("yelp", "Yelp-JSON.zip", zipped({"Yelp JSON/other.tar": b""}), "lacks yelp_dataset.tar"),
     ],
+    # the contents of compressed files differ from process to process
+    ids=itertools.count(),
 )
 def test_a_file_of_another_layout_is_refused_in_a_line(name, file, content, words, tmp_path):
     example = EXAMPLES[name]()

@@ -13,7 +13,7 @@ from recframe.plugin_loader import registry
 from recframe.testing import ToyTracker, check_component, toy_data, toy_spec, update
 from recframe.testing.toy import toy_sequences
 from recframe_plugins.agents.offline.config import DecisionTransformerConfig, FilteredBCConfig
-from recframe_plugins.agents.offline.decision_transformer import DecisionTransformer, Task
+from recframe_plugins.agents.offline.decision_transformer import DecisionTransformer, ReturnTask
 from recframe_plugins.agents.offline.filtered_bc import FilteredBC
 from recframe_plugins.agents.offline.returns import RecentReturns, sums_ahead
 from recframe_plugins.agents.offline.reward_of_feedback import RewardOfFeedback, rewards_of
@@ -127,7 +127,7 @@ def windows(horizon, terminated):
 @pytest.mark.parametrize("horizon", [1, 4])
 def test_the_task_has_returns_that_are_known_to_the_horizon(horizon, terminated):
     batch = windows(horizon, terminated)
-    task = Task.of(batch, LENGTH, horizon)
+    task = ReturnTask.of(batch, LENGTH, horizon)
     width = LENGTH + horizon
     for row in range(5):
         start = width - LENGTH - 1 if batch.terminated[row] else 0
@@ -144,7 +144,7 @@ def test_batches_narrower_than_a_window_are_padded_in_front():
     narrow = batch.clone()
     for name in ("item", "feedback", "reward", "timestamps"):
         setattr(narrow, name, getattr(batch, name)[:, -3:])
-    task = Task.of(narrow, LENGTH, 4)
+    task = ReturnTask.of(narrow, LENGTH, 4)
     assert (task.observation.history_items[:, :-2] == PAD).all()
     assert torch.equal(task.taken[:, -2:], narrow.item[:, 1:])
     torch.testing.assert_close(task.returns[:, -1], narrow.reward[:, -1])
@@ -153,7 +153,7 @@ def test_batches_narrower_than_a_window_are_padded_in_front():
 def test_the_decision_transformers_loss_is_the_cross_entropy_at_known_places():
     agent = build(DecisionTransformer, DecisionTransformerConfig(horizon=3, **SMALL_MODEL))
     batch = windows(3, True)
-    task = Task.of(batch, LENGTH, 3)
+    task = ReturnTask.of(batch, LENGTH, 3)
     with torch.no_grad():
         vectors = agent.model.state_tracker.project_items()
         query = agent.model(task.observation, task.returns / 3, vectors)
@@ -164,7 +164,7 @@ def test_the_decision_transformers_loss_is_the_cross_entropy_at_known_places():
 
 def test_a_place_sees_its_return_and_the_past_and_ignores_padding():
     agent = build(DecisionTransformer, DecisionTransformerConfig(horizon=3, **SMALL_MODEL))
-    task = Task.of(windows(3, True), LENGTH, 3)
+    task = ReturnTask.of(windows(3, True), LENGTH, 3)
     with torch.no_grad():
         vectors = agent.model.state_tracker.project_items()
         query = agent.model(task.observation, task.returns, vectors)
@@ -188,7 +188,7 @@ def test_a_place_sees_its_return_and_the_past_and_ignores_padding():
 def test_acting_asks_for_the_target_after_what_the_history_has_earned():
     agent = build(DecisionTransformer, DecisionTransformerConfig(horizon=4, target_return=8.0, **SMALL_MODEL))
     weights = torch.tensor([1.0, 0.5, 0.0])
-    observation = Task.of(windows(4, True), LENGTH, 4).observation
+    observation = ReturnTask.of(windows(4, True), LENGTH, 4).observation
     found = agent.returns_to_come(observation, weights)
     for row in range(5):
         known = observation.history_items[row] != PAD
@@ -202,7 +202,7 @@ def test_the_target_is_a_quantile_of_the_returns_seen():
     agent = build(DecisionTransformer, DecisionTransformerConfig(horizon=3, target_quantile=0.8, **SMALL_MODEL))
     batch = windows(3, True)
     update(agent, agent.optimizers(), batch)
-    task = Task.of(batch, LENGTH, 3)
+    task = ReturnTask.of(batch, LENGTH, 3)
     returns = task.returns[(task.observation.history_items != PAD) & (task.taken != PAD)]
     assert agent.diagnostics()["target_return"].item() == pytest.approx(np.quantile(returns.numpy(), 0.8, method="lower"))
 

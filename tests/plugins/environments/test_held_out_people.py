@@ -6,7 +6,7 @@ import torch
 from recframe.evaluation.simulated.evaluation import evaluate_policies
 from recframe.experience.rewards import RewardSum
 from recframe.references.popular import PopularPolicy
-from recframe_plugins.datasets.rating_matrix.rating_matrix import held_out_users
+from recframe_plugins.datasets.rating_matrix.rating_matrix import drawn_users
 from recframe_plugins.environments.rating_matrix.config import RatingMatrixEnvironmentConfig
 from recframe_plugins.environments.rating_matrix.rating_matrix import RatingMatrixEnvironment
 from recframe_plugins.rewards.click import Click
@@ -26,7 +26,7 @@ def matrix(toy_world):
 
 def evaluated(matrix, seed, sessions):
     """The evaluation of a fixed list on the fifth of the people that `seed` holds out, and the expected return of each person."""
-    data = matrix._replace(held_out=held_out_users(PEOPLE, 0.2, seed))
+    data = matrix._replace(held_out=drawn_users(PEOPLE, 0.2, seed))
     config = RatingMatrixEnvironmentConfig(protocol="fixed_length", max_steps=TURNS, quit_count=0, click_threshold=0.0)
     environment = RatingMatrixEnvironment(config, data, num_users=sessions, history_length=TURNS, split="evaluation", device="cpu")
     popularity = torch.arange(ITEMS).float()

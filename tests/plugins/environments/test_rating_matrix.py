@@ -14,7 +14,7 @@ from recframe.references.oracle import OraclePolicy
 from recframe.references.popular import PopularPolicy
 from recframe.references.random import RandomPolicy
 from recframe.testing import toy_data
-from recframe_plugins.datasets.rating_matrix.rating_matrix import held_out_users, share_of_fans
+from recframe_plugins.datasets.rating_matrix.rating_matrix import drawn_users, share_of_fans
 from recframe_plugins.environments.rating_matrix.config import RatingMatrixEnvironmentConfig
 from recframe_plugins.environments.rating_matrix.rating_matrix import RatingMatrixEnvironment
 from recframe_plugins.rewards.config import RatingConfig
@@ -100,7 +100,7 @@ def test_popular_items_are_no_better_than_random_on_noise(rewards):
     gains = []
     for seed in range(8):
         ratings = torch.rand(60, 200, generator=torch.Generator().manual_seed(seed))
-        held_out = held_out_users(60, 0.2, seed)
+        held_out = drawn_users(60, 0.2, seed)
         catalog = toy_data(num_items=200).catalog
         data = Data(replace(catalog, popularity=share_of_fans(ratings[~held_out])), ratings=ratings, held_out=held_out)
         config = RatingMatrixEnvironmentConfig(max_steps=20)
