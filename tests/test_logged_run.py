@@ -201,3 +201,24 @@ def test_a_log_with_propensities_says_what_the_policies_are_worth(decisions, tmp
     assert found["diagnostics"]["trained"]["effective_rows"] == pytest.approx(200, abs=40)
     report = (tmp_path / "run" / "report.md").read_text()
     assert "| logging policy |" in report
+
+
+def test_a_log_of_sessions_with_propensities_says_what_sessions_are_worth(tmp_path):
+    """Two decisions a session between two items, of which item 1 is worth 1: always taking it returns 2, the logging policy 1."""
+    file = tmp_path / "sessions.csv"
+    generator = np.random.default_rng(5)
+    lines = [
+        f"{session % 200},{session},{item},{1_000 + 10 * session + turn},0.5,{item}"
+        for session in range(800)
+        for turn, item in enumerate(generator.integers(2, size=2))
+    ]
+    file.write_text("user,session,item,timestamp,propensity,click\n" + "\n".join(lines) + "\n")
+    overrides = [f"dataset.interactions={file}", "dataset=bandit_log", "encoder=id", "logger=[csv]", "debug=smoke", "agent=dqn"]
+    split = ["split.by=sessions", "split.test_share=0.4", "evaluation.exclude_seen=false", "evaluation.k=[1]", "logged.monitor=hit_rate@1"]
+    learning = ["logged.batches=60", "logged.evaluate_every=30", "agent.learning_rate=0.01", "agent.gamma=0.5"]
+    runner.run(compose_config(["experiment=next_item", *overrides, *split, *learning]), tmp_path / "run")
+    found = json.loads((tmp_path / "run" / "result.json").read_text())["off_policy"]["sessions"]
+    trained, logging = (found["policies"][name]["return"] for name in ("trained", "logging"))
+    assert trained["mean"] == pytest.approx(2.0, abs=0.1)
+    assert logging["low"] <= 1.0 <= logging["high"]
+    assert found["evaluation"]["sessions"] == 320

@@ -11,13 +11,21 @@ from rich.table import Table
 from rich.text import Text
 
 TITLE = "Reward of a decision, estimated from decisions that another policy logged"
-HEADINGS = ("policy", "value", "95 % interval", "estimator", "effective decisions")
+SESSIONS_TITLE = "Return of a session, estimated from them"
+HEADINGS = ("policy", "estimate", "95 % interval", "estimator", "effective number")
 LOGGING_POLICY = "logging policy"
 
 
 def off_policy_tables(entry: Mapping[str, Any]) -> list[Table | Text]:
-    """The table of the entry `off_policy` of result.json, after its caveats."""
-    table = Table(title=TITLE, caption=_caption(entry), caption_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    """The tables of the entry `off_policy` of result.json, of decisions and of sessions, after their caveats."""
+    if sessions := entry.get("sessions"):
+        alone = {name: part for name, part in entry.items() if name != "sessions"}
+        return [*off_policy_tables(alone), *_with_notes(sessions, SESSIONS_TITLE)]
+    return _with_notes(entry, TITLE)
+
+
+def _with_notes(entry: Mapping[str, Any], title: str) -> list[Table | Text]:
+    table = Table(title=title, caption=_caption(entry), caption_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for heading in HEADINGS:
         table.add_column(heading, justify="left" if heading in ("policy", "estimator") else "right")
     for row in _rows(entry):
@@ -27,6 +35,9 @@ def off_policy_tables(entry: Mapping[str, Any]) -> list[Table | Text]:
 
 def off_policy_markdown(entry: Mapping[str, Any]) -> str:
     """The same as GitHub-flavoured Markdown, ending in a newline."""
+    if sessions := entry.get("sessions"):
+        alone = {name: part for name, part in entry.items() if name != "sessions"}
+        return f"{off_policy_markdown(alone)}\n{SESSIONS_TITLE}:\n\n{off_policy_markdown(sessions)}"
     notes = [f"**Note: {caveat}**\n" for caveat in entry["caveats"]]
     lines = ["| " + " | ".join(HEADINGS) + " |", "|---|---:|---:|---|---:|", *("| " + " | ".join(row) + " |" for row in _rows(entry))]
     return "\n".join([*notes, *lines]) + f"\n\n{_caption(entry)}\n"
@@ -39,7 +50,7 @@ def _rows(entry: Mapping[str, Any]) -> list[tuple[str, ...]]:
     names += [name for name in policies if name not in names]
     rows: list[tuple[str, ...]] = []
     for name in names:
-        value = policies[name]["value"]
+        value = policies[name]["value" if "value" in policies[name] else "return"]
         about = entry["diagnostics"].get(name)
         how = entry["chosen"].get(name, "mean of what was logged")
         size = "" if about is None else f"{about['effective_rows']:,.0f}"
@@ -54,4 +65,5 @@ def _number(value: float | None) -> str:
 
 def _caption(entry: Mapping[str, Any]) -> str:
     about = entry["evaluation"]
-    return f"{about['decisions']:,} held-out decisions about {about['people']:,} people; each policy shows the first item of its ranking"
+    number = f"{about['sessions']:,} held-out sessions of" if "sessions" in about else f"{about['decisions']:,} held-out decisions about"
+    return f"{number} {about['people']:,} people; each policy shows the first item of its ranking"

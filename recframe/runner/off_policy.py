@@ -19,6 +19,7 @@ from recframe.building.parts import Parts
 from recframe.evaluation.off_policy.decisions import LoggedDecisions
 from recframe.evaluation.off_policy.evaluation import OffPolicyResult, evaluate_off_policy
 from recframe.evaluation.off_policy.policies import ActionProbabilities, epsilon_greedy_of_ranking
+from recframe.evaluation.off_policy.session_evaluation import evaluate_sessions_off_policy
 from recframe.evaluation.off_policy.text_clusters import clusters_of
 from recframe.evaluation.people import LOGGED
 from recframe.experience import with_rewards
@@ -36,18 +37,28 @@ ITEMS_ONE_BY_ONE = 128
 
 @dataclass(frozen=True)
 class OffPolicyEvaluation:
-    """The estimates, and how many decisions of how many people they are from."""
+    """The estimates, and how many decisions of how many people they are from.
+
+    result: the values of a decision.   sessions: the returns of a session; None if every session has one decision.
+    """
 
     result: OffPolicyResult
     decisions: int
     people: int
+    sessions: OffPolicyResult | None = None
+    num_sessions: int = 0
 
     def entry(self) -> dict[str, Any]:
         """The entry `off_policy` of result.json."""
-        found = self.result
         about = {"split": LOGGED, "people": self.people, "decisions": self.decisions}
-        tables = {"policies": found.policies, "diagnostics": found.diagnostics, "chosen": found.chosen, "caveats": found.caveats}
-        return {"evaluation": about, **tables}
+        entry = {"evaluation": about, **_tables(self.result)}
+        if self.sessions is not None:
+            entry["sessions"] = {"evaluation": {**about, "sessions": self.num_sessions}, **_tables(self.sessions)}
+        return entry
+
+
+def _tables(found: OffPolicyResult) -> dict[str, Any]:
+    return {"policies": found.policies, "diagnostics": found.diagnostics, "chosen": found.chosen, "caveats": found.caveats}
 
 
 def off_policy_evaluation(parts: Parts, rankers: Mapping[str, Ranker], spec: EnvironmentSpec) -> OffPolicyEvaluation | None:
@@ -70,6 +81,7 @@ def off_policy_evaluation(parts: Parts, rankers: Mapping[str, Ranker], spec: Env
         propensities=of["propensities"].astype(np.float64),
         people=of["users"],
         num_items=held_out.num_items,
+        sessions=held_out.sequence[rows].cpu().numpy(),
         contexts=None if held_out.features is None else _components(held_out.features[rows]),
     )
     vectors, num_items = parts.data.catalog.text_vectors, held_out.num_items
@@ -81,8 +93,12 @@ def off_policy_evaluation(parts: Parts, rankers: Mapping[str, Ranker], spec: Env
             if isinstance(ranker, AbstractContextManager):
                 entered.enter_context(ranker)
         policies = {name: _greedy(ranker, held_out, rows, spec) for name, ranker in rankers.items()}
-        result = evaluate_off_policy(decisions, policies, items=features, clusters=clusters, seed=parts.cfg.evaluation.seed)
-    return OffPolicyEvaluation(result, len(rows), len(np.unique(of["users"])))
+        seed = parts.cfg.evaluation.seed
+        result = evaluate_off_policy(decisions, policies, items=features, clusters=clusters, seed=seed)
+        assert decisions.sessions is not None
+        number = len(np.unique(decisions.sessions))
+        sessions = None if number == len(rows) else evaluate_sessions_off_policy(decisions, policies, items=features, seed=seed)
+    return OffPolicyEvaluation(result, len(rows), len(np.unique(of["users"])), sessions, number)
 
 
 def _columns(held_out: Log) -> dict[str, Tensor]:
