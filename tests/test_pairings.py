@@ -57,6 +57,10 @@ WORDS = {
 }
 
 
+DATASETS = ("synthetic_ratings", "synthetic", "rating_matrix", "movielens_format")
+"""Without a file, or of files that `PairingRunner` writes."""
+
+
 @dataclass(frozen=True, eq=False)
 class World:
     """An environment with particular settings; `label` is its name in this module."""
@@ -73,7 +77,7 @@ class World:
     def dataset(self) -> str:
         """A dataset that provides what the environment requires; one that needs no file if there is a choice."""
         needs = self.component.required(self.config)
-        return next(name for name in reversed(FOUND.names(Kind.DATASET)) if needs <= FOUND.get(Kind.DATASET, name).provides)
+        return next(name for name in DATASETS if needs <= FOUND.get(Kind.DATASET, name).provides)
 
     @property
     def component(self) -> Component:
@@ -95,6 +99,7 @@ class World:
 WORLDS = {
     world.label: world
     for name in FOUND.names(Kind.ENVIRONMENT)
+    if "no_simulator" not in FOUND.get(Kind.ENVIRONMENT, name).provides
     for settings in VARIANTS.get(name, [{}])
     for world in [World(" ".join([name, *map(str, settings.values())]), name, settings)]
 }
@@ -116,12 +121,12 @@ OFFLINE = {name for name in FOUND.names(Kind.AGENT) if ".offline." in FOUND.get(
 FEW_TRACKERS = ("mean", LARGE_WITH)
 
 
-def tested(agent: str, tracker: str, slate_size: int) -> bool:
+def is_paired(agent: str, tracker: str, slate_size: int) -> bool:
     """Slates of two items are tested with one tracker only: they depend on the agent and the environment."""
     return (tracker == "mean" or slate_size == 1) and (agent not in OFFLINE or tracker in FEW_TRACKERS)
 
 
-PAIRINGS = [Pairing(*parts) for parts in product(AGENTS, TRACKERS, WORLDS, SLATES) if tested(parts[0], parts[1], parts[3])]
+PAIRINGS = [Pairing(*parts) for parts in product(AGENTS, TRACKERS, WORLDS, SLATES) if is_paired(parts[0], parts[1], parts[3])]
 
 
 @cache
