@@ -121,9 +121,11 @@ class DecisionTransformerConfig(WorkingSetConfig):
 
     batch_size: int = option(64, "sequences per update", ge=1)
     learning_rate: float = option(5e-4, "Adam's step size", gt=0)
-    horizon: int = option(10, "interactions whose rewards a return counts", ge=1)
-    target_return: float | None = option(None, "return asked for in acting: the sum of `horizon` rewards; null: by target_quantile")
-    target_quantile: float = option(0.9, "share of the logged returns that the return asked for exceeds", ge=0, le=1)
+    horizon: int = option(10, "interactions after those read whose rewards a return counts, if the sequence has as many", ge=1)
+    target_return: float | None = option(
+        None, "sum of rewards asked for, from the beginning of the sequence or after the oldest item read; null: by target_quantile"
+    )
+    target_quantile: float = option(0.9, "share of the logged sequences whose return that asked for reaches or exceeds", ge=0, le=1)
     width: int = option(64, "numbers in a token of the transformer", ge=1)
     layers: int = option(2, "layers of the transformer", ge=1)
     heads: int = option(2, "attention heads of a layer; width must be a multiple of it", ge=1)

@@ -1,9 +1,8 @@
-"""Returns of logged sequences: sums of the next rewards, and what recent returns were like."""
+"""What the returns of logged sequences are like: quantiles of recent ones, and the scale of all."""
 
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 
@@ -32,7 +31,25 @@ class RecentReturns(nn.Module):
         return self.values.masked_fill(missing, torch.nan).nanquantile(share, interpolation="lower").nan_to_num(0.0)
 
 
-def sums_ahead(rewards: Tensor, horizon: int) -> Tensor:
-    """The sum of the `horizon` rewards from each place on, `[B, W - horizon + 1]`, of rewards `[B, W]`."""
-    totals = F.pad(rewards.cumsum(dim=1), (1, 0))
-    return totals[:, horizon:] - totals[:, :-horizon]
+class ReturnScale(nn.Module):
+    """Mean and standard deviation of all returns so far. It is saved with the weights."""
+
+    totals: Tensor
+
+    def __init__(self, device: torch.device) -> None:
+        super().__init__()
+        self.register_buffer("totals", torch.zeros(3, dtype=torch.float64, device=device))
+
+    @torch.no_grad()
+    def add(self, returns: Tensor) -> None:
+        """Count `returns` `[n]`."""
+        values = returns.double()
+        self.totals += torch.stack([torch.ones_like(values).sum(), values.sum(), values.square().sum()])
+
+    def standardized(self, returns: Tensor) -> Tensor:
+        """`returns` in units of the standard deviation, around the mean; before there are any that differ, in their own unit."""
+        count, total, squares = self.totals
+        mean = total / count.clamp(min=1)
+        deviation = (squares / count.clamp(min=1) - mean.square()).clamp(min=0).sqrt()
+        unit = torch.where(deviation > 1e-6, deviation, 1.0)
+        return ((returns - mean) / unit).to(returns.dtype)
