@@ -34,13 +34,15 @@ class SplitSettings:
     by: str = option(
         "last",
         "what is held out. last: the last interaction of each sequence, and the one before for validation; time: what follows a moment; "
-        "users: everything of some people; sessions: everything of some sessions",
-        choices=["last", "time", "users", "sessions"],
+        "users: everything of some people; sessions: everything of some sessions; random: drawn interactions of each sequence",
+        choices=["last", "time", "users", "sessions", "random"],
     )
     validation_share: float = option(
-        0.1, "share for validation: of the interactions (by time), of the people, or of the sessions", gt=0, lt=1
+        0.1, "share for validation: of the interactions (by time, at random), of the people, or of the sessions", gt=0, lt=1
     )
-    test_share: float = option(0.1, "share for the test: of the interactions (by time), of the people, or of the sessions", gt=0, lt=1)
+    test_share: float = option(
+        0.1, "share for the test: of the interactions (by time, at random), of the people, or of the sessions", gt=0, lt=1
+    )
     time: str | None = option(
         None,
         "by time: ISO date, or date and time, from which on interactions are of the test (UTC if it has no zone); null: the moment that "
@@ -68,6 +70,8 @@ class SplitSettings:
             )
         if self.by == "last" and self.targets == "all":
             yield "split.targets=all: with split.by=last, one interaction follows; use split.targets=next, or split.by=time"
+        if self.by == "random" and self.targets == "next":
+            yield "split.targets=next: with split.by=random, held-out interactions follow nothing; use split.targets=all"
         if self.time is None:
             return
         if self.by != "time":

@@ -91,6 +91,9 @@ def split_run_log(cfg: DictConfig, data: Data) -> tuple[Data, RunLog]:
     data = k_core(data, by.min_user_interactions, by.min_item_interactions)
     assert data.interactions is not None
     num_users = len(data.users) if data.users is not None else int(data.interactions.frame["user"].to_numpy().max()) + 1
+    with_propensities = "propensity" in data.interactions.frame.columns
+    if with_propensities and by.by == "random":
+        raise DataError("split.by=random loses the order of time, but what a policy decides depends on what was before; use split.by=time")
     split = split_log(data.interactions, num_users, len(data.catalog), settings, by)
     validation, test, summary = split.validation, split.test, split.summary()
     if cfg.evaluation.exclude_seen:
@@ -103,7 +106,7 @@ def split_run_log(cfg: DictConfig, data: Data) -> tuple[Data, RunLog]:
         summary |= {"dropped_targets": targets, "dropped_queries": queries}
         if not len(test) or not len(validation):
             raise DataError("every held-out item was met before by its user; use evaluation.exclude_seen=false")
-    rows = split.rows_of_test(data.interactions, settings) if "propensity" in data.interactions.frame.columns else None
+    rows = split.rows_of_test(data.interactions, settings) if with_propensities else None
     return training_data(data, split), RunLog(
         split.train, split.known, validation, test, summary, settings, num_users, len(data.catalog), rows
     )

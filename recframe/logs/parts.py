@@ -1,4 +1,4 @@
-"""Which interactions are trained on, and which are held out: the four ways to divide a log, on its rows in order of sequence and time."""
+"""Which interactions are trained on, and which are held out: the ways to divide a log, on its rows in order of sequence and time."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import torch
 
 from recframe.interfaces import DataError, Log
 from recframe.log_settings import SplitSettings
+from recframe.logs.ordering import OrderedRows
 
 TRAIN, VALIDATION, TEST, DUPLICATE = range(4)
 """The parts of a log. Duplicates are in none of the first three."""
@@ -138,11 +139,42 @@ def by_sessions(log: Log, settings: SplitSettings, source: str) -> Division:
     return Division(np.repeat(of_sequence, ends - starts), queries(VALIDATION), queries(TEST), moments)
 
 
+def by_random(log: Log, settings: SplitSettings, source: str) -> Division:
+    """Of each sequence, a share of the rows is of the test and one of validation; the rows are in `divided_order`.
+
+    Each share is rounded down, but is one row or more of sequences of three or more (as in RecBole: Zhao et al., 2021). Shorter ones are
+    only trained on.
+    """
+    starts, ends = _bounds(log)
+    long_enough = ends - starts >= LEAST_LENGTH
+    if not long_enough.any():
+        raise DataError(f"{source}: no sequence has {LEAST_LENGTH} interactions, so that none can be held out")
+    starts, ends = starts[long_enough], ends[long_enough]
+    lengths = ends - starts
+    test = np.clip((settings.test_share * lengths).astype(np.int64), 1, lengths - 2)
+    validation = np.clip((settings.validation_share * lengths).astype(np.int64), 1, lengths - 1 - test)
+    first, second = ends - test - validation, ends - test
+    part = np.full(len(log), TRAIN, dtype=np.int8)
+    part[ranges(first, second)], part[ranges(second, ends)] = VALIDATION, TEST
+    return Division(part, QueryRows(starts, first, second), QueryRows(starts, second, ends))
+
+
+def divided_order(order: OrderedRows, settings: SplitSettings) -> OrderedRows:
+    """The order in which rows are divided: that of time, or `by_random` a drawn one of each sequence, whose last rows are held out."""
+    if settings.by != "random":
+        return order
+    generator = torch.Generator().manual_seed(settings.seed)
+    draws = torch.rand(len(order.rows), dtype=torch.float64, generator=generator).numpy()
+    sequence = np.repeat(np.arange(len(order.offsets) - 1), np.diff(order.offsets))
+    return order._replace(rows=order.rows[np.lexsort((draws, sequence))])
+
+
 DIVISIONS: dict[str, Callable[[Log, SplitSettings, str], Division]] = {
     "last": by_last,
     "time": by_time,
     "users": by_users,
     "sessions": by_sessions,
+    "random": by_random,
 }
 
 

@@ -16,7 +16,7 @@ from recframe.log_settings import LogSettings, SplitSettings, split_problems
 from recframe.logs.build import log_in_order
 from recframe.logs.held_out import HeldOut
 from recframe.logs.ordering import has_sessions, sequences_of
-from recframe.logs.parts import DIVISIONS, DUPLICATE, TEST, TRAIN, VALIDATION, QueryRows, ranges
+from recframe.logs.parts import DIVISIONS, DUPLICATE, TEST, TRAIN, VALIDATION, QueryRows, divided_order, ranges
 from recframe.logs.split_summary import summary_of
 
 logger = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ class SplitLog:
         interactions, settings: those that were split.
         """
         kept = self.part != DUPLICATE
-        order = sequences_of(only_rows(interactions, kept), settings)
+        order = divided_order(sequences_of(only_rows(interactions, kept), settings), self.settings)
         return torch.from_numpy(np.flatnonzero(self.part[kept][order.rows] == TEST))
 
     def summary(self) -> dict[str, Any]:
@@ -69,6 +69,9 @@ def split_log(
       share of their interactions).
     - `sessions`: everything of some sessions is held out. Each interaction of a session but the first is a query (targets: all: each
       session is one, with its first share as history).
+    - `random`: drawn interactions of each sequence of three or more are held out, whenever they were; a query is what is left of the
+      sequence, in no order of time. Published figures are often of such splits. What is learned from then knows the future of what is
+      asked, so that it says little about a recommender in use.
 
     Interactions of a user with an item that are of the same second (and session) are duplicates: only the last of them is used, unless the
     log has propensities, where each row is a decision of its own. A user's interactions of the same second are in the order of their rows.
@@ -90,6 +93,7 @@ def split_log(
         kept[duplicates] = False
         interactions = only_rows(interactions, kept)
         order = sequences_of(interactions, settings)
+    order = divided_order(order, split)
     log = log_in_order(interactions, order, num_users, num_items, settings)
     parts = DIVISIONS[split.by](log, split, source)
     of_row = np.empty_like(parts.part)

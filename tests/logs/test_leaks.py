@@ -40,6 +40,7 @@ SPLITS = [
     SplitSettings(by="time", validation_share=0.15, test_share=0.15, targets="all"),
     SplitSettings(by="users", validation_share=0.2, test_share=0.2),
     SplitSettings(by="sessions", validation_share=0.15, test_share=0.15),
+    SplitSettings(by="random", validation_share=0.15, test_share=0.15, targets="all"),
 ]
 every_split = pytest.mark.parametrize("wanted", SPLITS, ids=lambda wanted: wanted.by)
 
@@ -125,7 +126,7 @@ def test_popularity_and_the_most_popular_items_are_counted_from_training(wanted)
     def first(data: Data) -> int:
         spec = toy_spec(data)
         observed = build_log(data.interactions, USERS, ITEMS, LogSettings(sequence="user"))
-        history = observed.items[:1].expand(1, 5)
+        history = observed.items[observed.items != PLANTED][:1].expand(1, 5)
         observation = Observation(
             user=torch.zeros(1, dtype=torch.int64), history_items=history, history_feedback=torch.zeros(1, 5, 2), batch_size=[1]
         )

@@ -52,14 +52,14 @@ def asked(*by: str) -> st.SearchStrategy[SplitSettings]:
         by=st.sampled_from(by),
         validation_share=st.sampled_from([0.1, 0.3, 0.45]),
         test_share=st.sampled_from([0.1, 0.3, 0.45]),
-        targets=st.just("next") if by == ("last",) else st.sampled_from(["next", "all"]),
+        targets={("last",): st.just("next"), ("random",): st.just("all")}.get(by, st.sampled_from(["next", "all"])),
         history_share=st.sampled_from([0.1, 0.5, 0.9]),
         sessions=st.sampled_from(["latest", "drawn"]),
         seed=st.integers(0, 3),
     )
 
 
-anything = st.one_of(asked("last"), asked("time", "users", "sessions"))
+anything = st.one_of(asked("last"), asked("random"), asked("time", "users", "sessions"))
 
 
 def divided(interactions: Interactions, wanted: SplitSettings) -> SplitLog:
@@ -129,8 +129,12 @@ def test_every_history_lies_before_its_targets_and_is_of_the_same_user(interacti
             assert wanted_items
             assert len(set(wanted_items)) == len(wanted_items)
             assert all(users[row] == user for row in history)
-            assert [(times[row], row) for row in history] == sorted((times[row], row) for row in history)
-            latest = max(((times[row], row) for row in history), default=(-1, -1))
+            if wanted.by == "random":
+                # in no order of time
+                latest = (-1, -1)
+            else:
+                assert [(times[row], row) for row in history] == sorted((times[row], row) for row in history)
+                latest = max(((times[row], row) for row in history), default=(-1, -1))
             for item in wanted_items:
                 # an interaction with it was held out, and came after the history
                 assert any(
@@ -143,9 +147,10 @@ def test_every_history_lies_before_its_targets_and_is_of_the_same_user(interacti
 @given(interactions=logs(), wanted=anything)
 def test_histories_of_validation_hold_nothing_of_the_test(interactions, wanted):
     split = divided(interactions, wanted)
-    known = {"last": {TRAIN}, "time": {TRAIN}, "users": {VALIDATION}, "sessions": {VALIDATION}}[wanted.by]
+    known = {"last": {TRAIN}, "time": {TRAIN}, "random": {TRAIN}, "users": {VALIDATION}, "sessions": {VALIDATION}}[wanted.by]
     assert {split.part[row] for history in histories(split.validation) for row in history} <= known
-    later = {"last": {TRAIN, VALIDATION}, "time": {TRAIN, VALIDATION}, "users": {TEST}, "sessions": {TEST}}[wanted.by]
+    both = {TRAIN, VALIDATION}
+    later = {"last": both, "time": both, "random": both, "users": {TEST}, "sessions": {TEST}}[wanted.by]
     assert {split.part[row] for history in histories(split.test) for row in history} <= later
 
 
@@ -248,6 +253,36 @@ def test_another_seed_holds_out_other_people():
         for seed in range(20)
     }
     assert len(drawn) > 5
+
+
+@laws
+@given(interactions=logs(sessions=False), wanted=asked("random"))
+def test_at_random_a_share_of_each_sequence_is_held_out_and_all_of_it_is_asked_for(interactions, wanted):
+    split = divided(interactions, wanted)
+    users, items = (interactions.frame[name].to_numpy() for name in ("user", "item"))
+    for user in range(USERS):
+        parts = split.part[(users == user) & (split.part != DUPLICATE)]
+        size = len(parts)
+        if size < 3:
+            assert (parts == TRAIN).all()
+            continue
+        test = min(max(int(wanted.test_share * size), 1), size - 2)
+        assert (parts == TEST).sum() == test
+        assert (parts == VALIDATION).sum() == min(max(int(wanted.validation_share * size), 1), size - 1 - test)
+    for held_out, part in ((split.validation, VALIDATION), (split.test, TEST)):
+        for user, found in zip(held_out.users.tolist(), targets(held_out), strict=True):
+            assert sorted(found) == sorted(set(items[(users == user) & (split.part == part)].tolist()))
+
+
+def test_at_random_every_place_of_a_sequence_is_as_likely_and_the_seed_decides():
+    interactions = logged([(user, item % ITEMS, 100 * item) for user in range(USERS) for item in range(10)])
+    drawn = []
+    for seed in range(200):
+        wanted = SplitSettings(by="random", targets="all", seed=seed)
+        drawn.append(split_log(interactions, USERS, ITEMS, LogSettings(), wanted).part)
+    share = (np.stack(drawn).reshape(-1, 10) == TEST).mean(axis=0)
+    assert share == pytest.approx(np.full(10, 0.1), abs=0.04)
+    assert len({tuple(part) for part in drawn}) > 100
 
 
 def test_by_sessions_each_interaction_but_the_first_is_a_query():
@@ -361,6 +396,7 @@ MISTAKES = [
     ({"by": "time", "time": "2020-01-01"}, r"all before it; its interactions are from 1970-01-01T00:00:00 to 1970-09-28T00:00:09"),
     ({"by": "time", "time": "1969-01-01"}, r"all after it"),
     ({"by": "time", "time": "1970-02-01"}, r"0.3: that are 30 interactions, but only 20 of the log are before split.time"),
+    ({"by": "random"}, r"split.targets=next: with split.by=random, held-out interactions follow nothing; use split.targets=all"),
     ({"by": "sessions"}, r"the sequences of the log are users; use logs.sequence=session"),
 ]
 
