@@ -37,7 +37,9 @@ def log_folder(tmp_path_factory):
 
 
 def composed(log_folder: Path, *overrides: str):
-    return compose_config(["experiment=next_item", "dataset=movielens_format", f"dataset.path={log_folder}", *QUICK, *overrides])
+    """A run of `next_item` on the log, with an agent that any stage can teach."""
+    log = ["dataset=movielens_format", f"dataset.path={log_folder}"]
+    return compose_config(["experiment=next_item", "agent=dqn", *log, *QUICK, *overrides])
 
 
 def of_log(log_folder: Path, *overrides: str):

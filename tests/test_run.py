@@ -27,7 +27,7 @@ def test_a_run_writes_all_promised_files(recframe, tmp_path):
     assert not (run / ".hydra").exists()
 
     result = json.loads((run / "result.json").read_text())
-    assert (result["schema"], result["status"], result["seed"]) == (1, "finished", 3)
+    assert (result["schema"], result["status"], result["seed"]) == (2, "finished", 3)
     assert list(result["policies"]) == ["trained", "random", "popular", "fixed_slate", "greedy", "posterior_greedy", "oracle"]
     assert result["evaluation"] == {"split": "held_out", "people": 32, "sessions": 32}
     assert set(result["selection"]) == {"env_steps", "metric", "value", "evaluations", "candidates"}
@@ -204,6 +204,10 @@ def test_every_shipped_experiment_runs_once(experiment, warm_recframe, tmp_path)
     )
     matrix = [f"dataset.path={tmp_path / 'matrix.ascii'}"]
     own |= {"rl4rec": [*matrix, f"dataset.test_path={tmp_path / 'matrix.ascii'}"], "easyrl4rec": matrix}
+    (tmp_path / "log.csv").write_text(
+        "user,item,time\n" + "".join(f"{row.replace('::', ',').rsplit(',', 2)[0]},{n}\n" for n, row in enumerate(rows))
+    )
+    own["next_item"] = [f"dataset.interactions={tmp_path / 'log.csv'}", "encoder=id"]
     # the smoke settings must override the experiment's own
     choices = own.get(experiment, ["encoder=tfidf"])
     warm_recframe("train", f"experiment={experiment}", "debug=smoke", *choices, "hydra.run.dir=run", check=True)

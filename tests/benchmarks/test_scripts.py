@@ -20,6 +20,7 @@ SMALL = {
     "encoding.py": ["{tmp} --texts 8 --encoders sentence_transformers --pairs 1 --processes 0"],
     "interval_coverage.py": ["--splits 5 --resamples 100"],
     "item_index.py": ["--items 300 --users 2 --index exact --pairs 1", "--agents slate_q --items 70 --pairs 1"],
+    "item_neighbors.py": ["--items 200 --interactions 3000 --neighbors 5 --users 8"],
     "large_catalogue_cells.py": [],  # `large_catalogues.py` runs it, in processes of its own
     "large_catalogues.py": [
         "--agents dqn --sides recframe --items 70 --users 6 --seconds 0 --repeats 1 --threads 1 --out {tmp}/large.json "

@@ -91,7 +91,7 @@ def test_the_default_config_has_no_mistakes():
             ["environment.slate_size=5"],
             "environment.slate_size=5: agent=dqn cannot show slates of more than one item; use slate_size=1, or one that can: ",
         ),
-        (["agent=prioritized_dqn", "environment.slate_size=2"], ", slate_q, thompson"),
+        (["agent=prioritized_dqn", "environment.slate_size=2"], ", slate_q, td3_bc, thompson, user_knn"),
         (["trainer.monitor_mode=up"], "trainer.monitor_mode: 'up' is not allowed"),
         (["logger=[wandb,tensorbord]"], "logger=tensorbord: logger has no choice 'tensorbord'"),
         (["logger.wandb.mode=onlin"], "logger.wandb.mode: 'onlin' is not allowed"),
@@ -111,13 +111,16 @@ def test_the_default_config_has_no_mistakes():
             "agent.importance_anneal_steps is 900, but with agent.priority_exponent=0 nothing is weighted",
         ),
         (
-            ["agent=crr", "agent.weighting=binary", "agent.beta=2"],
+            [*LOGGED, "agent=crr", "agent.weighting=binary", "agent.beta=2"],
             "agent.beta and agent.weight_cap are for agent.weighting=exp: with binary, leave them at 1 and 20",
         ),
-        (["agent=filtered_bc", "agent.share=1", "agent.filter_by=mean"], "agent.share=1 keeps all: set share below 1"),
-        (["agent=decision_transformer", "agent.width=10", "agent.heads=4"], "agent.width (10) must be a multiple of agent.heads (4)"),
+        ([*LOGGED, "agent=filtered_bc", "agent.share=1", "agent.filter_by=mean"], "agent.share=1 keeps all: set share below 1"),
         (
-            ["agent=decision_transformer", "agent.target_return=2", "agent.target_quantile=0.5"],
+            [*LOGGED, "agent=decision_transformer", "agent.width=10", "agent.heads=4"],
+            "agent.width (10) must be a multiple of agent.heads (4)",
+        ),
+        (
+            [*LOGGED, "agent=decision_transformer", "agent.target_return=2", "agent.target_quantile=0.5"],
             "agent.target_return=2 and agent.target_quantile=0.5 both set the return asked for",
         ),
         (["environment.quit_count=9"], "environment.quit_count is 9, but environment.quit_window holds 5: nobody would ever leave"),
@@ -275,8 +278,9 @@ def test_the_shipped_experiments_compose(project_root, tmp_path):
     assert experiments
     for experiment in experiments:
         overrides = [f"experiment={experiment}"]
-        if find_mistakes(overrides):
-            overrides.append(f"dataset.path={tmp_path}")
+        if mistakes := find_mistakes(overrides):
+            key = "dataset.interactions" if "dataset.interactions" in mistakes[0] else "dataset.path"
+            overrides.append(f"{key}={tmp_path}")
         assert find_mistakes(overrides) == []
 
 

@@ -7,19 +7,15 @@ import pytest
 import torch
 
 from recframe.components import Kind
-from recframe.interfaces import PAD, Log, Observation, Sequences
-from recframe.logs.sequences import SequenceSampler
+from recframe.interfaces import PAD, Observation, Sequences
 from recframe.plugin_loader import registry
 from recframe.testing import ToyTracker, check_component, toy_data, toy_spec, update
 from recframe.testing.toy import toy_sequences
-from recframe_plugins.agents.offline.config import DecisionTransformerConfig, FilteredBCConfig
+from recframe_plugins.agents.offline.config import DecisionTransformerConfig
 from recframe_plugins.agents.offline.decision_transformer import DecisionTransformer
-from recframe_plugins.agents.offline.filtered_bc import FilteredBC
 from recframe_plugins.agents.offline.return_task import ReturnTask
 from recframe_plugins.agents.offline.return_tokens import places_of
 from recframe_plugins.agents.offline.returns import ReturnScale
-from recframe_plugins.state_trackers.config import MeanConfig
-from recframe_plugins.state_trackers.mean import MeanTracker
 
 DATA = toy_data()
 SPEC = toy_spec(DATA)

@@ -59,6 +59,6 @@ class ReturnStateActionModel(nn.Module):
 
 
 def places_of(history: Tensor) -> Tensor:
-    """The places that are there, `[N, H]` bool: items, and the beginning before the first one, which in an empty history is the last place."""
+    """The places that are there, `[N, H]` bool: items, and the beginning before the first (in an empty history, the last place)."""
     items = history != PAD
     return items | F.pad(items[:, 1:], (0, 1), value=True)
