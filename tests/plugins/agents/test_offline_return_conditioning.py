@@ -14,7 +14,7 @@ from recframe.testing.toy import toy_sequences
 from recframe_plugins.agents.offline.config import DecisionTransformerConfig
 from recframe_plugins.agents.offline.decision_transformer import DecisionTransformer
 from recframe_plugins.agents.offline.return_task import ReturnTask
-from recframe_plugins.agents.offline.return_tokens import places_of
+from recframe_plugins.agents.offline.return_tokens import present_places
 from recframe_plugins.agents.offline.returns import ReturnScale
 
 DATA = toy_data()
@@ -139,7 +139,7 @@ def test_a_place_sees_its_return_and_the_past_and_ignores_padding():
         before[:, -2] += 1  # an earlier return is seen
         assert not torch.isclose(agent.model(task.observation, before, vectors)[:, -1], query[:, -1]).all(dim=1).any()
         # of the first sequence one item is read, after its beginning
-        assert places_of(task.observation.history_items)[0].tolist() == [False] * (LENGTH - 2) + [True] * 2
+        assert present_places(task.observation.history_items)[0].tolist() == [False] * (LENGTH - 2) + [True] * 2
         seen = task.observation[:1]
         part = Observation(seen.user, seen.history_items[:, -2:], seen.history_feedback[:, -2:], batch_size=[1])
         torch.testing.assert_close(agent.model(part, task.returns[:1, -2:], vectors), query[:1, -2:])

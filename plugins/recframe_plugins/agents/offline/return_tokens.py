@@ -39,7 +39,7 @@ class ReturnStateActionModel(nn.Module):
         """
         history = observation.history_items
         size, length = history.shape
-        present = places_of(history)
+        present = present_places(history)
         number = (present.cumsum(dim=1) - 1).clamp(min=0)
         following = vectors[history.roll(-1, dims=1).clamp(min=0)]
         states = self.state_tracker.states(observation, vectors)
@@ -58,7 +58,7 @@ class ReturnStateActionModel(nn.Module):
         return ~seen.repeat_interleave(self.heads, dim=0)
 
 
-def places_of(history: Tensor) -> Tensor:
+def present_places(history: Tensor) -> Tensor:
     """The places that are there, `[N, H]` bool: items, and the beginning before the first (in an empty history, the last place)."""
     items = history != PAD
     return items | F.pad(items[:, 1:], (0, 1), value=True)
