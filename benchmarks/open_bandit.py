@@ -82,8 +82,7 @@ class Campaign:
 def table(campaign: Campaign, name: str, logged: str, evaluated: str) -> None:
     """Print the estimates of `evaluated` from the log of `logged`, in clicks per 1,000 items shown."""
     decisions, shares = campaign.decisions(logged), campaign.shares(evaluated)
-    assert decisions.positions is not None
-    probabilities = shares[decisions.positions - 1]
+    probabilities = shares[campaign.logs[logged]["position"].to_numpy() - 1]
     # the largest weight is known beforehand only where the log's policy is
     bounds = Bounds(0.0, 1.0, float(shares.max() * campaign.num_items)) if logged == "random" else None
     result = evaluate_off_policy(

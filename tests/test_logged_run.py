@@ -12,6 +12,7 @@ import pytest
 from recframe import runner
 from recframe.config import ConfigError, compose_config
 from recframe.errors import Stop
+from recframe.interfaces.data import DataError
 
 PEOPLE, FILMS = 60, 40
 QUICK = ["debug=smoke", "encoder=tfidf", "logger=[csv]", "trainer.progress_bar=false", "evaluation.k=[5,10]"]
@@ -224,3 +225,114 @@ def test_a_log_of_sessions_with_propensities_says_what_sessions_are_worth(tmp_pa
     assert trained["mean"] == pytest.approx(2.0, abs=0.1)
     assert logging["low"] <= 1.0 <= logging["high"]
     assert found["evaluation"]["sessions"] == 320
+    # the policies read histories, which the context does not hold
+    assert {"return/dr", "return/weighted_dr"} <= found["policies"]["trained"].keys()
+    assert not {"return/fitted_q", "return/marginalised_is"} & found["policies"]["trained"].keys()
+
+
+def of_decisions(file: Path, *overrides: str):
+    small = [
+        "agent=dqn",
+        "agent.batch_size=16",
+        "logged.batches=4",
+        "logged.evaluate_every=2",
+        "evaluation.k=[1]",
+        "logged.monitor=hit_rate@1",
+    ]
+    data = ["dataset=bandit_log", f"dataset.interactions={file}", "logger=[csv]", "debug=smoke"]
+    return compose_config(["experiment=next_item", *data, *small, *overrides])
+
+
+@pytest.mark.parametrize(("num_items", "encoder"), [(150, "tfidf"), (40, "tfidf"), (40, "id")])
+def test_contexts_and_items_of_any_number_are_reduced_to_what_the_estimators_take(tmp_path, num_items, encoder):
+    """20 features of the context, and more items than there can be products of both: a run ends with all of its tables."""
+    generator = np.random.default_rng(0)
+    features = [f"context_{number}" for number in range(20)]
+    lines = [",".join(["user", "session", "item", "timestamp", "propensity", "click", *features])]
+    for session in range(150):
+        for turn, item in enumerate(generator.integers(num_items, size=3)):
+            drawn = ",".join(f"{value:.3f}" for value in generator.normal(size=20))
+            lines.append(f"{session % 50},{session},{item},{1_000 + 10 * session + turn},{1 / num_items},{generator.integers(2)},{drawn}")
+    (tmp_path / "log.csv").write_text("\n".join(lines) + "\n")
+    words = ["red", "blue", "old", "new", "big", "small", "round", "flat", "fast", "slow"]
+    titles = [f"{item},{words[item % 10]} {words[item // 10 % 10]} thing{item}" for item in range(num_items)]
+    (tmp_path / "items.csv").write_text("\n".join(["item,title", *titles]) + "\n")
+    split = ["split.by=sessions", "split.test_share=0.4", f"dataset.items={tmp_path / 'items.csv'}", f"encoder={encoder}"]
+    runner.run(of_decisions(tmp_path / "log.csv", *split), tmp_path / "run")
+    written = json.loads((tmp_path / "run" / "result.json").read_text())
+    assert "caveats" not in written
+    assert written["ranking"]["policies"].keys() == written["off_policy"]["policies"].keys() - {"logging"}
+    assert written["off_policy"]["evaluation"]["decisions"] == 180
+    sessions = written["off_policy"]["sessions"]
+    assert sessions["evaluation"]["sessions"] == 60
+    assert sessions["policies"]["trained"]["return/dr"]["mean"] is not None
+
+
+def test_the_policies_that_are_estimated_show_nothing_again_where_the_ranking_may_not(tmp_path):
+    """Of three items, person B has two behind them and is shown the third; C is shown one again; A has met all three.
+
+    Where seen items are excluded, every policy shows B and C the third item: it agrees with the log about B, whose click weighs three,
+    and not about C. A, who could be shown nothing, is shown some item, and clicks none.
+    """
+    shown = {"A": [0, 1, 2, 0], "B": [0, 1, 2], "C": [0, 1, 0]}
+    lines = ["user,item,timestamp,propensity,click"]
+    for person in range(90):
+        kind = "ABC"[person % 3]
+        last = len(shown[kind]) - 1
+        clicks = [int(turn < last or kind == "B") for turn in range(last + 1)]
+        lines += [f"{person},{item},{1_000 + 10 * turn},{1 / 3},{clicks[turn]}" for turn, item in enumerate(shown[kind])]
+    (tmp_path / "log.csv").write_text("\n".join(lines) + "\n")
+    runner.run(of_decisions(tmp_path / "log.csv", "encoder=id", "split.by=last", "reward=[click]"), tmp_path / "run")
+    found = json.loads((tmp_path / "run" / "result.json").read_text())["off_policy"]
+    assert found["evaluation"]["decisions"] == 90
+    values = {name: metrics["value/ips"]["mean"] for name, metrics in found["policies"].items() if name != "logging"}
+    assert {"trained", "random", "popular"} <= values.keys()
+    assert values == pytest.approx(dict.fromkeys(values, 1.0), rel=1e-5)
+
+
+def decisions_of_people(file: Path, people: int) -> Path:
+    generator = np.random.default_rng(1)
+    lines = [f"{row // 2 % people},{row // 2},{row % 4},{1_000 + row},0.25,{generator.integers(2)}" for row in range(400)]
+    file.write_text("user,session,item,timestamp,propensity,click\n" + "\n".join(lines) + "\n")
+    return file
+
+
+def test_a_log_that_nothing_can_be_estimated_from_costs_no_other_result(tmp_path, caplog):
+    """All is about one person: a reward model cannot be fitted to other people."""
+    file = decisions_of_people(tmp_path / "log.csv", 1)
+    settings = ["encoder=id", "split.by=sessions", "split.test_share=0.4", "evaluation.exclude_seen=false"]
+    result = runner.run(of_decisions(file, *settings), tmp_path / "run")
+    written = json.loads((tmp_path / "run" / "result.json").read_text())
+    (sentence,) = written["caveats"]
+    assert re.match(r"The policies' values from logged decisions could not be estimated: a reward model needs at least two folds", sentence)
+    assert "hit_rate@1" in written["ranking"]["policies"]["trained"]
+    assert "off_policy" not in written
+    assert result.caveats == (sentence,)
+    assert f"**Note: {sentence}**" in (tmp_path / "run" / "report.md").read_text()
+    assert [(record.levelname, record.exc_info) for record in caplog.records if record.message == sentence] == [("WARNING", None)]
+
+
+def test_a_fault_in_the_estimates_costs_no_other_result_and_leaves_its_traceback(tmp_path, monkeypatch):
+    def fault(*args, **kwargs):
+        raise ZeroDivisionError("made for this test")
+
+    monkeypatch.setattr("recframe.runner.off_policy.evaluate_off_policy", fault)
+    settings = ["encoder=id", "split.by=sessions", "split.test_share=0.4", "evaluation.exclude_seen=false"]
+    runner.run(of_decisions(decisions_of_people(tmp_path / "log.csv", 2), *settings), tmp_path / "run")
+    written = json.loads((tmp_path / "run" / "result.json").read_text())
+    assert "could not be estimated: ZeroDivisionError: made for this test (" in written["caveats"][0]
+    assert "ranking" in written
+    assert "Traceback" in (tmp_path / "run" / "run.log").read_text()
+
+
+def test_sessions_that_cannot_be_estimated_cost_no_estimate_of_decisions(tmp_path, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise DataError("made for this test")
+
+    monkeypatch.setattr("recframe.runner.off_policy.evaluate_sessions_off_policy", refuse)
+    settings = ["encoder=id", "split.by=sessions", "split.test_share=0.4", "evaluation.exclude_seen=false"]
+    runner.run(of_decisions(decisions_of_people(tmp_path / "log.csv", 2), *settings), tmp_path / "run")
+    found = json.loads((tmp_path / "run" / "result.json").read_text())["off_policy"]
+    assert "value" in found["policies"]["trained"]
+    assert "sessions" not in found
+    assert found["caveats"][-1] == "The returns of sessions could not be estimated: made for this test."

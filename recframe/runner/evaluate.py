@@ -41,7 +41,7 @@ def evaluate(
 
     Returns
     -------
-    `evaluation`, `policies`, `caveats` if the environment has any, and `cold_items` if the run held any back, as in result.json.
+    `evaluation`, `policies`, `caveats` if there are any, and `cold_items` if the run held any back, as in result.json.
     """
     with RunFolder.open_to_read(folder) as claimed:
         use_cpu = f"recframe evaluate {folder} --device cpu"

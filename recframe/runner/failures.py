@@ -1,19 +1,22 @@
-"""What is left of a run that fails: the traceback in run.log, failure.json, and the name of the plugin that raised the error."""
+"""What is left where something fails: of a run, run.log and failure.json; of a part that a run can do without, a sentence."""
 
 from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
+from typing import TypeVar
 
 from recframe.errors import UserError
 from recframe.plugin_loader import OWN_DISTRIBUTION, Registered, raised, registry
 from recframe.tracking.failure import clear_failure, write_failure
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 class PluginError(UserError):
@@ -44,6 +47,24 @@ def recorded_failure(folder: Path, log_handler: logging.Handler) -> Iterator[Non
         if origin:
             raise PluginError(f"{_in_words(origin)} failed: {message}; the traceback is in {folder / 'run.log'}") from error
         raise
+
+
+def attempt(what: str, estimate: Callable[[], T], caveats: list[str]) -> T | None:
+    """What `estimate` returns; if it fails, None, a warning, and a sentence more in `caveats`.
+
+    For what is measured beside the results of a run: its failure must not cost the rest. An error that is no `UserError` is a fault of the
+    program, whose traceback is logged.
+
+    what: what is estimated, the beginning of the sentence.
+    """
+    try:
+        return estimate()
+    except Exception as error:
+        known = isinstance(error, UserError)
+        sentence = f"{what} could not be estimated: {str(error) if known else raised(error)}."
+        log.warning("%s", sentence, exc_info=None if known else _exc_info(error))
+        caveats.append(sentence)
+        return None
 
 
 def _exc_info(error: Exception) -> tuple[type[Exception], Exception, TracebackType | None]:

@@ -22,6 +22,7 @@ from recframe.evaluation.simulated.samples import Recommendation, sample_recomme
 from recframe.interfaces import Agent, Environment
 from recframe.metric_names import CLICK_SIGNAL
 from recframe.references.fitting.reference_policies import ReferenceBudget, reference_policies
+from recframe.runner.failures import attempt
 from recframe.runner.off_policy import OffPolicyEvaluation, off_policy_evaluation
 from recframe.runner.ranking import TRAINED, rankers_of, ranking_entry, ranking_evaluation, ranking_samples
 from recframe.tracking import write_people
@@ -61,7 +62,9 @@ class FinalEvaluation(NamedTuple):
     cold: the same if only cold items can be shown; None if no items were held back from a simulator.
     samples: recommendations of the trained policy as text, in the simulator.   rankings: or, if nothing is simulated, for users of the log.
     ranking: every policy's on the held-out part of the log; None if the run learned from none.
-    off_policy: what that part says about the policies' rewards; None if it does not say with what probability items were shown.
+    off_policy: what that part says about the policies' rewards; None if it does not say with what probability items were shown, or if
+        nothing could be estimated.
+    caveats: sentences about what could not be evaluated.
     """
 
     main: Evaluation
@@ -70,6 +73,7 @@ class FinalEvaluation(NamedTuple):
     ranking: Evaluation | None = None
     off_policy: OffPolicyEvaluation | None = None
     rankings: Sequence[SampleRanking] = ()
+    caveats: Sequence[str] = ()
 
 
 def final_evaluation(parts: Parts, agent: Agent) -> FinalEvaluation:
@@ -78,11 +82,12 @@ def final_evaluation(parts: Parts, agent: Agent) -> FinalEvaluation:
         return simulated_evaluation(parts, agent)
     rankers = rankers_of(parts, agent)
     ranking = ranking_evaluation(parts, rankers, agent.spec)
-    off_policy = off_policy_evaluation(parts, rankers, agent.spec)
+    caveats: list[str] = []
+    off_policy = attempt("The policies' values from logged decisions", lambda: off_policy_evaluation(parts, rankers, agent.spec), caveats)
     final = simulated_evaluation(parts, agent) if parts.simulates else FinalEvaluation(ranking, None, [])
     if not parts.simulates and parts.cfg.evaluation.sample_users:
         final = final._replace(rankings=ranking_samples(parts, agent))
-    return final._replace(ranking=ranking, off_policy=off_policy)
+    return final._replace(ranking=ranking, off_policy=off_policy, caveats=caveats)
 
 
 def simulated_evaluation(parts: Parts, agent: Agent) -> FinalEvaluation:
@@ -136,8 +141,8 @@ def result_entries(parts: Parts, final: FinalEvaluation, caveats: Sequence[str])
     split, unit = (parts.cfg.evaluation.people, SESSIONS) if parts.simulates else (LOGGED, QUERIES)
     about = {"split": split, **final.main.people.counts(unit)}
     entries: dict[str, Any] = {"evaluation": about, "policies": final.main.policies}
-    if caveats:
-        entries["caveats"] = list(caveats)
+    if said := [*caveats, *final.caveats]:
+        entries["caveats"] = said
     if parts.cold_items is not None and final.cold is not None:
         items = parts.cold_items.drawn_from(len(parts.data.catalog))
         entries["cold_items"] = {"share": parts.cold_items.share, "items": len(items), "policies": final.cold.policies}

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,28 +17,28 @@ from torch import Tensor
 from recframe.building.parts import Parts
 from recframe.evaluation.off_policy.decisions import LoggedDecisions
 from recframe.evaluation.off_policy.evaluation import OffPolicyResult, evaluate_off_policy
-from recframe.evaluation.off_policy.policies import ActionProbabilities, epsilon_greedy_of_ranking
+from recframe.evaluation.off_policy.policies import ActionProbabilities, ranking_policy
 from recframe.evaluation.off_policy.session_evaluation import evaluate_sessions_off_policy
 from recframe.evaluation.off_policy.text_clusters import clusters_of
 from recframe.evaluation.people import LOGGED
+from recframe.evaluation.ranking.lists import top_lists
 from recframe.experience import with_rewards
-from recframe.interfaces import EnvironmentSpec, Log, Ranker
-from recframe.logs import observations
+from recframe.interfaces import PAD, EnvironmentSpec, Log, Ranker
+from recframe.logs import HeldOut
+from recframe.runner.decision_features import features_of_decisions, features_of_sessions
+from recframe.runner.failures import attempt
 
 log = logging.getLogger(__name__)
 
 CLUSTERS = 32
-COMPONENTS = 16
-"""Of a context's features, and of items' text vectors, the reward model reads the leading principal components."""
-ITEMS_ONE_BY_ONE = 128
-"""The largest catalogue in which the reward model knows the items one by one, and not by their texts."""
 
 
 @dataclass(frozen=True)
 class OffPolicyEvaluation:
     """The estimates, and how many decisions of how many people they are from.
 
-    result: the values of a decision.   sessions: the returns of a session; None if every session has one decision.
+    result: the values of a decision.   sessions: the returns of a session; None if every session has one decision, or if they could not be
+        estimated, which is then a caveat of `result`.
     """
 
     result: OffPolicyResult
@@ -64,7 +63,12 @@ def _tables(found: OffPolicyResult) -> dict[str, Any]:
 def off_policy_evaluation(parts: Parts, rankers: Mapping[str, Ranker], spec: EnvironmentSpec) -> OffPolicyEvaluation | None:
     """The mean reward of a decision under each policy, from the decisions that the split holds out for the test.
 
-    Policies show the first item of their ranking, as when deployed. None if the log has no propensities.
+    Policies show the first item of their ranking, as when deployed: of the items not seen before, if `evaluation.exclude_seen` is true and
+    there is one. None if the log has no propensities.
+
+    Raises
+    ------
+    DataError: nothing can be estimated from these decisions.
     """
     assert parts.log is not None
     rows = parts.log.test_rows
@@ -75,29 +79,35 @@ def off_policy_evaluation(parts: Parts, rankers: Mapping[str, Ranker], spec: Env
     assert held_out.rewards is not None
     log.info("estimating the values of %s from %d held-out decisions", ", ".join(rankers), len(rows))
     of = {name: values[rows].cpu().numpy() for name, values in _columns(held_out).items()}
+    vectors, num_items = parts.data.catalog.text_vectors, held_out.num_items
+    assert vectors is not None
+    contexts = None if held_out.features is None else held_out.features[rows]
+    features = features_of_decisions(contexts, vectors)
     decisions = LoggedDecisions(
         actions=of["items"],
         rewards=of["rewards"].astype(np.float64),
         propensities=of["propensities"].astype(np.float64),
         people=of["users"],
-        num_items=held_out.num_items,
+        num_items=num_items,
         sessions=held_out.sequence[rows].cpu().numpy(),
-        contexts=None if held_out.features is None else _components(held_out.features[rows]),
+        contexts=features.contexts,
     )
-    vectors, num_items = parts.data.catalog.text_vectors, held_out.num_items
-    assert vectors is not None
     clusters = clusters_of(vectors.cpu().numpy(), CLUSTERS) if vectors.shape[1] and num_items > CLUSTERS else None
-    features = _components(vectors) if num_items > ITEMS_ONE_BY_ONE else None
-    with ExitStack() as entered:
-        for ranker in rankers.values():
-            if isinstance(ranker, AbstractContextManager):
-                entered.enter_context(ranker)
-        policies = {name: _greedy(ranker, held_out, rows, spec) for name, ranker in rankers.items()}
-        seed = parts.cfg.evaluation.seed
-        result = evaluate_off_policy(decisions, policies, items=features, clusters=clusters, seed=seed)
-        assert decisions.sessions is not None
-        number = len(np.unique(decisions.sessions))
-        sessions = None if number == len(rows) else evaluate_sessions_off_policy(decisions, policies, items=features, seed=seed)
+    exclude_seen, seed = parts.cfg.evaluation.exclude_seen, parts.cfg.evaluation.seed
+    policies = {name: _greedy(name, ranker, held_out, rows, spec, exclude_seen) for name, ranker in rankers.items()}
+    result = evaluate_off_policy(decisions, policies, items=features.items, clusters=clusters, seed=seed)
+    assert decisions.sessions is not None
+    number = len(np.unique(decisions.sessions))
+    sessions = None
+
+    def of_sessions() -> OffPolicyResult:
+        features = features_of_sessions(contexts, vectors)
+        described = replace(decisions, contexts=features.contexts)
+        # policies read histories, which are not in the contexts
+        return evaluate_sessions_off_policy(described, policies, items=features.items, markov=False, seed=seed)
+
+    if number < len(rows):
+        sessions = attempt("The returns of sessions", of_sessions, result.caveats)
     return OffPolicyEvaluation(result, len(rows), len(np.unique(of["users"])), sessions, number)
 
 
@@ -106,25 +116,22 @@ def _columns(held_out: Log) -> dict[str, Tensor]:
     return {name: values for name, values in found.items() if values is not None}
 
 
-def _components(vectors: Tensor) -> np.ndarray:
-    """The leading principal components of the rows of `vectors` `[n, D]`, `[n, z]`; all that there is if D is small."""
-    values = vectors.double().cpu()
-    if values.shape[1] <= COMPONENTS:
-        return np.asarray(values.numpy())
-    centred = values - values.mean(dim=0)
-    left, lengths, _ = torch.linalg.svd(centred, full_matrices=False)
-    return np.asarray((left * lengths)[:, :COMPONENTS].numpy())
+def _greedy(name: str, ranker: Ranker, held_out: Log, rows: Tensor, spec: EnvironmentSpec, exclude_seen: bool) -> ActionProbabilities:
+    """The policy that shows the first item of the ranking after the history before each of the `rows` `[n]`.
+
+    The items are asked for once, for all rows: a ranking with a random draw is then one policy, whoever asks for its probabilities.
+    """
+    first = _first_items(name, ranker, held_out, rows, spec, exclude_seen)
+    if exclude_seen and len(everything_seen := (first == PAD).nonzero()[:, 0]):
+        # nothing is left to show, but something was shown: the policy then ranks all items
+        first[everything_seen] = _first_items(name, ranker, held_out, rows[everything_seen], spec, exclude_seen=False)
+    items = first.cpu().numpy()
+    return ranking_policy(lambda places: items[places, None], held_out.num_items)
 
 
-def _greedy(ranker: Ranker, held_out: Log, rows: Tensor, spec: EnvironmentSpec) -> ActionProbabilities:
-    """The policy that shows the first item of the ranking after the history before each of the `rows` `[n]`."""
-
-    @torch.no_grad()
-    def probabilities(places: np.ndarray) -> np.ndarray:
-        chosen = rows[torch.from_numpy(places).to(rows.device)]
-        starts = held_out.starts[chosen]
-        length = max(1, int((chosen - starts).max())) if ranker.reads_whole_history else spec.history_length
-        observation = observations(held_out, starts, chosen, length, spec.signals)
-        return epsilon_greedy_of_ranking(ranker.rank(observation, 1).cpu().numpy(), held_out.num_items)
-
-    return probabilities
+def _first_items(name: str, ranker: Ranker, held_out: Log, rows: Tensor, spec: EnvironmentSpec, exclude_seen: bool) -> Tensor:
+    """The first item `[n]` of the ranking before each of the `rows` `[n]`, asked for as in the evaluation of rankings."""
+    offsets = torch.arange(len(rows) + 1, device=rows.device)
+    queries = HeldOut(held_out, held_out.starts[rows], rows, held_out.users[rows], held_out.items[rows], offsets)
+    settings: dict[str, Any] = {"history_length": spec.history_length, "signals": spec.signals, "exclude_seen": exclude_seen}
+    return torch.cat([found.items[:, 0] for found in top_lists(name, ranker, queries, held_out.num_items, 1, **settings)])

@@ -29,7 +29,7 @@ class RunResult:
     objective: the monitored metric of the trained policy on users of the training split, for sweepers and for the choice between runs.
     policies: the final table, as in result.json.   evaluation: whose sessions it is about, and how many, as in result.json.
     cold: the final table over cold items alone; None if no items were held back.
-    caveats: what a reader must know before the table, from the environment.
+    caveats: what a reader must know before the table, from the environment, and what could not be evaluated.
     selection: how the final weights were chosen, as in result.json; empty if nothing was trained.
     batches: batches of a log that were learned from.   ranking: the evaluation on the log, as in result.json; empty without a log.
     off_policy: what logged decisions say, as in result.json; empty without propensities.

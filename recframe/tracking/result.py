@@ -60,8 +60,8 @@ def write_result(
     policies: `{policy: {metric: {"mean", "low", "high", "n"}}}`; a statistic may be a mapping, a named tuple or a dataclass. `n` is the
         number of people behind the mean (in results of earlier releases, which lack the entry `evaluation`, that of their sessions).
     extra: more top-level entries, such as `name` and `environment`. NaN and infinities become null everywhere, since JSON lacks them.
-        `caveats`, a list of sentences, exists if the environment has any (`Environment.caveats`). `threads` is the number of threads of the
-        process. Other entries:
+        `caveats`, a list of sentences, exists if the environment has any (`Environment.caveats`), or if something could not be evaluated.
+        `threads` is the number of threads of the process. Other entries:
 
         - `evaluation`: what `policies` is about: its `split` (the value of evaluation.people, or `logged`), and its numbers of `people` and
           `sessions` (`queries` of a log).

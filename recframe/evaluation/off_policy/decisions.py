@@ -15,7 +15,7 @@ from recframe.evaluation.off_policy.reward_models import DecisionRewardModel
 from recframe.evaluation.statistics import CHUNK_ELEMENTS
 from recframe.interfaces.data import DataError, Interactions
 
-COLUMNS = ("actions", "rewards", "propensities", "people", "sessions", "positions", "contexts")
+COLUMNS = ("actions", "rewards", "propensities", "people", "sessions", "contexts")
 """The parts of a log that have one row for each decision."""
 
 
@@ -28,8 +28,8 @@ class LoggedDecisions:
     people: `[n]`, integers that tell people apart: the unit of every interval.
     num_items: M.
     sessions: `[n]`, integers that tell sessions apart, or None.
-    positions: `[n]` int64, the place on the page, or None. Probabilities are of an item at this position.
-    contexts: `[n, X]`, what the logging policy could know, as numbers, or None.
+    contexts: `[n, X]`, what the logging policy could know, as numbers, or None. The place on a page is one of these: where propensities are
+        of an item at a position, as in Open Bandit, each row is a decision for its position, and a value is the mean over the positions.
     logging: the logging policy's probabilities of all items, if they are known.
 
     Raises
@@ -43,7 +43,6 @@ class LoggedDecisions:
     people: np.ndarray
     num_items: int
     sessions: np.ndarray | None = None
-    positions: np.ndarray | None = None
     contexts: np.ndarray | None = None
     logging: ActionProbabilities | None = None
 
@@ -93,10 +92,9 @@ def logged_decisions(
     session: str | None = None,
     features: tuple[str, ...] = (),
     propensity: str = "propensity",
-    position: str = "position",
     logging: ActionProbabilities | None = None,
 ) -> LoggedDecisions:
-    """The decisions in interactions that have propensities; a column `position` is used if there is one.
+    """The decisions in interactions that have propensities.
 
     reward: the feedback column that is the reward.   session: the column that numbers sessions, or None.
     features: columns of numbers that make up the context, or lists of them; none: the interactions' own `features`, if they have some.
@@ -116,8 +114,7 @@ def logged_decisions(
         )
     if missing:
         raise DataError(f"{source}: there is no column {missing[0]!r}; there are {', '.join(frame.columns)}")
-    optional = [position] if position in frame.columns else []
-    for name in (*wanted, *optional):
+    for name in wanted:
         if frame[name].null_count():
             row = int(frame[name].is_null().arg_max() or 0)
             raise DataError(f"{source}: column {name!r} has no value in row {row}; every logged decision needs one")
@@ -130,7 +127,6 @@ def logged_decisions(
         num_items=num_items,
         # a session is a person's: two people may have sessions of one number
         sessions=pl.DataFrame(keys).select(pl.struct(pl.all()).rank("dense")).to_series().to_numpy().astype(np.int64) if session else None,
-        positions=frame[position].to_numpy() if optional else None,
         contexts=_contexts(interactions, features),
         logging=logging,
     )

@@ -22,7 +22,7 @@ class Diagnostics:
     mean_weight: should be 1; its expectation is the probability of what could be logged.   mean_weight_error: its standard error.
     largest_weight, largest_share: the largest weight, and its share of the sum of all.
     zero_weights: the share of rows that say nothing about the policy.
-    unlogged: the mean probability that the policy shows an item that is nowhere in the log.
+    unlogged: the mean probability that the policy shows an item that none of the rows has shown.
     impossible: the mean probability that it shows an item that the logging policy never would; NaN: its probabilities are not known.
     """
 
@@ -89,7 +89,8 @@ def warnings_of(policy: str, found: Diagnostics, unit: str = "decisions") -> lis
         )
     if found.unlogged > MISSING_SUPPORT:
         sentences.append(
-            f"{policy}: in {found.unlogged:.1%} of its choices it shows items that are nowhere in the log; nothing was learned about them."
+            f"{policy}: in {found.unlogged:.1%} of its choices it shows items that none of the {found.rows:,} {unit} has shown; "
+            "nothing in these tells what such items are worth."
         )
     if abs(found.mean_weight - 1) > max(3 * found.mean_weight_error, 0.01):
         cause = (

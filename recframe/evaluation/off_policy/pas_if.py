@@ -106,7 +106,7 @@ def fit_division(
     """
     mu, pi = (torch.as_tensor(np.ascontiguousarray(side), dtype=torch.float32) for side in (logging, evaluated))
     weights = torch.where(mu > 0, pi / mu.clamp_min(1e-12), torch.zeros_like(mu))
-    place = torch.as_tensor(actions)[:, None]
+    place = torch.from_numpy(np.array(actions, dtype=np.int64))[:, None]
     every = (mu, weights, place)
     # rho has few parameters: more rows would only make it slower
     drawn = torch.as_tensor(np.random.default_rng(seed).permutation(len(actions))[:FIT_ROWS])

@@ -70,6 +70,7 @@ def evaluate_sessions_off_policy(
     items: np.ndarray | None = None,
     num_states: int = 20,
     ridge: float = 1.0,
+    markov: bool = True,
     seed: int = 0,
 ) -> OffPolicyResult:
     """The expected return of a session under each policy, with 95 % intervals over people.
@@ -84,6 +85,9 @@ def evaluate_sessions_off_policy(
     items: `[M, Z]`, item features; Q is linear in their products with the context's and the step. None: one for each item, up to 512.
     num_states: for marginalised IS, contexts are clustered by k-means into so many states.
     ridge: the penalty of fitted-Q evaluation.
+    markov: whether the contexts hold everything of the past that the policies, the rewards and the next contexts depend on. If not,
+        fitted-Q evaluation and marginalised IS, which are about such states, are left out. The doubly robust estimates stay: weights are of
+        whole histories, and what Q predicts wrongly from a part of them costs variance only.
 
     Raises
     ------
@@ -103,7 +107,7 @@ def evaluate_sessions_off_policy(
             f"{contexts.shape[1] - 2} context and {features.shape[1] - 1} item features have {contexts.shape[1] * features.shape[1]:,} "
             f"products with the step and the constants, more than {MAX_FEATURES}: reduce them first"
         )
-    states = _states(decisions.contexts, len(decisions), num_states, seed)[sessions.rows]
+    states = _states(decisions.contexts, len(decisions), num_states, seed)[sessions.rows] if markov else None
     taken = _products(contexts, features[decisions.actions])[sessions.rows]
     result = OffPolicyResult({}, {}, {}, [])
     for name, policy in policies.items():
@@ -128,7 +132,7 @@ def _estimates(
     log: TrajectoryLog,
     taken: np.ndarray,
     expected: np.ndarray,
-    states: np.ndarray,
+    states: np.ndarray | None,
     folds: np.ndarray,
     people: np.ndarray,
     ridge: float,
@@ -144,8 +148,10 @@ def _estimates(
         "dr": trajectories.doubly_robust(modelled),
         "weighted_dr": trajectories.doubly_robust(modelled, weighted=True),
     }
-    count = int(people.max()) + 1
     found = {key: intervals(one, people, seed)[0] for key, one in contributions.items()}
+    if states is None:
+        return found
+    count = int(people.max()) + 1
     found["fitted_q"] = refitted_interval(lambda w: fitted_q_values(log, taken, expected, w[:, people], ridge), count, seed)
     found["marginalised_is"] = refitted_interval(lambda w: marginalised_values(log, states, w[:, people]), count, seed)
     return found

@@ -110,7 +110,7 @@ def test_good_weights_give_no_warning():
         (np.r_[np.zeros(450), np.full(50, 10.0)], {}, "the effective sample size is 50 of 500 decisions"),
         (np.r_[np.full(400, 0.5), 200.0], {}, "one of 401 decisions has 50% of the total weight"),
         (np.ones(500), {"impossible": 0.25}, "in 25.0% of its choices it shows items that the logging policy never would"),
-        (np.ones(500), {"unlogged": 0.25}, "in 25.0% of its choices it shows items that are nowhere in the log"),
+        (np.ones(500), {"unlogged": 0.25}, "in 25.0% of its choices it shows items that none of the 500 decisions has shown"),
         (np.full(500, 0.5), {}, "the mean weight is 0.500 .* should be 1: it does what could not be logged"),
         (np.full(500, 2.0), {}, "should be 1: the propensities are too small"),
         (np.ones(500), {"people": np.arange(500) % 7}, "only 7 people are in the log"),

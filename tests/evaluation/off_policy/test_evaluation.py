@@ -113,7 +113,7 @@ def test_items_that_were_never_logged_are_a_caveat():
     assert result.diagnostics["other"]["unlogged"] == pytest.approx(0.5)
     assert result.diagnostics["other"]["impossible"] == pytest.approx(0.5)
     assert [sentence for sentence in result.caveats if "logging policy never would" in sentence]
-    assert [sentence for sentence in result.caveats if "nowhere in the log" in sentence]
+    assert [sentence for sentence in result.caveats if "none of the 400 decisions has shown" in sentence]
     assert [sentence for sentence in result.caveats if "mean weight is 0.500" in sentence]
 
 
@@ -157,6 +157,14 @@ def test_returns_of_sessions_are_estimated_by_every_sequential_estimator(world):
     assert result.diagnostics["better"]["rows"] == 400
 
 
+def test_estimators_of_whole_states_are_left_out_where_the_context_is_not_one(world):
+    log, rates, kind = world
+    policies = {"better": softmax_policy(lambda rows: 2 * rates[kind[rows]])}
+    whole, part = (evaluate_sessions_off_policy(log, policies, num_states=2, markov=markov).policies["better"] for markov in (True, False))
+    assert whole.keys() - part.keys() == {"return/fitted_q", "return/marginalised_is"}
+    assert part == {name: one for name, one in whole.items() if name in part}
+
+
 def test_sessions_are_found_in_rows_of_any_order():
     found = sessions_of(np.array([7, 3, 7, 7, 3]), np.array([1, 2, 1, 1, 2]))
     assert found.rows.tolist() == [[1, 4, 0], [0, 2, 3]]
@@ -187,11 +195,11 @@ def test_decisions_are_read_from_interactions():
     assert found.actions.tolist() == [2, 0, 1]
     assert found.rewards.tolist() == [1, 0, 1]
     assert found.propensities.tolist() == [0.5, 0.2, 0.3]
-    assert found.positions.tolist() == [1, 2, 1]
     # sessions of one number of different people are different
     assert found.sessions[0] == found.sessions[1] != found.sessions[2]
     assert found.contexts.tolist() == [[20, 0.1, 0.2], [30, 0.3, 0.4], [40, 0.5, 0.6]]
-    assert logged_decisions(frame(position=None), 3, "click").positions is None
+    # the position is known before the decision: it is part of the context
+    assert logged_decisions(frame(), 3, "click", features=("position",)).contexts.tolist() == [[1], [2], [1]]
 
 
 def test_the_features_of_interactions_are_the_context_unless_columns_are_named():
