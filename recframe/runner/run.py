@@ -189,7 +189,7 @@ def _run(cfg: DictConfig, folder: RunFolder, context: RunContext, record: DataRe
                 **entries,
             )
             result = RunResult.of(folder.path, entries)
-            samples = [sample._asdict() for sample in (*final.samples, *final.rankings)]
+            samples = [*(one._asdict() for one in final.samples), *(one._asdict() for one in final.rankings)]
             # without a simulator, the main table is already that of the log
             ranking = result.ranking.get("policies") if parts.simulates else None
             run_loggers.finish(result.policies, result.cold, samples, {"objective": objective, **measured}, ranking)

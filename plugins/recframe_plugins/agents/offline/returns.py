@@ -52,4 +52,5 @@ class ReturnScale(nn.Module):
         mean = total / count.clamp(min=1)
         deviation = (squares / count.clamp(min=1) - mean.square()).clamp(min=0).sqrt()
         unit = torch.where(deviation > 1e-6, deviation, 1.0)
-        return ((returns - mean) / unit).to(returns.dtype)
+        scaled: Tensor = ((returns - mean) / unit).to(returns.dtype)
+        return scaled
