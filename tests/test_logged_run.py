@@ -41,7 +41,13 @@ def composed(log_folder: Path, *overrides: str):
 
 
 def of_log(log_folder: Path, *overrides: str):
-    settings = ["stages=[logged,simulated]", "environment=preference_model", "environment.similarity=text", "agent.learning_starts=64"]
+    settings = [
+        "stages=[logged,simulated]",
+        "agent=dqn",
+        "environment=preference_model",
+        "environment.similarity=text",
+        "agent.learning_starts=64",
+    ]
     return composed(log_folder, *settings, *overrides)
 
 
