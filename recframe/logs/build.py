@@ -65,8 +65,9 @@ def _clicks(interactions: Interactions, settings: LogSettings) -> np.ndarray:
     if column is None and CLICK not in feedback:
         if settings.click_at_least is not None:
             raise DataError(
-                f"logs.click_at_least={settings.click_at_least:g} is of no column: {source} has no feedback {CLICK!r}, and logs.click_column is "
-                f"null; name a feedback column with logs.click_column (it has: {known}), or set logs.click_at_least to null"
+                f"logs.click_at_least={settings.click_at_least:g} is of no column: {source} has no feedback {CLICK!r}, and "
+                f"logs.click_column is null; name a feedback column with logs.click_column (it has: {known}), or set logs.click_at_least "
+                "to null"
             )
         return np.ones(frame.height, dtype=np.float32)
     column = column or CLICK

@@ -52,8 +52,8 @@ def by_last(log: Log, settings: SplitSettings, source: str) -> Division:
     long_enough = ends - starts >= LEAST_LENGTH
     if not long_enough.any():
         raise DataError(
-            f"{source}: no sequence has {LEAST_LENGTH} interactions, so that split.by=last can hold none out; use split.by=time, which needs "
-            "no long sequences (and logs.sequence=user, if the sequences are sessions)"
+            f"{source}: no sequence has {LEAST_LENGTH} interactions, so that split.by=last can hold none out; use split.by=time, which "
+            "needs no long sequences (and logs.sequence=user, if the sequences are sessions)"
         )
     starts, ends = starts[long_enough], ends[long_enough]
     part = np.full(len(log), TRAIN, dtype=np.int8)

@@ -403,7 +403,7 @@ def test_only_clicks_are_asked_for():
 def test_decisions_with_a_propensity_are_no_duplicates():
     base = logged([(0, 1, 5)] * 4)
     assert split_log(Interactions(base.frame.with_columns(propensity=0.5), ("row",)), 1, ITEMS, LogSettings()).summary()["duplicates"] == 0
-    with pytest.raises(DataError, match="no sequence has 3 interactions.* use split.by=time"):
+    with pytest.raises(DataError, match=r"no sequence has 3 interactions.* use split.by=time"):
         split_log(replace(base, feedback=()), 1, ITEMS, LogSettings())
 
 
