@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ from recframe.evaluation.off_policy.text_clusters import clusters_of
 from recframe.evaluation.people import LOGGED
 from recframe.experience import with_rewards
 from recframe.interfaces import EnvironmentSpec, Log, Ranker
-from recframe.logs import observations
+from recframe.logs import in_whole_sequences, observations
 
 log = logging.getLogger(__name__)
 
@@ -39,21 +39,22 @@ ITEMS_ONE_BY_ONE = 128
 class OffPolicyEvaluation:
     """The estimates, and how many decisions of how many people they are from.
 
-    result: the values of a decision.   sessions: the returns of a session; None if every session has one decision.
+    result: the values of a decision.   sessions: the returns of a session; None if every session has one decision, or none is held out as
+        a whole.   sessions_from: the numbers of people, decisions and sessions behind them, and of sessions left out.
     """
 
     result: OffPolicyResult
     decisions: int
     people: int
     sessions: OffPolicyResult | None = None
-    num_sessions: int = 0
+    sessions_from: Mapping[str, int] = field(default_factory=dict)
 
     def entry(self) -> dict[str, Any]:
         """The entry `off_policy` of result.json."""
         about = {"split": LOGGED, "people": self.people, "decisions": self.decisions}
         entry = {"evaluation": about, **_tables(self.result)}
         if self.sessions is not None:
-            entry["sessions"] = {"evaluation": {**about, "sessions": self.num_sessions}, **_tables(self.sessions)}
+            entry["sessions"] = {"evaluation": {**about, **self.sessions_from}, **_tables(self.sessions)}
         return entry
 
 
@@ -95,10 +96,37 @@ def off_policy_evaluation(parts: Parts, rankers: Mapping[str, Ranker], spec: Env
         policies = {name: _greedy(ranker, held_out, rows, spec) for name, ranker in rankers.items()}
         seed = parts.cfg.evaluation.seed
         result = evaluate_off_policy(decisions, policies, items=features, clusters=clusters, seed=seed)
-        assert decisions.sessions is not None
-        number = len(np.unique(decisions.sessions))
-        sessions = None if number == len(rows) else evaluate_sessions_off_policy(decisions, policies, items=features, seed=seed)
-    return OffPolicyEvaluation(result, len(rows), len(np.unique(of["users"])), sessions, number)
+        whole = in_whole_sequences(held_out, rows).cpu().numpy()
+        sessions, about = _whole_sessions(decisions, policies, whole, features, seed)
+    return OffPolicyEvaluation(result, len(rows), len(np.unique(of["users"])), sessions, about)
+
+
+def _whole_sessions(
+    decisions: LoggedDecisions, policies: Mapping[str, ActionProbabilities], whole: np.ndarray, items: np.ndarray | None, seed: int
+) -> tuple[OffPolicyResult | None, dict[str, int]]:
+    """The returns of the sessions that are held out as a whole (`whole` `[n]` bool, of each decision), and what they are from.
+
+    None if every session has one decision, or none is whole.
+    """
+    assert decisions.sessions is not None
+    rows = np.flatnonzero(whole)
+    number, begun_before = (len(np.unique(decisions.sessions[chosen])) for chosen in (rows, ~whole))
+    if number + begun_before == len(decisions):
+        return None, {}
+    left_out = f"{begun_before:,} sessions are left out, as they began before the held-out part"
+    if not number:
+        log.warning("no returns of sessions are estimated: %s", left_out)
+        return None, {}
+    chosen = decisions.rows(rows)
+
+    def of_rows(policy: ActionProbabilities) -> ActionProbabilities:
+        return lambda places: policy(rows[places])
+
+    found = evaluate_sessions_off_policy(chosen, {name: of_rows(one) for name, one in policies.items()}, items=items, seed=seed)
+    if begun_before:
+        found.caveats.insert(0, left_out)
+    about = {"people": len(np.unique(chosen.people)), "decisions": len(chosen), "sessions": number, "sessions_left_out": begun_before}
+    return found, about
 
 
 def _columns(held_out: Log) -> dict[str, Tensor]:

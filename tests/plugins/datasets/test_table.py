@@ -386,3 +386,12 @@ def test_features_are_none_and_the_source_is_the_file(log):
     assert interactions.source == str(path)
     assert interactions.frame.schema == {"user": pl.Int64, "item": pl.Int64, "timestamp": pl.Int64, "rating": pl.Float64}
     assert load(path).catalog.popularity.dtype == torch.float32
+
+
+@pytest.mark.parametrize("content", ["1 5 6 7\n2 8 9\n", "u1,a,b,c\nu2,d\n", "u1,a,a,b\nu2,d\n", "u1\ta,b,c\nu2\td,e\n"])
+def test_a_file_of_one_line_a_user_is_one_for_another_dataset(log, content):
+    with pytest.raises(DataError, match=r"log.csv:1: .*if each line is a user's id and then items, use dataset=sequences$"):
+        load(log(content))
+    with pytest.raises(DataError) as raised:
+        load(log("user,thing\n1,2\n"))
+    assert "sequences" not in str(raised.value)
