@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import polars as pl
 import torch
@@ -83,7 +85,7 @@ def described_click(interactions: Interactions, settings: LogSettings) -> str:
     column = settings.click_column or CLICK
     if column not in interactions.feedback:
         return "every interaction is a click"
-    largest = interactions.frame[column].fill_nan(None).max()
+    largest: Any = interactions.frame[column].fill_nan(None).max()
     found = "no value of it is known" if largest is None else f"its largest value is {largest:g}"
     return f"a click is a {column} of {click_threshold(settings):g} or more, and {found}; see logs.click_column and logs.click_at_least"
 

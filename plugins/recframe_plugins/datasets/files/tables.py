@@ -122,6 +122,8 @@ def delimited_table(
     seen: dict[str, int] = {}
     for place, name in enumerate(columns, 1):
         if name and name in seen:
+            # lines of sequences have different lengths
+            hint = hint if len({text.count(separator) for _, text in head}) > 1 else ""
             raise DataError(f"{path}:{number}: columns {seen[name]} and {place} have one name, {name!r}; expected two{hint}")
         seen[name] = place
     if numbered is False and len(head) < 2:
