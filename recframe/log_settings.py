@@ -16,7 +16,9 @@ class LogSettings:
     click_column: str | None = option(
         None, "feedback column that says what a click is; null: a column named click, or else every interaction is a click"
     )
-    click_at_least: float = option(1.0, "value of that column from which on an interaction is a click")
+    click_at_least: float | None = option(
+        None, "value of that column from which on an interaction is a click; null: 1. It is an error where no column says what a click is"
+    )
     sequence: str = option(
         "auto",
         "what a sequence of interactions is; auto: sessions where the data has them, and else users",

@@ -44,7 +44,13 @@ def composed(log_folder: Path, *overrides: str):
 
 
 def of_log(log_folder: Path, *overrides: str):
-    settings = ["stages=[logged,simulated]", "environment=preference_model", "environment.similarity=text", "agent.learning_starts=64"]
+    settings = [
+        "stages=[logged,simulated]",
+        "agent=dqn",
+        "environment=preference_model",
+        "environment.similarity=text",
+        "agent.learning_starts=64",
+    ]
     return composed(log_folder, *settings, *overrides)
 
 
@@ -204,6 +210,33 @@ def test_a_log_with_propensities_says_what_the_policies_are_worth(decisions, tmp
     assert found["diagnostics"]["trained"]["effective_rows"] == pytest.approx(200, abs=40)
     report = (tmp_path / "run" / "report.md").read_text()
     assert "| logging policy |" in report
+
+
+def test_by_time_only_sessions_that_begin_after_the_moment_are_evaluated(tmp_path):
+    """100 people with two decisions early and one late, whose last one is a half, and 100 with two decisions late."""
+    file = tmp_path / "log.csv"
+    generator = np.random.default_rng(5)
+    visits = [(user, time) for user in range(100) for time in (user, user + 1, 9_000 + user)]
+    visits += [(user, 9_000 + user + turn) for user in range(100, 200) for turn in (0, 1)]
+    lines = [
+        f"{user},{item},{100_000_000 + time},0.5,{item}" for (user, time), item in zip(visits, generator.integers(2, size=500), strict=True)
+    ]
+    file.write_text("user,item,timestamp,propensity,click\n" + "\n".join(lines) + "\n")
+    overrides = [f"dataset.interactions={file}", "dataset=bandit_log", "encoder=id", "logger=[csv]", "debug=smoke", "agent=dqn"]
+    split = ["split.by=time", "split.time=1973-03-03T12:15:00", "evaluation.exclude_seen=false", "evaluation.k=[1]"]
+    learning = ["logged.batches=20", "logged.evaluate_every=10", "logged.monitor=hit_rate@1"]
+    runner.run(compose_config(["experiment=next_item", *overrides, *split, *learning]), tmp_path / "run")
+    found = json.loads((tmp_path / "run" / "result.json").read_text())["off_policy"]
+    assert found["evaluation"]["decisions"] == 300
+    assert found["sessions"]["evaluation"] == {
+        "split": "logged",
+        "people": 100,
+        "decisions": 200,
+        "sessions": 100,
+        "sessions_left_out": 100,
+    }
+    assert found["sessions"]["policies"]["logging"]["return"]["n"] == 100
+    assert found["sessions"]["caveats"][0] == "100 sessions are left out, as they began before the held-out part"
 
 
 def test_a_log_of_sessions_with_propensities_says_what_sessions_are_worth(tmp_path):

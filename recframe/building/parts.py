@@ -54,7 +54,8 @@ class Parts:
         return "no_simulator" not in component_of(Kind.ENVIRONMENT, self.cfg.environment).provides
 
     def training_log(self, spec: EnvironmentSpec) -> Log:
-        """The log to learn from, with rewards, for agents of this specification. Cold items are not in it.
+        """The log to learn from, with rewards, for agents of this specification: without cold items and the people whom the simulator
+        holds out.
 
         Raises
         ------

@@ -25,6 +25,7 @@ from recframe.interfaces.logs import Log, SequenceBatch
 from recframe.interfaces.popularity import self_information, smoothed_popularity
 from recframe.interfaces.principal_components import (
     PrincipalComponents,
+    coordinates_by,
     covariance_matrix,
     principal_components,
     principal_coordinates,
@@ -91,6 +92,7 @@ __all__ = [
     "allowed_items",
     "beginnings",
     "best_items",
+    "coordinates_by",
     "covariance_matrix",
     "is_excluded",
     "may_run_out",

@@ -78,3 +78,22 @@ def principal_coordinates(vectors: Tensor, dims: int) -> Tensor:
     # directions in which nothing varies are rounding errors, which a caller must not scale up
     squares = torch.where(squares > RELATIVE_TOLERANCE * squares[0], squares, 0.0)
     return (left * squares.sqrt())[:, : min(dims, rows)]
+
+
+def coordinates_by(vectors: Tensor, fitted: Tensor, dims: int) -> Tensor:
+    """Coordinates `[n, d]` float64 of `vectors` `[n, D]` on the leading principal components of `fitted` `[m, D]`, d = min(dims, m, D).
+
+    They are centred on the mean of `fitted`. On the CPU, from the smaller of the two products of its vectors, `[D, D]` or `[m, m]`.
+    """
+    known = fitted.double().cpu()
+    mean = known.mean(dim=0)
+    known = known - mean
+    rows, columns = known.shape
+    if columns <= rows:
+        axes = principal_components(known.T @ known).leading(dims).axes
+    else:
+        squares, left = principal_components(known @ known.T).leading(min(dims, rows))
+        # directions in which nothing varies are rounding errors, which a caller must not scale up
+        varies = squares > RELATIVE_TOLERANCE * squares[0]
+        axes = torch.where(varies, known.T @ left / squares.clamp(min=1e-300).sqrt(), 0.0)
+    return (vectors.double().cpu() - mean) @ axes

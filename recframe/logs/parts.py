@@ -52,7 +52,10 @@ def by_last(log: Log, settings: SplitSettings, source: str) -> Division:
     starts, ends = _bounds(log)
     long_enough = ends - starts >= LEAST_LENGTH
     if not long_enough.any():
-        raise DataError(f"{source}: no sequence has {LEAST_LENGTH} interactions, so that none can be held out")
+        raise DataError(
+            f"{source}: no sequence has {LEAST_LENGTH} interactions, so that split.by=last can hold none out; use split.by=time, which "
+            "needs no long sequences (and logs.sequence=user, if the sequences are sessions)"
+        )
     starts, ends = starts[long_enough], ends[long_enough]
     part = np.full(len(log), TRAIN, dtype=np.int8)
     part[ends - 2], part[ends - 1] = VALIDATION, TEST

@@ -13,7 +13,7 @@ import torch
 
 from recframe.interfaces import DataError, Interactions, Log
 from recframe.log_settings import LogSettings, SplitSettings, split_problems
-from recframe.logs.build import log_in_order
+from recframe.logs.build import described_click, log_in_order
 from recframe.logs.held_out import HeldOut
 from recframe.logs.ordering import has_sessions, sequences_of
 from recframe.logs.parts import DIVISIONS, DUPLICATE, TEST, TRAIN, VALIDATION, QueryRows, divided_order, ranges
@@ -73,12 +73,13 @@ def split_log(
       sequence, in no order of time. Published figures are often of such splits. What is learned from then knows the future of what is
       asked, so that it says little about a recommender in use.
 
-    Interactions of a user with an item that are of the same second (and session) are duplicates: only the last of them is used, unless the
-    log has propensities, where each row is a decision of its own. A user's interactions of the same second are in the order of their rows.
+    Interactions of a user with an item that are of the same second (and session) and have the same feedback are duplicates: only the last
+    of them is used, unless the log has propensities, where each row is a decision of its own. Those with other feedback, such as a view and
+    a purchase, are different events, and all are used. A user's interactions of the same second are in the order of their rows.
 
     Raises
     ------
-    DataError: the settings contradict each other or do not fit the log, or it is too small.
+    DataError: the settings contradict each other or do not fit the log, or it is too small or without clicks.
     """
     if problems := split_problems(split):
         raise DataError("\n".join(problems))
@@ -89,12 +90,16 @@ def split_log(
     part = np.full(len(interactions), DUPLICATE, dtype=np.int8)
     kept = np.ones(len(interactions), dtype=bool)
     if len(duplicates):
-        logger.warning("%s: %d interactions repeat another one of the same user, item and second: left out", source, len(duplicates))
+        logger.warning(
+            "%s: %d interactions repeat another one of the same user, item, second and feedback: left out", source, len(duplicates)
+        )
         kept[duplicates] = False
         interactions = only_rows(interactions, kept)
         order = sequences_of(interactions, settings)
     order = divided_order(order, split)
     log = log_in_order(interactions, order, num_users, num_items, settings)
+    if not log.clicked.any():
+        raise DataError(f"{source}: no interaction is a click: {described_click(interactions, settings)}")
     parts = DIVISIONS[split.by](log, split, source)
     of_row = np.empty_like(parts.part)
     of_row[order.rows] = parts.part
@@ -111,8 +116,8 @@ def split_log(
     for name, held_out in (("validation", result.validation), ("test", result.test)):
         if not len(held_out):
             raise DataError(
-                f"{source}: nothing that is held out for the {name} is a click, so that there is nothing to find; "
-                "see logs.click_column and logs.click_at_least"
+                f"{source}: nothing that is held out for the {name} is a click, so that there is nothing to find: "
+                f"{described_click(interactions, settings)}"
             )
     return result
 
@@ -172,7 +177,7 @@ def _check_sequences(by_session: bool, split: SplitSettings, source: str) -> Non
 
 
 def _duplicates(interactions: Interactions, rows: np.ndarray) -> np.ndarray:
-    """Whether each place of the order `rows` is followed by the same item in the same second of the same sequence, `[R]` bool."""
+    """Whether each place of the order `rows` repeats in a later one, `[R]` bool: the same item, second, sequence and feedback."""
     frame = interactions.frame
     if "propensity" in frame.columns:
         # each row is a decision of its own
@@ -191,7 +196,12 @@ def _duplicates(interactions: Interactions, rows: np.ndarray) -> np.ndarray:
     tied[:-1] |= same[1:]
     places = np.flatnonzero(tied)
     pairs = np.cumsum(~same)[places] * (items.max() + 1) + items[rows[places]]
-    last = np.unique(pairs[::-1], return_index=True)[1]
-    found[places] = True
-    found[places[len(places) - 1 - last]] = False
+    # and of those, only places of an item that occurs twice in the second: feedback is compared for these alone
+    _, number, counts = np.unique(pairs, return_inverse=True, return_counts=True)
+    again = counts[number] > 1
+    places, number = places[again], number[again]
+    kept = rows[places]
+    # polars takes NaN for equal to NaN
+    events = pl.DataFrame({"made:event": number} | {name: frame[name].gather(kept) for name in interactions.feedback})
+    found[places] = ~events.select(pl.struct(pl.all()).is_last_distinct()).to_series().to_numpy()
     return found

@@ -19,7 +19,7 @@ def summary_of(split: SplitLog) -> dict[str, Any]:
     """Settings and counts, of types that JSON has.
 
     - `settings`: those of the split.   `moments`: by part, the date and time (UTC) from which on it was held out; empty if not by time.
-    - `duplicates`: interactions that were left out because they repeat another one.
+    - `duplicates`: interactions that were left out because they repeat another one (`recframe.logs.split_log`).
     - `train`: `interactions`, and the `users` and `items` that occur in them.
     - `validation`, `test`: the held-out `interactions`; `queries`, and the `users` they are about; `targets`, of all queries;
       `cold_users` and `cold_items`, those among them (and among the targets) that do not occur in train; `repeated_targets`, which the user

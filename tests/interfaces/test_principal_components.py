@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from recframe.interfaces import covariance_matrix, principal_components, principal_coordinates
+from recframe.interfaces import coordinates_by, covariance_matrix, principal_components, principal_coordinates
 
 
 def some_vectors(rows: int = 200, size: int = 7) -> torch.Tensor:
@@ -86,3 +86,17 @@ def test_principal_coordinates_are_the_projections_on_the_leading_axes(shape, di
 def test_equal_vectors_have_zero_coordinates():
     assert (principal_coordinates(torch.ones(3, 9), 2) == 0).all()
     assert (principal_coordinates(torch.ones(9, 3), 2) == 0).all()
+
+
+@pytest.mark.parametrize("shape", [(12, 5), (4, 9)])
+def test_coordinates_by_fitted_vectors_are_theirs_and_those_of_others_on_the_same_axes(shape):
+    generator = torch.Generator().manual_seed(0)
+    fitted, other = torch.randn(shape, generator=generator), torch.randn(3, shape[1], generator=generator)
+    found = coordinates_by(torch.cat([fitted, other]), fitted, 3)
+    assert found.shape == (shape[0] + 3, 3)
+    torch.testing.assert_close(found[: shape[0]].abs(), principal_coordinates(fitted, 3).abs())
+    # projections on orthonormal axes through the mean of the fitted
+    axes = torch.linalg.lstsq(fitted.double() - fitted.double().mean(dim=0), found[: shape[0]]).solution
+    torch.testing.assert_close((other.double() - fitted.double().mean(dim=0)) @ axes, found[shape[0] :])
+    assert coordinates_by(other, torch.ones(2, shape[1]), 2).shape == (3, 2)
+    assert coordinates_by(other, torch.ones(2, 9)[:, : shape[1]], 2).isfinite().all()

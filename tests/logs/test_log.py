@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import polars as pl
 import pytest
 import torch
@@ -32,6 +34,25 @@ def test_a_click_is_a_rating_from_a_threshold_on() -> None:
     log = build_log(interactions(), 2, 5, LogSettings(click_column="rating", click_at_least=4.0))
     assert log.feedback[:, 0].tolist() == [0.0, 0.0, 0.0, 1.0, 0.0, 1.0]
     assert build_log(interactions(), 2, 5, LogSettings()).feedback[:, 0].tolist() == [1.0] * 6
+
+
+def test_a_threshold_without_a_column_is_refused_even_if_it_is_the_default() -> None:
+    for threshold in (1.0, 4.0):
+        with pytest.raises(
+            DataError, match=rf"logs.click_at_least={threshold:g} .*log.csv has no feedback 'click'.*logs.click_column .*rating"
+        ):
+            build_log(replace(interactions(), source="log.csv"), 2, 5, LogSettings(click_at_least=threshold))
+    # a column click is the one that is meant
+    frame = interactions().frame.rename({"rating": "click"})
+    assert build_log(Interactions(frame, ("click",)), 2, 5, LogSettings(click_at_least=4)).feedback[:, 0].sum() == 2
+    assert build_log(Interactions(frame, ("click",)), 2, 5, LogSettings()).feedback[:, 0].sum() == 5
+
+
+@pytest.mark.parametrize(("value", "said"), [(None, "unknown"), (float("nan"), "unknown"), (0.0, "0"), (1.5, "1.5")])
+def test_a_row_without_a_usable_propensity_is_refused(value, said) -> None:
+    logged = replace(interactions(propensity=[0.5, 0.5, 1.0, value, 0.5, value]), source="log.csv")
+    with pytest.raises(DataError, match=rf"^log.csv: the propensity in row 3 .* is {said}; .*more than 0 and at most 1"):
+        build_log(logged, 2, 5, LogSettings())
 
 
 def test_a_history_is_padded_in_front_and_stays_within_its_sequence() -> None:

@@ -106,8 +106,10 @@ def test_the_parts_are_disjoint_and_complete(interactions, wanted):
 @laws
 @given(interactions=logs(), wanted=anything)
 def test_no_interaction_is_in_two_parts_even_if_it_was_logged_twice(interactions, wanted):
+    # two kinds of feedback, one of them unknown
+    interactions = Interactions(interactions.frame.with_columns(kind=pl.when(pl.col("row") % 3 > 0).then(1.0)), ("kind",))
     split = divided(interactions, wanted)
-    columns = [name for name in ("user", "item", "timestamp", "session") if name in interactions.frame.columns]
+    columns = [name for name in ("user", "item", "timestamp", "session", "kind") if name in interactions.frame.columns]
     events = interactions.frame.select(columns).rows()
     parts = [{event for event, of in zip(events, split.part, strict=True) if of == part} for part in (TRAIN, VALIDATION, TEST)]
     assert sum(map(len, parts)) == len(set().union(*parts))
@@ -373,7 +375,8 @@ def test_batches_are_in_order_whatever_fits(monkeypatch, places):
 
 def test_the_summary_is_in_numbers_that_json_has():
     rows = [(user, (user + place) % ITEMS, 10 * place) for user in range(4) for place in range(4)] + [(4, 6, 30), (0, 0, 0)]
-    split = split_log(logged(rows), 5, ITEMS, LogSettings(), SplitSettings(by="last", min_user_interactions=2))
+    implicit = replace(logged(rows), feedback=())
+    split = split_log(implicit, 5, ITEMS, LogSettings(), SplitSettings(by="last", min_user_interactions=2))
     summary = json.loads(json.dumps(split.summary()))
     assert summary["settings"]["min_user_interactions"] == 2
     assert summary["settings"]["by"] == "last"
@@ -427,15 +430,38 @@ def test_only_clicks_are_asked_for():
     assert every.test.users.tolist() == [5, 6, 7, 8, 9]
     # what is no click is history all the same
     assert [len(history) for history in histories(every.test)] == [3] * 5
-    with pytest.raises(DataError, match=r"nothing that is held out for the validation is a click.*logs.click_at_least"):
+    with pytest.raises(
+        DataError, match=r"held out for the validation is a click.*of 49 or more.*largest value is 49;.*logs.click_at_least"
+    ):
         split_log(months(5), 10, ITEMS, LogSettings(click_column="row", click_at_least=49))
 
 
 def test_decisions_with_a_propensity_are_no_duplicates():
     base = logged([(0, 1, 5)] * 4)
     assert split_log(Interactions(base.frame.with_columns(propensity=0.5), ("row",)), 1, ITEMS, LogSettings()).summary()["duplicates"] == 0
-    with pytest.raises(DataError, match="no sequence has 3 interactions"):
-        split_log(base, 1, ITEMS, LogSettings())
+    with pytest.raises(DataError, match=r"no sequence has 3 interactions.* use split.by=time"):
+        split_log(replace(base, feedback=()), 1, ITEMS, LogSettings())
+
+
+@pytest.mark.parametrize("unknown", [0.0, None, float("nan")])
+def test_a_view_and_a_purchase_of_one_second_are_two_interactions_and_a_repeated_view_is_one(unknown):
+    frame = logged([(0, 0, 1), (0, 1, 2), (0, 2, 5), (0, 2, 5), (0, 3, 5), (0, 2, 5)]).frame
+    views, purchases = [1.0, 1.0, 1.0, unknown, 1.0, 1.0], [unknown, unknown, unknown, 1.0, unknown, unknown]
+    interactions = Interactions(frame.with_columns(view=pl.Series(views), purchase=pl.Series(purchases)), ("view", "purchase"))
+    split = split_log(interactions, 1, ITEMS, LogSettings())
+    assert split.part.tolist() == [TRAIN, TRAIN, DUPLICATE, TRAIN, VALIDATION, TEST]
+
+
+def test_a_log_without_a_click_says_its_column_threshold_and_largest_value():
+    settings = LogSettings(click_column="row", click_at_least=50.5)
+    with pytest.raises(
+        DataError, match=r"no interaction is a click: a click is a row of 50.5 or more, and its largest value is 49;.*logs.click_"
+    ):
+        split_log(months(5), 10, ITEMS, settings)
+    unknown = months(5)
+    unknown = replace(unknown, frame=unknown.frame.with_columns(row=float("nan")))
+    with pytest.raises(DataError, match=r"a click is a row of 1 or more, and no value of it is known"):
+        split_log(unknown, 10, ITEMS, LogSettings(click_column="row"))
 
 
 def test_features_stay_with_their_interactions():

@@ -425,9 +425,11 @@ def test_a_rating_of_goodreads_that_is_none_is_not_known(tmp_path):
     assert rating[1] is None or rating[1] != rating[1]
 
 
-def test_an_impression_of_mind_is_a_session(tmp_path):
+def test_a_sequence_of_mind_is_a_user_as_the_news_of_an_impression_have_no_order(tmp_path):
     frame = load("mind-small", tmp_path / "mind", EXAMPLES["mind-small"]()).interactions.frame
-    assert frame.group_by("session").len().sort("len")["len"].to_list() == [2, 3]
+    assert "session" not in frame.columns
+    # one impression has one time
+    assert sorted(frame.group_by("timestamp").len()["len"]) == [2, 3]
 
 
 def test_the_decisions_of_open_bandit_have_propensities_and_places(tmp_path):

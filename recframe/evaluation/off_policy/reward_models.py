@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from recframe.evaluation.off_policy.logistic_regression import logistic_regression
 from recframe.interfaces.data import DataError
 
 MAX_FEATURES = 4_000
@@ -111,9 +112,7 @@ def _fit_logistic(design: np.ndarray, rewards: np.ndarray, penalty: float) -> np
         # all alike: the rate, half a success and half a failure added, since its logit would be infinite
         rate = (rewards.sum() + 0.5) / (len(rewards) + 1)
         return np.append(np.zeros(design.shape[1] - 1), np.log(rate / (1 - rate)))
-    from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyped]  # scikit-learn ships no types
-
-    model = LogisticRegression(C=1 / penalty, max_iter=1_000).fit(design[:, :-1], rewards)
+    model = logistic_regression(design[:, :-1], rewards, penalty)
     return np.append(model.coef_[0], model.intercept_)
 
 

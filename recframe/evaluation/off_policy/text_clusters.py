@@ -5,17 +5,25 @@ from __future__ import annotations
 import numpy as np
 
 from recframe.evaluation.off_policy.contributions import Contributions, mean_of
+from recframe.evaluation.off_policy.logistic_regression import logistic_regression
 from recframe.interfaces.data import DataError
 
 
 def clusters_of(vectors: np.ndarray, count: int, seed: int = 0) -> np.ndarray:
-    """The cluster `[M]` int64 of each item by k-means of its text vector `[M, D]`, or of anything else with a vector."""
+    """The cluster `[M]` int64 of each item by k-means of its text vector `[M, D]`, or of anything else with a vector.
+
+    Where no more than `count` of the vectors are different, there are as many clusters as different vectors.
+    """
     if not 1 <= count <= len(vectors):
         raise DataError(f"{len(vectors)} vectors can have 1 to {len(vectors)} clusters, not {count}")
+    vectors = np.asarray(vectors, dtype=np.float64)
+    different, numbers = np.unique(vectors, axis=0, return_inverse=True)
+    if len(different) <= count:
+        # k-means would find fewer clusters than it is asked for, and warn
+        return np.asarray(numbers, dtype=np.int64).reshape(len(vectors))
     from sklearn.cluster import KMeans  # type: ignore[import-untyped]  # scikit-learn ships no types
 
-    means = KMeans(count, n_init=3, random_state=seed)
-    return np.asarray(means.fit_predict(np.asarray(vectors, dtype=np.float64)), dtype=np.int64)
+    return np.asarray(KMeans(count, n_init=3, random_state=seed).fit_predict(vectors), dtype=np.int64)
 
 
 def cluster_probabilities(probabilities: np.ndarray, clusters: np.ndarray) -> np.ndarray:
@@ -61,9 +69,7 @@ def estimated_cluster_propensities(
             shares = (np.bincount(clusters[outside], minlength=count) + 1.0 / count) / (outside.sum() + 1.0)
             estimated[inside] = shares[clusters[inside]]
             continue
-        from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyped]  # scikit-learn ships no types
-
-        model = LogisticRegression(C=1 / penalty, max_iter=1_000).fit(contexts[outside], clusters[outside])
+        model = logistic_regression(contexts[outside], clusters[outside], penalty)
         predicted = np.zeros((int(inside.sum()), count))
         predicted[:, model.classes_] = model.predict_proba(contexts[inside])
         estimated[inside] = predicted[np.arange(len(predicted)), clusters[inside]]

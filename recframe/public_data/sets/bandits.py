@@ -28,7 +28,7 @@ BANDITS = (
             ),
         ),
         settings={"interactions": "open_bandit_dataset/{part}"},
-        train="environment=none stages=[logged]",
+        train="environment=none stages=[logged] split.by=time",
         part=SetFile(
             "policy/campaign", tuple(f"{policy}/{place}" for policy in ("random", "bts") for place in ("all", "men", "women")), "random/all"
         ),

@@ -52,6 +52,8 @@ def mind(name: str, title: str, about: str, archive: str) -> PublicSet:
         ),
         files=(PublicFile(archive, None, unpacking=Unpacking(("*behaviors.tsv", "*news.tsv"), largest=8 * GIB)),),
         settings={"interactions": "interactions.csv", "items": "items.csv"},
+        # a user's last news is seldom a click
+        train="experiment=next_item split.by=time split.targets=all",
         get=f"Accept Microsoft's terms on that page and get {archive}.",
         convert=convert_mind,
         converted=("interactions.csv", "items.csv"),

@@ -35,7 +35,9 @@ def interaction_matrix(log: Log, weights: str = CLICK, by_user: bool = False) ->
     counted = np.flatnonzero((feedback[:, log.signals.index(CLICK)] > 0) & (values > 0))
     if not len(counted):
         what = "click" if weights == CLICK else f"click with a {weights} above 0"
-        raise DataError(f"no interaction of the log is a {what}, so that nothing can be learned from it; see logs.click_at_least")
+        raise DataError(
+            f"no interaction of the log is a {what}, so that nothing can be learned from it; see logs.click_column and logs.click_at_least"
+        )
     number, size = (log.users, log.num_users) if by_user else (log.sequence, log.num_sequences)
     rows, items = number.cpu().numpy()[counted], log.items.cpu().numpy()[counted]
     pairs = rows * log.num_items + items

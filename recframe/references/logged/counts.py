@@ -9,7 +9,10 @@ from recframe.references.logged.scorer import LogScorer, NoEvidence
 
 
 class Counts(LogScorer):
-    """Scores items by the number of people who took them; of equally popular items, the one that was taken last comes first."""
+    """Scores items by the number of sequences (users, or sessions) in which they were taken.
+
+    Of equally popular items, the one that was taken last comes first.
+    """
 
     def learn(self, matrix: sp.csr_matrix, log: Log) -> None:
         """Nothing more to learn than what every scorer does."""

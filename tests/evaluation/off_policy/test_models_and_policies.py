@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from recframe.evaluation.off_policy import policies
+from recframe.evaluation.off_policy.logistic_regression import logistic_regression
 from recframe.evaluation.off_policy.reward_models import fit_reward_model, folds_of, item_features
 from recframe.evaluation.off_policy.text_clusters import (
     cluster_probabilities,
@@ -199,3 +200,19 @@ def test_plackett_luce_probabilities_follow_their_equation():
 def test_policies_that_cannot_be_are_refused(make, message):
     with pytest.raises(DataError, match=message):
         make()
+
+
+def test_vectors_that_are_mostly_equal_have_a_cluster_for_each_different_one(recwarn):
+    vectors = np.repeat(np.eye(3), 10, axis=0)
+    assert np.unique(clusters_of(vectors, 8)).tolist() == [0, 1, 2]
+    assert all(len(np.unique(part)) == 1 for part in np.split(clusters_of(vectors, 8), 3))
+    assert not recwarn.list
+
+
+def test_a_logistic_regression_that_does_not_converge_is_one_sentence_of_ours(recwarn, caplog, monkeypatch):
+    monkeypatch.setattr("recframe.evaluation.off_policy.logistic_regression.MOST_ITERATIONS", 2)
+    generator = np.random.default_rng(0)
+    features = generator.normal(size=(200, 5)) * np.logspace(0, 4, 5)
+    logistic_regression(features, (features[:, 0] + generator.normal(size=200) > 0).astype(int), 1e-6)
+    assert not recwarn.list
+    assert "stopped after 2 iterations" in caplog.text

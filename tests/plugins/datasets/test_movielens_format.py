@@ -119,10 +119,10 @@ def test_last_of_repeated_ratings_counts_by_timestamp_and_then_row(tmp_path):
     assert data.catalog.popularity.tolist() == [2, 0, 0]
 
 
-def test_interactions_are_sorted_by_timestamp_then_user(tmp_path):
-    ratings = [("a", "10", "1", "9"), ("b", "10", "1", "5"), ("a", "20", "1", "5"), ("c", "10", "1", "1")]
+def test_interactions_are_sorted_by_timestamp_then_user_then_row(tmp_path):
+    ratings = [("a", "10", "1", "9"), ("b", "20", "1", "5"), ("b", "10", "1", "5"), ("a", "20", "1", "5"), ("c", "10", "1", "1")]
     frame = load(write_dat(tmp_path, ratings=ratings)).interactions.frame
-    assert frame.select("timestamp", "user").rows() == [(1, 2), (5, 0), (5, 1), (9, 0)]
+    assert frame.select("timestamp", "user", "item").rows() == [(1, 2, 0), (5, 0, 1), (5, 1, 1), (5, 1, 0), (9, 0, 0)]
 
 
 BAD_RATINGS = [

@@ -133,3 +133,11 @@ def test_recboles_ml_100k_is_read(caplog):
     assert data.catalog.texts[0] == "Toy Story (1995). Animation, Children's, Comedy"
     assert data.catalog.attributes["entity"].count() == 1_598
     assert data.users.profiles.texts[data.users.ids.index("1")] == "24, M, technician"
+
+
+def test_a_folder_above_the_files_names_the_folder_that_has_them(tmp_path):
+    for name in ("ml-100k", "tiny"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / f"{name}.inter").write_text(FILES["tiny.inter"])
+        with pytest.raises(DataError, match=rf"no .inter file, but there are such in its folders? .*{name}; give dataset.path=.*ml-100k$"):
+            RecboleAtomic(RecboleAtomicConfig(path=str(tmp_path))).load()

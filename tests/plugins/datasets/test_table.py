@@ -193,6 +193,32 @@ def test_rows_of_one_time_stay_in_the_order_of_the_file(log):
     assert [data.catalog.ids[item] for item in data.interactions.frame["item"]] == ["d", "b", "a", "c"]
 
 
+FRACTIONS = {
+    "seconds": ["978300860.9", "978300860.25", "978300860.5", "978300859"],
+    "milliseconds": ["978300860900", "978300860250", "978300860500", "978300859000"],
+    "nanoseconds": ["978300860900000003", "978300860900000001", "978300860900000002", "978300859000000000"],
+    "dates": ["2000-12-31 22:14:20.9", "2000-12-31 22:14:20.25", "2000-12-31 22:14:20.5", "2000-12-31 22:14:19"],
+}
+
+
+@pytest.mark.parametrize("times", FRACTIONS.values(), ids=list(FRACTIONS))
+def test_rows_of_one_second_are_in_the_order_of_its_fractions(log, times):
+    rows = zip("abcd", times, strict=True)
+    data = load(log("user,item,time\n" + "".join(f"u,{item},{time}\n" for item, time in rows)))
+    assert [data.catalog.ids[item] for item in data.interactions.frame["item"]] == ["d", "b", "c", "a"]
+    assert data.interactions.frame["timestamp"].to_list() == [978300859, *[978300860] * 3]
+    assert data.interactions.frame.columns == ["user", "item", "timestamp"]
+
+
+@pytest.mark.parametrize("unit", ["ns", "us", "ms"])
+def test_times_of_parquet_order_rows_within_a_second_too(log, unit):
+    times = pl.Series([1_700_000_000_900, 1_700_000_000_100]).cast(pl.Datetime("ms", "UTC")).cast(pl.Datetime(unit, "UTC"))
+    dates = load(log(parquet(pl.DataFrame({"user": [1, 1], "item": ["a", "b"], "time": times})), "a.parquet"))
+    assert dates.interactions.frame["item"].to_list() == [1, 0]
+    seconds = load(log(parquet(pl.DataFrame({"user": [1, 1], "item": ["a", "b"], "time": [1.7e9 + 0.9, 1.7e9 + 0.1]})), "b.parquet"))
+    assert seconds.interactions.frame["item"].to_list() == [1, 0]
+
+
 def test_repeats_are_kept_or_only_the_last_in_time(log):
     content = "user,item,rating,time\nu,a,1,978300860\nu,a,2,978300960\nu,a,3,978300760\nv,a,4,978300760\n"
     assert load(log(content)).interactions.frame["rating"].to_list() == [3, 4, 1, 2]
@@ -360,3 +386,12 @@ def test_features_are_none_and_the_source_is_the_file(log):
     assert interactions.source == str(path)
     assert interactions.frame.schema == {"user": pl.Int64, "item": pl.Int64, "timestamp": pl.Int64, "rating": pl.Float64}
     assert load(path).catalog.popularity.dtype == torch.float32
+
+
+@pytest.mark.parametrize("content", ["1 5 6 7\n2 8 9\n", "u1,a,b,c\nu2,d\n", "u1,a,a,b\nu2,d\n", "u1\ta,b,c\nu2\td,e\n"])
+def test_a_file_of_one_line_a_user_is_one_for_another_dataset(log, content):
+    with pytest.raises(DataError, match=r"log.csv:1: .*if each line is a user's id and then items, use dataset=sequences$"):
+        load(log(content))
+    with pytest.raises(DataError) as raised:
+        load(log("user,thing\n1,2\n"))
+    assert "sequences" not in str(raised.value)

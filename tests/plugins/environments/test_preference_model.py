@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
 from hypothesis import given
@@ -12,7 +13,7 @@ from recframe.building.parts import assemble
 from recframe.config import compose_config
 from recframe.interfaces import DataError
 from recframe_plugins.environments.preference_model.matrix_factorization import FitOptions, Ratings, fit_ratings, mean_and_deviation
-from recframe_plugins.environments.preference_model.preference_model import censored_normal_mean
+from recframe_plugins.environments.preference_model.preference_model import PreferenceModel, censored_normal_mean
 from recframe_plugins.environments.simulation.quit_rule import principal_directions
 
 # the toy ratings follow topics closely, so they need smaller penalties than the default
@@ -188,3 +189,22 @@ def test_unusable_data_is_refused_with_a_remedy(make, toy_world):
     assert make("preference_model", data=without_vectors, similarity="factors").spec.num_items == 40
     with pytest.raises(DataError, match=r"environment\.factors is 0"):
         make("preference_model", similarity="factors", factors=0)
+
+
+def test_the_components_of_texts_are_those_of_items_with_interactions(make, toy_world):
+    """Texts of items that nobody met, such as those of the held-out part of a log alone, change nothing for the others."""
+    frame = toy_world.interactions.frame.filter(pl.col("item") < 30)
+    vectors = toy_world.catalog.text_vectors
+    other = vectors.clone()
+    other[30:] = 100.0 * torch.randn(10, vectors.shape[1], generator=torch.Generator().manual_seed(1))
+    appeals = []
+    for texts in (vectors, other):
+        data = toy_world._replace(
+            catalog=replace(toy_world.catalog, text_vectors=texts), interactions=replace(toy_world.interactions, frame=frame)
+        )
+        options = {"similarity": "factors", "text_components": 4, "text_penalty": 1.0, "iterations": 1}
+        config = make("preference_model", data=data, **options, **PERSONAL).config
+        appeals.append(PreferenceModel._text_features(config, data))
+    assert torch.equal(appeals[0][:30], appeals[1][:30])
+    assert not torch.equal(appeals[0][30:], appeals[1][30:])
+    torch.testing.assert_close(appeals[0][:30].square().mean(dim=0), torch.ones(4, dtype=torch.float64))

@@ -31,8 +31,11 @@ def same(left, right):
     return all(torch.equal(a, b) for a, b in zip(everything(left), everything(right), strict=True))
 
 
-# gymnasium requires an id, and is checked in its own tests
-@pytest.mark.parametrize("component", [c for c in COMPONENTS if c.name != "gymnasium"], ids=lambda component: component.name)
+# gymnasium requires an id, and is checked in its own tests; what has the tag no_simulator has no sessions
+SIMULATORS = [component for component in COMPONENTS if component.name != "gymnasium" and "no_simulator" not in component.provides]
+
+
+@pytest.mark.parametrize("component", SIMULATORS, ids=lambda component: component.name)
 def test_environment_conforms(component):
     check_component(component)
 

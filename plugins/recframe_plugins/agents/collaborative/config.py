@@ -55,7 +55,7 @@ class EASEConfig(LogScorerConfig):
 
 @dataclass
 class ALSConfig(LogScorerConfig):
-    """UserItemFactors of users and items by alternating least squares, by the library implicit (recframe[implicit]).
+    """Factors of users and items by alternating least squares, by the library implicit (recframe[implicit]).
 
     Inherited from `LogScorerConfig`: weights, repeats.
     """
@@ -73,7 +73,7 @@ class ALSConfig(LogScorerConfig):
 
 @dataclass
 class BPRConfig(LogScorerConfig):
-    """UserItemFactors of users and items by Bayesian personalized ranking, by the library implicit (recframe[implicit]).
+    """Factors of users and items by Bayesian personalized ranking, by the library implicit (recframe[implicit]).
 
     Inherited from `LogScorerConfig`: weights, repeats.
     """

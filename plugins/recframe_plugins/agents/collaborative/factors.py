@@ -39,11 +39,11 @@ class UserItemFactors(LogScorer):
 
     @abstractmethod
     def factorize(self, matrix: sp.csr_matrix) -> tuple[np.ndarray, np.ndarray]:
-        """UserItemFactors of users `[P, d]` and of items `[M, d]`, given X `[P, M]`."""
+        """Factors of users `[P, d]` and of items `[M, d]`, given X `[P, M]`."""
 
     @abstractmethod
     def fold_in(self, observation: Observation) -> Tensor:
-        """UserItemFactors `[N, d]` of users, by their histories alone."""
+        """Factors `[N, d]` of users, by their histories alone."""
 
     def learn(self, matrix: sp.csr_matrix, log: Log) -> None:
         """Factorize the matrix of users and items."""
@@ -59,7 +59,7 @@ class UserItemFactors(LogScorer):
         return QueryScores(self.query(observation), torch.zeros(len(history), device=history.device), history, self.item_factors)
 
     def query(self, observation: Observation) -> Tensor:
-        """UserItemFactors `[N, d]`: those of the log for the users in it, and else from the history."""
+        """Factors `[N, d]`: those of the log for the users in it, and else from the history."""
         factors = self.fold_in(observation)
         if not self.spec.has_users:
             return factors
@@ -123,7 +123,7 @@ def folded_in(item_factors: Tensor, items: Tensor, values: Tensor, confidence: f
 
 
 class BPR(UserItemFactors):
-    """UserItemFactors by which each user's items score above others (Rendle et al., 2009), with a bias of each item.
+    """Factors by which each user's items score above others (Rendle et al., 2009), with a bias of each item.
 
         max sum_(u,i,j) ln sigmoid(x_u' y_i + b_i - x_u' y_j - b_j) - lambda |factors|^2     over items i of u and random items j
 

@@ -18,9 +18,12 @@ from recframe_plugins.datasets.files.separators import consistent_separator, sep
 from recframe_plugins.datasets.files.sources import content_of, require_file
 from recframe_plugins.datasets.files.text_lines import numbered_lines
 
-__all__ = ["UNNAMED", "SourceTable", "columns_in_words", "named_column", "open_table", "separator_given"]
+__all__ = ["SEQUENCES_HINT", "UNNAMED", "SourceTable", "columns_in_words", "named_column", "open_table", "separator_given"]
 
 logger = logging.getLogger(__name__)
+
+SEQUENCES_HINT = "; if each line is a user's id and then items, use dataset=sequences"
+"""The end of messages about a log that is no table, perhaps."""
 
 PARQUET = b"PAR1"
 JSON_SUFFIXES = (".json", ".jsonl", ".ndjson")
@@ -92,11 +95,14 @@ def open_table(
         if suffix not in JSON_SUFFIXES:
             logger.warning("%s: has JSON objects on its lines, whatever its extension, and is read as JSON lines", path)
         return json_lines_table(path, content, malformed)
-    return delimited_table(path, content, separator, encoding, numbered=numbered, tabs=suffix in (".tsv", ".tab"))
+    hint = SEQUENCES_HINT if setting == "dataset.interactions" else ""
+    return delimited_table(path, content, separator, encoding, numbered=numbered, tabs=suffix in (".tsv", ".tab"), hint=hint)
 
 
-def delimited_table(path: Path, content: bytes, separator: str, encoding: str, *, numbered: bool, tabs: bool) -> DelimitedTable:
-    """The table in a text file with separators."""
+def delimited_table(
+    path: Path, content: bytes, separator: str, encoding: str, *, numbered: bool, tabs: bool, hint: str = ""
+) -> DelimitedTable:
+    """The table in a text file with separators. hint: what to say of a first line that is no header."""
     lines = numbered_lines(path, content, encoding)
     head = lines.head(20)
     if not head:
@@ -116,7 +122,9 @@ def delimited_table(path: Path, content: bytes, separator: str, encoding: str, *
     seen: dict[str, int] = {}
     for place, name in enumerate(columns, 1):
         if name and name in seen:
-            raise DataError(f"{path}:{number}: columns {seen[name]} and {place} have one name, {name!r}; expected two")
+            # lines of sequences have different lengths
+            hint = hint if len({text.count(separator) for _, text in head}) > 1 else ""
+            raise DataError(f"{path}:{number}: columns {seen[name]} and {place} have one name, {name!r}; expected two{hint}")
         seen[name] = place
     if numbered is False and len(head) < 2:
         raise DataError(f"{path}: holds only a header ({first}), expected rows below it")

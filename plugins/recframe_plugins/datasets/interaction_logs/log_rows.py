@@ -19,9 +19,12 @@ from recframe_plugins.datasets.interaction_logs.roles import LOG_NAMES, find_col
 from recframe_plugins.datasets.interaction_logs.times import Times, read_times
 from recframe_plugins.datasets.interaction_logs.values import ids, numbers, shown_value
 
-__all__ = ["LogLayout", "LogRows", "feature_column", "log_layout", "read_log"]
+__all__ = ["FRACTION", "LogLayout", "LogRows", "feature_column", "log_layout", "read_log"]
 
 logger = logging.getLogger(__name__)
+
+FRACTION = "fraction of second"
+"""The column of `LogRows.rows` that orders the rows of one second."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,8 @@ class LogRows(NamedTuple):
     """The usable rows of a log, in file order, and the others.
 
     rows: `line`, `user`, `item` (strings), `timestamp` (int64, seconds), a float64 column for each signal (NaN where missing), and
-        `session`, `text` (strings), `position` (int64), `propensity` (float64) if the log has them; then features (`feature_column`).
+        `session`, `text` (strings), `position` (int64), `propensity` (float64) if the log has them; then features (`feature_column`); and
+        `FRACTION`, the nanoseconds after the whole second, if the log has times.
     """
 
     rows: pl.DataFrame
@@ -118,7 +122,9 @@ def read_log(table: SourceTable, layout: LogLayout, time_unit: str, *, hide: boo
         elif times is not None:
             # a block of a column that is null throughout may have another type
             times = replace(times, dtype=block.schema[columns["time"]])
-        rows = block.with_columns(made_columns(block.schema, layout, times, where))
+        rows = block.with_columns(made_columns(block.schema, layout, where))
+        if times is not None:
+            rows = times.added_to(rows, made("timestamp"), made(FRACTION), where)
         usable, malformed = part_rows(rows, row_checks(table, block.schema, layout, times, hide=hide))
         good.append(usable.select(output_columns(layout)))
         bad.append(malformed)
@@ -127,8 +133,8 @@ def read_log(table: SourceTable, layout: LogLayout, time_unit: str, *, hide: boo
     return LogRows(pl.concat(good), MalformedRows(table.path, pl.concat(bad).sort("line"), table.unit))
 
 
-def made_columns(schema: pl.Schema, layout: LogLayout, times: Times | None, where: str) -> list[pl.Expr]:
-    """The columns of the result, null where a value is missing or wrong."""
+def made_columns(schema: pl.Schema, layout: LogLayout, where: str) -> list[pl.Expr]:
+    """The columns of the result, null where a value is missing or wrong; the time is the line, where there is none."""
     columns = layout.columns
 
     def of(role: str) -> tuple[str, pl.DataType, str]:
@@ -137,8 +143,9 @@ def made_columns(schema: pl.Schema, layout: LogLayout, times: Times | None, wher
     values = {
         "user": ids(*of("user")) if "user" in columns else pl.format("row-{}", "line"),
         "item": ids(*of("item")),
-        "timestamp": pl.col("line") if times is None else times.seconds(where),
     }
+    if "time" not in columns:
+        values["timestamp"] = pl.col("line")
     for role in layout.optional:
         values[role] = {"session": ids, "text": text, "position": numbers, "propensity": numbers}[role](*of(role))
     values |= {signal.name: signal.value(schema, where) for signal in layout.signals}
@@ -188,6 +195,7 @@ def row_checks(table: SourceTable, schema: pl.Schema, layout: LogLayout, times: 
 def output_columns(layout: LogLayout) -> list[pl.Expr]:
     """The columns of the result, of a checked block."""
     names = ["user", "item", "timestamp", *layout.optional, *(signal.name for signal in layout.signals)]
+    names += [FRACTION] if "time" in layout.columns else []
     types = {"position": pl.Int64}
     values = [pl.col(made(name)).cast(types[name]).alias(name) if name in types else pl.col(made(name)).alias(name) for name in names]
     return [pl.col("line"), *values, *(pl.col(name).alias(feature_column(name)) for name in layout.features)]

@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 
 from recframe.interfaces import DataError
-from recframe_plugins.datasets.files.tables import SourceTable, columns_in_words, named_column
+from recframe_plugins.datasets.files.tables import SEQUENCES_HINT, SourceTable, columns_in_words, named_column
 
 __all__ = ["FEEDBACK_NAMES", "ID_NAMES", "LOG_NAMES", "TITLE_NAMES", "find_columns", "signal_of"]
 
@@ -107,6 +107,8 @@ def find_columns(
     if lacking := [role for role in required if role not in found]:
         where = f"{table.path}:1" if table.unit == "line" else f"{table.path}"
         known = f"; if there is no header, number the columns, as in +{setting}.{lacking[0]}=1" if table.unit == "line" else ""
+        if table.unit == "line" and {"user", "item"} <= set(lacking):
+            known += SEQUENCES_HINT
         raise DataError(
             f"{where}: no column looks like the {' or the '.join(lacking)}; "
             f"the columns are {columns_in_words(table.columns)}; name it with "

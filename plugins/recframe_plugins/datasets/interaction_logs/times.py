@@ -10,13 +10,14 @@ import polars as pl
 
 from recframe.interfaces import DataError
 from recframe_plugins.datasets.files.malformed_rows import Check
-from recframe_plugins.datasets.interaction_logs.values import is_missing, shown_value, whole_numbers
+from recframe_plugins.datasets.interaction_logs.values import is_missing, numbers, shown_value, whole_numbers
 
 __all__ = ["Times", "read_times"]
 
 logger = logging.getLogger(__name__)
 
-PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
+NANOSECONDS = 1_000_000_000
+PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": NANOSECONDS}
 NAMES = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds", "small": "numbers below 100,000,000"}
 # Times from 1973 to the year 5138 in one unit are none in another.
 BANDS = {"s": (10**8, 10**11), "ms": (10**11, 10**14), "us": (10**14, 10**17), "ns": (10**17, 2**63 - 1)}
@@ -43,19 +44,43 @@ class Times:
 
     def seconds(self, where: str) -> pl.Expr:
         """Unix seconds, int64, rounded down; null where a value is missing or no time."""
-        value = pl.col(self.column)
-        if self.dtype == pl.Date or isinstance(self.dtype, pl.Datetime):
-            return value.cast(pl.Datetime("us")).dt.epoch("s") if self.dtype == pl.Date else value.dt.epoch("s")
         if self.unit == "iso":
-            text = value.str.strip_chars().str.replace(r"^(\d{4}[-/]\d{1,2}[-/]\d{1,2}) ", "${1}T")
-            parsed = [
-                text.str.to_datetime(one, time_zone="UTC", time_unit="us", strict=False)
-                if one in ZONED
-                else text.str.to_datetime(one, time_unit="us", strict=False).dt.replace_time_zone("UTC")
-                for one in self.formats
-            ]
-            return pl.coalesce(parsed).dt.epoch("s")
+            return self._moment().dt.epoch("s")
         return whole_numbers(self.column, self.dtype, where) // PER_SECOND.get(self.unit, 1)
+
+    def added_to(self, block: pl.DataFrame, seconds: str, fraction: str, where: str) -> pl.DataFrame:
+        """The block with the column `seconds` (see there), and `fraction`: what that leaves out, in nanoseconds, int32."""
+        if self.unit == "iso":
+            # dates take long to parse: once for both
+            moment = block.with_columns(self._moment().alias(seconds))
+            return moment.with_columns(pl.col(seconds).dt.epoch("s"), pl.col(seconds).dt.nanosecond().alias(fraction))
+        return block.with_columns(self.seconds(where).alias(seconds), self._fraction_of_number(where).alias(fraction))
+
+    def _fraction_of_number(self, where: str) -> pl.Expr:
+        per_second = PER_SECOND.get(self.unit, 1)
+        if per_second > 1:
+            rest = whole_numbers(self.column, self.dtype, where) % per_second
+            return (rest * (NANOSECONDS // per_second)).cast(pl.Int32)
+        if self.dtype.is_integer():
+            return pl.lit(0, pl.Int32)
+        value = numbers(self.column, self.dtype, where)
+        return ((value - value.floor()) * NANOSECONDS).cast(pl.Int32, strict=False)
+
+    def _moment(self) -> pl.Expr:
+        """Dates as date and time."""
+        value = pl.col(self.column)
+        if self.dtype == pl.Date:
+            return value.cast(pl.Datetime("us"))
+        if isinstance(self.dtype, pl.Datetime):
+            return value
+        text = value.str.strip_chars().str.replace(r"^(\d{4}[-/]\d{1,2}[-/]\d{1,2}) ", "${1}T")
+        parsed = [
+            text.str.to_datetime(one, time_zone="UTC", time_unit="us", strict=False)
+            if one in ZONED
+            else text.str.to_datetime(one, time_unit="us", strict=False).dt.replace_time_zone("UTC")
+            for one in self.formats
+        ]
+        return pl.coalesce(parsed)
 
     def checks(self, made: str, where: str) -> list[Check]:
         """Checks of rows in which the column `made` is `seconds`."""

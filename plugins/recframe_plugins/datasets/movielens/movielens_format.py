@@ -22,8 +22,8 @@ MINIMA = {"user": "dataset.min_user_ratings", "item": "dataset.min_item_ratings"
 
 
 def last_ratings(ratings: pl.DataFrame, num_items: int) -> pl.DataFrame:
-    """Each user's last rating of each item, sorted by timestamp, then user, then item; of simultaneous ratings the later row counts."""
-    ordered = ratings.sort("timestamp", "user", "item", maintain_order=True)
+    """Each user's last rating of each item, sorted by timestamp, then user, then row; of simultaneous ratings the later row counts."""
+    ordered = ratings.sort("timestamp", "user", maintain_order=True)
     pair = pl.col("user") * num_items + pl.col("item")
     return ordered.filter(pair.is_last_distinct())
 

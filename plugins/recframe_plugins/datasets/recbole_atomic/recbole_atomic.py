@@ -81,6 +81,9 @@ def interactions_file(path: Path) -> Path:
         found = sorted(path.glob("*.inter"))
         if len(found) == 1:
             return found[0]
+        if not found and (below := sorted({one.parent.name for one in path.glob("*/*.inter")})):
+            where = f"in its folder {below[0]}" if len(below) == 1 else f"in its folders {', '.join(below)}"
+            raise DataError(f"dataset.path={path}: holds no .inter file, but there are such {where}; give dataset.path={path / below[0]}")
         names = f"{', '.join(one.name for one in found)}; give one of these files" if found else "no .inter file"
         raise DataError(f"dataset.path={path}: holds {names}" + ("" if found else ", expected NAME.inter"))
     if path.suffix != ".inter":

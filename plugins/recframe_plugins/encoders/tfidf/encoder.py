@@ -117,8 +117,8 @@ class TfidfEncoder(Encoder):
         from sklearn.decomposition import TruncatedSVD  # type: ignore[import-untyped]  # scikit-learn ships no types
 
         svd = TruncatedSVD(n_components=min(self.config.dim, *weights.shape), random_state=self.config.seed)
-        # with a single text it divides by the texts' variance, zero, for a number that is not used
-        with np.errstate(invalid="ignore"):
+        # with a single text, or equal ones, it divides by the texts' variance, zero, for a number that is not used
+        with np.errstate(invalid="ignore", divide="ignore"):
             svd.fit(weights)
         significant = svd.singular_values_ > 1e-7 * svd.singular_values_[0]
         directions: np.ndarray = svd.components_[significant].T

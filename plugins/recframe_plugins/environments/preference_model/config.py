@@ -9,7 +9,10 @@ from recframe_plugins.environments.simulation.config import BoredomConfig, ItemV
 
 @dataclass
 class PreferenceModelConfig(ItemVectorsConfig, BoredomConfig):
-    """Users who respond as a matrix factorization of the logged ratings predicts, and who tire of repetition."""
+    """Users who respond as a matrix factorization of the logged ratings predicts, and who tire of repetition.
+
+    It reads who rated what and how, and with `text_components` the texts of items. It uses neither the sequences of the log nor its times.
+    """
 
     feedback: str = option("rating", "logged feedback column that holds the ratings")
     model_seed: int = seed_option(0, "seed of the fit, of the held-out ratings and of the evaluation split of the people")
@@ -17,7 +20,7 @@ class PreferenceModelConfig(ItemVectorsConfig, BoredomConfig):
     regularization: float = option(25.0, "L2 penalty on the factors", gt=0.0)
     bias_regularization: float = option(2.0, "L2 penalty on the biases, also for the biases-only baseline", gt=0.0)
     text_components: int = option(
-        0, "leading principal components of the items' texts from which their biases and factors are expected; 0: texts are not read", ge=0
+        0, "leading principal components of the texts of items with interactions, from which biases and factors are expected; 0: none", ge=0
     )
     text_penalty: float = option(100.0, "L2 penalty on the coefficients of these components", gt=0.0)
     iterations: int = option(15, "sweeps of alternating least squares over users and items", ge=1)

@@ -14,8 +14,10 @@ where low and high are the lowest and the highest rating in the data. If the log
 probability of a click of a rested user is calibrated to them: `taste_weight` and `threshold` are the slope and minus the intercept of a
 logistic regression of held-out clicks on s (`calibration.py`). What the log does not have, most pairs of user and item, is extrapolated;
 the report gives the click rate of the log, of held-out pairs and of all pairs. The mean of a rating is that of a censored normal variable.
-Tastes do not drift: the log says nothing about reactions to recommendations. That users tire of repetition is an assumption, not a finding;
-the held-out errors in `report()` judge the rating model alone. Items that a person has rated in the log may be shown to them again.
+Tastes do not drift: the log says nothing about reactions to recommendations. The order and the times of the ratings are not used: who
+rated what, how, and with `text_components` the items' texts, is all that the model reads. That users tire of repetition is an
+assumption, not a finding; the held-out errors in `report()` judge the rating model alone. Items that a person has rated in
+the log may be shown to them again.
 
 The default penalties were tuned for held-out error on MovieTweetings-100K (5-core). It has few ratings per person, so the fit is hardly
 personal: the standard deviation of p_u.q_i over all pairs is 0.025 rating points, against 0.74 for the user and 0.88 for the item biases.
@@ -31,7 +33,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from recframe.interfaces import Data, DataError, Split, principal_coordinates
+from recframe.interfaces import Data, DataError, Split, coordinates_by
 from recframe_plugins.environments.preference_model.calibration import calibration_of
 from recframe_plugins.environments.preference_model.caveats import model_caveats
 from recframe_plugins.environments.preference_model.clicks import CalibratedClicks, calibrated_clicks
@@ -115,14 +117,20 @@ class PreferenceModel(BoredomSessions):
 
     @staticmethod
     def _text_features(config: PreferenceModelConfig, data: Data) -> Tensor | None:
-        """The coordinates of the items' texts on their leading components, each with a variance of 1, `[M, k]` float64; None: not read."""
+        """The coordinates of the items' texts on their leading components, `[M, k]` float64; None: not read.
+
+        Components are those of the items with interactions, over which each coordinate has a variance of 1: no text of an item that is
+        in the held-out part of a log alone has a say in them.
+        """
         vectors = data.catalog.text_vectors
         if not config.text_components:
             return None
         if vectors is None or not vectors.shape[1]:
             raise DataError("environment.text_components reads texts, and none are read; set it to 0, or choose an encoder@world_encoder")
-        coordinates = principal_coordinates(vectors, config.text_components)
-        return coordinates / coordinates.square().mean(dim=0).sqrt().clamp(min=1e-12)
+        assert data.interactions is not None
+        met = torch.from_numpy(data.interactions.frame["item"].unique().sort().to_numpy(writable=True))
+        coordinates = coordinates_by(vectors, vectors[met], config.text_components)
+        return coordinates / coordinates[met].square().mean(dim=0).sqrt().clamp(min=1e-12)
 
     @staticmethod
     def _compared(config: PreferenceModelConfig, data: Data, model: RatingModel) -> Tensor:
