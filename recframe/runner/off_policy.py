@@ -50,10 +50,11 @@ class OffPolicyEvaluation:
 
     def entry(self) -> dict[str, Any]:
         """The entry `off_policy` of result.json."""
-        about = {"split": LOGGED, "people": self.people, "decisions": self.decisions}
-        entry = {"evaluation": about, **_tables(self.result)}
+        about: dict[str, Any] = {"split": LOGGED, "people": self.people, "decisions": self.decisions}
+        entry = {"evaluation": {**about, "rewards": list(self.result.logged)}, **_tables(self.result)}
         if self.sessions is not None:
-            entry["sessions"] = {"evaluation": {**about, "sessions": self.num_sessions}, **_tables(self.sessions)}
+            of_sessions = {**about, "sessions": self.num_sessions, "returns": list(self.sessions.logged)}
+            entry["sessions"] = {"evaluation": of_sessions, **_tables(self.sessions)}
         return entry
 
 
