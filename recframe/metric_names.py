@@ -61,7 +61,7 @@ PROGRESS_METRICS = ("return", "length", "click_rate", "hit_rate", "ndcg", "cover
 """Shown in the log after each evaluation in training."""
 
 SHOWN_K = 10
-"""The k at which metrics of rankings are shown where there is room for one; the largest, if this one is not measured."""
+"""The k at which metrics of rankings are shown where there is room for one; see `shown_k`."""
 
 COLD_METRICS = ("return", "length", "click_rate", "hit_rate", "ndcg")
 """Reported over sweeps beside those of the main table: for items never shown in training, and for new items and users of a log."""
@@ -118,10 +118,22 @@ def progress_metrics(names: Collection[str]) -> list[str]:
     return [name for name in in_order(names) if base_name(name) in PROGRESS_METRICS and places_of(name) in (shown, None)]
 
 
-def shown_k(names: Iterable[str]) -> int | None:
-    """The k at which metrics of rankings are shown, of those in `names`; None if there are none."""
+def shown_k(names: Iterable[str], num_items: int | None = None) -> int | None:
+    """The k at which metrics of rankings are shown, of those in `names`; None if there are none.
+
+    It is `SHOWN_K`, or else the largest. A list of all `num_items` items (None: not known) says nothing, so longer ones come last.
+    """
     ks = {k for name in names if (k := places_of(name)) is not None}
-    return (SHOWN_K if SHOWN_K in ks else max(ks)) if ks else None
+    if not ks:
+        return None
+    short = {k for k in ks if num_items is None or k < num_items} or {min(ks)}
+    return SHOWN_K if SHOWN_K in short else max(short)
+
+
+def default_monitor(ks: Iterable[int]) -> str:
+    """The metric of rankings that selects weights where none is named: NDCG at the k of these that tables show."""
+    ks = tuple(ks)
+    return metric_at("ndcg", SHOWN_K if SHOWN_K in ks else max(ks))
 
 
 def ranking_metrics(ks: Iterable[int], available: Collection[str]) -> list[str]:

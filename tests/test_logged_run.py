@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from recframe import runner
-from recframe.config import ConfigError, compose_config
+from recframe.config import ConfigError, compose_config, validate
 from recframe.errors import Stop
 from recframe.interfaces.data import DataError
 
@@ -44,14 +44,8 @@ def composed(log_folder: Path, *overrides: str):
 
 
 def of_log(log_folder: Path, *overrides: str):
-    settings = [
-        "stages=[logged,simulated]",
-        "agent=dqn",
-        "environment=preference_model",
-        "environment.similarity=text",
-        "agent.learning_starts=64",
-    ]
-    return composed(log_folder, *settings, *overrides)
+    world = ["stages=[logged,simulated]", "environment=preference_model", "environment.similarity=text"]
+    return composed(log_folder, *world, "agent=dqn", "agent.learning_starts=64", *overrides)
 
 
 def rows_of(folder: Path) -> list[str]:
@@ -161,6 +155,7 @@ def test_a_run_stopped_in_any_stage_resumes_to_the_same_numbers(log_folder, tmp_
         (["stages=[simulated,logged]"], "stages=[simulated,logged]: use stages=[logged], stages=[simulated] or stages=[logged,simulated]"),
         (["stages=[]"], "stages=[]: use stages=[logged]"),
         (["stages=[simulated]"], "environment=none simulates nobody, but stages=[simulated] has a simulated stage; use stages=[logged]"),
+        (["agent=ppo"], "agent=ppo (actor_critic) needs fresh on-policy rollouts, which stages=[logged] does not give (it gives: log,"),
         (["agent=reinforce"], "agent=reinforce needs fresh on-policy rollouts, which stages=[logged] does not give (it gives: log,"),
         (["dataset=synthetic"], "stages: dataset=synthetic has no log to learn from"),
         (["logged.monitor=return"], "logged.monitor: 'return' is not measured on a log with evaluation.k=[5,10]"),
@@ -171,6 +166,51 @@ def test_mistakes_in_the_stages_are_one_line_each(log_folder, overrides, message
     log = [] if "dataset=synthetic" in overrides else ["dataset=movielens_format", f"dataset.path={log_folder}"]
     with pytest.raises(ConfigError, match=re.escape(message)):
         compose_config(["experiment=next_item", *QUICK, *log, *overrides])
+
+
+def test_a_k_of_0_is_one_mistake(log_folder):
+    with pytest.raises(ConfigError) as raised:
+        composed(log_folder, "evaluation.k=[0]")
+    assert raised.value.problems == ["evaluation.k: 0 is not allowed; it must be >= 1"]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "metric"),
+    [
+        (["evaluation.k=[5,20]"], "ndcg@20"),
+        (["evaluation.k=[5,10,20]"], "ndcg@10"),
+        (["evaluation.k=[5,20]", "logged.monitor=mrr@5"], "mrr@5"),
+        (["evaluation.k=[5,20]", "agent=item_knn", "logged.monitor=ndcg@10"], "ndcg@20"),
+        (["evaluation.k=[5,20]", "agent=popular", "logged.monitor=return"], "ndcg@20"),
+    ],
+    ids=["largest", "10", "named", "closed form", "nothing learned"],
+)
+def test_the_monitored_metric_follows_the_ks_and_is_recorded(log_folder, overrides, metric):
+    assert validate(composed(log_folder, *overrides)).logged.monitor == metric
+
+
+def test_a_catalogue_smaller_than_the_lists_has_a_warning_and_a_table_of_shorter_ones(log_folder, tmp_path, caplog):
+    runner.run(composed(log_folder, "agent=popular", f"evaluation.k=[5,10,{FILMS},100]"), tmp_path / "run")
+    assert [line for line in caplog.messages if line.startswith("evaluation.k")] == [
+        f"evaluation.k: there are {FILMS} items, so that lists of {FILMS} and 100 hold them all, and say nothing"
+    ]
+    written = json.loads((tmp_path / "run" / "result.json").read_text())
+    assert written["evaluation"]["items"] == written["ranking"]["evaluation"]["items"] == FILMS
+    runner.run(composed(log_folder, "agent=popular", f"evaluation.k=[5,{FILMS}]"), tmp_path / "small")
+    report = (tmp_path / "small" / "report.md").read_text()
+    assert "NDCG @5" in report
+    assert f"@{FILMS}" not in report
+
+
+def test_the_choice_of_weights_is_said_for_a_log_beside_a_simulator(log_folder, tmp_path, capsys):
+    more = ["stages=[logged]", "environment=preference_model", "environment.similarity=text", "agent=dqn", "agent.learning_starts=64"]
+    runner.run(composed(log_folder, *more), tmp_path / "run")
+    sentence = "their ndcg@10 on the validation part, "
+    assert sentence in " ".join(capsys.readouterr().out.split())
+    report = (tmp_path / "run" / "report.md").read_text()
+    assert sentence in report
+    value = json.loads((tmp_path / "run" / "result.json").read_text())["ranking"]["policies"]["trained"]["ndcg@10"]["mean"]
+    assert f"The table's on the log is {value:.4g}." in report
 
 
 def test_settings_about_a_log_without_a_logged_stage_are_refused():
@@ -202,6 +242,7 @@ def test_a_log_with_propensities_says_what_the_policies_are_worth(decisions, tmp
     runner.run(compose_config(["experiment=next_item", *overrides, *split, *agent]), tmp_path / "run")
     found = json.loads((tmp_path / "run" / "result.json").read_text())["off_policy"]
     assert found["evaluation"]["decisions"] == 800
+    assert found["evaluation"]["rewards"] == [0.0, 1.0]
     # the trained policy shows item 2, whose value is 0.5; the logging policy's is an eighth
     trained, logging = (found["policies"][name]["value"] for name in ("trained", "logging"))
     assert trained["low"] <= 0.5 <= trained["high"]
@@ -257,6 +298,7 @@ def test_a_log_of_sessions_with_propensities_says_what_sessions_are_worth(tmp_pa
     trained, logging = (found["policies"][name]["return"] for name in ("trained", "logging"))
     assert trained["mean"] == pytest.approx(2.0, abs=0.1)
     assert logging["low"] <= 1.0 <= logging["high"]
+    assert found["evaluation"]["returns"] == [0.0, 2.0]
     assert found["evaluation"]["sessions"] == 320
     # the policies read histories, which the context does not hold
     assert {"return/dr", "return/weighted_dr"} <= found["policies"]["trained"].keys()

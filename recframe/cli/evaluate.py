@@ -34,6 +34,6 @@ def evaluate(
         if as_json:
             print(json.dumps(result, indent=2))
         else:
-            from recframe.evaluation.table import result_tables
+            from recframe.evaluation.table import results_page
 
-            output_console().print(*result_tables(result))
+            output_console().print(results_page(result))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from omegaconf import DictConfig
@@ -16,10 +17,19 @@ class Composed(NamedTuple):
 
     values: plain values, with interpolations filled in.
     components: the chosen components by config key ("agent", "reward.click", "encoder.parts.words").
+    choices: the file that was chosen for each config group, such as the preset "ppo" for "agent", as far as it is known.
     """
 
     values: Mapping[str, Any]
     components: Mapping[str, Component]
+    choices: Mapping[str, Any] = MappingProxyType({})
+
+    def called(self, key: str) -> str:
+        """What the user chose for the component at `key`, with the component's own name if it is another: "agent=ppo (actor_critic)"."""
+        component = self.components[key]
+        kind, name = component.kind.value, component.name
+        chosen = self.choices.get(kind if key == kind else f"{kind}@{key}")
+        return f"{kind}={name}" if chosen in (None, name) else f"{kind}={chosen} ({name})"
 
 
 @dataclass(frozen=True)
@@ -33,7 +43,7 @@ class App:
     optional: those of `sections` that may be null.
     rules: the problems of a composed config that only this app looks for.
     section_rules: the problems of the section of the component at one key.
-    complete: fills in a config that has no problems, in place.
+    complete: fills in a config that has no problems, in place; the second argument is the same config as rules read it.
     """
 
     command: str
@@ -43,4 +53,4 @@ class App:
     optional: frozenset[str]
     rules: Callable[[Composed], list[str]]
     section_rules: Callable[[Composed, str], list[str]]
-    complete: Callable[[DictConfig], None] = lambda cfg: None
+    complete: Callable[[DictConfig, Composed], None] = lambda cfg, composed: None

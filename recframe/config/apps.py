@@ -20,6 +20,7 @@ TRAIN = App(
     optional=frozenset({"world_encoder"}),
     rules=run.run_rules,
     section_rules=run.run_section_rules,
+    complete=run.name_monitor,
 )
 PRETRAIN = App(
     command="pretrain",

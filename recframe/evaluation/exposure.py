@@ -40,7 +40,7 @@ def exposure_intervals(
     intervals (`jackknife_interval`) missed it at most 6 times.
 
     People are left out one at a time, or in groups where that would sort more than `budget` items (None: `JACKKNIFE_BUDGET`). Only shown
-    items are kept, so memory does not grow with the catalogue.
+    items are kept, so memory does not grow with the catalogue. The intervals of one person are NaN.
     """
     shown, columns, totals = np.unique(items, return_inverse=True, return_counts=True)
     num_groups = min(num_people, max(MINIMUM_GROUPS, (JACKKNIFE_BUDGET if budget is None else budget) // len(shown)))

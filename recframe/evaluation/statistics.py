@@ -161,9 +161,9 @@ def jackknife_interval(estimate: float, left_out: np.ndarray, num_people: int) -
     """A 95 % interval for a statistic in `[0, 1]` of a *set* of people, from its values `[G]` with each of G groups of people left out.
 
     `estimate +- 1.96 sd` with `sd^2 = (G - 1) / G sum_g (left_out_g - mean)^2`, clipped to `[0, 1]`. In expectation the jackknife
-    variance is too large, never too small (Efron & Stein 1981), so the interval is conservative. With fewer than two groups it is only
-    the estimate.
+    variance is too large, never too small (Efron & Stein 1981), so the interval is conservative. With fewer than two groups it is NaN.
     """
-    variance = (len(left_out) - 1) * left_out.var() if len(left_out) > 1 else 0.0
-    reach = 1.959964 * float(np.sqrt(variance))
+    if len(left_out) < 2:
+        return Interval(estimate, float("nan"), float("nan"), num_people)
+    reach = 1.959964 * float(np.sqrt((len(left_out) - 1) * left_out.var()))
     return Interval(estimate, max(0.0, estimate - reach), min(1.0, estimate + reach), num_people)

@@ -10,6 +10,7 @@ from math import floor, isclose, isfinite, log10
 from typing import TYPE_CHECKING, Any
 
 from rich import box
+from rich.console import Group
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
@@ -28,10 +29,22 @@ HISTORY_SHOWN = 3
 DECILE = "/decile_"
 # a longer name of a policy leaves no room for the intervals in 80 columns
 LONGEST_NAME = 12
+# an interval of which one side is this many times the other is not shown as a symmetric one
+LOPSIDED = 1.25
 # the metrics of rankings that tables show, at one k (`shown_k`); others are in result.json
 FOR_ONE_RELEVANT_ITEM = ("hit_rate", "ndcg", "mrr", "coverage", "diversity", "novelty", "gini")
 FOR_SEVERAL_RELEVANT_ITEMS = ("ndcg", "precision", "recall", "f1", "map", "coverage", "novelty")
 COLD_TITLE = "Only items that were never shown in training may be shown"
+
+
+def results_page(result: Mapping[str, Any], title: str | None = None) -> Group:
+    """What `result_tables` gives, as the terminal shows it: each note has lines of its own, and a blank line is between two tables."""
+    lines: list[Table | Text] = []
+    for part in result_tables(result, title):
+        if lines and isinstance(lines[-1], Table):
+            lines.append(Text())
+        lines.append(part)
+    return Group(*lines)
 
 
 def result_tables(result: Mapping[str, Any], title: str | None = None) -> list[Table | Text]:
@@ -57,9 +70,10 @@ def result_tables(result: Mapping[str, Any], title: str | None = None) -> list[T
 def results_table(policies: Results, title: str | None = None, about: Mapping[str, Any] | None = None) -> Table:
     """A table with one row per policy, trained ones first: the return with its interval, other metrics with half the interval's width.
 
-    Intervals are below their means, so that the table fits a terminal of 80 columns. `about` is the entry `evaluation` of result.json.
+    Where an interval reaches clearly further to one side, its ends are shown. Intervals are below their means, and ends below each other,
+    so that the table fits a terminal of 80 columns. `about` is the entry `evaluation` of result.json.
     """
-    columns = shown_metrics(policies)
+    columns = shown_metrics(policies, about)
     table = Table(
         title=title,
         caption=_caption(policies, about),
@@ -76,14 +90,17 @@ def results_table(policies: Results, title: str | None = None, about: Mapping[st
     for row, name in enumerate(names):
         last_trained = name not in REFERENCES and row + 1 < len(names) and names[row + 1] in REFERENCES
         style = None if name in REFERENCES else "bold"
-        cells = [Text.assemble(mean, "\n", (reach, "not bold dim")) for mean, reach in _cells(policies, name, columns)]
+        cells = [
+            Text.assemble(mean, "\n", (reach if metric == "return" else _stacked(reach), "not bold dim"))
+            for metric, (mean, reach) in zip(columns, _cells(policies, name, columns), strict=True)
+        ]
         table.add_row(escape(_in_two_lines(name)), *cells, style=style, end_section=last_trained)
     return table
 
 
 def results_markdown(policies: Results, about: Mapping[str, Any] | None = None) -> str:
     """The same table as GitHub-flavoured Markdown, ending in a newline. With `about`, a line above it says what it is about."""
-    columns = shown_metrics(policies)
+    columns = shown_metrics(policies, about)
     lines = [
         *([] if about is None else [f"{'Queries' if QUERIES[1] in about else 'Sessions'} of {WHOSE[about['split']]}:", ""]),
         "| policy | " + " | ".join(heading(metric).replace("\n", " ") for metric in columns) + " |",
@@ -159,10 +176,10 @@ def _in_two_lines(name: str) -> str:
     return f"{first}{underscore}\n{last}" if len(name) > LONGEST_NAME and first else name
 
 
-def shown_metrics(policies: Results) -> list[str]:
-    """The metrics that tables show: of rankings, those at one k, as many as fit in 80 columns."""
+def shown_metrics(policies: Results, about: Mapping[str, Any] | None = None) -> list[str]:
+    """The metrics that tables show: of rankings, those at one k, as many as fit in 80 columns. `about`: the entry `evaluation`."""
     metrics = [metric for metric in in_order({name for measured in policies.values() for name in measured}) if has_heading(metric)]
-    k = shown_k(metrics)
+    k = shown_k(metrics, (about or {}).get("items"))
     if k is None:
         return metrics
     shown = FOR_ONE_RELEVANT_ITEM if _one_relevant_item(policies, k) else FOR_SEVERAL_RELEVANT_ITEMS
@@ -186,14 +203,28 @@ def _cells(policies: Results, name: str, columns: Sequence[str]) -> list[tuple[s
 
 
 def _cell(metric: str, value: Mapping[str, Any] | None, decimals: int) -> tuple[str, str]:
-    """The mean, and its interval or half the interval's width."""
+    """The mean, and half the width of its interval, or its ends where that would hide that it is not symmetric."""
     if value is None:
         return "—", ""
     numbers = {key: float("nan") if value[key] is None else value[key] for key in ("mean", "low", "high")}
     mean, low, high = (f"{number:.{decimals}f}" for number in numbers.values())
     if not isfinite(numbers["high"] - numbers["low"]):
         return (mean if isfinite(numbers["mean"]) else "—"), ""
-    return mean, f"[{low}, {high}]" if metric == "return" else f"±{(numbers['high'] - numbers['low']) / 2:.{decimals}f}"
+    if metric == "return" or _is_lopsided(numbers["mean"], numbers["low"], numbers["high"], decimals):
+        return mean, f"[{low}, {high}]"
+    return mean, f"±{(numbers['high'] - numbers['low']) / 2:.{decimals}f}"
+
+
+def _stacked(reach: str) -> str:
+    """An interval in two lines, no wider than half its width is in one: for columns that have no room for `[low, high]`."""
+    low, comma, high = reach.strip("[]").partition(", ")
+    return f"{low}–\n{high}" if comma else reach  # noqa: RUF001  # the sign for a range
+
+
+def _is_lopsided(mean: float, low: float, high: float, decimals: int) -> bool:
+    """Whether an interval reaches further to one side of its mean than to the other, by more than the numbers shown are rounded."""
+    shorter, longer = sorted((mean - low, high - mean))
+    return longer > LOPSIDED * shorter and longer - shorter > 10.0**-decimals
 
 
 def _decimals(policies: Results, metric: str) -> int:

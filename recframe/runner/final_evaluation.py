@@ -12,7 +12,7 @@ from recframe.building.seeds import derived_seed
 from recframe.config import ConfigError
 from recframe.config.checks.monitor import unmeasured
 from recframe.evaluation.agent_policy import AgentPolicy
-from recframe.evaluation.people import LOGGED, QUERIES, SESSIONS, WHOSE
+from recframe.evaluation.people import WHOSE
 from recframe.evaluation.ranking.groups import COLD_ITEMS, COLD_USERS
 from recframe.evaluation.ranking.samples import SampleRanking
 from recframe.evaluation.results import Evaluation
@@ -24,7 +24,7 @@ from recframe.metric_names import CLICK_SIGNAL
 from recframe.references.fitting.reference_policies import ReferenceBudget, reference_policies
 from recframe.runner.failures import attempt
 from recframe.runner.off_policy import OffPolicyEvaluation, off_policy_evaluation
-from recframe.runner.ranking import TRAINED, rankers_of, ranking_entry, ranking_evaluation, ranking_samples
+from recframe.runner.ranking import TRAINED, about_log, rankers_of, ranking_entry, ranking_evaluation, ranking_samples
 from recframe.tracking import write_people
 
 log = logging.getLogger(__name__)
@@ -138,8 +138,7 @@ def result_entries(parts: Parts, final: FinalEvaluation, caveats: Sequence[str])
 
     caveats: those of the environment.
     """
-    split, unit = (parts.cfg.evaluation.people, SESSIONS) if parts.simulates else (LOGGED, QUERIES)
-    about = {"split": split, **final.main.people.counts(unit)}
+    about = {"split": parts.cfg.evaluation.people, **final.main.people.counts()} if parts.simulates else about_log(parts, final.main)
     entries: dict[str, Any] = {"evaluation": about, "policies": final.main.policies}
     if said := [*caveats, *final.caveats]:
         entries["caveats"] = said

@@ -50,10 +50,11 @@ class OffPolicyEvaluation:
 
     def entry(self) -> dict[str, Any]:
         """The entry `off_policy` of result.json."""
-        about = {"split": LOGGED, "people": self.people, "decisions": self.decisions}
-        entry = {"evaluation": about, **_tables(self.result)}
+        about: dict[str, Any] = {"split": LOGGED, "people": self.people, "decisions": self.decisions}
+        entry = {"evaluation": {**about, "rewards": list(self.result.logged)}, **_tables(self.result)}
         if self.sessions is not None:
-            entry["sessions"] = {"evaluation": {**about, **self.sessions_from}, **_tables(self.sessions)}
+            of_sessions = {**about, **self.sessions_from, "returns": list(self.sessions.logged)}
+            entry["sessions"] = {"evaluation": of_sessions, **_tables(self.sessions)}
         return entry
 
 
@@ -118,7 +119,7 @@ def _whole_sessions(
 
     Parameters
     ----------
-    whole: `[n]` bool, of each decision.   contexts: `[n, X]`, features of the decisions, or None.   vectors: `[M, D]`, those of items' texts.
+    whole: `[n]` bool, of each decision.   contexts: `[n, X]`, features of the decisions, or None.   vectors: `[M, D]`, of items' texts.
     """
     assert decisions.sessions is not None
     kept = whole.cpu().numpy()

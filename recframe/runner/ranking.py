@@ -56,6 +56,9 @@ def ranking_evaluation(parts: Parts, rankers: Mapping[str, Ranker], spec: Enviro
     assert parts.log is not None
     settings = parts.cfg.evaluation
     log.info("evaluating %s on %d held-out queries of the log", ", ".join(rankers), len(parts.log.test))
+    num_items = len(parts.data.catalog)
+    if whole := [k for k in sorted(set(settings.k)) if k >= num_items]:
+        log.warning("evaluation.k: there are %d items, so that lists of %s hold them all, and say nothing", num_items, _listed(whole))
     return evaluate_ranking(
         rankers,
         parts.log.test,
@@ -81,10 +84,20 @@ def ranking_entry(parts: Parts, ranking: Evaluation) -> dict[str, Any]:
     assert parts.log is not None
 
     def table(evaluation: Evaluation) -> dict[str, Any]:
-        return {"evaluation": {"split": LOGGED, **evaluation.people.counts(QUERIES)}, "policies": evaluation.policies}
+        return {"evaluation": about_log(parts, evaluation), "policies": evaluation.policies}
 
     groups = {name: table(group) for name, group in ranking.groups.items()}
     return {**table(ranking), "groups": groups, "log": dict(parts.log.summary)}
+
+
+def about_log(parts: Parts, ranking: Evaluation) -> dict[str, Any]:
+    """The entry `evaluation` of result.json for a table of rankings: of whose queries, and how many items were ranked."""
+    return {"split": LOGGED, **ranking.people.counts(QUERIES), "items": len(parts.data.catalog)}
+
+
+def _listed(numbers: list[int]) -> str:
+    *others, last = map(str, numbers)
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def _settings(parts: Parts, spec: EnvironmentSpec) -> dict[str, Any]:

@@ -18,12 +18,13 @@ from recframe.evaluation.table import (
     calibration_markdown,
     groups_markdown,
     rankings_table,
-    result_tables,
     results_markdown,
+    results_page,
     samples_table,
 )
 from recframe.metric_names import metric_at, shown_k
 from recframe.runner.results import RunResult
+from recframe.tracking.counter import BATCHES, ENV_STEPS, counted
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +51,7 @@ def report_markdown(
         lines += _ranking_lines(on_log, result["evaluation"])
     if off_policy := result.get("off_policy"):
         lines += [f"## {OFF_POLICY_TITLE}", "", off_policy_markdown(off_policy)]
-    if "selection" in result and (sentence := selection_sentence(result["selection"], result["policies"]["trained"])):
+    if sentence := selection_sentence(result):
         lines += [sentence, ""]
     if measured:
         lines += ["## Measured before training", "", *measured_lines(measured), "", calibration_markdown(measured)]
@@ -68,7 +69,7 @@ def report_markdown(
 def _ranking_lines(ranking: Mapping[str, Any], about: Mapping[str, Any]) -> list[str]:
     """The evaluation on the log, unless it is the main table, and its groups of queries."""
     lines = [] if about["split"] == LOGGED else ["## On the log", "", results_markdown(ranking["policies"], ranking["evaluation"])]
-    k = shown_k(ranking["policies"]["trained"])
+    k = shown_k(ranking["policies"]["trained"], ranking["evaluation"].get("items"))
     if k is not None and ranking["groups"]:
         lines += ["## By groups of queries", "", groups_markdown(ranking["groups"], metric_at("ndcg", k))]
     return lines
@@ -89,19 +90,26 @@ def log_measured(measured: Mapping[str, float], caveats: Sequence[str]) -> None:
         log.warning("%s", caveat)
 
 
-def selection_sentence(selection: Mapping[str, Any], trained: Mapping[str, Any]) -> str:
-    """How the final weights were chosen, with the value that chose them beside that of the final table; empty without a choice.
+def selection_sentence(result: Mapping[str, Any]) -> str:
+    """How the final weights were chosen, with the value that chose them beside that of the table of its kind; empty without a choice.
 
-    selection, trained: the entry `selection`, and the trained policy's metrics, as in result.json.
+    result: with the entries `selection`, `policies` and, of a run that learned from a log, `ranking`, as in result.json.
     """
+    selection = result.get("selection")
+    if not selection:
+        return ""
+    # weights that were chosen on the log are compared on the log: with a simulator, the main table has other metrics
+    unit, where = (ENV_STEPS, "on training people") if ENV_STEPS in selection else (BATCHES, "on the validation part")
+    ranking = result.get("ranking") if unit == BATCHES else None
+    trained = (ranking or result)["policies"]["trained"]
     metric, value = selection["metric"], selection["value"]
     if value is None or selection["candidates"] < 2 or metric not in trained:
         return ""
     mean = "" if selection["evaluations"] == 1 else f" (the mean of {selection['evaluations']} evaluations)"
-    unit, where = ("env_steps", "on training people") if "env_steps" in selection else ("batches", "on the validation part")
+    table = "table's on the log" if ranking and ranking["policies"] != result["policies"] else "table's"
     return (
-        f"The weights are those after {selection[unit]:,} {unit.replace('_', ' ')}: their {metric} {where}, {value:.4g}{mean}, was the "
-        f"best of {selection['candidates']}, which flatters it on average. The table's is {trained[metric]['mean']:.4g}."
+        f"The weights are those after {counted(selection[unit], unit)}: their {metric} {where}, {value:.4g}{mean}, was the "
+        f"best of {selection['candidates']}, which flatters it on average. The {table} is {trained[metric]['mean']:.4g}."
     )
 
 
@@ -114,18 +122,19 @@ def print_report(result: RunResult, samples: Sequence[Recommendation], rankings:
         console.print(rankings_table(rankings, title=SAMPLES_TITLE))
     cold = {} if result.cold is None else {"cold_items": {"policies": result.cold}}
     about = {"evaluation": result.evaluation} if result.evaluation else {}
-    entries = {
+    entries: dict[str, Any] = {
         "policies": result.policies,
         "caveats": result.caveats,
         "ranking": result.ranking,
         "off_policy": result.off_policy,
+        "selection": result.selection,
         **about,
         **cold,
     }
-    console.print(*result_tables(entries, title="Results"))
-    if result.selection and (sentence := selection_sentence(result.selection, result.policies["trained"])):
+    console.print(results_page(entries, title="Results"))
+    if sentence := selection_sentence(entries):
         console.print(sentence, highlight=False)
-    lengths = [f"{count:,} {unit}" for count, unit in ((result.batches, "batches"), (result.env_steps, "env steps")) if count]
+    lengths = [counted(count, unit) for count, unit in ((result.batches, BATCHES), (result.env_steps, ENV_STEPS)) if count]
     line = f"{', '.join([*lengths, f'{result.seconds:.0f} s'])}; everything is in {result.folder}"
     console.print(line, highlight=False, soft_wrap=True)
     console.file.flush()

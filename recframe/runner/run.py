@@ -20,7 +20,7 @@ from recframe.building.seeds import derived_seed
 from recframe.config import chosen_components, recorded, validate
 from recframe.console import output_console
 from recframe.embeddings import label_report
-from recframe.evaluation.table import result_tables
+from recframe.evaluation.table import results_page
 from recframe.plugin_loader import registry
 from recframe.runner.failures import recorded_failure
 from recframe.runner.final_evaluation import final_evaluation, record_people, result_entries
@@ -93,7 +93,7 @@ def resume(folder: str | Path, device: str | None = None, other_data: bool = Fal
         if claimed.is_finished:
             result = read_result(claimed.path)
             log.info("%s is finished already: this is its result", claimed.path)
-            output_console().print(*result_tables(result))
+            output_console().print(results_page(result))
             return RunResult.of(claimed.path, result)
         use_cpu = f"recframe train resume={folder} device=cpu"
         cfg = recorded_config(claimed, device, use_cpu, None if trust_remote_code else "trust_remote_code=true")
@@ -202,7 +202,7 @@ def _checkpoint_to_resume(folder: RunFolder, cfg: DictConfig, record: DataRecord
     """The checkpoint of a stopped run, checked; None if the run starts over because there is none."""
     checkpoint = folder.checkpoints / LAST
     if not checkpoint.is_file():
-        log.warning("%s does not exist: the run starts over from 0 env steps", checkpoint)
+        log.warning("%s does not exist: the run starts over", checkpoint)
         return None
     require_resumable(checkpoint, cfg.trainer.final_weights)
     record.note_if_missing()

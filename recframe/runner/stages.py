@@ -61,6 +61,7 @@ def _simulated(parts: Parts, agent: Agent, environment: Environment, trainer: Tr
 
 def _logged(parts: Parts, agent: Agent, environment: Environment, trainer: TrainerConfig) -> Stage:
     own: LoggedConfig = OmegaConf.to_object(parts.cfg.logged)  # type: ignore[assignment]
+    assert own.monitor is not None  # validation names it
     stream = None
     if not isinstance(agent.experience, NoExperience):
         spec = environment.spec

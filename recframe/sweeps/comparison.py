@@ -43,7 +43,9 @@ class Contender(NamedTuple):
         return own if self.policy == TRAINED and own else self.policy
 
 
-def comparison_table(runs: pl.DataFrame, settings: Sequence[str], against: str | None, metric: str | None) -> ComparisonTable | None:
+def comparison_table(
+    runs: pl.DataFrame, settings: Sequence[str], against: str | None, metric: str | None, num_items: int | None = None
+) -> ComparisonTable | None:
     """The comparison of all policies but the oracle with one, for one metric, from a frame with a row for each setting, policy and seed.
 
     Each difference is paired: the same people, and the same seed where both have several. p-values are Holm's over all rows of the table.
@@ -52,7 +54,7 @@ def comparison_table(runs: pl.DataFrame, settings: Sequence[str], against: str |
     ----------
     against: a policy's name (compared within each run), or settings of a trained one (`agent=ease`, or only `ease`); None: the policy with
         the best mean that is neither trained nor the oracle.
-    metric: None: NDCG of rankings, or else the return.
+    metric: None: NDCG of rankings, or else the return.   num_items: the number of items that were ranked, if it is known.
 
     Returns
     -------
@@ -63,7 +65,7 @@ def comparison_table(runs: pl.DataFrame, settings: Sequence[str], against: str |
     SweepError: if what was asked for is not possible.
     """
     asked = against is not None or metric is not None
-    metric = _metric(runs, metric)
+    metric = _metric(runs, metric, num_items)
     contenders = [] if metric is None else _contenders(runs, settings, metric)
     baseline = _baseline(contenders, settings, against)
     if metric is None or baseline is None:
@@ -90,10 +92,10 @@ def comparison_table(runs: pl.DataFrame, settings: Sequence[str], against: str |
     return ComparisonTable(f"{metric}: difference to {baseline.named(settings)}", header, rows, _notes(compared))
 
 
-def _metric(runs: pl.DataFrame, metric: str | None) -> str | None:
+def _metric(runs: pl.DataFrame, metric: str | None, num_items: int | None) -> str | None:
     measured = [name for name in runs.columns if f"{name}/low" in runs.columns]
     if metric is None:
-        k = shown_k([name for name in measured if "/" not in name])
+        k = shown_k([name for name in measured if "/" not in name], num_items)
         chosen = "return" if k is None else metric_at("ndcg", k)
         return chosen if chosen in measured else None
     if metric not in measured:

@@ -158,7 +158,7 @@ def _measured(result: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     measured = {policy: dict(metrics) for policy, metrics in result["policies"].items()}
     for table, policies in _other_tables(result).items():
         for policy, metrics in policies.items():
-            shown = shown_k(metrics)
+            shown = shown_k(metrics, _num_items([result]))
             chosen = [name for name in metrics if base_name(name) in COLD_METRICS and places_of(name) in (shown, None)]
             measured.setdefault(policy, {}).update({f"{table}/{name}": metrics[name] for name in chosen})
     return measured
@@ -223,15 +223,23 @@ def _report(
         cells = {row["metric"]: interval_cell(row["mean"], row["low"], row["high"]) for row in group.iter_rows(named=True)}
         labels = ["-" if part is None else str(part) for part in key]
         rows.append([*labels, str(group[SEEDS].max()), *(cells.get(metric, "-") for metric in metrics)])
-    compared = comparison_table(_last_of_each_seed(runs, settings), settings, against, metric)
+    num_items = _num_items([run.result for run in sweep.runs])
+    compared = comparison_table(_last_of_each_seed(runs, settings), settings, against, metric, num_items)
     notes = _notes(sweep, runs, summary) + ([] if compared is None else compared.notes)
     return sweep, [*settings, "policy", SEEDS, *metrics], rows, notes, compared
 
 
 def _shown(metrics: Sequence[str], runs: Sequence[SweepRun]) -> list[str]:
     """The metrics that the report shows: of rankings, those that the tables of runs show."""
-    of_runs = shown_metrics({f"{run.name}/{policy}": measured for run in runs for policy, measured in run.result["policies"].items()})
+    policies = {f"{run.name}/{policy}": measured for run in runs for policy, measured in run.result["policies"].items()}
+    of_runs = shown_metrics(policies, {"items": _num_items([run.result for run in runs])})
     return [name for name in metrics if name in of_runs or not has_heading(name)]
+
+
+def _num_items(results: Sequence[Mapping[str, Any]]) -> int | None:
+    """The number of items that were ranked, the smallest of all runs; None if no run says it, as those without a log."""
+    counts = [result["ranking"]["evaluation"].get("items") for result in results if result.get("ranking")]
+    return min((count for count in counts if count is not None), default=None)
 
 
 def _notes(sweep: Sweep, runs: pl.DataFrame, summary: pl.DataFrame) -> list[str]:

@@ -11,6 +11,8 @@ BATCHES = "batches"
 STEPS = "steps"
 """The counter of training on a log and then in a simulator: batches, and from then on env steps, too."""
 
+_ONE = {ENV_STEPS: "env step", BATCHES: "batch", STEPS: "step"}
+
 # Lightning adds its own counts to every call, which mean nothing here
 LIGHTNING_COUNTS = frozenset({"epoch", "step"})
 
@@ -22,3 +24,13 @@ def split_counter(metrics: Mapping[str, Any], latest: int, counter: str) -> tupl
     """
     value = int(metrics.get(counter, latest))
     return value, {name: float(number) for name, number in metrics.items() if name != counter and name not in LIGHTNING_COUNTS}
+
+
+def words(unit: str) -> str:
+    """A unit of a stage's length in words: "env steps" or "batches"."""
+    return unit.replace("_", " ")
+
+
+def counted(number: int, unit: str) -> str:
+    """A number of a unit in words: "1 batch", "2,048 env steps"."""
+    return f"{number:,} {_ONE[unit] if number == 1 else words(unit)}"

@@ -47,7 +47,8 @@ class RunFolder:
     """
 
     def __init__(self, path: Path, lock: FileLock | None) -> None:
-        self.path = path
+        # messages of a resumed run name the folder as those of its start do, which Hydra gave the whole path
+        self.path = path.absolute()
         self._lock = lock
 
     @classmethod

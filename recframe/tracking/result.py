@@ -64,7 +64,7 @@ def write_result(
         `threads` is the number of threads of the process. Other entries:
 
         - `evaluation`: what `policies` is about: its `split` (the value of evaluation.people, or `logged`), and its numbers of `people` and
-          `sessions` (`queries` of a log).
+          `sessions` (`queries` of a log, and the number of `items` that are ranked).
         - `selection`: how the final weights were chosen: after how many `env_steps` (`batches` of a log), by which `metric`, its `value`
           (null if the last ones were taken), the number of `evaluations` that it is the mean of, and the number of `candidates` of which it
           was the best.
@@ -74,7 +74,8 @@ def write_result(
         - `ranking`, if the run learned from a log: `evaluation` and `policies` as above, measured on its held-out part, the same for each
           of its `groups` of queries, and what was held out of the `log`. Without a simulator, `policies` above is that of `ranking`.
         - `off_policy`, if the log has propensities: `policies` with the `value` of a decision by each estimator, `chosen`, the estimator
-          behind `value`, `diagnostics` of the weights, and `caveats` in words.
+          behind `value`, `diagnostics` of the weights, and `caveats` in words. Its `evaluation` has the smallest and the largest of the
+          logged `rewards` (of `sessions`: of the `returns`).
 
     Raises
     ------

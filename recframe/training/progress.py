@@ -12,7 +12,7 @@ from rich.progress import TextColumn
 
 from recframe.console import progress_bar
 from recframe.metric_names import progress_metrics
-from recframe.tracking.counter import BATCHES, ENV_STEPS
+from recframe.tracking.counter import BATCHES, ENV_STEPS, counted, words
 
 
 class ProgressBar(Callback):
@@ -48,11 +48,6 @@ class ProgressBar(Callback):
         self.bar.stop()
 
 
-def words(unit: str) -> str:
-    """The unit of a stage's length in words: "env steps" or "batches"."""
-    return unit.replace("_", " ")
-
-
 def training_text(metrics: Mapping[str, float]) -> str:
     """Speed, return and losses among the latest training metrics; empty before the first are logged."""
     parts = []
@@ -70,4 +65,4 @@ def evaluation_text(steps: int, unit: str, metrics: Mapping[str, float]) -> str:
     names = [name.removeprefix("eval/") for name in metrics if name.startswith("eval/")]
     measured = [f"{name} {metrics[f'eval/{name}']:.3g}" for name in progress_metrics(names)]
     training = training_text(metrics)
-    return f"{steps:,} {words(unit)}: {', '.join(measured)}" + (f" ({training})" if training else "")
+    return f"{counted(steps, unit)}: {', '.join(measured)}" + (f" ({training})" if training else "")

@@ -29,7 +29,8 @@ def test_the_default_config_has_no_mistakes():
         ),
         (
             [*LOGGED, "agent=bert4rec", "state_tracker=sasrec"],
-            "a state tracker that reads in both directions, which state_tracker=attention gives with state_tracker.bidirectional=true",
+            "a state tracker that reads in both directions, "
+            "which state_tracker=sasrec (attention) gives with state_tracker.bidirectional=true",
         ),
         (["trainer.learning_rate_end=0.1"], "trainer.learning_rate_end=0.1 has no meaning for a constant rate"),
         (["trainer.selection_window=3", "trainer.final_weights=last"], "trainer.selection_window has no meaning with"),

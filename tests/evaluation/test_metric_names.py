@@ -2,7 +2,18 @@
 
 import pytest
 
-from recframe.metric_names import base_name, has_heading, heading, in_order, is_rate, metric_at, places_of, ranking_metrics, shown_k
+from recframe.metric_names import (
+    base_name,
+    default_monitor,
+    has_heading,
+    heading,
+    in_order,
+    is_rate,
+    metric_at,
+    places_of,
+    ranking_metrics,
+    shown_k,
+)
 
 
 @pytest.mark.parametrize(
@@ -39,6 +50,17 @@ def test_rates_are_between_0_and_1_with_any_k_and_in_any_table():
 def test_rankings_without_texts_have_no_diversity():
     assert "diversity@5" in ranking_metrics((5,), {"texts"})
     assert set(ranking_metrics((5,), {"texts"})) - set(ranking_metrics((5,), ())) == {"diversity@5"}
+
+
+@pytest.mark.parametrize(("num_items", "k"), [(None, 10), (11, 10), (10, 5), (6, 5), (5, 1), (1, 1)])
+def test_a_k_is_shown_whose_lists_do_not_hold_the_whole_catalogue(num_items, k):
+    assert shown_k(["ndcg@1", "ndcg@5", "ndcg@10", "ndcg@20"], num_items) == k
+
+
+@pytest.mark.parametrize(("ks", "metric"), [([1, 10, 20], "ndcg@10"), ([5, 20], "ndcg@20"), ([1], "ndcg@1")])
+def test_ndcg_at_the_k_of_the_tables_is_monitored(ks, metric):
+    assert default_monitor(ks) == metric
+    assert shown_k([metric_at("ndcg", k) for k in ks]) == places_of(metric)
 
 
 @pytest.mark.parametrize(("names", "k"), [(["ndcg@5", "ndcg@10", "ndcg@20"], 10), (["ndcg@5", "ndcg@20"], 20), (["return"], None)])

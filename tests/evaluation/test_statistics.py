@@ -67,10 +67,11 @@ def test_leaving_users_out_in_groups_gives_similar_intervals(monkeypatch):
         assert many.high - many.low == pytest.approx(one.high - one.low, rel=0.35)
 
 
-def test_the_interval_of_one_user_is_only_the_estimate():
-    covered, unequal = exposure_intervals(np.zeros(3, dtype=int), np.array([1, 2, 2]), 1, 4)
-    assert covered == (0.5, 0.5, 0.5, 1)
-    assert unequal.low == unequal.mean == unequal.high
+def test_coverage_and_gini_of_one_person_have_no_interval():
+    for mean, low, high, people in exposure_intervals(np.zeros(3, dtype=int), np.array([1, 2, 2]), 1, 4):
+        assert 0.0 < mean < 1.0
+        assert np.isnan([low, high]).all()
+        assert people == 1
 
 
 def test_the_estimate_is_the_statistic_itself_and_is_within_its_interval():

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from recframe.evaluation.simulated.samples import Recommendation
-from recframe.evaluation.table import calibration_markdown, result_tables, results_markdown, results_table, samples_table
+from recframe.evaluation.table import calibration_markdown, result_tables, results_markdown, results_page, results_table, samples_table
 
 
 def metric(mean, reach, n=512):
@@ -116,6 +116,60 @@ def test_caveats_come_before_the_table():
     first, second, table = result_tables({"policies": RESULTS, "caveats": ["the model knows nothing", "[nobody] clicks"]})
     assert (str(first), str(second)) == ("Note: the model knows nothing", "Note: [nobody] clicks")
     assert "trained" in render(table, 100)
+
+
+def test_each_caveat_begins_a_line_of_its_own():
+    lines = render(results_page({"policies": RESULTS, "caveats": ["the model knows nothing", "nobody clicks"]}), 80).splitlines()
+    assert lines[:2] == ["Note: the model knows nothing", "Note: nobody clicks"]
+
+
+def test_tables_are_apart():
+    page = render(results_page({"policies": RESULTS, "cold_items": {"policies": RESULTS}}), 100).splitlines()
+    second = next(place for place, line in enumerate(page) if "Only items that were never shown" in line)
+    assert page[second - 1] == ""
+
+
+def lopsided(low, high):
+    return {"trained": {"length": {"mean": 10.0, "low": low, "high": high, "n": 9}}}
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "shown"),
+    [
+        (9.0, 11.0, "±1.0"),
+        (8.0, 12.4, "±2.2"),
+        (8.0, 12.6, "[8.0, 12.6]"),
+        (7.0, 11.0, "[7.0, 11.0]"),
+        (9.95, 10.12, "±0.1"),
+        (10.0, 10.5, "[10.0, 10.5]"),
+    ],
+    ids=["even", "less than 1.25 times", "more above", "more below", "by less than is shown", "one side only"],
+)
+def test_the_ends_of_an_interval_are_shown_if_it_reaches_clearly_further_to_one_side(low, high, shown):
+    assert results_markdown(lopsided(low, high)).splitlines()[2] == f"| trained | 10.0 {shown} |"
+
+
+def test_the_ends_are_below_each_other_in_the_terminal():
+    lines = [line.split() for line in render(results_table(lopsided(8.0, 12.6)), 80).splitlines()]
+    assert lines[2:5] == [["trained", "10.0"], ["8.0–"], ["12.6"]]  # noqa: RUF001  # the sign for a range
+
+
+def test_tables_of_lopsided_intervals_fit_80_columns():
+    policies = {"trained": ranking(0.0123, 0.0061), "content_cosine": ranking(0.011, 0.0055)}
+    for metrics in policies.values():
+        for value in metrics.values():
+            value["low"] = value["mean"] * 0.9
+            value["high"] = value["mean"] * 1.4
+    text = render(results_table(policies, "Results", LOG), 80)
+    assert "…" not in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_tables_show_a_k_whose_lists_do_not_hold_all_items():
+    policies = {"trained": ranking(0.2, 0.2)}
+    for text in (render(results_table(policies, None, {**LOG, "items": 8}), 80), results_markdown(policies, {**LOG, "items": 8})):
+        assert "@5" in text
+        assert "@10" not in text
 
 
 def test_calibration_is_a_table_of_tenths():

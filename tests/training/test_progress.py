@@ -4,6 +4,7 @@ import io
 
 from rich.console import Console
 
+from recframe.tracking.counter import BATCHES, ENV_STEPS, STEPS, counted
 from recframe.training.progress import ProgressBar, evaluation_text, training_text
 
 LATEST = {"train/env_steps_per_second": 1234.0, "train/return": 2.0, "loss/critic": 0.123456, "gradient_norm/critic": 1.0}
@@ -16,6 +17,11 @@ def test_the_evaluation_line_has_no_parentheses_before_the_first_training_metric
 def test_the_evaluation_line_ends_in_the_latest_training_metrics():
     line = evaluation_text(12_800, "env_steps", LATEST | {"eval/return": 1.25, "eval/coverage": 0.5})
     assert line == "12,800 env steps: return 1.25, coverage 0.5 (1,234 env steps/s, train return 2.00, loss critic 0.123)"
+
+
+def test_one_batch_is_a_batch():
+    assert evaluation_text(1, "batches", {"eval/ndcg@10": 0.5}) == "1 batch: ndcg@10 0.5"
+    assert [counted(1, unit) for unit in (BATCHES, ENV_STEPS, STEPS)] == ["1 batch", "1 env step", "1 step"]
 
 
 def test_the_training_text_is_empty_without_training_metrics():

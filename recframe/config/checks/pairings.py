@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from recframe.components import TAGS, Component, Kind
+from recframe.config.app import Composed
 from recframe.config.checks.sections import section_at
 from recframe.config.checks.stages import experience_given
 from recframe.plugin_loader import registry, suggestion
@@ -14,8 +15,9 @@ KNOWN_WHEN_LOADED = {"signal:": "signal:*", "attribute:": "attribute:*"}
 """Families of tags of which only the loaded data says which there are, and the tag of a part that gives what it finds there."""
 
 
-def check_pairings(values: Mapping[str, Any], chosen: Mapping[str, Component]) -> list[str]:
+def check_pairings(composed: Composed) -> list[str]:
     """The requirements that no other part of the run meets."""
+    values, chosen = composed.values, composed.components
     problems: list[str] = []
     environment, agent = chosen.get("environment"), chosen.get("agent")
     # a dataset gives nothing if the environment brings its own items
@@ -27,11 +29,11 @@ def check_pairings(values: Mapping[str, Any], chosen: Mapping[str, Component]) -
         required = sorted(component.required(section_at(values, key)))
         unmet = [tag for tag in required if not others & set(tag.split("|"))]
         unmet = [tag for tag in unmet if not any(tag.startswith(family) and some in others for family, some in KNOWN_WHEN_LOADED.items())]
-        problems += [f"{_call(component)} needs {_in_words(tag)}, {_lacking(tag, values, giving, given)}" for tag in unmet]
+        problems += [f"{composed.called(key)} needs {_in_words(tag)}, {_lacking(tag, composed, giving, given)}" for tag in unmet]
     slate_size = values["environment"].get("slate_size", 1) if isinstance(values["environment"], Mapping) else 1
     if environment and agent and isinstance(slate_size, int) and slate_size > 1:
         problems += [
-            f"environment.slate_size={slate_size}: {_call(component)} cannot {verb} slates of more than one item; "
+            f"environment.slate_size={slate_size}: {composed.called(key)} cannot {verb} slates of more than one item; "
             f"use slate_size=1, or one that can: {', '.join(_that_can(component.kind, 'slates'))}"
             for key, component, verb in (("agent", agent, "show"), ("environment", environment, "answer"))
             if "slates" not in component.provides
@@ -41,10 +43,6 @@ def check_pairings(values: Mapping[str, Any], chosen: Mapping[str, Component]) -
 
 def _that_can(kind: Kind, tag: str) -> list[str]:
     return [registered.component.name for registered in registry().components(kind) if tag in registered.component.provides]
-
-
-def _call(component: Component) -> str:
-    return f"{component.kind}={component.name}"
 
 
 def _in_words(tag: str) -> str:
@@ -61,7 +59,7 @@ def _label_tags(values: Mapping[str, Any]) -> set[str]:
     return {f"label:{name}={label}" for name, settings in values["labels"].items() for label in settings["prototypes"]}
 
 
-def _lacking(tag: str, values: Mapping[str, Any], chosen: Mapping[str, Component], provided: Mapping[str, set[str]]) -> str:
+def _lacking(tag: str, composed: Composed, chosen: Mapping[str, Component], provided: Mapping[str, set[str]]) -> str:
     """The part that could provide the tag, and what it provides instead."""
     family = tag.partition(":")[0]
     if family == "label":
@@ -71,8 +69,8 @@ def _lacking(tag: str, values: Mapping[str, Any], chosen: Mapping[str, Component
     giver = "environment" if family in of_environment or "dataset" not in chosen else "dataset"
     giver = "state_tracker" if family == "bidirectional" else giver
     if family == "experience":
-        stages = ",".join(map(str, values["stages"]))
-        given = sorted(tag.removeprefix("experience:") for tag in experience_given(values))
+        stages = ",".join(map(str, composed.values["stages"]))
+        given = sorted(tag.removeprefix("experience:") for tag in experience_given(composed.values))
         return f"which stages=[{stages}] does not give (it gives: {', '.join(given)})"
     component = chosen.get(giver)
     if component is None:
@@ -82,7 +80,7 @@ def _lacking(tag: str, values: Mapping[str, Any], chosen: Mapping[str, Component
         setting = hidden.partition("?")[2]
         default = getattr(component.config(), setting)
         value = "true" if isinstance(default, bool) else "..., a number above 0" if isinstance(default, int | float) else "..."
-        return f"which {_call(component)} gives with {giver}.{setting}={value}"
+        return f"which {composed.called(giver)} gives with {giver}.{setting}={value}"
     prefix = f"{family}:" if ":" in tag else ""
     given = sorted(t.removeprefix(prefix) for t in provided[giver] if t.startswith(prefix))
-    return f"which {_call(component)} does not give (it gives: {', '.join(given) or 'none'})"
+    return f"which {composed.called(giver)} does not give (it gives: {', '.join(given) or 'none'})"

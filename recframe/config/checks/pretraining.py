@@ -26,7 +26,7 @@ NOT_OF_A_NEW_MODEL = {
 
 def pretraining_rules(composed: Composed) -> list[str]:
     """The problems of a pretraining's config outside the sections of its components."""
-    values, components = composed
+    values, components = composed.values, composed.components
     problems = []
     if not check_fields("pretrain.", values["pretrain"], PretrainConfig):
         settings = {**values["pretrain"], "new": NewModelConfig(**values["pretrain"]["new"])}
@@ -36,7 +36,7 @@ def pretraining_rules(composed: Composed) -> list[str]:
     encoder = components.get("encoder")
     if encoder is not None and "pretraining" not in encoder.provides:
         able = ", ".join(trainable_encoders()) or "none"
-        problems.append(f"encoder={encoder.name} has no language model to train; these have one: {able}")
+        problems.append(f"{composed.called('encoder')} has no language model to train; these have one: {able}")
     return problems
 
 
@@ -46,7 +46,7 @@ def pretraining_section_rules(composed: Composed, key: str) -> list[str]:
     return _encoder_problems(problems, composed) if key == "encoder" else problems
 
 
-def name_new_model(cfg: DictConfig) -> None:
+def name_new_model(cfg: DictConfig, composed: Composed) -> None:
     """Let `encoder.model` be the folder of a new model, so that the record names the model that is made."""
     if cfg.pretrain.from_scratch and "model" in list(cfg.encoder):
         cfg.encoder.model = cfg.pretrain.folder

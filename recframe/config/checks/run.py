@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from omegaconf import DictConfig
+
 from recframe.components import Component, Kind, node
 from recframe.config.app import Composed
 from recframe.config.checks.machine import folder_problem
@@ -12,7 +14,7 @@ from recframe.config.checks.memory import memory_problems
 from recframe.config.checks.monitor import monitor_problems
 from recframe.config.checks.pairings import check_pairings
 from recframe.config.checks.sections import check_fields, check_section, section_at, unknown_settings
-from recframe.config.checks.stages import LOGGED, SIMULATED, stage_problems
+from recframe.config.checks.stages import LOGGED, SIMULATED, monitored_on_log, stage_problems
 from recframe.config.schema.run import LabelConfig
 from recframe.plugin_loader import registry
 
@@ -22,17 +24,23 @@ MOST_OVERSHOOT = 10
 
 def run_rules(composed: Composed) -> list[str]:
     """The problems of a run's config that concern more than one section, or a section without a component."""
-    values, chosen = composed
+    values, chosen = composed.values, composed.components
     problems = []
     if not values["reward"]:
         problems.append(f"reward: at least one is needed, such as reward=[click]. There are: {', '.join(registry().names(Kind.REWARD))}")
     problems += [problem] if (problem := folder_problem("embeddings.cache", values["embeddings"]["cache"])) else []
-    problems += _check_rewards(values) + _check_cold_items(values, chosen)
-    problems += _check_labels(values, chosen)
-    problems += stage_problems(values, chosen)
-    problems += check_pairings(values, chosen) + (memory_problems(values) or _check_sizes(values)) + monitor_problems(values, chosen)
+    problems += _check_rewards(values) + _check_cold_items(composed)
+    problems += _check_labels(composed)
+    problems += stage_problems(composed)
+    problems += check_pairings(composed) + (memory_problems(values) or _check_sizes(values)) + monitor_problems(values, chosen)
     problems += _check_training(values["trainer"])
-    return problems + _check_auxiliary(values, chosen) + _check_tuning(values, chosen)
+    return problems + _check_auxiliary(composed) + _check_tuning(values, chosen)
+
+
+def name_monitor(cfg: DictConfig, composed: Composed) -> None:
+    """Let `logged.monitor` be the metric that is monitored on a log, so that the record names it."""
+    if composed.values["evaluation"]["k"]:
+        cfg.logged.monitor = monitored_on_log(composed.values, composed.components)
 
 
 def run_section_rules(composed: Composed, key: str) -> list[str]:
@@ -83,12 +91,12 @@ def _check_rewards(values: Mapping[str, Any]) -> list[str]:
     return [f"{keys}: every weight is 0, so that nothing is rewarded; give one reward a weight"]
 
 
-def _check_cold_items(values: Mapping[str, Any], chosen: Mapping[str, Component]) -> list[str]:
+def _check_cold_items(composed: Composed) -> list[str]:
     """Cold items among the actions of an environment, which are no items that could be new."""
-    if not values["cold_items"]["share"] or not _unread_kinds(chosen):
+    if not composed.values["cold_items"]["share"] or not _unread_kinds(composed.components):
         return []
-    name = chosen["environment"].name
-    return [f"cold_items.share: the actions of environment={name} are not items of a dataset, so that none can be held back; set it to 0"]
+    environment = composed.called("environment")
+    return [f"cold_items.share: the actions of {environment} are not items of a dataset, so that none can be held back; set it to 0"]
 
 
 def _check_training(trainer: Mapping[str, Any]) -> list[str]:
@@ -104,18 +112,20 @@ def _check_training(trainer: Mapping[str, Any]) -> list[str]:
     return problems
 
 
-def _check_auxiliary(values: Mapping[str, Any], chosen: Mapping[str, Component]) -> list[str]:
+def _check_auxiliary(composed: Composed) -> list[str]:
     """The signal of the auxiliary prediction, which the environment must give."""
+    values, chosen = composed.values, composed.components
     settings, environment = values["auxiliary"], chosen.get("environment")
     if not settings["weight"] or environment is None:
         return []
     if LOGGED in values["stages"] and (agent := chosen.get("agent")) is not None and "experience:replay" not in agent.requires:
-        return [f"auxiliary.weight: agent={agent.name} does not learn from transitions, to which the prediction belongs; set it to 0"]
+        called = composed.called("agent")
+        return [f"auxiliary.weight: {called} does not learn from transitions, to which the prediction belongs; set it to 0"]
     given = environment.given(values["environment"])
     signals = sorted(tag.removeprefix("signal:") for tag in given if tag.startswith("signal:"))
     if settings["signal"] in signals:
         return []
-    return [f"auxiliary.signal: environment={environment.name} gives no signal {settings['signal']!r}; it gives: {', '.join(signals)}"]
+    return [f"auxiliary.signal: {composed.called('environment')} gives no signal {settings['signal']!r}; it gives: {', '.join(signals)}"]
 
 
 def _check_tuning(values: Mapping[str, Any], chosen: Mapping[str, Component]) -> list[str]:
@@ -135,8 +145,9 @@ def _check_tuning(values: Mapping[str, Any], chosen: Mapping[str, Component]) ->
     return problems
 
 
-def _check_labels(values: Mapping[str, Any], chosen: Mapping[str, Component]) -> list[str]:
+def _check_labels(composed: Composed) -> list[str]:
     """The problems of the `labels` section: in its settings, or because the run has no texts."""
+    values, chosen = composed.values, composed.components
     problems = []
     for name, settings in values["labels"].items():
         key, prototypes = f"labels.{name}", settings["prototypes"]
@@ -147,5 +158,5 @@ def _check_labels(values: Mapping[str, Any], chosen: Mapping[str, Component]) ->
             if not sentences or not all(sentence.strip() for sentence in sentences):
                 problems.append(f"{key}.prototypes.{label}: a sentence or more is needed, none of them empty, such as ['I loved it.']")
     if values["labels"] and _unread_kinds(chosen):
-        problems.append(f"labels: environment={chosen['environment'].name} brings its own items, so that no texts are read; use labels=[]")
+        problems.append(f"labels: {composed.called('environment')} brings its own items, so that no texts are read; use labels=[]")
     return problems

@@ -7,9 +7,10 @@ from dataclasses import fields
 from typing import Any
 
 from recframe.components import Component, Kind, contradictions
+from recframe.config.app import Composed
 from recframe.config.checks.monitor import available
 from recframe.log_settings import LogSettings, SplitSettings
-from recframe.metric_names import ranking_metrics
+from recframe.metric_names import default_monitor, ranking_metrics
 from recframe.plugin_loader import registry, suggestion
 
 LOGGED, SIMULATED = "logged", "simulated"
@@ -29,40 +30,64 @@ def experience_given(values: Mapping[str, Any]) -> frozenset[str]:
             return frozenset({"experience:replay"})
 
 
-def stage_problems(values: Mapping[str, Any], chosen: Mapping[str, Component]) -> list[str]:
+def stage_problems(composed: Composed) -> list[str]:
     """The problems of `stages`, and of the sections that belong to them."""
-    stages = values["stages"]
+    values, stages = composed.values, composed.values["stages"]
     if not stages or list(stages) != [stage for stage in STAGES if stage in stages]:
         return [f"stages={_listed(stages)}: use stages=[logged], stages=[simulated] or stages=[logged,simulated]"]
-    problems = list(_simulator_problems(stages, chosen))
-    return problems + (list(_log_problems(values, chosen)) if LOGGED in stages else list(_useless_sections(values)))
+    problems = list(_simulator_problems(stages, composed))
+    return problems + (list(_log_problems(composed)) if LOGGED in stages else list(_useless_sections(values)))
 
 
-def _simulator_problems(stages: list[str], chosen: Mapping[str, Component]) -> Iterator[str]:
-    environment = chosen.get("environment")
+def _simulator_problems(stages: list[str], composed: Composed) -> Iterator[str]:
+    environment = composed.components.get("environment")
     if environment is not None and "no_simulator" in environment.provides and stages != [LOGGED]:
-        yield f"environment={environment.name} simulates nobody, but stages={_listed(stages)} has a simulated stage; use stages=[logged]"
+        called = composed.called("environment")
+        yield f"{called} simulates nobody, but stages={_listed(stages)} has a simulated stage; use stages=[logged]"
 
 
-def _log_problems(values: Mapping[str, Any], chosen: Mapping[str, Component]) -> Iterator[str]:
+def _log_problems(composed: Composed) -> Iterator[str]:
+    values, chosen = composed.values, composed.components
     dataset, agent, environment = (chosen.get(key) for key in ("dataset", "agent", "environment"))
     if environment is not None and "catalog" in environment.provides:
-        yield f"stages: environment={environment.name} brings its own items, for which there is no log; use stages=[simulated]"
+        yield f"stages: {composed.called('environment')} brings its own items, for which there is no log; use stages=[simulated]"
     elif dataset is not None and "interactions" not in dataset.given(values["dataset"]):
-        yield f"stages: dataset={dataset.name} has no log to learn from; those that have: {_names(Kind.DATASET, 'interactions')}"
+        yield f"stages: {composed.called('dataset')} has no log to learn from; those that have: {_names(Kind.DATASET, 'interactions')}"
     if agent is not None and "ranks" not in agent.provides:
-        yield f"stages: agent={agent.name} cannot be evaluated on a log, as it ranks no items; those that do: {_names(Kind.AGENT, 'ranks')}"
+        called = composed.called("agent")
+        yield f"stages: {called} cannot be evaluated on a log, as it ranks no items; those that do: {_names(Kind.AGENT, 'ranks')}"
     slate_size = values["environment"].get("slate_size", 1) if isinstance(values["environment"], Mapping) else 1
     if isinstance(slate_size, int) and slate_size > 1:
         yield f"environment.slate_size={slate_size}: a log has one item a turn; set it to 1, or use stages=[simulated]"
-    monitor = values["logged"]["monitor"]
-    measured = ranking_metrics(values["evaluation"]["k"], available(values, chosen))
-    if monitor not in measured:
-        ks = _listed(values["evaluation"]["k"])
-        yield f"logged.monitor: {monitor!r} is not measured on a log with evaluation.k={ks}{suggestion(monitor, measured)}"
+    monitor, ks = values["logged"]["monitor"], values["evaluation"]["k"]
+    measured = _measured(values, chosen)
+    # lengths that cannot be are a mistake of their own
+    if monitor is not None and monitor not in measured and ks and min(ks) > 0 and not _in_closed_form(chosen):
+        yield f"logged.monitor: {monitor!r} is not measured on a log with evaluation.k={_listed(ks)}{suggestion(monitor, measured)}"
     yield from contradictions(SplitSettings(**values["split"]))
-    if not values["evaluation"]["k"]:
+    if not ks:
         yield "evaluation.k: name at least one length of the lists that are measured, such as [10]"
+
+
+def monitored_on_log(values: Mapping[str, Any], chosen: Mapping[str, Component]) -> str:
+    """The metric that the logged stage of a valid config monitors: the one that is named, or else the default for `evaluation.k`.
+
+    An agent that learns in closed form has nothing to select, so that a metric that is not measured is no mistake; it has the default.
+    """
+    monitor: str | None = values["logged"]["monitor"]
+    if monitor is None or (_in_closed_form(chosen) and monitor not in _measured(values, chosen)):
+        return default_monitor(values["evaluation"]["k"])
+    return monitor
+
+
+def _measured(values: Mapping[str, Any], chosen: Mapping[str, Component]) -> list[str]:
+    return ranking_metrics(values["evaluation"]["k"], available(values, chosen))
+
+
+def _in_closed_form(chosen: Mapping[str, Component]) -> bool:
+    """Whether the agent learns from the whole log at once, or from nothing: its training has no evaluations to choose from."""
+    agent = chosen.get("agent")
+    return agent is not None and {tag for tag in agent.requires if tag.startswith("experience:")} <= {"experience:log"}
 
 
 def _useless_sections(values: Mapping[str, Any]) -> Iterator[str]:

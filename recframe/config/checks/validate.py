@@ -40,20 +40,23 @@ def validate(cfg: DictConfig, app: App = TRAIN) -> DictConfig:
     problems = problems or find_problems(typed, app)
     if problems:
         raise ConfigError(problems)
-    app.complete(typed)
+    app.complete(typed, Composed(values, _chosen_components(values, app)[0]))
     make_paths_absolute(typed, app.schema)
     for key, component in _chosen_components(values, app)[0].items():
         make_paths_absolute(OmegaConf.select(typed, key), component.config)
     return typed
 
 
-def find_problems(cfg: DictConfig, app: App = TRAIN) -> list[str]:
-    """One line for each reason why `app` cannot run `cfg`."""
+def find_problems(cfg: DictConfig, app: App = TRAIN, choices: Mapping[str, Any] | None = None) -> list[str]:
+    """One line for each reason why `app` cannot run `cfg`.
+
+    choices: the file that was chosen for each config group, if it is known; components are then called as the user called them.
+    """
     values, unresolved = resolved(cfg)
     if unresolved:
         return unresolved
     components, problems = _chosen_components(values, app)
-    composed = Composed(values, components)
+    composed = Composed(values, components, choices or {})
     problems += check_fields("", values, app.schema)
     for key in components:
         problems += app.section_rules(composed, key)

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from hydra import compose
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 from recframe.config.app import App
 from recframe.config.apps import TRAIN
@@ -36,6 +37,13 @@ from recframe.config.compose.yaml_files import wrong_files
 from recframe.config.problems import ConfigError
 
 MAX_COMPOSITIONS = 8  # of a sweep's groups, each of which takes a tenth of a second
+
+
+class Found(NamedTuple):
+    """A composed config, and the file that was chosen for each config group."""
+
+    cfg: DictConfig
+    choices: Mapping[str, Any]
 
 
 def find_mistakes(overrides: Sequence[str], config_dir: str | None = None, config_name: str | None = None, app: App = TRAIN) -> list[str]:
@@ -113,7 +121,7 @@ def _keys(app: App) -> str:
 def _job_problems(app: App, config_name: str, fixed: list[str], groups: list[Axis], values: list[Axis], known: list[str]) -> list[str]:
     """The problems of the jobs of the grid, each once, in addition to those that are `known` already."""
     axes = [*groups, *values]
-    composed: dict[Job, DictConfig | list[str]] = {}
+    composed: dict[Job, Found | list[str]] = {}
     checked: list[Job] = []
     found: dict[str, set[Job]] = {}
     for job in jobs(axes):
@@ -129,14 +137,17 @@ def _job_problems(app: App, config_name: str, fixed: list[str], groups: list[Axi
     return [describe(problem, failing, checked, axes) for problem, failing in found.items()]
 
 
-def _compose(app: App, config_name: str, overrides: list[str]) -> DictConfig | list[str]:
+def _compose(app: App, config_name: str, overrides: list[str]) -> Found | list[str]:
     """The composed config, or the reasons why there is none."""
     try:
-        cfg = compose(config_name, overrides=overrides)
+        cfg = compose(config_name, overrides=overrides, return_hydra_config=True)
     except ConfigError as error:
         return error.problems
     except COMPOSITION_ERRORS as error:
         return setting_problems(config_name, overrides, app) or [explain(error)]
+    choices: Any = OmegaConf.to_container(cfg.hydra.runtime.choices)
+    with open_dict(cfg):
+        del cfg["hydra"]
     present = {str(key) for key in cfg}
     lacking = [field.name for field in dataclasses.fields(app.schema) if field.name not in present]
     if lacking:
@@ -144,7 +155,8 @@ def _compose(app: App, config_name: str, overrides: list[str]) -> DictConfig | l
             f"config {config_name!r} is not a primary config of recframe {app.command}: it lacks {', '.join(lacking)}; "
             f"begin its defaults list with {app.config_name!r}"
         ]
-    return (setting_problems(config_name, overrides, app) or cfg) if _is_doubtful(cfg, app) else cfg
+    found = Found(cfg, choices)
+    return (setting_problems(config_name, overrides, app) or found) if _is_doubtful(cfg, app) else found
 
 
 def _is_doubtful(cfg: DictConfig, app: App) -> bool:
@@ -154,13 +166,13 @@ def _is_doubtful(cfg: DictConfig, app: App) -> bool:
     return any(OmegaConf.get_type(cfg[group], name) is dict for group in LIST_GROUPS for name in cfg.get(group) or {})
 
 
-def _problems_of(app: App, composed: DictConfig | list[str], choices: Iterable[tuple[Axis, int]], known: list[str]) -> list[str]:
+def _problems_of(app: App, composed: Found | list[str], values: Iterable[tuple[Axis, int]], known: list[str]) -> list[str]:
     """The problems of one job: of its composed config, and of the values that are set in it."""
     if isinstance(composed, list):
         return composed
-    cfg = copy.deepcopy(composed)
-    problems = [problem for axis, choice in choices if (problem := apply_value(axis, choice, cfg))]
-    found = find_problems(cfg, app)
+    cfg = copy.deepcopy(composed.cfg)
+    problems = [problem for axis, choice in values if (problem := apply_value(axis, choice, cfg))]
+    found = find_problems(cfg, app, composed.choices)
     found = found or find_start_problems(cfg, app)
     # a refused value leaves the default in place, about which there is nothing to report
     refused = {problem.partition(":")[0] for problem in [*known, *problems]}

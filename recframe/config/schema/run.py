@@ -49,7 +49,11 @@ class LoggedConfig:
     batches: int = option(20_000, "batches to learn from", ge=1)
     chunk_batches: int = option(50, "batches between two checks of the losses", ge=1)
     evaluate_every: int = option(1_000, "batches between two evaluations on the validation part, each followed by a checkpoint", ge=1)
-    monitor: str = option("ndcg@10", "the metric on the validation part that selects the best checkpoint and stops training early")
+    monitor: str | None = option(
+        None,
+        "the metric on the validation part that selects the best checkpoint and stops training early; null: NDCG at 10 places if 10 is in "
+        "evaluation.k, and else at the largest number there",
+    )
     monitor_mode: str = option("max", "whether a larger or a smaller value of the monitored metric is better", choices=["max", "min"])
     patience: int | None = option(5, "evaluations without improvement after which the stage ends; null: never", ge=1)
 

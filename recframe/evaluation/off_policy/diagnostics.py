@@ -6,11 +6,15 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from recframe.evaluation.off_policy.uninformed import says_nothing
+from recframe.evaluation.results import Metrics
+
 FEW_ROWS = 100
 """Below this effective sample size bootstrap intervals may be too short: docs/results/off_policy.md."""
 LARGE_SHARE = 0.05
 FEW_PEOPLE = 30
 MISSING_SUPPORT = 0.01
+RANGE_ALLOWED = 0.001
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,8 @@ def warnings_of(policy: str, found: Diagnostics, unit: str = "decisions") -> lis
     """Why the estimates of `policy` that use weights should not be believed, in sentences; empty if nothing speaks against them."""
     sentences = []
     if found.effective_rows == 0:
-        return [f"{policy}: the policy never does what was logged; the log says nothing about it except through a reward model."]
+        never = "never does what was logged" if unit == "decisions" else "never does all that was logged in a session"
+        return [f"{policy}: the policy {never}; the log says nothing about it except through a reward model."]
     if found.effective_rows < FEW_ROWS:
         sentences.append(
             f"{policy}: the effective sample size is {found.effective_rows:.0f} of {found.rows:,} {unit}; below {FEW_ROWS} intervals are "
@@ -104,3 +109,22 @@ def warnings_of(policy: str, found: Diagnostics, unit: str = "decisions") -> lis
     if found.people < FEW_PEOPLE:
         sentences.append(f"{policy}: only {found.people} people are in the log; intervals over fewer than {FEW_PEOPLE} are unreliable.")
     return sentences
+
+
+def range_warnings(policy: str, metrics: Metrics, estimator: str, found: Diagnostics, logged: tuple[float, float]) -> list[str]:
+    """A sentence if the estimate is clearly outside the range of what was `logged`, the smallest and the largest reward or return.
+
+    metrics: those of the policy, with `value` or `return`.   estimator: the one behind it.   found: the policy's diagnostics.
+    """
+    if says_nothing(estimator, found.effective_rows):
+        return []
+    name, things = ("value", "rewards") if "value" in metrics else ("return", "returns")
+    mean, (low, high) = metrics[name]["mean"], logged
+    # a reward model leaves the range by a little, which is not seen in a table
+    allowed = 1e-9 + RANGE_ALLOWED * (high - low)
+    if low - allowed <= mean <= high + allowed:
+        return []
+    return [
+        f"{policy}: the estimate {mean:.4g} is outside the range of the logged {things}, {low:.4g} to {high:.4g}; their mean cannot be, "
+        "and the estimate should not be believed."
+    ]

@@ -12,7 +12,7 @@ from recframe.evaluation.off_policy import single_items
 from recframe.evaluation.off_policy.concentration import empirical_bernstein, hoeffding, values_of_people
 from recframe.evaluation.off_policy.contributions import intervals, mean_of
 from recframe.evaluation.off_policy.decisions import LoggedDecisions, judged_decisions
-from recframe.evaluation.off_policy.diagnostics import diagnose, warnings_of
+from recframe.evaluation.off_policy.diagnostics import diagnose, range_warnings, warnings_of
 from recframe.evaluation.off_policy.estimates import estimates_of
 from recframe.evaluation.off_policy.logs import SingleItemLog
 from recframe.evaluation.off_policy.pas_if import Estimator, pas_if
@@ -48,13 +48,14 @@ class OffPolicyResult:
     policies: `{policy: Metrics}` as in result.json. `value` is the mean reward of a decision by the estimator that the data chose,
         `value/ESTIMATOR` the same by each.
     diagnostics: `{policy: numbers}`, the fields of `Diagnostics`.   chosen: `{policy: name}`, the estimator behind `value`.
-    caveats: sentences that a reader must know.
+    caveats: sentences that a reader must know.   logged: the smallest and the largest of the logged rewards (of sessions: returns).
     """
 
     policies: dict[str, Metrics]
     diagnostics: dict[str, dict[str, float | int]]
     chosen: dict[str, str]
     caveats: list[str] = field(default_factory=list)
+    logged: tuple[float, float] = (float("nan"), float("nan"))
 
 
 def evaluate_off_policy(
@@ -93,7 +94,8 @@ def evaluate_off_policy(
     folds = folds_of(decisions.people, seed=seed)
     model = _reward_model(decisions, items, folds, reward_model, penalty)
     of_clusters = None if clusters is None else _cluster_propensities(decisions, clusters, folds)
-    result = OffPolicyResult({LOGGING: _on_policy(decisions, seed)}, {}, {}, _about_the_log(decisions))
+    logged = float(decisions.rewards.min()), float(decisions.rewards.max())
+    result = OffPolicyResult({LOGGING: _on_policy(decisions, seed)}, {}, {}, _about_the_log(decisions), logged)
     for name, policy in policies.items():
         judged = judged_decisions(decisions, policy, model, clusters)
         estimates = estimates_of(judged.log, decisions.people, "least_error" if choose == "pas_if" else choose)
@@ -109,6 +111,7 @@ def evaluate_off_policy(
         result.diagnostics[name] = numbers.as_numbers()
         result.chosen[name] = estimates.chosen
         result.caveats.extend(warnings_of(name, numbers))
+        result.caveats.extend(range_warnings(name, result.policies[name], estimates.chosen, numbers, logged))
     return result
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from recframe.evaluation.off_policy import trajectories
 from recframe.evaluation.off_policy.contributions import intervals, mean_of, refitted_interval
 from recframe.evaluation.off_policy.decisions import LoggedDecisions, judged_decisions
-from recframe.evaluation.off_policy.diagnostics import diagnose, warnings_of
+from recframe.evaluation.off_policy.diagnostics import diagnose, range_warnings, warnings_of
 from recframe.evaluation.off_policy.evaluation import LOGGING, OffPolicyResult
 from recframe.evaluation.off_policy.fitted_q import fitted_q_values, fitted_returns
 from recframe.evaluation.off_policy.logs import TrajectoryLog
@@ -118,6 +119,7 @@ def evaluate_sessions_off_policy(
         log = TrajectoryLog(rewards, propensities, probabilities, sessions.lengths, discount)
         if LOGGING not in result.policies:
             returns = (log.discounts * log.rewards).sum(axis=1)
+            result = replace(result, logged=(float(returns.min()), float(returns.max())))
             result.policies[LOGGING] = metrics_of({"return": intervals(mean_of(returns), sessions.people, seed)[0]})
         found = _estimates(log, taken, expected, states, folds, owners, ridge, seed)
         result.policies[name] = metrics_of({"return": found[CHOSEN]} | {f"return/{key}": one for key, one in found.items()})
@@ -125,6 +127,7 @@ def evaluate_sessions_off_policy(
         result.diagnostics[name] = numbers.as_numbers()
         result.chosen[name] = CHOSEN
         result.caveats.extend(warnings_of(name, numbers, "sessions"))
+        result.caveats.extend(range_warnings(name, result.policies[name], CHOSEN, numbers, result.logged))
     return result
 
 

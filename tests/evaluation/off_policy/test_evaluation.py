@@ -165,6 +165,31 @@ def test_estimators_of_whole_states_are_left_out_where_the_context_is_not_one(wo
     assert part == {name: one for name, one in whole.items() if name in part}
 
 
+def test_an_estimate_outside_the_range_of_the_logged_rewards_has_a_caveat():
+    """Few rows with large weights, all of them clicks: the estimate is above 1, which no mean of clicks is."""
+    rewards = np.array([1.0] * 5 + [0.0] * 95)
+    actions = np.array([1] * 5 + [0] * 95)
+    log = LoggedDecisions(actions, rewards, np.where(actions == 1, 0.02, 0.98), np.arange(100), 2)
+    result = evaluate_off_policy(log, {"other": fixed_policy([0.0, 1.0]), "same": fixed_policy([0.98, 0.02])})
+    assert result.logged == (0.0, 1.0)
+    assert result.policies["other"]["value"]["mean"] > 1.01
+    flagged = [sentence for sentence in result.caveats if "is outside the range of the logged rewards, 0 to 1" in sentence]
+    assert [sentence.partition(":")[0] for sentence in flagged] == ["other"]
+
+
+def test_an_estimate_that_is_not_shown_is_not_said_to_be_outside_the_range():
+    log = LoggedDecisions(np.zeros(60, dtype=int), np.arange(60) / 60 + 1.0, np.ones(60), np.arange(60), 2)
+    (caveat,) = evaluate_off_policy(log, {"other": fixed_policy([0.0, 1.0])}).caveats
+    assert caveat.startswith("other: the policy never does what was logged")
+
+
+def test_the_range_of_returns_is_that_of_logged_sessions(world):
+    log, rates, kind = world
+    result = evaluate_sessions_off_policy(log, {"same": softmax_policy(lambda rows: rates[kind[rows]])}, num_states=2)
+    sums = log.rewards.reshape(-1, 5).sum(axis=1)
+    assert result.logged == (sums.min(), sums.max())
+
+
 def test_sessions_are_found_in_rows_of_any_order():
     found = sessions_of(np.array([7, 3, 7, 7, 3]), np.array([1, 2, 1, 1, 2]))
     assert found.rows.tolist() == [[1, 4, 0], [0, 2, 3]]
