@@ -238,7 +238,7 @@ def _shown(metrics: Sequence[str], runs: Sequence[SweepRun]) -> list[str]:
 
 def _num_items(results: Sequence[Mapping[str, Any]]) -> int | None:
     """The number of items that were ranked, the smallest of all runs; None if no run says it, as those without a log."""
-    counts = [result["ranking"]["evaluation"].get("items") for result in results if result.get("ranking")]
+    counts = [result.get("ranking", {}).get("evaluation", {}).get("items") for result in results]
     return min((count for count in counts if count is not None), default=None)
 
 
