@@ -275,9 +275,10 @@ def test_by_time_only_sessions_that_begin_after_the_moment_are_evaluated(tmp_pat
         "decisions": 200,
         "sessions": 100,
         "sessions_left_out": 100,
+        "returns": [0.0, 2.0],
     }
     assert found["sessions"]["policies"]["logging"]["return"]["n"] == 100
-    assert found["sessions"]["caveats"][0] == "100 sessions are left out, as they began before the held-out part"
+    assert found["sessions"]["caveats"][0] == "100 sessions are left out, as they began before the held-out part."
 
 
 def test_a_log_of_sessions_with_propensities_says_what_sessions_are_worth(tmp_path):
@@ -370,6 +371,14 @@ def decisions_of_people(file: Path, people: int) -> Path:
     lines = [f"{row // 2 % people},{row // 2},{row % 4},{1_000 + row},0.25,{generator.integers(2)}" for row in range(400)]
     file.write_text("user,session,item,timestamp,propensity,click\n" + "\n".join(lines) + "\n")
     return file
+
+
+@pytest.mark.parametrize(("sequence", "other"), [("auto", "sessions"), ("user", "time")])
+def test_decisions_are_not_split_at_random_and_the_split_that_fits_their_sequences_is_named(tmp_path, sequence, other):
+    file = decisions_of_people(tmp_path / "log.csv", 20)
+    settings = ["encoder=id", "split.by=random", "split.targets=all", f"logs.sequence={sequence}"]
+    with pytest.raises(DataError, match=rf"split.by=random loses the order of time.* use split.by={other}$"):
+        runner.run(of_decisions(file, *settings), tmp_path / "run")
 
 
 def test_a_log_that_nothing_can_be_estimated_from_costs_no_other_result(tmp_path, caplog):

@@ -17,6 +17,7 @@ from recframe.config import ConfigError
 from recframe.experience import RewardSum, with_rewards
 from recframe.interfaces import Data, DataError, EnvironmentSpec, Interactions, Log
 from recframe.logs import HeldOut, LogSettings, SplitSettings, build_log, k_core, split_log, training_data
+from recframe.logs.ordering import has_sessions
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +94,10 @@ def split_run_log(cfg: DictConfig, data: Data) -> tuple[Data, RunLog]:
     num_users = len(data.users) if data.users is not None else int(data.interactions.frame["user"].to_numpy().max()) + 1
     with_propensities = "propensity" in data.interactions.frame.columns
     if with_propensities and by.by == "random":
-        raise DataError("split.by=random loses the order of time, but what a policy decides depends on what was before; use split.by=time")
+        other = "sessions" if has_sessions(data.interactions, settings) else "time"
+        raise DataError(
+            f"split.by=random loses the order of time, but what a policy decides depends on what was before; use split.by={other}"
+        )
     split = split_log(data.interactions, num_users, len(data.catalog), settings, by)
     validation, test, summary = split.validation, split.test, split.summary()
     if cfg.evaluation.exclude_seen:

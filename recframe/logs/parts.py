@@ -52,10 +52,7 @@ def by_last(log: Log, settings: SplitSettings, source: str) -> Division:
     starts, ends = _bounds(log)
     long_enough = ends - starts >= LEAST_LENGTH
     if not long_enough.any():
-        raise DataError(
-            f"{source}: no sequence has {LEAST_LENGTH} interactions, so that split.by=last can hold none out; use split.by=time, which "
-            "needs no long sequences (and logs.sequence=user, if the sequences are sessions)"
-        )
+        raise _too_short(settings, source)
     starts, ends = starts[long_enough], ends[long_enough]
     part = np.full(len(log), TRAIN, dtype=np.int8)
     part[ends - 2], part[ends - 1] = VALIDATION, TEST
@@ -151,7 +148,7 @@ def by_random(log: Log, settings: SplitSettings, source: str) -> Division:
     starts, ends = _bounds(log)
     long_enough = ends - starts >= LEAST_LENGTH
     if not long_enough.any():
-        raise DataError(f"{source}: no sequence has {LEAST_LENGTH} interactions, so that none can be held out")
+        raise _too_short(settings, source)
     starts, ends = starts[long_enough], ends[long_enough]
     lengths = ends - starts
     test = np.clip((settings.test_share * lengths).astype(np.int64), 1, lengths - 2)
@@ -185,6 +182,13 @@ def ranges(firsts: np.ndarray, lasts: np.ndarray) -> np.ndarray:
     """The numbers from each of `firsts` `[n]` to before each of `lasts` `[n]`, one range after the other, int64."""
     lengths = lasts - firsts
     return np.repeat(lasts - np.cumsum(lengths), lengths) + np.arange(lengths.sum())
+
+
+def _too_short(settings: SplitSettings, source: str) -> DataError:
+    return DataError(
+        f"{source}: no sequence has {LEAST_LENGTH} interactions, so that split.by={settings.by} can hold none out; use split.by=time, "
+        "which needs no long sequences (and logs.sequence=user, if the sequences are sessions)"
+    )
 
 
 def _bounds(log: Log) -> tuple[np.ndarray, np.ndarray]:

@@ -177,12 +177,12 @@ def _check_sequences(by_session: bool, split: SplitSettings, source: str) -> Non
 
 
 def _duplicates(interactions: Interactions, rows: np.ndarray) -> np.ndarray:
-    """Whether each place of the order `rows` repeats in a later one, `[R]` bool: the same item, second, sequence and feedback."""
+    """Whether each place of the order `rows` repeats in a later one, `[R]` bool: the same user, item, second, session and feedback."""
     frame = interactions.frame
     if "propensity" in frame.columns:
         # each row is a decision of its own
         return np.zeros(len(rows), dtype=bool)
-    keys = [frame[name].to_numpy()[rows] for name in ("user", "timestamp", *(["session"] if "session" in frame.columns else []))]
+    keys = [frame[name].to_numpy()[rows] for name in ("user", "timestamp")]
     same = np.ones(len(rows), dtype=bool)
     same[:1] = False
     for key in keys:
@@ -201,7 +201,8 @@ def _duplicates(interactions: Interactions, rows: np.ndarray) -> np.ndarray:
     again = counts[number] > 1
     places, number = places[again], number[again]
     kept = rows[places]
-    # polars takes NaN for equal to NaN
-    events = pl.DataFrame({"made:event": number} | {name: frame[name].gather(kept) for name in interactions.feedback})
+    # where sequences are users, the sessions of one second may take turns; polars takes NaN for equal to NaN
+    names = [*interactions.feedback, *(["session"] if "session" in frame.columns else [])]
+    events = pl.DataFrame({"made:event": number} | {f"column:{name}": frame[name].gather(kept) for name in names})
     found[places] = ~events.select(pl.struct(pl.all()).is_last_distinct()).to_series().to_numpy()
     return found

@@ -24,7 +24,7 @@ from recframe.evaluation.table import (
 )
 from recframe.metric_names import metric_at, shown_k
 from recframe.runner.results import RunResult
-from recframe.tracking.counter import BATCHES, ENV_STEPS, counted
+from recframe.tracking.counter import BATCHES, ENV_STEPS, count_in_words
 
 log = logging.getLogger(__name__)
 
@@ -108,7 +108,7 @@ def selection_sentence(result: Mapping[str, Any]) -> str:
     mean = "" if selection["evaluations"] == 1 else f" (the mean of {selection['evaluations']} evaluations)"
     table = "table's on the log" if ranking and ranking["policies"] != result["policies"] else "table's"
     return (
-        f"The weights are those after {counted(selection[unit], unit)}: their {metric} {where}, {value:.4g}{mean}, was the "
+        f"The weights are those after {count_in_words(selection[unit], unit)}: their {metric} {where}, {value:.4g}{mean}, was the "
         f"best of {selection['candidates']}, which flatters it on average. The {table} is {trained[metric]['mean']:.4g}."
     )
 
@@ -134,7 +134,7 @@ def print_report(result: RunResult, samples: Sequence[Recommendation], rankings:
     console.print(results_page(entries, title="Results"))
     if sentence := selection_sentence(entries):
         console.print(sentence, highlight=False)
-    lengths = [counted(count, unit) for count, unit in ((result.batches, BATCHES), (result.env_steps, ENV_STEPS)) if count]
+    lengths = [count_in_words(count, unit) for count, unit in ((result.batches, BATCHES), (result.env_steps, ENV_STEPS)) if count]
     line = f"{', '.join([*lengths, f'{result.seconds:.0f} s'])}; everything is in {result.folder}"
     console.print(line, highlight=False, soft_wrap=True)
     console.file.flush()

@@ -31,6 +31,6 @@ def words(unit: str) -> str:
     return unit.replace("_", " ")
 
 
-def counted(number: int, unit: str) -> str:
+def count_in_words(number: int, unit: str) -> str:
     """A number of a unit in words: "1 batch", "2,048 env steps"."""
     return f"{number:,} {_ONE[unit] if number == 1 else words(unit)}"

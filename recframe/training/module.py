@@ -23,7 +23,7 @@ from torch import Tensor
 from recframe.config.schema.run import TrainerConfig
 from recframe.experience import Stream
 from recframe.interfaces import Agent, Transition
-from recframe.tracking.counter import BATCHES, ENV_STEPS, counted
+from recframe.tracking.counter import BATCHES, ENV_STEPS, count_in_words
 from recframe.training.auxiliary import BehaviourPrediction
 from recframe.training.divergence import TrainingDiverged, require_numbers, steps_advice
 from recframe.training.learning_rates import LearningRates
@@ -194,7 +194,7 @@ class TrainingModule(pl.LightningModule):
             advice = "No agent can learn from it: look at the terms under reward, and at the signals of the environment that they read"
         else:
             advice = steps_advice(self.agent, self.settings.gradient_clip)
-        when = counted(self.steps, self.stream.unit)
+        when = count_in_words(self.steps, self.stream.unit)
         raise TrainingDiverged(f"training diverged: the {what} is no longer a number after {when}. {advice}".removesuffix(". "))
 
     def _log_training(self) -> None:
@@ -214,7 +214,7 @@ class TrainingModule(pl.LightningModule):
         """Evaluate the agent, on text vectors of the language model that is saved with it."""
         # also what no loss reveals: a table, a posterior, weights after the last step
         advice = steps_advice(self.agent, self.settings.gradient_clip)
-        require_numbers(self.state_dict(), f" after {counted(self.steps, self.stream.unit)}", advice)
+        require_numbers(self.state_dict(), f" after {count_in_words(self.steps, self.stream.unit)}", advice)
         if self.tuner is not None:
             self.tuner.refresh()
         with self.final_weights(), torch.autocast(self.device.type, enabled=False):

@@ -12,7 +12,7 @@ from rich.progress import TextColumn
 
 from recframe.console import progress_bar
 from recframe.metric_names import progress_metrics
-from recframe.tracking.counter import BATCHES, ENV_STEPS, counted, words
+from recframe.tracking.counter import BATCHES, ENV_STEPS, count_in_words, words
 
 
 class ProgressBar(Callback):
@@ -65,4 +65,4 @@ def evaluation_text(steps: int, unit: str, metrics: Mapping[str, float]) -> str:
     names = [name.removeprefix("eval/") for name in metrics if name.startswith("eval/")]
     measured = [f"{name} {metrics[f'eval/{name}']:.3g}" for name in progress_metrics(names)]
     training = training_text(metrics)
-    return f"{counted(steps, unit)}: {', '.join(measured)}" + (f" ({training})" if training else "")
+    return f"{count_in_words(steps, unit)}: {', '.join(measured)}" + (f" ({training})" if training else "")

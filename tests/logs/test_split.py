@@ -471,3 +471,17 @@ def test_features_stay_with_their_interactions():
     assert split.train.features[:, 0].tolist() == [float(row) for row in rows_of(split.train)]
     (queries,) = split.test.batches(4, 2)
     assert queries.observation.features.tolist() == [[4.0]]
+
+
+def test_duplicates_are_found_where_sessions_of_one_second_take_turns():
+    frame = logged([(0, 0, 1), (0, 1, 2), (0, 2, 5), (0, 3, 5), (0, 2, 5), (0, 2, 5)]).frame.with_columns(
+        session=pl.Series([0, 0, 1, 2, 1, 2])
+    )
+    split = split_log(Interactions(frame, ()), 1, ITEMS, LogSettings(sequence="user"))
+    assert split.part.tolist() == [TRAIN, TRAIN, DUPLICATE, TRAIN, VALIDATION, TEST]
+
+
+def test_at_random_sequences_that_are_too_short_name_another_split():
+    short = replace(logged([(user, item, item) for user in range(USERS) for item in range(2)]), feedback=())
+    with pytest.raises(DataError, match=r"no sequence has 3 interactions, so that split.by=random can hold none out; use split.by=time"):
+        split_log(short, USERS, ITEMS, LogSettings(), SplitSettings(by="random", targets="all"))

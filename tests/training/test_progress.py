@@ -4,7 +4,7 @@ import io
 
 from rich.console import Console
 
-from recframe.tracking.counter import BATCHES, ENV_STEPS, STEPS, counted
+from recframe.tracking.counter import BATCHES, ENV_STEPS, STEPS, count_in_words
 from recframe.training.progress import ProgressBar, evaluation_text, training_text
 
 LATEST = {"train/env_steps_per_second": 1234.0, "train/return": 2.0, "loss/critic": 0.123456, "gradient_norm/critic": 1.0}
@@ -21,7 +21,7 @@ def test_the_evaluation_line_ends_in_the_latest_training_metrics():
 
 def test_one_batch_is_a_batch():
     assert evaluation_text(1, "batches", {"eval/ndcg@10": 0.5}) == "1 batch: ndcg@10 0.5"
-    assert [counted(1, unit) for unit in (BATCHES, ENV_STEPS, STEPS)] == ["1 batch", "1 env step", "1 step"]
+    assert [count_in_words(1, unit) for unit in (BATCHES, ENV_STEPS, STEPS)] == ["1 batch", "1 env step", "1 step"]
 
 
 def test_the_training_text_is_empty_without_training_metrics():

@@ -107,24 +107,26 @@ def warnings_of(policy: str, found: Diagnostics, unit: str = "decisions") -> lis
             f"{policy}: the mean weight is {found.mean_weight:.3f} (standard error {found.mean_weight_error:.3f}) and should be 1: {cause}."
         )
     if found.people < FEW_PEOPLE:
-        sentences.append(f"{policy}: only {found.people} people are in the log; intervals over fewer than {FEW_PEOPLE} are unreliable.")
+        sentences.append(f"{policy}: the {unit} are of only {found.people} people; intervals over fewer than {FEW_PEOPLE} are unreliable.")
     return sentences
 
 
-def range_warnings(policy: str, metrics: Metrics, estimator: str, found: Diagnostics, logged: tuple[float, float]) -> list[str]:
-    """A sentence if the estimate is clearly outside the range of what was `logged`, the smallest and the largest reward or return.
+def range_warnings(policy: str, metrics: Metrics, estimator: str, found: Diagnostics, possible: tuple[float, float]) -> list[str]:
+    """A sentence if the estimate is clearly outside the range of what is `possible`.
 
     metrics: those of the policy, with `value` or `return`.   estimator: the one behind it.   found: the policy's diagnostics.
+    possible: the smallest and the largest of the logged rewards; of returns, those of sessions of the logged lengths with such rewards:
+        a policy may well earn more in each session than the logging policy did in any.
     """
     if says_nothing(estimator, found.effective_rows):
         return []
-    name, things = ("value", "rewards") if "value" in metrics else ("return", "returns")
-    mean, (low, high) = metrics[name]["mean"], logged
+    name, things = ("value", "the logged rewards") if "value" in metrics else ("return", "returns of sessions with the logged rewards")
+    mean, (low, high) = metrics[name]["mean"], possible
     # a reward model leaves the range by a little, which is not seen in a table
     allowed = 1e-9 + RANGE_ALLOWED * (high - low)
     if low - allowed <= mean <= high + allowed:
         return []
     return [
-        f"{policy}: the estimate {mean:.4g} is outside the range of the logged {things}, {low:.4g} to {high:.4g}; their mean cannot be, "
+        f"{policy}: the estimate {mean:.4g} is outside the range of {things}, {low:.4g} to {high:.4g}; their mean cannot be, "
         "and the estimate should not be believed."
     ]

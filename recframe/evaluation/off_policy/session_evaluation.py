@@ -127,8 +127,15 @@ def evaluate_sessions_off_policy(
         result.diagnostics[name] = numbers.as_numbers()
         result.chosen[name] = CHOSEN
         result.caveats.extend(warnings_of(name, numbers, "sessions"))
-        result.caveats.extend(range_warnings(name, result.policies[name], CHOSEN, numbers, result.logged))
+        result.caveats.extend(range_warnings(name, result.policies[name], CHOSEN, numbers, _possible_returns(log)))
     return result
+
+
+def _possible_returns(log: TrajectoryLog) -> tuple[float, float]:
+    """The smallest and the largest return of a session as long as logged ones are, with rewards from the smallest to the largest logged."""
+    rewards = log.rewards[log.inside]
+    discounted = log.discounts.cumsum()[[log.lengths.min() - 1, log.lengths.max() - 1]]
+    return float((discounted * rewards.min()).min()), float((discounted * rewards.max()).max())
 
 
 def _estimates(

@@ -113,7 +113,7 @@ def test_good_weights_give_no_warning():
         (np.ones(500), {"unlogged": 0.25}, "in 25.0% of its choices it shows items that none of the 500 decisions has shown"),
         (np.full(500, 0.5), {}, "the mean weight is 0.500 .* should be 1: it does what could not be logged"),
         (np.full(500, 2.0), {}, "should be 1: the propensities are too small"),
-        (np.ones(500), {"people": np.arange(500) % 7}, "only 7 people are in the log"),
+        (np.ones(500), {"people": np.arange(500) % 7}, "the decisions are of only 7 people"),
         (np.zeros(500), {}, "the policy never does what was logged"),
     ],
 )

@@ -183,6 +183,22 @@ def test_an_estimate_that_is_not_shown_is_not_said_to_be_outside_the_range():
     assert caveat.startswith("other: the policy never does what was logged")
 
 
+def test_a_return_that_no_logged_session_had_is_possible_and_has_no_caveat_of_the_range():
+    """An item that is seldom shown is nearly always clicked: a policy that shows it earns more than the best logged session."""
+    generator = np.random.default_rng(0)
+    shares, rates = np.array([0.45, 0.4, 0.15]), np.array([0.0, 0.05, 0.95])
+    actions = generator.choice(3, size=400 * 8, p=shares)
+    rewards = (generator.random(len(actions)) < rates[actions]).astype(float)
+    sessions = np.repeat(np.arange(400), 8)
+    log = LoggedDecisions(actions, rewards, shares[actions], sessions, 3, sessions=sessions)
+    better = np.array([0.02, 0.08, 0.9])
+    result = evaluate_sessions_off_policy(log, {"better": fixed_policy(better)})
+    value = result.policies["better"]["return"]["mean"]
+    assert result.logged[1] < value < 8
+    assert value == pytest.approx(8 * better @ rates, abs=1)
+    assert not [sentence for sentence in result.caveats if "outside the range" in sentence]
+
+
 def test_the_range_of_returns_is_that_of_logged_sessions(world):
     log, rates, kind = world
     result = evaluate_sessions_off_policy(log, {"same": softmax_policy(lambda rows: rates[kind[rows]])}, num_states=2)

@@ -225,6 +225,15 @@ def test_repeats_are_kept_or_only_the_last_in_time(log):
     assert load(log(content), repeats="last").interactions.frame["rating"].to_list() == [4, 2]
 
 
+def test_decisions_with_propensities_are_not_left_out_as_repeats_and_nothing_advises_it(log, caplog):
+    caplog.set_level("INFO")
+    path = log("user,item,click,propensity\nu,a,1,0.5\nu,a,0,0.5\nu,a,0,0.5\n")
+    assert len(load(path).interactions) == 3
+    assert "dataset.repeats" not in caplog.text
+    with pytest.raises(DataError, match=r"^dataset.repeats=last: .*has propensities.* use dataset.repeats=keep$"):
+        load(path, repeats="last")
+
+
 def test_sessions_positions_propensities_and_texts_are_read(log):
     content = (
         "user,item,time,session_id,position,propensity,review\nu,a,978300860,s1,1,0.5,good\nu,b,978300861,s2,2,1,\n"

@@ -45,11 +45,16 @@ def build_data(parts: LogParts, text_template: str, profile_template: str | None
 
     Raises
     ------
-    DataError: no row is left, no item of the log is in the table, or a template does not fit the columns.
+    DataError: no row is left, no item of the log is in the table, a template does not fit the columns, or decisions with propensities
+        are to be left out.
     """
     rows = parts.rows
     if rows.is_empty():
         raise DataError(f"{parts.path}: holds no usable row, expected at least one interaction")
+    if repeats == "last" and "propensity" in rows.columns:
+        raise DataError(
+            f"dataset.repeats=last: {parts.path} has propensities, which are wrong for a choice of its decisions; use dataset.repeats=keep"
+        )
     items = all_items(parts)
     check_template(text_template, text_columns(items.drop("id")))
     user_ids = rows.select(pl.col("user").unique(maintain_order=True))["user"]

@@ -58,10 +58,13 @@ def report_doubts(path: Path, rows: pl.DataFrame, signals: Sequence[str]) -> Non
     again = rows.filter(pair.is_duplicated())
     same = [name for name in rows.columns if name != "line"]
     repeated = len(again) - again.select(same).n_unique() if len(again) else 0
+    # where there are propensities, each row is a decision, and none may be left out
+    decisions = "propensity" in rows.columns
     if repeated:
-        logger.warning("%s: %d row(s) repeat another row entirely; they are kept (dataset.repeats=last keeps one)", path, repeated)
+        instead = "" if decisions else " (dataset.repeats=last keeps one)"
+        logger.warning("%s: %d row(s) repeat another row entirely; they are kept%s", path, repeated, instead)
     pairs = len(again) - again.select(pair).n_unique() if len(again) else 0
-    if pairs > repeated:
+    if pairs > repeated and not decisions:
         logger.info("%s: %d row(s) repeat a user's interaction with an item (dataset.repeats=last keeps the last)", path, pairs)
     for name in signals:
         missing = int(rows[name].is_nan().sum())
