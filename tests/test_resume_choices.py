@@ -99,7 +99,7 @@ def test_a_resume_without_its_checkpoint_says_that_it_starts_over(warm_recframe,
     (trained / "result.json").unlink()
     (trained / "checkpoints" / "last.ckpt").unlink()
     done = warm_recframe("train", "resume=run", check=True)
-    assert f"{trained}/checkpoints/last.ckpt does not exist: the run starts over" in done.stdout
+    assert "run/checkpoints/last.ckpt does not exist: the run starts over" in done.stdout
     assert f"everything is in {trained}" in done.stdout.replace("\n", "")
     assert json.loads((trained / "result.json").read_text())["policies"] == before
 

@@ -50,8 +50,9 @@ class RunResult:
 
     @classmethod
     def of(cls, folder: Path, entries: Mapping[str, Any]) -> RunResult:
-        """The result with these entries of result.json."""
+        """The result with these entries of result.json. `folder` may be relative: the result's is not, however the run was started."""
         optional: dict[str, Any] = {name: entries.get(name, {}) for name in ("evaluation", "selection", "ranking", "off_policy")}
         optional["batches"] = entries.get("batches", 0)
         cold, caveats = entries.get("cold_items", {}).get("policies"), tuple(entries.get("caveats", ()))
-        return cls(folder, entries["objective"], entries["env_steps"], entries["seconds"], entries["policies"], cold, caveats, **optional)
+        numbers = (entries[name] for name in ("objective", "env_steps", "seconds", "policies"))
+        return cls(folder.absolute(), *numbers, cold, caveats, **optional)

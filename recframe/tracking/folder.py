@@ -47,8 +47,7 @@ class RunFolder:
     """
 
     def __init__(self, path: Path, lock: FileLock | None) -> None:
-        # messages of a resumed run name the folder as those of its start do, which Hydra gave the whole path
-        self.path = path.absolute()
+        self.path = path
         self._lock = lock
 
     @classmethod

@@ -381,7 +381,7 @@ def test_a_correct_agent_passes(agent, choices):
     ("agent", "message"),
     [
         (object, "must subclass"),
-        (expecting("replay"), "must be a Replay, Rollout or NoExperience, not str"),
+        (expecting("replay"), "experience must be one of recframe.interfaces.Experience, not str"),
         (choosing(lambda decision, _: decision.slate), "must return a recframe.interfaces.Decision, not Tensor"),
         (choosing(lambda decision, _: Decision(decision.slate.squeeze(1))), r"the slate must have the shape \[6, 1\], not \[6\]"),
         (choosing(lambda decision, _: Decision(decision.slate.int())), "must be torch.int64"),

@@ -71,7 +71,7 @@ SMALL = [
     [
         (
             ["agent=broken_table", "agent.learning_starts=64"],
-            r"'agent\.values' \(1 of [\d,]+ values\) is no longer a number after 2048 env",
+            r"'agent\.values' \(1 of [\d,]+ values\) is no longer a number after 2,048 env",
         ),
         (["agent=broken_network", "agent.learning_starts=64"], r"'agent\.target\.value\.bias' \(1 of 1 values\).* agent\.learning_rate"),
     ],

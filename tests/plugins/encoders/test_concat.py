@@ -103,7 +103,7 @@ def test_a_part_of_the_preset_can_be_replaced():
 def test_the_world_encoder_can_be_a_concat():
     cfg = compose_config(["encoder=id", "encoder@world_encoder=text_and_words", "world_encoder.parts.words.dim=16"])
     assert {name: part.name for name, part in cfg.world_encoder.parts.items()} == {"text": "sentence_transformers", "words": "tfidf"}
-    assert validate(OmegaConf.create(OmegaConf.to_yaml(cfg))) == cfg
+    assert validate(OmegaConf.create(OmegaConf.to_yaml(cfg))) == validate(cfg)
     problems = find_mistakes(["encoder=id", "encoder@world_encoder=concat"])
     assert problems == ["world_encoder.parts is empty: add encoders, as in +encoder@world_encoder.parts.words=tfidf"]
 
@@ -112,7 +112,7 @@ def test_a_config_written_and_read_again_is_the_same():
     cfg = compose_config(["encoder=text_and_words"])
     assert {name: part.name for name, part in cfg.encoder.parts.items()} == {"text": "sentence_transformers", "words": "tfidf"}
     back = validate(OmegaConf.create(OmegaConf.to_yaml(cfg)))
-    assert back == cfg
+    assert back == validate(cfg)
     assert OmegaConf.get_type(back.encoder.parts, "words").__name__ == "TfidfConfig"
     back.encoder.parts["words"].dim = 0
     with pytest.raises(ConfigError, match=r"encoder\.parts\.words\.dim: 0 is not allowed"):
