@@ -131,7 +131,7 @@ def shown_k(names: Iterable[str], num_items: int | None = None) -> int | None:
 
 
 def default_monitor(ks: Iterable[int]) -> str:
-    """The metric of rankings that selects weights where none is named: NDCG at the k of these that tables show."""
+    """The metric of rankings that selects weights where none is named: NDCG at 10, or else at the largest of these k."""
     ks = tuple(ks)
     return metric_at("ndcg", SHOWN_K if SHOWN_K in ks else max(ks))
 

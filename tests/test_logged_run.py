@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from recframe import runner
+from recframe.building.parts import assemble
 from recframe.config import ConfigError, compose_config, validate
 from recframe.errors import Stop
 from recframe.interfaces.data import DataError
@@ -82,8 +83,6 @@ def test_a_sequence_model_learns_what_follows_what(log_folder, tmp_path):
 
 def test_what_is_held_out_is_learned_from_by_nothing(log_folder, tmp_path):
     """Of the log, the training part alone is counted: the popularity that agents read, and the interactions that models are fitted on."""
-    from recframe.building.parts import assemble
-
     parts = assemble(composed(log_folder))
     assert parts.data.interactions is not None
     assert parts.log is not None
@@ -107,7 +106,6 @@ def test_a_log_first_and_then_a_simulator(log_folder, tmp_path):
 
 def test_people_who_are_simulated_at_the_end_are_not_learned_from(log_folder):
     from recframe.building.component import component_of, users_held_out
-    from recframe.building.parts import assemble
     from recframe.components import Kind
 
     cfg = of_log(log_folder)
@@ -253,8 +251,8 @@ def test_a_log_with_propensities_says_what_the_policies_are_worth(decisions, tmp
     assert "| logging policy |" in report
 
 
-def test_by_time_only_sessions_that_begin_after_the_moment_are_evaluated(tmp_path):
-    """100 people with two decisions early and one late, whose last one is a half, and 100 with two decisions late."""
+def test_by_time_no_session_is_held_out_as_a_whole_and_none_is_estimated(tmp_path):
+    """100 people with two decisions early and one late, and 100 with two decisions late, who may go on after the log ends."""
     file = tmp_path / "log.csv"
     generator = np.random.default_rng(5)
     visits = [(user, time) for user in range(100) for time in (user, user + 1, 9_000 + user)]
@@ -269,16 +267,30 @@ def test_by_time_only_sessions_that_begin_after_the_moment_are_evaluated(tmp_pat
     runner.run(compose_config(["experiment=next_item", *overrides, *split, *learning]), tmp_path / "run")
     found = json.loads((tmp_path / "run" / "result.json").read_text())["off_policy"]
     assert found["evaluation"]["decisions"] == 300
-    assert found["sessions"]["evaluation"] == {
-        "split": "logged",
-        "people": 100,
-        "decisions": 200,
-        "sessions": 100,
-        "sessions_left_out": 100,
-        "returns": [0.0, 2.0],
-    }
-    assert found["sessions"]["policies"]["logging"]["return"]["n"] == 100
-    assert found["sessions"]["caveats"][0] == "100 sessions are left out, as they began before the held-out part."
+    assert "sessions" not in found
+    assert found["caveats"][-1].startswith("No returns of sessions are estimated: split.by=time holds out the ends of what users did")
+
+
+def test_decisions_about_rare_items_are_not_dropped_from_a_log_with_propensities(decisions):
+    overrides = [f"dataset.interactions={decisions}", "dataset=bandit_log", "encoder=id", "logger=[csv]", "debug=smoke", "agent=popular"]
+    cfg = compose_config(["experiment=next_item", *overrides, "split.by=time", "split.min_item_interactions=2"])
+    with pytest.raises(DataError, match=r"^split.min_item_interactions=2 drops decisions, but the propensities of the others"):
+        assemble(cfg)
+
+
+def test_popular_items_are_those_that_are_clicked_not_those_that_are_shown(tmp_path):
+    """Item 0 is half of what is shown, and nobody clicks it; of the others, item 3 is clicked most."""
+    generator = np.random.default_rng(0)
+    shown = np.where(generator.random(2_000) < 0.5, 0, generator.integers(1, 6, size=2_000))
+    clicks = generator.random(2_000) < np.where(shown == 0, 0.0, np.where(shown == 3, 0.9, 0.2))
+    lines = [f"{row % 100},{item},{1_000 + row},{int(click)}" for row, (item, click) in enumerate(zip(shown, clicks, strict=True))]
+    (tmp_path / "log.csv").write_text("user,item,timestamp,click\n" + "\n".join(lines) + "\n")
+    overrides = [f"dataset.interactions={tmp_path / 'log.csv'}", "encoder=id", "logger=[csv]", "debug=smoke", "split.by=time"]
+    parts = assemble(compose_config(["experiment=next_item", "agent=popular", "split.targets=all", *overrides]))
+    popularity = parts.data.catalog.popularity[[parts.data.catalog.ids.index(str(item)) for item in range(6)]]
+    assert popularity[0] == 0
+    assert popularity.argmax() == 3
+    assert popularity.sum() == parts.log.train.frame["click"].sum()
 
 
 def test_a_log_of_sessions_with_propensities_says_what_sessions_are_worth(tmp_path):

@@ -89,14 +89,24 @@ def split_run_log(cfg: DictConfig, data: Data) -> tuple[Data, RunLog]:
         raise DataError("stages=[logged] needs logged interactions; this dataset has none")
     settings: LogSettings = OmegaConf.to_object(cfg.logs)  # type: ignore[assignment]
     by: SplitSettings = OmegaConf.to_object(cfg.split)  # type: ignore[assignment]
+    with_propensities = "propensity" in data.interactions.frame.columns
+    if with_propensities and by.min_item_interactions:
+        raise DataError(
+            f"split.min_item_interactions={by.min_item_interactions} drops decisions, but the propensities of the others are those of a "
+            "choice among all items; leave it at 0"
+        )
     data = k_core(data, by.min_user_interactions, by.min_item_interactions)
     assert data.interactions is not None
     num_users = len(data.users) if data.users is not None else int(data.interactions.frame["user"].to_numpy().max()) + 1
-    with_propensities = "propensity" in data.interactions.frame.columns
     if with_propensities and by.by == "random":
         other = "sessions" if has_sessions(data.interactions, settings) else "time"
         raise DataError(
             f"split.by=random loses the order of time, but what a policy decides depends on what was before; use split.by={other}"
+        )
+    if by.by == "random":
+        log.warning(
+            "split.by=random: what is learned from knows the future of what is asked, and histories have gaps; compare only with figures "
+            "of such splits, and not those of models of sequences"
         )
     split = split_log(data.interactions, num_users, len(data.catalog), settings, by)
     validation, test, summary = split.validation, split.test, split.summary()
@@ -111,7 +121,7 @@ def split_run_log(cfg: DictConfig, data: Data) -> tuple[Data, RunLog]:
         if not len(test) or not len(validation):
             raise DataError("every held-out item was met before by its user; use evaluation.exclude_seen=false")
     rows = split.rows_of_test(data.interactions, settings) if with_propensities else None
-    return training_data(data, split), RunLog(
+    return training_data(data, split, settings), RunLog(
         split.train, split.known, validation, test, summary, settings, num_users, len(data.catalog), rows
     )
 

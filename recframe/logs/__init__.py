@@ -9,7 +9,6 @@ from recframe.logs.sequences import SequenceSampler
 from recframe.logs.split import SplitLog, queries_for_rows, split_log, without_rows
 from recframe.logs.training_data import texts_in_training, training_data
 from recframe.logs.transitions import LoggedTransitions
-from recframe.logs.whole_sequences import in_whole_sequences
 from recframe.logs.windows import observations, windows
 
 __all__ = [
@@ -23,7 +22,6 @@ __all__ = [
     "SplitLog",
     "SplitSettings",
     "build_log",
-    "in_whole_sequences",
     "k_core",
     "logged_signals",
     "observations",

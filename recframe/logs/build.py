@@ -43,7 +43,7 @@ def log_in_order(interactions: Interactions, order: OrderedRows, num_users: int,
     signals = logged_signals(interactions.feedback)
     # filled column by column, so that no second copy of the feedback exists
     feedback = torch.empty(len(rows), len(signals))
-    feedback[:, 0] = torch.from_numpy(_clicks(interactions, settings)[rows])
+    feedback[:, 0] = torch.from_numpy(clicks_of(interactions, settings)[rows])
     for place, name in enumerate(signals[1:], start=1):
         feedback[:, place] = _floats(frame[name], rows)
     return Log(
@@ -60,7 +60,7 @@ def log_in_order(interactions: Interactions, order: OrderedRows, num_users: int,
     )
 
 
-def _clicks(interactions: Interactions, settings: LogSettings) -> np.ndarray:
+def clicks_of(interactions: Interactions, settings: LogSettings) -> np.ndarray:
     """Which interactions are clicks, `[R]` float32 in the order of the data."""
     frame, feedback, column = interactions.frame, interactions.feedback, settings.click_column
     source, known = interactions.source or "the log", ", ".join(feedback) or "none"

@@ -150,9 +150,7 @@ def by_random(log: Log, settings: SplitSettings, source: str) -> Division:
     if not long_enough.any():
         raise _too_short(settings, source)
     starts, ends = starts[long_enough], ends[long_enough]
-    lengths = ends - starts
-    test = np.clip((settings.test_share * lengths).astype(np.int64), 1, lengths - 2)
-    validation = np.clip((settings.validation_share * lengths).astype(np.int64), 1, lengths - 1 - test)
+    validation, test = _shares(ends - starts, settings)
     first, second = ends - test - validation, ends - test
     part = np.full(len(log), TRAIN, dtype=np.int8)
     part[ranges(first, second)], part[ranges(second, ends)] = VALIDATION, TEST
@@ -160,13 +158,29 @@ def by_random(log: Log, settings: SplitSettings, source: str) -> Division:
 
 
 def divided_order(order: OrderedRows, settings: SplitSettings) -> OrderedRows:
-    """The order in which rows are divided: that of time, or `by_random` a drawn one of each sequence, whose last rows are held out."""
+    """The order in which rows are divided: that of time.
+
+    `by_random` holds out the last rows of each sequence, so that those that were drawn come last; each part is in order of time.
+    """
     if settings.by != "random":
         return order
     generator = torch.Generator().manual_seed(settings.seed)
     draws = torch.rand(len(order.rows), dtype=torch.float64, generator=generator).numpy()
-    sequence = np.repeat(np.arange(len(order.offsets) - 1), np.diff(order.offsets))
-    return order._replace(rows=order.rows[np.lexsort((draws, sequence))])
+    lengths = np.diff(order.offsets)
+    sequence = np.repeat(np.arange(len(lengths)), lengths)
+    drawn = np.lexsort((draws, sequence))
+    validation, test = (np.where(lengths >= LEAST_LENGTH, share, 0)[sequence] for share in _shares(lengths, settings))
+    places = np.arange(len(drawn)) - order.offsets[:-1][sequence]
+    left = lengths[sequence] - places
+    part = np.empty_like(drawn)
+    part[drawn] = (left <= test + validation).astype(np.int64) + (left <= test)
+    return order._replace(rows=order.rows[np.lexsort((part, sequence))])
+
+
+def _shares(lengths: np.ndarray, settings: SplitSettings) -> tuple[np.ndarray, np.ndarray]:
+    """How many rows of sequences of these lengths `[S]` are of validation and of the test, at random; each `[S]`."""
+    test = np.clip((settings.test_share * lengths).astype(np.int64), 1, np.maximum(lengths - 2, 1))
+    return np.clip((settings.validation_share * lengths).astype(np.int64), 1, np.maximum(lengths - 1 - test, 1)), test
 
 
 DIVISIONS: dict[str, Callable[[Log, SplitSettings, str], Division]] = {

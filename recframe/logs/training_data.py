@@ -8,20 +8,23 @@ import torch
 from torch import Tensor
 
 from recframe.interfaces import Data, Interactions, Role
+from recframe.log_settings import LogSettings
+from recframe.logs.build import clicks_of
 from recframe.logs.split import SplitLog
 
 
-def training_data(data: Data, split: SplitLog) -> Data:
+def training_data(data: Data, split: SplitLog, settings: LogSettings) -> Data:
     """The data without what the held-out parts tell.
 
     - `interactions` are those to train on, and so is the text that users wrote (its column `text`) and their features.
-    - `catalog.popularity` is counted from them.
+    - `catalog.popularity` is the number of clicks among them, as `settings` say what a click is.
     - `ratings`, every user's rating of every item, and the dataset's own split `held_out` are left out.
 
     Items, users, their texts and attributes are all there, since what is described is known before it is met; what learns from texts is
     to learn from those of `texts_in_training`. So are `contexts`, which no logged interaction refers to.
     """
-    counts = torch.bincount(_numbers(split.train, "item"), minlength=len(data.catalog))
+    clicked = torch.from_numpy(clicks_of(split.train, settings)) > 0
+    counts = torch.bincount(_numbers(split.train, "item")[clicked], minlength=len(data.catalog))
     return data._replace(
         catalog=replace(data.catalog, popularity=counts.to(data.catalog.popularity)),
         interactions=split.train,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,36 +24,39 @@ from recframe.evaluation.people import LOGGED
 from recframe.evaluation.ranking.lists import top_lists
 from recframe.experience import with_rewards
 from recframe.interfaces import PAD, EnvironmentSpec, Log, Ranker
-from recframe.logs import HeldOut, in_whole_sequences
+from recframe.logs import HeldOut
 from recframe.runner.decision_features import features_of_decisions, features_of_sessions
 from recframe.runner.failures import attempt
 
 log = logging.getLogger(__name__)
 
 CLUSTERS = 32
+TIME_HAS_NO_SESSIONS = (
+    "No returns of sessions are estimated: split.by=time holds out the ends of what users did, which are no sessions; use "
+    "split.by=sessions."
+)
 
 
 @dataclass(frozen=True)
 class OffPolicyEvaluation:
     """The estimates, and how many decisions of how many people they are from.
 
-    result: the values of a decision.   sessions: the returns of a session; None if every session has one decision, if none is held out as
-        a whole, or if they could not be estimated, which is then a caveat of `result`.
-    sessions_from: the numbers of people, decisions and sessions behind them, and of sessions left out.
+    result: the values of a decision.   sessions: the returns of a session; None if every session has one decision. If they cannot be
+        estimated, it is None, and a caveat of `result` says so.
     """
 
     result: OffPolicyResult
     decisions: int
     people: int
     sessions: OffPolicyResult | None = None
-    sessions_from: Mapping[str, int] = field(default_factory=dict)
+    num_sessions: int = 0
 
     def entry(self) -> dict[str, Any]:
         """The entry `off_policy` of result.json."""
         about: dict[str, Any] = {"split": LOGGED, "people": self.people, "decisions": self.decisions}
         entry = {"evaluation": {**about, "rewards": list(self.result.logged)}, **_tables(self.result)}
         if self.sessions is not None:
-            of_sessions = {**about, **self.sessions_from, "returns": list(self.sessions.logged)}
+            of_sessions = {**about, "sessions": self.num_sessions, "returns": list(self.sessions.logged)}
             entry["sessions"] = {"evaluation": of_sessions, **_tables(self.sessions)}
         return entry
 
@@ -98,57 +101,22 @@ def off_policy_evaluation(parts: Parts, rankers: Mapping[str, Ranker], spec: Env
     exclude_seen, seed = parts.cfg.evaluation.exclude_seen, parts.cfg.evaluation.seed
     policies = {name: _greedy(name, ranker, held_out, rows, spec, exclude_seen) for name, ranker in rankers.items()}
     result = evaluate_off_policy(decisions, policies, items=features.items, clusters=clusters, seed=seed)
-    sessions, sessions_from = _whole_sessions(
-        decisions, policies, in_whole_sequences(held_out, rows), contexts, vectors, seed, result.caveats
-    )
-    return OffPolicyEvaluation(result, len(rows), len(np.unique(of["users"])), sessions, sessions_from)
-
-
-def _whole_sessions(
-    decisions: LoggedDecisions,
-    policies: Mapping[str, ActionProbabilities],
-    whole: Tensor,
-    contexts: Tensor | None,
-    vectors: Tensor,
-    seed: int,
-    caveats: list[str],
-) -> tuple[OffPolicyResult | None, dict[str, int]]:
-    """The returns of the sessions that are held out as a whole, and what they are from.
-
-    None if every session has one decision, if none is whole, or if they could not be estimated, which is then added to `caveats`.
-
-    Parameters
-    ----------
-    whole: `[n]` bool, of each decision.   contexts: `[n, X]`, features of the decisions, or None.   vectors: `[M, D]`, of items' texts.
-    """
     assert decisions.sessions is not None
-    kept = whole.cpu().numpy()
-    rows = np.flatnonzero(kept)
-    number, begun_before = (len(np.unique(decisions.sessions[chosen])) for chosen in (kept, ~kept))
-    if number + begun_before == len(decisions):
-        return None, {}
-    left_out = f"{begun_before:,} sessions are left out, as they began before the held-out part."
-    if not number:
-        log.warning("no returns of sessions are estimated: %s", left_out)
-        return None, {}
-    features = features_of_sessions(None if contexts is None else contexts[whole], vectors)
-    chosen = replace(decisions.rows(rows), contexts=features.contexts)
+    number = len(np.unique(decisions.sessions))
+    sessions = None
 
-    def of_rows(policy: ActionProbabilities) -> ActionProbabilities:
-        return lambda places: policy(rows[places])
-
-    def estimated() -> OffPolicyResult:
-        of_policies = {name: of_rows(policy) for name, policy in policies.items()}
+    def of_sessions() -> OffPolicyResult:
+        features = features_of_sessions(contexts, vectors)
+        described = replace(decisions, contexts=features.contexts)
         # policies read histories, which are not in the contexts
-        return evaluate_sessions_off_policy(chosen, of_policies, items=features.items, markov=False, seed=seed)
+        return evaluate_sessions_off_policy(described, policies, items=features.items, markov=False, seed=seed)
 
-    found = attempt("The returns of sessions", estimated, caveats)
-    if found is None:
-        return None, {}
-    if begun_before:
-        found.caveats.insert(0, left_out)
-    about = {"people": len(np.unique(chosen.people)), "decisions": len(chosen), "sessions": number, "sessions_left_out": begun_before}
-    return found, about
+    if number < len(rows):
+        if parts.cfg.split.by == "time":
+            result.caveats.append(TIME_HAS_NO_SESSIONS)
+        else:
+            sessions = attempt("The returns of sessions", of_sessions, result.caveats)
+    return OffPolicyEvaluation(result, len(rows), len(np.unique(of["users"])), sessions, number)
 
 
 def _columns(held_out: Log) -> dict[str, Tensor]:

@@ -54,5 +54,5 @@ class RunResult:
         optional: dict[str, Any] = {name: entries.get(name, {}) for name in ("evaluation", "selection", "ranking", "off_policy")}
         optional["batches"] = entries.get("batches", 0)
         cold, caveats = entries.get("cold_items", {}).get("policies"), tuple(entries.get("caveats", ()))
-        numbers = (entries[name] for name in ("objective", "env_steps", "seconds", "policies"))
-        return cls(folder.absolute(), *numbers, cold, caveats, **optional)
+        place, seconds = folder.absolute(), entries["seconds"]
+        return cls(place, entries["objective"], entries["env_steps"], seconds, entries["policies"], cold, caveats, **optional)

@@ -101,7 +101,8 @@ def planted(wanted: SplitSettings) -> tuple[Data, Data]:
 def for_training(wanted: SplitSettings) -> tuple[Data, Data]:
     """The two datasets, as what is fitted sees them."""
     one, other = planted(wanted)
-    return training_data(one, divided(one, wanted)), training_data(other, divided(other, wanted))
+    settings = LogSettings()
+    return training_data(one, divided(one, wanted), settings), training_data(other, divided(other, wanted), settings)
 
 
 @every_split

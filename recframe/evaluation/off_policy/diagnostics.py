@@ -106,9 +106,13 @@ def warnings_of(policy: str, found: Diagnostics, unit: str = "decisions") -> lis
         sentences.append(
             f"{policy}: the mean weight is {found.mean_weight:.3f} (standard error {found.mean_weight_error:.3f}) and should be 1: {cause}."
         )
-    if found.people < FEW_PEOPLE:
-        sentences.append(f"{policy}: the {unit} are of only {found.people} people; intervals over fewer than {FEW_PEOPLE} are unreliable.")
     return sentences
+
+
+def few_people(people: np.ndarray, unit: str = "decisions") -> list[str]:
+    """A sentence if rows of `people` `[n]` are of so few that no interval over them can be trusted."""
+    count = len(np.unique(people))
+    return [f"The {unit} are of only {count} people; intervals over fewer than {FEW_PEOPLE} are unreliable."] if count < FEW_PEOPLE else []
 
 
 def range_warnings(policy: str, metrics: Metrics, estimator: str, found: Diagnostics, possible: tuple[float, float]) -> list[str]:

@@ -12,7 +12,7 @@ from recframe.evaluation.off_policy import single_items
 from recframe.evaluation.off_policy.concentration import empirical_bernstein, hoeffding, values_of_people
 from recframe.evaluation.off_policy.contributions import intervals, mean_of
 from recframe.evaluation.off_policy.decisions import LoggedDecisions, judged_decisions
-from recframe.evaluation.off_policy.diagnostics import diagnose, range_warnings, warnings_of
+from recframe.evaluation.off_policy.diagnostics import diagnose, few_people, range_warnings, warnings_of
 from recframe.evaluation.off_policy.estimates import estimates_of
 from recframe.evaluation.off_policy.logs import SingleItemLog
 from recframe.evaluation.off_policy.pas_if import Estimator, pas_if
@@ -174,6 +174,7 @@ def _bounded(log: SingleItemLog, people: np.ndarray, bounds: Bounds) -> dict[str
 
 
 def _about_the_log(decisions: LoggedDecisions) -> list[str]:
+    found = few_people(decisions.people)
     if decisions.rewards.min() == decisions.rewards.max():
-        return [f"All {len(decisions):,} logged rewards are {decisions.rewards[0]:g}: no policy can be told from another by this log."]
-    return []
+        found.append(f"All {len(decisions):,} logged rewards are {decisions.rewards[0]:g}: no policy can be told from another by this log.")
+    return found

@@ -11,7 +11,7 @@ import numpy as np
 from recframe.evaluation.off_policy import trajectories
 from recframe.evaluation.off_policy.contributions import intervals, mean_of, refitted_interval
 from recframe.evaluation.off_policy.decisions import LoggedDecisions, judged_decisions
-from recframe.evaluation.off_policy.diagnostics import diagnose, range_warnings, warnings_of
+from recframe.evaluation.off_policy.diagnostics import diagnose, few_people, range_warnings, warnings_of
 from recframe.evaluation.off_policy.evaluation import LOGGING, OffPolicyResult
 from recframe.evaluation.off_policy.fitted_q import fitted_q_values, fitted_returns
 from recframe.evaluation.off_policy.logs import TrajectoryLog
@@ -110,7 +110,7 @@ def evaluate_sessions_off_policy(
         )
     states = _states(decisions.contexts, len(decisions), num_states, seed)[sessions.rows] if markov else None
     taken = _products(contexts, features[decisions.actions])[sessions.rows]
-    result = OffPolicyResult({}, {}, {}, [])
+    result = OffPolicyResult({}, {}, {}, few_people(decisions.people, "sessions"))
     for name, policy in policies.items():
         judged = judged_decisions(decisions, policy)
         expected = _products(contexts, _expected_items(decisions, policy, features))[sessions.rows]

@@ -57,7 +57,7 @@ def logged_references(
     """Random, popular, `item_knn`, `ease` in catalogues of up to `EASE_ITEMS` items, and `content_cosine` where items have text vectors.
 
     All are fitted to `log` alone, with settings that are fixed in advance: those of the classes' defaults. To be compared with a policy,
-    they must be given the log that it learned from.
+    they may be given all that is known before the test: they choose nothing by the validation part.
 
     Parameters
     ----------

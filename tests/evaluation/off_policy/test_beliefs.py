@@ -11,7 +11,7 @@ from recframe.evaluation.off_policy import single_items
 from recframe.evaluation.off_policy.choice import least_error_of, slope, slope_of, standard_error
 from recframe.evaluation.off_policy.concentration import empirical_bernstein, hoeffding, values_of_people
 from recframe.evaluation.off_policy.contributions import Contributions, intervals, mean_of, refitted_interval
-from recframe.evaluation.off_policy.diagnostics import diagnose, effective_sample_size, warnings_of
+from recframe.evaluation.off_policy.diagnostics import diagnose, effective_sample_size, few_people, warnings_of
 from recframe.evaluation.off_policy.logs import SingleItemLog
 from recframe.evaluation.off_policy.pas_if import fit_division, pas_if
 from recframe.evaluation.statistics import ratio_intervals, sums_by_person
@@ -113,7 +113,6 @@ def test_good_weights_give_no_warning():
         (np.ones(500), {"unlogged": 0.25}, "in 25.0% of its choices it shows items that none of the 500 decisions has shown"),
         (np.full(500, 0.5), {}, "the mean weight is 0.500 .* should be 1: it does what could not be logged"),
         (np.full(500, 2.0), {}, "should be 1: the propensities are too small"),
-        (np.ones(500), {"people": np.arange(500) % 7}, "the decisions are of only 7 people"),
         (np.zeros(500), {}, "the policy never does what was logged"),
     ],
 )
@@ -121,6 +120,12 @@ def test_what_speaks_against_an_estimate_is_said_in_words(weights, extra, senten
     found = warnings_of("p", diagnose(weights, **extra))
 
     assert any(re.match(f"p: .*{sentence}", one) or re.match(f"p: {sentence}", one) for one in found), found
+
+
+def test_few_people_are_said_once():
+    assert few_people(np.arange(500) % 30) == []
+    (sentence,) = few_people(np.arange(500) % 7, "sessions")
+    assert sentence == "The sessions are of only 7 people; intervals over fewer than 30 are unreliable."
 
 
 def test_standard_errors_are_over_people():
