@@ -1,5 +1,6 @@
 """Discovery: built-in and third-party plugins use the same path, and a broken plugin never stops the others."""
 
+import json
 import textwrap
 from dataclasses import dataclass
 
@@ -145,11 +146,59 @@ def test_a_plugin_that_requires_another_recframe_is_left_out(plugin_site, requir
     assert found.names(Kind.AGENT) == ([] if problem else ["astrologer"])
 
 
-def test_what_a_plugin_prints_when_it_is_imported_is_not_on_standard_output(plugin_site, capsys):
-    plugin_site.install("talker", "print('hello')\n" + textwrap.dedent(good()))
-    discover(plugin_site.entry_points())
+def test_what_a_plugin_prints_when_it_is_loaded_is_not_on_standard_output(plugin_site, capsys):
+    paths = CONFIG_PATHS.replace("...", "print('paths'); return []")
+    plugin_site.install("talker", "print('hello')\n" + textwrap.dedent(good() + "        print('registering')\n" + paths))
+    assert discover(plugin_site.entry_points()).failures == []
     printed = capsys.readouterr()
-    assert (printed.out, printed.err) == ("", "hello\n")
+    assert (printed.out, printed.err) == ("", "hello\nregistering\npaths\n")
+
+
+def test_the_json_of_a_command_is_all_of_its_standard_output(plugin_site, warm_recframe):
+    commands = """
+    @hookimpl
+    def recframe_register_commands(app):
+        print("commands")
+    """
+    plugin_site.install("talker", "print('hello')\n" + textwrap.dedent(good() + "        print('registering')\n" + commands))
+    done = warm_recframe("plugins", "--json", site=plugin_site.folder, check=True)
+    assert "astrologer" in [component["name"] for component in json.loads(done.stdout)["components"]]
+    assert {"hello", "registering", "commands"} <= set(done.stderr.split())
+
+
+def test_an_option_that_must_exist_says_so():
+    @dataclass
+    class Reading:
+        path: str = option("here", "where it is", exists=True)
+        level: int = option(1, "how far", ge=0)
+
+    assert [described.bounds for described in options_of(Reading)] == ["must exist", ">= 0"]
+
+
+TYPED = """
+    from dataclasses import dataclass
+    from recframe.components import Component, Kind
+
+    @dataclass
+    class Config:
+        "A component of a typed package."
+
+    own = {"slates"}
+    fixed: frozenset[str] = frozenset({"ranks"})
+    one = Component(Kind.AGENT, "one", Config, "a:B", provides={"slates"}, requires={"actions:items"})
+    two = Component("agent", "two", Config, "a:B", provides=own, requires=fixed)
+    tags: frozenset[str] = one.provides
+    wrong = Component(Kind.AGENT, "three", Config, "a:B", provides=3)
+"""
+
+
+def test_tags_may_be_written_as_any_set_for_a_type_checker(tmp_path):
+    mypy = pytest.importorskip("mypy.api")
+    source = tmp_path / "typed_plugin.py"
+    source.write_text(textwrap.dedent(TYPED).lstrip())
+    shown, _, _ = mypy.run(["--strict", "--cache-dir", str(tmp_path / "cache"), str(source)])
+    (error,) = [line for line in shown.splitlines() if ": error:" in line]
+    assert ':13: error: Argument "provides" to "Component"' in error
 
 
 def test_the_error_for_an_unknown_component_lists_the_known_ones(plugin_site):

@@ -9,10 +9,11 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from recframe.building.code import built_from
 from recframe.components import Component, Kind, nested_sections
 from recframe.config import ConfigError
 from recframe.errors import UserError
-from recframe.interfaces import Data
+from recframe.interfaces import Data, Encoder
 from recframe.plugin_loader import registry
 
 
@@ -43,7 +44,11 @@ def build(component: Component, section: DictConfig, **parts: Any) -> Any:
     for key, nested in nested_sections(component.config, section):
         option, _, name = key.partition(".")
         getattr(config, option)[name] = build(component_of(component.kind, nested), nested, **parts)
-    return _call(factory, component, config, **parts)
+    built = _call(factory, component, config, **parts)
+    if component.kind is Kind.ENCODER and isinstance(built, Encoder):
+        # an encoder may be a frozen dataclass
+        object.__setattr__(built, "built_from", built_from(component, built))
+    return built
 
 
 def own_data(environment: Component, section: DictConfig) -> Any:

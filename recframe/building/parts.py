@@ -16,7 +16,7 @@ from recframe.building.device import choose_device
 from recframe.building.fingerprints import Check, accept_all
 from recframe.building.logs import RunLog, require_signals
 from recframe.building.seeds import derived_seed, seed_everything
-from recframe.building.texts import shuffled
+from recframe.building.texts import cache_folder, shuffled
 from recframe.components import TAGS, Component, Kind
 from recframe.config import ConfigError
 from recframe.embeddings import AffineMap
@@ -67,9 +67,9 @@ class Parts:
         return self.log.training_log(self.rewards, spec)
 
     @property
-    def store(self) -> Path:
-        """The folder of the store of text vectors."""
-        return Path(self.cfg.embeddings.cache).expanduser()
+    def store(self) -> Path | None:
+        """The folder of the store of text vectors; None if none are cached."""
+        return cache_folder(self.cfg)
 
     @property
     def cold_items(self) -> ColdItems | None:

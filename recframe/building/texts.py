@@ -47,15 +47,24 @@ def with_text_vectors(
     encoder.fit([*(text for role, texts in data.texts.items() for text in _in_rows(texts.texts, learn_from.get(role))), *sentences])
     if _reads_a_folder(section):
         check({key: encoder_fingerprint(encoder)})
-    store = EmbeddingStore(Path(cfg.embeddings.cache).expanduser(), encoder)
+    folder = cache_folder(cfg)
+    store = EmbeddingStore(folder, encoder)
     data = data.with_texts({role: replace(texts, vectors=store.vectors(texts.texts, role)) for role, texts in data.texts.items()})
     if not encoder.reads:
         log.info("%s: no text is read", section.name)
         return data, {}
     cut = cut_shares(key, store.cut)
     data = label_texts(data, labels, store.vectors) if labels else data
-    log.info("%s: %d texts encoded, %d from the cache", section.name, store.encoded, store.cached)
+    if folder is None:
+        log.info("%s: %d texts encoded; embeddings.cache=null, so that none is read from the cache or kept", section.name, store.encoded)
+    else:
+        log.info("%s: %d texts encoded, %d from the cache", section.name, store.encoded, store.cached)
     return data, cut
+
+
+def cache_folder(cfg: DictConfig) -> Path | None:
+    """The folder of the store of text vectors of a run's config; None if none are cached."""
+    return None if cfg.embeddings.cache is None else Path(cfg.embeddings.cache).expanduser()
 
 
 def cut_shares(key: str, counts: Mapping[Role, CutTexts]) -> dict[str, float]:

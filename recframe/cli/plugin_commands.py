@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 
 import typer
@@ -28,8 +29,10 @@ def add_plugin_commands(app: typer.Typer) -> None:
 
         own = typer.Typer()
         try:
-            add(app=own)
-            names = command_names(own)
+            # what a plugin prints here must not get into the output of a command
+            with contextlib.redirect_stdout(sys.stderr):
+                add(app=own)
+                names = command_names(own)
         except (Exception, SystemExit) as error:
             fail(raised(error), "Report it to its authors", "every command")
             continue

@@ -90,7 +90,7 @@ def options_of(config: type) -> list[Option]:
             type=f.type if isinstance(f.type, str) else getattr(f.type, "__name__", str(f.type)),
             default=f.default if f.default_factory is dataclasses.MISSING else f.default_factory(),
             help=f.metadata.get("help", ""),
-            bounds=describe_bounds(f.metadata),
+            bounds=" and ".join(filter(None, [describe_bounds(f.metadata), "must exist" if f.metadata.get("exists") else ""])),
         )
         for f in dataclasses.fields(config)
     ]

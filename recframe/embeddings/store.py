@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -31,13 +32,13 @@ ATTEMPTS = 3
 class EmbeddingStore:
     """Vectors of texts, from the cache in `folder` or else from `encoder`.
 
-    The key of a vector is the encoder's fingerprint, the role and the text, so entries never become invalid. Any number of processes may
-    share a folder: one of them encodes a text, the others wait and read its vector. For an encoder made of `parts`, each part's vectors are
-    cached separately. For one that reads no text, whose vectors are empty, nothing is cached.
+    The key of a vector is the encoder's fingerprint, what it was built from, the role and the text, so entries never become invalid. Any
+    number of processes may share a folder: one of them encodes a text, the others wait and read its vector. For an encoder made of `parts`,
+    each part's vectors are cached separately. For one that reads no text, whose vectors are empty, nothing is cached.
 
     Parameters
     ----------
-    folder: where vectors are cached; created when the first are written.
+    folder: where vectors are cached; created when the first are written. None: each call encodes its texts, and nothing is read or written.
     encoder: encodes what the cache lacks. If all texts are cached, its `encode` and `dim` are never called.
     progress: show a progress bar on a terminal while texts are encoded.
 
@@ -49,8 +50,8 @@ class EmbeddingStore:
         one made of parts, those of the part that cuts the largest share of the texts.
     """
 
-    def __init__(self, folder: Path, encoder: Encoder, progress: bool = True) -> None:
-        self.folder = Path(folder)
+    def __init__(self, folder: Path | None, encoder: Encoder, progress: bool = True) -> None:
+        self.folder = folder
         self.encoder = encoder
         self.progress = progress
         self.encoded = 0
@@ -75,7 +76,9 @@ class EmbeddingStore:
             return self._concatenated(texts, role)
         if not len(texts):
             return torch.empty(0, self.encoder.dim, dtype=torch.float32)
-        shards = self._shards_of_encoder()
+        if self.folder is None:
+            return self._uncached(texts, role)
+        shards = self._shards_of_encoder(self.folder)
         keys, first, inverse = np.unique(text_keys(texts, role), return_index=True, return_inverse=True)
         encoded = 0
         for _ in range(ATTEMPTS):
@@ -85,9 +88,7 @@ class EmbeddingStore:
                 encoded += self._encode_missing(shards, keys, texts, first, role)
             if not shards.drop_damaged(keys) and not shards.missing(keys).any():
                 self.cached += len(keys) - encoded
-                if type(self.encoder).text_lengths is not Encoder.text_lengths:
-                    lengths, known = shards.lengths(keys)
-                    self.cut[role] = self.cut.get(role, CutTexts()) + CutTexts.of(lengths[inverse], known[inverse])
+                self._count_cut(role, *(of_keys[inverse] for of_keys in shards.lengths(keys)))
                 return shards.read(keys, inverse)
         raise EmbeddingError(f"{shards.path}: vectors just written there cannot be read back; is the disk full or failing?")
 
@@ -100,45 +101,55 @@ class EmbeddingStore:
         self.cached = sum(store.cached for store, _ in self._parts)
         return vectors
 
-    def _shards_of_encoder(self) -> ShardFolder:
+    def _uncached(self, texts: Sequence[str], role: Role) -> Tensor:
+        """The vectors `[n, D]` of at least one text, each different one encoded."""
+        _, first, inverse = np.unique(text_keys(texts, role), return_index=True, return_inverse=True)
+        order = longest_first([texts[i] for i in first.tolist()])
+        with self._encoding(len(order)) as advance:
+            calls = list(self._calls([texts[i] for i in first[order].tolist()], role, advance))
+        rows = np.argsort(order)[inverse]
+        lengths = joined([of_call for _, counted in calls for of_call in counted], len(order))
+        known = np.full(len(rows), lengths is not None)
+        self._count_cut(role, np.zeros((len(rows), 2), dtype=np.int64) if lengths is None else lengths[rows], known)
+        return torch.from_numpy(np.concatenate([vectors for vectors, _ in calls])[rows])
+
+    def _count_cut(self, role: Role, lengths: np.ndarray, known: np.ndarray) -> None:
+        """Count texts, one a row, that are cut (see `CutTexts.of`), if the encoder tells lengths."""
+        if type(self.encoder).text_lengths is not Encoder.text_lengths:
+            self.cut[role] = self.cut.get(role, CutTexts()) + CutTexts.of(lengths, known)
+
+    def _shards_of_encoder(self, folder: Path) -> ShardFolder:
         # asked for in each call, because fitting an encoder changes its fingerprint
-        fingerprint = self.encoder.fingerprint
+        fingerprint = key_of_encoder(self.encoder)
         if self._shards is None or self._shards.fingerprint != fingerprint:
-            self._shards = ShardFolder(self.folder, fingerprint)
+            self._shards = ShardFolder(folder, fingerprint)
         return self._shards
 
     def _encode_missing(self, shards: ShardFolder, keys: np.ndarray, texts: Sequence[str], first: np.ndarray, role: Role) -> int:
         """Encode and write the texts that no shard has; `texts[first[i]]` is the text of `keys[i]`. Returns their number."""
         with shards.writing():
-            # sorted by length, so that there is little padding; with the longest texts first, a lack of memory shows at once
-            missing = sorted(np.flatnonzero(shards.missing(keys)).tolist(), key=lambda i: len(texts[int(first[i])]), reverse=True)
-            if missing:
+            missing = np.flatnonzero(shards.missing(keys))
+            if len(missing):
+                missing = missing[longest_first([texts[i] for i in first[missing].tolist()])]
                 if shards.dim not in (None, self.encoder.dim):
                     raise EmbeddingError(
                         f"encoder {type(self.encoder).__name__} gives vectors of {self.encoder.dim} numbers, but gave {shards.dim} under "
                         "the same fingerprint before; its fingerprint must change whenever its vectors do"
                     )
-                logger.info("encoding %d texts with %s", len(missing), type(self.encoder).__name__)
-                began = time.perf_counter()
                 self._encode_in_shards(shards, keys[missing], [texts[i] for i in first[missing].tolist()], role)
-                logger.info("encoded %d texts (%.0f texts/s)", len(missing), len(missing) / (time.perf_counter() - began))
                 shards.refresh()
         return len(missing)
 
     def _encode_in_shards(self, shards: ShardFolder, keys: np.ndarray, texts: list[str], role: Role) -> None:
-        with encoding_progress(len(texts), self.progress) as advance:
+        with self._encoding(len(texts)) as advance:
             for begin in range(0, len(texts), SHARD_TEXTS):
                 end = min(begin + SHARD_TEXTS, len(texts))
                 finished: list[np.ndarray] = []
                 lengths: list[np.ndarray] = []
                 try:
-                    for start in range(begin, end, CALL_TEXTS):
-                        call = texts[start : min(start + CALL_TEXTS, end)]
-                        vectors = encode_checked(self.encoder, call, role)
-                        lengths += lengths_of(self.encoder, call, role)
+                    for vectors, counted in self._calls(texts[begin:end], role, advance):
                         finished.append(vectors)
-                        self.encoded += len(call)
-                        advance(len(call))
+                        lengths += counted
                 except EmbeddingError:
                     # its earlier vectors are not trusted either
                     raise
@@ -149,6 +160,37 @@ class EmbeddingStore:
                         shards.write(keys[begin : begin + size], np.concatenate(finished), joined(lengths, size))
                     raise
                 shards.write(keys[begin:end], np.concatenate(finished), joined(lengths, end - begin))
+
+    def _calls(self, texts: Sequence[str], role: Role, advance: Callable[[int], None]) -> Iterator[tuple[np.ndarray, list[np.ndarray]]]:
+        """The checked vectors and the lengths (see `lengths_of`) of texts, from one call of the encoder after the other."""
+        for start in range(0, len(texts), CALL_TEXTS):
+            call = texts[start : start + CALL_TEXTS]
+            vectors = encode_checked(self.encoder, call, role)
+            counted = lengths_of(self.encoder, call, role)
+            self.encoded += len(call)
+            advance(len(call))
+            yield vectors, counted
+
+    @contextmanager
+    def _encoding(self, number: int) -> Iterator[Callable[[int], None]]:
+        """Log that a number of texts is encoded, and show the progress; yields a function to report encoded texts to."""
+        logger.info("encoding %d texts with %s", number, type(self.encoder).__name__)
+        began = time.perf_counter()
+        with encoding_progress(number, self.progress) as advance:
+            yield advance
+        logger.info("encoded %d texts (%.0f texts/s)", number, number / (time.perf_counter() - began))
+
+
+def key_of_encoder(encoder: Encoder) -> str:
+    """What identifies an encoder's vectors: its fingerprint, and what a run built it from."""
+    return f"{encoder.fingerprint} built from {encoder.built_from}" if encoder.built_from else encoder.fingerprint
+
+
+def longest_first(texts: Sequence[str]) -> list[int]:
+    """The order `[n]` in which texts are encoded: with those of one length together, there is little padding, and with the longest first, a
+    lack of memory shows at once.
+    """
+    return sorted(range(len(texts)), key=lambda i: len(texts[i]), reverse=True)
 
 
 def lengths_of(encoder: Encoder, texts: Sequence[str], role: Role) -> list[np.ndarray]:

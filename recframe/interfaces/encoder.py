@@ -26,7 +26,7 @@ class Encoder(ABC):
     Implement:
 
     - `dim` (property): D, the length of the vectors.
-    - `fingerprint` (property): a string that changes whenever the vectors would.
+    - `fingerprint` (property): a string that changes whenever the vectors would, other than by a change of code.
     - `encode(texts, role)`: vectors, float32 `[n, D]`, in the order of the texts.
 
     Optional: `fit` to learn from a run's texts, `text_lengths` where long texts are cut, `parts` for an encoder made of others,
@@ -39,9 +39,12 @@ class Encoder(ABC):
     ----------
     reads: False for an encoder that ignores texts: its vectors have length 0, `[n, 0]`. Items then differ only by the embedding
         that the state tracker learns of each, if it learns any.
+    built_from: set by the core when a run builds the encoder: distribution, version and a hash of its code. The key of cached vectors has
+        it, so that an encoder whose code was changed encodes again.
     """
 
     reads: bool = True
+    built_from: str = ""
 
     @property
     @abstractmethod
@@ -51,7 +54,10 @@ class Encoder(ABC):
     @property
     @abstractmethod
     def fingerprint(self) -> str:
-        """Any string that changes whenever the vectors would: with model weights, relevant options, and what `fit` learned."""
+        """Any string that changes whenever the vectors would: with model weights, relevant options, and what `fit` learned.
+
+        The encoder's own code need not be in it: see `built_from`.
+        """
 
     @abstractmethod
     def encode(self, texts: Sequence[str], role: Role) -> np.ndarray:

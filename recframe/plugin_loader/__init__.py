@@ -1,5 +1,6 @@
 """Plugins: discovery, isolation, and the registry of what they offer."""
 
+from recframe.plugin_loader.config_folders import address_problem
 from recframe.plugin_loader.discovery import discover, raised, registry
 from recframe.plugin_loader.registry import OWN_DISTRIBUTION, PluginFailure, Registered, Registry, UnknownComponent
 from recframe.plugin_loader.words import closest, suggestion
@@ -10,6 +11,7 @@ __all__ = [
     "Registered",
     "Registry",
     "UnknownComponent",
+    "address_problem",
     "closest",
     "discover",
     "raised",

@@ -51,22 +51,20 @@ def config_addresses(paths: Any) -> list[str]:
     """
     if not isinstance(paths, (list, tuple)) or not all(isinstance(path, (str, Path)) for path in paths):
         raise TypeError(f"recframe_config_paths returns a list of folders, not {paths!r}")
-    return [_address(str(path)) for path in paths]
+    for path in map(str, paths):
+        if problem := address_problem(path):
+            raise NotADirectoryError(f"recframe_config_paths names {problem}")
+    return [str(path) if "://" in str(path) else f"file://{Path(path).resolve()}" for path in paths]
 
 
-def _address(path: str) -> str:
+def address_problem(path: str) -> str:
+    """Why there are no configs at a folder or Hydra address, after the verb "names"; or ''."""
     if path.startswith(PACKAGE):
-        if not _is_package(path.removeprefix(PACKAGE)):
-            raise NotADirectoryError(f"recframe_config_paths names {path!r}, and no such package was found")
-        return path
+        return "" if _is_package(path.removeprefix(PACKAGE)) else f"{path!r}, and no such package was found"
     if "://" in path:
         place = path.removeprefix("file://")
-        if not path.startswith("file://") or not Path(place).is_dir():
-            raise NotADirectoryError(f"recframe_config_paths names {path!r}; a folder or pkg://package.module is right")
-        return path
-    if not Path(path).is_dir():
-        raise NotADirectoryError(f"recframe_config_paths names {path!r}, which is not a folder")
-    return f"file://{Path(path).resolve()}"
+        return "" if place != path and Path(place).is_dir() else f"{path!r}; a folder or pkg://package.module is right"
+    return "" if Path(path).is_dir() else f"{path!r}, which is not a folder"
 
 
 def _is_package(name: str) -> bool:

@@ -52,7 +52,9 @@ def discover(points: Iterable[EntryPoint], only: str | None = None) -> Registry:
         own_names = {point.name, _distribution(point)[0]}
         missing -= own_names
         if OWN_DISTRIBUTION in own_names or ((wanted is None or wanted & own_names) and not without & own_names):
-            _load(point, found)
+            # what a plugin prints when it is imported or registers must not get into the output of a command
+            with contextlib.redirect_stdout(sys.stderr):
+                _load(point, found)
     for name in sorted(missing):
         cause, fix = f"{ENVIRONMENT_VARIABLE} names it and it is not installed", f"Install it, or correct {ENVIRONMENT_VARIABLE}"
         found.failures.append(PluginFailure(name, "", cause, fix))
@@ -75,9 +77,7 @@ def _load(point: EntryPoint, into: Registry) -> None:
     if problem := _requirement_problem(point):
         return fail(problem, f"Upgrade recframe, or install another version of {distribution}")
     try:
-        # what a module prints when it is imported must not get into the output of a command
-        with contextlib.redirect_stdout(sys.stderr):
-            plugin = point.load()
+        plugin = point.load()
         problem = _hook_problem(plugin)
         if problem:
             fail(problem, f"Fix {point.value}")

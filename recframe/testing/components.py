@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from recframe.interfaces import Data, Environment, EnvironmentSpec, Observation
 from recframe.testing.agents import check_agent
 from recframe.testing.conformance import ConformanceError, require
 from recframe.testing.datasets import check_dataset
+from recframe.testing.encoder_options import check_options
 from recframe.testing.encoders import TEXTS, check_encoder
 from recframe.testing.environments import check_environment, simulate
 from recframe.testing.ranking import check_ranking
@@ -29,14 +30,23 @@ ACTION_LOW, ACTION_HIGH = (-2.0, 0.0), (2.0, 0.5)
 """The bounds of continuous actions: unequal, and not all symmetric around zero."""
 
 
-def check_component(component: Component, config: Any = None, data: Data | None = None, device: torch.device | str = "cpu") -> None:
+def check_component(
+    component: Component,
+    config: Any = None,
+    data: Data | None = None,
+    device: torch.device | str = "cpu",
+    unvaried: Collection[str] = (),
+) -> None:
     """Build a component as a run does, with small toy parts, and run its kind's check.
+
+    An encoder is also built with other values of each of its options: where these change its vectors, its fingerprint must change, too.
 
     Parameters
     ----------
     config: an instance of its config dataclass; by default its defaults.
     data: data for testing trackers, agents, environments and rewards, with text vectors; by default `toy_data()`.
     device: where to build and test it.
+    unvaried: options of an encoder that keep their values, such as a limit on the rate of requests, which would make the check wait.
 
     Raises
     ------
@@ -49,18 +59,21 @@ def check_component(component: Component, config: Any = None, data: Data | None 
     data = (_own_data(component, factory, config) or data or toy_data()).to(device)
     _check_requirements(component, data)
 
-    def build(**parts: Any) -> Any:
+    def build(settings: Any = config, /, **parts: Any) -> Any:
         try:
-            inspect.signature(factory).bind(config, **parts)
+            inspect.signature(factory).bind(settings, **parts)
         except TypeError as error:
             call = ", ".join(["config", *(f"{name}=" for name in parts)])
             raise ConformanceError(f"{_where(component)}: its factory must be callable as factory({call}): {error}") from error
         # weights are drawn from the global generator, which a run seeds before it builds
         with torch.random.fork_rng():
             torch.manual_seed(0)
-            return factory(config, **parts)
+            return factory(settings, **parts)
 
     _CHECKS[component.kind](component, build, data, torch.device(device))
+    if component.kind is Kind.ENCODER:
+        texts = [*TEXTS, *data.catalog.texts]
+        check_options(lambda settings: build(settings, device=torch.device(device)), config, texts, _where(component), unvaried)
 
 
 def _where(component: Component) -> str:

@@ -17,6 +17,7 @@ from recframe.plugin_loader.config_folders import ConfigFolder
         (b"agent:\n  gamma: 0.5\n# @package _global_\n", "it is in line 3, after the first setting"),
         (b"# @package _global_\nagent:\n  gama: 0.5\n", ", line 3: agent.gama: agent has no 'gama'. Did you mean 'agent.gamma'?"),
         (b"# @package _global_\nagent:\n  gamma: high\n", ", line 3: agent.gamma: Value 'high'"),
+        (b"# @package _global_\nagent:\n  gamma: 7\n", ", line 3: agent.gamma: 7.0 is not allowed; it must be >= 0 and <= 1"),
         (b"# @package _global_\nagent:\n\tgamma: 0.5\n", "indent with spaces, not with tabs"),
         (b"# @package _global_\nname: caf\xe9\n", ", line 2: not UTF-8: byte 0xe9; save the file as UTF-8"),
         (b"\xef\xbb\xbf# @package _global_\nseed: 1\n", "begins with a byte order mark"),
@@ -30,6 +31,34 @@ def test_a_mistake_in_an_experiment_names_the_file(tmp_path, content, expected):
     (problem,) = find_mistakes(["experiment=mine"], config_dir=str(tmp_path))
     assert problem.startswith(str(mine))
     assert expected in problem
+
+
+def test_a_value_out_of_bounds_is_the_mistake_of_whoever_set_it_last(tmp_path):
+    for name, text in {"first": "agent:\n  gamma: 7\n", "second": "defaults: [first]\nagent:\n  gamma: 8\n"}.items():
+        (tmp_path / "experiment").mkdir(exist_ok=True)
+        (tmp_path / "experiment" / f"{name}.yaml").write_text(f"# @package _global_\n{text}")
+    refused = "is not allowed; it must be >= 0 and <= 1"
+    (of_file,) = find_mistakes(["experiment=second"], config_dir=str(tmp_path))
+    assert of_file == f"{tmp_path / 'experiment' / 'second.yaml'}, line 4: agent.gamma: 8.0 {refused}"
+    (of_command,) = find_mistakes(["experiment=second", "agent.gamma=9"], config_dir=str(tmp_path))
+    assert of_command == f"agent.gamma: 9.0 {refused}"
+    assert find_mistakes(["experiment=second", "agent.gamma=0.9"], config_dir=str(tmp_path)) == []
+
+
+@pytest.mark.filterwarnings("ignore:provider=hydra.searchpath")
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [
+        ("pkg://nowhere", "'pkg://nowhere', and no such package was found"),
+        ("file:///no/such", "'file:///no/such'; a folder or pkg://package.module is right"),
+        ("/no/such", "'/no/such', which is not a folder"),
+    ],
+)
+def test_a_search_path_that_leads_nowhere_is_a_mistake(tmp_path, address, reason):
+    assert find_mistakes([f"hydra.searchpath=['{address}']"]) == [f"hydra.searchpath names {reason}"]
+    (tmp_path / "mine.yaml").write_text(f"defaults: [config, _self_]\nhydra:\n  searchpath: ['{address}']\n")
+    assert find_mistakes([], config_dir=str(tmp_path), config_name="mine") == [f"hydra.searchpath names {reason}"]
+    assert find_mistakes([f"hydra.searchpath=[{tmp_path}]"]) == []
 
 
 def test_an_experiment_may_set_what_the_command_lines_agent_has(tmp_path):

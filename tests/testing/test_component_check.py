@@ -84,6 +84,46 @@ class Fitted(Letters):
         return super().encode(texts, role) / np.float32(self.scale)
 
 
+@dataclass
+class Reading:
+    """Every kind of option that an encoder may have."""
+
+    scale: float = option(1.0, "factor of the vectors", gt=0)
+    least: int | None = option(None, "shorter texts are zero", ge=1)
+    upper: bool = option(False, "count upper case")
+    mode: str = option("sum", "what is given", choices=["sum", "mean"])
+    item_prompt: str = option("", "before a text of an item")
+    batch_size: int = option(8, "texts at once: changes no vector", ge=1)
+    folder: str = option("", "a path is not varied", path="any")
+    url: str = option("http://localhost/v1", "an address is not varied")
+
+
+class Reader(Letters):
+    """Gives an option that is in `left_out` no place in the fingerprint."""
+
+    left_out = ""
+    harmless = ("batch_size", "folder", "url")
+
+    def __init__(self, config, device):
+        self.config = config
+
+    @property
+    def fingerprint(self):
+        return str({name: value for name, value in vars(self.config).items() if name not in (self.left_out, *self.harmless)})
+
+    def encode(self, texts, role):
+        config = self.config
+        assert not config.folder
+        assert config.url == "http://localhost/v1"
+        texts = [config.item_prompt * (role == "item") + (text.upper() if config.upper else text) for text in texts]
+        counts = np.array([[text.count(chr(97 + i)) for i in range(26)] for text in texts], dtype=np.float32)
+        lengths = np.array([[max(len(text), 1)] for text in texts], dtype=np.float32)
+        counts = counts / lengths if config.mode == "mean" else counts
+        return counts * np.float32(config.scale) * (lengths >= (config.least or 0)) + (
+            np.float32(0.25) * lengths * (lengths >= (config.least or 0))
+        )
+
+
 class Unrepeatable(Letters):
     count = 0
 
@@ -236,6 +276,26 @@ def test_building_does_not_change_the_callers_random_state():
 def test_broken_components_are_reported(broken, message):
     with pytest.raises(ConformanceError, match=message):
         check_component(broken())
+
+
+@pytest.mark.parametrize("left_out", ["scale", "least", "upper", "mode", "item_prompt"])
+def test_an_option_that_changes_vectors_and_not_the_fingerprint_is_reported(monkeypatch, left_out):
+    reader = component(Kind.ENCODER, "Reader", Reading)
+    check_component(reader)
+    monkeypatch.setattr(Reader, "left_out", left_out)
+    with pytest.raises(ConformanceError, match=f"encoder 'made_here': with {left_out}=.* other vectors under the same fingerprint"):
+        check_component(reader)
+
+
+def test_a_value_with_which_an_encoder_cannot_be_built_is_left_out(monkeypatch):
+    def refusing(self, config, device):
+        if config.scale != 1:
+            raise ValueError("no other scale")
+        self.config = config
+
+    monkeypatch.setattr(Reader, "__init__", refusing)
+    monkeypatch.setattr(Reader, "left_out", "scale")
+    check_component(component(Kind.ENCODER, "Reader", Reading))
 
 
 def test_a_config_of_another_component_is_refused():

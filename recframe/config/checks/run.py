@@ -28,7 +28,8 @@ def run_rules(composed: Composed) -> list[str]:
     problems = []
     if not values["reward"]:
         problems.append(f"reward: at least one is needed, such as reward=[click]. There are: {', '.join(registry().names(Kind.REWARD))}")
-    problems += [problem] if (problem := folder_problem("embeddings.cache", values["embeddings"]["cache"])) else []
+    cache = values["embeddings"]["cache"]
+    problems += [problem] if cache is not None and (problem := folder_problem("embeddings.cache", cache)) else []
     problems += _check_rewards(values) + _check_cold_items(composed)
     problems += _check_labels(composed)
     problems += stage_problems(composed)

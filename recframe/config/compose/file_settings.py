@@ -37,29 +37,52 @@ class _Setting(NamedTuple):
 
 def setting_problems(config_name: str, overrides: Sequence[str], app: App) -> list[str]:
     """One line for each setting in the files behind a config that it cannot take. None if its defaults lists cannot be followed."""
-    loader = GlobalHydra.instance().config_loader()
     try:
         with without_settings():
             base = compose(config_name, overrides=list(overrides))
-            chain = loader.compute_defaults_list(config_name, list(overrides), RunMode.RUN).defaults
+            files = list(_files(config_name, overrides))
     except COMPOSITION_ERRORS:
         return []
     OmegaConf.set_struct(base, None)  # as while Hydra merges files: only schemas refuse keys
-    problems: list[str] = []
+    return list(dict.fromkeys(problem for path, package in files for problem in _wrong_settings(path, package, base, app)))
+
+
+def with_places(problems: Sequence[str], cfg: DictConfig, config_name: str, overrides: Sequence[str]) -> list[str]:
+    """The problems of a composed config, each with file and line if one of the users' or plugins' files has set its key.
+
+    Parameters
+    ----------
+    problems: lines that begin with a key and a colon.   cfg: the config with what the command line sets.
+    """
+    places: dict[str, str] = {}
+    try:
+        for path, package in _files(config_name, overrides) if problems else ():
+            for key, line, value in _settings_in(path, package):
+                # what comes later in the defaults list, or on the command line, may have taken its place
+                places |= {key: f"{path}, line {line}: "} if OmegaConf.select(cfg, key, default=None) == value else {}
+    except COMPOSITION_ERRORS:
+        return list(problems)
+    return [places.get(problem.partition(":")[0], "") + problem for problem in problems]
+
+
+def _files(config_name: str, overrides: Sequence[str]) -> Iterator[tuple[Path, str]]:
+    """The users' and plugins' files behind a config in the order in which they are merged, each with its package."""
+    chain = GlobalHydra.instance().config_loader().compute_defaults_list(config_name, list(overrides), RunMode.RUN).defaults
     for default in chain:
         path = user_file(default.config_path) if default.config_path else None
         if path is not None:
-            problems += _wrong_settings(path, default.package or "", base, app)
-    return list(dict.fromkeys(problems))
+            yield path, "" if default.package in (None, "_global_") else str(default.package)
+
+
+def _settings_in(path: Path, package: str) -> Iterator[_Setting]:
+    """The values that a file sets."""
+    tree, loader = read_tree(path.read_text("utf-8"), str(path), package)
+    if tree is not None:
+        yield from _settings(tree, package, loader)
 
 
 def _wrong_settings(path: Path, package: str, base: DictConfig, app: App) -> Iterator[str]:
-    text = path.read_text("utf-8")
-    package = "" if package == "_global_" else package
-    tree, loader = read_tree(text, str(path), package)
-    if tree is None:
-        return
-    for key, line, value in _settings(tree, package, loader):
+    for key, line, value in _settings_in(path, package):
         nested: Any = value
         for part in reversed(key.split(".")):
             nested = {part: nested}

@@ -19,7 +19,7 @@ from recframe.config.app import App
 from recframe.config.apps import TRAIN
 from recframe.config.checks.validate import find_problems, find_start_problems
 from recframe.config.compose.explain import explain
-from recframe.config.compose.file_settings import COMPOSITION_ERRORS, setting_problems
+from recframe.config.compose.file_settings import COMPOSITION_ERRORS, setting_problems, with_places
 from recframe.config.compose.grid import Axis, Job, describe, jobs
 from recframe.config.compose.initialize import initialized
 from recframe.config.compose.overrides import (
@@ -29,6 +29,7 @@ from recframe.config.compose.overrides import (
     hydra_folder_problems,
     is_group,
     parse,
+    search_path_problems,
     without_nulls,
     wrong_choices,
 )
@@ -40,10 +41,12 @@ MAX_COMPOSITIONS = 8  # of a sweep's groups, each of which takes a tenth of a se
 
 
 class Found(NamedTuple):
-    """A composed config, and the file that was chosen for each config group."""
+    """A composed config, the file that was chosen for each config group, and the overrides that it was composed with."""
 
     cfg: DictConfig
     choices: Mapping[str, Any]
+    config_name: str
+    overrides: Sequence[str]
 
 
 def find_mistakes(overrides: Sequence[str], config_dir: str | None = None, config_name: str | None = None, app: App = TRAIN) -> list[str]:
@@ -145,6 +148,8 @@ def _compose(app: App, config_name: str, overrides: list[str]) -> Found | list[s
         return error.problems
     except COMPOSITION_ERRORS as error:
         return setting_problems(config_name, overrides, app) or [explain(error)]
+    if problems := search_path_problems(cfg.hydra.searchpath):
+        return problems
     choices: Any = OmegaConf.to_container(cfg.hydra.runtime.choices)
     with open_dict(cfg):
         del cfg["hydra"]
@@ -155,7 +160,7 @@ def _compose(app: App, config_name: str, overrides: list[str]) -> Found | list[s
             f"config {config_name!r} is not a primary config of recframe {app.command}: it lacks {', '.join(lacking)}; "
             f"begin its defaults list with {app.config_name!r}"
         ]
-    found = Found(cfg, choices)
+    found = Found(cfg, choices, config_name, overrides)
     return (setting_problems(config_name, overrides, app) or found) if _is_doubtful(cfg, app) else found
 
 
@@ -176,4 +181,5 @@ def _problems_of(app: App, composed: Found | list[str], values: Iterable[tuple[A
     found = found or find_start_problems(cfg, app)
     # a refused value leaves the default in place, about which there is nothing to report
     refused = {problem.partition(":")[0] for problem in [*known, *problems]}
-    return problems + [line for line in found if line.partition(":")[0] not in refused]
+    found = [line for line in found if line.partition(":")[0] not in refused]
+    return problems + with_places(found, cfg, composed.config_name, composed.overrides)

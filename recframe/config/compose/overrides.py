@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -20,7 +20,7 @@ from recframe.config.compose.grid import Axis
 from recframe.config.compose.initialize import ConfigGroups
 from recframe.config.compose.typed_text import declared_of, expects_text, is_name
 from recframe.config.schema.declared import kinds_of_value
-from recframe.plugin_loader import closest, registry, suggestion
+from recframe.plugin_loader import address_problem, closest, registry, suggestion
 
 OPTIONAL_GROUPS = ("experiment", "debug", "trainer", "encoder@world_encoder")
 
@@ -100,8 +100,17 @@ def apply_value(axis: Axis, choice: int, cfg: DictConfig) -> str:
     return ""
 
 
+def search_path_problems(addresses: Iterable[object]) -> list[str]:
+    """The places of Hydra's search path at which there are no configs; Hydra itself passes over them."""
+    return [f"hydra.searchpath names {problem}" for address in addresses if (problem := address_problem(str(address)))]
+
+
 def hydra_folder_problems(override: Override) -> list[str]:
-    """The problems of the folders that Hydra is told to make."""
+    """The problems of the folders that Hydra is told to make, or to look for configs in."""
+    if override.key_or_group == "hydra.searchpath":
+        return search_path_problems(
+            address for value in Axis.of(override).values for address in (value if isinstance(value, list) else [value])
+        )
     folders = [str(value) for value in Axis.of(override).values if override.key_or_group in ("hydra.run.dir", "hydra.sweep.dir")]
     return [problem for folder in folders if (problem := folder_problem(override.key_or_group, folder))]
 

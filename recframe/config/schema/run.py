@@ -101,7 +101,11 @@ class EvaluationConfig:
 class EmbeddingsConfig:
     """The store of text vectors, and how the agent's are transformed. The world reads the vectors as they are."""
 
-    cache: str = option("${oc.env:RECFRAME_CACHE,'~/.cache/recframe'}/embeddings", "folder of the store of text vectors", path="any")
+    cache: str | None = option(
+        "${oc.env:RECFRAME_CACHE,'~/.cache/recframe'}/embeddings",
+        "folder of the store of text vectors; null: all texts are encoded in each run, and no vector is read or kept",
+        path="any",
+    )
     whiten: bool = option(False, "whiten the vectors that the agent reads: uncorrelated dimensions of unit variance over the items")
     dim: int | None = option(None, "number of principal components of the items' vectors that the agent reads; null: all", ge=1)
     shuffle: bool = option(False, "permute the text vectors that the agent reads, to measure the use of their meaning")

@@ -55,6 +55,7 @@ class TunedEncoder(Encoder):
         self.encoder = encoder
         self.weights = weights
         self._loaded = False
+        self.built_from = encoder.built_from
 
     @property
     def dim(self) -> int:
@@ -80,12 +81,13 @@ class TunedEncoder(Encoder):
         return self.encoder.encode(texts, role)
 
 
-def read_tuned(agent: Agent, reading: Data, encoder: Tunable, agent_weights: Path, store: Path, reduction: AffineMap | None) -> None:
-    """Let an agent with the weights in a file read the vectors of the language model tuned with it, cached in the folder `store`.
+def read_tuned(agent: Agent, reading: Data, encoder: Tunable, agent_weights: Path, store: Path | None, reduction: AffineMap | None) -> None:
+    """Let an agent with the weights in a file read the vectors of the language model tuned with it.
 
     Parameters
     ----------
     reading: the data that the agent's state tracker was built on.
+    store: the folder that the vectors are cached in; None: they are not.
     reduction: maps the encoder's vectors to those of `reading`; None: they are the same.
 
     Raises

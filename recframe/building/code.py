@@ -1,0 +1,99 @@
+"""What an encoder was built from: its distribution, version and code, so that vectors of other code are never taken from the cache."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Iterator
+from functools import cache
+from importlib.machinery import all_suffixes
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+
+from recframe import __version__
+from recframe.components import Component
+from recframe.interfaces import Encoder
+from recframe.plugin_loader import OWN_DISTRIBUTION, registry
+
+CODE = tuple(all_suffixes())
+"""How the names of files end that Python imports, compiled extensions among them."""
+
+
+def built_from(component: Component, encoder: Encoder) -> str:
+    """`"DISTRIBUTION VERSION SHA256"` of a registered encoder that has been built from `component`.
+
+    The hash is over code only, wherever it lies. Of a third-party plugin it is all the code of its package (the top-level package of the
+    factory, of the config and of the classes that the encoder inherits from, and what else its distribution has imported), as any module
+    of it may change vectors. Of a built-in encoder it is the folders that define these: its version changes with recframe's.
+    """
+    origin = registry().registered(component)
+    modules = {component.factory.partition(":")[0], component.config.__module__}
+    modules |= {base.__module__ for base in type(encoder).__mro__ if issubclass(base, Encoder)}
+    built_in = {
+        registered.component.factory.partition(".")[0]
+        for registered in registry().components(component.kind)
+        if registered.distribution == OWN_DISTRIBUTION
+    }
+    inherited = origin.distribution != OWN_DISTRIBUTION and any(module.partition(".")[0] in built_in for module in modules)
+    if origin.distribution != OWN_DISTRIBUTION:
+        modules |= _imported(origin.distribution)
+    roots = {
+        _folder(module) if module.partition(".")[0] in built_in else _package(module)
+        for module in modules
+        # the interfaces have no code that changes vectors
+        if module in sys.modules and module.partition(".")[0] != Encoder.__module__.partition(".")[0]
+    }
+    code = hashlib.sha256("".join(sorted(_sha256(root) for root in roots if root is not None)).encode()).hexdigest()
+    return f"{origin.distribution} {origin.version}{f' {OWN_DISTRIBUTION} {__version__}' if inherited else ''} {code}"
+
+
+def _imported(name: str) -> set[str]:
+    """The top-level modules of a distribution that have been imported."""
+    try:
+        found = distribution(name)
+    except PackageNotFoundError:
+        return set()
+    # an editable install lists no files
+    listed = (found.read_text("top_level.txt") or "").split()
+    listed += [file.parts[0].removesuffix(".py") for file in found.files or [] if file.suffix == ".py"]
+    return {module for module in listed if module in sys.modules}
+
+
+def _package(module: str) -> Path | None:
+    """The folder of the topmost package of a module that has an `__init__.py`; several distributions may share those above."""
+    parts = module.split(".")
+    for number in range(1, len(parts) + 1):
+        file = _file(".".join(parts[:number]))
+        if file is not None and hasattr(sys.modules[".".join(parts[:number])], "__path__"):
+            return file.parent
+    return _folder(module) if len(parts) > 1 else _file(module)
+
+
+def _folder(module: str) -> Path | None:
+    """The folder that a module lies in."""
+    file = _file(module)
+    return None if file is None else file.parent
+
+
+def _file(module: str) -> Path | None:
+    """The file of an imported module; None of a folder without an `__init__.py`."""
+    file = getattr(sys.modules.get(module), "__file__", None)
+    return None if file is None else Path(file)
+
+
+@cache
+def _sha256(root: Path) -> str:
+    """The hash of the code in a folder, or of one file, read once a process. It does not depend on where the folder is."""
+    digest = hashlib.sha256()
+    for path in _code_in(root):
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(root).as_posix()} {len(content)}:".encode() + content)
+    return digest.hexdigest()
+
+
+def _code_in(root: Path) -> Iterator[Path]:
+    if not root.is_dir():
+        # a module in an archive has no file that can be read; its version stands for it
+        yield from [root] if root.is_file() else []
+        return
+    yield from sorted(path for path in root.rglob("*") if path.name.endswith(CODE) and "__pycache__" not in path.parts and path.is_file())
