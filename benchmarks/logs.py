@@ -108,7 +108,7 @@ def measure(path: Path, by: str, batches: int = 1_000) -> dict[str, object]:
     rows, users, items = len(data.interactions), len(data.users), len(data.catalog)
     with meter.step("split"):
         split = split_log(data.interactions, users, items, settings, SplitSettings(by=by))
-        data = training_data(data, split)
+        data = training_data(data, split, settings)
         summary = split.summary()
     rewards = RewardSum({"click": (Click(ClickConfig()), 1.0)}, data.catalog, frozenset({"click"}))
     with meter.step("log"):

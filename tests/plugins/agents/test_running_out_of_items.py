@@ -49,6 +49,10 @@ def parts(tmp_path):
     return build
 
 
+OTHERS = ["q_learning", "sarsa", "soft_actor_critic", "td3"]
+"""Agents whose whole run is tried on request only: the first test here has them in every suite."""
+
+
 @pytest.mark.parametrize("case", CASES, ids=name_of)
 def test_every_agent_stays_finite_where_no_further_slate_is_left(parts, case):
     built = parts(*case)
@@ -70,7 +74,7 @@ def test_every_agent_stays_finite_where_no_further_slate_is_left(parts, case):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("agent", ["q_learning", "sarsa", "dqn", "soft_actor_critic", "ddpg", "td3"])
+@pytest.mark.parametrize("agent", ["dqn", "ddpg", *(pytest.param(name, marks=pytest.mark.evidence) for name in OTHERS)])
 def test_a_run_whose_sessions_show_the_whole_catalogue_ends_with_numbers(warm_recframe, agent):
     short = ["trainer.env_steps=2048", "trainer.evaluate_every=1024", "evaluation.references=false"]
     starts = [] if agent == "sarsa" else ["agent.learning_starts=64"]
