@@ -103,7 +103,7 @@ def test_the_modules_that_the_guide_offers_to_agents_have_the_names_it_lists(plu
 
 def runs_of(words: list[str]) -> list[list[str]]:
     """Runs of a sweep in which each choice of each word occurs, of seeds only the first."""
-    choices = [[word] if "[" in word else word.partition("=")[2].split(",") for word in words]
+    choices = [[word] if "[" in word or "'" in word else word.partition("=")[2].split(",") for word in words]
     pairs = [(word.partition("=")[0], each[:1] if word.startswith("seed=") else each) for word, each in zip(words, choices, strict=True)]
     number = max(len(each) for _, each in pairs)
     return [[each[0] if "=" in each[0] else f"{key}={each[i % len(each)]}" for key, each in pairs] for i in range(number)]
