@@ -378,6 +378,9 @@ def test_the_policies_that_are_estimated_show_nothing_again_where_the_ranking_ma
     assert values == pytest.approx(dict.fromkeys(values, 1.0), rel=1e-5)
 
 
+HELD_OUT_SESSIONS = ["encoder=id", "split.by=sessions", "split.test_share=0.4", "evaluation.exclude_seen=false"]
+
+
 def decisions_of_people(file: Path, people: int) -> Path:
     generator = np.random.default_rng(1)
     lines = [f"{row // 2 % people},{row // 2},{row % 4},{1_000 + row},0.25,{generator.integers(2)}" for row in range(400)]
@@ -396,8 +399,7 @@ def test_decisions_are_not_split_at_random_and_the_split_that_fits_their_sequenc
 def test_a_log_that_nothing_can_be_estimated_from_costs_no_other_result(tmp_path, caplog):
     """All is about one person: a reward model cannot be fitted to other people."""
     file = decisions_of_people(tmp_path / "log.csv", 1)
-    settings = ["encoder=id", "split.by=sessions", "split.test_share=0.4", "evaluation.exclude_seen=false"]
-    result = runner.run(of_decisions(file, *settings), tmp_path / "run")
+    result = runner.run(of_decisions(file, *HELD_OUT_SESSIONS), tmp_path / "run")
     written = json.loads((tmp_path / "run" / "result.json").read_text())
     (sentence,) = written["caveats"]
     assert re.match(r"The policies' values from logged decisions could not be estimated: a reward model needs at least two folds", sentence)
@@ -408,14 +410,18 @@ def test_a_log_that_nothing_can_be_estimated_from_costs_no_other_result(tmp_path
     assert [(record.levelname, record.exc_info) for record in caplog.records if record.message == sentence] == [("WARNING", None)]
 
 
+def run_of_two_people(tmp_path: Path) -> Path:
+    """The folder of a run on decisions about two people."""
+    runner.run(of_decisions(decisions_of_people(tmp_path / "log.csv", 2), *HELD_OUT_SESSIONS), tmp_path / "run")
+    return tmp_path / "run"
+
+
 def test_a_fault_in_the_estimates_costs_no_other_result_and_leaves_its_traceback(tmp_path, monkeypatch):
     def fault(*args, **kwargs):
         raise ZeroDivisionError("made for this test")
 
     monkeypatch.setattr("recframe.runner.off_policy.evaluate_off_policy", fault)
-    settings = ["encoder=id", "split.by=sessions", "split.test_share=0.4", "evaluation.exclude_seen=false"]
-    runner.run(of_decisions(decisions_of_people(tmp_path / "log.csv", 2), *settings), tmp_path / "run")
-    written = json.loads((tmp_path / "run" / "result.json").read_text())
+    written = json.loads((run_of_two_people(tmp_path) / "result.json").read_text())
     assert "could not be estimated: ZeroDivisionError: made for this test (" in written["caveats"][0]
     assert "ranking" in written
     assert "Traceback" in (tmp_path / "run" / "run.log").read_text()
@@ -426,9 +432,7 @@ def test_sessions_that_cannot_be_estimated_cost_no_estimate_of_decisions(tmp_pat
         raise DataError("made for this test")
 
     monkeypatch.setattr("recframe.runner.off_policy.evaluate_sessions_off_policy", refuse)
-    settings = ["encoder=id", "split.by=sessions", "split.test_share=0.4", "evaluation.exclude_seen=false"]
-    runner.run(of_decisions(decisions_of_people(tmp_path / "log.csv", 2), *settings), tmp_path / "run")
-    found = json.loads((tmp_path / "run" / "result.json").read_text())["off_policy"]
+    found = json.loads((run_of_two_people(tmp_path) / "result.json").read_text())["off_policy"]
     assert "value" in found["policies"]["trained"]
     assert "sessions" not in found
     assert found["caveats"][-1] == "The returns of sessions could not be estimated: made for this test."

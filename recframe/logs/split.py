@@ -70,8 +70,8 @@ def split_log(
     - `sessions`: everything of some sessions is held out. Each interaction of a session but the first is a query (targets: all: each
       session is one, with its first share as history).
     - `random`: drawn interactions of each sequence of three or more are held out, whenever they were; a query is what is left of the
-      sequence, in no order of time. Published figures are often of such splits. What is learned from then knows the future of what is
-      asked, so that it says little about a recommender in use.
+      sequence, each part in order of time. Published figures are often of such splits. What is learned from then knows the future of what
+      is asked, so that it says little about a recommender in use.
 
     Interactions of a user with an item that are of the same second (and session) and have the same feedback are duplicates: only the last
     of them is used, unless the log has propensities, where each row is a decision of its own. Those with other feedback, such as a view and

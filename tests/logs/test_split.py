@@ -132,7 +132,9 @@ def test_every_history_lies_before_its_targets_and_is_of_the_same_user(interacti
             assert len(set(wanted_items)) == len(wanted_items)
             assert all(users[row] == user for row in history)
             if wanted.by == "random":
-                # in no order of time
+                # each part is in order of time
+                parts = [[row for row in history if split.part[row] == one] for one in (TRAIN, VALIDATION)]
+                assert history == [row for rows in parts for row in sorted(rows, key=lambda row: (times[row], row))]
                 latest = (-1, -1)
             else:
                 assert [(times[row], row) for row in history] == sorted((times[row], row) for row in history)

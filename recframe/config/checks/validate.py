@@ -32,7 +32,8 @@ def validate(cfg: DictConfig, app: App = TRAIN) -> DictConfig:
     if typed is None:
         raise ConfigError(problems)
     values: Any = OmegaConf.to_container(typed)
-    for key, component in _chosen_components(values, app)[0].items():
+    components, _ = _chosen_components(values, app)
+    for key, component in components.items():
         section, wrong = merged_as(f"{key}.", OmegaConf.structured(node(component)), OmegaConf.select(typed, key))
         problems += wrong
         if section is not None:
@@ -40,9 +41,9 @@ def validate(cfg: DictConfig, app: App = TRAIN) -> DictConfig:
     problems = problems or find_problems(typed, app)
     if problems:
         raise ConfigError(problems)
-    app.complete(typed, Composed(values, _chosen_components(values, app)[0]))
+    app.complete(typed, Composed(values, components))
     make_paths_absolute(typed, app.schema)
-    for key, component in _chosen_components(values, app)[0].items():
+    for key, component in components.items():
         make_paths_absolute(OmegaConf.select(typed, key), component.config)
     return typed
 
