@@ -11,9 +11,10 @@ from recframe.testing import ToyTracker, check_component, toy_data, toy_observat
 from recframe.testing.toy import toy_log
 from recframe.training.weights import CheckpointError, load_weights, save_weights
 from recframe_plugins.agents.baselines.config import ContentCosineConfig
-from recframe_plugins.agents.collaborative import build, factors
+from recframe_plugins.agents.collaborative import als, build
+from recframe_plugins.agents.collaborative.als import ALS, folded_in
+from recframe_plugins.agents.collaborative.bpr import BPR
 from recframe_plugins.agents.collaborative.config import ALSConfig, BPRConfig, EASEConfig, HybridConfig, ItemKNNConfig, UserKNNConfig
-from recframe_plugins.agents.collaborative.factors import ALS, BPR, folded_in
 from recframe_plugins.agents.collaborative.hybrid import Hybrid, conditional_logit, log_without_rows, mixed
 from tests.references.logs_with_tastes import hit_rate, random_log, spec_of, tastes
 
@@ -22,7 +23,7 @@ AGENTS = ("item_knn", "user_knn", "ease", "als", "bpr_mf", "content_cosine", "hy
 
 
 def needs_implicit(name):
-    if name in ("als", "bpr_mf"):
+    if name == "als":
         pytest.importorskip("implicit", reason="the library implicit is not installed: recframe[implicit]")
 
 
@@ -31,7 +32,7 @@ def test_they_conform(name):
     needs_implicit(name)
     component = registry().get("agent", name)
     assert component.provides == {"slates", "ranks"}
-    check_component(component)
+    check_component(component, component.config(**{"bpr_mf": {"epochs": 3}}.get(name, {})))
 
 
 @pytest.mark.parametrize(
@@ -87,7 +88,7 @@ def test_a_refusal_names_the_option():
 
 
 def test_without_the_library_a_factorization_says_what_to_install(monkeypatch):
-    monkeypatch.setattr(factors, "find_spec", lambda name: None)
+    monkeypatch.setattr(als, "find_spec", lambda name: None)
     spec = toy_spec(DATA)
     with pytest.raises(ValueError, match=r"pip install 'recframe\[implicit\]'"):
         build.build_als(ALSConfig(), spec, ToyTracker(spec, DATA), seed=0)
@@ -107,9 +108,9 @@ def test_factors_of_a_history_solve_the_weighted_least_squares():
         assert np.allclose(found[user].numpy(), np.linalg.solve(y.T @ c @ y + 0.2 * np.eye(4), y.T @ c @ p), atol=1e-4)
 
 
-def fitted(kind, config, log, **choices):
-    pytest.importorskip("implicit", reason="the library implicit is not installed: recframe[implicit]")
-    scorer = kind(config, spec_of(log, **choices), seed=3)
+def fitted(config, log, **choices):
+    needs_implicit("als")
+    scorer = ALS(config, spec_of(log, **choices), seed=3)
     scorer.fit(log)
     return scorer
 
@@ -123,9 +124,9 @@ def als_loss(scorer, matrix, config):
 def test_als_lowers_the_loss_of_its_paper_to_near_a_stationary_point():
     log, config = random_log(1, sequences=40), ALSConfig(factors=5, regularization=0.1, confidence=4.0, iterations=200)
     matrix = interaction_matrix(log, by_user=True).toarray()
-    scorer = fitted(ALS, config, log)
+    scorer = fitted(config, log)
     reached = als_loss(scorer, matrix, config)
-    assert reached < 0.9 * als_loss(fitted(ALS, ALSConfig(**{**vars(config), "iterations": 1}), log), matrix, config)
+    assert reached < 0.9 * als_loss(fitted(ALSConfig(**{**vars(config), "iterations": 1}), log), matrix, config)
     # the users' factors are the best for the items' factors, and so what fold-in gives
     items = torch.arange(17).expand(40, -1)
     values = torch.from_numpy(matrix).float()
@@ -137,25 +138,15 @@ def test_als_lowers_the_loss_of_its_paper_to_near_a_stationary_point():
 @pytest.mark.parametrize("fold_in", ["new", "all"])
 def test_als_reads_the_history_of_users_that_are_not_in_the_log_or_of_all(fold_in):
     log, held_out, _ = tastes(seed=2, people=60)
-    scorer = fitted(ALS, ALSConfig(factors=8, fold_in=fold_in), log)
+    scorer = fitted(ALSConfig(factors=8, fold_in=fold_in), log)
     (queries,) = held_out.batches(60, 0)
     observation = queries.observation
     observation.user[:3] = torch.tensor([60, 1_000, 10**6])
     query, folded = scorer.query(observation), scorer.fold_in(observation)
     assert torch.equal(query[:3], folded[:3])
     assert torch.equal(query[3:], folded[3:] if fold_in == "all" else scorer.user_factors[3:60])
-    anonymous = fitted(ALS, ALSConfig(factors=8), log, has_users=False)
+    anonymous = fitted(ALSConfig(factors=8), log, has_users=False)
     assert torch.equal(anonymous.query(observation), anonymous.fold_in(observation))
-
-
-def test_bpr_gives_users_that_are_not_in_the_log_the_items_by_their_biases():
-    log, held_out, _ = tastes(seed=2, people=60)
-    scorer = fitted(BPR, BPRConfig(factors=8, iterations=20), log)
-    (queries,) = held_out.batches(60, 0)
-    queries.observation.user[0] = 60
-    scores = scorer.evidence(queries.observation).between(0, 60)
-    assert torch.allclose(scores[0], scorer.item_factors[:, -1])
-    assert torch.allclose(scores[5], scorer.item_factors @ scorer.user_factors[5], atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["als", "bpr_mf", "hybrid"])

@@ -9,8 +9,9 @@ from recframe.components import require_consistent
 from recframe.interfaces import EnvironmentSpec, StateTracker
 from recframe.references.logged import EASE, ContentCosine, ItemKNN, UserKNN
 from recframe_plugins.agents.baselines.config import ContentCosineConfig
+from recframe_plugins.agents.collaborative.als import ALS
+from recframe_plugins.agents.collaborative.bpr import BPR
 from recframe_plugins.agents.collaborative.config import ALSConfig, BPRConfig, EASEConfig, HybridConfig, ItemKNNConfig, UserKNNConfig
-from recframe_plugins.agents.collaborative.factors import ALS, BPR
 from recframe_plugins.agents.collaborative.hybrid import Hybrid
 from recframe_plugins.agents.collaborative.scorer_agent import ScorerAgent
 

@@ -73,15 +73,16 @@ class ALSConfig(LogScorerConfig):
 
 @dataclass
 class BPRConfig(LogScorerConfig):
-    """Factors of users and items by Bayesian personalized ranking, by the library implicit (recframe[implicit]).
+    """Factors of users and items by Bayesian personalized ranking, with uniformly drawn items as those not preferred.
 
     Inherited from `LogScorerConfig`: weights, repeats.
     """
 
     factors: int = option(64, "dimensions of a user's and an item's factors", ge=1)
-    learning_rate: float = option(0.05, "step size of stochastic gradient ascent", gt=0)
-    regularization: float = option(0.01, "weight of the squared factors", ge=0)
-    iterations: int = option(100, "passes over the log", ge=1)
+    learning_rate: float = option(1e-3, "step size of Adam", gt=0)
+    regularization: float = option(0.0, "lambda, the weight of the squared factors", ge=0)
+    epochs: int = option(100, "passes over the log; choose it by validation: too many overfit", ge=1)
+    batch_size: int = option(2_048, "pairs of a user and an item in a gradient step", ge=1)
 
 
 PARTS = ["item_knn", "user_knn", "ease", "als", "bpr_mf", "content_cosine"]
