@@ -11,7 +11,8 @@ import numpy as np
 from recframe.evaluation.off_policy import trajectories
 from recframe.evaluation.off_policy.contributions import intervals, mean_of, refitted_interval
 from recframe.evaluation.off_policy.decisions import LoggedDecisions, judged_decisions
-from recframe.evaluation.off_policy.diagnostics import diagnose, few_people, range_warnings, warnings_of
+from recframe.evaluation.off_policy.diagnostics import diagnose, doubts_of, few_people, range_doubts
+from recframe.evaluation.off_policy.doubts import Doubt, sentences_of
 from recframe.evaluation.off_policy.evaluation import LOGGING, OffPolicyResult
 from recframe.evaluation.off_policy.fitted_q import fitted_q_values, fitted_returns
 from recframe.evaluation.off_policy.logs import TrajectoryLog
@@ -111,6 +112,7 @@ def evaluate_sessions_off_policy(
     states = _states(decisions.contexts, len(decisions), num_states, seed)[sessions.rows] if markov else None
     taken = _products(contexts, features[decisions.actions])[sessions.rows]
     result = OffPolicyResult({}, {}, {}, few_people(decisions.people, "sessions"))
+    doubts: list[Doubt] = []
     for name, policy in policies.items():
         judged = judged_decisions(decisions, policy)
         expected = _products(contexts, _expected_items(decisions, policy, features))[sessions.rows]
@@ -126,8 +128,9 @@ def evaluate_sessions_off_policy(
         numbers = diagnose(log.ratios.prod(axis=1), sessions.people, judged.unlogged, judged.impossible)
         result.diagnostics[name] = numbers.as_numbers()
         result.chosen[name] = CHOSEN
-        result.caveats.extend(warnings_of(name, numbers, "sessions"))
-        result.caveats.extend(range_warnings(name, result.policies[name], CHOSEN, numbers, _possible_returns(log)))
+        doubts.extend(doubts_of(name, numbers, "sessions"))
+        doubts.extend(range_doubts(name, result.policies[name], CHOSEN, numbers, _possible_returns(log)))
+    result.caveats.extend(sentences_of(doubts))
     return result
 
 

@@ -114,7 +114,7 @@ def test_items_that_were_never_logged_are_a_caveat():
     assert result.diagnostics["other"]["impossible"] == pytest.approx(0.5)
     assert [sentence for sentence in result.caveats if "logging policy never would" in sentence]
     assert [sentence for sentence in result.caveats if "none of the 400 decisions has shown" in sentence]
-    assert [sentence for sentence in result.caveats if "mean weight is 0.500" in sentence]
+    assert [sentence for sentence in result.caveats if sentence.startswith("other (0.500, ") and "mean weight" in sentence]
 
 
 def test_rewards_that_are_all_equal_are_a_caveat(world):
@@ -151,7 +151,7 @@ def test_returns_of_sessions_are_estimated_by_every_sequential_estimator(world):
     assert sum(not one["low"] < truth < one["high"] for one in found.values()) <= 1
     for name in ("return", "return/weighted_is", "return/dr", "return/fitted_q"):
         assert found[name]["mean"] == pytest.approx(truth, abs=0.15)
-    assert any("effective sample size is 23 of 400 sessions" in sentence for sentence in result.caveats)
+    assert any(sentence.startswith("better (23 of 400 sessions): the effective sample size") for sentence in result.caveats)
     sums = log.rewards.reshape(-1, 5).sum(axis=1)
     assert result.policies[LOGGING]["return"]["mean"] == pytest.approx(sums.mean())
     assert result.diagnostics["better"]["rows"] == 400
@@ -174,13 +174,15 @@ def test_an_estimate_outside_the_range_of_the_logged_rewards_has_a_caveat():
     assert result.logged == (0.0, 1.0)
     assert result.policies["other"]["value"]["mean"] > 1.01
     flagged = [sentence for sentence in result.caveats if "is outside the range of the logged rewards, 0 to 1" in sentence]
-    assert [sentence.partition(":")[0] for sentence in flagged] == ["other"]
+    value = result.policies["other"]["value"]["mean"]
+    assert [sentence.partition(":")[0] for sentence in flagged] == [f"other ({value:.4g})"]
 
 
 def test_an_estimate_that_is_not_shown_is_not_said_to_be_outside_the_range():
     log = LoggedDecisions(np.zeros(60, dtype=int), np.arange(60) / 60 + 1.0, np.ones(60), np.arange(60), 2)
-    (caveat,) = evaluate_off_policy(log, {"other": fixed_policy([0.0, 1.0])}).caveats
-    assert caveat.startswith("other: the policy never does what was logged")
+    policies = {"other": fixed_policy([0.0, 1.0]), "another": fixed_policy([0.0, 1.0])}
+    (caveat,) = evaluate_off_policy(log, policies).caveats
+    assert caveat.startswith("other, another: the policy never does what was logged")
 
 
 def test_a_return_that_no_logged_session_had_is_possible_and_has_no_caveat_of_the_range():
