@@ -200,6 +200,16 @@ def test_a_catalogue_smaller_than_the_lists_has_a_warning_and_a_table_of_shorter
     assert f"@{FILMS}" not in report
 
 
+def test_lists_of_all_items_that_are_not_seen_yet_have_a_note(log_folder, tmp_path, caplog):
+    runner.run(composed(log_folder, "agent=popular", "evaluation.references=false", f"evaluation.k=[5,10,{FILMS - 8}]"), tmp_path / "run")
+    (caveat,) = json.loads((tmp_path / "run" / "result.json").read_text())["caveats"]
+    assert re.fullmatch(
+        rf"evaluation.k: lists of {FILMS - 8} \(in \d+ of {PEOPLE} queries\) hold all items that are not seen yet.*", caveat
+    )
+    assert caveat in caplog.messages
+    assert f"**Note: {caveat}**" in (tmp_path / "run" / "report.md").read_text()
+
+
 def test_the_choice_of_weights_is_said_for_a_log_beside_a_simulator(log_folder, tmp_path, capsys):
     more = ["stages=[logged]", "environment=preference_model", "environment.similarity=text", "agent=dqn", "agent.learning_starts=64"]
     runner.run(composed(log_folder, *more), tmp_path / "run")

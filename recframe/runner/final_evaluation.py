@@ -24,7 +24,15 @@ from recframe.metric_names import CLICK_SIGNAL
 from recframe.references.fitting.reference_policies import ReferenceBudget, reference_policies
 from recframe.runner.failures import attempt
 from recframe.runner.off_policy import OffPolicyEvaluation, off_policy_evaluation
-from recframe.runner.ranking import TRAINED, about_log, rankers_of, ranking_entry, ranking_evaluation, ranking_samples
+from recframe.runner.ranking import (
+    TRAINED,
+    about_log,
+    rankers_of,
+    ranking_caveats,
+    ranking_entry,
+    ranking_evaluation,
+    ranking_samples,
+)
 from recframe.tracking import write_people
 
 log = logging.getLogger(__name__)
@@ -64,7 +72,7 @@ class FinalEvaluation(NamedTuple):
     ranking: every policy's on the held-out part of the log; None if the run learned from none.
     off_policy: what that part says about the policies' rewards; None if it does not say with what probability items were shown, or if
         nothing could be estimated.
-    caveats: sentences about what could not be evaluated.
+    caveats: sentences about what could not be evaluated, or says little.
     """
 
     main: Evaluation
@@ -82,7 +90,7 @@ def final_evaluation(parts: Parts, agent: Agent) -> FinalEvaluation:
         return simulated_evaluation(parts, agent)
     rankers = rankers_of(parts, agent)
     ranking = ranking_evaluation(parts, rankers, agent.spec)
-    caveats: list[str] = []
+    caveats = ranking_caveats(parts)
     off_policy = attempt("The policies' values from logged decisions", lambda: off_policy_evaluation(parts, rankers, agent.spec), caveats)
     final = simulated_evaluation(parts, agent) if parts.simulates else FinalEvaluation(ranking, None, [])
     if not parts.simulates and parts.cfg.evaluation.sample_users:

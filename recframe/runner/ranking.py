@@ -12,6 +12,7 @@ from recframe.evaluation.agent_policy import AgentPolicy
 from recframe.evaluation.people import LOGGED, QUERIES
 from recframe.evaluation.ranking import evaluate_ranking, ranking_means
 from recframe.evaluation.ranking.samples import SampleRanking, sample_rankings
+from recframe.evaluation.ranking.whole_lists import whole_lists
 from recframe.evaluation.results import Evaluation
 from recframe.interfaces import Agent, EnvironmentSpec, Ranker
 from recframe.references.logged.references import logged_references
@@ -57,7 +58,7 @@ def ranking_evaluation(parts: Parts, rankers: Mapping[str, Ranker], spec: Enviro
     settings = parts.cfg.evaluation
     log.info("evaluating %s on %d held-out queries of the log", ", ".join(rankers), len(parts.log.test))
     num_items = len(parts.data.catalog)
-    if whole := [k for k in sorted(set(settings.k)) if k >= num_items]:
+    if whole := [str(k) for k in sorted(set(settings.k)) if k >= num_items]:
         log.warning("evaluation.k: there are %d items, so that lists of %s hold them all, and say nothing", num_items, _listed(whole))
     return evaluate_ranking(
         rankers,
@@ -68,6 +69,19 @@ def ranking_evaluation(parts: Parts, rankers: Mapping[str, Ranker], spec: Enviro
         resamples=settings.bootstrap_samples,
         **_settings(parts, spec),
     )
+
+
+def ranking_caveats(parts: Parts) -> list[str]:
+    """A sentence, also logged as a warning, if lists of the test hold all items that users have not seen."""
+    assert parts.log is not None
+    settings, queries = parts.cfg.evaluation, parts.log.test
+    counts = whole_lists(queries, len(parts.data.catalog), settings.k) if settings.exclude_seen else {}
+    if not counts:
+        return []
+    lists = _listed([f"{k} (in {count:,} of {len(queries):,} queries)" for k, count in counts.items()])
+    caveat = f"evaluation.k: lists of {lists} hold all items that are not seen yet, and so find what is asked for, whatever the policy."
+    log.warning("%s", caveat)
+    return [caveat]
 
 
 def ranking_samples(parts: Parts, agent: Agent) -> list[SampleRanking]:
@@ -95,8 +109,8 @@ def about_log(parts: Parts, ranking: Evaluation) -> dict[str, Any]:
     return {"split": LOGGED, **ranking.people.counts(QUERIES), "items": len(parts.data.catalog)}
 
 
-def _listed(numbers: list[int]) -> str:
-    *others, last = map(str, numbers)
+def _listed(parts: list[str]) -> str:
+    *others, last = parts
     return f"{', '.join(others)} and {last}" if others else last
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from recframe.evaluation.people import QUERIES
 from recframe.evaluation.ranking import RankingError, evaluate_ranking, ranking_means
+from recframe.evaluation.ranking.whole_lists import whole_lists
 from recframe.interfaces import PAD, self_information
 from recframe.metric_names import ranking_metrics
 from tests.evaluation.ranked_log import Fixed, Scored, make_catalog, make_held_out
@@ -182,3 +183,12 @@ def test_coverage_novelty_and_gini_grow_or_fall_as_they_should():
     assert by_name["own"]["gini@2"]["high"] < by_name["same"]["gini@2"]["low"]
     # the items that everybody is recommended are the most popular
     assert by_name["own"]["novelty@2"]["low"] > by_name["same"]["novelty@2"]["high"]
+
+
+def test_lists_that_hold_every_unseen_item_are_counted():
+    # of 8 items, 5, 3 and 6 are not seen; items are seen twice, too
+    held_out = make_held_out([[0, 1, 2, 0], [0, 1, 2, 3, 4, 4, 4], [6, 7]], [[3], [5], [0]], num_items=8)
+    assert whole_lists(held_out, 8, (1, 2)) == {}
+    assert whole_lists(held_out, 8, (2, 3, 5, 5, 6)) == {3: 1, 5: 2, 6: 3}
+    # that a list of all items holds them is another matter
+    assert whole_lists(held_out, 8, (8, 20)) == {}
