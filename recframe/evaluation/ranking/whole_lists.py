@@ -21,8 +21,8 @@ def whole_lists(held_out: HeldOut, num_items: int, ks: Sequence[int]) -> dict[in
     below = sorted({k for k in ks if k < num_items})
     if not below or int(held_out.history_lengths.max()) < num_items - below[-1]:
         return {}
-    batches = held_out.batches(QUERIES_AT_ONCE, 1)
-    unseen = torch.cat([num_items - different(queries.observation.excluded) for queries in batches])
+    seen = [queries.observation.excluded for queries in held_out.batches(QUERIES_AT_ONCE, 1)]
+    unseen = torch.cat([num_items - different(items) for items in seen if items is not None])
     counts = {k: int((unseen <= k).sum()) for k in below}
     return {k: count for k, count in counts.items() if count}
 
