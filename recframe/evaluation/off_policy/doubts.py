@@ -17,7 +17,7 @@ class Doubt(NamedTuple):
     figure: str = ""
 
 
-def sentences_of(doubts: Iterable[Doubt]) -> list[str]:
+def doubts_in_words(doubts: Iterable[Doubt]) -> list[str]:
     """A sentence for each reason, in the order in which they come first: `popular (23), ease (41): REASON`."""
     policies: dict[str, list[str]] = {}
     for doubt in doubts:

@@ -13,7 +13,7 @@ from recframe.evaluation.off_policy.concentration import empirical_bernstein, ho
 from recframe.evaluation.off_policy.contributions import intervals, mean_of
 from recframe.evaluation.off_policy.decisions import LoggedDecisions, judged_decisions
 from recframe.evaluation.off_policy.diagnostics import diagnose, doubts_of, few_people, range_doubts
-from recframe.evaluation.off_policy.doubts import Doubt, sentences_of
+from recframe.evaluation.off_policy.doubts import Doubt, doubts_in_words
 from recframe.evaluation.off_policy.estimates import estimates_of
 from recframe.evaluation.off_policy.logs import SingleItemLog
 from recframe.evaluation.off_policy.pas_if import Estimator, pas_if
@@ -114,7 +114,7 @@ def evaluate_off_policy(
         result.chosen[name] = estimates.chosen
         doubts.extend(doubts_of(name, numbers))
         doubts.extend(range_doubts(name, result.policies[name], estimates.chosen, numbers, logged))
-    result.caveats.extend(sentences_of(doubts))
+    result.caveats.extend(doubts_in_words(doubts))
     return result
 
 

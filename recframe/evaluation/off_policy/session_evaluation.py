@@ -12,7 +12,7 @@ from recframe.evaluation.off_policy import trajectories
 from recframe.evaluation.off_policy.contributions import intervals, mean_of, refitted_interval
 from recframe.evaluation.off_policy.decisions import LoggedDecisions, judged_decisions
 from recframe.evaluation.off_policy.diagnostics import diagnose, doubts_of, few_people, range_doubts
-from recframe.evaluation.off_policy.doubts import Doubt, sentences_of
+from recframe.evaluation.off_policy.doubts import Doubt, doubts_in_words
 from recframe.evaluation.off_policy.evaluation import LOGGING, OffPolicyResult
 from recframe.evaluation.off_policy.fitted_q import fitted_q_values, fitted_returns
 from recframe.evaluation.off_policy.logs import TrajectoryLog
@@ -130,7 +130,7 @@ def evaluate_sessions_off_policy(
         result.chosen[name] = CHOSEN
         doubts.extend(doubts_of(name, numbers, "sessions"))
         doubts.extend(range_doubts(name, result.policies[name], CHOSEN, numbers, _possible_returns(log)))
-    result.caveats.extend(sentences_of(doubts))
+    result.caveats.extend(doubts_in_words(doubts))
     return result
 
 

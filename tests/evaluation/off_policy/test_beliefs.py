@@ -10,7 +10,7 @@ from recframe.evaluation.off_policy.choice import least_error_of, slope, slope_o
 from recframe.evaluation.off_policy.concentration import empirical_bernstein, hoeffding, values_of_people
 from recframe.evaluation.off_policy.contributions import Contributions, intervals, mean_of, refitted_interval
 from recframe.evaluation.off_policy.diagnostics import diagnose, doubts_of, effective_sample_size, few_people
-from recframe.evaluation.off_policy.doubts import Doubt, sentences_of
+from recframe.evaluation.off_policy.doubts import Doubt, doubts_in_words
 from recframe.evaluation.off_policy.logs import SingleItemLog
 from recframe.evaluation.off_policy.pas_if import fit_division, pas_if
 from recframe.evaluation.statistics import ratio_intervals, sums_by_person
@@ -116,15 +116,15 @@ def test_good_weights_give_no_doubt():
     ],
 )
 def test_what_speaks_against_an_estimate_is_said_in_words(weights, extra, sentence):
-    found = sentences_of(doubts_of("p", diagnose(weights, **extra)))
+    found = doubts_in_words(doubts_of("p", diagnose(weights, **extra)))
     assert any(one.startswith(sentence) for one in found), found
 
 
 def test_policies_with_the_same_reason_share_a_sentence():
     doubts = [Doubt("popular", "too few.", "23"), Doubt("popular", "never."), Doubt("ease", "too few.", "41"), Doubt("random", "never.")]
-    assert sentences_of(doubts) == ["popular (23), ease (41): too few.", "popular, random: never."]
+    assert doubts_in_words(doubts) == ["popular (23), ease (41): too few.", "popular, random: never."]
     few = diagnose(np.r_[np.zeros(450), np.full(50, 10.0)]), diagnose(np.r_[np.zeros(460), np.full(40, 12.5)])
-    (sentence,) = sentences_of([*doubts_of("popular", few[0]), *doubts_of("ease", few[1])])
+    (sentence,) = doubts_in_words([*doubts_of("popular", few[0]), *doubts_of("ease", few[1])])
     assert sentence.startswith("popular (50 of 500 decisions), ease (40 of 500 decisions): the effective sample size is below 100;")
 
 
