@@ -1,4 +1,4 @@
-"""How far an off-policy estimate can be believed: effective sample size, weights and support, and what they cast doubt on."""
+"""How far an off-policy estimate can be believed: effective sample size, weights and support, and caveats from them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from recframe.evaluation.off_policy.doubts import Doubt
+from recframe.evaluation.off_policy.policy_caveats import PolicyCaveat
 from recframe.evaluation.off_policy.uninformed import says_nothing
 from recframe.evaluation.results import Metrics
 
@@ -73,30 +73,30 @@ def diagnose(weights: np.ndarray, people: np.ndarray | None = None, unlogged: fl
     )
 
 
-def doubts_of(policy: str, found: Diagnostics, unit: str = "decisions") -> list[Doubt]:
+def weight_caveats(policy: str, found: Diagnostics, unit: str = "decisions") -> list[PolicyCaveat]:
     """Why the estimates of `policy` that use weights should not be believed; empty if nothing speaks against them."""
     if found.effective_rows == 0:
         never = "never does what was logged" if unit == "decisions" else "never does all that was logged in a session"
-        return [Doubt(policy, f"the policy {never}; the log says nothing about it except through a reward model.")]
-    doubts = []
+        return [PolicyCaveat(policy, f"the policy {never}; the log says nothing about it except through a reward model.")]
+    caveats = []
     if found.effective_rows < FEW_ROWS:
         few = f"the effective sample size is below {FEW_ROWS}; intervals are too short, and the estimate should not be believed."
-        doubts.append(Doubt(policy, few, f"{found.effective_rows:.0f} of {found.rows:,} {unit}"))
+        caveats.append(PolicyCaveat(policy, few, f"{found.effective_rows:.0f} of {found.rows:,} {unit}"))
     if found.largest_share > LARGE_SHARE:
         large = f"one of {found.rows:,} {unit} has this much of the total weight; the estimate is mostly about it."
-        doubts.append(Doubt(policy, large, f"{found.largest_share:.0%}"))
+        caveats.append(PolicyCaveat(policy, large, f"{found.largest_share:.0%}"))
     if found.impossible > MISSING_SUPPORT:
         impossible = (
             "in so many of its choices it shows items that the logging policy never would; their reward is not in the log, and estimates "
             "without a reward model count it as 0."
         )
-        doubts.append(Doubt(policy, impossible, f"{found.impossible:.1%}"))
+        caveats.append(PolicyCaveat(policy, impossible, f"{found.impossible:.1%}"))
     if found.unlogged > MISSING_SUPPORT:
         unlogged = (
             f"in so many of its choices it shows items that none of the {found.rows:,} {unit} has shown; nothing in these tells what such "
             "items are worth."
         )
-        doubts.append(Doubt(policy, unlogged, f"{found.unlogged:.1%}"))
+        caveats.append(PolicyCaveat(policy, unlogged, f"{found.unlogged:.1%}"))
     if abs(found.mean_weight - 1) > max(3 * found.mean_weight_error, 0.01):
         cause = (
             "it does what could not be logged, or the propensities are too large"
@@ -104,8 +104,8 @@ def doubts_of(policy: str, found: Diagnostics, unit: str = "decisions") -> list[
             else "the propensities are too small, or not those of the policy that chose"
         )
         figure = f"{found.mean_weight:.3f}, standard error {found.mean_weight_error:.3f}"
-        doubts.append(Doubt(policy, f"the mean weight should be 1: {cause}.", figure))
-    return doubts
+        caveats.append(PolicyCaveat(policy, f"the mean weight should be 1: {cause}.", figure))
+    return caveats
 
 
 def few_people(people: np.ndarray, unit: str = "decisions") -> list[str]:
@@ -114,7 +114,7 @@ def few_people(people: np.ndarray, unit: str = "decisions") -> list[str]:
     return [f"The {unit} are of only {count} people; intervals over fewer than {FEW_PEOPLE} are unreliable."] if count < FEW_PEOPLE else []
 
 
-def range_doubts(policy: str, metrics: Metrics, estimator: str, found: Diagnostics, possible: tuple[float, float]) -> list[Doubt]:
+def range_caveats(policy: str, metrics: Metrics, estimator: str, found: Diagnostics, possible: tuple[float, float]) -> list[PolicyCaveat]:
     """One if the estimate is clearly outside the range of what is `possible`.
 
     metrics: those of the policy, with `value` or `return`.   estimator: the one behind it.   found: the policy's diagnostics.
@@ -133,4 +133,4 @@ def range_doubts(policy: str, metrics: Metrics, estimator: str, found: Diagnosti
         f"the estimate is outside the range of {things}, {low:.4g} to {high:.4g}; their mean cannot be, and the estimate should not be "
         "believed."
     )
-    return [Doubt(policy, outside, f"{mean:.4g}")]
+    return [PolicyCaveat(policy, outside, f"{mean:.4g}")]

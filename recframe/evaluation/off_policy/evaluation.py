@@ -12,12 +12,12 @@ from recframe.evaluation.off_policy import single_items
 from recframe.evaluation.off_policy.concentration import empirical_bernstein, hoeffding, values_of_people
 from recframe.evaluation.off_policy.contributions import intervals, mean_of
 from recframe.evaluation.off_policy.decisions import LoggedDecisions, judged_decisions
-from recframe.evaluation.off_policy.diagnostics import diagnose, doubts_of, few_people, range_doubts
-from recframe.evaluation.off_policy.doubts import Doubt, doubts_in_words
+from recframe.evaluation.off_policy.diagnostics import diagnose, few_people, range_caveats, weight_caveats
 from recframe.evaluation.off_policy.estimates import estimates_of
 from recframe.evaluation.off_policy.logs import SingleItemLog
 from recframe.evaluation.off_policy.pas_if import Estimator, pas_if
 from recframe.evaluation.off_policy.policies import ActionProbabilities
+from recframe.evaluation.off_policy.policy_caveats import PolicyCaveat, caveats_in_words
 from recframe.evaluation.off_policy.reward_models import DecisionRewardModel, fit_reward_model, folds_of, item_features
 from recframe.evaluation.off_policy.text_clusters import cluster_probabilities, estimated_cluster_propensities, marginalised_ips
 from recframe.evaluation.results import Metrics, metrics_of
@@ -97,7 +97,7 @@ def evaluate_off_policy(
     of_clusters = None if clusters is None else _cluster_propensities(decisions, clusters, folds)
     logged = float(decisions.rewards.min()), float(decisions.rewards.max())
     result = OffPolicyResult({LOGGING: _on_policy(decisions, seed)}, {}, {}, _about_the_log(decisions), logged)
-    doubts: list[Doubt] = []
+    caveats: list[PolicyCaveat] = []
     for name, policy in policies.items():
         judged = judged_decisions(decisions, policy, model, clusters)
         estimates = estimates_of(judged.log, decisions.people, "least_error" if choose == "pas_if" else choose)
@@ -112,9 +112,9 @@ def evaluate_off_policy(
         numbers = diagnose(judged.log.weights, decisions.people, judged.unlogged, judged.impossible)
         result.diagnostics[name] = numbers.as_numbers()
         result.chosen[name] = estimates.chosen
-        doubts.extend(doubts_of(name, numbers))
-        doubts.extend(range_doubts(name, result.policies[name], estimates.chosen, numbers, logged))
-    result.caveats.extend(doubts_in_words(doubts))
+        caveats.extend(weight_caveats(name, numbers))
+        caveats.extend(range_caveats(name, result.policies[name], estimates.chosen, numbers, logged))
+    result.caveats.extend(caveats_in_words(caveats))
     return result
 
 

@@ -11,13 +11,13 @@ import numpy as np
 from recframe.evaluation.off_policy import trajectories
 from recframe.evaluation.off_policy.contributions import intervals, mean_of, refitted_interval
 from recframe.evaluation.off_policy.decisions import LoggedDecisions, judged_decisions
-from recframe.evaluation.off_policy.diagnostics import diagnose, doubts_of, few_people, range_doubts
-from recframe.evaluation.off_policy.doubts import Doubt, doubts_in_words
+from recframe.evaluation.off_policy.diagnostics import diagnose, few_people, range_caveats, weight_caveats
 from recframe.evaluation.off_policy.evaluation import LOGGING, OffPolicyResult
 from recframe.evaluation.off_policy.fitted_q import fitted_q_values, fitted_returns
 from recframe.evaluation.off_policy.logs import TrajectoryLog
 from recframe.evaluation.off_policy.marginalised import marginalised_values
 from recframe.evaluation.off_policy.policies import ActionProbabilities
+from recframe.evaluation.off_policy.policy_caveats import PolicyCaveat, caveats_in_words
 from recframe.evaluation.off_policy.reward_models import folds_of, item_features, with_constant
 from recframe.evaluation.off_policy.text_clusters import clusters_of
 from recframe.evaluation.results import metrics_of
@@ -112,7 +112,7 @@ def evaluate_sessions_off_policy(
     states = _states(decisions.contexts, len(decisions), num_states, seed)[sessions.rows] if markov else None
     taken = _products(contexts, features[decisions.actions])[sessions.rows]
     result = OffPolicyResult({}, {}, {}, few_people(decisions.people, "sessions"))
-    doubts: list[Doubt] = []
+    caveats: list[PolicyCaveat] = []
     for name, policy in policies.items():
         judged = judged_decisions(decisions, policy)
         expected = _products(contexts, _expected_items(decisions, policy, features))[sessions.rows]
@@ -128,9 +128,9 @@ def evaluate_sessions_off_policy(
         numbers = diagnose(log.ratios.prod(axis=1), sessions.people, judged.unlogged, judged.impossible)
         result.diagnostics[name] = numbers.as_numbers()
         result.chosen[name] = CHOSEN
-        doubts.extend(doubts_of(name, numbers, "sessions"))
-        doubts.extend(range_doubts(name, result.policies[name], CHOSEN, numbers, _possible_returns(log)))
-    result.caveats.extend(doubts_in_words(doubts))
+        caveats.extend(weight_caveats(name, numbers, "sessions"))
+        caveats.extend(range_caveats(name, result.policies[name], CHOSEN, numbers, _possible_returns(log)))
+    result.caveats.extend(caveats_in_words(caveats))
     return result
 
 

@@ -9,10 +9,10 @@ from recframe.evaluation.off_policy import single_items
 from recframe.evaluation.off_policy.choice import least_error_of, slope, slope_of, standard_error
 from recframe.evaluation.off_policy.concentration import empirical_bernstein, hoeffding, values_of_people
 from recframe.evaluation.off_policy.contributions import Contributions, intervals, mean_of, refitted_interval
-from recframe.evaluation.off_policy.diagnostics import diagnose, doubts_of, effective_sample_size, few_people
-from recframe.evaluation.off_policy.doubts import Doubt, doubts_in_words
+from recframe.evaluation.off_policy.diagnostics import diagnose, effective_sample_size, few_people, weight_caveats
 from recframe.evaluation.off_policy.logs import SingleItemLog
 from recframe.evaluation.off_policy.pas_if import fit_division, pas_if
+from recframe.evaluation.off_policy.policy_caveats import PolicyCaveat, caveats_in_words
 from recframe.evaluation.statistics import ratio_intervals, sums_by_person
 from recframe.interfaces.data import DataError
 
@@ -98,9 +98,9 @@ def test_the_effective_sample_size_is_between_one_and_the_number_of_rows(weights
     assert size == 0 or 1 - 1e-9 <= size <= len(weights) + 1e-9
 
 
-def test_good_weights_give_no_doubt():
+def test_good_weights_give_no_caveat():
     generator = np.random.default_rng(0)
-    assert doubts_of("p", diagnose(generator.uniform(0.5, 1.5, 2_000))) == []
+    assert weight_caveats("p", diagnose(generator.uniform(0.5, 1.5, 2_000))) == []
 
 
 @pytest.mark.parametrize(
@@ -116,15 +116,20 @@ def test_good_weights_give_no_doubt():
     ],
 )
 def test_what_speaks_against_an_estimate_is_said_in_words(weights, extra, sentence):
-    found = doubts_in_words(doubts_of("p", diagnose(weights, **extra)))
+    found = caveats_in_words(weight_caveats("p", diagnose(weights, **extra)))
     assert any(one.startswith(sentence) for one in found), found
 
 
 def test_policies_with_the_same_reason_share_a_sentence():
-    doubts = [Doubt("popular", "too few.", "23"), Doubt("popular", "never."), Doubt("ease", "too few.", "41"), Doubt("random", "never.")]
-    assert doubts_in_words(doubts) == ["popular (23), ease (41): too few.", "popular, random: never."]
+    caveats = [
+        PolicyCaveat("popular", "too few.", "23"),
+        PolicyCaveat("popular", "never."),
+        PolicyCaveat("ease", "too few.", "41"),
+        PolicyCaveat("random", "never."),
+    ]
+    assert caveats_in_words(caveats) == ["popular (23), ease (41): too few.", "popular, random: never."]
     few = diagnose(np.r_[np.zeros(450), np.full(50, 10.0)]), diagnose(np.r_[np.zeros(460), np.full(40, 12.5)])
-    (sentence,) = doubts_in_words([*doubts_of("popular", few[0]), *doubts_of("ease", few[1])])
+    (sentence,) = caveats_in_words([*weight_caveats("popular", few[0]), *weight_caveats("ease", few[1])])
     assert sentence.startswith("popular (50 of 500 decisions), ease (40 of 500 decisions): the effective sample size is below 100;")
 
 

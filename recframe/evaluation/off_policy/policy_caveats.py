@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 
-class Doubt(NamedTuple):
+class PolicyCaveat(NamedTuple):
     """A reason why the estimate of a policy should not be believed.
 
     policy: its name.   reason: the rest of the sentence, in the same words for each policy.   figure: what was found for this one, if any.
@@ -17,9 +17,9 @@ class Doubt(NamedTuple):
     figure: str = ""
 
 
-def doubts_in_words(doubts: Iterable[Doubt]) -> list[str]:
+def caveats_in_words(caveats: Iterable[PolicyCaveat]) -> list[str]:
     """A sentence for each reason, in the order in which they come first: `popular (23), ease (41): REASON`."""
     policies: dict[str, list[str]] = {}
-    for doubt in doubts:
-        policies.setdefault(doubt.reason, []).append(f"{doubt.policy} ({doubt.figure})" if doubt.figure else doubt.policy)
+    for caveat in caveats:
+        policies.setdefault(caveat.reason, []).append(f"{caveat.policy} ({caveat.figure})" if caveat.figure else caveat.policy)
     return [f"{', '.join(names)}: {reason}" for reason, names in policies.items()]
