@@ -16,11 +16,11 @@ import typer
 from reference_markdown import cell, prose, wrapped
 from reference_modules import MODULES, hooks_page, module_page
 
+from recframe.built_in_loggers import BUILT_IN_LOGGERS
 from recframe.cli.main import app
 from recframe.components import Component, Kind, options_of
 from recframe.config import PRETRAIN, TRAIN
 from recframe.config.schema.run import LabelConfig
-from recframe.config.schema.store import LOGGERS
 from recframe.plugin_loader import OWN_DISTRIBUTION, registry
 
 DOCS = Path(__file__).resolve().parent
@@ -127,7 +127,7 @@ def pretraining_page() -> str:
 
 def logger_sections() -> dict[str, type]:
     """The loggers' sections by prefix."""
-    return {f"logger.{name}": config for name, config in LOGGERS.items()}
+    return {f"logger.{one.name}": one.config for one in BUILT_IN_LOGGERS}
 
 
 def config_page(title: str, intro: str, schema: type, further: Mapping[str, type]) -> str:

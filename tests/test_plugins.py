@@ -260,7 +260,7 @@ def test_every_hook_is_documented_and_every_built_in_option_has_a_description():
     from recframe.plugin_loader import registry
 
     hooks = [value for name, value in vars(hookspecs).items() if name.startswith("recframe_")]
-    assert len(hooks) == 6
+    assert len(hooks) == 11
     assert all(hook.__doc__ for hook in hooks)
     undescribed = [
         f"{r.component.kind}={r.component.name}: {o.name}"

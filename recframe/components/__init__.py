@@ -1,4 +1,4 @@
-"""The declarations that a plugin registers: a `Component` of one of six `Kind`s, with a config dataclass made of `option`s.
+"""The declarations that a plugin registers: a `Component` of one of six `Kind`s or a `LoggerComponent`, with a config dataclass of `option`s.
 
 Every plugin's registration module imports this package, so it must stay light: standard library only.
 """
@@ -6,6 +6,7 @@ Every plugin's registration module imports this package, so it must stay light: 
 from recframe.components.component import Component, ComponentError, nested_sections, node
 from recframe.components.consistency import contradictions, require_consistent
 from recframe.components.kind import CORE_SETTINGS, Kind
+from recframe.components.logger import LoggerComponent
 from recframe.components.options import Option, bounds_problems, describe_bounds, option, options_of, seed_option
 from recframe.components.tags import TAGS
 
@@ -15,6 +16,7 @@ __all__ = [
     "Component",
     "ComponentError",
     "Kind",
+    "LoggerComponent",
     "Option",
     "bounds_problems",
     "contradictions",

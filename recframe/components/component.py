@@ -67,17 +67,13 @@ class Component:
         except ValueError:
             kinds = ", ".join(known.value for known in Kind)
             raise ComponentError(f"component {name!r}: unknown kind {kind!r}; the kinds are {kinds}") from None
+        check_config(kind, name, config)
+        check_factory(kind, name, factory)
         where = f"{kind} {name!r}"
-        if not (isinstance(name, str) and name.isidentifier() and name == name.lower()):
-            raise ComponentError(f"{where}: a name is a lower-case Python identifier, such as 'my_{kind}'")
-        _check_config(where, kind, config)
-        module, _, attribute = factory.partition(":")
-        if not (module and attribute.isidentifier() and all(part.isidentifier() for part in module.split("."))):
-            raise ComponentError(f"{where}: factory must read 'package.module:Class', not {factory!r}")
         for field, tags in (("provides", provides), ("requires", requires)):
             if isinstance(tags, str):
                 raise ComponentError(f"{where}: {field} is a set of tags, not one string")
-        values = {"kind": kind, "name": name, "config": config, "factory": factory, "description": description or _first_line(config)}
+        values = {"kind": kind, "name": name, "config": config, "factory": factory, "description": description or first_line(config)}
         for field, value in {**values, "provides": frozenset(provides), "requires": frozenset(requires)}.items():
             object.__setattr__(self, field, value)
 
@@ -110,11 +106,15 @@ def nested_sections(config: type, settings: Mapping[str, Any]) -> list[tuple[str
     return [(f"{field}.{name}", section) for field in fields for name, section in (settings.get(field) or {}).items()]
 
 
-def _check_config(where: str, kind: Kind, config: Any) -> None:
-    """Refuse what cannot be a component's config."""
+def check_config(kind: str, name: str, config: Any) -> None:
+    """Refuse what cannot be the name or the config of a component or logger."""
+    where = f"{kind} {name!r}"
+    if not (isinstance(name, str) and name.isidentifier() and name == name.lower()):
+        raise ComponentError(f"{where}: a name is a lower-case Python identifier, such as 'my_{kind}'")
     if not (isinstance(config, type) and dataclasses.is_dataclass(config)):
         raise ComponentError(f"{where}: config must be a dataclass type, not {config!r}")
-    reserved = {"name": "the component's name"} | ({"weight": "the term's factor in the reward"} if kind is Kind.REWARD else {})
+    own_name = {"name": "the component's name"} if kind in list(Kind) else {}
+    reserved = own_name | ({"weight": "the term's factor in the reward"} if kind == Kind.REWARD else {})
     for f in dataclasses.fields(config):
         if f.name in reserved:
             raise ComponentError(f"{where}: the field {f.name!r} of {config.__name__} is reserved: it holds {reserved[f.name]}; rename it")
@@ -126,7 +126,14 @@ def _check_config(where: str, kind: Kind, config: Any) -> None:
         raise ComponentError(f"{where}: {config.__name__} must not be frozen: its settings could not be overridden")
 
 
-def _first_line(config: type) -> str:
+def check_factory(kind: str, name: str, factory: str) -> None:
+    """Refuse what cannot name a class or function of a module."""
+    module, _, attribute = factory.partition(":")
+    if not (module and attribute.isidentifier() and all(part.isidentifier() for part in module.split("."))):
+        raise ComponentError(f"{kind} {name!r}: factory must read 'package.module:Class', not {factory!r}")
+
+
+def first_line(config: type) -> str:
     """The first line of a config's docstring."""
     doc = (config.__doc__ or "").strip()
     # a dataclass without a docstring gets its signature as one, which describes nothing

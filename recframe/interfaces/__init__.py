@@ -33,6 +33,7 @@ from recframe.interfaces.principal_components import (
 from recframe.interfaces.ranker import Ranker
 from recframe.interfaces.responses import ResponseLog
 from recframe.interfaces.reward import Reward
+from recframe.interfaces.run_logger import FinalResults, RunDescription, RunLogger
 from recframe.interfaces.scaling import standardization, standardized, symlog
 from recframe.interfaces.scoring import allowed_items, best_items, is_excluded, may_run_out, num_allowed, random_items, runs_out
 from recframe.interfaces.shared import FrozenTable, Shared
@@ -56,6 +57,7 @@ __all__ = [
     "Environment",
     "EnvironmentSpec",
     "Experience",
+    "FinalResults",
     "FrozenTable",
     "History",
     "Interactions",
@@ -74,6 +76,8 @@ __all__ = [
     "Reward",
     "Role",
     "Rollout",
+    "RunDescription",
+    "RunLogger",
     "SequenceBatch",
     "Sequences",
     "Shared",

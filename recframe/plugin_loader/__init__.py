@@ -2,13 +2,23 @@
 
 from recframe.plugin_loader.config_folders import address_problem
 from recframe.plugin_loader.discovery import discover, raised, registry
-from recframe.plugin_loader.registry import OWN_DISTRIBUTION, PluginFailure, Registered, Registry, UnknownComponent
+from recframe.plugin_loader.registry import (
+    OWN_DISTRIBUTION,
+    LoadedPlugin,
+    PluginFailure,
+    Registered,
+    RegisteredLogger,
+    Registry,
+    UnknownComponent,
+)
 from recframe.plugin_loader.words import closest, suggestion
 
 __all__ = [
     "OWN_DISTRIBUTION",
+    "LoadedPlugin",
     "PluginFailure",
     "Registered",
+    "RegisteredLogger",
     "Registry",
     "UnknownComponent",
     "address_problem",

@@ -19,9 +19,19 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from recframe import __version__, hookspecs
-from recframe.components import CORE_SETTINGS, Component, ComponentError, node
+from recframe.built_in_loggers import BUILT_IN_LOGGERS
+from recframe.components import CORE_SETTINGS, Component, ComponentError, LoggerComponent, node
 from recframe.plugin_loader.config_folders import ConfigFolder, config_addresses
-from recframe.plugin_loader.registry import ENVIRONMENT_VARIABLE, OWN_DISTRIBUTION, PluginFailure, Registered, Registry
+from recframe.plugin_loader.interface_version import RENAMED_HOOKS, HookManager, stated_version, version_problem, warn_of_old_hooks
+from recframe.plugin_loader.registry import (
+    ENVIRONMENT_VARIABLE,
+    OWN_DISTRIBUTION,
+    LoadedPlugin,
+    PluginFailure,
+    Registered,
+    RegisteredLogger,
+    Registry,
+)
 from recframe.plugin_loader.words import suggestion
 
 
@@ -40,9 +50,9 @@ def discover(points: Iterable[EntryPoint], only: str | None = None) -> Registry:
     only: a comma-separated list of entry-point or distribution names; these and the built-in plugins are loaded. An empty string
         loads only the built-in ones, None loads all. Names after a minus are left out; if the list has no others, all others are loaded.
     """
-    manager = pluggy.PluginManager("recframe")
-    manager.add_hookspecs(hookspecs)
-    found = Registry(manager)
+    found = Registry(HookManager())
+    for logger in BUILT_IN_LOGGERS:
+        found.add(RegisteredLogger(logger, "loggers", OWN_DISTRIBUTION, __version__))
     names = [] if only is None else [name.strip() for name in only.split(",") if name.strip()]
     without = {name.removeprefix("-") for name in names if name.startswith("-")}
     named = set(names) - {f"-{name}" for name in without}
@@ -65,11 +75,17 @@ def _load(point: EntryPoint, into: Registry) -> None:
     """Load one plugin into the registry, completely or not at all."""
     distribution, version = _distribution(point)
     components: list[Component] = []
+    loggers: list[LoggerComponent] = []
 
     def register(component: Component) -> None:
         if not isinstance(component, Component):
             raise TypeError(f"register() takes a recframe.components.Component, not {type(component).__name__}")
         components.append(component)
+
+    def register_logger(logger: LoggerComponent) -> None:
+        if not isinstance(logger, LoggerComponent):
+            raise TypeError(f"register() takes a recframe.components.LoggerComponent, not {type(logger).__name__}")
+        loggers.append(logger)
 
     def fail(cause: str, fix: str) -> None:
         into.failures.append(PluginFailure(point.name, distribution, cause, fix))
@@ -78,17 +94,23 @@ def _load(point: EntryPoint, into: Registry) -> None:
         return fail(problem, f"Upgrade recframe, or install another version of {distribution}")
     try:
         plugin = point.load()
+        stated = stated_version(plugin)
+        if refused := version_problem(stated, distribution):
+            return fail(*refused)
         problem = _hook_problem(plugin)
         if problem:
             fail(problem, f"Fix {point.value}")
             return
-        trial = pluggy.PluginManager("recframe")
-        trial.add_hookspecs(hookspecs)
+        warn_of_old_hooks(plugin, point.name)
+        trial = HookManager()
         trial.register(plugin, name=point.name)
         trial.check_pending()
         trial.hook.recframe_register_components(register=register)
+        trial.hook.recframe_register_loggers(register=register_logger)
         for component in components:
             _check_schema(component)
+        for logger in loggers:
+            _check_config(logger, logger.config)
         addresses = [address for paths in trial.hook.recframe_config_paths() for address in config_addresses(paths)]
         folders = [ConfigFolder(address, point.name, distribution) for address in addresses]
         _ = [folder.files for folder in folders]
@@ -107,8 +129,12 @@ def _load(point: EntryPoint, into: Registry) -> None:
     else:
         into.versions[distribution] = version
         into.manager.register(plugin, name=f"{distribution}:{point.name}")
+        hooks = tuple(caller.name for caller in trial.get_hookcallers(plugin) or ())
+        into.plugins.append(LoadedPlugin(point.name, distribution, version, stated, hooks))
         for component in components:
             into.add(Registered(component, point.name, distribution, version))
+        for logger in loggers:
+            into.add(RegisteredLogger(logger, point.name, distribution, version))
         for folder in folders:
             into.add_config_folder(folder)
 
@@ -121,27 +147,34 @@ def raised(error: BaseException) -> str:
 
 def _check_schema(component: Component) -> None:
     """Refuse a config dataclass that OmegaConf cannot represent, or that lacks a field that the core reads."""
+    _check_config(component, node(component))
     where = f"{component.kind} {component.name!r}: {component.config.__name__}"
-    try:
-        OmegaConf.structured(node(component))
-    except Exception as error:
-        lines = str(error).splitlines() or [type(error).__name__]
-        raise ComponentError(f"{where} cannot be a config: {lines[0]}") from error
     needed = CORE_SETTINGS.get(component.kind)
     if needed and not any(f.name == needed and f.type in (int, "int") for f in dataclasses.fields(component.config)):
         raise ComponentError(f"{where} needs a field '{needed}: int', which the core reads")
 
 
+def _check_config(component: Component | LoggerComponent, schema: type) -> None:
+    """Refuse a config dataclass that OmegaConf cannot represent."""
+    try:
+        OmegaConf.structured(schema)
+    except Exception as error:
+        lines = str(error).splitlines() or [type(error).__name__]
+        where = f"{component.kind} {component.name!r}: {component.config.__name__}"
+        raise ComponentError(f"{where} cannot be a config: {lines[0]}") from error
+
+
 def _hook_problem(plugin: Any) -> str:
     """The problem with the hooks that a module declares, if pluggy reports nothing or an unclear error; otherwise ''."""
     known = [name for name in vars(hookspecs) if name.startswith("recframe_")]
+    accepted = {*known, *RENAMED_HOOKS}
     hooks = {name: value for name, value in vars(plugin).items() if name.startswith("recframe_") and inspect.isroutine(value)}
     marked = {name: value for name, value in vars(plugin).items() if hasattr(value, "recframe_impl")}
     for name in marked:
-        if name not in known:
+        if name not in accepted:
             return f"{name!r} is not a hook{suggestion(name, known)}"
     for name in hooks:
-        if name in known and name not in marked:
+        if name in accepted and name not in marked:
             return f"{name!r} lacks the decorator @hookimpl, so it would never be called"
     return "" if marked else f"it implements no hook; the hooks are {', '.join(known)}"
 

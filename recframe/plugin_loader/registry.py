@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import pluggy
 
-from recframe.components import Component, Kind
+from recframe.components import Component, Kind, LoggerComponent
 from recframe.errors import UserError
 from recframe.plugin_loader.config_folders import BUILT_IN, ConfigFolder
 from recframe.plugin_loader.words import suggestion
 
 OWN_DISTRIBUTION = "recframe"
 ENVIRONMENT_VARIABLE = "RECFRAME_PLUGINS"
+KINDS = list(Kind)
 
 
 class UnknownComponent(UserError, LookupError):
@@ -28,6 +29,31 @@ class Registered:
     plugin: str
     distribution: str
     version: str
+
+
+@dataclass(frozen=True)
+class RegisteredLogger:
+    """A logger and the plugin that registered it."""
+
+    component: LoggerComponent
+    plugin: str
+    distribution: str
+    version: str
+
+
+Claim = Registered | RegisteredLogger
+"""A claim on a name: each kind of component and the loggers have names of their own."""
+
+
+@dataclass(frozen=True)
+class LoadedPlugin:
+    """A plugin that was loaded: its entry point, distribution and version, the version of the interface that it states, and its hooks."""
+
+    plugin: str
+    distribution: str
+    version: str
+    interface: int
+    hooks: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -53,29 +79,30 @@ class PluginFailure:
 class Registry:
     """Every component that the loaded plugins registered, their config folders and hooks, and the failures.
 
-    versions: the versions of the distributions of the loaded plugins.
+    plugins: the loaded plugins.   versions: the versions of their distributions.
     """
 
     manager: pluggy.PluginManager
     failures: list[PluginFailure] = field(default_factory=list)
     config_folders: list[ConfigFolder] = field(default_factory=list)
+    plugins: list[LoadedPlugin] = field(default_factory=list)
     versions: dict[str, str] = field(default_factory=dict)
-    _claims: dict[tuple[Kind, str], list[Registered]] = field(default_factory=dict)
+    _claims: dict[tuple[str, str], list[Claim]] = field(default_factory=dict)
 
     @property
     def config_paths(self) -> list[str]:
         """The Hydra addresses of the plugins' config folders."""
         return [folder.address for folder in self.config_folders]
 
-    def add(self, registered: Registered) -> None:
-        """Add a component.
+    def add(self, registered: Claim) -> None:
+        """Add a component or a logger.
 
         A built-in component keeps its name: a later claim on it is left out. If two third-party plugins claim a (kind, name), neither is
         used, until one of them is not loaded.
         """
         component = registered.component
-        name = (component.kind.value, component.name)
-        claims = self._claims.setdefault((component.kind, component.name), [])
+        name = (str(component.kind), component.name)
+        claims = self._claims.setdefault(name, [])
         if claims and claims[0].distribution == OWN_DISTRIBUTION:
             self._refuse(registered, f"{_conflict([*claims, registered])}, and a built-in component keeps its name", "Rename it", name)
             return
@@ -83,7 +110,7 @@ class Registry:
         if len(claims) > 1:
             self._refuse(registered, _conflict(claims), f"{_narrowing(claims)} chooses between them", name)
 
-    def _refuse(self, registered: Registered, cause: str, fix: str, claim: tuple[str, str]) -> None:
+    def _refuse(self, registered: Claim, cause: str, fix: str, claim: tuple[str, str]) -> None:
         part = f"{registered.component.kind} {registered.component.name!r} of plugin"
         self.failures.append(PluginFailure(registered.plugin, registered.distribution, cause, fix, part, claim))
 
@@ -105,7 +132,7 @@ class Registry:
         for other in self.config_folders:
             if (group, name) in other.files:
                 return f"a config of {other.distribution} (plugin {other.plugin!r})"
-        for claim in self._claims.get((Kind(group), name), []) if group in list(Kind) else []:
+        for claim in self._claims.get((group, name), []):
             # a plugin may complete its own component's config in YAML
             if claim.distribution != folder.distribution:
                 return f"the {group} of {claim.distribution} (plugin {claim.plugin!r})"
@@ -117,8 +144,24 @@ class Registry:
 
     def components(self, kind: Kind | None = None) -> list[Registered]:
         """The usable components, of one kind or all, ordered by kind and name."""
-        claims = sorted(self._claims.items(), key=lambda item: (list(Kind).index(item[0][0]), item[0][1]))
-        return [found[0] for (of_kind, _), found in claims if len(found) == 1 and kind in (None, of_kind)]
+        usable = [found[0] for found in self._claims.values() if len(found) == 1]
+        components = [found for found in usable if isinstance(found, Registered) and kind in (None, found.component.kind)]
+        return sorted(components, key=lambda found: (KINDS.index(found.component.kind), found.component.name))
+
+    def loggers(self) -> list[RegisteredLogger]:
+        """The usable loggers: the built-in ones, then those of plugins."""
+        return [found[0] for found in self._claims.values() if len(found) == 1 and isinstance(found[0], RegisteredLogger)]
+
+    def logger(self, name: str) -> RegisteredLogger:
+        """The logger of that name.
+
+        Raises
+        ------
+        UnknownComponent: if none has this name, or if two plugins claim it.
+        """
+        found = self._only_claim(LoggerComponent.kind, name, [one.component.name for one in self.loggers()])
+        assert isinstance(found, RegisteredLogger)
+        return found
 
     def names(self, kind: Kind) -> list[str]:
         """The names of one kind's usable components."""
@@ -132,16 +175,23 @@ class Registry:
         UnknownComponent: if none has this name, or if two plugins claim it.
         """
         kind = Kind(kind)
+        found = self._only_claim(kind, name, self.names(kind))
+        assert isinstance(found, Registered)
+        return found.component
+
+    def _only_claim(self, kind: str, name: str, known: Sequence[str]) -> Claim:
         claims = self._claims.get((kind, name), [])
         if len(claims) > 1:
             raise UnknownComponent(f"{_conflict(claims)}; {_narrowing(claims)} chooses between them")
         if claims:
-            return claims[0].component
-        raise UnknownComponent(f"no {kind} is called {name!r}{suggestion(name, self.names(kind))}{self._left_out()}")
+            return claims[0]
+        raise UnknownComponent(f"no {kind} is called {name!r}{suggestion(name, known)}{self._left_out()}")
 
     def registered(self, component: Component) -> Registered:
         """Where a usable component came from."""
-        return self._claims[component.kind, component.name][0]
+        found = self._claims[component.kind, component.name][0]
+        assert isinstance(found, Registered)
+        return found
 
     def callers(self, hook: str) -> Iterator[tuple[str, str, pluggy.HookCaller]]:
         """(plugin, distribution, caller) of each plugin that implements a hook, for calling them one by one."""
@@ -156,13 +206,13 @@ class Registry:
         return "".join(f". Note: {failure}" for failure in self.failures)
 
 
-def _conflict(claims: list[Registered]) -> str:
+def _conflict(claims: Sequence[Claim]) -> str:
     kind, name = claims[0].component.kind, claims[0].component.name
     owners = " and ".join(f"{claim.distribution} {claim.version} (plugin {claim.plugin!r})" for claim in claims)
     return f"{kind} {name!r} is claimed by {owners}"
 
 
-def _narrowing(claims: list[Registered]) -> str:
+def _narrowing(claims: Sequence[Claim]) -> str:
     third_party = [claim.plugin for claim in claims if claim.distribution != OWN_DISTRIBUTION]
     keep = "" if len(third_party) < len(claims) else third_party[0]
     return f"Uninstalling one, or {ENVIRONMENT_VARIABLE}={keep}"

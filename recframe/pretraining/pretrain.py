@@ -25,7 +25,7 @@ from recframe.config.checks.pretraining import occupied
 from recframe.config.schema.pretraining import PretrainConfig
 from recframe.console import output_console
 from recframe.errors import Stop
-from recframe.interfaces import Encoder, LanguageModel, NewModel
+from recframe.interfaces import Encoder, FinalResults, LanguageModel, NewModel, RunDescription
 from recframe.pretraining.module import COUNTER, PretrainingModule
 from recframe.pretraining.record import PretrainingResult, format_perplexity, table, write_record
 from recframe.pretraining.texts import Batches, held_out_batches, split_texts, texts_of
@@ -101,7 +101,7 @@ def pretrain(cfg: DictConfig, overrides: Sequence[str] = (), sweep: str | None =
     settings: Any = OmegaConf.to_object(cfg.pretrain)
     folder = Path(plain["pretrain"]["folder"])
     interruption = _Interruption(folder)
-    saved, failure = False, None
+    saved, stopped = False, None
     with interruption.listening(), _locked(folder), atomic_folder(folder) as temporary:
         device = choose_device(cfg.device)
         texts = texts_of(build(component_of(Kind.DATASET, cfg.dataset), cfg.dataset).load())
@@ -111,9 +111,8 @@ def pretrain(cfg: DictConfig, overrides: Sequence[str] = (), sweep: str | None =
         new = NewModel(**plain["pretrain"]["new"]) if settings.from_scratch else None
         model = encoder.language_model(train, new, settings.mask_probability)
         name = recorded(cfg)["name"] or " ".join(overrides) or "default"
-        run_loggers = RunLoggers(
-            plain["logger"], temporary, name=name, group=sweep, config=recorded(cfg), counter=COUNTER, job_type="pretrain"
-        )
+        described = RunDescription(temporary, name, sweep, recorded(cfg), counter=COUNTER, job="pretrain")
+        run_loggers = RunLoggers(plain["logger"], described)
         base = "nothing" if new is not None else str(cfg.encoder.get("model", cfg.encoder.name))
         try:
             with run_loggers:
@@ -123,21 +122,18 @@ def pretrain(cfg: DictConfig, overrides: Sequence[str] = (), sweep: str | None =
                 model.save(temporary)
                 write_record(temporary, result, recorded(cfg), base)
                 saved = True
-                if run_loggers.wandb is not None:
-                    run_loggers.wandb.log_summary({name: value for name, value in figures.items() if isinstance(value, (int, float))})
-        except (Exception, Stop) as error:
-            # a failing or interrupted logger must not lose the trained model
+                numbers = {name: value for name, value in figures.items() if isinstance(value, (int, float))}
+                run_loggers.log_results(FinalResults(summary=numbers))
+        except Stop as error:
+            # an interrupted logger must not lose the trained model
             if not saved:
                 raise
-            failure = error
+            stopped = error
     console = output_console()
     console.print(table(result))
     console.print(f"To use it: {result.use(cfg.encoder.name)}", highlight=False, soft_wrap=True)
-    if isinstance(failure, Stop):
-        raise Stop(f"stopped while the loggers were closing; the model is complete in {folder}", failure.exit_code) from failure
-    if failure is not None:
-        reason = str(failure).partition("\n")[0]
-        log.warning("the model is complete in %s, but a logger failed (%s: %s)", folder, type(failure).__name__, reason)
+    if stopped is not None:
+        raise Stop(f"stopped while the loggers were closing; the model is complete in {folder}", stopped.exit_code) from stopped
     return result
 
 

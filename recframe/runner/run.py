@@ -21,6 +21,7 @@ from recframe.config import chosen_components, recorded, validate
 from recframe.console import output_console
 from recframe.embeddings import label_report
 from recframe.evaluation.table import results_page
+from recframe.interfaces import FinalResults, RunDescription
 from recframe.plugin_loader import registry
 from recframe.runner.failures import recorded_failure
 from recframe.runner.final_evaluation import final_evaluation, record_people, result_entries
@@ -120,15 +121,15 @@ def _run(cfg: DictConfig, folder: RunFolder, context: RunContext, record: DataRe
         resume_from = _checkpoint_to_resume(folder, cfg, record, machine) if context.resumed else None
         steps_before, seconds_before = progress_at(resume_from) if resume_from else (0, 0.0)
         plain: Any = OmegaConf.to_container(cfg.logger, resolve=True)
-        run_loggers = RunLoggers(
-            plain,
+        described = RunDescription(
             folder.path,
-            name=_name(cfg, context),
-            group=context.sweep,
-            config=recorded(cfg),
+            _name(cfg, context),
+            context.sweep,
+            recorded(cfg),
             resume_at=steps_before if context.resumed else None,
             counter=counter_of(list(cfg.stages)),
         )
+        run_loggers = RunLoggers(plain, described)
         with run_loggers:
             parts = assemble(cfg, record.check)
             record.write()
@@ -192,7 +193,10 @@ def _run(cfg: DictConfig, folder: RunFolder, context: RunContext, record: DataRe
             samples = [*(one._asdict() for one in final.samples), *(one._asdict() for one in final.rankings)]
             # without a simulator, the main table is already that of the log
             ranking = result.ranking.get("policies") if parts.simulates else None
-            run_loggers.finish(result.policies, result.cold, samples, {"objective": objective, **measured}, ranking)
+            tables = {"final": result.policies, "cold": result.cold, "ranking": ranking}
+            summary = {"objective": objective, **measured}
+            run_loggers.log_results(FinalResults({name: table for name, table in tables.items() if table}, summary, samples))
+            run_loggers.close()
         print_report(result, final.samples, final.rankings)
         call_finished(result)
         return result

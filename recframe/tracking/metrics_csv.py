@@ -11,7 +11,9 @@ from typing import Any
 
 from pytorch_lightning.loggers.logger import Logger
 
+from recframe.built_in_loggers import CsvLoggerConfig
 from recframe.errors import UserError
+from recframe.interfaces import RunDescription
 from recframe.tracking.atomic import WriteError, atomic_write
 from recframe.tracking.counter import ENV_STEPS, split_counter
 from recframe.tracking.folder import METRICS_NAME
@@ -98,6 +100,11 @@ class CsvMetricsLogger(Logger):
             atomic_write(self.path, _table(self._columns, kept))
         else:
             self.path.unlink(missing_ok=True)
+
+
+def csv_logger(config: CsvLoggerConfig, run: RunDescription) -> CsvMetricsLogger:
+    """The logger `csv` of a run."""
+    return CsvMetricsLogger(run.folder, run.resume_at or None, run.counter)
 
 
 def _read(path: Path, counter: str) -> list[Row]:

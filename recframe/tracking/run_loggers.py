@@ -1,117 +1,173 @@
-"""All loggers of a run, as its config lists them."""
+"""All loggers of a run, as its config lists them: built, isolated from each other, and closed."""
 
 from __future__ import annotations
 
+import importlib
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
-from pathlib import Path
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
 from pytorch_lightning.loggers.logger import Logger
 
-from recframe.tracking.counter import ENV_STEPS
-from recframe.tracking.metrics_csv import CsvMetricsLogger
-from recframe.tracking.wandb_run import WandbRunLogger
+from recframe.errors import UserError
+from recframe.interfaces import FinalResults, RunDescription
+from recframe.plugin_loader import OWN_DISTRIBUTION, RegisteredLogger, raised, registry
 
 log = logging.getLogger(__name__)
 
 
-@contextmanager
-def _warning_of(part: str) -> Iterator[None]:
-    """Log an error of the block, in which W&B records a part of the results, as a warning."""
-    try:
-        yield
-    except Exception as error:  # W&B raises many types
-        reason = str(error).strip().partition("\n")[0] or type(error).__name__
-        log.warning("wandb: %s could not be recorded (%s)", part, reason)
+class LoggerError(UserError):
+    """A logger cannot be used as configured; the message names it, and the plugin that it is from."""
 
 
 class RunLoggers:
-    """The loggers of a run. As a context manager it ends the W&B run on exit, as failed if there is an error.
+    """The loggers of a run. As a context manager it closes them on exit, as failed if there is an error.
+
+    A logger that cannot be made ends the run. One that fails later is reported once and left out, unless it is essential: its error, such as
+    a full disk, then ends the run.
 
     Parameters
     ----------
-    settings: the config's `logger` section, with one entry for each logger.
-    folder: the run's folder.     name: the run's name in W&B.      group: the sweep, or None.
-    config: the run's config, as plain dicts and lists.
-    resume_at: None for a new run, else the counter of the checkpoint to resume from (0: from the start).
-    counter: the metric that calls are recorded against.     job_type: the kind of run in W&B.
+    settings: the config's `logger` section, with one entry for each logger, as objects of their config classes or as mappings.
+
+    Raises
+    ------
+    LoggerError: a logger cannot be made. The others are closed as failed.
     """
 
-    def __init__(
-        self,
-        settings: Mapping[str, Any],
-        folder: Path,
-        *,
-        name: str,
-        group: str | None,
-        config: Mapping[str, Any],
-        resume_at: int | None = None,
-        counter: str = ENV_STEPS,
-        job_type: str = "train",
-    ) -> None:
-        self.loggers: list[Logger] = []
-        self.wandb: WandbRunLogger | None = None
-        if "csv" in settings:
-            self.loggers.append(CsvMetricsLogger(folder, resume_at or None, counter))
-        if "wandb" in settings:
-            own = settings["wandb"]
-            self.wandb = WandbRunLogger(
-                folder,
-                project=own["project"],
-                entity=own["entity"],
-                mode=own["mode"],
-                tags=own["tags"],
-                group=group,
-                name=name,
-                config=config,
-                resume=resume_at is not None,
-                counter=counter,
-                job_type=job_type,
-            )
-            self.loggers.append(self.wandb)
+    def __init__(self, settings: Mapping[str, Any], run: RunDescription) -> None:
+        self._loggers: list[_IsolatedLogger] = []
+        for name, own in settings.items():
+            found = registry().logger(name)
+            try:
+                self._loggers.append(_IsolatedLogger(found, _built(found, own, run)))
+            except BaseException:
+                self.close(failed=True)
+                raise
 
-    def finish(
-        self,
-        policies: Mapping[str, Any],
-        cold: Mapping[str, Any] | None,
-        recommendations: Sequence[Mapping[str, Any]],
-        summary: Mapping[str, float],
-        ranking: Mapping[str, Any] | None = None,
-    ) -> None:
-        """Log the final results, those on cold items and on the log if there are any, sample recommendations, and values of the whole run.
+    @property
+    def loggers(self) -> list[Logger]:
+        """The loggers for Lightning's Trainer."""
+        return list(self._loggers)
 
-        Then end the W&B run.
+    def log_results(self, results: FinalResults) -> None:
+        """Give each logger the final results. Call it once they are on disk: what a logger fails to record is a warning."""
+        for logger in self._loggers:
+            logger.log_results(results)
 
-        Call it once the results are on disk. What W&B fails to record, for example without a home folder to write to, is logged as a
-        warning.
-        """
-        wandb = self.wandb
-        if wandb is None:
-            return
-        with _warning_of("the summary"):
-            wandb.log_summary(summary)
-        with _warning_of("the table of policies"):
-            wandb.log_policies(policies)
-        if cold is not None:
-            with _warning_of("the table over cold items"):
-                wandb.log_policies(cold, "cold_policies", "cold")
-        if ranking:
-            with _warning_of("the table over the log"):
-                wandb.log_policies(ranking, "ranking_policies", "ranking")
-        if recommendations:
-            with _warning_of("the recommendations"):
-                wandb.log_recommendations(recommendations)
-        with _warning_of("the end of the run"):
-            wandb.close()
+    def close(self, failed: bool = False) -> None:
+        """End what the loggers record, as failed or finished. A second call has no effect."""
+        for logger in reversed(self._loggers):
+            logger.close(failed)
 
     def __enter__(self) -> RunLoggers:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
-        if self.wandb is not None:
-            # nothing may take the place of the error that ended the run
-            with nullcontext() if error is None else _warning_of("the end of the run"):
-                self.wandb.close(failed=error is not None)
+        self.close(failed=error is not None)
+
+
+def _built(found: RegisteredLogger, settings: Mapping[str, Any], run: RunDescription) -> Logger:
+    component, where = found.component, _in_words(found)
+    module, _, attribute = component.factory.partition(":")
+    try:
+        factory = getattr(importlib.import_module(module), attribute)
+        built = factory(component.config(**settings), run)
+    except ImportError as error:
+        remedy = f"run `{component.install}`" if component.install else f"install what {found.distribution} needs"
+        raise LoggerError(f"{where}: cannot be imported ({error}): {remedy}, or leave it out of logger=[...]") from error
+    except UserError:
+        raise
+    except (Exception, SystemExit) as error:
+        log.debug("%s failed", where, exc_info=True)
+        raise LoggerError(f"{where} could not be made: {raised(error)}; without it: leave it out of logger=[...]") from error
+    if not isinstance(built, Logger):
+        raise LoggerError(f"{where}: {component.factory} returned {built!r}; a pytorch_lightning.loggers.Logger is right")
+    return built
+
+
+def _in_words(found: RegisteredLogger) -> str:
+    own = found.distribution == OWN_DISTRIBUTION
+    return f"logger={found.component.name}" + ("" if own else f" of plugin {found.plugin!r} ({found.distribution} {found.version})")
+
+
+class _IsolatedLogger(Logger):
+    """A logger whose errors are reported with its name. Lightning ends no run with it: `close` does, after the final evaluation."""
+
+    def __init__(self, found: RegisteredLogger, wrapped: Logger) -> None:
+        super().__init__()
+        self.wrapped = wrapped
+        self._found = found
+        self._broken = False
+        self._closed = False
+
+    @property
+    def name(self) -> str | None:
+        """The logger's own name."""
+        return self.wrapped.name
+
+    @property
+    def version(self) -> int | str | None:
+        """The logger's own version."""
+        return self.wrapped.version
+
+    @property
+    def save_dir(self) -> str | None:
+        """The logger's own folder."""
+        return self.wrapped.save_dir
+
+    @property
+    def experiment(self) -> Any:
+        """What the logger offers to callbacks, such as W&B's run; None if it offers nothing."""
+        return getattr(self.wrapped, "experiment", None)
+
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+        """Log, unless the logger failed before."""
+        if self._broken:
+            return
+        if self._found.component.essential:
+            self.wrapped.log_metrics(metrics, step)
+            return
+        with self._isolated("metrics could not be recorded, and no others will be"):
+            self.wrapped.log_metrics(metrics, step)
+            return
+        self._broken = True
+
+    def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
+        """Pass on what a callback logs."""
+        with self._isolated("hyperparameters could not be recorded"):
+            self.wrapped.log_hyperparams(params, *args, **kwargs)
+
+    def save(self) -> None:
+        """Let the logger write what it holds back."""
+        with self._isolated("it could not write"):
+            self.wrapped.save()
+
+    def log_results(self, results: FinalResults) -> None:
+        """Pass on the final results, if the logger takes them."""
+        if hasattr(self.wrapped, "log_results"):
+            with self._isolated("the results could not be recorded"):
+                self.wrapped.log_results(results)
+
+    def close(self, failed: bool) -> None:
+        """End what is recorded."""
+        if self._closed:
+            return
+        self._closed = True
+        with self._isolated("the end of the run could not be recorded"):
+            if hasattr(self.wrapped, "close"):
+                self.wrapped.close(failed=failed)
+            else:
+                self.wrapped.finalize("failed" if failed else "success")
+
+    @contextmanager
+    def _isolated(self, what: str) -> Iterator[None]:
+        """Log an error of the block as a warning in one line, with the traceback for those who ask for it."""
+        try:
+            yield
+        except (Exception, SystemExit) as error:  # a service raises many types
+            reason = str(error).strip().partition("\n")[0] or type(error).__name__
+            log.warning("%s: %s (%s)", _in_words(self._found), what, reason)
+            log.debug("%s", what, exc_info=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import netrc
 import os
@@ -17,11 +18,17 @@ from urllib.parse import urlsplit
 
 from pytorch_lightning.loggers.logger import Logger
 
+from recframe.built_in_loggers import WandbLoggerConfig
 from recframe.errors import UserError
+from recframe.interfaces import FinalResults, RunDescription
 from recframe.tracking.atomic import atomic_write
 from recframe.tracking.counter import ENV_STEPS, split_counter
 
+log = logging.getLogger(__name__)
+
 RUN_ID_NAME = "wandb/run_id"
+TABLES: Mapping[str, str] = {"final": "policies", "cold": "cold_policies", "ranking": "ranking_policies"}
+"""The names of the final tables in W&B."""
 
 # `wandb login` keeps the key of W&B's own service under this host, whatever the service's address
 PUBLIC_HOST = "api.wandb.ai"
@@ -156,24 +163,20 @@ class WandbRunLogger(Logger):
         # no step, since W&B's may be ahead of ours in a resumed run; no commit, since metrics of this step may follow
         self._run.log({name: self._wandb.Table(columns=columns, data=rows, allow_mixed_types=True)}, commit=False)
 
-    def log_policies(
-        self, policies: Mapping[str, Mapping[str, Mapping[str, float | None]]], table: str = "policies", summary: str = "final"
-    ) -> None:
-        """Log final results, in the format of result.json, as a table with intervals and as summary values of the means.
+    def log_results(self, results: FinalResults) -> None:
+        """Log the summary, each final table with intervals, and the recommendations. What W&B fails to record of it is a warning.
 
-        The keys of the summary values are `<summary>/<policy>/<metric>`.
+        The means of the tables are summary values, under the names of `FinalResults.means`. A table needs a home folder that W&B can write to;
+        the summary does not.
         """
-        records: list[dict[str, Any]] = []
-        means: dict[str, float | None] = {}
-        for policy, metrics in policies.items():
-            means |= {f"{summary}/{policy}/{metric}": statistic["mean"] for metric, statistic in metrics.items()}
-            record: dict[str, Any] = {"policy": policy}
-            for metric, statistic in metrics.items():
-                record |= {metric: statistic["mean"], f"{metric}/low": statistic["low"], f"{metric}/high": statistic["high"]}
-            records.append(record)
-        # a table needs a home folder that W&B can write to; the means do not
-        self.log_summary(means)
-        self.log_table(table, records)
+        with _warning_of("the summary"):
+            self.log_summary({**results.means(), **results.summary})
+        for name, policies in results.tables.items():
+            with _warning_of(f"the table {TABLES.get(name, name)}"):
+                self.log_table(TABLES.get(name, name), [_with_intervals(policy, metrics) for policy, metrics in policies.items()])
+        if results.recommendations:
+            with _warning_of("the recommendations"):
+                self.log_recommendations(results.recommendations)
 
     def log_recommendations(self, records: Sequence[Mapping[str, Any]]) -> None:
         """Log sample recommendations as the table "recommendations"."""
@@ -188,6 +191,40 @@ class WandbRunLogger(Logger):
         if not self._closed:
             self._closed = True
             self._run.finish(exit_code=1 if failed else 0)
+
+
+def wandb_logger(config: WandbLoggerConfig, run: RunDescription) -> WandbRunLogger:
+    """The logger `wandb` of a run."""
+    return WandbRunLogger(
+        run.folder,
+        project=config.project,
+        entity=config.entity,
+        mode=config.mode,  # type: ignore[arg-type]  # the schema checks it
+        tags=config.tags,
+        group=run.group,
+        job_type=run.job,
+        name=run.name,
+        config=run.config,
+        resume=run.resume_at is not None,
+        counter=run.counter,
+    )
+
+
+@contextmanager
+def _warning_of(part: str) -> Iterator[None]:
+    """Log an error of the block, in which W&B records a part of the results, as a warning."""
+    try:
+        yield
+    except Exception as error:  # W&B raises many types
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        log.warning("wandb: %s could not be recorded (%s)", part, reason)
+
+
+def _with_intervals(policy: str, metrics: Mapping[str, Mapping[str, float | None]]) -> dict[str, Any]:
+    record: dict[str, Any] = {"policy": policy}
+    for metric, statistic in metrics.items():
+        record |= {metric: statistic["mean"], f"{metric}/low": statistic["low"], f"{metric}/high": statistic["high"]}
+    return record
 
 
 def _import_wandb() -> ModuleType:

@@ -151,8 +151,8 @@ class FailingLogger(DummyLogger):
         super().__init__()
         self.failing = failing
 
-    def log_summary(self, values):
-        self.fail_at("log_summary")
+    def log_results(self, results):
+        self.fail_at("log_results")
 
     def close(self, failed):
         self.fail_at("close")
@@ -162,12 +162,12 @@ class FailingLogger(DummyLogger):
             raise ConnectionError("the network is down\nsee the log")
 
 
-@pytest.mark.parametrize("failing", ["log_summary", "close"])
-def test_a_logger_that_fails_after_training_is_a_warning(tmp_path, monkeypatch, caplog, failing):
-    monkeypatch.setattr("recframe.tracking.run_loggers.WandbRunLogger", lambda *_, **__: FailingLogger(failing))
+@pytest.mark.parametrize(("failing", "what"), [("log_results", "the results"), ("close", "the end of the run")])
+def test_a_logger_that_fails_after_training_is_a_warning(tmp_path, monkeypatch, caplog, failing, what):
+    monkeypatch.setattr("recframe.tracking.wandb_run.wandb_logger", lambda *_: FailingLogger(failing))
     wandb = {"pretrain.steps": 1, "logger.wandb": {"project": "p", "entity": None, "mode": "offline", "tags": []}}
     assert pretrained(tmp_path / "model", "gpt", SMALL | wandb).folder == tmp_path / "model"
-    assert f"the model is complete in {tmp_path / 'model'}, but a logger failed (ConnectionError: the network is down)" in caplog.text
+    assert f"logger=wandb: {what} could not be recorded (the network is down)" in caplog.text
     assert {"model.safetensors", "pretraining.yaml", "README.md"} <= {path.name for path in (tmp_path / "model").iterdir()}
 
 

@@ -10,6 +10,7 @@ import pytest
 import torch
 import wandb
 
+from recframe.interfaces import FinalResults
 from recframe.tracking.wandb_run import TrackingError, WandbRunLogger
 
 POLICIES = {
@@ -70,9 +71,8 @@ def test_metrics_are_recorded_against_env_steps(folder, read_offline_runs):
 def test_results_become_a_table_and_summary_values(folder, read_offline_runs):
     tracking = WandbRunLogger(folder)
     tracking.log_metrics({"env_steps": 10, "loss": 1.0})
-    tracking.log_policies(POLICIES)
-    tracking.log_policies({"trained": POLICIES["trained"]}, "cold_policies", "cold")
-    tracking.log_summary({"objective": 2.0, "error": math.nan})
+    tables = {"final": POLICIES, "cold": {"trained": POLICIES["trained"]}}
+    tracking.log_results(FinalResults(tables, {"objective": 2.0, "error": math.nan}))
     tracking.close()
     run = recorded(folder, read_offline_runs)
     assert run.table("policies") == {
@@ -193,7 +193,7 @@ def test_nothing_is_printed(folder, capfd):
     tracking = WandbRunLogger(folder)
     tracking.log_metrics({"env_steps": 20, "loss": 1.0})
     tracking.log_metrics({"env_steps": 10, "loss": 1.0})
-    tracking.log_policies(POLICIES)
+    tracking.log_results(FinalResults({"final": POLICIES}))
     tracking.close()
     assert capfd.readouterr() == ("", "")
 
@@ -201,7 +201,7 @@ def test_nothing_is_printed(folder, capfd):
 def test_global_generators_are_not_used(folder):
     before = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state()
     tracking = WandbRunLogger(folder)
-    tracking.log_policies(POLICIES)
+    tracking.log_results(FinalResults({"final": POLICIES}))
     tracking.close()
     assert random.getstate() == before[0]
     assert np.random.get_state()[1].tolist() == before[1]

@@ -13,8 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from recframe.components import Component, Kind, bounds_problems, contradictions, node
-from recframe.config.schema.store import LOGGERS
-from recframe.plugin_loader import suggestion
+from recframe.plugin_loader import UnknownComponent, registry, suggestion
 
 
 def merged_as(prefix: str, schema: DictConfig, values: Any) -> tuple[DictConfig | None, list[str]]:
@@ -62,11 +61,17 @@ def check_loggers(loggers: Mapping[str, Any]) -> list[str]:
     """The problems of the section `logger`."""
     problems = []
     for name, settings in loggers.items():
-        if name in LOGGERS:
-            problems += check_fields(f"logger.{name}.", settings, LOGGERS[name])
-        else:
-            problems.append(f"logger.{name}: there is no such logger{suggestion(name, list(LOGGERS))}")
+        try:
+            config = registry().logger(name).component.config
+        except UnknownComponent as error:
+            problems.append(f"logger.{name}: {error}")
+            continue
+        problems += check_fields(f"logger.{name}.", settings, config) or contradictions(_object_of(config, settings))
     return problems
+
+
+def _object_of(config: type, settings: Mapping[str, Any]) -> Any:
+    return config(**{field.name: settings[field.name] for field in dataclasses.fields(config) if field.name in settings})
 
 
 def section_at(values: Mapping[str, Any], key: str) -> Mapping[str, Any]:
@@ -82,8 +87,7 @@ def check_section(key: str, component: Component, settings: Mapping[str, Any]) -
 
 
 def _check_together(key: str, component: Component, settings: Mapping[str, Any]) -> list[str]:
-    known = {field.name: settings[field.name] for field in dataclasses.fields(component.config) if field.name in settings}
-    lines = contradictions(component.config(**known))
+    lines = contradictions(_object_of(component.config, settings))
     return lines if component.kind is Kind.REWARD else [with_key(line, component.kind, key) for line in lines]
 
 

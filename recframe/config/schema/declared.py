@@ -9,7 +9,6 @@ from functools import cache
 from typing import Any, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 from recframe.components import Kind, node
-from recframe.config.schema.store import LOGGERS
 from recframe.plugin_loader import registry
 
 
@@ -46,7 +45,7 @@ def declared_at(key: Sequence[str], schema: type, sections: Mapping[str, Kind]) 
             kind = sections[part]
             places = [Declared(_Named(kind) if kind is Kind.REWARD else _Section(kind))]
         elif depth == 1 and key[0] == "logger":
-            places = [Declared(LOGGERS[part])] if part in LOGGERS else []
+            places = [Declared(found.component.config) for found in registry().loggers() if found.component.name == part]
         else:
             places = [inner for place in places for inner in _inside(place, part)]
     return places

@@ -130,21 +130,6 @@ class LabelConfig:
 
 
 @dataclass
-class WandbLoggerConfig:
-    """Weights & Biases."""
-
-    project: str = option("recframe", "W&B project")
-    entity: str | None = option(None, "W&B team or user; null: the account's default")
-    mode: str = option("offline", "offline: write only to the run's folder", choices=["offline", "online"])
-    tags: list[str] = option([], "tags of the run")
-
-
-@dataclass
-class CsvLoggerConfig:
-    """metrics.csv in the run's folder."""
-
-
-@dataclass
 class RunConfig:
     """A run: six kinds of component, and how to train, evaluate and record."""
 

@@ -7,10 +7,8 @@ from hydra.core.config_store import ConfigStore
 from recframe.components import Kind, node
 from recframe.config.schema.describing import DescribingConfig
 from recframe.config.schema.pretraining import PretrainingConfig
-from recframe.config.schema.run import CsvLoggerConfig, RunConfig, WandbLoggerConfig
+from recframe.config.schema.run import RunConfig
 from recframe.plugin_loader import registry
-
-LOGGERS = {"wandb": WandbLoggerConfig, "csv": CsvLoggerConfig}
 
 
 def store_schemas() -> None:
@@ -19,8 +17,9 @@ def store_schemas() -> None:
     store.store(name="run_schema", node=RunConfig, provider="recframe")
     store.store(name="pretraining_schema", node=PretrainingConfig, provider="recframe")
     store.store(name="describing_schema", node=DescribingConfig, provider="recframe")
-    for name, logger in LOGGERS.items():
-        store.store(group="logger", name=name, package=f"logger.{name}", node=logger, provider="recframe")
+    for logger in registry().loggers():
+        name = logger.component.name
+        store.store(group="logger", name=name, package=f"logger.{name}", node=logger.component.config, provider=logger.distribution)
     for registered in registry().components():
         component = registered.component
         # several rewards are summed, so each has a section under its own name; the package of the others is up to the defaults list
