@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,7 +15,7 @@ from recframe.cli.error_messages import user_errors_as_messages
 from recframe.cli.settings_table import settings_table
 from recframe.components import Component, Kind, options_of
 from recframe.console import error_console, output_console
-from recframe.plugin_loader import Registered, UnknownComponent, registry
+from recframe.plugin_loader import OWN_DISTRIBUTION, SUPPORTED, LoadedPlugin, Registered, RegisteredLogger, UnknownComponent, registry
 
 if TYPE_CHECKING:
     from recframe.config.compose.presets import Preset
@@ -27,14 +29,19 @@ def plugins(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if a plugin, or a part of one, was left out.")] = False,
 ) -> None:
-    """List the components with their distributions, and the plugins that could not be loaded."""
+    """List the components and loggers with their distributions, the third-party plugins with the version of the interface that they state,
+    and what could not be loaded.
+    """
     if context.invoked_subcommand is not None:
         return
     found = registry()
-    rows = [_row(registered) for registered in found.components()]
+    rows = [_row(registered) for registered in (*found.components(), *found.loggers())]
+    third_party = [plugin for plugin in found.plugins if plugin.distribution != OWN_DISTRIBUTION]
     if as_json:
         failures = [{"plugin": f.plugin, "distribution": f.distribution, "cause": f.cause, "fix": f.fix} for f in found.failures]
-        print(json.dumps({"components": rows, "failures": failures}, indent=2))
+        interface = {"oldest": SUPPORTED.oldest, "newest": SUPPORTED.newest}
+        loaded = [asdict(plugin) for plugin in third_party]
+        print(json.dumps({"interface": interface, "plugins": loaded, "components": rows, "failures": failures}, indent=2))
         raise typer.Exit(int(strict and bool(failures)))
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in ("kind", "name", "distribution", "version"):
@@ -43,6 +50,8 @@ def plugins(
     for row in rows:
         table.add_row(*row.values())
     output_console().print(table)
+    if third_party:
+        output_console().print(_plugins_table(third_party))
     for failure in found.failures:
         error_console().print(Text.assemble(("warning: ", "bold red"), str(failure)), soft_wrap=True)
     raise typer.Exit(int(strict and bool(found.failures)))
@@ -75,10 +84,20 @@ def _preset(kind: Kind, name: str) -> Preset | None:
     return find_preset(kind, name)
 
 
-def _row(registered: Registered) -> dict[str, str]:
+def _plugins_table(plugins: Sequence[LoadedPlugin]) -> Table:
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in ("plugin", "distribution", "version", "interface", "hooks"):
+        table.add_column(column, no_wrap=column != "hooks")
+    for plugin in plugins:
+        hooks = ", ".join(hook.removeprefix("recframe_") for hook in plugin.hooks)
+        table.add_row(plugin.plugin, plugin.distribution, plugin.version, str(plugin.interface), hooks)
+    return table
+
+
+def _row(registered: Registered | RegisteredLogger) -> dict[str, str]:
     component = registered.component
     return {
-        "kind": component.kind.value,
+        "kind": str(component.kind),
         "name": component.name,
         "distribution": registered.distribution,
         "version": registered.version,

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from recframe.evaluation.simulated.samples import Recommendation
 
 REFERENCES = ("random", "popular", "fixed_slate", "greedy", "posterior_greedy", "oracle", "item_knn", "ease", "content_cosine")
+TRAINED = "trained"
 HISTORY_SHOWN = 3
 DECILE = "/decile_"
 # a longer name of a policy leaves no room for the intervals in 80 columns
@@ -88,8 +89,9 @@ def results_table(policies: Results, title: str | None = None, about: Mapping[st
         table.add_column(heading(metric), justify="right")
     names = _ordered(policies)
     for row, name in enumerate(names):
-        last_trained = name not in REFERENCES and row + 1 < len(names) and names[row + 1] in REFERENCES
-        style = None if name in REFERENCES else "bold"
+        trained = _is_trained(name, policies)
+        last_trained = trained and row + 1 < len(names) and not _is_trained(names[row + 1], policies)
+        style = "bold" if trained else None
         cells = [
             Text.assemble(mean, "\n", (reach if metric == "return" else _stacked(reach), "not bold dim"))
             for metric, (mean, reach) in zip(columns, _cells(policies, name, columns), strict=True)
@@ -194,8 +196,14 @@ def _one_relevant_item(policies: Results, k: int) -> bool:
 
 
 def _ordered(policies: Results) -> list[str]:
-    trained = [name for name in policies if name not in REFERENCES]
-    return trained + [name for name in REFERENCES if name in policies]
+    trained = [name for name in policies if _is_trained(name, policies)]
+    known = [name for name in REFERENCES if name in policies]
+    return trained + known + [name for name in policies if name not in trained and name not in known]
+
+
+def _is_trained(name: str, policies: Results) -> bool:
+    """Whether a policy was trained. In the table of a run, whatever is beside `trained` is a reference; other tables have runs' names."""
+    return name == TRAINED if TRAINED in policies else name not in REFERENCES
 
 
 def _cells(policies: Results, name: str, columns: Sequence[str]) -> list[tuple[str, str]]:

@@ -8,10 +8,10 @@ import inspect
 import os
 import sys
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import Any, NamedTuple
 
 import pluggy
 from omegaconf import OmegaConf
@@ -20,7 +20,7 @@ from packaging.utils import canonicalize_name
 
 from recframe import __version__, hookspecs
 from recframe.built_in_loggers import BUILT_IN_LOGGERS
-from recframe.components import CORE_SETTINGS, Component, ComponentError, LoggerComponent, node
+from recframe.components import CORE_SETTINGS, Component, ComponentError, LoggerComponent
 from recframe.plugin_loader.config_folders import ConfigFolder, config_addresses
 from recframe.plugin_loader.interface_version import RENAMED_HOOKS, HookManager, stated_version, version_problem, warn_of_old_hooks
 from recframe.plugin_loader.registry import (
@@ -33,6 +33,22 @@ from recframe.plugin_loader.registry import (
     Registry,
 )
 from recframe.plugin_loader.words import suggestion
+
+
+class _Origin(NamedTuple):
+    """An entry point, and what its distribution says of itself. Reading that takes time, so it is done once."""
+
+    point: EntryPoint
+    distribution: str
+    version: str
+    requires: Sequence[str]
+
+    @classmethod
+    def of(cls, point: EntryPoint) -> _Origin:
+        if point.dist is None:
+            return cls(point, "an unknown distribution", "?", ())
+        about = point.dist.metadata
+        return cls(point, about["Name"], about["Version"], about.get_all("Requires-Dist") or ())
 
 
 @cache
@@ -58,22 +74,23 @@ def discover(points: Iterable[EntryPoint], only: str | None = None) -> Registry:
     named = set(names) - {f"-{name}" for name in without}
     wanted = None if only is None or (without and not named) else named
     missing = named | without
-    for point in sorted(points, key=lambda p: (_distribution(p)[0] != OWN_DISTRIBUTION, _distribution(p)[0], p.name)):
-        own_names = {point.name, _distribution(point)[0]}
+    for origin in sorted(map(_Origin.of, points), key=lambda o: (o.distribution != OWN_DISTRIBUTION, o.distribution, o.point.name)):
+        own_names = {origin.point.name, origin.distribution}
         missing -= own_names
         if OWN_DISTRIBUTION in own_names or ((wanted is None or wanted & own_names) and not without & own_names):
             # what a plugin prints when it is imported or registers must not get into the output of a command
             with contextlib.redirect_stdout(sys.stderr):
-                _load(point, found)
+                _load(origin, found)
     for name in sorted(missing):
         cause, fix = f"{ENVIRONMENT_VARIABLE} names it and it is not installed", f"Install it, or correct {ENVIRONMENT_VARIABLE}"
         found.failures.append(PluginFailure(name, "", cause, fix))
     return found
 
 
-def _load(point: EntryPoint, into: Registry) -> None:
+def _load(origin: _Origin, into: Registry) -> None:
     """Load one plugin into the registry, completely or not at all."""
-    distribution, version = _distribution(point)
+    point, distribution, version, _ = origin
+    manager, name = into.manager, f"{distribution}:{point.name}"
     components: list[Component] = []
     loggers: list[LoggerComponent] = []
 
@@ -88,9 +105,11 @@ def _load(point: EntryPoint, into: Registry) -> None:
         loggers.append(logger)
 
     def fail(cause: str, fix: str) -> None:
+        if manager.has_plugin(name):
+            manager.unregister(name=name)
         into.failures.append(PluginFailure(point.name, distribution, cause, fix))
 
-    if problem := _requirement_problem(point):
+    if problem := _requirement_problem(origin.requires):
         return fail(problem, f"Upgrade recframe, or install another version of {distribution}")
     try:
         plugin = point.load()
@@ -102,16 +121,17 @@ def _load(point: EntryPoint, into: Registry) -> None:
             fail(problem, f"Fix {point.value}")
             return
         warn_of_old_hooks(plugin, point.name)
-        trial = HookManager()
-        trial.register(plugin, name=point.name)
-        trial.check_pending()
-        trial.hook.recframe_register_components(register=register)
-        trial.hook.recframe_register_loggers(register=register_logger)
+        manager.register(plugin, name=name)
+        hooks = tuple(caller.name for caller in manager.get_hookcallers(plugin) or ())
+        for register_hook, take in (("recframe_register_components", register), ("recframe_register_loggers", register_logger)):
+            if register_hook in hooks:
+                into.caller(register_hook, plugin)(register=take)
         for component in components:
             _check_schema(component)
         for logger in loggers:
-            _check_config(logger, logger.config)
-        addresses = [address for paths in trial.hook.recframe_config_paths() for address in config_addresses(paths)]
+            _check_config(logger)
+        returned = into.caller("recframe_config_paths", plugin)() if "recframe_config_paths" in hooks else []
+        addresses = [address for paths in returned for address in config_addresses(paths)]
         folders = [ConfigFolder(address, point.name, distribution) for address in addresses]
         _ = [folder.files for folder in folders]
     except ModuleNotFoundError as error:
@@ -128,8 +148,6 @@ def _load(point: EntryPoint, into: Registry) -> None:
         fail(raised(error), f"Report it to the authors of {distribution}")
     else:
         into.versions[distribution] = version
-        into.manager.register(plugin, name=f"{distribution}:{point.name}")
-        hooks = tuple(caller.name for caller in trial.get_hookcallers(plugin) or ())
         into.plugins.append(LoadedPlugin(point.name, distribution, version, stated, hooks))
         for component in components:
             into.add(Registered(component, point.name, distribution, version))
@@ -147,17 +165,17 @@ def raised(error: BaseException) -> str:
 
 def _check_schema(component: Component) -> None:
     """Refuse a config dataclass that OmegaConf cannot represent, or that lacks a field that the core reads."""
-    _check_config(component, node(component))
+    _check_config(component)
     where = f"{component.kind} {component.name!r}: {component.config.__name__}"
     needed = CORE_SETTINGS.get(component.kind)
     if needed and not any(f.name == needed and f.type in (int, "int") for f in dataclasses.fields(component.config)):
         raise ComponentError(f"{where} needs a field '{needed}: int', which the core reads")
 
 
-def _check_config(component: Component | LoggerComponent, schema: type) -> None:
+def _check_config(component: Component | LoggerComponent) -> None:
     """Refuse a config dataclass that OmegaConf cannot represent."""
     try:
-        OmegaConf.structured(schema)
+        OmegaConf.structured(component.config)
     except Exception as error:
         lines = str(error).splitlines() or [type(error).__name__]
         where = f"{component.kind} {component.name!r}: {component.config.__name__}"
@@ -179,9 +197,11 @@ def _hook_problem(plugin: Any) -> str:
     return "" if marked else f"it implements no hook; the hooks are {', '.join(known)}"
 
 
-def _requirement_problem(point: EntryPoint) -> str:
+def _requirement_problem(requires: Iterable[str]) -> str:
     """What the distribution requires of recframe and this one is not, or ''."""
-    for text in (point.dist.requires or []) if point.dist is not None else []:
+    for text in requires:
+        if OWN_DISTRIBUTION not in text.lower():
+            continue
         try:
             requirement = Requirement(text)
         except InvalidRequirement:
@@ -191,7 +211,3 @@ def _requirement_problem(point: EntryPoint) -> str:
         if is_own and applies and not requirement.specifier.contains(__version__, prereleases=True):
             return f"it requires recframe{requirement.specifier}, and this is recframe {__version__}"
     return ""
-
-
-def _distribution(point: EntryPoint) -> tuple[str, str]:
-    return (point.dist.name, point.dist.version) if point.dist is not None else ("an unknown distribution", "?")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import pluggy
 
@@ -195,12 +196,15 @@ class Registry:
 
     def callers(self, hook: str) -> Iterator[tuple[str, str, pluggy.HookCaller]]:
         """(plugin, distribution, caller) of each plugin that implements a hook, for calling them one by one."""
-        plugins = self.manager.list_name_plugin()
-        for name, plugin in plugins:
-            caller = self.manager.subset_hook_caller(hook, [other for _, other in plugins if other is not plugin])
-            if caller.get_hookimpls():
+        implementing = {found.plugin_name for found in getattr(self.manager.hook, hook).get_hookimpls()}
+        for name, plugin in self.manager.list_name_plugin():
+            if name in implementing:
                 distribution, _, point = name.rpartition(":")
-                yield point, distribution, caller
+                yield point, distribution, self.caller(hook, plugin)
+
+    def caller(self, hook: str, plugin: Any) -> pluggy.HookCaller:
+        """What calls a hook of this plugin alone."""
+        return self.manager.subset_hook_caller(hook, [other for other in self.manager.get_plugins() if other is not plugin])
 
     def _left_out(self) -> str:
         return "".join(f". Note: {failure}" for failure in self.failures)

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from recframe.errors import UserError
 from recframe.plugin_loader import OWN_DISTRIBUTION, Registered, raised, registry
+from recframe.runner.results import RunFailure
 from recframe.tracking.failure import clear_failure, write_failure
 
 log = logging.getLogger(__name__)
@@ -26,8 +27,8 @@ class PluginError(UserError):
 
 
 @contextmanager
-def recorded_failure(folder: Path, log_handler: logging.Handler) -> Iterator[None]:
-    """Record an error that the block raises.
+def recorded_failure(folder: Path, log_handler: logging.Handler, tell: Callable[[RunFailure], None]) -> Iterator[None]:
+    """Record an error that the block raises, and `tell` of it. A signal to stop is no error: the run can be resumed.
 
     Raises
     ------
@@ -44,6 +45,7 @@ def recorded_failure(folder: Path, log_handler: logging.Handler) -> Iterator[Non
             log_handler.handle(log.makeRecord(log.name, logging.ERROR, __file__, 0, "the run failed", (), _exc_info(error)))
         with suppress(OSError):  # a full disk
             write_failure(folder, message, origin)
+        tell(RunFailure(folder, message, origin, "".join(traceback.format_exception(error))))
         if origin:
             raise PluginError(f"{_in_words(origin)} failed: {message}; the traceback is in {folder / 'run.log'}") from error
         raise

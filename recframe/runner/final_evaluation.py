@@ -24,6 +24,7 @@ from recframe.metric_names import CLICK_SIGNAL
 from recframe.references.fitting.reference_policies import ReferenceBudget, reference_policies
 from recframe.runner.failures import attempt
 from recframe.runner.off_policy import OffPolicyEvaluation, off_policy_evaluation
+from recframe.runner.plugin_references import plugin_policies, plugin_rankers
 from recframe.runner.ranking import (
     TRAINED,
     about_log,
@@ -88,14 +89,18 @@ def final_evaluation(parts: Parts, agent: Agent) -> FinalEvaluation:
     """Evaluate the trained policy and the references, in the simulator and on the log, as far as the run has them."""
     if parts.log is None:
         return simulated_evaluation(parts, agent)
-    rankers = rankers_of(parts, agent)
-    ranking = ranking_evaluation(parts, rankers, agent.spec)
-    caveats = ranking_caveats(parts)
+    own = rankers_of(parts, agent)
+    caveats: list[str] = []
+    offered = plugin_rankers(parts, agent.spec, own, caveats)
+    ranking = ranking_evaluation(parts, {**own, **offered.policies}, agent.spec, offered.failed)
+    caveats += ranking_caveats(parts)
+    # without those that failed
+    rankers = {**own, **offered.policies}
     off_policy = attempt("The policies' values from logged decisions", lambda: off_policy_evaluation(parts, rankers, agent.spec), caveats)
     final = simulated_evaluation(parts, agent) if parts.simulates else FinalEvaluation(ranking, None, [])
     if not parts.simulates and parts.cfg.evaluation.sample_users:
         final = final._replace(rankings=ranking_samples(parts, agent))
-    return final._replace(ranking=ranking, off_policy=off_policy, caveats=caveats)
+    return final._replace(ranking=ranking, off_policy=off_policy, caveats=[*final.caveats, *caveats])
 
 
 def simulated_evaluation(parts: Parts, agent: Agent) -> FinalEvaluation:
@@ -110,17 +115,21 @@ def simulated_evaluation(parts: Parts, agent: Agent) -> FinalEvaluation:
         seed = derived_seed(settings.seed, "references")
         known = parts.without_cold_items(parts.data)
         policies |= reference_policies(tuning_users, parts.rewards, known, max_steps=settings.max_steps, seed=seed, budget=budget)
-    log.info("evaluating %s in %d sessions of %s", ", ".join(policies), settings.num_users, WHOSE[settings.people])
+    caveats: list[str] = []
+    offered = plugin_policies(parts, policies, caveats)
+    log.info("evaluating %s in %d sessions of %s", ", ".join([*policies, *offered.policies]), settings.num_users, WHOSE[settings.people])
 
     def measured(where: Environment) -> Evaluation:
+        # a plugin's policy that failed before is not asked again
         return evaluate_policies(
-            policies,
+            {**policies, **offered.policies},
             where,
             parts.rewards,
             parts.data.catalog,
             seed=settings.seed,
             max_steps=settings.max_steps,
             resamples=settings.bootstrap_samples,
+            leaves_out=offered.failed,
         )
 
     everything = measured(environment)
@@ -137,7 +146,7 @@ def simulated_evaluation(parts: Parts, agent: Agent) -> FinalEvaluation:
             num_users=settings.sample_users,
             num_turns=settings.sample_steps,
         )
-    return FinalEvaluation(everything, cold, samples)
+    return FinalEvaluation(everything, cold, samples, caveats=caveats)
 
 
 def result_entries(parts: Parts, final: FinalEvaluation, caveats: Sequence[str]) -> dict[str, Any]:

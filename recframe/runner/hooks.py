@@ -11,7 +11,7 @@ from pytorch_lightning import Callback
 
 from recframe.errors import UserError
 from recframe.plugin_loader import raised, registry
-from recframe.runner.results import RunContext, RunResult
+from recframe.runner.results import RunContext, RunFailure, RunResult
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +30,11 @@ def call_started(cfg: DictConfig, context: RunContext) -> None:
 def call_finished(result: RunResult) -> None:
     """Tell each plugin that the run is finished. A plugin that fails is logged; the results are written."""
     _notify("recframe_run_finished", "the results are written", result=result)
+
+
+def call_failed(cfg: DictConfig, failure: RunFailure) -> None:
+    """Tell each plugin that the run has failed. A plugin that fails is logged; the run's own error is reported."""
+    _notify("recframe_run_failed", "the run had failed before", cfg=cfg, failure=failure)
 
 
 def _notify(hook: str, meanwhile: str, **arguments: Any) -> None:

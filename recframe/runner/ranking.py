@@ -52,8 +52,10 @@ def rankers_of(parts: Parts, agent: Agent) -> dict[str, Ranker]:
     return rankers
 
 
-def ranking_evaluation(parts: Parts, rankers: Mapping[str, Ranker], spec: EnvironmentSpec) -> Evaluation:
-    """The metrics of every policy on the test part of the log."""
+def ranking_evaluation(
+    parts: Parts, rankers: Mapping[str, Ranker], spec: EnvironmentSpec, leaves_out: Callable[[str, Exception], bool] | None = None
+) -> Evaluation:
+    """The metrics of every policy on the test part of the log. `leaves_out`: see `evaluate_ranking`."""
     assert parts.log is not None
     settings = parts.cfg.evaluation
     log.info("evaluating %s on %d held-out queries of the log", ", ".join(rankers), len(parts.log.test))
@@ -67,6 +69,7 @@ def ranking_evaluation(parts: Parts, rankers: Mapping[str, Ranker], spec: Enviro
         training=parts.log.train,
         seed=settings.seed,
         resamples=settings.bootstrap_samples,
+        leaves_out=leaves_out,
         **_settings(parts, spec),
     )
 

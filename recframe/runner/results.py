@@ -21,6 +21,24 @@ class RunContext:
 
 
 @dataclass(frozen=True)
+class RunFailure:
+    """Why a run failed.
+
+    Parameters
+    ----------
+    folder: the run's folder; `failure.json` and `run.log` in it have the error, too.     error: the error in one line.
+    origin: the third-party `plugin`, its `distribution` and `version`, and the `component` in whose code the error was raised; empty if
+        it was raised elsewhere.
+    traceback: of the error, as text.
+    """
+
+    folder: Path
+    error: str
+    origin: Mapping[str, str]
+    traceback: str
+
+
+@dataclass(frozen=True)
 class RunResult:
     """The result of a finished run.
 

@@ -25,10 +25,11 @@ from recframe.interfaces import FinalResults, RunDescription
 from recframe.plugin_loader import registry
 from recframe.runner.failures import recorded_failure
 from recframe.runner.final_evaluation import final_evaluation, record_people, result_entries
-from recframe.runner.hooks import call_finished, call_started, plugin_callbacks
+from recframe.runner.hooks import call_failed, call_finished, call_started, plugin_callbacks
+from recframe.runner.metrics_hook import metrics_hooks
 from recframe.runner.random_start import started_agent
 from recframe.runner.report import log_measured, print_report, report_markdown
-from recframe.runner.results import RunContext, RunResult
+from recframe.runner.results import RunContext, RunFailure, RunResult
 from recframe.runner.stages import counter_of, stages_of, train_stages
 from recframe.tracking import DataRecord, MachineRecord, RunFolder, atomic_write, read_result, recorded_config, write_result
 from recframe.tracking.provenance import provenance, report_changes, write_provenance
@@ -114,7 +115,11 @@ def _run(cfg: DictConfig, folder: RunFolder, context: RunContext, record: DataRe
     started = time.perf_counter()
     interruption = Interruption(folder.path)
     machine = MachineRecord(folder.path, torch.get_num_threads())
-    with log_file(folder.log_path) as on_disk, recorded_failure(folder.path, on_disk), interruption.listening():
+
+    def tell_plugins(failure: RunFailure) -> None:
+        call_failed(cfg, failure)
+
+    with log_file(folder.log_path) as on_disk, recorded_failure(folder.path, on_disk, tell_plugins), interruption.listening():
         _warn_of_refused_claims(cfg)
         call_started(cfg, context)
         callbacks = plugin_callbacks(cfg)
@@ -154,7 +159,7 @@ def _run(cfg: DictConfig, folder: RunFolder, context: RunContext, record: DataRe
                 folder=folder.checkpoints,
                 resume_from=resume_from,
                 seed=cfg.seed,
-                loggers=run_loggers.loggers,
+                loggers=[*run_loggers.loggers, *metrics_hooks(context, described.counter)],
                 callbacks=callbacks,
                 interruption=interruption,
                 auxiliary=auxiliary,

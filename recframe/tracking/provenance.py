@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 
 from recframe.config import chosen_components
 from recframe.hookspecs import RUN_HOOKS
-from recframe.plugin_loader import registry
+from recframe.plugin_loader import Registered, RegisteredLogger, registry
 from recframe.tracking.atomic import atomic_write
 from recframe.tracking.folder import PLUGINS_NAME
 
@@ -22,7 +22,7 @@ Origin = dict[str, str]
 
 
 def provenance(cfg: DictConfig) -> dict[str, Any]:
-    """The origins of a valid config's components by their keys, and of the plugins whose hooks a run calls, by hook.
+    """The origins of a valid config's components and loggers by their keys, and of the plugins whose hooks a run calls, by hook.
 
     An origin has the `plugin` (entry point), the `distribution` and its `version`; that of a component also its `name`.
     """
@@ -30,10 +30,14 @@ def provenance(cfg: DictConfig) -> dict[str, Any]:
     components = {}
     for key, component in chosen_components(cfg).items():
         registered = found.registered(component)
-        origin = {"plugin": registered.plugin, "distribution": registered.distribution, "version": registered.version}
-        components[key] = {"name": component.name, **origin}
+        components[key] = {"name": component.name, **_claimed_by(registered)}
+    loggers = {f"logger.{name}": {"name": name, **_claimed_by(found.logger(str(name)))} for name in cfg.get("logger", {})}
     hooks = {hook: [_origin(plugin, distribution) for plugin, distribution, _ in found.callers(hook)] for hook in RUN_HOOKS}
-    return {"components": components, "hooks": {hook: origins for hook, origins in hooks.items() if origins}}
+    return {"components": components, "loggers": loggers, "hooks": {hook: origins for hook, origins in hooks.items() if origins}}
+
+
+def _claimed_by(claim: Registered | RegisteredLogger) -> Origin:
+    return {"plugin": claim.plugin, "distribution": claim.distribution, "version": claim.version}
 
 
 def _origin(plugin: str, distribution: str) -> Origin:
@@ -57,8 +61,9 @@ def read_provenance(folder: Path) -> dict[str, Any]:
 
 
 def missing_plugin(folder: Path, key: str) -> str:
-    """In words, which distribution the component at this key came from; empty if that is not known, or if it is installed as it was."""
-    origin = read_provenance(folder).get("components", {}).get(key)
+    """In words, which distribution the component or logger at this key came from; empty if that is not known, or if it is installed as it was."""
+    recorded = read_provenance(folder)
+    origin = {**recorded.get("components", {}), **recorded.get("loggers", {})}.get(key)
     if not isinstance(origin, Mapping) or registry().versions.get(str(origin.get("distribution"))) == origin.get("version"):
         return ""
     return f"The run had it from {_in_words(origin)}, which is {_state(origin)}"
@@ -67,7 +72,8 @@ def missing_plugin(folder: Path, key: str) -> str:
 def report_changes(folder: Path) -> None:
     """Log which plugins of a run have another version now, or are missing."""
     recorded = read_provenance(folder)
-    origins = [*recorded.get("components", {}).values(), *(one for hook in recorded.get("hooks", {}).values() for one in hook)]
+    named = [*recorded.get("components", {}).values(), *recorded.get("loggers", {}).values()]
+    origins = [*named, *(one for hook in recorded.get("hooks", {}).values() for one in hook)]
     changed = {}
     for origin in origins:
         if isinstance(origin, Mapping) and registry().versions.get(str(origin.get("distribution"))) != origin.get("version"):

@@ -8,11 +8,12 @@ from typing import Any
 
 import yaml
 from pytorch_lightning.loggers.logger import Logger
+from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata
 from tensorboard.plugins.hparams.api_pb2 import Status
 from tensorboard.plugins.hparams.metadata import SESSION_END_INFO_TAG
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData, SessionEndInfo
 from torch.utils.tensorboard.summary import hparams
-from torch.utils.tensorboard.writer import SummaryWriter
+from torch.utils.tensorboard.writer import FileWriter, SummaryWriter
 
 from recframe.built_in_loggers import TensorBoardLoggerConfig
 from recframe.interfaces import FinalResults, RunDescription
@@ -20,6 +21,8 @@ from recframe.tracking.counter import split_counter
 from recframe.tracking.logged_values import flat_settings, markdown_table
 
 FOLDER = "tensorboard"
+STATUS_SUFFIX = ".status"
+"""The end of the name of the file with the hyperparameters and the status, which a resumed run writes anew."""
 
 
 class TensorBoardRunLogger(Logger):
@@ -34,6 +37,9 @@ class TensorBoardRunLogger(Logger):
         self._step = run.resume_at or 0
         purge = None if run.resume_at is None else run.resume_at + 1
         self._folder = run.folder / FOLDER
+        # of several statuses, TensorBoard shows the first
+        for earlier in self._folder.glob(f"*{STATUS_SUFFIX}"):
+            earlier.unlink()
         self._writer = SummaryWriter(str(self._folder), purge_step=purge, flush_secs=config.flush_seconds)
         about = {"name": run.name, "sweep": run.group, "job": run.job}
         self._writer.add_text("run", _code({key: value for key, value in about.items() if value is not None}), self._step)
@@ -78,19 +84,20 @@ class TensorBoardRunLogger(Logger):
             self._writer.add_text(f"policies/{name}", markdown_table(policies), self._step)
 
     def close(self, failed: bool) -> None:
-        """Write the hyperparameters and how the run ended, and close the file."""
-        settings = {key: value if isinstance(value, (bool, int, float, str)) else str(value) for key, value in flat_settings(self._run.config)}
+        """Write the hyperparameters and how the run ended, and close the files."""
+        self._writer.close()
+        plain = (bool, int, float, str)
+        settings = {key: value if isinstance(value, plain) else str(value) for key, value in flat_settings(self._run.config)}
         experiment, start, _ = hparams(settings, {})
         status = Status.STATUS_FAILURE if failed else Status.STATUS_SUCCESS
+        writer = FileWriter(str(self._folder), filename_suffix=STATUS_SUFFIX)
         for summary in (experiment, start, _session_end(status)):
-            self._writer.file_writer.add_summary(summary, self._step)
-        self._writer.close()
+            writer.add_summary(summary, self._step)
+        writer.close()
 
 
 def _session_end(status: int) -> Any:
     """The summary that ends a session of TensorBoard's hyperparameters."""
-    from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata
-
     data = HParamsPluginData(session_end_info=SessionEndInfo(status=status), version=0)
     plugin = SummaryMetadata.PluginData(plugin_name="hparams", content=data.SerializeToString())
     return Summary(value=[Summary.Value(tag=SESSION_END_INFO_TAG, metadata=SummaryMetadata(plugin_data=plugin))])

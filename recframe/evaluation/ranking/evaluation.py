@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -45,6 +45,7 @@ def evaluate_ranking(
     training: Interactions | None = None,
     seed: int = 0,
     resamples: int = RESAMPLES,
+    leaves_out: Callable[[str, Exception], bool] | None = None,
 ) -> Evaluation:
     """The metrics of every policy on the same queries, with 95 % intervals over people, and of the groups of `target_groups`.
 
@@ -64,6 +65,7 @@ def evaluate_ranking(
     exclude_seen: the items of a query's history may not be recommended.
     signals: those of `Observation.history_feedback`, in order; None: the log's.
     training: what was trained on, for the groups by popularity, cold items and cold users; None: without these.
+    leaves_out: asked with its name and the error whether a policy that fails is left out; otherwise the error is raised.
 
     Raises
     ------
@@ -77,7 +79,12 @@ def evaluate_ranking(
     sums: dict[str, PersonSums] = {}
     parts = {name: Evaluation({}, group.people, {}) for name, group in groups.items()}
     for name, ranker in rankers.items():
-        ranked = _rank(name, ranker, held_out, catalog, ks, history_length, signals, exclude_seen)
+        try:
+            ranked = _rank(name, ranker, held_out, catalog, ks, history_length, signals, exclude_seen)
+        except Exception as error:
+            if leaves_out is None or not leaves_out(name, error):
+                raise
+            continue
         sums[name] = PersonSums.of(_columns(ranked, queries, len(held_out), ks), people)
         measured[name] = metrics_of(_intervals(sums[name], seed, resamples) | _exposure(ranked.items, people, len(catalog), ks))
         for part, group in groups.items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -24,6 +24,7 @@ def evaluate_policies(
     seed: int,
     max_steps: int,
     resamples: int = RESAMPLES,
+    leaves_out: Callable[[str, Exception], bool] | None = None,
 ) -> Evaluation:
     """The metrics of every policy on the same people with the same random draws: each is played from `start_evaluation(seed)`.
 
@@ -33,12 +34,18 @@ def evaluate_policies(
         from a list of people; confidence intervals are over people.
     max_steps: sessions are counted up to this number of turns.
     resamples: number of bootstrap resamples for the intervals.
+    leaves_out: asked with its name and the error whether a policy that fails is left out; otherwise the error is raised.
     """
     measured: dict[str, Metrics] = {}
     sums: dict[str, PersonSums] = {}
     people = People.of_sessions(np.arange(environment.spec.num_users))
     for name, policy in policies.items():
-        episodes = rollout(policy, environment, rewards, seed, max_steps)
+        try:
+            episodes = rollout(policy, environment, rewards, seed, max_steps)
+        except Exception as error:
+            if leaves_out is None or not leaves_out(name, error):
+                raise
+            continue
         people = episodes.met
         sums[name] = policy_sums(episodes, catalog)
         measured[name] = policy_metrics(episodes, catalog, seed, resamples, sums[name])
