@@ -37,7 +37,7 @@ class MlflowLoggerConfig:
 
     tracking_uri: str | None = option(
         None,
-        "tracking server (http://, https://) or folder (file://) of MLflow; null: mlflow/ in the run's folder. A user and a password belong "
+        "tracking server (http://, https://) or folder (file://) of MLflow; null: mlflow/ in the run's folder. User and password belong "
         "in the environment variables MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD",
     )
     experiment: str = option("recframe", "MLflow experiment; it is made if there is none of this name")
@@ -51,8 +51,8 @@ class MlflowLoggerConfig:
         if parts.username is not None or parts.password is not None or parts.query:
             # the value may be a secret, which must not be repeated
             yield (
-                "logger.mlflow.tracking_uri: a URI with a user, a password or a query would be recorded with the run; leave them out, and set "
-                "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
+                "logger.mlflow.tracking_uri: a URI with a user, a password or a query would be recorded with the run; leave them out, and "
+                "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
             )
         elif parts.scheme not in ("http", "https", "file"):
             yield f"logger.mlflow.tracking_uri: {self.tracking_uri!r} does not begin with http://, https:// or file://"
@@ -63,6 +63,8 @@ HERE = "recframe.tracking"
 BUILT_IN_LOGGERS = (
     LoggerComponent("csv", CsvLoggerConfig, f"{HERE}.metrics_csv:csv_logger", essential=True),
     LoggerComponent("wandb", WandbLoggerConfig, f"{HERE}.wandb_run:wandb_logger", install="pip install wandb"),
-    LoggerComponent("tensorboard", TensorBoardLoggerConfig, f"{HERE}.tensorboard_run:TensorBoardRunLogger", install="pip install tensorboard"),
+    LoggerComponent(
+        "tensorboard", TensorBoardLoggerConfig, f"{HERE}.tensorboard_run:TensorBoardRunLogger", install="pip install tensorboard"
+    ),
     LoggerComponent("mlflow", MlflowLoggerConfig, f"{HERE}.mlflow_run:MlflowRunLogger", install="pip install 'recframe[mlflow]'"),
 )

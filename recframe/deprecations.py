@@ -39,7 +39,7 @@ def renamed_attributes(module: str, names: Mapping[str, Renamed]) -> Callable[[s
     names: the old names with the new ones in the same module.
     """
 
-    def __getattr__(name: str) -> Any:
+    def get(name: str) -> Any:
         if name not in names:
             raise AttributeError(f"module {module!r} has no attribute {name!r}")
         frame: Any = sys._getframe(1)
@@ -51,4 +51,4 @@ def renamed_attributes(module: str, names: Mapping[str, Renamed]) -> Callable[[s
         warn_renamed(f"{module}.{name}", Renamed(f"{module}.{renamed.new}", renamed.until), user)
         return getattr(sys.modules[module], renamed.new)
 
-    return __getattr__
+    return get

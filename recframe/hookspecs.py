@@ -77,9 +77,9 @@ def recframe_reference_policies(  # type: ignore[empty-body]  # a signature
 ) -> Mapping[str, Callable[..., Any]]:
     """Further reference policies of the final evaluation in the simulator, by name.
 
-    A policy is a callable `policy(observation, turn)` that returns the slates `[N, K]`, or continuous actions `[N, A]`, of the `turn`-th step
-    (from 0). `environment` is one of the training split of the plugin's own, to fit policies in; `data` is what an agent may know. A plugin
-    or policy that fails, or whose name is taken, is left out of the table, with a caveat in the results.
+    A policy is a callable `policy(observation, turn)` that returns the slates `[N, K]`, or continuous actions `[N, A]`, of the `turn`-th
+    step (from 0). `environment` is one of the training split of the plugin's own, to fit policies in; `data` is what an agent may know.
+    A plugin or policy that fails, or whose name is taken, is left out of the table, with a caveat in the results.
     """
 
 

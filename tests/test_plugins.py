@@ -129,6 +129,38 @@ def test_the_environment_variable_narrows_what_is_loaded(plugin_site):
 
 
 @pytest.mark.parametrize(
+    ("names", "chosen", "problems"),
+    [
+        ("-stars-and-moons", ["own"], []),
+        ("Stars_And.Moons", ["astrologer", "own"], []),
+        ("-point", ["own"], []),
+        ("point,-point", ["own"], []),
+        (" , ", ["own"], []),
+        ("-recframe", ["astrologer", "own"], ["the minus before 'recframe' was left out: built-in plugins are always loaded"]),
+        ("-own_point", ["astrologer", "own"], ["the minus before 'own_point' was left out: built-in plugins are always loaded"]),
+        ("-a,-b", ["astrologer", "own"], ["plugin 'a' was left out: RECFRAME_PLUGINS names", "plugin 'b' was left out"]),
+    ],
+)
+def test_plugins_are_chosen_by_entry_point_or_distribution_as_pip_spells_it(plugin_site, names, chosen, problems):
+    for distribution, point, component in (("stars_and_moons", "point", "astrologer"), ("recframe", "own_point", "own")):
+        plugin_site.install(distribution, good(component), module=f"module_of_{point}")
+        (plugin_site.folder / f"{distribution}-1.0.dist-info" / "entry_points.txt").write_text(f"[recframe]\n{point} = module_of_{point}\n")
+    found = discover(plugin_site.entry_points(), only=names)
+    assert found.names(Kind.AGENT) == chosen
+    assert [str(failure).startswith(problem) for failure, problem in zip(found.failures, problems, strict=True)] == [True] * len(problems)
+    assert found.not_chosen == ([] if "astrologer" in chosen else ["point"])
+    if found.not_chosen:
+        with pytest.raises(UnknownComponent, match="RECFRAME_PLUGINS leaves out point"):
+            found.get("agent", "astrologer")
+
+
+def test_a_third_party_plugin_with_the_name_of_the_project_can_be_left_out(plugin_site):
+    plugin_site.install("stars", good())
+    (plugin_site.folder / "stars-1.0.dist-info" / "entry_points.txt").write_text("[recframe]\nrecframe = stars\n")
+    assert discover(plugin_site.entry_points(), only="").names(Kind.AGENT) == []
+
+
+@pytest.mark.parametrize(
     ("requirement", "problem"),
     [
         ("recframe>=9", "it requires recframe>=9, and this is recframe"),

@@ -40,8 +40,8 @@ def plugins(
     if as_json:
         failures = [{"plugin": f.plugin, "distribution": f.distribution, "cause": f.cause, "fix": f.fix} for f in found.failures]
         interface = {"oldest": SUPPORTED.oldest, "newest": SUPPORTED.newest}
-        loaded = [asdict(plugin) for plugin in third_party]
-        print(json.dumps({"interface": interface, "plugins": loaded, "components": rows, "failures": failures}, indent=2))
+        loaded = {"plugins": [asdict(plugin) for plugin in third_party], "not_chosen": found.not_chosen}
+        print(json.dumps({"interface": interface, **loaded, "components": rows, "failures": failures}, indent=2))
         raise typer.Exit(int(strict and bool(failures)))
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in ("kind", "name", "distribution", "version"):
@@ -52,6 +52,8 @@ def plugins(
     output_console().print(table)
     if third_party:
         output_console().print(_plugins_table(third_party))
+    if found.choice:
+        error_console().print(found.choice, soft_wrap=True)
     for failure in found.failures:
         error_console().print(Text.assemble(("warning: ", "bold red"), str(failure)), soft_wrap=True)
     raise typer.Exit(int(strict and bool(found.failures)))

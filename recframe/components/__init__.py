@@ -1,4 +1,4 @@
-"""The declarations that a plugin registers: a `Component` of one of six `Kind`s or a `LoggerComponent`, with a config dataclass of `option`s.
+"""The declarations that a plugin registers: a `Component` of one of six `Kind`s, or a `LoggerComponent`, each with `option`s.
 
 Every plugin's registration module imports this package, so it must stay light: standard library only.
 """

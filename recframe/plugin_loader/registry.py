@@ -80,13 +80,14 @@ class PluginFailure:
 class Registry:
     """Every component that the loaded plugins registered, their config folders and hooks, and the failures.
 
-    plugins: the loaded plugins.   versions: the versions of their distributions.
+    plugins: the loaded plugins.   versions: the versions of their distributions.   not_chosen: plugins that RECFRAME_PLUGINS leaves out.
     """
 
     manager: pluggy.PluginManager
     failures: list[PluginFailure] = field(default_factory=list)
     config_folders: list[ConfigFolder] = field(default_factory=list)
     plugins: list[LoadedPlugin] = field(default_factory=list)
+    not_chosen: list[str] = field(default_factory=list)
     versions: dict[str, str] = field(default_factory=dict)
     _claims: dict[tuple[str, str], list[Claim]] = field(default_factory=dict)
 
@@ -207,7 +208,13 @@ class Registry:
         return self.manager.subset_hook_caller(hook, [other for other in self.manager.get_plugins() if other is not plugin])
 
     def _left_out(self) -> str:
-        return "".join(f". Note: {failure}" for failure in self.failures)
+        chosen = f". Note: {self.choice}" if self.not_chosen else ""
+        return chosen + "".join(f". Note: {failure}" for failure in self.failures)
+
+    @property
+    def choice(self) -> str:
+        """In words, which plugins the person leaves out; '' if none."""
+        return f"{ENVIRONMENT_VARIABLE} leaves out {', '.join(self.not_chosen)}" if self.not_chosen else ""
 
 
 def _conflict(claims: Sequence[Claim]) -> str:
@@ -217,6 +224,6 @@ def _conflict(claims: Sequence[Claim]) -> str:
 
 
 def _narrowing(claims: Sequence[Claim]) -> str:
-    third_party = [claim.plugin for claim in claims if claim.distribution != OWN_DISTRIBUTION]
-    keep = "" if len(third_party) < len(claims) else third_party[0]
-    return f"Uninstalling one, or {ENVIRONMENT_VARIABLE}={keep}"
+    last = claims[-1]
+    # the plugins of one distribution may have the names of another's
+    return f"Uninstalling one, or {ENVIRONMENT_VARIABLE}=-{last.plugin if last.plugin != claims[0].plugin else last.distribution},"

@@ -60,7 +60,7 @@ def plugin_callbacks(cfg: DictConfig) -> list[Callback]:
             (returned,) = call(cfg=copy.deepcopy(cfg)) or ([],)
         except (Exception, SystemExit) as error:
             log.debug("the hook recframe_callbacks failed", exc_info=True)
-            raise HookError(f"{where} failed: {raised(error)}; RECFRAME_PLUGINS leaves plugins out") from error
+            raise HookError(f"{where} failed: {raised(error)}; RECFRAME_PLUGINS=-{plugin} leaves it out") from error
         if not isinstance(returned, (list, tuple)) or not all(isinstance(one, Callback) for one in returned):
             raise HookError(f"{where} returned {returned!r}; a list of Lightning callbacks is right")
         callbacks += returned

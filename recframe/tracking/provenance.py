@@ -61,7 +61,7 @@ def read_provenance(folder: Path) -> dict[str, Any]:
 
 
 def missing_plugin(folder: Path, key: str) -> str:
-    """In words, which distribution the component or logger at this key came from; empty if that is not known, or if it is installed as it was."""
+    """In words, where the component or logger at this key came from; empty if that is not known, or if it is installed as it was."""
     recorded = read_provenance(folder)
     origin = {**recorded.get("components", {}), **recorded.get("loggers", {})}.get(key)
     if not isinstance(origin, Mapping) or registry().versions.get(str(origin.get("distribution"))) == origin.get("version"):

@@ -25,8 +25,8 @@ class LoggerError(UserError):
 class RunLoggers:
     """The loggers of a run. As a context manager it closes them on exit, as failed if there is an error.
 
-    A logger that cannot be made ends the run. One that fails later is reported once and left out, unless it is essential: its error, such as
-    a full disk, then ends the run.
+    A logger that cannot be made ends the run. One that fails later is reported once and left out, unless it is essential: its error, such
+    as a full disk, then ends the run.
 
     Parameters
     ----------

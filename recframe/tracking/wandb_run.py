@@ -166,8 +166,8 @@ class WandbRunLogger(Logger):
     def log_results(self, results: FinalResults) -> None:
         """Log the summary, each final table with intervals, and the recommendations. What W&B fails to record of it is a warning.
 
-        The means of the tables are summary values, under the names of `FinalResults.means`. A table needs a home folder that W&B can write to;
-        the summary does not.
+        The means of the tables are summary values, under the names of `FinalResults.means`. A table needs a home folder that W&B can write
+        to; the summary does not.
         """
         with _warning_of("the summary"):
             self.log_summary({**results.means(), **results.summary})

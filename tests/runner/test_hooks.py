@@ -118,9 +118,12 @@ def test_a_failed_run_is_told_after_its_cause_is_on_disk(installed, tmp_path, ca
     signature = "recframe_run_failed(cfg, failure)"
     installed(a_broken_one=HOOK.format(signature=signature, body="1 / 0"), sound=HOOK.format(signature=signature, body=body))
     cfg = OmegaConf.create({"seed": 3})
-    with log_file(tmp_path / "run.log") as handler, pytest.raises(KeyError):
-        with recorded_failure(tmp_path, handler, lambda failure: hooks.call_failed(cfg, failure)):
-            raise KeyError("no such item")
+
+    def tell(failure: RunFailure) -> None:
+        hooks.call_failed(cfg, failure)
+
+    with log_file(tmp_path / "run.log") as handler, pytest.raises(KeyError), recorded_failure(tmp_path, handler, tell):
+        raise KeyError("no such item")
     told = (tmp_path / "told").read_text()
     assert "no such item" in told.partition("}")[0]
     assert "Traceback (most recent call last)" in told

@@ -68,7 +68,7 @@ PARTS = """
         def rank(self, observation, k):
             from recframe.interfaces import allowed_items
             scores = -torch.arange(self.num_items).float().expand(len(observation.user), -1)
-            return scores.masked_fill(~allowed_items(observation, self.num_items), -torch.inf).topk(k, dim=1).indices
+            return allowed_items(observation, scores).topk(k, dim=1).indices
 
     class BrokenRanker(FirstRanker):
         def rank(self, observation, k):
@@ -97,7 +97,14 @@ def everything(plugin_site):
 
 
 def test_a_plugins_command_trains_with_all_that_the_plugin_adds(warm_recframe, everything, tmp_path):
-    quick = ["debug=smoke", "encoder=tfidf", "state_tracker=mean", "agent.learning_starts=64", "logger=[csv,lines]", "logger.lines.prefix='- '"]
+    quick = [
+        "debug=smoke",
+        "encoder=tfidf",
+        "state_tracker=mean",
+        "agent.learning_starts=64",
+        "logger=[csv,lines]",
+        "logger.lines.prefix='- '",
+    ]
     done = warm_recframe("mini", "run", *quick, site=everything, check=True)
     run = tmp_path / "run"
     result = json.loads((run / "result.json").read_text())
@@ -113,7 +120,12 @@ def test_a_plugins_command_trains_with_all_that_the_plugin_adds(warm_recframe, e
     assert f"The reference policy 'number' {of}: it is 3; a callable of an observation" in caveats
     assert f"The reference policy 'broken' {of}: IndexError: no such shelf" in caveats
     assert result["seed"] == 0
-    assert result["plugins"]["loggers"]["logger.lines"] == {"name": "lines", "plugin": "everything", "distribution": "everything", "version": "0.3"}
+    assert result["plugins"]["loggers"]["logger.lines"] == {
+        "name": "lines",
+        "plugin": "everything",
+        "distribution": "everything",
+        "version": "0.3",
+    }
     told = [line.partition(" ") for line in (run / "told.txt").read_text().splitlines()]
     steps = [line.partition(",")[0] for line in (run / "metrics.csv").read_text().splitlines()[1:]]
     assert [step for step, _, _ in told] == steps

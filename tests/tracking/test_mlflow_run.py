@@ -14,7 +14,9 @@ from recframe.interfaces import FinalResults, RunDescription  # noqa: E402
 from recframe.tracking.mlflow_run import MlflowRunLogger  # noqa: E402
 from recframe.tracking.run_loggers import LoggerError, RunLoggers  # noqa: E402
 
-POLICIES = {"trained": {"ndcg@10": {"mean": 0.5, "low": 0.4, "high": 0.6, "n": 64}, "gini": {"mean": None, "low": None, "high": None, "n": 0}}}
+POLICIES = {
+    "trained": {"ndcg@10": {"mean": 0.5, "low": 0.4, "high": 0.6, "n": 64}, "gini": {"mean": None, "low": None, "high": None, "n": 0}}
+}
 
 
 @pytest.fixture(autouse=True)
@@ -25,7 +27,9 @@ def no_settings(monkeypatch):
 
 def description(folder, resume_at=None, **config):
     folder.mkdir(exist_ok=True)
-    return RunDescription(folder, f"{folder.name} seed=3", "sweep-1", {"seed": 3, "agent": {"name": "dqn", "clip": None}, **config}, resume_at)
+    return RunDescription(
+        folder, f"{folder.name} seed=3", "sweep-1", {"seed": 3, "agent": {"name": "dqn", "clip": None}, **config}, resume_at
+    )
 
 
 def read(folder, monkeypatch):
@@ -42,7 +46,9 @@ def artifact(run, name):
 
 def test_metrics_results_and_settings_are_recorded(tmp_path, monkeypatch):
     many = {f"option_{number}": number for number in range(120)}
-    writing = MlflowRunLogger(MlflowLoggerConfig(experiment="mine", tags={"who": "me"}), description(tmp_path / "run", encoder=many, long="x" * 9_000))
+    writing = MlflowRunLogger(
+        MlflowLoggerConfig(experiment="mine", tags={"who": "me"}), description(tmp_path / "run", encoder=many, long="x" * 9_000)
+    )
     writing.log_metrics({"env_steps": 128.0, "loss": 0.5, "epoch": 0}, step=7)
     writing.log_metrics({"env_steps": 256.0, "eval/ndcg@10": 0.25})
     writing.log_results(FinalResults({"final": POLICIES}, {"objective": 2.0, "missing": None}, [{"user": "u1", "recommended": ("a", "b")}]))

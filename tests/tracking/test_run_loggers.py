@@ -2,12 +2,11 @@
 
 import pytest
 
-from recframe.components import ComponentError, LoggerComponent
 from recframe.built_in_loggers import CsvLoggerConfig
+from recframe.components import ComponentError, LoggerComponent
 from recframe.config import compose_config, find_mistakes
 from recframe.interfaces import FinalResults, RunDescription
-from recframe.plugin_loader import discover
-from recframe.plugin_loader import discovery
+from recframe.plugin_loader import discover, discovery
 from recframe.tracking.run_loggers import LoggerError, RunLoggers
 
 PLUGIN = """

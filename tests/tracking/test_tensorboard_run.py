@@ -12,7 +12,9 @@ from recframe.built_in_loggers import TensorBoardLoggerConfig
 from recframe.interfaces import FinalResults, RunDescription
 from recframe.tracking.tensorboard_run import TensorBoardRunLogger
 
-POLICIES = {"trained": {"return": {"mean": 2.0, "low": 1.5, "high": 2.5, "n": 64}, "gini": {"mean": None, "low": None, "high": None, "n": 0}}}
+POLICIES = {
+    "trained": {"return": {"mean": 2.0, "low": 1.5, "high": 2.5, "n": 64}, "gini": {"mean": None, "low": None, "high": None, "n": 0}}
+}
 
 
 @pytest.fixture
@@ -36,8 +38,6 @@ def points(found, tag):
 
 def text(found, tag):
     return found.Tensors(f"{tag}/text_summary")[-1].tensor_proto.string_val[0].decode()
-
-
 
 
 def test_metrics_results_and_settings_are_recorded(logger, tmp_path):
