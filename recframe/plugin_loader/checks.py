@@ -20,14 +20,14 @@ from recframe.plugin_loader.words import suggestion
 
 def check_schema(component: Component) -> None:
     """Refuse a config dataclass that OmegaConf cannot represent, or that lacks a field that the core reads."""
-    check_config(component)
+    check_representable(component)
     where = f"{component.kind} {component.name!r}: {component.config.__name__}"
     needed = CORE_SETTINGS.get(component.kind)
     if needed and not any(f.name == needed and f.type in (int, "int") for f in dataclasses.fields(component.config)):
         raise ComponentError(f"{where} needs a field '{needed}: int', which the core reads")
 
 
-def check_config(component: Component | LoggerComponent) -> None:
+def check_representable(component: Component | LoggerComponent) -> None:
     """Refuse a config dataclass that OmegaConf cannot represent."""
     if all(map(_is_plain, dataclasses.fields(component.config))):
         return

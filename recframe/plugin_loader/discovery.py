@@ -16,7 +16,7 @@ import pluggy
 from recframe import __version__, hookspecs
 from recframe.built_in_loggers import BUILT_IN_LOGGERS
 from recframe.components import Component, LoggerComponent
-from recframe.plugin_loader.checks import check_config, check_schema, hook_problem, requirement_problem
+from recframe.plugin_loader.checks import check_representable, check_schema, hook_problem, requirement_problem
 from recframe.plugin_loader.config_folders import ConfigFolder, config_addresses
 from recframe.plugin_loader.interface_version import HookManager, stated_version, version_problem, warn_of_old_hooks
 from recframe.plugin_loader.registry import (
@@ -152,7 +152,7 @@ def _offered(plugin: Any, origin: _Origin, found: Registry) -> _Offered:
     for component in components:
         check_schema(component)
     for logger in loggers:
-        check_config(logger)
+        check_representable(logger)
     returned = found.caller("recframe_config_paths", plugin)() if "recframe_config_paths" in hooks else []
     addresses = [address for paths in returned for address in config_addresses(paths)]
     folders = [ConfigFolder(address, origin.point.name, origin.distribution) for address in addresses]
