@@ -35,7 +35,8 @@ def plugins(
     if context.invoked_subcommand is not None:
         return
     found = registry()
-    rows = [_row(registered) for registered in (*found.components(), *found.loggers())]
+    claims: list[Registered | RegisteredLogger] = [*found.components(), *found.loggers()]
+    rows = [_row(claim) for claim in claims]
     third_party = [plugin for plugin in found.plugins if plugin.distribution != OWN_DISTRIBUTION]
     if as_json:
         failures = [{"plugin": f.plugin, "distribution": f.distribution, "cause": f.cause, "fix": f.fix} for f in found.failures]

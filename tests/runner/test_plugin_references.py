@@ -1,8 +1,11 @@
 """A plugin's references, logger, metrics hook and command in real runs: what works is in the results, what fails is said beside them."""
 
 import json
+import re
+from types import SimpleNamespace
 
 import pytest
+import torch
 
 PLUGIN = """
     from dataclasses import dataclass
@@ -147,3 +150,14 @@ def test_a_plugins_rankers_are_in_the_table_of_the_log(warm_recframe, everything
     caveats = " ".join(result["caveats"])
     assert "The reference policy 'lambda' of plugin 'everything' (everything) is not in the table: it is <function" in caveats
     assert "The reference policy 'broken' of plugin 'everything' (everything) is not in the table" in caveats
+
+
+def test_the_reference_policy_of_the_guide_works_as_printed(project_root):
+    guide = (project_root / "docs" / "guide" / "plugins.md").read_text()
+    source = re.search(r"```python\n(@hookimpl\ndef recframe_reference_policies.*?)```", guide, re.DOTALL)[1]
+    names: dict = {"hookimpl": lambda hook: hook}
+    exec(source, names)
+    environment = SimpleNamespace(spec=SimpleNamespace(slate_size=2))
+    data = SimpleNamespace(catalog=SimpleNamespace(popularity=torch.tensor([3.0, 1.0, 2.0])))
+    (policy,) = names["recframe_reference_policies"](environment, data).values()
+    assert policy(SimpleNamespace(user=torch.zeros(3)), 0).tolist() == [[1, 2]] * 3

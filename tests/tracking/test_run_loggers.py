@@ -1,5 +1,7 @@
 """The loggers of a run: each is isolated, and named when it fails; a plugin's is chosen like a built-in one."""
 
+import re
+
 import pytest
 
 from recframe.built_in_loggers import CsvLoggerConfig
@@ -92,6 +94,23 @@ def test_a_plugins_logger_gets_metrics_results_and_the_end(installed, tmp_path):
         "- finished",
     ]
     assert (tmp_path / "metrics.csv").read_text() == "env_steps,loss\n1,0.5\n2,0.5\n"
+
+
+def test_the_logger_of_the_guide_works_as_printed(plugin_site, monkeypatch, tmp_path, project_root):
+    guide = (project_root / "docs" / "guide" / "loggers.md").read_text()
+    files = dict(re.findall(r"```python\n# (\S+?\.py)[^\n]*\n(.*?)```", guide, re.DOTALL))
+    assert set(files) == {"recframe_lines/plugin.py", "recframe_lines/logger.py"}
+    plugin_site.install(
+        "guide", "from recframe_lines.plugin import recframe_register_loggers", files={"recframe_lines/__init__.py": "", **files}
+    )
+    found = discover(plugin_site.entry_points())
+    monkeypatch.setattr("recframe.tracking.run_loggers.registry", lambda: found)
+    assert logged(tmp_path, {"lines": {"prefix": "- "}}) == [
+        "- 1.0 {'env_steps': 1.0, 'loss': 0.5}",
+        "- 2.0 {'env_steps': 2.0, 'loss': 0.5}",
+        "- {'final/trained/return': 2.0}",
+        "- finished",
+    ]
 
 
 def test_a_plain_lightning_logger_is_finalized_at_the_end(installed, tmp_path):
