@@ -35,20 +35,20 @@ def plugins(
     if context.invoked_subcommand is not None:
         return
     found = registry()
-    claims: list[Registered | RegisteredLogger] = [*found.components(), *found.loggers()]
-    rows = [_row(claim) for claim in claims]
+    components, loggers = [_row(one) for one in found.components()], [_row(one) for one in found.loggers()]
     third_party = [plugin for plugin in found.plugins if plugin.distribution != OWN_DISTRIBUTION]
     if as_json:
         failures = [{"plugin": f.plugin, "distribution": f.distribution, "cause": f.cause, "fix": f.fix} for f in found.failures]
         interface = {"oldest": SUPPORTED.oldest, "newest": SUPPORTED.newest}
         loaded = {"plugins": [asdict(plugin) for plugin in third_party], "not_chosen": found.not_chosen}
-        print(json.dumps({"interface": interface, **loaded, "components": rows, "failures": failures}, indent=2))
+        offered = {"components": components, "loggers": loggers}
+        print(json.dumps({"interface": interface, **loaded, **offered, "failures": failures}, indent=2))
         raise typer.Exit(int(strict and bool(failures)))
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in ("kind", "name", "distribution", "version"):
         table.add_column(column, no_wrap=True)
     table.add_column("description")
-    for row in rows:
+    for row in (*components, *loggers):
         table.add_row(*row.values())
     output_console().print(table)
     if third_party:

@@ -187,7 +187,7 @@ class Registry:
             raise UnknownComponent(f"{_conflict(claims)}; {_narrowing(claims)} chooses between them")
         if claims:
             return claims[0]
-        raise UnknownComponent(f"no {kind} is called {name!r}{suggestion(name, known)}{self._left_out()}")
+        raise UnknownComponent(f"no {kind} is called {name!r}{suggestion(name, known)}{self.left_out()}")
 
     def registered(self, component: Component) -> Registered:
         """Where a usable component came from."""
@@ -207,7 +207,8 @@ class Registry:
         """What calls a hook of this plugin alone."""
         return self.manager.subset_hook_caller(hook, [other for other in self.manager.get_plugins() if other is not plugin])
 
-    def _left_out(self) -> str:
+    def left_out(self) -> str:
+        """Sentences on the plugins that were left out, for the message about a name that is missing; '' if none was."""
         chosen = f". Note: {self.choice}" if self.not_chosen else ""
         return chosen + "".join(f". Note: {failure}" for failure in self.failures)
 

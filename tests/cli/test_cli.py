@@ -77,7 +77,7 @@ def test_version_and_help(recframe):
     help_text = recframe("train", "--help", check=True).stdout
     assert "recframe train -m seed=0,1,2" in help_text
     assert "agent: actor_critic, " in help_text
-    assert "\nlogger: csv, wandb\n" in help_text
+    assert "\nlogger: csv, mlflow, tensorboard, wandb\n" in help_text
     assert "hydra/" not in help_text
 
 
@@ -144,6 +144,7 @@ def test_the_component_config_folder_and_command_of_a_third_party_plugin_work(re
     assert "reward.bonus.bonus: -1.0 is not allowed; it must be >= 0" in refused.stderr
     narrowed = recframe("train", "reward=[bonus]", site=bonus_plugin, RECFRAME_PLUGINS="")
     assert "reward=bonus: reward has no choice 'bonus'" in narrowed.stderr
+    assert "Note: RECFRAME_PLUGINS leaves out bonus_plugin" in narrowed.stderr
 
 
 def test_a_broken_plugin_is_named_when_a_run_needs_a_missing_component(recframe, plugin_site):

@@ -12,7 +12,7 @@ from hydra.errors import OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from recframe.components import Kind
+from recframe.components import Kind, LoggerComponent
 from recframe.config.app import App
 from recframe.config.checks.machine import folder_problem
 from recframe.config.compose.explain import explain
@@ -84,7 +84,7 @@ def wrong_choices(override: Override, groups: ConfigGroups) -> list[str]:
         return [f"{group}=null: a choice is required; there are: {', '.join(choices)}"]
     unknown = [str(name) for name in names if not groups.has(group, str(name))]
     # the name may be that of a plugin that failed to load
-    failed = "".join(f". Note: {failure}" for failure in registry().failures) if group in list(Kind) else ""
+    failed = registry().left_out() if group in (*Kind, LoggerComponent.kind) else ""
     return [f"{override.get_key_element()}={name}: {group} has no choice {name!r}{suggestion(name, choices)}{failed}" for name in unknown]
 
 
