@@ -7,6 +7,9 @@ import logging
 import os
 import sys
 import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, TextIO, cast
 
 from rich.console import Console
@@ -106,8 +109,23 @@ def output_was_lost() -> bool:
     return isinstance(sys.stdout, SafeStream) and sys.stdout.failure is not None and not sys.stdout.closed_by_reader
 
 
+_quiet: ContextVar[bool] = ContextVar("quiet", default=False)
+
+
+@contextmanager
+def quiet_output(quiet: bool = True) -> Iterator[None]:
+    """Print no tables and show no progress bars in the block, if `quiet` is set; other threads print on."""
+    token = _quiet.set(quiet)
+    try:
+        yield
+    finally:
+        _quiet.reset(token)
+
+
 def output_console() -> Console:
     """A console of the terminal's width. A file or a pipe gets lines of up to `FILE_WIDTH` characters, so that few rows are wrapped."""
+    if _quiet.get():
+        return Console(quiet=True)
     stream = safe(sys.stdout, STANDARD_OUTPUT)
     return Console(file=stream, width=None if stream.isatty() else FILE_WIDTH)
 
@@ -134,7 +152,7 @@ def progress_bar(
     """
     console = console or error_console()
     columns = (TextColumn(label, markup=False), BarColumn(), done or MofNCompleteColumn(), column, TimeRemainingColumn())
-    return Progress(*columns, console=console, disable=not (show and console.is_terminal))
+    return Progress(*columns, console=console, disable=_quiet.get() or not (show and console.is_terminal))
 
 
 def _discard(stream: TextIO) -> None:

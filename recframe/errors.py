@@ -2,11 +2,32 @@
 
 from __future__ import annotations
 
+import os
+import traceback
+from collections.abc import Sequence
+
 
 class UserError(Exception):
     """A mistake that the user can correct; the message says what is wrong and what would be right."""
 
     exit_code = 2
+
+    @property
+    def lines(self) -> list[str]:
+        """One line for each mistake."""
+        return [str(self)]
+
+    def _render_traceback_(self) -> list[str]:
+        """What IPython and Jupyter show in place of a traceback: the message, as on the command line."""
+        if os.environ.get("HYDRA_FULL_ERROR") == "1":
+            return "".join(traceback.format_exception(self)).splitlines()
+        return message_of(self.lines).splitlines()
+
+
+def message_of(lines: Sequence[str]) -> str:
+    """The message for one mistake or for several, as commands and notebooks show it."""
+    heading = "recframe:" if len(lines) == 1 else f"recframe: {len(lines)} mistakes\n  -"
+    return " ".join([heading, "\n  - ".join(lines)])
 
 
 class Stop(BaseException):

@@ -13,20 +13,25 @@ from pathlib import Path
 from recframe import __version__
 from recframe.components import Component
 from recframe.interfaces import Encoder
-from recframe.plugin_loader import OWN_DISTRIBUTION, registry
+from recframe.plugin_loader import OWN_DISTRIBUTION, SESSION, registry
 
 CODE = tuple(all_suffixes())
 """How the names of files end that Python imports, compiled extensions among them."""
 
 
-def built_from(component: Component, encoder: Encoder) -> str:
+def built_from(component: Component, encoder: Encoder) -> str | None:
     """`"DISTRIBUTION VERSION SHA256"` of a registered encoder that has been built from `component`.
+
+    None of one that was registered in the Python session: the code that it calls may be in any cell of a notebook, so that no hash covers
+    it, and its vectors are not cached.
 
     The hash is over code only, wherever it lies. Of a third-party plugin it is all the code of its package (the top-level package of the
     factory, of the config and of the classes that the encoder inherits from, and what else its distribution has imported), as any module
     of it may change vectors. Of a built-in encoder it is the folders that define these: its version changes with recframe's.
     """
     origin = registry().registered(component)
+    if origin.distribution == SESSION:
+        return None
     modules = {component.factory.partition(":")[0], component.config.__module__}
     modules |= {base.__module__ for base in type(encoder).__mro__ if issubclass(base, Encoder)}
     built_in = {

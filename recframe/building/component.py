@@ -105,6 +105,8 @@ def _call(factory: Callable[..., Any], component: Component, config: Any, **part
 
 
 def _implementation(component: Component) -> Any:
+    if component.implementation is not None:
+        return component.implementation
     module, _, attribute = component.factory.partition(":")
     try:
         return getattr(importlib.import_module(module), attribute)

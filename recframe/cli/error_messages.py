@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import typer
 
-from recframe.errors import Stop, UserError
+from recframe.errors import Stop, UserError, message_of
 from recframe.files import REFUSALS
 
 NO_HOME = "Could not determine home directory."
@@ -37,8 +37,7 @@ def user_errors_as_messages() -> Iterator[None]:
         lines = _message_lines(error)
         if lines is None or full_error == "1":
             raise
-        heading = "recframe:" if len(lines) == 1 else f"recframe: {len(lines)} mistakes\n  -"
-        print(heading, "\n  - ".join(lines), file=sys.stderr)
+        print(message_of(lines), file=sys.stderr)
         raise typer.Exit(getattr(error, "exit_code", MACHINE_EXIT_CODE if isinstance(error, OSError) else UserError.exit_code)) from None
     finally:
         if full_error is None:
@@ -53,15 +52,12 @@ def _message_lines(error: Exception) -> list[str] | None:
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
-    from recframe.config import ConfigError
     from recframe.config.compose.explain import explain
 
-    if isinstance(error, ConfigError):
-        return error.problems
     if isinstance(error, (HydraException, OmegaConfBaseException, yaml.YAMLError)):
         return [explain(error)]
     if isinstance(error, UserError):
-        return [str(error)]
+        return error.lines
     if isinstance(error, RuntimeError) and str(error) == NO_HOME:
         return ["this user has no home folder for paths with ~; set HOME, or set embeddings.cache and other paths without ~"]
     if isinstance(error, OSError) and error.errno in REFUSALS:

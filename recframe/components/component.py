@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from recframe.components.kind import Kind
 from recframe.components.options import option
@@ -30,7 +30,7 @@ class Component:
         field `weight`: the core adds these. An environment's has a field `num_users: int` and a state tracker's a field
         `history_length: int`: the core reads them, and a plugin without them is not loaded.
     factory: `"package.module:Class"`, imported only when a run builds the component. Its arguments are documented at the kind's
-        interface in `recframe.interfaces`.
+        interface in `recframe.interfaces`. For `recframe.registered`, which needs no plugin, it may be the class itself.
     provides: tags for what it gives to the others in a run. `"features?observe_interests"` is given if its own setting
         `observe_interests` is true.
         An environment that has either kind of actions, depending on its settings, provides both `actions:` tags, and its config may have a
@@ -51,16 +51,19 @@ class Component:
     provides: frozenset[str]
     requires: frozenset[str]
     description: str
+    implementation: Callable[..., Any] | None = field(default=None, repr=False)
+    """The class itself, if `factory` was one; it is then not imported."""
 
     def __init__(
         self,
         kind: Kind | str,
         name: str,
         config: type,
-        factory: str,
+        factory: str | Callable[..., Any],
         provides: Iterable[str] = (),
         requires: Iterable[str] = (),
         description: str = "",
+        implementation: Callable[..., Any] | None = None,
     ) -> None:
         try:
             kind = Kind(kind)
@@ -68,14 +71,18 @@ class Component:
             kinds = ", ".join(known.value for known in Kind)
             raise ComponentError(f"component {name!r}: unknown kind {kind!r}; the kinds are {kinds}") from None
         check_config(kind, name, config)
-        check_factory(kind, name, factory)
+        if callable(factory):
+            factory, implementation = f"{factory.__module__}:{factory.__qualname__}", factory
+        if implementation is None:
+            check_factory(kind, name, factory)
         where = f"{kind} {name!r}"
-        for field, tags in (("provides", provides), ("requires", requires)):
+        for given, tags in (("provides", provides), ("requires", requires)):
             if isinstance(tags, str):
-                raise ComponentError(f"{where}: {field} is a set of tags, not one string")
+                raise ComponentError(f"{where}: {given} is a set of tags, not one string")
         values = {"kind": kind, "name": name, "config": config, "factory": factory, "description": description or first_line(config)}
-        for field, value in {**values, "provides": frozenset(provides), "requires": frozenset(requires)}.items():
-            object.__setattr__(self, field, value)
+        values |= {"provides": frozenset(provides), "requires": frozenset(requires), "implementation": implementation}
+        for attribute, value in values.items():
+            object.__setattr__(self, attribute, value)
 
     def given(self, settings: Mapping[str, Any]) -> set[str]:
         """The tags that it provides under its settings."""
@@ -91,9 +98,17 @@ class Component:
         return settings_of(self.provides | self.requires)
 
 
-@cache
+_nodes: WeakKeyDictionary[Component, type] = WeakKeyDictionary()
+
+
 def node(component: Component) -> type:
-    """The dataclass of a component's config section: its own fields, its `name`, and a reward's `weight`."""
+    """The dataclass of a component's config section: its own fields, its `name`, and a reward's `weight`. It is made once."""
+    if component not in _nodes:
+        _nodes[component] = _made_node(component)
+    return _nodes[component]
+
+
+def _made_node(component: Component) -> type:
     fields: list[tuple[str, type, dataclasses.Field[object]]] = [("name", str, option(component.name, "which component this is"))]
     if component.kind is Kind.REWARD:
         fields.append(("weight", float, option(1.0, "factor of this term in the reward")))

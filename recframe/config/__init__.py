@@ -3,7 +3,7 @@
 from recframe.config.app import App
 from recframe.config.apps import APPS, DESCRIBE, PRETRAIN, TRAIN
 from recframe.config.checks.validate import chosen_components, validate
-from recframe.config.compose.compose import compose_config
+from recframe.config.compose.compose import Composition, compose_config, composition
 from recframe.config.compose.mistakes import find_mistakes
 from recframe.config.compose.trust import code_settings
 from recframe.config.problems import ConfigError
@@ -15,10 +15,12 @@ __all__ = [
     "PRETRAIN",
     "TRAIN",
     "App",
+    "Composition",
     "ConfigError",
     "chosen_components",
     "code_settings",
     "compose_config",
+    "composition",
     "find_mistakes",
     "recorded",
     "validate",

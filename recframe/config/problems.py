@@ -13,3 +13,8 @@ class ConfigError(UserError, ValueError):
     def __init__(self, problems: Sequence[str]) -> None:
         self.problems = list(problems)
         super().__init__("\n".join(self.problems))
+
+    @property
+    def lines(self) -> list[str]:
+        """One line for each mistake."""
+        return self.problems

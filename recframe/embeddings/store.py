@@ -39,7 +39,8 @@ class EmbeddingStore:
     Parameters
     ----------
     folder: where vectors are cached; created when the first are written. None: each call encodes its texts, and nothing is read or written.
-    encoder: encodes what the cache lacks. If all texts are cached, its `encode` and `dim` are never called.
+    encoder: encodes what the cache lacks. If all texts are cached, its `encode` and `dim` are never called. The vectors of one whose code is
+        not known (`built_from` is None) are not cached.
     progress: show a progress bar on a terminal while texts are encoded.
 
     Attributes
@@ -51,7 +52,7 @@ class EmbeddingStore:
     """
 
     def __init__(self, folder: Path | None, encoder: Encoder, progress: bool = True) -> None:
-        self.folder = folder
+        self.folder = None if encoder.built_from is None else folder
         self.encoder = encoder
         self.progress = progress
         self.encoded = 0

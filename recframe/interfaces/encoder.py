@@ -40,11 +40,11 @@ class Encoder(ABC):
     reads: False for an encoder that ignores texts: its vectors have length 0, `[n, 0]`. Items then differ only by the embedding
         that the state tracker learns of each, if it learns any.
     built_from: set by the core when a run builds the encoder: distribution, version and a hash of its code. The key of cached vectors has
-        it, so that an encoder whose code was changed encodes again.
+        it, so that an encoder whose code was changed encodes again. None: the code is not known, so that no vectors are cached.
     """
 
     reads: bool = True
-    built_from: str = ""
+    built_from: str | None = ""
 
     @property
     @abstractmethod

@@ -1,10 +1,12 @@
 """Plugins: discovery, isolation, and the registry of what they offer."""
 
 from recframe.plugin_loader.config_folders import address_problem
+from recframe.plugin_loader.checks import check_schema
 from recframe.plugin_loader.discovery import discover, raised, registry
 from recframe.plugin_loader.interface_version import SUPPORTED
 from recframe.plugin_loader.registry import (
     OWN_DISTRIBUTION,
+    SESSION,
     LoadedPlugin,
     PluginFailure,
     Registered,
@@ -16,6 +18,7 @@ from recframe.plugin_loader.words import closest, suggestion
 
 __all__ = [
     "OWN_DISTRIBUTION",
+    "SESSION",
     "SUPPORTED",
     "LoadedPlugin",
     "PluginFailure",
@@ -24,6 +27,7 @@ __all__ = [
     "Registry",
     "UnknownComponent",
     "address_problem",
+    "check_schema",
     "closest",
     "discover",
     "raised",

@@ -8,12 +8,14 @@ from typing import Any
 
 import pluggy
 
-from recframe.components import Component, Kind, LoggerComponent
+from recframe.components import Component, ComponentError, Kind, LoggerComponent
 from recframe.errors import UserError
 from recframe.plugin_loader.config_folders import BUILT_IN, ConfigFolder
 from recframe.plugin_loader.words import suggestion
 
 OWN_DISTRIBUTION = "recframe"
+SESSION = "session"
+"""In place of a distribution: the component was registered in the Python session (`recframe.registered`), by no plugin."""
 ENVIRONMENT_VARIABLE = "RECFRAME_PLUGINS"
 KINDS = list(Kind)
 
@@ -111,6 +113,28 @@ class Registry:
         claims.append(registered)
         if len(claims) > 1:
             self._refuse(registered, _conflict(claims), f"{_narrowing(claims)} chooses between them", name)
+
+    def add_for_session(self, registered: Registered) -> None:
+        """Add a component that no plugin brings, until `remove_from_session`.
+
+        Raises
+        ------
+        ComponentError: its name is taken, by a component or by a config file of its kind.
+        """
+        component = registered.component
+        kind, name = component.kind, component.name
+        claims = self._claims.get((kind, name), [])
+        owner = _origin_in_words(claims[0]) if claims else None
+        for folder in (BUILT_IN, *self.config_folders):
+            if owner is None and (kind.value, name) in folder.files:
+                owner = f"a preset of {folder.distribution}"
+        if owner is not None:
+            raise ComponentError(f"{kind} {name!r}: the name is taken by {owner}, which keeps it; choose another name")
+        self._claims[kind, name] = [registered]
+
+    def remove_from_session(self, component: Component) -> None:
+        """Undo `add_for_session`."""
+        self._claims.pop((component.kind, component.name), None)
 
     def _refuse(self, registered: Claim, cause: str, fix: str, claim: tuple[str, str]) -> None:
         part = f"{registered.component.kind} {registered.component.name!r} of plugin"
@@ -220,8 +244,14 @@ class Registry:
 
 def _conflict(claims: Sequence[Claim]) -> str:
     kind, name = claims[0].component.kind, claims[0].component.name
-    owners = " and ".join(f"{claim.distribution} {claim.version} (plugin {claim.plugin!r})" for claim in claims)
+    owners = " and ".join(_origin_in_words(claim) for claim in claims)
     return f"{kind} {name!r} is claimed by {owners}"
+
+
+def _origin_in_words(claim: Claim) -> str:
+    if claim.distribution == SESSION:
+        return "another class that is registered in this session"
+    return f"{claim.distribution} {claim.version} (plugin {claim.plugin!r})"
 
 
 def _narrowing(claims: Sequence[Claim]) -> str:

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import TypeVar
 
 from recframe.errors import UserError
-from recframe.plugin_loader import OWN_DISTRIBUTION, Registered, raised, registry
+from recframe.plugin_loader import OWN_DISTRIBUTION, SESSION, Registered, raised, registry
 from recframe.runner.results import RunFailure
 from recframe.tracking.failure import clear_failure, write_failure
 
@@ -82,7 +82,8 @@ def _in_words(origin: dict[str, str]) -> str:
 def _origin(trace: TracebackType | None) -> dict[str, str]:
     """The third-party component or plugin in whose code an error was raised last; empty if there is none."""
     modules = [str(frame.f_globals.get("__name__", "")) for frame, _ in traceback.walk_tb(trace)]
-    third_party = [registered for registered in registry().components() if registered.distribution != OWN_DISTRIBUTION]
+    # who registered a class in the session wrote it, and needs the traceback
+    third_party = [one for one in registry().components() if one.distribution not in (OWN_DISTRIBUTION, SESSION)]
     plugins = {
         str(getattr(plugin, "__name__", "")): name.rpartition(":")
         for name, plugin in registry().manager.list_name_plugin()

@@ -117,6 +117,8 @@ def _filled_in(component: Component, config: Any) -> Component:
 
 
 def _factory(component: Component) -> Callable[..., Any]:
+    if component.implementation is not None:
+        return component.implementation
     module, _, attribute = component.factory.partition(":")
     try:
         factory = getattr(importlib.import_module(module), attribute)

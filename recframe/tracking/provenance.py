@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 
 from recframe.config import chosen_components
 from recframe.hookspecs import RUN_HOOKS
-from recframe.plugin_loader import Registered, RegisteredLogger, registry
+from recframe.plugin_loader import SESSION, Registered, RegisteredLogger, registry
 from recframe.tracking.atomic import atomic_write
 from recframe.tracking.folder import PLUGINS_NAME
 
@@ -64,7 +64,7 @@ def missing_plugin(folder: Path, key: str) -> str:
     """In words, where the component or logger at this key came from; empty if that is not known, or if it is installed as it was."""
     recorded = read_provenance(folder)
     origin = {**recorded.get("components", {}), **recorded.get("loggers", {})}.get(key)
-    if not isinstance(origin, Mapping) or registry().versions.get(str(origin.get("distribution"))) == origin.get("version"):
+    if not isinstance(origin, Mapping) or _version_now(origin) == origin.get("version"):
         return ""
     return f"The run had it from {_in_words(origin)}, which is {_state(origin)}"
 
@@ -76,16 +76,28 @@ def report_changes(folder: Path) -> None:
     origins = [*named, *(one for hook in recorded.get("hooks", {}).values() for one in hook)]
     changed = {}
     for origin in origins:
-        if isinstance(origin, Mapping) and registry().versions.get(str(origin.get("distribution"))) != origin.get("version"):
-            changed[str(origin.get("distribution"))] = origin
+        if isinstance(origin, Mapping) and _version_now(origin) != origin.get("version"):
+            changed[_in_words(origin)] = origin
     for origin in changed.values():
         log.warning("the run was made with %s, which is %s: its numbers may change", _in_words(origin), _state(origin))
 
 
+def _version_now(origin: Mapping[str, Any]) -> str | None:
+    """The version of the same distribution, or of the session's class of the same name, now; None: there is none."""
+    if origin.get("distribution") != SESSION:
+        return registry().versions.get(str(origin.get("distribution")))
+    found = registry().components()
+    return next((one.version for one in found if one.distribution == SESSION and one.component.name == origin.get("name")), None)
+
+
 def _in_words(origin: Mapping[str, Any]) -> str:
+    if origin.get("distribution") == SESSION:
+        return f"the class {origin.get('name')!r}, registered in a Python session ({origin.get('version')})"
     return f"plugin {origin.get('plugin')!r} of {origin.get('distribution')} {origin.get('version')}"
 
 
 def _state(origin: Mapping[str, Any]) -> str:
-    now = registry().versions.get(str(origin.get("distribution")))
+    now = _version_now(origin)
+    if origin.get("distribution") == SESSION:
+        return "not registered now; use recframe.registered" if now is None else f"another one now ({now})"
     return "not installed" if now is None else f"version {now} now"

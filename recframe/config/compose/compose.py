@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from hydra import compose
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 from recframe.config.app import App
 from recframe.config.apps import TRAIN
@@ -16,8 +17,31 @@ from recframe.config.compose.typed_text import text_as_typed
 from recframe.config.problems import ConfigError
 
 
+class Composition(NamedTuple):
+    """A composed config, and what the command line would know of it.
+
+    overrides: those of the config, without Hydra's own.   choices: the file that was chosen for each config group.
+    run_dir: the setting hydra.run.dir, with its interpolations.
+    """
+
+    cfg: DictConfig
+    overrides: list[str]
+    choices: Mapping[str, Any]
+    run_dir: str
+
+
 def compose_config(overrides: Sequence[str] = (), config_dir: str | None = None, app: App = TRAIN) -> DictConfig:
     """The config of `recframe train OVERRIDES`; with `app=PRETRAIN`, that of `recframe pretrain OVERRIDES`.
+
+    Raises
+    ------
+    ConfigError: with every mistake in the overrides, one line each.
+    """
+    return composition(overrides, config_dir, app).cfg
+
+
+def composition(overrides: Sequence[str] = (), config_dir: str | None = None, app: App = TRAIN) -> Composition:
+    """The config of `compose_config`, and what it was composed from.
 
     Raises
     ------
@@ -28,4 +52,8 @@ def compose_config(overrides: Sequence[str] = (), config_dir: str | None = None,
     if problems:
         raise ConfigError(problems)
     with initialized(config_dir):
-        return compose(app.config_name, overrides=list(overrides))
+        cfg = compose(app.config_name, overrides=list(overrides), return_hydra_config=True)
+    own: Any = OmegaConf.to_container(cfg.hydra, resolve=False)
+    with open_dict(cfg):
+        del cfg["hydra"]
+    return Composition(cfg, list(own["overrides"]["task"]), dict(own["runtime"]["choices"]), own["run"]["dir"])

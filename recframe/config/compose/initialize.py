@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -9,10 +10,11 @@ from hydra import initialize_config_module
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.object_type import ObjectType
+from hydra.version import VersionBase
 
 from recframe.config.compose.search_path import RecframeSearchPath, install_search_path
 from recframe.config.compose.sources import written_sources
-from recframe.config.schema.store import store_schemas
+from recframe.config.schema.store import stored_schemas
 
 CONFIG_MODULE = "recframe.conf"
 
@@ -45,14 +47,38 @@ class ConfigGroups:
         return self._choices[group]
 
 
+_one_at_a_time = threading.RLock()
+"""Hydra has one state in a process."""
+
+
 @contextmanager
 def initialized(config_dir: str | None = None) -> Iterator[ConfigGroups]:
-    """Initialize Hydra for the duration of the block. `config_dir` is a folder of the user's, as `--config-dir` names it."""
+    """Initialize Hydra for the duration of the block. `config_dir` is a folder of the user's, as `--config-dir` names it.
+
+    A caller who has initialized Hydra finds it afterwards as it was. Other threads wait.
+    """
+    with _one_at_a_time, _of_caller_kept(), _initialized(config_dir) as groups:
+        yield groups
+
+
+@contextmanager
+def _of_caller_kept() -> Iterator[None]:
+    """Set the caller's Hydra aside, if there is one, and put it back after the block."""
+    hydra, version = GlobalHydra.instance().hydra, VersionBase.instance().getbase()
+    GlobalHydra.instance().clear()
+    try:
+        yield
+    finally:
+        GlobalHydra.instance().hydra = hydra
+        VersionBase.instance().version_base = version
+
+
+@contextmanager
+def _initialized(config_dir: str | None) -> Iterator[ConfigGroups]:
     install_search_path()
-    store_schemas()
     RecframeSearchPath.config_dir = config_dir
     try:
-        with written_sources(), initialize_config_module(config_module=CONFIG_MODULE, version_base="1.3"):
+        with stored_schemas(), written_sources(), initialize_config_module(config_module=CONFIG_MODULE, version_base="1.3"):
             yield ConfigGroups()
     finally:
         RecframeSearchPath.config_dir = None

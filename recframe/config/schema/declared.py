@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 import types
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cache
 from typing import Any, NamedTuple, Union, get_args, get_origin, get_type_hints
+from weakref import WeakKeyDictionary
 
 from recframe.components import Kind, node
 from recframe.plugin_loader import registry
@@ -105,9 +105,17 @@ def _field(schema: type, name: str, kind: Kind | None) -> Iterator[Declared]:
             yield Declared(_Named(kind) if nested and kind else _hints(schema).get(name, field.type), field.metadata, kind)
 
 
-@cache
+_known_hints: WeakKeyDictionary[type, Mapping[str, Any]] = WeakKeyDictionary()
+
+
 def _hints(schema: type) -> Mapping[str, Any]:
     """The types of the fields, also of a module with postponed annotations."""
+    if schema not in _known_hints:
+        _known_hints[schema] = _found_hints(schema)
+    return _known_hints[schema]
+
+
+def _found_hints(schema: type) -> Mapping[str, Any]:
     try:
         return get_type_hints(schema)
     except (NameError, TypeError):  # a name that is imported for type checkers only
