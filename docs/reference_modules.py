@@ -16,6 +16,7 @@ PROJECT = Path(__file__).resolve().parents[1]
 
 # modules that plugins and scripts may import: the page, its title, and how the module is meant to be used
 MODULES: Mapping[str, tuple[str, str, str]] = {
+    "recframe": ("python_api", "recframe", "The Python API: runs, components and trained policies, as attributes of `recframe`."),
     "recframe.components": ("components", "recframe.components", "How a plugin declares its components and their options."),
     "recframe.interfaces": ("interfaces", "recframe.interfaces", "The base class of each kind of component, and the types they exchange."),
     "recframe.item_agents": ("item_agents", "recframe.item_agents", "Building blocks for agents that choose items."),
@@ -55,7 +56,8 @@ def module_page(module: str, title: str, use: str) -> str:
     package = ast.parse((path / "__init__.py").read_text())
     parts.append(prose("\n".join((ast.get_docstring(package) or "").splitlines()[1:])))
     exports: dict[str, set[str]] = {}
-    for node in (node for node in package.body if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(module)):
+    # lazy names are imported for type checkers only
+    for node in (node for node in ast.walk(package) if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(module)):
         exports.setdefault(str(node.module), set()).update(
             alias.name for alias in node.names if alias.name in ONLY.get(module, {alias.name})
         )

@@ -1,20 +1,76 @@
 """recframe: recommenders that read text with a language model and decide over time with reinforcement learning.
 
-This module imports nothing heavy, so that `recframe --help` and the validation of a config are fast. The public modules:
+The Python API is in this module. Its names are imported when they are first used: this module itself imports nothing heavy, so that
+`recframe --help` and the validation of a config are fast.
+
+- `compose`, `run`, `resume`, `load_result`: runs and their results;
+- `build`, `registered`: components, also those that were defined in a notebook;
+- `load_policy`: a trained policy that recommends.
+
+Other public modules:
 
 - `recframe.components`, `recframe.hookspecs`: for the registration module of a plugin;
 - `recframe.interfaces`: for the implementation of a plugin (imports torch);
 - `recframe.item_agents`: building blocks for agents that choose items (imports torch), and `recframe.agent_options`: their options;
 - `recframe.testing`: conformance checks for plugin authors;
-- `recframe.config`: `compose_config`, the config of a run; `recframe.runner`: `run(cfg)`, a whole run as one function;
+- `recframe.runner`: `evaluate`, and what a run tells plugins;
 - `recframe.gym`: the simulators as Gymnasium environments.
 """
 
+from __future__ import annotations
+
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from recframe.api.components import build
+    from recframe.api.configs import compose
+    from recframe.api.runs import Interrupted, resume, run
+    from recframe.api.session import registered
+    from recframe.runner.results import RunResult, load_result
+    from recframe.serving.load import load_policy
+    from recframe.serving.policy import LoadedPolicy
 
 try:
     __version__ = version("recframe")
 except PackageNotFoundError:  # a source tree that was never installed
     __version__ = "0+unknown"
 
-__all__ = ["__version__"]
+__all__ = [
+    "Interrupted",
+    "LoadedPolicy",
+    "RunResult",
+    "__version__",
+    "build",
+    "compose",
+    "load_policy",
+    "load_result",
+    "registered",
+    "resume",
+    "run",
+]
+
+_HOMES = {
+    "Interrupted": "recframe.api.runs",
+    "LoadedPolicy": "recframe.serving.policy",
+    "RunResult": "recframe.runner.results",
+    "build": "recframe.api.components",
+    "compose": "recframe.api.configs",
+    "load_policy": "recframe.serving.load",
+    "load_result": "recframe.runner.results",
+    "registered": "recframe.api.session",
+    "resume": "recframe.api.runs",
+    "run": "recframe.api.runs",
+}
+"""The modules of the lazy names."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -132,4 +132,4 @@ def test_the_advice_for_a_broken_result_writes_it_again(warm_recframe, trained):
 def test_an_evaluation_without_the_final_weights_says_so(warm_recframe, trained):
     (trained / "checkpoints" / "final.safetensors").unlink()
     done = warm_recframe("evaluate", "run", check=True)
-    assert "final.safetensors does not exist: evaluating best.safetensors, the best weights so far" in done.stdout
+    assert "final.safetensors does not exist: using best.safetensors, the best weights so far" in done.stdout

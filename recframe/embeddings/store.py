@@ -39,8 +39,8 @@ class EmbeddingStore:
     Parameters
     ----------
     folder: where vectors are cached; created when the first are written. None: each call encodes its texts, and nothing is read or written.
-    encoder: encodes what the cache lacks. If all texts are cached, its `encode` and `dim` are never called. The vectors of one whose code is
-        not known (`built_from` is None) are not cached.
+    encoder: encodes what the cache lacks. If all texts are cached, its `encode` and `dim` are never called. The vectors of one whose
+        code is not known (`built_from` is None) are not cached.
     progress: show a progress bar on a terminal while texts are encoded.
 
     Attributes

@@ -140,8 +140,8 @@ def _offered(plugin: Any, origin: _Origin, found: Registry) -> _Offered:
             raise TypeError(f"register() takes a recframe.components.Component, not {type(component).__name__}")
         if component.implementation is not None:
             raise TypeError(
-                f"{component.kind} {component.name!r}: a plugin names its factory as {component.factory!r}, in quotes, so that it is imported "
-                "only by the runs that use it"
+                f"{component.kind} {component.name!r}: a plugin names its factory as {component.factory!r}, in quotes, so that it is "
+                "imported only by the runs that use it"
             )
         components.append(component)
 

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from recframe.building.device import choose_device
-from recframe.building.parts import assemble
 from recframe.config import validate
 from recframe.runner.final_evaluation import final_evaluation, result_entries
-from recframe.tracking import DataRecord, MachineRecord, RunFolder, recorded_config
+from recframe.runner.trained import trained_agent
+from recframe.tracking import RunFolder, recorded_config
 from recframe.tracking.provenance import report_changes
-from recframe.training import BEST, FINAL, load_weights, read_tuned
-
-log = logging.getLogger(__name__)
 
 
 def evaluate(
@@ -51,17 +45,5 @@ def evaluate(
         cfg.evaluation.num_users = cfg.evaluation.num_users if num_users is None else num_users
         cfg = validate(cfg)
         choose_device(cfg.device, use_cpu)
-        MachineRecord(claimed.path, torch.get_num_threads()).compare()
-        record = DataRecord(claimed.path, accept=other_data, remedy=f"recframe evaluate {folder} --other-data")
-        record.note_if_missing()
-        parts = assemble(cfg, record.check)
-        training_users = parts.environment(cfg.environment.num_users, "train")
-        agent = parts.agent(training_users)
-        final = claimed.checkpoints / FINAL
-        weights = final if final.is_file() else claimed.checkpoints / BEST
-        if weights != final and weights.is_file():
-            log.warning("%s does not exist: evaluating %s, the best weights so far", final, weights.name)
-        load_weights(agent, weights)
-        if (encoder := parts.tunable_encoder()) is not None:
-            read_tuned(agent, parts.reading, encoder, weights, parts.store, parts.reduction)
+        agent, parts, training_users = trained_agent(claimed.path, cfg, other_data, f"recframe evaluate {folder} --other-data")
         return result_entries(parts, final_evaluation(parts, agent), training_users.caveats())

@@ -25,15 +25,8 @@ from recframe.references.fitting.reference_policies import ReferenceBudget, refe
 from recframe.runner.failures import attempt
 from recframe.runner.off_policy import OffPolicyEvaluation, off_policy_evaluation
 from recframe.runner.plugin_references import plugin_policies, plugin_rankers
-from recframe.runner.ranking import (
-    TRAINED,
-    about_log,
-    rankers_of,
-    ranking_caveats,
-    ranking_entry,
-    ranking_evaluation,
-    ranking_samples,
-)
+from recframe.runner.ranking import about_log, rankers_of, ranking_caveats, ranking_entry, ranking_evaluation, ranking_samples
+from recframe.runner.results import TRAINED
 from recframe.tracking import write_people
 
 log = logging.getLogger(__name__)

@@ -16,10 +16,9 @@ from recframe.evaluation.ranking.whole_lists import whole_lists
 from recframe.evaluation.results import Evaluation
 from recframe.interfaces import Agent, EnvironmentSpec, Ranker
 from recframe.references.logged.references import logged_references
+from recframe.runner.results import TRAINED
 
 log = logging.getLogger(__name__)
-
-TRAINED = "trained"
 
 SHOWN_ITEMS = 5
 """Items of a sample ranking."""

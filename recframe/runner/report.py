@@ -120,17 +120,7 @@ def print_report(result: RunResult, samples: Sequence[Recommendation], rankings:
         console.print(samples_table(samples, title=SAMPLES_TITLE))
     if rankings:
         console.print(rankings_table(rankings, title=SAMPLES_TITLE))
-    cold = {} if result.cold is None else {"cold_items": {"policies": result.cold}}
-    about = {"evaluation": result.evaluation} if result.evaluation else {}
-    entries: dict[str, Any] = {
-        "policies": result.policies,
-        "caveats": result.caveats,
-        "ranking": result.ranking,
-        "off_policy": result.off_policy,
-        "selection": result.selection,
-        **about,
-        **cold,
-    }
+    entries = result.entries()
     console.print(results_page(entries, title="Results"))
     if sentence := selection_sentence(entries):
         console.print(sentence, highlight=False)

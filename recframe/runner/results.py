@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from html import escape
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+from omegaconf import DictConfig
+from rich.console import Console
+
+from recframe.evaluation.html_tables import results_html
 from recframe.evaluation.results import Metrics
+from recframe.evaluation.table import results_page
+from recframe.tracking import ResultError, RunFolder, read_result
+from recframe.tracking.failure import read_failure
+from recframe.tracking.result import RESULT_NAME
+
+TRAINED = "trained"
+"""The name of the trained policy among `RunResult.policies`."""
+WIDTH = 100
 
 
 @dataclass(frozen=True)
@@ -40,7 +55,7 @@ class RunFailure:
 
 @dataclass(frozen=True)
 class RunResult:
-    """The result of a finished run.
+    """The result of a finished run. It shows as the run's tables: as text where it is printed, and as HTML in a notebook.
 
     Parameters
     ----------
@@ -74,3 +89,61 @@ class RunResult:
         cold, caveats = entries.get("cold_items", {}).get("policies"), tuple(entries.get("caveats", ()))
         place, seconds = folder.absolute(), entries["seconds"]
         return cls(place, entries["objective"], entries["env_steps"], seconds, entries["policies"], cold, caveats, **optional)
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The means of the trained policy's metrics by name, such as `{"return": 5.2, "click_rate": 0.61}`."""
+        return {name: value["mean"] for name, value in self.policies[TRAINED].items()}
+
+    @property
+    def config(self) -> DictConfig:
+        """The config that the run was started with, read from its folder.
+
+        Raises
+        ------
+        RunFolderError: the folder is gone, or its config.yaml is damaged.
+        """
+        with RunFolder.open_to_read(self.folder) as folder:
+            return folder.read_config()
+
+    def table(self) -> pl.DataFrame:
+        """A row for each policy and metric, with the columns policy, metric, mean, low, high (the ends of the 95 % interval) and n (the
+        number of people).
+        """
+        rows = [{"policy": policy, "metric": name, **value} for policy, metrics in self.policies.items() for name, value in metrics.items()]
+        types = {"policy": pl.String, "metric": pl.String, "mean": pl.Float64, "low": pl.Float64, "high": pl.Float64, "n": pl.Int64}
+        return pl.DataFrame(rows, schema=types)
+
+    def entries(self) -> dict[str, Any]:
+        """What tables show of the result, as in result.json."""
+        cold = {} if self.cold is None else {"cold_items": {"policies": self.cold}}
+        about = {"evaluation": self.evaluation} if self.evaluation else {}
+        named = {name: getattr(self, name) for name in ("policies", "caveats", "ranking", "off_policy", "selection")}
+        return {**named, **about, **cold}
+
+    def __str__(self) -> str:
+        console = Console(width=WIDTH, color_system=None, force_terminal=False, file=io.StringIO(), highlight=False)
+        with console.capture() as captured:
+            console.print(results_page(self.entries(), title="Results"))
+        lines = [line.rstrip() for line in captured.get().splitlines()]
+        return "\n".join([*lines, f"everything is in {self.folder}"])
+
+    def _repr_html_(self) -> str:
+        return f"{results_html(self.entries(), title='Results')}\n<p>everything is in <code>{escape(str(self.folder))}</code></p>"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """IPython in a terminal shows it as `print` does."""
+        printer.text(str(self))
+
+
+def load_result(folder: str | Path) -> RunResult:
+    """The result of a finished run, from its folder: what `recframe.run` returned for it. Results of earlier releases are read, too.
+
+    Raises
+    ------
+    recframe.errors.UserError: there is no such run, it has not finished, or it failed; the message has the reason.
+    """
+    folder = Path(folder)
+    if not (folder / RESULT_NAME).is_file() and (reason := read_failure(folder)) is not None:
+        raise ResultError(f"{folder}: the run failed: {reason}")
+    return RunResult.of(folder, read_result(folder))

@@ -1,0 +1,63 @@
+"""Components that a Python session registers, such as a class that was defined in a cell of a notebook."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import linecache
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from recframe.components import Component
+from recframe.plugin_loader import SESSION, Registered, check_schema, registry
+
+BY = "recframe.registered"
+"""What stands in place of a plugin's name in records."""
+
+
+@contextmanager
+def registered(*components: Component) -> Iterator[None]:
+    """Register components for the block, in which configs can choose them like those of plugins.
+
+        with recframe.registered(Component("reward", "boredom", BoredomConfig, Boredom)):
+            result = recframe.run(["reward=[click,boredom]"])
+
+    The factory may be the class itself. Afterwards the registry is as before, so that a cell can be run again after a change. A run's
+    `plugins.json` and `result.json` say that the component is from a session; to resume the run, or to load its policy, register it again.
+    Vectors of an encoder that is registered so are not cached: what they are computed by may change in any cell.
+
+    Raises
+    ------
+    recframe.components.ComponentError: a name is taken, which a built-in or installed component keeps; or a config cannot be one.
+    """
+    found = registry()
+    with ExitStack() as stack:
+        for component in components:
+            check_schema(component)
+            found.add_for_session(Registered(component, BY, SESSION, _version(component)))
+            stack.callback(found.remove_from_session, component)
+        yield
+
+
+def _version(component: Component) -> str:
+    """A hash of the source of the class and of its config, as far as it is known."""
+    parts = [_source(part) for part in (component.implementation, component.config) if part is not None]
+    if not parts or None in parts:
+        return "source unknown"
+    return f"source {hashlib.sha256(''.join(str(part) for part in parts).encode()).hexdigest()[:12]}"
+
+
+def _source(defined: Any) -> str | None:
+    """The source of a class or function: from its file, or else the whole cell that defines it; None if there is neither."""
+    try:
+        return inspect.getsource(defined)
+    except (OSError, TypeError):
+        pass
+    # of a class in a notebook, only the methods know their cell
+    functions = [defined, *vars(defined).values()] if isinstance(defined, type) else [defined]
+    files = {one.__code__.co_filename for one in functions if inspect.isfunction(one)}
+    cells = ["".join(linecache.getlines(file)) for file in sorted(files)]
+    if any(cells):
+        return "".join(cells)
+    return repr(inspect.signature(defined)) if isinstance(defined, type) else None

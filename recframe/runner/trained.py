@@ -1,0 +1,54 @@
+"""The trained agent of a run, built again from the run's folder."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from omegaconf import DictConfig
+
+from recframe.building.parts import Parts, assemble
+from recframe.interfaces import Agent, Environment
+from recframe.tracking import DataRecord, MachineRecord
+from recframe.training import BEST, FINAL, load_weights, read_tuned
+
+log = logging.getLogger(__name__)
+
+
+class TrainedAgent(NamedTuple):
+    """An agent with a run's weights, the parts that it was built from, and an environment of training users."""
+
+    agent: Agent
+    parts: Parts
+    training_users: Environment
+
+
+def trained_agent(folder: Path, cfg: DictConfig, other_data: bool, remedy: str) -> TrainedAgent:
+    """Load the run's data, build its parts, and give an agent the final weights of the run (of a stopped run: the best so far).
+
+    Parameters
+    ----------
+    cfg: the validated config of the run.   other_data: accept data that differs from the run's.   remedy: how to accept it, for the error.
+
+    Raises
+    ------
+    DataChanged: the data is not that of the run, and `other_data` is false.
+    CheckpointError: the run has no weights, or they do not fit.
+    """
+    MachineRecord(folder, torch.get_num_threads()).compare()
+    record = DataRecord(folder, accept=other_data, remedy=remedy)
+    record.note_if_missing()
+    parts = assemble(cfg, record.check)
+    training_users = parts.environment(cfg.environment.num_users, "train")
+    agent = parts.agent(training_users)
+    checkpoints = folder / "checkpoints"
+    final = checkpoints / FINAL
+    weights = final if final.is_file() else checkpoints / BEST
+    if weights != final and weights.is_file():
+        log.warning("%s does not exist: using %s, the best weights so far", final, weights.name)
+    load_weights(agent, weights)
+    if (encoder := parts.tunable_encoder()) is not None:
+        read_tuned(agent, parts.reading, encoder, weights, parts.store, parts.reduction)
+    return TrainedAgent(agent, parts, training_users)

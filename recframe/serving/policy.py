@@ -1,0 +1,85 @@
+"""A trained policy as an object that recommends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from torch import Tensor
+
+from recframe.evaluation.agent_policy import AgentPolicy
+from recframe.interfaces import PAD, Agent, Data, Observation
+from recframe.serving.items import RankedItem, RankedItems
+from recframe.serving.query import Entry, QueryError, QueryReader
+
+
+class LoadedPolicy:
+    """The trained policy of a run, on the CPU, without exploration: the same question gets the same answer.
+
+    Parameters
+    ----------
+    agent: with the trained weights.   data: the run's data, as the agent reads it.
+    name: how messages call the agent, such as "agent=dqn".   ranks: whether the agent implements `rank`.
+    excludes_history: whether, as in the run, items of the history are not recommended again.   folder: the run's.
+    """
+
+    def __init__(self, agent: Agent, data: Data, *, name: str, ranks: bool, excludes_history: bool, folder: Path) -> None:
+        self.agent = agent
+        self.data = data
+        self.name = name
+        self.ranks = ranks
+        self.excludes_history = excludes_history
+        self.folder = folder
+        self._reader = QueryReader(data, agent.spec, agent.reads_whole_history)
+
+    def __repr__(self) -> str:
+        return f"<{self.name} of {self.folder}, {len(self.data.catalog):,} items>"
+
+    def recommend(
+        self,
+        history: Sequence[Entry] = (),
+        profile: str | None = None,
+        context: str | None = None,
+        k: int = 10,
+        candidates: Sequence[str | int] | None = None,
+        exclude: Sequence[str | int] | None = None,
+    ) -> RankedItems:
+        """The k items to show first, best first; fewer where fewer may be shown.
+
+        Parameters
+        ----------
+        history: ids of the items that the person met, oldest first; an id means that it was clicked. `("17", {"rating": 4.0})` gives what
+            the person did with it by the run's signals, of which those that are left out are 0.
+        profile: the id of a user of the run's data, for a policy that reads users. New people are known by their history alone.
+        context: what the person says, one of the texts of the run's data, for a policy that reads it.
+        candidates: ids of the items that may be recommended; None: all.
+        exclude: ids of items that may not be; None: those of the history, if the run excludes them, and else none.
+
+        Raises
+        ------
+        recframe.errors.UserError: an id is not in the data, or what the policy reads is missing; the message is one line.
+        """
+        if k < 1:
+            raise QueryError(f"k: {k} is not allowed; it must be >= 1")
+        if exclude is None and self.excludes_history:
+            exclude = [entry[0] if isinstance(entry, tuple) else entry for entry in history]
+        observation = self._reader.observation(history, profile, context, candidates, exclude)
+        if candidates is not None and not len(candidates):
+            return RankedItems()
+        try:
+            rows = self._ranked(observation, k)[0].tolist()
+        except IndexError:
+            if profile is not None or not self.agent.spec.has_users:
+                raise
+            raise QueryError(f"profile: {self.name} reads users; give the id of a user of the run's data") from None
+        ids, titles = self.data.catalog.ids, self.data.catalog.titles
+        return RankedItems(RankedItem(ids[row], titles[row]) for row in rows if row != PAD)
+
+    def _ranked(self, observation: Observation, k: int) -> Tensor:
+        """The rows of the items, `[1, k]`; `PAD` where fewer may be shown."""
+        with AgentPolicy(self.agent) as policy:
+            if self.ranks:
+                return policy.rank(observation, min(k, len(self.data.catalog)))
+            if k > self.agent.spec.slate_size:
+                raise QueryError(f"k: {self.name} ranks no items, it shows {self.agent.spec.slate_size}; k can be no more than that")
+            return policy(observation, turn=0)[:, :k]

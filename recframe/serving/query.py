@@ -1,0 +1,117 @@
+"""The observation of one person, from item ids and texts as callers have them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from recframe.errors import UserError
+from recframe.interfaces import PAD, Data, EnvironmentSpec, Observation
+from recframe.metric_names import CLICK_SIGNAL
+from recframe.plugin_loader import closest
+
+Entry = str | int | tuple[str | int, Mapping[str, float]]
+"""An item of a history: its id, which means that it was clicked, or its id with the value of each signal."""
+
+
+class QueryError(UserError, ValueError):
+    """A question to a policy that names what its data does not have; the message says what, and what would be right."""
+
+
+class QueryReader:
+    """Reads a person's history, and what else is known of them, in terms of the data that a policy was trained on.
+
+    Parameters
+    ----------
+    data: as the policy reads it.   spec: what the policy was built for.   whole_history: whether it reads more than the last H items.
+    """
+
+    def __init__(self, data: Data, spec: EnvironmentSpec, whole_history: bool) -> None:
+        self.data = data
+        self.spec = spec
+        self.whole_history = whole_history
+        self._items = {item: row for row, item in enumerate(data.catalog.ids)}
+
+    def observation(
+        self,
+        history: Sequence[Entry],
+        profile: str | None,
+        context: str | None,
+        candidates: Sequence[str | int] | None,
+        exclude: Sequence[str | int] | None,
+    ) -> Observation:
+        """The observation of one person, batch size `[1]`. Of the history it has the last H items, unless the policy reads all of it.
+
+        Raises
+        ------
+        QueryError: an item, signal, user or context is not in the data, or one that the policy needs is missing.
+        """
+        items, feedback = self._history(history)
+        return Observation(
+            user=torch.tensor([self._user(profile)]),
+            history_items=items,
+            history_feedback=feedback,
+            candidates=None if candidates is None else self._row(candidates, "candidates"),
+            excluded=self._row(exclude, "exclude") if exclude else None,
+            context=self._context(context),
+            batch_size=[1],
+        )
+
+    def rows(self, ids: Sequence[str | int], of: str) -> list[int]:
+        """The rows of the items with these ids. `of` is the argument, for errors."""
+        if isinstance(ids, str):
+            raise QueryError(f"{of}: it is a list of item ids, not the one text {ids!r}")
+        names = [str(item) for item in ids]
+        unknown = [name for name in names if name not in self._items]
+        if not unknown:
+            return [self._items[name] for name in names]
+        others = f" (nor {len(unknown) - 1} others of the list)" if len(unknown) > 1 else ""
+        meant = closest(unknown[0], list(self._items))
+        remedy = f"did you mean {meant!r}?" if meant else f"ids are such as {self.data.catalog.ids[0]!r}"
+        raise QueryError(f"{of}: no item of the run's data has the id {unknown[0]!r}{others}; {remedy}")
+
+    def _row(self, ids: Sequence[str | int], of: str) -> Tensor:
+        return torch.tensor([self.rows(ids, of)], dtype=torch.int64)
+
+    def _history(self, history: Sequence[Entry]) -> tuple[Tensor, Tensor]:
+        """The items `[1, L]` and what the person did with each `[1, L, F]`."""
+        pairs = [(entry[0], entry[1]) if isinstance(entry, tuple) else (entry, {CLICK_SIGNAL: 1.0}) for entry in history]
+        signals = self.spec.signals
+        if wrong := [name for entry in history if isinstance(entry, tuple) for name in entry[1] if name not in signals]:
+            raise QueryError(f"history: the run has no signal {wrong[0]!r}; it has: {', '.join(signals)}")
+        rows = self.rows([item for item, _ in pairs], "history")
+        length = max(1, len(rows)) if self.whole_history else self.spec.history_length
+        kept = min(len(rows), length)
+        items = torch.full((1, length), PAD, dtype=torch.int64)
+        feedback = torch.zeros(1, length, len(signals))
+        if kept:
+            items[0, -kept:] = torch.tensor(rows[-kept:])
+            feedback[0, -kept:] = torch.tensor([[float(values.get(name, 0.0)) for name in signals] for _, values in pairs[-kept:]])
+        return items, feedback
+
+    def _user(self, profile: str | None) -> int:
+        """The row of the user; one that does not exist if none is given, so that a policy that reads it fails."""
+        users = self.data.users
+        if profile is None or users is None or not self.spec.has_users:
+            if profile is not None:
+                raise QueryError("profile: the users of this run are anonymous; leave it out")
+            return 0 if users is None or not self.spec.has_users else len(users)
+        if str(profile) not in users.ids:
+            meant = closest(str(profile), users.ids)
+            remedy = f"did you mean {meant!r}?" if meant else f"ids are such as {users.ids[0]!r}"
+            raise QueryError(f"profile: no user of the run's data has the id {str(profile)!r}; {remedy}")
+        return users.ids.index(str(profile))
+
+    def _context(self, context: str | None) -> Tensor | None:
+        contexts: Any = self.data.contexts
+        if not self.spec.has_context or contexts is None:
+            if context is not None:
+                raise QueryError("context: visits of this run come with no text; leave it out")
+            return None
+        if context not in contexts.texts:
+            said = "this policy reads what a user says" if context is None else f"{context!r} is not among the texts of the run's data"
+            raise QueryError(f"context: {said}; give one of these texts, such as {contexts.texts[0]!r}")
+        return torch.tensor([contexts.texts.index(context)])
