@@ -92,7 +92,7 @@ def test_numbers_stay_numbers_and_null_stays_null():
 @pytest.mark.parametrize(
     ("override", "expected"),
     [
-        ("seed=0,1", "seed=0,1: several values; to run once with each, add -m"),
+        ("seed=0,1", "seed=0,1: several values; a run takes one; to run once with each, use a loop"),
         ("agent.gamma=0,5", "with a decimal point: agent.gamma=0.5"),
         ("name=a,b", "as one text, quote it: 'name=\"a,b\"'"),
         ("agent=DQN", "Did you mean 'dqn'?"),

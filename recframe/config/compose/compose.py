@@ -17,6 +17,9 @@ from recframe.config.compose.typed_text import text_as_typed
 from recframe.config.problems import ConfigError
 
 
+ONE_VALUE = "a run takes one; to run once with each, use a loop"
+
+
 class Composition(NamedTuple):
     """A composed config, and what the command line would know of it.
 
@@ -48,7 +51,7 @@ def composition(overrides: Sequence[str] = (), config_dir: str | None = None, ap
     ConfigError: with every mistake in the overrides, one line each.
     """
     overrides = text_as_typed(without_nulls(overrides), app)
-    problems = sweep_problems(overrides, app) or find_mistakes(overrides, config_dir, app=app)
+    problems = sweep_problems(overrides, app, ONE_VALUE) or find_mistakes(overrides, config_dir, app=app)
     if problems:
         raise ConfigError(problems)
     with initialized(config_dir):

@@ -47,8 +47,11 @@ def parse(overrides: Sequence[str], problems: list[str]) -> Iterator[Override]:
             problems.append(f"{text!r} is not of the form key=value{detail}; quote special characters, as in 'key=\"a,b\"'")
 
 
-def sweep_problems(overrides: Sequence[str], app: App) -> list[str]:
-    """One line for each override with several values, which only a sweep can run."""
+ADD_SWEEP = "to run once with each, add -m"
+
+
+def sweep_problems(overrides: Sequence[str], app: App, instead: str = ADD_SWEEP) -> list[str]:
+    """One line for each override with several values, which only a sweep can run. `instead` says what to do."""
     problems: list[str] = []
     for override in parse(without_nulls(overrides), []):
         if not override.is_sweep_override():
@@ -61,7 +64,7 @@ def sweep_problems(overrides: Sequence[str], app: App) -> list[str]:
             remedy = f"with a decimal point: {key}={value.replace(',', '.')}"
         else:
             remedy = ""
-        several = "several values; to run once with each, add -m"
+        several = f"several values; {instead}"
         problems.append(f"{text}: {several}{'; ' + remedy if remedy else ''}")
     return problems
 
