@@ -61,7 +61,7 @@ def build(kind: str, name: str, given: Mapping[str, Any] | None = None, **settin
 def _chosen(kind: str, name: str) -> tuple[Component, Mapping[str, Any]]:
     """The component, and the settings of the preset that it was called by."""
     if kind not in list(Kind):
-        raise UnknownComponent(f"{kind!r} is not a kind of component{suggestion(str(kind), list(Kind))}")
+        raise UnknownComponent(f"{kind!r} is not a kind of component{suggestion(str(kind), [known.value for known in Kind])}")
     if name not in registry().names(Kind(kind)) and (preset := find_preset(Kind(kind), name)) is not None:
         return preset.component, preset.settings
     return registry().get(kind, name), {}

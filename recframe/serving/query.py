@@ -78,6 +78,8 @@ class QueryReader:
 
     def _history(self, history: Sequence[Entry]) -> tuple[Tensor, Tensor]:
         """The items `[1, L]` and what the person did with each `[1, L, F]`."""
+        if isinstance(history, str):
+            raise QueryError(f"history: it is a list of item ids, not the one text {history!r}")
         pairs = [(entry[0], entry[1]) if isinstance(entry, tuple) else (entry, {CLICK_SIGNAL: 1.0}) for entry in history]
         signals = self.spec.signals
         if wrong := [name for entry in history if isinstance(entry, tuple) for name in entry[1] if name not in signals]:

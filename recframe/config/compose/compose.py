@@ -16,7 +16,6 @@ from recframe.config.compose.overrides import sweep_problems, without_nulls
 from recframe.config.compose.typed_text import text_as_typed
 from recframe.config.problems import ConfigError
 
-
 ONE_VALUE = "a run takes one; to run once with each, use a loop"
 
 

@@ -1,0 +1,137 @@
+"""A trained policy out of its run's folder."""
+
+from __future__ import annotations
+
+import pytest
+
+import recframe
+from recframe.config import validate
+from recframe.errors import UserError
+from recframe.evaluation.agent_policy import AgentPolicy
+from recframe.interfaces import PAD
+from recframe.runner.trained import trained_agent
+from recframe.serving import LoadedPolicy, RankedItem, RankedItems
+from recframe.tracking import RunFolder
+
+PEOPLE, FILMS = 30, 20
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A run that has learned from a log, in which everybody goes on from a film to one of the next two, and rates by the film."""
+    folder = tmp_path_factory.mktemp("serving")
+    films = "".join(f"{film},<Film> {film} (1999),Drama\n" for film in range(FILMS))
+    (folder / "movies.csv").write_text(f"movieId,title,genres\n{films}")
+    steps = [(person, step, (person + step) % FILMS) for person in range(PEOPLE) for step in range(6)]
+    rows = [f"p{person},{film},{1 + film % 5},{10 * person + step}" for person, step, film in steps]
+    (folder / "ratings.csv").write_text("\n".join(["userId,movieId,rating,timestamp", *rows]) + "\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RECFRAME_CACHE", str(folder / "cache"))
+        small = ["debug=smoke", "encoder=tfidf", "logger=[csv]", "evaluation.k=[5]", "evaluation.references=false", "logged.batches=10"]
+        log = ["experiment=next_item", "dataset=movielens_format", f"dataset.path={folder}", "agent=dqn", *small]
+        recframe.run(log, folder=folder / "run")
+        yield folder / "run"
+
+
+@pytest.fixture(scope="module")
+def policy(folder) -> LoadedPolicy:
+    return recframe.load_policy(folder)
+
+
+def history_of(person: int) -> list:
+    """What a person did before the test, with the signals of the run."""
+    films = [(person + step) % FILMS for step in range(5)]
+    return [(str(film), {"click": 1.0, "rating": 1.0 + film % 5}) for film in films]
+
+
+def test_it_recommends_what_the_run_ranks_for_a_held_out_user(folder, policy):
+    with RunFolder.open_to_read(folder) as opened:
+        cfg = validate(opened.read_config())
+    agent, parts, _ = trained_agent(folder, cfg, other_data=False, remedy="")
+    users = parts.data.users.ids
+    (queries,) = parts.log.test.batches(PEOPLE, agent.spec.history_length, agent.spec.signals, cfg.evaluation.exclude_seen)
+    with AgentPolicy(agent) as ranker:
+        ranked = ranker.rank(queries.observation, 5).tolist()
+    for row, user in zip(ranked, queries.observation.user.tolist(), strict=True):
+        person = users[user]
+        recommended = policy.recommend(history_of(int(person[1:])), profile=person, k=5)
+        assert recommended.ids == [parts.data.catalog.ids[item] for item in row if item != PAD]
+        assert [item.title for item in recommended] == [parts.data.catalog.titles[item] for item in row if item != PAD]
+
+
+def test_the_same_question_gets_the_same_answer_and_another_another(policy):
+    assert policy.recommend(["1", "2"]) == policy.recommend([1, 2])
+    assert len({tuple(policy.recommend([str(film)], k=3).ids) for film in range(FILMS)}) > 1
+
+
+def test_items_of_the_history_are_left_out_as_in_the_run_unless_told_otherwise(policy):
+    assert len(policy.recommend(["1", "2"], k=FILMS)) == FILMS - 2
+    assert len(policy.recommend(["1", "2"], k=FILMS, exclude=[])) == FILMS
+    assert set(policy.recommend(["1"], k=FILMS, exclude=["5"]).ids) == {str(film) for film in range(FILMS)} - {"5"}
+
+
+def test_only_candidates_are_recommended(policy):
+    assert set(policy.recommend(["1"], candidates=["1", "4", "7"]).ids) == {"4", "7"}
+    assert policy.recommend(["1"], candidates=[]) == []
+
+
+def test_more_items_than_there_are_and_an_empty_history(policy):
+    assert len(policy.recommend(k=1_000)) == FILMS
+
+
+def test_recommendations_show_as_a_table(policy):
+    recommended = policy.recommend(["1"], k=2)
+    assert isinstance(recommended, RankedItems)
+    assert str(recommended).splitlines()[0].startswith(f"1  {recommended[0].id}  <Film>")
+    assert recommended._repr_html_().count("&lt;Film&gt;") == 2
+    assert "score" in RankedItems([RankedItem("1", "One", 0.5)])._repr_html_()
+
+
+@pytest.mark.parametrize(
+    ("question", "message"),
+    [
+        ({"history": ["1", "nope", "neither"]}, r"history: no item .* the id 'nope' \(nor 1 others of the list\); "),
+        ({"history": "12"}, "history: it is a list of item ids, not the one text '12'"),
+        ({"history": [("1", {"clicks": 1.0})]}, "history: the run has no signal 'clicks'; it has: click, rating"),
+        ({"candidates": ["200"]}, "candidates: no item of the run's data has the id '200'; ids are such as '0'"),
+        ({"exclude": ["x"]}, "exclude: no item of the run's data has the id 'x'; ids are such as '0'"),
+        ({"profile": "p300"}, "profile: no user of the run's data has the id 'p300'; did you mean '"),
+        ({"context": "hello"}, "context: visits of this run come with no text; leave it out"),
+        ({"k": 0}, "k: 0 is not allowed; it must be >= 1"),
+    ],
+)
+def test_what_the_data_does_not_have_is_one_clear_line(policy, question, message):
+    with pytest.raises(UserError, match=message) as caught:
+        policy.recommend(**question)
+    assert len(caught.value._render_traceback_()) == 1
+
+
+def test_runs_that_cannot_be_loaded_are_refused(folder, tmp_path):
+    with pytest.raises(UserError, match="there is no such folder"):
+        recframe.load_policy(tmp_path / "none")
+    ratings = folder.parent / "ratings.csv"
+    before = ratings.read_text()
+    ratings.write_text(f"{before}p0,19,5,9999\n")
+    with pytest.raises(UserError, match=r"the data is not that of the run: .* load_policy\(\.\.\., other_data=True\)"):
+        recframe.load_policy(folder)
+    assert recframe.load_policy(folder, other_data=True).recommend(["1"], k=1)
+    ratings.write_text(before)
+
+
+def test_a_policy_for_numbers_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("RECFRAME_CACHE", str(tmp_path))
+    small = ["debug=smoke", "logger=[csv]", "agent=random", "evaluation.references=false", "evaluation.num_users=2"]
+    world = ["environment=gymnasium", "environment.id=Pendulum-v1", "reward=[environment]", "state_tracker=mlp"]
+    result = recframe.run([*world, *small], folder=tmp_path / "run")
+    with pytest.raises(UserError, match="agent=random cannot recommend from a history alone: its actions are numbers, not items"):
+        recframe.load_policy(result)
+
+
+def test_a_policy_that_reads_users_asks_for_one(tmp_path, monkeypatch):
+    monkeypatch.setenv("RECFRAME_CACHE", str(tmp_path))
+    world = ["dataset.num_items=40", "dataset.num_users=30", "environment.num_users=16", "trainer.env_steps=64", "agent.learning_starts=32"]
+    small = ["debug=smoke", "encoder=tfidf", "logger=[csv]", "evaluation.references=false", "evaluation.num_users=4", *world]
+    policy = recframe.load_policy(recframe.run(small, folder=tmp_path / "run"))
+    with pytest.raises(UserError, match="profile: agent=dqn reads users; give the id of a user of the run's data"):
+        policy.recommend(["item-1"])
+    assert len(policy.recommend(["item-1"], profile="user-3", k=4)) == 4
