@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import inspect
 import linecache
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 from recframe.components import Component
@@ -42,22 +43,19 @@ def registered(*components: Component) -> Iterator[None]:
 
 def _version(component: Component) -> str:
     """A hash of the source of the class and of its config, as far as it is known."""
-    parts = [_source(part) for part in (component.implementation, component.config) if part is not None]
-    if not parts or None in parts:
+    source = _source(component.implementation)
+    if source is None:
         return "source unknown"
-    return f"source {hashlib.sha256(''.join(str(part) for part in parts).encode()).hexdigest()[:12]}"
+    # the methods of a dataclass are generated: without a file, its fields say what it is
+    config = _source(component.config) or str([(field.name, field.type, field.default) for field in dataclasses.fields(component.config)])
+    return f"source {hashlib.sha256((source + config).encode()).hexdigest()[:12]}"
 
 
 def _source(defined: Any) -> str | None:
     """The source of a class or function: from its file, or else the whole cell that defines it; None if there is neither."""
-    try:
+    with suppress(OSError, TypeError):
         return inspect.getsource(defined)
-    except (OSError, TypeError):
-        pass
     # of a class in a notebook, only the methods know their cell
     functions = [defined, *vars(defined).values()] if isinstance(defined, type) else [defined]
     files = {one.__code__.co_filename for one in functions if inspect.isfunction(one)}
-    cells = ["".join(linecache.getlines(file)) for file in sorted(files)]
-    if any(cells):
-        return "".join(cells)
-    return repr(inspect.signature(defined)) if isinstance(defined, type) else None
+    return "".join("".join(linecache.getlines(file)) for file in sorted(files)) or None

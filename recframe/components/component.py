@@ -72,7 +72,8 @@ class Component:
             raise ComponentError(f"component {name!r}: unknown kind {kind!r}; the kinds are {kinds}") from None
         check_config(kind, name, config)
         if callable(factory):
-            factory, implementation = f"{factory.__module__}:{factory.__qualname__}", factory
+            implementation = factory
+            factory = f"{implementation.__module__}:{implementation.__qualname__}"
         if implementation is None:
             check_factory(kind, name, factory)
         where = f"{kind} {name!r}"

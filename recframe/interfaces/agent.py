@@ -35,8 +35,8 @@ class Agent(nn.Module, ABC):
     - `losses(batch)`: yields `(optimizer name, scalar loss)`, one per optimizer step.
     - `optimizers()`: the optimizers by these names.
 
-    Optional: `rank`, for an evaluation on logs (with the tag `ranks`); `prepare_to_act`, `texts_moved`, `priorities`, `diagnostics`;
-    `get_extra_state` and `set_extra_state` for state that is neither a parameter nor a buffer.
+    Optional: `rank`, for an evaluation on logs (with the tag `ranks`), and `scores_of_items`; `prepare_to_act`, `texts_moved`,
+    `priorities`, `diagnostics`; `get_extra_state` and `set_extra_state` for state that is neither a parameter nor a buffer.
 
     Built as `factory(config, spec, state_tracker, seed=seed)`.
 
@@ -91,6 +91,13 @@ class Agent(nn.Module, ABC):
         fewer than k items may be shown, the rest is `PAD`.
         """
         raise NotImplementedError(f"{type(self).__name__} does not rank items: it implements no rank(observation, k)")
+
+    def scores_of_items(self, observation: Observation, items: Tensor) -> Tensor | None:
+        """The scores `[N, C]` of `items` `[N, C]` by which `rank` orders them, the largest first; None: it orders them by something else.
+
+        Called without gradients, after `prepare_to_act`.
+        """
+        return None
 
     def prepare_to_act(self) -> None:
         """Called before a series of `act` calls between which no weight changes: project all items once here."""

@@ -12,7 +12,7 @@ from torch import Tensor
 from recframe.agent_options import WorkingSetConfig
 from recframe.components import require_consistent
 from recframe.interfaces import Agent, Decision, EnvironmentSpec, Observation, Transition
-from recframe.item_agents.search import as_ranking
+from recframe.item_agents.search import ItemScores, as_ranking
 from recframe.item_agents.working_set import Items, WorkingSet
 
 
@@ -45,6 +45,10 @@ class ItemAgent(Agent):
     def greedy(self, observation: Observation, items: Items, vectors: Any, k: int) -> Tensor:
         """The k <= M items to show first without exploration, best first, `[N, k]`; those that may not be shown come last."""
         raise NotImplementedError(f"{type(self).__name__} does not rank items: it implements no greedy(observation, items, vectors, k)")
+
+    def scored(self, observation: Observation, items: Items, vectors: Any) -> ItemScores | None:
+        """The scores by which `greedy` orders items, if it does by scores."""
+        return None
 
     @abstractmethod
     def learn(self, batch: Transition, items: Items) -> Iterator[tuple[str, Tensor]]:
@@ -79,6 +83,13 @@ class ItemAgent(Agent):
         items = self.working_set.whole
         best = self.greedy(observation, items, self._projected(items), min(k, items.num_items))
         return as_ranking(observation, best, items.num_items, k)
+
+    @torch.no_grad()
+    def scores_of_items(self, observation: Observation, items: Tensor) -> Tensor | None:
+        """The scores `[N, C]` of `items` `[N, C]` by which they are ranked, if they are ranked by scores."""
+        whole = self.working_set.whole
+        scores = self.scored(observation, whole, self._projected(whole))
+        return None if scores is None else scores.of(items)
 
     def losses(self, batch: Transition) -> Iterator[tuple[str, Tensor]]:
         """The losses of a batch over the items that are selected for it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from torch import Tensor
+import torch
 
 from recframe.evaluation.agent_policy import AgentPolicy
 from recframe.interfaces import PAD, Agent, Data, Observation
@@ -44,7 +44,7 @@ class LoadedPolicy:
         candidates: Sequence[str | int] | None = None,
         exclude: Sequence[str | int] | None = None,
     ) -> RankedItems:
-        """The k items to show first, best first; fewer where fewer may be shown.
+        """The k items to show first, best first, with their scores if the policy ranks by scores; fewer where fewer may be shown.
 
         Parameters
         ----------
@@ -67,19 +67,25 @@ class LoadedPolicy:
         if candidates is not None and not len(candidates):
             return RankedItems()
         try:
-            rows = self._ranked(observation, k)[0].tolist()
+            rows, scores = self._ranked(observation, k)
         except IndexError:
             if profile is not None or not self.agent.spec.has_users:
                 raise
             raise QueryError(f"profile: {self.name} reads users; give the id of a user of the run's data") from None
         ids, titles = self.data.catalog.ids, self.data.catalog.titles
-        return RankedItems(RankedItem(ids[row], titles[row]) for row in rows if row != PAD)
+        return RankedItems(RankedItem(ids[row], titles[row], score) for row, score in zip(rows, scores, strict=True))
 
-    def _ranked(self, observation: Observation, k: int) -> Tensor:
-        """The rows of the items, `[1, k]`; `PAD` where fewer may be shown."""
+    @torch.no_grad()
+    def _ranked(self, observation: Observation, k: int) -> tuple[list[int], Sequence[float | None]]:
+        """The rows of the items, best first, and their scores, or Nones."""
         with AgentPolicy(self.agent) as policy:
             if self.ranks:
-                return policy.rank(observation, min(k, len(self.data.catalog)))
+                items = policy.rank(observation, min(k, len(self.data.catalog)))
+                items = items[:, items[0] != PAD]
+                scores = self.agent.scores_of_items(observation, items)
+                rows: list[int] = items[0].tolist()
+                return rows, [None] * len(rows) if scores is None else scores[0].tolist()
             if k > self.agent.spec.slate_size:
                 raise QueryError(f"k: {self.name} ranks no items, it shows {self.agent.spec.slate_size}; k can be no more than that")
-            return policy(observation, turn=0)[:, :k]
+            shown: list[int] = policy(observation, turn=0)[0, :k].tolist()
+            return shown, [None] * len(shown)

@@ -20,7 +20,7 @@ def test_the_code_of_the_guide_runs_as_printed(project_root, tmp_path, monkeypat
     assert "trained" in shown[0]
     assert [line.partition(":")[0] for line in shown[3].splitlines()] == ["agnet", "agent.gamma"]
     assert len(shown[-1].splitlines()) == 5
-    assert "agent.alpha=0.5" in (tmp_path / "runs" / "linucb" / "overrides.yaml").read_text()
+    assert "agent.alpha=0.25" in (tmp_path / "runs" / "linucb" / "overrides.yaml").read_text()
     assert "reward/habit" in names["bored"].metrics
     for name in ("metrics", "policies", "table", "caveats", "config", "folder"):
         assert f"`result.{name}" in guide

@@ -56,6 +56,9 @@ def test_it_recommends_what_the_run_ranks_for_a_held_out_user(folder, policy):
         person = users[user]
         recommended = policy.recommend(history_of(int(person[1:])), profile=person, k=5)
         assert recommended.ids == [parts.data.catalog.ids[item] for item in row if item != PAD]
+        scores = [item.score for item in recommended]
+        assert scores == sorted(scores, reverse=True)
+        assert len(set(scores)) > 1
         assert [item.title for item in recommended] == [parts.data.catalog.titles[item] for item in row if item != PAD]
 
 

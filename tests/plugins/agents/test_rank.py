@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from recframe.components import Kind
 from recframe.interfaces import PAD, Rollout, WholeLog, allowed_items
-from recframe.item_agents import rank_items
+from recframe.item_agents import ItemAgent, rank_items
 from recframe.plugin_loader import registry
 from recframe.testing import ConformanceError, ToyEnvironment, ToyTracker, collect, toy_data, toy_observation, toy_spec, update
 from recframe.testing.ranking import check_ranking
@@ -150,3 +150,28 @@ def test_a_ranking_of_items_that_may_not_be_shown_is_reported():
     agent.rank = forbidden
     with pytest.raises(ConformanceError, match="gave an item that may not be shown"):
         check_ranking(agent, observation)
+
+
+def tells_scores(name):
+    module, _, attribute = RANKING[name].factory.partition(":")
+    return getattr(getattr(importlib.import_module(module), attribute), "scored", ItemAgent.scored) is not ItemAgent.scored
+
+
+@pytest.mark.parametrize("name", filter(tells_scores, RANKING))
+def test_the_scores_of_ranked_items_fall_from_the_first_to_the_last(name):
+    agent = build(name)
+    observation = toy_observation(agent.spec, DATA, torch.Generator().manual_seed(3), users=7)
+    agent.eval()
+    with torch.no_grad():
+        items = agent.rank(observation, 20)
+        scores = agent.scores_of_items(observation, items)
+    if name == "slate_q":
+        assert scores is None
+        return
+    assert scores.shape == items.shape
+    assert (scores.diff(dim=1) <= 1e-5).all()
+    assert (scores[:, 0] > scores[:, -1]).all()
+
+
+def test_agents_of_three_families_tell_scores():
+    assert {"dqn", "sequence_model", "actor_critic"} <= set(filter(tells_scores, RANKING))

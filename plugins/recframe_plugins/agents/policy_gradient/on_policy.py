@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from recframe.interfaces import Decision, EnvironmentSpec, Experience, Observation, Rollout, StateTracker, Transition
-from recframe.item_agents import ItemAgent, Items, adam, draw_slate, search_items
+from recframe.item_agents import ItemAgent, Items, PolicyScores, adam, draw_slate, search_items
 from recframe_plugins.agents.policy_gradient.config import OnPolicyConfig
 from recframe_plugins.agents.policy_gradient.policy_and_value import ItemVectors, PolicyAndValue
 
@@ -63,6 +63,10 @@ class OnPolicyAgent(ItemAgent):
         """The most probable items: those of the highest scores."""
         scores = self.network.scores(observation, vectors, items.num_items)
         return search_items(observation, scores, items.num_items, k, candidates_only=True).items
+
+    def scored(self, observation: Observation, items: Items, vectors: Tensor) -> PolicyScores:
+        """The logits of the items."""
+        return self.network.scores(observation, vectors, items.num_items)
 
     def items_to_learn(self, batch: Transition) -> tuple[Items, Transition]:
         """The items that the chunk was acted over, and the chunk in their numbers."""

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from recframe.interfaces import Decision, EnvironmentSpec, Experience, Observation, Replay, StateTracker, Transition
-from recframe.item_agents import ItemAgent, Items, QNetwork, TargetUpdate, adam, epsilon_greedy, linear_schedule, search_items
+from recframe.item_agents import ItemAgent, Items, ItemScores, QNetwork, TargetUpdate, adam, epsilon_greedy, linear_schedule, search_items
 from recframe_plugins.agents.q_learning.config import DQNConfig, ValueLearningConfig
 
 LOSSES = {"huber": F.smooth_l1_loss, "mse": F.mse_loss}
@@ -162,6 +162,11 @@ class DQN(DeepQAgent):
     def greedy(self, observation: Observation, items: Items, vectors: Tensor, k: int) -> Tensor:
         """The items of the highest values."""
         return search_items(observation, self.online(observation, vectors), items.num_items, k).items
+
+    def scored(self, observation: Observation, items: Items, vectors: Any) -> ItemScores | None:
+        """The values of the items."""
+        scores: ItemScores = self.online(observation, vectors)
+        return scores
 
     def learn(self, batch: Transition, items: Items) -> Iterator[tuple[str, Tensor]]:
         """The temporal-difference loss of a batch; after its optimizer step, the target network's move."""

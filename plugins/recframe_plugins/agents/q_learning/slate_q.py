@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from recframe.interfaces import EnvironmentSpec, Observation, StateTracker, Transition
-from recframe.item_agents import Items, QNetwork, adam
+from recframe.item_agents import Items, ItemScores, QNetwork, adam
 from recframe_plugins.agents.q_learning.config import SlateQConfig
 from recframe_plugins.agents.q_learning.dqn import DeepQAgent, mean_loss
 from recframe_plugins.agents.q_learning.slates import ClickModel, SlateScores, greedy_slate, top_k_slate
@@ -39,6 +39,10 @@ class SlateQ(DeepQAgent):
         """The slate of k items of the highest value that the optimizer finds."""
         scores = SlateScores(self.online(observation, vectors[0]), self.choice(observation, vectors[1]))
         return self.best_slate(observation, scores, items, k)
+
+    def scored(self, observation: Observation, items: Items, vectors: tuple[Tensor, Tensor]) -> ItemScores | None:
+        """None: what an item adds depends on the slate."""
+        return None
 
     def best_slate(self, observation: Observation, scores: SlateScores, items: Items, k: int) -> Tensor:
         """The slates `[N, k]` that the configured optimizer builds."""

@@ -90,6 +90,10 @@ class SequenceModel(ItemAgent):
         scores = self.scores(observation, vectors, items.num_items)
         return search_items(observation, scores, items.num_items, k, candidates_only=True).items
 
+    def scored(self, observation: Observation, items: Items, vectors: Tensor) -> PolicyScores:
+        """The logits of the items."""
+        return self.scores(observation, vectors, items.num_items)
+
     def scores(self, observation: Observation, vectors: Tensor, num_items: int) -> PolicyScores:
         """z of the items to come, given item vectors `[R, d]`, of which the first `num_items` may be chosen."""
         read = observation
