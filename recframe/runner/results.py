@@ -122,7 +122,8 @@ class RunResult:
         return {**named, **about, **cold}
 
     def __str__(self) -> str:
-        console = Console(width=WIDTH, color_system=None, force_terminal=False, file=io.StringIO(), highlight=False)
+        # rich would display something in a notebook, beside what it returns
+        console = Console(width=WIDTH, color_system=None, force_terminal=False, force_jupyter=False, file=io.StringIO(), highlight=False)
         with console.capture() as captured:
             console.print(results_page(self.entries(), title="Results"))
         lines = [line.rstrip() for line in captured.get().splitlines()]

@@ -20,9 +20,8 @@ def test_the_notebook_of_the_documents_runs(project_root, tmp_path, monkeypatch)
     cells = list(notebook.cells)
     # the cell with the sweep again, and a mistake
     sweep = next(cell for cell in cells if "recframe.registered(fresh)" in cell.source)
-    again = nbformat.v4.new_code_cell(
-        sweep.source.replace("(0.0, 0.9)", "(0.9,)").replace("[*quick,", '[*quick, "evaluation.references=false",')
-    )
+    source = sweep.source.replace("(0.0, 0.9)", "(0.9,)").replace("[*quick,", '[*quick, "evaluation.references=false",')
+    again = nbformat.v4.new_code_cell(source)
     mistake = nbformat.v4.new_code_cell('recframe.compose(["agnet=dqn"])', metadata={"tags": ["raises-exception"]})
     notebook.cells += [again, mistake]
     nbclient.NotebookClient(notebook, timeout=240, resources={"metadata": {"path": str(tmp_path)}}).execute()
