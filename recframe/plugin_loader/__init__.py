@@ -1,7 +1,7 @@
 """Plugins: discovery, isolation, and the registry of what they offer."""
 
-from recframe.plugin_loader.config_folders import address_problem
 from recframe.plugin_loader.checks import check_schema
+from recframe.plugin_loader.config_folders import address_problem
 from recframe.plugin_loader.discovery import discover, raised, registry
 from recframe.plugin_loader.interface_version import SUPPORTED
 from recframe.plugin_loader.registry import (
