@@ -9,12 +9,22 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from recframe.attribution import (
+    ComponentFailure,
+    Origin,
+    blaming,
+    call_problem,
+    mark,
+    missing_methods,
+    origin_of_component,
+    require_parts,
+)
 from recframe.building.code import built_from
 from recframe.components import Component, Kind, nested_sections
 from recframe.config import ConfigError
 from recframe.errors import UserError
 from recframe.interfaces import Data, Encoder
-from recframe.plugin_loader import registry
+from recframe.plugin_loader import raised, registry
 
 
 def component_of(kind: Kind, section: DictConfig) -> Component:
@@ -38,13 +48,18 @@ def build(component: Component, section: DictConfig, **parts: Any) -> Any:
 
     Raises
     ------
-    ConfigError: if the implementation cannot be imported, or refuses its settings with a ValueError.
+    ConfigError: if the implementation refuses its settings with a ValueError.
+    ComponentFailure: if the implementation cannot be imported or called, raises another error, or makes something else than a component of
+        this kind.
     """
-    factory, config = _implementation(component), _settings(component, section)
+    origin = origin_of_component(component)
+    factory, config = buildable(component, tuple(parts)), _settings(component, section)
     for key, nested in nested_sections(component.config, section):
         option, _, name = key.partition(".")
         getattr(config, option)[name] = build(component_of(component.kind, nested), nested, **parts)
     built = _call(factory, component, config, **parts)
+    require_parts(component.kind, built, origin)
+    mark(built, origin)
     if component.kind is Kind.ENCODER and isinstance(built, Encoder):
         # an encoder may be a frozen dataclass
         object.__setattr__(built, "built_from", built_from(component, built))
@@ -81,6 +96,8 @@ def data_for_training(environment: Component, section: DictConfig, data: Data) -
     if reduced is None:
         return data
     known: Data = _call(reduced, environment, OmegaConf.to_object(section), data=data)
+    if not isinstance(known, Data):
+        raise _failure(environment, f"training_data returned a {type(known).__name__}; right is a recframe.interfaces.Data")
     return known
 
 
@@ -95,13 +112,42 @@ def users_held_out(environment: Component, section: DictConfig, data: Data) -> A
     return None if named is None else _call(named, environment, OmegaConf.to_object(section), data=data)
 
 
+def buildable(component: Component, arguments: tuple[str, ...]) -> Callable[..., Any]:
+    """The factory of a component, which can be called with a config and these named arguments, and whose class has all methods.
+
+    Raises
+    ------
+    ComponentFailure: if not.
+    """
+    factory = _implementation(component)
+    problem = missing_methods(factory, component.kind) or call_problem(factory, dict.fromkeys(arguments))
+    if problem is not None:
+        raise _failure(component, problem)
+    return factory  # type: ignore[no-any-return]
+
+
+def _failure(component: Component, problem: str) -> ComponentFailure:
+    origin = origin_of_component(component)
+    return ComponentFailure(f"{origin}: {problem}", origin)
+
+
 def _call(factory: Callable[..., Any], component: Component, config: Any, **parts: Any) -> Any:
+    origin = origin_of_component(component)
     try:
-        return factory(config, **parts)
-    except UserError:
-        raise
-    except ValueError as error:
-        raise ConfigError([f"{component.kind}={component.name}: {error}"]) from error
+        with blaming(origin):
+            return factory(config, **parts)
+    except ComponentFailure as failure:
+        if not isinstance(failure.__cause__, ValueError):
+            raise
+        # a mistake in the config, as the contract of constructors has it
+        reason = " ".join(str(failure.__cause__).split())
+        third_party = failure.origin is not None and failure.origin.is_third_party
+        raise ConfigError([f"{_in_config(failure.origin if third_party and failure.origin else origin)}: {reason}"]) from failure.__cause__
+
+
+def _in_config(origin: Origin) -> str:
+    """A component as it is named in a mistake of the config: that of recframe itself by its name alone."""
+    return str(origin) if origin.is_third_party else origin.component
 
 
 def _implementation(component: Component) -> Any:
@@ -109,7 +155,11 @@ def _implementation(component: Component) -> Any:
         return component.implementation
     module, _, attribute = component.factory.partition(":")
     try:
-        return getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        name = f"{component.kind}={component.name}"
-        raise ConfigError([f"{name}: its implementation {component.factory} could not be imported: {error}"]) from error
+        imported = importlib.import_module(module)
+    except UserError:
+        raise
+    except (Exception, SystemExit) as error:  # whatever a module does when it is imported
+        raise _failure(component, f"its implementation {component.factory} could not be imported: {raised(error)}") from error
+    if not hasattr(imported, attribute):
+        raise _failure(component, f"its implementation {component.factory} could not be imported: {module} has no {attribute!r}")
+    return getattr(imported, attribute)

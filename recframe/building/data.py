@@ -10,7 +10,8 @@ from typing import NamedTuple
 import torch
 from omegaconf import DictConfig
 
-from recframe.building.component import build, component_of, data_for_training, own_data, users_held_out
+from recframe.building.component import component_of, data_for_training, own_data, users_held_out
+from recframe.building.dataset import load_dataset
 from recframe.building.fingerprints import Check, accept_all, data_fingerprints
 from recframe.building.logs import RunLog, split_run_log
 from recframe.building.texts import reduced, with_text_vectors
@@ -48,7 +49,7 @@ def load(cfg: DictConfig, device: torch.device, check: Check = accept_all) -> Lo
         log.info("%s: %s; dataset and encoder are not used", cfg.environment.name, _describe(data))
         check(data_fingerprints(data))
         return Loaded(data, data)
-    data = build(component_of(Kind.DATASET, cfg.dataset), cfg.dataset).load()
+    data = load_dataset(cfg.dataset)
     log.info("%s: %s", cfg.dataset.name, _describe(data))
     check(data_fingerprints(data))
     run_log: RunLog | None = None

@@ -10,6 +10,7 @@ from typing import get_args
 import torch
 from omegaconf import DictConfig
 
+from recframe.attribution import blaming, require, require_experience
 from recframe.building.component import build, component_of
 from recframe.building.data import load
 from recframe.building.device import choose_device
@@ -114,6 +115,8 @@ class Parts:
             split=split,
             device=self.device,
         )
+        asked = {"num_users": num_users, "history_length": self.cfg.state_tracker.history_length, "num_items": len(self.data.catalog)}
+        require(environment, _spec_problem(environment.spec, asked))
         rewards = [("reward", component_of(Kind.REWARD, section)) for section in self.cfg.reward.values()]
         self._require_actions(rewards, environment.spec)
         return environment
@@ -137,6 +140,7 @@ class Parts:
         tracker: StateTracker = build(trackers, self.cfg.state_tracker, spec=environment.spec, data=known)
         seed = derived_seed(self.cfg.seed, "agent")
         agent: Agent = build(chosen, self.cfg.agent, spec=environment.spec, state_tracker=tracker, seed=seed)
+        require_experience(agent)
         return agent.to(self.device), tracker
 
     def tunable_encoder(self) -> Tunable | None:
@@ -165,6 +169,12 @@ class Parts:
             raise ConfigError(problems)
 
 
+def _spec_problem(spec: EnvironmentSpec, asked: Mapping[str, int]) -> str | None:
+    """Whether an environment has other sizes than it was built with."""
+    wrong = [name for name, value in asked.items() if getattr(spec, name) != value]
+    return f"its spec has {wrong[0]}={getattr(spec, wrong[0])}; right is {asked[wrong[0]]}, as it was built with" if wrong else None
+
+
 def assemble(cfg: DictConfig, check: Check = accept_all) -> Parts:
     """Load the data of a validated config, get its text vectors, and build the rewards.
 
@@ -181,7 +191,8 @@ def assemble(cfg: DictConfig, check: Check = accept_all) -> Parts:
         if "itemwise" in component.provides:
             itemwise.add(str(name))
     for reward, _ in terms.values():
-        reward.prepare(data)
+        with blaming(reward):
+            reward.prepare(data)
     reduction = None if loaded.reduction is None else loaded.reduction.to(device)
     reading = shuffled(reading, cfg.seed) if cfg.embeddings.shuffle else reading
     run_log = None if loaded.log is None else loaded.log.to(device)

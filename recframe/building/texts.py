@@ -13,6 +13,7 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
+from recframe.attribution import blaming
 from recframe.building.component import build, component_of
 from recframe.building.fingerprints import Check, accept_all, encoder_fingerprint
 from recframe.building.seeds import derived_seed
@@ -44,7 +45,8 @@ def with_text_vectors(
     encoder: Encoder = build(component_of(Kind.ENCODER, section), section, device=device)
     labels: Any = OmegaConf.to_object(cfg.labels)
     sentences = [text for chosen in labels.values() for texts in chosen.prototypes.values() for text in texts]
-    encoder.fit([*(text for role, texts in data.texts.items() for text in _in_rows(texts.texts, learn_from.get(role))), *sentences])
+    with blaming(encoder):
+        encoder.fit([*(text for role, texts in data.texts.items() for text in _in_rows(texts.texts, learn_from.get(role))), *sentences])
     if _reads_a_folder(section):
         check({key: encoder_fingerprint(encoder)})
     folder = cache_folder(cfg)

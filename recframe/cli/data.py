@@ -59,13 +59,14 @@ def describe(
 
         chosen = overrides or []
         cfg = compose_config(chosen, config_dir, DESCRIBE)
-        from recframe.building.component import build, component_of
-        from recframe.components import Kind
+        from recframe.attribution import as_messages
+        from recframe.building.dataset import load_dataset
         from recframe.data_profile import check_target, profile_of, profile_tables, write_html
 
         check_target(html)
         log_to(sys.stderr)
-        data = build(component_of(Kind.DATASET, cfg.dataset), cfg.dataset).load()
+        with as_messages():
+            data = load_dataset(cfg.dataset)
         profile = profile_of(data, " ".join(chosen) or f"dataset={cfg.dataset.name}", datetime.now(UTC))
         for part in profile_tables(profile):
             output_console().print(part)

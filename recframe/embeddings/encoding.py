@@ -9,6 +9,7 @@ import numpy as np
 from rich.progress import ProgressColumn, Task
 from rich.text import Text
 
+from recframe.attribution import blaming, origin_of
 from recframe.console import progress_bar
 from recframe.errors import UserError
 from recframe.interfaces import Encoder, Role
@@ -25,24 +26,31 @@ def encode_checked(encoder: Encoder, texts: Sequence[str], role: Role) -> np.nda
     ------
     EmbeddingError: if the encoder does not give one finite vector of `encoder.dim` numbers for each text.
     """
-    name = type(encoder).__name__
-    expected = (len(texts), encoder.dim)
-    answer = encoder.encode(texts, role)
+    with blaming(encoder):
+        expected = (len(texts), encoder.dim)
+        answer = encoder.encode(texts, role)
     if not isinstance(answer, np.ndarray) or not np.issubdtype(answer.dtype, np.floating):
         given = f"an array of {answer.dtype}" if isinstance(answer, np.ndarray) else f"a {type(answer).__name__}"
-        raise EmbeddingError(f"encoder {name} gave {given} for {len(texts)} texts; it must give a float32 array of shape {list(expected)}")
+        raise EmbeddingError(
+            f"{_encoder(encoder)} gave {given} for {len(texts)} texts; it must give a float32 array of shape {list(expected)}"
+        )
     if answer.shape != expected:
-        raise EmbeddingError(f"encoder {name} gave vectors of shape {list(answer.shape)} for {len(texts)} texts, not {list(expected)}")
+        raise EmbeddingError(f"{_encoder(encoder)} gave vectors of shape {list(answer.shape)} for {len(texts)} texts, not {list(expected)}")
     with np.errstate(over="ignore"):
         vectors = answer.astype(np.float32, copy=False)
     finite = np.isfinite(vectors).all(axis=1)
     if not finite.all():
         row = int(np.argmin(finite))
         raise EmbeddingError(
-            f"encoder {name} gave vectors with NaN or infinite numbers for {int((~finite).sum())} of {len(texts)} texts; "
+            f"{_encoder(encoder)} gave vectors with NaN or infinite numbers for {int((~finite).sum())} of {len(texts)} texts; "
             f"the first is {texts[row][:60]!r}"
         )
     return vectors
+
+
+def _encoder(encoder: Encoder) -> str:
+    """An encoder in words."""
+    return str(origin_of(encoder) or f"encoder {type(encoder).__name__}")
 
 
 class TextsPerSecond(ProgressColumn):

@@ -7,6 +7,7 @@ from types import TracebackType
 import torch
 from torch import Tensor
 
+from recframe.attribution import items_problem, require, slate_problem, tensor_problem
 from recframe.interfaces import Agent, Observation
 
 
@@ -38,10 +39,18 @@ class AgentPolicy:
     # not inference_mode: the tensors that prepare_to_act keeps could not be used in training afterwards
     @torch.no_grad()
     def __call__(self, observation: Observation, turn: int) -> Tensor:
-        """The agent's slates `[N, K]`. `prepare_to_act` is called at turn 0."""
+        """The agent's slates `[N, K]`, which are checked at turn 0. `prepare_to_act` is called before it.
+
+        Raises
+        ------
+        ComponentFailure: naming the agent.
+        """
         if turn == 0:
             self.agent.prepare_to_act()
-        return self.agent.act(observation, explore=False).slate
+        slate: Tensor = self.agent.act(observation, explore=False).slate
+        if turn == 0:
+            require(self.agent, slate_problem(slate, self.agent.spec, len(observation.user)))
+        return slate
 
     @property
     def reads_whole_history(self) -> bool:
@@ -50,8 +59,18 @@ class AgentPolicy:
 
     @torch.no_grad()
     def rank(self, observation: Observation, k: int) -> Tensor:
-        """The agent's k best items `[N, k]`. `prepare_to_act` is called before the first of an evaluation."""
-        if not self._ready_to_rank:
-            self.agent.prepare_to_act()
-            self._ready_to_rank = True
-        return self.agent.rank(observation, k)
+        """The agent's k best items `[N, k]`. `prepare_to_act` is called before the first of an evaluation, whose items are checked.
+
+        Raises
+        ------
+        ComponentFailure: naming the agent.
+        """
+        if self._ready_to_rank:
+            return self.agent.rank(observation, k)
+        self.agent.prepare_to_act()
+        ranked = self.agent.rank(observation, k)
+        spec, shape, what = self.agent.spec, (len(observation.user), k), "the ranking of rank"
+        problem = tensor_problem(ranked, what, shape, "[N, k]", spec.device, torch.int64)
+        require(self.agent, problem or items_problem(ranked, what, spec.num_items, padded=True))
+        self._ready_to_rank = True
+        return ranked

@@ -10,6 +10,7 @@ import polars as pl
 import torch
 from torch import Tensor
 
+from recframe.attribution import mark, origin_of
 from recframe.errors import UserError
 from recframe.experience.batch_sources import BatchSource
 from recframe.interfaces import PAD, Data, Environment, EnvironmentSpec, Observation, Step, Transition, Truth, may_run_out, runs_out
@@ -108,6 +109,7 @@ class EnvironmentWithoutItems(Environment):
         inner = environment.spec
         _require_item_actions(inner)
         self.environment = environment
+        mark(self, origin_of(environment))
         self.withheld = withheld.to(inner.device)
         self.spec = inner if inner.num_candidates else replace(inner, num_excluded=inner.num_excluded + len(withheld))
         allowed = torch.ones(inner.num_items, dtype=torch.bool, device=inner.device)

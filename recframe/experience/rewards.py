@@ -9,6 +9,7 @@ import torch
 from tensordict import TensorDict
 from torch import Tensor
 
+from recframe.attribution import require_reward
 from recframe.interfaces import Catalog, Observation, Response, Reward, Transition
 
 
@@ -34,8 +35,13 @@ class RewardSum:
         self.itemwise_terms = itemwise
 
     def __call__(self, transition: Transition) -> RewardOutcome:
-        """The reward of one step of N users."""
-        weighted = {name: weight * reward(transition, self.catalog) for name, (reward, weight) in self.terms.items()}
+        """The reward of one step of N users.
+
+        Raises
+        ------
+        ComponentFailure: a term is not float32 `[N, K]` on the transition's device.
+        """
+        weighted = {name: weight * self._rated(reward, transition) for name, (reward, weight) in self.terms.items()}
         return RewardOutcome(torch.stack(list(weighted.values())).sum(dim=0), {name: value.sum(dim=1) for name, value in weighted.items()})
 
     def itemwise(self, signals: Mapping[str, Tensor]) -> Tensor:
@@ -70,5 +76,10 @@ class RewardSum:
         total = torch.zeros(users, items, device=device)
         for name in sorted(self.itemwise_terms):
             reward, weight = self.terms[name]
-            total = total + weight * reward(transition, self.catalog)
+            total = total + weight * self._rated(reward, transition)
         return total
+
+    def _rated(self, reward: Reward, transition: Transition) -> Tensor:
+        value = reward(transition, self.catalog)
+        require_reward(reward, value, transition.item_reward)
+        return value

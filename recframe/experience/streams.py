@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
+from recframe.attribution import ComponentFailure
 from recframe.experience.batch_sources import BatchSource, batch_source_for
 from recframe.experience.cold_items import sharing_exclusions
 from recframe.experience.collector import Collector
@@ -47,6 +48,10 @@ class Stream(ABC):
         """What is worth logging of the experience since the last call."""
         return {}
 
+    def not_finite(self) -> ComponentFailure | None:
+        """The failure of the component that was the first to give NaN or an infinite number in this chunk; None if none did."""
+        return None
+
     @abstractmethod
     def state_dict(self) -> dict[str, Any]:
         """The state that a resumed run needs."""
@@ -84,6 +89,7 @@ class SimulatedStream(Stream):
     def collect(self, agent: Agent) -> Tensor:
         """T steps of all users."""
         agent.prepare_to_act()
+        self.collector.start_chunk(agent)
         total: Tensor | None = None
         for _ in range(self.chunk_steps):
             transition = self.collector.step(agent)
@@ -104,6 +110,10 @@ class SimulatedStream(Stream):
     def steps(self, agent: Agent) -> int:
         """User-steps over all users."""
         return agent.env_steps
+
+    def not_finite(self) -> ComponentFailure | None:
+        """Of the environment, the agent's actions, or a term of the reward."""
+        return self.collector.not_finite()
 
     def metrics(self) -> dict[str, float]:
         """The sessions that ended since the last call."""

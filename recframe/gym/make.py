@@ -6,11 +6,14 @@ from collections.abc import Sequence
 
 from omegaconf import DictConfig
 
+from recframe.attribution import blaming
 from recframe.building.parts import Parts, assemble
+from recframe.components import Kind
 from recframe.config import ConfigError, compose_config, validate
 from recframe.gym.env import RecommendationEnv
 from recframe.gym.vector_env import RecommendationVectorEnv
 from recframe.interfaces import Split
+from recframe.trial import try_components
 
 
 def make_vec(
@@ -65,7 +68,13 @@ def _parts(cfg_or_name: DictConfig | str, overrides: Sequence[str]) -> Parts:
             raise ConfigError(
                 [f"overrides are only allowed with an environment's name; put {', '.join(overrides)} into the config instead"]
             )
-        return assemble(validate(cfg_or_name))
+        return _assembled(validate(cfg_or_name))
     # the agent is not used; random works with every environment
     agent = [] if any(override.startswith("agent=") for override in overrides) else ["agent=random"]
-    return assemble(compose_config([f"environment={cfg_or_name}", *agent, *overrides]))
+    return _assembled(compose_config([f"environment={cfg_or_name}", *agent, *overrides]))
+
+
+def _assembled(cfg: DictConfig) -> Parts:
+    with blaming():
+        try_components(cfg, unused=(Kind.AGENT, Kind.STATE_TRACKER))
+        return assemble(cfg)

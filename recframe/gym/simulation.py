@@ -10,6 +10,7 @@ import numpy.typing as npt
 import torch
 from gymnasium.error import ResetNeeded
 
+from recframe.attribution import Turn, blaming
 from recframe.experience import RewardSum
 from recframe.gym.actions import actions_of
 from recframe.gym.observations import Arrays, ObservationArrays
@@ -51,6 +52,7 @@ class Simulation:
         self.actions = actions_of(environment.spec)
         self.arrays = ObservationArrays(environment.spec, data, text_dims)
         self._now: Observation | None = None
+        self._checked = False
 
     @property
     def term_names(self) -> tuple[str, ...]:
@@ -59,8 +61,9 @@ class Simulation:
 
     def reset(self, generator: np.random.Generator) -> Arrays:
         """Start N new sessions from a seed that `generator` draws."""
-        self._now = self.environment.reset(int(generator.integers(2**32)))
-        return self.arrays(self._now)
+        with blaming(self.environment):
+            self._now = self.environment.reset(int(generator.integers(2**32)))
+            return self.arrays(self._now)
 
     @torch.no_grad()
     def step(self, actions: Any) -> StepArrays:
@@ -69,11 +72,22 @@ class Simulation:
         Raises
         ------
         ResetNeeded: `reset` was not called yet.    ValueError: an action is not in the action space.
+        ComponentFailure: the environment or a reward failed or broke its contract; its cause has the traceback.
         """
         now = self._observation()
         slate = self.actions.slates(actions, now)
-        step = self.environment.step(slate)
-        item_reward, terms = self.rewards(transition_of(now, Decision(slate), step))
+        turn = Turn(self.environment, "the caller", now, Decision(slate))
+        try:
+            step = turn.step = self.environment.step(slate)
+            if not self._checked:
+                turn.require_step()
+                self._checked = True
+            item_reward, terms = self.rewards(transition_of(now, turn.decision, step))
+        except Exception as error:
+            blamed = turn.blame(error)
+            if blamed is error:
+                raise
+            raise blamed from error
         self._now = step.observation
         ended = (step.terminated | step.truncated).nonzero().squeeze(1)
         infos: dict[str, npt.NDArray[Any]] = {} if self.environment.spec.actions == "continuous" else {"slate": _copied(slate)}

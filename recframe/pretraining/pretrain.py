@@ -16,7 +16,9 @@ from filelock import FileLock, Timeout
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.callbacks import LambdaCallback
 
+from recframe.attribution import as_messages, blaming
 from recframe.building.component import build, component_of
+from recframe.building.dataset import load_dataset
 from recframe.building.device import choose_device
 from recframe.building.seeds import derived_seed, seed_everything
 from recframe.components import Kind
@@ -34,6 +36,7 @@ from recframe.tracking.run_loggers import RunLoggers
 from recframe.training import Interruption, suppress_lightning_output
 from recframe.training.module import Chunks
 from recframe.training.progress import ProgressBar
+from recframe.trial import try_components
 
 log = logging.getLogger(__name__)
 
@@ -102,14 +105,17 @@ def pretrain(cfg: DictConfig, overrides: Sequence[str] = (), sweep: str | None =
     folder = Path(plain["pretrain"]["folder"])
     interruption = _Interruption(folder)
     saved, stopped = False, None
-    with interruption.listening(), _locked(folder), atomic_folder(folder) as temporary:
+    # the folder is not written if anything fails, so that no log could hold the traceback
+    with as_messages(), interruption.listening(), _locked(folder), atomic_folder(folder) as temporary:
         device = choose_device(cfg.device)
-        texts = texts_of(build(component_of(Kind.DATASET, cfg.dataset), cfg.dataset).load())
+        try_components(cfg, unused=(Kind.ENVIRONMENT, Kind.REWARD), app=PRETRAIN)
+        texts = texts_of(load_dataset(cfg.dataset))
         encoder: Encoder = build(component_of(Kind.ENCODER, cfg.encoder), cfg.encoder, device=device)
         train, held_out = split_texts(texts, settings.held_out, torch.Generator().manual_seed(derived_seed(cfg.seed, "held out")))
         seed_everything(derived_seed(cfg.seed, "weights"))
         new = NewModel(**plain["pretrain"]["new"]) if settings.from_scratch else None
-        model = encoder.language_model(train, new, settings.mask_probability)
+        with blaming(encoder):
+            model = encoder.language_model(train, new, settings.mask_probability)
         name = recorded(cfg)["name"] or " ".join(overrides) or "default"
         described = RunDescription(temporary, name, sweep, recorded(cfg), counter=COUNTER, job="pretrain")
         run_loggers = RunLoggers(plain["logger"], described)

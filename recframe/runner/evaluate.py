@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from recframe.attribution import as_messages
 from recframe.building.device import choose_device
 from recframe.config import validate
 from recframe.runner.final_evaluation import final_evaluation, result_entries
@@ -32,12 +33,14 @@ def evaluate(
     Raises
     ------
     DataChanged: if the data is not that of the run, and `other_data` is false.
+    ComponentFailure: if a component fails; its cause has the traceback.
 
     Returns
     -------
     `evaluation`, `policies`, `caveats` if there are any, and `cold_items` if the run held any back, as in result.json.
     """
-    with RunFolder.open_to_read(folder) as claimed:
+    # the run's files stay as they are, so that no log can hold the traceback
+    with as_messages(), RunFolder.open_to_read(folder) as claimed:
         use_cpu = f"recframe evaluate {folder} --device cpu"
         cfg = recorded_config(claimed, device, use_cpu, None if trust_remote_code else "--trust-remote-code")
         report_changes(claimed.path)

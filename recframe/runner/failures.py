@@ -10,8 +10,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
+from recframe.attribution import ComponentFailure, blaming
 from recframe.errors import UserError
-from recframe.plugin_loader import OWN_DISTRIBUTION, SESSION, Registered, raised, registry
+from recframe.plugin_loader import raised
 from recframe.runner.results import RunFailure
 from recframe.tracking.failure import clear_failure, write_failure
 
@@ -20,34 +21,31 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
-class PluginError(UserError):
-    """Code of a third-party plugin raised an error; the message names the component or the plugin, and the place."""
-
-    exit_code = 1
-
-
 @contextmanager
 def recorded_failure(folder: Path, log_handler: logging.Handler, tell: Callable[[RunFailure], None]) -> Iterator[None]:
     """Record an error that the block raises, and `tell` of it. A signal to stop is no error: the run can be resumed.
 
     Raises
     ------
-    PluginError: in place of an error that was raised in the code of a third-party plugin. Other errors stay as they are.
+    ComponentFailure: in place of an error that was raised in the code of a component or plugin. Other errors stay as they are.
     """
     clear_failure(folder)
     try:
-        yield
+        with blaming():
+            yield
     except Exception as error:
-        origin = {} if isinstance(error, UserError) else _origin(error.__traceback__)
-        message = str(error) if isinstance(error, UserError) else raised(error)
-        if not isinstance(error, UserError):
+        known = isinstance(error, UserError)
+        # a mistake of the user has no cause; one that was raised as another error has
+        if not known or isinstance(error, ComponentFailure) or error.__cause__ is not None:
             # only on disk: the terminal gets a line, or the traceback from Python
             log_handler.handle(log.makeRecord(log.name, logging.ERROR, __file__, 0, "the run failed", (), _exc_info(error)))
+        origin = error.origin.entry() if isinstance(error, ComponentFailure) and error.origin else {}
+        message = "; ".join(error.lines) if isinstance(error, UserError) else raised(error)
         with suppress(OSError):  # a full disk
             write_failure(folder, message, origin)
         tell(RunFailure(folder, message, origin, "".join(traceback.format_exception(error))))
-        if origin:
-            raise PluginError(f"{_in_words(origin)} failed: {message}; the traceback is in {folder / 'run.log'}") from error
+        if isinstance(error, ComponentFailure):
+            raise error.with_hint(f"the traceback is in {folder / 'run.log'}") from (error.__cause__ or error)
         raise
 
 
@@ -71,40 +69,3 @@ def attempt(what: str, estimate: Callable[[], T], caveats: list[str]) -> T | Non
 
 def _exc_info(error: Exception) -> tuple[type[Exception], Exception, TracebackType | None]:
     return type(error), error, error.__traceback__
-
-
-def _in_words(origin: dict[str, str]) -> str:
-    component = f"{origin['component']} of " if "component" in origin else ""
-    version = f" {origin['version']}" if "version" in origin else ""
-    return f"{component}plugin {origin['plugin']!r} ({origin['distribution']}{version})"
-
-
-def _origin(trace: TracebackType | None) -> dict[str, str]:
-    """The third-party component or plugin in whose code an error was raised last; empty if there is none."""
-    modules = [str(frame.f_globals.get("__name__", "")) for frame, _ in traceback.walk_tb(trace)]
-    # who registered a class in the session wrote it, and needs the traceback
-    third_party = [one for one in registry().components() if one.distribution not in (OWN_DISTRIBUTION, SESSION)]
-    plugins = {
-        str(getattr(plugin, "__name__", "")): name.rpartition(":")
-        for name, plugin in registry().manager.list_name_plugin()
-        if not name.startswith(f"{OWN_DISTRIBUTION}:")
-    }
-    for module in reversed(modules):
-        for registered in third_party:
-            if module == registered.component.factory.partition(":")[0]:
-                return _of_component(registered)
-        for name, (distribution, _, point) in plugins.items():
-            # the module of the entry point, or another one of its package
-            if module == name or module.startswith(f"{name.partition('.')[0]}."):
-                return {"plugin": point, "distribution": distribution}
-    return {}
-
-
-def _of_component(registered: Registered) -> dict[str, str]:
-    component = registered.component
-    return {
-        "component": f"{component.kind}={component.name}",
-        "plugin": registered.plugin,
-        "distribution": registered.distribution,
-        "version": registered.version,
-    }

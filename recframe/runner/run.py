@@ -46,6 +46,7 @@ from recframe.training import (
     read_tuned,
     require_resumable,
 )
+from recframe.trial import try_components
 
 log = logging.getLogger(__name__)
 
@@ -123,6 +124,7 @@ def _run(cfg: DictConfig, folder: RunFolder, context: RunContext, record: DataRe
         _warn_of_refused_claims(cfg)
         call_started(cfg, context)
         callbacks = plugin_callbacks(cfg)
+        try_components(cfg)
         resume_from = _checkpoint_to_resume(folder, cfg, record, machine) if context.resumed else None
         steps_before, seconds_before = progress_at(resume_from) if resume_from else (0, 0.0)
         plain: Any = OmegaConf.to_container(cfg.logger, resolve=True)

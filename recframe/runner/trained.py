@@ -13,6 +13,7 @@ from recframe.building.parts import Parts, assemble
 from recframe.interfaces import Agent, Environment
 from recframe.tracking import DataRecord, MachineRecord
 from recframe.training import BEST, FINAL, load_weights, read_tuned
+from recframe.trial import try_components
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +41,7 @@ def trained_agent(folder: Path, cfg: DictConfig, other_data: bool, remedy: str) 
     MachineRecord(folder, torch.get_num_threads()).compare()
     record = DataRecord(folder, accept=other_data, remedy=remedy)
     record.note_if_missing()
+    try_components(cfg)
     parts = assemble(cfg, record.check)
     training_users = parts.environment(cfg.environment.num_users, "train")
     agent = parts.agent(training_users)

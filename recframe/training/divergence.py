@@ -14,7 +14,7 @@ from recframe.interfaces import Agent
 
 
 class TrainingDiverged(UserError, ArithmeticError):
-    """A reward, a loss, a gradient or a weight is no longer finite; the message says which one, when, and what to try."""
+    """A loss, a gradient or a weight is no longer finite, and no component gave it: which one, when, and what to try."""
 
     exit_code = 1
 

@@ -13,6 +13,7 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback, EarlyStopping
 from pytorch_lightning.loggers import Logger
 
+from recframe.attribution import require_optimizers
 from recframe.config import ConfigError
 from recframe.config.schema.run import TrainerConfig
 from recframe.errors import UserError
@@ -121,11 +122,13 @@ def fit(
 
     Raises
     ------
-    TrainingDiverged: if a reward, loss or gradient is no longer finite, or a weight, table or buffer that would be saved.
+    TrainingDiverged: if a loss or gradient is no longer finite, or a weight, table or buffer that would be saved.
+    ComponentFailure: if a component failed or broke its contract, or was the first to give a number that is not finite.
     Stop: if the process was asked to stop; the checkpoint is then written.
     MonitorError: if `settings.monitor` is not measured.
     ConfigError: if settings concern optimizers, and the agent has none.
     """
+    require_optimizers(agent)
     _require_optimizers(agent, settings)
     if stream is None:
         save_weights(agent, folder / final)

@@ -20,11 +20,13 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
+from recframe.attribution import blaming, checked_losses
 from recframe.config.schema.run import TrainerConfig
 from recframe.experience import Stream
 from recframe.interfaces import Agent, Transition
 from recframe.tracking.counter import BATCHES, ENV_STEPS, count_in_words
 from recframe.training.auxiliary import BehaviourPrediction
+from recframe.training.culprits import culprit
 from recframe.training.divergence import TrainingDiverged, require_numbers, steps_advice
 from recframe.training.learning_rates import LearningRates
 from recframe.training.lm_tuning.tuner import Tuner
@@ -106,6 +108,7 @@ class TrainingModule(pl.LightningModule):
         self._names = list(agent.optimizers())
         self._losses: dict[str, list[Tensor]] = {}
         self._gradient_norms: dict[str, list[Tensor]] = {}
+        self._batch: Any = None  # the last that was learned from
         self._since = (time.perf_counter(), self.steps)
 
     @property
@@ -148,9 +151,12 @@ class TrainingModule(pl.LightningModule):
         for experience in self.stream.batches():
             if self.tuner is not None:
                 self.tuner.begin_batch()
-            for name, loss in self.agent.losses(experience):
-                watched += self._step(name, loss, experience)
-            self.stream.learned(self.agent.priorities())
+            self._batch = experience
+            for name, loss in checked_losses(self.agent, experience, self._optimizers):
+                with blaming(self.agent):
+                    watched += self._step(name, loss, experience)
+            with blaming(self.agent):
+                self.stream.learned(self.agent.priorities())
             if self.tuner is not None:
                 self.tuner.end_batch()
             if self.average is not None:
@@ -189,12 +195,11 @@ class TrainingModule(pl.LightningModule):
         return watched
 
     def _report_divergence(self, watched: list[tuple[str, Tensor]]) -> None:
-        what = next((what for what, value in watched if not math.isfinite(float(value))), "sum of the losses")
-        if what == REWARD:
-            advice = "No agent can learn from it: look at the terms under reward, and at the signals of the environment that they read"
-        else:
-            advice = steps_advice(self.agent, self.settings.gradient_clip)
         when = count_in_words(self.steps, self.stream.unit)
+        if (failure := culprit(self.agent, self.stream, self._batch)) is not None:
+            raise failure.with_hint(f"after {when}")
+        what = next((what for what, value in watched if not math.isfinite(float(value))), "sum of the losses")
+        advice = "" if what == REWARD else steps_advice(self.agent, self.settings.gradient_clip)
         raise TrainingDiverged(f"training diverged: the {what} is no longer a number after {when}. {advice}".removesuffix(". "))
 
     def _log_training(self) -> None:
@@ -203,7 +208,8 @@ class TrainingModule(pl.LightningModule):
         metrics |= self.stream.metrics()
         metrics |= {f"loss/{name}": float(torch.stack(values).mean()) for name, values in self._losses.items()}
         metrics |= {f"gradient_norm/{name}": float(torch.stack(values).mean()) for name, values in self._gradient_norms.items()}
-        metrics |= {f"agent/{name}": float(value) for name, value in self.agent.diagnostics().items()}
+        with blaming(self.agent):
+            metrics |= {f"agent/{name}": float(value) for name, value in self.agent.diagnostics().items()}
         metrics |= self.learning_rates.metrics(self._all_optimizers())
         metrics |= {} if self.auxiliary is None else self.auxiliary.metrics()
         metrics |= self.tuner.metrics() if self.tuner is not None else {}
@@ -214,7 +220,14 @@ class TrainingModule(pl.LightningModule):
         """Evaluate the agent, on text vectors of the language model that is saved with it."""
         # also what no loss reveals: a table, a posterior, weights after the last step
         advice = steps_advice(self.agent, self.settings.gradient_clip)
-        require_numbers(self.state_dict(), f" after {count_in_words(self.steps, self.stream.unit)}", advice)
+        when = f"after {count_in_words(self.steps, self.stream.unit)}"
+        try:
+            require_numbers(self.state_dict(), f" {when}", advice)
+        except TrainingDiverged:
+            # an agent without losses learns from anything
+            if (failure := self.stream.not_finite()) is not None:
+                raise failure.with_hint(when) from None
+            raise
         if self.tuner is not None:
             self.tuner.refresh()
         with self.final_weights(), torch.autocast(self.device.type, enabled=False):

@@ -27,11 +27,11 @@ def test_an_error_in_a_third_partys_component_is_one_line_and_its_traceback_is_o
     assert "mood_reward.py" in log
     recorded = json.loads((tmp_path / "run" / "failure.json").read_text())
     assert recorded["status"] == "failed"
-    assert recorded["error"].startswith(error)
+    assert recorded["error"].startswith(f"reward=mood of plugin 'mood' (mood 0.3) failed: {error}")
     origin = {name: recorded[name] for name in ("component", "plugin", "distribution", "version")}
     assert origin == {"component": "reward=mood", "plugin": "mood", "distribution": "mood", "version": "0.3"}
     reported = recframe("report", "run")
-    assert f"failed: {error}" in (reported.stdout + reported.stderr).replace("\n", " ")
+    assert f"(mood 0.3) failed: {error}" in (reported.stdout + reported.stderr).replace("\n", " ")
 
 
 @pytest.mark.slow

@@ -99,10 +99,9 @@ def test_a_reward_that_is_no_number_is_not_blamed_on_the_learning_rate(recframe,
     done = recframe(*SMALL, "agent=q_learning", "agent.learning_starts=64", "reward=[broken_reward]", site=plugin_site.folder)
     assert done.returncode == 1
     said = " ".join(done.stderr.split())
-    assert "the reward is no longer a number after" in said
-    assert "look at the terms under reward" in said
+    assert "reward=broken_reward of plugin 'broken' (broken 1.0): its value is NaN or infinite, although the environment's signals" in said
+    assert "diverged" not in said
     assert "learning_rate" not in said
-    assert "No checkpoint was written before" in said
 
 
 @pytest.mark.slow

@@ -6,12 +6,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from recframe.attribution import Evidence, Turn, blaming, failure_in
+from recframe.evaluation.agent_policy import AgentPolicy
 from recframe.evaluation.people import People
 from recframe.experience import RewardOutcome, RewardSum
 from recframe.interfaces import Decision, Environment, Observation, Transition, Truth, transition_of
@@ -99,7 +101,10 @@ def rollout(policy: AnyPolicy, environment: Environment, rewards: RewardSum, see
     ValueError: if `policy` needs the truth and the environment does not know it.
     """
     with policy if isinstance(policy, AbstractContextManager) else nullcontext():
-        return play(lambda observation, turn, alive: decide(policy, environment, observation, turn), environment, rewards, seed, max_steps)
+        whose = policy.agent if isinstance(policy, AgentPolicy) else f"the policy {type(policy).__name__}"
+        return play(
+            lambda observation, turn, alive: decide(policy, environment, observation, turn), environment, rewards, seed, max_steps, whose
+        )
 
 
 def decide(policy: AnyPolicy, environment: Environment, observation: Observation, turn: int) -> Tensor:
@@ -129,11 +134,21 @@ def play(
     rewards: Callable[[Transition], RewardOutcome],
     seed: int,
     max_steps: int,
+    policy: Any = "the policy",
 ) -> Episodes:
-    """The loop of `rollout`. `choose(observation, turn, alive [N])` also gets who is still in the first session."""
+    """The loop of `rollout`. `choose(observation, turn, alive [N])` also gets who is still in the first session.
+
+    policy: whose choices they are, for errors: an agent, or words.
+
+    Raises
+    ------
+    ComponentFailure: naming the component that failed, broke its contract, or gave a reward that is not finite.
+    """
     if max_steps < 1:
         raise ValueError(f"an evaluation needs at least one step, not max_steps={max_steps}")
-    observation, people = environment.start_evaluation(seed)
+    with blaming(environment):
+        observation, people = environment.start_evaluation(seed)
+    evidence = Evidence(environment, policy)
     alive = torch.ones_like(observation.user, dtype=torch.bool)
     slates, alives, item_rewards, clicks = [], [], [], []
     terms: dict[str, list[Tensor]] = {}
@@ -142,9 +157,19 @@ def play(
         if not len(rows):
             break
         slate = choose(observation, turn, alive)
-        step = environment.step(slate)
-        # a reward may depend on all users of the transition, so it gets only those that are counted
-        item_reward, turn_terms = rewards(transition_of(observation, Decision(slate), step)[rows])
+        handed = Turn(environment, policy, observation, Decision(slate))
+        try:
+            step = handed.step = environment.step(slate)
+            if turn == 0:
+                handed.require_step()
+            # a reward may depend on all users of the transition, so it gets only those that are counted
+            item_reward, turn_terms = rewards(transition_of(observation, handed.decision, step)[rows])
+        except Exception as error:
+            blamed = handed.blame(error)
+            if blamed is error:
+                raise
+            raise blamed from error
+        evidence.add(slate, step)
         slates.append(slate)
         alives.append(alive)
         item_rewards.append(_spread(item_reward, rows, len(alive)))
@@ -154,14 +179,27 @@ def play(
             clicks.append(step.response.signals[CLICK_SIGNAL].masked_fill(~alive[:, None], 0.0))
         alive = alive & ~(step.terminated | step.truncated)
         observation = step.observation
+    stacked = {name: torch.stack(values) for name, values in terms.items()}
+    _require_numbers(evidence, stacked, rewards)
     return Episodes(
         slates=torch.stack(slates),
         alive=torch.stack(alives),
         item_rewards=torch.stack(item_rewards),
-        terms={name: torch.stack(values) for name, values in terms.items()},
+        terms=stacked,
         clicks=torch.stack(clicks) if clicks else None,
         people=people,
     )
+
+
+def _require_numbers(evidence: Evidence, terms: dict[str, Tensor], rewards: Callable[[Transition], RewardOutcome]) -> None:
+    """Check that the rewards are finite; else the environment's signals are to blame, if they are not, or the first such term."""
+    wrong = [name for name, values in terms.items() if not bool(values.isfinite().all())]
+    if not wrong:
+        return
+    if (found := evidence.problem()) is not None:
+        raise failure_in(found)
+    reward = rewards.terms[wrong[0]][0] if isinstance(rewards, RewardSum) else f"reward={wrong[0]}"
+    raise failure_in((reward, "its value is NaN or infinite, although the environment's signals and observations are finite"))
 
 
 def _spread(values: Tensor, rows: Tensor, users: int) -> Tensor:

@@ -1,0 +1,5 @@
+"""A trial of a run's components on toy data, before its dataset is loaded and texts are encoded."""
+
+from recframe.trial.components import try_components
+
+__all__ = ["try_components"]
