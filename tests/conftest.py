@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, distributions
 from pathlib import Path
@@ -87,12 +87,22 @@ class PluginSite:
 
 
 @pytest.fixture
-def plugin_site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PluginSite:
-    folder = tmp_path / "site"
+def plugin_site(tmp_path: Path) -> Iterator[PluginSite]:
+    yield from _site(tmp_path / "site")
+
+
+@pytest.fixture(scope="module")
+def shared_plugin_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PluginSite]:
+    """A `plugin_site` of all tests of a module."""
+    yield from _site(tmp_path_factory.mktemp("plugins") / "site")
+
+
+def _site(folder: Path) -> Iterator[PluginSite]:
     folder.mkdir()
-    monkeypatch.syspath_prepend(str(folder))
     before = set(sys.modules)
-    yield PluginSite(folder)
+    with pytest.MonkeyPatch.context() as patches:
+        patches.syspath_prepend(str(folder))
+        yield PluginSite(folder)
     for name in set(sys.modules) - before:
         if getattr(sys.modules[name], "__file__", None) and str(folder) in str(sys.modules[name].__file__):
             del sys.modules[name]
