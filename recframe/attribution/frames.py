@@ -49,7 +49,9 @@ def _places(trace: TracebackType | None) -> Iterator[Place]:
 def _component_of(frame: FrameType) -> Origin | None:
     """The component whose method, constructor or factory function a frame runs."""
     code = frame.f_code
-    first = frame.f_locals.get(code.co_varnames[0]) if code.co_argcount else None
+    # not whatever is passed first: a function of the core that takes an agent is not the agent's
+    is_method = code.co_argcount > 0 and code.co_varnames[0] in ("self", "cls")
+    first = frame.f_locals.get(code.co_varnames[0]) if is_method else None
     if (marked := origin_of(first)) is not None:
         return marked
     # in its constructor a component has no mark yet; in a class method there is no component

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 
 import pytest
 import torch
@@ -34,7 +35,7 @@ ENTRY = """
         "reward": ["abstract", "no_config", "of_a_dict", "exits", "flat", "whole_numbers", "late_error", "late_nan", "sound", "twin"],
         "encoder": ["no_key"],
         "state_tracker": ["wide", "no_number", "no_super"],
-        "agent": ["floats", "a_dict", "misnamed", "no_act", "nan_loss", "late_items", "wild"],
+        "agent": ["floats", "a_dict", "misnamed", "no_act", "nan_loss", "late_items", "wild", "sound_agent"],
         "environment": ["pair", "no_signal", "late_signal"],
         "dataset": ["no_data", "beyond"],
     }
@@ -143,6 +144,7 @@ PARTS = """
     class Wild(DQN):
         def optimizers(self):
             return {name: torch.optim.SGD(self.parameters(), lr=1e30) for name in super().optimizers()}
+    class SoundAgent(DQN): pass
     class Pair(TopicWorld):
         def step(self, slate):
             return tuple(super().step(slate))
@@ -321,3 +323,12 @@ def test_a_value_error_of_a_constructor_stays_a_mistake_in_the_config(with_parts
     monkeypatch.setattr(Twin, "__init__", refuses)
     with pytest.raises(ConfigError, match=rf"^reward=twin {OF}: a twin needs a brother$"):
         try_components(cfg)
+
+
+def test_what_fails_in_the_core_is_not_blamed_on_a_component_that_it_handles(with_parts, tmp_path, monkeypatch):
+    def full(agent, path):
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr(sys.modules["recframe.training.fit"], "save_weights", full)
+    with pytest.raises(OSError, match="No space left on device"):
+        run(with_parts(reward="sound", agent="sound_agent"), tmp_path / "run")
