@@ -16,12 +16,12 @@ class Evidence:
     def __init__(self, environment: Environment, policy: Any) -> None:
         self.environment = environment
         self.policy = policy
-        self._steps: list[list[tuple[Any, str, Tensor | None]]] = []
+        self._steps: list[list[tuple[Any, str, Any]]] = []
         self._last: Observation | None = None
 
     def add(self, slate: Tensor, step: Step) -> None:
         """Take in a step. Histories are large, and hold the signals again: only the last are kept."""
-        given: list[tuple[Any, str, Tensor | None]] = [(self.policy, "the action of act", slate)]
+        given: list[tuple[Any, str, Any]] = [(self.policy, "the action of act", slate)]
         given += [(self.environment, f"the response signal {name!r}", value) for name, value in step.response.signals.items()]
         given.append((self.environment, "features of its observation", step.next_observation.features))
         self._steps.append(given)
@@ -31,6 +31,6 @@ class Evidence:
         """The component that was the first to give NaN or an infinite number, and which value it was; None: all are finite."""
         last = None if self._last is None else self._last.history_feedback
         for component, what, value in [*(one for step in self._steps for one in step), (self.environment, "history_feedback", last)]:
-            if value is not None and (found := not_finite(value, what)) is not None:
+            if isinstance(value, Tensor) and (found := not_finite(value, what)) is not None:
                 return component, found
         return None

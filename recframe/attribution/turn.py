@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import nn
 
 from recframe.attribution.failure import ComponentFailure, failure_of
 from recframe.attribution.tensors import Problem, failure_in, items_problem, require, tensor_problem
 from recframe.attribution.trackers import recorded_trackers
 from recframe.errors import UserError
-from recframe.interfaces import Decision, Environment, EnvironmentSpec, Observation, Response, Step
+from recframe.interfaces import Agent, Decision, Environment, EnvironmentSpec, Observation, Response, Step
 
 
 @dataclass
@@ -63,7 +62,7 @@ class Turn:
         """The failure of whoever handed over something wrong, else of the component in whose code `error` was raised, else `error`."""
         if isinstance(error, UserError):
             return error
-        if self.decision is None and isinstance(self.policy, nn.Module):
+        if self.decision is None and isinstance(self.policy, Agent):
             with recorded_trackers(self.policy) as trackers, suppress(Exception):
                 self.policy.act(self.observation, explore=True)
             if trackers.problem is not None:
