@@ -52,5 +52,5 @@ def _interactions_problem(data: Data) -> Problem:
         for number in (numbers.min(), numbers.max()):
             if not isinstance(number, int) or number < 0 or (limit is not None and number >= limit):
                 right = "0 or more" if limit is None else f"0 to {limit - 1}, rows of its {column}s"
-                return f"its interactions hold the {column} number {number}; right are {right}"
+                return f"its interactions hold the {column} number {number!r}; right are {right}"
     return None

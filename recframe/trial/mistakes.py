@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+from torch.linalg import LinAlgError  # type: ignore[attr-defined]  # public, but not exported
 
 from recframe.attribution import ComponentFailure, blaming
 from recframe.config import ConfigError
@@ -56,4 +57,4 @@ def _is_certain(error: UserError) -> bool:
     cause = error.__cause__
     if not isinstance(error, ComponentFailure):
         return False
-    return cause is None or (isinstance(cause, CERTAIN) and not isinstance(cause, (torch.linalg.LinAlgError, torch.OutOfMemoryError)))
+    return cause is None or (isinstance(cause, CERTAIN) and not isinstance(cause, (LinAlgError, torch.OutOfMemoryError)))
