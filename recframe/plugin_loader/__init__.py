@@ -1,6 +1,5 @@
 """Plugins: discovery, isolation, and the registry of what they offer."""
 
-from recframe.plugin_loader.checks import check_schema
 from recframe.plugin_loader.config_folders import address_problem
 from recframe.plugin_loader.discovery import discover, raised, registry
 from recframe.plugin_loader.interface_version import SUPPORTED
@@ -14,6 +13,7 @@ from recframe.plugin_loader.registry import (
     Registry,
     UnknownComponent,
 )
+from recframe.plugin_loader.schemas import check_schema
 from recframe.plugin_loader.words import closest, suggestion
 
 __all__ = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import os
 import sys
 import traceback
@@ -15,8 +16,9 @@ import pluggy
 
 from recframe import __version__, hookspecs
 from recframe.built_in_loggers import BUILT_IN_LOGGERS
-from recframe.components import Component, LoggerComponent
-from recframe.plugin_loader.checks import check_representable, check_schema, hook_problem, requirement_problem
+from recframe.components import Component, ComponentError, LoggerComponent
+from recframe.errors import UserError
+from recframe.plugin_loader.checks import check_hooks, requirement_problem
 from recframe.plugin_loader.config_folders import ConfigFolder, config_addresses
 from recframe.plugin_loader.interface_version import HookManager, stated_version, version_problem, warn_of_old_hooks
 from recframe.plugin_loader.registry import (
@@ -28,6 +30,7 @@ from recframe.plugin_loader.registry import (
     RegisteredLogger,
     Registry,
 )
+from recframe.plugin_loader.schemas import check_schema
 from recframe.plugin_loader.selection import PluginSelection
 
 
@@ -96,12 +99,11 @@ def _load(origin: _Origin, into: Registry) -> None:
         return fail(problem, f"Upgrade recframe, or install another version of {distribution}")
     name, complete = f"{distribution}:{point.name}", False
     try:
-        plugin = point.load()
+        plugin = _module_of(point, into)
         stated = stated_version(plugin)
         if refused := version_problem(stated, distribution):
             return fail(*refused)
-        if problem := hook_problem(plugin):
-            return fail(problem, f"Fix {point.value}")
+        check_hooks(plugin)
         warn_of_old_hooks(plugin, point.name)
         into.manager.register(plugin, name=name)
         offered = _offered(plugin, origin, into)
@@ -110,7 +112,11 @@ def _load(origin: _Origin, into: Registry) -> None:
         return fail(*_missing_module(error.name or "", origin))
     except pluggy.PluginValidationError as error:
         return fail(" ".join(str(error).split()), f"Fix the hook in {point.value}; recframe.hookspecs has the signatures")
-    except (Exception, SystemExit) as error:  # whatever a third-party module does at import, the others stay usable
+    except UserError as error:
+        return fail(str(error), f"Fix {point.value}")
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # whatever a third-party module does at import, such as SystemExit, the others stay usable
         return fail(raised(error), f"Report it to the authors of {distribution}")
     finally:
         if not complete and into.manager.has_plugin(name):
@@ -137,27 +143,31 @@ def _offered(plugin: Any, origin: _Origin, found: Registry) -> _Offered:
 
     def register(component: Component) -> None:
         if not isinstance(component, Component):
-            raise TypeError(f"register() takes a recframe.components.Component, not {type(component).__name__}")
+            raise ComponentError(f"register() takes a recframe.components.Component, not {type(component).__name__}")
         if component.implementation is not None:
-            raise TypeError(
+            raise ComponentError(
                 f"{component.kind} {component.name!r}: a plugin names its factory as {component.factory!r}, in quotes, so that it is "
                 "imported only by the runs that use it"
             )
+        if any((component.kind, component.name) == (other.kind, other.name) for other in components):
+            raise ComponentError(f"it registers two components called {component.name!r} of the kind {component.kind}: rename one")
+        check_schema(component)
         components.append(component)
 
     def register_logger(logger: LoggerComponent) -> None:
         if not isinstance(logger, LoggerComponent):
-            raise TypeError(f"register() takes a recframe.components.LoggerComponent, not {type(logger).__name__}")
+            raise ComponentError(f"register() takes a recframe.components.LoggerComponent, not {type(logger).__name__}")
+        if any(logger.name == other.name for other in loggers):
+            raise ComponentError(f"it registers two loggers called {logger.name!r}: rename one")
+        check_schema(logger)
         loggers.append(logger)
 
     hooks = tuple(caller.name for caller in found.manager.get_hookcallers(plugin) or ())
     for hook, take in (("recframe_register_components", register), ("recframe_register_loggers", register_logger)):
         if hook in hooks:
-            found.caller(hook, plugin)(register=take)
-    for component in components:
-        check_schema(component)
-    for logger in loggers:
-        check_representable(logger)
+            # a generator or a coroutine would never run, and a list never be read
+            for returned in found.caller(hook, plugin)(register=take):
+                raise ComponentError(f"{hook} returned a {type(returned).__name__}, which nobody reads: call register(...) instead")
     returned = found.caller("recframe_config_paths", plugin)() if "recframe_config_paths" in hooks else []
     addresses = [address for paths in returned for address in config_addresses(paths)]
     folders = [ConfigFolder(address, origin.point.name, origin.distribution) for address in addresses]
@@ -174,6 +184,29 @@ def _missing_module(missing: str, origin: _Origin) -> tuple[str, str]:
     if missing.partition(".")[0] == point.module.partition(".")[0]:
         return f"it imports its own module {missing!r}, which was not found", f"Reinstall or fix {distribution}"
     return f"it needs the module {missing!r}, which is not installed", f"pip install what {distribution} needs, or uninstall it"
+
+
+def _module_of(point: EntryPoint, into: Registry) -> Any:
+    """The module that an entry point names, imported.
+
+    Raises
+    ------
+    ComponentError: it names something else, a module that is a plugin already, or one whose hooks would not be called.
+    """
+    named = f"its entry point names {point.value!r}"
+    if not EntryPoint.pattern.match(point.value):
+        raise ComponentError(f"{named}, which is no name of a module such as 'my_package.plugin'")
+    try:
+        plugin = point.load()
+    except AttributeError as error:
+        if point.attr and error.name == point.attr.rpartition(".")[2]:
+            raise ComponentError(f"{named}, and {error}: name the module itself, {point.module!r}") from error
+        raise
+    if not inspect.ismodule(plugin):
+        raise ComponentError(f"{named}, which is a {type(plugin).__name__} and no module: name the module that has the hooks")
+    if other := into.manager.get_name(plugin):
+        raise ComponentError(f"{named}, which is already the plugin {other.rpartition(':')[2]!r} of {other.rpartition(':')[0]}")
+    return plugin
 
 
 def raised(error: BaseException) -> str:
