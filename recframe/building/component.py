@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import importlib
 from collections.abc import Callable
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from recframe.attribution import (
     ComponentFailure,
@@ -21,7 +20,7 @@ from recframe.attribution import (
 )
 from recframe.building.code import built_from
 from recframe.components import Component, Kind, nested_sections
-from recframe.config import ConfigError
+from recframe.config import ConfigError, config_object
 from recframe.errors import UserError
 from recframe.interfaces import Data, Encoder
 from recframe.plugin_loader import raised, registry
@@ -53,7 +52,7 @@ def build(component: Component, section: DictConfig, **parts: Any) -> Any:
         this kind.
     """
     origin = origin_of_component(component)
-    factory, config = buildable(component, tuple(parts)), _settings(component, section)
+    factory, config = buildable(component, tuple(parts)), config_object(component, section)
     for key, nested in nested_sections(component.config, section):
         option, _, name = key.partition(".")
         getattr(config, option)[name] = build(component_of(component.kind, nested), nested, **parts)
@@ -75,13 +74,7 @@ def own_data(environment: Component, section: DictConfig) -> Any:
     """
     if "catalog" not in environment.provides:
         return None
-    return _call(_implementation(environment).own_data, environment, _settings(environment, section))
-
-
-def _settings(component: Component, section: DictConfig) -> Any:
-    """The section as an object of the component's own config class, which unlike that of the section (`node`) can be pickled."""
-    typed = OmegaConf.to_object(section)
-    return component.config(**{f.name: getattr(typed, f.name) for f in dataclasses.fields(component.config) if f.init})
+    return _call(_implementation(environment).own_data, environment, config_object(environment, section))
 
 
 def data_for_training(environment: Component, section: DictConfig, data: Data) -> Data:
@@ -95,7 +88,7 @@ def data_for_training(environment: Component, section: DictConfig, data: Data) -
     reduced = getattr(_implementation(environment), "training_data", None)
     if reduced is None:
         return data
-    known: Data = _call(reduced, environment, OmegaConf.to_object(section), data=data)
+    known: Data = _call(reduced, environment, config_object(environment, section), data=data)
     if not isinstance(known, Data):
         raise _failure(environment, f"training_data returned a {type(known).__name__}; right is a recframe.interfaces.Data")
     return known
@@ -109,7 +102,7 @@ def users_held_out(environment: Component, section: DictConfig, data: Data) -> A
     ConfigError: as for `build`.
     """
     named = getattr(_implementation(environment), "held_out_users", None)
-    return None if named is None else _call(named, environment, OmegaConf.to_object(section), data=data)
+    return None if named is None else _call(named, environment, config_object(environment, section), data=data)
 
 
 def buildable(component: Component, arguments: tuple[str, ...]) -> Callable[..., Any]:

@@ -78,8 +78,8 @@ class Component:
             check_factory(kind, name, factory)
         where = f"{kind} {name!r}"
         for given, tags in (("provides", provides), ("requires", requires)):
-            if isinstance(tags, str):
-                raise ComponentError(f"{where}: {given} is a set of tags, not one string")
+            if isinstance(tags, str) or not isinstance(tags, Iterable):
+                raise ComponentError(f"{where}: {given} is a set of tags, not {'one string' if isinstance(tags, str) else repr(tags)}")
         values = {"kind": kind, "name": name, "config": config, "factory": factory, "description": description or first_line(config)}
         values |= {"provides": frozenset(provides), "requires": frozenset(requires), "implementation": implementation}
         for attribute, value in values.items():
@@ -142,9 +142,9 @@ def check_config(kind: str, name: str, config: Any) -> None:
         raise ComponentError(f"{where}: {config.__name__} must not be frozen: its settings could not be overridden")
 
 
-def check_factory(kind: str, name: str, factory: str) -> None:
+def check_factory(kind: str, name: str, factory: Any) -> None:
     """Refuse what cannot name a class or function of a module."""
-    module, _, attribute = factory.partition(":")
+    module, _, attribute = factory.partition(":") if isinstance(factory, str) else ("", "", "")
     if not (module and attribute.isidentifier() and all(part.isidentifier() for part in module.split("."))):
         raise ComponentError(f"{kind} {name!r}: factory must read 'package.module:Class', not {factory!r}")
 

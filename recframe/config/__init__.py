@@ -3,6 +3,7 @@
 from recframe.config.app import App
 from recframe.config.apps import APPS, DESCRIBE, PRETRAIN, TRAIN
 from recframe.config.checks.validate import chosen_components, validate
+from recframe.config.component_settings import config_object, config_section
 from recframe.config.compose.compose import Composition, compose_config, composition
 from recframe.config.compose.mistakes import find_mistakes
 from recframe.config.compose.trust import code_settings
@@ -21,6 +22,8 @@ __all__ = [
     "code_settings",
     "compose_config",
     "composition",
+    "config_object",
+    "config_section",
     "find_mistakes",
     "recorded",
     "validate",

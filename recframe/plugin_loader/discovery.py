@@ -167,6 +167,8 @@ def _offered(plugin: Any, origin: _Origin, found: Registry) -> _Offered:
         if hook in hooks:
             # a generator or a coroutine would never run, and a list never be read
             for returned in found.caller(hook, plugin)(register=take):
+                if inspect.iscoroutine(returned):
+                    returned.close()
                 raise ComponentError(f"{hook} returned a {type(returned).__name__}, which nobody reads: call register(...) instead")
     returned = found.caller("recframe_config_paths", plugin)() if "recframe_config_paths" in hooks else []
     addresses = [address for paths in returned for address in config_addresses(paths)]

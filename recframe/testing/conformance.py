@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import io
+import random
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields
 from typing import Any
 
+import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from recframe.interfaces import Log
 
@@ -68,6 +70,17 @@ def saved_and_loaded(state: Any, what: str) -> Any:
         ) from error
 
 
+def load(module: nn.Module, state: Any, what: str) -> None:
+    """Load a state dict as a resumed run does."""
+    try:
+        module.load_state_dict(state)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split()).partition(": ")[2]
+        raise ConformanceError(
+            f"{what}, built again, cannot load its own state_dict ({reason}): make all parameters and buffers in the constructor"
+        ) from error
+
+
 def state_difference(left: Any, right: Any, where: str = "") -> str | None:
     """The dotted path of the first entry in which two state dicts differ, or None."""
     if isinstance(left, Tensor) or isinstance(right, Tensor):
@@ -86,10 +99,27 @@ def state_difference(left: Any, right: Any, where: str = "") -> str | None:
 
 @contextmanager
 def own_randomness(what: str) -> Iterator[None]:
-    """Require that the block does not use torch's global random generator."""
-    before = torch.get_rng_state()
+    """Require that the block does not use the global random generators of torch, numpy and Python."""
+    before, numpys, pythons = torch.get_rng_state(), np.random.get_state(legacy=False), random.getstate()
     yield
+    used = [
+        name
+        for name, unused in (
+            ("torch", torch.equal(before, torch.get_rng_state())),
+            ("numpy", state_difference(_plain(numpys), _plain(np.random.get_state(legacy=False))) is None),
+            ("Python", pythons == random.getstate()),
+        )
+        if not unused
+    ]
     require(
-        torch.equal(before, torch.get_rng_state()),
-        f"{what} draws from torch's global random state, so a resumed run would differ: pass an own torch.Generator to every draw",
+        not used,
+        f"{what} draws from {' and '.join(used)}'s global random state, so a resumed run would differ: "
+        "pass an own torch.Generator to every draw",
     )
+
+
+def _plain(state: Any) -> Any:
+    """The state of numpy's generator with lists in place of arrays."""
+    if isinstance(state, dict):
+        return {key: _plain(value) for key, value in state.items()}
+    return state.tolist() if isinstance(state, np.ndarray) else state

@@ -12,16 +12,21 @@ from recframe.interfaces import Catalog, Data, Dataset, Interactions, Labels, Te
 from recframe.testing.conformance import require, require_tensor
 
 
-def check_dataset(dataset: Dataset) -> None:
+def check_dataset(dataset: Dataset, again: Dataset | None = None) -> None:
     """Check that a dataset loads valid data, and the same data at each load.
+
+    Parameters
+    ----------
+    again: another one, built with the same config, whose data must be the same; by default, the dataset loads twice.
 
     Raises
     ------
     ConformanceError: with the part of the data that is wrong and how to fix it.
     """
     require(isinstance(dataset, Dataset), f"a dataset must subclass recframe.interfaces.Dataset; {type(dataset).__name__} does not")
-    data, again = dataset.load(), dataset.load()
+    data = dataset.load()
     require(isinstance(data, Data), f"load() must return recframe.interfaces.Data, not {type(data).__name__}")
+    require(isinstance(data.catalog, Catalog), f"load().catalog must be recframe.interfaces.Catalog, not {type(data.catalog).__name__}")
     _check_catalog(data.catalog)
     if data.users is not None:
         _check_users(data.users)
@@ -40,9 +45,10 @@ def check_dataset(dataset: Dataset) -> None:
         require(data.users is not None, "held_out refers to Data.users, which is None: load the users too")
         require_tensor(data.held_out, "held_out", (len(data.users) if data.users else 0,), torch.bool, data.held_out.device)
         require(data.held_out.any() and not data.held_out.all(), "held_out holds out no user, or every user, for evaluation: hold out some")
+    loads = [dataset.load()] if again is None else [dataset.load(), again.load()]
     for name in Data._fields:
         require(
-            _same(getattr(data, name), getattr(again, name)),
+            all(_same(getattr(data, name), getattr(load, name)) for load in loads),
             f"two loads differ in {name}: load() must depend only on its config, with its own option seed if it draws random numbers",
         )
 

@@ -3,25 +3,40 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from recframe.interfaces import Data, Environment, EnvironmentSpec, Observation, Response, Step, Truth
-from recframe.testing.conformance import difference, own_randomness, require, require_tensor, saved_and_loaded, state_difference
+from recframe.testing.conformance import (
+    ConformanceError,
+    difference,
+    own_randomness,
+    require,
+    require_tensor,
+    saved_and_loaded,
+    state_difference,
+)
 from recframe.testing.loop import random_action
 from recframe.testing.observations import check_observation
 
+LONGEST_SESSION = 1_000
+"""Steps within which some session must end: by default, an evaluation cuts sessions there."""
 
-def check_environment(environment: Environment, data: Data | None = None, steps: int = 30) -> None:
+
+def check_environment(
+    environment: Environment, data: Data | None = None, steps: int = 30, rebuild: Callable[[], Environment] | None = None
+) -> None:
     """Check an environment by simulating it with random slates.
 
     Parameters
     ----------
     data: the data it was built on; with it, the rows that observations refer to are checked too.
-    steps: how long to simulate. Sessions should end within them, or their end is not checked.
+    steps: how long to simulate. Sessions should end within them, or only that they end at all is checked.
+    rebuild: builds the same environment again, as a resumed run does before it loads the saved state; by default it is loaded into
+        `environment`.
 
     Raises
     ------
@@ -31,13 +46,16 @@ def check_environment(environment: Environment, data: Data | None = None, steps:
         isinstance(environment, Environment),
         f"an environment must subclass recframe.interfaces.Environment; {type(environment).__name__} does not",
     )
-    _check_spec(environment.spec)
+    _check_spec(getattr(environment, "spec", None))
     with own_randomness("the environment"):
         _check_session(environment, data, steps)
+        _check_end(environment)
         _check_seed(environment)
         _check_evaluation(environment, data)
         _check_equal_draws(environment)
-        _check_saving(environment)
+        if rebuild is not None:
+            _check_rebuilt(rebuild(), rebuild())
+        _check_saving(environment, rebuild)
         _check_truth(environment)
     report = environment.report()
     require(
@@ -49,6 +67,7 @@ def check_environment(environment: Environment, data: Data | None = None, steps:
 
 
 def _check_spec(spec: Any) -> None:
+    require(spec is not None, "the environment has no spec: set self.spec, an EnvironmentSpec, in its constructor")
     require(isinstance(spec, EnvironmentSpec), f"environment.spec must be an EnvironmentSpec, not {type(spec).__name__}")
     for name in ("num_users", "slate_size", "history_length", "num_items"):
         require(getattr(spec, name) >= 1, f"spec.{name} must be at least 1, not {getattr(spec, name)}")
@@ -90,6 +109,15 @@ def _check_session(environment: Environment, data: Data | None, steps: int) -> N
         check_observation(step.observation, spec, "observation", data)
         _check_transition(spec, slate, step)
         before = step.observation.clone()
+
+
+def _check_end(environment: Environment) -> None:
+    for _, _, step in simulate(environment, environment.reset(0), LONGEST_SESSION):
+        if (step.terminated | step.truncated).any():
+            return
+    raise ConformanceError(
+        f"no session ended within {LONGEST_SESSION} steps: users must leave (terminated), or a time limit must end sessions (truncated)"
+    )
 
 
 def _check_response(response: Response, spec: EnvironmentSpec) -> None:
@@ -163,6 +191,15 @@ def _check_seed(environment: Environment, steps: int = 10) -> None:
     )
 
 
+def _check_rebuilt(one: Environment, other: Environment, steps: int = 10) -> None:
+    what = _first_difference(_outcome(one, one.reset(7), steps), _outcome(other, other.reset(7), steps))
+    require(
+        what is None,
+        f"an environment that was built again gave another session for the same seed ({what} differs): what its constructor draws must "
+        "depend only on its config, by a generator with an own option for its seed",
+    )
+
+
 def _check_evaluation(environment: Environment, data: Data | None) -> None:
     spec = environment.spec
     observation, people = environment.start_evaluation(7)
@@ -203,15 +240,16 @@ def _generator_states(state: Any, device: torch.device) -> list[Tensor]:
     return [state] if isinstance(state, Tensor) and state.dtype == like.dtype and state.shape == like.shape else []
 
 
-def _check_saving(environment: Environment, steps: int = 6) -> None:
+def _check_saving(environment: Environment, rebuild: Callable[[], Environment] | None, steps: int = 6) -> None:
     for _, _, step in simulate(environment, environment.reset(3), steps):
         observation = step.observation
     state = saved_and_loaded(environment.state_dict(), "the environment's state_dict()")
     expected = _outcome(environment, observation, steps)
-    environment.reset(4)
-    loaded = environment.load_state_dict(state)
+    resumed = environment if rebuild is None else rebuild()
+    resumed.reset(4)
+    loaded = resumed.load_state_dict(state)
     require(isinstance(loaded, Observation), "load_state_dict() must return the observation that the next step acts on")
-    what = _first_difference(expected, _outcome(environment, loaded, steps))
+    what = _first_difference(expected, _outcome(resumed, loaded, steps))
     require(what is None, f"after load_state_dict() the session continued differently ({what} differs): save everything that step() reads")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import torch
 from tensordict import TensorDict
@@ -12,7 +12,13 @@ from recframe.testing.conformance import difference, own_randomness, require, re
 from recframe.testing.toy import toy_data, toy_spec, toy_transition
 
 
-def check_reward(reward: Reward, data: Data | None = None, signals: Iterable[str] = ("click", "rating"), itemwise: bool = False) -> None:
+def check_reward(
+    reward: Reward,
+    data: Data | None = None,
+    signals: Iterable[str] = ("click", "rating"),
+    itemwise: bool = False,
+    rebuild: Callable[[], Reward] | None = None,
+) -> None:
     """Check a reward term on random transitions with slates of one and three items.
 
     Parameters
@@ -20,6 +26,7 @@ def check_reward(reward: Reward, data: Data | None = None, signals: Iterable[str
     data: the data with its catalogue; by default toy data.
     signals: the signals of the responses; they must include those that the reward declares in `Component.requires`.
     itemwise: whether the reward claims to depend only on an item and its own signals.
+    rebuild: builds the same reward again, as a resumed run does; its values must be the same.
 
     Raises
     ------
@@ -29,17 +36,29 @@ def check_reward(reward: Reward, data: Data | None = None, signals: Iterable[str
     data = data or toy_data()
     with own_randomness("prepare()"):
         reward.prepare(data)
+    fresh = rebuild() if rebuild is not None else None
+    if fresh is not None:
+        fresh.prepare(data)
     for slate_size in (1, 3):
         spec = toy_spec(data, slate_size=slate_size, signals=tuple(signals), has_context=data.contexts is not None)
         transition = toy_transition(spec, data, torch.Generator(spec.device).manual_seed(0), users=8)
         before = transition.clone()
         with own_randomness("the reward"):
             values = reward(transition, data.catalog)
+            # whatever it keeps of other transitions, no checkpoint contains
+            reward(toy_transition(spec, data, torch.Generator(spec.device).manual_seed(1), users=8), data.catalog)
             again = reward(transition, data.catalog)
         require_tensor(values, "the reward", (8, slate_size), torch.float32, spec.device)
         field = difference(transition, before)
         require(field is None, f"the reward changed {field} of the transition in place: compute new tensors")
-        require(torch.equal(values, again), "the same transition got another reward the second time: a reward must be a pure function")
+        require(
+            torch.equal(values, again),
+            "the same transition got another reward the second time: a reward must be a pure function, since no checkpoint saves its state",
+        )
+        require(
+            fresh is None or torch.equal(values, fresh(transition, data.catalog)),
+            "a reward that was built again gives another value: it may depend on its config and on what prepare() reads, nothing else",
+        )
         if itemwise:
             _check_itemwise(reward, transition, data, slate_size)
 

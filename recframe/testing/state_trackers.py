@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import copy
 import inspect
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from recframe.interfaces import PAD, Data, EnvironmentSpec, Observation, StateTracker
-from recframe.testing.conformance import difference, own_randomness, require, require_tensor, saved_and_loaded
+from recframe.testing.conformance import difference, load, own_randomness, require, require_tensor, saved_and_loaded
 from recframe.testing.toy import toy_observation
 
 USERS = 12
 
 
-def check_state_tracker(tracker: StateTracker, spec: EnvironmentSpec, data: Data) -> None:
+def check_state_tracker(
+    tracker: StateTracker, spec: EnvironmentSpec, data: Data, rebuild: Callable[[], StateTracker] | None = None
+) -> None:
     """Check a state tracker, built for `spec` and `data`, on random observations.
+
+    Parameters
+    ----------
+    rebuild: builds it again with other weights, as `evaluate` does before it loads the saved ones.
 
     Raises
     ------
@@ -29,8 +36,12 @@ def check_state_tracker(tracker: StateTracker, spec: EnvironmentSpec, data: Data
     require(
         isinstance(getattr(tracker, "state_dim", None), int), "the tracker must set self.state_dim, the length of its states, in __init__"
     )
+    require(
+        isinstance(getattr(tracker, "item_dim", None), int),
+        "the tracker has no item_dim: its constructor must call super().__init__(spec, data, item_dim)",
+    )
     generator = torch.Generator(spec.device).manual_seed(0)
-    observation = toy_observation(spec, data, generator, USERS)
+    observation, other = (toy_observation(spec, data, generator, USERS) for _ in range(2))
     training = tracker.training
     tracker.eval()
     _check_shapes(tracker, spec, observation)
@@ -39,7 +50,10 @@ def check_state_tracker(tracker: StateTracker, spec: EnvironmentSpec, data: Data
     _check_states(tracker, observation)
     _check_numbering(tracker, observation)
     _check_gradients(tracker, observation)
+    _check_memory(tracker, observation, other)
     _check_saving(tracker, data, observation)
+    if rebuild is not None:
+        _check_rebuilt(tracker, rebuild(), observation)
     tracker.train()
     _check_dropout(tracker, observation)
     tracker.train(training)
@@ -141,6 +155,26 @@ def _check_numbering(tracker: StateTracker, observation: Observation) -> None:
         same,
         "the same items under other numbers gave another state: item numbers are rows of the `items` passed to forward(), not of the "
         "catalogue; values looked up by catalogue number belong in the vectors of project_items(rows)",
+    )
+
+
+def _check_memory(tracker: StateTracker, observation: Observation, other: Observation) -> None:
+    """Check that the states of other users in between change nothing, in evaluation mode."""
+    state = _state(tracker, observation)
+    _state(tracker, other)
+    same = torch.equal(_state(tracker, observation), state)
+    require(same, "a state depends on what the tracker was shown before: compute it from the observation, and keep nothing between calls")
+
+
+def _check_rebuilt(tracker: StateTracker, rebuilt: StateTracker, observation: Observation) -> None:
+    rebuilt.eval()
+    state = saved_and_loaded(tracker.state_dict(), "the tracker's state_dict()")
+    load(rebuilt, state, "the tracker")
+    same = torch.equal(_state(rebuilt, observation), _state(tracker, observation))
+    require(
+        same,
+        "a tracker that was built again and loaded the state_dict gives other states: register all tensors that are drawn or learned as "
+        "parameters or buffers",
     )
 
 

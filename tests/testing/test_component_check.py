@@ -23,6 +23,14 @@ class Config:
 
 
 @dataclass
+class SizedConfig(Config):
+    """A component made for this test."""
+
+    num_users: int = option(6, "users at once", ge=1)
+    history_length: int = option(5, "items of the history", ge=1)
+
+
+@dataclass
 class NoHelp:
     """A component made for this test."""
 
@@ -213,7 +221,8 @@ def importable(monkeypatch):
     monkeypatch.setitem(sys.modules, HERE, sys.modules[__name__])
 
 
-def component(kind, factory, config=Config, **tags):
+def component(kind, factory, config=None, **tags):
+    config = config or (SizedConfig if kind in (Kind.ENVIRONMENT, Kind.STATE_TRACKER) else Config)
     return Component(kind, "made_here", config, f"{HERE}:{factory}", **tags)
 
 
@@ -264,7 +273,7 @@ def test_building_does_not_change_the_callers_random_state():
         (lambda: component(Kind.ENVIRONMENT, "World", provides={"signal:click", "truth"}), "gives the signal 'rating'"),
         (lambda: component(Kind.ENVIRONMENT, "World", provides={"signal:click", "signal:rating"}), "declare provides={'truth'}"),
         (lambda: component(Kind.ENVIRONMENT, "SlateWorld", provides=WORLD_TAGS), "takes slates of 2: declare provides={'slates'}"),
-        (lambda: component(Kind.ENVIRONMENT, "World", requires={"attribute:{shade}"}), "depends on the option 'shade', which Config lacks"),
+        (lambda: component(Kind.ENVIRONMENT, "World", requires={"attribute:{shade}"}), "depends on the option 'shade', which SizedConfig lacks"),
         (lambda: component(Kind.ENVIRONMENT, "World", requires={"attribute:{size}"}), "requires 'attribute:3', which the toy data lacks"),
         (lambda: component(Kind.ENVIRONMENT, "NoTruth", provides=WORLD_TAGS), r"truth\(\) is None"),
         (lambda: component(Kind.ENVIRONMENT, "SmallWorld", provides=WORLD_TAGS), "that it was built with"),

@@ -1,0 +1,2 @@
+"""Plugins whose fault is noticed in a run."""
+CASES = []
