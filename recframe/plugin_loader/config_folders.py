@@ -11,7 +11,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from recframe.errors import UserError
+
 PACKAGE = "pkg://"
+
+
+class ConfigFolderError(UserError, ValueError):
+    """A plugin names folders of configs wrongly; the message says what is right."""
 
 
 @dataclass(frozen=True)
@@ -47,13 +53,13 @@ def config_addresses(paths: Any) -> list[str]:
 
     Raises
     ------
-    TypeError: it did not return a list of folders.   NotADirectoryError: there is no such folder or package.
+    ConfigFolderError: it did not return a list of folders, or there is no such folder or package.
     """
     if not isinstance(paths, (list, tuple)) or not all(isinstance(path, (str, Path)) for path in paths):
-        raise TypeError(f"recframe_config_paths returns a list of folders, not {paths!r}")
+        raise ConfigFolderError(f"recframe_config_paths returns a list of folders, not {paths!r}")
     for path in map(str, paths):
         if problem := address_problem(path):
-            raise NotADirectoryError(f"recframe_config_paths names {problem}")
+            raise ConfigFolderError(f"recframe_config_paths names {problem}")
     return [str(path) if "://" in str(path) else f"file://{Path(path).resolve()}" for path in paths]
 
 

@@ -169,7 +169,7 @@ def _offered(plugin: Any, origin: _Origin, found: Registry) -> _Offered:
             for returned in found.caller(hook, plugin)(register=take):
                 if inspect.iscoroutine(returned):
                     returned.close()
-                raise ComponentError(f"{hook} returned a {type(returned).__name__}, which nobody reads: call register(...) instead")
+                raise ComponentError(f"{hook} must return nothing, not {type(returned).__name__}: call register(...) for each instead")
     returned = found.caller("recframe_config_paths", plugin)() if "recframe_config_paths" in hooks else []
     addresses = [address for paths in returned for address in config_addresses(paths)]
     folders = [ConfigFolder(address, origin.point.name, origin.distribution) for address in addresses]
@@ -205,7 +205,7 @@ def _module_of(point: EntryPoint, into: Registry) -> Any:
             raise ComponentError(f"{named}, and {error}: name the module itself, {point.module!r}") from error
         raise
     if not inspect.ismodule(plugin):
-        raise ComponentError(f"{named}, which is a {type(plugin).__name__} and no module: name the module that has the hooks")
+        raise ComponentError(f"{named}, which is of type {type(plugin).__name__} and no module: name the module that has the hooks")
     if other := into.manager.get_name(plugin):
         raise ComponentError(f"{named}, which is already the plugin {other.rpartition(':')[2]!r} of {other.rpartition(':')[0]}")
     return plugin
@@ -213,5 +213,7 @@ def _module_of(point: EntryPoint, into: Registry) -> Any:
 
 def raised(error: BaseException) -> str:
     """The exception that a plugin raised, with file and line."""
+    if isinstance(error, SyntaxError):  # the text has both
+        return f"{type(error).__name__}: {error}"
     last = traceback.extract_tb(error.__traceback__)[-1]
     return f"{type(error).__name__}: {' '.join(str(error).split())} ({last.filename}:{last.lineno})"

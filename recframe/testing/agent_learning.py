@@ -133,11 +133,11 @@ def _check_gradients(name: str, optimizer: torch.optim.Optimizer) -> None:
 def losses_of(agent: Agent, batch: Any) -> Iterator[tuple[str, Tensor]]:
     """The pairs that `losses` yields, checked to be pairs."""
     losses = agent.losses(batch)
-    remedy = "it must be a generator, which yields (optimizer name, loss): write `yield 'main', loss`"
-    require(isinstance(losses, Iterator), f"losses() returned a {type(losses).__name__}: {remedy}")
+    right = "losses() must be a generator, which yields (optimizer name, loss), as in `yield 'main', loss`"
+    require(isinstance(losses, Iterator), f"{right}; it returned {type(losses).__name__}")
     for pair in losses:
         named = isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[0], str)
-        require(named, f"losses() yielded a {type(pair).__name__}: {remedy}")
+        require(named, f"{right}; it yielded {type(pair).__name__}")
         yield pair
 
 

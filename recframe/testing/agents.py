@@ -39,7 +39,7 @@ def check_agent(agent: Agent, environment: Environment, rebuild: Callable[[], Ag
 
     Parameters
     ----------
-    rebuild: builds the agent again, with other weights and another seed, as a resumed run does before it loads the saved ones.
+    rebuild: builds the agent again, with other weights, as a resumed run does before it loads the saved ones.
     ranks: whether it provides the tag `ranks`.
 
     Raises

@@ -154,6 +154,10 @@ def _check_environment(component: Component, build: Builder, data: Data, device:
 
 def _check_declared(component: Component, environment: Environment, spec: EnvironmentSpec) -> None:
     its = where(component)
+    actions = f"actions:{spec.actions}"
+    require(
+        actions in component.provides, f"{its} takes actions that are {spec.actions}: declare provides={{{actions!r}}}, for agents to fit"
+    )
     for signal in spec.signals:
         require(f"signal:{signal}" in component.provides, f"{its} gives the signal {signal!r}: declare provides={{'signal:{signal}'}}")
     declared = "context" in component.provides

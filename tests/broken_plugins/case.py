@@ -32,7 +32,7 @@ SOUND = {
     "environment": "SoundWorld",
     "reward": "SoundReward",
 }
-PROVIDES = {"environment": {"signal:click", "signal:rating", "truth"}}
+PROVIDES = {"environment": {"actions:items", "signal:click", "signal:rating", "truth"}}
 REQUIRES = {"reward": {"signal:click"}}
 CHOSEN = {kind: f"{kind}=broken_{kind}" for kind in SOUND} | {"reward": "reward=[click,broken_reward]"}
 """The override that chooses a broken component in a run."""

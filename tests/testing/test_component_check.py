@@ -212,7 +212,7 @@ class Share(Click):
 
 
 ITEMS, POINTS = "actions:items", "actions:continuous"
-WORLD_TAGS = {"signal:click", "signal:rating", "truth"}
+WORLD_TAGS = {"actions:items", "signal:click", "signal:rating", "truth"}
 
 
 @pytest.fixture(autouse=True)
@@ -270,10 +270,13 @@ def test_building_does_not_change_the_callers_random_state():
         (lambda: component(Kind.DATASET, "Data40", provides={"interactions"}), "provides 'interactions', but does not load it"),
         (lambda: component(Kind.ENCODER, "Fitted"), "include what fit"),
         (lambda: component(Kind.ENCODER, "Unrepeatable"), "two encoders of one config, fitted on the same texts, differ"),
-        (lambda: component(Kind.ENVIRONMENT, "World", provides={"signal:click", "truth"}), "gives the signal 'rating'"),
-        (lambda: component(Kind.ENVIRONMENT, "World", provides={"signal:click", "signal:rating"}), "declare provides={'truth'}"),
+        (lambda: component(Kind.ENVIRONMENT, "World", provides={ITEMS, "signal:click", "truth"}), "gives the signal 'rating'"),
+        (lambda: component(Kind.ENVIRONMENT, "World", provides={ITEMS, "signal:click", "signal:rating"}), "declare provides={'truth'}"),
         (lambda: component(Kind.ENVIRONMENT, "SlateWorld", provides=WORLD_TAGS), "takes slates of 2: declare provides={'slates'}"),
-        (lambda: component(Kind.ENVIRONMENT, "World", requires={"attribute:{shade}"}), "depends on the option 'shade', which SizedConfig lacks"),
+        (
+            lambda: component(Kind.ENVIRONMENT, "World", requires={"attribute:{shade}"}),
+            "depends on the option 'shade', which SizedConfig lacks",
+        ),
         (lambda: component(Kind.ENVIRONMENT, "World", requires={"attribute:{size}"}), "requires 'attribute:3', which the toy data lacks"),
         (lambda: component(Kind.ENVIRONMENT, "NoTruth", provides=WORLD_TAGS), r"truth\(\) is None"),
         (lambda: component(Kind.ENVIRONMENT, "SmallWorld", provides=WORLD_TAGS), "that it was built with"),
