@@ -43,7 +43,7 @@ def _is_plain(field: dataclasses.Field[Any]) -> bool:
 def _unsupported(config: type) -> str:
     """The first field that OmegaConf cannot hold, its reason and what it can hold; '' if each field by itself is held."""
     for field in dataclasses.fields(config):
-        single = dataclasses.make_dataclass(config.__name__, [(field.name, field.type, _copied(field))])  # type: ignore[arg-type]
+        single = dataclasses.make_dataclass(config.__name__, [(field.name, field.type, _copied(field))])
         # annotations that are text are looked up in the module
         single.__module__ = config.__module__
         try:
