@@ -183,7 +183,7 @@ def message_of(case: Case, said: Sequence[str]) -> str:
     line = found.partition("\n")[0]
     line = re.sub(r"(?:/[\w.+-]+)+/([\w.+-]+\.(?:py|yaml|log|json))", r"\1", line)
     line = re.sub(r"\((?!broken)\w+\.py:\d+\)", "(FILE:LINE)", line)
-    line = re.sub(r"There are: [^.;]*", "There are: ...", line)
+    line = re.sub(r"(There are|It has): [^.;]*", r"\1: ...", line)
     line = re.sub(r"the hooks are [\w, ]*", "the hooks are ...", line)
     line = re.sub(r"recframe \d+(?:\.\w+)*", "recframe VERSION", line)
     line = re.sub(r" at 0x[0-9a-f]+", "", line)

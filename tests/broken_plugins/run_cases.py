@@ -161,7 +161,7 @@ ASKED = [
         "an experiment of a folder that was left out",
         CONFIGS,
         "experiment=mine",
-        "experiment.*mine",
+        "experiment has no choice 'mine'.*config folder of plugin 'broken' of broken was left out",
         files=folder("experiment/cartpole.yaml") | folder("experiment/mine.yaml"),
     ),
     preset("a preset that is no YAML", "defaults: [dqn, _self_\n", "broken_preset.yaml, line 2: not YAML"),

@@ -12,7 +12,6 @@ from hydra.errors import OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from recframe.components import Kind, LoggerComponent
 from recframe.config.app import App
 from recframe.config.checks.machine import folder_problem
 from recframe.config.compose.explain import explain
@@ -86,8 +85,8 @@ def wrong_choices(override: Override, groups: ConfigGroups) -> list[str]:
     if None in names:
         return [f"{group}=null: a choice is required; there are: {', '.join(choices)}"]
     unknown = [str(name) for name in names if not groups.has(group, str(name))]
-    # the name may be that of a plugin that failed to load
-    failed = registry().left_out() if group in (*Kind, LoggerComponent.kind) else ""
+    # the name may be that of a component or a config of a plugin that was left out
+    failed = registry().left_out()
     return [f"{override.get_key_element()}={name}: {group} has no choice {name!r}{suggestion(name, choices)}{failed}" for name in unknown]
 
 
