@@ -10,7 +10,7 @@ import torch
 
 from recframe.interfaces import Agent, Environment
 from recframe.testing.agent_batches import observations_of
-from recframe.testing.conformance import load, require, saved_and_loaded, state_difference
+from recframe.testing.conformance import load_saved, require, saved_and_loaded, state_difference
 from recframe.testing.loop import update
 
 REMEDY = "save all that they depend on in state_dict (with get_extra_state), recompute caches in prepare_to_act() and after loading"
@@ -71,7 +71,7 @@ def _check_continued(
     remedy: str,
 ) -> None:
     """Load the agent's state into `other`, and let both act and learn."""
-    load(other, saved_and_loaded(agent.state_dict(), "the agent's state_dict()"), "the agent")
+    load_saved(other, saved_and_loaded(agent.state_dict(), "the agent's state_dict()"), "the agent")
     require(
         other.env_steps == agent.env_steps and torch.equal(other.generator.get_state(), agent.generator.get_state()),
         "env_steps or the generator is not restored: get_extra_state() and set_extra_state() must extend Agent's, not replace them",

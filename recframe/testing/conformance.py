@@ -70,7 +70,7 @@ def saved_and_loaded(state: Any, what: str) -> Any:
         ) from error
 
 
-def load(module: nn.Module, state: Any, what: str) -> None:
+def load_saved(module: nn.Module, state: Any, what: str) -> None:
     """Load a state dict as a resumed run does."""
     try:
         module.load_state_dict(state)

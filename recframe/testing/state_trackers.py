@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from recframe.interfaces import PAD, Data, EnvironmentSpec, Observation, StateTracker
-from recframe.testing.conformance import difference, load, own_randomness, require, require_tensor, saved_and_loaded
+from recframe.testing.conformance import difference, load_saved, own_randomness, require, require_tensor, saved_and_loaded
 from recframe.testing.toy import toy_observation
 
 USERS = 12
@@ -169,7 +169,7 @@ def _check_memory(tracker: StateTracker, observation: Observation, other: Observ
 def _check_rebuilt(tracker: StateTracker, rebuilt: StateTracker, observation: Observation) -> None:
     rebuilt.eval()
     state = saved_and_loaded(tracker.state_dict(), "the tracker's state_dict()")
-    load(rebuilt, state, "the tracker")
+    load_saved(rebuilt, state, "the tracker")
     same = torch.equal(_state(rebuilt, observation), _state(tracker, observation))
     require(
         same,
