@@ -144,5 +144,5 @@ def losses_of(agent: Agent, batch: Any) -> Iterator[tuple[str, Tensor]]:
 def _unoptimized(agent: Agent, optimizers: Mapping[str, torch.optim.Optimizer]) -> list[str]:
     """The names of the parameters that have a gradient and that no optimizer steps."""
     stepped = {id(parameter) for optimizer in optimizers.values() for group in optimizer.param_groups for parameter in group["params"]}
-    reached = ((name, parameter) for name, parameter in agent.named_parameters() if parameter.grad is not None)
-    return [name for name, parameter in reached if id(parameter) not in stepped and bool((parameter.grad != 0).any())]
+    reached = [(name, parameter) for name, parameter in agent.named_parameters() if id(parameter) not in stepped]
+    return [name for name, parameter in reached if parameter.grad is not None and bool(parameter.grad.any())]

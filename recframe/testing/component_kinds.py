@@ -139,7 +139,11 @@ def _check_environment(component: Component, build: Builder, data: Data, device:
     for split in ("train", "evaluation"):
         rebuild = partial(build, data=data, num_users=6, history_length=5, split=split, device=device)
         environment, seeds = rebuild(), count(1)
-        check_environment(environment, data, rebuild=lambda make=rebuild, seeds=seeds: make(weights_seed=next(seeds)))
+
+        def rebuilt(rebuild: Callable[..., Environment] = rebuild, seeds: Iterator[int] = seeds) -> Environment:
+            return rebuild(weights_seed=next(seeds))
+
+        check_environment(environment, data, rebuild=rebuilt)
         spec = environment.spec
         asked = (spec.num_users, spec.history_length, spec.num_items) == (6, 5, len(data.catalog))
         require(asked, f"{its}: its spec must have the num_users, history_length and number of items that it was built with")
