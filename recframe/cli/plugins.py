@@ -1,4 +1,4 @@
-"""`recframe plugins`: list the components, and show the settings of one."""
+"""`recframe plugins`: list the components, and show the settings of one; `new` and `check` are in `plugin_kit`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from recframe.cli import plugin_kit
 from recframe.cli.error_messages import user_errors_as_messages
 from recframe.cli.settings_table import settings_table
 from recframe.components import Component, Kind, options_of
@@ -20,7 +21,7 @@ from recframe.plugin_loader import OWN_DISTRIBUTION, SUPPORTED, LoadedPlugin, Re
 if TYPE_CHECKING:
     from recframe.config.compose.presets import Preset
 
-app = typer.Typer(invoke_without_command=True, help="List the plugins, or show one component's settings.")
+app = typer.Typer(invoke_without_command=True, help="List the plugins, show one component's settings, write a plugin, or check one.")
 
 
 @app.callback()
@@ -79,6 +80,10 @@ def show(kind: str, name: str, as_json: Annotated[bool, typer.Option("--json", h
         print(f"{kind}={component.name}: {component.description}")
         print(f"provides: {', '.join(sorted(component.provides)) or '-'}    requires: {', '.join(sorted(component.requires)) or '-'}\n")
         output_console().print(settings_table([(prefix, option) for option in options_of(component.config)]))
+
+
+app.command()(plugin_kit.new)
+app.command()(plugin_kit.check)
 
 
 def _preset(kind: Kind, name: str) -> Preset | None:

@@ -151,13 +151,19 @@ class Registry:
                 return
         self.config_folders.append(folder)
 
-    def _owner(self, group: str, name: str, folder: ConfigFolder) -> str | None:
-        """Whose config of this name there is already, in words; None if it is free."""
+    def config_owner(self, group: str, name: str) -> str | None:
+        """Whose config has this name, in words; None if no config has it."""
         if (group, name) in BUILT_IN.files:
             return f"a config of {OWN_DISTRIBUTION}"
         for other in self.config_folders:
             if (group, name) in other.files:
                 return f"a config of {other.distribution} (plugin {other.plugin!r})"
+        return None
+
+    def _owner(self, group: str, name: str, folder: ConfigFolder) -> str | None:
+        """Whose config or component has the name of a config of `folder`, in words; None if it is free."""
+        if owner := self.config_owner(group, name):
+            return owner
         for claim in self._claims.get((group, name), []):
             # a plugin may complete its own component's config in YAML
             if claim.distribution != folder.distribution:
@@ -188,6 +194,10 @@ class Registry:
         found = self._only_claim(LoggerComponent.kind, name, [one.component.name for one in self.loggers()])
         assert isinstance(found, RegisteredLogger)
         return found
+
+    def claims(self) -> list[Registered]:
+        """Every registered component, also those that are not usable because two third-party plugins claim their name."""
+        return [one for claims in self._claims.values() for one in claims if isinstance(one, Registered)]
 
     def names(self, kind: Kind) -> list[str]:
         """The names of one kind's usable components."""
