@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -52,6 +54,8 @@ def test_the_wheel_contains_every_module_config_and_licence(wheel, project_root)
         for path in (project_root / folder).rglob("*"):
             if path.suffix in {".py", ".yaml"} or path.name == "py.typed":
                 assert f"{package}/{path.relative_to(project_root / folder)}" in names
+    for path in (project_root / "recframe" / "plugin_kit" / "template").rglob("*"):
+        assert path.is_dir() or str(path.relative_to(project_root)) in names
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert not any(name.startswith("tests") for name in names)
 
@@ -76,3 +80,59 @@ def test_the_installed_wheel_runs_commands_and_trains(installed, tmp_path):
     table = call("train", "debug=smoke", "encoder=tfidf", "hydra.run.dir=run")
     assert "fixed_slate" in table
     assert json.loads((tmp_path / "run" / "result.json").read_text())["status"] == "finished"
+
+
+@pytest.mark.evidence
+@pytest.mark.timeout(3000)
+def test_a_plugin_from_the_kit_works_from_the_first_command_to_the_last(installed, project_root, tmp_path, capsys):
+    """The commands of docs/guide/plugin_kit.md in their order, outside the source tree; then the plugin is missed."""
+    bin_folder, site = installed.parent, next(installed.parents[1].glob("lib/python*/site-packages"))
+    # `plugins check` builds a wheel, for which the environment's own setuptools may be too old
+    (ours,) = (path for path in map(Path, sys.path) if (path / "setuptools").is_dir())
+    for entry in [*site.glob("setuptools*"), site / "_distutils_hack"]:
+        shutil.rmtree(entry, ignore_errors=True)
+    for entry in [*ours.glob("setuptools*"), ours / "_distutils_hack"]:
+        (site / entry.name).symlink_to(entry)
+    variables = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    variables |= {
+        "OMP_NUM_THREADS": "1",
+        "RECFRAME_CACHE": str(tmp_path / "cache"),
+        "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}",
+    }
+
+    def call(*words: str, folder: Path = tmp_path, status: int = 0) -> str:
+        # packages come from this environment, and their scripts are not in the new one
+        command = [str(installed), "-m", *words] if words[0] in ("mypy", "pip", "pytest") else [str(bin_folder / words[0]), *words[1:]]
+        done = subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, check=False)
+        with capsys.disabled():
+            print(f"\n$ {shlex.join(words)}\n{done.stdout}{done.stderr}")
+        assert done.returncode == status, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    project = tmp_path / "recframe-patience"
+    told: dict[str, str] = {}
+    guide = (project_root / "docs" / "guide" / "plugin_kit.md").read_text()
+    for block in re.findall(r"^```\n((?:pip|recframe|pytest) .*?)^```$", guide, re.DOTALL | re.MULTILINE):
+        for command in block.splitlines():
+            words = shlex.split(command)
+            if words[0] == "cd" or (words[:2] == ["pip", "install"] and "[kit]" in command):
+                continue
+            if words[:2] == ["pip", "install"]:
+                words = ["pip", "install", "--no-deps", "--no-index", "--no-build-isolation", "-e", "."]
+            elif words[:2] == ["pip", "uninstall"]:
+                words.append("--yes")
+            told[command] = call(*words, folder=project if project.is_dir() else tmp_path)
+    assert "22 passed" in told["pytest"]
+    assert "no issues found in 22 source files" in told["mypy"]
+    assert [line.split()[0] for line in told["recframe plugins check ."].splitlines()[1:-2]] == ["ok"] * 16
+    assert told["recframe plugins"].count("recframe-patience  0.1.0") == 6
+    (run,) = (project / "runs").iterdir()
+    assert json.loads((run / "result.json").read_text())["status"] == "finished"
+    (sweep,) = (project / "multirun").iterdir()
+    assert len(list(sweep.glob("*/result.json"))) == 2
+
+    # it is uninstalled now
+    for words in (["evaluate", str(run)], ["train", f"resume={run}"]):
+        assert "recframe-patience 0.1.0" in call("recframe", *words, status=2)
+    assert "experiment has no choice 'patience'" in call("recframe", "train", "experiment=patience", status=2)
+    assert "recframe-patience" not in call("recframe", "plugins")

@@ -20,10 +20,23 @@ from packaging.utils import canonicalize_name
 from recframe.hookspecs import ENTRY_POINT_GROUP
 from recframe.plugin_loader import discover
 
-HEAVY = frozenset(
-    "gymnasium jax lightning matplotlib pandas pytorch_lightning scipy sentence_transformers sklearn tensordict tensorflow torch "
-    "torchmetrics transformers wandb".split()
-)
+HEAVY = {
+    "gymnasium",
+    "jax",
+    "lightning",
+    "matplotlib",
+    "pandas",
+    "pytorch_lightning",
+    "scipy",
+    "sentence_transformers",
+    "sklearn",
+    "tensordict",
+    "tensorflow",
+    "torch",
+    "torchmetrics",
+    "transformers",
+    "wandb",
+}
 """Libraries whose import takes a good part of a second, and more."""
 
 

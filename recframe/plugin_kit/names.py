@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import keyword
 import sys
 from collections.abc import Iterator, Sequence
@@ -85,10 +86,8 @@ class PluginNames:
             raise NameRefused(f"the name {self.distribution!r} is taken: {owner}; choose another NAME")
 
     def _owners(self, kinds: Sequence[Kind], registry: Registry) -> Iterator[str]:
-        try:
+        with contextlib.suppress(PackageNotFoundError):
             yield f"{self.distribution} {version(self.distribution)} is installed"
-        except PackageNotFoundError:
-            pass
         if find_spec(self.package) is not None:
             yield f"a package {self.package!r} can be imported already"
         for point in entry_points(group=ENTRY_POINT_GROUP, name=self.short):

@@ -9,9 +9,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-BOOT = (
-    "import json, runpy, sys; sys.path[:] = json.loads(sys.argv.pop(1)); runpy.run_module(sys.argv.pop(1), {}, '__main__', alter_sys=True)"
-)
+BOOT = """
+import json, runpy, sys
+sys.path[:] = json.loads(sys.argv.pop(1))
+runpy.run_module(sys.argv.pop(1), run_name="__main__", alter_sys=True)
+"""
 """Runs a module with the import path of the process that started it."""
 
 LIMIT = 1800
@@ -27,11 +29,12 @@ def fresh_process(module: str, arguments: Sequence[str], paths: Sequence[Path] =
     found = json.dumps([*map(str, paths), *sys.path])
     command = [sys.executable, "-c", BOOT, found, module, *arguments]
     try:
-        return subprocess.run(command, env=variables, capture_output=True, text=True, check=False, timeout=LIMIT)
+        return subprocess.run(command, env=variables, capture_output=True, text=True, check=False, timeout=LIMIT)  # noqa: S603
     except subprocess.TimeoutExpired:
         return subprocess.CompletedProcess(command, -9, "", f"it did not end within {LIMIT} seconds")
 
 
 def last_words(done: subprocess.CompletedProcess[str]) -> str:
-    """The last line that a process printed to standard error, which is the error that ended it."""
-    return next((line.strip() for line in reversed(done.stderr.splitlines()) if line.strip()), f"exit status {done.returncode}")
+    """The exit status of a process, and the last line that it printed to standard error, which may be the error that ended it."""
+    line = next((line.strip() for line in reversed(done.stderr.splitlines()) if line.strip()), "")
+    return f"exit status {done.returncode}{', ' if line else ''}{line}"

@@ -8,8 +8,10 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Iterator
-from importlib.util import find_spec
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+from packaging.requirements import InvalidRequirement, Requirement
 
 from recframe.plugin_kit.findings import Finding, Status
 from recframe.plugin_kit.processes import last_words
@@ -38,9 +40,9 @@ def wheel_findings(project: Project) -> Iterator[Finding]:
     """Whether the wheel has every YAML file and `py.typed` of the project's packages, and the modules of its entry points."""
     system = project.tables.get("build-system", {})
     backend = system.get("build-backend", "setuptools.build_meta:__legacy__")
-    if "backend-path" not in system and find_spec(backend.partition(":")[0].partition(".")[0]) is None:
-        package = system.get("requires", ["setuptools"])[0]
-        yield Finding(Status.NOTE, "files", "wheel", f"not built, as {backend!r} is not installed here: pip install '{package}' to check")
+    if lacking := [text for text in system.get("requires", ["setuptools"]) if not _is_installed(text)]:
+        wanted = " ".join(f"'{text}'" for text in lacking)
+        yield Finding(Status.NOTE, "files", "wheel", f"not built, as what builds it is not installed here: pip install {wanted} to check")
         return
     with tempfile.TemporaryDirectory() as scratch:
         source, output = Path(scratch) / "source", Path(scratch) / "wheel"
@@ -48,7 +50,7 @@ def wheel_findings(project: Project) -> Iterator[Finding]:
         output.mkdir()
         command = [sys.executable, "-c", BUILD, backend, str(output), *(str(source / path) for path in system.get("backend-path", []))]
         try:
-            done = subprocess.run(command, cwd=source, capture_output=True, text=True, check=False, timeout=LIMIT)
+            done = subprocess.run(command, cwd=source, capture_output=True, text=True, check=False, timeout=LIMIT)  # noqa: S603
         except subprocess.TimeoutExpired:
             yield Finding(Status.FAILED, "files", "wheel", f"the build did not end within {LIMIT} seconds: try pip wheel --no-deps .")
             return
@@ -57,6 +59,22 @@ def wheel_findings(project: Project) -> Iterator[Finding]:
             yield Finding(Status.FAILED, "files", "wheel", f"it cannot be built: {last_words(done)}; pip wheel --no-deps . shows all")
             return
         yield from _compared(project, set(zipfile.ZipFile(built).namelist()))
+
+
+def _is_installed(text: str) -> bool:
+    """Whether a requirement of the build is met in this environment; one that cannot be read is left to the build."""
+    try:
+        requirement = Requirement(text)
+        return not _applies(requirement) or requirement.specifier.contains(version(requirement.name), prereleases=True)
+    except InvalidRequirement:
+        return True
+    except PackageNotFoundError:
+        return False
+
+
+def _applies(requirement: Requirement) -> bool:
+    """Whether a requirement is for this version of Python and this system."""
+    return requirement.marker is None or requirement.marker.evaluate({"extra": ""})
 
 
 def _compared(project: Project, installed: set[str]) -> Iterator[Finding]:
