@@ -112,7 +112,7 @@ def test_a_plugin_from_the_kit_works_from_the_first_command_to_the_last(installe
     project = tmp_path / "recframe-patience"
     told: dict[str, str] = {}
     guide = (project_root / "docs" / "guide" / "plugin_kit.md").read_text()
-    for block in re.findall(r"^```\n((?:pip|recframe|pytest) .*?)^```$", guide, re.DOTALL | re.MULTILINE):
+    for block in re.findall(r"^```\n((?:pip|recframe|pytest)[ \n].*?)^```$", guide, re.DOTALL | re.MULTILINE):
         for command in block.splitlines():
             words = shlex.split(command)
             if words[0] == "cd" or (words[:2] == ["pip", "install"] and "[kit]" in command):

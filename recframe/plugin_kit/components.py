@@ -47,13 +47,15 @@ def mandatory_options(component: Component) -> list[str]:
 
 def conformance(component: Component) -> tuple[Status, str]:
     """Whether a component conforms, and what is wrong if it does not."""
-    from recframe.testing import ConformanceError, check_component
+    from recframe.testing import ConformanceError, DataNeeded, check_component
 
     if mandatory := mandatory_options(component):
         remedy = f"test it with check_component(component, {component.config.__name__}({mandatory[0]}=...))"
         return Status.NOTE, f"not built, as its option {mandatory[0]!r} is mandatory; {remedy}"
     try:
         check_component(component)
+    except DataNeeded as error:
+        return Status.NOTE, f"not checked: {error}"
     except ConformanceError as error:
         return Status.FAILED, str(error)
     except (Exception, SystemExit) as error:  # whatever the component's code raises, the other components are checked

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.metadata import Distribution, entry_points
+from importlib.metadata import Distribution, EntryPoints, entry_points
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
@@ -74,8 +73,8 @@ def _installed(distribution: Distribution) -> Subject:
     return Subject(distribution.name, distribution.version, installed=True, project=_editable_project(distribution))
 
 
-def _points(distribution: Distribution) -> Iterator[object]:
-    return iter(distribution.entry_points.select(group=ENTRY_POINT_GROUP))
+def _points(distribution: Distribution) -> EntryPoints:
+    return distribution.entry_points.select(group=ENTRY_POINT_GROUP)
 
 
 def _third_party() -> dict[str, Distribution]:

@@ -12,7 +12,7 @@ The checks do not need pytest.
 
 from recframe.testing.agents import check_agent
 from recframe.testing.components import check_component
-from recframe.testing.conformance import ConformanceError
+from recframe.testing.conformance import ConformanceError, DataNeeded
 from recframe.testing.datasets import check_dataset
 from recframe.testing.encoders import check_encoder
 from recframe.testing.environments import check_environment
@@ -24,6 +24,7 @@ from recframe.testing.world import ToyEnvironment, ToyTracker
 
 __all__ = [
     "ConformanceError",
+    "DataNeeded",
     "ToyEnvironment",
     "ToyTracker",
     "check_agent",

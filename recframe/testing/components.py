@@ -13,7 +13,7 @@ from recframe.interfaces import Data
 from recframe.plugin_loader import check_schema
 from recframe.testing.building import Builder, named, where
 from recframe.testing.component_kinds import CHECKS, is_about_data, offered_by
-from recframe.testing.conformance import ConformanceError, require
+from recframe.testing.conformance import ConformanceError, DataNeeded, require
 from recframe.testing.encoder_options import check_options
 from recframe.testing.encoders import TEXTS
 from recframe.testing.toy import toy_data
@@ -42,7 +42,7 @@ def check_component(
 
     Raises
     ------
-    ConformanceError: with the component, what is wrong and how to fix it.
+    ConformanceError: with the component, what is wrong and how to fix it.   DataNeeded: it requires what `data` lacks.
     """
     with named(component):
         _check_options(component)
@@ -114,4 +114,5 @@ def _check_requirements(component: Component, data: Data) -> None:
     for requirement in component.requires:
         about_data = [tag for tag in requirement.split("|") if is_about_data(tag)]
         met = not about_data or bool(offered.intersection(about_data)) or len(about_data) < len(requirement.split("|"))
-        require(met, f"{where(component)} requires {requirement!r}, which the toy data lacks: pass check_component data that has it")
+        if not met:
+            raise DataNeeded(f"{where(component)} requires {requirement!r}, which the toy data lacks: pass check_component data that has it")

@@ -20,6 +20,10 @@ class ConformanceError(AssertionError):
     """A component breaks its contract; the message says in one sentence what is wrong and how to fix it."""
 
 
+class DataNeeded(ConformanceError):
+    """A component requires something of the data that the toy data lacks: it was not checked, and may conform."""
+
+
 def require(condition: bool | Tensor, message: str) -> None:
     """Raise `ConformanceError(message)` unless the condition holds."""
     if not bool(condition):

@@ -253,6 +253,12 @@ def test_hooks_are_listed_and_a_package_without_py_typed_gets_a_note(plugin_site
         (reward(), implementation("0", "self.rate = {}['rate']"), Status.FAILED, "rate"),
         (reward(), implementation("0", "self.rate = 1 / 0"), Status.FAILED, "ZeroDivisionError"),
         (reward(factory="shiny_reward:Shine"), implementation("0"), Status.FAILED, "its factory 'shiny_reward:Shine' cannot be imported"),
+        (
+            reward().replace("signal:click", "attribute:brand"),
+            implementation("0"),
+            Status.NOTE,
+            "requires 'attribute:brand', which the toy data",
+        ),
         (reward().replace("1.0, ", "'???', "), {}, Status.NOTE, "its option 'scale' is mandatory; test it with check_component(component"),
     ],
 )
