@@ -88,7 +88,7 @@ def test_a_name_of_another_kind_is_free():
 
 def test_a_folder_with_files_is_refused_and_left_as_it_was(tmp_path):
     (tmp_path / "README.md").write_text("mine")
-    done = CliRunner().invoke(app, ["plugins", "new", "recframe-patience", "--kind", "agent", "--output", str(tmp_path)])
+    done = CliRunner().invoke(app, ["plugins", "new", "recframe-solitude", "--kind", "agent", "--output", str(tmp_path)])
     assert done.exit_code == 2
     assert f"{tmp_path} exists already, and is not an empty folder; choose another with --output" in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["README.md"]
@@ -104,12 +104,12 @@ def test_an_error_half_way_leaves_nothing_behind(tmp_path, monkeypatch):
     monkeypatch.setattr(new, "TEMPLATE", template)
     (tmp_path / "here").mkdir()
     with pytest.raises(ZeroDivisionError):
-        new.new_plugin("recframe-patience", [Kind.AGENT], tmp_path / "here" / "new")
+        new.new_plugin("recframe-solitude", [Kind.AGENT], tmp_path / "here" / "new")
     assert list((tmp_path / "here").iterdir()) == []
 
 
 def test_an_empty_folder_is_used(generate, tmp_path):
-    done = CliRunner().invoke(app, ["plugins", "new", "recframe-patience", "--kind", "reward", "-k", "agent", "-o", str(tmp_path)])
+    done = CliRunner().invoke(app, ["plugins", "new", "recframe-solitude", "--kind", "reward", "-k", "agent", "-o", str(tmp_path)])
     assert done.exit_code == 0, done.output
     assert "a plugin with agent, reward" in done.stdout
     assert (tmp_path / "pyproject.toml").is_file()
@@ -117,14 +117,14 @@ def test_an_empty_folder_is_used(generate, tmp_path):
 
 def test_without_copier_the_message_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "copier", None)
-    done = CliRunner().invoke(app, ["plugins", "new", "recframe-patience", "--kind", "agent", "-o", str(tmp_path / "new")])
+    done = CliRunner().invoke(app, ["plugins", "new", "recframe-solitude", "--kind", "agent", "-o", str(tmp_path / "new")])
     assert done.exit_code == 2
     assert done.stderr == "recframe: recframe plugins new needs copier: pip install 'recframe[kit]'\n"
     assert list(tmp_path.iterdir()) == []
 
 
 def test_an_unknown_kind_lists_the_kinds():
-    done = CliRunner().invoke(app, ["plugins", "new", "recframe-patience", "--kind", "wizard"])
+    done = CliRunner().invoke(app, ["plugins", "new", "recframe-solitude", "--kind", "wizard"])
     assert done.exit_code == 2
     assert "--kind wizard: the kinds are dataset, encoder, state_tracker, agent, environment, reward; or all" in done.stderr
 
