@@ -115,4 +115,6 @@ def _check_requirements(component: Component, data: Data) -> None:
         about_data = [tag for tag in requirement.split("|") if is_about_data(tag)]
         met = not about_data or bool(offered.intersection(about_data)) or len(about_data) < len(requirement.split("|"))
         if not met:
-            raise DataNeeded(f"{where(component)} requires {requirement!r}, which the toy data lacks: pass check_component data that has it")
+            raise DataNeeded(
+                f"{where(component)} requires {requirement!r}, which the toy data lacks: pass check_component data that has it"
+            )
