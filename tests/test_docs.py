@@ -1,8 +1,10 @@
 """The documents: what they show works, and what they name exists."""
 
+import ast
 import importlib
 import re
 import shlex
+import textwrap
 import tomllib
 from collections.abc import Iterator
 from functools import cache
@@ -18,7 +20,11 @@ PROJECT = Path(__file__).resolve().parents[1]
 DOCUMENTS = sorted([*PROJECT.glob("*.md"), *PROJECT.glob("docs/**/*.md")])
 WRITTEN = [path for path in DOCUMENTS if path.parent.name != "reference"]
 # choices and files that are the examples' own
-EXAMPLES = {"experiment=mine", "conf/experiment/mine.yaml", "conf/labels/mine.yaml", "conf/agent/dqn.yaml", "conf/agent/linucb.yaml"}
+EXAMPLES = {
+    *("experiment=mine", "experiment=patience", "agent=patient_dqn", "agent=dqn,patient_dqn"),
+    *("conf/experiment/mine.yaml", "conf/labels/mine.yaml", "conf/agent/dqn.yaml", "conf/agent/linucb.yaml", "conf/agent/patient_dqn.yaml"),
+}
+READERS_MODULES = ("recframe_patience", "recframe_weights")
 LONGEST_LINE = 120
 KIT_GUIDE = PROJECT / "docs" / "guide" / "plugin_kit.md"
 """Its commands use the plugin that it generates: see tests/plugin_kit/test_guide.py."""
@@ -45,37 +51,50 @@ def anchors_of(path: Path) -> set[str]:
 
 
 def python_blocks(guide: str) -> dict[str, str]:
-    """The guide's files by name."""
+    """The tutorial's files by name."""
     return {match[1]: match[2] for match in re.finditer(r"```python\n# (\S+?):? [^\n]*\n(.*?)```", guide, re.DOTALL)}
 
 
-# --- the guide's plugin
+# --- the tutorial's plugin
 
 
 @pytest.fixture
-def plugin_guide() -> str:
-    return (PROJECT / "docs" / "guide" / "plugins.md").read_text()
+def tutorial() -> str:
+    """The pages on which the plugin is made."""
+    return "\n".join((PROJECT / "docs" / "tutorial" / f"{page}.md").read_text() for page in ("reward", "agent", "testing", "publishing"))
 
 
 @pytest.mark.slow
-def test_the_plugin_of_the_guide_works_as_printed(warm_recframe, plugin_site, plugin_guide, tmp_path):
-    blocks = python_blocks(plugin_guide)
+def test_the_plugin_of_the_tutorial_works_as_printed(warm_recframe, plugin_site, tutorial, tmp_path):
+    blocks = python_blocks(tutorial)
     agent = {"recframe_patience/myopic_config.py", "recframe_patience/myopic.py"}
-    assert set(blocks) == {"recframe_patience/plugin.py", "recframe_patience/stay.py", "tests/test_plugin.py", *agent}
-    files = {**{name: text for name, text in blocks.items() if not name.startswith("tests")}, "recframe_patience/__init__.py": ""}
-    plugin_site.install("patience", "from recframe_patience.plugin import recframe_register_components", files=files)
+    tests = {"tests/test_plugin.py", "tests/test_stay.py"}
+    assert set(blocks) == {"recframe_patience/plugin.py", "recframe_patience/stay.py", *tests, *agent}
+    # the agent is registered in the same function as the reward, and the experiment is in the package
+    (agents_registration, hook) = re.findall(r"```python\n((?:register\(|@hookimpl).*?)```", tutorial, re.DOTALL)
+    (experiment,) = re.findall(r"```yaml\n(.*?)```", tutorial, re.DOTALL)
+    top = "from pathlib import Path\nfrom recframe_patience.myopic_config import MyopicConfig\n"
+    plugin = top + blocks["recframe_patience/plugin.py"] + textwrap.indent(agents_registration, "    ") + hook
+    files = {name: text for name, text in blocks.items() if not name.startswith("tests")} | {
+        "recframe_patience/__init__.py": "",
+        "recframe_patience/plugin.py": plugin,
+        "recframe_patience/conf/experiment/patience.yaml": experiment,
+    }
+    hooks = "recframe_config_paths, recframe_register_components"
+    plugin_site.install("patience", f"from recframe_patience.plugin import {hooks}", files=files)
     quick = ["debug=smoke", "encoder=tfidf", "logger=[csv]", "hydra.run.dir=run"]
-    command = ["train", "reward=[click,stay]", "reward.stay.weight=0.1", *quick]
-    warm_recframe(*command, site=plugin_site.folder, check=True)
+    warm_recframe("train", "experiment=patience", *quick, site=plugin_site.folder, check=True)
     assert "eval/reward/stay" in (tmp_path / "run" / "metrics.csv").read_text().splitlines()[0]
     namespace: dict = {}
-    exec(blocks["tests/test_plugin.py"], namespace)
+    for test in sorted(tests):
+        exec(blocks[test], namespace)
     namespace["test_stay"]()
+    namespace["test_those_who_leave_earn_nothing"]()
 
 
 @pytest.mark.parametrize("whole_catalog_items", [5_000, 10])
-def test_the_agent_of_the_guide_conforms(plugin_guide, tmp_path, monkeypatch, whole_catalog_items):
-    blocks = python_blocks(plugin_guide)
+def test_the_agent_of_the_tutorial_conforms(tutorial, tmp_path, monkeypatch, whole_catalog_items):
+    blocks = python_blocks(tutorial)
     # under a name of its own, since the other test's package may have been imported
     package = tmp_path / "guide_agent"
     package.mkdir()
@@ -85,15 +104,16 @@ def test_the_agent_of_the_guide_conforms(plugin_guide, tmp_path, monkeypatch, wh
     monkeypatch.syspath_prepend(tmp_path)
     from guide_agent.myopic_config import MyopicConfig
 
-    (registration,) = (block for block in re.findall(r"```python\n(register\(.*?)```", plugin_guide, re.DOTALL))
+    (registration,) = (block for block in re.findall(r"```python\n(register\(.*?)```", tutorial, re.DOTALL))
     registered: list[Component] = []
     names = {"Component": Component, "Kind": Kind, "MyopicConfig": MyopicConfig, "register": registered.append}
     exec(registration.replace("recframe_patience.", "guide_agent."), names)
     check_component(registered[0], MyopicConfig(whole_catalog_items=whole_catalog_items, working_items=24))
 
 
-def test_the_modules_that_the_guide_offers_to_agents_have_the_names_it_lists(plugin_guide):
-    rows = re.findall(r"^\| `(recframe\.(?:item_agents|agent_options)\S*)`: (.+?) \|", plugin_guide, re.MULTILINE)
+def test_the_modules_that_the_guide_offers_to_agents_have_the_names_it_lists():
+    guide = (PROJECT / "docs" / "guide" / "plugins.md").read_text()
+    rows = re.findall(r"^\| `(recframe\.(?:item_agents|agent_options)\S*)`: (.+?) \|", guide, re.MULTILINE)
     assert len(rows) >= 5
     for module, names in rows:
         for name in re.findall(r"`(\w+)`", names):
@@ -176,9 +196,10 @@ def test_code_blocks_parse_and_import_what_exists():
     for path, language, code in found:
         if language == "python":
             compile(code, str(path), "exec")
-            for module, names in re.findall(r"^from (recframe[\w.]*) import (.+)$", code, re.MULTILINE):
-                if not module.startswith("recframe_patience"):
-                    assert all(hasattr(importlib.import_module(module), name) for name in names.split(", ")), (path, module, names)
+            for node in (node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.ImportFrom)):
+                if node.module.startswith("recframe") and not node.module.startswith(READERS_MODULES):
+                    names = [alias.name for alias in node.names]
+                    assert all(hasattr(importlib.import_module(node.module), name) for name in names), (path, node.module, names)
         else:
             {"yaml": yaml.safe_load, "toml": tomllib.loads}[language](code)
 

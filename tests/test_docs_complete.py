@@ -63,12 +63,15 @@ def reference() -> dict[str, str]:
     return {path.stem: path.read_text() for path in (PROJECT / "docs" / "reference").glob("*.md")}
 
 
-def test_the_reference_is_up_to_date(reference, monkeypatch):
+def test_the_reference_and_the_contracts_are_up_to_date(monkeypatch):
     monkeypatch.syspath_prepend(str(PROJECT / "docs"))
     import generate_reference
 
-    generated = {name.removesuffix(".md"): text for name, text in generate_reference.pages().items()}
-    stale = sorted(name for name in {*reference, *generated} if reference.get(name) != generated.get(name))
+    docs = PROJECT / "docs"
+    present = {path.relative_to(docs).as_posix(): path.read_text() for path in docs.glob("reference/*.md")}
+    present |= {f"kinds/{kind.value}.md": (docs / "kinds" / f"{kind.value}.md").read_text() for kind in Kind}
+    generated = generate_reference.pages()
+    stale = sorted(name for name in {*present, *generated} if present.get(name) != generated.get(name))
     assert stale == [], "run `python docs/generate_reference.py`"
 
 

@@ -16,9 +16,10 @@ from recframe.interfaces.types import Observation
 
 
 class Decision(NamedTuple):
-    """What an agent shows: `slate` `[N, K]` int64, best first, and `log_prob` `[N]` of choosing it (None: it has none).
+    """What an agent shows.
 
-    With continuous actions `slate` is the action, `[N, A]` float32.
+    slate: `[N, K]` int64, best first, or the action, `[N, A]` float32, with continuous actions.
+    log_prob: `[N]` float32, the log-probability of choosing it, or None: it has none.
     """
 
     slate: Tensor
@@ -30,7 +31,7 @@ class Agent(nn.Module, ABC):
 
     Implement:
 
-    - `experience` (property): where training batches come from: a `Replay`, `Rollout` or `NoExperience`.
+    - `experience` (property): where training batches come from: a `Replay`, `Rollout`, `Sequences`, `WholeLog` or `NoExperience`.
     - `act(observation, explore)`: a `Decision`: the slate `[N, K]` (or action `[N, A]`) and its log-probability `[N]`.
     - `losses(batch)`: yields `(optimizer name, scalar loss)`, one per optimizer step.
     - `optimizers()`: the optimizers by these names.

@@ -76,6 +76,7 @@ class Labels:
 class Texts:
     """n texts that observations refer to by row.
 
+    texts: n strings.
     vectors: `[n, D]` float32, or None until the texts are encoded.
     attributes: one row per text, such as a column `sentiment`; null where unknown. Agents do not read them.
     labels: the same attributes predicted from the vectors, by name (`sentiment`); empty unless the run's `labels` section asks for them.
@@ -131,8 +132,11 @@ class Users:
 class Interactions:
     """Logged interactions, one per row of `frame`.
 
-    Columns: `user` and `item` (int64 numbers, rows of `Users` and `Catalog`), `timestamp` (int64, unix seconds), and one float column
-    for each name in `feedback` (such as rating; NaN: not known). Optional columns:
+    frame: its columns are `user` and `item` (int64 numbers, rows of `Users` and `Catalog`), `timestamp` (int64, unix seconds), and one
+        float column for each name in `feedback`; optional ones are below.
+    feedback: names of what users did with the items, such as rating (NaN: not known).
+
+    Optional columns:
 
     - `text`: what the user wrote.
     - `session`: int64, the number of the session that the interaction belongs to; different users have different sessions.
@@ -162,8 +166,10 @@ class Interactions:
 
 
 class Data(NamedTuple):
-    """What a dataset loads. `contexts` are the texts that a visit may have (`Observation.context`).
+    """What a dataset loads.
 
+    catalog: the M items.   users: the P users, or None: anonymous.   interactions: the log, or None: there is none.
+    contexts: the texts that a visit may have (`Observation.context`), or None.
     ratings: `[P, M]` float32, every user's rating of every item; NaN where one is not known.
     held_out: `[P]` bool, the users held out for evaluation, if the dataset has a split: nothing else here is computed from their ratings.
     """

@@ -20,13 +20,20 @@ Split = Literal["train", "evaluation"]
 class EnvironmentSpec:
     """The shapes and names that trackers and agents are built for.
 
-    num_users N, slate_size K, history_length H, num_items M; `signals`, the response's names in the order of
-    `Observation.history_feedback`; `num_candidates` C (0: the whole catalogue); `num_excluded` E (0: nothing is excluded);
-    `num_features` X (0: none); `has_context`; `has_users`, whether `Observation.user` is a row of `Data.users`. If it is not, users
-    are anonymous and have no profiles.
-
-    Where `actions` are "continuous", an action `[N, A]` float32 between `action_low` and `action_high` (A numbers
-    each) takes the place of a slate, K is 1, signals are `[N, 1]`, and histories contain no items.
+    num_users: N, users simulated at once.
+    slate_size: K, items shown in a step.
+    history_length: H, the last items that an observation has.
+    num_items: M, items in the catalogue.
+    signals: the response's names, in the order of `Observation.history_feedback`.
+    num_candidates: C, items that may be shown in a step; 0: the whole catalogue.
+    num_excluded: E, items that may not be shown; 0: nothing is excluded.
+    num_features: X, raw numbers in an observation; 0: none.
+    has_context: whether an observation has the text of a visit.
+    has_users: whether `Observation.user` is a row of `Data.users`. If it is not, users are anonymous and have no profiles.
+    actions: "items", or "continuous": an action `[N, A]` float32 then takes the place of a slate, K is 1, signals are `[N, 1]`, and
+        histories contain no items.
+    action_low, action_high: the bounds of a continuous action, A numbers each.
+    device: where every tensor is.
     """
 
     num_users: int
@@ -61,8 +68,9 @@ class Step(NamedTuple):
     response: what the users did.
     next_observation: what the action led to (for a finished user: their last).
     observation: what the next action is based on (finished users already replaced by new ones).
-    terminated, truncated: `[N]` bool; the session ended by itself, or was cut by a time limit. A session after whose step fewer than K
-        items may be shown is terminated, also at the time limit: it has no next action whose value could be bootstrapped.
+    terminated: `[N]` bool, the session ended by itself. A session after whose step fewer than K items may be shown is terminated, also at
+        the time limit: it has no next action whose value could be bootstrapped.
+    truncated: `[N]` bool, the session was cut by a time limit.
     """
 
     response: Response

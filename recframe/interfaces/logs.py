@@ -15,7 +15,7 @@ from torch import Tensor
 class Log:
     """R logged interactions in S sequences (of a user, or of a session), each in order of time, on one device.
 
-    users, items: `[R]` int64, rows of `Data.users` and of the catalogue.   timestamps: `[R]` int64, unix seconds.
+    users: `[R]` int64, rows of `Data.users`.   items: `[R]` int64, rows of the catalogue.   timestamps: `[R]` int64, unix seconds.
     signals: the F names of the feedback.   feedback: `[R, F]` float32, what the user did with the item; 0 where it is not known.
     offsets: `[S + 1]` int64: the rows of sequence s are `offsets[s]` to before `offsets[s + 1]`.
     num_items: M.   num_users: P.
@@ -80,7 +80,8 @@ class SequenceBatch(TensorClass):
     A model that reads places 0 to t predicts place t + 1, so there are L predictions; `item[:, 1:] != PAD` and `item[:, :-1] != PAD`
     say which of them exist.
 
-    user: `[B]` int64.   item: `[B, L + 1]` int64.   feedback: `[B, L + 1, F]` float32, in the order of `EnvironmentSpec.signals`.
+    user: `[B]` int64, rows of `Data.users`.   item: `[B, L + 1]` int64, rows of the catalogue.
+    feedback: `[B, L + 1, F]` float32, in the order of `EnvironmentSpec.signals`.
     reward: `[B, L + 1]` float32, the run's reward of each interaction; 0 at `PAD`.   timestamps: `[B, L + 1]` int64; 0 at `PAD`.
     terminated: `[B]` bool, whether the last place is the end of the sequence.
     clicked: `[B, L + 1]` bool, whether each interaction is a click: others were shown and not taken, and are not to be predicted. None: all

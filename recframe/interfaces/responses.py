@@ -11,7 +11,8 @@ class ResponseLog(NamedTuple):
     """n responses to random items.
 
     people, sessions: `[n]` int64, any numbers; responses of one person, or in one session, have the same. Sessions have one person.
-    items: `[n]` int64.   signals: `[n, F]`.   rewards: `[n]`.
+    items: `[n]` int64, rows of the catalogue.   signals: `[n, F]` float32, in the order of `EnvironmentSpec.signals`.
+    rewards: `[n]` float32, the run's reward of each.
     repeated: `[n]` bool, whether the item was in the person's history when it was shown.
     """
 

@@ -47,9 +47,10 @@ class Response(TensorClass):
 class Transition(TensorClass):
     """One step of N users, as agents learn from it and rewards rate it. Batch size `[N]`, or `[T, N]` for a rollout.
 
+    observation: what the slate was chosen on.   response: what the users did with it.
     slate: `[N, K]` int64, or `[N, A]` float32 with continuous actions.
     log_prob: `[N]` float32, of the slate under the policy that chose it (0 if it has none).
-    reward: `[N]` float32, the weighted sum of the reward terms.      item_reward: `[N, K]`, the same before summing over the slate.
+    reward: `[N]` float32, the weighted sum of the reward terms.      item_reward: `[N, K]` float32, the same before summing over the slate.
     terminated: `[N]` bool, the session ended by itself, or no slate is left to show.
     truncated: `[N]` bool, it was cut: a value target still bootstraps.
     next_observation: what the action led to, before a finished user was replaced.
