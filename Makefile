@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: install test lint types unit demo clean
+.PHONY: install test lint types unit demo site clean
 
 install: $(VENV)/.installed
 
@@ -29,5 +29,9 @@ unit: install
 demo: install
 	$(BIN)/recframe train
 
+# the documentation, in site/; the tests build it, too
+site: install
+	$(BIN)/python docs/build_site.py
+
 clean:
-	rm -rf $(VENV) build dist *.egg-info
+	rm -rf $(VENV) build dist site *.egg-info
