@@ -119,7 +119,8 @@ def main() -> int:
     except subprocess.CalledProcessError as error:
         print(error.output, file=sys.stderr)
         return 1
-    print(f"the site is in {site}: open {site / 'index.html'}, or `python -m http.server -d {site}`")
+    # its search needs a server
+    print(f"the site is in {site}; to look at it: python -m http.server -d {site}")
     return 0
 
 

@@ -28,7 +28,9 @@ def rendered_lines(block: str, section: bool, first: bool) -> Iterator[str]:
         last, before = joined[-1] if joined else ("", "")
         begins = not joined or before.endswith(".")
         item = re.match(r"([\w.]+(?:, [\w.]+)*): " if section else r"([a-z_]\w*(?:, [a-z_]\w*)*): ", line)
-        if item and (section or (begins and not (first and not joined))):
+        if line.startswith("- "):
+            joined.append(("item", line.removeprefix("- ")))
+        elif item and (section or (begins and not (first and not joined))):
             joined.append(("item", f"`{item[1]}`: {line[item.end() :]}"))
         elif line.startswith("  ") and last != "item":
             joined.append(("code", line.strip()))
@@ -53,8 +55,13 @@ def wrapped(text: str, indent: str = "", first: str = "") -> str:
 
 def escaped(text: str) -> str:
     """Text whose `<` and `*` Markdown would take for its own, outside of code spans."""
+
+    def safe(part: str) -> str:
+        # not a backslash: GitHub knows it before `<`, other renderers do not
+        return re.sub(r"<(?=[\w/!?])", "&lt;", re.sub(r"((?<=\S)\*|\*(?=\S))", r"\\\1", part))
+
     parts = re.split(r"(`[^`]*`|\*\*\w+\*\*)", text)
-    return "".join(part if i % 2 else re.sub(r"(<(?=[\w/!?])|(?<=\S)\*|\*(?=\S))", r"\\\1", part) for i, part in enumerate(parts))
+    return "".join(part if i % 2 else safe(part) for i, part in enumerate(parts))
 
 
 def cell(text: str) -> str:
