@@ -3,11 +3,12 @@
 python docs/build_site.py [FOLDER]  # FOLDER: where the site goes, site/ by default
 
 The documents link to each other, and to files outside of docs/, as the repository shows them. Here README.md, CONTRIBUTING.md and
-CHANGELOG.md become pages of the site, and so does each file of source code that a document links to.
+CHANGELOG.md become pages of the site, and so do notebooks, and each file of source code that a document links to.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -30,7 +31,8 @@ class BrokenLink(Exception):
 
 def documents() -> dict[Path, str]:
     """The documents of the site: each file of the repository, and its page in the site's tree."""
-    inside = {path: path.relative_to(DOCS).as_posix() for path in sorted(DOCS.rglob("*.md"))}
+    files = sorted([*DOCS.rglob("*.md"), *DOCS.rglob("*.ipynb")])
+    inside = {path: path.relative_to(DOCS).with_suffix(".md").as_posix() for path in files}
     return {**inside, **{PROJECT / name: page for name, page in OUTSIDE.items()}}
 
 
@@ -43,6 +45,14 @@ def place_of(file: Path) -> str | None:
     if file.suffix in LANGUAGES:
         return f"source/{file.relative_to(PROJECT).as_posix()}.md"
     return None
+
+
+def text_of(path: Path) -> str:
+    """A document's Markdown: of a notebook its texts and its code, without what the code had shown."""
+    if path.suffix != ".ipynb":
+        return path.read_text()
+    cells = [(cell["cell_type"], "".join(cell["source"])) for cell in json.loads(path.read_text())["cells"]]
+    return "\n\n".join(f"```python\n{text}\n```" if kind == "code" else text for kind, text in cells) + "\n"
 
 
 def with_links(path: Path, page: str, sources: set[Path]) -> str:
@@ -62,7 +72,7 @@ def with_links(path: Path, page: str, sources: set[Path]) -> str:
         return f"{match[1]}{relative}{'#' if anchor else ''}{anchor}{match[3]}"
 
     # every second part is a block of code
-    return "".join(part if i % 2 else with_pipes(LINK.sub(moved, part)) for i, part in enumerate(CODE.split(path.read_text())))
+    return "".join(part if i % 2 else with_pipes(LINK.sub(moved, part)) for i, part in enumerate(CODE.split(text_of(path))))
 
 
 def with_pipes(text: str) -> str:

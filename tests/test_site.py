@@ -132,7 +132,7 @@ def test_what_is_escaped_for_one_reader_of_markdown_is_shown_without_a_backslash
 def test_lists_and_tables_are_not_swallowed_by_the_paragraph_before_them(build_site):
     # GitHub begins a list or a table without an empty line before it; Python-Markdown, which the site uses, does not
     for path in build_site.documents():
-        lines = build_site.CODE.sub("", path.read_text()).splitlines()
+        lines = build_site.CODE.sub("", build_site.text_of(path)).splitlines()
         for before, line in pairwise(lines):
             begins = re.match(r"- |\d+\. |\|", line) and before.strip() and not re.match(r"- |\d+\. |\||  ", before)
             assert not begins, (path, line)
@@ -146,6 +146,15 @@ def test_a_link_to_what_the_site_does_not_have_is_an_error_that_names_it(build_s
     monkeypatch.setattr(build_site, "DOCS", docs)
     with pytest.raises(build_site.BrokenLink, match=r"docs/index\.md: the link to \.\./elsewhere\.md"):
         build_site.stage(tmp_path / "staged")
+
+
+def test_a_notebook_is_a_page_with_its_texts_and_its_code(build_site, tmp_path):
+    cells = [
+        {"cell_type": "markdown", "source": ["# First\n", "Words."]},
+        {"cell_type": "code", "source": ["one = 1\n", "one"], "outputs": [{"output_type": "stream", "text": ["1"]}]},
+    ]
+    (tmp_path / "first.ipynb").write_text(json.dumps({"cells": cells}))
+    assert build_site.text_of(tmp_path / "first.ipynb") == "# First\nWords.\n\n```python\none = 1\none\n```\n"
 
 
 # --- everything has its place
