@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from reference_markdown import cell, escaped, wrapped
@@ -40,6 +40,7 @@ OBJECTS: Mapping[Kind, tuple[str, ...]] = {
 }
 # modules of recframe.testing that a check uses, whose own messages are not about the component
 NO_CHECKS = ("conformance", "toy", "world", "loop")
+DEFINITION = ast.FunctionDef | ast.ClassDef
 EXPERIENCES = ("Replay", "Rollout", "Sequences", "WholeLog", "NoExperience")
 
 
@@ -175,26 +176,34 @@ def checks(kind: Kind) -> Iterator[str]:
         "`recframe.testing.check_component` builds the component with toy data. At the first fault it raises one of these sentences, "
         "with names and numbers in place of `…`:"
     )
-    testing = PROJECT / "recframe" / "testing"
-    files = {path.stem: ast.parse(path.read_text()) for path in testing.glob("*.py")}
-    trees: list[ast.AST] = reached(files["components"], "check_component", f"_check_{kind.value}")
-    modules = [f"{kind.value}s", *(["encoder_options"] if kind is Kind.ENCODER else [])]
-    for name in modules:
-        trees.append(files[name])
-        imported = [str(node.module).rpartition(".")[2] for node in ast.walk(files[name]) if isinstance(node, ast.ImportFrom)]
-        modules += [other for other in imported if other in files and other not in (*modules, *NO_CHECKS)]
-    sentences = dict.fromkeys(sentence for tree in trees for sentence in sentences_of(tree))
+    trees = {path.stem: ast.parse(path.read_text()) for path in (PROJECT / "recframe" / "testing").glob("*.py")}
+    names = {"check_component", f"_check_{kind.value}", f"check_{kind.value}"}
+    others = NO_CHECKS if kind is Kind.ENCODER else (*NO_CHECKS, "encoder_options")
+    nodes = (node for module, node in reached(trees, names) if module not in others)
+    said = dict.fromkeys(sentence for node in nodes for sentence in sentences_of(node) if re.search(r"\w", sentence))
+    # every component is asked for items of its own, but only environments may have them
+    sentences = (sentence for sentence in said if kind is Kind.ENVIRONMENT or "own_data()" not in sentence)
     yield "\n".join(wrapped(escaped(sentence), "  ", "- ") for sentence in sentences)
 
 
-def reached(tree: ast.Module, *names: str) -> list[ast.AST]:
-    """The functions of a module of these names, and those of the module that they name, and so on."""
-    functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
-    waiting = [name for name in names if name in functions]
-    for name in waiting:
-        named = [node.id for node in ast.walk(functions[name]) if isinstance(node, ast.Name) and node.id in functions]
-        waiting += [other for other in dict.fromkeys(named) if other not in waiting]
-    return [functions[name] for name in waiting]
+def reached(trees: Mapping[str, ast.Module], names: Collection[str]) -> list[tuple[str, ast.AST]]:
+    """The definitions of these names in the modules, then those that they name, and so on, each with its module."""
+    own = {module: {node.name: node for node in tree.body if isinstance(node, DEFINITION)} for module, tree in trees.items()}
+    imported: dict[str, dict[str, str]] = {
+        module: {
+            alias.name: str(node.module).rpartition(".")[2]
+            for node in tree.body
+            if isinstance(node, ast.ImportFrom) and str(node.module).startswith("recframe.testing.")
+            for alias in node.names
+        }
+        for module, tree in trees.items()
+    }
+    waiting = [(module, name) for module, defined in sorted(own.items()) for name in defined if name in names]
+    for module, name in waiting:
+        named = dict.fromkeys(node.id for node in ast.walk(own[module][name]) if isinstance(node, ast.Name))
+        homes = {other: module if other in own[module] else imported[module].get(other, "") for other in named}
+        waiting += [(home, other) for other, home in homes.items() if other in own.get(home, {}) and (home, other) not in waiting]
+    return [(module, own[module][name]) for module, name in waiting]
 
 
 def sentences_of(tree: ast.AST) -> Iterator[str]:

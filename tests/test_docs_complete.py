@@ -75,6 +75,17 @@ def test_the_reference_and_the_contracts_are_up_to_date(monkeypatch):
     assert stale == [], "run `python docs/generate_reference.py`"
 
 
+def test_the_page_of_a_kind_has_the_sentences_of_its_check_and_no_other():
+    pages = {kind: (PROJECT / "docs" / "kinds" / f"{kind.value}.md").read_text() for kind in Kind}
+    for kind, page in pages.items():
+        subclass = f"must subclass recframe.interfaces.{''.join(word.title() for word in kind.value.split('_'))};"
+        assert [other for other, text in pages.items() if subclass in text] == [kind]
+        # of checks that others import, and that the check of the kind calls
+        assert "has no description: declare it with option" in page
+    fingerprint = "under the same fingerprint"
+    assert [kind for kind, page in pages.items() if fingerprint in page.partition("What its check says")[2]] == [Kind.ENCODER]
+
+
 @pytest.mark.parametrize("kind", Kind)
 def test_the_reference_has_every_component_and_every_option(reference, kind):
     page = reference[f"{kind.value}s"]
