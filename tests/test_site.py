@@ -88,7 +88,8 @@ def test_every_document_is_a_page_and_in_the_navigation(build_site, pages):
 
     in_config = list(listed(tomllib.loads((PROJECT / "zensical.toml").read_text())["project"]["nav"]))
     documents = set(build_site.documents().values())
-    assert sorted(in_config) == sorted(documents)
+    assert sorted(documents - set(in_config)) == [], "give these a place in the navigation of zensical.toml"
+    assert sorted(in_config) == sorted(documents), "the navigation of zensical.toml has these twice, or they do not exist"
     addresses = {name.removesuffix(".md") + ".html" for name in documents}
     assert addresses <= set(pages)
     assert addresses <= {link.partition("#")[0].removeprefix("./") for link in pages["index.html"].navigation}
