@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
-from reference_markdown import cell, escaped, wrapped
+from reference_markdown import cell, escaped, prose, wrapped
 from reference_modules import code, decorated, default_of, is_abstract
 
 from recframe.components import TAGS, Component, Kind
@@ -60,7 +60,8 @@ def with_contract(page: str, kind: Kind, components: list[Component]) -> str:
 def contract(kind: Kind, components: list[Component]) -> str:
     """What a component of the kind is built with, what it has, what passes through it, its tags, and what its check says."""
     interface = class_named("".join(word.title() for word in kind.value.split("_")))
-    parts = ["### Built as", *built_as(interface), "### Methods and attributes", members(interface)]
+    in_full = f"[{interface.name} in the reference](../reference/interfaces.md#{interface.name.lower()}) has each in full."
+    parts = ["### Built as", *built_as(interface), "### Methods and attributes", members(interface), in_full]
     if kind is Kind.AGENT:
         rows = [(f"`{name}`", first_paragraph(class_named(name))) for name in EXPERIENCES]
         parts += ["### What `experience` may be", table(("class", "where batches come from"), rows)]
@@ -68,6 +69,7 @@ def contract(kind: Kind, components: list[Component]) -> str:
         described = class_named(name)
         rows = [(f"`{field}`", shape, meaning) for field, shape, meaning in fields_of(described)]
         parts += [f"### {name}", wrapped(escaped(first_sentences(described))), table(("field", "shape and type", "meaning"), rows)]
+        parts += [prose(further)] if (further := further_paragraphs(described)) else []
     parts += ["### Tags", *tags(components), "### What its check says", *checks(kind)]
     return "\n\n".join(parts)
 
@@ -157,7 +159,7 @@ def tags(components: list[Component]) -> Iterator[str]:
     used = {which: {part for c in components for tag in getattr(c, which) for part in tag.split("|")} for which in ("provides", "requires")}
     for tag in sorted(used["provides"] | used["requires"]):
         bare, _, setting = tag.partition("?")
-        meaning = next((text for name, text in TAGS.items() if bare == name or (name.endswith(":") and bare.startswith(name))), "")
+        meaning = TAGS.get(bare) or next((text for name, text in TAGS.items() if name.endswith(":") and bare.startswith(name)), "")
         does = ", ".join(which.removesuffix("s") for which, tags in used.items() if tag in tags)
         rows.append((f"`{bare}`", does, f"{meaning} (if the setting `{setting}` is on)" if setting else meaning))
     if not rows:
@@ -241,6 +243,13 @@ def first_paragraph(node: ast.ClassDef | ast.FunctionDef) -> str:
 def first_sentences(node: ast.ClassDef) -> str:
     """The first paragraph of a class's docstring, without the lines of its fields."""
     return re.split(r"\s\w+: `", first_paragraph(node))[0]
+
+
+def further_paragraphs(node: ast.ClassDef) -> str:
+    """What a class's docstring says besides its first paragraph and its fields."""
+    names = "|".join(code(line.target) for line in node.body if isinstance(line, ast.AnnAssign))
+    blocks = re.split(r"\n\s*\n", ast.get_docstring(node) or "")[1:]
+    return "\n\n".join(block for block in blocks if not re.match(rf"({names})(, \w+)*: ", block))
 
 
 def table(heading: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
