@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from recframe.attribution.failure import blaming
-from recframe.attribution.tensors import Problem, require
+from recframe.attribution.tensors import Problem, require_sound
 from recframe.attribution.trackers import suspecting_trackers
 from recframe.interfaces import Agent, Experience
 
@@ -26,7 +26,7 @@ def require_experience(agent: Agent) -> None:
     kinds = get_args(Experience)
     if not isinstance(experience, kinds):
         right = ", ".join(kind.__name__ for kind in kinds)
-        require(agent, f"experience is a {type(experience).__name__}; right is one of {right} of recframe.interfaces")
+        require_sound(agent, f"experience is a {type(experience).__name__}; right is one of {right} of recframe.interfaces")
 
 
 def require_optimizers(agent: Agent) -> None:
@@ -44,7 +44,7 @@ def require_optimizers(agent: Agent) -> None:
         given = f"a {type(optimizers[wrong[0]]).__name__} as {wrong[0]!r}"
     else:
         return
-    require(agent, f"optimizers() returned {given}; right is a dict of torch optimizers by the names that losses() yields")
+    require_sound(agent, f"optimizers() returned {given}; right is a dict of torch optimizers by the names that losses() yields")
 
 
 def checked_losses(agent: Agent, batch: Any, optimizers: Collection[str]) -> Iterator[tuple[str, Tensor]]:
@@ -57,14 +57,14 @@ def checked_losses(agent: Agent, batch: Any, optimizers: Collection[str]) -> Ite
     with blaming(agent), suspecting_trackers(agent, lambda: list(agent.losses(batch))):
         losses: Any = agent.losses(batch)
         if losses is None or isinstance(losses, (Tensor, dict, str)):
-            require(agent, f"losses() returned a {type(losses).__name__}; right is to yield (optimizer name, loss) pairs")
+            require_sound(agent, f"losses() returned a {type(losses).__name__}; right is to yield (optimizer name, loss) pairs")
         remaining = iter(losses)
     while True:
         with blaming(agent), suspecting_trackers(agent, lambda: list(agent.losses(batch))):
             pair = next(remaining, None)
         if pair is None:
             return
-        require(agent, _loss_problem(pair, optimizers))
+        require_sound(agent, _loss_problem(pair, optimizers))
         yield pair
 
 

@@ -68,6 +68,6 @@ def origin_of(built: Any) -> Origin | None:
     return found if isinstance(found, Origin) else None
 
 
-def named(built: Any) -> str:
+def component_name(built: Any) -> str:
     """A component in words: its origin, or its class if it has no mark. Words stay as they are."""
     return built if isinstance(built, str) else str(origin_of(built) or type(built).__name__)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from recframe.attribution.failure import ComponentFailure
-from recframe.attribution.origin import named, origin_of
+from recframe.attribution.origin import component_name, origin_of
 
 Problem = str | None
 """What is wrong, and what would be right; None: nothing."""
@@ -17,10 +17,10 @@ Problem = str | None
 def failure_in(found: tuple[Any, str]) -> ComponentFailure:
     """The failure of a component with a problem."""
     component, problem = found
-    return ComponentFailure(f"{named(component)}: {problem}", origin_of(component))
+    return ComponentFailure(f"{component_name(component)}: {problem}", origin_of(component))
 
 
-def require(component: Any, problem: Problem) -> None:
+def require_sound(component: Any, problem: Problem) -> None:
     """Raise the failure of `component` if there is a problem.
 
     Raises
@@ -88,7 +88,7 @@ def require_reward(reward: Any, value: Any, like: Tensor) -> None:
     # in this order nothing is formatted while all is well
     if isinstance(value, Tensor) and value.shape == like.shape and value.dtype == torch.float32 and value.device == like.device:
         return
-    require(reward, tensor_problem(value, "its value", tuple(like.shape), "[N, K]", like.device))
+    require_sound(reward, tensor_problem(value, "its value", tuple(like.shape), "[N, K]", like.device))
 
 
 def _in_words(dtype: torch.dtype | None) -> str:

@@ -28,7 +28,7 @@ class TrackerRecord:
         if self.problem is None and (problem := _problem(tracker, method, given, result)) is not None:
             self.problem = tracker, problem
 
-    def require(self) -> None:
+    def require_sound(self) -> None:
         """Raise the failure of the tracker, if there is one.
 
         Raises

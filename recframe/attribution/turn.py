@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from recframe.attribution.failure import ComponentFailure, failure_of
-from recframe.attribution.tensors import Problem, failure_in, items_problem, require, tensor_problem
+from recframe.attribution.tensors import Problem, failure_in, items_problem, require_sound, tensor_problem
 from recframe.attribution.trackers import recorded_trackers
 from recframe.errors import UserError
 from recframe.interfaces import Agent, Decision, Environment, EnvironmentSpec, Observation, Response, Step
@@ -38,7 +38,7 @@ class Turn:
         ------
         ComponentFailure: naming the environment.
         """
-        require(self.environment, observation_problem(self.observation, self.environment.spec, "its observation"))
+        require_sound(self.environment, observation_problem(self.observation, self.environment.spec, "its observation"))
 
     def require_decision(self) -> None:
         """Check the decision, values included.
@@ -47,7 +47,7 @@ class Turn:
         ------
         ComponentFailure: naming the agent.
         """
-        require(self.policy, decision_problem(self.decision, self.environment.spec))
+        require_sound(self.policy, decision_problem(self.decision, self.environment.spec))
 
     def require_step(self) -> None:
         """Check the step, values included.
@@ -56,7 +56,7 @@ class Turn:
         ------
         ComponentFailure: naming the environment.
         """
-        require(self.environment, step_problem(self.step, self.environment.spec))
+        require_sound(self.environment, step_problem(self.step, self.environment.spec))
 
     def blame(self, error: Exception) -> Exception:
         """The failure of whoever handed over something wrong, else of the component in whose code `error` was raised, else `error`."""

@@ -7,7 +7,7 @@ from typing import Any
 from omegaconf import DictConfig
 from torch import Tensor
 
-from recframe.attribution import Problem, blaming, require
+from recframe.attribution import Problem, blaming, require_sound
 from recframe.building.component import build, component_of
 from recframe.components import Kind
 from recframe.interfaces import Catalog, Data, Dataset
@@ -24,7 +24,7 @@ def load_dataset(section: DictConfig) -> Data:
     with blaming(dataset):
         data = dataset.load()
         problem = _problem(data)
-    require(dataset, problem)
+    require_sound(dataset, problem)
     return data
 
 

@@ -10,7 +10,7 @@ from typing import get_args
 import torch
 from omegaconf import DictConfig
 
-from recframe.attribution import blaming, require, require_experience
+from recframe.attribution import blaming, require_experience, require_sound
 from recframe.building.component import build, component_of
 from recframe.building.data import load
 from recframe.building.device import choose_device
@@ -116,7 +116,7 @@ class Parts:
             device=self.device,
         )
         asked = {"num_users": num_users, "history_length": self.cfg.state_tracker.history_length, "num_items": len(self.data.catalog)}
-        require(environment, _spec_problem(environment.spec, asked))
+        require_sound(environment, _spec_problem(environment.spec, asked))
         rewards = [("reward", component_of(Kind.REWARD, section)) for section in self.cfg.reward.values()]
         self._require_actions(rewards, environment.spec)
         return environment

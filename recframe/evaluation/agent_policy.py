@@ -7,7 +7,7 @@ from types import TracebackType
 import torch
 from torch import Tensor
 
-from recframe.attribution import items_problem, require, slate_problem, tensor_problem
+from recframe.attribution import items_problem, require_sound, slate_problem, tensor_problem
 from recframe.interfaces import Agent, Observation
 
 
@@ -49,7 +49,7 @@ class AgentPolicy:
             self.agent.prepare_to_act()
         slate: Tensor = self.agent.act(observation, explore=False).slate
         if turn == 0:
-            require(self.agent, slate_problem(slate, self.agent.spec, len(observation.user)))
+            require_sound(self.agent, slate_problem(slate, self.agent.spec, len(observation.user)))
         return slate
 
     @property
@@ -71,6 +71,6 @@ class AgentPolicy:
         ranked = self.agent.rank(observation, k)
         spec, shape, what = self.agent.spec, (len(observation.user), k), "the ranking of rank"
         problem = tensor_problem(ranked, what, shape, "[N, k]", spec.device, torch.int64)
-        require(self.agent, problem or items_problem(ranked, what, spec.num_items, padded=True))
+        require_sound(self.agent, problem or items_problem(ranked, what, spec.num_items, padded=True))
         self._ready_to_rank = True
         return ranked

@@ -72,7 +72,7 @@ class Collector:
             try:
                 turn.decision = agent.act(turn.observation, explore=True)
             finally:
-                trackers.require()
+                trackers.require_sound()
         turn.require_decision()
         turn.step = self.environment.step(turn.decision.slate)
         turn.require_step()

@@ -12,9 +12,9 @@ from recframe.attribution import (
     checked_losses,
     decision_problem,
     recorded_trackers,
-    require,
     require_experience,
     require_optimizers,
+    require_sound,
 )
 from recframe.building.component import build, component_of
 from recframe.components import Component, Kind
@@ -114,7 +114,7 @@ def _agent(cfg: DictConfig, spec: EnvironmentSpec, data: Data, device: torch.dev
     generator = torch.Generator(spec.device).manual_seed(0)
     with recorded_trackers(tracker) as record, torch.no_grad():
         tracker(toy_observation(spec, data, generator), tracker.project_items())
-    record.require()
+    record.require_sound()
     agent: Agent = build(component_of(Kind.AGENT, cfg.agent), cfg.agent, spec=spec, state_tracker=tracker, seed=0)
     agent = agent.to(device)
     require_experience(agent)
@@ -130,8 +130,8 @@ def _collected(agent: Agent, environment: Environment | None, rewards: RewardSum
     generator = torch.Generator(spec.device).manual_seed(0)
     with recorded_trackers(agent) as trackers, torch.no_grad():
         decision: Any = agent.act(toy_observation(spec, data, generator), explore=True)
-    trackers.require()
-    require(agent, decision_problem(decision, spec))
+    trackers.require_sound()
+    require_sound(agent, decision_problem(decision, spec))
     return [_rated(rewards, toy_transition(spec, data, generator)) for _ in range(STEPS)] if spec.actions == "items" else []
 
 

@@ -46,7 +46,9 @@ class Mistakes:
         first = next((error for error in self.found if isinstance(error, ComponentFailure)), self.found[0])
         if len(self.found) == 1:
             raise first from first.__cause__
-        lines = list(dict.fromkeys(line for error in self.found for line in error.lines))
+        # a component's later mistakes may follow from its first
+        firsts = {getattr(error, "origin", None) or error: error for error in reversed(self.found)}
+        lines = list(dict.fromkeys(line for error in reversed(firsts.values()) for line in error.lines))
         if not isinstance(first, ComponentFailure):
             raise ConfigError(lines) from first
         causes = [error.__cause__ for error in self.found if isinstance(error.__cause__, Exception)]
