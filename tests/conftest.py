@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from recframe.plugin_loader import registry
+
 # before torch is imported: the processes of the suite share the cores, and sums in several threads have another order
 os.environ["OMP_NUM_THREADS"] = "1"
 PROJECT = Path(__file__).resolve().parents[1]
@@ -98,6 +100,8 @@ def shared_plugin_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plu
 
 
 def _site(folder: Path) -> Iterator[PluginSite]:
+    # this process keeps the registry that it asks for first, which must not be of this folder
+    registry()
     folder.mkdir()
     before = set(sys.modules)
     with pytest.MonkeyPatch.context() as patches:

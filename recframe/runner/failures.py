@@ -38,7 +38,8 @@ def recorded_failure(folder: Path, log_handler: logging.Handler, tell: Callable[
         # a mistake of the user has no cause; one that was raised as another error has
         if not known or isinstance(error, ComponentFailure) or error.__cause__ is not None:
             # only on disk: the terminal gets a line, or the traceback from Python
-            log_handler.handle(log.makeRecord(log.name, logging.ERROR, __file__, 0, "the run failed", (), _exc_info(error)))
+            shown = error.__cause__ if isinstance(error, ComponentFailure) and isinstance(error.__cause__, Exception) else error
+            log_handler.handle(log.makeRecord(log.name, logging.ERROR, __file__, 0, "the run failed", (), _exc_info(shown)))
         origin = error.origin.entry() if isinstance(error, ComponentFailure) and error.origin else {}
         message = "; ".join(error.lines) if isinstance(error, UserError) else raised(error)
         with suppress(OSError):  # a full disk

@@ -207,7 +207,7 @@ def test_a_hook_or_a_logger_that_fails_at_the_end_loses_nothing(tmp_path, plugin
     assert json.loads((run / "result.json").read_text())["status"] == "finished"
     assert (run / "told").exists()
     log = (run / "run.log").read_text()
-    assert "wandb: the table of policies could not be recorded ([Errno 13] Permission denied" in log
+    assert "wandb: the table policies could not be recorded ([Errno 13] Permission denied" in log
     assert "the hook recframe_run_finished of plugin a_failing_plugin" in log
     assert "the notification service is down" in log
 
