@@ -5,32 +5,49 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from weakref import WeakKeyDictionary
 
-from hydra.core.config_store import ConfigStore
+from hydra.core.config_store import ConfigNode, ConfigStore
 
-from recframe.components import Kind, node
+from recframe.components import Component, Kind, LoggerComponent, node
 from recframe.config.schema.describing import DescribingConfig
 from recframe.config.schema.pretraining import PretrainingConfig
 from recframe.config.schema.run import RunConfig
-from recframe.plugin_loader import registry
+from recframe.plugin_loader import Registered, RegisteredLogger, registry
 
 SCHEMAS = {"run_schema": RunConfig, "pretraining_schema": PretrainingConfig, "describing_schema": DescribingConfig}
 
 
+_made: WeakKeyDictionary[Component | LoggerComponent, ConfigNode] = WeakKeyDictionary()
+
+
 def store_schemas() -> None:
     """Store all schemas. Call it before Hydra composes; a second call replaces the stored schemas."""
-    store = ConfigStore.instance()
+    store, found = ConfigStore.instance(), registry()
     for name, schema in SCHEMAS.items():
         store.store(name=name, node=schema, provider="recframe")
-    for logger in registry().loggers():
-        name = logger.component.name
-        store.store(group="logger", name=name, package=f"logger.{name}", node=logger.component.config, provider=logger.distribution)
-    for registered in registry().components():
+    offered: list[Registered | RegisteredLogger] = [*found.loggers(), *found.components()]
+    for registered in offered:
         component = registered.component
-        # several rewards are summed, so each has a section under its own name; the package of the others is up to the defaults list
-        package = f"reward.{component.name}" if component.kind is Kind.REWARD else None
-        group, name, provider = component.kind.value, component.name, registered.distribution
-        store.store(group=group, name=name, package=package, node=node(component), provider=provider)
+        # Hydra copies what it takes from the store, so that what is made once can be stored again
+        made = _made.get(component) or _made.setdefault(component, _stored_alone(registered))
+        store.repo.setdefault(component.kind, {})[made.name] = made
+
+
+def _stored_alone(registered: Registered | RegisteredLogger) -> ConfigNode:
+    """What Hydra's store holds of a component, which takes a millisecond or more to make."""
+    component, store = registered.component, ConfigStore.instance()
+    # of rewards and loggers there may be several, so each has a section under its own name; the defaults lists place the others
+    several = isinstance(component, LoggerComponent) or component.kind is Kind.REWARD
+    package = f"{component.kind}.{component.name}" if several else None
+    schema = component.config if isinstance(component, LoggerComponent) else node(component)
+    stored, store.repo = store.repo, {}
+    try:
+        store.store(group=component.kind, name=component.name, package=package, node=schema, provider=registered.distribution)
+        (made,) = store.repo[component.kind].values()
+    finally:
+        store.repo = stored
+    return made  # type: ignore[no-any-return]
 
 
 @contextmanager
