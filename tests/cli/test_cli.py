@@ -99,16 +99,16 @@ def test_the_help_lists_each_config_group_once_and_copies_no_schema(monkeypatch,
     assert "agent: actor_critic, " in capsys.readouterr().out
 
 
-def test_the_help_has_the_choices_of_the_users_own_folder(recframe, tmp_path):
+def test_the_help_has_the_choices_of_the_users_own_folder(warm_recframe, tmp_path):
     mine = tmp_path / "mine" / "experiment" / "own.yaml"
     mine.parent.mkdir(parents=True)
     mine.write_text("# @package _global_\n")
-    assert ", own, " in recframe("train", "--help", "--config-dir", "mine", check=True).stdout
+    assert ", own, " in warm_recframe("train", "--help", "--config-dir", "mine", check=True).stdout
 
 
-def test_plugins_are_listed_with_origin_and_failures(recframe, bonus_plugin, plugin_site):
+def test_plugins_are_listed_with_origin_and_failures(warm_recframe, bonus_plugin, plugin_site):
     plugin_site.install("broken_plugin", "import nothing_of_the_kind")
-    listed = json.loads(recframe("plugins", "--json", site=bonus_plugin, check=True).stdout)
+    listed = json.loads(warm_recframe("plugins", "--json", site=bonus_plugin, check=True).stdout)
     bonus = next(component for component in listed["components"] if component["name"] == "bonus")
     assert bonus == {
         "kind": "reward",
@@ -120,56 +120,56 @@ def test_plugins_are_listed_with_origin_and_failures(recframe, bonus_plugin, plu
     (failure,) = listed["failures"]
     assert failure["distribution"] == "broken_plugin"
     assert "nothing_of_the_kind" in failure["cause"]
-    shown = recframe("plugins", site=bonus_plugin, check=True)
+    shown = warm_recframe("plugins", site=bonus_plugin, check=True)
     assert "bonus_plugin" in shown.stdout
     assert shown.stderr.startswith("warning: plugin 'broken_plugin' of broken_plugin ")
 
 
-def test_a_component_is_shown_with_every_setting(recframe):
+def test_a_component_is_shown_with_every_setting(warm_recframe):
     gamma = next(option for option in options_of(registry().get("agent", "dqn").config) if option.name == "gamma")
-    shown = recframe("plugins", "show", "agent", "dqn", check=True).stdout
+    shown = warm_recframe("plugins", "show", "agent", "dqn", check=True).stdout
     assert re.search(rf"agent\.gamma +float +{gamma.default} +{gamma.help}", shown)
-    as_json = json.loads(recframe("plugins", "show", "agent", "dqn", "--json", check=True).stdout)
+    as_json = json.loads(warm_recframe("plugins", "show", "agent", "dqn", "--json", check=True).stdout)
     assert {"name", "type", "default", "meaning", "allowed"} == set(as_json["options"][0])
-    wrong = recframe("plugins", "show", "agent", "dqm")
+    wrong = warm_recframe("plugins", "show", "agent", "dqm")
     assert wrong.returncode == 2
     assert "Did you mean 'dqn'" in wrong.stderr
 
 
-def test_the_component_config_folder_and_command_of_a_third_party_plugin_work(recframe, bonus_plugin):
-    shown = recframe("train", "experiment=with_bonus", "reward.bonus.bonus=2", "--cfg", "job", site=bonus_plugin, check=True).stdout
+def test_the_component_config_folder_and_command_of_a_third_party_plugin_work(warm_recframe, bonus_plugin):
+    shown = warm_recframe("train", "experiment=with_bonus", "reward.bonus.bonus=2", "--cfg", "job", site=bonus_plugin, check=True).stdout
     assert re.search(r"bonus: 2\.0\n +name: bonus\n +weight: 0\.5", shown)
-    assert recframe("greet", site=bonus_plugin, check=True).stdout == "hello from a plugin\n"
-    refused = recframe("train", "reward=[bonus]", "reward.bonus.bonus=-1", site=bonus_plugin)
+    assert warm_recframe("greet", site=bonus_plugin, check=True).stdout == "hello from a plugin\n"
+    refused = warm_recframe("train", "reward=[bonus]", "reward.bonus.bonus=-1", site=bonus_plugin)
     assert "reward.bonus.bonus: -1.0 is not allowed; it must be >= 0" in refused.stderr
-    narrowed = recframe("train", "reward=[bonus]", site=bonus_plugin, RECFRAME_PLUGINS="")
+    narrowed = warm_recframe("train", "reward=[bonus]", site=bonus_plugin, RECFRAME_PLUGINS="")
     assert "reward=bonus: reward has no choice 'bonus'" in narrowed.stderr
     assert "Note: RECFRAME_PLUGINS leaves out bonus_plugin" in narrowed.stderr
 
 
-def test_a_broken_plugin_is_named_when_a_run_needs_a_missing_component(recframe, plugin_site):
+def test_a_broken_plugin_is_named_when_a_run_needs_a_missing_component(warm_recframe, plugin_site):
     plugin_site.install("broken_plugin", "import nothing_of_the_kind")
-    refused = recframe("train", "agent=sage", site=plugin_site.folder)
+    refused = warm_recframe("train", "agent=sage", site=plugin_site.folder)
     assert "nothing_of_the_kind" in refused.stderr
-    assert recframe("train", "--cfg", "job", site=plugin_site.folder).returncode == 0
+    assert warm_recframe("train", "--cfg", "job", site=plugin_site.folder).returncode == 0
 
 
-def test_the_users_own_conf_folder_is_on_the_search_path(recframe, tmp_path):
+def test_the_users_own_conf_folder_is_on_the_search_path(warm_recframe, tmp_path):
     mine = tmp_path / "conf" / "experiment" / "mine.yaml"
     mine.parent.mkdir(parents=True)
     mine.write_text("# @package _global_\nagent:\n  gamma: 0.123\n")
-    assert "gamma: 0.123" in recframe("train", "experiment=mine", "--cfg", "job", check=True).stdout
+    assert "gamma: 0.123" in warm_recframe("train", "experiment=mine", "--cfg", "job", check=True).stdout
     elsewhere = tmp_path / "elsewhere"
     (tmp_path / "conf").rename(elsewhere)
-    assert "gamma: 0.123" in recframe("train", "experiment=mine", "--config-dir", str(elsewhere), "--cfg", "job", check=True).stdout
-    assert "experiment has no choice 'mine'" in recframe("train", "experiment=mine").stderr
+    assert "gamma: 0.123" in warm_recframe("train", "experiment=mine", "--config-dir", str(elsewhere), "--cfg", "job", check=True).stdout
+    assert "experiment has no choice 'mine'" in warm_recframe("train", "experiment=mine").stderr
 
 
-def test_a_mistake_in_a_users_experiment_names_the_key(recframe, tmp_path):
+def test_a_mistake_in_a_users_experiment_names_the_key(warm_recframe, tmp_path):
     mine = tmp_path / "conf" / "experiment" / "mine.yaml"
     mine.parent.mkdir(parents=True)
     mine.write_text("# @package _global_\nagent:\n  gama: 0.123\n")
-    refused = recframe("train", "experiment=mine")
+    refused = warm_recframe("train", "experiment=mine")
     assert refused.returncode == 2
     assert "gama" in refused.stderr
     assert "Traceback" not in refused.stderr
@@ -201,8 +201,8 @@ MISTAKES = [
 
 
 @pytest.mark.parametrize("arguments", MISTAKES, ids=" ".join)
-def test_a_mistake_gives_one_readable_message(recframe, arguments):
-    refused = recframe("train", *arguments)
+def test_a_mistake_gives_one_readable_message(warm_recframe, arguments):
+    refused = warm_recframe("train", *arguments)
     assert refused.returncode == 2
     assert refused.stdout == ""
     assert refused.stderr.startswith("recframe: ")
@@ -210,31 +210,31 @@ def test_a_mistake_gives_one_readable_message(recframe, arguments):
     assert len(refused.stderr.splitlines()) == 1
 
 
-def test_mistakes_of_a_pretraining_are_found_before_a_folder_is_made(recframe, tmp_path):
-    refused = recframe("pretrain", "encoder=tfidf", "pretrain.steps=0", "pretrain.folder=here")
+def test_mistakes_of_a_pretraining_are_found_before_a_folder_is_made(warm_recframe, tmp_path):
+    refused = warm_recframe("pretrain", "encoder=tfidf", "pretrain.steps=0", "pretrain.folder=here")
     assert refused.returncode == 2
     assert refused.stderr.splitlines()[0] == "recframe: 2 mistakes"
     assert len(refused.stderr.splitlines()) == 3
-    assert "see recframe pretrain --help" in recframe("pretrain", "--no-such-option").stderr
+    assert "see recframe pretrain --help" in warm_recframe("pretrain", "--no-such-option").stderr
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_pretraining_that_fails_leaves_no_folder(recframe, tmp_path):
-    refused = recframe("pretrain", "encoder=gpt", "encoder.model=nowhere", "pretrain.folder=models/mine", "dataset.num_items=20")
+def test_a_pretraining_that_fails_leaves_no_folder(warm_recframe, tmp_path):
+    refused = warm_recframe("pretrain", "encoder=gpt", "encoder.model=nowhere", "pretrain.folder=models/mine", "dataset.num_items=20")
     assert refused.returncode == 2
     assert refused.stderr.startswith("recframe: encoder.model=nowhere: there is no such folder")
     assert len(refused.stderr.splitlines()) == 1
     assert list((tmp_path / "models").iterdir()) == []
 
 
-def test_the_help_of_pretrain_has_every_setting(recframe):
-    shown = recframe("pretrain", "--help", check=True).stdout
+def test_the_help_of_pretrain_has_every_setting(warm_recframe):
+    shown = warm_recframe("pretrain", "--help", check=True).stdout
     for setting in (*(f"pretrain.{o.name} " for o in options_of(PretrainConfig) if o.name != "new"), "pretrain.new.layers "):
         assert setting in shown
 
 
-def test_several_mistakes_are_printed_as_a_list(recframe):
-    refused = recframe("train", "agent=dqm", "seed=-1", "trainer.env_stps=3")
+def test_several_mistakes_are_printed_as_a_list(warm_recframe):
+    refused = warm_recframe("train", "agent=dqm", "seed=-1", "trainer.env_stps=3")
     assert refused.stderr.splitlines()[0] == "recframe: 3 mistakes"
     assert len(refused.stderr.splitlines()) == 4
 
@@ -285,15 +285,15 @@ def test_completion_is_installed_for_the_program(recframe):
     assert "complete -c recframe -x" in recframe("train", "-sc", "install=fish", check=True).stdout
 
 
-def test_another_primary_config_is_checked_and_shown(recframe, tmp_path):
+def test_another_primary_config_is_checked_and_shown(warm_recframe, tmp_path):
     (tmp_path / "conf").mkdir()
     (tmp_path / "conf" / "mine.yaml").write_text("defaults: [config, _self_]\nagent:\n  gamma: 0.123\n")
-    assert "gamma: 0.123" in recframe("train", "--config-name", "mine", "--cfg", "job", check=True).stdout
-    assert "agent.gama" in recframe("train", "--config-name", "mine", "agent.gama=1").stderr
+    assert "gamma: 0.123" in warm_recframe("train", "--config-name", "mine", "--cfg", "job", check=True).stdout
+    assert "agent.gama" in warm_recframe("train", "--config-name", "mine", "agent.gama=1").stderr
 
 
-def test_optional_groups_can_be_null(recframe):
-    shown = recframe("train", "experiment=null", "logger=null", "--cfg", "job", check=True).stdout
+def test_optional_groups_can_be_null(warm_recframe):
+    shown = warm_recframe("train", "experiment=null", "logger=null", "--cfg", "job", check=True).stdout
     assert "logger: {}" in shown
 
 
@@ -311,11 +311,11 @@ COMMANDS = """
 @pytest.mark.parametrize(
     "rest", ["        1 / 0\n", "        @app.command()\n        def odd(what: int | str): pass\n"], ids=["raises", "cannot be a command"]
 )
-def test_a_plugin_whose_commands_fail_does_not_stop_the_others(recframe, bonus_plugin, plugin_site, rest):
+def test_a_plugin_whose_commands_fail_does_not_stop_the_others(warm_recframe, bonus_plugin, plugin_site, rest):
     plugin_site.install("a_broken_one", COMMANDS + rest)
-    assert recframe("greet", site=bonus_plugin, check=True).stdout == "hello from a plugin\n"
-    assert recframe("halfway", site=bonus_plugin).returncode == 2
-    listed = recframe("plugins", site=bonus_plugin, check=True)
+    assert warm_recframe("greet", site=bonus_plugin, check=True).stdout == "hello from a plugin\n"
+    assert warm_recframe("halfway", site=bonus_plugin).returncode == 2
+    listed = warm_recframe("plugins", site=bonus_plugin, check=True)
     assert "every command of plugin 'a_broken_one' of a_broken_one " in listed.stderr
     assert "bonus" in listed.stdout
 
@@ -333,12 +333,12 @@ def test_the_module_can_be_run_with_python(module):
     assert (ran.returncode, ran.stdout.split()[:1]) == (0, ["recframe"])
 
 
-def test_a_mistake_in_the_data_gives_one_line(recframe, tmp_path):
+def test_a_mistake_in_the_data_gives_one_line(warm_recframe, tmp_path):
     ratings = tmp_path / "ratings"
     ratings.mkdir()
     (ratings / "movies.dat").write_text("1::One (1999)::Drama\n2::Two (2000)::Drama\n")
     (ratings / "ratings.dat").write_text("1::1::5::100\n1::2::five::100\n")
-    refused = recframe("train", "experiment=movietweetings", f"dataset.path={ratings}", "logger=[csv]", "dataset.min_user_ratings=0")
+    refused = warm_recframe("train", "experiment=movietweetings", f"dataset.path={ratings}", "logger=[csv]", "dataset.min_user_ratings=0")
     assert refused.returncode == 2
     assert "Traceback" not in refused.stderr
     assert refused.stderr.startswith("recframe: ")
@@ -378,17 +378,17 @@ CLAIMS = """
 """
 
 
-def test_built_in_names_are_kept_and_claims_on_them_are_reported(recframe, bonus_plugin, plugin_site):
+def test_built_in_names_are_kept_and_claims_on_them_are_reported(warm_recframe, bonus_plugin, plugin_site):
     plugin_site.install("claims", CLAIMS)
-    assert recframe("--version", site=bonus_plugin, check=True).stdout.startswith("recframe ")
-    shown = recframe("train", "--help", site=bonus_plugin, check=True)
+    assert warm_recframe("--version", site=bonus_plugin, check=True).stdout.startswith("recframe ")
+    shown = warm_recframe("train", "--help", site=bonus_plugin, check=True)
     assert "recframe train -m seed=0,1,2" in shown.stdout
     assert "the command 'train' of plugin 'claims' of claims was left out: 'train' is a command of recframe, which keeps it" in shown.stderr
-    assert recframe("greet", site=bonus_plugin, check=True).stdout == "hello from a plugin\n"
-    assert recframe("free", site=bonus_plugin, check=True).stdout == "free\n"
-    left_out = recframe("plugins", site=bonus_plugin, check=True).stderr
-    assert recframe("plugins", "--strict", site=bonus_plugin).returncode == 1
-    assert recframe("plugins", "--json", "--strict", site=bonus_plugin).returncode == 1
+    assert warm_recframe("greet", site=bonus_plugin, check=True).stdout == "hello from a plugin\n"
+    assert warm_recframe("free", site=bonus_plugin, check=True).stdout == "free\n"
+    left_out = warm_recframe("plugins", site=bonus_plugin, check=True).stderr
+    assert warm_recframe("plugins", "--strict", site=bonus_plugin).returncode == 1
+    assert warm_recframe("plugins", "--json", "--strict", site=bonus_plugin).returncode == 1
     for part in (
         "reward 'click' of plugin 'claims'",
         "the callback of plugin 'claims'",
@@ -406,7 +406,7 @@ def test_a_run_says_that_a_claim_on_one_of_its_components_was_left_out(warm_recf
     assert "reward=click is the built-in one: reward 'click' of plugin 'claims'" in (tmp_path / "run" / "run.log").read_text()
 
 
-def test_the_choice_of_a_config_whose_name_a_plugin_claimed_is_answered_with_a_warning(recframe, plugin_site):
+def test_the_choice_of_a_config_whose_name_a_plugin_claimed_is_answered_with_a_warning(warm_recframe, plugin_site):
     folder = """
         from pathlib import Path
         from recframe.hookspecs import hookimpl
@@ -416,15 +416,15 @@ def test_the_choice_of_a_config_whose_name_a_plugin_claimed_is_answered_with_a_w
             return [Path(__file__).parent / "claimed"]
     """
     plugin_site.install("claims", folder, files={"claimed/experiment/cartpole.yaml": "# @package _global_\nseed: 9\n"})
-    shown = recframe("train", "experiment=cartpole", "--cfg", "job", site=plugin_site.folder, check=True)
+    shown = warm_recframe("train", "experiment=cartpole", "--cfg", "job", site=plugin_site.folder, check=True)
     assert "gymnasium" in shown.stdout
     assert "seed: 9" not in shown.stdout
     assert "its file experiment/cartpole.yaml has the name of a config of recframe, which keeps it" in shown.stderr
 
 
-def test_an_error_in_a_plugin_is_one_line_and_its_traceback_is_in_the_log(recframe, bonus_plugin, tmp_path):
+def test_an_error_in_a_plugin_is_one_line_and_its_traceback_is_in_the_log(warm_recframe, bonus_plugin, tmp_path):
     (bonus_plugin / "bonus_reward.py").write_text("class Bonus:\n    def __init__(self, config):\n        1 / 0\n")
-    failed = recframe("train", "reward=[bonus]", "encoder=tfidf", "debug=smoke", "hydra.run.dir=run", site=bonus_plugin)
+    failed = warm_recframe("train", "reward=[bonus]", "encoder=tfidf", "debug=smoke", "hydra.run.dir=run", site=bonus_plugin)
     assert failed.returncode == 1
     assert failed.stderr.startswith("recframe: reward=bonus of plugin 'bonus_plugin' (bonus_plugin 0.3) failed: ZeroDivisionError")
     assert (tmp_path / "run" / "run.log").read_text().count("Traceback (most recent call last)") == 1
