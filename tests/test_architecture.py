@@ -100,3 +100,11 @@ def test_no_named_tuple_has_a_field_that_hides_a_method_of_tuples():
         if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name) and statement.target.id in ("count", "index")
     ]
     assert fields == []
+
+
+def test_nothing_that_git_ignores_is_in_the_repository():
+    if not (ROOT / ".git").exists():
+        pytest.skip("these are the sources of a release, which are in no repository")
+    command = ["git", "ls-files", "--cached", "--ignored", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert listed.stdout.splitlines() == []
