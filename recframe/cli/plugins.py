@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
@@ -14,9 +15,19 @@ from rich.text import Text
 from recframe.cli import plugin_kit
 from recframe.cli.error_messages import user_errors_as_messages
 from recframe.cli.settings_table import settings_table
-from recframe.components import Component, Kind, options_of
+from recframe.components import Component, Kind, LoggerComponent, options_of
 from recframe.console import error_console, output_console
-from recframe.plugin_loader import OWN_DISTRIBUTION, SUPPORTED, LoadedPlugin, Registered, RegisteredLogger, UnknownComponent, registry
+from recframe.plugin_loader import (
+    BUILT_IN,
+    OWN_DISTRIBUTION,
+    SUPPORTED,
+    LoadedPlugin,
+    Registered,
+    RegisteredLogger,
+    UnknownComponent,
+    registry,
+    suggestion,
+)
 
 if TYPE_CHECKING:
     from recframe.config.compose.presets import Preset
@@ -30,19 +41,20 @@ def plugins(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if a plugin, or a part of one, was left out.")] = False,
 ) -> None:
-    """List the components and loggers with their distributions, the third-party plugins with the version of the interface that they state,
-    and what could not be loaded.
+    """List the components, loggers, presets and experiments with their distributions, the third-party plugins with the version of the
+    interface that they state, and what could not be loaded.
     """
     if context.invoked_subcommand is not None:
         return
     found = registry()
     components, loggers = [_row(one) for one in found.components()], [_row(one) for one in found.loggers()]
+    configs = _configs()
     third_party = [plugin for plugin in found.plugins if plugin.distribution != OWN_DISTRIBUTION]
     if as_json:
         failures = [{"plugin": f.plugin, "distribution": f.distribution, "cause": f.cause, "fix": f.fix} for f in found.failures]
         interface = {"oldest": SUPPORTED.oldest, "newest": SUPPORTED.newest}
         loaded = {"plugins": [asdict(plugin) for plugin in third_party], "not_chosen": found.not_chosen}
-        offered = {"components": components, "loggers": loggers}
+        offered = {"components": components, "loggers": loggers, "configs": configs}
         print(json.dumps({"interface": interface, **loaded, **offered, "failures": failures}, indent=2))
         raise typer.Exit(int(strict and bool(failures)))
     table = Table(box=None, header_style="bold", pad_edge=False)
@@ -52,6 +64,7 @@ def plugins(
     for row in (*components, *loggers):
         table.add_row(*row.values())
     output_console().print(table)
+    output_console().print(_configs_table(configs))
     if third_party:
         output_console().print(_plugins_table(third_party))
     if found.choice:
@@ -63,10 +76,12 @@ def plugins(
 
 @app.command()
 def show(kind: str, name: str, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """Show every setting of a component: type, default, meaning. Of a preset, also which component it is, and what it sets."""
+    """Show every setting of a component or logger: type, default, meaning. Of a preset, also which component it is, and what it sets."""
     with user_errors_as_messages():
+        if kind == LoggerComponent.kind:
+            return _show_logger(registry().logger(name).component, as_json)
         if kind not in list(Kind):
-            raise UnknownComponent(f"{kind!r} is not a kind of component. The kinds are: {', '.join(Kind)}")
+            raise UnknownComponent(f"{kind!r} is not a kind of component{suggestion(kind, [*Kind, LoggerComponent.kind])}")
         preset = None if name in registry().names(Kind(kind)) else _preset(Kind(kind), name)
         component = registry().get(kind, name) if preset is None else preset.component
         if as_json:
@@ -80,6 +95,16 @@ def show(kind: str, name: str, as_json: Annotated[bool, typer.Option("--json", h
         print(f"{kind}={component.name}: {component.description}")
         print(f"provides: {', '.join(sorted(component.provides)) or '-'}    requires: {', '.join(sorted(component.requires)) or '-'}\n")
         output_console().print(settings_table([(prefix, option) for option in options_of(component.config)]))
+
+
+def _show_logger(logger: LoggerComponent, as_json: bool) -> None:
+    if as_json:
+        shown = {"kind": logger.kind, "name": logger.name, "description": logger.description, "options": _options(logger.config)}
+        print(json.dumps(shown, indent=2))
+        return
+    print(f"logger=[{logger.name}]: {logger.description}")
+    if options := options_of(logger.config):
+        output_console().print("", settings_table([(f"logger.{logger.name}", option) for option in options]), sep="\n")
 
 
 app.command()(plugin_kit.new)
@@ -102,6 +127,30 @@ def _plugins_table(plugins: Sequence[LoadedPlugin]) -> Table:
     return table
 
 
+def _configs() -> list[dict[str, str]]:
+    """The presets and experiments: the YAML files of recframe and of plugins."""
+    folders = (BUILT_IN, *registry().config_folders)
+    return [
+        {"group": group, "name": name, "plugin": folder.plugin, "distribution": folder.distribution}
+        for folder in folders
+        for group, name in sorted(folder.files)
+        if group and not group.startswith("hydra")
+    ]
+
+
+def _configs_table(configs: Sequence[dict[str, str]]) -> Table:
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in ("configs of", "distribution"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("names")
+    names: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for config in configs:
+        names[config["group"], config["distribution"]].append(config["name"])
+    for (group, distribution), found in names.items():
+        table.add_row(group, distribution, ", ".join(found))
+    return table
+
+
 def _row(registered: Registered | RegisteredLogger) -> dict[str, str]:
     component = registered.component
     return {
@@ -120,8 +169,12 @@ def _settings(component: Component) -> dict[str, object]:
         "description": component.description,
         "provides": sorted(component.provides),
         "requires": sorted(component.requires),
-        "options": [
-            {"name": option.name, "type": option.type, "default": option.default, "meaning": option.help, "allowed": option.bounds}
-            for option in options_of(component.config)
-        ],
+        "options": _options(component.config),
     }
+
+
+def _options(config: type) -> list[dict[str, object]]:
+    return [
+        {"name": option.name, "type": option.type, "default": option.default, "meaning": option.help, "allowed": option.bounds}
+        for option in options_of(config)
+    ]

@@ -3,6 +3,7 @@
 from recframe.plugin_loader.config_folders import BUILT_IN, ConfigFolder, address_problem
 from recframe.plugin_loader.discovery import discover, raised, registry
 from recframe.plugin_loader.interface_version import SUPPORTED
+from recframe.plugin_loader.offered_before import came_from, offered_before, plugin_in_words, read_offers, record_path, state_now
 from recframe.plugin_loader.registry import (
     OWN_DISTRIBUTION,
     SESSION,
@@ -29,10 +30,16 @@ __all__ = [
     "Registry",
     "UnknownComponent",
     "address_problem",
+    "came_from",
     "check_schema",
     "closest",
     "discover",
+    "offered_before",
+    "plugin_in_words",
     "raised",
+    "read_offers",
+    "record_path",
     "registry",
+    "state_now",
     "suggestion",
 ]

@@ -11,6 +11,7 @@ import pluggy
 from recframe.components import Component, ComponentError, Kind, LoggerComponent
 from recframe.errors import UserError
 from recframe.plugin_loader.config_folders import BUILT_IN, ConfigFolder
+from recframe.plugin_loader.offered_before import offered_before
 from recframe.plugin_loader.words import suggestion
 
 OWN_DISTRIBUTION = "recframe"
@@ -92,6 +93,16 @@ class Registry:
     not_chosen: list[str] = field(default_factory=list)
     versions: dict[str, str] = field(default_factory=dict)
     _claims: dict[tuple[str, str], list[Claim]] = field(default_factory=dict)
+
+    def third_party_offers(self) -> dict[str, dict[str, str]]:
+        """The plugin, distribution and version behind each name that third-party plugins offer: "agent=mine", "experiment=mine"."""
+        names = [(one.component.kind, one.component.name, one) for one in [*self.components(), *self.loggers()]]
+        names += [(group, name, folder) for folder in self.config_folders for group, name in folder.files]
+        return {
+            f"{group}={name}": {"plugin": one.plugin, "distribution": one.distribution, "version": self.versions[one.distribution]}
+            for group, name, one in names
+            if one.distribution not in (OWN_DISTRIBUTION, SESSION)
+        }
 
     @property
     def config_paths(self) -> list[str]:
@@ -221,7 +232,7 @@ class Registry:
             raise UnknownComponent(f"{_conflict(claims)}; {_narrowing(claims)} chooses between them")
         if claims:
             return claims[0]
-        raise UnknownComponent(f"no {kind} is called {name!r}{suggestion(name, known)}{self.left_out()}")
+        raise UnknownComponent(f"no {kind} is called {name!r}{suggestion(name, known)}{self.whence(kind, name)}")
 
     def registered(self, component: Component) -> Registered:
         """Where a usable component came from."""
@@ -240,6 +251,10 @@ class Registry:
     def caller(self, hook: str, plugin: Any) -> pluggy.HookCaller:
         """What calls a hook of this plugin alone."""
         return self.manager.subset_hook_caller(hook, [other for other in self.manager.get_plugins() if other is not plugin])
+
+    def whence(self, group: str, name: str) -> str:
+        """Sentences for the message about a missing component, logger or config: which plugin had it before, and which were left out."""
+        return offered_before(group, name, self.versions) + self.left_out()
 
     def left_out(self) -> str:
         """Sentences on the plugins that were left out, for the message about a name that is missing; '' if none was."""

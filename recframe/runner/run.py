@@ -32,7 +32,7 @@ from recframe.runner.report import log_measured, print_report, report_markdown
 from recframe.runner.results import RunContext, RunFailure, RunResult
 from recframe.runner.stages import counter_of, stages_of, train_stages
 from recframe.tracking import DataRecord, MachineRecord, RunFolder, atomic_write, read_result, recorded_config, write_result
-from recframe.tracking.provenance import provenance, report_changes, write_provenance
+from recframe.tracking.provenance import provenance, remember_offers, report_changes, write_provenance
 from recframe.tracking.run_log import log_file
 from recframe.tracking.run_loggers import RunLoggers
 from recframe.training import (
@@ -77,6 +77,7 @@ def run(
             claimed.write_choices(choices)
         claimed.write_config(cfg, overrides)
         write_provenance(claimed.path, cfg)
+        remember_offers()
         return _run(cfg, claimed, RunContext(claimed.path, tuple(overrides), sweep, resumed=False), DataRecord(claimed.path))
 
 

@@ -12,6 +12,7 @@ from recframe.runner.results import RunResult
 from recframe.runner.trained import trained_agent
 from recframe.serving.policy import LoadedPolicy
 from recframe.tracking import RunFolder, recorded_config
+from recframe.tracking.provenance import report_changes
 
 CPU = "cpu"
 
@@ -34,6 +35,7 @@ def load_policy(run: str | Path | RunResult, *, other_data: bool = False, trust_
     folder = run.folder if isinstance(run, RunResult) else Path(run)
     with RunFolder.open_to_read(folder) as claimed:
         cfg = recorded_config(claimed, CPU, "recframe.load_policy uses the CPU", None if trust_remote_code else "trust_remote_code=True")
+        report_changes(claimed.path)
         agent, parts, training_users = trained_agent(claimed.path, cfg, other_data, "load_policy(..., other_data=True)")
     spec = agent.spec
     name = f"agent={cfg.agent.name}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,17 @@ from omegaconf import DictConfig
 
 from recframe.config import chosen_components
 from recframe.hookspecs import RUN_HOOKS
-from recframe.plugin_loader import SESSION, Registered, RegisteredLogger, registry
+from recframe.plugin_loader import (
+    SESSION,
+    Registered,
+    RegisteredLogger,
+    came_from,
+    plugin_in_words,
+    read_offers,
+    record_path,
+    registry,
+    state_now,
+)
 from recframe.tracking.atomic import atomic_write
 from recframe.tracking.folder import PLUGINS_NAME
 
@@ -51,6 +62,18 @@ def write_provenance(folder: Path, cfg: DictConfig) -> dict[str, Any]:
     return content
 
 
+def remember_offers() -> None:
+    """Add what third-party plugins offer to the record of this machine, which says after an uninstall where a name came from."""
+    known = read_offers()
+    offers = registry().third_party_offers()
+    if offers.items() <= known.items():
+        return
+    # the record only adds to messages, so that no run fails for it
+    with suppress(OSError):
+        record_path().parent.mkdir(parents=True, exist_ok=True)
+        atomic_write(record_path(), json.dumps({**known, **offers}, indent=1, sort_keys=True) + "\n")
+
+
 def read_provenance(folder: Path) -> dict[str, Any]:
     """The content of plugins.json; empty for runs of earlier releases, and if the file cannot be read."""
     try:
@@ -66,7 +89,9 @@ def missing_plugin(folder: Path, key: str) -> str:
     origin = {**recorded.get("components", {}), **recorded.get("loggers", {})}.get(key)
     if not isinstance(origin, Mapping) or _version_now(origin) == origin.get("version"):
         return ""
-    return f"The run had it from {_in_words(origin)}, which is {_state(origin)}"
+    if origin.get("distribution") == SESSION:
+        return f"It came from {_in_words(origin)}, which is {_state(origin)}"
+    return came_from(origin, registry().versions)
 
 
 def report_changes(folder: Path) -> None:
@@ -93,11 +118,11 @@ def _version_now(origin: Mapping[str, Any]) -> str | None:
 def _in_words(origin: Mapping[str, Any]) -> str:
     if origin.get("distribution") == SESSION:
         return f"the class {origin.get('name')!r}, registered in a Python session ({origin.get('version')})"
-    return f"plugin {origin.get('plugin')!r} of {origin.get('distribution')} {origin.get('version')}"
+    return plugin_in_words(origin)
 
 
 def _state(origin: Mapping[str, Any]) -> str:
     now = _version_now(origin)
     if origin.get("distribution") == SESSION:
         return "not registered now; use recframe.registered" if now is None else f"another one now ({now})"
-    return "not installed" if now is None else f"version {now} now"
+    return state_now(str(origin.get("distribution")), registry().versions)

@@ -46,7 +46,8 @@ def recorded_config(folder: RunFolder, device: str | None, use_cpu: str, trust: 
 def _with_origin(folder: RunFolder, problem: str) -> str:
     """The problem with the file, and, where the run's component is missing or another version, with the plugin that it came from."""
     origin = missing_plugin(folder.path, problem.partition(":")[0])
-    return f"{folder.config_path}: {problem}{f'. {origin}' if origin else ''}"
+    known = not origin or origin in problem
+    return f"{folder.config_path}: {problem}{'' if known else f'. {origin}'}"
 
 
 def _use_own_cache(cfg: DictConfig) -> None:

@@ -117,11 +117,14 @@ def test_plugins_are_listed_with_origin_and_failures(warm_recframe, bonus_plugin
         "version": "0.3",
         "description": "A third party's reward.",
     }
+    origin = {"plugin": "bonus_plugin", "distribution": "bonus_plugin"}
+    assert {"group": "experiment", "name": "with_bonus", **origin} in listed["configs"]
+    assert {"group": "agent", "name": "ppo", "plugin": "recframe", "distribution": "recframe"} in listed["configs"]
     (failure,) = listed["failures"]
     assert failure["distribution"] == "broken_plugin"
     assert "nothing_of_the_kind" in failure["cause"]
     shown = warm_recframe("plugins", site=bonus_plugin, check=True)
-    assert "bonus_plugin" in shown.stdout
+    assert re.search(r"^experiment +bonus_plugin +with_bonus *$", shown.stdout, re.MULTILINE)
     assert shown.stderr.startswith("warning: plugin 'broken_plugin' of broken_plugin ")
 
 
@@ -134,6 +137,17 @@ def test_a_component_is_shown_with_every_setting(warm_recframe):
     wrong = warm_recframe("plugins", "show", "agent", "dqm")
     assert wrong.returncode == 2
     assert "Did you mean 'dqn'" in wrong.stderr
+
+
+def test_a_logger_is_shown_with_every_setting(warm_recframe):
+    shown = warm_recframe("plugins", "show", "logger", "wandb", check=True).stdout
+    assert shown.startswith("logger=[wandb]: Weights & Biases.\n")
+    assert re.search(r"logger\.wandb\.mode +str +offline +offline: write only to the run's folder", shown)
+    as_json = json.loads(warm_recframe("plugins", "show", "logger", "mlflow", "--json", check=True).stdout)
+    assert [option["name"] for option in as_json["options"]] == ["tracking_uri", "experiment", "tags"]
+    wrong = warm_recframe("plugins", "show", "logger", "tensorbord")
+    assert wrong.returncode == 2
+    assert "no logger is called 'tensorbord'. Did you mean 'tensorboard'?" in wrong.stderr
 
 
 def test_the_component_config_folder_and_command_of_a_third_party_plugin_work(warm_recframe, bonus_plugin):

@@ -42,9 +42,8 @@ PLUGIN = """
         @app.command()
         def mini(folder: str, overrides: list[str]):
             "Train a small run, and print its objective."
-            from recframe.config import compose_config
-            from recframe.runner import run
-            result = run(compose_config(overrides), folder)
+            import recframe
+            result = recframe.run(overrides, folder=folder)
             print("OBJECTIVE", result.objective, *result.policies)
 """
 PARTS = """

@@ -19,6 +19,7 @@ def check_pairings(composed: Composed) -> list[str]:
     """The requirements that no other part of the run meets."""
     values, chosen = composed.values, composed.components
     problems: list[str] = []
+    unknown = {kind.value for kind in Kind if kind is not Kind.REWARD and values.get(kind) is not None and kind not in chosen}
     environment, agent = chosen.get("environment"), chosen.get("agent")
     # a dataset gives nothing if the environment brings its own items
     replaced = environment is not None and "catalog" in environment.provides
@@ -28,6 +29,8 @@ def check_pairings(composed: Composed) -> list[str]:
         others = {tag for other, tags in given.items() if other != key for tag in tags} | experience_given(values)
         required = sorted(component.required(section_at(values, key)))
         unmet = [tag for tag in required if not others & set(tag.split("|"))]
+        # an unknown component is reported by itself, and nobody knows what it gives
+        unmet = [tag for tag in unmet if _giver(tag, composed, giving) not in unknown]
         unmet = [tag for tag in unmet if not any(tag.startswith(family) and some in others for family, some in KNOWN_WHEN_LOADED.items())]
         problems += [f"{composed.called(key)} needs {_in_words(tag)}, {_lacking(tag, composed, giving, given)}" for tag in unmet]
     slate_size = values["environment"].get("slate_size", 1) if isinstance(values["environment"], Mapping) else 1
@@ -65,9 +68,7 @@ def _lacking(tag: str, composed: Composed, chosen: Mapping[str, Component], prov
     if family == "label":
         wanted, known = tag.removeprefix("label:"), sorted(given.removeprefix("label:") for given in provided["labels"])
         return f"which labels does not define{suggestion(wanted, known) if known else ' (it is empty; add labels=[sentiment])'}"
-    of_environment = ("signal", "actions", "features", "truth", "context")
-    giver = "environment" if family in of_environment or "dataset" not in chosen else "dataset"
-    giver = "state_tracker" if family == "bidirectional" else giver
+    giver = _giver(tag, composed, chosen)
     if family == "experience":
         stages = ",".join(map(str, composed.values["stages"]))
         given = sorted(tag.removeprefix("experience:") for tag in experience_given(composed.values))
@@ -84,3 +85,13 @@ def _lacking(tag: str, composed: Composed, chosen: Mapping[str, Component], prov
     prefix = f"{family}:" if ":" in tag else ""
     given = sorted(t.removeprefix(prefix) for t in provided[giver] if t.startswith(prefix))
     return f"which {composed.called(giver)} does not give (it gives: {', '.join(given) or 'none'})"
+
+
+def _giver(tag: str, composed: Composed, giving: Mapping[str, Component]) -> str:
+    """The kind of the part that would give the tag."""
+    family = tag.partition(":")[0]
+    if family == "bidirectional":
+        return "state_tracker"
+    # a dataset that was replaced by the environment's own items gives nothing
+    replaced = "dataset" not in giving and ("dataset" in composed.components or composed.values.get("dataset") is None)
+    return "environment" if family in ("signal", "actions", "features", "truth", "context") or replaced else "dataset"

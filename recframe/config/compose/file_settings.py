@@ -23,6 +23,7 @@ from recframe.config.compose.overrides import LIST_GROUPS, unknown_key
 from recframe.config.compose.sources import without_settings
 from recframe.config.compose.yaml_files import user_file
 from recframe.config.written import read_tree
+from recframe.plugin_loader import offered_before, registry
 
 COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError, RecursionError)
 
@@ -112,7 +113,7 @@ def _not_chosen(key: str, base: DictConfig) -> str:
     chosen = list(map(str, base.get(section) or {})) if section in LIST_GROUPS else []
     if section not in LIST_GROUPS or not name or name in chosen:
         return ""
-    return f"{key}: {section}={name} is not chosen; there is {section}=[{','.join(chosen)}]: add it there, or leave this line out"
+    return f"{key}: {section}={name} is not chosen; there is {section}=[{','.join(chosen)}]: add it there, or leave this line out{offered_before(section, name, registry().versions)}"
 
 
 def _settings(tree: yaml.Node, prefix: str, loader: Any) -> Iterator[_Setting]:

@@ -85,9 +85,11 @@ def wrong_choices(override: Override, groups: ConfigGroups) -> list[str]:
     if None in names:
         return [f"{group}=null: a choice is required; there are: {', '.join(choices)}"]
     unknown = [str(name) for name in names if not groups.has(group, str(name))]
-    # the name may be that of a component or a config of a plugin that was left out
-    failed = registry().left_out()
-    return [f"{override.get_key_element()}={name}: {group} has no choice {name!r}{suggestion(name, choices)}{failed}" for name in unknown]
+    whence = registry().whence
+    return [
+        f"{override.get_key_element()}={name}: {group} has no choice {name!r}{suggestion(name, choices)}{whence(group, name)}"
+        for name in unknown
+    ]
 
 
 def apply_value(axis: Axis, choice: int, cfg: DictConfig) -> str:

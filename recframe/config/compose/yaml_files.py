@@ -15,7 +15,7 @@ from recframe.config.compose.sources import OWN_PACKAGES, package_of
 from recframe.config.compose.trust import entry_problem, trust_problems
 from recframe.config.problems import ConfigError
 from recframe.config.written import read_yaml
-from recframe.plugin_loader import suggestion
+from recframe.plugin_loader import registry, suggestion
 
 GLOBAL_GROUPS = ("experiment", "debug")
 """Groups whose files set keys anywhere in the config."""
@@ -78,7 +78,7 @@ def _problem_of_entry(entry: str, named: str) -> str:
     if "optional" in entry.split() or loader.repository.config_exists(named):
         return ""
     choices = loader.repository.get_group_options(group, ObjectType.CONFIG) if group else []
-    return f"there is no config {named!r}{suggestion(name, choices) if choices else ''}"
+    return f"there is no config {named!r}{suggestion(name, choices) if choices else ''}{registry().whence(group, name)}"
 
 
 def _line_of(name: str, text: str) -> int:
