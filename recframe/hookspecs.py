@@ -31,7 +31,7 @@ RUN_HOOKS = (
     "recframe_run_finished",
     "recframe_run_failed",
 )
-"""The hooks that a run calls."""
+"""The hooks of runs: `recframe train`, resumed runs, and `recframe.run`. `recframe pretrain` calls none of them."""
 
 hookspec = pluggy.HookspecMarker("recframe")
 hookimpl = pluggy.HookimplMarker("recframe")

@@ -16,8 +16,20 @@ ROOT = Path(__file__).resolve().parents[1]
 SOURCES = ("recframe", "plugins/recframe_plugins")
 CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
 LAYERS, INDEPENDENT_CORE, PLUGIN_IMPORTS = (contract["name"] for contract in CONTRACTS)
-# what plugins may import; errors, files and references are for the built-in ones only
-ALLOWED = {"logs", "log_settings", "agent_options", "components", "errors", "files", "hookspecs", "interfaces", "item_agents", "references"}
+# what plugins may import; errors, files and references are for the built-in ones only, and deprecations is behind components
+ALLOWED = {
+    "logs",
+    "log_settings",
+    "agent_options",
+    "components",
+    "deprecations",
+    "errors",
+    "files",
+    "hookspecs",
+    "interfaces",
+    "item_agents",
+    "references",
+}
 SAME_NAME_ALLOWED = {"evaluate", "pretrain", "fetch", "describe", "direct_method", "doubly_robust", "run", "resume", "build"}
 """A command, and a function of the Python API, has the name of the function that it calls, or of what it does. An off-policy estimator of
 sessions has the name of that of single items, and both are written with the name of their module."""

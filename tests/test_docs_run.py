@@ -6,10 +6,12 @@ import sys
 import zipfile
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
 
+import recframe
 from recframe.components import Kind
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
@@ -45,6 +47,17 @@ def test_the_component_on_the_page_of_a_kind_passes_the_test_on_the_page(kind, t
     assert namespace["COMPONENT"].kind is kind
     namespace[f"test_{NAMES[kind]}_conforms"]()
     del sys.modules[f"my_{kind.value}"]
+
+
+@pytest.mark.parametrize("page", ["../README.md", "guide/experiments.md"])
+def test_the_run_from_python_on_the_page_composes(page, monkeypatch, capsys):
+    def composed(overrides, folder=None):
+        return SimpleNamespace(metrics=list(recframe.compose(overrides)))
+
+    monkeypatch.setattr(recframe, "run", composed, raising=False)
+    (code,) = [block for block in blocks(page) if "recframe.run(" in block]
+    exec(code, {})
+    assert "'agent'" in capsys.readouterr().out
 
 
 @pytest.mark.slow

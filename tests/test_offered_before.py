@@ -78,7 +78,9 @@ def test_a_newer_version_without_the_name_and_a_plugin_that_is_left_out_are_told
     points = plugin_site.entry_points()
     with pytest.raises(UnknownComponent, match=r"It came from plugin 'stays' of stays 1\.0, which is version 2\.0 now$"):
         discover(points).get("reward", "stay")
-    with pytest.raises(UnknownComponent, match=r"stays 1\.0, which is installed, but was left out\. Note: RECFRAME_PLUGINS leaves out stays"):
+    with pytest.raises(
+        UnknownComponent, match=r"stays 1\.0, which is installed, but was left out\. Note: RECFRAME_PLUGINS leaves out stays"
+    ):
         discover(points, "-stays").get("reward", "stay")
 
 

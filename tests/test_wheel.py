@@ -134,5 +134,7 @@ def test_a_plugin_from_the_kit_works_from_the_first_command_to_the_last(installe
     # it is uninstalled now
     for words in (["evaluate", str(run)], ["train", f"resume={run}"]):
         assert "recframe-patience 0.1.0" in call("recframe", *words, status=2)
-    assert "experiment has no choice 'patience'" in call("recframe", "train", "experiment=patience", status=2)
+    refused = call("recframe", "train", "experiment=patience", status=2)
+    assert "experiment has no choice 'patience'" in refused
+    assert "of recframe-patience 0.1.0, which is not installed" in refused
     assert "recframe-patience" not in call("recframe", "plugins")

@@ -7,7 +7,16 @@ from recframe.components.component import Component, ComponentError, nested_sect
 from recframe.components.consistency import contradictions, require_consistent
 from recframe.components.kind import CORE_SETTINGS, Kind
 from recframe.components.logger import LoggerComponent
-from recframe.components.options import Option, bounds_problems, describe_bounds, option, options_of, seed_option
+from recframe.components.options import (
+    Option,
+    bounds_problems,
+    describe_bounds,
+    option,
+    options_of,
+    renamed_option,
+    renamed_options,
+    seed_option,
+)
 from recframe.components.tags import TAGS
 
 __all__ = [
@@ -25,6 +34,8 @@ __all__ = [
     "node",
     "option",
     "options_of",
+    "renamed_option",
+    "renamed_options",
     "require_consistent",
     "seed_option",
 ]

@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 
 from recframe.components.kind import Kind
 from recframe.components.options import option
-from recframe.components.tags import active_tags, filled_in, settings_of
+from recframe.components.tags import active_tags, filled_in, settings_of, with_new_names
 from recframe.errors import UserError
 
 
@@ -81,7 +81,8 @@ class Component:
             if isinstance(tags, str) or not isinstance(tags, Iterable):
                 raise ComponentError(f"{where}: {given} is a set of tags, not {'one string' if isinstance(tags, str) else repr(tags)}")
         values = {"kind": kind, "name": name, "config": config, "factory": factory, "description": description or first_line(config)}
-        values |= {"provides": frozenset(provides), "requires": frozenset(requires), "implementation": implementation}
+        values |= {"provides": with_new_names(set(provides), where), "requires": with_new_names(set(requires), where)}
+        values["implementation"] = implementation
         for attribute, value in values.items():
             object.__setattr__(self, attribute, value)
 

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from recframe.deprecations import Renamed
+
 # a bound's name, its sign in messages, and the comparison that must hold
 BOUNDS: Mapping[str, tuple[str, Callable[[Any, Any], bool]]] = {
     "ge": (">=", operator.ge),
@@ -62,6 +64,24 @@ def option(
     return field(default=default, metadata=metadata)
 
 
+def renamed_option(new: str, until: int) -> Any:
+    """Declare a field that keeps the old name of an option: a value under it is used under the new name, with a warning.
+
+    `depth: int | None = renamed_option("layers", until=2)`; the factory finds the value in `layers`.
+
+    Parameters
+    ----------
+    new: the option of the same config that took its place, which has a default.
+    until: the version of the plugin interface that will not have the old name.
+    """
+    return field(default=None, metadata={"help": f"the old name of {new}", "renamed": Renamed(new, until)})
+
+
+def renamed_options(config: type) -> dict[str, Renamed]:
+    """The old names among the fields of a config."""
+    return {f.name: f.metadata["renamed"] for f in dataclasses.fields(config) if "renamed" in f.metadata}
+
+
 LARGEST_SEED = 2**63 - 1
 """The largest seed: generators take it, and it is an integer in every format that a run is recorded in."""
 
@@ -83,7 +103,7 @@ class Option:
 
 
 def options_of(config: type) -> list[Option]:
-    """The fields of a config dataclass, in order of declaration."""
+    """The fields of a config dataclass without old names, in order of declaration."""
     return [
         Option(
             name=f.name,
@@ -93,6 +113,7 @@ def options_of(config: type) -> list[Option]:
             bounds=" and ".join(filter(None, [describe_bounds(f.metadata), "must exist" if f.metadata.get("exists") else ""])),
         )
         for f in dataclasses.fields(config)
+        if "renamed" not in f.metadata
     ]
 
 

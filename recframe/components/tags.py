@@ -6,6 +6,8 @@ from collections.abc import Collection, Mapping
 from string import Formatter
 from typing import Any
 
+from recframe.deprecations import Renamed, warn_renamed
+
 # The tags that built-in components and the core use, and how an error message describes each. Plugins may define their own.
 # `Component.requires` may also list alternatives ("actions:items|actions:continuous": either satisfies it).
 # A prefix that ends in ":" stands for a family of tags.
@@ -36,6 +38,23 @@ TAGS: Mapping[str, str] = {
     "pretraining": "a language model that `recframe pretrain` can train",
     "truth": "the true expected response to every item (for the oracle)",
 }
+
+
+RENAMED_TAGS: Mapping[str, Renamed] = {}
+"""Old names of tags, which plugins may still use."""
+
+
+def with_new_names(tags: Collection[str], user: str) -> frozenset[str]:
+    """The tags with old names replaced; `user` is whom the warning names."""
+    return frozenset(_with_new_names(tag, user) for tag in tags) if RENAMED_TAGS else frozenset(tags)
+
+
+def _with_new_names(tag: str, user: str) -> str:
+    names, mark, setting = tag.partition("?")
+    alternatives = names.split("|")
+    for old in RENAMED_TAGS.keys() & set(alternatives):
+        warn_renamed(f"the tag {old!r}", Renamed(repr(RENAMED_TAGS[old].new), RENAMED_TAGS[old].until), user)
+    return "|".join(RENAMED_TAGS[name].new if name in RENAMED_TAGS else name for name in alternatives) + mark + setting
 
 
 def active_tags(tags: Collection[str], settings: Mapping[str, Any]) -> list[str]:

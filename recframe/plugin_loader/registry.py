@@ -96,7 +96,8 @@ class Registry:
 
     def third_party_offers(self) -> dict[str, dict[str, str]]:
         """The plugin, distribution and version behind each name that third-party plugins offer: "agent=mine", "experiment=mine"."""
-        names = [(one.component.kind, one.component.name, one) for one in [*self.components(), *self.loggers()]]
+        claims: list[Claim] = [*self.components(), *self.loggers()]
+        names: list[tuple[str, str, Claim | ConfigFolder]] = [(one.component.kind, one.component.name, one) for one in claims]
         names += [(group, name, folder) for folder in self.config_folders for group, name in folder.files]
         return {
             f"{group}={name}": {"plugin": one.plugin, "distribution": one.distribution, "version": self.versions[one.distribution]}

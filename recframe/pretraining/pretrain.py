@@ -32,6 +32,7 @@ from recframe.pretraining.module import COUNTER, PretrainingModule
 from recframe.pretraining.record import PretrainingResult, format_perplexity, table, write_record
 from recframe.pretraining.texts import Batches, held_out_batches, split_texts, texts_of
 from recframe.tracking import atomic_folder
+from recframe.tracking.provenance import provenance, remember_offers
 from recframe.tracking.run_loggers import RunLoggers
 from recframe.training import Interruption, suppress_lightning_output
 from recframe.training.module import Chunks
@@ -108,6 +109,7 @@ def pretrain(cfg: DictConfig, overrides: Sequence[str] = (), sweep: str | None =
     # the folder is not written if anything fails, so that no log could hold the traceback
     with as_messages(), interruption.listening(), _locked(folder), atomic_folder(folder) as temporary:
         device = choose_device(cfg.device)
+        remember_offers()
         try_components(cfg, unused=(Kind.ENVIRONMENT, Kind.REWARD), app=PRETRAIN)
         texts = texts_of(load_dataset(cfg.dataset))
         encoder: Encoder = build(component_of(Kind.ENCODER, cfg.encoder), cfg.encoder, device=device)
@@ -126,7 +128,7 @@ def pretrain(cfg: DictConfig, overrides: Sequence[str] = (), sweep: str | None =
                 seconds = time.perf_counter() - started
                 result = PretrainingResult(folder=folder, objective=model.objective, seconds=seconds, **figures)
                 model.save(temporary)
-                write_record(temporary, result, recorded(cfg), base)
+                write_record(temporary, result, recorded(cfg), base, provenance(cfg, PRETRAIN))
                 saved = True
                 numbers = {name: value for name, value in figures.items() if isinstance(value, (int, float))}
                 run_loggers.log_results(FinalResults(summary=numbers))

@@ -41,13 +41,13 @@ class PretrainingResult:
         return f"recframe train encoder={encoder} encoder.model={self.folder}"
 
 
-def write_record(folder: Path, result: PretrainingResult, config: Mapping[str, Any], base: str) -> None:
-    """Write `pretraining.yaml` (the figures and the whole config) and a README.md into the model's folder.
+def write_record(folder: Path, result: PretrainingResult, config: Mapping[str, Any], base: str, plugins: Mapping[str, Any]) -> None:
+    """Write `pretraining.yaml` (the figures, the whole config, and where its components came from) and a README.md into the model's folder.
 
     A model's fingerprint does not cover these files, so the same weights have the same fingerprint whenever they were made.
     """
     figures = {name: value for name, value in dataclasses.asdict(result).items() if name != "folder"}
-    record = {"recframe": __version__, "result": figures, "config": dict(config)}
+    record = {"recframe": __version__, "result": figures, "plugins": dict(plugins), "config": dict(config)}
     atomic_write(folder / RECORD_NAME, yaml.safe_dump(record, sort_keys=False, allow_unicode=True))
     encoder, dataset = config["encoder"]["name"], config["dataset"]["name"]
     lines = [

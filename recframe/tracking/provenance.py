@@ -11,7 +11,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from recframe.config import chosen_components
+from recframe.config import TRAIN, App, chosen_components
 from recframe.hookspecs import RUN_HOOKS
 from recframe.plugin_loader import (
     SESSION,
@@ -32,18 +32,23 @@ log = logging.getLogger(__name__)
 Origin = dict[str, str]
 
 
-def provenance(cfg: DictConfig) -> dict[str, Any]:
+def provenance(cfg: DictConfig, app: App = TRAIN) -> dict[str, Any]:
     """The origins of a valid config's components and loggers by their keys, and of the plugins whose hooks a run calls, by hook.
+
+    A pretraining calls no hooks of runs.
 
     An origin has the `plugin` (entry point), the `distribution` and its `version`; that of a component also its `name`.
     """
     found = registry()
     components = {}
-    for key, component in chosen_components(cfg).items():
+    for key, component in chosen_components(cfg, app).items():
         registered = found.registered(component)
         components[key] = {"name": component.name, **_claimed_by(registered)}
     loggers = {f"logger.{name}": {"name": name, **_claimed_by(found.logger(str(name)))} for name in cfg.get("logger", {})}
-    hooks = {hook: [_origin(plugin, distribution) for plugin, distribution, _ in found.callers(hook)] for hook in RUN_HOOKS}
+    hooks = {
+        hook: [_origin(plugin, distribution) for plugin, distribution, _ in found.callers(hook)]
+        for hook in (RUN_HOOKS if app is TRAIN else ())
+    }
     return {"components": components, "loggers": loggers, "hooks": {hook: origins for hook, origins in hooks.items() if origins}}
 
 

@@ -91,6 +91,8 @@ def test_the_record_has_the_result_and_the_config(made):
     assert record["result"]["perplexity_after"] == made["gpt"].perplexity_after
     assert record["config"]["dataset"]["num_items"] == 80
     assert record["config"]["seed"] == 0
+    assert set(record["plugins"]["components"]) == {"dataset", "encoder"}
+    assert record["plugins"]["components"]["dataset"]["distribution"] == "recframe"
     readme = (made["gpt"].folder / "README.md").read_text()
     assert "dataset=synthetic" in readme
     assert f"{made['gpt'].perplexity_after:,.4g}" in readme

@@ -6,6 +6,10 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+import typer
+from typer.testing import CliRunner
+
+import recframe
 
 PLUGIN = """
     from dataclasses import dataclass
@@ -160,3 +164,15 @@ def test_the_reference_policy_of_the_guide_works_as_printed(project_root):
     data = SimpleNamespace(catalog=SimpleNamespace(popularity=torch.tensor([3.0, 1.0, 2.0])))
     (policy,) = names["recframe_reference_policies"](environment, data).values()
     assert policy(SimpleNamespace(user=torch.zeros(3)), 0).tolist() == [[1, 2]] * 3
+
+
+def test_the_command_of_the_guide_works_as_printed(project_root, monkeypatch):
+    guide = (project_root / "docs" / "guide" / "plugins.md").read_text()
+    source = re.search(r"```python\n(@hookimpl\ndef recframe_register_commands.*?)```", guide, re.DOTALL)[1]
+    names: dict = {"hookimpl": lambda hook: hook}
+    exec(source, names)
+    app = typer.Typer()
+    names["recframe_register_commands"](app)
+    monkeypatch.setattr(recframe, "run", lambda overrides, folder: SimpleNamespace(objective=(overrides, folder)), raising=False)
+    done = CliRunner().invoke(app, ["several", "--seeds", "2"], catch_exceptions=False)
+    assert done.output == "(['seed=0'], 'several/0')\n(['seed=1'], 'several/1')\n"

@@ -12,8 +12,10 @@ from recframe.config.app import App, Composed
 from recframe.config.apps import TRAIN
 from recframe.config.checks.machine import device_problem
 from recframe.config.checks.paths import make_paths_absolute
+from recframe.config.checks.renamed import use_new_names
 from recframe.config.checks.sections import check_fields, check_loggers, merged_as, resolved, section_at, variable_problems
 from recframe.config.problems import ConfigError
+from recframe.deprecations import warn_renamed
 from recframe.plugin_loader import UnknownComponent, registry
 
 
@@ -37,10 +39,13 @@ def validate(cfg: DictConfig, app: App = TRAIN) -> DictConfig:
         section, wrong = merged_as(f"{key}.", OmegaConf.structured(node(component)), OmegaConf.select(typed, key))
         problems += wrong
         if section is not None:
+            for old, renamed in use_new_names(f"{key}.", section, component.config).used:
+                warn_renamed(old, renamed, "the config")
             OmegaConf.update(typed, key, section, merge=False)
     problems = problems or find_problems(typed, app)
     if problems:
         raise ConfigError(problems)
+    values = OmegaConf.to_container(typed)
     app.complete(typed, Composed(values, components))
     make_paths_absolute(typed, app.schema)
     for key, component in components.items():
@@ -58,6 +63,8 @@ def find_problems(cfg: DictConfig, app: App = TRAIN, choices: Mapping[str, Any] 
         return unresolved
     components, problems = _chosen_components(values, app)
     composed = Composed(values, components, choices or {})
+    for key, component in components.items():
+        problems += use_new_names(f"{key}.", section_at(values, key), component.config).problems
     problems += check_fields("", values, app.schema)
     for key in components:
         problems += app.section_rules(composed, key)

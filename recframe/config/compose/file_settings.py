@@ -113,7 +113,8 @@ def _not_chosen(key: str, base: DictConfig) -> str:
     chosen = list(map(str, base.get(section) or {})) if section in LIST_GROUPS else []
     if section not in LIST_GROUPS or not name or name in chosen:
         return ""
-    return f"{key}: {section}={name} is not chosen; there is {section}=[{','.join(chosen)}]: add it there, or leave this line out{offered_before(section, name, registry().versions)}"
+    origin = offered_before(section, name, registry().versions)
+    return f"{key}: {section}={name} is not chosen; there is {section}=[{','.join(chosen)}]: add it there, or leave this line out{origin}"
 
 
 def _settings(tree: yaml.Node, prefix: str, loader: Any) -> Iterator[_Setting]:
