@@ -2,18 +2,17 @@
 
 from recframe.plugin_loader.config_folders import BUILT_IN, ConfigFolder, address_problem
 from recframe.plugin_loader.discovery import discover, raised, registry
-from recframe.plugin_loader.interface_version import SUPPORTED
-from recframe.plugin_loader.offered_before import came_from, offered_before, plugin_in_words, read_offers, record_path, state_now
-from recframe.plugin_loader.registry import (
+from recframe.plugin_loader.entries import (
     OWN_DISTRIBUTION,
     SESSION,
     LoadedPlugin,
     PluginFailure,
     Registered,
     RegisteredLogger,
-    Registry,
-    UnknownComponent,
 )
+from recframe.plugin_loader.interface_version import SUPPORTED
+from recframe.plugin_loader.offered_before import came_from, offered_before, plugin_in_words, read_offers, record_path, state_now
+from recframe.plugin_loader.registry import Registry, UnknownComponent
 from recframe.plugin_loader.schemas import check_schema
 from recframe.plugin_loader.words import closest, suggestion
 

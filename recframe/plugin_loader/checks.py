@@ -11,8 +11,8 @@ from packaging.utils import canonicalize_name
 
 from recframe import __version__, hookspecs
 from recframe.components import ComponentError
+from recframe.plugin_loader.entries import OWN_DISTRIBUTION
 from recframe.plugin_loader.interface_version import RENAMED_HOOKS
-from recframe.plugin_loader.registry import OWN_DISTRIBUTION
 from recframe.plugin_loader.words import suggestion
 
 

@@ -20,16 +20,16 @@ from recframe.components import Component, ComponentError, LoggerComponent
 from recframe.errors import UserError
 from recframe.plugin_loader.checks import check_hooks, requirement_problem
 from recframe.plugin_loader.config_folders import ConfigFolder, config_addresses
-from recframe.plugin_loader.interface_version import HookManager, stated_version, version_problem, warn_of_old_hooks
-from recframe.plugin_loader.registry import (
+from recframe.plugin_loader.entries import (
     ENVIRONMENT_VARIABLE,
     OWN_DISTRIBUTION,
     LoadedPlugin,
     PluginFailure,
     Registered,
     RegisteredLogger,
-    Registry,
 )
+from recframe.plugin_loader.interface_version import HookManager, stated_version, version_problem, warn_of_old_hooks
+from recframe.plugin_loader.registry import Registry
 from recframe.plugin_loader.schemas import check_schema
 from recframe.plugin_loader.selection import PluginSelection
 

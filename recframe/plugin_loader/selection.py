@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from packaging.utils import canonicalize_name
 
-from recframe.plugin_loader.registry import ENVIRONMENT_VARIABLE, OWN_DISTRIBUTION, PluginFailure
+from recframe.plugin_loader.entries import ENVIRONMENT_VARIABLE, OWN_DISTRIBUTION, PluginFailure
 
 INSTALL = f"Install it, or correct {ENVIRONMENT_VARIABLE}"
 
