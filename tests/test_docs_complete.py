@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from recframe import hookspecs
-from recframe.components import Component, Kind
+from recframe.built_in_loggers import BUILT_IN_LOGGERS
+from recframe.components import Component, Kind, options_of
 from recframe.plugin_loader import registry
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -116,6 +117,15 @@ def test_the_reference_has_every_setting_of_a_config(reference, app):
     assert len(keys) > 10
     page = reference["run" if app == "train" else "pretraining"]
     assert [key for key in keys if f"| `{key}` |" not in page] == []
+
+
+@pytest.mark.parametrize("logger", BUILT_IN_LOGGERS, ids=lambda logger: logger.name)
+def test_the_reference_and_the_guide_have_every_logger_and_its_options(reference, logger):
+    assert f"`{logger.name}`" in (PROJECT / "docs" / "guide" / "loggers.md").read_text()
+    for page in (reference["run"], reference["pretraining"]):
+        section = page.partition(f"\n## logger.{logger.name}\n")[2].partition("\n## ")[0]
+        assert section
+        assert [option.name for option in options_of(logger.config) if f"| `logger.{logger.name}.{option.name}` |" not in section] == []
 
 
 def test_the_reference_has_every_hook_preset_and_experiment(reference):

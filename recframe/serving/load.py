@@ -20,8 +20,7 @@ CPU = "cpu"
 def load_policy(run: str | Path | RunResult, *, other_data: bool = False, trust_remote_code: bool = False) -> LoadedPolicy:
     """The trained policy of a run, built again on the CPU from the run's folder: its config, its data and its final weights.
 
-    The data must be where the run found it, and the plugins of the run must be installed. A policy that needs neither, only its items, is
-    to come with `recframe export`.
+    The data must be where the run found it, and the plugins of the run must be installed.
 
     Parameters
     ----------
