@@ -8,9 +8,13 @@ import re
 import time
 from argparse import Namespace
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
+from filelock import FileLock
 from pytorch_lightning.loggers.logger import Logger
 
 from recframe.built_in_loggers import MlflowLoggerConfig
@@ -23,6 +27,7 @@ from recframe.tracking.logged_values import flat_settings, markdown_table
 FOLDER = "mlflow"
 RUN_ID_NAME = f"{FOLDER}/run_id"
 LONGEST_PARAM = 6_000
+LOCK_NAME = ".recframe.lock"
 BATCH = 100
 """Params of one request; MLflow refuses more."""
 
@@ -50,6 +55,15 @@ def _environment() -> Iterator[None]:
         os.environ.update(before)
 
 
+def _store_locked(uri: str) -> AbstractContextManager[Any]:
+    """Keep other runs from making the store or its experiments at the same time: MLflow does not lock a store in a folder."""
+    if urlsplit(uri).scheme != "file":
+        return nullcontext()
+    folder = Path(url2pathname(urlsplit(uri).path))
+    folder.mkdir(parents=True, exist_ok=True)
+    return FileLock(folder / LOCK_NAME)
+
+
 class MlflowRunLogger(Logger):
     """A Lightning logger that writes one MLflow run, against the run's counter.
 
@@ -72,24 +86,38 @@ class MlflowRunLogger(Logger):
         with _environment():
             import mlflow
 
-            self._entities = mlflow.entities
+            self._entities, self._error = mlflow.entities, mlflow.exceptions.MlflowException
             try:
-                self._client = mlflow.MlflowClient(tracking_uri=uri)
+                with _store_locked(uri):
+                    self._client = mlflow.MlflowClient(tracking_uri=uri)
+                    experiment = self._experiment(config.experiment)
                 if run.resume_at is not None and id_path.is_file():
                     self._id = id_path.read_text(encoding="utf-8").strip()
                     self._continue()
                 else:
-                    self._id = self._new(config)
+                    self._id = self._new(experiment, config.tags)
                     atomic_write(id_path, f"{self._id}\n")
-            except mlflow.exceptions.MlflowException as error:
+            except self._error as error:
                 reason = str(error).strip().partition("\n")[0]
                 raise UserError(f"mlflow: the run cannot be started at {uri}: {reason}") from error
 
-    def _new(self, config: MlflowLoggerConfig) -> str:
-        found = self._client.get_experiment_by_name(config.experiment)
-        experiment = self._client.create_experiment(config.experiment) if found is None else found.experiment_id
+    def _experiment(self, name: str) -> str:
+        """The id of the experiment, which is made if there is none."""
+        found = self._client.get_experiment_by_name(name)
+        if found is not None:
+            return str(found.experiment_id)
+        try:
+            return str(self._client.create_experiment(name))
+        except self._error as error:
+            # another run, which started at the same time, was faster
+            found = self._client.get_experiment_by_name(name)
+            if error.error_code != "RESOURCE_ALREADY_EXISTS" or found is None:
+                raise
+            return str(found.experiment_id)
+
+    def _new(self, experiment: str, own_tags: Mapping[str, str]) -> str:
         group = {} if self._run.group is None else {"sweep": self._run.group}
-        tags = {**config.tags, **group, "job": self._run.job, "folder": str(self._run.folder)}
+        tags = {**own_tags, **group, "job": self._run.job, "folder": str(self._run.folder)}
         made = self._client.create_run(experiment, tags=tags, run_name=self._run.name)
         settings = [(key, str(value)[:LONGEST_PARAM]) for key, value in flat_settings(self._run.config)]
         params = [self._entities.Param(_allowed(key), value) for key, value in settings]

@@ -2,7 +2,9 @@
 
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -125,3 +127,40 @@ def test_a_missing_package_is_said_with_the_command_that_installs_it(tmp_path, m
     monkeypatch.setitem(sys.modules, "mlflow", None)
     with pytest.raises(LoggerError, match=r"logger=mlflow: cannot be imported .*: run `pip install 'recframe\[mlflow\]'`, or leave it out"):
         RunLoggers({"mlflow": {}}, description(tmp_path / "run"))
+
+
+def test_runs_that_start_at_the_same_time_share_one_experiment(tmp_path, monkeypatch):
+    """The runs of a sweep, with one store for all."""
+    store = tmp_path / "store"
+    client = mlflow.MlflowClient
+    original = client.get_experiment_by_name
+
+    def slowly(self, name):
+        found = original(self, name)
+        waiting.wait(0.2)
+        return found
+
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    monkeypatch.setattr(client, "get_experiment_by_name", slowly)
+    waiting = Event()
+    config = MlflowLoggerConfig(tracking_uri=store.as_uri())
+    with ThreadPoolExecutor(3) as pool:
+        writing = list(pool.map(lambda number: MlflowRunLogger(config, description(tmp_path / f"run{number}")), range(3)))
+    for one in writing:
+        one.close(failed=False)
+    found = [one for one in client(store.as_uri()).search_experiments() if one.name == "recframe"]
+    assert len(found) == 1
+    assert len(client(store.as_uri()).search_runs([found[0].experiment_id])) == 3
+
+
+def test_an_experiment_that_another_run_made_in_the_meantime_is_used(tmp_path, monkeypatch):
+    """As a tracking server answers, which is not locked."""
+    client = mlflow.MlflowClient
+    original, answers = client.get_experiment_by_name, [None]
+    monkeypatch.setattr(client, "get_experiment_by_name", lambda self, name: answers.pop() if answers else original(self, name))
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    store = (tmp_path / "store").as_uri()
+    made = client(store).create_experiment("recframe")
+    writing = MlflowRunLogger(MlflowLoggerConfig(tracking_uri=store), description(tmp_path / "run"))
+    writing.close(failed=False)
+    assert client(store).get_run(writing.version).info.experiment_id == made
