@@ -42,8 +42,8 @@ def _loading(name: str, found: Registry) -> Iterator[Finding]:
             continue
         if own := sorted(hook for hook, plugins in implemented.items() if point.name in plugins):
             yield Finding(Status.OK, "entry point", point.name, f"{point.value} implements {', '.join(own)}")
-        package = point.module.partition(".")[0]
-        if own and not _is_typed(package):
+        # one without hooks may name no module at all
+        if own and not _is_typed(package := point.module.partition(".")[0]):
             note = f"{package} has no py.typed, so type checkers ignore its types: add an empty file {package}/py.typed to the package"
             yield Finding(Status.NOTE, "types", point.name, note)
     if not failures and not components_of(name, found) and not any(name == folder.distribution for folder in found.config_folders):

@@ -52,18 +52,29 @@ def new_plugin(name: str, kinds: Collection[Kind], folder: Path) -> Path:
     Raises
     ------
     NameRefused: the name cannot be used, or is taken.   KitMissing: copier is not installed.
-    UserError: the folder has files.   OSError: it cannot be written.
+    UserError: the folder has files, or cannot be one.   OSError: it cannot be written.
     """
     ordered = [kind for kind in Kind if kind in kinds]
     names = PluginNames(name)
     names.require_free(ordered, registry())
+    if folder.is_symlink() and not folder.exists():
+        raise UserError(f"{folder} is a link to {folder.readlink()}, which does not exist; choose another with --output")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(f"{folder} exists already, and is not an empty folder; choose another with --output")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{names.package}-", dir=folder.parent) as scratch:
-        _render(names, ordered, Path(scratch) / "new")
-        # within one file system, so at once
-        (Path(scratch) / "new").replace(folder)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise UserError(f"{folder.parent} is not a folder; choose another with --output") from None
+    # beside or in it, within one file system: what is rendered is moved there at once
+    with tempfile.TemporaryDirectory(prefix=f".{names.package}-", dir=folder if folder.exists() else folder.parent) as scratch:
+        rendered = Path(scratch) / "new"
+        _render(names, ordered, rendered)
+        if folder.exists():
+            # not replaced: it may be the current folder, or a link
+            for path in rendered.iterdir():
+                path.replace(folder / path.name)
+        else:
+            rendered.replace(folder)
     return folder
 
 

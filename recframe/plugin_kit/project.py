@@ -15,6 +15,7 @@ from packaging.version import InvalidVersion, Version
 from recframe.errors import UserError
 from recframe.hookspecs import ENTRY_POINT_GROUP
 from recframe.plugin_kit.findings import Finding, Status
+from recframe.plugin_kit.tables import wrong_types
 from recframe.plugin_loader import OWN_DISTRIBUTION
 
 PYPROJECT = "pyproject.toml"
@@ -42,10 +43,12 @@ class Project:
         path = folder / PYPROJECT
         try:
             tables = tomllib.loads(path.read_text("utf-8"))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             raise ProjectError(f"{folder} is no project of a plugin: it has no {PYPROJECT}") from None
         except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise ProjectError(f"{path}: not TOML: {error}") from None
+        if wrong := next(wrong_types(tables), None):
+            raise ProjectError(f"{path}: {wrong}")
         try:
             canonicalize_name(str(tables.get("project", {}).get("name", "")), validate=True)
         except InvalidName:
@@ -91,9 +94,7 @@ class Project:
             yield f"no entry point of recframe, so it is not found: add a table [project.entry-points.{ENTRY_POINT_GROUP}] with {example}"
         if "version" not in project and "version" not in project.get("dynamic", []):
             yield '[project] needs a version, such as version = "0.1.0"'
-        try:
-            Version(self.version)
-        except InvalidVersion:
+        if not _is_version(self.version):
             yield f"version {self.version!r} is none; numbers with dots are right, as in 0.1.0"
         names = []
         for text in project.get("dependencies", []):
@@ -107,9 +108,19 @@ class Project:
     def write_metadata(self, folder: Path) -> None:
         """Write a `.dist-info` into a folder, so that Python finds the project as if it were installed from that folder."""
         name = canonicalize_name(self.name).replace("-", "_")
-        info = folder / f"{name}-{self.version}.dist-info"
+        # what is no version, which is a finding of its own, may not be the name of a folder either
+        version = self.version if _is_version(self.version) else "0"
+        info = folder / f"{name}-{version}.dist-info"
         info.mkdir(parents=True)
         requires = "".join(f"Requires-Dist: {text}\n" for text in self.tables["project"].get("dependencies", []))
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {self.name}\nVersion: {self.version}\n{requires}", "utf-8")
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {self.name}\nVersion: {version}\n{requires}", "utf-8")
         points = "".join(f"{point} = {module}\n" for point, module in self.entry_points.items())
         (info / "entry_points.txt").write_text(f"[{ENTRY_POINT_GROUP}]\n{points}", "utf-8")
+
+
+def _is_version(text: str) -> bool:
+    try:
+        Version(text)
+    except InvalidVersion:
+        return False
+    return True

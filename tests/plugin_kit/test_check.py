@@ -165,6 +165,39 @@ def test_a_pyproject_that_cannot_be_read_is_refused(tmp_path, text, problem):
     assert problem in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("project = 3", "project is 3; a table is right"),
+        ('[project]\nname = "a"\nentry-points = 3', "project.entry-points is 3; a table is right"),
+        (
+            '[project]\nname = "a"\n[project.entry-points.recframe]\na = 3',
+            "project.entry-points.recframe is {'a': 3}; a table of texts is right",
+        ),
+        ('[project]\nname = "a"\ndependencies = "recframe"', "project.dependencies is 'recframe'; a list of texts is right"),
+        ('[project]\nname = "a"\n[build-system]\nrequires = 3', "build-system.requires is 3; a list of texts is right"),
+        ('[project]\nname = "a"\n[tool]\nsetuptools = 3', "tool.setuptools is 3; a table is right"),
+        (
+            '[project]\nname = "a"\n[tool.setuptools.packages.find]\nwhere = "src"',
+            "tool.setuptools.packages.find.where is 'src'; a list of texts is right",
+        ),
+    ],
+)
+def test_an_entry_of_a_wrong_type_is_refused(tmp_path, text, problem):
+    (tmp_path / "pyproject.toml").write_text(text)
+    with pytest.raises(ProjectError) as error:
+        subjects(str(tmp_path), tmp_path)
+    assert str(error.value).endswith(problem)
+
+
+def test_a_version_that_is_none_names_no_folder_elsewhere(tmp_path):
+    tables = {"project": {"name": "recframe-a", "version": "1/../../escaped"}}
+    (tmp_path / "scratch").mkdir()
+    Project(tmp_path, tables).write_metadata(tmp_path / "scratch")
+    assert [path.name for path in tmp_path.iterdir()] == ["scratch"]
+    assert [path.name for path in (tmp_path / "scratch").iterdir()] == ["recframe_a-0.dist-info"]
+
+
 def test_packages_are_imported_from_src_or_from_where_setuptools_looks(project):
     assert [path.name for path in Project.read(project).paths] == ["src", "project"]
     (project / "src").rename(project / "lib")

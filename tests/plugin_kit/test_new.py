@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from recframe.cli.main import app
 from recframe.components import Kind
+from recframe.errors import UserError
 from recframe.plugin_kit import new
 from recframe.plugin_kit.names import NameRefused, PluginNames
 from recframe.plugin_loader import discover, registry
@@ -113,6 +114,29 @@ def test_an_empty_folder_is_used(generate, tmp_path):
     assert done.exit_code == 0, done.output
     assert "a plugin with agent, reward" in done.stdout
     assert (tmp_path / "pyproject.toml").is_file()
+
+
+def test_the_current_folder_and_a_link_to_a_folder_are_used(tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    (tmp_path / "linked").mkdir()
+    (tmp_path / "link").symlink_to("linked")
+    monkeypatch.chdir(tmp_path / "here")
+    new.new_plugin("recframe-fresh", [Kind.REWARD], Path())
+    new.new_plugin("recframe-fresh", [Kind.REWARD], tmp_path / "link")
+    # the folder itself, in which a shell still is
+    names = sorted(path.name for path in Path().iterdir())
+    assert "pyproject.toml" in names
+    assert names == sorted(path.name for path in (tmp_path / "linked").iterdir())
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["here", "link", "linked"]
+
+
+@pytest.mark.parametrize("output", ["file/new", "file/inner/new", "broken"])
+def test_a_place_that_can_be_no_folder_is_refused(tmp_path, output):
+    (tmp_path / "file").touch()
+    (tmp_path / "broken").symlink_to("nowhere")
+    with pytest.raises(UserError, match="choose another with --output"):
+        new.new_plugin("recframe-fresh", [Kind.REWARD], tmp_path / output)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["broken", "file"]
 
 
 def test_without_copier_the_message_says_what_to_install(tmp_path, monkeypatch):
