@@ -10,7 +10,7 @@ import torch
 from recframe.evaluation.agent_policy import AgentPolicy
 from recframe.interfaces import PAD, Agent, Data, Observation
 from recframe.serving.items import RankedItem, RankedItems
-from recframe.serving.query import Entry, QueryError, QueryReader
+from recframe.serving.query import Entry, QueryError, QueryReader, listed
 
 
 class LoadedPolicy:
@@ -59,12 +59,15 @@ class LoadedPolicy:
         ------
         recframe.errors.UserError: an id is not in the data, or what the policy reads is missing; the message is one line.
         """
-        if k < 1:
-            raise QueryError(f"k: {k} is not allowed; it must be >= 1")
+        if not hasattr(k, "__index__") or k < 1:
+            raise QueryError(f"k: {k!r} is not allowed; it must be a whole number >= 1")
+        history = listed(history, "history")
+        candidates = None if candidates is None else listed(candidates, "candidates")
+        exclude = None if exclude is None else listed(exclude, "exclude")
         if exclude is None and self.excludes_history:
             exclude = [entry[0] if isinstance(entry, tuple) else entry for entry in history]
         observation = self._reader.observation(history, profile, context, candidates, exclude)
-        if candidates is not None and not len(candidates):
+        if candidates == []:
             return RankedItems()
         try:
             rows, scores = self._ranked(observation, k)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -62,9 +63,7 @@ class QueryReader:
 
     def rows(self, ids: Sequence[str | int], of: str) -> list[int]:
         """The rows of the items with these ids. `of` is the argument, for errors."""
-        if isinstance(ids, str):
-            raise QueryError(f"{of}: it is a list of item ids, not the one text {ids!r}")
-        names = [str(item) for item in ids]
+        names = [str(item) for item in listed(ids, of)]
         unknown = [name for name in names if name not in self._items]
         if not unknown:
             return [self._items[name] for name in names]
@@ -74,16 +73,13 @@ class QueryReader:
         raise QueryError(f"{of}: no item of the run's data has the id {unknown[0]!r}{others}; {remedy}")
 
     def _row(self, ids: Sequence[str | int], of: str) -> Tensor:
-        return torch.tensor([self.rows(ids, of)], dtype=torch.int64)
+        # an item counts once, however often it is listed: agents take candidates to be different items
+        return torch.tensor([list(dict.fromkeys(self.rows(ids, of)))], dtype=torch.int64)
 
     def _history(self, history: Sequence[Entry]) -> tuple[Tensor, Tensor]:
         """The items `[1, L]` and what the person did with each `[1, L, F]`."""
-        if isinstance(history, str):
-            raise QueryError(f"history: it is a list of item ids, not the one text {history!r}")
-        pairs = [(entry[0], entry[1]) if isinstance(entry, tuple) else (entry, {CLICK_SIGNAL: 1.0}) for entry in history]
+        pairs = [self._entry(entry) for entry in listed(history, "history")]
         signals = self.spec.signals
-        if wrong := [name for entry in history if isinstance(entry, tuple) for name in entry[1] if name not in signals]:
-            raise QueryError(f"history: the run has no signal {wrong[0]!r}; it has: {', '.join(signals)}")
         rows = self.rows([item for item, _ in pairs], "history")
         length = max(1, len(rows)) if self.whole_history else self.spec.history_length
         kept = min(len(rows), length)
@@ -91,8 +87,21 @@ class QueryReader:
         feedback = torch.zeros(1, length, len(signals))
         if kept:
             items[0, -kept:] = torch.tensor(rows[-kept:])
-            feedback[0, -kept:] = torch.tensor([[float(values.get(name, 0.0)) for name in signals] for _, values in pairs[-kept:]])
+            feedback[0, -kept:] = torch.tensor([[values.get(name, 0.0) for name in signals] for _, values in pairs[-kept:]])
         return items, feedback
+
+    def _entry(self, entry: Any) -> tuple[Any, Mapping[str, float]]:
+        """An item's id, and the values of the signals."""
+        if not isinstance(entry, (tuple, list, Mapping)):
+            return entry, {CLICK_SIGNAL: 1.0}
+        if not isinstance(entry, tuple) or len(entry) != 2 or not isinstance(entry[1], Mapping):
+            raise QueryError(
+                f"history: {entry!r} is not an entry; an id is right, or an id with its signals as in ('17', {{'click': 1.0}})"
+            )
+        signals = self.spec.signals
+        if wrong := [name for name in entry[1] if name not in signals]:
+            raise QueryError(f"history: the run has no signal {wrong[0]!r}; it has: {', '.join(signals)}")
+        return entry[0], {name: _number(name, value) for name, value in entry[1].items()}
 
     def _user(self, profile: str | None) -> int:
         """The row of the user; one that does not exist if none is given, so that a policy that reads it fails."""
@@ -117,3 +126,29 @@ class QueryReader:
             said = "this policy reads what a user says" if context is None else f"{context!r} is not among the texts of the run's data"
             raise QueryError(f"context: {said}; give one of these texts, such as {contexts.texts[0]!r}")
         return torch.tensor([contexts.texts.index(context)])
+
+
+def listed(ids: Any, of: str) -> list[Any]:
+    """The entries of the argument `of`, a list of items, an array, a tensor or an iterator.
+
+    Raises
+    ------
+    QueryError: it is a single text, or no list at all.
+    """
+    if isinstance(ids, str):
+        raise QueryError(f"{of}: it is a list of item ids, not the one text {ids!r}")
+    if hasattr(ids, "tolist"):
+        ids = ids.tolist()
+    if isinstance(ids, Mapping) or not isinstance(ids, Iterable):
+        raise QueryError(f"{of}: it is a list of item ids, not a {type(ids).__name__}")
+    return list(ids)
+
+
+def _number(signal: str, value: Any) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise QueryError(f"history: the signal {signal!r} is {value!r}; a finite number is right")
+    return number

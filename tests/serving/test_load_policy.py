@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+import torch
 
 import recframe
 from recframe.config import validate
@@ -82,6 +84,17 @@ def test_more_items_than_there_are_and_an_empty_history(policy):
     assert len(policy.recommend(k=1_000)) == FILMS
 
 
+def test_a_candidate_that_is_listed_twice_is_recommended_once_and_makes_no_room_for_others(policy):
+    assert policy.recommend(["1"], candidates=["3", "3", "4"], k=5) == policy.recommend(["1"], candidates=["3", "4"], k=5)
+
+
+def test_arrays_tensors_and_iterators_are_lists_of_items(policy):
+    as_list = policy.recommend(["1", "2"], candidates=["3", "4", "5"], exclude=["4"], k=5)
+    assert policy.recommend(torch.tensor([1, 2]), candidates=np.array([3, 4, 5]), exclude=np.array([4]), k=np.int64(5)) == as_list
+    assert policy.recommend((str(film) for film in (1, 2)), candidates=iter(["3", "4", "5"]), exclude={"4"}, k=5) == as_list
+    assert not {"1", "2"} & set(policy.recommend(iter(["1", "2"]), k=FILMS).ids)
+
+
 def test_recommendations_show_as_a_table(policy):
     recommended = policy.recommend(["1"], k=2)
     assert isinstance(recommended, RankedItems)
@@ -100,7 +113,16 @@ def test_recommendations_show_as_a_table(policy):
         ({"exclude": ["x"]}, "exclude: no item of the run's data has the id 'x'; ids are such as '0'"),
         ({"profile": "p300"}, "profile: no user of the run's data has the id 'p300'; did you mean '"),
         ({"context": "hello"}, "context: visits of this run come with no text; leave it out"),
-        ({"k": 0}, "k: 0 is not allowed; it must be >= 1"),
+        ({"k": 0}, "k: 0 is not allowed; it must be a whole number >= 1"),
+        ({"k": 2.5}, "k: 2.5 is not allowed; it must be a whole number >= 1"),
+        ({"k": "3"}, "k: '3' is not allowed; it must be a whole number >= 1"),
+        ({"history": None}, "history: it is a list of item ids, not a NoneType"),
+        ({"history": {"1": {"click": 1.0}}}, "history: it is a list of item ids, not a dict"),
+        ({"history": [("1", 3.0)]}, r"history: \('1', 3.0\) is not an entry; an id is right, or an id with its signals as in "),
+        ({"history": [["1", {"click": 1.0}]]}, "is not an entry"),
+        ({"history": [("1", {"click": "yes"})]}, "history: the signal 'click' is 'yes'; a finite number is right"),
+        ({"history": [("1", {"rating": float("nan")})]}, "history: the signal 'rating' is nan; a finite number is right"),
+        ({"candidates": 3}, "candidates: it is a list of item ids, not a int"),
     ],
 )
 def test_what_the_data_does_not_have_is_one_clear_line(policy, question, message):
