@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import reprlib
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
@@ -85,10 +86,10 @@ def new_folder(cfg: DictConfig) -> Path:
 
 def _check(overrides: Any) -> None:
     """Refuse what is no list of overrides, and settings of Hydra's that have no effect here."""
-    if isinstance(overrides, str) or not all(isinstance(text, str) for text in overrides):
-        raise ConfigError([f"overrides are a list of texts, such as ['agent=dqn', 'seed=1'], not {overrides!r}"])
+    if not isinstance(overrides, Sequence) or isinstance(overrides, str) or not all(isinstance(text, str) for text in overrides):
+        raise ConfigError([f"overrides are a list of texts, such as ['agent=dqn', 'seed=1'], not {reprlib.repr(overrides)}"])
     hydra = [text for text in overrides if text.lstrip("+~").startswith(("hydra.", "hydra/"))]
-    if refused := [text for text in hydra if text.partition("=")[0].lstrip("+") not in HYDRA_SETTINGS]:
+    if refused := [text for text in hydra if text.partition("=")[0] not in HYDRA_SETTINGS]:
         allowed = " and ".join(HYDRA_SETTINGS)
         raise ConfigError([f"{text}: it is for the command line; from Python, only {allowed} can be set" for text in refused])
 

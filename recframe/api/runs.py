@@ -48,7 +48,7 @@ def run(config: DictConfig | Sequence[str] = (), *, folder: str | Path | None = 
     Interrupted: the run was interrupted. It can be resumed.
     """
     cfg = config if isinstance(config, DictConfig) else compose(config)
-    place = new_folder(cfg) if folder is None else Path(folder)
+    place = new_folder(cfg) if folder is None else Path(folder).expanduser()
     with _one_run(quiet):
         return runner.run(cfg, place, overrides=overrides_of(cfg), choices=choices_of(cfg))
 
@@ -68,7 +68,7 @@ def resume(
     Interrupted: the run was interrupted again.
     """
     with _one_run(quiet):
-        return runner.resume(folder, device, other_data=other_data, trust_remote_code=trust_remote_code)
+        return runner.resume(Path(folder).expanduser(), device, other_data=other_data, trust_remote_code=trust_remote_code)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
-from recframe.components import Component
+from recframe.components import Component, ComponentError
 from recframe.plugin_loader import SESSION, Registered, check_schema, registry
 
 BY = "recframe.registered"
@@ -30,11 +30,15 @@ def registered(*components: Component) -> Iterator[None]:
 
     Raises
     ------
-    recframe.components.ComponentError: a name is taken, which a built-in or installed component keeps; or a config cannot be one.
+    recframe.components.ComponentError: a name is taken, which a built-in or installed component keeps; a config cannot be one; or what is
+        given is no `Component`.
     """
     found = registry()
     with ExitStack() as stack:
         for component in components:
+            if not isinstance(component, Component):
+                given = component.__name__ if isinstance(component, type) else repr(component)
+                raise ComponentError(f"recframe.registered takes components, as Component(kind, name, config, class), not {given}")
             check_schema(component)
             found.add_for_session(Registered(component, BY, SESSION, _version(component)))
             stack.callback(found.remove_from_session, component)

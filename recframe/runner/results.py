@@ -144,7 +144,7 @@ def load_result(folder: str | Path) -> RunResult:
     ------
     recframe.errors.UserError: there is no such run, it has not finished, or it failed; the message has the reason.
     """
-    folder = Path(folder)
+    folder = Path(folder).expanduser()
     if not (folder / RESULT_NAME).is_file() and (reason := read_failure(folder)) is not None:
         raise ResultError(f"{folder}: the run failed: {reason}")
     return RunResult.of(folder, read_result(folder))

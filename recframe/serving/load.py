@@ -31,7 +31,7 @@ def load_policy(run: str | Path | RunResult, *, other_data: bool = False, trust_
     ------
     recframe.errors.UserError: there is no such run, it has no trained weights, its data is another now, or its actions are not items.
     """
-    folder = run.folder if isinstance(run, RunResult) else Path(run)
+    folder = run.folder if isinstance(run, RunResult) else Path(run).expanduser()
     with RunFolder.open_to_read(folder) as claimed:
         cfg = recorded_config(claimed, CPU, "recframe.load_policy uses the CPU", None if trust_remote_code else "trust_remote_code=True")
         report_changes(claimed.path)

@@ -157,6 +157,9 @@ def test_mistakes_are_all_reported_at_once():
     ("overrides", "line"),
     [
         ("agent=dqn", "overrides are a list of texts, such as ['agent=dqn', 'seed=1'], not 'agent=dqn'"),
+        ({"agent": "dqn"}, "overrides are a list of texts, such as ['agent=dqn', 'seed=1'], not {'agent': 'dqn'}"),
+        (None, "overrides are a list of texts, such as ['agent=dqn', 'seed=1'], not None"),
+        (["+hydra.run.dir=runs/mine"], "+hydra.run.dir=runs/mine: it is for the command line; from Python, only hydra.run.dir and"),
         (["hydra/launcher=joblib"], "hydra/launcher=joblib: it is for the command line"),
         (["seed=1,2"], "seed=1,2: several values; a run takes one"),
     ],
@@ -166,6 +169,15 @@ def test_what_only_the_command_line_takes_is_refused(overrides, line):
         recframe.compose(overrides)
     (problem,) = caught.value.problems
     assert problem.startswith(line)
+
+
+def test_a_tilde_is_the_home_folder(result, monkeypatch):
+    monkeypatch.setenv("HOME", str(result.folder.parent))
+    folder = f"~/{result.folder.name}"
+    assert recframe.load_result(folder).policies == recframe.resume(folder).policies == result.policies
+    assert recframe.load_policy(folder).folder == result.folder
+    with pytest.raises(UserError, match="already holds a run"):
+        recframe.run(SMALL, folder=folder)
 
 
 def test_values_that_were_changed_are_checked_and_recorded(result, tmp_path):

@@ -98,6 +98,12 @@ def test_names_of_others_stay_taken():
     assert registry().get("reward", "click").implementation is None
 
 
+@pytest.mark.parametrize("given", [Agent, "boredom"])
+def test_what_is_no_component_is_refused(given):
+    with pytest.raises(ComponentError, match=r"takes components, as Component\(kind, name, config, class\), not (Agent|'boredom')"):
+        recframe.registered(given).__enter__()
+
+
 def test_a_class_of_a_cell_is_checked_like_a_plugins():
     boredom = run_cell(1.0)
     check_component(boredom)
