@@ -33,7 +33,7 @@ def rendered_lines(block: str, section: bool, first: bool) -> Iterator[str]:
         elif item and (section or (begins and not (first and not joined))):
             joined.append(("item", f"`{item[1]}`: {line[item.end() :]}"))
         elif line.startswith("  ") and last != "item":
-            joined.append(("code", line.strip()))
+            joined.append(("code", line.removeprefix("    ").rstrip() if line.startswith("    ") else line.strip()))
         elif last in ("item", "text"):
             joined[-1] = (last, f"{before} {line.strip()}")
         else:
@@ -54,11 +54,12 @@ def wrapped(text: str, indent: str = "", first: str = "") -> str:
 
 
 def escaped(text: str) -> str:
-    """Text whose `<` and `*` Markdown would take for its own, outside of code spans."""
+    """Text whose `<`, `*` and `__` Markdown would take for its own, outside of code spans."""
 
     def safe(part: str) -> str:
         # not a backslash: GitHub knows it before `<`, other renderers do not
-        return re.sub(r"<(?=[\w/!?])", "&lt;", re.sub(r"((?<=\S)\*|\*(?=\S))", r"\\\1", part))
+        part = re.sub(r"__(\w+?)__", r"\\_\\_\1\\_\\_", re.sub(r"((?<=\S)\*|\*(?=\S))", r"\\\1", part))
+        return re.sub(r"<(?=[\w/!?])", "&lt;", part)
 
     parts = re.split(r"(`[^`]*`|\*\*\w+\*\*)", text)
     return "".join(part if i % 2 else safe(part) for i, part in enumerate(parts))

@@ -62,7 +62,8 @@ def plugins(
         table.add_column(column, no_wrap=True)
     table.add_column("description")
     for row in (*components, *loggers):
-        table.add_row(*row.values())
+        # as text: in markup, the [implicit] of recframe[implicit] would be a style
+        table.add_row(*map(Text, row.values()))
     output_console().print(table)
     output_console().print(_configs_table(configs))
     if third_party:

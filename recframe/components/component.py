@@ -72,6 +72,11 @@ class Component:
             raise ComponentError(f"component {name!r}: unknown kind {kind!r}; the kinds are {kinds}") from None
         check_config(kind, name, config)
         if callable(factory):
+            if not hasattr(factory, "__qualname__"):
+                called = type(factory).__name__
+                raise ComponentError(
+                    f"{kind} {name!r}: factory must be a class or a function, not an instance of {called}; give {called} itself"
+                )
             implementation = factory
             factory = f"{implementation.__module__}:{implementation.__qualname__}"
         if implementation is None:
@@ -129,7 +134,10 @@ def check_config(kind: str, name: str, config: Any) -> None:
     if not (isinstance(name, str) and name.isidentifier() and name == name.lower()):
         raise ComponentError(f"{where}: a name is a lower-case Python identifier, such as 'my_{kind}'")
     if not (isinstance(config, type) and dataclasses.is_dataclass(config)):
-        raise ComponentError(f"{where}: config must be a dataclass type, not {config!r}")
+        shown = config.__name__ if isinstance(config, type) else repr(config)
+        advice = ": decorate it with @dataclass" if isinstance(config, type) else ""
+        advice = f": give the class {type(config).__name__} itself" if dataclasses.is_dataclass(config) else advice
+        raise ComponentError(f"{where}: config must be a dataclass, not {shown}{advice}")
     own_name = {"name": "the component's name"} if kind in list(Kind) else {}
     reserved = own_name | ({"weight": "the term's factor in the reward"} if kind == Kind.REWARD else {})
     for f in dataclasses.fields(config):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from difflib import get_close_matches
 from string import Formatter
 from typing import Any
 
@@ -39,6 +40,9 @@ TAGS: Mapping[str, str] = {
     "truth": "the true expected response to every item (for the oracle)",
 }
 
+CLOSE = 0.85
+"""How similar an unknown tag is to a known one at least, from 0 to 1, to be taken for a spelling mistake: about one letter of seven."""
+
 
 RENAMED_TAGS: Mapping[str, Renamed] = {}
 """Old names of tags, which plugins may still use."""
@@ -66,6 +70,16 @@ def active_tags(tags: Collection[str], settings: Mapping[str, Any]) -> list[str]
 def filled_in(tags: Collection[str], settings: Mapping[str, Any]) -> set[str]:
     """The tags with `{setting}` replaced by the setting's value; a tag whose setting is null is left out."""
     return {tag.format_map(settings) for tag in tags if all(settings.get(name) is not None for name in _placeholders(tag))}
+
+
+def misspelt(tag: str) -> str | None:
+    """The known tag that an unknown one is almost the same as, or None: a plugin may have tags of its own."""
+    family, colon, name = tag.partition(":")
+    if tag in TAGS or f"{family}:" in TAGS:
+        return None
+    whole = get_close_matches(tag, [known for known in TAGS if not known.endswith((":", ":*"))], n=1, cutoff=CLOSE)
+    families = get_close_matches(f"{family}:", [known for known in TAGS if known.endswith(":")], n=1, cutoff=CLOSE) if colon else []
+    return next(iter([*whole, *(f"{close}{name}" for close in families)]), None)
 
 
 def settings_of(tags: Collection[str]) -> set[str]:

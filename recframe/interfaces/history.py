@@ -24,7 +24,18 @@ class History:
         self.feedback = torch.zeros(num_users, length, len(self.signals), device=device)
 
     def append(self, slate: Tensor, response: Response) -> None:
-        """Append the slate `[N, K]` and its signals; it makes new tensors, so that earlier observations stay unchanged."""
+        """Append the slate `[N, K]` and its signals; it makes new tensors, so that earlier observations stay unchanged.
+
+        Raises
+        ------
+        ValueError: if the response lacks a signal, or if one has another shape than the slate.
+        """
+        for name in self.signals:
+            signal = response.signals.get(name, None)
+            if signal is None:
+                raise ValueError(f"the response has no signal {name!r}; it has: {', '.join(map(str, response.signals.keys()))}")
+            if signal.shape != slate.shape:
+                raise ValueError(f"the signal {name!r} has the shape {list(signal.shape)}; right is that of the slate, {list(slate.shape)}")
         length = self.items.shape[1]
         feedback = torch.stack([response.signals[name] for name in self.signals], dim=-1)
         self.items = torch.cat([self.items, slate], dim=1)[:, -length:]

@@ -26,6 +26,7 @@ from recframe.testing.agent_batches import batches_for, observations_of
 from recframe.testing.agent_learning import check_learning, check_optimizers, check_replay_options
 from recframe.testing.agent_state import check_continuation, check_evaluation
 from recframe.testing.conformance import difference, own_randomness, require, require_tensor
+from recframe.testing.nan_order import no_nan_in_order
 from recframe.testing.ranking import check_ranking
 from recframe.testing.running_out import check_running_out
 
@@ -81,7 +82,7 @@ def _check_constructed(agent: Agent) -> None:
 def _check_decision(agent: Agent, observation: Observation, explore: bool) -> None:
     spec, users = agent.spec, len(observation.user)
     before, twin = observation.clone(), copy.deepcopy(agent)
-    with torch.no_grad(), own_randomness("act()"):
+    with torch.no_grad(), own_randomness("act()"), no_nan_in_order("act()"):
         agent.prepare_to_act()
         decision = agent.act(observation, explore)
     require(isinstance(decision, Decision), f"act() must return a recframe.interfaces.Decision, not {type(decision).__name__}")

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from recframe.components import Component, Kind
-from recframe.interfaces import Agent, Data, Environment, EnvironmentSpec, Observation, Sequences, WholeLog
+from recframe.interfaces import Agent, Data, Environment, EnvironmentSpec, Observation, Replay, Rollout, Sequences, WholeLog
 from recframe.testing.agents import check_agent
 from recframe.testing.building import Builder, where
 from recframe.testing.conformance import ConformanceError, require
@@ -26,6 +26,14 @@ from recframe.testing.toy import toy_spec
 from recframe.testing.world import ToyEnvironment, ToyTracker
 
 ACTION_LOW, ACTION_HIGH = (-2.0, 0.0), (2.0, 0.5)
+
+EXPERIENCES = (
+    (Replay, "experience:replay", "which not every run has"),
+    (Rollout, "experience:rollout", "which no log has"),
+    (Sequences, "experience:sequences", "which no simulator has"),
+    (WholeLog, "experience:log", "which no simulator has"),
+)
+"""What an agent may learn from, its tag, and why it must say so."""
 """The bounds of continuous actions: unequal, and not all symmetric around zero."""
 
 
@@ -101,17 +109,22 @@ def _check_agent(component: Component, build: Builder, data: Data, device: torch
 
         agent = made()
         ranks = "ranks" in component.provides and spec.actions == "items"
+        ranker = next(made for made in type(agent).__mro__ if "rank" in vars(made))
+        require(
+            "ranks" in component.provides or ranker.__module__.startswith("recframe."),
+            f"{where(component)} has a rank(): declare provides={{'ranks'}}, for evaluations on logs to use it",
+        )
         check_agent(agent, ToyEnvironment(spec, data), rebuild=partial(made, 1), ranks=ranks)
         _check_experience(component, agent)
 
 
 def _check_experience(component: Component, agent: Agent) -> None:
-    """Check that an agent that only a log can train says so: a simulated stage has to refuse it."""
-    for experience, tag in ((Sequences, "experience:sequences"), (WholeLog, "experience:log")):
-        declared = any(tag in requirement.split("|") for requirement in component.requires)
+    """Check that an agent requires the experience that it learns from: a stage that does not have it refuses the agent."""
+    declared = {tag for requirement in component.requires for tag in requirement.partition("?")[0].split("|")}
+    for experience, tag, absent in EXPERIENCES:
         require(
-            declared or not isinstance(agent.experience, experience),
-            f"{where(component)} learns from {experience.__name__}, which no simulator has: declare requires={{{tag!r}}}",
+            tag in declared or not isinstance(agent.experience, experience),
+            f"{where(component)} learns from {experience.__name__}, {absent}: declare requires={{{tag!r}}}",
         )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from recframe.components import Component, ComponentError, Kind, bounds_problems
+from recframe.components.tags import misspelt
 from recframe.interfaces import Data
 from recframe.plugin_loader import check_schema
 from recframe.testing.building import Builder, named, where
@@ -50,6 +51,7 @@ def check_component(
         settings = build.settings()
         component = _filled_in(component, settings)
         data = (_own_data(component, build.factory, settings) or data or toy_data()).to(device)
+        _check_tags(component)
         _check_requirements(component, data)
         CHECKS[component.kind](component, build, data, torch.device(device))
         if component.kind is Kind.ENCODER:
@@ -95,6 +97,13 @@ def _filled_in(component: Component, config: Any) -> Component:
         raise ConformanceError(f"{where(component)}: {tags} depends on the option {name!r}, which {component.config.__name__} lacks")
     given, required = component.given(settings), component.required(settings)
     return dataclasses.replace(component, provides=frozenset(given), requires=frozenset(required))
+
+
+def _check_tags(component: Component) -> None:
+    for verb, tags in (("provides", component.provides), ("requires", component.requires)):
+        for tag in sorted(one for alternatives in tags for one in alternatives.split("|")):
+            close = misspelt(tag)
+            require(close is None, f"{where(component)} {verb} {tag!r}, which is no tag of recframe: did you mean {close!r}?")
 
 
 def _own_data(component: Component, factory: Any, config: Any) -> Data | None:

@@ -98,6 +98,7 @@ def _check_session(environment: Environment, data: Data | None, steps: int) -> N
     observation = environment.reset(0)
     check_observation(observation, spec, "the observation of reset()", data)
     before = observation.clone()
+    everybody = {int(user) for user in observation.user}
     for shown_to, slate, step in simulate(environment, observation, steps):
         require(isinstance(step, Step), f"step() must return a recframe.interfaces.Step, not {type(step).__name__}")
         field = difference(shown_to, before)
@@ -109,6 +110,13 @@ def _check_session(environment: Environment, data: Data | None, steps: int) -> N
         check_observation(step.observation, spec, "observation", data)
         _check_transition(spec, slate, step)
         before = step.observation.clone()
+        everybody |= {int(user) for user in step.observation.user}
+    known = 0 if data is None or data.users is None else len(data.users)
+    require(
+        not (spec.has_users and known > 1 and everybody == {0}),
+        f"all sessions are of user 0, though the data has {known} users: fill Observation.user with their rows of Data.users, or set "
+        "has_users=False in the spec if the environment's people are none of them",
+    )
 
 
 def _check_end(environment: Environment) -> None:

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from recframe.interfaces import PAD, Agent, Observation, is_excluded, num_allowed
 from recframe.testing.conformance import difference, own_randomness, require, require_tensor
+from recframe.testing.nan_order import no_nan_in_order
 
 
 def check_ranking(agent: Agent, observation: Observation) -> None:
@@ -16,7 +17,7 @@ def check_ranking(agent: Agent, observation: Observation) -> None:
     with torch.no_grad():
         agent.prepare_to_act()
         for k in (1, 5, spec.num_items + 2):
-            with own_randomness("rank()"):
+            with own_randomness("rank()"), no_nan_in_order("rank()"):
                 ranking = agent.rank(observation, k)
             require_tensor(ranking, f"rank(observation, {k})", (users, k), torch.int64, spec.device)
             _check_items(ranking, observation, spec.num_items)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -46,8 +47,10 @@ def recorded_config(folder: RunFolder, device: str | None, use_cpu: str, trust: 
 def _with_origin(folder: RunFolder, problem: str) -> str:
     """The problem with the file, and, where the run's component is missing or another version, with the plugin that it came from."""
     origin = missing_plugin(folder.path, problem.partition(":")[0])
-    known = not origin or origin in problem
-    return f"{folder.config_path}: {problem}{'' if known else f'. {origin}'}"
+    if origin.endswith("not installed"):
+        # the others that there are do not help: the run's own is to be installed
+        problem = re.split(r"\. Did you mean|\. There are:", problem)[0]
+    return f"{folder.config_path}: {problem}{'' if not origin or origin in problem else f'. {origin}'}"
 
 
 def _use_own_cache(cfg: DictConfig) -> None:

@@ -77,6 +77,11 @@ def _problem_of_entry(entry: str, named: str) -> str:
     loader: Any = GlobalHydra.instance().config_loader()
     if "optional" in entry.split() or loader.repository.config_exists(named):
         return ""
+    absolute = named.partition("/")[2]
+    if "/" in absolute and loader.repository.config_exists(absolute):
+        place, _, choice = absolute.rpartition("/")
+        word = "/" if place in GLOBAL_GROUPS else "override /"
+        return f"there is no config {named!r}, since the entry is relative to the file's folder; write '{word}{place}: {choice}'"
     choices = loader.repository.get_group_options(group, ObjectType.CONFIG) if group else []
     return f"there is no config {named!r}{suggestion(name, choices) if choices else ''}{registry().whence(group, name)}"
 
@@ -140,7 +145,9 @@ def _problems_of_yaml(path: Path, text: str, config: str) -> list[str]:
         package = package_of({"package": header(text)[0]}, config)
         content = read_yaml(text, str(path), package)
     except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        # a line without its colon is found only at the next one
+        mark = error.context_mark if "expected ':'" in str(error.problem) else error.problem_mark
+        line = mark.line + 1 if mark else 1
         tab = "; indent with spaces, not with tabs" if "'\\t'" in str(error.problem) else ""
         return [f"{path}, line {line}: not YAML: {error.problem}{tab}"]
     except (yaml.YAMLError, ValueError) as error:
