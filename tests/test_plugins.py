@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from recframe.cli.plugins import app as plugins_app
 from recframe.components import Component, ComponentError, Kind, option, options_of
 from recframe.plugin_loader import UnknownComponent, discover
 
@@ -384,3 +385,9 @@ def test_a_plugin_may_complete_the_config_of_its_own_component(plugin_site, tmp_
     found = discover(plugin_site.entry_points())
     assert found.failures == []
     assert len(found.config_folders) == 1
+
+
+def test_the_table_shows_square_brackets_of_descriptions(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        plugins_app([])
+    assert "recframe[implicit]" in "".join(capsys.readouterr().out.split())

@@ -5,6 +5,7 @@ from omegaconf import OmegaConf
 
 from recframe.config import ConfigError, compose_config, find_mistakes, validate
 from recframe.config.checks.machine import folder_problem, surely_without_cuda
+from recframe.config.checks.validate import find_problems
 
 LOGGED = ["experiment=next_item", "dataset=movielens_format", "dataset.path=/"]
 SPEAKING = ["environment.says=true", "dataset.utterances=1"]
@@ -378,3 +379,9 @@ def test_a_gpu_is_reported_missing_only_without_any_sign_of_one(tmp_path, monkey
     assert surely_without_cuda(tmp_path)
     (tmp_path / "nvidia0").write_text("")
     assert not surely_without_cuda(tmp_path)
+
+
+def test_a_component_that_does_not_exist_leaves_no_requirement_unmet():
+    cfg = compose_config(["debug=smoke"])
+    cfg.environment.name = "gone"
+    assert [problem.partition(". ")[0] for problem in find_problems(cfg)] == ["environment: no environment is called 'gone'"]

@@ -19,6 +19,8 @@ from recframe.plugin_loader.config_folders import ConfigFolder
         (b"# @package _global_\nagent:\n  gamma: high\n", ", line 3: agent.gamma: Value 'high'"),
         (b"# @package _global_\nagent:\n  gamma: 7\n", ", line 3: agent.gamma: 7.0 is not allowed; it must be >= 0 and <= 1"),
         (b"# @package _global_\nagent:\n\tgamma: 0.5\n", "indent with spaces, not with tabs"),
+        (b"# @package _global_\nname: mine\nseed 1\n", ", line 3: not YAML: could not find expected ':'"),
+        (b"# @package _global_\ndefaults:\n  - agent: dqn\n", "relative to the file's folder; write 'override /agent: dqn'"),
         (b"# @package _global_\nname: caf\xe9\n", ", line 2: not UTF-8: byte 0xe9; save the file as UTF-8"),
         (b"\xef\xbb\xbf# @package _global_\nseed: 1\n", "begins with a byte order mark"),
         (b"# @package _global_\ndefaults: [mine]\nseed: 1\n", "its defaults list names the file itself"),

@@ -36,6 +36,7 @@ def test_a_run_records_the_origin_of_its_components_and_says_what_is_missing_or_
     refused = recframe("evaluate", "run")
     assert refused.returncode == 2
     assert "no reward is called 'mood'" in refused.stderr
+    assert "There are" not in refused.stderr
     gone = "It came from plugin 'mood' of mood 0.3, which is not installed"
     assert refused.stderr.count(gone) == 1
     assert gone in recframe("train").stderr
