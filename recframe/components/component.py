@@ -134,10 +134,8 @@ def check_config(kind: str, name: str, config: Any) -> None:
     if not (isinstance(name, str) and name.isidentifier() and name == name.lower()):
         raise ComponentError(f"{where}: a name is a lower-case Python identifier, such as 'my_{kind}'")
     if not (isinstance(config, type) and dataclasses.is_dataclass(config)):
-        shown = config.__name__ if isinstance(config, type) else repr(config)
-        advice = ": decorate it with @dataclass" if isinstance(config, type) else ""
-        advice = f": give the class {type(config).__name__} itself" if dataclasses.is_dataclass(config) else advice
-        raise ComponentError(f"{where}: config must be a dataclass, not {shown}{advice}")
+        advice = ": decorate it with @dataclass" if isinstance(config, type) and config.__module__ != "builtins" else ""
+        raise ComponentError(f"{where}: config must be a dataclass type, not {config!r}{advice}")
     own_name = {"name": "the component's name"} if kind in list(Kind) else {}
     reserved = own_name | ({"weight": "the term's factor in the reward"} if kind == Kind.REWARD else {})
     for f in dataclasses.fields(config):
