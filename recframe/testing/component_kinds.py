@@ -109,13 +109,13 @@ def _check_agent(component: Component, build: Builder, data: Data, device: torch
 
         agent = made()
         ranks = "ranks" in component.provides and spec.actions == "items"
+        check_agent(agent, ToyEnvironment(spec, data), rebuild=partial(made, 1), ranks=ranks)
+        _check_experience(component, agent)
         ranker = next(made for made in type(agent).__mro__ if "rank" in vars(made))
         require(
             "ranks" in component.provides or ranker.__module__.startswith("recframe."),
             f"{where(component)} has a rank(): declare provides={{'ranks'}}, for evaluations on logs to use it",
         )
-        check_agent(agent, ToyEnvironment(spec, data), rebuild=partial(made, 1), ranks=ranks)
-        _check_experience(component, agent)
 
 
 def _check_experience(component: Component, agent: Agent) -> None:

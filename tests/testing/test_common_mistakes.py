@@ -90,7 +90,7 @@ def test_a_class_without_the_decorator_is_told_of_it():
     class Undecorated:
         """A component."""
 
-    with pytest.raises(ComponentError, match="config must be a dataclass type, not .*: decorate it with @dataclass"):
+    with pytest.raises(ComponentError, match=r"config must be a dataclass type, not .*: decorate it with @dataclass"):
         Component("agent", "counts", Undecorated, Counts)
 
 
