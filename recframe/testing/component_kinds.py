@@ -200,7 +200,7 @@ def _check_reward(component: Component, build: Builder, data: Data, device: torc
         # only the declared signals, so that reading any other fails
         check_reward(reward, data, signals or ("undeclared",), "itemwise" in component.provides, rebuild=partial(build, weights_seed=1))
     except KeyError as error:
-        unknown = re.search(r"key ['\"]+(\w+)['\"]+ not found in TensorDict", str(error))
+        unknown = re.search(r"key ['\"]+(\w+)['\"]+ not found in Tensor", str(error))
         if unknown is None:
             raise
         raise ConformanceError(
