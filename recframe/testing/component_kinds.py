@@ -98,6 +98,7 @@ def _check_state_tracker(component: Component, build: Builder, data: Data, devic
 
 
 def _check_agent(component: Component, build: Builder, data: Data, device: torch.device) -> None:
+    built: Agent | None = None
     for spec in _agent_specs(component, data):
 
         def made(weights_seed: int = 0, spec: EnvironmentSpec = spec) -> Agent:
@@ -110,12 +111,16 @@ def _check_agent(component: Component, build: Builder, data: Data, device: torch
         agent = made()
         ranks = "ranks" in component.provides and spec.actions == "items"
         check_agent(agent, ToyEnvironment(spec, data), rebuild=partial(made, 1), ranks=ranks)
-        _check_experience(component, agent)
-        ranker = next(made for made in type(agent).__mro__ if "rank" in vars(made))
-        require(
-            "ranks" in component.provides or ranker.__module__.startswith("recframe."),
-            f"{where(component)} has a rank(): declare provides={{'ranks'}}, for evaluations on logs to use it",
-        )
+        built = agent
+    # what the agent does matters more than what is declared of it
+    if built is None:
+        return
+    _check_experience(component, built)
+    ranker = next(base for base in type(built).__mro__ if "rank" in vars(base))
+    require(
+        "ranks" in component.provides or ranker.__module__.startswith("recframe."),
+        f"{where(component)} has a rank(): declare provides={{'ranks'}}, for evaluations on logs to use it",
+    )
 
 
 def _check_experience(component: Component, agent: Agent) -> None:

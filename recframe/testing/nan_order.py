@@ -36,7 +36,7 @@ class _Watch(TorchDispatchMode):
 @contextmanager
 def no_nan_in_order(what: str) -> Iterator[None]:
     """Require that no scores that contain NaN are put in order in the block."""
-    with _Watch() as watch:
+    with _Watch() as watch:  # type: ignore[no-untyped-call]
         yield
     require(
         not watch.found, f"{what} puts scores in order that contain NaN, which counts as the largest: look for 0 / 0, or log of 0 or less"

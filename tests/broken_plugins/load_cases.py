@@ -102,7 +102,7 @@ DECLARATIONS = [
     declared("an unknown kind", '"wizard", "mine", Settings, "broken:Broken"', "component 'mine': unknown kind 'wizard'"),
     declared("a name that is no identifier", '"agent", "My Agent", Settings, "broken:Broken"', "a name is a lower-case Python identifier"),
     declared("a factory without a colon", '"agent", "mine", Settings, "broken.Broken"', "factory must read 'package.module:Class'"),
-    declared("a class as the factory", '"agent", "mine", Settings, Settings', "factory must read 'package.module:Class'"),
+    declared("a class as the factory", '"agent", "mine", Settings, Settings', "a plugin names its factory as 'broken:Settings', in quotes"),
     declared("a number in place of tags", f"{AGENT}, provides=3", "provides is a set of tags, not 3"),
     declared("tags in one string", f'{AGENT}, requires="users"', "requires is a set of tags, not one string"),
     declared(
