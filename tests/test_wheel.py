@@ -125,7 +125,8 @@ def test_a_plugin_from_the_kit_works_from_the_first_command_to_the_last(installe
     assert "22 passed" in told["pytest"]
     assert "no issues found in 21 source files" in told["mypy"]
     assert [line.split()[0] for line in told["recframe plugins check ."].splitlines()[1:-2]] == ["ok"] * 16
-    assert told["recframe plugins"].count("recframe-patience  0.1.0") == 6
+    # six components, and the plugin in the list of what else plugins offer
+    assert told["recframe plugins"].count("recframe-patience  0.1.0") == 7
     (run,) = (project / "runs").iterdir()
     assert json.loads((run / "result.json").read_text())["status"] == "finished"
     (sweep,) = (project / "multirun").iterdir()
