@@ -18,7 +18,7 @@ import numpy as np
 from recframe.evaluation.off_policy import single_items, slates, trajectories
 from recframe.evaluation.off_policy.choice import least_error_of, slope_of
 from recframe.evaluation.off_policy.contributions import Contributions, intervals, refitted_interval
-from recframe.evaluation.off_policy.diagnostics import diagnose, effective_sample_size, warnings_of
+from recframe.evaluation.off_policy.diagnostics import diagnose, effective_sample_size, weight_caveats
 from recframe.evaluation.off_policy.estimates import threshold_candidates
 from recframe.evaluation.off_policy.fitted_q import FittedReturns, fitted_q_values, fitted_returns
 from recframe.evaluation.off_policy.logs import SingleItemLog, SlateLog, TrajectoryLog
@@ -234,7 +234,7 @@ def print_table(title: str, found: dict[str, Contributions], truth: float, weigh
 
 def about(weights: np.ndarray, unit: str) -> str:
     """The mean effective sample size, and in how many logs a warning is given."""
-    warned = np.mean([bool(warnings_of("", diagnose(one), unit)) for one in weights])
+    warned = np.mean([bool(weight_caveats("", diagnose(one), unit)) for one in weights])
     return f"effective sample size {effective_sample_size(weights).mean():.0f}, a warning in {100 * warned:.0f} % of logs"
 
 

@@ -115,6 +115,7 @@ DATASET_PLUGIN = """
     from dataclasses import dataclass
     from recframe.components import Component, option
     from recframe.hookspecs import hookimpl
+    from recframe.interfaces import Dataset
 
     @dataclass
     class Config:
@@ -125,7 +126,7 @@ DATASET_PLUGIN = """
     def recframe_register_components(register):
         register(Component("dataset", "films", Config, "films_plugin:Films", provides={"attribute:topics"}))
 
-    class Films:
+    class Films(Dataset):
         def __init__(self, config):
             self.files = config.files
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import threading
 import time
 from argparse import Namespace
 from collections.abc import Iterator, Mapping
@@ -42,17 +43,21 @@ VARIABLES: Mapping[str, str] = {
 """Environment variables during calls of MLflow, unless they are set otherwise."""
 
 
+_one_at_a_time = threading.RLock()
+
+
 @contextmanager
 def _environment() -> Iterator[None]:
-    """Set MLflow's variables, and leave the environment as it was."""
-    before = dict(os.environ)
-    os.environ.update({name: value for name, value in VARIABLES.items() if name not in before})
-    try:
-        yield
-    finally:
-        for name in set(os.environ) - set(before):
-            del os.environ[name]
-        os.environ.update(before)
+    """Set MLflow's variables, and leave the environment as it was. Other threads wait: there is one environment in a process."""
+    with _one_at_a_time:
+        before = dict(os.environ)
+        os.environ.update({name: value for name, value in VARIABLES.items() if name not in before})
+        try:
+            yield
+        finally:
+            for name in set(os.environ) - set(before):
+                del os.environ[name]
+            os.environ.update(before)
 
 
 def _store_locked(uri: str) -> AbstractContextManager[Any]:

@@ -31,7 +31,7 @@ class Aim(Environment):
     def __init__(self, num_users=32):
         self.low, self.high = torch.tensor([-3.0, 0.0]), torch.tensor([1.0, 10.0])
         bounds = {"action_low": tuple(self.low.tolist()), "action_high": tuple(self.high.tolist())}
-        self.spec = EnvironmentSpec(num_users, 1, 1, 1, ("click",), num_features=2, actions="continuous", **bounds)
+        self.spec = EnvironmentSpec(num_users, 1, 1, 1, ("click",), num_features=2, has_users=False, actions="continuous", **bounds)
         self.generator = torch.Generator()
 
     def reset(self, seed):

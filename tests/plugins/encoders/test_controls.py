@@ -18,7 +18,7 @@ from recframe.interfaces import DataError, EncoderError
 from recframe.plugin_loader import registry
 from recframe.references.fitting.greedy import fit_greedy
 from recframe.references.fitting.random_log import collect_random_log
-from recframe.testing import ToyEnvironment, ToyTracker, check_agent, check_component, toy_data, toy_spec
+from recframe.testing import ConformanceError, ToyEnvironment, ToyTracker, check_agent, check_component, toy_data, toy_spec
 from recframe_plugins.encoders.controls.config import IdConfig, RandomEncoderConfig
 from recframe_plugins.encoders.controls.encoder import IdEncoder, RandomEncoder
 from recframe_plugins.rewards.text_similarity import TextSimilarity
@@ -99,7 +99,9 @@ def test_similarity_rewards_refuse_data_without_text_vectors():
 )
 def test_similarity_environments_refuse_data_without_text_vectors(name, options, remedy):
     component = registry().get("environment", name)
-    with pytest.raises(DataError, match=f"similarity is 'text', but texts are not read; {remedy}, or choose an encoder@world_encoder"):
+    with pytest.raises(
+        ConformanceError, match=f"similarity is 'text', but texts are not read; {remedy}, or choose an encoder@world_encoder"
+    ):
         check_component(component, component.config(similarity="text", **options), data=without_vectors(toy_data()))
 
 
