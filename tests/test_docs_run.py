@@ -86,6 +86,7 @@ def test_the_ranker_of_the_recipe_finds_a_pattern_that_popularity_does_not(tmp_p
     lines = ["user,item,timestamp,rating"]
     # everybody goes round in the same circle, each from another place
     lines += [f"user-{user},item-{(7 * user + step) % 30},{1_000 + step},{1 + step % 5}" for user in range(40) for step in range(8)]
+    lines.append("user-0,a-cold-item,2000,5")
     (tmp_path / "ratings.csv").write_text("\n".join(lines))
     monkeypatch.chdir(tmp_path)
     namespace: dict = {}
@@ -93,6 +94,28 @@ def test_the_ranker_of_the_recipe_finds_a_pattern_that_popularity_does_not(tmp_p
     measured = namespace["evaluation"].policies
     assert measured["mine"]["ndcg@10"]["mean"] > measured["popular"]["ndcg@10"]["mean"] + 0.5
     assert "mine {'mean': " in capsys.readouterr().out
+    # the guide's call is of the same objects
+    namespace["policy"] = namespace["rankers"]["mine"]
+    exec(blocks("guide/evaluation_on_logs.md")[0], namespace)
+    assert namespace["evaluation"].policies["mine"]["ndcg@10"] == measured["mine"]["ndcg@10"]
+
+
+def test_another_librarys_agent_learns_in_a_simulator_as_the_guide_shows(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RECFRAME_CACHE", str(tmp_path / "cache"))
+    (code,) = blocks("guide/gymnasium.md")
+    # as printed, but for the length of training, and texts that are read in less time
+    sizes = {
+        "StableBaselinesVecEnv(users))": "StableBaselinesVecEnv(users), n_steps=2, n_epochs=1)",
+        "100_000": "128",
+        '["reward=[dwell]"]': '["reward=[dwell]", "encoder=tfidf"]',
+    }
+    for printed, small in sizes.items():
+        assert printed in code
+        code = code.replace(printed, small)
+    namespace: dict = {}
+    exec(code, namespace)
+    assert namespace["one"].reset()[0]
 
 
 def test_the_simulator_of_the_recipe_is_stepped(tmp_path, monkeypatch, capsys):
