@@ -1,6 +1,6 @@
 """Which component an error or a wrong value comes from: marks on built components, tracebacks, and checks where parts meet."""
 
-from recframe.attribution.evidence import Evidence
+from recframe.attribution.evidence import REWARD_NOT_FINITE, Evidence
 from recframe.attribution.failure import ComponentFailure, as_messages, blaming, failure_of
 from recframe.attribution.losses import checked_losses, require_experience, require_optimizers
 from recframe.attribution.origin import Origin, component_name, mark, origin_of, origin_of_component
@@ -10,6 +10,7 @@ from recframe.attribution.trackers import recorded_trackers, suspecting_trackers
 from recframe.attribution.turn import Turn, decision_problem, slate_problem
 
 __all__ = [
+    "REWARD_NOT_FINITE",
     "ComponentFailure",
     "Evidence",
     "Origin",

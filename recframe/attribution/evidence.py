@@ -9,6 +9,9 @@ from torch import Tensor
 from recframe.attribution.tensors import not_finite
 from recframe.interfaces import Environment, Observation, Step
 
+REWARD_NOT_FINITE = "its value is NaN or infinite, although the environment's signals and observations are finite"
+"""What is wrong with a reward whose value is the first that is not finite."""
+
 
 class Evidence:
     """References to the small tensors of each step of a chunk; nothing is copied or computed before `problem` is asked for."""

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from recframe.attribution import ComponentFailure, Evidence, Turn, blaming, failure_in, recorded_trackers
+from recframe.attribution import REWARD_NOT_FINITE, ComponentFailure, Evidence, Turn, blaming, failure_in, recorded_trackers
 from recframe.experience.rewards import RewardSum
 from recframe.interfaces import Agent, Environment, Transition, transition_of
 
@@ -105,8 +105,7 @@ class Collector:
         totals = (self._running.sum(dim=1) + self._ended).isfinite().tolist()
         for name, finite in zip(self._names, totals[2:], strict=True):
             if not finite:
-                problem = "its value is NaN or infinite, although the environment's signals and observations are finite"
-                return failure_in((self.rewards.terms[name][0], problem))
+                return failure_in((self.rewards.terms[name][0], REWARD_NOT_FINITE))
         return None
 
     def _tally(self, reward: Tensor, terms: dict[str, Tensor], done: Tensor) -> None:

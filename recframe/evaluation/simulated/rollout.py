@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from recframe.attribution import Evidence, Turn, blaming, failure_in
+from recframe.attribution import REWARD_NOT_FINITE, Evidence, Turn, blaming, failure_in
 from recframe.evaluation.agent_policy import AgentPolicy
 from recframe.evaluation.people import People
 from recframe.experience import RewardOutcome, RewardSum
@@ -199,7 +199,7 @@ def _require_numbers(evidence: Evidence, terms: dict[str, Tensor], rewards: Call
     if (found := evidence.problem()) is not None:
         raise failure_in(found)
     reward = rewards.terms[wrong[0]][0] if isinstance(rewards, RewardSum) else f"reward={wrong[0]}"
-    raise failure_in((reward, "its value is NaN or infinite, although the environment's signals and observations are finite"))
+    raise failure_in((reward, REWARD_NOT_FINITE))
 
 
 def _spread(values: Tensor, rows: Tensor, users: int) -> Tensor:
