@@ -12,7 +12,7 @@ import polars as pl
 from scipy import stats
 
 from recframe.errors import UserError
-from recframe.sweeps import find_runs
+from recframe.reports import find_runs
 from recframe.tracking.metrics_csv import METRICS_NAME
 
 OURS, THEIRS = "recframe", "stable-baselines3"

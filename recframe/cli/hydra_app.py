@@ -9,12 +9,12 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recframe.cli.sweep_jobs import in_sweep
-from recframe.cli.sweep_signals import sweep_signals
 from recframe.components import Kind
 from recframe.errors import Stop, UserError
 from recframe.files import REFUSALS
 from recframe.plugin_loader import registry
+from recframe.sweeps.jobs import in_sweep
+from recframe.sweeps.signals import sweep_signals
 
 if TYPE_CHECKING:
     from recframe.config import App

@@ -1,16 +1,1 @@
-"""Results of many runs, collected and summarized over seeds. Imports no torch."""
-
-from recframe.sweeps.report import summarize, sweep_frame, sweep_markdown, sweep_table
-from recframe.sweeps.runs import Sweep, SweepError, SweepRun, UnfinishedRun, find_runs
-
-__all__ = [
-    "Sweep",
-    "SweepError",
-    "SweepRun",
-    "UnfinishedRun",
-    "find_runs",
-    "summarize",
-    "sweep_frame",
-    "sweep_markdown",
-    "sweep_table",
-]
+"""The jobs of a sweep: what its processes tell each other, and how they stop."""

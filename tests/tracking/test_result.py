@@ -130,5 +130,5 @@ def test_the_error_for_a_missing_folder_says_so(tmp_path):
 
 
 def test_tracking_and_sweeps_import_no_torch():
-    code = "import sys, recframe.tracking, recframe.sweeps; print({'torch', 'pytorch_lightning', 'wandb'} & set(sys.modules))"
+    code = "import sys, recframe.tracking, recframe.reports; print({'torch', 'pytorch_lightning', 'wandb'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "set()"

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from recframe.evaluation.comparisons import compare, holm
-from recframe.sweeps import SweepError, sweep_markdown, sweep_table
+from recframe.reports import SweepError, sweep_markdown, sweep_table
 from recframe.tracking import write_people
 
 P = 60

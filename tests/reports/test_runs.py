@@ -2,8 +2,8 @@
 
 import pytest
 
-from recframe.sweeps import SweepError, find_runs
-from recframe.sweeps.runs import parse_overrides
+from recframe.reports import SweepError, find_runs
+from recframe.reports.runs import parse_overrides
 
 
 def settings(tmp_path):

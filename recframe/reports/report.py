@@ -14,10 +14,10 @@ from recframe.evaluation.results import Results
 from recframe.evaluation.seed_intervals import mover_interval
 from recframe.evaluation.table import shown_metrics
 from recframe.metric_names import COLD_METRICS, base_name, has_heading, is_rate, place_in_tables, places_of, shown_k
-from recframe.sweeps.cells import block, interval_cell, markdown_row
-from recframe.sweeps.comparison import ComparisonTable, comparison_table
-from recframe.sweeps.runs import Sweep, SweepRun, find_runs
-from recframe.sweeps.seeds import TABLES, PeopleOfRuns
+from recframe.reports.cells import block, interval_cell, markdown_row
+from recframe.reports.comparison import ComparisonTable, comparison_table
+from recframe.reports.runs import Sweep, SweepRun, find_runs
+from recframe.reports.seeds import TABLES, PeopleOfRuns
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -90,7 +90,7 @@ def summarize(runs: pl.DataFrame) -> pl.DataFrame:
 
 
 def sweep_table(folder: str | Path, against: str | None = None, metric: str | None = None) -> Table:
-    """The report on a folder of runs for the terminal, with the comparison of `recframe.sweeps.comparison`.
+    """The report on a folder of runs for the terminal, with the comparison of `recframe.reports.comparison`.
 
     Raises
     ------

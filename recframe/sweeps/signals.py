@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from recframe.cli.sweep_record import SweepRecord, recording
 from recframe.errors import Stop
 from recframe.signals import IMPATIENT, stop_signals_handled
+from recframe.sweeps.record import SweepRecord, recording
 
 FOLDERS_NAMED = 5
 

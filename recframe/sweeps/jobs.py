@@ -11,9 +11,9 @@ import time
 from collections.abc import Callable
 from types import FrameType
 
-from recframe.cli.sweep_record import SweepRecord
 from recframe.errors import JobStopped, Stop
 from recframe.signals import any_received, handle_stop_signals
+from recframe.sweeps.record import SweepRecord
 
 POLL_SECONDS = 0.5
 

@@ -10,9 +10,9 @@ import polars as pl
 
 from recframe.evaluation.comparisons import Comparison, compare, holm, interquartile_mean
 from recframe.metric_names import metric_at, shown_k
-from recframe.sweeps.cells import interval_cell, number
-from recframe.sweeps.runs import SweepError
-from recframe.sweeps.seeds import PeopleOfRuns
+from recframe.reports.cells import interval_cell, number
+from recframe.reports.runs import SweepError
+from recframe.reports.seeds import PeopleOfRuns
 
 TRAINED, ORACLE = "trained", "oracle"
 

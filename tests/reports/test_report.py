@@ -9,7 +9,7 @@ from rich.console import Console
 from scipy import stats
 
 from recframe.evaluation.seed_intervals import crossed_intervals
-from recframe.sweeps import SweepError, summarize, sweep_frame, sweep_markdown, sweep_table
+from recframe.reports import SweepError, summarize, sweep_frame, sweep_markdown, sweep_table
 from recframe.tracking import write_people
 
 

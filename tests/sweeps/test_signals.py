@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from recframe.cli.sweep_jobs import Worker, in_sweep
-from recframe.cli.sweep_record import SweepRecord, recording
-from recframe.cli.sweep_signals import sweep_signals
 from recframe.errors import JobStopped, Stop
 from recframe.signals import handle_stop_signals, stop_signals_handled
+from recframe.sweeps.jobs import Worker, in_sweep
+from recframe.sweeps.record import SweepRecord, recording
+from recframe.sweeps.signals import sweep_signals
 
 LONG = ["debug=smoke", "encoder=tfidf", "logger=[csv]", "trainer.env_steps=10000000", "trainer.evaluate_every=5000000"]
 LIMIT = 120
