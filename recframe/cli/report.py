@@ -26,9 +26,9 @@ def report(
 ) -> None:
     """Summarize many runs: one row for each setting and policy, averaged over seeds with 95 % intervals, and compare the policies."""
     with user_errors_as_messages():
-        from recframe import sweeps
+        from recframe import reports
 
         if markdown:
-            print(sweeps.sweep_markdown(folder, against, metric))
+            print(reports.sweep_markdown(folder, against, metric))
         else:
-            output_console().print(sweeps.sweep_table(folder, against, metric))
+            output_console().print(reports.sweep_table(folder, against, metric))
