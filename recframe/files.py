@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.machinery import all_suffixes
 from pathlib import Path
 
 REFUSALS = frozenset(
@@ -22,17 +23,74 @@ OWN_CODE = re.compile(r"\(os error (\d+)\)")
 """How libraries in Rust, such as safetensors, give the system's error number."""
 
 
+CODE = tuple(all_suffixes())
+"""How the names of files end that Python imports, compiled extensions among them."""
+
+READ_IN_FULL = 64 * 2**20
+"""The size up to which `content_sha256` reads the whole of a file, in bytes."""
+SAMPLES, SAMPLE_SIZE = 64, 2**20
+
+
 def file_sha256(path: Path) -> str:
     """The SHA-256 of a file in hexadecimal. A file is read once per process, unless it changes."""
     path = path.resolve()
-    stat = path.stat()
-    return _file_sha256(path, stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+    return _file_sha256(path, *_state(path))
 
 
 @functools.cache
 def _file_sha256(path: Path, *state: int) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _state(path: Path) -> tuple[int, ...]:
+    """What changes if a file does."""
+    stat = path.stat()
+    return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
+
+
+def content_sha256(path: Path) -> str:
+    """A SHA-256 that tells the content of a file or folder from another's in a bounded time, wherever it is.
+
+    Of a file above `READ_IN_FULL`, its size and evenly spaced samples are read. Of a folder, the names and contents of the files directly
+    in it count, without hidden ones. A file is read once per process, unless it changes.
+    """
+    path = path.resolve()
+    if not path.is_dir():
+        return _content_sha256(path, *_state(path))
+    files = sorted(child for child in path.iterdir() if child.is_file() and not child.name.startswith("."))
+    return hashlib.sha256("".join(f"{len(file.name)}:{file.name}{content_sha256(file)}" for file in files).encode()).hexdigest()
+
+
+@functools.cache
+def _content_sha256(path: Path, *state: int) -> str:
+    size = path.stat().st_size
+    if size <= READ_IN_FULL:
+        return file_sha256(path)
+    digest = hashlib.sha256(f"{size}:".encode())
+    with path.open("rb") as file:
+        for sample in range(SAMPLES):
+            file.seek((size - SAMPLE_SIZE) * sample // (SAMPLES - 1))
+            digest.update(file.read(SAMPLE_SIZE))
+    return digest.hexdigest()
+
+
+@functools.cache
+def code_sha256(root: Path) -> str:
+    """The hash of the code in a folder, or of one file, read once a process. It does not depend on where the folder is."""
+    digest = hashlib.sha256()
+    for path in _code_in(root):
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(root).as_posix()} {len(content)}:".encode() + content)
+    return digest.hexdigest()
+
+
+def _code_in(root: Path) -> Iterator[Path]:
+    if not root.is_dir():
+        # a module in an archive has no file that can be read; its version stands for it
+        yield from [root] if root.is_file() else []
+        return
+    yield from sorted(path for path in root.rglob("*") if path.name.endswith(CODE) and "__pycache__" not in path.parts and path.is_file())
 
 
 @contextmanager

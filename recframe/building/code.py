@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Iterator
-from functools import cache
-from importlib.machinery import all_suffixes
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 from recframe import __version__
 from recframe.components import Component
+from recframe.files import code_sha256
 from recframe.interfaces import Encoder
 from recframe.plugin_loader import OWN_DISTRIBUTION, SESSION, registry
-
-CODE = tuple(all_suffixes())
-"""How the names of files end that Python imports, compiled extensions among them."""
 
 
 def built_from(component: Component, encoder: Encoder) -> str | None:
@@ -48,7 +43,7 @@ def built_from(component: Component, encoder: Encoder) -> str | None:
         # the interfaces have no code that changes vectors
         if module in sys.modules and module.partition(".")[0] != Encoder.__module__.partition(".")[0]
     }
-    code = hashlib.sha256("".join(sorted(_sha256(root) for root in roots if root is not None)).encode()).hexdigest()
+    code = hashlib.sha256("".join(sorted(code_sha256(root) for root in roots if root is not None)).encode()).hexdigest()
     return f"{origin.distribution} {origin.version}{f' {OWN_DISTRIBUTION} {__version__}' if inherited else ''} {code}"
 
 
@@ -84,21 +79,3 @@ def _file(module: str) -> Path | None:
     """The file of an imported module; None of a folder without an `__init__.py`."""
     file = getattr(sys.modules.get(module), "__file__", None)
     return None if file is None else Path(file)
-
-
-@cache
-def _sha256(root: Path) -> str:
-    """The hash of the code in a folder, or of one file, read once a process. It does not depend on where the folder is."""
-    digest = hashlib.sha256()
-    for path in _code_in(root):
-        content = path.read_bytes()
-        digest.update(f"{path.relative_to(root).as_posix()} {len(content)}:".encode() + content)
-    return digest.hexdigest()
-
-
-def _code_in(root: Path) -> Iterator[Path]:
-    if not root.is_dir():
-        # a module in an archive has no file that can be read; its version stands for it
-        yield from [root] if root.is_file() else []
-        return
-    yield from sorted(path for path in root.rglob("*") if path.name.endswith(CODE) and "__pycache__" not in path.parts and path.is_file())

@@ -29,20 +29,19 @@ def _entry(node: Any, key: Any, cfg: DictConfig) -> Any:
     if OmegaConf.is_missing(node, key):
         return "???"
     raw = OmegaConf.to_container(node, resolve=False)[key] if OmegaConf.is_interpolation(node, key) else None  # type: ignore[index]
-    if isinstance(raw, str) and _of_the_environment(raw, cfg, set()):
+    if isinstance(raw, str) and leads_to_environment(raw, OmegaConf.to_container(cfg, resolve=False)):
         return raw
     return _recorded(node[key], cfg)
 
 
-def _of_the_environment(text: str, cfg: DictConfig, seen: set[str]) -> bool:
-    """Whether an interpolation leads to an environment variable."""
+def leads_to_environment(text: str, config: Any, seen: frozenset[str] = frozenset()) -> bool:
+    """Whether an interpolation leads to an environment variable. `config` is the whole config, as plain values that are not filled in."""
     if ENVIRONMENT.search(text):
         return True
-    raw = OmegaConf.to_container(cfg, resolve=False)
     for name in set(REFERENCE.findall(text)) - seen:
-        value: Any = raw
+        value: Any = config
         for part in name.split("."):
             value = value.get(part) if isinstance(value, dict) else None
-        if isinstance(value, str) and _of_the_environment(value, cfg, seen | {name}):
+        if isinstance(value, str) and leads_to_environment(value, config, seen | {name}):
             return True
     return False

@@ -1,5 +1,6 @@
 """Plugins: discovery, isolation, and the registry of what they offer."""
 
+from recframe.plugin_loader.code import component_code
 from recframe.plugin_loader.config_folders import BUILT_IN, ConfigFolder, address_problem
 from recframe.plugin_loader.discovery import discover, raised, registry
 from recframe.plugin_loader.entries import (
@@ -32,6 +33,7 @@ __all__ = [
     "came_from",
     "check_schema",
     "closest",
+    "component_code",
     "discover",
     "offered_before",
     "plugin_in_words",

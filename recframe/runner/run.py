@@ -31,7 +31,16 @@ from recframe.runner.random_start import started_agent
 from recframe.runner.report import log_measured, print_report, report_markdown
 from recframe.runner.results import RunContext, RunFailure, RunResult
 from recframe.runner.stages import counter_of, stages_of, train_stages
-from recframe.tracking import DataRecord, MachineRecord, RunFolder, atomic_write, read_result, recorded_config, write_result
+from recframe.tracking import (
+    DataRecord,
+    MachineRecord,
+    RunFolder,
+    atomic_write,
+    read_result,
+    recorded_config,
+    run_identity,
+    write_result,
+)
 from recframe.tracking.provenance import provenance, remember_offers, report_changes, write_provenance
 from recframe.tracking.run_log import log_file
 from recframe.tracking.run_loggers import RunLoggers
@@ -75,6 +84,7 @@ def run(
     with RunFolder.create(folder) as claimed:
         if choices:
             claimed.write_choices(choices)
+        run_identity(cfg).write(claimed.path)
         claimed.write_config(cfg, overrides)
         write_provenance(claimed.path, cfg)
         remember_offers()

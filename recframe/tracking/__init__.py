@@ -6,6 +6,7 @@ This package imports nothing heavy; the two Lightning loggers are in `recframe.t
 from recframe.tracking.atomic import atomic_folder, atomic_write
 from recframe.tracking.data_record import DataChanged, DataRecord
 from recframe.tracking.folder import RunFolder, RunFolderError
+from recframe.tracking.identity import RunIdentity, read_identity, run_identity
 from recframe.tracking.machine_record import MachineRecord
 from recframe.tracking.people_file import read_people, write_people
 from recframe.tracking.recorded_config import recorded_config
@@ -19,11 +20,14 @@ __all__ = [
     "ResultError",
     "RunFolder",
     "RunFolderError",
+    "RunIdentity",
     "atomic_folder",
     "atomic_write",
+    "read_identity",
     "read_people",
     "read_result",
     "recorded_config",
+    "run_identity",
     "versions",
     "write_people",
     "write_result",

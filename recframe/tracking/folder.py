@@ -29,6 +29,7 @@ METRICS_NAME = "metrics.csv"
 DATA_NAME = "data.json"
 FAILURE_NAME = "failure.json"
 PLUGINS_NAME = "plugins.json"
+IDENTITY_NAME = "identity.json"
 
 
 class RunFolderError(UserError):
@@ -144,7 +145,7 @@ class RunFolder:
 
     def forget(self) -> None:
         """Remove the record of a run that never started: config, overrides, fingerprints of its data, and why it failed."""
-        for name in (OVERRIDES_NAME, DATA_NAME, PLUGINS_NAME, FAILURE_NAME, CONFIG_NAME):
+        for name in (OVERRIDES_NAME, DATA_NAME, PLUGINS_NAME, FAILURE_NAME, IDENTITY_NAME, CONFIG_NAME):
             (self.path / name).unlink(missing_ok=True)
 
     def write_config(self, config: DictConfig | Mapping[str, Any], overrides: Sequence[str]) -> None:

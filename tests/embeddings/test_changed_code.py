@@ -11,6 +11,7 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
+from recframe import files
 from recframe.building import code, component
 from recframe.building.component import build
 from recframe.components import Kind, node
@@ -66,7 +67,7 @@ def built(plugin_site, monkeypatch):
         importlib.invalidate_caches()
         for module in [module for module in sys.modules if module.partition(".")[0] in ("measures", "measuring", "shared_name")]:
             del sys.modules[module]
-        code._sha256.cache_clear()
+        files.code_sha256.cache_clear()
         found = discover(
             [*plugin_site.entry_points(), *(point for point in entry_points(group="recframe") if point.dist.name == "recframe")]
         )
@@ -81,8 +82,8 @@ def built(plugin_site, monkeypatch):
 @pytest.fixture
 def read(monkeypatch):
     """The names of the folders whose code has been read."""
-    names, code_in = [], code._code_in
-    monkeypatch.setattr(code, "_code_in", lambda root: names.append(root.name) or code_in(root))
+    names, code_in = [], files._code_in
+    monkeypatch.setattr(files, "_code_in", lambda root: names.append(root.name) or code_in(root))
     return names
 
 
@@ -170,7 +171,7 @@ def test_a_plugin_that_subclasses_a_built_in_encoder_has_its_code_and_version_in
 def test_built_in_encoders_have_the_version_and_only_the_folders_that_define_them_in_the_key(read):
     for name, folders in {"tfidf": {"tfidf"}, "bert": {"transformers", "language_models"}}.items():
         read.clear()
-        code._sha256.cache_clear()
+        files.code_sha256.cache_clear()
         chosen = registry().get(Kind.ENCODER, name)
         built_from = build(chosen, OmegaConf.structured(node(chosen)), device=torch.device("cpu")).built_from
         assert built_from.startswith(f"recframe {code.__version__} ")
@@ -181,11 +182,11 @@ def test_the_place_of_the_code_is_not_part_of_the_key(tmp_path):
     for place in ("here", "there/deeper"):
         (tmp_path / place).mkdir(parents=True)
         (tmp_path / place / "a.py").write_text("1")
-    hashes = {code._sha256(tmp_path / place) for place in ("here", "there/deeper")}
+    hashes = {files.code_sha256(tmp_path / place) for place in ("here", "there/deeper")}
     assert len(hashes) == 1
     (tmp_path / "here" / "a.py").rename(tmp_path / "here" / "b.py")
-    code._sha256.cache_clear()
-    assert code._sha256(tmp_path / "here") not in hashes
+    files.code_sha256.cache_clear()
+    assert files.code_sha256(tmp_path / "here") not in hashes
 
 
 def test_without_a_cache_every_text_is_encoded_and_nothing_is_written(folder, encoder, tmp_path, small_shards):

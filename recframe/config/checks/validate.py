@@ -77,6 +77,11 @@ def find_problems(cfg: DictConfig, app: App = TRAIN, choices: Mapping[str, Any] 
 def chosen_components(cfg: DictConfig, app: App = TRAIN) -> dict[str, Component]:
     """The components of a valid config by their keys ("agent", "reward.click", "encoder.parts.words")."""
     values: Any = OmegaConf.to_container(cfg, resolve=True)
+    return components_in(values, app)
+
+
+def components_in(values: Mapping[str, Any], app: App = TRAIN) -> dict[str, Component]:
+    """The components in the plain values of a valid config, with interpolations filled in, by their keys."""
     return _chosen_components(values, app)[0]
 
 

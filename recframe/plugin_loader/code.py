@@ -1,0 +1,53 @@
+"""The code of a registered component, found without importing it."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+from recframe.files import code_sha256
+from recframe.plugin_loader.entries import OWN_DISTRIBUTION, SESSION, Registered
+
+
+def component_code(registered: Registered) -> str | None:
+    """A hash of the code that a component is made of: of a built-in one the folders of its class and of its config, of any other the whole
+    packages. None if there is no file to read, or if the component is from a Python session, whose version is a hash of its source.
+    """
+    if registered.distribution == SESSION:
+        return None
+    component = registered.component
+    return _code(component.factory.partition(":")[0], component.config.__module__, registered.distribution == OWN_DISTRIBUTION)
+
+
+@cache
+def _code(factory: str, config: str, built_in: bool) -> str | None:
+    """The hash for the modules of a class and of its config. What a process has read once it does not read again."""
+    roots = {_folder(module) if built_in else _package(module) for module in (factory, config)} - {None}
+    if not roots:
+        return None
+    return hashlib.sha256("".join(sorted(code_sha256(root) for root in roots if root is not None)).encode()).hexdigest()
+
+
+def _package(module: str) -> Path | None:
+    """The folder of the topmost package of a module that has an `__init__.py`, or the module's file."""
+    parts = module.split(".")
+    for number in range(1, len(parts)):
+        if (file := _file(".".join(parts[:number]))) is not None:
+            return file.parent
+    return _folder(module) if len(parts) > 1 else _file(module)
+
+
+def _folder(module: str) -> Path | None:
+    file = _file(module)
+    return None if file is None else file.parent
+
+
+def _file(module: str) -> Path | None:
+    """The file of a module; None of a folder without an `__init__.py`, and of a module that is missing or not in a file."""
+    try:
+        spec = find_spec(module)
+    except (ImportError, ValueError):
+        return None
+    return Path(spec.origin) if spec is not None and spec.origin is not None and spec.has_location else None
