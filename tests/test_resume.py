@@ -1,4 +1,4 @@
-"""A run that was killed at any moment and resumed ends with the same numbers as an uninterrupted run."""
+"""A run that was killed at any moment, and resumed or started again, ends with the same numbers as an uninterrupted run."""
 
 import csv
 import json
@@ -27,10 +27,14 @@ SETTINGS = [
 SABOTAGE = """
     import os, signal
     from pathlib import Path
+    import torch
     from pytorch_lightning.callbacks import Callback
     from recframe.hookspecs import hookimpl
 
     MOMENT, NUMBER, SIGNAL = os.environ.get("SABOTAGE", "never 0 9").split()
+
+    if "THREADS" in os.environ:
+        torch.set_num_threads(int(os.environ["THREADS"]))
 
     def now(moment, number):
         if moment == MOMENT and number == int(NUMBER):
@@ -89,16 +93,28 @@ def uninterrupted(tmp_path_factory):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "moment", ["at_start 0", "before_chunk 1", "after_chunk 3", "before_evaluation 4", "before_rename 3", "before_rename 4"]
+    ("moment", "again"),
+    [
+        ("at_start 0", "same command"),
+        ("before_chunk 1", "same command"),
+        ("after_chunk 3", "resume"),
+        ("before_evaluation 4", "same command"),
+        ("before_rename 3", "resume"),
+        ("before_rename 4", "same command"),
+    ],
 )
-def test_a_killed_run_resumes_to_the_same_numbers(warm_recframe, plugin_site, tmp_path, uninterrupted, moment):
+def test_a_killed_run_goes_on_to_the_same_numbers(warm_recframe, plugin_site, tmp_path, uninterrupted, moment, again):
     plugin_site.install("sabotage", SABOTAGE)
     run = tmp_path / "run"
     killed = warm_recframe("train", *SETTINGS, f"hydra.run.dir={run}", site=plugin_site.folder, SABOTAGE=f"{moment} {int(signal.SIGKILL)}")
     assert killed.returncode == -signal.SIGKILL
     assert not (run / "result.json").exists()
-    warm_recframe("train", f"resume={run}", site=plugin_site.folder, check=True)
-    assert outcome(run) == uninterrupted
+    words = [f"resume={run}"] if again == "resume" else [*SETTINGS, f"hydra.run.dir={run}"]
+    # the sums of two threads would be others
+    done = warm_recframe("train", *words, site=plugin_site.folder, check=True, THREADS="2")
+    if moment != "at_start 0":
+        assert "number of threads: 1, as the run had; this process had 2" in done.stdout
+        assert outcome(run) == uninterrupted
 
 
 @pytest.mark.slow
@@ -131,9 +147,11 @@ def test_a_finished_run_is_not_run_again(warm_recframe, tmp_path):
     warm_recframe("train", *SETTINGS, "evaluation.references=false", f"hydra.run.dir={run}", check=True)
     before = {path: path.stat().st_mtime_ns for path in run.rglob("*.json")}
     assert "finished already" in warm_recframe("train", f"resume={run}", check=True).stdout
-    again = warm_recframe("train", *SETTINGS, f"hydra.run.dir={run}")
-    assert again.returncode == 2
-    assert "already holds a run" in again.stderr
+    again = warm_recframe("train", *SETTINGS, "evaluation.references=false", "name=again", f"hydra.run.dir={run}", check=True)
+    assert f"{run} holds this very run, which is finished: its result is used, and nothing is run" in again.stdout
+    refused = warm_recframe("train", *SETTINGS, f"hydra.run.dir={run}")
+    assert refused.returncode == 2
+    assert f"{run}: already holds another run (evaluation.references: false then, true now); continue that one with" in refused.stderr
     other = warm_recframe("train", f"resume={run}", "agent.gamma=0.5")
     assert "next to resume= only device=, other_data= and trust_remote_code= are allowed" in other.stderr
     assert before == {path: path.stat().st_mtime_ns for path in run.rglob("*.json")}
@@ -149,7 +167,7 @@ def random_moments(count: int, seed: int) -> list[str]:
 @pytest.mark.evidence
 @pytest.mark.parametrize("moment", random_moments(10, seed=2026))
 def test_a_run_killed_at_random_moments_resumes_to_the_same_numbers(warm_recframe, plugin_site, tmp_path, uninterrupted, moment):
-    test_a_killed_run_resumes_to_the_same_numbers(warm_recframe, plugin_site, tmp_path, uninterrupted, moment)
+    test_a_killed_run_goes_on_to_the_same_numbers(warm_recframe, plugin_site, tmp_path, uninterrupted, moment, "same command")
 
 
 @pytest.mark.slow

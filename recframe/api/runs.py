@@ -39,7 +39,8 @@ def run(config: DictConfig | Sequence[str] = (), *, folder: str | Path | None = 
     Parameters
     ----------
     config: what `recframe.compose` returned, or the overrides themselves.
-    folder: the run's folder, which must not hold a run yet; None: a new one in `runs/`, named after the time (`hydra.run.dir`).
+    folder: the run's folder; None: a new one in `runs/`, named after the time (`hydra.run.dir`). A folder that holds this very run goes on:
+        an interrupted run is resumed, and of a finished one the result is returned. One that holds another run is refused.
     quiet: print nothing and show no progress. If false, the log, a progress bar and the tables are shown as on the command line.
 
     Raises

@@ -97,7 +97,9 @@ def _resume(arguments: list[str]) -> None:
         raise ConfigError(wrong)
     folder, device = Path(given["resume"]), given.get("device")
     trust = None if switches["trust_remote_code"] == "true" else "trust_remote_code=true"
-    check_run(folder, device, use_cpu=f"recframe train resume={folder} device=cpu", trust=trust)
+    from recframe.tracking.recorded_config import NO_EDITS
+
+    check_run(folder, device, use_cpu=f"recframe train resume={folder} device=cpu", trust=trust, accept_edits=NO_EDITS)
     from recframe import runner
 
     log_to(sys.stdout)

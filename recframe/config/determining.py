@@ -37,13 +37,15 @@ class Determining(NamedTuple):
     components: dict[str, Component]
 
 
-def determining_settings(cfg: DictConfig) -> Determining:
+def determining_settings(cfg: DictConfig, as_recorded: bool = False) -> Determining:
     """The settings of a valid config that determine the result of the run. Two configs of one result are equal here, whether they were
     composed or read back from `config.yaml`.
 
     Left out are `WITHOUT_EFFECT` and paths that need not exist, such as that of a cache. In place of a path of data or of a model stands
     a hash of its content, and the number of a GPU is left out. What is written has in place of a value from an environment variable, which
     may be a secret, its interpolation and 8 digits of a hash.
+
+    as_recorded: leave settings under old names there, as in the config of a run of an earlier release.
     """
     if "hydra" in cfg:
         # it has interpolations that mean something in a job only
@@ -56,7 +58,8 @@ def determining_settings(cfg: DictConfig) -> Determining:
     _use_contents(values, TRAIN.schema)
     for key, component in components.items():
         section = section_at(values, key)
-        use_new_names(f"{key}.", section, component.config)
+        if not as_recorded:
+            use_new_names(f"{key}.", section, component.config)
         _use_contents(section, component.config)
     if values["evaluation"]["k"]:
         values["logged"]["monitor"] = monitored_on_log(values, components)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from recframe.attribution import as_messages
 from recframe.building.device import choose_device
 from recframe.config import validate
 from recframe.runner.final_evaluation import final_evaluation, result_entries
 from recframe.runner.trained import trained_agent
-from recframe.tracking import RunFolder, recorded_config
+from recframe.tracking import MachineRecord, RunFolder, recorded_config
 from recframe.tracking.provenance import report_changes
 
 
@@ -21,6 +23,7 @@ def evaluate(
     device: str | None = None,
     other_data: bool = False,
     trust_remote_code: bool = False,
+    other_config: bool = False,
 ) -> dict[str, Any]:
     """Evaluate a run's trained weights again. The files of the run stay as they are.
 
@@ -29,6 +32,7 @@ def evaluate(
     seed, num_users: of the evaluation; by default the run's.     device: by default the run's.
     other_data: accept data that differs from the run's.
     trust_remote_code: run the code that comes with the run's model, if its config asks for that.
+    other_config: accept a config.yaml that was edited after the run was started.
 
     Raises
     ------
@@ -42,11 +46,13 @@ def evaluate(
     # the run's files stay as they are, so that no log can hold the traceback
     with as_messages(), RunFolder.open_to_read(folder) as claimed:
         use_cpu = f"recframe evaluate {folder} --device cpu"
-        cfg = recorded_config(claimed, device, use_cpu, None if trust_remote_code else "--trust-remote-code")
+        edits = None if other_config else f"accept it: recframe evaluate {folder} --other-config"
+        cfg = recorded_config(claimed, device, use_cpu, None if trust_remote_code else "--trust-remote-code", edits)
         report_changes(claimed.path)
         cfg.evaluation.seed = cfg.evaluation.seed if seed is None else seed
         cfg.evaluation.num_users = cfg.evaluation.num_users if num_users is None else num_users
         cfg = validate(cfg)
         choose_device(cfg.device, use_cpu)
-        agent, parts, training_users = trained_agent(claimed.path, cfg, other_data, f"recframe evaluate {folder} --other-data")
-        return result_entries(parts, final_evaluation(parts, agent), training_users.caveats())
+        with MachineRecord(claimed.path, torch.get_num_threads()).threads_of_the_run(torch.set_num_threads):
+            agent, parts, training_users = trained_agent(claimed.path, cfg, other_data, f"recframe evaluate {folder} --other-data")
+            return result_entries(parts, final_evaluation(parts, agent), training_users.caveats())

@@ -36,11 +36,15 @@ from recframe.tracking import (
     MachineRecord,
     RunFolder,
     atomic_write,
+    changed_libraries,
+    claim_folder,
+    read_identity,
     read_result,
     recorded_config,
     run_identity,
     write_result,
 )
+from recframe.tracking.claim import in_words
 from recframe.tracking.provenance import provenance, remember_offers, report_changes, write_provenance
 from recframe.tracking.run_log import log_file
 from recframe.tracking.run_loggers import RunLoggers
@@ -67,12 +71,12 @@ def run(
     sweep: str | None = None,
     choices: Mapping[str, Any] | None = None,
 ) -> RunResult:
-    """Train and evaluate what `cfg` describes, into a new folder.
+    """Train and evaluate what `cfg` describes. A folder that holds this very run goes on: if it is finished, its result is returned.
 
     Parameters
     ----------
     cfg: a composed config, such as `recframe.config.compose_config([...])` returns.
-    folder: the run's folder; it must not hold a run yet.
+    folder: the run's folder; it must not hold another run.
     overrides: the overrides behind `cfg`, for the record.     sweep: the sweep's name, for grouping.
     choices: the file that was chosen for each config group, for the record; reports name runs by them.
 
@@ -81,14 +85,24 @@ def run(
     recframe.errors.UserError: ConfigError, DataError, RunFolderError, TrainingDiverged ...; the message is for the user.
     """
     cfg = validate(cfg)
-    with RunFolder.create(folder) as claimed:
+    identity = run_identity(cfg)
+    with claim_folder(folder, identity) as claimed:
+        goes_on = claimed.holds_run
+        if goes_on and claimed.is_finished:
+            log.info("%s holds this very run, which is finished: its result is used, and nothing is run", claimed.path)
+            return RunResult.of(claimed.path, read_result(claimed.path))
         if choices:
             claimed.write_choices(choices)
-        run_identity(cfg).write(claimed.path)
+        claimed.write_sweep(sweep)
+        if not goes_on:
+            identity.write(claimed.path)
+            write_provenance(claimed.path, cfg)
+        # also of a run that goes on: paths, loggers and display may be others now
         claimed.write_config(cfg, overrides)
-        write_provenance(claimed.path, cfg)
         remember_offers()
-        return _run(cfg, claimed, RunContext(claimed.path, tuple(overrides), sweep, resumed=False), DataRecord(claimed.path))
+        if goes_on:
+            log.info("%s holds this very run, which is not finished: it goes on", claimed.path)
+        return _run(cfg, claimed, _context(claimed, overrides, goes_on), _data_record(claimed))
 
 
 def resume(folder: str | Path, device: str | None = None, other_data: bool = False, trust_remote_code: bool = False) -> RunResult:
@@ -112,15 +126,20 @@ def resume(folder: str | Path, device: str | None = None, other_data: bool = Fal
         use_cpu = f"recframe train resume={folder} device=cpu"
         cfg = recorded_config(claimed, device, use_cpu, None if trust_remote_code else "trust_remote_code=true")
         report_changes(claimed.path)
+        _report_libraries(claimed.path, cfg)
         choose_device(cfg.device, use_cpu)
         if device is not None:
             _record_device(claimed, device)
-        remedy = f"recframe train resume={folder} other_data=true"
-        record = DataRecord(claimed.path, accept=other_data, remedy=remedy, resized=not (claimed.checkpoints / LAST).is_file())
-        parent = claimed.path.resolve().parent
-        # Hydra leaves this file in the folder of a sweep
-        sweep = parent.name if (parent / "multirun.yaml").exists() else None
-        return _run(cfg, claimed, RunContext(claimed.path, tuple(claimed.read_overrides()), sweep, resumed=True), record)
+        return _run(cfg, claimed, _context(claimed, claimed.read_overrides(), True), _data_record(claimed, other_data))
+
+
+def _context(folder: RunFolder, overrides: Sequence[str], resumed: bool) -> RunContext:
+    return RunContext(folder.path, tuple(overrides), folder.read_sweep(), resumed)
+
+
+def _data_record(folder: RunFolder, other_data: bool = False) -> DataRecord:
+    remedy = f"recframe train resume={folder.path} other_data=true"
+    return DataRecord(folder.path, accept=other_data, remedy=remedy, resized=not (folder.checkpoints / LAST).is_file())
 
 
 def _run(cfg: DictConfig, folder: RunFolder, context: RunContext, record: DataRecord) -> RunResult:
@@ -131,12 +150,17 @@ def _run(cfg: DictConfig, folder: RunFolder, context: RunContext, record: DataRe
     def tell_plugins(failure: RunFailure) -> None:
         call_failed(cfg, failure)
 
-    with log_file(folder.log_path) as on_disk, recorded_failure(folder.path, on_disk, tell_plugins), interruption.listening():
+    with (
+        log_file(folder.log_path) as on_disk,
+        recorded_failure(folder.path, on_disk, tell_plugins),
+        interruption.listening(),
+        machine.threads_of_the_run(torch.set_num_threads),
+    ):
         _warn_of_refused_claims(cfg)
         call_started(cfg, context)
         callbacks = plugin_callbacks(cfg)
         try_components(cfg)
-        resume_from = _checkpoint_to_resume(folder, cfg, record, machine) if context.resumed else None
+        resume_from = _checkpoint_to_resume(folder, cfg, record) if context.resumed else None
         steps_before, seconds_before = progress_at(resume_from) if resume_from else (0, 0.0)
         plain: Any = OmegaConf.to_container(cfg.logger, resolve=True)
         described = RunDescription(
@@ -171,6 +195,7 @@ def _run(cfg: DictConfig, folder: RunFolder, context: RunContext, record: DataRe
                 stages_of(parts, agent, environment),
                 folder=folder.checkpoints,
                 resume_from=resume_from,
+                run=_key(folder),
                 seed=cfg.seed,
                 loggers=[*run_loggers.loggers, *metrics_hooks(context, described.counter)],
                 callbacks=callbacks,
@@ -220,16 +245,28 @@ def _run(cfg: DictConfig, folder: RunFolder, context: RunContext, record: DataRe
         return result
 
 
-def _checkpoint_to_resume(folder: RunFolder, cfg: DictConfig, record: DataRecord, machine: MachineRecord) -> Path | None:
+def _checkpoint_to_resume(folder: RunFolder, cfg: DictConfig, record: DataRecord) -> Path | None:
     """The checkpoint of a stopped run, checked; None if the run starts over because there is none."""
     checkpoint = folder.checkpoints / LAST
     if not checkpoint.is_file():
         log.warning("%s does not exist: the run starts over", checkpoint)
         return None
-    require_resumable(checkpoint, cfg.trainer.final_weights)
+    require_resumable(checkpoint, cfg.trainer.final_weights, _key(folder))
     record.note_if_missing()
-    machine.compare()
     return checkpoint
+
+
+def _key(folder: RunFolder) -> str | None:
+    """The key of the run's identity; None in a run of an earlier release."""
+    identity = read_identity(folder.path)
+    return None if identity is None else identity.key
+
+
+def _report_libraries(folder: Path, cfg: DictConfig) -> None:
+    """Log which libraries are others than those that the run was started with, and which components have other code."""
+    identity = read_identity(folder)
+    if identity is not None and (changed := changed_libraries(identity, run_identity(cfg))):
+        log.warning("since the run was started, %s: its numbers may change", in_words(changed))
 
 
 def _warn_of_refused_claims(cfg: DictConfig) -> None:

@@ -6,12 +6,11 @@ import logging
 from pathlib import Path
 from typing import NamedTuple
 
-import torch
 from omegaconf import DictConfig
 
 from recframe.building.parts import Parts, assemble
 from recframe.interfaces import Agent, Environment
-from recframe.tracking import DataRecord, MachineRecord
+from recframe.tracking import DataRecord
 from recframe.training import BEST, FINAL, load_weights, read_tuned
 from recframe.trial import try_components
 
@@ -38,7 +37,6 @@ def trained_agent(folder: Path, cfg: DictConfig, other_data: bool, remedy: str) 
     DataChanged: the data is not that of the run, and `other_data` is false.
     CheckpointError: the run has no weights, or they do not fit.
     """
-    MachineRecord(folder, torch.get_num_threads()).compare()
     record = DataRecord(folder, accept=other_data, remedy=remedy)
     record.note_if_missing()
     try_components(cfg)

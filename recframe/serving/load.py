@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import torch
+
 from recframe.building.component import component_of
 from recframe.components import Kind
 from recframe.errors import UserError
@@ -11,13 +13,15 @@ from recframe.interfaces import EnvironmentSpec
 from recframe.runner.results import RunResult
 from recframe.runner.trained import trained_agent
 from recframe.serving.policy import LoadedPolicy
-from recframe.tracking import RunFolder, recorded_config
+from recframe.tracking import MachineRecord, RunFolder, recorded_config
 from recframe.tracking.provenance import report_changes
 
 CPU = "cpu"
 
 
-def load_policy(run: str | Path | RunResult, *, other_data: bool = False, trust_remote_code: bool = False) -> LoadedPolicy:
+def load_policy(
+    run: str | Path | RunResult, *, other_data: bool = False, trust_remote_code: bool = False, other_config: bool = False
+) -> LoadedPolicy:
     """The trained policy of a run, built again on the CPU from the run's folder: its config, its data and its final weights.
 
     The data must be where the run found it, and the plugins of the run must be installed.
@@ -26,6 +30,7 @@ def load_policy(run: str | Path | RunResult, *, other_data: bool = False, trust_
     ----------
     run: the folder of a run, or its result.   other_data: accept data that differs from the run's.
     trust_remote_code: run the code that comes with the run's model, if its config asks for that.
+    other_config: accept a config.yaml that was edited after the run was started.
 
     Raises
     ------
@@ -33,8 +38,11 @@ def load_policy(run: str | Path | RunResult, *, other_data: bool = False, trust_
     """
     folder = run.folder if isinstance(run, RunResult) else Path(run).expanduser()
     with RunFolder.open_to_read(folder) as claimed:
-        cfg = recorded_config(claimed, CPU, "recframe.load_policy uses the CPU", None if trust_remote_code else "trust_remote_code=True")
+        trust = None if trust_remote_code else "trust_remote_code=True"
+        edits = None if other_config else "accept it with load_policy(..., other_config=True)"
+        cfg = recorded_config(claimed, CPU, "recframe.load_policy uses the CPU", trust, edits)
         report_changes(claimed.path)
+        MachineRecord(claimed.path, torch.get_num_threads()).compare()
         agent, parts, training_users = trained_agent(claimed.path, cfg, other_data, "load_policy(..., other_data=True)")
     spec = agent.spec
     name = f"agent={cfg.agent.name}"

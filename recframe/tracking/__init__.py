@@ -4,9 +4,10 @@ This package imports nothing heavy; the two Lightning loggers are in `recframe.t
 """
 
 from recframe.tracking.atomic import atomic_folder, atomic_write
+from recframe.tracking.claim import claim_folder
 from recframe.tracking.data_record import DataChanged, DataRecord
 from recframe.tracking.folder import RunFolder, RunFolderError
-from recframe.tracking.identity import RunIdentity, read_identity, run_identity
+from recframe.tracking.identity import RunIdentity, changed_libraries, read_identity, run_identity
 from recframe.tracking.machine_record import MachineRecord
 from recframe.tracking.people_file import read_people, write_people
 from recframe.tracking.recorded_config import recorded_config
@@ -23,6 +24,8 @@ __all__ = [
     "RunIdentity",
     "atomic_folder",
     "atomic_write",
+    "changed_libraries",
+    "claim_folder",
     "read_identity",
     "read_people",
     "read_result",

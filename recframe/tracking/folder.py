@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import stat
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, NoReturn
 
 import yaml
 from filelock import FileLock, Timeout
@@ -30,6 +31,22 @@ DATA_NAME = "data.json"
 FAILURE_NAME = "failure.json"
 PLUGINS_NAME = "plugins.json"
 IDENTITY_NAME = "identity.json"
+MACHINE_NAME = "machine.json"
+LAUNCH_NAME = "launch.json"
+
+RECORDS = (
+    OVERRIDES_NAME,
+    CHOICES_NAME,
+    LAUNCH_NAME,
+    DATA_NAME,
+    MACHINE_NAME,
+    PLUGINS_NAME,
+    FAILURE_NAME,
+    IDENTITY_NAME,
+    # last: it makes the folder a run's
+    CONFIG_NAME,
+)
+"""What a run writes before its first step."""
 
 
 class RunFolderError(UserError):
@@ -52,15 +69,15 @@ class RunFolder:
         self._lock = lock
 
     @classmethod
-    def create(cls, path: str | Path) -> RunFolder:
-        """Lock a folder for a new run, and create it if necessary. It may contain other files, such as `run.log`.
+    def make(cls, path: str | Path) -> RunFolder:
+        """Lock a folder for a run, and create it if necessary. It may contain other files, such as `run.log`, or hold a run (`holds_run`).
 
         The folder of a run that ended before its first step, because its data could not be read or its process was killed while it
         loaded, is free again: there is nothing in it to resume.
 
         Raises
         ------
-        RunFolderError: if it already holds a run, is being written by another process, or cannot be created.
+        RunFolderError: if it is being written by another process, or cannot be created.
         """
         path = Path(path)
         try:
@@ -72,13 +89,27 @@ class RunFolder:
         folder = cls(path, _lock(path))
         if folder.config_path.exists() and not folder.is_started:
             folder.forget()
-        if folder.config_path.exists():
-            folder.release()
-            raise RunFolderError(
-                f"{path}: already holds a run ({CONFIG_NAME} exists); continue it with resume={path}, "
-                "or choose another folder with hydra.run.dir="
-            )
         return folder
+
+    @classmethod
+    def create(cls, path: str | Path) -> RunFolder:
+        """`make` for a new run.
+
+        Raises
+        ------
+        RunFolderError: if it already holds a run, is being written by another process, or cannot be created.
+        """
+        folder = cls.make(path)
+        if folder.holds_run:
+            folder.refuse("a run")
+        return folder
+
+    def refuse(self, what: str) -> NoReturn:
+        """Unlock the folder, which already holds `what`, and raise RunFolderError."""
+        self.release()
+        raise RunFolderError(
+            f"{self.path}: already holds {what}; continue that one with resume={self.path}, or choose another folder with hydra.run.dir="
+        )
 
     @classmethod
     def open(cls, path: str | Path) -> RunFolder:
@@ -134,6 +165,11 @@ class RunFolder:
         return self.path / "checkpoints"
 
     @property
+    def holds_run(self) -> bool:
+        """Whether there is a run in the folder."""
+        return self.config_path.exists()
+
+    @property
     def is_finished(self) -> bool:
         """Whether the run is finished."""
         return self.result_path.is_file()
@@ -144,8 +180,8 @@ class RunFolder:
         return self.is_finished or self.checkpoints.exists() or (self.path / METRICS_NAME).exists()
 
     def forget(self) -> None:
-        """Remove the record of a run that never started: config, overrides, fingerprints of its data, and why it failed."""
-        for name in (OVERRIDES_NAME, DATA_NAME, PLUGINS_NAME, FAILURE_NAME, IDENTITY_NAME, CONFIG_NAME):
+        """Remove the records of a run that never started."""
+        for name in RECORDS:
             (self.path / name).unlink(missing_ok=True)
 
     def write_config(self, config: DictConfig | Mapping[str, Any], overrides: Sequence[str]) -> None:
@@ -161,6 +197,20 @@ class RunFolder:
         """Write `choices.yaml`: the file that was chosen for each config group, such as `agent: ppo`."""
         chosen = {str(group): choice for group, choice in choices.items() if not str(group).startswith("hydra/")}
         atomic_write(self.path / CHOICES_NAME, yaml.safe_dump(chosen, allow_unicode=True))
+
+    def write_sweep(self, sweep: str | None) -> None:
+        """Write `launch.json`, unless there is one: the sweep that the run is a job of, or None."""
+        if not (self.path / LAUNCH_NAME).is_file():
+            atomic_write(self.path / LAUNCH_NAME, json.dumps({"sweep": sweep}) + "\n")
+
+    def read_sweep(self) -> str | None:
+        """The sweep that the run was started in. Of a run of an earlier release, it is known by the file that Hydra leaves in a sweep."""
+        try:
+            sweep = json.loads((self.path / LAUNCH_NAME).read_text(encoding="utf-8"))["sweep"]
+        except (OSError, ValueError, KeyError, TypeError):
+            parent = self.path.resolve().parent
+            return parent.name if (parent / "multirun.yaml").exists() else None
+        return sweep if isinstance(sweep, str) else None
 
     def read_config(self) -> DictConfig:
         """The config that the run was started with.

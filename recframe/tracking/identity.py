@@ -46,7 +46,7 @@ class RunIdentity:
 
     def differences(self, now: RunIdentity) -> list[str]:
         """What `now` has otherwise, one entry for each setting, library and component, such as `agent.gamma: 0.9 then, 0.99 now`."""
-        found = config_differences(self, now)
+        found = list(_config_changes(self.parts["config"], now.parts["config"], everything=True))
         for part in ("versions", "components", "callbacks"):
             then, other = self.parts.get(part, {}), now.parts.get(part, {})
             found += [f"{name}: {_version_change(*pair)}" for name, pair in _changed(then, other)]
@@ -92,10 +92,30 @@ def read_identity(folder: str | Path) -> RunIdentity | None:
     return RunIdentity(key, content) if sound else None
 
 
-def config_differences(then: RunIdentity, now: RunIdentity) -> list[str]:
-    """The settings that differ between two runs, with both values."""
-    pairs = _changed(dict(_leaves(then.parts["config"])), dict(_leaves(now.parts["config"])))
-    return [f"{key}: {_value_change(*pair)}" for key, pair in pairs]
+def edited_settings(identity: RunIdentity, recorded: DictConfig) -> list[str]:
+    """The settings of a run's recorded config, not filled up with defaults, that are not those that the run was started with.
+
+    The device may be another one. Whether data and models are those of the run is compared when they are loaded.
+    """
+    now = determining_settings(recorded, as_recorded=True).written
+    return list(_config_changes(identity.parts["config"], now, everything=False))
+
+
+def changed_libraries(identity: RunIdentity, now: RunIdentity) -> list[str]:
+    """The libraries with another version now, and the components whose code is another under an unchanged version."""
+    libraries = [f"{name}: {_version_change(*pair)}" for name, pair in _changed(identity.parts["versions"], now.parts["versions"])]
+    pairs = _changed(identity.parts["components"], now.parts["components"])
+    code = [f"{name}: {_version_change(*pair)}" for name, pair in pairs if _release(pair[0]) == _release(pair[1])]
+    return libraries + code
+
+
+def _config_changes(then: Mapping[str, Any], now: Mapping[str, Any], everything: bool) -> Iterator[str]:
+    for key, pair in _changed(dict(_leaves(then)), dict(_leaves(now))):
+        content = any(isinstance(value, str) and value.startswith(CONTENT) for value in pair)
+        if content and everything:
+            yield f"{key}: its content is another"
+        elif not content and (everything or key != "device"):
+            yield f"{key}: {_in_words(pair[0])} then, {_in_words(pair[1])} now"
 
 
 def _origin(registered: Registered) -> str:
@@ -135,17 +155,15 @@ def _leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
         yield key, value
 
 
-def _value_change(then: Any, now: Any) -> str:
-    if any(isinstance(value, str) and value.startswith(CONTENT) for value in (then, now)):
-        return "its content is another"
-    return f"{_in_words(then)} then, {_in_words(now)} now"
-
-
 def _version_change(then: Any, now: Any) -> str:
-    whole = [None if value is _MISSING else str(value).partition(" code ")[0] for value in (then, now)]
-    if whole[0] == whole[1]:
-        return f"the code of {whole[0]} has changed"
-    return f"{whole[0] or 'none'} then, {whole[1] or 'none'} now"
+    if _release(then) == _release(now):
+        return f"the code of {_release(then)} has changed"
+    return f"{_release(then)} then, {_release(now)} now"
+
+
+def _release(version: Any) -> str:
+    """A distribution and its version without the hash of its code."""
+    return "none" if version is _MISSING else str(version).partition(" code ")[0]
 
 
 def _in_words(value: Any) -> str:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from recframe.tracking.atomic import atomic_write
+from recframe.tracking.folder import MACHINE_NAME
 
 log = logging.getLogger(__name__)
-
-MACHINE_NAME = "machine.json"
 
 
 class MachineRecord:
@@ -38,6 +40,26 @@ class MachineRecord:
                 then,
             )
 
+    @contextmanager
+    def threads_of_the_run(self, set_threads: Callable[[int], None]) -> Iterator[None]:
+        """Compute with as many threads as the run had, within the block. If this machine has fewer processors, log a warning instead.
+
+        set_threads: sets the number of threads of this process (`torch.set_num_threads`).
+        """
+        then, now = self._recorded(), self.threads
+        if then is None or then == now or then > processors():
+            self.compare()
+            yield
+            return
+        log.info("number of threads: %d, as the run had; this process had %d", then, now)
+        set_threads(then)
+        self.threads = then
+        try:
+            yield
+        finally:
+            set_threads(now)
+            self.threads = now
+
     def write(self) -> None:
         """Record the number of threads, if there is no record yet."""
         if self._recorded() is None:
@@ -48,4 +70,9 @@ class MachineRecord:
             threads = json.loads(self.path.read_text(encoding="utf-8"))["threads"]
         except (OSError, ValueError, KeyError, TypeError):
             return None
-        return threads if isinstance(threads, int) else None
+        return threads if isinstance(threads, int) and threads > 0 else None
+
+
+def processors() -> int:
+    """The number of processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -10,24 +10,33 @@ from omegaconf import DictConfig, OmegaConf
 from recframe.config import ConfigError, code_settings, validate
 from recframe.config.checks.machine import folder_problem
 from recframe.config.schema.run import EmbeddingsConfig
+from recframe.tracking.claim import in_words
 from recframe.tracking.folder import RunFolder
+from recframe.tracking.identity import edited_settings, read_identity
 from recframe.tracking.provenance import missing_plugin
 
 log = logging.getLogger(__name__)
 
+NO_EDITS = "start a new run with it"
+"""How to go on with a config that was edited, where it is not accepted."""
 
-def recorded_config(folder: RunFolder, device: str | None, use_cpu: str, trust: str | None) -> DictConfig:
+
+def recorded_config(
+    folder: RunFolder, device: str | None, use_cpu: str, trust: str | None, accept_edits: str | None = NO_EDITS
+) -> DictConfig:
     """The config that a run was started with.
 
     Parameters
     ----------
     device: used in place of the recorded one; None: the recorded one.     use_cpu: the command that uses the CPU, for the error.
     trust: how a command line allows settings that run code, for the error; None: they are allowed.
+    accept_edits: how to go on with a file that was edited since the run was started, for the error; None: it is accepted.
 
     Raises
     ------
-    ConfigError: if it cannot run here; each problem with the file, and one of the device with `use_cpu`. So is a setting that runs code
-        which comes with a model: the folder may be somebody else's.
+    ConfigError: if it cannot run here; each problem with the file, and one of the device with `use_cpu`. An edited setting that determines
+        the result is one: it would label the result of another. So is a setting that runs code which comes with a model: the folder may
+        be somebody else's.
     """
     cfg = folder.read_config()
     if device is not None:
@@ -38,6 +47,8 @@ def recorded_config(folder: RunFolder, device: str | None, use_cpu: str, trust: 
         validated = validate(cfg)
         if running:
             raise ConfigError([f"{key} runs code that comes with a model: read it, and allow it with {trust}" for key in running])
+        if accept_edits is not None and (identity := read_identity(folder.path)) and (edits := edited_settings(identity, cfg)):
+            raise ConfigError([f"not as the run was started: {in_words(edits)}. Put it back, or {accept_edits}"])
         return validated
     except ConfigError as error:
         lines = [f"{line}: {use_cpu}" if line.startswith("device:") else _with_origin(folder, line) for line in error.problems]

@@ -8,12 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-import torch
 from pytorch_lightning.callbacks import Checkpoint
-from pytorch_lightning.plugins.io import TorchCheckpointIO
 
-from recframe.tracking.atomic import atomic_path
-from recframe.training.divergence import require_numbers
+from recframe.training.checkpoint_file import read_checkpoint, require_checkpoint
 from recframe.training.module import TrainingModule
 from recframe.training.weights import CheckpointError, encoder_weights, save_weights
 
@@ -21,44 +18,6 @@ LAST = "last.ckpt"
 BEST = "best.safetensors"
 FINAL = "final.safetensors"
 """The weights that the results belong to: the best or the last, as configured. Written when training is over."""
-
-
-def read_checkpoint(path: Path, lazily: bool = False) -> dict[str, Any]:
-    """A checkpoint's tensors and plain values, on the CPU; with `lazily`, tensors are memory-mapped instead of read.
-
-    Raises
-    ------
-    CheckpointError: if the file is damaged, or holds other objects.
-    """
-    try:
-        checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True, mmap=lazily)
-    except PermissionError as error:
-        raise CheckpointError(f"{path}: cannot be read ({error.strerror}); ask its owner to make it readable") from error
-    except Exception as error:  # torch raises many types for a damaged file
-        first = str(error).strip().partition("\n")[0]
-        raise CheckpointError(f"{path}: cannot be read ({first}); remove it to train from the start again") from error
-    return checkpoint
-
-
-class AtomicCheckpointIO(TorchCheckpointIO):
-    """Writes checkpoints atomically: a process that is killed while writing leaves the old checkpoint or the new one."""
-
-    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
-        """Write `checkpoint` to `path`.
-
-        Raises
-        ------
-        TrainingDiverged: if a weight or buffer is NaN; the old checkpoint stays.
-        """
-        require_numbers(checkpoint.get("state_dict", {}), f"; {Path(path).name} is not written")
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        # through a Python file, torch keeps the system's reason for a failed write
-        with atomic_path(path) as temporary, temporary.open("wb") as file:
-            torch.save(checkpoint, file)
-
-    def load_checkpoint(self, path: Any, map_location: Any | None = None, weights_only: bool | None = None) -> dict[str, Any]:
-        """Read a checkpoint; arbitrary pickled objects are refused, whatever the arguments."""
-        return read_checkpoint(Path(path))
 
 
 class RunCheckpoints(Checkpoint):
@@ -140,13 +99,18 @@ def device_at(checkpoint: Path) -> str | None:
     return device
 
 
-def require_resumable(checkpoint: Path, final_weights: str) -> None:
-    """Check that the best weights of a run are still next to its checkpoint, if the run will need them.
+def require_resumable(checkpoint: Path, final_weights: str, run: str | None) -> None:
+    """Check that a checkpoint is undamaged and the run's, and that the best weights are still next to it, if the run will need them.
+
+    Parameters
+    ----------
+    final_weights: the setting of the run.     run: the key of the run's identity; None: it is not known.
 
     Raises
     ------
-    CheckpointError: if they are missing.
+    CheckpointError: if not.
     """
+    require_checkpoint(checkpoint, run)
     if final_weights != "best":
         return
     states = read_checkpoint(checkpoint, lazily=True)["callbacks"]

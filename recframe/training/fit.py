@@ -21,13 +21,12 @@ from recframe.experience import Stream
 from recframe.interfaces import Agent
 from recframe.training.allocator import keep_freed_memory
 from recframe.training.auxiliary import BehaviourPrediction
+from recframe.training.checkpoint_file import AtomicCheckpointIO, read_checkpoint
 from recframe.training.checkpoints import (
     BEST,
     FINAL,
     LAST,
-    AtomicCheckpointIO,
     RunCheckpoints,
-    read_checkpoint,
     training_is_complete,
 )
 from recframe.training.divergence import TrainingDiverged, earlier_checkpoint
@@ -100,6 +99,7 @@ def fit(
     auxiliary: BehaviourPrediction | None = None,
     tuner: Tuner | None = None,
     resume_from: Path | None = None,
+    run: str | None = None,
     seconds_before: float = 0.0,
     stage: StageRecord | None = None,
     best: str = BEST,
@@ -117,6 +117,7 @@ def fit(
     auxiliary: an auxiliary head on the agent's state tracker, or None.
     tuner: tunes the language model by the agent's losses; None: it is frozen.
     resume_from: a `last.ckpt` of this stage to resume from, or None.     seconds_before: how long the run has lasted so far.
+    run: the key of the run's identity, which the checkpoints carry.
     stage: the place of this fit in a run of several; None: it is the only one.
     best, final: the names of the files of the best and of the final weights.
 
@@ -160,7 +161,7 @@ def fit(
                 max_epochs=schedule.epochs,
                 logger=list(loggers),
                 callbacks=[*own, *callbacks],
-                plugins=[AtomicCheckpointIO()],
+                plugins=[AtomicCheckpointIO(run)],
                 default_root_dir=folder,
                 enable_checkpointing=True,
                 enable_progress_bar=False,

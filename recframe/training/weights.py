@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 
 from recframe.errors import UserError
 from recframe.interfaces import Agent
 from recframe.tracking.atomic import atomic_path
 from recframe.training.divergence import not_a_number, require_numbers
+
+CHECKSUM = "sha256"
+"""The entry of a file's metadata with the checksum of its tensors."""
 
 
 class CheckpointError(UserError):
@@ -47,7 +51,7 @@ def save_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
     copies = {name: value.detach().cpu().clone(memory_format=torch.contiguous_format) for name, value in tensors.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(path) as temporary:
-        save_file(copies, temporary)
+        save_file(copies, temporary, {CHECKSUM: _checksum(copies)})
 
 
 def load_tensors(expected: Mapping[str, Tensor], path: Path, any_shape: Collection[str] = ()) -> dict[str, Tensor]:
@@ -59,9 +63,14 @@ def load_tensors(expected: Mapping[str, Tensor], path: Path, any_shape: Collecti
     """
     require_weights(path)
     try:
-        saved = load_file(path)
+        with safe_open(path, framework="pt") as file:
+            saved = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # it is no mapping
+            recorded = (file.metadata() or {}).get(CHECKSUM)
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{path}: cannot be read ({error}); resume the run to write it again") from None
+    # files of earlier releases have none
+    if recorded is not None and recorded != _checksum(saved):
+        raise CheckpointError(f"{path}: is damaged: its checksum does not match; restore it from a copy, or train again in a new folder")
     shapes, saved_shapes = ({name: value.shape for name, value in tensors.items()} for tensors in (expected, saved))
     names = shapes.keys() | saved_shapes.keys()
     alike = {name for name in any_shape if name in saved_shapes} | {name for name in names if shapes.get(name) == saved_shapes.get(name)}
@@ -71,6 +80,15 @@ def load_tensors(expected: Mapping[str, Tensor], path: Path, any_shape: Collecti
     if (found := not_a_number(saved)) is not None:
         raise CheckpointError(f"{path} holds values that are not numbers, in {found}: the training that wrote it had diverged")
     return saved
+
+
+def _checksum(tensors: Mapping[str, Tensor]) -> str:
+    """A SHA-256 of named tensors on the CPU: of their names, types, shapes and values."""
+    digest = hashlib.sha256()
+    for name, value in sorted(tensors.items()):
+        digest.update(f"{name} {value.dtype} {tuple(value.shape)}:".encode())
+        digest.update(value.contiguous().reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
 
 
 def encoder_weights(agent_weights: Path) -> Path:

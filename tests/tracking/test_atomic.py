@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from recframe.errors import UserError
 from recframe.tracking import atomic, atomic_folder, atomic_write
 from recframe.tracking.atomic import atomic_path
-from recframe.training.checkpoints import AtomicCheckpointIO
+from recframe.training.checkpoint_file import AtomicCheckpointIO
 from recframe.training.weights import save_tensors
 
 
