@@ -107,6 +107,17 @@ def csv_logger(config: CsvLoggerConfig, run: RunDescription) -> CsvMetricsLogger
     return CsvMetricsLogger(run.folder, run.resume_at or None, run.counter)
 
 
+def logged_before(folder: Path, counter: str, up_to: int) -> list[dict[str, float]]:
+    """The rows of a run's metrics.csv up to a value of its counter, as they were logged; none if there is no such file.
+
+    Raises
+    ------
+    MetricsError: if `CsvMetricsLogger` did not write the file.
+    """
+    rows = [row for row in _read(folder / METRICS_NAME, counter) if int(row[counter]) <= up_to]
+    return [{name: int(value) if name == counter else float(value) for name, value in row.items() if value} for row in rows]
+
+
 def _read(path: Path, counter: str) -> list[Row]:
     """The complete rows of a metrics file; none if it is missing. A last line without a line break is incomplete."""
     if not path.exists():

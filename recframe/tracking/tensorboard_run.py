@@ -75,6 +75,10 @@ class TensorBoardRunLogger(Logger):
         """Add as text: the table of hyperparameters has the run's config, and can be written once."""
         self._writer.add_text("hyperparameters", _code(vars(params) if isinstance(params, Namespace) else dict(params)), self._step)
 
+    def save(self) -> None:
+        """Write what is held back, so that a process that is killed afterwards loses none of it."""
+        self._writer.flush()
+
     def log_results(self, results: FinalResults) -> None:
         """Log the means of the final tables and the summary as scalars, and each table, with intervals, as text."""
         values = {**results.means(), **{name: value for name, value in results.summary.items() if value is not None}}

@@ -16,13 +16,15 @@ from types import ModuleType
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from pytorch_lightning.loggers.logger import Logger
+from pytorch_lightning.loggers.logger import DummyLogger, Logger
 
 from recframe.built_in_loggers import WandbLoggerConfig
 from recframe.errors import UserError
 from recframe.interfaces import FinalResults, RunDescription
 from recframe.tracking.atomic import atomic_write
 from recframe.tracking.counter import ENV_STEPS, split_counter
+from recframe.tracking.metrics_csv import logged_before
+from recframe.tracking.wandb_files import own_folders, supersede_offline_runs
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +67,9 @@ class WandbRunLogger(Logger):
     config: the run's config, as nested plain dicts and lists.
     resume: continue the W&B run whose id is in the folder; False always starts a new one.
     counter: the metric that calls are recorded against.
+    history: what a resumed run has logged before. It is logged again where the W&B run lacks it: an offline run is a file of its own,
+        which then has the whole history, and a killed process may not have sent all of it. None: it is not known, so that an earlier
+        offline run stays beside the new one.
 
     Raises
     ------
@@ -85,19 +90,23 @@ class WandbRunLogger(Logger):
         config: Mapping[str, Any] | None = None,
         resume: bool = False,
         counter: str = ENV_STEPS,
+        history: Sequence[Mapping[str, Any]] | None = (),
     ) -> None:
         super().__init__()
         self._counter = counter
         self._folder = Path(folder)
+        self._places = own_folders(self._folder)
         self._project = project
         self._env_steps = 0
         self._closed = False
-        with _process_restored(mode):
+        with _process_restored(mode, self._places):
             self._wandb = _import_wandb()
             if mode == "online":
                 _require_api_key(self._wandb)
             settings = {key: value for key, value in SETTINGS.items() if key in self._wandb.Settings.model_fields}
             run_id = _run_id(self._folder, resume)
+            if mode == "offline" and history is not None:
+                supersede_offline_runs(self._folder)
             try:
                 # messages outside a run, such as a warning when logging, follow only the settings of the process
                 self._wandb.setup(self._wandb.Settings(silent=True))
@@ -125,6 +134,10 @@ class WandbRunLogger(Logger):
                 atomic_write(self._folder / RUN_ID_NAME, f"{self._run.id}\n")
             self._run.define_metric(counter)
             self._run.define_metric("*", step_metric=counter)
+        for row in history or ():
+            # online, the steps that the server has are not logged twice
+            if int(row[counter]) >= self._run.step:
+                self.log_metrics(row)
 
     @property
     def name(self) -> str:
@@ -160,14 +173,15 @@ class WandbRunLogger(Logger):
         """Log a table with one row for each record; its columns are the records' keys in order of appearance."""
         columns = list(dict.fromkeys(key for record in records for key in record))
         rows = [[_cell(record.get(column)) for column in columns] for record in records]
-        # no step, since W&B's may be ahead of ours in a resumed run; no commit, since metrics of this step may follow
-        self._run.log({name: self._wandb.Table(columns=columns, data=rows, allow_mixed_types=True)}, commit=False)
+        with _variables_set(self._places):
+            table = self._wandb.Table(columns=columns, data=rows, allow_mixed_types=True)
+            # no step, since W&B's may be ahead of ours in a resumed run; no commit, since metrics of this step may follow
+            self._run.log({name: table}, commit=False)
 
     def log_results(self, results: FinalResults) -> None:
         """Log the summary, each final table with intervals, and the recommendations. What W&B fails to record of it is a warning.
 
-        The means of the tables are summary values, under the names of `FinalResults.means`. A table needs a home folder that W&B can write
-        to; the summary does not.
+        The means of the tables are summary values, under the names of `FinalResults.means`.
         """
         with _warning_of("the summary"):
             self.log_summary({**results.means(), **results.summary})
@@ -190,11 +204,15 @@ class WandbRunLogger(Logger):
         """End the W&B run, as failed or finished. A second call has no effect."""
         if not self._closed:
             self._closed = True
-            self._run.finish(exit_code=1 if failed else 0)
+            with _variables_set(self._places):
+                self._run.finish(exit_code=1 if failed else 0)
 
 
-def wandb_logger(config: WandbLoggerConfig, run: RunDescription) -> WandbRunLogger:
-    """The logger `wandb` of a run."""
+def wandb_logger(config: WandbLoggerConfig, run: RunDescription) -> Logger:
+    """The logger `wandb` of a run; one that records nothing if the environment has WANDB_MODE=disabled, by which W&B is switched off."""
+    if os.environ.get("WANDB_MODE") == "disabled":
+        log.info("WANDB_MODE=disabled: nothing is recorded in W&B")
+        return DummyLogger()
     return WandbRunLogger(
         run.folder,
         project=config.project,
@@ -207,6 +225,7 @@ def wandb_logger(config: WandbLoggerConfig, run: RunDescription) -> WandbRunLogg
         config=run.config,
         resume=run.resume_at is not None,
         counter=run.counter,
+        history=(logged_before(run.folder, run.counter, run.resume_at) or None) if run.resume_at else (),
     )
 
 
@@ -275,12 +294,28 @@ def _run_id(folder: Path, resume: bool) -> str:
 
 
 @contextmanager
-def _process_restored(mode: str) -> Iterator[None]:
-    """Undo W&B's changes to the process's environment and hooks; offline, also disable its error reporting.
+def _variables_set(variables: Mapping[str, str]) -> Iterator[None]:
+    """Set environment variables within the block."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+@contextmanager
+def _process_restored(mode: str, variables: Mapping[str, str]) -> Iterator[None]:
+    """Set variables for W&B, and undo its changes to the process's environment and hooks; offline, also disable its error reporting.
 
     With WANDB_SERVICE left in the environment, child processes such as a sweep's workers would use this process's service.
     """
     before = dict(os.environ)
+    os.environ.update(variables)
     # W&B's hooks print a second traceback; `close` records how the run ended
     hooks = sys.excepthook, sys.exit
     if mode != "online":

@@ -60,7 +60,9 @@ class RunCheckpoints(Checkpoint):
         self.save(trainer)
 
     def save(self, trainer: pl.Trainer) -> None:
-        """Write the checkpoint to resume from."""
+        """Write the checkpoint to resume from. Loggers write first: a resumed run does not log again what came before the checkpoint."""
+        for logger in trainer.loggers:
+            logger.save()
         trainer.save_checkpoint(self.folder / LAST)
 
     def state_dict(self) -> dict[str, Any]:

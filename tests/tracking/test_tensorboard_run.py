@@ -40,6 +40,14 @@ def text(found, tag):
     return found.Tensors(f"{tag}/text_summary")[-1].tensor_proto.string_val[0].decode()
 
 
+def test_what_was_logged_before_a_checkpoint_survives_a_kill(logger, tmp_path):
+    writing = logger()
+    writing.log_metrics({"env_steps": 128, "loss": 0.5})
+    writing.save()
+    assert points(read(tmp_path), "loss") == [(128, 0.5)]
+    writing.close(failed=True)
+
+
 def test_metrics_results_and_settings_are_recorded(logger, tmp_path):
     writing = logger()
     writing.log_metrics({"env_steps": 128.0, "loss": 0.5, "epoch": 0}, step=7)

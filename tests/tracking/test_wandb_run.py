@@ -10,8 +10,11 @@ import pytest
 import torch
 import wandb
 
-from recframe.interfaces import FinalResults
-from recframe.tracking.wandb_run import TrackingError, WandbRunLogger
+from recframe.built_in_loggers import WandbLoggerConfig
+from recframe.interfaces import FinalResults, RunDescription
+from recframe.tracking.metrics_csv import CsvMetricsLogger
+from recframe.tracking.run_loggers import RunLoggers
+from recframe.tracking.wandb_run import TrackingError, WandbRunLogger, wandb_logger
 
 POLICIES = {
     "trained": {"return": {"mean": 2.0, "low": 1.5, "high": 2.5, "n": 64}, "gini": {"mean": None, "low": None, "high": None, "n": 0}},
@@ -148,7 +151,83 @@ def test_a_run_keeps_its_id_only_when_resumed(folder, read_offline_runs):
         assert (folder / "wandb" / "run_id").read_text().strip() == tracking.version
         tracking.close()
     assert ids[0] == ids[1] != ids[2]
-    assert sorted(run.id for run in read_offline_runs(folder)) == sorted(ids)
+    assert recorded(folder, read_offline_runs).id == ids[2]
+
+
+def test_a_resumed_run_is_one_offline_run_with_the_whole_history(folder, read_offline_runs):
+    csv = CsvMetricsLogger(folder)
+    tracking = WandbRunLogger(folder, group="sweep")
+    for steps in (10, 20, 30):
+        for logger in (csv, tracking):
+            logger.log_metrics({"env_steps": steps, "loss": steps / 8})
+            logger.log_metrics({"env_steps": steps, "eval/return": 1.5}) if steps == 20 else None
+    # the process is killed with a checkpoint at 20; what W&B had not written is lost
+    tracking.close(failed=True)
+    resumed = wandb_logger(WandbLoggerConfig(), RunDescription(folder, "name", "sweep", {}, resume_at=20, counter="env_steps"))
+    resumed.log_metrics({"env_steps": 30, "loss": 9.0})
+    resumed.close()
+    run = recorded(folder, read_offline_runs)
+    assert (run.id, run.group) == (tracking.version, "sweep")
+    rows = [{key: value for key, value in row.items() if key not in ("_timestamp", "_runtime")} for row in run.history]
+    assert rows == [
+        {"_step": 10, "env_steps": 10, "loss": 1.25},
+        {"_step": 20, "env_steps": 20, "loss": 2.5, "eval/return": 1.5},
+        {"_step": 30, "env_steps": 30, "loss": 9.0},
+    ]
+    # nothing is lost: the earlier file is aside
+    assert len(list((folder / "wandb" / "superseded").glob("offline-run-*/*.wandb"))) == 1
+
+
+@pytest.mark.parametrize("resume_at", [None, 0])
+def test_a_run_that_starts_over_leaves_one_offline_run(folder, read_offline_runs, resume_at):
+    WandbRunLogger(folder).close(failed=True)
+    wandb_logger(WandbLoggerConfig(), RunDescription(folder, "name", None, {}, resume_at=resume_at, counter="env_steps")).close()
+    assert recorded(folder, read_offline_runs).exit_code == 0
+
+
+def test_without_metrics_csv_the_earlier_offline_run_stays(folder, read_offline_runs):
+    WandbRunLogger(folder).close(failed=True)
+    wandb_logger(WandbLoggerConfig(), RunDescription(folder, "name", None, {}, resume_at=20, counter="env_steps")).close()
+    first, second = read_offline_runs(folder)
+    assert first.id == second.id
+
+
+def test_a_resumed_online_run_logs_what_the_server_lacks(folder, monkeypatch):
+    monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
+    logged = []
+
+    class Run:
+        id, step = "abc", 20
+
+        def log(self, values, step):
+            logged.append((step, values))
+
+        def define_metric(self, *_, **__):
+            pass
+
+    monkeypatch.setattr(wandb, "init", lambda **_: Run())
+    history = [{"env_steps": steps, "loss": 1.0} for steps in (10, 20, 30)]
+    WandbRunLogger(folder, mode="online", resume=True, history=history)
+    assert [step for step, _ in logged] == [20, 30]
+
+
+def test_nothing_is_recorded_if_the_environment_switches_wandb_off(folder, monkeypatch):
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    monkeypatch.setattr(wandb, "init", lambda **_: pytest.fail("W&B was started"))
+    description = RunDescription(folder, "name", None, {}, resume_at=None, counter="env_steps")
+    with RunLoggers({"wandb": {"mode": "online"}}, description) as loggers:
+        loggers.loggers[0].log_metrics({"env_steps": 1, "loss": 1.0})
+        loggers.log_results(FinalResults({"final": POLICIES}))
+    assert list(folder.iterdir()) == []
+
+
+def test_tables_are_staged_in_the_runs_folder(folder, tmp_path, monkeypatch, read_offline_runs):
+    monkeypatch.setenv("HOME", str(tmp_path / "absent"))
+    tracking = WandbRunLogger(folder)
+    tracking.log_results(FinalResults({"final": POLICIES}))
+    tracking.close()
+    assert recorded(folder, read_offline_runs).table("policies")["data"][0][:2] == ["trained", 2.0]
+    assert not (tmp_path / "absent").exists()
 
 
 def test_resuming_a_run_without_a_wandb_run_starts_one(folder, read_offline_runs):
