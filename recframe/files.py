@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import functools
 import hashlib
+import json
 import os
 import re
 from collections.abc import Iterator
@@ -29,6 +30,8 @@ CODE = tuple(all_suffixes())
 READ_IN_FULL = 64 * 2**20
 """The size up to which `content_sha256` reads the whole of a file, in bytes."""
 SAMPLES, SAMPLE_SIZE = 64, 2**20
+MOST_FILES = 100
+"""The number of files of a folder that `content_sha256` reads."""
 
 
 def file_sha256(path: Path) -> str:
@@ -52,14 +55,16 @@ def _state(path: Path) -> tuple[int, ...]:
 def content_sha256(path: Path) -> str:
     """A SHA-256 that tells the content of a file or folder from another's in a bounded time, wherever it is.
 
-    Of a file above `READ_IN_FULL`, its size and evenly spaced samples are read. Of a folder, the names and contents of the files directly
-    in it count, without hidden ones. A file is read once per process, unless it changes.
+    Of a file above `READ_IN_FULL`, its size and evenly spaced samples are read. Of a folder count the names of the files directly in it,
+    without hidden ones, and the contents of the first `MOST_FILES`. A file is read once per process, unless it changes.
     """
     path = path.resolve()
     if not path.is_dir():
         return _content_sha256(path, *_state(path))
-    files = sorted(child for child in path.iterdir() if child.is_file() and not child.name.startswith("."))
-    return hashlib.sha256("".join(f"{len(file.name)}:{file.name}{content_sha256(file)}" for file in files).encode()).hexdigest()
+    with os.scandir(path) as entries:
+        names = sorted(entry.name for entry in entries if entry.is_file() and not entry.name.startswith("."))
+    contents = [content_sha256(path / name) for name in names[:MOST_FILES]]
+    return hashlib.sha256(json.dumps([names, contents]).encode()).hexdigest()
 
 
 @functools.cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -57,7 +58,9 @@ def train_job(cfg: Any) -> float:
         from recframe import runner
 
         choices = HydraConfig.get().runtime.choices
-        return runner.run(cfg, folder, overrides=overrides, sweep=sweep, choices=choices).objective
+        objective = runner.run(cfg, folder, overrides=overrides, sweep=sweep, choices=choices).objective
+        # result.json has null in place of a value that is not a number
+        return math.nan if objective is None else objective
 
     return run_job(run)
 

@@ -146,6 +146,16 @@ def test_a_large_file_is_known_by_samples_of_it(tmp_path, monkeypatch):
     assert len(hashes) == len(contents)
 
 
+def test_a_folder_is_known_by_the_names_of_its_files_and_the_contents_of_the_first(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "MOST_FILES", 2)
+    hashes = [files.content_sha256(tmp_path)]
+    for name, content in (("a", "1"), ("b", "1"), ("c", "1"), ("b", "2"), ("c", "2"), (".hidden", "1")):
+        (tmp_path / name).write_text(content)
+        hashes.append(files.content_sha256(tmp_path))
+    assert len(set(hashes[:5])) == 5
+    assert hashes[4] == hashes[5] == hashes[6]
+
+
 def test_an_identity_is_read_back_and_a_damaged_one_is_none(tmp_path, base):
     assert read_identity(tmp_path) is None
     base.write(tmp_path)
