@@ -46,4 +46,13 @@ class Stop(BaseException):
 
 
 class JobStopped(Exception):
-    """A job of a sweep was stopped with the sweep. It is an `Exception`, so that launchers pass it on and let the other jobs end."""
+    """A job of a sweep was stopped with the sweep, or at a limit of its own. It is an `Exception`, so that launchers pass it on and let
+    the other jobs end.
+    """
+
+
+class JobFailed(Exception):
+    """A job of a sweep failed in a process of its own; the message is the reason in one line.
+
+    It takes the place of the error, which other processes may not be able to read.
+    """

@@ -23,6 +23,11 @@ def any_received() -> bool:
     return bool(_received)
 
 
+def forget_received() -> None:
+    """Let `any_received` be about what is received from now on."""
+    _received.clear()
+
+
 def handle_stop_signals(handler: Callable[[int, FrameType | None], None]) -> None:
     """Call `handler` for every stop signal, except for those that the process was started to ignore, as `nohup` does for SIGHUP.
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +13,11 @@ from recframe.components import Kind
 from recframe.errors import Stop, UserError
 from recframe.files import REFUSALS
 from recframe.plugin_loader import registry
-from recframe.sweeps.jobs import in_sweep
-from recframe.sweeps.signals import sweep_signals
 
 if TYPE_CHECKING:
     from recframe.config import App
     from recframe.config.compose.initialize import ConfigGroups
+    from recframe.sweeps.plan import SweepPlan
 
 HYDRA_ARGUMENTS = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 """Settings of a typer command that leaves its arguments to Hydra."""
@@ -37,7 +36,7 @@ def run_app(app: App, arguments: list[str], job: Callable[[Any], float], show_he
     ConfigError: with every mistake in the arguments.
     UserError: if the folder of the run cannot be created.
     """
-    from recframe.config import ConfigError, find_mistakes
+    from recframe.config import TRAIN, ConfigError, find_mistakes
     from recframe.config.compose.initialize import initialized
     from recframe.config.compose.multirun import left_to_jobs
     from recframe.config.compose.options import parse_options
@@ -52,10 +51,17 @@ def run_app(app: App, arguments: list[str], job: Callable[[Any], float], show_he
     if options.help and not problems:
         with initialized(options.config_dir) as groups:
             return show_help(groups)
+    plan = None
+    if options.multirun and app is TRAIN and not problems:
+        from recframe.cli.sweep import plan_of_sweep
+
+        arguments, plan = plan_of_sweep(arguments, options)
+        options, problems = parse_options(arguments, app.command)
     if not (options.hydra_help or options.shell_completion or options.info):
         if not options.multirun and not any(text.startswith("hydra.mode=") for text in options.overrides):
             problems += sweep_problems(options.overrides, app)
-        problems += find_mistakes(options.overrides, options.config_dir, options.config_name, app)
+        visit = None if plan is None else plan.note_checked
+        problems += find_mistakes(options.overrides, options.config_dir, options.config_name, app, visit)
     if problems:
         raise ConfigError(problems)
     _warn_of_refused_configs(options.overrides)
@@ -69,7 +75,7 @@ def run_app(app: App, arguments: list[str], job: Callable[[Any], float], show_he
 
     try:
         # in a sweep, jobs may run in other processes, which must not go on without this one
-        with written_sources(), sweep_signals() if options.multirun else nullcontext():
+        with written_sources(), _sweeping(plan) if options.multirun else nullcontext():
             hydra.main(version_base="1.3", config_path="pkg://recframe.conf", config_name=app.config_name)(job)()
     except OSError as error:
         if error.errno in REFUSALS and error.filename and not _passed_through(error, job):
@@ -77,6 +83,14 @@ def run_app(app: App, arguments: list[str], job: Callable[[Any], float], show_he
             key = "pretrain.folder" if app.command == "pretrain" else "hydra.sweep.dir" if options.multirun else "hydra.run.dir"
             raise UserError(f"{error.filename}: cannot be created ({error.strerror}); choose another folder with {key}=") from None
         raise
+
+
+@contextmanager
+def _sweeping(plan: SweepPlan | None) -> Iterator[None]:
+    from recframe.cli.sweep import sweeping
+
+    with sweeping(plan):
+        yield
 
 
 def _warn_of_refused_configs(overrides: Sequence[str]) -> None:
@@ -108,6 +122,8 @@ def run_job(run: Callable[[str, list[str], str | None], float]) -> float:
     try:
         if sweep is None:
             return run(folder, overrides, sweep)
+        from recframe.sweeps.jobs import in_sweep
+
         return in_sweep(hydra_cfg.job.num, folder, lambda: run(folder, overrides, sweep))
     except UserError as error:
         if sweep is None:

@@ -14,7 +14,7 @@ from recframe.attribution import ComponentFailure, blaming
 from recframe.errors import UserError
 from recframe.plugin_loader import raised
 from recframe.runner.results import RunFailure
-from recframe.tracking.failure import clear_failure, write_failure
+from recframe.tracking.failure import clear_failure, reason_of, write_failure
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ def recorded_failure(folder: Path, log_handler: logging.Handler, tell: Callable[
             shown = error.__cause__ if isinstance(error, ComponentFailure) and isinstance(error.__cause__, Exception) else error
             log_handler.handle(log.makeRecord(log.name, logging.ERROR, __file__, 0, "the run failed", (), _exc_info(shown)))
         origin = error.origin.entry() if isinstance(error, ComponentFailure) and error.origin else {}
-        message = "; ".join(error.lines) if isinstance(error, UserError) else raised(error)
+        message = reason_of(error)
         with suppress(OSError):  # a full disk
             write_failure(folder, message, origin)
         tell(RunFailure(folder, message, origin, "".join(traceback.format_exception(error))))

@@ -9,13 +9,20 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from types import FrameType
 
-from recframe.errors import JobStopped, Stop
-from recframe.signals import any_received, handle_stop_signals
-from recframe.sweeps.record import SweepRecord
+from recframe.errors import JobFailed, JobStopped, Stop
+from recframe.signals import any_received, forget_received, handle_stop_signals
+from recframe.sweeps.failure import failure_left
+from recframe.sweeps.limits import Limits, Watchdog
+from recframe.sweeps.record import ENDED, NOT_STARTED, SweepRecord
+from recframe.tracking.failure import reason_of
+from recframe.tracking.folder import LOG_NAME
 
 POLL_SECONDS = 0.5
+NUMBER_VARIABLE = "RECFRAME_JOB"
+"""The number of a job in the environment of its process, where the launcher's number is another."""
 
 
 class Worker:
@@ -29,6 +36,7 @@ class Worker:
         self.parent_is_ours = os.getppid() == record.pid
         self.signal_number: int | None = None
         self.job: int | None = None
+        self.watchdog: Watchdog | None = None
 
     def start(self) -> None:
         """Handle signals from now on, and watch the sweep in a thread."""
@@ -40,27 +48,43 @@ class Worker:
 
         Raises
         ------
-        JobStopped: the sweep is to stop.
+        JobStopped: the sweep is to stop, or the job has reached a limit.
+        JobFailed: in place of any other error.
         """
         if self.signal_number is not None or self.record.stop_signal is not None:
-            self.record.note(job, "not started", folder)
+            self.record.note(job, NOT_STARTED, folder)
             raise JobStopped("the sweep was stopped before this job started")
+        forget_received()
+        self.watchdog = Watchdog(Limits.of_environment(), Path(folder) / LOG_NAME, lambda why: self.record.note(job, ENDED, folder, why))
         self.job = job
         try:
-            with self.record.following(job, folder):
-                return function()
-        except Stop as stop:
-            self.signal_number = self.signal_number or stop.exit_code - 128
-            raise JobStopped(str(stop)) from None
+            with self.record.following(job, folder) as end, failure_left(folder):
+                end.objective = self._watched(function, self.watchdog)
+                return end.objective
+        except JobStopped:
+            raise
+        except Exception as error:
+            raise JobFailed(reason_of(error)) from None
         finally:
             self.job = None
             if self._orphaned():
                 # there is no launcher left to give the result to
                 os._exit(128 + (self.signal_number or signal.SIGTERM))
 
+    def _watched(self, function: Callable[[], float], watchdog: Watchdog) -> float:
+        try:
+            with watchdog.watching():
+                return function()
+        except Stop as stop:
+            if watchdog.reason is None:
+                self.signal_number = self.signal_number or stop.exit_code - 128
+            raise JobStopped(watchdog.reason or str(stop)) from None
+
     def _receive(self, number: int, frame: FrameType | None) -> None:
         """Outside a run, which has handlers of its own."""
-        self.signal_number = number
+        at_limit = self.watchdog is not None and self.watchdog.reason is not None
+        if not at_limit:
+            self.signal_number = number
         if self.job is not None:
             raise Stop(f"stopped by {signal.Signals(number).name} before the training started", 128 + number)
 
@@ -102,16 +126,24 @@ def _worker(record: SweepRecord) -> Worker:
 def in_sweep(job: int, folder: str, function: Callable[[], float]) -> float:
     """Call `function`, which runs a job of a sweep, and record what became of it.
 
-    In the process that the sweep was started in, signals are the run's own. In any other process the job stops with the sweep.
+    In the process that the sweep was started in, signals are the run's own. In any other process the job stops with the sweep, and at the
+    limits of `recframe.sweeps.limits`.
+
+    Parameters
+    ----------
+    job: the launcher's number of the job, which counts if the sweeper has given it none.
 
     Raises
     ------
-    JobStopped: the sweep is to stop, and the job runs in a process of its own.
+    JobStopped: the job runs in a process of its own, and the sweep is to stop, or the job has reached a limit.
+    JobFailed: the job runs in a process of its own, in place of any other error.
     """
     record = SweepRecord.of_environment()
     if record is None:
         return function()
+    job = int(os.environ.get(NUMBER_VARIABLE, job))
     if not record.is_parent:
         return _worker(record).run(job, folder, function)
-    with record.following(job, folder):
-        return function()
+    with record.following(job, folder) as end, failure_left(folder):
+        end.objective = function()
+        return end.objective

@@ -5,18 +5,40 @@ They share a temporary folder, whose path the jobs' processes inherit in a varia
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, NamedTuple
 
-from recframe.errors import Stop
+from recframe.errors import JobStopped, Stop
+from recframe.tracking.failure import reason_of
 
 VARIABLE = "RECFRAME_SWEEP"
+
+RUNNING, FINISHED, FAILED, STOPPED, NOT_STARTED = "running", "finished", "failed", "stopped", "not started"
+"""The states of a job."""
+ENDED = "ended"
+"""The state of a job whose process was ended, because the job did not stop at a limit."""
+
+
+class JobNote(NamedTuple):
+    """What a job's process has told last.
+
+    since: when, in seconds since the epoch.   reason: why it failed or stopped.   objective: of a job that has finished.
+    """
+
+    state: str
+    folder: str
+    since: float
+    reason: str = ""
+    objective: float | None = None
 
 
 @dataclass(frozen=True)
@@ -54,30 +76,37 @@ class SweepRecord:
         except (OSError, ValueError):
             return None
 
-    def note(self, job: int, state: str, folder: str) -> None:
-        """Record the state of a job: "running", "finished", "failed", "stopped" or "not started"."""
-        self._write(f"{job}.job", f"{state}\n{folder}")
+    def note(self, job: int, state: str, folder: str, reason: str = "", objective: float | None = None) -> None:
+        """Record the state of a job: `RUNNING`, `FINISHED`, `FAILED`, `STOPPED`, `NOT_STARTED` or `ENDED`."""
+        self._write(f"{job}.job", json.dumps(JobNote(state, folder, time.time(), reason, objective)))
+
+    def forget(self, job: int) -> None:
+        """Remove what a job has told: it is started again."""
+        (self.folder / f"{job}.job").unlink(missing_ok=True)
 
     @contextmanager
-    def following(self, job: int, folder: str) -> Iterator[None]:
+    def following(self, job: int, folder: str) -> Iterator[JobEnd]:
         """Record the state of a job that runs in the block, and how it ends."""
-        self.note(job, "running", folder)
-        state = "failed"
+        self.note(job, RUNNING, folder)
+        end, state, reason = JobEnd(), FAILED, ""
         try:
-            yield
-            state = "finished"
-        except Stop:
-            state = "stopped"
+            yield end
+            state = FINISHED
+        except (Stop, JobStopped) as stop:
+            state, reason = STOPPED, str(stop)
+            raise
+        except Exception as error:
+            reason = reason_of(error)
             raise
         finally:
-            self.note(job, state, folder)
+            self.note(job, state, folder, reason, end.objective)
 
-    def jobs(self) -> dict[int, tuple[str, str]]:
-        """The state and the folder of each job, by its number."""
+    def notes(self) -> dict[int, JobNote]:
+        """What each job has told last, by its number."""
         found = {}
         for path in self.folder.glob("*.job"):
-            state, _, folder = path.read_text().partition("\n")
-            found[int(path.stem)] = (state, folder)
+            content: Any = json.loads(path.read_text())
+            found[int(path.stem)] = JobNote(*content)
         return dict(sorted(found.items()))
 
     def _write(self, name: str, text: str) -> None:
@@ -89,6 +118,12 @@ class SweepRecord:
         except OSError:
             # the starting process is gone, and its folder with it
             return
+
+
+class JobEnd:
+    """What a job tells when it has finished."""
+
+    objective: float | None = None
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from types import FrameType
 
 from recframe.errors import Stop
 from recframe.signals import IMPATIENT, stop_signals_handled
-from recframe.sweeps.record import SweepRecord, recording
+from recframe.sweeps.record import STOPPED, SweepRecord, recording
 
 FOLDERS_NAMED = 5
 
@@ -39,13 +39,13 @@ class SweepSignals:
         print(f"recframe: {name}: the running jobs save a checkpoint and stop; a second {name} ends them at once", file=sys.stderr)
 
     def stop(self) -> Stop:
-        """The exception that ends the sweep; it says what became of the jobs."""
+        """The exception that ends the sweep; it says what became of the jobs. Recframe's own sweepers say more in its place."""
         number = self.signal_number or signal.SIGTERM
-        jobs = self.record.jobs()
-        counts = Counter(state for state, _ in jobs.values())
+        notes = self.record.notes()
+        counts = Counter(note.state for note in notes.values())
         told = ", ".join(f"{count} {state}" for state, count in sorted(counts.items())) or "no job was started"
-        stopped = [folder for state, folder in jobs.values() if state == "stopped"]
         message = f"the sweep was stopped by {signal.Signals(number).name}: {told}"
+        stopped = [note.folder for note in notes.values() if note.state == STOPPED]
         if stopped:
             commands = [f"\n  recframe train resume={folder}" for folder in stopped[:FOLDERS_NAMED]]
             more = [f"\n  and {len(stopped) - FOLDERS_NAMED} more"] if len(stopped) > FOLDERS_NAMED else []

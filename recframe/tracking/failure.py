@@ -6,8 +6,15 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from recframe.errors import UserError
+from recframe.plugin_loader import raised
 from recframe.tracking.atomic import atomic_write
 from recframe.tracking.folder import FAILURE_NAME
+
+
+def reason_of(error: Exception) -> str:
+    """The error in one line: a user's mistakes, or type, message, file and line of another error."""
+    return "; ".join(error.lines) if isinstance(error, UserError) else raised(error)
 
 
 def write_failure(folder: Path, error: str, origin: Mapping[str, str]) -> None:

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from recframe.errors import JobStopped, Stop
+from recframe.errors import JobFailed, JobStopped, Stop
 from recframe.signals import handle_stop_signals, stop_signals_handled
 from recframe.sweeps.jobs import Worker, in_sweep
 from recframe.sweeps.record import SweepRecord, recording
 from recframe.sweeps.signals import sweep_signals
+from recframe.tracking.failure import read_failure
 
 LONG = ["debug=smoke", "encoder=tfidf", "logger=[csv]", "trainer.env_steps=10000000", "trainer.evaluate_every=5000000"]
 LIMIT = 120
@@ -73,10 +74,15 @@ def test_a_signal_to_a_parallel_sweep_saves_every_job_and_leaves_no_process(tmp_
         return
     assert code == 128 + number
     told = (tmp_path / "err.txt").read_text()
-    assert f"the sweep was stopped by {signal.Signals(number).name}: 1 not started, 2 stopped" in told
+    assert f"the sweep in sweep was stopped by {signal.Signals(number).name}: 2 stopped, 1 not started" in told
+    assert "Run what is missing with: recframe train -m sweep.resume=sweep" in told
     assert all(f"recframe train resume={tmp_path / 'sweep' / job}" in told for job in "01")
     # at the end of a terminal a helper process of joblib's dies with a traceback, which nobody sees
     assert number == signal.SIGHUP or "Traceback" not in told
+
+
+def states(record: SweepRecord) -> dict[int, tuple[str, str]]:
+    return {job: (note.state, note.folder) for job, note in record.notes().items()}
 
 
 def test_a_record_tells_the_state_of_each_job_and_the_signal_to_stop_by(monkeypatch):
@@ -90,7 +96,7 @@ def test_a_record_tells_the_state_of_each_job_and_the_signal_to_stop_by(monkeypa
         record.note(2, "not started", "a folder")
         record.note(10, "finished", "sweep/10")
         record.request_stop(15)
-        assert record.jobs() == {2: ("not started", "a folder"), 10: ("finished", "sweep/10")}
+        assert states(record) == {2: ("not started", "a folder"), 10: ("finished", "sweep/10")}
         assert record.stop_signal == 15
     assert not record.folder.exists()
     assert SweepRecord.of_environment() is None
@@ -105,17 +111,21 @@ def test_a_worker_starts_no_job_after_the_sweep_was_stopped():
         record.request_stop(signal.SIGTERM)
         with pytest.raises(JobStopped, match="before this job started"):
             worker.run(1, "sweep/1", lambda: pytest.fail("the job ran"))
-        assert record.jobs() == {0: ("finished", "sweep/0"), 1: ("not started", "sweep/1")}
+        assert states(record) == {0: ("finished", "sweep/0"), 1: ("not started", "sweep/1")}
 
 
-def test_a_job_that_fails_is_recorded_and_its_error_is_passed_on():
+def test_the_reason_of_a_job_that_fails_is_told_recorded_and_left_in_its_folder(tmp_path, capsys):
     def fail() -> float:
         raise ZeroDivisionError("the reason")
 
     with recording() as record:
-        with pytest.raises(ZeroDivisionError, match="the reason"):
-            Worker(record).run(4, "sweep/4", fail)
-        assert record.jobs() == {4: ("failed", "sweep/4")}
+        # an error of any kind may be one that the process of the sweep cannot read
+        with pytest.raises(JobFailed, match="ZeroDivisionError: the reason"):
+            Worker(record).run(4, str(tmp_path / "4"), fail)
+        assert states(record) == {4: ("failed", str(tmp_path / "4"))}
+    assert "the reason" in read_failure(tmp_path / "4")
+    assert 'raise ZeroDivisionError("the reason")' in (tmp_path / "4" / "run.log").read_text()
+    assert f"recframe: {tmp_path / '4'}: failed: ZeroDivisionError: the reason" in capsys.readouterr().err
 
 
 def test_a_sweep_without_jobs_in_other_processes_stops_at_once():
@@ -124,12 +134,12 @@ def test_a_sweep_without_jobs_in_other_processes_stops_at_once():
     assert stopped.value.exit_code == 143
 
 
-def test_jobs_that_ran_in_the_same_process_are_counted_too():
+def test_jobs_that_ran_in_the_same_process_are_counted_too(tmp_path):
     def sweep() -> None:
         with sweep_signals():
-            assert in_sweep(0, "sweep/0", lambda: 2.5) == 2.5
+            assert in_sweep(0, str(tmp_path / "0"), lambda: 2.5) == 2.5
             with pytest.raises(ZeroDivisionError):
-                in_sweep(1, "sweep/1", lambda: 1 / 0)
+                in_sweep(1, str(tmp_path / "1"), lambda: 1 / 0)
             os.kill(os.getpid(), signal.SIGTERM)
 
     with pytest.raises(Stop) as stopped:

@@ -59,10 +59,24 @@ def find_problems(cfg: DictConfig, app: App = TRAIN, choices: Mapping[str, Any] 
     choices: the file that was chosen for each config group, if it is known; components are then called as the user called them.
     """
     values, unresolved = resolved(cfg)
+    return unresolved or _value_problems(values, app, choices or {})
+
+
+def find_new_run_problems(cfg: DictConfig, app: App = TRAIN, choices: Mapping[str, Any] | None = None) -> list[str]:
+    """`find_problems`, or if there are none, a line for each thing that a new run lacks. A run that is evaluated again may not need it."""
+    values, unresolved = resolved(cfg)
     if unresolved:
         return unresolved
+    components = _chosen_components(values, app)[0]
+    return _value_problems(values, app, choices or {}) or [
+        line for key, component in components.items() for line in variable_problems(key, component, section_at(values, key))
+    ]
+
+
+def _value_problems(values: Mapping[str, Any], app: App, choices: Mapping[str, Any]) -> list[str]:
+    """The problems of a config's plain values."""
     components, problems = _chosen_components(values, app)
-    composed = Composed(values, components, choices or {})
+    composed = Composed(values, components, choices)
     for key, component in components.items():
         problems += use_new_names(f"{key}.", section_at(values, key), component.config).problems
     problems += check_fields("", values, app.schema)
@@ -83,13 +97,6 @@ def chosen_components(cfg: DictConfig, app: App = TRAIN) -> dict[str, Component]
 def components_in(values: Mapping[str, Any], app: App = TRAIN) -> dict[str, Component]:
     """The components in the plain values of a valid config, with interpolations filled in, by their keys."""
     return _chosen_components(values, app)[0]
-
-
-def find_start_problems(cfg: DictConfig, app: App) -> list[str]:
-    """One line for each thing that a new run lacks, in addition to `find_problems`. A run that is evaluated again may not need it."""
-    values, unresolved = resolved(cfg)
-    chosen = {} if unresolved else _chosen_components(values, app)[0]
-    return [line for key, component in chosen.items() for line in variable_problems(key, component, section_at(values, key))]
 
 
 def _chosen_components(values: Mapping[str, Any], app: App) -> tuple[dict[str, Component], list[str]]:

@@ -1,15 +1,14 @@
-"""The jobs of a command line, as far as they are known before it starts: one job, or one for each discrete choice of a sweep."""
+"""The jobs of a command line, as far as they are known before it starts: one job, or one for each combination of a sweep's values."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice, product
+from itertools import product
 from typing import Any
 
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, Override
-
-MAX_JOBS = 64  # a few milliseconds each
 
 Job = tuple[int, ...]
 """The index of the job's choice on each axis."""
@@ -25,13 +24,17 @@ class Axis:
 
     @classmethod
     def of(cls, override: Override) -> Axis:
-        """The axis of a parsed override. Intervals, ranges and globs are left to Hydra."""
+        """The axis of a parsed override. The values of an interval are left to the sweeper."""
         value = override.value()
         if isinstance(value, ChoiceSweep):
             texts = tuple(Override._get_value_element_as_str(choice) for choice in value.list)
             return cls(override.get_key_element(), texts, tuple(Override._convert_value(choice) for choice in value.list))
         if override.is_sweep_override():
-            return cls(override.get_key_element(), (), ())
+            key = override.get_key_element()
+            # a glob is expanded by the config groups that the override was parsed with
+            texts = tuple(override.sweep_string_iterator()) if override.is_discrete_sweep() else ()
+            parsed = OverridesParser.create().parse_overrides([f"{key}={text}" for text in texts])
+            return cls(key, texts, tuple(one.value() for one in parsed))
         return cls(override.get_key_element(), (override.get_value_element_as_str(),), (value,))
 
     def __len__(self) -> int:
@@ -42,12 +45,9 @@ class Axis:
         return [f"{self.key}={self.texts[choice]}"] if self.texts else []
 
 
-def jobs(axes: Sequence[Axis]) -> list[Job]:
-    """Up to `MAX_JOBS` jobs of the grid. The first ones have every choice at least once, so that a cut grid has them, too."""
-    longest = max(map(len, axes), default=1)
-    diagonal: Iterator[Job] = (tuple(j % len(axis) for axis in axes) for j in range(min(longest, MAX_JOBS)))
-    grid = islice(product(*(range(len(axis)) for axis in axes)), MAX_JOBS)
-    return list(dict.fromkeys([*diagonal, *grid]))[:MAX_JOBS]
+def jobs(axes: Sequence[Axis]) -> Iterator[Job]:
+    """All jobs of the grid."""
+    return product(*(range(len(axis)) for axis in axes))
 
 
 def describe(problem: str, failing: set[Job], checked: Sequence[Job], axes: Sequence[Axis]) -> str:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from hydra import initialize_config_module
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.config_repository import ConfigRepository, IConfigRepository
+from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.object_type import ObjectType
+from hydra.plugins.config_source import ConfigResult
 from hydra.version import VersionBase
 
 from recframe.config.compose.search_path import RecframeSearchPath, install_search_path
-from recframe.config.compose.sources import written_sources
+from recframe.config.compose.sources import reads_settings, written_sources
 from recframe.config.schema.store import stored_schemas
 
 CONFIG_MODULE = "recframe.conf"
@@ -25,10 +30,8 @@ class ConfigGroups:
     Hydra's own `ConfigLoader.get_group_options` copies every stored schema in each call, so this asks the repository behind it.
     """
 
-    def __init__(self) -> None:
-        loader = GlobalHydra.instance().config_loader()
-        assert isinstance(loader, ConfigLoaderImpl)
-        self._repository = loader.repository
+    def __init__(self, repository: IConfigRepository) -> None:
+        self._repository = repository
         self._choices: dict[str, list[str]] = {}
 
     def names(self) -> list[str]:
@@ -45,6 +48,34 @@ class ConfigGroups:
         if group not in self._choices:
             self._choices[group] = sorted(self._repository.get_group_options(group, ObjectType.CONFIG))
         return self._choices[group]
+
+
+class KeptRepository(ConfigRepository):
+    """A repository that reads each config once. It is for one block of `initialized`, in which no file is expected to change.
+
+    Hydra copies its repository for each composition, and reads all files again.
+    """
+
+    def __init__(self, repository: ConfigRepository) -> None:
+        self.sources = repository.sources
+        self.kept: dict[tuple[str, bool], ConfigResult | None] = {}
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> KeptRepository:
+        copied = KeptRepository(self)
+        copied.kept = self.kept
+        return copied
+
+    def initialize_sources(self, config_search_path: ConfigSearchPath) -> None:
+        """Read from other places from now on."""
+        super().initialize_sources(config_search_path)
+        self.kept = {}
+
+    def load_config(self, config_path: str) -> ConfigResult | None:
+        """A config, or None if there is none of this name. Hydra changes what it gets."""
+        place = config_path, reads_settings()
+        if place not in self.kept:
+            self.kept[place] = super().load_config(config_path)
+        return copy.deepcopy(self.kept[place])
 
 
 _one_at_a_time = threading.RLock()
@@ -79,6 +110,10 @@ def _initialized(config_dir: str | None) -> Iterator[ConfigGroups]:
     RecframeSearchPath.config_dir = config_dir
     try:
         with stored_schemas(), written_sources(), initialize_config_module(config_module=CONFIG_MODULE, version_base="1.3"):
-            yield ConfigGroups()
+            loader = GlobalHydra.instance().config_loader()
+            assert isinstance(loader, ConfigLoaderImpl)
+            assert isinstance(loader.repository, ConfigRepository)
+            loader.repository = KeptRepository(loader.repository)
+            yield ConfigGroups(loader.repository)
     finally:
         RecframeSearchPath.config_dir = None

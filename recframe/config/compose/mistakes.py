@@ -6,21 +6,22 @@ and the rest is validated as a whole. Of a sweep, all jobs are checked before th
 
 from __future__ import annotations
 
-import copy
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from hydra import compose
+from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from recframe.config.app import App
 from recframe.config.apps import TRAIN
-from recframe.config.checks.validate import find_problems, find_start_problems
+from recframe.config.checks.validate import find_new_run_problems
 from recframe.config.compose.explain import explain
 from recframe.config.compose.file_settings import COMPOSITION_ERRORS, setting_problems, with_places
 from recframe.config.compose.grid import Axis, Job, describe, jobs
+from recframe.config.compose.in_place import changed
 from recframe.config.compose.initialize import initialized
 from recframe.config.compose.overrides import (
     LIST_GROUPS,
@@ -37,7 +38,8 @@ from recframe.config.compose.typed_text import text_as_typed
 from recframe.config.compose.yaml_files import wrong_files
 from recframe.config.problems import ConfigError
 
-MAX_COMPOSITIONS = 8  # of a sweep's groups, each of which takes a tenth of a second
+Visit = Callable[[frozenset[str], DictConfig], None]
+"""It is called with each sound job of a sweep: its overrides, without Hydra's own, and its config, which must stay as it is."""
 
 
 class Found(NamedTuple):
@@ -49,12 +51,19 @@ class Found(NamedTuple):
     overrides: Sequence[str]
 
 
-def find_mistakes(overrides: Sequence[str], config_dir: str | None = None, config_name: str | None = None, app: App = TRAIN) -> list[str]:
+def find_mistakes(
+    overrides: Sequence[str],
+    config_dir: str | None = None,
+    config_name: str | None = None,
+    app: App = TRAIN,
+    visit: Visit | None = None,
+) -> list[str]:
     """One line for each mistake in the overrides of a command line, and in the configs that they compose to (of a sweep, in each job's).
 
     Parameters
     ----------
     config_dir, config_name: as `--config-dir` and `--config-name`; by default none, and the app's own primary config.
+    visit: called with each job that has no mistake, so that nobody has to compose it again.
     """
     if config_dir is not None and not Path(config_dir).is_dir():
         return [f"--config-dir: {config_dir!r} is not a folder"]
@@ -64,7 +73,8 @@ def find_mistakes(overrides: Sequence[str], config_dir: str | None = None, confi
         groups: list[Axis] = []
         values: list[Axis] = []
         unknown: set[str] = set()
-        for override in parse(text_as_typed(without_nulls(overrides), app), problems):
+        loader = GlobalHydra.instance().config_loader()
+        for override in parse(text_as_typed(without_nulls(overrides), app), problems, loader):
             if override.is_hydra_override():
                 problems += hydra_folder_problems(override)
             elif override.is_add() or override.is_force_add() or override.is_delete():
@@ -85,7 +95,7 @@ def find_mistakes(overrides: Sequence[str], config_dir: str | None = None, confi
         values = [axis for axis in values if axis.key.partition(".")[0] not in unknown]
         unread = list(wrong_files([("", config_name or app.config_name), *_choices(groups)]))
         if not unread:
-            return problems + _job_problems(app, config_name or app.config_name, fixed, groups, values, problems)
+            return problems + _job_problems(app, config_name or app.config_name, fixed, groups, values, problems, visit)
         problems += list(dict.fromkeys(one.problem for one in unread))
         # the rest of the command line is checked without these files, as far as they do not decide it
         lost = {one.choice for one in unread}
@@ -121,23 +131,35 @@ def _keys(app: App) -> str:
     return ", ".join(field.name for field in dataclasses.fields(app.schema))
 
 
-def _job_problems(app: App, config_name: str, fixed: list[str], groups: list[Axis], values: list[Axis], known: list[str]) -> list[str]:
+def _job_problems(
+    app: App,
+    config_name: str,
+    fixed: list[str],
+    groups: list[Axis],
+    values: list[Axis],
+    known: list[str],
+    visit: Visit | None = None,
+) -> list[str]:
     """The problems of the jobs of the grid, each once, in addition to those that are `known` already."""
     axes = [*groups, *values]
-    composed: dict[Job, Found | list[str]] = {}
     checked: list[Job] = []
     found: dict[str, set[Job]] = {}
+    composed: Found | list[str] = []
     for job in jobs(axes):
         chosen = job[: len(groups)]
-        if chosen not in composed:
-            if len(composed) == MAX_COMPOSITIONS:
-                continue
-            choices = [text for axis, i in zip(groups, chosen, strict=True) for text in axis.override(i)]
-            composed[chosen] = _compose(app, config_name, [*fixed, *choices])
+        # the groups' choices change slowest
+        if not checked or checked[-1][: len(groups)] != chosen:
+            composed = _compose(app, config_name, [*fixed, *_texts(groups, chosen)])
         checked.append(job)
-        for problem in _problems_of(app, composed[chosen], zip(values, job[len(groups) :], strict=True), known):
+        texts = frozenset([*fixed, *_texts(axes, job)])
+        for problem in _problems_of(app, composed, zip(values, job[len(groups) :], strict=True), known, texts, visit):
             found.setdefault(problem, set()).add(job)
     return [describe(problem, failing, checked, axes) for problem, failing in found.items()]
+
+
+def _texts(axes: Sequence[Axis], job: Job) -> list[str]:
+    """The overrides of a job."""
+    return [text for axis, choice in zip(axes, job, strict=True) for text in axis.override(choice)]
 
 
 def _compose(app: App, config_name: str, overrides: list[str]) -> Found | list[str]:
@@ -171,15 +193,24 @@ def _is_doubtful(cfg: DictConfig, app: App) -> bool:
     return any(OmegaConf.get_type(cfg[group], name) is dict for group in LIST_GROUPS for name in cfg.get(group) or {})
 
 
-def _problems_of(app: App, composed: Found | list[str], values: Iterable[tuple[Axis, int]], known: list[str]) -> list[str]:
+def _problems_of(
+    app: App,
+    composed: Found | list[str],
+    values: Iterable[tuple[Axis, int]],
+    known: list[str],
+    overrides: frozenset[str],
+    visit: Visit | None,
+) -> list[str]:
     """The problems of one job: of its composed config, and of the values that are set in it."""
     if isinstance(composed, list):
         return composed
-    cfg = copy.deepcopy(composed.cfg)
-    problems = [problem for axis, choice in values if (problem := apply_value(axis, choice, cfg))]
-    found = find_problems(cfg, app, composed.choices)
-    found = found or find_start_problems(cfg, app)
-    # a refused value leaves the default in place, about which there is nothing to report
-    refused = {problem.partition(":")[0] for problem in [*known, *problems]}
-    found = [line for line in found if line.partition(":")[0] not in refused]
-    return problems + with_places(found, cfg, composed.config_name, composed.overrides)
+    cfg, chosen = composed.cfg, list(values)
+    with changed(cfg, {axis.key.partition(".")[0] for axis, _ in chosen}):
+        problems = [problem for axis, choice in chosen if (problem := apply_value(axis, choice, cfg))]
+        found = find_new_run_problems(cfg, app, composed.choices)
+        if not (problems or found or known) and visit is not None:
+            visit(overrides, cfg)
+        # a refused value leaves the default in place, about which there is nothing to report
+        refused = {problem.partition(":")[0] for problem in [*known, *problems]}
+        found = [line for line in found if line.partition(":")[0] not in refused]
+        return problems + with_places(found, cfg, composed.config_name, composed.overrides)

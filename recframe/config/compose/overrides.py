@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import OverrideParseException
@@ -34,9 +35,12 @@ def without_nulls(overrides: Sequence[str]) -> list[str]:
     return [spelt.get(override, override) for override in overrides]
 
 
-def parse(overrides: Sequence[str], problems: list[str]) -> Iterator[Override]:
-    """The parsed overrides. A line for each that cannot be parsed is added to `problems`."""
-    parser = OverridesParser.create()
+def parse(overrides: Sequence[str], problems: list[str], loader: ConfigLoader | None = None) -> Iterator[Override]:
+    """The parsed overrides. A line for each that cannot be parsed is added to `problems`.
+
+    loader: it knows the choices of the config groups, which globs are expanded to.
+    """
+    parser = OverridesParser.create(config_loader=loader)
     for text in overrides:
         try:
             yield parser.parse_overrides([text])[0]
@@ -50,9 +54,11 @@ ADD_SWEEP = "to run once with each, add -m"
 
 
 def sweep_problems(overrides: Sequence[str], app: App, instead: str = ADD_SWEEP) -> list[str]:
-    """One line for each override with several values, which only a sweep can run. `instead` says what to do."""
+    """One line for each override with several values, or about a sweep, which only a sweep can use. `instead`: what to do."""
     problems: list[str] = []
     for override in parse(without_nulls(overrides), []):
+        if override.key_or_group.startswith("sweep."):
+            problems.append(f"{override.key_or_group}: it is about the jobs of a sweep; add -m, or leave it out")
         if not override.is_sweep_override():
             continue
         key, text = override.get_key_element(), override.input_line or ""

@@ -43,6 +43,11 @@ def without_settings() -> Iterator[None]:
         _Mode.bare = False
 
 
+def reads_settings() -> bool:
+    """Whether files are read whole, and not as in `without_settings`."""
+    return not _Mode.bare
+
+
 def package_of(header: Mapping[str, str | None], config: str) -> str:
     """The key under which a config's values are merged, by its header or its group."""
     group = config.rpartition("/")[0].replace("/", ".")

@@ -130,6 +130,18 @@ class LabelConfig:
 
 
 @dataclass
+class SweepConfig:
+    """How the jobs of a sweep are run, which changes no result."""
+
+    resume: str | None = option(None, "folder of a sweep to continue, or to extend by more jobs; with -m")
+    job_timeout: float | None = option(None, "seconds after which a job saves a checkpoint and stops; null: no limit", gt=0)
+    memory_limit: float | None = option(
+        None, "GiB of memory of a job's process at which the job saves a checkpoint and stops; null: no limit", gt=0
+    )
+    grace_period: float = option(60.0, "seconds that a job has to stop in, before its process is ended", ge=0)
+
+
+@dataclass
 class RunConfig:
     """A run: six kinds of component, and how to train, evaluate and record."""
 
@@ -152,6 +164,7 @@ class RunConfig:
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     embeddings: EmbeddingsConfig = field(default_factory=EmbeddingsConfig)
     labels: dict[str, LabelConfig] = field(default_factory=dict)
+    sweep: SweepConfig = field(default_factory=SweepConfig)
     logger: dict[str, Any] = field(default_factory=dict)
     seed: int = seed_option(0, "seed of all random draws of the run; the data and the evaluation have seeds of their own")
     device: str = option("cpu", "cpu, cuda, cuda:1, or auto (cuda if available)")

@@ -1,0 +1,21 @@
+"""recframe's own sweepers, registered with Hydra."""
+
+from __future__ import annotations
+
+from hydra.core.plugins import Plugins
+
+from recframe.sweeps.grid import GridSweeper
+
+GRID = "hydra_plugins.recframe.GridSweeper"
+"""The name of the grid sweeper in conf/hydra/sweeper/grid.yaml."""
+
+
+def register_sweepers() -> None:
+    """Let Hydra find the sweepers.
+
+    Hydra instantiates plugins of the package `hydra_plugins` only, and every Hydra program of the environment imports all that is in it.
+    So there is no such module: the classes are registered under names of it.
+    """
+    plugins = Plugins.instance()
+    plugins.register(GridSweeper)
+    plugins.class_name_to_class[GRID] = GridSweeper
