@@ -12,7 +12,9 @@ from omegaconf import DictConfig, OmegaConf
 from recframe.config.checks.validate import find_new_run_problems
 from recframe.config.problems import ConfigError
 from recframe.sweeps.launching import JobLauncher
+from recframe.sweeps.sweep_file import SweepJob
 from recframe.sweeps.sweeper import RecordedSweeper
+from recframe.tracking.identity import read_identity, run_identity
 
 
 class GridSweeper(RecordedSweeper):
@@ -33,6 +35,8 @@ class GridSweeper(RecordedSweeper):
         known = {job.settings: job for job in self.file.jobs}
         new = [one for one in wanted if frozenset(one) not in known]
         self._check([one for one in new if frozenset(one) not in self.plan.checked])
+        if new and self.file.jobs:
+            new = self._without_known(new)
         self.add_jobs(new)
         self.launch(self.file.jobs, launcher)
 
@@ -55,6 +59,24 @@ class GridSweeper(RecordedSweeper):
             problems |= dict.fromkeys(find_new_run_problems(self._composed(overrides)))
         if problems:
             raise ConfigError(list(problems))
+
+    def _without_known(self, new: list[list[str]]) -> list[list[str]]:
+        """The combinations whose run the sweep does not have in other words, such as with another logger."""
+        keys = {self._key_of(job): job for job in self.file.jobs}
+        left = []
+        for one in new:
+            key = self.plan.keys.get(frozenset(one)) or run_identity(self._composed(one)).key
+            if (job := keys.get(key)) is None:
+                left.append(one)
+            else:
+                # it goes on in these words
+                self.file = self.file.with_jobs([SweepJob(job.number, job.folder, tuple(one))])
+        return left
+
+    def _key_of(self, job: SweepJob) -> str:
+        """The identity of a job's run: of one that was started, as it was then."""
+        identity = read_identity(self.folder / job.folder)
+        return identity.key if identity is not None else run_identity(self._composed(job.overrides)).key
 
     def _composed(self, overrides: Sequence[str]) -> DictConfig:
         config = self.hydra_context.config_loader.load_sweep_config(self.config, list(overrides))

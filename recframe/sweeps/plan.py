@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from omegaconf import DictConfig
 
 from recframe.sweeps.sweep_file import SweepFile
+from recframe.tracking.identity import run_identity
 
 
 @dataclass(frozen=True)
@@ -18,15 +19,20 @@ class SweepPlan:
 
     file: its command and options; of a sweep that is continued, also the jobs that it has.     resumed: whether it is continued.
     checked: the jobs in which mistakes were looked for, by their overrides.
+    keys: of a sweep that is continued, the identity of the run of each of those that it does not have in the same words.
     """
 
     file: SweepFile
     resumed: bool = False
     checked: set[frozenset[str]] = field(default_factory=set)
+    keys: dict[frozenset[str], str] = field(default_factory=dict)
 
     def note_checked(self, overrides: frozenset[str], cfg: DictConfig) -> None:
         """Take down a job that has no mistakes."""
-        self.checked.add(frozenset(text for text in overrides if not is_of_sweep(text)))
+        own = frozenset(text for text in overrides if not is_of_sweep(text))
+        self.checked.add(own)
+        if self.file.jobs and own not in {job.settings for job in self.file.jobs}:
+            self.keys[own] = run_identity(cfg).key
 
 
 def is_of_sweep(override: str) -> bool:
