@@ -66,11 +66,13 @@ class JobLauncher:
             left = [job for job in batch if job.number not in self.outcomes]
             if error is None or not left:
                 continue
-            log.warning("the launcher broke down: %s", reason_of(error))
+            log.warning(
+                "the launcher broke down, what is missing is launched again: %s: %s", type(error).__name__, str(error).split("\n")[0]
+            )
             notes = self.record.notes()
             running = [job for job in left if job.number in notes and notes[job.number].state == RUNNING]
             if alone:
-                self._note_crash(batch[0], f"its process ended unexpectedly, as it does when memory runs out; {reason_of(error)}")
+                self._note_crash(batch[0], f"its process ended unexpectedly, as it does when memory runs out ({type(error).__name__})")
                 continue
             fruitless = 0 if running or len(left) < len(batch) else fruitless + 1
             if fruitless > 1:

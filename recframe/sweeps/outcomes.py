@@ -55,9 +55,11 @@ def summary(folder: Path, jobs: Sequence[SweepJob], outcomes: Mapping[int, Outco
     how = "" if stopped_by is None else f" was stopped by {signal.Signals(stopped_by).name}"
     lines = [f"the sweep in {folder}{how}: {counted(found)}"]
     lacking = [job for job in jobs if found[job.number].state in (FAILED, STOPPED)]
+    shared = set(jobs[0].overrides).intersection(*(job.overrides for job in jobs)) if len(jobs) > 1 else set()
     for job in lacking[:NAMED]:
         outcome = found[job.number]
-        lines.append(f"  {outcome.state}: {folder / job.folder} ({' '.join(job.overrides)}): {outcome.reason}")
+        own = " ".join(text for text in job.overrides if text not in shared)
+        lines.append(f"  {outcome.state}: {folder / job.folder}{f' ({own})' if own else ''}: {outcome.reason}")
     if len(lacking) > NAMED:
         lines.append(f"  and {len(lacking) - NAMED} more")
     if any(found[job.number].state == FAILED for job in lacking):

@@ -1,0 +1,164 @@
+"""Sweeps with jobs that crash, hang, run out of memory or are killed: the others finish, and the end says what became of each.
+
+The jobs are toys, which import nothing heavy and write a result.
+"""
+
+import json
+import os
+import re
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from recframe.cli.hydra_app import run_app, run_job
+from recframe.config import TRAIN
+from recframe.errors import UserError
+from recframe.sweeps.outcomes import SweepFailed
+from recframe.tracking.failure import read_failure
+from recframe.tracking.result import write_result
+
+
+@pytest.fixture
+def sweep(tmp_path, monkeypatch, capfd):
+    """Runs a sweep of toys in `tmp_path`, `{seed: what the job does}`, and returns what it prints, with the seeds that ran in order."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
+    monkeypatch.setenv("RECFRAME_CACHE", str(tmp_path / "cache"))
+
+    def start(toys, *overrides: str, resume: bool = False) -> tuple[str, list[int]]:
+        started = tmp_path / "started.txt"
+        started.unlink(missing_ok=True)
+
+        # a function in a function is sent to other processes as it is, and not by the name of this module
+        def job(cfg) -> float:
+            def run(folder: str, overrides: list[str], sweep: str | None) -> float:
+                with started.open("a") as file:
+                    print(cfg.seed, file=file)
+                toys.get(cfg.seed, lambda folder: None)(folder)
+                done = {"objective": cfg.seed * 1.5, "seed": cfg.seed, "env_steps": 1, "seconds": 0.0, "policies": {}}
+                write_result(folder, **done)
+                return cfg.seed * 1.5
+
+            return run_job(run)
+
+        seeds = [f"seed={','.join(map(str, toys))}", "hydra.sweep.dir=sweep"] if not resume else ["sweep.resume=sweep"]
+        arguments = ["-m", *seeds, "encoder=tfidf", "logger=[]", *overrides]
+        try:
+            run_app(TRAIN, arguments, job, lambda groups: None)
+            told = ""
+        except SweepFailed as failed:
+            told = str(failed)
+        return told + capfd.readouterr().out, [int(line) for line in started.read_text().split()]
+
+    return start
+
+
+def fine(folder: str) -> None:
+    return None
+
+
+def results(folder: Path) -> dict[str, float]:
+    return {path.parent.name: json.loads(path.read_text())["objective"] for path in folder.glob("*/result.json")}
+
+
+def test_a_sweep_survives_jobs_that_crash_hang_are_killed_and_run_out_of_memory(sweep, tmp_path):
+    class Unreadable(Exception):
+        def __init__(self, one, two):
+            super().__init__(f"{one} and {two}")
+
+    def crash(folder: str) -> None:
+        raise Unreadable("a", "b")
+
+    def wrong(folder: str) -> None:
+        raise UserError("dataset.path: there is no such file")
+
+    def hang(folder: str) -> None:
+        # native code that gives Python's lock to nobody
+        re.match(r"(a+)+$", "a" * 60 + "b")
+
+    def wait(folder: str) -> None:
+        time.sleep(600)
+
+    def grow(folder: str) -> None:
+        kept = []
+        while True:
+            kept.append(b"x" * 2**26)
+            time.sleep(0.02)
+
+    def die(folder: str) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    toys = dict(enumerate([fine, crash, wrong, hang, wait, grow, die, fine]))
+    limits = ["sweep.job_timeout=4", "sweep.grace_period=0.5", "sweep.memory_limit=1"]
+    told, started = sweep(toys, *limits)
+    assert results(tmp_path / "sweep") == {"0": 0.0, "7": 10.5}
+    assert started.count(6) == 2  # the one whose process died is tried once more
+    assert sorted(set(started)) == list(toys)
+    assert len(started) == len(toys) + 1
+    assert "the sweep in sweep: 2 finished, 4 failed, 2 stopped" in told
+    reasons = {line.split(" (")[0].strip(): line for line in told.splitlines() if line.startswith("  ")}
+    assert "Unreadable: a and b" in reasons["failed: sweep/1"]
+    assert "dataset.path: there is no such file" in reasons["failed: sweep/2"]
+    assert "sweep.job_timeout=4 (seconds) and did not stop" in reasons["failed: sweep/3"]
+    assert "sweep.job_timeout=4 (seconds)" in reasons["stopped: sweep/4"]
+    assert "sweep.memory_limit=1" in reasons["stopped: sweep/5"]
+    assert "its process ended unexpectedly" in reasons["failed: sweep/6"]
+    assert "Run what is missing with: recframe train -m sweep.resume=sweep" in told
+    # the reasons are in the folders, and the places in the logs
+    assert all(read_failure(tmp_path / "sweep" / job) in reasons[f"failed: sweep/{job}"] for job in "1236")
+    assert "raise Unreadable" in (tmp_path / "sweep" / "1" / "run.log").read_text()
+    assert "in hang" in (tmp_path / "sweep" / "3" / "run.log").read_text()
+    told, started = sweep({}, resume=True)
+    assert "2 finished before, 6 finished" in told or "6 finished, 2 finished before" in told
+    assert sorted(started) == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_job_whose_neighbour_dies_is_not_blamed(sweep, tmp_path):
+    def die(folder: str) -> None:
+        while not (tmp_path / "neighbour").exists():
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def work(folder: str) -> None:
+        if not (tmp_path / "neighbour").exists():
+            (tmp_path / "neighbour").touch()
+            time.sleep(600)
+
+    told, started = sweep({0: die, 1: work, 2: fine, 3: fine}, "hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
+    assert results(tmp_path / "sweep") == {"1": 1.5, "2": 3.0, "3": 4.5}
+    assert sorted(started) == [0, 0, 1, 1, 2, 3]
+    assert "3 finished, 1 failed" in told
+
+
+def test_a_sweep_that_is_started_again_runs_what_failed_and_what_is_new(sweep, tmp_path):
+    def fail(folder: str) -> None:
+        raise UserError("not today")
+
+    told, _ = sweep({0: fine, 1: fail})
+    assert "1 finished, 1 failed" in told
+    # the same command in the same folder
+    told, started = sweep({0: fine, 1: fine})
+    assert started == [1]
+    assert "the sweep in sweep: 1 finished, 1 finished before" in told
+    told, started = sweep({}, "seed=range(1,4)", resume=True)
+    assert started == [2, 3]
+    assert results(tmp_path / "sweep") == {"0": 0.0, "1": 1.5, "2": 3.0, "3": 4.5}
+    # the same runs in other words, and a new value
+    told, started = sweep({}, "seed=3,2", "logger=[csv]", resume=True)
+    assert "4 finished before" in told
+    told, started = sweep({}, "seed=3", "agent.gamma=0.5", resume=True)
+    assert started == [3]
+    assert json.loads((tmp_path / "sweep" / "sweep.json").read_text())["jobs"][-1]["folder"] == "4"
+
+
+def test_the_folder_of_a_sweep_takes_no_other_sweep_and_no_second_process(sweep):
+    sweep({0: fine})
+    with pytest.raises(UserError, match=r"holds a sweep of another command; to add jobs to it, use sweep.resume=sweep"):
+        sweep({0: fine, 1: fine})
+
+
+def test_folders_are_called_as_the_person_says(sweep, tmp_path):
+    sweep({0: fine, 1: fine}, "hydra.sweep.subdir=${agent.name}_${seed}/${hydra.job.num}")
+    assert [path.parent.parent.name for path in sorted(tmp_path.glob("sweep/*/*/result.json"))] == ["dqn_0", "dqn_1"]
