@@ -57,8 +57,6 @@ def train_job(cfg: Any) -> float:
 
         from recframe import runner
 
-        if sweep is not None and (Path(folder) / "checkpoints").exists():
-            return runner.resume(folder).objective
         choices = HydraConfig.get().runtime.choices
         objective = runner.run(cfg, folder, overrides=overrides, sweep=sweep, choices=choices).objective
         # result.json has null in place of a value that is not a number

@@ -66,9 +66,8 @@ class JobLauncher:
             left = [job for job in batch if job.number not in self.outcomes]
             if error is None or not left:
                 continue
-            log.warning(
-                "the launcher broke down, what is missing is launched again: %s: %s", type(error).__name__, str(error).split("\n")[0]
-            )
+            reason = str(error).partition("\n")[0]
+            log.warning("the launcher broke down, and what is missing is launched again: %s: %s", type(error).__name__, reason)
             notes = self.record.notes()
             running = [job for job in left if job.number in notes and notes[job.number].state == RUNNING]
             if alone:

@@ -59,8 +59,11 @@ def current_plan() -> SweepPlan | None:
 
 
 def merged_overrides(before: tuple[str, ...], more: list[str]) -> list[str]:
-    """The overrides of a sweep with more or other ones: an override takes the place of that of the same key."""
-    kept: Mapping[str, str] = {_key(text): text for text in before}
+    """The overrides of a sweep with more or other ones: an override takes the place of that of the same key, and another launcher or
+    sweeper that of one with its settings.
+    """
+    chosen = tuple(f"{_key(text).replace('/', '.')}." for text in more if _key(text).startswith("hydra/") and text not in before)
+    kept: Mapping[str, str] = {_key(text): text for text in before if not _key(text).startswith(chosen)}
     return list({**kept, **{_key(text): text for text in more}}.values())
 
 

@@ -84,13 +84,8 @@ class RecordedSweeper(Sweeper):
         for number, one in enumerate(overrides, start=self.file.next_number):
             added.append(SweepJob(number, self._folder_of(number, one), tuple(one)))
         self.file = self.file.with_jobs(added)
-        self.write()
-        return added
-
-    def write(self) -> None:
-        """Write sweep.json, and Hydra's multirun.yaml beside it."""
         self.file.write(self.folder)
-        OmegaConf.save(self.config, self.folder / "multirun.yaml")
+        return added
 
     def launch(self, jobs: Sequence[SweepJob], launcher: JobLauncher) -> Mapping[int, Outcome]:
         """Run those of the jobs that have no result yet, and return the outcome of each that has ended, by number."""

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+from joblib.externals.loky import get_reusable_executor
 
 from recframe.cli.hydra_app import run_app, run_job
 from recframe.config import TRAIN
@@ -50,9 +51,11 @@ def sweep(tmp_path, monkeypatch, capfd):
             told = ""
         except SweepFailed as failed:
             told = str(failed)
-        return told + capfd.readouterr().out, [int(line) for line in started.read_text().split()]
+        return told + capfd.readouterr().out, [int(line) for line in started.read_text().split()] if started.exists() else []
 
-    return start
+    yield start
+    # joblib keeps its processes, which know the sweep that they were started in
+    get_reusable_executor().shutdown(wait=True)
 
 
 def fine(folder: str) -> None:

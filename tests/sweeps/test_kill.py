@@ -1,0 +1,29 @@
+"""A sweep that is killed at any moment is resumed to the results of one that was not disturbed."""
+
+import pytest
+
+from tests.sweeps.killed_sweeps import KilledSweep, at_random, check_killed_sweep
+
+JOBLIB = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
+
+
+@pytest.mark.slow
+def test_a_parallel_sweep_that_is_killed_is_resumed_to_the_same_results(tmp_path, warm_recframe):
+    undisturbed = KilledSweep(tmp_path / "undisturbed", ["seed=0,1,2"])
+    warm_recframe("train", *undisturbed.arguments, cwd=undisturbed.cwd, check=True)
+    sweep = KilledSweep(tmp_path / "killed", ["seed=0,1,2"], JOBLIB)
+    sweep.resume = lambda: warm_recframe("train", "-m", "sweep.resume=sweep", "hydra/launcher=basic", cwd=sweep.cwd, check=True)
+    metrics = [sweep.folder / job / "metrics.csv" for job in "01"]
+    told = check_killed_sweep(sweep, lambda: any(path.exists() for path in metrics), undisturbed.objectives())
+    assert told == "killed, with 2 of 3 jobs started and 0 finished"
+
+
+@pytest.mark.evidence
+@pytest.mark.timeout(7200)
+@pytest.mark.parametrize("launcher", [[], JOBLIB], ids=["basic", "joblib"])
+def test_a_sweep_that_is_killed_at_ten_random_moments_is_resumed_to_the_same_results(tmp_path, launcher):
+    undisturbed = KilledSweep(tmp_path / "undisturbed", ["seed=0,1,2", "agent.gamma=0.5"], launcher)
+    seconds = undisturbed.run()
+    for moment in range(10):
+        sweep = KilledSweep(tmp_path / str(moment), ["seed=0,1,2", "agent.gamma=0.5"], launcher)
+        print(check_killed_sweep(sweep, at_random(moment, seconds), undisturbed.objectives()))
