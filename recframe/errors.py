@@ -56,3 +56,7 @@ class JobFailed(Exception):
 
     It takes the place of the error, which other processes may not be able to read.
     """
+
+
+class Pruned(Exception):
+    """A run was ended before its training was over, because other settings do better. It has neither failed nor a result."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from recframe.attribution.frames import place_in
 from recframe.attribution.origin import Origin, origin_of
-from recframe.errors import UserError
+from recframe.errors import Pruned, UserError
 from recframe.files import REFUSALS
 from recframe.plugin_loader import SESSION, raised
 
@@ -69,7 +69,7 @@ def blaming(component: Any = None) -> Iterator[None]:
     """
     try:
         yield
-    except UserError:
+    except (UserError, Pruned):
         raise
     except (Exception, SystemExit) as error:
         failure = failure_of(error, component if isinstance(component, Origin) else origin_of(component))

@@ -43,6 +43,7 @@ def run_app(app: App, arguments: list[str], job: Callable[[Any], float], show_he
     from recframe.config.compose.overrides import sweep_problems, without_nulls
     from recframe.config.compose.search_path import install_search_path
     from recframe.config.compose.sources import written_sources
+    from recframe.config.compose.study import SweepFiles, sweep_files
     from recframe.config.compose.typed_text import text_as_typed
     from recframe.config.schema.store import store_schemas
 
@@ -57,11 +58,17 @@ def run_app(app: App, arguments: list[str], job: Callable[[Any], float], show_he
 
         arguments, plan = plan_of_sweep(arguments, options)
         options, problems = parse_options(arguments, app.command)
+    files = SweepFiles([], False)
+    if options.multirun and not problems:
+        files = sweep_files(options.overrides, options.config_dir, options.config_name, app)
+        added = text_as_typed(files.added, app)
+        arguments, options.overrides = [*arguments, *added], [*options.overrides, *added]
     if not (options.hydra_help or options.shell_completion or options.info):
         if not options.multirun and not any(text.startswith("hydra.mode=") for text in options.overrides):
             problems += sweep_problems(options.overrides, app)
-        visit = None if plan is None else plan.note_checked
-        problems += find_mistakes(options.overrides, options.config_dir, options.config_name, app, visit)
+        # a search makes its jobs as it goes
+        visit = None if plan is None or files.searches else plan.note_checked
+        problems += find_mistakes(options.overrides, options.config_dir, options.config_name, app, visit, searched=files.searches)
     if problems:
         raise ConfigError(problems)
     _warn_of_refused_configs(options.overrides)

@@ -57,12 +57,25 @@ def train_job(cfg: Any) -> float:
 
         from recframe import runner
 
-        choices = HydraConfig.get().runtime.choices
-        objective = runner.run(cfg, folder, overrides=overrides, sweep=sweep, choices=choices).objective
+        hydra_cfg = HydraConfig.get()
+        callbacks = _search_callbacks(hydra_cfg, cfg) if sweep is not None else []
+        choices = hydra_cfg.runtime.choices
+        objective = runner.run(cfg, folder, overrides=overrides, sweep=sweep, choices=choices, callbacks=callbacks).objective
         # result.json has null in place of a value that is not a number
         return math.nan if objective is None else objective
 
     return run_job(run)
+
+
+def _search_callbacks(hydra_cfg: Any, cfg: Any) -> list[Any]:
+    """The callbacks of a job of a search of settings; none for other jobs, which import no Optuna."""
+    from recframe.config.schema.search import TARGET
+
+    if hydra_cfg.sweeper.get("_target_") != TARGET:
+        return []
+    from recframe.sweeps.optuna.pruning import pruning_callbacks
+
+    return pruning_callbacks(hydra_cfg, cfg)
 
 
 def show_train_help(groups: ConfigGroups) -> None:

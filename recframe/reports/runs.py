@@ -14,6 +14,7 @@ from recframe.config.written import require_written_out
 from recframe.errors import UserError
 from recframe.tracking.failure import read_failure
 from recframe.tracking.folder import CONFIG_NAME, LOG_NAME, OVERRIDES_NAME, RunFolderError, read_choices, read_overrides
+from recframe.tracking.pruning import read_pruned
 from recframe.tracking.result import RESULT_NAME, ResultError, read_result
 
 # settings that identify a run or say where and how it is recorded, not what it does
@@ -131,6 +132,8 @@ def _reason(path: Path, error: UserError) -> str:
         return str(error)
     if failure := read_failure(path):
         return f"failed: {failure}"
+    if pruned := read_pruned(path):
+        return f"pruned: {pruned}"
     if (path / CONFIG_NAME).exists():
         return f"no {RESULT_NAME}: stopped, or still running; see its {LOG_NAME}"
     return f"did not start; see its {LOG_NAME}"

@@ -11,10 +11,11 @@ from types import TracebackType
 from typing import TypeVar
 
 from recframe.attribution import ComponentFailure, blaming
-from recframe.errors import UserError
+from recframe.errors import Pruned, UserError
 from recframe.plugin_loader import raised
 from recframe.runner.results import RunFailure
 from recframe.tracking.failure import clear_failure, reason_of, write_failure
+from recframe.tracking.pruning import clear_pruned, write_pruned
 
 log = logging.getLogger(__name__)
 
@@ -27,12 +28,17 @@ def recorded_failure(folder: Path, log_handler: logging.Handler, tell: Callable[
 
     Raises
     ------
+    Pruned: a sweep has ended the run, which is recorded, too.
     ComponentFailure: in place of an error that was raised in the code of a component or plugin. Other errors stay as they are.
     """
     clear_failure(folder)
+    clear_pruned(folder)
     try:
         with blaming():
             yield
+    except Pruned as pruned:
+        write_pruned(folder, str(pruned))
+        raise
     except Exception as error:
         known = isinstance(error, UserError)
         # a mistake of the user has no cause; one that was raised as another error has

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from omegaconf import DictConfig, OmegaConf
+from pytorch_lightning.callbacks import Callback
 
 from recframe.building.device import choose_device
 from recframe.building.parts import assemble
@@ -70,6 +71,7 @@ def run(
     overrides: Sequence[str] = (),
     sweep: str | None = None,
     choices: Mapping[str, Any] | None = None,
+    callbacks: Sequence[Callback] = (),
 ) -> RunResult:
     """Train and evaluate what `cfg` describes. A folder that holds this very run goes on: if it is finished, its result is returned.
 
@@ -79,9 +81,11 @@ def run(
     folder: the run's folder; it must not hold another run.
     overrides: the overrides behind `cfg`, for the record.     sweep: the sweep's name, for grouping.
     choices: the file that was chosen for each config group, for the record; reports name runs by them.
+    callbacks: Lightning callbacks, beside those of plugins.
 
     Raises
     ------
+    Pruned: a callback has ended the run, because other settings of its sweep do better.
     recframe.errors.UserError: ConfigError, DataError, RunFolderError, TrainingDiverged ...; the message is for the user.
     """
     cfg = validate(cfg)
@@ -102,7 +106,7 @@ def run(
         remember_offers()
         if goes_on:
             log.info("%s holds this very run, which is not finished: it goes on", claimed.path)
-        return _run(cfg, claimed, _context(claimed, overrides, goes_on), _data_record(claimed))
+        return _run(cfg, claimed, _context(claimed, overrides, goes_on), _data_record(claimed), callbacks)
 
 
 def resume(folder: str | Path, device: str | None = None, other_data: bool = False, trust_remote_code: bool = False) -> RunResult:
@@ -142,7 +146,7 @@ def _data_record(folder: RunFolder, other_data: bool = False) -> DataRecord:
     return DataRecord(folder.path, accept=other_data, remedy=remedy, resized=not (folder.checkpoints / LAST).is_file())
 
 
-def _run(cfg: DictConfig, folder: RunFolder, context: RunContext, record: DataRecord) -> RunResult:
+def _run(cfg: DictConfig, folder: RunFolder, context: RunContext, record: DataRecord, own_callbacks: Sequence[Callback] = ()) -> RunResult:
     started = time.perf_counter()
     interruption = Interruption(folder.path)
     machine = MachineRecord(folder.path, torch.get_num_threads())
@@ -158,7 +162,7 @@ def _run(cfg: DictConfig, folder: RunFolder, context: RunContext, record: DataRe
     ):
         _warn_of_refused_claims(cfg)
         call_started(cfg, context)
-        callbacks = plugin_callbacks(cfg)
+        callbacks = [*plugin_callbacks(cfg), *own_callbacks]
         try_components(cfg)
         resume_from = _checkpoint_to_resume(folder, cfg, record) if context.resumed else None
         steps_before, seconds_before = progress_at(resume_from) if resume_from else (0, 0.0)
@@ -209,10 +213,12 @@ def _run(cfg: DictConfig, folder: RunFolder, context: RunContext, record: DataRe
                 read_tuned(agent, parts.reading, encoder, folder.checkpoints / FINAL, parts.store, parts.reduction)
             # the objective of a sweep is measured on users of the training split: settings that were chosen by the users of the
             # final table would make that table too good
-            objective = trained.objective()
+            objectives = trained.objectives()
+            objective = objectives[trained.last.settings.monitor]
             final = final_evaluation(parts, agent)
             entries: dict[str, Any] = {
                 "objective": objective,
+                "objectives": objectives,
                 "env_steps": agent.env_steps,
                 "seconds": seconds_before + time.perf_counter() - started,
                 **result_entries(parts, final, caveats),

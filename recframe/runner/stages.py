@@ -97,9 +97,9 @@ class Trained:
     batches: int
     last: Stage
 
-    def objective(self) -> float:
-        """The monitored metric of the agent's weights, as the last stage evaluates them."""
-        return self.last.evaluate().get(self.last.settings.monitor, math.nan)
+    def objectives(self) -> dict[str, float]:
+        """The metrics of the agent's weights by name, as the last stage evaluates them; the monitored one is NaN if it has no value."""
+        return {self.last.settings.monitor: math.nan, **self.last.evaluate()}
 
 
 def train_stages(agent: Agent, stages: list[Stage], folder: Path, resume_from: Path | None, seed: int, **options: Any) -> Trained:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from recframe.errors import JobStopped, UserError
+from recframe.errors import JobStopped, Pruned, UserError
 from recframe.tracking.failure import reason_of, write_failure
 from recframe.tracking.folder import CONFIG_NAME, LOG_NAME
 
@@ -18,7 +18,7 @@ def failure_left(folder: str) -> Iterator[None]:
     """Leave what is known of an error that the block raises, which is a job's whose run has this folder."""
     try:
         yield
-    except JobStopped:
+    except (JobStopped, Pruned):
         raise
     except Exception as error:
         print(f"recframe: {folder}: failed: {reason_of(error)}", file=sys.stderr, flush=True)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
-from recframe.errors import JobFailed, JobStopped, Stop
+from recframe.errors import JobFailed, JobStopped, Pruned, Stop
 from recframe.signals import any_received, forget_received, handle_stop_signals
 from recframe.sweeps.failure import failure_left
 from recframe.sweeps.limits import Limits, Watchdog
@@ -61,7 +61,7 @@ class Worker:
             with self.record.following(job, folder) as end, failure_left(folder):
                 end.objective = self._watched(function, self.watchdog)
                 return end.objective
-        except JobStopped:
+        except (JobStopped, Pruned):
             raise
         except Exception as error:
             raise JobFailed(reason_of(error)) from None

@@ -12,13 +12,13 @@ from filelock import FileLock, Timeout
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
 
-from recframe.errors import JobFailed, JobStopped
+from recframe.errors import JobFailed, JobStopped, Pruned
 from recframe.sweeps.failure import leave_failure
 from recframe.sweeps.jobs import NUMBER_VARIABLE
 from recframe.sweeps.limits import VARIABLE as LIMITS_VARIABLE
 from recframe.sweeps.limits import Limits
 from recframe.sweeps.outcomes import Outcome
-from recframe.sweeps.record import ENDED, FAILED, FINISHED, NOT_STARTED, RUNNING, STOPPED, SweepRecord
+from recframe.sweeps.record import ENDED, FAILED, FINISHED, NOT_STARTED, PRUNED, RUNNING, STOPPED, SweepRecord
 from recframe.sweeps.sweep_file import SweepJob, quoted
 from recframe.tracking.failure import reason_of
 from recframe.tracking.folder import LOCK_NAME
@@ -115,6 +115,8 @@ class JobLauncher:
         if isinstance(error, JobStopped):
             note = self.record.notes().get(job.number)
             return Outcome(NOT_STARTED if note is not None and note.state == NOT_STARTED else STOPPED, str(error))
+        if isinstance(error, Pruned):
+            return Outcome(PRUNED, str(error))
         return Outcome(FAILED, str(error) if isinstance(error, JobFailed) else reason_of(error))
 
     def _take_notes(self, batch: Sequence[SweepJob]) -> None:

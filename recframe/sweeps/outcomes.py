@@ -10,20 +10,20 @@ from pathlib import Path
 from typing import NamedTuple
 
 from recframe.errors import Stop, UserError
-from recframe.sweeps.record import FAILED, FINISHED, NOT_STARTED, STOPPED
+from recframe.sweeps.record import FAILED, FINISHED, NOT_STARTED, PRUNED, STOPPED
 from recframe.sweeps.sweep_file import SweepJob
 from recframe.tracking.folder import LOG_NAME
 from recframe.tracking.result import RESULT_NAME, ResultError, read_result
 
 BEFORE = "finished before"
 """The state of a job that had a result before the sweep was started again."""
-ORDER = (FINISHED, BEFORE, FAILED, STOPPED, NOT_STARTED)
+ORDER = (FINISHED, BEFORE, PRUNED, FAILED, STOPPED, NOT_STARTED)
 NAMED = 20
 """The largest number of jobs that a message names."""
 
 
 class Outcome(NamedTuple):
-    """What became of a job. reason: why it failed or stopped.   objective: of a job with a result."""
+    """What became of a job. reason: why it failed, stopped or was pruned.   objective: of a job with a result."""
 
     state: str
     reason: str = ""
@@ -76,8 +76,8 @@ def counted(found: Mapping[int, Outcome]) -> str:
 
 
 def is_complete(jobs: Sequence[SweepJob], outcomes: Mapping[int, Outcome]) -> bool:
-    """Whether all jobs have a result."""
-    return all(job.number in outcomes and outcomes[job.number].state in (FINISHED, BEFORE) for job in jobs)
+    """Whether all jobs have a result, or were ended because they need none."""
+    return all(job.number in outcomes and outcomes[job.number].state in (FINISHED, BEFORE, PRUNED) for job in jobs)
 
 
 def resume_command(folder: Path) -> str:

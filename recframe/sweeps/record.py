@@ -17,12 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from recframe.errors import JobStopped, Stop
+from recframe.errors import JobStopped, Pruned, Stop
 from recframe.tracking.failure import reason_of
 
 VARIABLE = "RECFRAME_SWEEP"
 
 RUNNING, FINISHED, FAILED, STOPPED, NOT_STARTED = "running", "finished", "failed", "stopped", "not started"
+PRUNED = "pruned"
 """The states of a job."""
 ENDED = "ended"
 """The state of a job whose process was ended, because the job did not stop at a limit."""
@@ -77,7 +78,7 @@ class SweepRecord:
             return None
 
     def note(self, job: int, state: str, folder: str, reason: str = "", objective: float | None = None) -> None:
-        """Record the state of a job: `RUNNING`, `FINISHED`, `FAILED`, `STOPPED`, `NOT_STARTED` or `ENDED`."""
+        """Record the state of a job: `RUNNING`, `FINISHED`, `FAILED`, `PRUNED`, `STOPPED`, `NOT_STARTED` or `ENDED`."""
         self._write(f"{job}.job", json.dumps(JobNote(state, folder, time.time(), reason, objective)))
 
     def forget(self, job: int) -> None:
@@ -94,6 +95,9 @@ class SweepRecord:
             state = FINISHED
         except (Stop, JobStopped) as stop:
             state, reason = STOPPED, str(stop)
+            raise
+        except Pruned as pruned:
+            state, reason = PRUNED, str(pruned)
             raise
         except Exception as error:
             reason = reason_of(error)

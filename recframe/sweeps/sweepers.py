@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from hydra.core.plugins import Plugins
 
+from recframe.config.schema.search import TARGET
 from recframe.sweeps.grid import GridSweeper
+from recframe.sweeps.optuna.sweeper import OptunaSweeper
 
 GRID = "hydra_plugins.recframe.GridSweeper"
 """The name of the grid sweeper in conf/hydra/sweeper/grid.yaml."""
@@ -17,5 +19,6 @@ def register_sweepers() -> None:
     So there is no such module: the classes are registered under names of it.
     """
     plugins = Plugins.instance()
-    plugins.register(GridSweeper)
-    plugins.class_name_to_class[GRID] = GridSweeper
+    for name, sweeper in {GRID: GridSweeper, TARGET: OptunaSweeper}.items():
+        plugins.register(sweeper)
+        plugins.class_name_to_class[name] = sweeper

@@ -63,6 +63,8 @@ def write_result(
         `caveats`, a list of sentences, exists if the environment has any (`Environment.caveats`), or if something could not be evaluated.
         `threads` is the number of threads of the process. Other entries:
 
+        - `objectives`: the metrics by name that were measured together with `objective`, on people of the training split (of a log: on its
+          validation part). A search of settings may optimize several of them.
         - `evaluation`: what `policies` is about: its `split` (the value of evaluation.people, or `logged`), and its numbers of `people` and
           `sessions` (`queries` of a log, and the number of `items` that are ranked).
         - `selection`: how the final weights were chosen: after how many `env_steps` (`batches` of a log), by which `metric`, its `value`

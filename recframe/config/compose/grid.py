@@ -8,7 +8,7 @@ from itertools import product
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import ChoiceSweep, Override
+from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Override
 
 Job = tuple[int, ...]
 """The index of the job's choice on each axis."""
@@ -24,11 +24,14 @@ class Axis:
 
     @classmethod
     def of(cls, override: Override) -> Axis:
-        """The axis of a parsed override. The values of an interval are left to the sweeper."""
+        """The axis of a parsed override. Of an interval, it has the two ends; the values between them are left to the sweeper."""
         value = override.value()
         if isinstance(value, ChoiceSweep):
             texts = tuple(Override._get_value_element_as_str(choice) for choice in value.list)
             return cls(override.get_key_element(), texts, tuple(Override._convert_value(choice) for choice in value.list))
+        if isinstance(value, IntervalSweep):
+            ends = tuple(dict.fromkeys(_end(end) for end in (value.start, value.end) if end is not None))
+            return cls(override.get_key_element(), tuple(map(repr, ends)), ends)
         if override.is_sweep_override():
             key = override.get_key_element()
             # a glob is expanded by the config groups that the override was parsed with
@@ -48,6 +51,18 @@ class Axis:
 def jobs(axes: Sequence[Axis]) -> Iterator[Job]:
     """All jobs of the grid."""
     return product(*(range(len(axis)) for axis in axes))
+
+
+def some_jobs(groups: Sequence[Axis], values: Sequence[Axis]) -> Iterator[Job]:
+    """For a search, which tries few of all combinations: those of the groups, and with each of them every single value."""
+    longest = max(map(len, values), default=1)
+    for chosen in jobs(groups):
+        yield from ((*chosen, *(i % len(axis) for axis in values)) for i in range(longest))
+
+
+def _end(end: float) -> int | float:
+    """An end of an interval, which Hydra reads as a fraction also where it is an integer."""
+    return int(end) if float(end).is_integer() else end
 
 
 def describe(problem: str, failing: set[Job], checked: Sequence[Job], axes: Sequence[Axis]) -> str:

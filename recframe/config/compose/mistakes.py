@@ -20,7 +20,7 @@ from recframe.config.apps import TRAIN
 from recframe.config.checks.validate import find_new_run_problems
 from recframe.config.compose.explain import explain
 from recframe.config.compose.file_settings import COMPOSITION_ERRORS, setting_problems, with_places
-from recframe.config.compose.grid import Axis, Job, describe, jobs
+from recframe.config.compose.grid import Axis, Job, describe, jobs, some_jobs
 from recframe.config.compose.in_place import changed
 from recframe.config.compose.initialize import initialized
 from recframe.config.compose.overrides import (
@@ -31,6 +31,7 @@ from recframe.config.compose.overrides import (
     is_group,
     parse,
     search_path_problems,
+    unknown_key,
     without_nulls,
     wrong_choices,
 )
@@ -57,6 +58,8 @@ def find_mistakes(
     config_name: str | None = None,
     app: App = TRAIN,
     visit: Visit | None = None,
+    *,
+    searched: bool = False,
 ) -> list[str]:
     """One line for each mistake in the overrides of a command line, and in the configs that they compose to (of a sweep, in each job's).
 
@@ -64,6 +67,8 @@ def find_mistakes(
     ----------
     config_dir, config_name: as `--config-dir` and `--config-name`; by default none, and the app's own primary config.
     visit: called with each job that has no mistake, so that nobody has to compose it again.
+    searched: whether the sweep is a search: it tries some of all combinations, and leaves a setting that only some choices have out of the
+        jobs of the others.
     """
     if config_dir is not None and not Path(config_dir).is_dir():
         return [f"--config-dir: {config_dir!r} is not a folder"]
@@ -95,7 +100,7 @@ def find_mistakes(
         values = [axis for axis in values if axis.key.partition(".")[0] not in unknown]
         unread = list(wrong_files([("", config_name or app.config_name), *_choices(groups)]))
         if not unread:
-            return problems + _job_problems(app, config_name or app.config_name, fixed, groups, values, problems, visit)
+            return problems + _job_problems(app, config_name or app.config_name, fixed, groups, values, problems, visit, searched)
         problems += list(dict.fromkeys(one.problem for one in unread))
         # the rest of the command line is checked without these files, as far as they do not decide it
         lost = {one.choice for one in unread}
@@ -139,21 +144,33 @@ def _job_problems(
     values: list[Axis],
     known: list[str],
     visit: Visit | None = None,
+    searched: bool = False,
 ) -> list[str]:
     """The problems of the jobs of the grid, each once, in addition to those that are `known` already."""
     axes = [*groups, *values]
     checked: list[Job] = []
     found: dict[str, set[Job]] = {}
     composed: Found | list[str] = []
-    for job in jobs(axes):
+    known_keys: set[str] = set()
+    for job in some_jobs(groups, values) if searched else jobs(axes):
         chosen = job[: len(groups)]
         # the groups' choices change slowest
         if not checked or checked[-1][: len(groups)] != chosen:
             composed = _compose(app, config_name, [*fixed, *_texts(groups, chosen)])
         checked.append(job)
         texts = frozenset([*fixed, *_texts(axes, job)])
-        for problem in _problems_of(app, composed, zip(values, job[len(groups) :], strict=True), known, texts, visit):
+        given = [
+            (axis, choice)
+            for axis, choice in zip(values, job[len(groups) :], strict=True)
+            if not (searched and isinstance(composed, Found) and unknown_key(axis.key, composed.cfg))
+        ]
+        known_keys |= {axis.key for axis, _ in given}
+        for problem in _problems_of(app, composed, given, known, texts, visit):
             found.setdefault(problem, set()).add(job)
+    if isinstance(composed, Found):
+        # the keys that no choice has
+        problems = [unknown_key(axis.key, composed.cfg) for axis in values if axis.key not in known_keys]
+        found |= {problem: set(checked) for problem in problems if problem}
     return [describe(problem, failing, checked, axes) for problem, failing in found.items()]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-CHOOSE_ANYWHERE = {"experiment", "debug"}
+CHOOSE_ANYWHERE = {"experiment", "study", "debug"}
 """Groups whose choices may change every section."""
 
 

@@ -22,7 +22,7 @@ from recframe.config.compose.typed_text import declared_of, expects_text, is_nam
 from recframe.config.schema.declared import kinds_of_value
 from recframe.plugin_loader import address_problem, closest, registry, suggestion
 
-OPTIONAL_GROUPS = ("experiment", "debug", "trainer", "encoder@world_encoder")
+OPTIONAL_GROUPS = ("experiment", "study", "debug", "trainer", "encoder@world_encoder")
 
 
 LIST_GROUPS = ("reward", "labels", "logger")

@@ -14,7 +14,7 @@ from recframe.config.schema import declared
 from recframe.config.schema.declared import Declared
 from recframe.config.written import places_at, whole_number
 
-NAME_GROUPS = ("experiment", "debug", "trainer", "labels", "logger")
+NAME_GROUPS = ("experiment", "study", "debug", "trainer", "labels", "logger")
 """The groups without a component; like those with one, they are chosen by name."""
 OPEN, CLOSE, QUOTES = "[{(", "]})", "'\""
 

@@ -17,7 +17,7 @@ from recframe.config.problems import ConfigError
 from recframe.config.written import read_yaml
 from recframe.plugin_loader import registry, suggestion
 
-GLOBAL_GROUPS = ("experiment", "debug")
+GLOBAL_GROUPS = ("experiment", "study", "debug")
 """Groups whose files set keys anywhere in the config."""
 GLOBAL_HEADER = "# @package _global_"
 

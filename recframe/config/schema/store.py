@@ -13,8 +13,10 @@ from recframe.components import Component, Kind, LoggerComponent, node
 from recframe.config.schema.describing import DescribingConfig
 from recframe.config.schema.pretraining import PretrainingConfig
 from recframe.config.schema.run import RunConfig
+from recframe.config.schema.search import OptunaSweeperConfig
 from recframe.plugin_loader import Registered, RegisteredLogger, registry
 
+SWEEPER = "optuna.yaml"
 SCHEMAS = {"run_schema": RunConfig, "pretraining_schema": PretrainingConfig, "describing_schema": DescribingConfig}
 
 
@@ -26,6 +28,7 @@ def store_schemas() -> None:
     store, found = ConfigStore.instance(), registry()
     for name, schema in SCHEMAS.items():
         store.store(name=name, node=schema, provider="recframe")
+    store.store(group="hydra/sweeper", name="optuna", node=OptunaSweeperConfig, provider="recframe")
     offered: list[Registered | RegisteredLogger] = [*found.loggers(), *found.components()]
     for registered in offered:
         component = registered.component
@@ -56,6 +59,9 @@ def stored_schemas() -> Iterator[None]:
     groups = ConfigStore.instance().repo
     places = [*(f"{name}.yaml" for name in SCHEMAS), "logger", *Kind]
     before = {place: _copied(groups[place]) for place in places if place in groups}
+    # of Hydra's own groups only this place: its plugins may fill the others within the block
+    sweepers = groups.setdefault("hydra", {}).setdefault("sweeper", {})
+    sweeper = sweepers.get(SWEEPER)
     store_schemas()
     try:
         yield
@@ -63,6 +69,9 @@ def stored_schemas() -> Iterator[None]:
         for place in places:
             groups.pop(place, None)
         groups.update(before)
+        sweepers.pop(SWEEPER)
+        if sweeper is not None:
+            sweepers[SWEEPER] = sweeper
 
 
 def _copied(stored: Any) -> Any:

@@ -1,0 +1,116 @@
+"""What a search has found: study.json in the folder of the sweep, and a table in the terminal."""
+
+from __future__ import annotations
+
+import json
+import math
+import shlex
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+from rich.table import Table
+
+from recframe.console import output_console
+from recframe.sweeps.optuna.space import Space
+from recframe.sweeps.optuna.trials import OVERRIDES, REASON, SEED_VALUES, STOPPED_AFTER
+from recframe.tracking import atomic_write
+
+STUDY_NAME = "study.json"
+SHOWN_TRIALS = 10
+STATES = {
+    TrialState.COMPLETE: "finished",
+    TrialState.PRUNED: "pruned",
+    TrialState.FAIL: "failed",
+    TrialState.RUNNING: "running",
+    TrialState.WAITING: "waiting",
+}
+
+
+class Summary:
+    """The summary of a study.
+
+    objectives: names of metrics, empty for the one that runs monitor.   directions: "max" or "min" of each.
+    """
+
+    def __init__(self, study: optuna.Study, space: Space, objectives: Sequence[str], directions: Sequence[str], sweep: Path) -> None:
+        self.study, self.directions = study, list(directions)
+        self.objectives = list(objectives) or ["objective"]
+        self.settings = {setting.key: setting for setting in (*space.groups, *space.values) if setting.distribution is not None}
+        self.path = sweep / STUDY_NAME
+
+    def write(self) -> None:
+        """Write study.json: the trials so far, and the numbers of the best ones."""
+        trials = self.study.get_trials(deepcopy=False)
+        entries = {
+            "study": self.study.study_name,
+            "objectives": [{"name": name, "direction": way} for name, way in zip(self.objectives, self.directions, strict=True)],
+            "best": [trial.number for trial in best_trials(trials, self.directions)],
+            "trials": [self._entry(trial) for trial in trials],
+        }
+        atomic_write(self.path, json.dumps(entries, indent=2) + "\n")
+
+    def _entry(self, trial: FrozenTrial) -> dict[str, Any]:
+        values = trial.values if trial.state is TrialState.COMPLETE else None
+        entry = {"trial": trial.number, "state": STATES[trial.state], "values": values, "settings": self._texts(trial)}
+        entry |= {"overrides": trial.user_attrs.get(OVERRIDES)}
+        return entry | {name: trial.user_attrs[name] for name in (SEED_VALUES, STOPPED_AFTER, REASON) if name in trial.user_attrs}
+
+    def _texts(self, trial: FrozenTrial) -> dict[str, str]:
+        """The searched settings of a trial as on the command line."""
+        return {key: self.settings[key].override(value).partition("=")[2] for key, value in trial.params.items() if key in self.settings}
+
+    def show(self) -> None:
+        """Print the best trials, how many there are, and the command that repeats the best one."""
+        trials = self.study.get_trials(deepcopy=False)
+        best = best_trials(trials, self.directions)
+        if best:
+            output_console().print(self._table(best if len(self.directions) > 1 else ranked(trials, self.directions[0])[:SHOWN_TRIALS]))
+        counts = Counter(STATES[trial.state] for trial in trials)
+        print(f"{len(trials)} trials: {', '.join(f'{count} {state}' for state, count in counts.items())}. All of them are in {self.path}")
+        if len(self.directions) > 1 and best:
+            print(f"On the Pareto front, where no trial is better in one objective and as good in the others: {len(best)} trials")
+        elif best:
+            print(f"The best settings again: {shlex.join(['recframe', 'train', *best[0].user_attrs[OVERRIDES]])}")
+
+    def _table(self, trials: Sequence[FrozenTrial]) -> Table:
+        title = "Pareto front" if len(self.directions) > 1 else "Best trials"
+        table = Table("trial", *self.objectives, *self.settings, title=title, title_justify="left")
+        for trial in trials:
+            texts = self._texts(trial)
+            settings = [_short(texts.get(key, "")) for key in self.settings]
+            table.add_row(str(trial.number), *(f"{value:.5g}" for value in trial.values), *settings)
+        return table
+
+
+def ranked(trials: Sequence[FrozenTrial], direction: str) -> list[FrozenTrial]:
+    """The finished trials, the best first; those that were given up after some of their seeds come last."""
+    sign = -1.0 if direction == "max" else 1.0
+    finished = [trial for trial in trials if trial.state is TrialState.COMPLETE]
+    return sorted(finished, key=lambda trial: (STOPPED_AFTER in trial.user_attrs, sign * float(trial.values[0]), trial.number))
+
+
+def best_trials(trials: Sequence[FrozenTrial], directions: Sequence[str]) -> list[FrozenTrial]:
+    """The best finished trial; with several objectives those that no other trial dominates, by their first objective."""
+    finished = ranked(trials, directions[0])
+    if len(directions) == 1:
+        return finished[:1]
+    signs = [1.0 if direction == "max" else -1.0 for direction in directions]
+    points = {trial.number: [sign * value for sign, value in zip(signs, trial.values, strict=True)] for trial in finished}
+    return [one for one in finished if not any(_dominates(points[other.number], points[one.number]) for other in finished)]
+
+
+def _dominates(one: Sequence[float], other: Sequence[float]) -> bool:
+    return all(a >= b for a, b in zip(one, other, strict=True)) and list(one) != list(other)
+
+
+def _short(text: str) -> str:
+    """A number with the digits that tell settings apart; other text as it is."""
+    try:
+        number = float(text)
+    except ValueError:
+        return text
+    return f"{number:.4g}" if math.isfinite(number) and "." in text else text

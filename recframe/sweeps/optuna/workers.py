@@ -1,0 +1,67 @@
+"""The processes that work on one study in one folder: each holds a lock, so that the trials of one that died are noticed."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from recframe.tracking.folder import LOCK_NAME
+
+FOLDER = ".study"
+
+
+class Workers:
+    """The processes on a study, and the place of this one among them.
+
+    The operating system releases a lock with the process that holds it, whatever ended it.
+    """
+
+    def __init__(self, sweep: Path) -> None:
+        self._folder = sweep / FOLDER
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self.name = secrets.token_hex(6)
+        self._own = FileLock(self._folder / f"{self.name}.lock")
+        self.study_lock = FileLock(self._folder / "study.lock")
+        """Held while trials are created and distributed."""
+
+    @contextmanager
+    def working(self) -> Iterator[Workers]:
+        """Hold this process's lock in the block."""
+        with self._own:
+            try:
+                yield self
+            finally:
+                (self._folder / f"{self.name}.lock").unlink(missing_ok=True)
+
+    def is_alive(self, name: str) -> bool:
+        """Whether the process of that name works on the study."""
+        if name == self.name:
+            return True
+        path = self._folder / f"{name}.lock"
+        if not path.is_file():
+            return False
+        lock = FileLock(path)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            return True
+        path.unlink(missing_ok=True)
+        lock.release()
+        return False
+
+
+def wait_until_free(folder: Path, seconds: float) -> None:
+    """Wait until no process uses the run's folder, at most so long: the jobs of a process that died save a checkpoint before they end."""
+    path = folder / LOCK_NAME
+    if not path.is_file():
+        return
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=seconds)
+    except Timeout:
+        return
+    lock.release()
