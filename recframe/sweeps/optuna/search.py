@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
-from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig, OmegaConf
-from optuna.trial import TrialState
 
 from recframe.config import ConfigError, chosen_components
 from recframe.config.checks.monitor import monitor_problems
 from recframe.config.checks.stages import SIMULATED
 from recframe.config.schema.search import OptunaSweeperConfig
-from recframe.errors import Stop
-from recframe.sweeps.optuna.outcomes import recorded_outcome, returned_outcome
 from recframe.sweeps.optuna.space import SEED, Space
 from recframe.sweeps.optuna.study import create_study
 from recframe.sweeps.optuna.summary import Summary
 from recframe.sweeps.optuna.trials import RunningTrial, Trials
-from recframe.sweeps.optuna.workers import Workers, wait_until_free
-
-log = logging.getLogger(__name__)
-
-FREE_SECONDS = 60
-"""How long a job that goes on waits for a process that still saves its checkpoint."""
+from recframe.sweeps.optuna.verdicts import recorded_verdict, verdict_of
+from recframe.sweeps.optuna.workers import Workers
+from recframe.sweeps.outcomes import Outcome
 
 
 class Objectives(NamedTuple):
@@ -37,12 +29,34 @@ class Objectives(NamedTuple):
 
 
 class Job(NamedTuple):
-    """One run: a trial, or one seed of it."""
+    """One run: a trial, or one seed of it.
+
+    folder: its name in the folder of the sweep.   overrides: of its config.   judged: whether the trial may be pruned by it.
+    """
 
     trial: RunningTrial
     seed: int | None
-    folder: Path
+    folder: str
     overrides: list[str]
+    judged: bool
+
+
+class JobRunner(Protocol):
+    """Runs jobs, by a launcher of Hydra's or in any other way."""
+
+    def run(self, jobs: Sequence[Job]) -> Sequence[Outcome | None]:
+        """Run jobs together, and return what became of each; None of those that were not started.
+
+        Raises
+        ------
+        Stop: the sweep is stopped.
+        """
+        ...
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the sweep is to stop."""
+        ...
 
 
 class Search:
@@ -50,49 +64,44 @@ class Search:
 
     Parameters
     ----------
-    sweep: the folder of the sweep.   most: the largest number of jobs that are started together.
+    sweep: the folder of the sweep.   most: the largest number of jobs that are started together.   workers: this process among others.
     """
 
     def __init__(
-        self, settings: OptunaSweeperConfig, space: Space, objectives: Objectives, sweep: Path, launcher: Launcher, most: int
+        self,
+        settings: OptunaSweeperConfig,
+        space: Space,
+        objectives: Objectives,
+        sweep: Path,
+        runner: JobRunner,
+        workers: Workers,
+        most: int = 1,
     ) -> None:
-        self.settings, self.space, self.objectives, self.sweep = settings, space, objectives, sweep
-        self.launcher, self.most = launcher, most
-        self.name = settings.study_name or sweep.name
+        self.space, self.objectives, self.sweep, self.runner, self.most = space, objectives, sweep, runner, most
+        described = {**space.described(), "objectives": list(objectives.names), "directions": list(objectives.directions)}
+        # two processes that create the tables of a database at the same time fail
+        with workers.study_lock:
+            study = create_study(settings, sweep, objectives.directions, described, settings.study_name or sweep.name)
+        self.summary = Summary(study, space, objectives.names, objectives.directions, sweep)
+        shared = settings.storage is not None
+        self.trials = Trials(study, space, settings, workers, sweep, shared=shared, directions=objectives.directions)
         self.running: dict[int, RunningTrial] = {}
-        self.launched = 0
 
-    def run(self) -> None:
-        """Run trials until the study has as many as it is to have, and say what was found.
+    def run(self) -> Summary:
+        """Run trials until the study has as many as it is to have, or the sweep is to stop, and return what was found.
 
         Raises
         ------
-        JobStopped, Stop: the sweep is stopped; its running trials go on when it is started again.
-        Stop: trials failed, after all have ended.
+        Stop: the sweep is stopped; its running trials go on when it is started again.
+        ConfigError: if an objective is not measured.
         """
-        described = {**self.space.described(), "objectives": list(self.objectives.names), "directions": list(self.objectives.directions)}
-        study = create_study(self.settings, self.sweep, self.objectives.directions, described, self.name)
-        summary = Summary(study, self.space, self.objectives.names, self.objectives.directions, self.sweep)
-        with Workers(self.sweep).working() as workers:
-            self.trials = Trials(
-                study,
-                self.space,
-                self.settings,
-                workers,
-                self.sweep,
-                shared=self.settings.storage is not None,
-                directions=self.objectives.directions,
-            )
-            try:
-                while jobs := self._next_jobs():
-                    self._launch(jobs)
-                    summary.write()
-            finally:
-                summary.write()
-        summary.show()
-        failed = len(study.get_trials(deepcopy=False, states=[TrialState.FAIL]))
-        if failed:
-            raise Stop(f"{failed} of {len(study.get_trials(deepcopy=False))} trials failed; see {summary.path}", 1)
+        try:
+            while not self.runner.stopped and (jobs := self._next_jobs()):
+                self._run(jobs)
+                self.summary.write()
+        finally:
+            self.summary.write()
+        return self.summary
 
     def _next_jobs(self) -> list[Job]:
         """The jobs of the next round: one for each running trial, then new trials, then further seeds of the running ones."""
@@ -109,52 +118,34 @@ class Search:
     def _jobs_of(self, trial: RunningTrial) -> list[Job]:
         """The jobs that a trial still needs."""
         if not self.space.seeds:
-            return [self._job(trial, None)]
-        return [self._job(trial, seed) for seed in self.space.seeds if seed not in trial.seed_values]
+            return [Job(trial, None, str(trial.number), trial.overrides, judged=True)]
+        return [self._seeded(trial, seed) for seed in self.space.seeds if seed not in trial.seed_values]
 
-    def _job(self, trial: RunningTrial, seed: int | None) -> Job:
-        name = str(trial.number) if seed is None else f"{trial.number}_seed{seed}"
-        own = [f"hydra.sweep.subdir={name}"]
-        if seed is not None:
-            own.append(f"{SEED}={seed}")
+    def _seeded(self, trial: RunningTrial, seed: int) -> Job:
         # the learning curves of the first seeds are compared with each other
-        if seed is None or seed == self.space.seeds[0]:
-            own.append(f"hydra.sweeper.trial={trial.number}")
-        return Job(trial, seed, self.sweep / name, [*trial.overrides, *own])
+        first = seed == self.space.seeds[0]
+        return Job(trial, seed, f"{trial.number}_seed{seed}", [*trial.overrides, f"{SEED}={seed}"], judged=first)
 
     def _begun(self, trial: RunningTrial) -> list[Job]:
         """The jobs that a trial still needs, of which another process may have finished some before it died."""
         ended = self.trials.settle(trial)
         for job in [] if ended else self._jobs_of(trial):
-            outcome = recorded_outcome(job.folder, self.objectives.names)
-            if outcome is None:
-                wait_until_free(job.folder, FREE_SECONDS)
-            elif self.trials.record(trial, job.seed, outcome):
+            verdict = recorded_verdict(self.sweep / job.folder, self.objectives.names)
+            if verdict is not None and self.trials.record(trial, job.seed, verdict):
                 ended = True
                 break
         if ended:
             del self.running[trial.number]
         return [] if ended else self._jobs_of(trial)
 
-    def _launch(self, jobs: Sequence[Job]) -> None:
-        first = self.launched
-        self.launched += len(jobs)
-        returned = self.launcher.launch([job.overrides for job in jobs], initial_job_idx=first)
-        stopped: Exception | None = None
-        for job, one in zip(jobs, returned, strict=True):
+    def _run(self, jobs: Sequence[Job]) -> None:
+        for job, outcome in zip(jobs, self.runner.run(jobs), strict=True):
             if job.trial.number not in self.running:
                 continue  # another seed has ended the trial
-            try:
-                outcome = returned_outcome(one, job.folder, self.objectives.names)
-            except ConfigError:
-                raise
-            except Exception as error:
-                stopped = error
-                continue
-            if self.trials.record(job.trial, job.seed, outcome):
+            verdict = None if outcome is None else verdict_of(outcome, self.sweep / job.folder, self.objectives.names)
+            # a job that was stopped goes on when the sweep is started again
+            if verdict is None or self.trials.record(job.trial, job.seed, verdict):
                 del self.running[job.trial.number]
-        if stopped is not None:
-            raise stopped
 
 
 def objectives_of(settings: OptunaSweeperConfig, cfg: DictConfig) -> Objectives:

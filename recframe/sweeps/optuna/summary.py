@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shlex
+import signal
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,8 +16,9 @@ from optuna.trial import FrozenTrial, TrialState
 from rich.table import Table
 
 from recframe.console import output_console
-from recframe.sweeps.optuna.space import Space
+from recframe.sweeps.optuna.space import SEED, Space
 from recframe.sweeps.optuna.trials import OVERRIDES, REASON, SEED_VALUES, STOPPED_AFTER
+from recframe.sweeps.outcomes import NAMED, resume_command
 from recframe.tracking import atomic_write
 
 STUDY_NAME = "study.json"
@@ -40,6 +42,7 @@ class Summary:
         self.study, self.directions = study, list(directions)
         self.objectives = list(objectives) or ["objective"]
         self.settings = {setting.key: setting for setting in (*space.groups, *space.values) if setting.distribution is not None}
+        self.seeds = space.seeds
         self.path = sweep / STUDY_NAME
 
     def write(self) -> None:
@@ -63,18 +66,46 @@ class Summary:
         """The searched settings of a trial as on the command line."""
         return {key: self.settings[key].override(value).partition("=")[2] for key, value in trial.params.items() if key in self.settings}
 
+    def text(self, stopped_by: int | None = None) -> str:
+        """What became of the trials, and what to do next.
+
+        Parameters
+        ----------
+        stopped_by: the number of the signal that the search was stopped by.
+        """
+        trials = self.study.get_trials(deepcopy=False)
+        how = "" if stopped_by is None else f" was stopped by {signal.Signals(stopped_by).name}"
+        counts = Counter(STATES[trial.state] for trial in trials)
+        told = ", ".join(f"{count} {state}" for state, count in counts.items())
+        lines = [f"the search in {self.path.parent}{how}: {len(trials)} trials: {told}. All of them are in {self.path.name}"]
+        failed = [trial for trial in trials if trial.state is TrialState.FAIL]
+        lines += [f"  failed: trial {trial.number}: {trial.user_attrs.get(REASON)}" for trial in failed[:NAMED]]
+        lines += [f"  and {len(failed) - NAMED} more"] if len(failed) > NAMED else []
+        best = best_trials(trials, self.directions)
+        if len(self.directions) > 1 and best:
+            lines.append(f"Pareto front, where no other trial is as good in every objective and better in one: {len(best)} trials")
+        elif best:
+            lines.append(f"The best settings again: {self._command(best[0])}")
+        if any(not trial.state.is_finished() for trial in trials):
+            lines.append(f"Go on with: {resume_command(self.path.parent)}")
+        return "\n".join(lines)
+
+    def _command(self, trial: FrozenTrial) -> str:
+        """The command that runs the trial's settings again, with all seeds."""
+        seeds = [f"{SEED}={','.join(map(str, self.seeds))}"] if self.seeds else []
+        return shlex.join(["recframe", "train", *(["-m"] if seeds else []), *trial.user_attrs[OVERRIDES], *seeds])
+
     def show(self) -> None:
-        """Print the best trials, how many there are, and the command that repeats the best one."""
+        """Print the best trials."""
         trials = self.study.get_trials(deepcopy=False)
         best = best_trials(trials, self.directions)
         if best:
             output_console().print(self._table(best if len(self.directions) > 1 else ranked(trials, self.directions[0])[:SHOWN_TRIALS]))
-        counts = Counter(STATES[trial.state] for trial in trials)
-        print(f"{len(trials)} trials: {', '.join(f'{count} {state}' for state, count in counts.items())}. All of them are in {self.path}")
-        if len(self.directions) > 1 and best:
-            print(f"On the Pareto front, where no trial is better in one objective and as good in the others: {len(best)} trials")
-        elif best:
-            print(f"The best settings again: {shlex.join(['recframe', 'train', *best[0].user_attrs[OVERRIDES]])}")
+
+    @property
+    def failed(self) -> int:
+        """The number of failed trials."""
+        return len(self.study.get_trials(deepcopy=False, states=[TrialState.FAIL]))
 
     def _table(self, trials: Sequence[FrozenTrial]) -> Table:
         title = "Pareto front" if len(self.directions) > 1 else "Best trials"

@@ -3,32 +3,39 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
 from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.plugins import Plugins
-from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf
 
 from recframe.config import ConfigError
 from recframe.config.checks.sections import check_fields
 from recframe.config.schema.search import OptunaSweeperConfig
-from recframe.errors import UserError
+from recframe.errors import Stop, UserError
+from recframe.sweeps.launching import JobLauncher
+from recframe.sweeps.outcomes import Outcome, SweepFailed
+from recframe.sweeps.plan import is_of_sweep
+from recframe.sweeps.record import SweepRecord, recording
+from recframe.sweeps.sweep_file import SWEEP_NAME, SweepFile, SweepJob
+from recframe.sweeps.sweeper import RecordedSweeper
 
 if TYPE_CHECKING:
+    from recframe.sweeps.optuna.search import Job
     from recframe.sweeps.optuna.space import Space
+    from recframe.sweeps.optuna.workers import Workers
 
-log = logging.getLogger(__name__)
 
+class OptunaSweeper(RecordedSweeper):
+    """Searches settings with Optuna. Parameters are those of `recframe.config.schema.search.OptunaSweeperConfig`.
 
-class OptunaSweeper(Sweeper):
-    """Searches settings with Optuna. Parameters are those of `recframe.config.schema.search.OptunaSweeperConfig`."""
+    Other than a grid, several processes may work on one search in one folder.
+    """
 
     def __init__(self, **settings: Any) -> None:
         # lists and mappings come as configs
@@ -48,14 +55,10 @@ class OptunaSweeper(Sweeper):
         # not in the constructor, whose errors Hydra puts into a message of its own
         if problems := check_fields("hydra.sweeper.", dataclasses.asdict(self.settings), OptunaSweeperConfig):
             raise ConfigError(problems)
-        self.hydra_context, self.config = hydra_context, config
-        # trials are distributed over machines that may have other working directories
-        with open_dict(config.hydra):
-            config.hydra.sweep.dir = str(Path(str(config.hydra.sweep.dir)).absolute())
-        self.launcher = Plugins.instance().instantiate_launcher(hydra_context=hydra_context, task_function=task_function, config=config)
+        super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
 
-    def sweep(self, arguments: list[str]) -> Any:
-        """Run trials until the study has as many as it is to have.
+    def sweep(self, arguments: list[str]) -> Mapping[int, Outcome]:
+        """Run trials until the study has as many as it is to have; returns what became of the jobs of this process, by number.
 
         Parameters
         ----------
@@ -64,16 +67,45 @@ class OptunaSweeper(Sweeper):
         Raises
         ------
         ConfigError: if the search makes no sense.
-        Stop: if trials failed, after all have ended.
+        SweepFolderError: the folder holds another sweep.
+        SweepFailed: trials failed, after all have ended.
+        Stop: the sweep was stopped by a signal.
         """
         from recframe.sweeps.optuna.search import Search, objectives_of
+        from recframe.sweeps.optuna.workers import Workers
 
-        space = self._space(arguments)
+        space = self._space([text for text in arguments if not is_of_sweep(text)])
         objectives = objectives_of(self.settings, self.config)
-        sweep = Path(self.config.hydra.sweep.dir)
-        sweep.mkdir(parents=True, exist_ok=True)
-        OmegaConf.save(self.config, sweep / "multirun.yaml")
-        return Search(self.settings, space, objectives, sweep, self.launcher, self._most_jobs()).run()
+        with ExitStack() as stack:
+            record = SweepRecord.of_environment() or stack.enter_context(recording())
+            self.file = self._opened()
+            workers = stack.enter_context(Workers(self.folder).working())
+            launcher = JobLauncher(self.launcher, self.folder, record, self.limits)
+            search = Search(
+                self.settings, space, objectives, self.folder, LaunchedJobs(self, launcher, workers), workers, self._most_jobs()
+            )
+            try:
+                summary = search.run()
+            except Stop as stop:
+                raise Stop(search.summary.text(stop.exit_code - 128), stop.exit_code) from None
+        if record.stop_signal is not None:
+            raise Stop(summary.text(record.stop_signal), 128 + record.stop_signal)
+        summary.show()
+        if summary.failed:
+            raise SweepFailed(summary.text())
+        print(f"recframe: {summary.text()}")
+        return launcher.outcomes
+
+    def number(self, jobs: Sequence[Job]) -> list[SweepJob]:
+        """The jobs with their numbers in sweep.json, where those are written that are new. No other process may write it meanwhile."""
+        self.file = self.file.with_jobs(SweepFile.read(self.folder).jobs if (self.folder / SWEEP_NAME).exists() else ())
+        known = {job.folder: job for job in self.file.jobs}
+        new = [job for job in jobs if job.folder not in known]
+        added = [SweepJob(number, job.folder, tuple(job.overrides)) for number, job in enumerate(new, start=self.file.next_number)]
+        self.file = self.file.with_jobs(added)
+        self.write()
+        known |= {job.folder: job for job in added}
+        return [known[job.folder] for job in jobs]
 
     def _space(self, arguments: Sequence[str]) -> Space:
         from recframe.sweeps.optuna.space import Space
@@ -101,6 +133,27 @@ class OptunaSweeper(Sweeper):
             # as joblib counts: -1 is all
             return max(1, int(cpu_count()) + 1 + int(own))
         return int(own or 1)
+
+
+class LaunchedJobs:
+    """Runs the jobs of trials by the launcher of the sweep."""
+
+    def __init__(self, sweeper: OptunaSweeper, launcher: JobLauncher, workers: Workers) -> None:
+        self.sweeper, self.launcher, self.workers = sweeper, launcher, workers
+
+    def run(self, jobs: Sequence[Job]) -> list[Outcome | None]:
+        """Run jobs together, and return what became of each."""
+        with self.workers.study_lock:
+            numbered = self.sweeper.number(jobs)
+        own = [[f"hydra.sweeper.trial={job.trial.number}"] if job.judged else [] for job in jobs]
+        launched = [replace(one, overrides=(*one.overrides, *more)) for one, more in zip(numbered, own, strict=True)]
+        outcomes = self.launcher.launch(launched)
+        return [outcomes.get(job.number) for job in numbered]
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the sweep is to stop."""
+        return self.launcher.record.stop_signal is not None
 
 
 def search_settings(sweeper: DictConfig) -> OptunaSweeperConfig | None:

@@ -13,12 +13,13 @@ import optuna
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from recframe.config.schema.search import OptunaSweeperConfig
-from recframe.sweeps.optuna.outcomes import Outcome
 from recframe.sweeps.optuna.seeds import is_hopeless, mean
 from recframe.sweeps.optuna.settings import Setting, Value
 from recframe.sweeps.optuna.space import Space
 from recframe.sweeps.optuna.study import sampler_of
+from recframe.sweeps.optuna.verdicts import Verdict
 from recframe.sweeps.optuna.workers import Workers
+from recframe.sweeps.record import FAILED, FINISHED, PRUNED
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +32,7 @@ WORKER, SWEEP, OVERRIDES, REASON, SEED_VALUES, STOPPED_AFTER = (
     "seed_values",
     "stopped_after_seeds",
 )
-STATE_WORDS = {TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}
+STATES = {PRUNED: TrialState.PRUNED, FAILED: TrialState.FAIL}
 DEFAULT_TRIALS = 20
 CREATION_SECONDS = 600
 """After this time, a trial without settings in a database that other folders share is one whose process died."""
@@ -118,18 +119,18 @@ class Trials:
                 if point not in known:
                     self.study.enqueue_trial(point)
 
-    def record(self, trial: RunningTrial, seed: int | None, outcome: Outcome) -> bool:
-        """Record the outcome of a job; returns whether the trial has ended with it."""
-        if reason := outcome.pruned or outcome.failed:
-            state = TrialState.PRUNED if outcome.pruned else TrialState.FAIL
-            self._set(trial.number, REASON, reason)
-            self.study.tell(trial.number, state=state)
-            log.log(logging.INFO if outcome.pruned else logging.WARNING, "trial %d %s: %s", trial.number, STATE_WORDS[state], reason)
+    def record(self, trial: RunningTrial, seed: int | None, verdict: Verdict) -> bool:
+        """Record the verdict on a job; returns whether the trial has ended with it."""
+        if verdict.state != FINISHED:
+            self._set(trial.number, REASON, verdict.reason)
+            self.study.tell(trial.number, state=STATES[verdict.state])
+            level = logging.WARNING if verdict.state == FAILED else logging.INFO
+            log.log(level, "trial %d %s: %s", trial.number, verdict.state, verdict.reason)
             return True
         if seed is None:
-            self._finish(trial, [outcome.values])
+            self._finish(trial, [verdict.values])
             return True
-        trial.seed_values[seed] = outcome.values
+        trial.seed_values[seed] = verdict.values
         self._set(trial.number, SEED_VALUES, {str(one): list(values) for one, values in trial.seed_values.items()})
         return self.settle(trial)
 

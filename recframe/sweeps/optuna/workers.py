@@ -9,8 +9,6 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from recframe.tracking.folder import LOCK_NAME
-
 FOLDER = ".study"
 
 
@@ -52,16 +50,3 @@ class Workers:
         path.unlink(missing_ok=True)
         lock.release()
         return False
-
-
-def wait_until_free(folder: Path, seconds: float) -> None:
-    """Wait until no process uses the run's folder, at most so long: the jobs of a process that died save a checkpoint before they end."""
-    path = folder / LOCK_NAME
-    if not path.is_file():
-        return
-    lock = FileLock(path)
-    try:
-        lock.acquire(timeout=seconds)
-    except Timeout:
-        return
-    lock.release()

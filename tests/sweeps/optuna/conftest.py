@@ -9,13 +9,15 @@ import pytest
 pytest.importorskip("optuna", reason="the extra recframe[optuna] is not installed")
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.utils import JobReturn, JobStatus
-from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig, OmegaConf
 
 from recframe.config.schema.search import OptunaSweeperConfig
-from recframe.sweeps.optuna.search import Objectives, Search
+from recframe.errors import JobStopped, Pruned
+from recframe.sweeps.optuna.search import Job, Objectives, Search
 from recframe.sweeps.optuna.space import Space
+from recframe.sweeps.optuna.workers import Workers
+from recframe.sweeps.outcomes import Outcome
+from recframe.sweeps.record import FAILED, FINISHED, PRUNED, STOPPED
 
 AGENTS = {"a": {"rate": 0.1, "clip": 0.2}, "b": {"rate": 0.1}}
 
@@ -30,8 +32,8 @@ def compose(overrides: Sequence[str]) -> DictConfig:
     return cfg
 
 
-class Toy(Launcher):
-    """Searches settings of the app, and runs its jobs, as far as the sweeper can notice.
+class Toy:
+    """Searches settings of the app, and runs its jobs.
 
     calls: the folder of each job that was started.   rounds: the number of jobs that were started together.
     """
@@ -40,36 +42,39 @@ class Toy(Launcher):
         self.sweep = sweep
         self.calls: list[str] = []
         self.rounds: list[int] = []
-
-    def setup(self, **parts) -> None:
-        """There is nothing to set up."""
+        self.stopped = False
 
     def __call__(
         self, *arguments: str, objective: Callable[[DictConfig], float], most: int = 1, objectives: Objectives | None = None, **settings
     ) -> dict:
         """Search, and return study.json."""
-        self.objective = objective
+        self.objective, self.stopped = objective, False
         space = Space.of(OverridesParser.create().parse_overrides(list(arguments)), lambda group: group == "agent", compose)
-        objectives = objectives or Objectives((), ("max",))
-        self.sweep.mkdir(parents=True, exist_ok=True)
-        Search(OptunaSweeperConfig(**settings), space, objectives, self.sweep, self, most).run()
+        with Workers(self.sweep).working() as workers:
+            objectives = objectives or Objectives((), ("max",))
+            summary = Search(OptunaSweeperConfig(**settings), space, objectives, self.sweep, self, workers, most).run()
+        summary.show()
         return self.study
 
     @property
     def study(self) -> dict:
         return json.loads((self.sweep / "study.json").read_text())
 
-    def launch(self, job_overrides, initial_job_idx) -> Sequence[JobReturn]:
-        self.rounds.append(len(job_overrides))
-        return [self._run(overrides) for overrides in job_overrides]
+    def run(self, jobs: Sequence[Job]) -> list[Outcome]:
+        self.rounds.append(len(jobs))
+        return [self._run(job) for job in jobs]
 
-    def _run(self, overrides: Sequence[str]) -> JobReturn:
-        cfg = compose(overrides)
-        self.calls.append(str(cfg.hydra.sweep.subdir))
+    def _run(self, job: Job) -> Outcome:
+        self.calls.append(job.folder)
         try:
-            return JobReturn(status=JobStatus.COMPLETED, _return_value=self.objective(cfg))
+            return Outcome(FINISHED, objective=self.objective(compose(job.overrides)))
+        except Pruned as pruned:
+            return Outcome(PRUNED, str(pruned))
+        except JobStopped as stopped:
+            self.stopped = True
+            return Outcome(STOPPED, str(stopped))
         except Exception as error:
-            return JobReturn(status=JobStatus.FAILED, _return_value=error)
+            return Outcome(FAILED, str(error))
 
 
 @pytest.fixture
