@@ -18,14 +18,17 @@ from recframe.config.compose.overrides import without_nulls
 from recframe.config.problems import ConfigError
 from recframe.config.schema.search import TARGET
 
-FILES = ("study", "experiment", "debug")
+STUDY = "study"
+SWEEPER = "hydra/sweeper=optuna"
+FILES = (STUDY, "experiment", "debug")
 """The groups whose files may set what a sweep does."""
 
 
 class SweepFiles(NamedTuple):
     """What the files of a command line say about its sweep.
 
-    added: overrides of `hydra.sweeper.params` that are not on the command line itself.   searches: whether the sweeper is Optuna's.
+    added: overrides that are not on the command line itself: the sweeper of a study, which is a search, and `hydra.sweeper.params`.
+    searches: whether the sweeper is Optuna's.
     """
 
     added: list[str]
@@ -38,15 +41,18 @@ def sweep_files(overrides: Sequence[str], config_dir: str | None, config_name: s
     chosen = [text for text, one in given.items() if one.key_or_group in FILES or _is_of_sweeper(one)]
     if not chosen:
         return SweepFiles([], False)
+    # a file cannot choose the sweeper, which the primary config has chosen before it
+    is_study = any(one.key_or_group == STUDY and not one.is_delete() for one in given.values())
+    sweeper = [SWEEPER] if is_study and all(one.key_or_group != "hydra/sweeper" for one in given.values()) else []
     try:
         with initialized(config_dir):
-            cfg = compose(config_name or app.config_name, overrides=without_nulls(chosen), return_hydra_config=True)
+            cfg = compose(config_name or app.config_name, overrides=without_nulls([*sweeper, *chosen]), return_hydra_config=True)
         params: Any = OmegaConf.to_container(cfg.hydra.sweeper.get("params") or OmegaConf.create(), resolve=True)
     except (*COMPOSITION_ERRORS, ConfigError):
         return SweepFiles([], False)
     keys = {one.get_key_element() for one in given.values()}
     added = [f"{key}={_text(value)}" for key, value in params.items() if str(key) not in keys]
-    return SweepFiles(added, cfg.hydra.sweeper.get("_target_") == TARGET)
+    return SweepFiles([*sweeper, *added], cfg.hydra.sweeper.get("_target_") == TARGET)
 
 
 def _is_of_sweeper(override: Override) -> bool:
