@@ -122,12 +122,23 @@ def quiet_output(quiet: bool = True) -> Iterator[None]:
         _quiet.reset(token)
 
 
+class _Width:
+    """The number of letters in a line of a file or a pipe, which `set_width` sets."""
+
+    letters = FILE_WIDTH
+
+
+def set_width(letters: int | None) -> None:
+    """Print lines of up to so many letters from now on, where this process prints to a pipe that ends in a terminal; None: as to a file."""
+    _Width.letters = FILE_WIDTH if letters is None else letters
+
+
 def output_console() -> Console:
     """A console of the terminal's width. A file or a pipe gets lines of up to `FILE_WIDTH` characters, so that few rows are wrapped."""
     if _quiet.get():
         return Console(quiet=True)
     stream = safe(sys.stdout, STANDARD_OUTPUT)
-    return Console(file=stream, width=None if stream.isatty() else FILE_WIDTH)
+    return Console(file=stream, width=None if stream.isatty() else _Width.letters)
 
 
 def error_console() -> Console:

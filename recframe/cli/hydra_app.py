@@ -46,6 +46,7 @@ def run_app(app: App, arguments: list[str], job: Callable[[Any], float], show_he
     from recframe.config.compose.study import SweepFiles, sweep_files
     from recframe.config.compose.typed_text import text_as_typed
     from recframe.config.schema.store import store_schemas
+    from recframe.sweeps.launchers import register_launchers
 
     arguments = text_as_typed(without_nulls(arguments), app)
     options, problems = parse_options(arguments, app.command)
@@ -76,6 +77,7 @@ def run_app(app: App, arguments: list[str], job: Callable[[Any], float], show_he
         arguments = left_to_jobs(arguments, options.overrides)
     install_search_path()
     store_schemas()
+    register_launchers()
     # the program's name in completion scripts and in Hydra's help
     sys.argv = ["recframe", *arguments]
     import hydra

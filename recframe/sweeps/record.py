@@ -1,6 +1,7 @@
 """What the processes of a sweep tell each other: that it is to stop, and what became of its jobs.
 
-They share a temporary folder, whose path the jobs' processes inherit in a variable of the environment. It is independent of the launcher.
+They share a temporary folder, whose path the jobs' processes inherit in a variable of the environment. It is independent of the launcher:
+one whose jobs run on several machines moves the folder to where all of them reach it.
 """
 
 from __future__ import annotations
@@ -64,6 +65,21 @@ class SweepRecord:
     def is_parent(self) -> bool:
         """Whether the sweep was started in this process."""
         return self.pid == os.getpid() and self.host == socket.gethostname()
+
+    def move_into(self, folder: Path) -> SweepRecord:
+        """The record in a new folder within `folder`, and from now on that of this process's environment. No job may run yet."""
+        if self.folder.parent == folder:
+            return self
+        moved = SweepRecord(Path(tempfile.mkdtemp(prefix=".recframe-sweep-", dir=folder)), self.host, self.pid)
+        # other users' jobs may not write it, as in the folder for temporary files
+        shutil.copytree(self.folder, moved.folder, dirs_exist_ok=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
+        moved.publish()
+        return moved
+
+    def publish(self) -> None:
+        """Make it the record that `of_environment` returns, here and in processes that are started from now on."""
+        os.environ[VARIABLE] = f"{self.host}:{self.pid}:{self.folder}"
 
     def request_stop(self, number: int) -> None:
         """Ask all jobs to stop, as if they had received this signal."""
@@ -134,9 +150,10 @@ class JobEnd:
 def recording() -> Iterator[SweepRecord]:
     """A new record for a sweep that is started in this process, for the duration of the block."""
     record = SweepRecord(Path(tempfile.mkdtemp(prefix="recframe-sweep-")), socket.gethostname(), os.getpid())
-    os.environ[VARIABLE] = f"{record.host}:{record.pid}:{record.folder}"
+    record.publish()
     try:
         yield record
     finally:
-        del os.environ[VARIABLE]
+        record = SweepRecord.of_environment() or record
+        os.environ.pop(VARIABLE, None)
         shutil.rmtree(record.folder, ignore_errors=True)

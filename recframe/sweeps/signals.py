@@ -25,15 +25,20 @@ class SweepSignals:
     """
 
     def __init__(self, record: SweepRecord) -> None:
-        self.record = record
+        self._first = record
         self.signal_number: int | None = None
+
+    @property
+    def record(self) -> SweepRecord:
+        """The sweep's record, which a launcher may have moved."""
+        return SweepRecord.of_environment() or self._first
 
     def receive(self, number: int, frame: FrameType | None) -> None:
         """Handle a signal."""
         again = self.signal_number is not None and number in IMPATIENT
         self.signal_number = number
         self.record.request_stop(number)
-        if again or not multiprocessing.active_children():
+        if again or not (multiprocessing.active_children() or self.record.runs_elsewhere):
             raise self.stop()
         name = signal.Signals(number).name
         print(f"recframe: {name}: the running jobs save a checkpoint and stop; a second {name} ends them at once", file=sys.stderr)

@@ -1,0 +1,74 @@
+"""The launcher that Hydra calls for `hydra/launcher=ray`."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from hydra.core.utils import JobReturn, configure_log, setup_globals
+from hydra.plugins.launcher import Launcher
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from recframe.errors import UserError
+from recframe.sweeps.record import SweepRecord
+
+log = logging.getLogger(__name__)
+
+
+class RayLauncher(Launcher):
+    """Runs jobs as Ray's tasks. A process that Ray has started runs one job after another.
+
+    Parameters are those of `recframe.sweeps.ray.config.RayLauncherConfig`.
+    """
+
+    def __init__(self, n_jobs: int | None, ray: DictConfig) -> None:
+        self.n_jobs = n_jobs
+        options: Any = OmegaConf.to_container(ray, resolve=True)
+        self.init, self.remote = (_without_nulls(options[name]) for name in ("init", "remote"))
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Take what the jobs are made of.
+
+        Raises
+        ------
+        UserError: if Ray is not installed, or `n_jobs` is not positive.
+        """
+        if find_spec("ray") is None:
+            raise UserError("hydra/launcher=ray: Ray is not installed; pip install 'recframe[ray]'")
+        if self.n_jobs is not None and self.n_jobs < 1:
+            raise UserError(f"hydra.launcher.n_jobs: {self.n_jobs} is not allowed; it must be at least 1, or null for no limit")
+        self.hydra_context, self.task_function, self.config = hydra_context, task_function, config
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        """Run the jobs, and return what became of each, in the order of `job_overrides`. A job that fails does not end the others.
+
+        Raises
+        ------
+        UserError: if Ray cannot be started or reached, or refuses a setting.
+        """
+        from recframe.sweeps.ray.cluster import connect
+
+        setup_globals()
+        configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
+        # the machines of the cluster may have other working directories
+        folder = Path(str(self.config.hydra.sweep.dir)).absolute()
+        folder.mkdir(parents=True, exist_ok=True)
+        with open_dict(self.config.hydra):
+            self.config.hydra.sweep.dir = str(folder)
+        if (record := SweepRecord.of_environment()) is not None:
+            record.move_into(folder)
+        connect(self.init)
+        # Ray is imported only now, as `connect` makes settings that it reads then
+        from recframe.sweeps.ray.tasks import Tasks
+        from recframe.sweeps.ray.worker import Shared
+
+        tasks = Tasks(Shared.of(self.hydra_context, self.task_function, self.config), self.remote, self.n_jobs)
+        return tasks.run({initial_job_idx + place: list(overrides) for place, overrides in enumerate(job_overrides)})
+
+
+def _without_nulls(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}

@@ -1,0 +1,126 @@
+"""Jobs as Ray's tasks: submitted, waited for, and started again when their process is lost."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Mapping
+from typing import Any
+
+import ray
+from hydra.core.utils import JobReturn, filter_overrides
+from ray.exceptions import RayError, RayTaskError, TaskCancelledError
+
+from recframe.errors import JobStopped, UserError
+from recframe.sweeps.ray.worker import Shared, failed, run_in_process, sendable
+from recframe.sweeps.record import SweepRecord
+
+POLL_SECONDS = 1.0
+"""How soon a signal is noticed at the latest."""
+
+log = logging.getLogger(__name__)
+
+
+class Tasks:
+    """The jobs of one launch.
+
+    Parameters
+    ----------
+    shared: what all jobs have in common.     options: the options of `ray.remote`; `max_retries` is for each job.
+    most: the largest number of jobs at a time, or None.
+
+    Raises
+    ------
+    UserError: if Ray refuses an option.
+    """
+
+    def __init__(self, shared: Shared, options: Mapping[str, Any], most: int | None) -> None:
+        self.max_retries = int(options.get("max_retries", 0))
+        self.most = most
+        self.shared = ray.put(shared)
+        try:
+            # Ray starts tasks again in silence, and without limit where memory ran out
+            self.task = ray.remote(**{**options, "max_retries": 0})(run_in_process)
+        except (TypeError, ValueError) as error:
+            raise UserError(f"hydra.launcher.ray.remote: {error}") from error
+        self.jobs: dict[int, list[str]] = {}
+        self.running: dict[Any, int] = {}
+        self.retries: dict[int, int] = {}
+
+    def run(self, jobs: Mapping[int, list[str]]) -> list[JobReturn]:
+        """Run the jobs, given as overrides by number, and return what became of each, in their order."""
+        self.jobs = dict(jobs)
+        waiting, done = deque(self.jobs), dict[int, JobReturn]()
+        log.info("Launching %d jobs with Ray", len(self.jobs))
+        try:
+            while waiting or self.running:
+                if _stopped():
+                    done |= {job: self._not_started(job) for job in waiting}
+                    waiting.clear()
+                    self._cancel_queued()
+                while waiting and (self.most is None or len(self.running) < self.most):
+                    self._submit(waiting.popleft())
+                ended = ray.wait(list(self.running), timeout=POLL_SECONDS)[0] if self.running else []
+                for reference in ended:
+                    job = self.running.pop(reference)
+                    if (returned := self._result(job, reference)) is None:
+                        waiting.appendleft(job)
+                    else:
+                        done[job] = returned
+        finally:
+            # an error or a second signal ends the jobs that still run
+            for reference in self.running:
+                ray.cancel(reference, force=True)
+        return [done[job] for job in self.jobs]
+
+    def _submit(self, job: int) -> None:
+        log.info("\t#%d : %s", job, " ".join(filter_overrides(self.jobs[job])))
+        self.running[self.task.options(name=f"job {job}").remote(job, self.jobs[job], self.shared)] = job
+
+    def _result(self, job: int, reference: Any) -> JobReturn | None:
+        """What became of a job that ended, or None if it is to be started again."""
+        try:
+            return ray.get(reference)  # type: ignore[no-any-return]
+        except RayTaskError as error:
+            # its function could not be called, such as where a package is missing
+            return failed(self.jobs[job], sendable(error.cause or error))
+        except TaskCancelledError:
+            return self._not_started(job)
+        except RayError as error:
+            reason = _first_line(error)
+            if _stopped() or self.retries.get(job, 0) >= self.max_retries:
+                _note(job, "died")
+                return failed(self.jobs[job], RuntimeError(f"the process of the job was lost: {reason}"))
+            self.retries[job] = again = self.retries.get(job, 0) + 1
+            log.warning("the process of job %d was lost; it is started again (%d of %d): %s", job, again, self.max_retries, reason)
+            return None
+
+    def _cancel_queued(self) -> None:
+        """Cancel the jobs that have no process yet. Those that run notice by the record that they are to stop."""
+        known = _states()
+        for reference, job in self.running.items():
+            if job not in known:
+                ray.cancel(reference, force=False)
+
+    def _not_started(self, job: int) -> JobReturn:
+        _note(job, "not started")
+        return failed(self.jobs[job], JobStopped("the sweep was stopped before this job started"))
+
+
+def _stopped() -> bool:
+    record = SweepRecord.of_environment()
+    return record is not None and record.stop_signal is not None
+
+
+def _states() -> Mapping[int, tuple[str, str]]:
+    record = SweepRecord.of_environment()
+    return {} if record is None else record.jobs()
+
+
+def _note(job: int, state: str) -> None:
+    if (record := SweepRecord.of_environment()) is not None:
+        record.note(job, state, _states().get(job, ("", ""))[1])
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]
