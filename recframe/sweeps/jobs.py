@@ -40,6 +40,7 @@ class Worker:
 
     def start(self) -> None:
         """Handle signals from now on, and watch the sweep in a thread."""
+        self.record.note_worker()
         handle_stop_signals(self._receive)
         threading.Thread(target=self._watch, name="sweep", daemon=True).start()
 

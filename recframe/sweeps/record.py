@@ -66,20 +66,28 @@ class SweepRecord:
         """Whether the sweep was started in this process."""
         return self.pid == os.getpid() and self.host == socket.gethostname()
 
+    def publish(self) -> None:
+        """Make it the record that `of_environment` returns, here and in processes that are started from now on."""
+        os.environ[VARIABLE] = f"{self.host}:{self.pid}:{self.folder}"
+
     def move_into(self, folder: Path) -> SweepRecord:
         """The record in a new folder within `folder`, and from now on that of this process's environment. No job may run yet."""
         if self.folder.parent == folder:
             return self
         moved = SweepRecord(Path(tempfile.mkdtemp(prefix=".recframe-sweep-", dir=folder)), self.host, self.pid)
-        # other users' jobs may not write it, as in the folder for temporary files
         shutil.copytree(self.folder, moved.folder, dirs_exist_ok=True)
         shutil.rmtree(self.folder, ignore_errors=True)
         moved.publish()
         return moved
 
-    def publish(self) -> None:
-        """Make it the record that `of_environment` returns, here and in processes that are started from now on."""
-        os.environ[VARIABLE] = f"{self.host}:{self.pid}:{self.folder}"
+    def note_worker(self) -> None:
+        """Record that there are jobs in other processes than the one that the sweep was started in."""
+        self._write("workers", "")
+
+    @property
+    def runs_elsewhere(self) -> bool:
+        """Whether a job runs in another process than the one that the sweep was started in."""
+        return (self.folder / "workers").exists() and any(state == "running" for state, _ in self.jobs().values())
 
     def request_stop(self, number: int) -> None:
         """Ask all jobs to stop, as if they had received this signal."""

@@ -49,6 +49,27 @@ def connect(options: Mapping[str, Any]) -> None:
     log.info("Ray: processors: %d, machines: %d", ray.cluster_resources().get("CPU", 0), len(nodes))
 
 
+def check_room(remote: Mapping[str, Any], local: bool) -> None:
+    """Look for a machine that can hold a job with these options of `ray.remote`: Ray itself would wait without an end.
+
+    Raises
+    ------
+    UserError: if there is none, and Ray was started for this sweep, so that no machine will join.
+    """
+    import ray
+
+    needed = {"CPU": remote.get("num_cpus", 1), "GPU": remote.get("num_gpus", 0), "memory": remote.get("memory", 0)}
+    machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    if any(all(machine.get(name, 0) >= amount for name, amount in needed.items()) for machine in machines):
+        return
+    has = "; ".join(", ".join(f"{name} {machine.get(name, 0):g}" for name in needed) for machine in machines)
+    asked = ", ".join(f"{name} {amount:g}" for name, amount in needed.items())
+    message = f"hydra.launcher.ray.remote: no machine has room for a job: it takes {asked}, and there is {has}"
+    if local:
+        raise UserError(message)
+    log.warning("%s; the jobs wait for another machine to join the cluster", message)
+
+
 def _choose_output() -> None:
     """Settings of how jobs' lines are shown, which Ray reads when it is imported; those that the user has made are kept."""
     # Ray would drop lines that several jobs have in common, such as those of a table

@@ -31,9 +31,9 @@ class RayConfig:
 class RayLauncherConfig:
     """The config of `hydra/launcher=ray`.
 
-    n_jobs: the largest number of jobs at a time; null: as many as the cluster has room for.
+    max_jobs: the largest number of jobs at a time; null: as many as the cluster has room for.
     """
 
     _target_: str = "hydra_plugins.recframe.RayLauncher"
-    n_jobs: int | None = None
+    max_jobs: int | None = None
     ray: RayConfig = field(default_factory=RayConfig)

@@ -25,8 +25,8 @@ class RayLauncher(Launcher):
     Parameters are those of `recframe.sweeps.ray.config.RayLauncherConfig`.
     """
 
-    def __init__(self, n_jobs: int | None, ray: DictConfig) -> None:
-        self.n_jobs = n_jobs
+    def __init__(self, max_jobs: int | None, ray: DictConfig) -> None:
+        self.max_jobs = max_jobs
         options: Any = OmegaConf.to_container(ray, resolve=True)
         self.init, self.remote = (_without_nulls(options[name]) for name in ("init", "remote"))
 
@@ -35,12 +35,12 @@ class RayLauncher(Launcher):
 
         Raises
         ------
-        UserError: if Ray is not installed, or `n_jobs` is not positive.
+        UserError: if Ray is not installed, or `max_jobs` is not positive.
         """
         if find_spec("ray") is None:
             raise UserError("hydra/launcher=ray: Ray is not installed; pip install 'recframe[ray]'")
-        if self.n_jobs is not None and self.n_jobs < 1:
-            raise UserError(f"hydra.launcher.n_jobs: {self.n_jobs} is not allowed; it must be at least 1, or null for no limit")
+        if self.max_jobs is not None and self.max_jobs < 1:
+            raise UserError(f"hydra.launcher.max_jobs: {self.max_jobs} is not allowed; it must be at least 1, or null for no limit")
         self.hydra_context, self.task_function, self.config = hydra_context, task_function, config
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
@@ -50,7 +50,7 @@ class RayLauncher(Launcher):
         ------
         UserError: if Ray cannot be started or reached, or refuses a setting.
         """
-        from recframe.sweeps.ray.cluster import connect
+        from recframe.sweeps.ray.cluster import check_room, connect
 
         setup_globals()
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
@@ -66,7 +66,8 @@ class RayLauncher(Launcher):
         from recframe.sweeps.ray.tasks import Tasks
         from recframe.sweeps.ray.worker import Shared
 
-        tasks = Tasks(Shared.of(self.hydra_context, self.task_function, self.config), self.remote, self.n_jobs)
+        tasks = Tasks(Shared.of(self.hydra_context, self.task_function, self.config), self.remote, self.max_jobs)
+        check_room(self.remote, local="address" not in self.init)
         return tasks.run({initial_job_idx + place: list(overrides) for place, overrides in enumerate(job_overrides)})
 
 

@@ -88,8 +88,10 @@ class Tasks:
             return self._not_started(job)
         except RayError as error:
             reason = _first_line(error)
-            if _stopped() or self.retries.get(job, 0) >= self.max_retries:
-                _note(job, "died")
+            # "ended": by itself, because of a limit, which it would reach again
+            ended = _states().get(job, ("", ""))[0] == "ended"
+            if ended or _stopped() or self.retries.get(job, 0) >= self.max_retries:
+                _note(job, "ended" if ended else "lost")
                 return failed(self.jobs[job], RuntimeError(f"the process of the job was lost: {reason}"))
             self.retries[job] = again = self.retries.get(job, 0) + 1
             log.warning("the process of job %d was lost; it is started again (%d of %d): %s", job, again, self.max_retries, reason)
