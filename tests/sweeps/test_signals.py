@@ -18,7 +18,12 @@ from recframe.sweeps.signals import sweep_signals
 from recframe.tracking.failure import read_failure
 
 LONG = ["debug=smoke", "encoder=tfidf", "logger=[csv]", "trainer.env_steps=10000000", "trainer.evaluate_every=5000000"]
-LIMIT = 120
+TWO_JOBS = {
+    "joblib": ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"],
+    "ray": ["hydra/launcher=ray", "hydra.launcher.ray.init.num_cpus=2"],
+}
+"""Launchers with two jobs at a time."""
+LIMIT = 240
 
 
 def wait_until(condition, what: str):
@@ -50,9 +55,9 @@ def processes_of(folder: Path) -> list[int]:
     # Ctrl-C and a closed terminal reach all processes, a system's SIGTERM and kill -9 the first one only
     [(signal.SIGTERM, False), (signal.SIGINT, True), (signal.SIGHUP, True), (signal.SIGKILL, False)],
 )
-def test_a_signal_to_a_parallel_sweep_saves_every_job_and_leaves_no_process(tmp_path, number, whole_group):
-    launcher = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "hydra.sweep.dir=sweep"]
-    command = [sys.executable, "-m", "recframe.cli", "train", "-m", *LONG, "seed=0,1,2", *launcher]
+@pytest.mark.parametrize("launcher", ["joblib", pytest.param("ray", marks=pytest.mark.evidence)])
+def test_a_signal_to_a_parallel_sweep_saves_every_job_and_leaves_no_process(tmp_path, launcher, number, whole_group):
+    command = [sys.executable, "-m", "recframe.cli", "train", "-m", *LONG, "seed=0,1,2", *TWO_JOBS[launcher], "hydra.sweep.dir=sweep"]
     variables = {**os.environ, "RECFRAME_CACHE": str(tmp_path / "cache")}
     files = {"stdout": (tmp_path / "out.txt").open("w"), "stderr": (tmp_path / "err.txt").open("w")}
     with subprocess.Popen(command, cwd=tmp_path, env=variables, start_new_session=True, **files) as sweep:
