@@ -22,6 +22,8 @@ from recframe.errors import JobStopped, Pruned, Stop
 from recframe.tracking.failure import reason_of
 
 VARIABLE = "RECFRAME_SWEEP"
+PREFIX = ".recframe-sweep-"
+"""How the names of records in the folders of sweeps begin."""
 
 RUNNING, FINISHED, FAILED, STOPPED, NOT_STARTED = "running", "finished", "failed", "stopped", "not started"
 PRUNED = "pruned"
@@ -74,7 +76,10 @@ class SweepRecord:
         """The record in a new folder within `folder`, and from now on that of this process's environment. No job may run yet."""
         if self.folder.parent == folder:
             return self
-        moved = SweepRecord(Path(tempfile.mkdtemp(prefix=".recframe-sweep-", dir=folder)), self.host, self.pid)
+        for leftover in folder.glob(f"{PREFIX}*"):
+            # of a sweep that was killed
+            shutil.rmtree(leftover, ignore_errors=True)
+        moved = SweepRecord(Path(tempfile.mkdtemp(prefix=PREFIX, dir=folder)), self.host, self.pid)
         shutil.copytree(self.folder, moved.folder, dirs_exist_ok=True)
         shutil.rmtree(self.folder, ignore_errors=True)
         moved.publish()

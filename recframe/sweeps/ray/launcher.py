@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 from hydra.core.utils import JobReturn, configure_log, setup_globals
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf
 
 from recframe.errors import UserError
-from recframe.sweeps.record import SweepRecord
+from recframe.sweeps.remote import Shared, prepared
 
-log = logging.getLogger(__name__)
+PREFIX = len("(job 1000 pid=1000000, ip=100.100.100.100) ")
+"""Letters that Ray writes in front of a job's lines."""
 
 
 class RayLauncher(Launcher):
@@ -54,19 +53,12 @@ class RayLauncher(Launcher):
 
         setup_globals()
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
-        # the machines of the cluster may have other working directories
-        folder = Path(str(self.config.hydra.sweep.dir)).absolute()
-        folder.mkdir(parents=True, exist_ok=True)
-        with open_dict(self.config.hydra):
-            self.config.hydra.sweep.dir = str(folder)
-        if (record := SweepRecord.of_environment()) is not None:
-            record.move_into(folder)
+        prepared(self.config)
         connect(self.init)
         # Ray is imported only now, as `connect` makes settings that it reads then
         from recframe.sweeps.ray.tasks import Tasks
-        from recframe.sweeps.ray.worker import Shared
 
-        tasks = Tasks(Shared.of(self.hydra_context, self.task_function, self.config), self.remote, self.max_jobs)
+        tasks = Tasks(Shared.of(self.hydra_context, self.task_function, self.config, PREFIX), self.remote, self.max_jobs)
         check_room(self.remote, local="address" not in self.init)
         return tasks.run({initial_job_idx + place: list(overrides) for place, overrides in enumerate(job_overrides)})
 

@@ -11,9 +11,8 @@ import ray
 from hydra.core.utils import JobReturn, filter_overrides
 from ray.exceptions import RayError, RayTaskError, TaskCancelledError
 
-from recframe.errors import JobStopped, UserError
-from recframe.sweeps.ray.worker import Shared, failed, run_in_process, sendable
-from recframe.sweeps.record import SweepRecord
+from recframe.errors import UserError
+from recframe.sweeps.remote import Shared, failed, not_started, note, run_in_process, sendable, states, sweep_stopped
 
 POLL_SECONDS = 1.0
 """How soon a signal is noticed at the latest."""
@@ -54,8 +53,8 @@ class Tasks:
         log.info("Launching %d jobs with Ray", len(self.jobs))
         try:
             while waiting or self.running:
-                if _stopped():
-                    done |= {job: self._not_started(job) for job in waiting}
+                if sweep_stopped():
+                    done |= {job: not_started(job, self.jobs[job]) for job in waiting}
                     waiting.clear()
                     self._cancel_queued()
                 while waiting and (self.most is None or len(self.running) < self.most):
@@ -85,13 +84,13 @@ class Tasks:
             # its function could not be called, such as where a package is missing
             return failed(self.jobs[job], sendable(error.cause or error))
         except TaskCancelledError:
-            return self._not_started(job)
+            return not_started(job, self.jobs[job])
         except RayError as error:
             reason = _first_line(error)
             # "ended": by itself, because of a limit, which it would reach again
-            ended = _states().get(job, ("", ""))[0] == "ended"
-            if ended or _stopped() or self.retries.get(job, 0) >= self.max_retries:
-                _note(job, "ended" if ended else "lost")
+            ended = states().get(job, ("", ""))[0] == "ended"
+            if ended or sweep_stopped() or self.retries.get(job, 0) >= self.max_retries:
+                note(job, "ended" if ended else "lost")
                 return failed(self.jobs[job], RuntimeError(f"the process of the job was lost: {reason}"))
             self.retries[job] = again = self.retries.get(job, 0) + 1
             log.warning("the process of job %d was lost; it is started again (%d of %d): %s", job, again, self.max_retries, reason)
@@ -99,29 +98,10 @@ class Tasks:
 
     def _cancel_queued(self) -> None:
         """Cancel the jobs that have no process yet. Those that run notice by the record that they are to stop."""
-        known = _states()
+        known = states()
         for reference, job in self.running.items():
             if job not in known:
                 ray.cancel(reference, force=False)
-
-    def _not_started(self, job: int) -> JobReturn:
-        _note(job, "not started")
-        return failed(self.jobs[job], JobStopped("the sweep was stopped before this job started"))
-
-
-def _stopped() -> bool:
-    record = SweepRecord.of_environment()
-    return record is not None and record.stop_signal is not None
-
-
-def _states() -> Mapping[int, tuple[str, str]]:
-    record = SweepRecord.of_environment()
-    return {} if record is None else record.jobs()
-
-
-def _note(job: int, state: str) -> None:
-    if (record := SweepRecord.of_environment()) is not None:
-        record.note(job, state, _states().get(job, ("", ""))[1])
 
 
 def _first_line(error: Exception) -> str:

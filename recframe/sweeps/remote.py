@@ -1,4 +1,4 @@
-"""What runs in a process of Ray's: one job of a sweep."""
+"""A job of a sweep in a process that another system has started, maybe on another machine: what it is sent, and what it returns."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
 from recframe.console import set_width
-from recframe.errors import UserError
+from recframe.errors import JobStopped, UserError
 from recframe.signals import STOP_SIGNALS
+from recframe.sweeps.record import SweepRecord
 
 OWN_VARIABLES = ("RECFRAME_", "WANDB_", "HYDRA_", "HF_")
 """Beginnings of the variables that jobs on other machines get from the process that the sweep was started in."""
 SECRETS = ("KEY", "TOKEN", "SECRET", "PASSWORD")
 """What the names of variables contain that are not sent; a cluster's machines have their own."""
-PREFIX_WIDTH = len("(job 1000 pid=1000000, ip=100.100.100.100) ")
-"""Letters that Ray writes in front of a job's lines."""
+NARROWEST = 40
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Shared:
     """What all jobs of a sweep have in common, as the process has it in which the sweep was started.
 
     cwd: its working directory, from which relative paths start.     environment: its variables, as far as jobs need them.
-    width: letters in a line of its terminal; None if it has none.
+    width: letters in the lines that a job prints; None: as in a file.
     """
 
     hydra_context: HydraContext
@@ -48,26 +48,71 @@ class Shared:
     width: int | None
 
     @classmethod
-    def of(cls, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> Shared:
-        """That of this process."""
+    def of(cls, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig, prefix: int | None = None) -> Shared:
+        """That of this process.
+
+        Parameters
+        ----------
+        prefix: letters in front of each line of a job's in the terminal of this process; None: it shows no such lines.
+        """
         names = [name for name in os.environ if name.startswith(OWN_VARIABLES) and not any(secret in name for secret in SECRETS)]
         environment = {name: os.environ[name] for name in names}
         if cache := environment.get("RECFRAME_CACHE"):
             environment["RECFRAME_CACHE"] = str(Path(cache).expanduser().absolute())
-        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        terminal = prefix is not None and sys.stdout.isatty()
+        width = max(NARROWEST, shutil.get_terminal_size().columns - (prefix or 0)) if terminal else None
         return cls(hydra_context, task_function, config, Singleton.get_state(), str(Path.cwd()), environment, width)
 
 
-def run_in_process(job: int, overrides: Sequence[str], shared: Shared) -> JobReturn:
-    """Run one job in this process of Ray's. Its failure is part of what is returned."""
+def run_in_process(job: int, overrides: Sequence[str], shared: Shared, job_id: str | None = None) -> JobReturn:
+    """Run one job in this process. Its failure is part of what is returned.
+
+    Parameters
+    ----------
+    job: its number in the sweep.     job_id: what it is called in `hydra.job.id`; by default the name of the app and the number.
+    """
     try:
         _become(shared)
-        returned = _run(job, overrides, shared)
+        returned = _run(job, overrides, shared, job_id)
         if returned.status is JobStatus.FAILED:
             returned._return_value = sendable(returned._return_value)
         return returned
     except Exception as error:  # whatever prevents a job, the other jobs go on
         return failed(overrides, sendable(error))
+
+
+def prepared(config: DictConfig) -> None:
+    """Prepare the start of jobs elsewhere, in place: the folder of the sweep exists, is absolute, and holds the sweep's record."""
+    folder = Path(str(config.hydra.sweep.dir)).absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    with open_dict(config.hydra):
+        config.hydra.sweep.dir = str(folder)
+    if (record := SweepRecord.of_environment()) is not None:
+        record.move_into(folder)
+
+
+def not_started(job: int, overrides: Sequence[str]) -> JobReturn:
+    """The result of a job that did not start because the sweep was stopped, which is noted in the sweep's record."""
+    note(job, "not started")
+    return failed(overrides, JobStopped("the sweep was stopped before this job started"))
+
+
+def sweep_stopped() -> bool:
+    """Whether the jobs of the sweep are to stop."""
+    record = SweepRecord.of_environment()
+    return record is not None and record.stop_signal is not None
+
+
+def states() -> Mapping[int, tuple[str, str]]:
+    """The state and the folder of each job, as far as it has been noted."""
+    record = SweepRecord.of_environment()
+    return {} if record is None else record.jobs()
+
+
+def note(job: int, state: str) -> None:
+    """Record the state of a job."""
+    if (record := SweepRecord.of_environment()) is not None:
+        record.note(job, state, states().get(job, ("", ""))[1])
 
 
 def failed(overrides: Sequence[str], error: BaseException) -> JobReturn:
@@ -86,7 +131,7 @@ def sendable(error: BaseException) -> BaseException:
 
 def _become(shared: Shared) -> None:
     """Give this process the variables, the folder and the width of the process that the sweep was started in."""
-    # Ray's processes begin with these blocked
+    # processes of Ray's begin with these blocked
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
     os.environ.update(shared.environment)
     try:
@@ -96,16 +141,16 @@ def _become(shared: Shared) -> None:
         raise UserError(
             f"{shared.cwd}: cannot be entered on {host} ({error.strerror}); start a sweep on a cluster in a folder that its machines share"
         ) from None
-    set_width(None if shared.width is None else max(40, shared.width - PREFIX_WIDTH))
+    set_width(shared.width)
 
 
-def _run(job: int, overrides: Sequence[str], shared: Shared) -> JobReturn:
+def _run(job: int, overrides: Sequence[str], shared: Shared, job_id: str | None) -> JobReturn:
     # as Hydra's launchers do it
     setup_globals()
     Singleton.set_state(dict(shared.singletons))
     config = shared.hydra_context.config_loader.load_sweep_config(shared.config, list(overrides))
     with open_dict(config):
-        config.hydra.job.id = f"{config.hydra.job.name}_{job}"
+        config.hydra.job.id = job_id or f"{config.hydra.job.name}_{job}"
         config.hydra.job.num = job
     HydraConfig.instance().set_config(config)
     return run_job(
