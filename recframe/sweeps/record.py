@@ -30,6 +30,8 @@ PRUNED = "pruned"
 """The states of a job."""
 ENDED = "ended"
 """The state of a job whose process was ended, because the job did not stop at a limit."""
+LOST = "lost"
+"""The state of a job whose process ended unexpectedly, or whose machine was lost."""
 
 
 class JobNote(NamedTuple):
@@ -45,7 +47,7 @@ class JobNote(NamedTuple):
     objective: float | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(unsafe_hash=True)
 class SweepRecord:
     """The folder of a sweep's messages.
 
@@ -59,6 +61,8 @@ class SweepRecord:
     @classmethod
     def of_environment(cls) -> SweepRecord | None:
         """The record of the sweep that this process belongs to, or None."""
+        if _Own.record is not None:
+            return _Own.record
         host, _, rest = os.environ.get(VARIABLE, "").partition(":")
         pid, _, folder = rest.partition(":")
         return cls(Path(folder), host, int(pid)) if pid.isdecimal() and folder else None
@@ -72,18 +76,17 @@ class SweepRecord:
         """Make it the record that `of_environment` returns, here and in processes that are started from now on."""
         os.environ[VARIABLE] = f"{self.host}:{self.pid}:{self.folder}"
 
-    def move_into(self, folder: Path) -> SweepRecord:
-        """The record in a new folder within `folder`, and from now on that of this process's environment. No job may run yet."""
+    def move_into(self, folder: Path) -> None:
+        """Continue in a new folder within `folder`, which other machines reach, too. No job may run yet."""
         if self.folder.parent == folder:
-            return self
+            return
         for leftover in folder.glob(f"{PREFIX}*"):
             # of a sweep that was killed
             shutil.rmtree(leftover, ignore_errors=True)
-        moved = SweepRecord(Path(tempfile.mkdtemp(prefix=PREFIX, dir=folder)), self.host, self.pid)
-        shutil.copytree(self.folder, moved.folder, dirs_exist_ok=True)
-        shutil.rmtree(self.folder, ignore_errors=True)
-        moved.publish()
-        return moved
+        before, self.folder = self.folder, Path(tempfile.mkdtemp(prefix=PREFIX, dir=folder))
+        shutil.copytree(before, self.folder, dirs_exist_ok=True)
+        shutil.rmtree(before, ignore_errors=True)
+        self.publish()
 
     def note_worker(self) -> None:
         """Record that there are jobs in other processes than the one that the sweep was started in."""
@@ -92,7 +95,7 @@ class SweepRecord:
     @property
     def runs_elsewhere(self) -> bool:
         """Whether a job runs in another process than the one that the sweep was started in."""
-        return (self.folder / "workers").exists() and any(state == "running" for state, _ in self.jobs().values())
+        return (self.folder / "workers").exists() and any(note.state == RUNNING for note in self.notes().values())
 
     def request_stop(self, number: int) -> None:
         """Ask all jobs to stop, as if they had received this signal."""
@@ -153,6 +156,12 @@ class SweepRecord:
             return
 
 
+class _Own:
+    """The record of the sweep that was started in this process."""
+
+    record: SweepRecord | None = None
+
+
 class JobEnd:
     """What a job tells when it has finished."""
 
@@ -164,9 +173,10 @@ def recording() -> Iterator[SweepRecord]:
     """A new record for a sweep that is started in this process, for the duration of the block."""
     record = SweepRecord(Path(tempfile.mkdtemp(prefix="recframe-sweep-")), socket.gethostname(), os.getpid())
     record.publish()
+    _Own.record = record
     try:
         yield record
     finally:
-        record = SweepRecord.of_environment() or record
-        os.environ.pop(VARIABLE, None)
+        _Own.record = None
+        del os.environ[VARIABLE]
         shutil.rmtree(record.folder, ignore_errors=True)

@@ -20,9 +20,11 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
 from recframe.console import set_width
-from recframe.errors import JobStopped, UserError
+from recframe.errors import JobFailed, JobStopped, UserError
 from recframe.signals import STOP_SIGNALS
-from recframe.sweeps.record import SweepRecord
+from recframe.sweeps.failure import leave_failure
+from recframe.sweeps.jobs import NUMBER_VARIABLE
+from recframe.sweeps.record import ENDED, LOST, NOT_STARTED, JobNote, SweepRecord
 
 OWN_VARIABLES = ("RECFRAME_", "WANDB_", "HYDRA_", "HF_")
 """Beginnings of the variables that jobs on other machines get from the process that the sweep was started in."""
@@ -91,10 +93,11 @@ def prepared(config: DictConfig) -> None:
         record.move_into(folder)
 
 
-def not_started(job: int, overrides: Sequence[str]) -> JobReturn:
-    """The result of a job that did not start because the sweep was stopped, which is noted in the sweep's record."""
-    note(job, "not started")
-    return failed(overrides, JobStopped("the sweep was stopped before this job started"))
+def number_of(job: int, overrides: Sequence[str]) -> int:
+    """The number of a job in its sweep, which a sweeper may say in the overrides; by default, the launcher's."""
+    key = f"hydra.job.env_set.{NUMBER_VARIABLE}="
+    texts = [text.partition("=")[2].strip("'") for text in overrides if text.lstrip("+").startswith(key)]
+    return int(texts[-1]) if texts else job
 
 
 def sweep_stopped() -> bool:
@@ -103,16 +106,35 @@ def sweep_stopped() -> bool:
     return record is not None and record.stop_signal is not None
 
 
-def states() -> Mapping[int, tuple[str, str]]:
-    """The state and the folder of each job, as far as it has been noted."""
+def notes() -> Mapping[int, JobNote]:
+    """What each job of the sweep has told last, by its number in the sweep."""
     record = SweepRecord.of_environment()
-    return {} if record is None else record.jobs()
+    return {} if record is None else record.notes()
 
 
-def note(job: int, state: str) -> None:
-    """Record the state of a job."""
+def not_started(number: int, overrides: Sequence[str]) -> JobReturn:
+    """The result of a job, by its number in the sweep, that did not start because the sweep was stopped; it is recorded."""
+    _note(number, NOT_STARTED)
+    return failed(overrides, JobStopped("the sweep was stopped before this job started"))
+
+
+def lost(number: int, overrides: Sequence[str], reason: str) -> JobReturn:
+    """The result of a job, by its number in the sweep, whose process ended without one; it is recorded, also in the folder of its run."""
+    last = notes().get(number)
+    if last is not None and last.state == ENDED:
+        # at a limit, by itself
+        reason = last.reason
+    else:
+        _note(number, LOST, reason)
+    if last is not None and last.folder:
+        leave_failure(Path(last.folder), reason)
+    return failed(overrides, JobFailed(reason))
+
+
+def _note(number: int, state: str, reason: str = "") -> None:
     if (record := SweepRecord.of_environment()) is not None:
-        record.note(job, state, states().get(job, ("", ""))[1])
+        last = record.notes().get(number)
+        record.note(number, state, "" if last is None else last.folder, reason)
 
 
 def failed(overrides: Sequence[str], error: BaseException) -> JobReturn:

@@ -25,13 +25,8 @@ class SweepSignals:
     """
 
     def __init__(self, record: SweepRecord) -> None:
-        self._first = record
+        self.record = record
         self.signal_number: int | None = None
-
-    @property
-    def record(self) -> SweepRecord:
-        """The sweep's record, which a launcher may have moved."""
-        return SweepRecord.of_environment() or self._first
 
     def receive(self, number: int, frame: FrameType | None) -> None:
         """Handle a signal."""

@@ -12,7 +12,8 @@ from hydra.core.utils import JobReturn, filter_overrides
 from ray.exceptions import RayError, RayTaskError, TaskCancelledError
 
 from recframe.errors import UserError
-from recframe.sweeps.remote import Shared, failed, not_started, note, run_in_process, sendable, states, sweep_stopped
+from recframe.sweeps.record import ENDED
+from recframe.sweeps.remote import Shared, failed, lost, not_started, notes, number_of, run_in_process, sendable, sweep_stopped
 
 POLL_SECONDS = 1.0
 """How soon a signal is noticed at the latest."""
@@ -43,18 +44,20 @@ class Tasks:
         except (TypeError, ValueError) as error:
             raise UserError(f"hydra.launcher.ray.remote: {error}") from error
         self.jobs: dict[int, list[str]] = {}
+        self.numbers: dict[int, int] = {}
         self.running: dict[Any, int] = {}
         self.retries: dict[int, int] = {}
 
     def run(self, jobs: Mapping[int, list[str]]) -> list[JobReturn]:
-        """Run the jobs, given as overrides by number, and return what became of each, in their order."""
+        """Run the jobs, given as overrides by the launcher's number, and return what became of each, in their order."""
         self.jobs = dict(jobs)
+        self.numbers = {job: number_of(job, overrides) for job, overrides in jobs.items()}
         waiting, done = deque(self.jobs), dict[int, JobReturn]()
         log.info("Launching %d jobs with Ray", len(self.jobs))
         try:
             while waiting or self.running:
                 if sweep_stopped():
-                    done |= {job: not_started(job, self.jobs[job]) for job in waiting}
+                    done |= {job: not_started(self.numbers[job], self.jobs[job]) for job in waiting}
                     waiting.clear()
                     self._cancel_queued()
                 while waiting and (self.most is None or len(self.running) < self.most):
@@ -73,36 +76,33 @@ class Tasks:
         return [done[job] for job in self.jobs]
 
     def _submit(self, job: int) -> None:
-        log.info("\t#%d : %s", job, " ".join(filter_overrides(self.jobs[job])))
-        self.running[self.task.options(name=f"job {job}").remote(job, self.jobs[job], self.shared)] = job
+        log.info("\t#%d : %s", self.numbers[job], " ".join(filter_overrides(self.jobs[job])))
+        task = self.task.options(name=f"job {self.numbers[job]}")
+        self.running[task.remote(job, self.jobs[job], self.shared)] = job
 
     def _result(self, job: int, reference: Any) -> JobReturn | None:
         """What became of a job that ended, or None if it is to be started again."""
+        number, overrides = self.numbers[job], self.jobs[job]
         try:
             return ray.get(reference)  # type: ignore[no-any-return]
         except RayTaskError as error:
             # its function could not be called, such as where a package is missing
-            return failed(self.jobs[job], sendable(error.cause or error))
+            return failed(overrides, sendable(error.cause or error))
         except TaskCancelledError:
-            return not_started(job, self.jobs[job])
+            return not_started(number, overrides)
         except RayError as error:
-            reason = _first_line(error)
-            # "ended": by itself, because of a limit, which it would reach again
-            ended = states().get(job, ("", ""))[0] == "ended"
-            if ended or sweep_stopped() or self.retries.get(job, 0) >= self.max_retries:
-                note(job, "ended" if ended else "lost")
-                return failed(self.jobs[job], RuntimeError(f"the process of the job was lost: {reason}"))
-            self.retries[job] = again = self.retries.get(job, 0) + 1
-            log.warning("the process of job %d was lost; it is started again (%d of %d): %s", job, again, self.max_retries, reason)
+            reason = str(error).strip().partition("\n")[0]
+            tried = self.retries.get(job, 0)
+            # a job that ended itself at a limit would reach it again
+            if tried >= self.max_retries or sweep_stopped() or (number in notes() and notes()[number].state == ENDED):
+                return lost(number, overrides, f"the process of the job was lost: {reason}")
+            self.retries[job] = tried + 1
+            log.warning("the process of job %d was lost; it is started again (%d of %d): %s", number, tried + 1, self.max_retries, reason)
             return None
 
     def _cancel_queued(self) -> None:
         """Cancel the jobs that have no process yet. Those that run notice by the record that they are to stop."""
-        known = states()
+        known = notes()
         for reference, job in self.running.items():
-            if job not in known:
+            if self.numbers[job] not in known:
                 ray.cancel(reference, force=False)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0]

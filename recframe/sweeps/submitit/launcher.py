@@ -18,7 +18,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
 from recframe.errors import UserError
-from recframe.sweeps.remote import Shared, failed, not_started, note, prepared, states, sweep_stopped
+from recframe.sweeps.remote import Shared, lost, not_started, notes, number_of, prepared, sweep_stopped
 
 POLL_SECONDS = 0.5
 
@@ -59,6 +59,7 @@ class QueueLauncher(Launcher):
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
         prepared(self.config)
         self.jobs = {initial_job_idx + place: list(overrides) for place, overrides in enumerate(job_overrides)}
+        self.numbers = {job: number_of(job, overrides) for job, overrides in self.jobs.items()}
         self.function = QueuedJob(Shared.of(self.hydra_context, self.task_function, self.config))
         log.info("Launching %d jobs with submitit (%s), output in %s", len(self.jobs), self.queue, self.folder)
         try:
@@ -86,11 +87,11 @@ class QueueLauncher(Launcher):
         try:
             while waiting or running:
                 if sweep_stopped():
-                    done |= {job: not_started(job, self.jobs[job]) for job in waiting}
+                    done |= {job: not_started(self.numbers[job], self.jobs[job]) for job in waiting}
                     waiting.clear()
                     self._cancel_queued(running, done)
                 for job, handle in self.submit(executor, {job: self.jobs[job] for job in waiting}, len(running)).items():
-                    log.info("\t#%d : %s (%s)", job, " ".join(filter_overrides(self.jobs[job])), handle.job_id)
+                    log.info("\t#%d : %s (%s)", self.numbers[job], " ".join(filter_overrides(self.jobs[job])), handle.job_id)
                     waiting.remove(job)
                     running[job] = handle
                 for job in [job for job, handle in running.items() if handle.done()]:
@@ -109,16 +110,15 @@ class QueueLauncher(Launcher):
         try:
             return handle.results()[0]  # type: ignore[no-any-return]
         except UncompletedJobError:
-            note(job, "lost")
-            lost = f"the process of the job was lost (job {handle.job_id} of the queue, {handle.state}); its output: {handle.paths.stderr}"
-            return failed(self.jobs[job], RuntimeError(lost))
+            place = f"job {handle.job_id} of the queue, {handle.state}; its output: {handle.paths.stderr}"
+            return lost(self.numbers[job], self.jobs[job], f"the process of the job was lost ({place})")
 
     def _cancel_queued(self, running: dict[int, Any], done: dict[int, JobReturn]) -> None:
         """Cancel the jobs that have not started. Those that run notice by the record that they are to stop."""
-        known = states()
-        for job in [job for job in running if job not in known]:
+        known = notes()
+        for job in [job for job in running if self.numbers[job] not in known]:
             running.pop(job).cancel(check=False)
-            done[job] = not_started(job, self.jobs[job])
+            done[job] = not_started(self.numbers[job], self.jobs[job])
 
 
 class SlurmLauncher(QueueLauncher):
