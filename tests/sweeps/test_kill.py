@@ -5,6 +5,7 @@ import pytest
 from tests.sweeps.killed_sweeps import KilledSweep, at_random, check_killed_sweep
 
 JOBLIB = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
+RAY = ["hydra/launcher=ray", "hydra.launcher.ray.init.num_cpus=2"]
 
 
 @pytest.mark.slow
@@ -20,7 +21,7 @@ def test_a_parallel_sweep_that_is_killed_is_resumed_to_the_same_results(tmp_path
 
 @pytest.mark.evidence
 @pytest.mark.timeout(7200)
-@pytest.mark.parametrize("launcher", [[], JOBLIB], ids=["basic", "joblib"])
+@pytest.mark.parametrize("launcher", [[], JOBLIB, RAY], ids=["basic", "joblib", "ray"])
 def test_a_sweep_that_is_killed_at_ten_random_moments_is_resumed_to_the_same_results(tmp_path, launcher):
     undisturbed = KilledSweep(tmp_path / "undisturbed", ["seed=0,1,2", "agent.gamma=0.5"], launcher)
     seconds = undisturbed.run()
