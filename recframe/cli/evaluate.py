@@ -11,6 +11,7 @@ import typer
 
 from recframe.cli.error_messages import user_errors_as_messages
 from recframe.cli.run_folder import check_run, log_to
+from recframe.cli.uncollected import uncollected
 from recframe.console import output_console
 
 
@@ -29,7 +30,8 @@ def evaluate(
         trust = None if trust_remote_code else "--trust-remote-code"
         edits = None if other_config else f"accept it: recframe evaluate {run_folder} --other-config"
         check_run(run_folder, device, use_cpu=f"recframe evaluate {run_folder} --device cpu", trust=trust, accept_edits=edits)
-        from recframe import runner
+        with uncollected(keeps=True):
+            from recframe import runner
 
         log_to(sys.stderr if as_json else sys.stdout)
         accepted = {"other_data": other_data, "trust_remote_code": trust_remote_code, "other_config": other_config}

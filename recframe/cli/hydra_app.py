@@ -9,6 +9,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from recframe.cli.uncollected import uncollected
 from recframe.components import Kind
 from recframe.errors import Stop, UserError
 from recframe.files import REFUSALS
@@ -69,7 +70,8 @@ def run_app(app: App, arguments: list[str], job: Callable[[Any], float], show_he
             problems += sweep_problems(options.overrides, app)
         # a search makes its jobs as it goes
         visit = None if plan is None or files.searches else plan.note_checked
-        problems += find_mistakes(options.overrides, options.config_dir, options.config_name, app, visit, searched=files.searches)
+        with uncollected():
+            problems += find_mistakes(options.overrides, options.config_dir, options.config_name, app, visit, searched=files.searches)
     if problems:
         raise ConfigError(problems)
     _warn_of_refused_configs(options.overrides)

@@ -12,6 +12,7 @@ import typer
 from recframe.cli.error_messages import user_errors_as_messages
 from recframe.cli.hydra_app import run_app, run_job
 from recframe.cli.run_folder import check_run, log_to
+from recframe.cli.uncollected import uncollected
 
 if TYPE_CHECKING:
     from recframe.config.compose.initialize import ConfigGroups
@@ -55,7 +56,8 @@ def train_job(cfg: Any) -> float:
     def run(folder: str, overrides: list[str], sweep: str | None) -> float:
         from hydra.core.hydra_config import HydraConfig
 
-        from recframe import runner
+        with uncollected(keeps=True):
+            from recframe import runner
 
         hydra_cfg = HydraConfig.get()
         callbacks = _search_callbacks(hydra_cfg, cfg) if sweep is not None else []
@@ -116,7 +118,8 @@ def _resume(arguments: list[str]) -> None:
     from recframe.tracking.recorded_config import NO_EDITS
 
     check_run(folder, device, use_cpu=f"recframe train resume={folder} device=cpu", trust=trust, accept_edits=NO_EDITS)
-    from recframe import runner
+    with uncollected(keeps=True):
+        from recframe import runner
 
     log_to(sys.stdout)
     runner.resume(folder, device, **{key: value == "true" for key, value in switches.items()})

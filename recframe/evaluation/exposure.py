@@ -29,6 +29,12 @@ def gini(exposures: np.ndarray, num_items: int) -> np.ndarray:
     return index
 
 
+def exposure_means(items: np.ndarray, num_items: int) -> tuple[float, float]:
+    """Coverage and Gini of all `items` that were shown."""
+    totals = np.unique(items, return_counts=True)[1]
+    return float(coverage(totals, num_items)), float(gini(totals, num_items))
+
+
 def exposure_intervals(
     people: np.ndarray, items: np.ndarray, num_people: int, num_items: int, budget: int | None = None
 ) -> tuple[Interval, Interval]:

@@ -107,7 +107,8 @@ class RatioBootstrap:
             # a statistic that is undefined, or the same for everybody, has only NaN resamples
             warnings.filterwarnings("ignore", "All-NaN slice")
             low, high = np.nan_to_num(np.nanquantile(self._studentised, [(1 - level) / 2, (1 + level) / 2], axis=0))
-            reach = np.where(self._few_different, _student_reach(self.counts, level), 0.0)
+            # without SciPy where there are enough people, as in most evaluations
+            reach = np.where(self._few_different, _student_reach(self.counts, level), 0.0) if self._few_different.any() else 0.0
             lows = self.estimates - self._errors * np.maximum(high, reach)
             highs = self.estimates - self._errors * np.minimum(low, -reach)
         unknown = self.counts < 2

@@ -10,6 +10,9 @@ Everything that changes during training is batched over N users, lives on one de
     P users in the data            S dims of a state        d dims of a projected item vector
 """
 
+import recframe.lean_imports  # noqa: F401  before tensordict is imported
+
+# isort: split
 from recframe.interfaces.agent import Agent, Decision
 from recframe.interfaces.beginnings import beginnings, trailing_windows
 from recframe.interfaces.data import Catalog, Data, DataError, Interactions, Labels, Texts, Users

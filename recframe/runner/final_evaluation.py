@@ -17,7 +17,8 @@ from recframe.evaluation.ranking.groups import COLD_ITEMS, COLD_USERS
 from recframe.evaluation.ranking.samples import SampleRanking
 from recframe.evaluation.results import Evaluation
 from recframe.evaluation.simulated.evaluation import evaluate_policies
-from recframe.evaluation.simulated.metrics import available_for_metrics
+from recframe.evaluation.simulated.metrics import available_for_metrics, policy_means
+from recframe.evaluation.simulated.rollout import rollout
 from recframe.evaluation.simulated.samples import Recommendation, sample_recommendations
 from recframe.interfaces import Agent, Environment
 from recframe.metric_names import CLICK_SIGNAL
@@ -50,9 +51,8 @@ def periodic_evaluation(parts: Parts, agent: Agent) -> Callable[[], dict[str, fl
     seed = derived_seed(settings.seed, "periodic evaluation")
 
     def evaluate_agent() -> dict[str, float]:
-        policies = {TRAINED: AgentPolicy(agent)}
-        measured = evaluate_policies(policies, environment, parts.rewards, catalog, seed=seed, max_steps=settings.max_steps, resamples=100)
-        return {name: value["mean"] for name, value in measured.policies[TRAINED].items()}
+        episodes = rollout(AgentPolicy(agent), environment, parts.rewards, seed, settings.max_steps)
+        return policy_means(episodes, catalog)
 
     return evaluate_agent
 

@@ -15,7 +15,6 @@ from recframe.evaluation.ranking.samples import SampleRanking, sample_rankings
 from recframe.evaluation.ranking.whole_lists import whole_lists
 from recframe.evaluation.results import Evaluation
 from recframe.interfaces import Agent, EnvironmentSpec, Ranker
-from recframe.references.logged.references import logged_references
 from recframe.runner.results import TRAINED
 
 log = logging.getLogger(__name__)
@@ -44,6 +43,9 @@ def rankers_of(parts: Parts, agent: Agent) -> dict[str, Ranker]:
     settings = parts.cfg.evaluation
     rankers: dict[str, Ranker] = {TRAINED: AgentPolicy(agent)}
     if settings.references:
+        # with it comes SciPy, which a run without a log does not need
+        from recframe.references.logged.references import logged_references
+
         log.info("fitting the references to the log")
         seed = derived_seed(settings.seed, "references")
         known, signals = parts.log.known_log(agent.spec), agent.spec.signals

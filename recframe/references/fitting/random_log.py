@@ -78,8 +78,10 @@ def _log_rollout(environment: Environment, rewards: RewardSum, seed: int, max_st
     kept = torch.randperm(len(turns), generator=generator, device=turns.device)[:max_slates]
     turns, users = turns[kept], users[kept]
     seen: Observation = torch.stack(observations[: len(episodes.alive)])  # type: ignore[arg-type, assignment]  # stacked like tensors
+    # as one index: for two, torch imports its symbolic shapes, which takes a second
+    rows = turns * episodes.alive.shape[1] + users
     return RandomLog(
-        observations=seen[turns, users],
+        observations=seen.reshape(-1)[rows],
         slates=episodes.slates[turns, users],
         item_rewards=episodes.item_rewards[turns, users],
         # rewards are asked for the users in their first session only, turn by turn: in the order of `nonzero`
