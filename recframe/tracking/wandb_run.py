@@ -25,6 +25,7 @@ from recframe.tracking.atomic import atomic_write
 from recframe.tracking.counter import ENV_STEPS, split_counter
 from recframe.tracking.metrics_csv import logged_before
 from recframe.tracking.wandb_files import own_folders, supersede_offline_runs
+from recframe.tracking.wandb_launch import without_launch_agent
 
 log = logging.getLogger(__name__)
 
@@ -99,7 +100,7 @@ class WandbRunLogger(Logger):
         self._project = project
         self._env_steps = 0
         self._closed = False
-        with _process_restored(mode, self._places):
+        with _process_restored(mode, self._places), without_launch_agent():
             self._wandb = _import_wandb()
             if mode == "online":
                 _require_api_key(self._wandb)
