@@ -40,6 +40,21 @@ def data_fingerprints(data: Data) -> dict[str, Fingerprint]:
     }
 
 
+def content_of(data: Data) -> str:
+    """A hash of all that the data holds, with text vectors and fractions: the same on the same machine."""
+    catalog, users, logged = data.catalog, data.users, data.interactions
+    parts: list[Any] = [catalog.ids, *_columns(catalog.attributes, catalog.attributes.columns), _bytes(catalog.popularity)]
+    if users is not None:
+        parts += ["users", users.ids, *([] if users.attributes is None else _columns(users.attributes, users.attributes.columns))]
+    if logged is not None:
+        parts += ["log", logged.feedback, *_columns(logged.frame, logged.frame.columns), _bytes(logged.features)]
+    for role, texts in data.texts.items():
+        parts += [role, texts.texts, _bytes(texts.vectors)]
+        parts += [] if texts.attributes is None else _columns(texts.attributes, texts.attributes.columns)
+        parts += [part for name, labels in texts.labels.items() for part in (name, labels.names, _bytes(labels.probabilities))]
+    return _fingerprint(None, *parts, _bytes(data.ratings), _bytes(data.held_out)).sha256
+
+
 def encoder_fingerprint(encoder: Encoder) -> Fingerprint:
     """The fingerprint of an encoder; it covers the files of its model."""
     return _fingerprint(None, encoder.fingerprint)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import get_args
@@ -12,6 +13,7 @@ from omegaconf import DictConfig
 
 from recframe.attribution import blaming, require_experience, require_sound
 from recframe.building.component import build, component_of
+from recframe.building.computed import shared_results
 from recframe.building.data import load
 from recframe.building.device import choose_device
 from recframe.building.fingerprints import Check, accept_all
@@ -19,6 +21,7 @@ from recframe.building.logs import RunLog, require_signals
 from recframe.building.seeds import derived_seed, seed_everything
 from recframe.building.texts import cache_folder, shuffled
 from recframe.components import TAGS, Component, Kind
+from recframe.computed import ComputedStore
 from recframe.config import ConfigError
 from recframe.embeddings import AffineMap
 from recframe.experience import ColdItems, RewardSum
@@ -73,6 +76,11 @@ class Parts:
         return cache_folder(self.cfg)
 
     @property
+    def results(self) -> ComputedStore | None:
+        """The store of results that runs share; None if this run shares none."""
+        return shared_results(self.cfg, self.device)
+
+    @property
     def cold_items(self) -> ColdItems | None:
         """The items that are never shown in training, or None."""
         settings = self.cfg.cold_items
@@ -106,15 +114,16 @@ class Parts:
         return environment if self.cold_items is None or split != "train" else self.cold_items.withheld_from(environment)
 
     def _environment(self, num_users: int, split: Split) -> Environment:
-        environment: Environment = build(
-            component_of(Kind.ENVIRONMENT, self.cfg.environment),
-            self.cfg.environment,
-            data=self.data,
-            num_users=num_users,
-            history_length=self.cfg.state_tracker.history_length,
-            split=split,
-            device=self.device,
-        )
+        with nullcontext() if self.results is None else self.results.active():
+            environment: Environment = build(
+                component_of(Kind.ENVIRONMENT, self.cfg.environment),
+                self.cfg.environment,
+                data=self.data,
+                num_users=num_users,
+                history_length=self.cfg.state_tracker.history_length,
+                split=split,
+                device=self.device,
+            )
         asked = {"num_users": num_users, "history_length": self.cfg.state_tracker.history_length, "num_items": len(self.data.catalog)}
         require_sound(environment, _spec_problem(environment.spec, asked))
         rewards = [("reward", component_of(Kind.REWARD, section)) for section in self.cfg.reward.values()]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from recframe.metric_names import in_order
 
@@ -32,6 +34,22 @@ class Evaluation:
     people: People
     sums: dict[str, PersonSums]
     groups: Mapping[str, Evaluation] = field(default_factory=dict)
+
+    def with_policies(self, others: Evaluation | None, after: str) -> Evaluation:
+        """This evaluation with the policies of another one, on the same people, after one of its own.
+
+        Raises
+        ------
+        ValueError: the people are others.
+        """
+        if others is None:
+            return self
+        mine, theirs = self.people, others.people
+        if not (np.array_equal(mine.ids, theirs.ids) and np.array_equal(mine.of_session, theirs.of_session)):
+            raise ValueError("policies that were evaluated on different people do not belong in one table")
+        order = [name for own in self.policies for name in ([own, *others.policies] if own == after else [own])]
+        policies, sums = {**self.policies, **others.policies}, {**self.sums, **others.sums}
+        return replace(self, policies={name: policies[name] for name in order}, sums={name: sums[name] for name in order})
 
 
 def metrics_of(intervals: Mapping[str, Interval]) -> Metrics:

@@ -22,11 +22,11 @@ from recframe.evaluation.simulated.rollout import rollout
 from recframe.evaluation.simulated.samples import Recommendation, sample_recommendations
 from recframe.interfaces import Agent, Environment
 from recframe.metric_names import CLICK_SIGNAL
-from recframe.references.fitting.reference_policies import ReferenceBudget, reference_policies
 from recframe.runner.failures import attempt
 from recframe.runner.off_policy import OffPolicyEvaluation, off_policy_evaluation
 from recframe.runner.plugin_references import plugin_policies, plugin_rankers
 from recframe.runner.ranking import about_log, rankers_of, ranking_caveats, ranking_entry, ranking_evaluation, ranking_samples
+from recframe.runner.reference_results import reference_results
 from recframe.runner.results import TRAINED
 from recframe.tracking import write_people
 
@@ -99,23 +99,18 @@ def final_evaluation(parts: Parts, agent: Agent) -> FinalEvaluation:
 def simulated_evaluation(parts: Parts, agent: Agent) -> FinalEvaluation:
     """Evaluate the trained policy and the references on the people of `evaluation.people`, and sample some recommendations as text."""
     settings = parts.cfg.evaluation
-    environment = parts.evaluation_environment()
-    policies: dict[str, Any] = {TRAINED: AgentPolicy(agent)}
-    if settings.references:
-        log.info("fitting the reference policies")
-        budget = ReferenceBudget(log_sessions=2 * settings.tuning_sessions, sessions=settings.tuning_sessions)
-        tuning_users = parts.environment(settings.tuning_sessions, "train")
-        seed = derived_seed(settings.seed, "references")
-        known = parts.without_cold_items(parts.data)
-        policies |= reference_policies(tuning_users, parts.rewards, known, max_steps=settings.max_steps, seed=seed, budget=budget)
+    references = reference_results(parts) if settings.references else None
+    own = {TRAINED: AgentPolicy(agent)}
+    taken = [*own, *(references.main.policies if references else ())]
     caveats: list[str] = []
-    offered = plugin_policies(parts, policies, caveats)
-    log.info("evaluating %s in %d sessions of %s", ", ".join([*policies, *offered.policies]), settings.num_users, WHOSE[settings.people])
+    offered = plugin_policies(parts, taken, caveats)
+    environment = parts.evaluation_environment()
+    log.info("evaluating %s in %d sessions of %s", ", ".join([*own, *offered.policies]), settings.num_users, WHOSE[settings.people])
 
-    def measured(where: Environment) -> Evaluation:
+    def measured(where: Environment, others: Evaluation | None) -> Evaluation:
         # a plugin's policy that failed before is not asked again
         return evaluate_policies(
-            {**policies, **offered.policies},
+            {**own, **offered.policies},
             where,
             parts.rewards,
             parts.data.catalog,
@@ -123,15 +118,18 @@ def simulated_evaluation(parts: Parts, agent: Agent) -> FinalEvaluation:
             max_steps=settings.max_steps,
             resamples=settings.bootstrap_samples,
             leaves_out=offered.failed,
-        )
+        ).with_policies(others, after=TRAINED)
 
-    everything = measured(environment)
-    # with the same users and the same random draws
-    cold = None if parts.cold_items is None else measured(parts.cold_items.alone_in(parts.evaluation_environment()))
+    everything = measured(environment, references.main if references else None)
+    cold: Evaluation | None = None
+    if parts.cold_items is not None:
+        # with the same users and the same random draws
+        only_cold = parts.cold_items.alone_in(parts.evaluation_environment())
+        cold = measured(only_cold, references.cold if references else None)
     samples: list[Recommendation] = []
     if settings.sample_users and environment.spec.actions == "items":
         samples = sample_recommendations(
-            policies[TRAINED],
+            own[TRAINED],
             environment,
             parts.rewards,
             parts.data,

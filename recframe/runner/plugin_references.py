@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from recframe.building.parts import Parts
@@ -30,7 +30,7 @@ class PluginReferences:
         self,
         hook: str,
         parts: Parts,
-        taken: Mapping[str, Any],
+        taken: Collection[str],
         caveats: list[str],
         *,
         fits: Callable[[Any], bool],
@@ -78,7 +78,7 @@ class PluginReferences:
         self._caveats.append(sentence)
 
 
-def plugin_policies(parts: Parts, taken: Mapping[str, Any], caveats: list[str]) -> PluginReferences:
+def plugin_policies(parts: Parts, taken: Collection[str], caveats: list[str]) -> PluginReferences:
     """The policies of `recframe_reference_policies`, for the evaluation in the simulator."""
 
     def arguments() -> dict[str, Any]:
@@ -96,7 +96,7 @@ def plugin_policies(parts: Parts, taken: Mapping[str, Any], caveats: list[str]) 
     )
 
 
-def plugin_rankers(parts: Parts, spec: EnvironmentSpec, taken: Mapping[str, Any], caveats: list[str]) -> PluginReferences:
+def plugin_rankers(parts: Parts, spec: EnvironmentSpec, taken: Collection[str], caveats: list[str]) -> PluginReferences:
     """The policies of `recframe_reference_rankers`, for the evaluation on the log."""
     known = parts.log
     assert known is not None

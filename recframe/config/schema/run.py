@@ -165,6 +165,11 @@ class RunConfig:
     embeddings: EmbeddingsConfig = field(default_factory=EmbeddingsConfig)
     labels: dict[str, LabelConfig] = field(default_factory=dict)
     sweep: SweepConfig = field(default_factory=SweepConfig)
+    reuse: bool = option(
+        True,
+        "take fitted user models, reference policies and their results from the folder of embeddings.cache, if another run has left them "
+        "there; false: compute them in each run",
+    )
     logger: dict[str, Any] = field(default_factory=dict)
     seed: int = seed_option(0, "seed of all random draws of the run; the data and the evaluation have seeds of their own")
     device: str = option("cpu", "cpu, cuda, cuda:1, or auto (cuda if available)")

@@ -45,7 +45,14 @@ class ReferenceBudget:
 
 
 def reference_policies(
-    environment: Environment, rewards: RewardSum, data: Data, *, max_steps: int, seed: int, budget: ReferenceBudget | None = None
+    environment: Environment,
+    rewards: RewardSum,
+    data: Data,
+    *,
+    max_steps: int,
+    seed: int,
+    budget: ReferenceBudget | None = None,
+    warn: Callable[[str], None] = log.warning,
 ) -> dict[str, AnyPolicy]:
     """The policies `random`, `popular`, `fixed_slate`, `greedy`, `posterior_greedy` and, if the environment knows the truth, `oracle`.
 
@@ -61,6 +68,7 @@ def reference_policies(
         all terms.
     data: has text vectors and is on the environment's device.
     max_steps: the longest session of the evaluation.
+    warn: called with a sentence if a reference is poorer than it should be.
 
     Raises
     ------
@@ -93,21 +101,21 @@ def reference_policies(
         "greedy": fit_greedy(logged, spec, data, policy_seed),
         "posterior_greedy": fit_posterior_greedy(responses, logged, spec, policy_seed),
     }
-    _warn_of_a_poor_list(policies, score)
+    _warn_of_a_poor_list(policies, score, warn)
     if responses is not None:
         policies["oracle"] = tuned_oracle(environment, rewards, max_steps, trial_seeds)
     return policies
 
 
-def _warn_of_a_poor_list(policies: Mapping[str, AnyPolicy], score: Callable[[AnyPolicy], float]) -> None:
+def _warn_of_a_poor_list(policies: Mapping[str, AnyPolicy], score: Callable[[AnyPolicy], float], warn: Callable[[str], None]) -> None:
     """Say if a policy that everybody can have is better on training people than the best fixed slate that was found."""
     best = score(policies["fixed_slate"])
     for name in ("random", "popular"):
         if (other := score(policies[name])) > best:
-            log.warning(
-                "fixed_slate is not the best that needs no personalisation: it returns %.4g to training people, and %s returns %.4g",
-                best, name, other,
-            )  # fmt: skip
+            warn(
+                f"fixed_slate is not the best that needs no personalisation: it returns {best:.4g} to training people, "
+                f"and {name} returns {other:.4g}"
+            )
 
 
 def tuned_oracle(environment: Environment, rewards: RewardSum, max_steps: int, seeds: Sequence[int]) -> OraclePolicy:

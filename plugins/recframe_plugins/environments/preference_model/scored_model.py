@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import weakref
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from recframe.computed import Computed, computed, content_sha256
 from recframe.interfaces import Interactions
 from recframe_plugins.environments.preference_model.matrix_factorization import FitOptions, RatingModel, Ratings, fit_ratings
 
@@ -94,6 +95,8 @@ def scored_model(
 ) -> ScoredModel:
     """Fit and score once per process for the same `interactions` object and options: the environments of a run share the model.
 
+    Runs share it through the store of `recframe.computed`.
+
     features: `[M, k]`, what is known of the items beforehand; the same for the same interactions and number of columns.
 
     Raises
@@ -109,12 +112,38 @@ def scored_model(
     )
     if key not in models:
         ratings = Ratings.of(interactions, feedback)
+        model, held_out = _fitted(ratings, num_users, num_items, options, holdout, features)
         models[key] = ScoredModel(
-            model=fit_ratings(ratings, num_users, num_items, options, features),
+            model=model,
             ratings=ratings,
             low=ratings.values.min().item(),
             high=ratings.values.max().item(),
             users=torch.unique(ratings.users),
-            held_out=hold_out(ratings, num_users, num_items, options, holdout, features),
+            held_out=held_out,
         )
     return models[key]
+
+
+def _fitted(
+    ratings: Ratings, num_users: int, num_items: int, options: FitOptions, holdout: float, features: Tensor | None
+) -> tuple[RatingModel, HeldOutRatings | None]:
+    def compute() -> Computed:
+        fits = {"model": fit_ratings(ratings, num_users, num_items, options, features)}
+        tensors: dict[str, Tensor] = {}
+        if (held_out := hold_out(ratings, num_users, num_items, options, holdout, features)) is not None:
+            fits["fitted"] = held_out.fitted
+            tensors |= {f"ratings/{name}": tensor for name, tensor in vars(held_out.ratings).items()}
+            tensors |= {f"predictions/{name}": tensor for name, tensor in held_out.predictions.items()}
+        return Computed(tensors | {f"{fit}/{name}": tensor for fit, model in fits.items() for name, tensor in vars(model).items()})
+
+    content = content_sha256(ratings.users, ratings.items, ratings.values, features)
+    key = {"ratings": content, "sizes": [num_users, num_items], "options": asdict(options), "holdout": holdout}
+    found = computed("user model", key, compute).tensors
+
+    def group(prefix: str) -> dict[str, Tensor]:
+        return {name.removeprefix(f"{prefix}/"): tensor for name, tensor in found.items() if name.startswith(f"{prefix}/")}
+
+    held_out = None
+    if "fitted/mean" in found:
+        held_out = HeldOutRatings(Ratings(**group("ratings")), group("predictions"), RatingModel(**group("fitted")))
+    return RatingModel(**group("model")), held_out

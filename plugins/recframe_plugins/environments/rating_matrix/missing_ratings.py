@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import weakref
+from dataclasses import asdict
 
 import torch
 from torch import Tensor
 
+from recframe.computed import Computed, computed, content_sha256
 from recframe.interfaces import PAD
 from recframe_plugins.environments.preference_model.matrix_factorization import FitOptions, Ratings, fit_ratings
 from recframe_plugins.environments.preference_model.scored_model import errors_of, hold_out
@@ -70,8 +72,15 @@ def _completed(ratings: Tensor, options: FitOptions) -> tuple[Tensor, dict[str, 
     values = ratings[known].cpu().double()
     logged = Ratings(users, items, values)
     num_users, num_items = ratings.shape
-    model = fit_ratings(logged, num_users, num_items, options)
-    predicted = model.mean + model.user_biases[:, None] + model.item_biases + model.user_factors @ model.item_factors.T
-    predicted = predicted.clamp(values.min(), values.max()).to(ratings)
-    errors = errors_of(hold_out(logged, num_users, num_items, options, HELD_OUT))
-    return torch.where(known, ratings, predicted), errors | {f"{PREFIX}share_imputed": 1.0 - known.double().mean().item()}
+
+    def compute() -> Computed:
+        model = fit_ratings(logged, num_users, num_items, options)
+        predicted = model.mean + model.user_biases[:, None] + model.item_biases + model.user_factors @ model.item_factors.T
+        errors = errors_of(hold_out(logged, num_users, num_items, options, HELD_OUT))
+        return Computed({"predicted": predicted.clamp(values.min(), values.max())}, errors)
+
+    content = content_sha256(users, items, values)
+    key = {"ratings": content, "sizes": [num_users, num_items], "options": asdict(options), "held_out": HELD_OUT}
+    tensors, errors = computed("missing ratings", key, compute)
+    share = 1.0 - known.double().mean().item()
+    return torch.where(known, ratings, tensors["predicted"].to(ratings)), errors | {f"{PREFIX}share_imputed": share}
