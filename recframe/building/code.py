@@ -47,12 +47,12 @@ def built_from(component: Component, encoder: Encoder) -> str | None:
     return f"{origin.distribution} {origin.version}{f' {OWN_DISTRIBUTION} {__version__}' if inherited else ''} {code}"
 
 
-def code_sha256(package: str) -> str:
+def package_sha256(package: str) -> str:
     """The hash of the code of an imported package."""
     root = _package(package)
     if root is None:
         raise ValueError(f"{package} has no folder")
-    return _sha256(root)
+    return code_sha256(root)
 
 
 def _imported(name: str) -> set[str]:

@@ -12,7 +12,7 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 import recframe
-from recframe.building.code import code_sha256
+from recframe.building.code import package_sha256
 from recframe.building.component import component_of
 from recframe.building.fingerprints import content_of
 from recframe.building.texts import cache_folder
@@ -57,7 +57,7 @@ def world_of(cfg: DictConfig, data: Data) -> dict[str, Any]:
 def _identity(plugins: str, device: torch.device) -> dict[str, Any]:
     """What determines the numbers of all results: the code, the libraries, and what of the machine changes last digits."""
     return {
-        "code": [recframe.__version__, code_sha256("recframe"), code_sha256(plugins)],
+        "code": [recframe.__version__, package_sha256("recframe"), package_sha256(plugins)],
         "libraries": {name: version(name) for name in LIBRARIES},
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         "processor": [platform.machine(), _processor(), torch.backends.cpu.get_cpu_capability()],

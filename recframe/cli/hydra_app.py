@@ -14,6 +14,7 @@ from recframe.components import Kind
 from recframe.errors import Stop, UserError
 from recframe.files import REFUSALS
 from recframe.plugin_loader import registry
+from recframe.sweeps.side_by_side import threads_noted
 
 if TYPE_CHECKING:
     from recframe.config import App
@@ -86,7 +87,7 @@ def run_app(app: App, arguments: list[str], job: Callable[[Any], float], show_he
 
     try:
         # in a sweep, jobs may run in other processes, which must not go on without this one
-        with written_sources(), _sweeping(plan) if options.multirun else nullcontext():
+        with written_sources(), threads_noted(), _sweeping(plan) if options.multirun else nullcontext():
             hydra.main(version_base="1.3", config_path="pkg://recframe.conf", config_name=app.config_name)(job)()
     except OSError as error:
         if error.errno in REFUSALS and error.filename and not _passed_through(error, job):

@@ -13,6 +13,8 @@ from recframe.cli.error_messages import user_errors_as_messages
 from recframe.cli.hydra_app import run_app, run_job
 from recframe.cli.run_folder import check_run, log_to
 from recframe.cli.uncollected import uncollected
+from recframe.cores import available_cores
+from recframe.sweeps.side_by_side import runs_side_by_side
 
 if TYPE_CHECKING:
     from recframe.config.compose.initialize import ConfigGroups
@@ -61,8 +63,9 @@ def train_job(cfg: Any) -> float:
 
         hydra_cfg = HydraConfig.get()
         callbacks = _search_callbacks(hydra_cfg, cfg) if sweep is not None else []
-        choices = hydra_cfg.runtime.choices
-        objective = runner.run(cfg, folder, overrides=overrides, sweep=sweep, choices=choices, callbacks=callbacks).objective
+        jobs = 1 if sweep is None else runs_side_by_side(hydra_cfg.launcher, available_cores())
+        how = {"sweep": sweep, "choices": hydra_cfg.runtime.choices, "callbacks": callbacks, "side_by_side": jobs}
+        objective = runner.run(cfg, folder, overrides=overrides, **how).objective
         # result.json has null in place of a value that is not a number
         return math.nan if objective is None else objective
 

@@ -20,7 +20,7 @@ from recframe.config.checks.validate import components_in
 from recframe.config.recorded import ENVIRONMENT, REFERENCE, leads_to_environment
 from recframe.files import content_sha256
 
-WITHOUT_EFFECT = ("name", "logger", "hydra", "sweep", "trainer.progress_bar")
+WITHOUT_EFFECT = ("name", "logger", "hydra", "sweep", "reuse", "trainer.progress_bar")
 """What records, shows or launches a run, and leaves its numbers as they are."""
 
 CONTENT = "content of sha256 "

@@ -5,14 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from recframe.attribution import as_messages
 from recframe.building.device import choose_device
 from recframe.config import validate
 from recframe.runner.final_evaluation import final_evaluation, result_entries
+from recframe.runner.threads import RunThreads
 from recframe.runner.trained import trained_agent
-from recframe.tracking import MachineRecord, RunFolder, recorded_config
+from recframe.tracking import RunFolder, recorded_config
 from recframe.tracking.provenance import report_changes
 
 
@@ -53,6 +52,7 @@ def evaluate(
         cfg.evaluation.num_users = cfg.evaluation.num_users if num_users is None else num_users
         cfg = validate(cfg)
         choose_device(cfg.device, use_cpu)
-        with MachineRecord(claimed.path, torch.get_num_threads()).threads_of_the_run(torch.set_num_threads):
+        with RunThreads(cfg, claimed.path) as threads:
             agent, parts, training_users = trained_agent(claimed.path, cfg, other_data, f"recframe evaluate {folder} --other-data")
+            threads.start_training(len(parts.data.catalog), record=False)
             return result_entries(parts, final_evaluation(parts, agent), training_users.caveats())

@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.callbacks import Callback
 
@@ -32,9 +31,9 @@ from recframe.runner.random_start import started_agent
 from recframe.runner.report import log_measured, print_report, report_markdown
 from recframe.runner.results import RunContext, RunFailure, RunResult
 from recframe.runner.stages import counter_of, stages_of, train_stages
+from recframe.runner.threads import RunThreads
 from recframe.tracking import (
     DataRecord,
-    MachineRecord,
     RunFolder,
     atomic_write,
     changed_libraries,
@@ -72,6 +71,7 @@ def run(
     sweep: str | None = None,
     choices: Mapping[str, Any] | None = None,
     callbacks: Sequence[Callback] = (),
+    side_by_side: int = 1,
 ) -> RunResult:
     """Train and evaluate what `cfg` describes. A folder that holds this very run goes on: if it is finished, its result is returned.
 
@@ -82,6 +82,7 @@ def run(
     overrides: the overrides behind `cfg`, for the record.     sweep: the sweep's name, for grouping.
     choices: the file that was chosen for each config group, for the record; reports name runs by them.
     callbacks: Lightning callbacks, beside those of plugins.
+    side_by_side: the runs that share the cores of this machine, for `trainer.threads=auto`.
 
     Raises
     ------
@@ -106,7 +107,8 @@ def run(
         remember_offers()
         if goes_on:
             log.info("%s holds this very run, which is not finished: it goes on", claimed.path)
-        return _run(cfg, claimed, _context(claimed, overrides, goes_on), _data_record(claimed), callbacks)
+        context = _context(claimed, overrides, goes_on)
+        return _run(cfg, claimed, context, _data_record(claimed), callbacks, side_by_side)
 
 
 def resume(folder: str | Path, device: str | None = None, other_data: bool = False, trust_remote_code: bool = False) -> RunResult:
@@ -146,10 +148,17 @@ def _data_record(folder: RunFolder, other_data: bool = False) -> DataRecord:
     return DataRecord(folder.path, accept=other_data, remedy=remedy, resized=not (folder.checkpoints / LAST).is_file())
 
 
-def _run(cfg: DictConfig, folder: RunFolder, context: RunContext, record: DataRecord, own_callbacks: Sequence[Callback] = ()) -> RunResult:
+def _run(
+    cfg: DictConfig,
+    folder: RunFolder,
+    context: RunContext,
+    record: DataRecord,
+    own_callbacks: Sequence[Callback] = (),
+    side_by_side: int = 1,
+) -> RunResult:
     started = time.perf_counter()
     interruption = Interruption(folder.path)
-    machine = MachineRecord(folder.path, torch.get_num_threads())
+    threads = RunThreads(cfg, folder.path, side_by_side)
 
     def tell_plugins(failure: RunFailure) -> None:
         call_failed(cfg, failure)
@@ -158,7 +167,7 @@ def _run(cfg: DictConfig, folder: RunFolder, context: RunContext, record: DataRe
         log_file(folder.log_path) as on_disk,
         recorded_failure(folder.path, on_disk, tell_plugins),
         interruption.listening(),
-        machine.threads_of_the_run(torch.set_num_threads),
+        threads,
     ):
         _warn_of_refused_claims(cfg)
         call_started(cfg, context)
@@ -179,7 +188,7 @@ def _run(cfg: DictConfig, folder: RunFolder, context: RunContext, record: DataRe
         with run_loggers:
             parts = assemble(cfg, record.check)
             record.write()
-            machine.write()
+            threads.start_training(len(parts.data.catalog))
             if resume_from is not None and (before := device_at(resume_from)) not in (None, parts.device.type):
                 log.warning(
                     "resuming on %s a run that was on %s: its numbers will not be to the digit those without a stop", cfg.device, before
@@ -235,7 +244,7 @@ def _run(cfg: DictConfig, folder: RunFolder, context: RunContext, record: DataRe
                 name=_name(cfg, context),
                 environment=measured,
                 plugins=provenance(cfg),
-                threads=machine.threads,
+                threads=threads.number,
                 **entries,
             )
             result = RunResult.of(folder.path, entries)

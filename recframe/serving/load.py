@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
-
 from recframe.building.component import component_of
 from recframe.components import Kind
 from recframe.errors import UserError
@@ -13,7 +11,7 @@ from recframe.interfaces import EnvironmentSpec
 from recframe.runner.results import RunResult
 from recframe.runner.trained import trained_agent
 from recframe.serving.policy import LoadedPolicy
-from recframe.tracking import MachineRecord, RunFolder, recorded_config
+from recframe.tracking import RunFolder, recorded_config
 from recframe.tracking.provenance import report_changes
 
 CPU = "cpu"
@@ -42,7 +40,6 @@ def load_policy(
         edits = None if other_config else "accept it with load_policy(..., other_config=True)"
         cfg = recorded_config(claimed, CPU, "recframe.load_policy uses the CPU", trust, edits)
         report_changes(claimed.path)
-        MachineRecord(claimed.path, torch.get_num_threads()).compare()
         agent, parts, training_users = trained_agent(claimed.path, cfg, other_data, "load_policy(..., other_data=True)")
     spec = agent.spec
     name = f"agent={cfg.agent.name}"

@@ -1,18 +1,20 @@
-"""machine.json in a run's folder: what of the machine changes a run's numbers, and its comparison with the machine found later."""
+"""machine.json in a run's folder: what of the machine changes a run's numbers, for the processes that go on with the run."""
 
 from __future__ import annotations
 
 import json
-import logging
-import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from recframe.tracking.atomic import atomic_write
 from recframe.tracking.folder import MACHINE_NAME
 
-log = logging.getLogger(__name__)
+
+class RecordedThreads(NamedTuple):
+    """The number of threads of a run's training and evaluation, and of the time before, when texts are encoded."""
+
+    threads: int
+    text_threads: int
 
 
 class MachineRecord:
@@ -21,58 +23,23 @@ class MachineRecord:
 
     Parameters
     ----------
-    folder: the run's folder.   threads: those of this process (`torch.get_num_threads()`).
+    folder: the run's folder.
     """
 
-    def __init__(self, folder: Path, threads: int) -> None:
+    def __init__(self, folder: Path) -> None:
         self.path = folder / MACHINE_NAME
-        self.threads = threads
 
-    def compare(self) -> None:
-        """Log a warning if the run had another number of threads. Runs of earlier releases have no record."""
-        then = self._recorded()
-        if then is not None and then != self.threads:
-            log.warning(
-                "the run had %d threads, this process has %d: its numbers can differ as much as with another seed; "
-                "for the same numbers set OMP_NUM_THREADS=%d",
-                then,
-                self.threads,
-                then,
-            )
+    def write(self, threads: int, text_threads: int) -> None:
+        """Record the numbers of threads, if there is no record yet."""
+        if self.read() is None:
+            atomic_write(self.path, json.dumps({"threads": threads, "text_threads": text_threads}) + "\n")
 
-    @contextmanager
-    def threads_of_the_run(self, set_threads: Callable[[int], None]) -> Iterator[None]:
-        """Compute with as many threads as the run had, within the block. If this machine has fewer processors, log a warning instead.
-
-        set_threads: sets the number of threads of this process (`torch.set_num_threads`).
-        """
-        then, now = self._recorded(), self.threads
-        if then is None or then == now or then > processors():
-            self.compare()
-            yield
-            return
-        log.info("number of threads: %d, as the run had; this process had %d", then, now)
-        set_threads(then)
-        self.threads = then
+    def read(self) -> RecordedThreads | None:
+        """The recorded numbers; None if there is no usable record. Releases that recorded one number used it throughout."""
         try:
-            yield
-        finally:
-            set_threads(now)
-            self.threads = now
-
-    def write(self) -> None:
-        """Record the number of threads, if there is no record yet."""
-        if self._recorded() is None:
-            atomic_write(self.path, json.dumps({"threads": self.threads}) + "\n")
-
-    def _recorded(self) -> int | None:
-        try:
-            threads = json.loads(self.path.read_text(encoding="utf-8"))["threads"]
-        except (OSError, ValueError, KeyError, TypeError):
+            record = json.loads(self.path.read_text(encoding="utf-8"))
+            threads = record["threads"]
+            recorded = RecordedThreads(threads, record.get("text_threads", threads))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
-        return threads if isinstance(threads, int) and threads > 0 else None
-
-
-def processors() -> int:
-    """The number of processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return recorded if all(isinstance(number, int) and number > 0 for number in recorded) else None

@@ -41,6 +41,7 @@ SMALL = {
     "simulators.py": ["--small", "--small --memory"],
     "start_up.py": ["--repeats 1 --plugins 1"],
     "text_information.py": ["{tmp}/matrix.csv {tmp}/texts.csv --liked 1 --shown 4"],
+    "threads.py": ["--repeats 1 --seconds 0.02 --env-steps 512 --threads auto --processes 1"],
     "training_overhead.py": ["--pairs 1 --env-steps 2048 encoder=tfidf embeddings.cache={tmp}"],
 }
 """The command lines with which each script takes a few seconds."""

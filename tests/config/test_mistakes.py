@@ -99,6 +99,8 @@ def test_the_default_config_has_no_mistakes():
         (["logger.wandb.mode=onlin"], "logger.wandb.mode: 'onlin' is not allowed"),
         (["name=${nowhere}"], "Interpolation key 'nowhere' not found"),
         (["environment.threshold=nan"], "environment.threshold: nan is not allowed; it must be a finite number"),
+        (["trainer.threads=0"], "trainer.threads: '0' is not allowed; it must be auto, or a whole number from 1 to 1024"),
+        (["trainer.threads=two"], "trainer.threads: 'two' is not allowed"),
         (["reward.click.weight=inf"], "reward.click.weight: inf is not allowed"),
         (
             ["environment.num_candidates=2", "environment.slate_size=3", "agent=random"],

@@ -20,6 +20,7 @@ from recframe.plugin_loader import registry
 
 MOST_OVERSHOOT = 10
 """Training ends after a whole chunk, so it may be a little longer than `trainer.env_steps`; at most this many times as long."""
+MOST_THREADS = 1_024
 
 
 def run_rules(composed: Composed) -> list[str]:
@@ -101,8 +102,11 @@ def _check_cold_items(composed: Composed) -> list[str]:
 
 
 def _check_training(trainer: Mapping[str, Any]) -> list[str]:
-    """Settings that another setting of the trainer makes useless."""
+    """The number of threads, and settings that another setting of the trainer makes useless."""
     problems = []
+    threads = trainer["threads"]
+    if threads != "auto" and not (threads.isdecimal() and 1 <= int(threads) <= MOST_THREADS):
+        problems.append(f"trainer.threads: {threads!r} is not allowed; it must be auto, or a whole number from 1 to {MOST_THREADS}")
     if trainer["learning_rate_end"] is not None and trainer["learning_rate_schedule"] == "constant":
         problems.append(
             f"trainer.learning_rate_end={trainer['learning_rate_end']} has no meaning for a constant rate; "

@@ -37,6 +37,7 @@ class TrainerConfig:
     )
     learning_rate_warmup: float = option(0.0, "share of the run in which the learning rates rise linearly from 0", ge=0, lt=1)
     gradient_clip: float | None = option(10.0, "largest norm of an optimizer's gradient; null: no clipping", gt=0)
+    threads: str = option("auto", "threads of PyTorch: a number, or auto, chosen by the size of the steps and the runs side by side")
     precision: str = option("32-true", "precision of the losses and their gradients", choices=["32-true", "bf16-mixed"])
     log_every: int = option(10, "chunks between two rows of training metrics", ge=1)
     progress_bar: bool = option(True, "show progress in the terminal")

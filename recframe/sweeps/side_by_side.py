@@ -1,0 +1,39 @@
+"""How many jobs of a sweep run on one machine at a time, and the number of threads that its starter set for them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from recframe.cores import OPENMP, number_in
+
+VARIABLE = "RECFRAME_SWEEP_THREADS"
+
+
+def runs_side_by_side(launcher: Mapping[str, Any], cores: int) -> int:
+    """The jobs that a Hydra launcher with these settings runs on a machine of `cores` cores at a time.
+
+    joblib says it by `n_jobs` (-1: one a core), submitit by `cpus_per_task`. Any other either runs one job after the other, or sets
+    OMP_NUM_THREADS in its workers, as Ray does.
+    """
+    jobs, cpus = launcher.get("n_jobs"), launcher.get("cpus_per_task")
+    if isinstance(jobs, int) and jobs:
+        return jobs if jobs > 0 else max(cores + 1 + jobs, 1)
+    return max(cores // cpus, 1) if isinstance(cpus, int) and cpus > 0 else 1
+
+
+@contextmanager
+def threads_noted() -> Iterator[None]:
+    """Within the block, processes that are started know whether a person set OMP_NUM_THREADS: launchers set it in their workers, too."""
+    os.environ[VARIABLE] = os.environ.get(OPENMP, "")
+    try:
+        yield
+    finally:
+        del os.environ[VARIABLE]
+
+
+def threads_by_person() -> int | None:
+    """The number of threads that the person who started this process, or its sweep, set by OMP_NUM_THREADS; None: they set none."""
+    return number_in(VARIABLE if VARIABLE in os.environ else OPENMP)
