@@ -136,12 +136,6 @@ def probability_of_improvement(ours: np.ndarray, theirs: np.ndarray) -> float:
     return float(np.mean((pairs > 0) + 0.5 * (pairs == 0)))
 
 
-def interquartile_mean(values: np.ndarray) -> float:
-    """The mean of the middle half of the runs `[S]` (Agarwal et al., 2021): the lowest and highest quarter, rounded down, are left out."""
-    cut = len(values) // 4
-    return float(np.sort(values)[cut : len(values) - cut].mean())
-
-
 def holm(p_values: Sequence[float]) -> list[float]:
     """p-values adjusted for their number, so that all true hypotheses are kept with the probability of one test (Holm, 1979).
 

@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from recframe.evaluation.comparisons import Comparison, compare, holm, interquartile_mean
+from recframe.evaluation.comparisons import Comparison, compare, holm
+from recframe.evaluation.hierarchical_bootstrap import interquartile_means
 from recframe.metric_names import metric_at, shown_k
 from recframe.reports.cells import interval_cell, number
 from recframe.reports.runs import SweepError
@@ -44,7 +45,12 @@ class Contender(NamedTuple):
 
 
 def comparison_table(
-    runs: pl.DataFrame, settings: Sequence[str], against: str | None, metric: str | None, num_items: int | None = None
+    runs: pl.DataFrame,
+    settings: Sequence[str],
+    against: str | None,
+    metric: str | None,
+    num_items: int | None = None,
+    people: PeopleOfRuns | None = None,
 ) -> ComparisonTable | None:
     """The comparison of all policies but the oracle with one, for one metric, from a frame with a row for each setting, policy and seed.
 
@@ -55,6 +61,7 @@ def comparison_table(
     against: a policy's name (compared within each run), or settings of a trained one (`agent=ease`, or only `ease`); None: the policy with
         the best mean that is neither trained nor the oracle.
     metric: None: NDCG of rankings, or else the return.   num_items: the number of items that were ranked, if it is known.
+    people: the people's sums in the runs, where they are read already.
 
     Returns
     -------
@@ -73,7 +80,7 @@ def comparison_table(
             raise SweepError("nothing to compare with: these runs have no reference policies; name a policy or settings with --against")
         return None
     within_runs = baseline.policy != TRAINED
-    people = PeopleOfRuns()
+    people = people or PeopleOfRuns()
     compared: list[tuple[Contender, Comparison | None]] = []
     for each in _different(contenders):
         if each.policy == baseline.policy and (within_runs or each.settings == baseline.settings):
@@ -162,7 +169,7 @@ def _compared(each: Contender, policy: str, runs: Mapping[int, str], metric: str
 
 def _row(each: Contender, comparison: Comparison | None, corrected: float) -> list[str]:
     labels = ["-" if value is None else value for value in each.settings]
-    cells = [*labels, each.policy, str(len(each.runs)), number(interquartile_mean(np.array(list(each.means.values()))))]
+    cells = [*labels, each.policy, str(len(each.runs)), number(float(interquartile_means(np.array(list(each.means.values())))))]
     if comparison is None:
         return [*cells, "-", "-", "-", "-"]
     difference = interval_cell(comparison.difference, comparison.low, comparison.high)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from recframe.evaluation.results import Results
+from recframe.evaluation.table import shown_metrics
 from recframe.metric_names import COLD_METRICS, base_name, has_heading, place_in_tables, places_of, shown_k
-from recframe.reports.runs import Sweep, find_runs
+from recframe.reports.runs import Folders, Sweep, SweepRun, find_runs
 from recframe.reports.seeds import TABLES
 
 RUN_COLUMNS = {
@@ -25,8 +25,8 @@ RUN_COLUMNS = {
 COLD_GROUPS = ("cold_items", "cold_users")
 
 
-def sweep_frame(folder: str | Path) -> pl.DataFrame:
-    """All finished runs below a sweep's folder, one row for each run and policy.
+def sweep_frame(folders: Folders) -> pl.DataFrame:
+    """All finished runs below a sweep's folder, or several, one row for each run and policy.
 
     Columns: run (the name of its folder), folder (its absolute path), seed, objective, env_steps, seconds, policy; one column of strings
     for each setting that differs between the runs; and for each metric `<metric>`, `<metric>/low`, `<metric>/high`, `<metric>/n`. Runs
@@ -36,7 +36,7 @@ def sweep_frame(folder: str | Path) -> pl.DataFrame:
     ------
     SweepError: if no run was found in or below the folder.
     """
-    return frame_of(find_runs(folder))
+    return frame_of(find_runs(folders))
 
 
 def frame_of(sweep: Sweep) -> pl.DataFrame:
@@ -123,3 +123,10 @@ def num_items(results: Sequence[Mapping[str, Any]]) -> int | None:
     """The number of items that were ranked, the smallest of all runs; None if no run says it, as those without a log."""
     counts = [result.get("ranking", {}).get("evaluation", {}).get("items") for result in results]
     return min((count for count in counts if count is not None), default=None)
+
+
+def shown_in_reports(metrics: Sequence[str], runs: Sequence[SweepRun]) -> list[str]:
+    """Those of a frame's metrics that reports show: of rankings, those that the tables of runs show."""
+    policies = {f"{run.name}/{policy}": measured for run in runs for policy, measured in run.result["policies"].items()}
+    of_runs = shown_metrics(policies, {"items": num_items([run.result for run in runs])})
+    return [name for name in metrics if name in of_runs or not has_heading(name)]

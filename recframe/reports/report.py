@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from recframe.evaluation.people import WHOSE, counted
-from recframe.evaluation.table import shown_metrics
-from recframe.metric_names import has_heading
 from recframe.reports.cells import block, interval_cell, markdown_row
 from recframe.reports.comparison import ComparisonTable, comparison_table
-from recframe.reports.frame import frame_of, last_of_each_seed, metrics_of_frame, num_items, settings_of_frame
-from recframe.reports.runs import Sweep, SweepRun, find_runs
+from recframe.reports.frame import frame_of, last_of_each_seed, metrics_of_frame, num_items, settings_of_frame, shown_in_reports
+from recframe.reports.runs import Folders, Sweep, SweepRun, find_runs
 from recframe.reports.summary import OVER_PEOPLE, OVER_SEEDS, SEEDS, summarize
 
 if TYPE_CHECKING:
     from rich.table import Table
 
+UNKNOWN_PEOPLE = "number of people not recorded (earlier release)"
 METRICS_PER_BLOCK = 3  # fits a terminal of 80 columns
 
 
-def sweep_table(folder: str | Path, against: str | None = None, metric: str | None = None) -> Table:
+def sweep_table(folders: Folders, against: str | None = None, metric: str | None = None) -> Table:
     """The report on a folder of runs for the terminal, with the comparison of `recframe.reports.comparison`.
 
     Raises
@@ -33,10 +31,10 @@ def sweep_table(folder: str | Path, against: str | None = None, metric: str | No
     from rich.table import Table
     from rich.text import Text
 
-    sweep, header, rows, notes, compared = _report(folder, against, metric)
+    sweep, header, rows, notes, compared = _report(folders, against, metric)
     # a grid, because a caption would be wrapped to the width of the table
     page = Table.grid()
-    page.add_row(Text(f"{sweep.folder}\n", style="bold"))
+    page.add_row(Text(f"{', '.join(map(str, sweep.folders))}\n", style="bold"))
     labels = header.index(SEEDS) + 1
     for first in range(labels, len(header), METRICS_PER_BLOCK):
         shown = [*range(labels), *range(first, min(first + METRICS_PER_BLOCK, len(header)))]
@@ -50,15 +48,15 @@ def sweep_table(folder: str | Path, against: str | None = None, metric: str | No
     return page
 
 
-def sweep_markdown(folder: str | Path, against: str | None = None, metric: str | None = None) -> str:
+def sweep_markdown(folders: Folders, against: str | None = None, metric: str | None = None) -> str:
     """The same report as Markdown.
 
     Raises
     ------
     SweepError: as `sweep_table`.
     """
-    sweep, header, rows, notes, compared = _report(folder, against, metric)
-    lines = [f"# {sweep.folder.resolve().name}", ""]
+    sweep, header, rows, notes, compared = _report(folders, against, metric)
+    lines = [f"# {sweep.title}", ""]
     if rows:
         lines += [markdown_row(header), markdown_row(["---"] * len(header))]
         lines += [markdown_row(row) for row in rows]
@@ -70,12 +68,12 @@ def sweep_markdown(folder: str | Path, against: str | None = None, metric: str |
 
 
 def _report(
-    folder: str | Path, against: str | None, metric: str | None
+    folders: Folders, against: str | None, metric: str | None
 ) -> tuple[Sweep, list[str], list[list[str]], list[str], ComparisonTable | None]:
     """The sweep, the report's header (settings, policy, seeds, metrics), its rows, the notes below it, and the comparison."""
-    sweep = find_runs(folder)
+    sweep = find_runs(folders)
     runs = frame_of(sweep)
-    settings, metrics = settings_of_frame(runs), _shown(metrics_of_frame(runs), sweep.runs)
+    settings, metrics = settings_of_frame(runs), shown_in_reports(metrics_of_frame(runs), sweep.runs)
     rows = []
     summary = summarize(runs)
     for key, group in summary.group_by([*settings, "policy"], maintain_order=True):
@@ -86,13 +84,6 @@ def _report(
     compared = comparison_table(last_of_each_seed(runs, settings), settings, against, metric, count)
     notes = _notes(sweep, runs, summary) + ([] if compared is None else compared.notes)
     return sweep, [*settings, "policy", SEEDS, *metrics], rows, notes, compared
-
-
-def _shown(metrics: Sequence[str], runs: Sequence[SweepRun]) -> list[str]:
-    """The metrics that the report shows: of rankings, those that the tables of runs show."""
-    policies = {f"{run.name}/{policy}": measured for run in runs for policy, measured in run.result["policies"].items()}
-    of_runs = shown_metrics(policies, {"items": num_items([run.result for run in runs])})
-    return [name for name in metrics if name in of_runs or not has_heading(name)]
 
 
 def _notes(sweep: Sweep, runs: pl.DataFrame, summary: pl.DataFrame) -> list[str]:
@@ -117,10 +108,14 @@ def _evaluated(runs: Sequence[SweepRun]) -> list[str]:
     counts: dict[str, int] = {}
     for run in runs:
         about = run.result.get("evaluation")
-        line = "number of people not recorded (earlier release)" if about is None else f"{counted(about)}; {WHOSE[about['split']]}"
+        line = (
+            "number of people not recorded (earlier release)"
+            if about is None
+            else f"{counted(about)}; {WHOSE.get(about['split'], about['split'])}"
+        )
         counts[line] = counts.get(line, 0) + 1
     if len(counts) < 2:
-        return [f"each run evaluated on {line}" for line, _ in counts.items() if "recorded" not in line]
+        return [f"each run evaluated on {line}" for line, _ in counts.items() if line != UNKNOWN_PEOPLE]
     return [f"evaluation of {count} {_runs(count)}: {line}" for line, count in counts.items()]
 
 

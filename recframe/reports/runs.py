@@ -12,10 +12,9 @@ import yaml
 
 from recframe.config.written import require_written_out
 from recframe.errors import UserError
-from recframe.tracking.failure import read_failure
+from recframe.reports.states import State, state_without_result
 from recframe.tracking.folder import CONFIG_NAME, LOG_NAME, OVERRIDES_NAME, RunFolderError, read_choices, read_overrides
-from recframe.tracking.pruning import read_pruned
-from recframe.tracking.result import RESULT_NAME, ResultError, read_result
+from recframe.tracking.result import RESULT_NAME, read_result
 
 # settings that identify a run or say where and how it is recorded, not what it does
 LABELS = ("seed", "name", "resume", "hydra", "logger", "embeddings.cache", "trainer.progress_bar")
@@ -23,6 +22,7 @@ REMOVED = "(removed)"
 UNNAMED = "(no name)"
 
 Settings = dict[str, str]
+Folders = str | Path | Sequence[str | Path]
 
 
 class SweepError(UserError):
@@ -30,41 +30,54 @@ class SweepError(UserError):
 
 
 @dataclass(frozen=True)
-class SweepRun:
-    """A finished run.
+class Found:
+    """What the folder of a run says about it, whether it has finished or not.
 
     name: its folder relative to the sweep's.   folder: its absolute path.   settings: those in which runs differ.   config: the values of
-    its config.   choices: the files that were chosen for the config groups.   label: its setting `name`.
+    its config.   choices: the files that were chosen for the config groups.   label: its setting `name`.   overrides: those that it was
+    started with.
     """
 
     name: str
     folder: Path
     settings: Settings
     config: Settings
-    result: dict[str, Any]
     choices: Settings
     label: str | None
+    overrides: tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class UnfinishedRun:
-    """A run without a usable result, and the reason."""
+class SweepRun(Found):
+    """A finished run, with the content of its result.json."""
 
-    name: str
+    result: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class UnfinishedRun(Found):
+    """A run without a usable result, its state, and the reason in one line."""
+
+    state: State
     reason: str
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """The runs below a folder, in natural order of their names ("2" before "10")."""
+    """The runs below some folders, in natural order of their names ("2" before "10")."""
 
-    folder: Path
+    folders: tuple[Path, ...]
     runs: tuple[SweepRun, ...]
     unfinished: tuple[UnfinishedRun, ...]
 
+    @property
+    def title(self) -> str:
+        """The names of the folders."""
+        return ", ".join(folder.resolve().name for folder in self.folders)
 
-def find_runs(folder: str | Path) -> Sweep:
-    """All runs in and below `folder`.
+
+def find_runs(folders: Folders) -> Sweep:
+    """All runs in and below a folder, or several.
 
     The settings of a run are its overrides (without `LABELS`) that are not the same in all runs, with their values in the config, so a
     run without an override of `agent.gamma` equals one that gives the default; for a config group the file that was chosen
@@ -74,26 +87,65 @@ def find_runs(folder: str | Path) -> Sweep:
 
     Raises
     ------
-    SweepError: if the folder does not exist, or has no run in or below it, finished or not.
+    SweepError: if a folder does not exist, or there is no run in or below any of them, finished or not.
     """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise SweepError(f"{folder}: there is no such folder")
+    places = tuple(map(Path, [folders] if isinstance(folders, (str, Path)) else folders))
     runs: list[SweepRun] = []
     unfinished: list[UnfinishedRun] = []
-    for path in _run_folders(folder):
-        name = str(path.relative_to(folder)) if path != folder else path.resolve().name
-        try:
-            values, label = _config_values(path)
-            settings, choices = parse_overrides(read_overrides(path)), read_choices(path)
-            runs.append(SweepRun(name, path.resolve(), settings, values, read_result(path), choices, label))
-        except (ResultError, RunFolderError) as error:
-            unfinished.append(UnfinishedRun(name, _reason(path, error)))
+    for path, name in _named_folders(places):
+        found = _found(path, name)
+        if isinstance(found, SweepRun):
+            runs.append(found)
+        else:
+            unfinished.append(found)
     if not runs and not unfinished:
         raise SweepError(
-            f"{folder}: no run was found in or below it; a run has the files {CONFIG_NAME}, {OVERRIDES_NAME} and {RESULT_NAME}"
+            f"{', '.join(map(str, places))}: no run was found in or below it; a run has the files {CONFIG_NAME}, {OVERRIDES_NAME} and "
+            f"{RESULT_NAME}"
         )
-    return Sweep(folder, tuple(_with_differences(runs)), tuple(unfinished))
+    finished = _with_differences(runs)
+    keys = dict.fromkeys(key for run in finished for key in run.settings)
+    # a value of which no run has finished is worth a name, too
+    recorded = [run for run in (*runs, *unfinished) if run.overrides or run.config]
+    given = dict.fromkeys(key for run in recorded for key in run.settings)
+    keys |= dict.fromkeys(_differing([_at(run, given) for run in recorded]))
+    return Sweep(places, tuple(finished), tuple(replace(run, settings=_at(run, keys)) for run in unfinished))
+
+
+def _named_folders(places: Sequence[Path]) -> Iterator[tuple[Path, str]]:
+    """The folders of runs, each once, and what they are called: where several folders are searched, with the folder in front."""
+    seen: set[Path] = set()
+    for place in places:
+        if not place.is_dir():
+            raise SweepError(f"{place}: there is no such folder")
+        for path in _run_folders(place):
+            if path.resolve() in seen:
+                continue
+            seen.add(path.resolve())
+            name = str(path.relative_to(place)) if path != place else path.resolve().name
+            yield path, name if len(places) == 1 or path == place else f"{place.resolve().name}/{name}"
+
+
+def _found(path: Path, name: str) -> SweepRun | UnfinishedRun:
+    """The run in a folder. Nothing that stands in its files ends the report on the others."""
+    known = Found(name, path.resolve(), {}, {}, {}, None, ())
+    try:
+        overrides = tuple(read_overrides(path))
+        known = replace(known, settings=parse_overrides(overrides), overrides=overrides, choices=read_choices(path))
+        values, label = _config_values(path)
+        known = replace(known, config=values, label=label)
+        return SweepRun(**vars(known), result=read_result(path))
+    except UserError as error:
+        reason = str(error)
+    except (OSError, RecursionError) as error:
+        reason = f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})"
+    state, reason = state_without_result(path, " ".join(reason.split()))
+    return UnfinishedRun(**vars(known), state=state, reason=reason)
+
+
+def _at(run: Found, keys: Iterable[str]) -> Settings:
+    """The values of a run at these keys, as far as they are known."""
+    return {key: value for key in keys if (value := _value(run, key)) is not None}
 
 
 def parse_overrides(overrides: Sequence[str]) -> Settings:
@@ -112,31 +164,27 @@ def _is_label(key: str) -> bool:
 
 def _run_folders(folder: Path) -> Iterator[Path]:
     """The run folders at or below `folder`. Folders inside a run (which may hold W&B's config.yaml) are not searched."""
-    names = {child.name for child in folder.iterdir()}
+    children = _children(folder)
+    names = {child.name for child in children}
     # a config.yaml alone may belong to something else; a run.log alone is a run that stopped before it wrote its config
     if {CONFIG_NAME, OVERRIDES_NAME} <= names or RESULT_NAME in names or LOG_NAME in names:
         yield folder
         return
-    for child in sorted(folder.iterdir(), key=_natural):
+    for child in sorted(children, key=_natural):
         if child.is_dir() and not child.is_symlink() and not child.name.startswith("."):
             yield from _run_folders(child)
+
+
+def _children(folder: Path) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except OSError:  # somebody else's, or gone in the meantime
+        return []
 
 
 def _natural(path: Path) -> list[tuple[int, str]]:
     """A sort key that orders numbers in names by their value."""
     return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", path.name)]
-
-
-def _reason(path: Path, error: UserError) -> str:
-    if (path / RESULT_NAME).exists():
-        return str(error)
-    if failure := read_failure(path):
-        return f"failed: {failure}"
-    if pruned := read_pruned(path):
-        return f"pruned: {pruned}"
-    if (path / CONFIG_NAME).exists():
-        return f"no {RESULT_NAME}: stopped, or still running; see its {LOG_NAME}"
-    return f"did not start; see its {LOG_NAME}"
 
 
 def _config_values(path: Path) -> tuple[Settings, str | None]:
@@ -168,7 +216,7 @@ def _flat(values: Mapping[Any, Any], prefix: str) -> Iterator[tuple[str, str]]:
 def _with_differences(runs: Sequence[SweepRun]) -> list[SweepRun]:
     """The runs, with only the settings in which they differ."""
     given = dict.fromkeys(key for run in runs for key in run.settings)
-    runs = [replace(run, settings={key: value for key in given if (value := _value(run, key)) is not None}) for run in runs]
+    runs = [replace(run, settings=_at(run, given)) for run in runs]
     differing = _differing([run.settings for run in runs])
     runs = [replace(run, settings={key: run.settings[key] for key in differing if key in run.settings}) for run in runs]
     hidden: dict[str, None] = {}
@@ -190,7 +238,7 @@ def _by_seed(runs: Sequence[SweepRun]) -> Iterable[list[SweepRun]]:
     return groups.values()
 
 
-def _value(run: SweepRun, key: str) -> str | None:
+def _value(run: Found, key: str) -> str | None:
     """The value of an override: the chosen file of a config group, or that in the config.
 
     Runs of earlier releases have no record of what was chosen: there it is the given choice, or without one the component's name.

@@ -38,16 +38,32 @@ class PeopleOfRuns:
             return {}
         found: dict[str, SeedsInterval] = {}
         for table, prefix in TABLES.items():
-            own = [metric.removeprefix(prefix) for metric in metrics if _table_of(metric) == table]
+            own = [metric.removeprefix(prefix) for metric in metrics if table_of(metric) == table]
             found |= {f"{prefix}{metric}": interval for metric, interval in _crossed(runs, table, policy, own).items()}
         return found
 
     def sums(self, folder: str, policy: str, metric: str) -> tuple[np.ndarray, np.ndarray] | None:
         """The people `[P]` of a run and their sums `[P, 2]` behind a policy's metric, in float64; None if the run has not recorded them."""
-        run, table = self._of(folder), _table_of(metric)
+        run, table = self._of(folder), table_of(metric)
         sums = {} if run is None else _sums(run, table, policy)
         name = metric.removeprefix(TABLES[table])
         return None if run is None or name not in sums else (run.of(table), sums[name].astype(np.float64))
+
+    def stacked(self, folders: Sequence[str], policy: str, metrics: Sequence[str]) -> tuple[list[str], np.ndarray]:
+        """Those of a table's metrics whose sums all runs have, and the sums `[S, P, m, 2]` of the same P people in each; empty if others
+        were met.
+        """
+        recorded = [self._of(folder) for folder in folders]
+        runs = [run for run in recorded if run is not None]
+        if not metrics or len(runs) < len(recorded):
+            return [], np.zeros((0, 0, 0, 2))
+        table = table_of(metrics[0])
+        sums = [_sums(run, table, policy) for run in runs]
+        known = [metric for metric in metrics if all(metric.removeprefix(TABLES[table]) in each for each in sums)]
+        if not known or not all(np.array_equal(run.of(table), runs[0].of(table)) for run in runs):
+            return [], np.zeros((0, 0, 0, 2))
+        own = [metric.removeprefix(TABLES[table]) for metric in known]
+        return known, np.stack([np.stack([each[name] for name in own], axis=1) for each in sums]).astype(np.float64)
 
     def _of(self, folder: str | None) -> RecordedPeople | None:
         if folder is None:
@@ -57,7 +73,7 @@ class PeopleOfRuns:
         return self._read[folder]
 
 
-def _table_of(metric: str) -> str:
+def table_of(metric: str) -> str:
     """The table that a report's metric is from: a prefix that is none of a table belongs to the name, as in `reward/click`."""
     return next((table for table, prefix in TABLES.items() if prefix and metric.startswith(prefix)), "policies")
 

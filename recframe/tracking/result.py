@@ -14,6 +14,7 @@ from typing import Any
 from recframe.errors import UserError
 from recframe.hookspecs import ENTRY_POINT_GROUP
 from recframe.tracking.atomic import atomic_write
+from recframe.tracking.result_types import wrong_value
 
 RESULT_SCHEMA = 2
 READABLE_SCHEMAS = (1, 2)
@@ -134,7 +135,7 @@ def read_result(folder: str | Path) -> dict[str, Any]:
         raise ResultError(f"{folder}: {what}") from None
     except OSError as error:
         raise ResultError(f"{path}: cannot be read ({error.strerror}); ask its owner to make it readable") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ResultError(f"{path}: not JSON ({error}); {_write_again(path)}") from None
     if not isinstance(result, dict) or "schema" not in result:
         raise ResultError(f"{path}: has no 'schema', so recframe did not write it; {_write_again(path)}")
@@ -148,8 +149,11 @@ def read_result(folder: str | Path) -> dict[str, Any]:
         raise ResultError(f"{path}: lacks {missing[0]!r}, so recframe did not write it; {_write_again(path)}")
     try:
         _check_tables(result)
+        wrong = wrong_value(result)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ResultError(f"{path}: its tables are damaged ({error}); {_write_again(path)}") from None
+    if wrong is not None:
+        raise ResultError(f"{path}: {wrong}; {_write_again(path)}")
     return result
 
 

@@ -11,7 +11,6 @@ from scipy import stats
 from recframe.evaluation.comparisons import (
     compare,
     holm,
-    interquartile_mean,
     inverted_p_value,
     paired_sums,
     probability_of_improvement,
@@ -155,11 +154,6 @@ def test_many_seeds_are_flipped_at_random():
 def test_the_probability_of_improvement_counts_pairs_of_runs(ours, theirs):
     wins = [1.0 if a > b else 0.5 if a == b else 0.0 for a in ours for b in theirs]
     assert probability_of_improvement(np.array(ours), np.array(theirs)) == pytest.approx(np.mean(wins))
-
-
-@given(st.lists(finite, min_size=1, max_size=20))
-def test_the_interquartile_mean_is_the_mean_without_a_quarter_on_each_side(values):
-    assert interquartile_mean(np.array(values)) == pytest.approx(stats.trim_mean(values, 0.25))
 
 
 def test_holms_correction_of_a_known_example():

@@ -119,7 +119,7 @@ def test_both_reports_have_the_same_content(make_run, tmp_path):
         "4 finished runs",
         "95 % interval over seeds and people",
         "1 run without a result",
-        "10: no result.json: stopped, or still running",
+        "10: stopped before its first step; see its run.log",
     ):
         assert note in markdown
         assert note in table
@@ -142,7 +142,7 @@ def test_the_report_on_unfinished_runs_gives_their_reasons(make_run, tmp_path):
     assert summarize(sweep_frame(tmp_path)).height == 0
     for report in (sweep_markdown(tmp_path), rendered(tmp_path)):
         assert "0 finished runs" in report
-        assert "0: no result.json" in report
+        assert "0: stopped before its first step" in report
 
 
 def test_a_folder_without_runs_is_an_error(tmp_path):

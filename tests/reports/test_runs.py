@@ -53,7 +53,7 @@ def test_runs_without_a_result_are_named_with_the_reason(make_run, tmp_path):
     sweep = find_runs(tmp_path)
     assert [run.name for run in sweep.runs] == ["0"]
     reasons = {run.name: run.reason for run in sweep.unfinished}
-    assert reasons["1"] == "no result.json: stopped, or still running; see its run.log"
+    assert reasons["1"] == "stopped before its first step; see its run.log"
     assert reasons["2"] == "did not start; see its run.log"
     assert "not JSON" in reasons["3"]
 

@@ -1,0 +1,1 @@
+"""The charts of the page, as specifications in Vega-Lite and the rows that they draw."""

@@ -1,0 +1,147 @@
+"""Writes report.html."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from datetime import UTC, datetime
+from importlib import resources
+from pathlib import Path
+
+from recframe import __version__
+from recframe.reports.page.figures import Figures
+from recframe.reports.page.html import json_element, paragraph, safe
+from recframe.reports.page.material import Material, material_of
+from recframe.reports.page.script import packed_script
+from recframe.reports.page.sections.results import (
+    comparison_section,
+    cost_section,
+    curves_section,
+    drawn_styles,
+    results_section,
+    rewards_section,
+    settings_section,
+    tradeoffs_section,
+)
+from recframe.reports.page.sections.runs import (
+    provenance_section,
+    recommendations_section,
+    runs_section,
+    unfinished_section,
+    varied_section,
+)
+from recframe.reports.runs import Folders, Sweep, find_runs
+from recframe.reports.states import State
+from recframe.tracking.atomic import atomic_write
+
+log = logging.getLogger(__name__)
+
+PAGE_NAME = "report.html"
+MARK = '<meta name="generator" content="recframe report">'
+POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline' 'unsafe-eval'; img-src data:; base-uri 'none'; "
+    "form-action 'none'"
+)
+
+
+def write_page(folders: Folders, path: str | Path | None = None, reload: int | None = None) -> Path:
+    """Write the page on the runs in and below a folder, or several, finished or not, and return its path.
+
+    Parameters
+    ----------
+    path: of the page; None: `report.html` in the folder, or where one stands if there are several.
+    reload: after how many seconds the page loads itself again, for one that is written again and again; None: never.
+
+    Raises
+    ------
+    SweepError: if no run was found.     WriteError: if the page cannot be written.
+    """
+    sweep = find_runs(folders)
+    if path is None:
+        path = sweep.folders[0] / PAGE_NAME if len(sweep.folders) == 1 else Path(PAGE_NAME)
+    atomic_write(path, page_of(sweep, reload))
+    return Path(path)
+
+
+def try_to_write_page(folders: Folders) -> None:
+    """Write the page, or log a warning: a page must not cost a result."""
+    started = time.process_time()
+    try:
+        path = write_page(folders)
+    except Exception as error:
+        log.warning("%s was not written (%s: %s)", PAGE_NAME, type(error).__name__, " ".join(str(error).split()))
+        log.debug("the error", exc_info=True)
+    else:
+        log.debug("%s was written in %.2f CPU seconds", path, time.process_time() - started)
+
+
+def page_of(sweep: Sweep, reload: int | None = None, made: datetime | None = None) -> str:
+    """The HTML of the page: one file that asks for nothing from the network."""
+    material = material_of(sweep)
+    figures = Figures(drawn_styles(material))
+    sections = [
+        varied_section(material),
+        results_section(material, figures),
+        unfinished_section(material),
+        comparison_section(material, figures),
+        curves_section(material, figures),
+        tradeoffs_section(material, figures),
+        settings_section(material, figures),
+        rewards_section(material, figures),
+        cost_section(material, figures),
+        recommendations_section(material),
+        runs_section(material),
+        provenance_section(material),
+    ]
+    made = made or datetime.now(UTC)
+    title = safe(sweep.title)
+    return "\n".join(
+        (
+            f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n{MARK}',
+            f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">',
+            '<meta name="viewport" content="width=device-width, initial-scale=1">',
+            f"<title>{title}</title>\n<style>{_file('page.css')}</style>\n</head>",
+            f'<body data-reload="{reload or ""}">\n<h1>{title}</h1>',
+            f'<p class="made">made <time id="made" datetime="{made:%Y-%m-%dT%H:%M:%SZ}">{made:%Y-%m-%d %H:%M:%S} UTC</time>'
+            f'<span id="age"></span> by recframe {safe(__version__)} report</p>',
+            _summary(material),
+            _contents(sections),
+            *sections,
+            json_element("charts", figures.data()),
+            f'<script type="text/plain" id="vega">{packed_script() if figures.charts else ""}</script>',
+            f"<script>{_file('page.js')}</script>\n</body>\n</html>\n",
+        )
+    )
+
+
+def _summary(material: Material) -> str:
+    states = Counter({State.FINISHED: len(material.sweep.runs)}) + Counter(run.state for run in material.sweep.unfinished)
+    total = sum(states.values())
+    told = ", ".join(f"{count} {state}" for state, count in states.items())
+    caveats = list(dict.fromkeys(str(one) for run in material.sweep.runs for one in run.result.get("caveats") or ()))
+    lines = [paragraph(f"{total} {'run' if total == 1 else 'runs'}: {told}.", "")]
+    if material.primary is not None and len(material.policies) > 1:
+        best = material.policies[0]
+        trained = material.trained
+        lines.append(paragraph(f"Best by {material.primary}: {best.name}." + _best_trained(material) if trained else "", ""))
+    return "\n".join([*lines, *(paragraph(f"Note: {caveat}", "caveat") for caveat in caveats[:5])])
+
+
+def _best_trained(material: Material) -> str:
+    best = material.policies[0]
+    return "" if best.is_trained or not material.trained else f" Best trained: {material.trained[0].name}."
+
+
+def _contents(sections: list[str]) -> str:
+    links = []
+    for text in sections:
+        if text:
+            identity = text.split('"', 2)[1]
+            heading = text.split("<h2>", 1)[1].split("</h2>", 1)[0]
+            links.append(f'<a href="#{identity}">{heading}</a>')
+    return f'<nav aria-label="contents">{"".join(links)}</nav>'
+
+
+def _file(name: str) -> str:
+    return resources.files("recframe.reports.page").joinpath(name).read_text(encoding="utf-8")
