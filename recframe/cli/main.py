@@ -18,6 +18,7 @@ from recframe.cli.evaluate import evaluate
 from recframe.cli.hydra_app import HYDRA_ARGUMENTS
 from recframe.cli.plugin_commands import add_plugin_commands, command_names, warn_of_refused_command
 from recframe.cli.report import report
+from recframe.cli.runs import clean, compare, runs
 from recframe.cli.wandb_sync import wandb_sync
 from recframe.console import output_was_lost, protect_output
 
@@ -26,6 +27,9 @@ app.command(context_settings=HYDRA_ARGUMENTS, help=train.SUMMARY)(train.train)
 app.command(context_settings=HYDRA_ARGUMENTS, help=pretrain.SUMMARY)(pretrain.pretrain)
 app.command()(evaluate)
 app.command()(report)
+app.command()(runs)
+app.command()(compare)
+app.command()(clean)
 app.command("wandb-sync")(wandb_sync)
 app.add_typer(plugins.app, name="plugins")
 app.add_typer(data.app, name="data")

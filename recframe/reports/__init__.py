@@ -1,24 +1,33 @@
 """Results of many runs, collected and summarized over seeds. Imports no torch."""
 
+from recframe.reports.cleaning import Cleaning, plan_cleaning
+from recframe.reports.differences import compare_runs
+from recframe.reports.export import export
 from recframe.reports.frame import sweep_frame
 from recframe.reports.page.write import PAGE_NAME, try_to_write_page, write_page
 from recframe.reports.report import sweep_markdown, sweep_table
 from recframe.reports.runs import Sweep, SweepError, SweepRun, UnfinishedRun, find_runs
 from recframe.reports.states import State
 from recframe.reports.summary import summarize
+from recframe.reports.watching import watch
 
 __all__ = [
     "PAGE_NAME",
+    "Cleaning",
     "State",
     "Sweep",
     "SweepError",
     "SweepRun",
     "UnfinishedRun",
+    "compare_runs",
+    "export",
     "find_runs",
+    "plan_cleaning",
     "summarize",
     "sweep_frame",
     "sweep_markdown",
     "sweep_table",
     "try_to_write_page",
+    "watch",
     "write_page",
 ]

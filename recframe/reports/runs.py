@@ -12,8 +12,9 @@ import yaml
 
 from recframe.config.written import require_written_out
 from recframe.errors import UserError
+from recframe.reports.planned import planned_jobs
 from recframe.reports.states import State, state_without_result
-from recframe.tracking.folder import CONFIG_NAME, LOG_NAME, OVERRIDES_NAME, RunFolderError, read_choices, read_overrides
+from recframe.tracking.folder import CONFIG_NAME, FAILURE_NAME, LOG_NAME, OVERRIDES_NAME, RunFolderError, read_choices, read_overrides
 from recframe.tracking.result import RESULT_NAME, read_result
 
 # settings that identify a run or say where and how it is recorded, not what it does
@@ -22,11 +23,14 @@ REMOVED = "(removed)"
 UNNAMED = "(no name)"
 
 Settings = dict[str, str]
-Folders = str | Path | Sequence[str | Path]
 
 
 class SweepError(UserError):
     """A folder without runs to report."""
+
+
+class NoRuns(SweepError):
+    """A folder in which there is no run, or none yet."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +80,12 @@ class Sweep:
         return ", ".join(folder.resolve().name for folder in self.folders)
 
 
+Folders = str | Path | Sequence[str | Path] | Sweep
+"""A folder of runs, or several, or the runs in them that were found already."""
+
+
 def find_runs(folders: Folders) -> Sweep:
-    """All runs in and below a folder, or several.
+    """All runs in and below a folder, or several; runs that were found already are returned.
 
     The settings of a run are its overrides (without `LABELS`) that are not the same in all runs, with their values in the config, so a
     run without an override of `agent.gamma` equals one that gives the default; for a config group the file that was chosen
@@ -89,6 +97,8 @@ def find_runs(folders: Folders) -> Sweep:
     ------
     SweepError: if a folder does not exist, or there is no run in or below any of them, finished or not.
     """
+    if isinstance(folders, Sweep):
+        return folders
     places = tuple(map(Path, [folders] if isinstance(folders, (str, Path)) else folders))
     runs: list[SweepRun] = []
     unfinished: list[UnfinishedRun] = []
@@ -98,8 +108,14 @@ def find_runs(folders: Folders) -> Sweep:
             runs.append(found)
         else:
             unfinished.append(found)
+    started = {run.folder for run in (*runs, *unfinished)}
+    for place in places:
+        for job in planned_jobs(place, started):
+            name = str(job.folder.relative_to(place)) if len(places) == 1 else f"{place.resolve().name}/{job.folder.relative_to(place)}"
+            known = parse_overrides(job.overrides)
+            unfinished.append(UnfinishedRun(name, job.folder.resolve(), known, {}, {}, None, job.overrides, State.NOT_STARTED, job.reason))
     if not runs and not unfinished:
-        raise SweepError(
+        raise NoRuns(
             f"{', '.join(map(str, places))}: no run was found in or below it; a run has the files {CONFIG_NAME}, {OVERRIDES_NAME} and "
             f"{RESULT_NAME}"
         )
@@ -166,8 +182,8 @@ def _run_folders(folder: Path) -> Iterator[Path]:
     """The run folders at or below `folder`. Folders inside a run (which may hold W&B's config.yaml) are not searched."""
     children = _children(folder)
     names = {child.name for child in children}
-    # a config.yaml alone may belong to something else; a run.log alone is a run that stopped before it wrote its config
-    if {CONFIG_NAME, OVERRIDES_NAME} <= names or RESULT_NAME in names or LOG_NAME in names:
+    # a config.yaml alone may belong to something else; a run.log or failure.json alone is of a run that ended before it wrote its config
+    if {CONFIG_NAME, OVERRIDES_NAME} <= names or names & {RESULT_NAME, LOG_NAME, FAILURE_NAME}:
         yield folder
         return
     for child in sorted(children, key=_natural):

@@ -8,7 +8,7 @@ from pathlib import Path
 from recframe.tracking.failure import read_failure
 from recframe.tracking.folder import CONFIG_NAME, LOG_NAME, METRICS_NAME
 from recframe.tracking.lock_state import is_being_written
-from recframe.tracking.pruning import read_pruned
+from recframe.tracking.pruning import PRUNED_NAME, read_pruned
 from recframe.tracking.result import RESULT_NAME
 
 
@@ -34,10 +34,14 @@ def state_without_result(folder: Path, error: str) -> tuple[State, str]:
         return State.RUNNING, f"running; see its {LOG_NAME}"
     if (folder / RESULT_NAME).exists():
         return State.DAMAGED, error
+    if (folder / PRUNED_NAME).exists():
+        return State.PRUNED, f"pruned: {read_pruned(folder) or 'other settings do better'}"
     if failure := read_failure(folder):
         return State.FAILED, f"failed: {failure}"
-    if pruned := read_pruned(folder):
-        return State.PRUNED, f"pruned: {pruned}"
+    return _without_failure(folder)
+
+
+def _without_failure(folder: Path) -> tuple[State, str]:
     if not (folder / CONFIG_NAME).exists():
         return State.NOT_STARTED, f"did not start; see its {LOG_NAME}"
     if (folder / "checkpoints").exists() or (folder / METRICS_NAME).exists():

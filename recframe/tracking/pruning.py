@@ -24,7 +24,7 @@ def read_pruned(folder: Path) -> str | None:
     """Why the run in `folder` was ended, in one line; None if it was not, or if there is no readable record."""
     try:
         recorded = json.loads((folder / PRUNED_NAME).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     reason = recorded.get("reason") if isinstance(recorded, dict) else None
     return " ".join(reason.split()) if isinstance(reason, str) else None

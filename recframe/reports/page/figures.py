@@ -41,7 +41,10 @@ class Figures:
         self.charts.append(chart)
         note = paragraph(chart.note, "how")
         title, size = safe(chart.title), ' class="whole"' if wide else ""
-        place = f'<div class="chart" data-chart="{len(self.charts) - 1}"><noscript>Charts need JavaScript.</noscript></div>'
+        least = f' style="min-width: {chart.least_width}px"' if chart.least_width else ""
+        place = f'<div class="chart" data-chart="{len(self.charts) - 1}"{least}><noscript>Charts need JavaScript.</noscript></div>'
+        if least:
+            place = f'<div class="wide" tabindex="0">{place}</div>'
         return f"<figure{size}><figcaption>{title}</figcaption>{note}{place}</figure>"
 
     def group(self, figures: Sequence[str], metrics: Sequence[str] = (), names: Sequence[str] = (), label: str = "metric") -> str:

@@ -45,27 +45,32 @@ POLICY = (
 )
 
 
-def write_page(folders: Folders, path: str | Path | None = None, reload: int | None = None) -> Path:
+def write_page(folders: Folders, path: str | Path | None = None) -> Path:
     """Write the page on the runs in and below a folder, or several, finished or not, and return its path.
 
     Parameters
     ----------
     path: of the page; None: `report.html` in the folder, or where one stands if there are several.
-    reload: after how many seconds the page loads itself again, for one that is written again and again; None: never.
 
     Raises
     ------
     SweepError: if no run was found.     WriteError: if the page cannot be written.
     """
     sweep = find_runs(folders)
-    if path is None:
-        path = sweep.folders[0] / PAGE_NAME if len(sweep.folders) == 1 else Path(PAGE_NAME)
-    atomic_write(path, page_of(sweep, reload))
-    return Path(path)
+    written = page_path(sweep, path)
+    atomic_write(written, page_of(sweep))
+    return written
 
 
-def try_to_write_page(folders: Folders) -> None:
-    """Write the page, or log a warning: a page must not cost a result."""
+def page_path(sweep: Sweep, path: str | Path | None) -> Path:
+    """Where the page on some runs is written: in their folder, or where one stands if there are several, unless a path is given."""
+    if path is not None:
+        return Path(path)
+    return sweep.folders[0] / PAGE_NAME if len(sweep.folders) == 1 else Path(PAGE_NAME)
+
+
+def try_to_write_page(folders: Folders) -> Path | None:
+    """Write the page and return its path, or log a warning: a page must not cost a result."""
     started = time.process_time()
     try:
         path = write_page(folders)
@@ -74,10 +79,15 @@ def try_to_write_page(folders: Folders) -> None:
         log.debug("the error", exc_info=True)
     else:
         log.debug("%s was written in %.2f CPU seconds", path, time.process_time() - started)
+        return path
+    return None
 
 
 def page_of(sweep: Sweep, reload: int | None = None, made: datetime | None = None) -> str:
-    """The HTML of the page: one file that asks for nothing from the network."""
+    """The HTML of the page: one file that asks for nothing from the network.
+
+    reload: after how many seconds it loads itself again, for one that is written again and again; None: never.     made: when.
+    """
     material = material_of(sweep)
     figures = Figures(drawn_styles(material))
     sections = [

@@ -16,8 +16,8 @@ HIDDEN = "hidden"
 
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 
-# Okabe and Ito (2008), "Color universal design", without yellow and black, which white and dark pages swallow
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+# Okabe and Ito (2008), "Color universal design", without yellow and black, which white and dark pages swallow; the blue is lighter on dark
+COLOURS = ("var(--blue)", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 GREY = "#8a8f98"
 DASHES: tuple[tuple[int, ...], ...] = ((1, 0), (6, 3), (2, 2))
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right", "triangle-left")
@@ -28,12 +28,14 @@ class Chart:
     """One chart.
 
     title: its heading, as text.   note: how to read it, as text.   rows: of its data.   spec: in Vega-Lite, for the data `ROWS`.
+    least_width: in pixels, below which the chart is scrolled in narrow windows.
     """
 
     title: str
     note: str
     rows: Sequence[Row]
     spec: Spec
+    least_width: int = 0
 
 
 @dataclass(frozen=True)

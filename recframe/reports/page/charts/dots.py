@@ -147,7 +147,7 @@ def parallel_spec(axes: Sequence[str], colour_title: str, description: str) -> S
                 "color": {
                     "field": "result",
                     "type": "quantitative",
-                    "scale": {"scheme": "cividis"},
+                    "scale": {"scheme": {"name": "cividis", "extent": [0.3, 1]}},
                     "legend": {"orient": "bottom", "title": colour_title, "gradientLength": 160, "tickCount": 4},
                 },
                 "strokeWidth": thick,

@@ -68,7 +68,8 @@ def pairwise(material: Material) -> Chart | None:
         "half. .5: neither is better. Blue: the left one, orange: the one above."
     )
     description = "The probability that one policy is better than another"
-    return Chart("Pairs", note, rows, pairs_spec([policy.name for policy in drawn], description, str(material.primary)))
+    spec = pairs_spec([policy.name for policy in drawn], description, str(material.primary))
+    return Chart("Pairs", note, rows, spec, least_width=170 + 30 * len(drawn))
 
 
 def tradeoffs(material: Material, drawn: dict[str, Style]) -> Chart | None:

@@ -97,7 +97,8 @@ def parallel(material: Material) -> Chart | None:
             label = {"run": None, "policy": "", "kind": "label", "axis": axis, "position": plain_number(place)}
             rows.append(label | {"result": None, "shown": text if len(text) <= 18 else f"{text[:17]}…"})
     note = "A line is a trained run. Point at one to see which it is."
-    return Chart("All runs", note, rows, parallel_spec(axes, primary, "The settings and the result of each run"))
+    spec = parallel_spec(axes, primary, "The settings and the result of each run")
+    return Chart("All runs", note, rows, spec, least_width=110 * len(axes))
 
 
 def _measured(material: Material) -> list[tuple[SweepRun, dict[str, float]]]:

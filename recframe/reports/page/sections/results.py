@@ -36,7 +36,8 @@ def results_section(material: Material, figures: Figures) -> str:
         (run,) = material.runs
         return section("results", "Results", f'<div class="wide" tabindex="0">{results_html(run.result)}</div>', chart)
     columns = ["policy", "seeds", *material.metrics]
-    rows, rest = [], []
+    rows: list[tuple[bool, list[str]]] = []
+    rest: list[tuple[bool, list[str]]] = []
     for policy in material.policies:
         cells = [policy.intervals.get(metric) for metric in material.metrics]
         shown = ["-" if one is None else interval_cell(one.mean, *_known(one.low, one.high)) for one in cells]

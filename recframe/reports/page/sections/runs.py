@@ -56,7 +56,7 @@ def _given(run: Found) -> str:
 
 def recommendations_section(material: Material) -> str:
     """What the best trained policies recommended, in words, from the reports of their first runs."""
-    parts = []
+    parts: list[str] = []
     for policy in material.trained:
         folder = next(iter(policy.seeds))
         if len(parts) < SAMPLED_POLICIES and (content := _samples(Path(folder))):
