@@ -6,7 +6,7 @@ from recframe.reports.export import export
 from recframe.reports.frame import sweep_frame
 from recframe.reports.page.write import PAGE_NAME, try_to_write_page, write_page
 from recframe.reports.report import sweep_markdown, sweep_table
-from recframe.reports.runs import Sweep, SweepError, SweepRun, UnfinishedRun, find_runs
+from recframe.reports.runs import NoRuns, Sweep, SweepError, SweepRun, UnfinishedRun, find_runs
 from recframe.reports.states import State
 from recframe.reports.summary import summarize
 from recframe.reports.watching import watch
@@ -14,6 +14,7 @@ from recframe.reports.watching import watch
 __all__ = [
     "PAGE_NAME",
     "Cleaning",
+    "NoRuns",
     "State",
     "Sweep",
     "SweepError",

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from recframe.tracking import RunFolder, write_result
+from tests.reports.made_up import make_sweep
 
 
 def _nested(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -52,3 +53,9 @@ def make_run(tmp_path):
         return path
 
     return make
+
+
+@pytest.fixture(scope="session")
+def sweep_folder(tmp_path_factory):
+    """A made-up sweep of 2 agents, 2 encoders and 3 seeds, which no test may change."""
+    return make_sweep(tmp_path_factory.mktemp("sweep") / "made_up")

@@ -1,0 +1,87 @@
+"""Running, stopped, failed, pruned and never started runs are told apart."""
+
+import json
+
+import pytest
+
+from recframe.reports import NoRuns, State, SweepError, find_runs
+from recframe.tracking import RunFolder
+from recframe.tracking.failure import write_failure
+
+
+@pytest.fixture
+def states(make_run, tmp_path):
+    def find():
+        return {run.name: (run.state, run.reason) for run in find_runs(tmp_path).unfinished}
+
+    return find
+
+
+def test_a_run_whose_folder_is_locked_is_running(make_run, tmp_path, states):
+    make_run("0", 0, None, ["agent=ppo"])
+    with RunFolder.open(tmp_path / "0"):
+        assert states()["0"] == (State.RUNNING, "running; see its run.log")
+    assert states()["0"][0] is State.STOPPED
+
+
+def test_looking_does_not_lock(make_run, tmp_path, states):
+    make_run("0", 0, None)
+    states()
+    with RunFolder.open(tmp_path / "0"):
+        assert states()["0"][0] is State.RUNNING
+
+
+def test_a_stopped_run_comes_with_the_command_that_continues_it(make_run, tmp_path, states):
+    (make_run("0", 0, None) / "checkpoints").mkdir()
+    assert states()["0"] == (State.STOPPED, f"stopped, no result.json; continue it with: recframe train resume={tmp_path / '0'}")
+
+
+def test_a_failed_and_a_pruned_run_come_with_the_reason(make_run, tmp_path, states):
+    write_failure(make_run("0", 0, None), "the loss is\nno longer a number", {})
+    (make_run("1", 0, None) / "pruned.json").write_text(json.dumps({"status": "pruned", "reason": "its return is below the median"}))
+    (make_run("2", 0, None) / "pruned.json").write_text("odd")
+    (tmp_path / "3").mkdir()
+    write_failure(tmp_path / "3", "refused", {})
+    assert states() == {
+        "0": (State.FAILED, "failed: the loss is no longer a number"),
+        "1": (State.PRUNED, "pruned: its return is below the median"),
+        "2": (State.PRUNED, "pruned: other settings do better"),
+        "3": (State.FAILED, "failed: refused"),
+    }
+
+
+def test_jobs_of_a_sweep_without_a_folder_have_not_started(make_run, tmp_path, states):
+    make_run("0", 0, 1.0, ["agent=ppo"])
+    jobs = [{"number": number, "folder": str(number), "overrides": [f"agent={agent}"]} for number, agent in enumerate(("ppo", "dqn"))]
+    (tmp_path / "sweep.json").write_text(json.dumps({"schema": 1, "command": [], "jobs": jobs}))
+    resume = f"recframe train -m sweep.resume={tmp_path}"
+    assert states() == {"1": (State.NOT_STARTED, f"not started; run what is missing with: {resume}")}
+    (run,) = find_runs(tmp_path).unfinished
+    assert run.overrides == ("agent=dqn",)
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"jobs": 3}', '{"jobs": [{"number": 0}]}'])
+def test_a_damaged_list_of_jobs_does_not_end_the_report(make_run, tmp_path, content):
+    make_run("0", 0, 1.0)
+    (tmp_path / "sweep.json").write_text(content)
+    assert [run.name for run in find_runs(tmp_path).runs] == ["0"]
+
+
+def test_a_value_of_which_no_run_has_finished_is_a_setting(make_run, tmp_path):
+    make_run("0", 0, 1.0, ["agent=ppo"], {"agent.name": "actor_critic"})
+    make_run("1", 0, None, ["agent=dqn"], {"agent.name": "dqn"})
+    (run,) = find_runs(tmp_path).unfinished
+    assert run.settings == {"agent": "dqn"}
+
+
+def test_several_folders_are_one_report_and_each_run_is_in_it_once(make_run, tmp_path):
+    make_run("one/0", 0, 1.0)
+    make_run("two/0", 1, 2.0)
+    sweep = find_runs([tmp_path / "one", tmp_path / "two", tmp_path / "two" / "0"])
+    assert [run.name for run in sweep.runs] == ["one/0", "two/0"]
+    assert sweep.title == "one, two, 0"
+    with pytest.raises(SweepError, match="there is no such folder"):
+        find_runs([tmp_path / "one", tmp_path / "three"])
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(NoRuns):
+        find_runs(tmp_path / "empty")
