@@ -7,10 +7,13 @@ over people, who are resampled as well: the same people in all runs of a resampl
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Iterable
+
 import numpy as np
 
 from recframe.evaluation.seed_intervals import SeedsInterval
-from recframe.evaluation.statistics import LEVEL, bootstrap_weights
+from recframe.evaluation.statistics import CHUNK_ELEMENTS, LEVEL, bootstrap_weights
 
 RESAMPLES = 1_000
 
@@ -38,12 +41,22 @@ def hierarchical_intervals(sums: np.ndarray, resamples: int = RESAMPLES, level: 
     # a generator of its own: from one seed, seeds and people would be drawn by the same numbers
     chosen = np.random.default_rng([seed, 1]).integers(seeds, size=(resamples, seeds))
     with np.errstate(invalid="ignore", divide="ignore"):
-        resampled = np.concatenate([weights @ flat for weights in bootstrap_weights(people, resamples, seed)])
+        resampled = np.concatenate([weights @ flat for weights in _weights(people, resamples, seed)])
         parts = resampled.reshape(resamples, seeds, metrics, 2)
         ratios = np.take_along_axis(parts[..., 0] / parts[..., 1], chosen[:, :, None], axis=1)
         estimates = interquartile_means((totals[..., 0] / totals[..., 1]).T)
         low, high = np.quantile(interquartile_means(ratios.transpose(0, 2, 1)), [(1 - level) / 2, (1 + level) / 2], axis=0)
     return [SeedsInterval(*map(float, one)) for one in zip(estimates, low, high, strict=True)]
+
+
+def _weights(people: int, resamples: int, seed: int) -> Iterable[np.ndarray]:
+    """`bootstrap_weights`, kept for the next call where they are small: a report asks for the same again and again."""
+    return _small_weights(people, resamples, seed) if people * resamples <= CHUNK_ELEMENTS else bootstrap_weights(people, resamples, seed)
+
+
+@functools.lru_cache(maxsize=1)
+def _small_weights(people: int, resamples: int, seed: int) -> tuple[np.ndarray, ...]:
+    return tuple(bootstrap_weights(people, resamples, seed))
 
 
 def bootstrapped_seeds(values: np.ndarray, resamples: int = RESAMPLES, level: float = LEVEL, seed: int = 0) -> SeedsInterval:

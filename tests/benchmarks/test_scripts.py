@@ -37,6 +37,7 @@ SMALL = {
         "--compare {tmp}/one.json {tmp}/two.json --out {tmp}/agreement.md",
     ],
     "recsim_reference.py": ["--seconds 0.01"],
+    "report_page.py": ["--seeds 1 --people 20 --evaluations 2 --most 6"],
     "sequence_model.py": ["--users 60 --items 50 --steps 2 --pairs 1"],
     "simulators.py": ["--small", "--small --memory"],
     "start_up.py": ["--repeats 1 --plugins 1"],
