@@ -13,7 +13,7 @@ class ReplayConfig:
     batch_size: int = option(256, "transitions per update", ge=1)
     replay_capacity: int = option(50_000, "largest number of transitions in the replay memory", ge=1)
     learning_starts: int = option(1_000, "transitions collected before the first update", ge=1)
-    updates_per_chunk: int = option(16, "updates after each collected chunk", ge=1)
+    updates_per_chunk: int = option(16, "updates after each collected chunk", ge=1, le=100_000)
 
     def contradictions(self) -> Iterator[str]:
         """The memory must be large enough for learning to start."""

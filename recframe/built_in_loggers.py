@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 
 from recframe.components import LoggerComponent, option
 
+WANDB_REFUSES = "/\\#?%:"
+
 
 @dataclass
 class CsvLoggerConfig:
@@ -22,6 +24,13 @@ class WandbLoggerConfig:
     entity: str | None = option(None, "W&B team or user; null: the account's default")
     mode: str = option("offline", "offline: write only to the run's folder", choices=["offline", "online"])
     tags: list[str] = option([], "tags of the run")
+
+    def contradictions(self) -> Iterator[str]:
+        """What W&B refuses once a run is sent to it."""
+        if not self.project.strip():
+            yield "logger.wandb.project: it is empty; name a project"
+        elif wrong := sorted(set(self.project) & set(WANDB_REFUSES)):
+            yield f"logger.wandb.project: W&B allows no {' '.join(wrong)} in a project's name"
 
 
 @dataclass

@@ -14,6 +14,7 @@ from recframe.building.component import component_of, data_for_training, own_dat
 from recframe.building.dataset import load_dataset
 from recframe.building.fingerprints import Check, accept_all, data_fingerprints
 from recframe.building.logs import RunLog, split_run_log
+from recframe.building.memory import require_memory
 from recframe.building.texts import reduced, with_text_vectors
 from recframe.components import Kind
 from recframe.config.checks.sections import with_key
@@ -39,10 +40,16 @@ class Loaded(NamedTuple):
     log: RunLog | None = None
 
 
-def load(cfg: DictConfig, device: torch.device, check: Check = accept_all) -> Loaded:
+def load(cfg: DictConfig, device: torch.device, check: Check = accept_all, to_train: bool = False) -> Loaded:
     """Load the data of the dataset and get vectors for all its texts; or take the environment's own data.
 
     `check` is called with the fingerprints of the data before its texts are encoded, and then of the encoders that read a model's folder.
+
+    to_train: whether a run is to be trained on the data, for which the memory of the machine must suffice.
+
+    Raises
+    ------
+    ConfigError: if it does not.
     """
     data: Data | None = own_data(component_of(Kind.ENVIRONMENT, cfg.environment), cfg.environment)
     if data is not None:
@@ -52,6 +59,8 @@ def load(cfg: DictConfig, device: torch.device, check: Check = accept_all) -> Lo
     data = load_dataset(cfg.dataset)
     log.info("%s: %s", cfg.dataset.name, _describe(data))
     check(data_fingerprints(data))
+    if to_train:
+        require_memory(cfg, data)
     run_log: RunLog | None = None
     environment = component_of(Kind.ENVIRONMENT, cfg.environment)
     if "logged" in cfg.stages:

@@ -50,7 +50,8 @@ def run_app(app: App, arguments: list[str], job: Callable[[Any], float], show_he
     from recframe.config.schema.store import store_schemas
     from recframe.sweeps.launchers import register_launchers
 
-    arguments = text_as_typed(without_nulls(arguments), app)
+    # Hydra reads no setting behind its options, where people add -m to a command that they have
+    arguments = sorted(text_as_typed(without_nulls(arguments), app), key=lambda argument: argument not in ("-m", "--multirun"))
     options, problems = parse_options(arguments, app.command)
     if options.help and not problems:
         with initialized(options.config_dir) as groups:

@@ -7,6 +7,7 @@ from recframe.components.component import Component, ComponentError, nested_sect
 from recframe.components.consistency import contradictions, require_consistent
 from recframe.components.kind import CORE_SETTINGS, Kind
 from recframe.components.logger import LoggerComponent
+from recframe.components.memory import FLOAT, MemoryNeed, Sizes, layer_weights, memory_needs
 from recframe.components.options import (
     Option,
     bounds_problems,
@@ -21,15 +22,20 @@ from recframe.components.tags import TAGS
 
 __all__ = [
     "CORE_SETTINGS",
+    "FLOAT",
     "TAGS",
     "Component",
     "ComponentError",
     "Kind",
     "LoggerComponent",
+    "MemoryNeed",
     "Option",
+    "Sizes",
     "bounds_problems",
     "contradictions",
     "describe_bounds",
+    "layer_weights",
+    "memory_needs",
     "nested_sections",
     "node",
     "option",

@@ -82,8 +82,11 @@ def renamed_options(config: type) -> dict[str, Renamed]:
     return {f.name: f.metadata["renamed"] for f in dataclasses.fields(config) if "renamed" in f.metadata}
 
 
-LARGEST_SEED = 2**63 - 1
-"""The largest seed: generators take it, and it is an integer in every format that a run is recorded in."""
+LARGEST_INTEGER = 2**63 - 1
+"""The largest whole number that tensors hold, and every format that a run is recorded in."""
+LARGEST_FLOAT = 3.4e38
+"""The largest number of 32 bits, in which losses and weights are computed."""
+LARGEST_SEED = LARGEST_INTEGER
 
 
 def seed_option(default: int, help: str) -> Any:
@@ -125,7 +128,7 @@ def describe_bounds(metadata: Mapping[str, Any]) -> str:
 
 
 def bounds_problems(value: Any, metadata: Mapping[str, Any]) -> Iterator[str]:
-    """The problems of an option's value, or of the entries of a list: not finite, out of bounds, or none of the choices."""
+    """The problems of an option's value, or of the entries of a list: not finite, too large, out of bounds, or none of the choices."""
     choices = metadata.get("choices")
     for entry in value if isinstance(value, list) else [value]:
         if entry is None:
@@ -136,3 +139,7 @@ def bounds_problems(value: Any, metadata: Mapping[str, Any]) -> Iterator[str]:
         within = all(holds(entry, metadata[name]) for name, (_, holds) in BOUNDS.items() if metadata.get(name) is not None)
         if not within or (choices and entry not in choices):
             yield f"{entry!r} is not allowed; it must be {describe_bounds(metadata)}"
+        elif isinstance(entry, int) and abs(entry) > LARGEST_INTEGER:
+            yield f"{entry!r} is not allowed; a whole number must have 64 bits at most: {LARGEST_INTEGER} is the largest"
+        elif isinstance(entry, float) and abs(entry) > LARGEST_FLOAT:
+            yield f"{entry!r} is not allowed; a number must have 32 bits at most: {LARGEST_FLOAT:g} is the largest"

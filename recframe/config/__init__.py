@@ -2,7 +2,7 @@
 
 from recframe.config.app import App
 from recframe.config.apps import APPS, DESCRIBE, PRETRAIN, TRAIN
-from recframe.config.checks.validate import chosen_components, validate
+from recframe.config.checks.validate import chosen_components, find_start_problems, validate
 from recframe.config.component_settings import config_object, config_section
 from recframe.config.compose.compose import Composition, compose_config, composition
 from recframe.config.compose.mistakes import find_mistakes
@@ -25,6 +25,7 @@ __all__ = [
     "config_object",
     "config_section",
     "find_mistakes",
+    "find_start_problems",
     "recorded",
     "validate",
 ]

@@ -43,6 +43,7 @@ class App:
     optional: those of `sections` that may be null.
     rules: the problems of a composed config that only this app looks for.
     section_rules: the problems of the section of the component at one key.
+    start_rules: what a new run of the app needs, in addition, and one that is evaluated again may not.
     complete: fills in a config that has no problems, in place; the second argument is the same config as rules read it.
     """
 
@@ -53,4 +54,5 @@ class App:
     optional: frozenset[str]
     rules: Callable[[Composed], list[str]]
     section_rules: Callable[[Composed, str], list[str]]
+    start_rules: Callable[[Composed], list[str]] = lambda composed: []
     complete: Callable[[DictConfig, Composed], None] = lambda cfg, composed: None

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from recframe.components import Kind
 from recframe.config.app import App
-from recframe.config.checks import pretraining, run
+from recframe.config.checks import pretraining, run, sizes
 from recframe.config.checks.sections import check_section, section_at
 from recframe.config.schema.describing import DescribingConfig
 from recframe.config.schema.pretraining import PretrainingConfig
@@ -20,6 +20,7 @@ TRAIN = App(
     optional=frozenset({"world_encoder"}),
     rules=run.run_rules,
     section_rules=run.run_section_rules,
+    start_rules=sizes.start_rules,
     complete=run.name_monitor,
 )
 PRETRAIN = App(

@@ -17,7 +17,7 @@ from pytorch_lightning.callbacks import Callback
 from recframe.building.device import choose_device
 from recframe.building.parts import assemble
 from recframe.building.seeds import derived_seed
-from recframe.config import chosen_components, recorded, validate
+from recframe.config import ConfigError, chosen_components, find_start_problems, recorded, validate
 from recframe.console import output_console
 from recframe.embeddings import label_report
 from recframe.evaluation.table import results_page
@@ -91,6 +91,8 @@ def run(
     recframe.errors.UserError: ConfigError, DataError, RunFolderError, TrainingDiverged ...; the message is for the user.
     """
     cfg = validate(cfg)
+    if problems := find_start_problems(cfg):
+        raise ConfigError(problems)
     identity = run_identity(cfg)
     with claim_folder(folder, identity) as claimed:
         goes_on = claimed.holds_run
@@ -187,7 +189,7 @@ def _run(
         )
         run_loggers = RunLoggers(plain, described)
         with run_loggers:
-            parts = assemble(cfg, record.check)
+            parts = assemble(cfg, record.check, to_train=True)
             record.write()
             threads.start_training(len(parts.data.catalog))
             if resume_from is not None and (before := device_at(resume_from)) not in (None, parts.device.type):

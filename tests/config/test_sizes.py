@@ -1,9 +1,14 @@
 """Sizes and values that no machine or run can use are refused before anything is allocated."""
 
 import pytest
+from omegaconf import OmegaConf
 
-from recframe.config import find_mistakes
+from recframe import runner
+from recframe.building.memory import require_memory
+from recframe.components import Sizes
+from recframe.config import ConfigError, chosen_components, compose_config, find_mistakes, validate
 from recframe.config.checks import memory
+from recframe.testing.toy import toy_data
 
 GIB = 2**30
 
@@ -17,34 +22,55 @@ def machine(monkeypatch):
     ("overrides", "expected"),
     [
         (
-            ["agent.batch_size=100000000"],
-            "agent.batch_size=100000000 with state_tracker.history_length=20: a batch needs at least 51 GiB, and this",
+            "agent.batch_size=100000000 agent.replay_capacity=100000000",
+            "agent.batch_size=100000000 with state_tracker.history_length=20: at least 51 GiB for a batch, and this machine has 16 GiB; lower",
         ),
-        (["agent.replay_capacity=100000000000"], "the replay memory needs at least 50,664 GiB, and this machine has 16 GiB; lower one of"),
-        (["state_tracker.history_length=1000000"], "history_length=1000000: the replay memory needs at least 1,118 GiB"),
-        (["state_tracker.history_length=10000000", "agent=random"], "evaluation.num_users=512 with state_tracker.history_length=10000000"),
-        (["trainer.chunk_steps=500000", "agent=random"], "trainer.chunk_steps=500000 with environment.num_users=128 and"),
+        ("agent.replay_capacity=100000000000", "at least 50,664 GiB for the replay memory, and this machine has 16 GiB; lower one of"),
+        ("state_tracker.history_length=1000000", "history_length=1000000: at least 1,118 GiB for the replay memory"),
+        ("state_tracker.history_length=10000000 agent=random", "evaluation.num_users=512 with state_tracker.history_length=10000000"),
         (
-            ["trainer.chunk_steps=100000"],
-            "are 12,800,000 user-steps before anything is learned, far more than trainer.env_steps=400,000; lower it",
+            "trainer.chunk_steps=500000 agent=random trainer.env_steps=100000000",
+            "trainer.chunk_steps=500000 with environment.num_users=128 and",
         ),
         (
-            ["agent.batch_size=512", "agent.replay_capacity=300", "agent.learning_starts=200"],
-            "agent.batch_size=512 is more than agent.replay_capacity=300 holds; lower it",
+            "trainer.chunk_steps=100000",
+            "are 12,800,000 user-steps before anything is learned, far more than trainer.env_steps=400,000; lower",
         ),
-        (["reward=[click,rating]", "reward.click.weight=0", "reward.rating.weight=0"], "every weight is 0, so that nothing is rewarded"),
-        (["seed=100000000000000000000000"], "seed: 100000000000000000000000 is not allowed; it must be >= 0"),
-        (["embeddings.cache="], "embeddings.cache: it is empty; name a folder"),
-        (["hydra.run.dir="], "hydra.run.dir: it is empty; name a folder"),
-        (["encoder=bert", "encoder.model="], "encoder.model: it is empty; give a path, or leave the setting out"),
+        ("evaluation.periodic_users=1000000000", "evaluation.periodic_users=1000000000 with state_tracker.history_length=20"),
+        ("evaluation.tuning_sessions=1000000000", "evaluation.tuning_sessions=1000000000 with"),
         (
-            ["experiment=cartpole", "cold_items.share=0.5"],
-            "cold_items.share: the actions of environment=gymnasium are not items of a dataset, so that none can be held back",
+            "environment.num_users=1000000000 agent=random trainer.env_steps=1000000000",
+            "environment.num_users=1000000000 and state_tracker.history_length=20: at least",
+        ),
+        ("environment.slate_size=1000000000 agent=random", "and environment.slate_size=1000000000: at least 15,259 GiB for a chunk"),
+        ("environment.num_candidates=1000000000", "and environment.num_candidates=1000000000: at least"),
+        (
+            "agent=td3 agent.hidden_sizes=[1000000,1000000]",
+            "agent.hidden_sizes=[1000000,1000000]: at least 3,725 GiB for the weights between",
+        ),
+        ("state_tracker.item_dim=1000000000", "item_dim=1000000000: at least 3,725 GiB for the projected vectors of 1,000 items"),
+        ("state_tracker=gru state_tracker.state_dim=1000000", "state_dim=1000000: at least 11,176 GiB for the weights between states"),
+        ("state_tracker=attention state_tracker.layers=10000000", "layers=10000000, feed_forward_dim=64 and item_dim=64: at least 916 GiB"),
+        ("state_tracker=attention state_tracker.feed_forward_dim=100000000000", "feed_forward_dim=100000000000 and item_dim=64: at least"),
+        ("state_tracker=cnn state_tracker.horizontal_filters=1000000000000", "for the weights of the filters"),
+        (
+            "state_tracker=posterior state_tracker.factors=1000000000",
+            "state_tracker.factors=1000000000: at least 3,725 GiB for the factors",
+        ),
+        ("dataset.num_items=1000000000", "dataset.num_items=1000000000: at least 93 GiB for their texts"),
+        ("dataset.num_users=1000000000", "dataset.num_users=1000000000: at least 93 GiB for their texts"),
+        ("dataset=synthetic_ratings environment=rating_matrix dataset.rank=100000000", "dataset.rank=100000000 with dataset.num_users=290"),
+        ("encoder=random encoder.dim=1000000000", "encoder.dim=1000000000: at least 3,725 GiB for the vectors of 1,000 texts"),
+        ("encoder@world_encoder=random world_encoder.dim=1000000000", "world_encoder.dim=1000000000: at least"),
+        (
+            "evaluation.num_users=50000000 agent.replay_capacity=20000000",
+            "memory: this run needs at least 21 GiB, and this machine has 16 GiB: 11 GiB for the history of these users (evaluation.num_users="
+            "50000000 with state_tracker.history_length=20), 10 GiB for the replay memory (agent.replay_capacity=20000000 with",
         ),
     ],
 )
-def test_a_size_that_cannot_work_is_refused_in_words(overrides, expected):
-    assert any(expected in problem for problem in find_mistakes(overrides)), find_mistakes(overrides)
+def test_a_size_that_cannot_fit_is_refused_with_what_needs_how_much(overrides, expected):
+    assert any(expected in problem for problem in find_mistakes(overrides.split())), find_mistakes(overrides.split())
 
 
 def test_usual_sizes_and_one_reward_of_weight_0_pass():
@@ -52,18 +78,48 @@ def test_usual_sizes_and_one_reward_of_weight_0_pass():
     assert find_mistakes(["experiment=cartpole"]) == []
 
 
+def needs(*overrides, sizes=None):
+    cfg = validate(compose_config(["encoder=random", *overrides]))
+    return {need.what: need.size for need in memory._needs(OmegaConf.to_container(cfg, resolve=True), chosen_components(cfg), sizes)}
+
+
 def test_the_estimate_counts_every_tensor_of_the_history():
-    values = {
-        "device": "cpu",
-        "state_tracker": {"history_length": 10},
-        "environment": {"num_users": 4},
-        "agent": {"replay_capacity": 100, "batch_size": 7},
-        "trainer": {"chunk_steps": 3},
-        "evaluation": {"num_users": 5, "periodic_users": 6},
-    }
+    sizes = ["state_tracker.history_length=10", "environment.num_users=4", "agent.replay_capacity=1000", "agent.batch_size=7"]
+    found = needs(*sizes, "trainer.chunk_steps=3", "evaluation.num_users=5", "evaluation.periodic_users=6", "evaluation.tuning_sessions=4")
     # an item (8 bytes) and a response (4 bytes) of 10 interactions, before and after a step, and 64 bytes for the step
     step = 2 * 10 * (8 + 4) + 64
-    assert [size for _, _, size in memory._sizes(values)] == [100 * step, 7 * step, 3 * 4 * step, 5 * 120, 6 * 120]
+    assert (found["the replay memory"], found["a batch"], found["a chunk"]) == (1000 * step, 7 * step, 3 * 4 * step)
+    # evaluations follow one another: the largest counts
+    assert found["the history of these users"] == 6 * 120
+    # 384 dimensions of 4 bytes
+    assert found["the vectors of 1,000 texts"] == 1000 * 384 * 4
+
+
+def test_the_sizes_of_the_data_count_once_it_is_read():
+    assert needs(sizes=Sizes(items=5, texts=7, users=2, history=1))["the vectors of 7 texts"] == 7 * 384 * 4
+
+
+def test_a_run_that_nearly_fills_the_memory_is_warned_of_and_one_that_cannot_fit_ends_before_its_texts_are_encoded(monkeypatch, caplog):
+    cfg = validate(compose_config(["encoder=random", "agent.replay_capacity=20000000"]))
+    monkeypatch.setattr(memory, "machine_memory", lambda: 64 * GIB)
+    require_memory(cfg, toy_data())
+    assert caplog.text == ""
+    monkeypatch.setattr(memory, "machine_memory", lambda: 16 * GIB)
+    require_memory(cfg, toy_data())
+    assert "memory: this run needs at least 10 GiB, and this machine has 16 GiB: 10 GiB for the replay memory" in caplog.text
+    monkeypatch.setattr(memory, "machine_memory", lambda: 200_000)
+    with pytest.raises(ConfigError, match="for the vectors of 10. texts|for the replay memory"):
+        require_memory(cfg, toy_data())
+
+
+def test_a_run_of_a_larger_machine_may_be_evaluated_here_but_not_trained(tmp_path):
+    cfg = compose_config(["encoder=random"])
+    cfg.agent.replay_capacity = 100_000_000
+    # as `evaluate` does it
+    assert validate(cfg).agent.replay_capacity == 100_000_000
+    with pytest.raises(ConfigError, match="at least 51 GiB for the replay memory"):
+        runner.run(cfg, tmp_path / "run")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_nothing_is_estimated_for_a_gpu(monkeypatch):

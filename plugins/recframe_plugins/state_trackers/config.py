@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from recframe.components import option
+from recframe.components import FLOAT, MemoryNeed, Sizes, layer_weights, option
 
 
 @dataclass
@@ -40,6 +40,14 @@ class StateTrackerConfig:
                 "state_tracker.id_gate combines an item's text with its learned vector, but no vectors are learned: "
                 "add state_tracker.id_embeddings=true"
             )
+        if len(set(self.reads)) < len(self.reads):
+            yield f"state_tracker.reads names an input twice: [{', '.join(self.reads)}]; name each once"
+
+    def memory(self, sizes: Sizes) -> Iterator[MemoryNeed]:
+        """The items' projected vectors, and the map to the state."""
+        items, state = f"state_tracker.item_dim={self.item_dim}", f"state_tracker.state_dim={self.state_dim}"
+        yield MemoryNeed(items, f"the projected vectors of {sizes.items:,} items", FLOAT * sizes.items * self.item_dim)
+        yield MemoryNeed(f"{state} with {items}", "the weights of the state", FLOAT * self.state_dim * self.item_dim)
 
 
 @dataclass
@@ -58,7 +66,13 @@ class PosteriorConfig(MeanConfig):
         100_000,
         "user-steps with random items before training, in addition to trainer.env_steps, to whose responses the model is fitted; 0: none",
         ge=0,
+        le=100_000_000,
     )
+
+    def memory(self, sizes: Sizes) -> Iterator[MemoryNeed]:
+        """The factors of the items."""
+        factors = FLOAT * sizes.items * self.factors
+        yield MemoryNeed(f"state_tracker.factors={self.factors}", f"the factors of {sizes.items:,} items", factors)
 
 
 @dataclass
@@ -66,6 +80,10 @@ class RecurrentConfig(StateTrackerConfig):
     """Options of the recurrent state trackers."""
 
     dropout: float = option(0.0, "dropout probability for entries and outputs in updates; acting uses no dropout", ge=0, lt=1)
+
+    def memory(self, sizes: Sizes) -> Iterator[MemoryNeed]:
+        """The weights between two states, of three gates at least."""
+        yield MemoryNeed(f"state_tracker.state_dim={self.state_dim}", "the weights between states", 3 * FLOAT * self.state_dim**2)
 
 
 @dataclass
@@ -96,6 +114,12 @@ class CNNConfig(StateTrackerConfig):
         elif max(self.heights) > self.history_length:
             yield f"state_tracker.heights holds {max(self.heights)}, but state_tracker.history_length is only {self.history_length}"
 
+    def memory(self, sizes: Sizes) -> Iterator[MemoryNeed]:
+        """The weights of the filters."""
+        weights = self.horizontal_filters * sum(self.heights) * self.item_dim + self.vertical_filters * self.history_length
+        settings = f"state_tracker.horizontal_filters={self.horizontal_filters}, vertical_filters={self.vertical_filters}"
+        yield MemoryNeed(f"{settings} and item_dim={self.item_dim}", "the weights of the filters", FLOAT * weights)
+
 
 @dataclass
 class AttentionConfig(StateTrackerConfig):
@@ -121,6 +145,15 @@ class AttentionConfig(StateTrackerConfig):
         if self.item_dim % self.heads:
             yield f"state_tracker.item_dim ({self.item_dim}) must be a multiple of state_tracker.heads ({self.heads})"
 
+    def memory(self, sizes: Sizes) -> Iterator[MemoryNeed]:
+        """The weights of the layers, and the attention of every entry to every other for all users."""
+        width, between = self.item_dim, self.feed_forward_dim or self.item_dim
+        weights = self.layers * (4 * width**2 + 2 * width * between)
+        layers = f"state_tracker.layers={self.layers}, feed_forward_dim={between} and item_dim={width}"
+        yield MemoryNeed(layers, "the weights of the attention layers", FLOAT * weights)
+        entries = f"state_tracker.history_length={self.history_length} with environment.num_users={sizes.users}"
+        yield MemoryNeed(entries, "the entries of one attention layer", FLOAT * sizes.users * self.history_length * width)
+
 
 @dataclass
 class MLPConfig:
@@ -130,3 +163,12 @@ class MLPConfig:
     item_dim: int = option(64, "length of a projected item vector (d)", ge=1)
     hidden_sizes: list[int] = option([64, 64], "sizes of the layers; the last one is the length of the state vector (S)", ge=1)
     activation: str = option("relu", "activation after each layer", choices=["relu", "tanh"])
+
+    def contradictions(self) -> Iterator[str]:
+        """Refuse a tracker without a layer, which would have no state."""
+        if not self.hidden_sizes:
+            yield "state_tracker.hidden_sizes must name at least one layer, such as [64, 64]: the last one is the state"
+
+    def memory(self, sizes: Sizes) -> Iterator[MemoryNeed]:
+        """The weights between the layers."""
+        yield layer_weights("state_tracker.hidden_sizes", self.hidden_sizes)

@@ -11,6 +11,7 @@ from pathlib import Path
 from recframe.plugin_loader import suggestion
 
 DEVICE = re.compile(r"cpu|auto|cuda(:\d+)?")
+ADDRESS = re.compile(r"[A-Za-z][\w+.-]*://")
 DRIVER = Path("/proc/driver/nvidia")
 # device files of NVIDIA, Jetson, Windows inside WSL, and AMD, whose GPUs torch calls cuda, too
 CUDA_TRACES = ("nvidia*", "nvhost*", "nvmap", "dxg", "kfd")
@@ -36,6 +37,9 @@ def folder_problem(key: str, folder: str) -> str:
     """Why the folder that `key` names cannot be made or written, or ''. The part after an unresolved interpolation is not checked."""
     if not folder.strip():
         return f"{key}: it is empty; name a folder"
+    if ADDRESS.match(folder):
+        # a folder of that name would be made where the command is called
+        return f"{key}: {folder!r} is an address; name a folder of this machine"
     known, unresolved, _ = folder.partition("${")
     # "runs/a${x}" is known as far as "runs"
     path = Path(os.path.dirname(known) if unresolved else known).expanduser().absolute()

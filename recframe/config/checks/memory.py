@@ -2,32 +2,55 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from recframe.components import Component, Kind, MemoryNeed, Sizes, memory_needs, node
+from recframe.config.checks.sections import check_fields, section_at, with_key
+
 BYTES_OF_AN_INTERACTION = 12
 """An item number of 64 bits and a response of 32 bits."""
+BYTES_OF_AN_ITEM = 8
 BYTES_OF_A_STEP = 64
-"""The rest of a transition, at least: users, actions, rewards, signals and flags."""
+"""The rest of a transition, at least: users, an action, rewards, signals and flags."""
 CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
+NEAR = 0.6
+"""The share of the memory from which on a warning is given: what is estimated is the least."""
+NAMED = 3
+"""The largest things, which a message about all of them names."""
 
 
-def memory_problems(values: Mapping[str, Any]) -> list[str]:
-    """One line for each group of settings whose tensors alone, at the least, are larger than the memory of this machine.
+def memory_problems(values: Mapping[str, Any], chosen: Mapping[str, Component], sizes: Sizes | None = None) -> list[str]:
+    """One line for each group of settings whose tensors alone, at the least, are larger than the memory of this machine; or one for all.
 
     Only the CPU's memory is known without heavy imports, so nothing is estimated for runs on a GPU.
+
+    sizes: those of the data, where it is read already.
     """
-    available = machine_memory()
-    if available is None or str(values["device"]).startswith("cuda"):
+    available = _available(values)
+    if available is None:
         return []
-    return [
-        f"{keys}: {what} needs at least {_gigabytes(size)}, and this machine has {_gigabytes(available)}; lower one of these settings"
-        for keys, what, size in _sizes(values)
+    needs = _needs(values, chosen, sizes)
+    alone = [
+        f"{settings}: at least {_gigabytes(size)} for {what}, and this machine has {_gigabytes(available)}; lower one of these settings"
+        for settings, what, size in needs
         if size > available
     ]
+    total = sum(need.size for need in needs)
+    return alone or ([f"memory: {_in_words(needs, total, available)}; lower one of these settings"] if total > available else [])
+
+
+def memory_warning(values: Mapping[str, Any], chosen: Mapping[str, Component], sizes: Sizes | None = None) -> str:
+    """A sentence about a run that may not fit into the memory of this machine, since its largest tensors take most of it; or ''."""
+    available = _available(values)
+    needs = [] if available is None else _needs(values, chosen, sizes)
+    total = sum(need.size for need in needs)
+    near = available is not None and NEAR * available < total
+    return f"memory: {_in_words(needs, total, available)}, of which the rest of the run needs its share" if near and available else ""
 
 
 def machine_memory() -> int | None:
@@ -41,21 +64,81 @@ def machine_memory() -> int | None:
     return memory
 
 
-def _sizes(values: Mapping[str, Any]) -> Iterator[tuple[str, str, int]]:
-    """(keys, what is stored, bytes) of the largest tensors, as far as the sections have the settings."""
-    history = _number(values["state_tracker"], "history_length", 0)
-    users = _number(values["environment"], "num_users", 1)
-    observation = history * BYTES_OF_AN_INTERACTION
-    transition = 2 * observation + BYTES_OF_A_STEP
-    length = f"state_tracker.history_length={history}"
-    if capacity := _number(values["agent"], "replay_capacity", 0):
-        yield f"agent.replay_capacity={capacity} with {length}", "the replay memory", capacity * transition
-    if batch := _number(values["agent"], "batch_size", 0):
-        yield f"agent.batch_size={batch} with {length}", "a batch", batch * transition
-    chunk = values["trainer"]["chunk_steps"]
-    yield f"trainer.chunk_steps={chunk} with environment.num_users={users} and {length}", "a chunk", chunk * users * transition
-    for key, evaluated in (("num_users", values["evaluation"]["num_users"]), ("periodic_users", values["evaluation"]["periodic_users"])):
-        yield f"evaluation.{key}={evaluated} with {length}", "the history of these users", evaluated * observation
+def _available(values: Mapping[str, Any]) -> int | None:
+    return None if str(values["device"]).startswith("cuda") else machine_memory()
+
+
+def _needs(values: Mapping[str, Any], chosen: Mapping[str, Component], sizes: Sizes | None) -> list[MemoryNeed]:
+    """What a run holds at once, as far as its settings tell, the largest first."""
+    sizes = sizes or declared_sizes(values, chosen)
+    needs = [*_of_the_run(values, sizes), *_of_components(values, chosen, sizes)]
+    return sorted((need for need in needs if need.size > 0), key=lambda need: -need.size)
+
+
+def declared_sizes(values: Mapping[str, Any], chosen: Mapping[str, Component]) -> Sizes:
+    """The sizes that the config tells. A dataset that reads files does not know how many items they hold; one that makes items does."""
+    environment = chosen.get("environment")
+    read = environment is None or "catalog" not in environment.provides
+    items = _number(values["dataset"], "num_items", 1) if read else 1
+    return Sizes(
+        items=items,
+        texts=items,
+        users=_number(values["environment"], "num_users", 1),
+        history=_number(values["state_tracker"], "history_length", 0),
+        slate=_number(values["environment"], "slate_size", 1),
+    )
+
+
+def _of_the_run(values: Mapping[str, Any], sizes: Sizes) -> Iterator[MemoryNeed]:
+    """The transitions that the core holds, as far as the sections have the settings."""
+    candidates = _number(values["environment"], "num_candidates", 0)
+    observation = sizes.history * BYTES_OF_AN_INTERACTION + candidates * BYTES_OF_AN_ITEM
+    transition = 2 * observation + BYTES_OF_A_STEP + (sizes.slate - 1) * (BYTES_OF_AN_ITEM + 8)
+    given = {"state_tracker.history_length": sizes.history}
+    given |= {"environment.num_candidates": candidates} if candidates else {}
+    given |= {"environment.slate_size": sizes.slate} if sizes.slate > 1 else {}
+    rest = " and ".join(f"{key}={value}" for key, value in given.items())
+    simulated = "simulated" in values["stages"]
+    # a log's transitions are made when a batch is drawn
+    if (capacity := _number(values["agent"], "replay_capacity", 0)) and simulated:
+        yield MemoryNeed(f"agent.replay_capacity={capacity} with {rest}", "the replay memory", capacity * transition)
+    # other agents' batches are not of transitions
+    if capacity and (batch := _number(values["agent"], "batch_size", 0)):
+        yield MemoryNeed(f"agent.batch_size={batch} with {rest}", "a batch", batch * transition)
+    if simulated:
+        chunk = values["trainer"]["chunk_steps"]
+        yield MemoryNeed(
+            f"trainer.chunk_steps={chunk} with environment.num_users={sizes.users} and {rest}", "a chunk", chunk * sizes.users * transition
+        )
+        # evaluations follow one another
+        settings = values["evaluation"]
+        names = [name for name in ("num_users", "periodic_users", "tuning_sessions") if name != "tuning_sessions" or settings["references"]]
+        name = max(names, key=lambda name: int(settings[name]))
+        history = settings[name] * observation
+        yield MemoryNeed(f"evaluation.{name}={settings[name]} with {rest}", "the history of these users", history)
+    auxiliary = values["auxiliary"]
+    if auxiliary["weight"]:
+        width = _number(values["state_tracker"], "item_dim", 1)
+        drawn = min(auxiliary["negatives"], sizes.items) if sizes.items > 1 else 0
+        yield MemoryNeed(f"auxiliary.negatives={auxiliary['negatives']}", "the vectors of these items", 4 * drawn * width)
+
+
+def _of_components(values: Mapping[str, Any], chosen: Mapping[str, Component], sizes: Sizes) -> Iterator[MemoryNeed]:
+    """What the components' own settings need, of those sections that have no mistakes."""
+    environment = chosen.get("environment")
+    unread = (Kind.DATASET, Kind.ENCODER) if environment is not None and "catalog" in environment.provides else ()
+    for key, component in chosen.items():
+        section = section_at(values, key)
+        if component.kind in unread or check_fields(f"{key}.", section, node(component)):
+            continue
+        config = component.config(**{one.name: section[one.name] for one in dataclasses.fields(component.config) if one.name in section})
+        for need in memory_needs(config, sizes):
+            yield need._replace(settings=with_key(need.settings, component.kind, key))
+
+
+def _in_words(needs: list[MemoryNeed], total: int, available: int) -> str:
+    parts = ", ".join(f"{_gigabytes(size)} for {what} ({settings})" for settings, what, size in needs[:NAMED])
+    return f"this run needs at least {_gigabytes(total)}, and this machine has {_gigabytes(available)}: {parts}"
 
 
 def _number(section: Any, name: str, otherwise: int) -> int:
@@ -64,4 +147,5 @@ def _number(section: Any, name: str, otherwise: int) -> int:
 
 
 def _gigabytes(size: int) -> str:
-    return f"{size / 2**30:,.0f} GiB"
+    amount = size / 2**30
+    return f"{amount:,.0f} GiB" if amount >= 10 else f"{amount:,.1f} GiB"

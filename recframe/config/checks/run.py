@@ -10,17 +10,17 @@ from omegaconf import DictConfig
 from recframe.components import Component, Kind, node
 from recframe.config.app import Composed
 from recframe.config.checks.machine import folder_problem
-from recframe.config.checks.memory import memory_problems
 from recframe.config.checks.monitor import monitor_problems
 from recframe.config.checks.pairings import check_pairings
 from recframe.config.checks.sections import check_fields, check_section, section_at, unknown_settings
-from recframe.config.checks.stages import LOGGED, SIMULATED, monitored_on_log, stage_problems
+from recframe.config.checks.sizes import size_problems
+from recframe.config.checks.stages import LOGGED, monitored_on_log, stage_problems
 from recframe.config.schema.run import LabelConfig
 from recframe.plugin_loader import registry
 
-MOST_OVERSHOOT = 10
-"""Training ends after a whole chunk, so it may be a little longer than `trainer.env_steps`; at most this many times as long."""
 MOST_THREADS = 1_024
+SMALLEST_WEIGHT = 1e-37
+"""Below, a weight of 32 bits is 0."""
 
 
 def run_rules(composed: Composed) -> list[str]:
@@ -34,7 +34,7 @@ def run_rules(composed: Composed) -> list[str]:
     problems += _check_rewards(values) + _check_cold_items(composed)
     problems += _check_labels(composed)
     problems += stage_problems(composed)
-    problems += check_pairings(composed) + (memory_problems(values) or _check_sizes(values)) + monitor_problems(values, chosen)
+    problems += check_pairings(composed) + size_problems(values) + monitor_problems(values, chosen)
     problems += _check_training(values["trainer"])
     return problems + _check_auxiliary(composed) + _check_tuning(values, chosen)
 
@@ -60,34 +60,10 @@ def _unread_kinds(chosen: Mapping[str, Component]) -> tuple[Kind, ...]:
     return (Kind.DATASET, Kind.ENCODER) if environment is not None and "catalog" in environment.provides else ()
 
 
-def _check_sizes(values: Mapping[str, Any]) -> list[str]:
-    """Settings of the agent that do not go with the number of users or the length of training; an agent may lack these settings."""
-    agent, environment = ({} if not isinstance(values[key], Mapping) else values[key] for key in ("agent", "environment"))
-    batch = agent.get("batch_size")
-    capacity, users = agent.get("replay_capacity"), environment.get("num_users")
-    starts, env_steps = agent.get("learning_starts"), values["trainer"]["env_steps"]
-    problems = []
-    if isinstance(capacity, int) and isinstance(users, int) and capacity < users:
-        problems.append(f"agent.replay_capacity={capacity} holds less than one step of environment.num_users={users}; raise it")
-    elif isinstance(capacity, int) and isinstance(batch, int) and batch > capacity:
-        problems.append(f"agent.batch_size={batch} is more than agent.replay_capacity={capacity} holds; lower it")
-    if SIMULATED not in values["stages"]:
-        return problems
-    chunk = values["trainer"]["chunk_steps"]
-    if isinstance(users, int) and chunk * users > MOST_OVERSHOOT * env_steps:
-        problems.append(
-            f"trainer.chunk_steps={chunk} for environment.num_users={users} are {chunk * users:,} user-steps before anything is learned, "
-            f"far more than trainer.env_steps={env_steps:,}; lower it"
-        )
-    if isinstance(starts, int) and isinstance(env_steps, int) and starts > env_steps:
-        problems.append(f"agent.learning_starts={starts} is more than trainer.env_steps={env_steps}: nothing would be learned; lower it")
-    return problems
-
-
 def _check_rewards(values: Mapping[str, Any]) -> list[str]:
     """Rewards of which none counts."""
     weights = [section.get("weight", 1.0) for section in values["reward"].values() if isinstance(section, Mapping)]
-    if not weights or any(weights):
+    if not weights or any(abs(weight) > SMALLEST_WEIGHT for weight in weights):
         return []
     keys = ", ".join(f"reward.{name}.weight" for name in values["reward"])
     return [f"{keys}: every weight is 0, so that nothing is rewarded; give one reward a weight"]

@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from recframe.components import Component, Kind, bounds_problems, contradictions, node
+from recframe.config.problems import in_our_words
 from recframe.plugin_loader import UnknownComponent, registry, suggestion
 
 
@@ -21,9 +22,13 @@ def merged_as(prefix: str, schema: DictConfig, values: Any) -> tuple[DictConfig 
     try:
         merged = OmegaConf.merge(schema, values)
     except OmegaConfBaseException as error:
-        return None, [f"{prefix}{getattr(error, 'full_key', '') or 'config'}: {str(error).splitlines()[0]}"]
+        return None, [f"{prefix}{getattr(error, 'full_key', '') or 'config'}: {_said(error)}"]
     assert isinstance(merged, DictConfig)
     return merged, []
+
+
+def _said(error: OmegaConfBaseException) -> str:
+    return in_our_words(str(error).splitlines()[0], str(getattr(error, "full_key", "")))
 
 
 def resolved(cfg: DictConfig) -> tuple[dict[str, Any], list[str]]:
@@ -31,7 +36,7 @@ def resolved(cfg: DictConfig) -> tuple[dict[str, Any], list[str]]:
     try:
         values: Any = OmegaConf.to_container(cfg, resolve=True)
     except OmegaConfBaseException as error:
-        return {}, [f"{getattr(error, 'full_key', '') or 'config'}: {str(error).splitlines()[0]}"]
+        return {}, [f"{getattr(error, 'full_key', '') or 'config'}: {_said(error)}"]
     return values, []
 
 

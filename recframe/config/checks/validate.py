@@ -63,14 +63,9 @@ def find_problems(cfg: DictConfig, app: App = TRAIN, choices: Mapping[str, Any] 
 
 
 def find_new_run_problems(cfg: DictConfig, app: App = TRAIN, choices: Mapping[str, Any] | None = None) -> list[str]:
-    """`find_problems`, or if there are none, a line for each thing that a new run lacks. A run that is evaluated again may not need it."""
+    """`find_problems`, or if there are none, `find_start_problems`."""
     values, unresolved = resolved(cfg)
-    if unresolved:
-        return unresolved
-    components = _chosen_components(values, app)[0]
-    return _value_problems(values, app, choices or {}) or [
-        line for key, component in components.items() for line in variable_problems(key, component, section_at(values, key))
-    ]
+    return unresolved or _value_problems(values, app, choices or {}) or _start_problems(values, app)
 
 
 def _value_problems(values: Mapping[str, Any], app: App, choices: Mapping[str, Any]) -> list[str]:
@@ -97,6 +92,18 @@ def chosen_components(cfg: DictConfig, app: App = TRAIN) -> dict[str, Component]
 def components_in(values: Mapping[str, Any], app: App = TRAIN) -> dict[str, Component]:
     """The components in the plain values of a valid config, with interpolations filled in, by their keys."""
     return _chosen_components(values, app)[0]
+
+
+def find_start_problems(cfg: DictConfig, app: App = TRAIN) -> list[str]:
+    """One line for each thing that a new run lacks, in addition to `find_problems`. A run that is evaluated again may not need it."""
+    values, unresolved = resolved(cfg)
+    return [] if unresolved else _start_problems(values, app)
+
+
+def _start_problems(values: Mapping[str, Any], app: App) -> list[str]:
+    chosen, _ = _chosen_components(values, app)
+    lacking = [line for key, component in chosen.items() for line in variable_problems(key, component, section_at(values, key))]
+    return lacking + app.start_rules(Composed(values, chosen))
 
 
 def _chosen_components(values: Mapping[str, Any], app: App) -> tuple[dict[str, Component], list[str]]:

@@ -6,6 +6,7 @@ import yaml
 from hydra.errors import MissingConfigException
 from omegaconf.errors import OmegaConfBaseException
 
+from recframe.config.problems import in_our_words
 from recframe.plugin_loader import suggestion
 
 
@@ -25,5 +26,5 @@ def explain(error: BaseException) -> str:
         return f"labels.{key}: write your own labels into a file, such as conf/labels/{key}.yaml, and choose them with labels=[{key}]"
     lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
     # a heading ends in a colon, and the next line says what it is about
-    message = " ".join(lines[:2] if lines and lines[0].endswith(":") else lines[:1]) or type(cause).__name__
+    message = in_our_words(" ".join(lines[:2] if lines and lines[0].endswith(":") else lines[:1]) or type(cause).__name__, str(key))
     return f"{key}: {message}" if key and str(key) not in message else message

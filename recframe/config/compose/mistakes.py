@@ -194,6 +194,8 @@ def _compose(app: App, config_name: str, overrides: list[str]) -> Found | list[s
         del cfg["hydra"]
     present = {str(key) for key in cfg}
     lacking = [field.name for field in dataclasses.fields(app.schema) if field.name not in present]
+    if taken_out := [text for text in overrides if text.startswith("~") and text[1:].partition("=")[0] in lacking]:
+        return [f"{text}: a setting cannot be taken out; set it to another value, or leave it as it is" for text in taken_out]
     if lacking:
         return [
             f"config {config_name!r} is not a primary config of recframe {app.command}: it lacks {', '.join(lacking)}; "

@@ -35,6 +35,10 @@ def without_nulls(overrides: Sequence[str]) -> list[str]:
     return [spelt.get(override, override) for override in overrides]
 
 
+PARSER_NAME = "LexerNoViableAltException"
+"""What Hydra says where a character has no place, without which one."""
+
+
 def parse(overrides: Sequence[str], problems: list[str], loader: ConfigLoader | None = None) -> Iterator[Override]:
     """The parsed overrides. A line for each that cannot be parsed is added to `problems`.
 
@@ -43,9 +47,13 @@ def parse(overrides: Sequence[str], problems: list[str], loader: ConfigLoader | 
     parser = OverridesParser.create(config_loader=loader)
     for text in overrides:
         try:
+            if text.lstrip("+~").startswith("="):
+                problems.append(f"{text!r} is not of the form key=value; write the key before the sign")
+                continue
             yield parser.parse_overrides([text])[0]
         except OverrideParseException as error:
             reason = str(error.message).splitlines()[0].removeprefix(f"Error parsing override '{text}'").strip()
+            reason = "" if reason.startswith(PARSER_NAME) else reason
             detail = f" ({reason})" if reason else ""
             problems.append(f"{text!r} is not of the form key=value{detail}; quote special characters, as in 'key=\"a,b\"'")
 
@@ -87,6 +95,9 @@ def wrong_choices(override: Override, groups: ConfigGroups) -> list[str]:
     if lists:
         each = ",".join(map(str, lists[0]))
         return [f"{override.get_key_element()}: one choice is made here, not a list; to run once with each, use -m {group}={each}"]
+    for value in Axis.of(override).values:
+        if isinstance(value, list) and (twice := [name for name in value if value.count(name) > 1]):
+            return [f"{override.get_key_element()}: {twice[0]!r} is named twice; name each once"]
     names = [name for value in Axis.of(override).values for name in (value if isinstance(value, list) else [value])]
     if None in names:
         return [f"{group}=null: a choice is required; there are: {', '.join(choices)}"]
@@ -121,7 +132,14 @@ def hydra_folder_problems(override: Override) -> list[str]:
         return search_path_problems(
             address for value in Axis.of(override).values for address in (value if isinstance(value, list) else [value])
         )
-    folders = [str(value) for value in Axis.of(override).values if override.key_or_group in ("hydra.run.dir", "hydra.sweep.dir")]
+    if override.key_or_group in ("hydra.launcher", "hydra.sweeper"):
+        group = override.key_or_group.replace(".", "/")
+        return [f"{override.input_line}: write {group}={override.get_value_element_as_str()}, with a slash, which chooses it"]
+    folders = [
+        str(value)
+        for value in Axis.of(override).values
+        if override.key_or_group in ("hydra.run.dir", "hydra.sweep.dir", "hydra.sweep.subdir")
+    ]
     return [problem for folder in folders if (problem := folder_problem(override.key_or_group, folder))]
 
 

@@ -30,7 +30,7 @@ class PretrainConfig:
     new: NewModelConfig = field(default_factory=NewModelConfig)
     epochs: int = option(3, "number of passes over all texts", ge=1)
     steps: int | None = option(None, "number of batches, in as many epochs as necessary; null: by pretrain.epochs", ge=1)
-    learning_rate: float | None = option(None, "peak learning rate of AdamW; null: 0.001 for a new model, 0.00005 otherwise", gt=0)
+    learning_rate: float | None = option(None, "peak learning rate of AdamW; null: 0.001 for a new model, 0.00005 otherwise", gt=0, le=10)
     warmup: float = option(0.1, "share of the steps in which the learning rate rises, before it falls to zero", ge=0, lt=1)
     weight_decay: float = option(0.01, "weight decay of AdamW, for matrices only", ge=0)
     gradient_clip: float | None = option(1.0, "largest norm of the gradient; null: no clipping", gt=0)

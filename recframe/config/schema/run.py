@@ -21,7 +21,7 @@ class TrainerConfig:
     patience: int | None = option(None, "evaluations without improvement after which training stops; null: never", ge=1)
     final_weights: str = option("best", "the weights that are evaluated and saved at the end", choices=["best", "last"])
     selection_window: int = option(
-        1, "evaluations whose mean says which weights are best; with more than one, a single lucky evaluation counts less", ge=1
+        1, "evaluations whose mean says which weights are best; with more than one, a single lucky evaluation counts less", ge=1, le=1_000
     )
     weight_average: float | None = option(
         None,
@@ -91,11 +91,11 @@ class EvaluationConfig:
     max_steps: int = option(1_000, "steps after which the evaluation cuts a session", ge=1)
     references: bool = option(True, "evaluate the reference policies, too")
     tuning_sessions: int = option(512, "training sessions on which each reference policy is fitted", ge=2)
-    bootstrap_samples: int = option(2_000, "bootstrap resamples for each 95 % interval", ge=100)
+    bootstrap_samples: int = option(2_000, "bootstrap resamples for each 95 % interval", ge=100, le=1_000_000)
     k: list[int] = option([1, 5, 10, 20], "lengths of the lists that are measured in an evaluation on logs", ge=1)
     exclude_seen: bool = option(True, "in an evaluation on logs, recommend no item that the user has met before")
-    sample_users: int = option(3, "users whose recommendations are printed as text (if items are recommended)", ge=0)
-    sample_steps: int = option(4, "steps that are printed for each of them", ge=1)
+    sample_users: int = option(3, "users whose recommendations are printed as text (if items are recommended)", ge=0, le=1_000)
+    sample_steps: int = option(4, "steps that are printed for each of them", ge=1, le=10_000)
 
 
 @dataclass

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from recframe.components import option
+from recframe.components import FLOAT, MemoryNeed, Sizes, option
 
 DECAY = "factor of an item's weight for each item that came after it in the history; 1: all count the same"
 REPEATS = "score items of the history like others, where they may be shown at all; if not, they come after all others"
@@ -70,6 +70,10 @@ class ALSConfig(LogScorerConfig):
     )  # fmt: skip
     decay: float = option(1.0, DECAY, gt=0, le=1)
 
+    def memory(self, sizes: Sizes) -> Iterator[MemoryNeed]:
+        """The factors of the items."""
+        yield MemoryNeed(f"agent.factors={self.factors}", f"the factors of {sizes.items:,} items", FLOAT * sizes.items * self.factors)
+
 
 @dataclass
 class BPRConfig(LogScorerConfig):
@@ -79,10 +83,14 @@ class BPRConfig(LogScorerConfig):
     """
 
     factors: int = option(64, "dimensions of a user's and an item's factors", ge=1)
-    learning_rate: float = option(1e-3, "step size of Adam", gt=0)
+    learning_rate: float = option(1e-3, "step size of Adam", gt=0, le=10)
     regularization: float = option(0.0, "lambda, the weight of the squared factors", ge=0)
     epochs: int = option(100, "passes over the log; choose it by validation: too many overfit", ge=1)
     batch_size: int = option(2_048, "pairs of a user and an item in a gradient step", ge=1)
+
+    def memory(self, sizes: Sizes) -> Iterator[MemoryNeed]:
+        """The factors of the items."""
+        yield MemoryNeed(f"agent.factors={self.factors}", f"the factors of {sizes.items:,} items", FLOAT * sizes.items * self.factors)
 
 
 PARTS = ["item_knn", "user_knn", "ease", "als", "bpr_mf", "content_cosine"]

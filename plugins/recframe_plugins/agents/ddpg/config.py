@@ -1,9 +1,10 @@
 """Options of DDPG, TD3 and Wolpertinger. Imports no torch."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from recframe.agent_options import ReplayConfig, WorkingSetConfig
-from recframe.components import option
+from recframe.components import MemoryNeed, Sizes, layer_weights, option
 
 
 @dataclass
@@ -15,8 +16,8 @@ class DDPGConfig(WorkingSetConfig, ReplayConfig):
     """
 
     gamma: float = option(0.97, "discount of the next step's value", ge=0, le=1)
-    critic_learning_rate: float = option(1e-3, "Adam's step size for the critics", gt=0)
-    actor_learning_rate: float = option(1e-3, "Adam's step size for the actor", gt=0)
+    critic_learning_rate: float = option(1e-3, "Adam's step size for the critics", gt=0, le=10)
+    actor_learning_rate: float = option(1e-3, "Adam's step size for the actor", gt=0, le=10)
     hidden_sizes: list[int] = option([128], "sizes of the hidden layers of actor and critics", ge=1)
     target_update_rate: float = option(0.005, "how far each update moves the target networks (tau)", gt=0, le=1)
     random_steps: int = option(1_000, "user-steps of uniformly random actions at the start", ge=0)
@@ -38,3 +39,7 @@ class DDPGConfig(WorkingSetConfig, ReplayConfig):
     )
     index_interval: int = option(100, "items: updates after which the index is rebuilt from the current item vectors", ge=1)
     index_probes: int = option(16, "items: lists of the approximate index that are searched, of about sqrt(number of items)", ge=1)
+
+    def memory(self, sizes: Sizes) -> Iterator[MemoryNeed]:
+        """The weights between the hidden layers of one network."""
+        yield layer_weights("agent.hidden_sizes", self.hidden_sizes)

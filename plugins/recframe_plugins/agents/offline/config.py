@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from recframe.agent_options import ReplayConfig, WorkingSetConfig
-from recframe.components import option
+from recframe.components import FLOAT, MemoryNeed, Sizes, option
 from recframe_plugins.agents.ddpg.config import DDPGConfig
 from recframe_plugins.agents.q_learning.config import DeepQConfig, ValueLearningConfig
 from recframe_plugins.agents.sequence_models.config import SequenceModelConfig
@@ -25,6 +25,11 @@ class SA2CConfig(SQNConfig):
     negatives: int = option(10, "items drawn uniformly for each item taken, as actions without success", ge=1)
     negative_reward: float = option(0.0, "reward of a negative")
     warmup_updates: int = option(2_000, "updates before the cross-entropy is weighted; until then advantages say little (SNQN)", ge=0)
+
+    def memory(self, sizes: Sizes) -> Iterator[MemoryNeed]:
+        """The negatives of a batch."""
+        settings = f"agent.negatives={self.negatives} with agent.batch_size={self.batch_size}"
+        yield MemoryNeed(settings, "the negatives of a batch", 8 * self.negatives * self.batch_size)
 
 
 @dataclass
@@ -90,7 +95,7 @@ class TopKReinforceConfig(WorkingSetConfig, ReplayConfig):
 
     gamma: float = option(0.97, "discount of later rewards", ge=0, le=1)
     horizon: int = option(20, "rewards in the return of an item; later ones do not count", ge=1)
-    learning_rate: float = option(5e-4, "Adam's step size", gt=0)
+    learning_rate: float = option(5e-4, "Adam's step size", gt=0, le=10)
     k: int = option(10, "items that will be shown together (K of the top-K correction); 1: no such correction", ge=1)
     weight_cap: float = option(10.0, "largest importance weight (c); a smaller one has less variance and more bias", gt=0)
     normalize_weights: bool = option(False, "divide importance weights by their mean over the batch")
@@ -120,7 +125,7 @@ class DecisionTransformerConfig(WorkingSetConfig):
     """
 
     batch_size: int = option(64, "sequences per update", ge=1)
-    learning_rate: float = option(5e-4, "Adam's step size", gt=0)
+    learning_rate: float = option(5e-4, "Adam's step size", gt=0, le=10)
     horizon: int = option(10, "interactions after those read whose rewards a return counts, if the sequence has as many", ge=1)
     target_return: float | None = option(
         None, "sum of rewards asked for, from the beginning of the sequence or after the oldest item read; null: by target_quantile"
@@ -139,3 +144,8 @@ class DecisionTransformerConfig(WorkingSetConfig):
                 f"agent.target_return={self.target_return:g} and agent.target_quantile={self.target_quantile:g} both set the return asked "
                 "for: leave target_quantile at 0.9, or set target_return=null"
             )
+
+    def memory(self, sizes: Sizes) -> Iterator[MemoryNeed]:
+        """The weights of the layers: attention, and a feed-forward part four times as wide."""
+        settings = f"agent.layers={self.layers} with agent.width={self.width}"
+        yield MemoryNeed(settings, "the weights of the transformer", 12 * FLOAT * self.layers * self.width**2)

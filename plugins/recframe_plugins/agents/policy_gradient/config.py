@@ -14,13 +14,13 @@ class OnPolicyConfig(WorkingSetConfig):
     """
 
     gamma: float = option(0.97, "discount of the next step's value", ge=0, le=1)
-    learning_rate: float = option(1e-3, "Adam's step size", gt=0)
+    learning_rate: float = option(1e-3, "Adam's step size", gt=0, le=10)
     network: str = option(
         "separate",
         "separate: policy and value have a state tracker and an optimizer each; shared: two heads on one tracker, one loss",
         choices=["separate", "shared"],
     )
-    value_learning_rate: float | None = option(None, "separate: Adam's step size for the value; null: learning_rate", gt=0)
+    value_learning_rate: float | None = option(None, "separate: Adam's step size for the value; null: learning_rate", gt=0, le=10)
     value_weight: float = option(0.5, "shared: weight of the value's loss, added to the policy's", gt=0)
     entropy_weight: float = option(0.01, "weight of the policy's entropy, which keeps exploration going", ge=0)
     normalize_advantages: bool = option(
@@ -50,7 +50,7 @@ class ActorCriticConfig(OnPolicyConfig):
     clip_range: float | None = option(
         None, "distance from 1 at which the probability ratio is clipped (PPO's epsilon); null: no clipping (A2C)", gt=0
     )
-    epochs: int = option(1, "passes over each chunk; more than one needs a clip_range", ge=1)
+    epochs: int = option(1, "passes over each chunk; more than one needs a clip_range", ge=1, le=10_000)
     minibatches: int = option(1, "optimizer steps per pass, each on a part of the chunk; more than one needs a clip_range", ge=1)
     value_clip: float | None = option(None, "distance from its previous value at which a value is clipped; null: no clipping", gt=0)
     target_kl: float | None = option(

@@ -16,7 +16,7 @@ class ValueLearningConfig(WorkingSetConfig, ReplayConfig):
     """
 
     gamma: float = option(0.97, "discount of the next step's value", ge=0, le=1)
-    learning_rate: float = option(5e-4, "Adam's step size", gt=0)
+    learning_rate: float = option(5e-4, "Adam's step size", gt=0, le=10)
     n_step: int = option(1, "rewards in a target before the next state's value; those of explored steps are included: a bias", ge=1)
     priority_exponent: float = option(
         0.0, "how much more often transitions with large errors are replayed (alpha); 0: uniform sampling", ge=0, le=1

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from recframe.agent_options import WorkingSetConfig
-from recframe.components import option
+from recframe.components import FLOAT, MemoryNeed, Sizes, option
 
 
 @dataclass
@@ -18,7 +18,7 @@ class SequenceModelConfig(WorkingSetConfig):
     sequence_length: int | None = option(
         None, "items of a sequence that an update reads, each of which predicts the next one; null: state_tracker.history_length", ge=1
     )
-    learning_rate: float = option(1e-3, "Adam's step size", gt=0)
+    learning_rate: float = option(1e-3, "Adam's step size", gt=0, le=10)
     loss: str = option(
         "full",
         "full: cross-entropy over the whole catalogue; sampled: the same, estimated from negatives; gbce: binary cross-entropy with "
@@ -48,3 +48,11 @@ class SequenceModelConfig(WorkingSetConfig):
                 "agent.sequence_length is for predicting the next item: with agent.masked_share, a sequence is read whole, with "
                 "state_tracker.history_length items; set agent.sequence_length=null"
             )
+
+    def memory(self, sizes: Sizes) -> Iterator[MemoryNeed]:
+        """The items of a batch, and the scores of the negatives."""
+        length, batch = self.sequence_length or sizes.history, f"agent.batch_size={self.batch_size}"
+        yield MemoryNeed(f"agent.sequence_length={length} with {batch}", "the items of a batch", 8 * length * self.batch_size)
+        if self.loss != "full":
+            scores = FLOAT * self.negatives * self.batch_size
+            yield MemoryNeed(f"agent.negatives={self.negatives} with {batch}", "the scores of the negatives", scores)

@@ -15,7 +15,7 @@ class SoftActorCriticConfig(WorkingSetConfig, ReplayConfig):
     """
 
     gamma: float = option(0.97, "discount of the next step's value", ge=0, le=1)
-    learning_rate: float = option(5e-4, "Adam's step size for critics, policy and temperature", gt=0)
+    learning_rate: float = option(5e-4, "Adam's step size for critics, policy and temperature", gt=0, le=10)
     target_update_rate: float = option(0.005, "how far each update moves the target critics (tau)", gt=0, le=1)
     target_entropy: float = option(0.25, "target of the policy's entropy, as a share of that of uniformly random items", gt=0, lt=1)
     initial_temperature: float = option(0.1, "weight of the entropy, in nats, at the start (alpha); then it is learned", gt=0)

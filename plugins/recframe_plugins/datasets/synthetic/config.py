@@ -1,8 +1,12 @@
 """Options of the synthetic dataset. Imports no torch."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from recframe.components import option, seed_option
+from recframe.components import MemoryNeed, Sizes, option, seed_option
+
+LEAST_TEXT = 100
+"""Bytes of an item's or a user's text and attributes, at the least."""
 
 
 @dataclass
@@ -19,3 +23,8 @@ class SyntheticConfig:
     text_template: str = option(
         "{title}. {description} {tags}", "text of an item for the encoder, from {title}, {description}, {tags} and {topics}"
     )
+
+    def memory(self, sizes: Sizes) -> Iterator[MemoryNeed]:
+        """The texts."""
+        for name, count in (("num_items", self.num_items), ("num_users", self.num_users)):
+            yield MemoryNeed(f"dataset.{name}={count}", "their texts", LEAST_TEXT * count)

@@ -1,8 +1,9 @@
 """Options of the dataset synthetic_ratings. Imports no torch."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from recframe.components import option, seed_option
+from recframe.components import FLOAT, MemoryNeed, Sizes, option, seed_option
 
 
 @dataclass
@@ -23,3 +24,9 @@ class SyntheticRatingsConfig:
     seed: int = seed_option(0, "seed of the generated data; independent of the run's seed, so that runs are compared on the same data")
     evaluation_share: float = option(0.2, "share of the users who appear only in evaluation", gt=0.0, lt=1.0)
     split_seed: int = seed_option(0, "seed of the choice of these users")
+
+    def memory(self, sizes: Sizes) -> Iterator[MemoryNeed]:
+        """The rating of every item by every user, and the users' tastes."""
+        users = f"dataset.num_users={self.num_users}"
+        yield MemoryNeed(f"{users} with dataset.num_items={self.num_items}", "the ratings", FLOAT * self.num_users * self.num_items)
+        yield MemoryNeed(f"dataset.rank={self.rank} with {users}", "the tastes", FLOAT * self.rank * (self.num_users + self.num_items))

@@ -1,8 +1,9 @@
 """Options of the control encoders `id` and `random`. Imports no torch."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from recframe.components import option, seed_option
+from recframe.components import FLOAT, MemoryNeed, Sizes, option, seed_option
 
 
 @dataclass
@@ -16,3 +17,7 @@ class RandomEncoderConfig:
 
     dim: int = option(384, "length of the vectors; the default is that of the packaged language model", ge=1)
     seed: int = seed_option(0, "seed of the noise")
+
+    def memory(self, sizes: Sizes) -> Iterator[MemoryNeed]:
+        """The vectors of the texts."""
+        yield MemoryNeed(f"encoder.dim={self.dim}", f"the vectors of {sizes.texts:,} texts", FLOAT * sizes.texts * self.dim)

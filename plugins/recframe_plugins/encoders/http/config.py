@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from omegaconf import MISSING
 
-from recframe.components import option
+from recframe.components import FLOAT, MemoryNeed, Sizes, option
 from recframe_plugins.encoders.prompts import PromptConfig
 
 
@@ -26,9 +26,9 @@ class HttpEmbeddingsConfig(PromptConfig):
     normalize: bool = option(True, "scale vectors to length one")
     batch_size: int = option(64, "texts in one request", ge=1)
     batch_characters: int = option(100_000, "characters in one request; a longer text is sent by itself", ge=1)
-    requests_per_minute: float | None = option(None, "highest rate of requests; null: as fast as they are answered", gt=0)
+    requests_per_minute: float | None = option(None, "highest rate of requests; null: as fast as they are answered", ge=0.1)
     timeout: float = option(60.0, "seconds to wait for an answer", gt=0)
-    retries: int = option(6, "how often a request is sent again after a rate limit, a server error or no answer", ge=0)
+    retries: int = option(6, "how often a request is sent again after a rate limit, a server error or no answer", ge=0, le=100)
 
     def contradictions(self) -> Iterator[str]:
         """Invalid addresses, and a key in place of its variable's name; messages do not repeat the key."""
@@ -50,3 +50,8 @@ class HttpEmbeddingsConfig(PromptConfig):
             yield f"encoder.base_url={self.base_url} must end with its path, because '/embeddings' is appended to it"
         elif url.path.rstrip("/").endswith("/embeddings"):
             yield f"encoder.base_url={self.base_url}: leave out '/embeddings', which is appended to it"
+
+    def memory(self, sizes: Sizes) -> Iterator[MemoryNeed]:
+        """The vectors of the texts, where the length is asked for."""
+        length = self.dimensions or 0
+        yield MemoryNeed(f"encoder.dimensions={length}", f"the vectors of {sizes.texts:,} texts", FLOAT * sizes.texts * length)

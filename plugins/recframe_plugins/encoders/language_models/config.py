@@ -22,11 +22,11 @@ class TuningConfig:
     tuning_tokens: int = option(
         2048, "largest number of tokens that a tuning step encodes again; of more texts, it encodes a weighted sample", ge=1
     )
-    tuning_learning_rate: float = option(1e-4, "learning rate of the model's parameters (Adam)", gt=0)
+    tuning_learning_rate: float = option(1e-4, "learning rate of the model's parameters (Adam)", gt=0, le=10)
     refresh_interval: int = option(25, "tuning steps after which all texts are encoded again; each evaluation also does so", ge=1)
-    lora_rank: int = option(8, "rank of LoRA's additions", ge=1)
+    lora_rank: int = option(8, "rank of LoRA's additions", ge=1, le=4096)
     lora_alpha: float = option(16.0, "LoRA's additions are scaled by lora_alpha / lora_rank", gt=0)
-    prefix_length: int = option(10, "tokens that prefix tuning puts before every text", ge=1)
+    prefix_length: int = option(10, "tokens that prefix tuning puts before every text", ge=1, le=4096)
 
     def contradictions(self) -> Iterator[str]:
         """Tuning in half precision, which loses steps as small as tuning's."""

@@ -123,5 +123,7 @@ class TfidfEncoder(Encoder):
         significant = svd.singular_values_ > 1e-7 * svd.singular_values_[0]
         directions: np.ndarray = svd.components_[significant].T
         if directions.shape[1] < self.config.dim:
-            log.info("tfidf: vectors of length %d: encoder.dim=%d is more than the texts' words tell", directions.shape[1], self.config.dim)
+            log.warning(
+                "tfidf: vectors of length %d: encoder.dim=%d is more than the texts' words tell", directions.shape[1], self.config.dim
+            )
         return directions

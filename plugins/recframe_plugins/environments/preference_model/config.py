@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from recframe.components import option, seed_option
+from recframe.components import FLOAT, MemoryNeed, Sizes, option, seed_option
 from recframe_plugins.environments.simulation.config import BoredomConfig, ItemVectorsConfig
 
 
@@ -47,3 +47,8 @@ class PreferenceModelConfig(ItemVectorsConfig, BoredomConfig):
         """A penalty on what is not read."""
         if not self.text_components and self.text_penalty != type(self).text_penalty:
             yield "environment.text_penalty has no meaning without environment.text_components; set the components, or leave it out"
+
+    def memory(self, sizes: Sizes) -> Iterator[MemoryNeed]:
+        """The factors of items and of the users at once."""
+        factors = FLOAT * self.factors * (sizes.items + sizes.users)
+        yield MemoryNeed(f"environment.factors={self.factors}", "the factors of items and users", factors)

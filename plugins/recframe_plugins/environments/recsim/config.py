@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from recframe.components import option, seed_option
+from recframe.components import FLOAT, MemoryNeed, Sizes, option, seed_option
 from recframe_plugins.environments.simulation.config import ChoiceConfig, SessionConfig
 
 TOPIC_ATTRIBUTE = "catalogue attribute with an item's topic (of a list, the first); null: topics are assigned at random"
@@ -46,6 +46,17 @@ class InterestEvolutionConfig(ChoiceConfig, RecSimConfig):
     no_click_mass: float = option(1.0, "score of clicking nothing, in the multinomial models")
     attention_prob: float = option(0.65, "probability of looking at an item, in the cascade models", ge=0.0, le=1.0)
     observe_interests: bool = option(False, "put the user's interests into the observation, as RecSim does; false: they are hidden")
+
+    def contradictions(self) -> Iterator[str]:
+        """Refuse a range of qualities that is upside down."""
+        if self.min_utility > self.max_utility:
+            yield f"environment.min_utility ({self.min_utility:g}) must not exceed environment.max_utility ({self.max_utility:g})"
+
+    def memory(self, sizes: Sizes) -> Iterator[MemoryNeed]:
+        """The users' interests in topics that are not the catalogue's."""
+        clusters = self.num_clusters if self.topic_attribute is None else 0
+        settings = f"environment.num_clusters={clusters} with environment.num_users={sizes.users}"
+        yield MemoryNeed(settings, "the users' interests", FLOAT * clusters * (sizes.users + sizes.items))
 
 
 @dataclass

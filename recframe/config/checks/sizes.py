@@ -1,0 +1,61 @@
+"""The rules for the sizes of a run: what fits together, and what fits into the memory of the machine that trains it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from recframe.config.app import Composed
+from recframe.config.checks.memory import memory_problems
+from recframe.config.checks.sections import check_fields
+from recframe.config.checks.stages import SIMULATED
+from recframe.config.schema.run import AuxiliaryConfig, EvaluationConfig, TrainerConfig
+
+SECTIONS = {"trainer": TrainerConfig, "evaluation": EvaluationConfig, "auxiliary": AuxiliaryConfig}
+"""The sections from which sizes are computed."""
+MOST_OVERSHOOT = 10
+"""Training ends after a whole chunk, so it may be a little longer than `trainer.env_steps`; at most this many times as long."""
+
+
+def start_rules(composed: Composed) -> list[str]:
+    """What a run needs to be trained on this machine. A run of a larger machine may be evaluated here."""
+    return memory_problems(composed.values, composed.components)
+
+
+def size_problems(values: Mapping[str, Any]) -> list[str]:
+    """Settings of the agent that do not go with the number of users or the length of training; an agent may lack these settings.
+
+    Where a size is a mistake in itself, nothing is computed from it.
+    """
+    if any(check_fields(f"{key}.", values[key], schema) for key, schema in SECTIONS.items()):
+        return []
+    agent, environment = ({} if not isinstance(values[key], Mapping) else values[key] for key in ("agent", "environment"))
+    batch = agent.get("batch_size")
+    capacity, users = agent.get("replay_capacity"), environment.get("num_users")
+    starts, env_steps = agent.get("learning_starts"), values["trainer"]["env_steps"]
+    problems = []
+    if isinstance(capacity, int) and isinstance(users, int) and capacity < users:
+        problems.append(f"agent.replay_capacity={capacity} holds less than one step of environment.num_users={users}; raise it")
+    elif isinstance(capacity, int) and isinstance(batch, int) and batch > capacity:
+        problems.append(f"agent.batch_size={batch} is more than agent.replay_capacity={capacity} holds; lower it")
+    if SIMULATED not in values["stages"]:
+        return problems
+    chunk = values["trainer"]["chunk_steps"]
+    n_step, parts = agent.get("n_step"), agent.get("minibatches")
+    if isinstance(n_step, int) and isinstance(capacity, int) and isinstance(users, int) and users <= capacity < n_step * users:
+        problems.append(
+            f"agent.n_step={n_step} steps of environment.num_users={users} are more than agent.replay_capacity={capacity} holds; lower it"
+        )
+    if isinstance(parts, int) and isinstance(users, int) and parts > chunk * users:
+        problems.append(
+            f"agent.minibatches={parts} is more than the {chunk * users:,} steps of a chunk (trainer.chunk_steps={chunk} of "
+            f"environment.num_users={users}); lower it"
+        )
+    if isinstance(users, int) and chunk * users > MOST_OVERSHOOT * env_steps:
+        problems.append(
+            f"trainer.chunk_steps={chunk} for environment.num_users={users} are {chunk * users:,} user-steps before anything is learned, "
+            f"far more than trainer.env_steps={env_steps:,}; lower it"
+        )
+    if isinstance(starts, int) and isinstance(env_steps, int) and starts > env_steps:
+        problems.append(f"agent.learning_starts={starts} is more than trainer.env_steps={env_steps}: nothing would be learned; lower it")
+    return problems
