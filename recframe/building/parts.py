@@ -187,8 +187,8 @@ def _spec_problem(spec: EnvironmentSpec, asked: Mapping[str, int]) -> str | None
 def assemble(cfg: DictConfig, check: Check = accept_all, to_train: bool = False) -> Parts:
     """Load the data of a validated config, get its text vectors, and build the rewards.
 
-    `check` is called with fingerprints of the data, and of the encoders that read a model's folder, before texts are encoded. With `to_train`,
-    a run that needs more memory than the machine has is refused (`ConfigError`).
+    `check` is called with fingerprints of the data, and of the encoders that read a model's folder, before texts are encoded.
+    With `to_train`, a run that needs more memory than the machine has is refused (`ConfigError`).
     """
     device = choose_device(cfg.device)
     loaded = load(cfg, device, check, to_train)

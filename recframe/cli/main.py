@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from recframe import __version__
-from recframe.cli import data, plugins, pretrain, train
+from recframe.cli import bench, data, plugins, pretrain, train
 from recframe.cli.completion import asked_shell, complete
 from recframe.cli.evaluate import evaluate
 from recframe.cli.hydra_app import HYDRA_ARGUMENTS
@@ -33,6 +33,7 @@ app.command()(clean)
 app.command("wandb-sync")(wandb_sync)
 app.add_typer(plugins.app, name="plugins")
 app.add_typer(data.app, name="data")
+app.add_typer(bench.app, name="bench")
 HYDRA_COMMANDS = ("train", "pretrain")
 
 

@@ -22,6 +22,8 @@ from recframe.config.compose.sources import reads_settings, written_sources
 from recframe.config.schema.store import stored_schemas
 
 CONFIG_MODULE = "recframe.conf"
+NOT_CHOSEN = ("hydra", "bench")
+"""Folders of configs that are no groups of a run: Hydra's own, and the tasks of `recframe bench`."""
 
 
 class ConfigGroups:
@@ -37,7 +39,7 @@ class ConfigGroups:
     def names(self) -> list[str]:
         """The groups of the apps, without Hydra's own."""
         groups = self._repository.get_group_options("", ObjectType.GROUP)
-        return [group for group in groups if group != "hydra" and self.choices(group)]
+        return [group for group in groups if group not in NOT_CHOSEN and self.choices(group)]
 
     def has(self, group: str, name: str) -> bool:
         """Whether a group has a choice, which may lie in a folder of the group, as "sub/deep"."""
@@ -45,6 +47,8 @@ class ConfigGroups:
 
     def choices(self, group: str) -> list[str]:
         """The choices of a group in alphabetical order; none if there is no such group."""
+        if group in NOT_CHOSEN:
+            return []
         if group not in self._choices:
             self._choices[group] = sorted(self._repository.get_group_options(group, ObjectType.CONFIG))
         return self._choices[group]

@@ -1,0 +1,101 @@
+"""The settings of a participant's runs, and the refusal of those that change the task."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from recframe.bench.task import Task, TaskError
+from recframe.config import Composition, composition, recorded
+
+FREE = (
+    "agent",
+    "state_tracker",
+    "encoder",
+    "embeddings",
+    "auxiliary",
+    "trainer",
+    "logged",
+    "environment.num_users",
+    "logger",
+    "device",
+    "name",
+)
+"""What a participant may set: how is learned, and from which texts, but not in which world, for how long, and how it is evaluated."""
+BUDGET = ("trainer.env_steps", "logged.batches")
+LARGEST_CHUNK = 0.05
+"""The share of the steps of training that a chunk may have."""
+UNRECORDED = ("logger", "name", "device", "embeddings.cache")
+"""Settings that change no result, and may hold what is of no concern to others, such as paths."""
+
+
+def composed(task: Task, own: Sequence[str], log: Path | None) -> Composition:
+    """The config of a participant's runs, with the first seed of the task.
+
+    log: the file of the generated log, if the task has one.
+
+    Raises
+    ------
+    ConfigError: with every mistake in the settings.
+    TaskError: if a setting changes what the task fixes.
+    """
+    world = [*task.fixed, *([f"dataset.interactions={_quoted(log)}"] if log else []), f"seed={task.seeds[0]}"]
+    keys = {setting.partition("=")[0] for setting in world}
+    changed = [setting for setting in own if setting.lstrip("+~").partition("=")[0] in keys]
+    if changed:
+        raise TaskError([f"{text}: the task {task} fixes {text.lstrip('+~').partition('=')[0]}; leave it out" for text in changed])
+    chosen = {setting.partition("=")[0] for setting in own}
+    start = [setting for setting in task.start if setting.partition("=")[0] not in chosen]
+    found = composition([*world, *start, *own])
+    usual = recorded(composition([*world, *task.start]).cfg)
+    if lines := [line for key, then, now in _differences(usual, recorded(found.cfg), "") for line in _refusal(task, key, then, now)]:
+        raise TaskError(lines)
+    _require_budget(task, found.cfg)
+    return found
+
+
+def learning_settings(cfg: DictConfig) -> dict[str, Any]:
+    """The sections that a participant may set, without what changes no result, for the results."""
+    values = recorded(cfg)
+    sections = {key: values[key] for key in FREE if key in values and key not in UNRECORDED}
+    sections["embeddings"] = {key: value for key, value in sections["embeddings"].items() if f"embeddings.{key}" not in UNRECORDED}
+    return sections
+
+
+def _require_budget(task: Task, cfg: DictConfig) -> None:
+    """Refuse chunks that are so long that training, which ends after a whole one, would be longer than that of others."""
+    if "simulated" not in cfg.stages:
+        return
+    steps, chunk = cfg.trainer.env_steps, cfg.trainer.chunk_steps * cfg.environment.num_users
+    if chunk > LARGEST_CHUNK * steps:
+        sizes = f"trainer.chunk_steps={cfg.trainer.chunk_steps} of environment.num_users={cfg.environment.num_users}"
+        allowed = f"chunks of {int(LARGEST_CHUNK * steps):,} user-steps, since training ends after a whole one"
+        raise TaskError([f"{sizes}: the task {task} allows {allowed}; lower one of these settings"])
+
+
+def _quoted(path: Path) -> str:
+    """A path as Hydra reads text, whatever its letters."""
+    text = str(path).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{text}"'
+
+
+def _refusal(task: Task, key: str, then: Any, now: Any) -> Iterator[str]:
+    if key in BUDGET or not any(key == free or key.startswith(f"{free}.") for free in FREE):
+        yield f"{key}={now}: the task {task} fixes it at {then}; leave out what changes it"
+
+
+def _differences(then: Any, now: Any, key: str) -> Iterator[tuple[str, Any, Any]]:
+    """The keys of values that differ, with both values."""
+    if isinstance(then, Mapping) and isinstance(now, Mapping) and key not in FREE:
+        for name in dict.fromkeys([*then, *now]):
+            yield from _differences(then.get(name), now.get(name), f"{key}.{name}" if key else str(name))
+    elif key in ("trainer", "logged"):
+        for full in BUDGET:
+            section, _, name = full.partition(".")
+            if section == key and then[name] != now[name]:
+                yield full, then[name], now[name]
+    elif then != now:
+        yield key, then, now
