@@ -136,6 +136,8 @@ def test_the_reference_has_every_hook_preset_and_experiment(reference):
     for path in files:
         if path.parent.name == "experiment":
             assert f"\n## {path.stem}\n" in reference["experiments"], path
+        elif path.parent.name == "bench":
+            assert f"\n| `{path.stem}` | " in (PROJECT / "docs" / "guide" / "bench.md").read_text(), path
         else:
             assert f"\n### {path.parent.name}={path.stem}\n" in reference["presets"], path
     assert len(files) > 20

@@ -174,7 +174,7 @@ def test_every_kind_has_a_page_and_every_component_and_option_a_place(pages, kin
 def test_every_hook_preset_and_experiment_has_a_place(pages):
     hooks = {name for name in vars(hookspecs) if name.startswith("recframe_")}
     assert hooks <= pages["reference/hooks.html"].ids
-    for path in (path for path in (PROJECT / "conf").glob("*/*.yaml") if not path.name.startswith("_")):
+    for path in (path for path in (PROJECT / "conf").glob("*/*.yaml") if not path.name.startswith("_") and path.parent.name != "bench"):
         group = path.parent.name
         place = path.stem if group == "experiment" else f"{group}{path.stem}"
         assert place in pages[f"reference/{'experiments' if group == 'experiment' else 'presets'}.html"].ids, path

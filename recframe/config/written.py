@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +16,11 @@ from recframe.config.schema.declared import Declared, declared_at, has_text_keys
 
 MAX_VALUES = 100_000
 """The largest number of values that aliases may add to a file."""
+
+DEEPEST = 300
+"""The largest number of brackets within one another."""
+BRACKETS = re.compile(r"[\[\]{}]")
+NESTED = "its values are nested without end, or hundreds of levels deep; write them out"
 
 TEXT_TAG, INTEGER_TAG, FLOAT_TAG, MERGE_TAG = (f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "merge"))
 NOTHING = ("null", "~", "")
@@ -41,13 +47,26 @@ def read_yaml(text: str, name: str, prefix: str = "", apps: Sequence[App] = tupl
 
 def read_tree(text: str, name: str, prefix: str = "", apps: Sequence[App] = tuple(APPS.values())) -> tuple[yaml.Node | None, Any]:
     """The nodes of a YAML file, in which text settings have the tag of text, and the loader that constructs their values."""
+    require_shallow(text, name)
     loader = get_yaml_loader()(text)
     loader.name = name
-    tree = loader.get_single_node()
+    try:
+        tree = loader.get_single_node()
+    except RecursionError:
+        raise ConfigError([f"{name}: {NESTED}"]) from None
     if tree is None:
         return None, loader
     require_written_out(tree, name)
     return _as_written(tree, tuple(part for part in prefix.split(".") if part), apps), loader
+
+
+def require_shallow(text: str, name: str) -> None:
+    """Raise `ConfigError` for a file with brackets in brackets in brackets, whose time to read grows with the square of their number."""
+    depth = 0
+    for bracket in BRACKETS.findall(text):
+        depth = depth + 1 if bracket in "[{" else max(0, depth - 1)
+        if depth > DEEPEST:
+            raise ConfigError([f"{name}: {NESTED}"])
 
 
 def require_written_out(tree: yaml.Node, name: str) -> None:
@@ -56,7 +75,7 @@ def require_written_out(tree: yaml.Node, name: str) -> None:
     try:
         count = _count(tree, written, set())
     except RecursionError:
-        raise ConfigError([f"{name}: its values are nested without end, or hundreds of levels deep; write them out"]) from None
+        raise ConfigError([f"{name}: {NESTED}"]) from None
     # a long file without aliases is fine
     if count - len(written) > MAX_VALUES:
         raise ConfigError([f"{name}: aliases (*name) repeat its values without end, or more than {MAX_VALUES:,} times; write them out"])

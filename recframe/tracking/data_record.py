@@ -89,5 +89,5 @@ def _read(path: Path) -> dict[str, Fingerprint]:
         return {str(name): Fingerprint(str(entry["sha256"]), entry["rows"]) for name, entry in entries.items()}
     except FileNotFoundError:
         return {}
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise RunFolderError(f"{path}: recframe did not write it; remove it to accept the data as it is") from None

@@ -31,7 +31,7 @@ def read_failure(folder: Path) -> str | None:
     """Why the run in `folder` failed, in one line; None if there is no readable record."""
     try:
         recorded = json.loads((folder / FAILURE_NAME).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     error = recorded.get("error") if isinstance(recorded, dict) else None
     return " ".join(error.split()) if isinstance(error, str) else None

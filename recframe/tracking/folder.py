@@ -273,12 +273,14 @@ def read_choices(path: str | Path) -> dict[str, str]:
     """The `{config group: chosen file}` in a run folder's `choices.yaml`; empty if the file is missing, as in runs from Python."""
     file = Path(path) / CHOICES_NAME
     try:
-        choices = yaml.safe_load(file.read_text(encoding="utf-8"))
+        choices = read_yaml(file.read_text(encoding="utf-8"), str(file), apps=())
     except FileNotFoundError:
         return {}
+    except ConfigError as error:
+        raise RunFolderError(str(error)) from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise RunFolderError(f"{file}: not a list of choices: {str(error).splitlines()[0]}") from None
-    if not isinstance(choices, dict):
+    if not isinstance(choices, dict) or any(isinstance(choice, dict) for choice in choices.values()):
         raise RunFolderError(f"{file}: not a list of choices, such as 'agent: ppo'")
     return {str(group): "-" if choice is None else str(choice) for group, choice in choices.items()}
 

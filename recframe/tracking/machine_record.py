@@ -40,6 +40,6 @@ class MachineRecord:
             record = json.loads(self.path.read_text(encoding="utf-8"))
             threads = record["threads"]
             recorded = RecordedThreads(threads, record.get("text_threads", threads))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return None
         return recorded if all(isinstance(number, int) and number > 0 for number in recorded) else None

@@ -83,7 +83,7 @@ def read_provenance(folder: Path) -> dict[str, Any]:
     """The content of plugins.json; empty for runs of earlier releases, and if the file cannot be read."""
     try:
         content = json.loads((folder / PLUGINS_NAME).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}
 

@@ -59,7 +59,10 @@ def test_a_value_out_of_bounds_is_the_mistake_of_whoever_set_it_last(tmp_path):
 def test_a_search_path_that_leads_nowhere_is_a_mistake(tmp_path, address, reason):
     assert find_mistakes([f"hydra.searchpath=['{address}']"]) == [f"hydra.searchpath names {reason}"]
     (tmp_path / "mine.yaml").write_text(f"defaults: [config, _self_]\nhydra:\n  searchpath: ['{address}']\n")
-    assert find_mistakes([], config_dir=str(tmp_path), config_name="mine") == [f"hydra.searchpath names {reason}"]
+    (problem,) = find_mistakes([], config_dir=str(tmp_path), config_name="mine")
+    # a package would be imported
+    expected = "hydra.searchpath=pkg://nowhere would run code" if address.startswith("pkg") else f"hydra.searchpath names {reason}"
+    assert expected in problem
     assert find_mistakes([f"hydra.searchpath=[{tmp_path}]"]) == []
 
 
@@ -217,6 +220,11 @@ def test_a_plugins_own_experiment_gets_the_same_messages(tmp_path, monkeypatch):
         "hydra:\n  job_logging:\n    root:\n      class: os.getcwd\n",
         "hydra:\n  hydra_logging: {}\n",
         "hydra:\n  launcher:\n    _target_: os.getcwd\n",
+        "hydra:\n  searchpath: ['pkg://evil.conf']\n",
+        "hydra:\n  searchpath: ['${oc.env:HOME}']\n",
+        "hydra:\n  job:\n    env_set: {LD_PRELOAD: /tmp/evil.so}\n",
+        "hydra:\n  launcher:\n    nested: {_target_: os.getcwd}\n",
+        "agent:\n  _target_: os.getcwd\n",
         "hydra:\n  sweeper:\n    params:\n      +hydra.callbacks.x._target_: os.getcwd\n",
         "hydra:\n  job:\n    env_set: {A: b}\n",
         "hydra:\n  sweeper:\n    params:\n      encoder.trust_remote_code: 'true'\n",

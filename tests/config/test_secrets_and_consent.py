@@ -7,7 +7,9 @@ from typer.testing import CliRunner
 from recframe import runner
 from recframe.cli.main import app
 from recframe.config import ConfigError, compose_config, find_mistakes, recorded, validate
+from recframe.reports.runs import find_runs
 from recframe.tracking import RunFolder
+from recframe.tracking.folder import RunFolderError, read_choices, read_overrides
 
 HTTP = ["encoder=http_embeddings", "encoder.base_url=http://localhost:9/v1", "encoder.model=m"]
 
@@ -98,6 +100,70 @@ def test_a_file_that_replaces_a_built_in_component_says_so(tmp_path, caplog):
     (tmp_path / "agent" / "linucb.yaml").write_text("name: linucb\nalpha: 0.5\n")
     assert find_mistakes(["agent=linucb"], config_dir=str(tmp_path)) == []
     assert f"{tmp_path}/agent/linucb.yaml is used in place of the built-in agent=linucb" in caplog.text
+
+
+def test_a_file_with_the_name_of_a_built_in_preset_is_said_to_be_unused(tmp_path, caplog):
+    (tmp_path / "agent").mkdir()
+    (tmp_path / "agent" / "ppo.yaml").write_text("defaults: [actor_critic, _self_]\n")
+    assert find_mistakes(["agent=ppo"], config_dir=str(tmp_path)) == []
+    assert f"{tmp_path}/agent/ppo.yaml is not used: the built-in agent=ppo has its name" in caplog.text
+
+
+@pytest.mark.parametrize("group", ["launcher", "sweeper"])
+def test_no_file_takes_the_place_of_a_config_of_hydras_own_that_nobody_chose(tmp_path, group):
+    place = tmp_path / "hydra" / group
+    place.mkdir(parents=True)
+    (place / "basic.yaml").write_text("_target_: os.getcwd\n")
+    (problem,) = find_mistakes([], config_dir=str(tmp_path))
+    assert problem.startswith(f"{place}/basic.yaml: hydra/{group}=basic would run code; Hydra's own files of that name are never replaced")
+    (place / "basic.yaml").rename(place / "mine.yaml")
+    assert find_mistakes([f"hydra/{group}=mine"], config_dir=str(tmp_path)) == []
+
+
+@pytest.mark.parametrize(
+    "name", ["result.json", "plugins.json", "failure.json", "data.json", "machine.json", "choices.yaml", "overrides.yaml"]
+)
+def test_no_file_of_a_foreign_run_ends_in_a_traceback_by_values_that_are_nested_without_end(foreign_run, name):
+    (foreign_run / name).write_text(("" if name.endswith("json") else "a: ") + "[" * 100_000)
+    done = CliRunner().invoke(app, ["evaluate", str(foreign_run)])
+    assert isinstance(done.exception, SystemExit), done.exception
+    assert "RecursionError" not in done.output
+    assert [run.name for run in find_runs(foreign_run).unfinished] == ["run"]
+
+
+def test_an_alias_bomb_in_any_yaml_file_of_a_run_is_refused(foreign_run):
+    lines = [f"{b}: &{b} [{','.join([f'*{a}'] * 10)}]" for a, b in zip("abcdefghijk", "bcdefghijkl", strict=True)]
+    bomb = "a: &a [1]\n" + "\n".join(lines) + "\n"
+    for read, name in ((read_choices, "choices.yaml"), (read_overrides, "overrides.yaml")):
+        (foreign_run / name).write_text(bomb)
+        with pytest.raises(RunFolderError, match="aliases .* repeat its values"):
+            read(foreign_run)
+
+
+def test_a_secret_is_in_no_file_of_a_sweep_with_every_logger(warm_recframe):
+    loggers = "logger=[csv,wandb,tensorboard,mlflow]"
+    secret = "${oc.env:MY_SECRET}"
+    chosen = [
+        loggers,
+        f"name='{secret}-x'",
+        f"logger.wandb.tags=['{secret}']",
+        f"+logger.mlflow.tags.t='{secret}'",
+        f"encoder.seed={secret}",
+    ]
+    rest = [
+        "debug=smoke",
+        "agent=popular",
+        "encoder=random",
+        "evaluation.references=false",
+        "trainer.env_steps=256",
+        "trainer.evaluate_every=256",
+    ]
+    done = warm_recframe("train", "-m", *chosen, *rest, "hydra.sweep.dir=sweep", MY_SECRET="8675309", WANDB_MODE="offline")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "8675309" not in done.stdout + done.stderr
+    written = [path for path in warm_recframe.folder.rglob("*") if path.is_file()]
+    assert len(written) > 15
+    assert [str(path) for path in written if b"8675309" in path.read_bytes()] == []
 
 
 def test_a_preset_is_shown_with_its_component_and_what_it_sets():

@@ -7,13 +7,17 @@ what `class` and `()` name. A model's own code is run with the options that `rec
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from importlib.resources import files
 from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from hydra.core.object_type import ObjectType
 
 from recframe.config.apps import APPS
 from recframe.config.problems import ConfigError
 from recframe.config.written import places_at
 
-PLAIN_SECTIONS = ("run", "sweep", "output_subdir", "mode", "verbose", "searchpath")
+PLAIN_SECTIONS = ("run", "sweep", "output_subdir", "mode", "verbose")
 """Hydra's sections that hold no more than names of folders and of modes."""
 PARTLY_PLAIN = ("launcher", "sweeper")
 """Hydra's sections whose settings are plain, besides the name of the class."""
@@ -27,6 +31,9 @@ def trust_problems(content: Any, file: str, config: str, package: str) -> Config
     config: its name, such as "experiment/mine". Files in Hydra's own groups are chosen by name on the command line.
     package: the key under which its values are merged.
     """
+    if config.startswith("hydra/") and _is_hydras(config):
+        kept = "Hydra's own files of that name are never replaced; give it another name, and choose it on the command line"
+        return ConfigError([f"{file}: {config.rpartition('/')[0]}={config.rpartition('/')[2]} would run code; {kept}"])
     if not isinstance(content, Mapping) or config.startswith("hydra/"):
         return None
     nested: Any = content
@@ -34,6 +41,13 @@ def trust_problems(content: Any, file: str, config: str, package: str) -> Config
         nested = {part: nested}
     lines = [f"{file}: {key} would run code, which no file may decide; to allow it, set it on the command line" for key in _code(nested)]
     return ConfigError(lines) if lines else None
+
+
+def _is_hydras(config: str) -> bool:
+    """Whether Hydra has a config of this name itself, which its defaults may choose without anybody's having named it."""
+    if ConfigStore.instance().get_type(f"{config}.yaml") is ObjectType.CONFIG:
+        return True
+    return files("hydra.conf").joinpath(*f"{config}.yaml".split("/")).is_file()
 
 
 def code_settings(values: Any) -> list[str]:
@@ -46,7 +60,11 @@ def _code(content: Mapping[Any, Any]) -> Iterator[str]:
     for section, value in hydra.items() if isinstance(hydra, Mapping) else ():
         if section in PLAIN_SECTIONS or (section == "job" and isinstance(value, Mapping) and set(value) <= {"name", "chdir", "config"}):
             continue
-        if section in PARTLY_PLAIN:
+        if section == "searchpath":
+            # to look into a package for configs, Python imports it
+            named = value if isinstance(value, list) else [value]
+            yield from (f"hydra.searchpath={place}" for place in named if "$" in str(place) or str(place).strip().startswith("pkg:"))
+        elif section in PARTLY_PLAIN:
             yield from (f"hydra.{section}.{key}" for key in _imports(value))
         else:
             yield f"hydra.{section}"

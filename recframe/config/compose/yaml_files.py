@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +18,8 @@ from recframe.config.compose.trust import entry_problem, trust_problems
 from recframe.config.problems import ConfigError
 from recframe.config.written import read_yaml
 from recframe.plugin_loader import registry, suggestion
+
+log = logging.getLogger(__name__)
 
 GLOBAL_GROUPS = ("experiment", "study", "debug")
 """Groups whose files set keys anywhere in the config."""
@@ -35,8 +39,24 @@ class WrongFile(NamedTuple):
 def wrong_files(choices: Sequence[Choice]) -> Iterator[WrongFile]:
     """Each mistake in the form of the chosen files and of those that their defaults lists name, outside recframe's own configs."""
     for choice in dict.fromkeys(choices):
+        _note_shadowed(choice)
         for problem in dict.fromkeys(_problems_below(config_of(choice), ())):
             yield WrongFile(choice, problem)
+
+
+def _note_shadowed(choice: Choice) -> None:
+    """Say that a file of the user's is not read, because recframe's own config of its name comes first."""
+    group, name = choice
+    config = config_of(choice)
+    if group and user_file(config) is None:
+        for source in GlobalHydra.instance().config_loader().get_sources():
+            if source.scheme() == "file" and source.is_config(config):
+                _say_shadowed(str(Path(source.path) / f"{config}.yaml"), f"{group}={name}")
+
+
+@cache
+def _say_shadowed(file: str, choice: str) -> None:
+    log.warning("%s is not used: the built-in %s has its name; give it another one", file, choice)
 
 
 def config_of(choice: Choice) -> str:
