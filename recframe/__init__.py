@@ -5,7 +5,7 @@ The Python API is in this module. Its names are imported when they are first use
 
 - `compose`, `run`, `resume`, `load_result`: runs and their results;
 - `build`, `registered`: components, also those that were defined in a notebook;
-- `load_policy`: a trained policy that recommends.
+- `load_policy`: a trained policy that recommends; `export`: a policy as a folder of its own.
 
 Other public modules:
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from recframe.api.runs import Interrupted, resume, run
     from recframe.api.session import registered
     from recframe.runner.results import RunResult, load_result
+    from recframe.serving.artefact.write import export
     from recframe.serving.load import load_policy
     from recframe.serving.policy import LoadedPolicy
 
@@ -44,6 +45,7 @@ __all__ = [
     "__version__",
     "build",
     "compose",
+    "export",
     "load_policy",
     "load_result",
     "registered",
@@ -57,6 +59,7 @@ _HOMES = {
     "RunResult": "recframe.runner.results",
     "build": "recframe.api.components",
     "compose": "recframe.api.configs",
+    "export": "recframe.serving.artefact.write",
     "load_policy": "recframe.serving.load",
     "load_result": "recframe.runner.results",
     "registered": "recframe.api.session",

@@ -33,7 +33,7 @@ ALLOWED = {
     "lean_imports",
     "references",
 }
-SAME_NAME_ALLOWED = {"evaluate", "pretrain", "fetch", "describe", "direct_method", "doubly_robust", "run", "resume", "build"}
+SAME_NAME_ALLOWED = {"evaluate", "pretrain", "fetch", "describe", "direct_method", "doubly_robust", "run", "resume", "build", "export"}
 """A command, and a function of the Python API, has the name of the function that it calls, or of what it does. An off-policy estimator of
 sessions has the name of that of single items, and both are written with the name of their module."""
 

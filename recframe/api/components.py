@@ -6,12 +6,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from omegaconf import OmegaConf
 
 from recframe.building import component as building
-from recframe.components import Component, Kind, node
+from recframe.building.sections import checked_section
+from recframe.components import Component, Kind
 from recframe.config import ConfigError
-from recframe.config.checks.sections import check_section, merged_as, unknown_settings
 from recframe.config.compose.presets import find_preset
 from recframe.plugin_loader import UnknownComponent, registry, suggestion
 from recframe.testing import ToyTracker, toy_data, toy_spec
@@ -51,7 +50,7 @@ def build(kind: str, name: str, given: Mapping[str, Any] | None = None, **settin
     """
     component, preset = _chosen(kind, name)
     parts = dict(given or {})
-    section = _section(component, {**preset, **settings})
+    section = checked_section(component, {**preset, **settings})
     if unknown := [part for part in parts if part not in _PARTS[component.kind]]:
         needed = ", ".join(_PARTS[component.kind]) or "none"
         raise ConfigError([f"given: {component.kind} {name!r} takes no part {part!r}; its parts are: {needed}" for part in unknown])
@@ -65,22 +64,6 @@ def _chosen(kind: str, name: str) -> tuple[Component, Mapping[str, Any]]:
     if name not in registry().names(Kind(kind)) and (preset := find_preset(Kind(kind), name)) is not None:
         return preset.component, preset.settings
     return registry().get(kind, name), {}
-
-
-def _section(component: Component, settings: Mapping[str, Any]) -> Any:
-    """The checked section of a config with these settings."""
-    prefix = f"{component.kind}."
-    schema = OmegaConf.structured(node(component))
-    if problems := unknown_settings(prefix, settings, node(component)):
-        raise ConfigError(problems)
-    problems = [problem for key, value in settings.items() for problem in merged_as(prefix, schema, {key: value})[1]]
-    section, _ = merged_as(prefix, schema, settings) if not problems else (None, [])
-    if section is not None:
-        values: Any = OmegaConf.to_container(section, resolve=True)
-        problems = check_section(component.kind, component, values)
-    if problems:
-        raise ConfigError(problems)
-    return section
 
 
 def _dataset(component: Component, section: Any, parts: dict[str, Any]) -> Any:

@@ -44,9 +44,8 @@ def with_text_vectors(
     section = cfg[key]
     encoder: Encoder = build(component_of(Kind.ENCODER, section), section, device=device)
     labels: Any = OmegaConf.to_object(cfg.labels)
-    sentences = [text for chosen in labels.values() for texts in chosen.prototypes.values() for text in texts]
     with blaming(encoder):
-        encoder.fit([*(text for role, texts in data.texts.items() for text in _in_rows(texts.texts, learn_from.get(role))), *sentences])
+        encoder.fit(texts_to_fit_on(data, cfg, learn_from))
     if _reads_a_folder(section):
         check({key: encoder_fingerprint(encoder)})
     folder = cache_folder(cfg)
@@ -62,6 +61,16 @@ def with_text_vectors(
     else:
         log.info("%s: %d texts encoded, %d from the cache", section.name, store.encoded, store.cached)
     return data, cut
+
+
+def texts_to_fit_on(data: Data, cfg: DictConfig, learn_from: Mapping[Role, Tensor] = MappingProxyType({})) -> list[str]:
+    """The texts that the encoders of a run may learn from: those of the data, and the sentences that describe labels.
+
+    learn_from: as in `with_text_vectors`.
+    """
+    labels: Any = OmegaConf.to_object(cfg.labels)
+    sentences = [text for chosen in labels.values() for texts in chosen.prototypes.values() for text in texts]
+    return [*(text for role, texts in data.texts.items() for text in _in_rows(texts.texts, learn_from.get(role))), *sentences]
 
 
 def cache_folder(cfg: DictConfig) -> Path | None:

@@ -15,8 +15,10 @@ from recframe import __version__
 from recframe.cli import bench, data, plugins, pretrain, train
 from recframe.cli.completion import asked_shell, complete
 from recframe.cli.evaluate import evaluate
+from recframe.cli.export import export
 from recframe.cli.hydra_app import HYDRA_ARGUMENTS
 from recframe.cli.plugin_commands import add_plugin_commands, command_names, warn_of_refused_command
+from recframe.cli.recommend import recommend
 from recframe.cli.report import report
 from recframe.cli.runs import clean, compare, runs
 from recframe.cli.wandb_sync import wandb_sync
@@ -31,6 +33,8 @@ app.command()(runs)
 app.command()(compare)
 app.command()(clean)
 app.command("wandb-sync")(wandb_sync)
+app.command()(export)
+app.command()(recommend)
 app.add_typer(plugins.app, name="plugins")
 app.add_typer(data.app, name="data")
 app.add_typer(bench.app, name="bench")

@@ -41,7 +41,7 @@ from recframe.interfaces.scaling import standardization, standardized, symlog
 from recframe.interfaces.scoring import allowed_items, best_items, is_excluded, may_run_out, num_allowed, random_items, runs_out
 from recframe.interfaces.shared import FrozenTable, Shared
 from recframe.interfaces.state_tracker import StateTracker
-from recframe.interfaces.text_table import TextTable
+from recframe.interfaces.text_table import TextTable, tables_of
 from recframe.interfaces.token_batches import token_batches
 from recframe.interfaces.transitions import transition_of
 from recframe.interfaces.tuning import Tunable, TuningSettings
@@ -114,6 +114,7 @@ __all__ = [
     "standardization",
     "standardized",
     "symlog",
+    "tables_of",
     "token_batches",
     "trailing_windows",
     "transition_of",

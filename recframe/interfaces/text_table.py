@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from recframe.interfaces.scaling import standardization
@@ -54,6 +57,20 @@ class TextTable(nn.Module):
         contents = self._shared.values
         contents.values.copy_((vectors - contents.centre) / contents.scale)
 
+    @contextmanager
+    def appended(self, vectors: Tensor) -> Iterator[None]:
+        """Let this table, and every copy of it, have rows for n further texts after its own within the block, with the vectors `[n, D]`.
+
+        For texts that were not there in training, such as what a new person says.
+        """
+        before = self._shared.values
+        new = ((vectors - before.centre) / before.scale).to(before.values)
+        self._shared.values = before._replace(values=torch.cat([before.values, new]))
+        try:
+            yield
+        finally:
+            self._shared.values = before
+
     def watch(self, watching: bool) -> None:
         """Start or stop collecting the gradient of losses by the vectors that are read here."""
         self._watched = self._shared.values.values.detach().requires_grad_() if watching else None
@@ -64,3 +81,9 @@ class TextTable(nn.Module):
             return None
         gradient, self._watched.grad = self._watched.grad, None
         return gradient / self._shared.values.scale
+
+
+def tables_of(network: nn.Module, vectors: Tensor | None) -> list[TextTable]:
+    """The tables from which a network reads the texts that the data has these vectors of, one for each set of copies."""
+    tables = [module for module in network.modules() if isinstance(module, TextTable) and module.source is vectors]
+    return list({table.shared_id: table for table in tables}.values())

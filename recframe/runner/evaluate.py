@@ -53,6 +53,6 @@ def evaluate(
         cfg = validate(cfg)
         choose_device(cfg.device, use_cpu)
         with RunThreads(cfg, claimed.path) as threads:
-            agent, parts, training_users = trained_agent(claimed.path, cfg, other_data, f"recframe evaluate {folder} --other-data")
+            agent, parts, training_users, _ = trained_agent(claimed.path, cfg, other_data, f"recframe evaluate {folder} --other-data")
             threads.start_training(len(parts.data.catalog), record=False)
             return result_entries(parts, final_evaluation(parts, agent), training_users.caveats())

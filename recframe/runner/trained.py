@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from omegaconf import DictConfig
+from torch import Tensor
 
 from recframe.building.parts import Parts, assemble
-from recframe.interfaces import Agent, Environment
+from recframe.interfaces import Agent, Environment, Role
 from recframe.tracking import DataRecord
 from recframe.training import BEST, FINAL, load_weights, read_tuned
 from recframe.trial import try_components
@@ -18,11 +20,15 @@ log = logging.getLogger(__name__)
 
 
 class TrainedAgent(NamedTuple):
-    """An agent with a run's weights, the parts that it was built from, and an environment of training users."""
+    """An agent with a run's weights, the parts that it was built from, and an environment of training users.
+
+    tuned: by role, the text vectors `[n, D]` that it reads in place of those of `Parts.reading`, if its language model was tuned; or empty.
+    """
 
     agent: Agent
     parts: Parts
     training_users: Environment
+    tuned: Mapping[Role, Tensor]
 
 
 def trained_agent(folder: Path, cfg: DictConfig, other_data: bool, remedy: str) -> TrainedAgent:
@@ -49,6 +55,6 @@ def trained_agent(folder: Path, cfg: DictConfig, other_data: bool, remedy: str) 
     if weights != final and weights.is_file():
         log.warning("%s does not exist: using %s, the best weights so far", final, weights.name)
     load_weights(agent, weights)
-    if (encoder := parts.tunable_encoder()) is not None:
-        read_tuned(agent, parts.reading, encoder, weights, parts.store, parts.reduction)
-    return TrainedAgent(agent, parts, training_users)
+    encoder = parts.tunable_encoder()
+    tuned = {} if encoder is None else read_tuned(agent, parts.reading, encoder, weights, parts.store, parts.reduction)
+    return TrainedAgent(agent, parts, training_users, tuned)

@@ -2,34 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
 
 from recframe.evaluation.agent_policy import AgentPolicy
-from recframe.interfaces import PAD, Agent, Data, Observation
+from recframe.interfaces import PAD, Agent, Data, Observation, Role
 from recframe.serving.items import RankedItem, RankedItems
-from recframe.serving.query import Entry, QueryError, QueryReader, listed
+from recframe.serving.new_texts import ARGUMENTS, NewTexts
+from recframe.serving.person import read_person
+from recframe.serving.query import Entry, QueryReader, listed
+from recframe.serving.query_error import QueryError
 
 
 class LoadedPolicy:
     """The trained policy of a run, on the CPU, without exploration: the same question gets the same answer.
 
+    It may be asked from several threads; one question is answered at a time.
+
     Parameters
     ----------
-    agent: with the trained weights.   data: the run's data, as the agent reads it.
+    agent: with the trained weights.   data: the run's data, as the agent reads it.   new_texts: reads texts that are not in it.
     name: how messages call the agent, such as "agent=dqn".   ranks: whether the agent implements `rank`.
-    excludes_history: whether, as in the run, items of the history are not recommended again.   folder: the run's.
+    excludes_history: whether, as in the run, items of the history are not recommended again.
+    folder: the run's, or the artefact's.
     """
 
-    def __init__(self, agent: Agent, data: Data, *, name: str, ranks: bool, excludes_history: bool, folder: Path) -> None:
+    def __init__(
+        self, agent: Agent, data: Data, new_texts: NewTexts, *, name: str, ranks: bool, excludes_history: bool, folder: Path
+    ) -> None:
         self.agent = agent
         self.data = data
+        self.new_texts = new_texts
         self.name = name
         self.ranks = ranks
         self.excludes_history = excludes_history
         self.folder = folder
+        self._one_question = threading.Lock()
         self._reader = QueryReader(data, agent.spec, agent.reads_whole_history)
 
     def __repr__(self) -> str:
@@ -38,6 +49,7 @@ class LoadedPolicy:
     def recommend(
         self,
         history: Sequence[Entry] = (),
+        user: str | int | None = None,
         profile: str | None = None,
         context: str | None = None,
         k: int = 10,
@@ -50,14 +62,16 @@ class LoadedPolicy:
         ----------
         history: ids of the items that the person met, oldest first; an id means that it was clicked. `("17", {"rating": 4.0})` gives what
             the person did with it by the run's signals, of which those that are left out are 0.
-        profile: the id of a user of the run's data, for a policy that reads users. New people are known by their history alone.
-        context: what the person says, one of the texts of the run's data, for a policy that reads it.
+        user: the id of a user of the run's data, for a policy that reads users.
+        profile: a text about a person who is not in the data, for a policy that reads profiles. Without it, and without `user`, such a
+            policy takes the mean of the profiles that it knows.
+        context: what the person says, for a policy that reads it; None: the mean of what it knows.
         candidates: ids of the items that may be recommended; None: all.
         exclude: ids of items that may not be; None: those of the history, if the run excludes them, and else none.
 
         Raises
         ------
-        recframe.errors.UserError: an id is not in the data, or what the policy reads is missing; the message is one line.
+        recframe.errors.UserError: an id is not in the data, or the policy does not read what was given; the message is one line.
         """
         if not hasattr(k, "__index__") or k < 1:
             raise QueryError(f"k: {k!r} is not allowed; it must be a whole number >= 1")
@@ -66,17 +80,26 @@ class LoadedPolicy:
         exclude = None if exclude is None else listed(exclude, "exclude")
         if exclude is None and self.excludes_history:
             exclude = [entry[0] if isinstance(entry, tuple) else entry for entry in history]
-        observation = self._reader.observation(history, profile, context, candidates, exclude)
-        if candidates == []:
-            return RankedItems()
-        try:
-            rows, scores = self._ranked(observation, k)
-        except IndexError:
-            if profile is not None or not self.agent.spec.has_users:
-                raise
-            raise QueryError(f"profile: {self.name} reads users; give the id of a user of the run's data") from None
+        rows, texts = read_person(self.data, self.agent.spec, user, profile, context)
+        with self._one_question, self.new_texts.readable(texts) as new:
+            observation = self._reader.observation(history, {**rows, **new}, candidates, exclude)
+            if candidates == []:
+                return RankedItems()
+            items, scores = self._asked(observation, k, texts)
         ids, titles = self.data.catalog.ids, self.data.catalog.titles
-        return RankedItems(RankedItem(ids[row], titles[row], score) for row, score in zip(rows, scores, strict=True))
+        return RankedItems(RankedItem(ids[item], titles[item], score) for item, score in zip(items, scores, strict=True))
+
+    def _asked(self, observation: Observation, k: int, texts: Mapping[Role, str | None]) -> tuple[list[int], Sequence[float | None]]:
+        try:
+            return self._ranked(observation, k)
+        except IndexError:
+            # something else than text vectors is read by the row of a text
+            if not texts:
+                raise
+            role = next(iter(texts))
+            what = {"user": "has learned a vector for each user, or reads labels of profiles; give the id of a user of the data"}
+            reason = what.get(role, "reads labels of what is said; give one of the texts of the data")
+            raise QueryError(f"{'user' if role == 'user' else ARGUMENTS[role]}: {self.name} {reason}") from None
 
     @torch.no_grad()
     def _ranked(self, observation: Observation, k: int) -> tuple[list[int], Sequence[float | None]]:

@@ -9,17 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from recframe.errors import UserError
-from recframe.interfaces import PAD, Data, EnvironmentSpec, Observation
+from recframe.interfaces import PAD, Data, EnvironmentSpec, Observation, Role
 from recframe.metric_names import CLICK_SIGNAL
 from recframe.plugin_loader import closest
+from recframe.serving.query_error import QueryError
 
 Entry = str | int | tuple[str | int, Mapping[str, float]]
 """An item of a history: its id, which means that it was clicked, or its id with the value of each signal."""
-
-
-class QueryError(UserError, ValueError):
-    """A question to a policy that names what its data does not have; the message says what, and what would be right."""
 
 
 class QueryReader:
@@ -39,25 +35,26 @@ class QueryReader:
     def observation(
         self,
         history: Sequence[Entry],
-        profile: str | None,
-        context: str | None,
+        rows: Mapping[Role, int],
         candidates: Sequence[str | int] | None,
         exclude: Sequence[str | int] | None,
     ) -> Observation:
         """The observation of one person, batch size `[1]`. Of the history it has the last H items, unless the policy reads all of it.
 
+        rows: the row of the user, and of the text that came with the visit, where there are any.
+
         Raises
         ------
-        QueryError: an item, signal, user or context is not in the data, or one that the policy needs is missing.
+        QueryError: an item or a signal is not in the data.
         """
         items, feedback = self._history(history)
         return Observation(
-            user=torch.tensor([self._user(profile)]),
+            user=torch.tensor([rows.get("user", 0)]),
             history_items=items,
             history_feedback=feedback,
             candidates=None if candidates is None else self._row(candidates, "candidates"),
             excluded=self._row(exclude, "exclude") if exclude else None,
-            context=self._context(context),
+            context=torch.tensor([rows["context"]]) if "context" in rows else None,
             batch_size=[1],
         )
 
@@ -102,30 +99,6 @@ class QueryReader:
         if wrong := [name for name in entry[1] if name not in signals]:
             raise QueryError(f"history: the run has no signal {wrong[0]!r}; it has: {', '.join(signals)}")
         return entry[0], {name: _number(name, value) for name, value in entry[1].items()}
-
-    def _user(self, profile: str | None) -> int:
-        """The row of the user; one that does not exist if none is given, so that a policy that reads it fails."""
-        users = self.data.users
-        if profile is None or users is None or not self.spec.has_users:
-            if profile is not None:
-                raise QueryError("profile: the users of this run are anonymous; leave it out")
-            return 0 if users is None or not self.spec.has_users else len(users)
-        if str(profile) not in users.ids:
-            meant = closest(str(profile), users.ids)
-            remedy = f"did you mean {meant!r}?" if meant else f"ids are such as {users.ids[0]!r}"
-            raise QueryError(f"profile: no user of the run's data has the id {str(profile)!r}; {remedy}")
-        return users.ids.index(str(profile))
-
-    def _context(self, context: str | None) -> Tensor | None:
-        contexts: Any = self.data.contexts
-        if not self.spec.has_context or contexts is None:
-            if context is not None:
-                raise QueryError("context: visits of this run come with no text; leave it out")
-            return None
-        if context not in contexts.texts:
-            said = "this policy reads what a user says" if context is None else f"{context!r} is not among the texts of the run's data"
-            raise QueryError(f"context: {said}; give one of these texts, such as {contexts.texts[0]!r}")
-        return torch.tensor([contexts.texts.index(context)])
 
 
 def listed(ids: Any, of: str) -> list[Any]:

@@ -14,25 +14,7 @@ from recframe.interfaces import PAD
 from recframe.runner.trained import trained_agent
 from recframe.serving import LoadedPolicy, RankedItem, RankedItems
 from recframe.tracking import RunFolder
-
-PEOPLE, FILMS = 30, 20
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """A run that has learned from a log, in which everybody goes on from a film to one of the next two, and rates by the film."""
-    folder = tmp_path_factory.mktemp("serving")
-    films = "".join(f"{film},<Film> {film} (1999),Drama\n" for film in range(FILMS))
-    (folder / "movies.csv").write_text(f"movieId,title,genres\n{films}")
-    steps = [(person, step, (person + step) % FILMS) for person in range(PEOPLE) for step in range(6)]
-    rows = [f"p{person},{film},{1 + film % 5},{10 * person + step}" for person, step, film in steps]
-    (folder / "ratings.csv").write_text("\n".join(["userId,movieId,rating,timestamp", *rows]) + "\n")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RECFRAME_CACHE", str(folder / "cache"))
-        small = ["debug=smoke", "encoder=tfidf", "logger=[csv]", "evaluation.k=[5]", "evaluation.references=false", "logged.batches=10"]
-        log = ["experiment=next_item", "dataset=movielens_format", f"dataset.path={folder}", "agent=dqn", *small]
-        recframe.run(log, folder=folder / "run")
-        yield folder / "run"
+from tests.serving.conftest import FILMS, PEOPLE
 
 
 @pytest.fixture(scope="module")
@@ -49,14 +31,14 @@ def history_of(person: int) -> list:
 def test_it_recommends_what_the_run_ranks_for_a_held_out_user(folder, policy):
     with RunFolder.open_to_read(folder) as opened:
         cfg = validate(opened.read_config())
-    agent, parts, _ = trained_agent(folder, cfg, other_data=False, remedy="")
+    agent, parts, *_ = trained_agent(folder, cfg, other_data=False, remedy="")
     users = parts.data.users.ids
     (queries,) = parts.log.test.batches(PEOPLE, agent.spec.history_length, agent.spec.signals, cfg.evaluation.exclude_seen)
     with AgentPolicy(agent) as ranker:
         ranked = ranker.rank(queries.observation, 5).tolist()
     for row, user in zip(ranked, queries.observation.user.tolist(), strict=True):
         person = users[user]
-        recommended = policy.recommend(history_of(int(person[1:])), profile=person, k=5)
+        recommended = policy.recommend(history_of(int(person[1:])), user=person, k=5)
         assert recommended.ids == [parts.data.catalog.ids[item] for item in row if item != PAD]
         scores = [item.score for item in recommended]
         assert scores == sorted(scores, reverse=True)
@@ -111,7 +93,10 @@ def test_recommendations_show_as_a_table(policy):
         ({"history": [("1", {"clicks": 1.0})]}, "history: the run has no signal 'clicks'; it has: click, rating"),
         ({"candidates": ["200"]}, "candidates: no item of the run's data has the id '200'; ids are such as '0'"),
         ({"exclude": ["x"]}, "exclude: no item of the run's data has the id 'x'; ids are such as '0'"),
-        ({"profile": "p300"}, "profile: no user of the run's data has the id 'p300'; did you mean '"),
+        ({"user": "p300"}, "user: no user of the run's data has the id 'p300'; did you mean '"),
+        ({"profile": "likes films"}, "profile: the people of this run have none; leave it out"),
+        ({"user": "p3", "profile": "likes films"}, "profile: that of a user of the data is known; leave it out, or leave out user"),
+        ({"profile": 3}, "profile: it is a text, not a int"),
         ({"context": "hello"}, "context: visits of this run come with no text; leave it out"),
         ({"k": 0}, "k: 0 is not allowed; it must be a whole number >= 1"),
         ({"k": 2.5}, "k: 2.5 is not allowed; it must be a whole number >= 1"),
@@ -150,13 +135,3 @@ def test_a_policy_for_numbers_is_refused(tmp_path, monkeypatch):
     result = recframe.run([*world, *small], folder=tmp_path / "run")
     with pytest.raises(UserError, match="agent=random cannot recommend from a history alone: its actions are numbers, not items"):
         recframe.load_policy(result)
-
-
-def test_a_policy_that_reads_users_asks_for_one(tmp_path, monkeypatch):
-    monkeypatch.setenv("RECFRAME_CACHE", str(tmp_path))
-    world = ["dataset.num_items=40", "dataset.num_users=30", "environment.num_users=16", "trainer.env_steps=64", "agent.learning_starts=32"]
-    small = ["debug=smoke", "encoder=tfidf", "logger=[csv]", "evaluation.references=false", "evaluation.num_users=4", *world]
-    policy = recframe.load_policy(recframe.run(small, folder=tmp_path / "run"))
-    with pytest.raises(UserError, match="profile: agent=dqn reads users; give the id of a user of the run's data"):
-        policy.recommend(["item-1"])
-    assert len(policy.recommend(["item-1"], profile="user-3", k=4)) == 4

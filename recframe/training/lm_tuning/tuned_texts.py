@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from recframe.embeddings import AffineMap, EmbeddingStore
 from recframe.files import file_sha256
-from recframe.interfaces import Agent, Data, Encoder, Role, TextTable, Tunable
+from recframe.interfaces import Agent, Data, Encoder, Role, TextTable, Tunable, tables_of
 from recframe.training.weights import encoder_weights, load_tensors, require_weights
 
 
@@ -35,13 +35,10 @@ class TextGroup(NamedTuple):
 
 def text_groups(agent: Agent, reading: Data) -> list[TextGroup]:
     """The texts whose vectors the agent reads from tables; `reading` is the data that the agent's tracker was built on."""
-    tables = [module for module in agent.modules() if isinstance(module, TextTable)]
     groups = []
     for role, texts in reading.texts.items():
-        # copies share their memory
-        own = {table.shared_id: table for table in tables if table.source is texts.vectors}
-        if texts.vectors is not None and own:
-            groups.append(TextGroup(role, texts.texts, texts.vectors, list(own.values())))
+        if texts.vectors is not None and (tables := tables_of(agent, texts.vectors)):
+            groups.append(TextGroup(role, texts.texts, texts.vectors, tables))
     return groups
 
 
@@ -81,7 +78,9 @@ class TunedEncoder(Encoder):
         return self.encoder.encode(texts, role)
 
 
-def read_tuned(agent: Agent, reading: Data, encoder: Tunable, agent_weights: Path, store: Path | None, reduction: AffineMap | None) -> None:
+def read_tuned(
+    agent: Agent, reading: Data, encoder: Tunable, agent_weights: Path, store: Path | None, reduction: AffineMap | None
+) -> dict[Role, Tensor]:
     """Let an agent with the weights in a file read the vectors of the language model tuned with it.
 
     Parameters
@@ -93,12 +92,19 @@ def read_tuned(agent: Agent, reading: Data, encoder: Tunable, agent_weights: Pat
     Raises
     ------
     CheckpointError: if the model's file is missing, damaged or from another model.
+
+    Returns
+    -------
+    The vectors of the texts of each role that the agent reads.
     """
     tuned = EmbeddingStore(store, TunedEncoder(encoder, encoder_weights(agent_weights)))
+    read: dict[Role, Tensor] = {}
     for group in text_groups(agent, reading):
         vectors = tuned.vectors(group.texts, group.role).to(group.frozen.device)
-        group.replace(vectors if reduction is None else reduction(vectors))
+        read[group.role] = vectors if reduction is None else reduction(vectors)
+        group.replace(read[group.role])
     agent.texts_moved()
+    return read
 
 
 @torch.no_grad()

@@ -6,7 +6,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from recframe.interfaces import EnvironmentSpec, FrozenTable, Observation, StateTracker, Texts, principal_components, standardized, symlog
+from recframe.interfaces import (
+    EnvironmentSpec,
+    FrozenTable,
+    Observation,
+    StateTracker,
+    Texts,
+    TextTable,
+    principal_components,
+    standardized,
+    symlog,
+)
 from recframe.references.bilinear import bilinear_features, user_features
 from recframe_plugins.agents.bandits.config import LinearRewardConfig
 from recframe_plugins.agents.bandits.session_responses import SessionResponses
@@ -79,5 +89,5 @@ def text_axes(vectors: Tensor, dims: int) -> Tensor:
     return components.rescaled().axes.to(vectors.dtype).contiguous()
 
 
-def _table(texts: Texts | None) -> FrozenTable | None:
-    return None if texts is None or texts.vectors is None else FrozenTable(standardized(texts.vectors))
+def _table(texts: Texts | None) -> TextTable | None:
+    return None if texts is None or texts.vectors is None else TextTable(texts.vectors)

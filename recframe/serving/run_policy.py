@@ -1,0 +1,107 @@
+"""The policy of a run, built again from the run's folder, and what else of the run belongs to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from omegaconf import DictConfig
+from torch import Tensor
+
+from recframe.building.component import build, component_of
+from recframe.building.parts import Parts
+from recframe.building.texts import texts_to_fit_on
+from recframe.components import Kind
+from recframe.embeddings import AffineMap
+from recframe.errors import UserError
+from recframe.interfaces import Encoder, EnvironmentSpec, Role
+from recframe.logs import texts_in_training
+from recframe.runner.trained import trained_agent
+from recframe.serving.new_texts import NewTexts
+from recframe.serving.policy import LoadedPolicy
+from recframe.tracking import RunFolder, recorded_config
+from recframe.tracking.provenance import report_changes
+
+CPU = torch.device("cpu")
+
+
+class RunPolicy(NamedTuple):
+    """reduction: from the encoder's vectors to those of the policy's data, or None.
+    tuned: by role, the vectors that the policy's networks read in place of those of its data.
+    learned_from: the texts that the encoder was fitted on; empty if it learns nothing.
+    """
+
+    policy: LoadedPolicy
+    cfg: DictConfig
+    reduction: AffineMap | None
+    tuned: Mapping[Role, Tensor]
+    learned_from: Sequence[str]
+
+
+def policy_of_run(folder: Path, asked_by: str, *, other_data: bool, trust_remote_code: bool, other_config: bool) -> RunPolicy:
+    """Load a run's data, build its parts, and give its policy the final weights.
+
+    asked_by: the command or function, for messages.   other_data, trust_remote_code, other_config: as for
+        `recframe.load_policy`.
+
+    Raises
+    ------
+    recframe.errors.UserError: there is no such run, it has no trained weights, its data is another now, or its actions are not items.
+    """
+    on_command_line = " " in asked_by
+    remedy = f"{asked_by} --other-data" if on_command_line else f"{asked_by}(..., other_data=True)"
+    trust = "--trust-remote-code" if on_command_line else "trust_remote_code=True"
+    edits = f"accept it: {asked_by} --other-config" if on_command_line else f"accept it with {asked_by}(..., other_config=True)"
+    with RunFolder.open_to_read(folder) as claimed:
+        trusted, accepted = None if trust_remote_code else trust, None if other_config else edits
+        cfg = recorded_config(claimed, CPU.type, f"{asked_by} uses the CPU", trusted, accepted)
+        report_changes(claimed.path)
+        agent, parts, training_users, tuned = trained_agent(claimed.path, cfg, other_data, remedy)
+    spec, name = agent.spec, f"agent={cfg.agent.name}"
+    if spec.actions != "items" or spec.num_features:
+        what = "actions are numbers, not items" if spec.actions != "items" else f"observations have {spec.num_features} raw numbers"
+        raise UserError(f"{folder}: {name} cannot recommend from a history alone: its {what}; recframe.gym is for such policies")
+    known = parts.without_cold_items(parts.reading)
+    always = training_users.always_excluded
+    learned_from = _learned_from(parts)
+    policy = LoadedPolicy(
+        agent,
+        known,
+        NewTexts(agent, known, lambda: fitted_encoder(cfg.encoder, learned_from), parts.reduction, _why_no_new_texts(cfg, bool(tuned))),
+        name=name,
+        ranks="ranks" in component_of(Kind.AGENT, cfg.agent).provides,
+        excludes_history=cfg.evaluation.exclude_seen if parts.log is not None else _excludes_what_was_shown(spec, always),
+        folder=folder.absolute(),
+    )
+    return RunPolicy(policy, cfg, parts.reduction, tuned, learned_from)
+
+
+def fitted_encoder(section: Any, learned_from: Sequence[str]) -> Encoder:
+    """The encoder of a section, on the CPU, which has learned from these texts."""
+    encoder: Encoder = build(component_of(Kind.ENCODER, section), section, device=CPU)
+    encoder.fit(learned_from)
+    return encoder
+
+
+def _learned_from(parts: Parts) -> list[str]:
+    encoder: Encoder = build(component_of(Kind.ENCODER, parts.cfg.encoder), parts.cfg.encoder, device=CPU)
+    if type(encoder).fit is Encoder.fit:
+        return []
+    return texts_to_fit_on(parts.data, parts.cfg, {} if parts.log is None else texts_in_training(parts.log.train))
+
+
+def _why_no_new_texts(cfg: DictConfig, tuned: bool) -> str:
+    if "catalog" in component_of(Kind.ENVIRONMENT, cfg.environment).provides:
+        return f"environment={cfg.environment.name} brings its own items, whose vectors are no encoder's; leave it out"
+    if tuned:
+        return "the run's language model was tuned, and new texts are not read with it; give a text of the run's data, or leave it out"
+    if cfg.embeddings.shuffle:
+        return "the run's text vectors were shuffled (embeddings.shuffle), so that a new text means nothing; leave it out"
+    return ""
+
+
+def _excludes_what_was_shown(spec: EnvironmentSpec, always_excluded: object) -> bool:
+    """Whether the simulator excludes the items of a session, beside those that it always excludes."""
+    return spec.num_excluded > (0 if always_excluded is None else len(always_excluded))  # type: ignore[arg-type]  # [X]
