@@ -111,7 +111,7 @@ def changed_libraries(identity: RunIdentity, now: RunIdentity) -> list[str]:
 
 def _config_changes(then: Mapping[str, Any], now: Mapping[str, Any], everything: bool) -> Iterator[str]:
     for key, pair in _changed(dict(_leaves(then)), dict(_leaves(now))):
-        content = any(isinstance(value, str) and value.startswith(CONTENT) for value in pair)
+        content = any(_is_content(value) for value in pair)
         if content and everything:
             yield f"{key}: its content is another"
         elif not content and (everything or key != "device"):
@@ -138,6 +138,11 @@ def _training_plugins() -> Iterator[tuple[str, str]]:
 
 
 _MISSING = object()
+
+
+def _is_content(value: Any) -> bool:
+    """Whether a value stands for the content of a path, or of several."""
+    return any(isinstance(entry, str) and entry.startswith(CONTENT) for entry in (value if isinstance(value, list) else [value]))
 
 
 def _changed(then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[tuple[str, tuple[Any, Any]]]:

@@ -8,8 +8,10 @@ from omegaconf import OmegaConf
 
 from recframe import files
 from recframe.config import compose_config, validate
+from recframe.config.determining import CONTENT
 from recframe.plugin_loader import component_code, discover
 from recframe.tracking import RunFolder, RunIdentity, read_identity, run_identity
+from recframe.tracking.identity import edited_settings
 
 BASE = ("debug=smoke", "encoder=tfidf")
 
@@ -121,6 +123,15 @@ def test_an_edit_of_a_plugins_code_is_noticed(plugin_site):
         plugin_site.install(f"patience_{name}", source)
     codes = {one.plugin: component_code(one) for one in discover(plugin_site.entry_points()).claims()}
     assert codes["patience_first"] == codes["patience_same"] != codes["patience_edited"]
+
+
+def test_other_content_of_a_list_of_files_is_no_edit(config, base):
+    parts = json.loads(json.dumps(base.parts))
+    parts["config"]["dataset"]["files"] = [f"{CONTENT}0", f"{CONTENT}1"]
+    then, now = RunIdentity("then", parts), json.loads(json.dumps(parts))
+    now["config"]["dataset"]["files"] = [f"{CONTENT}0", f"{CONTENT}2"]
+    assert then.differences(RunIdentity("now", now)) == ["dataset.files: its content is another"]
+    assert edited_settings(then, config) == []
 
 
 def test_versions_and_code_that_differ_are_named(base):
