@@ -25,7 +25,7 @@ from recframe.interfaces import FinalResults, RunDescription
 from recframe.plugin_loader import registry
 from recframe.reports import try_to_write_page
 from recframe.runner.failures import recorded_failure
-from recframe.runner.final_evaluation import final_evaluation, record_people, result_entries
+from recframe.runner.final_evaluation import FinalEvaluation, final_evaluation, record_people, result_entries
 from recframe.runner.hooks import call_failed, call_finished, call_started, plugin_callbacks
 from recframe.runner.metrics_hook import metrics_hooks
 from recframe.runner.random_start import started_agent
@@ -251,17 +251,20 @@ def _run(
                 **entries,
             )
             result = RunResult.of(folder.path, entries)
-            samples = [*(one._asdict() for one in final.samples), *(one._asdict() for one in final.rankings)]
-            # without a simulator, the main table is already that of the log
-            ranking = result.ranking.get("policies") if parts.simulates else None
-            tables = {"final": result.policies, "cold": result.cold, "ranking": ranking}
-            summary = {"objective": objective, **measured}
-            run_loggers.log_results(FinalResults({name: table for name, table in tables.items() if table}, summary, samples))
+            run_loggers.log_results(_for_loggers(result, final, measured, parts.simulates))
             run_loggers.close()
         print_report(result, final.samples, final.rankings)
         try_to_write_page(folder.path)
         call_finished(result)
         return result
+
+
+def _for_loggers(result: RunResult, final: FinalEvaluation, measured: Mapping[str, float], simulates: bool) -> FinalResults:
+    samples = [*(one._asdict() for one in final.samples), *(one._asdict() for one in final.rankings)]
+    # without a simulator, the main table is already that of the log
+    ranking = result.ranking.get("policies") if simulates else None
+    tables = {"final": result.policies, "cold": result.cold, "ranking": ranking}
+    return FinalResults({name: table for name, table in tables.items() if table}, {"objective": result.objective, **measured}, samples)
 
 
 def _checkpoint_to_resume(folder: RunFolder, cfg: DictConfig, record: DataRecord) -> Path | None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from omegaconf import DictConfig
 
@@ -20,12 +21,14 @@ class SweepPlan:
     file: its command and options; of a sweep that is continued, also the jobs that it has.     resumed: whether it is continued.
     checked: the jobs in which mistakes were looked for, by their overrides.
     keys: of a sweep that is continued, the identity of the run of each of those that it does not have in the same words.
+    at_end: called with the sweep's folder when no job runs any more, before its summary; for reports.
     """
 
     file: SweepFile
     resumed: bool = False
     checked: set[frozenset[str]] = field(default_factory=set)
     keys: dict[frozenset[str], str] = field(default_factory=dict)
+    at_end: Callable[[Path], object] = lambda folder: None
 
     def note_checked(self, overrides: frozenset[str], cfg: DictConfig) -> None:
         """Take down a job that has no mistakes."""

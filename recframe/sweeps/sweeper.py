@@ -73,8 +73,10 @@ class RecordedSweeper(Sweeper):
                 self.run([text for text in arguments if not is_of_sweep(text)], launcher)
             except Stop as stop:
                 self.outcomes |= launcher.outcomes
+                self.plan.at_end(self.folder)
                 finish(self.folder, self.file.jobs, self.outcomes, stop.exit_code - 128)
             self.outcomes |= launcher.outcomes
+            self.plan.at_end(self.folder)
             finish(self.folder, self.file.jobs, self.outcomes, record.stop_signal)
         return self.outcomes
 

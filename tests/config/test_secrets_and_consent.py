@@ -136,7 +136,7 @@ def test_an_alias_bomb_in_any_yaml_file_of_a_run_is_refused(foreign_run):
     bomb = "a: &a [1]\n" + "\n".join(lines) + "\n"
     for read, name in ((read_choices, "choices.yaml"), (read_overrides, "overrides.yaml")):
         (foreign_run / name).write_text(bomb)
-        with pytest.raises(RunFolderError, match="aliases .* repeat its values"):
+        with pytest.raises(RunFolderError, match=r"aliases .* repeat its values"):
             read(foreign_run)
 
 
