@@ -43,3 +43,9 @@ class MachineRecord:
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return None
         return recorded if all(isinstance(number, int) and number > 0 for number in recorded) else None
+
+
+def recorded_threads(folder: Path) -> int | None:
+    """The number of threads of a run's training and evaluation; None if there is no usable record."""
+    recorded = MachineRecord(folder).read()
+    return None if recorded is None else recorded.threads

@@ -16,7 +16,7 @@ from recframe.reports.page.material import Material
 from recframe.reports.runs import Found, SweepRun
 from recframe.reports.states import UNFINISHED_ORDER
 from recframe.tracking.folder import CONFIG_NAME, DATA_NAME
-from recframe.tracking.machine_record import MachineRecord
+from recframe.tracking.machine_record import recorded_threads
 
 SAMPLED_POLICIES = 3
 SAMPLE_LINES = 60
@@ -109,7 +109,7 @@ def repeating(run: SweepRun) -> str:
     """The command that repeats a run, as HTML; of a run that was started from Python, where its config is."""
     if not run.choices and not run.overrides:
         return f'<span class="text">started from Python; its settings are in {safe(run.folder / CONFIG_NAME)}</span>'
-    threads = run.result.get("threads") or _recorded_threads(run.folder)
+    threads = run.result.get("threads") or recorded_threads(run.folder)
     front = f"OMP_NUM_THREADS={threads} " if isinstance(threads, int) else ""
     seed = [] if any(text.startswith("seed=") for text in run.overrides) else [f"seed={run.result['seed']}"]
     return command(f"{front}{shlex.join(['recframe', 'train', *run.overrides, *seed])}")
@@ -131,7 +131,7 @@ def provenance_section(material: Material) -> str:
 
 
 def _versions(run: SweepRun) -> Mapping[str, Any]:
-    threads = run.result.get("threads") or _recorded_threads(run.folder)
+    threads = run.result.get("threads") or recorded_threads(run.folder)
     return {**run.result["versions"], **({} if threads is None else {"threads": threads})}
 
 
@@ -164,8 +164,3 @@ def _same(title: str, found: Mapping[str, Counter[str]], total: int) -> str:
             told = "; ".join(f"{value} ({count} {'run' if count == 1 else 'runs'})" for value, count in values.most_common(8))
             rows.append([safe(name), f'<span class="{"bad" if several else ""}">{safe(told)}</span>'])
     return f"<h3>{title}</h3>" + table(("", ""), rows)
-
-
-def _recorded_threads(folder: Path) -> int | None:
-    recorded = MachineRecord(folder).read()
-    return None if recorded is None else recorded.threads
