@@ -142,7 +142,7 @@ def in_sweep(job: int, folder: str, function: Callable[[], float]) -> float:
     record = SweepRecord.of_environment()
     if record is None:
         return function()
-    job = int(os.environ.get(NUMBER_VARIABLE, job))
+    job = int(os.environ.get(NUMBER_VARIABLE) or job)
     if not record.is_parent:
         return _worker(record).run(job, folder, function)
     with record.following(job, folder) as end, failure_left(folder):

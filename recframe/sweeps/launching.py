@@ -105,7 +105,7 @@ class JobLauncher:
     def _overrides(self, job: SweepJob) -> list[str]:
         """The overrides of a job, with its folder, its number and its limits, which launchers pass on by Hydra's settings."""
         variables = {NUMBER_VARIABLE: str(job.number)} | ({LIMITS_VARIABLE: self.limits.written} if self.limits else {})
-        own = [f"++hydra.job.env_set.{name}='{value}'" for name, value in variables.items()]
+        own = [f"hydra.job.env_set.{name}='{value}'" for name, value in variables.items()]
         return [*job.overrides, f"hydra.sweep.subdir={quoted(job.folder)}", *own]
 
     def _outcome(self, job: SweepJob, returned: JobReturn) -> Outcome:

@@ -7,7 +7,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from hydra._internal.core_plugins.basic_launcher import BasicLauncher
 from hydra.core.plugins import Plugins
 from hydra.plugins.launcher import Launcher
 from hydra.plugins.sweeper import Sweeper
@@ -23,6 +22,7 @@ from recframe.sweeps.plan import SweepPlan, current_plan, is_of_sweep
 from recframe.sweeps.record import SweepRecord, recording
 from recframe.sweeps.sweep_file import SWEEP_NAME, SweepFile, SweepFolderError, SweepJob, locked
 
+BASIC = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
 NUMBERED = ("${hydra.job.num}", "${hydra:job.num}")
 """How `hydra.sweep.subdir` has the number of a job."""
 
@@ -125,7 +125,7 @@ class RecordedSweeper(Sweeper):
     def _make_launcher(self) -> Launcher:
         parts = {"hydra_context": self.hydra_context, "task_function": self.task_function, "config": self.config}
         launcher: Launcher = Plugins.instance().instantiate_launcher(**parts)
-        if self.limits and isinstance(launcher, BasicLauncher):
+        if self.limits and self.config.hydra.launcher._target_ == BASIC:
             # a process cannot end a job of its own and go on
             launcher = OneProcessLauncher()
             launcher.setup(**parts)

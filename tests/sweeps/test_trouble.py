@@ -156,6 +156,24 @@ def test_a_sweep_that_is_started_again_runs_what_failed_and_what_is_new(sweep, t
     assert json.loads((tmp_path / "sweep" / "sweep.json").read_text())["jobs"][-1]["folder"] == "4"
 
 
+def test_a_full_disk_costs_the_jobs_that_meet_it_and_nothing_else(sweep, full_disk, monkeypatch, tmp_path):
+    monkeypatch.chdir(full_disk)
+
+    def fill(folder: str) -> None:
+        with (full_disk / "full").open("wb") as file:
+            while True:
+                file.write(b"x" * 4096)
+
+    told, _ = sweep({0: fine, 1: fill, 2: fine})
+    assert "1 finished, 2 failed" in told
+    assert told.count("No space left on device") == 2
+    (full_disk / "full").unlink()
+    told, started = sweep({}, resume=True)
+    assert (started, results(full_disk / "sweep")) == ([1, 2], {"0": 0.0, "1": 1.5, "2": 3.0})
+    # so that it can be unmounted
+    monkeypatch.chdir(tmp_path)
+
+
 def test_the_folder_of_a_sweep_takes_no_other_sweep_and_no_second_process(sweep):
     sweep({0: fine})
     with pytest.raises(UserError, match=r"holds a sweep of another command; to add jobs to it, use sweep.resume=sweep"):
