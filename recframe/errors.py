@@ -51,11 +51,13 @@ class JobStopped(Exception):
     """
 
 
-class JobFailed(Exception):
+class JobFailed(UserError):
     """A job of a sweep failed in a process of its own; the message is the reason in one line.
 
-    It takes the place of the error, which other processes may not be able to read.
+    It takes the place of the error, which other processes may not be able to read, and which the job has told and recorded.
     """
+
+    exit_code = 1
 
 
 class Pruned(Exception):

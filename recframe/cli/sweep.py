@@ -9,7 +9,7 @@ from pathlib import Path
 
 from recframe.sweeps.plan import SweepPlan, merged_overrides, planned
 from recframe.sweeps.signals import sweep_signals
-from recframe.sweeps.sweep_file import SweepFile, quoted
+from recframe.sweeps.sweep_file import SWEEP_NAME, SweepFile, SweepFolderError, quoted
 
 RESUME = "sweep.resume="
 
@@ -24,6 +24,7 @@ def plan_of_sweep(arguments: Sequence[str], options: Namespace) -> tuple[list[st
     Raises
     ------
     SweepFolderError: there is no sweep to resume.
+    ConfigError: what is resumed would run code.
     """
     overrides = [text for text in options.overrides if not text.startswith(RESUME)]
     flags = [text for text in arguments if text not in options.overrides]
@@ -33,9 +34,12 @@ def plan_of_sweep(arguments: Sequence[str], options: Namespace) -> tuple[list[st
         return list(arguments), SweepPlan(SweepFile(tuple(overrides), config_dir, options.config_name), at_end=_write_page)
     folder = _value(resumed[-1])
     before = SweepFile.read(folder)
+    _check_trust(before, folder, overrides)
     command = merged_overrides(before.command, [*overrides, f"hydra.sweep.dir={quoted(folder)}"])
     if config_dir is None and before.config_dir is not None:
-        flags += ["--config-dir", before.config_dir]
+        raise SweepFolderError(
+            f"sweep.resume={folder}: the sweep was started with --config-dir {before.config_dir}; repeat it, as no file may name it"
+        )
     if options.config_name is None and before.config_name is not None:
         flags += ["--config-name", before.config_name]
     file = SweepFile(tuple(command), config_dir or before.config_dir, options.config_name or before.config_name, before.jobs)
@@ -47,6 +51,20 @@ def _write_page(folder: Path) -> None:
     from recframe.reports import try_to_write_page
 
     try_to_write_page(folder)
+
+
+def _check_trust(file: SweepFile, folder: str, typed: Sequence[str]) -> None:
+    """Refuse to run code because of a file, which may come from somebody else.
+
+    Raises
+    ------
+    ConfigError: with each override that would run code and is not among those that were typed.
+    """
+    from recframe.config.compose.trust import recorded_problems
+
+    recorded = dict.fromkeys([*file.command, *(text for job in file.jobs for text in job.overrides)])
+    if problems := recorded_problems([text for text in recorded if text not in typed], f"{folder}/{SWEEP_NAME}"):
+        raise problems
 
 
 def _value(override: str) -> str:

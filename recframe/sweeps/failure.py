@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from recframe.errors import JobStopped, Pruned, UserError
+from recframe.sweeps.record import NUMBER_VARIABLE
 from recframe.tracking.failure import reason_of, write_failure
 from recframe.tracking.folder import CONFIG_NAME, LOG_NAME
 
@@ -23,7 +25,7 @@ def failure_left(folder: str) -> Iterator[None]:
     except Exception as error:
         print(f"recframe: {folder}: failed: {reason_of(error)}", file=sys.stderr, flush=True)
         # a run that has claimed the folder records its own failures, or is not that of this job
-        if not (Path(folder) / CONFIG_NAME).exists():
+        if os.environ.get(NUMBER_VARIABLE) and not (Path(folder) / CONFIG_NAME).exists():
             known = isinstance(error, UserError)
             leave_failure(folder, reason_of(error), "" if known else "".join(traceback.format_exception(error)))
         raise

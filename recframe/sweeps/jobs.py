@@ -16,13 +16,11 @@ from recframe.errors import JobFailed, JobStopped, Pruned, Stop
 from recframe.signals import any_received, forget_received, handle_stop_signals
 from recframe.sweeps.failure import failure_left
 from recframe.sweeps.limits import Limits, Watchdog
-from recframe.sweeps.record import ENDED, NOT_STARTED, SweepRecord
+from recframe.sweeps.record import ENDED, NOT_STARTED, NUMBER_VARIABLE, SweepRecord
 from recframe.tracking.failure import reason_of
 from recframe.tracking.folder import LOG_NAME
 
 POLL_SECONDS = 0.5
-NUMBER_VARIABLE = "RECFRAME_JOB"
-"""The number of a job in the environment of its process, where the launcher's number is another."""
 
 
 class Worker:

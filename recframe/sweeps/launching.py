@@ -14,11 +14,10 @@ from hydra.plugins.launcher import Launcher
 
 from recframe.errors import JobFailed, JobStopped, Pruned
 from recframe.sweeps.failure import leave_failure
-from recframe.sweeps.jobs import NUMBER_VARIABLE
 from recframe.sweeps.limits import VARIABLE as LIMITS_VARIABLE
 from recframe.sweeps.limits import Limits
 from recframe.sweeps.outcomes import Outcome
-from recframe.sweeps.record import ENDED, FAILED, FINISHED, NOT_STARTED, PRUNED, RUNNING, STOPPED, SweepRecord
+from recframe.sweeps.record import ENDED, FAILED, FINISHED, NOT_STARTED, NUMBER_VARIABLE, PRUNED, RUNNING, STOPPED, SweepRecord
 from recframe.sweeps.sweep_file import SweepJob, quoted
 from recframe.tracking.failure import reason_of
 from recframe.tracking.folder import LOCK_NAME

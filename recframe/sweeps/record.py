@@ -24,6 +24,8 @@ from recframe.tracking.failure import reason_of
 VARIABLE = "RECFRAME_SWEEP"
 PREFIX = ".recframe-sweep-"
 """How the names of records in the folders of sweeps begin."""
+NUMBER_VARIABLE = "RECFRAME_JOB"
+"""The number of a job in the environment of its process, where one of recframe's sweepers has given it a number and a folder."""
 
 RUNNING, FINISHED, FAILED, STOPPED, NOT_STARTED = "running", "finished", "failed", "stopped", "not started"
 PRUNED = "pruned"

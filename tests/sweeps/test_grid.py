@@ -20,10 +20,8 @@ def test_values_that_hydra_expands_are_checked(sweep):
 
 def test_a_glob_stands_for_the_choices_of_a_group():
     seen = []
-    assert (
-        find_mistakes(["agent=glob(*dqn,exclude=v*)", "seed=0"], visit=lambda overrides, cfg: seen.append((overrides, cfg.agent.name)))
-        == []
-    )
+    overrides = ["agent=glob(*dqn,exclude=v*)", "seed=0"]
+    assert find_mistakes(overrides, visit=lambda texts, cfg: seen.append((texts, cfg.agent.name))) == []
     dqns = ["double_dqn", "dqn", "dueling_dqn", "prioritized_dqn"]
     assert sorted(seen, key=lambda job: min(job[0])) == [(frozenset({f"agent={name}", "seed=0"}), "dqn") for name in dqns]
 

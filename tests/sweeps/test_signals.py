@@ -119,7 +119,9 @@ def test_a_worker_starts_no_job_after_the_sweep_was_stopped():
         assert states(record) == {0: ("finished", "sweep/0"), 1: ("not started", "sweep/1")}
 
 
-def test_the_reason_of_a_job_that_fails_is_told_recorded_and_left_in_its_folder(tmp_path, capsys):
+def test_the_reason_of_a_job_that_fails_is_told_recorded_and_left_in_its_folder(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("RECFRAME_JOB", "4")
+
     def fail() -> float:
         raise ZeroDivisionError("the reason")
 

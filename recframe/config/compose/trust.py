@@ -6,19 +6,23 @@ what `class` and `()` name. A model's own code is run with the options that `rec
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.resources import files
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
 from hydra.core.object_type import ObjectType
+from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from recframe.config.apps import APPS
+from recframe.config.compose.grid import Axis
 from recframe.config.problems import ConfigError
 from recframe.config.written import places_at
 
 PLAIN_SECTIONS = ("run", "sweep", "output_subdir", "mode", "verbose")
 """Hydra's sections that hold no more than names of folders and of modes."""
+CHOSEN_BY_NAME = ("hydra/launcher", "hydra/sweeper")
+"""Hydra's groups in which a name is that of an installed plugin."""
 PARTLY_PLAIN = ("launcher", "sweeper")
 """Hydra's sections whose settings are plain, besides the name of the class."""
 
@@ -48,6 +52,23 @@ def _is_hydras(config: str) -> bool:
     if ConfigStore.instance().get_type(f"{config}.yaml") is ObjectType.CONFIG:
         return True
     return files("hydra.conf").joinpath(*f"{config}.yaml".split("/")).is_file()
+
+
+def recorded_problems(overrides: Iterable[str], file: str) -> ConfigError | None:
+    """The error for overrides that a file holds and that would run code, or None. They may come from somebody else."""
+    code: dict[str, None] = {}
+    for override in OverridesParser.create().parse_overrides(list(overrides)):
+        key = override.key_or_group
+        if key.startswith("hydra/") or f"{override.package}.".startswith(("hydra.", "_global_.hydra.")):
+            code |= {} if key in CHOSEN_BY_NAME else {key: None}
+            continue
+        for value in Axis.of(override).values:
+            nested: Any = value
+            for part in reversed(key.split(".")):
+                nested = {part: nested}
+            code |= dict.fromkeys(_code(nested))
+    lines = [f"{file}: {key} would run code, which no file may decide; to allow it, repeat it on the command line" for key in code]
+    return ConfigError(lines) if lines else None
 
 
 def code_settings(values: Any) -> list[str]:

@@ -1,0 +1,65 @@
+"""What sweep.json may not decide: it can come from somebody else, and its overrides are used when a sweep is resumed."""
+
+import pytest
+
+from recframe.cli.sweep import plan_of_sweep
+from recframe.config.compose.options import parse_options
+from recframe.config.problems import ConfigError
+from recframe.sweeps.sweep_file import SweepFile, SweepFolderError, SweepJob
+
+
+def resumed(folder, *more: str):
+    arguments = ["-m", f"sweep.resume={folder}", *more]
+    return plan_of_sweep(arguments, parse_options(arguments, "train")[0])
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "encoder.trust_remote_code=true",
+        "encoder.trust_remote_code=false,true",
+        "+hydra.callbacks.mine._target_=os.system",
+        "hydra/callbacks=mine",
+        "hydra.launcher._target_=os.system",
+        "agent@hydra.callbacks.mine=dqn",
+    ],
+)
+@pytest.mark.parametrize("of_a_job", [False, True])
+def test_a_recorded_override_that_runs_code_has_to_be_repeated(tmp_path, override, of_a_job):
+    jobs = (SweepJob(0, "0", (override,)),) if of_a_job else ()
+    SweepFile(("seed=0,1",) if of_a_job else ("seed=0,1", override), jobs=jobs).write(tmp_path)
+    with pytest.raises(ConfigError, match=r"sweep.json: .* would run code, which no file may decide; to allow it, repeat it"):
+        resumed(tmp_path)
+    _, plan = resumed(tmp_path, override)
+    assert override in plan.file.command
+
+
+def test_what_runs_no_code_is_kept(tmp_path):
+    command = ("seed=0,1", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "hydra.sweep.dir=old", "agent=dqn")
+    SweepFile(command).write(tmp_path)
+    arguments, plan = resumed(tmp_path, "seed=0,1,2")
+    assert arguments == ["-m", "seed=0,1,2", command[1], command[2], f"hydra.sweep.dir='{tmp_path}'", "agent=dqn"]
+    assert plan.resumed
+
+
+def test_a_folder_of_configs_has_to_be_named_again(tmp_path):
+    SweepFile(("seed=0,1",), config_dir="/theirs").write(tmp_path)
+    with pytest.raises(SweepFolderError, match="was started with --config-dir /theirs; repeat it"):
+        resumed(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (None, "it has no sweep.json, so no sweep was started there"),
+        ("{", "not JSON"),
+        ('{"schema": 9}', "has schema 9, this recframe reads 1"),
+        ('{"schema": 1, "command": []}', "its content is damaged"),
+        ("[]", "its content is damaged"),
+    ],
+)
+def test_a_folder_without_a_readable_sweep_is_refused(tmp_path, content, problem):
+    if content is not None:
+        (tmp_path / "sweep.json").write_text(content)
+    with pytest.raises(SweepFolderError, match=problem):
+        resumed(tmp_path)
