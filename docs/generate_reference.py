@@ -25,6 +25,7 @@ from recframe.cli.main import app
 from recframe.components import Component, Kind, options_of
 from recframe.config import PRETRAIN, TRAIN
 from recframe.config.schema.run import LabelConfig
+from recframe.config.schema.search import OptunaSweeperConfig
 from recframe.plugin_loader import OWN_DISTRIBUTION, registry
 
 DOCS = Path(__file__).resolve().parent
@@ -38,7 +39,7 @@ KIND_PAGES: Mapping[Kind, tuple[str, str]] = {
     Kind.ENVIRONMENT: ("environments", "Environments"),
     Kind.REWARD: ("rewards", "Rewards"),
 }
-PRESET_GROUPS = ("dataset", "agent", "state_tracker", "encoder", "labels", "trainer", "debug")
+PRESET_GROUPS = ("dataset", "agent", "state_tracker", "encoder", "labels", "trainer", "study", "debug")
 
 
 def pages() -> dict[str, str]:
@@ -130,7 +131,8 @@ def yaml_value(value: Any) -> Any:
 def run_page() -> str:
     """The sections of a run's config, apart from its components."""
     intro = "The sections of the config of `recframe train`, apart from the components (which have a page for each kind)."
-    return config_page("Config of a run", intro, TRAIN.schema, {"labels.NAME": LabelConfig, **logger_sections()})
+    further = {"labels.NAME": LabelConfig, **logger_sections(), "hydra.sweeper": OptunaSweeperConfig}
+    return config_page("Config of a run", intro, TRAIN.schema, further)
 
 
 def pretraining_page() -> str:
@@ -148,7 +150,9 @@ def config_page(title: str, intro: str, schema: type, further: Mapping[str, type
     """Each section of a schema, then the plain settings of its top level."""
     parts = [f"# {title}", wrapped(intro)]
     for prefix, config in (*sections(schema), *further.items()):
-        plain = [f.name for f in dataclasses.fields(config) if not dataclasses.is_dataclass(section_type(config, f))]
+        # a name with an underscore in front is Hydra's
+        own = [f for f in dataclasses.fields(config) if not f.name.startswith("_")]
+        plain = [f.name for f in own if not dataclasses.is_dataclass(section_type(config, f))]
         table = [options_table(prefix, config, plain)] if plain else []
         parts += [f"## {prefix}", prose(inspect.cleandoc(config.__doc__ or "")), *table]
     top = [f.name for f in dataclasses.fields(schema) if f.metadata.get("help")]
