@@ -12,7 +12,7 @@ from filelock import FileLock, Timeout
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
 
-from recframe.errors import JobFailed, JobStopped, Pruned
+from recframe.errors import JobFailed, JobStopped, Pruned, UserError
 from recframe.sweeps.failure import leave_failure
 from recframe.sweeps.limits import VARIABLE as LIMITS_VARIABLE
 from recframe.sweeps.limits import Limits
@@ -91,6 +91,10 @@ class JobLauncher:
             self.record.forget(job.number)
         try:
             returned = self.launcher.launch([self._overrides(job) for job in batch], initial_job_idx=batch[0].number)
+        except UserError:
+            # a setting of the launcher's, which would be wrong again
+            self._take_notes(batch)
+            raise
         except Exception as error:
             self._take_notes(batch)
             return error

@@ -26,6 +26,7 @@ SMALL = {
         "--agents dqn --sides recframe --items 70 --users 6 --seconds 0 --repeats 1 --threads 1 --out {tmp}/large.json "
         "--override agent.learning_starts=20 --override agent.batch_size=8 --override agent.replay_capacity=200"
     ],
+    "launchers.py": ["--jobs 2 --workers 1 --launchers ray"],
     "logs.py": ["--rows 2000 --formats csv parquet --batches 3", "--rows 2000 --formats parquet --batches 3 --by users"],
     "off_policy_coverage.py": ["--repetitions 3 --resamples 20"],
     "open_bandit.py": ["{tmp}/obd --campaigns men"],
@@ -51,6 +52,7 @@ NEEDS = {
     "classic_control.py": ["stable_baselines3", "matplotlib"],
     "encoding.py": ["sentence_transformers"],
     "large_catalogues.py": ["stable_baselines3"],
+    "launchers.py": ["ray"],
     "recsim_reference.py": ["recsim", "sardine"],
     "simulators.py": ["stable_baselines3"],
     "text_information.py": ["sentence_transformers"],

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -162,10 +163,17 @@ def test_a_sweep_runs_on_a_cluster_that_exists(ray, tmp_path, warm_recframe):
     assert any(line.startswith("trained  ") for line in table)
 
 
-def test_an_address_without_a_cluster_is_one_line(tmp_path):
-    code = "from recframe.sweeps.ray.cluster import connect; connect({'address': '127.0.0.1:9', 'num_cpus': 2})"
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"address": "127.0.0.1:9"}, r"hydra.launcher.ray.init.address: there is no cluster at 127.0.0.1:9 \(.*refused\)"),
+        ({"address": "auto", "num_cpus": 2}, r"hydra.launcher.ray.init: the cluster at auto cannot be used: .*num_cpus"),
+    ],
+)
+def test_an_address_that_cannot_be_used_is_one_line(options, message):
+    code = f"from recframe.sweeps.ray.cluster import connect; connect({options})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert "UserError: hydra.launcher.ray.init: the cluster at 127.0.0.1:9 cannot be used: " in done.stderr.splitlines()[-1]
+    assert re.search(f"UserError: {message}", done.stderr.splitlines()[-1]), done.stderr
 
 
 def test_without_ray_the_launcher_says_how_to_install_it(tmp_path, monkeypatch):

@@ -6,6 +6,7 @@ import logging
 import os
 import secrets
 import signal
+import socket
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,6 +17,8 @@ from recframe.signals import STOP_SIGNALS
 
 OBJECT_STORE_BYTES = 100_000_000
 """Memory for what is passed between processes, which are configs and results. Ray's default is a third of the machine's."""
+
+CONNECT_SECONDS = 10.0
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +41,8 @@ def connect(options: Mapping[str, Any]) -> None:
 
     if ray.is_initialized():
         return
+    if "address" in options:
+        _check_answer(str(options["address"]))
     local = {} if "address" in options else {"address": "local", "object_store_memory": OBJECT_STORE_BYTES}
     with _handlers_kept(), _not_for_servers():
         try:
@@ -47,6 +52,17 @@ def connect(options: Mapping[str, Any]) -> None:
             raise UserError(f"hydra.launcher.ray.init: {what}: {' '.join(str(error).split())}") from error
     nodes = [node for node in ray.nodes() if node["Alive"]]
     log.info("Ray: processors: %d, machines: %d", ray.cluster_resources().get("CPU", 0), len(nodes))
+
+
+def _check_answer(address: str) -> None:
+    """See that there is a server at an address like "10.0.0.1:6379": Ray itself would try for minutes."""
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal() or "/" in host:
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise UserError(f"hydra.launcher.ray.init.address: there is no cluster at {address} ({error})") from None
 
 
 def check_room(remote: Mapping[str, Any], local: bool) -> None:
