@@ -37,6 +37,8 @@ TAGS: Mapping[str, str] = {
     "bidirectional": "a state tracker that reads in both directions",
     "no_texts": "vectors of length 0, because no text is read",
     "pretraining": "a language model that `recframe pretrain` can train",
+    "divides_users": "users that can be divided over several processes",
+    "compares_users": "a reward that compares all users with each other",
     "truth": "the true expected response to every item (for the oracle)",
 }
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from recframe.attribution import REWARD_NOT_FINITE, ComponentFailure, Evidence, Turn, blaming, failure_in, recorded_trackers
 from recframe.experience.rewards import RewardSum
-from recframe.interfaces import Agent, Environment, Transition, transition_of
+from recframe.interfaces import Agent, Environment, Transition, division, sum_of_all, transition_of
 
 
 class EndedSessions(NamedTuple):
@@ -63,7 +63,7 @@ class Collector:
             if blamed is error:
                 raise
             raise blamed from error
-        agent.env_steps += self.environment.spec.num_users
+        agent.env_steps += self.environment.spec.num_users * division().ranks
         return transition
 
     def _first_step(self, agent: Agent, turn: Turn) -> Transition:
@@ -116,12 +116,12 @@ class Collector:
         self._running *= 1.0 - ended
 
     def ended_sessions(self) -> EndedSessions:
-        """The sessions that ended since the last call."""
-        count = float(self._count)
-        means = (self._ended / self._count).tolist()
+        """The sessions that ended since the last call, of the users of all processes."""
+        *sums, count = sum_of_all(torch.cat([self._ended, self._count.view(1)]))
+        means = (torch.stack(sums) / count).tolist()
         self._ended.zero_()
         self._count.zero_()
-        return EndedSessions(count, means[0], means[1], dict(zip(self._names, means[2:], strict=True)))
+        return EndedSessions(float(count), means[0], means[1], dict(zip(self._names, means[2:], strict=True)))
 
     def state_dict(self) -> dict[str, Any]:
         """The state of the environment, also within sessions, and the totals."""

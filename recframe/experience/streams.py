@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from torch import Tensor
@@ -12,7 +13,7 @@ from recframe.attribution import ComponentFailure
 from recframe.experience.batch_sources import BatchSource, batch_source_for
 from recframe.experience.cold_items import sharing_exclusions
 from recframe.experience.collector import Collector
-from recframe.interfaces import Agent, Replay, Rollout
+from recframe.interfaces import Agent, Replay, Rollout, division
 
 
 class Stream(ABC):
@@ -62,7 +63,10 @@ class Stream(ABC):
 
 
 class SimulatedStream(Stream):
-    """T steps of N simulated users a chunk, in which the agent explores."""
+    """T steps of N simulated users a chunk, in which the agent explores.
+
+    Where the users are divided over processes, each collects the steps of its own, and samples its part of a batch from them.
+    """
 
     unit = "env_steps"
 
@@ -70,7 +74,7 @@ class SimulatedStream(Stream):
         self.collector = collector
         self.source = source
         self.chunk_steps = chunk_steps
-        self.chunk = chunk_steps * collector.environment.spec.num_users
+        self.chunk = chunk_steps * collector.environment.spec.num_users * division().ranks
 
     @classmethod
     def of(cls, agent: Agent, collector: Collector, chunk_steps: int, seed: int) -> SimulatedStream:
@@ -83,6 +87,11 @@ class SimulatedStream(Stream):
         experience = agent.experience
         if not isinstance(experience, (Replay, Rollout)):
             raise TypeError(f"{type(experience).__name__} is experience from a log, and this stage is simulated")
+        part = division()
+        if isinstance(experience, Replay) and part.ranks > 1:
+            sizes = {name: getattr(experience, name) // part.ranks for name in ("capacity", "batch_size", "learning_starts")}
+            # of different draws in each process
+            experience, seed = replace(experience, **sizes), seed + part.rank
         source = batch_source_for(experience, seed, agent.spec.device)
         return cls(collector, sharing_exclusions(source, collector.environment.always_excluded), chunk_steps)
 

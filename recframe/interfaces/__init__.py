@@ -17,6 +17,7 @@ from recframe.interfaces.agent import Agent, Decision
 from recframe.interfaces.beginnings import beginnings, trailing_windows
 from recframe.interfaces.data import Catalog, Data, DataError, Interactions, Labels, Texts, Users
 from recframe.interfaces.dataset import Dataset
+from recframe.interfaces.division import Division, dividing_users, division, mean_of_all, own_draws, own_minibatches, sum_of_all
 from recframe.interfaces.encoder import Encoder, EncoderError, Role
 from recframe.interfaces.environment import Environment, EnvironmentSpec, Split, Step, Truth
 from recframe.interfaces.experience import Experience, NoExperience, Replay, Rollout, Sequences, WholeLog
@@ -55,6 +56,7 @@ __all__ = [
     "DataError",
     "Dataset",
     "Decision",
+    "Division",
     "Encoder",
     "EncoderError",
     "Environment",
@@ -101,9 +103,14 @@ __all__ = [
     "best_items",
     "coordinates_by",
     "covariance_matrix",
+    "dividing_users",
+    "division",
     "is_excluded",
     "may_run_out",
+    "mean_of_all",
     "num_allowed",
+    "own_draws",
+    "own_minibatches",
     "principal_components",
     "principal_coordinates",
     "random_items",
@@ -113,6 +120,7 @@ __all__ = [
     "smoothed_popularity",
     "standardization",
     "standardized",
+    "sum_of_all",
     "symlog",
     "tables_of",
     "token_batches",

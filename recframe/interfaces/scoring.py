@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from recframe.interfaces.division import own_draws
 from recframe.interfaces.environment import EnvironmentSpec
 from recframe.interfaces.types import PAD, Observation
 
@@ -81,15 +82,16 @@ def random_items(observation: Observation, num_items: int, k: int, generator: to
     """k different allowed items for each user, uniformly at random, `[N, k]` int64."""
     users, device = observation.user.shape[0], observation.user.device
     if k == 1 and observation.candidates is None and observation.excluded is None:
-        return torch.randint(num_items, (users, 1), generator=generator, device=device)
+        return own_draws(lambda n: torch.randint(num_items, (n, 1), generator=generator, device=device), users)
     candidates = observation.candidates
     # the k largest of independent uniforms are a uniform draw without replacement
     if candidates is None:
         if num_items > MANY_ITEMS:
             return _random_items_of_many(observation, num_items, k, generator)
-        return best_items(observation, torch.rand(users, num_items, generator=generator, device=device), k)
+        return best_items(observation, own_draws(lambda n: torch.rand(n, num_items, generator=generator, device=device), users), k)
     # the cost grows with the candidates, not with the catalogue; PAD and excluded items come last
-    draws = torch.rand(candidates.shape, generator=generator, device=device).masked_fill(candidates < 0, -1.0)
+    size = candidates.shape[1]
+    draws = own_draws(lambda n: torch.rand(n, size, generator=generator, device=device), users).masked_fill(candidates < 0, -1.0)
     if observation.excluded is not None:
         draws = draws.masked_fill(is_excluded(observation, candidates), -1.0)
     return candidates.gather(1, draws.topk(k, dim=1).indices)
@@ -108,7 +110,8 @@ def _random_items_of_many(observation: Observation, num_items: int, k: int, gene
     slate = []
     for _ in range(k):
         left = num_items - (taken < num_items).sum(dim=1, keepdim=True)
-        rank = (torch.rand(users, 1, generator=generator, device=device, dtype=torch.float64) * left).long()
+        draws = own_draws(lambda n: torch.rand(n, 1, generator=generator, device=device, dtype=torch.float64), users)
+        rank = (draws * left).long()
         # ranks do not count taken items: the item's number is its rank plus the number of taken items before it
         item = rank + (taken - torch.arange(taken.shape[1], device=device) <= rank).sum(dim=1, keepdim=True)
         slate.append(item)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from recframe.interfaces import Decision, Observation, num_allowed, random_items
+from recframe.interfaces import Decision, Observation, num_allowed, own_draws, random_items
 
 
 def linear_schedule(start: float, end: float, duration: int, steps: int) -> float:
@@ -44,7 +44,7 @@ def epsilon_greedy(observation: Observation, greedy: Tensor, epsilon: float, num
     """
     k = greedy.shape[1]
     random = random_items(observation, num_items, k, generator)
-    explores = torch.rand(len(greedy), 1, generator=generator, device=greedy.device) < epsilon
+    explores = own_draws(lambda n: torch.rand(n, 1, generator=generator, device=greedy.device), len(greedy)) < epsilon
     slate = torch.where(explores, random, greedy)
     # as logarithms: the number of slates may exceed the range of float32
     explored = _log(epsilon) + random_log_prob(observation, num_items, k)

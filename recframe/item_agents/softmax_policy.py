@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from recframe.interfaces import Decision, Observation
+from recframe.interfaces import Decision, Observation, own_draws
 from recframe.item_agents.item_columns import CandidateColumns, ItemColumns, ItemRange
 from recframe.item_agents.item_scores import QueryScores
 from recframe.item_agents.working_set import Items
@@ -192,7 +192,9 @@ def _draw_item(policy: PolicyScores, generator: torch.Generator) -> Decision:
         log_sum = scores.logsumexp(dim=1, keepdim=True)
         # sums and random numbers in double precision: in single precision, improbable items could never be drawn
         below = (scores - log_sum).exp_().cumsum(dim=1, dtype=torch.float64)
-        draws, replaces = torch.rand(2, len(scores), 1, generator=generator, device=generator.device, dtype=torch.float64)
+        draws, replaces = own_draws(
+            lambda n: torch.rand(2, n, 1, generator=generator, device=generator.device, dtype=torch.float64), len(scores), dim=1
+        )
         # the first item whose sum is above, so never one of probability 0; a part without any probability is not taken
         chosen = torch.searchsorted(below, draws * below[:, -1:], right=True).clamp_(max=scores.shape[1] - 1)
         total = torch.logaddexp(total, log_sum)
@@ -208,8 +210,12 @@ def gumbel(shape: torch.Size, generator: torch.Generator) -> Tensor:
     The smallest of many E is the winner, and near 0 a single-precision uniform number has few digits: a second number adds them.
     """
     device = generator.device
-    uniform = torch.rand(shape, generator=generator, device=device)
-    uniform.add_(torch.rand(shape, generator=generator, device=device), alpha=2.0**-24)
+    users, *others = shape
+
+    def draw() -> Tensor:
+        return own_draws(lambda n: torch.rand(n, *others, generator=generator, device=device), users)
+
+    uniform = draw().add_(draw(), alpha=2.0**-24)
     # E stays finite: items that may be shown must not get -inf, the score of those that may not
     return uniform.clamp_(max=1 - 2.0**-24).neg_().log1p_().neg_().log_().neg_()
 

@@ -29,6 +29,7 @@ from recframe.runner.final_evaluation import FinalEvaluation, final_evaluation, 
 from recframe.runner.hooks import call_failed, call_finished, call_started, plugin_callbacks
 from recframe.runner.metrics_hook import metrics_hooks
 from recframe.runner.random_start import started_agent
+from recframe.runner.ranks import other_ranks
 from recframe.runner.report import log_measured, print_report, report_markdown
 from recframe.runner.results import RunContext, RunFailure, RunResult
 from recframe.runner.stages import counter_of, stages_of, train_stages
@@ -196,7 +197,7 @@ def _run(
                 log.warning(
                     "resuming on %s a run that was on %s: its numbers will not be to the digit those without a stop", cfg.device, before
                 )
-            environment = parts.environment(cfg.environment.num_users, "train")
+            environment = parts.environment(cfg.environment.num_users // cfg.trainer.devices, "train")
             agent, tracker = started_agent(parts, environment, resume_from)
             settings: Any = OmegaConf.to_object(cfg.auxiliary)
             seed = derived_seed(cfg.seed, "auxiliary")
@@ -206,20 +207,22 @@ def _run(
             measured = environment.report() | label_report(parts.reading) | dict(parts.cut)
             caveats = environment.caveats()
             log_measured(measured, caveats)
-            trained = train_stages(
-                agent,
-                stages_of(parts, agent, environment),
-                folder=folder.checkpoints,
-                resume_from=resume_from,
-                run=_key(folder),
-                seed=cfg.seed,
-                loggers=[*run_loggers.loggers, *metrics_hooks(context, described.counter)],
-                callbacks=callbacks,
-                interruption=interruption,
-                auxiliary=auxiliary,
-                tuner=tuner,
-                seconds_before=seconds_before + time.perf_counter() - started,
-            )
+            with other_ranks(cfg, folder.path, resume_from, {"threads": threads.number, "text_threads": threads.chosen.texts}) as ranks:
+                trained = train_stages(
+                    agent,
+                    stages_of(parts, agent, environment, ranks.part),
+                    folder=folder.checkpoints,
+                    resume_from=resume_from,
+                    run=_key(folder),
+                    seed=cfg.seed,
+                    loggers=[*run_loggers.loggers, *metrics_hooks(context, described.counter)],
+                    callbacks=callbacks,
+                    interruption=interruption,
+                    auxiliary=auxiliary,
+                    tuner=tuner,
+                    seconds_before=seconds_before + time.perf_counter() - started,
+                    ranks=ranks,
+                )
             if encoder is not None:
                 # as `evaluate` does it, so that a later evaluation reads the same vectors
                 read_tuned(agent, parts.reading, encoder, folder.checkpoints / FINAL, parts.store, parts.reduction)

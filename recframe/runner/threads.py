@@ -61,7 +61,8 @@ def threads_of(cfg: DictConfig, record: MachineRecord, side_by_side: int = 1) ->
     # here only a launcher can have set it
     if (given := number_in(OPENMP)) is not None:
         share = min(share, given)
-    return Threads(texts=share, small=1, large=share)
+    # texts are encoded in one process, whatever the number of those that train
+    return Threads(texts=share, small=1, large=max(share // cfg.trainer.devices, 1))
 
 
 class RunThreads:

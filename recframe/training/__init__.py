@@ -9,6 +9,7 @@ from recframe.training.lightning_output import suppress_lightning_output
 from recframe.training.lm_tuning.tuned_texts import read_tuned
 from recframe.training.lm_tuning.tuner import Tuner
 from recframe.training.module import StageRecord
+from recframe.training.ranks import RankLost, Ranks
 from recframe.training.weights import CheckpointError, load_weights
 
 __all__ = [
@@ -19,6 +20,8 @@ __all__ = [
     "CheckpointError",
     "Interruption",
     "MonitorError",
+    "RankLost",
+    "Ranks",
     "Schedule",
     "Selection",
     "StageRecord",

@@ -52,8 +52,9 @@ class RunCheckpoints(Checkpoint):
         best = self.best_value
         if best is None or rank > (not math.isnan(best), self.best_evaluations, self.sign * best):
             self.best_value, self.best_steps, self.best_evaluations = value, module.steps, evaluations
-            with module.final_weights():
-                save_weights(module.agent, self.best)
+            if module.ranks.is_first:
+                with module.final_weights():
+                    save_weights(module.agent, self.best)
             if module.tuner is not None:
                 module.tuner.save(encoder_weights(self.best))
         module.complete = trainer.should_stop or trainer.current_epoch + 1 >= (trainer.max_epochs or 0)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
 from pytorch_lightning.callbacks import Callback, EarlyStopping
 from pytorch_lightning.loggers import Logger
 
@@ -35,6 +36,7 @@ from recframe.training.lightning_output import suppress_lightning_output
 from recframe.training.lm_tuning.tuner import Tuner, TuningDiverged
 from recframe.training.module import Chunks, StageRecord, TrainingModule
 from recframe.training.progress import ProgressBar
+from recframe.training.ranks import Ranks
 from recframe.training.weight_average import WeightAverage
 from recframe.training.weights import encoder_weights, load_weights, save_weights
 
@@ -104,6 +106,7 @@ def fit(
     stage: StageRecord | None = None,
     best: str = BEST,
     final: str = FINAL,
+    ranks: Ranks | None = None,
 ) -> Selection | None:
     """Train `agent` in place; afterwards it holds the weights that `settings.final_weights` names. Returns how they were chosen.
 
@@ -120,6 +123,7 @@ def fit(
     run: the key of the run's identity, which the checkpoints carry.
     stage: the place of this fit in a run of several; None: it is the only one.
     best, final: the names of the files of the best and of the final weights.
+    ranks: the processes that train together; None: there is one. Only the first evaluates, writes files and returns a selection.
 
     Raises
     ------
@@ -134,7 +138,7 @@ def fit(
     if stream is None:
         save_weights(agent, folder / final)
         return None
-    device = agent.spec.device
+    ranks = ranks or Ranks()
     if resume_from is not None and training_is_complete(resume_from):
         log.info("training was complete: evaluating")
         selection = trained_before(agent, stream, settings, tuner, read_checkpoint(resume_from))
@@ -143,20 +147,19 @@ def fit(
             tuner.start()
         schedule = Schedule.of(settings.env_steps, settings.evaluate_every, stream.chunk)
         measured = _checked(evaluate, settings.monitor)
-        module = TrainingModule(agent, stream, settings, measured, auxiliary, tuner, schedule.steps, stage)
+        module = TrainingModule(agent, stream, settings, measured, auxiliary, tuner, schedule.steps, stage, ranks)
         module.seconds_before = seconds_before
         checkpoints = RunCheckpoints(folder, settings.monitor, settings.monitor_mode, settings.selection_window, best)
         own = [
-            ProgressBar(schedule.steps, module.progress, settings.progress_bar),
+            ProgressBar(schedule.steps, module.progress, settings.progress_bar and ranks.is_first),
             checkpoints,
-            StopOnSignal(interruption, checkpoints),
+            StopOnSignal(interruption, checkpoints, ranks),
             *_early_stopping(settings),
         ]
         keep_freed_memory()
         with suppress_lightning_output():
             trainer = pl.Trainer(
-                accelerator="gpu" if device.type == "cuda" else "cpu",
-                devices=[device.index or 0] if device.type == "cuda" else 1,
+                **_devices(agent.spec.device, ranks),
                 precision=settings.precision,  # type: ignore[arg-type]  # the schema checks it
                 max_epochs=schedule.epochs,
                 logger=list(loggers),
@@ -182,6 +185,8 @@ def fit(
         # the signal may have arrived during the last evaluation
         if interruption.signal_number is not None:
             raise interruption.stop()
+        if not ranks.is_first:
+            return None
         if module.average is not None:
             module.average.apply()
         selection = _selection(settings, checkpoints.state_dict(), stream.steps(agent), stream.unit)
@@ -193,6 +198,13 @@ def fit(
     if tuner is not None:
         tuner.save(encoder_weights(folder / final))
     return selection
+
+
+def _devices(device: torch.device, ranks: Ranks) -> dict[str, Any]:
+    """The options of a Trainer that say where it computes."""
+    if device.type == "cuda":
+        return {"accelerator": "gpu", "devices": [device.index or 0]}
+    return {"accelerator": "cpu", **ranks.trainer_options()}
 
 
 def trained_before(agent: Agent, stream: Stream, settings: TrainerConfig, tuner: Tuner | None, saved: Mapping[str, Any]) -> Selection:

@@ -15,6 +15,7 @@ from pytorch_lightning.callbacks import Callback
 from recframe.errors import Stop
 from recframe.signals import IMPATIENT, handle_stop_signals, stop_signals_handled
 from recframe.training.checkpoints import LAST, RunCheckpoints
+from recframe.training.ranks import Ranks
 
 
 class Interruption:
@@ -62,9 +63,14 @@ class StopOnSignal(Callback):
     between the two would never make that evaluation.
     """
 
-    def __init__(self, interruption: Interruption, checkpoints: RunCheckpoints) -> None:
+    def __init__(self, interruption: Interruption, checkpoints: RunCheckpoints, ranks: Ranks) -> None:
         self.interruption = interruption
         self.checkpoints = checkpoints
+        self.ranks = ranks
+
+    def _agree(self) -> None:
+        """A signal to one of the processes that train together is a signal to all."""
+        self.interruption.signal_number = self.ranks.largest(self.interruption.signal_number or 0) or None
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Replace Lightning's own handler, which would end the process between an evaluation and its checkpoint."""
@@ -73,11 +79,13 @@ class StopOnSignal(Callback):
     def on_train_batch_end(self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Stop if asked, except before an evaluation."""
         last = trainer.fit_loop.epoch_loop.batch_progress.is_last_batch
+        self._agree()
         if self.interruption.signal_number is not None and not last:
             self.checkpoints.save(trainer)
             raise self.interruption.stop()
 
     def on_train_epoch_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Stop if asked: the epoch before is saved."""
+        self._agree()
         if self.interruption.signal_number is not None:
             raise self.interruption.stop()

@@ -23,7 +23,7 @@ from torch import Tensor
 from recframe.attribution import blaming, checked_losses
 from recframe.config.schema.run import TrainerConfig
 from recframe.experience import Stream
-from recframe.interfaces import Agent, Transition
+from recframe.interfaces import Agent, Transition, dividing_users, mean_of_all
 from recframe.tracking.counter import BATCHES, ENV_STEPS, count_in_words
 from recframe.training.auxiliary import BehaviourPrediction
 from recframe.training.culprits import culprit
@@ -31,6 +31,7 @@ from recframe.training.divergence import TrainingDiverged, require_numbers, step
 from recframe.training.learning_rates import LearningRates
 from recframe.training.lm_tuning.tuner import Tuner
 from recframe.training.progress import evaluation_text, training_text
+from recframe.training.ranks import Ranks, own_part
 from recframe.training.weight_average import WeightAverage
 
 log = logging.getLogger(__name__)
@@ -73,7 +74,7 @@ class TrainingModule(pl.LightningModule):
     auxiliary: an auxiliary task of the state tracker, or None.
     tuner: tunes the language model by the agent's losses; None: it is frozen.
     length: the length of the stage in units of the stream, for learning-rate schedules; None: `settings.env_steps`.
-    stage: what the checkpoint and the loggers must know of the stage.
+    stage: what the checkpoint and the loggers must know of the stage.   ranks: the processes that train together.
     """
 
     def __init__(
@@ -86,6 +87,7 @@ class TrainingModule(pl.LightningModule):
         tuner: Tuner | None = None,
         length: int | None = None,
         stage: StageRecord | None = None,
+        ranks: Ranks | None = None,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -97,6 +99,7 @@ class TrainingModule(pl.LightningModule):
         self.tuner = tuner
         self.length = length or settings.env_steps
         self.stage = stage or StageRecord()
+        self.ranks = ranks or Ranks()
         self.learning_rates = LearningRates(settings)
         self.average = (
             None if settings.weight_average is None else WeightAverage(agent, agent.optimizers().values(), settings.weight_average)
@@ -137,6 +140,10 @@ class TrainingModule(pl.LightningModule):
 
     def training_step(self, batch: int, batch_idx: int) -> None:
         """One chunk."""
+        with dividing_users(self.ranks.part):
+            self._chunk()
+
+    def _chunk(self) -> None:
         # mixed precision applies to the losses, not to the simulator
         watched: list[tuple[str, Tensor]] = []
         with torch.autocast(self.device.type, enabled=False):
@@ -186,8 +193,9 @@ class TrainingModule(pl.LightningModule):
         self.manual_backward(loss)
         if self.tuner is not None:
             self.tuner.collect(name, optimizer)
+        parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+        self.ranks.average_gradients(parameters)
         if self.settings.gradient_clip is not None:
-            parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
             norm = torch.nn.utils.clip_grad_norm_(parameters, self.settings.gradient_clip)
             self._gradient_norms.setdefault(name, []).append(norm)
             watched.append((f"gradient of {name!r}", norm))
@@ -206,7 +214,7 @@ class TrainingModule(pl.LightningModule):
         now, steps = time.perf_counter(), self.steps
         metrics = {f"train/{self.stream.unit}_per_second": (steps - self._since[1]) / max(now - self._since[0], 1e-9)}
         metrics |= self.stream.metrics()
-        metrics |= {f"loss/{name}": float(torch.stack(values).mean()) for name, values in self._losses.items()}
+        metrics |= {f"loss/{name}": float(mean_of_all(torch.stack(values))) for name, values in self._losses.items()}
         metrics |= {f"gradient_norm/{name}": float(torch.stack(values).mean()) for name, values in self._gradient_norms.items()}
         with blaming(self.agent):
             metrics |= {f"agent/{name}": float(value) for name, value in self.agent.diagnostics().items()}
@@ -231,10 +239,11 @@ class TrainingModule(pl.LightningModule):
         if self.tuner is not None:
             self.tuner.refresh()
         with self.final_weights(), torch.autocast(self.device.type, enabled=False):
-            metrics = {f"eval/{name}": value for name, value in self.evaluate().items()}
+            metrics = {f"eval/{name}": value for name, value in self.ranks.of_first(self.evaluate).items()}
         self.log_dict(metrics, logger=False, batch_size=1)
         self._send(metrics)
-        log.info("%s", evaluation_text(self.steps, self.stream.unit, self.latest))
+        if self.ranks.is_first:
+            log.info("%s", evaluation_text(self.steps, self.stream.unit, self.latest))
         # evaluation time does not count in the training speed
         self._since = (time.perf_counter(), self.steps)
 
@@ -272,11 +281,16 @@ class TrainingModule(pl.LightningModule):
             "gradient_norms": {name: torch.stack(values) for name, values in self._gradient_norms.items()},
             "average": self.average.state_dict() if self.average is not None else None,
             "tuning": self.tuner.state_dict() if self.tuner is not None else None,
+            "ranks": self.ranks.gathered({**self.stream.state_dict(), "random": _random_state(), "agent": own_part(self.agent)}),
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Restore that state."""
         saved = checkpoint["recframe"]
+        if not self.ranks.is_first:
+            saved = {**saved, **saved["ranks"][self.ranks.part.rank - 1]}
+            # loaded after this
+            checkpoint["state_dict"] |= {f"agent.{name}": value for name, value in saved["agent"].items()}
         self.stream.load_state_dict(saved)
         device = self.agent.spec.device
         self._losses = {name: list(values.to(device)) for name, values in saved["losses"].items()}

@@ -15,8 +15,10 @@ from recframe.sweeps.side_by_side import VARIABLE, runs_side_by_side, threads_no
 from recframe.tracking import MachineRecord
 
 
-def config(setting="auto", users=128, tuning="frozen"):
-    return OmegaConf.create({"trainer": {"threads": setting}, "environment": {"num_users": users}, "encoder": {"tuning": tuning}})
+def config(setting="auto", users=128, tuning="frozen", devices=1):
+    return OmegaConf.create(
+        {"trainer": {"threads": setting, "devices": devices}, "environment": {"num_users": users}, "encoder": {"tuning": tuning}}
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -34,6 +36,7 @@ def eight_cores(monkeypatch):
         (config(), 100_000, 1, 8, 8),
         (config(), 100_000, 4, 2, 2),
         (config(), 100_000, 100, 1, 1),
+        (config(devices=2), 100_000, 2, 2, 4),
         (config(tuning="lora"), 1_000, 4, 2, 2),
         (config("3"), 1_000, 4, 3, 3),
         (config("3"), 100_000, 1, 3, 3),

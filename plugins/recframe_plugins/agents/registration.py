@@ -41,17 +41,19 @@ REPLAY, ROLLOUT, SEQUENCES, LOG = "experience:replay", "experience:rollout", "ex
 def recframe_register_components(register: Callable[[Component], None]) -> None:
     """Register the agents."""
 
-    def agent(name: str, config: type, implementation: str, *requires: str, slates: bool = False, ranks: bool = True) -> None:
+    def agent(
+        name: str, config: type, implementation: str, *requires: str, slates: bool = False, ranks: bool = True, divides: bool = False
+    ) -> None:
         factory = f"recframe_plugins.agents.{implementation}"
-        provides = frozenset(tag for tag, given in {"slates": slates, "ranks": ranks}.items() if given)
+        provides = frozenset(tag for tag, given in {"slates": slates, "ranks": ranks, "divides_users": divides}.items() if given)
         register(Component(Kind.AGENT, name, config, factory, provides=provides, requires=frozenset(requires)))
 
-    agent("dqn", DQNConfig, "q_learning.dqn:DQN", ITEMS, REPLAY)
-    agent("slate_q", SlateQConfig, "q_learning.slate_q:SlateQ", ITEMS, REPLAY, CLICKS, slates=True)
-    agent("reinforce", ReinforceConfig, "policy_gradient.reinforce:Reinforce", ITEMS, ROLLOUT, slates=True)
-    agent("actor_critic", ActorCriticConfig, "policy_gradient.actor_critic:ActorCritic", ITEMS, ROLLOUT, slates=True)
-    agent("ddpg", DDPGConfig, "ddpg.wolpertinger:build_ddpg", ANY_ACTIONS, REPLAY, slates=True)
-    agent("soft_actor_critic", SoftActorCriticConfig, "soft_actor_critic.soft_actor_critic:SoftActorCritic", ITEMS, REPLAY)
+    agent("dqn", DQNConfig, "q_learning.dqn:DQN", ITEMS, REPLAY, divides=True)
+    agent("slate_q", SlateQConfig, "q_learning.slate_q:SlateQ", ITEMS, REPLAY, CLICKS, slates=True, divides=True)
+    agent("reinforce", ReinforceConfig, "policy_gradient.reinforce:Reinforce", ITEMS, ROLLOUT, slates=True, divides=True)
+    agent("actor_critic", ActorCriticConfig, "policy_gradient.actor_critic:ActorCritic", ITEMS, ROLLOUT, slates=True, divides=True)
+    agent("ddpg", DDPGConfig, "ddpg.wolpertinger:build_ddpg", ANY_ACTIONS, REPLAY, slates=True, divides=True)
+    agent("soft_actor_critic", SoftActorCriticConfig, "soft_actor_critic.soft_actor_critic:SoftActorCritic", ITEMS, REPLAY, divides=True)
     agent("epsilon_greedy", EpsilonGreedyConfig, "bandits.epsilon_greedy:EpsilonGreedy", ITEMS, ROLLOUT, slates=True)
     agent("linucb", LinUCBConfig, "bandits.linucb:LinUCB", ITEMS, ROLLOUT, slates=True)
     agent("thompson", ThompsonConfig, "bandits.thompson:Thompson", ITEMS, ROLLOUT, slates=True)

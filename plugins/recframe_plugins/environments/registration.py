@@ -19,7 +19,9 @@ def recframe_register_components(register: Callable[[Component], None]) -> None:
     """Register the built-in environments."""
 
     def simulator(name: str, config: type, implementation: str, signals: str, *tags: str, requires: frozenset[str]) -> None:
-        provides = frozenset({"actions:items", "slates", "truth", *(f"signal:{signal}" for signal in signals.split()), *tags})
+        provides = frozenset(
+            {"actions:items", "slates", "truth", "divides_users", *(f"signal:{signal}" for signal in signals.split()), *tags}
+        )
         factory = f"recframe_plugins.environments.{implementation}"
         register(Component(Kind.ENVIRONMENT, name, config, factory, provides=provides, requires=requires))
 

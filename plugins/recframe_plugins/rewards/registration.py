@@ -39,7 +39,7 @@ def recframe_register_components(register: Callable[[Component], None]) -> None:
         ("repetition", RepetitionConfig, "repetition:Repetition", {items}, set()),
         ("sentiment", SentimentConfig, "sentiment:Sentiment", said, set()),
         ("retention", RetentionConfig, "retention:Retention", set(), set()),
-        ("fairness", FairnessConfig, "fairness:Fairness", {items, "attribute:{attribute}"}, set()),
+        ("fairness", FairnessConfig, "fairness:Fairness", {items, "attribute:{attribute}"}, {"compares_users"}),
     ):
         factory = f"recframe_plugins.rewards.{implementation}"
         register(Component(Kind.REWARD, name, config, factory, provides=frozenset(provides), requires=frozenset(requires)))

@@ -9,6 +9,7 @@ from omegaconf import DictConfig
 
 from recframe.components import Component, Kind, node
 from recframe.config.app import Composed
+from recframe.config.checks.devices import device_problems
 from recframe.config.checks.machine import folder_problem
 from recframe.config.checks.monitor import monitor_problems
 from recframe.config.checks.pairings import check_pairings
@@ -35,7 +36,7 @@ def run_rules(composed: Composed) -> list[str]:
     problems += _check_labels(composed)
     problems += stage_problems(composed)
     problems += check_pairings(composed) + size_problems(values) + monitor_problems(values, chosen)
-    problems += _check_training(values["trainer"])
+    problems += _check_training(values["trainer"]) + device_problems(composed)
     return problems + _check_auxiliary(composed) + _check_tuning(values, chosen)
 
 

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from recframe.interfaces import Decision, EnvironmentSpec, Experience, Observation, Replay, StateTracker, Transition
+from recframe.interfaces import Decision, EnvironmentSpec, Experience, Observation, Replay, StateTracker, Transition, own_draws
 from recframe.item_agents import ItemAgent, Items, TargetUpdate, adam
 from recframe_plugins.agents.ddpg.config import DDPGConfig
 
@@ -130,7 +130,8 @@ class DDPG(ItemAgent):
         """The actor's action, in exploration with Gaussian noise; for the first `random_steps`, a uniformly random action."""
         point = self.actor(observation, vectors)
         if explore and self.env_steps < self.config.random_steps:
-            point = 2 * torch.rand(point.shape, generator=self.generator, device=point.device) - 1
+            size = point.shape[1]
+            point = 2 * own_draws(lambda n: torch.rand(n, size, generator=self.generator, device=point.device), len(point)) - 1
         elif explore:
             point = self.with_noise(point, self.config.exploration_noise)
         return Decision(torch.lerp(self.low, self.high, (point + 1) / 2))
@@ -174,7 +175,7 @@ class DDPG(ItemAgent):
 
     def with_noise(self, point: Tensor, deviation: float, clip: float = torch.inf) -> Tensor:
         """`point` `[B, A]` plus Gaussian noise, each number of which is clipped to -clip to clip, within the action space."""
-        noise = deviation * torch.randn(point.shape, generator=self.generator, device=point.device)
+        noise = deviation * own_draws(lambda n: torch.randn(n, point.shape[1], generator=self.generator, device=point.device), len(point))
         return (point + noise.clamp(-clip, clip)).clamp(-1, 1)
 
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from recframe.interfaces import PAD, Agent, Decision, EnvironmentSpec, Observation, StateTracker, Transition
+from recframe.interfaces import PAD, Agent, Decision, EnvironmentSpec, Observation, StateTracker, Transition, own_draws
 from recframe.item_agents import ExactIndex, ItemIndex, Items, build_index, epsilon_greedy, nearest_items, recall
 from recframe_plugins.agents.ddpg.config import DDPGConfig
 from recframe_plugins.agents.ddpg.ddpg import DDPG, Actor, Critic, Critics
@@ -130,7 +130,7 @@ class Wolpertinger(DDPG):
     def with_noise(self, point: Tensor, deviation: float, clip: float = torch.inf) -> Tensor:
         """`point` `[B, d]` plus Gaussian noise of about the length `deviation`, scaled back to length 1."""
         scale = point.shape[1] ** -0.5
-        noise = deviation * torch.randn(point.shape, generator=self.generator, device=point.device)
+        noise = deviation * own_draws(lambda n: torch.randn(n, point.shape[1], generator=self.generator, device=point.device), len(point))
         return unit(point + scale * noise.clamp(-clip, clip))
 
     @torch.no_grad()

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from recframe.interfaces import EnvironmentSpec, Observation, StateTracker, Transition
+from recframe.interfaces import EnvironmentSpec, Observation, StateTracker, Transition, mean_of_all, own_minibatches
 from recframe.item_agents import Items, slate_probability
 from recframe_plugins.agents.policy_gradient.advantages import explained_variance, generalized_advantages, normalized
 from recframe_plugins.agents.policy_gradient.config import ActorCriticConfig
@@ -55,12 +55,10 @@ class ActorCritic(OnPolicyAgent):
     def learn(self, batch: Transition, items: Items) -> Iterator[tuple[str, Tensor]]:
         """The policy's and the value's loss on each minibatch of each epoch over a chunk `[T, N]`."""
         config, chunk = self.config, self.rollout_samples(batch, items)
-        steps = len(chunk.slate)
         values = {"mean_value": chunk.value.mean(), "explained_variance": explained_variance(chunk.value, chunk.returns)}
         for _ in range(config.epochs):
-            order = torch.randperm(steps, generator=self.generator, device=chunk.slate.device)
             divergences = []
-            for rows in order.tensor_split(min(config.minibatches, steps)):
+            for rows, weight in own_minibatches(*batch.reward.shape, config.minibatches, self.generator):
                 part = chunk.rows(rows)
                 scores, value = self.network(part.observation, self.network.vectors(items))
                 probability = slate_probability(scores, part.slate)
@@ -68,10 +66,10 @@ class ActorCritic(OnPolicyAgent):
                 entropy = probability.entropy.mean()
                 with torch.no_grad():
                     # never negative, and with less variance than -log_ratio (Schulman, 2020, "Approximating KL divergence")
-                    divergences.append((log_ratio.expm1() - log_ratio).mean())
+                    divergences.append(weight * (log_ratio.expm1() - log_ratio).mean())
                 policy_loss = self.policy_loss(log_ratio, part.advantages) - config.entropy_weight * entropy
-                yield from self.steps(policy_loss, self.value_loss(value, part))
-            kl = torch.stack(divergences).mean()
+                yield from self.steps(weight * policy_loss, weight * self.value_loss(value, part))
+            kl = mean_of_all(torch.stack(divergences))
             self.latest = {**values, "entropy": entropy.detach()}
             if config.clip_range is not None:
                 self.latest |= {"kl": kl, "clipped": (log_ratio.detach().expm1().abs() > config.clip_range).float().mean()}

@@ -1,9 +1,11 @@
-"""Advantages of a chunk's actions, as pure functions of its rewards, values and session ends."""
+"""Advantages of a chunk's actions, as functions of its rewards, values and session ends."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
+
+from recframe.interfaces import mean_of_all
 
 
 def generalized_advantages(
@@ -29,8 +31,8 @@ def generalized_advantages(
 
 def normalized(advantages: Tensor) -> Tensor:
     """The advantages scaled to mean 0 and standard deviation 1, or all 0 if they do not differ."""
-    centred = advantages - advantages.mean()
-    return centred / (centred.square().mean().sqrt() + 1e-8)
+    centred = advantages - mean_of_all(advantages)
+    return centred / (mean_of_all(centred.square()).sqrt() + 1e-8)
 
 
 def explained_variance(value: Tensor, returns: Tensor) -> Tensor:

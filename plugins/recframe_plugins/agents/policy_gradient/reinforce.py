@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import torch.nn.functional as F
 from torch import Tensor
 
-from recframe.interfaces import Transition
+from recframe.interfaces import Transition, mean_of_all
 from recframe.item_agents import Items, SlateProbability, slate_probability
 from recframe_plugins.agents.policy_gradient.advantages import explained_variance, generalized_advantages, normalized
 from recframe_plugins.agents.policy_gradient.config import ReinforceConfig
@@ -60,7 +60,7 @@ class Reinforce(OnPolicyAgent):
             return -(probability.log_prob * self.scaled(advantages)).mean()
         k = item_reward.shape[1]
         neighbours = item_reward.sum(dim=1, keepdim=True) - item_reward
-        item_advantages = advantages.unsqueeze(1) - neighbours + (k - 1) * item_reward.mean()
+        item_advantages = advantages.unsqueeze(1) - neighbours + (k - 1) * mean_of_all(item_reward)
         pi = probability.item_log_probs.detach().exp()
         lambda_k = k * (1 - pi) ** (k - 1)
         return -(lambda_k * probability.item_log_probs * self.scaled(item_advantages)).sum(dim=1).mean()

@@ -21,6 +21,7 @@ from recframe.interfaces import (
     StateTracker,
     Transition,
     num_allowed,
+    own_draws,
 )
 from recframe.item_agents import (
     CandidateColumns,
@@ -72,7 +73,9 @@ class GumbelScores(NamedTuple):
         return self._noisy(self.scores.between(first, last))
 
     def _noisy(self, scores: Tensor) -> Tensor:
-        return scores - torch.empty_like(scores).exponential_(generator=self.generator).log()
+        users, size = scores.shape
+        noise = own_draws(lambda n: scores.new_empty(n, size).exponential_(generator=self.generator), users)
+        return scores - noise.log()
 
 
 class SoftActorCritic(ItemAgent):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from recframe.interfaces import own_draws
+
 # up to this many candidates, comparing each draw with all earlier ones is faster than sorting
 SMALL = 32
 
@@ -20,7 +22,7 @@ def draw_candidates(num_users: int, num_items: int, count: int, generator: torch
     position = torch.arange(count, device=device)
     # single precision has 2^24 numbers: too few to make all items of a large catalogue equally likely
     precision = torch.float32 if num_items <= 2**14 else torch.float64
-    uniform = torch.rand(count, num_users, generator=generator, device=device, dtype=precision)
+    uniform = own_draws(lambda users: torch.rand(count, users, generator=generator, device=device, dtype=precision), num_users, dim=1)
     drawn = (uniform * (smallest + position + 1)[:, None]).long()
     # rounding can raise a product to its upper bound
     drawn = torch.minimum(drawn, (smallest + position)[:, None])

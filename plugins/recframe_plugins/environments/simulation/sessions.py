@@ -36,6 +36,7 @@ from recframe.interfaces import (
     Split,
     Step,
     may_run_out,
+    own_draws,
     restore_generator,
     runs_out,
 )
@@ -154,7 +155,7 @@ class SimulatedSessions(Environment):
             order = torch.rand(rounds, len(people), generator=self.generator, device=self.device).argsort(dim=1)
             drawn = order.flatten()[:users]
         else:
-            drawn = torch.randint(len(people), (users,), generator=self.generator, device=self.device)
+            drawn = own_draws(lambda n: torch.randint(len(people), (n,), generator=self.generator, device=self.device), users)
         self._drawn = people[drawn]
         return self._drawn
 
@@ -245,11 +246,11 @@ class SimulatedSessions(Environment):
 
     def uniforms(self, *shape: int) -> Tensor:
         """Uniform numbers between 0 and 1, `[N, *shape]`, from the environment's generator."""
-        return torch.rand(self.spec.num_users, *shape, generator=self.generator, device=self.device)
+        return own_draws(lambda n: torch.rand(n, *shape, generator=self.generator, device=self.device), self.spec.num_users)
 
     def normals(self, *shape: int) -> Tensor:
         """Standard normal numbers `[N, *shape]` from the environment's generator."""
-        return torch.randn(self.spec.num_users, *shape, generator=self.generator, device=self.device)
+        return own_draws(lambda n: torch.randn(n, *shape, generator=self.generator, device=self.device), self.spec.num_users)
 
     def _require_session(self) -> None:
         if not self.state:

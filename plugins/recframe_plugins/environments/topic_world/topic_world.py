@@ -97,7 +97,7 @@ class TopicWorld(BoredomSessions):
         """Draw N people of the split (`drawn_from`), with their taste `[N, T]`, time of day, mood and first text in this session."""
         person = self.drawn_from(self.people)
         base = F.embedding(person, self.people_tastes)
-        noise = torch.randn(base.shape, generator=self.generator, device=self.device)
+        noise = self.normals(base.shape[1])
         taste = (base + self.config.session_noise / base.shape[1] ** 0.5 * noise).clamp(min=0.0)
         known = {"user": person if self.people_are_known else torch.zeros_like(person), "taste": F.normalize(taste, dim=1)}
         if self.moods is None and self.utterances is None:
