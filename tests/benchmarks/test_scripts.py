@@ -17,6 +17,7 @@ SMALL = {
         "speed --out {tmp}/reference --agents actor_critic --pairs 1 --small",
         "report --runs {tmp}/runs --reference {tmp}/reference --figure {tmp}/curves.svg",
     ],
+    "devices.py": ["--pairs 1 --users 16 --env-steps 256 --agents actor_critic"],
     "encoding.py": ["{tmp} --texts 8 --encoders sentence_transformers --pairs 1 --processes 0"],
     "interval_coverage.py": ["--splits 5 --resamples 100"],
     "item_index.py": ["--items 300 --users 2 --index exact --pairs 1", "--agents slate_q --items 70 --pairs 1"],

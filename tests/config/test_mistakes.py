@@ -105,17 +105,17 @@ def test_the_default_config_has_no_mistakes():
         ),
         (
             ["trainer.devices=2", "agent=linucb"],
-            "trainer.devices=2: agent=linucb cannot divide its users; use trainer.devices=1, or one that",
+            "agent=linucb cannot divide its users; use trainer.devices=1, or one that can: actor_critic",
         ),
         (
             ["trainer.devices=2", "device=auto"],
-            "are divided over processes on the CPU, and device=auto; use trainer.devices=1, or device=cpu",
+            "over processes on the CPU, and device=auto; use trainer.devices=1, or device=cpu",
         ),
         (["trainer.devices=2", "reward=[click,fairness]"], "trainer.devices=2: reward=fairness compares all users with each other"),
         (["trainer.devices=2", "auxiliary.weight=1"], "trainer.devices=2: the auxiliary prediction is not divided"),
         (
             ["trainer.devices=2", *LOGGED],
-            "trainer.devices=2: only simulated users can be divided, and there is a stage that learns from a log",
+            "only simulated users can be divided, and there is a stage that learns from a log",
         ),
         (["trainer.threads=0"], "trainer.threads: '0' is not allowed; it must be auto, or a whole number from 1 to 1024"),
         (["trainer.threads=two"], "trainer.threads: 'two' is not allowed"),
