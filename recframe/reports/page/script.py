@@ -27,7 +27,8 @@ def packed_script() -> str:
             return text
     import vl_convert
 
-    text = base64.b64encode(gzip.compress(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;").encode(), 9, mtime=0)).decode("ascii")
+    script = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
+    text = base64.b64encode(gzip.compress(script.encode(), 9, mtime=0)).decode("ascii")
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         atomic_write(path, text)
