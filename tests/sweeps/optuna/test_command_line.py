@@ -126,19 +126,19 @@ def test_a_search_of_real_runs_goes_on_after_a_signal(tmp_path, number, launcher
 
     def start(*arguments: str) -> subprocess.Popen:
         command = [sys.executable, "-m", "recframe.cli", *arguments]
-        return subprocess.Popen(command, cwd=tmp_path, env=variables, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        # not a pipe, which workers hold open
+        with (tmp_path / "told.txt").open("w") as told:
+            return subprocess.Popen(command, cwd=tmp_path, env=variables, stdout=told, stderr=told)
 
     with start(*SEARCH, *SMOKE, *space, *own) as process:
         while not (tmp_path / "sweep" / "2" / "metrics.csv").exists():
-            assert process.poll() is None, process.stderr.read()
+            assert process.poll() is None, (tmp_path / "told.txt").read_text()
             time.sleep(0.05)
         process.send_signal(number)
-        _, told = process.communicate(timeout=120)
-        assert process.returncode == (-number if number == signal.SIGKILL else 128 + number), told
+        assert process.wait(300) == (-number if number == signal.SIGKILL else 128 + number), (tmp_path / "told.txt").read_text()
     finished = {path: path.stat().st_mtime_ns for path in tmp_path.glob("sweep/*/result.json")}
     with start("train", "-m", "sweep.resume=sweep") as process:
-        _, told = process.communicate(timeout=300)
-        assert process.returncode == 0, told
+        assert process.wait(500) == 0, (tmp_path / "told.txt").read_text()
     trials = study(tmp_path)["trials"]
     assert [trial["state"] for trial in trials] == ["finished"] * 4
     assert sorted(path.parent.name for path in tmp_path.glob("sweep/*/result.json")) == ["0", "1", "2", "3"]
