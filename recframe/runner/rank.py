@@ -23,7 +23,7 @@ from recframe.errors import Stop, UserError
 from recframe.interfaces import Division
 from recframe.runner.hooks import plugin_callbacks
 from recframe.runner.random_start import started_agent
-from recframe.runner.ranks import process_group
+from recframe.runner.ranks import LOST, process_group
 from recframe.runner.stages import stages_of, train_stages
 from recframe.runner.threads import set_threads
 from recframe.training import Interruption, RankLost, Ranks
@@ -52,7 +52,7 @@ def main() -> int:
         return stop.exit_code
     except RankLost:
         # the process that is gone has the reason, or its starter knows of it
-        return 1
+        return LOST
     except Exception as error:
         logging.exception("the training failed")
         where = folder / f"rank_{task['rank']}.log"

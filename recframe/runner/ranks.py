@@ -25,6 +25,7 @@ from omegaconf import DictConfig, OmegaConf
 from recframe.errors import UserError
 from recframe.interfaces import Division
 from recframe.training import LAST, RankLost, Ranks
+from recframe.training.checkpoints import training_is_complete
 
 GLOO = "GLOO_SOCKET_IFNAME"
 WAIT = timedelta(hours=12)
@@ -33,6 +34,10 @@ MEETING = timedelta(minutes=2)
 """The same for the moment in which they connect, when they are ready to."""
 PATIENCE = 10.0
 """Seconds in which a process says why it ended, and ends."""
+
+
+LOST = 3
+"""The exit code of a process that ends because another one is gone."""
 
 
 class RankFailed(UserError):
@@ -71,7 +76,7 @@ class Started:
         if code < 0:
             by = f"by {signal.Signals(-code).name}"
             return f"it was killed {by}, as the system does when memory runs out" if -code == signal.SIGKILL else f"it was stopped {by}"
-        return f"it ended with exit code {code}; see {self.log}" if code else None
+        return None if code in (0, LOST) else f"it ended with exit code {code}; see {self.log}"
 
     def end(self, patience: float) -> None:
         """End the process, by force after `patience` seconds."""
@@ -104,7 +109,7 @@ def other_ranks(cfg: DictConfig, folder: Path, resume_from: Path | None, threads
     RankFailed: one of them failed or was killed.
     """
     count = cfg.trainer.devices
-    if count == 1:
+    if count == 1 or (resume_from is not None and training_is_complete(resume_from)):
         yield Ranks()
         return
     with tempfile.TemporaryDirectory(prefix="recframe-ranks-") as meeting:
@@ -158,11 +163,16 @@ def process_group(part: Division, store: str) -> Iterator[None]:
 
     All are on this machine, so that the loopback interface is the right one, and nobody else can connect.
     """
-    if GLOO not in os.environ:
-        loopback = [name for _, name in socket.if_nameindex() if name.startswith("lo")]
-        os.environ |= {GLOO: loopback[0]} if loopback else {}
-    meeting = torch.distributed.FileStore(store, part.ranks)
-    torch.distributed.init_process_group("gloo", store=meeting, rank=part.rank, world_size=part.ranks, timeout=MEETING)
+    loopback = next((name for _, name in socket.if_nameindex() if name.startswith("lo")), None)
+    given = GLOO in os.environ
+    if not given and loopback is not None:
+        os.environ[GLOO] = loopback
+    try:
+        meeting = torch.distributed.FileStore(store, part.ranks)
+        torch.distributed.init_process_group("gloo", store=meeting, rank=part.rank, world_size=part.ranks, timeout=MEETING)
+    finally:
+        if not given:
+            os.environ.pop(GLOO, None)
     torch.distributed.distributed_c10d._set_pg_timeout(WAIT)
     try:
         yield
