@@ -1,5 +1,6 @@
 """Fixtures for all tests: datasets, third-party plugins in a folder, and the command line in processes."""
 
+import gc
 import json
 import os
 import shutil
@@ -28,6 +29,13 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """Run the whole suite in several processes, and named tests, benchmarks and evidence in one."""
     whole = config.args_source == pytest.Config.ArgsSource.TESTPATHS and "not benchmark" in config.option.markexpr
     return min(PROCESSES, os.cpu_count() or 1) if whole else 0
+
+
+def pytest_collection_finish() -> None:
+    """Do not look for garbage among modules and collected tests, and less often elsewhere: it took a sixth of the suite's time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 @pytest.fixture

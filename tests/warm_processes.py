@@ -4,16 +4,19 @@ Each line of standard input is one request, in JSON: the `arguments`, the `cwd`,
 The answer is a line with the exit status. As in subprocess, it is negative if a signal ended the process.
 """
 
+import gc
 import json
 import os
+import pkgutil
 import signal
 import sys
+from importlib import import_module
 
-# the imports of a run and of the encoder tfidf
-import sklearn.decomposition
-import sklearn.feature_extraction.text  # noqa: F401
+# the imports of a run, of the encoder tfidf and of W&B
+import wandb  # noqa: F401
 
 import recframe.runner  # noqa: F401
+import recframe_plugins
 from recframe.cli.main import main
 
 LIMIT = 300
@@ -44,6 +47,15 @@ def serve() -> bool:
         print(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), flush=True)
     return False
 
+
+for module in pkgutil.walk_packages(recframe_plugins.__path__, f"{recframe_plugins.__name__}."):
+    if any(
+        part in module.name for part in (".q_learning.", ".topic_world.", ".simulation.", ".rewards.", ".tfidf.", "registration", "config")
+    ):
+        import_module(module.name)
+# the forked processes need not look through what is imported here
+gc.collect()
+gc.freeze()
 
 if serve():
     sys.exit(main())
