@@ -88,8 +88,9 @@ class OptunaSweeper(RecordedSweeper):
                 summary = search.run()
             except Stop as stop:
                 raise Stop(search.summary.text(stop.exit_code - 128), stop.exit_code) from None
-        if record.stop_signal is not None:
-            raise Stop(summary.text(record.stop_signal), 128 + record.stop_signal)
+            stop_signal = launcher.record.stop_signal
+        if stop_signal is not None:
+            raise Stop(summary.text(stop_signal), 128 + stop_signal)
         summary.show()
         if summary.failed:
             raise SweepFailed(summary.text())
@@ -103,7 +104,7 @@ class OptunaSweeper(RecordedSweeper):
         new = [job for job in jobs if job.folder not in known]
         added = [SweepJob(number, job.folder, tuple(job.overrides)) for number, job in enumerate(new, start=self.file.next_number)]
         self.file = self.file.with_jobs(added)
-        self.write()
+        self.file.write(self.folder)
         known |= {job.folder: job for job in added}
         return [known[job.folder] for job in jobs]
 
