@@ -98,7 +98,7 @@ def test_a_signal_reaches_the_jobs_of_all_nodes(cluster, tmp_path, number):
         return
     assert code == 128 + number
     told = (tmp_path / "err.txt").read_text()
-    assert f"the sweep was stopped by {signal.Signals(number).name}: 1 not started, 2 stopped" in told
+    assert f"the sweep in sweep was stopped by {signal.Signals(number).name}: 2 stopped, 1 not started" in told
     assert all((tmp_path / "sweep" / job / "checkpoints" / "last.ckpt").is_file() for job in "01")
     assert not list(tmp_path.glob("sweep/*/result.json"))
     assert not list(tmp_path.glob("sweep/.recframe*"))

@@ -12,7 +12,8 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
 from recframe.errors import UserError
-from recframe.sweeps.remote import Shared, prepared
+from recframe.sweeps.elsewhere import prepared
+from recframe.sweeps.remote import Shared
 
 PREFIX = len("(job 1000 pid=1000000, ip=100.100.100.100) ")
 """Letters that Ray writes in front of a job's lines."""

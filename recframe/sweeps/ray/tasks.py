@@ -12,8 +12,9 @@ from hydra.core.utils import JobReturn, filter_overrides
 from ray.exceptions import RayError, RayTaskError, TaskCancelledError
 
 from recframe.errors import UserError
+from recframe.sweeps.elsewhere import lost, not_started, notes, number_of, sweep_stopped
 from recframe.sweeps.record import ENDED
-from recframe.sweeps.remote import Shared, failed, lost, not_started, notes, number_of, run_in_process, sendable, sweep_stopped
+from recframe.sweeps.remote import Shared, failed, run_in_process, sendable
 
 POLL_SECONDS = 1.0
 """How soon a signal is noticed at the latest."""

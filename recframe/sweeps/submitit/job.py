@@ -13,7 +13,8 @@ import submitit
 from hydra.core.utils import JobReturn
 
 from recframe.errors import JobStopped
-from recframe.sweeps.remote import Shared, run_in_process, sweep_stopped
+from recframe.sweeps.elsewhere import sweep_stopped
+from recframe.sweeps.remote import Shared, run_in_process
 
 
 class QueuedJob:

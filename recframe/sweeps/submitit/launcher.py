@@ -18,7 +18,8 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
 from recframe.errors import UserError
-from recframe.sweeps.remote import Shared, lost, not_started, notes, number_of, prepared, sweep_stopped
+from recframe.sweeps.elsewhere import lost, not_started, notes, number_of, prepared, sweep_stopped
+from recframe.sweeps.remote import Shared
 
 POLL_SECONDS = 0.5
 
