@@ -3,6 +3,8 @@
     python benchmarks/start_up.py
     python benchmarks/start_up.py --python OTHER_VENV/bin/python
 
+Below the table: the processor time of a run from the command to its first environment step, with cached text vectors.
+
 Every command runs in a new process, in an empty folder. The commands run in turns, and the table has the least processor time of each:
 start-up is bound by the processor, and its time depends less on other processes than wall-clock time.
 """
@@ -20,6 +22,18 @@ from pathlib import Path
 
 BASELINE = ["-c", "import hydra"]
 COMMANDS = (["--help"], ["train", "--help"], ["plugins"], ["train", "--cfg", "job"])
+RUN = ["train", "encoder=tfidf", "logger=csv", "hydra.run.dir=run"]
+FIRST_STEP = """
+import os, shutil, sys
+from recframe.experience.collector import Collector
+
+if {until_first_step}:
+    Collector.step = lambda *arguments, **options: os._exit(0)
+shutil.rmtree("run", ignore_errors=True)
+sys.argv = ["recframe", *{arguments}]
+from recframe.cli.main import main
+main()
+"""
 KINDS = ("agent", "encoder", "environment", "reward", "state_tracker")
 PLUGIN = """
     from dataclasses import dataclass
@@ -54,10 +68,10 @@ def install_plugins(folder: Path, number_of_plugins: int) -> None:
     compileall.compile_dir(folder, quiet=2)
 
 
-def seconds(command: list[str], folder: Path, site: Path) -> float:
+def seconds(command: list[str], folder: Path, site: Path, **variables: str) -> float:
     """Processor time of a process that runs `command`."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("RECFRAME_", "HYDRA_"))}
-    process = subprocess.Popen(command, cwd=folder, env={**environment, "PYTHONPATH": str(site)}, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(command, cwd=folder, env={**environment, "PYTHONPATH": str(site), **variables}, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
@@ -83,6 +97,20 @@ def measure(python: str, repeats: int, number_of_plugins: int) -> dict[str, list
     return fastest
 
 
+def measure_first_step(python: str, repeats: int) -> float:
+    """The least time in seconds from the command to the first step of `RUN`'s environment, after a small run has cached the vectors."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "site").mkdir()
+
+        def timed(arguments: list[str], until_first_step: bool) -> float:
+            script = FIRST_STEP.format(arguments=arguments, until_first_step=until_first_step)
+            return seconds([python, "-c", script], folder, folder / "site", RECFRAME_CACHE=str(folder / "cache"))
+
+        timed([*RUN, "debug=smoke", "evaluation.references=false"], until_first_step=False)
+        return min(timed(RUN, until_first_step=True) for _ in range(repeats))
+
+
 def main() -> None:
     """Measure, and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -95,6 +123,7 @@ def main() -> None:
     print(f"| command | without plugins | ratio | with {arguments.plugins} plugins | ratio |\n|---|---:|---:|---:|---:|")
     for label, (without, with_plugins) in fastest.items():
         print(f"| `{label}` | {without:.2f} s | {without / plain:.1f} | {with_plugins:.2f} s | {with_plugins / crowded:.1f} |")
+    print(f"\nTo the first environment step of `recframe {' '.join(RUN)}`: {measure_first_step(arguments.python, arguments.repeats):.2f} s")
 
 
 if __name__ == "__main__":

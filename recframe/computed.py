@@ -146,7 +146,7 @@ def computed(what: str, key: Mapping[str, Any], compute: Callable[[], Computed])
     return compute() if store is None else store.get(what, key, compute)
 
 
-def content_sha256(*tensors: Tensor | None) -> str:
+def tensors_sha256(*tensors: Tensor | None) -> str:
     """The SHA-256 of tensors' values, shapes and types, for a key."""
     return _checksum({str(place): tensor for place, tensor in enumerate(tensors) if tensor is not None}, "")
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from recframe.building.parts import assemble
-from recframe.computed import Computed, ComputedStore, computed, content_sha256
+from recframe.computed import Computed, ComputedStore, computed, tensors_sha256
 from recframe.config import compose_config
 from recframe.interfaces import Interactions
 from recframe.runner.reference_results import reference_results
@@ -95,7 +95,7 @@ def test_one_of_two_that_ask_computes(tmp_path):
 def test_content_is_values_shapes_and_types():
     values = torch.arange(6)
     contents = [(values,), (values.view(2, 3),), (values.float(),), (values, values), (None, values), (values + 1,)]
-    assert len({content_sha256(*tensors) for tensors in contents}) == len(contents)
+    assert len({tensors_sha256(*tensors) for tensors in contents}) == len(contents)
 
 
 WORLD = ["encoder=tfidf", "encoder.dim=4", "logger=null", "debug=smoke", "cold_items.share=0.2", "dataset.num_items=60"]

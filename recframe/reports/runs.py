@@ -18,7 +18,7 @@ from recframe.tracking.folder import CONFIG_NAME, FAILURE_NAME, LOG_NAME, OVERRI
 from recframe.tracking.result import RESULT_NAME, read_result
 
 # settings that identify a run or say where and how it is recorded, not what it does
-LABELS = ("seed", "name", "resume", "hydra", "logger", "embeddings.cache", "trainer.progress_bar")
+LABELS = ("seed", "name", "resume", "hydra", "logger", "embeddings.cache", "reuse", "trainer.progress_bar")
 REMOVED = "(removed)"
 UNNAMED = "(no name)"
 

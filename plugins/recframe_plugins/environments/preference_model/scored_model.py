@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from recframe.computed import Computed, computed, content_sha256
+from recframe.computed import Computed, computed, tensors_sha256
 from recframe.interfaces import Interactions
 from recframe_plugins.environments.preference_model.matrix_factorization import FitOptions, RatingModel, Ratings, fit_ratings
 
@@ -136,7 +136,7 @@ def _fitted(
             tensors |= {f"predictions/{name}": tensor for name, tensor in held_out.predictions.items()}
         return Computed(tensors | {f"{fit}/{name}": tensor for fit, model in fits.items() for name, tensor in vars(model).items()})
 
-    content = content_sha256(ratings.users, ratings.items, ratings.values, features)
+    content = tensors_sha256(ratings.users, ratings.items, ratings.values, features)
     key = {"ratings": content, "sizes": [num_users, num_items], "options": asdict(options), "holdout": holdout}
     found = computed("user model", key, compute).tensors
 

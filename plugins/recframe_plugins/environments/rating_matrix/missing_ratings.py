@@ -8,7 +8,7 @@ from dataclasses import asdict
 import torch
 from torch import Tensor
 
-from recframe.computed import Computed, computed, content_sha256
+from recframe.computed import Computed, computed, tensors_sha256
 from recframe.interfaces import PAD
 from recframe_plugins.environments.preference_model.matrix_factorization import FitOptions, Ratings, fit_ratings
 from recframe_plugins.environments.preference_model.scored_model import errors_of, hold_out
@@ -79,7 +79,7 @@ def _completed(ratings: Tensor, options: FitOptions) -> tuple[Tensor, dict[str, 
         errors = errors_of(hold_out(logged, num_users, num_items, options, HELD_OUT))
         return Computed({"predicted": predicted.clamp(values.min(), values.max())}, errors)
 
-    content = content_sha256(users, items, values)
+    content = tensors_sha256(users, items, values)
     key = {"ratings": content, "sizes": [num_users, num_items], "options": asdict(options), "held_out": HELD_OUT}
     tensors, errors = computed("missing ratings", key, compute)
     share = 1.0 - known.double().mean().item()
