@@ -24,7 +24,8 @@ CHANGING = (RESULT_NAME, FAILURE_NAME, METRICS_NAME, LOG_NAME, CONFIG_NAME)
 class Listed:
     """A run of a list.
 
-    age: seconds since the last change of its record.   objective: NaN without one.   name: its setting `name`, or what was given.
+    age: seconds since the last change of its record.   objective: NaN without one.   name: its setting `name`, or else the settings in
+    which it differs from others of the list, or else what was given.
     """
 
     run: str
@@ -110,7 +111,8 @@ def _listed(run: Found, now: float) -> Listed:
         state, reason = run.state, run.reason
     elif isinstance(run, SweepRun) and run.result["objective"] is not None:
         objective = float(run.result["objective"])
-    given = " ".join(text for text in run.overrides if not text.startswith(("seed=", "name=")))
+    differing = " ".join(f"{key}={value}" for key, value in run.settings.items() if key != "name")
+    given = differing or " ".join(text for text in run.overrides if not text.startswith(("seed=", "name=")))
     return Listed(run.name, run.folder, state, _age(run.folder, now), objective, _seed(run), run.label or given or "default", reason)
 
 

@@ -161,7 +161,7 @@ def _found(path: Path, name: str) -> SweepRun | UnfinishedRun:
 
 def _at(run: Found, keys: Iterable[str]) -> Settings:
     """The values of a run at these keys, as far as they are known."""
-    return {key: value for key in keys if (value := _value(run, key)) is not None}
+    return {key: value for key in keys if (value := value_of(run, key)) is not None}
 
 
 def parse_overrides(overrides: Sequence[str]) -> Settings:
@@ -254,7 +254,7 @@ def _by_seed(runs: Sequence[SweepRun]) -> Iterable[list[SweepRun]]:
     return groups.values()
 
 
-def _value(run: Found, key: str) -> str | None:
+def value_of(run: Found, key: str) -> str | None:
     """The value of an override: the chosen file of a config group, or that in the config.
 
     Runs of earlier releases have no record of what was chosen: there it is the given choice, or without one the component's name.

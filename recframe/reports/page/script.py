@@ -27,8 +27,8 @@ def packed_script() -> str:
             return text
     import vl_convert
 
-    script = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
-    text = base64.b64encode(gzip.compress(script.encode(), 9, mtime=0)).decode("ascii")
+    bundle = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
+    text = base64.b64encode(gzip.compress(bundle.encode(), 9, mtime=0)).decode("ascii")
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         atomic_write(path, text)

@@ -131,16 +131,13 @@ def _summary(material: Material) -> str:
     told = ", ".join(f"{count} {state}" for state, count in states.items())
     caveats = list(dict.fromkeys(str(one) for run in material.sweep.runs for one in run.result.get("caveats") or ()))
     lines = [paragraph(f"{total} {'run' if total == 1 else 'runs'}: {told}.", "")]
-    if material.primary is not None and len(material.policies) > 1:
-        best = material.policies[0]
-        trained = material.trained
-        lines.append(paragraph(f"Best by {material.primary}: {best.name}." + _best_trained(material) if trained else "", ""))
+    if total == 1 and material.sweep.runs:
+        lines.insert(0, paragraph(str(material.sweep.runs[0].result.get("name") or ""), ""))
+    elif material.primary is not None and len(material.trained) > 1:
+        reference = next((policy.name for policy in material.policies if not policy.is_trained), None)
+        beside = "" if reference is None else f" The best reference: {reference}."
+        lines.append(paragraph(f"The best trained policy by {material.primary}: {material.trained[0].name}.{beside}", ""))
     return "\n".join([*lines, *(paragraph(f"Note: {caveat}", "caveat") for caveat in caveats[:5])])
-
-
-def _best_trained(material: Material) -> str:
-    best = material.policies[0]
-    return "" if best.is_trained or not material.trained else f" Best trained: {material.trained[0].name}."
 
 
 def _contents(sections: list[str]) -> str:

@@ -60,8 +60,10 @@ def bars_spec(rows: Sequence[str], description: str, metric: str | None) -> Spec
     return top({"height": ROW_HEIGHT * max(len(rows), 1), "encoding": encoding, "layer": layers}, description, metric)
 
 
-def scatter_spec(drawn: Mapping[str, Style], y_title: str, description: str, metric: str) -> Spec:
-    """Each policy at its `x` (of the chosen metric) and `y`, its runs as small points, and a line through those that no other beats."""
+def scatter_spec(drawn: Mapping[str, Style], y_title: str, description: str, metric: str, with_runs: bool) -> Spec:
+    """Each policy at its `x` (of the chosen metric) and `y`, its runs as small points if there are several, and a line through those that
+    no other beats.
+    """
     position = {
         "x": {"field": "x", "type": "quantitative", "scale": {"zero": False}, "title": None, "axis": {"tickCount": 5}},
         "y": {"field": "y", "type": "quantitative", "scale": {"zero": False}, "title": y_title, "axis": {"tickCount": 5}},
@@ -90,6 +92,8 @@ def scatter_spec(drawn: Mapping[str, Style], y_title: str, description: str, met
             "encoding": {"text": {"field": "label", "type": "nominal"}},
         },
     ]
+    if not with_runs:
+        del layers[1]
     return top({"height": 320, "encoding": position, "layer": layers}, description, metric)
 
 

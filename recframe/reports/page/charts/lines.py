@@ -58,7 +58,12 @@ def line_spec(drawn: Mapping[str, Style], x: str, x_title: str, description: str
         "height": 260,
         "transform": [{"filter": f"isValid(datum.{x})"}],
         "encoding": {
-            "x": {"field": x, "type": "quantitative", "title": x_title, "axis": {"format": "~s" if x == "step" else "~g", "tickCount": 5}},
+            "x": {
+                "field": x,
+                "type": "quantitative",
+                "title": x_title,
+                "axis": {"tickCount": 5, **({"format": "~s"} if x == "step" else {})},
+            },
             "color": colour,
         },
         "layer": layers,

@@ -38,11 +38,13 @@ def leaderboard(material: Material) -> Chart:
                         "count": len(policy.means[metric]),
                     }
                 )
-    note = "Interquartile mean over seeds and its 95 % interval. Blue circles are trained policies, grey diamonds are references."
-    description = "The interquartile mean of each policy, with its interval"
-    return Chart(
-        "Interquartile means", note, rows, dots_spec([policy.name for policy in drawn], None, description, material.primary, "IQM")
+    several = len(material.runs) > 1
+    how = "Interquartile mean over seeds" if several else "Mean over people"
+    note = f"{how} and its 95 % interval. Blue circles are trained policies, grey diamonds are references."
+    spec = dots_spec(
+        [policy.name for policy in drawn], None, "Each policy with its interval", material.primary, "IQM" if several else "mean"
     )
+    return Chart("Interquartile means" if several else "Means", note, rows, spec)
 
 
 def pairwise(material: Material) -> Chart | None:
@@ -100,7 +102,9 @@ def tradeoffs(material: Material, drawn: dict[str, Style]) -> Chart | None:
         "policy with a high return at little coverage or diversity has collapsed: it shows the same to everybody."
     )
     first = next(iter(others), SECONDS)
-    return Chart(f"{primary} and what it costs", note, rows, scatter_spec(drawn, primary, "Results against what they cost", first))
+    with_runs = any(row["run"] is not None for row in rows)
+    spec = scatter_spec(drawn, primary, "Results against what they cost", first, with_runs)
+    return Chart(f"{primary} and what it costs", note, rows, spec)
 
 
 def _is_trained(name: str, material: Material) -> bool:

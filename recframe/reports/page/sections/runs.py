@@ -13,7 +13,7 @@ from typing import Any
 from recframe.reports.cells import number
 from recframe.reports.page.html import command, folded, paragraph, safe, section, table
 from recframe.reports.page.material import Material
-from recframe.reports.runs import Found, SweepRun
+from recframe.reports.runs import Found, SweepRun, value_of
 from recframe.reports.states import UNFINISHED_ORDER
 from recframe.tracking.folder import CONFIG_NAME, DATA_NAME
 from recframe.tracking.machine_record import recorded_threads
@@ -30,7 +30,7 @@ def varied_section(material: Material) -> str:
     found: list[Found] = [*material.sweep.runs, *(run for run in material.sweep.unfinished if run.overrides or run.config)]
     rows = []
     for key in material.keys:
-        counts = Counter(run.settings.get(key, "-") for run in found)
+        counts = Counter(value_of(run, key) or "-" for run in found)
         values = ", ".join(f"{value} ({count})" for value, count in counts.most_common(30))
         rows.append([f"<code>{safe(key)}</code>", safe(values, 1500)])
     seeds = sorted({run.result["seed"] for run in material.sweep.runs})
