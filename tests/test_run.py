@@ -21,7 +21,7 @@ def test_a_run_writes_all_promised_files(recframe, tmp_path):
     done = recframe("train", *QUICK, "reward=[click,rating]", "reward.rating.weight=0.5", "seed=3", "hydra.run.dir=run", check=True)
     run = tmp_path / "run"
     names = {"config.yaml", "overrides.yaml", "result.json", "report.md", "metrics.csv", "checkpoints", "wandb", "run.log"}
-    names |= {"choices.yaml", "machine.json", "people.npz"}
+    names |= {"report.html", "choices.yaml", "machine.json", "people.npz"}
     assert names <= {path.name for path in run.iterdir()}
     assert {path.name for path in (run / "checkpoints").iterdir()} == {"last.ckpt", "best.safetensors", "final.safetensors"}
     assert not (run / ".hydra").exists()

@@ -54,18 +54,11 @@ def line_spec(drawn: Mapping[str, Style], x: str, x_title: str, description: str
             },
         },
     ]
+    axis = {"tickCount": 5, **({"format": "~s"} if x == "step" else {})}
     spec = {
         "height": 260,
         "transform": [{"filter": f"isValid(datum.{x})"}],
-        "encoding": {
-            "x": {
-                "field": x,
-                "type": "quantitative",
-                "title": x_title,
-                "axis": {"tickCount": 5, **({"format": "~s"} if x == "step" else {})},
-            },
-            "color": colour,
-        },
+        "encoding": {"x": {"field": x, "type": "quantitative", "title": x_title, "axis": axis}, "color": colour},
         "layer": layers,
     }
     return top(spec, description, metric)

@@ -41,9 +41,8 @@ def leaderboard(material: Material) -> Chart:
     several = len(material.runs) > 1
     how = "Interquartile mean over seeds" if several else "Mean over people"
     note = f"{how} and its 95 % interval. Blue circles are trained policies, grey diamonds are references."
-    spec = dots_spec(
-        [policy.name for policy in drawn], None, "Each policy with its interval", material.primary, "IQM" if several else "mean"
-    )
+    shown = "IQM" if several else "mean"
+    spec = dots_spec([policy.name for policy in drawn], None, "Each policy with its interval", material.primary, shown)
     return Chart("Interquartile means" if several else "Means", note, rows, spec)
 
 
