@@ -128,10 +128,13 @@ def run_job(run: Callable[[str, list[str], str | None], float]) -> float:
     """
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
+    from omegaconf import OmegaConf
 
     hydra_cfg = HydraConfig.get()
     sweep = Path(hydra_cfg.sweep.dir).name if hydra_cfg.mode == RunMode.MULTIRUN else None
-    folder, overrides = hydra_cfg.runtime.output_dir, list(hydra_cfg.overrides.task)
+    # as they were written: iterating over them would fill in values of environment variables, which may be secrets
+    overrides: Any = OmegaConf.to_container(hydra_cfg.overrides.task, resolve=False)
+    folder = hydra_cfg.runtime.output_dir
     try:
         if sweep is None:
             return run(folder, overrides, sweep)

@@ -8,7 +8,7 @@ from recframe.config.compose.compose import Composition, compose_config, composi
 from recframe.config.compose.mistakes import find_mistakes
 from recframe.config.compose.trust import code_settings
 from recframe.config.problems import ConfigError
-from recframe.config.recorded import recorded
+from recframe.config.recorded import logger_settings, recorded
 
 __all__ = [
     "APPS",
@@ -26,6 +26,7 @@ __all__ = [
     "config_section",
     "find_mistakes",
     "find_start_problems",
+    "logger_settings",
     "recorded",
     "validate",
 ]

@@ -17,6 +17,13 @@ def recorded(cfg: DictConfig) -> dict[str, Any]:
     return values
 
 
+def logger_settings(cfg: DictConfig) -> dict[str, Any]:
+    """The settings of the loggers of a run, by name, with interpolations filled in, but for tags: these are only written down."""
+    settings: Any = OmegaConf.to_container(cfg.logger, resolve=True)
+    as_written = recorded(cfg)["logger"]
+    return {name: {**own, **{key: as_written[name][key] for key in ("tags",) if key in own}} for name, own in settings.items()}
+
+
 def _recorded(node: Any, cfg: DictConfig) -> Any:
     if isinstance(node, DictConfig) and not (node._is_none() or node._is_missing() or node._is_interpolation()):
         return {key: _entry(node, key, cfg) for key in node}

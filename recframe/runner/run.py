@@ -17,7 +17,7 @@ from pytorch_lightning.callbacks import Callback
 from recframe.building.device import choose_device
 from recframe.building.parts import assemble
 from recframe.building.seeds import derived_seed
-from recframe.config import ConfigError, chosen_components, find_start_problems, recorded, validate
+from recframe.config import ConfigError, chosen_components, find_start_problems, logger_settings, recorded, validate
 from recframe.console import output_console
 from recframe.embeddings import label_report
 from recframe.evaluation.table import results_page
@@ -179,7 +179,6 @@ def _run(
         try_components(cfg)
         resume_from = _checkpoint_to_resume(folder, cfg, record) if context.resumed else None
         steps_before, seconds_before = progress_at(resume_from) if resume_from else (0, 0.0)
-        plain: Any = OmegaConf.to_container(cfg.logger, resolve=True)
         described = RunDescription(
             folder.path,
             _name(cfg, context),
@@ -188,7 +187,7 @@ def _run(
             resume_at=steps_before if context.resumed else None,
             counter=counter_of(list(cfg.stages)),
         )
-        run_loggers = RunLoggers(plain, described)
+        run_loggers = RunLoggers(logger_settings(cfg), described)
         with run_loggers:
             parts = assemble(cfg, record.check, to_train=True)
             record.write()

@@ -163,7 +163,8 @@ def test_a_secret_is_in_no_file_of_a_sweep_with_every_logger(warm_recframe):
     assert "8675309" not in done.stdout + done.stderr
     written = [path for path in warm_recframe.folder.rglob("*") if path.is_file()]
     assert len(written) > 15
-    assert [str(path) for path in written if b"8675309" in path.read_bytes()] == []
+    assert [path.name for path in written if b"8675309" in path.read_bytes()] == []
+    assert secret in (warm_recframe.folder / "sweep" / "0" / "overrides.yaml").read_text()
 
 
 def test_a_preset_is_shown_with_its_component_and_what_it_sets():

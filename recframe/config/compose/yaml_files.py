@@ -50,8 +50,16 @@ def _note_shadowed(choice: Choice) -> None:
     config = config_of(choice)
     if group and user_file(config) is None:
         for source in GlobalHydra.instance().config_loader().get_sources():
-            if source.scheme() == "file" and source.is_config(config):
-                _say_shadowed(str(Path(source.path) / f"{config}.yaml"), f"{group}={name}")
+            path = Path(source.path) / f"{config}.yaml"
+            # a checkout of recframe has the same files
+            if source.scheme() == "file" and source.is_config(config) and path.read_bytes() != _own_file(config):
+                _say_shadowed(str(path), f"{group}={name}")
+
+
+def _own_file(config: str) -> bytes:
+    """The bytes of recframe's own config; empty if that is a stored schema."""
+    file = files(OWN_PACKAGES[0]).joinpath(*f"{config}.yaml".split("/"))
+    return file.read_bytes() if file.is_file() else b""
 
 
 @cache
