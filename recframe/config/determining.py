@@ -49,7 +49,7 @@ def determining_settings(cfg: DictConfig, as_recorded: bool = False) -> Determin
     """
     if "hydra" in cfg:
         # it has interpolations that mean something in a job only
-        cfg = OmegaConf.masked_copy(cfg, [key for key in cfg if key != "hydra"])
+        cfg = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
     values: Any = OmegaConf.to_container(cfg, resolve=True)
     raw: Any = OmegaConf.to_container(cfg, resolve=False)
     for key in WITHOUT_EFFECT:
@@ -57,7 +57,7 @@ def determining_settings(cfg: DictConfig, as_recorded: bool = False) -> Determin
     components = components_in(values)
     _use_contents(values, TRAIN.schema)
     for key, component in components.items():
-        section = section_at(values, key)
+        section: Any = section_at(values, key)
         if not as_recorded:
             use_new_names(f"{key}.", section, component.config)
         _use_contents(section, component.config)

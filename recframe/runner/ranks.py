@@ -113,7 +113,7 @@ def other_ranks(cfg: DictConfig, folder: Path, resume_from: Path | None, threads
         yield Ranks()
         return
     with tempfile.TemporaryDirectory(prefix="recframe-ranks-") as meeting:
-        task = {
+        task: dict[str, Any] = {
             "config": OmegaConf.to_yaml(cfg, resolve=True),
             "folder": str(folder),
             "resume_from": None if resume_from is None else str(resume_from),
@@ -168,7 +168,7 @@ def process_group(part: Division, store: str) -> Iterator[None]:
     if not given and loopback is not None:
         os.environ[GLOO] = loopback
     try:
-        meeting = torch.distributed.FileStore(store, part.ranks)
+        meeting = torch.distributed.FileStore(store, part.ranks)  # type: ignore[attr-defined]
         torch.distributed.init_process_group("gloo", store=meeting, rank=part.rank, world_size=part.ranks, timeout=MEETING)
     finally:
         if not given:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.plugins.environments import LightningEnvironment
+from pytorch_lightning.plugins.environments import LightningEnvironment  # type: ignore[attr-defined]
 from pytorch_lightning.strategies import DDPStrategy
 from torch import nn
 

@@ -55,8 +55,11 @@ class Manifest:
 
     def environment_spec(self) -> EnvironmentSpec:
         """The shapes that the policy was built for, on the CPU."""
-        values = {key: tuple(value) if isinstance(value, list) else value for key, value in self.spec.items()}
-        return EnvironmentSpec(**values, device=torch.device("cpu"))
+        values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in self.spec.items()}
+        try:
+            return EnvironmentSpec(**values, device=torch.device("cpu"))
+        except TypeError as error:
+            raise ArtefactError(f"{MANIFEST}: the entry spec is not recframe's ({error}); export the run again") from None
 
 
 def spec_entry(spec: EnvironmentSpec) -> dict[str, Any]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import optuna
 from optuna.exceptions import ExperimentalWarning, StorageInternalError
@@ -24,7 +24,7 @@ JOURNAL = "journal:"
 SEARCH = "recframe search"
 """The attribute of a study that describes what it searches."""
 BUSY_SECONDS = 60
-OPTUNA_DIRECTIONS = {"max": "maximize", "min": "minimize"}
+OPTUNA_DIRECTIONS: Mapping[str, Literal["minimize", "maximize"]] = {"max": "maximize", "min": "minimize"}
 
 # recframe reports trials itself
 optuna.logging.set_verbosity(optuna.logging.ERROR)
