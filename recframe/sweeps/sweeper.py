@@ -42,7 +42,8 @@ class RecordedSweeper(Sweeper):
         """Take what the jobs are made of, and make the launcher."""
         self.hydra_context, self.task_function, self.config = hydra_context, task_function, config
         self.folder = Path(str(config.hydra.sweep.dir))
-        self.plan = current_plan() or SweepPlan(SweepFile(tuple(OmegaConf.to_container(config.hydra.overrides.task))))  # type: ignore[arg-type]
+        typed: Any = OmegaConf.to_container(config.hydra.overrides.task)
+        self.plan = current_plan() or SweepPlan(SweepFile(tuple(typed)))
         self.limits = _limits(config)
         self.launcher = self._make_launcher()
         self.file = self.plan.file
