@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from scipy.special import stdtrit
 
 
-def mean(values: Sequence[Sequence[float]]) -> list[float]:
+def mean_over_seeds(values: Sequence[Sequence[float]]) -> list[float]:
     """The mean of each objective over the seeds. `values` has a row for each seed."""
     return [math.fsum(column) / len(values) for column in zip(*values, strict=True)]
 

@@ -100,7 +100,7 @@ class Summary:
         trials = self.study.get_trials(deepcopy=False)
         best = best_trials(trials, self.directions)
         if best:
-            output_console().print(self._table(best if len(self.directions) > 1 else ranked(trials, self.directions[0])[:SHOWN_TRIALS]))
+            output_console().print(self._table(best if len(self.directions) > 1 else best_first(trials, self.directions[0])[:SHOWN_TRIALS]))
 
     @property
     def failed(self) -> int:
@@ -117,7 +117,7 @@ class Summary:
         return table
 
 
-def ranked(trials: Sequence[FrozenTrial], direction: str) -> list[FrozenTrial]:
+def best_first(trials: Sequence[FrozenTrial], direction: str) -> list[FrozenTrial]:
     """The finished trials, the best first; those that were given up after some of their seeds come last."""
     sign = -1.0 if direction == "max" else 1.0
     finished = [trial for trial in trials if trial.state is TrialState.COMPLETE]
@@ -126,7 +126,7 @@ def ranked(trials: Sequence[FrozenTrial], direction: str) -> list[FrozenTrial]:
 
 def best_trials(trials: Sequence[FrozenTrial], directions: Sequence[str]) -> list[FrozenTrial]:
     """The best finished trial; with several objectives those that no other trial dominates, by their first objective."""
-    finished = ranked(trials, directions[0])
+    finished = best_first(trials, directions[0])
     if len(directions) == 1:
         return finished[:1]
     signs = [1.0 if direction == "max" else -1.0 for direction in directions]

@@ -13,7 +13,7 @@ import optuna
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from recframe.config.schema.search import OptunaSweeperConfig
-from recframe.sweeps.optuna.seeds import is_hopeless, mean
+from recframe.sweeps.optuna.seeds import is_hopeless, mean_over_seeds
 from recframe.sweeps.optuna.settings import Setting, Value
 from recframe.sweeps.optuna.space import Space
 from recframe.sweeps.optuna.study import sampler_of
@@ -147,7 +147,7 @@ class Trials:
         return True
 
     def _finish(self, trial: RunningTrial, values: list[tuple[float, ...]]) -> None:
-        means = mean(values)
+        means = mean_over_seeds(values)
         self.study.tell(trial.number, means)
         seeds = len(self.space.seeds)
         given_up = f", given up after {len(values)} of {seeds} seeds" if len(values) < seeds else ""
