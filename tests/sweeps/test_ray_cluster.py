@@ -83,15 +83,19 @@ LONG = ["trainer.env_steps=10000000", "trainer.evaluate_every=5000000"]
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGKILL])
 def test_a_signal_reaches_the_jobs_of_all_nodes(cluster, tmp_path, number):
     with sweep(cluster, tmp_path, *LONG) as running:
-        training = [tmp_path / "sweep" / job / "metrics.csv" for job in "01"]
-        wait_until(lambda: all(path.exists() or running.poll() is not None for path in training), "training of two jobs")
-        assert running.poll() is None, (tmp_path / "err.txt").read_text()
-        parents = {parent for process, parent in processes_in(tmp_path).items() if process != running.pid}
-        os.killpg(running.pid, number)
-        sent = time.monotonic()
-        code = running.wait(LIMIT)
-        wait_until(lambda: not processes_in(tmp_path), "the end of all jobs")
-        print(f"{signal.Signals(number).name}: all jobs had ended after {time.monotonic() - sent:.1f} s")
+        try:
+            training = [tmp_path / "sweep" / job / "metrics.csv" for job in "01"]
+            wait_until(lambda: all(path.exists() or running.poll() is not None for path in training), "training of two jobs")
+            assert running.poll() is None, (tmp_path / "err.txt").read_text()
+            parents = {parent for process, parent in processes_in(tmp_path).items() if process != running.pid}
+            os.killpg(running.pid, number)
+            sent = time.monotonic()
+            code = running.wait(LIMIT)
+            wait_until(lambda: not processes_in(tmp_path), "the end of all jobs")
+            print(f"{signal.Signals(number).name}: all jobs had ended after {time.monotonic() - sent:.1f} s")
+        finally:
+            for process in processes_in(tmp_path):
+                os.kill(process, signal.SIGKILL)
     assert len(parents) == 2  # a node each
     if number == signal.SIGKILL:
         assert code == -signal.SIGKILL
