@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 import recframe
 from recframe.building.code import package_sha256
 from recframe.building.component import component_of
-from recframe.building.fingerprints import content_of
+from recframe.building.fingerprints import data_content
 from recframe.building.texts import cache_folder
 from recframe.components import Kind
 from recframe.computed import ComputedStore
@@ -48,7 +48,7 @@ def world_of(cfg: DictConfig, data: Data) -> dict[str, Any]:
     sections = {key: OmegaConf.to_container(cfg[key], resolve=True) for key in ("environment", "reward", "cold_items")}
     return {
         **sections,
-        "data": content_of(data),
+        "data": data_content(data),
         "files": {path: file_sha256(Path(path)) for path in _texts_in(sections) if _is_file(path)},
         "history_length": cfg.state_tracker.history_length,
     }

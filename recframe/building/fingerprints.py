@@ -40,7 +40,7 @@ def data_fingerprints(data: Data) -> dict[str, Fingerprint]:
     }
 
 
-def content_of(data: Data) -> str:
+def data_content(data: Data) -> str:
     """A hash of all that the data holds, with text vectors and fractions: the same on the same machine."""
     catalog, users, logged = data.catalog, data.users, data.interactions
     parts: list[Any] = [catalog.ids, *_columns(catalog.attributes, catalog.attributes.columns), _bytes(catalog.popularity)]

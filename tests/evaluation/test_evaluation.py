@@ -6,6 +6,8 @@ import numpy as np
 import torch
 
 from recframe.evaluation.simulated.evaluation import evaluate_policies
+from recframe.evaluation.simulated.metrics import policy_means
+from recframe.evaluation.simulated.rollout import rollout
 from recframe.evaluation.simulated.samples import sample_recommendations
 from recframe.references.oracle import OraclePolicy
 from recframe.references.popular import PopularPolicy
@@ -44,6 +46,14 @@ def test_a_policys_metrics_do_not_depend_on_the_other_policies(world):
     assert run(world) == together
     for name in together:
         assert run(world, [name])[name] == together[name]
+
+
+def test_means_alone_are_those_of_the_metrics_with_intervals(world):
+    results = run(world)
+    for name, policy in policies(world).items():
+        episodes = rollout(policy, world.environment(num_users=100), world.rewards, seed=8, max_steps=20)
+        means = policy_means(episodes, world.catalog)
+        assert list(means.items()) == [(metric, values["mean"]) for metric, values in results[name].items()]
 
 
 def test_global_generators_stay_unchanged(world):
