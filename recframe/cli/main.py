@@ -20,7 +20,7 @@ from recframe.cli.hydra_app import HYDRA_ARGUMENTS
 from recframe.cli.plugin_commands import add_plugin_commands, command_names, warn_of_refused_command
 from recframe.cli.recommend import recommend
 from recframe.cli.report import report
-from recframe.cli.runs import clean, compare, runs
+from recframe.cli.runs import clean, compare_folders, runs
 from recframe.cli.wandb_sync import wandb_sync
 from recframe.console import output_was_lost, protect_output
 
@@ -30,7 +30,7 @@ app.command(context_settings=HYDRA_ARGUMENTS, help=pretrain.SUMMARY)(pretrain.pr
 app.command()(evaluate)
 app.command()(report)
 app.command()(runs)
-app.command()(compare)
+app.command("compare")(compare_folders)
 app.command()(clean)
 app.command("wandb-sync")(wandb_sync)
 app.command()(export)

@@ -41,7 +41,7 @@ def report(
         from recframe import reports
 
         if watch:
-            _tell_page(reports.watch(folders, page, every, print))
+            _tell_page(reports.watch_runs(folders, page, every, print))
             return
         sweep = reports.find_runs(folders)
         if markdown:

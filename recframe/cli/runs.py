@@ -50,7 +50,7 @@ def runs(
                 console.print(f"{run.run}: {run.reason}", markup=False, highlight=False, soft_wrap=True)
 
 
-def compare(
+def compare_folders(
     first: Annotated[Path, typer.Argument(metavar="RUN_A", help="The folder of a finished run.")],
     second: Annotated[Path, typer.Argument(metavar="RUN_B", help="The folder of another one.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,

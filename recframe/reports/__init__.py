@@ -9,7 +9,7 @@ from recframe.reports.report import sweep_markdown, sweep_table
 from recframe.reports.runs import NoRuns, Sweep, SweepError, SweepRun, UnfinishedRun, find_runs
 from recframe.reports.states import State
 from recframe.reports.summary import summarize
-from recframe.reports.watching import watch
+from recframe.reports.watching import watch_runs
 
 __all__ = [
     "PAGE_NAME",
@@ -29,6 +29,6 @@ __all__ = [
     "sweep_markdown",
     "sweep_table",
     "try_to_write_page",
-    "watch",
+    "watch_runs",
     "write_page",
 ]

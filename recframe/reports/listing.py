@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from recframe.reports.cells import number
-from recframe.reports.runs import Found, SweepError, SweepRun, UnfinishedRun, find_runs
+from recframe.reports.runs import FoundRun, SweepError, SweepRun, UnfinishedRun, find_runs
 from recframe.reports.states import State
 from recframe.tracking.folder import CONFIG_NAME, FAILURE_NAME, LOG_NAME, METRICS_NAME
 from recframe.tracking.result import RESULT_NAME
@@ -39,7 +39,7 @@ class Listed:
 
     def cells(self) -> list[str]:
         """As a row of a table."""
-        return [self.run, self.state, self.name, self.seed, number(self.objective), in_words(self.age)]
+        return [self.run, self.state, self.name, self.seed, number(self.objective), age_in_words(self.age)]
 
     def entries(self) -> dict[str, Any]:
         """The content as JSON types."""
@@ -84,7 +84,7 @@ def list_runs(
         raise SweepError(f"there is no folder {' or '.join(USUAL_FOLDERS)} here; name a folder of runs")
     sweep = find_runs(list(folders))
     now = time.time() if now is None else now
-    every: list[Found] = [*sweep.runs, *sweep.unfinished]
+    every: list[FoundRun] = [*sweep.runs, *sweep.unfinished]
     listed = [_listed(run, now) for run in every if all(_has(run, key, value) for key, value in conditions)]
     chosen = [run for run in listed if not states or run.state in states]
     return chosen if sort is None else sorted(chosen, key=SORTS[sort])
@@ -97,7 +97,7 @@ def _condition(text: str) -> tuple[str, str]:
     return key.strip(), value.strip()
 
 
-def _has(run: Found, key: str, value: str) -> bool:
+def _has(run: FoundRun, key: str, value: str) -> bool:
     if key == "seed":
         return _seed(run) == value
     if key == "name":
@@ -105,7 +105,7 @@ def _has(run: Found, key: str, value: str) -> bool:
     return value in (run.choices.get(key), run.config.get(key), run.config.get(f"{key}.name"), run.settings.get(key))
 
 
-def _listed(run: Found, now: float) -> Listed:
+def _listed(run: FoundRun, now: float) -> Listed:
     state, reason, objective = State.FINISHED, "", math.nan
     if isinstance(run, UnfinishedRun):
         state, reason = run.state, run.reason
@@ -116,7 +116,7 @@ def _listed(run: Found, now: float) -> Listed:
     return Listed(run.name, run.folder, state, _age(run.folder, now), objective, _seed(run), run.label or given or "default", reason)
 
 
-def _seed(run: Found) -> str:
+def _seed(run: FoundRun) -> str:
     if isinstance(run, SweepRun):
         return str(run.result["seed"])
     given = [text.removeprefix("seed=") for text in run.overrides if text.startswith("seed=")]
@@ -133,7 +133,7 @@ def _age(folder: Path, now: float) -> float:
     return max(now - max(changed), 0.0) if changed else math.nan
 
 
-def in_words(seconds: float) -> str:
+def age_in_words(seconds: float) -> str:
     """An age: "12 s", "5 min", "3 h", "2 d"; "-" if it is not known."""
     if math.isnan(seconds):
         return "-"

@@ -34,7 +34,7 @@ class NoRuns(SweepError):
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundRun:
     """What the folder of a run says about it, whether it has finished or not.
 
     name: its folder relative to the sweep's.   folder: its absolute path.   settings: those in which runs differ.   config: the values of
@@ -52,14 +52,14 @@ class Found:
 
 
 @dataclass(frozen=True)
-class SweepRun(Found):
+class SweepRun(FoundRun):
     """A finished run, with the content of its result.json."""
 
     result: dict[str, Any]
 
 
 @dataclass(frozen=True)
-class UnfinishedRun(Found):
+class UnfinishedRun(FoundRun):
     """A run without a usable result, its state, and the reason in one line."""
 
     state: State
@@ -144,7 +144,7 @@ def _named_folders(places: Sequence[Path]) -> Iterator[tuple[Path, str]]:
 
 def _found(path: Path, name: str) -> SweepRun | UnfinishedRun:
     """The run in a folder. Nothing that stands in its files ends the report on the others."""
-    known = Found(name, path.resolve(), {}, {}, {}, None, ())
+    known = FoundRun(name, path.resolve(), {}, {}, {}, None, ())
     try:
         overrides = tuple(read_overrides(path))
         known = replace(known, settings=parse_overrides(overrides), overrides=overrides, choices=read_choices(path))
@@ -159,7 +159,7 @@ def _found(path: Path, name: str) -> SweepRun | UnfinishedRun:
     return UnfinishedRun(**vars(known), state=state, reason=reason)
 
 
-def _at(run: Found, keys: Iterable[str]) -> Settings:
+def _at(run: FoundRun, keys: Iterable[str]) -> Settings:
     """The values of a run at these keys, as far as they are known."""
     return {key: value for key in keys if (value := value_of(run, key)) is not None}
 
@@ -254,7 +254,7 @@ def _by_seed(runs: Sequence[SweepRun]) -> Iterable[list[SweepRun]]:
     return groups.values()
 
 
-def value_of(run: Found, key: str) -> str | None:
+def value_of(run: FoundRun, key: str) -> str | None:
     """The value of an override: the chosen file of a config group, or that in the config.
 
     Runs of earlier releases have no record of what was chosen: there it is the given choice, or without one the component's name.

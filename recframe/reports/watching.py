@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from recframe.reports.page.write import page_of, page_path
+from recframe.reports.page.write import page_path, runs_page
 from recframe.reports.runs import Folders, NoRuns, Sweep, find_runs
 from recframe.reports.states import State
 from recframe.tracking.atomic import atomic_write
@@ -18,7 +18,7 @@ SHARE = 0.1
 """The largest share of the time that is spent on writing pages."""
 
 
-def watch(
+def watch_runs(
     folders: Folders,
     path: Path | None,
     every: float,
@@ -48,8 +48,8 @@ def watch(
                 if any(run.state is State.RUNNING for run in sweep.unfinished):
                     last_running = started
                 pause = max(every, (clock() - started) / SHARE)
-                atomic_write(path, page_of(sweep, reload=max(2, round(pause))))
-                now = counted(sweep)
+                atomic_write(path, runs_page(sweep, reload=max(2, round(pause))))
+                now = states_in_words(sweep)
                 if started - last_running >= QUIET_SECONDS or not sweep.unfinished:
                     break
             if now != told:
@@ -60,11 +60,11 @@ def watch(
         tell("watching has ended")
     sweep = find_runs(folders)
     path = page_path(sweep, path)
-    atomic_write(path, page_of(sweep))
+    atomic_write(path, runs_page(sweep))
     return path
 
 
-def counted(sweep: Sweep) -> str:
+def states_in_words(sweep: Sweep) -> str:
     """The number of runs in each state: "3 finished, 1 running"."""
     states = Counter({State.FINISHED: len(sweep.runs)}) + Counter(run.state for run in sweep.unfinished)
     return ", ".join(f"{count} {state}" for state, count in states.items())

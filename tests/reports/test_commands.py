@@ -8,8 +8,8 @@ import pytest
 from typer.testing import CliRunner
 
 from recframe.cli.main import app
-from recframe.reports import State, plan_cleaning, sweep_frame, watch
-from recframe.reports.listing import in_words, list_runs
+from recframe.reports import State, plan_cleaning, sweep_frame, watch_runs
+from recframe.reports.listing import age_in_words, list_runs
 from recframe.tracking import RunFolder
 from tests.reports.made_up import make_sweep
 
@@ -82,7 +82,7 @@ def test_a_watched_page_loads_itself_again_until_nothing_runs(make_run, tmp_path
         running.release()
 
     clock = Clock(look, stop)
-    assert watch(tmp_path, None, 30.0, told.append, clock.sleep, clock) == tmp_path / "report.html"
+    assert watch_runs(tmp_path, None, 30.0, told.append, clock.sleep, clock) == tmp_path / "report.html"
     assert told == ["1 finished, 1 running", "1 finished, 1 stopped"]
     assert all('data-reload="30"' in page for page in pages)
     assert clock.slept == [30.0] * 3  # the last two of them without a run
@@ -96,7 +96,7 @@ def test_watching_waits_for_the_first_run_and_ends_with_ctrl_c(make_run, tmp_pat
         raise KeyboardInterrupt
 
     clock = Clock(lambda: make_run("0", 0, None), interrupt)
-    watch(tmp_path, None, 5.0, told.append, clock.sleep, clock)
+    watch_runs(tmp_path, None, 5.0, told.append, clock.sleep, clock)
     assert told[0].startswith("no run yet: ")
     assert told[1:] == ["1 stopped", "watching has ended"]
 
@@ -127,7 +127,7 @@ def test_a_mistake_in_a_list_is_one_line(call, sweep_folder, arguments, message)
 
 
 def test_ages_are_in_words():
-    assert [in_words(seconds) for seconds in (5, 130, 7300, 200_000, float("nan"))] == ["5 s", "2 min", "2 h", "2 d", "-"]
+    assert [age_in_words(seconds) for seconds in (5, 130, 7300, 200_000, float("nan"))] == ["5 s", "2 min", "2 h", "2 d", "-"]
 
 
 def test_two_runs_are_compared_person_by_person(call, sweep_folder):

@@ -7,7 +7,7 @@ import pytest
 
 from recframe.reports import State, find_runs, sweep_frame, sweep_markdown
 from recframe.reports.listing import list_runs
-from recframe.reports.page.write import page_of
+from recframe.reports.page.write import runs_page
 
 
 def without(key):
@@ -108,7 +108,7 @@ def test_odd_results_are_told_in_a_line_each_and_the_others_are_reported(odd_fol
         assert "\n" not in reason
     assert "seed is 100000000000000000000000, not a whole number" in reasons["seed_of_80_bits"]
     assert "policies.trained.return.mean is nan" in reasons["mean_nan"]
-    markdown, page = sweep_markdown(sweep), page_of(sweep)
+    markdown, page = sweep_markdown(sweep), runs_page(sweep)
     for name in reasons:
         assert f"  - {name}: " in markdown
         assert f"<td>{name}</td>" in page
@@ -123,6 +123,6 @@ def test_an_odd_metrics_file_leaves_out_the_curve_only(sweep_folder, tmp_path, c
     (tmp_path / "run" / "metrics.csv").write_bytes(content)
     (tmp_path / "run" / "people.npz").write_bytes(b"nothing")
     (tmp_path / "run" / "data.json").write_text("[3]")
-    page = page_of(find_runs(tmp_path))
+    page = runs_page(find_runs(tmp_path))
     assert 'id="curves"' not in page
     assert 'id="results"' in page

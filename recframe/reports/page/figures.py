@@ -7,7 +7,7 @@ from typing import Any
 
 from recframe.metric_names import has_heading, heading
 from recframe.reports.page.charts.chart import HIDDEN, METRIC, Chart, Row, Style
-from recframe.reports.page.html import paragraph, safe
+from recframe.reports.page.html import html_text, paragraph
 
 MARKS = {
     "circle": '<circle cx="14" cy="6" r="3.5"/>',
@@ -40,7 +40,7 @@ class Figures:
             return ""
         self.charts.append(chart)
         note = paragraph(chart.note, "how")
-        title, size = safe(chart.title), ' class="whole"' if wide else ""
+        title, size = html_text(chart.title), ' class="whole"' if wide else ""
         least = f' style="min-width: {chart.least_width}px"' if chart.least_width else ""
         place = f'<div class="chart" data-chart="{len(self.charts) - 1}"{least}><noscript>Charts need JavaScript.</noscript></div>'
         if least:
@@ -58,8 +58,8 @@ class Figures:
 
     def choice(self, metrics: Sequence[str], label: str) -> str:
         """A list to choose the metric of a group's charts from."""
-        options = "".join(f'<option value="{safe(metric)}">{safe(in_words(metric))}</option>' for metric in metrics)
-        return f'<label>{safe(label)} <select data-signal="{METRIC}">{options}</select></label>'
+        options = "".join(f'<option value="{html_text(metric)}">{html_text(metric_in_words(metric))}</option>' for metric in metrics)
+        return f'<label>{html_text(label)} <select data-signal="{METRIC}">{options}</select></label>'
 
     def legend(self, names: Sequence[str]) -> str:
         """A button for each policy, which hides and shows it in the charts of the group."""
@@ -72,7 +72,7 @@ class Figures:
         mark = (
             f'<svg width="28" height="12" fill="{style.colour}" stroke="{style.colour}" aria-hidden="true">{line}{MARKS[style.shape]}</svg>'
         )
-        return f'<button type="button" aria-pressed="true" data-policy="{safe(name)}">{mark}{safe(name)}</button>'
+        return f'<button type="button" aria-pressed="true" data-policy="{html_text(name)}">{mark}{html_text(name)}</button>'
 
     def data(self) -> list[dict[str, Any]]:
         """The specifications and data of all charts, for the script."""
@@ -94,7 +94,7 @@ def _columns(rows: Sequence[Row]) -> dict[str, Any]:
     return columns
 
 
-def in_words(metric: str) -> str:
+def metric_in_words(metric: str) -> str:
     """A metric as lists of choices call it."""
     if has_heading(metric):
         return heading(metric).replace("\n@", "@").replace("\n", " ")

@@ -12,7 +12,7 @@ from recframe.console import plain
 LONGEST_TEXT = 400
 
 
-def safe(text: object, most: int = LONGEST_TEXT) -> str:
+def html_text(text: object, most: int = LONGEST_TEXT) -> str:
     """A text as HTML: escaped, without control characters, and cut."""
     return escape(plain(str(text), most))
 
@@ -23,7 +23,7 @@ def json_element(identity: str, value: Any) -> str:
     return f'<script type="application/json" id="{identity}">{text}</script>'
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[str]], numbers: Sequence[int] = (), emphasised: Sequence[int] = ()) -> str:
+def html_table(columns: Sequence[str], rows: Iterable[Sequence[str]], numbers: Sequence[int] = (), emphasised: Sequence[int] = ()) -> str:
     """A table that scrolls sideways in narrow windows, of cells that are safe already; the columns in `numbers` are aligned to the right,
     the rows in `emphasised` are bold.
     """
@@ -39,12 +39,12 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]], numbers: Sequen
 def section(identity: str, heading: str, *parts: str) -> str:
     """A section with a heading, which the page's contents link to; empty if it has no parts."""
     content = "\n".join(part for part in parts if part)
-    return f'<section id="{identity}"><h2>{safe(heading)}</h2>\n{content}\n</section>' if content else ""
+    return f'<section id="{identity}"><h2>{html_text(heading)}</h2>\n{content}\n</section>' if content else ""
 
 
 def paragraph(text: str, kind: str = "note") -> str:
     """A paragraph of a text."""
-    return f'<p class="{kind}">{safe(text, 2000)}</p>' if text else ""
+    return f'<p class="{kind}">{html_text(text, 2000)}</p>' if text else ""
 
 
 def folded(summary: str, content: str, is_open: bool = False) -> str:
@@ -54,4 +54,4 @@ def folded(summary: str, content: str, is_open: bool = False) -> str:
 
 def command(text: str) -> str:
     """A command that can be copied."""
-    return f'<span class="command"><code>{safe(text, 4000)}</code><button type="button" class="copy">copy</button></span>'
+    return f'<span class="command"><code>{html_text(text, 4000)}</code><button type="button" class="copy">copy</button></span>'

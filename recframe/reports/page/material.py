@@ -12,8 +12,8 @@ from recframe.metric_names import metric_at, shown_k
 from recframe.reports.frame import frame_of, last_of_each_seed, metrics_of_frame, num_items, settings_of_frame, shown_in_reports
 from recframe.reports.page.curves import Curve, read_curve
 from recframe.reports.page.names import TRAINED, chosen_groups, own_settings, policy_name, setting_name, short_keys
-from recframe.reports.page.policies import Policy, policies_of
-from recframe.reports.runs import Found, Sweep, SweepRun
+from recframe.reports.page.policies import ComparedPolicy, policies_of
+from recframe.reports.runs import FoundRun, Sweep, SweepRun
 from recframe.reports.seeds import PeopleOfRuns
 
 DRAWN = 12
@@ -40,7 +40,7 @@ class Material:
     groups: set[str]
     metrics: list[str]
     primary: str | None
-    policies: list[Policy]
+    policies: list[ComparedPolicy]
     drawn: list[str]
     curves: dict[str, list[Curve]]
     names: dict[str, str]
@@ -52,7 +52,7 @@ class Material:
         return [run for run in self.sweep.runs if str(run.folder) in counted]
 
     @property
-    def trained(self) -> list[Policy]:
+    def trained(self) -> list[ComparedPolicy]:
         """The trained policies, from the best to the worst."""
         return [policy for policy in self.policies if policy.is_trained]
 
@@ -67,7 +67,7 @@ def material_of(sweep: Sweep) -> Material:
     every = frame_of(sweep)
     keys = settings_of_frame(every)
     frame = last_of_each_seed(every, keys)
-    found: list[Found] = [*sweep.runs, *sweep.unfinished]
+    found: list[FoundRun] = [*sweep.runs, *sweep.unfinished]
     all_keys = list(dict.fromkeys([*keys, *(key for run in sweep.unfinished for key in run.settings)]))
     short, groups = short_keys(all_keys), chosen_groups(found, all_keys)
     metrics = shown_in_reports(metrics_of_frame(frame), sweep.runs)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from recframe.reports.runs import Found, Settings
+from recframe.reports.runs import FoundRun, Settings
 
 TRAINED = "trained"
 LONGEST = 60
@@ -16,7 +16,7 @@ def short_keys(keys: Collection[str]) -> dict[str, str]:
     return {key: short if list(last.values()).count(short) == 1 else key for key, short in last.items()}
 
 
-def chosen_groups(runs: Sequence[Found], keys: Collection[str]) -> set[str]:
+def chosen_groups(runs: Sequence[FoundRun], keys: Collection[str]) -> set[str]:
     """Those of the settings that are config groups, whose value says what it is: `agent=ppo` is called `ppo`."""
     return {key for key in keys if any(key in run.choices or f"{key}.name" in run.config for run in runs) or key == "name"}
 
@@ -34,6 +34,6 @@ def policy_name(policy: str, settings: str) -> str:
     return f"{policy} ({settings})" if settings else policy
 
 
-def own_settings(run: Found, keys: Sequence[str]) -> Settings:
+def own_settings(run: FoundRun, keys: Sequence[str]) -> Settings:
     """The settings of a run at these keys, in their order."""
     return {key: run.settings[key] for key in keys if key in run.settings}

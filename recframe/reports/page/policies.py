@@ -21,7 +21,7 @@ RESAMPLED_AT_MOST = LARGE_SAMPLE // 5
 
 
 @dataclass
-class Policy:
+class ComparedPolicy:
     """A policy under some settings.
 
     name: what the page calls it.   means: `{metric: {folder: mean}}` over its runs with different seeds.   spread: the interval of one
@@ -58,13 +58,13 @@ def policies_of(
     short: Mapping[str, str],
     groups: set[str],
     people: PeopleOfRuns,
-) -> list[Policy]:
+) -> list[ComparedPolicy]:
     """The policies of a frame that has one run a seed (`last_of_each_seed`), with their intervals."""
-    found: dict[object, Policy] = {}
+    found: dict[object, ComparedPolicy] = {}
     for key, group in runs.group_by([*settings, "policy"], maintain_order=True):
         chosen, name = dict(zip(settings, key, strict=False)), str(key[-1])
         means = {metric: _column(group, metric) for metric in metrics}
-        policy = Policy(
+        policy = ComparedPolicy(
             policy_name(name, setting_name(chosen, short, groups)),
             name,
             chosen,
@@ -94,7 +94,7 @@ def _spread(group: pl.DataFrame, metric: str) -> tuple[float, float] | None:
     return None if not rows else tuple(math.nan if end is None else end for end in rows[0][1:])  # type: ignore[return-value]
 
 
-def _intervals(policy: Policy, metrics: Sequence[str], people: PeopleOfRuns) -> dict[str, SeedsInterval]:
+def _intervals(policy: ComparedPolicy, metrics: Sequence[str], people: PeopleOfRuns) -> dict[str, SeedsInterval]:
     """Of each metric: over seeds and people where each person's sums are known, over seeds otherwise, of one run its own."""
     intervals: dict[str, SeedsInterval] = {}
     for metric, values in policy.means.items():

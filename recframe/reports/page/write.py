@@ -11,7 +11,7 @@ from pathlib import Path
 
 from recframe import __version__
 from recframe.reports.page.figures import Figures
-from recframe.reports.page.html import json_element, paragraph, safe
+from recframe.reports.page.html import html_text, json_element, paragraph
 from recframe.reports.page.material import Material, material_of
 from recframe.reports.page.script import packed_script
 from recframe.reports.page.sections.results import (
@@ -58,7 +58,7 @@ def write_page(folders: Folders, path: str | Path | None = None) -> Path:
     """
     sweep = find_runs(folders)
     written = page_path(sweep, path)
-    atomic_write(written, page_of(sweep))
+    atomic_write(written, runs_page(sweep))
     return written
 
 
@@ -83,7 +83,7 @@ def try_to_write_page(folders: Folders) -> Path | None:
     return None
 
 
-def page_of(sweep: Sweep, reload: int | None = None, made: datetime | None = None) -> str:
+def runs_page(sweep: Sweep, reload: int | None = None, made: datetime | None = None) -> str:
     """The HTML of the page: one file that asks for nothing from the network.
 
     reload: after how many seconds it loads itself again, for one that is written again and again; None: never.     made: when.
@@ -105,7 +105,7 @@ def page_of(sweep: Sweep, reload: int | None = None, made: datetime | None = Non
         provenance_section(material),
     ]
     made = made or datetime.now(UTC)
-    title = safe(sweep.title)
+    title = html_text(sweep.title)
     return "\n".join(
         (
             f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n{MARK}',
@@ -114,7 +114,7 @@ def page_of(sweep: Sweep, reload: int | None = None, made: datetime | None = Non
             f"<title>{title}</title>\n<style>{_file('page.css')}</style>\n</head>",
             f'<body data-reload="{reload or ""}">\n<h1>{title}</h1>',
             f'<p class="made">made <time id="made" datetime="{made:%Y-%m-%dT%H:%M:%SZ}">{made:%Y-%m-%d %H:%M:%S} UTC</time>'
-            f'<span id="age"></span> by recframe {safe(__version__)} report</p>',
+            f'<span id="age"></span> by recframe {html_text(__version__)} report</p>',
             _summary(material),
             _contents(sections),
             *sections,

@@ -12,7 +12,7 @@ from recframe.reports import find_runs, write_page
 from recframe.reports.page.figures import Figures
 from recframe.reports.page.material import material_of
 from recframe.reports.page.sections.results import drawn_styles
-from recframe.reports.page.write import page_of
+from recframe.reports.page.write import runs_page
 from recframe.tracking.failure import write_failure
 
 SCRIPT = "<script>document.title = 'attacked'</script>"
@@ -47,7 +47,7 @@ def charts_of(page):
 
 @pytest.fixture(scope="module")
 def page(sweep_folder):
-    return page_of(find_runs(sweep_folder))
+    return runs_page(find_runs(sweep_folder))
 
 
 def test_the_page_has_a_section_for_every_question(page):
@@ -82,13 +82,13 @@ def test_each_run_has_the_command_that_repeats_it(page):
 def test_a_command_is_quoted_for_the_shell_and_names_the_seed(make_run, tmp_path):
     folder = make_run("0", 3, 1.0, ["reward=[click,diversity]", "name=it's mine"])
     (folder / "overrides.yaml").write_text("['reward=[click,diversity]', \"name=it's mine\"]")
-    (text,) = re.findall(r"<code>(recframe train [^<]*)</code>", page_of(find_runs(tmp_path)))
+    (text,) = re.findall(r"<code>(recframe train [^<]*)</code>", runs_page(find_runs(tmp_path)))
     assert text == "recframe train &#x27;reward=[click,diversity]&#x27; &#x27;name=it&#x27;&quot;&#x27;&quot;&#x27;s mine&#x27; seed=3"
 
 
 @pytest.mark.parametrize("count", [1, 12])
 def test_every_chart_is_valid_vega_lite_with_the_fields_that_it_draws(sweep_folder, count):
-    page = page_of(find_runs(sweep_folder if count > 1 else sweep_folder / "0"))
+    page = runs_page(find_runs(sweep_folder if count > 1 else sweep_folder / "0"))
     charts = charts_of(page)
     assert len(charts) == {1: 6, 12: 11}[count]
     for chart in charts:
@@ -123,7 +123,7 @@ def test_texts_from_data_names_and_errors_are_inert(sweep_folder, tmp_path, make
     result["versions"][SCRIPT], result["caveats"] = SCRIPT, [SCRIPT]
     result["policies"][SCRIPT] = result["policies"]["random"]
     path.write_text(json.dumps(result))
-    page = page_of(find_runs(tmp_path))
+    page = runs_page(find_runs(tmp_path))
     elements = Elements(page)
     assert SCRIPT.lower() not in page.lower()
     assert [attrs.get("id") for tag, attrs in elements.tags if tag == "script"] == ["charts", "vega", None]
@@ -133,14 +133,14 @@ def test_texts_from_data_names_and_errors_are_inert(sweep_folder, tmp_path, make
 
 def test_a_page_of_runs_without_any_result_says_what_became_of_them(make_run, tmp_path):
     (make_run("0", 0, None, ["agent=ppo"]) / "metrics.csv").write_text("env_steps,eval/return\n10,1.0\n20,2.0\n")
-    page = page_of(find_runs(tmp_path))
+    page = runs_page(find_runs(tmp_path))
     assert re.findall(r'<section id="(\w+)"', page) == ["unfinished", "curves"]
     assert "1 run: 1 stopped." in page
 
 
 def test_a_page_without_charts_has_no_script_to_draw_them(make_run, tmp_path):
     make_run("0", 0, None)
-    page = page_of(find_runs(tmp_path))
+    page = runs_page(find_runs(tmp_path))
     assert Elements(page).data.get("vega", "") == ""
     assert len(page) < 30_000
 
@@ -150,7 +150,7 @@ def test_what_differs_between_runs_is_marked(sweep_folder, tmp_path):
         shutil.copytree(sweep_folder / name, tmp_path / name)
     path = tmp_path / "1" / "result.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"versions": {"torch": "1.0"}}))
-    page = page_of(find_runs(tmp_path))
+    page = runs_page(find_runs(tmp_path))
     assert re.search(r'<td>torch</td><td><span class="bad">[^<]*\(1 run\); 1.0 \(1 run\)</span>', page)
 
 

@@ -10,7 +10,7 @@ from recframe.reports.page.charts.chart import Chart, Row, Style, plain_number
 from recframe.reports.page.charts.dots import dots_spec, pairs_spec, scatter_spec
 from recframe.reports.page.factors import pareto
 from recframe.reports.page.material import Material
-from recframe.reports.page.policies import Policy
+from recframe.reports.page.policies import ComparedPolicy
 
 LOW_IS_BETTER = ("gini", "seconds")
 AGAINST = ("coverage", "diversity", "novelty", "gini", "click_rate", "length")
@@ -110,7 +110,7 @@ def _is_trained(name: str, material: Material) -> bool:
     return any(policy.name == name and policy.is_trained for policy in material.policies)
 
 
-def _point(policy: Policy, metric: str, run: str | None, x: float, y: float, front: bool = False) -> Row:
+def _point(policy: ComparedPolicy, metric: str, run: str | None, x: float, y: float, front: bool = False) -> Row:
     return {
         "policy": policy.name,
         "metric": metric,

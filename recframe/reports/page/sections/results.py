@@ -14,7 +14,7 @@ from recframe.reports.page.charts.lines import curve_rows, line_spec
 from recframe.reports.page.charts.results import leaderboard, pairwise, throughput, tradeoffs
 from recframe.reports.page.charts.varied import factor_charts, parallel
 from recframe.reports.page.figures import Figures
-from recframe.reports.page.html import folded, paragraph, safe, section, table
+from recframe.reports.page.html import folded, html_table, html_text, paragraph, section
 from recframe.reports.page.material import Material
 from recframe.reports.runs import SweepError
 
@@ -41,7 +41,7 @@ def results_section(material: Material, figures: Figures) -> str:
     for policy in material.policies:
         cells = [policy.intervals.get(metric) for metric in material.metrics]
         shown = ["-" if one is None else interval_cell(one.mean, *_known(one.low, one.high)) for one in cells]
-        line = [safe(policy.name), str(len(policy.seeds)), *map(safe, shown)]
+        line = [html_text(policy.name), str(len(policy.seeds)), *map(html_text, shown)]
         # a reference that differs between the settings is shown where it is best
         known = rows if (policy.is_trained or policy.name in material.drawn) and len(rows) < SHOWN_ROWS else rest
         known.append((policy.is_trained, line))
@@ -53,7 +53,7 @@ def results_section(material: Material, figures: Figures) -> str:
 
 def _table(columns: Sequence[str], rows: Sequence[tuple[bool, Sequence[str]]]) -> str:
     bold = [place for place, (is_trained, _) in enumerate(rows) if is_trained]
-    return table([*map(safe, columns)], [line for _, line in rows], list(range(1, len(columns))), bold)
+    return html_table([*map(html_text, columns)], [line for _, line in rows], list(range(1, len(columns))), bold)
 
 
 def _known(low: float, high: float) -> tuple[float | None, float | None]:
@@ -77,12 +77,14 @@ def comparison_section(material: Material, figures: Figures) -> str:
     content = ""
     if compared is not None:
         labels = len(compared.header) - len(compared.header[compared.header.index("seeds") :])
-        rows = [[safe(cell) for cell in row] for row in compared.rows]
+        rows = [[html_text(cell) for cell in row] for row in compared.rows]
         numbers = list(range(labels, len(compared.header)))
-        shown = table([safe(name) for name in compared.header], rows[:SHOWN_ROWS], numbers)
+        shown = html_table([html_text(name) for name in compared.header], rows[:SHOWN_ROWS], numbers)
         if len(rows) > SHOWN_ROWS:
-            shown += folded(f"{len(rows) - SHOWN_ROWS} more", table([safe(name) for name in compared.header], rows[SHOWN_ROWS:], numbers))
-        content = f"<h3>{safe(compared.title)}</h3>" + shown + "".join(paragraph(note) for note in compared.notes)
+            shown += folded(
+                f"{len(rows) - SHOWN_ROWS} more", html_table([html_text(name) for name in compared.header], rows[SHOWN_ROWS:], numbers)
+            )
+        content = f"<h3>{html_text(compared.title)}</h3>" + shown + "".join(paragraph(note) for note in compared.notes)
     pairs = figures.group([figures.figure(pairwise(material), wide=True)], material.metrics)
     return section("comparisons", "Which differences could be chance?", content, pairs)
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from recframe.reports.cells import number
-from recframe.reports.page.html import command, folded, paragraph, safe, section, table
+from recframe.reports.page.html import command, folded, html_table, html_text, paragraph, section
 from recframe.reports.page.material import Material
-from recframe.reports.runs import Found, SweepRun, value_of
+from recframe.reports.runs import FoundRun, SweepRun, value_of
 from recframe.reports.states import UNFINISHED_ORDER
 from recframe.tracking.folder import CONFIG_NAME, DATA_NAME
 from recframe.tracking.machine_record import recorded_threads
@@ -27,16 +27,16 @@ SHOWN_SLATE = re.compile(r"^- user (?P<user>.*?)(?:, turn (?P<turn>\d+))?, after
 
 def varied_section(material: Material) -> str:
     """The settings that were varied, with the values that were chosen."""
-    found: list[Found] = [*material.sweep.runs, *(run for run in material.sweep.unfinished if run.overrides or run.config)]
+    found: list[FoundRun] = [*material.sweep.runs, *(run for run in material.sweep.unfinished if run.overrides or run.config)]
     rows = []
     for key in material.keys:
         counts = Counter(value_of(run, key) or "-" for run in found)
         values = ", ".join(f"{value} ({count})" for value, count in counts.most_common(30))
-        rows.append([f"<code>{safe(key)}</code>", safe(values, 1500)])
+        rows.append([f"<code>{html_text(key)}</code>", html_text(values, 1500)])
     seeds = sorted({run.result["seed"] for run in material.sweep.runs})
     if len(seeds) > 1:
-        rows.append(["<code>seed</code>", safe(", ".join(map(str, seeds)))])
-    return section("varied", "What was varied", table(("setting", "values (runs)"), rows)) if rows else ""
+        rows.append(["<code>seed</code>", html_text(", ".join(map(str, seeds)))])
+    return section("varied", "What was varied", html_table(("setting", "values (runs)"), rows)) if rows else ""
 
 
 def unfinished_section(material: Material) -> str:
@@ -45,12 +45,14 @@ def unfinished_section(material: Material) -> str:
     for state in UNFINISHED_ORDER:
         runs = [run for run in material.sweep.unfinished if run.state is state]
         if runs:
-            rows = [[safe(run.name), safe(_given(run)), f'<span class="text">{safe(run.reason, 600)}</span>'] for run in runs]
-            parts.append(f"<h3>{len(runs)} {safe(state)}</h3>" + table(("run", "settings", "why"), rows))
+            rows = [
+                [html_text(run.name), html_text(_given(run)), f'<span class="text">{html_text(run.reason, 600)}</span>'] for run in runs
+            ]
+            parts.append(f"<h3>{len(runs)} {html_text(state)}</h3>" + html_table(("run", "settings", "why"), rows))
     return section("unfinished", "Runs without a result", *parts)
 
 
-def _given(run: Found) -> str:
+def _given(run: FoundRun) -> str:
     return ", ".join(f"{key}={value}" for key, value in run.settings.items()) or " ".join(run.overrides) or "-"
 
 
@@ -60,7 +62,7 @@ def recommendations_section(material: Material) -> str:
     for policy in material.trained:
         folder = next(iter(policy.seeds))
         if len(parts) < SAMPLED_POLICIES and (content := _samples(Path(folder))):
-            summary = f"{safe(policy.name)}, seed {policy.seeds[folder]}"
+            summary = f"{html_text(policy.name)}, seed {policy.seeds[folder]}"
             parts.append(folded(summary, content, is_open=not parts))
     return section("recommendations", "What the trained policies recommend", *parts)
 
@@ -76,7 +78,7 @@ def _samples(folder: Path) -> str:
     if not lines:
         return ""
     if not all(matches):
-        return f'<ul class="plain">{"".join(f"<li>{safe(line[2:])}</li>" for line in lines)}</ul>'
+        return f'<ul class="plain">{"".join(f"<li>{html_text(line[2:])}</li>" for line in lines)}</ul>'
     rows = []
     before = None
     for match in matches:
@@ -85,8 +87,8 @@ def _samples(folder: Path) -> str:
         user = match["user"] if match["user"] != before else ""
         before = match["user"]
         cells = (user, match["turn"] or "", match["before"], match["shown"], match["rest"].strip(" ,()"))
-        rows.append([safe(cells[0]), safe(cells[1]), *(f'<span class="text">{safe(cell)}</span>' for cell in cells[2:])])
-    return table(("user", "turn", "shown before", "recommended", ""), rows, numbers=(1,))
+        rows.append([html_text(cells[0]), html_text(cells[1]), *(f'<span class="text">{html_text(cell)}</span>' for cell in cells[2:])])
+    return html_table(("user", "turn", "shown before", "recommended", ""), rows, numbers=(1,))
 
 
 def runs_section(material: Material) -> str:
@@ -95,10 +97,10 @@ def runs_section(material: Material) -> str:
     for run in material.sweep.runs:
         objective = run.result["objective"]
         cells = [run.name, material.names[str(run.folder)], str(run.result["seed"]), "-" if objective is None else number(objective)]
-        rows.append([*map(safe, cells), f"{float(run.result['seconds']):,.0f}", repeating(run)])
+        rows.append([*map(html_text, cells), f"{float(run.result['seconds']):,.0f}", repeating(run)])
     if not rows:
         return ""
-    content = table(("run", "policy", "seed", "objective", "seconds", "command that repeats it"), rows, numbers=(2, 3, 4))
+    content = html_table(("run", "policy", "seed", "objective", "seconds", "command that repeats it"), rows, numbers=(2, 3, 4))
     note = paragraph("The objective is measured on people of training, for choosing between settings; the results above are not.")
     if len(rows) > OPEN_RUNS:
         content = folded(f"{len(rows)} runs", content)
@@ -108,7 +110,7 @@ def runs_section(material: Material) -> str:
 def repeating(run: SweepRun) -> str:
     """The command that repeats a run, as HTML; of a run that was started from Python, where its config is."""
     if not run.choices and not run.overrides:
-        return f'<span class="text">started from Python; its settings are in {safe(run.folder / CONFIG_NAME)}</span>'
+        return f'<span class="text">started from Python; its settings are in {html_text(run.folder / CONFIG_NAME)}</span>'
     threads = run.result.get("threads") or recorded_threads(run.folder)
     front = f"OMP_NUM_THREADS={threads} " if isinstance(threads, int) else ""
     seed = [] if any(text.startswith("seed=") for text in run.overrides) else [f"seed={run.result['seed']}"]
@@ -159,8 +161,8 @@ def _same(title: str, found: Mapping[str, Counter[str]], total: int) -> str:
     for name, values in found.items():
         (value, count), several = values.most_common(1)[0], len(values) > 1
         if not several and count == total:
-            rows.append([safe(name), safe(value)])
+            rows.append([html_text(name), html_text(value)])
         else:
             told = "; ".join(f"{value} ({count} {'run' if count == 1 else 'runs'})" for value, count in values.most_common(8))
-            rows.append([safe(name), f'<span class="{"bad" if several else ""}">{safe(told)}</span>'])
-    return f"<h3>{title}</h3>" + table(("", ""), rows)
+            rows.append([html_text(name), f'<span class="{"bad" if several else ""}">{html_text(told)}</span>'])
+    return f"<h3>{title}</h3>" + html_table(("", ""), rows)
