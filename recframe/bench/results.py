@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from rich.table import Table
 from rich.text import Text
 
-from recframe.bench.task import Task, TaskError, find_task, tasks
+from recframe.bench.task import BenchTask, TaskError, find_task, tasks
 from recframe.evaluation.seed_intervals import SeedsInterval, mover_interval
 from recframe.reports.cells import interval_cell, markdown_row
 
@@ -34,7 +34,7 @@ class Entry(NamedTuple):
     minutes: float
 
 
-def read_results(files: Sequence[Path]) -> tuple[Task, list[Entry]]:
+def read_results(files: Sequence[Path]) -> tuple[BenchTask, list[Entry]]:
     """The task that all files are about, and their entries, the best first.
 
     Raises
@@ -77,7 +77,7 @@ def leaderboard_markdown(files: Sequence[Path]) -> str:
     return "\n".join([markdown_row(header), markdown_row(["---"] * len(header)), *map(markdown_row, _rows(entries))])
 
 
-def _header(task: Task) -> list[str]:
+def _header(task: BenchTask) -> list[str]:
     return [f"{task.metric} [95 %]" if column == "metric" else column for column in HEADER]
 
 
@@ -119,7 +119,7 @@ def _differs(content: dict[str, Any], first: dict[str, Any]) -> str:
     return ""
 
 
-def _entry(content: dict[str, Any], task: Task) -> Entry:
+def _entry(content: dict[str, Any], task: BenchTask) -> Entry:
     found = [one["metrics"][task.metric] for one in content["seeds"]]
     values, lows, highs = ([_number(one[name]) for one in found] for name in ("mean", "low", "high"))
     steps = int(content["seeds"][0].get("batches") or content["seeds"][0]["env_steps"]) + int(content["steps_before_training"])

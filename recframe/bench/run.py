@@ -15,8 +15,8 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from recframe import runner
 from recframe.bench.generated_log import write_log
 from recframe.bench.results import FORMAT
-from recframe.bench.settings import composed, learning_settings
-from recframe.bench.task import Task, TaskError
+from recframe.bench.settings import compose_runs, learning_settings
+from recframe.bench.task import BenchTask, TaskError
 from recframe.config import Composition, recorded, validate
 from recframe.tracking import RunFolder, atomic_write, read_result
 
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 RESULTS_NAME = "bench.json"
 
 
-def run_task(task: Task, own: Sequence[str], folder: Path) -> Path:
+def run_task(task: BenchTask, own: Sequence[str], folder: Path) -> Path:
     """Run a task with a participant's settings, and write the file of its results, whose path is returned.
 
     A folder whose runs were stopped goes on where they were; runs that are finished are read.
@@ -41,7 +41,7 @@ def run_task(task: Task, own: Sequence[str], folder: Path) -> Path:
     generated = (folder / "log.txt").absolute() if task.log else None
     if generated is not None and not generated.is_file():
         write_log(generated, **task.log)
-    found = composed(task, own, generated)
+    found = compose_runs(task, own, generated)
     seeds = []
     for seed in task.seeds:
         with open_dict(found.cfg):

@@ -8,7 +8,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from recframe.bench.task import Task, TaskError
+from recframe.bench.task import BenchTask, TaskError
 from recframe.config import Composition, composition, recorded
 
 FREE = (
@@ -32,7 +32,7 @@ UNRECORDED = ("logger", "name", "device", "embeddings.cache")
 """Settings that change no result, and may hold what is of no concern to others, such as paths."""
 
 
-def composed(task: Task, own: Sequence[str], log: Path | None) -> Composition:
+def compose_runs(task: BenchTask, own: Sequence[str], log: Path | None) -> Composition:
     """The config of a participant's runs, with the first seed of the task.
 
     log: the file of the generated log, if the task has one.
@@ -65,7 +65,7 @@ def learning_settings(cfg: DictConfig) -> dict[str, Any]:
     return sections
 
 
-def _require_budget(task: Task, cfg: DictConfig) -> None:
+def _require_budget(task: BenchTask, cfg: DictConfig) -> None:
     """Refuse chunks that are so long that training, which ends after a whole one, would be longer than that of others."""
     if "simulated" not in cfg.stages:
         return
@@ -82,7 +82,7 @@ def _quoted(path: Path) -> str:
     return f'"{text}"'
 
 
-def _refusal(task: Task, key: str, then: Any, now: Any) -> Iterator[str]:
+def _refusal(task: BenchTask, key: str, then: Any, now: Any) -> Iterator[str]:
     if key in BUDGET or not any(key == free or key.startswith(f"{free}.") for free in FREE):
         yield f"{key}={now}: the task {task} fixes it at {then}; leave out what changes it"
 

@@ -20,7 +20,7 @@ class TaskError(ConfigError):
 
 
 @dataclass(frozen=True)
-class Task:
+class BenchTask:
     """A benchmark task. Changing anything that changes its numbers needs a new version.
 
     metric: of the trained policy, the larger the better.   seeds: of the runs.
@@ -47,14 +47,14 @@ class Task:
 
 
 @cache
-def tasks() -> dict[str, Task]:
+def tasks() -> dict[str, BenchTask]:
     """The tasks of this version of recframe by name, in alphabetical order."""
     files = sorted((file for file in resources.files("recframe.conf").joinpath("bench").iterdir() if file.name.endswith(".yaml")), key=str)
-    found = [Task(**_content(file)) for file in files]
+    found = [BenchTask(**_content(file)) for file in files]
     return {task.name: task for task in found}
 
 
-def find_task(name: str) -> Task:
+def find_task(name: str) -> BenchTask:
     """The task of this name.
 
     Raises

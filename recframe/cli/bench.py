@@ -54,8 +54,8 @@ def run(
         print(f"results: {run_task(task, own, place)}")
 
 
-@app.command()
-def table(
+@app.command("table")
+def print_leaderboard(
     files: Annotated[list[Path], typer.Argument(help="Files of results (bench.json), or folders with one.")],
     markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
 ) -> None:
@@ -73,11 +73,11 @@ def table(
 def _refuse_mistakes(name: str, own: list[str], place: Path) -> None:
     """Raise the mistakes in the settings before anything heavy is imported. A generated log is not made for that."""
     from recframe.bench import find_task
-    from recframe.bench.settings import composed
+    from recframe.bench.settings import compose_runs
 
     task = find_task(name)
     if not task.log:
-        composed(task, own, None)
+        compose_runs(task, own, None)
 
 
 def _named(own: list[str]) -> str:

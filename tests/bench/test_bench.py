@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from recframe.bench import find_task, read_results, tasks
 from recframe.bench.generated_log import write_log
-from recframe.bench.settings import composed
+from recframe.bench.settings import compose_runs
 from recframe.bench.task import TaskError
 from recframe.cli.main import app
 from recframe.config import ConfigError
@@ -57,7 +57,7 @@ def test_the_tasks_are_listed_and_each_composes(tmp_path):
         log = tmp_path / "log.txt" if task.log else None
         if log:
             log.write_text("p0 i0 i1 i2\n")
-        assert composed(task, [], log).cfg.seed == task.seeds[0]
+        assert compose_runs(task, [], log).cfg.seed == task.seeds[0]
 
 
 def test_a_file_of_results_has_what_another_person_needs_and_nothing_of_ones_own(results):
@@ -98,12 +98,12 @@ def test_runs_that_are_there_are_read_and_those_of_other_settings_are_refused(re
 )
 def test_what_the_task_fixes_cannot_be_changed_in_any_way(setting, refusal):
     with pytest.raises(TaskError, match=refusal):
-        composed(find_task("smoke"), [setting], None)
+        compose_runs(find_task("smoke"), [setting], None)
 
 
 def test_mistakes_are_found_before_anything_runs(tmp_path):
     with pytest.raises(ConfigError, match="Did you mean 'dqn'"):
-        composed(find_task("smoke"), ["agent=DQN"], None)
+        compose_runs(find_task("smoke"), ["agent=DQN"], None)
     done = call("run", "smok", "--folder", tmp_path / "x")
     assert (done.exit_code, "there is no task 'smok'. Did you mean 'smoke'?" in done.stderr) == (2, True)
 
