@@ -10,8 +10,7 @@ from omegaconf import DictConfig, open_dict
 
 from recframe.errors import JobFailed, JobStopped
 from recframe.sweeps.failure import leave_failure
-from recframe.sweeps.jobs import NUMBER_VARIABLE
-from recframe.sweeps.record import ENDED, LOST, NOT_STARTED, JobNote, SweepRecord
+from recframe.sweeps.record import ENDED, LOST, NOT_STARTED, NUMBER_VARIABLE, JobNote, SweepRecord
 from recframe.sweeps.remote import failed
 
 
