@@ -35,7 +35,7 @@ def recommend(
     """Recommend items with a trained policy: to one person, or for every line of a file of questions."""
     with user_errors_as_messages():
         person = {"history": history, "user": user, "profile": profile, "context": say, "candidates": candidate, "exclude": exclude}
-        given = {key: value for key, value in person.items() if value is not None}
+        given: dict[str, Any] = {key: value for key, value in person.items() if value is not None}
         if questions is not None and given:
             raise UserError(f"--questions: its lines say who asks; leave out {', '.join(_option(key) for key in given)}")
         if answers is not None and questions is None:

@@ -64,7 +64,7 @@ def train_job(cfg: Any) -> float:
         hydra_cfg = HydraConfig.get()
         callbacks = _search_callbacks(hydra_cfg, cfg) if sweep is not None else []
         jobs = 1 if sweep is None else runs_side_by_side(hydra_cfg.launcher, available_cores())
-        how = {"sweep": sweep, "choices": hydra_cfg.runtime.choices, "callbacks": callbacks, "side_by_side": jobs}
+        how: dict[str, Any] = {"sweep": sweep, "choices": hydra_cfg.runtime.choices, "callbacks": callbacks, "side_by_side": jobs}
         objective = runner.run(cfg, folder, overrides=overrides, **how).objective
         # result.json has null in place of a value that is not a number
         return math.nan if objective is None else objective

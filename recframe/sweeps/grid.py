@@ -80,4 +80,4 @@ class GridSweeper(RecordedSweeper):
 
     def _composed(self, overrides: Sequence[str]) -> DictConfig:
         config = self.hydra_context.config_loader.load_sweep_config(self.config, list(overrides))
-        return OmegaConf.masked_copy(config, [key for key in config if key != "hydra"])
+        return OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])

@@ -38,6 +38,10 @@ class RecordedSweeper(Sweeper):
     outcomes: what became of each job, by its number, as far as it is known.
     """
 
+    hydra_context: HydraContext
+    config: DictConfig
+    launcher: Launcher
+
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Take what the jobs are made of, and make the launcher."""
         self.hydra_context, self.task_function, self.config = hydra_context, task_function, config
@@ -124,7 +128,7 @@ class RecordedSweeper(Sweeper):
         return str(OmegaConf.select(job, "hydra.sweep.subdir"))
 
     def _make_launcher(self) -> Launcher:
-        parts = {"hydra_context": self.hydra_context, "task_function": self.task_function, "config": self.config}
+        parts: dict[str, Any] = {"hydra_context": self.hydra_context, "task_function": self.task_function, "config": self.config}
         launcher: Launcher = Plugins.instance().instantiate_launcher(**parts)
         if self.limits and self.config.hydra.launcher._target_ == BASIC:
             # a process cannot end a job of its own and go on

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from hydra.core.plugins import Plugins
+from hydra.plugins.plugin import Plugin
 
 from recframe.config.schema.search import TARGET
 from recframe.sweeps.grid import GridSweeper
@@ -20,5 +23,5 @@ def register_sweepers() -> None:
     """
     plugins = Plugins.instance()
     for name, sweeper in {GRID: GridSweeper, TARGET: OptunaSweeper}.items():
-        plugins.register(sweeper)
-        plugins.class_name_to_class[name] = sweeper
+        plugins.register(cast(type[Plugin], sweeper))
+        plugins.class_name_to_class[name] = cast(type[Plugin], sweeper)

@@ -88,7 +88,7 @@ class TrialPruning(Callback):
             pruned = bool(trial.intermediate_values) and self.study.pruner.prune(self.study, trial)
         except StorageInternalError:
             return self._give_up()
-        if pruned:
+        if pruned and trial.last_step is not None:
             value = trial.intermediate_values[trial.last_step]
             raise Pruned(f"{self.settings.pruner} ended it after evaluation {trial.last_step}, with {self.metric} {value:.5g}")
 

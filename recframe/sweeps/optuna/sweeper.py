@@ -87,8 +87,10 @@ class OptunaSweeper(RecordedSweeper):
             try:
                 summary = search.run()
             except Stop as stop:
+                self.plan.at_end(self.folder)
                 raise Stop(search.summary.text(stop.exit_code - 128), stop.exit_code) from None
             stop_signal = launcher.record.stop_signal
+        self.plan.at_end(self.folder)
         if stop_signal is not None:
             raise Stop(summary.text(stop_signal), 128 + stop_signal)
         summary.show()

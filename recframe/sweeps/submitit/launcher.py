@@ -139,5 +139,6 @@ class LocalLauncher(QueueLauncher):
 
     def submit(self, executor: Any, jobs: Mapping[int, Sequence[str]], running: int) -> dict[int, Any]:
         """Start jobs while fewer than `array_parallelism` run."""
-        room = max(self.options.get("array_parallelism", 1) - running, 0)
+        most: Any = self.options.get("array_parallelism", 1)
+        room = max(most - running, 0)
         return {job: executor.submit(self.function, job, jobs[job]) for job in list(jobs)[:room]}

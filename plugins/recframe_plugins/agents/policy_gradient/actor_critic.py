@@ -55,10 +55,11 @@ class ActorCritic(OnPolicyAgent):
     def learn(self, batch: Transition, items: Items) -> Iterator[tuple[str, Tensor]]:
         """The policy's and the value's loss on each minibatch of each epoch over a chunk `[T, N]`."""
         config, chunk = self.config, self.rollout_samples(batch, items)
+        steps, users = batch.reward.shape
         values = {"mean_value": chunk.value.mean(), "explained_variance": explained_variance(chunk.value, chunk.returns)}
         for _ in range(config.epochs):
             divergences = []
-            for rows, weight in own_minibatches(*batch.reward.shape, config.minibatches, self.generator):
+            for rows, weight in own_minibatches(steps, users, config.minibatches, self.generator):
                 part = chunk.rows(rows)
                 scores, value = self.network(part.observation, self.network.vectors(items))
                 probability = slate_probability(scores, part.slate)
