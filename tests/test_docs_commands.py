@@ -30,7 +30,9 @@ def training_commands():
     for path in DOCUMENTS:
         for name, sweep, command in commands_of(path) if path != KIT_GUIDE else ():
             words = [word for word in shlex.split(command) if not word.startswith(("resume=", "hydra"))]
-            if name == "train" and words and not READERS.search(command):
+            # a search draws its values
+            searches = "hydra/sweeper=" in command or any(word.startswith("study=") for word in words)
+            if name == "train" and words and not searches and not READERS.search(command):
                 yield from runs_of(words) if sweep else [words]
 
 

@@ -12,9 +12,7 @@ import signal
 import sys
 from importlib import import_module
 
-# the imports of a run, of the encoder tfidf and of W&B
-import wandb  # noqa: F401
-
+# the imports of a run and of the encoder tfidf
 import recframe.runner  # noqa: F401
 import recframe_plugins
 from recframe.cli.main import main

@@ -48,7 +48,6 @@ def run_app(app: App, arguments: list[str], job: Callable[[Any], float], show_he
     from recframe.config.compose.study import SweepFiles, sweep_files
     from recframe.config.compose.typed_text import text_as_typed
     from recframe.config.schema.store import store_schemas
-    from recframe.sweeps.launchers import register_launchers
 
     # Hydra reads no setting behind its options, where people add -m to a command that they have
     arguments = sorted(text_as_typed(without_nulls(arguments), app), key=lambda argument: argument not in ("-m", "--multirun"))
@@ -81,6 +80,8 @@ def run_app(app: App, arguments: list[str], job: Callable[[Any], float], show_he
         arguments = left_to_jobs(arguments, options.overrides)
     install_search_path()
     store_schemas()
+    from recframe.sweeps.launchers import register_launchers
+
     register_launchers()
     # the program's name in completion scripts and in Hydra's help
     sys.argv = ["recframe", *arguments]

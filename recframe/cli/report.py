@@ -48,7 +48,7 @@ def report(
             print(reports.sweep_markdown(sweep, against, metric))
         else:
             output_console().print(reports.sweep_table(sweep, against, metric))
-        reports.export(sweep, csv, parquet)
+        reports.export_tables(sweep, csv, parquet)
         # only a page that was asked for is worth an error: the folder may be somebody else's
         written = reports.try_to_write_page(sweep) if page is None else reports.write_page(sweep, page)
         if written is not None:

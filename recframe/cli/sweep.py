@@ -9,7 +9,7 @@ from pathlib import Path
 
 from recframe.sweeps.plan import SweepPlan, merged_overrides, planned
 from recframe.sweeps.signals import sweep_signals
-from recframe.sweeps.sweep_file import SWEEP_NAME, SweepFile, SweepFolderError, quoted
+from recframe.sweeps.sweep_file import SWEEP_NAME, SweepFile, SweepFolderError, quoted_value
 
 RESUME = "sweep.resume="
 
@@ -35,7 +35,7 @@ def plan_of_sweep(arguments: Sequence[str], options: Namespace) -> tuple[list[st
     folder = _value(resumed[-1])
     before = SweepFile.read(folder)
     _check_trust(before, folder, overrides)
-    command = merged_overrides(before.command, [*overrides, f"hydra.sweep.dir={quoted(folder)}"])
+    command = merged_overrides(before.command, [*overrides, f"hydra.sweep.dir={quoted_value(folder)}"])
     if config_dir is None and before.config_dir is not None:
         raise SweepFolderError(
             f"sweep.resume={folder}: the sweep was started with --config-dir {before.config_dir}; repeat it, as no file may name it"

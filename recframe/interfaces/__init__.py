@@ -17,7 +17,7 @@ from recframe.interfaces.agent import Agent, Decision
 from recframe.interfaces.beginnings import beginnings, trailing_windows
 from recframe.interfaces.data import Catalog, Data, DataError, Interactions, Labels, Texts, Users
 from recframe.interfaces.dataset import Dataset
-from recframe.interfaces.division import Division, dividing_users, division, mean_of_all, own_draws, own_minibatches, sum_of_all
+from recframe.interfaces.division import UserDivision, dividing_users, division, mean_of_all, own_draws, own_minibatches, sum_of_all
 from recframe.interfaces.encoder import Encoder, EncoderError, Role
 from recframe.interfaces.environment import Environment, EnvironmentSpec, Split, Step, Truth
 from recframe.interfaces.experience import Experience, NoExperience, Replay, Rollout, Sequences, WholeLog
@@ -56,7 +56,6 @@ __all__ = [
     "DataError",
     "Dataset",
     "Decision",
-    "Division",
     "Encoder",
     "EncoderError",
     "Environment",
@@ -96,6 +95,7 @@ __all__ = [
     "Truth",
     "Tunable",
     "TuningSettings",
+    "UserDivision",
     "Users",
     "WholeLog",
     "allowed_items",

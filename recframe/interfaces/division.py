@@ -17,24 +17,24 @@ import torch
 from torch import Tensor
 
 
-class Division(NamedTuple):
+class UserDivision(NamedTuple):
     """Which part of the users this process has: the `rank`-th of `ranks` equal ones, from 0."""
 
     rank: int = 0
     ranks: int = 1
 
 
-WHOLE = Division()
-_current: ContextVar[Division] = ContextVar("division", default=WHOLE)  # a tuple, which nothing can change
+WHOLE = UserDivision()
+_current: ContextVar[UserDivision] = ContextVar("division", default=WHOLE)  # a tuple, which nothing can change
 
 
-def division() -> Division:
+def division() -> UserDivision:
     """The division of the users at this moment."""
     return _current.get()
 
 
 @contextmanager
-def dividing_users(part: Division) -> Iterator[None]:
+def dividing_users(part: UserDivision) -> Iterator[None]:
     """Within the block, this process has this part of the users."""
     token = _current.set(part)
     try:

@@ -2,7 +2,7 @@
 
 from recframe.reports.cleaning import Cleaning, plan_cleaning
 from recframe.reports.differences import compare_runs
-from recframe.reports.export import export
+from recframe.reports.export import export_tables
 from recframe.reports.frame import sweep_frame
 from recframe.reports.page.write import PAGE_NAME, try_to_write_page, write_page
 from recframe.reports.report import sweep_markdown, sweep_table
@@ -21,7 +21,7 @@ __all__ = [
     "SweepRun",
     "UnfinishedRun",
     "compare_runs",
-    "export",
+    "export_tables",
     "find_runs",
     "plan_cleaning",
     "summarize",

@@ -9,7 +9,7 @@ from recframe.reports.runs import Folders
 from recframe.tracking.atomic import atomic_path
 
 
-def export(folders: Folders, csv: Path | None = None, parquet: Path | None = None) -> None:
+def export_tables(folders: Folders, csv: Path | None = None, parquet: Path | None = None) -> None:
     """Write the frame of `sweep_frame` as CSV, as Parquet, or both.
 
     Raises

@@ -20,7 +20,7 @@ from omegaconf import DictConfig, OmegaConf
 from recframe.building.parts import assemble
 from recframe.config import validate
 from recframe.errors import Stop, UserError
-from recframe.interfaces import Division
+from recframe.interfaces import UserDivision
 from recframe.runner.hooks import plugin_callbacks
 from recframe.runner.random_start import started_agent
 from recframe.runner.ranks import LOST, process_group
@@ -29,7 +29,7 @@ from recframe.runner.threads import set_threads
 from recframe.training import Interruption, RankLost, Ranks
 
 
-def main() -> int:
+def do_task() -> int:
     """Do the task, and return the exit code."""
     # libraries must not write between the messages
     answers, sys.stdout = sys.stdout, sys.stderr
@@ -44,7 +44,7 @@ def main() -> int:
     try:
         with interruption.listening():
             threading.Thread(target=_end_with_starter, daemon=True).start()
-            train = prepared(task, folder, interruption)
+            train = prepared_training(task, folder, interruption)
             # the others begin to wait for this process only now that it is sure to come
             answer(ready=True)
             train()
@@ -61,12 +61,12 @@ def main() -> int:
     return 0
 
 
-def prepared(task: dict[str, Any], folder: Path, interruption: Interruption) -> Callable[[], None]:
+def prepared_training(task: dict[str, Any], folder: Path, interruption: Interruption) -> Callable[[], None]:
     """Build this process's part of the run. The function trains, until the training is over in all processes."""
     read = OmegaConf.create(task["config"])
     assert isinstance(read, DictConfig)
     cfg = validate(read)
-    part = Division(task["rank"], cfg.trainer.devices)
+    part = UserDivision(task["rank"], cfg.trainer.devices)
     set_threads(task["text_threads"])
     parts = assemble(cfg)
     set_threads(task["threads"])
@@ -100,6 +100,6 @@ def _end_with_starter() -> None:
 
 if __name__ == "__main__":
     # without the clean-up of libraries, which could wait for processes that are gone
-    code = main()
+    code = do_task()
     sys.stderr.flush()
     os._exit(code)

@@ -23,7 +23,7 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from recframe.errors import UserError
-from recframe.interfaces import Division
+from recframe.interfaces import UserDivision
 from recframe.training import LAST, RankLost, Ranks
 from recframe.training.checkpoints import training_is_complete
 
@@ -127,8 +127,8 @@ def other_ranks(cfg: DictConfig, folder: Path, resume_from: Path | None, threads
                 answer = one.answer()
                 if "ready" not in answer:
                     raise RankFailed(_message(one, answer.get("error") or one.reason() or "it gave no answer", folder))
-            with process_group(Division(0, count), task["store"]):
-                yield Ranks(Division(0, count))
+            with process_group(UserDivision(0, count), task["store"]):
+                yield Ranks(UserDivision(0, count))
             patience = PATIENCE
         except BaseException as error:
             if not _is_loss(error):
@@ -158,7 +158,7 @@ def _is_loss(error: BaseException | None) -> bool:
 
 
 @contextmanager
-def process_group(part: Division, store: str) -> Iterator[None]:
+def process_group(part: UserDivision, store: str) -> Iterator[None]:
     """The communication of the processes within the block; they meet at a file.
 
     All are on this machine, so that the loopback interface is the right one, and nobody else can connect.

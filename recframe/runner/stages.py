@@ -16,7 +16,7 @@ from recframe.building.parts import Parts
 from recframe.building.seeds import derived_seed, seed_everything
 from recframe.config.schema.run import LoggedConfig, TrainerConfig
 from recframe.experience import Collector, LoggedStream, SimulatedStream, Stream
-from recframe.interfaces import Agent, Division, Environment, NoExperience, dividing_users
+from recframe.interfaces import Agent, Environment, NoExperience, UserDivision, dividing_users
 from recframe.runner.final_evaluation import periodic_evaluation
 from recframe.runner.ranking import periodic_ranking
 from recframe.tracking.counter import BATCHES, ENV_STEPS, STEPS
@@ -44,11 +44,11 @@ def counter_of(stages: list[str]) -> str:
     return BATCHES if len(stages) == 1 else STEPS
 
 
-def stages_of(parts: Parts, agent: Agent, environment: Environment, part: Division | None = None) -> list[Stage]:
+def stages_of(parts: Parts, agent: Agent, environment: Environment, part: UserDivision | None = None) -> list[Stage]:
     """The stages of the run, in order. `environment` is the one to train in, of the users of this `part` (None: of all)."""
     trainer: Any = OmegaConf.to_object(parts.cfg.trainer)
     makers = {LOGGED: _logged, "simulated": _simulated}
-    with dividing_users(part or Division()):
+    with dividing_users(part or UserDivision()):
         return [makers[name](parts, agent, environment, trainer) for name in parts.cfg.stages]
 
 

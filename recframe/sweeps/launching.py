@@ -18,7 +18,7 @@ from recframe.sweeps.limits import VARIABLE as LIMITS_VARIABLE
 from recframe.sweeps.limits import Limits
 from recframe.sweeps.outcomes import Outcome
 from recframe.sweeps.record import ENDED, FAILED, FINISHED, NOT_STARTED, NUMBER_VARIABLE, PRUNED, RUNNING, STOPPED, SweepRecord
-from recframe.sweeps.sweep_file import SweepJob, quoted
+from recframe.sweeps.sweep_file import SweepJob, quoted_value
 from recframe.tracking.failure import reason_of
 from recframe.tracking.folder import LOCK_NAME
 
@@ -109,7 +109,7 @@ class JobLauncher:
         """The overrides of a job, with its folder, its number and its limits, which launchers pass on by Hydra's settings."""
         variables = {NUMBER_VARIABLE: str(job.number)} | ({LIMITS_VARIABLE: self.limits.written} if self.limits else {})
         own = [f"hydra.job.env_set.{name}='{value}'" for name, value in variables.items()]
-        return [*job.overrides, f"hydra.sweep.subdir={quoted(job.folder)}", *own]
+        return [*job.overrides, f"hydra.sweep.subdir={quoted_value(job.folder)}", *own]
 
     def _outcome(self, job: SweepJob, returned: JobReturn) -> Outcome:
         if returned.status == JobStatus.COMPLETED:

@@ -53,7 +53,7 @@ def summary(folder: Path, jobs: Sequence[SweepJob], outcomes: Mapping[int, Outco
     """
     found = {job.number: outcomes.get(job.number, Outcome(NOT_STARTED)) for job in jobs}
     how = "" if stopped_by is None else f" was stopped by {signal.Signals(stopped_by).name}"
-    lines = [f"the sweep in {folder}{how}: {counted(found)}"]
+    lines = [f"the sweep in {folder}{how}: {job_counts(found)}"]
     lacking = [job for job in jobs if found[job.number].state in (FAILED, STOPPED)]
     shared = set(jobs[0].overrides).intersection(*(job.overrides for job in jobs)) if len(jobs) > 1 else set()
     for job in lacking[:NAMED]:
@@ -69,7 +69,7 @@ def summary(folder: Path, jobs: Sequence[SweepJob], outcomes: Mapping[int, Outco
     return "\n".join(lines)
 
 
-def counted(found: Mapping[int, Outcome]) -> str:
+def job_counts(found: Mapping[int, Outcome]) -> str:
     """The number of jobs in each state, such as "3 finished, 1 failed"."""
     counts = Counter(outcome.state for outcome in found.values())
     return ", ".join(f"{counts[state]} {state}" for state in ORDER if counts[state]) or "no jobs"

@@ -31,7 +31,7 @@ NARROWEST = 40
 
 
 @dataclass(frozen=True)
-class Shared:
+class SharedTask:
     """What all jobs of a sweep have in common, as the process has it in which the sweep was started.
 
     cwd: its working directory, from which relative paths start.     environment: its variables, as far as jobs need them.
@@ -47,7 +47,7 @@ class Shared:
     width: int | None
 
     @classmethod
-    def of(cls, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig, prefix: int | None = None) -> Shared:
+    def of(cls, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig, prefix: int | None = None) -> SharedTask:
         """That of this process.
 
         Parameters
@@ -63,7 +63,7 @@ class Shared:
         return cls(hydra_context, task_function, config, Singleton.get_state(), str(Path.cwd()), environment, width)
 
 
-def run_in_process(job: int, overrides: Sequence[str], shared: Shared, job_id: str | None = None) -> JobReturn:
+def run_in_process(job: int, overrides: Sequence[str], shared: SharedTask, job_id: str | None = None) -> JobReturn:
     """Run one job in this process. Its failure is part of what is returned.
 
     Parameters
@@ -94,7 +94,7 @@ def sendable(error: BaseException) -> BaseException:
     return error
 
 
-def _become(shared: Shared) -> None:
+def _become(shared: SharedTask) -> None:
     """Give this process the variables, the folder and the width of the process that the sweep was started in."""
     # processes of Ray's begin with these blocked
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
@@ -109,7 +109,7 @@ def _become(shared: Shared) -> None:
     set_width(shared.width)
 
 
-def _run(job: int, overrides: Sequence[str], shared: Shared, job_id: str | None) -> JobReturn:
+def _run(job: int, overrides: Sequence[str], shared: SharedTask, job_id: str | None) -> JobReturn:
     # as Hydra's launchers do it
     setup_globals()
     Singleton.set_state(dict(shared.singletons))

@@ -108,7 +108,7 @@ def _parsed(content: Any) -> SweepFile:
     return SweepFile(tuple(map(str, content["command"])), content["config_dir"], content["config_name"], jobs)
 
 
-def quoted(text: str) -> str:
+def quoted_value(text: str) -> str:
     """Text as the value of an override that Hydra reads as this very text."""
     escaped = text.replace("'", "\\'")
     return f"'{escaped}'"

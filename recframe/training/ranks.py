@@ -12,7 +12,7 @@ from pytorch_lightning.plugins.environments import LightningEnvironment  # type:
 from pytorch_lightning.strategies import DDPStrategy
 from torch import nn
 
-from recframe.interfaces import Division
+from recframe.interfaces import UserDivision
 from recframe.interfaces.division import WHOLE
 
 T = TypeVar("T")
@@ -32,7 +32,7 @@ class Ranks:
     RankLost: by every method, another process is gone.
     """
 
-    def __init__(self, part: Division = WHOLE) -> None:
+    def __init__(self, part: UserDivision = WHOLE) -> None:
         self.part = part
 
     @property
@@ -112,7 +112,7 @@ def _losing() -> Iterator[None]:
 class _Environment(LightningEnvironment):
     """The processes are there already."""
 
-    def __init__(self, part: Division) -> None:
+    def __init__(self, part: UserDivision) -> None:
         super().__init__()
         self._part = part
 

@@ -176,8 +176,9 @@ def test_a_tilde_is_the_home_folder(result, monkeypatch):
     folder = f"~/{result.folder.name}"
     assert recframe.load_result(folder).policies == recframe.resume(folder).policies == result.policies
     assert recframe.load_policy(folder).folder == result.folder
-    with pytest.raises(UserError, match="already holds a run"):
-        recframe.run(SMALL, folder=folder)
+    assert recframe.run(SMALL, folder=folder).policies == result.policies
+    with pytest.raises(UserError, match="another run"):
+        recframe.run([*SMALL, "agent.gamma=0.5"], folder=folder)
 
 
 def test_values_that_were_changed_are_checked_and_recorded(result, tmp_path):
@@ -186,8 +187,8 @@ def test_values_that_were_changed_are_checked_and_recorded(result, tmp_path):
     with pytest.raises(ConfigError, match=r"agent.gamma: 2.0 is not allowed"):
         recframe.run(cfg, folder=tmp_path / "run")
     assert not (tmp_path / "run").exists()
-    with pytest.raises(UserError, match="already holds a run"):
-        recframe.run(SMALL, folder=result.folder)
+    with pytest.raises(UserError, match=r"agent\.gamma: .* then, 0\.5 now"):
+        recframe.run([*SMALL, "agent.gamma=0.5"], folder=result.folder)
 
 
 def test_ipython_shows_a_mistake_without_a_traceback(capsys):

@@ -114,7 +114,7 @@ def test_the_default_config_has_no_mistakes():
         (["trainer.devices=2", "reward=[click,fairness]"], "trainer.devices=2: reward=fairness compares all users with each other"),
         (["trainer.devices=2", "auxiliary.weight=1"], "trainer.devices=2: the auxiliary prediction is not divided"),
         (
-            ["trainer.devices=2", *LOGGED],
+            ["trainer.devices=2", *LOGGED, "agent=dqn"],
             "only simulated users can be divided, and there is a stage that learns from a log",
         ),
         (["trainer.threads=0"], "trainer.threads: '0' is not allowed; it must be auto, or a whole number from 1 to 1024"),

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from recframe.interfaces import Division, dividing_users, own_draws, own_minibatches
+from recframe.interfaces import UserDivision, dividing_users, own_draws, own_minibatches
 
 RANKS, USERS, STEPS = 3, 4, 5
 
@@ -24,7 +24,7 @@ def test_the_draws_of_all_processes_are_those_of_one(dim):
     parts = []
     for rank in range(RANKS):
         source = generator()
-        with dividing_users(Division(rank, RANKS)):
+        with dividing_users(UserDivision(rank, RANKS)):
             parts.append([own_draws(draw, USERS, dim) for _ in range(2)])
     for number in range(2):
         assert torch.equal(torch.cat([part[number] for part in parts], dim), expected[number])
@@ -37,7 +37,7 @@ def test_weighted_means_over_own_minibatches_are_the_means_of_the_whole_ones():
     means = torch.zeros(4, dtype=torch.float64)
     for rank in range(RANKS):
         own = values[:, rank * USERS : (rank + 1) * USERS].flatten()
-        with dividing_users(Division(rank, RANKS)):
+        with dividing_users(UserDivision(rank, RANKS)):
             batches = list(own_minibatches(STEPS, USERS, 4, generator()))
         assert torch.cat([rows for rows, weight in batches if weight]).sort().values.tolist() == list(range(STEPS * USERS))
         means += torch.stack([weight * own[rows].mean() for rows, weight in batches]) / RANKS
@@ -46,7 +46,7 @@ def test_weighted_means_over_own_minibatches_are_the_means_of_the_whole_ones():
 
 
 def test_a_process_without_a_row_in_a_minibatch_takes_part_with_weight_zero():
-    with dividing_users(Division(0, 2)):
+    with dividing_users(UserDivision(0, 2)):
         batches = list(own_minibatches(1, 2, 4, generator()))
     assert len(batches) == 4
     assert sum(weight == 0.0 for _, weight in batches) == 2

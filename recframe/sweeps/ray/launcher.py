@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from recframe.errors import UserError
 from recframe.sweeps.elsewhere import prepared
-from recframe.sweeps.remote import Shared
+from recframe.sweeps.remote import SharedTask
 
 PREFIX = len("(job 1000 pid=1000000, ip=100.100.100.100) ")
 """Letters that Ray writes in front of a job's lines."""
@@ -59,7 +59,7 @@ class RayLauncher(Launcher):
         # Ray is imported only now, as `connect` makes settings that it reads then
         from recframe.sweeps.ray.tasks import Tasks
 
-        tasks = Tasks(Shared.of(self.hydra_context, self.task_function, self.config, PREFIX), self.remote, self.max_jobs)
+        tasks = Tasks(SharedTask.of(self.hydra_context, self.task_function, self.config, PREFIX), self.remote, self.max_jobs)
         check_room(self.remote, local="address" not in self.init)
         return tasks.run({initial_job_idx + place: list(overrides) for place, overrides in enumerate(job_overrides)})
 

@@ -14,7 +14,7 @@ from ray.exceptions import RayError, RayTaskError, TaskCancelledError
 from recframe.errors import UserError
 from recframe.sweeps.elsewhere import lost, not_started, notes, number_of, sweep_stopped
 from recframe.sweeps.record import ENDED
-from recframe.sweeps.remote import Shared, failed, run_in_process, sendable
+from recframe.sweeps.remote import SharedTask, failed, run_in_process, sendable
 
 POLL_SECONDS = 1.0
 """How soon a signal is noticed at the latest."""
@@ -35,7 +35,7 @@ class Tasks:
     UserError: if Ray refuses an option.
     """
 
-    def __init__(self, shared: Shared, options: Mapping[str, Any], most: int | None) -> None:
+    def __init__(self, shared: SharedTask, options: Mapping[str, Any], most: int | None) -> None:
         self.max_retries = int(options.get("max_retries", 0))
         self.most = most
         self.shared = ray.put(shared)

@@ -14,7 +14,7 @@ from hydra.core.utils import JobReturn
 
 from recframe.errors import JobStopped
 from recframe.sweeps.elsewhere import sweep_stopped
-from recframe.sweeps.remote import Shared, run_in_process
+from recframe.sweeps.remote import SharedTask, run_in_process
 
 
 class QueuedJob:
@@ -24,7 +24,7 @@ class QueuedJob:
     again and ends the process at once. Here, the run is told first, by a signal that it saves a checkpoint at.
     """
 
-    def __init__(self, shared: Shared) -> None:
+    def __init__(self, shared: SharedTask) -> None:
         self.shared = shared
 
     def __call__(self, job: int, overrides: Sequence[str]) -> JobReturn:

@@ -19,7 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from recframe.errors import UserError
 from recframe.sweeps.elsewhere import lost, not_started, notes, number_of, prepared, sweep_stopped
-from recframe.sweeps.remote import Shared
+from recframe.sweeps.remote import SharedTask
 
 POLL_SECONDS = 0.5
 
@@ -61,7 +61,7 @@ class QueueLauncher(Launcher):
         prepared(self.config)
         self.jobs = {initial_job_idx + place: list(overrides) for place, overrides in enumerate(job_overrides)}
         self.numbers = {job: number_of(job, overrides) for job, overrides in self.jobs.items()}
-        self.function = QueuedJob(Shared.of(self.hydra_context, self.task_function, self.config))
+        self.function = QueuedJob(SharedTask.of(self.hydra_context, self.task_function, self.config))
         log.info("Launching %d jobs with submitit (%s), output in %s", len(self.jobs), self.queue, self.folder)
         try:
             executor = self._executor()

@@ -54,7 +54,7 @@ def test_rewards_declare_their_requirements_and_whether_they_are_itemwise():
         "repetition": ({"actions:items"}, set()),
         "retention": (set(), set()),
         "sentiment": ({"context", "label:{label}={positive}", "label:{label}={negative}"}, set()),
-        "fairness": ({"actions:items", "attribute:{attribute}"}, set()),
+        "fairness": ({"actions:items", "attribute:{attribute}"}, {"compares_users"}),
     }
 
 

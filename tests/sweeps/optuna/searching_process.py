@@ -13,6 +13,8 @@ from recframe.tracking import write_result
 
 SPACE = ["agent=a,b", "agent.rate=tag(log,interval(1e-4,1))", "agent.clip=interval(0.1,0.3)", "seed=0,1"]
 
+POLICIES = {"trained": {"return": {"mean": 1.0, "low": 0.5, "high": 1.5, "n": 4}}}
+
 
 def objective(cfg: DictConfig) -> float:
     """A job that leaves its result, and fails if it is run again after that."""
@@ -21,7 +23,7 @@ def objective(cfg: DictConfig) -> float:
     assert not (folder / "result.json").exists(), "a finished job is run again"
     time.sleep(0.1)
     value = -abs(cfg.agent.rate - 0.1) + cfg.seed
-    write_result(folder, objective=value, seed=cfg.seed, env_steps=0, seconds=0.1, policies={})
+    write_result(folder, objective=value, seed=cfg.seed, env_steps=0, seconds=0.1, policies=POLICIES)
     return value
 
 

@@ -10,6 +10,8 @@ from recframe.tracking import write_result
 
 SPACE = ["agent=a,b", "agent.rate=tag(log,interval(1e-4,1))", "agent.clip=interval(0.1,0.3)"]
 
+POLICIES = {"trained": {"return": {"mean": 1.0, "low": 0.5, "high": 1.5, "n": 4}}}
+
 
 def near(cfg: DictConfig) -> float:
     """Largest for a rate of 0.1."""
@@ -122,7 +124,7 @@ def test_a_run_that_finished_before_its_trial_was_told_is_not_run_again(toy):
         if cfg.x == 2 and toy.calls.count("1") == 1:
             folder = toy.sweep / "1"
             folder.mkdir()
-            write_result(folder, objective=2.5, seed=0, env_steps=0, seconds=0.0, policies={})
+            write_result(folder, objective=2.5, seed=0, env_steps=0, seconds=0.0, policies=POLICIES)
             raise Killed
         return cfg.x
 
@@ -173,7 +175,7 @@ def test_several_objectives_come_from_the_results_and_give_a_pareto_front(toy, c
         folder = toy.sweep / toy.calls[-1]
         folder.mkdir(exist_ok=True)
         measured = {"return": cfg.x, "coverage": 1 - cfg.x if cfg.x < 0.9 else -1.0, "length": 1.0}
-        write_result(folder, objective=cfg.x, seed=0, env_steps=0, seconds=0.0, policies={}, objectives=measured)
+        write_result(folder, objective=cfg.x, seed=0, env_steps=0, seconds=0.0, policies=POLICIES, objectives=measured)
         return cfg.x
 
     two = Objectives(("return", "coverage"), ("max", "max"))

@@ -17,7 +17,7 @@ AGAINST = ("coverage", "diversity", "novelty", "gini", "click_rate", "length")
 SECONDS = "seconds of the run"
 
 
-def leaderboard(material: Material) -> Chart:
+def leaderboard_chart(material: Material) -> Chart:
     """The interquartile mean of each drawn policy with its interval."""
     rows: list[Row] = []
     drawn = [policy for policy in material.policies if policy.name in material.drawn]

@@ -11,7 +11,7 @@ from recframe.reports.comparison import comparison_table
 from recframe.reports.frame import num_items
 from recframe.reports.page.charts.chart import Chart, Style, styles
 from recframe.reports.page.charts.lines import curve_rows, line_spec
-from recframe.reports.page.charts.results import leaderboard, pairwise, throughput, tradeoffs
+from recframe.reports.page.charts.results import leaderboard_chart, pairwise, throughput, tradeoffs
 from recframe.reports.page.charts.varied import factor_charts, parallel
 from recframe.reports.page.figures import Figures
 from recframe.reports.page.html import folded, html_table, html_text, paragraph, section
@@ -31,7 +31,7 @@ def results_section(material: Material, figures: Figures) -> str:
     """The leaderboard; of a single run, its tables of results."""
     if not material.policies:
         return ""
-    chart = figures.group([figures.figure(leaderboard(material), wide=True)], material.metrics)
+    chart = figures.group([figures.figure(leaderboard_chart(material), wide=True)], material.metrics)
     if len(material.runs) == 1:
         (run,) = material.runs
         return section("results", "Results", f'<div class="wide" tabindex="0">{results_html(run.result)}</div>', chart)
