@@ -111,7 +111,7 @@ def test_a_killed_run_goes_on_to_the_same_numbers(warm_recframe, plugin_site, tm
     assert not (run / "result.json").exists()
     words = [f"resume={run}"] if again == "resume" else [*SETTINGS, f"hydra.run.dir={run}"]
     # the sums of two threads would be others
-    done = warm_recframe("train", *words, site=plugin_site.folder, check=True, THREADS="2")
+    warm_recframe("train", *words, site=plugin_site.folder, check=True, THREADS="2")
     if moment != "at_start 0":
         assert json.loads((run / "result.json").read_text())["threads"] == 1
         assert outcome(run) == uninterrupted

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copyreg
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -106,6 +107,10 @@ class Component:
 
 
 _nodes: WeakKeyDictionary[Component, type] = WeakKeyDictionary()
+
+# A node has no module to be imported from, so launchers send it to other processes, and back with the config of a job, by its contents;
+# its fields must still have the one sentinel that dataclasses compare with.
+copyreg.pickle(type(dataclasses.MISSING), lambda missing: "MISSING")  # type: ignore[arg-type]
 
 
 def node(component: Component) -> type:
