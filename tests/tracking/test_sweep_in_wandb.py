@@ -26,7 +26,7 @@ def test_a_sweep_is_one_group_with_a_run_for_each_job(warm_recframe, tmp_path, r
     assert len(set(before.values())) == 2
     # a job that was lost before its result, in a sweep without Hydra's record
     (sweep / "0" / "result.json").unlink()
-    (sweep / "multirun.yaml").unlink()
+    (sweep / "multirun.yaml").unlink(missing_ok=True)
     recframe(f"resume={sweep / '0'}")
     assert runs() == before
     again = recframe(*QUICK, "seed=1", f"hydra.run.dir={sweep / '1'}")

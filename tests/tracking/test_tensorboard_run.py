@@ -1,6 +1,7 @@
 """What the TensorBoard logger writes is what TensorBoard reads back, also after a resume."""
 
 import math
+import time
 
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -81,6 +82,8 @@ def test_a_resumed_run_has_each_point_once(logger, tmp_path):
     for step in (10, 20, 30):
         first.log_metrics({"env_steps": step, "loss": float(step)})
     first.close(failed=True)
+    # TensorBoard reads files of one second in the order of a number that it takes for text
+    time.sleep(1)
     again = logger(resume_at=20)
     for step in (30, 40):
         again.log_metrics({"env_steps": step, "loss": step + 0.5})
