@@ -110,7 +110,7 @@ _nodes: WeakKeyDictionary[Component, type] = WeakKeyDictionary()
 
 # A node has no module to be imported from, so launchers send it to other processes, and back with the config of a job, by its contents;
 # its fields must still have the one sentinel that dataclasses compare with.
-copyreg.pickle(type(dataclasses.MISSING), lambda missing: "MISSING")  # type: ignore[arg-type]
+copyreg.pickle(type(dataclasses.MISSING), lambda missing: "MISSING")
 
 
 def node(component: Component) -> type:
