@@ -28,7 +28,7 @@ SMALL = {
         "--override agent.learning_starts=20 --override agent.batch_size=8 --override agent.replay_capacity=200"
     ],
     "launchers.py": ["--jobs 2 --workers 1 --launchers ray"],
-    "sweep_start.py": ["--repetitions 1 --side grid"],
+    "sweep_start.py": ["--repetitions 1 --sides grid"],
     "logs.py": ["--rows 2000 --formats csv parquet --batches 3", "--rows 2000 --formats parquet --batches 3 --by users"],
     "off_policy_coverage.py": ["--repetitions 3 --resamples 20"],
     "open_bandit.py": ["{tmp}/obd --campaigns men"],
