@@ -109,17 +109,23 @@ def test_a_file_with_the_name_of_a_built_in_preset_is_said_to_be_unused(tmp_path
     assert f"{tmp_path}/agent/ppo.yaml is not used: the built-in agent=ppo has its name" in caplog.text
 
 
-@pytest.mark.parametrize("group", ["launcher", "sweeper"])
-def test_no_file_takes_the_place_of_a_config_of_hydras_own_that_nobody_chose(tmp_path, group):
-    place = tmp_path / "hydra" / group
+def test_no_file_takes_the_place_of_a_config_of_hydras_own_that_nobody_chose(tmp_path):
+    place = tmp_path / "hydra" / "launcher"
     place.mkdir(parents=True)
     (place / "basic.yaml").write_text("_target_: os.getcwd\n")
-    # the sweeper is recframe's own, unless somebody names another
-    named = [] if group == "launcher" else [f"hydra/{group}=basic"]
-    (problem,) = find_mistakes(named, config_dir=str(tmp_path))
-    assert problem.startswith(f"{place}/basic.yaml: hydra/{group}=basic would run code; Hydra's own files of that name are never replaced")
+    (problem,) = find_mistakes([], config_dir=str(tmp_path))
+    assert problem.startswith(f"{place}/basic.yaml: hydra/launcher=basic would run code; Hydra's own files of that name are never replaced")
     (place / "basic.yaml").rename(place / "mine.yaml")
-    assert find_mistakes([f"hydra/{group}=mine"], config_dir=str(tmp_path)) == []
+    assert find_mistakes(["hydra/launcher=mine"], config_dir=str(tmp_path)) == []
+
+
+def test_a_sweeper_of_hydras_own_that_a_file_replaces_is_used_by_name_only(tmp_path):
+    place = tmp_path / "hydra" / "sweeper"
+    place.mkdir(parents=True)
+    (place / "basic.yaml").write_text("_target_: os.getcwd\n")
+    cfg = compose_config([], config_dir=str(tmp_path))
+    assert "os.getcwd" not in str(cfg)
+    assert find_mistakes([], config_dir=str(tmp_path)) == []
 
 
 @pytest.mark.parametrize(
