@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import reprlib
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from recframe.config import Composition, ConfigError, composition
+from recframe.tracking.logged_values import flat_settings
 
 HYDRA_SETTINGS = ("hydra.run.dir", "hydra.searchpath")
 """Hydra's own settings that mean something outside the command line."""
@@ -58,7 +59,8 @@ def overrides_of(cfg: DictConfig) -> list[str]:
     if id(cfg) not in _remembered:
         return []
     composed, before = _remembered[id(cfg)]
-    then, now = dict(_leaves(before)), dict(_leaves(OmegaConf.to_container(cfg, resolve=False)))
+    after: Any = OmegaConf.to_container(cfg, resolve=False)
+    then, now = dict(flat_settings(before)), dict(flat_settings(after))
     return [*composed.overrides, *(f"{key}={_written(value)}" for key, value in now.items() if key not in then or then[key] != value)]
 
 
@@ -92,14 +94,6 @@ def _check(overrides: Any) -> None:
     if refused := [text for text in hydra if text.partition("=")[0] not in HYDRA_SETTINGS]:
         allowed = " and ".join(HYDRA_SETTINGS)
         raise ConfigError([f"{text}: it is for the command line; from Python, only {allowed} can be set" for text in refused])
-
-
-def _leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
-    if isinstance(value, Mapping) and value:
-        for name, inner in value.items():
-            yield from _leaves(inner, f"{key}.{name}" if key else str(name))
-    else:
-        yield key, value
 
 
 def _written(value: Any) -> str:

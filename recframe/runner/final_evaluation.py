@@ -16,7 +16,6 @@ from recframe.evaluation.people import WHOSE
 from recframe.evaluation.ranking.groups import COLD_ITEMS, COLD_USERS
 from recframe.evaluation.ranking.samples import SampleRanking
 from recframe.evaluation.results import Evaluation
-from recframe.evaluation.simulated.evaluation import evaluate_policies
 from recframe.evaluation.simulated.metrics import available_for_metrics, policy_means
 from recframe.evaluation.simulated.rollout import rollout
 from recframe.evaluation.simulated.samples import Recommendation, sample_recommendations
@@ -26,7 +25,7 @@ from recframe.runner.failures import attempt
 from recframe.runner.off_policy import OffPolicyEvaluation, off_policy_evaluation
 from recframe.runner.plugin_references import plugin_policies, plugin_rankers
 from recframe.runner.ranking import about_log, rankers_of, ranking_caveats, ranking_entry, ranking_evaluation, ranking_samples
-from recframe.runner.reference_results import reference_results
+from recframe.runner.reference_results import measured, reference_results
 from recframe.runner.results import TRAINED
 from recframe.tracking import write_people
 
@@ -107,25 +106,16 @@ def simulated_evaluation(parts: Parts, agent: Agent) -> FinalEvaluation:
     environment = parts.evaluation_environment()
     log.info("evaluating %s in %d sessions of %s", ", ".join([*own, *offered.policies]), settings.num_users, WHOSE[settings.people])
 
-    def measured(where: Environment, others: Evaluation | None) -> Evaluation:
+    def compared(where: Environment, others: Evaluation | None) -> Evaluation:
         # a plugin's policy that failed before is not asked again
-        return evaluate_policies(
-            {**own, **offered.policies},
-            where,
-            parts.rewards,
-            parts.data.catalog,
-            seed=settings.seed,
-            max_steps=settings.max_steps,
-            resamples=settings.bootstrap_samples,
-            leaves_out=offered.failed,
-        ).with_policies(others, after=TRAINED)
+        return measured(parts, {**own, **offered.policies}, where, offered.failed).with_policies(others, after=TRAINED)
 
-    everything = measured(environment, references.main if references else None)
+    everything = compared(environment, references.main if references else None)
     cold: Evaluation | None = None
     if parts.cold_items is not None:
         # with the same users and the same random draws
         only_cold = parts.cold_items.alone_in(parts.evaluation_environment())
-        cold = measured(only_cold, references.cold if references else None)
+        cold = compared(only_cold, references.cold if references else None)
     samples: list[Recommendation] = []
     if settings.sample_users and environment.spec.actions == "items":
         samples = sample_recommendations(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -54,22 +55,26 @@ def reference_results(parts: Parts) -> ReferenceResults:
 def _evaluated(parts: Parts, warnings: list[str]) -> ReferenceResults:
     policies = _fitted(parts, warnings)
     log.info("evaluating %s in %d sessions", ", ".join(policies), parts.cfg.evaluation.num_users)
-    settings = parts.cfg.evaluation
-
-    def measured(where: Environment) -> Evaluation:
-        return evaluate_policies(
-            policies,
-            where,
-            parts.rewards,
-            parts.data.catalog,
-            seed=settings.seed,
-            max_steps=settings.max_steps,
-            resamples=settings.bootstrap_samples,
-        )
-
-    main = measured(parts.evaluation_environment())
-    cold = None if parts.cold_items is None else measured(parts.cold_items.alone_in(parts.evaluation_environment()))
+    main = measured(parts, policies, parts.evaluation_environment())
+    cold = None if parts.cold_items is None else measured(parts, policies, parts.cold_items.alone_in(parts.evaluation_environment()))
     return ReferenceResults(main, cold)
+
+
+def measured(
+    parts: Parts, policies: Mapping[str, AnyPolicy], where: Environment, leaves_out: Callable[[str, Exception], bool] | None = None
+) -> Evaluation:
+    """The run's final evaluation of some policies; `leaves_out` as for `evaluate_policies`."""
+    settings = parts.cfg.evaluation
+    return evaluate_policies(
+        policies,
+        where,
+        parts.rewards,
+        parts.data.catalog,
+        seed=settings.seed,
+        max_steps=settings.max_steps,
+        resamples=settings.bootstrap_samples,
+        leaves_out=leaves_out,
+    )
 
 
 def _fitted(parts: Parts, warnings: list[str]) -> dict[str, AnyPolicy]:

@@ -23,7 +23,6 @@ from recframe.embeddings import label_report
 from recframe.evaluation.table import results_page
 from recframe.interfaces import FinalResults, RunDescription
 from recframe.plugin_loader import registry
-from recframe.reports import try_to_write_page
 from recframe.runner.failures import recorded_failure
 from recframe.runner.final_evaluation import FinalEvaluation, final_evaluation, record_people, result_entries
 from recframe.runner.hooks import call_failed, call_finished, call_started, plugin_callbacks
@@ -256,6 +255,9 @@ def _run(
             run_loggers.log_results(_for_loggers(result, final, measured, parts.simulates))
             run_loggers.close()
         print_report(result, final.samples, final.rankings)
+        # only now: it takes imports, and the results are on disk
+        from recframe.reports import try_to_write_page
+
         try_to_write_page(folder.path)
         call_finished(result)
         return result

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 from recframe.config.checks.validate import find_new_run_problems
 from recframe.config.problems import ConfigError
+from recframe.errors import Stop
 from recframe.sweeps.launching import JobLauncher
-from recframe.sweeps.sweep_file import SweepJob
+from recframe.sweeps.outcomes import Outcome, finish, finished_before
+from recframe.sweeps.plan import is_of_sweep
+from recframe.sweeps.record import SweepRecord, recording
+from recframe.sweeps.sweep_file import SweepJob, locked
 from recframe.sweeps.sweeper import RecordedSweeper
 from recframe.tracking.identity import read_identity, run_identity
+
+NUMBERED = ("${hydra.job.num}", "${hydra:job.num}")
+"""How `hydra.sweep.subdir` has the number of a job."""
 
 
 class GridSweeper(RecordedSweeper):
@@ -29,16 +37,51 @@ class GridSweeper(RecordedSweeper):
     def __init__(self, max_batch_size: int | None = None, params: Mapping[str, Any] | None = None) -> None:
         self.max_batch_size, self.params = max_batch_size, dict(params or {})
 
-    def run(self, arguments: list[str], launcher: JobLauncher) -> None:
-        """Run what is missing of the grid, and of the jobs that the sweep had before."""
+    def sweep(self, arguments: list[str]) -> Mapping[int, Outcome]:
+        """Run what is missing of the grid, and of the jobs that the sweep had before; returns what became of all, by number.
+
+        Raises
+        ------
+        ConfigError: with the mistakes in jobs that the command line did not know of.
+        SweepFolderError: the folder holds another sweep, or another process runs this one.
+        SweepFailed: a job has no result.
+        Stop: the sweep was stopped by a signal.
+        """
+        stopped_by: int | None
+        with ExitStack() as stack:
+            record = SweepRecord.of_environment() or stack.enter_context(recording())
+            stack.enter_context(locked(self.folder))
+            self.file = self._opened()
+            launcher = JobLauncher(self.launcher, self.folder, record, self.limits, self.max_batch_size)
+            try:
+                self._plan_jobs([text for text in arguments if not is_of_sweep(text)])
+                self.outcomes |= self._finished_before()
+                launcher.launch([job for job in self.file.jobs if job.number not in self.outcomes])
+                stopped_by = record.stop_signal
+            except Stop as stop:
+                stopped_by = stop.exit_code - 128
+            self.outcomes |= launcher.outcomes
+            self.plan.at_end(self.folder)
+            finish(self.folder, self.file.jobs, self.outcomes, stopped_by)
+        return self.outcomes
+
+    def _finished_before(self) -> dict[int, Outcome]:
+        """The outcomes of the jobs that have a result already, by number."""
+        found = {job.number: finished_before(self.folder / job.folder) for job in self.file.jobs}
+        return {number: outcome for number, outcome in found.items() if outcome is not None}
+
+    def _plan_jobs(self, arguments: list[str]) -> None:
+        """Write the jobs that the sweep does not have to sweep.json, with their numbers and folders."""
         wanted = self._expanded(arguments)
         known = {job.settings: job for job in self.file.jobs}
         new = [one for one in wanted if frozenset(one) not in known]
         self._check([one for one in new if frozenset(one) not in self.plan.checked])
         if new and self.file.jobs:
             new = self._without_known(new)
-        self.add_jobs(new)
-        self.launch(self.file.jobs, launcher)
+        first = self.file.next_number
+        added = [SweepJob(number, self._folder_of(number, one), tuple(one)) for number, one in enumerate(new, start=first)]
+        self.file = self.file.with_jobs(added)
+        self.file.write(self.folder)
 
     def _expanded(self, arguments: list[str]) -> list[list[str]]:
         """The overrides of each combination, as Hydra's own sweeper makes them, each once."""
@@ -77,6 +120,19 @@ class GridSweeper(RecordedSweeper):
         """The identity of a job's run: of one that was started, as it was then."""
         identity = read_identity(self.folder / job.folder)
         return identity.key if identity is not None else run_identity(self._composed(job.overrides)).key
+
+    def _folder_of(self, number: int, overrides: Sequence[str]) -> str:
+        """The folder of a new job in that of the sweep."""
+        raw: Any = OmegaConf.to_container(self.config.hydra.sweep, resolve=False)
+        subdir = str(raw["subdir"])
+        for name in NUMBERED:
+            subdir = subdir.replace(name, str(number))
+        if "${" not in subdir:
+            return subdir
+        job = self.hydra_context.config_loader.load_sweep_config(self.config, list(overrides))
+        with open_dict(job):
+            job.hydra.job.num = number
+        return str(OmegaConf.select(job, "hydra.sweep.subdir"))
 
     def _composed(self, overrides: Sequence[str]) -> DictConfig:
         config = self.hydra_context.config_loader.load_sweep_config(self.config, list(overrides))

@@ -91,7 +91,7 @@ class SweepFile:
             raise SweepFolderError(f"sweep.resume={folder}: {what}") from None
         except OSError as error:
             raise SweepFolderError(f"{path}: cannot be read ({error.strerror})") from None
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise SweepFolderError(f"{path}: not JSON ({error})") from None
         if isinstance(content, dict) and content.get("schema") != SCHEMA:
             raise SweepFolderError(

@@ -17,6 +17,7 @@ from recframe.config.determining import CONTENT, determining_settings
 from recframe.plugin_loader import SESSION, Registered, component_code, registry
 from recframe.tracking.atomic import atomic_write
 from recframe.tracking.folder import IDENTITY_NAME
+from recframe.tracking.logged_values import flat_settings
 
 SCHEMA = 1
 
@@ -110,7 +111,7 @@ def changed_libraries(identity: RunIdentity, now: RunIdentity) -> list[str]:
 
 
 def _config_changes(then: Mapping[str, Any], now: Mapping[str, Any], everything: bool) -> Iterator[str]:
-    for key, pair in _changed(dict(_leaves(then)), dict(_leaves(now))):
+    for key, pair in _changed(dict(flat_settings(then)), dict(flat_settings(now))):
         content = any(_is_content(value) for value in pair)
         if content and everything:
             yield f"{key}: its content is another"
@@ -150,14 +151,6 @@ def _changed(then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[tuple[
         pair = then.get(name, _MISSING), now.get(name, _MISSING)
         if pair[0] != pair[1]:
             yield name, pair
-
-
-def _leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
-    if isinstance(value, Mapping) and value:
-        for name, inner in value.items():
-            yield from _leaves(inner, f"{key}.{name}" if key else str(name))
-    else:
-        yield key, value
 
 
 def _version_change(then: Any, now: Any) -> str:

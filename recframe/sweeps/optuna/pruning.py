@@ -54,14 +54,14 @@ class TrialPruning(Callback):
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Open the study."""
+        name, number = self.settings.study_name or self.sweep.name, self.settings.trial
+        assert number is not None
         try:
-            name, number = self.settings.study_name or self.sweep.name, self.settings.trial
-            assert number is not None
             self.study = optuna.load_study(
                 study_name=name, storage=open_storage(self.settings.storage, self.sweep), pruner=pruner_of(self.settings)
             )
             self.trial_id = self.study._storage.get_trial_id_from_study_id_trial_number(self.study._study_id, number)
-        except Exception:
+        except Exception:  # whatever a database, or its driver, raises: it must not cost the run; the log has the error
             self._give_up()
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
+from abc import abstractmethod
 from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
@@ -69,9 +70,9 @@ class QueueLauncher(Launcher):
             raise UserError(f"hydra/launcher=submitit_{self.queue}: {' '.join(str(error).split())}") from error
         return self._run(executor)
 
+    @abstractmethod
     def submit(self, executor: Any, jobs: Mapping[int, Sequence[str]], running: int) -> dict[int, Any]:
         """Hand over as many of the jobs, given as overrides by number, as may run beside those that do; returns them as submitit's."""
-        raise NotImplementedError
 
     def _executor(self) -> Any:
         import submitit
