@@ -5,13 +5,12 @@ from __future__ import annotations
 import hashlib
 import sys
 from importlib.metadata import PackageNotFoundError, distribution
-from pathlib import Path
 
 from recframe import __version__
 from recframe.components import Component
 from recframe.files import code_sha256
 from recframe.interfaces import Encoder
-from recframe.plugin_loader import OWN_DISTRIBUTION, SESSION, registry
+from recframe.plugin_loader import OWN_DISTRIBUTION, SESSION, module_folder, package_root, registry
 
 
 def built_from(component: Component, encoder: Encoder) -> str | None:
@@ -38,7 +37,7 @@ def built_from(component: Component, encoder: Encoder) -> str | None:
     if origin.distribution != OWN_DISTRIBUTION:
         modules |= _imported(origin.distribution)
     roots = {
-        _folder(module) if module.partition(".")[0] in built_in else _package(module)
+        module_folder(module) if module.partition(".")[0] in built_in else package_root(module)
         for module in modules
         # the interfaces have no code that changes vectors
         if module in sys.modules and module.partition(".")[0] != Encoder.__module__.partition(".")[0]
@@ -49,7 +48,7 @@ def built_from(component: Component, encoder: Encoder) -> str | None:
 
 def package_sha256(package: str) -> str:
     """The hash of the code of an imported package."""
-    root = _package(package)
+    root = package_root(package)
     if root is None:
         raise ValueError(f"{package} has no folder")
     return code_sha256(root)
@@ -65,25 +64,3 @@ def _imported(name: str) -> set[str]:
     listed = (found.read_text("top_level.txt") or "").split()
     listed += [file.parts[0].removesuffix(".py") for file in found.files or [] if file.suffix == ".py"]
     return {module for module in listed if module in sys.modules}
-
-
-def _package(module: str) -> Path | None:
-    """The folder of the topmost package of a module that has an `__init__.py`; several distributions may share those above."""
-    parts = module.split(".")
-    for number in range(1, len(parts) + 1):
-        file = _file(".".join(parts[:number]))
-        if file is not None and hasattr(sys.modules[".".join(parts[:number])], "__path__"):
-            return file.parent
-    return _folder(module) if len(parts) > 1 else _file(module)
-
-
-def _folder(module: str) -> Path | None:
-    """The folder that a module lies in."""
-    file = _file(module)
-    return None if file is None else file.parent
-
-
-def _file(module: str) -> Path | None:
-    """The file of an imported module; None of a folder without an `__init__.py`."""
-    file = getattr(sys.modules.get(module), "__file__", None)
-    return None if file is None else Path(file)

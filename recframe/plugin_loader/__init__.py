@@ -1,6 +1,6 @@
 """Plugins: discovery, isolation, and the registry of what they offer."""
 
-from recframe.plugin_loader.code import component_code
+from recframe.plugin_loader.code import component_code, module_folder, package_root
 from recframe.plugin_loader.config_folders import BUILT_IN, ConfigFolder, address_problem
 from recframe.plugin_loader.discovery import discover, raised, registry
 from recframe.plugin_loader.entries import (
@@ -35,7 +35,9 @@ __all__ = [
     "closest",
     "component_code",
     "discover",
+    "module_folder",
     "offered_before",
+    "package_root",
     "plugin_in_words",
     "raised",
     "read_offers",

@@ -29,9 +29,14 @@ def clear_failure(folder: Path) -> None:
 
 def read_failure(folder: Path) -> str | None:
     """Why the run in `folder` failed, in one line; None if there is no readable record."""
+    return recorded_line(folder / FAILURE_NAME, "error")
+
+
+def recorded_line(file: Path, entry: str) -> str | None:
+    """An entry of a JSON file as one line; None if the file is missing or damaged, or has no such text."""
     try:
-        recorded = json.loads((folder / FAILURE_NAME).read_text(encoding="utf-8"))
+        recorded = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return None
-    error = recorded.get("error") if isinstance(recorded, dict) else None
-    return " ".join(error.split()) if isinstance(error, str) else None
+    text = recorded.get(entry) if isinstance(recorded, dict) else None
+    return " ".join(text.split()) if isinstance(text, str) else None

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from recframe.tracking.atomic import atomic_write
+from recframe.tracking.failure import recorded_line
 
 PRUNED_NAME = "pruned.json"
 
@@ -22,9 +23,4 @@ def clear_pruned(folder: Path) -> None:
 
 def read_pruned(folder: Path) -> str | None:
     """Why the run in `folder` was ended, in one line; None if it was not, or if there is no readable record."""
-    try:
-        recorded = json.loads((folder / PRUNED_NAME).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return None
-    reason = recorded.get("reason") if isinstance(recorded, dict) else None
-    return " ".join(reason.split()) if isinstance(reason, str) else None
+    return recorded_line(folder / PRUNED_NAME, "reason")

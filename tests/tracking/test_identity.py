@@ -9,7 +9,7 @@ from omegaconf import OmegaConf
 from recframe import files
 from recframe.config import compose_config, validate
 from recframe.config.determining import CONTENT
-from recframe.plugin_loader import component_code, discover
+from recframe.plugin_loader import component_code, discover, package_root
 from recframe.tracking import RunFolder, RunIdentity, read_identity, run_identity
 from recframe.tracking.identity import edited_settings
 
@@ -132,6 +132,17 @@ def test_other_content_of_a_list_of_files_is_no_edit(config, base):
     now["config"]["dataset"]["files"] = [f"{CONTENT}0", f"{CONTENT}2"]
     assert then.differences(RunIdentity("now", now)) == ["dataset.files: its content is another"]
     assert edited_settings(then, config) == []
+
+
+def test_the_code_of_a_package_is_all_of_it_also_where_the_class_stands_at_its_top(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for name in ("__init__", "deeper"):
+        (tmp_path / "words_of_mine" / f"{name}.py").parent.mkdir(exist_ok=True)
+        (tmp_path / "words_of_mine" / f"{name}.py").write_text("")
+    assert package_root("words_of_mine") == package_root("words_of_mine.deeper") == tmp_path / "words_of_mine"
+    (tmp_path / "a_module_of_mine.py").write_text("")
+    assert package_root("a_module_of_mine") == tmp_path / "a_module_of_mine.py"
+    assert package_root("not_there_at_all") is None
 
 
 def test_versions_and_code_that_differ_are_named(base):
