@@ -1,0 +1,1 @@
+"""Learning on from what a served policy heard back, in rounds, with a gate."""
