@@ -1,0 +1,36 @@
+"""`recframe feedback`: what a server has stored."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from recframe.cli.error_messages import user_errors_as_messages
+from recframe.console import output_console
+
+app = typer.Typer(no_args_is_help=True, help="The decisions and the feedback that a server has stored.", rich_markup_mode=None)
+
+
+@app.callback()
+def _feedback() -> None:
+    """The decisions and the feedback that a server has stored."""
+
+
+@app.command()
+def export(
+    url: Annotated[str, typer.Argument(help="The store, such as sqlite:///feedback.db or postgresql://user:password@host/name.")],
+    file: Annotated[Path, typer.Argument(help="The new file, which ends with .csv or .parquet.")],
+    since: Annotated[float | None, typer.Option(help="Leave out decisions before this time, in seconds since 1970.")] = None,
+) -> None:
+    """Write the stored decisions, with what came of them, as a log that dataset=bandit_log reads."""
+    with user_errors_as_messages():
+        from recframe.feedback.opened import open_existing
+
+        with open_existing(url) as store:
+            from recframe.feedback.export import export_log
+
+            rows = export_log(store, file.expanduser(), since)
+        told = f"{file}: {rows:,} shown items; train on it with dataset=bandit_log dataset.interactions={file}"
+        output_console().print(told, highlight=False, soft_wrap=True)

@@ -1,0 +1,40 @@
+"""What policies were asked: a row for each recommendation, with the history and the texts that the policy read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+from sqlalchemy import Connection, select
+
+from recframe.feedback import tables
+
+ROWS_AT_ONCE = 10_000
+ASKED: Mapping[str, Any] = {
+    "recommendation": pl.String,
+    "timestamp": pl.Float64,
+    "session": pl.String,
+    "user": pl.String,
+    "policy": pl.String,
+    "version": pl.String,
+    "explored": pl.Boolean,
+    "history": pl.String,
+    "profile": pl.String,
+    "context": pl.String,
+}
+
+
+def read_asked(connection: Connection, since: float | None, until: float | None) -> pl.DataFrame:
+    """The recommendations between two moments, in the order of time; see `FeedbackStore.asked_frame`."""
+    made = tables.recommendations.c
+    columns = (
+        *(made.recommendation, made.time, made.session, made.person, made.policy, made.version, made.explored),
+        *(made.history, made.profile, made.context),
+    )
+    query = select(*columns).order_by(made.time, made.recommendation)
+    query = query if since is None else query.where(made.time >= since)
+    query = query if until is None else query.where(made.time <= until)
+    blocks = connection.execution_options(yield_per=ROWS_AT_ONCE).execute(query).partitions()
+    frames = [pl.DataFrame([tuple(row) for row in block], schema=dict(ASKED), orient="row") for block in blocks]
+    return pl.concat(frames) if frames else pl.DataFrame(schema=dict(ASKED))

@@ -1,0 +1,136 @@
+"""Opens the database of a store: an SQLite file that survives a power cut, or PostgreSQL."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, select, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+from recframe.feedback import tables
+from recframe.feedback.errors import StoreError, StoreUnavailable
+
+EXAMPLES = "sqlite:///feedback.db or postgresql://user:password@host/name"
+BUSY_SECONDS = 15
+"""How long a writer of an SQLite file waits for another one."""
+CONNECT_SECONDS = 5
+# several processes may create the tables of one PostgreSQL database at once
+CREATION_LOCK = 7_223_372_036_854
+
+
+def read_url(url: str) -> URL:
+    """The address of a database, with the driver that is used.
+
+    Raises
+    ------
+    StoreError: it is none, or one of another kind.
+    """
+    try:
+        read = make_url(url)
+    except ArgumentError:
+        raise StoreError(f"feedback.url: this is no address of a database; right is {EXAMPLES}") from None
+    if read.get_backend_name() == "sqlite" and read.get_driver_name() == "pysqlite":
+        if read.database in (None, "", ":memory:"):
+            raise StoreError(f"feedback.url: {url!r} would keep feedback in memory only; right is sqlite:///feedback.db")
+        return read
+    if read.drivername in ("postgresql", "postgres", "postgresql+psycopg"):
+        return read.set(drivername="postgresql+psycopg")
+    raise StoreError(f"feedback.url: a database of the kind {read.drivername!r} is not supported; right is {EXAMPLES}")
+
+
+def make_engine(url: URL) -> Engine:
+    """The engine of an address. Nothing is connected yet.
+
+    Raises
+    ------
+    StoreError: the database's driver is not installed.
+    """
+    if url.get_backend_name() == "sqlite":
+        engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
+        event.listen(engine, "connect", _set_up_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+    durable = {
+        "connect_timeout": CONNECT_SECONDS,
+        # a commit is on disk before it is told, whatever the server's default
+        "options": "-c synchronous_commit=on",
+        # a machine that has gone is noticed
+        "tcp_user_timeout": 10_000,
+    }
+    try:
+        return create_engine(url, connect_args=durable, pool_pre_ping=True, pool_timeout=CONNECT_SECONDS, json_serializer=json.dumps)
+    except ModuleNotFoundError as error:
+        raise StoreError(f"feedback.url: PostgreSQL needs {error.name}: pip install 'recframe[postgres]'") from None
+
+
+def _set_up_sqlite(connection: Any, record: object) -> None:
+    # transactions are begun below; sqlite3's own begin is deferred, so that two writers could fail at their first write
+    connection.isolation_level = None
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+@contextmanager
+def transaction(engine: Engine, *, writes: bool) -> Iterator[Connection]:
+    """A transaction, which is committed at the end of the block. Readers see one state of the database throughout.
+
+    Raises
+    ------
+    StoreUnavailable: the database does not answer, or cannot write now.   StoreError: its content is not a store's.
+    """
+    options: dict[str, Any] = {"writes": writes}
+    if engine.dialect.name == "postgresql" and not writes:
+        options["isolation_level"] = "REPEATABLE READ"
+    try:
+        with engine.connect().execution_options(**options) as connection, connection.begin():
+            yield connection
+    except (OperationalError, InterfaceError, PoolTimeout) as error:
+        raise StoreUnavailable(f"{name_of(engine)}: {database_message(error)}") from error
+    except DBAPIError as error:
+        kind = StoreUnavailable if error.connection_invalidated else StoreError
+        raise kind(f"{name_of(engine)}: {database_message(error)}") from error
+
+
+def create_tables(engine: Engine) -> None:
+    """Create what is missing, and check that the rest is a store of this layout.
+
+    Raises
+    ------
+    StoreError: the database holds a store of another layout, or cannot be used.
+    """
+    with transaction(engine, writes=True) as connection:
+        if engine.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": CREATION_LOCK})
+        for table in tables.metadata.sorted_tables:
+            connection.execute(CreateTable(table, if_not_exists=True))
+            for index in sorted(table.indexes, key=lambda one: str(one.name)):
+                connection.execute(CreateIndex(index, if_not_exists=True))
+        layout = connection.execute(select(tables.about.c.value).where(tables.about.c.name == "layout")).scalar()
+        if layout is None:
+            connection.execute(tables.about.insert().values(name="layout", value=tables.LAYOUT))
+        elif layout != tables.LAYOUT:
+            raise StoreError(
+                f"{name_of(engine)}: a store of layout {layout}, which this version of recframe does not read (it has {tables.LAYOUT})"
+            )
+
+
+def name_of(engine: Engine) -> str:
+    """The address of a database without its password."""
+    return engine.url.render_as_string(hide_password=True)
+
+
+def database_message(error: SQLAlchemyError) -> str:
+    """The first line of what the database said."""
+    said = str(getattr(error, "orig", None) or error).strip()
+    return said.splitlines()[0] if said else type(error).__name__

@@ -1,0 +1,168 @@
+"""The durable store of decisions and feedback."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from types import TracebackType
+
+import polars as pl
+from sqlalchemy import Engine, func, select
+
+from recframe.feedback import tables
+from recframe.feedback.asked import read_asked
+from recframe.feedback.catalogue import (
+    catalogue_of,
+    name_of_catalogue,
+    read_catalogue_rows,
+    write_catalogue_rows,
+    write_name_of_catalogue,
+)
+from recframe.feedback.database import create_tables, make_engine, name_of, read_url, transaction
+from recframe.feedback.errors import FeedbackRefused
+from recframe.feedback.log import log_blocks, log_schema
+from recframe.feedback.records import RecordedDecision, RecordedFeedback, StoredItem
+from recframe.feedback.writes import FeedbackOutcome, write_decisions, write_feedback, write_signals
+
+
+class FeedbackStore:
+    """Decisions of served policies, and what people did with what they were shown. It may be used by several threads and processes.
+
+    What a method records is committed, and on disk, before it returns.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    @classmethod
+    def open(cls, url: str) -> FeedbackStore:
+        """Open a store, and create it where there is none.
+
+        url: `sqlite:///path.db` or `postgresql://user:password@host/name`.
+
+        Raises
+        ------
+        StoreError: the address is wrong, or the database is none of recframe's.   StoreUnavailable: it does not answer.
+        """
+        engine = make_engine(read_url(url))
+        create_tables(engine)
+        return cls(engine)
+
+    def __enter__(self) -> FeedbackStore:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<FeedbackStore {name_of(self.engine)}>"
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()
+
+    def check(self) -> None:
+        """Ask the database for an answer.
+
+        Raises
+        ------
+        StoreUnavailable: it gives none.
+        """
+        with transaction(self.engine, writes=False) as connection:
+            connection.execute(select(1))
+
+    def record_decision(self, decision: RecordedDecision) -> None:
+        """Store a decision; see `record_decisions`."""
+        self.record_decisions([decision])
+
+    def record_decisions(self, decisions: Sequence[RecordedDecision]) -> None:
+        """Store decisions in one transaction; see `record`."""
+        self.record(decisions, [])
+
+    def record_feedback(self, feedback: RecordedFeedback) -> bool:
+        """Store feedback, exactly once for each key. Returns False where the key was there.
+
+        Raises
+        ------
+        UnknownRecommendation: there is no such recommendation.
+        FeedbackRefused: it does not show the item, or the key is that of other feedback.
+        StoreUnavailable: the database does not answer, or cannot write now; it is not stored.
+        """
+        (outcome,) = self.record([], [feedback])
+        if isinstance(outcome, FeedbackRefused):
+            raise outcome
+        return outcome.stored
+
+    def record(
+        self, decisions: Sequence[RecordedDecision], feedbacks: Sequence[RecordedFeedback]
+    ) -> list[FeedbackOutcome | FeedbackRefused]:
+        """Store decisions and feedback in one transaction. For each feedback: its outcome, or why it was refused, which stops no other.
+
+        A decision that is stored is left as it is, and feedback counts once for each key, so that a call can be repeated.
+
+        Raises
+        ------
+        StoreUnavailable: the database does not answer, or cannot write now; none of it is stored.
+        """
+        with transaction(self.engine, writes=True) as connection:
+            write_decisions(connection, decisions)
+            return write_feedback(connection, feedbacks)
+
+    def record_signals(self, names: Iterable[str]) -> None:
+        """Say which signals the policies know: the log then has a column for each, also before the first feedback."""
+        with transaction(self.engine, writes=True) as connection:
+            write_signals(connection, sorted(names))
+
+    def record_items(self, items: Sequence[StoredItem]) -> None:
+        """Store the catalogue in its order, in place of an earlier one; see `record_catalogue`."""
+        self.record_catalogue(catalogue_of(items))
+
+    def record_catalogue(self, catalogue: pl.DataFrame, name: str = "") -> None:
+        """Store the catalogue in its order, in place of an earlier one. Items that are stored already are not written again.
+
+        catalogue: with the columns of `items_frame`.   name: tells it from other catalogues, see `has_catalogue`.
+        """
+        with transaction(self.engine, writes=False) as connection:
+            stored = read_catalogue_rows(connection)
+        with transaction(self.engine, writes=True) as connection:
+            write_catalogue_rows(connection, catalogue, stored)
+            write_name_of_catalogue(connection, name)
+
+    def has_catalogue(self, name: str) -> bool:
+        """Whether the stored catalogue is the one that was stored under this name."""
+        with transaction(self.engine, writes=False) as connection:
+            return name_of_catalogue(connection) == name
+
+    def items_frame(self) -> pl.DataFrame:
+        """The catalogue in its order: `id`, `title`, `text`, `attributes` (JSON), strings, and `added`, a boolean (see `StoredItem`)."""
+        with transaction(self.engine, writes=False) as connection:
+            return read_catalogue_rows(connection)
+
+    def log_frame(self, since: float | None = None, until: float | None = None) -> pl.DataFrame:
+        """A row for each shown item, in the order of time, in the layout that `dataset=bandit_log` reads.
+
+        Columns: `recommendation`, `user`, `session`, `timestamp` (unix seconds), `item`, `position` (from 0), `propensity`, `explored`,
+        `policy`, `version`, and one for each signal: its last value, 0 where none came.
+
+        since, until: unix seconds; decisions before the one, and decisions and feedback after the other, are left out.
+        """
+        with transaction(self.engine, writes=False) as connection:
+            schema = log_schema(connection)
+            blocks = list(log_blocks(connection, schema, since, until))
+        return pl.concat(blocks) if blocks else pl.DataFrame(schema=schema)
+
+    def asked_frame(self, since: float | None = None, until: float | None = None) -> pl.DataFrame:
+        """A row for each recommendation, in the order of time, with what the policy read.
+
+        Columns: `recommendation`, `timestamp`, `session`, `user`, `policy`, `version`, `explored`, `history` (JSON: ids with their
+        signals), `profile` and `context` (null: none).
+
+        since, until: unix seconds; recommendations before the one and after the other are left out.
+        """
+        with transaction(self.engine, writes=False) as connection:
+            return read_asked(connection, since, until)
+
+    def feedback_since(self, time: float) -> int:
+        """The number of stored reports of feedback since a time, in unix seconds."""
+        with transaction(self.engine, writes=False) as connection:
+            query = select(func.count()).select_from(tables.feedback).where(tables.feedback.c.time >= time)
+            return int(connection.execute(query).scalar_one())

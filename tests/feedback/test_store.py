@@ -1,0 +1,203 @@
+"""The store of decisions and feedback, as an SQLite file and in PostgreSQL."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import polars as pl
+import pytest
+
+from recframe.feedback import (
+    FeedbackRefused,
+    RecordedDecision,
+    RecordedFeedback,
+    ShownItem,
+    StoredItem,
+    StoreError,
+    StoreUnavailable,
+    UnknownRecommendation,
+)
+from recframe.feedback.export import export_log
+from recframe.feedback.store import FeedbackStore
+
+NOW = 1_760_000_000.25
+
+
+def decision(name: str, *items: str, time: float = NOW, person: str = "ann", **other) -> RecordedDecision:
+    slate = [ShownItem(item, propensity=1 / (place + 1), score=2.0 - place) for place, item in enumerate(items)]
+    return RecordedDecision(name, time, f"{person}-today", person, "main", "v1", slate, **other)
+
+
+def feedback(name: str, item: str, key: str = "", **signals: float) -> RecordedFeedback:
+    return RecordedFeedback(name, item, signals or {"click": 1.0}, NOW + 5, key)
+
+
+def test_the_log_has_a_row_for_each_shown_item_with_what_came_of_it(store):
+    store.record_decision(decision("r2", "b", time=NOW + 1, person="bob"))
+    store.record_decision(decision("r1", "a", "b", explored=True, history=[("c", {"click": 1.0})], profile="likes c"))
+    assert store.record_feedback(feedback("r1", "b", click=1, rating=4))
+    assert store.record_feedback(feedback("r1", "b", rating=5))
+    assert store.log_frame().to_dict(as_series=False) == {
+        "recommendation": ["r1", "r1", "r2"],
+        "user": ["ann", "ann", "bob"],
+        "session": ["ann-today", "ann-today", "bob-today"],
+        "timestamp": [NOW, NOW, NOW + 1],
+        "item": ["a", "b", "b"],
+        "position": [0, 1, 0],
+        "propensity": [1.0, 0.5, 1.0],
+        "explored": [True, True, False],
+        "policy": ["main"] * 3,
+        "version": ["v1"] * 3,
+        "click": [0.0, 1.0, 0.0],
+        "rating": [0.0, 5.0, 0.0],
+    }
+    assert store.log_frame(since=NOW + 1)["recommendation"].to_list() == ["r2"]
+    assert store.log_frame(since=NOW + 2).is_empty()
+
+
+def test_feedback_is_stored_once_under_retries(store):
+    store.record_decision(decision("r", "a", "b"))
+    assert [store.record_feedback(feedback("r", "a", key="k1")) for _ in range(3)] == [True, False, False]
+    # without a key, the same feedback counts once
+    assert [store.record_feedback(feedback("r", "b")) for _ in range(2)] == [True, False]
+    outcomes = store.record([], [feedback("r", "b", "k2"), feedback("r", "b", "k2"), feedback("r", "b", "k3")])
+    assert [outcome.stored for outcome in outcomes] == [True, False, True]
+    assert {(outcome.session, outcome.policy) for outcome in outcomes} == {("ann-today", "main")}
+    assert store.feedback_since(0) == 4
+
+
+def test_feedback_is_stored_once_under_concurrent_retries(url):
+    with FeedbackStore.open(url) as store, FeedbackStore.open(url) as other, ThreadPoolExecutor(8) as threads:
+        store.record_decision(decision("r", "a"))
+        tries = [(one, f"key-{number % 10}") for number in range(40) for one in (store, other)]
+        answers = list(threads.map(lambda go: (go[1], go[0].record_feedback(feedback("r", "a", key=go[1]))), tries))
+        for key in {key for key, _ in answers}:
+            assert sum(stored for name, stored in answers if name == key) == 1
+        assert store.feedback_since(0) == 10
+
+
+def test_feedback_that_cannot_be_right_is_refused_and_the_rest_of_the_batch_is_stored(store):
+    store.record_decision(decision("r", "a"))
+    store.record_feedback(feedback("r", "a", key="used"))
+    batch = [feedback("nope", "a"), feedback("r", "z"), feedback("r", "a", key="used", click=0), feedback("r", "a", key="new")]
+    answers = store.record([], batch)
+    assert isinstance(answers[0], UnknownRecommendation)
+    assert [str(answer) for answer in answers[:3]] == [
+        "recommendation: 'nope' is not known",
+        "item: 'z' was not shown by the recommendation 'r'",
+        "key: 'used' was used for other feedback; each needs a key of its own",
+    ]
+    assert answers[3].stored
+    with pytest.raises(FeedbackRefused):
+        store.record_feedback(batch[1])
+
+
+@pytest.mark.parametrize("signals", [{"item": 1.0}, {"a b": 1.0}, {"click": float("nan")}])
+def test_signals_that_no_log_can_hold_are_refused(signals):
+    with pytest.raises(FeedbackRefused, match="signals: "):
+        RecordedFeedback("r", "a", signals, NOW)
+
+
+def test_a_repeated_decision_is_stored_once(store):
+    for _ in range(2):
+        store.record_decisions([decision("r", "a", "b"), decision("s", "a")])
+    assert store.log_frame().height == 3
+
+
+def test_the_catalogue_is_kept_in_its_order(store):
+    first = [StoredItem("b", "B", "B. Drama", {"year": 1999}), StoredItem("a", "A", "A", {})]
+    store.record_items(first)
+    store.record_items(first)
+    assert store.items_frame()["id"].to_list() == ["b", "a"]
+    assert json.loads(store.items_frame()["attributes"][0]) == {"year": 1999}
+    store.record_items([*first[::-1], StoredItem("c", "C", "C", {})])
+    assert store.items_frame()["id"].to_list() == ["a", "b", "c"]
+
+
+def test_signals_have_columns_before_the_first_feedback(store):
+    store.record_signals(["click", "rating"])
+    store.record_signals(["click"])
+    store.record_decision(decision("r", "a"))
+    assert store.log_frame().select("click", "rating").rows() == [(0.0, 0.0)]
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_the_exported_log_is_the_frame(store, tmp_path, monkeypatch, ending):
+    monkeypatch.setattr("recframe.feedback.log.RECOMMENDATIONS_AT_ONCE", 3)
+    # several in one moment, so that blocks end between them
+    store.record_decisions([decision(f"r{number:02}", "a", "b", time=NOW + number // 5) for number in range(20)])
+    store.record_feedback(feedback("r07", "b"))
+    path = tmp_path / f"log.{ending}"
+    assert export_log(store, path) == 40
+    read = pl.read_csv(path) if ending == "csv" else pl.read_parquet(path)
+    assert read.rows() == store.log_frame().rows()
+    assert [file.name for file in tmp_path.iterdir() if "log" in file.name] == [path.name]
+
+
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("feedback.db", "is no address of a database; right is sqlite:///feedback.db or postgresql://"),
+        ("sqlite://", "would keep feedback in memory only"),
+        ("mysql://host/name", "a database of the kind 'mysql' is not supported"),
+    ],
+)
+def test_wrong_addresses_are_refused(address, message):
+    with pytest.raises(StoreError, match=message):
+        FeedbackStore.open(address)
+
+
+def test_a_database_that_is_away_or_broken_is_told_without_its_password(tmp_path):
+    with pytest.raises(StoreUnavailable) as told:
+        FeedbackStore.open("postgresql://me:secret@127.0.0.1:1/name")
+    assert "secret" not in str(told.value)
+    assert "\n" not in str(told.value)
+    (tmp_path / "text.db").write_text("no database at all, but long enough to be read as one" * 50)
+    with pytest.raises(StoreError, match="file is not a database"):
+        FeedbackStore.open(f"sqlite:///{tmp_path}/text.db")
+
+
+def test_a_store_of_another_layout_is_refused(url, monkeypatch):
+    monkeypatch.setattr("recframe.feedback.tables.LAYOUT", "0")
+    FeedbackStore.open(url).close()
+    monkeypatch.undo()
+    with pytest.raises(StoreError, match="a store of layout 0"):
+        FeedbackStore.open(url)
+
+
+def test_postgres_that_stops_and_comes_back_loses_nothing(postgres):
+    with FeedbackStore.open(postgres.new_database()) as store:
+        store.record_decision(decision("r", "a"))
+        postgres.stop()
+        with pytest.raises(StoreUnavailable):
+            store.record_feedback(feedback("r", "a"))
+        postgres.start()
+        assert store.record_feedback(feedback("r", "a"))
+        assert store.log_frame()["click"].to_list() == [1.0]
+
+
+WRITER = """
+import sys
+from recframe.feedback import RecordedFeedback
+from recframe.feedback.store import FeedbackStore
+store = FeedbackStore.open(sys.argv[1])
+for number in range(100_000):
+    store.record_feedback(RecordedFeedback("r", "a", {"click": 1.0}, 1.0, f"key-{number}"))
+    print(f"key-{number}", flush=True)
+"""
+
+
+def test_what_was_acknowledged_is_there_after_kill_9(tmp_path):
+    url = f"sqlite:///{tmp_path}/feedback.db"
+    with FeedbackStore.open(url) as store:
+        store.record_decision(decision("r", "a"))
+        with subprocess.Popen([sys.executable, "-c", WRITER, url], stdout=subprocess.PIPE, text=True) as writer:
+            told = [writer.stdout.readline().strip() for _ in range(20)]
+            writer.kill()
+            told += writer.stdout.read().split()
+        for key in told:
+            assert store.record_feedback(feedback("r", "a", key=key)) is False
+        assert store.feedback_since(0) in (len(told), len(told) + 1)
