@@ -10,6 +10,7 @@ import numpy as np
 
 from recframe.errors import UserError
 from recframe.interfaces.language_model import LanguageModel, NewModel
+from recframe.interfaces.token_reading import TokenReading
 
 
 class EncoderError(UserError, ValueError):
@@ -30,7 +31,7 @@ class Encoder(ABC):
     - `encode(texts, role)`: vectors, float32 `[n, D]`, in the order of the texts.
 
     Optional: `fit` to learn from a run's texts, `text_lengths` where long texts are cut, `parts` for an encoder made of others,
-    `language_model` for `recframe pretrain`.
+    `token_reading` for explanations by integrated gradients, `language_model` for `recframe pretrain`.
 
     Built as `factory(config, device)`. Building must be instant: load the model at the first `encode`, so that a run
     whose texts are all in the cache never loads it.
@@ -81,6 +82,13 @@ class Encoder(ABC):
         The store calls each part separately, so that a part's vectors are shared with every run that uses it alone.
         """
         return ()
+
+    def token_reading(self, text: str, role: Role) -> TokenReading | None:
+        """The text as its tokens' vectors, and the differentiable function of these that `encode` is.
+
+        None: the vectors are no such function, so that explanations read the text again without each word.
+        """
+        return None
 
     def language_model(self, texts: Sequence[str], new: NewModel | None, mask_probability: float) -> LanguageModel:
         """The encoder's model for `recframe pretrain`; required of an encoder that registers `provides={"pretraining"}`.

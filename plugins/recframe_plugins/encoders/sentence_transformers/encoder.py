@@ -11,10 +11,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from recframe.interfaces import EncoderError, Role, token_batches
+from recframe.interfaces import EncoderError, Role, TokenReading, token_batches
 from recframe_plugins.encoders.language_models.loading import loading, position_limit
 from recframe_plugins.encoders.language_models.model_encoder import ModelEncoder
 from recframe_plugins.encoders.language_models.model_folder import check_loadable, declared_dim, verify_files
+from recframe_plugins.encoders.language_models.token_reading import read_tokens
 from recframe_plugins.encoders.language_models.tuning import tunable
 from recframe_plugins.encoders.sentence_transformers.config import SentenceTransformersConfig
 
@@ -60,9 +61,7 @@ class SentenceTransformersEncoder(ModelEncoder):
     @cached_property
     def tunable_model(self) -> nn.Module:
         """The first module's transformer in its tunable form; nothing else is trained."""
-        first = self._model[0]
-        # releases before 6 call it `auto_model`
-        name = next((name for name in ("model", "auto_model") if isinstance(first._modules.get(name), nn.Module)), None)
+        first, name = self._model[0], self._transformer_name
         if name is None:
             raise EncoderError(f"encoder.tuning={self.config.tuning}: {self.config.model} does not begin with a transformer to be tuned")
         self._model.requires_grad_(False)
@@ -75,6 +74,20 @@ class SentenceTransformersEncoder(ModelEncoder):
         """The vectors `[n, D]` that `encode` gives, in one padded batch, with the gradient to the model's parameters."""
         vectors: Tensor = self._model(self._features(texts, role))["sentence_embedding"][:, : self._model.truncate_dim]
         return F.normalize(vectors, dim=1) if self.config.normalize else vectors
+
+    def token_reading(self, text: str, role: Role) -> TokenReading | None:
+        """The text as its tokens' vectors; None for a model that does not begin with a transformer."""
+        name = self._transformer_name
+        if name is None:
+            return None
+        model, length = getattr(self._model[0], name), self._model.max_seq_length
+        return read_tokens(model, self._tokenizer, text, self.prompt(role), length, lambda texts: self.differentiable(texts, role))
+
+    @property
+    def _transformer_name(self) -> str | None:
+        """What the first module calls its transformer; releases before 6 call it `auto_model`."""
+        modules = self._model[0]._modules
+        return next((name for name in ("model", "auto_model") if isinstance(modules.get(name), nn.Module)), None)
 
     def token_counts(self, texts: Sequence[str], role: Role) -> list[int]:
         """The number of tokens read of each text, including prompt and special tokens.

@@ -11,9 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from recframe.interfaces import LanguageModel, NewModel, Role, token_batches
+from recframe.interfaces import LanguageModel, NewModel, Role, TokenReading, token_batches
 from recframe_plugins.encoders.language_models.model_encoder import ModelEncoder
 from recframe_plugins.encoders.language_models.model_folder import hidden_size
+from recframe_plugins.encoders.language_models.token_reading import read_tokens
 from recframe_plugins.encoders.language_models.tuning import tunable
 from recframe_plugins.encoders.transformers.config import BertConfig, GPTConfig
 from recframe_plugins.encoders.transformers.model import LoadedTransformer, load_transformer
@@ -74,6 +75,12 @@ class TransformerEncoder(ModelEncoder):
     def token_counts(self, texts: Sequence[str], role: Role) -> list[int]:
         """The number of tokens read of each text, including prompt and special tokens."""
         return [len(tokens) for tokens in self._tokens(texts, role)]
+
+    def token_reading(self, text: str, role: Role) -> TokenReading | None:
+        """The text as its tokens' vectors."""
+        loaded = self.transformer
+        prompt, length = self.prompt(role), loaded.max_length
+        return read_tokens(loaded.model, loaded.tokenizer, text, prompt, length, lambda texts: self.differentiable(texts, role))
 
     @property
     def reads_tokens(self) -> int:
