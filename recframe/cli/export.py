@@ -15,6 +15,7 @@ from recframe.console import output_console
 def export(
     run_folder: Annotated[Path, typer.Argument(help="The folder of a run.")],
     folder: Annotated[Path, typer.Argument(help="The new folder of the artefact.")],
+    onnx: Annotated[bool, typer.Option("--onnx", help="Also write the scoring part as policy.onnx, checked against torch.")] = False,
     other_data: Annotated[bool, typer.Option("--other-data", help="Accept data that differs from the run's.")] = False,
     trust_remote_code: Annotated[bool, typer.Option("--trust-remote-code", help="Run the code that comes with the run's model.")] = False,
     other_config: Annotated[bool, typer.Option("--other-config", help="Accept a config.yaml that was edited.")] = False,
@@ -26,7 +27,8 @@ def export(
         check_run(run_folder, "cpu", use_cpu="recframe export uses the CPU", trust=trust, accept_edits=edits)
         from recframe.serving.artefact.write import export as write
 
-        manifest = write(run_folder, folder, other_data=other_data, trust_remote_code=trust_remote_code, other_config=other_config)
+        accepted = {"other_data": other_data, "trust_remote_code": trust_remote_code, "other_config": other_config}
+        manifest = write(run_folder, folder, onnx=onnx, **accepted)
         size = sum(path.stat().st_size for path in folder.expanduser().iterdir())
         line = (
             f"{folder}: version {manifest.version}, {manifest.sizes['items']:,} items, {size / 1e6:.1f} MB; its card is {folder}/README.md"
