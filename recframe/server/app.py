@@ -1,0 +1,67 @@
+"""The application: policies and a store behind HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
+
+from recframe import __version__
+from recframe.feedback.store import FeedbackStore
+from recframe.server.config import ServeConfig
+from recframe.server.errors import add_error_handlers
+from recframe.server.gate import Gate
+from recframe.server.page_files import add_page
+from recframe.server.routes import about, catalogue, feedback, recommend
+from recframe.server.service import Service
+from recframe.server.watching import Watcher
+from recframe.serving.policy import LoadedPolicy
+
+
+def create_app(
+    policies: Mapping[str, LoadedPolicy], store: FeedbackStore, config: ServeConfig | None = None, folders: Mapping[str, Path] | None = None
+) -> FastAPI:
+    """An application that serves policies.
+
+    Parameters
+    ----------
+    policies: by name; "main" is the one that answers where no share says otherwise.
+    store: where decisions and feedback are recorded; it is not closed with the application.   config: the settings; None: the usual ones.
+    folders: by the names of policies, where they were loaded from; these are looked at if the settings say so (watch).
+
+    Raises
+    ------
+    recframe.errors.UserError: the store does not answer, or a policy cannot explore as the settings say.
+    """
+    config = config or ServeConfig()
+    service = Service(policies, store, config)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        service.start()
+        watcher = Watcher(dict(folders or {}), service.take, service.policies, service.metrics.swapped, config.watch_seconds)
+        if config.watch:
+            watcher.start()
+        try:
+            yield
+        finally:
+            if config.watch:
+                watcher.close()
+            service.close()
+
+    app = FastAPI(title="recframe", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
+    app.state.service = service
+    for module in (recommend, feedback, catalogue, about):
+        app.include_router(module.router)
+    add_page(app)
+    add_error_handlers(app)
+    if config.origins:
+        allowed = ["Authorization", "X-API-Key", "Content-Type", "Idempotency-Key"]
+        app.add_middleware(
+            CORSMiddleware, allow_origins=config.origins, allow_methods=["GET", "POST", "DELETE"], allow_headers=allowed, max_age=600
+        )
+    app.add_middleware(Gate, config=config, metrics=service.metrics)
+    return app

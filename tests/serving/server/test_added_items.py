@@ -1,0 +1,75 @@
+"""POST /items: items are added by their texts, and are there after a restart and in a new artefact."""
+
+from __future__ import annotations
+
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+import recframe
+
+KEY = {"X-API-Key": "admin"}
+NEW = [{"id": "new-1", "text": "A film of whales", "title": "Whales", "year": 2001}, {"id": "new-2", "text": "A film of ships"}]
+
+
+@pytest.fixture(scope="module")
+def by_text(folder, tmp_path_factory):
+    """A policy that reads items by their texts alone."""
+    small = ["debug=smoke", "encoder=tfidf", "logger=[csv]", "evaluation.k=[5]", "evaluation.references=false", "logged.batches=2"]
+    log = ["experiment=next_item", "dataset=movielens_format", f"dataset.path={folder.parent}", "agent=dqn", *small]
+    path = tmp_path_factory.mktemp("by_text")
+    recframe.run([*log, "state_tracker.id_embeddings=false"], folder=path / "run")
+    recframe.export(path / "run", path / "policy")
+    return path / "policy"
+
+
+@pytest.fixture
+def admin(monkeypatch):
+    monkeypatch.setenv("TEST_ADMIN", "admin")
+    return "admin_key_variable=TEST_ADMIN"
+
+
+def test_added_items_are_recommended_and_stay(serve, admin, by_text, tmp_path):
+    folder = shutil.copytree(by_text, tmp_path / "served")
+    server = serve(admin, main=recframe.load_policy(folder))
+    answer = server.client.post("/items", json={"items": NEW}, headers=KEY)
+    assert answer.json() == {"added": 2, "policies": ["main"], "refused": {}}
+    assert server.client.post("/items", json={"items": NEW[:1]}, headers=KEY).json()["added"] == 0
+    shown = server.recommend(candidates=["new-1", "3"], k=2)
+    assert {item["id"] for item in shown["items"]} == {"new-1", "3"}
+    assert server.client.get("/items/new-1").json() == {"id": "new-1", "title": "Whales", "attributes": {"year": 2001, "genres": None}}
+    assert server.client.get("/items", params={"query": "whal"}).json()["total"] == 1
+    place = [item["id"] for item in shown["items"]].index("new-1")
+    assert server.click(shown, place)["stored"]
+    stored = server.service.store.items_frame()
+    assert stored.filter("added")["id"].to_list() == ["new-1", "new-2"]
+    assert stored["text"].to_list()[-2:] == ["A film of whales", "A film of ships"]
+    # another server with the same store, of the artefact as it was
+    other = serve(admin, main=recframe.load_policy(folder))
+    assert other.recommend(candidates=["new-2"])["items"][0]["title"] == "A film of ships"
+
+
+def test_items_that_cannot_be_added_are_refused_as_a_whole(serve, admin, by_text):
+    server = serve(admin, main=recframe.load_policy(by_text))
+    refused = server.client.post("/items", json={"items": [*NEW, {"id": "3", "text": "other words"}]}, headers=KEY)
+    assert refused.status_code == 400
+    assert "item '3' is there already, with another text" in refused.json()["error"]
+    assert server.client.get("/items/new-1").status_code == 404
+    unknown = server.client.post("/items", json={"items": [{**NEW[0], "colour": "red"}]}, headers=KEY)
+    assert "the items have no attribute 'colour'" in unknown.json()["error"]
+
+
+def test_questions_are_answered_while_items_are_added(serve, admin, by_text):
+    server = serve(admin, main=recframe.load_policy(by_text))
+
+    def add(number: int) -> int:
+        body = {"items": [{"id": f"new-{number}", "text": f"A film of the number {number}"}]}
+        return server.client.post("/items", json=body, headers=KEY).json()["added"]
+
+    with ThreadPoolExecutor(4) as threads:
+        adding = [threads.submit(add, number) for number in range(4)]
+        asked = [threads.submit(server.recommend, k=5) for _ in range(30)]
+        assert all(len(one.result()["items"]) == 5 for one in asked)
+        assert sum(one.result() for one in adding) == 4
+    assert server.client.get("/policy").json()["policies"][0]["items"] == 24

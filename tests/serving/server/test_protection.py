@@ -1,0 +1,111 @@
+"""Keys, limits, slow clients, and what an answer must not tell."""
+
+from __future__ import annotations
+
+import socket
+import time
+
+import httpx
+import pytest
+
+
+@pytest.fixture
+def keys(monkeypatch):
+    monkeypatch.setenv("TEST_KEYS", "first, second")
+    monkeypatch.setenv("TEST_ADMIN", "admin")
+    return ("api_key_variable=TEST_KEYS", "admin_key_variable=TEST_ADMIN")
+
+
+def test_only_who_has_a_key_is_answered(serve, keys):
+    client = serve(*keys).client
+    assert client.post("/recommend", json={}).json()["error"].startswith("the API key is missing; send it as")
+    wrong = client.get("/items", headers={"X-API-Key": "third"})
+    assert (wrong.status_code, wrong.json()) == (401, {"error": "the API key is wrong"})
+    for header in ({"X-API-Key": "second"}, {"Authorization": "Bearer first"}, {"X-API-Key": "admin"}):
+        assert client.post("/recommend", json={}, headers=header).status_code == 200
+    for path in ("/", "/health", "/openapi.json"):
+        assert client.get(path).status_code == 200
+    item = {"items": [{"id": "new", "text": "words"}]}
+    assert client.post("/items", json=item, headers={"X-API-Key": "first"}).status_code == 401
+    assert client.get("/metrics", headers={"X-API-Key": "first"}).status_code == 200
+
+
+def test_nobody_adds_items_where_there_is_no_admin_key(server):
+    refused = server.client.post("/items", json={"items": [{"id": "new", "text": "words"}]}, headers={"X-API-Key": ""})
+    assert refused.status_code == 401
+    assert "admin_key_variable" in refused.json()["error"]
+
+
+def test_a_large_body_is_refused_also_where_its_size_is_not_told(serve):
+    client = serve("limits.body=1000").client
+    told = client.post("/recommend", content=b"x" * 2000, headers={"Content-Type": "application/json"})
+    parts = client.post("/recommend", content=iter([b"x" * 600] * 3), headers={"Content-Type": "application/json"})
+    for refused in (told, parts):
+        assert (refused.status_code, refused.json()) == (413, {"error": "the body is larger than 1000 bytes (limits.body)"})
+
+
+def test_slow_clients_are_given_up(serve):
+    server = serve("limits.seconds=0.3")
+    address = ("127.0.0.1", int(server.url.rpartition(":")[2]))
+    with socket.create_connection(address, timeout=10) as headers, socket.create_connection(address, timeout=10) as body:
+        headers.sendall(b"POST /recommend HTTP/1.1\r\nHost: x\r\n")
+        body.sendall(b"POST /recommend HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{")
+        assert headers.recv(1000) == b""
+        assert body.recv(1000).startswith(b"HTTP/1.1 408")
+    assert server.recommend()["items"]
+
+
+def test_a_client_that_asks_too_often_waits(serve):
+    client = serve("limits.requests=0.5").client
+    answers = [client.post("/recommend", json={}) for _ in range(3)]
+    assert [answer.status_code for answer in answers[:1]] == [200]
+    assert answers[-1].status_code == 429
+    assert int(answers[-1].headers["Retry-After"]) >= 1
+
+
+def test_other_pages_may_call_only_if_the_settings_say_so(serve, server):
+    asked = {"Origin": "https://shop.example", "Access-Control-Request-Method": "POST"}
+    assert "Access-Control-Allow-Origin" not in server.client.options("/recommend", headers=asked).headers
+    allowing = serve("origins=[https://shop.example]").client
+    assert allowing.options("/recommend", headers=asked).headers["Access-Control-Allow-Origin"] == "https://shop.example"
+    other = {**asked, "Origin": "https://other.example"}
+    assert "Access-Control-Allow-Origin" not in allowing.options("/recommend", headers=other).headers
+
+
+def test_a_failure_tells_nothing_of_the_server(serve, monkeypatch, caplog):
+    server = serve()
+    monkeypatch.setattr(type(server.service.policies["main"]), "ask", lambda self, questions: 1 / 0)
+    failed = server.client.post("/recommend", json={})
+    assert (failed.status_code, failed.json()) == (500, {"error": "something failed in the server; its log says what"})
+    assert "ZeroDivisionError" in caplog.text
+    monkeypatch.undo()
+    assert server.recommend()["items"]
+
+
+def test_a_body_of_another_kind_is_refused(server):
+    refused = server.client.post("/recommend", content=b'{"k": 3}', headers={"Content-Type": "text/plain"})
+    assert refused.status_code == 422
+    assert list(refused.json()) == ["error"]
+
+
+def test_requests_that_are_no_http_harm_nobody(server):
+    address = ("127.0.0.1", int(server.url.rpartition(":")[2]))
+    for sent in (b"\x00\xff\x16\x03\x01 nonsense\r\n\r\n", b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\n\r\n"):
+        with socket.create_connection(address, timeout=10) as raw:
+            raw.sendall(sent)
+            assert b"400" in raw.recv(1000)
+    assert server.recommend()["items"]
+
+
+def test_unknown_paths_and_methods_have_the_same_form(server):
+    for answer in (server.client.get("/nothing"), server.client.get("/recommend"), server.client.get("/page/../app.py")):
+        assert answer.status_code in (404, 405)
+        assert list(answer.json()) == ["error"]
+
+
+def test_limits_of_time_do_not_end_connections_that_are_used(serve):
+    server = serve("limits.seconds=0.4")
+    with httpx.Client(base_url=server.url) as client:
+        until = time.monotonic() + 1
+        while time.monotonic() < until:
+            assert client.get("/metrics.json").status_code == 200
