@@ -13,9 +13,10 @@ from omegaconf import DictConfig
 from recframe.building.component import component_of, data_for_training, own_data, users_held_out
 from recframe.building.dataset import load_dataset
 from recframe.building.fingerprints import Check, accept_all, data_fingerprints
+from recframe.building.initial import InitialPolicy, initial_policy
 from recframe.building.logs import RunLog, split_run_log
 from recframe.building.memory import require_memory
-from recframe.building.texts import reduced, with_text_vectors
+from recframe.building.texts import mapped, reduced, with_text_vectors
 from recframe.components import Kind
 from recframe.config.checks.sections import with_key
 from recframe.embeddings import AffineMap
@@ -51,14 +52,17 @@ def load(cfg: DictConfig, device: torch.device, check: Check = accept_all, to_tr
     ------
     ConfigError: if it does not.
     """
+    initial = initial_policy(cfg)
     data: Data | None = own_data(component_of(Kind.ENVIRONMENT, cfg.environment), cfg.environment)
     if data is not None:
         log.info("%s: %s; dataset and encoder are not used", cfg.environment.name, _describe(data))
         check(data_fingerprints(data))
+        _require_init(initial, data, check)
         return Loaded(data, data)
     data = load_dataset(cfg.dataset)
     log.info("%s: %s", cfg.dataset.name, _describe(data))
     check(data_fingerprints(data))
+    _require_init(initial, data, check)
     if to_train:
         require_memory(cfg, data)
     run_log: RunLog | None = None
@@ -71,7 +75,7 @@ def load(cfg: DictConfig, device: torch.device, check: Check = accept_all, to_tr
             run_log = run_log.without_items(ColdItems(cfg.cold_items.share, cfg.cold_items.seed).drawn_from(len(data.catalog)))
     data = data_for_training(environment, cfg.environment, data)
     learn_from = {} if run_log is None else texts_in_training(run_log.train)
-    reading, cut = with_text_vectors(data, "encoder", cfg, device, check, learn_from)
+    reading, cut = with_text_vectors(data, "encoder", cfg, device, check, learn_from, initial)
     world = reading
     try:
         if cfg.world_encoder is not None:
@@ -80,9 +84,22 @@ def load(cfg: DictConfig, device: torch.device, check: Check = accept_all, to_tr
     except EncoderError as error:
         raise EncoderError(with_key(str(error), Kind.ENCODER, "world_encoder")) from error
     reduction = None
-    if cfg.embeddings.whiten or cfg.embeddings.dim is not None:
+    if initial is not None and initial.reduction is not None:
+        log.info("init: text vectors are reduced as those of %s", initial.folder.path)
+        reading, reduction = mapped(reading, initial.reduction), initial.reduction
+    elif cfg.embeddings.whiten or cfg.embeddings.dim is not None:
+        if initial is not None:
+            raise initial.refused("its text vectors are as the encoder gives them; use embeddings.whiten=false embeddings.dim=null")
         reading, reduction = reduced(reading, cfg.embeddings.whiten, cfg.embeddings.dim, learn_from.get("item"))
+    if initial is not None:
+        reading = initial.known_popularity(reading)
     return Loaded(world, reading, reduction, cut, run_log)
+
+
+def _require_init(initial: InitialPolicy | None, data: Data, check: Check) -> None:
+    if initial is not None:
+        check(initial.fingerprints)
+        initial.require_items(data)
 
 
 def _describe(data: Data) -> str:

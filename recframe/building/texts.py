@@ -16,9 +16,11 @@ from torch import Tensor
 from recframe.attribution import blaming
 from recframe.building.component import build, component_of
 from recframe.building.fingerprints import Check, accept_all, encoder_fingerprint
+from recframe.building.initial import InitialPolicy
 from recframe.building.seeds import derived_seed
 from recframe.components import Kind, nested_sections
 from recframe.config.checks.paths import reads_a_folder
+from recframe.config.policy_folder import EXPORT
 from recframe.embeddings import AffineMap, CutTexts, EmbeddingStore, fit_reduction, label_texts
 from recframe.interfaces import Data, Encoder, Role, Texts
 
@@ -32,6 +34,7 @@ def with_text_vectors(
     device: torch.device,
     check: Check = accept_all,
     learn_from: Mapping[Role, Tensor] = MappingProxyType({}),
+    initial: InitialPolicy | None = None,
 ) -> tuple[Data, dict[str, float]]:
     """The data with a vector for each of its texts, from the store of the encoder that the section `key` of the config `cfg` describes.
 
@@ -40,12 +43,14 @@ def with_text_vectors(
 
     learn_from: by role, the rows of the texts that an encoder may learn from, where not all are (`recframe.logs.texts_in_training`). All
         texts get vectors.
+    initial: the policy that the run starts from: its encoder has learned already.
     """
     section = cfg[key]
     encoder: Encoder = build(component_of(Kind.ENCODER, section), section, device=device)
     labels: Any = OmegaConf.to_object(cfg.labels)
     with blaming(encoder):
-        encoder.fit(texts_to_fit_on(data, cfg, learn_from))
+        if type(encoder).fit is not Encoder.fit:
+            encoder.fit(texts_to_fit_on(data, cfg, learn_from, initial))
     if _reads_a_folder(section):
         check({key: encoder_fingerprint(encoder)})
     folder = cache_folder(cfg)
@@ -63,11 +68,22 @@ def with_text_vectors(
     return data, cut
 
 
-def texts_to_fit_on(data: Data, cfg: DictConfig, learn_from: Mapping[Role, Tensor] = MappingProxyType({})) -> list[str]:
-    """The texts that the encoders of a run may learn from: those of the data, and the sentences that describe labels.
+def texts_to_fit_on(
+    data: Data, cfg: DictConfig, learn_from: Mapping[Role, Tensor] = MappingProxyType({}), initial: InitialPolicy | None = None
+) -> list[str]:
+    """The texts that the encoders of a run may learn from: those of the data, and the sentences that describe labels. With `initial`,
+    those that the encoder of that policy has learned from: its networks read the vectors that came of it.
 
-    learn_from: as in `with_text_vectors`.
+    learn_from, initial: as in `with_text_vectors`.
+
+    Raises
+    ------
+    ConfigError: the policy does not have these texts.
     """
+    if initial is not None:
+        if not initial.learned_from:
+            raise initial.refused(f"a run does not keep the texts that encoder={cfg.encoder.name} has learned from; {EXPORT}")
+        return list(initial.learned_from)
     labels: Any = OmegaConf.to_object(cfg.labels)
     sentences = [text for chosen in labels.values() for texts in chosen.prototypes.values() for text in texts]
     return [*(text for role, texts in data.texts.items() for text in _in_rows(texts.texts, learn_from.get(role))), *sentences]
@@ -126,12 +142,17 @@ def reduced(data: Data, whiten: bool, dim: int | None, learn_from: Tensor | None
     vectors = data.catalog.text_vectors
     assert vectors is not None
     fitted = fit_reduction(vectors[sorted(different.values())], whiten=whiten, dim=dim)
+    return mapped(data, fitted), fitted
 
-    def mapped(texts: Texts) -> Texts:
+
+def mapped(data: Data, reduction: AffineMap) -> Data:
+    """The data with all its text vectors mapped."""
+
+    def of(texts: Texts) -> Texts:
         assert texts.vectors is not None
-        return replace(texts, vectors=fitted(texts.vectors))
+        return replace(texts, vectors=reduction.to(texts.vectors.device)(texts.vectors))
 
-    return data.with_texts({role: mapped(texts) for role, texts in data.texts.items()}), fitted
+    return data.with_texts({role: of(texts) for role, texts in data.texts.items()})
 
 
 def shuffled(data: Data, seed: int) -> Data:

@@ -118,7 +118,7 @@ def _resume(arguments: list[str]) -> None:
         raise ConfigError(wrong)
     folder, device = Path(given["resume"]), given.get("device")
     trust = None if switches["trust_remote_code"] == "true" else "trust_remote_code=true"
-    from recframe.tracking.recorded_config import NO_EDITS
+    from recframe.tracking.config_of_run import NO_EDITS
 
     check_run(folder, device, use_cpu=f"recframe train resume={folder} device=cpu", trust=trust, accept_edits=NO_EDITS)
     with uncollected(keeps=True):

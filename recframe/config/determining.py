@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from omegaconf import DictConfig, OmegaConf
@@ -17,14 +15,11 @@ from recframe.config.checks.renamed import use_new_names
 from recframe.config.checks.sections import section_at
 from recframe.config.checks.stages import monitored_on_log
 from recframe.config.checks.validate import components_in
+from recframe.config.contents import CONTENT, use_contents
 from recframe.config.recorded import ENVIRONMENT, REFERENCE, leads_to_environment
-from recframe.files import content_sha256
 
 WITHOUT_EFFECT = ("name", "logger", "hydra", "sweep", "reuse", "trainer.progress_bar")
 """What records, shows or launches a run, and leaves its numbers as they are."""
-
-CONTENT = "content of sha256 "
-"""How the hash that stands in place of a path begins."""
 
 
 class Determining(NamedTuple):
@@ -42,8 +37,8 @@ def determining_settings(cfg: DictConfig, as_recorded: bool = False) -> Determin
     composed or read back from `config.yaml`.
 
     Left out are `WITHOUT_EFFECT` and paths that need not exist, such as that of a cache. In place of a path of data or of a model stands
-    a hash of its content, and the number of a GPU is left out. What is written has in place of a value from an environment variable, which
-    may be a secret, its interpolation and 8 digits of a hash.
+    a hash of its content (of a trained policy, its version), and the number of a GPU is left out. What is written has in place of a value
+    from an environment variable, which may be a secret, its interpolation and 8 digits of a hash.
 
     as_recorded: leave settings under old names there, as in the config of a run of an earlier release.
     """
@@ -55,12 +50,12 @@ def determining_settings(cfg: DictConfig, as_recorded: bool = False) -> Determin
     for key in WITHOUT_EFFECT:
         _remove(values, key.split("."))
     components = components_in(values)
-    _use_contents(values, TRAIN.schema)
+    use_contents(values, TRAIN.schema)
     for key, component in components.items():
         section: Any = section_at(values, key)
         if not as_recorded:
             use_new_names(f"{key}.", section, component.config)
-        _use_contents(section, component.config)
+        use_contents(section, component.config)
     if values["evaluation"]["k"]:
         values["logged"]["monitor"] = monitored_on_log(values, components)
     values["device"] = str(values["device"]).partition(":")[0]
@@ -75,34 +70,6 @@ def _remove(values: Any, parts: list[str]) -> None:
         values = values.get(part) if isinstance(values, dict) else None
     if isinstance(values, dict):
         values.pop(last, None)
-
-
-def _use_contents(section: dict[str, Any], schema: type) -> None:
-    """Replace, in place, the paths that `schema` declares by their content, and remove those that need not exist."""
-    for field in dataclasses.fields(schema):
-        value = section.get(field.name)
-        if isinstance(value, dict) and dataclasses.is_dataclass(field.type):
-            _use_contents(value, field.type)  # type: ignore[arg-type]
-        elif field.metadata.get("path") == "any":
-            section.pop(field.name, None)
-        elif field.metadata.get("exists") or field.metadata.get("path") == "folder":
-            section[field.name] = _content(value, only_folders=not field.metadata.get("exists"))
-
-
-def _content(value: Any, only_folders: bool) -> Any:
-    """The content of a path in words, or of each of a list; the value itself if nothing is there, such as the name of a model."""
-    if isinstance(value, list):
-        return [_content(entry, only_folders) for entry in value]
-    if not isinstance(value, str) or not value or value == "???":
-        return value
-    path = Path(value).expanduser()
-    try:
-        if path.is_dir() or (path.is_file() and not only_folders):
-            return f"{CONTENT}{content_sha256(path)}"
-    except OSError:
-        # what cannot be read is reported where it is loaded
-        return value
-    return value
 
 
 def _plain(value: Any) -> Any:

@@ -1,15 +1,17 @@
-"""What happens before training: training users are shown random items, and the state tracker learns from their responses."""
+"""What happens before training: the agent gets the weights of `init`, or its state tracker learns from responses to random items."""
 
 from __future__ import annotations
 
 import logging
 from pathlib import Path
 
+from recframe.building.initial import initial_policy
 from recframe.building.parts import Parts
 from recframe.building.seeds import derived_seed
 from recframe.config import ConfigError
 from recframe.interfaces import Agent, Environment, StateTracker
 from recframe.references.fitting.response_log import random_responses
+from recframe.runner.initial_weights import load_initial_weights
 
 log = logging.getLogger(__name__)
 
@@ -19,13 +21,16 @@ USERS = 512
 def started_agent(parts: Parts, environment: Environment, resume_from: Path | None) -> tuple[Agent, StateTracker]:
     """An agent and its tracker; every copy of the tracker has learned from `random_steps` user-steps of training users with random items.
 
-    A run that is resumed from a checkpoint has what was learned there.
+    A run that starts from a policy (`init`) has its weights, and one that is resumed from a checkpoint has what was learned there.
 
     Raises
     ------
-    ConfigError: nobody is simulated who could respond.
+    ConfigError: nobody is simulated who could respond, or the weights do not fit.
     """
     agent, tracker = parts.agent_and_tracker(environment)
+    if resume_from is None and (initial := initial_policy(parts.cfg)) is not None:
+        load_initial_weights(initial, agent, parts.reading)
+        return agent, tracker
     if not tracker.random_steps or resume_from is not None:
         return agent, tracker
     if not parts.simulates:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from recframe.components import Component, Kind
 from recframe.hookspecs import hookimpl
 from recframe_plugins.datasets.bandit_log.config import BanditLogConfig
+from recframe_plugins.datasets.feedback.config import FeedbackDatasetConfig
 from recframe_plugins.datasets.movielens.config import MovieLensFormatConfig
 from recframe_plugins.datasets.rating_matrix.config import RatingMatrixDatasetConfig
 from recframe_plugins.datasets.recbole_atomic.config import RecboleAtomicConfig
@@ -31,6 +32,7 @@ def recframe_register_components(register: Callable[[Component], None]) -> None:
     dataset("sequences", SequencesConfig, "sequences.sequences:SequenceLines", *log, "attribute:*?items")
     # a folder of Open Bandit has a table of items without `items`
     dataset("bandit_log", BanditLogConfig, "bandit_log.bandit_log:BanditLog", *log, "attribute:*")
+    dataset("feedback", FeedbackDatasetConfig, "feedback.feedback:FeedbackDataset", *log, "users?profiles", "attribute:*")
     dataset(
         "rating_matrix", RatingMatrixDatasetConfig, "rating_matrix.rating_matrix:RatingMatrixDataset", "rating_matrix", "attribute:title"
     )

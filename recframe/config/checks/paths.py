@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
+
+from recframe.components.options import MOMENT_MARGIN
 
 
 def make_paths_absolute(section: DictConfig, schema: type) -> None:
@@ -22,12 +25,29 @@ def make_paths_absolute(section: DictConfig, schema: type) -> None:
         value = section[field.name]
         if isinstance(value, DictConfig) and dataclasses.is_dataclass(field.type):
             make_paths_absolute(value, field.type)  # type: ignore[arg-type]
+        elif isinstance(value, str) and field.metadata.get("database"):
+            section[field.name] = _absolute_database(value)
         elif isinstance(value, (str, ListConfig)):
             entries = [value] if isinstance(value, str) else list(value)
             absolute = [_absolute(entry, field.metadata) for entry in entries]
             written = OmegaConf.is_interpolation(section, field.name) and _is_path(field.metadata)
             if absolute != entries or written:
                 section[field.name] = absolute[0] if isinstance(value, str) else absolute
+
+
+def _absolute_database(url: str) -> str:
+    """The address of an SQLite file with its absolute path; any other address as it is."""
+    start, found, path = url.partition("sqlite:///")
+    if start or not found or not path:
+        return url
+    return f"sqlite:///{Path(path).expanduser().absolute()}"
+
+
+def fill_moments(section: DictConfig, schema: type, now: datetime) -> None:
+    """Let options that stand for the moment of the start, because they are null, hold it."""
+    for field in dataclasses.fields(schema):
+        if field.metadata.get("moment") and field.name in section and section[field.name] is None:
+            section[field.name] = (now - timedelta(seconds=MOMENT_MARGIN)).isoformat()
 
 
 def _is_path(metadata: Mapping[str, Any]) -> bool:
@@ -45,8 +65,8 @@ def _absolute(value: Any, metadata: Mapping[str, Any]) -> Any:
     if not isinstance(value, str) or not value:
         return value
     path = Path(value).expanduser()
-    if (metadata.get("exists") and path.exists()) or (metadata.get("path") == "folder" and path.is_dir()):
+    if (metadata.get("exists") and path.exists()) or (metadata.get("path") in ("folder", "policy") and path.is_dir()):
         return str(path.resolve())
-    if metadata.get("path") == "any" and not path.is_absolute():
+    if metadata.get("path") in ("any", "policy") and not path.is_absolute():
         return str(path.absolute())
     return value

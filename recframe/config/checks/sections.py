@@ -103,7 +103,7 @@ def with_key(line: str, kind: Kind, key: str) -> str:
 
 def _check_value(value: Any, metadata: Mapping[str, Any]) -> Iterator[str]:
     yield from bounds_problems(value, metadata)
-    if (metadata.get("exists") or metadata.get("path") == "folder") and value == "":
+    if (metadata.get("exists") or metadata.get("path") in ("folder", "policy")) and value == "":
         yield "it is empty; give a path, or leave the setting out"
         return
     for path in (value if isinstance(value, list) else [value]) if metadata.get("exists") else ():

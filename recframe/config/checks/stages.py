@@ -90,6 +90,12 @@ def _in_closed_form(chosen: Mapping[str, Component]) -> bool:
     return agent is not None and {tag for tag in agent.requires if tag.startswith("experience:")} <= {"experience:log"}
 
 
+def learns_at_once(chosen: Mapping[str, Component]) -> bool:
+    """Whether the agent learns from the whole log in one go."""
+    agent = chosen.get("agent")
+    return agent is not None and {tag for tag in agent.requires if tag.startswith("experience:")} == {"experience:log"}
+
+
 def _useless_sections(values: Mapping[str, Any]) -> Iterator[str]:
     """Settings that concern logs, in a run that learns from none."""
     for section, schema in SECTIONS.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -11,7 +12,7 @@ from recframe.components import Component, Kind, nested_sections, node
 from recframe.config.app import App, Composed
 from recframe.config.apps import TRAIN
 from recframe.config.checks.machine import device_problem
-from recframe.config.checks.paths import make_paths_absolute
+from recframe.config.checks.paths import fill_moments, make_paths_absolute
 from recframe.config.checks.renamed import use_new_names
 from recframe.config.checks.sections import check_fields, check_loggers, merged_as, resolved, section_at, variable_problems
 from recframe.config.problems import ConfigError
@@ -20,7 +21,8 @@ from recframe.plugin_loader import UnknownComponent, registry
 
 
 def validate(cfg: DictConfig, app: App = TRAIN) -> DictConfig:
-    """Return `cfg` in the types of this process and with absolute paths, if `app` can run it.
+    """Return `cfg` in the types of this process, with absolute paths, and with the moment of now where it stands for it, if `app` can run
+    it.
 
     A config that was read from YAML has lost its types, and one that a sweep's launcher sent to another process has the types of
     the process that composed it.
@@ -50,6 +52,7 @@ def validate(cfg: DictConfig, app: App = TRAIN) -> DictConfig:
     make_paths_absolute(typed, app.schema)
     for key, component in components.items():
         make_paths_absolute(OmegaConf.select(typed, key), component.config)
+        fill_moments(OmegaConf.select(typed, key), component.config, datetime.now(UTC))
     return typed
 
 

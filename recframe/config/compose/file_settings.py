@@ -18,7 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from recframe.config.app import App
-from recframe.config.compose.explain import explain
+from recframe.config.compose.error_line import error_line
 from recframe.config.compose.overrides import LIST_GROUPS, unknown_key
 from recframe.config.compose.sources import without_settings
 from recframe.config.compose.yaml_files import user_file
@@ -91,7 +91,7 @@ def _wrong_settings(path: Path, package: str, base: DictConfig, app: App) -> Ite
             OmegaConf.merge(base, OmegaConf.create(nested))
             reason = ""
         except OmegaConfBaseException as error:
-            reason = unknown_key(key, base) or explain(error)
+            reason = unknown_key(key, base) or error_line(error)
         own = package.partition(".")[0] in LIST_GROUPS  # the file is the choice itself
         reason = _choice_as_value(key, value, app) or ("" if own else _not_chosen(key, base)) or reason
         if reason:

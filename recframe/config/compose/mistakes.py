@@ -18,7 +18,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from recframe.config.app import App
 from recframe.config.apps import TRAIN
 from recframe.config.checks.validate import find_new_run_problems
-from recframe.config.compose.explain import explain
+from recframe.config.compose.error_line import error_line
 from recframe.config.compose.file_settings import COMPOSITION_ERRORS, setting_problems, with_places
 from recframe.config.compose.grid import Axis, Job, describe, jobs, some_jobs
 from recframe.config.compose.in_place import changed
@@ -186,7 +186,7 @@ def _compose(app: App, config_name: str, overrides: list[str]) -> Found | list[s
     except ConfigError as error:
         return error.problems
     except COMPOSITION_ERRORS as error:
-        return setting_problems(config_name, overrides, app) or [explain(error)]
+        return setting_problems(config_name, overrides, app) or [error_line(error)]
     if problems := search_path_problems(cfg.hydra.searchpath):
         return problems
     choices: Any = OmegaConf.to_container(cfg.hydra.runtime.choices)

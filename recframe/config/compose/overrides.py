@@ -15,7 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from recframe.config.app import App
 from recframe.config.checks.machine import folder_problem
-from recframe.config.compose.explain import explain
+from recframe.config.compose.error_line import error_line
 from recframe.config.compose.grid import Axis
 from recframe.config.compose.initialize import ConfigGroups
 from recframe.config.compose.typed_text import declared_of, expects_text, is_name
@@ -117,7 +117,7 @@ def apply_value(axis: Axis, choice: int, cfg: DictConfig) -> str:
     try:
         OmegaConf.update(cfg, axis.key, axis.values[choice], merge=True)
     except OmegaConfBaseException as error:
-        return f"{axis.key}: {explain(error).removeprefix(f'{axis.key}: ')}"
+        return f"{axis.key}: {error_line(error).removeprefix(f'{axis.key}: ')}"
     return ""
 
 

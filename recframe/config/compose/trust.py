@@ -14,10 +14,9 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from recframe.config.apps import APPS
 from recframe.config.compose.grid import Axis
 from recframe.config.problems import ConfigError
-from recframe.config.written import places_at
+from recframe.config.runs_code import flagged, runs_code
 
 PLAIN_SECTIONS = ("run", "sweep", "output_subdir", "mode", "verbose")
 """Hydra's sections that hold no more than names of folders and of modes."""
@@ -71,11 +70,6 @@ def recorded_problems(overrides: Iterable[str], file: str) -> ConfigError | None
     return ConfigError(lines) if lines else None
 
 
-def code_settings(values: Any) -> list[str]:
-    """The keys of settings that are true, of those that run code."""
-    return list(_flagged(values, ()))
-
-
 def _code(content: Mapping[Any, Any]) -> Iterator[str]:
     hydra = content.get("hydra")
     for section, value in hydra.items() if isinstance(hydra, Mapping) else ():
@@ -89,33 +83,17 @@ def _code(content: Mapping[Any, Any]) -> Iterator[str]:
             yield from (f"hydra.{section}.{key}" for key in _imports(value))
         else:
             yield f"hydra.{section}"
-    yield from _flagged(content, ())
+    yield from flagged(content, ())
 
 
 def _imports(value: Any, prefix: str = "") -> Iterator[str]:
     """The keys in a plain section that name what is to be imported, or override Hydra's own settings in the jobs of a sweep."""
     for key, inner in value.items() if isinstance(value, Mapping) else ():
         name = str(key).lstrip("+~")
-        if name.startswith(("_", "hydra")) or _runs_code(tuple(name.split("."))):
+        if name.startswith(("_", "hydra")) or runs_code(tuple(name.split("."))):
             yield f"{prefix}{key}"
         else:
             yield from _imports(inner, f"{prefix}{key}.")
-
-
-def _flagged(value: Any, key: tuple[str, ...]) -> Iterator[str]:
-    """The settings that run code, and names of what is to be imported, which no config of recframe's has."""
-    if isinstance(value, Mapping):
-        for name, inner in value.items():
-            if name == "_target_":
-                yield ".".join((*key, name))
-            elif name not in ("defaults", "hydra"):
-                yield from _flagged(inner, (*key, str(name)))
-    elif value not in (False, None, "???") and _runs_code(key):
-        yield ".".join(key)
-
-
-def _runs_code(key: tuple[str, ...]) -> bool:
-    return any(place.metadata.get("runs_code") for place in places_at(key, tuple(APPS.values())))
 
 
 def entry_problem(entry: str, package: str, own: bool) -> str:

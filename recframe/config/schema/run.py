@@ -157,6 +157,12 @@ class RunConfig:
     stages: list[str] = option(
         ["simulated"], "what is learned from, one after the other: the log of the dataset, the simulator", choices=["logged", "simulated"]
     )
+    init: str | None = option(
+        None,
+        "folder of an artefact (recframe export) or of a finished run, with whose weights training starts; it has the same agent, state "
+        "tracker and encoder, and the same items, after which there may be others; null: new weights",
+        path="policy",
+    )
     logs: LogSettings = field(default_factory=LogSettings)
     split: SplitSettings = field(default_factory=SplitSettings)
     logged: LoggedConfig = field(default_factory=LoggedConfig)

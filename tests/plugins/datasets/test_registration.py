@@ -29,6 +29,7 @@ def test_datasets_are_registered_with_the_tags_they_provide(components):
         "recbole_atomic": {"interactions", "attribute:title", "users?profile_template", "attribute:*"},
         "sequences": {"interactions", "attribute:title", "attribute:*?items"},
         "bandit_log": {"interactions", "attribute:title", "attribute:*"},
+        "feedback": {"interactions", "attribute:title", "users?profiles", "attribute:*"},
         "rating_matrix": {"rating_matrix", "attribute:title"},
         "synthetic_ratings": {"rating_matrix", "attribute:title"},
     }

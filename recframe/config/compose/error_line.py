@@ -10,7 +10,7 @@ from recframe.config.problems import in_our_words
 from recframe.plugin_loader import suggestion
 
 
-def explain(error: BaseException) -> str:
+def error_line(error: BaseException) -> str:
     """The problem in one line, with the key, or with the file and the line."""
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
         return f"{error.problem_mark.name}, line {error.problem_mark.line + 1}: not YAML: {error.problem}"

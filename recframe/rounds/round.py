@@ -1,0 +1,169 @@
+"""One round: train on, export, judge by fresh feedback, and serve or put aside."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from omegaconf import DictConfig
+
+from recframe import runner
+from recframe.errors import Stop, UserError
+from recframe.feedback.store import FeedbackStore
+from recframe.rounds.fresh import UnlikeQuestions, fresh_decisions
+from recframe.rounds.gate import GateVerdict, judge_policies
+from recframe.rounds.rounds_file import RoundsFile
+from recframe.rounds.served_folder import ServedFolder
+from recframe.rounds.settings import LearnSettings
+from recframe.rounds.training import described, has_long_sessions, overrides_said, round_config
+from recframe.serving.artefact.manifest import read_manifest
+from recframe.serving.artefact.write import export
+from recframe.serving.load import load_policy
+
+log = logging.getLogger(__name__)
+
+SWAPPED, ASIDE, FAILED = "swapped in", "kept aside", "failed"
+DECISIVE = ("not worse", "worse")
+
+Train = Callable[[DictConfig, Path, LearnSettings], None]
+
+
+def train_run(cfg: DictConfig, folder: Path, settings: LearnSettings) -> None:
+    """Train by the config of a round in this process."""
+    runner.run(cfg, folder, overrides=overrides_said(settings))
+
+
+@dataclass(frozen=True)
+class RoundMoments:
+    """The moments of a round, in unix seconds: what is learned from is until `learned`, what is judged by after it until `judged`."""
+
+    learned: float
+    judged: float
+
+
+class Rounds:
+    """The rounds beside a server, one after the other.
+
+    Parameters
+    ----------
+    settings: of the command.   store: the server's.   served: the folder that it watches.   train: makes the run of a round.
+    """
+
+    def __init__(self, settings: LearnSettings, store: FeedbackStore, served: ServedFolder, train: Train = train_run) -> None:
+        self.settings = settings
+        self.store = store
+        self.served = served
+        self.file = RoundsFile(settings.place)
+        self._train = train
+
+    def finish_what_was_begun(self) -> None:
+        """Finish an exchange that a killed process announced, and remove what is left of its round."""
+        if (found := self.served.pending()) is not None:
+            self.served.swap_in(found["version"])
+            self.file.append(found["record"])
+            self.served.finish()
+            log.info("%s (finished after an interruption)", described(found["record"]))
+        for left in self.settings.place.glob("round-*"):
+            if left.name not in {self._name(one["round"]) for one in self.file.read()}:
+                shutil.rmtree(left, ignore_errors=True)
+
+    @property
+    def waits_since(self) -> float:
+        """The moment, in unix seconds, from which on feedback is new."""
+        records = self.file.read()
+        return float(records[-1]["judged_until"]) if records else 0.0
+
+    def run(self) -> Mapping[str, Any]:
+        """Make the next round, and return its record. A mistake in it is a failed round, not an error.
+
+        Raises
+        ------
+        Stop: the process is asked to stop; nothing is left of the round.   OSError: the disk.
+        """
+        records = self.file.read()
+        number, began = len(records) + 1, time.time()
+        place = self.settings.place / self._name(number)
+        shutil.rmtree(place, ignore_errors=True)
+        judged_until = began - self.settings.settle
+        folder = self.served.current()
+        record: dict[str, Any] = {
+            "round": number,
+            "began": datetime.fromtimestamp(began, UTC).isoformat(timespec="seconds"),
+            "old": read_manifest(folder).version,
+            "new": None,
+            "judged_until": judged_until,
+        }
+        try:
+            moments = self._moments(self._fresh_since(records), judged_until)
+            record["learned_until"] = moments.learned
+            self._train_and_judge(folder, place, number, moments, record)
+        except Stop as stop:
+            shutil.rmtree(place, ignore_errors=True)
+            raise Stop(f"stopped in round {number}, which is done again next time", stop.exit_code) from None
+        except UserError as error:
+            record |= {"outcome": FAILED, "reason": str(error).replace("\n", "; "), **_lasted(began)}
+            self.file.append(record)
+        log.info("%s", described(record))
+        return record
+
+    def _train_and_judge(self, folder: Path, place: Path, number: int, moments: RoundMoments, record: dict[str, Any]) -> None:
+        began, manifest = time.time(), read_manifest(folder)
+        learned_from = self.store.log_frame(until=moments.learned)
+        log.info("round %d: version %s learns on from %d shown items", number, manifest.version, len(learned_from))
+        cfg = round_config(self.settings, manifest, folder, moments.learned, number, has_long_sessions(learned_from))
+        self._train(cfg, place / "run", self.settings)
+        new = export(place / "run", place / "policy", trust_remote_code=self.settings.trust_remote_code)
+        record["new"] = new.version
+        verdict = self._judged(folder, place / "policy", moments)
+        record |= {"reason": verdict.reason, "verdict": verdict.as_record(), "run": str(place / "run")}
+        if verdict.lets_in:
+            self.served.keep(place / "policy", new.version)
+            record |= {"outcome": SWAPPED, **_lasted(began)}
+            # from here on the exchange is finished also after a kill
+            self.served.announce(new.version, record)
+            self.served.swap_in(new.version)
+            self.file.append(record)
+            self.served.finish()
+        else:
+            kept = self.served.put_aside(place / "policy", new.version, f"{verdict.decision}: {verdict.reason}")
+            record |= {"outcome": ASIDE, "aside": str(kept), **_lasted(began)}
+            self.file.append(record)
+
+    def _judged(self, old: Path, new: Path, moments: RoundMoments) -> GateVerdict:
+        served, candidate = (load_policy(folder, trust_remote_code=self.settings.trust_remote_code) for folder in (old, new))
+        try:
+            fresh = fresh_decisions(self.store, served, candidate, moments.learned, moments.judged, self.settings.signal)
+        except UnlikeQuestions as error:
+            return GateVerdict("cannot tell", str(error))
+        if fresh is None:
+            return GateVerdict("cannot tell", "there is no fresh recommendation")
+        return judge_policies(fresh.log, fresh.old, fresh.new, self.settings.gate, fresh.items)
+
+    def _fresh_since(self, records: list[dict[str, Any]]) -> float:
+        """The moment until which recommendations have judged a policy with an answer; later ones were not enough, and judge again."""
+        decisive = [one for one in records if (one.get("verdict") or {}).get("decision") in DECISIVE]
+        return float(decisive[-1]["judged_until"]) if decisive else 0.0
+
+    def _moments(self, fresh_since: float, judged_until: float) -> RoundMoments:
+        times = self.store.asked_frame(since=fresh_since, until=judged_until)["timestamp"]
+        times = times.filter(times > fresh_since)
+        if times.is_empty():
+            raise UserError(f"no recommendation is older than {self.settings.settle:g} seconds (--settle); nothing can be judged")
+        cut = pl.Series(times).quantile(1 - self.settings.hold_out, "lower")
+        assert cut is not None
+        return RoundMoments(float(cut), judged_until)
+
+    @staticmethod
+    def _name(number: int) -> str:
+        return f"round-{number:04}"
+
+
+def _lasted(began: float) -> dict[str, float]:
+    return {"seconds": round(time.time() - began, 1)}

@@ -1,0 +1,99 @@
+"""The run of a round: the served policy learns on from the store's feedback up to a moment."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from recframe.config import compose_config, validate
+from recframe.rounds.settings import LearnSettings
+from recframe.serving.artefact.manifest import Manifest
+from recframe.tracking.logged_values import flat_settings
+
+log = logging.getLogger(__name__)
+
+SECTIONS = ("agent", "state_tracker", "encoder")
+SHORT = {"logged.batches": 2_000, "logged.evaluate_every": 200}
+"""A round is one of many, and begins with a trained policy."""
+
+
+def round_config(settings: LearnSettings, manifest: Manifest, served: Path, until: float, number: int, sessions: bool) -> DictConfig:
+    """The config of a round's run: the served policy's agent, state tracker and encoder, and what the command line says otherwise.
+
+    Parameters
+    ----------
+    served: the folder of the artefact that is served, with this manifest.   until: unix seconds.   number: of the round.
+    sessions: whether sessions of the store are long enough to be held out for validation; else it is divided by time.
+
+    Raises
+    ------
+    ConfigError: with every mistake in the overrides, one line each.
+    """
+    own = {override.partition("=")[0].lstrip("+~") for override in settings.overrides}
+    spec = manifest.spec
+    given: dict[str, Any] = {
+        **{kind: manifest.sections[kind]["name"] for kind in SECTIONS},
+        "dataset": "feedback",
+        "dataset.url": _quoted(settings.url),
+        "dataset.until": _quoted(datetime.fromtimestamp(until, UTC).isoformat()),
+        "dataset.signals": f"[{','.join(spec['signals'])}]",
+        "dataset.profiles": "true" if _reads_profiles(served) else "false",
+        "environment": "none",
+        "stages": "[logged]",
+        "init": _quoted(str(served)),
+        "evaluation.exclude_seen": str(manifest.excludes_history).lower(),
+        "evaluation.references": "false",
+        "logger": "[csv]",
+        "trainer.progress_bar": "false",
+        "name": _quoted(f"round {number}"),
+        **SHORT,
+        **({"split.by": "sessions"} if sessions else {"split.by": "time", "logs.sequence": "user"}),
+    }
+    overrides = [f"{key}={value}" for key, value in given.items() if key not in own]
+    cfg = compose_config([*overrides, *settings.overrides])
+    with open_dict(cfg):
+        for kind in SECTIONS:
+            for key, value in flat_settings({kind: manifest.sections[kind]}):
+                # what is no setting of the component as it is now is reported where the artefact is loaded
+                if key not in own and OmegaConf.select(cfg, key, default=_MISSING) is not _MISSING:
+                    OmegaConf.update(cfg, key, value)
+    return validate(cfg)
+
+
+def has_long_sessions(log: pl.DataFrame, least: int = 100) -> bool:
+    """Whether enough sessions of a store's log have two shown items or more."""
+    return int((log.group_by("session").len()["len"] > 1).sum()) >= least
+
+
+_MISSING = object()
+
+
+def _reads_profiles(served: Path) -> bool:
+    from safetensors import safe_open
+
+    with safe_open(served / "vectors.safetensors", framework="pt") as file:
+        return "user.vectors" in set(file.keys())
+
+
+def _quoted(text: str) -> str:
+    """A value as Hydra reads it back."""
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
+
+
+def overrides_said(settings: LearnSettings) -> Sequence[str]:
+    """The overrides of the command line, for the record of a run."""
+    return list(settings.overrides)
+
+
+def described(record: Mapping[str, Any]) -> str:
+    """A round in one line."""
+    served = record["outcome"] == "swapped in"
+    versions = f"{record['new']} takes the place of {record['old']}" if served else f"{record['old']} stays"
+    return f"round {record['round']}: {record['outcome']} ({versions}): {record['reason']}"

@@ -1,0 +1,83 @@
+"""The weights of the policy that a run starts from (`init`), where they fit."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from recframe.building.initial import InitialPolicy
+from recframe.interfaces import Agent, Data
+from recframe.training import CheckpointError, load_weights
+
+log = logging.getLogger(__name__)
+
+OF_SPEC = {"signals": "signals", "actions": "actions", "num_features": "raw features", "has_context": "texts of visits"}
+"""What of a specification gives the weights their meaning, and not only their shapes."""
+
+
+def load_initial_weights(initial: InitialPolicy, agent: Agent, data: Data) -> None:
+    """Give an untrained agent the weights of the policy. Its optimizers, replay memory and counters are those of a new run.
+
+    data: as the agent reads it.
+
+    Raises
+    ------
+    ConfigError: the weights are of another network, have something for each item where there are more now, or for each user where these
+        are others.
+    """
+    if problems := list(_unlike(initial, agent, data)):
+        raise initial.refused("; ".join(problems))
+    try:
+        load_weights(agent, initial.folder.weights)
+    except CheckpointError as error:
+        raise initial.refused(str(error)) from None
+    log.info("init: starts from the weights of %s, version %s", initial.folder.path, initial.folder.version)
+
+
+def _unlike(initial: InitialPolicy, agent: Agent, data: Data) -> Iterator[str]:
+    spec = initial.folder.spec
+    for name, words in OF_SPEC.items() if spec is not None else ():
+        assert spec is not None
+        there, here = _listed(spec.get(name)), _listed(getattr(agent.spec, name))
+        if there != here:
+            yield f"its policy was built for {words} {there}, that of this run for {here}"
+    own = {name: tuple(value.shape) for name, value in agent.state_dict().items() if isinstance(value, Tensor)}
+    saved = _shapes(initial)
+    num_items, before = len(data.catalog), num_before(initial, data)
+    # the shapes of what an agent learns from a whole log are its own
+    by_item = [name for name, shape in saved.items() if before in shape and num_items in own.get(name, ()) and before != num_items]
+    if by_item:
+        yield (
+            f"{by_item[0]} has something for each of its {before:,} items, and the {num_items - before:,} new ones would have nothing; "
+            "leave them out of the data, or use a state tracker that reads items by their texts alone"
+        )
+    others = [] if by_item else [name for name in saved.keys() | own.keys() if saved.get(name) != own.get(name) and name in own]
+    others = [name for name in sorted(others) if not name.endswith((".centre", ".scale"))]
+    if others:
+        shapes = [_listed(side.get(others[0])) for side in (saved, own)]
+        yield f"its weights are of another network: {others[0]} is {shapes[0]} there, {shapes[1]} here; use its settings"
+    users = () if data.users is None else tuple(data.users.ids)
+    if initial.users and len(users) == len(initial.users) and users != initial.users:
+        by_user = [name for name, shape in saved.items() if shape[:1] == (len(users),)]
+        if by_user:
+            yield f"{by_user[0]} has something for each of its {len(users):,} users, and those of this run are others"
+
+
+def num_before(initial: InitialPolicy, data: Data) -> int:
+    """The number of items that the policy knows."""
+    return len(data.catalog) if initial.items is None else len(initial.items)
+
+
+def _shapes(initial: InitialPolicy) -> Mapping[str, tuple[int, ...]]:
+    try:
+        with safe_open(initial.folder.weights, framework="pt") as file:
+            return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118  # it is no mapping
+    except (SafetensorError, OSError) as error:
+        raise initial.refused(f"{initial.folder.weights.name} cannot be read ({error})") from None
+
+
+def _listed(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)

@@ -1,0 +1,148 @@
+"""The dataset feedback: the same data as the exported log, up to a moment, and refusals in one line."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+import torch
+
+from recframe.building.fingerprints import data_content
+from recframe.components.options import MOMENT_MARGIN
+from recframe.config import compose_config, validate
+from recframe.feedback import RecordedDecision, RecordedFeedback, ShownItem, StoredItem
+from recframe.feedback.export import export_log
+from recframe.feedback.opened import open_existing
+from recframe.feedback.store import FeedbackStore
+from recframe.interfaces import DataError
+from recframe_plugins.datasets.bandit_log.bandit_log import BanditLog
+from recframe_plugins.datasets.bandit_log.config import BanditLogConfig
+from recframe_plugins.datasets.feedback.config import FeedbackDatasetConfig
+from recframe_plugins.datasets.feedback.feedback import FeedbackDataset
+
+NOW = 1_760_000_000.25
+FILMS = 6
+
+
+def items():
+    return [
+        StoredItem(f"f{film}", f"Film {film}", f"film {film}, a drama", {"title": f"Film {film}", "year": 1990 + film})
+        for film in range(FILMS)
+    ]
+
+
+def write(url, visits=40, first=0, profiles=False):
+    """Slates of two for five people; every third of them is clicked."""
+    draw = np.random.default_rng(first)
+    with FeedbackStore.open(url) as store:
+        store.record_items(items())
+        store.record_signals(["click", "rating"])
+        for visit in range(first, first + visits):
+            person = f"p{visit % 5}"
+            slate = [ShownItem(f"f{film}", float(draw.uniform(0.1, 1))) for film in draw.permutation(FILMS)[:2]]
+            told = f"likes {visit}" if profiles and visit % 2 else None
+            asked = {"history": [("f1", {"click": 1.0})], "profile": told}
+            store.record_decision(
+                RecordedDecision(f"r{visit:04}", NOW + 10 * visit, f"s{visit // 10}", person, "main", "v1", slate, **asked)
+            )
+            if visit % 3 == 0:
+                store.record_feedback(RecordedFeedback(f"r{visit:04}", slate[1].item, {"click": 1.0, "rating": 4.0}, NOW + 10 * visit + 3))
+    return url
+
+
+@pytest.fixture
+def url(tmp_path):
+    return f"sqlite:///{tmp_path}/feedback.db"
+
+
+def load(url, **options):
+    return FeedbackDataset(FeedbackDatasetConfig(url=url, **options)).load()
+
+
+def test_the_data_is_that_of_the_exported_file(url, tmp_path):
+    write(url)
+    with open_existing(url) as store:
+        export_log(store, tmp_path / "log.parquet")
+    (tmp_path / "items.csv").write_text("id,title,year\n" + "".join(f"f{film},Film {film},{1990 + film}\n" for film in range(FILMS)))
+    ours = load(url)
+    feedback = {"click": "click", "rating": "rating"}
+    config = BanditLogConfig(interactions=str(tmp_path / "log.parquet"), items=str(tmp_path / "items.csv"), feedback=feedback)
+    theirs = BanditLog(config).load()
+    assert ours.interactions.frame.equals(theirs.interactions.frame)
+    assert ours.interactions.feedback == theirs.interactions.feedback == ("click", "rating")
+    assert ours.users.ids == theirs.users.ids
+    assert ours.catalog.ids == theirs.catalog.ids
+    assert ours.catalog.attributes.equals(theirs.catalog.attributes)
+    assert torch.equal(ours.catalog.popularity, theirs.catalog.popularity)
+    assert ours.catalog.texts[2] == "film 2, a drama"
+    assert ours.interactions.frame["position"].to_list() == [0, 1] * 40
+    assert ours.interactions.frame["click"].sum() == 14
+
+
+def test_what_comes_after_the_moment_is_not_read(url):
+    write(url)
+    until = datetime.fromtimestamp(NOW + 10 * 30 + 1, UTC).isoformat()
+    before = load(url, until=until)
+    # of the last visit, the feedback came after the moment
+    assert len(before.interactions) == 62
+    assert before.interactions.frame["click"].sum() == 10
+    write(url, first=40)
+    assert data_content(load(url, until=until)) == data_content(before)
+    assert len(load(url).interactions) == 160
+
+
+def test_a_run_names_the_moment_and_the_file(url, tmp_path, monkeypatch):
+    write(url)
+    monkeypatch.chdir(tmp_path)
+    given = ["experiment=next_item", "agent=dqn", "dataset=feedback", "dataset.url=sqlite:///feedback.db"]
+    composed = compose_config(given)
+    before = datetime.now(UTC)
+    cfg = validate(composed)
+    moment = datetime.fromisoformat(cfg.dataset.until) + timedelta(seconds=MOMENT_MARGIN)
+    assert cfg.dataset.url == url
+    assert before <= moment <= datetime.now(UTC)
+    assert validate(cfg).dataset.until == cfg.dataset.until
+
+
+def test_the_last_profile_of_each_person_is_read_where_there_are_any(url):
+    write(url)
+    assert load(url).users.profiles is None
+    assert load(url, profiles=True).users.profiles.texts == [""] * 5
+    write(url, first=40, profiles=True)
+    profiles = dict(zip(load(url).users.ids, load(url).users.profiles.texts, strict=True))
+    assert profiles == {"p0": "likes 75", "p1": "likes 71", "p2": "likes 77", "p3": "likes 73", "p4": "likes 79"}
+
+
+def test_signals_are_in_the_order_that_a_policy_reads_them_in(url):
+    write(url)
+    data = load(url, signals=["rating", "click", "dwell"])
+    assert data.interactions.feedback == ("rating", "click", "dwell")
+    assert data.interactions.frame["dwell"].sum() == 0
+
+
+def refusal(url, **options):
+    with pytest.raises(DataError) as error:
+        load(url, **options)
+    (line,) = str(error.value).splitlines()
+    return line
+
+
+def test_stores_that_say_nothing_are_refused_in_one_line(url):
+    FeedbackStore.open(url).close()
+    assert refusal(url).endswith("the store has no recommendation yet")
+    with FeedbackStore.open(url) as store:
+        store.record_items(items())
+        store.record_decision(RecordedDecision("r", NOW, "s", "p", "main", "v1", [ShownItem("f1")]))
+    assert refusal(url).endswith("the store has 1 shown items, and no feedback about any of them yet")
+    with FeedbackStore.open(url) as store:
+        store.record_feedback(RecordedFeedback("r", "f1", {"click": 1.0}, NOW))
+        store.record_items(items()[2:])
+    assert "such as 'f1', are not among the 4 of its catalogue: policies with unlike catalogues wrote to it (main v1)" in refusal(url)
+
+
+def test_a_password_is_not_in_messages():
+    from recframe_plugins.datasets.feedback.name import file_like
+
+    assert "secret" not in str(file_like("postgresql://me:secret@host/name"))
+    assert str(file_like("sqlite:////tmp/x.db")) == "/tmp/x.db"
