@@ -5,7 +5,8 @@ The Python API is in this module. Its names are imported when they are first use
 
 - `compose`, `run`, `resume`, `load_result`: runs and their results;
 - `build`, `registered`: components, also those that were defined in a notebook;
-- `load_policy`: a trained policy that recommends; `export`: a policy as a folder of its own.
+- `load_policy`: a trained policy that recommends; `export`: a policy as a folder of its own;
+- `explain`: why a policy recommends an item.
 
 Other public modules:
 
@@ -19,6 +20,7 @@ Other public modules:
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from recframe.api.configs import compose
     from recframe.api.runs import Interrupted, resume, run
     from recframe.api.session import registered
+    from recframe.explanations.explain import explain
     from recframe.runner.results import RunResult, load_result
     from recframe.serving.artefact.write import export
     from recframe.serving.load import load_policy
@@ -45,6 +48,7 @@ __all__ = [
     "__version__",
     "build",
     "compose",
+    "explain",
     "export",
     "load_policy",
     "load_result",
@@ -59,6 +63,7 @@ _HOMES = {
     "RunResult": "recframe.runner.results",
     "build": "recframe.api.components",
     "compose": "recframe.api.configs",
+    "explain": "recframe.explanations.explain",
     "export": "recframe.serving.artefact.write",
     "load_policy": "recframe.serving.load",
     "load_result": "recframe.runner.results",
@@ -69,10 +74,21 @@ _HOMES = {
 """The modules of the lazy names."""
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+def lazy_names(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
+    """The `__getattr__` of a package whose names are imported, each from its home, when they are first used.
+
+    A name that a submodule has, too, cannot be one of them: it would be the submodule as soon as that was imported.
+    """
+
+    def imported(name: str) -> Any:
+        if name not in homes:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        return getattr(import_module(homes[name]), name)
+
+    return imported
+
+
+__getattr__ = lazy_names(__name__, _HOMES)
 
 
 def __dir__() -> list[str]:

@@ -52,10 +52,10 @@ def _message_lines(error: Exception) -> list[str] | None:
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
-    from recframe.config.compose.explain import explain
+    from recframe.config.compose.error_line import error_line
 
     if isinstance(error, (HydraException, OmegaConfBaseException, yaml.YAMLError)):
-        return [explain(error)]
+        return [error_line(error)]
     if isinstance(error, UserError):
         return error.lines
     if isinstance(error, RuntimeError) and str(error) == NO_HOME:

@@ -12,15 +12,18 @@ from typing import Annotated
 import typer
 
 from recframe import __version__
-from recframe.cli import bench, data, plugins, pretrain, train
+from recframe.cli import bench, data, feedback, plugins, pretrain, train
 from recframe.cli.completion import asked_shell, complete
 from recframe.cli.evaluate import evaluate
 from recframe.cli.export import export
+from recframe.cli.hub import pull, push
 from recframe.cli.hydra_app import HYDRA_ARGUMENTS
+from recframe.cli.learn import learn
 from recframe.cli.plugin_commands import add_plugin_commands, command_names, warn_of_refused_command
 from recframe.cli.recommend import recommend
 from recframe.cli.report import report
 from recframe.cli.runs import clean, compare_folders, runs
+from recframe.cli.serve import serve
 from recframe.cli.wandb_sync import wandb_sync
 from recframe.console import output_was_lost, protect_output
 
@@ -35,9 +38,14 @@ app.command()(clean)
 app.command("wandb-sync")(wandb_sync)
 app.command()(export)
 app.command()(recommend)
+app.command()(push)
+app.command()(pull)
+app.command()(serve)
+app.command()(learn)
 app.add_typer(plugins.app, name="plugins")
 app.add_typer(data.app, name="data")
 app.add_typer(bench.app, name="bench")
+app.add_typer(feedback.app, name="feedback")
 HYDRA_COMMANDS = ("train", "pretrain")
 
 

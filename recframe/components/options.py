@@ -31,10 +31,12 @@ def option(
     lt: float | None = None,
     choices: Sequence[Any] | None = None,
     exists: bool = False,
-    path: Literal["any", "folder"] | None = None,
+    path: Literal["any", "folder", "policy"] | None = None,
     components: bool = False,
     runs_code: bool = False,
     variable: bool = False,
+    database: bool = False,
+    moment: bool = False,
 ) -> Any:
     """Declare a field of a component's config: its default, its meaning, and the values it may take.
 
@@ -47,21 +49,30 @@ def option(
     choices: the allowed values.
     exists: the value is a path that must exist.
     path: "any": the value is a path that need not exist. "folder": it is the path of a folder if there is one, and else a name of
-        something, such as of a model. A run's config holds all paths in absolute form.
+        something, such as of a model. "policy": it is the folder of an artefact or of a finished run, needed only where a run starts.
+        A run's config holds all paths in absolute form.
     components: the field is a `dict[str, Any]` of other components of the same kind, by names that the user chooses. Each is a
         section like the component's own and is checked like it; the factory receives the built component in its place.
     runs_code: if true, the option runs code that comes with data or with a model. Only a command line can set it, no config file, and
         `evaluate` and `resume` ask again for consent.
     variable: the value is the name of an environment variable, which must be set when a run starts.
+    database: the value is the address of a database. A run's config holds that of an SQLite file with the absolute path.
+    moment: the value is a date and time (ISO), and None stands for the moment at which a run starts, less `MOMENT_MARGIN` seconds. A run's
+        config holds the moment, so that the run reads the same data again.
     """
     metadata: dict[str, Any] = {"help": help, "ge": ge, "gt": gt, "le": le, "lt": lt, "exists": exists, "path": path}
     metadata["components"], metadata["runs_code"], metadata["variable"] = components, runs_code, variable
+    metadata["database"], metadata["moment"] = database, moment
     metadata["choices"] = tuple(choices) if choices else None
     if default_factory is not dataclasses.MISSING:
         return field(default_factory=default_factory, metadata=metadata)
     if isinstance(default, (list, dict, set)):
         return field(default_factory=lambda: type(default)(default), metadata=metadata)
     return field(default=default, metadata=metadata)
+
+
+MOMENT_MARGIN = 5.0
+"""What is written down in these seconds before a run starts may not be complete yet, and is not read."""
 
 
 def renamed_option(new: str, until: int) -> Any:

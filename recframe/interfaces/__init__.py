@@ -44,6 +44,7 @@ from recframe.interfaces.shared import FrozenTable, Shared
 from recframe.interfaces.state_tracker import StateTracker
 from recframe.interfaces.text_table import TextTable, tables_of
 from recframe.interfaces.token_batches import token_batches
+from recframe.interfaces.token_reading import TokenReading
 from recframe.interfaces.transitions import transition_of
 from recframe.interfaces.tuning import Tunable, TuningSettings
 from recframe.interfaces.types import PAD, Observation, Response, Transition
@@ -91,6 +92,7 @@ __all__ = [
     "TextTable",
     "Texts",
     "TokenLoss",
+    "TokenReading",
     "Transition",
     "Truth",
     "Tunable",

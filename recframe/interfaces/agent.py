@@ -36,14 +36,16 @@ class Agent(nn.Module, ABC):
     - `losses(batch)`: yields `(optimizer name, scalar loss)`, one per optimizer step.
     - `optimizers()`: the optimizers by these names.
 
-    Optional: `rank`, for an evaluation on logs (with the tag `ranks`), and `scores_of_items`; `prepare_to_act`, `texts_moved`,
-    `priorities`, `diagnostics`; `get_extra_state` and `set_extra_state` for state that is neither a parameter nor a buffer.
+    Optional: `rank`, for an evaluation on logs (with the tag `ranks`), `scores_of_items` and `scores_of_all`; `exploring_items`,
+    `prepare_to_act`, `texts_moved`, `priorities`, `diagnostics`; `get_extra_state` and `set_extra_state` for state that is neither a
+    parameter nor a buffer.
 
     Built as `factory(config, spec, state_tracker, seed=seed)`.
 
     Register the tracker and every network as a submodule: the training module saves, moves and restores what `state_dict` contains. A
-    submodule with buffers whose shapes are learned has an attribute `learns_shapes = True`, and takes over the shapes that it loads. Draw
-    all random numbers from `self.generator`. It is saved with the weights, as is `self.env_steps`, the number of user-steps taken in
+    submodule with buffers whose shapes are learned has an attribute `learns_shapes = True`, and takes over the shapes that it loads. If
+    it can go on with further items at the end of the catalogue, it has a method `extend_items(num_items)`, called after loading. Draw all
+    random numbers from `self.generator`. It is saved with the weights, as is `self.env_steps`, the number of user-steps taken in
     training so far; schedules such as exploration's are functions of it.
     """
 
@@ -99,6 +101,22 @@ class Agent(nn.Module, ABC):
         Called without gradients, after `prepare_to_act`.
         """
         return None
+
+    def scores_of_all(self, observation: Observation) -> Tensor | None:
+        """The scores `[N, M]` of all items by which `rank` orders them, up to a constant for each user; None: as for `scores_of_items`.
+
+        Called without gradients, after `prepare_to_act`. An agent that can score a whole catalogue faster than item by item overrides it.
+        """
+        items = torch.arange(self.spec.num_items, device=self.spec.device)
+        return self.scores_of_items(observation, items.expand(len(observation.user), -1))
+
+    def exploring_items(self, observation: Observation, k: int) -> Tensor:
+        """Items `[N, j]` that the agent would show when it explores, best first, for a policy that is deployed; j may be less than k.
+
+        Called without gradients, after `prepare_to_act`. Nothing is learned from what is shown. By default the slates of
+        `act(observation, explore=True)`; an agent whose exploration is a random ranking overrides it, and gives k items.
+        """
+        return self.act(observation, explore=True).slate
 
     def prepare_to_act(self) -> None:
         """Called before a series of `act` calls between which no weight changes: project all items once here."""

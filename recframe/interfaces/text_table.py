@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -12,18 +12,29 @@ from torch import Tensor, nn
 from recframe.interfaces.scaling import standardization
 from recframe.interfaces.shared import Shared
 
+SPARE_ROWS = 64
+"""Rows that a table keeps free behind its own once a text was appended to it: later texts are written there, and nothing is copied."""
+
 
 class _Contents(NamedTuple):
-    """source: the vectors `[n, D]` as the data has them.   values: the standardized vectors that are read."""
+    """source: the vectors `[n, D]` as the data has them.   values: the standardized vectors that are read, of others if `replaced`.
+
+    room: values are its first rows; others are free.
+    """
 
     source: Tensor
     centre: Tensor
     scale: Tensor
     values: Tensor
+    room: Tensor
+    replaced: bool = False
 
 
 class TextTable(nn.Module):
-    """Standardized text vectors `[n, D]` that a network reads through `values`; not trained or saved with it, and shared by its copies.
+    """Standardized text vectors `[n, D]` that a network reads through `values`; not trained with it, and shared by its copies.
+
+    Not the vectors are saved with the network, but centre and scale: with other texts, such as further items at the end, the network reads
+    the old ones as it has learned to. Of weights of earlier releases, which lack them, those of the table's own vectors are used.
 
     While the language model behind them is tuned (`encoder.tuning`), the training module asks for the gradient of what the network of this
     table read, separately from what copies read, and replaces the vectors of all copies in place. A network whose texts can be tuned reads
@@ -34,8 +45,32 @@ class TextTable(nn.Module):
     def __init__(self, vectors: Tensor) -> None:
         super().__init__()
         centre, scale = standardization(vectors)
-        self._shared = Shared(_Contents(vectors, centre, scale, (vectors - centre) / scale))
+        values = (vectors - centre) / scale
+        self._shared = Shared(_Contents(vectors, centre, scale, values, values))
         self._watched: Tensor | None = None
+
+    def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
+        super()._save_to_state_dict(destination, prefix, keep_vars)
+        contents = self._shared.values
+        if not contents.source.shape[1]:
+            # an encoder that reads no text: there is nothing to standardize
+            return
+        # copies: safetensors refuses tensors that share memory, and these are shared by all copies of the table
+        destination[f"{prefix}centre"], destination[f"{prefix}scale"] = contents.centre.clone(), contents.scale.clone()
+
+    def _load_from_state_dict(self, state_dict: Mapping[str, Any], prefix: str, *rest: Any) -> None:
+        contents, state = self._shared.values, dict(state_dict)
+        centre, scale = (state.pop(f"{prefix}{name}", None) for name in ("centre", "scale"))
+        if centre is not None and scale is not None:
+            self._standardize_by(contents, centre.to(contents.centre), scale.to(contents.scale))
+        super()._load_from_state_dict(state, prefix, *rest)
+
+    def _standardize_by(self, contents: _Contents, centre: Tensor, scale: Tensor) -> None:
+        if torch.equal(centre, contents.centre) and torch.equal(scale, contents.scale):
+            return
+        read = contents.values * contents.scale + contents.centre if contents.replaced else contents.source
+        values = (read - centre) / scale
+        self._shared.values = contents._replace(centre=centre, scale=scale, values=values, room=values)
 
     @property
     def values(self) -> Tensor:
@@ -56,6 +91,7 @@ class TextTable(nn.Module):
         """Let this table, and every copy of it, read other vectors `[n, D]` of the same texts."""
         contents = self._shared.values
         contents.values.copy_((vectors - contents.centre) / contents.scale)
+        self._shared.values = contents._replace(replaced=True)
 
     @contextmanager
     def appended(self, vectors: Tensor) -> Iterator[None]:
@@ -64,8 +100,29 @@ class TextTable(nn.Module):
         For texts that were not there in training, such as what a new person says.
         """
         before = self._shared.values
+        own, needed = len(before.values), len(before.values) + len(vectors)
         new = ((vectors - before.centre) / before.scale).to(before.values)
-        self._shared.values = before._replace(values=torch.cat([before.values, new]))
+        if new.requires_grad:
+            self._shared.values = before._replace(values=torch.cat([before.values, new]))
+        else:
+            if len(before.room) < needed:
+                room = torch.cat([before.values, before.values.new_zeros(len(vectors) + SPARE_ROWS, new.shape[1])])
+                before = before._replace(values=room[:own], room=room)
+            before.room[own:needed] = new
+            self._shared.values = before._replace(values=before.room[:needed])
+        try:
+            yield
+        finally:
+            self._shared.values = before
+
+    @contextmanager
+    def exchanged(self, vectors: Tensor) -> Iterator[None]:
+        """Let this table, and every copy of it, have the texts of the vectors `[n, D]` alone within the block: row i is that of vector i.
+
+        For a network that is exported without its texts, and is given their vectors with each question.
+        """
+        before = self._shared.values
+        self._shared.values = before._replace(values=(vectors - before.centre) / before.scale)
         try:
             yield
         finally:

@@ -91,6 +91,19 @@ class ItemAgent(Agent):
         scores = self.scored(observation, whole, self._projected(whole))
         return None if scores is None else scores.of(items)
 
+    @torch.no_grad()
+    def scores_of_all(self, observation: Observation) -> Tensor | None:
+        """The scores `[N, M]` of all items, by one product with their vectors."""
+        whole = self.working_set.whole
+        scores = self.scored(observation, whole, self._projected(whole))
+        return None if scores is None else scores.between(0, whole.num_items)
+
+    @torch.no_grad()
+    def exploring_items(self, observation: Observation, k: int) -> Tensor:
+        """The slates of `decide` with exploration, over all items however large the catalogue is."""
+        whole = self.working_set.whole
+        return self.decide(observation, whole, self._projected(whole), explore=True).slate
+
     def losses(self, batch: Transition) -> Iterator[tuple[str, Tensor]]:
         """The losses of a batch over the items that are selected for it."""
         self._acting = None  # the optimizer steps change the weights that items were projected with

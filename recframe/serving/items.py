@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
-
-from recframe.evaluation.html_tables import table_html
 
 
 class RankedItem(NamedTuple):
-    """One recommended item: its id and its title in the run's data, and its score, or None: the policy has none to tell."""
+    """One recommended item.
+
+    id, title: as the run's data has them.   score: by which the policy ranks, or None: it has none to tell.
+    propensity: the probability with which it was put at this place, given those above it; 1 without exploration, None: unknown.
+    """
 
     id: str
     title: str
     score: float | None = None
+    propensity: float | None = None
 
 
 class RankedItems(list[RankedItem]):
-    """Recommended items, best first. A notebook shows them as a table."""
+    """Recommended items, best first. A notebook shows them as a table.
+
+    explored: whether exploration has changed them: without it, other items would be here, or in another order.
+    """
+
+    def __init__(self, items: Iterable[RankedItem] = (), explored: bool = False) -> None:
+        super().__init__(items)
+        self.explored = explored
 
     @property
     def ids(self) -> list[str]:
@@ -27,13 +38,18 @@ class RankedItems(list[RankedItem]):
         return "\n".join("  ".join(row) for row in self._rows())
 
     def _repr_html_(self) -> str:
-        return table_html(("", "id", "title", "score")[: 4 if self._scored else 3], self._rows())
+        from recframe.evaluation.html_tables import table_html
+
+        columns = [*["score"] * any(item.score is not None for item in self), *["propensity"] * self._uncertain]
+        return table_html(("", "id", "title", *columns), self._rows())
 
     @property
-    def _scored(self) -> bool:
-        return any(item.score is not None for item in self)
+    def _uncertain(self) -> bool:
+        return any(item.propensity not in (None, 1.0) for item in self)
 
     def _rows(self) -> list[list[str]]:
-        rows = [[str(place), item.id, item.title] for place, item in enumerate(self, 1)]
-        scores = [[] if item.score is None else [f"{item.score:.4g}"] for item in self]
-        return [[*row, *score] for row, score in zip(rows, scores, strict=True)]
+        rows = []
+        for place, item in enumerate(self, 1):
+            numbers = [item.score, item.propensity if self._uncertain else None]
+            rows.append([str(place), item.id, item.title, *(f"{number:.4g}" for number in numbers if number is not None)])
+        return rows

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from recframe.runner.results import RunResult
 from recframe.serving.artefact.manifest import MANIFEST
 from recframe.serving.artefact.read import load_artefact
 from recframe.serving.policy import LoadedPolicy
-from recframe.serving.run_policy import policy_of_run
+
+if TYPE_CHECKING:
+    from recframe.runner.results import RunResult
 
 
 def load_policy(
@@ -30,8 +32,11 @@ def load_policy(
     recframe.errors.UserError: there is no such run or artefact, it has no trained weights, its data is another now or is damaged, or its
         actions are not items.
     """
-    folder = source.folder if isinstance(source, RunResult) else Path(source).expanduser()
+    folder = Path(source).expanduser() if isinstance(source, (str, Path)) else source.folder
     if (folder / MANIFEST).is_file():
         return load_artefact(folder, trust_remote_code=trust_remote_code)
+    # the parts of a run, and with them Lightning, are not needed for an artefact
+    from recframe.serving.run_policy import policy_of_run
+
     accepted = {"other_data": other_data, "trust_remote_code": trust_remote_code, "other_config": other_config}
     return policy_of_run(folder, "load_policy", **accepted).policy

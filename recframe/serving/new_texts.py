@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import cache
 
 import torch
 from torch import Tensor
 
 from recframe.attribution import blaming
 from recframe.embeddings import AffineMap
-from recframe.interfaces import Agent, Data, Encoder, Role, tables_of
+from recframe.interfaces import Agent, Data, Encoder, Role, TextTable, tables_of
 from recframe.serving.query_error import QueryError
 
 ARGUMENTS: Mapping[Role, str] = {"user": "profile", "context": "context"}
@@ -32,47 +33,80 @@ class NewTexts:
     def __init__(
         self, agent: Agent, data: Data, make_encoder: Callable[[], Encoder], reduction: AffineMap | None = None, refused: str = ""
     ) -> None:
-        self.agent = agent
         self.data = data
         self.refused = refused
         self.reduction = reduction
-        self._make_encoder = make_encoder
-        self._encoder: Encoder | None = None
+        self._make_encoder = cache(make_encoder)
+        roles: tuple[Role, ...] = ("user", "context")
+        self._known = {role: data.texts[role].vectors if role in data.texts else None for role in roles}
+        self._tables: dict[Role, list[TextTable]] = {role: tables_of(agent, known) for role, known in self._known.items()}
+        self._means: dict[Role, Tensor] = {}
+
+    @property
+    def encoder(self) -> Encoder:
+        """The run's encoder, which is made when it is first asked for."""
+        return self._make_encoder()
+
+    def read_by(self, agent: Agent, data: Data) -> NewTexts:
+        """The same for another agent, whose data it is, with the same encoder."""
+        return NewTexts(agent, data, self._make_encoder, self.reduction, self.refused)
+
+    def require_readable(self, texts: Mapping[Role, str | None]) -> None:
+        """Raise QueryError if one of a person's texts cannot be read."""
+        for role, text in texts.items():
+            if self.refused and text is not None and self._known[role] is not None and self._tables[role]:
+                raise QueryError(f"{ARGUMENTS[role]}: {self.refused}")
 
     @contextmanager
-    def readable(self, texts: Mapping[Role, str | None]) -> Iterator[dict[Role, int]]:
-        """Let the policy read these texts within the block. None stands for a text of which nothing is known: the mean of the data's.
+    def readable(self, people: Sequence[Mapping[Role, str | None]]) -> Iterator[list[dict[Role, int]]]:
+        """Let the policy read the texts of these people within the block. None stands for a text of which nothing is known: the mean of
+        the data's.
 
         Yields
         ------
-        The row of each role's text, which the networks find after those of the data.
-
-        Raises
-        ------
-        QueryError: a text cannot be read.
+        For each person, the row of each role's text, which the networks find after those of the data.
         """
+        found: list[dict[Role, int]] = [{} for _ in people]
         with ExitStack() as stack:
-            rows: dict[Role, int] = {}
-            for role, text in texts.items():
-                known = self.data.texts[role].vectors if role in self.data.texts else None
-                tables = tables_of(self.agent, known)
+            for role in self._known:
+                # in order, each text once
+                texts = list(dict.fromkeys(person[role] for person in people if role in person))
+                if not texts:
+                    continue
+                known, first = self._known[role], self._count(role)
                 if known is not None:
-                    vector = known.mean(dim=0, keepdim=True) if text is None or not tables else self._vector(text, role)
-                    for table in tables:
-                        stack.enter_context(table.appended(vector))
-                rows[role] = self._count(role)
-            yield rows
+                    vectors = self.vectors(texts, role)
+                    for table in self._tables[role]:
+                        stack.enter_context(table.appended(vectors))
+                # without vectors, whatever is read by the row cannot be there, and says so
+                rows = {text: first + (place if known is not None else 0) for place, text in enumerate(texts)}
+                for person, row in zip(people, found, strict=True):
+                    if role in person:
+                        row[role] = rows[person[role]]
+            yield found
+
+    def vectors(self, texts: Sequence[str | None], role: Role) -> Tensor:
+        """The vectors `[n, D]` of texts, as the policy reads them. The mean where nothing is known, or where nothing reads them."""
+        vectors = self._mean(role).repeat(len(texts), 1)
+        new = [place for place, text in enumerate(texts) if text is not None and self._tables[role]]
+        if new:
+            vectors[new] = self.encoded([str(texts[place]) for place in new], role)
+        return vectors
+
+    def encoded(self, texts: list[str], role: Role) -> Tensor:
+        """The vectors `[n, D]` of these texts, encoded and reduced as those of the data."""
+        with blaming(self.encoder):
+            vectors = torch.from_numpy(self.encoder.encode(texts, role)).to(torch.float32)
+        return vectors if self.reduction is None else self.reduction(vectors)
+
+    def _mean(self, role: Role) -> Tensor:
+        """`[1, D]`."""
+        if role not in self._means:
+            known = self._known[role]
+            assert known is not None
+            self._means[role] = known.mean(dim=0, keepdim=True)
+        return self._means[role]
 
     def _count(self, role: Role) -> int:
         users = self.data.users
         return len(users) if role == "user" and users is not None else len(self.data.texts[role].texts)
-
-    def _vector(self, text: str, role: Role) -> Tensor:
-        """The vector `[1, D]` of a text."""
-        if self.refused:
-            raise QueryError(f"{ARGUMENTS[role]}: {self.refused}")
-        if self._encoder is None:
-            self._encoder = self._make_encoder()
-        with blaming(self._encoder):
-            vector = torch.from_numpy(self._encoder.encode([text], role)).to(torch.float32)
-        return vector if self.reduction is None else self.reduction(vector)

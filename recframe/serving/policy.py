@@ -3,35 +3,60 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch import Tensor
 
-from recframe.evaluation.agent_policy import AgentPolicy
-from recframe.interfaces import PAD, Agent, Data, Observation, Role
-from recframe.serving.items import RankedItem, RankedItems
-from recframe.serving.new_texts import ARGUMENTS, NewTexts
-from recframe.serving.person import read_person
-from recframe.serving.query import Entry, QueryReader, listed
+from recframe.interfaces import Agent, Data
+from recframe.serving.answers import Answerer
+from recframe.serving.exploration import Explorer
+from recframe.serving.items import RankedItems
+from recframe.serving.more_items import Build, agent_with_more, data_with_more
+from recframe.serving.new_items import described_items
+from recframe.serving.new_texts import NewTexts
+from recframe.serving.prepared import PreparedAgent
+from recframe.serving.query import Query, QueryReader
 from recframe.serving.query_error import QueryError
+from recframe.serving.question import Entry, Question
+
+BATCH = 256
+"""Questions that are answered at once."""
+
+ENCODED = 64
+"""Texts of new items that are encoded at once."""
 
 
 class LoadedPolicy:
-    """The trained policy of a run, on the CPU, without exploration: the same question gets the same answer.
+    """The trained policy of a run, on the CPU, without exploration unless it is asked for: the same question gets the same answer.
 
-    It may be asked from several threads; one question is answered at a time.
+    It may be asked from several threads; one batch of questions is answered at a time.
 
     Parameters
     ----------
     agent: with the trained weights.   data: the run's data, as the agent reads it.   new_texts: reads texts that are not in it.
+    build: builds the agent without its weights.
     name: how messages call the agent, such as "agent=dqn".   ranks: whether the agent implements `rank`.
     excludes_history: whether, as in the run, items of the history are not recommended again.
     folder: the run's, or the artefact's.
+    version: of the artefact, or of the run: a hash of all that its answers depend on, but for items that are added.
     """
 
     def __init__(
-        self, agent: Agent, data: Data, new_texts: NewTexts, *, name: str, ranks: bool, excludes_history: bool, folder: Path
+        self,
+        agent: Agent,
+        data: Data,
+        new_texts: NewTexts,
+        *,
+        build: Build,
+        name: str,
+        ranks: bool,
+        excludes_history: bool,
+        folder: Path,
+        version: str,
     ) -> None:
         self.agent = agent
         self.data = data
@@ -40,8 +65,10 @@ class LoadedPolicy:
         self.ranks = ranks
         self.excludes_history = excludes_history
         self.folder = folder
-        self._one_question = threading.Lock()
-        self._reader = QueryReader(data, agent.spec, agent.reads_whole_history)
+        self.version = version
+        self._build = build
+        self._one_batch, self._one_addition = threading.Lock(), threading.Lock()
+        self._answerer = Answerer(PreparedAgent(agent), QueryReader(data, agent.spec, excludes_history), new_texts, name, ranks)
 
     def __repr__(self) -> str:
         return f"<{self.name} of {self.folder}, {len(self.data.catalog):,} items>"
@@ -55,63 +82,104 @@ class LoadedPolicy:
         k: int = 10,
         candidates: Sequence[str | int] | None = None,
         exclude: Sequence[str | int] | None = None,
+        must_include: Sequence[str | int] = (),
+        at_most: Mapping[str, int] | None = None,
+        explorer: Explorer | None = None,
     ) -> RankedItems:
         """The k items to show first, best first, with their scores if the policy ranks by scores; fewer where fewer may be shown.
 
+        The other arguments are those of `Question`.
+
         Parameters
         ----------
-        history: ids of the items that the person met, oldest first; an id means that it was clicked. `("17", {"rating": 4.0})` gives what
-            the person did with it by the run's signals, of which those that are left out are 0.
-        user: the id of a user of the run's data, for a policy that reads users.
-        profile: a text about a person who is not in the data, for a policy that reads profiles. Without it, and without `user`, such a
-            policy takes the mean of the profiles that it knows.
-        context: what the person says, for a policy that reads it; None: the mean of what it knows.
-        candidates: ids of the items that may be recommended; None: all.
-        exclude: ids of items that may not be; None: those of the history, if the run excludes them, and else none.
+        explorer: chooses places at random in its way; None: no exploration.
 
         Raises
         ------
-        recframe.errors.UserError: an id is not in the data, or the policy does not read what was given; the message is one line.
+        recframe.errors.UserError: an id is not in the data, the policy does not read what was given, the rules contradict each other, or
+            the policy cannot explore in this way; the message is one line.
         """
-        if not hasattr(k, "__index__") or k < 1:
-            raise QueryError(f"k: {k!r} is not allowed; it must be a whole number >= 1")
-        history = listed(history, "history")
-        candidates = None if candidates is None else listed(candidates, "candidates")
-        exclude = None if exclude is None else listed(exclude, "exclude")
-        if exclude is None and self.excludes_history:
-            exclude = [entry[0] if isinstance(entry, tuple) else entry for entry in history]
-        rows, texts = read_person(self.data, self.agent.spec, user, profile, context)
-        with self._one_question, self.new_texts.readable(texts) as new:
-            observation = self._reader.observation(history, {**rows, **new}, candidates, exclude)
-            if candidates == []:
-                return RankedItems()
-            items, scores = self._asked(observation, k, texts)
-        ids, titles = self.data.catalog.ids, self.data.catalog.titles
-        return RankedItems(RankedItem(ids[item], titles[item], score) for item, score in zip(items, scores, strict=True))
+        question = Question(history, user, profile, context, k, candidates, exclude, must_include, {} if at_most is None else at_most)
+        answer = self.recommend_many([question], explorer)[0]
+        if isinstance(answer, QueryError):
+            raise answer
+        return answer
 
-    def _asked(self, observation: Observation, k: int, texts: Mapping[Role, str | None]) -> tuple[list[int], Sequence[float | None]]:
-        try:
-            return self._ranked(observation, k)
-        except IndexError:
-            # something else than text vectors is read by the row of a text
-            if not texts:
-                raise
-            role = next(iter(texts))
-            what = {"user": "has learned a vector for each user, or reads labels of profiles; give the id of a user of the data"}
-            reason = what.get(role, "reads labels of what is said; give one of the texts of the data")
-            raise QueryError(f"{'user' if role == 'user' else ARGUMENTS[role]}: {self.name} {reason}") from None
+    def recommend_many(
+        self, questions: Sequence[Question], explorer: Explorer | None = None, seeds: Sequence[int] | None = None
+    ) -> list[RankedItems | QueryError]:
+        """The answers to many questions, in their order; the error in place of the answer to a bad one. They are computed together.
 
-    @torch.no_grad()
-    def _ranked(self, observation: Observation, k: int) -> tuple[list[int], Sequence[float | None]]:
-        """The rows of the items, best first, and their scores, or Nones."""
-        with AgentPolicy(self.agent) as policy:
-            if self.ranks:
-                items = policy.rank(observation, min(k, len(self.data.catalog)))
-                items = items[:, items[0] != PAD]
-                scores = self.agent.scores_of_items(observation, items)
-                rows: list[int] = items[0].tolist()
-                return rows, [None] * len(rows) if scores is None else scores[0].tolist()
-            if k > self.agent.spec.slate_size:
-                raise QueryError(f"k: {self.name} ranks no items, it shows {self.agent.spec.slate_size}; k can be no more than that")
-            shown: list[int] = policy(observation, turn=0)[0, :k].tolist()
-            return shown, [None] * len(shown)
+        They are those that `recommend` gives one after the other, but for the last digits of scores, which depend on how many are computed
+        together.
+
+        Parameters
+        ----------
+        explorer: as for `recommend`.   seeds: one for each question, from `Explorer.seeds`; None: the explorer's next ones.
+        """
+        if seeds is None:
+            seeds = [0] * len(questions) if explorer is None else explorer.seeds(len(questions))
+        answers: list[RankedItems | QueryError] = []
+        for first in range(0, len(questions), BATCH):
+            part = slice(first, first + BATCH)
+            with self._one_batch:
+                answers += self._answerer.answers(questions[part], explorer, seeds[part])
+        return answers
+
+    def add_items(self, items: Sequence[Mapping[str, Any]], places: Sequence[str] | None = None) -> list[str]:
+        """Let the policy recommend further items, of which it knows the texts. Returns the ids of those that were not there.
+
+        They can be in histories, candidates and rules, too. Their texts are encoded as those of the run were. They are there for this
+        object only, all of them or none, and from one question to the next: it may be asked meanwhile.
+
+        Parameters
+        ----------
+        items: for each an `id`, a `text` (without it, the `title` is the text), and any attributes of the run's items. One that is there
+            with the same text is left out.
+        places: how messages name each of them; None: by their number.
+
+        Raises
+        ------
+        ItemsError: some of them are wrong, with a line for each.
+        QueryError: the policy cannot take new items: it has learned something about each item, or new texts cannot be read.
+        """
+        places = [f"item {number}" for number in range(1, len(items) + 1)] if places is None else places
+        with self._one_addition:
+            described = described_items(items, places, self.data.catalog)
+            if not described.ids:
+                return []
+            if self.new_texts.refused:
+                raise QueryError(f"new items: {self.new_texts.refused}")
+            data = data_with_more(self.data, described, self._encoded(described.texts))
+            agent = agent_with_more(self.agent, data, self._build, self.name)
+            new_texts = self.new_texts.read_by(agent, data)
+            answerer = Answerer(
+                PreparedAgent(agent), QueryReader(data, agent.spec, self.excludes_history), new_texts, self.name, self.ranks
+            )
+            with self._one_batch:
+                self.agent, self.data, self.new_texts, self._answerer = agent, data, new_texts, answerer
+        return described.ids
+
+    def _encoded(self, texts: list[str]) -> Tensor:
+        """The vectors `[n, D]` of items' texts, computed in parts, between which questions are answered."""
+        parts = []
+        for first in range(0, len(texts), ENCODED):
+            with self._one_batch:
+                parts.append(self.new_texts.encoded(texts[first : first + ENCODED], "item"))
+        return torch.cat(parts)
+
+    @contextmanager
+    def inspected(self, question: Question, items: Sequence[str | int]) -> Iterator[tuple[Query, list[int], PreparedAgent]]:
+        """For explanations: the question and the items in numbers, and the agent, which answers nobody else within the block.
+
+        Raises
+        ------
+        QueryError: as for `recommend`; an `IndexError` of the block, too, where a text is new and something else is read by its row.
+        """
+        with self._one_batch:
+            answerer = self._answerer
+            query = answerer.read(question)
+            try:
+                yield query, answerer.reader.rows(items, "item"), answerer.prepared
+            except IndexError as error:
+                raise answerer.as_query_error(error, query) from None

@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import torch
 from omegaconf import DictConfig
 from torch import Tensor
 
 from recframe.building.component import build, component_of
+from recframe.building.initial import initial_policy
 from recframe.building.parts import Parts
 from recframe.building.texts import texts_to_fit_on
 from recframe.components import Kind
 from recframe.embeddings import AffineMap
 from recframe.errors import UserError
-from recframe.interfaces import Encoder, EnvironmentSpec, Role
+from recframe.interfaces import Agent, Data, Encoder, EnvironmentSpec, Role
 from recframe.logs import texts_in_training
 from recframe.runner.trained import trained_agent
+from recframe.serving.artefact.manifest import VERSION_LENGTH
+from recframe.serving.encoders import CPU, fitted_encoder
 from recframe.serving.new_texts import NewTexts
 from recframe.serving.policy import LoadedPolicy
 from recframe.tracking import RunFolder, recorded_config
+from recframe.tracking.identity import read_identity
 from recframe.tracking.provenance import report_changes
-
-CPU = torch.device("cpu")
 
 
 class RunPolicy(NamedTuple):
@@ -70,26 +72,34 @@ def policy_of_run(folder: Path, asked_by: str, *, other_data: bool, trust_remote
         agent,
         known,
         NewTexts(agent, known, lambda: fitted_encoder(cfg.encoder, learned_from), parts.reduction, _why_no_new_texts(cfg, bool(tuned))),
+        build=partial(_untrained, cfg),
         name=name,
         ranks="ranks" in component_of(Kind.AGENT, cfg.agent).provides,
         excludes_history=cfg.evaluation.exclude_seen if parts.log is not None else _excludes_what_was_shown(spec, always),
         folder=folder.absolute(),
+        version=_version(folder),
     )
     return RunPolicy(policy, cfg, parts.reduction, tuned, learned_from)
-
-
-def fitted_encoder(section: Any, learned_from: Sequence[str]) -> Encoder:
-    """The encoder of a section, on the CPU, which has learned from these texts."""
-    encoder: Encoder = build(component_of(Kind.ENCODER, section), section, device=CPU)
-    encoder.fit(learned_from)
-    return encoder
 
 
 def _learned_from(parts: Parts) -> list[str]:
     encoder: Encoder = build(component_of(Kind.ENCODER, parts.cfg.encoder), parts.cfg.encoder, device=CPU)
     if type(encoder).fit is Encoder.fit:
         return []
-    return texts_to_fit_on(parts.data, parts.cfg, {} if parts.log is None else texts_in_training(parts.log.train))
+    learn_from = {} if parts.log is None else texts_in_training(parts.log.train)
+    return texts_to_fit_on(parts.data, parts.cfg, learn_from, initial_policy(parts.cfg))
+
+
+def _untrained(cfg: DictConfig, spec: EnvironmentSpec, data: Data) -> Agent:
+    tracker = build(component_of(Kind.STATE_TRACKER, cfg.state_tracker), cfg.state_tracker, spec=spec, data=data)
+    agent: Agent = build(component_of(Kind.AGENT, cfg.agent), cfg.agent, spec=spec, state_tracker=tracker, seed=int(cfg.seed))
+    return agent
+
+
+def _version(folder: Path) -> str:
+    """The beginning of the hash by which a run is known again, which runs of earlier releases do not have."""
+    identity = read_identity(folder)
+    return "unknown" if identity is None else identity.key[:VERSION_LENGTH]
 
 
 def _why_no_new_texts(cfg: DictConfig, tuned: bool) -> str:

@@ -13,7 +13,8 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from recframe.config.determining import CONTENT, determining_settings
+from recframe.config.contents import CONTENT
+from recframe.config.determining import determining_settings
 from recframe.plugin_loader import SESSION, Registered, component_code, registry
 from recframe.tracking.atomic import atomic_write
 from recframe.tracking.folder import IDENTITY_NAME
@@ -96,7 +97,8 @@ def read_identity(folder: str | Path) -> RunIdentity | None:
 def edited_settings(identity: RunIdentity, recorded: DictConfig) -> list[str]:
     """The settings of a run's recorded config, not filled up with defaults, that are not those that the run was started with.
 
-    The device may be another one. Whether data and models are those of the run is compared when they are loaded.
+    The device may be another one, and a setting that recframe did not have then may be null now. Whether data and models are those of the
+    run is compared when they are loaded.
     """
     now = determining_settings(recorded, as_recorded=True).written
     return list(_config_changes(identity.parts["config"], now, everything=False))
@@ -115,7 +117,7 @@ def _config_changes(then: Mapping[str, Any], now: Mapping[str, Any], everything:
         content = any(_is_content(value) for value in pair)
         if content and everything:
             yield f"{key}: its content is another"
-        elif not content and (everything or key != "device"):
+        elif not content and (everything or (key != "device" and pair != (_MISSING, None))):
             yield f"{key}: {_in_words(pair[0])} then, {_in_words(pair[1])} now"
 
 

@@ -15,8 +15,8 @@ import torch
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
 from recframe.tracking.atomic import atomic_path
-from recframe.training.divergence import require_numbers
-from recframe.training.weights import CheckpointError
+from recframe.tracking.finite import require_numbers
+from recframe.tracking.weights import CheckpointError
 
 OWN, RUN = "recframe", "run"
 """The entry of a checkpoint with the run's state, and its entry with the key of the run's identity."""

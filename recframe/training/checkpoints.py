@@ -10,9 +10,9 @@ from typing import Any
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Checkpoint
 
+from recframe.tracking.weights import CheckpointError, encoder_weights, save_weights
 from recframe.training.checkpoint_file import read_checkpoint, require_checkpoint
 from recframe.training.module import TrainingModule
-from recframe.training.weights import CheckpointError, encoder_weights, save_weights
 
 LAST = "last.ckpt"
 BEST = "best.safetensors"

@@ -20,6 +20,8 @@ from recframe.config.schema.run import TrainerConfig
 from recframe.errors import UserError
 from recframe.experience import Stream
 from recframe.interfaces import Agent
+from recframe.tracking.finite import TrainingDiverged
+from recframe.tracking.weights import encoder_weights, load_weights, save_weights
 from recframe.training.allocator import keep_freed_memory
 from recframe.training.auxiliary import BehaviourPrediction
 from recframe.training.checkpoint_file import AtomicCheckpointIO, read_checkpoint
@@ -30,7 +32,7 @@ from recframe.training.checkpoints import (
     RunCheckpoints,
     training_is_complete,
 )
-from recframe.training.divergence import TrainingDiverged, earlier_checkpoint
+from recframe.training.divergence import earlier_checkpoint
 from recframe.training.interruption import Interruption, StopOnSignal
 from recframe.training.lightning_output import suppress_lightning_output
 from recframe.training.lm_tuning.tuner import Tuner, TuningDiverged
@@ -38,7 +40,6 @@ from recframe.training.module import Chunks, StageRecord, TrainingModule
 from recframe.training.progress import ProgressBar
 from recframe.training.ranks import Ranks
 from recframe.training.weight_average import WeightAverage
-from recframe.training.weights import encoder_weights, load_weights, save_weights
 
 log = logging.getLogger(__name__)
 

@@ -25,9 +25,10 @@ from recframe.config.schema.run import TrainerConfig
 from recframe.experience import Stream
 from recframe.interfaces import Agent, Transition, dividing_users, mean_of_all
 from recframe.tracking.counter import BATCHES, ENV_STEPS, count_in_words
+from recframe.tracking.finite import TrainingDiverged, require_numbers
 from recframe.training.auxiliary import BehaviourPrediction
 from recframe.training.culprits import culprit
-from recframe.training.divergence import TrainingDiverged, require_numbers, steps_advice
+from recframe.training.divergence import steps_advice
 from recframe.training.learning_rates import LearningRates
 from recframe.training.lm_tuning.tuner import Tuner
 from recframe.training.progress import evaluation_text, training_text

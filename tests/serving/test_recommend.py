@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 
 import recframe
+from recframe.serving.batches import answered
+from recframe.serving.exploration import explorer_of
+from recframe.serving.lines import STANDARD_INPUT, batches_of_lines
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +51,34 @@ def test_many_questions_are_answered_in_order_and_continued(warm_recframe, artef
     assert (tmp_path / "answers.jsonl").read_text() == whole
 
 
+def test_a_file_that_is_continued_explores_as_if_it_had_not_stopped(artefact, tmp_path):
+    policy = recframe.load_policy(artefact)
+    lines = [json.dumps({"history": [str(number % 20)], "k": 3}) if number % 7 else "no json" for number in range(50)]
+    batches = [lines[first : first + 8] for first in range(0, 50, 8)]
+
+    def answers(skip):
+        return list(answered(policy, batches, 10, skip, explorer_of("epsilon=0.5", seed=3)))
+
+    whole = answers(0)
+    assert len(whole) == 50
+    assert any(json.loads(line).get("explored") for line in whole)
+    assert {item["propensity"] for line in whole for item in json.loads(line).get("items", ())} > {0.5 / 19, 0.5 + 0.5 / 19}
+    for skip in (1, 8, 13, 50):
+        assert answers(skip) == whole[skip:]
+
+
+def test_whoever_writes_a_line_and_waits_gets_its_answer(artefact, tmp_path):
+    asking, asked = os.pipe()
+    policy = recframe.load_policy(artefact)
+    with open(asking, encoding="utf-8") as stream, open(asked, "w", encoding="utf-8") as out:
+        answers = answered(policy, batches_of_lines(STANDARD_INPUT, stream, 8, "--questions"), 2)
+        for film in range(3):
+            print(json.dumps({"history": [str(film)], "id": film}), file=out, flush=True)
+            assert json.loads(next(answers))["id"] == film
+        out.close()
+        assert list(answers) == []
+
+
 def test_a_bad_question_is_one_line_and_the_others_are_answered(warm_recframe, artefact, tmp_path):
     bad = ['{"history": ["nope"]}', "not json", "[1]", '{"histroy": ["1"]}', '{"k": 0, "id": "x"}', '{"history": "1"}', "[" * 100_000]
     (tmp_path / "asked.jsonl").write_text("\n".join([*bad, '{"history": ["1"]}']) + "\n")
@@ -66,6 +98,8 @@ def test_a_bad_question_is_one_line_and_the_others_are_answered(warm_recframe, a
         (["--questions", "none.jsonl"], "--questions: none.jsonl: cannot be read (No such file or directory)"),
         (["--questions", "-", "--user", "p1"], "--questions: its lines say who asks; leave out --user"),
         (["--answers", "a.jsonl"], "--answers: it is for --questions; one answer is printed"),
+        (["--seed", "3"], "--seed: it is for --explore; without it nothing is drawn at random"),
+        (["--explore", "greedy=1"], "--explore: 'greedy=1' is not allowed; epsilon=0.1, boltzmann=1.0 or thompson=16 are right"),
         (["--say", "hello"], "context: visits of this run come with no text; leave it out"),
     ],
 )

@@ -12,8 +12,8 @@ from safetensors.torch import save_file
 from recframe.errors import UserError
 from recframe.tracking import atomic, atomic_folder, atomic_write
 from recframe.tracking.atomic import atomic_path
+from recframe.tracking.weights import save_tensors
 from recframe.training.checkpoint_file import AtomicCheckpointIO
-from recframe.training.weights import save_tensors
 
 
 def test_text_and_bytes_are_written_unchanged(tmp_path):

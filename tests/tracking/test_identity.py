@@ -134,6 +134,14 @@ def test_other_content_of_a_list_of_files_is_no_edit(config, base):
     assert edited_settings(then, config) == []
 
 
+def test_a_setting_that_there_was_not_is_no_edit_while_it_is_null(config, base):
+    parts = json.loads(json.dumps(base.parts))
+    assert parts["config"].pop("init", "not there") is None
+    assert edited_settings(RunIdentity("then", parts), config) == []
+    del parts["config"]["seed"]
+    assert edited_settings(RunIdentity("then", parts), config) == [f"seed: nothing then, {config.seed} now"]
+
+
 def test_the_code_of_a_package_is_all_of_it_also_where_the_class_stands_at_its_top(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path))
     for name in ("__init__", "deeper"):

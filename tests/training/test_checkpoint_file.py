@@ -5,8 +5,8 @@ import random
 import pytest
 import torch
 
+from recframe.tracking.weights import CheckpointError, load_tensors, save_tensors
 from recframe.training.checkpoint_file import AtomicCheckpointIO, read_checkpoint, require_checkpoint
-from recframe.training.weights import CheckpointError, load_tensors, save_tensors
 
 REMEDY = "remove it to train from the start again"
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from recframe.tracking.finite import not_a_number
 from recframe.training import BEST, FINAL, LAST, TrainingDiverged
-from recframe.training.divergence import not_a_number
 
 PLUGIN = """
     import torch

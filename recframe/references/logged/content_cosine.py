@@ -37,6 +37,11 @@ class ContentCosine(LogScorer):
     def learn(self, matrix: sp.csr_matrix, log: Log) -> None:
         """Nothing to learn."""
 
+    def extend_items(self, num_items: int) -> None:
+        """Further items at the end of the catalogue, which nobody has met."""
+        if len(self.popularity):
+            self.popularity = F.pad(self.popularity, (0, num_items - len(self.popularity)))
+
     def evidence(self, observation: Observation) -> QueryScores:
         """The cosines."""
         vectors, history = self._vectors.values, observation.history_items

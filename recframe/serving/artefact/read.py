@@ -10,15 +10,14 @@ from recframe.building.component import build
 from recframe.building.sections import checked_section
 from recframe.components import Component, Kind
 from recframe.config import ConfigError, code_settings
-from recframe.interfaces import Agent, tables_of
+from recframe.interfaces import Agent, Data, EnvironmentSpec, tables_of
 from recframe.plugin_loader import UnknownComponent, came_from, registry
-from recframe.serving.artefact.manifest import ArtefactError, Manifest, read_manifest
+from recframe.serving.artefact.manifest import SECTIONS, WEIGHTS, ArtefactError, Manifest, read_manifest
 from recframe.serving.artefact.tables import PolicyData, read_tables
-from recframe.serving.artefact.write import SECTIONS, WEIGHTS
+from recframe.serving.encoders import fitted_encoder
 from recframe.serving.new_texts import NewTexts
 from recframe.serving.policy import LoadedPolicy
-from recframe.serving.run_policy import fitted_encoder
-from recframe.training.weights import CheckpointError, load_weights
+from recframe.tracking.weights import CheckpointError, load_weights
 
 log = logging.getLogger(__name__)
 
@@ -39,8 +38,13 @@ def load_artefact(folder: Path, *, trust_remote_code: bool = False) -> LoadedPol
     sections = {kind: _section(folder, components[kind], manifest.sections[kind.value]) for kind in SECTIONS}
     given = read_tables(folder, manifest.files)
     spec = manifest.environment_spec()
-    tracker = build(components[Kind.STATE_TRACKER], sections[Kind.STATE_TRACKER], spec=spec, data=given.data)
-    agent: Agent = build(components[Kind.AGENT], sections[Kind.AGENT], spec=spec, state_tracker=tracker, seed=manifest.seed)
+
+    def untrained(spec: EnvironmentSpec, data: Data) -> Agent:
+        tracker = build(components[Kind.STATE_TRACKER], sections[Kind.STATE_TRACKER], spec=spec, data=data)
+        agent: Agent = build(components[Kind.AGENT], sections[Kind.AGENT], spec=spec, state_tracker=tracker, seed=manifest.seed)
+        return agent
+
+    agent = untrained(spec, given.data)
     try:
         load_weights(agent, folder / WEIGHTS)
     except CheckpointError as error:
@@ -53,10 +57,12 @@ def load_artefact(folder: Path, *, trust_remote_code: bool = False) -> LoadedPol
         NewTexts(
             agent, given.data, lambda: fitted_encoder(sections[Kind.ENCODER], given.learned_from), given.reduction, manifest.new_texts
         ),
+        build=untrained,
         name=f"agent={sections[Kind.AGENT].name}",
         ranks=manifest.ranks,
         excludes_history=manifest.excludes_history,
         folder=folder.absolute(),
+        version=manifest.version,
     )
 
 

@@ -9,49 +9,50 @@ from typing import Any
 import torch
 
 from recframe import __version__
-from recframe.components import Kind
 from recframe.config import recorded
 from recframe.files import file_sha256
 from recframe.serving.artefact.card import CARD, model_card
-from recframe.serving.artefact.manifest import MANIFEST, ArtefactError, Manifest, spec_entry, version_of
+from recframe.serving.artefact.manifest import MANIFEST, SECTIONS, WEIGHTS, Manifest, spec_entry, version_of
+from recframe.serving.artefact.new_folder import appearing_folder, require_new
+from recframe.serving.artefact.onnx import ONNX, require_onnx, write_onnx
 from recframe.serving.artefact.tables import PolicyData, write_tables
 from recframe.serving.run_policy import RunPolicy, policy_of_run
-from recframe.tracking import atomic_folder
 from recframe.tracking.provenance import provenance
-from recframe.training.weights import save_weights
-
-WEIGHTS = "policy.safetensors"
-SECTIONS = (Kind.AGENT, Kind.STATE_TRACKER, Kind.ENCODER)
+from recframe.tracking.weights import save_weights
 
 
 def export(
-    run: str | Path, folder: str | Path, *, other_data: bool = False, trust_remote_code: bool = False, other_config: bool = False
+    run: str | Path,
+    folder: str | Path,
+    *,
+    onnx: bool = False,
+    other_data: bool = False,
+    trust_remote_code: bool = False,
+    other_config: bool = False,
 ) -> Manifest:
     """Write the trained policy of a run into a new folder, which needs neither the run nor its data.
 
     Parameters
     ----------
     run: the folder of a run.   folder: must not exist, or be empty.
+    onnx: also write `policy.onnx`, the scoring part of the policy, checked against torch.
     other_data, trust_remote_code, other_config: as for `recframe.load_policy`.
 
     Raises
     ------
-    recframe.errors.UserError: the run's policy cannot be loaded, or the folder cannot be written.
+    recframe.errors.UserError: the run's policy cannot be loaded, it has no part that ONNX can express, or the folder cannot be written.
     """
     folder = Path(folder).expanduser()
-    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
-        raise ArtefactError(f"{folder}: exists already; choose another folder, or remove it")
+    require_new(folder)
+    if onnx:
+        require_onnx()
     accepted = {"other_data": other_data, "trust_remote_code": trust_remote_code, "other_config": other_config}
     loaded = policy_of_run(Path(run).expanduser(), "recframe export", **accepted)
-    try:
-        with atomic_folder(folder) as temporary:
-            manifest = _write(temporary, loaded)
-    except OSError as error:
-        raise ArtefactError(f"{folder}: cannot be written ({error.strerror or error})") from None
-    return manifest
+    with appearing_folder(folder) as temporary:
+        return _write(temporary, loaded, onnx)
 
 
-def _write(folder: Path, loaded: RunPolicy) -> Manifest:
+def _write(folder: Path, loaded: RunPolicy, onnx: bool) -> Manifest:
     policy, cfg = loaded.policy, loaded.cfg
     spec = policy.agent.spec
     data = policy.data._replace(interactions=None, ratings=None, held_out=None)
@@ -70,8 +71,13 @@ def _write(folder: Path, loaded: RunPolicy) -> Manifest:
         "new_texts": policy.new_texts.refused,
     }
     files = {name: file_sha256(folder / name) for name in (*names, WEIGHTS)}
+    version = version_of(deciding, files)
+    scoring = write_onnx(folder, policy.agent, policy.data, loaded.tuned, policy.name) if onnx else {}
+    if onnx:
+        # not in the version: it decides nothing that the weights do not
+        files[ONNX] = file_sha256(folder / ONNX)
     manifest = Manifest(
-        version=version_of(deciding, files),
+        version=version,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         versions={"recframe": __version__, "torch": torch.__version__},
         origins={kind.value: origins[kind.value] for kind in SECTIONS},
@@ -81,6 +87,7 @@ def _write(folder: Path, loaded: RunPolicy) -> Manifest:
             "contexts": 0 if data.contexts is None else len(data.contexts.texts),
         },
         files=files,
+        onnx=scoring,
         **deciding,
     )
     (folder / CARD).write_text(model_card(manifest, loaded), encoding="utf-8")

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from recframe.embeddings import AffineMap, EmbeddingStore
 from recframe.files import file_sha256
 from recframe.interfaces import Agent, Data, Encoder, Role, TextTable, Tunable, tables_of
-from recframe.training.weights import encoder_weights, load_tensors, require_weights
+from recframe.tracking.weights import encoder_weights, load_tensors, require_weights
 
 
 class TextGroup(NamedTuple):

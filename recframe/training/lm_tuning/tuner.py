@@ -17,9 +17,9 @@ from recframe.embeddings import AffineMap
 from recframe.embeddings.encoding import encode_checked
 from recframe.errors import UserError
 from recframe.interfaces import Agent, Data, Role, TextTable, Tunable, restore_generator, token_batches
+from recframe.tracking.weights import load_tensors, save_tensors
 from recframe.training.lm_tuning.sampling import sample_within_budget
 from recframe.training.lm_tuning.tuned_texts import TextGroup, copy_into, text_groups
-from recframe.training.weights import load_tensors, save_tensors
 
 log = logging.getLogger(__name__)
 

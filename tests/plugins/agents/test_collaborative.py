@@ -9,7 +9,7 @@ from recframe.plugin_loader import registry
 from recframe.references.logged import Counts, ItemKNN, LogScorer, ScorerRanker, interaction_matrix
 from recframe.testing import ToyTracker, check_component, toy_data, toy_observation, toy_spec, update
 from recframe.testing.toy import toy_log
-from recframe.training.weights import CheckpointError, load_weights, save_weights
+from recframe.tracking.weights import CheckpointError, load_weights, save_weights
 from recframe_plugins.agents.baselines.config import ContentCosineConfig
 from recframe_plugins.agents.collaborative import als, build
 from recframe_plugins.agents.collaborative.als import ALS, folded_in

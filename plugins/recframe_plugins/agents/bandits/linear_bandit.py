@@ -68,6 +68,16 @@ class LinearBandit(Agent):
         """The items of the highest expected reward, `[N, k]`."""
         return rank_items(observation, self.expected(observation), self.spec.num_items, k)
 
+    @torch.no_grad()
+    def scores_of_items(self, observation: Observation, items: Tensor) -> Tensor | None:
+        """The expected rewards `[N, C]`."""
+        return self.expected(observation).of(items)
+
+    @torch.no_grad()
+    def scores_of_all(self, observation: Observation) -> Tensor | None:
+        """The expected rewards `[N, M]`, by one product."""
+        return self.expected(observation).between(0, self.spec.num_items)
+
     def expected(self, observation: Observation) -> ItemScores:
         """The expected reward of every item."""
         posterior, items = self.knowledge

@@ -8,13 +8,11 @@ from torch import Tensor, nn
 
 from recframe.interfaces import (
     EnvironmentSpec,
-    FrozenTable,
     Observation,
     StateTracker,
     Texts,
     TextTable,
     principal_components,
-    standardized,
     symlog,
 )
 from recframe.references.bilinear import bilinear_features, user_features
@@ -41,7 +39,8 @@ class RewardFeatures(nn.Module):
         self.profiles = _table(data.users.profiles if data.users is not None and spec.has_users else None)
         self.contexts = _table(data.contexts if spec.has_context else None)
         popularity = data.catalog.popularity.clamp(min=0).log1p().unsqueeze(1)
-        self.log_popularity = FrozenTable(standardized(popularity))
+        # standardized like texts, so that further items leave the features of the known ones as they were
+        self.log_popularity = TextTable(popularity)
         # saved, because the sign of an eigenvector may differ between machines
         self.register_buffer("axes", text_axes(self.texts.values, config.text_dims))
         dims, signals = self.axes.shape[1], len(spec.signals)

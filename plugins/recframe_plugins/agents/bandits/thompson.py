@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import torch
+from torch import Tensor
+
 from recframe.interfaces import Decision, EnvironmentSpec, Observation, StateTracker
+from recframe.item_agents.search import rank_items
 from recframe_plugins.agents.bandits.config import ThompsonConfig
 from recframe_plugins.agents.bandits.linear_bandit import LinearBandit
 
@@ -18,3 +22,10 @@ class Thompson(LinearBandit):
         """The best slates under the drawn coefficients."""
         posterior, items = self.knowledge
         return Decision(self.best(observation, self.model.sampled(observation, items, posterior, self.scale, self.generator)))
+
+    @torch.no_grad()
+    def exploring_items(self, observation: Observation, k: int) -> Tensor:
+        """The k best items `[N, k]` under the drawn coefficients."""
+        posterior, items = self.knowledge
+        scores = self.model.sampled(observation, items, posterior, self.scale, self.generator)
+        return rank_items(observation, scores, self.spec.num_items, k)

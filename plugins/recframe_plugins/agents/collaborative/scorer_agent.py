@@ -50,6 +50,16 @@ class ScorerAgent(Agent):
         """The items of the highest scores, `[N, k]`."""
         return rank_items(observation, self.scores(observation), self.spec.num_items, k)
 
+    @torch.no_grad()
+    def scores_of_items(self, observation: Observation, items: Tensor) -> Tensor | None:
+        """The scores `[N, C]`."""
+        return self.scores(observation).of(items)
+
+    @torch.no_grad()
+    def scores_of_all(self, observation: Observation) -> Tensor | None:
+        """The scores `[N, M]`, computed together."""
+        return self.scores(observation).between(0, self.spec.num_items)
+
     def losses(self, log: Log) -> Iterator[tuple[str, Tensor]]:
         """No losses: the recommender is fitted."""
         self.scorer.fit(log)

@@ -100,11 +100,11 @@ class SequenceModel(ItemAgent):
         if self.mask is not None:
             # an item that is not known yet comes next
             read = observation.clone(recurse=False)
-            read.history_items = F.pad(observation.history_items, (0, 1), value=len(vectors))
+            read.history_items = F.pad(observation.history_items, (0, 1), value=vectors.shape[0])
             read.history_feedback = F.pad(observation.history_feedback, (0, 0, 0, 1))
         state = self.state_tracker(read, self.readable(vectors))
         nothing = observation.history_items[:, :0]
-        return PolicyScores(self.query(state), state.new_zeros(len(state)), nothing, vectors[:num_items], observation)
+        return PolicyScores(self.query(state), state.new_zeros(state.shape[0]), nothing, vectors[:num_items], observation)
 
     def readable(self, vectors: Tensor) -> Tensor:
         """The vectors `[R, d]`, followed by that of a masked item, if there are any."""

@@ -12,9 +12,9 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from recframe.errors import UserError
-from recframe.interfaces import Agent
+from recframe.interfaces import Agent, TextTable
 from recframe.tracking.atomic import atomic_path
-from recframe.training.divergence import not_a_number, require_numbers
+from recframe.tracking.finite import not_a_number, require_numbers
 
 CHECKSUM = "sha256"
 """The entry of a file's metadata with the checksum of its tensors."""
@@ -36,7 +36,7 @@ def load_weights(agent: Agent, path: Path) -> None:
     ------
     CheckpointError: if the file is missing or damaged, holds NaN, or its tensors are not those of the agent.
     """
-    agent.load_state_dict({**agent.state_dict(), **load_tensors(_tensors(agent), path, _of_learned_shape(agent))})
+    agent.load_state_dict({**agent.state_dict(), **load_tensors(_tensors(agent), path, _of_learned_shape(agent), _of_texts(agent))})
 
 
 def save_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
@@ -54,8 +54,12 @@ def save_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
         save_file(copies, temporary, {CHECKSUM: _checksum(copies)})
 
 
-def load_tensors(expected: Mapping[str, Tensor], path: Path, any_shape: Collection[str] = ()) -> dict[str, Tensor]:
+def load_tensors(
+    expected: Mapping[str, Tensor], path: Path, any_shape: Collection[str] = (), may_lack: Collection[str] = ()
+) -> dict[str, Tensor]:
     """The tensors that `save_tensors` wrote, which must have the names of the expected ones, and but for those of `any_shape` their shapes.
+
+    may_lack: names that files of earlier releases do not have.
 
     Raises
     ------
@@ -72,7 +76,7 @@ def load_tensors(expected: Mapping[str, Tensor], path: Path, any_shape: Collecti
     if recorded is not None and recorded != _checksum(saved):
         raise CheckpointError(f"{path}: is damaged: its checksum does not match; restore it from a copy, or train again in a new folder")
     shapes, saved_shapes = ({name: value.shape for name, value in tensors.items()} for tensors in (expected, saved))
-    names = shapes.keys() | saved_shapes.keys()
+    names = (shapes.keys() | saved_shapes.keys()) - (set(may_lack) - saved_shapes.keys())
     alike = {name for name in any_shape if name in saved_shapes} | {name for name in names if shapes.get(name) == saved_shapes.get(name)}
     wrong = sorted(names - alike)
     if wrong:
@@ -120,3 +124,9 @@ def _of_learned_shape(agent: Agent) -> set[str]:
     """The names of the buffers of modules that take over the shapes of a saved state (`learns_shapes`)."""
     learning = {name: module for name, module in agent.named_modules() if getattr(module, "learns_shapes", False)}
     return {f"{prefix}.{name}" for prefix, module in learning.items() for name, _ in module.named_buffers(recurse=False)}
+
+
+def _of_texts(agent: Agent) -> set[str]:
+    """The names of how tables of texts are standardized, which are saved with the weights since there is `init`."""
+    tables = [name for name, module in agent.named_modules() if isinstance(module, TextTable)]
+    return {f"{table}.{part}" for table in tables for part in ("centre", "scale")}
