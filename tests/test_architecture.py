@@ -16,9 +16,10 @@ ROOT = Path(__file__).resolve().parents[1]
 SOURCES = ("recframe", "plugins/recframe_plugins")
 CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
 LAYERS, INDEPENDENT_CORE, PLUGIN_IMPORTS = (contract["name"] for contract in CONTRACTS)
-# what plugins may import; computed, errors, files and references are for the built-in ones only, deprecations is behind components, and
-# lean_imports behind interfaces
+# what plugins may import; computed, errors, feedback, files and references are for the built-in ones only, deprecations is behind
+# components, and lean_imports behind interfaces
 ALLOWED = {
+    "feedback",
     "logs",
     "log_settings",
     "agent_options",
@@ -33,7 +34,20 @@ ALLOWED = {
     "lean_imports",
     "references",
 }
-SAME_NAME_ALLOWED = {"evaluate", "pretrain", "fetch", "describe", "direct_method", "doubly_robust", "run", "resume", "build", "export"}
+SAME_NAME_ALLOWED = {
+    "evaluate",
+    "pretrain",
+    "fetch",
+    "describe",
+    "direct_method",
+    "doubly_robust",
+    "run",
+    "resume",
+    "build",
+    "export",
+    "pull",
+    "push",
+}
 """A command, and a function of the Python API, has the name of the function that it calls, or of what it does. An off-policy estimator of
 sessions has the name of that of single items, and both are written with the name of their module."""
 

@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import json
 import re
 import shlex
 import textwrap
@@ -150,7 +151,7 @@ def test_commands_in_the_documents_compose(path, monkeypatch):
     for app, sweep, command in commands_of(path):
         for variable in re.findall(r"api_key_variable=(\w+)", command):
             monkeypatch.setenv(variable, "a key of the reader's")
-        words = [word for word in shlex.split(command) if not word.startswith(("resume=", "hydra"))]
+        words = [word for word in shlex.split(command) if not word.startswith(("resume=", "init=", "hydra"))]
         # the readers' own files, folders and plugins do not exist here
         theirs = r"(path|items|interactions)=(FOLDER(/\S+)?|FILE|(reviews|ratings|films)\.csv|products\.jsonl\.gz)$"
         words = [re.sub(theirs, rf"\1={PROJECT}", word).replace(",stay]", "]") for word in words]
@@ -200,7 +201,7 @@ def code_blocks() -> Iterator[tuple[Path, str, str]]:
 
 def test_code_blocks_parse_and_import_what_exists():
     found = list(code_blocks())
-    assert {language for _, language, _ in found} == {"python", "yaml", "toml"}
+    assert {language for _, language, _ in found} == {"json", "python", "yaml", "toml"}
     for path, language, code in found:
         if language == "python":
             compile(code, str(path), "exec")
@@ -209,7 +210,7 @@ def test_code_blocks_parse_and_import_what_exists():
                     names = [alias.name for alias in node.names]
                     assert all(hasattr(importlib.import_module(node.module), name) for name in names), (path, node.module, names)
         else:
-            {"yaml": yaml.safe_load, "toml": tomllib.loads}[language](code)
+            {"json": json.loads, "yaml": yaml.safe_load, "toml": tomllib.loads}[language](code)
 
 
 @pytest.mark.parametrize("experiment", ["intent_aware", "semantic_dqn", "embedding_lstm_two_head"])

@@ -29,6 +29,7 @@ SMALL = {
     ],
     "launchers.py": ["--jobs 2 --workers 1 --launchers ray"],
     "sweep_start.py": ["--repetitions 1 --sides grid"],
+    "learning_on.py": ["--visits 16 --blocks 2 --rounds 0"],
     "logs.py": ["--rows 2000 --formats csv parquet --batches 3", "--rows 2000 --formats parquet --batches 3 --by users"],
     "off_policy_coverage.py": ["--repetitions 3 --resamples 20"],
     "open_bandit.py": ["{tmp}/obd --campaigns men"],
@@ -42,6 +43,7 @@ SMALL = {
     "recsim_reference.py": ["--seconds 0.01"],
     "report_page.py": ["--seeds 1 --people 20 --evaluations 2 --most 6"],
     "sequence_model.py": ["--users 60 --items 50 --steps 2 --pairs 1"],
+    "serving.py": ["--items 50 --requests 20 --turns 1 --clients 2"],
     "simulators.py": ["--small", "--small --memory"],
     "start_up.py": ["--repeats 1 --plugins 1"],
     "text_information.py": ["{tmp}/matrix.csv {tmp}/texts.csv --liked 1 --shown 4"],
@@ -56,6 +58,7 @@ NEEDS = {
     "large_catalogues.py": ["stable_baselines3"],
     "launchers.py": ["ray"],
     "recsim_reference.py": ["recsim", "sardine"],
+    "serving.py": ["fastapi", "uvicorn", "sqlalchemy", "prometheus_client"],
     "simulators.py": ["stable_baselines3"],
     "text_information.py": ["sentence_transformers"],
 }
