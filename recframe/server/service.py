@@ -27,6 +27,8 @@ from recframe.serving.query_error import QueryError
 from recframe.serving.question import Question
 
 Answer = TypeVar("Answer")
+WORDS = "Something to read"
+"""What a policy that reads words is asked with before it is served."""
 MOST_EXPLAINED = 32
 """The explanations that may wait: one takes as long as many answers."""
 log = logging.getLogger(__name__)
@@ -74,6 +76,9 @@ class Service:
         (explored,) = served.ask([Question(k=1)])
         if isinstance(explored, QueryError) and not isinstance(usual, QueryError):
             raise QueryError(f"exploration.kind={self.config.exploration.kind}: {explored}")
+        if words := {what: WORDS for what in ("profile", "context") if served.reads[what]}:
+            # the first words load the encoder, which can take longer than a request may
+            policy.recommend_many([Question(k=1, **words)])
         return served
 
     def take(self, name: str, folder: Path) -> ServedPolicy:

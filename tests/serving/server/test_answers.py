@@ -134,6 +134,19 @@ def test_the_server_says_what_it_is_and_how_it_does(server, policy):
     assert "default-src 'none'" in page.headers["Content-Security-Policy"]
 
 
+def test_a_policy_that_reads_words_has_read_some_before_it_is_served(serve, reading_policy, monkeypatch):
+    asked = []
+    answered = type(reading_policy).recommend_many
+
+    def noted(policy, questions, *rest):
+        asked.extend((bool(one.profile), bool(one.context)) for one in questions)
+        return answered(policy, questions, *rest)
+
+    monkeypatch.setattr(type(reading_policy), "recommend_many", noted)
+    serve(main=reading_policy)
+    assert (True, True) in asked
+
+
 def test_a_profile_and_what_is_said_are_kept_for_the_session(serve, reading_policy):
     server = serve(main=reading_policy)
     first = server.recommend(profile="A reader of long novels", say="something new", k=3)
