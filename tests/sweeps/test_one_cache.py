@@ -9,7 +9,7 @@ import pytest
 
 from tests.sweeps.killed_sweeps import LIMIT, SMALL, KilledSweep
 
-FITTED = ["environment=preference_model", "agent=popular,dqn", "evaluation.references=true"]
+FITTED = ["environment=preference_model", "agent=popular,random", "evaluation.references=true"]
 """Sweeps whose jobs fit a user model and evaluate references, which the cache keeps."""
 
 
@@ -19,7 +19,7 @@ def ratings(tmp_path):
     folder = tmp_path / "ratings"
     folder.mkdir()
     (folder / "movies.dat").write_text("".join(f"{item}::Film number {item} (19{50 + item % 50})::Drama\n" for item in range(40)))
-    rows = [f"{user}::{(user * 7 + k * 3) % 40}::{1 + (user * k) % 10}::{1_000_000 + k}\n" for user in range(60) for k in range(12)]
+    rows = [f"{user}::{(user * 7 + k * 3) % 40}::{1 + (user * k) % 10}::{1_000_000 + k}\n" for user in range(60) for k in range(8)]
     (folder / "ratings.dat").write_text("".join(rows))
     return ["dataset=movielens_format", f"dataset.path={folder}"]
 
