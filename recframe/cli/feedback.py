@@ -20,7 +20,7 @@ def _feedback() -> None:
 
 @app.command()
 def export(
-    url: Annotated[str, typer.Argument(help="The store, such as sqlite:///feedback.db or postgresql://user:password@host/name.")],
+    url: Annotated[str, typer.Argument(help="The store, such as sqlite:///feedback.db or postgresql://user@host/name.")],
     file: Annotated[Path, typer.Argument(help="The new file, which ends with .csv or .parquet.")],
     since: Annotated[float | None, typer.Option(help="Leave out decisions before this time, in seconds since 1970.")] = None,
 ) -> None:

@@ -26,7 +26,8 @@ def read_catalogue_rows(connection: Connection) -> pl.DataFrame:
     """The stored catalogue in its order, with `COLUMNS`."""
     table = tables.items
     query = select(*(table.c[name] for name in COLUMNS)).order_by(table.c.row)
-    blocks = connection.execution_options(yield_per=ROWS_AT_ONCE).execute(query).partitions()
+    # an option of this query only: with a connection's, PostgreSQL would be asked for a cursor of what is written later, too
+    blocks = connection.execute(query, execution_options={"yield_per": ROWS_AT_ONCE}).partitions()
     frames = [pl.DataFrame([tuple(row) for row in block], schema=COLUMNS, orient="row") for block in blocks]
     return pl.concat(frames) if frames else pl.DataFrame(schema=COLUMNS)
 

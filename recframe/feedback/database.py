@@ -16,12 +16,18 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from recframe.feedback import tables
 from recframe.feedback.errors import StoreError, StoreUnavailable
 
-EXAMPLES = "sqlite:///feedback.db or postgresql://user:password@host/name"
-BUSY_SECONDS = 15
-"""How long a writer of an SQLite file waits for another one."""
+EXAMPLES = "sqlite:///feedback.db or postgresql://user@host/name"
+BUSY_SECONDS = 8
+"""How long a writer of an SQLite file waits for another one: less than a request waits for its answer (batch.seconds)."""
+STATEMENT_SECONDS = 8
+"""After how long PostgreSQL gives up a statement, so that a store that hangs counts as one that is away."""
+CATALOGUE_SECONDS = 60
+"""The same while a catalogue is stored, which may wait for another process that stores one."""
 CONNECT_SECONDS = 5
 # several processes may create the tables of one PostgreSQL database at once
 CREATION_LOCK = 7_223_372_036_854
+# several processes may store their catalogues in one PostgreSQL database at once
+CATALOGUE_LOCK = 7_223_372_036_855
 
 
 def read_url(url: str) -> URL:
@@ -59,7 +65,7 @@ def make_engine(url: URL) -> Engine:
     durable = {
         "connect_timeout": CONNECT_SECONDS,
         # a commit is on disk before it is told, whatever the server's default
-        "options": "-c synchronous_commit=on",
+        "options": f"-c synchronous_commit=on -c statement_timeout={int(STATEMENT_SECONDS * 1000)}",
         # a machine that has gone is noticed
         "tcp_user_timeout": 10_000,
     }
@@ -102,6 +108,18 @@ def transaction(engine: Engine, *, writes: bool) -> Iterator[Connection]:
         raise kind(f"{name_of(engine)}: {database_message(error)}") from error
 
 
+def limit_statements(connection: Connection, seconds: int) -> None:
+    """Let each statement of this transaction take so long in PostgreSQL; 0: without limit. SQLite has no such limit."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text(f"SET LOCAL statement_timeout = {seconds * 1000}"))
+
+
+def lock_until_commit(connection: Connection, lock: int) -> None:
+    """Wait in PostgreSQL until no other transaction holds the lock. In SQLite one transaction writes at a time anyway."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": lock})
+
+
 def create_tables(engine: Engine) -> None:
     """Create what is missing, and check that the rest is a store of this layout.
 
@@ -110,8 +128,7 @@ def create_tables(engine: Engine) -> None:
     StoreError: the database holds a store of another layout, or cannot be used.
     """
     with transaction(engine, writes=True) as connection:
-        if engine.dialect.name == "postgresql":
-            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": CREATION_LOCK})
+        lock_until_commit(connection, CREATION_LOCK)
         for table in tables.metadata.sorted_tables:
             connection.execute(CreateTable(table, if_not_exists=True))
             for index in sorted(table.indexes, key=lambda one: str(one.name)):

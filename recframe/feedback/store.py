@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import logging
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 
 import polars as pl
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Connection, Engine, func, select
 
 from recframe.feedback import tables
 from recframe.feedback.asked import read_asked
@@ -17,11 +20,23 @@ from recframe.feedback.catalogue import (
     write_catalogue_rows,
     write_name_of_catalogue,
 )
-from recframe.feedback.database import create_tables, make_engine, name_of, read_url, transaction
-from recframe.feedback.errors import FeedbackRefused
+from recframe.feedback.database import (
+    CATALOGUE_LOCK,
+    CATALOGUE_SECONDS,
+    create_tables,
+    limit_statements,
+    lock_until_commit,
+    make_engine,
+    name_of,
+    read_url,
+    transaction,
+)
+from recframe.feedback.errors import FeedbackRefused, StoreUnavailable
 from recframe.feedback.log import log_blocks, log_schema
 from recframe.feedback.records import RecordedDecision, RecordedFeedback, StoredItem
 from recframe.feedback.writes import FeedbackOutcome, write_decisions, write_feedback, write_signals
+
+log = logging.getLogger(__name__)
 
 
 class FeedbackStore:
@@ -32,12 +47,15 @@ class FeedbackStore:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self._lock = threading.Lock()
+        # whether transactions that read (False), or write (True), found the database away at their last try
+        self._away: set[bool] = set()
 
     @classmethod
     def open(cls, url: str) -> FeedbackStore:
         """Open a store, and create it where there is none.
 
-        url: `sqlite:///path.db` or `postgresql://user:password@host/name`.
+        url: `sqlite:///path.db` or `postgresql://user@host/name`.
 
         Raises
         ------
@@ -67,7 +85,7 @@ class FeedbackStore:
         ------
         StoreUnavailable: it gives none.
         """
-        with transaction(self.engine, writes=False) as connection:
+        with self._transaction(writes=False) as connection:
             connection.execute(select(1))
 
     def record_decision(self, decision: RecordedDecision) -> None:
@@ -103,13 +121,13 @@ class FeedbackStore:
         ------
         StoreUnavailable: the database does not answer, or cannot write now; none of it is stored.
         """
-        with transaction(self.engine, writes=True) as connection:
+        with self._transaction(writes=True) as connection:
             write_decisions(connection, decisions)
             return write_feedback(connection, feedbacks)
 
     def record_signals(self, names: Iterable[str]) -> None:
         """Say which signals the policies know: the log then has a column for each, also before the first feedback."""
-        with transaction(self.engine, writes=True) as connection:
+        with self._transaction(writes=True) as connection:
             write_signals(connection, sorted(names))
 
     def record_items(self, items: Sequence[StoredItem]) -> None:
@@ -121,20 +139,21 @@ class FeedbackStore:
 
         catalogue: with the columns of `items_frame`.   name: tells it from other catalogues, see `has_catalogue`.
         """
-        with transaction(self.engine, writes=False) as connection:
-            stored = read_catalogue_rows(connection)
-        with transaction(self.engine, writes=True) as connection:
-            write_catalogue_rows(connection, catalogue, stored)
+        with self._transaction(writes=True) as connection:
+            limit_statements(connection, CATALOGUE_SECONDS)
+            # another process may store its catalogue at the same moment
+            lock_until_commit(connection, CATALOGUE_LOCK)
+            write_catalogue_rows(connection, catalogue, read_catalogue_rows(connection))
             write_name_of_catalogue(connection, name)
 
     def has_catalogue(self, name: str) -> bool:
         """Whether the stored catalogue is the one that was stored under this name."""
-        with transaction(self.engine, writes=False) as connection:
+        with self._transaction(writes=False) as connection:
             return name_of_catalogue(connection) == name
 
     def items_frame(self) -> pl.DataFrame:
         """The catalogue in its order: `id`, `title`, `text`, `attributes` (JSON), strings, and `added`, a boolean (see `StoredItem`)."""
-        with transaction(self.engine, writes=False) as connection:
+        with self._reading_all() as connection:
             return read_catalogue_rows(connection)
 
     def log_frame(self, since: float | None = None, until: float | None = None) -> pl.DataFrame:
@@ -145,7 +164,7 @@ class FeedbackStore:
 
         since, until: unix seconds; decisions before the one, and decisions and feedback after the other, are left out.
         """
-        with transaction(self.engine, writes=False) as connection:
+        with self._reading_all() as connection:
             schema = log_schema(connection)
             blocks = list(log_blocks(connection, schema, since, until))
         return pl.concat(blocks) if blocks else pl.DataFrame(schema=schema)
@@ -158,11 +177,47 @@ class FeedbackStore:
 
         since, until: unix seconds; recommendations before the one and after the other are left out.
         """
-        with transaction(self.engine, writes=False) as connection:
+        with self._reading_all() as connection:
             return read_asked(connection, since, until)
 
     def feedback_since(self, time: float) -> int:
         """The number of stored reports of feedback since a time, in unix seconds."""
-        with transaction(self.engine, writes=False) as connection:
+        with self._reading_all() as connection:
             query = select(func.count()).select_from(tables.feedback).where(tables.feedback.c.time >= time)
             return int(connection.execute(query).scalar_one())
+
+    @contextmanager
+    def _reading_all(self) -> Iterator[Connection]:
+        """A transaction that reads a whole table, however long that takes."""
+        with self._transaction(writes=False) as connection:
+            limit_statements(connection, 0)
+            yield connection
+
+    @contextmanager
+    def _transaction(self, *, writes: bool) -> Iterator[Connection]:
+        """A transaction, as `recframe.feedback.database.transaction`. It tells the log when the store is away, and when it is back."""
+        try:
+            with transaction(self.engine, writes=writes) as connection:
+                yield connection
+        except StoreUnavailable as error:
+            self._is_away(writes, error)
+            raise
+        self._is_there(writes)
+
+    def _is_away(self, writes: bool, error: StoreUnavailable) -> None:
+        with self._lock:
+            first = not self._away
+            self._away.add(writes)
+        if first:
+            log.warning("the store is away, which is told once: %s", error)
+
+    def _is_there(self, writes: bool) -> None:
+        if not self._away:
+            return
+        with self._lock:
+            was_away = bool(self._away)
+            # a database on a full disk can be read: it is back once it can be written
+            self._away -= {False, writes}
+            back = was_away and not self._away
+        if back:
+            log.warning("the store is back: %s", name_of(self.engine))

@@ -54,7 +54,8 @@ def fresh_decisions(
 
     Raises
     ------
-    UnlikeQuestions: a policy cannot answer the questions, or the old one's answers are not what was shown where nothing was explored.
+    UnlikeQuestions: a policy cannot answer the questions, the new one cannot answer what the old one can, or the old one's answers are
+        not what was shown where nothing was explored.
     """
     within = (pl.col("timestamp") > after) & (pl.col("timestamp") <= until)
     shown_first = store.log_frame(since=after).filter(within, pl.col("position") == 0)
@@ -67,9 +68,9 @@ def fresh_decisions(
         _add_items(policy, store)
     asked = store.asked_frame(since=after).filter(within).select("recommendation", "history", "profile", "context")
     rows = shown_first.join(asked, on="recommendation", how="inner", maintain_order="left")
-    ids = [*new.data.catalog.ids]
-    place = {item: row for row, item in enumerate(ids)}
-    for item in rows["item"].unique(maintain_order=True):
+    place: dict[str, int] = {}
+    # the new policy's items first, as in its vectors
+    for item in (*new.data.catalog.ids, *old.data.catalog.ids, *rows["item"].unique(maintain_order=True)):
         place.setdefault(item, len(place))
     histories = [_history(text) for text in rows["history"]]
     first = [_first(policy, rows, histories, place) for policy in (old, new)]
@@ -79,6 +80,7 @@ def fresh_decisions(
         raise UnlikeQuestions(
             f"the policies cannot answer {share:.0%} of the questions of the store; they read other things than those served"
         )
+    _require_new_answers(first[0], first[1])
     _require_own_answers(rows, old.version, shown == first[0])
     log_rows, kept = rows.filter(pl.Series(answered)), np.flatnonzero(answered)
     features = features_of_decisions(_contexts(new, [histories[row] for row in kept], place), _vectors(new, len(place)))
@@ -125,6 +127,12 @@ def _first(
     answers = policy.recommend_many(questions)
     found = [place.get(one[0].id, -1) if isinstance(one, RankedItems) and one else -1 for one in answers]
     return np.array(found, dtype=np.int64)
+
+
+def _require_new_answers(old: np.ndarray, new: np.ndarray) -> None:
+    """Check that the new policy answers what the old one answers. Without those questions it would be judged by what it can do alone."""
+    if missing := int(((old >= 0) & (new < 0)).sum()):
+        raise UnlikeQuestions(f"the new policy cannot answer {missing:,} of {len(new):,} questions, which the served one answers")
 
 
 def _require_own_answers(rows: pl.DataFrame, version: str, same: np.ndarray) -> None:

@@ -8,6 +8,11 @@ doubly robust estimate of what a policy with the choice pi(x) earns is (Dudik, L
 The difference of both policies' values is the mean of the differences of these numbers, which are 0 where both choose the same item. It is
 unbiased if the propensities are right and everything that the policies choose could have been shown, whatever the model. Its interval is
 a bootstrap-t interval over people.
+
+Where both choose the same item in each decision, the difference is at most the share of situations in which they may differ all the same,
+times the range of the rewards. If that share is p, n people meet none of them with a probability of (1 - p)^n at most, so that its upper
+bound is -log(1 - level) / n: 3 / n at 95 % (the rule of three; Hanley & Lippman-Hand, 1983). It counts people and not decisions, since
+those of one person are alike.
 """
 
 from __future__ import annotations
@@ -85,12 +90,13 @@ def judge_policies(
     items: np.ndarray | None = None,
     seed: int = 0,
 ) -> GateVerdict:
-    """Whether the new policy earns no less than the old one, from decisions that were logged after all that it has learned from.
+    """Whether the new policy earns no less than the old one in the first place, by decisions logged after all that it has learned from.
 
     "Not worse" means that the whole interval of the difference is at `-margin` or above: with a margin of 0 the new policy is shown to
     earn at least as much. "Worse" means that the whole interval is below. All else is "cannot tell", also where the log says nothing:
-    none was explored, too few people, too few decisions with what a policy chooses, rewards that are all the same, or weights whose mean
-    is not 1, as of wrong propensities or of choices that could not be shown.
+    both choose the same everywhere (unless what was not seen can cost no more than the margin), none was explored, too few people, too
+    few decisions with what a policy chooses, rewards that are all the same, or weights whose mean is not 1, as of wrong propensities or
+    of choices that could not be shown.
 
     Parameters
     ----------
@@ -105,14 +111,16 @@ def judge_policies(
             "serve with exploration.kind=epsilon or boltzmann"
         )
         return GateVerdict("cannot tell", why, len(log), len(np.unique(log.people)))
+    differing_anywhere = bool((old != new).any())
     log, old, new = log.rows(rows), old[rows], new[rows]
     differing = np.flatnonzero(old != new)
     known: dict[str, Any] = {"decisions": len(log), "people": len(np.unique(log.people)), "differing": len(differing) / len(log)}
     if why := _too_little(log, settings):
         return GateVerdict("cannot tell", why, **known)
     if not len(differing):
-        known |= {"difference": 0.0, "low": 0.0, "high": 0.0}
-        return GateVerdict("not worse", f"both put the same item first in all {len(log):,} recommendations", **known)
+        if differing_anywhere:
+            return GateVerdict("cannot tell", "the two differ only in recommendations that were not explored", **known)
+        return _by_agreement(log, settings, known)
     judged = _judged(log, (old, new), items, seed)
     sizes = [float(effective_sample_size(one.log.weights[differing])) for one in judged]
     known |= {"effective_old": sizes[0], "effective_new": sizes[1]}
@@ -159,6 +167,20 @@ def _odd_weights(name: str, found: Diagnostics) -> str:
         return ""
     cause = "what it chooses could not always be shown" if found.mean_weight < 1 else "the propensities are too small"
     return f"the mean weight of the {name} one is {found.mean_weight:.3f} (standard error {found.mean_weight_error:.3f}), not 1: {cause}"
+
+
+def _by_agreement(log: LoggedDecisions, settings: GateSettings, known: dict[str, Any]) -> GateVerdict:
+    """What can be said of two policies that choose the same item in all decisions."""
+    unseen = min(-math.log(1 - settings.level) / known["people"], 1.0)
+    bound = unseen * float(log.rewards.max() - log.rewards.min())
+    known |= {"difference": 0.0, "low": -bound, "high": bound}
+    said = (
+        f"both put the same item first in all {len(log):,} recommendations to {known['people']:,} people; they may still differ in up to "
+        f"{unseen:.2%} of all situations ({settings.level:.0%} bound), which costs at most {bound:.4f} a recommendation"
+    )
+    if bound <= settings.margin:
+        return GateVerdict("not worse", f"{said}: no more than {settings.margin:g}", **known)
+    return GateVerdict("cannot tell", f"{said}: more than {settings.margin:g}", **known)
 
 
 def _by_interval(log: LoggedDecisions, judged: Sequence[Judged], settings: GateSettings, known: dict[str, Any], seed: int) -> GateVerdict:

@@ -18,6 +18,8 @@ from recframe.feedback.store import FeedbackStore
 from recframe.rounds.round import Rounds, Train, train_run
 from recframe.rounds.served_folder import ServedFolder
 from recframe.rounds.settings import LearnSettings
+from recframe.rounds.training import require_trusted_code
+from recframe.serving.artefact.manifest import read_manifest
 from recframe.signals import stop_signals_handled
 
 log = logging.getLogger(__name__)
@@ -31,7 +33,7 @@ def learn_in_rounds(settings: LearnSettings, train: Train = train_run) -> list[M
     Raises
     ------
     Stop: the process was asked to stop; a round that was going on is done again next time.
-    UserError: the store or the folder cannot be used, or another process learns beside it.
+    UserError: the store or the folder cannot be used, the policy runs code that is not allowed, or another process learns beside it.
     """
     home = settings.place
     home.mkdir(parents=True, exist_ok=True)
@@ -46,6 +48,7 @@ def learn_in_rounds(settings: LearnSettings, train: Train = train_run) -> list[M
             rounds = Rounds(settings, store, served, train)
             served.prepare()
             rounds.finish_what_was_begun()
+            require_trusted_code(settings, read_manifest(served.current()).sections)
             return list(_rounds(rounds, store, settings))
     finally:
         lock.release()

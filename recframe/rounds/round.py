@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from recframe.errors import Stop, UserError
 from recframe.feedback.store import FeedbackStore
 from recframe.rounds.fresh import UnlikeQuestions, fresh_decisions
 from recframe.rounds.gate import GateVerdict, judge_policies
+from recframe.rounds.round_folder import made_folders, make_round_folder, remove_round_folder, round_folder
 from recframe.rounds.rounds_file import RoundsFile
 from recframe.rounds.served_folder import ServedFolder
 from recframe.rounds.settings import LearnSettings
@@ -70,9 +70,10 @@ class Rounds:
             self.file.append(found["record"])
             self.served.finish()
             log.info("%s (finished after an interruption)", described(found["record"]))
-        for left in self.settings.place.glob("round-*"):
-            if left.name not in {self._name(one["round"]) for one in self.file.read()}:
-                shutil.rmtree(left, ignore_errors=True)
+        over = {round_folder(self.settings.place, one["round"]) for one in self.file.read()}
+        for folder in [*made_folders(self.settings.place)]:
+            if folder not in over:
+                remove_round_folder(folder)
 
     @property
     def waits_since(self) -> float:
@@ -89,8 +90,7 @@ class Rounds:
         """
         records = self.file.read()
         number, began = len(records) + 1, time.time()
-        place = self.settings.place / self._name(number)
-        shutil.rmtree(place, ignore_errors=True)
+        place = round_folder(self.settings.place, number)
         judged_until = began - self.settings.settle
         folder = self.served.current()
         record: dict[str, Any] = {
@@ -101,11 +101,12 @@ class Rounds:
             "judged_until": judged_until,
         }
         try:
+            make_round_folder(place)
             moments = self._moments(self._fresh_since(records), judged_until)
             record["learned_until"] = moments.learned
             self._train_and_judge(folder, place, number, moments, record)
         except Stop as stop:
-            shutil.rmtree(place, ignore_errors=True)
+            remove_round_folder(place)
             raise Stop(f"stopped in round {number}, which is done again next time", stop.exit_code) from None
         except UserError as error:
             record |= {"outcome": FAILED, "reason": str(error).replace("\n", "; "), **_lasted(began)}
@@ -159,10 +160,6 @@ class Rounds:
         cut = pl.Series(times).quantile(1 - self.settings.hold_out, "lower")
         assert cut is not None
         return RoundMoments(float(cut), judged_until)
-
-    @staticmethod
-    def _name(number: int) -> str:
-        return f"round-{number:04}"
 
 
 def _lasted(began: float) -> dict[str, float]:

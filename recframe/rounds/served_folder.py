@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from recframe.errors import UserError
-from recframe.serving.artefact.manifest import read_manifest
+from recframe.serving.artefact.card import CARD
+from recframe.serving.artefact.manifest import MANIFEST, Manifest, read_manifest, unchecked_manifest
 from recframe.tracking import atomic_folder, atomic_write
 
 POLICIES, ASIDE, REPLACED, PENDING = "policies", "aside", "replaced", "pending.json"
@@ -38,20 +39,20 @@ class ServedFolder:
 
         Raises
         ------
-        ArtefactError: it is no artefact, or a damaged one.   ServedFolderError: it is a link to something outside of `home`'s folders.
+        ArtefactError: it is no artefact, or a damaged one.   ServedFolderError: a folder has other files than those of an artefact.
         """
         aside = self.home / REPLACED
-        if not os.path.lexists(self.link) and (aside / "artefact.json").is_file():
+        if not os.path.lexists(self.link) and (aside / MANIFEST).is_file():
             # killed between the two renames below
             os.rename(aside, self.link)
         if not self.link.is_symlink():
             version = self._kept_copy()
             self.home.mkdir(parents=True, exist_ok=True)
-            shutil.rmtree(aside, ignore_errors=True)
+            self._remove_replaced()
             # a server that looks just now finds no artefact, and keeps the one that it has
             os.rename(self.link, aside)
             self._point_to(self.home / POLICIES / version)
-        shutil.rmtree(aside, ignore_errors=True)
+        self._remove_replaced()
         self.current()
 
     def current(self) -> Path:
@@ -105,13 +106,37 @@ class ServedFolder:
 
     def _kept_copy(self) -> str:
         manifest = read_manifest(self.link)
+        names = {entry.name for entry in self.link.iterdir()}
+        if others := sorted(names - _own_names(manifest)):
+            raise ServedFolderError(
+                f"{self.link}: has {others[0]}, which is no file of the artefact; move it away, since a link takes its place"
+            )
         target = self.home / POLICIES / manifest.version
-        if not target.exists():
+        if target.exists():
+            # the only copy, as soon as the folder is removed
+            read_manifest(target)
+        else:
             with atomic_folder(target) as temporary:
-                for entry in self.link.iterdir():
-                    if entry.is_file():
-                        shutil.copy2(entry, temporary / entry.name)
+                for name in names:
+                    shutil.copy2(self.link / name, temporary / name)
         return manifest.version
+
+    def _remove_replaced(self) -> None:
+        """Remove the folder that a link replaced, and nothing else. The manifest goes last, since it has the names of the others."""
+        folder = self.home / REPLACED
+        if not os.path.lexists(folder):
+            return
+        try:
+            if (folder / MANIFEST).is_file():
+                manifest = unchecked_manifest(folder)
+                read_manifest(self.home / POLICIES / manifest.version)
+                for name in _own_names(manifest) - {MANIFEST}:
+                    (folder / name).unlink(missing_ok=True)
+                (folder / MANIFEST).unlink()
+            folder.rmdir()
+        except (OSError, UserError) as error:
+            why = error.strerror if isinstance(error, OSError) else str(error)
+            raise ServedFolderError(f"{folder}: recframe learn did not put there what is in it ({why}); move it away") from None
 
     def _point_to(self, target: Path) -> None:
         # relative, so that both can be moved together
@@ -124,3 +149,8 @@ class ServedFolder:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _own_names(manifest: Manifest) -> set[str]:
+    """The names of all files that the folder of an artefact has."""
+    return {*manifest.files, MANIFEST, CARD}

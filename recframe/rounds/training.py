@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from recframe.config import compose_config, validate
+from recframe.config import ConfigError, code_settings, compose_config, validate
 from recframe.rounds.settings import LearnSettings
 from recframe.serving.artefact.manifest import Manifest
 from recframe.tracking.logged_values import flat_settings
@@ -21,6 +21,17 @@ log = logging.getLogger(__name__)
 SECTIONS = ("agent", "state_tracker", "encoder")
 SHORT = {"logged.batches": 2_000, "logged.evaluate_every": 200}
 """A round is one of many, and begins with a trained policy."""
+
+
+def require_trusted_code(settings: LearnSettings, sections: Any) -> None:
+    """Check that no setting runs code that comes with a model, unless the command allows it.
+
+    Raises
+    ------
+    ConfigError: some do, with a line for each.
+    """
+    if not settings.trust_remote_code and (running := code_settings(sections)):
+        raise ConfigError([f"{key} runs code that comes with a model: read it, and allow it with --trust-remote-code" for key in running])
 
 
 def round_config(settings: LearnSettings, manifest: Manifest, served: Path, until: float, number: int, sessions: bool) -> DictConfig:
@@ -33,8 +44,9 @@ def round_config(settings: LearnSettings, manifest: Manifest, served: Path, unti
 
     Raises
     ------
-    ConfigError: with every mistake in the overrides, one line each.
+    ConfigError: with every mistake in the overrides, one line each; or settings that run code, which is not allowed.
     """
+    require_trusted_code(settings, manifest.sections)
     own = {override.partition("=")[0].lstrip("+~") for override in settings.overrides}
     spec = manifest.spec
     given: dict[str, Any] = {
@@ -46,7 +58,6 @@ def round_config(settings: LearnSettings, manifest: Manifest, served: Path, unti
         "dataset.profiles": "true" if _reads_profiles(served) else "false",
         "environment": "none",
         "stages": "[logged]",
-        "init": _quoted(str(served)),
         "evaluation.exclude_seen": str(manifest.excludes_history).lower(),
         "evaluation.references": "false",
         "logger": "[csv]",
@@ -63,6 +74,10 @@ def round_config(settings: LearnSettings, manifest: Manifest, served: Path, unti
                 # what is no setting of the component as it is now is reported where the artefact is loaded
                 if key not in own and OmegaConf.select(cfg, key, default=_MISSING) is not _MISSING:
                     OmegaConf.update(cfg, key, value)
+        # only now: it is compared with these sections
+        if "init" not in own:
+            cfg.init = str(served)
+    require_trusted_code(settings, OmegaConf.to_container(cfg))
     return validate(cfg)
 
 

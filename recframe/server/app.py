@@ -22,7 +22,12 @@ from recframe.serving.policy import LoadedPolicy
 
 
 def create_app(
-    policies: Mapping[str, LoadedPolicy], store: FeedbackStore, config: ServeConfig | None = None, folders: Mapping[str, Path] | None = None
+    policies: Mapping[str, LoadedPolicy],
+    store: FeedbackStore,
+    config: ServeConfig | None = None,
+    folders: Mapping[str, Path] | None = None,
+    *,
+    trust_remote_code: bool = False,
 ) -> FastAPI:
     """An application that serves policies.
 
@@ -31,13 +36,14 @@ def create_app(
     policies: by name; "main" is the one that answers where no share says otherwise.
     store: where decisions and feedback are recorded; it is not closed with the application.   config: the settings; None: the usual ones.
     folders: by the names of policies, where they were loaded from; these are looked at if the settings say so (watch).
+    trust_remote_code: run the code that comes with the model of a new artefact, if it asks for that.
 
     Raises
     ------
     recframe.errors.UserError: the store does not answer, or a policy cannot explore as the settings say.
     """
     config = config or ServeConfig()
-    service = Service(policies, store, config)
+    service = Service(policies, store, config, trust_remote_code=trust_remote_code)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

@@ -12,6 +12,8 @@ from typing import Generic, TypeVar
 Asked = TypeVar("Asked")
 Answered = TypeVar("Answered")
 
+LONGEST_CLOSE = 30
+"""Seconds to wait for the last batch: a database may never answer."""
 log = logging.getLogger(__name__)
 
 
@@ -58,11 +60,11 @@ class Batcher(Generic[Asked, Answered]):
         return future
 
     def close(self) -> None:
-        """Take no more, and return when everything that waits is answered."""
+        """Take no more, and return when everything that waits is answered, or cannot be in time."""
         with self._changed:
             self._closed = True
             self._changed.notify()
-        self._thread.join()
+        self._thread.join(LONGEST_CLOSE)
 
     def _run(self) -> None:
         while batch := self._next_batch():

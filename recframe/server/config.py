@@ -16,7 +16,7 @@ MAIN = "main"
 class FeedbackConfig:
     """Where decisions and feedback are stored."""
 
-    url: str = option("sqlite:///feedback.db", "the database: sqlite:///FILE, or postgresql://user:password@host/name")
+    url: str = option("sqlite:///feedback.db", "the database: sqlite:///FILE, or postgresql://user@host/name")
     required: bool = option(
         True, "answer /recommend with 503 while the database is away; false: with items that are not recorded, and take no feedback"
     )

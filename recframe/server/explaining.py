@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from recframe.errors import UserError
 from recframe.server.json_values import json_ready
 from recframe.server.served import ServedPolicy
 from recframe.serving.items import RankedItems
 from recframe.serving.question import Question
+
+if TYPE_CHECKING:
+    from recframe.explanations import Explanation
+
+log = logging.getLogger(__name__)
 
 
 class ToExplain(NamedTuple):
@@ -21,16 +28,57 @@ class ToExplain(NamedTuple):
 
 
 def explained(asked: Sequence[ToExplain]) -> list[Any]:
-    """For each, the sentences of a slate, or the explanation of an item as JSON has it; or what is wrong."""
-    from recframe.explanations import explain, explain_all
+    """For each, the sentences of a slate, or the explanation of an item as JSON has it; or what is wrong, which stops no other.
 
+    A slate whose explanation fails is recorded and must still be shown: its sentences are None.
+    """
     answers: list[Any] = []
-    for by, question, what in asked:
+    for one in asked:
         try:
-            if isinstance(what, str):
-                answers.append(json_ready(explain(by.policy, question, what).as_dict()))
-            else:
-                answers.append([one.sentence for one in explain_all(by.policy, question, what, words="none")])
+            answers.append(_answer(one))
         except UserError as error:
             answers.append(error)
+        except Exception as error:
+            log.exception("%s: an explanation failed", one.by.name)
+            answers.append(error if isinstance(one.what, str) else [None] * len(one.what))
     return answers
+
+
+def _answer(asked: ToExplain) -> Any:
+    from recframe.explanations import explain, explain_all
+
+    by, question, what = asked
+    if isinstance(what, str):
+        return json_ready(_told(explain(by.policy, question, what), question).as_dict())
+    return [_told(one, question).sentence for one in explain_all(by.policy, question, what, words="none")]
+
+
+def _told(about: Explanation, question: Question) -> Explanation:
+    """What may be told: an answer says neither which users the policy knows, nor what the data says of them."""
+    # only a user whom the policy knows is left in a question, see `ServedPolicy.fitted`
+    return about if question.user is None else without_user(about)
+
+
+def without_user(about: Explanation) -> Explanation:
+    """The explanation without the part of the user, the words of the stored profile, and what rests on them."""
+    from recframe.explanations.comparison import UNREAD
+    from recframe.explanations.sentence import at_place, in_quotes, sentence_of
+
+    found = about.counterfactual
+    rest = replace(
+        about,
+        person=tuple(part for part in about.person if part.part != "user"),
+        words=tuple(words for words in about.words if words.of != "profile"),
+        counterfactual=None if found is not None and found.without.part == "user" else found,
+        notes=tuple(note for note in about.notes if note != UNREAD),
+    )
+    nothing_else = not rest.history and not rest.person
+    if nothing_else:
+        # what would be with nothing known differs by the user alone
+        rest = replace(rest, lead_unknown=None, place_unknown=None)
+    if about.sentence != sentence_of(about):
+        # a rule, or chance, is the reason
+        return rest
+    if nothing_else and about.decision.place is not None and not about.decision.explored:
+        return replace(rest, sentence=f"{in_quotes(about.title)} is {at_place(about.place)}.")
+    return replace(rest, sentence=sentence_of(rest))

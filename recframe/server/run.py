@@ -43,4 +43,4 @@ def run_server(folder: Path, config: ServeConfig, *, trust_remote_code: bool = F
     folders = {MAIN: folder, **{name: Path(other).expanduser() for name, other in config.other.items()}}
     with FeedbackStore.open(config.feedback.url) as store:
         policies = {name: load_policy(where, trust_remote_code=trust_remote_code) for name, where in folders.items()}
-        serve_app(create_app(policies, store, config, folders), config)
+        serve_app(create_app(policies, store, config, folders, trust_remote_code=trust_remote_code), config)

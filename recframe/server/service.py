@@ -45,14 +45,18 @@ class Service:
     Parameters
     ----------
     policies: which are asked, by name.   store: where decisions and feedback go.   config: the server's settings.
+    trust_remote_code: run the code that comes with the model of a new artefact, if it asks for that.
 
     Raises
     ------
     recframe.errors.UserError: the store does not answer, or a policy cannot explore as the settings say.
     """
 
-    def __init__(self, policies: Mapping[str, LoadedPolicy], store: FeedbackStore, config: ServeConfig) -> None:
+    def __init__(
+        self, policies: Mapping[str, LoadedPolicy], store: FeedbackStore, config: ServeConfig, *, trust_remote_code: bool = False
+    ) -> None:
         self.config = config
+        self._trust_remote_code = trust_remote_code
         self.policies = ServedPolicies([self.served(name, one) for name, one in policies.items()], config.share)
         self.store = store
         self.sessions = SessionStates(config.sessions.capacity, 60 * config.sessions.minutes, config.limits.history)
@@ -76,9 +80,10 @@ class Service:
         (explored,) = served.ask([Question(k=1)])
         if isinstance(explored, QueryError) and not isinstance(usual, QueryError):
             raise QueryError(f"exploration.kind={self.config.exploration.kind}: {explored}")
-        if words := {what: WORDS for what in ("profile", "context") if served.reads[what]}:
+        profile, context = (WORDS if served.reads[what] else None for what in ("profile", "context"))
+        if profile or context:
             # the first words load the encoder, which can take longer than a request may
-            policy.recommend_many([Question(k=1, **words)])
+            policy.recommend_many([Question(k=1, profile=profile, context=context)])
         return served
 
     def take(self, name: str, folder: Path) -> ServedPolicy:
@@ -88,7 +93,7 @@ class Service:
         ------
         recframe.errors.UserError: it cannot be loaded, or the store does not answer; the old policy stays.
         """
-        served = self.served(name, load_policy(folder))
+        served = self.served(name, load_policy(folder, trust_remote_code=self._trust_remote_code))
         self.new_items.swap_in(served)
         return served
 
@@ -97,7 +102,8 @@ class Service:
         size, queue = self.config.batch.size, self.config.batch.queue
         self._batchers = (
             Batcher(self._ask, size, queue, "recframe-policies"),
-            Batcher(self._write, size, queue, "recframe-store"),
+            # a whole batch of answers comes at once, and is not refused after it was made
+            Batcher(self._write, size, queue + size, "recframe-store"),
             Batcher(explained, size, min(queue, MOST_EXPLAINED), "recframe-explanations"),
         )
 
@@ -144,6 +150,9 @@ class Service:
         if outcome.stored:
             self.sessions.add_feedback(outcome.session, feedback.recommendation, feedback.item, feedback.signals)
             self.metrics.told(outcome.policy, feedback.signals)
+        else:
+            # it may have been stored by a request that was given up before its answer
+            self.sessions.add_missing(outcome.session, feedback.recommendation, feedback.item, feedback.signals)
         return outcome
 
     async def explain(self, asked: Asked, item: str) -> dict[str, Any]:

@@ -47,7 +47,7 @@ class SessionStates:
         self._states: OrderedDict[str, SessionState] = OrderedDict()
 
     def __len__(self) -> int:
-        self._forget_idle()
+        # asked by other threads, too: it changes nothing
         return len(self._states)
 
     def find(self, session: str) -> SessionState | None:
@@ -69,7 +69,9 @@ class SessionStates:
         return state
 
     def remember(self, session: str, question: Question) -> None:
-        """Keep who asks and what was said for the next questions of the session."""
+        """Keep who asks and what was said for the next questions of the session. Of nothing, nothing is kept."""
+        if self.find(session) is None and question.user is None and not question.profile and not question.context:
+            return
         state = self.of(session)
         state.user = None if question.user is None else str(question.user)
         state.profile, state.say = question.profile, question.context
@@ -81,6 +83,12 @@ class SessionStates:
         while len(state.entries) > self._history:
             del state.entries[next(iter(state.entries))]
         return state
+
+    def add_missing(self, session: str, recommendation: str, item: str, signals: Mapping[str, float]) -> None:
+        """Add feedback that is stored already, where a session that is remembered does not have it."""
+        state = self.find(session)
+        if state is not None and (recommendation, item) not in state.entries:
+            self.add_feedback(session, recommendation, item, signals)
 
     def forget(self, session: str) -> bool:
         """Forget a session. Returns whether there was one."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import polars as pl
 import pytest
+from sqlalchemy import text
 
 from recframe.feedback import (
     FeedbackRefused,
@@ -20,8 +23,11 @@ from recframe.feedback import (
     StoreUnavailable,
     UnknownRecommendation,
 )
+from recframe.feedback.catalogue import catalogue_of, read_catalogue_rows
+from recframe.feedback.database import BUSY_SECONDS, STATEMENT_SECONDS
 from recframe.feedback.export import export_log
 from recframe.feedback.store import FeedbackStore
+from recframe.server.config import BatchConfig
 
 NOW = 1_760_000_000.25
 
@@ -201,3 +207,53 @@ def test_what_was_acknowledged_is_there_after_kill_9(tmp_path):
         for key in told:
             assert store.record_feedback(feedback("r", "a", key=key)) is False
         assert store.feedback_since(0) in (len(told), len(told) + 1)
+
+
+def test_processes_that_store_their_catalogues_at_once_do_not_fail(postgres, monkeypatch):
+    url, both = postgres.new_database(), threading.Barrier(2)
+    catalogues = [catalogue_of([StoredItem(f"{name}{row}", name, name, {}) for row in range(50)]) for name in "abc"]
+
+    def reads(connection):
+        # without a lock, each has read before the other one writes
+        with contextlib.suppress(threading.BrokenBarrierError):
+            both.wait(0.5)
+        return read_catalogue_rows(connection)
+
+    with FeedbackStore.open(url) as store, FeedbackStore.open(url) as other, ThreadPoolExecutor(2) as threads:
+        store.record_catalogue(catalogues[0], "a")
+        monkeypatch.setattr("recframe.feedback.store.read_catalogue_rows", reads)
+        list(threads.map(lambda go: go[0].record_catalogue(catalogues[go[1]], "abc"[go[1]]), [(store, 1), (other, 2)]))
+        last = 1 if store.has_catalogue("b") else 2
+        assert store.has_catalogue("abc"[last])
+        assert store.items_frame().equals(catalogues[last])
+
+
+def test_a_database_that_hangs_is_away(postgres, monkeypatch):
+    monkeypatch.setattr("recframe.feedback.database.STATEMENT_SECONDS", 0.1)
+    with FeedbackStore.open(postgres.new_database()) as store, store.engine.begin() as other:
+        other.execute(text("LOCK TABLE recommendations IN ACCESS EXCLUSIVE MODE"))
+        with pytest.raises(StoreUnavailable, match="statement timeout"):
+            store.record_decision(decision("r", "a"))
+
+
+def test_a_statement_that_hangs_ends_before_its_request():
+    assert max(STATEMENT_SECONDS, BUSY_SECONDS) < BatchConfig().seconds
+
+
+def test_a_database_that_is_away_is_told_once_and_so_is_its_return(postgres, caplog):
+    def told() -> list[str]:
+        return [record.getMessage().split(":")[0] for record in caplog.records if record.name == "recframe.feedback.store"]
+
+    with FeedbackStore.open(postgres.new_database()) as store:
+        postgres.stop()
+        for _ in range(2):
+            for ask in (store.check, lambda: store.record_decision(decision("r", "a"))):
+                with pytest.raises(StoreUnavailable):
+                    ask()
+        assert told() == ["the store is away, which is told once"]
+        postgres.start()
+        store.check()
+        assert len(told()) == 1
+        for name in "rs":
+            store.record_decision(decision(name, "a"))
+        assert told() == ["the store is away, which is told once", "the store is back"]

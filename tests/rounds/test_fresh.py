@@ -9,6 +9,7 @@ import recframe
 from recframe.feedback import RecordedDecision, RecordedFeedback, ShownItem
 from recframe.feedback.store import FeedbackStore
 from recframe.rounds.fresh import UnlikeQuestions, fresh_decisions
+from recframe.serving.query_error import QueryError
 from tests.rounds.conftest import ITEMS, NOW, People
 
 
@@ -56,3 +57,28 @@ def test_rules_of_requests_that_the_store_does_not_have_are_noticed(policy, url)
             store.record_decision(RecordedDecision(f"r{visit}", NOW + 10 + visit, f"s{visit}", f"s{visit}", "main", policy.version, shown))
         with pytest.raises(UnlikeQuestions, match="showed something else than what it puts first"):
             fresh_decisions(store, policy, policy, NOW - 1, NOW + 600, "click")
+
+
+class Silent:
+    """A policy without an answer to the questions of some rows."""
+
+    def __init__(self, policy, rows):
+        self._policy, self._rows = policy, rows
+
+    def __getattr__(self, name):
+        return getattr(self._policy, name)
+
+    def recommend_many(self, questions):
+        answers = self._policy.recommend_many(questions)
+        return [QueryError("no answer") if row in self._rows else answer for row, answer in enumerate(answers)]
+
+
+def test_a_question_that_only_the_new_policy_cannot_answer_is_not_left_out(policy, url):
+    with FeedbackStore.open(url) as store:
+        People(best=3, second=5).visit(policy, store, seed=1, people=40, turns=4)
+        with pytest.raises(UnlikeQuestions, match="the new policy cannot answer 1 of 160 questions, which the served one answers"):
+            fresh_decisions(store, policy, Silent(policy, {7}), NOW - 1, NOW + 600, "click")
+        # one that neither answers says nothing of the two, and one that only the old one cannot answer is no advantage of it
+        for old in (Silent(policy, {7}), Silent(policy, {7, 8})):
+            found = fresh_decisions(store, old, Silent(policy, {7}), NOW - 1, NOW + 600, "click")
+            assert len(found.log) == 160 - len(old._rows)

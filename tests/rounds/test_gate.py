@@ -56,6 +56,10 @@ def test_a_worse_policy_is_refused_and_a_better_one_let_in(seeds):
         assert not worse.lets_in
         assert better.lets_in
         assert better.low <= bandit.value(bandit.best) - bandit.value(bandit.served) + 0.05
+        # by what was seen of their differences, and not for want of any
+        assert better.low >= 0
+        assert min(better.differing, worse.differing) > 0.4
+        assert min(better.effective_old, better.effective_new) >= GateSettings().effective
 
 
 @pytest.mark.evidence
@@ -125,12 +129,42 @@ def test_where_the_log_says_nothing_the_gate_cannot_tell():
     assert "could not always be shown" in told(bandit, propensities=np.minimum(bandit.propensity * 1.5, 0.99))
 
 
-def test_a_policy_that_changes_nothing_is_let_in_and_says_so():
+def test_policies_that_choose_the_same_everywhere_cannot_be_told_apart_without_a_margin():
     bandit = Bandit(0)
     found = judge_policies(bandit.log, bandit.served, bandit.served.copy())
-    assert found.lets_in
+    assert found.decision == "cannot tell"
     assert "both put the same item first in all 6,000" in found.reason
-    assert (found.low, found.high, found.differing) == (0, 0, 0)
+    assert found.differing == found.difference == 0
+    # rewards are 0 or 1, and the bound counts people
+    assert (found.low, found.high) == (pytest.approx(-np.log(20) / 400), pytest.approx(np.log(20) / 400))
+
+
+@pytest.mark.parametrize(("margin", "scale", "decision"), [(0.007, 1, "cannot tell"), (0.008, 1, "not worse"), (0.008, 2, "cannot tell")])
+def test_policies_that_choose_the_same_everywhere_pass_where_what_was_not_seen_costs_less_than_the_margin(margin, scale, decision):
+    bandit = Bandit(0)
+    log = LoggedDecisions(**{**vars(bandit.log), "rewards": scale * bandit.reward})
+    assert judge_policies(log, bandit.served, bandit.served.copy(), GateSettings(margin)).decision == decision
+
+
+def test_a_policy_that_is_worse_for_a_few_people_is_not_let_in_where_none_of_them_was_seen():
+    unseen = 0
+    for seed in range(40):
+        bandit, draw = Bandit(seed, decisions=100, people=30), np.random.default_rng(seed)
+        # another item than the best one in 1 % of the situations
+        new = np.where(draw.random(100) < 0.01, 9, bandit.served)
+        unseen += int((new == bandit.served).all())
+        assert not judge_policies(bandit.log, bandit.served, new).lets_in
+        assert not judge_policies(bandit.log, bandit.served, new, GateSettings(margin=0.01)).lets_in
+    assert unseen >= 8
+
+
+def test_agreement_is_none_if_the_policies_differ_where_nothing_was_explored():
+    bandit = Bandit(0)
+    explored = np.arange(6_000) % 2 == 0
+    log = LoggedDecisions(**{**vars(bandit.log), "propensities": np.where(explored, bandit.propensity, 1.0)})
+    found = judge_policies(log, bandit.served, np.where(explored, bandit.served, bandit.best), GateSettings(margin=0.5))
+    assert found.decision == "cannot tell"
+    assert "only in recommendations that were not explored" in found.reason
 
 
 def test_decisions_that_were_not_drawn_are_left_out():

@@ -15,9 +15,11 @@ from recframe.errors import Stop, UserError
 from recframe.feedback.store import FeedbackStore
 from recframe.rounds.learn import learn_in_rounds
 from recframe.rounds.round import Rounds, train_run
-from recframe.rounds.served_folder import ServedFolder
+from recframe.rounds.round_folder import MARKER, make_round_folder
+from recframe.rounds.served_folder import ServedFolder, ServedFolderError
 from recframe.rounds.settings import LearnSettings
-from recframe.serving.artefact.manifest import ArtefactError
+from recframe.rounds.training import round_config
+from recframe.serving.artefact.manifest import ArtefactError, read_manifest
 from tests.rounds.conftest import People
 
 QUICK = ("evaluation.k=[1]", "logged.batches=150", "logged.evaluate_every=75", "agent.learning_rate=0.01")
@@ -105,8 +107,8 @@ def test_a_round_that_is_stopped_leaves_nothing_and_is_done_again(url, folder):
     home = folder.with_name("policy.rounds")
     assert not list(home.glob("round-*"))
     assert not (home / "rounds.jsonl").exists()
-    # what a kill leaves is removed, and an exchange that was announced is finished
-    (home / "round-0001" / "run").mkdir(parents=True)
+    # an exchange that was announced is finished
+    make_round_folder(home / "round-0001")
     served = ServedFolder(folder, home)
     version = os.readlink(folder).rpartition("/")[2]
     shutil.copytree(home / "policies" / version, home / "policies" / "abc")
@@ -120,6 +122,69 @@ def test_a_round_that_is_stopped_leaves_nothing_and_is_done_again(url, folder):
             assert rounds.file.read() == [record]
             assert served.pending() is None
     assert (home / "round-0001").exists()
+
+
+def test_only_folders_that_learn_made_are_removed(url, folder):
+    home = folder.with_name("policy.rounds")
+    with FeedbackStore.open(url) as store:
+        People(best=3, second=5).visit(recframe.load_policy(folder), store, seed=6, people=40, turns=2)
+    for name in ("round-0001", "round-0007", "round-trip", "round-9"):
+        (home / name).mkdir(parents=True)
+        (home / name / "mine.txt").write_text("mine")
+    # of names that no round has, and of a round that was killed
+    (home / "round-trip" / MARKER).touch()
+    make_round_folder(home / "round-0003")
+    (home / "round-0003" / "run").mkdir()
+    (record,) = learn_in_rounds(settings(url, folder), train=lambda *given: pytest.fail("no run is made"))
+    assert record["outcome"] == "failed"
+    assert "round-0001: is there, and recframe learn did not make it" in record["reason"]
+    assert all((home / name / "mine.txt").exists() for name in ("round-0001", "round-0007", "round-trip", "round-9"))
+    assert not (home / "round-0003").exists()
+
+
+@pytest.mark.parametrize("other", ["notes.txt", "subfolder"])
+def test_a_folder_with_other_files_than_the_artefacts_is_not_replaced(folder, tmp_path, other):
+    (folder / "subfolder").mkdir() if other == "subfolder" else (folder / other).write_text("mine")
+    with pytest.raises(ServedFolderError, match=f"has {other}, which is no file of the artefact"):
+        ServedFolder(folder, tmp_path / "home").prepare()
+    assert not folder.is_symlink()
+    assert (folder / other).exists()
+
+
+@pytest.mark.parametrize("name", ["mine.txt", "artefact.json"])
+def test_a_folder_in_the_place_of_the_replaced_one_is_not_removed(folder, tmp_path, name):
+    mine = tmp_path / "home" / "replaced" / name
+    mine.parent.mkdir(parents=True)
+    # another artefact, of which there is no copy
+    mine.write_text((folder / "artefact.json").read_text().replace(recframe.load_policy(folder).version, "another"))
+    with pytest.raises(ServedFolderError, match="recframe learn did not put there what is in it"):
+        ServedFolder(folder, tmp_path / "home").prepare()
+    assert mine.exists()
+    assert not folder.is_symlink()
+
+
+def test_a_folder_stays_if_the_copy_of_its_version_is_damaged(folder, tmp_path):
+    copy = shutil.copytree(folder, tmp_path / "home" / "policies" / recframe.load_policy(folder).version)
+    (copy / "policy.safetensors").write_bytes(b"")
+    with pytest.raises(ArtefactError, match="is damaged"):
+        ServedFolder(folder, tmp_path / "home").prepare()
+    assert recframe.load_policy(folder)
+
+
+def test_code_that_comes_with_a_model_is_not_run_without_the_flag(url, folder):
+    manifest = json.loads((folder / "artefact.json").read_text())
+    manifest["sections"]["encoder"] = {"name": "sentence_transformers", "trust_remote_code": True}
+    (folder / "artefact.json").write_text(json.dumps(manifest))
+    with FeedbackStore.open(url) as store:
+        store.record_signals(["click"])
+    with pytest.raises(ConfigError) as error:
+        learn_in_rounds(settings(url, folder), train=lambda *given: pytest.fail("no run is made"))
+    said = "encoder.trust_remote_code runs code that comes with a model: read it, and allow it with --trust-remote-code"
+    assert error.value.problems == [said]
+    assert not (folder.with_name("policy.rounds") / "rounds.jsonl").exists()
+    # also where such a policy comes while rounds are made
+    with pytest.raises(ConfigError, match="allow it with --trust-remote-code"):
+        round_config(settings(url, folder), read_manifest(folder), folder, 0.0, 1, sessions=False)
 
 
 def test_one_learner_for_a_folder(url, folder):
@@ -166,3 +231,12 @@ def test_wrong_settings_are_refused_together(url, folder):
     with pytest.raises(ConfigError) as error:
         settings(url, folder, hold_out=1.0, margin=-1.0, feedback=0)
     assert [line.partition(":")[0] for line in error.value.problems] == ["--feedback", "--hold-out", "--margin"]
+
+
+def test_a_round_has_the_encoder_of_the_artefact_also_where_it_is_not_the_usual_one(url, folder):
+    path = folder / "artefact.json"
+    content = json.loads(path.read_text())
+    content["sections"]["encoder"]["dim"] += 3
+    path.write_text(json.dumps(content))
+    cfg = round_config(settings(url, folder), read_manifest(folder), folder, 0.0, 1, sessions=False)
+    assert (cfg.encoder.dim, cfg.init) == (content["sections"]["encoder"]["dim"], str(folder))

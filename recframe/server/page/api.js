@@ -15,6 +15,12 @@ export function useKey(given) {
   sessionStorage.setItem(KEY, given);
 }
 
+/** A key for one report of feedback: the same one said again later is another report. */
+export function newKey() {
+  // randomUUID is there under https alone
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
 /** The answer of the server as an object. */
 export async function call(method, path, body, signal) {
   const headers = { Accept: "application/json" };

@@ -1,6 +1,6 @@
 // The page of a server: a person's history and words, the slates for them, and what their feedback changes.
 
-import { call, useKey } from "./api.js";
+import { call, newKey, useKey } from "./api.js";
 import { by, calm, el, plural } from "./dom.js";
 import { startLive } from "./live.js";
 import { startSearch } from "./search.js";
@@ -154,7 +154,7 @@ function elsewhere(id, other) {
 async function give(answer, item, signals, place) {
   const control = document.activeElement?.dataset.signal;
   try {
-    await call("POST", "feedback", { recommendation: answer.recommendation, item: item.id, signals });
+    await call("POST", "feedback", { recommendation: answer.recommendation, item: item.id, signals, key: newKey() });
   } catch (error) {
     report(error);
     return;

@@ -16,7 +16,7 @@ from recframe.server.errors import RESPONSES
 from recframe.server.limits import require_within
 from recframe.server.messages import ExplainRequest, RecommendAnswer, RecommendRequest
 from recframe.server.served import Asked
-from recframe.server.service import Service
+from recframe.server.service import Overloaded, Service
 from recframe.server.sessions import SessionState
 from recframe.server.slates import Slate, decision_of, new_name
 from recframe.serving.question import Question
@@ -30,14 +30,14 @@ async def recommend_items(asked: RecommendRequest, service: ServiceOf) -> JSONRe
     """Choose the items to show. The decision is on disk, with its propensities, before it is answered."""
     session = asked.session or new_name()
     question = question_of(service, asked, session)
-    service.sessions.remember(session, question.question)
     slate = await service.slate(question)
+    service.sessions.remember(session, question.question)
     person = str(question.question.user) if question.question.user is not None else session
     decision = decision_of(slate, session, person)
     recommendation: str | None = decision.recommendation
     try:
         await service.record(decision)
-    except StoreUnavailable:
+    except (StoreUnavailable, Overloaded):
         if service.config.feedback.required:
             raise
         recommendation = None
@@ -63,6 +63,10 @@ def question_of(service: Service, asked: RecommendRequest, session: str) -> Aske
     """
     require_within(service.config.limits, asked)
     state = service.sessions.find(session) or SessionState()
+    if asked.user is not None and state.user not in (None, str(asked.user)):
+        # somebody else in the same visit: what is known of the first one is not theirs
+        service.sessions.forget(session)
+        state = SessionState()
     policies = service.policies
     user = state.user if asked.user is None else str(asked.user)
     name = asked.policy if asked.policy is not None else policies.name_for(user or session)

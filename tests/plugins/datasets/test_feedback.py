@@ -10,7 +10,7 @@ import torch
 
 from recframe.building.fingerprints import data_content
 from recframe.components.options import MOMENT_MARGIN
-from recframe.config import compose_config, validate
+from recframe.config import ConfigError, compose_config, validate
 from recframe.feedback import RecordedDecision, RecordedFeedback, ShownItem, StoredItem
 from recframe.feedback.export import export_log
 from recframe.feedback.opened import open_existing
@@ -146,3 +146,26 @@ def test_a_password_is_not_in_messages():
 
     assert "secret" not in str(file_like("postgresql://me:secret@host/name"))
     assert str(file_like("sqlite:////tmp/x.db")) == "/tmp/x.db"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "postgresql://me:secret@host/name",
+        "postgresql://me:se/secret@host:5432/name",
+        "postgresql+psycopg://:secret@host/name",
+        "postgresql://me@host/name?sslmode=require&password=secret",
+    ],
+)
+def test_an_address_with_a_password_is_refused_without_repeating_it(address):
+    with pytest.raises(ConfigError) as refused:
+        validate(compose_config(["experiment=next_item", "agent=dqn", "dataset=feedback", f"dataset.url='{address}'"]))
+    assert "secret" not in str(refused.value)
+    (line,) = [line for line in str(refused.value).splitlines() if "dataset.url" in line]
+    assert "PGPASSWORD" in line
+    assert "~/.pgpass" in line
+
+
+@pytest.mark.parametrize("address", ["postgresql://me@host:5432/name", "postgresql://host/name?user=me", "sqlite:////tmp/a:b@c.db"])
+def test_an_address_without_a_password_is_taken(address):
+    assert list(FeedbackDatasetConfig(url=address).contradictions()) == []

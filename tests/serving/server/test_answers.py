@@ -173,3 +173,40 @@ def test_reasons_are_given_with_the_items_and_in_full(server, policy):
     assert told.json()["sentence"] == expected[0].sentence
     unknown = server.client.post("/explain", json={"item": "none"})
     assert (unknown.status_code, unknown.json()["error"][:12]) == (400, "item: no item"[:12])
+
+
+def test_somebody_else_in_the_same_visit_is_not_taken_for_the_first_one(serve, reading_policy):
+    server = serve(main=reading_policy)
+    first, second = reading_policy.data.users.ids[:2]
+    answer = server.recommend(user=first, k=2, say="something new")
+    told = {"recommendation": answer["recommendation"], "item": answer["items"][0]["id"], "signals": {"click": 1}}
+    assert server.client.post("/feedback", json=told).json()["history"]
+    server.recommend(user=second, session=answer["session"], k=2)
+    state = server.client.get(f"/sessions/{answer['session']}").json()
+    assert (state["history"], state["say"]) == ([], None)
+
+
+def test_feedback_that_is_stored_and_not_yet_in_the_history_gets_there_by_a_retry(server):
+    answer = server.recommend(k=2)
+    told = {
+        "recommendation": answer["recommendation"],
+        "item": answer["items"][0]["id"],
+        "signals": {"rating": 4},
+        "key": answer["session"],
+    }
+    server.client.post("/feedback", json=told)
+    server.service.sessions.of(answer["session"]).entries.clear()  # as if the first answer had been given up
+    again = server.client.post("/feedback", json=told).json()
+    assert again["duplicate"]
+    assert [entry["id"] for entry in again["history"]] == [told["item"]]
+
+
+def test_a_question_without_anything_to_remember_is_no_session(server):
+    answer = server.recommend(k=2)
+    assert server.client.get(f"/sessions/{answer['session']}").status_code == 404
+
+
+def test_methods_that_a_client_invents_add_no_numbers_to_the_metrics(server):
+    for number in range(20):
+        server.client.request(f"X{number}", "/health")
+    assert "X1" not in server.client.get("/metrics").text

@@ -1,5 +1,6 @@
 """Options of the dataset feedback. Imports no torch."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,6 +9,9 @@ from omegaconf import MISSING
 
 from recframe.components import option
 from recframe_plugins.datasets.pseudonyms.config import PseudonymConfig
+
+# as SQLAlchemy and libpq read an address: user:password@ before the host, or password= after it
+PASSWORD = re.compile(r"^[\w+]+://[^:/]*:[^@]+@|[?&](ssl)?password=", re.IGNORECASE)
 
 
 @dataclass
@@ -32,8 +36,14 @@ class FeedbackDatasetConfig(PseudonymConfig):
     profiles: bool | None = option(None, "whether users have profiles: the last that each gave of themselves; null: if the store has any")
 
     def contradictions(self) -> Iterator[str]:
-        """The moment is one."""
+        """The address has no password, and the moment is one."""
         yield from super().contradictions()
+        if PASSWORD.search(self.url):
+            # the value is a secret, which must not be repeated
+            yield (
+                "dataset.url: an address with a password would be recorded with the run; leave the password out, and give it in PGPASSWORD "
+                "or in a password file (~/.pgpass)"
+            )
         if self.until is not None:
             try:
                 datetime.fromisoformat(self.until)

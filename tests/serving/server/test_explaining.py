@@ -1,0 +1,98 @@
+"""What `/explain` and `why` tell: nothing of the people in the data, and a failure stops no other explanation."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from recframe.explanations import Counterfactual, PartEffect, explain
+from recframe.explanations.explanation import Explanation, ShownBy
+from recframe.server.explaining import ToExplain, explained, without_user
+from recframe.server.served import ServedPolicy
+from recframe.serving.items import RankedItem, RankedItems
+from recframe.serving.question import Question
+
+
+def test_an_explanation_tells_nothing_of_a_user_in_the_data(serve, reading_policy):
+    users = reading_policy.data.users
+    user, profile, item = users.ids[0], users.profiles.texts[0], reading_policy.data.catalog.ids[0]
+    whole = explain(reading_policy, user=user, item=item)
+    assert "user" in [part.part for part in whole.person]
+    assert profile in [words.text for words in whole.words]
+    server = serve(main=reading_policy)
+    for asked in ({}, {"history": [reading_policy.data.catalog.ids[3]]}, {"say": "something new"}):
+        told = server.client.post("/explain", json={**asked, "user": user, "item": item}).json()
+        unknown = server.client.post("/explain", json={**asked, "user": "nobody", "item": item}).json()
+        for answer in (told, unknown):
+            assert profile not in json.dumps(answer)
+            assert "who you are" not in answer["sentence"]
+        assert [part["part"] for part in told["person"]] == [part["part"] for part in unknown["person"]]
+        assert [words["of"] for words in told["words"]] == [words["of"] for words in unknown["words"]]
+        assert told["notes"] == unknown["notes"]
+    shown = server.recommend(user=user, k=5, why=True)["items"]
+    assert all(one["why"] and "who you are" not in one["why"] for one in shown)
+
+
+def test_a_profile_that_the_asker_gave_is_explained(serve, reading_policy):
+    asked = {"profile": "I like a long novel", "item": reading_policy.data.catalog.ids[0]}
+    told = serve(main=reading_policy).client.post("/explain", json=asked).json()
+    assert [part["part"] for part in told["person"]] == ["profile"]
+    assert "I like a long novel" in [words["text"] for words in told["words"]]
+
+
+USER = PartEffect("user", "ann", 0.9, id="ann", place_without=7)
+NOVEL = PartEffect("history", "Novel", 0.4, id="2", signal="click", value=1.0, place_without=5)
+ABOUT = Explanation("1", "Film", "main", "", "lead", ShownBy(1), lead=1.0, spread=1.0, place=1, place_unknown=9, lead_unknown=0.0)
+
+
+@pytest.mark.parametrize(
+    ("history", "sentence"),
+    [
+        ((NOVEL,), "'Film' is at place 1; the strongest single reason is that you clicked 'Novel': without this it would be at place 5."),
+        ((), "'Film' is at place 1."),
+    ],
+)
+def test_the_next_strongest_reason_takes_the_place_of_the_user(history, sentence):
+    from recframe.explanations.sentence import sentence_of
+
+    about = replace(ABOUT, history=history, person=(USER,), counterfactual=Counterfactual(USER, 1, "3", "Other"))
+    about = replace(about, sentence=sentence_of(about))
+    assert "who you are" in about.sentence
+    told = without_user(about)
+    assert told.sentence == sentence
+    assert (told.person, told.counterfactual) == ((), None)
+
+
+def test_a_sentence_about_a_rule_stays(reading_policy):
+    user, item = reading_policy.data.users.ids[0], reading_policy.data.catalog.ids[0]
+    about = explain(reading_policy, user=user, item=item, must_include=[item])
+    assert "must_include" in about.sentence
+    assert without_user(about).sentence == about.sentence
+
+
+def test_an_explanation_that_fails_stops_no_other(reading_policy, monkeypatch, caplog):
+    from recframe import explanations
+
+    served, item = ServedPolicy("main", reading_policy), reading_policy.data.catalog.ids[0]
+    broken, right = Question(context="broken"), Question()
+
+    def fails(real):
+        def run(policy, question, *arguments, **options):
+            if question is broken:
+                raise ZeroDivisionError("no such thing")
+            return real(policy, question, *arguments, **options)
+
+        return run
+
+    monkeypatch.setattr(explanations, "explain", fails(explanations.explain))
+    monkeypatch.setattr(explanations, "explain_all", fails(explanations.explain_all))
+    slate = RankedItems([RankedItem(item, "")])
+    asked = [(broken, item), (right, item), (broken, slate), (right, "none")]
+    failed, told, unsaid, refused = explained([ToExplain(served, *one) for one in asked])
+    assert isinstance(failed, ZeroDivisionError)
+    assert told["id"] == item
+    assert unsaid == [None]
+    assert "none" in str(refused)
+    assert [record.getMessage() for record in caplog.records if record.exc_info] == ["main: an explanation failed"] * 2
