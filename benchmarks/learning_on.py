@@ -97,9 +97,13 @@ class Server:
         return float(CHANCES.max() - chance), asked["version"]
 
 
+STDERR = 2
+"""The standard error as the system numbers it."""
+
+
 def started(*arguments: str) -> subprocess.Popen[bytes]:
     """A command of recframe in the background; what it says goes to stderr."""
-    return subprocess.Popen([sys.executable, "-m", "recframe", *arguments], stdout=sys.stderr)
+    return subprocess.Popen([sys.executable, "-m", "recframe", *arguments], stdout=STDERR)
 
 
 def learner(url: str, folder: Path, arguments: argparse.Namespace) -> subprocess.Popen[bytes]:

@@ -18,6 +18,7 @@ SMALL = {
         "report --runs {tmp}/runs --reference {tmp}/reference --figure {tmp}/curves.svg",
     ],
     "devices.py": ["--pairs 1 --users 16 --env-steps 256 --agents actor_critic"],
+    "explanations.py": ["tfidf --questions 3"],
     "encoding.py": ["{tmp} --texts 8 --encoders sentence_transformers --pairs 1 --processes 0"],
     "interval_coverage.py": ["--splits 5 --resamples 100"],
     "item_index.py": ["--items 300 --users 2 --index exact --pairs 1", "--agents slate_q --items 70 --pairs 1"],
