@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import http.client
 import json
-import os
 import shutil
 import signal
 import socket
@@ -170,5 +169,4 @@ def measure(folder: Path, arguments: argparse.Namespace, processes: list[subproc
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("WANDB_MODE", "disabled")
     main()
