@@ -10,6 +10,7 @@ from omegaconf import DictConfig
 
 from recframe.bench.task import BenchTask, TaskError
 from recframe.config import Composition, composition, recorded
+from recframe.config.compose.quoting import quoted_value
 
 FREE = (
     "agent",
@@ -42,7 +43,7 @@ def compose_runs(task: BenchTask, own: Sequence[str], log: Path | None) -> Compo
     ConfigError: with every mistake in the settings.
     TaskError: if a setting changes what the task fixes.
     """
-    world = [*task.fixed, *([f"dataset.interactions={_quoted(log)}"] if log else []), f"seed={task.seeds[0]}"]
+    world = [*task.fixed, *([f"dataset.interactions={quoted_value(str(log))}"] if log else []), f"seed={task.seeds[0]}"]
     keys = {setting.partition("=")[0] for setting in world}
     changed = [setting for setting in own if setting.lstrip("+~").partition("=")[0] in keys]
     if changed:
@@ -74,12 +75,6 @@ def _require_budget(task: BenchTask, cfg: DictConfig) -> None:
         sizes = f"trainer.chunk_steps={cfg.trainer.chunk_steps} of environment.num_users={cfg.environment.num_users}"
         allowed = f"chunks of {int(LARGEST_CHUNK * steps):,} user-steps, since training ends after a whole one"
         raise TaskError([f"{sizes}: the task {task} allows {allowed}; lower one of these settings"])
-
-
-def _quoted(path: Path) -> str:
-    """A path as Hydra reads text, whatever its letters."""
-    text = str(path).replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{text}"'
 
 
 def _refusal(task: BenchTask, key: str, then: Any, now: Any) -> Iterator[str]:

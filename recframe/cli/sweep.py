@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
+from recframe.config.compose.quoting import quoted_value
 from recframe.sweeps.plan import SweepPlan, merged_overrides, planned
 from recframe.sweeps.signals import sweep_signals
-from recframe.sweeps.sweep_file import SWEEP_NAME, SweepFile, SweepFolderError, quoted_value
+from recframe.sweeps.sweep_file import SWEEP_NAME, SweepFile, SweepFolderError
 
 RESUME = "sweep.resume="
 

@@ -9,8 +9,8 @@ import polars as pl
 from sqlalchemy import Connection, select
 
 from recframe.feedback import tables
+from recframe.feedback.frames import read_frame
 
-ROWS_AT_ONCE = 10_000
 ASKED: Mapping[str, Any] = {
     "recommendation": pl.String,
     "timestamp": pl.Float64,
@@ -35,6 +35,4 @@ def read_asked(connection: Connection, since: float | None, until: float | None)
     query = select(*columns).order_by(made.time, made.recommendation)
     query = query if since is None else query.where(made.time >= since)
     query = query if until is None else query.where(made.time <= until)
-    blocks = connection.execution_options(yield_per=ROWS_AT_ONCE).execute(query).partitions()
-    frames = [pl.DataFrame([tuple(row) for row in block], schema=dict(ASKED), orient="row") for block in blocks]
-    return pl.concat(frames) if frames else pl.DataFrame(schema=dict(ASKED))
+    return read_frame(connection, query, ASKED)

@@ -9,9 +9,9 @@ import polars as pl
 from sqlalchemy import Connection, delete, select
 
 from recframe.feedback import tables
+from recframe.feedback.frames import ROWS_AT_ONCE, read_frame
 from recframe.feedback.records import StoredItem
 
-ROWS_AT_ONCE = 10_000
 COLUMNS = {"id": pl.String, "title": pl.String, "text": pl.String, "attributes": pl.String, "added": pl.Boolean}
 """The columns of a catalogue; `attributes` is JSON."""
 
@@ -26,10 +26,7 @@ def read_catalogue_rows(connection: Connection) -> pl.DataFrame:
     """The stored catalogue in its order, with `COLUMNS`."""
     table = tables.items
     query = select(*(table.c[name] for name in COLUMNS)).order_by(table.c.row)
-    # an option of this query only: with a connection's, PostgreSQL would be asked for a cursor of what is written later, too
-    blocks = connection.execute(query, execution_options={"yield_per": ROWS_AT_ONCE}).partitions()
-    frames = [pl.DataFrame([tuple(row) for row in block], schema=COLUMNS, orient="row") for block in blocks]
-    return pl.concat(frames) if frames else pl.DataFrame(schema=COLUMNS)
+    return read_frame(connection, query, COLUMNS)
 
 
 def write_catalogue_rows(connection: Connection, catalogue: pl.DataFrame, stored: pl.DataFrame) -> None:

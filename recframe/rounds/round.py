@@ -22,7 +22,7 @@ from recframe.rounds.round_folder import made_folders, make_round_folder, remove
 from recframe.rounds.rounds_file import RoundsFile
 from recframe.rounds.served_folder import ServedFolder
 from recframe.rounds.settings import LearnSettings
-from recframe.rounds.training import described, has_long_sessions, overrides_said, round_config
+from recframe.rounds.training import described, has_long_sessions, round_config
 from recframe.serving.artefact.manifest import read_manifest
 from recframe.serving.artefact.write import export
 from recframe.serving.load import load_policy
@@ -37,7 +37,7 @@ Train = Callable[[DictConfig, Path, LearnSettings], None]
 
 def train_run(cfg: DictConfig, folder: Path, settings: LearnSettings) -> None:
     """Train by the config of a round in this process."""
-    runner.run(cfg, folder, overrides=overrides_said(settings))
+    runner.run(cfg, folder, overrides=list(settings.overrides))
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import polars as pl
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from recframe.config import ConfigError, code_settings, compose_config, validate
+from recframe.config.compose.quoting import quoted_value
 from recframe.rounds.settings import LearnSettings
 from recframe.serving.artefact.manifest import Manifest
 from recframe.tracking.logged_values import flat_settings
@@ -52,8 +53,8 @@ def round_config(settings: LearnSettings, manifest: Manifest, served: Path, unti
     given: dict[str, Any] = {
         **{kind: manifest.sections[kind]["name"] for kind in SECTIONS},
         "dataset": "feedback",
-        "dataset.url": _quoted(settings.url),
-        "dataset.until": _quoted(datetime.fromtimestamp(until, UTC).isoformat()),
+        "dataset.url": quoted_value(settings.url),
+        "dataset.until": quoted_value(datetime.fromtimestamp(until, UTC).isoformat()),
         "dataset.signals": f"[{','.join(spec['signals'])}]",
         "dataset.profiles": "true" if _reads_profiles(served) else "false",
         "environment": "none",
@@ -62,7 +63,7 @@ def round_config(settings: LearnSettings, manifest: Manifest, served: Path, unti
         "evaluation.references": "false",
         "logger": "[csv]",
         "trainer.progress_bar": "false",
-        "name": _quoted(f"round {number}"),
+        "name": quoted_value(f"round {number}"),
         **SHORT,
         **({"split.by": "sessions"} if sessions else {"split.by": "time", "logs.sequence": "user"}),
     }
@@ -94,17 +95,6 @@ def _reads_profiles(served: Path) -> bool:
 
     with safe_open(served / "vectors.safetensors", framework="pt") as file:
         return "user.vectors" in set(file.keys())
-
-
-def _quoted(text: str) -> str:
-    """A value as Hydra reads it back."""
-    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"
-
-
-def overrides_said(settings: LearnSettings) -> Sequence[str]:
-    """The overrides of the command line, for the record of a run."""
-    return list(settings.overrides)
 
 
 def described(record: Mapping[str, Any]) -> str:

@@ -11,9 +11,9 @@ from starlette.middleware.cors import CORSMiddleware
 
 from recframe import __version__
 from recframe.feedback.store import FeedbackStore
+from recframe.server.admission import Admission
 from recframe.server.config import ServeConfig
 from recframe.server.errors import add_error_handlers
-from recframe.server.gate import Gate
 from recframe.server.page_files import add_page
 from recframe.server.routes import about, catalogue, feedback, recommend
 from recframe.server.service import Service
@@ -69,5 +69,5 @@ def create_app(
         app.add_middleware(
             CORSMiddleware, allow_origins=config.origins, allow_methods=["GET", "POST", "DELETE"], allow_headers=allowed, max_age=600
         )
-    app.add_middleware(Gate, config=config, metrics=service.metrics)
+    app.add_middleware(Admission, config=config, metrics=service.metrics)
     return app

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from recframe.components import contradictions
 from recframe.config import ConfigError
@@ -39,7 +41,7 @@ def read_settings(settings: Sequence[str], folder: Path | None = None) -> ServeC
         else:
             try:
                 value = OmegaConf.from_dotlist([f"{key}={text}"])
-            except Exception:
+            except (YAMLError, OmegaConfBaseException):
                 problems.append(f"{key}: {text!r} cannot be read; put quotes around it")
                 continue
             merged, wrong = merged_as("", cfg, value)

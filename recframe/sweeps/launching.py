@@ -12,13 +12,14 @@ from filelock import FileLock, Timeout
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
 
+from recframe.config.compose.quoting import quoted_value
 from recframe.errors import JobFailed, JobStopped, Pruned, UserError
 from recframe.sweeps.failure import leave_failure
 from recframe.sweeps.limits import VARIABLE as LIMITS_VARIABLE
 from recframe.sweeps.limits import Limits
 from recframe.sweeps.outcomes import Outcome
 from recframe.sweeps.record import ENDED, FAILED, FINISHED, NOT_STARTED, NUMBER_VARIABLE, PRUNED, RUNNING, STOPPED, SweepRecord
-from recframe.sweeps.sweep_file import SweepJob, quoted_value
+from recframe.sweeps.sweep_file import SweepJob
 from recframe.tracking.failure import reason_of
 from recframe.tracking.folder import LOCK_NAME
 

@@ -108,12 +108,6 @@ def _parsed(content: Any) -> SweepFile:
     return SweepFile(tuple(map(str, content["command"])), content["config_dir"], content["config_name"], jobs)
 
 
-def quoted_value(text: str) -> str:
-    """Text as the value of an override that Hydra reads as this very text."""
-    escaped = text.replace("'", "\\'")
-    return f"'{escaped}'"
-
-
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Make the folder of a sweep, and keep other processes from running a sweep in it for the duration of the block.

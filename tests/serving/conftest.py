@@ -27,6 +27,14 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def artefact(folder, tmp_path_factory):
+    """An artefact of that run. No test changes it."""
+    path = tmp_path_factory.mktemp("artefact") / "policy"
+    recframe.export(folder, path)
+    return path
+
+
+@pytest.fixture(scope="session")
 def world(tmp_path_factory):
     """A run in topic_world, whose policy reads profiles, and what people say."""
     folder = tmp_path_factory.mktemp("world")

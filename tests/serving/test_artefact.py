@@ -16,13 +16,6 @@ from tests.serving.conftest import FILMS
 
 
 @pytest.fixture(scope="module")
-def artefact(folder, tmp_path_factory):
-    path = tmp_path_factory.mktemp("artefact") / "policy"
-    recframe.export(folder, path)
-    return path
-
-
-@pytest.fixture(scope="module")
 def exported(world, tmp_path_factory):
     path = tmp_path_factory.mktemp("exported") / "policy"
     recframe.export(world, path)

@@ -18,13 +18,6 @@ from recframe.serving import pull, push
 from tests.serving.fake_hub import TOKEN, FakeHub
 
 
-@pytest.fixture(scope="module")
-def artefact(folder, tmp_path_factory):
-    path = tmp_path_factory.mktemp("artefact") / "policy"
-    recframe.export(folder, path)
-    return path
-
-
 @pytest.fixture
 def hub(monkeypatch, tmp_path):
     with FakeHub() as started:

@@ -13,13 +13,6 @@ from recframe.serving.exploration import explorer_of
 from recframe.serving.lines import STANDARD_INPUT, batches_of_lines
 
 
-@pytest.fixture(scope="module")
-def artefact(folder, tmp_path_factory):
-    path = tmp_path_factory.mktemp("artefact") / "policy"
-    recframe.export(folder, path)
-    return path
-
-
 def lines_of(text: str) -> list[dict]:
     return [json.loads(line) for line in text.splitlines()]
 

@@ -1,27 +1,12 @@
 """The page in a real browser: charts are drawn, policies hidden, metrics chosen, and nothing is wrong on the console."""
 
-import shutil
-from pathlib import Path
-
 import pytest
 
 from recframe.reports import write_page
+from tests.browser import browser
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+__all__ = ["browser"]
 WIDTHS = {"desktop": 1280, "narrow": 390}
-
-
-@pytest.fixture(scope="module")
-def browser():
-    sync_api = pytest.importorskip("playwright.sync_api", reason="the page is opened by playwright, which is not installed")
-    found = next((path for name in BROWSERS if (path := shutil.which(name))), None)
-    with sync_api.sync_playwright() as playwright:
-        if found is None and not Path(playwright.chromium.executable_path).exists():
-            pytest.skip("no Chromium was found to open the page in")
-        # without a sandbox, as root in a container has none; the page is our own
-        started = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")

@@ -24,14 +24,6 @@ __all__ = ["postgres"]
 
 
 @pytest.fixture(scope="session")
-def artefact(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An artefact of the run that has learned from a log."""
-    path = tmp_path_factory.mktemp("served") / "policy"
-    recframe.export(folder, path)
-    return path
-
-
-@pytest.fixture(scope="session")
 def policy(artefact: Path) -> recframe.LoadedPolicy:
     """The policy of that artefact. No test changes it."""
     return recframe.load_policy(artefact)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from contextlib import ExitStack
-from pathlib import Path
 
 import polars as pl
 import pytest
@@ -17,24 +15,12 @@ from recframe.explanations import Counterfactual, Explanation, Neighbour, PartEf
 from recframe.feedback.store import FeedbackStore
 from recframe.files import file_sha256
 from recframe.server.config import ServeConfig
+from tests.browser import browser
 from tests.serving.server.conftest import running
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+__all__ = ["browser"]
 NASTY = '<img src=x onerror="document.title=1">'
 WAIT = 20_000
-
-
-@pytest.fixture(scope="module")
-def browser():
-    sync_api = pytest.importorskip("playwright.sync_api", reason="the page is opened by playwright, which is not installed")
-    found = next((path for name in BROWSERS if (path := shutil.which(name))), None)
-    with sync_api.sync_playwright() as playwright:
-        if found is None and not Path(playwright.chromium.executable_path).exists():
-            pytest.skip("no Chromium was found to open the page in")
-        # without a sandbox, as root in a container has none; the page is our own
-        started = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")

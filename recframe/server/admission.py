@@ -36,7 +36,7 @@ HEADERS = {
 }
 
 
-class Gate:
+class Admission:
     """Lets requests through to an application.
 
     Parameters
