@@ -44,7 +44,6 @@ def run_app(app: App, arguments: list[str], job: Callable[[Any], float], show_he
     from recframe.config.compose.options import parse_options
     from recframe.config.compose.overrides import sweep_problems, without_nulls
     from recframe.config.compose.search_path import install_search_path
-    from recframe.config.compose.sources import written_sources
     from recframe.config.compose.study import SweepFiles, sweep_files
     from recframe.config.compose.typed_text import text_as_typed
     from recframe.config.schema.store import store_schemas
@@ -66,13 +65,16 @@ def run_app(app: App, arguments: list[str], job: Callable[[Any], float], show_he
         files = sweep_files(options.overrides, options.config_dir, options.config_name, app)
         added = text_as_typed(files.added, app)
         arguments, options.overrides = [*arguments, *added], [*options.overrides, *added]
+    modes: set[Any] = set()
     if not (options.hydra_help or options.shell_completion or options.info):
         if not options.multirun and not any(text.startswith("hydra.mode=") for text in options.overrides):
             problems += sweep_problems(options.overrides, app)
         # a search makes its jobs as it goes
         visit = None if plan is None or files.searches else plan.note_checked
         with uncollected():
-            problems += find_mistakes(options.overrides, options.config_dir, options.config_name, app, visit, searched=files.searches)
+            problems += find_mistakes(
+                options.overrides, options.config_dir, options.config_name, app, visit, searched=files.searches, modes=modes
+            )
     if problems:
         raise ConfigError(problems)
     _warn_of_refused_configs(options.overrides)
@@ -80,23 +82,46 @@ def run_app(app: App, arguments: list[str], job: Callable[[Any], float], show_he
         arguments = left_to_jobs(arguments, options.overrides)
     install_search_path()
     store_schemas()
-    from recframe.sweeps.launchers import register_launchers
+    mode_known = modes == {None}
+    if not mode_known or options.multirun or any("hydra" in text for text in options.overrides):
+        from recframe.sweeps.launchers import register_launchers
 
-    register_launchers()
+        register_launchers()
+    with _known_mode() if mode_known else nullcontext(), _sweeping(plan) if options.multirun else nullcontext():
+        _launch(app, arguments, job, options.multirun)
+
+
+def _launch(app: App, arguments: list[str], job: Callable[[Any], float], multirun: bool) -> None:
+    """Call Hydra with checked arguments."""
+    from recframe.config.compose.sources import written_sources
+
     # the program's name in completion scripts and in Hydra's help
     sys.argv = ["recframe", *arguments]
     import hydra
 
     try:
         # in a sweep, jobs may run in other processes, which must not go on without this one
-        with written_sources(), threads_noted(), _sweeping(plan) if options.multirun else nullcontext():
+        with written_sources(), threads_noted():
             hydra.main(version_base="1.3", config_path="pkg://recframe.conf", config_name=app.config_name)(job)()
     except OSError as error:
         if error.errno in REFUSALS and error.filename and not _passed_through(error, job):
             # before the job starts, Hydra makes its folder
-            key = "pretrain.folder" if app.command == "pretrain" else "hydra.sweep.dir" if options.multirun else "hydra.run.dir"
+            key = "pretrain.folder" if app.command == "pretrain" else "hydra.sweep.dir" if multirun else "hydra.run.dir"
             raise UserError(f"{error.filename}: cannot be created ({error.strerror}); choose another folder with {key}=") from None
         raise
+
+
+@contextmanager
+def _known_mode() -> Iterator[None]:
+    """Within the block, Hydra does not compose the config once more to learn whether it names a mode: it names none."""
+    from hydra._internal.hydra import Hydra
+
+    asks = Hydra.get_mode
+    Hydra.get_mode = lambda hydra, config_name, overrides: None  # type: ignore[assignment, method-assign]
+    try:
+        yield
+    finally:
+        Hydra.get_mode = asks  # type: ignore[method-assign]
 
 
 @contextmanager

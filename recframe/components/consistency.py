@@ -9,7 +9,9 @@ def contradictions(config: object) -> list[str]:
     Each class that the config inherits from may have a method `contradictions()` that yields such lines. They are checked before a
     run starts. A constructor that can be called outside a run may call `require_consistent`.
     """
-    return [line for cls in reversed(type(config).__mro__) if "contradictions" in vars(cls) for line in vars(cls)["contradictions"](config)]
+    own = [vars(cls).get("contradictions") for cls in reversed(type(config).__mro__)]
+    # a setting may have that name, too
+    return [line for lines in own if callable(lines) for line in lines(config)]
 
 
 def require_consistent(config: object) -> None:

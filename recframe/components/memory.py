@@ -42,7 +42,9 @@ def memory_needs(config: object, sizes: Sizes) -> list[MemoryNeed]:
     Each class that the config inherits from may have a method `memory(sizes)` that yields a `MemoryNeed` for each large thing that the
     component holds, at the least: a run that cannot have so much memory is refused.
     """
-    return [need for cls in reversed(type(config).__mro__) if "memory" in vars(cls) for need in vars(cls)["memory"](config, sizes)]
+    own = [vars(cls).get("memory") for cls in reversed(type(config).__mro__)]
+    # a setting may have that name, too
+    return [need for needs in own if callable(needs) for need in needs(config, sizes)]
 
 
 def layer_weights(setting: str, sizes: Sequence[int]) -> MemoryNeed:

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from recframe import lazy_names
 from recframe.config.recorded import logger_settings, recorded
+from recframe.lazy_imports import lazy_names
 
 if TYPE_CHECKING:
     from recframe.config.app import App
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from recframe.config.component_settings import config_object, config_section
     from recframe.config.compose.compose import Composition, compose_config, composition
     from recframe.config.compose.mistakes import find_mistakes
+    from recframe.config.consent import Consent
     from recframe.config.problems import ConfigError
     from recframe.config.runs_code import code_settings
 
@@ -27,6 +28,7 @@ __all__ = [
     "App",
     "Composition",
     "ConfigError",
+    "Consent",
     "chosen_components",
     "code_settings",
     "compose_config",
@@ -45,6 +47,7 @@ _HOMES = {
     "App": "recframe.config.app",
     "Composition": "recframe.config.compose.compose",
     "ConfigError": "recframe.config.problems",
+    "Consent": "recframe.config.consent",
     "DESCRIBE": "recframe.config.apps",
     "PRETRAIN": "recframe.config.apps",
     "TRAIN": "recframe.config.apps",

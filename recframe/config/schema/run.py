@@ -48,6 +48,11 @@ class TrainerConfig:
 class LoggedConfig:
     """The stage that learns from logs: its length, its evaluations, and the choice of its weights. The rest is as in `trainer`."""
 
+    simulated_steps: int | None = option(
+        None,
+        "learn from a log of so many user-steps of random items in the simulator, in place of the log of the dataset; null: the dataset's",
+        ge=1_000,
+    )
     batches: int = option(20_000, "batches to learn from", ge=1)
     chunk_batches: int = option(50, "batches between two checks of the losses", ge=1)
     evaluate_every: int = option(1_000, "batches between two evaluations on the validation part, each followed by a checkpoint", ge=1)
