@@ -24,6 +24,10 @@ class UserError(Exception):
         return message_of(self.lines).splitlines()
 
 
+class ModelError(UserError, ValueError):
+    """A language model, or its endpoint, that cannot be found, loaded, reached or used as configured; the message says what to do."""
+
+
 def message_of(lines: Sequence[str]) -> str:
     """The message for one mistake or for several, as commands and notebooks show it."""
     heading = "recframe:" if len(lines) == 1 else f"recframe: {len(lines)} mistakes\n  -"

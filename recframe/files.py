@@ -34,6 +34,11 @@ MOST_FILES = 100
 """The number of files of a folder that `content_sha256` reads."""
 
 
+def usual_cache() -> Path:
+    """The folder for what is kept between runs: `RECFRAME_CACHE`, or else `~/.cache/recframe`."""
+    return Path(os.environ.get("RECFRAME_CACHE", "~/.cache/recframe")).expanduser()
+
+
 def file_sha256(path: Path) -> str:
     """The SHA-256 of a file in hexadecimal. A file is read once per process, unless it changes."""
     path = path.resolve()

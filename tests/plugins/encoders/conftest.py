@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from recframe_plugins.encoders.language_models.sources import find_model
+from recframe.language_models import find_model
 from recframe_plugins.encoders.sentence_transformers.config import SentenceTransformersConfig
 from recframe_plugins.encoders.sentence_transformers.encoder import SentenceTransformersEncoder
+from tests.tiny_models import tiny_gpt
 
 
 @pytest.fixture(scope="session")
@@ -72,20 +73,4 @@ def model_folder(tmp_path: Path):
 
 @pytest.fixture(scope="session")
 def gpt_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small GPT-2 with random weights and, like GPT-2, a byte tokenizer without a padding token."""
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-    from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
-
-    end = "<|endoftext|>"
-    letters = {letter: number for number, letter in enumerate([end, *sorted(pre_tokenizers.ByteLevel.alphabet())])}
-    tokenizer = Tokenizer(models.BPE(vocab=letters, merges=[]))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    folder = tmp_path_factory.mktemp("gpt")
-    PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token=end, eos_token=end, model_max_length=48).save_pretrained(folder)
-    sizes = {"vocab_size": len(letters), "n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 48}
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        config = GPT2Config(**sizes, bos_token_id=0, eos_token_id=0, initializer_range=0.2)
-        GPT2LMHeadModel(config).save_pretrained(folder)
-    return folder
+    return tiny_gpt(tmp_path_factory.mktemp("gpt"))

@@ -1,13 +1,10 @@
 """The encoder `http_embeddings`, against a local server that can fail, limit rates, reorder and give wrong answers, with a fake clock."""
 
 import hashlib
-import json
 import random
 import socket
-import threading
 import time
 from email.utils import formatdate
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
@@ -16,12 +13,13 @@ import torch
 from recframe.components import contradictions
 from recframe.config import find_mistakes
 from recframe.embeddings import EmbeddingStore
-from recframe.interfaces import EncoderError
+from recframe.endpoints.retries import Clock
+from recframe.errors import ModelError
 from recframe.plugin_loader import registry
 from recframe.testing import check_component
 from recframe_plugins.encoders.http.config import HttpEmbeddingsConfig
 from recframe_plugins.encoders.http.encoder import HttpEmbeddingsEncoder
-from recframe_plugins.encoders.http.retries import Clock
+from tests.scripted_endpoint import FakeTime, ScriptedEndpoint
 
 CPU = torch.device("cpu")
 KEY = "sk-secret-0123456789"
@@ -31,71 +29,23 @@ def vector(text: str, dim: int) -> list[float]:
     return [byte / 255 - 0.5 for byte in hashlib.shake_256(text.encode()).digest(dim)]
 
 
-class Server(ThreadingHTTPServer):
-    """Takes `answers` in turn: (status, headers, body or None for the right one). `rearrange` edits the data of the right answer."""
+class Server(ScriptedEndpoint):
+    """Answers with vectors of `dim` numbers; `rearrange` edits the data of the right answer."""
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.requests: list[dict] = []
-        self.headers: list[dict] = []
-        self.paths: list[str] = []
-        self.answers: list[tuple] = []
+        super().__init__(self.embed)
         self.rearrange = lambda data: data
         self.dim = 8
 
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}/v1"
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Server
-
-    def do_POST(self):
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.server.paths.append(self.path)
-        self.server.requests.append(body)
-        self.server.headers.append(dict(self.headers))
-        status, headers, answer = self.server.answers.pop(0) if self.server.answers else (200, {}, None)
-        if answer is None:
-            dim = body.get("dimensions", self.server.dim)
-            data = [{"index": i, "embedding": vector(text, dim)} for i, text in enumerate(body["input"])]
-            answer = json.dumps({"data": self.server.rearrange(data)})
-        self.send_response(status)
-        for name, value in {"Content-Length": str(len(answer.encode())), **headers}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(answer.encode())
-        self.close_connection = True
-
-    def log_message(self, *args):
-        pass
+    def embed(self, body: dict) -> dict:
+        dim = body.get("dimensions", self.dim)
+        return {"data": self.rearrange([{"index": i, "embedding": vector(text, dim)} for i, text in enumerate(body["input"])])}
 
 
 @pytest.fixture
 def server():
-    server = Server()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join()
-
-
-class FakeTime:
-    """A clock that sleeping moves, so that tests do not wait."""
-
-    def __init__(self) -> None:
-        self.now = 1_000_000.0
-        self.slept: list[float] = []
-
-    def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.now += seconds
-
-    def clock(self) -> Clock:
-        return Clock(monotonic=lambda: self.now, sleep=self.sleep, uniform=lambda: 0.0)
+    with Server().running() as server:
+        yield server
 
 
 @pytest.fixture
@@ -135,7 +85,7 @@ def test_the_dimension_is_that_of_the_first_answer(server, ask):
     assert encoder.dim == 8
     assert "dimensions" not in server.requests[0]
     server.dim = 9
-    with pytest.raises(EncoderError, match="answered with vectors of 9 numbers, its first answer had 8"):
+    with pytest.raises(ModelError, match="answered with vectors of 9 numbers, its first answer had 8"):
         encoder.encode(["a"], "item")
 
 
@@ -184,7 +134,7 @@ def test_retry_after_is_respected(server, ask, fake):
 
 def test_a_retry_after_that_is_too_long_is_refused_at_once(server, ask, fake):
     server.answers = [(429, {"Retry-After": "86400"}, "")]
-    with pytest.raises(EncoderError, match="answered 429 and asks to wait for more than 600 s; try later"):
+    with pytest.raises(ModelError, match="answered 429 and asks to wait for more than 600 s; try later"):
         ask().encode(["a"], "item")
     assert fake.slept == []
 
@@ -197,14 +147,14 @@ def test_a_malformed_retry_after_is_ignored(server, ask, fake):
 
 def test_retry_after_does_not_make_a_refusal_retried(server, ask, fake):
     server.answers = [(413, {"Retry-After": "7"}, "too large")]
-    with pytest.raises(EncoderError, match="answered 413: too large"):
+    with pytest.raises(ModelError, match="answered 413: too large"):
         ask().encode(["a"], "item")
     assert fake.slept == []
 
 
 def test_after_the_last_retry_the_error_has_the_servers_message(server, ask, fake):
     server.answers = [(429, {}, '{"error": {"message": "quota is\\nused up"}}')] * 3
-    with pytest.raises(EncoderError, match=r"answered 429: quota is used up, 3 time\(s\); try later") as raised:
+    with pytest.raises(ModelError, match=r"answered 429: quota is used up, 3 time\(s\); try later") as raised:
         ask(retries=2).encode(["a"], "item")
     assert len(fake.slept) == 2
     assert "\n" not in str(raised.value)
@@ -245,7 +195,7 @@ def test_retries_do_not_draw_from_the_global_generator(server, ask):
 def test_a_refusal_is_one_line_without_the_key(server, ask, fake, monkeypatch, status, body, message):
     monkeypatch.setenv("MY_KEY", KEY)
     server.answers = [(status, {}, body)]
-    with pytest.raises(EncoderError, match=message) as raised:
+    with pytest.raises(ModelError, match=message) as raised:
         ask(api_key_variable="MY_KEY").encode(["a"], "item")
     assert KEY not in str(raised.value)
     assert "\n" not in str(raised.value)
@@ -257,7 +207,7 @@ def test_a_server_that_requires_a_key_gets_none_from_netrc(server, ask, monkeypa
     (tmp_path / ".netrc").write_text(f"machine 127.0.0.1 login me password {KEY}\n")
     monkeypatch.setenv("NETRC", str(tmp_path / ".netrc"))
     server.answers = [(401, {}, "")]
-    with pytest.raises(EncoderError, match=r"it requires an API key: .* set encoder\.api_key_variable to its name"):
+    with pytest.raises(ModelError, match=r"it requires an API key: .* set encoder\.api_key_variable to its name"):
         ask().encode(["a"], "item")
     assert "Authorization" not in server.headers[0]
 
@@ -267,14 +217,14 @@ def test_an_unusable_key_is_refused_before_anything_is_sent(server, ask, monkeyp
     monkeypatch.delenv("MY_KEY", raising=False)
     if key:
         monkeypatch.setenv("MY_KEY", key)
-    with pytest.raises(EncoderError, match=f"encoder.api_key_variable=MY_KEY: .*{message}"):
+    with pytest.raises(ModelError, match=f"encoder.api_key_variable=MY_KEY: .*{message}"):
         ask(api_key_variable="MY_KEY").encode(["a"], "item")
     assert not server.requests
 
 
 def test_redirects_are_not_followed(server, ask):
     server.answers = [(307, {"Location": f"{server.url}/elsewhere"}, "")]
-    with pytest.raises(EncoderError, match=r"answered 307, a redirect to .*/v1/elsewhere, which is not followed"):
+    with pytest.raises(ModelError, match=r"answered 307, a redirect to .*/v1/elsewhere, which is not followed"):
         ask().encode(["a"], "item")
     assert len(server.requests) == 1
 
@@ -284,7 +234,7 @@ def test_an_address_without_a_server_is_reported_at_once(fake):
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}/v1"
     encoder = HttpEmbeddingsEncoder(HttpEmbeddingsConfig(base_url=url, model="small"), CPU, fake.clock())
-    with pytest.raises(EncoderError, match=f"encoder.base_url={url}: no server answers there; is it running"):
+    with pytest.raises(ModelError, match=f"encoder.base_url={url}: no server answers there; is it running"):
         encoder.encode(["a"], "item")
     assert not fake.slept
 
@@ -294,8 +244,8 @@ def test_a_server_that_goes_away_is_retried(server, ask, fake):
     encoder.encode(["a"], "item")
     server.shutdown()
     server.server_close()
-    encoder.endpoint._session.close()
-    with pytest.raises(EncoderError, match=r"the connection was lost, 3 time\(s\)"):
+    encoder.endpoint._threads.session.close()
+    with pytest.raises(ModelError, match=r"the connection was lost, 3 time\(s\)"):
         encoder.encode(["b"], "item")
     assert fake.slept == [0.5, 1.0]
 
@@ -305,7 +255,7 @@ def test_timeouts_are_retried(fake):
         silent.bind(("127.0.0.1", 0))
         silent.listen()
         config = HttpEmbeddingsConfig(base_url=f"http://127.0.0.1:{silent.getsockname()[1]}", model="small", timeout=0.05, retries=1)
-        with pytest.raises(EncoderError, match=r"no answer within 0.05 s, 2 time\(s\)"):
+        with pytest.raises(ModelError, match=r"no answer within 0.05 s, 2 time\(s\)"):
             HttpEmbeddingsEncoder(config, CPU, fake.clock()).encode(["a"], "item")
     assert fake.slept == [0.5]
 
@@ -318,7 +268,7 @@ def test_an_answer_that_breaks_off_is_retried(server, ask, fake):
 
 def test_answers_that_break_off_use_up_the_retries(server, ask, fake):
     server.answers = [(500, {}, ""), *[(200, {"Content-Length": "1000"}, "{")] * 9]
-    with pytest.raises(EncoderError, match=r"the connection was lost, 3 time\(s\)") as raised:
+    with pytest.raises(ModelError, match=r"the connection was lost, 3 time\(s\)") as raised:
         ask(retries=2).encode(["a"], "item")
     assert len(server.requests) == 3
     assert "\n" not in str(raised.value)

@@ -8,7 +8,7 @@ import pytest
 
 from recframe import files
 from recframe.files import file_sha256
-from recframe_plugins.encoders.language_models.model_folder import check_loadable, declared_dim, model_sha256, verify_files
+from recframe.language_models import check_loadable, declared_dim, model_sha256, verify_files
 
 ST = "sentence_transformers.models"
 

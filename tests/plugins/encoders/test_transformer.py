@@ -9,9 +9,8 @@ import pytest
 import torch
 
 from recframe.components import contradictions
+from recframe.language_models import check_loadable, check_transformer, find_model
 from recframe.testing import check_encoder
-from recframe_plugins.encoders.language_models.model_folder import check_loadable, check_transformer
-from recframe_plugins.encoders.language_models.sources import find_model
 from recframe_plugins.encoders.transformers.config import BertConfig, GPTConfig
 from recframe_plugins.encoders.transformers.encoder import TransformerEncoder
 from recframe_plugins.encoders.transformers.model import load_transformer

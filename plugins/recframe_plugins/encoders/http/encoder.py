@@ -10,10 +10,10 @@ import numpy as np
 import torch
 
 from recframe.components import require_consistent
+from recframe.endpoints.endpoint import Endpoint
+from recframe.endpoints.retries import Clock
 from recframe.interfaces import Encoder, EncoderError, Role
-from recframe_plugins.encoders.http.config import HttpEmbeddingsConfig
-from recframe_plugins.encoders.http.endpoint import Endpoint
-from recframe_plugins.encoders.http.retries import Clock
+from recframe_plugins.encoders.http.config import EMBEDDINGS, HttpEmbeddingsConfig
 
 PROBE = "a text"
 """Sent to learn the length of the vectors, if no text has been sent before."""
@@ -31,13 +31,13 @@ class HttpEmbeddingsEncoder(Encoder):
 
     Raises
     ------
-    EncoderError: at first use, one line that says what the endpoint refused, or what is wrong with its answer.
+    ModelError: at first use, one line that says what the endpoint refused, or what is wrong with its answer.
     """
 
     def __init__(self, config: HttpEmbeddingsConfig, device: torch.device, clock: Clock | None = None) -> None:
         require_consistent(config)
         self.config = config
-        self.endpoint = Endpoint(config, clock or Clock())
+        self.endpoint = Endpoint(config, config.base_url, EMBEDDINGS, config.model, "encoder", clock or Clock())
         self._dim = config.dimensions
 
     @property

@@ -13,9 +13,8 @@ import torch
 from torch import nn
 
 from recframe.interfaces import Role, Tunable, TuningSettings
+from recframe.language_models import ModelSource, find_model, model_sha256
 from recframe_plugins.encoders.language_models.config import ModelConfig
-from recframe_plugins.encoders.language_models.model_folder import model_sha256
-from recframe_plugins.encoders.language_models.sources import ModelSource, find_model
 from recframe_plugins.encoders.language_models.tuning import trainable, tuning_settings
 
 # that a tokenizer adds to a text

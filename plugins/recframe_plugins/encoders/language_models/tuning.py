@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from torch import nn
 
 from recframe.interfaces import EncoderError, TuningSettings
+from recframe.language_models import position_limit
 from recframe_plugins.encoders.language_models.config import TuningConfig
-from recframe_plugins.encoders.language_models.loading import position_limit
 
 if TYPE_CHECKING:
     from peft import PeftConfig

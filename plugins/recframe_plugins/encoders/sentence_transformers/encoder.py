@@ -12,9 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from recframe.interfaces import EncoderError, Role, TokenReading, token_batches
-from recframe_plugins.encoders.language_models.loading import loading, position_limit
+from recframe.language_models import check_loadable, declared_dim, loading, position_limit, verify_files
 from recframe_plugins.encoders.language_models.model_encoder import ModelEncoder
-from recframe_plugins.encoders.language_models.model_folder import check_loadable, declared_dim, verify_files
 from recframe_plugins.encoders.language_models.token_reading import read_tokens
 from recframe_plugins.encoders.language_models.tuning import tunable
 from recframe_plugins.encoders.sentence_transformers.config import SentenceTransformersConfig

@@ -43,7 +43,7 @@ class GPTConfig(TransformerConfig):
     model: str = option(
         MISSING,
         "the path of a model's folder (`recframe pretrain encoder=gpt` makes one from the run's own texts), "
-        "or a hub name (organisation/name), downloaded when first used",
+        "'packaged:smollm2-135m-instruct' (a package, needs no network), or a hub name (organisation/name), downloaded when first used",
         path="folder",
     )
     pooling: str = option(

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from recframe.interfaces import LanguageModel, NewModel, Role, TokenReading, token_batches
+from recframe.language_models import hidden_size
 from recframe_plugins.encoders.language_models.model_encoder import ModelEncoder
-from recframe_plugins.encoders.language_models.model_folder import hidden_size
 from recframe_plugins.encoders.language_models.token_reading import read_tokens
 from recframe_plugins.encoders.language_models.tuning import tunable
 from recframe_plugins.encoders.transformers.config import BertConfig, GPTConfig

@@ -14,7 +14,7 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from recframe.interfaces import EncoderError, LanguageModel, NewModel, TokenLoss
-from recframe_plugins.encoders.language_models.loading import silence_transformers
+from recframe.language_models import silence_transformers
 from recframe_plugins.encoders.transformers.config import TransformerConfig
 from recframe_plugins.encoders.transformers.model import load_transformer
 from recframe_plugins.encoders.transformers.tokens import padded, token_ids

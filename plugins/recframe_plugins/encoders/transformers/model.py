@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from recframe.interfaces import EncoderError
-from recframe_plugins.encoders.language_models.loading import loading, position_limit
-from recframe_plugins.encoders.language_models.model_folder import check_transformer, chosen_length, verify_files
-from recframe_plugins.encoders.language_models.sources import ModelSource, find_model
+from recframe.language_models import Head, ModelSource, chosen_length, find_model, load_pretrained, position_limit
 from recframe_plugins.encoders.transformers.config import TransformerConfig
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-Head = Literal["none", "masked", "causal"]
 
 ENDLESS = 10**9
 """transformers gives a tokenizer without a maximum length a number above this."""
@@ -47,32 +43,11 @@ def load_transformer(config: TransformerConfig, device: torch.device, head: Head
     EncoderError: if the model is not found, does not load, or is of another kind; one line that says what to do.
     """
     source = find_model(config.model, config.revision, config.trust_remote_code)
-    check_transformer(source.folder)
-    verify_files(source.folder, source.sha256, source.remedy)
-    # imported before the hub is set offline, because older releases of transformers keep that setting for good
-    import transformers
-
-    options: dict[str, Any] = {"trust_remote_code": config.trust_remote_code, "local_files_only": not source.online}
-    builders: dict[Head, Any] = {
-        "none": transformers.AutoModel,
-        "masked": transformers.AutoModelForMaskedLM,
-        "causal": transformers.AutoModelForCausalLM,
-    }
-    with loading(config.model, source):
-        architecture = transformers.AutoConfig.from_pretrained(str(source.folder), **options)
-        _check_architecture(architecture, config)
-        tokenizer = transformers.AutoTokenizer.from_pretrained(str(source.folder), **options)
-        model, report = builders[head].from_pretrained(
-            str(source.folder),
-            config=architecture,
-            use_safetensors=True,
-            dtype=getattr(torch, config.dtype),
-            output_loading_info=True,
-            **options,
-        )
-    _check_complete(model, report["missing_keys"], config.model, source)
-    _ensure_padding(tokenizer, config.model)
-    model.to(device).eval()
+    dtype: torch.dtype = getattr(torch, config.dtype)
+    model, tokenizer = load_pretrained(
+        source, config.model, head, dtype, config.trust_remote_code, check=lambda architecture: _check_architecture(architecture, config)
+    )
+    model.to(device)  # type: ignore[arg-type]  # transformers' wrapper of `to` hides its types
     return LoadedTransformer(model, tokenizer, _max_length(config, model, tokenizer, source), source)
 
 
@@ -90,26 +65,6 @@ def _check_architecture(architecture: Any, config: TransformerConfig) -> None:
         raise EncoderError(f"{where}, whose tokens attend to the whole text; choose encoder=bert for it")
     if causal and not config.causal:
         raise EncoderError(f"{where}, whose tokens attend only to those before them; choose encoder=gpt for it")
-
-
-def _check_complete(model: PreTrainedModel, missing: Any, name: str, source: ModelSource) -> None:
-    """Refuse files that lack weights which vectors depend on. Heads may be missing, and BERT's pooler, which is not used here."""
-    prefix = f"{model.base_model_prefix}."
-    headless = not any(key.startswith(prefix) for key in model.state_dict())
-    lacking = sorted(key for key in missing if (headless or key.startswith(prefix)) and not key.removeprefix(prefix).startswith("pooler."))
-    if lacking:
-        raise EncoderError(f"encoder.model={name}: {source.folder} lacks {len(lacking)} of the model's weights, such as {lacking[0]}")
-
-
-def _ensure_padding(tokenizer: PreTrainedTokenizerBase, name: str) -> None:
-    tokenizer.padding_side = "right"
-    tokenizer.truncation_side = "right"
-    if tokenizer.pad_token_id is None:
-        # GPT-2 and others were trained without one; the token for the end of a text is used
-        token = tokenizer.eos_token or tokenizer.bos_token or tokenizer.unk_token
-        if token is None:
-            raise EncoderError(f"encoder.model={name}: its tokenizer has neither a padding token nor one for the end of a text")
-        tokenizer.pad_token = token
 
 
 def _max_length(config: TransformerConfig, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, source: ModelSource) -> int:

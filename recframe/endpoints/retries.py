@@ -1,8 +1,9 @@
-"""When a request to an embeddings endpoint is sent, and when it is sent again."""
+"""When a request to a model's endpoint is sent, and when it is sent again."""
 
 from __future__ import annotations
 
 import random
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -35,7 +36,7 @@ class Clock:
 
 
 class RateLimit:
-    """Keeps requests to a rate.
+    """Keeps requests to a rate, also those of several threads together.
 
     Parameters
     ----------
@@ -46,15 +47,18 @@ class RateLimit:
         self._interval = None if per_minute is None else 60 / per_minute
         self._clock = clock
         self._earliest = -float("inf")
+        self._lock = threading.Lock()
 
     def wait(self) -> None:
         """Wait until the next request may be sent."""
         if self._interval is None:
             return
-        now = self._clock.monotonic()
-        if now < self._earliest:
-            self._clock.sleep(self._earliest - now)
-        self._earliest = max(now, self._earliest) + self._interval
+        with self._lock:
+            now = self._clock.monotonic()
+            wait = self._earliest - now
+            self._earliest = max(now, self._earliest) + self._interval
+        if wait > 0:
+            self._clock.sleep(wait)
 
 
 @dataclass
@@ -70,7 +74,7 @@ class Server:
 
 
 class EndpointRetry(Retry):
-    """urllib3's retries for an embeddings endpoint.
+    """urllib3's retries for a model's endpoint.
 
     A request is sent again after 408, 429, 5xx, timeouts and lost connections. The wait is what `Retry-After` says, or else it doubles each
     time, less a random part of up to a half (Brooker, 2015, "Exponential Backoff and Jitter"). A request is not sent again if the server
