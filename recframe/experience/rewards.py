@@ -79,6 +79,14 @@ class RewardSum:
             total = total + weight * self._rated(reward, transition)
         return total
 
+    def report(self) -> dict[str, float]:
+        """The measures of all terms themselves (`Reward.report`)."""
+        return {name: value for reward, _ in self.terms.values() for name, value in reward.report().items()}
+
+    def caveats(self) -> tuple[str, ...]:
+        """What limits the results of all terms (`Reward.caveats`)."""
+        return tuple(line for reward, _ in self.terms.values() for line in reward.caveats())
+
     def _rated(self, reward: Reward, transition: Transition) -> Tensor:
         value = reward(transition, self.catalog)
         require_reward(reward, value, transition.item_reward)

@@ -84,7 +84,7 @@ class SimulatedStream(Stream):
         ------
         TypeError: only a log has that kind of experience.
         """
-        experience = agent.experience
+        experience = agent.experience_in("simulated")
         if not isinstance(experience, (Replay, Rollout)):
             raise TypeError(f"{type(experience).__name__} is experience from a log, and this stage is simulated")
         part = division()

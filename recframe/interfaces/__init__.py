@@ -13,7 +13,7 @@ Everything that changes during training is batched over N users, lives on one de
 import recframe.lean_imports  # noqa: F401  before tensordict is imported
 
 # isort: split
-from recframe.interfaces.agent import Agent, Decision
+from recframe.interfaces.agent import Agent, Decision, StageName
 from recframe.interfaces.beginnings import beginnings, trailing_windows
 from recframe.interfaces.data import Catalog, Data, DataError, Interactions, Labels, Texts, Users
 from recframe.interfaces.dataset import Dataset
@@ -22,6 +22,7 @@ from recframe.interfaces.encoder import Encoder, EncoderError, Role
 from recframe.interfaces.environment import Environment, EnvironmentSpec, Split, Step, Truth
 from recframe.interfaces.experience import Experience, NoExperience, Replay, Rollout, Sequences, WholeLog
 from recframe.interfaces.generators import restore_generator
+from recframe.interfaces.groups import first_sessions, groups_of, next_sessions
 from recframe.interfaces.history import History
 from recframe.interfaces.item_projection import ItemProjection
 from recframe.interfaces.language_model import LanguageModel, NewModel, TokenLoss
@@ -42,7 +43,7 @@ from recframe.interfaces.scaling import standardization, standardized, symlog
 from recframe.interfaces.scoring import allowed_items, best_items, is_excluded, may_run_out, num_allowed, random_items, runs_out
 from recframe.interfaces.shared import FrozenTable, Shared
 from recframe.interfaces.state_tracker import StateTracker
-from recframe.interfaces.text_table import TextTable, tables_of
+from recframe.interfaces.text_table import TextTable, independent_copy, tables_of
 from recframe.interfaces.token_batches import token_batches
 from recframe.interfaces.token_reading import TokenReading
 from recframe.interfaces.transitions import transition_of
@@ -87,6 +88,7 @@ __all__ = [
     "Sequences",
     "Shared",
     "Split",
+    "StageName",
     "StateTracker",
     "Step",
     "TextTable",
@@ -107,9 +109,13 @@ __all__ = [
     "covariance_matrix",
     "dividing_users",
     "division",
+    "first_sessions",
+    "groups_of",
+    "independent_copy",
     "is_excluded",
     "may_run_out",
     "mean_of_all",
+    "next_sessions",
     "num_allowed",
     "own_draws",
     "own_minibatches",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +13,9 @@ from recframe.interfaces.environment import EnvironmentSpec
 from recframe.interfaces.experience import Experience
 from recframe.interfaces.generators import restore_generator
 from recframe.interfaces.types import Observation
+
+StageName = Literal["logged", "simulated"]
+"""A stage of a run: learning from a log, or in a simulator."""
 
 
 class Decision(NamedTuple):
@@ -36,17 +39,18 @@ class Agent(nn.Module, ABC):
     - `losses(batch)`: yields `(optimizer name, scalar loss)`, one per optimizer step.
     - `optimizers()`: the optimizers by these names.
 
-    Optional: `rank`, for an evaluation on logs (with the tag `ranks`), `scores_of_items` and `scores_of_all`; `exploring_items`,
-    `prepare_to_act`, `texts_moved`, `priorities`, `diagnostics`; `get_extra_state` and `set_extra_state` for state that is neither a
-    parameter nor a buffer.
+    Optional: `experience_in`, for an agent that learns from other batches in another stage; `rank`, for an evaluation on logs (with the
+    tag `ranks`), `scores_of_items` and `scores_of_all`; `exploring_items`, `prepare_to_act`, `texts_moved`, `priorities`, `diagnostics`;
+    `get_extra_state` and `set_extra_state` for state that is neither a parameter nor a buffer.
 
     Built as `factory(config, spec, state_tracker, seed=seed)`.
 
     Register the tracker and every network as a submodule: the training module saves, moves and restores what `state_dict` contains. A
     submodule with buffers whose shapes are learned has an attribute `learns_shapes = True`, and takes over the shapes that it loads. If
-    it can go on with further items at the end of the catalogue, it has a method `extend_items(num_items)`, called after loading. Draw all
-    random numbers from `self.generator`. It is saved with the weights, as is `self.env_steps`, the number of user-steps taken in
-    training so far; schedules such as exploration's are functions of it.
+    it can go on with further items at the end of the catalogue, it has a method `extend_items(num_items)`, called after loading. A
+    submodule that reads the words of profiles or contexts by their rows has a method `appended_texts(role, first, texts)`, which lets it
+    read further texts, from row `first` on, within a `with` block. Draw all random numbers from `self.generator`. It is saved with the
+    weights, as is `self.env_steps`, the number of user-steps taken in training so far; schedules such as exploration's are functions of it.
     """
 
     reads_whole_history: bool = False
@@ -86,6 +90,13 @@ class Agent(nn.Module, ABC):
         self.env_steps = 0
         self.generator = torch.Generator(spec.device)
         self.generator.manual_seed(seed)
+
+    def experience_in(self, stage: StageName) -> Experience:
+        """Where the training batches of a stage come from; by default `experience`, whatever the stage.
+
+        An agent that learns by different rules from a log and in a simulator overrides it.
+        """
+        return self.experience
 
     def rank(self, observation: Observation, k: int) -> Tensor:
         """The k items of each user to recommend first, `[N, k]` int64, best first, of those that may be shown.

@@ -8,13 +8,13 @@ from typing import Literal
 
 import numpy as np
 
-from recframe.errors import UserError
+from recframe.errors import ModelError
 from recframe.interfaces.language_model import LanguageModel, NewModel
 from recframe.interfaces.token_reading import TokenReading
 
 
-class EncoderError(UserError, ValueError):
-    """A model that cannot be found, loaded or used as configured; the message says what to do."""
+class EncoderError(ModelError):
+    """An encoder's model that cannot be found, loaded or used as configured; the message says what to do."""
 
 
 Role = Literal["item", "user", "context"]

@@ -34,6 +34,8 @@ class EnvironmentSpec:
         histories contain no items.
     action_low, action_high: the bounds of a continuous action, A numbers each.
     device: where every tensor is.
+    group_size: G; with G > 1, neighbouring users share people: G sessions of a group are of one person, begin alike and meet the same
+        random numbers (see `next_sessions`). 1: no groups. Only the users of a training are in groups, those of an evaluation never.
     """
 
     num_users: int
@@ -50,6 +52,7 @@ class EnvironmentSpec:
     action_low: tuple[float, ...] = ()
     action_high: tuple[float, ...] = ()
     device: torch.device = torch.device("cpu")
+    group_size: int = 1
 
     @property
     def action_size(self) -> int:

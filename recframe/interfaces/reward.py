@@ -17,7 +17,8 @@ class Reward(ABC):
 
     - `__call__(transition, catalog)`: the term for each item of each slate, float32 `[N, K]`, before its weight.
 
-    Optional: `prepare(data)` to read what the term needs of the data.
+    Optional: `prepare(data)` to read what the term needs of the data, `report` for measures of the term itself, `caveats` for what limits
+    its results.
 
     Built as `factory(config)`.
 
@@ -44,3 +45,15 @@ class Reward(ABC):
         ------
         DataError: the data lacks what the term needs.
         """
+
+    def report(self) -> dict[str, float]:
+        """Measures of the term itself, such as how well a judge's grades agree with real ratings; for `result.json` and the terminal.
+
+        It is asked after `prepare`, before training. Names that end in `/decile_1_predicted` and `/decile_1_observed`, up to 10, are shown
+        as a table.
+        """
+        return {}
+
+    def caveats(self) -> tuple[str, ...]:
+        """What a reader must know before the results, such as that a judge is at chance; one sentence each, as those of environments."""
+        return ()

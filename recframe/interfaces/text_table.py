@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any, NamedTuple
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from recframe.interfaces.scaling import standardization
 from recframe.interfaces.shared import Shared
+
+Network = TypeVar("Network", bound=nn.Module)
 
 SPARE_ROWS = 64
 """Rows that a table keeps free behind its own once a text was appended to it: later texts are written there, and nothing is copied."""
@@ -19,7 +22,7 @@ SPARE_ROWS = 64
 class _Contents(NamedTuple):
     """source: the vectors `[n, D]` as the data has them.   values: the standardized vectors that are read, of others if `replaced`.
 
-    room: values are its first rows; others are free.
+    room: values are its first rows; others are free.   lent: tables that are apart from this one read the same memory.
     """
 
     source: Tensor
@@ -28,6 +31,7 @@ class _Contents(NamedTuple):
     values: Tensor
     room: Tensor
     replaced: bool = False
+    lent: bool = False
 
 
 class TextTable(nn.Module):
@@ -90,7 +94,11 @@ class TextTable(nn.Module):
     def replace(self, vectors: Tensor) -> None:
         """Let this table, and every copy of it, read other vectors `[n, D]` of the same texts."""
         contents = self._shared.values
-        contents.values.copy_((vectors - contents.centre) / contents.scale)
+        values = (vectors - contents.centre) / contents.scale
+        if contents.lent:
+            contents = contents._replace(values=values, room=values, lent=False)
+        else:
+            contents.values.copy_(values)
         self._shared.values = contents._replace(replaced=True)
 
     @contextmanager
@@ -107,7 +115,7 @@ class TextTable(nn.Module):
         else:
             if len(before.room) < needed:
                 room = torch.cat([before.values, before.values.new_zeros(len(vectors) + SPARE_ROWS, new.shape[1])])
-                before = before._replace(values=room[:own], room=room)
+                before = before._replace(values=room[:own], room=room, lent=False)
             before.room[own:needed] = new
             self._shared.values = before._replace(values=before.room[:needed])
         try:
@@ -138,6 +146,46 @@ class TextTable(nn.Module):
             return None
         gradient, self._watched.grad = self._watched.grad, None
         return gradient / self._shared.values.scale
+
+
+def independent_copy(network: Network, unused: AbstractContextManager[Any] | None = None) -> Network:
+    """A deep copy whose text tables are its own: what one of the two reads in `TextTable.appended` and the like, the other one does not.
+
+    Both may be asked by different threads. Weights and text vectors are in memory once, so neither may be trained: the copy has the
+    network's own parameters, and of its buffers those that a module names in an attribute `frozen_buffers`, which are never written.
+
+    unused: a block of it begins when nobody asks the network, and nobody does within it. It may be asked otherwise while it is copied,
+        which takes long where there are many items. It may be entered twice. None: nobody asks meanwhile.
+    """
+    unused = nullcontext() if unused is None else unused
+    try:
+        copied = copy.deepcopy(network, _read_by_both(network))
+    except RuntimeError:
+        # an answer has put something into a dictionary while it was read
+        with unused:
+            copied = copy.deepcopy(network, _read_by_both(network))
+    with unused:
+        _set_apart(copied)
+    return copied
+
+
+def _read_by_both(network: nn.Module) -> dict[int, Any]:
+    """What a network and its copy have together, as `deepcopy` takes it."""
+    frozen = [getattr(module, name) for module in network.modules() for name in getattr(module, "frozen_buffers", ())]
+    return {id(tensor): tensor for tensor in (*network.parameters(), *frozen)}
+
+
+def _set_apart(copied: nn.Module) -> None:
+    """Give the text tables of a deep copy contents of their own."""
+    apart: dict[int, Shared[_Contents]] = {}
+    for module in copied.modules():
+        if isinstance(module, TextTable):
+            shared = module._shared
+            if id(shared) not in apart:
+                shared.values = shared.values._replace(lent=True)
+                # rows that are free in the room are those of one side only
+                apart[id(shared)] = Shared(shared.values._replace(room=shared.values.values))
+            module._shared = apart[id(shared)]
 
 
 def tables_of(network: nn.Module, vectors: Tensor | None) -> list[TextTable]:

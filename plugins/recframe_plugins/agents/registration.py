@@ -15,6 +15,7 @@ from recframe_plugins.agents.baselines.config import (
 )
 from recframe_plugins.agents.collaborative.config import ALSConfig, BPRConfig, EASEConfig, HybridConfig, ItemKNNConfig, UserKNNConfig
 from recframe_plugins.agents.ddpg.config import DDPGConfig
+from recframe_plugins.agents.language_policy.config import SIMULATED_ALONE, LanguagePolicyConfig
 from recframe_plugins.agents.offline.config import (
     BCQConfig,
     CQLConfig,
@@ -64,6 +65,11 @@ def recframe_register_components(register: Callable[[Component], None]) -> None:
     agent("greedy_reward", GreedyRewardConfig, "baselines.greedy_reward:GreedyReward", ITEMS, ROLLOUT, slates=True)
     agent("posterior_greedy", PosteriorGreedyConfig, "baselines.posterior_greedy:PosteriorGreedy", ITEMS, ROLLOUT, slates=True)
     agent("fixed_slate", FixedSlateConfig, "baselines.fixed_slate:FixedSlate", ITEMS, ROLLOUT, slates=True)
+    any_experience, own_rules = (
+        f"{SEQUENCES}|{REPLAY}|{ROLLOUT}",
+        ("stage:logged?logged_learning", *(f"stage:simulated?{condition}" for condition in SIMULATED_ALONE), "groups?learning=grpo"),
+    )
+    agent("language_policy", LanguagePolicyConfig, "language_policy.agent:LanguagePolicy", ITEMS, any_experience, *own_rules, slates=True)
     model, masked = "sequence_models.sequence_model:SequenceModel", "bidirectional?masked_share"
     agent("sequence_model", SequenceModelConfig, model, ITEMS, SEQUENCES, masked, slates=True)
     agent("sqn", SQNConfig, "offline.sqn:SQN", ITEMS, REPLAY)

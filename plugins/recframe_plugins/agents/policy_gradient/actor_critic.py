@@ -11,6 +11,7 @@ from torch import Tensor
 from recframe.interfaces import EnvironmentSpec, Observation, StateTracker, Transition, mean_of_all, own_minibatches
 from recframe.item_agents import Items, slate_probability
 from recframe_plugins.agents.policy_gradient.advantages import explained_variance, generalized_advantages, normalized
+from recframe_plugins.agents.policy_gradient.clipping import clipped_gain
 from recframe_plugins.agents.policy_gradient.config import ActorCriticConfig
 from recframe_plugins.agents.policy_gradient.on_policy import OnPolicyAgent
 
@@ -95,12 +96,8 @@ class ActorCritic(OnPolicyAgent):
         return RolloutSamples(flat.observation, flat.slate, flat.log_prob, value.flatten(), scaled, advantages + value.flatten())
 
     def policy_loss(self, log_ratio: Tensor, advantages: Tensor) -> Tensor:
-        """- L^CLIP (Schulman et al., 2017, equation 7) of log(pi / pi_old) `[B]`; without clipping, its gradient is the policy gradient."""
-        ratio = log_ratio.exp()
-        gain = ratio * advantages
-        if self.config.clip_range is not None:
-            gain = torch.minimum(gain, ratio.clamp(1 - self.config.clip_range, 1 + self.config.clip_range) * advantages)
-        return -gain.mean()
+        """- L^CLIP (`clipped_gain`) of log(pi / pi_old) `[B]`."""
+        return -clipped_gain(log_ratio, advantages, self.config.clip_range).mean()
 
     def value_loss(self, value: Tensor, part: RolloutSamples) -> Tensor:
         """Mean squared error of values `[B]`; with `value_clip`, the larger of the errors of the value and of the clipped value."""

@@ -38,7 +38,7 @@ from recframe.item_agents import (
 from recframe_plugins.agents.soft_actor_critic.config import SoftActorCriticConfig
 
 
-class AllowedItems(NamedTuple):
+class PolicyColumns(NamedTuple):
     """The items that an expectation under the policy runs over: `columns`, and those that may be shown, `allowed` `[N, n]` bool."""
 
     columns: ItemColumns
@@ -154,7 +154,7 @@ class SoftActorCritic(ItemAgent):
         # a truncated session would have gone on, so it bootstraps; a terminated one has no future, and perhaps no candidates
         return batch.reward + self.config.gamma * soft_value.masked_fill(batch.terminated, 0.0)
 
-    def allowed_items(self, observation: Observation, items: Items) -> AllowedItems:
+    def allowed_items(self, observation: Observation, items: Items) -> PolicyColumns:
         """The items to sum over: the candidates if there are any, otherwise all items that may be chosen."""
         columns: ItemColumns
         if observation.candidates is not None:
@@ -164,7 +164,7 @@ class SoftActorCritic(ItemAgent):
             allowed = torch.ones(len(observation.user), items.num_items, dtype=torch.bool, device=self.spec.device)
         if observation.excluded is not None:
             allowed = allowed & ~columns.contains(observation.excluded)
-        return AllowedItems(columns, allowed)
+        return PolicyColumns(columns, allowed)
 
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
         """Adam for the critics, for the policy and for the temperature."""
@@ -185,7 +185,7 @@ def _evaluate(networks: nn.ModuleList | list[QNetwork], observation: Observation
     return [network(observation, items.vectors(network.state_tracker)) for network in cast(Iterable[QNetwork], networks)]
 
 
-def _smallest(allowed: AllowedItems, values: list[QValues]) -> Tensor:
+def _smallest(allowed: PolicyColumns, values: list[QValues]) -> Tensor:
     """min_k Q_k of each item, `[N, n]`: the smaller of two estimates limits overestimation (Fujimoto et al., 2018)."""
     first, second = (allowed.values(q) for q in values)
     return torch.minimum(first, second)

@@ -18,11 +18,17 @@ def draw_candidates(num_users: int, num_items: int, count: int, generator: torch
     t_j uniformly from 0..M-C+j, and takes t_j, or M-C+j if t_j was taken before. The cost is O(N C min(C, log C)), independent of M.
     """
     device = generator.device
-    smallest = num_items - count
-    position = torch.arange(count, device=device)
     # single precision has 2^24 numbers: too few to make all items of a large catalogue equally likely
     precision = torch.float32 if num_items <= 2**14 else torch.float64
     uniform = own_draws(lambda users: torch.rand(count, users, generator=generator, device=device, dtype=precision), num_users, dim=1)
+    return chosen_candidates(uniform, num_items)
+
+
+def chosen_candidates(uniform: Tensor, num_items: int) -> Tensor:
+    """The candidates `[N, C]` that uniform numbers `[C, N]` decide; see `draw_candidates`."""
+    count = len(uniform)
+    smallest = num_items - count
+    position = torch.arange(count, device=uniform.device)
     drawn = (uniform * (smallest + position + 1)[:, None]).long()
     # rounding can raise a product to its upper bound
     drawn = torch.minimum(drawn, (smallest + position)[:, None])

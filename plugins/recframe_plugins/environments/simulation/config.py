@@ -23,6 +23,12 @@ class SessionConfig:
     slate_size: int = option(1, "items shown at once (K)", ge=1)
     max_steps: int = option(50, "time limit of a session in steps (slates shown)", ge=1)
     num_candidates: int = option(0, "items that may be shown to a user in a step, drawn again in each step; 0: the whole catalogue", ge=0)
+    group_size: int = option(
+        1,
+        "in training, so many sessions of neighbouring users are of one person, begin alike and meet the same random numbers, so that "
+        "only what is shown makes them differ; 1: no groups. Evaluations have no groups",
+        ge=1,
+    )
 
     def contradictions(self) -> Iterator[str]:
         """Refuse fewer candidates than a slate has items."""

@@ -12,6 +12,10 @@ shown no longer fill a slate: then it would not have gone on without the time li
 
 Every step makes the same random draws for all N users, independent of the slates and of which sessions have ended: the draws of the step,
 a next user, and a candidate set. Two policies evaluated from one seed therefore meet common random numbers.
+
+With `group_size` G, each G neighbouring users are a group: G sessions of the group are of one person, begin in the same state, and meet the
+same random numbers in the same step (`random_numbers.py`); who takes which session is in `recframe.interfaces.next_sessions`. Evaluations,
+which need as many people as there are, have no groups.
 """
 
 from __future__ import annotations
@@ -36,12 +40,12 @@ from recframe.interfaces import (
     Split,
     Step,
     may_run_out,
-    own_draws,
+    next_sessions,
     restore_generator,
     runs_out,
 )
-from recframe_plugins.environments.simulation.candidates import draw_candidates
 from recframe_plugins.environments.simulation.config import SessionConfig
+from recframe_plugins.environments.simulation.groups import ARRIVAL, CANDIDATES, STEP, SessionGroups
 
 
 class UserReaction(NamedTuple):
@@ -57,7 +61,8 @@ class SimulatedSessions(Environment):
 
     The state of the users is in `self.state`, one tensor `[N, ...]` per name: the entries that the subclass's `arrivals` returns, and
     `steps` `[N]`, `user` `[N]` (0 if `arrivals` does not give it), `context` `[N]` (if `has_context`), `recent` `[N, R]` (the last R shown
-    items, newest last, `PAD` in front; if `recent_length` is not 0) and `excluded` `[N, E]` (if the protocol forbids repetition).
+    items, newest last, `PAD` in front; if `recent_length` is not 0) and `excluded` `[N, E]` (if the protocol forbids repetition); and in
+    groups `group` `[N]`, the key of the random numbers of a user's group, and `session` `[N]`, the number of the user's session in it.
 
     Parameters
     ----------
@@ -111,6 +116,7 @@ class SimulatedSessions(Environment):
             has_context=has_context,
             has_users=has_users,
             device=self.device,
+            group_size=config.group_size,
         )
         self.generator = torch.Generator(self.device)
         self.history = History(num_users, history_length, signals, self.device)
@@ -118,6 +124,8 @@ class SimulatedSessions(Environment):
         self.candidates: Tensor | None = None
         self._drawn: Tensor | None = None
         self._everybody_once = False
+        self.groups = SessionGroups(num_users, config.group_size, self.generator)
+        self._numbers = self.groups.numbers(ARRIVAL, {})
         nobody = torch.zeros(num_users, dtype=torch.int64, device=self.device)
         self._start = {"steps": nobody, "user": nobody}
         for name, length in (("recent", recent_length), ("excluded", num_shown)):
@@ -155,7 +163,7 @@ class SimulatedSessions(Environment):
             order = torch.rand(rounds, len(people), generator=self.generator, device=self.device).argsort(dim=1)
             drawn = order.flatten()[:users]
         else:
-            drawn = own_draws(lambda n: torch.randint(len(people), (n,), generator=self.generator, device=self.device), users)
+            drawn = self._numbers.below(len(people))
         self._drawn = people[drawn]
         return self._drawn
 
@@ -173,8 +181,9 @@ class SimulatedSessions(Environment):
         """Start N new sessions; see `Environment.reset`."""
         self.generator.manual_seed(seed)
         self.history = History(self.spec.num_users, self.spec.history_length, self.spec.signals, self.device)
-        self.state = self._start | self.arrivals()
-        self.candidates = self._fresh_candidates()
+        grouped = {} if self._everybody_once else self.groups.new()
+        self.state = self._arrived(grouped)
+        self.candidates = self._fresh_candidates(self.state)
         return self._observation()
 
     def step(self, slate: Tensor) -> Step:
@@ -187,9 +196,10 @@ class SimulatedSessions(Environment):
         self._require_session()
         if slate.shape != self.spec.action_shape:
             raise ValueError(f"a slate has shape {list(self.spec.action_shape)} (num_users, slate_size), not {list(slate.shape)}")
+        self._numbers = self.groups.numbers(STEP, self.state)
         draws = self.draws()
-        arrivals = self._start | self.arrivals()
-        candidates = self._fresh_candidates() if self.resample else self.candidates
+        in_groups = "group" in self.state
+        arrivals = {} if in_groups else self._arrived({})
 
         reaction = self.respond(slate, draws)
         steps = self.state["steps"] + 1
@@ -199,14 +209,21 @@ class SimulatedSessions(Environment):
         response = Response(signals=TensorDict(reaction.signals, batch_size=[users]), leave=left, batch_size=[users])
         self.history.append(slate, response)
         moved = self.state | reaction.state | {"steps": steps} | self._shown(slate)
-        self.candidates, self.state = candidates, moved
+        if self.resample:
+            self.candidates = self._fresh_candidates(moved)
+        self.state = moved
         next_observation = self._observation()
         # unless items are barred, this happens in the last step only: catalogue and candidates suffice for max_steps slates
         out = runs_out(next_observation, self.spec) if may_run_out(self.spec) else torch.zeros_like(left)
         finished, terminated = finished | out, left | out
+        if in_groups:
+            sessions = next_sessions(moved["session"], finished, self.spec.group_size)
+            arrivals = self._arrived({"group": moved["group"], "session": sessions})
         self.state = {
             name: torch.where(finished.view(-1, *[1] * (value.dim() - 1)), arrivals[name], value) for name, value in moved.items()
         }
+        if in_groups and self.resample:
+            self.candidates = self._fresh_candidates(self.state)
         self.history.clear(finished)
         return Step(response, next_observation, self._observation(), terminated, finished & ~terminated)
 
@@ -225,7 +242,8 @@ class SimulatedSessions(Environment):
         """
         # arrivals() draws: a refused state must leave the generator unchanged
         drawn_so_far = self.generator.get_state()
-        expected: dict[str, torch.Size | None] = {name: value.shape for name, value in (self._start | self.arrivals()).items()}
+        grouped = self.groups.new() if "group" in state["state"] else {}
+        expected: dict[str, torch.Size | None] = {name: value.shape for name, value in self._arrived(grouped).items()}
         self.generator.set_state(drawn_so_far)
         found: dict[str, torch.Size | None] = {name: value.shape for name, value in state["state"].items()}
         candidates = state.get("candidates")
@@ -238,6 +256,8 @@ class SimulatedSessions(Environment):
             ours, theirs = (None if shape is None else list(shape) for shape in (expected.get(name), found.get(name)))
             if ours != theirs:
                 raise ValueError(f"this environment's state has {name} of shape {ours}, the saved one {theirs}; use the options it had")
+        if grouped and not self.groups.are_those_of(state["state"]):
+            raise ValueError(f"the saved state's users are not in groups of {self.spec.group_size}; use the environment.group_size it had")
         restore_generator(self.generator, state["generator"])
         self.history.load_state_dict(state["history"])
         self.state = {name: value.to(self.device) for name, value in state["state"].items()}
@@ -245,21 +265,28 @@ class SimulatedSessions(Environment):
         return self._observation()
 
     def uniforms(self, *shape: int) -> Tensor:
-        """Uniform numbers between 0 and 1, `[N, *shape]`, from the environment's generator."""
-        return own_draws(lambda n: torch.rand(n, *shape, generator=self.generator, device=self.device), self.spec.num_users)
+        """Uniform numbers between 0 and 1, `[N, *shape]`, from the environment's generator; in groups, equal for equal users."""
+        return self._numbers.uniforms(*shape)
 
     def normals(self, *shape: int) -> Tensor:
-        """Standard normal numbers `[N, *shape]` from the environment's generator."""
-        return own_draws(lambda n: torch.randn(n, *shape, generator=self.generator, device=self.device), self.spec.num_users)
+        """Standard normal numbers `[N, *shape]` from the environment's generator; in groups, equal for equal users."""
+        return self._numbers.normals(*shape)
 
     def _require_session(self) -> None:
         if not self.state:
             raise RuntimeError("there is no session yet: call reset(seed) first")
 
-    def _fresh_candidates(self) -> Tensor | None:
+    def _arrived(self, grouped: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The state of new users, of these sessions of groups."""
+        start = self._start | grouped
+        self._numbers = self.groups.numbers(ARRIVAL, start)
+        return start | self.arrivals()
+
+    def _fresh_candidates(self, state: Mapping[str, Tensor]) -> Tensor | None:
+        """Candidates for users in this state, or None."""
         if not self.spec.num_candidates:
             return None
-        return draw_candidates(self.spec.num_users, self.spec.num_items, self.spec.num_candidates, self.generator)
+        return self.groups.numbers(CANDIDATES, state).candidates(self.spec.num_items, self.spec.num_candidates)
 
     def _shown(self, slate: Tensor) -> dict[str, Tensor]:
         """The lists of shown items with the slate appended, as new tensors."""

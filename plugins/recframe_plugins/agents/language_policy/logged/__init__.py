@@ -1,0 +1,1 @@
+"""Rules by which a language policy learns from a log."""

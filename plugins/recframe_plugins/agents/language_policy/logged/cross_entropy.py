@@ -1,0 +1,95 @@
+"""Supervised learning: the cross-entropy of the items that people took, code by code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from recframe.interfaces import PAD, EnvironmentSpec, Experience, Observation, SequenceBatch, Sequences, Transition
+from recframe_plugins.agents.language_policy.config import LanguagePolicyConfig
+from recframe_plugins.agents.language_policy.logged.replayed import clicked, replay_of
+from recframe_plugins.agents.language_policy.open_codes import open_log_probs, taken
+from recframe_plugins.agents.language_policy.prompts.history import HistoryPrompt
+from recframe_plugins.agents.language_policy.reading import Reading
+from recframe_plugins.agents.language_policy.rules import OPTIMIZER, LearningRule
+
+if TYPE_CHECKING:
+    from recframe_plugins.agents.language_policy.agent import LanguagePolicy
+    from recframe_plugins.agents.language_policy.generator import ItemGenerator
+
+
+class CrossEntropy(LearningRule):
+    """-log P(i | s) of the items that people took, under the mask of the whole catalogue.
+
+    A decoder that is made from scratch learns from all places of a sequence in one pass. Where observations have a context or features,
+    which sequences lack, for models that read text, and for those that read less of the history than the state tracker, it learns from
+    single interactions: in one pass, later places would have read items that they do not read when they act.
+    """
+
+    def __init__(self, config: LanguagePolicyConfig, spec: EnvironmentSpec) -> None:
+        super().__init__(config)
+        self.length = spec.history_length
+        reads_all = config.history_items is None or config.history_items == self.length
+        self.whole_sequences = config.model is None and reads_all and not (spec.has_context or spec.num_features)
+
+    @property
+    def experience(self) -> Experience:
+        """Whole sequences, or transitions."""
+        return Sequences(self.config.batch_size, self.length) if self.whole_sequences else replay_of(self.config.batch_size)
+
+    def losses(self, agent: LanguagePolicy, batch: SequenceBatch | Transition) -> Iterator[tuple[str, Tensor]]:
+        """One step; none for a batch in which nothing was taken."""
+        policy = agent.policy
+        log_probs = sequence_log_probs(policy, batch) if isinstance(batch, SequenceBatch) else taken_log_probs(policy, batch)
+        if len(log_probs):
+            yield OPTIMIZER, -log_probs.mean()
+
+
+def taken_log_probs(policy: ItemGenerator, batch: Transition) -> Tensor:
+    """log P `[n]` of all items of slates that were taken, and that may be shown."""
+    log_probs = policy.log_prob_of_items(batch.observation, batch.slate)
+    return log_probs[clicked(batch) & ~log_probs.isneginf()]
+
+
+def sequence_log_probs(policy: ItemGenerator, batch: SequenceBatch) -> Tensor:
+    """log P(next item) `[n]` of all places of sequences `[B, L + 1]` after which an item was taken.
+
+    The history is read once. At each place the state token and the codes of the next item branch off from it: they see the items up to
+    that place, and each other.
+    """
+    items = batch.item[:, :-1]
+    observation = Observation(user=batch.user, history_items=items, history_feedback=batch.feedback[:, :-1], batch_size=[len(items)])
+    target = batch.item[:, 1:].masked_fill(items == PAD, PAD)
+    if batch.clicked is not None:
+        target = target.masked_fill(~batch.clicked[:, 1:], PAD)
+    assert isinstance(policy.prompt, HistoryPrompt)
+    history = policy.prompt.history(observation, policy.codes, policy.book)
+    reading = Reading(policy.backbone, history)
+    codes = policy.book.of(target)
+    prefix = policy.codes.vectors(codes[..., :-1])
+    states = policy.prompt.states(observation).unsqueeze(2)
+    sees = _seen(history.present, target.shape[1], policy.prompt.tokens_per_item)
+    hidden = reading.branches(torch.cat([states, prefix], dim=2), sees)
+    policy.statistics.read(history.present.numel() + hidden[..., 0].numel())
+    learned = target != PAD
+    return _log_probs(policy, hidden[learned], codes[learned], policy.book.path(target[learned]))
+
+
+def _seen(present: Tensor, places: int, tokens_per_item: int) -> Tensor:
+    """The tokens `[B, H, P]` of histories, which begin with a token before the first item, that belong to the items up to each place."""
+    number = torch.arange(present.shape[1], device=present.device)
+    end = 1 + tokens_per_item * torch.arange(1, places + 1, device=present.device)
+    return present.unsqueeze(1) & (number < end.unsqueeze(1))
+
+
+def _log_probs(policy: ItemGenerator, hidden: Tensor, codes: Tensor, nodes: Tensor) -> Tensor:
+    """log P `[n]` of items by the vectors before each code, `[n, L, E]`, their codes `[n, L]`, and their paths `[n, L + 1]`."""
+    choices = []
+    for level in range(policy.levels):
+        is_open = policy.book.tree.allowed_codes(nodes[:, level], None, level)
+        choices.append(taken(open_log_probs(policy.codes.logits(hidden[:, level], level), is_open), codes[:, level]))
+    policy.statistics.chose(torch.stack([choice.entropy for choice in choices]).sum(dim=0))
+    return torch.stack([choice.log_prob for choice in choices]).sum(dim=0)

@@ -1,0 +1,1 @@
+"""What a language policy reads before it writes an item."""

@@ -1,0 +1,195 @@
+"""Runs of the language policy: from a log, stopped and resumed, exported and asked, and what is refused before anything is loaded."""
+
+import json
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner
+
+import recframe
+from recframe import runner
+from recframe.components import contradictions
+from recframe.config import ConfigError, compose_config
+from recframe.errors import Stop
+from recframe.item_codes.config import CodesConfig
+from recframe.serving.artefact.write import export
+from recframe_plugins.agents.language_policy.config import LanguagePolicyConfig
+
+SIMULATED = ["stages=[simulated]", "environment=rating_matrix", "dataset=synthetic_ratings"]
+PEOPLE, FILMS = 40, 30
+QUICK = ["debug=smoke", "encoder=tfidf", "encoder.dim=16", "logger=[csv]", "trainer.progress_bar=false", "evaluation.k=[5]"]
+AGENT = ["agent=language_policy", "agent.codes.size=4", "agent.codes.levels=2", "agent.batch_size=16", "agent.width=16", "agent.layers=1"]
+DPO = ["agent.logged_learning=dpo", "state_tracker.id_embeddings=false"]
+
+
+def write_log(folder, num_films):
+    """A log in which everybody goes on from a film to one of the next two; nobody knows the films after the first `FILMS`."""
+    folder.mkdir(exist_ok=True)
+    generator = np.random.default_rng(0)
+    films = [f"{film},Film {film} ({1950 + film}),{'Drama' if film % 2 else 'Comedy'}\n" for film in range(num_films)]
+    (folder / "movies.csv").write_text("movieId,title,genres\n" + "".join(films))
+    rows = ["userId,movieId,rating,timestamp"]
+    for person in range(PEOPLE):
+        film = int(generator.integers(FILMS))
+        for _ in range(int(generator.integers(5, 9))):
+            rows.append(f"{person},{film % FILMS},{1 + film % 5},{len(rows)}")
+            film += int(generator.integers(1, 3))
+    (folder / "ratings.csv").write_text("\n".join(rows) + "\n")
+    return ["dataset=movielens_format", f"dataset.path={folder}"]
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory):
+    return write_log(tmp_path_factory.mktemp("log"), FILMS)
+
+
+def scores_among(policy, candidates):
+    return {line.id: line.score for line in policy.recommend(history=["3", "4"], k=100, candidates=candidates, exclude=[])}
+
+
+def composed(log, *overrides):
+    return compose_config(["experiment=next_item", *log, *QUICK, *AGENT, *overrides])
+
+
+@pytest.fixture(scope="module")
+def finished(log, tmp_path_factory):
+    """A run that learned preferences, whose reference is in its checkpoints."""
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    return runner.run(composed(log, *DPO), folder), folder
+
+
+def test_a_run_learns_from_a_log_and_is_measured_on_it(finished):
+    result, folder = finished
+    written = json.loads((folder / "result.json").read_text())
+    assert result.policies["trained"]["ndcg@5"]["mean"] >= 0
+    assert written["batches"] == 20
+    header, *rows = (folder / "metrics.csv").read_text().splitlines()
+    names = header.split(",")
+    for name in (
+        "agent/invalid",
+        "agent/kl",
+        "agent/entropy",
+        "agent/code_use/level_1",
+        "agent/tokens_per_second",
+        "agent/length",
+        "agent/codes/perplexity_1",
+    ):
+        assert any(row.split(",")[names.index(name)] for row in rows), name
+    invalid = {row.split(",")[names.index("agent/invalid")] for row in rows} - {""}
+    assert {float(value) for value in invalid} == {0.0}
+
+
+def test_a_stopped_run_resumes_to_the_same_numbers(log, finished, tmp_path, monkeypatch):
+    from recframe.training.checkpoints import RunCheckpoints
+
+    save = RunCheckpoints.save
+
+    def stop_after(self, trainer):
+        save(self, trainer)
+        raise Stop("stopped", 143)
+
+    monkeypatch.setattr(RunCheckpoints, "save", stop_after)
+    with pytest.raises(Stop):
+        runner.run(composed(log, *DPO), tmp_path / "run")
+    monkeypatch.undo()
+    again, whole = runner.resume(tmp_path / "run"), finished[0]
+    assert again.policies == whole.policies
+    assert again.objective == whole.objective
+
+
+def test_an_artefact_recommends_what_the_run_recommends_and_takes_new_items(finished, tmp_path):
+    _, folder = finished
+    export(folder, tmp_path / "artefact")
+    of_run, of_artefact = (recframe.load_policy(place) for place in (folder, tmp_path / "artefact"))
+    answer = of_run.recommend(history=["3", "4"], k=5)
+    assert [line.id for line in of_artefact.recommend(history=["3", "4"], k=5)] == [line.id for line in answer]
+    scores = torch.tensor([line.score for line in answer])
+    assert (scores.diff() <= 0).all()
+    assert (scores <= 0).all()
+    known = [str(film) for film in range(FILMS)]
+    before = scores_among(of_artefact, known)
+    catalog = of_artefact.data.catalog
+    twin = catalog.ids.index("3")
+    assert of_artefact.add_items([{"id": "new", "title": catalog.titles[twin], "text": catalog.texts[twin]}]) == ["new"]
+    assert scores_among(of_artefact, known) == pytest.approx(before, abs=1e-4)
+    among = scores_among(of_artefact, ["new", "3", "7"])
+    # the two have the same codes but for the last, which tells them apart
+    codes = of_artefact.agent.policy.book.codes
+    assert codes[-1, :2].tolist() == codes[twin, :2].tolist()
+    assert codes[-1, 2] > codes[twin, 2]
+    assert sum(math.exp(score) for score in among.values()) == pytest.approx(1)
+
+
+def test_a_run_starts_from_a_policy_that_knows_fewer_items(finished, tmp_path):
+    export(finished[1], tmp_path / "artefact")
+    policy = recframe.load_policy(tmp_path / "artefact")
+    data = write_log(tmp_path / "more", FILMS + 3)
+    still = ["agent.learning_rate=1e-30", "logged.batches=1", "trainer.final_weights=last", f"init={tmp_path / 'artefact'}"]
+    runner.run(composed(data, *DPO, *still), tmp_path / "run")
+    more = recframe.load_policy(tmp_path / "run")
+    known = [str(film) for film in range(FILMS)]
+    assert scores_among(more, known) == pytest.approx(scores_among(policy, known), abs=1e-4)
+    of_all = scores_among(more, [*known, "30", "31", "32"])
+    assert len(of_all) == FILMS + 3
+    assert sum(math.exp(score) for score in of_all.values()) == pytest.approx(1, abs=1e-4)
+    # settings of codes that the weights do not have are refused
+    with pytest.raises(ConfigError, match=r"agent\.codes: the codes of these weights have the sizes \[4, 4\], those of this run \[5, 5\]"):
+        runner.run(composed(data, *DPO, *still, "agent.codes.size=5"), tmp_path / "other")
+
+
+def test_the_command_line_recommends(finished):
+    from recframe.cli.main import app
+
+    answer = CliRunner().invoke(app, ["recommend", str(finished[1]), "--history", "3", "-k", "2", "--json"])
+    assert answer.exit_code == 0
+    assert len(json.loads(answer.stdout)["items"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (
+            ["agent.learning=ppo"],
+            "agent.learning=ppo needs a stage that learns in a simulator, which stages=[logged] does not give (it gives: logged)",
+        ),
+        (
+            [*SIMULATED, "agent.logged_learning=dpo"],
+            "agent.logged_learning=dpo needs a stage that learns from a log, which stages=[simulated] does not give (it gives: simulated)",
+        ),
+        (["agent.codes.kind=ids", "agent.codes.levels=5"], "agent.codes.levels is for agent.codes.kind="),
+        (
+            ["agent.entropy_weight=0.1"],
+            "agent.entropy_weight=0.1 needs a stage that learns in a simulator, which stages=[logged] does not give (it gives: logged)",
+        ),
+        (["agent.kl_weight=0.1", "agent.logged_learning=dpo"], "agent.kl_weight=0.1 needs a stage that learns in a simulator"),
+        (["agent.epochs=5"], "agent.epochs=5 needs a stage that learns in a simulator"),
+        (
+            [*SIMULATED, "agent.learning=reinforce", "agent.clip_range=0.1"],
+            "agent.clip_range is for agent.learning=ppo and grpo, and for agent.logged_learning=grpo: leave it out",
+        ),
+        (["agent.logged_learning=sft"], "agent.logged_learning: 'sft' is not allowed; it must be one of ce, dpo, s_dpo, grpo"),
+    ],
+)
+def test_mistakes_are_one_line(log, overrides, message):
+    log = log if not any(one.startswith("dataset=") for one in overrides) else []
+    with pytest.raises(ConfigError) as raised:
+        composed(log, *overrides)
+    assert len(raised.value.problems) == 1
+    assert raised.value.problems[0].startswith(message)
+
+
+def test_every_option_that_does_nothing_in_a_stage_has_its_line(log):
+    with pytest.raises(ConfigError) as raised:
+        composed(log, "agent.gamma=0.5", "agent.epochs=5", "agent.kl_weight=0.1")
+    assert [line.partition(" ")[0] for line in raised.value.problems] == ["agent.epochs=5", "agent.gamma=0.5", "agent.kl_weight=0.1"]
+    composed(log, "agent.epochs=5", "agent.kl_weight=0.1", "agent.clip_range=0.1", "agent.logged_learning=grpo")
+
+
+def test_titles_are_not_named_twice_in_an_entry():
+    config = LanguagePolicyConfig(codes=CodesConfig(kind="titles"), model="packaged:smollm2-135m-instruct", entry="{title} {codes}")
+    line = "agent.entry names {codes}, which are tokens of the title itself for agent.codes.kind=titles: name {title} alone"
+    assert contradictions(config) == [line]
+    assert contradictions(replace(config, entry="{title};")) == []
