@@ -5,6 +5,7 @@ from collections.abc import Callable
 from recframe.components import Component, Kind
 from recframe.hookspecs import hookimpl
 from recframe_plugins.environments.gymnasium.config import GymnasiumConfig
+from recframe_plugins.environments.language_users.config import LanguageUsersConfig
 from recframe_plugins.environments.none.config import NoEnvironmentConfig
 from recframe_plugins.environments.preference_model.config import PreferenceModelConfig
 from recframe_plugins.environments.rating_matrix.config import RatingMatrixEnvironmentConfig
@@ -20,7 +21,15 @@ def recframe_register_components(register: Callable[[Component], None]) -> None:
 
     def simulator(name: str, config: type, implementation: str, signals: str, *tags: str, requires: frozenset[str]) -> None:
         provides = frozenset(
-            {"actions:items", "slates", "truth", "divides_users", *(f"signal:{signal}" for signal in signals.split()), *tags}
+            {
+                "actions:items",
+                "slates",
+                "truth",
+                "divides_users",
+                "groups?group_size>1",
+                *(f"signal:{signal}" for signal in signals.split()),
+                *tags,
+            }
         )
         factory = f"recframe_plugins.environments.{implementation}"
         register(Component(Kind.ENVIRONMENT, name, config, factory, provides=provides, requires=requires))
@@ -76,6 +85,16 @@ def recframe_register_components(register: Callable[[Component], None]) -> None:
             GymnasiumConfig,
             "recframe_plugins.environments.gymnasium.environment:GymnasiumEnvironment",
             provides=frozenset({"signal:reward", "actions:items", "actions:continuous", "catalog", "features"}),
+        )
+    )
+    register(
+        Component(
+            Kind.ENVIRONMENT,
+            "language_users",
+            LanguageUsersConfig,
+            "recframe_plugins.environments.language_users.language_users:LanguageUsers",
+            provides=frozenset({"actions:items", "slates", "signal:click", "signal:rating", "context?says", "asks_model"}),
+            requires=frozenset({TOPIC_ATTRIBUTE_NEEDED}),
         )
     )
     register(

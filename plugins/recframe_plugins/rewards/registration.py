@@ -19,6 +19,7 @@ from recframe_plugins.rewards.config import (
     SerendipityConfig,
     SkipConfig,
 )
+from recframe_plugins.rewards.judge.config import JudgeConfig
 
 
 @hookimpl
@@ -38,6 +39,7 @@ def recframe_register_components(register: Callable[[Component], None]) -> None:
         ("serendipity", SerendipityConfig, "serendipity:Serendipity", {items, "signal:click"}, set()),
         ("repetition", RepetitionConfig, "repetition:Repetition", {items}, set()),
         ("sentiment", SentimentConfig, "sentiment:Sentiment", said, set()),
+        ("judge", JudgeConfig, "judge.judge:Judge", {items}, {"asks_model"}),
         ("retention", RetentionConfig, "retention:Retention", set(), set()),
         ("fairness", FairnessConfig, "fairness:Fairness", {items, "attribute:{attribute}"}, {"compares_users"}),
     ):

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from recframe.interfaces import Interactions
-from recframe_plugins.environments.preference_model.calibration import calibration_error, click_curve, deciles
+from recframe.report_cards import calibration_error, deciles
+from recframe_plugins.environments.preference_model.calibration import click_curve
 from recframe_plugins.environments.preference_model.caveats import model_caveats
 
 USERS, ITEMS = 60, 40

@@ -8,12 +8,19 @@ from recframe.config import compose_config, validate
 from recframe.interfaces import UserDivision, dividing_users
 
 USERS, STEPS = 6, 12
-SMALL = ["encoder=tfidf", "embeddings.cache=null", "dataset.num_items=40", "dataset.num_users=30", "agent=random"]
+SMALL = [
+    "encoder=tfidf",
+    "embeddings.cache=null",
+    "dataset.num_items=40",
+    "dataset.num_users=30",
+    "agent=random",
+    "environment.num_users=6",
+]
 
 
 def sessions(parts, part):
     """What this part of the users is shown and does, step by step."""
-    environment = parts.environment(USERS // part.ranks, "train")
+    environment = parts.training_environment(part.ranks)
     first = part.rank * environment.spec.num_users
     shown = torch.randint(40, (STEPS, USERS, environment.spec.slate_size), generator=torch.Generator().manual_seed(1))
     seen = []
@@ -32,6 +39,7 @@ def sessions(parts, part):
     [
         ["environment=topic_world", "environment.num_candidates=8", "environment.slate_size=2"],
         ["environment=topic_world", "environment.mood_weight=1"],
+        ["environment=topic_world", "environment.group_size=3", "environment.num_candidates=8"],
         ["environment=interest_evolution"],
         ["environment=interest_exploration"],
         ["environment=long_term_satisfaction"],

@@ -31,8 +31,10 @@ def same(left, right):
     return all(torch.equal(a, b) for a, b in zip(everything(left), everything(right), strict=True))
 
 
-# gymnasium requires an id, and is checked in its own tests; what has the tag no_simulator has no sessions
-SIMULATORS = [component for component in COMPONENTS if component.name != "gymnasium" and "no_simulator" not in component.provides]
+# gymnasium requires an id, and what asks a model needs one: they are checked in their own tests; no_simulator has no sessions
+SIMULATORS = [
+    component for component in COMPONENTS if component.name != "gymnasium" and not {"no_simulator", "asks_model"} & set(component.provides)
+]
 
 
 @pytest.mark.parametrize("component", SIMULATORS, ids=lambda component: component.name)

@@ -15,7 +15,9 @@ from recframe_plugins.rewards.registration import recframe_register_components
 COMPONENTS = []
 recframe_register_components(COMPONENTS.append)
 BY_NAME = {component.name: component for component in COMPONENTS}
-every_component = pytest.mark.parametrize("component", COMPONENTS, ids=lambda component: component.name)
+# what asks a model needs one, and is checked in its own tests
+WITHOUT_MODEL = [component for component in COMPONENTS if "asks_model" not in component.provides]
+every_component = pytest.mark.parametrize("component", WITHOUT_MODEL, ids=lambda component: component.name)
 
 
 def build(component):
@@ -55,6 +57,7 @@ def test_rewards_declare_their_requirements_and_whether_they_are_itemwise():
         "retention": (set(), set()),
         "sentiment": ({"context", "label:{label}={positive}", "label:{label}={negative}"}, set()),
         "fairness": ({"actions:items", "attribute:{attribute}"}, {"compares_users"}),
+        "judge": ({"actions:items"}, {"asks_model"}),
     }
 
 
@@ -67,7 +70,7 @@ def test_permuting_users_permutes_rewards(component, data, random_step, seed, or
     torch.testing.assert_close(reward(transition[torch.tensor(order)], data.catalog), reward(transition, data.catalog)[order])
 
 
-@pytest.mark.parametrize("component", [c for c in COMPONENTS if c.name != "repetition"], ids=lambda component: component.name)
+@pytest.mark.parametrize("component", [c for c in WITHOUT_MODEL if c.name != "repetition"], ids=lambda component: component.name)
 @settings(max_examples=15)
 @given(seed=st.integers(0, 1000), order=st.permutations(range(4)))
 def test_permuting_a_slate_permutes_all_rewards_except_repetition(component, data, random_step, rearranged, seed, order):

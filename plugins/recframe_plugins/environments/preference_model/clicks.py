@@ -7,7 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from recframe_plugins.environments.preference_model.calibration import ClickCurve, calibration_of, click_curve
+from recframe.report_cards import calibration_of
+from recframe_plugins.environments.preference_model.calibration import ClickCurve, click_curve
 from recframe_plugins.environments.preference_model.matrix_factorization import RatingModel, Ratings, mean_and_deviation
 from recframe_plugins.environments.preference_model.scored_model import ScoredModel
 

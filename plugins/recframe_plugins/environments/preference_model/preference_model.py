@@ -34,7 +34,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from recframe.interfaces import Data, DataError, Split, coordinates_by
-from recframe_plugins.environments.preference_model.calibration import calibration_of
+from recframe.report_cards import calibration_of
 from recframe_plugins.environments.preference_model.caveats import model_caveats
 from recframe_plugins.environments.preference_model.clicks import CalibratedClicks, calibrated_clicks
 from recframe_plugins.environments.preference_model.config import PreferenceModelConfig

@@ -1,0 +1,1 @@
+"""Users whom a language model plays."""
