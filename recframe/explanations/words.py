@@ -19,6 +19,8 @@ from recframe.serving.new_texts import NewTexts
 Of = Literal["profile", "context", "item"]
 METHODS = ("auto", "leave_one_out", "none")
 NO_CAPTUM = "integrated gradients need captum: pip install 'recframe[explain]'; each word was left out instead"
+ENCODED = 16
+"""Texts that are encoded at once."""
 CHANGED = 1e-2
 """The part of a vector's length by which an encoder's vector may differ from that which the policy has."""
 
@@ -52,7 +54,7 @@ def _by_leaving_out(
 ) -> list[WordEffects]:
     without = [text[: place.start] + text[place.end :] for place in places]
     with torch.no_grad():
-        standings = standing(texts.encoded([text, "", *without], "user" if of == "profile" else of))
+        standings = standing(_encoded(texts, [text, "", *without], "user" if of == "profile" else of))
     effects = standings[0] - standings[2:]
     total = standings[0] - standings[1]
     found = []
@@ -61,6 +63,11 @@ def _by_leaving_out(
         together = float(total[column] - effects[:, column].sum())
         found.append(WordEffects(of, text, "leave_one_out", words, float(total[column]), residual=together, note=note))
     return found
+
+
+def _encoded(texts: NewTexts, several: Sequence[str], role: Role) -> Tensor:
+    """The vectors of texts, encoded in parts, between which others can have theirs encoded."""
+    return torch.cat([texts.encoded([*several[first : first + ENCODED]], role) for first in range(0, len(several), ENCODED)])
 
 
 def _by_tokens(

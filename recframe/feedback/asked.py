@@ -1,4 +1,4 @@
-"""What policies were asked: a row for each recommendation, with the history and the texts that the policy read."""
+"""What policies were asked: a row for each recommendation, with what the policy read, and what the request allowed."""
 
 from __future__ import annotations
 
@@ -22,6 +22,12 @@ ASKED: Mapping[str, Any] = {
     "history": pl.String,
     "profile": pl.String,
     "context": pl.String,
+    "k": pl.Int64,
+    "exploration": pl.String,
+    "candidates": pl.String,
+    "exclude": pl.String,
+    "must_include": pl.String,
+    "at_most": pl.String,
 }
 
 
@@ -30,7 +36,7 @@ def read_asked(connection: Connection, since: float | None, until: float | None)
     made = tables.recommendations.c
     columns = (
         *(made.recommendation, made.time, made.session, made.person, made.policy, made.version, made.explored),
-        *(made.history, made.profile, made.context),
+        *(made.history, made.profile, made.context, *(made[name] for name in tables.ASKED_COLUMNS)),
     )
     query = select(*columns).order_by(made.time, made.recommendation)
     query = query if since is None else query.where(made.time >= since)

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, select, text
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, select, text, update
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.schema import CreateIndex, CreateTable
+from sqlalchemy.schema import CreateColumn, CreateIndex, CreateTable
 
 from recframe.feedback import tables
 from recframe.feedback.errors import StoreError, StoreUnavailable
 
+log = logging.getLogger(__name__)
+EARLIER_LAYOUT = "1"
 EXAMPLES = "sqlite:///feedback.db or postgresql://user@host/name"
 BUSY_SECONDS = 8
 """How long a writer of an SQLite file waits for another one: less than a request waits for its answer (batch.seconds)."""
@@ -121,7 +124,7 @@ def lock_until_commit(connection: Connection, lock: int) -> None:
 
 
 def create_tables(engine: Engine) -> None:
-    """Create what is missing, and check that the rest is a store of this layout.
+    """Create what is missing, bring a store of the earlier layout up to date, and check that the rest is of this layout.
 
     Raises
     ------
@@ -136,10 +139,23 @@ def create_tables(engine: Engine) -> None:
         layout = connection.execute(select(tables.about.c.value).where(tables.about.c.name == "layout")).scalar()
         if layout is None:
             connection.execute(tables.about.insert().values(name="layout", value=tables.LAYOUT))
+        elif layout == EARLIER_LAYOUT:
+            _add_asked_columns(connection)
+            log.info("%s: the store is brought up to date, from layout %s to %s", name_of(engine), layout, tables.LAYOUT)
         elif layout != tables.LAYOUT:
             raise StoreError(
                 f"{name_of(engine)}: a store of layout {layout}, which this version of recframe does not read (it has {tables.LAYOUT})"
             )
+
+
+def _add_asked_columns(connection: Connection) -> None:
+    """Let a store of the earlier layout have what requests asked for, which is not known of those that it has."""
+    there = {column["name"] for column in inspect(connection).get_columns(tables.recommendations.name)}
+    for name in tables.ASKED_COLUMNS:
+        if name not in there:
+            column = CreateColumn(tables.recommendations.c[name]).compile(dialect=connection.dialect)
+            connection.execute(text(f"ALTER TABLE {tables.recommendations.name} ADD COLUMN {column}"))
+    connection.execute(update(tables.about).where(tables.about.c.name == "layout").values(value=tables.LAYOUT))
 
 
 def name_of(engine: Engine) -> str:

@@ -23,6 +23,12 @@ ROW: Mapping[str, Any] = {
     "explored": pl.Boolean,
     "policy": pl.String,
     "version": pl.String,
+    "k": pl.Int64,
+    "exploration": pl.String,
+    "candidates": pl.String,
+    "exclude": pl.String,
+    "must_include": pl.String,
+    "at_most": pl.String,
 }
 """The columns of a log before those of signals."""
 
@@ -63,6 +69,7 @@ def _block(connection: Connection, within: Any, schema: Mapping[str, Any], until
     columns = (
         *(made.c.recommendation, made.c.person, made.c.session, made.c.time),
         *(shown.c.item, shown.c.position, shown.c.propensity, made.c.explored, made.c.policy, made.c.version),
+        *(made.c[name] for name in tables.ASKED_COLUMNS),
     )
     slates = select(*columns).join(shown, shown.c.recommendation == made.c.recommendation).where(within)
     slates = slates.order_by(made.c.time, made.c.recommendation, shown.c.position)

@@ -13,6 +13,7 @@ from recframe.feedback.errors import FeedbackRefused
 
 LOG_COLUMNS = (
     *("recommendation", "user", "session", "timestamp", "item", "position", "propensity", "explored", "policy", "version"),
+    *("k", "exploration", "candidates", "exclude", "must_include", "at_most"),
     *("text", "key"),
 )
 """Names of other columns of a log, which no signal can have."""
@@ -31,7 +32,7 @@ class ShownItem(NamedTuple):
 
 @dataclass(frozen=True)
 class RecordedDecision:
-    """One answer of a policy: who asked, what the policy read, and the slate, best first.
+    """One answer of a policy: who asked, what for, what the policy read, and the slate, best first.
 
     Parameters
     ----------
@@ -41,6 +42,8 @@ class RecordedDecision:
     items: the slate.   explored: whether it was drawn, and not the best one.
     history: what the policy read: ids, each with the values of its signals, oldest first.
     profile, context: the texts that it read, or None.
+    k, candidates, exclude, must_include, at_most: as the request had them, see `recframe.serving.question.Question`; k None: not known.
+    exploration: the kind of exploration that the slate was drawn with, such as "epsilon"; None: not known.
     """
 
     recommendation: str
@@ -54,6 +57,12 @@ class RecordedDecision:
     history: Sequence[tuple[str, Mapping[str, float]]] = ()
     profile: str | None = None
     context: str | None = None
+    k: int | None = None
+    exploration: str | None = None
+    candidates: Sequence[str] | None = None
+    exclude: Sequence[str] | None = None
+    must_include: Sequence[str] = ()
+    at_most: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,8 @@ from recframe.feedback.database import (
     transaction,
 )
 from recframe.feedback.errors import FeedbackRefused, StoreUnavailable
-from recframe.feedback.log import log_blocks, log_schema
+from recframe.feedback.item_lists import read_item_lists
+from recframe.feedback.log import ROW, log_blocks, log_schema
 from recframe.feedback.records import RecordedDecision, RecordedFeedback, StoredItem
 from recframe.feedback.writes import FeedbackOutcome, write_decisions, write_feedback, write_signals
 
@@ -130,6 +131,11 @@ class FeedbackStore:
         with self._transaction(writes=True) as connection:
             write_signals(connection, sorted(names))
 
+    def signals(self) -> list[str]:
+        """The signals that the policies know, in the order of their names."""
+        with self._transaction(writes=False) as connection:
+            return [name for name in log_schema(connection) if name not in ROW]
+
     def record_items(self, items: Sequence[StoredItem]) -> None:
         """Store the catalogue in its order, in place of an earlier one; see `record_catalogue`."""
         self.record_catalogue(catalogue_of(items))
@@ -160,7 +166,7 @@ class FeedbackStore:
         """A row for each shown item, in the order of time, in the layout that `dataset=bandit_log` reads.
 
         Columns: `recommendation`, `user`, `session`, `timestamp` (unix seconds), `item`, `position` (from 0), `propensity`, `explored`,
-        `policy`, `version`, and one for each signal: its last value, 0 where none came.
+        `policy`, `version`; what was asked for, as in `asked_frame`; and one for each signal: its last value, 0 where none came.
 
         since, until: unix seconds; decisions before the one, and decisions and feedback after the other, are left out.
         """
@@ -170,21 +176,34 @@ class FeedbackStore:
         return pl.concat(blocks) if blocks else pl.DataFrame(schema=schema)
 
     def asked_frame(self, since: float | None = None, until: float | None = None) -> pl.DataFrame:
-        """A row for each recommendation, in the order of time, with what the policy read.
+        """A row for each recommendation, in the order of time, with what the policy read, and what the request allowed.
 
         Columns: `recommendation`, `timestamp`, `session`, `user`, `policy`, `version`, `explored`, `history` (JSON: ids with their
-        signals), `profile` and `context` (null: none).
+        signals), `profile` and `context` (null: none); `k` (null: what follows is not known), `exploration` (its kind), `candidates` and
+        `exclude` (names for `item_lists`), `must_include` and `at_most` (JSON); null where there was none.
 
         since, until: unix seconds; recommendations before the one and after the other are left out.
         """
         with self._reading_all() as connection:
             return read_asked(connection, since, until)
 
+    def item_lists(self, names: Iterable[str]) -> dict[str, list[str]]:
+        """The lists of ids that requests brought, by the names that `asked_frame` and `log_frame` have."""
+        with self._reading_all() as connection:
+            return read_item_lists(connection, names)
+
     def feedback_since(self, time: float) -> int:
         """The number of stored reports of feedback since a time, in unix seconds."""
         with self._reading_all() as connection:
             query = select(func.count()).select_from(tables.feedback).where(tables.feedback.c.time >= time)
             return int(connection.execute(query).scalar_one())
+
+    def feedback_about(self, after: float, until: float) -> int:
+        """The number of stored reports of feedback about recommendations after one moment, until another, in unix seconds."""
+        made, came = tables.recommendations.c, tables.feedback
+        query = select(func.count()).select_from(came).join(tables.recommendations, made.recommendation == came.c.recommendation)
+        with self._reading_all() as connection:
+            return int(connection.execute(query.where(made.time > after, made.time <= until)).scalar_one())
 
     @contextmanager
     def _reading_all(self) -> Iterator[Connection]:

@@ -1,21 +1,24 @@
 """The tables of a store.
 
-`recommendations` has a row for each answer of a policy, `shown_items` one for each item of its slate, and `feedback` one for each
-accepted report of what a person did with an item. `items` is the catalogue of the policy, in its order, so that the store is all that
-learning needs. `signals` lists the signals that the policies know. `about` says what the store is: the version of this layout, and a
-checksum of the catalogue.
+`recommendations` has a row for each answer of a policy, with all that it was asked, `shown_items` one for each item of its slate, and
+`feedback` one for each accepted report of what a person did with an item. `item_lists` has the lists of ids that requests brought, each
+once. `items` is the catalogue of the policy, in its order, so that the store is all that learning needs. `signals` lists the signals that
+the policies know. `about` says what the store is: the version of this layout, and a checksum of the catalogue.
 """
 
 from __future__ import annotations
 
 from sqlalchemy import Boolean, Column, Double, ForeignKey, Index, Integer, MetaData, String, Table, Text
 
-LAYOUT = "1"
-"""The version of the layout. A store with another one is refused."""
+LAYOUT = "2"
+"""The version of the layout. A store of layout 1 gets `ASKED_COLUMNS`, which it lacks; one with another layout is refused."""
 
 metadata = MetaData()
 
 about = Table("about", metadata, Column("name", String, primary_key=True), Column("value", Text, nullable=False))
+
+ASKED_COLUMNS = ("k", "exploration", "candidates", "exclude", "must_include", "at_most")
+"""What a request asked for beside the person. `k` is null where it is not known: of decisions that a store of layout 1 recorded."""
 
 recommendations = Table(
     "recommendations",
@@ -30,6 +33,14 @@ recommendations = Table(
     Column("history", Text, nullable=False),
     Column("profile", Text),
     Column("context", Text),
+    Column("k", Integer),
+    Column("exploration", String),
+    # names of `item_lists`; null: there was none
+    Column("candidates", String),
+    Column("exclude", String),
+    # JSON; null: there was none
+    Column("must_include", Text),
+    Column("at_most", Text),
     # the order in which the log is read
     Index("recommendations_in_time", "time", "recommendation"),
 )
@@ -43,6 +54,8 @@ shown_items = Table(
     Column("propensity", Double, nullable=False),
     Column("score", Double),
 )
+
+item_lists = Table("item_lists", metadata, Column("name", String, primary_key=True), Column("items", Text, nullable=False))
 
 feedback = Table(
     "feedback",

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from sqlalchemy import Connection, Table, select
+from sqlalchemy import Connection, select
 
 from recframe.feedback import tables
 from recframe.feedback.errors import FeedbackRefused, UnknownRecommendation
+from recframe.feedback.inserts import insert_new
+from recframe.feedback.item_lists import ItemLists
 from recframe.feedback.records import RecordedDecision, RecordedFeedback
 
 
@@ -21,22 +23,14 @@ class FeedbackOutcome(NamedTuple):
     policy: str
 
 
-def insert_new(connection: Connection, table: Table) -> Any:
-    """An INSERT that leaves out rows whose key is there."""
-    if connection.dialect.name == "postgresql":
-        from sqlalchemy.dialects import postgresql
-
-        return postgresql.insert(table).on_conflict_do_nothing()
-    from sqlalchemy.dialects import sqlite
-
-    return sqlite.insert(table).on_conflict_do_nothing()
-
-
 def write_decisions(connection: Connection, decisions: Sequence[RecordedDecision]) -> None:
     """Write decisions; one that is there is left as it is."""
     if not decisions:
         return
-    connection.execute(insert_new(connection, tables.recommendations), [_decision_row(one) for one in decisions])
+    lists = ItemLists()
+    rows = [_decision_row(one, lists) for one in decisions]
+    lists.write(connection)
+    connection.execute(insert_new(connection, tables.recommendations), rows)
     shown = [
         {"recommendation": one.recommendation, "position": position, **entry._asdict()}
         for one in decisions
@@ -115,10 +109,13 @@ def _stored_as(connection: Connection, keys: Sequence[str]) -> dict[str, tuple[s
     return {key: (recommendation, item, signals) for key, recommendation, item, signals in connection.execute(query)}
 
 
-def _decision_row(one: RecordedDecision) -> dict[str, object]:
+def _decision_row(one: RecordedDecision, lists: ItemLists) -> dict[str, object]:
     history = json.dumps([[item, dict(signals)] for item, signals in one.history])
-    row = {name: getattr(one, name) for name in ("recommendation", "time", "session", "person", "policy", "version", "explored")}
-    return {**row, "history": history, "profile": one.profile, "context": one.context}
+    as_it_is = ("recommendation", "time", "session", "person", "policy", "version", "explored", "profile", "context", "k", "exploration")
+    row = {name: getattr(one, name) for name in as_it_is}
+    asked = {name: lists.name_of(getattr(one, name)) for name in ("candidates", "exclude")}
+    rules = {"must_include": list(one.must_include), "at_most": dict(one.at_most)}
+    return {**row, "history": history, **asked, **{name: json.dumps(rule) if rule else None for name, rule in rules.items()}}
 
 
 def _feedback_row(one: RecordedFeedback) -> dict[str, object]:

@@ -1,52 +1,54 @@
-"""Fresh decisions of a store as the gate reads them: what was shown first, and what two policies would have put first."""
+"""Fresh slates of a store as the gate reads them: what was shown, and what two policies would have shown."""
 
 from __future__ import annotations
 
 import json
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
 import torch
 
 from recframe.errors import UserError
-from recframe.evaluation.off_policy.decisions import LoggedDecisions
 from recframe.feedback.store import FeedbackStore
+from recframe.rounds.questions import Histories, StoredQuestions
+from recframe.rounds.slates import NOTHING, LoggedSlates
 from recframe.runner.decision_features import features_of_decisions
 from recframe.serving.items import RankedItems
+from recframe.serving.new_items import version_of_added
 from recframe.serving.policy import LoadedPolicy
-from recframe.serving.question import Question
 
 log = logging.getLogger(__name__)
 
 MOST_UNANSWERED = 0.05
 """The share of questions without an answer, or with an answer that is not what was shown, from which on nothing is estimated."""
 
+ASKED_AT_ONCE = 1_024
+"""Questions whose candidates and exclusions are in memory at once: a request may bring thousands of ids."""
+
 
 @dataclass(frozen=True)
-class FreshDecisions:
-    """Decisions for the first place of a slate.
+class FreshSlates:
+    """Slates that were shown, and those of two policies.
 
-    log: see `LoggedDecisions`; the context is the mean text vector of the history.   items: `[M, Z]`, features of items, or None.
-    old, new: `[n]`, the item that each policy puts first.
+    log: see `LoggedSlates`; the context is the mean text vector of the history.   items: `[M, Z]`, features of items, or None.
+    old, new: `[n, K]`, what each policy shows, `NOTHING` after the end.
     """
 
-    log: LoggedDecisions
+    log: LoggedSlates
     old: np.ndarray
     new: np.ndarray
     items: np.ndarray | None
 
 
 class UnlikeQuestions(UserError):
-    """What was asked cannot be asked again from what the store has, so that nothing can be estimated."""
+    """What was asked cannot be asked again, so that nothing can be estimated."""
 
 
-def fresh_decisions(
-    store: FeedbackStore, old: LoadedPolicy, new: LoadedPolicy, after: float, until: float, signal: str
-) -> FreshDecisions | None:
-    """What was shown first after a moment, until another, with all feedback so far; None: there was nothing.
+def fresh_slates(store: FeedbackStore, old: LoadedPolicy, new: LoadedPolicy, after: float, until: float, signal: str) -> FreshSlates | None:
+    """What was shown after a moment, until another, with all feedback so far; None: there was nothing.
 
     Parameters
     ----------
@@ -58,41 +60,72 @@ def fresh_decisions(
         not what was shown where nothing was explored.
     """
     within = (pl.col("timestamp") > after) & (pl.col("timestamp") <= until)
-    shown_first = store.log_frame(since=after).filter(within, pl.col("position") == 0)
-    if shown_first.is_empty():
+    shown = store.log_frame(since=after).filter(within)
+    if shown.is_empty():
         return None
-    if signal not in shown_first.columns:
-        known = ", ".join(name for name in shown_first.columns[shown_first.columns.index("version") + 1 :]) or "none"
-        raise UnlikeQuestions(f"--signal {signal}: the store has no such signal; it has: {known}")
-    for policy in (old, new):
-        _add_items(policy, store)
-    asked = store.asked_frame(since=after).filter(within).select("recommendation", "history", "profile", "context")
-    rows = shown_first.join(asked, on="recommendation", how="inner", maintain_order="left")
+    if signal not in shown.columns:
+        raise UnlikeQuestions(f"--signal {signal}: the store has no such signal; it has: {', '.join(store.signals()) or 'none'}")
+    lengths = shown.group_by("recommendation").agg(pl.len().alias("shown"))
+    rows = store.asked_frame(since=after).filter(within).join(lengths, on="recommendation", how="inner", maintain_order="left")
+    questions = StoredQuestions(store, rows)
+    slates = _answers((old, new), questions, store)
     place: dict[str, int] = {}
     # the new policy's items first, as in its vectors
-    for item in (*new.data.catalog.ids, *old.data.catalog.ids, *rows["item"].unique(maintain_order=True)):
+    for item in (*new.data.catalog.ids, *old.data.catalog.ids, *shown["item"].unique(maintain_order=True)):
         place.setdefault(item, len(place))
-    histories = [_history(text) for text in rows["history"]]
-    first = [_first(policy, rows, histories, place) for policy in (old, new)]
-    shown = np.array([place[item] for item in rows["item"]], dtype=np.int64)
-    answered = (first[0] >= 0) & (first[1] >= 0)
-    if (share := 1 - answered.mean()) > MOST_UNANSWERED:
+    most = max(max(rows["shown"].to_list(), default=0), *(len(slate) for of_policy in slates for slate in of_policy if slate is not None))
+    logged = _logged(shown, rows, signal, place, most)
+    numbers = [_numbers(of_policy, place, most) for of_policy in slates]
+    asked = _can_be_asked(rows["version"], (old, new), store)
+    if not asked.any():
+        raise UnlikeQuestions("all recommendations were made while other items had been added than there are now")
+    answered = np.array([one is not None and other is not None for one, other in zip(*slates, strict=True)]) & asked
+    if (share := 1 - answered[asked].mean()) > MOST_UNANSWERED:
         raise UnlikeQuestions(
             f"the policies cannot answer {share:.0%} of the questions of the store; they read other things than those served"
         )
-    _require_new_answers(first[0], first[1])
-    _require_own_answers(rows, old.version, shown == first[0])
-    log_rows, kept = rows.filter(pl.Series(answered)), np.flatnonzero(answered)
-    features = features_of_decisions(_contexts(new, [histories[row] for row in kept], place), _vectors(new, len(place)))
-    decisions = LoggedDecisions(
-        actions=shown[kept],
-        rewards=log_rows[signal].to_numpy().astype(np.float64),
-        propensities=log_rows["propensity"].to_numpy().astype(np.float64),
-        people=log_rows["user"].rank("dense").to_numpy().astype(np.int64),
-        num_items=len(place),
-        contexts=features.contexts,
-    )
-    return FreshDecisions(decisions, first[0][kept], first[1][kept], features.items)
+    _require_new_answers(*([of_policy[row] for row in np.flatnonzero(asked)] for of_policy in slates))
+    _require_own_answers(rows, {old.base_version, old.version}, (logged.shown == numbers[0]).all(axis=1))
+    kept = np.flatnonzero(answered)
+    contexts = _contexts(new, [questions.histories[row] for row in kept], place)
+    features = features_of_decisions(contexts, _vectors(new, len(place)))
+    judged = replace(logged.rows(kept), contexts=features.contexts)
+    return FreshSlates(judged, numbers[0][kept], numbers[1][kept], features.items)
+
+
+Slates = list[list[str] | None]
+"""For each question the items that a policy shows; None: it has no answer."""
+
+
+def _answers(policies: Sequence[LoadedPolicy], questions: StoredQuestions, store: FeedbackStore) -> list[Slates]:
+    """The answers of each policy to all questions: to those from before items were added, as it is without them."""
+    found: list[Slates] = [[None] * len(questions) for _ in policies]
+    before = questions.without_added_items
+    for places, with_added in ((before.arg_true().to_list(), False), ((~before).arg_true().to_list(), True)):
+        for policy, slates in zip(policies, found, strict=True):
+            if with_added:
+                _add_items(policy, store)
+            for first in range(0, len(places), ASKED_AT_ONCE):
+                block = places[first : first + ASKED_AT_ONCE]
+                for place, answer in zip(block, policy.recommend_many(questions.to(policy, block)), strict=True):
+                    slates[place] = answer.ids if isinstance(answer, RankedItems) else None
+    return found
+
+
+def _can_be_asked(versions: pl.Series, policies: Sequence[LoadedPolicy], store: FeedbackStore) -> np.ndarray:
+    """Which recommendations were made with no added items, or with those that are there now, `[n]`. Of others it is not known with which.
+
+    versions: of the policies that made them.   policies: that have the added items.
+    """
+    added = set(store.items_frame().filter("added")["id"])
+    endings = {version_of_added(policy.data.catalog, added) for policy in policies}
+    # one that was trained with some of them counts the others alone
+    endings |= {policy.version.removeprefix(policy.base_version) for policy in policies}
+    found = versions.str.extract(r"(\+.*)$").fill_null("")
+    known: np.ndarray = (found.is_in(["", *endings])).to_numpy()
+    if not known.all():
+        log.info("%d of %d recommendations are left out: other items had been added then than are now", (~known).sum(), len(known))
+    return known
 
 
 def _add_items(policy: LoadedPolicy, store: FeedbackStore) -> None:
@@ -108,41 +141,48 @@ def _add_items(policy: LoadedPolicy, store: FeedbackStore) -> None:
         log.info("version %s is asked without the %d items that were added: %s", policy.version, len(added), error)
 
 
-def _history(text: str) -> list[tuple[str, dict[str, float]]]:
-    return [(str(item), {str(name): float(value) for name, value in signals.items()}) for item, signals in json.loads(text)]
+def _logged(shown: pl.DataFrame, rows: pl.DataFrame, signal: str, place: dict[str, int], most: int) -> LoggedSlates:
+    """What was shown, without contexts."""
+    numbered = rows.select("recommendation").with_row_index("row")
+    cells = shown.join(numbered, on="recommendation", how="inner")
+    at = cells["row"].to_numpy(), cells["position"].to_numpy()
+    items = np.full((len(rows), most), NOTHING, dtype=np.int64)
+    rewards, propensities = np.zeros(items.shape), np.ones(items.shape)
+    items[at] = np.array([place[item] for item in cells["item"]], dtype=np.int64)
+    rewards[at], propensities[at] = cells[signal].to_numpy(), cells["propensity"].to_numpy()
+    # of decisions of an earlier release it is not known whether they were drawn, but for those that were not certain
+    kind = rows["exploration"]
+    drawn = np.where(kind.is_null().to_numpy(), (propensities < 1).any(axis=1), (kind != "none").fill_null(value=False).to_numpy())
+    people = rows["user"].rank("dense").to_numpy().astype(np.int64)
+    return LoggedSlates(items, rewards, propensities, people, len(place), drawn=drawn)
 
 
-def _first(
-    policy: LoadedPolicy, rows: pl.DataFrame, histories: Sequence[list[tuple[str, dict[str, float]]]], place: dict[str, int]
-) -> np.ndarray:
-    """The item that the policy puts first for each of the rows, `[n]` int64; -1 where it has no answer."""
-    users = policy.data.users
-    known = frozenset(users.ids) if users is not None and policy.agent.spec.has_users else frozenset()
-    columns = zip(histories, *(rows[name].to_list() for name in ("user", "session", "profile", "context")), strict=True)
-    questions = []
-    for history, person, session, profile, context in columns:
-        # somebody without a name is called by the session, which is no user
-        user = person if person in known and person != session else None
-        questions.append(Question(history, user, None if user is not None else profile, context, 1))
-    answers = policy.recommend_many(questions)
-    found = [place.get(one[0].id, -1) if isinstance(one, RankedItems) and one else -1 for one in answers]
-    return np.array(found, dtype=np.int64)
+def _numbers(slates: Slates, place: dict[str, int], most: int) -> np.ndarray:
+    """The slates as numbers of items, `[n, K]`."""
+    numbers = np.full((len(slates), most), NOTHING, dtype=np.int64)
+    for row, slate in enumerate(slates):
+        for at, item in enumerate(slate or ()):
+            numbers[row, at] = place[item]
+    return numbers
 
 
-def _require_new_answers(old: np.ndarray, new: np.ndarray) -> None:
+def _require_new_answers(old: Slates, new: Slates) -> None:
     """Check that the new policy answers what the old one answers. Without those questions it would be judged by what it can do alone."""
-    if missing := int(((old >= 0) & (new < 0)).sum()):
+    if missing := sum(one is not None and other is None for one, other in zip(old, new, strict=True)):
         raise UnlikeQuestions(f"the new policy cannot answer {missing:,} of {len(new):,} questions, which the served one answers")
 
 
-def _require_own_answers(rows: pl.DataFrame, version: str, same: np.ndarray) -> None:
+def _require_own_answers(rows: pl.DataFrame, versions: set[str], same: np.ndarray) -> None:
     """Check that the old policy shows again what it showed where nothing was explored."""
-    own = ((rows["version"] == version) & ~rows["explored"]).to_numpy()
-    if own.any() and (share := 1 - float(same[own].mean())) > MOST_UNANSWERED:
-        raise UnlikeQuestions(
-            f"in {share:.0%} of its recommendations without exploration, the served policy showed something else than what it puts first "
-            "for the same history: requests had candidates or rules, which the store does not have"
-        )
+    own = (rows["version"].is_in(list(versions)) & ~rows["explored"]).to_numpy()
+    if not own.any() or (share := 1 - float(same[own].mean())) <= MOST_UNANSWERED:
+        return
+    earlier = int(rows["k"].is_null().to_numpy()[own & ~same].sum())
+    cause = f"; of {earlier:,} of them, the store does not have what the request allowed" if earlier else ""
+    raise UnlikeQuestions(
+        f"in {share:.0%} of its recommendations without exploration, the served policy showed something else than it shows now for the "
+        f"same request{cause}"
+    )
 
 
 def _vectors(policy: LoadedPolicy, num_items: int) -> torch.Tensor:
@@ -152,7 +192,7 @@ def _vectors(policy: LoadedPolicy, num_items: int) -> torch.Tensor:
     return torch.cat([vectors, vectors.new_zeros(num_items - len(vectors), vectors.shape[1])])
 
 
-def _contexts(policy: LoadedPolicy, histories: Sequence[list[tuple[str, dict[str, float]]]], place: dict[str, int]) -> torch.Tensor | None:
+def _contexts(policy: LoadedPolicy, histories: Histories, place: dict[str, int]) -> torch.Tensor | None:
     """The mean text vector of each history `[n, D]`, zeros for an empty one; None if there are no texts."""
     vectors = _vectors(policy, len(place))
     if not vectors.shape[1]:

@@ -18,8 +18,6 @@ from recframe.feedback.store import FeedbackStore
 from recframe.rounds.round import Rounds, Train, train_run
 from recframe.rounds.served_folder import ServedFolder
 from recframe.rounds.settings import LearnSettings
-from recframe.rounds.training import require_trusted_code
-from recframe.serving.artefact.manifest import read_manifest
 from recframe.signals import stop_signals_handled
 
 log = logging.getLogger(__name__)
@@ -33,7 +31,8 @@ def learn_in_rounds(settings: LearnSettings, train: Train = train_run) -> list[M
     Raises
     ------
     Stop: the process was asked to stop; a round that was going on is done again next time.
-    UserError: the store or the folder cannot be used, the policy runs code that is not allowed, or another process learns beside it.
+    UserError: the store, the folder or the settings of the rounds cannot be used, the policy runs code that is not allowed, or another
+        process learns beside it.
     """
     home = settings.place
     home.mkdir(parents=True, exist_ok=True)
@@ -48,7 +47,7 @@ def learn_in_rounds(settings: LearnSettings, train: Train = train_run) -> list[M
             rounds = Rounds(settings, store, served, train)
             served.prepare()
             rounds.finish_what_was_begun()
-            require_trusted_code(settings, read_manifest(served.current()).sections)
+            rounds.require_possible()
             return list(_rounds(rounds, store, settings))
     finally:
         lock.release()
@@ -63,17 +62,19 @@ def _rounds(rounds: Rounds, store: FeedbackStore, settings: LearnSettings) -> li
 
 
 def wait_for_feedback(rounds: Rounds, store: FeedbackStore, settings: LearnSettings) -> None:
-    """Wait until there is enough new feedback, or for as long as the settings say."""
+    """Wait until there is enough feedback about recommendations that are new and settled, or for as long as the settings say."""
     began, since, said = time.monotonic(), rounds.waits_since, False
     never = threading.Event()
     while True:
-        new = store.feedback_since(since)
+        # feedback about younger ones may still come, and they judge no policy yet
+        new = store.feedback_about(since, time.time() - settings.settle)
         if new >= settings.feedback:
             return
         if settings.every is not None and new and time.monotonic() - began >= settings.every:
             return
         if not said:
-            log.info("waiting for %d new feedback (%d so far)", settings.feedback, new)
+            about = f" about recommendations that are {settings.settle:g} seconds old" if settings.settle else ""
+            log.info("waiting for %d new feedback%s (%d so far)", settings.feedback, about, new)
             said = True
         never.wait(settings.poll)
 

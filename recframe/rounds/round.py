@@ -16,7 +16,7 @@ from omegaconf import DictConfig
 from recframe import runner
 from recframe.errors import Stop, UserError
 from recframe.feedback.store import FeedbackStore
-from recframe.rounds.fresh import UnlikeQuestions, fresh_decisions
+from recframe.rounds.fresh import UnlikeQuestions, fresh_slates
 from recframe.rounds.gate import GateVerdict, judge_policies
 from recframe.rounds.round_folder import made_folders, make_round_folder, remove_round_folder, round_folder
 from recframe.rounds.rounds_file import RoundsFile
@@ -81,6 +81,18 @@ class Rounds:
         records = self.file.read()
         return float(records[-1]["judged_until"]) if records else 0.0
 
+    def require_possible(self) -> None:
+        """Check, before anything is waited for, that a round can be made with the settings of the command.
+
+        Raises
+        ------
+        ConfigError: with every mistake in the overrides and in the store's address.   UserError: the store does not have the signal.
+        """
+        folder, signals = self.served.current(), self.store.signals()
+        round_config(self.settings, read_manifest(folder), folder, time.time(), number=len(self.file.read()) + 1)
+        if signals and self.settings.signal not in signals:
+            raise UserError(f"--signal {self.settings.signal}: the store has no such signal; it has: {', '.join(signals)}")
+
     def run(self) -> Mapping[str, Any]:
         """Make the next round, and return its record. A mistake in it is a failed round, not an error.
 
@@ -118,9 +130,10 @@ class Rounds:
         began, manifest = time.time(), read_manifest(folder)
         learned_from = self.store.log_frame(until=moments.learned)
         log.info("round %d: version %s learns on from %d shown items", number, manifest.version, len(learned_from))
-        cfg = round_config(self.settings, manifest, folder, moments.learned, number, has_long_sessions(learned_from))
+        rows, sessions = len(learned_from), has_long_sessions(learned_from)
+        cfg = round_config(self.settings, manifest, folder, moments.learned, number, rows=rows, sessions=sessions)
         self._train(cfg, place / "run", self.settings)
-        new = export(place / "run", place / "policy", trust_remote_code=self.settings.trust_remote_code)
+        new = export(place / "run", place / "policy", **self._consent)
         record["new"] = new.version
         verdict = self._judged(folder, place / "policy", moments)
         record |= {"reason": verdict.reason, "verdict": verdict.as_record(), "run": str(place / "run")}
@@ -137,10 +150,15 @@ class Rounds:
             record |= {"outcome": ASIDE, "aside": str(kept), **_lasted(began)}
             self.file.append(record)
 
+    @property
+    def _consent(self) -> dict[str, Any]:
+        """What the command allows the policies."""
+        return {"trust_remote_code": self.settings.trust_remote_code, "send_variable": self.settings.allowed}
+
     def _judged(self, old: Path, new: Path, moments: RoundMoments) -> GateVerdict:
-        served, candidate = (load_policy(folder, trust_remote_code=self.settings.trust_remote_code) for folder in (old, new))
+        served, candidate = (load_policy(folder, **self._consent) for folder in (old, new))
         try:
-            fresh = fresh_decisions(self.store, served, candidate, moments.learned, moments.judged, self.settings.signal)
+            fresh = fresh_slates(self.store, served, candidate, moments.learned, moments.judged, self.settings.signal)
         except UnlikeQuestions as error:
             return GateVerdict("cannot tell", str(error))
         if fresh is None:

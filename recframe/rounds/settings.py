@@ -8,6 +8,7 @@ from pathlib import Path
 
 from recframe.components import bounds_problems, option
 from recframe.config import ConfigError
+from recframe.config.addresses import DATABASE_VARIABLES
 from recframe.rounds.gate import GateSettings
 
 
@@ -36,7 +37,9 @@ class LearnSettings:
     effective: float = option(
         100.0, "least effective number of recommendations in which the policies differ and what each chooses was shown", ge=2
     )
+    places: int | None = option(None, "the first places of slates, which are judged; null: whole slates", ge=1)
     trust_remote_code: bool = field(default=False)
+    send_variable: str | None = field(default=None)
 
     def __post_init__(self) -> None:
         problems = list(self._problems())
@@ -50,9 +53,14 @@ class LearnSettings:
                     yield f"--{one.name.replace('_', '-')}: {problem}"
 
     @property
+    def allowed(self) -> str:
+        """The environment variables that may be sent: those of `send_variable`, and the password of the store, which the command names."""
+        return ",".join(filter(None, [self.send_variable, *(f"{name}={self.url}" for name in DATABASE_VARIABLES)]))
+
+    @property
     def gate(self) -> GateSettings:
         """What the gate asks for."""
-        return GateSettings(self.margin, self.level, self.effective)
+        return GateSettings(self.margin, self.level, self.effective, self.places)
 
     @property
     def place(self) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import polars as pl
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from recframe.config import ConfigError, code_settings, compose_config, validate
+from recframe.config import ConfigError, Consent, compose_config, validate
 from recframe.config.compose.quoting import quoted_value
 from recframe.rounds.settings import LearnSettings
 from recframe.serving.artefact.manifest import Manifest
@@ -20,27 +21,35 @@ from recframe.tracking.logged_values import flat_settings
 log = logging.getLogger(__name__)
 
 SECTIONS = ("agent", "state_tracker", "encoder")
-SHORT = {"logged.batches": 2_000, "logged.evaluate_every": 200}
-"""A round is one of many, and begins with a trained policy."""
+PASSES = 10
+"""How often a round learns from each shown item, about: it is one of many, and begins with a trained policy."""
+BATCHES = 200, 2_000
+"""The least and the largest number of batches of a round."""
+EVALUATIONS = 4
+USUAL_BATCH = 64
+"""Of agents whose batches are not counted in shown items."""
 
 
 def require_trusted_code(settings: LearnSettings, sections: Any) -> None:
-    """Check that no setting runs code that comes with a model, unless the command allows it.
+    """Check that no setting runs code that comes with a model or sends an environment variable, unless the command allows it.
 
     Raises
     ------
     ConfigError: some do, with a line for each.
     """
-    if not settings.trust_remote_code and (running := code_settings(sections)):
-        raise ConfigError([f"{key} runs code that comes with a model: read it, and allow it with --trust-remote-code" for key in running])
+    if refused := Consent(settings.trust_remote_code, settings.allowed).problems(sections):
+        raise ConfigError(refused)
 
 
-def round_config(settings: LearnSettings, manifest: Manifest, served: Path, until: float, number: int, sessions: bool) -> DictConfig:
+def round_config(
+    settings: LearnSettings, manifest: Manifest, served: Path, until: float, number: int, *, rows: int = 0, sessions: bool = False
+) -> DictConfig:
     """The config of a round's run: the served policy's agent, state tracker and encoder, and what the command line says otherwise.
 
     Parameters
     ----------
     served: the folder of the artefact that is served, with this manifest.   until: unix seconds.   number: of the round.
+    rows: the number of shown items that are learned from, by which the round is as long as it must be.
     sessions: whether sessions of the store are long enough to be held out for validation; else it is divided by time.
 
     Raises
@@ -64,7 +73,6 @@ def round_config(settings: LearnSettings, manifest: Manifest, served: Path, unti
         "logger": "[csv]",
         "trainer.progress_bar": "false",
         "name": quoted_value(f"round {number}"),
-        **SHORT,
         **({"split.by": "sessions"} if sessions else {"split.by": "time", "logs.sequence": "user"}),
     }
     overrides = [f"{key}={value}" for key, value in given.items() if key not in own]
@@ -75,11 +83,23 @@ def round_config(settings: LearnSettings, manifest: Manifest, served: Path, unti
                 # what is no setting of the component as it is now is reported where the artefact is loaded
                 if key not in own and OmegaConf.select(cfg, key, default=_MISSING) is not _MISSING:
                     OmegaConf.update(cfg, key, value)
+        # only now: the batch size is that of the served policy
+        short = length_of_round(rows, int(OmegaConf.select(cfg, "agent.batch_size", default=None) or USUAL_BATCH))
+        for key, value in short.items():
+            if key not in own:
+                OmegaConf.update(cfg, key, value)
         # only now: it is compared with these sections
         if "init" not in own:
             cfg.init = str(served)
     require_trusted_code(settings, OmegaConf.to_container(cfg))
     return validate(cfg)
+
+
+def length_of_round(rows: int, batch: int) -> dict[str, int]:
+    """The batches of a round that learns from so many rows, and those between two evaluations.   batch: rows of a batch."""
+    least, most = BATCHES
+    batches = min(max(math.ceil(PASSES * rows / batch), least), most)
+    return {"logged.batches": batches, "logged.evaluate_every": math.ceil(batches / EVALUATIONS)}
 
 
 def has_long_sessions(log: pl.DataFrame, least: int = 100) -> bool:

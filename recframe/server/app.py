@@ -28,6 +28,7 @@ def create_app(
     folders: Mapping[str, Path] | None = None,
     *,
     trust_remote_code: bool = False,
+    send_variable: str | None = None,
 ) -> FastAPI:
     """An application that serves policies.
 
@@ -37,13 +38,14 @@ def create_app(
     store: where decisions and feedback are recorded; it is not closed with the application.   config: the settings; None: the usual ones.
     folders: by the names of policies, where they were loaded from; these are looked at if the settings say so (watch).
     trust_remote_code: run the code that comes with the model of a new artefact, if it asks for that.
+    send_variable: send the values of environment variables, as a new artefact says; see `load_policy`.
 
     Raises
     ------
     recframe.errors.UserError: the store does not answer, or a policy cannot explore as the settings say.
     """
     config = config or ServeConfig()
-    service = Service(policies, store, config, trust_remote_code=trust_remote_code)
+    service = Service(policies, store, config, trust_remote_code=trust_remote_code, send_variable=send_variable)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

@@ -78,6 +78,8 @@ class Batcher(Generic[Asked, Answered]):
                 loop.call_soon_threadsafe(_deliver, [future for _, future in batch], answers)
             except RuntimeError:
                 log.debug("the event loop ended before %d answers", len(batch))
+            # what was asked, such as a policy that is served no more, is not kept until somebody asks again
+            del batch, answers
 
     def _next_batch(self) -> list[tuple[Asked, asyncio.Future[Answered]]]:
         """What waits, up to the size of a batch; empty: the end."""

@@ -27,6 +27,7 @@ class SessionsConfig:
     """What is remembered of visits, in memory."""
 
     capacity: int = option(100_000, "the number of sessions; the one that was idle longest is forgotten first", ge=1)
+    megabytes: int = option(256, "memory of all sessions, about; the one that was idle longest is forgotten first", ge=1)
     minutes: float = option(120.0, "minutes without a request after which a session is forgotten", gt=0)
 
 
@@ -36,7 +37,25 @@ class BatchConfig:
 
     size: int = option(64, "the largest number of requests that are answered at once", ge=1, le=4096)
     queue: int = option(512, "the number of requests that may wait; more are answered with 503", ge=1)
+    explanations: int = option(8, "the number of explanations that may wait; more are answered with 503", ge=1)
     seconds: float = option(10.0, "how long a request may wait for its answer, in seconds; then it is answered with 503", gt=0)
+
+
+@dataclass
+class SearchConfig:
+    """How the items of a slate are found in the catalogue."""
+
+    kind: str = option(
+        "exact",
+        "exact: by the scores of all items; approximate: by an index, which needs faiss, and may miss some of the best items",
+        choices=["exact", "approximate"],
+    )
+    probes: int | None = option(
+        None,
+        "approximate: lists of the index, of about the root of the number of items, that are searched; more find more of the best items; "
+        "null: an eighth of them, and 16 at least",
+        ge=1,
+    )
 
 
 @dataclass
@@ -66,6 +85,7 @@ class ServeConfig:
     sessions: SessionsConfig = field(default_factory=SessionsConfig)
     batch: BatchConfig = field(default_factory=BatchConfig)
     limits: LimitsConfig = field(default_factory=LimitsConfig)
+    search: SearchConfig = field(default_factory=SearchConfig)
     api_key_variable: str | None = option(
         None, "environment variable that holds the API key, or several with commas between; null: requests need none", variable=True
     )

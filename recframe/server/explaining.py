@@ -1,16 +1,19 @@
-"""Reasons for slates and for single items."""
+"""Reasons for slates and for single items, by copies of the policies, so that no answer waits for them."""
 
 from __future__ import annotations
 
 import logging
+import weakref
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from recframe.errors import UserError
+from recframe.interfaces import Agent
 from recframe.server.json_values import json_ready
 from recframe.server.served import ServedPolicy
 from recframe.serving.items import RankedItems
+from recframe.serving.policy import LoadedPolicy
 from recframe.serving.question import Question
 
 if TYPE_CHECKING:
@@ -27,30 +30,49 @@ class ToExplain(NamedTuple):
     what: RankedItems | str
 
 
-def explained(asked: Sequence[ToExplain]) -> list[Any]:
-    """For each, the sentences of a slate, or the explanation of an item as JSON has it; or what is wrong, which stops no other.
+class Explainers:
+    """Explains by a copy of each policy. A copy is made at the first explanation, and anew where the policy has more items.
 
-    A slate whose explanation fails is recorded and must still be shown: its sentences are None.
+    It is gone with its policy: once another one is swapped in, and requests in flight are answered. Used from one thread.
     """
-    answers: list[Any] = []
-    for one in asked:
-        try:
-            answers.append(_answer(one))
-        except UserError as error:
-            answers.append(error)
-        except Exception as error:
-            log.exception("%s: an explanation failed", one.by.name)
-            answers.append(error if isinstance(one.what, str) else [None] * len(one.what))
-    return answers
 
+    def __init__(self) -> None:
+        self._copies: weakref.WeakKeyDictionary[LoadedPolicy, tuple[Agent, LoadedPolicy]] = weakref.WeakKeyDictionary()
 
-def _answer(asked: ToExplain) -> Any:
-    from recframe.explanations import explain, explain_all
+    def explained(self, asked: Sequence[ToExplain]) -> list[Any]:
+        """For each, the sentences of a slate, or the explanation of an item as JSON has it; or what is wrong, which stops no other.
 
-    by, question, what = asked
-    if isinstance(what, str):
-        return json_ready(_told(explain(by.policy, question, what), question).as_dict())
-    return [_told(one, question).sentence for one in explain_all(by.policy, question, what, words="none")]
+        A slate whose explanation fails is recorded and must still be shown: its sentences are None.
+        """
+        answers: list[Any] = []
+        for one in asked:
+            try:
+                answers.append(self._answer(one))
+            except UserError as error:
+                answers.append(error)
+            except Exception as error:
+                log.exception("%s: an explanation failed", one.by.name)
+                answers.append(error if isinstance(one.what, str) else [None] * len(one.what))
+        return answers
+
+    def _answer(self, asked: ToExplain) -> Any:
+        from recframe.explanations import explain, explain_all
+
+        question, what, policy = asked.question, asked.what, self._copy_of(asked.by)
+        if isinstance(what, str):
+            return json_ready(_told(explain(policy, question, what), question).as_dict())
+        return [_told(one, question).sentence for one in explain_all(policy, question, what, words="none")]
+
+    def _copy_of(self, served: ServedPolicy) -> LoadedPolicy:
+        agent = served.policy.agent
+        known = self._copies.get(served.policy)
+        if known is not None and known[0] is agent:
+            return known[1]
+        # the old one goes first: there need not be room for three
+        self._copies.pop(served.policy, None)
+        copied = served.policy.copy()
+        self._copies[served.policy] = agent, copied
+        return copied
 
 
 def _told(about: Explanation, question: Question) -> Explanation:

@@ -107,8 +107,8 @@ class NewItems:
         """Store the catalogue of the main policy, and after it what only others have. coming: a policy that is about to be swapped in."""
         policies = [coming if coming is not None and coming.name == one.name else one for one in self.policies]
         policies.sort(key=lambda one: one.name != MAIN)
-        # what an artefact's version does not tell are the items that were added
-        told = json.dumps([[one.version, len(one.ids)] for one in policies] + [sorted(self._entries)])
+        # what versions do not tell are the items that no policy takes
+        told = json.dumps([[one.version for one in policies], sorted(self._entries)])
         name = hashlib.sha256(told.encode()).hexdigest()
         if not self.store.has_catalogue(name):
             # what was added stays, also where no policy can take it any more

@@ -28,7 +28,7 @@ def require_libraries() -> None:
         raise ServerMissing(f"recframe serve needs {', '.join(missing)}: pip install 'recframe[serve]'")
 
 
-def run_server(folder: Path, config: ServeConfig, *, trust_remote_code: bool = False) -> None:
+def run_server(folder: Path, config: ServeConfig, *, trust_remote_code: bool = False, send_variable: str | None = None) -> None:
     """Load the policies, and answer until SIGTERM or Ctrl-C; requests in flight are then finished.
 
     Raises
@@ -42,5 +42,8 @@ def run_server(folder: Path, config: ServeConfig, *, trust_remote_code: bool = F
 
     folders = {MAIN: folder, **{name: Path(other).expanduser() for name, other in config.other.items()}}
     with FeedbackStore.open(config.feedback.url) as store:
-        policies = {name: load_policy(where, trust_remote_code=trust_remote_code) for name, where in folders.items()}
-        serve_app(create_app(policies, store, config, folders, trust_remote_code=trust_remote_code), config)
+        policies = {
+            name: load_policy(where, trust_remote_code=trust_remote_code, send_variable=send_variable) for name, where in folders.items()
+        }
+        app = create_app(policies, store, config, folders, trust_remote_code=trust_remote_code, send_variable=send_variable)
+        serve_app(app, config)

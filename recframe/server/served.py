@@ -42,7 +42,6 @@ class ServedPolicy:
         self.name = name
         self.policy = policy
         self.explorer = explorer
-        self.version = policy.version
         self.signals = policy.agent.spec.signals
         self.most = len(policy.data.catalog) if policy.ranks else policy.agent.spec.slate_size
         """The largest k that the policy answers."""
@@ -55,6 +54,11 @@ class ServedPolicy:
             "context": policy.agent.spec.has_context and policy.data.contexts is not None,
         }
         self.read_catalogue()
+
+    @property
+    def version(self) -> str:
+        """The version of the policy with the items that were added to it so far. That of an answer is `RankedItems.version`."""
+        return self.policy.version
 
     def read_catalogue(self) -> None:
         """Read the catalogue anew: items were added at its end. The rows, by which the rest is read, come last."""

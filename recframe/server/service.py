@@ -14,7 +14,7 @@ from recframe.feedback.store import FeedbackStore
 from recframe.feedback.writes import FeedbackOutcome
 from recframe.server.batching import Batcher, QueueFull
 from recframe.server.config import ServeConfig
-from recframe.server.explaining import ToExplain, explained
+from recframe.server.explaining import Explainers, ToExplain
 from recframe.server.live_metrics import LiveMetrics
 from recframe.server.new_items import NewItems
 from recframe.server.served import Asked, ServedPolicies, ServedPolicy
@@ -27,10 +27,9 @@ from recframe.serving.query_error import QueryError
 from recframe.serving.question import Question
 
 Answer = TypeVar("Answer")
+MEGABYTE = 1_000_000
 WORDS = "Something to read"
 """What a policy that reads words is asked with before it is served."""
-MOST_EXPLAINED = 32
-"""The explanations that may wait: one takes as long as many answers."""
 log = logging.getLogger(__name__)
 Record = RecordedDecision | RecordedFeedback
 
@@ -46,6 +45,7 @@ class Service:
     ----------
     policies: which are asked, by name.   store: where decisions and feedback go.   config: the server's settings.
     trust_remote_code: run the code that comes with the model of a new artefact, if it asks for that.
+    send_variable: send the values of environment variables, as a new artefact says; see `load_policy`.
 
     Raises
     ------
@@ -53,15 +53,24 @@ class Service:
     """
 
     def __init__(
-        self, policies: Mapping[str, LoadedPolicy], store: FeedbackStore, config: ServeConfig, *, trust_remote_code: bool = False
+        self,
+        policies: Mapping[str, LoadedPolicy],
+        store: FeedbackStore,
+        config: ServeConfig,
+        *,
+        trust_remote_code: bool = False,
+        send_variable: str | None = None,
     ) -> None:
         self.config = config
         self._trust_remote_code = trust_remote_code
+        self._send_variable = send_variable
         self.policies = ServedPolicies([self.served(name, one) for name, one in policies.items()], config.share)
         self.store = store
-        self.sessions = SessionStates(config.sessions.capacity, 60 * config.sessions.minutes, config.limits.history)
+        bounds = config.sessions
+        self.sessions = SessionStates(bounds.capacity, bounds.megabytes * MEGABYTE, 60 * bounds.minutes, config.limits.history)
         self.metrics = LiveMetrics()
         self.metrics.gauge("recframe_sessions", "Sessions that are remembered.", lambda: len(self.sessions))
+        self.metrics.gauge("recframe_session_bytes", "Memory of the sessions, about.", lambda: self.sessions.bytes)
         self.metrics.gauge("recframe_waiting", "Requests that wait for a policy or the store.", lambda: self.waiting)
         self.new_items = NewItems(self.policies, store)
         self._batchers: tuple[Batcher[Asked, Slate], Batcher[Record, FeedbackOutcome | None], Batcher[ToExplain, Any]] | None = None
@@ -73,6 +82,10 @@ class Service:
         ------
         QueryError: it cannot explore as the settings say.
         """
+        search = self.config.search
+        if search.kind == "approximate":
+            share = policy.search_approximately(search.probes)
+            log.info("%s: approximate search finds %.1f %% of the best 10 items", name, 100 * share)
         (usual,) = policy.recommend_many([Question(k=1)])
         explores = self.config.exploration.kind != "none"
         explorer = Explorer(self.config.exploration, self.config.seed) if explores else None
@@ -93,18 +106,20 @@ class Service:
         ------
         recframe.errors.UserError: it cannot be loaded, or the store does not answer; the old policy stays.
         """
-        served = self.served(name, load_policy(folder, trust_remote_code=self._trust_remote_code))
+        loaded = load_policy(folder, trust_remote_code=self._trust_remote_code, send_variable=self._send_variable)
+        served = self.served(name, loaded)
         self.new_items.swap_in(served)
         return served
 
     def start(self) -> None:
         """Start the threads: one asks the policies, one writes, so that a batch is answered while the last one is written, one explains."""
-        size, queue = self.config.batch.size, self.config.batch.queue
+        size, queue, explanations = self.config.batch.size, self.config.batch.queue, self.config.batch.explanations
         self._batchers = (
             Batcher(self._ask, size, queue, "recframe-policies"),
             # a whole batch of answers comes at once, and is not refused after it was made
             Batcher(self._write, size, queue + size, "recframe-store"),
-            Batcher(explained, size, min(queue, MOST_EXPLAINED), "recframe-explanations"),
+            # one at a time: each takes as long as many answers, and is told as soon as it is known
+            Batcher(Explainers().explained, 1, explanations, "recframe-explanations"),
         )
 
     def close(self) -> None:

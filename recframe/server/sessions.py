@@ -1,7 +1,8 @@
-"""What a server remembers of visits: bounded in number and in time, in memory."""
+"""What a server remembers of visits: bounded in number, in memory, and in time."""
 
 from __future__ import annotations
 
+import sys
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -9,13 +10,16 @@ from dataclasses import dataclass, field
 
 from recframe.serving.question import Question
 
+STATE, ENTRY = 600, 120
+"""Bytes of a state and of its place among the others, and of the place of an entry in it, without what is in them."""
+
 
 @dataclass
 class SessionState:
     """What is known of one visit.
 
     entries: by recommendation and item, the values of the signals that came back, oldest first.
-    user, profile, say: as the last request gave them, or None.
+    user, profile, say: as the last request gave them, or None.   size: about how many bytes of memory it takes.
     """
 
     entries: dict[tuple[str, str], dict[str, float]] = field(default_factory=dict)
@@ -23,6 +27,7 @@ class SessionState:
     profile: str | None = None
     say: str | None = None
     used: float = 0.0
+    size: int = 0
 
     @property
     def history(self) -> list[tuple[str, Mapping[str, float]]]:
@@ -35,12 +40,14 @@ class SessionStates:
 
     Parameters
     ----------
-    capacity: the number of sessions; the one that was idle longest is forgotten first.   seconds: after which an idle one is forgotten.
-    history: the number of items that a session keeps, the last ones.   clock: seconds.
+    capacity: the number of sessions; the one that was idle longest is forgotten first.   most: the same in bytes of memory, about.
+    seconds: after which an idle one is forgotten.   history: the number of items that a session keeps, the last ones.   clock: seconds.
     """
 
-    def __init__(self, capacity: int, seconds: float, history: int, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, capacity: int, most: int, seconds: float, history: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._capacity = capacity
+        self._most = most
+        self.bytes = 0
         self._seconds = seconds
         self._history = history
         self._clock = clock
@@ -64,8 +71,7 @@ class SessionStates:
         state = self.find(session)
         if state is None:
             state = self._states[session] = SessionState(used=self._clock())
-            if len(self._states) > self._capacity:
-                self._states.popitem(last=False)
+            self._grow(state, STATE + sys.getsizeof(session))
         return state
 
     def remember(self, session: str, question: Question) -> None:
@@ -73,15 +79,23 @@ class SessionStates:
         if self.find(session) is None and question.user is None and not question.profile and not question.context:
             return
         state = self.of(session)
+        before = _size_of_texts(state)
         state.user = None if question.user is None else str(question.user)
         state.profile, state.say = question.profile, question.context
+        self._grow(state, _size_of_texts(state) - before)
 
     def add_feedback(self, session: str, recommendation: str, item: str, signals: Mapping[str, float]) -> SessionState:
         """Add what a person did with an item to the session's history. What is said of the same item again is added to what is known."""
         state = self.of(session)
-        state.entries.setdefault((recommendation, item), {}).update(signals)
+        key = (recommendation, item)
+        grown = -_size_of_entry(key, state.entries[key]) if key in state.entries else 0
+        told = state.entries.setdefault(key, {})
+        told.update(signals)
+        grown += _size_of_entry(key, told)
         while len(state.entries) > self._history:
-            del state.entries[next(iter(state.entries))]
+            oldest = next(iter(state.entries))
+            grown -= _size_of_entry(oldest, state.entries.pop(oldest))
+        self._grow(state, grown)
         return state
 
     def add_missing(self, session: str, recommendation: str, item: str, signals: Mapping[str, float]) -> None:
@@ -92,9 +106,33 @@ class SessionStates:
 
     def forget(self, session: str) -> bool:
         """Forget a session. Returns whether there was one."""
-        return self._states.pop(session, None) is not None
+        state = self._states.pop(session, None)
+        self.bytes -= 0 if state is None else state.size
+        return state is not None
+
+    def _grow(self, state: SessionState, size: int) -> None:
+        """Note that a state, which is used now, takes more memory, and forget others where there are too many, or they are too large."""
+        state.size += size
+        self.bytes += size
+        # this one stays, however large it is
+        while len(self._states) > self._capacity or (self.bytes > self._most and len(self._states) > 1):
+            self._forget_oldest()
 
     def _forget_idle(self) -> None:
         before = self._clock() - self._seconds
         while self._states and next(iter(self._states.values())).used < before:
-            self._states.popitem(last=False)
+            self._forget_oldest()
+
+    def _forget_oldest(self) -> None:
+        _, state = self._states.popitem(last=False)
+        self.bytes -= state.size
+
+
+def _size_of_texts(state: SessionState) -> int:
+    return sum(sys.getsizeof(text) for text in (state.user, state.profile, state.say) if text is not None)
+
+
+def _size_of_entry(key: tuple[str, str], signals: Mapping[str, float]) -> int:
+    """Bytes of what was done with an item. The names of signals are those of the request, and numbers are objects."""
+    names = sum(sys.getsizeof(name) + sys.getsizeof(value) for name, value in signals.items())
+    return ENTRY + sys.getsizeof(key) + sum(map(sys.getsizeof, key)) + sys.getsizeof(signals) + names

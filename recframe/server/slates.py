@@ -45,19 +45,30 @@ def new_name() -> str:
 def decision_of(slate: Slate, session: str, person: str) -> RecordedDecision:
     """A slate as it is recorded."""
     items = [ShownItem(item.id, _propensity(item), item.score) for item in slate.items]
+    question, explorer = slate.question, slate.by.explorer
     return RecordedDecision(
         new_name(),
         time.time(),
         session,
         person,
         slate.by.name,
-        slate.by.version,
+        slate.items.version,
         items,
         explored=slate.items.explored,
         history=slate.history,
-        profile=slate.question.profile,
-        context=slate.question.context,
+        profile=question.profile,
+        context=question.context,
+        k=question.k,
+        exploration="none" if explorer is None else explorer.config.kind,
+        candidates=_ids(question.candidates),
+        exclude=_ids(question.exclude),
+        must_include=_ids(question.must_include) or (),
+        at_most=question.at_most,
     )
+
+
+def _ids(items: Sequence[str | int] | None) -> list[str] | None:
+    return None if items is None else [str(item) for item in items]
 
 
 def _propensity(item: RankedItem) -> float:

@@ -63,7 +63,7 @@ class Watcher:
                     continue
                 # an artefact of the version that is served gives the same answers; a run tells none, and counts as new once it changes
                 found = version_in(folder)
-                served = found == self._policies[name].version or (found is None and name not in self._seen)
+                served = found == self._policies[name].policy.base_version or (found is None and name not in self._seen)
                 if served or self._took(name, folder):
                     self._seen[name] = state
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from recframe import lazy_names
+from recframe.lazy_imports import lazy_names
 
 if TYPE_CHECKING:
     from recframe.serving.artefact.hub import pull, push

@@ -27,13 +27,14 @@ Answer = RankedItems | QueryError
 class Answerer:
     """Answers questions. The arguments are those of `LoadedPolicy`, and what reads questions."""
 
-    def __init__(self, prepared: PreparedAgent, reader: QueryReader, new_texts: NewTexts, name: str, ranks: bool) -> None:
+    def __init__(self, prepared: PreparedAgent, reader: QueryReader, new_texts: NewTexts, name: str, ranks: bool, version: str) -> None:
         self.prepared = prepared
         self.spec = prepared.agent.spec
         self.reader = reader
         self.new_texts = new_texts
         self.name = name
         self.ranks = ranks
+        self.version = version
 
     def answers(self, questions: Sequence[Question], explorer: Explorer | None, seeds: Sequence[int]) -> list[Answer]:
         """An answer to each question, in their order.   seeds: of the explorer, one for each."""
@@ -119,7 +120,8 @@ class Answerer:
     def _ranked_items(self, chosen: Chosen, scores: Sequence[float | None]) -> RankedItems:
         ids, titles = self.reader.ids, self.reader.titles
         places = zip(chosen.items, scores, chosen.propensities, strict=True)
-        return RankedItems((RankedItem(ids[item], titles[item], score, chance) for item, score, chance in places), chosen.explored)
+        items = (RankedItem(ids[item], titles[item], score, chance) for item, score, chance in places)
+        return RankedItems(items, chosen.explored, self.version)
 
     def as_query_error(self, error: UserError | IndexError, query: Query) -> QueryError:
         """What is wrong with a question that was read, but could not be answered."""

@@ -23,11 +23,13 @@ class RankedItems(list[RankedItem]):
     """Recommended items, best first. A notebook shows them as a table.
 
     explored: whether exploration has changed them: without it, other items would be here, or in another order.
+    version: of the policy that recommends them; see `LoadedPolicy`.
     """
 
-    def __init__(self, items: Iterable[RankedItem] = (), explored: bool = False) -> None:
+    def __init__(self, items: Iterable[RankedItem] = (), explored: bool = False, version: str = "") -> None:
         super().__init__(items)
         self.explored = explored
+        self.version = version
 
     @property
     def ids(self) -> list[str]:

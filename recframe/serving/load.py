@@ -14,7 +14,12 @@ if TYPE_CHECKING:
 
 
 def load_policy(
-    source: str | Path | RunResult, *, other_data: bool = False, trust_remote_code: bool = False, other_config: bool = False
+    source: str | Path | RunResult,
+    *,
+    other_data: bool = False,
+    trust_remote_code: bool = False,
+    other_config: bool = False,
+    send_variable: str | None = None,
 ) -> LoadedPolicy:
     """A trained policy that recommends, on the CPU.
 
@@ -26,6 +31,7 @@ def load_policy(
     source: the folder of a run, its result, or the folder of an artefact.   other_data: accept data that differs from the run's.
     trust_remote_code: run the code that comes with the policy's model, if its config asks for that.
     other_config: accept a config.yaml that was edited after the run was started.
+    send_variable: send the values of environment variables, as the config says: `VARIABLE=ADDRESS`, or several with commas between.
 
     Raises
     ------
@@ -34,9 +40,9 @@ def load_policy(
     """
     folder = Path(source).expanduser() if isinstance(source, (str, Path)) else source.folder
     if (folder / MANIFEST).is_file():
-        return load_artefact(folder, trust_remote_code=trust_remote_code)
+        return load_artefact(folder, trust_remote_code=trust_remote_code, send_variable=send_variable)
     # the parts of a run, and with them Lightning, are not needed for an artefact
     from recframe.serving.run_policy import policy_of_run
 
     accepted = {"other_data": other_data, "trust_remote_code": trust_remote_code, "other_config": other_config}
-    return policy_of_run(folder, "load_policy", **accepted).policy
+    return policy_of_run(folder, "load_policy", send_variable=send_variable, **accepted).policy

@@ -12,6 +12,7 @@ from torch import Tensor
 from recframe.interfaces import Agent, Catalog, Data, EnvironmentSpec
 from recframe.serving.new_items import DescribedItems
 from recframe.serving.query_error import QueryError
+from recframe.tracking.learned_shapes import extend_items, names_of_learned_shape
 
 Build = Callable[[EnvironmentSpec, Data], Agent]
 """Builds the untrained agent of a policy's config for a specification and data."""
@@ -47,7 +48,7 @@ def agent_with_more(agent: Agent, data: Data, build: Build, name: str) -> Agent:
     # networks draw their first weights from torch's own generator, which belongs to the caller
     with torch.random.fork_rng(devices=[]):
         larger = build(replace(agent.spec, num_items=num_items), data)
-    taken_over, fixed = _learned_shapes(agent)
+    taken_over, fixed = names_of_learned_shape(agent)
     state = agent.state_dict()
     now = {key: value.shape for key, value in larger.state_dict().items() if isinstance(value, Tensor)}
     by_item = [key for key, shape in now.items() if key not in taken_over and key in state and state[key].shape != shape]
@@ -58,20 +59,5 @@ def agent_with_more(agent: Agent, data: Data, build: Build, name: str) -> Agent:
             "items by their texts alone can take them (state_tracker.id_embeddings=false, and an encoder that reads texts)"
         )
     larger.load_state_dict(state)
-    for module in larger.modules():
-        extend = getattr(module, "extend_items", None)
-        if extend is not None:
-            extend(num_items)
+    extend_items(larger, num_items)
     return larger
-
-
-def _learned_shapes(agent: Agent) -> tuple[set[str], set[str]]:
-    """The names of buffers that take over the shapes that are loaded, and of these, those of modules that cannot extend them."""
-    taken_over: set[str] = set()
-    fixed: set[str] = set()
-    for prefix, module in agent.named_modules():
-        if getattr(module, "learns_shapes", False):
-            names = {f"{prefix}.{name}".lstrip(".") for name, _ in module.named_buffers(recurse=False)}
-            taken_over |= names
-            fixed |= set() if hasattr(module, "extend_items") else names
-    return taken_over, fixed

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +18,8 @@ from recframe.plugin_loader import closest
 
 log = logging.getLogger(__name__)
 
+LENGTH = 8
+"""Of the hash of added items in a version."""
 NOT_ATTRIBUTES = ("id", "text")
 
 
@@ -39,6 +43,30 @@ class DescribedItems:
     ids: list[str]
     texts: list[str]
     attributes: pl.DataFrame
+
+    def contents(self) -> dict[str, str]:
+        """By id, a hash of all that is known of the item."""
+        rows = (
+            self.attributes.select(pl.struct(pl.all()).struct.json_encode()).to_series() if self.attributes.width else [""] * len(self.ids)
+        )
+        whole = zip(self.ids, self.texts, rows, strict=True)
+        return {item: hashlib.sha256(json.dumps([item, text, row]).encode()).hexdigest() for item, text, row in whole}
+
+
+def version_with(version: str, contents: Mapping[str, str]) -> str:
+    """The version of a policy that has further items: its own and a hash of them, in whatever order they were added.
+
+    contents: see `DescribedItems.contents`.
+    """
+    together = "".join(contents[item] for item in sorted(contents))
+    return f"{version}+{hashlib.sha256(together.encode()).hexdigest()[:LENGTH]}"
+
+
+def version_of_added(catalog: Catalog, added: Collection[str]) -> str:
+    """What versions end in while a policy with this catalogue has these added items: from the `+` on; empty: it has none of them."""
+    rows = [row for row, item in enumerate(catalog.ids) if item in added]
+    items = DescribedItems([catalog.ids[row] for row in rows], [catalog.texts[row] for row in rows], catalog.attributes[rows])
+    return version_with("", items.contents()) if rows else ""
 
 
 def described_items(entries: Sequence[Mapping[str, Any]], places: Sequence[str], catalog: Catalog) -> DescribedItems:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from recframe.attribution import blaming
 from recframe.embeddings import AffineMap
-from recframe.interfaces import Agent, Data, Encoder, Role, TextTable, tables_of
+from recframe.interfaces import Agent, Data, Role, TextTable, tables_of
+from recframe.serving.encoders import LazyEncoder
 from recframe.serving.query_error import QueryError
 
 ARGUMENTS: Mapping[Role, str] = {"user": "profile", "context": "context"}
@@ -21,35 +21,28 @@ ARGUMENTS: Mapping[Role, str] = {"user": "profile", "context": "context"}
 class NewTexts:
     """Encodes new texts as the run did, and lets the policy's networks read them.
 
-    The encoder is made at the first new text: a policy that is asked about known people alone never loads a language model.
-
     Parameters
     ----------
     agent: the policy.   data: as it reads it.
-    make_encoder: makes the run's encoder, fitted.   reduction: maps its vectors to those of `data`, or None.
+    encoder: the run's, fitted; policies may share it.   reduction: maps its vectors to those of `data`, or None.
     refused: why new texts cannot be read; empty: they can.
     """
 
-    def __init__(
-        self, agent: Agent, data: Data, make_encoder: Callable[[], Encoder], reduction: AffineMap | None = None, refused: str = ""
-    ) -> None:
+    def __init__(self, agent: Agent, data: Data, encoder: LazyEncoder, reduction: AffineMap | None = None, refused: str = "") -> None:
         self.data = data
+        self.encoder = encoder
         self.refused = refused
         self.reduction = reduction
-        self._make_encoder = cache(make_encoder)
         roles: tuple[Role, ...] = ("user", "context")
         self._known = {role: data.texts[role].vectors if role in data.texts else None for role in roles}
         self._tables: dict[Role, list[TextTable]] = {role: tables_of(agent, known) for role, known in self._known.items()}
         self._means: dict[Role, Tensor] = {}
-
-    @property
-    def encoder(self) -> Encoder:
-        """The run's encoder, which is made when it is first asked for."""
-        return self._make_encoder()
+        # networks that read the words themselves (see `Agent`)
+        self._readers: list[Any] = [module for module in agent.modules() if hasattr(module, "appended_texts")]
 
     def read_by(self, agent: Agent, data: Data) -> NewTexts:
         """The same for another agent, whose data it is, with the same encoder."""
-        return NewTexts(agent, data, self._make_encoder, self.reduction, self.refused)
+        return NewTexts(agent, data, self.encoder, self.reduction, self.refused)
 
     def require_readable(self, texts: Mapping[Role, str | None]) -> None:
         """Raise QueryError if one of a person's texts cannot be read."""
@@ -79,7 +72,10 @@ class NewTexts:
                     for table in self._tables[role]:
                         stack.enter_context(table.appended(vectors))
                 # without vectors, whatever is read by the row cannot be there, and says so
-                rows = {text: first + (place if known is not None else 0) for place, text in enumerate(texts)}
+                told_apart = known is not None or bool(self._readers)
+                for reader in self._readers:
+                    stack.enter_context(reader.appended_texts(role, first, [text or "" for text in texts]))
+                rows = {text: first + (place if told_apart else 0) for place, text in enumerate(texts)}
                 for person, row in zip(people, found, strict=True):
                     if role in person:
                         row[role] = rows[person[role]]
@@ -95,8 +91,7 @@ class NewTexts:
 
     def encoded(self, texts: list[str], role: Role) -> Tensor:
         """The vectors `[n, D]` of these texts, encoded and reduced as those of the data."""
-        with blaming(self.encoder):
-            vectors = torch.from_numpy(self.encoder.encode(texts, role)).to(torch.float32)
+        vectors = torch.from_numpy(self.encoder.encode(texts, role)).to(torch.float32)
         return vectors if self.reduction is None else self.reduction(vectors)
 
     def _mean(self, role: Role) -> Tensor:

@@ -15,13 +15,14 @@ from recframe.building.initial import initial_policy
 from recframe.building.parts import Parts
 from recframe.building.texts import texts_to_fit_on
 from recframe.components import Kind
+from recframe.config import Consent
 from recframe.embeddings import AffineMap
 from recframe.errors import UserError
 from recframe.interfaces import Agent, Data, Encoder, EnvironmentSpec, Role
 from recframe.logs import texts_in_training
 from recframe.runner.trained import trained_agent
 from recframe.serving.artefact.manifest import VERSION_LENGTH
-from recframe.serving.encoders import CPU, fitted_encoder
+from recframe.serving.encoders import CPU, LazyEncoder, fitted_encoder
 from recframe.serving.new_texts import NewTexts
 from recframe.serving.policy import LoadedPolicy
 from recframe.tracking import RunFolder, recorded_config
@@ -42,10 +43,12 @@ class RunPolicy(NamedTuple):
     learned_from: Sequence[str]
 
 
-def policy_of_run(folder: Path, asked_by: str, *, other_data: bool, trust_remote_code: bool, other_config: bool) -> RunPolicy:
+def policy_of_run(
+    folder: Path, asked_by: str, *, other_data: bool, trust_remote_code: bool, other_config: bool, send_variable: str | None
+) -> RunPolicy:
     """Load a run's data, build its parts, and give its policy the final weights.
 
-    asked_by: the command or function, for messages.   other_data, trust_remote_code, other_config: as for
+    asked_by: the command or function, for messages.   other_data, trust_remote_code, other_config, send_variable: as for
         `recframe.load_policy`.
 
     Raises
@@ -54,11 +57,11 @@ def policy_of_run(folder: Path, asked_by: str, *, other_data: bool, trust_remote
     """
     on_command_line = " " in asked_by
     remedy = f"{asked_by} --other-data" if on_command_line else f"{asked_by}(..., other_data=True)"
-    trust = "--trust-remote-code" if on_command_line else "trust_remote_code=True"
+    consent = Consent(trust_remote_code, send_variable, "command" if on_command_line else "python")
     edits = f"accept it: {asked_by} --other-config" if on_command_line else f"accept it with {asked_by}(..., other_config=True)"
     with RunFolder.open_to_read(folder) as claimed:
-        trusted, accepted = None if trust_remote_code else trust, None if other_config else edits
-        cfg = recorded_config(claimed, CPU.type, f"{asked_by} uses the CPU", trusted, accepted)
+        accepted = None if other_config else edits
+        cfg = recorded_config(claimed, CPU.type, f"{asked_by} uses the CPU", consent, accepted)
         report_changes(claimed.path)
         agent, parts, training_users, tuned = trained_agent(claimed.path, cfg, other_data, remedy)
     spec, name = agent.spec, f"agent={cfg.agent.name}"
@@ -68,10 +71,11 @@ def policy_of_run(folder: Path, asked_by: str, *, other_data: bool, trust_remote
     known = parts.without_cold_items(parts.reading)
     always = training_users.always_excluded
     learned_from = _learned_from(parts)
+    encoder = LazyEncoder(lambda: fitted_encoder(cfg.encoder, learned_from))
     policy = LoadedPolicy(
         agent,
         known,
-        NewTexts(agent, known, lambda: fitted_encoder(cfg.encoder, learned_from), parts.reduction, _why_no_new_texts(cfg, bool(tuned))),
+        NewTexts(agent, known, encoder, parts.reduction, _why_no_new_texts(cfg, bool(tuned))),
         build=partial(_untrained, cfg),
         name=name,
         ranks="ranks" in component_of(Kind.AGENT, cfg.agent).provides,

@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 from sqlalchemy import text
 
+from recframe.errors import UserError
 from recframe.feedback import (
     FeedbackRefused,
     RecordedDecision,
@@ -24,7 +25,7 @@ from recframe.feedback import (
     UnknownRecommendation,
 )
 from recframe.feedback.catalogue import catalogue_of, read_catalogue_rows
-from recframe.feedback.database import BUSY_SECONDS, STATEMENT_SECONDS
+from recframe.feedback.database import BUSY_SECONDS, STATEMENT_SECONDS, make_engine, read_url
 from recframe.feedback.export import export_log
 from recframe.feedback.store import FeedbackStore
 from recframe.server.config import BatchConfig
@@ -57,11 +58,29 @@ def test_the_log_has_a_row_for_each_shown_item_with_what_came_of_it(store):
         "explored": [True, True, False],
         "policy": ["main"] * 3,
         "version": ["v1"] * 3,
+        **dict.fromkeys(("k", "exploration", "candidates", "exclude", "must_include", "at_most"), [None] * 3),
         "click": [0.0, 1.0, 0.0],
         "rating": [0.0, 5.0, 0.0],
     }
     assert store.log_frame(since=NOW + 1)["recommendation"].to_list() == ["r2"]
     assert store.log_frame(since=NOW + 2).is_empty()
+
+
+def test_what_was_asked_for_is_stored_with_each_list_once(store, monkeypatch):
+    asked = {"k": 2, "exploration": "epsilon", "candidates": ["b", "a"], "must_include": ["a"], "at_most": {"genre": 1}}
+    store.record_decisions([decision("r1", "a", **asked), decision("r2", "a", time=NOW + 1, **asked, exclude=[])])
+    store.record_decision(decision("r3", "b", time=NOW + 2, k=1, exploration="none", exclude=["a"]))
+    frame = store.asked_frame()
+    assert frame["k"].to_list() == [2, 2, 1]
+    assert frame["exploration"].to_list() == ["epsilon", "epsilon", "none"]
+    assert [json.loads(rule) for rule in frame["must_include"].drop_nulls()] == [["a"]] * 2
+    assert [json.loads(rule) for rule in frame["at_most"].drop_nulls()] == [{"genre": 1}] * 2
+    names = [*frame["candidates"].drop_nulls(), *frame["exclude"].drop_nulls()]
+    monkeypatch.setattr("recframe.feedback.item_lists.NAMES_AT_ONCE", 2)
+    lists = store.item_lists(names)
+    assert [lists[name] for name in names] == [["b", "a"], ["b", "a"], [], ["a"]]
+    assert len(lists) == 3
+    assert store.log_frame().select(frame.columns[-6:]).rows() == frame.select(frame.columns[-6:]).rows()
 
 
 def test_feedback_is_stored_once_under_retries(store):
@@ -73,6 +92,11 @@ def test_feedback_is_stored_once_under_retries(store):
     assert [outcome.stored for outcome in outcomes] == [True, False, True]
     assert {(outcome.session, outcome.policy) for outcome in outcomes} == {("ann-today", "main")}
     assert store.feedback_since(0) == 4
+    store.record_decision(decision("later", "a", time=NOW + 20))
+    store.record_feedback(feedback("later", "a"))
+    assert [store.feedback_about(*moments) for moments in ((NOW - 1, NOW), (NOW - 1, NOW + 20), (NOW, NOW + 20), (NOW + 20, NOW + 30))] == [
+        *(4, 5, 1, 0)
+    ]
 
 
 def test_feedback_is_stored_once_under_concurrent_retries(url):
@@ -135,12 +159,40 @@ def test_the_exported_log_is_the_frame(store, tmp_path, monkeypatch, ending):
     monkeypatch.setattr("recframe.feedback.log.RECOMMENDATIONS_AT_ONCE", 3)
     # several in one moment, so that blocks end between them
     store.record_decisions([decision(f"r{number:02}", "a", "b", time=NOW + number // 5) for number in range(20)])
+    store.record_decision(decision("r99", "a", time=NOW + 9, k=1, candidates=["a", "c"], exclude=["a"]))
     store.record_feedback(feedback("r07", "b"))
     path = tmp_path / f"log.{ending}"
-    assert export_log(store, path) == 40
-    read = pl.read_csv(path) if ending == "csv" else pl.read_parquet(path)
+    assert export_log(store, path) == 41
+    beside = tmp_path / f"log.lists.{ending}"
+    read, lists = (pl.read_csv(file) if ending == "csv" else pl.read_parquet(file) for file in (path, beside))
     assert read.rows() == store.log_frame().rows()
-    assert [file.name for file in tmp_path.iterdir() if "log" in file.name] == [path.name]
+    content = {name: json.loads(items) for name, items in lists.rows()}
+    assert [content[name] for name in read.row(-1, named=True)["candidates"].split()] == [["a", "c"]]
+    assert [content[name] for name in read.row(-1, named=True)["exclude"].split()] == [["a"]]
+    assert sorted(file.name for file in tmp_path.iterdir() if "log" in file.name) == sorted([path.name, beside.name])
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_a_log_without_lists_has_no_file_of_lists_beside_it(store, tmp_path, ending):
+    store.record_decision(decision("r", "a", time=NOW, k=1, candidates=["a", "c"]))
+    path, beside = tmp_path / f"log.{ending}", tmp_path / f"log.lists.{ending}"
+    export_log(store, path)
+    assert beside.exists()
+    store.record_decision(decision("later", "a", time=NOW + 9))
+    assert export_log(store, path, since=NOW + 5) == 1
+    assert not beside.exists()
+    # somebody's own file of this name stays
+    export_log(store, beside, since=NOW + 5)
+    export_log(store, path, since=NOW + 5)
+    assert beside.exists()
+
+
+def test_an_export_that_fails_leaves_no_parts(store, tmp_path):
+    store.record_decision(decision("r", "a", candidates=["a", "c"]))
+    (tmp_path / "log.lists.csv").mkdir()
+    with pytest.raises(UserError, match=r"log\.csv: cannot be written"):
+        export_log(store, tmp_path / "log.csv")
+    assert not list(tmp_path.glob(".*.part"))
 
 
 @pytest.mark.parametrize(
@@ -164,6 +216,41 @@ def test_a_database_that_is_away_or_broken_is_told_without_its_password(tmp_path
     (tmp_path / "text.db").write_text("no database at all, but long enough to be read as one" * 50)
     with pytest.raises(StoreError, match="file is not a database"):
         FeedbackStore.open(f"sqlite:///{tmp_path}/text.db")
+
+
+EARLIER = """
+CREATE TABLE about (name VARCHAR PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE recommendations (recommendation VARCHAR PRIMARY KEY, time DOUBLE PRECISION NOT NULL, session VARCHAR NOT NULL,
+ person VARCHAR NOT NULL, policy VARCHAR NOT NULL, version VARCHAR NOT NULL, explored BOOLEAN NOT NULL, history TEXT NOT NULL,
+ profile TEXT, context TEXT);
+CREATE TABLE shown_items (recommendation VARCHAR NOT NULL REFERENCES recommendations (recommendation), position INTEGER NOT NULL,
+ item VARCHAR NOT NULL, propensity DOUBLE PRECISION NOT NULL, score DOUBLE PRECISION, PRIMARY KEY (recommendation, position));
+INSERT INTO about VALUES ('layout', '1');
+INSERT INTO recommendations VALUES ('old', 5.0, 's', 'ann', 'main', 'v0', FALSE, '[]', NULL, NULL);
+INSERT INTO shown_items VALUES ('old', 0, 'a', 0.5, NULL)
+"""
+"""A store of layout 1, as far as it is read here."""
+
+
+def test_a_store_of_the_earlier_layout_is_brought_up_to_date(url, caplog):
+    engine = make_engine(read_url(url))
+    with engine.begin() as connection:
+        for statement in EARLIER.split(";"):
+            connection.execute(text(statement))
+    engine.dispose()
+    caplog.set_level("INFO")
+    for opened in range(2):
+        with FeedbackStore.open(url) as store:
+            row = store.asked_frame().row(0, named=True)
+            # what it was asked for is not known
+            assert (row["recommendation"], row["k"], row["candidates"]) == ("old", None, None)
+            store.record_decision(decision("new", "a", k=1, candidates=["a"]))
+            assert store.record_feedback(feedback("old", "a")) is (opened == 0)
+            assert store.asked_frame()["k"].to_list() == [None, 1]
+            assert store.log_frame()["click"].to_list() == [1.0, 0.0]
+    told = [record.getMessage() for record in caplog.records if "brought up to date" in record.getMessage()]
+    assert len(told) == 1
+    assert told[0].endswith("from layout 1 to 2")
 
 
 def test_a_store_of_another_layout_is_refused(url, monkeypatch):

@@ -74,6 +74,20 @@ def artefact(tmp_path_factory):
         yield folder / "policy"
 
 
+@pytest.fixture(scope="session")
+def world_by_text(artefact, tmp_path_factory):
+    """The artefact of a policy for the same items that reads them by their texts alone."""
+    folder, data = tmp_path_factory.mktemp("by_text"), artefact.parent
+    small = ["encoder=tfidf", "logger=[csv]", "evaluation.references=false", "evaluation.exclude_seen=false", "evaluation.k=[1]"]
+    given = ["dataset=bandit_log", f"dataset.interactions={data}/log.csv", f"dataset.items={data}/items.csv"]
+    run = ["experiment=next_item", "agent=dqn", "split.by=users", "split.test_share=0.2", "state_tracker.id_embeddings=false"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RECFRAME_CACHE", str(folder / "cache"))
+        recframe.run([*run, *given, *small, "logged.batches=5", "logged.evaluate_every=5"], folder=folder / "run")
+        recframe.export(folder / "run", folder / "policy")
+    return folder / "policy"
+
+
 @pytest.fixture
 def url(tmp_path):
     return f"sqlite:///{tmp_path}/feedback.db"

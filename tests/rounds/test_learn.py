@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import threading
+from types import SimpleNamespace
 
 import pytest
 
@@ -13,14 +14,17 @@ import recframe
 from recframe.config import ConfigError
 from recframe.errors import Stop, UserError
 from recframe.feedback.store import FeedbackStore
-from recframe.rounds.learn import learn_in_rounds
+from recframe.rounds.learn import learn_in_rounds, wait_for_feedback
 from recframe.rounds.round import Rounds, train_run
 from recframe.rounds.round_folder import MARKER, make_round_folder
 from recframe.rounds.served_folder import ServedFolder, ServedFolderError
 from recframe.rounds.settings import LearnSettings
-from recframe.rounds.training import round_config
+from recframe.rounds.training import length_of_round, round_config
 from recframe.serving.artefact.manifest import ArtefactError, read_manifest
-from tests.rounds.conftest import People
+from tests.postgres_server import postgres
+from tests.rounds.conftest import NOW, People
+
+__all__ = ["postgres"]
 
 QUICK = ("evaluation.k=[1]", "logged.batches=150", "logged.evaluate_every=75", "agent.learning_rate=0.01")
 
@@ -80,6 +84,29 @@ def test_a_worse_policy_is_kept_aside_with_the_reason(url, folder, artefact):
     aside = folder.with_name("policy.rounds") / "aside"
     assert recframe.load_policy(aside / record["new"]).version == record["new"]
     assert (aside / f"{record['new']}.txt").read_text().startswith("worse: new - old is -0.")
+
+
+def test_a_round_waits_until_what_was_recommended_has_settled(url, folder, monkeypatch):
+    now = [NOW + 1_000.0]
+    monkeypatch.setattr("recframe.rounds.learn.time.time", lambda: now[0])
+    with FeedbackStore.open(url) as store:
+        People(best=3, second=5).visit(recframe.load_policy(folder), store, seed=3, people=40, turns=4)
+        given = settings(url, folder, feedback=5, settle=900.0)
+        rounds = Rounds(given, store, ServedFolder(folder, given.place))
+        enough = store.feedback_about(0.0, NOW + 100)
+        assert 5 <= enough < store.feedback_since(0)
+        looks = []
+
+        def look(seconds):
+            # what is old enough grows with the time
+            looks.append(store.feedback_about(0.0, now[0] - 900))
+            now[0] += 40
+
+        now[0] = NOW + 860.0
+        monkeypatch.setattr("recframe.rounds.learn.threading.Event", lambda: SimpleNamespace(wait=look))
+        wait_for_feedback(rounds, store, given)
+        assert looks
+        assert max(looks) < 5 <= store.feedback_about(0.0, now[0] - 900)
 
 
 def test_a_round_that_cannot_be_made_is_a_record_and_not_the_end(url, folder):
@@ -184,7 +211,7 @@ def test_code_that_comes_with_a_model_is_not_run_without_the_flag(url, folder):
     assert not (folder.with_name("policy.rounds") / "rounds.jsonl").exists()
     # also where such a policy comes while rounds are made
     with pytest.raises(ConfigError, match="allow it with --trust-remote-code"):
-        round_config(settings(url, folder), read_manifest(folder), folder, 0.0, 1, sessions=False)
+        round_config(settings(url, folder), read_manifest(folder), folder, 0.0, 1)
 
 
 def test_one_learner_for_a_folder(url, folder):
@@ -227,6 +254,59 @@ def test_a_plain_folder_becomes_a_link_and_a_killed_change_is_finished(folder, t
         ServedFolder(tmp_path / "nowhere", home).prepare()
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"overrides": ("agent.learning_rat=1", "logged.batches=none")}, "agent.learning_rat"),
+        ({"signal": "purchase"}, "--signal purchase: the store has no such signal; it has: click"),
+    ],
+)
+def test_what_no_round_can_be_made_with_is_told_before_anything_is_waited_for(url, folder, changes, said):
+    with FeedbackStore.open(url) as store:
+        store.record_signals(["click"])
+    # there is no feedback to begin a round with
+    with pytest.raises(UserError, match=said):
+        learn_in_rounds(settings(url, folder, **changes), train=lambda *given: pytest.fail("no run is made"))
+    assert not (folder.with_name("policy.rounds") / "rounds.jsonl").exists()
+
+
+def test_an_address_with_a_password_is_told_before_anything_is_waited_for(postgres, folder):
+    address = postgres.new_database()
+    with FeedbackStore.open(address) as store:
+        store.record_signals(["click"])
+    with_password = address.replace("://", "://me:secret@", 1) if "@" not in address else address.replace("@", ":secret@", 1)
+    with pytest.raises(ConfigError, match="an address with a password would be recorded") as error:
+        learn_in_rounds(settings(with_password, folder))
+    assert "secret" not in str(error.value)
+
+
+@pytest.mark.parametrize(("rows", "batch", "batches"), [(0, 64, 200), (3_000, 64, 469), (3_000, 256, 200), (10**6, 64, 2_000)])
+def test_a_round_is_as_long_as_its_feedback_asks_for(rows, batch, batches):
+    assert length_of_round(rows, batch) == {"logged.batches": batches, "logged.evaluate_every": -(-batches // 4)}
+
+
+def test_the_length_of_a_round_can_be_given(url, folder):
+    manifest = read_manifest(folder)
+    rows = 25 * manifest.sections["agent"]["batch_size"]
+    usual = round_config(settings(url, folder, overrides=()), manifest, folder, 0.0, 1, rows=rows)
+    assert (usual.logged.batches, usual.logged.evaluate_every) == (250, 63)
+    given = round_config(settings(url, folder), manifest, folder, 0.0, 1, rows=rows)
+    assert (given.logged.batches, given.logged.evaluate_every) == (150, 75)
+
+
+@pytest.mark.parametrize(("batch", "batches"), [(10, 1_000), (500, 200)])
+def test_a_round_counts_in_batches_of_the_served_policy(url, folder, batch, batches):
+    path = folder / "artefact.json"
+    content = json.loads(path.read_text())
+    content["sections"]["agent"]["batch_size"] = batch
+    path.write_text(json.dumps(content))
+    cfg = round_config(settings(url, folder, overrides=()), read_manifest(folder), folder, 0.0, 1, rows=1_000)
+    assert (cfg.agent.batch_size, cfg.logged.batches) == (batch, batches)
+    # a setting of the command line comes first, as everywhere
+    given = settings(url, folder, overrides=("agent.batch_size=25",))
+    assert round_config(given, read_manifest(folder), folder, 0.0, 1, rows=1_000).logged.batches == 400
+
+
 def test_wrong_settings_are_refused_together(url, folder):
     with pytest.raises(ConfigError) as error:
         settings(url, folder, hold_out=1.0, margin=-1.0, feedback=0)
@@ -238,5 +318,5 @@ def test_a_round_has_the_encoder_of_the_artefact_also_where_it_is_not_the_usual_
     content = json.loads(path.read_text())
     content["sections"]["encoder"]["dim"] += 3
     path.write_text(json.dumps(content))
-    cfg = round_config(settings(url, folder), read_manifest(folder), folder, 0.0, 1, sessions=False)
+    cfg = round_config(settings(url, folder), read_manifest(folder), folder, 0.0, 1)
     assert (cfg.encoder.dim, cfg.init) == (content["sections"]["encoder"]["dim"], str(folder))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 import torch
@@ -10,9 +12,10 @@ import recframe
 from recframe.config import validate
 from recframe.errors import UserError
 from recframe.evaluation.agent_policy import AgentPolicy
-from recframe.interfaces import PAD
+from recframe.interfaces import PAD, independent_copy
 from recframe.runner.trained import trained_agent
 from recframe.serving import LoadedPolicy, RankedItem, RankedItems
+from recframe.serving.question import Question
 from recframe.tracking import RunFolder
 from tests.serving.conftest import FILMS, PEOPLE
 
@@ -114,6 +117,44 @@ def test_what_the_data_does_not_have_is_one_clear_line(policy, question, message
     with pytest.raises(UserError, match=message) as caught:
         policy.recommend(**question)
     assert len(caught.value._render_traceback_()) == 1
+
+
+def test_a_copy_gives_the_same_answers_and_does_not_wait(world):
+    policy = recframe.load_policy(world)
+    twin = policy.copy()
+    assert twin.version == policy.version
+    for asked in ({}, {"history": ["item-3"]}, {"profile": "a new reader of novels"}):
+        assert twin.recommend(k=5, **asked) == policy.recommend(k=5, **asked)
+    alone = policy.recommend(profile="reads about whales", k=5)
+    # while one of them reads a new text for a question, the other answers another one
+    with twin.inspected(Question(profile="likes trains"), []) as (query, *_), twin.new_texts.readable([query.texts]):
+        assert policy.recommend(profile="reads about whales", k=5) == alone
+        with pytest.raises(UserError, match="no item of the run's data"):
+            policy.recommend(history=["none"])
+
+
+def test_questions_are_answered_while_the_policy_is_copied(policy, monkeypatch):
+    one, found = policy.copy(), []
+    expected = one.recommend(k=3)
+
+    class AsksMeanwhile:
+        def __deepcopy__(self, memo):
+            asking = threading.Thread(target=lambda: found.append(one.recommend(k=3)), daemon=True)
+            asking.start()
+            asking.join(10)
+            return self
+
+    def copied(*given):
+        other = independent_copy(*given)
+        # as if it had been copied in the middle of an answer that draws
+        other.generator.manual_seed(123456)
+        return other
+
+    one.agent.slow = AsksMeanwhile()
+    monkeypatch.setitem(LoadedPolicy.copy.__globals__, "independent_copy", copied)
+    twin = one.copy()
+    assert found == [expected] == [twin.recommend(k=3)]
+    assert torch.equal(twin.agent.generator.get_state(), one.agent.generator.get_state())
 
 
 def test_runs_that_cannot_be_loaded_are_refused(folder, tmp_path):

@@ -86,6 +86,25 @@ def test_items_are_added_to_what_was_added(policy):
     assert policy.data.catalog.texts[-3:] == ["Of whales", "Of ships", "Of whales"]
 
 
+def test_the_version_is_that_of_the_items_whatever_the_order_they_came_in(artefact):
+    one, other, third = (recframe.load_policy(artefact) for _ in range(3))
+    whales, ships = {"id": "w", "text": "Of whales", "title": "Whales"}, {"id": "s", "text": "Of ships", "genres": ["Sea"]}
+    base = one.version
+    before = one.recommend(k=2)
+    one.add_items([whales])
+    with_whales = one.version
+    one.add_items([whales])
+    assert one.version == with_whales
+    assert with_whales.startswith(f"{base}+")
+    one.add_items([ships])
+    other.add_items([ships, whales])
+    third.add_items([{**whales, "title": "Other"}, ships])
+    assert one.version == other.version == one.copy().version
+    assert len({base, with_whales, one.version, third.version}) == 4
+    assert {policy.base_version for policy in (one, other, third)} == {base}
+    assert (before.version, one.recommend(k=2).version) == (base, one.version)
+
+
 def test_what_is_there_already_is_left_out_and_never_changed(policy):
     known = policy.data.catalog
     assert policy.add_items(

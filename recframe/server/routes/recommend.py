@@ -42,8 +42,8 @@ async def recommend_items(asked: RecommendRequest, service: ServiceOf) -> JSONRe
             raise
         recommendation = None
     reasons = await service.sentences(slate) if asked.why else None
-    service.metrics.recommended(slate.by.name, slate.by.version, explored=slate.items.explored, recorded=recommendation is not None)
-    body: dict[str, Any] = {"recommendation": recommendation, "session": session, "policy": slate.by.name, "version": slate.by.version}
+    service.metrics.recommended(slate.by.name, slate.items.version, explored=slate.items.explored, recorded=recommendation is not None)
+    body: dict[str, Any] = {"recommendation": recommendation, "session": session, "policy": slate.by.name, "version": slate.items.version}
     return JSONResponse({**body, "explored": slate.items.explored, "items": answered_items(slate, reasons)})
 
 

@@ -9,12 +9,12 @@ from typing import Any
 from recframe.building.component import build
 from recframe.building.sections import checked_section
 from recframe.components import Component, Kind
-from recframe.config import ConfigError, code_settings
+from recframe.config import ConfigError, Consent
 from recframe.interfaces import Agent, Data, EnvironmentSpec, tables_of
 from recframe.plugin_loader import UnknownComponent, came_from, registry
 from recframe.serving.artefact.manifest import SECTIONS, WEIGHTS, ArtefactError, Manifest, read_manifest
 from recframe.serving.artefact.tables import PolicyData, read_tables
-from recframe.serving.encoders import fitted_encoder
+from recframe.serving.encoders import LazyEncoder, fitted_encoder
 from recframe.serving.new_texts import NewTexts
 from recframe.serving.policy import LoadedPolicy
 from recframe.tracking.weights import CheckpointError, load_weights
@@ -22,18 +22,19 @@ from recframe.tracking.weights import CheckpointError, load_weights
 log = logging.getLogger(__name__)
 
 
-def load_artefact(folder: Path, *, trust_remote_code: bool = False) -> LoadedPolicy:
+def load_artefact(folder: Path, *, trust_remote_code: bool = False, send_variable: str | None = None) -> LoadedPolicy:
     """The policy of an artefact, on the CPU. Nothing in the folder is executed; its files are those that were written.
 
     trust_remote_code: run the code that comes with the policy's model, if its config asks for that.
+    send_variable: send the values of environment variables, as its config says; see `load_policy`.
 
     Raises
     ------
     recframe.errors.UserError: the artefact is damaged, or a plugin of the policy is missing.
     """
     manifest = read_manifest(folder)
-    if not trust_remote_code and (running := code_settings(manifest.sections)):
-        raise ConfigError([f"{key} runs code that comes with a model: read it, and allow it with trust_remote_code" for key in running])
+    if refused := Consent(trust_remote_code, send_variable, "python").problems(manifest.sections):
+        raise ConfigError(refused)
     components = {kind: _component(folder, manifest, kind) for kind in SECTIONS}
     sections = {kind: _section(folder, components[kind], manifest.sections[kind.value]) for kind in SECTIONS}
     given = read_tables(folder, manifest.files)
@@ -51,12 +52,11 @@ def load_artefact(folder: Path, *, trust_remote_code: bool = False) -> LoadedPol
         origin = manifest.origins.get(Kind.AGENT.value, {})
         raise ArtefactError(f"{error}. It was made with {origin.get('distribution')} {origin.get('version')}") from None
     _read_tuned(agent, given)
+    encoder = LazyEncoder(lambda: fitted_encoder(sections[Kind.ENCODER], given.learned_from))
     return LoadedPolicy(
         agent,
         given.data,
-        NewTexts(
-            agent, given.data, lambda: fitted_encoder(sections[Kind.ENCODER], given.learned_from), given.reduction, manifest.new_texts
-        ),
+        NewTexts(agent, given.data, encoder, given.reduction, manifest.new_texts),
         build=untrained,
         name=f"agent={sections[Kind.AGENT].name}",
         ranks=manifest.ranks,

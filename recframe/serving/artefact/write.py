@@ -29,6 +29,7 @@ def export(
     other_data: bool = False,
     trust_remote_code: bool = False,
     other_config: bool = False,
+    send_variable: str | None = None,
 ) -> Manifest:
     """Write the trained policy of a run into a new folder, which needs neither the run nor its data.
 
@@ -36,7 +37,7 @@ def export(
     ----------
     run: the folder of a run.   folder: must not exist, or be empty.
     onnx: also write `policy.onnx`, the scoring part of the policy, checked against torch.
-    other_data, trust_remote_code, other_config: as for `recframe.load_policy`.
+    other_data, trust_remote_code, other_config, send_variable: as for `recframe.load_policy`.
 
     Raises
     ------
@@ -47,7 +48,7 @@ def export(
     if onnx:
         require_onnx()
     accepted = {"other_data": other_data, "trust_remote_code": trust_remote_code, "other_config": other_config}
-    loaded = policy_of_run(Path(run).expanduser(), "recframe export", **accepted)
+    loaded = policy_of_run(Path(run).expanduser(), "recframe export", send_variable=send_variable, **accepted)
     with appearing_folder(folder) as temporary:
         return _write(temporary, loaded, onnx)
 

@@ -35,11 +35,17 @@ def test_added_items_are_recommended_and_stay(serve, admin, by_text, tmp_path):
     server = serve(admin, main=recframe.load_policy(folder))
     answer = server.client.post("/items", json={"items": NEW}, headers=KEY)
     assert answer.json() == {"added": 2, "policies": ["main"], "refused": {}}
+    base, version = recframe.load_policy(folder).version, server.client.get("/policy").json()["policies"][0]["version"]
+    assert version.startswith(f"{base}+")
+    assert server.client.get("/health").json()["policies"] == {"main": version}
     assert server.client.post("/items", json={"items": NEW[:1]}, headers=KEY).json()["added"] == 0
     shown = server.recommend(candidates=["new-1", "3"], k=2)
     assert {item["id"] for item in shown["items"]} == {"new-1", "3"}
     assert server.client.get("/items/new-1").json() == {"id": "new-1", "title": "Whales", "attributes": {"year": 2001, "genres": None}}
     assert server.client.get("/items", params={"query": "whal"}).json()["total"] == 1
+    assert shown["version"] == version
+    assert f'recframe_recommendations_total{{policy="main",version="{version}"}} 1.0' in server.client.get("/metrics").text
+    assert server.service.store.log_frame()["version"].unique().to_list() == [version]
     place = [item["id"] for item in shown["items"]].index("new-1")
     assert server.click(shown, place)["stored"]
     stored = server.service.store.items_frame()
@@ -47,7 +53,8 @@ def test_added_items_are_recommended_and_stay(serve, admin, by_text, tmp_path):
     assert stored["text"].to_list()[-2:] == ["A film of whales", "A film of ships"]
     # another server with the same store, of the artefact as it was
     other = serve(admin, main=recframe.load_policy(folder))
-    assert other.recommend(candidates=["new-2"])["items"][0]["title"] == "A film of ships"
+    again = other.recommend(candidates=["new-2"])
+    assert (again["items"][0]["title"], again["version"]) == ("A film of ships", version)
 
 
 def test_items_that_cannot_be_added_are_refused_as_a_whole(serve, admin, by_text):

@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+import recframe
+
 
 def test_the_answers_are_those_of_the_policy_and_are_recorded(server, policy):
     answer = server.recommend(history=["3", ["4", {"rating": 2}]], k=4, candidates=[str(item) for item in range(15)])
@@ -21,6 +23,28 @@ def test_the_answers_are_those_of_the_policy_and_are_recorded(server, policy):
     rows = log.filter(log["recommendation"] == answer["recommendation"])
     assert rows["item"].to_list() == expected.ids
     assert rows["user"].unique().to_list() == [answer["session"]]
+
+
+def test_a_server_that_searches_approximately_answers_with_the_same_items(serve, artefact, policy, caplog):
+    pytest.importorskip("faiss")
+    caplog.set_level("INFO")
+    server = serve("search.kind=approximate", "search.probes=50", main=recframe.load_policy(artefact))
+    assert "main: approximate search finds 100.0 % of the best 10 items" in caplog.text
+    assert [item["id"] for item in server.recommend(history=["3"], k=5)["items"]] == policy.recommend(["3"], k=5).ids
+    assert server.client.post("/explain", json={"history": ["3"], "item": "5"}).status_code == 200
+
+
+def test_what_a_request_allowed_is_recorded(server):
+    asked = {"k": 3, "candidates": ["1", "2", "3", 4], "exclude": ["2"], "must_include": ["4"], "at_most": {"year": 3}}
+    restricted, free = server.recommend(**asked), server.recommend(k=2)
+    store = server.service.store
+    frame = {row["recommendation"]: row for row in store.asked_frame().rows(named=True)}
+    row = frame[restricted["recommendation"]]
+    lists = store.item_lists([row["candidates"], row["exclude"]])
+    assert (lists[row["candidates"]], lists[row["exclude"]]) == (["1", "2", "3", "4"], ["2"])
+    assert (row["k"], row["exploration"], row["must_include"], row["at_most"]) == (3, "none", '["4"]', '{"year": 3}')
+    row = frame[free["recommendation"]]
+    assert (row["k"], *(row[name] for name in ("candidates", "exclude", "must_include", "at_most"))) == (2, None, None, None, None)
 
 
 def test_feedback_becomes_the_history_of_the_session(server, policy):

@@ -125,13 +125,15 @@ def test_no_acknowledged_feedback_is_lost_or_doubled_by_kill_9(artefact, tmp_pat
 
 
 @pytest.mark.evidence
+@pytest.mark.timeout(1_800)
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 def test_evidence_kill_9_twenty_times(artefact, tmp_path, kind, request):
     for repetition in range(20):
         folder = tmp_path / str(repetition)
         folder.mkdir()
         own = f"sqlite:///{folder}/feedback.db" if kind == "sqlite" else request.getfixturevalue("postgres").new_database()
-        print(repetition, len(kill_under_load(artefact, folder, own, 200, people=8).acknowledged), "acknowledged, none lost")
+        told = len(kill_under_load(artefact, folder, own, 200, people=8).acknowledged)
+        print(f"{kind}, kill {repetition + 1}: {told} acknowledged, none lost or doubled")
 
 
 def test_mistakes_of_settings_are_told_at_once(warm_recframe, artefact):

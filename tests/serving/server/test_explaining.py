@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
 
 from recframe.explanations import Counterfactual, PartEffect, explain
 from recframe.explanations.explanation import Explanation, ShownBy
-from recframe.server.explaining import ToExplain, explained, without_user
+from recframe.server.explaining import Explainers, ToExplain, without_user
 from recframe.server.served import ServedPolicy
 from recframe.serving.items import RankedItem, RankedItems
 from recframe.serving.question import Question
@@ -90,9 +92,66 @@ def test_an_explanation_that_fails_stops_no_other(reading_policy, monkeypatch, c
     monkeypatch.setattr(explanations, "explain_all", fails(explanations.explain_all))
     slate = RankedItems([RankedItem(item, "")])
     asked = [(broken, item), (right, item), (broken, slate), (right, "none")]
-    failed, told, unsaid, refused = explained([ToExplain(served, *one) for one in asked])
+    failed, told, unsaid, refused = Explainers().explained([ToExplain(served, *one) for one in asked])
     assert isinstance(failed, ZeroDivisionError)
     assert told["id"] == item
     assert unsaid == [None]
     assert "none" in str(refused)
     assert [record.getMessage() for record in caplog.records if record.exc_info] == ["main: an explanation failed"] * 2
+
+
+@pytest.fixture
+def held(monkeypatch):
+    """Holds explanations back, while they have the policy, until it is set; `held.begun` is their number."""
+    module, event = explain.__globals__, threading.Event()
+    compared, event.begun = module["compared"], 0
+
+    def wait_and_compare(*given):
+        event.begun += 1
+        assert event.wait(20)
+        return compared(*given)
+
+    monkeypatch.setitem(module, "compared", wait_and_compare)
+    return event
+
+
+def wait_until(condition) -> None:
+    """Give other threads time until something holds."""
+    for _ in range(2000):
+        if condition():
+            return
+        threading.Event().wait(0.01)
+    raise AssertionError("it never held")
+
+
+def test_no_answer_waits_for_an_explanation_and_few_explanations_wait(serve, held, policy):
+    server = serve("batch.explanations=2", "batch.seconds=20")
+    asked = {"history": ["3"], "item": "5"}
+    with ThreadPoolExecutor(3) as threads:
+        first = threads.submit(server.client.post, "/explain", json=asked)
+        wait_until(lambda: held.begun == 1)
+        waiting = [threads.submit(server.client.post, "/explain", json=asked) for _ in range(2)]
+        wait_until(lambda: server.service.waiting == 2)
+        assert server.recommend(history=["3"], k=3)["items"]
+        refused = server.client.post("/explain", json=asked)
+        assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
+        shown = server.recommend(history=["3"], k=3, why=True)["items"]
+        assert [(item["id"], item["why"]) for item in shown] == [(item, None) for item in policy.recommend(["3"], k=3).ids]
+        # one at a time
+        assert held.begun == 1
+        held.set()
+        answers = [one.result().json() for one in (first, *waiting)]
+    expected = explain(policy, history=["3"], item="5")
+    assert answers[0] == answers[1] == answers[2]
+    assert answers[0]["sentence"] == expected.sentence
+    assert answers[0]["score"] == pytest.approx(expected.score)
+
+
+def test_an_explanation_is_of_the_policy_that_answers_now(serve, policy, reading_policy):
+    explainers, item = Explainers(), "3"
+    one = ToExplain(ServedPolicy("main", policy), Question(), item)
+    assert explainers.explained([one]) == explainers.explained([one])
+    other = ServedPolicy("main", reading_policy)
+    item = reading_policy.data.catalog.ids[3]
+    (told,) = explainers.explained([ToExplain(other, Question(), item)])
+    assert told["score"] == pytest.approx(explain(reading_policy, item=item).score)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import threading
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,12 +13,14 @@ import httpx
 import polars as pl
 import pytest
 
+from recframe.server.served import ServedPolicies, ServedPolicy
+from recframe.server.watching import Watcher
+from recframe.serving.policy import LoadedPolicy
+
 
 @pytest.fixture
 def held(monkeypatch):
     """Holds the policies' answers back until it is set; `held.sizes` are those of the batches."""
-    from recframe.server.served import ServedPolicy
-
     ask, event = ServedPolicy.ask, threading.Event()
     event.sizes = []
 
@@ -154,6 +157,43 @@ def test_a_swap_under_load_loses_no_request(serve, artefact, tmp_path):
     assert {status for status, _ in seen} == {200}
     assert {version for _, version in seen} >= {"second", "third"}
     assert 'recframe_swaps_total{outcome="taken",policy="main"} 2.0' in server.client.get("/metrics").text
+
+
+def test_the_copy_for_explanations_goes_with_its_policy(serve, artefact, tmp_path, monkeypatch):
+    link, copies, copy = tmp_path / "served", [], LoadedPolicy.copy
+    link.symlink_to(artefact)
+
+    def copied(policy):
+        twin = copy(policy)
+        copies.append(weakref.ref(twin))
+        return twin
+
+    monkeypatch.setattr(LoadedPolicy, "copy", copied)
+    server = serve("watch=true", "watch_seconds=0.02", folders={"main": link})
+    for version in ("second", "third"):
+        new = tmp_path / "link"
+        new.symlink_to(other_version(artefact, tmp_path / version, version))
+        new.replace(link)
+        wait_until(lambda version=version: server.recommend(k=2)["version"] == version)
+        if version == "second":
+            assert server.client.post("/explain", json={"item": "3"}).status_code == 200
+            (one,) = copies
+            assert one() is not None
+    # nobody asks for an explanation again
+    wait_until(lambda: one() is None)
+
+
+def test_an_artefact_is_not_loaded_again_for_the_items_that_were_added(artefact, policy):
+    served = ServedPolicy("main", policy.copy())
+    served.policy.version = f"{policy.version}+9a3c41d0"
+    taken: list[str] = []
+    watcher = Watcher({"main": artefact}, lambda name, folder: taken.append(name), ServedPolicies([served], {}), print, 0.01)
+    watcher.start()
+    try:
+        wait_until(lambda: watcher._seen)
+    finally:
+        watcher.close()
+    assert taken == []
 
 
 def test_a_damaged_artefact_is_refused_and_the_old_policy_stays(serve, artefact, tmp_path, caplog, policy):

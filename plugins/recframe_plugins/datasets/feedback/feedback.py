@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import polars as pl
 
+from recframe.feedback.item_lists import EMPTY
 from recframe.feedback.opened import open_existing
 from recframe.interfaces import Data, DataError, Dataset, Texts
 from recframe_plugins.datasets.feedback.config import FeedbackDatasetConfig
@@ -21,8 +24,11 @@ from recframe_plugins.datasets.pseudonyms.pseudonyms import pseudonyms_of
 
 __all__ = ["FeedbackDataset"]
 
+logger = logging.getLogger(__name__)
+
 COLUMNS = {"user": "user", "item": "item", "time": "timestamp", "session": "session", "position": "position", "propensity": "propensity"}
-NOT_SIGNALS = (*COLUMNS.values(), "recommendation", "explored", "policy", "version", "line")
+ASKED = ("k", "exploration", "candidates", "exclude", "must_include", "at_most")
+NOT_SIGNALS = (*COLUMNS.values(), "recommendation", "explored", "policy", "version", *ASKED, "line")
 
 
 class FeedbackDataset(Dataset):
@@ -50,6 +56,7 @@ class FeedbackDataset(Dataset):
         if not signals or not any(signal in log.columns and bool((log[signal] != 0).any()) for signal in signals):
             raise DataError(f"dataset.url={name}: the store has {len(log):,} shown items, and no feedback about any of them yet")
         require_known_items(str(name), items, log)
+        _say_restricted(name, asked)
         log = log.with_columns(pl.lit(0.0).alias(signal) for signal in signals if signal not in log.columns)
         table = FrameTable(name, log.with_row_index("line", 1).with_columns(pl.col("line").cast(pl.Int64)))
         columns = LogColumnsConfig(columns=COLUMNS, feedback={signal: signal for signal in signals}, time_unit="s")
@@ -72,6 +79,20 @@ class FeedbackDataset(Dataset):
         people = rows.select(pl.col("user").unique(maintain_order=True))
         profiles = people.join(told, on="user", how="left", maintain_order="left")["profile"].fill_null("")
         return data._replace(users=replace(data.users, profiles=Texts(profiles.to_list())))
+
+
+def _say_restricted(name: Path, asked: pl.DataFrame) -> None:
+    """Tell how many choices were not among all items: their rows are learned from, but estimates of the run take them for free ones."""
+    rules = pl.col("candidates", "must_include", "at_most").is_not_null()
+    restricted = asked.filter(pl.any_horizontal(rules, (pl.col("exclude") != EMPTY).fill_null(value=False))).height
+    if restricted:
+        logger.warning(
+            "%s: %d of %d recommendations were asked for with candidates, exclusions or rules of their own, which a log has no place for: "
+            "off-policy estimates of this run take them for choices among all items (the gate of recframe learn does not)",
+            name,
+            restricted,
+            len(asked),
+        )
 
 
 def moment_of(until: str | None) -> float | None:
