@@ -29,7 +29,7 @@ import torch
 
 from recframe.embeddings import EmbeddingStore
 from recframe.interfaces import Encoder
-from recframe_plugins.encoders.language_models.sources import find_model
+from recframe.language_models import find_model
 from recframe_plugins.encoders.sentence_transformers.config import SentenceTransformersConfig
 from recframe_plugins.encoders.sentence_transformers.encoder import SentenceTransformersEncoder
 from recframe_plugins.encoders.transformers.config import BertConfig

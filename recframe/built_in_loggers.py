@@ -22,7 +22,7 @@ class WandbLoggerConfig:
 
     project: str = option("recframe", "W&B project")
     entity: str | None = option(None, "W&B team or user; null: the account's default")
-    mode: str = option("offline", "offline: write only to the run's folder", choices=["offline", "online"])
+    mode: str = option("offline", "offline: write only to the run's folder", choices=["offline", "online"], address={"online": "wandb"})
     tags: list[str] = option([], "tags of the run")
 
     def contradictions(self) -> Iterator[str]:
@@ -48,6 +48,8 @@ class MlflowLoggerConfig:
         None,
         "tracking server (http://, https://) or folder (file://) of MLflow; null: mlflow/ in the run's folder. User and password belong "
         "in the environment variables MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD",
+        address=True,
+        sends=("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN"),
     )
     experiment: str = option("recframe", "MLflow experiment; it is made if there is none of this name")
     tags: dict[str, str] = option({}, "tags of the run")

@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
+import time
 import uuid
 from pathlib import Path
 
@@ -21,6 +23,25 @@ def programs_of_postgres() -> Path | None:
         return found[-1].parent
     other = shutil.which("initdb")
     return Path(other).resolve().parent if other else None
+
+
+def children_of(parent: int) -> list[int]:
+    """The processes that a process has started."""
+    found = []
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            fields = status.read_text().rpartition(")")[2].split()
+            if int(fields[1]) == parent:
+                found.append(int(status.parent.name))
+    return found
+
+
+def running(process: int) -> bool:
+    """Whether a process is there, and not only its entry, which its parent has yet to remove."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
 
 
 class Postgres:
@@ -47,6 +68,23 @@ class Postgres:
 
     def stop(self, mode: str = "immediate") -> None:
         self._call("pg_ctl", "-D", str(self.folder / "data"), "-w", "-m", mode, "stop")
+
+    def kill(self) -> None:
+        """Kill all of its processes at once (SIGKILL), as when the machine runs out of memory."""
+        postmaster = int((self.folder / "data" / "postmaster.pid").read_text().split()[0])
+        # without the first one, nobody starts others; each of these belongs to it
+        os.kill(postmaster, signal.SIGSTOP)
+        processes = [*children_of(postmaster), postmaster]
+        for process in processes:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        until = time.monotonic() + 30
+        while any(running(process) for process in processes):
+            assert time.monotonic() < until
+            time.sleep(0.01)
+        # where nobody removes the entries of dead processes, its number would count as that of one that runs
+        for lock in (self.folder / "data" / "postmaster.pid", *self.folder.glob(".s.PGSQL.*.lock")):
+            lock.unlink()
 
     def new_database(self) -> str:
         """The address of a new, empty database."""

@@ -17,7 +17,7 @@ SOURCES = ("recframe", "plugins/recframe_plugins")
 CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
 LAYERS, INDEPENDENT_CORE, PLUGIN_IMPORTS = (contract["name"] for contract in CONTRACTS)
 # what plugins may import; computed, errors, feedback, files and references are for the built-in ones only, deprecations is behind
-# components, and lean_imports behind interfaces
+# components, lean_imports behind interfaces, and lazy_imports behind item_codes
 ALLOWED = {
     "feedback",
     "logs",
@@ -31,8 +31,14 @@ ALLOWED = {
     "hookspecs",
     "interfaces",
     "item_agents",
+    "item_codes",
+    "endpoints",
+    "language_models",
+    "lazy_imports",
     "lean_imports",
+    "llm",
     "references",
+    "report_cards",
 }
 SAME_NAME_ALLOWED = {
     "evaluate",

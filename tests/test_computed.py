@@ -8,7 +8,9 @@ import polars as pl
 import pytest
 import torch
 
+from recframe.building import parts as building
 from recframe.building.parts import assemble
+from recframe.components import Kind
 from recframe.computed import Computed, ComputedStore, computed, tensors_sha256
 from recframe.config import compose_config
 from recframe.interfaces import Interactions
@@ -113,6 +115,21 @@ def parts_of(cache: Path, *overrides: str):
 def as_text(results) -> str:
     return json.dumps([[table.policies, {name: [s.names, s.numerators.tolist(), s.denominators.tolist()] for name, s in table.sums.items()},
                         table.people.ids.tolist()] for table in results])  # fmt: skip
+
+
+def test_an_agent_is_built_with_the_results_that_runs_share(cache, monkeypatch):
+    build = building.build
+
+    def build_and_compute(component, *args, **more):
+        if component.kind is Kind.AGENT:
+            computed("a fit of the agent", {}, result)
+        return build(component, *args, **more)
+
+    monkeypatch.setattr(building, "build", build_and_compute)
+    for setting, expected in (("reuse=false", 0), ("reuse=true", 1)):
+        parts = parts_of(cache, setting)
+        parts.agent(parts.environment(2, "train"))
+        assert len(list(cache.rglob("a_fit_of_the_agent/*.safetensors"))) == expected
 
 
 def test_the_results_of_references_are_equal_with_the_store_and_without(cache):

@@ -99,7 +99,8 @@ class World:
 WORLDS = {
     world.label: world
     for name in FOUND.names(Kind.ENVIRONMENT)
-    if "no_simulator" not in FOUND.get(Kind.ENVIRONMENT, name).provides
+    # one that asks a language model needs one: tests of it have a model of their own
+    if not {"no_simulator", "asks_model"} & FOUND.get(Kind.ENVIRONMENT, name).provides
     for settings in VARIANTS.get(name, [{}])
     for world in [World(" ".join([name, *map(str, settings.values())]), name, settings)]
 }
@@ -156,7 +157,7 @@ def reasons(pairing: Pairing) -> list[list[str]]:
     # problems that only building shows are reported only if there are no others
     for given in (world.declared, world.built):
         for part in (agent, tracker):
-            for tag in part.requires:
+            for tag in part.required(vars(part.config())):
                 if not (given | {"experience:replay", "experience:rollout"}) & set(tag.split("|")):
                     what = " or ".join(WORDS.get(one, "") for one in tag.split("|"))
                     whose = world.name if tag.partition(":")[0] in ("actions", "features", "signal", "truth") else world.dataset
@@ -240,8 +241,8 @@ class PairingRunner:
 
     def train(self, agent, environment, rewards) -> None:
         """Collect and learn as the training module does."""
-        learns = not isinstance(agent.experience, NoExperience)
-        source = batch_source_for(agent.experience, 0, "cpu") if learns else None
+        learns = not isinstance(agent.experience_in("simulated"), NoExperience)
+        source = batch_source_for(agent.experience_in("simulated"), 0, "cpu") if learns else None
         collector, optimizers = Collector(environment, rewards, 1), agent.optimizers()
         batches, losses = 0, []
         for _ in range(CHUNKS):

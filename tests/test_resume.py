@@ -153,7 +153,7 @@ def test_a_finished_run_is_not_run_again(warm_recframe, tmp_path):
     assert refused.returncode == 2
     assert f"{run}: already holds another run (evaluation.references: false then, true now); continue that one with" in refused.stderr
     other = warm_recframe("train", f"resume={run}", "agent.gamma=0.5")
-    assert "next to resume= only device=, other_data= and trust_remote_code= are allowed" in other.stderr
+    assert "next to resume= only device=, other_data=, trust_remote_code= and send_variable= are allowed" in other.stderr
     assert before == {path: path.stat().st_mtime_ns for path in run.rglob("*.json")}
 
 

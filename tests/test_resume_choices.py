@@ -78,7 +78,7 @@ def test_a_generator_continues_from_its_own_state_and_is_seeded_by_that_of_anoth
     [
         (
             ["agent.gamma=0.5"],
-            "next to resume= only device=, other_data= and trust_remote_code= are allowed, because a run has its own config; leave out",
+            "next to resume= only device=, other_data=, trust_remote_code= and send_variable= are allowed, because",
         ),
         (["resume=other"], "leave out a second resume="),
         (["other_data=maybe"], "other_data: 'maybe' is not allowed; it must be true or false"),

@@ -55,13 +55,19 @@ def run(config: DictConfig | Sequence[str] = (), *, folder: str | Path | None = 
 
 
 def resume(
-    folder: str | Path, *, device: str | None = None, other_data: bool = False, trust_remote_code: bool = False, quiet: bool = True
+    folder: str | Path,
+    *,
+    device: str | None = None,
+    other_data: bool = False,
+    trust_remote_code: bool = False,
+    send_variable: str | None = None,
+    quiet: bool = True,
 ) -> RunResult:
     """Continue an interrupted run, as `recframe train resume=FOLDER` does. On a CPU, the result is that of a run without a stop.
 
     Parameters
     ----------
-    device, other_data, trust_remote_code: as on the command line.   quiet: as for `recframe.run`.
+    device, other_data, trust_remote_code, send_variable: as on the command line.   quiet: as for `recframe.run`.
 
     Raises
     ------
@@ -69,7 +75,8 @@ def resume(
     Interrupted: the run was interrupted again.
     """
     with _one_run(quiet):
-        return runner.resume(Path(folder).expanduser(), device, other_data=other_data, trust_remote_code=trust_remote_code)
+        accepted = {"other_data": other_data, "trust_remote_code": trust_remote_code}
+        return runner.resume(Path(folder).expanduser(), device, send_variable=send_variable, **accepted)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -41,6 +42,18 @@ def shared_results(cfg: DictConfig, device: torch.device) -> ComputedStore | Non
     if not own or "catalog" in environment.provides:
         return None
     return ComputedStore(folder / "computed", _identity(environment.factory.partition(".")[0], device))
+
+
+def agent_results(cfg: DictConfig, device: torch.device) -> AbstractContextManager[None]:
+    """A block in which the run's agent finds what was computed before from the same texts and vectors, such as item codes.
+
+    In any world: what an agent is built from is in its keys. An agent of others finds nothing, as their code is not part of the identity.
+    """
+    folder = cache_folder(cfg)
+    agent = component_of(Kind.AGENT, cfg.agent)
+    if not cfg.reuse or folder is None or registry().registered(agent).distribution != OWN_DISTRIBUTION:
+        return nullcontext()
+    return ComputedStore(folder / "computed", _identity(agent.factory.partition(".")[0], device)).active()
 
 
 def world_of(cfg: DictConfig, data: Data) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from recframe.building.texts import mapped, reduced, with_text_vectors
 from recframe.components import Kind
 from recframe.config.checks.sections import with_key
 from recframe.embeddings import AffineMap
+from recframe.errors import ModelError
 from recframe.experience import ColdItems
 from recframe.interfaces import Data, EncoderError
 from recframe.logs import texts_in_training
@@ -67,7 +68,7 @@ def load(cfg: DictConfig, device: torch.device, check: Check = accept_all, to_tr
         require_memory(cfg, data)
     run_log: RunLog | None = None
     environment = component_of(Kind.ENVIRONMENT, cfg.environment)
-    if "logged" in cfg.stages:
+    if "logged" in cfg.stages and cfg.logged.simulated_steps is None:
         data, run_log = split_run_log(cfg, data)
         if (held_out := users_held_out(environment, cfg.environment, data)) is not None:
             run_log = run_log.without_users(held_out)
@@ -81,7 +82,7 @@ def load(cfg: DictConfig, device: torch.device, check: Check = accept_all, to_tr
         if cfg.world_encoder is not None:
             world, cut_in_world = with_text_vectors(data, "world_encoder", cfg, device, check, learn_from)
             cut |= cut_in_world
-    except EncoderError as error:
+    except ModelError as error:
         raise EncoderError(with_key(str(error), Kind.ENCODER, "world_encoder")) from error
     reduction = None
     if initial is not None and initial.reduction is not None:

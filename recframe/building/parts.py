@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import get_args
 
 import torch
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from recframe.attribution import blaming, require_experience, require_sound
 from recframe.building.component import build, component_of
-from recframe.building.computed import shared_results
+from recframe.building.computed import agent_results, shared_results
 from recframe.building.data import load
 from recframe.building.device import choose_device
 from recframe.building.fingerprints import Check, accept_all
 from recframe.building.logs import RunLog, require_signals
 from recframe.building.seeds import derived_seed, seed_everything
+from recframe.building.simulated_log import USERS, simulated_log
 from recframe.building.texts import cache_folder, shuffled
 from recframe.components import TAGS, Component, Kind
 from recframe.computed import ComputedStore
@@ -111,13 +112,30 @@ class Parts:
         if split not in get_args(Split):
             raise ValueError(f"split is 'train' or 'evaluation', not {split!r}")
         environment = self._environment(num_users, split)
-        return environment if self.cold_items is None or split != "train" else self.cold_items.withheld_from(environment)
+        return self._without_cold_items(environment) if split == "train" else environment
 
-    def _environment(self, num_users: int, split: Split) -> Environment:
+    def training_environment(self, processes: int = 1) -> Environment:
+        """The users whom one of so many processes trains on: `environment.num_users` of them divided, in groups of `group_size`.
+
+        Raises
+        ------
+        ConfigError, ColdItemsError: see `environment`.
+        """
+        users = self.cfg.environment.num_users // processes
+        return self._without_cold_items(self._environment(users, "train", grouped=True))
+
+    def _without_cold_items(self, environment: Environment) -> Environment:
+        return environment if self.cold_items is None else self.cold_items.withheld_from(environment)
+
+    def _environment(self, num_users: int, split: Split, grouped: bool = False) -> Environment:
+        settings = self.cfg.environment
+        if not grouped and settings.get("group_size", 1) != 1:
+            # sessions that are alike are for learning: evaluations and reference policies need as many people as there are
+            settings = OmegaConf.merge(settings, {"group_size": 1})
         with nullcontext() if self.results is None else self.results.active():
             environment: Environment = build(
                 component_of(Kind.ENVIRONMENT, self.cfg.environment),
-                self.cfg.environment,
+                settings,
                 data=self.data,
                 num_users=num_users,
                 history_length=self.cfg.state_tracker.history_length,
@@ -148,7 +166,8 @@ class Parts:
         known = self.without_cold_items(self.reading)
         tracker: StateTracker = build(trackers, self.cfg.state_tracker, spec=environment.spec, data=known)
         seed = derived_seed(self.cfg.seed, "agent")
-        agent: Agent = build(chosen, self.cfg.agent, spec=environment.spec, state_tracker=tracker, seed=seed)
+        with agent_results(self.cfg, self.device):
+            agent: Agent = build(chosen, self.cfg.agent, spec=environment.spec, state_tracker=tracker, seed=seed)
         require_experience(agent)
         return agent.to(self.device), tracker
 
@@ -206,4 +225,7 @@ def assemble(cfg: DictConfig, check: Check = accept_all, to_train: bool = False)
     reduction = None if loaded.reduction is None else loaded.reduction.to(device)
     reading = shuffled(reading, cfg.seed) if cfg.embeddings.shuffle else reading
     run_log = None if loaded.log is None else loaded.log.to(device)
-    return Parts(cfg, device, data, reading, RewardSum(terms, data.catalog, frozenset(itemwise)), reduction, loaded.cut, run_log)
+    parts = Parts(cfg, device, data, reading, RewardSum(terms, data.catalog, frozenset(itemwise)), reduction, loaded.cut, run_log)
+    if "logged" not in cfg.stages or cfg.logged.simulated_steps is None:
+        return parts
+    return replace(parts, log=simulated_log(cfg, data, parts.environment(USERS, "train")).to(device))

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from recframe.cli.error_messages import user_errors_as_messages
-from recframe.cli.run_folder import log_to
+from recframe.cli.run_folder import SEND_HELP, log_to
 from recframe.errors import UserError
 
 
@@ -29,9 +29,11 @@ def learn(
     effective: Annotated[
         float, typer.Option(help="Least effective number of recommendations in which the policies differ and their choice was shown.")
     ] = 100.0,
+    places: Annotated[int | None, typer.Option(help="Judge the first places of slates alone [default: whole slates].")] = None,
     runs: Annotated[Path | None, typer.Option(help="Folder of the rounds [default: FOLDER.rounds].")] = None,
     poll: Annotated[float, typer.Option(help="Seconds between two looks at the store.")] = 5.0,
     trust_remote_code: Annotated[bool, typer.Option("--trust-remote-code", help="Run the code that comes with the model.")] = False,
+    send_variable: Annotated[str | None, typer.Option("--send-variable", help=SEND_HELP)] = None,
 ) -> None:
     """Learn on from a server's feedback, in rounds. A new policy is served only where fresh feedback says that it is not worse."""
     with user_errors_as_messages():
@@ -55,7 +57,9 @@ def learn(
             margin=margin,
             level=level,
             effective=effective,
+            places=places,
             trust_remote_code=trust_remote_code,
+            send_variable=send_variable,
         )
         log_to(sys.stdout)
         learn_in_rounds(settings)

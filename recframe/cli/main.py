@@ -13,6 +13,7 @@ import typer
 
 from recframe import __version__
 from recframe.cli import bench, data, feedback, plugins, pretrain, train
+from recframe.cli.codes import codes
 from recframe.cli.completion import asked_shell, complete
 from recframe.cli.evaluate import evaluate
 from recframe.cli.export import export
@@ -30,6 +31,7 @@ from recframe.console import output_was_lost, protect_output
 app = typer.Typer(name="recframe", add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 app.command(context_settings=HYDRA_ARGUMENTS, help=train.SUMMARY)(train.train)
 app.command(context_settings=HYDRA_ARGUMENTS, help=pretrain.SUMMARY)(pretrain.pretrain)
+app.command()(codes)
 app.command()(evaluate)
 app.command()(report)
 app.command()(runs)

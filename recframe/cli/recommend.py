@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from recframe.cli.error_messages import user_errors_as_messages
+from recframe.cli.run_folder import SEND_HELP
 from recframe.console import output_console
 from recframe.errors import UserError
 
@@ -52,6 +53,7 @@ def recommend(
     why: Annotated[bool, typer.Option("--why", help="Say of each item why it is recommended.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON.")] = False,
     trust_remote_code: Annotated[bool, typer.Option("--trust-remote-code", help="Run the code that comes with the model.")] = False,
+    send_variable: Annotated[str | None, typer.Option("--send-variable", help=SEND_HELP)] = None,
 ) -> None:
     """Recommend items with a trained policy: to one person, or for every line of a file of questions."""
     with user_errors_as_messages():
@@ -76,7 +78,7 @@ def recommend(
         explorer = None if explore is None else explorer_of(explore, seed or 0)
         lines = None if questions is None else batches_of_lines(questions, sys.stdin, BATCH, "--questions")
         with Answers(answers, sys.stdout) as out:
-            policy = load_policy(folder, trust_remote_code=trust_remote_code)
+            policy = load_policy(folder, trust_remote_code=trust_remote_code, send_variable=send_variable)
             if new is not None:
                 policy.add_items(new.entries, new.places)
             if lines is None:

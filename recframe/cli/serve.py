@@ -9,13 +9,14 @@ from typing import Annotated
 import typer
 
 from recframe.cli.error_messages import user_errors_as_messages
-from recframe.cli.run_folder import log_to
+from recframe.cli.run_folder import SEND_HELP, log_to
 
 
 def serve(
     folder: Annotated[Path, typer.Argument(help="The folder of an artefact (recframe export), or of a run.")],
     settings: Annotated[list[str] | None, typer.Argument(help="Settings, such as port=8080 feedback.url=postgresql://...")] = None,
     trust_remote_code: Annotated[bool, typer.Option("--trust-remote-code", help="Run the code that comes with the model.")] = False,
+    send_variable: Annotated[str | None, typer.Option("--send-variable", help=SEND_HELP)] = None,
 ) -> None:
     """Serve a trained policy: it recommends, hears back and remembers, at an address of its own."""
     with user_errors_as_messages():
@@ -25,4 +26,4 @@ def serve(
         config = read_settings(settings or [], folder)
         require_libraries()
         log_to(sys.stderr)
-        run_server(folder, config, trust_remote_code=trust_remote_code)
+        run_server(folder, config, trust_remote_code=trust_remote_code, send_variable=send_variable)

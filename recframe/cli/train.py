@@ -88,13 +88,13 @@ def show_train_help(groups: ConfigGroups) -> None:
     print(HELP.format(groups="\n".join(f"{group}: {', '.join(groups.choices(group))}" for group in groups.names())))
 
 
-RESUME_SETTINGS = ("resume", "device", "other_data", "trust_remote_code")
+RESUME_SETTINGS = ("resume", "device", "other_data", "trust_remote_code", "send_variable")
 
 SWITCH = ("true", "false")
 
 
 def _resume(arguments: list[str]) -> None:
-    from recframe.config import ConfigError
+    from recframe.config import ConfigError, Consent
 
     given: dict[str, str] = {}
     others = []
@@ -109,20 +109,21 @@ def _resume(arguments: list[str]) -> None:
     if others:
         raise ConfigError(
             [
-                "next to resume= only device=, other_data= and trust_remote_code= are allowed, because a run has its own config; "
-                f"leave out {' '.join(others)}"
+                "next to resume= only device=, other_data=, trust_remote_code= and send_variable= are allowed, because a run has its own "
+                f"config; leave out {' '.join(others)}"
             ]
         )
     switches = {key: given.get(key, "false") for key in ("other_data", "trust_remote_code")}
     if wrong := [f"{key}: {value!r} is not allowed; it must be true or false" for key, value in switches.items() if value not in SWITCH]:
         raise ConfigError(wrong)
     folder, device = Path(given["resume"]), given.get("device")
-    trust = None if switches["trust_remote_code"] == "true" else "trust_remote_code=true"
+    send_variable = given.get("send_variable")
+    consent = Consent(switches["trust_remote_code"] == "true", send_variable, "resume")
     from recframe.tracking.config_of_run import NO_EDITS
 
-    check_run(folder, device, use_cpu=f"recframe train resume={folder} device=cpu", trust=trust, accept_edits=NO_EDITS)
+    check_run(folder, device, use_cpu=f"recframe train resume={folder} device=cpu", consent=consent, accept_edits=NO_EDITS)
     with uncollected(keeps=True):
         from recframe import runner
 
     log_to(sys.stdout)
-    runner.resume(folder, device, **{key: value == "true" for key, value in switches.items()})
+    runner.resume(folder, device, send_variable=send_variable, **{key: value == "true" for key, value in switches.items()})

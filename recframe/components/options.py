@@ -35,8 +35,11 @@ def option(
     components: bool = False,
     runs_code: bool = False,
     variable: bool = False,
+    address: bool | Mapping[str, str] = False,
+    sends: Sequence[str] = (),
     database: bool = False,
     moment: bool = False,
+    determines: bool = True,
 ) -> Any:
     """Declare a field of a component's config: its default, its meaning, and the values it may take.
 
@@ -56,12 +59,21 @@ def option(
     runs_code: if true, the option runs code that comes with data or with a model. Only a command line can set it, no config file, and
         `evaluate` and `resume` ask again for consent.
     variable: the value is the name of an environment variable, which must be set when a run starts.
-    database: the value is the address of a database. A run's config holds that of an SQLite file with the absolute path.
+    address: the value is an address to which requests are sent, with the values of the environment variables that the same section names
+        by options with `variable`. No config file may decide where such a value goes: the command line must set both options, and
+        `evaluate` and `resume` ask again for consent. For a logger's option that is no address itself: what its values stand for.
+    sends: environment variables whose values are sent to the address although no setting names them, such as a password that the library
+        reads by itself. The address of a logger's store that is not on this machine is then refused from a file, if one is set.
+    database: the value is the address of a database. A run's config holds that of an SQLite file with the absolute path. One that is not
+        on this machine counts as an address to which PGPASSWORD is sent.
     moment: the value is a date and time (ISO), and None stands for the moment at which a run starts, less `MOMENT_MARGIN` seconds. A run's
         config holds the moment, so that the run reads the same data again.
+    determines: whether a run's result depends on the value. With false, as for a budget or a rate of requests, runs that differ in it are
+        the same run, and one that was stopped goes on with another value.
     """
     metadata: dict[str, Any] = {"help": help, "ge": ge, "gt": gt, "le": le, "lt": lt, "exists": exists, "path": path}
     metadata["components"], metadata["runs_code"], metadata["variable"] = components, runs_code, variable
+    metadata["address"], metadata["sends"], metadata["determines"] = address, tuple(sends), determines
     metadata["database"], metadata["moment"] = database, moment
     metadata["choices"] = tuple(choices) if choices else None
     if default_factory is not dataclasses.MISSING:

@@ -26,6 +26,7 @@ TAGS: Mapping[str, str] = {
     "signal:": "a response signal of that name",
     "signal:*": "whatever signals the log has",
     "no_simulator": "no simulated users",
+    "asks_model": "answers of a language model, each of which may cost money",
     "actions:items": "actions that are item numbers",
     "actions:continuous": "actions that are real vectors",
     "slates": "slates of more than one item",
@@ -33,6 +34,8 @@ TAGS: Mapping[str, str] = {
     "experience:rollout": "fresh on-policy rollouts",
     "experience:sequences": "whole sequences of a log",
     "experience:log": "a whole log",
+    "stage:logged": "a stage that learns from a log",
+    "stage:simulated": "a stage that learns in a simulator",
     "ranks": "an agent that ranks items for an evaluation on logs",
     "bidirectional": "a state tracker that reads in both directions",
     "no_texts": "vectors of length 0, because no text is read",
@@ -40,6 +43,7 @@ TAGS: Mapping[str, str] = {
     "divides_users": "users that can be divided over several processes",
     "compares_users": "a reward that compares all users with each other",
     "truth": "the true expected response to every item (for the oracle)",
+    "groups": "several sessions of one person, which begin alike",
 }
 
 CLOSE = 0.85
@@ -64,9 +68,34 @@ def _with_new_names(tag: str, user: str) -> str:
 
 
 def active_tags(tags: Collection[str], settings: Mapping[str, Any]) -> list[str]:
-    """The tags that apply under a component's settings: `"tag?setting"` applies if the setting is true, or a number other than 0."""
+    """The tags that apply under a component's settings.
+
+    `"tag?setting"` applies if the setting is true, or a number other than 0; `"tag?setting=value"` if it has this value,
+    `"tag?setting!=value"` if it has another, and `"tag?setting>number"` if it is a larger number. `&` joins conditions that must all hold.
+    """
     split = [tag.partition("?") for tag in tags]
-    return [tag for tag, _, setting in split if not setting or settings.get(setting)]
+    return [tag for tag, _, condition in split if not condition or holds(condition, settings)]
+
+
+def holds(condition: str, settings: Mapping[str, Any]) -> bool:
+    """Whether the part of a tag after its question mark holds."""
+    return all(_holds_alone(part, settings) for part in condition.split("&"))
+
+
+def _holds_alone(condition: str, settings: Mapping[str, Any]) -> bool:
+    name, sign, bound = condition_parts(condition)
+    setting = settings.get(name)
+    if sign == ">":
+        return isinstance(setting, (int, float)) and setting > float(bound)
+    return (str(setting) == bound) == (sign == "=") if sign else bool(setting)
+
+
+def condition_parts(condition: str) -> tuple[str, str, str]:
+    """The setting that a condition is about, the first of those joined, `=`, `!=`, `>` or nothing, and what it is compared with."""
+    condition = condition.partition("&")[0]
+    sign = next((sign for sign in ("!=", "=", ">") if sign in condition), "")
+    name, _, bound = condition.partition(sign) if sign else (condition, "", "")
+    return name, sign, bound
 
 
 def filled_in(tags: Collection[str], settings: Mapping[str, Any]) -> set[str]:
@@ -86,7 +115,8 @@ def misspelt(tag: str) -> str | None:
 
 def settings_of(tags: Collection[str]) -> set[str]:
     """The settings that the tags depend on."""
-    return {name for tag in tags for name in (*_placeholders(tag), tag.partition("?")[2]) if name}
+    conditions = [condition for tag in tags for condition in tag.partition("?")[2].split("&")]
+    return {name for tag in tags for name in _placeholders(tag)} | {name for name, _, _ in map(condition_parts, conditions) if name}
 
 
 def _placeholders(tag: str) -> list[str]:

@@ -15,12 +15,15 @@ CONTENT = "content of sha256 "
 
 
 def use_contents(section: dict[str, Any], schema: type) -> None:
-    """Replace, in place, the paths that `schema` declares by their content, and remove those that need not exist."""
+    """Replace, in place, the paths that `schema` declares by their content, and remove those that need not exist.
+
+    Options on which no result depends are removed, too.
+    """
     for field in dataclasses.fields(schema):
         value = section.get(field.name)
         if isinstance(value, dict) and dataclasses.is_dataclass(field.type):
             use_contents(value, field.type)  # type: ignore[arg-type]
-        elif field.metadata.get("path") == "any":
+        elif field.metadata.get("path") == "any" or not field.metadata.get("determines", True):
             section.pop(field.name, None)
         elif field.metadata.get("path") == "policy":
             section[field.name] = _policy(value)

@@ -84,19 +84,25 @@ class ItemAgent(Agent):
         best = self.greedy(observation, items, self._projected(items), min(k, items.num_items))
         return as_ranking(observation, best, items.num_items, k)
 
+    def scores_of_catalogue(self, observation: Observation) -> ItemScores | None:
+        """The scores of all items by which they are ranked, not computed yet; None: they are not ranked by scores.
+
+        With a gradient, if that is enabled: explanations ask for it.
+        """
+        whole = self.working_set.whole
+        return self.scored(observation, whole, self._projected(whole))
+
     @torch.no_grad()
     def scores_of_items(self, observation: Observation, items: Tensor) -> Tensor | None:
         """The scores `[N, C]` of `items` `[N, C]` by which they are ranked, if they are ranked by scores."""
-        whole = self.working_set.whole
-        scores = self.scored(observation, whole, self._projected(whole))
+        scores = self.scores_of_catalogue(observation)
         return None if scores is None else scores.of(items)
 
     @torch.no_grad()
     def scores_of_all(self, observation: Observation) -> Tensor | None:
         """The scores `[N, M]` of all items, by one product with their vectors."""
-        whole = self.working_set.whole
-        scores = self.scored(observation, whole, self._projected(whole))
-        return None if scores is None else scores.between(0, whole.num_items)
+        scores = self.scores_of_catalogue(observation)
+        return None if scores is None else scores.between(0, self.spec.num_items)
 
     @torch.no_grad()
     def exploring_items(self, observation: Observation, k: int) -> Tensor:

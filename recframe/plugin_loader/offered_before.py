@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from recframe.files import usual_cache
+
 
 def record_path() -> Path:
     """The file in recframe's cache with the plugin, distribution and version behind each name, as {"reward=stay": {...}}."""
-    return Path(os.environ.get("RECFRAME_CACHE", "~/.cache/recframe")).expanduser() / "plugins.json"
+    return usual_cache() / "plugins.json"
 
 
 def read_offers() -> dict[str, Any]:

@@ -9,8 +9,10 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from recframe.building.initial import InitialPolicy
+from recframe.errors import UserError
 from recframe.interfaces import Agent, Data
-from recframe.training import CheckpointError, load_weights
+from recframe.tracking.learned_shapes import extend_items, names_of_learned_shape
+from recframe.training import load_weights
 
 log = logging.getLogger(__name__)
 
@@ -25,14 +27,15 @@ def load_initial_weights(initial: InitialPolicy, agent: Agent, data: Data) -> No
 
     Raises
     ------
-    ConfigError: the weights are of another network, have something for each item where there are more now, or for each user where these
-        are others.
+    ConfigError: the weights are of another network, have something for each item where there are more now that cannot be given to
+        these, or for each user where these are others.
     """
     if problems := list(_unlike(initial, agent, data)):
         raise initial.refused("; ".join(problems))
     try:
         load_weights(agent, initial.folder.weights)
-    except CheckpointError as error:
+        extend_items(agent, len(data.catalog))
+    except UserError as error:
         raise initial.refused(str(error)) from None
     log.info("init: starts from the weights of %s, version %s", initial.folder.path, initial.folder.version)
 
@@ -47,14 +50,18 @@ def _unlike(initial: InitialPolicy, agent: Agent, data: Data) -> Iterator[str]:
     own = {name: tuple(value.shape) for name, value in agent.state_dict().items() if isinstance(value, Tensor)}
     saved = _shapes(initial)
     num_items, before = len(data.catalog), num_before(initial, data)
+    taken_over, fixed = names_of_learned_shape(agent)
+    # modules that can go on with more items do so once their weights are loaded
+    extended = (taken_over - fixed) & saved.keys()
     # the shapes of what an agent learns from a whole log are its own
-    by_item = [name for name, shape in saved.items() if before in shape and num_items in own.get(name, ()) and before != num_items]
+    more = num_items != before
+    by_item = [name for name in saved.keys() - extended if more and before in saved[name] and num_items in own.get(name, ())]
     if by_item:
         yield (
-            f"{by_item[0]} has something for each of its {before:,} items, and the {num_items - before:,} new ones would have nothing; "
+            f"{min(by_item)} has something for each of its {before:,} items, and the {num_items - before:,} new ones would have nothing; "
             "leave them out of the data, or use a state tracker that reads items by their texts alone"
         )
-    others = [] if by_item else [name for name in saved.keys() | own.keys() if saved.get(name) != own.get(name) and name in own]
+    others = [] if by_item else [name for name in own.keys() - taken_over.intersection(saved) if saved.get(name) != own[name]]
     others = [name for name in sorted(others) if not name.endswith((".centre", ".scale"))]
     if others:
         shapes = [_listed(side.get(others[0])) for side in (saved, own)]

@@ -70,7 +70,7 @@ def prepared_training(task: dict[str, Any], folder: Path, interruption: Interrup
     set_threads(task["text_threads"])
     parts = assemble(cfg)
     set_threads(task["threads"])
-    environment = parts.environment(cfg.environment.num_users // part.ranks, "train")
+    environment = parts.training_environment(part.ranks)
     resume_from = None if task["resume_from"] is None else Path(task["resume_from"])
     agent, _ = started_agent(parts, environment, resume_from)
     stages = stages_of(parts, agent, environment, part)

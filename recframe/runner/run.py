@@ -17,7 +17,7 @@ from pytorch_lightning.callbacks import Callback
 from recframe.building.device import choose_device
 from recframe.building.parts import assemble
 from recframe.building.seeds import derived_seed
-from recframe.config import ConfigError, chosen_components, find_start_problems, logger_settings, recorded, validate
+from recframe.config import ConfigError, Consent, chosen_components, find_start_problems, logger_settings, recorded, validate
 from recframe.console import output_console
 from recframe.embeddings import label_report
 from recframe.evaluation.table import results_page
@@ -114,13 +114,20 @@ def run(
         return _run(cfg, claimed, context, _data_record(claimed), callbacks, side_by_side)
 
 
-def resume(folder: str | Path, device: str | None = None, other_data: bool = False, trust_remote_code: bool = False) -> RunResult:
+def resume(
+    folder: str | Path,
+    device: str | None = None,
+    other_data: bool = False,
+    trust_remote_code: bool = False,
+    send_variable: str | None = None,
+) -> RunResult:
     """Continue a stopped run from its last checkpoint. On a CPU, the result equals that of a run without a stop.
 
     Parameters
     ----------
     device: by default the run's; another one is recorded in the run's config.     other_data: accept data that differs from the run's.
     trust_remote_code: run the code that comes with the run's model, if its config asks for that.
+    send_variable: send the values of environment variables, as the config says: `VARIABLE=ADDRESS`, or several with commas between.
 
     Raises
     ------
@@ -133,7 +140,7 @@ def resume(folder: str | Path, device: str | None = None, other_data: bool = Fal
             output_console().print(results_page(result))
             return RunResult.of(claimed.path, result)
         use_cpu = f"recframe train resume={folder} device=cpu"
-        cfg = recorded_config(claimed, device, use_cpu, None if trust_remote_code else "trust_remote_code=true")
+        cfg = recorded_config(claimed, device, use_cpu, Consent(trust_remote_code, send_variable, "resume"))
         report_changes(claimed.path)
         _report_libraries(claimed.path, cfg)
         choose_device(cfg.device, use_cpu)
@@ -195,15 +202,15 @@ def _run(
                 log.warning(
                     "resuming on %s a run that was on %s: its numbers will not be to the digit those without a stop", cfg.device, before
                 )
-            environment = parts.environment(cfg.environment.num_users // cfg.trainer.devices, "train")
+            environment = parts.training_environment(cfg.trainer.devices)
             agent, tracker = started_agent(parts, environment, resume_from)
             settings: Any = OmegaConf.to_object(cfg.auxiliary)
             seed = derived_seed(cfg.seed, "auxiliary")
             auxiliary = BehaviourPrediction(settings, agent, tracker, seed) if settings.weight else None
             encoder = parts.tunable_encoder()
             tuner = None if encoder is None else Tuner(encoder, agent, parts.reading, derived_seed(cfg.seed, "tuning"), parts.reduction)
-            measured = environment.report() | label_report(parts.reading) | dict(parts.cut)
-            caveats = environment.caveats()
+            measured = environment.report() | parts.rewards.report() | label_report(parts.reading) | dict(parts.cut)
+            caveats = environment.caveats() + parts.rewards.caveats()
             log_measured(measured, caveats)
             with other_ranks(cfg, folder.path, resume_from, {"threads": threads.number, "text_threads": threads.chosen.texts}) as ranks:
                 trained = train_stages(

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from omegaconf import OmegaConf
 
@@ -24,7 +24,7 @@ from recframe.training import BEST, FINAL, Selection, StageRecord, fit, stage_at
 
 log = logging.getLogger(__name__)
 
-LOGGED = "logged"
+LOGGED: Final = "logged"
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def stages_of(parts: Parts, agent: Agent, environment: Environment, part: UserDi
 
 def _simulated(parts: Parts, agent: Agent, environment: Environment, trainer: TrainerConfig) -> Stage:
     stream = None
-    if not isinstance(agent.experience, NoExperience):
+    if not isinstance(agent.experience_in("simulated"), NoExperience):
         collector = Collector(environment, parts.rewards, derived_seed(parts.cfg.seed, "environment"))
         stream = SimulatedStream.of(agent, collector, trainer.chunk_steps, derived_seed(parts.cfg.seed, "replay"))
     return Stage("simulated", trainer, stream, periodic_evaluation(parts, agent))
@@ -64,7 +64,7 @@ def _logged(parts: Parts, agent: Agent, environment: Environment, trainer: Train
     own: LoggedConfig = OmegaConf.to_object(parts.cfg.logged)  # type: ignore[assignment]
     assert own.monitor is not None  # validation names it
     stream = None
-    if not isinstance(agent.experience, NoExperience):
+    if not isinstance(agent.experience_in(LOGGED), NoExperience):
         spec = environment.spec
         stream = LoggedStream.of(
             agent,

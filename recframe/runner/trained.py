@@ -47,7 +47,7 @@ def trained_agent(folder: Path, cfg: DictConfig, other_data: bool, remedy: str) 
     record.note_if_missing()
     try_components(cfg)
     parts = assemble(cfg, record.check)
-    training_users = parts.environment(cfg.environment.num_users, "train")
+    training_users = parts.training_environment()
     agent = parts.agent(training_users)
     checkpoints = folder / "checkpoints"
     final = checkpoints / FINAL

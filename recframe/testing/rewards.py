@@ -61,6 +61,12 @@ def check_reward(
         )
         if itemwise:
             _check_itemwise(reward, transition, data, slate_size)
+    report, caveats = reward.report(), reward.caveats()
+    require(
+        isinstance(report, dict) and all(isinstance(name, str) and isinstance(value, float) for name, value in report.items()),
+        "report() must return a dict of strings to floats",
+    )
+    require(isinstance(caveats, tuple) and all(isinstance(line, str) for line in caveats), "caveats() must return a tuple of sentences")
 
 
 def _check_itemwise(reward: Reward, transition: Transition, data: Data, slate_size: int) -> None:

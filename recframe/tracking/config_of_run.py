@@ -7,7 +7,7 @@ import re
 
 from omegaconf import DictConfig, OmegaConf
 
-from recframe.config import ConfigError, code_settings, validate
+from recframe.config import ConfigError, Consent, validate
 from recframe.config.checks.machine import folder_problem
 from recframe.config.schema.run import EmbeddingsConfig
 from recframe.tracking.claim import in_words
@@ -22,31 +22,30 @@ NO_EDITS = "start a new run with it"
 
 
 def recorded_config(
-    folder: RunFolder, device: str | None, use_cpu: str, trust: str | None, accept_edits: str | None = NO_EDITS
+    folder: RunFolder, device: str | None, use_cpu: str, consent: Consent, accept_edits: str | None = NO_EDITS
 ) -> DictConfig:
     """The config that a run was started with.
 
     Parameters
     ----------
     device: used in place of the recorded one; None: the recorded one.     use_cpu: the command that uses the CPU, for the error.
-    trust: how a command line allows settings that run code, for the error; None: they are allowed.
+    consent: what is allowed of settings that run code, or send environment variables.
     accept_edits: how to go on with a file that was edited since the run was started, for the error; None: it is accepted.
 
     Raises
     ------
     ConfigError: if it cannot run here; each problem with the file, and one of the device with `use_cpu`. An edited setting that determines
-        the result is one: it would label the result of another. So is a setting that runs code which comes with a model: the folder may
-        be somebody else's.
+        the result is one: it would label the result of another. So is a setting that needs consent: the folder may be somebody else's.
     """
     cfg = folder.read_config()
     if device is not None:
         cfg.device = device
     _use_own_cache(cfg)
-    running = [] if trust is None else code_settings(OmegaConf.to_container(cfg))
+    refused = consent.problems(OmegaConf.to_container(cfg))
     try:
         validated = validate(cfg)
-        if running:
-            raise ConfigError([f"{key} runs code that comes with a model: read it, and allow it with {trust}" for key in running])
+        if refused:
+            raise ConfigError(refused)
         if accept_edits is not None and (identity := read_identity(folder.path)) and (edits := edited_settings(identity, cfg)):
             raise ConfigError([f"not as the run was started: {in_words(edits)}. Put it back, or {accept_edits}"])
         return validated

@@ -15,6 +15,7 @@ from recframe.errors import UserError
 from recframe.interfaces import Agent, TextTable
 from recframe.tracking.atomic import atomic_path
 from recframe.tracking.finite import not_a_number, require_numbers
+from recframe.tracking.learned_shapes import names_of_learned_shape
 
 CHECKSUM = "sha256"
 """The entry of a file's metadata with the checksum of its tensors."""
@@ -36,7 +37,7 @@ def load_weights(agent: Agent, path: Path) -> None:
     ------
     CheckpointError: if the file is missing or damaged, holds NaN, or its tensors are not those of the agent.
     """
-    agent.load_state_dict({**agent.state_dict(), **load_tensors(_tensors(agent), path, _of_learned_shape(agent), _of_texts(agent))})
+    agent.load_state_dict({**agent.state_dict(), **load_tensors(_tensors(agent), path, names_of_learned_shape(agent)[0], _of_texts(agent))})
 
 
 def save_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
@@ -118,12 +119,6 @@ def require_weights(path: Path) -> None:
 
 def _tensors(agent: Agent) -> dict[str, Tensor]:
     return {name: value for name, value in agent.state_dict().items() if isinstance(value, Tensor)}
-
-
-def _of_learned_shape(agent: Agent) -> set[str]:
-    """The names of the buffers of modules that take over the shapes of a saved state (`learns_shapes`)."""
-    learning = {name: module for name, module in agent.named_modules() if getattr(module, "learns_shapes", False)}
-    return {f"{prefix}.{name}" for prefix, module in learning.items() for name, _ in module.named_buffers(recurse=False)}
 
 
 def _of_texts(agent: Agent) -> set[str]:

@@ -20,7 +20,19 @@ from recframe.building.component import build, component_of
 from recframe.components import Component, Kind
 from recframe.evaluation.agent_policy import AgentPolicy
 from recframe.experience import Collector, RewardSum
-from recframe.interfaces import Agent, Data, Environment, EnvironmentSpec, Observation, Replay, Rollout, Sequences, StateTracker, Transition
+from recframe.interfaces import (
+    Agent,
+    Data,
+    Environment,
+    EnvironmentSpec,
+    Experience,
+    Observation,
+    Replay,
+    Rollout,
+    Sequences,
+    StateTracker,
+    Transition,
+)
 from recframe.testing.toy import toy_data, toy_observation, toy_sequences, toy_spec, toy_transition
 from recframe.trial.mistakes import Mistakes
 
@@ -64,14 +76,16 @@ def try_loop(cfg: DictConfig, mistakes: Mistakes, device: torch.device, with_age
         _decide(agent, cfg, spec, data)
     if transitions and not mistakes.found:
         with mistakes.collected():
-            _learn(agent, transitions)
+            for stage in cfg.stages:
+                _learn(agent, agent.experience_in(stage), transitions)
 
 
 def _can_be_tried(component: Component, section: DictConfig, data: Data) -> bool:
     required = component.required({str(name): value for name, value in section.items()})
     columns = data.catalog.attributes.columns
     lacking = [tag for tag in required if tag in FITTED or (tag.startswith("attribute:") and tag.removeprefix("attribute:") not in columns)]
-    return not lacking and "no_simulator" not in component.provides
+    # what asks a language model would ask it about toy data, at the user's cost
+    return not lacking and not {"no_simulator", "asks_model"} & component.provides
 
 
 def _spec(cfg: DictConfig, world: Component, data: Data, slate_size: int) -> EnvironmentSpec:
@@ -157,10 +171,10 @@ def _decide(agent: Agent, cfg: DictConfig, spec: EnvironmentSpec, data: Data) ->
             policy.rank(observation, max(cfg.evaluation.k))
 
 
-def _learn(agent: Agent, transitions: list[Transition]) -> None:
+def _learn(agent: Agent, experience: Experience, transitions: list[Transition]) -> None:
     """A few updates on the kind of batch that the agent asks for; one that reads a whole log is not tried."""
     batch: Any
-    match agent.experience:
+    match experience:
         case Replay():
             batch = torch.cat(transitions)[:BATCH]  # type: ignore[arg-type]  # tensorclasses concatenate like tensors
         case Rollout():

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from recframe.tracking import RunFolder, write_result
+from tests.tiny_models import tiny_gpt
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 SMALL = {
@@ -28,6 +29,10 @@ SMALL = {
         "--agents dqn --sides recframe --items 70 --users 6 --seconds 0 --repeats 1 --threads 1 --out {tmp}/large.json "
         "--override agent.learning_starts=20 --override agent.batch_size=8 --override agent.replay_capacity=200"
     ],
+    "language_users.py": [
+        "dataset=table dataset.interactions={tmp}/ratings.csv environment.llm.model={tmp}/tiny environment.asking=probabilities "
+        "environment.card_people=4 environment.card_ratings=2 environment.num_users=2"
+    ],
     "launchers.py": ["--jobs 2 --workers 1 --launchers ray"],
     "sweep_start.py": ["--repetitions 1 --sides grid"],
     "learning_on.py": ["--visits 16 --blocks 2 --rounds 0"],
@@ -44,7 +49,10 @@ SMALL = {
     "recsim_reference.py": ["--seconds 0.01"],
     "report_page.py": ["--seeds 1 --people 20 --evaluations 2 --most 6"],
     "sequence_model.py": ["--users 60 --items 50 --steps 2 --pairs 1"],
-    "serving.py": ["--items 50 --requests 20 --turns 1 --clients 2"],
+    "serving.py": [
+        "--items 50 --requests 20 --turns 1 --clients 2 --search approximate",
+        "--items 50 --clients 3 --saturate 2 --search exact",
+    ],
     "simulators.py": ["--small", "--small --memory"],
     "start_up.py": ["--repeats 1 --plugins 1"],
     "text_information.py": ["{tmp}/matrix.csv {tmp}/texts.csv --liked 1 --shown 4"],
@@ -59,7 +67,7 @@ NEEDS = {
     "large_catalogues.py": ["stable_baselines3"],
     "launchers.py": ["ray"],
     "recsim_reference.py": ["recsim", "sardine"],
-    "serving.py": ["fastapi", "uvicorn", "sqlalchemy", "prometheus_client"],
+    "serving.py": ["faiss", "fastapi", "uvicorn", "sqlalchemy", "prometheus_client"],
     "simulators.py": ["stable_baselines3"],
     "text_information.py": ["sentence_transformers"],
 }
@@ -79,6 +87,8 @@ def folder(tmp_path):
     rows = [f"user-{user}," + ",".join(str((user + item) % 3 % 2) for item in range(20)) for user in range(24)]
     (tmp_path / "matrix.csv").write_text("\n".join(["user," + ",".join(f"item-{item}" for item in range(20)), *rows]))
     write_open_bandit(tmp_path / "obd")
+    lines = [f"u{user},i{item},{(user * item) % 5 + 1},{user + item}" for user in range(12) for item in range(12)]
+    (tmp_path / "ratings.csv").write_text("\n".join(["user,item,rating,timestamp", *lines]))
     (tmp_path / "texts.csv").write_text("title\n" + "".join(f"Text {item} on {['tax', 'war', 'law'][item % 3]}\n" for item in range(20)))
     return tmp_path
 
@@ -109,6 +119,8 @@ def test_the_script_runs_in_its_small_form(script, folder, monkeypatch, capsys):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.syspath_prepend(str(FOLDER))
     monkeypatch.chdir(folder)
+    if script == "language_users.py":
+        tiny_gpt(folder / "tiny", positions=4096)
     for arguments in SMALL[script]:
         monkeypatch.setattr(sys, "argv", [script, *arguments.format(tmp=folder).split()])
         runpy.run_path(str(FOLDER / script), run_name="__main__")

@@ -104,6 +104,32 @@ def test_the_default_config_has_no_mistakes():
             "trainer.devices=2: environment.num_users=63 cannot be divided by 2; use trainer.devices=1, or environment.num_users=62",
         ),
         (
+            ["trainer.devices=2", "environment.num_users=24", "environment.group_size=8"],
+            "trainer.devices=2: environment.num_users=24 in groups of 8 cannot be divided by 2; use trainer.devices=1, or "
+            "environment.num_users=16",
+        ),
+        (
+            ["agent=language_policy", "agent.learning=grpo"],
+            "agent.learning=grpo needs several sessions of one person, which begin alike, which environment=topic_world gives with "
+            "environment.group_size=..., a number above 1",
+        ),
+        (
+            [
+                "logged.simulated_steps=50000",
+                "stages=[logged]",
+                "environment=none",
+                "agent=sasrec",
+                "dataset=recbole_atomic",
+                "dataset.path=.",
+            ],
+            "logged.simulated_steps: environment=none simulates nobody; leave it at null, for the log of the dataset",
+        ),
+        (
+            ["logged.simulated_steps=50000", "stages=[logged]", "agent=sasrec", "split.min_item_interactions=2"],
+            "split.min_item_interactions: the people and items of a simulator cannot be dropped",
+        ),
+        (["trainer.devices=2", "agent=language_policy"], "agent=language_policy cannot divide its users; use trainer.devices=1"),
+        (
             ["trainer.devices=2", "agent=linucb"],
             "agent=linucb cannot divide its users; use trainer.devices=1, or one that can: actor_critic",
         ),

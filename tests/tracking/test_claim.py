@@ -5,7 +5,7 @@ import json
 import pytest
 import yaml
 
-from recframe.config import ConfigError, compose_config, validate
+from recframe.config import ConfigError, Consent, compose_config, validate
 from recframe.tracking import RunFolder, RunFolderError, claim_folder, recorded_config, run_identity
 
 
@@ -84,19 +84,19 @@ def test_an_edited_setting_that_determines_the_result_is_refused_and_can_be_acce
     edit(run, agent__gamma=0.5, trainer__env_steps=1500)
     with RunFolder.open(run) as folder:
         with pytest.raises(ConfigError) as caught:
-            recorded_config(folder, None, "", None, "accept it")
+            recorded_config(folder, None, "", Consent(), "accept it")
         assert str(caught.value) == (
             f"{run}/config.yaml: not as the run was started: agent.gamma: 0.97 then, 0.5 now; trainer.env_steps: 2048 then, 1500 now. "
             "Put it back, or accept it"
         )
-        assert recorded_config(folder, None, "", None, None).agent.gamma == 0.5
+        assert recorded_config(folder, None, "", Consent(), None).agent.gamma == 0.5
 
 
 def test_settings_that_determine_no_result_and_the_device_may_be_edited(run, tmp_path):
     edit(run, name="renamed", trainer__progress_bar=True, embeddings__cache=str(tmp_path / "moved"), device="auto")
     with RunFolder.open(run) as folder:
-        assert recorded_config(folder, None, "", None).name == "renamed"
-        assert recorded_config(folder, "cpu", "", None).device == "cpu"
+        assert recorded_config(folder, None, "", Consent()).name == "renamed"
+        assert recorded_config(folder, "cpu", "", Consent()).device == "cpu"
 
 
 def test_a_run_of_an_earlier_release_may_lack_settings_of_this_one(run):
@@ -107,7 +107,7 @@ def test_a_run_of_an_earlier_release_may_lack_settings_of_this_one(run):
     del config["trainer"]["weight_average"]
     (run / "config.yaml").write_text(yaml.safe_dump(config))
     with RunFolder.open(run) as folder:
-        assert recorded_config(folder, None, "", None).trainer.weight_average is None
+        assert recorded_config(folder, None, "", Consent()).trainer.weight_average is None
 
 
 def test_the_command_line_refuses_an_edited_config_and_evaluates_it_if_asked_to(run, warm_recframe):

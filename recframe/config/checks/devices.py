@@ -51,6 +51,10 @@ def _sizes(values: Mapping[str, Any], devices: int) -> Iterator[tuple[str, str]]
         size = values[section].get(setting) if isinstance(values[section], Mapping) else None
         if isinstance(size, int) and size % devices:
             yield f"{section}.{setting}={size} cannot be divided by {devices}", f"{section}.{setting}={max(size // devices, 1) * devices}"
+    users, group = (values["environment"].get(setting) for setting in ("num_users", "group_size"))
+    if isinstance(users, int) and isinstance(group, int) and users % devices == 0 and users % (devices * group):
+        whole = max(users // (devices * group), 1) * devices * group
+        yield f"environment.num_users={users} in groups of {group} cannot be divided by {devices}", f"environment.num_users={whole}"
 
 
 def _names(kind: Kind) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from recframe.components import TAGS, Component, Kind
+from recframe.components.tags import condition_parts, holds
 from recframe.config.app import Composed
 from recframe.config.checks.sections import section_at
 from recframe.config.checks.stages import experience_given
@@ -32,7 +33,11 @@ def check_pairings(composed: Composed) -> list[str]:
         # an unknown component is reported by itself, and nobody knows what it gives
         unmet = [tag for tag in unmet if _giver(tag, composed, giving) not in unknown]
         unmet = [tag for tag in unmet if not any(tag.startswith(family) and some in others for family, some in KNOWN_WHEN_LOADED.items())]
-        problems += [f"{composed.called(key)} needs {_in_words(tag)}, {_lacking(tag, composed, giving, given)}" for tag in unmet]
+        problems += [
+            f"{needing} needs {_in_words(tag)}, {_lacking(tag, composed, giving, given)}"
+            for tag in unmet
+            for needing in _needing(key, tag, composed)
+        ]
     slate_size = values["environment"].get("slate_size", 1) if isinstance(values["environment"], Mapping) else 1
     if environment and agent and isinstance(slate_size, int) and slate_size > 1:
         problems += [
@@ -46,6 +51,15 @@ def check_pairings(composed: Composed) -> list[str]:
 
 def _that_can(kind: Kind, tag: str) -> list[str]:
     return [registered.component.name for registered in registry().components(kind) if tag in registered.component.provides]
+
+
+def _needing(key: str, tag: str, composed: Composed) -> list[str]:
+    """What needs a tag: the component, or its settings for a stage or with one value."""
+    settings = section_at(composed.values, key)
+    conditions = [condition for name, _, condition in (one.partition("?") for one in composed.components[key].requires) if name == tag]
+    named = [condition_parts(condition)[:2] for condition in conditions if condition and holds(condition, settings)]
+    named = [(setting, sign) for setting, sign in named if sign or tag.startswith("stage:")]
+    return sorted(f"{key}.{setting}={settings[setting]}" for setting, _ in named) or [composed.called(key)]
 
 
 def _in_words(tag: str) -> str:
@@ -69,18 +83,18 @@ def _lacking(tag: str, composed: Composed, chosen: Mapping[str, Component], prov
         wanted, known = tag.removeprefix("label:"), sorted(given.removeprefix("label:") for given in provided["labels"])
         return f"which labels does not define{suggestion(wanted, known) if known else ' (it is empty; add labels=[sentiment])'}"
     giver = _giver(tag, composed, chosen)
-    if family == "experience":
+    if family in ("experience", "stage"):
         stages = ",".join(map(str, composed.values["stages"]))
-        given = sorted(tag.removeprefix("experience:") for tag in experience_given(composed.values))
+        given = sorted(tag.removeprefix(f"{family}:") for tag in experience_given(composed.values) if tag.startswith(f"{family}:"))
         return f"which stages=[{stages}] does not give (it gives: {', '.join(given)})"
     component = chosen.get(giver)
     if component is None:
         return "which nothing here gives"
     hidden = next((given for given in component.provides if given.partition("?")[0] == tag and "?" in given), None)
     if hidden:
-        setting = hidden.partition("?")[2]
+        setting, _, bound = condition_parts(hidden.partition("?")[2])
         default = getattr(component.config(), setting)
-        value = "true" if isinstance(default, bool) else "..., a number above 0" if isinstance(default, int | float) else "..."
+        value = "true" if isinstance(default, bool) else f"..., a number above {bound or 0}" if isinstance(default, int | float) else "..."
         return f"which {composed.called(giver)} gives with {giver}.{setting}={value}"
     prefix = f"{family}:" if ":" in tag else ""
     given = sorted(t.removeprefix(prefix) for t in provided[giver] if t.startswith(prefix))
@@ -94,4 +108,4 @@ def _giver(tag: str, composed: Composed, giving: Mapping[str, Component]) -> str
         return "state_tracker"
     # a dataset that was replaced by the environment's own items gives nothing
     replaced = "dataset" not in giving and ("dataset" in composed.components or composed.values.get("dataset") is None)
-    return "environment" if family in ("signal", "actions", "features", "truth", "context") or replaced else "dataset"
+    return "environment" if family in ("signal", "actions", "features", "truth", "context", "groups") or replaced else "dataset"

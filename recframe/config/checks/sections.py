@@ -75,8 +75,14 @@ def check_loggers(loggers: Mapping[str, Any]) -> list[str]:
     return problems
 
 
-def _object_of(config: type, settings: Mapping[str, Any]) -> Any:
-    return config(**{field.name: settings[field.name] for field in dataclasses.fields(config) if field.name in settings})
+def _object_of(config: Any, settings: Mapping[str, Any]) -> Any:
+    """The settings as an object of their class, and those in sections of their own as objects of theirs."""
+    given = {field.name: (field.type, settings[field.name]) for field in dataclasses.fields(config) if field.name in settings}
+    return config(**{name: _object_of(kind, value) if _is_section(kind, value) else value for name, (kind, value) in given.items()})
+
+
+def _is_section(kind: Any, value: Any) -> bool:
+    return isinstance(value, Mapping) and isinstance(kind, type) and dataclasses.is_dataclass(kind)
 
 
 def section_at(values: Mapping[str, Any], key: str) -> Mapping[str, Any]:
@@ -113,9 +119,13 @@ def _check_value(value: Any, metadata: Mapping[str, Any]) -> Iterator[str]:
 
 def variable_problems(key: str, component: Component, settings: Mapping[str, Any]) -> list[str]:
     """The options that must name an environment variable and do not. The message does not repeat the value, which may be a secret."""
-    named = {field.name: settings.get(field.name) for field in dataclasses.fields(component.config) if field.metadata.get("variable")}
-    return [
-        f"{key}.{name}: no environment variable of the given name is set; give the name of a variable, not the secret itself"
-        for name, value in named.items()
-        if value is not None and not os.environ.get(str(value))
-    ]
+    return list(_unset_variables(key, component.config, settings))
+
+
+def _unset_variables(key: str, schema: type, settings: Mapping[str, Any]) -> Iterator[str]:
+    for field in dataclasses.fields(schema):
+        value, name = settings.get(field.name), f"{key}.{field.name}"
+        if isinstance(value, Mapping) and dataclasses.is_dataclass(field.type):
+            yield from _unset_variables(name, field.type, value)  # type: ignore[arg-type]
+        elif field.metadata.get("variable") and value is not None and not os.environ.get(str(value)):
+            yield f"{name}: no environment variable of the given name is set; give the name of a variable, not the secret itself"

@@ -20,14 +20,15 @@ SECTIONS = {"logs": LogSettings, "split": SplitSettings}
 
 
 def experience_given(values: Mapping[str, Any]) -> frozenset[str]:
-    """The tags of the experience that every stage of the run gives: only replay is given by a log and by a simulator."""
+    """The tags of the stages, and of the experience that each of them gives: only replay is given by a log and by a simulator."""
+    stages = frozenset(f"stage:{stage}" for stage in values["stages"])
     match values["stages"]:
         case [single] if single == LOGGED:
-            return frozenset({"experience:replay", "experience:sequences", "experience:log"})
+            return stages | {"experience:replay", "experience:sequences", "experience:log"}
         case [single] if single == SIMULATED:
-            return frozenset({"experience:replay", "experience:rollout"})
+            return stages | {"experience:replay", "experience:rollout"}
         case _:
-            return frozenset({"experience:replay"})
+            return stages | {"experience:replay"}
 
 
 def stage_problems(composed: Composed) -> list[str]:
@@ -51,8 +52,11 @@ def _log_problems(composed: Composed) -> Iterator[str]:
     dataset, agent, environment = (chosen.get(key) for key in ("dataset", "agent", "environment"))
     if environment is not None and "catalog" in environment.provides:
         yield f"stages: {composed.called('environment')} brings its own items, for which there is no log; use stages=[simulated]"
+    elif values["logged"]["simulated_steps"] is not None:
+        yield from _simulated_log_problems(composed)
     elif dataset is not None and "interactions" not in dataset.given(values["dataset"]):
-        yield f"stages: {composed.called('dataset')} has no log to learn from; those that have: {_names(Kind.DATASET, 'interactions')}"
+        others = f"those that have: {_names(Kind.DATASET, 'interactions')}; or logged.simulated_steps=50000 makes one in a simulator"
+        yield f"stages: {composed.called('dataset')} has no log to learn from; {others}"
     if agent is not None and "ranks" not in agent.provides:
         called = composed.called("agent")
         yield f"stages: {called} cannot be evaluated on a log, as it ranks no items; those that do: {_names(Kind.AGENT, 'ranks')}"
@@ -67,6 +71,17 @@ def _log_problems(composed: Composed) -> Iterator[str]:
     yield from contradictions(SplitSettings(**values["split"]))
     if not ks:
         yield "evaluation.k: name at least one length of the lists that are measured, such as [10]"
+
+
+def _simulated_log_problems(composed: Composed) -> Iterator[str]:
+    """What a log from the simulator cannot be."""
+    values, environment = composed.values, composed.components.get("environment")
+    if environment is not None and "no_simulator" in environment.provides:
+        called = composed.called("environment")
+        yield f"logged.simulated_steps: {called} simulates nobody; leave it at null, for the log of the dataset"
+    for name in ("min_user_interactions", "min_item_interactions"):
+        if values["split"][name]:
+            yield f"split.{name}: the people and items of a simulator cannot be dropped; leave it at 0 with logged.simulated_steps"
 
 
 def monitored_on_log(values: Mapping[str, Any], chosen: Mapping[str, Component]) -> str:

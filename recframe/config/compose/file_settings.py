@@ -22,7 +22,7 @@ from recframe.config.compose.error_line import error_line
 from recframe.config.compose.overrides import LIST_GROUPS, unknown_key
 from recframe.config.compose.sources import without_settings
 from recframe.config.compose.yaml_files import user_file
-from recframe.config.written import read_tree
+from recframe.config.written import MERGE_TAG, read_tree
 from recframe.plugin_loader import offered_before, registry
 
 COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError, RecursionError)
@@ -66,6 +66,12 @@ def with_places(problems: Sequence[str], cfg: DictConfig, config_name: str, over
     return [places.get(problem.partition(":")[0], "") + problem for problem in problems]
 
 
+def places_of_keys(config_name: str, overrides: Sequence[str]) -> dict[str, str]:
+    """The dotted keys that the users' and plugins' files behind a config set, each with the last file and line that does."""
+    files = _files(config_name, overrides)
+    return {key: f"{path}, line {line}" for path, package in files for key, line, _ in _settings_in(path, package, hydras=True)}
+
+
 def _files(config_name: str, overrides: Sequence[str]) -> Iterator[tuple[Path, str]]:
     """The users' and plugins' files behind a config in the order in which they are merged, each with its package."""
     chain = GlobalHydra.instance().config_loader().compute_defaults_list(config_name, list(overrides), RunMode.RUN).defaults
@@ -75,11 +81,13 @@ def _files(config_name: str, overrides: Sequence[str]) -> Iterator[tuple[Path, s
             yield path, "" if default.package in (None, "_global_") else str(default.package)
 
 
-def _settings_in(path: Path, package: str) -> Iterator[_Setting]:
-    """The values that a file sets."""
+def _settings_in(path: Path, package: str, hydras: bool = False) -> Iterator[_Setting]:
+    """The values that a file sets.   hydras: those of Hydra's own sections, too."""
     tree, loader = read_tree(path.read_text("utf-8"), str(path), package)
-    if tree is not None:
-        yield from _settings(tree, package, loader)
+    if isinstance(tree, yaml.MappingNode):
+        skipped = ("defaults",) if hydras or package else ("defaults", "hydra")
+        kept = [(key, node) for key, node in tree.value if key.value not in skipped]
+        yield from _settings(yaml.MappingNode(tree.tag, kept, tree.start_mark, tree.end_mark), package, loader)
 
 
 def _wrong_settings(path: Path, package: str, base: DictConfig, app: App) -> Iterator[str]:
@@ -121,11 +129,22 @@ def _settings(tree: yaml.Node, prefix: str, loader: Any) -> Iterator[_Setting]:
     """The values of a mapping and of the mappings in it."""
     if not isinstance(tree, yaml.MappingNode):
         return
-    for key_node, node in tree.value:
+    for key_node, node in _with_merged(tree):
         key = f"{prefix}.{key_node.value}" if prefix else str(key_node.value)
-        if key_node.value in ("defaults", "hydra", "<<"):
-            continue
         if isinstance(node, yaml.MappingNode) and node.value:
             yield from _settings(node, key, loader)
         else:
             yield _Setting(key, key_node.start_mark.line + 1, loader.construct_object(node, deep=True))
+
+
+def _with_merged(tree: yaml.MappingNode) -> Iterator[tuple[yaml.Node, yaml.Node]]:
+    """The entries of a mapping, and those that it takes over from others (`<<`) and does not set itself."""
+    found: dict[str, tuple[yaml.Node, yaml.Node]] = {}
+    merged = [node for key, node in tree.value if key.tag == MERGE_TAG]
+    for node in merged:
+        # the first of several wins
+        for other in node.value if isinstance(node, yaml.SequenceNode) else [node]:
+            taken = _with_merged(other) if isinstance(other, yaml.MappingNode) else ()
+            found = {str(key.value): (key, value) for key, value in taken} | found
+    found |= {str(key.value): (key, value) for key, value in tree.value if key.tag != MERGE_TAG}
+    yield from found.values()

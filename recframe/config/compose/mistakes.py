@@ -19,7 +19,7 @@ from recframe.config.app import App
 from recframe.config.apps import TRAIN
 from recframe.config.checks.validate import find_new_run_problems
 from recframe.config.compose.error_line import error_line
-from recframe.config.compose.file_settings import COMPOSITION_ERRORS, setting_problems, with_places
+from recframe.config.compose.file_settings import COMPOSITION_ERRORS, places_of_keys, setting_problems, with_places
 from recframe.config.compose.grid import Axis, Job, describe, jobs, some_jobs
 from recframe.config.compose.in_place import changed
 from recframe.config.compose.initialize import initialized
@@ -38,18 +38,24 @@ from recframe.config.compose.overrides import (
 from recframe.config.compose.typed_text import text_as_typed
 from recframe.config.compose.yaml_files import wrong_files
 from recframe.config.problems import ConfigError
+from recframe.config.sent_variables import chosen_by_files, sent_variables
 
 Visit = Callable[[frozenset[str], DictConfig], None]
 """It is called with each sound job of a sweep: its overrides, without Hydra's own, and its config, which must stay as it is."""
 
 
 class Found(NamedTuple):
-    """A composed config, the file that was chosen for each config group, and the overrides that it was composed with."""
+    """A composed config, the file that was chosen for each config group, the overrides that it was composed with, and `hydra.mode`.
+
+    hydra: Hydra's own section, plain and not filled in.
+    """
 
     cfg: DictConfig
     choices: Mapping[str, Any]
     config_name: str
     overrides: Sequence[str]
+    mode: Any
+    hydra: Any
 
 
 def find_mistakes(
@@ -60,6 +66,7 @@ def find_mistakes(
     visit: Visit | None = None,
     *,
     searched: bool = False,
+    modes: set[Any] | None = None,
 ) -> list[str]:
     """One line for each mistake in the overrides of a command line, and in the configs that they compose to (of a sweep, in each job's).
 
@@ -69,6 +76,7 @@ def find_mistakes(
     visit: called with each job that has no mistake, so that nobody has to compose it again.
     searched: whether the sweep is a search: it tries some of all combinations, and leaves a setting that only some choices have out of the
         jobs of the others.
+    modes: the `hydra.mode` of each composed config is added to it.
     """
     if config_dir is not None and not Path(config_dir).is_dir():
         return [f"--config-dir: {config_dir!r} is not a folder"]
@@ -100,7 +108,7 @@ def find_mistakes(
         values = [axis for axis in values if axis.key.partition(".")[0] not in unknown]
         unread = list(wrong_files([("", config_name or app.config_name), *_choices(groups)]))
         if not unread:
-            return problems + _job_problems(app, config_name or app.config_name, fixed, groups, values, problems, visit, searched)
+            return problems + _job_problems(app, config_name or app.config_name, fixed, groups, values, problems, visit, searched, modes)
         problems += list(dict.fromkeys(one.problem for one in unread))
         # the rest of the command line is checked without these files, as far as they do not decide it
         lost = {one.choice for one in unread}
@@ -145,6 +153,7 @@ def _job_problems(
     known: list[str],
     visit: Visit | None = None,
     searched: bool = False,
+    modes: set[Any] | None = None,
 ) -> list[str]:
     """The problems of the jobs of the grid, each once, in addition to those that are `known` already."""
     axes = [*groups, *values]
@@ -157,6 +166,8 @@ def _job_problems(
         # the groups' choices change slowest
         if not checked or checked[-1][: len(groups)] != chosen:
             composed = _compose(app, config_name, [*fixed, *_texts(groups, chosen)])
+            if modes is not None and isinstance(composed, Found):
+                modes.add(composed.mode)
         checked.append(job)
         texts = frozenset([*fixed, *_texts(axes, job)])
         given = [
@@ -190,6 +201,7 @@ def _compose(app: App, config_name: str, overrides: list[str]) -> Found | list[s
     if problems := search_path_problems(cfg.hydra.searchpath):
         return problems
     choices: Any = OmegaConf.to_container(cfg.hydra.runtime.choices)
+    mode, hydra = cfg.hydra.mode, OmegaConf.to_container(cfg.hydra, resolve=False)
     with open_dict(cfg):
         del cfg["hydra"]
     present = {str(key) for key in cfg}
@@ -201,7 +213,7 @@ def _compose(app: App, config_name: str, overrides: list[str]) -> Found | list[s
             f"config {config_name!r} is not a primary config of recframe {app.command}: it lacks {', '.join(lacking)}; "
             f"begin its defaults list with {app.config_name!r}"
         ]
-    found = Found(cfg, choices, config_name, overrides)
+    found = Found(cfg, choices, config_name, overrides, mode, hydra)
     return (setting_problems(config_name, overrides, app) or found) if _is_doubtful(cfg, app) else found
 
 
@@ -226,10 +238,21 @@ def _problems_of(
     cfg, chosen = composed.cfg, list(values)
     with changed(cfg, {axis.key.partition(".")[0] for axis, _ in chosen}):
         problems = [problem for axis, choice in chosen if (problem := apply_value(axis, choice, cfg))]
-        found = find_new_run_problems(cfg, app, composed.choices)
+        found = find_new_run_problems(cfg, app, composed.choices) + _sent_by_files(cfg, composed, {axis.key for axis, _ in chosen})
         if not (problems or found or known) and visit is not None:
             visit(overrides, cfg)
         # a refused value leaves the default in place, about which there is nothing to report
         refused = {problem.partition(":")[0] for problem in [*known, *problems]}
         found = [line for line in found if line.partition(":")[0] not in refused]
         return problems + with_places(found, cfg, composed.config_name, composed.overrides)
+
+
+def _sent_by_files(cfg: DictConfig, composed: Found, typed: set[str]) -> list[str]:
+    """The problems of environment variables that would leave this machine because of what a file says."""
+    values: Any = OmegaConf.to_container(cfg, resolve=False)
+    values = {**values, "hydra": composed.hydra}
+    if not sent_variables(values):
+        return []
+    added = {text.lstrip("+").partition("=")[0] for text in composed.overrides}
+    places = places_of_keys(composed.config_name, composed.overrides)
+    return chosen_by_files(values, {key: place for key, place in places.items() if key not in typed | added})

@@ -6,6 +6,7 @@ what `class` and `()` name. A model's own code is run with the options that `rec
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from importlib.resources import files
 from typing import Any
@@ -14,6 +15,7 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
+from recframe.config.addresses import address_at, declares
 from recframe.config.compose.grid import Axis
 from recframe.config.problems import ConfigError
 from recframe.config.runs_code import flagged, runs_code
@@ -43,7 +45,34 @@ def trust_problems(content: Any, file: str, config: str, package: str) -> Config
     for part in reversed([part for part in package.split(".") if part]):
         nested = {part: nested}
     lines = [f"{file}: {key} would run code, which no file may decide; to allow it, set it on the command line" for key in _code(nested)]
+    lines += [
+        f"{file}: hydra.sweeper.params.{key} may decide where an environment variable is sent, which no file may decide; to allow it, "
+        "set it on the command line"
+        for key in _sending_params(nested)
+    ]
     return ConfigError(lines) if lines else None
+
+
+def _sending_params(content: Mapping[Any, Any]) -> Iterator[str]:
+    """The settings of a sweep's jobs in a file that name an environment variable, or an address to which requests are sent."""
+    params: Any = content
+    for part in ("hydra", "sweeper", "params"):
+        params = params.get(part) if isinstance(params, Mapping) else None
+    for name, value in params.items() if isinstance(params, Mapping) else ():
+        if _may_send(str(name).lstrip("+~"), value):
+            yield str(name)
+
+
+def _may_send(key: str, value: Any) -> bool:
+    """Whether a setting names an environment variable, fills one in, or is an address to which requests are sent."""
+    parts = tuple(key.split("."))
+    if "oc.env" in str(value):
+        return True
+    if value in (None, "null"):
+        return False
+    address = address_at(parts, value)
+    sends = address is not None and (address.kind == "endpoint" or any(name in os.environ for name in address.unnamed))
+    return sends or declares(parts, "variable")
 
 
 def _is_hydras(config: str) -> bool:
@@ -54,8 +83,12 @@ def _is_hydras(config: str) -> bool:
 
 
 def recorded_problems(overrides: Iterable[str], file: str) -> ConfigError | None:
-    """The error for overrides that a file holds and that would run code, or None. They may come from somebody else."""
+    """The error for overrides that a file holds and that would run code or decide where an environment variable is sent, or None.
+
+    They may come from somebody else.
+    """
     code: dict[str, None] = {}
+    sending: dict[str, None] = {}
     for override in OverridesParser.create().parse_overrides(list(overrides)):
         key = override.key_or_group
         if key.startswith("hydra/") or f"{override.package}.".startswith(("hydra.", "_global_.hydra.")):
@@ -66,7 +99,13 @@ def recorded_problems(overrides: Iterable[str], file: str) -> ConfigError | None
             for part in reversed(key.split(".")):
                 nested = {part: nested}
             code |= dict.fromkeys(_code(nested))
+            sending |= {key: None} if _may_send(key, value) else {}
     lines = [f"{file}: {key} would run code, which no file may decide; to allow it, repeat it on the command line" for key in code]
+    lines += [
+        f"{file}: {key} may decide where an environment variable is sent, which no file may decide; to allow it, repeat it on the "
+        "command line"
+        for key in sending
+    ]
     return ConfigError(lines) if lines else None
 
 

@@ -6,11 +6,11 @@ import base64
 import functools
 import gzip
 import logging
-import os
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 
+from recframe.files import usual_cache
 from recframe.tracking.atomic import atomic_write
 
 log = logging.getLogger(__name__)
@@ -36,5 +36,4 @@ def packed_script() -> str:
 
 
 def _cached() -> Path:
-    home = os.environ.get("RECFRAME_CACHE", "~/.cache/recframe")
-    return Path(home).expanduser() / "page" / f"vega-{version('vl-convert-python')}.js.gz.b64"
+    return usual_cache() / "page" / f"vega-{version('vl-convert-python')}.js.gz.b64"

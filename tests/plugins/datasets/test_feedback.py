@@ -80,6 +80,19 @@ def test_the_data_is_that_of_the_exported_file(url, tmp_path):
     assert ours.interactions.frame["click"].sum() == 14
 
 
+def test_recommendations_with_rules_of_their_own_are_learned_from_and_counted(url, caplog):
+    write(url, visits=3)
+    load(url)
+    assert "rules of their own" not in caplog.text
+    with FeedbackStore.open(url) as store:
+        store.record_decision(RecordedDecision("ry", NOW + 890, "s", "p0", "main", "v1", [ShownItem("f1", 0.5)], k=1, exclude=[]))
+        store.record_decision(
+            RecordedDecision("rx", NOW + 900, "s", "p0", "main", "v1", [ShownItem("f1", 0.5)], k=1, candidates=["f1", "f2"])
+        )
+    assert len(load(url).interactions) == 8
+    assert "1 of 5 recommendations were asked for with candidates, exclusions or rules of their own" in caplog.text
+
+
 def test_what_comes_after_the_moment_is_not_read(url):
     write(url)
     until = datetime.fromtimestamp(NOW + 10 * 30 + 1, UTC).isoformat()
