@@ -44,7 +44,8 @@ class SentVariable(NamedTuple):
 
 def sent_variables(values: Any) -> list[SentVariable]:
     """What the settings of a config would send. `values`: plain, with interpolations that are not filled in, and Hydra's own or not."""
-    leaves = [(key, value) for key, value in _leaves(values, ()) if value not in EMPTY]
+    # addresses and names of variables are texts; looking up where a setting is declared takes most of the time
+    leaves = [(key, value) for key, value in _leaves(values, ()) if isinstance(value, str) and value not in EMPTY]
     addresses = [address for key, value in leaves if (address := address_at(key, value)) is not None]
     if not addresses:
         return []
@@ -52,8 +53,8 @@ def sent_variables(values: Any) -> list[SentVariable]:
     for key, value in leaves:
         if declares(key, "variable"):
             beside = [one for one in addresses if one.key[:-1] == key[:-1] and one.kind != "database"]
-            sent += [_sent(key, str(value), one) for one in beside if _may_be_set(str(value))]
-        elif isinstance(value, str) and (reached := [one for one in addresses if _reaches(key, value, one, values)]):
+            sent += [_sent(key, value, one) for one in beside if _may_be_set(value)]
+        elif reached := [one for one in addresses if _reaches(key, value, one, values)]:
             named = dict.fromkeys(_variables_in(value, key, values))
             sent += [_sent(key, variable, one) for variable in named for one in reached]
     return sent

@@ -14,13 +14,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from recframe.llm import Chat, Prompt, Schema
+from recframe.llm import Prompt, Schema
 from recframe.llm.questions import mark_of
-from recframe.llm.unusable import UnusableAnswers
 from recframe.report_cards import RatingScale
 from recframe_plugins.environments.language_users.opinions import Afterwards, Opinions, Respondents
 from recframe_plugins.environments.language_users.sentences import NOT_KNOWN
-from recframe_plugins.environments.language_users.visits import ROLE, Visit, Wording
+from recframe_plugins.environments.language_users.visits import ROLE, Visit
 
 
 class PersonAnswer(NamedTuple):
@@ -33,27 +32,12 @@ class PersonAnswer(NamedTuple):
 
 
 class AnsweringPeople(Respondents):
-    """People whose answers are JSON; see the module docstring.
-
-    Parameters
-    ----------
-    personas: by number.   sentences: that they may say; None: they say nothing.
-    """
-
-    def __init__(
-        self, chat: Chat, wording: Wording, personas: Any, scale: RatingScale, sentences: Sequence[str] | None, unusable: UnusableAnswers
-    ) -> None:
-        self.chat = chat
-        self.wording = wording
-        self.personas = personas
-        self.scale = scale
-        self.sentences = sentences
-        self.unusable = unusable
+    """People whose answers are JSON; see the module docstring."""
 
     def opinions(self, visits: Sequence[Visit]) -> Opinions:
         """See `Respondents.opinions`; the answers say all."""
         size = len(visits[0].slate)
-        texts = [self.question(visit) for visit in visits]
+        texts = [self.about(visit) for visit in visits]
         marks = [mark_of(text) for text in texts]
         prompts = [Prompt(ROLE, f"{text}\n{self._wanted(mark)}") for text, mark in zip(texts, marks, strict=True)]
         answers = self.chat.ask(prompts, answer_schema(size, self.scale, self.sentences))
@@ -69,13 +53,10 @@ class AnsweringPeople(Respondents):
             afterwards=self._afterwards(given),
         )
 
-    def afterwards(self, visits: Sequence[Visit], clicks: Tensor) -> Afterwards:
-        """Not used: the answers say it."""
-        raise NotImplementedError("an answer says what comes after it")
-
-    def question(self, visit: Visit) -> str:
-        """The question about a visit, without its mark."""
-        return self.wording.visit(self.personas[visit.person], visit)
+    def afterwards(self, visits: Sequence[Visit], opinions: Opinions, clicks: Tensor) -> Afterwards:
+        """See `Respondents.afterwards`; the same answers say it."""
+        assert opinions.afterwards is not None
+        return opinions.afterwards
 
     def _afterwards(self, given: Sequence[PersonAnswer]) -> Afterwards:
         says = None

@@ -145,7 +145,7 @@ class LanguageUsers(SimulatedSessions):
         opinions = self.respondents.opinions(visits)
         clicks = (uniforms[:, :-2] < opinions.click.to(self.device)).float()
         ratings = opinions.rating.to(self.device)
-        after = opinions.afterwards or self.respondents.afterwards(visits, clicks)
+        after = self.respondents.afterwards(visits, opinions, clicks)
         changed = self._remembering(slate, clicks, ratings)
         if after.says is not None:
             limits = after.says.to(self.device).cumsum(dim=1)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from torch import Tensor
 
-from recframe_plugins.environments.language_users.visits import Visit
+from recframe.llm import Chat
+from recframe.llm.unusable import UnusableAnswers
+from recframe.report_cards import RatingScale
+from recframe_plugins.environments.language_users.visits import Visit, Wording
 
 
 class Afterwards(NamedTuple):
@@ -31,7 +34,22 @@ class Opinions(NamedTuple):
 
 
 class Respondents(ABC):
-    """Asks a language model to play people."""
+    """Asks a language model to play people.
+
+    Parameters
+    ----------
+    personas: by number.   sentences: that they may say; None: they say nothing.
+    """
+
+    def __init__(
+        self, chat: Chat, wording: Wording, personas: Any, scale: RatingScale, sentences: Sequence[str] | None, unusable: UnusableAnswers
+    ) -> None:
+        self.chat = chat
+        self.wording = wording
+        self.personas = personas
+        self.scale = scale
+        self.sentences = sentences
+        self.unusable = unusable
 
     @abstractmethod
     def opinions(self, visits: Sequence[Visit]) -> Opinions:
@@ -43,5 +61,9 @@ class Respondents(ABC):
         """
 
     @abstractmethod
-    def afterwards(self, visits: Sequence[Visit], clicks: Tensor) -> Afterwards:
-        """Whether they then leave, and what they say, given their clicks `[N, K]`; only where `opinions` did not tell."""
+    def afterwards(self, visits: Sequence[Visit], opinions: Opinions, clicks: Tensor) -> Afterwards:
+        """Whether they then leave, and what they say, given what they thought of these visits, and their clicks `[N, K]`."""
+
+    def about(self, visit: Visit) -> str:
+        """The visit in the words of a question."""
+        return self.wording.visit(self.personas[visit.person], visit)

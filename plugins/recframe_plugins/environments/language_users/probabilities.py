@@ -39,7 +39,6 @@ class ProbablePeople(Respondents):
 
     Parameters
     ----------
-    personas: by number.   sentences: that they may say; None: they say nothing.
     asks_leaving: whether anybody may leave; otherwise it is not asked.
     """
 
@@ -53,28 +52,23 @@ class ProbablePeople(Respondents):
         unusable: UnusableAnswers,
         asks_leaving: bool = True,
     ) -> None:
-        self.chat = chat
-        self.wording = wording
-        self.personas = personas
-        self.scale = scale
-        self.sentences = sentences
-        self.unusable = unusable
+        super().__init__(chat, wording, personas, scale, sentences, unusable)
         self.asks_leaving = asks_leaving
 
     def opinions(self, visits: Sequence[Visit]) -> Opinions:
         """See `Respondents.opinions`."""
         size = len(visits[0].slate)
-        prompts = [Prompt(ROLE, f"{text}\n{self._about(place, size)}") for text in self._texts(visits) for place in range(1, size + 1)]
+        prompts = [Prompt(ROLE, f"{text}\n{self._about(place, size)}") for text in map(self.about, visits) for place in range(1, size + 1)]
         chosen, even = self._chosen(prompts, WORDS, f"none of {', '.join(WORDS)}")
         levels = torch.linspace(self.scale.low, self.scale.high, len(WORDS))
         liked = (levels >= self.scale.like_from).float()
         shape = (len(visits), size)
         return Opinions((chosen @ liked).clamp(0.0, 1.0).view(shape), (chosen @ levels).view(shape), ~even.view(shape).any(dim=1))
 
-    def afterwards(self, visits: Sequence[Visit], clicks: Tensor) -> Afterwards:
+    def afterwards(self, visits: Sequence[Visit], opinions: Opinions, clicks: Tensor) -> Afterwards:
         """See `Respondents.afterwards`."""
         leave, says = torch.zeros(len(visits)), None
-        done = [f"{text}\n{_clicked(row)}" for text, row in zip(self._texts(visits), clicks.tolist(), strict=True)]
+        done = [f"{text}\n{_clicked(row)}" for text, row in zip(map(self.about, visits), clicks.tolist(), strict=True)]
         if self.asks_leaving:
             asked = [Prompt(ROLE, f"{text} Do you stay and look on, or leave? Answer {STAY} or {LEAVE}.") for text in done]
             leave = self._or_else(STAYING, *self._chosen(asked, [STAY, LEAVE], f"neither {STAY} nor {LEAVE}"))[:, 1]
@@ -96,9 +90,6 @@ class ProbablePeople(Respondents):
         """The probabilities, in which an answer that cannot be used is the option at a place."""
         sure = F.one_hot(torch.full_like(even, place, dtype=torch.int64), chosen.shape[1]).to(chosen)
         return torch.where(even[:, None], sure, chosen)
-
-    def _texts(self, visits: Sequence[Visit]) -> list[str]:
-        return [self.wording.visit(self.personas[visit.person], visit) for visit in visits]
 
     def _about(self, place: int, size: int) -> str:
         which = "this" if size == 1 else f"number {place}"

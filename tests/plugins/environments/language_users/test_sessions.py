@@ -145,7 +145,7 @@ def test_a_model_that_is_loaded_here_and_finds_two_words_equally_likely_has_chos
     chat = Chat(ChatConfig(replay="off"), backend=Torn())
     people = ProbablePeople(chat, environment.wording, environment.respondents.personas, environment.scale, None, UnusableAnswers(""))
     visits = [Visit(int(person), [0], []) for person in environment.people[:3]]
-    assert people.afterwards(visits, torch.zeros(3, 1)).leave.tolist() == [0.5] * 3
+    assert people.afterwards(visits, people.opinions(visits), torch.zeros(3, 1)).leave.tolist() == [0.5] * 3
     assert people.unusable.count == 0
 
 
