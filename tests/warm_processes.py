@@ -11,9 +11,15 @@ import pkgutil
 import signal
 import sys
 from importlib import import_module
+from types import ModuleType
 
 # the imports of a run and of the encoder tfidf
-import recframe.runner  # noqa: F401
+import hydra
+import hydra_plugins.hydra_joblib_launcher.joblib_launcher  # noqa: F401
+import numpy.random  # noqa: F401
+from pydantic import BaseModel, TypeAdapter  # noqa: F401
+
+import recframe.runner
 import recframe_plugins
 from recframe.cli.main import main
 
@@ -46,11 +52,18 @@ def serve() -> bool:
     return False
 
 
-for module in pkgutil.walk_packages(recframe_plugins.__path__, f"{recframe_plugins.__name__}."):
-    if any(
-        part in module.name for part in (".q_learning.", ".topic_world.", ".simulation.", ".rewards.", ".tfidf.", "registration", "config")
-    ):
-        import_module(module.name)
+def import_all(package: ModuleType, *parts: str) -> None:
+    """Import the modules of a package whose names contain one of the parts."""
+    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+        if any(part in module.name for part in parts):
+            import_module(module.name)
+
+
+import_all(
+    recframe_plugins, ".q_learning.", ".topic_world.", ".simulation.", ".rewards.", ".tfidf.", ".synthetic.", "registration", "config"
+)
+import_all(recframe, ".config.", ".reports.", ".sweeps.", ".tracking.", ".evaluation.")
+import_all(hydra, "._internal.", ".core.", ".grammar.", ".plugins.")
 # the forked processes need not look through what is imported here
 gc.collect()
 gc.freeze()

@@ -48,28 +48,38 @@ def setting_problems(config_name: str, overrides: Sequence[str], app: App) -> li
     return list(dict.fromkeys(problem for path, package in files for problem in _wrong_settings(path, package, base, app)))
 
 
-def with_places(problems: Sequence[str], cfg: DictConfig, config_name: str, overrides: Sequence[str]) -> list[str]:
+class FileSetting(NamedTuple):
+    """A value that a user's or plugin's file sets: the file, the dotted key, the number of its line, and the value."""
+
+    path: Path
+    key: str
+    line: int
+    value: Any
+
+    @property
+    def place(self) -> str:
+        """File and line, for messages."""
+        return f"{self.path}, line {self.line}"
+
+
+def settings_of_files(config_name: str, overrides: Sequence[str]) -> list[FileSetting]:
+    """What the users' and plugins' files behind a config set, in the order in which they are merged; Hydra's own sections, too."""
+    files = _files(config_name, overrides)
+    return [FileSetting(path, *setting) for path, package in files for setting in _settings_in(path, package, hydras=True)]
+
+
+def with_places(problems: Sequence[str], cfg: DictConfig, settings: Sequence[FileSetting]) -> list[str]:
     """The problems of a composed config, each with file and line if one of the users' or plugins' files has set its key.
 
     Parameters
     ----------
     problems: lines that begin with a key and a colon.   cfg: the config with what the command line sets.
+    settings: those of the files behind the config.
     """
-    places: dict[str, str] = {}
-    try:
-        for path, package in _files(config_name, overrides) if problems else ():
-            for key, line, value in _settings_in(path, package):
-                # what comes later in the defaults list, or on the command line, may have taken its place
-                places |= {key: f"{path}, line {line}: "} if OmegaConf.select(cfg, key, default=None) == value else {}
-    except COMPOSITION_ERRORS:
-        return list(problems)
+    # what comes later in the defaults list, or on the command line, may have taken a value's place
+    kept = [one for one in settings if not one.key.startswith("hydra.") and OmegaConf.select(cfg, one.key, default=None) == one.value]
+    places = {one.key: f"{one.place}: " for one in kept}
     return [places.get(problem.partition(":")[0], "") + problem for problem in problems]
-
-
-def places_of_keys(config_name: str, overrides: Sequence[str]) -> dict[str, str]:
-    """The dotted keys that the users' and plugins' files behind a config set, each with the last file and line that does."""
-    files = _files(config_name, overrides)
-    return {key: f"{path}, line {line}" for path, package in files for key, line, _ in _settings_in(path, package, hydras=True)}
 
 
 def _files(config_name: str, overrides: Sequence[str]) -> Iterator[tuple[Path, str]]:

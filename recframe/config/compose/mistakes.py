@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from hydra import compose
 from hydra.core.global_hydra import GlobalHydra
@@ -19,7 +21,7 @@ from recframe.config.app import App
 from recframe.config.apps import TRAIN
 from recframe.config.checks.validate import find_new_run_problems
 from recframe.config.compose.error_line import error_line
-from recframe.config.compose.file_settings import COMPOSITION_ERRORS, places_of_keys, setting_problems, with_places
+from recframe.config.compose.file_settings import COMPOSITION_ERRORS, FileSetting, setting_problems, settings_of_files, with_places
 from recframe.config.compose.grid import Axis, Job, describe, jobs, some_jobs
 from recframe.config.compose.in_place import changed
 from recframe.config.compose.initialize import initialized
@@ -44,10 +46,12 @@ Visit = Callable[[frozenset[str], DictConfig], None]
 """It is called with each sound job of a sweep: its overrides, without Hydra's own, and its config, which must stay as it is."""
 
 
-class Found(NamedTuple):
+@dataclasses.dataclass(frozen=True, eq=False)
+class Found:
     """A composed config, the file that was chosen for each config group, the overrides that it was composed with, and `hydra.mode`.
 
     hydra: Hydra's own section, plain and not filled in.
+    sends_nothing: the texts that jobs set, keys and values, with which no environment variable is sent anywhere; most set the same ones.
     """
 
     cfg: DictConfig
@@ -56,6 +60,12 @@ class Found(NamedTuple):
     overrides: Sequence[str]
     mode: Any
     hydra: Any
+    sends_nothing: set[frozenset[str]] = dataclasses.field(default_factory=set)
+
+    @cached_property
+    def file_settings(self) -> list[FileSetting]:
+        """What the users' and plugins' files behind the config set."""
+        return settings_of_files(self.config_name, self.overrides)
 
 
 def find_mistakes(
@@ -238,21 +248,28 @@ def _problems_of(
     cfg, chosen = composed.cfg, list(values)
     with changed(cfg, {axis.key.partition(".")[0] for axis, _ in chosen}):
         problems = [problem for axis, choice in chosen if (problem := apply_value(axis, choice, cfg))]
-        found = find_new_run_problems(cfg, app, composed.choices) + _sent_by_files(cfg, composed, {axis.key for axis, _ in chosen})
+        found = find_new_run_problems(cfg, app, composed.choices) + _sent_by_files(cfg, composed, chosen)
         if not (problems or found or known) and visit is not None:
             visit(overrides, cfg)
         # a refused value leaves the default in place, about which there is nothing to report
         refused = {problem.partition(":")[0] for problem in [*known, *problems]}
         found = [line for line in found if line.partition(":")[0] not in refused]
-        return problems + with_places(found, cfg, composed.config_name, composed.overrides)
+        with suppress(*COMPOSITION_ERRORS):
+            # without places, if the files can no longer be followed
+            found = with_places(found, cfg, composed.file_settings) if found else []
+        return problems + found
 
 
-def _sent_by_files(cfg: DictConfig, composed: Found, typed: set[str]) -> list[str]:
+def _sent_by_files(cfg: DictConfig, composed: Found, chosen: Sequence[tuple[Axis, int]]) -> list[str]:
     """The problems of environment variables that would leave this machine because of what a file says."""
+    # numbers are neither addresses nor names of variables
+    texts = frozenset(text for axis, n in chosen for text in axis.override(n) if not isinstance(axis.values[n], (int, float)))
+    if texts in composed.sends_nothing:
+        return []
     values: Any = OmegaConf.to_container(cfg, resolve=False)
     values = {**values, "hydra": composed.hydra}
     if not sent_variables(values):
+        composed.sends_nothing.add(texts)
         return []
-    added = {text.lstrip("+").partition("=")[0] for text in composed.overrides}
-    places = places_of_keys(composed.config_name, composed.overrides)
-    return chosen_by_files(values, {key: place for key, place in places.items() if key not in typed | added})
+    decided = {axis.key for axis, _ in chosen} | {text.lstrip("+").partition("=")[0] for text in composed.overrides}
+    return chosen_by_files(values, {one.key: one.place for one in composed.file_settings if one.key not in decided})

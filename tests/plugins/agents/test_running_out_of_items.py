@@ -1,13 +1,16 @@
 """No item left means no future: every agent learns from sessions that show all items, or all but a rest that fills no slate."""
 
 import json
+from copy import deepcopy
+from functools import cache
 
 import pytest
 import torch
+from omegaconf import OmegaConf
 from safetensors.torch import load_file
 
 from recframe.building.parts import assemble
-from recframe.config import compose_config
+from recframe.config import compose_config, validate
 from recframe.interfaces import NoExperience, Replay, is_excluded
 from recframe.testing import collect, update
 
@@ -40,11 +43,20 @@ def name_of(case):
     return f"{agent}-{'-'.join(setting.partition('.')[2] for setting in settings)}"
 
 
+@cache
+def composed(agent):
+    """The config of an agent, of which the cases change numbers and choices."""
+    return compose_config([f"agent={agent}", *COMMON])
+
+
 @pytest.fixture
 def parts(tmp_path):
     def build(agent, settings):
-        cfg = compose_config([f"agent={agent}", *COMMON, *settings, f"embeddings.cache={tmp_path}"])
-        return assemble(cfg)
+        cfg = deepcopy(composed(agent))
+        for setting in [*settings, f"embeddings.cache={tmp_path}"]:
+            key, _, value = setting.partition("=")
+            OmegaConf.update(cfg, key, value)
+        return assemble(validate(cfg))
 
     return build
 
