@@ -18,6 +18,7 @@ FREE = (
     "encoder",
     "embeddings",
     "auxiliary",
+    "prior",
     "trainer",
     "logged",
     "environment.num_users",

@@ -18,6 +18,7 @@ from recframe.building.data import load
 from recframe.building.device import choose_device
 from recframe.building.fingerprints import Check, accept_all
 from recframe.building.logs import RunLog, require_signals
+from recframe.building.prior import give_prior, with_prior
 from recframe.building.seeds import derived_seed, seed_everything
 from recframe.building.simulated_log import USERS, simulated_log
 from recframe.building.texts import cache_folder, shuffled
@@ -157,17 +158,20 @@ class Parts:
 
         Raises
         ------
-        ConfigError: if the agent does not fit the kind of actions.
+        ConfigError: if the agent does not fit the kind of actions, or the prior, which is over candidates, does not fit these.
         """
         chosen = component_of(Kind.AGENT, self.cfg.agent)
         self._require_actions([("agent", chosen)], environment.spec)
         seed_everything(derived_seed(self.cfg.seed, "weights"))
         trackers = component_of(Kind.STATE_TRACKER, self.cfg.state_tracker)
         known = self.without_cold_items(self.reading)
-        tracker: StateTracker = build(trackers, self.cfg.state_tracker, spec=environment.spec, data=known)
+        spec = with_prior(environment.spec, self.cfg)
+        tracker: StateTracker = build(trackers, self.cfg.state_tracker, spec=spec, data=known)
         seed = derived_seed(self.cfg.seed, "agent")
         with agent_results(self.cfg, self.device):
-            agent: Agent = build(chosen, self.cfg.agent, spec=environment.spec, state_tracker=tracker, seed=seed)
+            agent: Agent = build(chosen, self.cfg.agent, spec=spec, state_tracker=tracker, seed=seed)
+            if spec.prior_weight is not None:
+                give_prior(agent, self.cfg, known)
         require_experience(agent)
         return agent.to(self.device), tracker
 

@@ -36,6 +36,7 @@ TAGS: Mapping[str, str] = {
     "experience:log": "a whole log",
     "stage:logged": "a stage that learns from a log",
     "stage:simulated": "a stage that learns in a simulator",
+    "prior": "scores of items to which a prior over candidates is added",
     "ranks": "an agent that ranks items for an evaluation on logs",
     "bidirectional": "a state tracker that reads in both directions",
     "no_texts": "vectors of length 0, because no text is read",

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from recframe.attribution import REWARD_NOT_FINITE, ComponentFailure, Evidence, Turn, blaming, failure_in, recorded_trackers
+from recframe.experience.completion import completed_step
 from recframe.experience.rewards import RewardSum
 from recframe.interfaces import Agent, Environment, Transition, division, sum_of_all, transition_of
 
@@ -57,6 +58,7 @@ class Collector:
         """
         turn = Turn(self.environment, agent, self.observation)
         try:
+            turn.observation = agent.completed(turn.observation)
             transition = self._step(agent, turn) if self._checked else self._first_step(agent, turn)
         except Exception as error:
             blamed = turn.blame(error)
@@ -77,15 +79,15 @@ class Collector:
         turn.step = self.environment.step(turn.decision.slate)
         turn.require_step()
         self._checked = True
-        return self._rated(turn)
+        return self._rated(agent, turn)
 
     def _step(self, agent: Agent, turn: Turn) -> Transition:
         turn.decision = agent.act(turn.observation, explore=True)
         turn.step = self.environment.step(turn.decision.slate)
-        return self._rated(turn)
+        return self._rated(agent, turn)
 
-    def _rated(self, turn: Turn) -> Transition:
-        outcome = turn.step
+    def _rated(self, agent: Agent, turn: Turn) -> Transition:
+        outcome = completed_step(agent, turn.step)
         transition = transition_of(turn.observation, turn.decision, outcome)
         item_reward, terms = self.rewards(transition)
         transition.item_reward = item_reward

@@ -40,8 +40,8 @@ class Agent(nn.Module, ABC):
     - `optimizers()`: the optimizers by these names.
 
     Optional: `experience_in`, for an agent that learns from other batches in another stage; `rank`, for an evaluation on logs (with the
-    tag `ranks`), `scores_of_items` and `scores_of_all`; `exploring_items`, `prepare_to_act`, `texts_moved`, `priorities`, `diagnostics`;
-    `get_extra_state` and `set_extra_state` for state that is neither a parameter nor a buffer.
+    tag `ranks`), `scores_of_items` and `scores_of_all`; `completed`, `exploring_items`, `prepare_to_act`, `texts_moved`, `priorities`,
+    `diagnostics`; `get_extra_state` and `set_extra_state` for state that is neither a parameter nor a buffer.
 
     Built as `factory(config, spec, state_tracker, seed=seed)`.
 
@@ -97,6 +97,14 @@ class Agent(nn.Module, ABC):
         An agent that learns by different rules from a log and in a simulator overrides it.
         """
         return self.experience
+
+    def completed(self, observation: Observation) -> Observation:
+        """The observation with what the agent itself adds to it, such as `Observation.prior`; by default unchanged.
+
+        Called without gradients on what is stored and learned from, so that it is computed once. `act` and `rank` may be given observations
+        that are not completed.
+        """
+        return observation
 
     def rank(self, observation: Observation, k: int) -> Tensor:
         """The k items of each user to recommend first, `[N, k]` int64, best first, of those that may be shown.

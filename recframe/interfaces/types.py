@@ -19,6 +19,8 @@ class Observation(TensorClass):
     excluded: `[N, E]` int64, items that may not be shown now even if they are candidates, filled up with `PAD`, or None: no such items.
     context: `[N]` int64, row in `Data.contexts` of the text that came with this visit, or None.
     features: `[N, X]` float32, raw numbers, or None.
+    prior: `[N, C]` float32, the log-probabilities of the candidates by a model that the agent does not train, less their mean over the
+        candidates that may be shown, and 0 for all others; or None. An agent adds it (`Agent.completed`), no environment does.
 
     Texts are row numbers, not vectors: a replay memory of a million transitions then stores only integers,
     and a state tracker looks the vectors up.
@@ -31,6 +33,7 @@ class Observation(TensorClass):
     excluded: Tensor | None = None
     context: Tensor | None = None
     features: Tensor | None = None
+    prior: Tensor | None = None
 
 
 class Response(TensorClass):

@@ -12,6 +12,7 @@ from recframe.item_agents.item_columns import CandidateColumns, ItemColumns, Ite
 from recframe.item_agents.item_scores import QNetwork, QueryScores, QValues
 from recframe.item_agents.next_item import Negatives, NegativeSampler, gbce, gbce_beta, renumbered, sampled_cross_entropy
 from recframe.item_agents.optimization import TargetUpdate, adam
+from recframe.item_agents.prior_scores import PriorScores, PriorWeight
 from recframe.item_agents.search import BestItems, ItemScores, as_ranking, rank_items, search_items
 from recframe.item_agents.softmax_policy import (
     ItemPolicy,
@@ -40,6 +41,8 @@ __all__ = [
     "NegativeSampler",
     "Negatives",
     "PolicyScores",
+    "PriorScores",
+    "PriorWeight",
     "QNetwork",
     "QValues",
     "QueryScores",

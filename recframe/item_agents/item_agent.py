@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -33,6 +33,23 @@ class ItemAgent(Agent):
         require_consistent(config)
         self.working_set = WorkingSet(config, spec, uses_index)
         self._acting: tuple[Items, Any] | None = None
+        self._prior: Callable[[Observation], Tensor] | None = None
+
+    def use_prior(self, prior: Callable[[Observation], Tensor]) -> None:
+        """Read the log-probabilities `[N, C]` of the candidates from `prior` (see `Observation.prior`).
+
+        For agents that were built with `EnvironmentSpec.prior_weight`. It is no part of the agent: copies share it, and it is not saved.
+        """
+        self._prior = prior
+
+    @torch.no_grad()
+    def completed(self, observation: Observation) -> Observation:
+        """The observation with the prior over its candidates, if the agent has one."""
+        if self._prior is None or observation.candidates is None or observation.prior is not None:
+            return observation
+        copy: Observation = observation.clone(recurse=False)
+        copy.prior = self._prior(observation)
+        return copy
 
     @abstractmethod
     def project(self, items: Items) -> Any:
@@ -66,7 +83,7 @@ class ItemAgent(Agent):
     @torch.no_grad()
     def act(self, observation: Observation, explore: bool) -> Decision:
         """The decision over all items, or, in exploration, over the chunk's working set."""
-        items = self.working_set.whole
+        items, observation = self.working_set.whole, self.completed(observation)
         if explore:
             items, observation = self.working_set.for_acting(observation, self.generator)
         decision = self.decide(observation, items, self._projected(items), explore)
@@ -80,7 +97,7 @@ class ItemAgent(Agent):
     @torch.no_grad()
     def rank(self, observation: Observation, k: int) -> Tensor:
         """The k items that `greedy` finds best in the whole catalogue, `[N, k]`; `PAD` where fewer may be shown."""
-        items = self.working_set.whole
+        items, observation = self.working_set.whole, self.completed(observation)
         best = self.greedy(observation, items, self._projected(items), min(k, items.num_items))
         return as_ranking(observation, best, items.num_items, k)
 
@@ -90,7 +107,7 @@ class ItemAgent(Agent):
         With a gradient, if that is enabled: explanations ask for it.
         """
         whole = self.working_set.whole
-        return self.scored(observation, whole, self._projected(whole))
+        return self.scored(self.completed(observation), whole, self._projected(whole))
 
     @torch.no_grad()
     def scores_of_items(self, observation: Observation, items: Tensor) -> Tensor | None:
@@ -108,7 +125,7 @@ class ItemAgent(Agent):
     def exploring_items(self, observation: Observation, k: int) -> Tensor:
         """The slates of `decide` with exploration, over all items however large the catalogue is."""
         whole = self.working_set.whole
-        return self.decide(observation, whole, self._projected(whole), explore=True).slate
+        return self.decide(self.completed(observation), whole, self._projected(whole), explore=True).slate
 
     def losses(self, batch: Transition) -> Iterator[tuple[str, Tensor]]:
         """The losses of a batch over the items that are selected for it."""

@@ -26,6 +26,9 @@ class ItemColumns(Protocol):
     def add_(self, scores: Tensor, numbers: Tensor, values: Tensor) -> Tensor:
         """Adds `values` `[N]` in place to `scores` `[N, m]` in the columns that hold an item of `numbers` `[N, X]`, once each."""
 
+    def place(self, numbers: Tensor, values: Tensor) -> Tensor:
+        """`[N, m]`: the `values` `[N, X]` in the columns of the different items `numbers` `[N, X]`; 0 in others. `PAD` has no column."""
+
     def items_at(self, columns: Tensor) -> Tensor:
         """The item numbers `[N, X]` in `columns` `[N, X]`."""
 
@@ -54,6 +57,14 @@ class ItemRange(NamedTuple):
         # all other numbers add 0 to the first column
         return scores.scatter_add_(1, torch.where(once, numbers - self.first, 0), (values.unsqueeze(1) * once).to(scores.dtype))
 
+    def place(self, numbers: Tensor, values: Tensor) -> Tensor:
+        """Scattered to the columns."""
+        size = self.last - self.first
+        inside = (numbers >= self.first) & (numbers < self.last)
+        # what is elsewhere adds to a column beyond the last one
+        empty = values.new_zeros(len(values), size + 1)
+        return empty.scatter_add(1, torch.where(inside, numbers - self.first, size), values)[:, :-1]
+
     def items_at(self, columns: Tensor) -> Tensor:
         """Computed by addition."""
         return columns + self.first
@@ -78,6 +89,10 @@ class CandidateColumns(NamedTuple):
         """Added where `contains` is True."""
         return scores.add_(values.unsqueeze(1) * self.contains(numbers))
 
+    def place(self, numbers: Tensor, values: Tensor) -> Tensor:
+        """Looked up by comparing all pairs."""
+        return located(numbers, values, self.numbers)
+
     def items_at(self, columns: Tensor) -> Tensor:
         """Looked up; item 0 where a user has too few candidates."""
         return self.numbers.gather(1, columns).clamp(min=0)
@@ -87,3 +102,12 @@ def _marked(columns: Tensor, size: int) -> Tensor:
     """`[N, size]` bool, True at `columns` `[N, X]`; the number `size` stands for no column."""
     marked = torch.zeros(len(columns), size + 1, dtype=torch.bool, device=columns.device)
     return marked.scatter_(1, columns, True)[:, :-1]
+
+
+def located(numbers: Tensor, values: Tensor, wanted: Tensor) -> Tensor:
+    """`[N, X]`: the `values` `[N, C]` that the items `wanted` `[N, X]` have among `numbers` `[N, C]`; 0 for `PAD`, and for those not there.
+
+    By comparing all pairs: candidates are few.
+    """
+    same = (wanted.unsqueeze(2) == numbers.unsqueeze(1)) & (wanted != PAD).unsqueeze(2)
+    return torch.einsum("nxc,nc->nx", same.to(values.dtype), values)

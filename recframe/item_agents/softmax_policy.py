@@ -23,6 +23,7 @@ from torch.autograd.function import once_differentiable
 from recframe.interfaces import Decision, Observation, own_draws
 from recframe.item_agents.item_columns import CandidateColumns, ItemColumns, ItemRange
 from recframe.item_agents.item_scores import QueryScores
+from recframe.item_agents.prior_scores import prior_weight
 from recframe.item_agents.working_set import Items
 
 MAX_SCORES = 2**22
@@ -41,9 +42,9 @@ class PolicyScores(QueryScores):
         """<query, v_i> `[N, C]` float32 of the items numbered `chosen` `[N, C]`."""
         return super().products(chosen).float()
 
-    def over(self, columns: ItemColumns) -> Tensor:
-        """Scores `[N, m]` float32 of the items in `columns`; -inf in columns that hold no item."""
-        return columns.add_(columns.products(self.query, self.items).float(), self.history, self.repeat)
+    def column_products(self, columns: ItemColumns) -> Tensor:
+        """<query, v_i> `[N, m]` float32 of the items in `columns`; -inf in columns that hold no item."""
+        return super().column_products(columns).float()
 
     def allowed(self, columns: ItemColumns) -> Tensor:
         """The same, with -inf for excluded items."""
@@ -52,13 +53,17 @@ class PolicyScores(QueryScores):
 
 
 class ItemPolicy(nn.Module):
-    """pi(i | s) proportional to exp((<W s + w, v_i> / sqrt(d) + r(s) [i in s's history]) / temperature).
+    """pi(i | s) proportional to exp((<W s + w, v_i> / sqrt(d) + r(s) [i in s's history]) / temperature + prior(i)).
 
     An inner product cannot single out the few items of the history, so showing an item again has a term of its own. The weights of both
     terms are initialized at a hundredth of the usual size: a policy learns best from near uniform (Andrychowicz et al., 2021, section 3.2).
+
+    Parameters
+    ----------
+    prior_start: the weight at the start of a prior over candidates (`EnvironmentSpec.prior_weight`); None: there is none.
     """
 
-    def __init__(self, state_dim: int, item_dim: int, temperature: float, device: torch.device) -> None:
+    def __init__(self, state_dim: int, item_dim: int, temperature: float, device: torch.device, prior_start: float | None = None) -> None:
         super().__init__()
         self.temperature = temperature
         self.query = nn.Linear(state_dim, item_dim, device=device)
@@ -66,12 +71,14 @@ class ItemPolicy(nn.Module):
         with torch.no_grad():
             for parameter in self.parameters():
                 parameter.mul_(0.01)
+        self.prior = prior_weight(prior_start, device)
 
     def forward(self, state: Tensor, observation: Observation, items: Tensor) -> PolicyScores:
         """The scores in states `[N, S]`, given the vectors `[M, d]` of all items that may be chosen."""
         query = self.query(state) / (self.temperature * items.shape[1] ** 0.5)
         repeat = self.repeat(state).squeeze(1) / self.temperature
-        return PolicyScores(query, repeat, observation.history_items, items, observation)
+        prior = None if self.prior is None else self.prior(observation)
+        return PolicyScores(query, repeat, observation.history_items, items, observation, prior=prior)
 
 
 class SlateProbability(NamedTuple):

@@ -68,6 +68,11 @@ def policy_of_run(
     if spec.actions != "items" or spec.num_features:
         what = "actions are numbers, not items" if spec.actions != "items" else f"observations have {spec.num_features} raw numbers"
         raise UserError(f"{folder}: {name} cannot recommend from a history alone: its {what}; recframe.gym is for such policies")
+    if cfg.prior.model is not None:
+        raise UserError(
+            f"{folder}: {name} adds a prior over the simulator's candidates to its scores (prior.model={cfg.prior.model}), which a policy "
+            "that answers questions does not compute; train it with prior.model=null"
+        )
     known = parts.without_cold_items(parts.reading)
     always = training_users.always_excluded
     learned_from = _learned_from(parts)

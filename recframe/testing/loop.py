@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
+from recframe.experience.completion import completed_step
 from recframe.interfaces import Agent, Environment, EnvironmentSpec, Observation, Response, Transition, random_items, transition_of
 
 
@@ -39,9 +40,10 @@ def collect(
     """
     agent.prepare_to_act()
     transitions = []
+    observation = agent.completed(observation)
     for _ in range(steps):
         decision = agent.act(observation, explore=True)
-        step = environment.step(decision.slate)
+        step = completed_step(agent, environment.step(decision.slate))
         transition = transition_of(observation, decision, step)
         transition.item_reward = item_reward(step.response)
         transition.reward = transition.item_reward.sum(dim=1)

@@ -24,6 +24,7 @@ from recframe.attribution import blaming, checked_losses
 from recframe.config.schema.run import TrainerConfig
 from recframe.experience import Stream
 from recframe.interfaces import Agent, Transition, dividing_users, mean_of_all
+from recframe.item_agents.prior_scores import prior_weights
 from recframe.tracking.counter import BATCHES, ENV_STEPS, count_in_words
 from recframe.tracking.finite import TrainingDiverged, require_numbers
 from recframe.training.auxiliary import BehaviourPrediction
@@ -218,7 +219,8 @@ class TrainingModule(pl.LightningModule):
         metrics |= {f"loss/{name}": float(mean_of_all(torch.stack(values))) for name, values in self._losses.items()}
         metrics |= {f"gradient_norm/{name}": float(torch.stack(values).mean()) for name, values in self._gradient_norms.items()}
         with blaming(self.agent):
-            metrics |= {f"agent/{name}": float(value) for name, value in self.agent.diagnostics().items()}
+            told = self.agent.diagnostics() | prior_weights(self.agent)
+            metrics |= {f"agent/{name}": float(value) for name, value in told.items()}
         metrics |= self.learning_rates.metrics(self._all_optimizers())
         metrics |= {} if self.auxiliary is None else self.auxiliary.metrics()
         metrics |= self.tuner.metrics() if self.tuner is not None else {}

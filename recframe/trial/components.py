@@ -10,6 +10,7 @@ from recframe.building.component import build, buildable
 from recframe.building.device import choose_device
 from recframe.components import Kind
 from recframe.config import TRAIN, App, chosen_components
+from recframe.language_models import find_model
 from recframe.trial.loop import try_loop
 from recframe.trial.mistakes import Mistakes
 from recframe.trial.quiet import without_traces
@@ -55,6 +56,9 @@ def try_components(cfg: DictConfig, unused: Collection[Kind] = (), app: App = TR
                 arguments = {"device": device} if component.kind is Kind.ENCODER else {}
                 with mistakes.collected(anything=True):
                     build(component, section, **arguments)
+        if cfg.get("prior") is not None and cfg.prior.model is not None:
+            with mistakes.collected(anything=True):
+                find_model(cfg.prior.model, cfg.prior.revision, trust_remote_code=False, key="prior.model")
         mistakes.report()
         if not own_items and not {Kind.ENVIRONMENT, Kind.REWARD} & set(unused):
             try_loop(cfg, mistakes, device, with_agent=not {Kind.AGENT, Kind.STATE_TRACKER} & set(unused))

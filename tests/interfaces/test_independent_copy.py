@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from recframe.interfaces import TextTable, independent_copy, tables_of
-from recframe_plugins.agents.language_policy.backbone import frozen_as_buffers
+from recframe.language_models.backbone import frozen_as_buffers
 
 VECTORS = torch.arange(12.0).reshape(4, 3) ** 2
 NEW = torch.tensor([[1.0, 0.0, 5.0]])

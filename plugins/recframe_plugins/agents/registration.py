@@ -43,18 +43,36 @@ def recframe_register_components(register: Callable[[Component], None]) -> None:
     """Register the agents."""
 
     def agent(
-        name: str, config: type, implementation: str, *requires: str, slates: bool = False, ranks: bool = True, divides: bool = False
+        name: str,
+        config: type,
+        implementation: str,
+        *requires: str,
+        slates: bool = False,
+        ranks: bool = True,
+        divides: bool = False,
+        prior: bool = False,
     ) -> None:
         factory = f"recframe_plugins.agents.{implementation}"
-        provides = frozenset(tag for tag, given in {"slates": slates, "ranks": ranks, "divides_users": divides}.items() if given)
+        tags = {"slates": slates, "ranks": ranks, "divides_users": divides, "prior": prior}
+        provides = frozenset(tag for tag, given in tags.items() if given)
         register(Component(Kind.AGENT, name, config, factory, provides=provides, requires=frozenset(requires)))
 
-    agent("dqn", DQNConfig, "q_learning.dqn:DQN", ITEMS, REPLAY, divides=True)
-    agent("slate_q", SlateQConfig, "q_learning.slate_q:SlateQ", ITEMS, REPLAY, CLICKS, slates=True, divides=True)
-    agent("reinforce", ReinforceConfig, "policy_gradient.reinforce:Reinforce", ITEMS, ROLLOUT, slates=True, divides=True)
-    agent("actor_critic", ActorCriticConfig, "policy_gradient.actor_critic:ActorCritic", ITEMS, ROLLOUT, slates=True, divides=True)
+    agent("dqn", DQNConfig, "q_learning.dqn:DQN", ITEMS, REPLAY, divides=True, prior=True)
+    agent("slate_q", SlateQConfig, "q_learning.slate_q:SlateQ", ITEMS, REPLAY, CLICKS, slates=True, divides=True, prior=True)
+    agent("reinforce", ReinforceConfig, "policy_gradient.reinforce:Reinforce", ITEMS, ROLLOUT, slates=True, divides=True, prior=True)
+    agent(
+        "actor_critic", ActorCriticConfig, "policy_gradient.actor_critic:ActorCritic", ITEMS, ROLLOUT, slates=True, divides=True, prior=True
+    )
     agent("ddpg", DDPGConfig, "ddpg.wolpertinger:build_ddpg", ANY_ACTIONS, REPLAY, slates=True, divides=True)
-    agent("soft_actor_critic", SoftActorCriticConfig, "soft_actor_critic.soft_actor_critic:SoftActorCritic", ITEMS, REPLAY, divides=True)
+    agent(
+        "soft_actor_critic",
+        SoftActorCriticConfig,
+        "soft_actor_critic.soft_actor_critic:SoftActorCritic",
+        ITEMS,
+        REPLAY,
+        divides=True,
+        prior=True,
+    )
     agent("epsilon_greedy", EpsilonGreedyConfig, "bandits.epsilon_greedy:EpsilonGreedy", ITEMS, ROLLOUT, slates=True)
     agent("linucb", LinUCBConfig, "bandits.linucb:LinUCB", ITEMS, ROLLOUT, slates=True)
     agent("thompson", ThompsonConfig, "bandits.thompson:Thompson", ITEMS, ROLLOUT, slates=True)
@@ -72,14 +90,14 @@ def recframe_register_components(register: Callable[[Component], None]) -> None:
     agent("language_policy", LanguagePolicyConfig, "language_policy.agent:LanguagePolicy", ITEMS, any_experience, *own_rules, slates=True)
     model, masked = "sequence_models.sequence_model:SequenceModel", "bidirectional?masked_share"
     agent("sequence_model", SequenceModelConfig, model, ITEMS, SEQUENCES, masked, slates=True)
-    agent("sqn", SQNConfig, "offline.sqn:SQN", ITEMS, REPLAY)
-    agent("sa2c", SA2CConfig, "offline.sa2c:SA2C", ITEMS, REPLAY)
-    agent("cql", CQLConfig, "offline.cql:CQL", ITEMS, REPLAY)
-    agent("bcq", BCQConfig, "offline.bcq:BCQ", ITEMS, REPLAY)
-    agent("iql", IQLConfig, "offline.iql:IQL", ITEMS, REPLAY)
-    agent("crr", CRRConfig, "offline.crr:CRR", ITEMS, REPLAY)
+    agent("sqn", SQNConfig, "offline.sqn:SQN", ITEMS, REPLAY, prior=True)
+    agent("sa2c", SA2CConfig, "offline.sa2c:SA2C", ITEMS, REPLAY, prior=True)
+    agent("cql", CQLConfig, "offline.cql:CQL", ITEMS, REPLAY, prior=True)
+    agent("bcq", BCQConfig, "offline.bcq:BCQ", ITEMS, REPLAY, prior=True)
+    agent("iql", IQLConfig, "offline.iql:IQL", ITEMS, REPLAY, prior=True)
+    agent("crr", CRRConfig, "offline.crr:CRR", ITEMS, REPLAY, prior=True)
     agent("td3_bc", TD3BCConfig, "offline.td3_bc:TD3BC", ITEMS, REPLAY, slates=True)
-    agent("top_k_reinforce", TopKReinforceConfig, "offline.top_k_reinforce:TopKReinforce", ITEMS, REPLAY)
+    agent("top_k_reinforce", TopKReinforceConfig, "offline.top_k_reinforce:TopKReinforce", ITEMS, REPLAY, prior=True)
     agent("content_cosine", ContentCosineConfig, "collaborative.build:build_content_cosine", ITEMS, slates=True)
     agent("item_knn", ItemKNNConfig, "collaborative.build:build_item_knn", ITEMS, LOG, slates=True)
     agent("user_knn", UserKNNConfig, "collaborative.build:build_user_knn", ITEMS, LOG, slates=True)

@@ -5,6 +5,7 @@ from typing import Any
 
 from omegaconf import MISSING
 
+from recframe.agent_options import PriorConfig
 from recframe.components import option, seed_option
 from recframe.log_settings import LogSettings, SplitSettings
 
@@ -173,6 +174,7 @@ class RunConfig:
     logged: LoggedConfig = field(default_factory=LoggedConfig)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     auxiliary: AuxiliaryConfig = field(default_factory=AuxiliaryConfig)
+    prior: PriorConfig = field(default_factory=PriorConfig)
     cold_items: ColdItemsConfig = field(default_factory=ColdItemsConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     embeddings: EmbeddingsConfig = field(default_factory=EmbeddingsConfig)

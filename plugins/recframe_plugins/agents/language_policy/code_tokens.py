@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from recframe_plugins.agents.language_policy.backbone import first_deviation
+from recframe.language_models.backbone import first_deviation
 from recframe_plugins.agents.language_policy.book import CodeBook
 
 WRITE_DEVIATION = 0.02

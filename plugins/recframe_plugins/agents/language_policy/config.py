@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from recframe.components import option
+from recframe.components.templates import ITEM_FIELDS, PERSON_FIELDS, template_problems
 from recframe.item_codes.config import CodesConfig
-from recframe_plugins.agents.language_policy.prompts.template import ENTRY_FIELDS, PROMPT_FIELDS, template_problems
 from recframe_plugins.agents.language_policy.simulated.config import SimulatedLearningConfig
 
+PROMPT_FIELDS, ENTRY_FIELDS = (*PERSON_FIELDS, "state"), (*ITEM_FIELDS, "codes")
 LOGGED_RULES = ("ce", "dpo", "s_dpo", "grpo")
 OF_TRAINED = ("revision", "trust_remote_code", "tuning", "lora_rank", "lora_alpha", "prompt", "entry", "prompt_tokens")
 OF_SCRATCH = ("layers", "width", "heads", "history_tokens")

@@ -15,15 +15,15 @@ from recframe.interfaces import PAD, Decision, EnvironmentSpec, Observation, Sta
 from recframe.item_codes import AllowedItems, item_codes
 from recframe.item_codes.config import CODES_SEED
 from recframe.item_codes.titles import TransformersTokens
-from recframe_plugins.agents.language_policy.backbone import Backbone
+from recframe.language_models.backbone import Backbone
+from recframe.language_models.reading import Reading
 from recframe_plugins.agents.language_policy.book import CodeBook
 from recframe_plugins.agents.language_policy.code_tokens import CodeTokens, VocabularyTokens
 from recframe_plugins.agents.language_policy.config import LanguagePolicyConfig
 from recframe_plugins.agents.language_policy.open_codes import Taken, drawn, open_log_probs, taken
 from recframe_plugins.agents.language_policy.pretrained import pretrained
 from recframe_plugins.agents.language_policy.prompts.history import HistoryPrompt
-from recframe_plugins.agents.language_policy.prompts.text import TextPrompt
-from recframe_plugins.agents.language_policy.reading import Reading
+from recframe_plugins.agents.language_policy.prompts.text import PolicyPrompt
 from recframe_plugins.agents.language_policy.statistics import WritingStatistics
 
 Parts = TypeVar("Parts", bound=tuple[Tensor, ...])
@@ -97,7 +97,7 @@ class ItemGenerator(nn.Module):
                 f"agent.history_items={items}: observations have the last {spec.history_length} items; leave it out, or set "
                 "state_tracker.history_length to as many"
             )
-        self.prompt: HistoryPrompt | TextPrompt
+        self.prompt: HistoryPrompt | PolicyPrompt
         if config.model is None:
             self.book = CodeBook(item_codes(config.codes, catalog, CODES_SEED), catalog)
             self.backbone = Backbone.from_scratch(config.layers, config.width, config.heads).to(spec.device)
@@ -112,7 +112,7 @@ class ItemGenerator(nn.Module):
                 self.codes = VocabularyTokens(self.book, self.backbone.dim, spec.device, read, write)
             else:
                 self.codes = CodeTokens(self.book, self.backbone.dim, spec.device, read.weight, write.weight)
-            self.prompt = TextPrompt(config, state_tracker, read, tokenizer, items)
+            self.prompt = PolicyPrompt(config, state_tracker, read, tokenizer, items)
         self.value = nn.Linear(self.backbone.dim, 1, device=spec.device)
         self.statistics = WritingStatistics(self.book)
 

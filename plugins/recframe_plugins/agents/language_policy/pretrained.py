@@ -9,7 +9,7 @@ import torch
 
 from recframe.errors import ModelError
 from recframe.language_models import find_model, load_causal, model_sha256, position_limit
-from recframe_plugins.agents.language_policy.backbone import Backbone
+from recframe.language_models.backbone import Backbone
 from recframe_plugins.agents.language_policy.config import LanguagePolicyConfig
 
 KEY = "agent.model"

@@ -25,7 +25,7 @@ class QAndPolicy(QNetwork):
 
     def __init__(self, state_tracker: StateTracker, device: torch.device) -> None:
         super().__init__(state_tracker, device)
-        self.policy = ItemPolicy(state_tracker.state_dim, state_tracker.item_dim, 1.0, device)
+        self.policy = ItemPolicy(state_tracker.state_dim, state_tracker.item_dim, 1.0, device, state_tracker.spec.prior_weight)
 
     def heads(self, observation: Observation, vectors: Tensor, num_items: int) -> Heads:
         """Both heads, given the item vectors `[M, d]`, of which the first `num_items` may be chosen."""

@@ -33,8 +33,9 @@ class TopKReinforce(ItemAgent):
         super().__init__(config, spec, seed=seed)
         self.config = config
         self.state_tracker = state_tracker
-        self.policy = ItemPolicy(state_tracker.state_dim, state_tracker.item_dim, config.temperature, spec.device)
-        self.logging_policy = ItemPolicy(state_tracker.state_dim, state_tracker.item_dim, 1.0, spec.device)
+        dims, prior_start = (state_tracker.state_dim, state_tracker.item_dim), spec.prior_weight
+        self.policy = ItemPolicy(*dims, config.temperature, spec.device, prior_start)
+        self.logging_policy = ItemPolicy(*dims, 1.0, spec.device, prior_start)
         self._means: dict[str, Tensor] = {}
 
     @property

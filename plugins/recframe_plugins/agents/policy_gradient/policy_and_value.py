@@ -33,7 +33,8 @@ class PolicyAndValue(nn.Module):
     def __init__(self, state_tracker: StateTracker, temperature: float, shared: bool, device: torch.device) -> None:
         super().__init__()
         self.state_tracker = state_tracker
-        self.policy = ItemPolicy(state_tracker.state_dim, state_tracker.item_dim, temperature, device)
+        prior_start = state_tracker.spec.prior_weight
+        self.policy = ItemPolicy(state_tracker.state_dim, state_tracker.item_dim, temperature, device, prior_start)
         state_tracker.start_query(self.policy.query, POLICY_GAIN)
         self.value_tracker = None if shared else copy.deepcopy(state_tracker)
         self.value = nn.Linear(state_tracker.state_dim, 1, device=device)

@@ -49,6 +49,8 @@ class PolicyColumns(NamedTuple):
         products = self.columns.products(q.query, q.items)
         again = self.columns.contains(q.history)
         values = q.value.unsqueeze(1) + products + q.repeat.unsqueeze(1) * again
+        if q.prior is not None:
+            values = values + q.prior.over(self.columns)
         return values.masked_fill(~self.allowed, 0.0)
 
     def policy(self, logits: QValues) -> tuple[Tensor, Tensor]:

@@ -68,7 +68,7 @@ def test_titles_are_as_probable_as_the_model_finds_them(policy, data, causal_mod
 
 
 def read_back(agent, observation, folder):
-    tokens = agent.policy.prompt.tokens(observation, agent.policy.codes, agent.policy.book)
+    tokens = agent.policy.prompt.numbered(observation, agent.policy.codes, agent.policy.book)
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     return [tokenizer.decode(ids[there].tolist()) for ids, there in zip(tokens.ids, tokens.there, strict=True)]
 
@@ -94,7 +94,7 @@ def test_a_long_prompt_loses_its_oldest_items(policy, data, causal_model):
     agent = policy(toy_spec(data), model=str(folder), codes=TITLES, **template)
     observation = observed(agent, data)
     whole = read_back(agent, observation, folder)[5]
-    agent.policy.prompt.longest = len(agent.policy.prompt.tokens(observation[5:6], agent.policy.codes, agent.policy.book).ids[0]) - 1
+    agent.policy.prompt.longest = len(agent.policy.prompt.numbered(observation[5:6], agent.policy.codes, agent.policy.book).ids[0]) - 1
     shorter = read_back(agent, observation, folder)[5]
     titles = [data.catalog.titles[item] for item in observation.history_items[5]]
     assert whole.endswith("".join(f"{title}; " for title in titles) + "Next:")

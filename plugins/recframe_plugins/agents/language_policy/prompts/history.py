@@ -7,10 +7,10 @@ from torch import Tensor, nn
 
 from recframe.interfaces import PAD, Observation, StateTracker, symlog
 from recframe.item_agents import renumbered
-from recframe_plugins.agents.language_policy.backbone import first_deviation
+from recframe.language_models.backbone import first_deviation
+from recframe.language_models.reading import PromptVectors
 from recframe_plugins.agents.language_policy.book import CodeBook
 from recframe_plugins.agents.language_policy.code_tokens import CodeTokens
-from recframe_plugins.agents.language_policy.reading import PromptVectors
 
 
 class HistoryPrompt(nn.Module):

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from recframe_plugins.agents.language_policy.prompts.pieces import Tokens
+from recframe.item_agents.prompts.pieces import Tokens
 
 
 class TokenTable:
@@ -30,7 +30,7 @@ class TokenTable:
 
     def _tokens(self, texts: Sequence[str]) -> Tokens:
         """`[n, width]`, which always has a row, if without tokens."""
-        rows = self._tokenizer(list(texts), add_special_tokens=False)["input_ids"] if texts else [[]]
+        rows = self._tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"] if texts else [[]]
         rows = [row[: self._longest] for row in rows]
         lengths = torch.tensor([len(row) for row in rows], dtype=torch.int64)
         there = torch.arange(int(lengths.max())) < lengths.unsqueeze(1)

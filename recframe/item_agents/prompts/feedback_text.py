@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from recframe_plugins.agents.language_policy.prompts.pieces import Tokens, joined_pieces
-from recframe_plugins.agents.language_policy.prompts.token_table import TokenTable
+from recframe.item_agents.prompts.pieces import Tokens, joined_pieces
+from recframe.item_agents.prompts.token_table import TokenTable
 
 VALUES = [-10 + half / 2 for half in range(41)] + [*map(float, range(11, 101)), 150.0, 200.0, 300.0, 500.0, 1000.0]
 """Halves from -10 to 10, whole numbers to 100, then a few: ratings and clicks are exact, seconds and counts are rounded."""

@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterator
 from string import Formatter
 from typing import NamedTuple
 
-PROMPT_FIELDS = ("profile", "context", "history", "state")
-ENTRY_FIELDS = ("title", "codes", "feedback")
+PERSON_FIELDS, ITEM_FIELDS = ("profile", "context", "history"), ("title", "feedback")
+"""The fields of a prompt about a person, and of each item in its history."""
 
 
 class Piece(NamedTuple):

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
-from recframe_plugins.agents.language_policy.backbone import Backbone
+from recframe.language_models.backbone import Backbone
 
 
 class PromptVectors(NamedTuple):
