@@ -19,6 +19,7 @@ from recframe.building.device import choose_device
 from recframe.building.fingerprints import Check, accept_all
 from recframe.building.logs import RunLog, require_signals
 from recframe.building.prior import give_prior, with_prior
+from recframe.building.run_encoder import RunEncoder
 from recframe.building.seeds import derived_seed, seed_everything
 from recframe.building.simulated_log import USERS, simulated_log
 from recframe.building.texts import cache_folder, shuffled
@@ -28,6 +29,7 @@ from recframe.config import ConfigError
 from recframe.embeddings import AffineMap
 from recframe.experience import ColdItems, RewardSum
 from recframe.interfaces import Agent, Data, Environment, EnvironmentSpec, Log, Split, StateTracker, Tunable
+from recframe.item_agents import ItemAgent
 from recframe.logs import logged_signals
 
 
@@ -158,7 +160,8 @@ class Parts:
 
         Raises
         ------
-        ConfigError: if the agent does not fit the kind of actions, or the prior, which is over candidates, does not fit these.
+        ConfigError: if the agent does not fit the kind of actions, or the prior, which is over candidates, does not fit these; if the
+            tracker reads titles, and the agent numbers items anew.
         """
         chosen = component_of(Kind.AGENT, self.cfg.agent)
         self._require_actions([("agent", chosen)], environment.spec)
@@ -167,11 +170,22 @@ class Parts:
         known = self.without_cold_items(self.reading)
         spec = with_prior(environment.spec, self.cfg)
         tracker: StateTracker = build(trackers, self.cfg.state_tracker, spec=spec, data=known)
+        if tracker.writes_texts:
+            train = None if self.log is None else self.log.train
+            tracker.use_encoder(RunEncoder(self.cfg, self.data, train, self.reduction, self.device))
         seed = derived_seed(self.cfg.seed, "agent")
         with agent_results(self.cfg, self.device):
             agent: Agent = build(chosen, self.cfg.agent, spec=spec, state_tracker=tracker, seed=seed)
             if spec.prior_weight is not None:
                 give_prior(agent, self.cfg, known)
+        if tracker.writes_texts and isinstance(agent, ItemAgent) and agent.working_set.in_use:
+            name = self.cfg.state_tracker.name
+            raise ConfigError(
+                [
+                    f"agent.whole_catalog_items={self.cfg.agent.whole_catalog_items}: state_tracker={name} reads the titles of a history, "
+                    f"which parts of the catalogue number anew; set it to {spec.num_items}, the number of items, or more"
+                ]
+            )
         require_experience(agent)
         return agent.to(self.device), tracker
 

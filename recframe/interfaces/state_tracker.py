@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
 
@@ -41,6 +42,9 @@ class StateTracker(nn.Module, ABC):
 
     random_steps: int = 0
     """User-steps with random items before training whose responses `fit_responses` asks for; 0: none."""
+
+    writes_texts: bool = False
+    """Whether the tracker writes texts of its own, and is given `use_encoder`."""
 
     @abstractmethod
     def forward(self, observation: Observation, items: Tensor) -> Tensor:
@@ -91,6 +95,13 @@ class StateTracker(nn.Module, ABC):
         """Learn from responses of training users to random items, once before training; called where `random_steps` is above 0.
 
         What is learned goes into buffers: those of the copies that an agent holds, such as target networks, are overwritten with them.
+        """
+
+    def use_encoder(self, encode: Callable[[Sequence[str]], Tensor]) -> None:
+        """Take the function that gives vectors `[n, D]` of further texts, as the agent reads those of its data.
+
+        Called where `writes_texts` is True, before the agent is built, so that the agent's copies of the tracker have it, too. Where it is
+        not called, as in trials with toy data, the tracker does without: what it writes may cost money.
         """
 
     def start_query(self, query: nn.Linear, gain: float) -> None:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from recframe.embeddings import AffineMap
-from recframe.interfaces import Agent, Data, Role, TextTable, tables_of
+from recframe.interfaces import Agent, Data, Role, StateTracker, TextTable, tables_of
 from recframe.serving.encoders import LazyEncoder
 from recframe.serving.query_error import QueryError
 
@@ -39,6 +39,9 @@ class NewTexts:
         self._means: dict[Role, Tensor] = {}
         # networks that read the words themselves (see `Agent`)
         self._readers: list[Any] = [module for module in agent.modules() if hasattr(module, "appended_texts")]
+        for module in agent.modules():
+            if isinstance(module, StateTracker) and module.writes_texts:
+                module.use_encoder(self._encoded_alone)
 
     def read_by(self, agent: Agent, data: Data) -> NewTexts:
         """The same for another agent, whose data it is, with the same encoder."""
@@ -93,6 +96,10 @@ class NewTexts:
         """The vectors `[n, D]` of these texts, encoded and reduced as those of the data."""
         vectors = torch.from_numpy(self.encoder.encode(texts, role)).to(torch.float32)
         return vectors if self.reduction is None else self.reduction(vectors)
+
+    def _encoded_alone(self, texts: Sequence[str]) -> Tensor:
+        """The vectors `[n, D]` of what a state tracker writes about people, text by text as in training."""
+        return torch.cat([self.encoded([text], "user") for text in texts])
 
     def _mean(self, role: Role) -> Tensor:
         """`[1, D]`."""

@@ -11,15 +11,12 @@ from omegaconf import DictConfig
 from torch import Tensor
 
 from recframe.building.component import build, component_of
-from recframe.building.initial import initial_policy
-from recframe.building.parts import Parts
-from recframe.building.texts import texts_to_fit_on
+from recframe.building.run_encoder import learned_from
 from recframe.components import Kind
 from recframe.config import Consent
 from recframe.embeddings import AffineMap
 from recframe.errors import UserError
-from recframe.interfaces import Agent, Data, Encoder, EnvironmentSpec, Role
-from recframe.logs import texts_in_training
+from recframe.interfaces import Agent, Data, EnvironmentSpec, Role
 from recframe.runner.trained import trained_agent
 from recframe.serving.artefact.manifest import VERSION_LENGTH
 from recframe.serving.encoders import CPU, LazyEncoder, fitted_encoder
@@ -75,8 +72,8 @@ def policy_of_run(
         )
     known = parts.without_cold_items(parts.reading)
     always = training_users.always_excluded
-    learned_from = _learned_from(parts)
-    encoder = LazyEncoder(lambda: fitted_encoder(cfg.encoder, learned_from))
+    learned = learned_from(cfg, parts.data, None if parts.log is None else parts.log.train)
+    encoder = LazyEncoder(lambda: fitted_encoder(cfg.encoder, learned))
     policy = LoadedPolicy(
         agent,
         known,
@@ -88,15 +85,7 @@ def policy_of_run(
         folder=folder.absolute(),
         version=_version(folder),
     )
-    return RunPolicy(policy, cfg, parts.reduction, tuned, learned_from)
-
-
-def _learned_from(parts: Parts) -> list[str]:
-    encoder: Encoder = build(component_of(Kind.ENCODER, parts.cfg.encoder), parts.cfg.encoder, device=CPU)
-    if type(encoder).fit is Encoder.fit:
-        return []
-    learn_from = {} if parts.log is None else texts_in_training(parts.log.train)
-    return texts_to_fit_on(parts.data, parts.cfg, learn_from, initial_policy(parts.cfg))
+    return RunPolicy(policy, cfg, parts.reduction, tuned, learned)
 
 
 def _untrained(cfg: DictConfig, spec: EnvironmentSpec, data: Data) -> Agent:

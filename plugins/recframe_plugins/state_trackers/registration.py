@@ -5,6 +5,7 @@ from collections.abc import Callable
 from recframe.components import Component, Kind
 from recframe.hookspecs import hookimpl
 from recframe_plugins.state_trackers.config import AttentionConfig, CNNConfig, GRUConfig, LSTMConfig, MeanConfig, MLPConfig, PosteriorConfig
+from recframe_plugins.state_trackers.summaries.config import SummariesConfig
 
 
 @hookimpl
@@ -17,6 +18,8 @@ def recframe_register_components(register: Callable[[Component], None]) -> None:
     register(Component(Kind.STATE_TRACKER, "cnn", CNNConfig, "recframe_plugins.state_trackers.cnn:CNNTracker"))
     attention = "recframe_plugins.state_trackers.attention:AttentionTracker"
     register(Component(Kind.STATE_TRACKER, "attention", AttentionConfig, attention, provides=frozenset({"bidirectional?bidirectional"})))
+    summaries = "recframe_plugins.state_trackers.summaries.tracker:SummariesTracker"
+    register(Component(Kind.STATE_TRACKER, "summaries", SummariesConfig, summaries, provides=frozenset({"asks_model"})))
     register(
         Component(Kind.STATE_TRACKER, "mlp", MLPConfig, "recframe_plugins.state_trackers.mlp:MLPTracker", requires=frozenset({"features"}))
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from omegaconf import DictConfig
@@ -39,7 +39,7 @@ def run_rules(composed: Composed) -> list[str]:
     problems += check_pairings(composed) + size_problems(values) + monitor_problems(values, chosen)
     problems += _check_training(values["trainer"]) + device_problems(composed)
     problems += _check_auxiliary(composed) + _check_tuning(values, chosen)
-    return [*problems, *prior_problems(composed)]
+    return [*problems, *prior_problems(composed), *_check_written_texts(composed)]
 
 
 def name_monitor(cfg: DictConfig, composed: Composed) -> None:
@@ -127,6 +127,23 @@ def _check_tuning(values: Mapping[str, Any], chosen: Mapping[str, Component]) ->
             "language model that is not averaged; set weight_average to null"
         )
     return problems
+
+
+def _check_written_texts(composed: Composed) -> Iterator[str]:
+    """What a state tracker cannot write texts for: vectors that no encoder gives, or others than those of the data."""
+    values, chosen = composed.values, composed.components
+    tracker, encoder = chosen.get("state_tracker"), chosen.get("encoder")
+    if tracker is None or "asks_model" not in tracker.provides:
+        return
+    called = composed.called("state_tracker")
+    if _unread_kinds(chosen):
+        yield f"{called} writes texts about items, and {composed.called('environment')} brings its own, without titles; use another tracker"
+    elif encoder is not None and "no_texts" in encoder.provides:
+        yield f"{called} writes texts, and {composed.called('encoder')} reads none; use another encoder"
+    if section_at(values, "encoder").get("tuning", "frozen") != "frozen":
+        yield f"{called} reads its texts with the encoder as it is, which encoder.tuning changes; set it to frozen"
+    if values["embeddings"]["shuffle"]:
+        yield f"{called} writes texts with a meaning, of which embeddings.shuffle=true deprives those of the data; set it to false"
 
 
 def _check_labels(composed: Composed) -> list[str]:

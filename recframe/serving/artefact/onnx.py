@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from recframe.errors import UserError
-from recframe.interfaces import Agent, Data, Observation, Role
+from recframe.interfaces import Agent, Data, Observation, Role, StateTracker
 from recframe.serving.artefact.manifest import ArtefactError
 from recframe.serving.artefact.onnx_inputs import ITEMS, PEOPLE, Example, PartInputs
 
@@ -100,6 +100,8 @@ def write_onnx(folder: Path, agent: Agent, data: Data, tuned: Mapping[Role, Tens
 def _write(path: Path, agent: Agent, reads: PartInputs) -> dict[str, Any]:
     if agent.reads_whole_history:
         raise UserError("it reads histories of any length")
+    if any(isinstance(module, StateTracker) and module.writes_texts for module in agent.modules()):
+        raise UserError("its state tracker asks a language model about each history")
     part = ScoringPart(agent, reads).eval()
     examples = [
         reads.example(CHECKED, seed=0),

@@ -73,7 +73,7 @@ def random_table(seed, rows=PEOPLE):
 
 
 def dqn(spec, data):
-    options = {"batch_size": 256, "learning_starts": 256, "updates_per_chunk": 8, "epsilon_decay_steps": 5_000, "learning_rate": 5e-3}
+    options = {"batch_size": 128, "learning_starts": 256, "updates_per_chunk": 8, "epsilon_decay_steps": 5_000, "learning_rate": 5e-3}
     return DQN(DQNConfig(**options, gamma=0.0), spec, MeanTracker(MeanConfig(item_dim=8, state_dim=8), spec, data), seed=0)
 
 
@@ -92,7 +92,7 @@ def trained(likes, make, prior, start=0.0):
         agent.use_prior(prior)
     optimizers, observation, memory = agent.optimizers(), environment.reset(1_000_003), []
     generator = torch.Generator().manual_seed(7)
-    for _ in range(100 if make is reinforce else 40):
+    for _ in range(60 if make is reinforce else 25):
         rollout, observation = collect(agent, environment, observation, 4)
         if make is reinforce:
             update(agent, optimizers, rollout)
@@ -100,7 +100,7 @@ def trained(likes, make, prior, start=0.0):
         memory.append(rollout.reshape(-1))
         whole = torch.cat(memory)
         for _ in range(8):
-            update(agent, optimizers, whole[torch.randint(len(whole), (256,), generator=generator)])
+            update(agent, optimizers, whole[torch.randint(len(whole), (128,), generator=generator)])
     observation, earned = environment.reset(12_345), []
     agent.prepare_to_act()
     for _ in range(20):
