@@ -25,7 +25,9 @@ def completed_step(agent: Agent, step: Step) -> Step:
     rows = (others & ~step.terminated).nonzero().squeeze(1)
     if len(rows):
         part: Observation = step.next_observation[rows]
-        last.prior[rows] = agent.completed(part).prior
+        found = agent.completed(part).prior
+        assert found is not None
+        last.prior[rows] = found
     return step._replace(observation=observation, next_observation=last)
 
 
