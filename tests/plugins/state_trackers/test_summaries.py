@@ -125,7 +125,7 @@ def test_the_model_reads_titles_and_feedback_and_the_encoder_reads_its_sentence(
     assert model.questions == [
         "What a person was shown, the oldest first, and what they did with it:\n"
         f"- {titles[4]} (click 1, rating 3)\n- {titles[9]} (click 0, rating 3)\n- {titles[2]} (click 1, rating 3)\n"
-        "In one short sentence: what does this person like, and what not?"
+        'What does this person like, and what not? Answer with one short sentence that begins with "This person likes".'
     ]
     sentence = f"They like {titles[4]}, {titles[2]}."
     assert encode.texts == [sentence]

@@ -7,7 +7,7 @@ from typing import Any
 from recframe.components import FLOAT, MemoryNeed, Sizes, option
 from recframe.llm.config import ChatConfig
 
-QUESTION = "In one short sentence: what does this person like, and what not?"
+QUESTION = 'What does this person like, and what not? Answer with one short sentence that begins with "This person likes".'
 
 
 @dataclass
