@@ -14,6 +14,8 @@ import torch
 
 from recframe.components import Component, Kind
 from recframe.interfaces import Agent, Data, Environment, EnvironmentSpec, Observation, Replay, Rollout, Sequences, WholeLog
+from recframe.item_agents import ItemAgent
+from recframe.item_agents.prior_scores import prior_weights
 from recframe.testing.agents import check_agent
 from recframe.testing.building import Builder, where
 from recframe.testing.conformance import ConformanceError, require
@@ -116,10 +118,23 @@ def _check_agent(component: Component, build: Builder, data: Data, device: torch
     if built is None:
         return
     _check_experience(component, built)
+    if "prior" in component.provides:
+        _check_prior(component, build, data)
     ranker = next(base for base in type(built).__mro__ if "rank" in vars(base))
     require(
         "ranks" in component.provides or ranker.__module__.startswith("recframe."),
         f"{where(component)} has a rank(): declare provides={{'ranks'}}, for evaluations on logs to use it",
+    )
+
+
+def _check_prior(component: Component, build: Builder, data: Data) -> None:
+    """Check that an agent which is to add a prior to its scores can be given one, and has a weight of it to learn."""
+    spec = dataclasses.replace(toy_spec(data, num_candidates=9), prior_weight=0.5)
+    agent: Agent = build(spec=spec, state_tracker=ToyTracker(spec, data), seed=0)
+    require(
+        isinstance(agent, ItemAgent) and len(prior_weights(agent)) > 0,
+        f"{where(component)} provides 'prior', but is no ItemAgent with a PriorWeight: use QNetwork or ItemPolicy with spec.prior_weight, "
+        "or remove the tag",
     )
 
 

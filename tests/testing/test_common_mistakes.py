@@ -66,6 +66,7 @@ def test_scores_that_are_nan_are_reported():
     [
         (counts(requires={"experience:replay"}), r"learns from Rollout, which no log has: declare requires=\{'experience:rollout'\}"),
         (counts(RankingCounts), r"has a rank\(\): declare provides=\{'ranks'\}"),
+        (counts(provides={"prior"}), "provides 'prior', but is no ItemAgent with a PriorWeight"),
         (counts(requires={"actions:item"}), "requires 'actions:item', which is no tag of recframe: did you mean 'actions:items'"),
         (counts(provides={"slate"}), "provides 'slate', which is no tag of recframe: did you mean 'slates'"),
     ],
