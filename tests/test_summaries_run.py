@@ -21,6 +21,7 @@ QUICK = [
 ]
 SMALL = [
     "dataset.num_items=40",
+    "dataset.num_users=100",
     "environment.num_users=4",
     "evaluation.num_users=4",
     "evaluation.periodic_users=4",
