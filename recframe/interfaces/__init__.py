@@ -8,6 +8,7 @@ Everything that changes during training is batched over N users, lives on one de
     M items in the catalogue       D dims of a text vector  F feedback signals in the history
     C candidates                   E excluded items         A numbers in a continuous action
     P users in the data            S dims of a state        d dims of a projected item vector
+    Q questions among the M items
 """
 
 import recframe.lean_imports  # noqa: F401  before tensordict is imported
@@ -35,6 +36,7 @@ from recframe.interfaces.principal_components import (
     principal_components,
     principal_coordinates,
 )
+from recframe.interfaces.questions import asks, items_alone, shown_places, without_questions
 from recframe.interfaces.ranker import Ranker
 from recframe.interfaces.responses import ResponseLog
 from recframe.interfaces.reward import Reward
@@ -103,6 +105,7 @@ __all__ = [
     "Users",
     "WholeLog",
     "allowed_items",
+    "asks",
     "beginnings",
     "best_items",
     "coordinates_by",
@@ -113,6 +116,7 @@ __all__ = [
     "groups_of",
     "independent_copy",
     "is_excluded",
+    "items_alone",
     "may_run_out",
     "mean_of_all",
     "next_sessions",
@@ -125,6 +129,7 @@ __all__ = [
     "restore_generator",
     "runs_out",
     "self_information",
+    "shown_places",
     "smoothed_popularity",
     "standardization",
     "standardized",
@@ -134,4 +139,5 @@ __all__ = [
     "token_batches",
     "trailing_windows",
     "transition_of",
+    "without_questions",
 ]

@@ -27,6 +27,7 @@ class Catalog:
     attributes: one row per item; a column `title`, and whatever else the data has.
     popularity: `[M]` float32, the number of interactions with each (or its a-priori share); >= 0.
     text_vectors: `[M, D]` float32, or None until the texts are encoded.
+    num_questions: Q, how many of the M are questions that may be asked in place of recommending: the last Q (`recframe.interfaces.asks`).
     """
 
     ids: list[str]
@@ -34,6 +35,7 @@ class Catalog:
     attributes: pl.DataFrame
     popularity: Tensor
     text_vectors: Tensor | None = None
+    num_questions: int = 0
 
     def __post_init__(self) -> None:
         sizes = {"ids": len(self.ids), "texts": len(self.texts), "attributes": self.attributes.height, "popularity": len(self.popularity)}
@@ -45,6 +47,8 @@ class Catalog:
             raise DataError("the catalogue is empty: there is nothing to recommend")
         if "title" not in self.attributes.columns:
             raise DataError(f"a catalogue needs a 'title' attribute; it has {', '.join(self.attributes.columns) or 'none'}")
+        if not 0 <= self.num_questions < len(self.ids):
+            raise DataError(f"a catalogue of {len(self.ids)} cannot have {self.num_questions} questions: at least one must be an item")
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -53,6 +57,43 @@ class Catalog:
     def titles(self) -> list[str]:
         """The items' titles, for tables and reports."""
         return self.attributes["title"].to_list()
+
+    @property
+    def first_question(self) -> int:
+        """The number of the first question, which is how many rows are items; M if there are no questions."""
+        return len(self.ids) - self.num_questions
+
+    def with_questions(self, questions: Mapping[str, str]) -> Catalog:
+        """The catalogue with questions after its rows: nobody has met them, and of their attributes only the `title` is known.
+
+        questions: text by id; the text is what the encoder reads, and the title.
+
+        Raises
+        ------
+        DataError: the catalogue has questions already, or has an item with such an id.
+        """
+        if self.num_questions:
+            raise DataError(f"the catalogue has {self.num_questions} questions already")
+        if taken := sorted(set(self.ids).intersection(questions)):
+            raise DataError(f"the catalogue has an item {taken[0]!r}, which is the id of a question; give the item another id")
+        texts, count = list(questions.values()), len(questions)
+        vectors = self.text_vectors
+        return Catalog(
+            [*self.ids, *questions],
+            [*self.texts, *texts],
+            pl.concat([self.attributes, pl.DataFrame({"title": texts}, schema={"title": pl.String})], how="diagonal_relaxed"),
+            torch.cat([self.popularity, self.popularity.new_zeros(count)]),
+            None if vectors is None else torch.cat([vectors, vectors.new_zeros(count, vectors.shape[1])]),
+            count,
+        )
+
+    def without_questions(self) -> Catalog:
+        """The items alone; the catalogue itself if it has no questions."""
+        if not self.num_questions:
+            return self
+        items = self.first_question
+        vectors = None if self.text_vectors is None else self.text_vectors[:items]
+        return Catalog(self.ids[:items], self.texts[:items], self.attributes[:items], self.popularity[:items], vectors)
 
 
 @dataclass(frozen=True)
@@ -197,6 +238,21 @@ class Data(NamedTuple):
             users=None if self.users is None else replace(self.users, profiles=texts.get("user", self.users.profiles)),
             contexts=texts.get("context", self.contexts),
         )
+
+    def with_questions(self, questions: Mapping[str, str]) -> Data:
+        """The data with questions after the items; see `Catalog.with_questions`. Nobody has rated them."""
+        ratings = self.ratings
+        if ratings is not None:
+            ratings = torch.cat([ratings, ratings.new_full((len(ratings), len(questions)), torch.nan)], dim=1)
+        return self._replace(catalog=self.catalog.with_questions(questions), ratings=ratings)
+
+    def without_questions(self) -> Data:
+        """The data with the items alone; the data itself if there are no questions."""
+        catalog = self.catalog
+        if not catalog.num_questions:
+            return self
+        ratings = None if self.ratings is None else self.ratings[:, : catalog.first_question]
+        return self._replace(catalog=catalog.without_questions(), ratings=ratings)
 
     def to(self, device: torch.device | str) -> Data:
         """The same data with every tensor on `device`."""

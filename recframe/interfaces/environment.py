@@ -36,8 +36,8 @@ class EnvironmentSpec:
     device: where every tensor is.
     group_size: G; with G > 1, neighbouring users share people: G sessions of a group are of one person, begin alike and meet the same
         random numbers (see `next_sessions`). 1: no groups. Only the users of a training are in groups, those of an evaluation never.
-    prior_weight: the weight at the start of `Observation.prior` in an agent's scores, which the agent learns; None: there is no prior. The
-        run sets it, no environment does.
+    num_questions: Q, how many of the M items, the last ones, are questions that an agent may ask in place of recommending (see `asks`);
+        they may be shown at any time, and are always among the candidates, if there are some. 0: no questions.
     """
 
     num_users: int
@@ -55,7 +55,12 @@ class EnvironmentSpec:
     action_high: tuple[float, ...] = ()
     device: torch.device = torch.device("cpu")
     group_size: int = 1
-    prior_weight: float | None = None
+    num_questions: int = 0
+
+    @property
+    def first_question(self) -> int:
+        """The number of the first question, which is how many items can be recommended; M if there are no questions."""
+        return self.num_items - self.num_questions
 
     @property
     def action_size(self) -> int:
@@ -115,8 +120,12 @@ class Environment(ABC):
     Built as `factory(config, data, num_users=N, history_length=H, split="train" | "evaluation", device=device)`. `data` contains the
     text vectors. `split` is a `Split`: users of the evaluation split never appear in training.
 
-    Every observation that an action is based on allows at least K items. A session that runs out of items is over, and terminated:
-    `next_observation` may allow fewer only there (`runs_out` finds such users).
+    An environment whose users answer questions (`EnvironmentSpec.num_questions`) has them at the end of the catalogue. A slate that begins
+    with one asks it, and nothing else is shown; a question at a later place shows nothing (`shown_places`). Signals are 0 where nothing is
+    shown, and histories do not have such places.
+
+    Every observation that an action is based on allows at least K items that are no questions. A session that runs out of items is over,
+    and terminated: `next_observation` may allow fewer only there (`runs_out` finds such users).
 
     An environment draws all random numbers from its own `torch.Generator`, and draws the same number per step
     whatever the slates, so that two policies evaluated from one seed meet the same users and the same random draws.
@@ -168,7 +177,8 @@ class Environment(ABC):
         """The dataset's data without what its catalogue knows from the held-out users, such as their part in `popularity`.
 
         For an environment that itself divides logged users between the splits: what agents, rewards, metrics and reference policies read
-        must not be counted from users of the split "evaluation". It is called once, before texts are encoded.
+        must not be counted from users of the split "evaluation". It is called once, before texts are encoded. An environment whose users
+        answer questions adds them here (`Data.with_questions`).
         """
         return data
 

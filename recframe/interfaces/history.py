@@ -41,6 +41,12 @@ class History:
         self.items = torch.cat([self.items, slate], dim=1)[:, -length:]
         self.feedback = torch.cat([self.feedback, feedback], dim=1)[:, -length:]
 
+    def close_gaps(self) -> None:
+        """Move each `PAD` to the front, for slates with places at which nothing was shown; also in new tensors."""
+        order = (self.items != PAD).long().argsort(dim=1, stable=True)
+        self.items = self.items.gather(1, order)
+        self.feedback = self.feedback.gather(1, order[:, :, None].expand_as(self.feedback))
+
     def clear(self, finished: Tensor) -> None:
         """Empty the history of the users where `finished` `[N]` is True; also in new tensors."""
         self.items = self.items.masked_fill(finished[:, None], PAD)

@@ -22,10 +22,17 @@ class Reward(ABC):
 
     Built as `factory(config)`.
 
+    Where users answer questions, a term is given transitions and a catalogue without them: histories have items only, and `slate` is `PAD`
+    where no item was shown, at which places its value is not used. A term that is about questions sets `rates_questions = True`: it is
+    given what happened, and the whole catalogue.
+
     A term declares the response signals that it reads in `Component.requires` ("signal:click"). A term whose value for an item depends
     only on that item and its own signals also declares `provides={"itemwise"}`. Only such terms can rank single items by
     the truth (the oracle and greedy reference policies).
     """
+
+    rates_questions: bool = False
+    """Whether the term is about questions, too; if not, it is 0 wherever no item is shown."""
 
     @abstractmethod
     def __call__(self, transition: Transition, catalog: Catalog) -> Tensor:

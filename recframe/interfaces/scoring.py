@@ -63,12 +63,12 @@ def num_allowed(observation: Observation, num_items: int) -> Tensor:
 
 def may_run_out(spec: EnvironmentSpec) -> bool:
     """Whether a session may leave fewer than K items to show, by the numbers of items, candidates and exclusions."""
-    return (spec.num_candidates or spec.num_items) < spec.slate_size + spec.num_excluded
+    return (spec.num_candidates or spec.num_items) - spec.num_questions < spec.slate_size + spec.num_excluded
 
 
 def runs_out(observation: Observation, spec: EnvironmentSpec) -> Tensor:
-    """The users who may be shown fewer than K items, `[N]` bool: their session has no future and is terminated."""
-    return num_allowed(observation, spec.num_items) < spec.slate_size
+    """The users who may be shown fewer than K items, `[N]` bool: their session has no future and is terminated. Questions do not count."""
+    return num_allowed(observation, spec.num_items) - spec.num_questions < spec.slate_size
 
 
 def best_items(observation: Observation, scores: Tensor, k: int) -> Tensor:

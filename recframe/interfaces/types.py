@@ -51,7 +51,7 @@ class Transition(TensorClass):
     """One step of N users, as agents learn from it and rewards rate it. Batch size `[N]`, or `[T, N]` for a rollout.
 
     observation: what the slate was chosen on.   response: what the users did with it.
-    slate: `[N, K]` int64, or `[N, A]` float32 with continuous actions.
+    slate: `[N, K]` int64, or `[N, A]` float32 with continuous actions. What a reward is given has `PAD` where no item is shown (`Reward`).
     log_prob: `[N]` float32, of the slate under the policy that chose it (0 if it has none).
     reward: `[N]` float32, the weighted sum of the reward terms.      item_reward: `[N, K]` float32, the same before summing over the slate.
     terminated: `[N]` bool, the session ended by itself, or no slate is left to show.

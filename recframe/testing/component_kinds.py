@@ -202,6 +202,11 @@ def _check_declared(component: Component, environment: Environment, spec: Enviro
     require(
         spec.slate_size == 1 or "slates" in component.provides, f"{its} takes slates of {spec.slate_size}: declare provides={{'slates'}}"
     )
+    asked = spec.num_questions > 0
+    require(
+        ("questions" in component.provides) == asked,
+        f"{its}: spec.num_questions is {spec.num_questions}: declare provides={{'questions'}} if there are some",
+    )
     has_truth = environment.truth() is not None
     require("truth" not in component.provides or has_truth, f"{its} provides 'truth', but truth() is None: return it, or remove the tag")
     require("truth" in component.provides or not has_truth, f"{its} has a truth(): declare provides={{'truth'}}, for the oracle to use it")

@@ -53,6 +53,8 @@ def check_component(
         data = (_own_data(component, build.factory, settings) or data or toy_data()).to(device)
         _check_tags(component)
         _check_requirements(component, data)
+        if component.kind is Kind.ENVIRONMENT and "questions" in component.provides:
+            data = _with_questions(component, build.factory, settings, data)
         CHECKS[component.kind](component, build, data, torch.device(device))
         if component.kind is Kind.ENCODER:
             texts = [*TEXTS, *data.catalog.texts]
@@ -116,6 +118,14 @@ def _own_data(component: Component, factory: Any, config: Any) -> Data | None:
     assert own is not None
     require(own.catalog.text_vectors is not None, f"{its}: the catalogue of own_data() needs text vectors: no encoder reads it")
     return own
+
+
+def _with_questions(component: Component, factory: Any, config: Any, data: Data) -> Data:
+    """The data to which the environment has added its questions."""
+    asked: Data = factory.training_data(config, data)
+    its = where(component)
+    require(asked.catalog.num_questions > 0, f"{its} provides 'questions': add them in training_data(), by Data.with_questions")
+    return asked
 
 
 def _check_requirements(component: Component, data: Data) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from recframe.interfaces import Data, Environment, EnvironmentSpec, Observation, Response, Step, Truth
+from recframe.interfaces import PAD, Data, Environment, EnvironmentSpec, Observation, Response, Step, Truth, asks, shown_places
 from recframe.testing.conformance import (
     ConformanceError,
     difference,
@@ -78,7 +78,11 @@ def _check_spec(spec: Any) -> None:
         low, high = spec.action_low, spec.action_high
         bounded = 0 < len(low) == len(high) and all(math.isfinite(a) and math.isfinite(b) and a < b for a, b in zip(low, high, strict=True))
         require(bounded, f"spec.action_low and action_high must be equally many finite numbers, low below high, not {low} and {high}")
-    limit = spec.num_candidates or spec.num_items
+    require(
+        0 <= spec.num_questions < spec.num_items,
+        f"spec.num_questions is {spec.num_questions} of {spec.num_items} items: at least one must be an item to recommend",
+    )
+    limit = (spec.num_candidates or spec.num_items) - spec.num_questions
     require(spec.slate_size <= limit, f"spec.slate_size is {spec.slate_size}, but only {limit} items can be shown")
 
 
@@ -151,8 +155,12 @@ def _check_transition(spec: EnvironmentSpec, slate: Tensor, step: Step) -> None:
     require(field is None, f"observation and next_observation differ in {field} for users whose session continues: they must be equal")
     if spec.actions == "continuous":
         return
+    feedback = torch.stack([step.response.signals[name] for name in spec.signals], dim=-1)
+    slate, feedback = _shown(spec, slate, feedback)
     shown = min(spec.slate_size, spec.history_length)
-    correct = (following.history_items[:, -shown:] == slate[:, -shown:]).all(dim=1)
+    # at PAD nothing was shown, and the history goes on with what was before
+    there = slate[:, -shown:] != PAD
+    correct = ((following.history_items[:, -shown:] == slate[:, -shown:]) | ~there).all(dim=1)
     require(
         correct[~finished].all(),
         "next_observation.history_items does not end with the slate just shown: append it before making the observation",
@@ -162,9 +170,8 @@ def _check_transition(spec: EnvironmentSpec, slate: Tensor, step: Step) -> None:
         "next_observation of a finished user is not their last one, from which truncated sessions bootstrap: "
         "make it before the user is replaced",
     )
-    feedback = torch.stack([step.response.signals[name] for name in spec.signals], dim=-1)
     require(
-        torch.equal(following.history_feedback[:, -shown:], feedback[:, -shown:]),
+        torch.equal(following.history_feedback[:, -shown:][there], feedback[:, -shown:][there]),
         "next_observation.history_feedback does not end with the response, its signals in the order of spec.signals",
     )
     changed = step.observation.history_items != following.history_items
@@ -172,6 +179,22 @@ def _check_transition(spec: EnvironmentSpec, slate: Tensor, step: Step) -> None:
         changed.any(dim=1)[finished].all(),
         "observation still shows a finished user's session: step() must replace finished users by new ones in the same call",
     )
+
+
+def _shown(spec: EnvironmentSpec, slate: Tensor, feedback: Tensor) -> tuple[Tensor, Tensor]:
+    """What was shown or asked of the slates `[N, K]`, and the feedback `[N, K, F]` on it, both with `PAD` and 0 in front."""
+    if not spec.num_questions:
+        return slate, feedback
+    shown = shown_places(slate, spec.first_question)
+    asked = asks(slate, spec.first_question)
+    kept = shown | asked[:, None] & (torch.arange(spec.slate_size, device=spec.device) == 0)
+    require(
+        (feedback[~kept] == 0).all(),
+        "a signal is not 0 where a slate shows nothing: what a question hides, and a question that is not asked (shown_places)",
+    )
+    slate = slate.masked_fill(~kept, PAD)
+    order = (slate != PAD).long().argsort(dim=1, stable=True)
+    return slate.gather(1, order), feedback.gather(1, order[:, :, None].expand_as(feedback))
 
 
 def _outcome(environment: Environment, observation: Observation, steps: int, seed: int = 0) -> list[tuple[str, Any]]:

@@ -49,6 +49,8 @@ def check_observation(
             short = short & ~terminated
         remedy = "" if terminated is None else ": a session that runs out of items must be terminated, not truncated or continued"
         require(not short.any(), f"{name} leaves a user with fewer than slate_size items to show{remedy}")
+    if spec.num_questions:
+        _check_questions(observation, spec, name)
     if observation.context is not None:
         require_tensor(observation.context, f"{name}.context", (n,), torch.int64, spec.device)
     if observation.features is not None:
@@ -68,6 +70,19 @@ def _check_candidates(candidates: Tensor, spec: EnvironmentSpec, name: str) -> N
     ordered = candidates.sort(dim=1).values
     repeated = (ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] != PAD)
     require(not repeated.any(), f"{name} contains an item twice for one user: list each once and fill up with PAD")
+
+
+def _check_questions(observation: Observation, spec: EnvironmentSpec, name: str) -> None:
+    """Check that every question may be asked."""
+    excluded, candidates = observation.excluded, observation.candidates
+    barred = excluded is not None and bool((excluded >= spec.first_question).any())
+    require(not barred, f"{name}.excluded contains a question: what is asked may be asked again")
+    if candidates is not None:
+        listed = (candidates >= spec.first_question).sum(dim=1)
+        require(
+            (listed == spec.num_questions).all(),
+            f"{name}.candidates lacks a question: list all {spec.num_questions} for every user, after the items drawn",
+        )
 
 
 def _check_range(items: Tensor, limit: int, name: str, also: str) -> None:
