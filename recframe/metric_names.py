@@ -12,11 +12,13 @@ CLICK_SIGNAL = "click"
 CLICKS = "clicks"
 ITEMS = "items"
 TEXTS = "texts"
+QUESTIONS = "questions"
 
 
 @dataclass(frozen=True)
 class MetricName:
-    """A metric: its name in configs and results, its heading in tables, and what it needs of `CLICKS`, `ITEMS` and `TEXTS`."""
+    """A metric: its name in configs and results, its heading in tables, and what it needs of `CLICKS`, `ITEMS`, `TEXTS`
+    and `QUESTIONS`."""
 
     name: str
     heading: str
@@ -27,6 +29,7 @@ SESSION_METRICS = (
     MetricName("return", "return"),
     MetricName("length", "length"),
     MetricName("click_rate", "click\nrate", frozenset({CLICKS})),
+    MetricName("asked", "asked", frozenset({QUESTIONS})),
 )
 """Of simulated sessions."""
 
@@ -54,10 +57,10 @@ METRICS = SESSION_METRICS + ITEM_METRICS
 
 METRIC_NAMES = tuple(metric.name for metric in METRICS)
 
-RATES = frozenset({"click_rate", "coverage", "gini", *(metric.name for metric in ACCURACY_METRICS)})
+RATES = frozenset({"click_rate", "asked", "coverage", "gini", *(metric.name for metric in ACCURACY_METRICS)})
 """Metrics between 0 and 1, which bound their intervals."""
 
-PROGRESS_METRICS = ("return", "length", "click_rate", "hit_rate", "ndcg", "coverage")
+PROGRESS_METRICS = ("return", "length", "click_rate", "asked", "hit_rate", "ndcg", "coverage")
 """Shown in the log after each evaluation in training."""
 
 SHOWN_K = 10
@@ -108,7 +111,7 @@ def heading(name: str) -> str:
 
 
 def measured_metrics(available: Collection[str], reward_terms: Iterable[str]) -> list[str]:
-    """The metrics of a simulation in which `available` of `CLICKS`, `ITEMS` and `TEXTS` exist, in order."""
+    """The metrics of a simulation in which `available` of `CLICKS`, `ITEMS`, `TEXTS` and `QUESTIONS` exist, in order."""
     return [metric.name for metric in METRICS if metric.needs <= set(available)] + [reward_metric(term) for term in reward_terms]
 
 

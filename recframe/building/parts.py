@@ -239,7 +239,7 @@ def assemble(cfg: DictConfig, check: Check = accept_all, to_train: bool = False)
             itemwise.add(str(name))
     for reward, _ in terms.values():
         with blaming(reward):
-            reward.prepare(data)
+            reward.prepare(data if reward.rates_questions else data.without_questions())
     reduction = None if loaded.reduction is None else loaded.reduction.to(device)
     reading = shuffled(reading, cfg.seed) if cfg.embeddings.shuffle else reading
     run_log = None if loaded.log is None else loaded.log.to(device)

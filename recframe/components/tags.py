@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from difflib import get_close_matches
 from string import Formatter
 from typing import Any
@@ -42,6 +42,7 @@ TAGS: Mapping[str, str] = {
     "no_texts": "vectors of length 0, because no text is read",
     "pretraining": "a language model that `recframe pretrain` can train",
     "divides_users": "users that can be divided over several processes",
+    "questions": "questions that users answer",
     "compares_users": "a reward that compares all users with each other",
     "truth": "the true expected response to every item (for the oracle)",
     "groups": "several sessions of one person, which begin alike",
@@ -71,8 +72,9 @@ def _with_new_names(tag: str, user: str) -> str:
 def active_tags(tags: Collection[str], settings: Mapping[str, Any]) -> list[str]:
     """The tags that apply under a component's settings.
 
-    `"tag?setting"` applies if the setting is true, or a number other than 0; `"tag?setting=value"` if it has this value,
-    `"tag?setting!=value"` if it has another, and `"tag?setting>number"` if it is a larger number. `&` joins conditions that must all hold.
+    `"tag?setting"` applies if the setting is true, a number other than 0, or a list that is not empty; `"tag?setting=value"` if it has this
+    value, or is a list that holds it, `"tag?setting!=value"` if not, and `"tag?setting>number"` if it is a larger number. `&` joins
+    conditions that must all hold.
     """
     split = [tag.partition("?") for tag in tags]
     return [tag for tag, _, condition in split if not condition or holds(condition, settings)]
@@ -88,7 +90,10 @@ def _holds_alone(condition: str, settings: Mapping[str, Any]) -> bool:
     setting = settings.get(name)
     if sign == ">":
         return isinstance(setting, (int, float)) and setting > float(bound)
-    return (str(setting) == bound) == (sign == "=") if sign else bool(setting)
+    if not sign:
+        return bool(setting)
+    listed = setting if isinstance(setting, Sequence) and not isinstance(setting, str) else [setting]
+    return (bound in map(str, listed)) == (sign == "=")
 
 
 def condition_parts(condition: str) -> tuple[str, str, str]:

@@ -6,6 +6,7 @@ from recframe.experience.collector import Collector
 from recframe.experience.logged_replay import LoggedReplay
 from recframe.experience.logged_rewards import with_rewards
 from recframe.experience.logged_stream import LoggedStream
+from recframe.experience.never_asked import items_of, never_asked
 from recframe.experience.replay import ReplayMemory
 from recframe.experience.rewards import RewardOutcome, RewardSum
 from recframe.experience.streams import SimulatedStream, Stream
@@ -26,6 +27,8 @@ __all__ = [
     "SimulatedStream",
     "Stream",
     "batch_source_for",
+    "items_of",
+    "never_asked",
     "sharing_exclusions",
     "with_rewards",
 ]

@@ -26,13 +26,16 @@ MAX_ITEMS = 50_000
 
 @dataclass(frozen=True)
 class ColdItems:
-    """A share of the catalogue that is never shown in training and is evaluated separately. It is drawn by `seed` alone."""
+    """A share of the catalogue that is never shown in training and is evaluated separately. It is drawn by `seed` alone.
+
+    Questions are no items: they are asked in training, and where only cold items are shown.
+    """
 
     share: float
     seed: int
 
     def drawn_from(self, num_items: int) -> Tensor:
-        """The cold items of a catalogue, `[X]` int64, ascending.
+        """The cold ones of so many items that are no questions, `[X]` int64, ascending.
 
         Raises
         ------
@@ -59,7 +62,7 @@ class ColdItems:
         spec = environment.spec
         # before drawing: an environment without items has a placeholder catalogue, whose size the user did not choose
         _require_item_actions(spec)
-        cold = self.drawn_from(spec.num_items)
+        cold = self.drawn_from(spec.first_question)
         # the evaluation on cold items alone follows training, which would be too late to find them too few
         _require_enough_items(len(cold), spec, "withheld")
         return EnvironmentWithoutItems(environment, cold)
@@ -71,10 +74,11 @@ class ColdItems:
         which agents have no use for.
         """
         catalog = data.catalog
-        cold = self.drawn_from(len(catalog)).to(catalog.popularity.device)
+        items = catalog.first_question
+        cold = self.drawn_from(items).to(catalog.popularity.device)
         others = torch.ones_like(catalog.popularity, dtype=torch.bool)
         others[cold] = False
-        popularity = torch.where(others, catalog.popularity, catalog.popularity[others].mean())
+        popularity = torch.where(others, catalog.popularity, catalog.popularity[:items][others[:items]].mean())
         interactions = data.interactions
         if interactions is not None:
             interactions = replace(interactions, frame=interactions.frame.filter(~pl.col("item").is_in(cold.tolist())))
@@ -87,7 +91,7 @@ class ColdItems:
         ------
         ColdItemsError: actions are not items, or too few items are cold.
         """
-        num_items = environment.spec.num_items
+        num_items = environment.spec.first_question
         others = torch.ones(num_items, dtype=torch.bool)
         others[self.drawn_from(num_items)] = False
         return EnvironmentWithoutItems(environment, others.nonzero().squeeze(1))
@@ -115,7 +119,7 @@ class EnvironmentWithoutItems(Environment):
         allowed = torch.ones(inner.num_items, dtype=torch.bool, device=inner.device)
         allowed[self.withheld] = False
         self.allowed = allowed.nonzero().squeeze(1)
-        _require_enough_items(len(self.allowed), inner, "left")
+        _require_enough_items(len(self.allowed) - inner.num_questions, inner, "left")
         # an item's rank among the allowed items, or `no_rank`; PAD, -1, finds the last entry
         self.no_rank = 2 * inner.num_items
         self.ranks = torch.full((inner.num_items + 1,), self.no_rank, device=inner.device)
@@ -249,10 +253,10 @@ def _require_item_actions(spec: EnvironmentSpec) -> None:
 
 def _require_enough_items(num_items: int, spec: EnvironmentSpec, role: str) -> None:
     """Raise ColdItemsError if `num_items` items, which are "withheld" or "left", are too few for a session in which only they are shown."""
-    needed = spec.num_candidates or spec.slate_size + spec.num_excluded
+    needed = spec.num_candidates - spec.num_questions if spec.num_candidates else spec.slate_size + spec.num_excluded
     if num_items < needed:
         what = "candidates" if spec.num_candidates else "a slate and the items that a session excludes"
-        raise ColdItemsError(f"cold_items.share: {num_items} of {spec.num_items} items are {role}, but {what} need {needed}")
+        raise ColdItemsError(f"cold_items.share: {num_items} of {spec.first_question} items are {role}, but {what} need {needed}")
 
 
 def _with_items(excluded: Tensor | None, items: Tensor, shape: torch.Size) -> Tensor:

@@ -10,7 +10,7 @@ from tensordict import TensorDict
 from torch import Tensor
 
 from recframe.attribution import require_reward
-from recframe.interfaces import Catalog, Observation, Response, Reward, Transition
+from recframe.interfaces import PAD, Catalog, Observation, Response, Reward, Transition, items_alone
 
 
 class RewardOutcome(NamedTuple):
@@ -23,6 +23,8 @@ class RewardOutcome(NamedTuple):
 class RewardSum:
     """r(s, a)_k = sum over terms j of w_j r_j(s, a)_k, the reward of the k-th item of a slate.
 
+    Where the catalogue has questions, terms see items alone, and are 0 where none is shown, unless they rate questions (`Reward`).
+
     Parameters
     ----------
     terms: reward and weight by name.
@@ -33,6 +35,8 @@ class RewardSum:
         self.terms = dict(terms)
         self.catalog = catalog
         self.itemwise_terms = itemwise
+        # one object: rewards keep what they compute of a catalogue
+        self._items = catalog.without_questions()
 
     def __call__(self, transition: Transition) -> RewardOutcome:
         """The reward of one step of N users.
@@ -41,7 +45,8 @@ class RewardSum:
         ------
         ComponentFailure: a term is not float32 `[N, K]` on the transition's device.
         """
-        weighted = {name: weight * self._rated(reward, transition) for name, (reward, weight) in self.terms.items()}
+        alone = self._alone(transition)
+        weighted = {name: weight * self._rated(reward, transition, alone) for name, (reward, weight) in self.terms.items()}
         return RewardOutcome(torch.stack(list(weighted.values())).sum(dim=0), {name: value.sum(dim=1) for name, value in weighted.items()})
 
     def itemwise(self, signals: Mapping[str, Tensor]) -> Tensor:
@@ -74,9 +79,10 @@ class RewardSum:
             batch_size=[users],
         )
         total = torch.zeros(users, items, device=device)
+        alone = self._alone(transition)
         for name in sorted(self.itemwise_terms):
             reward, weight = self.terms[name]
-            total = total + weight * self._rated(reward, transition)
+            total = total + weight * self._rated(reward, transition, alone)
         return total
 
     def report(self) -> dict[str, float]:
@@ -87,7 +93,13 @@ class RewardSum:
         """What limits the results of all terms (`Reward.caveats`)."""
         return tuple(line for reward, _ in self.terms.values() for line in reward.caveats())
 
-    def _rated(self, reward: Reward, transition: Transition) -> Tensor:
-        value = reward(transition, self.catalog)
+    def _alone(self, transition: Transition) -> Transition:
+        """The transition with items alone, which is another one only where there are questions."""
+        return items_alone(transition, self.catalog.first_question) if self.catalog.num_questions else transition
+
+    def _rated(self, reward: Reward, transition: Transition, alone: Transition) -> Tensor:
+        """A term's value `[N, K]`; `alone` is the transition without questions."""
+        about_items = alone is not transition and not reward.rates_questions
+        value = reward(alone, self._items) if about_items else reward(transition, self.catalog)
         require_reward(reward, value, transition.item_reward)
-        return value
+        return value.masked_fill(alone.slate == PAD, 0.0) if about_items else value

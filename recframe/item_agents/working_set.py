@@ -2,7 +2,7 @@
 
 A working set holds `working_items` items: up to half of them were shown recently, and the others are drawn uniformly. The items shown are
 those that a policy has found good, so carrying them over from chunk to chunk keeps good items in the set; the random ones are how other
-items enter it.
+items enter it. Questions (`recframe.interfaces.asks`) are few, and always in it.
 
 The items of a working set have numbers of their own. Those that may be chosen come first; after them come items that are only read, in
 histories and past slates. Agents see these numbers only, and need not know which part of the catalogue they stand for.
@@ -81,6 +81,7 @@ class WorkingSet:
         self.in_use = spec.actions == "items" and spec.num_items > config.whole_catalog_items
         self.uses_index = uses_index
         self.size = min(config.working_items, spec.num_items)
+        self._questions = torch.arange(spec.first_question, spec.num_items, device=spec.device)
         needed = spec.slate_size + spec.num_excluded
         if self.in_use and not uses_index and not spec.num_candidates and self.size < needed:
             raise ValueError(
@@ -180,6 +181,8 @@ class WorkingSet:
 
     def _around(self, kept: Tensor, generator: torch.Generator) -> Items:
         """The distinct items `kept`, in order, and others drawn uniformly: `size` items, and at least as many others as are kept."""
+        if len(self._questions):
+            kept = torch.cat([kept, self._questions]).unique()
         population = self.whole.num_items - len(kept)
         sampled = min(max(self.size - len(kept), len(kept)), population)
         others = distinct_numbers(population, sampled, generator)

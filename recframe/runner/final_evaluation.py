@@ -141,7 +141,7 @@ def result_entries(parts: Parts, final: FinalEvaluation, caveats: Sequence[str])
     if said := [*caveats, *final.caveats]:
         entries["caveats"] = said
     if parts.cold_items is not None and final.cold is not None:
-        items = parts.cold_items.drawn_from(len(parts.data.catalog))
+        items = parts.cold_items.drawn_from(parts.data.catalog.first_question)
         entries["cold_items"] = {"share": parts.cold_items.share, "items": len(items), "policies": final.cold.policies}
     if final.ranking is not None:
         entries["ranking"] = ranking_entry(parts, final.ranking)

@@ -10,8 +10,10 @@ from typing import Any
 from recframe.building.parts import Parts
 from recframe.building.seeds import derived_seed
 from recframe.errors import UserError
+from recframe.experience import never_asked
 from recframe.interfaces import EnvironmentSpec
 from recframe.plugin_loader import raised, registry
+from recframe.references.never_asking import never_asking
 
 log = logging.getLogger(__name__)
 
@@ -81,11 +83,14 @@ class PluginReferences:
 def plugin_policies(parts: Parts, taken: Collection[str], caveats: list[str]) -> PluginReferences:
     """The policies of `recframe_reference_policies`, for the evaluation in the simulator."""
 
-    def arguments() -> dict[str, Any]:
-        environment = parts.environment(parts.cfg.evaluation.tuning_sessions, "train")
-        return {"environment": environment, "data": copy.deepcopy(parts.without_cold_items(parts.data))}
+    first_question = parts.data.catalog.first_question
 
-    return PluginReferences(
+    def arguments() -> dict[str, Any]:
+        # references recommend: they see no questions, wherever an agent may ask some
+        environment = never_asked(parts.environment(parts.cfg.evaluation.tuning_sessions, "train"))
+        return {"environment": environment, "data": copy.deepcopy(parts.without_cold_items(parts.data).without_questions())}
+
+    found = PluginReferences(
         "recframe_reference_policies",
         parts,
         taken,
@@ -94,6 +99,9 @@ def plugin_policies(parts: Parts, taken: Collection[str], caveats: list[str]) ->
         right="a callable of an observation and the number of the turn",
         arguments=arguments,
     )
+    if parts.data.catalog.num_questions:
+        found.policies = {name: never_asking(policy, first_question) for name, policy in found.policies.items()}
+    return found
 
 
 def plugin_rankers(parts: Parts, spec: EnvironmentSpec, taken: Collection[str], caveats: list[str]) -> PluginReferences:

@@ -16,7 +16,7 @@ from recframe.attribution import (
     require_optimizers,
     require_sound,
 )
-from recframe.building.component import build, component_of
+from recframe.building.component import build, component_of, data_for_training
 from recframe.components import Component, Kind
 from recframe.evaluation.agent_policy import AgentPolicy
 from recframe.experience import Collector, RewardSum
@@ -47,6 +47,10 @@ def try_loop(cfg: DictConfig, mistakes: Mistakes, device: torch.device, with_age
     slate_size = cfg.environment.get("slate_size", 1)
     data = toy_data(num_items=max(40, 8 * slate_size), device=device)
     environment: Environment | None = None
+    asked = "questions" in world.given({str(name): value for name, value in cfg.environment.items()})
+    if asked and _can_be_tried(world, cfg.environment, data):
+        with mistakes.collected():
+            data = data_for_training(world, cfg.environment, data)
     if _can_be_tried(world, cfg.environment, data):
         with mistakes.collected():
             environment = build(

@@ -33,6 +33,31 @@ def test_the_default_config_has_no_mistakes():
             "a state tracker that reads in both directions, "
             "which state_tracker=sasrec (attention) gives with state_tracker.bidirectional=true",
         ),
+        (
+            ["environment.questions=[free]"],
+            "environment.questions=['free'] needs texts that users may say, each with its intent and sentiment",
+        ),
+        (["environment.questions=[attribute]"], "environment.questions: 'attribute' is not allowed; it must be one of attributes, free"),
+        (["environment.questions=[attributes,attributes]"], "environment.questions=[attributes,attributes] names one twice"),
+        (
+            ["environment.questions=[free]", *SPEAKING],
+            "with environment.says=true people say what they want without being asked; set environment.says=false",
+        ),
+        (["environment.answer_noise=0.2"], "environment.answer_noise has no meaning without environment.questions=[attributes]"),
+        (["environment.question_patience_cost=0.2"], "environment.question_patience_cost has no meaning without environment.questions"),
+        (
+            ["reward=[click,question_cost]"],
+            "reward=question_cost needs questions that users answer, which environment=topic_world gives with environment.questions=[...]",
+        ),
+        (
+            ["reward=[click,question_cost]", "environment=interest_evolution"],
+            "questions that users answer, which environment=interest_evolution does not give",
+        ),
+        (["trainer.monitor=asked"], "trainer.monitor: 'asked' is not measured, because it needs users who answer questions"),
+        (
+            ["stages=[logged]", "logged.simulated_steps=1000", "environment.questions=[attributes]"],
+            "environment.questions: in a log nobody was asked anything; use stages=[simulated], or environment.questions=[]",
+        ),
         (["trainer.learning_rate_end=0.1"], "trainer.learning_rate_end=0.1 has no meaning for a constant rate"),
         (["trainer.selection_window=3", "trainer.final_weights=last"], "trainer.selection_window has no meaning with"),
         (["trainer.weight_average=1.0"], "trainer.weight_average: 1.0 is not allowed; it must be > 0 and < 1"),

@@ -13,6 +13,7 @@ from recframe_plugins.environments.recsim.config import InterestEvolutionConfig,
 from recframe_plugins.environments.topic_world.config import TopicWorldConfig
 
 TOPIC_ATTRIBUTE_NEEDED = "attribute:{topic_attribute}"
+QUESTIONS = ("questions?questions", "signal:answer?questions", "context?questions=free")
 
 
 @hookimpl
@@ -40,7 +41,8 @@ def recframe_register_components(register: Callable[[Component], None]) -> None:
         "topic_world.topic_world:TopicWorld",
         "click rating",
         "context?says",
-        requires=frozenset({TOPIC_ATTRIBUTE_NEEDED, "utterances?says"}),
+        *QUESTIONS,
+        requires=frozenset({TOPIC_ATTRIBUTE_NEEDED, "utterances?says", "utterances?questions=free"}),
     )
     simulator(
         "preference_model",
@@ -93,7 +95,7 @@ def recframe_register_components(register: Callable[[Component], None]) -> None:
             "language_users",
             LanguageUsersConfig,
             "recframe_plugins.environments.language_users.language_users:LanguageUsers",
-            provides=frozenset({"actions:items", "slates", "signal:click", "signal:rating", "context?says", "asks_model"}),
+            provides=frozenset({"actions:items", "slates", "signal:click", "signal:rating", "context?says", "asks_model", *QUESTIONS}),
             requires=frozenset({TOPIC_ATTRIBUTE_NEEDED}),
         )
     )

@@ -72,6 +72,11 @@ class RepetitionConfig:
 
 
 @dataclass
+class QuestionCostConfig:
+    """Minus one for every question that is asked; a positive weight makes it a cost."""
+
+
+@dataclass
 class RetentionConfig:
     """One per slate for a step after which the user stays, or leaves and returns."""
 

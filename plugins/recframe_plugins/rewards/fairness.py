@@ -51,6 +51,7 @@ class Fairness(Reward):
         DataError: the items cannot be grouped, or `shares` does not name exactly the existing groups.
         """
         numbers, due = self._tables(catalog)
+        # PAD is what a history lacks, and what is not shown of a slate
         shown = torch.cat([transition.observation.history_items, transition.slate], dim=1)
         # PAD is counted in an extra last group, which is dropped
         groups = numbers[shown.clamp(min=0)].masked_fill(shown == PAD, len(due))

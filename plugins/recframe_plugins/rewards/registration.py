@@ -12,6 +12,7 @@ from recframe_plugins.rewards.config import (
     FairnessConfig,
     NoveltyConfig,
     PurchaseConfig,
+    QuestionCostConfig,
     RatingConfig,
     RepetitionConfig,
     RetentionConfig,
@@ -40,6 +41,7 @@ def recframe_register_components(register: Callable[[Component], None]) -> None:
         ("repetition", RepetitionConfig, "repetition:Repetition", {items}, set()),
         ("sentiment", SentimentConfig, "sentiment:Sentiment", said, set()),
         ("judge", JudgeConfig, "judge.judge:Judge", {items}, {"asks_model"}),
+        ("question_cost", QuestionCostConfig, "question_cost:QuestionCost", {items, "questions"}, set()),
         ("retention", RetentionConfig, "retention:Retention", set(), set()),
         ("fairness", FairnessConfig, "fairness:Fairness", {items, "attribute:{attribute}"}, {"compares_users"}),
     ):

@@ -36,14 +36,14 @@ class TextSimilarity:
     def __call__(self, catalog: Catalog, items: Tensor, others: Tensor) -> Tensor:
         """The cosine of each of `items` `[N, K]` with each of `others` `[N, L]`, float32 `[N, K, L]` in [-1, 1].
 
-        Values where `others` is `PAD` are arbitrary.
+        Values where `items` or `others` are `PAD` are arbitrary.
 
         Raises
         ------
         DataError: the catalogue has no text vectors, or empty ones.
         """
         tables = self._tables(catalog)
-        others = others.clamp(min=0)
+        items, others = items.clamp(min=0), others.clamp(min=0)
         if tables.cosines is not None:
             return tables.cosines[items[:, :, None], others[:, None, :]]
         return (F.embedding(items, tables.units) @ F.embedding(others, tables.units).mT).clamp(-1.0, 1.0)

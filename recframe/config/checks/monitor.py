@@ -7,13 +7,14 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from recframe.components import Component
-from recframe.metric_names import CLICK_SIGNAL, CLICKS, ITEMS, METRICS, TEXTS, measured_metrics
+from recframe.metric_names import CLICK_SIGNAL, CLICKS, ITEMS, METRICS, QUESTIONS, TEXTS, measured_metrics
 from recframe.plugin_loader import suggestion
 
 NEEDS = {
     CLICKS: f"an environment with the signal {CLICK_SIGNAL!r}",
     ITEMS: "actions that are items",
     TEXTS: "texts that are read",
+    QUESTIONS: "users who answer questions",
 }
 
 
@@ -29,7 +30,7 @@ def monitor_problems(values: Mapping[str, Any], chosen: Mapping[str, Component])
 
 
 def unmeasured(monitor: str, available: Collection[str], reward_terms: Iterable[str]) -> list[str]:
-    """The problem if `monitor` is not measured in a run with these of `CLICKS`, `ITEMS` and `TEXTS`, and these reward terms."""
+    """The problem if `monitor` is not measured in a run with these reward terms in which `available` of the metrics' needs exist."""
     measured = measured_metrics(available, reward_terms)
     if monitor in measured:
         return []
@@ -42,9 +43,11 @@ def available(values: Mapping[str, Any], chosen: Mapping[str, Component]) -> set
     """What the metrics of a run can be computed from. Anything that is unknown before the run starts is assumed to exist."""
     environment = chosen.get("environment")
     if environment is None:
-        return {CLICKS, ITEMS, TEXTS}
+        return {CLICKS, ITEMS, TEXTS, QUESTIONS}
     settings = values["environment"]
     available = {CLICKS} if f"signal:{CLICK_SIGNAL}" in environment.given(settings) else set()
+    if "questions" in environment.given(settings):
+        available.add(QUESTIONS)
     if _actions(environment, settings) != "continuous":
         available.add(ITEMS)
     # metrics read with the world's encoder; the items of an environment's own come with vectors

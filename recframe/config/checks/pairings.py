@@ -90,11 +90,21 @@ def _lacking(tag: str, composed: Composed, chosen: Mapping[str, Component], prov
     component = chosen.get(giver)
     if component is None:
         return "which nothing here gives"
-    hidden = next((given for given in component.provides if given.partition("?")[0] == tag and "?" in given), None)
+    # of several settings that give it, a plain one is named
+    hiding = [given for given in component.provides if given.partition("?")[0] == tag and "?" in given]
+    hidden = min(hiding, key=lambda given: ("=" in given, given), default=None)
     if hidden:
         setting, _, bound = condition_parts(hidden.partition("?")[2])
         default = getattr(component.config(), setting)
-        value = "true" if isinstance(default, bool) else f"..., a number above {bound or 0}" if isinstance(default, int | float) else "..."
+        value = (
+            "true"
+            if isinstance(default, bool)
+            else "[...]"
+            if isinstance(default, list)
+            else f"..., a number above {bound or 0}"
+            if isinstance(default, int | float)
+            else "..."
+        )
         return f"which {composed.called(giver)} gives with {giver}.{setting}={value}"
     prefix = f"{family}:" if ":" in tag else ""
     given = sorted(t.removeprefix(prefix) for t in provided[giver] if t.startswith(prefix))
@@ -108,4 +118,6 @@ def _giver(tag: str, composed: Composed, giving: Mapping[str, Component]) -> str
         return "state_tracker"
     # a dataset that was replaced by the environment's own items gives nothing
     replaced = "dataset" not in giving and ("dataset" in composed.components or composed.values.get("dataset") is None)
-    return "environment" if family in ("signal", "actions", "features", "truth", "context", "groups") or replaced else "dataset"
+    return (
+        "environment" if family in ("signal", "actions", "features", "truth", "context", "groups", "questions") or replaced else "dataset"
+    )

@@ -63,6 +63,8 @@ def _log_problems(composed: Composed) -> Iterator[str]:
     slate_size = values["environment"].get("slate_size", 1) if isinstance(values["environment"], Mapping) else 1
     if isinstance(slate_size, int) and slate_size > 1:
         yield f"environment.slate_size={slate_size}: a log has one item a turn; set it to 1, or use stages=[simulated]"
+    if environment is not None and "questions" in environment.given(values["environment"]):
+        yield "environment.questions: in a log nobody was asked anything; use stages=[simulated], or environment.questions=[]"
     monitor, ks = values["logged"]["monitor"], values["evaluation"]["k"]
     measured = _measured(values, chosen)
     # lengths that cannot be are a mistake of their own

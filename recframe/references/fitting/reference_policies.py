@@ -11,7 +11,7 @@ from typing import TypeVar
 import numpy as np
 
 from recframe.evaluation.simulated.rollout import AnyPolicy, rollout
-from recframe.experience import RewardSum
+from recframe.experience import RewardSum, never_asked
 from recframe.interfaces import Data, Environment
 from recframe.references.fitting.expected_rewards import expected_responses
 from recframe.references.fitting.fixed_slates import best_fixed_slate
@@ -19,6 +19,7 @@ from recframe.references.fitting.greedy import fit_greedy
 from recframe.references.fitting.posterior_greedy import fit_posterior_greedy
 from recframe.references.fitting.random_log import collect_random_log
 from recframe.references.item_means import mean_item_rewards
+from recframe.references.never_asking import never_asking
 from recframe.references.oracle import OraclePolicy
 from recframe.references.popular import PopularPolicy
 from recframe.references.random import RandomPolicy
@@ -56,7 +57,8 @@ def reference_policies(
 ) -> dict[str, AnyPolicy]:
     """The policies `random`, `popular`, `fixed_slate`, `greedy`, `posterior_greedy` and, if the environment knows the truth, `oracle`.
 
-    If actions are continuous, only `random`: the others rank items.
+    If actions are continuous, only `random`: the others rank items. None of them asks a question, where that is possible: they are fitted
+    as if there were none.
 
     Parameters
     ----------
@@ -77,6 +79,10 @@ def reference_policies(
     spec, budget = environment.spec, budget or ReferenceBudget()
     if spec.actions != "items":
         return {"random": RandomPolicy(spec, seed)}
+    if spec.num_questions:
+        items, known = never_asked(environment), data.without_questions()
+        fitted = reference_policies(items, rewards, known, max_steps=max_steps, seed=seed, budget=budget, warn=warn)
+        return {name: never_asking(policy, spec.first_question) for name, policy in fitted.items()}
     log_rollouts, trials = (max(1, ceil(sessions / spec.num_users)) for sessions in (budget.log_sessions, budget.sessions))
     # no policy is chosen on the sessions that it was fitted on
     seeds = [int(word) for word in np.random.SeedSequence(seed).generate_state(log_rollouts + trials + 2)]

@@ -19,6 +19,7 @@ from recframe.interfaces import (
     StateTracker,
     Transition,
     random_items,
+    without_questions,
 )
 from recframe.item_agents.exploration import random_log_prob
 from recframe.item_agents.search import as_ranking
@@ -32,7 +33,8 @@ class FixedSlate(Agent):
     """Shows every user the same list of L >= K items, K a turn, starting after the item shown last, and from the start again at its end.
 
     If not everything may be shown, it shows the first K items of the list that may be; items that are not on the list come last. The
-    list is the given one, or the items with the highest mean reward (`shrunk_means`) among random recommendations in training.
+    list is the given one, or the items with the highest mean reward (`shrunk_means`) among random recommendations in training. It asks no
+    questions.
 
     Raises
     ------
@@ -45,12 +47,15 @@ class FixedSlate(Agent):
     def __init__(self, config: FixedSlateConfig, spec: EnvironmentSpec, state_tracker: StateTracker, *, seed: int) -> None:
         super().__init__(spec, seed)
         self.shrinkage = config.shrinkage
-        self.given = _item_numbers(config.item_ids, state_tracker.data.catalog.ids, spec) if config.item_ids else None
-        self.length = min(config.length, spec.num_items)
+        self.given = (
+            _item_numbers(config.item_ids, state_tracker.data.catalog.ids[: spec.first_question], spec) if config.item_ids else None
+        )
+        self.items = spec.first_question
+        self.length = min(config.length, self.items)
         if self.length < spec.slate_size:
             raise ValueError(f"agent.length is {config.length}, but a slate has {spec.slate_size} items; it must be at least as long")
-        self.register_buffer("sums", torch.zeros(spec.num_items, dtype=torch.float64, device=spec.device))
-        self.register_buffer("counts", torch.zeros(spec.num_items, dtype=torch.float64, device=spec.device))
+        self.register_buffer("sums", torch.zeros(self.items, dtype=torch.float64, device=spec.device))
+        self.register_buffer("counts", torch.zeros(self.items, dtype=torch.float64, device=spec.device))
         self._item_list: ItemList | None = None
 
     @property
@@ -73,7 +78,8 @@ class FixedSlate(Agent):
     @torch.no_grad()
     def act(self, observation: Observation, explore: bool) -> Decision:
         """The next slate of the list, or in training random slates to learn from."""
-        items, k = self.spec.num_items, self.spec.slate_size
+        items, k = self.items, self.spec.slate_size
+        observation = without_questions(observation, items)
         if explore and self.given is None:
             return Decision(random_items(observation, items, k, self.generator), random_log_prob(observation, items, k))
         start = self.item_list.position_after(observation.history_items[:, -1:])
@@ -82,8 +88,9 @@ class FixedSlate(Agent):
     @torch.no_grad()
     def rank(self, observation: Observation, k: int) -> Tensor:
         """The next items of the list, `[N, k]`, and then those that are not on it."""
+        items = self.items
+        observation = without_questions(observation, items)
         start = self.item_list.position_after(observation.history_items[:, -1:])
-        items = self.spec.num_items
         return as_ranking(observation, self.item_list.next_slates(observation, start, min(k, items)), items, k)
 
     def losses(self, batch: Transition) -> Iterator[tuple[str, Tensor]]:

@@ -8,7 +8,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from recframe.interfaces import Agent, Decision, EnvironmentSpec, Experience, Observation, ResponseLog, Rollout, StateTracker, Transition
+from recframe.interfaces import (
+    Agent,
+    Decision,
+    EnvironmentSpec,
+    Experience,
+    Observation,
+    ResponseLog,
+    Rollout,
+    StateTracker,
+    Transition,
+    without_questions,
+)
 from recframe.item_agents.exploration import RandomScores
 from recframe.item_agents.search import rank_items, search_items
 from recframe.references.posterior_greedy import ResponseModel
@@ -24,7 +35,7 @@ class PosteriorGreedy(Agent):
     The model and its equations are those of `recframe.references.posterior_greedy`. In training the agent shows random slates, and keeps
     the last responses; the model is fitted to them when it is first needed (`fit_to_log`). Where users are rows of the data, all sessions
     of a training person tell about one taste; anonymous users have a taste for each session. The agent reads no texts, so it knows
-    nothing about items that it has never shown: it expects the mean reward of them.
+    nothing about items that it has never shown: it expects the mean reward of them. It asks no questions.
     """
 
     people: Tensor
@@ -63,13 +74,14 @@ class PosteriorGreedy(Agent):
             size = min(self.num_responses, len(self.items))
             people, sessions, items = self.people[:size], self.visits[:size], self.items[:size]
             log = ResponseLog(people, sessions, items, self.signals[:size], self.rewards[:size], self.repeated[:size])
-            self._model = fit_to_log(log, self.spec.num_items, torch.Generator(self.spec.device).manual_seed(self.fit_seed))
+            self._model = fit_to_log(log, self.spec.first_question, torch.Generator(self.spec.device).manual_seed(self.fit_seed))
         return self._model
 
     @torch.no_grad()
     def act(self, observation: Observation, explore: bool) -> Decision:
         """The slate of the highest expected reward, or in training a random one to learn from, sometimes with an item of the history."""
-        items, k = self.spec.num_items, self.spec.slate_size
+        items, k = self.spec.first_question, self.spec.slate_size
+        observation = without_questions(observation, items)
         model = None if explore else self.model
         if model is None:
             return Decision(random_items_with_repeats(observation, items, k, self.repeats, self.generator))
@@ -80,7 +92,8 @@ class PosteriorGreedy(Agent):
         """The items of the highest expected reward, `[N, k]`; random ones before there are responses."""
         model = self.model
         scores = RandomScores(len(observation.user), self.generator) if model is None else expected_rewards(model, observation)
-        return rank_items(observation, scores, self.spec.num_items, k)
+        items = self.spec.first_question
+        return rank_items(without_questions(observation, items), scores, items, k)
 
     @torch.no_grad()
     def losses(self, batch: Transition) -> Iterator[tuple[str, Tensor]]:

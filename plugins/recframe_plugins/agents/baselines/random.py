@@ -17,6 +17,7 @@ from recframe.interfaces import (
     StateTracker,
     Transition,
     random_items,
+    without_questions,
 )
 from recframe.item_agents.exploration import RandomScores, random_log_prob
 from recframe.item_agents.search import rank_items
@@ -27,7 +28,7 @@ from recframe_plugins.agents.baselines.config import RandomConfig
 class RandomAgent(Agent):
     """Shows K different allowed items, uniformly at random, or takes a uniformly random action if actions are continuous.
 
-    It does the same whether it explores or not.
+    It does the same whether it explores or not. It asks no questions.
     """
 
     def __init__(self, config: RandomConfig, spec: EnvironmentSpec, state_tracker: StateTracker, *, seed: int) -> None:
@@ -49,13 +50,15 @@ class RandomAgent(Agent):
         if self.spec.actions == "continuous":
             log_volume = (self.high - self.low).log().sum()
             return Decision(random_actions(self.low, self.high, users, self.generator), -log_volume.expand(users))
-        items, k = self.spec.num_items, self.spec.slate_size
+        items, k = self.spec.first_question, self.spec.slate_size
+        observation = without_questions(observation, items)
         return Decision(random_items(observation, items, k, self.generator), random_log_prob(observation, items, k))
 
     @torch.no_grad()
     def rank(self, observation: Observation, k: int) -> Tensor:
         """k items in random order, `[N, k]`."""
-        return rank_items(observation, RandomScores(len(observation.user), self.generator), self.spec.num_items, k)
+        items = self.spec.first_question
+        return rank_items(without_questions(observation, items), RandomScores(len(observation.user), self.generator), items, k)
 
     def losses(self, batch: Transition) -> Iterator[tuple[str, Tensor]]:
         """No losses."""

@@ -17,7 +17,7 @@ from torch import Tensor
 from recframe.llm import Prompt, Schema
 from recframe.llm.questions import mark_of
 from recframe.report_cards import RatingScale
-from recframe_plugins.environments.language_users.opinions import Afterwards, Opinions, Respondents
+from recframe_plugins.environments.language_users.opinions import Afterwards, Opinions, Replies, Respondents
 from recframe_plugins.environments.language_users.sentences import NOT_KNOWN
 from recframe_plugins.environments.language_users.visits import ROLE, Visit
 
@@ -57,6 +57,23 @@ class AnsweringPeople(Respondents):
         """See `Respondents.afterwards`; the same answers say it."""
         assert opinions.afterwards is not None
         return opinions.afterwards
+
+    def replies(self, visits: Sequence[Visit], options: Sequence[str]) -> Replies:
+        """See `Respondents.replies`."""
+        texts = [self.about(visit) for visit in visits]
+        marks = [mark_of(text) for text in texts]
+        listed = " ".join(f"{place}: {option}" for place, option in enumerate(options))
+        wanted = f"What do you reply? Give its number: {listed} Do you then stay (stays is true), or leave (stays is false)?"
+        prompts = [Prompt(ROLE, f'{text}\n{wanted}\nYour answer has "mark": "{mark}".') for text, mark in zip(texts, marks, strict=True)]
+        answers = self.chat.ask(prompts, reply_schema(len(options)))
+        read = [read_reply(answer.value, answer.problem, mark) for answer, mark in zip(answers, marks, strict=True)]
+        self.unusable.add(len(read), [one for one in read if isinstance(one, str)])
+        given = [(0, True) if isinstance(one, str) else one for one in read]
+        return Replies(
+            F.one_hot(torch.tensor([reply for reply, _ in given]), len(options)).float(),
+            torch.tensor([0.0 if stays else 1.0 for _, stays in given]),
+            torch.tensor([not isinstance(one, str) for one in read]),
+        )
 
     def _afterwards(self, given: Sequence[PersonAnswer]) -> Afterwards:
         says = None
@@ -100,3 +117,20 @@ def read_answer(value: Any, problem: str | None, mark: str) -> PersonAnswer | st
     items = value["items"]
     ratings = [float(item["rating"]) for item in items]
     return PersonAnswer([item["click"] for item in items], ratings, value["stays"], int(value.get("says", NOT_KNOWN)))
+
+
+def reply_schema(count: int) -> Schema:
+    """The form of a reply to a question, one of `count`."""
+    properties = {
+        "mark": {"type": "string"},
+        "reply": {"type": "integer", "minimum": 0, "maximum": count - 1},
+        "stays": {"type": "boolean"},
+    }
+    return Schema({"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False})
+
+
+def read_reply(value: Any, problem: str | None, mark: str) -> tuple[int, bool] | str:
+    """The number of the reply in a value of the form of `reply_schema`, and whether the person stays; or why it cannot be used."""
+    if value is None:
+        return problem or "it is of another form"
+    return (int(value["reply"]), value["stays"]) if value["mark"] == mark else "it answers another question (its mark is another)"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from recframe.components import option, seed_option
 from recframe.llm.config import ChatConfig
-from recframe_plugins.environments.simulation.config import SessionConfig
+from recframe_plugins.environments.simulation.config import QuestionConfig, SessionConfig
 
 TOKENS_BESIDES, TOKENS_OF_ITEM = 40, 24
 """The length of an answer as JSON: besides the items, and of each item."""
@@ -43,7 +43,7 @@ class CardConfig:
 
 
 @dataclass
-class LanguageUsersConfig(CardConfig, PersonaConfig, SessionConfig):
+class LanguageUsersConfig(QuestionConfig, CardConfig, PersonaConfig, SessionConfig):
     """People whom a language model plays: it reads who they are and what is shown to them, and answers for them.
 
     How well it knows them is measured on held-out real ratings before anything is trained (the report card).
@@ -68,9 +68,9 @@ class LanguageUsersConfig(CardConfig, PersonaConfig, SessionConfig):
         False, "in each step people say one of a fixed list of sentences, which becomes the context text of the observation"
     )
     topic_attribute: str | None = option(
-        None, "catalogue attribute with values, or lists of values, that people may ask for when they say something; null: none"
+        None, "catalogue attribute with values, or lists of values, that people may ask for, or be asked about; null: none"
     )
-    num_topics: int = option(8, "how many of its most frequent values they may ask for", ge=1)
+    num_topics: int = option(8, "how many of its most frequent values they may ask for, or be asked about", ge=1)
     llm: ChatConfig = option(default_factory=_long_answers, help="the language model, and what it may cost")
 
     def contradictions(self) -> Iterator[str]:
@@ -82,5 +82,13 @@ class LanguageUsersConfig(CardConfig, PersonaConfig, SessionConfig):
                 f"has some {needed} tokens, and would be cut off; use {needed} or more"
             )
         yield from self.llm.problems("environment.llm")
-        if self.topic_attribute is not None and not self.says:
-            yield "environment.topic_attribute has no meaning without environment.says=true; set it, or leave the attribute out"
+        if self.topic_attribute is not None and not (self.says or self.questions):
+            yield (
+                "environment.topic_attribute has no meaning without environment.says=true or environment.questions=[attributes]; set one "
+                "of them, or leave the attribute out"
+            )
+        if self.topic_attribute is None and self.questions:
+            yield (
+                f"environment.questions=[{','.join(self.questions)}] are about the values of environment.topic_attribute, which is null; "
+                "set it to an attribute of the items, such as genres"
+            )

@@ -7,6 +7,13 @@ a rating for each item, whether the person stays, and what they say (`answers.py
     click   ~ Bernoulli(the model's probability)       leave  ~ Bernoulli(the model's probability)
     rating  the answer's, or the expected one          says   one of a fixed list of sentences (`sentences.py`), drawn
 
+Where questions may be asked (`environment.questions`; `simulation/questions.py`), a person who is asked is shown nothing. The model replies
+for them with yes or no, or, to the free question, with the sentence of a topic that they would like, and says whether they stay:
+
+    answer  1 or -1 ~ the model's probability of yes       text  one of the sentences of topics, drawn, until they are asked again
+
+A reply that cannot be used is 0, and says nothing; the person stays.
+
 With answers, these probabilities are 0 and 1. Nothing else is random: the same people who see the same slates answer the same, since the
 model's answers are cached by the texts of the questions; with another model, or another temperature, other people answer.
 
@@ -21,6 +28,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from recframe.interfaces import PAD, Data, DataError, Split
@@ -31,13 +39,17 @@ from recframe.report_cards import USUAL_SCALE, rating_scale, warn_without_rating
 from recframe_plugins.environments.language_users.answers import AnsweringPeople
 from recframe_plugins.environments.language_users.config import LanguageUsersConfig
 from recframe_plugins.environments.language_users.opinions import Respondents
+from recframe_plugins.environments.language_users.outcomes import Outcome, asked_together, drawn
 from recframe_plugins.environments.language_users.people import Population, population
 from recframe_plugins.environments.language_users.personas import Personas
 from recframe_plugins.environments.language_users.probabilities import ProbablePeople
 from recframe_plugins.environments.language_users.report_card import card_caveats, ratings_for_card, report_card
-from recframe_plugins.environments.language_users.sentences import GREETED, sentences
-from recframe_plugins.environments.language_users.visits import Visit, Wording, remembered_of
+from recframe_plugins.environments.language_users.sentences import GREETED, frequent_values, sentences, wishes
+from recframe_plugins.environments.language_users.visits import Remembered, Visit, Wording, remembered_of
+from recframe_plugins.environments.simulation.questions import ANSWER, SILENCE, QuestionList
 from recframe_plugins.environments.simulation.sessions import SimulatedSessions, UserReaction, people_of_split
+
+YES_NO = ("yes", "no")
 
 
 class LanguageUsers(SimulatedSessions):
@@ -69,21 +81,26 @@ class LanguageUsers(SimulatedSessions):
         chat: Chat | None = None,
     ) -> None:
         everybody = population(config, data)
+        items = data.without_questions()
+        self.questions = _questions(config, items)
+        self.questions.require_in(data, "language_users")
         super().__init__(
             config,
             num_items=len(data.catalog),
             num_users=num_users,
             history_length=history_length,
-            signals=("click", "rating"),
+            signals=("click", "rating", ANSWER) if len(self.questions) else ("click", "rating"),
             device=device,
             has_users=everybody.known,
-            has_context=config.says,
+            has_context=config.says or self.questions.free,
             protocol=config.protocol,
+            num_questions=len(self.questions),
         )
         self.people = _of_split(config, everybody, split).to(self.device)
-        self.sentences = _sentences_of(config, data) if config.says else None
+        self.sentences = _sentences_of(config, data) if self.spec.has_context else None
+        self.wishes = wishes(items, config.topic_attribute, config.num_topics) if config.topic_attribute and self.questions.free else []
         self.chat = chat_for(config.llm, "environment.llm") if chat is None else chat
-        self._data, self._everybody = data, everybody
+        self._data, self._everybody = items, everybody
         self._ratings = rating_scale(data.interactions, config.feedback, config.like_from)
         self.scale = self._ratings or USUAL_SCALE
         self.wording = Wording(data, self.scale, config.item_words)
@@ -101,7 +118,8 @@ class LanguageUsers(SimulatedSessions):
             self._start["seen_rating"] = torch.zeros(shape, device=self.device)
 
     def _respondents(self, personas: Personas, unusable: UnusableAnswers) -> Respondents:
-        said = None if self.sentences is None else self.sentences
+        # without `says` they speak only when they are asked
+        said = self.sentences if self.config.says else None
         if self.config.asking == "answers":
             return AnsweringPeople(self.chat, self.wording, personas, self.scale, said, unusable)
         leaving = self.protocol != "fixed_length"
@@ -109,14 +127,19 @@ class LanguageUsers(SimulatedSessions):
 
     @classmethod
     def training_data(cls, config: LanguageUsersConfig, data: Data) -> Data:
-        """The data with the popularity of items among the people of the training split, and with the sentences that people may say."""
+        """The data with the popularity of items among the people of the training split, and with the sentences that people may say, and
+        the questions that they answer.
+        """
         warn_without_ratings(data.interactions, config.feedback, "environment.feedback")
         held_out = cls.held_out_users(config, data)
         if data.interactions is not None and held_out is not None:
             users, items = (torch.tensor(data.interactions.frame[name].to_numpy()) for name in ("user", "item"))
             counts = torch.bincount(items[~torch.isin(users, held_out)], minlength=len(data.catalog))
             data = data._replace(catalog=replace(data.catalog, popularity=counts.float()))
-        return data._replace(contexts=sentences(data, config.topic_attribute, config.num_topics)) if config.says else data
+        questions = _questions(config, data)
+        if config.says or questions.free:
+            data = data._replace(contexts=sentences(data, config.topic_attribute, config.num_topics))
+        return questions.added_to(data)
 
     @classmethod
     def held_out_users(cls, config: LanguageUsersConfig, data: Data) -> Tensor | None:
@@ -125,10 +148,12 @@ class LanguageUsers(SimulatedSessions):
         return _of_split(config, everybody, "evaluation") if everybody.known else None
 
     def arrivals(self) -> dict[str, Tensor]:
-        """Draw N people of the split (`drawn_from`), who greet."""
+        """Draw N people of the split (`drawn_from`), who greet, or say nothing until they are asked."""
         person = self.drawn_from(self.people)
         arrived = {"person": person, "user": person if self._everybody.known else torch.zeros_like(person)}
-        return arrived | ({"context": torch.full_like(person, GREETED)} if self.spec.has_context else {})
+        if self.sentences is None:
+            return arrived
+        return arrived | {"context": torch.full_like(person, GREETED if self.config.says else len(self.sentences) - 1)}
 
     def draws(self) -> dict[str, Tensor]:
         """Uniform numbers for the clicks, for leaving and for what is said."""
@@ -142,16 +167,46 @@ class LanguageUsers(SimulatedSessions):
         BudgetExhausted: the questions would cost more than `config.llm` allows.
         """
         visits, uniforms = self._visits(slate), draws["uniforms"]
+        outcome = Outcome.of_nothing(slate, self.state.get("context", self.state["person"]))
+        for rows, places in asked_together(slate, self.spec, self.questions.free):
+            together = [visits[row] for row in rows.tolist()]
+            if visits[int(rows[0])].question is None:
+                self._shown_to(together, rows, places, uniforms[rows], outcome)
+            else:
+                self._asked_of(together, rows, int(slate[rows[0], 0]), uniforms[rows], outcome)
+        changed = self._remembering(slate, outcome)
+        if self.sentences is not None:
+            changed["context"] = outcome.context
+        signals = {"click": outcome.click, "rating": outcome.rating}
+        if self.spec.num_questions:
+            signals[ANSWER] = F.pad(outcome.answer[:, None], (0, slate.shape[1] - 1))
+        return UserReaction(signals, outcome.leave, changed)
+
+    def _shown_to(self, visits: list[Visit], rows: Tensor, places: Tensor, uniforms: Tensor, outcome: Outcome) -> None:
+        """Ask what people think of what they are shown, and write it down."""
         opinions = self.respondents.opinions(visits)
-        clicks = (uniforms[:, :-2] < opinions.click.to(self.device)).float()
-        ratings = opinions.rating.to(self.device)
+        clicks = (uniforms[:, :-2].gather(1, places) < opinions.click.to(self.device)).float()
         after = self.respondents.afterwards(visits, opinions, clicks)
-        changed = self._remembering(slate, clicks, ratings)
+        outcome.click[rows[:, None], places], outcome.rating[rows[:, None], places] = clicks, opinions.rating.to(self.device)
+        outcome.leave[rows] = uniforms[:, -2] < after.leave.to(self.device)
         if after.says is not None:
-            limits = after.says.to(self.device).cumsum(dim=1)
-            # the last sum may be rounded to below 1
-            changed["context"] = (uniforms[:, -1:] >= limits).sum(dim=1).clamp(max=limits.shape[1] - 1)
-        return UserReaction({"click": clicks, "rating": ratings}, uniforms[:, -2] < after.leave.to(self.device), changed)
+            outcome.context[rows] = drawn(after.says.to(self.device), uniforms[:, -1:])
+
+    def _asked_of(self, visits: list[Visit], rows: Tensor, question: int, uniforms: Tensor, outcome: Outcome) -> None:
+        """Ask what people reply, and write it down.   question: one of those that they are asked."""
+        free = self.questions.free and question == self.spec.num_items - 1
+        assert self.sentences is not None or not free
+        options = [self.sentences[row] for row in self.wishes] if free and self.sentences is not None else list(YES_NO)
+        replies = self.respondents.replies(visits, options)
+        chosen = drawn(replies.chosen.to(self.device), uniforms[:, -1:])
+        usable = replies.usable.to(self.device)
+        outcome.leave[rows] = uniforms[:, -2] < replies.leave.to(self.device)
+        if free:
+            said = torch.tensor(self.wishes, device=self.device)[chosen]
+            silence = len(self.sentences) - 1 if self.sentences is not None else 0
+            outcome.context[rows] = torch.where(usable, said, silence)
+        else:
+            outcome.answer[rows] = (1.0 - 2.0 * chosen) * usable
 
     def report(self) -> dict[str, float]:
         """The report card (`report_card.py`); empty if the data has no ratings of these people, or `card_people` is 0. It is asked once.
@@ -184,14 +239,44 @@ class LanguageUsers(SimulatedSessions):
         state = {name: value.tolist() for name, value in self.state.items() if name.startswith("seen") or name in ("person", "context")}
         nothing: list[list[float]] = [[]] * len(slate)
         seen = zip(*(state.get(name, nothing) for name in ("seen", "seen_click", "seen_rating")), strict=True)
-        words = [None] * len(slate) if self.sentences is None else [self.sentences[row] for row in state["context"]]
+        words: list[str | None] = [None] * len(slate)
+        if self.sentences is not None:
+            silent = len(self.sentences) - 1 if self.questions.free else None
+            words = [None if row == silent else self.sentences[row] for row in state["context"]]
         rows = zip(state["person"], slate.tolist(), seen, words, strict=True)
-        return [Visit(person, shown, remembered_of(*memory), said) for person, shown, memory, said in rows]
+        return [self._visit(person, shown, remembered_of(*memory), said) for person, shown, memory, said in rows]
 
-    def _remembering(self, slate: Tensor, clicks: Tensor, ratings: Tensor) -> dict[str, Tensor]:
-        """The memory with the slate at its end."""
-        new = {"seen": slate, "seen_click": clicks, "seen_rating": ratings} if self.config.memory_items else {}
-        return {name: torch.cat([self.state[name], value], dim=1)[:, -self.config.memory_items :] for name, value in new.items()}
+    def _visit(self, person: int, slate: list[int], remembered: list[Remembered], words: str | None) -> Visit:
+        """A visit with what is shown of a slate, or its question."""
+        first = self.spec.first_question
+        if slate[0] >= first:
+            return Visit(person, (), remembered, words, self.wording.titles[slate[0]])
+        return Visit(person, [item for item in slate if item < first], remembered, words)
+
+    def _remembering(self, slate: Tensor, outcome: Outcome) -> dict[str, Tensor]:
+        """The memory with the slate at its end, or with a question that was answered with yes or no."""
+        if not self.config.memory_items:
+            return {}
+        clicks, shown = outcome.click, self.shown(slate)
+        if shown is not None:
+            answered = F.pad((outcome.answer != 0.0)[:, None], (0, slate.shape[1] - 1))
+            clicks = torch.where(answered, (outcome.answer[:, None] > 0.0).float(), clicks)
+            slate = slate.masked_fill(~(shown | answered), PAD)
+        new = {"seen": slate, "seen_click": clicks, "seen_rating": outcome.rating}
+        longer = {name: torch.cat([self.state[name], value], dim=1) for name, value in new.items()}
+        if shown is not None:
+            # what shows nothing takes no place
+            order = (longer["seen"] != PAD).long().argsort(dim=1, stable=True)
+            longer = {name: value.gather(1, order) for name, value in longer.items()}
+        return {name: value[:, -self.config.memory_items :] for name, value in longer.items()}
+
+
+def _questions(config: LanguageUsersConfig, data: Data) -> QuestionList:
+    """The questions that the config asks of people with this data, which has the items alone."""
+    if config.topic_attribute is None:
+        return QuestionList()
+    values = frequent_values(data, config.topic_attribute, config.num_topics) if "attributes" in config.questions else []
+    return QuestionList(values, "free" in config.questions)
 
 
 def _of_split(config: LanguageUsersConfig, everybody: Population, split: Split) -> Tensor:
@@ -199,8 +284,10 @@ def _of_split(config: LanguageUsersConfig, everybody: Population, split: Split) 
 
 
 def _sentences_of(config: LanguageUsersConfig, data: Data) -> list[str]:
-    """The sentences that may be said, which are the texts of the data."""
-    texts = sentences(data, config.topic_attribute, config.num_topics).texts
+    """The sentences that may be said, which are the texts of the data; the last one is silence if there is a free question."""
+    texts = sentences(data.without_questions(), config.topic_attribute, config.num_topics).texts
+    if "free" in config.questions:
+        texts = [*texts, SILENCE]
     if data.contexts is None or data.contexts.texts != texts:
         raise DataError("environment.says=true needs its sentences as Data.contexts; build it on LanguageUsers.training_data(config, data)")
     return texts

@@ -33,6 +33,18 @@ class Opinions(NamedTuple):
     afterwards: Afterwards | None = None
 
 
+class Replies(NamedTuple):
+    """What n people reply to questions.
+
+    chosen: `[n, S]` float32, the probability of each possible reply.   leave: `[n]` float32, the probability of leaving.
+    usable: `[n]` bool, whether the model's answer could be used.
+    """
+
+    chosen: Tensor
+    leave: Tensor
+    usable: Tensor
+
+
 class Respondents(ABC):
     """Asks a language model to play people.
 
@@ -63,6 +75,15 @@ class Respondents(ABC):
     @abstractmethod
     def afterwards(self, visits: Sequence[Visit], opinions: Opinions, clicks: Tensor) -> Afterwards:
         """Whether they then leave, and what they say, given what they thought of these visits, and their clicks `[N, K]`."""
+
+    @abstractmethod
+    def replies(self, visits: Sequence[Visit], options: Sequence[str]) -> Replies:
+        """What they reply to the questions of their visits, of these options, and whether they then leave.
+
+        Raises
+        ------
+        BudgetExhausted: see `opinions`.
+        """
 
     def about(self, visit: Visit) -> str:
         """The visit in the words of a question."""

@@ -23,7 +23,7 @@ from torch.nn import functional as F
 from recframe.llm import Chat, Prompt
 from recframe.llm.unusable import UnusableAnswers, undecided
 from recframe.report_cards import RatingScale
-from recframe_plugins.environments.language_users.opinions import Afterwards, Opinions, Respondents
+from recframe_plugins.environments.language_users.opinions import Afterwards, Opinions, Replies, Respondents
 from recframe_plugins.environments.language_users.sentences import NOT_KNOWN
 from recframe_plugins.environments.language_users.visits import ROLE, Visit, Wording
 
@@ -70,12 +70,24 @@ class ProbablePeople(Respondents):
         leave, says = torch.zeros(len(visits)), None
         done = [f"{text}\n{_clicked(row)}" for text, row in zip(map(self.about, visits), clicks.tolist(), strict=True)]
         if self.asks_leaving:
-            asked = [Prompt(ROLE, f"{text} Do you stay and look on, or leave? Answer {STAY} or {LEAVE}.") for text in done]
-            leave = self._or_else(STAYING, *self._chosen(asked, [STAY, LEAVE], f"neither {STAY} nor {LEAVE}"))[:, 1]
+            leave = self._leaving(done)
         if self.sentences is not None:
             asked = [Prompt(ROLE, f"{text} What do you say now?") for text in done]
             says = self._or_else(NOT_KNOWN, *self._chosen(asked, self.sentences, "none of the sentences that people say"))
         return Afterwards(leave, says)
+
+    def replies(self, visits: Sequence[Visit], options: Sequence[str]) -> Replies:
+        """See `Respondents.replies`."""
+        texts = [self.about(visit) for visit in visits]
+        prompts = [Prompt(ROLE, f"{text}\nWhat do you reply? Answer with one of these: {' / '.join(options)}") for text in texts]
+        chosen, even = self._chosen(prompts, options, "none of the possible replies")
+        leave = self._leaving([f"{text}\nYou answered." for text in texts]) if self.asks_leaving else torch.zeros(len(visits))
+        return Replies(chosen, leave, ~even)
+
+    def _leaving(self, texts: Sequence[str]) -> Tensor:
+        """The probability of leaving after what the texts tell, `[n]`."""
+        asked = [Prompt(ROLE, f"{text} Do you stay and look on, or leave? Answer {STAY} or {LEAVE}.") for text in texts]
+        return self._or_else(STAYING, *self._chosen(asked, [STAY, LEAVE], f"neither {STAY} nor {LEAVE}"))[:, 1]
 
     def _chosen(self, prompts: Sequence[Prompt], options: Sequence[str], none: str) -> tuple[Tensor, Tensor]:
         """The probabilities of options, `[n, S]`, and which answers begin with `none`, `[n]` bool. These are counted."""

@@ -38,6 +38,14 @@ def sentences(data: Data, attribute: str | None, num_topics: int) -> Texts:
     return Texts([row[0] for row in rows], attributes=attributes)
 
 
+def wishes(data: Data, attribute: str, num_topics: int) -> list[int]:
+    """The rows of `sentences` that say what somebody would like, and nothing of what was shown: one for each topic."""
+    attributes = sentences(data, attribute, num_topics).attributes
+    assert attributes is not None
+    rows = attributes.with_row_index("row").filter((pl.col("sentiment") == "neutral") & pl.col("intent").is_not_null())
+    return [int(row) for row in rows["row"]]
+
+
 def frequent_values(data: Data, attribute: str, count: int) -> list[str]:
     """The most frequent values of an attribute of items, of which each may have a list; equally frequent ones in alphabetical order."""
     attributes = data.catalog.attributes

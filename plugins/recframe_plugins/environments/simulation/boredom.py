@@ -12,6 +12,9 @@ the appeal of an item to a rested user (given by the subclass):
     patience     p  <- clamp(p + patience_recovery c - patience_cost (1 - c) - patience_boredom_cost b, 0, 1), c and b the slate's means
     leaving      ~ Bernoulli(leave_rate (1 - p)^2) with the new p, or by the quit rule (`quit_rule.py`), which is off by default
 
+Where users answer questions (`SimulatedSessions`), means are over the items that are shown. A step with a question shows none: the memory
+e stays as it is, nothing is clicked, and patience falls by question_patience_cost.
+
 A session starts with e = 0 and p = 1. As in RecSim (Ie et al. 2019, arXiv:1909.04847), the user model consists of a choice, a
 satisfaction and a time budget. Protocols, time limits and candidates are in `sessions.py`.
 """
@@ -25,9 +28,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from recframe.interfaces import Truth
+from recframe.interfaces import PAD, Truth, asks
 from recframe_plugins.environments.simulation.choice import choice_model
 from recframe_plugins.environments.simulation.config import BoredomConfig
+from recframe_plugins.environments.simulation.questions import ANSWER
 from recframe_plugins.environments.simulation.quit_rule import QuitRule
 from recframe_plugins.environments.simulation.sessions import SimulatedSessions, UserReaction
 
@@ -35,12 +39,15 @@ from recframe_plugins.environments.simulation.sessions import SimulatedSessions,
 class BoredomSessions(SimulatedSessions):
     """Base class of the environments whose users tire of repetition; see the module docstring for the equations.
 
-    A subclass implements `arrivals`, `appeal`, `appeal_of_all`, `rate`, `expected_rating` and, if its users change, `changed`. The state
+    A subclass implements `arrivals`, `appeal`, `appeal_of_all`, `rate`, `expected_rating` and, if its users change, `changed`; and, if they
+    answer questions, `answers` and `expected_answers`. The state
     has the entries of the subclass and of `SimulatedSessions`, and `patience` `[N]` and `exposure` `[N, B]` (the memory e).
 
     Parameters
     ----------
     item_vectors: `[M, B]` float32 with rows of length one (or zero), on `device`.
+    num_questions: Q, the last rows of `item_vectors` that are questions; their vectors are zero, and so is the appeal of each.
+    question_patience_cost: share of the full patience that a question costs.
     quit_vectors: `[M, D]` on `device`, what the quit rule compares if not these, such as vectors for distances.
     For the others, see `SimulatedSessions`.
     """
@@ -58,19 +65,23 @@ class BoredomSessions(SimulatedSessions):
         has_users: bool = True,
         has_context: bool = False,
         quit_vectors: Tensor | None = None,
+        num_questions: int = 0,
+        question_patience_cost: float = 0.0,
     ) -> None:
         super().__init__(
             config,
             num_items=len(item_vectors),
             num_users=num_users,
             history_length=history_length,
-            signals=("click", "rating"),
+            signals=("click", "rating", ANSWER) if num_questions else ("click", "rating"),
             device=device,
             has_users=has_users,
             has_context=has_context,
             protocol=config.protocol,
             recent_length=max(config.repeat_window, config.quit_window),
+            num_questions=num_questions,
         )
+        self.question_patience_cost = question_patience_cost
         self.item_vectors = item_vectors
         self.choice = choice_model(config)
         quits = config.quit_count if config.protocol != "fixed_length" else 0
@@ -102,6 +113,19 @@ class BoredomSessions(SimulatedSessions):
         """
         return {}
 
+    def answers(self, question: Tensor, state: Mapping[str, Tensor], draws: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        """How people who are in `state` after the step answer the questions `[N]`, from 0 to Q - 1; `PAD`: they were not asked.
+
+        Returns
+        -------
+        The signal `answer` `[N]`, of 1, -1 or 0, which is not used where nobody was asked; and the entries of the state that change.
+        """
+        raise NotImplementedError
+
+    def expected_answers(self) -> Tensor:
+        """The mean `[N, Q]` of `answers` to each question if nothing else about the people changed in the step."""
+        raise NotImplementedError
+
     def draws(self) -> dict[str, Tensor]:
         """Uniform numbers for the choice and for leaving, normal numbers for the ratings."""
         size = self.spec.slate_size
@@ -109,22 +133,40 @@ class BoredomSessions(SimulatedSessions):
 
     def respond(self, slate: Tensor, draws: Mapping[str, Tensor]) -> UserReaction:
         """Clicks, ratings and leaving by the equations of the module docstring."""
+        on = self.shown(slate)
         shown = F.embedding(slate, self.item_vectors)
         boredom = torch.einsum("nkb,nb->nk", shown, self.state["exposure"]).clamp(min=0.0)
         utility = self.appeal(slate, shown) - self._fatigue(boredom, self._repeated(slate))
-        clicks = self.choice.clicks(utility - self.config.threshold, draws["uniforms"][:, :-1]).float()
-        patience = self._patience_after(clicks.mean(dim=1), boredom.mean(dim=1))
+        scores = utility - self.config.threshold
+        # what is not shown is not chosen, whatever the model of choice
+        scores = scores if on is None else scores.masked_fill(~on, -torch.inf)
+        clicks = self.choice.clicks(scores, draws["uniforms"][:, :-1]).float()
+        rating = self.rate(utility, draws["noise"])
+        if on is not None:
+            shown, boredom, rating = shown * on[:, :, None], boredom * on, rating * on
+        patience = self._patience_after(_mean(clicks, on), _mean(boredom, on))
+        exposure = torch.lerp(_mean(shown, on), self.state["exposure"], self.config.boredom_memory)
+        # in place of what is not shown stands what is
+        quits = self.quit_rule(self.state["recent"], slate if on is None else torch.where(on, slate, slate[:, :1]))
+        changed = self.changed(shown, clicks, boredom, draws)
+        signals = {"click": clicks, "rating": rating}
+        if on is not None:
+            asked = asks(slate, self.spec.first_question)
+            patience = torch.where(asked, self._patience_after_question(), patience)
+            exposure = torch.where(asked[:, None], self.state["exposure"], exposure)
+            quits = quits & ~asked
+            question = (slate[:, 0] - self.spec.first_question).clamp(min=PAD)
+            answers, said = self.answers(question, self.state | changed, draws)
+            signals[ANSWER] = F.pad((answers * asked)[:, None], (0, slate.shape[1] - 1))
+            changed = changed | said
         leave = draws["uniforms"][:, -1] < self._leave_probability(patience)
-        leave = leave | self.quit_rule(self.state["recent"], slate)
-        exposure = torch.lerp(shown.mean(dim=1), self.state["exposure"], self.config.boredom_memory)
-        return UserReaction(
-            {"click": clicks, "rating": self.rate(utility, draws["noise"])},
-            leave,
-            self.changed(shown, clicks, boredom, draws) | {"patience": patience, "exposure": exposure},
-        )
+        return UserReaction(signals, leave | quits, changed | {"patience": patience, "exposure": exposure})
 
     def truth(self) -> Truth:
-        """Expected click and rating of each item if shown alone now, and the probability of leaving after it; each `[N, M]`, exact."""
+        """Expected click and rating of each item if shown alone now, and the probability of leaving after it; each `[N, M]`, exact.
+
+        With questions also the expected answer. It is exact but for a change of mood in the step, before the answer.
+        """
         self._require_session()
         boredom = (self.state["exposure"] @ self.item_vectors.T).clamp(min=0.0)
         # the extra last column collects the PADs: -1 modulo M + 1 is M
@@ -138,7 +180,17 @@ class BoredomSessions(SimulatedSessions):
             leave = torch.zeros_like(leave)
         elif self.quit_rule.count:
             leave = leave.masked_fill(self.quit_rule.of_all(self.state["recent"]), 1.0)
-        return Truth({"click": click, "rating": self.expected_rating(utility)}, leave)
+        signals = {"click": click, "rating": self.expected_rating(utility)}
+        return self._with_questions(Truth(signals, leave)) if self.spec.num_questions else Truth(signals, leave)
+
+    def _with_questions(self, truth: Truth) -> Truth:
+        """The truth in which the last columns are those of questions."""
+        items = self.spec.first_question
+        after = self._leave_probability(self._patience_after_question())
+        after = torch.zeros_like(after) if self.protocol == "fixed_length" else after
+        signals = {name: F.pad(values[:, :items], (0, self.spec.num_questions)) for name, values in truth.signals.items()}
+        signals[ANSWER] = F.pad(self.expected_answers(), (items, 0))
+        return Truth(signals, torch.cat([truth.leave[:, :items], after[:, None].expand(-1, self.spec.num_questions)], dim=1))
 
     def _recently_shown(self) -> Tensor:
         """The items that count as recently shown, `[N, repeat_window]`."""
@@ -161,5 +213,15 @@ class BoredomSessions(SimulatedSessions):
         change = (config.patience_recovery + config.patience_cost) * clicked - config.patience_cost
         return (patience + change - config.patience_boredom_cost * boredom).clamp(0.0, 1.0)
 
+    def _patience_after_question(self) -> Tensor:
+        return (self.state["patience"] - self.question_patience_cost).clamp(min=0.0)
+
     def _leave_probability(self, patience: Tensor) -> Tensor:
         return self.config.leave_rate * (1.0 - patience).square()
+
+
+def _mean(values: Tensor, on: Tensor | None) -> Tensor:
+    """The mean over the slate of `values` `[N, K, ...]`, which are 0 where nothing is shown; `on` `[N, K]` says where something is."""
+    if on is None:
+        return values.mean(dim=1)
+    return values.sum(dim=1) / on.sum(dim=1).clamp(min=1).view(-1, *[1] * (values.dim() - 2))

@@ -94,6 +94,28 @@ class ItemVectorsConfig:
 
 
 @dataclass
+class QuestionConfig:
+    """Options of the questions that an agent may ask in place of recommending; see `questions.py`."""
+
+    questions: list[str] = option(
+        [],
+        "what may be asked in place of recommending; attributes: a question for each value, answered with yes or no; free: one question, "
+        "answered in words. [attributes,free]: both; []: nothing",
+        choices=["attributes", "free"],
+    )
+
+    def contradictions(self) -> Iterator[str]:
+        """Refuse a kind of question that is named twice, and a question whose answer is said in any case."""
+        if len(set(self.questions)) < len(self.questions):
+            yield f"environment.questions=[{','.join(self.questions)}] names one twice; use each once"
+        if "free" in self.questions and getattr(self, "says", False):
+            yield (
+                "environment.questions has the free question, but with environment.says=true people say what they want without being "
+                "asked; set environment.says=false, or leave the question out"
+            )
+
+
+@dataclass
 class BoredomConfig(ProtocolConfig, ChoiceConfig, SessionConfig):
     """Options of users who tire of repetition; the equations are in `boredom.py`."""
 

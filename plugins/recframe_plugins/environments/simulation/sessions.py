@@ -13,6 +13,10 @@ shown no longer fill a slate: then it would not have gone on without the time li
 Every step makes the same random draws for all N users, independent of the slates and of which sessions have ended: the draws of the step,
 a next user, and a candidate set. Two policies evaluated from one seed therefore meet common random numbers.
 
+Where users answer questions (`questions.py`), these are the last rows of the catalogue. A slate that begins with one is a question:
+`respond` says how users answer, as it does for slates of items. Questions may be asked again under every protocol, and are candidates
+in every step. Places at which nothing is shown are not in histories, and are not excluded.
+
 With `group_size` G, each G neighbouring users are a group: G sessions of the group are of one person, begin in the same state, and meet the
 same random numbers in the same step (`random_numbers.py`); who takes which session is in `recframe.interfaces.next_sessions`. Evaluations,
 which need as many people as there are, have no groups.
@@ -39,10 +43,12 @@ from recframe.interfaces import (
     Response,
     Split,
     Step,
+    asks,
     may_run_out,
     next_sessions,
     restore_generator,
     runs_out,
+    shown_places,
 )
 from recframe_plugins.environments.simulation.config import SessionConfig
 from recframe_plugins.environments.simulation.groups import ARRIVAL, CANDIDATES, STEP, SessionGroups
@@ -71,6 +77,7 @@ class SimulatedSessions(Environment):
     has_users: whether `user` holds rows of `Data.users`.    has_context: whether `context` holds rows of `Data.contexts`.
     protocol: see the module docstring.   recent_length: R.   resample: draw candidates again in each step, or once in `reset`.
     num_barred: X, if the subclass implements `barred`.
+    num_questions: Q, how many of the M items are questions; `respond` then answers slates that begin with one.
 
     Raises
     ------
@@ -93,12 +100,13 @@ class SimulatedSessions(Environment):
         recent_length: int = 0,
         resample: bool = True,
         num_barred: int = 0,
+        num_questions: int = 0,
     ) -> None:
         if num_users < 1 or history_length < 1:
             raise ValueError(f"num_users and history_length must be at least 1, not {num_users} and {history_length}")
         require_consistent(config)
         repeats = protocol == "free"
-        _require_enough_items(config, num_items, repeats)
+        _require_enough_items(config, num_items - num_questions, repeats)
         self.config = config
         self.device = torch.device(device)
         self.protocol = protocol
@@ -110,14 +118,16 @@ class SimulatedSessions(Environment):
             history_length=history_length,
             num_items=num_items,
             signals=signals,
-            num_candidates=config.num_candidates,
+            num_candidates=config.num_candidates and config.num_candidates + num_questions,
             num_excluded=num_shown + num_barred,
             num_features=num_features,
             has_context=has_context,
             has_users=has_users,
             device=self.device,
             group_size=config.group_size,
+            num_questions=num_questions,
         )
+        self._questions = torch.arange(num_items - num_questions, num_items, device=self.device).expand(num_users, -1)
         self.generator = torch.Generator(self.device)
         self.history = History(num_users, history_length, signals, self.device)
         self.state: dict[str, Tensor] = {}
@@ -207,7 +217,7 @@ class SimulatedSessions(Environment):
         finished = left | (steps >= self.config.max_steps)
         users = self.spec.num_users
         response = Response(signals=TensorDict(reaction.signals, batch_size=[users]), leave=left, batch_size=[users])
-        self.history.append(slate, response)
+        self._append(slate, response)
         moved = self.state | reaction.state | {"steps": steps} | self._shown(slate)
         if self.resample:
             self.candidates = self._fresh_candidates(moved)
@@ -286,13 +296,36 @@ class SimulatedSessions(Environment):
         """Candidates for users in this state, or None."""
         if not self.spec.num_candidates:
             return None
-        return self.groups.numbers(CANDIDATES, state).candidates(self.spec.num_items, self.spec.num_candidates)
+        count = self.spec.num_candidates - self.spec.num_questions
+        drawn = self.groups.numbers(CANDIDATES, state).candidates(self.spec.first_question, count)
+        return torch.cat([drawn, self._questions], dim=1) if self.spec.num_questions else drawn
+
+    def shown(self, slate: Tensor) -> Tensor | None:
+        """At which places of `slate` `[N, K]` an item is shown, `[N, K]` bool; None: at all, since there are no questions."""
+        return shown_places(slate, self.spec.first_question) if self.spec.num_questions else None
+
+    def _append(self, slate: Tensor, response: Response) -> None:
+        """Append to the history what was shown or asked."""
+        shown = self.shown(slate)
+        if shown is None or slate.shape[1] == 1:
+            self.history.append(slate, response)
+            return
+        asked = asks(slate, self.spec.first_question)
+        first = torch.arange(slate.shape[1], device=self.device) == 0
+        self.history.append(slate.masked_fill(~(shown | asked[:, None] & first), PAD), response)
+        self.history.close_gaps()
 
     def _shown(self, slate: Tensor) -> dict[str, Tensor]:
         """The lists of shown items with the slate appended, as new tensors."""
-        longer = {}
+        longer, shown = {}, self.shown(slate)
+        if shown is not None:
+            slate = slate.masked_fill(~shown, PAD)
         if "recent" in self.state:
-            longer["recent"] = torch.cat([self.state["recent"], slate], dim=1)[:, -self.state["recent"].shape[1] :]
+            recent = torch.cat([self.state["recent"], slate], dim=1)
+            if shown is not None:
+                # a question does not make room for more of what is recent
+                recent = recent.gather(1, (recent != PAD).long().argsort(dim=1, stable=True))
+            longer["recent"] = recent[:, -self.state["recent"].shape[1] :]
         if "excluded" in self.state:
             size = slate.shape[1]
             places = self.state["steps"][:, None] * size + torch.arange(size, device=self.device)

@@ -35,6 +35,20 @@ def topic_names(data: Data, topics: str, weights: str) -> list[str]:
     return names
 
 
+def frequent_topics(data: Data, topics: str, weights: str, count: int | None) -> list[str]:
+    """The `count` topics of the most items, None: all; as many of equal ones, those that come first in alphabetical order.
+
+    They are in alphabetical order. Topics that no item has are not among them.
+
+    Raises
+    ------
+    DataError: see `topic_matrices`.
+    """
+    entries = _listed(data, topics, weights)[0]["catalogue"].unique(["row", "topic"])
+    counts = entries["topic"].value_counts().sort(["count", "topic"], descending=[True, False])
+    return sorted(counts["topic"].head(len(counts) if count is None else count).to_list())
+
+
 def _listed(data: Data, topics: str, weights: str) -> tuple[dict[str, pl.DataFrame], pl.Series]:
     """The catalogue's and the users' (row, topic, weight) entries, and all topics that occur."""
     items = data.catalog.attributes

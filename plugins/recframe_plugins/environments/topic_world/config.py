@@ -1,13 +1,14 @@
 """Options of the environment topic_world. Imports no torch."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from recframe.components import option, seed_option
-from recframe_plugins.environments.simulation.config import BoredomConfig
+from recframe_plugins.environments.simulation.config import BoredomConfig, QuestionConfig
 
 
 @dataclass
-class TopicWorldConfig(BoredomConfig):
+class TopicWorldConfig(QuestionConfig, BoredomConfig):
     """Users with hidden tastes over the catalogue's topics. Tastes drift with the items clicked, and users tire of repetition."""
 
     topic_attribute: str = option("topics", "catalogue (and user) attribute that lists topics")
@@ -29,3 +30,16 @@ class TopicWorldConfig(BoredomConfig):
         "people speak well of a slate if its clicked share minus its boredom exceeds this margin, and badly below minus the margin",
         ge=0.0,
     )
+    question_topics: int | None = option(None, "how many of the most frequent topics may be asked about; null: all", ge=1)
+    answer_noise: float = option(0.05, "probability of a yes or no that is not what the person wants", ge=0.0, le=0.5)
+    question_patience_cost: float = option(
+        0.05, "share of the full patience that a question costs; by default that of a slate without a click", ge=0.0
+    )
+
+    def contradictions(self) -> Iterator[str]:
+        """Refuse settings of questions that nobody asks."""
+        for name in ("question_topics", "answer_noise", "question_patience_cost"):
+            asked = bool(self.questions) if name == "question_patience_cost" else "attributes" in self.questions
+            if not asked and getattr(self, name) != type(self).__dataclass_fields__[name].default:
+                needed = "questions" if name == "question_patience_cost" else "questions=[attributes]"
+                yield f"environment.{name} has no meaning without environment.{needed}; ask, or leave it at its default"

@@ -22,6 +22,13 @@ A session takes place at one time of day d, all equally likely. Moods and, with 
     text    uniform among the texts of `Data.contexts` with this sentiment, this time of day, and the intent m after the step (without
             moods, the topic with the largest entry in theta)
 
+With `questions` (`simulation/questions.py`), people answer what they want after the step:
+
+    yes or no, about topic t    yes if  taste_weight theta_t + mood_weight [t = m] - boredom_weight max(0, e_t) > threshold,  that is, if
+                                they would rather click an item of this topic alone, of mean quality, than not; and the opposite
+                                with probability answer_noise
+    in words                    the text of above, with a neutral sentiment; until they are asked again, it stays the text of observations
+
 The text carries information that no profile has: the mood is independent of the taste.
 
 The defaults are chosen so that random items are clicked about one time in seven, that a user's favourite topic is clicked half as often
@@ -38,8 +45,9 @@ from torch import Tensor
 
 from recframe.interfaces import Data, Split
 from recframe_plugins.environments.simulation.boredom import BoredomSessions
+from recframe_plugins.environments.simulation.questions import QuestionList
 from recframe_plugins.environments.simulation.sessions import people_of_split
-from recframe_plugins.environments.simulation.topics import topic_matrices, topic_names
+from recframe_plugins.environments.simulation.topics import frequent_topics, topic_matrices, topic_names
 from recframe_plugins.environments.topic_world.config import TopicWorldConfig
 from recframe_plugins.environments.topic_world.moods import NEUTRAL, Moods, Utterances, times_of
 
@@ -57,7 +65,8 @@ class TopicWorld(BoredomSessions):
     Raises
     ------
     DataError: the catalogue lacks the attribute, or it has another type; the sizes do not fit (see `SimulatedSessions`); or
-        `config.says` is set, and the data lacks the texts.
+        `config.says` is set, or the free question is among `config.questions`, and the data lacks the texts; or the questions are not
+        the last rows of the catalogue (`training_data` adds them).
     """
 
     config: TopicWorldConfig
@@ -66,6 +75,8 @@ class TopicWorld(BoredomSessions):
         self, config: TopicWorldConfig, data: Data, *, num_users: int, history_length: int, split: Split, device: torch.device | str
     ) -> None:
         item_topics, person_topics = topic_matrices(data, config.topic_attribute, config.weight_attribute)
+        self.questions = _questions(config, data.without_questions())
+        self.questions.require_in(data, "topic_world")
         self.people_are_known = person_topics is not None
         super().__init__(
             config,
@@ -74,10 +85,16 @@ class TopicWorld(BoredomSessions):
             history_length=history_length,
             device=device,
             has_users=self.people_are_known,
-            has_context=config.says,
+            has_context=config.says or self.questions.free,
+            num_questions=len(self.questions),
+            question_patience_cost=config.question_patience_cost,
         )
         world = torch.Generator().manual_seed(config.world_seed)
-        self.quality = torch.randn(self.spec.num_items, generator=world).to(device)
+        # questions have none: the world is the same with and without them
+        quality = torch.randn(self.spec.first_question, generator=world)
+        self.quality = F.pad(quality, (0, self.spec.num_questions)).to(device)
+        names = topic_names(data, config.topic_attribute, config.weight_attribute) if self.questions.values or self.spec.has_context else []
+        self.asked_topics = torch.tensor([names.index(value) for value in self.questions.values], dtype=torch.int64, device=device)
         if person_topics is None:
             concentration = torch.full((GENERATED_PEOPLE, item_topics.shape[1]), config.taste_concentration)
             person_topics = torch._standard_gamma(concentration, generator=world)
@@ -85,13 +102,18 @@ class TopicWorld(BoredomSessions):
         self.people = people_of_split(torch.arange(len(person_topics), device=device), split, config.evaluation_share, config.world_seed)
         times = times_of(data.contexts)
         self.num_times = len(times)
+        self.silence = 0 if data.contexts is None else len(data.contexts.texts) - 1
         self.moods: Moods | None = None
         if config.mood_weight:
             self.moods = Moods(len(times), item_topics.shape[1], config.mood_by_time, world, self.device)
         self.utterances: Utterances | None = None
-        if config.says:
-            names = topic_names(data, config.topic_attribute, config.weight_attribute)
+        if self.spec.has_context:
             self.utterances = Utterances(data.contexts, names, times, self.device)
+
+    @classmethod
+    def training_data(cls, config: TopicWorldConfig, data: Data) -> Data:
+        """The data with the questions that people answer."""
+        return _questions(config, data).added_to(data) if config.questions else data
 
     def arrivals(self) -> dict[str, Tensor]:
         """Draw N people of the split (`drawn_from`), with their taste `[N, T]`, time of day, mood and first text in this session."""
@@ -107,12 +129,16 @@ class TopicWorld(BoredomSessions):
         known["time"] = time
         if self.moods is not None:
             known["mood"] = self.moods.drawn(time, uniforms[:, 1])
-        return known | self._said(known, torch.full_like(time, NEUTRAL), uniforms[:, 2])
+        return known | self._said(known, torch.full_like(time, NEUTRAL), uniforms[:, 2], arriving=True)
 
     def draws(self) -> dict[str, Tensor]:
         """In addition to the draws for boredom and choice: uniform numbers for a change of mood, the new mood and the text."""
         draws = super().draws()
-        return draws if self.moods is None and self.utterances is None else draws | {"words": self.uniforms(3)}
+        if self.moods is not None or self.utterances is not None:
+            draws["words"] = self.uniforms(3)
+        if self.questions.values:
+            draws["answer"] = self.uniforms()
+        return draws
 
     def appeal(self, slate: Tensor, shown: Tensor) -> Tensor:
         """The appeal a `[N, K]`."""
@@ -152,9 +178,50 @@ class TopicWorld(BoredomSessions):
         sentiment = NEUTRAL + (felt > self.config.felt_margin).long() - (felt < -self.config.felt_margin).long()
         return moved | self._said(self.state | moved, sentiment, uniforms[:, 2])
 
-    def _said(self, state: Mapping[str, Tensor], sentiment: Tensor, uniform: Tensor) -> dict[str, Tensor]:
-        """The row of the text that people in `state` say; empty if they say nothing."""
-        if self.utterances is None:
-            return {}
+    def answers(self, question: Tensor, state: Mapping[str, Tensor], draws: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        """See `BoredomSessions.answers`; the equations are in the module docstring."""
+        answers, said = torch.zeros_like(state["patience"]), {}
+        if self.questions.values:
+            about = len(self.questions.values)
+            wanted = self._wanted(state).gather(1, question.clamp(0, about - 1)[:, None]).squeeze(1)
+            answers = torch.where(draws["answer"] < self.config.answer_noise, -wanted, wanted) * (question < about)
+        if self.questions.free:
+            words = self._words(state, torch.full_like(state["time"], NEUTRAL), draws["words"][:, 2])
+            said["context"] = torch.where(question == len(self.questions.values), words, state["context"])
+        return answers, said
+
+    def expected_answers(self) -> Tensor:
+        """See `BoredomSessions.expected_answers`."""
+        answers = self.state["taste"].new_zeros(self.spec.num_users, self.spec.num_questions)
+        if self.questions.values:
+            answers[:, : len(self.questions.values)] = (1.0 - 2.0 * self.config.answer_noise) * self._wanted(self.state)
+        return answers
+
+    def _wanted(self, state: Mapping[str, Tensor]) -> Tensor:
+        """Whether people in `state` want each topic that they may be asked about: 1 or -1, `[N, topics]`."""
+        topics = self.asked_topics
+        utility = self.config.taste_weight * state["taste"][:, topics]
+        utility = utility - self.config.boredom_weight * state["exposure"][:, topics].clamp(min=0.0)
+        if self.moods is not None:
+            utility = utility + self.config.mood_weight * (state["mood"][:, None] == topics)
+        return 2.0 * (utility > self.config.threshold).float() - 1.0
+
+    def _said(self, state: Mapping[str, Tensor], sentiment: Tensor, uniform: Tensor, arriving: bool = False) -> dict[str, Tensor]:
+        """The row of the text that people in `state` say without being asked; empty if it stays the same."""
+        if self.config.says:
+            return {"context": self._words(state, sentiment, uniform)}
+        return {"context": torch.full_like(state["time"], self.silence)} if self.questions.free and arriving else {}
+
+    def _words(self, state: Mapping[str, Tensor], sentiment: Tensor, uniform: Tensor) -> Tensor:
+        """The row `[N]` of a text with which people in `state` say what they want."""
+        assert self.utterances is not None
         wanted = state["mood"] if self.moods is not None else state["taste"].argmax(dim=1)
-        return {"context": self.utterances.chosen(wanted, sentiment, state["time"], uniform)}
+        return self.utterances.chosen(wanted, sentiment, state["time"], uniform)
+
+
+def _questions(config: TopicWorldConfig, data: Data) -> QuestionList:
+    """The questions that the config asks of people with this data, which has the items alone."""
+    if "attributes" not in config.questions:
+        return QuestionList((), "free" in config.questions)
+    topics = frequent_topics(data, config.topic_attribute, config.weight_attribute, config.question_topics)
+    return QuestionList(topics, "free" in config.questions)

@@ -62,12 +62,17 @@ class Judge(Reward):
             raise RuntimeError("call prepare(data) first: it reads the texts that the judge needs")
         slate = transition.slate
         profiles, histories = self._profiles(transition), self._histories(transition)
-        people = list(zip(profiles, histories, slate.tolist(), strict=True))
+        people = zip(profiles, histories, slate.tolist(), strict=True)
+        # where a question was asked, or takes a place, nothing is recommended, and nobody is asked to judge it
+        shown = [(profile, history, [item for item in items if item != PAD]) for profile, history, items in people]
+        there = slate != PAD
         if self.config.judges == "slates":
-            worth = self.grading([Case(profile, history, items) for profile, history, items in people])
+            worth = torch.zeros(len(slate))
+            worth[there.any(dim=1).cpu()] = self.grading([Case(*one) for one in shown if one[2]])
             return (worth / slate.shape[1])[:, None].expand(slate.shape).contiguous().to(slate.device)
-        worth = self.grading([Case(profile, history, [item]) for profile, history, items in people for item in items])
-        return worth.view(slate.shape).to(slate.device)
+        worth = torch.zeros(slate.shape)
+        worth[there.cpu()] = self.grading([Case(profile, history, [item]) for profile, history, items in shown for item in items])
+        return worth.to(slate.device)
 
     def report(self) -> dict[str, float]:
         """How well the grades agree with held-out real ratings (`recframe.report_cards.agreement`), each under `judge/`, and the share of
@@ -143,7 +148,9 @@ def _require_order(transition: Transition, signals: Sequence[str]) -> None:
     following = transition.next_observation.history_feedback
     shown = min(transition.slate.shape[1], following.shape[1])
     response = torch.stack([transition.response.signals[name][:, -shown:] for name in signals], dim=-1)
-    if not torch.equal(following[:, -shown:], response.to(following.dtype)):
+    # a history does not have the places of a slate at which nothing was shown
+    whole = (transition.slate != PAD).all(dim=1)
+    if not torch.equal(following[whole, -shown:], response[whole].to(following.dtype)):
         raise DataError(
             f"reward=judge: the environment's histories do not end with the response's signals in the order {', '.join(signals)}; "
             "give response.signals in the order of spec.signals"

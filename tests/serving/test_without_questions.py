@@ -1,0 +1,86 @@
+"""Policies that could ask are served without their questions: they score items as before, and ask nothing."""
+
+import json
+
+import pytest
+import torch
+
+import recframe
+from recframe.config import Consent
+from recframe.errors import UserError
+from recframe.interfaces import PAD, Observation
+from recframe.runner.trained import trained_agent
+from recframe.tracking import RunFolder, recorded_config
+
+SMALL = ["dataset.num_items=40", "dataset.num_users=30", "environment.num_users=16", "trainer.env_steps=64", "agent.learning_starts=32"]
+FAST = [
+    "debug=smoke",
+    "encoder=tfidf",
+    "logger=[csv]",
+    "evaluation.references=false",
+    "evaluation.num_users=4",
+    "evaluation.sample_users=1",
+]
+ASKING = ["dataset.utterances=1", "environment.questions=[attributes,free]", "reward=[click,question_cost]"]
+QUESTIONS = 16
+
+
+def run(tmp_path, *settings):
+    folder = tmp_path / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RECFRAME_CACHE", str(tmp_path / "cache"))
+        recframe.run([*FAST, *SMALL, *ASKING, *settings], folder=folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A run whose policy may ask, and has learned something about each item."""
+    return run(tmp_path_factory.mktemp("asking"), "state_tracker.id_embeddings=true")
+
+
+def test_a_run_measures_how_often_is_asked(folder):
+    policies = json.loads((folder / "result.json").read_text())["policies"]
+    assert 0.0 <= policies["trained"]["asked"]["mean"] <= 1.0
+    assert policies["trained"]["reward/question_cost"]["mean"] <= 0.0
+
+
+def test_a_served_policy_has_items_alone_and_scores_them_as_before(folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("RECFRAME_CACHE", str(folder.parent / "cache"))
+    policy = recframe.load_policy(folder)
+    recframe.export(folder, tmp_path / "artefact")
+    exported = recframe.load_policy(tmp_path / "artefact")
+    assert len(policy.data.catalog) == len(exported.data.catalog) == 40
+    assert policy.agent.spec.num_questions == 0
+    context = "(says nothing)"
+    answers = [one.recommend(["item-3"], user="user-1", context=context, k=50) for one in (policy, exported)]
+    assert [item.id for item in answers[0]] == [item.id for item in answers[1]]
+    assert len(answers[0]) == 40
+    assert all(item.id.startswith("item-") for item in answers[0])
+    with pytest.raises(UserError, match="no item of the run's data has the id 'question:free'"):
+        policy.recommend(["question:free"], context=context)
+    weights = policy.agent.state_dict()
+    assert any(value.shape[:1] == (40,) for value in weights.values() if isinstance(value, torch.Tensor))
+    assert not any(40 + QUESTIONS in value.shape for value in weights.values() if isinstance(value, torch.Tensor))
+
+
+def test_its_scores_are_those_of_the_policy_with_questions(folder, monkeypatch):
+    monkeypatch.setenv("RECFRAME_CACHE", str(folder.parent / "cache"))
+    policy = recframe.load_policy(folder)
+    with RunFolder.open_to_read(folder) as claimed:
+        cfg = recorded_config(claimed, "cpu", "the test uses the CPU", Consent(False, None, "python"))
+    agent = trained_agent(folder, cfg, False, "").agent.eval()
+    assert agent.spec.num_questions == QUESTIONS
+    seen = Observation(
+        user=torch.tensor([1]),
+        history_items=torch.full((1, agent.spec.history_length), PAD),
+        history_feedback=torch.zeros(1, agent.spec.history_length, len(agent.spec.signals)),
+        context=torch.tensor([0]),
+        batch_size=[1],
+    )
+    scores = []
+    for one in (policy.agent, agent):
+        one.prepare_to_act()
+        with torch.no_grad():
+            scores.append(one.scores_of_all(seen))
+    torch.testing.assert_close(scores[0], scores[1][:, :40])
