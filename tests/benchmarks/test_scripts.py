@@ -12,6 +12,9 @@ from tests.tiny_models import tiny_gpt
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 SMALL = {
+    "asking.py": [
+        "{tmp}/asking --seeds 0 --steps 512 --worlds moods --agents ppo --override encoder=tfidf --override evaluation.num_users=8"
+    ],
     "checkpoint_selection.py": ["--repetitions 50"],
     "classic_control.py": [
         "reference --out {tmp}/reference --algorithms a2c --seeds 0 --small",

@@ -7,6 +7,7 @@ from gymnasium import spaces
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recframe.gym import make_vec
 from recframe.gym.actions import next_allowed
 
 
@@ -135,3 +136,13 @@ def test_continuous_actions_have_no_masks(target):
     env.reset(seed=0)
     with pytest.raises(ValueError, match=r"^action_masks is for environments whose actions are items; here actions are real numbers$"):
         env.action_masks()
+
+
+def test_questions_are_actions_of_a_world_whose_users_answer_them(small_world):
+    settings = ["environment.questions=[attributes]", "environment.question_topics=3", "reward=[click,question_cost]"]
+    env = make_vec("topic_world", 4, overrides=[*small_world, "dataset.num_items=20", *settings])
+    env.reset(seed=0)
+    assert env.single_action_space == spaces.Discrete(23)
+    _, reward, _, _, infos = env.step(np.array([0, 20, 21, 22]))
+    assert (reward[1:] == -1.0).all()
+    assert infos["slate"].flatten().tolist() == [0, 20, 21, 22]

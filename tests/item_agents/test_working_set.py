@@ -3,6 +3,7 @@
 import copy
 import importlib.util
 import io
+from dataclasses import replace
 
 import pytest
 import torch
@@ -128,6 +129,21 @@ def test_half_a_working_set_was_shown_most_and_the_rest_is_uniform():
     # 7 of the 33 items that are not kept
     assert min(never_kept) > 2_000 * 7 / 33 * 0.8
     assert max(never_kept) < 2_000 * 7 / 33 * 1.2
+
+
+def test_questions_are_in_every_working_set():
+    data = toy_data(40)
+    spec = replace(toy_spec(data), num_questions=3)
+    chosen = WorkingSet(WorkingSetConfig(whole_catalog_items=10, working_items=14), spec)
+    batch = toy_transition(spec, data, generator(0), users=7)
+    for items, _ in (
+        chosen.for_acting(batch.observation, generator(0)),
+        chosen.for_learning(batch, generator(1)),
+        chosen.for_imitation(batch, generator(2)),
+        chosen.for_chunk(batch, generator(3)),
+    ):
+        assert {37, 38, 39} <= set(items.rows[: items.num_items].tolist())
+        assert len(items.rows) == len(items.rows.unique())
 
 
 @pytest.mark.parametrize(("total", "size"), [(7, 7), (10, 4), (1_000_003, 17), (5, 1), (5, 0)])

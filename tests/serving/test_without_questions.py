@@ -12,7 +12,7 @@ from recframe.interfaces import PAD, Observation
 from recframe.runner.trained import trained_agent
 from recframe.tracking import RunFolder, recorded_config
 
-SMALL = ["dataset.num_items=40", "dataset.num_users=30", "environment.num_users=16", "trainer.env_steps=64", "agent.learning_starts=32"]
+SMALL = ["dataset.num_items=40", "dataset.num_users=30", "environment.num_users=16", "trainer.env_steps=64"]
 FAST = [
     "debug=smoke",
     "encoder=tfidf",
@@ -36,7 +36,7 @@ def run(tmp_path, *settings):
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A run whose policy may ask, and has learned something about each item."""
-    return run(tmp_path_factory.mktemp("asking"), "state_tracker.id_embeddings=true")
+    return run(tmp_path_factory.mktemp("asking"), "state_tracker.id_embeddings=true", "agent.learning_starts=32")
 
 
 def test_a_run_measures_how_often_is_asked(folder):
@@ -84,3 +84,16 @@ def test_its_scores_are_those_of_the_policy_with_questions(folder, monkeypatch):
         with torch.no_grad():
             scores.append(one.scores_of_all(seen))
     torch.testing.assert_close(scores[0], scores[1][:, :40])
+
+
+def test_a_language_policy_writes_the_codes_of_items_alone(tmp_path):
+    codes = ["agent.codes.size=4", "agent.codes.levels=3", "agent.batch_size=8", "agent.width=16", "agent.layers=1"]
+    policy = recframe.load_policy(run(tmp_path, "agent=language_policy", *codes))
+    found = policy.recommend(["item-3"], context="(says nothing)", k=50)
+    assert len(found) == len({item.id for item in found}) == 40
+
+
+def test_weights_that_mix_the_rows_of_items_and_questions_are_refused_in_one_line(tmp_path):
+    folder = run(tmp_path, "agent=q_learning", "agent.learning_starts=32", "state_tracker.id_embeddings=false")
+    with pytest.raises(UserError, match=r"agent=q_learning cannot be served without its questions: its weights \w+ do not have a row"):
+        recframe.load_policy(folder)

@@ -39,7 +39,7 @@ from recframe.report_cards import USUAL_SCALE, rating_scale, warn_without_rating
 from recframe_plugins.environments.language_users.answers import AnsweringPeople
 from recframe_plugins.environments.language_users.config import LanguageUsersConfig
 from recframe_plugins.environments.language_users.opinions import Respondents
-from recframe_plugins.environments.language_users.outcomes import Outcome, asked_together, drawn
+from recframe_plugins.environments.language_users.outcomes import VisitOutcomes, asked_together, drawn_places
 from recframe_plugins.environments.language_users.people import Population, population
 from recframe_plugins.environments.language_users.personas import Personas
 from recframe_plugins.environments.language_users.probabilities import ProbablePeople
@@ -167,7 +167,7 @@ class LanguageUsers(SimulatedSessions):
         BudgetExhausted: the questions would cost more than `config.llm` allows.
         """
         visits, uniforms = self._visits(slate), draws["uniforms"]
-        outcome = Outcome.of_nothing(slate, self.state.get("context", self.state["person"]))
+        outcome = VisitOutcomes.of_nothing(slate, self.state.get("context", self.state["person"]))
         for rows, places in asked_together(slate, self.spec, self.questions.free):
             together = [visits[row] for row in rows.tolist()]
             if visits[int(rows[0])].question is None:
@@ -182,7 +182,7 @@ class LanguageUsers(SimulatedSessions):
             signals[ANSWER] = F.pad(outcome.answer[:, None], (0, slate.shape[1] - 1))
         return UserReaction(signals, outcome.leave, changed)
 
-    def _shown_to(self, visits: list[Visit], rows: Tensor, places: Tensor, uniforms: Tensor, outcome: Outcome) -> None:
+    def _shown_to(self, visits: list[Visit], rows: Tensor, places: Tensor, uniforms: Tensor, outcome: VisitOutcomes) -> None:
         """Ask what people think of what they are shown, and write it down."""
         opinions = self.respondents.opinions(visits)
         clicks = (uniforms[:, :-2].gather(1, places) < opinions.click.to(self.device)).float()
@@ -190,15 +190,15 @@ class LanguageUsers(SimulatedSessions):
         outcome.click[rows[:, None], places], outcome.rating[rows[:, None], places] = clicks, opinions.rating.to(self.device)
         outcome.leave[rows] = uniforms[:, -2] < after.leave.to(self.device)
         if after.says is not None:
-            outcome.context[rows] = drawn(after.says.to(self.device), uniforms[:, -1:])
+            outcome.context[rows] = drawn_places(after.says.to(self.device), uniforms[:, -1:])
 
-    def _asked_of(self, visits: list[Visit], rows: Tensor, question: int, uniforms: Tensor, outcome: Outcome) -> None:
+    def _asked_of(self, visits: list[Visit], rows: Tensor, question: int, uniforms: Tensor, outcome: VisitOutcomes) -> None:
         """Ask what people reply, and write it down.   question: one of those that they are asked."""
         free = self.questions.free and question == self.spec.num_items - 1
         assert self.sentences is not None or not free
         options = [self.sentences[row] for row in self.wishes] if free and self.sentences is not None else list(YES_NO)
         replies = self.respondents.replies(visits, options)
-        chosen = drawn(replies.chosen.to(self.device), uniforms[:, -1:])
+        chosen = drawn_places(replies.chosen.to(self.device), uniforms[:, -1:])
         usable = replies.usable.to(self.device)
         outcome.leave[rows] = uniforms[:, -2] < replies.leave.to(self.device)
         if free:
@@ -253,7 +253,7 @@ class LanguageUsers(SimulatedSessions):
             return Visit(person, (), remembered, words, self.wording.titles[slate[0]])
         return Visit(person, [item for item in slate if item < first], remembered, words)
 
-    def _remembering(self, slate: Tensor, outcome: Outcome) -> dict[str, Tensor]:
+    def _remembering(self, slate: Tensor, outcome: VisitOutcomes) -> dict[str, Tensor]:
         """The memory with the slate at its end, or with a question that was answered with yes or no."""
         if not self.config.memory_items:
             return {}

@@ -11,7 +11,7 @@ from torch import Tensor
 from recframe.interfaces import EnvironmentSpec, asks, shown_places
 
 
-class Outcome(NamedTuple):
+class VisitOutcomes(NamedTuple):
     """What N people did, filled in while they are asked, group by group.
 
     click, rating: `[N, K]` float32.   answer: `[N]` float32.   leave: `[N]` bool.   context: `[N]` int64, what they said last.
@@ -24,7 +24,7 @@ class Outcome(NamedTuple):
     context: Tensor
 
     @classmethod
-    def of_nothing(cls, slate: Tensor, context: Tensor) -> Outcome:
+    def of_nothing(cls, slate: Tensor, context: Tensor) -> VisitOutcomes:
         """That of people who have not been asked yet.   slate: `[N, K]`.   context: `[N]`, what they said before."""
         nothing = torch.zeros(slate.shape, device=slate.device)
         nobody = torch.zeros(len(slate), dtype=torch.bool, device=slate.device)
@@ -53,7 +53,7 @@ def asked_together(slate: Tensor, spec: EnvironmentSpec, free: bool) -> Iterator
             yield rows, places[:0].expand(len(rows), 0)
 
 
-def drawn(probabilities: Tensor, uniform: Tensor) -> Tensor:
+def drawn_places(probabilities: Tensor, uniform: Tensor) -> Tensor:
     """The places `[n]` that `uniform` `[n, 1]` decides among those of the probabilities `[n, S]`."""
     limits = probabilities.cumsum(dim=1)
     # the last sum may be rounded to below 1
