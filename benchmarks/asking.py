@@ -8,11 +8,13 @@ A small `topic_world` with sessions of ten turns, in which one may ask what peop
     moods      people are in the mood for one of eight topics, all equally likely, throughout a session; nobody can know which
     dear       the same, but a question costs three clicks in place of a quarter of one
     tastes     no moods: people like what their profiles say, and everybody may read these
+    yes_no     moods, but one may only ask about one topic after the other, and is answered with yes or no
 
 In the first, a person who is asked is shown the right topic nine times; without asking, a topic has to be found by trying. In the second
-the question costs more than that, and in the third the answer is known already. Beside each agent is the same one in the world without
-questions. Runs that are finished are not made again. It prints a table in Markdown: means over seeds of held-out people, with 95 %
-t-intervals over the seeds, and the difference to the agent without questions, seed by seed.
+the question costs more than that, in the third the answer is known already, and in the fourth an item tells as much as a question, and may
+be clicked. Beside each agent is the same one in the world without questions. Runs that are finished are not made again. It prints a table
+in Markdown: means over seeds of held-out people, with 95 % t-intervals over the seeds, and the difference to the agent without questions,
+seed by seed.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ WORLDS = {
     "moods": ["environment.mood_weight=5", "environment.taste_weight=1", "reward.question_cost.weight=0.25"],
     "dear": ["environment.mood_weight=5", "environment.taste_weight=1", "reward.question_cost.weight=3"],
     "tastes": ["environment.mood_weight=0", "environment.taste_weight=5", "reward.question_cost.weight=0.25"],
+    "yes_no": ["environment.mood_weight=5", "environment.taste_weight=1", "reward.question_cost.weight=0.25"],
 }
 AGENTS = {
     "dqn": ["agent=dqn", "agent.epsilon_decay_steps=30000", "agent.gamma=0.9"],
@@ -54,14 +57,15 @@ SHARED = [
     "trainer.threads=1",
     "logger=[csv]",
 ]
-ASKING = ["environment.questions=[free]", "reward=[click,question_cost]"]
+QUESTIONS = {"yes_no": "attributes"}
 
 
 def settings(world: str, agent: str, asks: bool, seed: int, steps: int, others: Sequence[str] = ()) -> list[str]:
     """The overrides of one run, of which `others` come last."""
     own = [line for line in WORLDS[world] if asks or not line.startswith("reward.")]
+    asking = [f"environment.questions=[{QUESTIONS.get(world, 'free')}]", "reward=[click,question_cost]"] if asks else []
     length = [f"trainer.env_steps={steps}", f"trainer.evaluate_every={max(steps // 8, 1)}"]
-    return [*SHARED, *(ASKING if asks else []), *own, *AGENTS[agent], *length, f"seed={seed}", *others]
+    return [*SHARED, *asking, *own, *AGENTS[agent], *length, f"seed={seed}", *others]
 
 
 def measured(folder: Path) -> tuple[float, float, float]:
