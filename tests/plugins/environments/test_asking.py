@@ -46,7 +46,7 @@ def asked(environment, question):
         replace(ASKING, questions=["attributes"], mood_weight=0.0, question_topics=2, slate_size=3),
         replace(ASKING, questions=["free"], answer_noise=0.05, slate_size=2, num_candidates=4, protocol="no_repetition", max_steps=2),
         replace(ASKING, slate_size=2, protocol="fixed_length", max_steps=5, quit_count=1, quit_similarity=-1.0),
-        replace(ASKING, questions=["attributes"], says=True, choice_model="cascade", slate_size=2),
+        replace(ASKING, questions=["attributes"], says=True, choice_model="cascade", slate_size=2, group_size=3),
     ],
     ids=["both", "two topics", "free", "fixed length", "says"],
 )
