@@ -25,13 +25,15 @@ class RunCheckpoints(Checkpoint):
 
     In this order, a kill between the two is harmless: the resumed run repeats the evaluation and writes the same best weights.
 
+    start: whether the weights before the first update are evaluated and compared, too.
     window: the weights of an evaluation are the best if the mean over it and the `window` - 1 before it is. Means of fewer evaluations, at
         the beginning of a run, count only until there is one of `window`.
     best: the name of the file of the best weights.
     """
 
-    def __init__(self, folder: Path, monitor: str, mode: str, window: int = 1, best: str = BEST) -> None:
+    def __init__(self, folder: Path, monitor: str, mode: str, window: int = 1, best: str = BEST, start: bool = False) -> None:
         self.folder = folder
+        self.start = start
         self.best = folder / best
         self.monitor = f"eval/{monitor}"
         self.sign = 1.0 if mode == "max" else -1.0
@@ -41,10 +43,22 @@ class RunCheckpoints(Checkpoint):
         self.candidates = 0
         self.best_evaluations = 0
 
+    def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Evaluate the start of a run, unless it goes on from a checkpoint."""
+        assert isinstance(module, TrainingModule)
+        if self.start and not self.candidates:
+            self.compare(module, module.evaluated()[self.monitor])
+
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Compare with the best value so far, then save."""
         assert isinstance(module, TrainingModule)
-        self.recent.append(float(trainer.callback_metrics[self.monitor]))
+        self.compare(module, float(trainer.callback_metrics[self.monitor]))
+        module.complete = trainer.should_stop or trainer.current_epoch + 1 >= (trainer.max_epochs or 0)
+        self.save(trainer)
+
+    def compare(self, module: TrainingModule, monitored: float) -> None:
+        """Take the `monitored` value of an evaluation into the window, and save the weights if they are the best so far."""
+        self.recent.append(monitored)
         value, evaluations = sum(self.recent) / len(self.recent), len(self.recent)
         self.candidates += 1
         # NaN: the metric had no value, and is worse than any
@@ -57,8 +71,6 @@ class RunCheckpoints(Checkpoint):
                     save_weights(module.agent, self.best)
             if module.tuner is not None:
                 module.tuner.save(encoder_weights(self.best))
-        module.complete = trainer.should_stop or trainer.current_epoch + 1 >= (trainer.max_epochs or 0)
-        self.save(trainer)
 
     def save(self, trainer: pl.Trainer) -> None:
         """Write the checkpoint to resume from. Loggers write first: a resumed run does not log again what came before the checkpoint."""

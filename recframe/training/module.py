@@ -228,7 +228,11 @@ class TrainingModule(pl.LightningModule):
         self._send(metrics)
 
     def validation_step(self, batch: int, batch_idx: int) -> None:
-        """Evaluate the agent, on text vectors of the language model that is saved with it."""
+        """Evaluate the agent."""
+        self.log_dict(self.evaluated(), logger=False, batch_size=1)
+
+    def evaluated(self) -> dict[str, float]:
+        """The agent's metrics, as they are logged, on text vectors of the language model that is saved with it."""
         # also what no loss reveals: a table, a posterior, weights after the last step
         advice = steps_advice(self.agent, self.settings.gradient_clip)
         when = f"after {count_in_words(self.steps, self.stream.unit)}"
@@ -243,12 +247,12 @@ class TrainingModule(pl.LightningModule):
             self.tuner.refresh()
         with self.final_weights(), torch.autocast(self.device.type, enabled=False):
             metrics = {f"eval/{name}": value for name, value in self.ranks.of_first(self.evaluate).items()}
-        self.log_dict(metrics, logger=False, batch_size=1)
         self._send(metrics)
         if self.ranks.is_first:
             log.info("%s", evaluation_text(self.steps, self.stream.unit, self.latest))
         # evaluation time does not count in the training speed
         self._since = (time.perf_counter(), self.steps)
+        return metrics
 
     def final_weights(self) -> AbstractContextManager[None]:
         """Within the block, the agent has the weights that are evaluated and saved: the averaged ones, or its own."""

@@ -71,12 +71,13 @@ def collector(seed: int = 0) -> Collector:
     return Collector(ToyEnvironment(SPEC, DATA), RewardSum({"click": (Click(), 1.0)}, DATA.catalog, frozenset()), seed)
 
 
-def train(agent, tmp_path, evaluate=lambda: {"return": 0.0}, loggers=(), resume_from=None, **settings):
+def train(agent, tmp_path, evaluate=lambda: {"return": 0.0}, loggers=(), resume_from=None, informed=False, **settings):
     settings = TrainerConfig(
         **{"env_steps": 640, "chunk_steps": 4, "evaluate_every": 320, "progress_bar": False, "log_every": 1, **settings}
     )
     parts = {"folder": tmp_path, "evaluate": evaluate, "loggers": loggers, "interruption": Interruption(tmp_path)}
-    return fit(agent, SimulatedStream.of(agent, collector(), settings.chunk_steps, seed=1), settings, resume_from=resume_from, **parts)
+    stream = SimulatedStream.of(agent, collector(), settings.chunk_steps, seed=1)
+    return fit(agent, stream, settings, resume_from=resume_from, informed=informed, **parts)
 
 
 @pytest.mark.parametrize(("env_steps", "evaluate_every"), [(1000, 100), (1, 1000), (999, 1), (640, 320), (12_345, 2_000)])
@@ -297,6 +298,55 @@ def test_the_best_weights_are_those_of_the_best_mean_over_a_window(tmp_path, win
     selection = train(PolicyGradient(), tmp_path, evaluate=returns(0.0, 9.0, 1.0, 1.0, 3.0, 5.0, 6.0, 6.0, 2.0), **options)
     assert (selection.steps, selection.metric, selection.evaluations, selection.candidates) == (chosen, "return", window, 9)
     assert selection.value == pytest.approx(value)
+
+
+def test_a_start_that_is_better_than_all_that_is_learned_gives_the_weights(tmp_path, new_memory):
+    agent, untrained, memory = PolicyGradient(), PolicyGradient(), new_memory()
+    selection = train(agent, tmp_path, evaluate=returns(3.0, 1.0, 2.0), loggers=[memory], evaluate_start=True)
+    assert (selection.steps, selection.value, selection.candidates) == (0, 3.0, 3)
+    assert torch.equal(agent.query.weight, untrained.query.weight)
+    assert [(row["env_steps"], row["eval/return"]) for row in memory.rows if "eval/return" in row] == [(0, 3.0), (320, 1.0), (640, 2.0)]
+
+
+@pytest.mark.parametrize(
+    ("informed", "settings", "evaluations"),
+    [
+        (False, {}, 2),
+        (True, {}, 3),
+        (True, {"evaluate_start": False}, 2),
+        (False, {"evaluate_start": True}, 3),
+        # nothing is selected
+        (True, {"final_weights": "last"}, 2),
+    ],
+)
+def test_the_start_is_evaluated_where_the_agent_knows_something_or_it_is_asked_for(tmp_path, informed, settings, evaluations):
+    seen = []
+
+    def evaluate():
+        seen.append(1)
+        return {"return": 0.0}
+
+    train(PolicyGradient(), tmp_path, evaluate, informed=informed, **settings)
+    assert len(seen) == evaluations
+
+
+def test_a_resumed_run_compares_with_its_start_and_does_not_evaluate_it_again(tmp_path):
+    class Stopped(Exception):
+        pass
+
+    left = iter([3.0, 1.0])
+
+    def evaluate():
+        if (value := next(left, None)) is None:
+            raise Stopped
+        return {"return": value}
+
+    with pytest.raises(Stopped):
+        train(PolicyGradient(), tmp_path, evaluate, env_steps=960, evaluate_start=True)
+    agent = PolicyGradient(seed=9)
+    selection = train(agent, tmp_path, returns(2.0, 2.5), env_steps=960, evaluate_start=True, resume_from=tmp_path / LAST)
+    assert (selection.steps, selection.value, selection.candidates) == (0, 3.0, 4)
+    assert torch.equal(agent.query.weight, PolicyGradient().query.weight)
 
 
 def test_the_last_weights_are_taken_whatever_their_value(tmp_path):

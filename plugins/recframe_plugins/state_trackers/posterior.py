@@ -49,10 +49,14 @@ class PosteriorTracker(MeanTracker):
 
     @torch.no_grad()
     def start_query(self, query: nn.Linear, gain: float) -> None:
-        """Start with `gain` times the expected rewards as scores; see `StateTracker.start_query`."""
+        """Start with `gain` times the expected rewards as scores; see `StateTracker.start_query`.
+
+        What texts add to that is learned from zero: random numbers would only blur what is known. Without a fit nothing is known.
+        """
         first, last = self.text_dim, self.text_dim + self.factors
-        query.weight[first:] = 0.0
-        query.bias[first:] = 0.0
+        learned_from_zero = slice(0 if self.random_steps else first, None)
+        query.weight[learned_from_zero] = 0.0
+        query.bias[learned_from_zero] = 0.0
         query.weight[first:last, -self.factors :] = gain * torch.eye(self.factors, device=query.weight.device)
         query.bias[last] = gain
 

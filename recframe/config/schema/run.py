@@ -24,6 +24,11 @@ class TrainerConfig:
     selection_window: int = option(
         1, "evaluations whose mean says which weights are best; with more than one, a single lucky evaluation counts less", ge=1, le=1_000
     )
+    evaluate_start: bool | None = option(
+        None,
+        "also evaluate the weights before the first update, which may then be the best ones; null: if the state tracker has been fitted "
+        "to responses, so that the agent starts from what it knows",
+    )
     weight_average: float | None = option(
         None,
         "decay, for each batch, of an average of the weights that is evaluated and saved in place of the last ones; null: none",

@@ -30,8 +30,6 @@ def test_an_agent_starts_from_the_expected_rewards_given_the_history():
     torch.manual_seed(0)
     tracker = PosteriorTracker(PosteriorConfig(factors=4), SPEC, DATA)
     network, log = QNetwork(tracker, SPEC.device), random_log()
-    # what the projected texts add to the scores
-    torch.nn.init.zeros_(network.query.weight[:64].data)
     observation = toy_observation(SPEC, DATA, torch.Generator().manual_seed(1), users=12)
 
     def scores():
@@ -40,9 +38,10 @@ def test_an_agent_starts_from_the_expected_rewards_given_the_history():
         return values.over(ItemRange(0, SPEC.num_items)).double().numpy()
 
     with torch.no_grad():
-        before = scores()
+        # texts add nothing at the start
+        assert not scores().any()
         tracker.fit_responses(log, seed=3)
-        added = scores() - before
+        started = scores()
     model = fit_to_log(log, SPEC.num_items, torch.Generator().manual_seed(3), max_dims=4)
     loadings, means, noise, rewards = (part.double().numpy() for part in (model.loadings, model.means, model.noise, model.rewards))
     assert np.abs(loadings).max() > 0.1
@@ -53,7 +52,7 @@ def test_an_agent_starts_from_the_expected_rewards_given_the_history():
         a, x = loadings[shown[present]], observation.history_feedback[user].double().numpy()[present] @ evidence
         covariance = a @ a.T + np.diag(noise[shown[present]])
         z = a.T @ np.linalg.solve(covariance, x - means[shown[present]])
-        np.testing.assert_allclose(added[user], rewards[:-1, :-1] @ z + rewards[:-1, -1], rtol=1e-3, atol=1e-3)
+        np.testing.assert_allclose(started[user], rewards[:-1, :-1] @ z + rewards[:-1, -1], rtol=1e-3, atol=1e-3)
 
 
 def test_copies_of_the_tracker_that_are_fitted_to_one_log_agree():
