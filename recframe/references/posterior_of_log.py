@@ -1,4 +1,10 @@
-"""Fits the model of `posterior_greedy` to logged responses, each to a few of the items: what an agent can do that knows no truth."""
+"""Fits the model of `posterior_greedy` to logged responses, each to a few of the items: what an agent can do that knows no truth.
+
+A person's responses to one item in several sessions are not independent: what is peculiar to this person and item comes again. Their mean
+of n responses is one observation, with the variance p + t / n, where t is the variance of a person's responses to an item about their mean,
+and p that of what the factors do not explain and comes again. It counts (p + t) / (p + t / n) times as much as one response. Without this,
+a model of people who always say the same (t = 0) would take their peculiarities for tastes.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +16,7 @@ from torch import Tensor
 
 from recframe.interfaces import ResponseLog
 from recframe.references.evidence import evidence_candidates
-from recframe.references.factor_analysis import ResponseTable, fit_factors, loadings_of
+from recframe.references.factor_analysis import Factors, ResponseTable, fit_factors, loadings_of
 from recframe.references.item_means import mean_values
 from recframe.references.posterior_greedy import ResponseModel
 
@@ -47,19 +53,31 @@ class _Fit(NamedTuple):
 def _fit(log: ResponseLog, evidence: Tensor, dims: int, num_items: int, start: Tensor) -> _Fit:
     """Fit to a log without repeated items. `start` `[M, D]` are random numbers, of which d columns are used."""
     numbers, people = log.people.unique(return_inverse=True)
+    pairs = _pairs(log, people, log.signals @ evidence, num_items)
     # only the items of the log take memory of d^2
-    shown, items = log.items.unique(return_inverse=True)
-    responses = log.signals @ evidence
-    means, reward_means = mean_values(log.items, responses, num_items), mean_values(log.items, log.rewards, num_items)
-    surprise, reward = responses - means[log.items], log.rewards - reward_means[log.items]
+    shown, items = pairs.items.unique(return_inverse=True)
+    means, reward_means = mean_values(pairs.items, pairs.responses, num_items), mean_values(pairs.items, pairs.rewards, num_items)
+    surprise, reward = pairs.responses - means[pairs.items], pairs.rewards - reward_means[pairs.items]
     scale, reward_scale = (values.square().mean().sqrt().clamp(min=1e-6) for values in (surprise, reward))
+    surprise, passing = surprise / scale, pairs.passing / scale**2
 
     def table(values: Tensor) -> ResponseTable:
-        return ResponseTable(people, items, values, len(numbers), len(shown))
+        return ResponseTable(pairs.people, items, values, len(numbers), len(shown))
 
-    counts = table(torch.ones_like(surprise))
-    factors = fit_factors(counts, table(surprise / scale), (surprise / scale).square().sum(), len(people), start[shown, :dims])
-    reward_loadings = loadings_of(factors, counts, table(reward / reward_scale)) * reward_scale
+    def fitted(weights: Tensor) -> tuple[Factors, ResponseTable]:
+        counts = table(weights)
+        squares = (weights * surprise.square()).sum()
+        return fit_factors(counts, table(weights * surprise), squares, len(items), start[shown, :dims]), counts
+
+    weights = pairs.weights((1.0 - passing).clamp(min=0.0), passing)
+    factors, counts = fitted(weights)
+    # the noise is the mean of w (p + t / n)
+    lasting = (factors.noise - passing * (weights / pairs.counts).mean()) / weights.mean()
+    again = pairs.weights(lasting.clamp(min=0.0), passing)
+    if not torch.allclose(again, weights, rtol=0.01):
+        weights = again
+        factors, counts = fitted(weights)
+    reward_loadings = loadings_of(factors, counts, table(weights * reward / reward_scale)) * reward_scale
     # an uncertain loading makes a response less informative; that of an item without responses is as uncertain as the prior
     noise = scale**2 * (factors.noise + factors.uncertainty.diagonal(dim1=1, dim2=2).sum(dim=1))
     unseen = scale**2 * (factors.noise + factors.prior.sum())
@@ -76,6 +94,37 @@ def _fit(log: ResponseLog, evidence: Tensor, dims: int, num_items: int, start: T
         repeat=scale.new_zeros(()),
     )
     return _Fit(model, numbers, factors.people)
+
+
+class _Pairs(NamedTuple):
+    """The mean response and reward `[n]` of each person, a row of those in the fit, to each item, from `counts` `[n]` responses.
+
+    passing: t of the module docstring, a scalar; 0 if nobody responded to an item twice.
+    """
+
+    people: Tensor
+    items: Tensor
+    responses: Tensor
+    rewards: Tensor
+    counts: Tensor
+    passing: Tensor
+
+    def weights(self, lasting: Tensor, passing: Tensor) -> Tensor:
+        """(p + t) / (p + t / n) `[n]` with p = `lasting` and t = `passing`; 1 if both are 0."""
+        total = lasting + passing
+        return torch.where(total > 0, total / (lasting + passing / self.counts).clamp(min=1e-12), 1.0)
+
+
+def _pairs(log: ResponseLog, people: Tensor, responses: Tensor, num_items: int) -> _Pairs:
+    pairs, place = (people * num_items + log.items).unique(return_inverse=True)
+    counts = torch.bincount(place, minlength=len(pairs)).to(responses)
+
+    def means(values: Tensor) -> Tensor:
+        return values.new_zeros(len(pairs)).index_add_(0, place, values) / counts
+
+    mean = means(responses)
+    passing = (responses - mean[place]).square().sum() / (counts - 1).sum().clamp(min=1)
+    return _Pairs(pairs // num_items, pairs % num_items, mean, means(log.rewards), counts, passing)
 
 
 class _Judge:

@@ -107,5 +107,42 @@ def test_an_item_that_is_not_in_the_log_has_the_mean_reward_and_says_nothing():
     model = fit_to_log(log, 50, torch.Generator().manual_seed(0))
     assert (model.loadings[49] == 0).all()
     assert (model.rewards[49, :-1] == 0).all()
-    assert float(model.rewards[49, -1]) == pytest.approx(float(log.rewards.mean()), abs=1e-5)
+    # each person counts once for an item
+    of_pair = {
+        (person, item): reward
+        for person, item, reward in zip(*(part.tolist() for part in (log.people, log.items, log.rewards)), strict=True)
+    }
+    assert float(model.rewards[49, -1]) == pytest.approx(np.mean(list(of_pair.values())), abs=1e-5)
     assert float(model.noise[49]) >= float(model.noise[:49].min())
+
+
+def joined(*logs):
+    return ResponseLog(*(torch.cat(parts) for parts in zip(*logs, strict=True)))
+
+
+def test_what_people_say_again_and_again_is_no_further_evidence():
+    log = response_log(rating_data(seed=3, people=120, items=50), 3_000)
+    pairs = {pair: row for row, pair in enumerate(zip(log.people.tolist(), log.items.tolist(), strict=True))}
+    once = log.rows(torch.tensor(list(pairs.values())))
+    again = once._replace(sessions=once.sessions + 1_000_000)
+    # a choice by cross-validation depends on how sessions are divided
+    models = [fit_to_log(part, 50, torch.Generator().manual_seed(0), max_dims=2) for part in (once, joined(once, again))]
+    evidence = models[0].evidence.argmax()
+    assert models[1].evidence.argmax() == evidence
+    for name in ("loadings", "noise", "rewards"):
+        torch.testing.assert_close(getattr(models[0], name), getattr(models[1], name), rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("lasting", [0.0, 0.5])
+def test_the_noise_of_a_model_is_that_of_one_response(lasting):
+    generator = torch.Generator().manual_seed(0)
+    people, items = (part.flatten() for part in torch.meshgrid(torch.arange(PEOPLE), torch.arange(ITEMS), indexing="ij"))
+    tastes = torch.randn(PEOPLE, 2, generator=generator) @ torch.randn(ITEMS, 2, generator=generator).T
+    own = tastes + lasting**0.5 * torch.randn(PEOPLE, ITEMS, generator=generator)
+    logs = []
+    for visit in range(3):
+        said = (own + 0.5**0.5 * torch.randn(PEOPLE, ITEMS, generator=generator)).flatten()
+        sessions = people * 10 + visit
+        logs.append(ResponseLog(people, sessions, items, said[:, None], said, torch.zeros(len(said), dtype=torch.bool)))
+    model = fit_to_log(joined(*logs), ITEMS, torch.Generator().manual_seed(0), max_dims=4)
+    assert float(model.noise[:-1].median()) == pytest.approx(0.5 + lasting, rel=0.1)
