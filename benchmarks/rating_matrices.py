@@ -3,11 +3,11 @@
     python benchmarks/rating_matrices.py dataset=synthetic_ratings environment.click_threshold=4
     python benchmarks/rating_matrices.py dataset=rating_matrix dataset.path=OUT.npy environment.click_threshold=8
 
-The overrides are added to `experiment=rating_matrix` (ten turns without repetition). Printed is a table of clicks in ten turns for each
-split, with intervals over seeds and held-out people, and paired differences from `posterior_greedy` over all splits: the same person under
-the same split is one unit, whom all seeds share. The reference policies have no seed. With `evaluation.num_users` equal to the number of
-held-out people, each is met once: such a world has no chance in it. `--agents` names agents, with settings of their own after commas, as
-in `dqn,agent.gamma=0`. Runs are kept in `--out`, and a second call goes on with them.
+The overrides are added to those of `WORLD`: ten turns without repetition, and the state tracker `posterior`. Printed is a table of clicks
+in ten turns for each split, with intervals over seeds and held-out people, and paired differences from `posterior_greedy` over all splits:
+the same person under the same split is one unit, whom all seeds share. The reference policies have no seed. With `evaluation.num_users`
+equal to the number of held-out people, each is met once: such a world has no chance in it. `--agents` names agents, with settings of their
+own after commas, as in `dqn,agent.gamma=0`. Runs are kept in `--out`, and a second call goes on with them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from recframe.evaluation.comparisons import compare
 from recframe.evaluation.seed_intervals import CrossedBootstrap
 from recframe.tracking.people_file import read_people
 
-AGENTS = ("dqn", "ppo", "knowledge_gradient")
+WORLD = ("encoder=id", "environment=rating_matrix", "environment.max_steps=10", "state_tracker=posterior", "logger=[csv]")
+AGENTS = ("dqn", "ppo")
 REFERENCES = ("random", "fixed_slate", "posterior_greedy", "oracle")
 Sums = NDArray[np.float32]
 
@@ -43,7 +44,7 @@ def runs(overrides: list[str], agents: list[str], seeds: int, splits: int, out: 
         for place, agent in enumerate(agents):
             for seed in range(seeds):
                 own = [f"agent={agent.split(',')[0]}", *agent.split(",")[1:], f"seed={seed}", f"dataset.split_seed={split}"]
-                config = ["experiment=rating_matrix", *overrides, *own, "logger=[csv]"]
+                config = [*WORLD, *own, *overrides]
                 folder = out / f"{agent.replace('/', '_')} split {split} seed {seed}"
                 result = recframe.run(config, folder=folder)
                 returns = returns_of(folder)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from recframe.interfaces import Data, EnvironmentSpec, Observation, ResponseLog, StateTracker
 from recframe.references.posterior_greedy import posterior_mean
 from recframe.references.posterior_of_log import fit_to_log
+from recframe.references.step_reward import step_of, step_scores
 from recframe_plugins.state_trackers.config import PosteriorConfig
 from recframe_plugins.state_trackers.mean import MeanTracker
 
@@ -19,6 +20,7 @@ class PosteriorTracker(MeanTracker):
     z `[d]` is the posterior mean of the user's taste given the responses in the history, and b_i' z + n_i the expected reward of item i, in
     the Gaussian model of `recframe.references.posterior_greedy`, with loadings a_i, mean m_i and noise s_i of the item's response. A linear
     query of the state can thus score items by what `posterior_greedy` knows. The factor makes up for the divisor of the agents' queries.
+    Where the reward is a step of the response, b_i' z + n_i orders items by its probability instead (`recframe.references.step_reward`).
 
     The model is fitted before training (`fit_responses`) and then fixed; without a fit, and for items that were not in the log, it says
     nothing: z = 0.
@@ -42,8 +44,10 @@ class PosteriorTracker(MeanTracker):
         """Fit the model; see `StateTracker.fit_responses`."""
         model = fit_to_log(log, self.spec.num_items, torch.Generator(self.spec.device).manual_seed(seed), self.factors)
         missing = self.factors - model.loadings.shape[1]
-        loadings, weights = F.pad(model.loadings[:-1], (0, missing)), F.pad(model.rewards[:-1, :-1], (0, missing))
-        rewards = torch.cat([weights, model.rewards[:-1, -1:]], dim=1) * self.item_dim**0.5
+        step = step_of(log.signals @ model.evidence, log.rewards)
+        expected = model.rewards if step is None else step_scores(model, step)
+        loadings, weights = F.pad(model.loadings[:-1], (0, missing)), F.pad(expected[:-1, :-1], (0, missing))
+        rewards = torch.cat([weights, expected[:-1, -1:]], dim=1) * self.item_dim**0.5
         self.evidence.copy_(model.evidence)
         self.responses.copy_(torch.cat([rewards, loadings, model.means[:-1, None], model.noise[:-1, None]], dim=1))
 
