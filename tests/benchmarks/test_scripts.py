@@ -1,6 +1,7 @@
 """Every script in benchmarks/ runs, in a small form."""
 
 import runpy
+import shutil
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,6 +22,7 @@ SMALL = {
         "speed --out {tmp}/reference --agents actor_critic --pairs 1 --small",
         "report --runs {tmp}/runs --reference {tmp}/reference --figure {tmp}/curves.svg",
     ],
+    "dense_matrix.py": ["{tmp}/films {tmp}/dense.npy --people 9 --items 6"],
     "devices.py": ["--pairs 1 --users 16 --env-steps 256 --agents actor_critic"],
     "explanations.py": ["tfidf --questions 3"],
     "encoding.py": ["{tmp} --texts 8 --encoders sentence_transformers --pairs 1 --processes 0"],
@@ -44,6 +46,11 @@ SMALL = {
     "open_bandit.py": ["{tmp}/obd --campaigns men"],
     "protocol_worlds.py": ["{tmp}/worlds --people 8 --items 12 --categories 3 --train 4 --test 3"],
     "ranking.py": ["--items 100 --queries 40 --dim 4 --pairs 1"],
+    "rating_matrices.py": [
+        "dataset=synthetic_ratings dataset.num_users=30 dataset.num_items=20 environment.click_threshold=4 environment.num_users=8 "
+        "state_tracker.random_steps=300 agent.learning_starts=64 trainer.env_steps=256 evaluation.num_users=6 evaluation.tuning_sessions=8 "
+        "embeddings.cache={tmp} --agents dqn,agent.gamma=0 --seeds 2 --splits 1 --out {tmp}/matrices"
+    ],
     "recsim_agreement.py": [
         "--side recframe --environment interest_exploration --episodes 20 --items 200 --seed 0 --out {tmp}/one.json",
         "--side recframe --environment interest_exploration --episodes 20 --items 200 --seed 10 --out {tmp}/two.json",
@@ -87,6 +94,10 @@ def folder(tmp_path):
         write_result(run.path, objective=20.0, seed=0, env_steps=20, seconds=1.0, policies={"trained": {"return": returns}})
         (run.path / "metrics.csv").write_text("env_steps,eval/return\n10,10.0\n20,20.0\n")
     (tmp_path / "movies.dat").write_text("".join(f"{number}::Film {number} (2000)::Drama\n" for number in range(8)))
+    (tmp_path / "films").mkdir()
+    shutil.copy(tmp_path / "movies.dat", tmp_path / "films")
+    rated = [f"{user}::{item}::{(user * item) % 5 + 1}::{user + item}" for user in range(12) for item in range(8) if (user + item) % 4]
+    (tmp_path / "films" / "ratings.dat").write_text("\n".join(rated) + "\n")
     rows = [f"user-{user}," + ",".join(str((user + item) % 3 % 2) for item in range(20)) for user in range(24)]
     (tmp_path / "matrix.csv").write_text("\n".join(["user," + ",".join(f"item-{item}" for item in range(20)), *rows]))
     write_open_bandit(tmp_path / "obd")

@@ -70,3 +70,18 @@ def test_items_that_are_not_in_the_log_have_no_loadings():
     loadings = tracker.responses[:, 5:9]
     assert not loadings[5].any()
     assert loadings[4].any()
+
+
+def test_items_start_in_the_order_of_the_probability_of_a_reward_that_is_a_step_of_the_response():
+    log = random_log()
+    log = log._replace(signals=log.signals[:, :1].expand(-1, len(SPEC.signals)), rewards=(log.signals[:, 0] >= 0.5).float())
+    tracker = PosteriorTracker(PosteriorConfig(factors=4), SPEC, DATA)
+    tracker.fit_responses(log, seed=3)
+    model = fit_to_log(log, SPEC.num_items, torch.Generator().manual_seed(3), max_dims=4)
+    scores = tracker.responses[:, :5] / tracker.item_dim**0.5
+    deviation = (model.loadings[:-1].square().sum(dim=1) + model.noise[:-1]).sqrt()
+    dims = model.loadings.shape[1]
+    expected = 0.5 + (model.means[:-1] - 0.5) / deviation / (2 * torch.pi) ** 0.5
+    # the threshold is between the responses of both sides
+    torch.testing.assert_close(scores[:, -1], expected, rtol=0.0, atol=0.03)
+    torch.testing.assert_close(scores[:, :dims], model.loadings[:-1] / deviation[:, None] / (2 * torch.pi) ** 0.5)
