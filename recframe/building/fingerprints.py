@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 import polars as pl
@@ -48,6 +49,8 @@ def data_content(data: Data) -> str:
         parts += ["users", users.ids, *([] if users.attributes is None else _columns(users.attributes, users.attributes.columns))]
     if logged is not None:
         parts += ["log", logged.feedback, *_columns(logged.frame, logged.frame.columns), _bytes(logged.features)]
+        choices = logged.choices
+        parts += [] if choices is None else [_bytes(getattr(choices, part.name)) for part in fields(choices)]
     for role, texts in data.texts.items():
         parts += [role, texts.texts, _bytes(texts.vectors)]
         parts += [] if texts.attributes is None else _columns(texts.attributes, texts.attributes.columns)

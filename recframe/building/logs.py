@@ -56,7 +56,7 @@ class RunLog:
         return self._filtered(~pl.col("item").is_in(items.tolist()))
 
     def _filtered(self, kept: pl.Expr) -> RunLog:
-        train, known = (_where(interactions, kept) for interactions in (self.train, self.known))
+        train, known = (one.where(one.frame.select(kept.alias("kept"))["kept"].to_numpy()) for one in (self.train, self.known))
         return replace(self, train=train, known=known)
 
     def training_log(self, rewards: RewardSum, spec: EnvironmentSpec) -> Log:
@@ -69,13 +69,6 @@ class RunLog:
 
     def _tensors(self, interactions: Interactions, spec: EnvironmentSpec) -> Log:
         return build_log(interactions, self.num_users, self.num_items, self.settings).to(spec.device)
-
-
-def _where(interactions: Interactions, kept: pl.Expr) -> Interactions:
-    rows = interactions.frame.select(kept.alias("kept"))["kept"]
-    features = interactions.features
-    chosen = None if features is None else features[torch.from_numpy(rows.to_numpy())]
-    return replace(interactions, frame=interactions.frame.filter(rows), features=chosen)
 
 
 def split_run_log(cfg: DictConfig, data: Data) -> tuple[Data, RunLog]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,8 @@ import typer
 
 from recframe.cli.error_messages import user_errors_as_messages
 from recframe.console import output_console
+
+DAY = 86_400.0
 
 app = typer.Typer(no_args_is_help=True, help="The decisions and the feedback that a server has stored.", rich_markup_mode=None)
 
@@ -34,3 +37,17 @@ def export(
             rows = export_log(store, file.expanduser(), since)
         told = f"{file}: {rows:,} shown items; train on it with dataset=bandit_log dataset.interactions={file}"
         output_console().print(told, highlight=False, soft_wrap=True)
+
+
+@app.command("remove-lists")
+def remove_lists(
+    url: Annotated[str, typer.Argument(help="The store, such as sqlite:///feedback.db or postgresql://user@host/name.")],
+    days: Annotated[float, typer.Option(min=0, help="Keep the lists of decisions of so many days.")] = 30.0,
+) -> None:
+    """Remove the lists of ids that requests brought, such as candidates, and that no recent decision had. A server does this itself."""
+    with user_errors_as_messages():
+        from recframe.feedback.opened import open_existing
+
+        with open_existing(url) as store:
+            removed = store.remove_lists(time.time() - DAY * days)
+        output_console().print(f"{removed:,} lists are removed", highlight=False, soft_wrap=True)

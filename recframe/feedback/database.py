@@ -31,6 +31,8 @@ CONNECT_SECONDS = 5
 CREATION_LOCK = 7_223_372_036_854
 # several processes may store their catalogues in one PostgreSQL database at once
 CATALOGUE_LOCK = 7_223_372_036_855
+# a list must not be removed while a decision that has it is written
+LISTS_LOCK = 7_223_372_036_856
 
 
 def read_url(url: str) -> URL:
@@ -117,10 +119,14 @@ def limit_statements(connection: Connection, seconds: int) -> None:
         connection.execute(text(f"SET LOCAL statement_timeout = {seconds * 1000}"))
 
 
-def lock_until_commit(connection: Connection, lock: int) -> None:
-    """Wait in PostgreSQL until no other transaction holds the lock. In SQLite one transaction writes at a time anyway."""
+def lock_until_commit(connection: Connection, lock: int, *, shared: bool = False) -> None:
+    """Wait in PostgreSQL until no other transaction holds the lock. In SQLite one transaction writes at a time anyway.
+
+    shared: others may hold it, too, if theirs are also shared.
+    """
     if connection.dialect.name == "postgresql":
-        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": lock})
+        function = "pg_advisory_xact_lock_shared" if shared else "pg_advisory_xact_lock"
+        connection.execute(text(f"SELECT {function}(:lock)"), {"lock": lock})
 
 
 def create_tables(engine: Engine) -> None:

@@ -12,13 +12,12 @@ from sqlalchemy import Connection
 
 from recframe.errors import UserError
 from recframe.feedback.database import transaction
+from recframe.feedback.exported_lists import COLUMNS, is_file_of_lists, lists_path
 from recframe.feedback.item_lists import item_list_blocks
 from recframe.feedback.log import log_blocks, log_schema
 from recframe.feedback.store import FeedbackStore
 
 ENDINGS = (".csv", ".parquet")
-COLUMNS = ("name", "items")
-"""Of a file of lists."""
 
 
 def export_log(store: FeedbackStore, path: Path, since: float | None = None) -> int:
@@ -37,8 +36,8 @@ def export_log(store: FeedbackStore, path: Path, since: float | None = None) -> 
     """
     if path.suffix not in ENDINGS:
         raise UserError(f"{path}: is no name of a log; right is one that ends with {' or '.join(ENDINGS)}")
-    lists_path = path.with_name(f"{path.stem}.lists{path.suffix}")
-    part, lists_part = (one.with_name(f".{one.name}.part") for one in (path, lists_path))
+    lists = lists_path(path)
+    part, lists_part = (one.with_name(f".{one.name}.part") for one in (path, lists))
     rows, names = 0, set[str]()
     try:
         part.touch()
@@ -57,11 +56,11 @@ def export_log(store: FeedbackStore, path: Path, since: float | None = None) -> 
             if names:
                 _write_lists(connection, names, lists_part, path.suffix)
         if names:
-            lists_part.replace(lists_path)
+            lists_part.replace(lists)
         part.replace(path)
-        if not names and _has_lists(lists_path):
+        if not names and is_file_of_lists(lists):
             # of a log that was here before
-            lists_path.unlink()
+            lists.unlink()
     except OSError as error:
         raise UserError(f"{path}: cannot be written ({error.strerror or error})") from None
     finally:
@@ -86,12 +85,3 @@ def _write(blocks: Callable[..., Iterator[pl.DataFrame]], schema: Mapping[str, A
         frames.sink_csv(path)
     else:
         frames.sink_parquet(path)
-
-
-def _has_lists(path: Path) -> bool:
-    """Whether a file was written by `_write_lists`: another one of this name is somebody's own."""
-    try:
-        frame = pl.scan_csv(path) if path.suffix == ".csv" else pl.scan_parquet(path)
-        return tuple(frame.collect_schema().names()) == COLUMNS
-    except (OSError, pl.exceptions.PolarsError):
-        return False

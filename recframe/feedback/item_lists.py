@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from sqlalchemy import Connection, select
 
 from recframe.feedback import tables
+from recframe.feedback.database import LISTS_LOCK, lock_until_commit
 from recframe.feedback.inserts import insert_new
 
 NAMES_AT_ONCE = 1_000
@@ -16,10 +17,6 @@ NAMES_AT_ONCE = 1_000
 
 def _name_of(content: str) -> str:
     return hashlib.sha256(content.encode()).hexdigest()[:32]
-
-
-EMPTY = _name_of("[]")
-"""The name of the list without items."""
 
 
 class ItemLists:
@@ -40,6 +37,8 @@ class ItemLists:
     def write(self, connection: Connection) -> None:
         """Write those that are new, in the order of their names, so that two writers do not wait for each other."""
         if self._found:
+            # one that is there already must not be removed before its decision is
+            lock_until_commit(connection, LISTS_LOCK, shared=True)
             rows = [{"name": name, "items": self._found[name]} for name in sorted(self._found)]
             connection.execute(insert_new(connection, tables.item_lists), rows)
 
@@ -47,6 +46,13 @@ class ItemLists:
 def read_item_lists(connection: Connection, names: Iterable[str]) -> dict[str, list[str]]:
     """The lists with these names, all in memory."""
     return {name: json.loads(items) for block in item_list_blocks(connection, names) for name, items in block}
+
+
+def lists_there(connection: Connection, names: Iterable[str]) -> set[str]:
+    """Those of the names whose lists are there: old ones may have been removed."""
+    wanted, name = sorted(set(names)), tables.item_lists.c.name
+    parts = (wanted[first : first + NAMES_AT_ONCE] for first in range(0, len(wanted), NAMES_AT_ONCE))
+    return {found for part in parts for found in connection.execute(select(name).where(name.in_(part))).scalars()}
 
 
 def item_list_blocks(connection: Connection, names: Iterable[str]) -> Iterator[list[tuple[str, str]]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 
@@ -32,9 +32,10 @@ from recframe.feedback.database import (
     transaction,
 )
 from recframe.feedback.errors import FeedbackRefused, StoreUnavailable
-from recframe.feedback.item_lists import read_item_lists
+from recframe.feedback.item_lists import lists_there, read_item_lists
 from recframe.feedback.log import ROW, log_blocks, log_schema
 from recframe.feedback.records import RecordedDecision, RecordedFeedback, StoredItem
+from recframe.feedback.retention import remove_unneeded_lists
 from recframe.feedback.writes import FeedbackOutcome, write_decisions, write_feedback, write_signals
 
 log = logging.getLogger(__name__)
@@ -188,9 +189,23 @@ class FeedbackStore:
             return read_asked(connection, since, until)
 
     def item_lists(self, names: Iterable[str]) -> dict[str, list[str]]:
-        """The lists of ids that requests brought, by the names that `asked_frame` and `log_frame` have."""
+        """The lists of ids that requests brought, by the names that `asked_frame` and `log_frame` have; without those that were removed."""
         with self._reading_all() as connection:
             return read_item_lists(connection, names)
+
+    def lists_there(self, names: Iterable[str]) -> set[str]:
+        """Those of the names whose lists have not been removed."""
+        with self._reading_all() as connection:
+            return lists_there(connection, names)
+
+    def remove_lists(self, before: float, goes_on: Callable[[], bool] = lambda: True) -> int:
+        """Remove the lists of ids that no decision since a moment had, in unix seconds. Returns their number.
+
+        Of earlier decisions it is then not known among what they chose. Others may record decisions meanwhile, and keep their lists.
+
+        goes_on: asked now and then; where it says no, the rest is left for another time.
+        """
+        return remove_unneeded_lists(lambda writes: self._transaction(writes=writes), before, goes_on)
 
     def feedback_since(self, time: float) -> int:
         """The number of stored reports of feedback since a time, in unix seconds."""

@@ -2,8 +2,9 @@
 
 `recommendations` has a row for each answer of a policy, with all that it was asked, `shown_items` one for each item of its slate, and
 `feedback` one for each accepted report of what a person did with an item. `item_lists` has the lists of ids that requests brought, each
-once. `items` is the catalogue of the policy, in its order, so that the store is all that learning needs. `signals` lists the signals that
-the policies know. `about` says what the store is: the version of this layout, and a checksum of the catalogue.
+once, and without old ones (`FeedbackStore.remove_lists`). `items` is the catalogue of the policy, in its order, so that the store is all
+that learning needs. `signals` lists the signals that the policies know. `about` says what the store is: the version of this layout, and a
+checksum of the catalogue.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ recommendations = Table(
     Column("context", Text),
     Column("k", Integer),
     Column("exploration", String),
-    # names of `item_lists`; null: there was none
+    # names of `item_lists`, where the list may have been removed; null: there was none
     Column("candidates", String),
     Column("exclude", String),
     # JSON; null: there was none

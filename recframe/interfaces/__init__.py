@@ -27,6 +27,7 @@ from recframe.interfaces.groups import first_sessions, groups_of, next_sessions
 from recframe.interfaces.history import History
 from recframe.interfaces.item_projection import ItemProjection
 from recframe.interfaces.language_model import LanguageModel, NewModel, TokenLoss
+from recframe.interfaces.logged_choices import NO_LIST, LoggedChoices
 from recframe.interfaces.logs import Log, SequenceBatch
 from recframe.interfaces.popularity import self_information, smoothed_popularity
 from recframe.interfaces.principal_components import (
@@ -53,6 +54,7 @@ from recframe.interfaces.tuning import Tunable, TuningSettings
 from recframe.interfaces.types import PAD, Observation, Response, Transition
 
 __all__ = [
+    "NO_LIST",
     "PAD",
     "Agent",
     "Catalog",
@@ -73,6 +75,7 @@ __all__ = [
     "Labels",
     "LanguageModel",
     "Log",
+    "LoggedChoices",
     "NewModel",
     "NoExperience",
     "Observation",

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, NamedTuple
 
+import numpy as np
 import polars as pl
 import torch
 from torch import Tensor
 
 from recframe.errors import UserError
 from recframe.interfaces.encoder import Role
+from recframe.interfaces.logged_choices import LoggedChoices
 
 
 class DataError(UserError, ValueError):
@@ -186,6 +188,7 @@ class Interactions:
 
     features: `[R, X]` float32, raw numbers that were known before the interaction in each row, or None.
     source: the file they are from, for messages.
+    choices: what could have been shown in each row, where it was not every item, for logs of decisions with `propensity`; or None.
     """
 
     REQUIRED: ClassVar[tuple[str, ...]] = ("user", "item", "timestamp")
@@ -194,16 +197,28 @@ class Interactions:
     feedback: tuple[str, ...]
     source: str = ""
     features: Tensor | None = None
+    choices: LoggedChoices | None = None
 
     def __post_init__(self) -> None:
-        if self.features is not None and len(self.features) != self.frame.height:
-            raise DataError(f"{self.frame.height} interactions need one row of features each, not {len(self.features)}")
+        for name, rows in (("features", self.features), ("choices", self.choices)):
+            if rows is not None and len(rows) != self.frame.height:
+                raise DataError(f"{self.frame.height} interactions need one row of {name} each, not {len(rows)}")
         missing = [name for name in (*self.REQUIRED, *self.feedback) if name not in self.frame.columns]
         if missing:
             raise DataError(f"interactions lack the column {missing[0]!r}; they have the columns {', '.join(self.frame.columns)}")
 
     def __len__(self) -> int:
         return self.frame.height
+
+    def where(self, kept: np.ndarray) -> Interactions:
+        """The interactions in the rows where `kept` `[R]` is true."""
+        rows = torch.from_numpy(kept)
+        return replace(
+            self,
+            frame=self.frame.filter(pl.Series(kept)),
+            features=None if self.features is None else self.features[rows],
+            choices=None if self.choices is None else self.choices.rows(rows),
+        )
 
 
 class Data(NamedTuple):

@@ -10,6 +10,8 @@ import torch
 from tensordict import TensorClass
 from torch import Tensor
 
+from recframe.interfaces.logged_choices import LoggedChoices
+
 
 @dataclass(frozen=True)
 class Log:
@@ -22,6 +24,7 @@ class Log:
     rewards: `[R]` float32, the run's reward of each interaction, or None until it is computed.
     propensities: `[R]` float32, the probability with which the item was shown, or None: not logged.
     features: `[R, X]` float32, raw numbers known before the interaction, or None.
+    choices: what could have been shown in each row; None: every item.
     """
 
     users: Tensor
@@ -35,6 +38,7 @@ class Log:
     rewards: Tensor | None = None
     propensities: Tensor | None = None
     features: Tensor | None = None
+    choices: LoggedChoices | None = None
 
     def __len__(self) -> int:
         return len(self.items)
@@ -70,7 +74,7 @@ class Log:
     def to(self, device: torch.device | str) -> Log:
         """The same log with every tensor on `device`."""
         moved: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
-        moved |= {name: value.to(device) for name, value in moved.items() if isinstance(value, Tensor)}
+        moved |= {name: value.to(device) for name, value in moved.items() if isinstance(value, (Tensor, LoggedChoices))}
         return Log(**moved)
 
 

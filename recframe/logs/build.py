@@ -39,7 +39,7 @@ def log_in_order(interactions: Interactions, order: OrderedRows, num_users: int,
     ------
     DataError: a column that the settings name does not exist, or a row has no usable propensity.
     """
-    rows, frame, features = order.rows, interactions.frame, interactions.features
+    rows, frame, features, choices = order.rows, interactions.frame, interactions.features, interactions.choices
     signals = logged_signals(interactions.feedback)
     # filled column by column, so that no second copy of the feedback exists
     feedback = torch.empty(len(rows), len(signals))
@@ -57,6 +57,7 @@ def log_in_order(interactions: Interactions, order: OrderedRows, num_users: int,
         num_users=num_users,
         propensities=_propensities(interactions, rows) if "propensity" in frame.columns else None,
         features=None if features is None else features[torch.from_numpy(rows)],
+        choices=None if choices is None else choices.rows(torch.from_numpy(rows)),
     )
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from recframe.interfaces import PAD, Log, Observation
+from recframe.interfaces import NO_LIST, PAD, Log, LoggedChoices, Observation
 from recframe.logs.windows import observations, windows
 
 MAX_PLACES = 1 << 21
@@ -32,6 +32,8 @@ class HeldOut:
     starts, ends: `[Q]` int64.   users: `[Q]` int64, rows of `Data.users`.
     targets: `[T]` int64, the relevant items of all queries.   offsets: `[Q + 1]`: those of query q are `offsets[q]` to before
         `offsets[q + 1]`; each query has at least one, and none twice.
+    choices: what could have been shown in the rows of `log`: query q is then the decision of the row `ends[q]`, and only what could be
+        shown there may be recommended. Either all queries have candidates, or none has. None: every item may be recommended.
     """
 
     log: Log
@@ -40,6 +42,7 @@ class HeldOut:
     users: Tensor
     targets: Tensor
     offsets: Tensor
+    choices: LoggedChoices | None = None
 
     def __len__(self) -> int:
         return len(self.ends)
@@ -47,7 +50,7 @@ class HeldOut:
     def to(self, device: torch.device | str) -> HeldOut:
         """The same queries with every tensor on `device`."""
         moved = {name: getattr(self, name).to(device) for name in ("log", "starts", "ends", "users", "targets", "offsets")}
-        return HeldOut(**moved)
+        return HeldOut(**moved, choices=None if self.choices is None else self.choices.to(device))
 
     def only(self, query: int) -> HeldOut:
         """The query with this number, alone."""
@@ -70,22 +73,29 @@ class HeldOut:
     def batches(self, size: int, history_length: int, signals: Sequence[str] | None = None, exclude_seen: bool = True) -> Iterator[Queries]:
         """The queries in order, `size` at a time, with the last `history_length` items of each history (0: the longest of the batch).
 
-        Where whole histories are needed and long, a batch has fewer queries: together they have no more than `MAX_PLACES` places.
+        Where whole histories are needed and long, or there are lists of candidates, a batch has fewer queries: together they have no more
+        than `MAX_PLACES` places.
 
         exclude_seen: the items of the whole history may not be recommended (`Observation.excluded`); a target among them cannot be found
-            (see `new_targets`).
+            (see `new_targets`). A decision with exclusions of its own (`choices`) has these in place of them.
         """
         whole = exclude_seen or history_length == 0
         first = 0
         while first < len(self):
-            chosen = slice(first, first + self._fitting(first, size) if whole else min(first + size, len(self)))
+            chosen = slice(first, first + self._fitting(slice(first, min(first + size, len(self))), whole))
             yield self._queries(chosen, history_length, signals, exclude_seen)
             first = chosen.stop
 
-    def _fitting(self, first: int, size: int) -> int:
-        """How many of the `size` queries from `first` on fit in `MAX_PLACES` when each is as long as the longest; at least one."""
-        longest = self.history_lengths[first : first + size].cummax(dim=0).values
-        places = longest * torch.arange(1, len(longest) + 1, device=longest.device)
+    def _fitting(self, some: slice, whole: bool) -> int:
+        """How many of some queries, from the first, fit in `MAX_PLACES` when each is as long as the longest; at least one.
+
+        whole: whether whole histories are needed.
+        """
+        lengths = self.history_lengths[some] if whole else torch.zeros_like(self.ends[some])
+        if self.choices is not None:
+            here = self.choices.rows(self.ends[some])
+            lengths = torch.maximum(lengths, torch.maximum(here.lengths(here.candidates), here.lengths(here.excluded)))
+        places = lengths.cummax(dim=0).values * torch.arange(1, len(lengths) + 1, device=lengths.device)
         return max(1, int((places <= MAX_PLACES).sum()))
 
     def _queries(self, chosen: slice, history_length: int, signals: Sequence[str] | None, exclude_seen: bool) -> Queries:
@@ -99,7 +109,22 @@ class HeldOut:
         if exclude_seen:
             rows, known = windows(starts, ends, longest)
             observation.excluded = torch.where(known, self.log.items[rows], PAD)
+        if self.choices is not None:
+            self._restrict(observation, self.choices, ends)
         return Queries(observation, targets, query)
+
+    def _restrict(self, observation: Observation, choices: LoggedChoices, ends: Tensor) -> None:
+        """Let only what could be shown in the decisions `ends` `[N]` be recommended."""
+        excluded, candidates = choices.excluded[ends], choices.candidates[ends]
+        above = choices.above[ends]
+        rows, known = windows(ends - above, ends, max(1, int(above.max())))
+        parts = [choices.items_of(excluded), torch.where(known, self.log.items[rows], PAD)]
+        if observation.excluded is not None:
+            # a request that says what is excluded says all of it
+            parts.append(observation.excluded.masked_fill((excluded != NO_LIST)[:, None], PAD))
+        observation.excluded = torch.cat(parts, dim=1)
+        if bool((candidates != NO_LIST).any()):
+            observation.candidates = choices.items_of(candidates)
 
     def repeated_targets(self) -> Tensor:
         """Whether the item of each target is in the history of its query, `[T]` bool."""

@@ -10,8 +10,7 @@ import numpy as np
 import polars as pl
 import torch
 
-from recframe.interfaces import Data, DataError, Texts
-from recframe.logs.split import only_rows
+from recframe.interfaces import PAD, Data, DataError, Texts
 
 KEYS = MappingProxyType({"user": "split.min_user_interactions", "item": "split.min_item_interactions"})
 
@@ -64,7 +63,7 @@ def k_core(data: Data, min_user: int, min_item: int, keys: Mapping[str, str] = K
             f"{interactions.source or 'the log'}: no interaction is left with {keys['user']}={min_user} and {keys['item']}={min_item}, "
             "expected lower minima"
         )
-    core = only_rows(interactions, kept)
+    core = interactions.where(kept)
     num_users = len(data.users) if data.users is not None else int(users.max()) + 1
     user_counts = np.bincount(users[kept], minlength=num_users)
     item_counts = np.bincount(items[kept], minlength=len(data.catalog))
@@ -72,7 +71,12 @@ def k_core(data: Data, min_user: int, min_item: int, keys: Mapping[str, str] = K
     frame = core.frame.with_columns(_renumbered(core.frame["user"], kept_users), _renumbered(core.frame["item"], kept_items))
     chosen = _of_items(_of_users(data, kept_users), kept_items)
     counts = torch.from_numpy(item_counts[kept_items]).to(chosen.catalog.popularity)
-    return chosen._replace(catalog=replace(chosen.catalog, popularity=counts), interactions=replace(core, frame=frame))
+    choices = core.choices
+    if choices is not None:
+        # of lists, too, the items that are left
+        numbers = torch.from_numpy(np.where(kept_items, np.cumsum(kept_items) - 1, PAD))
+        choices = replace(choices, items=numbers[choices.items])
+    return chosen._replace(catalog=replace(chosen.catalog, popularity=counts), interactions=replace(core, frame=frame, choices=choices))
 
 
 def _of_users(data: Data, kept: np.ndarray) -> Data:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -49,7 +49,7 @@ class SplitLog:
         interactions, settings: those that were split.
         """
         kept = self.part != DUPLICATE
-        order = divided_order(sequences_of(only_rows(interactions, kept), settings), self.settings)
+        order = divided_order(sequences_of(interactions.where(kept), settings), self.settings)
         return torch.from_numpy(np.flatnonzero(self.part[kept][order.rows] == TEST))
 
     def summary(self) -> dict[str, Any]:
@@ -94,7 +94,7 @@ def split_log(
             "%s: %d interactions repeat another one of the same user, item, second and feedback: left out", source, len(duplicates)
         )
         kept[duplicates] = False
-        interactions = only_rows(interactions, kept)
+        interactions = interactions.where(kept)
         order = sequences_of(interactions, settings)
     order = divided_order(order, split)
     log = log_in_order(interactions, order, num_users, num_items, settings)
@@ -105,8 +105,8 @@ def split_log(
     of_row[order.rows] = parts.part
     part[kept] = of_row
     result = SplitLog(
-        train=only_rows(interactions, of_row == TRAIN),
-        known=only_rows(interactions, (of_row == TRAIN) | (of_row == VALIDATION)),
+        train=interactions.where(of_row == TRAIN),
+        known=interactions.where((of_row == TRAIN) | (of_row == VALIDATION)),
         validation=queries_of(log, parts.validation),
         test=queries_of(log, parts.test),
         part=part,
@@ -150,17 +150,7 @@ def without_rows(interactions: Interactions, rows: np.ndarray) -> Interactions:
     """The interactions without the rows `[r]` of the frame."""
     kept = np.ones(len(interactions), dtype=bool)
     kept[rows] = False
-    return only_rows(interactions, kept)
-
-
-def only_rows(interactions: Interactions, kept: np.ndarray) -> Interactions:
-    """The interactions in the rows where `kept` `[R]` is true."""
-    features = interactions.features
-    return replace(
-        interactions,
-        frame=interactions.frame.filter(pl.Series(kept)),
-        features=None if features is None else features[torch.from_numpy(kept)],
-    )
+    return interactions.where(kept)
 
 
 def _check_sequences(by_session: bool, split: SplitSettings, source: str) -> None:

@@ -67,6 +67,7 @@ def fresh_slates(store: FeedbackStore, old: LoadedPolicy, new: LoadedPolicy, aft
         raise UnlikeQuestions(f"--signal {signal}: the store has no such signal; it has: {', '.join(store.signals()) or 'none'}")
     lengths = shown.group_by("recommendation").agg(pl.len().alias("shown"))
     rows = store.asked_frame(since=after).filter(within).join(lengths, on="recommendation", how="inner", maintain_order="left")
+    rows = _with_lists(rows, store)
     questions = StoredQuestions(store, rows)
     slates = _answers((old, new), questions, store)
     place: dict[str, int] = {}
@@ -91,6 +92,23 @@ def fresh_slates(store: FeedbackStore, old: LoadedPolicy, new: LoadedPolicy, aft
     features = features_of_decisions(contexts, _vectors(new, len(place)))
     judged = replace(logged.rows(kept), contexts=features.contexts)
     return FreshSlates(judged, numbers[0][kept], numbers[1][kept], features.items)
+
+
+def _with_lists(rows: pl.DataFrame, store: FeedbackStore) -> pl.DataFrame:
+    """The recommendations whose candidates and exclusions are there: the store forgets old lists.
+
+    Raises
+    ------
+    UnlikeQuestions: those of none are.
+    """
+    roles = ("candidates", "exclude")
+    there = list(store.lists_there({name for role in roles for name in rows[role].drop_nulls()}))
+    found = rows.filter(pl.all_horizontal((pl.col(role).is_null() | pl.col(role).is_in(there)) for role in roles))
+    if found.is_empty():
+        raise UnlikeQuestions("the candidates and exclusions of all recommendations have been removed from the store (feedback.list_days)")
+    if len(found) < len(rows):
+        log.info("%d of %d recommendations are left out: their candidates or exclusions are gone", len(rows) - len(found), len(rows))
+    return found
 
 
 Slates = list[list[str] | None]

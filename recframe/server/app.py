@@ -14,6 +14,7 @@ from recframe.feedback.store import FeedbackStore
 from recframe.server.admission import Admission
 from recframe.server.config import ServeConfig
 from recframe.server.errors import add_error_handlers
+from recframe.server.list_removal import ListRemover
 from recframe.server.page_files import add_page
 from recframe.server.routes import about, catalogue, feedback, recommend
 from recframe.server.service import Service
@@ -51,13 +52,16 @@ def create_app(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         service.start()
         watcher = Watcher(dict(folders or {}), service.take, service.policies, service.metrics.swapped, config.watch_seconds)
-        if config.watch:
-            watcher.start()
+        running: list[Watcher | ListRemover] = [watcher] if config.watch else []
+        if config.feedback.list_days is not None:
+            running.append(ListRemover(store, config.feedback.list_days))
+        for one in running:
+            one.start()
         try:
             yield
         finally:
-            if config.watch:
-                watcher.close()
+            for one in running:
+                one.close()
             service.close()
 
     app = FastAPI(title="recframe", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)

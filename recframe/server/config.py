@@ -20,6 +20,12 @@ class FeedbackConfig:
     required: bool = option(
         True, "answer /recommend with 503 while the database is away; false: with items that are not recorded, and take no feedback"
     )
+    list_days: float | None = option(
+        30.0,
+        "days after which a list of ids that a request brought, such as candidates, is removed from the database if no later one had it: "
+        "without it, the request's decision is left out of estimates; null: never",
+        gt=0,
+    )
 
 
 @dataclass

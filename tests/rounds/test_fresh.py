@@ -91,6 +91,23 @@ def test_requests_with_candidates_and_rules_are_asked_again_as_they_were(policy,
     assert odd[0].mean_weight < 1 - 4 * odd[0].mean_weight_error
 
 
+def test_requests_whose_lists_are_gone_are_left_out(policy, url, caplog):
+    caplog.set_level("INFO")
+    with FeedbackStore.open(url) as store:
+        restricted(policy, store, Explorer(ExplorationConfig("epsilon", epsilon=0.4), 0))
+        rows = store.asked_frame().select("timestamp", "candidates", "exclude").rows()
+        later = {name for time, *names in rows if time >= NOW + 100 for name in names} | {None}
+        known = sum(later.issuperset(names) for _, *names in rows)
+        assert 140 <= known < 180
+        assert store.remove_lists(NOW + 100) > 0
+        found = fresh_slates(store, policy, policy, NOW - 1, NOW + 600, "click")
+        assert len(found.log) == known
+        assert f"{240 - known} of 240 recommendations are left out: their candidates or exclusions are gone" in caplog.text
+        store.remove_lists(NOW + 600)
+        with pytest.raises(UnlikeQuestions, match="the candidates and exclusions of all recommendations have been removed"):
+            fresh_slates(store, policy, policy, NOW - 1, NOW + 600, "click")
+
+
 def test_lists_of_requests_are_read_for_few_questions_at_once(policy, url, monkeypatch):
     explorer = Explorer(ExplorationConfig("epsilon", epsilon=0.4), 0)
     read, item_lists = [], FeedbackStore.item_lists

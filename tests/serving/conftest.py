@@ -35,6 +35,17 @@ def artefact(folder, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def by_text(folder, tmp_path_factory):
+    """The artefact of a policy of the same log that reads items by their texts alone. No test changes it."""
+    small = ["debug=smoke", "encoder=tfidf", "logger=[csv]", "evaluation.k=[5]", "evaluation.references=false", "logged.batches=2"]
+    log = ["experiment=next_item", "dataset=movielens_format", f"dataset.path={folder.parent}", "agent=dqn", *small]
+    path = tmp_path_factory.mktemp("by_text")
+    recframe.run([*log, "state_tracker.id_embeddings=false"], folder=path / "run")
+    recframe.export(path / "run", path / "policy")
+    return path / "policy"
+
+
+@pytest.fixture(scope="session")
 def world(tmp_path_factory):
     """A run in topic_world, whose policy reads profiles, and what people say."""
     folder = tmp_path_factory.mktemp("world")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import random
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -13,6 +16,7 @@ from recframe.interfaces import PAD, Observation
 from recframe.item_agents import QueryScores
 from recframe.serving.approximate import ProductIndex, best_found
 from recframe.serving.exploration import ExplorationConfig, Explorer
+from recframe.serving.question import Question
 from tests.serving.conftest import FILMS
 
 pytest.importorskip("faiss")
@@ -67,6 +71,41 @@ def test_a_policy_that_searches_approximately_answers_as_before(artefact):
     for kind in ("epsilon", "boltzmann"):
         drawn = [one.recommend(k=3, explorer=Explorer(ExplorationConfig(kind), 1)) for one in (exact, policy)]
         assert drawn[0].ids == drawn[1].ids
+
+
+def described(numbers, name):
+    """Items whose texts are of four of the films' words each, so that all of them have other vectors."""
+    return [{"id": f"{name}-{'-'.join(map(str, words))}", "text": "Film " + " ".join(map(str, words))} for words in numbers]
+
+
+def test_items_added_before_and_after_the_index_is_built_are_found_as_by_exact_search(by_text):
+    words = list(itertools.combinations(range(FILMS), 4))
+    random.Random(0).shuffle(words)
+    before, after = described(words[:2_000], "before"), described(words[2_000:2_400], "after")
+    exact, policy = recframe.load_policy(by_text), recframe.load_policy(by_text)
+    for one in (exact, policy):
+        one.add_items(before)
+    assert policy.search_approximately(probes=24) > 0.95
+    twin = policy.copy()
+    for one in (exact, policy):
+        assert len(one.add_items(after)) == 400
+    assert policy.version == exact.version != twin.version
+    questions = [Question(history=[one["id"]], exclude=(), k=10) for one in (*before[:60], *after[:60])]
+    best, found = (one.recommend_many(questions) for one in (exact, policy))
+    shares = [len({*one.ids}.intersection(other.ids)) / 10 for one, other in zip(best, found, strict=True)]
+    assert sum(shares) / len(shares) > 0.95
+    # of the new items alone as well, which are a sixth of all
+    new = [({item for item in one.ids if item.startswith("after")}, other.ids) for one, other in zip(best, found, strict=True)]
+    assert sum(len(wanted) for wanted, _ in new) > 100
+    assert sum(len(wanted.intersection(ids)) for wanted, ids in new) > 0.95 * sum(len(wanted) for wanted, _ in new)
+    # what is found is ranked by exact scores
+    for one, other in zip(best, found, strict=True):
+        scores = {item.id: item.score for item in one}
+        assert [item.score for item in other if item.id in scores] == pytest.approx([scores[i] for i in other.ids if i in scores], abs=1e-5)
+    # with all lists searched, all is found; a copy from before does not know them
+    policy.search_approximately(probes=10**6)
+    assert [one.ids for one in policy.recommend_many(questions)] == [one.ids for one in best]
+    assert not any(item.startswith("after") for item in twin.recommend(k=2_000).ids)
 
 
 def test_a_policy_without_products_is_refused_and_stays_as_it_was(folder, tmp_path, monkeypatch):

@@ -29,10 +29,8 @@ def trained(folder):
 
 
 @pytest.fixture(scope="module")
-def artefact(trained, tmp_path_factory):
-    path = tmp_path_factory.mktemp("artefact") / "policy"
-    recframe.export(trained("dqn", BY_TEXT).folder, path)
-    return path
+def artefact(by_text):
+    return by_text
 
 
 @pytest.fixture

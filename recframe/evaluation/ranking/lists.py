@@ -75,7 +75,7 @@ def _check(name: str, items: Tensor, observation: Observation, num_items: int, k
 
     Raises
     ------
-    RankingError: for another shape or type, numbers of no item, gaps, items twice, or items that the observation excludes.
+    RankingError: for another shape or type, numbers of no item, gaps, items twice, or items that the observation does not allow.
     """
     size = len(observation.user)
     if tuple(items.shape) != (size, k) or items.dtype != torch.int64:
@@ -89,6 +89,9 @@ def _check(name: str, items: Tensor, observation: Observation, num_items: int, k
         "an item twice; rank must return different items": (ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] != PAD),
         "an item of observation.excluded; rank must leave these out": exists & is_excluded(observation, items),
     }
+    if observation.candidates is not None:
+        other = ~(items[:, :, None] == observation.candidates[:, None, :]).any(dim=2)
+        problems["an item that is none of observation.candidates; rank must keep to these"] = exists & other
     # one transfer from the device for all checks
     wrong = torch.stack([flags.any() for flags in problems.values()]).tolist()
     for (problem, flags), is_wrong in zip(problems.items(), wrong, strict=True):

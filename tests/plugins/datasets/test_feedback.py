@@ -15,7 +15,7 @@ from recframe.feedback import RecordedDecision, RecordedFeedback, ShownItem, Sto
 from recframe.feedback.export import export_log
 from recframe.feedback.opened import open_existing
 from recframe.feedback.store import FeedbackStore
-from recframe.interfaces import DataError
+from recframe.interfaces import NO_LIST, PAD, DataError
 from recframe_plugins.datasets.bandit_log.bandit_log import BanditLog
 from recframe_plugins.datasets.bandit_log.config import BanditLogConfig
 from recframe_plugins.datasets.feedback.config import FeedbackDatasetConfig
@@ -77,20 +77,53 @@ def test_the_data_is_that_of_the_exported_file(url, tmp_path):
     assert torch.equal(ours.catalog.popularity, theirs.catalog.popularity)
     assert ours.catalog.texts[2] == "film 2, a drama"
     assert ours.interactions.frame["position"].to_list() == [0, 1] * 40
+    assert all(torch.equal(getattr(ours.interactions.choices, name), value) for name, value in vars(theirs.interactions.choices).items())
     assert ours.interactions.frame["click"].sum() == 14
 
 
-def test_recommendations_with_rules_of_their_own_are_learned_from_and_counted(url, caplog):
-    write(url, visits=3)
-    load(url)
-    assert "rules of their own" not in caplog.text
+def lists_of(data, numbers) -> list[list[str]]:
+    """The ids in lists, by their numbers."""
+    found = data.interactions.choices.items_of(torch.as_tensor(numbers))
+    return [sorted(data.catalog.ids[item] for item in row if item != PAD) for row in found.tolist()]
+
+
+def test_what_could_be_shown_is_read_and_what_is_not_known_is_counted(url, tmp_path, caplog):
+    write(url, visits=2)
+    shown = [ShownItem("f1", 0.5), ShownItem("f2", 0.5)]
+    asked = {
+        "ra": {"k": 2, "candidates": ["f2", "f1", "gone"], "exclude": []},
+        "rb": {"k": 2, "exclude": ["f5"]},
+        "rc": {"k": 2, "at_most": {"year": 1}},
+        "rd": {"k": 2, "must_include": ["f1"]},
+    }
     with FeedbackStore.open(url) as store:
-        store.record_decision(RecordedDecision("ry", NOW + 890, "s", "p0", "main", "v1", [ShownItem("f1", 0.5)], k=1, exclude=[]))
-        store.record_decision(
-            RecordedDecision("rx", NOW + 900, "s", "p0", "main", "v1", [ShownItem("f1", 0.5)], k=1, candidates=["f1", "f2"])
-        )
-    assert len(load(url).interactions) == 8
-    assert "1 of 5 recommendations were asked for with candidates, exclusions or rules of their own" in caplog.text
+        for number, (name, more) in enumerate(asked.items()):
+            store.record_decision(RecordedDecision(name, NOW + 900 + number, "s", "p0", "main", "v1", shown, **more))
+    data = load(url)
+    choices = data.interactions.choices
+    assert choices.above.tolist() == [0, 1] * 6
+    assert choices.candidates.tolist() == [NO_LIST] * 4 + [int(choices.candidates[4])] * 2 + [NO_LIST] * 6
+    assert lists_of(data, choices.candidates[4:5]) == [["f1", "f2"]]
+    assert lists_of(data, choices.excluded[[4, 6]]) == [[], ["f5"]]
+    assert choices.excluded[8:].tolist() == [NO_LIST] * 4
+    assert choices.unknown.tolist() == [False] * 8 + [True] * 4
+    assert choices.listed.tolist() == [False] * 4 + [True] * 4 + [False] * 4
+    assert "2 of 6 recommendations were asked for with rules (must_include, at_most)" in caplog.text
+    assert "2 of 6 recommendations do not say what was asked for" in caplog.text
+    # old lists are removed from the store: what it had is then not known
+    with FeedbackStore.open(url) as store:
+        export_log(store, tmp_path / "log.csv")
+        store.remove_lists(NOW + 901)
+    later = load(url)
+    assert later.interactions.choices.unknown.tolist() == [False] * 4 + [True] * 2 + [False] * 2 + [True] * 4
+    assert "1 of 6 recommendations had candidates or exclusions that are no longer there" in caplog.text
+    # the exported file has them beside it
+    exported = BanditLog(BanditLogConfig(interactions=str(tmp_path / "log.csv"), feedback={"click": "click"})).load()
+    assert exported.interactions.choices.unknown.tolist() == choices.unknown.tolist()
+    assert lists_of(exported, exported.interactions.choices.candidates[4:5]) == [["f1", "f2"]]
+    (tmp_path / "log.lists.csv").unlink()
+    alone = BanditLog(BanditLogConfig(interactions=str(tmp_path / "log.csv"), feedback={"click": "click"})).load()
+    assert alone.interactions.choices.unknown.tolist() == [False] * 4 + [True] * 8
 
 
 def test_what_comes_after_the_moment_is_not_read(url):

@@ -13,17 +13,6 @@ KEY = {"X-API-Key": "admin"}
 NEW = [{"id": "new-1", "text": "A film of whales", "title": "Whales", "year": 2001}, {"id": "new-2", "text": "A film of ships"}]
 
 
-@pytest.fixture(scope="module")
-def by_text(folder, tmp_path_factory):
-    """A policy that reads items by their texts alone."""
-    small = ["debug=smoke", "encoder=tfidf", "logger=[csv]", "evaluation.k=[5]", "evaluation.references=false", "logged.batches=2"]
-    log = ["experiment=next_item", "dataset=movielens_format", f"dataset.path={folder.parent}", "agent=dqn", *small]
-    path = tmp_path_factory.mktemp("by_text")
-    recframe.run([*log, "state_tracker.id_embeddings=false"], folder=path / "run")
-    recframe.export(path / "run", path / "policy")
-    return path / "policy"
-
-
 @pytest.fixture
 def admin(monkeypatch):
     monkeypatch.setenv("TEST_ADMIN", "admin")
@@ -80,3 +69,18 @@ def test_questions_are_answered_while_items_are_added(serve, admin, by_text):
         assert all(len(one.result()["items"]) == 5 for one in asked)
         assert sum(one.result() for one in adding) == 4
     assert server.client.get("/policy").json()["policies"][0]["items"] == 24
+
+
+def test_approximate_search_finds_added_items(serve, admin, by_text):
+    pytest.importorskip("faiss")
+    exact = recframe.load_policy(by_text)
+    server = serve(admin, "search.kind=approximate", main=recframe.load_policy(by_text))
+    # the texts of films, so that the new ones stand beside them
+    new = [{"id": f"new-{film}", "text": text} for film, text in enumerate(exact.data.catalog.texts)]
+    assert server.client.post("/items", json={"items": new}, headers=KEY).json()["added"] == len(new)
+    exact.add_items(new)
+    for history in ([], ["3"], ["7", "new-2"]):
+        shown = server.recommend(history=history, k=12)
+        found = exact.recommend(history, k=12)
+        assert [item["score"] for item in shown["items"]] == pytest.approx([item.score for item in found], abs=1e-5)
+        assert any(item["id"].startswith("new-") for item in shown["items"])

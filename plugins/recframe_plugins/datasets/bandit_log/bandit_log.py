@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
 from torch import Tensor
 
+from recframe.feedback.exported_lists import is_file_of_lists, lists_path, read_lists
 from recframe.interfaces import Data, DataError, Dataset
 from recframe_plugins.datasets.bandit_log.config import BanditLogConfig
 from recframe_plugins.datasets.bandit_log.features import feature_columns, feature_matrix
@@ -16,6 +18,7 @@ from recframe_plugins.datasets.files.tables import open_table
 from recframe_plugins.datasets.interaction_logs.build import LogParts, build_data
 from recframe_plugins.datasets.interaction_logs.item_and_user_files import read_item_file
 from recframe_plugins.datasets.interaction_logs.log_rows import log_layout, read_log
+from recframe_plugins.datasets.interaction_logs.logged_choices import LISTS, asked_columns, choices_of
 from recframe_plugins.datasets.pseudonyms.pseudonyms import pseudonyms_of
 
 __all__ = ["BanditLog"]
@@ -58,7 +61,7 @@ class BanditLog(Dataset):
                 f"{path}: no column looks like a reward (reward, click, rating, ...); name it with +dataset.feedback.reward=COLUMN"
             )
         features = feature_columns(table, config.features, layout.wanted)
-        layout = replace(layout, features=features)
+        layout = replace(layout, features=features, asked=asked_columns(table))
         log = read_log(table, layout, config.time_unit, hide=config.pseudonymise)
         judge([*reports, log.malformed], config.malformed)
 
@@ -67,7 +70,16 @@ class BanditLog(Dataset):
 
         signals = [signal.name for signal in layout.signals]
         parts = LogParts(path, log.rows, signals, items, pseudonyms=pseudonyms, features=matrix if features else None)
+        if layout.asked:
+            parts = parts._replace(choices=lambda rows, ids: choices_of(path, rows, ids, _lists_beside(path)))
         return build_data(parts, config.text_template, repeats=config.repeats)
+
+
+def _lists_beside(log: Path) -> Callable[[Sequence[str]], pl.DataFrame]:
+    """Finds lists of items by their names in the file beside an exported log, where there is one."""
+    path = lists_path(log)
+    found = read_lists(path) if is_file_of_lists(path) else pl.DataFrame(schema=dict(LISTS))
+    return lambda names: found.filter(pl.col("name").is_in(names))
 
 
 def files_of(path: Path) -> tuple[Path, Path | None]:

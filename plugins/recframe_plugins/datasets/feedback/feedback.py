@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import logging
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import polars as pl
 
-from recframe.feedback.item_lists import EMPTY
 from recframe.feedback.opened import open_existing
 from recframe.interfaces import Data, DataError, Dataset, Texts
 from recframe_plugins.datasets.feedback.config import FeedbackDatasetConfig
@@ -20,15 +20,16 @@ from recframe_plugins.datasets.files.malformed_rows import judge
 from recframe_plugins.datasets.interaction_logs.build import LogParts, build_data
 from recframe_plugins.datasets.interaction_logs.config import LogColumnsConfig
 from recframe_plugins.datasets.interaction_logs.log_rows import log_layout, read_log
+from recframe_plugins.datasets.interaction_logs.logged_choices import ASKED, LISTS, asked_columns, choices_of
 from recframe_plugins.datasets.pseudonyms.pseudonyms import pseudonyms_of
+
+if TYPE_CHECKING:
+    from recframe.feedback.store import FeedbackStore
 
 __all__ = ["FeedbackDataset"]
 
-logger = logging.getLogger(__name__)
-
 COLUMNS = {"user": "user", "item": "item", "time": "timestamp", "session": "session", "position": "position", "propensity": "propensity"}
-ASKED = ("k", "exploration", "candidates", "exclude", "must_include", "at_most")
-NOT_SIGNALS = (*COLUMNS.values(), "recommendation", "explored", "policy", "version", *ASKED, "line")
+NOT_SIGNALS = (*COLUMNS.values(), *ASKED, "explored", "exploration", "policy", "version", "line")
 
 
 class FeedbackDataset(Dataset):
@@ -49,22 +50,30 @@ class FeedbackDataset(Dataset):
         pseudonyms = pseudonyms_of(config)
         name, until = file_like(config.url), moment_of(config.until)
         with open_existing(config.url) as store:
-            items, log, asked = store.items_frame(), store.log_frame(until=until), store.asked_frame(until=until)
+            return self._data(store, name, until, pseudonyms)
+
+    def _data(self, store: FeedbackStore, name: Path, until: float | None, pseudonyms: Callable[[Sequence[str]], list[str]]) -> Data:
+        config = self.config
+        items, log, asked = store.items_frame(), store.log_frame(until=until), store.asked_frame(until=until)
         if log.is_empty():
             raise DataError(f"dataset.url={name}: the store has no recommendation{'' if until is None else f' until {config.until}'} yet")
         signals = config.signals or [column for column in log.columns if column not in NOT_SIGNALS]
         if not signals or not any(signal in log.columns and bool((log[signal] != 0).any()) for signal in signals):
             raise DataError(f"dataset.url={name}: the store has {len(log):,} shown items, and no feedback about any of them yet")
         require_known_items(str(name), items, log)
-        _say_restricted(name, asked)
         log = log.with_columns(pl.lit(0.0).alias(signal) for signal in signals if signal not in log.columns)
         table = FrameTable(name, log.with_row_index("line", 1).with_columns(pl.col("line").cast(pl.Int64)))
         columns = LogColumnsConfig(columns=COLUMNS, feedback={signal: signal for signal in signals}, time_unit="s")
-        read = read_log(table, log_layout(table, columns, required=("item", "propensity")), "s", hide=config.pseudonymise)
+        layout = replace(log_layout(table, columns, required=("item", "propensity")), asked=asked_columns(table))
+        read = read_log(table, layout, "s", hide=config.pseudonymise)
         judge([read.malformed], "error")
         catalogue = stored_catalogue(items)
+
+        def lists(names: Sequence[str]) -> pl.DataFrame:
+            return pl.DataFrame(list(store.item_lists(names).items()), schema=dict(LISTS), orient="row")
+
         parts = LogParts(name, read.rows, signals, catalogue.attributes, pseudonyms=pseudonyms)
-        data = build_data(parts, "{title}")
+        data = build_data(parts._replace(choices=lambda rows, ids: choices_of(name, rows, ids, lists)), "{title}")
         # what the encoder of the served policy read, whatever template it was made with
         data = data._replace(catalog=replace(data.catalog, texts=catalogue.texts))
         return self._with_profiles(data, read.rows, asked)
@@ -79,20 +88,6 @@ class FeedbackDataset(Dataset):
         people = rows.select(pl.col("user").unique(maintain_order=True))
         profiles = people.join(told, on="user", how="left", maintain_order="left")["profile"].fill_null("")
         return data._replace(users=replace(data.users, profiles=Texts(profiles.to_list())))
-
-
-def _say_restricted(name: Path, asked: pl.DataFrame) -> None:
-    """Tell how many choices were not among all items: their rows are learned from, but estimates of the run take them for free ones."""
-    rules = pl.col("candidates", "must_include", "at_most").is_not_null()
-    restricted = asked.filter(pl.any_horizontal(rules, (pl.col("exclude") != EMPTY).fill_null(value=False))).height
-    if restricted:
-        logger.warning(
-            "%s: %d of %d recommendations were asked for with candidates, exclusions or rules of their own, which a log has no place for: "
-            "off-policy estimates of this run take them for choices among all items (the gate of recframe learn does not)",
-            name,
-            restricted,
-            len(asked),
-        )
 
 
 def moment_of(until: str | None) -> float | None:

@@ -11,7 +11,7 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from recframe.interfaces import Catalog, Data, DataError, Interactions, Texts, Users
+from recframe.interfaces import Catalog, Data, DataError, Interactions, LoggedChoices, Texts, Users
 from recframe_plugins.datasets.interaction_logs.doubts import report_doubtful_ids, report_doubts
 from recframe_plugins.datasets.interaction_logs.log_rows import FRACTION
 from recframe_plugins.datasets.text_template import as_text, check_template, fill_template, item_texts, text_columns
@@ -27,6 +27,7 @@ class LogParts(NamedTuple):
     path: the file of the log, for messages.   rows: see `LogRows`, in file order.   signals: the columns of feedback.
     items: `id`, `title` and attributes, or None.   users: `id` and attributes, or None.
     pseudonyms: what stands for the ids of users.   features: a function from the rows, in their final order, to features `[R, X]`.
+    choices: one from the rows and the ids of the items to what could have been shown in each row.
     """
 
     path: Path
@@ -36,6 +37,7 @@ class LogParts(NamedTuple):
     users: pl.DataFrame | None = None
     pseudonyms: Callable[[Sequence[str]], list[str]] = list
     features: Callable[[pl.DataFrame], Tensor] | None = None
+    choices: Callable[[pl.DataFrame, pl.Series], LoggedChoices] | None = None
 
 
 def build_data(parts: LogParts, text_template: str, profile_template: str | None = None, repeats: str = "keep") -> Data:
@@ -79,9 +81,9 @@ def build_data(parts: LogParts, text_template: str, profile_template: str | None
         frame = frame.with_columns(pl.col("position") - 1)
     if "session" in rows.columns:
         frame = frame.with_columns(session_numbers(rows))
-    interactions = Interactions(frame, feedback=tuple(parts.signals), source=str(parts.path))
-    if parts.features is not None:
-        interactions = Interactions(frame, tuple(parts.signals), str(parts.path), features=parts.features(rows))
+    features = None if parts.features is None else parts.features(rows)
+    choices = None if parts.choices is None else parts.choices(rows, items["id"])
+    interactions = Interactions(frame, tuple(parts.signals), str(parts.path), features, choices)
     counts = rows.group_by("item").len()
     popularity = torch.zeros(len(items))
     popularity[torch.from_numpy(counts["item"].to_numpy().copy())] = torch.from_numpy(counts["len"].to_numpy().copy()).float()

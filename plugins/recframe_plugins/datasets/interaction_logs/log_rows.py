@@ -19,7 +19,7 @@ from recframe_plugins.datasets.interaction_logs.roles import LOG_NAMES, find_col
 from recframe_plugins.datasets.interaction_logs.times import Times, read_times
 from recframe_plugins.datasets.interaction_logs.values import ids, numbers, shown_value
 
-__all__ = ["FRACTION", "LogLayout", "LogRows", "feature_column", "log_layout", "read_log"]
+__all__ = ["FRACTION", "LogLayout", "LogRows", "asked_column", "feature_column", "log_layout", "read_log"]
 
 logger = logging.getLogger(__name__)
 
@@ -31,17 +31,20 @@ FRACTION = "fraction of second"
 class LogLayout:
     """Which columns of a log mean what. columns: by role.   signals: those of feedback.   features: columns kept as they are.
 
+    asked: columns that say among what was chosen (`logged_choices.ASKED`), kept as they are; empty: none does.
+
     A log without a column for users has one user for each row.
     """
 
     columns: Mapping[str, str]
     signals: Sequence[Signal]
     features: Sequence[str] = ()
+    asked: Sequence[str] = ()
 
     @property
     def wanted(self) -> list[str]:
         """All columns to read."""
-        return list(dict.fromkeys([*self.columns.values(), *(signal.column for signal in self.signals), *self.features]))
+        return list(dict.fromkeys([*self.columns.values(), *(signal.column for signal in self.signals), *self.features, *self.asked]))
 
     @property
     def optional(self) -> list[str]:
@@ -53,8 +56,8 @@ class LogRows(NamedTuple):
     """The usable rows of a log, in file order, and the others.
 
     rows: `line`, `user`, `item` (strings), `timestamp` (int64, seconds), a float64 column for each signal (NaN where missing), and
-        `session`, `text` (strings), `position` (int64), `propensity` (float64) if the log has them; then features (`feature_column`); and
-        `FRACTION`, the nanoseconds after the whole second, if the log has times.
+        `session`, `text` (strings), `position` (int64), `propensity` (float64) if the log has them; then features (`feature_column`) and
+        what was asked (`asked_column`); and `FRACTION`, the nanoseconds after the whole second, if the log has times.
     """
 
     rows: pl.DataFrame
@@ -86,6 +89,8 @@ def say_layout(table: SourceTable, layout: LogLayout) -> None:
     parts += [f"{signal.name} = {signal.described}" for signal in layout.signals] or ["no feedback (an implicit log)"]
     if layout.features:
         parts.append(f"{len(layout.features)} columns of features")
+    if layout.asked:
+        parts.append("what requests asked for, as recframe exports it")
     separator = getattr(table, "separator", None)
     between = f"; {separator_name(separator)} between the fields" if separator else ""
     unused = [name for name in table.columns if name not in layout.wanted]
@@ -101,6 +106,11 @@ def made(name: str) -> str:
 def feature_column(name: str) -> str:
     """The column of `LogRows.rows` that holds a column of features."""
     return f"feature:{name}"
+
+
+def asked_column(name: str) -> str:
+    """The column of `LogRows.rows` that holds a column of `LogLayout.asked`."""
+    return f"asked:{name}"
 
 
 def read_log(table: SourceTable, layout: LogLayout, time_unit: str, *, hide: bool = False) -> LogRows:
@@ -198,4 +208,5 @@ def output_columns(layout: LogLayout) -> list[pl.Expr]:
     names += [FRACTION] if "time" in layout.columns else []
     types = {"position": pl.Int64}
     values = [pl.col(made(name)).cast(types[name]).alias(name) if name in types else pl.col(made(name)).alias(name) for name in names]
-    return [pl.col("line"), *values, *(pl.col(name).alias(feature_column(name)) for name in layout.features)]
+    kept = [(name, feature_column(name)) for name in layout.features] + [(name, asked_column(name)) for name in layout.asked]
+    return [pl.col("line"), *values, *(pl.col(name).alias(alias) for name, alias in kept)]

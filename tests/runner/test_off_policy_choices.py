@@ -1,0 +1,115 @@
+"""Off-policy estimates of a run on the feedback of requests with candidates, exclusions and rules of their own."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from recframe.building.parts import assemble
+from recframe.config import compose_config, validate
+from recframe.feedback import RecordedDecision, RecordedFeedback, ShownItem, StoredItem
+from recframe.feedback.export import export_log
+from recframe.feedback.store import FeedbackStore
+from recframe.interfaces import PAD, DataError, Observation, allowed_items
+from recframe.runner.off_policy import TIME_HAS_NO_SESSIONS, off_policy_evaluation
+
+ITEMS, CANDIDATES, NOW = 8, 4, 1_760_000_000.5
+CHANCES = np.linspace(0.05, 0.75, ITEMS)
+
+
+class BestFirst:
+    """The policy that knows the chances, and shows the best item that it may."""
+
+    reads_whole_history = False
+
+    def rank(self, observation: Observation, k: int) -> torch.Tensor:
+        scores = torch.tensor(CHANCES).float().expand(len(observation.user), -1)
+        values, items = allowed_items(observation, scores).topk(k, dim=1)
+        return items.masked_fill(values.isneginf(), PAD)
+
+
+def visits(number: int, rules: bool, seed: int = 0) -> tuple[list[RecordedDecision], list[RecordedFeedback], list[float]]:
+    """Slates of two items, drawn uniformly of what each request allows, and for each place the best chance that there was."""
+    draw = np.random.default_rng(seed)
+    decisions, feedback, best = [], [], []
+    for visit in range(number):
+        may = draw.permutation(ITEMS)[:CANDIDATES] if visit % 2 else np.arange(ITEMS)
+        exclude = draw.permutation(ITEMS)[:2] if visit % 3 == 0 else np.array([], dtype=int)
+        candidates = [str(item) for item in may] if visit % 2 else None
+        left = np.setdiff1d(may, exclude)
+        slate = []
+        for place in range(2):
+            item = int(draw.choice(left))
+            slate.append(ShownItem(str(item), 1 / len(left)))
+            best.append(CHANCES[left].max())
+            left = left[left != item]
+            if draw.random() < CHANCES[item]:
+                feedback.append(RecordedFeedback(f"r{visit:05}", str(item), {"click": 1.0}, NOW + 10 * visit + place))
+        asked = {"k": 2, "candidates": candidates, "exclude": [str(item) for item in exclude]}
+        asked |= {"must_include": [slate[0].item]} if rules and visit % 5 == 0 else {}
+        person = f"p{visit // 3 % 60}"
+        decisions.append(RecordedDecision(f"r{visit:05}", NOW + 10 * visit, f"s{visit // 3}", person, "main", "v1", slate, **asked))
+    return decisions, feedback, best
+
+
+def evaluated(url: str, decisions: list[RecordedDecision], feedback: list[RecordedFeedback], *settings: str):
+    with FeedbackStore.open(url) as store:
+        store.record_items([StoredItem(str(item), f"film {item}", f"film {item}", {}) for item in range(ITEMS)])
+        store.record_signals(["click"])
+        store.record(decisions, feedback)
+    return evaluated_data(["dataset=feedback", f"dataset.url={url}"], *settings)
+
+
+def evaluated_data(data: list[str], *settings: str):
+    fixed = ["encoder=id", "logger=[csv]", "agent=popular", "evaluation.exclude_seen=false", "evaluation.k=[1]", "logs.sequence=user"]
+    cfg = validate(compose_config(["experiment=next_item", *data, *fixed, "split.by=time", "split.test_share=0.5", *settings]))
+    parts = assemble(cfg)
+    return off_policy_evaluation(parts, {"best": BestFirst()}, parts.environment(2, "train").spec)
+
+
+@pytest.fixture
+def url(tmp_path):
+    return f"sqlite:///{tmp_path}/feedback.db"
+
+
+def test_candidates_and_exclusions_are_what_policies_choose_among(url, tmp_path):
+    decisions, feedback, best = visits(1_200, rules=False)
+    found = evaluated(url, decisions, feedback)
+    assert len(found.decisions) == pytest.approx(1_200, abs=2)
+    value, weights = found.result.policies["best"]["value"], found.result.diagnostics["best"]
+    truth = float(np.mean(best[-len(found.decisions) :]))
+    assert value["low"] <= truth <= value["high"]
+    assert value["high"] - value["low"] < 0.2
+    assert weights["mean_weight"] == pytest.approx(1, abs=3 * weights["mean_weight_error"])
+    assert weights["mean_weight_error"] < 0.06
+    # the best of all items is not the best of what was allowed
+    assert truth < CHANCES.max() - 0.05
+    assert found.result.caveats == [TIME_HAS_NO_SESSIONS]
+    with FeedbackStore.open(url) as store:
+        export_log(store, tmp_path / "log.csv")
+    (tmp_path / "items.csv").write_text("id,title\n" + "".join(f"{item},film {item}\n" for item in range(ITEMS)))
+    exported = ["dataset=bandit_log", f"dataset.interactions={tmp_path}/log.csv", f"dataset.items={tmp_path}/items.csv"]
+    again = evaluated_data(exported)
+    assert again.result.diagnostics["best"]["mean_weight"] == pytest.approx(weights["mean_weight"])
+
+
+def test_decisions_with_rules_are_left_out_and_counted(url):
+    decisions, feedback, _ = visits(600, rules=True)
+    found = evaluated(url, decisions, feedback, "split.by=sessions", "logs.sequence=session", "split.test_share=0.5")
+    left_out = found.result.caveats[0]
+    number, of_all = (int(word.replace(",", "")) for word in left_out.split() if word.replace(",", "").isdigit())
+    assert left_out.startswith(f"{number:,} of {of_all:,} held-out decisions are left out")
+    assert number == of_all - len(found.decisions)
+    assert number / of_all == pytest.approx(0.2, abs=0.04)
+    # a session of three visits has none with a rule, or is left out
+    entry = found.entry()
+    assert len(found.in_sessions) == 6 * entry["sessions"]["evaluation"]["sessions"]
+    assert entry["sessions"]["evaluation"]["decisions"] == len(found.in_sessions) < len(found.decisions)
+
+
+def test_a_log_of_rules_alone_says_nothing(url):
+    decisions, feedback, _ = visits(200, rules=False)
+    ruled = [RecordedDecision(**{**vars(one), "at_most": {"genre": 1}}) for one in decisions]
+    with pytest.raises(DataError, match=r"it is known of none of the \d+ held-out decisions what could have been shown"):
+        evaluated(url, ruled, feedback)
