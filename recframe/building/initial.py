@@ -34,6 +34,7 @@ class InitialPolicy:
     items: the ids of its items, or None: of a run, only a hash of them is known.   users: those of users whom it can tell apart.
     learned_from: the texts that its encoder has learned from; empty: it learns nothing.
     reduction: from the encoder's vectors to those that the policy reads, or None.   popularity: `[M]`, of its items, or None.
+    has_profiles: whether it was made for users with profiles; None: of a run, that is not known.
     """
 
     folder: PolicyFolder
@@ -42,6 +43,7 @@ class InitialPolicy:
     learned_from: tuple[str, ...] = ()
     reduction: AffineMap | None = None
     popularity: Tensor | None = None
+    has_profiles: bool | None = None
 
     @property
     def fingerprints(self) -> Mapping[str, Fingerprint]:
@@ -119,7 +121,7 @@ def _of_artefact(folder: PolicyFolder) -> InitialPolicy:
     except (OSError, PolarsError, SafetensorError) as error:
         raise ConfigError([f"init={folder.path}: its files do not belong together ({error}); {EXPORT}"]) from None
     reduction = None if mean is None or matrix is None else AffineMap(mean, matrix)
-    return InitialPolicy(folder, ids[ITEMS], ids.get(USERS, ()), texts, reduction, popularity)
+    return InitialPolicy(folder, ids[ITEMS], ids.get(USERS, ()), texts, reduction, popularity, "user.vectors" in names)
 
 
 def _column(path: Path, name: str) -> tuple[str, ...]:

@@ -65,12 +65,22 @@ def _unlike(initial: InitialPolicy, agent: Agent, data: Data) -> Iterator[str]:
     others = [name for name in sorted(others) if not name.endswith((".centre", ".scale"))]
     if others:
         shapes = [_listed(side.get(others[0])) for side in (saved, own)]
-        yield f"its weights are of another network: {others[0]} is {shapes[0]} there, {shapes[1]} here; use its settings"
+        yield f"its weights are of another network: {others[0]} is {shapes[0]} there, {shapes[1]} here; {_remedy(initial, data)}"
     users = () if data.users is None else tuple(data.users.ids)
     if initial.users and len(users) == len(initial.users) and users != initial.users:
         by_user = [name for name, shape in saved.items() if shape[:1] == (len(users),)]
         if by_user:
             yield f"{by_user[0]} has something for each of its {len(users):,} users, and those of this run are others"
+
+
+def _remedy(initial: InitialPolicy, data: Data) -> str:
+    """What makes the networks alike: profiles of users, if only one side has them, or else the settings."""
+    has_profiles = data.users is not None and data.users.profiles is not None
+    if initial.has_profiles is None or initial.has_profiles == has_profiles:
+        return "use its settings"
+    if has_profiles:
+        return "it knows no profiles of users, and this run has some: load the data without them (such as dataset.profiles=false)"
+    return "it knows profiles of users, and this run has none: load the data with them (such as dataset.profiles=true)"
 
 
 def num_before(initial: InitialPolicy, data: Data) -> int:

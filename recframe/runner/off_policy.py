@@ -114,7 +114,10 @@ def off_policy_evaluation(parts: Parts, rankers: Mapping[str, Ranker], spec: Env
         described = replace(in_sessions, contexts=features.contexts)
         # policies read histories, which are not in the contexts
         of_whole = {name: _of_rows(policy, whole.cpu().numpy()) for name, policy in policies.items()}
-        return evaluate_sessions_off_policy(described, of_whole, items=features.items, markov=False, seed=seed)
+        found = evaluate_sessions_off_policy(described, of_whole, items=features.items, markov=False, seed=seed)
+        if broken := len(held_out.sequence[unknown].unique()):
+            found.caveats.insert(0, f"{broken:,} sessions are left out, of which a decision is.")
+        return found
 
     sessions = None
     if len(np.unique(decisions.sessions)) < len(rows):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 
 import recframe
 from recframe import runner
+from recframe.building import initial
 from recframe.building.parts import assemble
 from recframe.config import ConfigError, compose_config, validate
 from recframe.interfaces import tables_of
@@ -158,7 +160,7 @@ def test_what_does_not_fit_is_refused_in_one_line_each_before_data_is_read(first
     assert "artefact.json is damaged" in problems(f"init={damaged}")[0]
 
 
-def test_items_in_another_order_and_weights_of_another_shape_are_refused(first, tmp_path):
+def test_items_in_another_order_and_weights_of_another_shape_are_refused(first, tmp_path, monkeypatch):
     def refused(data, *more):
         with pytest.raises(ConfigError) as error:
             recframe.run(overrides(data, f"init={first / 'policy'}", *more), folder=tmp_path / "run")
@@ -170,7 +172,13 @@ def test_items_in_another_order_and_weights_of_another_shape_are_refused(first, 
     (data / "movies.csv").write_text("\n".join([lines[0], *lines[:0:-1]]) + "\n")
     assert "item 0 is '0' there and '11' in the data of this run" in refused(data)
     few = write_log(tmp_path / "few", films=FILMS)
-    assert "its weights are of another network" in refused(few, "state_tracker.item_dim=9")
+    assert refused(few, "state_tracker.item_dim=9").endswith("; use its settings")
+    # where only one side has profiles of users, that is what the networks differ by
+    of_artefact = initial._of_artefact
+    monkeypatch.setattr(initial, "_of_artefact", lambda folder: replace(of_artefact(folder), has_profiles=True))
+    told = refused(few, "state_tracker.item_dim=9")
+    assert "its weights are of another network" in told
+    assert told.endswith("this run has none: load the data with them (such as dataset.profiles=true)")
 
 
 def test_a_learned_vector_for_each_item_leaves_no_room_for_new_ones(first, tmp_path):

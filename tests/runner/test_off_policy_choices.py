@@ -104,7 +104,9 @@ def test_decisions_with_rules_are_left_out_and_counted(url):
     assert number / of_all == pytest.approx(0.2, abs=0.04)
     # a session of three visits has none with a rule, or is left out
     entry = found.entry()
-    assert len(found.in_sessions) == 6 * entry["sessions"]["evaluation"]["sessions"]
+    sessions = entry["sessions"]["evaluation"]["sessions"]
+    assert entry["sessions"]["caveats"][0] == f"{of_all // 6 - sessions:,} sessions are left out, of which a decision is."
+    assert len(found.in_sessions) == 6 * sessions
     assert entry["sessions"]["evaluation"]["decisions"] == len(found.in_sessions) < len(found.decisions)
 
 

@@ -125,7 +125,7 @@ def test_no_acknowledged_feedback_is_lost_or_doubled_by_kill_9(artefact, tmp_pat
 
 
 @pytest.mark.evidence
-@pytest.mark.timeout(1_800)
+@pytest.mark.timeout(7_200)
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 def test_evidence_kill_9_twenty_times(artefact, tmp_path, kind, request):
     for repetition in range(20):
