@@ -18,7 +18,7 @@ from recframe_plugins.datasets.files.tables import open_table
 from recframe_plugins.datasets.interaction_logs.build import LogParts, build_data
 from recframe_plugins.datasets.interaction_logs.item_and_user_files import read_item_file
 from recframe_plugins.datasets.interaction_logs.log_rows import log_layout, read_log
-from recframe_plugins.datasets.interaction_logs.logged_choices import LISTS, asked_columns, choices_of
+from recframe_plugins.datasets.interaction_logs.logged_choices import LISTS, asked_columns, logged_choices
 from recframe_plugins.datasets.pseudonyms.pseudonyms import pseudonyms_of
 
 __all__ = ["BanditLog"]
@@ -71,7 +71,7 @@ class BanditLog(Dataset):
         signals = [signal.name for signal in layout.signals]
         parts = LogParts(path, log.rows, signals, items, pseudonyms=pseudonyms, features=matrix if features else None)
         if layout.asked:
-            parts = parts._replace(choices=lambda rows, ids: choices_of(path, rows, ids, _lists_beside(path)))
+            parts = parts._replace(choices=lambda rows, ids: logged_choices(path, rows, ids, _lists_beside(path)))
         return build_data(parts, config.text_template, repeats=config.repeats)
 
 

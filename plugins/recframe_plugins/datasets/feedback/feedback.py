@@ -20,7 +20,7 @@ from recframe_plugins.datasets.files.malformed_rows import judge
 from recframe_plugins.datasets.interaction_logs.build import LogParts, build_data
 from recframe_plugins.datasets.interaction_logs.config import LogColumnsConfig
 from recframe_plugins.datasets.interaction_logs.log_rows import log_layout, read_log
-from recframe_plugins.datasets.interaction_logs.logged_choices import ASKED, LISTS, asked_columns, choices_of
+from recframe_plugins.datasets.interaction_logs.logged_choices import ASKED, LISTS, asked_columns, logged_choices
 from recframe_plugins.datasets.pseudonyms.pseudonyms import pseudonyms_of
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class FeedbackDataset(Dataset):
             return pl.DataFrame(list(store.item_lists(names).items()), schema=dict(LISTS), orient="row")
 
         parts = LogParts(name, read.rows, signals, catalogue.attributes, pseudonyms=pseudonyms)
-        data = build_data(parts._replace(choices=lambda rows, ids: choices_of(name, rows, ids, lists)), "{title}")
+        data = build_data(parts._replace(choices=lambda rows, ids: logged_choices(name, rows, ids, lists)), "{title}")
         # what the encoder of the served policy read, whatever template it was made with
         data = data._replace(catalog=replace(data.catalog, texts=catalogue.texts))
         return self._with_profiles(data, read.rows, asked)

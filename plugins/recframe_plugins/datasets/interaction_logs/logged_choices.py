@@ -17,7 +17,7 @@ from recframe.interfaces import NO_LIST, LoggedChoices
 from recframe_plugins.datasets.files.tables import SourceTable
 from recframe_plugins.datasets.interaction_logs.log_rows import asked_column
 
-__all__ = ["ASKED", "LISTS", "asked_columns", "choices_of"]
+__all__ = ["ASKED", "LISTS", "asked_columns", "logged_choices"]
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ def asked_columns(table: SourceTable) -> tuple[str, ...]:
     return ASKED if set(ASKED) <= set(table.columns) else ()
 
 
-def choices_of(path: Path, rows: pl.DataFrame, ids: pl.Series, read: ReadLists) -> LoggedChoices:
+def logged_choices(path: Path, rows: pl.DataFrame, ids: pl.Series, read: ReadLists) -> LoggedChoices:
     """What could have been shown in each row, and a line in the log about the rows of which that is not known.
 
     Parameters
