@@ -2,6 +2,7 @@
 
 import json
 import math
+import signal
 from dataclasses import replace
 
 import numpy as np
@@ -17,6 +18,7 @@ from recframe.errors import Stop
 from recframe.item_codes.config import CodesConfig
 from recframe.serving.artefact.write import export
 from recframe_plugins.agents.language_policy.config import LanguagePolicyConfig
+from tests.test_resume import SABOTAGE, outcome
 
 SIMULATED = ["stages=[simulated]", "environment=rating_matrix", "dataset=synthetic_ratings"]
 PEOPLE, FILMS = 40, 30
@@ -98,6 +100,39 @@ def test_a_stopped_run_resumes_to_the_same_numbers(log, finished, tmp_path, monk
     again, whole = runner.resume(tmp_path / "run"), finished[0]
     assert again.policies == whole.policies
     assert again.objective == whole.objective
+
+
+BOTH_STAGES = [
+    *["debug=smoke", "encoder=tfidf", "encoder.dim=16", "logger=[csv]", "dataset.num_items=40", "dataset.num_users=30", *AGENT],
+    *["stages=[logged,simulated]", "logged.simulated_steps=1000", "logged.batches=5", "logged.evaluate_every=5", "agent.kl_weight=0.1"],
+    *["trainer.env_steps=1536", "trainer.evaluate_every=512", "evaluation.references=false", "evaluation.num_users=8"],
+]
+"""Six chunks of 256 steps in the simulator, behind five batches of a log."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("settings", "moments"),
+    [
+        (["agent.learning=grpo", "environment.group_size=4"], ["after_chunk 3"]),
+        pytest.param(["agent.learning=ppo"], ["before_chunk 1", "after_chunk 5", "before_rename 5"], marks=pytest.mark.evidence),
+        pytest.param(["agent.learning=reinforce"], ["before_evaluation 4"], marks=pytest.mark.evidence),
+    ],
+)
+def test_a_run_killed_in_its_simulated_stage_goes_on_to_the_same_numbers(warm_recframe, plugin_site, tmp_path, settings, moments):
+    plugin_site.install("sabotage", SABOTAGE)
+    command = ["train", *BOTH_STAGES, *settings]
+    warm_recframe(*command, f"hydra.run.dir={tmp_path / 'whole'}", site=plugin_site.folder, check=True)
+    for number, moment in enumerate(moments):
+        run = tmp_path / f"run{number}"
+        sabotage = f"{moment} {int(signal.SIGKILL)}"
+        killed = warm_recframe(*command, f"hydra.run.dir={run}", site=plugin_site.folder, SABOTAGE=sabotage)
+        assert killed.returncode == -signal.SIGKILL, killed.stdout + killed.stderr
+        assert not (run / "result.json").exists()
+        # the logged stage is over
+        assert list((run / "checkpoints").glob("logged*"))
+        warm_recframe("train", f"resume={run}", site=plugin_site.folder, check=True)
+        assert outcome(run) == outcome(tmp_path / "whole")
 
 
 def test_an_artefact_recommends_what_the_run_recommends_and_takes_new_items(finished, tmp_path):

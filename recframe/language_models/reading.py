@@ -69,22 +69,16 @@ class Reading:
         written: Tensor = self.backbone(tokens, visible, positions, self.cache)
         return written
 
-    def branches(self, tokens: Tensor, sees: Tensor | None = None) -> Tensor:
-        """The vectors `[N, B, T, E]` of B whole branches of T tokens each, `[N, B, T, E]`, in one pass; none of them is kept.
-
-        sees: `[N, B, P]` bool, the tokens of the prompt that each branch follows; None: all of it.
-        """
+    def branches(self, tokens: Tensor) -> Tensor:
+        """The vectors `[N, B, T, E]` of B whole branches of T tokens each, `[N, B, T, E]`, in one pass; none of them is kept."""
         users, branches, length, dim = tokens.shape
         if not length:
             return tokens
-        prompt, start = self.present.unsqueeze(1), self.length.unsqueeze(1)
-        if sees is not None:
-            prompt, start = sees, sees.sum(dim=2)
-        prompt = prompt.expand(-1, branches, -1).repeat_interleave(length, dim=1)
+        prompt = self.present.unsqueeze(1).expand(-1, branches * length, -1)
         number = torch.arange(branches * length, device=tokens.device)
         own = (number.unsqueeze(1) // length == number // length) & (number <= number.unsqueeze(1))
         visible = torch.cat([prompt, own.expand(users, -1, -1)], dim=2)
-        positions = (start.expand(-1, branches).unsqueeze(2) + torch.arange(length, device=tokens.device)).flatten(1)
+        positions = self.length.unsqueeze(1) + number % length
         self.restart()
         hidden: Tensor = self.backbone(tokens.flatten(1, 2), visible, positions, self.cache)
         self.restart()

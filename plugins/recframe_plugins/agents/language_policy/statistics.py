@@ -15,6 +15,7 @@ class WritingStatistics:
     """Sums on the device, which only `take` reads. They are no part of the policy's state.
 
     book: the codes that are written, which may become others when weights are loaded.
+    tokens: that passed through the model since the last call, padding included.
     """
 
     def __init__(self, book: CodeBook) -> None:
@@ -30,7 +31,7 @@ class WritingStatistics:
         self._uses = [torch.zeros(size, device=device) for size in self.sizes]
         self._written = torch.zeros(2, device=device)  # items, and those of them that may not be shown
         self._entropy = torch.zeros(2, device=device)  # number and sum
-        self._tokens, self._since = 0, time.perf_counter()
+        self.tokens, self._since = 0, time.perf_counter()
 
     @torch.no_grad()
     def wrote(self, items: Tensor, may_be_shown: Tensor) -> None:
@@ -49,14 +50,14 @@ class WritingStatistics:
 
     def read(self, tokens: int) -> None:
         """So many tokens passed through the model, padding included."""
-        self._tokens += tokens
+        self.tokens += tokens
 
     def take(self) -> dict[str, float]:
         """The means since the last call; those of items only if some were written."""
         self._follow_book()
         seconds, (items, invalid) = time.perf_counter() - self._since, self._written.tolist()
         choices, entropy = self._entropy.tolist()
-        found = {"tokens_per_second": self._tokens / max(seconds, 1e-9), "length": float(len(self.sizes))}
+        found = {"tokens_per_second": self.tokens / max(seconds, 1e-9), "length": float(len(self.sizes))}
         if choices:
             found["entropy"] = entropy / choices
         if items:

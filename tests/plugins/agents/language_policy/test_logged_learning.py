@@ -84,8 +84,9 @@ def test_cross_entropy_learns_which_item_comes_next(supervised):
     assert probability_of_the_next(agent) > 0.8
 
 
-def test_all_places_of_a_sequence_are_what_single_prompts_give(policy, data):
-    agent = policy(spec_of(data), codes=IDS, noise=0.3)
+@pytest.mark.parametrize("history_tokens", ["item", "codes"])
+def test_all_places_of_a_sequence_are_what_single_prompts_give(policy, data, history_tokens):
+    agent = policy(spec_of(data), codes=IDS, noise=0.3, history_tokens=history_tokens)
     batch = sequences(torch.Generator().manual_seed(1), 6)
     ((_, loss),) = agent.losses(batch)
     log_probs = []
@@ -107,6 +108,22 @@ def test_items_without_a_click_are_not_learned(policy, data):
     ((_, loss),) = agent.losses(batch)
     alone = agent.scores_of_items(observed(batch.item[:1, :-1]), batch.item[:1, -1:])
     assert float(loss.detach()) == pytest.approx(-float(alone), abs=1e-4)
+
+
+def test_only_places_that_are_learned_are_computed(policy, data):
+    agent = policy(spec_of(data), codes=IDS)
+    batch = sequences(torch.Generator().manual_seed(1), 40)
+
+    def tokens():
+        agent.diagnostics()
+        list(agent.losses(batch))
+        return agent.policy.statistics.tokens
+
+    everywhere = tokens()
+    batch.clicked = torch.zeros_like(batch.item, dtype=torch.bool)
+    batch.clicked[:4, -1] = True
+    # the prompts of four people, with one branch each
+    assert tokens() <= 2 * 4 * (1 + LENGTH + agent.policy.levels) < everywhere / 5
 
 
 @pytest.mark.parametrize(

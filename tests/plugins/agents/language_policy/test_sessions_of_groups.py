@@ -102,9 +102,10 @@ def test_advantages_of_steps_are_those_of_the_definition(played, credit, scale):
     compared = OpenSessions(SIZE).take_in(*chunk(*played, 0))
     rewards = compared.rewards.double().numpy()
     returns = rewards.sum(axis=2)
-    to_go = np.stack([rewards[..., t:].sum(axis=2) for t in range(rewards.shape[2])], axis=2)
+    times = np.arange(rewards.shape[2])
+    to_go = np.stack([(rewards[..., t:] * 0.9 ** times[: len(times) - t]).sum(axis=2) for t in times], axis=2)
     value = np.broadcast_to(returns[..., None], rewards.shape) if credit == "session" else to_go
-    found = step_advantages(compared, credit, scale=scale)
+    found = step_advantages(compared, credit, 0.9, scale=scale)
     row, place = compared.row.numpy(), compared.steps.place.numpy()
     expected = (value - value.mean(axis=1, keepdims=True)).reshape(-1, rewards.shape[2])[row, place]
     for person in range(len(rewards)) if scale else ():
@@ -116,7 +117,7 @@ def test_advantages_of_steps_are_those_of_the_definition(played, credit, scale):
 
 def test_credit_by_step_does_not_depend_on_what_was_earned_before():
     compared = OpenSessions(2).take_in(*chunk(torch.tensor([[5.0, 1.0], [2.0, 3.0]]), torch.tensor([[False, False], [True, True]]), 0))
-    found = step_advantages(compared, "step", scale=False)
+    found = step_advantages(compared, "step", 1.0, scale=False)
     last = compared.steps.place == 1
     assert found[last].tolist() == [-0.5, 0.5]
-    assert step_advantages(compared, "session", scale=False)[last].tolist() == [1.5, -1.5]
+    assert step_advantages(compared, "session", 1.0, scale=False)[last].tolist() == [1.5, -1.5]

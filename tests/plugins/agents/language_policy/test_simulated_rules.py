@@ -217,7 +217,10 @@ def test_what_a_rule_cannot_learn_with_is_refused(data, policy):
     ("options", "expected"),
     [
         ({"learning": "reinforce", "minibatches": 8}, "agent.minibatches is for agent.learning=ppo and grpo, not reinforce: leave it out"),
-        ({"learning": "grpo", "gamma": 0.5}, "agent.gamma is for agent.learning=reinforce and ppo, not grpo: leave it out"),
+        (
+            {"learning": "grpo", "gamma": 0.5, "credit": "session"},
+            "agent.gamma is not read with agent.credit=session, which compares whole returns: leave it out",
+        ),
         ({"learning": "ppo", "credit": "session"}, "agent.credit is for agent.learning=grpo, not ppo: leave it out"),
     ],
 )

@@ -13,6 +13,7 @@ from recframe.language_models.reading import Reading
 from recframe_plugins.agents.language_policy.config import LanguagePolicyConfig
 from recframe_plugins.agents.language_policy.logged.replayed import clicked, replay_of
 from recframe_plugins.agents.language_policy.open_codes import open_log_probs, taken
+from recframe_plugins.agents.language_policy.packing import Branches, read_branches
 from recframe_plugins.agents.language_policy.prompts.history import HistoryPrompt
 from recframe_plugins.agents.language_policy.rules import OPTIMIZER, LearningRule
 
@@ -57,32 +58,27 @@ def taken_log_probs(policy: ItemGenerator, batch: Transition) -> Tensor:
 def sequence_log_probs(policy: ItemGenerator, batch: SequenceBatch) -> Tensor:
     """log P(next item) `[n]` of all places of sequences `[B, L + 1]` after which an item was taken.
 
-    The history is read once. At each place the state token and the codes of the next item branch off from it: they see the items up to
-    that place, and each other.
+    The history is read once. At each of these places the state token and the codes of the next item branch off from it: they see the items
+    up to that place, and each other.
     """
     items = batch.item[:, :-1]
     observation = Observation(user=batch.user, history_items=items, history_feedback=batch.feedback[:, :-1], batch_size=[len(items)])
     target = batch.item[:, 1:].masked_fill(items == PAD, PAD)
     if batch.clicked is not None:
         target = target.masked_fill(~batch.clicked[:, 1:], PAD)
-    assert isinstance(policy.prompt, HistoryPrompt)
-    history = policy.prompt.history(observation, policy.codes, policy.book)
-    reading = Reading(policy.backbone, history)
-    codes = policy.book.of(target)
-    prefix = policy.codes.vectors(codes[..., :-1])
-    states = policy.prompt.states(observation).unsqueeze(2)
-    sees = _seen(history.present, target.shape[1], policy.prompt.tokens_per_item)
-    hidden = reading.branches(torch.cat([states, prefix], dim=2), sees)
-    policy.statistics.read(history.present.numel() + hidden[..., 0].numel())
     learned = target != PAD
-    return _log_probs(policy, hidden[learned], codes[learned], policy.book.path(target[learned]))
-
-
-def _seen(present: Tensor, places: int, tokens_per_item: int) -> Tensor:
-    """The tokens `[B, H, P]` of histories, which begin with a token before the first item, that belong to the items up to each place."""
-    number = torch.arange(present.shape[1], device=present.device)
-    end = 1 + tokens_per_item * torch.arange(1, places + 1, device=present.device)
-    return present.unsqueeze(1) & (number < end.unsqueeze(1))
+    if not bool(learned.any()):
+        return policy.value.weight.new_zeros(0)
+    assert isinstance(policy.prompt, HistoryPrompt)
+    sequence, place = learned.nonzero(as_tuple=True)
+    codes = policy.book.of(target[learned])
+    states = policy.prompt.states(observation, learned).unsqueeze(1)
+    tokens = torch.cat([states, policy.codes.vectors(codes[:, :-1])], dim=1)
+    branches = Branches(tokens, sequence, 1 + policy.prompt.tokens_per_item * (place + 1))
+    history = policy.prompt.history(observation, policy.codes, policy.book)
+    hidden, passed = read_branches(policy.backbone, history, branches, policy.config.batch_tokens)
+    policy.statistics.read(passed)
+    return _log_probs(policy, hidden, codes, policy.book.path(target[learned]))
 
 
 def _log_probs(policy: ItemGenerator, hidden: Tensor, codes: Tensor, nodes: Tensor) -> Tensor:

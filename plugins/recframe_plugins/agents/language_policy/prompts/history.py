@@ -68,10 +68,10 @@ class HistoryPrompt(nn.Module):
         start = self.start.expand(len(items), 1, -1)
         return PromptVectors(torch.cat([start, read], dim=1), torch.cat([torch.ones_like(present[:, :1]), present], dim=1))
 
-    def states(self, observation: Observation) -> Tensor:
-        """The state tokens `[N, H, E]` at all places of the histories."""
+    def states(self, observation: Observation, places: Tensor) -> Tensor:
+        """The state tokens `[n, E]` at the `places` `[N, H]` bool of the histories, in order."""
         state_observation, vectors = self.readable(observation)
-        states: Tensor = self.state(self.state_tracker.states(state_observation, vectors))
+        states: Tensor = self.state(self.state_tracker.states(state_observation, vectors)[places])
         return states
 
     def readable(self, observation: Observation) -> tuple[Observation, Tensor]:

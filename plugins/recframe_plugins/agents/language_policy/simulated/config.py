@@ -7,7 +7,6 @@ from recframe.components import option
 
 SIMULATED_RULES = ("reinforce", "ppo", "grpo")
 USED_BY = {
-    "gamma": ("reinforce", "ppo"),
     "gae_lambda": ("ppo",),
     "value_weight": ("reinforce", "ppo"),
     "minibatches": ("ppo", "grpo"),
@@ -25,7 +24,9 @@ class SimulatedLearningConfig:
         "how the simulated stage learns: reinforce, ppo, or grpo, which needs environment.group_size; null: ppo",
         choices=SIMULATED_RULES,
     )
-    gamma: float = option(0.97, "reinforce, ppo: discount of the next step's value", ge=0, le=1)
+    gamma: float = option(
+        0.97, "reinforce, ppo: discount of the next step's value; grpo with credit=step: of the next step's reward", ge=0, le=1
+    )
     gae_lambda: float = option(0.95, "ppo: lambda of the generalized advantages", ge=0, le=1)
     value_weight: float = option(0.5, "reinforce, ppo: weight of the value's loss, added to the policy's", gt=0)
     entropy_weight: float = option(
@@ -50,3 +51,5 @@ class SimulatedLearningConfig:
         for name, rules in USED_BY.items():
             if getattr(self, name) != defaults[name] and rule not in rules:
                 yield f"agent.{name} is for agent.learning={' and '.join(rules)}, not {rule}: leave it out"
+        if rule == "grpo" and self.credit == "session" and self.gamma != defaults["gamma"]:
+            yield "agent.gamma is not read with agent.credit=session, which compares whole returns: leave it out"

@@ -51,7 +51,7 @@ class SimulatedGRPO(SimulatedRule):
         compared = self.sessions.take_in(batch, now)
         if compared is None:
             return
-        steps, advantages = compared.steps, step_advantages(compared, config.credit, scale=config.normalize_advantages)
+        steps, advantages = compared.steps, step_advantages(compared, config.credit, config.gamma, scale=config.normalize_advantages)
         reference = self.reference_in_loss(agent, steps.observation, steps.slate, steps.log_probs)
         agent.latest |= {
             "group_collapse": group_collapse(compared.rewards.sum(dim=2)),
@@ -86,24 +86,27 @@ class SimulatedGRPO(SimulatedRule):
         self.sessions.load_state_dict(state["sessions"], self.device)
 
 
-def step_advantages(compared: ComparedSessions, credit: str, *, scale: bool) -> Tensor:
+def step_advantages(compared: ComparedSessions, credit: str, gamma: float, *, scale: bool) -> Tensor:
     """The advantage `[B]` of each step.
 
     credit: "session": the session's return against those of the group, for all steps alike (outcome supervision; Shao et al., 2024, section
         4.1.2). "step": what the session still gives from this step on, against what the group's sessions do from the same step on, those
         that are over 0. What was earned before a step says nothing about it, and is noise (so in process supervision, section 4.1.3).
+    gamma: "step": discount of later rewards, on which a step has less and less influence.
     scale: divide by the standard deviation of the group's returns, or by the root mean square of the advantages of its steps.
     """
     rewards = compared.rewards
     returns = rewards.sum(dim=2)
     if credit == "session":
         return group_advantages(returns, scale=scale).flatten()[compared.row]
-    to_go = rewards.flip(2).cumsum(dim=2).flip(2)
+    steps = torch.arange(rewards.shape[2], device=rewards.device)
+    later = steps.unsqueeze(1) - steps
+    to_go = rewards @ (gamma ** later.clamp(min=0)).tril().to(rewards.dtype)
     centred = to_go - to_go.mean(dim=1, keepdim=True)
     found = centred.flatten(0, 1)[compared.row, compared.steps.place]
     if not scale:
         return found
     person = compared.row // rewards.shape[1]
-    squares, steps = (found.new_zeros(len(rewards)).index_add(0, person, of) for of in (found.square(), torch.ones_like(found)))
+    squares, number = (found.new_zeros(len(rewards)).index_add(0, person, of) for of in (found.square(), torch.ones_like(found)))
     # the returns of a group may be equal although its sessions earn them at different times
-    return found / ((squares / steps).sqrt() + 1e-4)[person]
+    return found / ((squares / number).sqrt() + 1e-4)[person]
