@@ -113,9 +113,10 @@ class LanguagePolicy(Agent):
         return {**codes, **self.policy.statistics.take(), **self.latest}
 
     def get_extra_state(self) -> dict[str, Any]:
-        """The state of `Agent`, the reference, and what the rules keep between batches."""
+        """The state of `Agent`, the reference, what the rules keep between batches, and what is to be logged next."""
         rules = {stage: rule.state_dict() for stage, rule in self._rules.items()}
-        return super().get_extra_state() | {"reference": self.reference.state_dict(), "rules": rules}
+        logged = {"statistics": self.policy.statistics.state_dict(), "codes_told": self._codes_told, "latest": dict(self.latest)}
+        return super().get_extra_state() | {"reference": self.reference.state_dict(), "rules": rules, **logged}
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
         """Restore a saved state."""
@@ -123,4 +124,6 @@ class LanguagePolicy(Agent):
         self.reference.load_state_dict(state["reference"], self.spec.device)
         for stage, saved in state["rules"].items():
             self.rule(stage).load_state_dict(saved)
-        self.latest, self._codes_told = {}, False
+        self.policy.statistics.load_state_dict(state["statistics"])
+        self.latest = {name: value.to(self.spec.device) for name, value in state["latest"].items()}
+        self._codes_told = state["codes_told"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,7 +13,7 @@ from recframe_plugins.agents.language_policy.book import CodeBook
 
 
 class WritingStatistics:
-    """Sums on the device, which only `take` reads. They are no part of the policy's state.
+    """Sums on the device, which only `take` reads. Checkpoints have them, so that a resumed run logs what an uninterrupted one does.
 
     book: the codes that are written, which may become others when weights are loaded.
     tokens: that passed through the model since the last call, padding included.
@@ -65,6 +66,18 @@ class WritingStatistics:
             found |= {f"code_use/level_{level + 1}": code_perplexity(uses) for level, uses in enumerate(self._uses)}
         self._reset()
         return found
+
+    def state_dict(self) -> dict[str, Any]:
+        """The sums, without tokens and time."""
+        return {"uses": list(self._uses), "written": self._written, "entropy": self._entropy}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore them."""
+        self._reset()
+        if [len(uses) for uses in state["uses"]] == list(self.sizes):
+            device = self._written.device
+            self._uses = [uses.to(device, copy=True) for uses in state["uses"]]
+            self._written, self._entropy = (state[name].to(device, copy=True) for name in ("written", "entropy"))
 
 
 def code_perplexity(counts: Tensor) -> float:

@@ -185,8 +185,13 @@ def test_a_saved_agent_goes_on_to_the_last_bit(played, policy, data, learning):
     agent, first = played(steps=4, group_size=size, learning=learning, kl_weight=0.1)
     other = policy(agent.spec, seed=5, learning=learning, kl_weight=0.1)
     optimizers = agent.optimizers()
+    agent.diagnostics()
     update(agent, optimizers, first)
     other.load_state_dict(agent.state_dict())
+    # what is logged next, too
+    logged = [{name: float(value) for name, value in one.diagnostics().items() if "per_second" not in name} for one in (agent, other)]
+    assert logged[0] == logged[1]
+    assert "kl" in logged[0]
     loaded = other.optimizers()
     loaded["policy"].load_state_dict(deepcopy(optimizers["policy"].state_dict()))
     environment = ToyEnvironment(agent.spec, data)
