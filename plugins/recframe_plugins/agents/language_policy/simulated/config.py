@@ -27,7 +27,7 @@ class SimulatedLearningConfig:
     gamma: float = option(
         0.97, "reinforce, ppo: discount of the next step's value; grpo with credit=step: of the next step's reward", ge=0, le=1
     )
-    gae_lambda: float = option(0.95, "ppo: lambda of the generalized advantages", ge=0, le=1)
+    gae_lambda: float = option(0.5, "ppo: lambda of the generalized advantages", ge=0, le=1)
     value_weight: float = option(0.5, "reinforce, ppo: weight of the value's loss, added to the policy's", gt=0)
     entropy_weight: float = option(
         0.01, "simulated stage: weight of the slate's entropy (in grpo a code's), which keeps exploration going", ge=0
@@ -35,7 +35,7 @@ class SimulatedLearningConfig:
     normalize_advantages: bool = option(
         True, "simulated stage: divide advantages by their standard deviation, in a chunk or, in grpo, in a group"
     )
-    minibatches: int = option(4, "ppo, simulated grpo: optimizer steps per pass", ge=1)
+    minibatches: int = option(16, "ppo, simulated grpo: optimizer steps per pass", ge=1)
     credit: str = option(
         "step",
         "simulated grpo: what is compared within a group. session: the returns of the sessions, for all their steps alike; step: what "
