@@ -108,8 +108,9 @@ class LanguagePolicy(Agent):
 
     def diagnostics(self) -> dict[str, Tensor | float]:
         """What was written since the last call, and the measures of the last update; at first also those of the codes, which stay."""
-        codes = {} if self._codes_told else {f"codes/{name}": value for name, value in self.policy.book.report().items()}
-        self._codes_told = True
+        book, told = self.policy.book, self._codes_told and not self.policy.book.replaced
+        codes = {} if told else {f"codes/{name}": value for name, value in book.report().items()}
+        self._codes_told, book.replaced = True, False
         return {**codes, **self.policy.statistics.take(), **self.latest}
 
     def get_extra_state(self) -> dict[str, Any]:

@@ -26,6 +26,8 @@ class CodeBook(nn.Module):
     ----------
     codes: of all M items.   catalog: the items, with text vectors.
     compact: for titles in a vocabulary of which they use a part: codes are then the numbers of the tokens that occur (`used`).
+
+    `replaced` says that loaded weights brought other codes; who reports them sets it back.
     """
 
     learns_shapes = True
@@ -40,6 +42,7 @@ class CodeBook(nn.Module):
         self._compact = compact
         self._learned_names = tuple(codes.learned)
         self._use(codes)
+        self.replaced = False
 
     def _use(self, codes: ItemCodes) -> None:
         self._item_codes = Shared(codes)
@@ -117,6 +120,7 @@ class CodeBook(nn.Module):
         learned = {name: getattr(self, name) for name in self._learned_names}
         same = sizes == known.sizes and torch.equal(self.codes, known.codes)
         if not same or any(not torch.equal(tensor, known.learned[name]) for name, tensor in learned.items()):
+            self.replaced = True
             # what was measured when the known codes were made is not true of others
             self._use(replace(known, codes=self.codes, sizes=sizes, learned=learned, measures={}))
 

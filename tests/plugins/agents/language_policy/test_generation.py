@@ -199,7 +199,10 @@ def test_what_was_written_is_measured(policy, data):
     assert "invalid" not in agent.diagnostics()
     # codes stay as they are, until others are loaded
     assert not any(name.startswith("codes/") for name in found)
-    agent.load_state_dict(agent.state_dict())
+    state = agent.state_dict()
+    agent.load_state_dict(state)
+    assert "codes/collisions" not in agent.diagnostics()
+    agent.load_state_dict(state | {"policy.book.codes": state["policy.book.codes"].flip(0)})
     assert "codes/collisions" in agent.diagnostics()
 
 
