@@ -22,7 +22,7 @@ class Curve:
     """What a run has measured over its steps.
 
     counter: what its steps are.   evaluated: `{metric: {step: value}}` of its evaluations in training.   speed: `{step: steps a second}`
-    of its training.   seconds: `{step: seconds of training until then}`, without evaluations.
+    of its training, since the one before.   seconds: `{step: seconds of training until then}`, without evaluations.
     """
 
     counter: str
@@ -31,9 +31,12 @@ class Curve:
     seconds: dict[int, float] = field(default_factory=dict)
 
     def time_at(self, step: int) -> float | None:
-        """The seconds of training until this step, by the last measured speed before it; None without any."""
-        before = [known for known in self.seconds if known <= step]
-        return None if not before else self.seconds[max(before)]
+        """The seconds of training until this step, by the speed that was measured around it; None without any."""
+        if not self.seconds:
+            return None
+        before = max((known for known in self.seconds if known <= step), default=0)
+        after = min((known for known in self.seconds if known > step), default=max(self.seconds))
+        return self.seconds.get(before, 0.0) + (step - before) / self.speed[after]
 
 
 def read_curve(folder: Path) -> Curve | None:

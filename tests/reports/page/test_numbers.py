@@ -31,7 +31,9 @@ def curve(tmp_path):
 def test_the_time_of_a_step_is_the_time_of_training_until_then(curve):
     found = curve(METRICS)
     assert found.evaluated == {"return": {100: 1.0, 300: 3.0, 400: 5.0}}
-    assert [found.time_at(step) for step in (99, 100, 300, 400)] == [None, 2.0, 4.0, 4.0]
+    # 50 steps a second until step 100, and 100 from there on, also where no speed was measured any more
+    assert [found.time_at(step) for step in (0, 50, 100, 200, 300, 400)] == [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]
+    assert curve("env_steps,train/env_steps_per_second,eval/return\n100,,1.0\n").time_at(100) is None
 
 
 def test_an_incomplete_last_line_is_left_out(curve):
