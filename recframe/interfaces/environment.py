@@ -36,6 +36,8 @@ class EnvironmentSpec:
     device: where every tensor is.
     group_size: G; with G > 1, neighbouring users share people: G sessions of a group are of one person, begin alike and meet the same
         random numbers (see `next_sessions`). 1: no groups. Only the users of a training are in groups, those of an evaluation never.
+    prior_weight: the weight at the start of `Observation.prior` in an agent's scores, which the agent learns; None: there is no prior. The
+        run sets it, no environment does.
     num_questions: Q, how many of the M items, the last ones, are questions that an agent may ask in place of recommending (see `asks`);
         they may be shown at any time, and are always among the candidates, if there are some. 0: no questions.
     """
@@ -55,6 +57,7 @@ class EnvironmentSpec:
     action_high: tuple[float, ...] = ()
     device: torch.device = torch.device("cpu")
     group_size: int = 1
+    prior_weight: float | None = None
     num_questions: int = 0
 
     @property

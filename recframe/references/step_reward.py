@@ -19,7 +19,7 @@ from torch import Tensor
 from recframe.references.posterior_greedy import ResponseModel
 
 
-class Step(NamedTuple):
+class RewardStep(NamedTuple):
     """The reward is `low` for responses below the threshold c, and `high` from there on; scalars."""
 
     threshold: Tensor
@@ -27,17 +27,17 @@ class Step(NamedTuple):
     high: Tensor
 
 
-def step_of(responses: Tensor, rewards: Tensor) -> Step | None:
+def step_of(responses: Tensor, rewards: Tensor) -> RewardStep | None:
     """The step by which rewards `[n]` follow from responses `[n]`, halfway between those of both sides; None: they do not follow so."""
     low, high = rewards.min(), rewards.max()
     given = rewards == high
     if low == high or not (given | (rewards == low)).all():
         return None
     below, above = responses[~given].max(), responses[given].min()
-    return Step((below + above) / 2, low, high) if below < above else None
+    return RewardStep((below + above) / 2, low, high) if below < above else None
 
 
-def step_scores(model: ResponseModel, step: Step) -> Tensor:
+def step_scores(model: ResponseModel, step: RewardStep) -> Tensor:
     """Columns b and n `[M + 1, d + 1]`, as in `ResponseModel.rewards`: b_i' z + n_i orders items by the probability of the high reward.
 
     They are the tangent of its expectation where both rewards are equally probable.

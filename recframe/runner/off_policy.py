@@ -62,6 +62,7 @@ class OffPolicyEvaluation:
         """The entry `off_policy` of result.json."""
         entry = {"evaluation": {**_about(self.decisions), "rewards": list(self.result.logged)}, **_tables(self.result)}
         if self.sessions is not None:
+            assert self.in_sessions.sessions is not None
             number = len(np.unique(self.in_sessions.sessions))
             of_sessions = {**_about(self.in_sessions), "sessions": number, "returns": list(self.sessions.logged)}
             entry["sessions"] = {"evaluation": of_sessions, **_tables(self.sessions)}
@@ -120,6 +121,7 @@ def off_policy_evaluation(parts: Parts, rankers: Mapping[str, Ranker], spec: Env
         return found
 
     sessions = None
+    assert decisions.sessions is not None
     if len(np.unique(decisions.sessions)) < len(rows):
         if parts.cfg.split.by == "time":
             result.caveats.append(TIME_HAS_NO_SESSIONS)

@@ -11,15 +11,12 @@ from omegaconf import DictConfig
 from torch import Tensor
 
 from recframe.building.component import build, component_of
-from recframe.building.initial import initial_policy
-from recframe.building.parts import Parts
-from recframe.building.texts import texts_to_fit_on
+from recframe.building.run_encoder import learned_from
 from recframe.components import Kind
 from recframe.config import Consent
 from recframe.embeddings import AffineMap
 from recframe.errors import UserError
-from recframe.interfaces import Agent, Data, Encoder, EnvironmentSpec, Role
-from recframe.logs import texts_in_training
+from recframe.interfaces import Agent, Data, EnvironmentSpec, Role
 from recframe.runner.trained import trained_agent
 from recframe.serving.artefact.manifest import VERSION_LENGTH
 from recframe.serving.encoders import CPU, LazyEncoder, fitted_encoder
@@ -69,12 +66,17 @@ def policy_of_run(
     if spec.actions != "items" or spec.num_features:
         what = "actions are numbers, not items" if spec.actions != "items" else f"observations have {spec.num_features} raw numbers"
         raise UserError(f"{folder}: {name} cannot recommend from a history alone: its {what}; recframe.gym is for such policies")
+    if cfg.prior.model is not None:
+        raise UserError(
+            f"{folder}: {name} adds a prior over the simulator's candidates to its scores (prior.model={cfg.prior.model}), which a policy "
+            "that answers questions does not compute; train it with prior.model=null"
+        )
     build_again = partial(_untrained, cfg)
     served = served_without_questions(agent, parts.without_cold_items(parts.reading), tuned, build_again, name)
     agent, known, tuned = served.agent, served.data, served.tuned
     always = training_users.always_excluded
-    learned_from = _learned_from(parts)
-    encoder = LazyEncoder(lambda: fitted_encoder(cfg.encoder, learned_from))
+    learned = learned_from(cfg, parts.data, None if parts.log is None else parts.log.train)
+    encoder = LazyEncoder(lambda: fitted_encoder(cfg.encoder, learned))
     policy = LoadedPolicy(
         agent,
         known,
@@ -86,15 +88,7 @@ def policy_of_run(
         folder=folder.absolute(),
         version=_version(folder),
     )
-    return RunPolicy(policy, cfg, parts.reduction, tuned, learned_from)
-
-
-def _learned_from(parts: Parts) -> list[str]:
-    encoder: Encoder = build(component_of(Kind.ENCODER, parts.cfg.encoder), parts.cfg.encoder, device=CPU)
-    if type(encoder).fit is Encoder.fit:
-        return []
-    learn_from = {} if parts.log is None else texts_in_training(parts.log.train)
-    return texts_to_fit_on(parts.data, parts.cfg, learn_from, initial_policy(parts.cfg))
+    return RunPolicy(policy, cfg, parts.reduction, tuned, learned)
 
 
 def _untrained(cfg: DictConfig, spec: EnvironmentSpec, data: Data) -> Agent:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from recframe.references.posterior_greedy import ResponseModel
-from recframe.references.step_reward import Step, step_of, step_scores
+from recframe.references.step_reward import RewardStep, step_of, step_scores
 
 STARS = torch.tensor([1.0, 2.0, 3.0, 4.0, 5.0])
 
@@ -32,7 +32,7 @@ def test_scores_order_items_by_the_probability_of_the_high_reward():
     noise = torch.rand(8, generator=generator) + 0.5
     zeros = torch.zeros(8, 3)
     model = ResponseModel(torch.ones(1), means, loadings, noise, zeros, torch.tensor(0.0))
-    scores = step_scores(model, Step(torch.tensor(0.4), torch.tensor(-1.0), torch.tensor(2.0)))
+    scores = step_scores(model, RewardStep(torch.tensor(0.4), torch.tensor(-1.0), torch.tensor(2.0)))
     z = np.array([0.7, -1.1])
     a, m, s = (part.double().numpy() for part in (loadings, means, noise))
     x = (m + a @ z - 0.4) / np.sqrt((a**2).sum(axis=1) + s)

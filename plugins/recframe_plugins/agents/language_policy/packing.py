@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from recframe_plugins.agents.language_policy.backbone import Backbone
-from recframe_plugins.agents.language_policy.reading import PromptVectors
+from recframe.language_models.backbone import Backbone
+from recframe.language_models.reading import PromptVectors
 
 
 class Branches(NamedTuple):
@@ -30,11 +30,11 @@ class Branches(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """Where sequences lie in R rows: `row` and `start`, `[B]` int64; `count` is R, `width` the length of the rows."""
+    """Where sequences lie in R rows: `row` and `start`, `[B]` int64; `number` is R, `width` the length of the rows."""
 
     row: Tensor
     start: Tensor
-    count: int
+    number: int
     width: int
 
 
@@ -90,8 +90,9 @@ def read_branches(backbone: Backbone, prompts: PromptVectors, branches: Branches
     place = (rows.row * rows.width + rows.start)[owner] + in_sequence
 
     def laid_out(values: Tensor, empty: int) -> Tensor:
-        flat = values.new_full((rows.count * rows.width, *values.shape[1:]), empty)
-        return flat.index_put((place,), values).unflatten(0, (rows.count, rows.width))
+        flat = values.new_full((rows.number * rows.width, *values.shape[1:]), empty)
+        rows_of: Tensor = flat.index_put((place,), values).unflatten(0, (rows.number, rows.width))
+        return rows_of
 
     places = _Places(
         laid_out(owner, -1),
@@ -102,7 +103,7 @@ def read_branches(backbone: Backbone, prompts: PromptVectors, branches: Branches
     )
     tokens = laid_out(torch.cat([prompts.tokens[read], branches.tokens.flatten(0, 1)]), 0)
     hidden = _in_parts(backbone, tokens, places, max(batch_tokens // rows.width, 1))
-    return hidden.flatten(0, 1)[place[len(rank) :]].view(count, length, dim), rows.count * rows.width
+    return hidden.flatten(0, 1)[place[len(rank) :]].view(count, length, dim), rows.number * rows.width
 
 
 def _in_parts(backbone: Backbone, tokens: Tensor, places: _Places, size: int) -> Tensor:

@@ -5,9 +5,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recframe_plugins.agents.language_policy.backbone import Backbone
+from recframe.language_models.backbone import Backbone
+from recframe.language_models.reading import PromptVectors
 from recframe_plugins.agents.language_policy.packing import Branches, in_rows, read_branches
-from recframe_plugins.agents.language_policy.reading import PromptVectors
 
 WIDTH, SIZE, LENGTH = 16, 9, 3
 
@@ -16,19 +16,19 @@ WIDTH, SIZE, LENGTH = 16, 9, 3
 @given(st.lists(st.integers(0, 60), min_size=1, max_size=200))
 def test_sequences_share_rows_and_no_place(lengths):
     rows = in_rows(torch.tensor(lengths))
-    taken = torch.zeros(rows.count, rows.width, dtype=torch.int64)
+    taken = torch.zeros(rows.number, rows.width, dtype=torch.int64)
     for length, row, start in zip(lengths, rows.row.tolist(), rows.start.tolist(), strict=True):
         taken[row, start : start + length] += 1
     assert int(taken.sum()) == sum(lengths)
     assert not taken.numel() or int(taken.max()) <= 1
     # no row is longer than what is dealt to the shortest row and one more sequence
-    assert rows.width <= sum(lengths) // rows.count + max(lengths)
+    assert rows.width <= sum(lengths) // rows.number + max(lengths)
 
 
 def test_rows_of_lengths_as_in_a_log_are_nearly_full():
     lengths = (torch.rand(256, generator=torch.Generator().manual_seed(0)) ** 3 * 200).long() + 8
     rows = in_rows(lengths)
-    assert int(lengths.sum()) > 0.8 * rows.count * rows.width
+    assert int(lengths.sum()) > 0.8 * rows.number * rows.width
 
 
 @pytest.fixture(scope="module")

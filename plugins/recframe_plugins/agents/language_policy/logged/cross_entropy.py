@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from recframe.interfaces import PAD, EnvironmentSpec, Experience, Observation, SequenceBatch, Sequences, Transition
-from recframe.language_models.reading import Reading
 from recframe_plugins.agents.language_policy.config import LanguagePolicyConfig
 from recframe_plugins.agents.language_policy.logged.replayed import clicked, replay_of
 from recframe_plugins.agents.language_policy.open_codes import open_log_probs, taken
