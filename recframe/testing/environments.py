@@ -138,7 +138,13 @@ def _check_response(response: Response, spec: EnvironmentSpec) -> None:
     require(names == set(spec.signals), f"the response has the signals {sorted(names)}, but spec.signals says {sorted(spec.signals)}")
     for name in spec.signals:
         shape = (spec.num_users, spec.slate_size)
-        require_tensor(response.signals[name], f"response.signals[{name!r}]", shape, torch.float32, spec.device)
+        signal = response.signals[name]
+        require_tensor(signal, f"response.signals[{name!r}]", shape, torch.float32, spec.device)
+        require(
+            not ((signal == 0) & signal.signbit()).any(),
+            f"response.signals[{name!r}] has a negative zero, which texts and hashes tell from 0: use masked_fill or torch.where in "
+            "place of a product with 0",
+        )
     require_tensor(response.leave, "response.leave", (spec.num_users,), torch.bool, spec.device)
 
 

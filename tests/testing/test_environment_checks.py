@@ -255,6 +255,7 @@ def test_an_object_of_another_type_is_refused():
         (with_signals(lambda values: values.double()), "must be torch.float32"),
         (with_signals(lambda values: values / 0), "NaN or infinity"),
         (with_signals(lambda values: values.sum(dim=1)), "must have the shape"),
+        (with_signals(lambda values: torch.where(values == 0, -0.0, values)), "has a negative zero"),
         (with_signals(lambda values: values + 1), "history_feedback does not end with the response"),
         (breaking_steps(leaving), "a user left"),
         (breaking_steps(lambda step, *_: step._replace(terminated=step.terminated.float())), "terminated must be torch.bool"),

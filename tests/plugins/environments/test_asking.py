@@ -80,6 +80,16 @@ def test_yes_and_no_follow_from_taste_mood_and_boredom(items):
         assert step.next_observation.history_feedback[:, -1, 2].equal(step.response.signals["answer"][:, 0])
 
 
+def test_who_was_not_asked_has_the_answer_0_and_not_minus_0_which_would_tell_what_they_want(items):
+    environment = world(items)
+    environment.reset(0)
+    for step in (environment.step(torch.zeros(200, 1, dtype=torch.int64)), asked(environment, TOPICS)):
+        signals = step.response.signals
+        assert (signals["answer"] == 0).all()
+        assert not any(signals[name].signbit().any() for name in signals.keys())  # noqa: SIM118  # a TensorDict iterates over rows
+    assert (asked(environment, 0).response.signals["answer"] == -1).any()
+
+
 def test_as_many_answers_are_wrong_as_the_noise_says(items, assert_mean):
     right, noisy = (world(items, replace(ASKING, mood_change=0.0, answer_noise=noise), num_users=5_000) for noise in (0.0, 0.2))
     answers = []
@@ -133,6 +143,29 @@ def test_a_question_at_a_later_place_is_not_asked_and_the_other_items_count_as_i
     assert not steps[0].response.signals["click"][:, 1].any()
     assert steps[0].next_observation.history_items[0, -2:].tolist() == [PAD, 4]
     torch.testing.assert_close(*exposures)
+
+
+@pytest.mark.parametrize(
+    ("history_length", "slate", "expected"),
+    [
+        (6, [ITEMS, 7, 8], [2, 3, 4, 5, 6, ITEMS]),
+        (6, [7, ITEMS, 8], [3, 4, 5, 6, 7, 8]),
+        (2, [ITEMS, 7, 8], [6, ITEMS]),
+        (2, [7, ITEMS, ITEMS + 1], [6, 7]),
+    ],
+)
+def test_what_a_slate_does_not_show_takes_no_place_in_a_full_history(items, history_length, slate, expected):
+    config = replace(ASKING, slate_size=3, leave_rate=0.0)
+    environment = world(items, config, num_users=3, history_length=history_length)
+    environment.reset(0)
+    for shown in ([1, 2, 3], [4, 5, 6]):
+        environment.step(torch.tensor([shown] * 3))
+    step = environment.step(torch.tensor([slate] * 3))
+    following = step.next_observation
+    assert following.history_items[0].tolist() == expected
+    answers = following.history_feedback[:, :, 2]
+    assert torch.equal(answers != 0, following.history_items == ITEMS)
+    assert (following.history_feedback[:, :, 1][following.history_items < ITEMS] >= 1).all()
 
 
 def test_the_world_is_the_same_with_and_without_questions(items):

@@ -106,6 +106,14 @@ def test_the_judge_reads_rubric_profile_and_history_and_not_the_response(make, e
     assert len(endpoint.questions) == before
 
 
+def test_minus_zero_is_told_as_zero(make, endpoint, toy):
+    transition = transition_of(toy)
+    transition.observation.history_feedback = torch.full_like(transition.observation.history_feedback, -0.0)
+    make(history=3)(transition, toy.catalog)
+    assert any("(click 0, rating 0)" in question for question in endpoint.questions)
+    assert not any("-0" in question for question in endpoint.questions)
+
+
 def test_signals_in_another_order_are_refused_and_not_mistaken(make, toy):
     transition = transition_of(toy)
     transition.next_observation.history_feedback = transition.next_observation.history_feedback.flip(-1)

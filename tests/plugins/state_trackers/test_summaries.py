@@ -116,6 +116,17 @@ def test_different_histories_have_different_keys():
     assert len(found.keys.unique()) == len(rows.unique(dim=0))
 
 
+def test_minus_zero_is_zero_in_keys_and_words():
+    made = tracker()
+    keys, questions = [], []
+    for zero in (0.0, -0.0):
+        found = summarized(history_of(4, 9, 2, clicks=[1.0, zero, 1.0]), 3, 5, 7)
+        keys.append(found.keys)
+        questions.append(made.sentences.question(found.items[0].tolist(), found.feedback[0].tolist()))
+    assert torch.equal(*keys)
+    assert questions[0] == questions[1]
+
+
 def test_the_model_reads_titles_and_feedback_and_the_encoder_reads_its_sentence():
     model, encode = Model(), Encoder()
     made = tracker(encode, model)

@@ -115,7 +115,8 @@ class GymnasiumEnvironment(Environment):
         observed, paid, ended, cut, _ = self.copies.step(native_actions(self.action_space, slate))
         finished = ended | cut
         terminated = torch.from_numpy(ended).to(self.device)
-        reward = torch.from_numpy(paid).to(self.device, torch.float32).unsqueeze(1)
+        # a cost of nothing may be -0
+        reward = torch.from_numpy(paid).to(self.device, torch.float32).unsqueeze(1) + 0.0
         users = [self.spec.num_users]
         response = Response(signals=TensorDict({"reward": reward}, batch_size=users), leave=terminated, batch_size=users)
         if self.spec.actions == "items":

@@ -206,7 +206,7 @@ class LanguageUsers(SimulatedSessions):
             silence = len(self.sentences) - 1 if self.sentences is not None else 0
             outcome.context[rows] = torch.where(usable, said, silence)
         else:
-            outcome.answer[rows] = (1.0 - 2.0 * chosen) * usable
+            outcome.answer[rows] = torch.where(usable, 1.0 - 2.0 * chosen, 0.0)
 
     def report(self) -> dict[str, float]:
         """The report card (`report_card.py`); empty if the data has no ratings of these people, or `card_people` is 0. It is asked once.

@@ -143,7 +143,9 @@ class BoredomSessions(SimulatedSessions):
         clicks = self.choice.clicks(scores, draws["uniforms"][:, :-1]).float()
         rating = self.rate(utility, draws["noise"])
         if on is not None:
-            shown, boredom, rating = shown * on[:, :, None], boredom * on, rating * on
+            # not times 0, which would make -0 of what is negative: the same number, with other bits and in other words
+            off = ~on
+            shown, boredom, rating = shown.masked_fill(off[:, :, None], 0.0), boredom.masked_fill(off, 0.0), rating.masked_fill(off, 0.0)
         patience = self._patience_after(_mean(clicks, on), _mean(boredom, on))
         exposure = torch.lerp(_mean(shown, on), self.state["exposure"], self.config.boredom_memory)
         # in place of what is not shown stands what is
@@ -157,7 +159,7 @@ class BoredomSessions(SimulatedSessions):
             quits = quits & ~asked
             question = (slate[:, 0] - self.spec.first_question).clamp(min=PAD)
             answers, said = self.answers(question, self.state | changed, draws)
-            signals[ANSWER] = F.pad((answers * asked)[:, None], (0, slate.shape[1] - 1))
+            signals[ANSWER] = F.pad(answers.masked_fill(~asked, 0.0)[:, None], (0, slate.shape[1] - 1))
             changed = changed | said
         leave = draws["uniforms"][:, -1] < self._leave_probability(patience)
         return UserReaction(signals, leave | quits, changed | {"patience": patience, "exposure": exposure})

@@ -184,7 +184,7 @@ class TopicWorld(BoredomSessions):
         if self.questions.values:
             about = len(self.questions.values)
             wanted = self._wanted(state).gather(1, question.clamp(0, about - 1)[:, None]).squeeze(1)
-            answers = torch.where(draws["answer"] < self.config.answer_noise, -wanted, wanted) * (question < about)
+            answers = torch.where(draws["answer"] < self.config.answer_noise, -wanted, wanted).masked_fill(question >= about, 0.0)
         if self.questions.free:
             words = self._words(state, torch.full_like(state["time"], NEUTRAL), draws["words"][:, 2])
             said["context"] = torch.where(question == len(self.questions.values), words, state["context"])

@@ -140,7 +140,7 @@ class Judge(Reward):
 
 def _done(signals: Sequence[str], values: Sequence[float]) -> str:
     """What a person did with an item, such as "click 1, rating 4"."""
-    return ", ".join(f"{name} {round(value, 2):g}" for name, value in zip(signals, values, strict=True))
+    return ", ".join(f"{name} {round(value, 2) + 0.0:g}" for name, value in zip(signals, values, strict=True))
 
 
 def _require_order(transition: Transition, signals: Sequence[str]) -> None:

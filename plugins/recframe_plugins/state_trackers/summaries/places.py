@@ -32,7 +32,8 @@ class Summarized(NamedTuple):
     @property
     def keys(self) -> Tensor:
         """A hash of each user's items and feedback, `[N]` int64."""
-        bits = self.feedback.contiguous().float().view(torch.int32).flatten(1).long()
+        # plus 0 makes 0 of -0, which has other bits
+        bits = (self.feedback.contiguous().float() + 0.0).view(torch.int32).flatten(1).long()
         return hashed(torch.cat([self.items, bits], dim=1))
 
 

@@ -89,7 +89,7 @@ class Sentences:
     def question(self, items: Sequence[int], feedback: Sequence[Sequence[float]]) -> str:
         """What the model is asked about a history."""
         lines = [
-            f"- {self.titles[item]} ({', '.join(f'{name} {value:.3g}' for name, value in zip(self.spec.signals, done, strict=True))})"
+            f"- {self.titles[item]} ({', '.join(f'{name} {value + 0.0:.3g}' for name, value in zip(self.spec.signals, done, strict=True))})"
             for item, done in zip(items, feedback, strict=True)
             if item != PAD
         ]
