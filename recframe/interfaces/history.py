@@ -23,8 +23,10 @@ class History:
         self.items = torch.full((num_users, length), PAD, dtype=torch.int64, device=device)
         self.feedback = torch.zeros(num_users, length, len(self.signals), device=device)
 
-    def append(self, slate: Tensor, response: Response) -> None:
+    def append(self, slate: Tensor, response: Response, shown: Tensor | None = None) -> None:
         """Append the slate `[N, K]` and its signals; it makes new tensors, so that earlier observations stay unchanged.
+
+        shown: `[N, K]` bool, the places that the history gets; the others take no room in it. None: all.
 
         Raises
         ------
@@ -38,14 +40,14 @@ class History:
                 raise ValueError(f"the signal {name!r} has the shape {list(signal.shape)}; right is that of the slate, {list(slate.shape)}")
         length = self.items.shape[1]
         feedback = torch.stack([response.signals[name] for name in self.signals], dim=-1)
-        self.items = torch.cat([self.items, slate], dim=1)[:, -length:]
-        self.feedback = torch.cat([self.feedback, feedback], dim=1)[:, -length:]
-
-    def close_gaps(self) -> None:
-        """Move each `PAD` to the front, for slates with places at which nothing was shown; also in new tensors."""
-        order = (self.items != PAD).long().argsort(dim=1, stable=True)
-        self.items = self.items.gather(1, order)
-        self.feedback = self.feedback.gather(1, order[:, :, None].expand_as(self.feedback))
+        if shown is not None:
+            slate, feedback = slate.masked_fill(~shown, PAD), feedback.masked_fill(~shown[:, :, None], 0.0)
+        items, feedback = torch.cat([self.items, slate], dim=1), torch.cat([self.feedback, feedback], dim=1)
+        if shown is not None:
+            # gaps go to the front before the history is cut: they must not push out what was before
+            order = (items != PAD).long().argsort(dim=1, stable=True)
+            items, feedback = items.gather(1, order), feedback.gather(1, order[:, :, None].expand_as(feedback))
+        self.items, self.feedback = items[:, -length:], feedback[:, -length:]
 
     def clear(self, finished: Tensor) -> None:
         """Empty the history of the users where `finished` `[N]` is True; also in new tensors."""

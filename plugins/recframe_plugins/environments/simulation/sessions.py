@@ -312,8 +312,7 @@ class SimulatedSessions(Environment):
             return
         asked = asks(slate, self.spec.first_question)
         first = torch.arange(slate.shape[1], device=self.device) == 0
-        self.history.append(slate.masked_fill(~(shown | asked[:, None] & first), PAD), response)
-        self.history.close_gaps()
+        self.history.append(slate, response, shown | asked[:, None] & first)
 
     def _shown(self, slate: Tensor) -> dict[str, Tensor]:
         """The lists of shown items with the slate appended, as new tensors."""
