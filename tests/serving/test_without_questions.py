@@ -22,7 +22,7 @@ FAST = [
     "evaluation.sample_users=1",
 ]
 ASKING = ["dataset.utterances=1", "environment.questions=[attributes,free]", "reward=[click,question_cost]"]
-QUESTIONS = 16
+QUESTIONS, PAID = 16, 5
 
 
 def run(tmp_path, *settings):
@@ -35,14 +35,16 @@ def run(tmp_path, *settings):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A run whose policy may ask, and has learned something about each item."""
-    return run(tmp_path_factory.mktemp("asking"), "state_tracker.id_embeddings=true", "agent.learning_starts=32")
+    """A run whose policy is paid for asking, so that it asks, and has learned something about each item."""
+    paid = f"reward.question_cost.weight=-{PAID}"
+    return run(tmp_path_factory.mktemp("asking"), "state_tracker.id_embeddings=true", "agent.learning_starts=32", paid)
 
 
 def test_a_run_measures_how_often_is_asked(folder):
-    policies = json.loads((folder / "result.json").read_text())["policies"]
-    assert 0.0 <= policies["trained"]["asked"]["mean"] <= 1.0
-    assert policies["trained"]["reward/question_cost"]["mean"] <= 0.0
+    measured = json.loads((folder / "result.json").read_text())["policies"]["trained"]
+    asked, turns = measured["asked"]["mean"], measured["length"]["mean"]
+    assert asked > 0.5
+    assert measured["reward/question_cost"]["mean"] == pytest.approx(PAID * asked * turns)
 
 
 def test_a_served_policy_has_items_alone_and_scores_them_as_before(folder, tmp_path, monkeypatch):
@@ -57,8 +59,8 @@ def test_a_served_policy_has_items_alone_and_scores_them_as_before(folder, tmp_p
     assert [item.id for item in answers[0]] == [item.id for item in answers[1]]
     assert len(answers[0]) == 40
     assert all(item.id.startswith("item-") for item in answers[0])
-    with pytest.raises(UserError, match="no item of the run's data has the id 'question:free'"):
-        policy.recommend(["question:free"], context=context)
+    with pytest.raises(UserError, match="no item of the run's data has the id 'question'"):
+        policy.recommend(["question"], context=context)
     weights = policy.agent.state_dict()
     assert any(value.shape[:1] == (40,) for value in weights.values() if isinstance(value, torch.Tensor))
     assert not any(40 + QUESTIONS in value.shape for value in weights.values() if isinstance(value, torch.Tensor))

@@ -11,7 +11,7 @@ from recframe.testing import check_component, check_environment
 from recframe_plugins.datasets.synthetic.config import SyntheticConfig
 from recframe_plugins.datasets.synthetic.synthetic import Synthetic
 from recframe_plugins.environments.registration import recframe_register_components
-from recframe_plugins.environments.simulation.questions import FREE, SILENCE
+from recframe_plugins.environments.simulation.questions import FREE, SILENCE, QuestionList
 from recframe_plugins.environments.topic_world.config import TopicWorldConfig
 from recframe_plugins.environments.topic_world.topic_world import TopicWorld
 
@@ -211,6 +211,17 @@ def test_cold_items_are_no_questions_and_questions_may_be_asked_among_them(items
     known = ColdItems(0.2, seed=0).hidden_in(TopicWorld.training_data(ASKING, items))
     assert not known.catalog.popularity[ITEMS:].any()
     assert torch.equal(known.catalog.popularity[:ITEMS], ColdItems(0.2, seed=0).hidden_in(items).catalog.popularity)
+
+
+def test_a_value_may_have_any_name_and_each_question_a_row_of_its_own(items):
+    questions = QuestionList(["free", "jazz", ""], free=True)
+    data = questions.added_to(items)
+    assert data.catalog.titles[ITEMS:] == ["Do you feel like free?", "Do you feel like jazz?", "Do you feel like ?", FREE]
+    assert data.catalog.num_questions == len(questions) == len(set(data.catalog.ids[ITEMS:]))
+    questions.require_in(data, "topic_world")
+    twice = QuestionList(["jazz", "jazz"])
+    with pytest.raises(DataError, match="asks 2 questions, which must be the last rows of the catalogue, and this one has 1"):
+        twice.require_in(twice.added_to(items), "topic_world")
 
 
 def test_data_without_its_questions_is_refused_in_one_line(items):

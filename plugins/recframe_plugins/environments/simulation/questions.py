@@ -22,6 +22,9 @@ SILENCE = "(says nothing)"
 FREE = "What would you like now?"
 ABOUT = "Do you feel like {value}?"
 PREFIX = "question:"
+"""Of the id of a question about a value."""
+FREE_ID = "question"
+"""Without the prefix, so that no value can have it."""
 
 
 class QuestionList(NamedTuple):
@@ -40,7 +43,7 @@ class QuestionList(NamedTuple):
     def texts(self) -> dict[str, str]:
         """The text of each question by its id, as `Data.with_questions` takes them."""
         about = {f"{PREFIX}{value}": ABOUT.format(value=value) for value in self.values}
-        return about | ({f"{PREFIX}free": FREE} if self.free else {})
+        return about | ({FREE_ID: FREE} if self.free else {})
 
     def added_to(self, data: Data) -> Data:
         """The data with these questions, and, for the free one, with silence after the texts that users may say.
@@ -63,7 +66,7 @@ class QuestionList(NamedTuple):
         """
         catalog = data.catalog
         ids = catalog.ids[catalog.first_question :]
-        if ids != list(self.texts):
+        if ids != list(self.texts) or len(ids) != len(self):
             raise DataError(
                 f"environment={environment} asks {len(self)} questions, which must be the last rows of the catalogue, and this one has "
                 f"{len(ids)}; build it on the data of its training_data(config, data)"
