@@ -145,6 +145,18 @@ def test_a_question_at_a_later_place_is_not_asked_and_the_other_items_count_as_i
     torch.testing.assert_close(*exposures)
 
 
+def test_people_speak_of_what_they_were_shown_and_not_of_places_that_showed_nothing(items):
+    config = replace(ASKING, questions=["attributes"], says=True, slate_size=3, leave_rate=0.0, felt_margin=0.6)
+    environment = world(items, config)
+    environment.reset(0)
+    step = environment.step(torch.tensor([[4, ITEMS, ITEMS + 1]]).expand(200, -1))
+    clicked = step.response.signals["click"][:, 0].bool().tolist()
+    assert set(clicked) == {True, False}
+    told = items.contexts.attributes["sentiment"].gather(step.observation.context.tolist())
+    # nobody is bored by the first item
+    assert told.to_list() == ["positive" if click else "neutral" for click in clicked]
+
+
 @pytest.mark.parametrize(
     ("history_length", "slate", "expected"),
     [

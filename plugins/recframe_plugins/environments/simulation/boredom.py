@@ -106,10 +106,10 @@ class BoredomSessions(SimulatedSessions):
     def expected_rating(self, utility: Tensor) -> Tensor:
         """The mean of `rate` over the noise, exactly."""
 
-    def changed(self, shown: Tensor, clicks: Tensor, boredom: Tensor, draws: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def changed(self, shown: Tensor, clicks: Tensor, boredom: Tensor, on: Tensor | None, draws: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The entries of the subclass's own state that the step changes, given `shown` `[N, K, B]`, and `clicks` and `boredom` `[N, K]`.
 
-        The default is none.
+        on: `[N, K]` bool, the places that show something; None: all. The others are 0 in these tensors.   The default changes nothing.
         """
         return {}
 
@@ -146,11 +146,11 @@ class BoredomSessions(SimulatedSessions):
             # not times 0, which would make -0 of what is negative: the same number, with other bits and in other words
             off = ~on
             shown, boredom, rating = shown.masked_fill(off[:, :, None], 0.0), boredom.masked_fill(off, 0.0), rating.masked_fill(off, 0.0)
-        patience = self._patience_after(_mean(clicks, on), _mean(boredom, on))
-        exposure = torch.lerp(_mean(shown, on), self.state["exposure"], self.config.boredom_memory)
+        patience = self._patience_after(mean_over_shown(clicks, on), mean_over_shown(boredom, on))
+        exposure = torch.lerp(mean_over_shown(shown, on), self.state["exposure"], self.config.boredom_memory)
         # in place of what is not shown stands what is
         quits = self.quit_rule(self.state["recent"], slate if on is None else torch.where(on, slate, slate[:, :1]))
-        changed = self.changed(shown, clicks, boredom, draws)
+        changed = self.changed(shown, clicks, boredom, on, draws)
         signals = {"click": clicks, "rating": rating}
         if on is not None:
             asked = asks(slate, self.spec.first_question)
@@ -222,7 +222,7 @@ class BoredomSessions(SimulatedSessions):
         return self.config.leave_rate * (1.0 - patience).square()
 
 
-def _mean(values: Tensor, on: Tensor | None) -> Tensor:
+def mean_over_shown(values: Tensor, on: Tensor | None) -> Tensor:
     """The mean over the slate of `values` `[N, K, ...]`, which are 0 where nothing is shown; `on` `[N, K]` says where something is."""
     if on is None:
         return values.mean(dim=1)

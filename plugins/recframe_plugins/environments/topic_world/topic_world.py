@@ -17,8 +17,8 @@ where Phi is the standard normal distribution function, because its mean under n
 A session takes place at one time of day d, all equally likely. Moods and, with `says`, the texts that people say are drawn as follows:
 
     mood    m ~ softmax_t(mood_by_time z_dt)  at arrival, and in each step with probability mood_change; z_dt ~ Normal(0, 1) is fixed
-    felt    g = mean_k c_{i_k} - mean_k b_{i_k}  of clicks and boredom: positive if g > felt_margin, negative if g < -felt_margin,
-            else neutral, as at arrival
+    felt    g = mean_k c_{i_k} - mean_k b_{i_k}  of clicks and boredom, over what is shown: positive if g > felt_margin, negative if
+            g < -felt_margin, else neutral, as at arrival
     text    uniform among the texts of `Data.contexts` with this sentiment, this time of day, and the intent m after the step (without
             moods, the topic with the largest entry in theta)
 
@@ -44,7 +44,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from recframe.interfaces import Data, Split
-from recframe_plugins.environments.simulation.boredom import BoredomSessions
+from recframe_plugins.environments.simulation.boredom import BoredomSessions, mean_over_shown
 from recframe_plugins.environments.simulation.questions import QuestionList
 from recframe_plugins.environments.simulation.sessions import people_of_split
 from recframe_plugins.environments.simulation.topics import frequent_topics, topic_matrices, topic_names
@@ -164,7 +164,7 @@ class TopicWorld(BoredomSessions):
         ratings: Tensor = 1.0 + 4.0 * torch.special.ndtr((utility - self.config.threshold) / (1.0 + self.config.rating_noise**2) ** 0.5)
         return ratings
 
-    def changed(self, shown: Tensor, clicks: Tensor, boredom: Tensor, draws: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def changed(self, shown: Tensor, clicks: Tensor, boredom: Tensor, on: Tensor | None, draws: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Tastes drift towards clicked items, moods change sometimes, and people say how they liked the slate and what they want."""
         consumed = torch.einsum("nkt,nk->nt", shown, clicks)
         moved = {"taste": F.normalize(self.state["taste"] + self.config.drift * consumed, dim=1)}
@@ -174,7 +174,7 @@ class TopicWorld(BoredomSessions):
         if self.moods is not None:
             drawn = self.moods.drawn(time, uniforms[:, 1])
             moved["mood"] = torch.where(uniforms[:, 0] < self.config.mood_change, drawn, self.state["mood"])
-        felt = (clicks - boredom).mean(dim=1)
+        felt = mean_over_shown(clicks - boredom, on)
         sentiment = NEUTRAL + (felt > self.config.felt_margin).long() - (felt < -self.config.felt_margin).long()
         return moved | self._said(self.state | moved, sentiment, uniforms[:, 2])
 
