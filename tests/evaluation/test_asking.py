@@ -113,7 +113,7 @@ def test_a_term_is_0_where_nothing_is_shown_and_elsewhere_what_it_is_without_que
     if name in ("click", "skip"):
         assert asking.item_rewards[:, :, 0].abs().max() == 1.0
     elif name == "retention":
-        assert (asking.item_rewards[:, :, 0] == 0.5).all()
+        assert (asking.item_rewards[:, :, 0] == 1.0).all()
     else:
         torch.testing.assert_close(asking.item_rewards[:, :, 0], plain.item_rewards[:, :, 0])
     asked = rollout(lambda seen, turn: torch.full((32, 2), ITEMS), world(config), rewards(**term), 3, 6)

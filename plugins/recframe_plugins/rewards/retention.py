@@ -7,6 +7,7 @@ from torch import Tensor
 
 from recframe.interfaces import Catalog, Reward, Transition
 from recframe_plugins.rewards.config import RetentionConfig
+from recframe_plugins.rewards.equal_shares import equal_shares, shown_in
 
 
 class Retention(Reward):
@@ -16,7 +17,9 @@ class Retention(Reward):
         r_k = (1 / K) mean over the slate of return  the user leaves, and the environment has the signal "return"
         r_k = 0                                      the user leaves, and it has none
 
-    so the sum over the slate is between 0 and 1. The sum over a session's stays is the depth of the session. Zou et al. 2019 (KDD,
+    where K is the number of items that are shown, so the sum over the slate is between 0 and 1.
+
+    The sum over a session's stays is the depth of the session. Zou et al. 2019 (KDD,
     "Reinforcement Learning to Optimize Long-term User Engagement in Recommender Systems") reward it together with the time until the next
     session; Cai et al. 2023 (WWW, "Reinforcing User Retention in a Billion Scale Short Video Recommender System") reward only the return.
     A user whose session is truncated by its time limit counts as staying.
@@ -26,9 +29,11 @@ class Retention(Reward):
         self.config = config
 
     def __call__(self, transition: Transition, catalog: Catalog) -> Tensor:
-        """An equal share of the step's retention for each item, `[N, K]` in [0, 1/K]."""
-        response, shape = transition.response, transition.item_reward.shape
+        """An equal share of the step's retention for each item, `[N, K]` in [0, 1/K]; 0 where none is shown."""
+        response = transition.response
         stays = (~response.leave).float()
         if "return" in response.signals.keys():  # noqa: SIM118  # a TensorDict iterates over rows
-            stays = torch.where(response.leave, response.signals["return"].mean(dim=1), stays)
-        return (stays / shape[1])[:, None].expand(shape)
+            shown = shown_in(transition)
+            returns = (response.signals["return"] * shown).sum(dim=1) / shown.sum(dim=1).clamp(min=1)
+            stays = torch.where(response.leave, returns, stays)
+        return equal_shares(stays, transition)

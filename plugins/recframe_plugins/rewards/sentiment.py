@@ -6,6 +6,7 @@ from torch import Tensor
 
 from recframe.interfaces import Catalog, Data, DataError, Reward, Transition
 from recframe_plugins.rewards.config import SentimentConfig
+from recframe_plugins.rewards.equal_shares import equal_shares
 
 
 class Sentiment(Reward):
@@ -14,7 +15,7 @@ class Sentiment(Reward):
         r_k = (P(positive | text) - P(negative | text)) / K
 
     where the text is the context of the next observation, and P is from the run's `labels` section. One text is about the whole slate:
-    the items share its value equally, and their sum is between -1 and 1.
+    the K items that are shown share its value equally, and their sum is between -1 and 1.
 
     Raises
     ------
@@ -41,7 +42,7 @@ class Sentiment(Reward):
         self.values = positive - negative
 
     def __call__(self, transition: Transition, catalog: Catalog) -> Tensor:
-        """An equal share of the text's sentiment for each item, `[N, K]` in [-1/K, 1/K].
+        """An equal share of the text's sentiment for each item, `[N, K]` in [-1/K, 1/K]; 0 where none is shown.
 
         Raises
         ------
@@ -52,5 +53,4 @@ class Sentiment(Reward):
         said = transition.next_observation.context
         if said is None:
             raise DataError("reward=sentiment reads what users say, but in this environment they say nothing")
-        shape = transition.item_reward.shape
-        return (self.values[said] / shape[-1]).unsqueeze(-1).expand(shape)
+        return equal_shares(self.values[said], transition)

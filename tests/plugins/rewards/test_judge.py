@@ -80,6 +80,10 @@ def test_a_slate_has_one_grade_which_its_items_share(make, endpoint, toy):
     values = make(judges="slates")(transition, toy.catalog)
     torch.testing.assert_close(values, torch.full((5, 3), 1 / 3))
     assert len(endpoint.questions) == 5
+    hidden = transition.clone()
+    hidden.slate[:, 1] = PAD
+    torch.testing.assert_close(make(judges="slates")(hidden, toy.catalog), torch.tensor([[0.5, 0.0, 0.5]] * 5))
+    del endpoint.questions[5:]
     for item in transition.slate[0].tolist():
         assert sum(f"{toy.catalog.titles[item]}:" in question.partition("together:")[2] for question in endpoint.questions) >= 1
 

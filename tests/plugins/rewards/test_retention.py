@@ -4,6 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recframe.interfaces import PAD
 from recframe_plugins.rewards.config import RetentionConfig
 from recframe_plugins.rewards.retention import Retention
 
@@ -23,6 +24,12 @@ def test_slate_is_worth_one_if_the_user_stays_and_at_most_one_if_the_user_leaves
 def test_items_share_the_reward_equally(step, data):
     transition = step([[1, 2, 3, 4]] * 3, leave=[False, True, True], **{"return": [[0.0] * 4, [1.0, 1.0, 0.0, 0.0], [1.0] * 4]})
     assert REWARD(transition, data.catalog).tolist() == [[0.25] * 4, [0.125] * 4, [0.25] * 4]
+
+
+def test_only_items_that_are_shown_share_it(step, data):
+    slate = [[1, PAD, 3], [PAD, 2, PAD], [PAD] * 3, [1, PAD, 3]]
+    transition = step(slate, leave=[False, False, False, True], **{"return": [[0.0] * 3] * 3 + [[1.0, 0.0, 0.0]]})
+    assert REWARD(transition, data.catalog).tolist() == [[0.5, 0.0, 0.5], [0.0, 1.0, 0.0], [0.0] * 3, [0.25, 0.0, 0.25]]
 
 
 def test_clicks_do_not_matter(step, data):

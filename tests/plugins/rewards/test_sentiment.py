@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from recframe.interfaces import DataError, Labels
+from recframe.interfaces import PAD, DataError, Labels
 from recframe.testing import toy_data, toy_spec, toy_transition
 from recframe_plugins.rewards.config import SentimentConfig
 from recframe_plugins.rewards.sentiment import Sentiment
@@ -34,6 +34,16 @@ def test_reward_is_the_sentiment_of_the_text_after_the_slate(slate_size):
     assert values.shape == (9, slate_size)
     assert values.sum(dim=1).tolist() == pytest.approx([-0.6, 0.0, 0.9] * 3)
     assert torch.equal(values, values[:, :1].expand(-1, slate_size))
+
+
+def test_only_items_that_are_shown_share_it():
+    data = told(*[[0.7, 0.2, 0.1]] * 3)
+    transition = toy_transition(toy_spec(data, slate_size=3, has_context=True), data, torch.Generator().manual_seed(0), users=2)
+    transition.next_observation.context = torch.zeros(2, dtype=torch.int64)
+    transition.slate = torch.tensor([[4, PAD, 5], [PAD, PAD, 6]])
+    reward = Sentiment(CONFIG)
+    reward.prepare(data)
+    torch.testing.assert_close(reward(transition, data.catalog), torch.tensor([[-0.3, 0.0, -0.3], [0.0, 0.0, -0.6]]))
 
 
 def test_missing_requirements_are_named():

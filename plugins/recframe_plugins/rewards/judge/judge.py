@@ -11,6 +11,7 @@ from recframe.interfaces import PAD, Catalog, Data, DataError, Reward, Transitio
 from recframe.llm import Chat
 from recframe.llm.shared_chats import chat_for
 from recframe.report_cards import agreement, card_ratings, chance_verdicts, rating_scale, warn_without_ratings
+from recframe_plugins.rewards.equal_shares import equal_shares
 from recframe_plugins.rewards.judge.config import JudgeConfig
 from recframe_plugins.rewards.judge.grading import Case, Grading
 from recframe_plugins.rewards.judge.known_ratings import rated_before
@@ -22,6 +23,8 @@ class Judge(Reward):
     """The grade of an item, or of a slate, from 0 to 1:
 
         r_k = (grade_k - 1) / (grades - 1)        and with judges=slates        r_k = (grade - 1) / (grades - 1) / K
+
+    where K is the number of items that are shown.
 
     The judge reads the rubric, the person's profile if the data has one, the last items shown before with what the person did with them,
     and what is recommended. It does not read how the person responded: that is what it is to predict. Answers are cached by the texts of
@@ -69,7 +72,7 @@ class Judge(Reward):
         if self.config.judges == "slates":
             worth = torch.zeros(len(slate))
             worth[there.any(dim=1).cpu()] = self.grading([Case(*one) for one in shown if one[2]])
-            return (worth / slate.shape[1])[:, None].expand(slate.shape).contiguous().to(slate.device)
+            return equal_shares(worth.to(slate.device), transition)
         worth = torch.zeros(slate.shape)
         worth[there.cpu()] = self.grading([Case(profile, history, [item]) for profile, history, items in shown for item in items])
         return worth.to(slate.device)
