@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import polars as pl
 import pytest
 import torch
 
@@ -241,5 +242,14 @@ def test_data_without_its_questions_is_refused_in_one_line(items):
         TopicWorld(ASKING, items, num_users=2, history_length=3, split="train", device="cpu")
     with pytest.raises(DataError, match=r"free question, but the dataset has no texts that people may say"):
         TopicWorld.training_data(ASKING, items._replace(contexts=None))
+    told = items.contexts.attributes
+    needed = r"the free question of environment\.questions needs"
+    for attributes, lacks in (
+        (None, "Data.contexts with the attribute 'intent'"),
+        (told.with_columns(sentiment=pl.lit("neutral")), "a text for every topic, sentiment and time of day"),
+    ):
+        lacking = items._replace(contexts=replace(items.contexts, attributes=attributes))
+        with pytest.raises(DataError, match=f"{needed} {lacks}"):
+            world(lacking)
     with pytest.raises(DataError, match="has 6 questions already"):
         TopicWorld.training_data(ASKING, TopicWorld.training_data(ASKING, items))

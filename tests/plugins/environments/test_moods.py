@@ -121,7 +121,7 @@ def test_matching_texts_are_equally_likely():
     rows = {"intent": ["a", "b", "b", "c", "b"], "sentiment": ["neutral"] * 5}
     others = {"intent": ["a", "b"] * 2, "sentiment": ["positive", "positive", "negative", "negative"]}
     told = pl.concat([pl.DataFrame(rows), pl.DataFrame(others)])
-    said = Utterances(Texts([""] * 9, attributes=told), ["a", "b"], [""], torch.device("cpu"))
+    said = Utterances(Texts([""] * 9, attributes=told), ["a", "b"], [""], torch.device("cpu"), "a test")
     uniform = torch.tensor([0.0, 0.3, 0.34, 0.7, 0.999999])
     ones = torch.ones(5, dtype=torch.int64)
     assert said.chosen(ones, ones, 0 * ones, uniform).tolist() == [1, 1, 2, 4, 4]

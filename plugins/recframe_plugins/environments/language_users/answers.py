@@ -67,7 +67,7 @@ class AnsweringPeople(Respondents):
         prompts = [Prompt(ROLE, f'{text}\n{wanted}\nYour answer has "mark": "{mark}".') for text, mark in zip(texts, marks, strict=True)]
         answers = self.chat.ask(prompts, reply_schema(len(options)))
         read = [read_reply(answer.value, answer.problem, mark) for answer, mark in zip(answers, marks, strict=True)]
-        self.unusable.add(len(read), [one for one in read if isinstance(one, str)])
+        self.unusable_replies.add(len(read), [one for one in read if isinstance(one, str)])
         given = [(0, True) if isinstance(one, str) else one for one in read]
         return Replies(
             F.one_hot(torch.tensor([reply for reply, _ in given]), len(options)).float(),

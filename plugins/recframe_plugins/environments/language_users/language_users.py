@@ -46,7 +46,7 @@ from recframe_plugins.environments.language_users.probabilities import ProbableP
 from recframe_plugins.environments.language_users.report_card import card_caveats, ratings_for_card, report_card
 from recframe_plugins.environments.language_users.sentences import GREETED, frequent_values, sentences, wishes
 from recframe_plugins.environments.language_users.visits import Remembered, Visit, Wording, remembered_of
-from recframe_plugins.environments.simulation.questions import ANSWER, SILENCE, QuestionList
+from recframe_plugins.environments.simulation.questions import ANSWER, SILENCE, QuestionList, needs_texts
 from recframe_plugins.environments.simulation.sessions import SimulatedSessions, UserReaction, people_of_split
 
 YES_NO = ("yes", "no")
@@ -289,5 +289,6 @@ def _sentences_of(config: LanguageUsersConfig, data: Data) -> list[str]:
     if "free" in config.questions:
         texts = [*texts, SILENCE]
     if data.contexts is None or data.contexts.texts != texts:
-        raise DataError("environment.says=true needs its sentences as Data.contexts; build it on LanguageUsers.training_data(config, data)")
+        needed = needs_texts(config.says)
+        raise DataError(f"{needed} needs its sentences as Data.contexts; build it on LanguageUsers.training_data(config, data)")
     return texts

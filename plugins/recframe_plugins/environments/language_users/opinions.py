@@ -51,6 +51,7 @@ class Respondents(ABC):
     Parameters
     ----------
     personas: by number.   sentences: that they may say; None: they say nothing.
+    unusable: counts the answers about slates that cannot be used. Those to questions are counted in `unusable_replies`.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Respondents(ABC):
         self.scale = scale
         self.sentences = sentences
         self.unusable = unusable
+        self.unusable_replies = UnusableAnswers("who gives such a reply has said nothing, and stays")
 
     @abstractmethod
     def opinions(self, visits: Sequence[Visit]) -> Opinions:

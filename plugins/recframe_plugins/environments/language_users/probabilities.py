@@ -80,7 +80,7 @@ class ProbablePeople(Respondents):
         """See `Respondents.replies`."""
         texts = [self.about(visit) for visit in visits]
         prompts = [Prompt(ROLE, f"{text}\nWhat do you reply? Answer with one of these: {' / '.join(options)}") for text in texts]
-        chosen, even = self._chosen(prompts, options, "none of the possible replies")
+        chosen, even = self._chosen(prompts, options, "none of the possible replies", self.unusable_replies)
         leave = self._leaving([f"{text}\nYou answered." for text in texts]) if self.asks_leaving else torch.zeros(len(visits))
         return Replies(chosen, leave, ~even)
 
@@ -89,12 +89,14 @@ class ProbablePeople(Respondents):
         asked = [Prompt(ROLE, f"{text} Do you stay and look on, or leave? Answer {STAY} or {LEAVE}.") for text in texts]
         return self._or_else(STAYING, *self._chosen(asked, [STAY, LEAVE], f"neither {STAY} nor {LEAVE}"))[:, 1]
 
-    def _chosen(self, prompts: Sequence[Prompt], options: Sequence[str], none: str) -> tuple[Tensor, Tensor]:
-        """The probabilities of options, `[n, S]`, and which answers begin with `none`, `[n]` bool. These are counted."""
+    def _chosen(
+        self, prompts: Sequence[Prompt], options: Sequence[str], none: str, unusable: UnusableAnswers | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """The probabilities of options, `[n, S]`, and which answers begin with `none`, `[n]` bool. These are counted in `unusable`."""
         chosen = self.chat.choose(prompts, options).float().cpu()
         # a model that is loaded here always chooses: two words may be equally likely at low precision
         even = undecided(chosen) if self.chat.config.base_url is not None else torch.zeros(len(chosen), dtype=torch.bool)
-        self.unusable.add(len(even), [f"it begins with {none}"] * int(even.sum()))
+        (unusable or self.unusable).add(len(even), [f"it begins with {none}"] * int(even.sum()))
         return chosen, even
 
     @staticmethod

@@ -27,6 +27,11 @@ FREE_ID = "question"
 """Without the prefix, so that no value can have it."""
 
 
+def needs_texts(says: bool) -> str:
+    """Which option makes people say texts, for messages: `says`, or else the free question."""
+    return "environment.says=true" if says else "the free question of environment.questions"
+
+
 class QuestionList(NamedTuple):
     """The questions of a world, in the order of their rows.
 

@@ -37,17 +37,19 @@ def times_of(contexts: Texts | None) -> list[str]:
 class Utterances:
     """The rows of `Data.contexts` by intent (one of T topics), sentiment (one of `SENTIMENTS`) and time of day (one of D).
 
+    needed: which option needs the texts, for messages.
+
     Raises
     ------
     DataError: the texts or their attributes are missing, or some intent, sentiment and time of day has no text; the message names it.
     """
 
-    def __init__(self, contexts: Texts | None, topics: list[str], times: list[str], device: torch.device) -> None:
+    def __init__(self, contexts: Texts | None, topics: list[str], times: list[str], device: torch.device, needed: str) -> None:
         attributes = None if contexts is None else contexts.attributes
         columns = {"intent": topics, "sentiment": list(SENTIMENTS)} | ({TIME: times} if times != [""] else {})
         lacking = [name for name in columns if attributes is None or name not in attributes.columns]
         if attributes is None or lacking:
-            raise DataError(f"environment.says=true needs Data.contexts with the attribute {lacking[0]!r}: the texts that people may say")
+            raise DataError(f"{needed} needs Data.contexts with the attribute {lacking[0]!r}: the texts that people may say")
         cell = pl.lit(0, dtype=pl.Int64)
         for name, values in columns.items():
             place = pl.col(name).replace_strict(values, range(len(values)), default=None, return_dtype=pl.Int64)
@@ -60,7 +62,7 @@ class Utterances:
         if (counts == 0).any():
             places = torch.unravel_index((counts == 0).nonzero()[0, 0], self.shape)
             missing = ", ".join(f"{name} {values[place]!r}" for (name, values), place in zip(columns.items(), places, strict=True))
-            raise DataError(f"environment.says=true needs a text for every topic, sentiment and time of day; there is none for {missing}")
+            raise DataError(f"{needed} needs a text for every topic, sentiment and time of day; there is none for {missing}")
         self.rows = torch.tensor(rows["row"].to_list(), dtype=torch.int64, device=device)
         self.counts = counts.to(device)
         self.starts = (counts.cumsum(dim=0) - counts).to(device)

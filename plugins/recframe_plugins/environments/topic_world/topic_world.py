@@ -45,7 +45,7 @@ from torch import Tensor
 
 from recframe.interfaces import Data, Split
 from recframe_plugins.environments.simulation.boredom import BoredomSessions, mean_over_shown
-from recframe_plugins.environments.simulation.questions import QuestionList
+from recframe_plugins.environments.simulation.questions import QuestionList, needs_texts
 from recframe_plugins.environments.simulation.sessions import people_of_split
 from recframe_plugins.environments.simulation.topics import frequent_topics, topic_matrices, topic_names
 from recframe_plugins.environments.topic_world.config import TopicWorldConfig
@@ -108,7 +108,7 @@ class TopicWorld(BoredomSessions):
             self.moods = Moods(len(times), item_topics.shape[1], config.mood_by_time, world, self.device)
         self.utterances: Utterances | None = None
         if self.spec.has_context:
-            self.utterances = Utterances(data.contexts, names, times, self.device)
+            self.utterances = Utterances(data.contexts, names, times, self.device, needs_texts(config.says))
 
     @classmethod
     def training_data(cls, config: TopicWorldConfig, data: Data) -> Data:

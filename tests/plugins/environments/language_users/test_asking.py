@@ -2,12 +2,13 @@
 
 import json
 import logging
+from dataclasses import replace
 
 import pytest
 import torch
 
 from recframe.components.consistency import contradictions
-from recframe.interfaces import PAD
+from recframe.interfaces import PAD, DataError
 from recframe.testing import check_environment
 from recframe_plugins.environments.language_users.config import LanguageUsersConfig
 from recframe_plugins.environments.language_users.language_users import LanguageUsers
@@ -113,7 +114,18 @@ def test_a_reply_that_cannot_be_used_is_no_answer_and_says_nothing(asking, endpo
     assert not first.response.signals["answer"].any()
     assert torch.equal(second.observation.context, silence)
     assert not (first.terminated | second.terminated).any()
-    assert environment.unusable.count == 8
+    assert environment.respondents.unusable_replies.count == 8
+    assert environment.unusable.count == 0
+    assert "who gives such a reply has said nothing, and stays" in caplog.text
+    assert "clicks nothing" not in caplog.text
+
+
+def test_texts_of_others_are_refused_with_the_question_that_needs_them(asking, toy):
+    environment = asking(num_users=2)
+    data = LanguageUsers.training_data(environment.config, toy)
+    other = data._replace(contexts=replace(data.contexts, texts=["Hello.", *data.contexts.texts[1:]]))
+    with pytest.raises(DataError, match=r"the free question of environment\.questions needs its sentences as Data.contexts"):
+        LanguageUsers(environment.config, other, num_users=2, history_length=6, split="train", device="cpu")
 
 
 def test_probabilities_of_yes_and_of_each_wish(asking, endpoint, toy):
