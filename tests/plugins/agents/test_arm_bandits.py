@@ -1,6 +1,7 @@
 """Bandits with coefficients of each item's own: equal to the paper's algorithms in numpy; what they learn that shared ones cannot."""
 
 import copy
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -78,7 +79,11 @@ def shown(agent, transition):
     """Each item shown in turn: its number, x, z and reward."""
     x, z = features_of(agent, transition.observation)
     for row, (slate, rewards) in enumerate(zip(transition.slate.numpy(), transition.item_reward.numpy(), strict=True)):
-        for item, reward in zip(slate, rewards, strict=True):
+        asked = slate[0] >= agent.spec.first_question
+        for place, (item, reward) in enumerate(zip(slate, rewards, strict=True)):
+            # nobody sees what comes with a question, or a question at a later place
+            if place and (asked or item >= agent.spec.first_question):
+                continue
             yield item, x[row, item], z[row, item], reward
 
 
@@ -162,6 +167,19 @@ def test_bounds_equal_those_of_the_paper(model, numbers, monkeypatch):
     assert np.abs(expected).max() > 0.3
     assert np.array_equal(agent.act(observation, explore=False).slate.numpy(), (-expected).argsort(axis=1)[:, :3])
     assert np.array_equal(agent.act(observation, explore=True).slate.numpy(), (-bounds).argsort(axis=1)[:, :3])
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_nothing_is_learned_of_places_that_nobody_saw(model):
+    agent = build(model=model, spec=replace(toy_spec(DATA, slate_size=3), num_questions=12))
+    transition = batch(agent, items=40)
+    learn(agent, transition)
+    agent.prepare_to_act()
+    observation = observation_of(agent)
+    expected, variance = scores_of(by_the_paper(agent, model, [transition]), agent, observation)
+    bounds = expected + ALPHA * np.sqrt(variance)
+    np.testing.assert_allclose(agent.bounds(observation).between(0, 40).numpy(), bounds, atol=1e-3)
+    assert sum(1 for _ in shown(agent, transition)) < 0.7 * transition.slate.numel()
 
 
 @pytest.mark.parametrize("model", MODELS)

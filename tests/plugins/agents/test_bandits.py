@@ -68,9 +68,17 @@ def phi(agent, observation):
 def ridge(agent, transition, strength):
     """A^-1 b and A^-1 of Bayesian linear regression on the shown items, written out."""
     features = phi(agent, transition.observation)
-    design = np.concatenate([features[row, slate] for row, slate in enumerate(transition.slate.numpy())])
+    rows, places = seen(agent.spec, transition.slate).nonzero()
+    design = features[rows, transition.slate.numpy()[rows, places]]
     precision = strength * np.eye(design.shape[1]) + design.T @ design
-    return np.linalg.solve(precision, design.T @ transition.item_reward.numpy().ravel()), np.linalg.inv(precision)
+    return np.linalg.solve(precision, design.T @ transition.item_reward.numpy()[rows, places]), np.linalg.inv(precision)
+
+
+def seen(spec, slate):
+    """Which places of slates `[N, K]` a person sees: a question alone, and of other slates all but questions."""
+    question = slate.numpy() >= spec.first_question
+    first = np.arange(question.shape[1]) == 0
+    return np.where(question[:, :1], first, ~question)
 
 
 def observation_of(agent, users=9, seed=5):
@@ -103,6 +111,23 @@ def test_the_posterior_is_that_of_ridge_regression():
     np.testing.assert_allclose(posterior.mean.numpy(), mean, atol=1e-4)
     np.testing.assert_allclose(posterior.covariance.numpy(), covariance, atol=1e-4)
     assert np.abs(mean).max() > 0.3
+
+
+def test_nothing_is_learned_of_places_that_nobody_saw():
+    spec = replace(toy_spec(DATA, **EVERYTHING), num_questions=12)
+    agent = build(spec=spec, ridge=0.7)
+    transition = batch(agent)
+    hidden = ~seen(spec, transition.slate)
+    transition.item_reward[torch.from_numpy(hidden)] = 0.0
+    learn(agent, transition)
+    assert 0.3 < hidden.mean() < 0.6
+    mean, covariance = ridge(agent, transition, 0.7)
+    np.testing.assert_allclose(agent.model.posterior().mean.numpy(), mean, atol=1e-4)
+    np.testing.assert_allclose(agent.model.posterior().covariance.numpy(), covariance, atol=1e-4)
+    # what LinUCB shows next makes nothing else less uncertain, either
+    twin = build(spec=spec, ridge=0.7)
+    after = twin.model.after(twin.model.posterior(), transition.observation, transition.slate, twin.model.items())
+    np.testing.assert_allclose(after.covariance.numpy(), covariance, atol=1e-4)
 
 
 def test_the_size_of_chunks_does_not_change_what_is_learned(monkeypatch):

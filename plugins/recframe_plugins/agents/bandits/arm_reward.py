@@ -148,8 +148,9 @@ class ArmReward(RewardModel):
         for part, slate, reward in zip(observation.split(rows), chosen.split(rows), reward_parts, strict=True):
             users = self.users(part, items)
             again = (slate[:, :, None] == part.history_items[:, None, :]).any(dim=2, keepdim=True)
-            x = torch.cat([users[:, None, :].expand(-1, slate.shape[1], -1), again.to(users.dtype)], dim=2).flatten(end_dim=1)
-            z = self.features(part, slate, items).flatten(end_dim=1) if self.hybrid else x[:, :0]
+            x = torch.cat([users[:, None, :].expand(-1, slate.shape[1], -1), again.to(users.dtype)], dim=2)
+            z = self.features(part, slate, items) if self.hybrid else x[..., :0]
+            x, z = (self.learned(features, slate).flatten(end_dim=1) for features in (x, z))
             sums.add(slate.flatten(), x, z, reward)
 
     @staticmethod

@@ -49,7 +49,7 @@ class LinearReward(RewardModel):
             self.observe(batch.observation)
             items = self.items()
             for part in batch.split(max(1, ROWS // batch.slate.shape[1])):
-                phi = self.features(part.observation, part.slate, items).flatten(end_dim=1).double()
+                phi = self.learned(self.features(part.observation, part.slate, items), part.slate).flatten(end_dim=1).double()
                 self.precision += phi.T @ phi
                 self.cross += phi.T @ part.item_reward.flatten().double()
 
@@ -89,12 +89,12 @@ class LinearReward(RewardModel):
     def covariance_after(self, covariance: Tensor, observation: Observation, chosen: Tensor, items: Tensor) -> Tensor:
         """The covariance `[n, n]` after the rewards of `chosen` `[N, K]` are learned; it does not depend on their values.
 
-        (C^-1 + Phi' Phi)^-1 = C - C Phi' (I + Phi C Phi')^-1 Phi C, where Phi has a row phi for each item shown (Woodbury).
+        (C^-1 + Phi' Phi)^-1 = C - C Phi' (I + Phi C Phi')^-1 Phi C, where Phi has a row phi for each item or question seen (Woodbury).
         """
         rows = max(1, ROWS // chosen.shape[1])
         slates = chosen.split(rows)
         for part, slate in zip(observation.split(rows), slates, strict=True):
-            phi = self.features(part, slate, items).flatten(end_dim=1)
+            phi = self.learned(self.features(part, slate, items), slate).flatten(end_dim=1)
             reach = phi @ covariance
             # its eigenvalues are at least 1, so cholesky_ex without a check suffices and does not wait for the device
             factor = torch.linalg.cholesky_ex(torch.eye(len(phi), device=phi.device) + reach @ phi.T).L

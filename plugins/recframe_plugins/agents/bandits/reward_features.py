@@ -13,6 +13,7 @@ from recframe.interfaces import (
     Texts,
     TextTable,
     principal_components,
+    shown_places,
     symlog,
 )
 from recframe.references.bilinear import bilinear_features, user_features
@@ -34,6 +35,7 @@ class RewardFeatures(nn.Module):
 
     def __init__(self, config: LinearRewardConfig, spec: EnvironmentSpec, state_tracker: StateTracker) -> None:
         super().__init__()
+        self.first_question = spec.first_question if spec.num_questions else None
         data = state_tracker.data
         self.texts = state_tracker.item_projection.texts
         self.profiles = _table(data.users.profiles if data.users is not None and spec.has_users else None)
@@ -77,9 +79,24 @@ class RewardFeatures(nn.Module):
         if self.responses is not None:
             self.responses.learn(observation.history_items, symlog(observation.history_feedback))
 
+    def learned(self, features: Tensor, slate: Tensor) -> Tensor:
+        """The `features` `[N, K, n]` of slates `[N, K]`, with zeros, which change no sums, at places that tell nothing of the reward."""
+        return features if self.first_question is None else features * learned_places(slate, self.first_question).unsqueeze(2)
+
     def features(self, observation: Observation, chosen: Tensor, items: Tensor) -> Tensor:
         """phi `[N, K, n]` of the items numbered `chosen` `[N, K]`, n = P Q + 1."""
         return bilinear_features(self.users(observation, items), items, chosen, observation.history_items)
+
+
+def learned_places(slate: Tensor, first_question: int) -> Tensor:
+    """At which places of the slates `[..., K]` something is learned, bool: where an item is shown, and at a question that is asked.
+
+    A place that nobody saw has a reward of 0, which says nothing of its item.
+    """
+    places = shown_places(slate, first_question)
+    # an item that is shown, or the question that is asked
+    places[..., 0] = True
+    return places
 
 
 def text_axes(vectors: Tensor, dims: int) -> Tensor:
