@@ -90,7 +90,9 @@ class CandidateColumns(NamedTuple):
         return scores.add_(values.unsqueeze(1) * self.contains(numbers))
 
     def place(self, numbers: Tensor, values: Tensor) -> Tensor:
-        """Looked up by comparing all pairs."""
+        """Looked up, unless the columns are those of the values, as where a prior meets its own candidates."""
+        if numbers is self.numbers:
+            return values.masked_fill(numbers == PAD, 0.0)
         return located(numbers, values, self.numbers)
 
     def items_at(self, columns: Tensor) -> Tensor:
@@ -107,7 +109,12 @@ def _marked(columns: Tensor, size: int) -> Tensor:
 def located(numbers: Tensor, values: Tensor, wanted: Tensor) -> Tensor:
     """`[N, X]`: the `values` `[N, C]` that the items `wanted` `[N, X]` have among `numbers` `[N, C]`; 0 for `PAD`, and for those not there.
 
-    By comparing all pairs: candidates are few.
+    The different numbers are searched in sorted order, so that memory grows with C + X, and no value is multiplied: mixed precision would
+    round it.
     """
-    same = (wanted.unsqueeze(2) == numbers.unsqueeze(1)) & (wanted != PAD).unsqueeze(2)
-    return torch.einsum("nxc,nc->nx", same.to(values.dtype), values)
+    if not numbers.shape[1]:
+        return values.new_zeros(wanted.shape)
+    ordered, order = numbers.sort(dim=1)
+    places = torch.searchsorted(ordered, wanted.contiguous()).clamp(max=numbers.shape[1] - 1)
+    found = values.gather(1, order.gather(1, places))
+    return torch.where((ordered.gather(1, places) == wanted) & (wanted != PAD), found, 0.0)

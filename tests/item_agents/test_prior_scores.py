@@ -4,11 +4,13 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from recframe.components import Kind
 from recframe.interfaces import PAD, allowed_items
 from recframe.item_agents import CandidateColumns, ItemRange, QNetwork
-from recframe.item_agents.prior_scores import prior_weights
+from recframe.item_agents.prior_scores import PriorScores, prior_weights
 from recframe.plugin_loader import registry
 from recframe.testing import ToyTracker, toy_data, toy_observation, toy_spec, toy_transition
 
@@ -67,6 +69,38 @@ def test_the_term_is_added_wherever_scores_are_read():
 def test_values_are_placed_in_the_columns_of_their_items(columns):
     placed = columns.place(torch.tensor([[PAD, 3, 9, 5]]), torch.tensor([[8.0, 1.0, 2.0, 4.0]]))
     assert placed.tolist() == ([[0, 1, 0, 4]] if isinstance(columns, ItemRange) else [[4, 1, 0, 0]])
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_mixed_precision_rounds_no_value_of_the_prior(same):
+    candidates = torch.tensor([[5, 3, 7, PAD]])
+    values = torch.tensor([[1.2345678, -7.654321, 33.333333, 0.0]], requires_grad=True)
+    prior = PriorScores(candidates, values)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        placed = prior.over(CandidateColumns(candidates if same else candidates.clone()))
+        found = prior.of(torch.tensor([[7, PAD, 4, 3]]))
+    assert placed.dtype is torch.float32
+    assert placed.tolist() == values.tolist()
+    assert found.tolist() == [[values[0, 2].item(), 0.0, 0.0, values[0, 1].item()]]
+    found.sum().backward()
+    assert values.grad.tolist() == [[0, 1, 1, 0]]
+
+
+def test_the_memory_of_the_prior_does_not_grow_with_all_pairs_of_candidates():
+    sizes = []
+
+    class Sizes(TorchDispatchMode):
+        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+            outcome = function(*args, **(kwargs or {}))
+            sizes.extend(one.numel() for one in tree_leaves(outcome) if isinstance(one, torch.Tensor))
+            return outcome
+
+    candidates = torch.stack([torch.randperm(500) for _ in range(2)])
+    prior = PriorScores(candidates, torch.randn(2, 500))
+    with Sizes():
+        prior.over(CandidateColumns(candidates.clone()))
+        prior.of(candidates.flip(1))
+    assert max(sizes) <= 4 * candidates.numel()
 
 
 @pytest.mark.parametrize("component", WITH_PRIOR, ids=lambda component: component.name)
