@@ -43,6 +43,7 @@ TAGS: Mapping[str, str] = {
     "pretraining": "a language model that `recframe pretrain` can train",
     "divides_users": "users that can be divided over several processes",
     "questions": "questions that users answer",
+    "clicks_alone": "an agent that learns from clicks alone, which a question does not have",
     "compares_users": "a reward that compares all users with each other",
     "truth": "the true expected response to every item (for the oracle)",
     "groups": "several sessions of one person, which begin alike",

@@ -43,6 +43,10 @@ def test_the_default_config_has_no_mistakes():
             ["environment.questions=[free]", *SPEAKING],
             "with environment.says=true people say what they want without being asked; set environment.says=false",
         ),
+        (
+            ["agent=slate_q", "environment.slate_size=2", "environment.questions=[attributes]"],
+            "environment.questions: agent=slate_q learns from clicks, and a question has none",
+        ),
         (["environment.answer_noise=0.2"], "environment.answer_noise has no meaning without environment.questions=[attributes]"),
         (["environment.question_patience_cost=0.2"], "environment.question_patience_cost has no meaning without environment.questions"),
         (

@@ -51,14 +51,26 @@ def recframe_register_components(register: Callable[[Component], None]) -> None:
         ranks: bool = True,
         divides: bool = False,
         prior: bool = False,
+        clicks_alone: bool = False,
     ) -> None:
         factory = f"recframe_plugins.agents.{implementation}"
-        tags = {"slates": slates, "ranks": ranks, "divides_users": divides, "prior": prior}
+        tags = {"slates": slates, "ranks": ranks, "divides_users": divides, "prior": prior, "clicks_alone": clicks_alone}
         provides = frozenset(tag for tag, given in tags.items() if given)
         register(Component(Kind.AGENT, name, config, factory, provides=provides, requires=frozenset(requires)))
 
     agent("dqn", DQNConfig, "q_learning.dqn:DQN", ITEMS, REPLAY, divides=True, prior=True)
-    agent("slate_q", SlateQConfig, "q_learning.slate_q:SlateQ", ITEMS, REPLAY, CLICKS, slates=True, divides=True, prior=True)
+    agent(
+        "slate_q",
+        SlateQConfig,
+        "q_learning.slate_q:SlateQ",
+        ITEMS,
+        REPLAY,
+        CLICKS,
+        slates=True,
+        divides=True,
+        prior=True,
+        clicks_alone=True,
+    )
     agent("reinforce", ReinforceConfig, "policy_gradient.reinforce:Reinforce", ITEMS, ROLLOUT, slates=True, divides=True, prior=True)
     agent(
         "actor_critic", ActorCriticConfig, "policy_gradient.actor_critic:ActorCritic", ITEMS, ROLLOUT, slates=True, divides=True, prior=True

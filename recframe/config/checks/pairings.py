@@ -46,6 +46,12 @@ def check_pairings(composed: Composed) -> list[str]:
             for key, component, verb in (("agent", agent, "show"), ("environment", environment, "answer"))
             if "slates" not in component.provides
         ]
+    if environment and agent and "questions" in given.get("environment", ()) and "clicks_alone" in agent.provides:
+        problems.append(
+            f"environment.questions: {composed.called('agent')} learns from clicks, and a question has none, so that it would learn "
+            "neither when to ask nor what people click; use environment.questions=[], or an agent that learns from rewards, such as dqn "
+            "for single items or reinforce for slates"
+        )
     return problems
 
 
