@@ -36,6 +36,8 @@ class CandidatePrior:
     The prompt of a user is read once; the candidates branch off it side by side. Nothing is remembered from turn to turn: histories grow,
     so that hardly a prompt occurs twice. What titles have without anything known is computed once for the catalogue.
 
+    Questions (`EnvironmentSpec.num_questions`) are not read, and have 0, the mean: a prior over what people take says nothing of asking.
+
     Raises
     ------
     ModelError: the model is not found, does not load, or has too few positions.
@@ -64,7 +66,8 @@ class CandidatePrior:
         # as the rest of a line that the prompt has begun
         lines = [f" {' '.join(title.split())}\n" for title in data.catalog.titles]
         self.lines = TokenTable(tokenizer, lines, LONGEST_TITLE, spec.device)
-        self._texts = {"titles": lines, "prompt": config.prompt, "model": self.sha256}
+        titles, tokens = lines[: spec.first_question], config.prompt_tokens
+        self._texts = {"titles": titles, "prompt": config.prompt, "prompt_tokens": tokens, "model": self.sha256}
         self._without: Tensor | None = None
 
     def __deepcopy__(self, memo: dict[int, Any]) -> CandidatePrior:
@@ -72,9 +75,19 @@ class CandidatePrior:
 
     @torch.no_grad()
     def __call__(self, observation: Observation) -> Tensor:
-        """The centred log-probabilities `[N, C]` of the candidates; 0 for `PAD` and for what is excluded."""
-        candidates = observation.candidates
+        """The centred log-probabilities `[N, C]` of the candidates; 0 for `PAD`, for what is excluded, and for questions."""
+        candidates: Tensor | None = observation.candidates
         assert candidates is not None
+        if not self.spec.num_questions:
+            return self._centred(observation, candidates)
+        items = candidates.masked_fill(candidates >= self.spec.first_question, PAD)
+        there = items != PAD
+        places = (~there).long().argsort(dim=1, stable=True)[:, : max(int(there.sum(dim=1).max()), 1)]
+        values = self._centred(observation, items.gather(1, places))
+        return values.new_zeros(candidates.shape).scatter(1, places, values)
+
+    def _centred(self, observation: Observation, candidates: Tensor) -> Tensor:
+        """The centred log-probabilities `[N, C]` of `candidates` `[N, C]`, which are items or `PAD`."""
         log_probs = self.log_probs(observation, candidates)
         if self.config.calibrate:
             log_probs = log_probs - self.without_person()[candidates]
@@ -93,7 +106,7 @@ class CandidatePrior:
         return torch.cat(parts)
 
     def without_person(self) -> Tensor:
-        """log P(title | the prompt with nothing in its fields) `[M]`, from the cache where a run has left it there."""
+        """log P(title | the prompt with nothing in its fields) `[M - Q]` of all items, from the cache where a run has left it there."""
         if self._without is None:
             found = computed("prior without a person", self._texts, lambda: Computed({"log_probs": self._without_person()}))
             self._without = found.tensors["log_probs"].to(self.spec.device)
@@ -110,7 +123,7 @@ class CandidatePrior:
             batch_size=[1],
         )
         size = max(self.config.batch_tokens // max(self.lines.width, 1), 1)
-        items = torch.arange(self.spec.num_items, device=device)
+        items = torch.arange(self.spec.first_question, device=device)
         return torch.cat([self.log_probs(observation, part.unsqueeze(0))[0] for part in items.split(size)])
 
     def _log_probs(self, prompts: Tokens, lines: Tokens) -> Tensor:

@@ -1,13 +1,16 @@
 """The prior is what a causal language model says about the titles of candidates after a prompt about the person."""
 
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
+import torch.nn.functional as F
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from recframe.agent_options import PriorConfig
 from recframe.components import contradictions
+from recframe.computed import ComputedStore
 from recframe.errors import ModelError
 from recframe.interfaces import PAD
 from recframe.item_agents.candidate_prior import CandidatePrior
@@ -26,10 +29,9 @@ def model(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def prior(model):
-    def build(**options):
-        return CandidatePrior(
-            PriorConfig(**{"model": str(model), "prompt": PROMPT, "entry": ENTRY, "prompt_tokens": 300, **options}), SPEC, DATA
-        )
+    def build(spec=SPEC, **options):
+        config = {"model": str(model), "prompt": PROMPT, "entry": ENTRY, "prompt_tokens": 300, **options}
+        return CandidatePrior(PriorConfig(**config), spec, DATA)
 
     return build
 
@@ -85,6 +87,31 @@ def test_it_is_centred_over_the_candidates_that_may_be_shown(prior, observation,
             raw = raw - one.without_person()[[candidates[place] for place in shown]]
         torch.testing.assert_close(values[user, shown], raw - raw.mean(), atol=1e-4, rtol=0)
         assert all(float(values[user, place]) == 0 for place in range(5) if place not in shown)
+
+
+def test_questions_have_no_prior_and_are_not_read(prior, observation, monkeypatch):
+    """The last two rows, at different places among the candidates of each user."""
+    asking, plain = prior(spec=replace(SPEC, num_candidates=7, num_questions=2)), prior()
+    items = observation.clone()
+    items.candidates = observation.candidates.clamp(max=9)
+    both = items.clone()
+    places = torch.tensor([[5, 0, 1, 6, 2, 3, 4], [0, 1, 2, 3, 4, 5, 6]] * 3)
+    both.candidates = torch.cat([items.candidates, torch.tensor([[10, 11]]).expand(6, -1)], dim=1).gather(1, places)
+    read, log_probs = [], asking.log_probs
+    monkeypatch.setattr(asking, "log_probs", lambda one, titles: read.append(titles) or log_probs(one, titles))
+    found = asking(both)
+    assert (found[both.candidates >= 10] == 0).all()
+    assert (found != 0).any()
+    expected = F.pad(plain(items), (0, 2)).gather(1, places)
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=0)
+    assert all(titles.max() < 10 for titles in read)
+    assert read[0].shape == (6, 5)
+
+
+def test_what_titles_have_without_a_person_is_kept_for_each_length_of_prompts(prior, tmp_path):
+    with ComputedStore(tmp_path, {}).active():
+        short, long = prior(prompt_tokens=6).without_person(), prior().without_person()
+    assert not torch.allclose(short, long)
 
 
 def test_shuffled_candidates_have_the_same_values_in_other_places(prior, observation):
