@@ -1,5 +1,7 @@
 """The recommenders of logs as agents: conformance, factors by their equations, and a hybrid that held-out interactions weigh."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -63,6 +65,26 @@ def test_what_a_simulated_session_shows_is_what_the_log_told():
     observation = toy_observation(spec, DATA, torch.Generator().manual_seed(0), users=20)
     for explore in (True, False):
         assert torch.equal(agent.act(observation, explore).slate, ScorerRanker(scorer).rank(observation, 3))
+
+
+@pytest.mark.parametrize("candidates", [0, 18])
+@pytest.mark.parametrize("name", ["content_cosine", "hybrid"])
+def test_they_ask_no_questions(name, candidates):
+    """The last ten rows are questions, with texts that are like the histories."""
+    spec = replace(toy_spec(DATA, slate_size=3, num_candidates=candidates), num_questions=10)
+    make, config = getattr(build, f"build_{name}"), registry().get("agent", name).config(repeats=True)
+    agent = make(config, spec, ToyTracker(spec, DATA), seed=0)
+    if name == "hybrid":
+        update(agent, {}, toy_log(spec, seed=3))
+    observation = toy_observation(spec, DATA, torch.Generator().manual_seed(0), users=20)
+    if candidates:
+        observation.candidates = torch.cat([torch.arange(8), torch.arange(30, 40)]).expand(20, -1)
+    observation.history_items[:, -1] = 35
+    for explore in (True, False):
+        assert agent.act(observation, explore).slate.max() < 30
+    ranked = agent.rank(observation, 12)
+    assert ranked.max() < 30
+    assert ((ranked >= 0).sum(dim=1) == (8 if candidates else 12)).all()
 
 
 @pytest.mark.parametrize("name", ["item_knn", "user_knn", "ease", "hybrid"])

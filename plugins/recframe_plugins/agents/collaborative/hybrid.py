@@ -138,7 +138,7 @@ class MixedScores(NamedTuple):
 def mixed(parts: Sequence[LogScorer], observation: Observation, weights: Tensor) -> MixedScores:
     """The evidence of the parts with `weights` `[m]`, each divided by its standard deviation over the catalogue, for each user."""
     evidence = [part.evidence(observation) for part in parts]
-    deviations = [deviation(scores, parts[0].spec.num_items, len(observation.user)) for scores in evidence]
+    deviations = [deviation(scores, parts[0].spec.first_question, len(observation.user)) for scores in evidence]
     return MixedScores(evidence, weights / torch.stack(deviations, dim=1))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from recframe.interfaces import Agent, Decision, Experience, Log, NoExperience, Observation, WholeLog
+from recframe.interfaces import Agent, Decision, Experience, Log, NoExperience, Observation, WholeLog, without_questions
 from recframe.item_agents.search import ItemScores, rank_items, search_items
 from recframe.references.logged import LogScorer
 
@@ -15,7 +15,8 @@ from recframe.references.logged import LogScorer
 class ScorerAgent(Agent):
     """Shows the items with the highest scores of a recommender that is fitted to a log once. It does not explore or plan.
 
-    In a simulator it goes on with what the log told, and reads the session's history.
+    In a simulator it goes on with what the log told, and reads the session's history. It asks no questions: no experience could teach it
+    when.
 
     Parameters
     ----------
@@ -43,12 +44,16 @@ class ScorerAgent(Agent):
     @torch.no_grad()
     def act(self, observation: Observation, explore: bool) -> Decision:
         """The items of the highest scores, whether it explores or not."""
-        return Decision(search_items(observation, self.scores(observation), self.spec.num_items, self.spec.slate_size).items)
+        items = self.spec.first_question
+        observation = without_questions(observation, items)
+        return Decision(search_items(observation, self.scores(observation), items, self.spec.slate_size).items)
 
     @torch.no_grad()
     def rank(self, observation: Observation, k: int) -> Tensor:
         """The items of the highest scores, `[N, k]`."""
-        return rank_items(observation, self.scores(observation), self.spec.num_items, k)
+        items = self.spec.first_question
+        observation = without_questions(observation, items)
+        return rank_items(observation, self.scores(observation), items, k)
 
     @torch.no_grad()
     def scores_of_items(self, observation: Observation, items: Tensor) -> Tensor | None:
