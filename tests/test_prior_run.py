@@ -78,10 +78,12 @@ def test_it_is_evaluated_again_with_the_same_numbers(finished):
     assert runner.evaluate(folder)["policies"]["trained"] == result.policies["trained"]
 
 
-def test_a_policy_with_a_prior_is_not_served(finished, tmp_path):
+def test_a_policy_with_a_prior_is_not_served_and_not_loaded(finished, tmp_path, monkeypatch):
+    monkeypatch.setattr("recframe.serving.run_policy.trained_agent", lambda *_: pytest.fail("the run was loaded"))
     refused = CliRunner().invoke(app, ["export", str(finished[1]), str(tmp_path / "artefact")])
     assert refused.exit_code == 2
     assert "agent=dqn adds a prior over the simulator's candidates to its scores (prior.model=" in " ".join(refused.stderr.split())
+    assert "which a policy that is served does not compute; train it with prior.model=null" in " ".join(refused.stderr.split())
     assert not (tmp_path / "artefact").exists()
 
 

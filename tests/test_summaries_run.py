@@ -5,6 +5,7 @@ from typer.testing import CliRunner
 
 import recframe
 from recframe import runner
+from recframe.building.parts import assemble
 from recframe.cli.main import app
 from recframe.config import ConfigError, compose_config, find_mistakes
 from recframe.errors import Stop
@@ -121,3 +122,11 @@ def test_a_working_set_is_refused_in_a_line(chat, tmp_path):
     cfg = compose_config(settings(chat, tmp_path / "answers", "agent.whole_catalog_items=20"))
     with pytest.raises(ConfigError, match=r"^agent\.whole_catalog_items=20: state_tracker=summaries reads the titles .* set it to 40, "):
         runner.run(cfg, tmp_path / "run")
+
+
+def test_a_working_set_is_refused_before_a_prior_is_loaded(chat, tmp_path, monkeypatch):
+    monkeypatch.setattr("recframe.building.parts.give_prior", lambda *_: pytest.fail("the prior was loaded"))
+    prior = ["prior.model=packaged:smollm2-135m-instruct", "environment.num_candidates=6"]
+    cfg = compose_config(settings(chat, tmp_path / "answers", "agent.whole_catalog_items=20", *prior))
+    with pytest.raises(ConfigError, match=r"^agent\.whole_catalog_items=20: state_tracker=summaries reads the titles"):
+        assemble(cfg).agent(assemble(cfg).training_environment())

@@ -176,8 +176,6 @@ class Parts:
         seed = derived_seed(self.cfg.seed, "agent")
         with agent_results(self.cfg, self.device):
             agent: Agent = build(chosen, self.cfg.agent, spec=spec, state_tracker=tracker, seed=seed)
-            if spec.prior_weight is not None:
-                give_prior(agent, self.cfg, known)
         if tracker.writes_texts and isinstance(agent, ItemAgent) and agent.working_set.in_use:
             name = self.cfg.state_tracker.name
             raise ConfigError(
@@ -186,6 +184,10 @@ class Parts:
                     f"which parts of the catalogue number anew; set it to {spec.num_items}, the number of items, or more"
                 ]
             )
+        if spec.prior_weight is not None:
+            # its model takes long to load, and to read the titles
+            with agent_results(self.cfg, self.device):
+                give_prior(agent, self.cfg, known)
         require_experience(agent)
         return agent.to(self.device), tracker
 

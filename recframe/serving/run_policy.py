@@ -51,7 +51,8 @@ def policy_of_run(
 
     Raises
     ------
-    recframe.errors.UserError: there is no such run, it has no trained weights, its data is another now, or its actions are not items.
+    recframe.errors.UserError: there is no such run, it has no trained weights, its data is another now, its actions are not items, or it
+        has a prior over candidates.
     """
     on_command_line = " " in asked_by
     remedy = f"{asked_by} --other-data" if on_command_line else f"{asked_by}(..., other_data=True)"
@@ -60,17 +61,18 @@ def policy_of_run(
     with RunFolder.open_to_read(folder) as claimed:
         accepted = None if other_config else edits
         cfg = recorded_config(claimed, CPU.type, f"{asked_by} uses the CPU", consent, accepted)
+        name = f"agent={cfg.agent.name}"
+        if cfg.prior.model is not None:
+            raise UserError(
+                f"{folder}: {name} adds a prior over the simulator's candidates to its scores (prior.model={cfg.prior.model}), which a "
+                "policy that is served does not compute; train it with prior.model=null"
+            )
         report_changes(claimed.path)
         agent, parts, training_users, tuned = trained_agent(claimed.path, cfg, other_data, remedy)
-    spec, name = agent.spec, f"agent={cfg.agent.name}"
+    spec = agent.spec
     if spec.actions != "items" or spec.num_features:
         what = "actions are numbers, not items" if spec.actions != "items" else f"observations have {spec.num_features} raw numbers"
         raise UserError(f"{folder}: {name} cannot recommend from a history alone: its {what}; recframe.gym is for such policies")
-    if cfg.prior.model is not None:
-        raise UserError(
-            f"{folder}: {name} adds a prior over the simulator's candidates to its scores (prior.model={cfg.prior.model}), which a policy "
-            "that answers questions does not compute; train it with prior.model=null"
-        )
     build_again = partial(_untrained, cfg)
     served = served_without_questions(agent, parts.without_cold_items(parts.reading), tuned, build_again, name)
     agent, known, tuned = served.agent, served.data, served.tuned
