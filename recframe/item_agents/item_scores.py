@@ -80,8 +80,6 @@ class QNetwork(nn.Module):
     items: the catalogue's mean with some noise, and with more weight on the items shown.
 
     Where there is a prior over candidates (`EnvironmentSpec.prior_weight`), its log-probabilities are added at a learned weight.
-
-    Where there is a prior over candidates (`EnvironmentSpec.prior_weight`), its log-probabilities are added at a learned weight.
     """
 
     def __init__(self, state_tracker: StateTracker, device: torch.device, dueling: bool = False) -> None:

@@ -190,15 +190,35 @@ def test_the_inner_tracker_gives_items_dropout_and_the_start_of_queries():
     torch.manual_seed(1)
     size = inner.state_dim
     query = torch.nn.Linear(size + 5, inner.item_dim)
-    alone, sentence = torch.nn.Linear(size, inner.item_dim), query.weight[:, size:].clone()
+    alone = torch.nn.Linear(size, inner.item_dim)
     with torch.no_grad():
         alone.weight.copy_(query.weight[:, :size])
         alone.bias.copy_(query.bias)
     inner.start_query(alone, 2.0)
     made.start_query(query, 2.0)
-    torch.testing.assert_close(query.weight, torch.cat([alone.weight, sentence], dim=1))
+    # nothing random is added to what is known
+    torch.testing.assert_close(query.weight, torch.cat([alone.weight, torch.zeros(inner.item_dim, 5)], dim=1))
     torch.testing.assert_close(query.bias, alone.bias)
     assert QNetwork(made, SPEC.device)(toy_observation(SPEC, DATA, torch.Generator()), made.project_items())
+
+
+def test_a_sentence_starts_at_zero_only_where_the_inner_tracker_knows_something():
+    inner = PosteriorTracker(PosteriorConfig(history_length=7, state_dim=12, random_steps=0), SPEC, DATA)
+    made, plain = tracker(inner=inner, sentence_dim=5), tracker(sentence_dim=5)
+    query, other = torch.nn.Linear(made.state_dim, made.item_dim), torch.nn.Linear(plain.state_dim, plain.item_dim)
+    before, unchanged = query.weight.clone(), other.weight.clone()
+    made.start_query(query, 2.0)
+    plain.start_query(other, 2.0)
+    # without a fit, texts keep their random weights
+    torch.testing.assert_close(query.weight[: inner.text_dim], before[: inner.text_dim])
+    assert (query.weight[inner.text_dim :, -5:] == 0).all()
+    torch.testing.assert_close(other.weight, unchanged)
+
+
+def test_an_inner_tracker_that_writes_texts_reads_them_with_the_runs_encoder():
+    encode, inner = Encoder(), tracker()
+    tracker(encode, inner=inner)
+    assert inner.sentences.encode is encode
 
 
 def test_the_sentence_layer_learns():

@@ -57,8 +57,10 @@ class SummariesTracker(StateTracker):
         self.reading = nn.Linear(self.sentences.dim, config.sentence_dim, device=spec.device)
 
     def use_encoder(self, encode: Callable[[Sequence[str]], Tensor]) -> None:
-        """Begin to ask for sentences, and read them with the run's encoder; copies do, too."""
+        """Begin to ask for sentences, and read them with the run's encoder; copies do, too, and an inner tracker that writes texts."""
         self.sentences.encode = encode
+        if self.inner.writes_texts:
+            self.inner.use_encoder(encode)
 
     @property
     def item_projection(self) -> ItemProjection:  # type: ignore[override]  # the inner tracker's module, registered there
@@ -87,7 +89,10 @@ class SummariesTracker(StateTracker):
         self.inner.fit_responses(log, seed)
 
     def start_query(self, query: nn.Linear, gain: float) -> None:
-        """Let the part of `query` that reads the inner state start from what the inner tracker knows."""
+        """Let the part of `query` that reads the inner state start from what the inner tracker knows.
+
+        In the dimensions that it sets, sentences start at zero: random numbers would only blur what it knows.
+        """
         size = self.inner.state_dim
         part = nn.utils.skip_init(nn.Linear, size, query.out_features, bias=query.bias is not None, device=query.weight.device)
         with torch.no_grad():
@@ -95,6 +100,9 @@ class SummariesTracker(StateTracker):
             if query.bias is not None:
                 part.bias.copy_(query.bias)
             self.inner.start_query(part, gain)
+            known = (part.weight != query.weight[:, :size]).any(dim=1)
             query.weight[:, :size] = part.weight
             if query.bias is not None:
+                known |= part.bias != query.bias
                 query.bias.copy_(part.bias)
+            query.weight[known, size:] = 0.0
