@@ -227,7 +227,6 @@ def _run(
                     tuner=tuner,
                     seconds_before=seconds_before + time.perf_counter() - started,
                     ranks=ranks,
-                    informed=tracker.random_steps > 0,
                 )
             if encoder is not None:
                 # as `evaluate` does it, so that a later evaluation reads the same vectors

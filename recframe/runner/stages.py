@@ -16,7 +16,7 @@ from recframe.building.parts import Parts
 from recframe.building.seeds import derived_seed, seed_everything
 from recframe.config.schema.run import LoggedConfig, TrainerConfig
 from recframe.experience import Collector, LoggedStream, SimulatedStream, Stream
-from recframe.interfaces import Agent, Environment, NoExperience, UserDivision, dividing_users
+from recframe.interfaces import Agent, Environment, NoExperience, StateTracker, UserDivision, dividing_users
 from recframe.runner.final_evaluation import periodic_evaluation
 from recframe.runner.ranking import periodic_ranking
 from recframe.tracking.counter import BATCHES, ENV_STEPS, STEPS
@@ -111,6 +111,8 @@ def train_stages(agent: Agent, stages: list[Stage], folder: Path, resume_from: P
     folder: the run's checkpoints.   resume_from: its `last.ckpt`, or None.   seed: the run's.
     options: those of `fit` that are the same for all stages.
     """
+    # from the agent, so that all processes that train together agree on the evaluation for which the others wait
+    informed = any(module.random_steps > 0 for module in agent.modules() if isinstance(module, StateTracker))
     started, seconds_before = time.perf_counter(), options.pop("seconds_before", 0.0)
     first, before = (0, 0) if resume_from is None else stage_at(resume_from)
     counter = counter_of([stage.name for stage in stages])
@@ -132,6 +134,7 @@ def train_stages(agent: Agent, stages: list[Stage], folder: Path, resume_from: P
             stage=StageRecord(index, before, counter),
             best=BEST if last else f"{stage.name}_{BEST}",
             final=FINAL if last else f"{stage.name}.safetensors",
+            informed=informed,
             **options,
         )
         if stage.stream is not None and stage.stream.unit == BATCHES:
