@@ -26,6 +26,15 @@ def test_other_rewards_are_no_step(rewards):
     assert step_of(STARS, torch.tensor(rewards)) is None
 
 
+def test_a_click_is_no_step_of_itself():
+    clicks = torch.tensor([0.0, 1.0, 0.0, 1.0])
+    assert step_of(clicks, clicks) is None
+    # a weighted sum of signals may differ in the last digits
+    assert step_of(0.3 * clicks + torch.tensor([0.0, 3e-8, 1e-8, 0.0]), clicks) is None
+    # one of the sides has several values
+    assert float(step_of(torch.tensor([0.0, 2.0, 1.0, 2.0]), clicks).threshold) == 1.5
+
+
 def test_scores_order_items_by_the_probability_of_the_high_reward():
     generator = torch.Generator().manual_seed(0)
     loadings, means = torch.randn(8, 2, generator=generator), torch.randn(8, generator=generator)

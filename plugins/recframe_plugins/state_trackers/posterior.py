@@ -20,7 +20,8 @@ class PosteriorTracker(MeanTracker):
     z `[d]` is the posterior mean of the user's taste given the responses in the history, and b_i' z + n_i the expected reward of item i, in
     the Gaussian model of `recframe.references.posterior_greedy`, with loadings a_i, mean m_i and noise s_i of the item's response. A linear
     query of the state can thus score items by what `posterior_greedy` knows. The factor makes up for the divisor of the agents' queries.
-    Where the reward is a step of the response, b_i' z + n_i orders items by its probability instead (`recframe.references.step_reward`).
+    Where the reward is a step of a response of several values, such as a click of a rating, b_i' z + n_i orders items by its probability
+    instead (`recframe.references.step_reward`).
 
     The model is fitted before training (`fit_responses`) and then fixed; without a fit, and for items that were not in the log, it says
     nothing: z = 0.
@@ -53,7 +54,7 @@ class PosteriorTracker(MeanTracker):
 
     @torch.no_grad()
     def start_query(self, query: nn.Linear, gain: float) -> None:
-        """Start with `gain` times the expected rewards as scores; see `StateTracker.start_query`.
+        """Start with `gain` times the expected rewards (or what orders items in their place) as scores; see `StateTracker.start_query`.
 
         What texts add to that is learned from zero: random numbers would only blur what is known. Without a fit nothing is known.
         """

@@ -85,3 +85,16 @@ def test_items_start_in_the_order_of_the_probability_of_a_reward_that_is_a_step_
     # the threshold is between the responses of both sides
     torch.testing.assert_close(scores[:, -1], expected, rtol=0.0, atol=0.03)
     torch.testing.assert_close(scores[:, :dims], model.loadings[:-1] / deviation[:, None] / (2 * torch.pi) ** 0.5)
+
+
+def test_where_clicks_are_all_the_evidence_the_start_is_the_expected_reward():
+    log = random_log(people=400)
+    clicks = (log.signals[:, 0] >= 1.5).float()
+    assert 0 < clicks.mean() < 0.2
+    log = log._replace(signals=clicks[:, None].expand(-1, len(SPEC.signals)), rewards=clicks)
+    tracker = PosteriorTracker(PosteriorConfig(factors=4), SPEC, DATA)
+    tracker.fit_responses(log, seed=3)
+    scores = tracker.responses[:, 4] / tracker.item_dim**0.5
+    shares = torch.stack([clicks[log.items == item].mean() for item in range(12)])
+    # means are shrunk a little to that of all items
+    torch.testing.assert_close(scores, shares, rtol=0.0, atol=0.02)
