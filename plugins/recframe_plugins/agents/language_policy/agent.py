@@ -125,6 +125,7 @@ class LanguagePolicy(Agent):
         self.reference.load_state_dict(state["reference"], self.spec.device)
         for stage, saved in state["rules"].items():
             self.rule(stage).load_state_dict(saved)
-        self.policy.statistics.load_state_dict(state["statistics"])
-        self.latest = {name: value.to(self.spec.device) for name, value in state["latest"].items()}
-        self._codes_told = state["codes_told"]
+        # checkpoints of earlier releases do not have what is to be logged
+        self.policy.statistics.load_state_dict(state.get("statistics", {}))
+        self.latest = {name: value.to(self.spec.device) for name, value in state.get("latest", {}).items()}
+        self._codes_told = state.get("codes_told", False)

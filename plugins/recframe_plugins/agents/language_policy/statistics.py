@@ -72,11 +72,15 @@ class WritingStatistics:
         return {"uses": list(self._uses), "written": self._written, "entropy": self._entropy}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore them."""
+        """Restore them; without any, as in checkpoints of earlier releases, counting begins.
+
+        The codes that they belong to may come later: torch restores a module's state before that of the modules in it.
+        """
         self._reset()
-        if [len(uses) for uses in state["uses"]] == list(self.sizes):
+        if state:
             device = self._written.device
             self._uses = [uses.to(device, copy=True) for uses in state["uses"]]
+            self.sizes = tuple(len(uses) for uses in self._uses)
             self._written, self._entropy = (state[name].to(device, copy=True) for name in ("written", "entropy"))
 
 

@@ -83,6 +83,28 @@ def test_other_numbers_of_codes(policy, data, apart, history_tokens):
         assert f"code_use/level_{saved.policy.levels + 1}" not in found
 
 
+def test_what_was_written_before_a_checkpoint_is_logged_after_it_where_codes_are_made_anew(policy, data, apart):
+    saved, loaded = policy(noise=0.3, around=apart, codes=CODES), policy(around=data, codes=CODES)
+    assert saved.policy.levels != loaded.policy.levels
+    saved.act(observed(saved, data), explore=True)
+    loaded.load_state_dict(saved.state_dict())
+    expected, found = saved.diagnostics(), loaded.diagnostics()
+    names = {name for name in expected if name in ("entropy", "invalid", "length") or name.startswith("code_use/")}
+    assert len(names) == 5
+    assert {name: found[name] for name in names} == {name: expected[name] for name in names}
+
+
+def test_a_checkpoint_that_has_nothing_to_be_logged_begins_to_count(policy, data):
+    saved, loaded = policy(noise=0.3), policy(seed=1)
+    state = saved.state_dict()
+    older = {name: value for name, value in state["_extra_state"].items() if name not in ("statistics", "latest", "codes_told")}
+    loaded.act(observed(loaded, data), explore=True)
+    loaded.load_state_dict({**state, "_extra_state": older})
+    found = loaded.diagnostics()
+    assert "invalid" not in found
+    assert any(name.startswith("codes/") for name in found)
+
+
 @torch.no_grad()
 def test_where_fewer_items_may_be_shown_what_is_missing_is_not_counted(policy, data):
     agent = policy(toy_spec(data, slate_size=3, num_candidates=2), noise=0.3)
