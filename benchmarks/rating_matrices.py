@@ -5,9 +5,9 @@
 
 The overrides are added to those of `WORLD`: ten turns without repetition, and the state tracker `posterior`. Printed is a table of clicks
 in ten turns for each split, with intervals over seeds and held-out people, and paired differences from `posterior_greedy` over all splits:
-the same person under the same split is one unit, whom all seeds share. The reference policies have no seed. With `evaluation.num_users`
-equal to the number of held-out people, each is met once: such a world has no chance in it. `--agents` names agents, with settings of their
-own after commas, as in `dqn,agent.gamma=0`. Runs are kept in `--out`, and a second call goes on with them.
+a person is one unit, also where several splits hold this person out, and all seeds share it. The reference policies have no seed. With
+`evaluation.num_users` equal to the number of held-out people, each is met once: such a world has no chance in it. `--agents` names agents,
+with settings of their own after commas, as in `dqn,agent.gamma=0`. Runs are kept in `--out`, and a second call goes on with them.
 """
 
 from __future__ import annotations
@@ -15,31 +15,48 @@ from __future__ import annotations
 import argparse
 import logging
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 import recframe
 from recframe.evaluation.comparisons import compare
+from recframe.evaluation.people import People
 from recframe.evaluation.seed_intervals import CrossedBootstrap
-from recframe.tracking.people_file import read_people
+from recframe.evaluation.statistics import sums_by_person
+from recframe.tracking.people_file import RecordedPeople, read_people
 
 WORLD = ("encoder=id", "environment=rating_matrix", "environment.max_steps=10", "state_tracker=posterior", "logger=[csv]")
 AGENTS = ("dqn", "ppo")
 REFERENCES = ("random", "fixed_slate", "posterior_greedy", "oracle")
+BEST = "posterior_greedy"
 Sums = NDArray[np.float32]
 
 
-def returns_of(folder: Path) -> dict[str, Sums]:
-    """Each policy's sums `[P, 2]` of the return over the held-out people of a run."""
+class Found(NamedTuple):
+    """Sums `[splits, seeds, P, 2]` of each policy: of agents, which may have the name of a reference, and of references, with one seed.
+
+    people: `[splits, P]` int64, who is held out under each split: equal for the same person.
+    """
+
+    agents: dict[str, Sums]
+    references: dict[str, Sums]
+    people: NDArray[np.int64]
+
+
+def people_of(folder: Path) -> RecordedPeople:
+    """The held-out people of a run."""
     people = read_people(folder)
     assert people is not None
-    return {policy: metrics["return"] for policy, metrics in people.tables["policies"].items()}
+    return people
 
 
-def runs(overrides: list[str], agents: list[str], seeds: int, splits: int, out: Path) -> dict[str, Sums]:
-    """The sums `[splits, seeds, P, 2]` of all policies, with one seed for the references."""
-    found: dict[str, list[list[Sums]]] = {name: [[] for _ in range(splits)] for name in (*agents, *REFERENCES)}
+def runs(overrides: list[str], agents: list[str], seeds: int, splits: int, out: Path) -> Found:
+    """Train all agents; what is in `out` already is used."""
+    trained: dict[str, list[list[Sums]]] = {agent: [[] for _ in range(splits)] for agent in agents}
+    references: dict[str, list[list[Sums]]] = {name: [] for name in REFERENCES}
+    people = []
     for split in range(splits):
         for place, agent in enumerate(agents):
             for seed in range(seeds):
@@ -47,38 +64,48 @@ def runs(overrides: list[str], agents: list[str], seeds: int, splits: int, out: 
                 config = [*WORLD, *own, *overrides]
                 folder = out / f"{agent.replace('/', '_')} split {split} seed {seed}"
                 result = recframe.run(config, folder=folder)
-                returns = returns_of(folder)
-                found[agent][split].append(returns["trained"])
+                recorded = people_of(folder)
+                policies = {policy: metrics["return"] for policy, metrics in recorded.tables["policies"].items()}
+                trained[agent][split].append(policies["trained"])
                 if place == seed == 0:
+                    people.append(recorded.ids)
                     for name in REFERENCES:
-                        found[name][split].append(returns[name])
+                        references[name].append([policies[name]])
                 mean, chosen = result.policies["trained"]["return"]["mean"], result.selection.get("env_steps", 0)
                 logging.info("split %d seed %d %s: %.3f, weights after %d steps", split, seed, agent, mean, chosen)
-    return {name: np.stack([np.stack(of_split) for of_split in of_splits]) for name, of_splits in found.items() if of_splits[0]}
+    found, other = ({name: np.array(sums) for name, sums in policies.items()} for policies in (trained, references))
+    return Found(found, other, np.stack(people))
 
 
-def interval(sums: Sums) -> str:
+def pooled(sums: Sums, people: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The sums `[seeds, persons, 2]` over splits of `[splits, seeds, P, 2]`: those of a person whom several splits hold out are added."""
+    met = People.of_sessions(people.ravel())
+    return np.stack([sums_by_person(of_seed, met.of_session) for of_seed in np.concatenate(list(sums), axis=1)])
+
+
+def interval(sums: NDArray[np.floating[Any]]) -> str:
     """The mean of `[S, P, 2]` and its interval."""
     (one,) = CrossedBootstrap(sums[..., :1].astype(float), sums[..., 1:].astype(float)).intervals()
     return f"{one.mean:.2f} [{one.low:.2f}, {one.high:.2f}]"
 
 
-def table(found: dict[str, Sums]) -> str:
+def table(found: Found) -> str:
     """The results as a table in Markdown."""
-
-    def pooled(sums: Sums) -> Sums:
-        return np.concatenate(list(sums), axis=1)
-
-    best = found["posterior_greedy"]
-    against = pooled(best)
-    header = ["policy", *(f"split {split}" for split in range(len(best))), "all", "less posterior_greedy"]
+    against = pooled(found.references[BEST], found.people)
+    header = ["policy", *(f"split {split}" for split in range(len(found.people))), "all", f"less {BEST}"]
     lines = [f"| {' | '.join(header)} |", "|" + "---|" * len(header)]
-    for name, sums in found.items():
-        difference = ""
-        if name != "posterior_greedy":
-            one = compare(pooled(sums), against)
+
+    def row(name: str, sums: Sums, compared: bool = True) -> None:
+        over_all, difference = pooled(sums, found.people), ""
+        if compared:
+            one = compare(over_all, against)
             difference = f"{one.difference:+.2f} [{one.low:+.2f}, {one.high:+.2f}]"
-        lines.append(f"| {' | '.join([name, *(interval(part) for part in sums), interval(pooled(sums)), difference])} |")
+        lines.append(f"| {' | '.join([name, *(interval(part) for part in sums), interval(over_all), difference])} |")
+
+    for name, sums in found.agents.items():
+        row(f"agent={name}", sums)
+    for name, sums in found.references.items():
+        row(name, sums, compared=name != BEST)
     return "\n".join(lines)
 
 
