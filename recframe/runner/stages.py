@@ -112,7 +112,7 @@ def train_stages(agent: Agent, stages: list[Stage], folder: Path, resume_from: P
     options: those of `fit` that are the same for all stages.
     """
     # from the agent, so that all processes that train together agree on the evaluation for which the others wait
-    informed = any(module.random_steps > 0 for module in agent.modules() if isinstance(module, StateTracker))
+    fitted_before = any(module.random_steps > 0 for module in agent.modules() if isinstance(module, StateTracker))
     started, seconds_before = time.perf_counter(), options.pop("seconds_before", 0.0)
     first, before = (0, 0) if resume_from is None else stage_at(resume_from)
     counter = counter_of([stage.name for stage in stages])
@@ -134,7 +134,7 @@ def train_stages(agent: Agent, stages: list[Stage], folder: Path, resume_from: P
             stage=StageRecord(index, before, counter),
             best=BEST if last else f"{stage.name}_{BEST}",
             final=FINAL if last else f"{stage.name}.safetensors",
-            informed=informed,
+            fitted_before=fitted_before,
             **options,
         )
         if stage.stream is not None and stage.stream.unit == BATCHES:

@@ -108,7 +108,7 @@ def fit(
     best: str = BEST,
     final: str = FINAL,
     ranks: Ranks | None = None,
-    informed: bool = False,
+    fitted_before: bool = False,
 ) -> Selection | None:
     """Train `agent` in place; afterwards it holds the weights that `settings.final_weights` names. Returns how they were chosen.
 
@@ -126,7 +126,7 @@ def fit(
     stage: the place of this fit in a run of several; None: it is the only one.
     best, final: the names of the files of the best and of the final weights.
     ranks: the processes that train together; None: there is one. Only the first evaluates, writes files and returns a selection.
-    informed: whether the agent knows something before the first update; decides where `settings.evaluate_start` is null.
+    fitted_before: whether a part of the agent was fitted before the first update; decides where `settings.evaluate_start` is null.
 
     Raises
     ------
@@ -152,7 +152,7 @@ def fit(
         measured = _checked(evaluate, settings.monitor)
         module = TrainingModule(agent, stream, settings, measured, auxiliary, tuner, schedule.steps, stage, ranks)
         module.seconds_before = seconds_before
-        start = informed and settings.final_weights == "best" if settings.evaluate_start is None else settings.evaluate_start
+        start = fitted_before and settings.final_weights == "best" if settings.evaluate_start is None else settings.evaluate_start
         checkpoints = RunCheckpoints(folder, settings.monitor, settings.monitor_mode, settings.selection_window, best, start)
         own = [
             ProgressBar(schedule.steps, module.progress, settings.progress_bar and ranks.is_first),

@@ -71,13 +71,13 @@ def collector(seed: int = 0) -> Collector:
     return Collector(ToyEnvironment(SPEC, DATA), RewardSum({"click": (Click(), 1.0)}, DATA.catalog, frozenset()), seed)
 
 
-def train(agent, tmp_path, evaluate=lambda: {"return": 0.0}, loggers=(), resume_from=None, informed=False, **settings):
+def train(agent, tmp_path, evaluate=lambda: {"return": 0.0}, loggers=(), resume_from=None, fitted_before=False, **settings):
     settings = TrainerConfig(
         **{"env_steps": 640, "chunk_steps": 4, "evaluate_every": 320, "progress_bar": False, "log_every": 1, **settings}
     )
     parts = {"folder": tmp_path, "evaluate": evaluate, "loggers": loggers, "interruption": Interruption(tmp_path)}
     stream = SimulatedStream.of(agent, collector(), settings.chunk_steps, seed=1)
-    return fit(agent, stream, settings, resume_from=resume_from, informed=informed, **parts)
+    return fit(agent, stream, settings, resume_from=resume_from, fitted_before=fitted_before, **parts)
 
 
 @pytest.mark.parametrize(("env_steps", "evaluate_every"), [(1000, 100), (1, 1000), (999, 1), (640, 320), (12_345, 2_000)])
@@ -309,7 +309,7 @@ def test_a_start_that_is_better_than_all_that_is_learned_gives_the_weights(tmp_p
 
 
 @pytest.mark.parametrize(
-    ("informed", "settings", "evaluations"),
+    ("fitted_before", "settings", "evaluations"),
     [
         (False, {}, 2),
         (True, {}, 3),
@@ -319,14 +319,14 @@ def test_a_start_that_is_better_than_all_that_is_learned_gives_the_weights(tmp_p
         (True, {"final_weights": "last"}, 2),
     ],
 )
-def test_the_start_is_evaluated_where_the_agent_knows_something_or_it_is_asked_for(tmp_path, informed, settings, evaluations):
+def test_the_start_is_evaluated_where_the_agent_knows_something_or_it_is_asked_for(tmp_path, fitted_before, settings, evaluations):
     seen = []
 
     def evaluate():
         seen.append(1)
         return {"return": 0.0}
 
-    train(PolicyGradient(), tmp_path, evaluate, informed=informed, **settings)
+    train(PolicyGradient(), tmp_path, evaluate, fitted_before=fitted_before, **settings)
     assert len(seen) == evaluations
 
 
