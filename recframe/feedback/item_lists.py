@@ -48,13 +48,6 @@ def read_item_lists(connection: Connection, names: Iterable[str]) -> dict[str, l
     return {name: json.loads(items) for block in item_list_blocks(connection, names) for name, items in block}
 
 
-def lists_there(connection: Connection, names: Iterable[str]) -> set[str]:
-    """Those of the names whose lists are there: old ones may have been removed."""
-    wanted, name = sorted(set(names)), tables.item_lists.c.name
-    parts = (wanted[first : first + NAMES_AT_ONCE] for first in range(0, len(wanted), NAMES_AT_ONCE))
-    return {found for part in parts for found in connection.execute(select(name).where(name.in_(part))).scalars()}
-
-
 def item_list_blocks(connection: Connection, names: Iterable[str]) -> Iterator[list[tuple[str, str]]]:
     """The names and contents (JSON) of the lists with these names, in blocks."""
     wanted, table = sorted(set(names)), tables.item_lists

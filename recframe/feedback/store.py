@@ -32,7 +32,7 @@ from recframe.feedback.database import (
     transaction,
 )
 from recframe.feedback.errors import FeedbackRefused, StoreUnavailable
-from recframe.feedback.item_lists import lists_there, read_item_lists
+from recframe.feedback.item_lists import read_item_lists
 from recframe.feedback.log import ROW, log_blocks, log_schema
 from recframe.feedback.records import RecordedDecision, RecordedFeedback, StoredItem
 from recframe.feedback.retention import remove_unneeded_lists
@@ -192,11 +192,6 @@ class FeedbackStore:
         """The lists of ids that requests brought, by the names that `asked_frame` and `log_frame` have; without those that were removed."""
         with self._reading_all() as connection:
             return read_item_lists(connection, names)
-
-    def lists_there(self, names: Iterable[str]) -> set[str]:
-        """Those of the names whose lists have not been removed."""
-        with self._reading_all() as connection:
-            return lists_there(connection, names)
 
     def remove_lists(self, before: float, goes_on: Callable[[], bool] = lambda: True) -> int:
         """Remove the lists of ids that no decision since a moment had, in unix seconds. Returns their number.

@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import compress
 
 import numpy as np
 import polars as pl
@@ -67,9 +68,11 @@ def fresh_slates(store: FeedbackStore, old: LoadedPolicy, new: LoadedPolicy, aft
         raise UnlikeQuestions(f"--signal {signal}: the store has no such signal; it has: {', '.join(store.signals()) or 'none'}")
     lengths = shown.group_by("recommendation").agg(pl.len().alias("shown"))
     rows = store.asked_frame(since=after).filter(within).join(lengths, on="recommendation", how="inner", maintain_order="left")
-    rows = _with_lists(rows, store)
     questions = StoredQuestions(store, rows)
-    slates = _answers((old, new), questions, store)
+    slates, there = _answers((old, new), questions, store)
+    _require_lists(there)
+    rows, slates = rows.filter(there), [list(compress(of_policy, there)) for of_policy in slates]
+    histories = list(compress(questions.histories, there))
     place: dict[str, int] = {}
     # the new policy's items first, as in its vectors
     for item in (*new.data.catalog.ids, *old.data.catalog.ids, *shown["item"].unique(maintain_order=True)):
@@ -88,36 +91,36 @@ def fresh_slates(store: FeedbackStore, old: LoadedPolicy, new: LoadedPolicy, aft
     _require_new_answers(*([of_policy[row] for row in np.flatnonzero(asked)] for of_policy in slates))
     _require_own_answers(rows, {old.base_version, old.version}, (logged.shown == numbers[0]).all(axis=1))
     kept = np.flatnonzero(answered)
-    contexts = _contexts(new, [questions.histories[row] for row in kept], place)
+    contexts = _contexts(new, [histories[row] for row in kept], place)
     features = features_of_decisions(contexts, _vectors(new, len(place)))
     judged = replace(logged.rows(kept), contexts=features.contexts)
     return FreshSlates(judged, numbers[0][kept], numbers[1][kept], features.items)
 
 
-def _with_lists(rows: pl.DataFrame, store: FeedbackStore) -> pl.DataFrame:
-    """The recommendations whose candidates and exclusions are there: the store forgets old lists.
+def _require_lists(there: np.ndarray) -> None:
+    """Check that the candidates and exclusions of some recommendations are there, `[n]` bool.
 
     Raises
     ------
     UnlikeQuestions: those of none are.
     """
-    roles = ("candidates", "exclude")
-    there = list(store.lists_there({name for role in roles for name in rows[role].drop_nulls()}))
-    found = rows.filter(pl.all_horizontal((pl.col(role).is_null() | pl.col(role).is_in(there)) for role in roles))
-    if found.is_empty():
+    if not there.any():
         raise UnlikeQuestions("the candidates and exclusions of all recommendations have been removed from the store (feedback.list_days)")
-    if len(found) < len(rows):
-        log.info("%d of %d recommendations are left out: their candidates or exclusions are gone", len(rows) - len(found), len(rows))
-    return found
+    if not there.all():
+        log.info("%d of %d recommendations are left out: their candidates or exclusions are gone", (~there).sum(), len(there))
 
 
 Slates = list[list[str] | None]
 """For each question the items that a policy shows; None: it has no answer."""
 
 
-def _answers(policies: Sequence[LoadedPolicy], questions: StoredQuestions, store: FeedbackStore) -> list[Slates]:
-    """The answers of each policy to all questions: to those from before items were added, as it is without them."""
+def _answers(policies: Sequence[LoadedPolicy], questions: StoredQuestions, store: FeedbackStore) -> tuple[list[Slates], np.ndarray]:
+    """The answers of each policy to all questions: to those from before items were added, as it is without them.
+
+    Also which questions could be asked of all policies, `[n]` bool: the lists of others were gone, for one of them at least.
+    """
     found: list[Slates] = [[None] * len(questions) for _ in policies]
+    there = np.ones(len(questions), dtype=bool)
     before = questions.without_added_items
     for places, with_added in ((before.arg_true().to_list(), False), ((~before).arg_true().to_list(), True)):
         for policy, slates in zip(policies, found, strict=True):
@@ -125,9 +128,13 @@ def _answers(policies: Sequence[LoadedPolicy], questions: StoredQuestions, store
                 _add_items(policy, store)
             for first in range(0, len(places), ASKED_AT_ONCE):
                 block = places[first : first + ASKED_AT_ONCE]
-                for place, answer in zip(block, policy.recommend_many(questions.to(policy, block)), strict=True):
+                asked = {
+                    place: question for place, question in zip(block, questions.to(policy, block), strict=True) if question is not None
+                }
+                there[[place for place in block if place not in asked]] = False
+                for place, answer in zip(asked, policy.recommend_many(list(asked.values())), strict=True):
                     slates[place] = answer.ids if isinstance(answer, RankedItems) else None
-    return found
+    return found, there
 
 
 def _can_be_asked(versions: pl.Series, policies: Sequence[LoadedPolicy], store: FeedbackStore) -> np.ndarray:

@@ -14,6 +14,9 @@ from recframe.serving.question import Question
 
 Histories = list[list[tuple[str, dict[str, float]]]]
 
+ROLES = ("candidates", "exclude")
+"""What the lists of a question are for."""
+
 
 class StoredQuestions:
     """The requests of some recommendations. Their lists, such as candidates, are read when they are asked for, and not kept.
@@ -31,16 +34,18 @@ class StoredQuestions:
     def __len__(self) -> int:
         return len(self._rows)
 
-    def to(self, policy: LoadedPolicy, places: Sequence[int]) -> list[Question]:
-        """Those at the given places, as the policy reads them."""
+    def to(self, policy: LoadedPolicy, places: Sequence[int]) -> list[Question | None]:
+        """Those at the given places, as the policy reads them; None: a list of it is gone, the store forgets old ones at any time."""
         users = policy.data.users
         known = frozenset(users.ids) if users is not None and policy.agent.spec.has_users else frozenset()
-        names = {name for place in places for role in ("candidates", "exclude") if (name := self._rows[place][role]) is not None}
+        names = {name for place in places for role in ROLES if (name := self._rows[place][role]) is not None}
         lists = self._store.item_lists(names)
         return [self._question(place, known, lists) for place in places]
 
-    def _question(self, place: int, known: frozenset[str], lists: Mapping[str, list[str]]) -> Question:
+    def _question(self, place: int, known: frozenset[str], lists: Mapping[str, list[str]]) -> Question | None:
         row = self._rows[place]
+        if any(row[role] is not None and row[role] not in lists for role in ROLES):
+            return None
         # somebody without a name is called by the session, which is no user
         user = row["user"] if row["user"] in known and row["user"] != row["session"] else None
         profile = None if user is not None else row["profile"]
@@ -49,7 +54,7 @@ class StoredQuestions:
             "must_include": json.loads(row["must_include"]) if row["must_include"] else (),
             "at_most": json.loads(row["at_most"]) if row["at_most"] else {},
         }
-        candidates, exclude = (None if row[role] is None else lists[row[role]] for role in ("candidates", "exclude"))
+        candidates, exclude = (None if row[role] is None else lists[row[role]] for role in ROLES)
         return Question(self.histories[place], user, profile, row["context"], k, candidates, exclude, **rules)
 
 

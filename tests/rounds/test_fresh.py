@@ -108,6 +108,25 @@ def test_requests_whose_lists_are_gone_are_left_out(policy, url, caplog):
             fresh_slates(store, policy, policy, NOW - 1, NOW + 600, "click")
 
 
+@pytest.mark.parametrize("slow", ["old", "new"])
+def test_requests_whose_lists_are_removed_meanwhile_are_left_out(policy, url, monkeypatch, caplog, slow):
+    """A server removes old lists every hour, between the questions of either policy."""
+    caplog.set_level("INFO")
+    monkeypatch.setattr("recframe.rounds.fresh.ASKED_AT_ONCE", 50)
+    with FeedbackStore.open(url) as store:
+        restricted(policy, store, Explorer(ExplorationConfig("epsilon", epsilon=0.4), 0))
+        whole = fresh_slates(store, policy, policy, NOW - 1, NOW + 600, "click")
+        policies = {"old": policy, "new": policy} | {slow: Slow(policy, lambda: store.remove_lists(NOW + 100))}
+        found = fresh_slates(store, policies["old"], policies["new"], NOW - 1, NOW + 600, "click")
+    left = len(found.log)
+    # nearly half of the requests have old lists, and the questions of the first block are asked before they are gone
+    assert 140 <= left < 220
+    assert f"{240 - left} of 240 recommendations are left out: their candidates or exclusions are gone" in caplog.text
+    assert (found.old[-140:] == whole.old[-140:]).all()
+    assert (found.log.shown[-140:] == whole.log.shown[-140:]).all()
+    assert (found.log.rewards[-140:] == whole.log.rewards[-140:]).all()
+
+
 def test_lists_of_requests_are_read_for_few_questions_at_once(policy, url, monkeypatch):
     explorer = Explorer(ExplorationConfig("epsilon", epsilon=0.4), 0)
     read, item_lists = [], FeedbackStore.item_lists
@@ -200,14 +219,35 @@ def test_rules_of_requests_of_which_the_store_does_not_know_are_noticed(policy, 
             fresh_slates(store, policy, policy, NOW - 1, NOW + 600, "click")
 
 
-class Silent:
-    """A policy without an answer to the questions of some rows."""
+class Like:
+    """A policy like another one."""
 
-    def __init__(self, policy, rows):
-        self._policy, self._rows = policy, rows
+    def __init__(self, policy):
+        self._policy = policy
 
     def __getattr__(self, name):
         return getattr(self._policy, name)
+
+
+class Slow(Like):
+    """A policy after whose answers something has happened."""
+
+    def __init__(self, policy, happens):
+        super().__init__(policy)
+        self._happens = happens
+
+    def recommend_many(self, questions):
+        answers = self._policy.recommend_many(questions)
+        self._happens()
+        return answers
+
+
+class Silent(Like):
+    """A policy without an answer to the questions of some rows."""
+
+    def __init__(self, policy, rows):
+        super().__init__(policy)
+        self._rows = rows
 
     def recommend_many(self, questions):
         answers = self._policy.recommend_many(questions)
