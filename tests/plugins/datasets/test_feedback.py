@@ -121,6 +121,11 @@ def test_what_could_be_shown_is_read_and_what_is_not_known_is_counted(url, tmp_p
     exported = BanditLog(BanditLogConfig(interactions=str(tmp_path / "log.csv"), feedback={"click": "click"})).load()
     assert exported.interactions.choices.unknown.tolist() == choices.unknown.tolist()
     assert lists_of(exported, exported.interactions.choices.candidates[4:5]) == [["f1", "f2"]]
+    # one that was cut off is broken
+    lists = (tmp_path / "log.lists.csv").read_text()
+    (tmp_path / "log.lists.csv").write_text(lists.rstrip()[:-3] + '"')
+    with pytest.raises(DataError, match=r"log\.lists\.csv: 'items' is no JSON list of ids in some row; export the log again"):
+        BanditLog(BanditLogConfig(interactions=str(tmp_path / "log.csv"), feedback={"click": "click"})).load()
     (tmp_path / "log.lists.csv").unlink()
     alone = BanditLog(BanditLogConfig(interactions=str(tmp_path / "log.csv"), feedback={"click": "click"})).load()
     assert alone.interactions.choices.unknown.tolist() == [False] * 4 + [True] * 8

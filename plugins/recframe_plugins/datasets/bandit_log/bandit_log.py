@@ -76,9 +76,17 @@ class BanditLog(Dataset):
 
 
 def _lists_beside(log: Path) -> Callable[[Sequence[str]], pl.DataFrame]:
-    """Finds lists of items by their names in the file beside an exported log, where there is one."""
+    """Finds lists of items by their names in the file beside an exported log, where there is one.
+
+    Raises
+    ------
+    DataError: the file is broken, such as one that was cut off.
+    """
     path = lists_path(log)
-    found = read_lists(path) if is_file_of_lists(path) else pl.DataFrame(schema=dict(LISTS))
+    try:
+        found = read_lists(path) if is_file_of_lists(path) else pl.DataFrame(schema=dict(LISTS))
+    except pl.exceptions.PolarsError:
+        raise DataError(f"{path}: 'items' is no JSON list of ids in some row; export the log again") from None
     return lambda names: found.filter(pl.col("name").is_in(names))
 
 
