@@ -99,7 +99,8 @@ def off_policy_evaluation(parts: Parts, rankers: Mapping[str, Ranker], spec: Env
     features = features_of_decisions(contexts, vectors)
     decisions = replace(_decisions(held_out, rows), contexts=features.contexts)
     # how often a cluster was shown is estimated from contexts, which do not say among what was chosen
-    free = held_out.choices is None or not bool(held_out.choices.listed[rows].any())
+    choices = held_out.choices
+    free = choices is None or not bool((choices.listed | (choices.above > 0))[rows].any())
     clusters = clusters_of(vectors.cpu().numpy(), CLUSTERS) if free and vectors.shape[1] and num_items > CLUSTERS else None
     exclude_seen, seed = parts.cfg.evaluation.exclude_seen, parts.cfg.evaluation.seed
     policies = {name: _greedy(name, ranker, held_out, rows, spec, exclude_seen) for name, ranker in rankers.items()}

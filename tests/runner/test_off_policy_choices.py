@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -115,3 +117,15 @@ def test_a_log_of_rules_alone_says_nothing(url):
     ruled = [RecordedDecision(**{**vars(one), "at_most": {"genre": 1}}) for one in decisions]
     with pytest.raises(DataError, match=r"it is known of none of the \d+ held-out decisions what could have been shown"):
         evaluated(url, ruled, feedback)
+
+
+@pytest.mark.parametrize("places", [1, 2])
+def test_clusters_are_weighed_only_where_each_decision_was_free(url, monkeypatch, places):
+    """How often a cluster was shown depends on what is above on the slate, just as on lists."""
+    monkeypatch.setattr("recframe.runner.off_policy.CLUSTERS", 3)
+    decisions, feedback, _ = visits(200, rules=False)
+    free = [replace(one, items=one.items[:places], candidates=None, exclude=[]) for one in decisions]
+    shown = {(one.recommendation, shown.item) for one in free for shown in one.items}
+    kept = [one for one in feedback if (one.recommendation, one.item) in shown]
+    found = evaluated(url, free, kept, "encoder=tfidf")
+    assert ("value/mips" in found.result.policies["best"]) == (places == 1)
