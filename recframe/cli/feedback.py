@@ -10,8 +10,7 @@ import typer
 
 from recframe.cli.error_messages import user_errors_as_messages
 from recframe.console import output_console
-
-DAY = 86_400.0
+from recframe.feedback.list_ages import DAY, LEAST_DAYS
 
 app = typer.Typer(no_args_is_help=True, help="The decisions and the feedback that a server has stored.", rich_markup_mode=None)
 
@@ -42,7 +41,7 @@ def export(
 @app.command("remove-lists")
 def remove_lists(
     url: Annotated[str, typer.Argument(help="The store, such as sqlite:///feedback.db or postgresql://user@host/name.")],
-    days: Annotated[float, typer.Option(min=0, help="Keep the lists of decisions of so many days.")] = 30.0,
+    days: Annotated[float, typer.Option(min=LEAST_DAYS, help="Keep the lists of decisions of so many days, an hour at least.")] = 30.0,
 ) -> None:
     """Remove the lists of ids that requests brought, such as candidates, and that no recent decision had. A server does this itself."""
     with user_errors_as_messages():

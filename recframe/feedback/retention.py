@@ -11,34 +11,48 @@ from sqlalchemy import Connection, Select, delete, except_, select, union
 
 from recframe.feedback import tables
 from recframe.feedback.database import LISTS_LOCK, limit_statements, lock_until_commit
+from recframe.feedback.list_ages import DAY, LEAST_DAYS
 
-LISTS_AT_ONCE = 200
+LOOKED_UP_AT_ONCE = 50_000
+"""Names that are in memory at once."""
+
+REMOVED_AT_ONCE = 200
 """Lists that are removed in one transaction, for which others wait: of 10,000 ids each, some 20 MB."""
 
-LATE_SECONDS = 3600.0
-"""How much earlier than it is written a decision may be made, by the clock of whoever made it."""
+LOOKUP_SECONDS = 600
+"""After how long PostgreSQL gives up looking for names: a search that takes longer would hold back its clean-up of all tables."""
 
 Transaction = Callable[[bool], AbstractContextManager[Connection]]
 """Opens a transaction that writes, or not."""
 
 
 def remove_unneeded_lists(transaction: Transaction, before: float, goes_on: Callable[[], bool]) -> int:
-    """Remove the lists that no decision since a moment had. Returns their number.
+    """Remove the lists that no decision since a moment had, and none of the last hour. Returns their number.
 
-    A decision that is written meanwhile keeps its lists, by whatever process.
+    Decisions may be written meanwhile, by whatever process. They keep their lists unless they were made more than an hour ago.
 
     before: unix seconds.   goes_on: asked before each part; where it says no, the rest is left for another time.
     """
-    recent = max(before, time.time() - LATE_SECONDS)
-    with transaction(False) as connection:
-        limit_statements(connection, 0)
-        names = list(connection.execute(except_(select(tables.item_lists.c.name), *_needed_since(before))).scalars())
+    recent = time.time() - DAY * LEAST_DAYS
+    needed_since = min(before, recent)
     removed = 0
-    for first in range(0, len(names), LISTS_AT_ONCE):
-        if not goes_on():
+    while names := _unneeded(transaction, needed_since):
+        removed_before = removed
+        for first in range(0, len(names), REMOVED_AT_ONCE):
+            if not goes_on():
+                return removed
+            removed += _remove(transaction, names[first : first + REMOVED_AT_ONCE], recent)
+        if len(names) < LOOKED_UP_AT_ONCE or removed == removed_before:
             break
-        removed += _remove(transaction, names[first : first + LISTS_AT_ONCE], recent)
     return removed
+
+
+def _unneeded(transaction: Transaction, moment: float) -> list[str]:
+    """Some names of lists that no decision since a moment had; all of them, if they are fewer than `LOOKED_UP_AT_ONCE`."""
+    with transaction(False) as connection:
+        limit_statements(connection, LOOKUP_SECONDS)
+        names = except_(select(tables.item_lists.c.name), *_needed_since(moment)).limit(LOOKED_UP_AT_ONCE)
+        return list(connection.execute(names).scalars())
 
 
 def _remove(transaction: Transaction, names: Sequence[str], recent: float) -> int:

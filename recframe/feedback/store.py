@@ -194,11 +194,12 @@ class FeedbackStore:
             return read_item_lists(connection, names)
 
     def remove_lists(self, before: float, goes_on: Callable[[], bool] = lambda: True) -> int:
-        """Remove the lists of ids that no decision since a moment had, in unix seconds. Returns their number.
+        """Remove the lists of ids that no decision since a moment had, in unix seconds, and none of the last hour. Returns their number.
 
-        Of earlier decisions it is then not known among what they chose. Others may record decisions meanwhile, and keep their lists.
+        Of earlier decisions it is then not known among what they chose. Others may record decisions meanwhile, which keep their lists if
+        they were made in the last hour.
 
-        goes_on: asked now and then; where it says no, the rest is left for another time.
+        goes_on: asked before each part, and may wait, so that others can write; where it says no, the rest is left for another time.
         """
         return remove_unneeded_lists(lambda writes: self._transaction(writes=writes), before, goes_on)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from recframe.components import option
 from recframe.feedback.errors import StoreError
+from recframe.feedback.list_ages import LEAST_DAYS
 from recframe.serving.exploration import ExplorationConfig
 
 MAIN = "main"
@@ -24,7 +25,7 @@ class FeedbackConfig:
         30.0,
         "days after which a list of ids that a request brought, such as candidates, is removed from the database if no later one had it: "
         "without it, the request's decision is left out of estimates; null: never",
-        gt=0,
+        ge=LEAST_DAYS,
     )
 
 

@@ -7,13 +7,17 @@ import threading
 import time
 
 from recframe.feedback import StoreError
+from recframe.feedback.list_ages import DAY
 from recframe.feedback.store import FeedbackStore
 
 log = logging.getLogger(__name__)
 
-DAY = 86_400.0
 FIRST_SECONDS, EVERY_SECONDS = 60.0, 3_600.0
 """After how long lists are removed for the first time, and how often from then on."""
+PAUSE_SECONDS = 0.5
+"""Between two parts, in which others can write: the first removal of a store may have very many."""
+CLOSE_SECONDS = 5.0
+"""How long the end of a server waits for a part. Ended in its midst, its transaction removes nothing."""
 
 
 class ListRemover:
@@ -29,13 +33,18 @@ class ListRemover:
         self._thread = threading.Thread(target=self._run, name="recframe-lists", daemon=True)
 
     def start(self) -> None:
-        """Begin to remove lists."""
+        """Begin to remove lists, after a minute."""
+        log.info(
+            "in a minute, and every hour from then on, lists of ids that no decision of the last %g days had are removed; "
+            "feedback.list_days=null keeps them",
+            self._days,
+        )
         self._thread.start()
 
     def close(self) -> None:
         """Remove no more."""
         self._ended.set()
-        self._thread.join()
+        self._thread.join(CLOSE_SECONDS)
 
     def _run(self) -> None:
         wait = FIRST_SECONDS
@@ -43,10 +52,13 @@ class ListRemover:
             self.remove()
             wait = EVERY_SECONDS
 
+    def _goes_on(self) -> bool:
+        return not self._ended.wait(PAUSE_SECONDS)
+
     def remove(self) -> None:
         """Remove what is old now, unless the store is away."""
         try:
-            removed = self._store.remove_lists(time.time() - DAY * self._days, lambda: not self._ended.is_set())
+            removed = self._store.remove_lists(time.time() - DAY * self._days, self._goes_on)
         except StoreError as error:
             log.info("old lists of ids are removed later: %s", error)
             return
