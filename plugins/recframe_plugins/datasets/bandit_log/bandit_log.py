@@ -71,7 +71,7 @@ class BanditLog(Dataset):
         signals = [signal.name for signal in layout.signals]
         parts = LogParts(path, log.rows, signals, items, pseudonyms=pseudonyms, features=matrix if features else None)
         if layout.asked:
-            parts = parts._replace(choices=lambda rows, ids: logged_choices(path, rows, ids, _lists_beside(path)))
+            parts = parts._replace(find_choices=lambda rows, ids: logged_choices(path, rows, ids, _lists_beside(path)))
         return build_data(parts, config.text_template, repeats=config.repeats)
 
 

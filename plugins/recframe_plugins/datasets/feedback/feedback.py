@@ -73,7 +73,7 @@ class FeedbackDataset(Dataset):
             return pl.DataFrame(list(store.item_lists(names).items()), schema=dict(LISTS), orient="row")
 
         parts = LogParts(name, read.rows, signals, catalogue.attributes, pseudonyms=pseudonyms)
-        data = build_data(parts._replace(choices=lambda rows, ids: logged_choices(name, rows, ids, lists)), "{title}")
+        data = build_data(parts._replace(find_choices=lambda rows, ids: logged_choices(name, rows, ids, lists)), "{title}")
         # what the encoder of the served policy read, whatever template it was made with
         data = data._replace(catalog=replace(data.catalog, texts=catalogue.texts))
         return self._with_profiles(data, read.rows, asked)

@@ -27,7 +27,7 @@ class LogParts(NamedTuple):
     path: the file of the log, for messages.   rows: see `LogRows`, in file order.   signals: the columns of feedback.
     items: `id`, `title` and attributes, or None.   users: `id` and attributes, or None.
     pseudonyms: what stands for the ids of users.   features: a function from the rows, in their final order, to features `[R, X]`.
-    choices: one from the rows and the ids of the items to what could have been shown in each row.
+    find_choices: one from the rows and the ids of the items to what could have been shown in each row.
     """
 
     path: Path
@@ -37,7 +37,7 @@ class LogParts(NamedTuple):
     users: pl.DataFrame | None = None
     pseudonyms: Callable[[Sequence[str]], list[str]] = list
     features: Callable[[pl.DataFrame], Tensor] | None = None
-    choices: Callable[[pl.DataFrame, pl.Series], LoggedChoices] | None = None
+    find_choices: Callable[[pl.DataFrame, pl.Series], LoggedChoices] | None = None
 
 
 def build_data(parts: LogParts, text_template: str, profile_template: str | None = None, repeats: str = "keep") -> Data:
@@ -82,7 +82,7 @@ def build_data(parts: LogParts, text_template: str, profile_template: str | None
     if "session" in rows.columns:
         frame = frame.with_columns(session_numbers(rows))
     features = None if parts.features is None else parts.features(rows)
-    choices = None if parts.choices is None else parts.choices(rows, items["id"])
+    choices = None if parts.find_choices is None else parts.find_choices(rows, items["id"])
     interactions = Interactions(frame, tuple(parts.signals), str(parts.path), features, choices)
     counts = rows.group_by("item").len()
     popularity = torch.zeros(len(items))
