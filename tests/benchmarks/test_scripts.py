@@ -66,6 +66,10 @@ SMALL = {
     "simulators.py": ["--small", "--small --memory"],
     "start_up.py": ["--repeats 1 --plugins 1"],
     "text_information.py": ["{tmp}/matrix.csv {tmp}/texts.csv --liked 1 --shown 4"],
+    "usable_answers.py": [
+        "--questions 2 dataset=table dataset.interactions={tmp}/ratings.csv environment.llm.model={tmp}/tiny environment.card_people=0 "
+        "environment.llm.ask_again=0 environment.llm.max_tokens=64 environment.slate_size=1"
+    ],
     "threads.py": ["--repeats 1 --seconds 0.02 --env-steps 512 --threads auto --processes 1"],
     "training_overhead.py": ["--pairs 1 --env-steps 2048 encoder=tfidf embeddings.cache={tmp}"],
 }
@@ -133,7 +137,7 @@ def test_the_script_runs_in_its_small_form(script, folder, monkeypatch, capsys):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.syspath_prepend(str(FOLDER))
     monkeypatch.chdir(folder)
-    if script == "language_users.py":
+    if script in ("language_users.py", "usable_answers.py"):
         tiny_gpt(folder / "tiny", positions=4096)
     for arguments in SMALL[script]:
         monkeypatch.setattr(sys, "argv", [script, *arguments.format(tmp=folder).split()])

@@ -10,7 +10,7 @@ from itertools import takewhile
 
 import pytest
 
-from recframe import interfaces, testing
+from recframe import interfaces, item_agents, testing
 from recframe.interfaces import Agent, Dataset, Encoder, Environment, LanguageModel, Reward, StateTracker, Tunable
 
 
@@ -65,6 +65,6 @@ def test_every_name_that_a_checks_message_advises_exists(module):
         for path in re.findall(r"\brecframe(?:\.\w+)+", text):
             parent, _, name = path.rpartition(".")
             assert hasattr(importlib.import_module(parent), name), path
-        # a name of two or more words in capitals, such as FrozenTable, is a class of the interfaces or of the checks
+        # a name of two or more words in capitals, such as FrozenTable, is a class of the interfaces, the building blocks or the checks
         for name in re.findall(r"(?<![\w.])(?:[A-Z][a-z]+){2,}\b", text):
-            assert hasattr(interfaces, name) or hasattr(testing, name) or hasattr(module, name), name
+            assert any(hasattr(place, name) for place in (interfaces, item_agents, testing, module)), name

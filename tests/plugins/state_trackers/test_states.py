@@ -48,7 +48,9 @@ def build(name, length=LENGTH):
 def test_every_built_in_tracker_of_histories_is_covered():
     components = []
     recframe_register_components(components.append)
-    assert {name.split()[0] for name in TRACKERS} == {one.name for one in components if "features" not in one.requires}
+    # the sentences are tested with a model that writes them
+    of_histories = {one.name for one in components if "features" not in one.requires} - {"summaries"}
+    assert {name.split()[0] for name in TRACKERS} == of_histories
 
 
 @pytest.mark.parametrize("length", [1, LENGTH, 2 * LENGTH + 1])
