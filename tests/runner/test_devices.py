@@ -67,7 +67,8 @@ def test_one_process_writes_the_files(one, two):
     assert MachineRecord(two.folder).read() == MachineRecord(one.folder).read()
 
 
-@pytest.mark.timeout(300)
+# a process that waits for another takes no signal
+@pytest.mark.timeout(300, method="thread")
 def test_all_processes_wait_for_the_evaluation_of_a_start_that_was_fitted(folder):
     fitted = ["state_tracker=posterior", "state_tracker.random_steps=400", "trainer.env_steps=64", "trainer.evaluate_every=64"]
     run = recframe.run([*SMALL, *PPO, *fitted, "trainer.final_weights=best", "trainer.devices=2"], folder=folder / "fitted")

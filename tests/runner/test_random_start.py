@@ -5,6 +5,7 @@ import torch
 
 from recframe.building.parts import assemble
 from recframe.config import compose_config, validate
+from recframe.runner import stages
 from recframe.runner.random_start import started_agent
 from recframe_plugins.state_trackers.posterior import PosteriorTracker
 
@@ -45,3 +46,14 @@ def test_a_resumed_run_shows_nothing_at_random(fits, tmp_path):
     parts = assemble(validate(compose_config([*OVERRIDES, "agent=dqn"])))
     started_agent(parts, parts.environment(16, "train"), tmp_path / "last.ckpt")
     assert fits == []
+
+
+@pytest.mark.parametrize(("random_steps", "fitted_before"), [(600, True), (0, False)])
+def test_every_process_knows_from_the_agent_that_it_was_fitted(monkeypatch, tmp_path, random_steps, fitted_before):
+    parts = assemble(validate(compose_config([*OVERRIDES, "agent=dqn", f"state_tracker.random_steps={random_steps}"])))
+    environment = parts.environment(16, "train")
+    agent, _ = parts.agent_and_tracker(environment)
+    told = []
+    monkeypatch.setattr(stages, "fit", lambda *_, **options: told.append(options.get("fitted_before")))
+    stages.train_stages(agent, stages.stages_of(parts, agent, environment), tmp_path, None, seed=0)
+    assert told == [fitted_before]
