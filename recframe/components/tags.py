@@ -20,6 +20,7 @@ TAGS: Mapping[str, str] = {
     "users": "users with text profiles",
     "utterances": "texts that users may say, each with its intent and sentiment",
     "context": "observations with a text of what the user says",
+    "says": "a text of what the user says in each step",
     "label:": "a label of that name",
     "attribute:": "a catalogue attribute of that name",
     "attribute:*": "whatever attributes the dataset's files have",

@@ -45,14 +45,15 @@ def served_without_questions(agent: Agent, data: Data, tuned: Mapping[Role, Tens
     with torch.random.fork_rng(devices=[]):
         smaller = build(smaller_spec, known)
     taken_over = names_of_learned_shape(agent)[0]
-    shapes = {key: value.shape for key, value in smaller.state_dict().items() if isinstance(value, Tensor) and key not in taken_over}
+    shapes = {key: value.shape for key, value in smaller.state_dict().items() if isinstance(value, Tensor)}
     state = agent.state_dict()
     for key, value in state.items():
         if not isinstance(value, Tensor):
             continue
         if key in taken_over:
-            # of a shape that is learned, only the number of rows is known
-            rows = value.dim() > 0 and len(value) == spec.num_items
+            # of a shape that is learned, only the number of rows is known; what has rows of something else, such as codes, may by chance
+            # have as many, but not also as many as there are items where it is built for these (or none, if that is learned, too)
+            rows = value.dim() > 0 and len(value) == spec.num_items and shapes.get(key, value.shape)[:1] in ((items,), (0,))
             wanted = torch.Size([items, *value.shape[1:]]) if rows else value.shape
         else:
             wanted = shapes.get(key, torch.Size([-1]))

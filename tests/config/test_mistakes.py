@@ -77,12 +77,17 @@ def test_the_default_config_has_no_mistakes():
         ),
         (
             ["reward=[sentiment]", "labels=[sentiment]"],
-            "reward=sentiment needs observations with a text of what the user says, which environment=topic_world gives with "
+            "reward=sentiment needs a text of what the user says in each step, which environment=topic_world gives with "
+            "environment.says=true",
+        ),
+        (
+            ["reward=[sentiment]", "labels=[sentiment]", "environment.questions=[free]", "dataset.utterances=1"],
+            "reward=sentiment needs a text of what the user says in each step, which environment=topic_world gives with "
             "environment.says=true",
         ),
         (
             ["reward=[sentiment]", "labels=[sentiment]", "environment=interest_evolution"],
-            "observations with a text of what the user says, which environment=interest_evolution does not give",
+            "reward=sentiment needs a text of what the user says in each step, which environment=interest_evolution does not give",
         ),
         (
             ["reward=[sentiment]", "reward.sentiment.negative=positive", *SPEAKING],

@@ -1,15 +1,19 @@
 """Policies that could ask are served without their questions: they score items as before, and ask nothing."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
+from torch import nn
 
 import recframe
 from recframe.config import Consent
 from recframe.errors import UserError
 from recframe.interfaces import PAD, Observation
 from recframe.runner.trained import trained_agent
+from recframe.serving.without_questions import served_without_questions
+from recframe.testing import toy_data, toy_spec
 from recframe.tracking import RunFolder, recorded_config
 
 SMALL = ["dataset.num_items=40", "dataset.num_users=30", "environment.num_users=16", "trainer.env_steps=64"]
@@ -93,6 +97,31 @@ def test_a_language_policy_writes_the_codes_of_items_alone(tmp_path):
     policy = recframe.load_policy(run(tmp_path, "agent=language_policy", *codes))
     found = policy.recommend(["item-3"], context="(says nothing)", k=50)
     assert len(found) == len({item.id for item in found}) == 40
+
+
+class Codes(nn.Module):
+    """Codes of items, and vectors of codes, which happen to be as many as there are items and questions."""
+
+    learns_shapes = True
+
+    def __init__(self, num_items):
+        super().__init__()
+        self.register_buffer("codes", torch.arange(num_items)[:, None])
+        self.register_buffer("vectors", torch.arange(42.0)[:, None])
+
+
+class Coded(nn.Module):
+    def __init__(self, spec):
+        super().__init__()
+        self.spec, self.book = spec, Codes(spec.num_items)
+
+
+def test_only_rows_that_belong_to_items_are_left_out():
+    data = toy_data().with_questions({"question:jazz": "Do you feel like jazz?", "question": "What would you like now?"})
+    agent = Coded(replace(toy_spec(data), num_questions=2))
+    smaller = served_without_questions(agent, data, {}, lambda spec, known: Coded(spec), "agent=coded").agent
+    assert torch.equal(smaller.book.codes, torch.arange(40)[:, None])
+    assert torch.equal(smaller.book.vectors, torch.arange(42.0)[:, None])
 
 
 def test_weights_that_mix_the_rows_of_items_and_questions_are_refused_in_one_line(tmp_path):

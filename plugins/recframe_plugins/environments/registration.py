@@ -13,6 +13,7 @@ from recframe_plugins.environments.recsim.config import InterestEvolutionConfig,
 from recframe_plugins.environments.topic_world.config import TopicWorldConfig
 
 TOPIC_ATTRIBUTE_NEEDED = "attribute:{topic_attribute}"
+SAYS = ("says?says", "context?says")
 QUESTIONS = ("questions?questions", "signal:answer?questions", "context?questions=free")
 
 
@@ -40,7 +41,7 @@ def recframe_register_components(register: Callable[[Component], None]) -> None:
         TopicWorldConfig,
         "topic_world.topic_world:TopicWorld",
         "click rating",
-        "context?says",
+        *SAYS,
         *QUESTIONS,
         requires=frozenset({TOPIC_ATTRIBUTE_NEEDED, "utterances?says", "utterances?questions=free"}),
     )
@@ -95,7 +96,7 @@ def recframe_register_components(register: Callable[[Component], None]) -> None:
             "language_users",
             LanguageUsersConfig,
             "recframe_plugins.environments.language_users.language_users:LanguageUsers",
-            provides=frozenset({"actions:items", "slates", "signal:click", "signal:rating", "context?says", "asks_model", *QUESTIONS}),
+            provides=frozenset({"actions:items", "slates", "signal:click", "signal:rating", *SAYS, "asks_model", *QUESTIONS}),
             requires=frozenset({TOPIC_ATTRIBUTE_NEEDED}),
         )
     )

@@ -27,7 +27,7 @@ from recframe_plugins.rewards.judge.config import JudgeConfig
 def recframe_register_components(register: Callable[[Component], None]) -> None:
     """Register the built-in rewards."""
     items, itemwise = "actions:items", {"itemwise"}
-    said = {"context", "label:{label}={positive}", "label:{label}={negative}"}
+    said = {"says", "label:{label}={positive}", "label:{label}={negative}"}
     for name, config, implementation, requires, provides in (
         ("click", ClickConfig, "click:Click", {"signal:click"}, itemwise),
         ("skip", SkipConfig, "skip:Skip", {"signal:click"}, itemwise),

@@ -125,5 +125,7 @@ def _giver(tag: str, composed: Composed, giving: Mapping[str, Component]) -> str
     # a dataset that was replaced by the environment's own items gives nothing
     replaced = "dataset" not in giving and ("dataset" in composed.components or composed.values.get("dataset") is None)
     return (
-        "environment" if family in ("signal", "actions", "features", "truth", "context", "groups", "questions") or replaced else "dataset"
+        "environment"
+        if family in ("signal", "actions", "features", "truth", "context", "says", "groups", "questions") or replaced
+        else "dataset"
     )

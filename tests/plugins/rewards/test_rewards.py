@@ -56,7 +56,7 @@ def test_rewards_declare_their_requirements_and_whether_they_are_itemwise():
         "repetition": ({"actions:items"}, set()),
         "question_cost": ({"actions:items", "questions"}, set()),
         "retention": (set(), set()),
-        "sentiment": ({"context", "label:{label}={positive}", "label:{label}={negative}"}, set()),
+        "sentiment": ({"says", "label:{label}={positive}", "label:{label}={negative}"}, set()),
         "fairness": ({"actions:items", "attribute:{attribute}"}, {"compares_users"}),
         "judge": ({"actions:items"}, {"asks_model"}),
     }
