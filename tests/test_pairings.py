@@ -33,7 +33,8 @@ PRESETS = ("disjoint_linucb", "hybrid_linucb", "ppo", "prioritized_dqn", "slate_
 # agents that learn from a log alone are refused by every simulator, whatever the tracker
 LOG_ONLY = {"experience:sequences", "experience:log"}
 AGENTS = (*(name for name in FOUND.names(Kind.AGENT) if not LOG_ONLY & FOUND.get(Kind.AGENT, name).requires), *PRESETS)
-TRACKERS = FOUND.names(Kind.STATE_TRACKER)
+# one that asks a language model needs one: tests of it have a model of their own
+TRACKERS = [name for name in FOUND.names(Kind.STATE_TRACKER) if "asks_model" not in FOUND.get(Kind.STATE_TRACKER, name).provides]
 SLATES = (1, 2)
 SMALL: dict[str, dict[str, Any]] = {
     "agent": {
