@@ -62,7 +62,8 @@ def import_all(package: ModuleType, *parts: str) -> None:
 import_all(
     recframe_plugins, ".q_learning.", ".topic_world.", ".simulation.", ".rewards.", ".tfidf.", ".synthetic.", "registration", "config"
 )
-import_all(recframe, ".config.", ".reports.", ".sweeps.", ".tracking.", ".evaluation.")
+# not the sweeps, which import Ray: it reads its variables when it is imported
+import_all(recframe, ".config.", ".reports.", ".tracking.", ".evaluation.")
 import_all(hydra, "._internal.", ".core.", ".grammar.", ".plugins.")
 # the forked processes need not look through what is imported here
 gc.collect()
