@@ -11,15 +11,9 @@ import pkgutil
 import signal
 import sys
 from importlib import import_module
-from types import ModuleType
 
 # the imports of a run and of the encoder tfidf
-import hydra
-import hydra_plugins.hydra_joblib_launcher.joblib_launcher  # noqa: F401
-import numpy.random  # noqa: F401
-from pydantic import BaseModel, TypeAdapter  # noqa: F401
-
-import recframe.runner
+import recframe.runner  # noqa: F401
 import recframe_plugins
 from recframe.cli.main import main
 
@@ -52,19 +46,11 @@ def serve() -> bool:
     return False
 
 
-def import_all(package: ModuleType, *parts: str) -> None:
-    """Import the modules of a package whose names contain one of the parts."""
-    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-        if any(part in module.name for part in parts):
-            import_module(module.name)
-
-
-import_all(
-    recframe_plugins, ".q_learning.", ".topic_world.", ".simulation.", ".rewards.", ".tfidf.", ".synthetic.", "registration", "config"
-)
-# not the sweeps, which import Ray: it reads its variables when it is imported
-import_all(recframe, ".config.", ".reports.", ".tracking.", ".evaluation.")
-import_all(hydra, "._internal.", ".core.", ".grammar.", ".plugins.")
+for module in pkgutil.walk_packages(recframe_plugins.__path__, f"{recframe_plugins.__name__}."):
+    if any(
+        part in module.name for part in (".q_learning.", ".topic_world.", ".simulation.", ".rewards.", ".tfidf.", "registration", "config")
+    ):
+        import_module(module.name)
 # the forked processes need not look through what is imported here
 gc.collect()
 gc.freeze()
