@@ -120,11 +120,11 @@ class BoredomSessions(SimulatedSessions):
         -------
         The signal `answer` `[N]`, of 1, -1 or 0, which is not used where nobody was asked; and the entries of the state that change.
         """
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} has questions, but implements no answers(question, state, draws)")
 
     def expected_answers(self) -> Tensor:
         """The mean `[N, Q]` of `answers` to each question if nothing else about the people changed in the step."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} has questions, but implements no expected_answers()")
 
     def draws(self) -> dict[str, Tensor]:
         """Uniform numbers for the choice and for leaving, normal numbers for the ratings."""
