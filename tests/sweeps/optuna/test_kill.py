@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 import subprocess
 import sys
 import time
@@ -31,26 +32,33 @@ def results(folder: Path) -> list[str]:
 
 
 @pytest.mark.evidence
-def test_a_search_that_is_killed_at_random_moments_has_the_trials_of_an_undisturbed_one(tmp_path):
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
+@pytest.mark.timeout(3600)
+def test_a_search_that_is_killed_at_ten_random_moments_has_the_trials_of_an_undisturbed_one(tmp_path):
+    whole = tmp_path / "whole"
     begin = time.monotonic()
     end(start(whole))
     duration = time.monotonic() - begin
+    assert len(results(whole)) == 16
     moments = random.Random(0)
     kills = 0
-    for _ in range(10):
+    while kills < 10:
+        killed = tmp_path / str(kills)
         with start(killed) as process:
             try:
-                process.wait(moments.uniform(0.3, 0.8) * duration)
+                process.wait(moments.uniform(0, duration))
             except subprocess.TimeoutExpired:
                 process.kill()
-                kills += 1
-    end(start(killed))
-    assert kills
-    assert trials(killed) == trials(whole)
-    assert results(killed) == results(whole)
-    assert len(results(whole)) == 16
-    print(f"{kills} kills")
+        if process.returncode == 0:
+            shutil.rmtree(killed)  # it had ended before that moment
+            continue
+        before = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in killed.glob("sweep/*/result.json")}
+        # which fails if a job that has finished is run again
+        end(start(killed))
+        assert trials(killed) == trials(whole)
+        assert results(killed) == results(whole)
+        assert {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in before} == before
+        print(f"killed with {len(before)} of 16 jobs finished")
+        kills += 1
 
 
 @pytest.mark.evidence
