@@ -63,6 +63,7 @@ def train_sweep(arguments: list[str]) -> None:
     from recframe.config import TRAIN
 
     def job(cfg: Any) -> float:
+        import importlib
         import time
         from pathlib import Path
 
@@ -70,10 +71,11 @@ def train_sweep(arguments: list[str]) -> None:
 
         from recframe import runner
         from recframe.cores import available_cores
-        from recframe.runner import run as module
         from recframe.sweeps.side_by_side import runs_side_by_side
 
         def run(folder: str, overrides: list[str], sweep: str | None) -> float:
+            # the package has the function of this name
+            module: Any = importlib.import_module("recframe.runner.run")
             train, started = module.train_stages, 0.0
 
             def timed(*arguments: Any, **options: Any) -> Any:
