@@ -98,7 +98,8 @@ def transaction(engine: Engine, *, writes: bool) -> Iterator[Connection]:
 
     Raises
     ------
-    StoreUnavailable: the database does not answer, or cannot write now.   StoreError: its content is not a store's.
+    StoreUnavailable: the database does not answer, or cannot write now.   StoreError: it answers, and fails: its content is
+        not a store's, is damaged, or may not be written.
     """
     options: dict[str, Any] = {"writes": writes}
     if engine.dialect.name == "postgresql" and not writes:

@@ -4,7 +4,7 @@ from recframe.errors import UserError
 
 
 class StoreError(UserError):
-    """A store that cannot be used: a wrong address, a file that is no store, or a missing library."""
+    """A store that cannot be used: a wrong address, a file that is no store or is damaged, or a missing library."""
 
 
 class StoreUnavailable(StoreError):

@@ -31,7 +31,7 @@ from recframe.feedback.database import (
     read_url,
     transaction,
 )
-from recframe.feedback.errors import FeedbackRefused, StoreUnavailable
+from recframe.feedback.errors import FeedbackRefused, StoreError, StoreUnavailable
 from recframe.feedback.item_lists import read_item_lists
 from recframe.feedback.log import ROW, log_blocks, log_schema
 from recframe.feedback.records import RecordedDecision, RecordedFeedback, StoredItem
@@ -50,8 +50,8 @@ class FeedbackStore:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self._lock = threading.Lock()
-        # whether transactions that read (False), or write (True), found the database away at their last try
-        self._away: set[bool] = set()
+        # how transactions that read (False), or write (True), failed since the last that did not
+        self._failures: set[tuple[type[StoreError], bool]] = set()
 
     @classmethod
     def open(cls, url: str) -> FeedbackStore:
@@ -225,29 +225,32 @@ class FeedbackStore:
 
     @contextmanager
     def _transaction(self, *, writes: bool) -> Iterator[Connection]:
-        """A transaction, as `recframe.feedback.database.transaction`. It tells the log when the store is away, and when it is back."""
+        """A transaction, as `recframe.feedback.database.transaction`. It tells the log when the store fails, and when it is back."""
         try:
             with transaction(self.engine, writes=writes) as connection:
                 yield connection
-        except StoreUnavailable as error:
-            self._is_away(writes, error)
+        except StoreError as error:
+            self._has_failed(writes, error)
             raise
         self._is_there(writes)
 
-    def _is_away(self, writes: bool, error: StoreUnavailable) -> None:
+    def _has_failed(self, writes: bool, error: StoreError) -> None:
+        kind = type(error)
         with self._lock:
-            first = not self._away
-            self._away.add(writes)
-        if first:
+            first = kind not in (known for known, _ in self._failures)
+            self._failures.add((kind, writes))
+        if first and isinstance(error, StoreUnavailable):
             log.warning("the store is away, which is told once: %s", error)
+        elif first:
+            log.error("the store answers, and fails, which is told once: %s", error)
 
     def _is_there(self, writes: bool) -> None:
-        if not self._away:
+        if not self._failures:
             return
         with self._lock:
-            was_away = bool(self._away)
+            had_failed = bool(self._failures)
             # a database on a full disk can be read: it is back once it can be written
-            self._away -= {False, writes}
-            back = was_away and not self._away
+            self._failures = {(kind, wrote) for kind, wrote in self._failures if wrote and not writes}
+            back = had_failed and not self._failures
         if back:
             log.warning("the store is back: %s", name_of(self.engine))

@@ -19,7 +19,8 @@ class FeedbackConfig:
 
     url: str = option("sqlite:///feedback.db", "the database: sqlite:///FILE, or postgresql://user@host/name")
     required: bool = option(
-        True, "answer /recommend with 503 while the database is away; false: with items that are not recorded, and take no feedback"
+        True,
+        "answer /recommend with 503 while the database is away, or fails; false: with items that are not recorded, and take no feedback",
     )
     list_days: float | None = option(
         30.0,

@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
 from recframe.errors import UserError
-from recframe.feedback import FeedbackRefused, StoreError, UnknownRecommendation
+from recframe.feedback import FeedbackRefused, StoreError, StoreUnavailable, UnknownRecommendation
 from recframe.plugin_loader import closest
 from recframe.server import messages
 from recframe.server.service import Overloaded
@@ -60,8 +60,11 @@ def add_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(UserError)
     async def _mistake(request: Request, error: UserError) -> JSONResponse:
-        if isinstance(error, StoreError):
+        if isinstance(error, StoreUnavailable):
             return error_answer(503, "the store of feedback does not answer; try again", {"Retry-After": str(RETRY_SECONDS)})
+        if isinstance(error, StoreError):
+            # it may be damaged, or take no writes: to try again at once does not help, and the details are not for everybody
+            return error_answer(503, "the store of feedback is there, and fails; the server's log says why")
         status = 404 if isinstance(error, UnknownRecommendation) else 422 if isinstance(error, FeedbackRefused) else 400
         return error_answer(status, str(error))
 

@@ -147,7 +147,7 @@ class Service:
 
         Raises
         ------
-        StoreUnavailable: it could not be stored.   Overloaded: too many wait.
+        StoreError: it could not be stored.   Overloaded: too many wait.
         """
         assert self._batchers is not None
         await self._in_time(self._batchers[1], decision)
@@ -157,7 +157,7 @@ class Service:
 
         Raises
         ------
-        FeedbackRefused: it cannot be stored as it is.   StoreUnavailable, Overloaded: as for `record`.
+        FeedbackRefused: it cannot be stored as it is.   StoreError, Overloaded: as for `record`.
         """
         assert self._batchers is not None
         outcome = await self._in_time(self._batchers[1], feedback)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from recframe.errors import UserError
-from recframe.feedback import StoreUnavailable
+from recframe.feedback import StoreError
 from recframe.server.served import ServedPolicies, ServedPolicy
 from recframe.serving.artefact.manifest import MANIFEST
 
@@ -68,13 +68,13 @@ class Watcher:
                     self._seen[name] = state
 
     def _took(self, name: str, folder: Path) -> bool:
-        """Take what is in a folder. Returns False where it is to be tried again, since the store is away."""
+        """Take what is in a folder. Returns False where it is to be tried again, since the store is away, or broken."""
         started = time.monotonic()
         old = self._policies[name].version
         try:
             # the folder behind a link, which may be set anew meanwhile
             served = self._take(name, folder.resolve())
-        except StoreUnavailable as error:
+        except StoreError as error:
             log.warning("%s: what is new in %s waits for the store: %s", name, folder, error)
             return False
         except UserError as error:

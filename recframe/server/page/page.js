@@ -137,7 +137,7 @@ function show(answers) {
     return compares ? `${answer.policy}: ${words}` : words;
   });
   const unrecorded = answers.some((answer) => !answer.recommendation);
-  say(`${said.join("; ")}.${unrecorded ? " It is not recorded, and takes no feedback: the store does not answer." : ""}`);
+  say(`${said.join("; ")}.${unrecorded ? " It is not recorded, and takes no feedback: the store cannot keep it now." : ""}`);
 }
 
 function whose(answer, compares) {

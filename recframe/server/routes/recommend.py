@@ -10,7 +10,7 @@ from fastapi import APIRouter
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
-from recframe.feedback import StoreUnavailable
+from recframe.feedback import StoreError
 from recframe.server.app_state import ServiceOf
 from recframe.server.errors import RESPONSES
 from recframe.server.limits import require_within
@@ -37,7 +37,7 @@ async def recommend_items(asked: RecommendRequest, service: ServiceOf) -> JSONRe
     recommendation: str | None = decision.recommendation
     try:
         await service.record(decision)
-    except (StoreUnavailable, Overloaded):
+    except (StoreError, Overloaded):
         if service.config.feedback.required:
             raise
         recommendation = None
