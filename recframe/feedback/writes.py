@@ -16,11 +16,21 @@ from recframe.feedback.records import RecordedDecision, RecordedFeedback
 
 
 class FeedbackOutcome(NamedTuple):
-    """What became of feedback.   stored: False: its key was there.   session, policy: of the recommendation."""
+    """What became of feedback.   stored: False: its key was there.   session, person, policy: of the recommendation."""
 
     stored: bool
     session: str
+    person: str
     policy: str
+
+
+class _Shown(NamedTuple):
+    """A recommendation as its feedback needs it."""
+
+    session: str
+    person: str
+    policy: str
+    items: set[str]
 
 
 def write_decisions(connection: Connection, decisions: Sequence[RecordedDecision]) -> None:
@@ -59,8 +69,8 @@ def write_feedback(connection: Connection, feedbacks: Sequence[RecordedFeedback]
         elif (there.get(one.key) or _content(first[one.key])) != _content(one):
             answers.append(FeedbackRefused(f"key: {one.key!r} was used for other feedback; each needs a key of its own"))
         else:
-            session, policy, _ = shown[one.recommendation]
-            answers.append(FeedbackOutcome(one.key in stored and first[one.key] is one, session, policy))
+            session, person, policy, _ = shown[one.recommendation]
+            answers.append(FeedbackOutcome(one.key in stored and first[one.key] is one, session, person, policy))
     return answers
 
 
@@ -70,21 +80,21 @@ def write_signals(connection: Connection, names: Sequence[str]) -> None:
         connection.execute(insert_new(connection, tables.signals), [{"name": name} for name in names])
 
 
-def _shown_by(connection: Connection, wanted: set[str]) -> dict[str, tuple[str, str, set[str]]]:
-    """Session, policy and items of each recommendation that is known."""
+def _shown_by(connection: Connection, wanted: set[str]) -> dict[str, _Shown]:
+    """Session, person, policy and items of each recommendation that is known."""
     made, shown = tables.recommendations, tables.shown_items
-    query = select(made.c.recommendation, made.c.session, made.c.policy, shown.c.item)
+    query = select(made.c.recommendation, made.c.session, made.c.person, made.c.policy, shown.c.item)
     query = query.join(shown, shown.c.recommendation == made.c.recommendation, isouter=True).where(made.c.recommendation.in_(wanted))
-    found: dict[str, tuple[str, str, set[str]]] = {}
-    for recommendation, session, policy, item in connection.execute(query):
-        found.setdefault(recommendation, (session, policy, set()))[2].add(item)
+    found: dict[str, _Shown] = {}
+    for recommendation, session, person, policy, item in connection.execute(query):
+        found.setdefault(recommendation, _Shown(session, person, policy, set())).items.add(item)
     return found
 
 
-def _why_refused(one: RecordedFeedback, shown: Mapping[str, tuple[str, str, set[str]]]) -> FeedbackRefused | None:
+def _why_refused(one: RecordedFeedback, shown: Mapping[str, _Shown]) -> FeedbackRefused | None:
     if one.recommendation not in shown:
         return UnknownRecommendation(f"recommendation: {one.recommendation!r} is not known")
-    if one.item not in shown[one.recommendation][2]:
+    if one.item not in shown[one.recommendation].items:
         return FeedbackRefused(f"item: {one.item!r} was not shown by the recommendation {one.recommendation!r}")
     return None
 

@@ -153,7 +153,7 @@ class Service:
         await self._in_time(self._batchers[1], decision)
 
     async def record_feedback(self, feedback: RecordedFeedback) -> FeedbackOutcome:
-        """Store feedback, and add it to the session's history. It is on disk when this returns.
+        """Store feedback, and add it to the session's history, unless the session is somebody else's now. It is on disk when this returns.
 
         Raises
         ------
@@ -162,12 +162,13 @@ class Service:
         assert self._batchers is not None
         outcome = await self._in_time(self._batchers[1], feedback)
         assert outcome is not None
+        told = (outcome.session, feedback.recommendation, feedback.item, feedback.signals, outcome.person)
         if outcome.stored:
-            self.sessions.add_feedback(outcome.session, feedback.recommendation, feedback.item, feedback.signals)
+            self.sessions.add_feedback(*told)
             self.metrics.told(outcome.policy, feedback.signals)
         else:
             # it may have been stored by a request that was given up before its answer
-            self.sessions.add_missing(outcome.session, feedback.recommendation, feedback.item, feedback.signals)
+            self.sessions.add_missing(*told)
         return outcome
 
     async def explain(self, asked: Asked, item: str) -> dict[str, Any]:

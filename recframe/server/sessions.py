@@ -19,13 +19,15 @@ class SessionState:
     """What is known of one visit.
 
     entries: by recommendation and item, the values of the signals that came back, oldest first.
-    user, profile, say: as the last request gave them, or None.   size: about how many bytes of memory it takes.
+    user, profile, say: as the last request gave them, or None.   taken_over: somebody else had the session before.
+    size: about how many bytes of memory it takes.
     """
 
     entries: dict[tuple[str, str], dict[str, float]] = field(default_factory=dict)
     user: str | None = None
     profile: str | None = None
     say: str | None = None
+    taken_over: bool = False
     used: float = 0.0
     size: int = 0
 
@@ -33,6 +35,14 @@ class SessionState:
     def history(self) -> list[tuple[str, Mapping[str, float]]]:
         """The items, each with what was done with it, oldest first."""
         return [(item, signals) for (_, item), signals in self.entries.items()]
+
+    def is_of(self, person: str, session: str) -> bool:
+        """Whether a decision for this person, in this session, was for the one who has it now.
+
+        person: as decisions have it, the user's id, or the session's where none was told.
+        """
+        before_it_was_told = person == session and not self.taken_over
+        return before_it_was_told or (self.user is not None and person == self.user)
 
 
 class SessionStates:
@@ -74,18 +84,45 @@ class SessionStates:
             self._grow(state, STATE + sys.getsizeof(session))
         return state
 
+    def enter(self, session: str, user: str) -> None:
+        """Let a session be this user's, from the moment that they ask. Of somebody else who had it before, all is forgotten."""
+        known = self.find(session)
+        others = known is not None and known.user not in (None, user)
+        if others:
+            self.forget(session)
+        state = self.of(session)
+        before = _size_of_texts(state)
+        state.user, state.taken_over = user, state.taken_over or others
+        self._grow(state, _size_of_texts(state) - before)
+
     def remember(self, session: str, question: Question) -> None:
-        """Keep who asks and what was said for the next questions of the session. Of nothing, nothing is kept."""
-        if self.find(session) is None and question.user is None and not question.profile and not question.context:
+        """Keep who asks and what was said for the next questions of the session. Of nothing, nothing is kept.
+
+        Nor is anything where somebody else has asked in the session since this question was.
+        """
+        known, user = self.find(session), None if question.user is None else str(question.user)
+        if known is None and user is None and not question.profile and not question.context:
+            return
+        if known is not None and known.user not in (None, user):
             return
         state = self.of(session)
         before = _size_of_texts(state)
-        state.user = None if question.user is None else str(question.user)
+        state.user = user
         state.profile, state.say = question.profile, question.context
         self._grow(state, _size_of_texts(state) - before)
 
-    def add_feedback(self, session: str, recommendation: str, item: str, signals: Mapping[str, float]) -> SessionState:
-        """Add what a person did with an item to the session's history. What is said of the same item again is added to what is known."""
+    def add_feedback(self, session: str, recommendation: str, item: str, signals: Mapping[str, float], person: str = "") -> None:
+        """Add what a person did with an item to the session's history. What is said of the same item again is added to what is known.
+
+        person: for whom the recommendation was, see `SessionState.is_of`; empty: for the session. Where somebody else has the session
+            now, nothing is added; where nobody has, it is that person's.
+        """
+        person = person or session
+        known = self.find(session)
+        if known is None and person != session:
+            self.enter(session, person)
+        elif known is not None and not known.is_of(person, session):
+            return
         state = self.of(session)
         key = (recommendation, item)
         grown = -_size_of_entry(key, state.entries[key]) if key in state.entries else 0
@@ -96,13 +133,12 @@ class SessionStates:
             oldest = next(iter(state.entries))
             grown -= _size_of_entry(oldest, state.entries.pop(oldest))
         self._grow(state, grown)
-        return state
 
-    def add_missing(self, session: str, recommendation: str, item: str, signals: Mapping[str, float]) -> None:
+    def add_missing(self, session: str, recommendation: str, item: str, signals: Mapping[str, float], person: str = "") -> None:
         """Add feedback that is stored already, where a session that is remembered does not have it."""
         state = self.find(session)
         if state is not None and (recommendation, item) not in state.entries:
-            self.add_feedback(session, recommendation, item, signals)
+            self.add_feedback(session, recommendation, item, signals, person)
 
     def forget(self, session: str) -> bool:
         """Forget a session. Returns whether there was one."""

@@ -31,6 +31,9 @@ async def give_feedback(
     feedback = RecordedFeedback(told.recommendation, str(told.item), told.signals, time.time(), key)
     outcome = await service.record_feedback(feedback)
     state = service.sessions.find(outcome.session)
+    if state is not None and not state.is_of(outcome.person, outcome.session):
+        # the history of somebody else is not told
+        state = None
     history = [one.model_dump() for one in history_of(service, state)]
     return JSONResponse({"stored": True, "duplicate": not outcome.stored, "session": outcome.session, "history": history})
 

@@ -30,6 +30,8 @@ async def recommend_items(asked: RecommendRequest, service: ServiceOf) -> JSONRe
     """Choose the items to show. The decision is on disk, with its propensities, before it is answered."""
     session = asked.session or new_name()
     question = question_of(service, asked, session)
+    if asked.user is not None:
+        service.sessions.enter(session, str(asked.user))
     slate = await service.slate(question)
     service.sessions.remember(session, question.question)
     person = str(question.question.user) if question.question.user is not None else session
@@ -65,7 +67,6 @@ def question_of(service: Service, asked: RecommendRequest, session: str) -> Aske
     state = service.sessions.find(session) or SessionState()
     if asked.user is not None and state.user not in (None, str(asked.user)):
         # somebody else in the same visit: what is known of the first one is not theirs
-        service.sessions.forget(session)
         state = SessionState()
     policies = service.policies
     user = state.user if asked.user is None else str(asked.user)

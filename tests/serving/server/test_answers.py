@@ -210,6 +210,32 @@ def test_somebody_else_in_the_same_visit_is_not_taken_for_the_first_one(serve, r
     assert (state["history"], state["say"]) == ([], None)
 
 
+def test_late_feedback_of_somebody_else_in_the_same_visit_is_stored_and_in_no_history(server):
+    nameless = server.recommend(k=2)
+    session = nameless["session"]
+    first = server.recommend(user="first", session=session, k=2)
+    assert len(server.click(nameless)["history"]) == 1
+    second = server.recommend(user="second", session=session, k=2)
+    for late, place in ((first, 0), (nameless, 1), (first, 0)):
+        told = server.click(late, place)
+        assert told["stored"]
+        assert told["history"] == []
+    assert server.client.get(f"/sessions/{session}").json()["history"] == []
+    told = server.click(second)
+    assert [entry["id"] for entry in told["history"]] == [second["items"][0]["id"]]
+    log = server.service.store.log_frame()
+    assert log.filter((log["session"] == session) & (log["rating"] == 5)).height == 4
+
+
+def test_a_visit_that_was_forgotten_is_of_the_user_whose_feedback_comes(server):
+    answer = server.recommend(user="first", k=2)
+    session = answer["session"]
+    assert server.client.delete(f"/sessions/{session}").json()["forgotten"]
+    assert len(server.click(answer)["history"]) == 1
+    server.recommend(user="second", session=session, k=2)
+    assert server.client.get(f"/sessions/{session}").json()["history"] == []
+
+
 def test_feedback_that_is_stored_and_not_yet_in_the_history_gets_there_by_a_retry(server):
     answer = server.recommend(k=2)
     told = {

@@ -70,6 +70,26 @@ def test_a_bad_question_costs_no_other_of_its_batch(serve, held):
         assert first.result()["items"] == good.result()["items"]
 
 
+def test_an_answer_that_comes_after_the_question_of_somebody_else_leaves_their_visit_alone(serve, held, reading_policy):
+    server = serve("batch.size=1", main=reading_policy)
+    with ThreadPoolExecutor(2) as threads:
+        first = threads.submit(server.recommend, session="visit", user="first", say="something new", k=2)
+        wait_until(lambda: held.sizes)
+        # it fails, so that it leaves nothing that would hide what the first answer does
+        asked = {"session": "visit", "user": "second", "history": ["nope"]}
+        second = threads.submit(server.client.post, "/recommend", json=asked)
+        wait_until(lambda: server.service.waiting == 1)
+        # the first answer comes once the second question is there
+        held.set()
+        late = first.result()
+        assert second.result().status_code == 400
+    state = server.service.sessions.find("visit")
+    assert (state.user, state.say) == ("second", None)
+    told = {"recommendation": late["recommendation"], "item": late["items"][0]["id"], "signals": {"click": 1}}
+    assert server.client.post("/feedback", json=told).json()["history"] == []
+    assert server.recommend(session="visit", user="second", k=2)["items"] == server.recommend(user="second", k=2)["items"]
+
+
 def test_more_than_may_wait_are_refused_at_once(serve, held):
     server = serve("batch.queue=2")
     with ThreadPoolExecutor(4) as threads:
