@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from recframe.explanations.comparison import compared
-from recframe.explanations.explanation import Explanation, WordEffects
+from recframe.explanations.explanation import Explanation, ShownBy, WordEffects
 from recframe.explanations.item_explanation import explanation_of
 from recframe.explanations.nearest import vectors_read
 from recframe.explanations.texts import words_of_texts
@@ -18,7 +18,13 @@ from recframe.serving.question import Question
 
 
 def explain(
-    policy: LoadedPolicy, question: Question | None = None, item: str | int | None = None, *, words: str = "auto", **asked: Any
+    policy: LoadedPolicy,
+    question: Question | None = None,
+    item: str | int | None = None,
+    *,
+    words: str = "auto",
+    decision: ShownBy | None = None,
+    **asked: Any,
 ) -> Explanation:
     """Why a policy ranks an item where it does.
 
@@ -31,6 +37,7 @@ def explain(
     question: what the policy is asked.   asked: the arguments of `Question` instead, such as `history=["17"]`.
     item: the id of the item; None: the first that is recommended.
     words: "auto": by integrated gradients where the encoder allows it, else by leaving each out; "leave_one_out"; "none": not told apart.
+    decision: how the item came to its place, where exploration or something else had a part in it; None: as `recommend` shows it.
 
     Raises
     ------
@@ -45,13 +52,13 @@ def explain(
     except TypeError as error:
         raise QueryError(f"explain: {error}".replace("Question.__init__()", "a question")) from None
     if item is not None:
-        return _explained(policy, question, [RankedItem(str(item), "")], None, words)[0]
+        return _explained(policy, question, [RankedItem(str(item), "")], [decision], words)[0]
     shown = policy.recommend_many([question])[0]
     if isinstance(shown, QueryError):
         raise shown
     if not shown:
         raise QueryError("explain: nothing may be recommended as an answer to this question")
-    return _explained(policy, question, shown[:1], shown, words)[0]
+    return _explained(policy, question, shown[:1], [decision or _shown_by(shown, 0)], words)[0]
 
 
 def explain_all(policy: LoadedPolicy, question: Question, shown: RankedItems, *, words: str = "auto") -> list[Explanation]:
@@ -61,11 +68,15 @@ def explain_all(policy: LoadedPolicy, question: Question, shown: RankedItems, *,
     ------
     recframe.errors.UserError: as for `explain`.
     """
-    return _explained(policy, question, shown, shown, words) if shown else []
+    return _explained(policy, question, shown, [_shown_by(shown, place) for place in range(len(shown))], words) if shown else []
+
+
+def _shown_by(shown: RankedItems, place: int) -> ShownBy:
+    return ShownBy(place + 1, shown.explored, shown[place].propensity)
 
 
 def _explained(
-    policy: LoadedPolicy, question: Question, items: Sequence[RankedItem], shown: RankedItems | None, words: str
+    policy: LoadedPolicy, question: Question, items: Sequence[RankedItem], decisions: Sequence[ShownBy | None], words: str
 ) -> list[Explanation]:
     if words not in METHODS:
         raise QueryError(f"words: {words!r} is not one of {', '.join(METHODS)}")
@@ -76,6 +87,6 @@ def _explained(
             if words != "none" and not comparison.drawn:
                 told = words_of_texts(policy, question, comparison, words)
             return [
-                explanation_of(policy, question, comparison, column, None if shown is None else (item, shown), vectors, told[column])
-                for column, item in enumerate(items)
+                explanation_of(policy, question, comparison, column, decision, vectors, told[column])
+                for column, decision in enumerate(decisions)
             ]

@@ -91,12 +91,13 @@ class Counterfactual:
 class ShownBy:
     """How the item came to its place.
 
-    place: where it was shown, from 1; None: it was not.   explored: exploration has changed the slate.
+    place: where it was shown, from 1; None: it was not, or that is not known.
+    explored: exploration has changed the slate; None: the policy explores, and it is not known whether the item was shown.
     propensity: the probability of the item at its place, given those above it; None: unknown.
     """
 
     place: int | None
-    explored: bool = False
+    explored: bool | None = False
     propensity: float | None = None
 
 

@@ -14,7 +14,6 @@ from recframe.explanations.explanation import Explanation, PartEffect, ShownBy, 
 from recframe.explanations.nearest import neighbours
 from recframe.explanations.parts import effects_of
 from recframe.explanations.sentence import at_place, in_quotes, sentence_of
-from recframe.serving.items import RankedItem, RankedItems
 from recframe.serving.policy import LoadedPolicy
 from recframe.serving.question import Question
 from recframe.serving.rules import NO_RULES
@@ -28,13 +27,13 @@ def explanation_of(
     question: Question,
     comparison: LeftOutParts,
     column: int,
-    shown: tuple[RankedItem, RankedItems] | None,
+    decision: ShownBy | None,
     vectors: Tensor | None,
     words: Sequence[WordEffects],
 ) -> Explanation:
     """The explanation of the item in a column of the standings.
 
-    shown: the item as it was shown, and all that were, if they were.
+    decision: how the item came to its place; None: as the policy shows it without exploration, if it does.
     vectors: `[M, d]` of length one, by which items are similar; None: the policy reads none.
     """
     catalog, standings, item = policy.data.catalog, comparison.standings, comparison.items[column]
@@ -46,7 +45,7 @@ def explanation_of(
         policy=policy.name,
         sentence=RANDOM,
         measure="lead" if scored else "place",
-        decision=_choice(shown, place, comparison.query.k),
+        decision=_best_choice(place, comparison.query.k) if decision is None else decision,
         score=None if standings.scores is None else float(standings.scores[0, column]),
         lead=float(standings.standing[0, column]) if scored else None,
         spread=None if standings.spread is None else float(standings.spread[0]),
@@ -84,12 +83,9 @@ def _required(comparison: LeftOutParts, about: Explanation, item: int) -> str:
     return ""
 
 
-def _choice(shown: tuple[RankedItem, RankedItems] | None, place: int | None, k: int) -> ShownBy:
-    if shown is None:
-        among = place is not None and place <= k
-        return ShownBy(place if among else None, propensity=1.0 if among else None)
-    item, slate = shown
-    return ShownBy(slate.index(item) + 1, slate.explored, item.propensity)
+def _best_choice(place: int | None, k: int) -> ShownBy:
+    among = place is not None and place <= k
+    return ShownBy(place if among else None, propensity=1.0 if among else None)
 
 
 def _only(effects: dict[int, PartEffect], *parts: str) -> tuple[PartEffect, ...]:

@@ -17,24 +17,36 @@ def sentence_of(about: Explanation) -> str:
     """The sentence. It says what the effects show, in the policy's own terms, not what the person thinks."""
     title = in_quotes(about.title)
     shown = about.decision.place
-    if about.decision.explored and shown is not None and (about.place is None or about.place > shown):
+    if tried_out(about):
         return f"{title} is shown to try it out{_probability(about.decision)}: by itself the policy puts it {at_place(about.place)}."
     parts = sorted((*about.history, *about.person), key=lambda part: -part.effect)
-    if shown is None:
+    if shown is None and about.decision.explored is not None:
         return f"{title} is not shown, it is {at_place(about.place)}{_against(parts, about)}."
     nowhere_else = about.place is not None and about.place_unknown == about.place
     everyone = "; with nothing known of you it would be there, too" if nowhere_else else ""
     moved_by_none = everyone and all(part.place_without == about.place for part in parts)
     if parts and noticeable(parts[0].effect, about) and not moved_by_none:
         strongest = f"the strongest single reason is {reason(parts[0], about)}: {_without(parts[0], about)}"
-        return f"{title} is {at_place(about.place)}; {strongest}{everyone}."
+        return f"{ranked_at(about)}; {strongest}{everyone}."
     if about.whole_history is not None and noticeable(about.whole_history, about) and not everyone:
         cause = "because of the history as a whole, and not of one item in it"
         without = f"; with nothing known of you it would be {at_place(about.place_unknown)}"
-        return f"{title} is {at_place(about.place)} {cause}{without}."
+        return f"{ranked_at(about)} {cause}{without}."
     if everyone:
-        return f"{title} is {at_place(about.place)} for everyone{everyone}."
-    return f"{title} is {at_place(about.place)}, and no single thing known of you speaks for it: {_for_everyone(about)}."
+        return f"{ranked_at(about)} for everyone{everyone}."
+    return f"{ranked_at(about)}, and no single thing known of you speaks for it: {_for_everyone(about)}."
+
+
+def tried_out(about: Explanation) -> bool:
+    """Whether exploration has put the item where the policy by itself would not."""
+    shown = about.decision.place
+    return bool(about.decision.explored) and shown is not None and (about.place is None or about.place > shown)
+
+
+def ranked_at(about: Explanation) -> str:
+    """The place of the item. Where it is not known what was shown, it is said to be that of the ranking."""
+    title, place = in_quotes(about.title), at_place(about.place)
+    return f"By itself the policy puts {title} {place}" if about.decision.explored is None else f"{title} is {place}"
 
 
 def _against(parts: Sequence[PartEffect], about: Explanation) -> str:

@@ -12,8 +12,8 @@ class StoreUnavailable(StoreError):
 
 
 class FeedbackRefused(UserError):
-    """Feedback that cannot be stored as it is."""
+    """Feedback that cannot be stored as it is, or a question about an item that was not shown."""
 
 
 class UnknownRecommendation(FeedbackRefused):
-    """Feedback about a recommendation that the store does not know."""
+    """Feedback, or a question, about a recommendation that the store does not know."""

@@ -30,6 +30,19 @@ class ShownItem(NamedTuple):
     score: float | None = None
 
 
+class ShownAt(NamedTuple):
+    """How one item was shown.   position: from 0.   propensity: see `ShownItem`.
+
+    policy, version, explored: of its recommendation, see `RecordedDecision`.
+    """
+
+    policy: str
+    version: str
+    explored: bool
+    position: int
+    propensity: float
+
+
 @dataclass(frozen=True)
 class RecordedDecision:
     """One answer of a policy: who asked, what for, what the policy read, and the slate, best first.

@@ -34,8 +34,9 @@ from recframe.feedback.database import (
 from recframe.feedback.errors import FeedbackRefused, StoreError, StoreUnavailable
 from recframe.feedback.item_lists import read_item_lists
 from recframe.feedback.log import ROW, log_blocks, log_schema
-from recframe.feedback.records import RecordedDecision, RecordedFeedback, StoredItem
+from recframe.feedback.records import RecordedDecision, RecordedFeedback, ShownAt, StoredItem
 from recframe.feedback.retention import remove_unneeded_lists
+from recframe.feedback.shown import read_shown_at
 from recframe.feedback.writes import FeedbackOutcome, write_decisions, write_feedback, write_signals
 
 log = logging.getLogger(__name__)
@@ -126,6 +127,17 @@ class FeedbackStore:
         with self._transaction(writes=True) as connection:
             write_decisions(connection, decisions)
             return write_feedback(connection, feedbacks)
+
+    def shown_at(self, recommendation: str, item: str) -> ShownAt:
+        """How an item was shown by a recommendation.
+
+        Raises
+        ------
+        UnknownRecommendation: there is no such recommendation.   FeedbackRefused: it does not show the item.
+        StoreUnavailable: the database does not answer.
+        """
+        with self._transaction(writes=False) as connection:
+            return read_shown_at(connection, recommendation, item)
 
     def record_signals(self, names: Iterable[str]) -> None:
         """Say which signals the policies know: the log then has a column for each, also before the first feedback."""

@@ -9,10 +9,11 @@ from typing import NamedTuple
 from sqlalchemy import Connection, select
 
 from recframe.feedback import tables
-from recframe.feedback.errors import FeedbackRefused, UnknownRecommendation
+from recframe.feedback.errors import FeedbackRefused
 from recframe.feedback.inserts import insert_new
 from recframe.feedback.item_lists import ItemLists
 from recframe.feedback.records import RecordedDecision, RecordedFeedback
+from recframe.feedback.shown import not_shown, unknown
 
 
 class FeedbackOutcome(NamedTuple):
@@ -93,9 +94,9 @@ def _shown_by(connection: Connection, wanted: set[str]) -> dict[str, _Shown]:
 
 def _why_refused(one: RecordedFeedback, shown: Mapping[str, _Shown]) -> FeedbackRefused | None:
     if one.recommendation not in shown:
-        return UnknownRecommendation(f"recommendation: {one.recommendation!r} is not known")
+        return unknown(one.recommendation)
     if one.item not in shown[one.recommendation].items:
-        return FeedbackRefused(f"item: {one.item!r} was not shown by the recommendation {one.recommendation!r}")
+        return not_shown(one.item, one.recommendation)
     return None
 
 

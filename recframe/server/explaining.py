@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from recframe.errors import UserError
+from recframe.feedback import ShownAt
 from recframe.interfaces import Agent
 from recframe.server.json_values import json_ready
 from recframe.server.served import ServedPolicy
@@ -17,17 +18,21 @@ from recframe.serving.policy import LoadedPolicy
 from recframe.serving.question import Question
 
 if TYPE_CHECKING:
-    from recframe.explanations import Explanation
+    from recframe.explanations import Explanation, ShownBy
 
 log = logging.getLogger(__name__)
 
 
 class ToExplain(NamedTuple):
-    """What is to be explained: why a slate, or why an item, of which all is told."""
+    """What is to be explained: why a slate, or why an item, of which all is told.
+
+    shown: how the item was shown; None: that is not known.
+    """
 
     by: ServedPolicy
     question: Question
     what: RankedItems | str
+    shown: ShownAt | None = None
 
 
 class Explainers:
@@ -60,7 +65,8 @@ class Explainers:
 
         question, what, policy = asked.question, asked.what, self._copy_of(asked.by)
         if isinstance(what, str):
-            return json_ready(_told(explain(policy, question, what), question).as_dict())
+            about = explain(policy, question, what, decision=_decision(asked))
+            return json_ready(_of_its_version(_told(about, question), asked).as_dict())
         return [_told(one, question).sentence for one in explain_all(policy, question, what, words="none")]
 
     def _copy_of(self, served: ServedPolicy) -> LoadedPolicy:
@@ -75,6 +81,22 @@ class Explainers:
         return copied
 
 
+def _decision(asked: ToExplain) -> ShownBy | None:
+    """How the item came to its place; None: where nothing is explored, as the policy ranks it."""
+    from recframe.explanations import ShownBy
+
+    if asked.shown is not None:
+        return ShownBy(asked.shown.position + 1, asked.shown.explored, asked.shown.propensity)
+    return None if asked.by.explorer is None else ShownBy(None, explored=None)
+
+
+def _of_its_version(about: Explanation, asked: ToExplain) -> Explanation:
+    if asked.shown is None or asked.shown.version == asked.by.version:
+        return about
+    note = f"it was shown by version {asked.shown.version} of the policy; the reasons are those of version {asked.by.version}"
+    return replace(about, notes=(*about.notes, note))
+
+
 def _told(about: Explanation, question: Question) -> Explanation:
     """What may be told: an answer says neither which users the policy knows, nor what the data says of them."""
     # only a user whom the policy knows is left in a question, see `ServedPolicy.fitted`
@@ -84,7 +106,7 @@ def _told(about: Explanation, question: Question) -> Explanation:
 def without_user(about: Explanation) -> Explanation:
     """The explanation without the part of the user, the words of the stored profile, and what rests on them."""
     from recframe.explanations.comparison import UNREAD
-    from recframe.explanations.sentence import at_place, in_quotes, sentence_of
+    from recframe.explanations.sentence import ranked_at, sentence_of, tried_out
 
     found = about.counterfactual
     rest = replace(
@@ -101,6 +123,7 @@ def without_user(about: Explanation) -> Explanation:
     if about.sentence != sentence_of(about):
         # a rule, or chance, is the reason
         return rest
-    if nothing_else and about.decision.place is not None and not about.decision.explored:
-        return replace(rest, sentence=f"{in_quotes(about.title)} is {at_place(about.place)}.")
+    not_shown = about.decision.place is None and about.decision.explored is not None
+    if nothing_else and not not_shown and not tried_out(about):
+        return replace(rest, sentence=f"{ranked_at(about)}.")
     return replace(rest, sentence=sentence_of(rest))

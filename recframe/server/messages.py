@@ -51,9 +51,12 @@ class RecommendRequest(_Message):
 
 
 class ExplainRequest(RecommendRequest):
-    """A question, and the item of which to say why the policy would show it."""
+    """A question, and the item of which to say why the policy would show it, or why it was shown."""
 
     item: ItemId
+    recommendation: Name | None = Field(
+        None, description="The answer that showed the item: what is told of its place is then what was stored of it."
+    )
 
 
 class RecommendedItem(BaseModel):

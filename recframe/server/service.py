@@ -8,8 +8,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from starlette.concurrency import run_in_threadpool
+
 from recframe.errors import UserError
-from recframe.feedback import RecordedDecision, RecordedFeedback, StoreError, StoreUnavailable
+from recframe.feedback import RecordedDecision, RecordedFeedback, ShownAt, StoreError, StoreUnavailable
 from recframe.feedback.store import FeedbackStore
 from recframe.feedback.writes import FeedbackOutcome
 from recframe.server.batching import Batcher, QueueFull
@@ -171,8 +173,12 @@ class Service:
             self.sessions.add_missing(*told)
         return outcome
 
-    async def explain(self, asked: Asked, item: str) -> dict[str, Any]:
-        """Why the policy ranks an item where it does, ready for JSON.
+    async def shown_at(self, recommendation: str, item: str) -> ShownAt:
+        """How an item was shown by a recommendation; see `FeedbackStore.shown_at`."""
+        return await run_in_threadpool(self.store.shown_at, recommendation, item)
+
+    async def explain(self, asked: Asked, item: str, shown: ShownAt | None = None) -> dict[str, Any]:
+        """Why the policy ranks an item where it does, ready for JSON. shown: how it was shown; None: that is not known.
 
         Raises
         ------
@@ -180,7 +186,7 @@ class Service:
         """
         assert self._batchers is not None
         served = self.policies[asked.policy]
-        found: dict[str, Any] = await self._in_time(self._batchers[2], ToExplain(served, served.fitted(asked), item))
+        found: dict[str, Any] = await self._in_time(self._batchers[2], ToExplain(served, served.fitted(asked), item, shown))
         return found
 
     async def sentences(self, slate: Slate) -> list[str | None]:

@@ -62,6 +62,13 @@ def test_an_explored_item_is_said_to_be_tried_out_and_one_it_displaced_is_not():
     assert "strongest single reason" in sentence_of(displaced)
 
 
+def test_where_it_is_not_known_what_was_shown_only_the_ranking_is_told():
+    unknown = replace(ABOUT, decision=ShownBy(None, explored=None), place=40)
+    assert sentence_of(unknown).startswith("By itself the policy puts 'Solaris' at place 40; the strongest single reason is that you")
+    assert "shown" not in sentence_of(unknown)
+    assert "shown" not in str(replace(unknown, sentence=sentence_of(unknown)))
+
+
 def test_of_an_item_that_is_not_shown_the_strongest_reason_against_it_is_told():
     against = replace(ABOUT, decision=ShownBy(None), place=40, history=(replace(CLICKED, effect=-0.3, place_without=2),))
     assert sentence_of(against) == (

@@ -18,7 +18,7 @@ export async function reasonsPanel(panel, button, slate, item) {
   panel.replaceChildren(el("p", { class: "note", role: "status" }, "Looking for reasons …"));
   try {
     const { why: _, ...asked } = slate.asked;
-    const told = await call("POST", "explain", { ...asked, policy: slate.policy, item: item.id });
+    const told = await call("POST", "explain", { ...asked, ...shownBy(slate), policy: slate.policy, item: item.id });
     panel.replaceChildren(...explanation(told, item, slate));
   } catch (error) {
     delete panel.dataset.state;
@@ -26,6 +26,9 @@ export async function reasonsPanel(panel, button, slate, item) {
     panel.replaceChildren(el("p", { class: "wrong", role: "alert" }, missing ? "This server gives no reasons." : error.message));
   }
 }
+
+/** The slate's name, by which the server knows what it has shown; a slate that is not recorded has none. */
+const shownBy = ({ recommendation }) => (recommendation ? { recommendation } : {});
 
 /** The elements of an explanation (`Explanation.as_dict()`). */
 function explanation(told, item, slate) {

@@ -52,8 +52,14 @@ async def recommend_items(asked: RecommendRequest, service: ServiceOf) -> JSONRe
 @router.post("/explain")
 async def explain_item(asked: ExplainRequest, service: ServiceOf) -> dict[str, Any]:
     """Why the policy ranks an item where it does, for the same question: nothing is shown, and nothing recorded."""
+    item, shown = str(asked.item), None
+    if asked.recommendation is not None:
+        shown = await service.shown_at(asked.recommendation, item)
+        if asked.policy not in (None, shown.policy):
+            raise HTTPException(422, f"policy: the recommendation is one of {shown.policy!r}; leave policy out, or name that one")
+        asked = asked.model_copy(update={"policy": shown.policy})
     question = question_of(service, asked, asked.session or new_name())
-    return await service.explain(question, str(asked.item))
+    return await service.explain(question, item, shown)
 
 
 def question_of(service: Service, asked: RecommendRequest, session: str) -> Asked:

@@ -11,6 +11,7 @@ import pytest
 
 from recframe.explanations import Counterfactual, PartEffect, explain
 from recframe.explanations.explanation import Explanation, ShownBy
+from recframe.feedback import ShownAt
 from recframe.server.explaining import Explainers, ToExplain, without_user
 from recframe.server.served import ServedPolicy
 from recframe.serving.items import RankedItem, RankedItems
@@ -65,6 +66,55 @@ def test_the_next_strongest_reason_takes_the_place_of_the_user(history, sentence
     told = without_user(about)
     assert told.sentence == sentence
     assert (told.person, told.counterfactual) == ((), None)
+
+
+def test_of_a_user_alone_only_the_place_in_the_ranking_is_told_where_it_is_not_known_what_was_shown():
+    from recframe.explanations.sentence import sentence_of
+
+    about = replace(ABOUT, person=(USER,), decision=ShownBy(None, explored=None))
+    assert without_user(replace(about, sentence=sentence_of(about))).sentence == "By itself the policy puts 'Film' at place 1."
+
+
+def test_an_explored_item_is_explained_as_it_was_shown(serve, policy):
+    server = serve("exploration.kind=epsilon", "exploration.epsilon=0.9", "seed=7", other=policy)
+    best = policy.recommend(["3"], k=3).ids
+    answer = server.recommend(history=["3"], k=3, policy="main")
+    while set(shown := [item["id"] for item in answer["items"]]) <= set(best):
+        answer = server.recommend(history=["3"], k=3, policy="main")
+    place = next(place for place, item in enumerate(shown) if item not in best)
+    item = answer["items"][place]
+    asked = {"history": ["3"], "item": item["id"], "k": 3}
+
+    unknown = server.client.post("/explain", json={**asked, "policy": "main"}).json()
+    assert unknown["decision"] == {"place": None, "explored": None, "propensity": None}
+    assert unknown["sentence"].startswith(f"By itself the policy puts '{item['title']}' at place {unknown['place']}")
+    assert "is shown" not in unknown["sentence"]
+
+    known = {**asked, "recommendation": answer["recommendation"]}
+    told = server.client.post("/explain", json=known).json()
+    assert told["decision"] == {"place": place + 1, "explored": True, "propensity": item["propensity"]}
+    assert told["sentence"].startswith(f"'{item['title']}' is shown to try it out, with a probability of")
+    assert told["sentence"].endswith(f"by itself the policy puts it at place {unknown['place']}.")
+    assert {**told, "decision": 0, "sentence": 0} == {**unknown, "decision": 0, "sentence": 0}
+
+    left = next(other for other in policy.data.catalog.ids if other not in shown)
+    for change, status, message in (
+        ({"recommendation": "nope"}, 404, "recommendation: 'nope' is not known"),
+        ({"item": left}, 422, f"item: '{left}' was not shown by the recommendation"),
+        ({"policy": "other"}, 422, "policy: the recommendation is one of 'main'"),
+    ):
+        refused = server.client.post("/explain", json={**known, **change})
+        assert (refused.status_code, list(refused.json())) == (status, ["error"])
+        assert refused.json()["error"].startswith(message)
+
+
+def test_reasons_of_another_version_than_that_which_showed_the_item_say_so(policy):
+    served = ServedPolicy("main", policy)
+    asked = [ToExplain(served, Question(), "3", ShownAt("main", version, False, 1, 1.0)) for version in ("old", served.version)]
+    other, same = Explainers().explained(asked)
+    note = f"it was shown by version old of the policy; the reasons are those of version {served.version}"
+    assert other["notes"] == [*same["notes"], note]
+    assert other["decision"] == same["decision"] == {"place": 2, "explored": False, "propensity": 1.0}
 
 
 def test_a_sentence_about_a_rule_stays(reading_policy):

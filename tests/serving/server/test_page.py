@@ -245,10 +245,11 @@ def test_why_an_item_is_shown_is_told_in_bars_words_and_what_if(opened, policy):
         counterfactual=what_if,
         notes=("Nothing else.",),
     )
-    asked = []
+    asked, recommended = [], []
 
     def explored(route):
         answer = route.fetch().json()
+        recommended.append(answer["recommendation"])
         answer["explored"], answer["items"][0]["propensity"] = True, 0.25
         route.fulfill(json=answer)
 
@@ -274,6 +275,7 @@ def test_why_an_item_is_shown_is_told_in_bars_words_and_what_if(opened, policy):
     assert "The probability of this item at this place was 0.25." in panel
     assert "The slate was explored" in panel
     assert "it would be number 4." in panel
+    assert asked[0]["recommendation"] == recommended[-1]
     assert asked[0]["history"] == [[policy.data.catalog.ids[0], {"click": 1}]]
     assert asked[0]["item"] == policy.data.catalog.ids[policy.data.catalog.titles.index(texts(page, ".items .title")[0])]
     assert page.evaluate("document.documentElement.scrollWidth") == 360
