@@ -77,8 +77,8 @@ class LimitsConfig:
     text: int = option(4_000, "the longest text, in characters", ge=1)
     items: int = option(1_000, "the largest number of items that one request adds", ge=1)
     requests: float = option(0.0, "requests per second of one client (an API key, or an address); 0: no limit", ge=0)
-    connections: int = option(1_000, "the number of open connections", ge=1)
-    seconds: float = option(15.0, "how long a client may take to send a request, in seconds", gt=0)
+    connections: int = option(1_000, "the number of open connections; while there are more, requests are answered with 503", ge=1)
+    seconds: float = option(15.0, "how long a client may take to send a request, and may read nothing of its answer, in seconds", gt=0)
 
 
 @dataclass

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -36,10 +36,14 @@ def reading_policy(world: Path) -> recframe.LoadedPolicy:
 
 
 class Served:
-    """A running server.   client: sends requests to it.   url: its address.   service: what is behind it."""
+    """A running server.
 
-    def __init__(self, app: object, port: int) -> None:
+    client: sends requests to it.   url: its address.   service: what is behind it.   connections: those that are open.
+    """
+
+    def __init__(self, app: object, port: int, connections: Collection) -> None:
         self.app = app
+        self.connections = connections
         self.url = f"http://127.0.0.1:{port}"
         self.client = httpx.Client(base_url=self.url, timeout=20)
         self.service = app.state.service
@@ -66,7 +70,7 @@ def running(policies: Mapping, store: FeedbackStore, config: ServeConfig, folder
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
         try:
-            served = Served(app, listening.getsockname()[1])
+            served = Served(app, listening.getsockname()[1], server.server_state.connections)
             for _ in range(1000):
                 if server.started or not thread.is_alive():
                     break

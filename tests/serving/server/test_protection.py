@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import socket
 import time
+from pathlib import Path
+from unittest.mock import MagicMock
 
 import httpx
 import pytest
+from uvicorn.server import ServerState
+
+from recframe.server.config import ServeConfig
+from recframe.server.http_server import uvicorn_config
 
 
 @pytest.fixture
@@ -53,6 +59,82 @@ def test_slow_clients_are_given_up(serve):
         assert headers.recv(1000) == b""
         assert body.recv(1000).startswith(b"HTTP/1.1 408")
     assert server.recommend()["items"]
+
+
+@pytest.fixture
+def deaf(serve):
+    """Connects clients that ask for very much, and read nothing of it."""
+    clients = []
+
+    def connect(server, number: int, requests: int = 300) -> None:
+        for _ in range(number):
+            client = socket.socket()
+            clients.append(client)
+            # little of an answer is taken by the client's machine
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.settimeout(10)
+            client.connect(("127.0.0.1", int(server.url.rpartition(":")[2])))
+            client.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * requests)
+
+    yield connect
+    for client in clients:
+        client.close()
+
+
+def resident_bytes() -> int:
+    """The memory of this process, in which the server is."""
+    status = Path("/proc/self/status").read_text()
+    return 1024 * int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1])
+
+
+def test_clients_that_do_not_read_stop_nobody_and_take_little_memory(serve, deaf):
+    server = serve("limits.connections=12")
+    server.recommend()
+    length = len(server.client.get("/openapi.json").content)
+    before = resident_bytes()
+    deaf(server, 10)
+    for _ in range(5):
+        assert server.recommend()["items"]
+    assert len(server.connections) >= 10
+    # of the 300 answers of each, one is kept
+    assert resident_bytes() - before < 10 * 300 * length / 4
+    deaf(server, 2, requests=0)
+    while len(server.connections) < 12:
+        time.sleep(0.01)
+    refused = server.client.get("/items")
+    assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
+    assert refused.json() == {"error": "too many connections are open; try again (limits.connections)"}
+
+
+def test_clients_that_do_not_read_are_given_up(serve, deaf):
+    server = serve("limits.seconds=0.4", "limits.connections=10")
+    deaf(server, 10)
+    until = time.monotonic() + 30
+    while server.client.get("/items").status_code != 200 or len(server.connections) > 1:
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def test_a_client_that_reads_slowly_is_not_given_up():
+    async def app(scope, receive, send):
+        raise AssertionError
+
+    config = uvicorn_config(app, ServeConfig())
+    config.load()
+    due, transport, loop = [], MagicMock(), MagicMock()
+    loop.call_later = lambda seconds, *what: due.append(what) or MagicMock()
+    protocol = config.http_protocol_class(config, ServerState(), {}, loop)
+    protocol.connection_made(transport)
+    transport.get_write_buffer_size.return_value = 1_000
+    protocol.pause_writing()
+    for unread in (999, 500, 20):
+        transport.get_write_buffer_size.return_value = unread
+        give_up, before = due.pop()
+        give_up(before)
+        transport.abort.assert_not_called()
+    give_up, before = due.pop()
+    give_up(before)
+    transport.abort.assert_called_once()
 
 
 def test_a_client_that_asks_too_often_waits(serve):
