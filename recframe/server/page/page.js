@@ -10,7 +10,7 @@ import { add, foundSignals, keep, question, remove, setWords, startOver, visit }
 
 const SIDES = ["a", "b"];
 let policies = [];
-let look = () => {};
+let look = () => {}, search = null;
 const slates = {};
 
 async function start() {
@@ -22,8 +22,14 @@ async function start() {
   }
   report(null);
   describe();
+  if (search) {
+    // the key has changed: what was started goes on
+    search();
+    look();
+    return;
+  }
   look = startLive();
-  startSearch((item) => {
+  search = startSearch((item) => {
     add(item, foundSignals(signalsOf("")));
     changed(`Added: ${item.title}`);
   }, report);

@@ -6,12 +6,16 @@ import { by, el, plural } from "./dom.js";
 const PAGE = 6;
 const WAIT = 140;
 
-/** Start the search; `choose` is called with an item, `report` with what goes wrong. */
+/** Start the search; `choose` is called with an item, `report` with what goes wrong. Returns what looks again. */
 export function startSearch(choose, report) {
   const field = by("search"), list = by("found"), more = by("more");
-  let items = [], active = -1, total = 0, running = null, timer = null;
+  let items = [], active = -1, total = 0, running = null, timer = null, entered = false;
+  // whether what is listed, or will be, is what was found for the words of the field
+  let found = Promise.resolve(false);
 
   async function look(offset = 0) {
+    clearTimeout(timer);
+    timer = null;
     running?.abort();
     running = new AbortController();
     try {
@@ -20,9 +24,22 @@ export function startSearch(choose, report) {
       total = answer.total;
       if (!offset) active = -1;
       show();
+      return true;
     } catch (error) {
       if (error.name !== "AbortError") report(error);
+      return false;
     }
+  }
+
+  const lookAnew = () => (found = look());
+
+  /** Take what is chosen, or the first item, of those that are found for what the field says now, which may not be listed yet. */
+  async function enter() {
+    if (entered) return;
+    entered = true;
+    const there = await (timer === null ? found : lookAnew());
+    entered = false;
+    if (there && items.length) take(Math.max(active, 0));
   }
 
   function show() {
@@ -50,20 +67,23 @@ export function startSearch(choose, report) {
 
   field.addEventListener("input", () => {
     clearTimeout(timer);
-    timer = setTimeout(look, WAIT);
+    timer = setTimeout(lookAnew, WAIT);
+    // more of what was found before
+    more.hidden = true;
   });
   field.addEventListener("keydown", (event) => {
     if (event.key === "ArrowDown" || event.key === "ArrowUp") {
       event.preventDefault();
       move(event.key === "ArrowDown" ? 1 : -1);
-    } else if (event.key === "Enter" && items.length) {
+    } else if (event.key === "Enter") {
       event.preventDefault();
-      take(Math.max(active, 0));
+      enter();
     } else if (event.key === "Escape" && field.value) {
       field.value = "";
-      look();
+      lookAnew();
     }
   });
   more.addEventListener("click", () => look(items.length));
-  look();
+  lookAnew();
+  return lookAnew;
 }

@@ -180,6 +180,27 @@ def test_everything_can_be_done_by_keyboard_and_the_focus_is_seen(opened, policy
     assert page.messages == []
 
 
+def test_enter_adds_what_is_found_for_the_words_that_are_there_also_before_it_is_listed(opened, policy):
+    page, titles = opened(), policy.data.catalog.titles
+    wanted = [titles[5], titles[9]]
+    page.evaluate("() => { const real = fetch; window.fetch = async (...asked) => { await window.held; return real(...asked); }; }")
+    for place, title in enumerate(wanted):
+        page.evaluate("() => { window.held = new Promise((release) => { window.release = release; }); }")
+        page.fill("#search", title)
+        # before it is asked, and while it is
+        page.wait_for_timeout(0 if place == 0 else 250)
+        page.keyboard.press("Enter")
+        page.keyboard.press("Enter")
+        page.evaluate("release()")
+        page.locator("#history li").nth(place).wait_for()
+    assert history_of(page) == [(title, "clicked") for title in wanted]
+    page.fill("#search", "nothing has this title")
+    page.keyboard.press("Enter")
+    page.locator("#found-note", has_text="Nothing has").wait_for()
+    assert len(history_of(page)) == 2
+    assert page.messages == []
+
+
 def test_texts_of_the_catalogue_are_shown_as_texts(opened):
     page = opened()
     find(page, "<img", 1)
@@ -302,11 +323,11 @@ def test_mistakes_and_a_server_that_is_away_are_told_in_words(opened):
 
 
 def test_a_server_that_asks_for_a_key_gets_one(opened, served):
-    page, key = opened(), "of the page"
+    page, keys = opened(), ["of the page"]
 
     def locked(route):
         given = route.request.headers.get("authorization")
-        if given == f"Bearer {key}":
+        if given == f"Bearer {keys[-1]}":
             route.continue_()
         else:
             route.fulfill(status=401, json={"error": "the API key is missing" if given is None else "the API key is wrong"})
@@ -318,12 +339,24 @@ def test_a_server_that_asks_for_a_key_gets_one(opened, served):
     page.keyboard.type("another")
     page.keyboard.press("Enter")
     page.locator("#problem", has_text="the API key is wrong").wait_for()
-    page.fill("#key", key)
+    page.fill("#key", keys[-1])
     page.keyboard.press("Enter")
     page.locator("#found li").first.wait_for()
     recommend(page)
     assert page.locator("#key-form").is_hidden()
     assert page.locator("#problem").is_hidden()
+    # the key is another one later: nothing listens twice then
+    keys.append("a new one")
+    page.click("#recommend")
+    page.locator("#key-form").wait_for()
+    with page.expect_response(re.compile(r"/items\?")):
+        page.fill("#key", keys[-1])
+        page.keyboard.press("Enter")
+    page.locator("#problem").wait_for(state="hidden")
+    page.press("#search", "Enter")
+    page.locator("#history li").first.wait_for()
+    recommend(page)
+    assert page.locator("#history li").count() == 1
 
 
 def test_it_is_dark_where_the_reader_likes_that_and_fits_every_width(opened):
