@@ -353,6 +353,9 @@ def test_a_server_that_asks_for_a_key_gets_one(opened, served):
         page.fill("#key", keys[-1])
         page.keyboard.press("Enter")
     page.locator("#problem").wait_for(state="hidden")
+    find(page, "<img", 1)
+    # whoever else looks has found it by then, too
+    page.wait_for_timeout(500)
     page.press("#search", "Enter")
     page.locator("#history li").first.wait_for()
     recommend(page)
