@@ -32,6 +32,7 @@ def learn(
     places: Annotated[int | None, typer.Option(help="Judge the first places of slates alone [default: whole slates].")] = None,
     runs: Annotated[Path | None, typer.Option(help="Folder of the rounds [default: FOLDER.rounds].")] = None,
     poll: Annotated[float, typer.Option(help="Seconds between two looks at the store.")] = 5.0,
+    keep: Annotated[int, typer.Option("--keep", help="The last rounds whose runs and artefacts stay; 0: those of all.")] = 20,
     trust_remote_code: Annotated[bool, typer.Option("--trust-remote-code", help="Run the code that comes with the model.")] = False,
     send_variable: Annotated[str | None, typer.Option("--send-variable", help=SEND_HELP)] = None,
 ) -> None:
@@ -47,7 +48,7 @@ def learn(
             folder=folder,
             overrides=tuple(overrides or ()),
             home=runs,
-            rounds=None if watch else rounds or 1,
+            rounds=None if watch else 1 if rounds is None else rounds,
             feedback=feedback,
             every=every,
             poll=poll,
@@ -58,6 +59,7 @@ def learn(
             level=level,
             effective=effective,
             places=places,
+            keep=keep,
             trust_remote_code=trust_remote_code,
             send_variable=send_variable,
         )

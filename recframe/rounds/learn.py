@@ -13,6 +13,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from recframe.errors import Stop, UserError
+from recframe.feedback.errors import StoreUnavailable
 from recframe.feedback.opened import open_existing
 from recframe.feedback.store import FeedbackStore
 from recframe.rounds.round import Rounds, Train, train_run
@@ -48,6 +49,7 @@ def learn_in_rounds(settings: LearnSettings, train: Train = train_run) -> list[M
             served.prepare()
             rounds.finish_what_was_begun()
             rounds.require_possible()
+            rounds.remove_old()
             return list(_rounds(rounds, store, settings))
     finally:
         lock.release()
@@ -58,16 +60,25 @@ def _rounds(rounds: Rounds, store: FeedbackStore, settings: LearnSettings) -> li
     while settings.rounds is None or len(made) < settings.rounds:
         wait_for_feedback(rounds, store, settings)
         made.append(rounds.run())
+        rounds.remove_old()
     return made
 
 
 def wait_for_feedback(rounds: Rounds, store: FeedbackStore, settings: LearnSettings) -> None:
-    """Wait until there is enough feedback about recommendations that are new and settled, or for as long as the settings say."""
+    """Wait until there is enough feedback about recommendations that are new and settled, or for as long as the settings say.
+
+    While the database does not answer, there is none.
+    """
     began, since, said = time.monotonic(), rounds.waits_since, False
     never = threading.Event()
     while True:
-        # feedback about younger ones may still come, and they judge no policy yet
-        new = store.feedback_about(since, time.time() - settings.settle)
+        try:
+            # feedback about younger ones may still come, and they judge no policy yet
+            new = store.feedback_about(since, time.time() - settings.settle)
+        except StoreUnavailable:
+            # the store tells the log that it is away, once, and when it is back
+            never.wait(settings.poll)
+            continue
         if new >= settings.feedback:
             return
         if settings.every is not None and new and time.monotonic() - began >= settings.every:

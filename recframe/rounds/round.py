@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,8 +19,9 @@ from recframe.errors import Stop, UserError
 from recframe.feedback.store import FeedbackStore
 from recframe.rounds.fresh import UnlikeQuestions, fresh_slates
 from recframe.rounds.gate import GateVerdict, judge_policies
-from recframe.rounds.round_folder import made_folders, make_round_folder, remove_round_folder, round_folder
-from recframe.rounds.rounds_file import RoundsFile
+from recframe.rounds.old_rounds import remove_old_rounds
+from recframe.rounds.round_folder import made_folders, made_here, make_round_folder, remove_round_folder, round_folder
+from recframe.rounds.rounds_file import ASIDE, FAILED, SWAPPED, RoundsFile
 from recframe.rounds.served_folder import ServedFolder
 from recframe.rounds.settings import LearnSettings
 from recframe.rounds.training import described, has_long_sessions, round_config
@@ -29,8 +31,8 @@ from recframe.serving.load import load_policy
 
 log = logging.getLogger(__name__)
 
-SWAPPED, ASIDE, FAILED = "swapped in", "kept aside", "failed"
 DECISIVE = ("not worse", "worse")
+ERROR = "error.log"
 
 Train = Callable[[DictConfig, Path, LearnSettings], None]
 
@@ -94,25 +96,29 @@ class Rounds:
             raise UserError(f"--signal {self.settings.signal}: the store has no such signal; it has: {', '.join(signals)}")
 
     def run(self) -> Mapping[str, Any]:
-        """Make the next round, and return its record. A mistake in it is a failed round, not an error.
+        """Make the next round, and return its record. Whatever fails in it is a failed round, and not the end of the rounds.
+
+        The traceback of what nobody expected is in the round's folder, in `error.log`.
 
         Raises
         ------
-        Stop: the process is asked to stop; nothing is left of the round.   OSError: the disk.
+        Stop: the process is asked to stop; nothing is left of the round.
+        OSError: the record cannot be written, or an exchange of the served policy, which has begun, cannot be finished.
         """
         records = self.file.read()
         number, began = len(records) + 1, time.time()
         place = round_folder(self.settings.place, number)
         judged_until = began - self.settings.settle
-        folder = self.served.current()
         record: dict[str, Any] = {
             "round": number,
             "began": datetime.fromtimestamp(began, UTC).isoformat(timespec="seconds"),
-            "old": read_manifest(folder).version,
+            "old": None,
             "new": None,
             "judged_until": judged_until,
         }
         try:
+            folder = self.served.current()
+            record["old"] = read_manifest(folder).version
             make_round_folder(place)
             moments = self._moments(self._fresh_since(records), judged_until)
             record["learned_until"] = moments.learned
@@ -120,11 +126,23 @@ class Rounds:
         except Stop as stop:
             remove_round_folder(place)
             raise Stop(f"stopped in round {number}, which is done again next time", stop.exit_code) from None
-        except UserError as error:
-            record |= {"outcome": FAILED, "reason": str(error).replace("\n", "; "), **_lasted(began)}
+        except Exception as error:
+            if self.served.pending() is not None:
+                # the exchange is finished when the command is called again
+                raise
+            record |= {"outcome": FAILED, "reason": _reason(error, place), **_lasted(began)}
             self.file.append(record)
         log.info("%s", described(record))
         return record
+
+    def remove_old(self) -> None:
+        """Remove the runs and the artefacts of rounds that are no longer to be kept."""
+        try:
+            served = read_manifest(self.served.current()).version
+        except UserError:
+            # what is served cannot be told, so nothing is removed
+            return
+        remove_old_rounds(self.settings.place, self.file.read(), served, self.settings.keep)
 
     def _train_and_judge(self, folder: Path, place: Path, number: int, moments: RoundMoments, record: dict[str, Any]) -> None:
         began, manifest = time.time(), read_manifest(folder)
@@ -178,6 +196,17 @@ class Rounds:
         cut = pl.Series(times).quantile(1 - self.settings.hold_out, "lower")
         assert cut is not None
         return RoundMoments(float(cut), judged_until)
+
+
+def _reason(error: Exception, place: Path) -> str:
+    """Why a round failed, in one line. The traceback of what is nobody's mistake goes to the round's folder."""
+    if isinstance(error, UserError):
+        return str(error).replace("\n", "; ")
+    said = f"{type(error).__name__}: {error}".partition("\n")[0]
+    if not made_here(place):
+        return said
+    (place / ERROR).write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+    return f"{said} (the traceback is in {place / ERROR})"
 
 
 def _lasted(began: float) -> dict[str, float]:

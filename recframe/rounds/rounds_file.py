@@ -11,6 +11,8 @@ from recframe.errors import UserError
 from recframe.tracking import atomic_write
 
 NAME = "rounds.jsonl"
+SWAPPED, ASIDE, FAILED = "swapped in", "kept aside", "failed"
+"""What becomes of a round."""
 
 
 class RoundsFile:

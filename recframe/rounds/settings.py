@@ -38,6 +38,7 @@ class LearnSettings:
         100.0, "least effective number of recommendations in which the policies differ and what each chooses was shown", ge=2
     )
     places: int | None = option(None, "the first places of slates, which are judged; null: whole slates", ge=1)
+    keep: int = option(20, "the last rounds whose runs and artefacts stay; 0: those of all rounds", ge=0)
     trust_remote_code: bool = field(default=False)
     send_variable: str | None = field(default=None)
 

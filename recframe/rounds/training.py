@@ -120,5 +120,5 @@ def _reads_profiles(served: Path) -> bool:
 def described(record: Mapping[str, Any]) -> str:
     """A round in one line."""
     served = record["outcome"] == "swapped in"
-    versions = f"{record['new']} takes the place of {record['old']}" if served else f"{record['old']} stays"
+    versions = f"{record['new']} takes the place of {record['old']}" if served else f"{record['old'] or 'what is served'} stays"
     return f"round {record['round']}: {record['outcome']} ({versions}): {record['reason']}"
