@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -48,7 +49,9 @@ def recommend(
     ] = None,
     answers: Annotated[
         Path | None,
-        typer.Option("--answers", help="The file for the answers, as JSON lines; one that exists is continued [default: the terminal]."),
+        typer.Option(
+            "--answers", help="The file for the answers, as JSON lines; if it was begun so, it is continued [default: the terminal]."
+        ),
     ] = None,
     why: Annotated[bool, typer.Option("--why", help="Say of each item why it is recommended.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON.")] = False,
@@ -66,7 +69,8 @@ def recommend(
             raise UserError("--answers: it is for --questions; one answer is printed")
         if seed is not None and explore is None:
             raise UserError("--seed: it is for --explore; without it nothing is drawn at random")
-        from recframe.serving.batches import Answers, answer_line, answered
+        from recframe.serving.answers_file import Answers, with_first_question
+        from recframe.serving.batches import answer_line, answered
         from recframe.serving.exploration import explorer_of
         from recframe.serving.item_lines import read_item_lines
         from recframe.serving.lines import batches_of_lines
@@ -76,6 +80,7 @@ def recommend(
 
         new = None if add_items is None else read_item_lines(add_items, "--add-items")
         explorer = None if explore is None else explorer_of(explore, seed or 0)
+        lines: Iterator[Sequence[str]] | None
         lines = None if questions is None else batches_of_lines(questions, sys.stdin, BATCH, "--questions")
         with Answers(answers, sys.stdout) as out:
             policy = load_policy(folder, trust_remote_code=trust_remote_code, send_variable=send_variable)
@@ -91,6 +96,12 @@ def recommend(
                     output_console().print(text, highlight=False, markup=False, soft_wrap=True)
                 return
             told = partial(_reasons_as_json, policy) if why else None
+            if answers is not None:
+                asked, lines = with_first_question(lines)
+                drawn = {"--explore": explore, "--seed": None if explore is None else seed or 0}
+                out.begin({"version": policy.version, "-k": k, **drawn, "--why": why, **asked})
+            if out.finished:
+                print(f"recframe: --answers: {answers}: {out.finished} answers are there; continued", file=sys.stderr)
             for line in answered(policy, lines, k, out.finished, explorer, told):
                 out.write(line)
         if out.refused:

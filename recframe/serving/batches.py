@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
-from pathlib import Path
-from types import TracebackType
-from typing import Any, NamedTuple, TextIO
+from typing import Any, NamedTuple
 
 from recframe.errors import UserError
 from recframe.serving.exploration import Explorer
@@ -110,53 +108,3 @@ def answer_line(
 
 def _id(question: Mapping[str, Any]) -> dict[str, Any]:
     return {"id": question["id"]} if "id" in question else {}
-
-
-class Answers:
-    """Where answers are written, a line each: a file, or the standard output.
-
-    A file that exists is continued: `finished` is the number of its complete lines, and half a line at its end, which a killed process may
-    have left, is removed. `refused` counts the answers that are errors.
-
-    Raises
-    ------
-    UserError: the file cannot be written.
-    """
-
-    def __init__(self, path: Path | None, standard_output: TextIO) -> None:
-        self.finished = self.refused = 0
-        self._path = path
-        self._stream = standard_output
-        if path is None:
-            return
-        try:
-            if path.exists():
-                self._keep_complete_lines(path)
-            self._stream = path.open("a", encoding="utf-8")
-        except OSError as error:
-            raise UserError(f"--answers: {path}: cannot be written ({error.strerror})") from None
-        except (ValueError, TypeError):
-            raise UserError(f"--answers: {path}: holds something else than answers; choose another file") from None
-
-    def _keep_complete_lines(self, path: Path) -> None:
-        end = 0
-        with path.open("r+b") as file:
-            for line in file:
-                if not line.endswith(b"\n"):
-                    break
-                end += len(line)
-                self.finished += 1
-                self.refused += "error" in json.loads(line)
-            file.truncate(end)
-
-    def write(self, line: str) -> None:
-        """Write a line; a reader sees it at once."""
-        self.refused += "error" in json.loads(line)
-        print(line, file=self._stream, flush=True)
-
-    def __enter__(self) -> Answers:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
-        if self._path is not None:
-            self._stream.close()

@@ -6,8 +6,10 @@ import json
 import os
 
 import pytest
+from typer.testing import CliRunner
 
 import recframe
+from recframe.cli.main import app
 from recframe.serving.batches import answered
 from recframe.serving.exploration import explorer_of
 from recframe.serving.lines import STANDARD_INPUT, batches_of_lines
@@ -40,8 +42,65 @@ def test_many_questions_are_answered_in_order_and_continued(warm_recframe, artef
         assert [item["id"] for item in answer["items"]] == expected.ids
     # killed in the middle of a line
     (tmp_path / "answers.jsonl").write_text(whole[: len(whole) // 2])
-    assert warm_recframe(*command).returncode == 0
+    continued = warm_recframe(*command)
+    assert continued.returncode == 0
+    assert (
+        continued.stderr == f"recframe: --answers: answers.jsonl: {whole[: len(whole) // 2].count(chr(10))} answers are there; continued\n"
+    )
     assert (tmp_path / "answers.jsonl").read_text() == whole
+
+
+def test_answers_of_something_else_are_not_continued(artefact, by_text, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "asked.jsonl").write_text('{"history": ["1"]}\n{"history": ["2"]}\n')
+    (tmp_path / "others.jsonl").write_text('{"history": ["3"]}\n')
+
+    def ask(*more, policy=artefact, asked="asked.jsonl"):
+        return CliRunner().invoke(app, ["recommend", str(policy), "--questions", asked, "--answers", "answers.jsonl", *more])
+
+    assert ask().stderr == ""
+    whole = (tmp_path / "answers.jsonl").read_text()
+    was, now = (recframe.load_policy(one).version for one in (artefact, by_text))
+    for done, differs in [
+        (ask(policy=by_text), f"of version {was}, not {now}"),
+        (ask("-k", "3"), "of -k 10, not 3"),
+        (
+            ask("--explore", "epsilon=0.5", "--why"),
+            "of --explore null, not epsilon=0.5 and of --seed null, not 0 and of --why false, not true",
+        ),
+        (ask(asked="others.jsonl"), "to other questions"),
+    ]:
+        said = f"recframe: --answers: answers.jsonl: its 2 answers are {differs}; choose another file, or remove this one\n"
+        assert (done.exit_code, done.stderr) == (2, said)
+        assert (tmp_path / "answers.jsonl").read_text() == whole
+    # more questions may come to those that were answered
+    with (tmp_path / "asked.jsonl").open("a") as file:
+        file.write('{"history": ["3"]}\n')
+    assert ask().stderr == "recframe: --answers: answers.jsonl: 2 answers are there; continued\n"
+    assert (tmp_path / "answers.jsonl").read_text().startswith(whole)
+    assert (tmp_path / "answers.jsonl").read_text().count("\n") == 3
+    # without the file, they begin anew
+    (tmp_path / "answers.jsonl").unlink()
+    assert ask("-k", "1").stderr == ""
+    assert [len(line["items"]) for line in lines_of((tmp_path / "answers.jsonl").read_text())] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("content", ['{"items": []}\n', '{"items": []}', "my notes"])
+def test_a_file_of_which_nothing_is_known_is_left_as_it_is(artefact, tmp_path, content):
+    (tmp_path / "asked.jsonl").write_text('{"history": ["1"]}\n')
+    (tmp_path / "answers.jsonl").write_text(content)
+    asked = ["--questions", str(tmp_path / "asked.jsonl"), "--answers", str(tmp_path / "answers.jsonl")]
+    done = CliRunner().invoke(app, ["recommend", str(artefact), *asked])
+    assert done.exit_code == 2
+    assert "nothing says what it is of (answers.jsonl.origin.json is missing); choose another file" in done.stderr
+    assert (tmp_path / "answers.jsonl").read_text() == content
+    assert done.stderr.count("\n") == 1
+
+
+def test_answers_may_go_to_a_device(artefact, tmp_path):
+    (tmp_path / "asked.jsonl").write_text('{"history": ["1"]}\n')
+    done = CliRunner().invoke(app, ["recommend", str(artefact), "--questions", str(tmp_path / "asked.jsonl"), "--answers", "/dev/null"])
+    assert (done.exit_code, done.stderr) == (0, "")
 
 
 def test_a_file_that_is_continued_explores_as_if_it_had_not_stopped(artefact, tmp_path):
