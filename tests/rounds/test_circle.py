@@ -1,4 +1,7 @@
-"""The circle: what a served, exploring policy logged says what another policy is worth, as the simulator knows it."""
+"""What an exploring policy logged says what another policy is worth, by chances of a click that are known. Without HTTP, many times.
+
+The same with a server and a simulator is in `test_circle_over_http.py`.
+"""
 
 from __future__ import annotations
 

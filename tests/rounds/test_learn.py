@@ -65,17 +65,18 @@ def test_a_better_policy_is_served_and_the_next_round_starts_from_it(url, folder
         assert Rounds(settings(url, folder), store, ServedFolder(folder, settings(url, folder).place)).waits_since > 1_760_000_000
 
 
+def spoilt(cfg, place, given):
+    """A run that learns that what people take is bad."""
+    cfg.reward.click.weight = -1.0
+    cfg.trainer.final_weights = "last"
+    train_run(cfg, place, given)
+
+
 def test_a_worse_policy_is_kept_aside_with_the_reason(url, folder, artefact):
     before = recframe.load_policy(folder)
     people = People(best=0, second=5)
     with FeedbackStore.open(url) as store:
         people.visit(before, store, seed=2)
-
-    def spoilt(cfg, place, given):
-        """A run that learns that what people take is bad."""
-        cfg.reward.click.weight = -1.0
-        cfg.trainer.final_weights = "last"
-        train_run(cfg, place, given)
 
     (record,) = learn_in_rounds(settings(url, folder), train=spoilt)
     assert record["outcome"] == "kept aside"
@@ -84,6 +85,27 @@ def test_a_worse_policy_is_kept_aside_with_the_reason(url, folder, artefact):
     aside = folder.with_name("policy.rounds") / "aside"
     assert recframe.load_policy(aside / record["new"]).version == record["new"]
     assert (aside / f"{record['new']}.txt").read_text().startswith("worse: new - old is -0.")
+
+
+@pytest.mark.evidence
+@pytest.mark.parametrize(("best", "train", "least", "most"), [(3, train_run, 9, 10), (0, spoilt, 0, 0)])
+def test_better_policies_are_let_in_and_worse_ones_are_not(artefact, tmp_path, best, train, least, most):
+    """Whole rounds, with other people and another training for each seed: feedback, training, export, gate, and the exchange."""
+    outcomes, values = [], []
+    for seed in range(10):
+        folder, url = shutil.copytree(artefact, tmp_path / f"{seed}" / "policy"), f"sqlite:///{tmp_path}/{seed}/feedback.db"
+        before, people = recframe.load_policy(folder), People(best=best, second=5)
+        with FeedbackStore.open(url) as store:
+            people.visit(before, store, seed=100 + seed)
+        (record,) = learn_in_rounds(settings(url, folder, overrides=(*QUICK, f"seed={seed}")), train=train)
+        now = recframe.load_policy(folder)
+        assert now.version == (record["new"] if record["outcome"] == "swapped in" else before.version)
+        outcomes.append((record["outcome"], (record.get("verdict") or {}).get("decision")))
+        values.append((people.value(before), people.value(now)))
+    print(f"item {best} is best: {outcomes}; chances of a click before and after: {values}")
+    assert least <= sum(outcome == "swapped in" for outcome, _ in outcomes) <= most
+    # what is served is never worse than what was
+    assert all(now >= old for old, now in values)
 
 
 def test_a_round_waits_until_what_was_recommended_has_settled(url, folder, monkeypatch):
