@@ -229,6 +229,19 @@ def test_a_plugins_own_experiment_gets_the_same_messages(tmp_path, monkeypatch):
         "hydra:\n  job:\n    env_set: {A: b}\n",
         "hydra:\n  sweeper:\n    params:\n      encoder.trust_remote_code: 'true'\n",
         "defaults:\n  - override /encoder: bert\nencoder:\n  trust_remote_code: true\n",
+        "hydra:\n  launcher:\n    setup: [evil]\n",
+        "hydra:\n  launcher:\n    additional_parameters: {wrap: evil}\n",
+        "hydra:\n  launcher:\n    srun_args: [--prolog=evil]\n",
+        "hydra:\n  launcher:\n    submitit_folder: /shared\n",
+        "hydra:\n  launcher:\n    ray: {init: {runtime_env: {pip: [evil]}}}\n",
+        "hydra:\n  launcher:\n    ray: {remote: {runtime_env: {worker_process_setup_hook: evil.f}}}\n",
+        "hydra:\n  launcher:\n    ray: {init: {address: '10.0.0.1:6379'}}\n",
+        "hydra:\n  launcher: ${environment.kwargs}\n",
+        "hydra:\n  launcher:\n    ray: ${environment.kwargs}\n",
+        "hydra: ${environment.kwargs}\n",
+        "hydra:\n  sweeper:\n    custom_search_space: evil.f\n",
+        "hydra:\n  sweeper:\n    params: {agent@hydra.callbacks.x: dqn}\n",
+        "hydra:\n  job:\n    env_copy: [MY_KEY]\n",
     ],
 )
 def test_no_file_runs_code_but_the_command_line_may(own, setting):
@@ -251,9 +264,29 @@ def test_no_file_puts_another_file_into_hydras_sections(own, header, entry, othe
     assert "puts a file into Hydra's sections, which could run code" in problems[0] or "would run code" in problems[0]
 
 
+@pytest.mark.parametrize("entry", ["/{folder}/evil", f"{'/..' * 12}{{folder}}/evil", f"/hydra{'/..' * 12}{{folder}}/evil"])
+def test_a_name_that_leads_out_of_the_folders_of_configs_is_that_of_a_file_of_somebodys(own, tmp_path, entry):
+    evil = GLOBAL + "hydra:\n  callbacks:\n    x:\n      _target_: os.getcwd\n"
+    files = {"evil": evil, "experiment/mine": GLOBAL + f"defaults: ['{entry.format(folder=tmp_path)}']\n"}
+    problems = own(files, "experiment=mine")
+    assert "hydra.callbacks would run code, which no file may decide" in problems[0] or "puts a file into Hydra's sections" in problems[0]
+
+
+@pytest.mark.parametrize("address", ["postgresql://user@elsewhere/x", "journal:/home/me/.profile", "${oc.env:MY_KEY}"])
+def test_no_file_chooses_a_database_elsewhere_or_any_file_for_a_search(own, address):
+    setting = f"hydra:\n  sweeper:\n    storage: {address}\n"
+    (problem,) = own({"experiment/mine": GLOBAL + setting}, "experiment=mine")
+    assert "hydra.sweeper.storage names a database that may be another's, or any file, which no file may decide" in problem
+
+
 def test_plain_settings_of_hydra_are_accepted_from_a_file(own):
-    plain = "hydra:\n  run: {dir: a}\n  job: {name: b}\n  sweeper:\n    params: {seed: '0,1'}\n"
-    assert own({"experiment/mine": GLOBAL + plain}, "experiment=mine") == []
+    plain = "hydra:\n  run: {dir: a}\n  job: {name: b}\n  sweeper:\n    storage: sqlite:///x.db\n    params: {seed: '0,1'}\n"
+    launcher = "  launcher:\n    partition: gpu\n    ray: {init: {address: auto, num_cpus: 2}, remote: {max_retries: 0}}\n"
+    for content in (plain, f"{plain}{launcher}", "hydra:\n  launcher: {n_jobs: 2}\n"):
+        # what the chosen launcher does not know is another matter
+        problems = own({"experiment/mine": GLOBAL + content}, "experiment=mine")
+        assert not [one for one in problems if "no file may decide" in one]
+    assert own({"experiment/mine": GLOBAL + plain.replace("    storage: sqlite:///x.db\n", "")}, "experiment=mine") == []
 
 
 def test_aliases_that_repeat_values_without_end_are_refused_at_once(own):

@@ -22,6 +22,14 @@ def resumed(folder, *more: str):
         "hydra/callbacks=mine",
         "hydra.launcher._target_=os.system",
         "agent@hydra.callbacks.mine=dqn",
+        "+hydra.launcher.setup=[evil]",
+        "hydra.launcher.additional_parameters.wrap=evil",
+        "+hydra.launcher.srun_args=[evil]",
+        "+hydra.launcher.ray.init.runtime_env={pip: [evil]}",
+        "hydra.launcher.ray.init.address=10.0.0.1:6379",
+        "hydra.launcher={setup: [evil]}",
+        "hydra/launcher@hydra.callbacks.mine=ray",
+        "hydra.job.env_set.LD_PRELOAD=evil",
     ],
 )
 @pytest.mark.parametrize("of_a_job", [False, True])
@@ -29,6 +37,16 @@ def test_a_recorded_override_that_runs_code_has_to_be_repeated(tmp_path, overrid
     jobs = (SweepJob(0, "0", (override,)),) if of_a_job else ()
     SweepFile(("seed=0,1",) if of_a_job else ("seed=0,1", override), jobs=jobs).write(tmp_path)
     with pytest.raises(ConfigError, match=r"sweep.json: .* would run code, which no file may decide; to allow it, repeat it"):
+        resumed(tmp_path)
+    _, plan = resumed(tmp_path, override)
+    assert override in plan.file.command
+
+
+@pytest.mark.parametrize("address", ["postgresql://user@elsewhere/x", "journal:/home/me/.profile"])
+def test_the_database_of_a_search_elsewhere_has_to_be_repeated(tmp_path, address):
+    override = f"hydra.sweeper.storage='{address}'"
+    SweepFile(("seed=0,1", "hydra/sweeper=optuna", override)).write(tmp_path)
+    with pytest.raises(ConfigError, match=r"hydra.sweeper.storage names a database that may be another's.*repeat it on the command line"):
         resumed(tmp_path)
     _, plan = resumed(tmp_path, override)
     assert override in plan.file.command

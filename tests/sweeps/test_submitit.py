@@ -119,3 +119,10 @@ def test_without_slurm_or_with_an_unknown_setting_there_is_one_line(tmp_path, mo
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(UserError, match=r"hydra/launcher=submitit_slurm: .*srun"):
         launch("submitit_slurm", do_what_is_asked, tmp_path / "sweep", [["+what=finish"]])
+
+
+@pytest.mark.parametrize("setting", ["hydra.job.name", "hydra.launcher.partition", "hydra.launcher.additional_parameters.mail"])
+def test_a_line_break_in_a_setting_is_no_command_of_a_queue(tmp_path, slurm, setting):
+    with pytest.raises(UserError, match="has a line break, which a queue's script would take for a command"):
+        launch("submitit_slurm", do_what_is_asked, tmp_path / "sweep", [["+what=finish"]], f'++{setting}="a\nevil #"')
+    assert not (slurm / "script.sh").exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
@@ -25,6 +26,8 @@ from recframe.plugin_loader import registry
 log = logging.getLogger(__name__)
 
 OWN_PACKAGES = ("recframe.conf", "hydra.conf")
+LEAVES = re.compile(r"^[/\\]|:|(?:^|[/\\])\.\.(?:[/\\]|$)")
+"""What the name of a config has that is not a file of the folder in which it is looked for."""
 
 
 class _Mode:
@@ -53,6 +56,11 @@ def package_of(header: Mapping[str, str | None], config: str) -> str:
     group = config.rpartition("/")[0].replace("/", ".")
     package = header.get("package") or "_group_"
     return "" if package == "_global_" else package.replace("_group_", group).replace("_name_", config.rpartition("/")[2])
+
+
+def is_own(package: str, config: str) -> bool:
+    """Whether a config that was found in a package is one of recframe's or Hydra's own: a name may lead to any file of the system."""
+    return package in OWN_PACKAGES and LEAVES.search(config) is None
 
 
 class WrittenFiles(FileConfigSource):
@@ -95,7 +103,7 @@ def _result(source: ConfigSource, file: Any, config: str) -> ConfigResult:
     header = ConfigSource._get_header_dict(text[:512])
     package = package_of(header, name)
     content = read_yaml(text, str(file), package)
-    if source.path not in OWN_PACKAGES:
+    if not is_own(source.path, name):
         _note_replaced(name, str(file))
         if problems := trust_problems(content, str(file), name, package):
             raise problems

@@ -1,7 +1,8 @@
 """What a config file may not decide, because it runs code: only the command line of the person who runs it may.
 
 A file of somebody else's must not run code by being chosen. Hydra imports what `_target_` names in its own sections, and Python's logging
-what `class` and `()` name. A model's own code is run with the options that `recframe.components.option` declares with `runs_code`.
+what `class` and `()` name. Settings of launchers may be lines of a shell, or a cluster that is sent the jobs. A model's own code is run by
+the options that `recframe.components.option` declares with `runs_code`.
 """
 
 from __future__ import annotations
@@ -9,23 +10,26 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from importlib.resources import files
+from posixpath import normpath
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
 from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import OverrideParseException
 
-from recframe.config.addresses import address_at, declares
+from recframe.config.addresses import HERE, address_at, declares
 from recframe.config.compose.grid import Axis
+from recframe.config.compose.plain_settings import PLAIN, RAY_ADDRESS, RAY_ADDRESSES
 from recframe.config.problems import ConfigError
-from recframe.config.runs_code import flagged, runs_code
+from recframe.config.runs_code import flagged
 
 PLAIN_SECTIONS = ("run", "sweep", "output_subdir", "mode", "verbose")
 """Hydra's sections that hold no more than names of folders and of modes."""
 CHOSEN_BY_NAME = ("hydra/launcher", "hydra/sweeper")
 """Hydra's groups in which a name is that of an installed plugin."""
-PARTLY_PLAIN = ("launcher", "sweeper")
-"""Hydra's sections whose settings are plain, besides the name of the class."""
+NO_FILE = "which no file may decide; to allow it"
 
 
 def trust_problems(content: Any, file: str, config: str, package: str) -> ConfigError | None:
@@ -39,17 +43,18 @@ def trust_problems(content: Any, file: str, config: str, package: str) -> Config
     if config.startswith("hydra/") and _is_hydras(config):
         kept = "Hydra's own files of that name are never replaced; give it another name, and choose it on the command line"
         return ConfigError([f"{file}: {config.rpartition('/')[0]}={config.rpartition('/')[2]} would run code; {kept}"])
-    if not isinstance(content, Mapping) or config.startswith("hydra/"):
+    # a name with ".." may lead out of Hydra's groups
+    if not isinstance(content, Mapping) or (config.startswith("hydra/") and normpath(config).startswith("hydra/")):
         return None
     nested: Any = content
     for part in reversed([part for part in package.split(".") if part]):
         nested = {part: nested}
-    lines = [f"{file}: {key} would run code, which no file may decide; to allow it, set it on the command line" for key in _code(nested)]
+    lines = [f"{file}: {key} would run code, {NO_FILE}, set it on the command line" for key in _code(nested)]
     lines += [
-        f"{file}: hydra.sweeper.params.{key} may decide where an environment variable is sent, which no file may decide; to allow it, "
-        "set it on the command line"
+        f"{file}: hydra.sweeper.params.{key} may decide where an environment variable is sent, {NO_FILE}, set it on the command line"
         for key in _sending_params(nested)
     ]
+    lines += [f"{file}: {key} {NO_FILE}, set it on the command line" for key in _databases(nested)]
     return ConfigError(lines) if lines else None
 
 
@@ -88,29 +93,54 @@ def recorded_problems(overrides: Iterable[str], file: str) -> ConfigError | None
     They may come from somebody else.
     """
     code: dict[str, None] = {}
-    sending: dict[str, None] = {}
+    other: dict[str, None] = {}
     for override in OverridesParser.create().parse_overrides(list(overrides)):
-        key = override.key_or_group
-        if key.startswith("hydra/") or f"{override.package}.".startswith(("hydra.", "_global_.hydra.")):
-            code |= {} if key in CHOSEN_BY_NAME else {key: None}
-            continue
+        code |= dict.fromkeys(_code_of(override))
+        if not _is_of_hydra(override):
+            other |= {
+                f"{override.key_or_group} may decide where an environment variable is sent,": None
+                for value in Axis.of(override).values
+                if _may_send(override.key_or_group, value)
+            }
         for value in Axis.of(override).values:
-            nested: Any = value
-            for part in reversed(key.split(".")):
-                nested = {part: nested}
-            code |= dict.fromkeys(_code(nested))
-            sending |= {key: None} if _may_send(key, value) else {}
-    lines = [f"{file}: {key} would run code, which no file may decide; to allow it, repeat it on the command line" for key in code]
-    lines += [
-        f"{file}: {key} may decide where an environment variable is sent, which no file may decide; to allow it, repeat it on the "
-        "command line"
-        for key in sending
-    ]
+            other |= dict.fromkeys(_databases(_nested(override.key_or_group, value)))
+    lines = [f"{file}: {key} would run code, {NO_FILE}, repeat it on the command line" for key in code]
+    lines += [f"{file}: {what} {NO_FILE}, repeat it on the command line" for what in other]
     return ConfigError(lines) if lines else None
+
+
+def is_untrusted(override: str) -> bool:
+    """Whether no file may decide an override, so that it has to be repeated on the command line."""
+    return recorded_problems([override], "") is not None
+
+
+def _is_of_hydra(override: Override) -> bool:
+    """Whether an override chooses a config in Hydra's groups, or puts one into its sections."""
+    return override.key_or_group.startswith("hydra/") or f"{override.package}.".startswith(("hydra.", "_global_.hydra."))
+
+
+def _code_of(override: Override) -> Iterator[str]:
+    """The keys of an override that would run code."""
+    key = override.key_or_group
+    if _is_of_hydra(override):
+        if key not in CHOSEN_BY_NAME or override.package is not None:
+            yield key
+        return
+    for value in Axis.of(override).values:
+        yield from _code(_nested(key, value))
+
+
+def _nested(key: str, value: Any) -> Any:
+    for part in reversed(key.split(".")):
+        value = {part: value}
+    return value
 
 
 def _code(content: Mapping[Any, Any]) -> Iterator[str]:
     hydra = content.get("hydra")
+    if hydra is not None and not isinstance(hydra, Mapping):
+        # an interpolation of what is elsewhere
+        yield "hydra"
     for section, value in hydra.items() if isinstance(hydra, Mapping) else ():
         if section in PLAIN_SECTIONS or (section == "job" and isinstance(value, Mapping) and set(value) <= {"name", "chdir", "config"}):
             continue
@@ -118,21 +148,49 @@ def _code(content: Mapping[Any, Any]) -> Iterator[str]:
             # to look into a package for configs, Python imports it
             named = value if isinstance(value, list) else [value]
             yield from (f"hydra.searchpath={place}" for place in named if "$" in str(place) or str(place).strip().startswith("pkg:"))
-        elif section in PARTLY_PLAIN:
-            yield from (f"hydra.{section}.{key}" for key in _imports(value))
+        elif section in PLAIN and (isinstance(value, Mapping) or "$" not in str(value)):
+            yield from (f"hydra.{section}.{key}" for key in _not_plain(section, value))
         else:
             yield f"hydra.{section}"
     yield from flagged(content, ())
 
 
-def _imports(value: Any, prefix: str = "") -> Iterator[str]:
-    """The keys in a plain section that name what is to be imported, or override Hydra's own settings in the jobs of a sweep."""
-    for key, inner in value.items() if isinstance(value, Mapping) else ():
-        name = str(key).lstrip("+~")
-        if name.startswith(("_", "hydra")) or runs_code(tuple(name.split("."))):
-            yield f"{prefix}{key}"
+def _not_plain(section: str, value: Any, prefix: str = "") -> Iterator[str]:
+    """The keys in the section of the launcher or sweeper that are not known to hold no more than a number or a name."""
+    for name, inner in value.items() if isinstance(value, Mapping) else ():
+        key = f"{prefix}{name}"
+        if (section, key) == ("sweeper", "params"):
+            yield from (f"params.{one}" for one in _code_params(inner))
+        elif (section, key) == ("launcher", RAY_ADDRESS):
+            yield from () if inner in RAY_ADDRESSES else [f"{key}={inner}"]
+        elif isinstance(inner, Mapping) and inner:
+            yield from _not_plain(section, inner, f"{key}.")
+        elif key not in PLAIN[section]:
+            yield key
+
+
+def _code_params(params: Any) -> Iterator[str]:
+    """The settings of a sweep's jobs in a file that would run code, or are Hydra's own."""
+    for name, value in params.items() if isinstance(params, Mapping) else ():
+        try:
+            override = OverridesParser.create().parse_override(f"{name}={value}")
+        except OverrideParseException:
+            # refused when the sweep starts, or an interpolation
+            key = str(name).strip().lstrip("+~")
+            found = key.startswith("hydra") or "@" in key or any(_code(_nested(key, value)))
         else:
-            yield from _imports(inner, f"{prefix}{key}.")
+            found = override.key_or_group.startswith("hydra") or any(_code_of(override))
+        if found:
+            yield str(name)
+
+
+def _databases(content: Any) -> Iterator[str]:
+    """The address of a search's database that may not be of a database on this machine."""
+    for part in ("hydra", "sweeper", "storage"):
+        content = content.get(part) if isinstance(content, Mapping) else None
+    # the file of a journal may be any file, to which lines are appended
+    if content not in (None, "null") and HERE.fullmatch(str(content)) is None:
+        yield "hydra.sweeper.storage names a database that may be another's, or any file,"
 
 
 def entry_problem(entry: str, package: str, own: bool) -> str:

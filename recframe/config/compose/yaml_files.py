@@ -13,7 +13,7 @@ import yaml
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.object_type import ObjectType
 
-from recframe.config.compose.sources import OWN_PACKAGES, package_of
+from recframe.config.compose.sources import OWN_PACKAGES, is_own, package_of
 from recframe.config.compose.trust import entry_problem, trust_problems
 from recframe.config.problems import ConfigError
 from recframe.config.written import read_yaml
@@ -147,7 +147,7 @@ def user_file(config: str) -> Path | None:
         if source.is_config(config):
             if source.scheme() == "pkg":
                 package, _, folder = source.path.partition("/")
-                if package in OWN_PACKAGES:
+                if is_own(package, config):
                     return None
                 return Path(str(files(package))) / folder / f"{config.removesuffix('.yaml')}.yaml"
             return Path(source.path) / f"{config.removesuffix('.yaml')}.yaml"

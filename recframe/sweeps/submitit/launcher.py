@@ -62,6 +62,7 @@ class QueueLauncher(Launcher):
         prepared(self.config)
         self.jobs = {initial_job_idx + place: list(overrides) for place, overrides in enumerate(job_overrides)}
         self.numbers = {job: number_of(job, overrides) for job, overrides in self.jobs.items()}
+        self._check_lines()
         self.function = QueuedJob(SharedTask.of(self.hydra_context, self.task_function, self.config))
         log.info("Launching %d jobs with submitit (%s), output in %s", len(self.jobs), self.queue, self.folder)
         try:
@@ -73,6 +74,18 @@ class QueueLauncher(Launcher):
     @abstractmethod
     def submit(self, executor: Any, jobs: Mapping[int, Sequence[str]], running: int) -> dict[int, Any]:
         """Hand over as many of the jobs, given as overrides by number, as may run beside those that do; returns them as submitit's."""
+
+    def _check_lines(self) -> None:
+        """Refuse line breaks in what becomes a comment of the script that a queue runs: the next line would be run. `setup` has commands.
+
+        Raises
+        ------
+        UserError: with the setting.
+        """
+        for name, value in {"submitit_folder": self.folder, **self.options}.items():
+            texts = [*value, *value.values()] if isinstance(value, dict) else [value]
+            if name != "setup" and any(not text.isprintable() for text in texts if isinstance(text, str)):
+                raise UserError(f"hydra.launcher.{name}: {value!r} has a line break, which a queue's script would take for a command")
 
     def _executor(self) -> Any:
         import submitit
