@@ -19,6 +19,7 @@ from recframe.sweeps.optuna.trials import RunningTrial, Trials
 from recframe.sweeps.optuna.verdicts import recorded_verdict, verdict_of
 from recframe.sweeps.optuna.workers import Workers
 from recframe.sweeps.outcomes import Outcome
+from recframe.sweeps.record import STOPPED
 
 
 class Objectives(NamedTuple):
@@ -143,6 +144,8 @@ class Search:
             if job.trial.number not in self.running:
                 continue  # another seed has ended the trial
             verdict = None if outcome is None else verdict_of(outcome, self.sweep / job.folder, self.objectives.names)
+            if outcome is not None and outcome.state == STOPPED and not self.runner.stopped:
+                self.trials.note_stopped(job.trial, outcome.reason)
             # a job that was stopped goes on when the sweep is started again
             if verdict is None or self.trials.record(job.trial, job.seed, verdict):
                 del self.running[job.trial.number]

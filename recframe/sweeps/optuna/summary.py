@@ -32,6 +32,10 @@ STATES = {
 }
 
 
+STOPPED_TRIAL = "stopped"
+"""The state of a trial whose job was stopped at a limit; the study takes it for one that runs."""
+
+
 class Summary:
     """The summary of a study.
 
@@ -58,9 +62,12 @@ class Summary:
 
     def _entry(self, trial: FrozenTrial) -> dict[str, Any]:
         values = trial.values if trial.state is TrialState.COMPLETE else None
-        entry = {"trial": trial.number, "state": STATES[trial.state], "values": values, "settings": self._texts(trial)}
+        entry = {"trial": trial.number, "state": _state(trial), "values": values, "settings": self._texts(trial)}
         entry |= {"overrides": trial.user_attrs.get(OVERRIDES)}
-        return entry | {name: trial.user_attrs[name] for name in (SEED_VALUES, STOPPED_AFTER, REASON) if name in trial.user_attrs}
+        entry |= {name: trial.user_attrs[name] for name in (SEED_VALUES, STOPPED_AFTER) if name in trial.user_attrs}
+        # one that has finished may have been stopped before
+        reason = trial.user_attrs.get(REASON) if trial.state is not TrialState.COMPLETE else None
+        return entry | ({REASON: reason} if reason else {})
 
     def _texts(self, trial: FrozenTrial) -> dict[str, str]:
         """The searched settings of a trial as on the command line."""
@@ -75,12 +82,12 @@ class Summary:
         """
         trials = self.study.get_trials(deepcopy=False)
         how = "" if stopped_by is None else f" was stopped by {signal.Signals(stopped_by).name}"
-        counts = Counter(STATES[trial.state] for trial in trials)
+        counts = Counter(map(_state, trials))
         told = ", ".join(f"{count} {state}" for state, count in counts.items())
         lines = [f"the search in {self.path.parent}{how}: {len(trials)} trials: {told}. All of them are in {self.path.name}"]
-        failed = [trial for trial in trials if trial.state is TrialState.FAIL]
-        lines += [f"  failed: trial {trial.number}: {trial.user_attrs.get(REASON)}" for trial in failed[:NAMED]]
-        lines += [f"  and {len(failed) - NAMED} more"] if len(failed) > NAMED else []
+        lacking = self.lacking
+        lines += [f"  {_state(trial)}: trial {trial.number}: {trial.user_attrs.get(REASON)}" for trial in lacking[:NAMED]]
+        lines += [f"  and {len(lacking) - NAMED} more"] if len(lacking) > NAMED else []
         best = best_trials(trials, self.directions)
         if len(self.directions) > 1 and best:
             lines.append(f"Pareto front, where no other trial is as good in every objective and better in one: {len(best)} trials")
@@ -103,9 +110,9 @@ class Summary:
             output_console().print(self._table(best if len(self.directions) > 1 else best_first(trials, self.directions[0])[:SHOWN_TRIALS]))
 
     @property
-    def failed(self) -> int:
-        """The number of failed trials."""
-        return len(self.study.get_trials(deepcopy=False, states=[TrialState.FAIL]))
+    def lacking(self) -> list[FrozenTrial]:
+        """The trials that failed, and those that were stopped at a limit."""
+        return [trial for trial in self.study.get_trials(deepcopy=False) if _state(trial) in (STATES[TrialState.FAIL], STOPPED_TRIAL)]
 
     def _table(self, trials: Sequence[FrozenTrial]) -> Table:
         title = "Pareto front" if len(self.directions) > 1 else "Best trials"
@@ -115,6 +122,10 @@ class Summary:
             settings = [_short(texts.get(key, "")) for key in self.settings]
             table.add_row(str(trial.number), *(f"{value:.5g}" for value in trial.values), *settings)
         return table
+
+
+def _state(trial: FrozenTrial) -> str:
+    return STOPPED_TRIAL if trial.state is TrialState.RUNNING and trial.user_attrs.get(REASON) else STATES[trial.state]
 
 
 def best_first(trials: Sequence[FrozenTrial], direction: str) -> list[FrozenTrial]:

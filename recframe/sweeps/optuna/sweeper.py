@@ -68,7 +68,7 @@ class OptunaSweeper(RecordedSweeper):
         ------
         ConfigError: if the search makes no sense.
         SweepFolderError: the folder holds another sweep.
-        SweepFailed: trials failed, after all have ended.
+        SweepFailed: trials failed or were stopped at a limit, after all have ended.
         Stop: the sweep was stopped by a signal.
         """
         from recframe.sweeps.optuna.search import Search, objectives_of
@@ -94,7 +94,7 @@ class OptunaSweeper(RecordedSweeper):
         if stop_signal is not None:
             raise Stop(summary.text(stop_signal), 128 + stop_signal)
         summary.show()
-        if summary.failed:
+        if summary.lacking:
             raise SweepFailed(summary.text())
         print(f"recframe: {summary.text()}")
         return launcher.outcomes

@@ -106,7 +106,9 @@ class Trials:
         # of a trial that was begun before, it gives the values that the trial has
         trial = Trial(self.study, self._id(number))
         overrides = self.space.overrides(lambda setting: _suggested(trial, setting))
-        for attribute, value in {OVERRIDES: overrides, SWEEP: self.sweep, WORKER: self.workers.name}.items():
+        # no attribute can be removed
+        reason = {REASON: ""} if trial.user_attrs.get(REASON) else {}
+        for attribute, value in {OVERRIDES: overrides, SWEEP: self.sweep, WORKER: self.workers.name, **reason}.items():
             trial.set_user_attr(attribute, value)
         values = {int(seed): tuple(value) for seed, value in trial.user_attrs.get(SEED_VALUES, {}).items()}
         return RunningTrial(number, overrides, values)
@@ -133,6 +135,11 @@ class Trials:
         trial.seed_values[seed] = verdict.values
         self._set(trial.number, SEED_VALUES, {str(one): list(values) for one, values in trial.seed_values.items()})
         return self.settle(trial)
+
+    def note_stopped(self, trial: RunningTrial, reason: str) -> None:
+        """Take down why a job of a trial was stopped at a limit. The trial goes on when the search is started again."""
+        self._set(trial.number, REASON, reason)
+        log.warning("trial %d stopped: %s", trial.number, reason)
 
     def settle(self, trial: RunningTrial) -> bool:
         """End a trial whose seeds are all done, or that is hopeless after some of them; returns whether it has ended."""

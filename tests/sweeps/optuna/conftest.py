@@ -52,8 +52,8 @@ class Toy:
         space = Space.of(OverridesParser.create().parse_overrides(list(arguments)), lambda group: group == "agent", compose)
         with Workers(self.sweep).working() as workers:
             objectives = objectives or Objectives((), ("max",))
-            summary = Search(OptunaSweeperConfig(**settings), space, objectives, self.sweep, self, workers, most).run()
-        summary.show()
+            self.summary = Search(OptunaSweeperConfig(**settings), space, objectives, self.sweep, self, workers, most).run()
+        self.summary.show()
         return self.study
 
     @property
@@ -71,7 +71,7 @@ class Toy:
         except Pruned as pruned:
             return Outcome(PRUNED, str(pruned))
         except JobStopped as stopped:
-            self.stopped = True
+            self.stopped = str(stopped) == "stopped by SIGTERM"
             return Outcome(STOPPED, str(stopped))
         except Exception as error:
             return Outcome(FAILED, str(error))

@@ -119,6 +119,32 @@ def test_jobs_that_are_stopped_with_the_sweep_go_on_with_it(toy):
     assert toy.calls == ["0", "1", "2", "1", "2", "3"]
 
 
+def test_a_job_that_is_stopped_at_a_limit_has_its_reason_and_goes_on_when_the_search_does(toy):
+    limit = "it reached sweep.job_timeout=1 (seconds)"
+    stopped = {2}
+
+    def objective(cfg: DictConfig) -> float:
+        if cfg.x in stopped:
+            raise JobStopped(limit)
+        return cfg.x
+
+    study = toy("x=1,2,3", sampler="grid", objective=objective)
+    assert [(trial["state"], trial.get("reason")) for trial in study["trials"]] == [
+        ("finished", None),
+        ("stopped", limit),
+        ("finished", None),
+    ]
+    # for which the sweep ends with an error
+    assert [trial.number for trial in toy.summary.lacking] == [1]
+    assert f"2 finished, 1 stopped. All of them are in study.json\n  stopped: trial 1: {limit}" in toy.summary.text()
+    assert "Go on with: recframe train -m sweep.resume=" in toy.summary.text()
+    stopped.clear()
+    study = toy("x=1,2,3", sampler="grid", objective=objective)
+    assert [(trial["state"], trial.get("reason")) for trial in study["trials"]] == [("finished", None)] * 3
+    assert toy.calls == ["0", "1", "2", "1"]
+    assert not toy.summary.lacking
+
+
 def test_a_run_that_finished_before_its_trial_was_told_is_not_run_again(toy):
     def objective(cfg: DictConfig) -> float:
         if cfg.x == 2 and toy.calls.count("1") == 1:
