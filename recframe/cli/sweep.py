@@ -61,10 +61,11 @@ def _check_trust(file: SweepFile, folder: str, typed: Sequence[str]) -> None:
     ------
     ConfigError: with each override that would run code and is not among those that were typed.
     """
-    from recframe.config.compose.trust import recorded_problems
+    from recframe.config.compose.trust import recorded_problems, single_values
 
     recorded = dict.fromkeys([*file.command, *(text for job in file.jobs for text in job.overrides)])
-    if problems := recorded_problems([text for text in recorded if text not in typed], f"{folder}/{SWEEP_NAME}"):
+    allowed = {*typed, *single_values(typed)}
+    if problems := recorded_problems([text for text in recorded if text not in allowed], f"{folder}/{SWEEP_NAME}"):
         raise problems
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from recframe.sweeps.outcomes import resume_command
 from recframe.tracking.lock_state import is_locked
 
 SWEEP_NAME = "sweep.json"
@@ -30,11 +30,12 @@ def planned_jobs(sweep: Path, started: Collection[Path]) -> Iterator[PlannedJob]
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return
     goes_on = is_locked(sweep / SWEEP_LOCK)
-    resume = shlex.quote(f"sweep.resume={sweep}")
-    reason = "not started yet: the sweep goes on" if goes_on else f"not started; run what is missing with: recframe train -m {resume}"
-    for folder, overrides in jobs:
-        if folder.resolve() not in started:
-            yield PlannedJob(folder, overrides, reason)
+    left = [(folder, overrides) for folder, overrides in jobs if folder.resolve() not in started]
+    if not left:
+        return
+    reason = "not started yet: the sweep goes on" if goes_on else f"not started; run what is missing with: {resume_command(sweep)}"
+    for folder, overrides in left:
+        yield PlannedJob(folder, overrides, reason)
 
 
 def _job(sweep: Path, job: Any) -> tuple[Path, tuple[str, ...]]:

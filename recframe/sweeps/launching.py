@@ -24,7 +24,7 @@ from recframe.tracking.failure import reason_of
 from recframe.tracking.folder import LOCK_NAME
 
 UNLOCK_SECONDS = 60.0
-"""How long a process that was told to end, or was killed, may need to leave a job's folder."""
+"""How long processes that were told to end, or were killed, may need to leave the folders of their jobs."""
 
 log = logging.getLogger(__name__)
 
@@ -55,8 +55,7 @@ class JobLauncher:
         Exception: what the launcher raises, if it does not start any job.
         Stop: a signal ends the sweep at once.
         """
-        for job in jobs:
-            self._wait_for_folder(job)
+        self._wait_for_folders(jobs)
         waiting, suspects, fruitless = list(jobs), list[SweepJob](), 0
         while (waiting or suspects) and self.record.stop_signal is None:
             alone = not waiting
@@ -82,8 +81,7 @@ class JobLauncher:
             suspects += [] if culprits else running
             others = [job for job in left if job not in culprits and job not in suspects]
             waiting = others + waiting
-            for job in running:
-                self._wait_for_folder(job)
+            self._wait_for_folders(running)
         return self.outcomes
 
     def _launch_once(self, batch: Sequence[SweepJob]) -> Exception | None:
@@ -146,9 +144,11 @@ class JobLauncher:
         self.outcomes[job.number] = Outcome(FAILED, reason)
         leave_failure(self.folder / job.folder, reason)
 
-    def _wait_for_folder(self, job: SweepJob) -> None:
-        """Wait until no process of before, which may be saving a checkpoint, uses the folder of a job. If it stays, the job will say so."""
-        path = self.folder / job.folder / LOCK_NAME
-        if path.exists():
-            with suppress(Timeout, OSError, NotImplementedError):
-                FileLock(path).acquire(timeout=UNLOCK_SECONDS).lock.release()
+    def _wait_for_folders(self, jobs: Sequence[SweepJob]) -> None:
+        """Wait until no process of before, which may be saving a checkpoint, uses the folders of jobs. If one stays, its job says so."""
+        latest = time.monotonic() + UNLOCK_SECONDS
+        for job in jobs:
+            path = self.folder / job.folder / LOCK_NAME
+            if path.exists():
+                with suppress(Timeout, OSError, NotImplementedError):
+                    FileLock(path).acquire(timeout=max(latest - time.monotonic(), 0)).lock.release()

@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from recframe.config.addresses import PASSWORDS
 from recframe.errors import Stop, UserError
 from recframe.sweeps.record import FAILED, FINISHED, NOT_STARTED, PRUNED, STOPPED
-from recframe.sweeps.sweep_file import SweepJob
+from recframe.sweeps.sweep_file import SweepFile, SweepFolderError, SweepJob
 from recframe.tracking.folder import LOG_NAME
 from recframe.tracking.result import RESULT_NAME, ResultError, read_result
 
@@ -81,8 +82,20 @@ def is_complete(jobs: Sequence[SweepJob], outcomes: Mapping[int, Outcome]) -> bo
 
 
 def resume_command(folder: Path) -> str:
-    """The command that runs what is missing in a sweep."""
-    return f"recframe train -m {shlex.quote(f'sweep.resume={folder}')}"
+    """The command that runs what is missing in a sweep, with what no file may decide for it. Passwords are left out."""
+    return shlex.join(["recframe", "train", "-m", f"sweep.resume={folder}", *_to_repeat(folder)])
+
+
+def _to_repeat(folder: Path) -> list[str]:
+    """What sweep.json has and may not decide, as it may be somebody else's."""
+    try:
+        file = SweepFile.read(folder)
+    except SweepFolderError:
+        return []
+    from recframe.config.compose.trust import is_untrusted
+
+    options = [] if file.config_dir is None else ["--config-dir", file.config_dir]
+    return options + [PASSWORDS.sub("***", text) for text in file.command if is_untrusted(text)]
 
 
 def finish(folder: Path, jobs: Sequence[SweepJob], outcomes: Mapping[int, Outcome], stopped_by: int | None = None) -> None:

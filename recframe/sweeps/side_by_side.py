@@ -15,10 +15,12 @@ VARIABLE = "RECFRAME_SWEEP_THREADS"
 def runs_side_by_side(launcher: Mapping[str, Any], cores: int) -> int:
     """The jobs that a Hydra launcher with these settings runs on a machine of `cores` cores at a time.
 
-    joblib says it by `n_jobs` (-1: one a core), submitit by `cpus_per_task`. Any other either runs one job after the other, or sets
-    OMP_NUM_THREADS in its workers, as Ray does.
+    joblib says it by `n_jobs` (-1: one a core), submitit on this machine by `array_parallelism`, in a queue by `cpus_per_task`. Any other
+    either runs one job after the other, or sets OMP_NUM_THREADS in its workers, as Ray does.
     """
     jobs, cpus = launcher.get("n_jobs"), launcher.get("cpus_per_task")
+    if str(launcher.get("_target_")).endswith("LocalLauncher"):
+        jobs = launcher.get("array_parallelism")
     if isinstance(jobs, int) and jobs:
         return jobs if jobs > 0 else max(cores + 1 + jobs, 1)
     return max(cores // cpus, 1) if isinstance(cpus, int) and cpus > 0 else 1

@@ -84,7 +84,15 @@ def test_pytorch_and_blas_have_the_numbers_within_the_block_only(tmp_path):
 
 @pytest.mark.parametrize(
     ("launcher", "jobs"),
-    [({}, 1), ({"n_jobs": 3}, 3), ({"n_jobs": -1}, 8), ({"n_jobs": -3}, 6), ({"n_jobs": None}, 1), ({"cpus_per_task": 2}, 4)],
+    [
+        ({}, 1),
+        ({"n_jobs": 3}, 3),
+        ({"n_jobs": -1}, 8),
+        ({"n_jobs": -3}, 6),
+        ({"n_jobs": None}, 1),
+        ({"cpus_per_task": 2}, 4),
+        ({"_target_": "hydra_plugins.recframe.LocalLauncher", "array_parallelism": 4, "cpus_per_task": None}, 4),
+    ],
 )
 def test_launchers_say_how_many_jobs_they_run_at_a_time(launcher, jobs):
     assert runs_side_by_side(launcher, cores=8) == jobs

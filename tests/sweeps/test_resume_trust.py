@@ -1,10 +1,15 @@
 """What sweep.json may not decide: it can come from somebody else, and its overrides are used when a sweep is resumed."""
 
+import shlex
+
 import pytest
 
 from recframe.cli.sweep import plan_of_sweep
 from recframe.config.compose.options import parse_options
+from recframe.config.compose.trust import single_values
 from recframe.config.problems import ConfigError
+from recframe.reports.planned import planned_jobs
+from recframe.sweeps.outcomes import resume_command
 from recframe.sweeps.sweep_file import SweepFile, SweepFolderError, SweepJob
 
 
@@ -58,6 +63,43 @@ def test_what_runs_no_code_is_kept(tmp_path):
     arguments, plan = resumed(tmp_path, "seed=0,1,2")
     assert arguments == ["-m", "seed=0,1,2", command[1], command[2], f"hydra.sweep.dir='{tmp_path}'", "agent=dqn"]
     assert plan.resumed
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        ["encoder.trust_remote_code=true"],
+        ["encoder.base_url=http://elsewhere/v1,http://there/v1"],
+        ["name='${oc.env:HOME}'", "+hydra.launcher.setup=[module load cuda]"],
+        ["--config-dir", "{folder}", "hydra.sweeper.storage='postgresql://user@elsewhere/x'"],
+    ],
+)
+def test_the_command_that_a_sweep_prints_is_not_refused(tmp_path, given):
+    given = [text.format(folder=tmp_path) for text in given]
+    options = parse_options(["-m", *given], "train")[0]
+    jobs = [SweepJob(number, str(number), (text,)) for number, text in enumerate(single_values(options.overrides)) if "hydra" not in text]
+    file = SweepFile(("seed=0,1", *options.overrides), config_dir=options.config_dir, jobs=tuple(jobs))
+    file.write(tmp_path)
+    command = resume_command(tmp_path)
+    (missing,) = {job.reason for job in planned_jobs(tmp_path, ())} if jobs else {command}
+    assert missing.endswith(command)
+    words = shlex.split(command)
+    assert words[:4] == ["recframe", "train", "-m", f"sweep.resume={tmp_path}"]
+    _, plan = resumed(tmp_path, *words[4:])
+    assert sorted(plan.file.command) == sorted([*file.command, f"hydra.sweep.dir='{tmp_path}'"])
+    # what a file may decide is not repeated
+    assert "seed" not in command
+
+
+def test_the_command_that_a_sweep_prints_has_no_password(tmp_path):
+    SweepFile(("hydra.sweeper.storage='postgresql://me:secret@elsewhere/x'",)).write(tmp_path)
+    assert "'postgresql://***@elsewhere/x'" in shlex.split(resume_command(tmp_path))[-1]
+
+
+def test_a_sweep_over_a_pattern_of_names_goes_on(tmp_path):
+    SweepFile(("agent=glob(*dqn)",)).write(tmp_path)
+    _, plan = resumed(tmp_path)
+    assert "agent=glob(*dqn)" in plan.file.command
 
 
 def test_a_folder_of_configs_has_to_be_named_again(tmp_path):

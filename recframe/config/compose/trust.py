@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from importlib.resources import files
 from posixpath import normpath
 from typing import Any
@@ -16,7 +17,7 @@ from typing import Any
 from hydra.core.config_store import ConfigStore
 from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import Glob, Override
 from hydra.errors import OverrideParseException
 
 from recframe.config.addresses import HERE, address_at, declares
@@ -99,10 +100,10 @@ def recorded_problems(overrides: Iterable[str], file: str) -> ConfigError | None
         if not _is_of_hydra(override):
             other |= {
                 f"{override.key_or_group} may decide where an environment variable is sent,": None
-                for value in Axis.of(override).values
+                for value in _values(override)
                 if _may_send(override.key_or_group, value)
             }
-        for value in Axis.of(override).values:
+        for value in _values(override):
             other |= dict.fromkeys(_databases(_nested(override.key_or_group, value)))
     lines = [f"{file}: {key} would run code, {NO_FILE}, repeat it on the command line" for key in code]
     lines += [f"{file}: {what} {NO_FILE}, repeat it on the command line" for what in other]
@@ -111,7 +112,28 @@ def recorded_problems(overrides: Iterable[str], file: str) -> ConfigError | None
 
 def is_untrusted(override: str) -> bool:
     """Whether no file may decide an override, so that it has to be repeated on the command line."""
-    return recorded_problems([override], "") is not None
+    try:
+        return recorded_problems([override], "") is not None
+    except OverrideParseException:
+        # of a damaged file
+        return False
+
+
+def single_values(overrides: Iterable[str]) -> set[str]:
+    """The overrides of jobs that those of a command line stand for: `seed=0` and `seed=1` for `seed=0,1`."""
+    found = set()
+    for text in overrides:
+        # one that cannot be parsed is told of elsewhere
+        with suppress(OverrideParseException):
+            override = OverridesParser.create().parse_override(text)
+            axis = None if isinstance(override.value(), Glob) else Axis.of(override)
+            found |= {one for choice in range(len(axis)) for one in axis.override(choice)} if axis is not None else set()
+    return found
+
+
+def _values(override: Override) -> tuple[Any, ...]:
+    """The values of an override; none of a glob, which stands for names of configs."""
+    return () if isinstance(override.value(), Glob) else Axis.of(override).values
 
 
 def _is_of_hydra(override: Override) -> bool:
@@ -126,7 +148,7 @@ def _code_of(override: Override) -> Iterator[str]:
         if key not in CHOSEN_BY_NAME or override.package is not None:
             yield key
         return
-    for value in Axis.of(override).values:
+    for value in _values(override):
         yield from _code(_nested(key, value))
 
 

@@ -25,7 +25,7 @@ class OptunaSweeperConfig:
     startup_trials: int = option(10, "trials with random settings before tpe and gp learn from the others", ge=1)
     population_size: int = option(16, "trials of one generation of nsgaii", ge=2)
     n_trials: int | None = option(None, "trials of the whole study, with those of earlier starts; null: 20, or with grid all", ge=1)
-    n_jobs: int | None = option(None, "jobs that are started together; null: hydra.launcher.n_jobs, or 1 if the launcher has none", ge=1)
+    n_jobs: int | None = option(None, "jobs that are started together; null: as many as the launcher runs at a time", ge=1)
     objectives: list[str] = option(
         [], "metrics of a run that are optimized, on people of the training split; none: the one that the run monitors"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -20,6 +21,15 @@ from recframe.sweeps.optuna.verdicts import recorded_verdict, verdict_of
 from recframe.sweeps.optuna.workers import Workers
 from recframe.sweeps.outcomes import Outcome
 from recframe.sweeps.record import STOPPED
+
+log = logging.getLogger(__name__)
+
+_RANDOM = (
+    "knows only the settings that all trials have: %s, which only some choices have, are drawn at random; hydra.sweeper.sampler=tpe learns "
+    "from them, too"
+)
+PARTLY_RANDOM = {"gp": f"the Gaussian process {_RANDOM}", "nsgaii": f"NSGA-II {_RANDOM}"}
+"""What is said of samplers that see the settings that all trials have in common."""
 
 
 class Objectives(NamedTuple):
@@ -66,6 +76,7 @@ class Search:
     Parameters
     ----------
     sweep: the folder of the sweep.   most: the largest number of jobs that are started together.   workers: this process among others.
+    retries: whether trials that have failed are tried again.
     """
 
     def __init__(
@@ -77,6 +88,7 @@ class Search:
         runner: JobRunner,
         workers: Workers,
         most: int = 1,
+        retries: bool = False,
     ) -> None:
         self.space, self.objectives, self.sweep, self.runner, self.most = space, objectives, sweep, runner, most
         described = {**space.described(), "objectives": list(objectives.names), "directions": list(objectives.directions)}
@@ -85,7 +97,10 @@ class Search:
             study = create_study(settings, sweep, objectives.directions, described, settings.study_name or sweep.name)
         self.summary = Summary(study, space, objectives.names, objectives.directions, sweep)
         shared = settings.storage is not None
-        self.trials = Trials(study, space, settings, workers, sweep, shared=shared, directions=objectives.directions)
+        judged = objectives.directions
+        self.trials = Trials(study, space, settings, workers, sweep, shared=shared, directions=judged, retries=retries)
+        if settings.sampler in PARTLY_RANDOM and (partial := space.conditional):
+            log.warning(PARTLY_RANDOM[settings.sampler], ", ".join(partial))
         self.running: dict[int, RunningTrial] = {}
 
     def run(self) -> Summary:
@@ -119,13 +134,13 @@ class Search:
     def _jobs_of(self, trial: RunningTrial) -> list[Job]:
         """The jobs that a trial still needs."""
         if not self.space.seeds:
-            return [Job(trial, None, str(trial.number), trial.overrides, judged=True)]
+            return [Job(trial, None, str(trial.place), trial.overrides, judged=True)]
         return [self._seeded(trial, seed) for seed in self.space.seeds if seed not in trial.seed_values]
 
     def _seeded(self, trial: RunningTrial, seed: int) -> Job:
         # the learning curves of the first seeds are compared with each other
         first = seed == self.space.seeds[0]
-        return Job(trial, seed, f"{trial.number}_seed{seed}", [*trial.overrides, f"{SEED}={seed}"], judged=first)
+        return Job(trial, seed, f"{trial.place}_seed{seed}", [*trial.overrides, f"{SEED}={seed}"], judged=first)
 
     def _begun(self, trial: RunningTrial) -> list[Job]:
         """The jobs that a trial still needs, of which another process may have finished some before it died."""

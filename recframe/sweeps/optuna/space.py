@@ -84,6 +84,18 @@ class Space:
                 yield setting
 
     @cached_property
+    def conditional(self) -> list[str]:
+        """The keys of the searched settings that some choices have and others lack."""
+        searched = {setting.key: None for setting in self.values if setting.distribution is not None}
+        if not searched:
+            return []
+        held = []
+        for choice in product(*(setting.values() for setting in self.groups)):
+            own = [setting.override(value) for setting, value in zip(self.groups, choice, strict=True)]
+            held.append({setting.key for setting in self._given(own)})
+        return [key for key in searched if not all(key in keys for keys in held)]
+
+    @cached_property
     def grid(self) -> list[dict[str, Value]]:
         """The searched settings of each trial of a grid.
 

@@ -17,7 +17,7 @@ from rich.table import Table
 
 from recframe.console import output_console
 from recframe.sweeps.optuna.space import SEED, Space
-from recframe.sweeps.optuna.trials import OVERRIDES, REASON, SEED_VALUES, STOPPED_AFTER
+from recframe.sweeps.optuna.trials import OVERRIDES, REASON, RETRY_OF, SEED_VALUES, STOPPED_AFTER, retried
 from recframe.sweeps.outcomes import NAMED, resume_command
 from recframe.tracking import atomic_write
 
@@ -64,7 +64,7 @@ class Summary:
         values = trial.values if trial.state is TrialState.COMPLETE else None
         entry = {"trial": trial.number, "state": _state(trial), "values": values, "settings": self._texts(trial)}
         entry |= {"overrides": trial.user_attrs.get(OVERRIDES)}
-        entry |= {name: trial.user_attrs[name] for name in (SEED_VALUES, STOPPED_AFTER) if name in trial.user_attrs}
+        entry |= {name: trial.user_attrs[name] for name in (SEED_VALUES, STOPPED_AFTER, RETRY_OF) if name in trial.user_attrs}
         # one that has finished may have been stopped before
         reason = trial.user_attrs.get(REASON) if trial.state is not TrialState.COMPLETE else None
         return entry | ({REASON: reason} if reason else {})
@@ -82,7 +82,8 @@ class Summary:
         """
         trials = self.study.get_trials(deepcopy=False)
         how = "" if stopped_by is None else f" was stopped by {signal.Signals(stopped_by).name}"
-        counts = Counter(map(_state, trials))
+        again = retried(trials)
+        counts = Counter("tried again" if trial.number in again else _state(trial) for trial in trials)
         told = ", ".join(f"{count} {state}" for state, count in counts.items())
         lines = [f"the search in {self.path.parent}{how}: {len(trials)} trials: {told}. All of them are in {self.path.name}"]
         lacking = self.lacking
@@ -111,8 +112,11 @@ class Summary:
 
     @property
     def lacking(self) -> list[FrozenTrial]:
-        """The trials that failed, and those that were stopped at a limit."""
-        return [trial for trial in self.study.get_trials(deepcopy=False) if _state(trial) in (STATES[TrialState.FAIL], STOPPED_TRIAL)]
+        """The trials that failed and were not tried again, and those that were stopped at a limit."""
+        trials = self.study.get_trials(deepcopy=False)
+        again = retried(trials)
+        states = (STATES[TrialState.FAIL], STOPPED_TRIAL)
+        return [trial for trial in trials if _state(trial) in states and trial.number not in again]
 
     def _table(self, trials: Sequence[FrozenTrial]) -> Table:
         title = "Pareto front" if len(self.directions) > 1 else "Best trials"

@@ -17,8 +17,10 @@ from omegaconf import DictConfig, OmegaConf
 from recframe.config import ConfigError
 from recframe.config.checks.sections import check_fields
 from recframe.config.schema.search import OptunaSweeperConfig
+from recframe.cores import available_cores
 from recframe.errors import Stop, UserError
 from recframe.sweeps.launching import JobLauncher
+from recframe.sweeps.optuna.together import jobs_together
 from recframe.sweeps.outcomes import Outcome, SweepFailed
 from recframe.sweeps.plan import is_of_sweep
 from recframe.sweeps.record import SweepRecord, recording
@@ -81,9 +83,9 @@ class OptunaSweeper(RecordedSweeper):
             self.file = self._opened()
             workers = stack.enter_context(Workers(self.folder).working())
             launcher = JobLauncher(self.launcher, self.folder, record, self.limits)
-            search = Search(
-                self.settings, space, objectives, self.folder, LaunchedJobs(self, launcher, workers), workers, self._most_jobs()
-            )
+            most = jobs_together(self.settings, self.config.hydra.launcher, available_cores())
+            runner = LaunchedJobs(self, launcher, workers)
+            search = Search(self.settings, space, objectives, self.folder, runner, workers, most, retries=self.plan.resumed)
             try:
                 summary = search.run()
             except Stop as stop:
@@ -124,18 +126,6 @@ class OptunaSweeper(RecordedSweeper):
             lambda group: bool(loader.get_group_options(group, ObjectType.CONFIG)),
             lambda chosen: loader.load_sweep_config(self.config, list(chosen)),
         )
-
-    def _most_jobs(self) -> int:
-        """How many jobs are started together."""
-        if self.settings.n_jobs is not None:
-            return self.settings.n_jobs
-        own = self.config.hydra.launcher.get("n_jobs")
-        if own is not None and own < 0:
-            from joblib import cpu_count
-
-            # as joblib counts: -1 is all
-            return max(1, int(cpu_count()) + 1 + int(own))
-        return int(own or 1)
 
 
 class LaunchedJobs:

@@ -24,13 +24,15 @@ from recframe.sweeps.record import FAILED, FINISHED, PRUNED
 log = logging.getLogger(__name__)
 
 # attributes of a trial
-WORKER, SWEEP, OVERRIDES, REASON, SEED_VALUES, STOPPED_AFTER = (
+WORKER, SWEEP, OVERRIDES, REASON, SEED_VALUES, STOPPED_AFTER, RETRY_OF, PLACE = (
     "worker",
     "sweep",
     "overrides",
     "reason",
     "seed_values",
     "stopped_after_seeds",
+    "retry_of",
+    "folder",
 )
 STATES = {PRUNED: TrialState.PRUNED, FAILED: TrialState.FAIL}
 DEFAULT_TRIALS = 20
@@ -43,9 +45,11 @@ class RunningTrial:
     """A trial that this process works on.
 
     overrides: those of its jobs, without the seed.   seed_values: the objectives of the seeds that are done.
+    place: the beginning of the names of its jobs' folders: its number, or of one that is tried again, that of the first try.
     """
 
     number: int
+    place: int
     overrides: list[str]
     seed_values: dict[int, tuple[float, ...]] = field(default_factory=dict)
 
@@ -56,7 +60,7 @@ class Trials:
     Parameters
     ----------
     sweep: the folder of the sweep, in which each trial has a folder.   shared: whether the database may have trials of other folders.
-    directions: "max" or "min" of each objective.
+    directions: "max" or "min" of each objective.   retries: whether trials that have failed are tried again.
     """
 
     def __init__(
@@ -69,6 +73,7 @@ class Trials:
         *,
         shared: bool,
         directions: Sequence[str],
+        retries: bool = False,
     ) -> None:
         self.study, self.space, self.settings, self.workers, self.shared = study, space, settings, workers, shared
         self.sweep = str(sweep.absolute())
@@ -76,6 +81,8 @@ class Trials:
         self.total = settings.n_trials or (len(space.grid) if settings.sampler == "grid" else DEFAULT_TRIALS)
         if settings.sampler == "grid":
             self._queue_grid()
+        if retries:
+            self._queue_failed()
 
     def take(self) -> RunningTrial | None:
         """A trial to work on: one of a process that died, or else a new one. None if the study has as many as it is to have."""
@@ -86,9 +93,13 @@ class Trials:
                     log.info("trial %d goes on, which another process had begun", trial.number)
                     self.study.sampler = sampler_of(self.settings, trial.number)
                     return self._begin(trial.number)
-            begun = sum(trial.state is not TrialState.WAITING for trial in trials)
-            # a grid has no more trials than are queued
-            if begun >= self.total or (self.settings.sampler == "grid" and begun == len(trials)):
+            again = retried(trials)
+            begun = sum(trial.state is not TrialState.WAITING and trial.number not in again for trial in trials)
+            # those that are tried again have taken no other's place; a grid has no more trials than are queued
+            waiting = [trial for trial in trials if trial.state is TrialState.WAITING]
+            if not any(RETRY_OF in trial.user_attrs for trial in waiting) and (
+                begun >= self.total or (self.settings.sampler == "grid" and not waiting)
+            ):
                 return None
             self.study.sampler = sampler_of(self.settings, len(trials))
             return self._begin(self.study.ask().number)
@@ -111,7 +122,7 @@ class Trials:
         for attribute, value in {OVERRIDES: overrides, SWEEP: self.sweep, WORKER: self.workers.name, **reason}.items():
             trial.set_user_attr(attribute, value)
         values = {int(seed): tuple(value) for seed, value in trial.user_attrs.get(SEED_VALUES, {}).items()}
-        return RunningTrial(number, overrides, values)
+        return RunningTrial(number, trial.user_attrs.get(PLACE, number), overrides, values)
 
     def _queue_grid(self) -> None:
         """Queue all trials of the grid, in its order; those that were queued before a kill are known."""
@@ -120,6 +131,18 @@ class Trials:
             for point in self.space.grid:
                 if point not in known:
                     self.study.enqueue_trial(point)
+
+    def _queue_failed(self) -> None:
+        """Queue the settings of failed trials once more. They are tried again in the same folders, without the seeds that are done."""
+        with self.workers.study_lock:
+            trials = self.study.get_trials(deepcopy=False)
+            again = retried(trials)
+            for trial in trials:
+                own = not self.shared or trial.user_attrs.get(SWEEP) == self.sweep
+                if trial.state is TrialState.FAIL and own and trial.number not in again:
+                    kept = {SEED_VALUES: trial.user_attrs[SEED_VALUES]} if SEED_VALUES in trial.user_attrs else {}
+                    place = trial.user_attrs.get(PLACE, trial.number)
+                    self.study.enqueue_trial(trial.params, user_attrs={RETRY_OF: trial.number, PLACE: place, **kept})
 
     def record(self, trial: RunningTrial, seed: int | None, verdict: Verdict) -> bool:
         """Record the verdict on a job; returns whether the trial has ended with it."""
@@ -178,6 +201,11 @@ class Trials:
 
     def _id(self, number: int) -> int:
         return self.study._storage.get_trial_id_from_study_id_trial_number(self.study._study_id, number)
+
+
+def retried(trials: Sequence[FrozenTrial]) -> set[int]:
+    """The numbers of the failed trials that are tried again, or were."""
+    return {trial.user_attrs[RETRY_OF] for trial in trials if RETRY_OF in trial.user_attrs}
 
 
 def _suggested(trial: Trial, setting: Setting) -> Value:

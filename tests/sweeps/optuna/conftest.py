@@ -45,14 +45,20 @@ class Toy:
         self.stopped = False
 
     def __call__(
-        self, *arguments: str, objective: Callable[[DictConfig], float], most: int = 1, objectives: Objectives | None = None, **settings
+        self,
+        *arguments: str,
+        objective: Callable[[DictConfig], float],
+        most: int = 1,
+        objectives: Objectives | None = None,
+        retries: bool = False,
+        **settings,
     ) -> dict:
         """Search, and return study.json."""
         self.objective, self.stopped = objective, False
         space = Space.of(OverridesParser.create().parse_overrides(list(arguments)), lambda group: group == "agent", compose)
         with Workers(self.sweep).working() as workers:
             objectives = objectives or Objectives((), ("max",))
-            self.summary = Search(OptunaSweeperConfig(**settings), space, objectives, self.sweep, self, workers, most).run()
+            self.summary = Search(OptunaSweeperConfig(**settings), space, objectives, self.sweep, self, workers, most, retries).run()
         self.summary.show()
         return self.study
 

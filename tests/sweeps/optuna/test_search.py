@@ -4,8 +4,10 @@ import pytest
 from omegaconf import DictConfig
 
 from recframe.config import ConfigError
+from recframe.config.schema.search import OptunaSweeperConfig
 from recframe.errors import JobStopped, Pruned
 from recframe.sweeps.optuna.search import Objectives
+from recframe.sweeps.optuna.together import jobs_together
 from recframe.tracking import write_result
 
 SPACE = ["agent=a,b", "agent.rate=tag(log,interval(1e-4,1))", "agent.clip=interval(0.1,0.3)"]
@@ -61,6 +63,67 @@ def test_a_failed_trial_has_its_reason_and_the_others_go_on(toy):
     assert [trial["state"] for trial in study["trials"]] == ["finished", "failed", "failed", "finished"]
     assert [trial.get("reason") for trial in study["trials"]] == [None, "two is too much", "the objective has no value (nan)", None]
     assert study["best"] == [3]
+
+
+@pytest.mark.parametrize("sampler", ["grid", "tpe"])
+def test_a_failed_trial_is_tried_again_in_its_folder_when_the_search_is_resumed(toy, sampler):
+    broken = {1}
+
+    def objective(cfg: DictConfig) -> float:
+        if cfg.seed in broken and cfg.x > 1:
+            raise ValueError("no memory")
+        return cfg.x + cfg.seed
+
+    space = ["x=1,2" if sampler == "grid" else "x=interval(1.5,2)", "seed=0,1"]
+    own = {"sampler": sampler, "n_trials": 2, "objective": objective}
+    before = toy(*space, **own)
+    failed = [trial["trial"] for trial in before["trials"] if trial["state"] == "failed"]
+    assert failed == ([1] if sampler == "grid" else [0, 1])
+    assert toy(*space, **own) == before
+    toy.calls.clear()
+    for fails in (True, False):
+        broken = broken if fails else set()
+        study = toy(*space, retries=True, **own)
+    # the seeds that were done are not run again, and no other trials are added
+    assert toy.calls == [f"{number}_seed1" for number in failed] * 2
+    assert len(study["trials"]) == 2 + 2 * len(failed)
+    last = study["trials"][-len(failed) :]
+    assert [trial["settings"] for trial in last] == [before["trials"][number]["settings"] for number in failed]
+    assert [(trial["state"], len(trial["seed_values"])) for trial in last] == [("finished", 2)] * len(failed)
+    assert not toy.summary.lacking
+    assert f"{2 * len(failed)} tried again" in toy.summary.text()
+
+
+@pytest.mark.parametrize(("sampler", "said"), [("gp", True), ("nsgaii", True), ("tpe", False)])
+def test_samplers_that_know_only_what_all_trials_have_say_so(toy, caplog, sampler, said):
+    toy(*SPACE, sampler=sampler, n_trials=1, objective=near)
+    assert ("which only some choices have, are drawn at random" in caplog.text and "agent.clip" in caplog.text) == said
+    assert "agent.rate" not in caplog.text
+
+
+RAY = {"max_jobs": None, "ray": {"init": {"address": None, "num_cpus": None}, "remote": {"num_cpus": 1}}}
+SLURM = {"array_parallelism": 256, "max_num_timeout": 10, "cpus_per_task": 4}
+
+
+@pytest.mark.parametrize(
+    ("launcher", "own", "together"),
+    [
+        ({}, {}, 1),
+        ({"n_jobs": 3}, {}, 3),
+        ({"n_jobs": -1}, {}, 8),
+        ({"n_jobs": 3}, {"n_jobs": 2}, 2),
+        (RAY, {}, 8),
+        ({**RAY, "max_jobs": 5}, {}, 5),
+        ({**RAY, "ray": {"init": {"num_cpus": 6}, "remote": {"num_cpus": 2}}}, {}, 3),
+        ({**RAY, "ray": {"init": {"address": "auto"}, "remote": {"num_cpus": 1}}}, {}, 1),
+        ({"_target_": "hydra_plugins.recframe.LocalLauncher", "array_parallelism": 4, "cpus_per_task": 2}, {}, 4),
+        (SLURM, {}, 10),
+        (SLURM, {"sampler": "nsgaii"}, 16),
+        (SLURM, {"sampler": "grid"}, 256),
+    ],
+)
+def test_as_many_trials_are_run_together_as_the_launcher_runs(launcher, own, together):
+    assert jobs_together(OptunaSweeperConfig(**own), launcher, cores=8) == together
 
 
 def test_a_pruned_trial_has_not_failed(toy):
