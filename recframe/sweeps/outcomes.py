@@ -83,19 +83,21 @@ def is_complete(jobs: Sequence[SweepJob], outcomes: Mapping[int, Outcome]) -> bo
 
 def resume_command(folder: Path) -> str:
     """The command that runs what is missing in a sweep, with what no file may decide for it. Passwords are left out."""
-    return shlex.join(["recframe", "train", "-m", f"sweep.resume={folder}", *_to_repeat(folder)])
+    options, overrides = _to_repeat(folder)
+    # no setting is read behind an option
+    return shlex.join(["recframe", "train", "-m", *options, f"sweep.resume={folder}", *overrides])
 
 
-def _to_repeat(folder: Path) -> list[str]:
-    """What sweep.json has and may not decide, as it may be somebody else's."""
+def _to_repeat(folder: Path) -> tuple[list[str], list[str]]:
+    """The options and overrides that sweep.json has and may not decide, as it may be somebody else's."""
     try:
         file = SweepFile.read(folder)
     except SweepFolderError:
-        return []
+        return [], []
     from recframe.config.compose.trust import is_untrusted
 
     options = [] if file.config_dir is None else ["--config-dir", file.config_dir]
-    return options + [PASSWORDS.sub("***", text) for text in file.command if is_untrusted(text)]
+    return options, [PASSWORDS.sub("***", text) for text in file.command if is_untrusted(text)]
 
 
 def finish(folder: Path, jobs: Sequence[SweepJob], outcomes: Mapping[int, Outcome], stopped_by: int | None = None) -> None:
