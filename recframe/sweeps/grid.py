@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
@@ -14,12 +15,15 @@ from recframe.config.checks.validate import find_new_run_problems
 from recframe.config.problems import ConfigError
 from recframe.errors import Stop
 from recframe.sweeps.launching import JobLauncher
-from recframe.sweeps.outcomes import Outcome, finish, finished_before
+from recframe.sweeps.outcomes import NAMED, Outcome, finish, finished_before
 from recframe.sweeps.plan import is_of_sweep
 from recframe.sweeps.record import SweepRecord, recording
 from recframe.sweeps.sweep_file import SweepJob, locked
 from recframe.sweeps.sweeper import RecordedSweeper
+from recframe.tracking.claim import in_words
 from recframe.tracking.identity import read_identity, run_identity
+
+log = logging.getLogger(__name__)
 
 NUMBERED = ("${hydra.job.num}", "${hydra:job.num}")
 """How `hydra.sweep.subdir` has the number of a job."""
@@ -68,7 +72,27 @@ class GridSweeper(RecordedSweeper):
     def _finished_before(self) -> dict[int, Outcome]:
         """The outcomes of the jobs that have a result already, by number."""
         found = {job.number: finished_before(self.folder / job.folder) for job in self.file.jobs}
+        self._warn_of_changes([job for job in self.file.jobs if found[job.number] is not None])
         return {number: outcome for number, outcome in found.items() if outcome is not None}
+
+    def _warn_of_changes(self, finished: Sequence[SweepJob]) -> None:
+        """Say which of the finished jobs would not be the same runs now, because data, versions or files of settings have changed."""
+        changed: dict[int, list[str]] = {}
+        for job in finished:
+            now, then = self.plan.identities.get(job.settings), read_identity(self.folder / job.folder)
+            if now is not None and then is not None and now.key != then.key:
+                changed[job.number] = then.differences(now)
+        if changed:
+            first, differences = next(iter(changed.items()))
+            more = f" and {len(changed) - NAMED} more" if len(changed) > NAMED else ""
+            log.warning(
+                "jobs that have finished were other runs than they would be now: %s%s (job %d: %s). They count as finished; to run one "
+                "again, remove its folder",
+                ", ".join(map(str, [*changed][:NAMED])),
+                more,
+                first,
+                in_words(differences) or "a value of an environment variable differs",
+            )
 
     def _plan_jobs(self, arguments: list[str]) -> None:
         """Write the jobs that the sweep does not have to sweep.json, with their numbers and folders."""
@@ -108,8 +132,8 @@ class GridSweeper(RecordedSweeper):
         keys = {self._key_of(job): job for job in self.file.jobs}
         left = []
         for one in new:
-            key = self.plan.keys.get(frozenset(one)) or run_identity(self._composed(one)).key
-            if (job := keys.get(key)) is None:
+            identity = self.plan.identities.get(frozenset(one)) or run_identity(self._composed(one))
+            if (job := keys.get(identity.key)) is None:
                 left.append(one)
             else:
                 # it goes on in these words

@@ -11,7 +11,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from recframe.sweeps.sweep_file import SweepFile
-from recframe.tracking.identity import run_identity
+from recframe.tracking.identity import RunIdentity, run_identity
 
 
 @dataclass(frozen=True)
@@ -20,22 +20,22 @@ class SweepPlan:
 
     file: its command and options; of a sweep that is continued, also the jobs that it has.     resumed: whether it is continued.
     checked: the jobs in which mistakes were looked for, by their overrides.
-    keys: of a sweep that is continued, the identity of the run of each of those that it does not have in the same words.
+    identities: of a sweep that is continued, the identity of the run of each of these, as it is now.
     at_end: called with the sweep's folder when no job runs any more, before its summary; for reports.
     """
 
     file: SweepFile
     resumed: bool = False
     checked: set[frozenset[str]] = field(default_factory=set)
-    keys: dict[frozenset[str], str] = field(default_factory=dict)
+    identities: dict[frozenset[str], RunIdentity] = field(default_factory=dict)
     at_end: Callable[[Path], object] = lambda folder: None
 
     def note_checked(self, overrides: frozenset[str], cfg: DictConfig) -> None:
         """Take down a job that has no mistakes."""
         own = frozenset(text for text in overrides if not is_of_sweep(text))
         self.checked.add(own)
-        if self.file.jobs and own not in {job.settings for job in self.file.jobs}:
-            self.keys[own] = run_identity(cfg).key
+        if self.file.jobs:
+            self.identities[own] = run_identity(cfg)
 
 
 def is_of_sweep(override: str) -> bool:
