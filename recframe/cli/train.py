@@ -65,11 +65,21 @@ def train_job(cfg: Any) -> float:
         callbacks = _search_callbacks(hydra_cfg, cfg) if sweep is not None else []
         jobs = 1 if sweep is None else runs_side_by_side(hydra_cfg.launcher, available_cores())
         how: dict[str, Any] = {"sweep": sweep, "choices": hydra_cfg.runtime.choices, "callbacks": callbacks, "side_by_side": jobs}
-        objective = runner.run(cfg, folder, overrides=overrides, **how).objective
+        objective = runner.run(cfg, folder, overrides=overrides, options=_options(hydra_cfg), **how).objective
         # result.json has null in place of a value that is not a number
         return math.nan if objective is None else objective
 
     return run_job(run)
+
+
+def _options(hydra_cfg: Any) -> list[str]:
+    """Hydra's options that chose the config, to be recorded."""
+    from recframe.config import TRAIN
+
+    folders = [source.path for source in hydra_cfg.runtime.config_sources if source.provider == "command-line"]
+    name = hydra_cfg.job.config_name
+    named = [] if name in (None, TRAIN.config_name) else ["--config-name", name]
+    return [*(part for folder in folders for part in ("--config-dir", folder)), *named]
 
 
 def _search_callbacks(hydra_cfg: Any, cfg: Any) -> list[Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from pathlib import Path
 
-from recframe.tracking.failure import read_failure
+from recframe.tracking.failure import read_failure, read_stopped
 from recframe.tracking.folder import CONFIG_NAME, LOG_NAME, METRICS_NAME
 from recframe.tracking.lock_state import is_being_written
 from recframe.tracking.pruning import PRUNED_NAME, read_pruned
@@ -45,5 +45,7 @@ def _without_failure(folder: Path) -> tuple[State, str]:
     if not (folder / CONFIG_NAME).exists():
         return State.NOT_STARTED, f"did not start; see its {LOG_NAME}"
     if (folder / "checkpoints").exists() or (folder / METRICS_NAME).exists():
-        return State.STOPPED, f"stopped, no {RESULT_NAME}; continue it with: recframe train resume={folder}"
-    return State.STOPPED, f"stopped before its first step; see its {LOG_NAME}"
+        why = f"stopped: {reason}" if (reason := read_stopped(folder)) else f"stopped, no {RESULT_NAME}"
+        return State.STOPPED, f"{why}; continue it with: recframe train resume={folder}"
+    why = f": {reason}" if (reason := read_stopped(folder)) else ""
+    return State.STOPPED, f"stopped before its first step{why}; see its {LOG_NAME}"

@@ -73,6 +73,7 @@ def run(
     choices: Mapping[str, Any] | None = None,
     callbacks: Sequence[Callback] = (),
     side_by_side: int = 1,
+    options: Sequence[str] = (),
 ) -> RunResult:
     """Train and evaluate what `cfg` describes. A folder that holds this very run goes on: if it is finished, its result is returned.
 
@@ -84,6 +85,7 @@ def run(
     choices: the file that was chosen for each config group, for the record; reports name runs by them.
     callbacks: Lightning callbacks, beside those of plugins.
     side_by_side: the runs that share the cores of this machine, for `trainer.threads=auto`.
+    options: those of the command line behind `cfg`, such as `--config-dir`, for the record.
 
     Raises
     ------
@@ -101,7 +103,7 @@ def run(
             return RunResult.of(claimed.path, read_result(claimed.path))
         if choices:
             claimed.write_choices(choices)
-        claimed.write_sweep(sweep)
+        claimed.write_launch(sweep, options)
         if not goes_on:
             identity.write(claimed.path)
             write_provenance(claimed.path, cfg)

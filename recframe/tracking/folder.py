@@ -29,6 +29,7 @@ LOCK_NAME = "run.lock"
 METRICS_NAME = "metrics.csv"
 DATA_NAME = "data.json"
 FAILURE_NAME = "failure.json"
+STOPPED_NAME = "stopped.json"
 PLUGINS_NAME = "plugins.json"
 IDENTITY_NAME = "identity.json"
 MACHINE_NAME = "machine.json"
@@ -42,6 +43,7 @@ RECORDS = (
     MACHINE_NAME,
     PLUGINS_NAME,
     FAILURE_NAME,
+    STOPPED_NAME,
     IDENTITY_NAME,
     # last: it makes the folder a run's
     CONFIG_NAME,
@@ -198,10 +200,10 @@ class RunFolder:
         chosen = {str(group): choice for group, choice in choices.items() if not str(group).startswith("hydra/")}
         atomic_write(self.path / CHOICES_NAME, yaml.safe_dump(chosen, allow_unicode=True))
 
-    def write_sweep(self, sweep: str | None) -> None:
-        """Write `launch.json`, unless there is one: the sweep that the run is a job of, or None."""
+    def write_launch(self, sweep: str | None, options: Sequence[str] = ()) -> None:
+        """Write `launch.json`, unless there is one: the sweep that the run is a job of, or None, and options such as `--config-dir`."""
         if not (self.path / LAUNCH_NAME).is_file():
-            atomic_write(self.path / LAUNCH_NAME, json.dumps({"sweep": sweep}) + "\n")
+            atomic_write(self.path / LAUNCH_NAME, json.dumps({"sweep": sweep, "options": list(options)}, ensure_ascii=False) + "\n")
 
     def read_sweep(self) -> str | None:
         """The sweep that the run was started in. Of a run of an earlier release, it is known by the file that Hydra leaves in a sweep."""
@@ -267,6 +269,15 @@ def read_overrides(path: str | Path) -> list[str]:
     if not isinstance(overrides, list):
         raise RunFolderError(f"{file}: not a list of overrides, such as '- agent.gamma=0.9'")
     return [str(override) for override in overrides]
+
+
+def read_launch_options(path: str | Path) -> list[str]:
+    """The options of the command line in a run folder's `launch.json`, such as `--config-dir`; empty where none are known."""
+    try:
+        options = json.loads((Path(path) / LAUNCH_NAME).read_text(encoding="utf-8"))["options"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return []
+    return [str(option) for option in options] if isinstance(options, list) else []
 
 
 def read_choices(path: str | Path) -> dict[str, str]:

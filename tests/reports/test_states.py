@@ -1,12 +1,14 @@
 """Running, stopped, failed, pruned and never started runs are told apart."""
 
 import json
+import logging
 
 import pytest
 
 from recframe.reports import NoRuns, State, SweepError, find_runs
+from recframe.runner.failures import recorded_failure
 from recframe.tracking import RunFolder
-from recframe.tracking.failure import write_failure
+from recframe.tracking.failure import write_failure, write_stopped
 
 
 @pytest.fixture
@@ -34,6 +36,21 @@ def test_looking_does_not_lock(make_run, tmp_path, states):
 def test_a_stopped_run_comes_with_the_command_that_continues_it(make_run, tmp_path, states):
     (make_run("0", 0, None) / "checkpoints").mkdir()
     assert states()["0"] == (State.STOPPED, f"stopped, no result.json; continue it with: recframe train resume={tmp_path / '0'}")
+
+
+def test_a_run_that_was_stopped_at_a_limit_comes_with_the_limit(make_run, tmp_path, states):
+    limit = "it reached sweep.job_timeout=60 (seconds)"
+    for name in ("0", "1"):
+        write_stopped(make_run(name, 0, None), limit)
+    (tmp_path / "0" / "checkpoints").mkdir()
+    assert states() == {
+        "0": (State.STOPPED, f"stopped: {limit}; continue it with: recframe train resume={tmp_path / '0'}"),
+        "1": (State.STOPPED, f"stopped before its first step: {limit}; see its run.log"),
+    }
+    # the run goes on, and is stopped by hand
+    with recorded_failure(tmp_path / "0", logging.NullHandler(), lambda failure: None):
+        pass
+    assert states()["0"][1].startswith("stopped, no result.json")
 
 
 def test_a_failed_and_a_pruned_run_come_with_the_reason(make_run, tmp_path, states):

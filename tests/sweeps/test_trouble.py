@@ -17,7 +17,8 @@ from recframe.cli.hydra_app import run_app, run_job
 from recframe.config import TRAIN
 from recframe.errors import UserError
 from recframe.sweeps.outcomes import SweepFailed
-from recframe.tracking.failure import read_failure
+from recframe.tracking.failure import read_failure, read_stopped
+from recframe.tracking.identity import run_identity
 from recframe.tracking.result import write_result
 
 
@@ -30,13 +31,15 @@ def sweep(tmp_path, monkeypatch, capfd):
     monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
     monkeypatch.setenv("RECFRAME_CACHE", str(tmp_path / "cache"))
 
-    def start(toys, *overrides: str, resume: bool = False) -> tuple[str, list[int]]:
+    def start(toys, *overrides: str, resume: bool = False, known: bool = False) -> tuple[str, list[int]]:
         started = tmp_path / "started.txt"
         started.unlink(missing_ok=True)
 
         # a function in a function is sent to other processes as it is, and not by the name of this module
         def job(cfg) -> float:
             def run(folder: str, overrides: list[str], sweep: str | None) -> float:
+                if known:
+                    run_identity(cfg).write(Path(folder))
                 with started.open("a") as file:
                     print(cfg.seed, file=file)
                 toys.get(cfg.seed, lambda folder: None)(folder)
@@ -114,6 +117,7 @@ def test_a_sweep_survives_jobs_that_crash_hang_are_killed_and_run_out_of_memory(
     # the reasons are in the folders, and the places in the logs
     assert all(read_failure(tmp_path / "sweep" / job) in reasons[f"failed: sweep/{job}"] for job in "1236")
     assert "raise Unreadable" in (tmp_path / "sweep" / "1" / "run.log").read_text()
+    assert all(read_stopped(tmp_path / "sweep" / job) in reasons[f"stopped: sweep/{job}"] for job in "45")
     assert "in hang" in (tmp_path / "sweep" / "3" / "run.log").read_text()
     told, started = sweep({}, resume=True)
     assert "2 finished before, 6 finished" in told or "6 finished, 2 finished before" in told
@@ -185,3 +189,19 @@ def test_the_folder_of_a_sweep_takes_no_other_sweep_and_no_second_process(sweep)
 def test_folders_are_called_as_the_person_says(sweep, tmp_path):
     sweep({0: fine, 1: fine}, "hydra.sweep.subdir=${agent.name}_${seed}/${hydra.job.num}")
     assert [path.parent.parent.name for path in sorted(tmp_path.glob("sweep/*/*/result.json"))] == ["dqn_0", "dqn_1"]
+
+
+def test_finished_jobs_that_would_be_other_runs_now_are_named(sweep, tmp_path):
+    sweep(dict.fromkeys(range(3), fine), known=True)
+    told, started = sweep({}, resume=True)
+    assert "3 finished before" in told
+    assert "other runs" not in told
+    for job in "12":
+        path = tmp_path / "sweep" / job / "identity.json"
+        content = json.loads(path.read_text())
+        content["key"], content["versions"]["torch"] = f"of an older torch, {job}", "1.13.0"
+        path.write_text(json.dumps(content))
+    told, started = sweep({}, resume=True)
+    assert started == []
+    assert "jobs that have finished were other runs than they would be now: 1, 2 (job 1: torch: 1.13.0 then, " in told
+    assert "3 finished before" in told

@@ -7,12 +7,17 @@ from html.parser import HTMLParser
 
 import altair as alt
 import pytest
+from hydra.core.hydra_config import HydraConfig
 
+from recframe.cli.hydra_app import run_app
+from recframe.cli.train import _options
+from recframe.config import TRAIN
 from recframe.reports import find_runs, write_page
 from recframe.reports.page.figures import Figures
 from recframe.reports.page.material import material_of
 from recframe.reports.page.sections.results import drawn_styles
 from recframe.reports.page.write import runs_page
+from recframe.tracking import RunFolder
 from recframe.tracking.failure import write_failure
 
 SCRIPT = "<script>document.title = 'attacked'</script>"
@@ -84,6 +89,23 @@ def test_a_command_is_quoted_for_the_shell_and_names_the_seed(make_run, tmp_path
     (folder / "overrides.yaml").write_text("['reward=[click,diversity]', \"name=it's mine\"]")
     (text,) = re.findall(r"<code>(recframe train [^<]*)</code>", runs_page(find_runs(tmp_path)))
     assert text == "recframe train &#x27;reward=[click,diversity]&#x27; &#x27;name=it&#x27;&quot;&#x27;&quot;&#x27;s mine&#x27; seed=3"
+
+
+def test_the_command_of_a_run_has_the_folder_of_configs_and_the_primary_config(make_run, tmp_path, monkeypatch):
+    configs = tmp_path / "my configs"
+    configs.mkdir()
+    (configs / "mine.yaml").write_text("defaults: [config, _self_]\nname: x\n")
+    monkeypatch.chdir(tmp_path)
+    recorded: list[list[str]] = []
+    arguments = ["--config-dir", "my configs", "--config-name", "mine", "encoder=tfidf", "logger=[]", "hydra.run.dir=run"]
+    run_app(TRAIN, arguments, lambda cfg: recorded.append(_options(HydraConfig.get())) or 0.0, lambda groups: None)
+    assert recorded == [["--config-dir", str(configs), "--config-name", "mine"]]
+    run_app(TRAIN, arguments[4:], lambda cfg: recorded.append(_options(HydraConfig.get())) or 0.0, lambda groups: None)
+    assert recorded[1] == []
+    with RunFolder.open(make_run("0", 3, 1.0)) as folder:
+        folder.write_launch(None, recorded[0])
+    (text,) = re.findall(r"<code>(recframe train [^<]*)</code>", runs_page(find_runs(tmp_path / "0")))
+    assert text == f"recframe train --config-dir &#x27;{configs}&#x27; --config-name mine seed=3"
 
 
 @pytest.mark.parametrize("count", [1, 12])

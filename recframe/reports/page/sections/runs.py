@@ -15,7 +15,7 @@ from recframe.reports.page.html import command, folded, html_table, html_text, p
 from recframe.reports.page.material import Material
 from recframe.reports.runs import FoundRun, SweepRun, value_of
 from recframe.reports.states import UNFINISHED_ORDER
-from recframe.tracking.folder import CONFIG_NAME, DATA_NAME
+from recframe.tracking.folder import CONFIG_NAME, DATA_NAME, read_launch_options
 from recframe.tracking.machine_record import recorded_threads
 
 SAMPLED_POLICIES = 3
@@ -114,7 +114,7 @@ def repeating(run: SweepRun) -> str:
     threads = run.result.get("threads") or recorded_threads(run.folder)
     front = f"OMP_NUM_THREADS={threads} " if isinstance(threads, int) else ""
     seed = [] if any(text.startswith("seed=") for text in run.overrides) else [f"seed={run.result['seed']}"]
-    return command(f"{front}{shlex.join(['recframe', 'train', *run.overrides, *seed])}")
+    return command(f"{front}{shlex.join(['recframe', 'train', *read_launch_options(run.folder), *run.overrides, *seed])}")
 
 
 def provenance_section(material: Material) -> str:
