@@ -38,7 +38,10 @@ SMALL = {
         "dataset=table dataset.interactions={tmp}/ratings.csv environment.llm.model={tmp}/tiny environment.asking=probabilities "
         "environment.card_people=4 environment.card_ratings=2 environment.num_users=2"
     ],
-    "launchers.py": ["--jobs 2 --workers 1 --launchers ray"],
+    "launchers.py": [
+        "--jobs 2 --workers 1 --launchers ray",
+        "--jobs 2 --workers 1 --launchers basic --train debug=smoke encoder=tfidf",
+    ],
     "sweep_start.py": ["--repetitions 1 --sides grid"],
     "learning_on.py": ["--visits 16 --blocks 2 --rounds 0"],
     "logs.py": ["--rows 2000 --formats csv parquet --batches 3", "--rows 2000 --formats parquet --batches 3 --by users"],

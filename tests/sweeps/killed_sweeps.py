@@ -93,7 +93,7 @@ def check_killed_sweep(sweep: KilledSweep, due: Callable[[], bool], expected: di
     """Kill a sweep, resume it, and compare its results with those of one that was not disturbed. Returns what the kill met."""
     running = sweep.run_killed(due)
     before = sweep.finished()
-    folders = len(list(sweep.folder.glob("*/")))
+    folders = len(list(sweep.folder.glob("[!.]*/")))
     sweep.resume()
     assert sweep.objectives() == expected
     # what had finished was not run again

@@ -6,6 +6,8 @@ from tests.sweeps.killed_sweeps import KilledSweep, at_random, check_killed_swee
 
 JOBLIB = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
 RAY = ["hydra/launcher=ray", "hydra.launcher.ray.init.num_cpus=2"]
+OPTUNA = ["hydra/sweeper=optuna", "hydra.sweeper.sampler=grid"]
+SEEDS, GAMMAS = ["seed=0,1,2", "agent.gamma=0.5"], ["agent.gamma=0.3,0.5,0.7"]
 
 
 @pytest.mark.slow
@@ -21,10 +23,14 @@ def test_a_parallel_sweep_that_is_killed_is_resumed_to_the_same_results(tmp_path
 
 @pytest.mark.evidence
 @pytest.mark.timeout(7200)
-@pytest.mark.parametrize("launcher", [[], JOBLIB, RAY], ids=["basic", "joblib", "ray"])
-def test_a_sweep_that_is_killed_at_ten_random_moments_is_resumed_to_the_same_results(tmp_path, launcher):
-    undisturbed = KilledSweep(tmp_path / "undisturbed", ["seed=0,1,2", "agent.gamma=0.5"], launcher)
+@pytest.mark.parametrize(
+    ("launcher", "varied"), [([], SEEDS), (JOBLIB, SEEDS), (RAY, SEEDS), (OPTUNA, GAMMAS)], ids=["basic", "joblib", "ray", "optuna"]
+)
+def test_a_sweep_that_is_killed_at_ten_random_moments_is_resumed_to_the_same_results(tmp_path, launcher, varied):
+    if launcher is OPTUNA:
+        pytest.importorskip("optuna", reason="the extra recframe[optuna] is not installed")
+    undisturbed = KilledSweep(tmp_path / "undisturbed", varied, launcher)
     seconds = undisturbed.run()
     for moment in range(10):
-        sweep = KilledSweep(tmp_path / str(moment), ["seed=0,1,2", "agent.gamma=0.5"], launcher)
-        print(check_killed_sweep(sweep, at_random(moment, seconds), undisturbed.objectives()))
+        sweep = KilledSweep(tmp_path / str(moment), varied, launcher)
+        print(check_killed_sweep(sweep, at_random(moment, seconds), undisturbed.objectives()), flush=True)
