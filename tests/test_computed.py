@@ -114,7 +114,7 @@ def parts_of(cache: Path, *overrides: str):
 
 def as_text(results) -> str:
     return json.dumps([[table.policies, {name: [s.names, s.numerators.tolist(), s.denominators.tolist()] for name, s in table.sums.items()},
-                        table.people.ids.tolist()] for table in results])  # fmt: skip
+                        table.people.ids.tolist()] for table in (results.main, results.cold)])  # fmt: skip
 
 
 def test_an_agent_is_built_with_the_results_that_runs_share(cache, monkeypatch):

@@ -101,7 +101,7 @@ def simulated_evaluation(parts: Parts, agent: Agent) -> FinalEvaluation:
     references = reference_results(parts) if settings.references else None
     own = {TRAINED: AgentPolicy(agent)}
     taken = [*own, *(references.main.policies if references else ())]
-    caveats: list[str] = []
+    caveats = [*references.warnings] if references else []
     offered = plugin_policies(parts, taken, caveats)
     environment = parts.evaluation_environment()
     log.info("evaluating %s in %d sessions of %s", ", ".join([*own, *offered.policies]), settings.num_users, WHOSE[settings.people])

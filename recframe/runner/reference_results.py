@@ -20,6 +20,7 @@ from recframe.evaluation.simulated.evaluation import evaluate_policies
 from recframe.evaluation.simulated.rollout import AnyPolicy
 from recframe.interfaces import Environment
 from recframe.references.fitting.reference_policies import ReferenceBudget, reference_policies
+from recframe.runner.reference_caveats import lists_worse_than_others
 
 log = logging.getLogger(__name__)
 
@@ -27,10 +28,14 @@ WHAT = "results of the reference policies"
 
 
 class ReferenceResults(NamedTuple):
-    """The evaluations of the reference policies: on all items, and if only cold items can be shown (None: the run holds none back)."""
+    """The evaluations of the reference policies: on all items, and if only cold items can be shown (None: the run holds none back).
+
+    warnings: sentences about references that are poorer than they should be, in training and in the main table.
+    """
 
     main: Evaluation
     cold: Evaluation | None
+    warnings: tuple[str, ...] = ()
 
 
 def reference_results(parts: Parts) -> ReferenceResults:
@@ -47,9 +52,11 @@ def reference_results(parts: Parts) -> ReferenceResults:
         names = ("num_users", "people", "seed", "max_steps", "tuning_sessions", "bootstrap_samples")
         key = {"world": world_of(parts.cfg, parts.data), "evaluation": {name: settings[name] for name in names}}
         computed = store.get(WHAT, key, compute)
-    for warning in computed.values["warnings"]:
+    results = _from_computed(computed)
+    results = results._replace(warnings=(*computed.values["warnings"], *lists_worse_than_others(results.main)))
+    for warning in results.warnings:
         log.warning("%s", warning)
-    return _from_computed(computed)
+    return results
 
 
 def _evaluated(parts: Parts, warnings: list[str]) -> ReferenceResults:
@@ -92,7 +99,7 @@ def _fitted(parts: Parts, warnings: list[str]) -> dict[str, AnyPolicy]:
 def _as_computed(results: ReferenceResults, warnings: list[str]) -> Computed:
     tensors: dict[str, Tensor] = {}
     values: dict[str, Any] = {"warnings": warnings}
-    for table, evaluation in results._asdict().items():
+    for table, evaluation in (("main", results.main), ("cold", results.cold)):
         if evaluation is None:
             continue
         arrays = {"ids": evaluation.people.ids, "of_session": evaluation.people.of_session}

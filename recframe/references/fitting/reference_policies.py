@@ -120,7 +120,7 @@ def _warn_of_a_poor_list(policies: Mapping[str, AnyPolicy], score: Callable[[Any
         if (other := score(policies[name])) > best:
             warn(
                 f"fixed_slate is not the best that needs no personalisation: it returns {best:.4g} to training people, "
-                f"and {name} returns {other:.4g}"
+                f"and {name} returns {other:.4g}."
             )
 
 
