@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from recframe.evaluation.people import WHOSE, counted
+from recframe.reports.caveats import counted_caveats, noted
 from recframe.reports.cells import block, interval_cell, markdown_row
 from recframe.reports.comparison import ComparisonTable, comparison_table
 from recframe.reports.frame import frame_of, last_of_each_seed, metrics_of_frame, num_items, settings_of_frame, shown_in_reports
@@ -35,6 +36,8 @@ def sweep_table(folders: Folders, against: str | None = None, metric: str | None
     # a grid, because a caption would be wrapped to the width of the table
     page = Table.grid()
     page.add_row(Text(f"{', '.join(map(str, sweep.folders))}\n", style="bold"))
+    for caveat in counted_caveats(sweep.runs).items():
+        page.add_row(Text(f"{noted(*caveat)}\n", style="bold yellow"))
     labels = header.index(SEEDS) + 1
     for first in range(labels, len(header), METRICS_PER_BLOCK):
         shown = [*range(labels), *range(first, min(first + METRICS_PER_BLOCK, len(header)))]
@@ -56,7 +59,7 @@ def sweep_markdown(folders: Folders, against: str | None = None, metric: str | N
     SweepError: as `sweep_table`.
     """
     sweep, header, rows, notes, compared = _report(folders, against, metric)
-    lines = [f"# {sweep.title}", ""]
+    lines = [f"# {sweep.title}", "", *(f"**{noted(*caveat)}**\n" for caveat in counted_caveats(sweep.runs).items())]
     if rows:
         lines += [markdown_row(header), markdown_row(["---"] * len(header))]
         lines += [markdown_row(row) for row in rows]

@@ -209,3 +209,27 @@ def test_people_who_differ_between_runs_are_matched_by_their_number(make_run, tm
         table[seed, ids, 0], met[seed, ids, 0] = values[ids] + seed, 1
     (expected,) = crossed_intervals(table, met, shared=False, resamples=1_000)
     assert (row["mean"], row["low"], row["high"]) == pytest.approx(tuple(expected))
+
+
+def test_what_runs_say_above_their_tables_stands_above_that_of_the_report_once_with_their_number(make_run, tmp_path):
+    make_run("0", 0, 1.0, caveats=["the model knows nothing", "[nobody] clicks"])
+    make_run("1", 1, 2.0, caveats=["the model knows nothing"])
+    make_run("2", 2, 3.0)
+    for report, before, after in ((sweep_markdown(tmp_path), "**", "**"), (rendered(tmp_path), "", "")):
+        shared, own = (
+            f"{before}Note ({count} of 3 runs): {what}{after}" for count, what in ((2, "the model knows nothing"), (1, "[nobody] clicks"))
+        )
+        assert report.count("the model knows nothing") == 1
+        assert report.index(shared) < report.index(own) < report.index("trained")
+
+
+def test_the_notes_of_a_single_run_need_no_number(make_run, tmp_path):
+    make_run("0", 0, 1.0, caveats=["nobody clicks"])
+    assert "**Note: nobody clicks**\n\n|" in sweep_markdown(tmp_path)
+    assert "Note" not in sweep_markdown(make_run("other/0", 0, 1.0))
+
+
+def test_notes_that_somebody_has_damaged_cost_nothing_else(make_run, tmp_path):
+    make_run("0", 0, 1.0, caveats=3)
+    make_run("1", 1, 2.0, caveats=[3])
+    assert "**Note (1 of 2 runs): 3**" in sweep_markdown(tmp_path)

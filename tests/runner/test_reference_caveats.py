@@ -25,7 +25,8 @@ def evaluation(**returns):
     """The evaluation of policies with these returns of each person, in one session."""
     sums = {name: PersonSums(("return",), values[:, None], np.ones((PEOPLE, 1))) for name, values in returns.items()}
     metrics = {
-        name: metrics_of({"return": ratio_intervals(one.numerators, one.denominators, seed=1, resamples=100)[0]}) for name, one in sums.items()
+        name: metrics_of({"return": ratio_intervals(one.numerators, one.denominators, seed=1, resamples=100)[0]})
+        for name, one in sums.items()
     }
     return Evaluation(metrics, People.of_sessions(np.arange(PEOPLE)), sums)
 
@@ -65,7 +66,9 @@ def test_a_list_below_random_is_said_above_the_table_and_in_the_files_of_a_run(m
     entries = result_entries(parts, final, ["of the world"])
     first, *others = entries["caveats"]
     assert first == "of the world"
-    in_training = [one for one in others if one.startswith("fixed_slate is not the best that") and "training people, and random returns" in one]
+    in_training = [
+        one for one in others if one.startswith("fixed_slate is not the best that") and "training people, and random returns" in one
+    ]
     in_table = [one for one in others if one.startswith("fixed_slate is not the best in the table") and "and random returns" in one]
     assert len(in_training) == len(in_table) == 1
     assert f"it returns {final.main.policies['fixed_slate']['return']['mean']:.4g}," in in_table[0]

@@ -10,6 +10,7 @@ from importlib import resources
 from pathlib import Path
 
 from recframe import __version__
+from recframe.reports.caveats import counted_caveats, noted
 from recframe.reports.page.figures import Figures
 from recframe.reports.page.html import html_text, json_element, paragraph
 from recframe.reports.page.material import Material, material_of
@@ -38,6 +39,7 @@ from recframe.tracking.atomic import atomic_write
 log = logging.getLogger(__name__)
 
 PAGE_NAME = "report.html"
+MAX_CAVEATS = 5
 MARK = '<meta name="generator" content="recframe report">'
 POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline' 'unsafe-eval'; img-src data:; base-uri 'none'; "
@@ -129,7 +131,7 @@ def _summary(material: Material) -> str:
     states = Counter({State.FINISHED: len(material.sweep.runs)}) + Counter(run.state for run in material.sweep.unfinished)
     total = sum(states.values())
     told = ", ".join(f"{count} {state}" for state, count in states.items())
-    caveats = list(dict.fromkeys(str(one) for run in material.sweep.runs for one in run.result.get("caveats") or ()))
+    caveats = [noted(*caveat) for caveat in counted_caveats(material.sweep.runs).items()]
     lines = [paragraph(f"{total} {'run' if total == 1 else 'runs'}: {told}.", "")]
     if total == 1 and material.sweep.runs:
         lines.insert(0, paragraph(str(material.sweep.runs[0].result.get("name") or ""), ""))
@@ -137,7 +139,9 @@ def _summary(material: Material) -> str:
         reference = next((policy.name for policy in material.policies if not policy.is_trained), None)
         beside = "" if reference is None else f" The best reference: {reference}."
         lines.append(paragraph(f"The best trained policy by {material.primary}: {material.trained[0].name}.{beside}", ""))
-    return "\n".join([*lines, *(paragraph(f"Note: {caveat}", "caveat") for caveat in caveats[:5])])
+    if (left_out := len(caveats) - MAX_CAVEATS) > 0:
+        caveats[MAX_CAVEATS:] = [f"and {left_out} more, which recframe report prints"]
+    return "\n".join([*lines, *(paragraph(caveat, "caveat") for caveat in caveats)])
 
 
 def _contents(sections: list[str]) -> str:

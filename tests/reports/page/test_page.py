@@ -184,3 +184,15 @@ def test_the_page_is_in_the_folder_of_the_runs(make_run, tmp_path, monkeypatch):
     assert write_page(["a", "b"]).resolve() == tmp_path / "report.html"
     assert write_page("a", tmp_path / "other.html").name == "other.html"
     assert len(list(tmp_path.rglob("*.html"))) == 3
+
+
+def test_notes_are_counted_and_what_does_not_fit_is_said(make_run, tmp_path):
+    make_run("0", 0, 1.0, caveats=[f"caveat {number}" for number in range(7)])
+    make_run("1", 1, 2.0, caveats=["caveat 0"])
+    text = Elements(runs_page(find_runs(tmp_path))).text
+    assert "Note (2 of 2 runs): caveat 0" in text
+    assert "Note (1 of 2 runs): caveat 4" in text
+    assert "caveat 5" not in text
+    assert "and 2 more, which recframe report prints" in text
+    shutil.rmtree(tmp_path / "0")
+    assert " more, which" not in Elements(runs_page(find_runs(tmp_path))).text
