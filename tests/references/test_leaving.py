@@ -2,15 +2,19 @@
 
 import logging
 
+import numpy as np
 import pytest
 import torch
 
 import recframe.references.fitting.reference_policies as fitting
 from recframe.evaluation.simulated.rollout import rollout
+from recframe.experience import RewardSum
 from recframe.references.fitting.reference_policies import ReferenceBudget, mean_return, reference_policies
 from recframe.references.fitting.schedules import planned_schedules
 from recframe.references.fixed_slate import FixedSlatePolicy
 from recframe.references.oracle import OraclePolicy
+from recframe_plugins.rewards.config import RatingConfig
+from recframe_plugins.rewards.rating import Rating
 from tests.references.rating_worlds import click_reward, rating_data, rating_world
 
 DATA = rating_data(seed=0, people=200, items=150)
@@ -66,6 +70,54 @@ def test_a_schedule_has_the_items_of_the_highest_mean_reward_less_the_cost_of_le
     assert careless.leaving[-1] == 1
     assert not careful.leaving.any()
     assert len(careful.slates.unique()) == TURNS, "an item was repeated"
+
+
+def with_missing_ratings():
+    """The data without three in ten ratings: these items are never shown to these people."""
+    missing = torch.rand(DATA.ratings.shape, generator=torch.Generator().manual_seed(1)) < 0.3
+    return DATA._replace(ratings=DATA.ratings.masked_fill(missing, torch.nan))
+
+
+def planned_among_rated(monkeypatch, rewards, costs, **options):
+    """The schedules where people may be shown what they have rated only, and whether all that was played was rated."""
+    data = with_missing_ratings()
+    environment = rating_world(data, "train", 60, max_steps=TURNS, **options)
+    rated, step = [], environment.step
+
+    def watched(slate):
+        rated.append(data.ratings[environment.state["user"][:, None], slate].isfinite().all())
+        return step(slate)
+
+    monkeypatch.setattr(environment, "step", watched)
+    return data, environment, planned_schedules(environment, rewards, costs, TURNS, seed=3), bool(torch.stack(rated).all())
+
+
+def test_a_plan_shows_nobody_what_is_excluded_for_them(monkeypatch):
+    costs = torch.tensor([[0.0], [100.0]])
+    _, _, (careless, careful), all_rated = planned_among_rated(monkeypatch, REWARDS, costs, **QUITTING[0])
+    assert all_rated
+    assert careless.leaving.max() == 1
+    assert careful.mean_return > 2 * careless.mean_return
+
+
+def test_a_plan_among_exclusions_is_of_what_those_who_may_be_shown_an_item_say(monkeypatch):
+    """Turn by turn in numpy: the item that is best on average over whom it may be shown to; others get the best that they may."""
+    # ratings hardly ever have the same mean
+    rewards = RewardSum({"rating": (Rating(RatingConfig()), 1.0)}, DATA.catalog, frozenset({"rating"}))
+    options = {"protocol": "no_repetition", "quit_count": 0}
+    data, environment, (schedule,), all_rated = planned_among_rated(monkeypatch, rewards, torch.zeros(1, 1), **options)
+    assert all_rated
+    ratings = data.ratings[environment.start_evaluation(3)[1]].double().numpy()
+    open_to, returns = ~np.isnan(ratings), 0.0
+    for turn in range(10):
+        # -inf where nobody is left who may be shown the item
+        sums, counts = np.where(open_to, ratings, 0.0).sum(axis=0), open_to.sum(axis=0)
+        means = np.where(counts > 0, sums / counts.clip(min=1), -np.inf)
+        assert int(schedule.slates[turn, 0]) == means.argmax()
+        shown = np.where(open_to, means, -np.inf).argmax(axis=1)
+        returns += ratings[np.arange(60), shown].mean()
+        open_to[np.arange(60), shown] = False
+    assert float(schedule.to_go[0] - schedule.to_go[10]) == pytest.approx(returns, rel=1e-5)
 
 
 def test_what_leaving_costs_is_what_those_who_stay_get_from_the_next_turn_on():

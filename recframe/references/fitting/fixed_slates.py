@@ -31,7 +31,7 @@ def best_fixed_slate(
     """The fixed slate of the highest score that the search finds.
 
     It searches lists of the best items by each ranking, of several lengths, random orders, and, if the environment knows the truth and
-    every user may be shown every item, schedules planned for leaving (`attempt_plans`).
+    draws no candidates for each user, schedules planned for leaving (`attempt_plans`).
 
     rankings: scores `[M]` each; the best length of a list is found with the first.
     score: a policy's mean return on sessions of training people.

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from recframe.evaluation.simulated.rollout import play, required_truth
 from recframe.experience import RewardSum
-from recframe.interfaces import Environment, Observation, allowed_items
+from recframe.interfaces import Environment, Observation, allowed_items, best_items, is_excluded
 
 
 class PlannedSlates(NamedTuple):
@@ -38,8 +38,8 @@ def planned_schedules(environment: Environment, rewards: RewardSum, costs: Tenso
     """Greedy schedules under G costs of leaving, planned in one play in which every G-th user follows the same schedule.
 
     At turn t, schedule g has the K items of the highest `reward - costs[g, t] * probability of leaving`, both true values averaged over
-    its users who are still in their session. The earlier turns have changed these users, so the schedule takes into account which items
-    bore them by then.
+    its users who are still in their session and may be shown the item. Who may not be shown one of the K is shown the best that they may.
+    The earlier turns have changed these users, so the schedule takes into account which items bore them by then.
 
     costs: `[G, T]`, what leaving after turn t costs; the last column also stands for all later turns.
     """
@@ -54,15 +54,21 @@ def planned_schedules(environment: Environment, rewards: RewardSum, costs: Tenso
         cost = costs[group, min(turn, costs.shape[1] - 1), None]
         expected = rewards.itemwise(truth.signals) - cost * truth.leave
         present = member * alive
-        total = present @ expected
-        if observation.excluded is not None:
-            # all users of a schedule who are still in their session have the same items excluded: those shown before, or held back
-            excluded = allowed_items(observation, expected).isneginf().to(expected)
-            total = total.masked_fill(present @ excluded >= present.sum(dim=1, keepdim=True).clamp(min=1.0), -torch.inf)
+        if observation.excluded is None:
+            total = present @ expected
+        else:
+            # items shown before or held back are excluded for all users of a schedule, others for some of them
+            allowed = (~allowed_items(observation, expected).isneginf()).to(expected)
+            asked, everybody = present @ allowed, present.sum(dim=1, keepdim=True)
+            total = (present @ (expected * allowed)) * (everybody / asked.clamp(min=1.0))
+            total = total.masked_fill((asked == 0) & (everybody > 0), -torch.inf)
         slates = total.topk(environment.spec.slate_size, dim=1).indices
         chosen.append(slates)
-        leaving.append((truth.leave.gather(1, slates[group]).amax(dim=1) * present).amax(dim=1))
-        return slates[group]
+        played = slates[group]
+        if observation.excluded is not None and bool((barred := is_excluded(observation, played).any(dim=1, keepdim=True)).any()):
+            played = torch.where(barred, best_items(observation, total[group], environment.spec.slate_size), played)
+        leaving.append((truth.leave.gather(1, played).amax(dim=1) * present).amax(dim=1))
+        return played
 
     episodes = play(choose, environment, rewards, seed, max_steps)
     slates = torch.stack(chosen, dim=1)
