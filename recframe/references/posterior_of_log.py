@@ -20,26 +20,31 @@ from recframe.references.factor_analysis import Factors, ResponseTable, fit_fact
 from recframe.references.item_means import mean_values
 from recframe.references.posterior_greedy import ResponseModel
 
-# the dims with which the evidence is chosen, and those that are tried then
+# the dims with which the evidence is chosen, and the most that are tried then by default
 FIRST_DIMS = 8
-DIMS = (2, 4, 8, 16)
+MAX_DIMS = 16
 
 
-def fit_to_log(log: ResponseLog, num_items: int, generator: torch.Generator, max_dims: int = max(DIMS)) -> ResponseModel:
+def fit_to_log(log: ResponseLog, num_items: int, generator: torch.Generator, max_dims: int = MAX_DIMS) -> ResponseModel:
     """The model by Bayesian factor analysis (`fit_factors`). Items that are not in the log have the mean reward, and no loadings.
 
-    The evidence and the largest number of factors are those that predict best what people who are not in the fit say to one half of a
-    session's items from what they say to the other half.
+    The evidence and the number of factors, one of `tried_dims(max_dims)`, are those that predict best what people who are not in the fit
+    say to one half of a session's items from what they say to the other half.
     """
     # what a repeated item is worth is fitted by itself, as people may tire of it
     fresh = log.rows((~log.repeated).nonzero().squeeze(1))
     rewards = _centred(fresh.items, fresh.rewards)
     candidates = evidence_candidates([_centred(fresh.items, signal) for signal in fresh.signals.unbind(1)], rewards)
-    judge = _Judge(fresh, num_items, generator)
+    judge = _Judge(fresh, num_items, generator, max(max_dims, MAX_DIMS))
     evidence = min(candidates, key=lambda e: judge.error(e, FIRST_DIMS)) if len(candidates) > 1 else candidates[0]
-    dims = min((d for d in DIMS if d <= max_dims), key=lambda d: judge.error(evidence, d), default=max_dims)
+    dims = min(tried_dims(max_dims), key=lambda d: judge.error(evidence, d))
     fit = _fit(fresh, evidence, dims, num_items, judge.start)
     return fit.model._replace(repeat=_repeat(log, fit))
+
+
+def tried_dims(max_dims: int) -> list[int]:
+    """The numbers of factors that are tried: the powers of two from 2 on that are below `max_dims`, and `max_dims` itself."""
+    return [*(2**power for power in range(1, max_dims.bit_length()) if 2**power < max_dims), max_dims]
 
 
 class _Fit(NamedTuple):
@@ -130,10 +135,10 @@ def _pairs(log: ResponseLog, people: Tensor, responses: Tensor, num_items: int) 
 class _Judge:
     """The errors of models on people who are not in the fit."""
 
-    def __init__(self, log: ResponseLog, num_items: int, generator: torch.Generator) -> None:
+    def __init__(self, log: ResponseLog, num_items: int, generator: torch.Generator, max_dims: int) -> None:
         self.num_items = num_items
         device = log.items.device
-        self.start = torch.randn(num_items, max(DIMS), generator=generator, device=device)
+        self.start = torch.randn(num_items, max_dims, generator=generator, device=device)
         numbers, people = log.people.unique(return_inverse=True)
         fitted = (torch.randperm(len(numbers), generator=generator, device=device) % 2 == 0)[people]
         given = torch.rand(len(people), generator=generator, device=device) < 0.5

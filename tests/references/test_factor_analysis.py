@@ -6,7 +6,7 @@ import torch
 
 import recframe.references.factor_analysis as factor_analysis
 from recframe.references.factor_analysis import ResponseTable, fit_factors, loadings_of
-from recframe.references.posterior_of_log import ResponseLog, fit_to_log
+from recframe.references.posterior_of_log import ResponseLog, fit_to_log, tried_dims
 from tests.references.rating_worlds import rating_data
 
 PEOPLE, ITEMS, RANK, NOISE = 150, 60, 3, 0.25
@@ -146,3 +146,22 @@ def test_the_noise_of_a_model_is_that_of_one_response(lasting):
         logs.append(ResponseLog(people, sessions, items, said[:, None], said, torch.zeros(len(said), dtype=torch.bool)))
     model = fit_to_log(joined(*logs), ITEMS, torch.Generator().manual_seed(0), max_dims=4)
     assert float(model.noise[:-1].median()) == pytest.approx(0.5 + lasting, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("most", "tried"), [(1, [1]), (2, [2]), (3, [2, 3]), (12, [2, 4, 8, 12]), (16, [2, 4, 8, 16]), (40, [2, 4, 8, 16, 32, 40])]
+)
+def test_powers_of_two_and_the_largest_number_of_factors_itself_are_tried(most, tried):
+    assert tried_dims(most) == tried
+
+
+@pytest.mark.parametrize(("rank", "most"), [(3, 3), (24, 24)])
+def test_as_many_factors_as_are_allowed_are_found_where_people_have_them(rank, most):
+    generator = torch.Generator().manual_seed(0)
+    said = torch.randn(300, rank, generator=generator) @ torch.randn(80, rank, generator=generator).T
+    people, items = (part.flatten() for part in torch.meshgrid(torch.arange(300), torch.arange(80), indexing="ij"))
+    values = said.flatten() + 0.1 * torch.randn(said.numel(), generator=generator)
+    log = ResponseLog(people, people, items, values[:, None], values, torch.zeros(len(values), dtype=torch.bool))
+    model = fit_to_log(log, 80, torch.Generator().manual_seed(0), max_dims=most)
+    assert model.loadings.shape[1] == most
+    assert float(model.noise[:-1].median()) == pytest.approx(0.01, rel=0.5)

@@ -61,7 +61,9 @@ class MeanConfig(StateTrackerConfig):
 class PosteriorConfig(MeanConfig):
     """What the responses in the history say about tastes, by a Gaussian model, beside the mean of the history's items."""
 
-    factors: int = option(16, "largest number of latent factors of tastes (d)", ge=1)
+    factors: int = option(
+        16, "largest number of latent factors of tastes (d); the fit chooses among it and the powers of two below it", ge=1
+    )
     random_steps: int = option(
         100_000,
         "user-steps with random items before training, in addition to trainer.env_steps, to whose responses the model is fitted; 0: none",
@@ -73,6 +75,9 @@ class PosteriorConfig(MeanConfig):
         """The factors of the items."""
         factors = FLOAT * sizes.items * self.factors
         yield MemoryNeed(f"state_tracker.factors={self.factors}", f"the factors of {sizes.items:,} items", factors)
+        fitted = min(sizes.items, self.random_steps)
+        uncertainty = FLOAT * fitted * self.factors**2
+        yield MemoryNeed(f"state_tracker.factors={self.factors}", f"how uncertain the fitted factors of {fitted:,} items are", uncertainty)
 
 
 @dataclass
