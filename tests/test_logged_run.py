@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 from pathlib import Path
@@ -118,15 +119,33 @@ def test_people_who_are_simulated_at_the_end_are_not_learned_from(log_folder):
     assert set(held_out.tolist()) <= set(parts.data.interactions.frame["user"].to_list())
 
 
-@pytest.mark.parametrize("moment", [1, 2, 3])
-def test_a_run_stopped_in_any_stage_resumes_to_the_same_numbers(log_folder, tmp_path, monkeypatch, moment):
-    """Stopped after the first evaluation on the log, after the last one there, and after the first one in the simulator."""
+@pytest.fixture(scope="module")
+def in_two_stages(log_folder, tmp_path_factory):
+    """A run that learns from the log, and then in the simulator."""
+    folder = tmp_path_factory.mktemp("two_stages") / "run"
+    return folder, runner.run(of_log(log_folder, "agent.learning_starts=64"), folder)
+
+
+def test_the_weights_of_the_first_stage_compete_in_the_second(in_two_stages):
+    folder, result = in_two_stages
+    with (folder / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    (first_in_simulator, *_) = returns = [(row["steps"], row["eval/return"]) for row in rows if row["eval/return"]]
+    last_on_log = [row["steps"] for row in rows if row["eval/ndcg@10"]][-1]
+    assert first_in_simulator[0] == last_on_log == "20"
+    assert result.selection["candidates"] == len(returns) == 3
+    # the start of the first stage knows nothing
+    assert [row["steps"] for row in rows if row["eval/ndcg@10"]] == ["10", "20"]
+
+
+@pytest.mark.parametrize("moment", [1, 2, "start", 3])
+def test_a_run_stopped_in_any_stage_resumes_to_the_same_numbers(log_folder, in_two_stages, tmp_path, monkeypatch, moment):
+    """Stopped after the first evaluation on the log, after the last one there, and after the first two in the simulator."""
     from recframe.training.checkpoints import RunCheckpoints
 
-    cfg = of_log(log_folder, "agent.learning_starts=64")
-    whole = runner.run(cfg, tmp_path / "whole")
+    (whole_folder, whole), cfg = in_two_stages, of_log(log_folder, "agent.learning_starts=64")
     saves = 0
-    save = RunCheckpoints.save
+    save, start = RunCheckpoints.save, RunCheckpoints.on_train_start
 
     def stop_after(self, trainer):
         nonlocal saves
@@ -135,7 +154,13 @@ def test_a_run_stopped_in_any_stage_resumes_to_the_same_numbers(log_folder, tmp_
         if saves == moment:
             raise Stop("stopped", 143)
 
+    def stop_after_start(self, trainer, module):
+        start(self, trainer, module)
+        if moment == "start" and self.candidates:
+            raise Stop("stopped", 143)
+
     monkeypatch.setattr(RunCheckpoints, "save", stop_after)
+    monkeypatch.setattr(RunCheckpoints, "on_train_start", stop_after_start)
     with pytest.raises(Stop):
         runner.run(cfg, tmp_path / "run")
     monkeypatch.undo()
@@ -143,8 +168,8 @@ def test_a_run_stopped_in_any_stage_resumes_to_the_same_numbers(log_folder, tmp_
     assert again.policies == whole.policies
     assert again.ranking["policies"] == whole.ranking["policies"]
     assert again.objective == whole.objective
-    timeless = [[row for row in csv if row] for csv in (rows_of(tmp_path / "run"), rows_of(tmp_path / "whole"))]
-    assert len(timeless[0]) == len(timeless[1])
+    assert again.selection == whole.selection
+    assert [row.split(",")[0] for row in rows_of(tmp_path / "run")] == [row.split(",")[0] for row in rows_of(whole_folder)]
 
 
 @pytest.mark.parametrize(

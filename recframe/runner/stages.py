@@ -49,7 +49,19 @@ def stages_of(parts: Parts, agent: Agent, environment: Environment, part: UserDi
     trainer: Any = OmegaConf.to_object(parts.cfg.trainer)
     makers = {LOGGED: _logged, "simulated": _simulated}
     with dividing_users(part or UserDivision()):
-        return [makers[name](parts, agent, environment, trainer) for name in parts.cfg.stages]
+        return [
+            makers[name](parts, agent, environment, _with_start(trainer) if place or parts.cfg.init is not None else trainer)
+            for place, name in enumerate(parts.cfg.stages)
+        ]
+
+
+def _with_start(trainer: TrainerConfig) -> TrainerConfig:
+    """The settings of a fit that starts from trained weights, which must not be lost to worse ones.
+
+    In a window of several evaluations the start would move the means of those after it, and would never be the best itself.
+    """
+    is_choice = trainer.final_weights == "best" and trainer.selection_window == 1
+    return replace(trainer, evaluate_start=True) if trainer.evaluate_start is None and is_choice else trainer
 
 
 def _simulated(parts: Parts, agent: Agent, environment: Environment, trainer: TrainerConfig) -> Stage:

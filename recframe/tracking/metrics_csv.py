@@ -49,6 +49,7 @@ class CsvMetricsLogger(Logger):
         self.path = Path(folder) / METRICS_NAME
         self._columns: list[str] = [counter]
         self._env_steps = 0
+        self._last_kept: dict[str, str] = {}
         if resume_at is None:
             self.path.unlink(missing_ok=True)
         else:
@@ -75,6 +76,10 @@ class CsvMetricsLogger(Logger):
         if not values:
             return
         row = {self._counter: str(self._env_steps)} | {name: repr(value) for name, value in values.items()}
+        # the evaluation of a stage's start has the counter of the checkpoint before it: the stopped run has logged it already
+        repeated, self._last_kept = row == self._last_kept, {}
+        if repeated:
+            return
         new = [name for name in row if name not in self._columns]
         if new or not self.path.exists():
             rows = _read(self.path, self._counter)
@@ -96,6 +101,7 @@ class CsvMetricsLogger(Logger):
         kept = [row for row in _read(self.path, self._counter) if int(row[self._counter]) <= env_steps]
         self._columns = list(dict.fromkeys([self._counter, *(name for row in kept for name, value in row.items() if value)]))
         self._env_steps = env_steps
+        self._last_kept = {name: value for name, value in kept[-1].items() if value} if kept else {}
         if kept:
             atomic_write(self.path, _table(self._columns, kept))
         else:

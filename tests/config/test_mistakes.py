@@ -64,6 +64,7 @@ def test_the_default_config_has_no_mistakes():
         ),
         (["trainer.learning_rate_end=0.1"], "trainer.learning_rate_end=0.1 has no meaning for a constant rate"),
         (["trainer.selection_window=3", "trainer.final_weights=last"], "trainer.selection_window has no meaning with"),
+        (["trainer.evaluate_start=true", "trainer.final_weights=last"], "trainer.evaluate_start has no meaning with"),
         (["trainer.weight_average=1.0"], "trainer.weight_average: 1.0 is not allowed; it must be > 0 and < 1"),
         (["labels=[sentimant]"], "labels=sentimant: labels has no choice 'sentimant'. Did you mean 'sentiment'?"),
         (["labels=[sentiment]", "labels.sentiment.temperature=0"], "labels.sentiment.temperature: 0.0 is not allowed; it must be > 0"),

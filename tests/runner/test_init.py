@@ -15,6 +15,7 @@ from recframe.building.parts import assemble
 from recframe.config import ConfigError, compose_config, validate
 from recframe.interfaces import tables_of
 from recframe.runner.random_start import started_agent
+from recframe.runner.stages import stages_of
 from recframe.tracking import DataChanged, run_identity
 
 FILMS, PEOPLE = 12, 12
@@ -53,9 +54,9 @@ def answers(policy):
     return [[(one.id, one.score) for one in found if int(one.id) < FILMS] for found in asked]
 
 
-def unlearned(first):
+def unlearned(first, *more):
     """The agent of a run with `init` before it learns, and the run's parts."""
-    cfg = validate(compose_config(overrides(first / "log", f"init={first / 'policy'}")))
+    cfg = validate(compose_config(overrides(first / "log", f"init={first / 'policy'}", *more)))
     parts = assemble(cfg)
     agent, _ = started_agent(parts, parts.environment(cfg.environment.num_users, "train"), None)
     return agent, parts
@@ -69,6 +70,21 @@ def test_before_it_learns_the_agent_is_that_of_the_artefact(first):
             assert value.equal(policy.agent.state_dict()[name]), name
     mine, theirs = (tables_of(one, data.catalog.text_vectors)[0] for one, data in ((agent, parts.reading), (policy.agent, policy.data)))
     assert mine.values.equal(theirs.values)
+
+
+@pytest.mark.parametrize(
+    ("settings", "start"),
+    [
+        ([], True),
+        (["trainer.evaluate_start=false"], False),
+        (["trainer.selection_window=2"], None),
+        (["trainer.final_weights=last"], None),
+    ],
+)
+def test_the_weights_of_the_policy_compete_where_one_evaluation_chooses(first, settings, start):
+    agent, parts = unlearned(first, *settings)
+    environment = parts.environment(parts.cfg.environment.num_users, "train")
+    assert [stage.settings.evaluate_start for stage in stages_of(parts, agent, environment)] == [start]
 
 
 def test_new_items_come_after_the_known_ones_whose_scores_stay(first, tmp_path):

@@ -99,6 +99,19 @@ def test_an_incomplete_last_line_is_dropped(tmp_path):
     assert path.read_text() == "env_steps,loss,other\n10,1.0,2.0\n20,1.0,2.5\n"
 
 
+def test_a_row_at_the_checkpoint_that_the_stopped_run_has_logged_already_is_not_logged_twice(tmp_path):
+    """As the evaluation of a stage's start: it follows the checkpoint of the stage before, and has its counter."""
+    start = {"env_steps": 20, "eval/return": 2.5}
+    logger = CsvMetricsLogger(tmp_path)
+    for metrics in ({"env_steps": 20, "eval/ndcg@10": 0.1}, start, {"env_steps": 30, "loss": 1.0}):
+        logger.log_metrics(metrics)
+    again = CsvMetricsLogger(tmp_path, resume_at=20)
+    for metrics in (start, start):
+        again.log_metrics(metrics)
+    # a row that is logged twice by one run is no repetition
+    assert [row["eval/return"] for row in rows(tmp_path / "metrics.csv")] == ["", "2.5", "2.5"]
+
+
 @pytest.mark.parametrize(
     ("text", "message"), [("a,b\n1,2\n", "line 1: the first column"), ("env_steps,b\n1,2\n3\n", "line 3: not a row of 2")]
 )

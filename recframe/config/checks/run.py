@@ -93,6 +93,8 @@ def _check_training(trainer: Mapping[str, Any]) -> list[str]:
         )
     if trainer["selection_window"] > 1 and trainer["final_weights"] == "last":
         problems.append("trainer.selection_window has no meaning with trainer.final_weights=last, which selects nothing; set it to 1")
+    if trainer["evaluate_start"] and trainer["final_weights"] == "last":
+        problems.append("trainer.evaluate_start has no meaning with trainer.final_weights=last, which selects nothing; set it to null")
     return problems
 
 

@@ -26,8 +26,8 @@ class TrainerConfig:
     )
     evaluate_start: bool | None = option(
         None,
-        "also evaluate the weights before the first update, which may then be the best ones; null: if the state tracker has been fitted "
-        "to responses, so that the agent starts from what it knows",
+        "also evaluate the weights before the first update, which may then be the best ones; null: if the agent starts from what it knows: "
+        "the state tracker has been fitted to responses, or, with selection_window=1, the weights are those of init or of an earlier stage",
     )
     weight_average: float | None = option(
         None,
