@@ -102,6 +102,19 @@ def test_only_a_log_of_zeros_and_ones_has_clicks_unless_a_rating_counts_as_one(m
     assert liked.report()["user_model/click_rate_held_out"] == pytest.approx((logged >= 4.0).mean(), abs=0.1)
 
 
+def test_a_given_setting_that_the_calibration_replaces_is_said(make, toy_world):
+    environment = world(make, toy_world, exposures(0.05), taste_weight=3.0)
+    fitted = environment.config.taste_weight
+    said = f"environment.taste_weight=3 is not used: {fitted:.3g} was fitted to the clicks of the log; to use it, set environment.calibrate"
+    assert [line.startswith(said) for line in environment.caveats()] == [True]
+    both = world(make, toy_world, exposures(0.05), taste_weight=3.0, threshold=1.0).caveats()
+    assert ["environment.threshold=1 is not used" in line for line in both] == [False, True]
+    assert world(make, toy_world, exposures(0.05), taste_weight=3.0, calibrate=False).caveats() == ()
+    # a log without clicks is calibrated to nothing
+    assert make("preference_model", taste_weight=3.0).config.taste_weight == 3.0
+    assert not any("not used" in line for line in make("preference_model", taste_weight=3.0).caveats())
+
+
 @pytest.mark.parametrize(
     ("options", "problem"),
     [

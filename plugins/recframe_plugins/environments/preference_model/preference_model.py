@@ -27,6 +27,7 @@ Showing everybody the best items in turn is then nearly optimal, so the gain of 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import replace
 
 import torch
@@ -63,6 +64,17 @@ def censored_normal_mean(mean: Tensor, deviation: float, low: float, high: float
     return low + excess(low) - excess(high)
 
 
+def _overruled(given: PreferenceModelConfig, fitted: PreferenceModelConfig) -> Iterator[str]:
+    """A sentence for each setting of the click's probability that somebody gave, and that the calibration has replaced."""
+    for name in ("taste_weight", "threshold"):
+        value, in_its_place = getattr(given, name), getattr(fitted, name)
+        if value != getattr(PreferenceModelConfig, name):
+            yield (
+                f"environment.{name}={value:g} is not used: {in_its_place:.3g} was fitted to the clicks of the log; to use it, set "
+                "environment.calibrate to false"
+            )
+
+
 class PreferenceModel(BoredomSessions):
     """The logged users of the split, as a matrix factorization of their ratings predicts them; see the module docstring for the equations.
 
@@ -90,9 +102,11 @@ class PreferenceModel(BoredomSessions):
         clicks = calibrated_clicks(scored, config.click_rating) if config.calibrate else CalibratedClicks(None, {})
         if clicks.curve is not None and config.choice_model not in SIGMOID_ALONE:
             clicks = clicks._replace(curve=None, problem=f"environment.choice_model={config.choice_model} has other probabilities")
+        self._overruled: list[str] = []
         if clicks.curve is not None:
             slope, intercept = clicks.curve
-            config = replace(config, taste_weight=max(slope, LEAST_SLOPE), threshold=-intercept)
+            given, config = config, replace(config, taste_weight=max(slope, LEAST_SLOPE), threshold=-intercept)
+            self._overruled = list(_overruled(given, config))
         vectors = self._compared(config, data, scored.model)
         given, distances = config.similarity == "vectors", config.quit_distance is not None
         super().__init__(
@@ -201,10 +215,13 @@ class PreferenceModel(BoredomSessions):
         return measures | self._clicks.measures
 
     def caveats(self) -> tuple[str, ...]:
-        """Whether the model is no better than a constant or than biases, and why click rates are not those of the log, if they are not."""
+        """Whether the model is no better than a constant or than biases, which settings are not used, and why click rates are not those of
+        the log, if they are not.
+        """
         lines = list(model_caveats(self._errors, f"held-out {self.config.feedback}s of the log"))
         if not self._errors:
             lines.append("the user model was not scored on held-out ratings (environment.holdout=0): how much it knows is not known")
+        lines += self._overruled
         if self._clicks.problem:
             lines.append(f"click rates are not calibrated to the log: {self._clicks.problem}")
         elif self._clicks.curve is not None and self._clicks.curve.slope < LEAST_SLOPE:
