@@ -57,13 +57,18 @@ def machine(monkeypatch):
             "state_tracker=posterior state_tracker.factors=1000000000",
             "state_tracker.factors=1000000000: at least 3,725 GiB for the factors",
         ),
+        (
+            "dataset.num_items=3000000",
+            "evaluation.references=true with evaluation.num_users=512: at least 17 GiB for what references expect these users to say to "
+            "each of 3,000,000 items, and this machine has 16 GiB; lower one of these settings",
+        ),
         ("dataset.num_items=1000000000", "dataset.num_items=1000000000: at least 93 GiB for their texts"),
         ("dataset.num_users=1000000000", "dataset.num_users=1000000000: at least 93 GiB for their texts"),
         ("dataset=synthetic_ratings environment=rating_matrix dataset.rank=100000000", "dataset.rank=100000000 with dataset.num_users=290"),
         ("encoder=random encoder.dim=1000000000", "encoder.dim=1000000000: at least 3,725 GiB for the vectors of 1,000 texts"),
         ("encoder@world_encoder=random world_encoder.dim=1000000000", "world_encoder.dim=1000000000: at least"),
         (
-            "evaluation.num_users=50000000 agent.replay_capacity=20000000",
+            "evaluation.num_users=50000000 evaluation.references=false agent.replay_capacity=20000000",
             "memory: this run needs at least 21 GiB, and this machine has 16 GiB: 11 GiB for the history of these users (evaluation."
             "num_users=50000000 with state_tracker.history_length=20), 10 GiB for the replay memory (agent.replay_capacity=20000000 with",
         ),
@@ -93,6 +98,18 @@ def test_the_estimate_counts_every_tensor_of_the_history():
     assert found["the history of these users"] == 6 * 120
     # 384 dimensions of 4 bytes
     assert found["the vectors of 1,000 texts"] == 1000 * 384 * 4
+
+
+def test_references_hold_tables_of_users_and_items():
+    def table(*overrides):
+        found = needs("evaluation.num_users=30", "evaluation.tuning_sessions=40", *overrides, sizes=Sizes(items=50))
+        return [size for what, size in found.items() if what.endswith("to say to each of 50 items")]
+
+    # the expected click, rating and leaving; without the truth, the scores of a policy
+    assert table() == [3 * 40 * 50 * 4]
+    assert table("environment=rating_matrix", "dataset=synthetic_ratings") == [4 * 40 * 50 * 4]
+    assert table("environment=language_users") == [40 * 50 * 4]
+    assert table("evaluation.references=false") == table("experiment=next_item", f"dataset.interactions={__file__}") == []
 
 
 def test_the_sizes_of_the_data_count_once_it_is_read():

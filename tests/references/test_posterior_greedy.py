@@ -1,9 +1,12 @@
 """posterior_greedy: its equations against dense ones in numpy, what it is fitted on, and that it beats what does not listen."""
 
+import weakref
+
 import numpy as np
 import pytest
 import torch
 
+import recframe.references.fitting.posterior_greedy as fitting
 from recframe.evaluation.simulated.rollout import rollout
 from recframe.experience import ColdItems
 from recframe.interfaces import PAD, Observation
@@ -110,6 +113,31 @@ def test_what_people_say_to_items_withheld_from_training_stays_unknown():
     for table in (responses.rewards, *responses.signals.values()):
         assert (table[:, items] == table[:, items[:1]]).all()
         torch.testing.assert_close(table[:, items[0]], table[:, warm].mean(dim=1))
+
+
+def test_the_components_of_one_evidence_are_held_at_a_time(monkeypatch):
+    data = rating_data(seed=1, people=60, items=25)
+    environment, rewards = rating_world(data, "train", 50), click_reward(data)
+    log = collect_random_log(environment, rewards, [1, 2], 10, 700)
+    judge = fitting.CrossValidation(expected_responses(environment, rewards, [1, 2]), log, environment.spec, torch.Generator())
+    made = []
+
+    def watched(responses, evidence, kept):
+        found = components(responses, evidence, kept)
+        made.append(weakref.ref(found.loadings))
+        # what is held while the next is computed
+        assert sum(loadings() is not None for loadings in made) <= fitting.FOLDS
+        return found
+
+    monkeypatch.setattr(fitting, "components", watched)
+    clicks, ratings = torch.tensor([1.0, 0.0, 0.0]), torch.tensor([0.0, 1.0, 0.0])
+    first = judge.error(fitting.Choice(clicks, 4, 1.0))
+    assert judge.error(fitting.Choice(clicks, 8, 1.0)) != first
+    assert len(made) == fitting.FOLDS
+    assert judge.error(fitting.Choice(ratings, 4, 1.0)) != first
+    # a choice that is made again is not judged again
+    assert judge.error(fitting.Choice(clicks, 4, 1.0)) == first
+    assert len(made) == 2 * fitting.FOLDS
 
 
 def interval(policy, environment, rewards):

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from recframe.components import Component, Kind, MemoryNeed, Sizes, memory_needs, node
+from recframe.components import FLOAT, Component, Kind, MemoryNeed, Sizes, memory_needs, node
 from recframe.config.checks.sections import check_fields, section_at, with_key
 
 BYTES_OF_AN_INTERACTION = 12
@@ -71,7 +71,7 @@ def _available(values: Mapping[str, Any]) -> int | None:
 def _needs(values: Mapping[str, Any], chosen: Mapping[str, Component], sizes: Sizes | None) -> list[MemoryNeed]:
     """What a run holds at once, as far as its settings tell, the largest first."""
     sizes = sizes or declared_sizes(values, chosen)
-    needs = [*_of_the_run(values, sizes), *_of_components(values, chosen, sizes)]
+    needs = [*_of_the_run(values, sizes), *_of_references(values, chosen, sizes), *_of_components(values, chosen, sizes)]
     return sorted((need for need in needs if need.size > 0), key=lambda need: -need.size)
 
 
@@ -121,6 +121,21 @@ def _of_the_run(values: Mapping[str, Any], sizes: Sizes) -> Iterator[MemoryNeed]
         width = _number(values["state_tracker"], "item_dim", 1)
         drawn = min(auxiliary["negatives"], sizes.items) if sizes.items > 1 else 0
         yield MemoryNeed(f"auxiliary.negatives={auxiliary['negatives']}", "the vectors of these items", 4 * drawn * width)
+
+
+def _of_references(values: Mapping[str, Any], chosen: Mapping[str, Component], sizes: Sizes) -> Iterator[MemoryNeed]:
+    """Tables of all users and items: of what references expect them to say, or, where the truth is known, of all that it tells them."""
+    settings, environment = values["evaluation"], chosen.get("environment")
+    given = set() if environment is None else environment.given(values["environment"])
+    if not settings["references"] or "no_simulator" in given or "actions:items" not in given:
+        return
+    # the truth has a table for each signal, and one of who leaves
+    tables = 1 + sum(tag.startswith("signal:") for tag in given) if "truth" in given else 1
+    name = max(("num_users", "tuning_sessions"), key=lambda name: int(settings[name]))
+    what = f"what references expect these users to say to each of {sizes.items:,} items"
+    yield MemoryNeed(
+        f"evaluation.references=true with evaluation.{name}={settings[name]}", what, FLOAT * tables * settings[name] * sizes.items
+    )
 
 
 def _of_components(values: Mapping[str, Any], chosen: Mapping[str, Component], sizes: Sizes) -> Iterator[MemoryNeed]:

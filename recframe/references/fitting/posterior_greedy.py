@@ -123,7 +123,8 @@ class CrossValidation:
         order = torch.randperm(len(fold), generator=generator, device=device)[: max(1, MAX_ROWS // spec.slate_size)]
         self.folds = [(order[fold[order] == number], (fold_of_person != number).nonzero().squeeze(1)) for number in range(FOLDS)]
         self.folds = [(rows, kept) for rows, kept in self.folds if len(rows) and len(kept)]
-        self._components: dict[tuple[float, ...], list[Components]] = {}
+        # of one evidence at a time: in a large catalogue, the components of all would be many times the responses
+        self._components: tuple[tuple[float, ...], list[Components]] = ((), [])
         self._errors: dict[tuple[tuple[float, ...], int, float], float] = {}
 
     def error(self, choice: Choice) -> float:
@@ -163,9 +164,10 @@ class CrossValidation:
 
     def _fitted(self, evidence: Tensor) -> list[Components]:
         key = tuple(evidence.tolist())
-        if key not in self._components:
-            self._components[key] = [components(self.responses, evidence, kept) for _, kept in self.folds]
-        return self._components[key]
+        if key != self._components[0]:
+            self._components = ((), [])
+            self._components = (key, [components(self.responses, evidence, kept) for _, kept in self.folds])
+        return self._components[1]
 
 
 def _centred(table: Tensor) -> Tensor:
