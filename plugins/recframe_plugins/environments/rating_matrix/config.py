@@ -8,7 +8,11 @@ from recframe_plugins.environments.simulation.config import ItemVectorsConfig, P
 
 @dataclass
 class RatingMatrixEnvironmentConfig(ItemVectorsConfig, ProtocolConfig, SessionConfig):
-    """Users whose rating of every item is known, so that rewards, the oracle and the best fixed slate are exact."""
+    """Users whose rating of every item is known, so that rewards are exact.
+
+    Where nobody quits and no rating is missing, the oracle and the best fixed slate are exact, too. With quit rules or excluded cells,
+    the fixed slate is the best that a search finds, and the oracle weighs leaving by one number.
+    """
 
     max_steps: int = option(20, "time limit of a session in steps (slates shown)", ge=1)
     protocol: str = option(
