@@ -70,6 +70,8 @@ def round_config(
         "stages": "[logged]",
         "evaluation.exclude_seen": str(manifest.excludes_history).lower(),
         "evaluation.references": "false",
+        # the gate compares with the served policy, by what people did; rankings of the log favour the policy that has chosen what is in it
+        "trainer.evaluate_start": "false",
         "logger": "[csv]",
         "trainer.progress_bar": "false",
         "name": quoted_value(f"round {number}"),

@@ -312,6 +312,8 @@ def test_the_length_of_a_round_can_be_given(url, folder):
     rows = 25 * manifest.sections["agent"]["batch_size"]
     usual = round_config(settings(url, folder, overrides=()), manifest, folder, 0.0, 1, rows=rows)
     assert (usual.logged.batches, usual.logged.evaluate_every) == (250, 63)
+    # the gate compares with the policy that it starts from, and no ranking of the log does
+    assert usual.trainer.evaluate_start is False
     given = round_config(settings(url, folder), manifest, folder, 0.0, 1, rows=rows)
     assert (given.logged.batches, given.logged.evaluate_every) == (150, 75)
 
