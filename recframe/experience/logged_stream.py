@@ -37,6 +37,7 @@ class LoggedStream(Stream):
         ------
         TypeError: a log does not have that kind of experience.
         """
+        agent.prepare_to_learn(log)
         match agent.experience_in("logged"):
             case Replay() as plan:
                 return ReplayedLog(plan, log, history_length, signals, chunk_batches, seed)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from recframe.interfaces.environment import EnvironmentSpec
 from recframe.interfaces.experience import Experience
 from recframe.interfaces.generators import restore_generator
+from recframe.interfaces.logs import Log
 from recframe.interfaces.types import Observation
 
 StageName = Literal["logged", "simulated"]
@@ -40,8 +41,8 @@ class Agent(nn.Module, ABC):
     - `optimizers()`: the optimizers by these names.
 
     Optional: `experience_in`, for an agent that learns from other batches in another stage; `rank`, for an evaluation on logs (with the
-    tag `ranks`), `scores_of_items` and `scores_of_all`; `completed`, `exploring_items`, `prepare_to_act`, `texts_moved`, `priorities`,
-    `diagnostics`; `get_extra_state` and `set_extra_state` for state that is neither a parameter nor a buffer.
+    tag `ranks`), `scores_of_items` and `scores_of_all`; `completed`, `exploring_items`, `prepare_to_learn`, `prepare_to_act`,
+    `texts_moved`, `priorities`, `diagnostics`; `get_extra_state` and `set_extra_state` for state that is neither a parameter nor a buffer.
 
     Built as `factory(config, spec, state_tracker, seed=seed)`.
 
@@ -136,6 +137,12 @@ class Agent(nn.Module, ABC):
         `act(observation, explore=True)`; an agent whose exploration is a random ranking overrides it, and gives k items.
         """
         return self.act(observation, explore=True).slate
+
+    def prepare_to_learn(self, log: Log) -> None:
+        """Called once before the batches of a logged stage, also of a resumed one, with the log that all of them are drawn from.
+
+        For an agent whose batches do not say what it must know of the whole log, such as which items can occur.
+        """
 
     def prepare_to_act(self) -> None:
         """Called before a series of `act` calls between which no weight changes: project all items once here."""

@@ -15,11 +15,13 @@ class AllowedItems:
     candidates: `[B, C]` int64, the places of the items that may be shown, ascending and each once, filled up with M; or None: all.
     taken: `[B, T]` int64, the places of those of them that may not be shown after all, likewise.
     num_items: M.
+    among: `[M + 1]` int64, how many items at the places before each may be shown to anyone; None: all. Candidates are among them.
     """
 
     candidates: Tensor | None
     taken: Tensor
     num_items: int
+    among: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.taken)
@@ -28,7 +30,10 @@ class AllowedItems:
         """How many allowed items of each user have a place in the ranges from `first` to before `end`; all three are `[B, ...]` int64."""
         shape = first.shape
         first, end = (bound.reshape(len(bound), -1).contiguous() for bound in (first, end))
-        total = end - first if self.candidates is None else _between(self.candidates, first, end)
+        if self.candidates is not None:
+            total = _between(self.candidates, first, end)
+        else:
+            total = end - first if self.among is None else self.among[end] - self.among[first]
         return (total - _between(self.taken, first, end)).reshape(shape)
 
     def total(self) -> Tensor:
@@ -36,12 +41,17 @@ class AllowedItems:
         every = self.taken.new_zeros(len(self))
         return self.count(every, every + self.num_items)
 
+    def given(self, places: Tensor) -> Tensor:
+        """Whether an item of each user at `places` `[B, n]` may be shown, if it is not taken; `[B, n]` bool, not so for M."""
+        there = places < self.num_items
+        if self.candidates is not None:
+            return there & contains(self.candidates, places)
+        return there if self.among is None else there & (self.among[(places + 1).clamp(max=self.num_items)] > self.among[places])
+
     def without_places(self, places: Tensor) -> AllowedItems:
         """The same without the items at `places` `[B, n]`; those of items that are not allowed, and M, change nothing."""
         places = distinct(places, self.num_items)
-        gone = contains(self.taken, places)
-        if self.candidates is not None:
-            gone |= ~contains(self.candidates, places)
+        gone = contains(self.taken, places) | ~self.given(places)
         taken = torch.cat([self.taken, places.masked_fill(gone, self.num_items)], dim=1)
         return replace(self, taken=taken.sort(dim=1).values)
 

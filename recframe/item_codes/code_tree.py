@@ -7,8 +7,10 @@ children are consecutive numbers. The memory is that of the distinct prefixes, a
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from recframe.interfaces import PAD, Observation
@@ -131,13 +133,22 @@ class CodeTree(nn.Module):
         nodes = self.node_at[:, self.place[items.clamp(min=0)]].movedim(0, -1)
         return nodes.masked_fill((items == PAD).unsqueeze(-1), NO_NODE)
 
-    def allowed(self, observation: Observation) -> AllowedItems:
-        """The items that each user of an observation may be shown: the candidates, if there are, without the excluded ones."""
+    def allowed(self, observation: Observation, among: Tensor | None = None) -> AllowedItems:
+        """The items that each user of an observation may be shown: the candidates, if there are, without the excluded ones.
+
+        among: `[M]` bool, the items that may be shown to anyone; None: all.
+        """
         candidates, excluded = observation.candidates, observation.excluded
-        given = None if candidates is None else distinct(self._places(candidates), self.num_items)
-        none = torch.zeros(len(observation.user), 0, dtype=torch.int64, device=self.order.device)
-        items = AllowedItems(given, none, self.num_items)
+        items = self.anyone(len(observation.user), among)
+        if candidates is not None:
+            places = self._places(candidates)
+            items = replace(items, candidates=distinct(places.masked_fill(~items.given(places), self.num_items), self.num_items))
         return items if excluded is None else self.without(items, excluded)
+
+    def anyone(self, users: int, among: Tensor | None) -> AllowedItems:
+        """What may be shown to users of whom nothing is known; `among` as in `allowed`."""
+        none = torch.zeros(users, 0, dtype=torch.int64, device=self.order.device)
+        return AllowedItems(None, none, self.num_items, None if among is None else F.pad(among[self.order].cumsum(0), (1, 0)))
 
     def without(self, allowed: AllowedItems, items: Tensor) -> AllowedItems:
         """What is still allowed once `items` `[B]` or `[B, n]` are taken; `PAD`, and items that are not allowed, change nothing."""
@@ -146,8 +157,7 @@ class CodeTree(nn.Module):
     def is_allowed(self, allowed: AllowedItems, items: Tensor) -> Tensor:
         """Whether each of `items` `[B, n]` is allowed, `[B, n]` bool; `PAD` is not."""
         places = self._places(items)
-        given = places < self.num_items if allowed.candidates is None else contains(allowed.candidates, places)
-        return given & (items != PAD) & ~contains(allowed.taken, places)
+        return allowed.given(places) & ~contains(allowed.taken, places)
 
     def _places(self, items: Tensor) -> Tensor:
         """The place of each item, M for `PAD`."""

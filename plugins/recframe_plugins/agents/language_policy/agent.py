@@ -14,6 +14,7 @@ from recframe.interfaces import (
     Decision,
     EnvironmentSpec,
     Experience,
+    Log,
     Observation,
     StageName,
     StateTracker,
@@ -23,6 +24,7 @@ from recframe.item_agents import adam, as_ranking
 from recframe_plugins.agents.language_policy.config import LanguagePolicyConfig
 from recframe_plugins.agents.language_policy.generator import ItemGenerator
 from recframe_plugins.agents.language_policy.logged.build import logged_rule
+from recframe_plugins.agents.language_policy.logged.logged_items import LoggedItems
 from recframe_plugins.agents.language_policy.losses import reference_kl
 from recframe_plugins.agents.language_policy.reference import Reference
 from recframe_plugins.agents.language_policy.rules import OPTIMIZER, LearningRule
@@ -37,6 +39,7 @@ class LanguagePolicy(Agent):
         self.config = config
         self.policy = ItemGenerator(config, spec, state_tracker)
         self.reference = Reference()
+        self.logged_items = LoggedItems()
         self.latest: dict[str, Tensor] = {}
         self._codes_told = False
         self._rules: dict[StageName, LearningRule] = {"logged": logged_rule(config, spec)}
@@ -62,6 +65,10 @@ class LanguagePolicy(Agent):
 
             self._rules[stage] = simulated_rule(self.config, self.spec, self.policy.prompt.state_tracker)
         return self._rules[stage]
+
+    def prepare_to_learn(self, log: Log) -> None:
+        """Read which items occur in the log."""
+        self.logged_items = LoggedItems.of(log)
 
     @torch.no_grad()
     def kl(self, observation: Observation, stage: StageName) -> Tensor:

@@ -125,9 +125,12 @@ class ItemGenerator(nn.Module):
         """`compute(self)`: with `torch.func.functional_call`, under other parameters."""
         return compute(self)
 
-    def may_show(self, observation: Observation, items: Tensor) -> Tensor:
-        """Which of `items` `[N, C]` each user may be shown, `[N, C]` bool; `PAD` is no item."""
-        return self.book.tree.is_allowed(self.book.tree.allowed(observation), items)
+    def may_show(self, observation: Observation, items: Tensor, among: Tensor | None = None) -> Tensor:
+        """Which of `items` `[N, C]` each user may be shown, `[N, C]` bool; `PAD` is no item.
+
+        among: here and below, `[M]` bool, the items that may be written for anyone; None: all.
+        """
+        return self.book.tree.is_allowed(self.book.tree.allowed(observation, among), items)
 
     def read(self, observation: Observation) -> Reading:
         """The prompts of N users, read."""
@@ -136,7 +139,9 @@ class ItemGenerator(nn.Module):
         return Reading(self.backbone, prompt)
 
     @torch.no_grad()
-    def draw(self, observation: Observation, generator: torch.Generator, explore: bool = True, k: int | None = None) -> Decision:
+    def draw(
+        self, observation: Observation, generator: torch.Generator, explore: bool = True, k: int | None = None, among: Tensor | None = None
+    ) -> Decision:
         """Slates `[N, k]` drawn item by item, with their log-probabilities `[N]`; without `explore` the k most probable items, best first.
 
         k: None: K of the specification.
@@ -148,32 +153,32 @@ class ItemGenerator(nn.Module):
         uniform = own_draws(
             lambda n: torch.rand(n, *size, generator=generator, device=generator.device, dtype=torch.float64), len(observation.user)
         )
-        slate, log_prob = self._in_parts(lambda rows: self._slates(observation[rows], uniform[rows]), observation, self.levels)
+        slate, log_prob = self._in_parts(lambda rows: self._slates(observation[rows], uniform[rows], among), observation, self.levels)
         return Decision(slate, log_prob)
 
     @torch.no_grad()
-    def generations(self, observation: Observation, count: int, generator: torch.Generator) -> Tensor:
+    def generations(self, observation: Observation, count: int, generator: torch.Generator, among: Tensor | None = None) -> Tensor:
         """`count` items for each user, drawn independently, `[N, count]`: the same item may be drawn again."""
         size = (count, self.levels)
         uniform = torch.rand(len(observation.user), *size, generator=generator, device=generator.device, dtype=torch.float64)
-        return self._in_parts(lambda rows: self._groups(observation[rows], uniform[rows]), observation, count * self.levels)[0]
+        return self._in_parts(lambda rows: self._groups(observation[rows], uniform[rows], among), observation, count * self.levels)[0]
 
-    def _slates(self, observation: Observation, uniform: Tensor) -> tuple[Tensor, Tensor]:
+    def _slates(self, observation: Observation, uniform: Tensor, among: Tensor | None) -> tuple[Tensor, Tensor]:
         """One item after the other by `uniform` `[N, K, L]`, each without those before it."""
         tree, reading = self.book.tree, self.read(observation)
-        allowed, written = tree.allowed(observation), []
+        allowed, written = tree.allowed(observation, among), []
         for place in range(uniform.shape[1]):
             written.append(self._written(reading, allowed, uniform[:, place : place + 1]))
             allowed = tree.without(allowed, written[-1].items)
         items, log_prob, entropy = (torch.cat(parts, dim=1) for parts in zip(*written, strict=True))
-        self.statistics.wrote(items, self.may_show(observation, items))
+        self.statistics.wrote(items, self.may_show(observation, items, among))
         self.statistics.chose(entropy)
         return items, log_prob.sum(dim=1)
 
-    def _groups(self, observation: Observation, uniform: Tensor) -> tuple[Tensor]:
+    def _groups(self, observation: Observation, uniform: Tensor, among: Tensor | None) -> tuple[Tensor]:
         """Items `[N, G]` by `uniform` `[N, G, L]`, side by side."""
-        written = self._written(self.read(observation), self.book.tree.allowed(observation), uniform)
-        self.statistics.wrote(written.items, self.may_show(observation, written.items))
+        written = self._written(self.read(observation), self.book.tree.allowed(observation, among), uniform)
+        self.statistics.wrote(written.items, self.may_show(observation, written.items, among))
         self.statistics.chose(written.entropy)
         return (written.items,)
 
@@ -222,17 +227,17 @@ class ItemGenerator(nn.Module):
         values: Tensor = self.value(self.read(observation).last).squeeze(1)
         return values
 
-    def log_prob_of_items(self, observation: Observation, items: Tensor) -> Tensor:
+    def log_prob_of_items(self, observation: Observation, items: Tensor, among: Tensor | None = None) -> Tensor:
         """log P(i | s) `[N, C]` of items `[N, C]`, with gradient; -inf for those that may not be shown, and for `PAD`."""
-        return self.evaluate_items(observation, items).log_probs.sum(dim=2)
+        return self.evaluate_items(observation, items, among).log_probs.sum(dim=2)
 
-    def evaluate_items(self, observation: Observation, items: Tensor) -> PathEvaluation:
+    def evaluate_items(self, observation: Observation, items: Tensor, among: Tensor | None = None) -> PathEvaluation:
         """The probabilities of the codes of items `[N, C]`, each item by itself, with gradient."""
         tokens = items.shape[1] * self.levels
-        return PathEvaluation(*self._in_parts(lambda rows: self._of_items(observation[rows], items[rows]), observation, tokens))
+        return PathEvaluation(*self._in_parts(lambda rows: self._of_items(observation[rows], items[rows], among), observation, tokens))
 
-    def _of_items(self, observation: Observation, items: Tensor) -> PathEvaluation:
-        reading, allowed = self.read(observation), self.book.tree.allowed(observation)
+    def _of_items(self, observation: Observation, items: Tensor, among: Tensor | None) -> PathEvaluation:
+        reading, allowed = self.read(observation), self.book.tree.allowed(observation, among)
         size = max(BRANCH_TOKENS // self.levels, 1)
         parts = [self._of_paths(reading, part, allowed) for part in items.split(size, dim=1)]
         return PathEvaluation(*(torch.cat(values, dim=1) for values in zip(*parts, strict=True)))
@@ -316,7 +321,7 @@ class ItemGenerator(nn.Module):
                 reading.follow(parent)
                 hidden = self._write(reading, code, level)
         items = self.book.item(node)[:, :k]
-        self.statistics.wrote(items[:, :1], self.may_show(observation, items[:, :1]))
+        self.statistics.wrote(items, self.may_show(observation, items))
         missing = k - items.shape[1]
         return F.pad(items, (0, missing), value=PAD), F.pad(score[:, :k], (0, missing), value=-torch.inf)
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class CrossEntropy(LearningRule):
-    """-log P(i | s) of the items that people took, under the mask of the whole catalogue.
+    """-log P(i | s) of the items that people took, among all items that occur in the log.
 
     A decoder that is made from scratch learns from all places of a sequence in one pass. Where observations have a context or features,
     which sequences lack, for models that read text, and for those that read less of the history than the state tracker, it learns from
@@ -43,18 +43,22 @@ class CrossEntropy(LearningRule):
     def losses(self, agent: LanguagePolicy, batch: SequenceBatch | Transition) -> Iterator[tuple[str, Tensor]]:
         """One step; none for a batch in which nothing was taken."""
         policy = agent.policy
-        log_probs = sequence_log_probs(policy, batch) if isinstance(batch, SequenceBatch) else taken_log_probs(policy, batch)
+        log_probs_of = sequence_log_probs if isinstance(batch, SequenceBatch) else taken_log_probs
+        log_probs = log_probs_of(policy, batch, agent.logged_items.among)
         if len(log_probs):
             yield OPTIMIZER, -log_probs.mean()
 
 
-def taken_log_probs(policy: ItemGenerator, batch: Transition) -> Tensor:
+def taken_log_probs(policy: ItemGenerator, batch: Transition, among: Tensor | None) -> Tensor:
     """log P `[n]` of all items of slates that were taken, and that may be shown."""
-    log_probs = policy.log_prob_of_items(batch.observation, batch.slate)
-    return log_probs[clicked(batch) & ~log_probs.isneginf()]
+    path = policy.evaluate_items(batch.observation, batch.slate, among)
+    log_probs = path.log_probs.sum(dim=2)
+    learned = clicked(batch) & ~log_probs.isneginf()
+    policy.statistics.chose(path.entropy.sum(dim=2)[learned])
+    return log_probs[learned]
 
 
-def sequence_log_probs(policy: ItemGenerator, batch: SequenceBatch) -> Tensor:
+def sequence_log_probs(policy: ItemGenerator, batch: SequenceBatch, among: Tensor | None) -> Tensor:
     """log P(next item) `[n]` of all places of sequences `[B, L + 1]` after which an item was taken.
 
     The history is read once. At each of these places the state token and the codes of the next item branch off from it: they see the items
@@ -77,14 +81,15 @@ def sequence_log_probs(policy: ItemGenerator, batch: SequenceBatch) -> Tensor:
     history = policy.prompt.history(observation, policy.codes, policy.book)
     hidden, passed = read_branches(policy.backbone, history, branches, policy.config.batch_tokens)
     policy.statistics.read(passed)
-    return _log_probs(policy, hidden, codes, policy.book.path(target[learned]))
+    return _log_probs(policy, hidden, codes, policy.book.path(target[learned]), among)
 
 
-def _log_probs(policy: ItemGenerator, hidden: Tensor, codes: Tensor, nodes: Tensor) -> Tensor:
+def _log_probs(policy: ItemGenerator, hidden: Tensor, codes: Tensor, nodes: Tensor, among: Tensor | None) -> Tensor:
     """log P `[n]` of items by the vectors before each code, `[n, L, E]`, their codes `[n, L]`, and their paths `[n, L + 1]`."""
     choices = []
+    allowed = None if among is None else policy.book.tree.anyone(len(nodes), among)
     for level in range(policy.levels):
-        is_open = policy.book.tree.allowed_codes(nodes[:, level], None, level)
+        is_open = policy.book.tree.allowed_codes(nodes[:, level], allowed, level)
         choices.append(taken(open_log_probs(policy.codes.logits(hidden[:, level], level), is_open), codes[:, level]))
     policy.statistics.chose(torch.stack([choice.entropy for choice in choices]).sum(dim=0))
     return torch.stack([choice.log_prob for choice in choices]).sum(dim=0)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from recframe.interfaces import Experience, Transition
-from recframe_plugins.agents.language_policy.logged.replayed import replay_of
+from recframe_plugins.agents.language_policy.logged.replayed import KL_CONTEXTS, replay_of, without_items
 from recframe_plugins.agents.language_policy.losses import group_advantages, group_collapse, grpo_loss, reference_kl
 from recframe_plugins.agents.language_policy.rules import OPTIMIZER, LearningRule
 
@@ -20,9 +20,11 @@ if TYPE_CHECKING:
 class LoggedGRPO(LearningRule):
     """Group-relative policy optimization (Shao et al., 2024) with constrained generations, as in MiniOneRec and ReRe.
 
-    For each context, G items are written. The reward of one is the logged reward if it is the logged item, and 0 otherwise: the log does
-    not tell what people would have done with other items. Advantages are relative to the group. A group in which nobody wrote the
-    logged item teaches nothing (`group_collapse`), so start from a policy that learned by cross-entropy.
+    For each context whose logged reward is not 0, G items are written, of those that can be the logged one: they occur in the log, and
+    where the log never shows a person an item twice, they are not in the history. The reward of one is the logged reward if it is the
+    logged item, and 0 otherwise: the log does not tell what people would have done with other items. Advantages are relative to the
+    group. A group in which nobody wrote the logged item teaches nothing (`group_collapse`), so start from a policy that learned by
+    cross-entropy.
     """
 
     @property
@@ -31,19 +33,26 @@ class LoggedGRPO(LearningRule):
         return replay_of(self.config.batch_size)
 
     def losses(self, agent: LanguagePolicy, batch: Transition) -> Iterator[tuple[str, Tensor]]:
-        """`epochs` steps on the groups of a batch."""
-        config, policy, observation = self.config, agent.policy, batch.observation
-        items = policy.generations(observation, config.generations, agent.generator)
+        """`epochs` steps on the groups of a batch; none for a batch without a reward."""
+        config, policy, known = self.config, agent.policy, agent.logged_items
+        # whatever is written elsewhere, all rewards of the group are 0
+        rewarded = (batch.reward != 0) & policy.may_show(batch.observation, batch.slate[:, :1], known.among).squeeze(1)
+        if not bool(rewarded.any()):
+            return
+        batch = batch[rewarded]
+        observation = batch.observation if known.repeats else without_items(batch.observation, batch.observation.history_items)
+        items = policy.generations(observation, config.generations, agent.generator, known.among)
         rewards = batch.reward.unsqueeze(1) * (items == batch.slate[:, :1])
         advantages = group_advantages(rewards).flatten()
 
-        def paths(policy: ItemGenerator) -> PathEvaluation:
-            return policy.evaluate_items(observation, items)
+        def paths(policy: ItemGenerator, rows: slice) -> PathEvaluation:
+            return policy.evaluate_items(observation[rows], items[rows], known.among)
 
-        reference = agent.reference(policy, "logged", lambda policy: paths(policy).log_probs).flatten(0, 1) if config.kl_weight else None
+        every, compared = slice(None), slice(None) if config.kl_weight else slice(KL_CONTEXTS)
+        reference = agent.reference(policy, "logged", lambda policy: paths(policy, compared).log_probs)
         old: Tensor | None = None
         for _ in range(config.epochs):
-            path = paths(policy)
+            path = paths(policy, every)
             log_probs, written = path.log_probs.flatten(0, 1), path.is_choice.flatten(0, 1)
             old = log_probs.detach() if old is None else old
             loss = grpo_loss(
@@ -52,10 +61,12 @@ class LoggedGRPO(LearningRule):
                 advantages,
                 written,
                 clip_range=config.clip_range,
-                reference=reference,
+                reference=reference.flatten(0, 1) if config.kl_weight else None,
                 kl_weight=config.kl_weight,
             )
-            agent.latest = {"group_collapse": group_collapse(rewards), "hits": (rewards != 0).float().mean()}
-            if reference is not None:
-                agent.latest["kl"] = reference_kl(log_probs.detach().sum(dim=1), reference.sum(dim=1)).mean()
+            agent.latest = {
+                "group_collapse": group_collapse(rewards),
+                "hits": (rewards != 0).float().mean(),
+                "kl": reference_kl(path.log_probs[compared].detach().sum(dim=2), reference.sum(dim=2)).mean(),
+            }
             yield OPTIMIZER, loss

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
-from recframe.interfaces import Observation, Replay, Transition
+from recframe.interfaces import PAD, Observation, Replay, Transition
+
+KL_CONTEXTS = 16
+"""Contexts of a batch in which the divergence from the reference is measured where it is not part of the loss, by items drawn for it."""
 
 
 def replay_of(batch_size: int) -> Replay:
     """Interactions of a log, drawn uniformly."""
     return Replay(capacity=batch_size, batch_size=batch_size, learning_starts=1, updates_per_chunk=1)
+
+
+def taken_before(observation: Observation, signals: Sequence[str]) -> Tensor:
+    """The items of the histories that people took, `[N, H]`, `PAD` for others: those with a click, or all where clicks are not observed."""
+    items = observation.history_items
+    if "click" not in signals:
+        return items
+    return items.masked_fill(observation.history_feedback[..., signals.index("click")] <= 0, PAD)
 
 
 def clicked(batch: Transition) -> Tensor:

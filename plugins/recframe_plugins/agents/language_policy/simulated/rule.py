@@ -49,7 +49,7 @@ class SimulatedRule(LearningRule):
 
         log_probs: `[B, K, L]`, of the slates' codes under the policy that drew them.
         """
-        rows = slice(None) if self.config.kl_weight else slice(KL_SLATES)
+        rows = slice(None) if self.config.kl_weight else _some_rows(len(slate), slate.device)
         reference = self.reference(agent, observation[rows], slate[rows])
         # at a place without a choice both are 0
         agent.latest["kl"] = reference_kl(log_probs[rows].detach(), reference).sum(dim=(1, 2)).mean()
@@ -64,6 +64,11 @@ class SimulatedRule(LearningRule):
             return 0.0
         divergence = (log_probs - old).exp() * reference_kl(log_probs, reference if rows is None else reference[rows])
         return self.config.kl_weight * divergence.sum(dim=(1, 2)).mean()
+
+
+def _some_rows(count: int, device: torch.device) -> Tensor:
+    """Up to `KL_SLATES` rows of a chunk, from all its steps and users; the agent's own generator is left alone."""
+    return torch.randperm(count, generator=torch.Generator().manual_seed(count))[:KL_SLATES].sort().values.to(device)
 
 
 @torch.no_grad()
