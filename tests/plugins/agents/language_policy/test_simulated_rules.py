@@ -179,6 +179,21 @@ def test_what_is_always_measured(played, learning):
     assert own <= set(found)
 
 
+def test_the_divergence_without_a_weight_is_of_the_whole_chunk(played):
+    agent, batch = played(steps=24, learning="ppo")
+    flat, rule = batch.reshape(-1), agent.rule("simulated")
+    with torch.no_grad():
+        log_probs = agent.policy.evaluate(flat.observation, flat.slate).token_log_probs
+    rule.reference_in_loss(agent, flat.observation, flat.slate, log_probs)
+    assert float(agent.latest["kl"]) == pytest.approx(0.0, abs=1e-6)
+    for part in (slice(96, None), slice(0, None, 6)):
+        # the last steps, and one of six users, are no longer as the reference has them
+        changed = log_probs.clone()
+        changed[part] -= 0.5
+        rule.reference_in_loss(agent, flat.observation, flat.slate, changed)
+        assert float(agent.latest["kl"]) > 0.01
+
+
 @pytest.mark.parametrize("learning", ["reinforce", "ppo", "grpo"])
 def test_a_saved_agent_goes_on_to_the_last_bit(played, policy, data, learning):
     size = 2 if learning == "grpo" else 1
