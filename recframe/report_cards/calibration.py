@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
+
+from recframe.report_cards.people_bootstrap import BootstrapEstimate, PeopleBootstrap
 
 GROUPS = 10
 
@@ -27,6 +30,27 @@ def calibration_error(predicted: Tensor, observed: Tensor) -> float:
     means, observations = deciles(predicted, observed)
     sizes = torch.tensor([len(group) for group in torch.tensor_split(predicted, len(means))], dtype=torch.float64)
     return ((means - observations).abs() * sizes).sum().item() / len(predicted)
+
+
+def calibration_estimate(people: Tensor, predicted: Tensor, observed: Tensor, bootstrap: PeopleBootstrap) -> BootstrapEstimate:
+    """`calibration_error` with its interval over people; the tenths are those of all pairs.
+
+    Distances are never negative, so those of a resample are larger by its noise: with few people the interval is above what is measured.
+
+    people: `[R]`, whose pair each is: numbers from 0 to P - 1.
+    """
+    order = predicted.argsort(stable=True)
+    gaps = (predicted - observed.to(predicted.dtype))[order].double()
+    tenths = torch.tensor_split(gaps.new_zeros(len(gaps)), min(GROUPS, len(gaps)))
+    tenth = torch.cat([torch.full((len(part),), number) for number, part in enumerate(tenths)])
+    sums = torch.zeros(bootstrap.weights.shape[1], len(tenths), dtype=torch.float64)
+    sums.index_put_((people[order], tenth), gaps, accumulate=True)
+    counts = torch.bincount(people, minlength=len(sums)).double().numpy()
+
+    def error(weights: np.ndarray) -> np.ndarray:
+        return np.asarray(np.abs(weights @ sums.numpy()).sum(axis=1) / (weights @ counts))
+
+    return bootstrap.interval(calibration_error(predicted, observed), error(bootstrap.weights))
 
 
 def calibration_of(predicted: Tensor, observed: Tensor, name: str) -> dict[str, float]:

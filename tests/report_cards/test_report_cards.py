@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recframe.interfaces import Interactions
-from recframe.report_cards import PeopleBootstrap, agreement, card_ratings, chance_verdicts, pair_counts, rating_scale
+from recframe.report_cards import PeopleBootstrap, agreement, calibration_error, card_ratings, chance_verdicts, pair_counts, rating_scale
 
 
 def brute_force_auc(people, scores, liked, within):
@@ -100,7 +100,7 @@ def people_and_likes(num_people=60, per_person=8, seed=3):
 
 def card_of(people, liked, score, probability=None):
     means = {"item_mean": torch.rand(liked.shape, generator=torch.Generator().manual_seed(9))}
-    return agreement(people, liked, {"click": score}, means, score if probability is None else probability, "m/")
+    return agreement(people, liked, {"click": score}, means, score if probability is None else probability, torch.zeros(liked.shape), "m/")
 
 
 def test_a_score_that_knows_is_told_from_a_coin():
@@ -118,9 +118,32 @@ def test_a_score_that_knows_is_told_from_a_coin():
     assert verdict.startswith("clicks are worse than chance")
 
 
+def test_calibration_and_unusable_answers_have_intervals_over_people():
+    people, taste, liked, _ = people_and_likes(per_person=5)
+    unusable = (torch.arange(60) % 3 == 0).float()[:, None].expand(60, 5)
+    said = (taste * 0.8 + 0.2).double()
+    card = agreement(people, liked, {"click": taste}, {"item_mean": taste}, said, unusable, "m/")
+    order = said.flatten().argsort().numpy()
+    errors, shares = [], []
+    tenth = np.empty(300, dtype=int)
+    tenth[order] = np.repeat(np.arange(10), 30)
+    gaps, whose = (said - liked.double()).flatten().numpy(), people.flatten().numpy()
+    for weights in PeopleBootstrap(60).weights:
+        sums = [sum(weights[whose[row]] * gaps[row] for row in np.flatnonzero(tenth == number)) for number in range(10)]
+        errors.append(np.abs(sums).sum() / 300)
+        shares.append(weights[::3].sum() / 60)
+        if len(errors) == 300:
+            break
+    assert card["m/unusable_answers"] == pytest.approx(1 / 3)
+    assert card["m/calibration_error"] == pytest.approx(calibration_error(said.flatten(), liked.double().flatten()))
+    for name, values in (("calibration_error", errors), ("unusable_answers", shares)):
+        expected = np.quantile(values, [0.025, 0.975])
+        assert (card[f"m/{name}_low"], card[f"m/{name}_high"]) == pytest.approx(expected, abs=0.1 * (expected[1] - expected[0]) + 0.01)
+
+
 def test_a_score_that_is_the_item_mean_is_said_to_know_no_more():
     people, taste, liked, _ = people_and_likes()
-    card = agreement(people, liked, {"click": taste}, {"item_mean": taste}, taste, "m/")
+    card = agreement(people, liked, {"click": taste}, {"item_mean": taste}, taste, torch.zeros(liked.shape), "m/")
     assert card["m/auc_click_gain"] == 0.0
     (verdict,) = chance_verdicts(card, {"click": "clicks"}, "m/")
     assert verdict.startswith("clicks know no more of these people than the mean rating of an item")

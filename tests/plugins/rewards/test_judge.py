@@ -156,6 +156,8 @@ def test_calibration_tells_a_judge_that_knows_from_one_that_tosses_a_coin(make, 
     endpoint.answer = lambda question: graded(question, 5 if coin(question) else 1)
     tosses = make(rubric="A fair coin.")
     assert tosses.report()["judge/auc_grade_low"] < 0.5 < tosses.report()["judge/auc_grade_high"]
+    assert tosses.report()["judge/calibration_error_low"] > 0.1
+    assert tosses.report()["judge/unusable_answers_high"] == 0.0
     (line,) = tosses.caveats()
     assert line.startswith("the judge's grades are not told from chance (AUC 0.")
     assert report["judge/auc_item_mean"] == tosses.report()["judge/auc_item_mean"]

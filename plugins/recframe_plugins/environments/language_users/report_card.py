@@ -41,13 +41,14 @@ def ratings_for_card(config: LanguageUsersConfig, data: Data, people: Population
 def report_card(
     config: LanguageUsersConfig, data: Data, asked: CardRatings, scale: RatingScale, respondents: Respondents
 ) -> dict[str, float]:
-    """The measures of `agreement`, `position_bias` and `unusable_answers`, each under `user_model/`.
+    """The measures of `agreement`, and `position_bias`, each under `user_model/`.
 
     respondents: who have personas of `asked.known` alone.
     """
     slate_size = config.slate_size
     first, second = _both_orders(asked, respondents, slate_size)
     click, rating = (first.click + second.click) / 2, (first.rating + second.rating) / 2
+    unusable = 1.0 - (first.usable.double() + second.usable) / 2
     people = asked.people[:, None].expand_as(asked.items)
     shape = asked.items.shape
     measures = agreement(
@@ -56,9 +57,9 @@ def report_card(
         {"click": click.reshape(shape), "rating": rating.reshape(shape)},
         _baselines(config, data, asked),
         click.reshape(shape),
+        unusable.repeat_interleave(slate_size).reshape(shape),
         PREFIX,
     )
-    measures[f"{PREFIX}unusable_answers"] = 1.0 - torch.cat([first.usable, second.usable]).double().mean().item()
     if slate_size > 1:
         measures |= _position_bias(first.click - second.click, people.reshape(-1, slate_size)[:, 0])
     return measures

@@ -48,6 +48,10 @@ class Grading:
         ------
         BudgetExhausted: the questions would cost more than is allowed.
         """
+        return self.graded(cases)[0]
+
+    def graded(self, cases: Sequence[Case]) -> tuple[Tensor, Tensor]:
+        """The worth of each case, and whether the answer could be used, `[n]` bool; see `__call__`."""
         questions = [self.question(case) for case in cases]
         return self._answered(questions) if self.config.asking == "answers" else self._expected(questions)
 
@@ -63,7 +67,7 @@ class Grading:
             lines.append(f"Recommended now, together:\n{listed}")
         return "\n".join(lines)
 
-    def _answered(self, questions: Sequence[str]) -> Tensor:
+    def _answered(self, questions: Sequence[str]) -> tuple[Tensor, Tensor]:
         highest = self.config.grades
         marks = [mark_of(question) for question in questions]
         prompts = [Prompt(ROLE, f"{question}\n{self._wanted(mark)}") for question, mark in zip(questions, marks, strict=True)]
@@ -73,15 +77,16 @@ class Grading:
         answers = self.chat.ask(prompts, schema)
         read = [_grade(one.value, one.problem, mark) for one, mark in zip(answers, marks, strict=True)]
         self.unusable.add(len(read), [one for one in read if isinstance(one, str)])
-        return torch.tensor([NEUTRAL if isinstance(one, str) else (one - 1) / (highest - 1) for one in read])
+        worth = [NEUTRAL if isinstance(one, str) else (one - 1) / (highest - 1) for one in read]
+        return torch.tensor(worth), torch.tensor([not isinstance(one, str) for one in read])
 
-    def _expected(self, questions: Sequence[str]) -> Tensor:
+    def _expected(self, questions: Sequence[str]) -> tuple[Tensor, Tensor]:
         highest = self.config.grades
         asked = [Prompt(ROLE, f"{question}\n{self._scale()} Answer with the number alone.") for question in questions]
         chosen = self.chat.choose(asked, [str(grade) for grade in range(1, highest + 1)]).float().cpu()
         even = undecided(chosen)
         self.unusable.add(len(even), ["it begins with no grade"] * int(even.sum()))
-        return (chosen @ torch.linspace(0.0, 1.0, highest)).masked_fill(even, NEUTRAL)
+        return (chosen @ torch.linspace(0.0, 1.0, highest)).masked_fill(even, NEUTRAL), ~even
 
     def _scale(self) -> str:
         return f"Which grade does the recommendation deserve, from 1 (worst) to {self.config.grades} (best)?"

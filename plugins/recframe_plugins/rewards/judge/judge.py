@@ -78,8 +78,8 @@ class Judge(Reward):
         return worth.to(slate.device)
 
     def report(self) -> dict[str, float]:
-        """How well the grades agree with held-out real ratings (`recframe.report_cards.agreement`), each under `judge/`, and the share of
-        `unusable_answers`; empty if the data has no ratings. It is asked once.
+        """How well the grades agree with held-out real ratings (`recframe.report_cards.agreement`), each under `judge/`; empty if the data
+        has no ratings. It is asked once.
         """
         if self._card is None:
             self._card = self._measured()
@@ -112,11 +112,10 @@ class Judge(Reward):
             for person, theirs in zip(people, items, strict=True)
             for item in theirs
         ]
-        grade = grading(cases).view(asked.items.shape)
+        grade, usable = (values.view(asked.items.shape) for values in grading.graded(cases))
         mean = asked.item_means(config.feedback, len(data.catalog))[asked.items]
         whose = asked.people[:, None].expand_as(asked.items)
-        card = agreement(whose, asked.ratings >= scale.like_from, {"grade": grade}, {"item_mean": mean}, grade, PREFIX)
-        return card | {f"{PREFIX}unusable_answers": grading.unusable.share}
+        return agreement(whose, asked.ratings >= scale.like_from, {"grade": grade}, {"item_mean": mean}, grade, ~usable, PREFIX)
 
     def _profile(self, user: int) -> str | None:
         users = None if self.data is None else self.data.users

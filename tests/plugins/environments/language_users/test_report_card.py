@@ -95,6 +95,8 @@ def test_personas_of_the_card_do_not_know_what_is_asked(card, endpoint, toy):
 def test_answers_that_cannot_be_used_are_part_of_the_card(card):
     broken, blame = card(lambda question: KNOWING(question) if coin(question) else "?")
     assert broken["user_model/unusable_answers"] == pytest.approx(0.5, abs=0.1)
+    assert 0.3 < broken["user_model/unusable_answers_low"] < 0.5 < broken["user_model/unusable_answers_high"] < 0.7
+    assert broken["user_model/calibration_error_low"] < broken["user_model/calibration_error"]
     assert any(line.endswith("such a person clicks nothing, rates at 2.17 and stays") for line in blame)
 
 
