@@ -46,6 +46,7 @@ TAGS: Mapping[str, str] = {
     "questions": "questions that users answer",
     "clicks_alone": "an agent that learns from clicks alone, which a question does not have",
     "compares_users": "a reward that compares all users with each other",
+    "own_item_numbers": "an agent that gives the items of histories numbers of their own before the state tracker reads them",
     "truth": "the true expected response to every item (for the oracle)",
     "groups": "several sessions of one person, which begin alike",
 }

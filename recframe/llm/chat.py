@@ -56,6 +56,7 @@ class Chat:
         self._cache = None if config.replay == "off" else AnswerCache(folder, f"{key}.cache={folder}")
         kept = "answers are not kept (replay=off)" if self._cache is None else f"all answers so far are kept in {folder}"
         self._budget = Budget(config, key, kept)
+        self._chosen = self._unclear = self._told = 0
 
     @property
     def usage(self) -> Usage:
@@ -90,7 +91,8 @@ class Chat:
 
         A model that is loaded here gives them exactly, from the probabilities of the option's tokens after the prompt. An endpoint gives
         those of the first token, if it gives probabilities, at least half of them to options, and these tell the options apart; else its
-        answer has probability one. An answer that begins with none of the options gives each the same, with a warning.
+        answer has probability one. An answer that begins with none of the options gives each the same, with a warning at the first and each
+        time their number has doubled.
 
         Raises
         ------
@@ -103,8 +105,12 @@ class Chat:
         requests = [self._request(self._conversation(prompt, None), None, tuple(options), max_tokens) for prompt in prompts]
         found = [completion.probabilities for completion, _ in self._completions(requests)]
         unclear = sum(len(row) != len(options) for row in found)
-        if unclear:
-            log.warning("%s: %d of %d answers begin with none of %s", self.key, unclear, len(found), ", ".join(map(repr, options)))
+        self._chosen += len(found)
+        self._unclear += unclear
+        if unclear and self._unclear >= 2 * self._told:
+            self._told = self._unclear
+            named = ", ".join(map(repr, options))
+            log.warning("%s: %d of %d answers begin with none of %s", self.key, self._unclear, self._chosen, named)
         even = (1.0 / len(options),) * len(options)
         rows = [row if len(row) == len(options) else even for row in found]
         return torch.tensor(rows, dtype=torch.float32).reshape(len(prompts), len(options))

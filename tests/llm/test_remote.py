@@ -221,6 +221,15 @@ def test_without_probabilities_the_answer_is_chosen_and_an_unclear_one_gives_eac
     assert "environment.llm: 1 of 2 answers begin with none of 'Yes', 'No'" in caplog.text
 
 
+def test_unclear_choices_are_told_when_their_number_has_doubled(endpoint, chat, prompts, caplog):
+    endpoint.right = lambda body: {"choices": [{"message": {"content": "I cannot say"}}]}
+    one = chat()
+    for number in range(1, 9):
+        one.choose(prompts(f"Is it {number}?"), ["Yes", "No"])
+    told = [record.getMessage().partition(": ")[2] for record in caplog.records if "begin with none" in record.getMessage()]
+    assert [line.partition(" answers")[0] for line in told] == ["1 of 1", "2 of 2", "4 of 4", "8 of 8"]
+
+
 def test_an_answer_without_probabilities_is_not_taken_for_one_with_them(endpoint, chat, prompts):
     endpoint.right = logprobs_of(Yes=0.75, No=0.25)
     with_them = endpoint.right({})

@@ -52,9 +52,11 @@ def recframe_register_components(register: Callable[[Component], None]) -> None:
         divides: bool = False,
         prior: bool = False,
         clicks_alone: bool = False,
+        numbers: bool = False,
     ) -> None:
         factory = f"recframe_plugins.agents.{implementation}"
         tags = {"slates": slates, "ranks": ranks, "divides_users": divides, "prior": prior, "clicks_alone": clicks_alone}
+        tags["own_item_numbers"] = numbers
         provides = frozenset(tag for tag, given in tags.items() if given)
         register(Component(Kind.AGENT, name, config, factory, provides=provides, requires=frozenset(requires)))
 
@@ -99,7 +101,16 @@ def recframe_register_components(register: Callable[[Component], None]) -> None:
         f"{SEQUENCES}|{REPLAY}|{ROLLOUT}",
         ("stage:logged?logged_learning", *(f"stage:simulated?{condition}" for condition in SIMULATED_ALONE), "groups?learning=grpo"),
     )
-    agent("language_policy", LanguagePolicyConfig, "language_policy.agent:LanguagePolicy", ITEMS, any_experience, *own_rules, slates=True)
+    agent(
+        "language_policy",
+        LanguagePolicyConfig,
+        "language_policy.agent:LanguagePolicy",
+        ITEMS,
+        any_experience,
+        *own_rules,
+        slates=True,
+        numbers=True,
+    )
     model, masked = "sequence_models.sequence_model:SequenceModel", "bidirectional?masked_share"
     agent("sequence_model", SequenceModelConfig, model, ITEMS, SEQUENCES, masked, slates=True)
     agent("sqn", SQNConfig, "offline.sqn:SQN", ITEMS, REPLAY, prior=True)

@@ -142,6 +142,9 @@ def _check_written_texts(composed: Composed) -> Iterator[str]:
         yield f"{called} writes texts about items, and {composed.called('environment')} brings its own, without titles; use another tracker"
     elif encoder is not None and "no_texts" in encoder.provides:
         yield f"{called} writes texts, and {composed.called('encoder')} reads none; use another encoder"
+    if (agent := chosen.get("agent")) is not None and "own_item_numbers" in agent.provides:
+        own = composed.called("agent")
+        yield f"{called} reads the titles of a history, whose items {own} gives numbers of their own; use another tracker"
     if section_at(values, "encoder").get("tuning", "frozen") != "frozen":
         yield f"{called} reads its texts with the encoder as it is, which encoder.tuning changes; set it to frozen"
     if values["embeddings"]["shuffle"]:

@@ -56,10 +56,11 @@ class LanguageUsersConfig(QuestionConfig, CardConfig, PersonaConfig, SessionConf
         "free: items may be repeated; no_repetition: each item once per session; fixed_length: also, and no user leaves before max_steps",
         choices=["free", "no_repetition", "fixed_length"],
     )
-    asking: str = option(
-        "answers",
+    asking: str | None = option(
+        None,
         "answers: one question a slate, answered as JSON with a click and a rating for each item; probabilities: one question an item, and "
-        "clicks are drawn from the model's probabilities of five words (for models that write no reliable JSON)",
+        "clicks are drawn from the model's probabilities of five words (for models that write no reliable JSON); null: answers for an "
+        "endpoint, probabilities for a model that is loaded here",
         choices=["answers", "probabilities"],
     )
     item_words: int = option(25, "words of an item's text that people are shown", ge=1)
@@ -73,10 +74,15 @@ class LanguageUsersConfig(QuestionConfig, CardConfig, PersonaConfig, SessionConf
     num_topics: int = option(8, "how many of its most frequent values they may ask for, or be asked about", ge=1)
     llm: ChatConfig = option(default_factory=_long_answers, help="the language model, and what it may cost")
 
+    @property
+    def in_json(self) -> bool:
+        """Whether the model answers in JSON: as `asking` says, or else if it is behind an endpoint."""
+        return self.asking == "answers" if self.asking is not None else self.llm.base_url is not None
+
     def contradictions(self) -> Iterator[str]:
         """An attribute that nothing reads, answers that are cut off, and the language model's own rules."""
         needed = TOKENS_BESIDES + TOKENS_OF_ITEM * self.slate_size
-        if self.asking == "answers" and self.llm.max_tokens < needed:
+        if self.in_json and self.llm.max_tokens < needed:
             yield (
                 f"environment.llm.max_tokens is {self.llm.max_tokens}, but an answer about environment.slate_size={self.slate_size} items "
                 f"has some {needed} tokens, and would be cut off; use {needed} or more"

@@ -106,7 +106,7 @@ class LanguageUsers(SimulatedSessions):
         self.wording = Wording(data, self.scale, config.item_words)
         neutral = f"such a person clicks nothing, rates at {self.scale.mean:.2f} and stays"
         anything = "of such an item, a person thinks anything with the same probability; who does not say that they leave stays"
-        instead = neutral if config.asking == "answers" else anything
+        instead = neutral if config.in_json else anything
         self.unusable = UnusableAnswers(instead)
         frame = None if data.interactions is None else data.interactions.frame
         self.respondents = self._respondents(Personas(config, data, everybody, frame, self._ratings), self.unusable)
@@ -120,7 +120,7 @@ class LanguageUsers(SimulatedSessions):
     def _respondents(self, personas: Personas, unusable: UnusableAnswers) -> Respondents:
         # without `says` they speak only when they are asked
         said = self.sentences if self.config.says else None
-        if self.config.asking == "answers":
+        if self.config.in_json:
             return AnsweringPeople(self.chat, self.wording, personas, self.scale, said, unusable)
         leaving = self.protocol != "fixed_length"
         return ProbablePeople(self.chat, self.wording, personas, self.scale, said, unusable, asks_leaving=leaving)

@@ -22,9 +22,10 @@ class JudgeConfig:
         choices=["items", "slates"],
     )
     grades: int = option(5, "grades from 1, worth 0, to this one, worth 1", ge=2, le=9)
-    asking: str = option(
-        "answers",
-        "answers: a grade as JSON; probabilities: the expected one under the model's probabilities (for models that write no good JSON)",
+    asking: str | None = option(
+        None,
+        "answers: a grade as JSON; probabilities: the expected one under the model's probabilities (for models that write no good JSON); "
+        "null: answers for an endpoint, probabilities for a model that is loaded here",
         choices=["answers", "probabilities"],
     )
     item_words: int = option(25, "words of an item's text that the judge reads", ge=1)
@@ -35,6 +36,11 @@ class JudgeConfig:
     card_ratings: int = option(6, "real ratings of each of them, of which the judge is not told", ge=1)
     card_seed: int = seed_option(0, "seed of the draw of these people and ratings")
     llm: ChatConfig = option(default_factory=ChatConfig, help="the language model, and what it may cost")
+
+    @property
+    def in_json(self) -> bool:
+        """Whether the model answers in JSON: as `asking` says, or else if it is behind an endpoint."""
+        return self.asking == "answers" if self.asking is not None else self.llm.base_url is not None
 
     def contradictions(self) -> Iterator[str]:
         """The language model's own rules."""

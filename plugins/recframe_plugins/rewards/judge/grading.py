@@ -53,7 +53,7 @@ class Grading:
     def graded(self, cases: Sequence[Case]) -> tuple[Tensor, Tensor]:
         """The worth of each case, and whether the answer could be used, `[n]` bool; see `__call__`."""
         questions = [self.question(case) for case in cases]
-        return self._answered(questions) if self.config.asking == "answers" else self._expected(questions)
+        return self._answered(questions) if self.config.in_json else self._expected(questions)
 
     def question(self, case: Case) -> str:
         """The question about a case, without how to answer it."""

@@ -9,10 +9,12 @@ import torch
 
 from recframe.components.consistency import contradictions
 from recframe.interfaces import PAD, DataError
+from recframe.llm.config import ChatConfig
 from recframe.testing import check_environment
 from recframe_plugins.environments.language_users.config import LanguageUsersConfig
 from recframe_plugins.environments.language_users.language_users import LanguageUsers
 from recframe_plugins.environments.simulation.questions import FREE, SILENCE
+from recframe_plugins.rewards.judge.config import JudgeConfig
 from tests.scripted_chat import KNOWING, MARK, topic_of
 
 ITEMS, VALUES = 40, 3
@@ -171,3 +173,13 @@ def test_what_is_not_shown_takes_no_place_in_the_memory(asking):
 def test_questions_that_contradict_each_other_are_refused(options, expected):
     problems = contradictions(LanguageUsersConfig(**options))
     assert any(expected in line for line in problems), problems
+
+
+@pytest.mark.parametrize("config", [LanguageUsersConfig, JudgeConfig])
+def test_a_model_that_is_loaded_here_is_asked_for_probabilities_and_an_endpoint_for_answers(config):
+    assert not config().in_json
+    endpoint = ChatConfig(base_url="http://localhost:1/v1", model="some", max_tokens=400)
+    assert config(llm=endpoint).in_json
+    assert config(asking="answers").in_json
+    assert not config(llm=endpoint, asking="probabilities").in_json
+    assert not list(config().contradictions())
