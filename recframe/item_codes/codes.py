@@ -89,7 +89,7 @@ class ItemCodes:
         `used_l`, `perplexity_l`: of level l (from 1) before the suffix, the share of its codes that occur, and exp of their entropy.
         And the `measures`, which codes of `of_new` lack: `reconstruction`, the share of the vectors' variance that the codes explain;
         `neighbours_share_first`, the share of items that have the first code of the item nearest to them, and `chance_share_first`, that
-        of random pairs.
+        of random pairs; `neighbours_share_first_2`, `chance_share_first_2` and so on: the same of the first 2 and 3 codes.
         """
         return dict(self._report)
 

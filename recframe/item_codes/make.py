@@ -18,7 +18,7 @@ from recframe.item_codes.collisions import group_sizes, suffix_size, suffixes
 from recframe.item_codes.config import LEARNED, CodesConfig
 from recframe.item_codes.digits import digit_levels, digits
 from recframe.item_codes.errors import CodesError
-from recframe.item_codes.quality import reconstruction, shared_first_codes
+from recframe.item_codes.quality import DEPTH, reconstruction, shared_codes
 from recframe.item_codes.residual_kmeans import fit_codebooks, sum_of_codes
 from recframe.item_codes.rq_vae import fit_rq_vae, vectors_of_latents
 from recframe.item_codes.summary import codes_summary
@@ -77,12 +77,12 @@ def _titles(config: CodesConfig, catalog: Catalog, tokens: TitleTokens | None) -
 
 
 def _measured(catalog: Catalog, prefixes: Tensor) -> Mapping[str, float]:
-    """Whether neighbours share first codes that were not learned from vectors, if there are vectors."""
+    """Whether neighbours share codes that were not learned from vectors, if there are vectors."""
     vectors = _vectors(catalog)
     if vectors is None:
         return {}
-    key = {"first": tensors_sha256(prefixes[:, 0]), "vectors": tensors_sha256(vectors)}
-    measures: Mapping[str, float] = computed("shared first codes", key, lambda: Computed({}, shared_first_codes(vectors, prefixes))).values
+    key = {"beginnings": tensors_sha256(prefixes[:, :DEPTH]), "vectors": tensors_sha256(vectors)}
+    measures: Mapping[str, float] = computed("shared codes", key, lambda: Computed({}, shared_codes(vectors, prefixes))).values
     return measures
 
 
@@ -98,9 +98,10 @@ def _learned(config: CodesConfig, catalog: Catalog, seed: int, key: str) -> Item
         learned, vectors_of = _fit(config, vectors, seed, key)
         prefixes = learned_codes(config.kind, vectors, learned)
         measures = {"reconstruction": reconstruction(vectors, lambda rows: vectors_of(prefixes[rows]))}
-        return Computed({"prefixes": prefixes, **learned}, measures | shared_first_codes(vectors, prefixes))
+        return Computed({"prefixes": prefixes, **learned}, measures | shared_codes(vectors, prefixes))
 
     determining = {"kind": config.kind, "levels": config.levels, "size": config.size, "seed": seed, "vectors": tensors_sha256(vectors)}
+    determining["shared"] = DEPTH
     determining |= {"library": _library(config.kind), "rq_vae": asdict(config.rq_vae) if config.kind == "rq_vae" else None}
     tensors, measures = computed("item codes", determining, learn)
     learned = {name: tensor.to(vectors.device) for name, tensor in tensors.items()}

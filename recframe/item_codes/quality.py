@@ -10,23 +10,34 @@ from torch import Tensor
 NEIGHBOURS_OF = 500
 """Items whose nearest item is looked for."""
 
+DEPTH = 3
+"""The longest beginning of codes, of which it is measured whether nearest items share it."""
+
 BATCH = 16_384
 
 
-def shared_first_codes(vectors: Tensor, codes: Tensor) -> dict[str, float]:
-    """`neighbours_share_first` and `chance_share_first` of at least two items; nothing of one. See `ItemCodes.report`.
+def shared_codes(vectors: Tensor, codes: Tensor) -> dict[str, float]:
+    """`neighbours_share_...` and `chance_share_...` of at least two items, up to `DEPTH` codes; nothing of one. See `ItemCodes.report`.
 
     Parameters
     ----------
-    vectors: `[M, D]`.   codes: `[M, levels]`, of which the first column is read.
+    vectors: `[M, D]`.   codes: `[M, levels]`.
     """
     total = len(codes)
     if total < 2:
         return {}
-    counts = codes[:, 0].bincount().double()
     items = torch.linspace(0, total - 1, min(total, NEIGHBOURS_OF), device=codes.device).long()
-    shares = (codes[items, 0] == codes[_nearest_others(vectors, items), 0]).double().mean()
-    return {"neighbours_share_first": float(shares), "chance_share_first": float((counts * (counts - 1)).sum() / (total * (total - 1)))}
+    nearest = _nearest_others(vectors, items)
+    beginning, found = torch.zeros_like(codes[:, 0]), {}
+    for depth, column in enumerate(codes[:, :DEPTH].unbind(1), start=1):
+        _, beginning, counts = (beginning * (column.max() + 1) + column).unique(return_inverse=True, return_counts=True)
+        shares, pairs = (beginning[items] == beginning[nearest]).double().mean(), counts.double()
+        name = "first" if depth == 1 else f"first_{depth}"
+        found |= {
+            f"neighbours_share_{name}": float(shares),
+            f"chance_share_{name}": float((pairs * (pairs - 1)).sum() / (total * (total - 1))),
+        }
+    return found
 
 
 def reconstruction(vectors: Tensor, vectors_of: Callable[[slice], Tensor]) -> float:

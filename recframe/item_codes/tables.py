@@ -9,6 +9,7 @@ from rich.table import Table
 from torch import Tensor
 
 from recframe.item_codes.codes import ItemCodes
+from recframe.item_codes.quality import DEPTH
 from recframe.item_codes.titles import WordTokens
 
 MOST_LEVELS = 6
@@ -55,6 +56,11 @@ def _measures(codes: ItemCodes) -> dict[str, str]:
         "neighbours_share_first": "nearest item has the same first code",
         "chance_share_first": "  the same by chance",
     }
+    for depth in range(2, min(DEPTH, levels) + 1):
+        names |= {
+            f"neighbours_share_first_{depth}": f"  the same first {depth} codes",
+            f"chance_share_first_{depth}": f"  {depth} by chance",
+        }
     return rows | {label: f"{100 * report[name]:.1f} %" if name in report else "" for name, label in names.items()}
 
 

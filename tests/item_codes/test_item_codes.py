@@ -99,6 +99,12 @@ def test_the_report_is_what_numpy_counts(vectors: torch.Tensor, kmeans: ItemCode
     assert report["neighbours_share_first"] == pytest.approx((first == first[distances.argmin(1)]).mean())
     pairs = [first[one] == first[other] for one in range(400) for other in range(400) if one != other]
     assert report["chance_share_first"] == pytest.approx(np.mean(pairs))
+    for depth in (2, 3):
+        start = [row[:depth] for row in rows]
+        shared = np.mean([start[one] == start[other] for one, other in enumerate(distances.argmin(1))])
+        pairs = [start[one] == start[other] for one in range(400) for other in range(400) if one != other]
+        assert report[f"neighbours_share_first_{depth}"] == pytest.approx(shared)
+        assert report[f"chance_share_first_{depth}"] == pytest.approx(np.mean(pairs))
 
 
 @pytest.mark.parametrize("kind", ["kmeans", "rq_vae"])
