@@ -25,8 +25,8 @@ from recframe.sweeps.record import STOPPED
 log = logging.getLogger(__name__)
 
 _RANDOM = (
-    "knows only the settings that all trials have: %s, which only some choices have, are drawn at random; hydra.sweeper.sampler=tpe learns "
-    "from them, too"
+    "knows only the settings that all trials have; those that only some choices have (%s) are drawn at random; hydra.sweeper.sampler=tpe "
+    "learns from them, too"
 )
 PARTLY_RANDOM = {"gp": f"the Gaussian process {_RANDOM}", "nsgaii": f"NSGA-II {_RANDOM}"}
 """What is said of samplers that see the settings that all trials have in common."""
