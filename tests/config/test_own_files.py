@@ -241,6 +241,7 @@ def test_a_plugins_own_experiment_gets_the_same_messages(tmp_path, monkeypatch):
         "hydra: ${environment.kwargs}\n",
         "hydra:\n  sweeper:\n    custom_search_space: evil.f\n",
         "hydra:\n  sweeper:\n    params: {agent@hydra.callbacks.x: dqn}\n",
+        "hydra:\n  sweeper:\n    params: {encoder.trust_remote_code: '[broken'}\n",
         "hydra:\n  job:\n    env_copy: [MY_KEY]\n",
     ],
 )

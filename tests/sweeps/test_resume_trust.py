@@ -52,7 +52,7 @@ def test_the_database_of_a_search_elsewhere_has_to_be_repeated(tmp_path, address
     override = f"hydra.sweeper.storage='{address}'"
     SweepFile(("seed=0,1", "hydra/sweeper=optuna", override)).write(tmp_path)
     with pytest.raises(ConfigError, match=r"hydra.sweeper.storage names a database that may be another's.*repeat it on the command line"):
-        resumed(tmp_path)
+        resumed(tmp_path, "broken=[")
     _, plan = resumed(tmp_path, override)
     assert override in plan.file.command
 

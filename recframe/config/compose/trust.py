@@ -125,7 +125,7 @@ def single_values(overrides: Iterable[str]) -> set[str]:
     for text in overrides:
         # one that cannot be parsed is told of elsewhere
         with suppress(OverrideParseException):
-            override = OverridesParser.create().parse_override(text)
+            override = OverridesParser.create().parse_overrides([text])[0]
             axis = None if isinstance(override.value(), Glob) else Axis.of(override)
             found |= {one for choice in range(len(axis)) for one in axis.override(choice)} if axis is not None else set()
     return found
@@ -195,7 +195,7 @@ def _code_params(params: Any) -> Iterator[str]:
     """The settings of a sweep's jobs in a file that would run code, or are Hydra's own."""
     for name, value in params.items() if isinstance(params, Mapping) else ():
         try:
-            override = OverridesParser.create().parse_override(f"{name}={value}")
+            override = OverridesParser.create().parse_overrides([f"{name}={value}"])[0]
         except OverrideParseException:
             # refused when the sweep starts, or an interpolation
             key = str(name).strip().lstrip("+~")
