@@ -105,8 +105,9 @@ class PreferenceModel(BoredomSessions):
         self._overruled: list[str] = []
         if clicks.curve is not None:
             slope, intercept = clicks.curve
-            given, config = config, replace(config, taste_weight=max(slope, LEAST_SLOPE), threshold=-intercept)
-            self._overruled = list(_overruled(given, config))
+            fitted = replace(config, taste_weight=max(slope, LEAST_SLOPE), threshold=-intercept)
+            self._overruled = list(_overruled(config, fitted))
+            config = fitted
         vectors = self._compared(config, data, scored.model)
         given, distances = config.similarity == "vectors", config.quit_distance is not None
         super().__init__(
