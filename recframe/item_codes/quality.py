@@ -28,7 +28,7 @@ def shared_codes(vectors: Tensor, codes: Tensor) -> dict[str, float]:
         return {}
     items = torch.linspace(0, total - 1, min(total, NEIGHBOURS_OF), device=codes.device).long()
     nearest = _nearest_others(vectors, items)
-    beginning, found = torch.zeros_like(codes[:, 0]), {}
+    beginning, found = torch.zeros_like(codes[:, 0]), dict[str, float]()
     for depth, column in enumerate(codes[:, :DEPTH].unbind(1), start=1):
         _, beginning, counts = (beginning * (column.max() + 1) + column).unique(return_inverse=True, return_counts=True)
         shares, pairs = (beginning[items] == beginning[nearest]).double().mean(), counts.double()

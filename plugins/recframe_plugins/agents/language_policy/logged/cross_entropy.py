@@ -43,8 +43,8 @@ class CrossEntropy(LearningRule):
     def losses(self, agent: LanguagePolicy, batch: SequenceBatch | Transition) -> Iterator[tuple[str, Tensor]]:
         """One step; none for a batch in which nothing was taken."""
         policy = agent.policy
-        log_probs_of = sequence_log_probs if isinstance(batch, SequenceBatch) else taken_log_probs
-        log_probs = log_probs_of(policy, batch, agent.logged_items.among)
+        among = agent.logged_items.among
+        log_probs = sequence_log_probs(policy, batch, among) if isinstance(batch, SequenceBatch) else taken_log_probs(policy, batch, among)
         if len(log_probs):
             yield OPTIMIZER, -log_probs.mean()
 

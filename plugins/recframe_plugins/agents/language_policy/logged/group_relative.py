@@ -48,11 +48,11 @@ class LoggedGRPO(LearningRule):
         def paths(policy: ItemGenerator, rows: slice) -> PathEvaluation:
             return policy.evaluate_items(observation[rows], items[rows], known.among)
 
-        every, compared = slice(None), slice(None) if config.kl_weight else slice(KL_CONTEXTS)
+        compared: slice = slice(None) if config.kl_weight else slice(KL_CONTEXTS)
         reference = agent.reference(policy, "logged", lambda policy: paths(policy, compared).log_probs)
         old: Tensor | None = None
         for _ in range(config.epochs):
-            path = paths(policy, every)
+            path = paths(policy, slice(None))
             log_probs, written = path.log_probs.flatten(0, 1), path.is_choice.flatten(0, 1)
             old = log_probs.detach() if old is None else old
             loss = grpo_loss(

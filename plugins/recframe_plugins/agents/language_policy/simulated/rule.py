@@ -49,7 +49,7 @@ class SimulatedRule(LearningRule):
 
         log_probs: `[B, K, L]`, of the slates' codes under the policy that drew them.
         """
-        rows = slice(None) if self.config.kl_weight else _some_rows(len(slate), slate.device)
+        rows: slice | Tensor = slice(None) if self.config.kl_weight else _some_rows(len(slate), slate.device)
         reference = self.reference(agent, observation[rows], slate[rows])
         # at a place without a choice both are 0
         agent.latest["kl"] = reference_kl(log_probs[rows].detach(), reference).sum(dim=(1, 2)).mean()
