@@ -10,7 +10,8 @@ from pathlib import Path
 from recframe.config.compose.quoting import quoted_value
 from recframe.sweeps.plan import SweepPlan, merged_overrides, planned
 from recframe.sweeps.signals import sweep_signals
-from recframe.sweeps.sweep_file import SWEEP_NAME, SweepFile, SweepFolderError
+from recframe.sweeps.sweep_file import SweepFile, SweepFolderError
+from recframe.tracking.resume_command import SWEEP_NAME
 
 RESUME = "sweep.resume="
 

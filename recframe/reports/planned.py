@@ -7,10 +7,9 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from recframe.sweeps.outcomes import resume_command
 from recframe.tracking.lock_state import is_locked
+from recframe.tracking.resume_command import SWEEP_NAME, resume_command
 
-SWEEP_NAME = "sweep.json"
 SWEEP_LOCK = "sweep.lock"
 
 

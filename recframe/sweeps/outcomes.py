@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import shlex
 import signal
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from recframe.config.addresses import PASSWORDS
 from recframe.errors import Stop, UserError
 from recframe.sweeps.record import FAILED, FINISHED, NOT_STARTED, PRUNED, STOPPED
-from recframe.sweeps.sweep_file import SweepFile, SweepFolderError, SweepJob
+from recframe.sweeps.sweep_file import SweepJob
 from recframe.tracking.folder import LOG_NAME
 from recframe.tracking.result import RESULT_NAME, ResultError, read_result
+from recframe.tracking.resume_command import resume_command
 
 BEFORE = "finished before"
 """The state of a job that had a result before the sweep was started again."""
@@ -79,25 +78,6 @@ def job_counts(found: Mapping[int, Outcome]) -> str:
 def is_complete(jobs: Sequence[SweepJob], outcomes: Mapping[int, Outcome]) -> bool:
     """Whether all jobs have a result, or were ended because they need none."""
     return all(job.number in outcomes and outcomes[job.number].state in (FINISHED, BEFORE, PRUNED) for job in jobs)
-
-
-def resume_command(folder: Path) -> str:
-    """The command that runs what is missing in a sweep, with what no file may decide for it. Passwords are left out."""
-    options, overrides = _to_repeat(folder)
-    # no setting is read behind an option
-    return shlex.join(["recframe", "train", "-m", *options, f"sweep.resume={folder}", *overrides])
-
-
-def _to_repeat(folder: Path) -> tuple[list[str], list[str]]:
-    """The options and overrides that sweep.json has and may not decide, as it may be somebody else's."""
-    try:
-        file = SweepFile.read(folder)
-    except SweepFolderError:
-        return [], []
-    from recframe.config.compose.trust import is_untrusted
-
-    options = [] if file.config_dir is None else ["--config-dir", file.config_dir]
-    return options, [PASSWORDS.sub("***", text) for text in file.command if is_untrusted(text)]
 
 
 def finish(folder: Path, jobs: Sequence[SweepJob], outcomes: Mapping[int, Outcome], stopped_by: int | None = None) -> None:

@@ -13,8 +13,8 @@ from filelock import FileLock, Timeout
 
 from recframe.errors import UserError
 from recframe.tracking.atomic import TEMPORARY, atomic_write
+from recframe.tracking.resume_command import SWEEP_NAME
 
-SWEEP_NAME = "sweep.json"
 LOCK_NAME = "sweep.lock"
 SCHEMA = 1
 

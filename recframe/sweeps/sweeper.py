@@ -15,7 +15,8 @@ from recframe.sweeps.limits import Limits
 from recframe.sweeps.one_process import OneProcessLauncher
 from recframe.sweeps.outcomes import Outcome
 from recframe.sweeps.plan import SweepPlan, current_plan
-from recframe.sweeps.sweep_file import SWEEP_NAME, SweepFile, SweepFolderError
+from recframe.sweeps.sweep_file import SweepFile, SweepFolderError
+from recframe.tracking.resume_command import SWEEP_NAME
 
 BASIC = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
 

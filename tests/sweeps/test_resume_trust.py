@@ -9,8 +9,8 @@ from recframe.config.compose.options import parse_options
 from recframe.config.compose.trust import single_values
 from recframe.config.problems import ConfigError
 from recframe.reports.planned import planned_jobs
-from recframe.sweeps.outcomes import resume_command
 from recframe.sweeps.sweep_file import SweepFile, SweepFolderError, SweepJob
+from recframe.tracking.resume_command import resume_command
 
 
 def resumed(folder, *more: str):

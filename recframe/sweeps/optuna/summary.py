@@ -18,8 +18,9 @@ from rich.table import Table
 from recframe.console import output_console
 from recframe.sweeps.optuna.space import SEED, Space
 from recframe.sweeps.optuna.trials import OVERRIDES, REASON, RETRY_OF, SEED_VALUES, STOPPED_AFTER, retried
-from recframe.sweeps.outcomes import NAMED, resume_command
+from recframe.sweeps.outcomes import NAMED
 from recframe.tracking import atomic_write
+from recframe.tracking.resume_command import resume_command
 
 STUDY_NAME = "study.json"
 SHOWN_TRIALS = 10

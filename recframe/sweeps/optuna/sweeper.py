@@ -24,8 +24,9 @@ from recframe.sweeps.optuna.together import jobs_together
 from recframe.sweeps.outcomes import Outcome, SweepFailed
 from recframe.sweeps.plan import is_of_sweep
 from recframe.sweeps.record import SweepRecord, recording
-from recframe.sweeps.sweep_file import SWEEP_NAME, SweepFile, SweepJob
+from recframe.sweeps.sweep_file import SweepFile, SweepJob
 from recframe.sweeps.sweeper import RecordedSweeper
+from recframe.tracking.resume_command import SWEEP_NAME
 
 if TYPE_CHECKING:
     from recframe.sweeps.optuna.search import Job

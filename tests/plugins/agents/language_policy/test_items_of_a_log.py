@@ -166,9 +166,7 @@ def test_contexts_without_a_reward_are_left_out_of_groups(policy, spec, log):
     assert not list(agents[0].losses(batch))
 
 
-@pytest.mark.parametrize(
-    "options", [{}, {"history_items": 2}, *({"logged_learning": rule} for rule in ("dpo", "s_dpo", "grpo"))], ids=str
-)
+@pytest.mark.parametrize("options", [{}, {"history_items": 2}, *({"logged_learning": rule} for rule in ("dpo", "s_dpo", "grpo"))], ids=str)
 def test_what_is_always_measured_on_a_log(policy, spec, log, options):
     agent = policy(spec, codes=IDS, noise=0.3, learning_rate=0.05, **options)
     stream, optimizers = stream_of(agent, log), agent.optimizers()
