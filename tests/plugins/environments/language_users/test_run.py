@@ -133,7 +133,7 @@ def test_an_endpoint_that_is_down_is_told_in_one_line(make):
 
 def test_mistakes_are_told_before_anything_is_loaded_all_at_once():
     settings = ["environment.slate_size=20", "environment.llm.max_cost=3", "environment.topic_attribute=genres", "agent=random"]
-    told = "\n".join(find_mistakes([*WORLD, *settings]))
+    told = "\n".join(find_mistakes([*WORLD, *settings, "environment.asking=answers"]))
     assert "environment.llm.max_tokens is 320, but an answer about environment.slate_size=20 items has some 520 tokens" in told
     assert "environment.llm.max_cost=3.0 limits nothing without prices" in told
     assert "environment.topic_attribute has no meaning without environment.says=true" in told
