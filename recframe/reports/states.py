@@ -5,10 +5,10 @@ from __future__ import annotations
 from enum import StrEnum
 from pathlib import Path
 
-from recframe.tracking.failure import read_failure, read_stopped
+from recframe.tracking.early_end import PRUNED_RUN, STOPPED_RUN
+from recframe.tracking.failure import read_failure
 from recframe.tracking.folder import CONFIG_NAME, LOG_NAME, METRICS_NAME
 from recframe.tracking.lock_state import is_being_written
-from recframe.tracking.pruning import PRUNED_NAME, read_pruned
 from recframe.tracking.result import RESULT_NAME
 
 
@@ -34,8 +34,8 @@ def state_without_result(folder: Path, error: str) -> tuple[State, str]:
         return State.RUNNING, f"running; see its {LOG_NAME}"
     if (folder / RESULT_NAME).exists():
         return State.DAMAGED, error
-    if (folder / PRUNED_NAME).exists():
-        return State.PRUNED, f"pruned: {read_pruned(folder) or 'other settings do better'}"
+    if (folder / PRUNED_RUN.name).exists():
+        return State.PRUNED, f"pruned: {PRUNED_RUN.read(folder) or 'other settings do better'}"
     if failure := read_failure(folder):
         return State.FAILED, f"failed: {failure}"
     return _without_failure(folder)
@@ -45,7 +45,7 @@ def _without_failure(folder: Path) -> tuple[State, str]:
     if not (folder / CONFIG_NAME).exists():
         return State.NOT_STARTED, f"did not start; see its {LOG_NAME}"
     if (folder / "checkpoints").exists() or (folder / METRICS_NAME).exists():
-        why = f"stopped: {reason}" if (reason := read_stopped(folder)) else f"stopped, no {RESULT_NAME}"
+        why = f"stopped: {reason}" if (reason := STOPPED_RUN.read(folder)) else f"stopped, no {RESULT_NAME}"
         return State.STOPPED, f"{why}; continue it with: recframe train resume={folder}"
-    why = f": {reason}" if (reason := read_stopped(folder)) else ""
+    why = f": {reason}" if (reason := STOPPED_RUN.read(folder)) else ""
     return State.STOPPED, f"stopped before its first step{why}; see its {LOG_NAME}"

@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from recframe.config import ConfigError, Consent, compose_config, validate
 from recframe.config.compose.quoting import quoted_value
+from recframe.rounds.rounds_file import SWAPPED
 from recframe.rounds.settings import LearnSettings
 from recframe.serving.artefact.manifest import Manifest
 from recframe.tracking.logged_values import flat_settings
@@ -121,6 +122,6 @@ def _reads_profiles(served: Path) -> bool:
 
 def described(record: Mapping[str, Any]) -> str:
     """A round in one line."""
-    served = record["outcome"] == "swapped in"
+    served = record["outcome"] == SWAPPED
     versions = f"{record['new']} takes the place of {record['old']}" if served else f"{record['old'] or 'what is served'} stays"
     return f"round {record['round']}: {record['outcome']} ({versions}): {record['reason']}"

@@ -14,8 +14,8 @@ from recframe.attribution import ComponentFailure, blaming
 from recframe.errors import Pruned, UserError
 from recframe.plugin_loader import raised
 from recframe.runner.results import RunFailure
-from recframe.tracking.failure import clear_failure, clear_stopped, reason_of, write_failure
-from recframe.tracking.pruning import clear_pruned, write_pruned
+from recframe.tracking.early_end import PRUNED_RUN, STOPPED_RUN
+from recframe.tracking.failure import clear_failure, reason_of, write_failure
 
 log = logging.getLogger(__name__)
 
@@ -32,13 +32,13 @@ def recorded_failure(folder: Path, log_handler: logging.Handler, tell: Callable[
     ComponentFailure: in place of an error that was raised in the code of a component or plugin. Other errors stay as they are.
     """
     clear_failure(folder)
-    clear_stopped(folder)
-    clear_pruned(folder)
+    STOPPED_RUN.clear(folder)
+    PRUNED_RUN.clear(folder)
     try:
         with blaming():
             yield
     except Pruned as pruned:
-        write_pruned(folder, str(pruned))
+        PRUNED_RUN.write(folder, str(pruned))
         raise
     except Exception as error:
         known = isinstance(error, UserError)

@@ -18,7 +18,8 @@ from recframe.signals import any_received, forget_received, handle_stop_signals
 from recframe.sweeps.failure import failure_left
 from recframe.sweeps.limits import Limits, Watchdog
 from recframe.sweeps.record import ENDED, NOT_STARTED, NUMBER_VARIABLE, SweepRecord
-from recframe.tracking.failure import reason_of, write_stopped
+from recframe.tracking.early_end import STOPPED_RUN
+from recframe.tracking.failure import reason_of
 from recframe.tracking.folder import LOG_NAME
 
 POLL_SECONDS = 0.5
@@ -80,7 +81,7 @@ class Worker:
                 self.signal_number = self.signal_number or stop.exit_code - 128
             else:
                 with suppress(OSError):  # a full disk, or no folder yet
-                    write_stopped(watchdog.log.parent, watchdog.reason)
+                    STOPPED_RUN.write(watchdog.log.parent, watchdog.reason)
             raise JobStopped(watchdog.reason or str(stop)) from None
 
     def _receive(self, number: int, frame: FrameType | None) -> None:

@@ -1,4 +1,4 @@
-"""failure.json: why a run failed, and stopped.json: the limit at which it was stopped, in its folder, for reports."""
+"""failure.json: why a run failed, in its folder, for reports."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from recframe.errors import UserError
 from recframe.plugin_loader import raised
 from recframe.tracking.atomic import atomic_write
-from recframe.tracking.folder import FAILURE_NAME, STOPPED_NAME
+from recframe.tracking.folder import FAILURE_NAME
 
 
 def reason_of(error: Exception) -> str:
@@ -30,21 +30,6 @@ def clear_failure(folder: Path) -> None:
 def read_failure(folder: Path) -> str | None:
     """Why the run in `folder` failed, in one line; None if there is no readable record."""
     return recorded_line(folder / FAILURE_NAME, "error")
-
-
-def write_stopped(folder: Path, reason: str) -> None:
-    """Record in one line the limit of its sweep at which the run was stopped."""
-    atomic_write(folder / STOPPED_NAME, json.dumps({"status": "stopped", "reason": reason}, indent=2) + "\n")
-
-
-def clear_stopped(folder: Path) -> None:
-    """Remove the record: the run goes on."""
-    (folder / STOPPED_NAME).unlink(missing_ok=True)
-
-
-def read_stopped(folder: Path) -> str | None:
-    """The limit at which the run in `folder` was stopped, in one line; None if it was not, or if there is no readable record."""
-    return recorded_line(folder / STOPPED_NAME, "reason")
 
 
 def recorded_line(file: Path, entry: str) -> str | None:

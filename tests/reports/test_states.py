@@ -8,7 +8,8 @@ import pytest
 from recframe.reports import NoRuns, State, SweepError, find_runs
 from recframe.runner.failures import recorded_failure
 from recframe.tracking import RunFolder
-from recframe.tracking.failure import write_failure, write_stopped
+from recframe.tracking.early_end import STOPPED_RUN
+from recframe.tracking.failure import write_failure
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def test_a_stopped_run_comes_with_the_command_that_continues_it(make_run, tmp_pa
 def test_a_run_that_was_stopped_at_a_limit_comes_with_the_limit(make_run, tmp_path, states):
     limit = "it reached sweep.job_timeout=60 (seconds)"
     for name in ("0", "1"):
-        write_stopped(make_run(name, 0, None), limit)
+        STOPPED_RUN.write(make_run(name, 0, None), limit)
     (tmp_path / "0" / "checkpoints").mkdir()
     assert states() == {
         "0": (State.STOPPED, f"stopped: {limit}; continue it with: recframe train resume={tmp_path / '0'}"),

@@ -17,7 +17,8 @@ from recframe.cli.hydra_app import run_app, run_job
 from recframe.config import TRAIN
 from recframe.errors import UserError
 from recframe.sweeps.outcomes import SweepFailed
-from recframe.tracking.failure import read_failure, read_stopped
+from recframe.tracking.early_end import STOPPED_RUN
+from recframe.tracking.failure import read_failure
 from recframe.tracking.identity import run_identity
 from recframe.tracking.result import write_result
 
@@ -117,7 +118,7 @@ def test_a_sweep_survives_jobs_that_crash_hang_are_killed_and_run_out_of_memory(
     # the reasons are in the folders, and the places in the logs
     assert all(read_failure(tmp_path / "sweep" / job) in reasons[f"failed: sweep/{job}"] for job in "1236")
     assert "raise Unreadable" in (tmp_path / "sweep" / "1" / "run.log").read_text()
-    assert all(read_stopped(tmp_path / "sweep" / job) in reasons[f"stopped: sweep/{job}"] for job in "45")
+    assert all(STOPPED_RUN.read(tmp_path / "sweep" / job) in reasons[f"stopped: sweep/{job}"] for job in "45")
     assert "in hang" in (tmp_path / "sweep" / "3" / "run.log").read_text()
     told, started = sweep({}, resume=True)
     assert "2 finished before, 6 finished" in told or "6 finished, 2 finished before" in told

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from recframe.config import ConfigError
 from recframe.sweeps.outcomes import Outcome
 from recframe.sweeps.record import FAILED, FINISHED, PRUNED
-from recframe.tracking.pruning import read_pruned
+from recframe.tracking.early_end import PRUNED_RUN
 from recframe.tracking.result import RESULT_NAME, ResultError, read_result
 
 
@@ -24,7 +24,7 @@ class Verdict(NamedTuple):
 
 def recorded_verdict(folder: Path, objectives: Sequence[str]) -> Verdict | None:
     """The verdict on a run that is finished or was pruned, from its folder; None if it is neither."""
-    if (reason := read_pruned(folder)) is not None:
+    if (reason := PRUNED_RUN.read(folder)) is not None:
         return Verdict(PRUNED, reason=reason)
     try:
         result = read_result(folder) if (folder / RESULT_NAME).is_file() else None
