@@ -52,9 +52,9 @@ from recframe.tracking.run_loggers import RunLoggers
 from recframe.training import (
     FINAL,
     LAST,
-    BehaviourPrediction,
     Interruption,
     Tuner,
+    auxiliary_head,
     device_at,
     progress_at,
     read_tuned,
@@ -207,8 +207,7 @@ def _run(
             environment = parts.training_environment(cfg.trainer.devices)
             agent, tracker = started_agent(parts, environment, resume_from)
             settings: Any = OmegaConf.to_object(cfg.auxiliary)
-            seed = derived_seed(cfg.seed, "auxiliary")
-            auxiliary = BehaviourPrediction(settings, agent, tracker, seed) if settings.weight else None
+            auxiliary = auxiliary_head(settings, agent, tracker, derived_seed(cfg.seed, "auxiliary"))
             encoder = parts.tunable_encoder()
             tuner = None if encoder is None else Tuner(encoder, agent, parts.reading, derived_seed(cfg.seed, "tuning"), parts.reduction)
             measured = environment.report() | parts.rewards.report() | label_report(parts.reading) | dict(parts.cut)

@@ -2,7 +2,7 @@
 
 from recframe.tracking.finite import TrainingDiverged
 from recframe.tracking.weights import CheckpointError, load_weights
-from recframe.training.auxiliary import BehaviourPrediction
+from recframe.training.auxiliary import AuxiliaryHead, BehaviourPrediction, ResponsePrediction, auxiliary_head
 from recframe.training.checkpoints import BEST, FINAL, LAST, device_at, progress_at, require_resumable, stage_at
 from recframe.training.fit import MonitorError, Schedule, Selection, fit
 from recframe.training.interruption import Interruption
@@ -16,17 +16,20 @@ __all__ = [
     "BEST",
     "FINAL",
     "LAST",
+    "AuxiliaryHead",
     "BehaviourPrediction",
     "CheckpointError",
     "Interruption",
     "MonitorError",
     "RankLost",
     "Ranks",
+    "ResponsePrediction",
     "Schedule",
     "Selection",
     "StageRecord",
     "TrainingDiverged",
     "Tuner",
+    "auxiliary_head",
     "device_at",
     "fit",
     "load_weights",

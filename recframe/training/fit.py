@@ -23,7 +23,7 @@ from recframe.interfaces import Agent
 from recframe.tracking.finite import TrainingDiverged
 from recframe.tracking.weights import encoder_weights, load_weights, save_weights
 from recframe.training.allocator import keep_freed_memory
-from recframe.training.auxiliary import BehaviourPrediction
+from recframe.training.auxiliary import AuxiliaryHead
 from recframe.training.checkpoint_file import AtomicCheckpointIO, read_checkpoint
 from recframe.training.checkpoints import (
     BEST,
@@ -99,7 +99,7 @@ def fit(
     loggers: Sequence[Logger] = (),
     callbacks: Sequence[Callback] = (),
     interruption: Interruption,
-    auxiliary: BehaviourPrediction | None = None,
+    auxiliary: AuxiliaryHead | None = None,
     tuner: Tuner | None = None,
     resume_from: Path | None = None,
     run: str | None = None,

@@ -27,7 +27,7 @@ from recframe.interfaces import Agent, Transition, dividing_users, mean_of_all
 from recframe.item_agents.prior_scores import prior_weights
 from recframe.tracking.counter import BATCHES, ENV_STEPS, count_in_words
 from recframe.tracking.finite import TrainingDiverged, require_numbers
-from recframe.training.auxiliary import BehaviourPrediction
+from recframe.training.auxiliary import AuxiliaryHead
 from recframe.training.culprits import culprit
 from recframe.training.divergence import steps_advice
 from recframe.training.learning_rates import LearningRates
@@ -85,7 +85,7 @@ class TrainingModule(pl.LightningModule):
         stream: Stream,
         settings: TrainerConfig,
         evaluate: Callable[[], dict[str, float]],
-        auxiliary: BehaviourPrediction | None = None,
+        auxiliary: AuxiliaryHead | None = None,
         tuner: Tuner | None = None,
         length: int | None = None,
         stage: StageRecord | None = None,

@@ -22,6 +22,10 @@ def test_the_default_config_has_no_mistakes():
             ["auxiliary.weight=1", "auxiliary.signal=purchase"],
             "auxiliary.signal: environment=topic_world gives no signal 'purchase'; it gives: click, rating",
         ),
+        (
+            ["auxiliary.weight=1", "auxiliary.predicts=responses", "auxiliary.signal=rating"],
+            "auxiliary.signal is of auxiliary.predicts=item, and here responses are predicted; leave it out",
+        ),
         ([*LOGGED, "agent=sasrec", "agent.negatives_popularity=0.5"], "agent.negatives_popularity is for agent.loss=sampled, not full"),
         ([*LOGGED, "agent=bert4rec", "agent.sequence_length=9"], "agent.sequence_length is for predicting the next item"),
         (

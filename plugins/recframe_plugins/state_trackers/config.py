@@ -17,6 +17,12 @@ class StateTrackerConfig:
         False, "also learn a vector per item, independent of its text; the cost of an update then grows with the catalogue"
     )
     id_gate: bool = option(False, "combine an item's text and its learned vector by a learned gate in each dimension; false: add them")
+    feedback: str = option(
+        "film",
+        "how what a user said to a shown item changes its vector in the history: by a factor and a summand in each dimension (film), by a "
+        "summand alone (add), or not at all (none)",
+        choices=["film", "add", "none"],
+    )
     user_embeddings: bool = option(
         False, "also learn a vector per user; it starts at zero and stays zero for users who do not appear in training"
     )

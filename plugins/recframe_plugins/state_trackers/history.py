@@ -17,17 +17,27 @@ from recframe_plugins.state_trackers.fusion import fusion_of
 class FeedbackModulation(nn.Module):
     """(1 + A f) * v + B f: an item vector v modulated by its feedback f, so that liking and disliking an item differ.
 
-    FiLM (Perez et al., 2018). Feedback can be clicks, stars or seconds, so `symlog` brings it to one scale first.
+    FiLM (Perez et al., 2018). With `feedback="add"` it is v + B f, all that a linear map of v beside f can say: whether an item was liked
+    then does not change what its vector says. With `"none"` it is v. Feedback can be clicks, stars or seconds, so `symlog` brings it to
+    one scale first.
     """
 
-    def __init__(self, spec: EnvironmentSpec, item_dim: int) -> None:
+    def __init__(self, spec: EnvironmentSpec, item_dim: int, feedback: str = "film") -> None:
         super().__init__()
-        self.scale = nn.Linear(len(spec.signals), item_dim, bias=False, device=spec.device)
-        self.shift = nn.Linear(len(spec.signals), item_dim, bias=False, device=spec.device)
+        self.scale = self._map(spec, item_dim) if feedback == "film" else None
+        self.shift = self._map(spec, item_dim) if feedback != "none" else None
+
+    @staticmethod
+    def _map(spec: EnvironmentSpec, item_dim: int) -> nn.Linear:
+        return nn.Linear(len(spec.signals), item_dim, bias=False, device=spec.device)
 
     def forward(self, vectors: Tensor, feedback: Tensor) -> Tensor:
         """Modulated vectors `[N, H, d]` of `vectors` `[N, H, d]` under `feedback` `[N, H, F]`."""
+        if self.shift is None:
+            return vectors
         feedback = symlog(feedback)
+        if self.scale is None:
+            return vectors + self.shift(feedback)
         # in place: tensors of this shape are the most expensive ones in an update
         factor = self.scale(feedback).add_(1)
         modulated: Tensor = (factor * vectors).add_(self.shift(feedback))
@@ -46,7 +56,7 @@ class HistoryTracker(StateTracker):
         require_consistent(config)
         super().__init__(spec, data, config.item_dim, config.id_embeddings, config.id_gate)
         self.state_dim = config.state_dim
-        self.modulation = FeedbackModulation(spec, config.item_dim)
+        self.modulation = FeedbackModulation(spec, config.item_dim, config.feedback)
         self.fusion = fusion_of(config, spec, data, summary_dim)
 
     @property

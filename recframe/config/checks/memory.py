@@ -119,7 +119,7 @@ def _of_the_run(values: Mapping[str, Any], sizes: Sizes) -> Iterator[MemoryNeed]
     auxiliary = values["auxiliary"]
     if auxiliary["weight"]:
         width = _number(values["state_tracker"], "item_dim", 1)
-        drawn = min(auxiliary["negatives"], sizes.items) if sizes.items > 1 else 0
+        drawn = min(auxiliary["negatives"], sizes.items) if sizes.items > 1 and auxiliary["predicts"] == "item" else 0
         yield MemoryNeed(f"auxiliary.negatives={auxiliary['negatives']}", "the vectors of these items", 4 * drawn * width)
 
 

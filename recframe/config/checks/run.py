@@ -17,7 +17,7 @@ from recframe.config.checks.prior import prior_problems
 from recframe.config.checks.sections import check_fields, check_section, section_at, unknown_settings
 from recframe.config.checks.sizes import size_problems
 from recframe.config.checks.stages import LOGGED, monitored_on_log, stage_problems
-from recframe.config.schema.run import LabelConfig
+from recframe.config.schema.run import AuxiliaryConfig, LabelConfig
 from recframe.plugin_loader import registry
 
 MOST_THREADS = 1_024
@@ -99,7 +99,7 @@ def _check_training(trainer: Mapping[str, Any]) -> list[str]:
 
 
 def _check_auxiliary(composed: Composed) -> list[str]:
-    """The signal of the auxiliary prediction, which the environment must give."""
+    """What the auxiliary prediction predicts, which the environment must give."""
     values, chosen = composed.values, composed.components
     settings, environment = values["auxiliary"], chosen.get("environment")
     if not settings["weight"] or environment is None:
@@ -107,11 +107,20 @@ def _check_auxiliary(composed: Composed) -> list[str]:
     if LOGGED in values["stages"] and (agent := chosen.get("agent")) is not None and "experience:replay" not in agent.requires:
         called = composed.called("agent")
         return [f"auxiliary.weight: {called} does not learn from transitions, to which the prediction belongs; set it to 0"]
+    if settings["predicts"] == "responses":
+        return _of_item_alone(settings)
     given = environment.given(values["environment"])
     signals = sorted(tag.removeprefix("signal:") for tag in given if tag.startswith("signal:"))
     if settings["signal"] in signals:
         return []
     return [f"auxiliary.signal: {composed.called('environment')} gives no signal {settings['signal']!r}; it gives: {', '.join(signals)}"]
+
+
+def _of_item_alone(settings: Mapping[str, Any]) -> list[str]:
+    """Settings of the prediction of an item that are not at their defaults where responses are predicted: they would do nothing."""
+    usual = AuxiliaryConfig()
+    changed = [name for name in ("signal", "negatives") if settings[name] != getattr(usual, name)]
+    return [f"auxiliary.{name} is of auxiliary.predicts=item, and here responses are predicted; leave it out" for name in changed]
 
 
 def _check_tuning(values: Mapping[str, Any], chosen: Mapping[str, Component]) -> list[str]:

@@ -73,13 +73,25 @@ class LoggedConfig:
 
 @dataclass
 class AuxiliaryConfig:
-    """The auxiliary prediction of the item that a user takes next, trained together with the agent on the same state tracker."""
+    """An auxiliary prediction of what users do, trained together with the agent on the same state tracker."""
 
-    weight: float = option(0.0, "weight of the prediction's cross-entropy in the loss of the state tracker; 0: no prediction", ge=0)
-    signal: str = option("click", "the response signal that, above zero, means that an item was taken")
-    batch_size: int = option(256, "largest number of taken items in a gradient step", ge=1)
-    whole_catalog_items: int = option(5_000, "largest catalogue over which the softmax is computed in full", ge=1)
-    negatives: int = option(1_024, "items that are sampled in each step to estimate the softmax over a larger catalogue", ge=1)
+    weight: float = option(0.0, "weight of the prediction's loss in the loss of the state tracker; 0: no prediction", ge=0)
+    predicts: str = option(
+        "item",
+        "the item that a user takes next (item, by its cross-entropy), or all signals of the response to each item that is shown "
+        "(responses, by their squared error)",
+        choices=["item", "responses"],
+    )
+    signal: str = option("click", "predicts=item: the response signal that, above zero, means that an item was taken")
+    batch_size: int = option(256, "largest number of items, taken or shown, in a gradient step", ge=1)
+    whole_catalog_items: int = option(
+        5_000,
+        "largest catalogue of which all items are projected in each step, and over which the softmax of predicts=item is in full",
+        ge=1,
+    )
+    negatives: int = option(
+        1_024, "predicts=item: items that are sampled in each step to estimate the softmax over a larger catalogue", ge=1
+    )
 
 
 @dataclass

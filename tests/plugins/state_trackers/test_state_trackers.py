@@ -97,6 +97,21 @@ def test_liking_and_disliking_an_item_give_different_states(tracker, config):
     assert (apart.norm(dim=1) > 0.1).all()
 
 
+@pytest.mark.parametrize("feedback", ["film", "add", "none"])
+def test_the_entries_are_what_the_encoding_of_feedback_says(feedback):
+    tracker, observation = build(GRUTracker, GRUConfig(feedback=feedback))
+    items = tracker.project_items()
+    with torch.no_grad():
+        entries = tracker.entries(observation, items)[0]
+        vectors = items[observation.history_items.clamp(min=0)]
+        said = symlog(observation.history_feedback)
+        modulation = tracker.modulation
+        factor = 1 + said @ modulation.scale.weight.T if feedback == "film" else 1
+        summand = said @ modulation.shift.weight.T if feedback != "none" else 0
+        torch.testing.assert_close(entries, factor * vectors + summand)
+    assert ((entries - vectors).abs().max() > 0.1) == (feedback != "none")
+
+
 @pytest.mark.parametrize(("tracker", "config"), TRACKERS, ids=NAMES)
 @pytest.mark.parametrize("fusion", ["concat", "gated", "attention"])
 @pytest.mark.parametrize("field", ["user", "context", "features", "history_items"])

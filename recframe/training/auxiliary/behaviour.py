@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from recframe.config import ConfigError
 from recframe.config.schema.run import AuxiliaryConfig
-from recframe.interfaces import PAD, Agent, Observation, Shared, StateTracker, Transition, is_excluded, restore_generator
-from recframe.item_agents import renumbered, sampled_cross_entropy
+from recframe.interfaces import PAD, Agent, Observation, StateTracker, Transition, is_excluded
+from recframe.item_agents import sampled_cross_entropy
+from recframe.training.auxiliary.head import AuxiliaryHead, require_items, with_own_numbers
 
 HITS = 10
 """A prediction is a hit if the item taken is among this many highest scores."""
@@ -22,7 +21,7 @@ MAX_SCORES = 2**24
 """The largest number of scores held at once while hits are counted."""
 
 
-class BehaviourPrediction(nn.Module):
+class BehaviourPrediction(AuxiliaryHead):
     """P(i | s) = exp z_i / sum_j exp z_j with z_i = <W s + w, v_i> / sqrt(d): the item taken, given the state and the item vectors.
 
     An auxiliary task (Jaderberg et al., 2017; in recommendation, Xin et al., 2020, arXiv:2006.05779): its cross-entropy, times
@@ -45,38 +44,14 @@ class BehaviourPrediction(nn.Module):
     totals: Tensor
 
     def __init__(self, settings: AuxiliaryConfig, agent: Agent, tracker: StateTracker, seed: int) -> None:
-        super().__init__()
+        require_items(agent, "the item taken")
         spec = agent.spec
-        if spec.actions != "items":
-            raise ConfigError(
-                ["auxiliary.weight: the item taken can be predicted only where actions are items, and here they are not; set it to 0"]
-            )
         if settings.signal not in spec.signals:
             given = ", ".join(spec.signals)
             raise ConfigError([f"auxiliary.signal: the environment gives no signal {settings.signal!r}; it gives: {given}"])
-        self.settings = settings
-        self.optimizer = _optimizer_of(agent, tracker)
-        self._tracker = Shared(tracker)  # belongs to the agent, which saves and moves it
-        self.generator = torch.Generator(spec.device).manual_seed(seed)
-        # PyTorch's own initialization, but from a generator that nothing else uses
-        linear = nn.utils.skip_init(nn.Linear, tracker.state_dim, tracker.item_dim, device=spec.device)
-        self.query: nn.Linear = linear
-        for parameter in self.query.parameters():
-            bound = 1.0 / math.sqrt(tracker.state_dim)
-            nn.init.uniform_(parameter, -bound, bound, generator=self.generator)
+        super().__init__(settings, agent, tracker, seed, outputs=1)
         # since the last log: sum of losses, number of losses, hits, number of tries
         self.register_buffer("totals", torch.zeros(4, dtype=torch.float64, device=spec.device))
-        self._measured = False
-
-    def add_to(self, optimizers: Mapping[str, torch.optim.Optimizer]) -> None:
-        """Add the head's parameters to the optimizer that trains the tracker; call it before the optimizer's state is loaded."""
-        first = next(parameter for parameter in self._tracker.values.parameters() if parameter.requires_grad)
-        group = next(group for group in optimizers[self.optimizer].param_groups if any(own is first for own in group["params"]))
-        group["params"].extend(self.query.parameters())
-
-    def start_chunk(self) -> None:
-        """Count hits again in the next batch: the first of a new chunk, before the agent learns from that chunk."""
-        self._measured = False
 
     def loss(self, batch: Transition) -> Tensor:
         """The mean cross-entropy of the items taken in a batch `[B]` or `[T, N]`; 0 if none was taken."""
@@ -90,32 +65,31 @@ class BehaviourPrediction(nn.Module):
         total, count = (losses * counts).sum(), counts.sum()
         with torch.no_grad():
             self.totals[:2] += torch.stack([total, count])
-            if not self._measured:
+            if self.first_of_chunk():
                 self.totals[2:] += torch.stack([(self._hits(query, items, observation) * counts).sum(), count])
-                self._measured = True
         loss: Tensor = total / count.clamp(min=1.0)
         return loss
 
     def _cross_entropy(self, observation: Observation, taken: Tensor) -> tuple[Tensor, Tensor]:
         """-log P `[S]` of the items `taken` `[S]`, and the queries `[S, d]`."""
-        tracker, num_items = self._tracker.values, self._tracker.values.spec.num_items
+        tracker, num_items = self.tracker, self.tracker.spec.num_items
         if observation.candidates is not None:
-            rows, local, (taken_rows,) = _renumbered(observation, [taken])
+            rows, local, (taken_rows,) = with_own_numbers(observation, [taken])
             vectors = tracker.project_items(rows)
-            query = self._query(tracker(local, vectors))
+            query = self.queries(tracker(local, vectors))
             chosen = (query * F.embedding(taken_rows, vectors)).sum(dim=1)
             assert local.candidates is not None
             return _of_candidates(query, vectors, local.candidates, observation).logsumexp(dim=1) - chosen, query
         if num_items <= self.settings.whole_catalog_items:
             vectors = tracker.project_items()
-            query = self._query(tracker(observation, vectors))
+            query = self.queries(tracker(observation, vectors))
             scores = query @ vectors.T
             chosen = scores.gather(1, taken.unsqueeze(1)).squeeze(1)
             return _unavailable(scores, observation.excluded).logsumexp(dim=1) - chosen, query
         drawn = torch.randint(num_items, (self.settings.negatives,), generator=self.generator, device=taken.device)
-        rows, observation, numbers = _renumbered(observation, [taken, drawn])
+        rows, observation, numbers = with_own_numbers(observation, [taken, drawn])
         vectors = tracker.project_items(rows)
-        query = self._query(tracker(observation, vectors))
+        query = self.queries(tracker(observation, vectors))
         # each stands for M / n items; the item taken is a separate term
         weight = math.log(num_items / len(drawn))
         negatives = drawn.expand(len(taken), -1)
@@ -123,14 +97,9 @@ class BehaviourPrediction(nn.Module):
         of_taken, of_drawn = (F.embedding(rows, vectors) for rows in numbers)
         return sampled_cross_entropy(query, of_taken, of_drawn, weight, absent), query
 
-    def _query(self, state: Tensor) -> Tensor:
-        query: Tensor = self.query(state)
-        scaled: Tensor = query / query.shape[1] ** 0.5
-        return scaled
-
     def _hits(self, query: Tensor, taken: Tensor, observation: Observation) -> Tensor:
         """Whether fewer than `HITS` other items that may be shown score higher, `[S]` float32; an equal score counts as half an item."""
-        vectors, excluded = self._tracker.values.project_items(), observation.excluded
+        vectors, excluded = self.tracker.project_items(), observation.excluded
         chosen = (query * F.embedding(taken, vectors)).sum(dim=1, keepdim=True)
         if observation.candidates is not None:
             scores = _of_candidates(query, vectors, observation.candidates, observation)
@@ -150,25 +119,6 @@ class BehaviourPrediction(nn.Module):
         pairs = {"auxiliary/loss": (loss, losses), "auxiliary/hit_rate": (hits, tries)}
         return {name: total / count for name, (total, count) in pairs.items() if count}
 
-    def get_extra_state(self) -> dict[str, Any]:
-        """The generator's state, which is saved with the weights."""
-        return {"generator": self.generator.get_state()}
-
-    def set_extra_state(self, state: dict[str, Any]) -> None:
-        """Restore the generator."""
-        restore_generator(self.generator, state["generator"])
-
-
-def _optimizer_of(agent: Agent, tracker: StateTracker) -> str:
-    """The name of the agent's optimizer that trains the tracker."""
-    wanted = {id(parameter) for parameter in tracker.parameters() if parameter.requires_grad}
-    if wanted and any(module is tracker for module in agent.modules()):
-        for name, optimizer in agent.optimizers().items():
-            if wanted <= {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}:
-                return name
-    what = f"{type(agent).__name__} trains no state tracker by gradients"
-    raise ConfigError([f"auxiliary.weight: {what}; set it to 0, or use an agent that does, such as dqn"])
-
 
 def _unavailable(scores: Tensor, items: Tensor | None, first: int = 0) -> Tensor:
     """`scores` `[S, m]` of the items from number `first` on, with -inf for those among `items` `[S, X]`."""
@@ -184,16 +134,3 @@ def _of_candidates(query: Tensor, vectors: Tensor, rows: Tensor, observation: Ob
     assert observation.candidates is not None
     scores = (F.embedding(rows.clamp(min=0), vectors) @ query.unsqueeze(2)).squeeze(2)
     return scores.masked_fill((rows == PAD) | is_excluded(observation, observation.candidates), -torch.inf)
-
-
-def _renumbered(observation: Observation, named: list[Tensor]) -> tuple[Tensor, Observation, list[Tensor]]:
-    """The different items `[R]` that the observation or `named` contain; and both with items numbered by their row among these.
-
-    Excluded items keep their numbers: no tracker reads them.
-    """
-    fields = [name for name in ("history_items", "candidates") if getattr(observation, name) is not None]
-    rows, found = renumbered([getattr(observation, name) for name in fields] + named)
-    copy = observation.clone(recurse=False)
-    for name, numbers in zip(fields, found, strict=False):
-        setattr(copy, name, numbers)
-    return rows, copy, found[len(fields) :]
