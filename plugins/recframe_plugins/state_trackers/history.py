@@ -37,7 +37,8 @@ class FeedbackModulation(nn.Module):
             return vectors
         feedback = symlog(feedback)
         if self.scale is None:
-            return vectors + self.shift(feedback)
+            shifted: Tensor = vectors + self.shift(feedback)
+            return shifted
         # in place: tensors of this shape are the most expensive ones in an update
         factor = self.scale(feedback).add_(1)
         modulated: Tensor = (factor * vectors).add_(self.shift(feedback))

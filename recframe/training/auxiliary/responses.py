@@ -81,7 +81,8 @@ class ResponsePrediction(AuxiliaryHead):
             rows, observation, (items,) = with_own_numbers(observation, [items])
             vectors = tracker.project_items(rows)
         queries = self.queries(tracker(observation, vectors)).unflatten(1, (self.outputs, -1))
-        return (queries @ F.embedding(items, vectors).unsqueeze(2)).squeeze(2)
+        predicted: Tensor = (queries @ F.embedding(items, vectors).unsqueeze(2)).squeeze(2)
+        return predicted
 
     @torch.no_grad()
     def _scaled(self, said: Tensor, known: Tensor) -> Tensor:
