@@ -29,7 +29,7 @@ def test_a_run_writes_all_promised_files(recframe, tmp_path):
     result = json.loads((run / "result.json").read_text())
     assert (result["schema"], result["status"], result["seed"]) == (2, "finished", 3)
     assert list(result["policies"]) == ["trained", "random", "popular", "fixed_slate", "greedy", "posterior_greedy", "oracle"]
-    assert result["evaluation"] == {"split": "held_out", "people": 32, "sessions": 32}
+    assert result["evaluation"] == {"split": "held_out", "people": 32, "sessions": 32, "history_length": 20}
     assert set(result["selection"]) == {"env_steps", "metric", "value", "evaluations", "candidates"}
     assert result["threads"] == json.loads((run / "machine.json").read_text())["threads"]
     for metrics in result["policies"].values():
@@ -116,7 +116,7 @@ def test_the_final_table_can_be_about_people_of_training_and_says_so(warm_recfra
     # 20 people, of whom 16 are for training
     done = warm_recframe("train", *QUICK, "logger=[]", "dataset.num_users=20", *more, check=True)
     result = json.loads((tmp_path / "run" / "result.json").read_text())
-    assert result["evaluation"] == {"split": "train", "people": 16, "sessions": 64}
+    assert result["evaluation"] == {"split": "train", "people": 16, "sessions": 64, "history_length": 20}
     for table in (result["policies"], result["cold_items"]["policies"]):
         assert {policy: metrics["return"]["n"] for policy, metrics in table.items()} == dict.fromkeys(result["policies"], 16)
     people = read_people(tmp_path / "run")

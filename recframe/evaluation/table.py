@@ -243,8 +243,9 @@ def _decimals(policies: Results, metric: str) -> int:
 
 
 def _caption(policies: Results, about: Mapping[str, Any] | None) -> str:
-    """How many people and sessions the table is about. Results of earlier releases do not tell them apart."""
+    """How many people and sessions the table is about, and how far policies look back. Results of earlier releases tell less."""
     if about is not None:
-        return f"{counted(about)}; 95 % intervals over people"
+        read = f"; policies read the last {about['history_length']} items of a session" if "history_length" in about else ""
+        return f"{counted(about)}; 95 % intervals over people{read}"
     users = sorted({metrics["return"]["n"] for metrics in policies.values() if "return" in metrics})
     return f"{', '.join(map(str, users))} users; 95 % intervals over users"

@@ -136,7 +136,7 @@ def result_entries(parts: Parts, final: FinalEvaluation, caveats: Sequence[str])
 
     caveats: those of the environment.
     """
-    about = {"split": parts.cfg.evaluation.people, **final.main.people.counts()} if parts.simulates else about_log(parts, final.main)
+    about = _about_sessions(parts, final.main) if parts.simulates else about_log(parts, final.main)
     entries: dict[str, Any] = {"evaluation": about, "policies": final.main.policies}
     if said := [*caveats, *final.caveats]:
         entries["caveats"] = said
@@ -148,6 +148,14 @@ def result_entries(parts: Parts, final: FinalEvaluation, caveats: Sequence[str])
     if final.off_policy is not None:
         entries["off_policy"] = final.off_policy.entry()
     return entries
+
+
+def _about_sessions(parts: Parts, main: Evaluation) -> dict[str, Any]:
+    about: dict[str, Any] = {"split": parts.cfg.evaluation.people, **main.people.counts()}
+    if len(parts.data.catalog):
+        # reference policies read as much as the agent, so that this setting of the agent is one of theirs
+        about["history_length"] = int(parts.cfg.state_tracker.history_length)
+    return about
 
 
 def record_people(folder: Path, final: FinalEvaluation) -> None:

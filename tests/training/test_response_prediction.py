@@ -108,10 +108,33 @@ def test_responses_that_never_differ_or_are_not_known_add_nothing():
         batch.response.signals[name] = torch.full_like(batch.response.signals[name], torch.nan)
     assert head.loss(batch) == 0.0
     assert head.metrics() == {}
-    # a constant: its standardized value is 0, not rounding over rounding
+    # constants: not rounding over rounding
     for name in SPEC.signals:
         batch.response.signals[name] = torch.full_like(batch.response.signals[name], 0.1)
-    assert head._scaled(torch.full((9, len(SPEC.signals)), 0.1), torch.ones(9, len(SPEC.signals), dtype=torch.bool)).abs().max() == 0.0
+    assert head.loss(batch) == 0.0
+    assert head.metrics() == {}
+    # beside one that differs, a constant takes no part in the mean
+    alone, beside = head_of(agent), head_of(agent)
+    batch.response.signals["rating"] = torch.rand_like(batch.response.signals["rating"])
+    first = beside.loss(batch)
+    batch.response.signals["click"] = torch.full_like(batch.response.signals["click"], torch.nan)
+    torch.testing.assert_close(first, alone.loss(batch))
+
+
+def test_places_where_nothing_is_shown_say_nothing():
+    spec = dataclasses.replace(SPEC, slate_size=3, num_questions=2)
+    agent, batch = Wanderer(spec), batch_of(spec)
+    first_question = spec.num_items - 2
+    batch.slate[batch.slate >= first_question] = 0
+    # asked: behind it nothing is shown; at a later place: it shows nothing
+    batch.slate[0, :, 0] = first_question
+    batch.slate[1, :, 2] = first_question + 1
+    head = head_of(agent, batch_size=10_000)
+    found = head.loss(batch)
+    assert head.met[0].tolist() == [6 * 16 * 3 - 16 * 3 - 16] * len(spec.signals)
+    for signal in batch.response.signals.values():
+        signal[0], signal[1, :, 2] = 7.0, 7.0
+    torch.testing.assert_close(head_of(agent, batch_size=10_000).loss(batch), found)
 
 
 def test_the_head_learns_what_users_say(tmp_path, new_memory):

@@ -20,7 +20,7 @@ class StateTrackerConfig:
     feedback: str = option(
         "film",
         "how what a user said to a shown item changes its vector in the history: by a factor and a summand in each dimension (film), by a "
-        "summand alone (add), or not at all (none)",
+        "summand alone (add), or not at all (none). What the tracker posterior takes as evidence of tastes is besides",
         choices=["film", "add", "none"],
     )
     user_embeddings: bool = option(

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from recframe.config.schema.run import AuxiliaryConfig
-from recframe.interfaces import Agent, Observation, StateTracker, Transition, symlog
+from recframe.interfaces import Agent, Observation, StateTracker, Transition, shown_places, symlog
 from recframe.training.auxiliary.head import AuxiliaryHead, require_items, with_own_numbers
 
 COUNT, SUM, SQUARES = 0, 1, 2
@@ -26,7 +26,7 @@ class ResponsePrediction(AuxiliaryHead):
     is that of a head that knows no more than the means.
 
     A training pair is an observation and an item shown to it; each step draws up to `batch_size` pairs of the batch. A signal that is not a
-    number is one that is not known.
+    number is one that is not known, as are all of a place of a slate where nothing is shown, and a signal that has never differed.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ class ResponsePrediction(AuxiliaryHead):
 
     def __init__(self, settings: AuxiliaryConfig, agent: Agent, tracker: StateTracker, seed: int) -> None:
         require_items(agent, "responses to items")
-        self.signals = tuple(agent.spec.signals)
+        self.signals, self.first_question = tuple(agent.spec.signals), agent.spec.first_question
         super().__init__(settings, agent, tracker, seed, outputs=len(self.signals))
         size, device = len(self.signals), agent.spec.device
         # since the last log: sum of losses, number of losses
@@ -61,8 +61,9 @@ class ResponsePrediction(AuxiliaryHead):
         observation = batch.observation.reshape(-1)[pairs // batch.slate.shape[-1]]
         items = shown[pairs]
         said = torch.stack([symlog(batch.response.signals[name].flatten()[pairs].float()) for name in self.signals], dim=1)
-        known = said.isfinite() & (items >= 0).unsqueeze(1)
-        targets = self._scaled(said.masked_fill(~known, 0.0), known)
+        # where nothing is shown, signals of 0 say nothing of an item
+        seen = shown_places(batch.slate, self.first_question).flatten()[pairs]
+        targets, known = self._scaled(said, said.isfinite() & (seen & (items >= 0)).unsqueeze(1))
         errors = (self._predicted(observation, items.clamp(min=0)) - targets).square() * known
         total, count = errors.sum(), known.sum()
         with torch.no_grad():
@@ -85,15 +86,20 @@ class ResponsePrediction(AuxiliaryHead):
         return predicted
 
     @torch.no_grad()
-    def _scaled(self, said: Tensor, known: Tensor) -> Tensor:
-        """Signals `[S, F]` less the mean of all met so far, these included, over their standard deviation; 0 for what is not known."""
+    def _scaled(self, said: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
+        """Signals `[S, F]` less the mean of all met so far, these included, over their standard deviation, and where they tell something.
+
+        A signal that has never differed tells nothing, and counts as not known. What is not known is 0.
+        """
+        said = said.masked_fill(~known, 0.0)
         self.met += _moments(said, known)
         count = self.met[COUNT].clamp(min=1.0)
         mean, square = self.met[SUM] / count, self.met[SQUARES] / count
         variance = square - mean.square()
         varies = variance > SMALLEST_VARIANCE * square
         scaled = (said - mean) / torch.where(varies, variance, 1.0).sqrt()
-        return torch.where(known & varies, scaled, 0.0).float()
+        known = known & varies
+        return torch.where(known, scaled, 0.0).float(), known
 
     def metrics(self) -> dict[str, float]:
         """The mean loss since the last call, and the share of each signal's variance that was explained: on each chunk's first batch."""

@@ -12,6 +12,8 @@ from recframe.interfaces import Interactions
 from recframe.report_cards import calibration_error, deciles
 from recframe_plugins.environments.preference_model.calibration import click_curve
 from recframe_plugins.environments.preference_model.caveats import model_caveats
+from recframe_plugins.environments.preference_model.matrix_factorization import Ratings
+from recframe_plugins.environments.preference_model.scored_model import HeldOutRatings, errors_of
 
 USERS, ITEMS = 60, 40
 FIT = {"similarity": "factors", "factors": 2, "regularization": 5.0, "holdout": 0.3}
@@ -82,7 +84,8 @@ def test_click_rates_are_those_of_the_log(make, toy_world, rate):
     assert abs(rates - log) < 1.5 * error
     # what is predicted to be liked is clicked more: the slope is not lost to the rate
     assert report["user_model/click_calibration_error/decile_10_observed"] > 1.5 * log
-    assert environment.caveats() == ()
+    # so few clicks may tell hardly more than biases do, and then it is said
+    assert not any("no better" in line for line in environment.caveats())
 
 
 def test_without_calibration_a_rare_click_is_simulated_too_often(make, toy_world):
@@ -149,3 +152,22 @@ def test_caveats_of_held_out_errors(model, biases, mean, words):
     lines = list(model_caveats(errors, "ratings", "x/"))
     assert ["no better than by " + words in line for line in lines] == [True] if words else lines == []
     assert list(model_caveats({}, "ratings")) == []
+
+
+@pytest.mark.parametrize(("gain", "hardly"), [(0.1, True), (0.3, False)])
+def test_a_gain_over_biases_within_its_noise_is_said(gain, hardly):
+    errors = {"x/rmse_model": 0.8, "x/rmse_biases": 0.9, "x/rmse_global_mean": 1.0, "x/gain": gain, "x/gain_error": 0.1}
+    lines = list(model_caveats(errors, "ratings", "x/"))
+    assert ["ratings are predicted hardly better than by biases alone" in line for line in lines] == [True] * hardly
+
+
+def test_the_error_of_the_gain_counts_people():
+    generator = torch.Generator().manual_seed(0)
+    users = torch.randint(9, (200,), generator=generator)
+    values, biases, model = (torch.rand(200, generator=generator) for _ in range(3))
+    held_out = HeldOutRatings(Ratings(users, users, values), {"global_mean": biases, "biases": biases, "model": model}, None)
+    errors = errors_of(held_out)
+    gains = ((biases - values).double() ** 2 - (model - values).double() ** 2).numpy()
+    assert errors["user_model/gain"] == pytest.approx(gains.mean())
+    of_people = np.array([(gains - gains.mean())[users.numpy() == person].sum() for person in range(9)])
+    assert errors["user_model/gain_error"] == pytest.approx(np.sqrt((of_people**2).sum() * 9 / 8) / 200)

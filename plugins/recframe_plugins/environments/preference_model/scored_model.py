@@ -54,7 +54,11 @@ def hold_out(
 
 
 def errors_of(held_out: HeldOutRatings | None) -> dict[str, float]:
-    """RMSE and MAE of the predictors on the held-out ratings, and how many there are; empty if there are none."""
+    """RMSE and MAE of the predictors on the held-out ratings, how many there are, and what the model gains; empty if there are none.
+
+    `user_model/gain` is how much smaller the model's mean squared error is than that of biases alone, and `user_model/gain_error` its
+    standard error, for which the ratings of one person are one draw.
+    """
     if held_out is None:
         return {}
     errors = {"user_model/num_held_out": float(len(held_out.ratings))}
@@ -62,7 +66,19 @@ def errors_of(held_out: HeldOutRatings | None) -> dict[str, float]:
         error = predicted - held_out.ratings.values
         errors[f"user_model/rmse_{name}"] = error.square().mean().sqrt().item()
         errors[f"user_model/mae_{name}"] = error.abs().mean().item()
-    return errors
+    return errors | _gain(held_out)
+
+
+def _gain(held_out: HeldOutRatings) -> dict[str, float]:
+    values = held_out.ratings.values.double()
+    biases, model = ((held_out.predictions[name].double() - values).square() for name in ("biases", "model"))
+    gains = biases - model
+    mean = gains.mean()
+    _, person = held_out.ratings.users.unique(return_inverse=True)
+    people = int(person.max()) + 1
+    of_people = torch.zeros(people, dtype=torch.float64, device=gains.device).index_add_(0, person, gains - mean)
+    spread = of_people.square().sum() * people / max(people - 1, 1)
+    return {"user_model/gain": mean.item(), "user_model/gain_error": spread.sqrt().item() / len(gains)}
 
 
 @dataclass(frozen=True)
