@@ -10,7 +10,7 @@ from torch import Tensor
 
 from recframe.experience.n_step import Ring, n_step_return
 from recframe.experience.priorities import Priorities
-from recframe.interfaces import Log, Transition, restore_generator
+from recframe.interfaces import NO_LIST, Log, Transition, restore_generator
 from recframe.logs import LoggedTransitions
 
 
@@ -27,12 +27,14 @@ class LoggedReplay:
     signals: the names in `Observation.history_feedback`, in order; None: the log's.
     n_step, gamma: join up to `n_step` successive interactions of a sequence into one transition, discounted by `gamma`.
     priority_exponent, importance_exponent: as in `ReplayMemory`.
+    with_choices, exclude_seen: as in `LoggedTransitions`. Where only some rows have candidates, a batch is drawn from these alone, or from
+        the others alone, with the probabilities of their shares of the log.
     importance_anneal_steps: transitions drawn while beta rises linearly to 1; None: beta is constant. (A replay memory counts those added;
         to a log none are added.)
 
     Raises
     ------
-    ValueError: the log has no rewards.
+    ValueError: the log has no rewards, or only some rows have candidates, and replay is prioritized.
     """
 
     def __init__(
@@ -47,11 +49,16 @@ class LoggedReplay:
         priority_exponent: float = 0.0,
         importance_exponent: float = 0.4,
         importance_anneal_steps: int | None = None,
+        with_choices: bool = False,
+        exclude_seen: bool = False,
     ) -> None:
         if log.rewards is None:
             raise ValueError("a log without rewards cannot be replayed: call with_rewards before")
         self.log = log
-        self.transitions = LoggedTransitions(log, history_length, signals)
+        self.transitions = LoggedTransitions(log, history_length, signals, with_choices=with_choices, exclude_seen=exclude_seen)
+        self._kinds = _kinds(log) if with_choices else None
+        if self._kinds is not None and priority_exponent > 0:
+            raise ValueError("only some rows of the log have candidates: with choices, such a log cannot be replayed by priorities")
         self.n_step = n_step
         self.gamma = gamma
         self.importance_start = importance_exponent
@@ -77,8 +84,7 @@ class LoggedReplay:
     def sample(self, batch_size: int) -> Transition:
         """`batch_size` transitions; with `discount` if they may span several steps, and with `weight` if sampling is prioritized."""
         if self.priorities is None:
-            rows = torch.randint(len(self.log), (batch_size,), generator=self.generator, device=self.device)
-            batch = self._at(rows)
+            batch = self._at(self._drawn(batch_size))
         else:
             rows, weights = self.priorities.draw(batch_size, len(self.log), self.importance_exponent, self.generator)
             self._sampled = rows
@@ -86,6 +92,17 @@ class LoggedReplay:
             batch.weight = weights
         self.drawn += batch_size
         return batch
+
+    def _drawn(self, count: int) -> Tensor:
+        """Rows `[count]`, each uniformly; where only some have candidates, all with some or all without."""
+        if self._kinds is None:
+            return self._places(len(self.log), count)
+        listed, others = self._kinds
+        kind = listed if int(self._places(len(self.log), 1)) < len(listed) else others
+        return kind[self._places(len(kind), count)]
+
+    def _places(self, size: int, count: int) -> Tensor:
+        return torch.randint(size, (count,), generator=self.generator, device=self.device)
 
     def _at(self, rows: Tensor) -> Transition:
         log = self.log
@@ -126,3 +143,12 @@ class LoggedReplay:
         restore_generator(self.generator, state["generator"])
         if self.priorities is not None:
             self.priorities.load_state_dict(state["priorities"])
+
+
+def _kinds(log: Log) -> tuple[Tensor, Tensor] | None:
+    """The rows with candidates and those without, `[n]` int64 each, if there are both."""
+    if log.choices is None:
+        return None
+    listed = log.choices.candidates != NO_LIST
+    kinds = listed.nonzero().squeeze(1), (~listed).nonzero().squeeze(1)
+    return kinds if all(map(len, kinds)) else None

@@ -9,17 +9,15 @@ import torch
 from torch import Tensor
 
 from recframe.attribution import failure_in
+from recframe.experience.counterfactual import MAX_PLACES, CounterfactualRewards
 from recframe.experience.rewards import RewardSum
 from recframe.interfaces import Log
 from recframe.logs import LoggedTransitions
 
-MAX_PLACES = 1 << 17
-"""Places of histories in a chunk: with vectors of 384 numbers, those of all items of its histories take 200 MB."""
-
 
 @torch.no_grad()
 def with_rewards(log: Log, rewards: RewardSum, history_length: int, signals: Sequence[str] | None = None) -> Log:
-    """The log with `Log.rewards`: each interaction is rated as a slate of one item, after the history before it.
+    """The log with `Log.rewards` and `Log.item_rewards`: each interaction is rated as a slate of one item, after the history before it.
 
     The rows are rated in chunks of bounded size, in order. A term that compares the users of a batch, such as `fairness`, compares those
     of a chunk.
@@ -43,7 +41,7 @@ def with_rewards(log: Log, rewards: RewardSum, history_length: int, signals: Seq
         rows = torch.arange(first, min(first + size, len(log)), device=device)
         total[rows] = rewards(transitions.at(rows)).item_reward.sum(dim=1)
     _require_numbers(total, transitions, rewards)
-    return replace(log, rewards=total)
+    return replace(log, rewards=total, item_rewards=CounterfactualRewards.of(rewards))
 
 
 def _require_numbers(total: Tensor, transitions: LoggedTransitions, rewards: RewardSum) -> None:

@@ -21,6 +21,7 @@ class LoggedStream(Stream):
     ----------
     log: the training part, with rewards.   history_length: H of observations.
     signals: those of the run's observations, in order.   chunk_batches: batches in a chunk.
+    exclude_seen: whether the evaluation excludes what was met before, for agents that ask (`Replay.with_choices`).
     """
 
     unit = "batches"
@@ -30,7 +31,17 @@ class LoggedStream(Stream):
         self.taken = 0
 
     @classmethod
-    def of(cls, agent: Agent, log: Log, *, history_length: int, signals: Sequence[str], chunk_batches: int, seed: int) -> LoggedStream:
+    def of(
+        cls,
+        agent: Agent,
+        log: Log,
+        *,
+        history_length: int,
+        signals: Sequence[str],
+        chunk_batches: int,
+        seed: int,
+        exclude_seen: bool = False,
+    ) -> LoggedStream:
         """The stream of the experience that `agent` asks for.
 
         Raises
@@ -40,9 +51,9 @@ class LoggedStream(Stream):
         agent.prepare_to_learn(log)
         match agent.experience_in("logged"):
             case Replay() as plan:
-                return ReplayedLog(plan, log, history_length, signals, chunk_batches, seed)
+                return ReplayedLog(plan, log, history_length, signals, chunk_batches, seed, exclude_seen)
             case Sequences() as plan:
-                return SequencesOfLog(plan, log, signals, chunk_batches, seed)
+                return SequencesOfLog(plan, log, signals, chunk_batches, seed, exclude_seen)
             case WholeLog():
                 return WholeLogOnce(log)
             case experience:
@@ -76,7 +87,9 @@ class LoggedStream(Stream):
 class ReplayedLog(LoggedStream):
     """Transitions drawn from the rows of the log."""
 
-    def __init__(self, plan: Replay, log: Log, history_length: int, signals: Sequence[str], chunk_batches: int, seed: int) -> None:
+    def __init__(
+        self, plan: Replay, log: Log, history_length: int, signals: Sequence[str], chunk_batches: int, seed: int, exclude_seen: bool
+    ) -> None:
         super().__init__(chunk_batches)
         self.plan = plan
         self.replay = LoggedReplay(
@@ -89,6 +102,8 @@ class ReplayedLog(LoggedStream):
             priority_exponent=plan.priority_exponent,
             importance_exponent=plan.importance_exponent,
             importance_anneal_steps=plan.importance_anneal_steps,
+            with_choices=plan.with_choices,
+            exclude_seen=exclude_seen,
         )
 
     def batches(self) -> Iterator[Any]:
@@ -116,11 +131,11 @@ class ReplayedLog(LoggedStream):
 class SequencesOfLog(LoggedStream):
     """Windows of the log's sequences."""
 
-    def __init__(self, plan: Sequences, log: Log, signals: Sequence[str], chunk_batches: int, seed: int) -> None:
+    def __init__(self, plan: Sequences, log: Log, signals: Sequence[str], chunk_batches: int, seed: int, exclude_seen: bool) -> None:
         super().__init__(chunk_batches)
         generator = torch.Generator(log.items.device)
         generator.manual_seed(seed)
-        self.sampler = SequenceSampler(log, plan, generator, signals)
+        self.sampler = SequenceSampler(log, plan, generator, signals, exclude_seen)
 
     def batches(self) -> Iterator[Any]:
         """Batches of windows."""

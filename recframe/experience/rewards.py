@@ -85,6 +85,11 @@ class RewardSum:
             total = total + weight * self._rated(reward, transition, alone)
         return total
 
+    def reading_response(self, reads: bool) -> RewardSum | None:
+        """The sum of the terms that read what people did (`Reward.reads_response`), or else of the others; None: there are none."""
+        terms = {name: term for name, term in self.terms.items() if term[0].reads_response == reads}
+        return RewardSum(terms, self.catalog, self.itemwise_terms & terms.keys()) if terms else None
+
     def report(self) -> dict[str, float]:
         """The measures of all terms themselves (`Reward.report`)."""
         return {name: value for reward, _ in self.terms.values() for name, value in reward.report().items()}

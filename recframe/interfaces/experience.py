@@ -14,6 +14,10 @@ class Replay:
     weighted by importance to the power of `importance_exponent` (beta; Schaul et al., 2016). Beta is constant, or rises linearly to 1
     while `importance_anneal_steps` transitions are collected. `n_step` > 1 joins up to that many successive transitions of a user into
     one, discounted by `gamma` (Sutton, 1988).
+
+    `with_choices`: where the transitions are those of a log, `observation` (not `next_observation`) says what could be recommended, by
+    `candidates` and `excluded`: not what the evaluation excludes, and what the log says of each decision (`Log.choices`). Otherwise neither
+    is set. A simulator's observations always say it.
     """
 
     capacity: int
@@ -25,6 +29,7 @@ class Replay:
     priority_exponent: float = 0.0
     importance_exponent: float = 0.4
     importance_anneal_steps: int | None = None
+    with_choices: bool = False
 
 
 @dataclass(frozen=True)
@@ -38,10 +43,13 @@ class Sequences:
 
     Of a sequence longer than `length` + 1 interactions, a window of that many is drawn uniformly. Sequences of one interaction, which
     have no next item, are left out. Only a log has them (`stages=[logged]`).
+
+    `with_choices`: `SequenceBatch.earlier` is set where the evaluation excludes what was met before.
     """
 
     batch_size: int
     length: int
+    with_choices: bool = False
 
 
 @dataclass(frozen=True)

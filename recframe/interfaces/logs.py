@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
@@ -11,6 +12,7 @@ from tensordict import TensorClass
 from torch import Tensor
 
 from recframe.interfaces.logged_choices import LoggedChoices
+from recframe.interfaces.types import Transition
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,10 @@ class Log:
     propensities: `[R]` float32, the probability with which the item was shown, or None: not logged.
     features: `[R, X]` float32, raw numbers known before the interaction, or None.
     choices: what could have been shown in each row; None: every item.
+    item_rewards: from B transitions of the log, of one step, and items `[B, G]` to the run's reward of each item in the place of the logged
+        one, `[B, G]` float32. What people would have done with an item that was not shown is not known, and counts as 0 (see
+        `Reward.reads_response`). None: the rewards are not computed, or all of them are of what people did: then only the logged item has
+        a reward other than 0, that of the transition.
     """
 
     users: Tensor
@@ -39,6 +45,7 @@ class Log:
     propensities: Tensor | None = None
     features: Tensor | None = None
     choices: LoggedChoices | None = None
+    item_rewards: Callable[[Transition, Tensor], Tensor] | None = None
 
     def __len__(self) -> int:
         return len(self.items)
@@ -90,6 +97,8 @@ class SequenceBatch(TensorClass):
     terminated: `[B]` bool, whether the last place is the end of the sequence.
     clicked: `[B, L + 1]` bool, whether each interaction is a click: others were shown and not taken, and are not to be predicted. None: all
         are.
+    earlier: `[B, E]` int64, the items of each sequence before these places, filled up with `PAD` in front: neither an item of a place, nor
+        one from before it, may be recommended after it. None: they may be, or the plan does not ask (`Sequences.with_choices`).
     """
 
     user: Tensor
@@ -99,3 +108,4 @@ class SequenceBatch(TensorClass):
     timestamps: Tensor
     terminated: Tensor
     clicked: Tensor | None = None
+    earlier: Tensor | None = None

@@ -26,6 +26,9 @@ class Reward(ABC):
     where no item was shown, at which places its value is not used. A term that is about questions sets `rates_questions = True`: it is
     given what happened, and the whole catalogue.
 
+    A log says what people did with the items that it shows, and not what they would have done with others. A term is 0 for such items,
+    unless it says that its value does not depend on what people do: `reads_response = False`.
+
     A term declares the response signals that it reads in `Component.requires` ("signal:click"). A term whose value for an item depends
     only on that item and its own signals also declares `provides={"itemwise"}`. Only such terms can rank single items by
     the truth (the oracle and greedy reference policies).
@@ -33,6 +36,9 @@ class Reward(ABC):
 
     rates_questions: bool = False
     """Whether the term is about questions, too; if not, it is 0 wherever no item is shown."""
+
+    reads_response: bool = True
+    """Whether the term depends on `response`, or on what else the slate led to; if not, it can rate items that were never shown."""
 
     @abstractmethod
     def __call__(self, transition: Transition, catalog: Catalog) -> Tensor:

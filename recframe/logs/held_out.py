@@ -9,8 +9,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from recframe.interfaces import NO_LIST, PAD, Log, LoggedChoices, Observation
-from recframe.logs.windows import observations, windows
+from recframe.interfaces import Log, LoggedChoices, Observation
+from recframe.logs.allowed import restrict
+from recframe.logs.windows import observations
 
 MAX_PLACES = 1 << 21
 """Places of whole histories in a batch: about 100 MB with two signals."""
@@ -106,25 +107,8 @@ class HeldOut:
         offsets = self.offsets[chosen.start : chosen.stop + 1]
         targets = self.targets[int(offsets[0]) : int(offsets[-1])]
         query = torch.repeat_interleave(torch.arange(len(ends), device=ends.device), offsets.diff())
-        if exclude_seen:
-            rows, known = windows(starts, ends, longest)
-            observation.excluded = torch.where(known, self.log.items[rows], PAD)
-        if self.choices is not None:
-            self._restrict(observation, self.choices, ends)
+        restrict(observation, self.log, starts, ends, self.choices, exclude_seen)
         return Queries(observation, targets, query)
-
-    def _restrict(self, observation: Observation, choices: LoggedChoices, ends: Tensor) -> None:
-        """Let only what could be shown in the decisions `ends` `[N]` be recommended."""
-        excluded, candidates = choices.excluded[ends], choices.candidates[ends]
-        above = choices.above[ends]
-        rows, known = windows(ends - above, ends, max(1, int(above.max())))
-        parts = [choices.items_of(excluded), torch.where(known, self.log.items[rows], PAD)]
-        if observation.excluded is not None:
-            # a request that says what is excluded says all of it
-            parts.append(observation.excluded.masked_fill((excluded != NO_LIST)[:, None], PAD))
-        observation.excluded = torch.cat(parts, dim=1)
-        if bool((candidates != NO_LIST).any()):
-            observation.candidates = choices.items_of(candidates)
 
     def repeated_targets(self) -> Tensor:
         """Whether the item of each target is in the history of its query, `[T]` bool."""

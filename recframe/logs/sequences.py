@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from recframe.interfaces import PAD, Log, SequenceBatch, Sequences, restore_generator
+from recframe.logs.allowed import items_between
 from recframe.logs.windows import signals_of, windows
 
 
@@ -23,14 +24,18 @@ class SequenceSampler:
     ----------
     generator: on the log's device; all random numbers are drawn from it.
     signals: the names in `SequenceBatch.feedback`, in order; None: the log's. A signal that the log lacks is 0.
+    exclude_seen: whether what was met before may not be recommended; batches say it if the plan asks (`SequenceBatch.earlier`).
 
     Raises
     ------
     ValueError: no sequence has two interactions.
     """
 
-    def __init__(self, log: Log, plan: Sequences, generator: torch.Generator, signals: Sequence[str] | None = None) -> None:
+    def __init__(
+        self, log: Log, plan: Sequences, generator: torch.Generator, signals: Sequence[str] | None = None, exclude_seen: bool = False
+    ) -> None:
         self.log = log
+        self.says_earlier = plan.with_choices and exclude_seen
         self.plan = plan
         self.generator = generator
         self.signals = tuple(signals) if signals is not None else log.signals
@@ -71,6 +76,7 @@ class SequenceSampler:
             timestamps=torch.where(known, log.timestamps[rows], 0),
             terminated=stops == ends,
             clicked=log.clicked[rows] & known,
+            earlier=items_between(log, starts, (stops - width).clamp(min=starts)) if self.says_earlier else None,
             batch_size=[len(sequences)],
         )
 

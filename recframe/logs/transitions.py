@@ -9,6 +9,7 @@ from tensordict import TensorDict
 from torch import Tensor
 
 from recframe.interfaces import Log, Response, Transition
+from recframe.logs.allowed import restrict
 from recframe.logs.windows import observations
 
 
@@ -23,11 +24,23 @@ class LoggedTransitions:
     ----------
     history_length: H.
     signals: the names in `Observation.history_feedback`, in order; None: the log's. A signal that the log lacks is 0.
+    with_choices: whether observations say what could be recommended (`Replay.with_choices`); rows that are asked for together then have
+        candidates, all of them, or none has. `exclude_seen`: whether that is nothing that was met before.
     """
 
-    def __init__(self, log: Log, history_length: int, signals: Sequence[str] | None = None) -> None:
+    def __init__(
+        self,
+        log: Log,
+        history_length: int,
+        signals: Sequence[str] | None = None,
+        *,
+        with_choices: bool = False,
+        exclude_seen: bool = False,
+    ) -> None:
         self.log = log
         self.history_length = history_length
+        self.with_choices = with_choices
+        self.exclude_seen = exclude_seen
         self.signals = tuple(signals) if signals is not None else log.signals
         self._places = [log.signals.index(name) if name in log.signals else None for name in self.signals]
 
@@ -47,8 +60,11 @@ class LoggedTransitions:
             name: (zeros if place is None else feedback[:, place])[:, None] for name, place in zip(self.signals, self._places, strict=True)
         }
         reward = zeros if log.rewards is None else log.rewards[rows]
+        observation = observations(log, starts, rows, self.history_length, self.signals)
+        if self.with_choices:
+            restrict(observation, log, starts, rows, log.choices, self.exclude_seen)
         return Transition(
-            observation=observations(log, starts, rows, self.history_length, self.signals),
+            observation=observation,
             slate=log.items[rows][:, None],
             log_prob=zeros if log.propensities is None else log.propensities[rows].log(),
             response=Response(signals=TensorDict(signals, batch_size=[size]), leave=log.last[rows], batch_size=[size]),

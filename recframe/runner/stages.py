@@ -85,6 +85,8 @@ def _logged(parts: Parts, agent: Agent, environment: Environment, trainer: Train
             signals=spec.signals,
             chunk_batches=own.chunk_batches,
             seed=derived_seed(parts.cfg.seed, "log"),
+            # what may be shown again to simulated users, their environment says
+            exclude_seen=parts.cfg.evaluation.exclude_seen and not parts.simulates,
         )
     length = stream.chunk if stream is not None and stream.only_once else own.batches
     settings = replace(

@@ -22,6 +22,8 @@ class Diversity(Reward):
     it useful for slates of one item (Vargas & Castells 2011, RecSys, "Rank and Relevance in Novelty and Diversity Metrics").
     """
 
+    reads_response = False
+
     def __init__(self, config: DiversityConfig) -> None:
         self.config = config
         self.similarity = TextSimilarity("diversity")

@@ -38,6 +38,8 @@ class Fairness(Reward):
     ValueError: `shares` are negative or do not sum to 1.
     """
 
+    reads_response = False
+
     def __init__(self, config: FairnessConfig) -> None:
         require_consistent(config)
         self.config = config

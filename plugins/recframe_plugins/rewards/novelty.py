@@ -16,6 +16,8 @@ class Novelty(Reward):
     catalogue, so that in any catalogue the least popular item is worth 1, as much as a click.
     """
 
+    reads_response = False
+
     def __init__(self, config: NoveltyConfig) -> None:
         self.config = config
         self._novelty = PerCatalog(self._prepare)

@@ -18,6 +18,7 @@ class QuestionCost(Reward):
     """
 
     rates_questions = True
+    reads_response = False
 
     def __init__(self, config: QuestionCostConfig) -> None:
         self.config = config

@@ -19,6 +19,8 @@ class Repetition(Reward):
     et al. 2021 (NeurIPS, "Rebounding Bandits for Modeling Satiation Effects").
     """
 
+    reads_response = False
+
     def __init__(self, config: RepetitionConfig) -> None:
         self.config = config
 

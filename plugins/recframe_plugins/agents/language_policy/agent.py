@@ -67,8 +67,9 @@ class LanguagePolicy(Agent):
         return self._rules[stage]
 
     def prepare_to_learn(self, log: Log) -> None:
-        """Read which items occur in the log."""
+        """Read which items occur in the log, and what others are worth in their place."""
         self.logged_items = LoggedItems.of(log)
+        self.rule("logged").prepare_to_learn(log)
 
     @torch.no_grad()
     def kl(self, observation: Observation, stage: StageName) -> Tensor:

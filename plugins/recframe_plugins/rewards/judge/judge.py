@@ -41,6 +41,8 @@ class Judge(Reward):
     BudgetExhausted: raised by `__call__` and `report`, if the questions would cost more than `config.llm` allows.
     """
 
+    reads_response = False
+
     def __init__(self, config: JudgeConfig, chat: Chat | None = None) -> None:
         self.config = config
         self.chat = chat_for(config.llm, "reward.judge.llm") if chat is None else chat

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from recframe.interfaces import PAD, EnvironmentSpec, Experience, Observation, SequenceBatch, Sequences, Transition
+from recframe.interfaces import PAD, EnvironmentSpec, Experience, Log, Observation, SequenceBatch, Sequences, Transition
 from recframe_plugins.agents.language_policy.config import LanguagePolicyConfig
+from recframe_plugins.agents.language_policy.logged.met_before import MetBefore
 from recframe_plugins.agents.language_policy.logged.replayed import clicked, replay_of
 from recframe_plugins.agents.language_policy.open_codes import open_log_probs, taken
 from recframe_plugins.agents.language_policy.packing import Branches, read_branches
@@ -22,11 +23,12 @@ if TYPE_CHECKING:
 
 
 class CrossEntropy(LearningRule):
-    """-log P(i | s) of the items that people took, among all items that occur in the log.
+    """-log P(i | s) of the items that people took, among all items that occur in the log and could be recommended.
 
     A decoder that is made from scratch learns from all places of a sequence in one pass. Where observations have a context or features,
-    which sequences lack, for models that read text, and for those that read less of the history than the state tracker, it learns from
-    single interactions: in one pass, later places would have read items that they do not read when they act.
+    which sequences lack, or the log says among what single decisions chose, for models that read text, and for those that read less of the
+    history than the state tracker, it learns from single interactions: in one pass, later places would have read items that they do not
+    read when they act.
     """
 
     def __init__(self, config: LanguagePolicyConfig, spec: EnvironmentSpec) -> None:
@@ -38,7 +40,13 @@ class CrossEntropy(LearningRule):
     @property
     def experience(self) -> Experience:
         """Whole sequences, or transitions."""
-        return Sequences(self.config.batch_size, self.length) if self.whole_sequences else replay_of(self.config.batch_size)
+        size = self.config.batch_size
+        return Sequences(size, self.length, with_choices=True) if self.whole_sequences else replay_of(size)
+
+    def prepare_to_learn(self, log: Log) -> None:
+        """Read whether the log says among what its decisions chose."""
+        choices = log.choices
+        self.whole_sequences &= choices is None or not bool((choices.listed | (choices.above > 0)).any())
 
     def losses(self, agent: LanguagePolicy, batch: SequenceBatch | Transition) -> Iterator[tuple[str, Tensor]]:
         """One step; none for a batch in which nothing was taken."""
@@ -69,6 +77,10 @@ def sequence_log_probs(policy: ItemGenerator, batch: SequenceBatch, among: Tenso
     target = batch.item[:, 1:].masked_fill(items == PAD, PAD)
     if batch.clicked is not None:
         target = target.masked_fill(~batch.clicked[:, 1:], PAD)
+    met: MetBefore | None = None
+    if batch.earlier is not None:
+        met = MetBefore(policy.book.tree, batch.earlier, batch.item, among)
+        target = target.masked_fill(met.again[:, 1:], PAD)
     learned = target != PAD
     if not bool(learned.any()):
         return policy.value.weight.new_zeros(0)
@@ -81,15 +93,23 @@ def sequence_log_probs(policy: ItemGenerator, batch: SequenceBatch, among: Tenso
     history = policy.prompt.history(observation, policy.codes, policy.book)
     hidden, passed = read_branches(policy.backbone, history, branches, policy.config.batch_tokens)
     policy.statistics.read(passed)
-    return _log_probs(policy, hidden, codes, policy.book.path(target[learned]), among)
+    nodes = policy.book.path(target[learned])
+    closed = None if met is None else [met.closed(level, nodes[:, level], sequence, place) for level in range(policy.levels)]
+    return _log_probs(policy, hidden, codes, nodes, among, closed)
 
 
-def _log_probs(policy: ItemGenerator, hidden: Tensor, codes: Tensor, nodes: Tensor, among: Tensor | None) -> Tensor:
-    """log P `[n]` of items by the vectors before each code, `[n, L, E]`, their codes `[n, L]`, and their paths `[n, L + 1]`."""
+def _log_probs(
+    policy: ItemGenerator, hidden: Tensor, codes: Tensor, nodes: Tensor, among: Tensor | None, closed: list[Tensor] | None
+) -> Tensor:
+    """log P `[n]` of items by the vectors before each code, `[n, L, E]`, their codes `[n, L]`, and their paths `[n, L + 1]`.
+
+    closed: for each level the codes `[n, S]` bool that are not open, besides those that lead to no item of `among`; None: there are none.
+    """
     choices = []
     allowed = None if among is None else policy.book.tree.anyone(len(nodes), among)
     for level in range(policy.levels):
         is_open = policy.book.tree.allowed_codes(nodes[:, level], allowed, level)
+        is_open = is_open if closed is None else is_open & ~closed[level]
         choices.append(taken(open_log_probs(policy.codes.logits(hidden[:, level], level), is_open), codes[:, level]))
     policy.statistics.chose(torch.stack([choice.entropy for choice in choices]).sum(dim=0))
     return torch.stack([choice.log_prob for choice in choices]).sum(dim=0)

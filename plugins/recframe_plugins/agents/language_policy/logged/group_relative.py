@@ -1,4 +1,4 @@
-"""GRPO on a log: groups of items that the policy writes for a context of the log, rewarded by what the log knows of them."""
+"""GRPO on a log: groups of items that the policy writes for a context of the log, rewarded by what is known of them."""
 
 from __future__ import annotations
 
@@ -20,11 +20,13 @@ if TYPE_CHECKING:
 class LoggedGRPO(LearningRule):
     """Group-relative policy optimization (Shao et al., 2024) with constrained generations, as in MiniOneRec and ReRe.
 
-    For each context whose logged reward is not 0, G items are written, of those that can be the logged one: they occur in the log, and
-    where the log never shows a person an item twice, they are not in the history. The reward of one is the logged reward if it is the
-    logged item, and 0 otherwise: the log does not tell what people would have done with other items. Advantages are relative to the
-    group. A group in which nobody wrote the logged item teaches nothing (`group_collapse`), so start from a policy that learned by
-    cross-entropy.
+    For each context, G items are written, of those that could be recommended, and that can be the logged one: they occur in the log, and
+    where the log never shows a person an item twice, they are not in the history. Terms of the run's reward that do not read what people
+    did rate all of them (`Log.item_rewards`). The others rate the logged item, if it was written: the log does not tell what people would
+    have done with other items.
+
+    Advantages are relative to the group. If all terms read what people did, contexts whose logged reward is 0 are left out, and a group in
+    which nobody wrote the logged item teaches nothing (`group_collapse`), so start from a policy that learned by cross-entropy.
     """
 
     @property
@@ -33,16 +35,20 @@ class LoggedGRPO(LearningRule):
         return replay_of(self.config.batch_size)
 
     def losses(self, agent: LanguagePolicy, batch: Transition) -> Iterator[tuple[str, Tensor]]:
-        """`epochs` steps on the groups of a batch; none for a batch without a reward."""
+        """`epochs` steps on the groups of a batch; none for a batch of which nothing can be learned."""
         config, policy, known = self.config, agent.policy, agent.logged_items
-        # whatever is written elsewhere, all rewards of the group are 0
-        rewarded = (batch.reward != 0) & policy.may_show(batch.observation, batch.slate[:, :1], known.among).squeeze(1)
-        if not bool(rewarded.any()):
-            return
-        batch = batch[rewarded]
         observation = batch.observation if known.repeats else without_items(batch.observation, batch.observation.history_items)
+        if known.rewards is None:
+            # whatever is written elsewhere, all rewards of the group are 0
+            learned = (batch.reward != 0) & policy.may_show(observation, batch.slate[:, :1], known.among).squeeze(1)
+        else:
+            learned = policy.book.tree.allowed(observation, known.among).total() > 1
+        if not bool(learned.any()):
+            return
+        batch, observation = batch[learned], observation[learned]
         items = policy.generations(observation, config.generations, agent.generator, known.among)
-        rewards = batch.reward.unsqueeze(1) * (items == batch.slate[:, :1])
+        hits = items == batch.slate[:, :1]
+        rewards = batch.reward.unsqueeze(1) * hits if known.rewards is None else known.rewards(batch, items)
         advantages = group_advantages(rewards).flatten()
 
         def paths(policy: ItemGenerator, rows: slice) -> PathEvaluation:
@@ -66,7 +72,8 @@ class LoggedGRPO(LearningRule):
             )
             agent.latest = {
                 "group_collapse": group_collapse(rewards),
-                "hits": (rewards != 0).float().mean(),
+                "mean_reward": rewards.mean(),
+                "hits": hits.float().mean(),
                 "kl": reference_kl(path.log_probs[compared].detach().sum(dim=2), reference.sum(dim=2)).mean(),
             }
             yield OPTIMIZER, loss

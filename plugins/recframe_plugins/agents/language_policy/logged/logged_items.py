@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from recframe.interfaces import PAD, Log, Observation, random_items
+from recframe.interfaces import PAD, Log, Observation, Transition, random_items
 
 
 @dataclass(frozen=True)
@@ -18,10 +19,12 @@ class LoggedItems:
     items that were not taken, would make it less probable, whatever its codes say of it.
 
     among: `[M]` bool, which items occur; None: all, or the log is not known.   repeats: whether one can occur in a sequence again.
+    rewards: what items in the place of logged ones are worth (`Log.item_rewards`); None: that is known of the logged ones alone.
     """
 
     among: Tensor | None = None
     repeats: bool = True
+    rewards: Callable[[Transition, Tensor], Tensor] | None = None
 
     @classmethod
     def of(cls, log: Log) -> LoggedItems:
@@ -29,7 +32,7 @@ class LoggedItems:
         among = torch.zeros(log.num_items, dtype=torch.bool, device=log.items.device)
         among[log.items] = True
         repeats = len((log.sequence * log.num_items + log.items).unique()) < len(log)
-        return cls(None if bool(among.all()) else among, repeats)
+        return cls(None if bool(among.all()) else among, repeats, log.item_rewards)
 
     def draw(self, observation: Observation, num_items: int, k: int, generator: torch.Generator) -> Tensor:
         """Up to k different items of these for each user, uniformly at random, `[N, n]`; where there are too few, others or `PAD`."""

@@ -14,8 +14,8 @@ KL_CONTEXTS = 16
 
 
 def replay_of(batch_size: int) -> Replay:
-    """Interactions of a log, drawn uniformly."""
-    return Replay(capacity=batch_size, batch_size=batch_size, learning_starts=1, updates_per_chunk=1)
+    """Interactions of a log, drawn uniformly, with what could be recommended."""
+    return Replay(capacity=batch_size, batch_size=batch_size, learning_starts=1, updates_per_chunk=1, with_choices=True)
 
 
 def taken_before(observation: Observation, signals: Sequence[str]) -> Tensor:
