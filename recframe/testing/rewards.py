@@ -46,7 +46,8 @@ def check_reward(
         with own_randomness("the reward"):
             values = reward(transition, data.catalog)
             # whatever it keeps of other transitions, no checkpoint contains
-            reward(toy_transition(spec, data, torch.Generator(spec.device).manual_seed(1), users=8), data.catalog)
+            other = toy_transition(spec, data, torch.Generator(spec.device).manual_seed(1), users=8)
+            reward(other, data.catalog)
             again = reward(transition, data.catalog)
         require_tensor(values, "the reward", (8, slate_size), torch.float32, spec.device)
         field = difference(transition, before)
@@ -61,6 +62,14 @@ def check_reward(
         )
         if itemwise:
             _check_itemwise(reward, transition, data, slate_size)
+        if not reward.reads_response:
+            changed = transition.clone()
+            for name in ("response", "next_observation", "terminated"):
+                setattr(changed, name, getattr(other, name))
+            require(
+                torch.equal(values, reward(changed, data.catalog)),
+                "the reward has reads_response=False, but its value depends on what people did: leave it True",
+            )
     report, caveats = reward.report(), reward.caveats()
     require(
         isinstance(report, dict) and all(isinstance(name, str) and isinstance(value, float) for name, value in report.items()),

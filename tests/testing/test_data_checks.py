@@ -286,3 +286,20 @@ def test_a_broken_reward_is_reported(reward, message):
 def test_a_false_claim_to_be_itemwise_is_reported(reward):
     with pytest.raises(ConformanceError, match="remove the tag"):
         check_reward(reward(), itemwise=True)
+
+
+@pytest.mark.parametrize("name", ["response", "next_observation", "terminated"])
+def test_a_false_claim_to_rate_what_is_shown_alone_is_reported(name):
+    class Claims(Click):
+        reads_response = False
+
+        def __call__(self, transition, catalog):
+            read = {
+                "response": transition.response.leave,
+                "next_observation": transition.next_observation.history_feedback[:, -1, 0],
+                "terminated": transition.terminated,
+            }
+            return read[name].float().unsqueeze(1).expand(transition.slate.shape)
+
+    with pytest.raises(ConformanceError, match="has reads_response=False, but its value depends on what people did"):
+        check_reward(Claims())
