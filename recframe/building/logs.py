@@ -124,13 +124,18 @@ def require_signals(rewards: Mapping[str, Component], signals: tuple[str, ...], 
 
     Raises
     ------
-    ConfigError: with a line for each term that reads a signal that is not among `signals`.
+    ConfigError: with a line for each term that reads a signal that is not among `signals`, or what users say, which no log has.
     """
     problems = [
         f"{key} reads the signal {tag.removeprefix('signal:')!r}, which the log {source} does not have; it has: {', '.join(signals)}"
         for key, component in rewards.items()
         for tag in sorted(component.requires)
         if tag.startswith("signal:") and tag.removeprefix("signal:") not in signals
+    ]
+    problems += [
+        f"{key} reads what users say after each step, which a log does not have; leave it out, or use stages=[simulated]"
+        for key, component in rewards.items()
+        if "says" in component.requires
     ]
     if problems:
         raise ConfigError(problems)

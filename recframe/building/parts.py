@@ -67,7 +67,7 @@ class Parts:
 
         Raises
         ------
-        ConfigError: the log lacks a signal that a reward reads.
+        ConfigError: the log lacks a signal that a reward reads, or what users say.
         """
         assert self.log is not None
         rewards = {f"reward.{name}": component_of(Kind.REWARD, section) for name, section in self.cfg.reward.items()}

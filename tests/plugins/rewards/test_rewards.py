@@ -7,7 +7,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recframe.config import compose_config, find_mistakes
+from recframe.building.logs import require_signals
+from recframe.config import ConfigError, compose_config, find_mistakes
 from recframe.testing import check_component
 from recframe_plugins.rewards.config import DwellConfig, FairnessConfig
 from recframe_plugins.rewards.registration import recframe_register_components
@@ -20,9 +21,13 @@ WITHOUT_MODEL = [component for component in COMPONENTS if "asks_model" not in co
 every_component = pytest.mark.parametrize("component", WITHOUT_MODEL, ids=lambda component: component.name)
 
 
-def build(component):
+def class_of(component):
     module, _, attribute = component.factory.partition(":")
-    return getattr(importlib.import_module(module), attribute)(component.config())
+    return getattr(importlib.import_module(module), attribute)
+
+
+def build(component):
+    return class_of(component)(component.config())
 
 
 @every_component
@@ -105,3 +110,15 @@ def test_fairness_requires_only_the_attribute_that_it_groups_by():
 def test_shares_can_be_set_by_name():
     cfg = compose_config(["reward=[fairness]", "+reward.fairness.shares={head:0.25,tail:0.75}"])
     assert cfg.reward.fairness.shares == {"head": 0.25, "tail": 0.75}
+
+
+def test_a_log_does_not_have_what_users_say():
+    line = r"reward\.heard reads what users say after each step, which a log does not have; leave it out, or use stages=\[simulated\]"
+    with pytest.raises(ConfigError, match=line):
+        require_signals({"reward.heard": BY_NAME["sentiment"], "reward.click": BY_NAME["click"]}, ("click",), "log.csv")
+
+
+def test_terms_that_can_rate_what_was_never_shown():
+    assert {name for name in BY_NAME if not class_of(BY_NAME[name]).reads_response} == {
+        *("diversity", "novelty", "repetition", "fairness", "judge", "question_cost")
+    }
