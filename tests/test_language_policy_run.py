@@ -1,5 +1,6 @@
 """Runs of the language policy: from a log, stopped and resumed, exported and asked, and what is refused before anything is loaded."""
 
+import csv
 import json
 import math
 import signal
@@ -12,10 +13,12 @@ from typer.testing import CliRunner
 
 import recframe
 from recframe import runner
+from recframe.building.parts import assemble
 from recframe.components import contradictions
-from recframe.config import ConfigError, compose_config
+from recframe.config import ConfigError, compose_config, validate
 from recframe.errors import Stop
 from recframe.item_codes.config import CodesConfig
+from recframe.runner.stages import stages_of
 from recframe.serving.artefact.write import export
 from recframe_plugins.agents.language_policy.config import LanguagePolicyConfig
 from tests.test_resume import SABOTAGE, outcome
@@ -108,6 +111,28 @@ BOTH_STAGES = [
     *["trainer.env_steps=1536", "trainer.evaluate_every=512", "evaluation.references=false", "evaluation.num_users=8"],
 ]
 """Six chunks of 256 steps in the simulator, behind five batches of a log."""
+
+
+@pytest.mark.parametrize("settings", [[], ["evaluation.exclude_seen=false"], BOTH_STAGES])
+def test_what_was_met_before_is_excluded_in_learning_as_where_the_policy_is_measured(log, settings):
+    """Simulated users may be shown again what they have seen, as their environment says."""
+    rule = ["agent.logged_learning=dpo"]
+    cfg = compose_config([*settings, "agent.learning=ppo", *rule]) if settings == BOTH_STAGES else composed(log, *settings, *rule)
+    parts = assemble(validate(cfg))
+    environment = parts.training_environment()
+    stage = stages_of(parts, parts.agent(environment), environment)[0]
+    batch = next(iter(stage.stream.batches()))
+    assert (batch.observation.excluded is not None) == (not settings)
+
+
+def test_a_run_is_rewarded_for_what_it_writes_and_not_only_for_hits(log, tmp_path):
+    rewards = ["reward=[click,novelty]", "reward.novelty.weight=0.5"]
+    runner.run(composed(log, "agent.logged_learning=grpo", *rewards, "evaluation.references=false"), tmp_path / "run")
+    rows = list(csv.DictReader((tmp_path / "run" / "metrics.csv").open()))
+    found = [{name: float(row[f"agent/{name}"]) for name in ("mean_reward", "hits", "group_collapse")} for row in rows if row["agent/hits"]]
+    assert found
+    assert all(row["mean_reward"] > row["hits"] + 0.2 for row in found)
+    assert all(row["group_collapse"] < 0.5 for row in found)
 
 
 @pytest.mark.evidence

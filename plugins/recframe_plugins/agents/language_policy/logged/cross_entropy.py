@@ -35,7 +35,7 @@ class CrossEntropy(LearningRule):
         super().__init__(config)
         self.length = spec.history_length
         reads_all = config.history_items is None or config.history_items == self.length
-        self.whole_sequences = config.model is None and reads_all and not (spec.has_context or spec.num_features)
+        self.whole_sequences = self._fits = config.model is None and reads_all and not (spec.has_context or spec.num_features)
 
     @property
     def experience(self) -> Experience:
@@ -46,7 +46,7 @@ class CrossEntropy(LearningRule):
     def prepare_to_learn(self, log: Log) -> None:
         """Read whether the log says among what its decisions chose."""
         choices = log.choices
-        self.whole_sequences &= choices is None or not bool((choices.listed | (choices.above > 0)).any())
+        self.whole_sequences = self._fits and (choices is None or not bool((choices.listed | (choices.above > 0)).any()))
 
     def losses(self, agent: LanguagePolicy, batch: SequenceBatch | Transition) -> Iterator[tuple[str, Tensor]]:
         """One step; none for a batch in which nothing was taken."""
