@@ -72,7 +72,7 @@ def supervised(policy, data):
     """A policy that has learned the order half, and how probable the next item was before."""
     agent = policy(spec_of(data), codes=IDS, learning_rate=0.01)
     before, generator, optimizers = probability_of_the_next(agent), torch.Generator().manual_seed(5), agent.optimizers()
-    assert agent.experience == Sequences(128, LENGTH)
+    assert agent.experience == Sequences(128, LENGTH, with_choices=True)
     for _ in range(30):
         update(agent, optimizers, sequences(generator))
     return agent, before
@@ -205,6 +205,6 @@ def test_contradictions_are_told_in_a_line(options, line):
 def test_a_model_that_reads_less_than_the_tracker_learns_from_what_it_reads_when_it_acts(policy, data):
     spec = toy_spec(data, history_length=LENGTH)
     assert isinstance(policy(spec, history_items=2).experience, Replay)
-    assert policy(spec, history_items=LENGTH).experience == Sequences(128, LENGTH)
+    assert policy(spec, history_items=LENGTH).experience == Sequences(128, LENGTH, with_choices=True)
     with pytest.raises(ModelError, match=r"agent\.history_items=9: observations have the last 5 items; leave it out"):
         policy(spec, history_items=9)
