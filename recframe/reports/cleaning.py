@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from recframe.reports.comparable import contest_of
 from recframe.reports.runs import SweepRun, find_runs
 from recframe.tracking.folder import RunFolder, RunFolderError
 
@@ -60,8 +61,8 @@ class Cleaning:
 def plan_cleaning(folder: str | Path, keep: int = 1) -> Cleaning:
     """The checkpoints of all finished runs in and below a folder but the `keep` best by their objective.
 
-    Runs whose objectives are of different metrics are not compared: the best of each stay. Checkpoints of runs without a result stay, and
-    of runs without an objective.
+    Runs whose objectives are of different metrics, or of another world, data or evaluation (`contest_of`), are not compared: the best of
+    each stay. Checkpoints of runs without a result stay, and of runs without an objective.
 
     Raises
     ------
@@ -70,13 +71,13 @@ def plan_cleaning(folder: str | Path, keep: int = 1) -> Cleaning:
     sweep = find_runs(folder)
     left = {run.name: str(run.state) for run in sweep.unfinished}
     left |= {run.name: "has no objective" for run in sweep.runs if run.result["objective"] is None}
-    kinds: dict[tuple[str, bool], list[SweepRun]] = {}
+    kinds: dict[tuple[str, bool, Hashable], list[SweepRun]] = {}
     for run in sweep.runs:
         if run.result["objective"] is not None:
-            kinds.setdefault(_objective_of(run), []).append(run)
+            kinds.setdefault((*_objective_of(run), contest_of(run)), []).append(run)
     best: list[str] = []
     removals: list[Removal] = []
-    for (_, low_is_better), runs in kinds.items():
+    for (_, low_is_better, _), runs in kinds.items():
         ordered = sorted(runs, key=lambda run: (1 if low_is_better else -1) * _finite(run.result["objective"], low_is_better))
         best += [run.name for run in ordered[:keep]]
         for run in ordered[keep:]:
@@ -91,8 +92,7 @@ def plan_cleaning(folder: str | Path, keep: int = 1) -> Cleaning:
 def _objective_of(run: SweepRun) -> tuple[str, bool]:
     """The metric that is a run's objective, and whether low values of it are better."""
     section = "trainer" if run.result["env_steps"] else "logged"
-    metric = run.config.get(f"{section}.monitor", "")
-    return f"{run.config.get('environment.name', '')} {metric}", run.config.get(f"{section}.monitor_mode") == "min"
+    return run.config.get(f"{section}.monitor", ""), run.config.get(f"{section}.monitor_mode") == "min"
 
 
 def _finite(value: float, low_is_better: bool) -> float:

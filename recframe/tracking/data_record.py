@@ -6,7 +6,7 @@ import json
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from recframe.errors import UserError
 from recframe.tracking.atomic import atomic_write
@@ -20,6 +20,11 @@ class Fingerprint(NamedTuple):
 
     sha256: str
     rows: int | None = None
+
+
+def without_agent(entries: Mapping[str, Any]) -> dict[str, Any]:
+    """The entries of a data.json about the world: without the models that only the agent reads with or starts from."""
+    return {name: entry for name, entry in entries.items() if name != "init" and not name.startswith("encoder")}
 
 
 class DataChanged(UserError):

@@ -5,6 +5,7 @@ import shutil
 
 import polars as pl
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 from recframe.cli.main import app
@@ -185,6 +186,33 @@ def test_more_than_one_can_be_kept_and_low_objectives_can_be_better(trained):
     for config in trained.glob("*/config.yaml"):
         config.write_text(f"{config.read_text()}trainer: {{monitor: loss, monitor_mode: min}}\n")
     assert plan_cleaning(trained).best == ("0",)
+
+
+@pytest.mark.parametrize(
+    ("section", "value", "kept_alone"),
+    [
+        ("dataset", {"name": "synthetic", "seed": 1}, True),
+        ("reward", {"click": {"weight": 2.0}}, True),
+        ("environment", {"drift": 0.5}, True),
+        ("evaluation", {"people": "train"}, True),
+        ("environment", {"num_users": 7}, False),
+        ("agent", {"name": "ppo"}, False),
+    ],
+)
+def test_a_run_with_settings_of_another_contest_is_not_compared_with_others(trained, section, value, kept_alone):
+    config = trained / "0" / "config.yaml"
+    config.write_text(yaml.safe_dump(yaml.safe_load(config.read_text()) | {section: value}))
+    assert ("0" in plan_cleaning(trained).best) is kept_alone
+
+
+@pytest.mark.parametrize(
+    ("part", "kept_alone"), [("items", True), ("world_encoder", True), ("encoder", False), ("init", False), ("damaged", True)]
+)
+def test_a_run_on_other_data_is_not_compared_with_others(trained, part, kept_alone):
+    file = trained / "0" / "data.json"
+    entries = json.loads(file.read_text()) | {part: {"sha256": "0" * 64, "rows": None}}
+    file.write_text("{" if part == "damaged" else json.dumps(entries))
+    assert ("0" in plan_cleaning(trained).best) is kept_alone
 
 
 def test_a_run_that_somebody_reads_keeps_its_checkpoints(call, trained):

@@ -1,0 +1,39 @@
+"""What must be equal in two runs before their results are compared: the world, the data, and the people of the evaluation."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Hashable, Sequence
+from pathlib import Path
+
+from recframe.reports.runs import FoundRun
+from recframe.tracking.data_record import without_agent
+from recframe.tracking.folder import DATA_NAME
+
+CONTEST = ("dataset", "environment", "world_encoder", "reward", "logs", "split", "cold_items", "evaluation")
+"""The sections of the config that decide what a number of a result is about."""
+OF_TRAINING = ("environment.num_users",)
+"""A setting of these sections that belongs to training: how many people act at a time."""
+
+
+def contest_of(run: FoundRun) -> Hashable:
+    """What is equal in runs of which one can be better than the other: the settings of `CONTEST` and the data."""
+    return _settings(run, CONTEST), _data(run.folder)
+
+
+def _settings(run: FoundRun, keys: Sequence[str]) -> frozenset[tuple[str, str]]:
+    """The values of these settings, and of all settings of these sections."""
+    inside = tuple(f"{key}." for key in keys)
+    return frozenset(
+        (key, value) for key, value in run.config.items() if (key in keys or key.startswith(inside)) and key not in OF_TRAINING
+    )
+
+
+def _data(folder: Path) -> str:
+    """The fingerprints of a run's data, without those of what only its agent reads; '' in runs that have no record."""
+    try:
+        return json.dumps(without_agent(json.loads((folder / DATA_NAME).read_text(encoding="utf-8"))), sort_keys=True)
+    except FileNotFoundError:
+        return ""
+    except (OSError, ValueError, AttributeError, RecursionError):
+        return f"not known of {folder}"
