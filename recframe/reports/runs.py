@@ -12,10 +12,11 @@ import yaml
 
 from recframe.config.written import require_written_out
 from recframe.errors import UserError
-from recframe.reports.planned import planned_jobs
+from recframe.reports.planned import is_run_folder, planned_jobs
 from recframe.reports.states import State, state_without_result
-from recframe.tracking.folder import CONFIG_NAME, FAILURE_NAME, LOG_NAME, OVERRIDES_NAME, RunFolderError, read_choices, read_overrides
+from recframe.tracking.folder import CONFIG_NAME, OVERRIDES_NAME, RunFolderError, read_choices, read_overrides
 from recframe.tracking.result import RESULT_NAME, read_result
+from recframe.tracking.resume_command import SWEEP_NAME
 
 # settings that identify a run or say where and how it is recorded, not what it does
 LABELS = ("seed", "name", "resume", "hydra", "logger", "embeddings.cache", "reuse", "trainer.progress_bar")
@@ -102,16 +103,18 @@ def find_runs(folders: Folders) -> Sweep:
     places = tuple(map(Path, [folders] if isinstance(folders, (str, Path)) else folders))
     runs: list[SweepRun] = []
     unfinished: list[UnfinishedRun] = []
-    for path, name in _named_folders(places):
+    sweeps: dict[Path, str] = {}
+    for path, name in _named_folders(places, sweeps):
         found = _found(path, name)
         if isinstance(found, SweepRun):
             runs.append(found)
         else:
             unfinished.append(found)
     started = {run.folder for run in (*runs, *unfinished)}
-    for place in places:
+    for place, prefix in sweeps.items():
         for job in planned_jobs(place, started):
-            name = str(job.folder.relative_to(place)) if len(places) == 1 else f"{place.resolve().name}/{job.folder.relative_to(place)}"
+            # a folder that sweep.json gives as an absolute path may be elsewhere
+            name = f"{prefix}{job.folder.relative_to(place)}" if job.folder.is_relative_to(place) else str(job.folder)
             known = parse_overrides(job.overrides)
             unfinished.append(UnfinishedRun(name, job.folder.resolve(), known, {}, {}, None, job.overrides, State.NOT_STARTED, job.reason))
     if not runs and not unfinished:
@@ -128,18 +131,24 @@ def find_runs(folders: Folders) -> Sweep:
     return Sweep(places, tuple(finished), tuple(replace(run, settings=_at(run, keys)) for run in unfinished))
 
 
-def _named_folders(places: Sequence[Path]) -> Iterator[tuple[Path, str]]:
-    """The folders of runs, each once, and what they are called: where several folders are searched, with the folder in front."""
+def _named_folders(places: Sequence[Path], sweeps: dict[Path, str]) -> Iterator[tuple[Path, str]]:
+    """The folders of runs, each once, and what they are called: where several folders are searched, with the folder in front.
+
+    sweeps: filled with the folders of sweeps that are found on the way, each once, with what the names of their runs begin with.
+    """
     seen: set[Path] = set()
     for place in places:
         if not place.is_dir():
             raise SweepError(f"{place}: there is no such folder")
-        for path in _run_folders(place):
+        front = "" if len(places) == 1 else f"{place.resolve().name}/"
+        for path, is_run in _folders(place):
             if path.resolve() in seen:
                 continue
             seen.add(path.resolve())
-            name = str(path.relative_to(place)) if path != place else path.resolve().name
-            yield path, name if len(places) == 1 or path == place else f"{place.resolve().name}/{name}"
+            if is_run:
+                yield path, path.resolve().name if path == place else f"{front}{path.relative_to(place)}"
+            else:
+                sweeps[path] = front if path == place else f"{front}{path.relative_to(place)}/"
 
 
 def _found(path: Path, name: str) -> SweepRun | UnfinishedRun:
@@ -178,17 +187,20 @@ def _is_label(key: str) -> bool:
     return any(key == label or key.startswith((f"{label}.", f"{label}/")) for label in LABELS)
 
 
-def _run_folders(folder: Path) -> Iterator[Path]:
-    """The run folders at or below `folder`. Folders inside a run (which may hold W&B's config.yaml) are not searched."""
+def _folders(folder: Path) -> Iterator[tuple[Path, bool]]:
+    """The folders of runs (with True) and of sweeps (with False) at or below `folder`. Folders inside a run, which may hold W&B's
+    config.yaml, are not searched.
+    """
     children = _children(folder)
     names = {child.name for child in children}
-    # a config.yaml alone may belong to something else; a run.log or failure.json alone is of a run that ended before it wrote its config
-    if {CONFIG_NAME, OVERRIDES_NAME} <= names or names & {RESULT_NAME, LOG_NAME, FAILURE_NAME}:
-        yield folder
+    if is_run_folder(names):
+        yield folder, True
         return
+    if SWEEP_NAME in names:
+        yield folder, False
     for child in sorted(children, key=_natural):
         if child.is_dir() and not child.is_symlink() and not child.name.startswith("."):
-            yield from _run_folders(child)
+            yield from _folders(child)
 
 
 def _children(folder: Path) -> list[Path]:

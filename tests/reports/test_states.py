@@ -78,7 +78,35 @@ def test_jobs_of_a_sweep_without_a_folder_have_not_started(make_run, tmp_path, s
     assert run.overrides == ("agent=dqn",)
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"jobs": 3}', '{"jobs": [{"number": 0}]}'])
+def plan(folder, *jobs):
+    """Write the sweep.json of jobs with these folders."""
+    entries = [{"number": number, "folder": str(job), "overrides": ["agent=ppo"]} for number, job in enumerate(jobs)]
+    (folder / "sweep.json").write_text(json.dumps({"schema": 1, "command": [], "jobs": entries}))
+
+
+def test_jobs_of_sweeps_below_the_folder_have_not_started(make_run, tmp_path):
+    make_run("multirun/monday/0", 0, 1.0)
+    (tmp_path / "multirun" / "tuesday").mkdir()
+    plan(tmp_path / "multirun" / "monday", 0, 1)
+    plan(tmp_path / "multirun" / "tuesday", 0)
+    sweep = find_runs(tmp_path / "multirun")
+    assert [run.name for run in sweep.runs] == ["monday/0"]
+    assert [(run.name, run.state) for run in sweep.unfinished] == [("monday/1", State.NOT_STARTED), ("tuesday/0", State.NOT_STARTED)]
+    make_run("runs/alone", 0, 1.0)
+    several = find_runs([tmp_path / "runs", tmp_path / "multirun", tmp_path / "multirun" / "tuesday"])
+    assert [run.name for run in several.unfinished] == ["multirun/monday/1", "multirun/tuesday/0"]
+
+
+def test_jobs_in_folders_elsewhere_are_named_by_their_paths_and_may_have_started(make_run, tmp_path):
+    make_run("elsewhere/0", 0, 1.0)
+    make_run("sweep/1", 0, 1.0)
+    plan(tmp_path / "sweep", tmp_path / "elsewhere" / "0", 1, tmp_path / "elsewhere" / "2")
+    assert [run.name for run in find_runs(tmp_path / "sweep").unfinished] == [str(tmp_path / "elsewhere" / "2")]
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[]", '{"jobs": 3}', '{"jobs": [{"number": 0}]}', '{"jobs": [{"folder": "\\u0000", "overrides": []}]}']
+)
 def test_a_damaged_list_of_jobs_does_not_end_the_report(make_run, tmp_path, content):
     make_run("0", 0, 1.0)
     (tmp_path / "sweep.json").write_text(content)
