@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from recframe.reports.cells import number
-from recframe.reports.runs import FoundRun, SweepError, SweepRun, UnfinishedRun, find_runs
+from recframe.reports.runs import FoundRun, SweepError, SweepRun, UnfinishedRun, find_runs, parse_overrides
 from recframe.reports.states import State
 from recframe.tracking.folder import CONFIG_NAME, FAILURE_NAME, LOG_NAME, METRICS_NAME
 from recframe.tracking.result import RESULT_NAME
@@ -24,8 +24,8 @@ CHANGING = (RESULT_NAME, FAILURE_NAME, METRICS_NAME, LOG_NAME, CONFIG_NAME)
 class Listed:
     """A run of a list.
 
-    age: seconds since the last change of its record.   objective: NaN without one.   name: its setting `name`, or else the settings in
-    which it differs from others of the list, or else what was given.
+    age: seconds since the last change of its record; NaN if there is none yet.   objective: NaN without one.
+    name: its setting `name`, or else the settings in which it differs from others of the list, or else what was given.
     """
 
     run: str
@@ -43,17 +43,23 @@ class Listed:
 
     def entries(self) -> dict[str, Any]:
         """The content as JSON types."""
-        known = {"run": self.run, "folder": str(self.folder), "state": str(self.state), "age": round(self.age, 1), "name": self.name}
+        age = None if math.isnan(self.age) else round(self.age, 1)
+        known = {"run": self.run, "folder": str(self.folder), "state": str(self.state), "age": age, "name": self.name}
         objective = self.objective if math.isfinite(self.objective) else None
         return known | {"objective": objective, "seed": self.seed or None, "reason": self.reason or None}
+
+
+def _order(value: float) -> float:
+    """A number by which runs are sorted: NaN, which is not known, comes last."""
+    return math.inf if math.isnan(value) else value
 
 
 HEADER = ("run", "state", "name", "seed", "objective", "age")
 
 SORTS: Mapping[str, Callable[[Listed], Any]] = {
-    "age": lambda run: run.age,
-    "objective": lambda run: math.inf if math.isnan(run.objective) else -run.objective,
-    "state": lambda run: (list(State).index(run.state), run.age),
+    "age": lambda run: _order(run.age),
+    "objective": lambda run: _order(-run.objective),
+    "state": lambda run: (list(State).index(run.state), _order(run.age)),
     "name": lambda run: (run.name, run.run),
 }
 """By what a list can be sorted: the youngest first, the largest objective first, by state, or by name."""
@@ -102,7 +108,9 @@ def _has(run: FoundRun, key: str, value: str) -> bool:
         return _seed(run) == value
     if key == "name":
         return run.label == value
-    return value in (run.choices.get(key), run.config.get(key), run.config.get(f"{key}.name"), run.settings.get(key))
+    # a job that has not started has nothing but its overrides
+    given = run.settings.get(key, parse_overrides(run.overrides).get(key))
+    return value in (run.choices.get(key), run.config.get(key), run.config.get(f"{key}.name"), given)
 
 
 def _listed(run: FoundRun, now: float) -> Listed:

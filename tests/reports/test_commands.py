@@ -1,7 +1,9 @@
 """recframe report, runs, compare and clean."""
 
 import json
+import os
 import shutil
+import time
 
 import polars as pl
 import pytest
@@ -113,6 +115,19 @@ def test_runs_are_listed_filtered_and_sorted(call, sweep_folder, make_run, tmp_p
     lines = call("runs", tmp_path, "--sort", "state").stdout.splitlines()
     assert lines[0].split() == ["run", "state", "name", "seed", "objective", "age"]
     assert lines[2].split()[:5] == ["0", "finished", "mine", "0", "1"]
+
+
+def test_jobs_that_have_not_started_are_listed_last_by_age_and_found_by_their_overrides(call, make_run, tmp_path):
+    for place, age in (("0", 300), ("1", 100), ("4", 200)):
+        run = make_run(place, 0, 1.0, ["agent=ppo"], {"agent.name": "ppo"})
+        for file in run.iterdir():
+            os.utime(file, (time.time() - age,) * 2)
+    jobs = [{"number": number, "folder": str(number), "overrides": ["agent=ppo", f"seed={number}"]} for number in range(5)]
+    (tmp_path / "sweep.json").write_text(json.dumps({"schema": 1, "command": [], "jobs": jobs}))
+    listed = json.loads(call("runs", tmp_path, "--json", "--where", "agent=ppo", "--sort", "age").stdout, parse_constant=pytest.fail)
+    assert [run["run"] for run in listed] == ["1", "4", "0", "2", "3"]
+    assert [run["age"] for run in listed[3:]] == [None, None]
+    assert [run.run for run in list_runs([tmp_path], where=["agent=ppo"], sort="state")] == ["1", "4", "0", "2", "3"]
 
 
 @pytest.mark.parametrize(
