@@ -14,6 +14,7 @@ from rich.text import Text
 from recframe.bench.task import BenchTask, TaskError, find_task, tasks
 from recframe.evaluation.seed_intervals import SeedsInterval, mover_interval
 from recframe.reports.cells import interval_cell, markdown_row
+from recframe.tracking.data_record import without_agent
 
 FORMAT = "recframe bench 1"
 LARGEST_FILE = 10_000_000
@@ -107,6 +108,7 @@ def _checked(file: Path) -> dict[str, Any]:
     if [one["seed"] for one in content["seeds"]] != known.seeds:
         raise TaskError([f"its seeds are not those of the task ({', '.join(map(str, known.seeds))})"])
     _entry(content, known)
+    _world(content)
     return content
 
 
@@ -114,9 +116,14 @@ def _differs(content: dict[str, Any], first: dict[str, Any]) -> str:
     """Why results cannot be in one table with those of the first file, or ''."""
     if content["task"] != first["task"]:
         return f"of the task {content['task']}; the first file is of {first['task']}: make a table of each"
-    if content["seeds"][0]["data"] != first["seeds"][0]["data"]:
+    if _world(content) != _world(first):
         return "on other data than the first file: another version of what generates it, or changed files"
     return ""
+
+
+def _world(content: dict[str, Any]) -> dict[str, Any]:
+    """The fingerprints of the data, without that of the participant's own encoder."""
+    return without_agent(content["seeds"][0]["data"])
 
 
 def _entry(content: dict[str, Any], task: BenchTask) -> Entry:

@@ -76,12 +76,16 @@ def _result(found: Composition, own: Sequence[str], place: Path) -> dict[str, An
     """What the results file says of one run, which is run, continued or read."""
     cfg = found.cfg
     overrides = [*own, f"seed={cfg.seed}"]
+    finished = False
     if (place / "config.yaml").is_file():
         with RunFolder.open_to_read(place) as folder:
             if OmegaConf.to_container(folder.read_config()) != recorded(validate(cfg)):
                 raise TaskError([f"{place}: holds a run of other settings; choose another folder with --folder"])
-        runner.resume(place)
+            finished = folder.is_finished
+    if finished:
+        log.info("%s: is finished, and read", place)
     else:
+        # not `resume`: these settings are the participant's own, whose consent stands in them
         runner.run(cfg, place, overrides=overrides, choices=found.choices)
     result = read_result(place)
     names = ("env_steps", "batches", "seconds", "versions", "plugins", "threads")

@@ -9,10 +9,12 @@ from typer.testing import CliRunner
 
 from recframe.bench import find_task, read_results, tasks
 from recframe.bench.generated_log import write_log
+from recframe.bench.run import run_task
 from recframe.bench.settings import compose_runs
 from recframe.bench.task import TaskError
 from recframe.cli.main import app
 from recframe.config import ConfigError
+from tests.tiny_models import tiny_model
 
 
 def call(*arguments):
@@ -120,6 +122,37 @@ def test_one_table_is_made_of_the_results_of_many_the_best_first(results, sent):
     assert "| 1 | better\\|than |" in call("table", "--markdown", results, better).output
 
 
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory):
+    """One run of smoke whose agent reads with a model of its own, as it was when stopped, its settings, and its results."""
+    folder = tmp_path_factory.mktemp("reading")
+    model = tiny_model(folder / "my_model", ["a text of topics"])
+    own = ["encoder=sentence_transformers", f"encoder.model={model}", "encoder.trust_remote_code=true", "logger=[csv]"]
+    own.append(f"embeddings.cache={folder}/cache")
+    task = replace(find_task("smoke"), seeds=[0])
+    results = json.loads(run_task(task, own, folder / "runs").read_text())
+    (folder / "runs" / "seed_0" / "result.json").unlink()
+    return task, own, folder / "runs", results
+
+
+def test_the_same_command_continues_a_stopped_run_whose_settings_run_code(stopped):
+    task, own, folder, before = stopped
+    again = json.loads(run_task(task, own, folder).read_text())
+    assert again["seeds"][0]["metrics"] == before["seeds"][0]["metrics"]
+
+
+def test_participants_with_different_encoders_are_in_one_table(results, stopped, sent):
+    content = json.loads(results.read_text())
+    data = stopped[3]["seeds"][0]["data"]
+    assert "encoder" in data
+    reading = sent("reading", seeds=[{**one, "data": data} for one in content["seeds"]])
+    world = sent("world", seeds=[{**one, "data": {**data, "world_encoder": {"sha256": "0"}}} for one in content["seeds"]])
+    _, entries = read_results([results, reading])
+    assert len(entries) == 2
+    with pytest.raises(TaskError, match=r"world\.json: on other data"):
+        read_results([results, world])
+
+
 @pytest.mark.parametrize(
     ("changed", "refusal"),
     [
@@ -142,14 +175,16 @@ def test_results_on_other_data_and_files_that_are_no_results_are_named(results, 
     content = json.loads(results.read_text())
     other = sent("other", seeds=[{**one, "data": {"items": "x"}} for one in content["seeds"]])
     odd = sent("odd", seeds=[{**one, "metrics": {"return": {"mean": None, "low": 0, "high": 0}}} for one in content["seeds"]])
+    no_data = sent("no_data", seeds=[{**one, "data": 3} for one in content["seeds"]])
     broken, deep = tmp_path / "broken.json", tmp_path / "deep.json"
     broken.write_text("{")
     deep.write_text("[" * 100_000)
     with pytest.raises(TaskError) as refused:
-        read_results([results, other, odd, broken, deep, tmp_path / "absent.json"])
+        read_results([results, other, odd, no_data, broken, deep, tmp_path / "absent.json"])
     lines = {line.partition(":")[0].rpartition("/")[2]: line for line in refused.value.problems}
     assert "on other data than the first file" in lines["other.json"]
     assert "None is not a number" in lines["odd.json"]
+    assert "not a file of results" in lines["no_data.json"]
     assert all(name in lines for name in ("broken.json", "deep.json", "absent.json"))
 
 
