@@ -69,7 +69,10 @@ def compare_folders(
             console.print(_pairs(title, pairs) if pairs else f"{title}s: the same", markup=False, highlight=False)
         console.print(block(("metric", "A", "B", "A - B", "p"), [metric.cells() for metric in found.metrics], labels=1))
         paired = "A - B is paired, with a 95 % interval over the people that both met; another seed may differ by more"
-        unpaired = "no intervals: the runs met different people, or have no record of them"
+        unpaired = (
+            "no intervals: the runs met different people (another environment, evaluation.seed, evaluation.people or data), "
+            "or have no record of them"
+        )
         console.print(paired if found.is_paired else unpaired, highlight=False)
 
 

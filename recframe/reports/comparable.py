@@ -12,6 +12,8 @@ from recframe.tracking.folder import DATA_NAME
 
 CONTEST = ("dataset", "environment", "world_encoder", "reward", "logs", "split", "cold_items", "evaluation")
 """The sections of the config that decide what a number of a result is about."""
+PEOPLE = ("environment", "evaluation.seed", "evaluation.people")
+"""What decides, with the data, whom an evaluation meets: people without a name have the same numbers in every world."""
 OF_TRAINING = ("environment.num_users",)
 """A setting of these sections that belongs to training: how many people act at a time."""
 
@@ -19,6 +21,11 @@ OF_TRAINING = ("environment.num_users",)
 def contest_of(run: FoundRun) -> Hashable:
     """What is equal in runs of which one can be better than the other: the settings of `CONTEST` and the data."""
     return _settings(run, CONTEST), _data(run.folder)
+
+
+def people_met(run: FoundRun) -> Hashable:
+    """What is equal in runs whose evaluations met the same people, where their numbers are equal, too: the settings of `PEOPLE`, data."""
+    return _settings(run, PEOPLE), _data(run.folder)
 
 
 def _settings(run: FoundRun, keys: Sequence[str]) -> frozenset[tuple[str, str]]:

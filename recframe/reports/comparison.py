@@ -49,8 +49,8 @@ def comparison_table(
     settings: Sequence[str],
     against: str | None,
     metric: str | None,
-    num_items: int | None = None,
-    people: PeopleOfRuns | None = None,
+    num_items: int | None,
+    people: PeopleOfRuns,
 ) -> ComparisonTable | None:
     """The comparison of all policies but the oracle with one, for one metric, from a frame with a row for each setting, policy and seed.
 
@@ -61,7 +61,7 @@ def comparison_table(
     against: a policy's name (compared within each run), or settings of a trained one (`agent=ease`, or only `ease`); None: the policy with
         the best mean that is neither trained nor the oracle.
     metric: None: NDCG of rankings, or else the return.   num_items: the number of items that were ranked, if it is known.
-    people: the people's sums in the runs, where they are read already.
+    people: the people's sums in these runs.
 
     Returns
     -------
@@ -80,7 +80,6 @@ def comparison_table(
             raise SweepError("nothing to compare with: these runs have no reference policies; name a policy or settings with --against")
         return None
     within_runs = baseline.policy != TRAINED
-    people = people or PeopleOfRuns()
     compared: list[tuple[Contender, Comparison | None]] = []
     for each in _different(contenders):
         if each.policy == baseline.policy and (within_runs or each.settings == baseline.settings):
@@ -156,10 +155,11 @@ def _has(each: Contender, settings: Sequence[str], against: str) -> bool:
 def _compared(each: Contender, policy: str, runs: Mapping[int, str], metric: str, people: PeopleOfRuns) -> Comparison | None:
     """The comparison with `policy` in `runs`; None if people or seeds are not the same, or are not recorded."""
     seeds = sorted(each.runs) if len(runs) == 1 else sorted(set(each.runs) & set(runs))
-    if not seeds:
+    own, others = [each.runs[seed] for seed in seeds], [*runs.values()] if len(runs) == 1 else [runs[seed] for seed in seeds]
+    if not seeds or not people.same([*own, *others]):
         return None
-    ours = [people.sums(each.runs[seed], each.policy, metric) for seed in seeds]
-    theirs = [people.sums(folder, policy, metric) for folder in (runs.values() if len(runs) == 1 else [runs[seed] for seed in seeds])]
+    ours = [people.sums(folder, each.policy, metric) for folder in own]
+    theirs = [people.sums(folder, policy, metric) for folder in others]
     known = [sums for sums in (*ours, *theirs) if sums is not None]
     if len(known) < len(ours) + len(theirs) or not all(np.array_equal(ids, known[0][0]) for ids, _ in known):
         return None
@@ -182,5 +182,8 @@ def _notes(compared: Sequence[tuple[Contender, Comparison | None]]) -> list[str]
         notes.append("IQM: mean of the middle half of the seeds; better: share of pairs of seeds in which the policy is better")
         notes.append("p of seeds: exact sign-flip test, which with n seeds is 2 / 2^n at the least")
     if any(comparison is None for _, comparison in compared):
-        notes.append("not compared: policies of other people or seeds, or without a record of people (people.npz)")
+        notes.append(
+            "not compared: policies of other people (another environment, evaluation.seed, evaluation.people or data) or seeds, or without "
+            "a record of people (people.npz)"
+        )
     return notes

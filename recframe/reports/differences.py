@@ -115,7 +115,7 @@ def _text(value: object) -> str | None:
 
 def _metrics(one: SweepRun, other: SweepRun) -> list[MetricDifference]:
     frame = frame_of(Sweep((one.folder, other.folder), (one, other), ())).filter(policy=TRAINED)
-    people = PeopleOfRuns()
+    people = PeopleOfRuns([one, other])
     measured = []
     for metric in shown_in_reports(metrics_of_frame(frame), [one, other]):
         means = dict(frame.select("folder", metric).iter_rows())
@@ -128,7 +128,7 @@ def _metrics(one: SweepRun, other: SweepRun) -> list[MetricDifference]:
 def _difference(metric: str, first: float, second: float, folders: Sequence[str], people: PeopleOfRuns) -> MetricDifference:
     sums = [people.sums(folder, TRAINED, metric) for folder in folders]
     known = [one for one in sums if one is not None]
-    if len(known) < 2 or not np.array_equal(known[0][0], known[1][0]):
+    if len(known) < 2 or not people.same(folders) or not np.array_equal(known[0][0], known[1][0]):
         return MetricDifference(metric, first, second, first - second, math.nan, math.nan, math.nan)
     found = compare(known[0][1][None], known[1][1][None])
     return MetricDifference(metric, first, second, found.difference, found.low, found.high, found.p)

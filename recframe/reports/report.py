@@ -13,6 +13,7 @@ from recframe.reports.cells import block, interval_cell, markdown_row
 from recframe.reports.comparison import ComparisonTable, comparison_table
 from recframe.reports.frame import frame_of, last_of_each_seed, metrics_of_frame, num_items, settings_of_frame, shown_in_reports
 from recframe.reports.runs import Folders, Sweep, SweepRun, find_runs
+from recframe.reports.seeds import PeopleOfRuns
 from recframe.reports.summary import OVER_PEOPLE, OVER_SEEDS, SEEDS, summarize
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def _report(
         labels = ["-" if part is None else str(part) for part in key]
         rows.append([*labels, str(group[SEEDS].max()), *(cells.get(metric, "-") for metric in metrics)])
     count = num_items([run.result for run in sweep.runs])
-    compared = comparison_table(last_of_each_seed(runs, settings), settings, against, metric, count)
+    compared = comparison_table(last_of_each_seed(runs, settings), settings, against, metric, count, PeopleOfRuns(sweep.runs))
     notes = _notes(sweep, runs, summary) + ([] if compared is None else compared.notes)
     return sweep, [*settings, "policy", SEEDS, *metrics], rows, notes, compared
 

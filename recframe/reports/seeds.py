@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from recframe.evaluation.seed_intervals import SeedsInterval, crossed_intervals
+from recframe.reports.comparable import people_met
+from recframe.reports.runs import FoundRun
 from recframe.tracking import read_people
 from recframe.tracking.people_file import RecordedPeople
 
@@ -23,10 +25,19 @@ TABLES = {
 
 
 class PeopleOfRuns:
-    """Each person's sums in the runs of a report, read from each run's people.npz once."""
+    """Each person's sums in the runs of a report, read from each run's people.npz once.
 
-    def __init__(self) -> None:
+    runs: those whose people may be paired.
+    """
+
+    def __init__(self, runs: Iterable[FoundRun] = ()) -> None:
         self._read: dict[str, RecordedPeople | None] = {}
+        self._runs = {str(run.folder): run for run in runs}
+        self._met: dict[str, Hashable] = {}
+
+    def same(self, folders: Iterable[str]) -> bool:
+        """Whether the same number is the same person in all these runs: they met the people of one world, with the same data."""
+        return len({self._people_met(folder) for folder in folders}) <= 1
 
     def intervals(self, folders: Sequence[str | None], policy: str, metrics: Sequence[str]) -> dict[str, SeedsInterval]:
         """The intervals over seeds and people of those of `metrics` whose sums all runs have; empty with fewer than two runs."""
@@ -64,6 +75,11 @@ class PeopleOfRuns:
             return [], np.zeros((0, 0, 0, 2))
         own = [metric.removeprefix(TABLES[table]) for metric in known]
         return known, np.stack([np.stack([each[name] for name in own], axis=1) for each in sums]).astype(np.float64)
+
+    def _people_met(self, folder: str) -> Hashable:
+        if folder not in self._met:
+            self._met[folder] = people_met(self._runs[folder])
+        return self._met[folder]
 
     def _of(self, folder: str | None) -> RecordedPeople | None:
         if folder is None:

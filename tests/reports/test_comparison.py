@@ -1,13 +1,14 @@
 """The report's comparison: pairs of people and seeds, the right baseline, and what cannot be compared."""
 
 import io
+import json
 
 import numpy as np
 import pytest
 from rich.console import Console
 
 from recframe.evaluation.comparisons import compare, holm
-from recframe.reports import SweepError, sweep_markdown, sweep_table
+from recframe.reports import SweepError, compare_runs, sweep_markdown, sweep_table
 from recframe.tracking import write_people
 
 P = 60
@@ -22,14 +23,15 @@ def sums_of(values):
 def add_run(make_run):
     """A function that writes a run with each person's NDCG under each policy."""
 
-    def add(name, seed, agent, ids=None, recorded=True, **values):
+    def add(name, seed, agent, ids=None, recorded=True, config=None, **values):
         means = {policy: float(each.mean()) for policy, each in values.items()}
         intervals = {policy: {"mean": mean, "low": mean - 0.1, "high": mean + 0.1, "n": P} for policy, mean in means.items()}
         policies = {policy: {NDCG: each, "coverage@10": each, "ndcg@1": each} for policy, each in intervals.items()}
-        folder = make_run(name, seed, 1.0, [f"agent={agent}"], {"agent.name": agent}, policies)
+        folder = make_run(name, seed, 1.0, [f"agent={agent}"], {"agent.name": agent, **(config or {})}, policies)
         if recorded:
             tables = {policy: ((NDCG,), each[:, None], np.ones((P, 1))) for policy, each in values.items()}
             write_people(folder, np.arange(P) if ids is None else ids, {"policies": tables})
+        return folder
 
     return add
 
@@ -134,6 +136,33 @@ def test_runs_of_other_people_or_without_a_record_are_not_compared(add_run, tmp_
     assert rows["b", "trained"][2:] == ["-"] * 4
     assert rows["c", "trained"][2:] == ["-"] * 4
     assert "not compared: policies of other people" in sweep_markdown(tmp_path, against="a")
+
+
+@pytest.mark.parametrize(
+    ("setting", "data", "paired"),
+    [
+        ({"environment.world_seed": 1}, None, False),
+        ({"evaluation.seed": 1}, None, False),
+        ({"evaluation.people": "train"}, None, False),
+        ({}, "users", False),
+        ({"environment.num_users": 64}, "encoder", True),
+    ],
+)
+def test_people_of_other_worlds_have_the_same_numbers_and_are_not_paired(add_run, tmp_path, setting, data, paired):
+    values = np.linspace(0.1, 1, P)
+    one = add_run("0", 0, "a", trained=values)
+    other = add_run("1", 0, "b", trained=values**2, config=setting)
+    if data:
+        (other / "data.json").write_text(json.dumps({data: {"sha256": "0", "rows": 3}}))
+        (one / "data.json").write_text("{}")
+    found = compare_runs(one, other)
+    assert found.is_paired is paired
+    assert found.metrics[0].difference == pytest.approx(values.mean() - (values**2).mean())
+    if paired:
+        assert compared(tmp_path, against="agent=a")[1]["b", "trained"][2] != "-"
+    else:
+        with pytest.raises(SweepError, match="no other policy of the same people"):
+            sweep_markdown(tmp_path, against="agent=a")
 
 
 def test_new_items_of_a_log_have_columns_and_can_be_compared(make_run, tmp_path):

@@ -72,7 +72,7 @@ def material_of(sweep: Sweep) -> Material:
     short, groups = short_keys(all_keys), chosen_groups(found, all_keys)
     metrics = shown_in_reports(metrics_of_frame(frame), sweep.runs)
     primary = _primary(metrics, sweep.runs)
-    people = PeopleOfRuns()
+    people = PeopleOfRuns(sweep.runs)
     policies = policies_of(frame, keys, metrics, short, groups, people)
     if primary is not None:
         policies.sort(key=lambda policy: -math.inf if math.isnan(policy.center(primary)) else policy.center(primary), reverse=True)
