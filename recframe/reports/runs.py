@@ -12,9 +12,10 @@ import yaml
 
 from recframe.config.written import require_written_out
 from recframe.errors import UserError
-from recframe.reports.planned import is_run_folder, planned_jobs
+from recframe.reports.planned import SWEEP_LOCK, is_run_folder, planned_jobs
 from recframe.reports.states import State, state_without_result
 from recframe.tracking.folder import CONFIG_NAME, OVERRIDES_NAME, RunFolderError, read_choices, read_overrides
+from recframe.tracking.lock_state import is_locked
 from recframe.tracking.result import RESULT_NAME, read_result
 from recframe.tracking.resume_command import SWEEP_NAME
 
@@ -69,11 +70,15 @@ class UnfinishedRun(FoundRun):
 
 @dataclass(frozen=True)
 class Sweep:
-    """The runs below some folders, in natural order of their names ("2" before "10")."""
+    """The runs below some folders, in natural order of their names ("2" before "10").
+
+    goes_on: whether a process runs a sweep there, also while none of its jobs runs.
+    """
 
     folders: tuple[Path, ...]
     runs: tuple[SweepRun, ...]
     unfinished: tuple[UnfinishedRun, ...]
+    goes_on: bool = False
 
     @property
     def title(self) -> str:
@@ -128,7 +133,8 @@ def find_runs(folders: Folders) -> Sweep:
     recorded = [run for run in (*runs, *unfinished) if run.overrides or run.config]
     given = dict.fromkeys(key for run in recorded for key in run.settings)
     keys |= dict.fromkeys(_differing([_at(run, given) for run in recorded]))
-    return Sweep(places, tuple(finished), tuple(replace(run, settings=_at(run, keys)) for run in unfinished))
+    goes_on = any(is_locked(place / SWEEP_LOCK) for place in sweeps)
+    return Sweep(places, tuple(finished), tuple(replace(run, settings=_at(run, keys)) for run in unfinished), goes_on)
 
 
 def _named_folders(places: Sequence[Path], sweeps: dict[Path, str]) -> Iterator[tuple[Path, str]]:

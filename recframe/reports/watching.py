@@ -13,7 +13,7 @@ from recframe.reports.states import State
 from recframe.tracking.atomic import atomic_write
 
 QUIET_SECONDS = 60.0
-"""How long nothing must have been running before watching ends: the next job of a sweep takes a moment to start."""
+"""How long nothing must have been running before watching ends: the next run of a script takes a moment to start."""
 SHARE = 0.1
 """The largest share of the time that is spent on writing pages."""
 
@@ -26,7 +26,7 @@ def watch_runs(
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> Path:
-    """Write the page every so many seconds until nothing has been running for `QUIET_SECONDS`, or until Ctrl-C.
+    """Write the page every so many seconds until no run and no sweep has been running for `QUIET_SECONDS`, or until Ctrl-C.
 
     The last page is one that does not load itself again. With many runs, pages are written less often, so that the runs keep the machine.
 
@@ -45,12 +45,13 @@ def watch_runs(
                 now = f"no run yet: {nothing}"
             else:
                 path = page_path(sweep, path)
-                if any(run.state is State.RUNNING for run in sweep.unfinished):
+                # between two jobs of a sweep none may run for long, as while a cluster has no place
+                if sweep.goes_on or any(run.state is State.RUNNING for run in sweep.unfinished):
                     last_running = started
                 pause = max(every, (clock() - started) / SHARE)
                 atomic_write(path, runs_page(sweep, reload=max(2, round(pause))))
                 now = states_in_words(sweep)
-                if started - last_running >= QUIET_SECONDS or not sweep.unfinished:
+                if started - last_running >= QUIET_SECONDS or not (sweep.unfinished or sweep.goes_on):
                     break
             if now != told:
                 tell(now)

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import time
+from contextlib import ExitStack
 
 import polars as pl
 import pytest
@@ -13,6 +14,7 @@ from typer.testing import CliRunner
 from recframe.cli.main import app
 from recframe.reports import State, plan_cleaning, sweep_frame, watch_runs
 from recframe.reports.listing import age_in_words, list_runs
+from recframe.sweeps.sweep_file import locked
 from recframe.tracking import RunFolder
 from tests.reports.made_up import make_sweep
 
@@ -90,6 +92,19 @@ def test_a_watched_page_loads_itself_again_until_nothing_runs(make_run, tmp_path
     assert all('data-reload="30"' in page for page in pages)
     assert clock.slept == [30.0] * 3  # the last two of them without a run
     assert 'data-reload=""' in (tmp_path / "report.html").read_text()
+
+
+@pytest.mark.parametrize("mean", [1.0, None])
+def test_watching_goes_on_while_a_sweep_does_though_none_of_its_jobs_runs(make_run, tmp_path, mean):
+    make_run("sweep/0", 0, mean)
+    (tmp_path / "sweep" / "sweep.json").write_text('{"jobs": []}')
+    sweep = ExitStack()
+    sweep.enter_context(locked(tmp_path / "sweep"))
+    clock = Clock(lambda: None, lambda: None, lambda: None, lambda: None, sweep.close)
+    with sweep:
+        watch_runs(tmp_path, None, 30.0, [].append, clock.sleep, clock)
+    # what is left unfinished may start again within a minute
+    assert clock.slept == [30.0] * (5 if mean else 6)
 
 
 def test_watching_waits_for_the_first_run_and_ends_with_ctrl_c(make_run, tmp_path):
