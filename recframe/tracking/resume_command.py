@@ -18,6 +18,16 @@ def resume_command(folder: Path) -> str:
     return shlex.join(["recframe", "train", "-m", *options, f"sweep.resume={folder}", *overrides])
 
 
+def launch_options(folder: Path) -> list[str]:
+    """The options `--config-dir` and `--config-name` that a sweep was started with, from its sweep.json; none if it cannot be read."""
+    try:
+        content = json.loads((folder / SWEEP_NAME).read_text(encoding="utf-8"))
+        given = {f"--{name.replace('_', '-')}": content.get(name) for name in ("config_dir", "config_name")}
+    except (OSError, ValueError, AttributeError, RecursionError):
+        return []
+    return [part for option, value in given.items() if value is not None for part in (option, str(value))]
+
+
 def _to_repeat(folder: Path) -> tuple[list[str], list[str]]:
     """The options and overrides that sweep.json has and may not decide, as it may be somebody else's; none if it cannot be read."""
     try:

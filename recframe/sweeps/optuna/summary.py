@@ -20,7 +20,7 @@ from recframe.sweeps.optuna.space import SEED, Space
 from recframe.sweeps.optuna.trials import OVERRIDES, REASON, RETRY_OF, SEED_VALUES, STOPPED_AFTER, retried
 from recframe.sweeps.outcomes import NAMED
 from recframe.tracking import atomic_write
-from recframe.tracking.resume_command import resume_command
+from recframe.tracking.resume_command import launch_options, resume_command
 
 STUDY_NAME = "study.json"
 SHOWN_TRIALS = 10
@@ -102,7 +102,8 @@ class Summary:
     def _command(self, trial: FrozenTrial) -> str:
         """The command that runs the trial's settings again, with all seeds."""
         seeds = [f"{SEED}={','.join(map(str, self.seeds))}"] if self.seeds else []
-        return shlex.join(["recframe", "train", *(["-m"] if seeds else []), *trial.user_attrs[OVERRIDES], *seeds])
+        options = [*(["-m"] if seeds else []), *launch_options(self.path.parent)]
+        return shlex.join(["recframe", "train", *options, *trial.user_attrs[OVERRIDES], *seeds])
 
     def show(self) -> None:
         """Print the best trials."""

@@ -8,6 +8,7 @@ from recframe.config.schema.search import OptunaSweeperConfig
 from recframe.errors import JobStopped, Pruned
 from recframe.sweeps.optuna.search import Objectives
 from recframe.sweeps.optuna.together import jobs_together
+from recframe.sweeps.sweep_file import SweepFile
 from recframe.tracking import write_result
 
 SPACE = ["agent=a,b", "agent.rate=tag(log,interval(1e-4,1))", "agent.clip=interval(0.1,0.3)"]
@@ -245,6 +246,14 @@ def test_jobs_that_are_started_together_are_those_of_new_trials_before_further_s
     toy("x=1,2,3", "seed=0,1", sampler="grid", most=4, objective=lambda cfg: cfg.x)
     assert toy.rounds == [4, 2]
     assert toy.calls[:4] == ["0_seed0", "1_seed0", "2_seed0", "0_seed1"]
+
+
+def test_the_command_for_the_best_settings_has_the_options_of_the_sweep(toy):
+    toy("x=1,2", "seed=0,1", objective=lambda cfg: cfg.x, sampler="grid")
+    again = "The best settings again: recframe train -m{} x={} seed=0,1"
+    assert again.format("", 2) in toy.summary.text()
+    SweepFile((), "/my configs", "mine").write(toy.sweep)
+    assert again.format(" --config-dir '/my configs' --config-name mine", 2) in toy.summary.text()
 
 
 def test_a_hopeless_trial_gets_no_further_seeds(toy):
