@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from recframe.endpoints.retries import Clock
+from recframe.endpoints.clock import Clock
 
 Faults = list[tuple[int, dict[str, str], str | None]]
 

@@ -10,6 +10,8 @@ import pytest
 HEAVY = (
     "altair",
     "matplotlib",
+    # typer imports it to check a `--help` that was not given
+    "pydantic",
     "scipy.signal",
     "scipy.stats",
     "sentence_transformers",
@@ -19,6 +21,8 @@ HEAVY = (
     "torch._dynamo.utils",
     "torchmetrics.functional",
     "transformers",
+    # the client of endpoints, which configs of components name
+    "urllib3",
     "wandb",
 )
 RUN = """

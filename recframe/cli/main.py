@@ -7,9 +7,10 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from recframe import __version__
 from recframe.cli import bench, data, feedback, plugins, pretrain, train
@@ -28,7 +29,21 @@ from recframe.cli.serve import serve
 from recframe.cli.wandb_sync import wandb_sync
 from recframe.console import output_was_lost, protect_output
 
-app = typer.Typer(name="recframe", add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+class RootGroup(TyperGroup):
+    """A group whose `--help` is false where it is not given, and not None, which typer imports pydantic to check."""
+
+    def get_help_option(self, ctx: Any) -> Any:
+        """The option, if there is one."""
+        option = super().get_help_option(ctx)
+        if option is not None and option.default is None:
+            option.default = False
+        return option
+
+
+app = typer.Typer(
+    name="recframe", cls=RootGroup, add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None
+)
 app.command(context_settings=HYDRA_ARGUMENTS, help=train.SUMMARY)(train.train)
 app.command(context_settings=HYDRA_ARGUMENTS, help=pretrain.SUMMARY)(pretrain.pretrain)
 app.command()(codes)

@@ -10,8 +10,9 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import MaxRetryError, NewConnectionError, TimeoutError
 
+from recframe.endpoints.clock import Clock
 from recframe.endpoints.options import EndpointOptions
-from recframe.endpoints.retries import LONGEST_ASKED_WAIT, RETRIED_STATUSES, Clock, EndpointRetry, RateLimit, Server
+from recframe.endpoints.retries import LONGEST_ASKED_WAIT, RETRIED_STATUSES, EndpointRetry, RateLimit, Server
 from recframe.errors import ModelError
 
 SHOWN = 200

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import random
 import threading
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -14,25 +11,14 @@ from urllib3.exceptions import InvalidHeader, MaxRetryError, NewConnectionError,
 from urllib3.response import BaseHTTPResponse
 from urllib3.util import Retry
 
+from recframe.endpoints.clock import Clock
+
 FIRST_WAIT, LONGEST_WAIT = 0.5, 60.0
 """Seconds before a request is sent again: doubled each time, from the first up to the longest."""
 LONGEST_ASKED_WAIT = 600.0
 """The longest wait, in seconds, that a server's `Retry-After` may ask for."""
 RETRIED_STATUSES = frozenset({408, 429, *range(500, 600)})
 """Timeouts, rate limits and server errors."""
-
-
-@dataclass(frozen=True)
-class Clock:
-    """Time and random numbers, which a test can replace.
-
-    monotonic: seconds that never decrease.   sleep: waits.   uniform: a random number in [0, 1).
-    """
-
-    monotonic: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], None] = time.sleep
-    # a generator of its own: a run's generators must not be used, and processes that were refused together must not return together
-    uniform: Callable[[], float] = random.Random().random  # noqa: S311
 
 
 class RateLimit:

@@ -10,7 +10,7 @@ from itertools import permutations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from recframe.endpoints.retries import Clock
+from recframe.endpoints.clock import Clock
 from recframe.errors import ModelError
 from recframe.files import usual_cache
 from recframe.llm.backend import ChatBackend

@@ -11,8 +11,8 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
+from recframe.endpoints.clock import Clock
 from recframe.endpoints.endpoint import Endpoint
-from recframe.endpoints.retries import Clock
 from recframe.errors import ModelError
 from recframe.llm.backend import ChatBackend
 from recframe.llm.budget import Budget, estimated_tokens

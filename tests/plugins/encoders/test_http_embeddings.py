@@ -13,7 +13,7 @@ import torch
 from recframe.components import contradictions
 from recframe.config import find_mistakes
 from recframe.embeddings import EmbeddingStore
-from recframe.endpoints.retries import Clock
+from recframe.endpoints.clock import Clock
 from recframe.errors import ModelError
 from recframe.plugin_loader import registry
 from recframe.testing import check_component

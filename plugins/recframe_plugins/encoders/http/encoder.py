@@ -10,8 +10,8 @@ import numpy as np
 import torch
 
 from recframe.components import require_consistent
+from recframe.endpoints.clock import Clock
 from recframe.endpoints.endpoint import Endpoint
-from recframe.endpoints.retries import Clock
 from recframe.interfaces import Encoder, EncoderError, Role
 from recframe_plugins.encoders.http.config import EMBEDDINGS, HttpEmbeddingsConfig
 

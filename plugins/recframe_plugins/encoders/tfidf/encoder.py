@@ -6,7 +6,6 @@ import dataclasses
 import hashlib
 import json
 import logging
-import re
 from collections.abc import Sequence
 from importlib.metadata import version
 from typing import TYPE_CHECKING
@@ -16,7 +15,7 @@ import torch
 
 from recframe.interfaces import Encoder, EncoderError, Role
 from recframe_plugins.encoders.tfidf.config import TfidfConfig
-from recframe_plugins.encoders.tfidf.words import WORD, composed, has_marks
+from recframe_plugins.encoders.tfidf.words import composed, has_marks, has_word, word
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -45,7 +44,7 @@ class TfidfEncoder(Encoder):
         ------
         EncoderError: if no text has a word.
         """
-        if not any(re.search(WORD, composed(text)) for text in texts):
+        if not any(map(has_word, texts)):
             raise EncoderError(f"encoder tfidf: there is no word in the {len(texts)} texts to learn from; check the dataset's text fields")
         # sorted, so that even rounding does not depend on the order
         self._corpus = sorted(texts)
@@ -95,7 +94,7 @@ class TfidfEncoder(Encoder):
             from sklearn.feature_extraction.text import TfidfVectorizer  # type: ignore[import-untyped]  # scikit-learn ships no types
 
             self._vectorizer = TfidfVectorizer(
-                token_pattern=WORD,
+                token_pattern=word(),
                 min_df=self.config.min_df,
                 ngram_range=(1, self.config.ngram_max),
                 sublinear_tf=self.config.sublinear_tf,
