@@ -42,7 +42,7 @@ def usual_cache() -> Path:
 def file_sha256(path: Path) -> str:
     """The SHA-256 of a file in hexadecimal. A file is read once per process, unless it changes."""
     path = path.resolve()
-    return _file_sha256(path, *_state(path))
+    return _file_sha256(path, *file_state(path))
 
 
 @functools.cache
@@ -51,8 +51,13 @@ def _file_sha256(path: Path, *state: int) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _state(path: Path) -> tuple[int, ...]:
-    """What changes if a file does."""
+def file_state(path: Path) -> tuple[int, ...]:
+    """What changes if a file does.
+
+    Raises
+    ------
+    OSError: there is no such file.
+    """
     stat = path.stat()
     return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
 
@@ -65,7 +70,7 @@ def content_sha256(path: Path) -> str:
     """
     path = path.resolve()
     if not path.is_dir():
-        return _content_sha256(path, *_state(path))
+        return _content_sha256(path, *file_state(path))
     with os.scandir(path) as entries:
         names = sorted(entry.name for entry in entries if entry.is_file() and not entry.name.startswith("."))
     contents = [content_sha256(path / name) for name in names[:MOST_FILES]]

@@ -71,11 +71,17 @@ def _identity(plugins: str, device: torch.device) -> dict[str, Any]:
     """What determines the numbers of all results: the code, the libraries, and what of the machine changes last digits."""
     return {
         "code": [recframe.__version__, package_sha256("recframe"), package_sha256(plugins)],
-        "libraries": {name: version(name) for name in LIBRARIES},
+        "libraries": dict(_versions()),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         "processor": [platform.machine(), _processor(), torch.backends.cpu.get_cpu_capability()],
         "threads": torch.get_num_threads(),
     }
+
+
+@cache
+def _versions() -> tuple[tuple[str, str], ...]:
+    # reading them takes milliseconds each, and a run asks several times
+    return tuple((name, version(name)) for name in LIBRARIES)
 
 
 @cache

@@ -223,14 +223,15 @@ def _spec_problem(spec: EnvironmentSpec, asked: Mapping[str, int]) -> str | None
     return f"its spec has {wrong[0]}={getattr(spec, wrong[0])}; right is {asked[wrong[0]]}, as it was built with" if wrong else None
 
 
-def assemble(cfg: DictConfig, check: Check = accept_all, to_train: bool = False) -> Parts:
+def assemble(cfg: DictConfig, check: Check = accept_all, to_train: bool = False, in_sweep: bool = False) -> Parts:
     """Load the data of a validated config, get its text vectors, and build the rewards.
 
     `check` is called with fingerprints of the data, and of the encoders that read a model's folder, before texts are encoded.
-    With `to_train`, a run that needs more memory than the machine has is refused (`ConfigError`).
+    With `to_train`, a run that needs more memory than the machine has is refused (`ConfigError`). With `in_sweep`, generated data is
+    kept for the next job of the process.
     """
     device = choose_device(cfg.device)
-    loaded = load(cfg, device, check, to_train)
+    loaded = load(cfg, device, check, to_train, in_sweep)
     data = loaded.world.to(device)
     reading = data if loaded.reading is loaded.world else loaded.reading.to(device)
     terms, itemwise = {}, set()

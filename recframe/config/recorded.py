@@ -13,7 +13,9 @@ REFERENCE = re.compile(r"\$\{\s*([\w.\[\]]+)\s*\}")
 
 def recorded(cfg: DictConfig) -> dict[str, Any]:
     """The plain values of a config. A value that contains an environment variable, also by way of another setting, stays unresolved."""
-    values: dict[str, Any] = _recorded(cfg, cfg)
+    plain: Any = OmegaConf.to_container(cfg, resolve=False)
+    # most configs are filled in already, and walking through one node by node takes as long as a small evaluation
+    values: dict[str, Any] = _recorded(cfg, cfg) if _refers(plain) else plain
     return values
 
 
@@ -22,6 +24,14 @@ def logger_settings(cfg: DictConfig) -> dict[str, Any]:
     settings: Any = OmegaConf.to_container(cfg.logger, resolve=True)
     as_written = recorded(cfg)["logger"]
     return {name: {**own, **{key: as_written[name][key] for key in ("tags",) if key in own}} for name, own in settings.items()}
+
+
+def _refers(value: Any) -> bool:
+    """Whether there is an interpolation in plain values."""
+    if isinstance(value, str):
+        return "${" in value
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return any(map(_refers, inner))
 
 
 def _recorded(node: Any, cfg: DictConfig) -> Any:

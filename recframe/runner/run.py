@@ -60,7 +60,7 @@ from recframe.training import (
     read_tuned,
     require_resumable,
 )
-from recframe.trial import try_components
+from recframe.trial import try_components, try_once
 
 log = logging.getLogger(__name__)
 
@@ -184,7 +184,7 @@ def _run(
         _warn_of_refused_claims(cfg)
         call_started(cfg, context)
         callbacks = [*plugin_callbacks(cfg), *own_callbacks]
-        try_components(cfg)
+        (try_components if context.sweep is None else try_once)(cfg)
         resume_from = _checkpoint_to_resume(folder, cfg, record) if context.resumed else None
         steps_before, seconds_before = progress_at(resume_from) if resume_from else (0, 0.0)
         described = RunDescription(
@@ -197,7 +197,7 @@ def _run(
         )
         run_loggers = RunLoggers(logger_settings(cfg), described)
         with run_loggers:
-            parts = assemble(cfg, record.check, to_train=True)
+            parts = assemble(cfg, record.check, to_train=True, in_sweep=context.sweep is not None)
             record.write()
             threads.start_training(len(parts.data.catalog))
             if resume_from is not None and (before := device_at(resume_from)) not in (None, parts.device.type):

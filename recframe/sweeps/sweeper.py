@@ -11,6 +11,7 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
+from recframe.config.compose.shared_composition import SharedComposition
 from recframe.sweeps.limits import Limits
 from recframe.sweeps.one_process import OneProcessLauncher
 from recframe.sweeps.outcomes import Outcome
@@ -36,7 +37,9 @@ class RecordedSweeper(Sweeper):
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Take what the jobs are made of, and make the launcher."""
-        self.hydra_context, self.task_function, self.config = hydra_context, task_function, config
+        # its jobs are composed in this process, or in several that it is sent to
+        self.hydra_context = HydraContext(SharedComposition.of(hydra_context.config_loader), hydra_context.callbacks)
+        self.task_function, self.config = task_function, config
         self.folder = Path(str(config.hydra.sweep.dir))
         typed: Any = OmegaConf.to_container(config.hydra.overrides.task)
         self.plan = current_plan() or SweepPlan(SweepFile(tuple(typed)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import math
 import platform
@@ -162,7 +163,12 @@ def _write_again(path: Path) -> str:
 
 
 def versions() -> dict[str, str]:
-    """The versions behind a result: Python, recframe, its main dependencies, and every distribution with plugins."""
+    """The versions behind a result: Python, recframe, its main dependencies, and every distribution with plugins. Read once a process."""
+    return dict(_versions())
+
+
+@functools.cache
+def _versions() -> tuple[tuple[str, str], ...]:
     found = {"python": platform.python_version()}
     for name in DISTRIBUTIONS:
         try:
@@ -172,7 +178,7 @@ def versions() -> dict[str, str]:
     for entry_point in metadata.entry_points(group=ENTRY_POINT_GROUP):
         if entry_point.dist is not None:
             found.setdefault(entry_point.dist.name, entry_point.dist.version)
-    return found
+    return tuple(found.items())
 
 
 def to_json_values(value: Any) -> Any:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, NamedTuple
 
 from hydra._internal.core_plugins.file_config_source import FileConfigSource
 from hydra._internal.core_plugins.importlib_resources_config_source import ImportlibResourcesConfigSource
@@ -21,6 +21,7 @@ from omegaconf import OmegaConf
 from recframe.components import Kind
 from recframe.config.compose.trust import trust_problems
 from recframe.config.written import read_yaml
+from recframe.files import file_state
 from recframe.plugin_loader import registry
 
 log = logging.getLogger(__name__)
@@ -31,9 +32,10 @@ LEAVES = re.compile(r"^[/\\]|:|(?:^|[/\\])\.\.(?:[/\\]|$)")
 
 
 class _Mode:
-    """Whether the users' files are read without their settings, which `without_settings` sets."""
+    """Whether the users' files are read without their settings, which `without_settings` sets, and the files that `noted_files` notes."""
 
     bare = False
+    noted: ClassVar[set[FileState] | None] = None
 
 
 @contextmanager
@@ -97,7 +99,38 @@ def written_sources() -> Iterator[None]:
         types.update(before)
 
 
+class FileState(NamedTuple):
+    """A file, and what changes if it does; None if it lies in an archive, which stays as it is."""
+
+    path: str
+    state: tuple[int, ...] | None
+
+    @classmethod
+    def of(cls, path: str) -> FileState:
+        """The state of a file now."""
+        try:
+            return cls(path, file_state(Path(path)))
+        except OSError:
+            return cls(path, None)
+
+    def is_unchanged(self) -> bool:
+        """Whether the file still is in this state."""
+        return FileState.of(self.path) == self
+
+
+@contextmanager
+def noted_files() -> Iterator[set[FileState]]:
+    """The files that are read in the block."""
+    _Mode.noted, before = set(), _Mode.noted
+    try:
+        yield _Mode.noted
+    finally:
+        _Mode.noted = before
+
+
 def _result(source: ConfigSource, file: Any, config: str) -> ConfigResult:
+    if _Mode.noted is not None:
+        _Mode.noted.add(FileState.of(str(file)))
     text = file.read_text(encoding="utf-8")
     name = config.removesuffix(".yaml")
     header = ConfigSource._get_header_dict(text[:512])

@@ -1,0 +1,101 @@
+"""The configs of a sweep's jobs, which are composed from what they have in common: the same as Hydra's own, and not from old files."""
+
+from contextlib import contextmanager
+
+import pytest
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra.core.global_hydra import GlobalHydra
+from hydra.types import RunMode
+from omegaconf import OmegaConf
+
+from recframe.config import TRAIN
+from recframe.config.compose import shared_composition
+from recframe.config.compose.initialize import initialized
+from recframe.config.compose.shared_composition import MOST_BASES, SharedComposition
+
+JOBS = (
+    ["seed=1", "agent.gamma=0.5"],
+    ["seed=2", "agent.gamma=0.5"],
+    ["agent=ppo", "seed=1", "encoder=tfidf"],
+    ["seed=2", "agent=ppo", "encoder=tfidf"],
+    ["reward=[click,diversity]", "reward.diversity.weight=0.25", "seed=3"],
+    ["experiment=interest_evolution", "trainer.env_steps=64"],
+    ["logger=[]", "hydra.sweep.dir=elsewhere", "seed=4"],
+    ["~logger.wandb", "name='a b'"],
+    ["seed=5", "hydra.job.name=other", "dataset.num_items=50", "+logger.csv.own=1"],
+)
+
+
+@contextmanager
+def loaders(config_dir=None):
+    """Hydra's own loader, the shared one, and the config of a sweep."""
+    shared_composition._bases.clear()
+    with initialized(config_dir):
+        own = ConfigLoaderImpl(GlobalHydra.instance().config_loader().get_search_path())
+        yield (
+            own,
+            SharedComposition.of(own),
+            own.load_configuration(TRAIN.config_name, ["hydra.sweep.dir=sweep", "seed=0,1"], RunMode.MULTIRUN),
+        )
+
+
+def written(config):
+    return OmegaConf.to_yaml(config)
+
+
+def test_jobs_have_the_configs_that_hydra_composes():
+    with loaders() as (own, shared, sweep):
+        for job in (*JOBS, *JOBS):
+            expected, composed = own.load_sweep_config(sweep, list(job)), shared.load_sweep_config(sweep, list(job))
+            assert written(composed) == written(expected)
+            assert composed._metadata == expected._metadata
+            assert OmegaConf.is_struct(composed)
+            assert not OmegaConf.is_readonly(composed.hydra)
+            assert {name: OmegaConf.get_type(composed, name) for name in composed} == {
+                name: OmegaConf.get_type(expected, name) for name in expected
+            }
+        assert len(shared_composition._bases) <= MOST_BASES
+
+
+def test_jobs_of_the_same_choices_are_composed_once_and_do_not_share_values(monkeypatch):
+    composed, compose = [], ConfigLoaderImpl.load_configuration
+
+    def counted(self, config_name, overrides, **options):
+        composed.append(overrides)
+        return compose(self, config_name, overrides, **options)
+
+    with loaders() as (_, shared, sweep):
+        monkeypatch.setattr(ConfigLoaderImpl, "load_configuration", counted)
+        jobs = [shared.load_sweep_config(sweep, [f"agent={agent}", f"seed={seed}"]) for agent in ("dqn", "ppo") for seed in range(3)]
+    assert composed == [["hydra.sweep.dir=sweep", "agent=dqn"], ["hydra.sweep.dir=sweep", "agent=ppo"]]
+    assert [(job.agent.name, job.seed) for job in jobs] == [
+        ("dqn", 0),
+        ("dqn", 1),
+        ("dqn", 2),
+        ("actor_critic", 0),
+        ("actor_critic", 1),
+        ("actor_critic", 2),
+    ]
+    assert [list(job.hydra.overrides.task) for job in jobs[:2]] == [["agent=dqn", "seed=0"], ["agent=dqn", "seed=1"]]
+
+
+def test_a_changed_file_is_read_again(tmp_path):
+    (tmp_path / "experiment").mkdir()
+    file = tmp_path / "experiment" / "own.yaml"
+    file.write_text("# @package _global_\nagent:\n  gamma: 0.5\n")
+    with loaders(str(tmp_path)) as (_, shared, sweep):
+        job = ["experiment=own", "seed=1"]
+        assert shared.load_sweep_config(sweep, job).agent.gamma == 0.5
+        file.write_text("# @package _global_\nagent:\n  gamma: 0.25\n")
+        assert shared.load_sweep_config(sweep, job).agent.gamma == 0.25
+
+
+@pytest.mark.parametrize("wrong", ["agent=dqm", "agent.gama=0.5", "seed=one", "+seed=1", "~nothing"])
+def test_a_wrong_job_is_refused_as_hydra_refuses_it(wrong):
+    with loaders() as (own, shared, sweep):
+        messages = []
+        for loader in (own, shared):
+            with pytest.raises(Exception) as refused:  # noqa: PT011  whatever Hydra raises
+                loader.load_sweep_config(sweep, ["seed=3", wrong])
+            messages.append((type(refused.value), str(refused.value)))
+        assert messages[0] == messages[1]
