@@ -18,7 +18,6 @@ from recframe.testing import (
     ToyEnvironment,
     ToyTracker,
     check_agent,
-    check_component,
     collect,
     toy_data,
     toy_observation,
@@ -37,6 +36,7 @@ from recframe_plugins.agents.q_learning.slate_q import SlateQ
 from recframe_plugins.agents.registration import recframe_register_components
 from recframe_plugins.agents.soft_actor_critic.config import SoftActorCriticConfig
 from recframe_plugins.agents.soft_actor_critic.soft_actor_critic import SoftActorCritic
+from tests.agent_variants import check_variant
 
 DATA = toy_data()
 AGENTS = {
@@ -215,7 +215,7 @@ def test_learning_over_a_working_set_of_all_items_equals_learning_over_the_catal
 @pytest.mark.parametrize("name", AGENTS)
 def test_agents_pass_the_checks(name):
     _, config, usual = AGENTS[name]
-    check_component(COMPONENTS[name.partition(",")[0]], config(**usual | SMALL))
+    check_variant(COMPONENTS[name.partition(",")[0]], config(**usual | SMALL))
 
 
 @pytest.mark.parametrize("slate_size", [1, 3])

@@ -14,7 +14,6 @@ from recframe.testing import (
     ToyEnvironment,
     ToyTracker,
     check_agent,
-    check_component,
     toy_data,
     toy_observation,
     toy_spec,
@@ -26,6 +25,7 @@ from recframe_plugins.agents.bandits.config import EpsilonGreedyConfig, LinUCBCo
 from recframe_plugins.agents.bandits.epsilon_greedy import EpsilonGreedy
 from recframe_plugins.agents.bandits.linucb import LinUCB
 from recframe_plugins.agents.bandits.thompson import Thompson
+from tests.agent_variants import check_variant
 
 DATA = toy_data()
 BANDITS = {"epsilon_greedy": (EpsilonGreedy, EpsilonGreedyConfig), "linucb": (LinUCB, LinUCBConfig), "thompson": (Thompson, ThompsonConfig)}
@@ -249,7 +249,7 @@ def test_items_without_rewards_have_the_prior(model):
 @pytest.mark.parametrize("name", [*BANDITS, "greedy_reward"])
 def test_bandits_conform(name, model):
     component = registry().get("agent", name)
-    check_component(component, component.config(text_dims=1, model=model, response_dims=3))
+    check_variant(component, component.config(text_dims=1, model=model, response_dims=3))
 
 
 @pytest.mark.parametrize("model", MODELS)

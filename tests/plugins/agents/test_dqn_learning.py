@@ -26,7 +26,7 @@ def test_the_environments_pass_the_checks(profile_bandit, context_bandit, patien
         check_environment(environment, data)
 
 
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.evidence)])
 @pytest.mark.parametrize("world", ["profile_bandit", "context_bandit"])
 def test_the_agent_learns_the_item_of_each_user(world, seed, request, train, mean_return):
     data, environment = request.getfixturevalue(world)
@@ -37,7 +37,7 @@ def test_the_agent_learns_the_item_of_each_user(world, seed, request, train, mea
     assert mean_return(learner, environment) > 0.9
 
 
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.evidence)])
 @pytest.mark.parametrize(("tracker", "config"), [(MeanTracker, MeanConfig(**SMALL)), (GRUTracker, GRUConfig(**SMALL))], ids=["mean", "gru"])
 def test_the_agent_learns_to_wait_for_a_delayed_reward(tracker, config, seed, patience_game, train, mean_return):
     data, environment = patience_game

@@ -11,6 +11,7 @@ from recframe.item_agents import Items, WorkingSet
 from recframe.plugin_loader import registry
 from recframe.testing import ToyEnvironment, ToyTracker, check_agent, check_component, toy_data, toy_spec, toy_transition, update
 from recframe_plugins.agents.offline.cql import CQL
+from tests.agent_variants import check_variant
 
 DATA = toy_data()
 SMALL = {"whole_catalog_items": 10, "working_items": 16}
@@ -42,7 +43,7 @@ def build(name, **options):
 
 @pytest.mark.parametrize(("name", "options"), VARIANTS, ids=lambda value: value if isinstance(value, str) else "-".join(value))
 def test_offline_agents_pass_the_checks(name, options):
-    check_component(component(name), component(name).config(**options))
+    (check_variant if options else check_component)(component(name), component(name).config(**options))
 
 
 @pytest.mark.parametrize("name", sorted(REPLAY))

@@ -16,6 +16,7 @@ from recframe_plugins.agents.offline.decision_transformer import DecisionTransfo
 from recframe_plugins.agents.offline.return_task import ReturnTask
 from recframe_plugins.agents.offline.return_tokens import present_places
 from recframe_plugins.agents.offline.returns import ReturnScale
+from tests.agent_variants import check_variant
 
 DATA = toy_data()
 SPEC = toy_spec(DATA)
@@ -35,7 +36,7 @@ def build(spec=SPEC, **options):
 )
 def test_the_agent_passes_the_checks(options):
     component = registry().get(Kind.AGENT, "decision_transformer")
-    check_component(component, component.config(**SMALL_MODEL | options))
+    (check_variant if options else check_component)(component, component.config(**SMALL_MODEL | options))
 
 
 def windows(horizon, lengths, terminated):

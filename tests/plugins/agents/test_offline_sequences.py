@@ -14,6 +14,7 @@ from recframe_plugins.agents.offline.config import FilteredBCConfig
 from recframe_plugins.agents.offline.filtered_bc import FilteredBC
 from recframe_plugins.agents.offline.returns import RecentReturns
 from recframe_plugins.agents.offline.reward_of_feedback import RewardOfFeedback, rewards_of
+from tests.agent_variants import check_variant
 
 DATA = toy_data()
 SPEC = toy_spec(DATA)
@@ -28,7 +29,7 @@ def build(factory, config, spec=SPEC):
 @pytest.mark.parametrize("options", [{}, {"share": 0.5, "filter_by": "mean", "loss": "sampled", "negatives": 8}])
 def test_filtered_bc_passes_the_checks(options):
     component = registry().get(Kind.AGENT, "filtered_bc")
-    check_component(component, component.config(**options))
+    (check_variant if options else check_component)(component, component.config(**options))
 
 
 def test_recent_returns_forget_the_oldest_and_give_quantiles():

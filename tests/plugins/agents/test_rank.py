@@ -37,7 +37,7 @@ def build(name, num_candidates=0, num_excluded=0):
     module, _, attribute = component.factory.partition(":")
     torch.manual_seed(0)
     spec = toy_spec(DATA, num_candidates=num_candidates, num_excluded=num_excluded)
-    config = component.config()
+    config = component.config(**{"bpr_mf": {"epochs": 3}}.get(name, {}))
     agent = getattr(importlib.import_module(module), attribute)(config, spec, state_tracker=ToyTracker(spec, DATA), seed=0)
     if isinstance(agent.experience, Rollout):
         environment = ToyEnvironment(spec, DATA)

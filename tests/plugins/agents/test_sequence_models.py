@@ -18,6 +18,7 @@ from recframe_plugins.agents.sequence_models.tasks import LAST_ONLY, Task, cloze
 from recframe_plugins.state_trackers.attention import AttentionTracker
 from recframe_plugins.state_trackers.config import AttentionConfig, GRUConfig
 from recframe_plugins.state_trackers.recurrent import GRUTracker
+from tests.agent_variants import check_variant
 
 DATA = toy_data()
 LENGTH = 6
@@ -54,7 +55,7 @@ def loss_of(agent, batch):
 )
 def test_agent_conforms(options):
     component = registry().get(Kind.AGENT, "sequence_model")
-    check_component(component, component.config(batch_size=8, **options))
+    (check_variant if options else check_component)(component, component.config(batch_size=8, **options))
 
 
 def test_full_loss_is_the_mean_cross_entropy_of_the_item_after_each_place():

@@ -13,6 +13,7 @@ from recframe.testing import ToyTracker, check_component, toy_data, toy_observat
 from recframe_plugins.agents.q_learning.config import SlateQConfig
 from recframe_plugins.agents.q_learning.slate_q import SlateQ, choices, rewards_by_choice
 from recframe_plugins.agents.q_learning.slates import SlateScores
+from tests.agent_variants import check_variant
 
 DATA = toy_data(num_items=12)
 COMPONENTS = {"slate_q": registry().get("agent", "slate_q")}
@@ -75,7 +76,7 @@ def reference_target(agent, transition):
     ],
 )
 def test_the_agent_passes_the_checks(config):
-    check_component(COMPONENTS["slate_q"], config)
+    (check_component if config == SlateQConfig() else check_variant)(COMPONENTS["slate_q"], config)
 
 
 @pytest.mark.parametrize("num_candidates", [0, 6])

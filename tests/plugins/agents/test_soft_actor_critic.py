@@ -14,6 +14,7 @@ from recframe_plugins.agents.soft_actor_critic.config import SoftActorCriticConf
 from recframe_plugins.agents.soft_actor_critic.soft_actor_critic import SoftActorCritic
 from recframe_plugins.state_trackers.config import MeanConfig
 from recframe_plugins.state_trackers.mean import MeanTracker
+from tests.agent_variants import check_variant
 
 DATA = toy_data()
 RESTRICTIONS = [{}, {"num_candidates": 9}, {"num_excluded": 4}, {"num_candidates": 9, "num_excluded": 4}]
@@ -92,7 +93,7 @@ def first_losses(agent, transition):
 
 @pytest.mark.parametrize("config", [SoftActorCriticConfig(), SoftActorCriticConfig(whole_catalog_items=10, working_items=20)])
 def test_the_agent_passes_the_checks(config):
-    check_component(registry().get("agent", "soft_actor_critic"), config)
+    (check_component if config == SoftActorCriticConfig() else check_variant)(registry().get("agent", "soft_actor_critic"), config)
 
 
 @pytest.mark.parametrize("restrictions", RESTRICTIONS)

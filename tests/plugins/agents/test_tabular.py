@@ -128,7 +128,7 @@ def test_the_decision_process_conforms():
     check_environment(SmallProcess(), process_data())
 
 
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.evidence)])
 def test_q_learning_converges_to_the_values_of_value_iteration(seed):
     environment, data = SmallProcess(), process_data()
     config = TabularQLearningConfig(**ONE_HOT, learning_rate=1.0, learning_rate_decay=0.6, epsilon_end=1.0, batch_size=512)
