@@ -13,6 +13,7 @@ from importlib.metadata import EntryPoint, distributions
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from recframe.plugin_loader import registry
 
@@ -29,6 +30,12 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """Run the whole suite in several processes, and named tests, benchmarks and evidence in one."""
     whole = config.args_source == pytest.Config.ArgsSource.TESTPATHS and "not benchmark" in config.option.markexpr
     return min(PROCESSES, os.cpu_count() or 1) if whole else 0
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the modules with slow tests first, so that no process is left with one of them at the end while the others wait."""
+    slow = {item.path for item in items if item.get_closest_marker("slow") is not None}
+    items.sort(key=lambda item: item.path not in slow)
 
 
 def pytest_collection_finish() -> None:
@@ -153,17 +160,48 @@ def warm_process(tmp_path_factory):
         yield processes
 
 
+@pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of this session of pytest that all of its processes have."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@pytest.fixture(scope="session")
+def shared_cache(shared_folder: Path) -> Path:
+    """What runs compute about texts and worlds, for `RECFRAME_CACHE`: tests that are not about the cache need not compute it again."""
+    return shared_folder / "cache"
+
+
+@pytest.fixture(scope="session")
+def made_once(shared_folder: Path) -> Callable[[str, Callable[[Path], object]], Path]:
+    """`made_once(name, make)`: the folder that `make(folder)` fills for the first process that asks; the others wait and read it."""
+
+    def folder_of(name: str, make: Callable[[Path], object]) -> Path:
+        folder, made = shared_folder / name, shared_folder / f"{name}.made"
+        with FileLock(shared_folder / f"{name}.lock"):
+            if not made.exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir()
+                make(folder)
+                made.touch()
+        return folder
+
+    return folder_of
+
+
 @dataclass
 class CommandLine:
     """The command line, called in a new process in an empty folder: `recframe("train", "agent=dqn", site=folder)`."""
 
     folder: Path
+    cache: Path
     start: Callable[[Sequence[str], Path, Mapping[str, str]], subprocess.CompletedProcess]
 
     def __call__(self, *arguments: str, site: Path | None = None, cwd: Path | None = None, check: bool = False, **environment: str):
         # the developer's own settings must not change the tests
         own = {name: value for name, value in os.environ.items() if not name.startswith(("RECFRAME_", "WANDB_", "HYDRA_"))}
-        variables = {**own, "RECFRAME_CACHE": str(self.folder.parent / "cache"), "COLUMNS": "140", **environment}
+        variables = {**own, "RECFRAME_CACHE": str(self.cache), "COLUMNS": "140", **environment}
         if site is not None:
             variables["PYTHONPATH"] = str(site)
         done = self.start(arguments, cwd or self.folder, variables)
@@ -173,11 +211,11 @@ class CommandLine:
 
 
 @pytest.fixture
-def recframe(tmp_path: Path) -> CommandLine:
-    return CommandLine(tmp_path, fresh_process)
+def recframe(tmp_path: Path, shared_cache: Path) -> CommandLine:
+    return CommandLine(tmp_path, shared_cache, fresh_process)
 
 
 @pytest.fixture
-def warm_recframe(tmp_path: Path, warm_process) -> CommandLine:
+def warm_recframe(tmp_path: Path, shared_cache: Path, warm_process) -> CommandLine:
     """`recframe` for tests of whole runs, without the time for imports."""
-    return CommandLine(tmp_path, warm_process)
+    return CommandLine(tmp_path, shared_cache, warm_process)

@@ -71,12 +71,12 @@ METRICS = """
 
 
 @pytest.mark.slow
-def test_a_run_imports_only_what_it_uses_and_leaves_the_rest_usable(warm_recframe, tmp_path):
+def test_a_run_imports_only_what_it_uses_and_leaves_the_rest_usable(warm_recframe, shared_cache, tmp_path):
     arguments = ["train", "encoder=tfidf", "debug=smoke", "logger=csv"]
     # the texts' vectors are cached
     warm_recframe(*arguments, "evaluation.references=false", check=True)
     script = RUN.format(arguments=[*arguments, "hydra.run.dir=run"], heavy=HEAVY) + COMPILER + METRICS
-    environment = {**os.environ, "RECFRAME_CACHE": str(tmp_path.parent / "cache")}
+    environment = {**os.environ, "RECFRAME_CACHE": str(shared_cache)}
     command = [sys.executable, "-c", textwrap.dedent(script)]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr

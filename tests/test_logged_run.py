@@ -47,7 +47,7 @@ def composed(log_folder: Path, *overrides: str):
 
 def of_log(log_folder: Path, *overrides: str):
     world = ["stages=[logged,simulated]", "environment=preference_model", "environment.similarity=text"]
-    return composed(log_folder, *world, "agent=dqn", "agent.learning_starts=64", *overrides)
+    return composed(log_folder, *world, "agent=dqn", "agent.learning_starts=64", "evaluation.references=false", *overrides)
 
 
 def rows_of(folder: Path) -> list[str]:
@@ -71,7 +71,8 @@ def test_a_run_without_a_simulator_ends_in_a_table_of_rankings(log_folder, tmp_p
 
 @pytest.mark.parametrize("agent", ["dqn", "prioritized_dqn", "ddpg", "soft_actor_critic", "popular"])
 def test_agents_that_learn_from_replay_learn_from_a_log_unchanged(log_folder, tmp_path, agent):
-    written = runner.run(composed(log_folder, f"agent={agent}", "reward=[rating]"), tmp_path / "run")
+    quick = ["evaluation.references=false", "reward=[rating]"]
+    written = runner.run(composed(log_folder, f"agent={agent}", *quick), tmp_path / "run")
     assert written.policies["trained"]["ndcg@10"]["mean"] >= 0.0
 
 
@@ -93,15 +94,22 @@ def test_what_is_held_out_is_learned_from_by_nothing(log_folder, tmp_path):
     assert trained_on + held_out == len((log_folder / "ratings.csv").read_text().splitlines()) - 1
 
 
-def test_a_log_first_and_then_a_simulator(log_folder, tmp_path):
-    result = runner.run(of_log(log_folder), tmp_path / "run")
-    written = json.loads((tmp_path / "run" / "result.json").read_text())
+@pytest.fixture(scope="module")
+def in_two_stages(log_folder, tmp_path_factory):
+    """A run that learns from the log, and then in the simulator."""
+    folder = tmp_path_factory.mktemp("two_stages") / "run"
+    return folder, runner.run(of_log(log_folder), folder)
+
+
+def test_a_log_first_and_then_a_simulator(in_two_stages):
+    folder, result = in_two_stages
+    written = json.loads((folder / "result.json").read_text())
     assert written["batches"] == 20
     assert written["env_steps"] == 2048
     assert {"return", "length"} <= set(written["policies"]["trained"])
     assert "ndcg@10" in written["ranking"]["policies"]["trained"]
     assert "env_steps" in written["selection"]
-    assert rows_of(tmp_path / "run")[0].startswith("steps,")
+    assert rows_of(folder)[0].startswith("steps,")
     assert result.ranking["policies"] == written["ranking"]["policies"]
 
 
@@ -117,13 +125,6 @@ def test_people_who_are_simulated_at_the_end_are_not_learned_from(log_folder):
     assert not set(held_out.tolist()) & set(parts.log.train.frame["user"].to_list())
     # the simulator itself is fitted on them
     assert set(held_out.tolist()) <= set(parts.data.interactions.frame["user"].to_list())
-
-
-@pytest.fixture(scope="module")
-def in_two_stages(log_folder, tmp_path_factory):
-    """A run that learns from the log, and then in the simulator."""
-    folder = tmp_path_factory.mktemp("two_stages") / "run"
-    return folder, runner.run(of_log(log_folder, "agent.learning_starts=64"), folder)
 
 
 def test_the_weights_of_the_first_stage_compete_in_the_second(in_two_stages):
@@ -143,7 +144,7 @@ def test_a_run_stopped_in_any_stage_resumes_to_the_same_numbers(log_folder, in_t
     """Stopped after the first evaluation on the log, after the last one there, and after the first two in the simulator."""
     from recframe.training.checkpoints import RunCheckpoints
 
-    (whole_folder, whole), cfg = in_two_stages, of_log(log_folder, "agent.learning_starts=64")
+    (whole_folder, whole), cfg = in_two_stages, of_log(log_folder)
     saves = 0
     save, start = RunCheckpoints.save, RunCheckpoints.on_train_start
 

@@ -2,14 +2,13 @@
 
 import csv
 import json
-import os
 import random
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.conftest import CommandLine
 
 SETTINGS = [
     "debug=smoke",
@@ -82,13 +81,11 @@ def outcome(folder: Path) -> tuple[dict, list[dict[str, str]]]:
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("uninterrupted")
-    command = [sys.executable, "-m", "recframe.cli", "train", *SETTINGS, f"hydra.run.dir={folder / 'run'}"]
-    # the same number of threads and the same text vectors as the runs to compare with: sums depend on their order
-    variables = {**os.environ, "OMP_NUM_THREADS": "1", "RECFRAME_CACHE": str(tmp_path_factory.getbasetemp() / "cache")}
-    subprocess.run(command, cwd=folder, check=True, capture_output=True, env=variables)
-    return outcome(folder / "run")
+def uninterrupted(made_once, shared_cache, warm_process):
+    def make(folder):
+        CommandLine(folder, shared_cache, warm_process)("train", *SETTINGS, f"hydra.run.dir={folder / 'run'}", check=True)
+
+    return outcome(made_once("uninterrupted", make) / "run")
 
 
 @pytest.mark.slow

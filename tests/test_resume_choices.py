@@ -1,21 +1,33 @@
 """What a resume or an evaluation needs besides the config: the device, the checkpoint, the weights, and result.json."""
 
 import json
+import shutil
 
 import pytest
 import torch
 
 from recframe.config.checks.machine import surely_without_cuda
 from recframe.interfaces import restore_generator
+from tests.conftest import CommandLine
 
 QUICK = ["debug=smoke", "encoder=tfidf", "state_tracker=mean", "agent.updates_per_chunk=1", "logger=[csv]", "evaluation.references=false"]
 CPU_ONLY = pytest.mark.skipif(not surely_without_cuda(), reason="the error needs a machine without a GPU")
 
 
+@pytest.fixture(scope="module")
+def place(warm_process, shared_cache, tmp_path_factory):
+    """A folder with a run in kept/ that was made in run/."""
+    place = tmp_path_factory.mktemp("place")
+    CommandLine(place, shared_cache, warm_process)("train", *QUICK, "hydra.run.dir=run", check=True)
+    return (place / "run").rename(place / "kept").parent
+
+
 @pytest.fixture
-def trained(warm_recframe, tmp_path):
-    warm_recframe("train", *QUICK, "hydra.run.dir=run", check=True)
-    return tmp_path / "run"
+def trained(warm_recframe, place):
+    """The run in run/, as it was. Commands run in the folder of it."""
+    shutil.rmtree(place / "run", ignore_errors=True)
+    warm_recframe.folder = place
+    return shutil.copytree(place / "kept", place / "run")
 
 
 def as_from_cuda(run):

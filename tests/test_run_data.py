@@ -1,10 +1,13 @@
 """A run knows its data: paths mean the same from every folder, and data that has changed since is noticed."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
 import yaml
+
+from tests.conftest import CommandLine
 
 QUICK = ["debug=smoke", "encoder=tfidf", "state_tracker=mean", "agent.updates_per_chunk=1", "logger=[]", "evaluation.references=false"]
 MATRIX = [*QUICK, "dataset=rating_matrix", "environment=rating_matrix", "reward=[rating]", "environment.max_steps=10"]
@@ -15,28 +18,40 @@ def write_ratings(path, seed, users=40):
     np.save(path, np.random.default_rng(seed).integers(1, 6, (users, 12)).astype(np.float32))
 
 
-@pytest.fixture
-def trained(warm_recframe, tmp_path):
-    """A run in a/run that was started in a/ with the relative path ratings.npy, of which b/ has another one."""
-    write_ratings(tmp_path / "a" / "ratings.npy", seed=0)
-    write_ratings(tmp_path / "b" / "ratings.npy", seed=1)
+@pytest.fixture(scope="module")
+def place(warm_process, shared_cache, tmp_path_factory):
+    """A folder with a run in a/run that was started in a/ with the relative path ratings.npy; the run is also kept in kept/."""
+    place = tmp_path_factory.mktemp("place")
+    write_ratings(place / "a" / "ratings.npy", seed=0)
     command = ["train", *MATRIX, "dataset.path=ratings.npy", "hydra.run.dir=run"]
-    warm_recframe(*command, cwd=tmp_path / "a", check=True)
-    return tmp_path / "a" / "run"
+    CommandLine(place / "a", shared_cache, warm_process)(*command, check=True)
+    shutil.copytree(place / "a" / "run", place / "kept")
+    return place
+
+
+@pytest.fixture
+def trained(warm_recframe, place):
+    """The run in a/run, as it was, and its data; b/ has other data of the same name. Commands run in the folder of both."""
+    for folder in ("a", "b"):
+        shutil.rmtree(place / folder, ignore_errors=True)
+    write_ratings(place / "a" / "ratings.npy", seed=0)
+    write_ratings(place / "b" / "ratings.npy", seed=1)
+    warm_recframe.folder = place
+    return shutil.copytree(place / "kept", place / "a" / "run")
 
 
 @pytest.mark.slow
-def test_a_relative_path_leads_to_the_same_data_from_another_folder(warm_recframe, tmp_path, trained):
-    assert yaml.safe_load((trained / "config.yaml").read_text())["dataset"]["path"] == str(tmp_path / "a" / "ratings.npy")
+def test_a_relative_path_leads_to_the_same_data_from_another_folder(warm_recframe, place, trained):
+    assert yaml.safe_load((trained / "config.yaml").read_text())["dataset"]["path"] == str(place / "a" / "ratings.npy")
     assert "dataset.path=ratings.npy" in yaml.safe_load((trained / "overrides.yaml").read_text())
-    again = warm_recframe("evaluate", "../a/run", "--json", cwd=tmp_path / "b", check=True)
+    again = warm_recframe("evaluate", "../a/run", "--json", cwd=place / "b", check=True)
     assert json.loads(again.stdout)["policies"] == json.loads((trained / "result.json").read_text())["policies"]
 
 
 @pytest.mark.slow
-def test_changed_data_is_evaluated_only_on_request(warm_recframe, tmp_path, trained):
+def test_changed_data_is_evaluated_only_on_request(warm_recframe, place, trained):
     before = (trained / "data.json").read_bytes()
-    write_ratings(tmp_path / "a" / "ratings.npy", seed=2)
+    write_ratings(place / "a" / "ratings.npy", seed=2)
     refused = warm_recframe("evaluate", "a/run")
     assert refused.returncode == 2
     assert refused.stderr.splitlines()[-1] == (
@@ -48,9 +63,9 @@ def test_changed_data_is_evaluated_only_on_request(warm_recframe, tmp_path, trai
 
 
 @pytest.mark.slow
-def test_a_run_without_fingerprints_is_evaluated_with_a_note(warm_recframe, tmp_path, trained):
+def test_a_run_without_fingerprints_is_evaluated_with_a_note(warm_recframe, place, trained):
     (trained / "data.json").unlink()
-    write_ratings(tmp_path / "a" / "ratings.npy", seed=2)
+    write_ratings(place / "a" / "ratings.npy", seed=2)
     done = warm_recframe("evaluate", "a/run", check=True)
     assert "a/run/data.json does not exist, so whether the data is that of the run is not known" in done.stdout
     (trained / "data.json").write_text("[]")
@@ -58,27 +73,27 @@ def test_a_run_without_fingerprints_is_evaluated_with_a_note(warm_recframe, tmp_
 
 
 @pytest.mark.slow
-def test_moved_data_is_reported_with_the_file_that_names_it(warm_recframe, tmp_path, trained):
-    (tmp_path / "a" / "ratings.npy").rename(tmp_path / "elsewhere.npy")
+def test_moved_data_is_reported_with_the_file_that_names_it(warm_recframe, place, trained):
+    (place / "a" / "ratings.npy").rename(place / "elsewhere.npy")
     refused = warm_recframe("evaluate", "a/run")
     assert refused.returncode == 2
-    assert refused.stderr == f"recframe: a/run/config.yaml: dataset.path: '{tmp_path / 'a' / 'ratings.npy'}' does not exist\n"
+    assert refused.stderr == f"recframe: a/run/config.yaml: dataset.path: '{place / 'a' / 'ratings.npy'}' does not exist\n"
 
 
 @pytest.mark.slow
-def test_changed_data_is_resumed_only_on_request_and_of_the_same_size(warm_recframe, tmp_path, trained):
+def test_changed_data_is_resumed_only_on_request_and_of_the_same_size(warm_recframe, place, trained):
     (trained / "result.json").unlink()
-    write_ratings(tmp_path / "a" / "ratings.npy", seed=2)
+    write_ratings(place / "a" / "ratings.npy", seed=2)
     refused = warm_recframe("train", "resume=a/run")
     assert refused.returncode == 2
     assert "the data is not that of the run: ratings differ" in refused.stderr
     assert "recframe train resume=a/run other_data=true" in refused.stderr
     assert not (trained / "result.json").exists()
-    write_ratings(tmp_path / "a" / "ratings.npy", seed=2, users=41)
+    write_ratings(place / "a" / "ratings.npy", seed=2, users=41)
     resized = warm_recframe("train", "resume=a/run", "other_data=true")
     assert "40 users then, 41 now" in resized.stderr
     assert "start a new run" in resized.stderr
-    write_ratings(tmp_path / "a" / "ratings.npy", seed=2)
+    write_ratings(place / "a" / "ratings.npy", seed=2)
     warm_recframe("train", "resume=a/run", "other_data=true", check=True)
     assert "ratings differ; accepted" in (trained / "run.log").read_text()
     # from now on, this is the data of the run
@@ -101,6 +116,7 @@ def test_a_changed_model_folder_is_noticed(warm_recframe, tmp_path):
     few = ["dataset.num_items=30", "dataset.num_users=20", "pretrain.from_scratch=true", "pretrain.steps=1", "logger=[]"]
     warm_recframe("pretrain", "encoder=gpt", *few, *small, "pretrain.folder=models/mine", check=True)
     plain = [word for word in QUICK if not word.startswith("encoder=")]
+    plain += ["dataset.num_items=30", "dataset.num_users=20"]
     warm_recframe("train", *plain, "encoder=gpt", "encoder.model=models/mine", "hydra.run.dir=run", check=True)
     assert yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())["encoder"]["model"] == str(tmp_path / "models" / "mine")
     elsewhere = tmp_path / "elsewhere"

@@ -62,13 +62,14 @@ def build_site():
 
 
 @pytest.fixture(scope="module")
-def site(build_site, tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("built")
-    try:
-        build_site.build(folder / "site", folder / "work")
-    except subprocess.CalledProcessError as error:
-        pytest.fail(error.output)
-    return folder / "site"
+def site(build_site, made_once) -> Path:
+    def make(folder: Path) -> None:
+        try:
+            build_site.build(folder / "site", folder / "work")
+        except subprocess.CalledProcessError as error:
+            pytest.fail(error.output)
+
+    return made_once("built_site", make) / "site"
 
 
 @pytest.fixture(scope="module")

@@ -14,33 +14,37 @@ import pytest
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory) -> Path:
+def wheel(made_once) -> Path:
     root = Path(__file__).resolve().parents[1]
-    folder = tmp_path_factory.mktemp("wheel")
-    # build in a copy, so that no files are left in the source tree
-    source = folder / "source"
-    source.mkdir()
-    for name in ("recframe", "plugins", "conf"):
-        shutil.copytree(root / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
-        shutil.copy(root / name, source)
-    build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder), str(source)]
-    subprocess.run(build, check=True, capture_output=True)
-    return next(folder.glob("recframe-*.whl"))
+
+    def build(folder: Path) -> None:
+        # in a copy, so that no files are left in the source tree
+        source = folder / "source"
+        source.mkdir()
+        for name in ("recframe", "plugins", "conf"):
+            shutil.copytree(root / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+        for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
+            shutil.copy(root / name, source)
+        own = ["--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder)]
+        subprocess.run([sys.executable, "-m", "pip", "wheel", *own, str(source)], check=True, capture_output=True)
+
+    return next(made_once("wheel", build).glob("recframe-*.whl"))
 
 
 @pytest.fixture(scope="module")
 def installed(wheel, tmp_path_factory) -> Path:
     """The interpreter of a new environment with the wheel and links to this environment's dependencies."""
     folder = tmp_path_factory.mktemp("environment")
-    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+    # without a pip of its own, which takes as long to install as everything else
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
     python = folder / "bin" / "python"
-    subprocess.run([str(python), "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", str(wheel)], check=True, capture_output=True)
+    install = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--no-deps", "--no-index", "--no-compile"]
+    subprocess.run([*install, str(wheel)], check=True, capture_output=True)
     site = next(folder.glob("lib/python*/site-packages"))
     # the dependencies are several gigabytes: link them from the environment that runs the tests, without its editable recframe
     entries = [entry for path in sys.path if path.endswith("site-packages") for entry in Path(path).iterdir()]
     for entry in entries:
-        own = "recframe" in entry.name.lower() or entry.name.startswith(("__editable__", "pip", "setuptools", "_distutils"))
+        own = "recframe" in entry.name.lower() or entry.name.startswith("__editable__")
         if not own and entry.suffix != ".pth" and not (site / entry.name).exists():
             (site / entry.name).symlink_to(entry)
     return python
@@ -61,10 +65,10 @@ def test_the_wheel_contains_every_module_config_and_licence(wheel, project_root)
 
 
 @pytest.mark.slow
-def test_the_installed_wheel_runs_commands_and_trains(installed, tmp_path):
+def test_the_installed_wheel_runs_commands_and_trains(installed, shared_cache, tmp_path):
     # without PYTHONPATH and in another folder, the source tree cannot be imported
     variables = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-    variables |= {"OMP_NUM_THREADS": "1", "RECFRAME_CACHE": str(tmp_path / "cache")}
+    variables |= {"OMP_NUM_THREADS": "1", "RECFRAME_CACHE": str(shared_cache)}
 
     def call(*arguments: str) -> str:
         command = [str(installed.parent / "recframe"), *arguments]
@@ -86,13 +90,7 @@ def test_the_installed_wheel_runs_commands_and_trains(installed, tmp_path):
 @pytest.mark.timeout(3000)
 def test_a_plugin_from_the_kit_works_from_the_first_command_to_the_last(installed, project_root, tmp_path, capsys):
     """The commands of docs/guide/plugin_kit.md in their order, outside the source tree; then the plugin is missed."""
-    bin_folder, site = installed.parent, next(installed.parents[1].glob("lib/python*/site-packages"))
-    # `plugins check` builds a wheel, for which the environment's own setuptools may be too old
-    (ours,) = (path for path in map(Path, sys.path) if (path / "setuptools").is_dir())
-    for entry in [*site.glob("setuptools*"), site / "_distutils_hack"]:
-        shutil.rmtree(entry, ignore_errors=True)
-    for entry in [*ours.glob("setuptools*"), ours / "_distutils_hack"]:
-        (site / entry.name).symlink_to(entry)
+    bin_folder = installed.parent
     variables = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     variables |= {
         "OMP_NUM_THREADS": "1",

@@ -12,7 +12,14 @@ import signal
 import sys
 from importlib import import_module
 
-# the imports of a run and of the encoder tfidf
+# the imports of the composition, of a run, of its reports, and of the encoder tfidf
+import hydra.main  # noqa: F401
+import sklearn.decomposition
+import sklearn.feature_extraction.text  # noqa: F401
+from hydra.core.plugins import Plugins
+
+import recframe.config.compose.mistakes
+import recframe.reports
 import recframe.runner  # noqa: F401
 import recframe_plugins
 from recframe.cli.main import main
@@ -51,6 +58,8 @@ for module in pkgutil.walk_packages(recframe_plugins.__path__, f"{recframe_plugi
         part in module.name for part in (".q_learning.", ".topic_world.", ".simulation.", ".rewards.", ".tfidf.", "registration", "config")
     ):
         import_module(module.name)
+# Hydra looks for its own plugins
+Plugins.instance()
 # the forked processes need not look through what is imported here
 gc.collect()
 gc.freeze()

@@ -6,9 +6,9 @@ import pytest
 
 
 @pytest.mark.slow
-def test_the_code_of_the_guide_runs_as_printed(project_root, tmp_path, monkeypatch, capsys):
+def test_the_code_of_the_guide_runs_as_printed(project_root, shared_cache, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("RECFRAME_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("RECFRAME_CACHE", str(shared_cache))
     guide = (project_root / "docs" / "guide" / "python_api.md").read_text()
     blocks = re.findall(r"^```python\n(.*?)^```$", guide, re.DOTALL | re.MULTILINE)
     assert len(blocks) == 7

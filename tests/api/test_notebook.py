@@ -7,11 +7,11 @@ import pytest
 
 
 @pytest.mark.slow
-def test_the_notebook_of_the_documents_runs(project_root, tmp_path, monkeypatch):
+def test_the_notebook_of_the_documents_runs(project_root, shared_cache, tmp_path, monkeypatch):
     nbclient, nbformat = pytest.importorskip("nbclient"), pytest.importorskip("nbformat")
     pytest.importorskip("ipykernel")
     pytest.importorskip("matplotlib")
-    monkeypatch.setenv("RECFRAME_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("RECFRAME_CACHE", str(shared_cache))
     # the kernel imports what this process imports
     monkeypatch.setenv("PYTHONPATH", os.environ.get("PYTHONPATH", str(project_root)))
     path = project_root / "docs" / "notebooks" / "first_steps.ipynb"

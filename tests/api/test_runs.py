@@ -50,9 +50,9 @@ def state_of_process() -> dict:
 
 
 @pytest.fixture(scope="module")
-def own_cache(tmp_path_factory):
+def own_cache(shared_cache):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RECFRAME_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("RECFRAME_CACHE", str(shared_cache))
         yield
 
 

@@ -18,6 +18,7 @@ from recframe.console import STANDARD_OUTPUT, SafeStream, output_console
 from recframe.runner.report import print_report
 from recframe.runner.results import RunResult
 from recframe.tracking.run_log import log_file
+from tests.conftest import CommandLine
 
 QUICK = ["debug=smoke", "encoder=tfidf", "state_tracker=mean", "agent=random", "evaluation.references=false", "logger=csv"]
 PR_CAPBSET_DROP = 24
@@ -61,7 +62,7 @@ def call(arguments, cwd, stdout=subprocess.PIPE, other_user=False, closed=False,
     command = [sys.executable, "-m", "recframe.cli", *arguments]
     if closed:
         command = ["sh", "-c", 'exec "$@" >&-', "sh", *command]
-    variables = {**os.environ, "RECFRAME_CACHE": str(cwd / "cache"), **environment}
+    variables = {**os.environ, **environment}
     return subprocess.run(
         [*command],
         cwd=cwd,
@@ -75,12 +76,18 @@ def call(arguments, cwd, stdout=subprocess.PIPE, other_user=False, closed=False,
     )
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _cache(shared_cache):
+    with pytest.MonkeyPatch.context() as patches:
+        patches.setenv("RECFRAME_CACHE", str(shared_cache))
+        yield
+
+
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory):
+def finished(tmp_path_factory, shared_cache, warm_process):
     """A finished run."""
     folder = tmp_path_factory.mktemp("finished")
-    done = call(["train", *QUICK, "hydra.run.dir=run"], folder)
-    assert done.returncode == 0, done.stderr
+    CommandLine(folder, shared_cache, warm_process)("train", *QUICK, "hydra.run.dir=run", check=True)
     return folder / "run"
 
 

@@ -27,9 +27,9 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(shared_cache, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RECFRAME_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("RECFRAME_CACHE", str(shared_cache))
         yield tmp_path_factory.mktemp("runs")
 
 

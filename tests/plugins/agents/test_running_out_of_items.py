@@ -22,7 +22,7 @@ SLATES = [
     "fixed_slate", "greedy_reward", "popular", "posterior_greedy", "random",
 ]  # fmt: skip
 CLICKS = ["slate_q", "slate_q_top_k"]
-COMMON = ["debug=smoke", "encoder=tfidf", "environment.num_users=24", "environment.protocol=fixed_length"]
+COMMON = ["debug=smoke", "encoder=tfidf", "dataset.num_users=60", "environment.num_users=24", "environment.protocol=fixed_length"]
 ALL_ITEMS = ["dataset.num_items=6", "environment.max_steps=6"]
 ODD_REST = ["dataset.num_items=7", "environment.slate_size=2", "environment.max_steps=3"]
 ONE_ITEM = ["dataset.num_items=1", "environment.max_steps=1"]
@@ -50,10 +50,10 @@ def composed(agent):
 
 
 @pytest.fixture
-def parts(tmp_path):
+def parts(shared_cache):
     def build(agent, settings):
         cfg = deepcopy(composed(agent))
-        for setting in [*settings, f"embeddings.cache={tmp_path}"]:
+        for setting in [*settings, f"embeddings.cache={shared_cache}"]:
             key, _, value = setting.partition("=")
             OmegaConf.update(cfg, key, value)
         return assemble(validate(cfg))

@@ -51,7 +51,8 @@ def endpoint():
 @pytest.fixture(scope="module")
 def command(warm_process, tmp_path_factory):
     """The command line in a folder of this module."""
-    return CommandLine(tmp_path_factory.mktemp("runs"), warm_process)
+    folder = tmp_path_factory.mktemp("runs")
+    return CommandLine(folder, folder.parent / "cache", warm_process)
 
 
 @pytest.fixture(scope="module")
