@@ -13,6 +13,9 @@ from recframe.tracking import read_people
 
 PROJECT = Path(__file__).resolve().parents[1]
 QUICK = ["debug=smoke", "encoder=tfidf", "state_tracker=mean", "agent.updates_per_chunk=1"]
+# sizes of an evaluation and of a world
+FEW = ["evaluation.num_users=8", "evaluation.periodic_users=8", "evaluation.tuning_sessions=8", "evaluation.bootstrap_samples=50"]
+SMALL_WORLD = ["dataset.num_items=100", "dataset.num_users=100"]
 METRICS = {"return", "length", "click_rate", "coverage", "diversity", "novelty", "gini", "reward/click"}
 
 
@@ -75,14 +78,15 @@ def test_the_same_seed_gives_the_same_run_and_another_seed_another_run(warm_recf
 
 
 @pytest.mark.slow
-def test_each_job_of_a_sweep_has_a_folder_and_the_report_averages_over_seeds(recframe, tmp_path):
+def test_each_job_of_a_sweep_has_a_folder_and_the_report_averages_over_seeds(warm_recframe, tmp_path):
     # in parallel, so that a job runs in a process that did not compose its config
     launcher = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
-    recframe("train", "-m", *QUICK, "logger=[csv]", "seed=0,1", "agent.gamma=0.5,0.9", "hydra.sweep.dir=sweep", *launcher, check=True)
+    quick = [*QUICK, "logger=[csv]", "evaluation.references=false"]
+    warm_recframe("train", "-m", *quick, "seed=0,1", "agent.gamma=0.5,0.9", "hydra.sweep.dir=sweep", *launcher, check=True)
     results = sorted((tmp_path / "sweep").glob("*/result.json"))
     assert len(results) == 4
     assert {json.loads(path.read_text())["seed"] for path in results} == {0, 1}
-    report = recframe("report", "sweep", "--markdown", check=True).stdout
+    report = warm_recframe("report", "sweep", "--markdown", check=True).stdout
     assert "agent.gamma" in report
     assert "0.5" in report
 
@@ -151,14 +155,15 @@ def test_shuffled_text_vectors_change_only_what_the_agent_reads(warm_recframe, t
 
 
 @pytest.mark.slow
-def test_a_run_from_python_needs_no_command_line(tmp_path):
+def test_a_run_from_python_needs_no_command_line(tmp_path, shared_cache):
+    quick = ["debug=smoke", "encoder=tfidf", "agent=random", "evaluation.references=false", "logger=[]"]
     code = (
         "from recframe.config import compose_config\n"
         "from recframe.runner import run\n"
-        f"result = run(compose_config({[*QUICK, 'logger=[]']!r}), 'run')\n"
+        f"result = run(compose_config({quick!r}), 'run')\n"
         "assert result.policies['trained']['return']['n'] == 32\n"
     )
-    variables = {**os.environ, "OMP_NUM_THREADS": "1", "RECFRAME_CACHE": str(tmp_path / "cache")}
+    variables = {**os.environ, "OMP_NUM_THREADS": "1", "RECFRAME_CACHE": str(shared_cache)}
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=variables, check=True, capture_output=True, timeout=300)
     assert (tmp_path / "run" / "result.json").exists()
 
@@ -166,12 +171,12 @@ def test_a_run_from_python_needs_no_command_line(tmp_path):
 @pytest.mark.slow
 def test_candidates_and_the_random_agent_and_slates_run_end_to_end(warm_recframe, tmp_path):
     quick = ["debug=smoke", "encoder=tfidf", "state_tracker=mean", "logger=[]"]
-    held_back = ["cold_items.share=0.3", "auxiliary.weight=0.1", "embeddings.dim=16", "encoder@world_encoder=tfidf"]
+    held_back = ["cold_items.share=0.3", "auxiliary.weight=0.1", "embeddings.dim=16", "encoder@world_encoder=tfidf", *FEW, *SMALL_WORLD]
     warm_recframe("train", *quick, *held_back, "environment.num_candidates=20", "hydra.run.dir=candidates", check=True)
     warm_recframe("train", *quick, "agent=random", "environment.slate_size=5", "hydra.run.dir=slates", check=True)
     candidates = json.loads((tmp_path / "candidates" / "result.json").read_text())
     cold = candidates["cold_items"]
-    assert (cold["share"], cold["items"]) == (0.3, 300)
+    assert (cold["share"], cold["items"]) == (0.3, 30)
     assert list(cold["policies"]) == list(candidates["policies"])
     assert all(metrics["coverage"]["mean"] <= 0.3 for metrics in cold["policies"].values())
     assert cold["policies"]["random"]["return"]["n"] == candidates["policies"]["random"]["return"]["n"]
@@ -198,6 +203,9 @@ def test_every_shipped_experiment_runs_once(experiment, warm_recframe, tmp_path)
         file.writelines(f"user-{user}," + ",".join(str(1 + (user * item) % 3) for item in range(40)) + "\n" for user in range(30))
     texts.write_text("title\n" + "".join(f"Text number {item} on {['tax', 'war', 'law'][item % 3]}\n" for item in range(40)))
     own["texts"] = [f"dataset.path={matrix}", f"dataset.items={texts}", "encoder=tfidf", "encoder@world_encoder=tfidf"]
+    own["generative"] = ["encoder=tfidf", *SMALL_WORLD, "logged.simulated_steps=2000"]
+    own |= {name: ["encoder=tfidf", *SMALL_WORLD] for name in ("intent_aware", "interest_evolution", "semantic_dqn")}
+    own["cartpole"] = ["agent.updates_per_chunk=8"]
     own["lora"] = ["dataset.num_items=20", "dataset.num_users=20", "encoder.tuning_tokens=96", "agent.updates_per_chunk=4"]
     (tmp_path / "matrix.ascii").write_text(
         "\n".join(" ".join(str(1 + (user * item + user + item) % 5) for item in range(1, 61)) for user in range(1, 31)) + "\n"
@@ -210,7 +218,7 @@ def test_every_shipped_experiment_runs_once(experiment, warm_recframe, tmp_path)
     own["next_item"] = [f"dataset.interactions={tmp_path / 'log.csv'}", "encoder=id"]
     # the smoke settings must override the experiment's own
     choices = own.get(experiment, ["encoder=tfidf"])
-    warm_recframe("train", f"experiment={experiment}", "debug=smoke", *choices, "hydra.run.dir=run", check=True)
+    warm_recframe("train", f"experiment={experiment}", "debug=smoke", *choices, *FEW, "logger=[csv]", "hydra.run.dir=run", check=True)
     result = json.loads((tmp_path / "run" / "result.json").read_text())
     assert result["status"] == "finished"
     if experiment == "movietweetings":

@@ -39,8 +39,9 @@ SMALL = {
         "environment.card_people=4 environment.card_ratings=2 environment.num_users=2"
     ],
     "launchers.py": [
-        "--jobs 2 --workers 1 --launchers ray",
-        "--jobs 2 --workers 1 --launchers basic --train debug=smoke encoder=tfidf",
+        "--jobs 2 --workers 1 --launchers joblib",
+        "--jobs 1 --workers 1 --launchers basic --train debug=smoke encoder=tfidf trainer.env_steps=256 trainer.evaluate_every=256 "
+        "evaluation.references=false",
     ],
     "sweep_start.py": ["--repetitions 1 --sides grid"],
     "learning_on.py": ["--visits 16 --blocks 2 --rounds 0"],
@@ -82,7 +83,6 @@ NEEDS = {
     "classic_control.py": ["stable_baselines3", "matplotlib"],
     "encoding.py": ["sentence_transformers"],
     "large_catalogues.py": ["stable_baselines3"],
-    "launchers.py": ["ray"],
     "recsim_reference.py": ["recsim", "sardine"],
     "serving.py": ["faiss", "fastapi", "uvicorn", "sqlalchemy", "prometheus_client"],
     "simulators.py": ["stable_baselines3"],

@@ -21,10 +21,12 @@ class KilledSweep:
     Parameters
     ----------
     folder: the working directory.   overrides: of the sweep, besides `SMALL`.   launcher: the overrides that choose launcher and sweeper.
+    cache: of texts' vectors; by default one beside the folder.
     """
 
-    def __init__(self, folder: Path, overrides: Sequence[str], launcher: Sequence[str] = ()) -> None:
+    def __init__(self, folder: Path, overrides: Sequence[str], launcher: Sequence[str] = (), cache: Path | None = None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
+        self.cache = cache or folder.parent / "cache"
         self.cwd, self.folder = folder, folder / "sweep"
         self.arguments = ["-m", *SMALL, *overrides, *launcher, "hydra.sweep.dir=sweep"]
         self.output = folder / "output.txt"
@@ -32,7 +34,7 @@ class KilledSweep:
     def start(self, arguments: Sequence[str]) -> subprocess.Popen:
         """Start the command line in a process group of its own."""
         own = {name: value for name, value in os.environ.items() if not name.startswith(("RECFRAME_", "WANDB_", "HYDRA_"))}
-        variables = {**own, "RECFRAME_CACHE": str(self.cwd.parent / "cache")}
+        variables = {**own, "RECFRAME_CACHE": str(self.cache)}
         command = [sys.executable, "-m", "recframe.cli", "train", *arguments]
         with self.output.open("a") as file:
             return subprocess.Popen(command, cwd=self.cwd, env=variables, start_new_session=True, stdout=file, stderr=file)

@@ -11,10 +11,10 @@ SEEDS, GAMMAS = ["seed=0,1,2", "agent.gamma=0.5"], ["agent.gamma=0.3,0.5,0.7"]
 
 
 @pytest.mark.slow
-def test_a_parallel_sweep_that_is_killed_is_resumed_to_the_same_results(tmp_path, warm_recframe):
+def test_a_parallel_sweep_that_is_killed_is_resumed_to_the_same_results(tmp_path, shared_cache, warm_recframe):
     undisturbed = KilledSweep(tmp_path / "undisturbed", ["seed=0,1,2"])
     warm_recframe("train", *undisturbed.arguments, cwd=undisturbed.cwd, check=True)
-    sweep = KilledSweep(tmp_path / "killed", ["seed=0,1,2"], JOBLIB)
+    sweep = KilledSweep(tmp_path / "killed", ["seed=0,1,2"], JOBLIB, shared_cache)
     sweep.resume = lambda: warm_recframe("train", "-m", "sweep.resume=sweep", "hydra/launcher=basic", cwd=sweep.cwd, check=True)
     metrics = [sweep.folder / job / "metrics.csv" for job in "01"]
     told = check_killed_sweep(sweep, lambda: any(path.exists() for path in metrics), undisturbed.objectives())

@@ -154,9 +154,8 @@ def test_a_sweep_runs_on_a_cluster_that_exists(ray, tmp_path, warm_recframe):
         f"hydra.launcher.ray.init.address={ray.get_runtime_context().gcs_address}",
         "hydra.launcher.max_jobs=1",
     ]
-    done = warm_recframe(
-        "train", "-m", "debug=smoke", "encoder=tfidf", "logger=[csv]", "seed=0,1", "hydra.sweep.dir=sweep", *launcher, check=True
-    )
+    quick = ["debug=smoke", "encoder=tfidf", "logger=[csv]", "agent=random", "evaluation.references=false"]
+    done = warm_recframe("train", "-m", *quick, "seed=0,1", "hydra.sweep.dir=sweep", *launcher, check=True)
     results = [json.loads((tmp_path / "sweep" / job / "result.json").read_text()) for job in "01"]
     assert [result["seed"] for result in results] == [0, 1]
     table = [line.partition(") ")[2] for line in done.stdout.splitlines() if line.startswith("(job 1 ")]

@@ -53,12 +53,17 @@ def processes_of(folder: Path) -> list[int]:
 @pytest.mark.parametrize(
     ("number", "whole_group"),
     # Ctrl-C and a closed terminal reach all processes, a system's SIGTERM and kill -9 the first one only
-    [(signal.SIGTERM, False), (signal.SIGINT, True), (signal.SIGHUP, True), (signal.SIGKILL, False)],
+    [
+        (signal.SIGTERM, False),
+        (signal.SIGINT, True),
+        pytest.param(signal.SIGHUP, True, marks=pytest.mark.evidence),
+        (signal.SIGKILL, False),
+    ],
 )
 @pytest.mark.parametrize("launcher", ["joblib", pytest.param("ray", marks=pytest.mark.evidence)])
-def test_a_signal_to_a_parallel_sweep_saves_every_job_and_leaves_no_process(tmp_path, launcher, number, whole_group):
+def test_a_signal_to_a_parallel_sweep_saves_every_job_and_leaves_no_process(tmp_path, shared_cache, launcher, number, whole_group):
     command = [sys.executable, "-m", "recframe.cli", "train", "-m", *LONG, "seed=0,1,2", *TWO_JOBS[launcher], "hydra.sweep.dir=sweep"]
-    variables = {**os.environ, "RECFRAME_CACHE": str(tmp_path / "cache")}
+    variables = {**os.environ, "RECFRAME_CACHE": str(shared_cache)}
     files = {"stdout": (tmp_path / "out.txt").open("w"), "stderr": (tmp_path / "err.txt").open("w")}
     with subprocess.Popen(command, cwd=tmp_path, env=variables, start_new_session=True, **files) as sweep:
         try:

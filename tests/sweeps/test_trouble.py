@@ -100,7 +100,7 @@ def test_a_sweep_survives_jobs_that_crash_hang_are_killed_and_run_out_of_memory(
         os.kill(os.getpid(), signal.SIGKILL)
 
     toys = dict(enumerate([fine, crash, wrong, hang, wait, grow, die, fine]))
-    limits = ["sweep.job_timeout=10", "sweep.grace_period=0.5", "sweep.memory_limit=1"]
+    limits = ["sweep.job_timeout=5", "sweep.grace_period=0.5", "sweep.memory_limit=1"]
     told, started = sweep(toys, *limits)
     assert results(tmp_path / "sweep") == {"0": 0.0, "7": 10.5}
     assert started.count(6) == 2  # the one whose process died is tried once more
@@ -110,8 +110,8 @@ def test_a_sweep_survives_jobs_that_crash_hang_are_killed_and_run_out_of_memory(
     reasons = {line.split(" (")[0].strip(): line for line in told.splitlines() if line.startswith("  ")}
     assert "Unreadable: a and b" in reasons["failed: sweep/1"]
     assert "dataset.path: there is no such file" in reasons["failed: sweep/2"]
-    assert "sweep.job_timeout=10 (seconds) and did not stop" in reasons["failed: sweep/3"]
-    assert "sweep.job_timeout=10 (seconds)" in reasons["stopped: sweep/4"]
+    assert "sweep.job_timeout=5 (seconds) and did not stop" in reasons["failed: sweep/3"]
+    assert "sweep.job_timeout=5 (seconds)" in reasons["stopped: sweep/4"]
     assert "sweep.memory_limit=1" in reasons["stopped: sweep/5"]
     assert "its process ended unexpectedly" in reasons["failed: sweep/6"]
     assert "Run what is missing with: recframe train -m sweep.resume=sweep" in told

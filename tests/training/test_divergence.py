@@ -61,7 +61,7 @@ PLUGIN = """
 """
 SMALL = [
     "train", "debug=smoke", "encoder=tfidf", "dataset.num_items=30", "dataset.num_users=30", "trainer.env_steps=2048",
-    "trainer.evaluate_every=1024", "logger=[csv]", "name=broken",
+    "trainer.evaluate_every=1024", "logger=[csv]", "name=broken", "evaluation.references=false",
 ]  # fmt: skip
 
 
@@ -76,27 +76,27 @@ SMALL = [
         (["agent=broken_network", "agent.learning_starts=64"], r"'agent\.target\.value\.bias' \(1 of 1 values\).* agent\.learning_rate"),
     ],
 )
-def test_a_table_or_weight_that_is_no_number_ends_the_run_and_the_old_files_stay(recframe, plugin_site, overrides, message):
+def test_a_table_or_weight_that_is_no_number_ends_the_run_and_the_old_files_stay(warm_recframe, plugin_site, overrides, message):
     plugin_site.install("broken", PLUGIN)
-    done = recframe(*SMALL, *overrides, "hydra.run.dir=run", site=plugin_site.folder)
+    done = warm_recframe(*SMALL, *overrides, "hydra.run.dir=run", site=plugin_site.folder)
     assert done.returncode == 1
     said = " ".join(done.stderr.split())
     assert pytest.raises(TrainingDiverged, match=message).matches(TrainingDiverged(said)), said
     assert "Traceback" not in said
     assert "is from before" in said
     assert ("learning_rate" in said) == ("agent=broken_network" in overrides)
-    checkpoints = recframe.folder / "run" / "checkpoints"
+    checkpoints = warm_recframe.folder / "run" / "checkpoints"
     assert torch.load(checkpoints / LAST, weights_only=True)["recframe"]["env_steps"] == 1024
     assert not_a_number(load_file(checkpoints / BEST)) is None
     assert not (checkpoints / FINAL).exists()
-    assert not (recframe.folder / "run" / "result.json").exists()
+    assert not (warm_recframe.folder / "run" / "result.json").exists()
     assert "trained" not in done.stdout
 
 
 @pytest.mark.slow
-def test_a_reward_that_is_no_number_is_not_blamed_on_the_learning_rate(recframe, plugin_site):
+def test_a_reward_that_is_no_number_is_not_blamed_on_the_learning_rate(warm_recframe, plugin_site):
     plugin_site.install("broken", PLUGIN)
-    done = recframe(*SMALL, "agent=q_learning", "agent.learning_starts=64", "reward=[broken_reward]", site=plugin_site.folder)
+    done = warm_recframe(*SMALL, "agent=q_learning", "agent.learning_starts=64", "reward=[broken_reward]", site=plugin_site.folder)
     assert done.returncode == 1
     said = " ".join(done.stderr.split())
     assert "reward=broken_reward of plugin 'broken' (broken 1.0): its value is NaN or infinite, although the environment's signals" in said
