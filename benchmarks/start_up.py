@@ -135,7 +135,7 @@ def measure_first_step(python: str, repeats: int) -> tuple[float, float]:
             script = FIRST_STEP.format(arguments=arguments, until_first_step=until_first_step)
             return seconds([python, "-c", script], folder, folder / "site", RECFRAME_CACHE=str(folder / "cache"))
 
-        timed([*RUN, "debug=smoke", "evaluation.references=false"], until_first_step=False)
+        timed([*RUN, "debug=smoke", "agent=random", "evaluation.references=false"], until_first_step=False)
         times = [
             (timed(RUN, until_first_step=True), seconds([python, "-c", "import torch"], folder, folder / "site")) for _ in range(repeats)
         ]

@@ -47,11 +47,11 @@ def parts_of(words):
 def test_the_training_commands_in_the_documents_learn_on_toy_data():
     distinct = {parts_of(words): words for words in training_commands() if not set(words) & EXAMPLES}
     assert len(distinct) > 40
-    for words in distinct.values():
-        # that these have no mistakes is tested elsewhere
-        with initialized():
-            cfg = compose(TRAIN.config_name, overrides=without_nulls([word for word in words if not word.startswith("device=")]))
-        cfg = validate(cfg)
+    runs = [without_nulls([word for word in words if not word.startswith("device=")]) for words in distinct.values()]
+    # that these have no mistakes is tested elsewhere
+    with initialized():
+        composed = [compose(TRAIN.config_name, overrides=overrides) for overrides in runs]
+    for cfg in map(validate, composed):
         encoders = {cfg[key].name for key in ("encoder", "world_encoder") if cfg[key] is not None}
         try_components(cfg, unused=(Kind.ENCODER,) if encoders & HEAVY else (), app=TRAIN)
         assert "agent" in chosen_components(cfg)
@@ -68,10 +68,11 @@ def other_commands():
 
 
 def test_other_commands_in_the_documents_have_the_arguments_that_are_shown():
-    found = [(place, words) for place, words in other_commands() if words[0] in typer.main.get_command(app).commands]
+    whole = typer.main.get_command(app)
+    found = [(place, words) for place, words in other_commands() if words[0] in whole.commands]
     assert {"plugins", "data", "report", "evaluate", "bench"} <= {words[0] for _, words in found}
     for place, words in found:
-        command, rest, context = typer.main.get_command(app), words, None
+        command, rest, context = whole, words, None
         while rest and hasattr(command, "resolve_command"):
             context = command.make_context(command.name, list(rest), parent=context, resilient_parsing=True)
             _, command, rest = command.resolve_command(context, list(rest))

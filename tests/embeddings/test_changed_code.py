@@ -105,7 +105,8 @@ def test_a_run_after_an_edit_of_a_plugins_code_encodes_again(plugin_site, warm_r
     plugin_site.install("measures", PLUGIN, files=FILES)
 
     def encoded() -> str:
-        warm_recframe("train", *SMALL, site=plugin_site.folder, check=True)
+        quick = ["agent=random", "evaluation.references=false"]
+        warm_recframe("train", *SMALL, *quick, site=plugin_site.folder, check=True)
         return next(line.partition("measures: ")[2] for line in last_log(tmp_path).splitlines() if "from the cache" in line)
 
     assert encoded() == "60 texts encoded, 0 from the cache"
