@@ -55,28 +55,33 @@ class ConfigGroups:
 
 
 class KeptRepository(ConfigRepository):
-    """A repository that reads each config once. It is for one block of `initialized`, in which no file is expected to change.
+    """A repository that reads each config twice at most. It is for one block of `initialized`, in which no file is expected to change.
 
-    Hydra copies its repository for each composition, and reads all files again.
+    Hydra copies its repository for each composition, and reads all files again. It changes what it gets, and most blocks compose once: what
+    is read first is given away, and what is read a second time is kept and copied.
     """
 
     def __init__(self, repository: ConfigRepository) -> None:
         self.sources = repository.sources
+        self.given: set[tuple[str, bool]] = set()
         self.kept: dict[tuple[str, bool], ConfigResult | None] = {}
 
     def __deepcopy__(self, memo: dict[int, Any]) -> KeptRepository:
         copied = KeptRepository(self)
-        copied.kept = self.kept
+        copied.given, copied.kept = self.given, self.kept
         return copied
 
     def initialize_sources(self, config_search_path: ConfigSearchPath) -> None:
         """Read from other places from now on."""
         super().initialize_sources(config_search_path)
-        self.kept = {}
+        self.given, self.kept = set(), {}
 
     def load_config(self, config_path: str) -> ConfigResult | None:
-        """A config, or None if there is none of this name. Hydra changes what it gets."""
+        """A config, or None if there is none of this name."""
         place = config_path, reads_settings()
+        if place not in self.given:
+            self.given.add(place)
+            return super().load_config(config_path)
         if place not in self.kept:
             self.kept[place] = super().load_config(config_path)
         return copy.deepcopy(self.kept[place])

@@ -135,8 +135,9 @@ def _result(source: ConfigSource, file: Any, config: str) -> ConfigResult:
     name = config.removesuffix(".yaml")
     header = ConfigSource._get_header_dict(text[:512])
     package = package_of(header, name)
-    content = read_yaml(text, str(file), package)
-    if not is_own(source.path, name):
+    own = is_own(source.path, name)
+    content = (_own_content if own else read_yaml)(text, str(file), package)
+    if not own:
         _note_replaced(name, str(file))
         if problems := trust_problems(content, str(file), name, package):
             raise problems
@@ -144,6 +145,12 @@ def _result(source: ConfigSource, file: Any, config: str) -> ConfigResult:
             content = {key: content[key] for key in ("defaults",) if key in content}
     config_node = OmegaConf.create({} if content is None else content)
     return ConfigResult(config=config_node, path=f"{source.scheme()}://{source.path}", provider=source.provider, header=header)
+
+
+@cache
+def _own_content(text: str, name: str, package: str) -> Any:
+    """The content of one of recframe's or Hydra's own files, which is read once. Nobody changes it: OmegaConf makes nodes of it."""
+    return read_yaml(text, name, package)
 
 
 @cache

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -27,16 +28,24 @@ SCHEMAS = {"run_schema": RunConfig, "pretraining_schema": PretrainingConfig, "de
 _made: WeakKeyDictionary[Component | LoggerComponent, ConfigNode] = WeakKeyDictionary()
 
 
+@cache
+def _own_nodes() -> dict[str, ConfigNode]:
+    """What the store holds of the apps' schemas and of the sweeper, by file."""
+    schemas = {name: ConfigNode(f"{name}.yaml", OmegaConf.structured(schema), None, None, "recframe") for name, schema in SCHEMAS.items()}
+    sweeper = ConfigNode(SWEEPER, OmegaConf.structured(OptunaSweeperConfig), "hydra/sweeper", None, "recframe")
+    return {node.name: node for node in (*schemas.values(), sweeper)}
+
+
 def store_schemas() -> None:
     """Store all schemas. Call it before Hydra composes; a second call replaces the stored schemas."""
     store, found = ConfigStore.instance(), registry()
-    for name, schema in SCHEMAS.items():
-        store.store(name=name, node=schema, provider="recframe")
-    store.store(group="hydra/sweeper", name="optuna", node=OptunaSweeperConfig, provider="recframe")
+    for name, own in _own_nodes().items():
+        place = store.repo.setdefault("hydra", {}).setdefault("sweeper", {}) if name == SWEEPER else store.repo
+        # Hydra copies what it takes from the store, so that what is made once can be stored again
+        place[name] = own
     offered: list[Registered | RegisteredLogger] = [*found.loggers(), *found.components()]
     for registered in offered:
         component = registered.component
-        # Hydra copies what it takes from the store, so that what is made once can be stored again
         made = _made.get(component) or _made.setdefault(component, _node_of(registered))
         store.repo.setdefault(component.kind, {})[made.name] = made
 
