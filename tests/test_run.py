@@ -93,7 +93,7 @@ def test_each_job_of_a_sweep_has_a_folder_and_the_report_averages_over_seeds(war
 
 @pytest.mark.slow
 def test_a_sweep_over_agents_can_set_options_that_only_those_agents_have(warm_recframe, tmp_path):
-    own = ["agent=reinforce,actor_critic", "agent.greedy_evaluation=false"]
+    own = ["agent=reinforce,actor_critic", "agent.greedy_evaluation=false", "evaluation.references=false"]
     quick = [word for word in QUICK if not word.startswith("agent.")]
     warm_recframe("train", "-m", *quick, "logger=[]", *own, "hydra.sweep.dir=sweep", check=True)
     agents = [yaml.safe_load(path.read_text())["agent"] for path in sorted((tmp_path / "sweep").glob("*/config.yaml"))]
@@ -102,15 +102,15 @@ def test_a_sweep_over_agents_can_set_options_that_only_those_agents_have(warm_re
 
 @pytest.mark.slow
 def test_an_evaluation_of_a_run_repeats_its_numbers(warm_recframe, tmp_path):
-    more = ["cold_items.share=0.1", "hydra.run.dir=run"]
+    more = ["cold_items.share=0.1", "hydra.run.dir=run", *FEW, *SMALL_WORLD]
     # the first evaluation is the best by coverage, so the last weights differ from the best ones
     warm_recframe("train", *QUICK, "logger=[]", "trainer.final_weights=last", "trainer.monitor=coverage", *more, check=True)
     before = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file() and path.name != "run.lock"}
     result = json.loads((tmp_path / "run" / "result.json").read_text())
     again = json.loads(warm_recframe("evaluate", "run", "--json", check=True).stdout)
     assert again == {name: result[name] for name in ("evaluation", "policies", "cold_items")}
-    others = json.loads(warm_recframe("evaluate", "run", "--json", "--seed", "7", "--num-users", "64", check=True).stdout)
-    assert others["policies"]["trained"]["return"]["n"] == others["cold_items"]["policies"]["trained"]["return"]["n"] == 64
+    others = json.loads(warm_recframe("evaluate", "run", "--json", "--seed", "7", "--num-users", "16", check=True).stdout)
+    assert others["policies"]["trained"]["return"]["n"] == others["cold_items"]["policies"]["trained"]["return"]["n"] == 16
     assert before == {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file() and path.name != "run.lock"}
 
 
@@ -118,7 +118,7 @@ def test_an_evaluation_of_a_run_repeats_its_numbers(warm_recframe, tmp_path):
 def test_the_final_table_can_be_about_people_of_training_and_says_so(warm_recframe, tmp_path):
     more = ["evaluation.people=train", "cold_items.share=0.1", "evaluation.num_users=64", "hydra.run.dir=run"]
     # 20 people, of whom 16 are for training
-    done = warm_recframe("train", *QUICK, "logger=[]", "dataset.num_users=20", *more, check=True)
+    done = warm_recframe("train", *QUICK, "logger=[]", "dataset.num_users=20", "dataset.num_items=100", *more, check=True)
     result = json.loads((tmp_path / "run" / "result.json").read_text())
     assert result["evaluation"] == {"split": "train", "people": 16, "sessions": 64, "history_length": 20}
     for table in (result["policies"], result["cold_items"]["policies"]):
@@ -136,7 +136,8 @@ def test_the_final_table_can_be_about_people_of_training_and_says_so(warm_recfra
 @pytest.mark.slow
 def test_a_report_names_runs_by_the_chosen_files(warm_recframe, tmp_path):
     quick = [word for word in QUICK if not word.startswith("agent.")]
-    warm_recframe("train", "-m", *quick, "logger=[]", "agent=ppo,actor_critic", "hydra.sweep.dir=sweep", check=True)
+    agents = ["agent=ppo,actor_critic", "evaluation.references=false"]
+    warm_recframe("train", "-m", *quick, "logger=[]", *agents, "hydra.sweep.dir=sweep", check=True)
     lines = warm_recframe("report", "sweep", "--markdown", check=True).stdout.splitlines()
     header = next(line for line in lines if "| policy |" in line)
     assert header.startswith("| agent | policy | seeds |")

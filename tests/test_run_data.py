@@ -7,6 +7,11 @@ import numpy as np
 import pytest
 import yaml
 
+import recframe
+from recframe.config import PRETRAIN, compose_config
+from recframe.pretraining import pretrain
+from recframe.runner import evaluate
+from recframe.tracking import DataChanged
 from tests.conftest import CommandLine
 
 QUICK = ["debug=smoke", "encoder=tfidf", "state_tracker=mean", "agent.updates_per_chunk=1", "logger=[]", "evaluation.references=false"]
@@ -111,20 +116,25 @@ def test_a_changed_text_of_an_item_is_noticed(warm_recframe, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_changed_model_folder_is_noticed(warm_recframe, tmp_path):
+def test_a_changed_model_folder_is_noticed(warm_recframe, shared_cache, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RECFRAME_CACHE", str(shared_cache))
     small = ["pretrain.new.layers=1", "pretrain.new.hidden_size=16", "pretrain.new.heads=2", "pretrain.new.vocabulary=300"]
-    few = ["dataset.num_items=30", "dataset.num_users=20", "pretrain.from_scratch=true", "pretrain.steps=1", "logger=[]"]
-    warm_recframe("pretrain", "encoder=gpt", *few, *small, "pretrain.folder=models/mine", check=True)
-    plain = [word for word in QUICK if not word.startswith("encoder=")]
-    plain += ["dataset.num_items=30", "dataset.num_users=20"]
-    warm_recframe("train", *plain, "encoder=gpt", "encoder.model=models/mine", "hydra.run.dir=run", check=True)
+    few = ["dataset.num_items=30", "dataset.num_users=20"]
+    new = ["encoder=gpt", *few, *small, "pretrain.from_scratch=true", "pretrain.steps=1", "pretrain.folder=models/mine", "logger=[]"]
+    warm_recframe("pretrain", *new, check=True)
+    # from here on in this process, which has imported what reads language models
+    quick = [*(word for word in QUICK if not word.startswith("encoder=")), *few, "trainer.progress_bar=false"]
+    recframe.run([*quick, "encoder=gpt", "encoder.model=models/mine"], folder="run")
     assert yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())["encoder"]["model"] == str(tmp_path / "models" / "mine")
-    elsewhere = tmp_path / "elsewhere"
-    elsewhere.mkdir()
-    warm_recframe("evaluate", "../run", cwd=elsewhere, check=True)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert evaluate("../run")["policies"]
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "models" / "mine").rename(tmp_path / "models" / "old")
-    warm_recframe("pretrain", "encoder=gpt", *few, *small, "seed=1", "pretrain.folder=models/mine", check=True)
-    assert "the data is not that of the run: encoder differs" in warm_recframe("evaluate", "run").stderr
+    pretrain(compose_config([*new, "seed=1"], app=PRETRAIN))
+    with pytest.raises(DataChanged, match="the data is not that of the run: encoder differs"):
+        evaluate("run")
 
 
 DATASET_PLUGIN = """
