@@ -96,7 +96,7 @@ def uninterrupted(made_once, shared_cache, warm_process):
         ("before_chunk 1", "same command"),
         ("after_chunk 3", "resume"),
         ("before_evaluation 4", "same command"),
-        ("before_rename 3", "resume"),
+        pytest.param("before_rename 3", "resume", marks=pytest.mark.evidence),
         ("before_rename 4", "same command"),
     ],
 )
@@ -121,7 +121,7 @@ def test_a_killed_run_goes_on_to_the_same_numbers(warm_recframe, plugin_site, tm
     [
         (signal.SIGTERM, 143, "before_chunk 2"),
         (signal.SIGHUP, 129, "before_chunk 3"),
-        (signal.SIGUSR1, 138, "before_chunk 5"),
+        pytest.param(signal.SIGUSR1, 138, "before_chunk 5", marks=pytest.mark.evidence),
         (signal.SIGINT, 130, "before_chunk 7"),
     ],
 )
