@@ -133,13 +133,18 @@ def fresh_process(arguments: Sequence[str], cwd: Path, environment: Mapping[str,
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False, timeout=300)
 
 
+def without_own_settings(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment without the developer's own settings, which must not change the tests."""
+    return {name: value for name, value in environment.items() if not name.startswith(("RECFRAME_", "WANDB_", "HYDRA_"))}
+
+
 class WarmProcesses:
     """Calls the command line in processes that are forked from one in which everything that a run needs is imported."""
 
     def __init__(self, folder: Path) -> None:
         self.stdout, self.stderr = folder / "stdout", folder / "stderr"
-        script = Path(__file__).with_name("warm_processes.py")
-        self.server = subprocess.Popen([sys.executable, str(script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        script, own = Path(__file__).with_name("warm_processes.py"), without_own_settings(os.environ)
+        self.server = subprocess.Popen([sys.executable, str(script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=own, text=True)
 
     def __call__(self, arguments: Sequence[str], cwd: Path, environment: Mapping[str, str]) -> subprocess.CompletedProcess:
         for path in (self.stdout, self.stderr):
@@ -199,9 +204,7 @@ class CommandLine:
     start: Callable[[Sequence[str], Path, Mapping[str, str]], subprocess.CompletedProcess]
 
     def __call__(self, *arguments: str, site: Path | None = None, cwd: Path | None = None, check: bool = False, **environment: str):
-        # the developer's own settings must not change the tests
-        own = {name: value for name, value in os.environ.items() if not name.startswith(("RECFRAME_", "WANDB_", "HYDRA_"))}
-        variables = {**own, "RECFRAME_CACHE": str(self.cache), "COLUMNS": "140", **environment}
+        variables = {**without_own_settings(os.environ), "RECFRAME_CACHE": str(self.cache), "COLUMNS": "140", **environment}
         if site is not None:
             variables["PYTHONPATH"] = str(site)
         done = self.start(arguments, cwd or self.folder, variables)

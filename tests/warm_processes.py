@@ -16,13 +16,13 @@ from importlib import import_module
 import hydra.main  # noqa: F401
 import sklearn.decomposition
 import sklearn.feature_extraction.text  # noqa: F401
-from hydra.core.plugins import Plugins
 
-import recframe.config.compose.mistakes
 import recframe.reports
 import recframe.runner  # noqa: F401
 import recframe_plugins
 from recframe.cli.main import main
+from recframe.config import find_mistakes
+from recframe.plugin_loader import registry
 
 LIMIT = 300
 """Time limit of a run in seconds."""
@@ -35,6 +35,8 @@ def become(request: dict) -> None:
     for number, (path, flags) in enumerate(files):
         os.dup2(os.open(path, flags), number)
     os.chdir(request["cwd"])
+    if any(request["environment"].get(name) != os.environ.get(name) for name in ("PYTHONPATH", "RECFRAME_PLUGINS")):
+        registry.cache_clear()  # this process has other plugins
     os.environ.clear()
     os.environ.update(request["environment"])
     paths = request["environment"].get("PYTHONPATH")
@@ -58,8 +60,9 @@ for module in pkgutil.walk_packages(recframe_plugins.__path__, f"{recframe_plugi
         part in module.name for part in (".q_learning.", ".topic_world.", ".simulation.", ".rewards.", ".tfidf.", "registration", "config")
     ):
         import_module(module.name)
-# Hydra looks for its own plugins
-Plugins.instance()
+# the plugins of this environment are found, and what a composition needs once is made; in a folder without a ./conf
+os.chdir("/")
+find_mistakes(["debug=smoke"])
 # the forked processes need not look through what is imported here
 gc.collect()
 gc.freeze()
