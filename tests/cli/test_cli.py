@@ -289,9 +289,9 @@ def test_nothing_heavy_is_imported_before_a_run(recframe, tmp_path, arguments):
         ("recframe pretrain pretrain.ep", "pretrain.epochs="),
     ],
 )
-def test_the_shell_completes(recframe, shell, line, expected):
+def test_the_shell_completes(warm_recframe, shell, line, expected):
     variables = {"COMP_LINE": line, "COMP_POINT": str(len(line)), "COMP_CWORD": str(len(line.split()) - 1)}
-    assert expected in recframe("-sc", f"query={shell}", **variables).stdout.split()
+    assert expected in warm_recframe("-sc", f"query={shell}", **variables).stdout.split()
 
 
 def test_completion_is_installed_for_the_program(recframe):

@@ -35,12 +35,15 @@ def started(folder: Path, dataset: list[str], cache: Path, home: Path) -> subpro
 
 
 @pytest.mark.slow
-def test_two_sweeps_on_one_cache_have_the_results_of_one_with_its_own_and_no_home(ratings, tmp_path):
+def test_two_sweeps_on_one_cache_have_the_results_of_one_with_its_own_and_no_home(ratings, tmp_path, warm_recframe):
     # a home under a file cannot be made, not even by root
     (tmp_path / "file").touch()
     shared = {name: started(tmp_path / name, ratings, tmp_path / "cache", tmp_path / "home") for name in ("one", "other")}
-    alone = {"alone": started(tmp_path / "alone", ratings, tmp_path / "own_cache", tmp_path / "file" / "home")}
-    for name, process in (shared | alone).items():
+    (tmp_path / "alone").mkdir()
+    own = {"RECFRAME_CACHE": str(tmp_path / "own_cache"), "HOME": str(tmp_path / "file" / "home")}
+    words = ["-m", *SMALL, *FITTED, *ratings, "hydra.sweep.dir=sweep"]
+    warm_recframe("train", *words, cwd=tmp_path / "alone", check=True, **own)
+    for name, process in shared.items():
         assert process.wait(LIMIT) == 0, (tmp_path / name / "output.txt").read_text()
     one, other, without = (KilledSweep(tmp_path / name, []) for name in ("one", "other", "alone"))
     assert len(one.objectives()) == 2
