@@ -77,7 +77,12 @@ def test_the_installed_wheel_runs_commands_and_trains(installed, shared_cache, t
         return done.stdout
 
     where = subprocess.run(
-        [str(installed), "-c", "import recframe; print(recframe.__file__)"], cwd=tmp_path, capture_output=True, text=True, check=True
+        [str(installed), "-c", "import recframe; print(recframe.__file__)"],
+        cwd=tmp_path,
+        env=variables,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert str(installed.parents[1]) in where.stdout
     assert json.loads(call("plugins", "--json"))["failures"] == []
