@@ -14,7 +14,7 @@ from recframe.tracking import read_people
 PROJECT = Path(__file__).resolve().parents[1]
 QUICK = ["debug=smoke", "encoder=tfidf", "state_tracker=mean", "agent.updates_per_chunk=1"]
 # sizes of an evaluation and of a world
-FEW = ["evaluation.num_users=8", "evaluation.periodic_users=8", "evaluation.tuning_sessions=8", "evaluation.bootstrap_samples=50"]
+FEW = ["evaluation.num_users=8", "evaluation.periodic_users=8", "evaluation.tuning_sessions=8", "evaluation.bootstrap_samples=100"]
 SMALL_WORLD = ["dataset.num_items=100", "dataset.num_users=100"]
 METRICS = {"return", "length", "click_rate", "coverage", "diversity", "novelty", "gini", "reward/click"}
 

@@ -10,7 +10,7 @@ import pytest
 from tests.sweeps.killed_sweeps import LIMIT, SMALL, KilledSweep
 
 FITTED = ["environment=preference_model", "agent=popular,random", "evaluation.references=true"]
-FITTED += ["evaluation.num_users=8", "evaluation.periodic_users=8", "evaluation.tuning_sessions=8", "evaluation.bootstrap_samples=20"]
+FITTED += ["evaluation.num_users=8", "evaluation.periodic_users=8", "evaluation.tuning_sessions=8", "evaluation.bootstrap_samples=100"]
 """Sweeps whose jobs fit a user model and evaluate references, which the cache keeps."""
 
 
