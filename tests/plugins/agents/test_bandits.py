@@ -318,8 +318,14 @@ def in_world(name, data, environment, seed, **options):
 QUICK = {"epsilon_greedy": {"epsilon_decay_steps": 1_500}, "linucb": {"alpha": 1.5}, "thompson": {}}
 
 
-@pytest.mark.parametrize("world", ["profile_bandit", "context_bandit"])
-@pytest.mark.parametrize("name", BANDITS)
+@pytest.mark.parametrize(
+    ("name", "world"),
+    [
+        *((name, "profile_bandit") for name in BANDITS),
+        ("linucb", "context_bandit"),
+        *(pytest.param(name, "context_bandit", marks=pytest.mark.evidence) for name in BANDITS if name != "linucb"),
+    ],
+)
 def test_bandits_learn_which_item_suits_each_user(name, world, request, mean_return):
     data, environment = request.getfixturevalue(world)
     assert mean_return(RandomAgent(None, environment.spec, None, seed=0), environment) < 0.1

@@ -45,6 +45,7 @@ def train(data, environment, seed, chunks, **options):
     return learner
 
 
+@pytest.mark.evidence
 @pytest.mark.parametrize("options", [OPTIONS[name] for name in BANDIT], ids=BANDIT)
 def test_the_agent_learns_the_item_of_each_user(options, profile_bandit, mean_return):
     data, environment = profile_bandit

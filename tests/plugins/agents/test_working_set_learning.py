@@ -37,7 +37,11 @@ AGENTS = {
 CHUNKS = {"dqn": 60, "slate_q": 60, "ddpg": 90, "soft_actor_critic": 50, "reinforce": 110, "a2c": 110}
 
 
-@pytest.mark.parametrize("name", AGENTS)
+IN_EVERY_SUITE = ("dqn", "reinforce")
+"""One that learns from replay, one from what it has just done. That all learn the same from a set of all items is tested with the sets."""
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=() if name in IN_EVERY_SUITE else pytest.mark.evidence) for name in AGENTS])
 def test_the_agent_learns_the_item_of_each_user_among_all_items(name, profile_bandit, train, mean_return):
     data, environment = profile_bandit
     assert mean_return(RandomAgent(None, environment.spec, None, seed=0), environment) < 0.1

@@ -62,7 +62,7 @@ def interval(agent, users=64):
     return float(returns.mean()) - margin, float(returns.mean()) + margin
 
 
-@pytest.mark.slow
+@pytest.mark.evidence
 def test_dqn_balances_the_pole_several_times_as_long_as_random():
     by_chance = interval(RandomAgent(RandomConfig(), world(64).spec, None, seed=0))
     learned = interval(trained(seed=0, env_steps=6_000))

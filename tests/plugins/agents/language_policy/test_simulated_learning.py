@@ -99,7 +99,7 @@ def drawn_return(learner, environment, steps=40):
     return earned / ended
 
 
-@pytest.mark.slow
+@pytest.mark.evidence
 @pytest.mark.parametrize("rule", ["ppo", "grpo"])
 def test_rules_of_several_steps_a_chunk_raise_the_return_of_sessions_in_a_topic_world(rule):
     data, group_size = toy_data(num_items=25, num_users=40), 8 if rule == "grpo" else 1
