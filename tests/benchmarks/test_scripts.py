@@ -41,7 +41,7 @@ SMALL = {
     "launchers.py": [
         "--jobs 2 --workers 1 --launchers joblib",
         "--jobs 1 --workers 1 --launchers basic --train debug=smoke encoder=tfidf trainer.env_steps=256 trainer.evaluate_every=256 "
-        "evaluation.references=false",
+        "agent.learning_starts=64 evaluation.references=false",
     ],
     "sweep_start.py": ["--repetitions 1 --sides grid"],
     "learning_on.py": ["--visits 16 --blocks 2 --rounds 0"],
