@@ -204,7 +204,8 @@ def test_every_shipped_experiment_runs_once(experiment, warm_recframe, tmp_path)
         file.writelines(f"user-{user}," + ",".join(str(1 + (user * item) % 3) for item in range(40)) + "\n" for user in range(30))
     texts.write_text("title\n" + "".join(f"Text number {item} on {['tax', 'war', 'law'][item % 3]}\n" for item in range(40)))
     own["texts"] = [f"dataset.path={matrix}", f"dataset.items={texts}", "encoder=tfidf", "encoder@world_encoder=tfidf"]
-    own["generative"] = ["encoder=tfidf", *SMALL_WORLD, "logged.simulated_steps=2000"]
+    few_steps = ["logged.simulated_steps=2000", "trainer.env_steps=512", "trainer.evaluate_every=256"]
+    own["generative"] = ["encoder=tfidf", *SMALL_WORLD, *few_steps]
     own |= {name: ["encoder=tfidf", *SMALL_WORLD] for name in ("intent_aware", "interest_evolution", "semantic_dqn")}
     own["cartpole"] = ["agent.updates_per_chunk=8"]
     own["lora"] = ["dataset.num_items=20", "dataset.num_users=20", "encoder.tuning_tokens=96", "agent.updates_per_chunk=4"]
