@@ -6,13 +6,16 @@ import hashlib
 import re
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from recframe.cli.error_messages import user_errors_as_messages
 from recframe.cli.run_folder import log_to
 from recframe.console import output_console
+
+if TYPE_CHECKING:
+    from recframe.bench import BenchTask
 
 app = typer.Typer(no_args_is_help=True, help="Benchmark tasks, whose results compare.", rich_markup_mode=None)
 LONGEST_NAME = 60
@@ -47,7 +50,7 @@ def run(
 
         task = find_task(name)
         place = folder or Path("bench") / f"{task.name}-v{task.version}" / _named(own)
-        _refuse_mistakes(name, own, place)
+        _refuse_mistakes(task, own)
         from recframe.bench.run import run_task
 
         log_to(sys.stdout)
@@ -70,14 +73,20 @@ def print_leaderboard(
             output_console().print(bench.leaderboard(named))
 
 
-def _refuse_mistakes(name: str, own: list[str], place: Path) -> None:
-    """Raise the mistakes in the settings before anything heavy is imported. A generated log is not made for that."""
-    from recframe.bench import find_task
+def _refuse_mistakes(task: BenchTask, own: list[str]) -> None:
+    """Raise the mistakes in the settings before anything heavy is imported, or written."""
+    import tempfile
+
     from recframe.bench.settings import compose_runs
 
-    task = find_task(name)
     if not task.log:
         compose_runs(task, own, None)
+        return
+    # settings are checked with a log in place of the task's, which takes its time to generate
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder) / "log.txt"
+        log.write_text("person item item\n", encoding="utf-8")
+        compose_runs(task, own, log)
 
 
 def _named(own: list[str]) -> str:

@@ -106,6 +106,9 @@ def test_what_the_task_fixes_cannot_be_changed_in_any_way(setting, refusal):
 def test_mistakes_are_found_before_anything_runs(tmp_path):
     with pytest.raises(ConfigError, match="Did you mean 'dqn'"):
         compose_runs(find_task("smoke"), ["agent=DQN"], None)
+    done = call("run", "next_item", "agent=nope", "--folder", tmp_path / "y")
+    assert (done.exit_code, "nope" in done.stderr) == (2, True)
+    assert not (tmp_path / "y").exists()
     done = call("run", "smok", "--folder", tmp_path / "x")
     assert (done.exit_code, "there is no task 'smok'. Did you mean 'smoke'?" in done.stderr) == (2, True)
 
