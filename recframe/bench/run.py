@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from recframe import runner
 from recframe.bench.generated_log import write_log
 from recframe.bench.results import FORMAT
-from recframe.bench.settings import compose_runs, learning_settings
+from recframe.bench.settings import compose_runs, learning_settings, recorded_overrides
 from recframe.bench.task import BenchTask, TaskError
 from recframe.config import Composition, recorded, validate
 from recframe.tracking import RunFolder, atomic_write, read_result
@@ -65,11 +65,6 @@ def run_task(task: BenchTask, own: Sequence[str], folder: Path) -> Path:
     }
     atomic_write(path, json.dumps(results, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
     return path
-
-
-def recorded_overrides(own: Sequence[str]) -> list[str]:
-    """The settings as they were written, without those of loggers and places, which are nobody else's concern."""
-    return [text for text in own if not text.startswith(("logger", "embeddings.cache", "device", "hydra.", "name="))]
 
 
 def _result(found: Composition, own: Sequence[str], place: Path) -> dict[str, Any]:

@@ -6,11 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig
 
 from recframe.bench.task import BenchTask, TaskError
-from recframe.config import Composition, composition, recorded
+from recframe.config import TRAIN, Composition, composition, recorded
+from recframe.config.checks.paths import is_path
 from recframe.config.compose.quoting import quoted_value
+from recframe.config.written import places_at
 
 FREE = (
     "agent",
@@ -64,7 +67,45 @@ def learning_settings(cfg: DictConfig) -> dict[str, Any]:
     values = recorded(cfg)
     sections = {key: values[key] for key in FREE if key in values and key not in UNRECORDED}
     sections["embeddings"] = {key: value for key, value in sections["embeddings"].items() if f"embeddings.{key}" not in UNRECORDED}
-    return sections
+    return {key: _without_paths(section, (key,)) for key, section in sections.items()}
+
+
+def recorded_overrides(own: Sequence[str]) -> list[str]:
+    """The settings as they were written, without those of loggers and places, which are nobody else's concern, and with the last parts
+    of paths.
+    """
+    kept = [text for text in own if not text.startswith(("logger", "embeddings.cache", "device", "hydra.", "name="))]
+    return [_without_paths_in_text(text) for text in kept]
+
+
+def _without_paths_in_text(text: str) -> str:
+    override: Any = OverridesParser.create().parse_overrides([text])[0]
+    for path in _local_paths(override.value(), tuple(override.key_or_group.split("."))):
+        text = text.replace(path, Path(path).name)
+    return text
+
+
+def _without_paths(value: Any, key: tuple[str, ...]) -> Any:
+    """Values of the config with the last part of each path, which says nothing about the machine or its user."""
+    if isinstance(value, Mapping):
+        return {name: _without_paths(inner, (*key, str(name))) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_without_paths(entry, key) for entry in value]
+    return Path(value).name if list(_local_paths(value, key)) else value
+
+
+def _local_paths(value: Any, key: tuple[str, ...]) -> Iterator[str]:
+    """The values that are paths on this machine, of options that are declared as paths. The name of a model on a hub is none."""
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield from _local_paths(inner, (*key, str(name)))
+    elif isinstance(value, list):
+        for entry in value:
+            yield from _local_paths(entry, key)
+    elif isinstance(value, str) and value and any(is_path(place.metadata) for place in places_at(key, [TRAIN])):
+        path = Path(value).expanduser()
+        if path.is_absolute() or path.exists():
+            yield value
 
 
 def _require_budget(task: BenchTask, cfg: DictConfig) -> None:

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from recframe.bench import find_task, read_results, tasks
 from recframe.bench.generated_log import write_log
 from recframe.bench.run import run_task
-from recframe.bench.settings import compose_runs
+from recframe.bench.settings import compose_runs, recorded_overrides
 from recframe.bench.task import TaskError
 from recframe.cli.main import app
 from recframe.config import ConfigError
@@ -142,6 +142,20 @@ def test_the_same_command_continues_a_stopped_run_whose_settings_run_code(stoppe
     task, own, folder, before = stopped
     again = json.loads(run_task(task, own, folder).read_text())
     assert again["seeds"][0]["metrics"] == before["seeds"][0]["metrics"]
+
+
+def test_of_the_folder_of_a_model_the_results_have_the_last_part(stopped):
+    results = stopped[3]
+    assert results["learning"]["encoder"]["model"] == "my_model"
+    assert "encoder.model=my_model" in results["settings"]
+    assert "encoder.model=my_model" in results["name"]
+
+
+def test_settings_are_recorded_as_they_were_written_but_for_paths(tmp_path):
+    (tmp_path / "a b").mkdir()
+    own = [f"prior.model='{tmp_path}/a b'", f"+prior={{model:{tmp_path}/x}}", "encoder.model=sentence-transformers/all-MiniLM-L6-v2"]
+    others = ["encoder=sentence_transformers", "prior.prompt='/{history}'", "device=cpu"]
+    assert recorded_overrides([*own, *others]) == ["prior.model='a b'", "+prior={model:x}", own[2], *others[:2]]
 
 
 def test_participants_with_different_encoders_are_in_one_table(results, stopped, sent):

@@ -30,7 +30,7 @@ def make_paths_absolute(section: DictConfig, schema: type) -> None:
         elif isinstance(value, (str, ListConfig)):
             entries = [value] if isinstance(value, str) else list(value)
             absolute = [_absolute(entry, field.metadata) for entry in entries]
-            written = OmegaConf.is_interpolation(section, field.name) and _is_path(field.metadata)
+            written = OmegaConf.is_interpolation(section, field.name) and is_path(field.metadata)
             if absolute != entries or written:
                 section[field.name] = absolute[0] if isinstance(value, str) else absolute
 
@@ -50,7 +50,7 @@ def fill_moments(section: DictConfig, schema: type, now: datetime) -> None:
             section[field.name] = (now - timedelta(seconds=MOMENT_MARGIN)).isoformat()
 
 
-def _is_path(metadata: Mapping[str, Any]) -> bool:
+def is_path(metadata: Mapping[str, Any]) -> bool:
     """Whether an option is a path. A path is recorded in full, also where an environment variable gave it."""
     return bool(metadata.get("exists") or metadata.get("path"))
 
