@@ -6,6 +6,9 @@
 Below the table: the processor time of a run from the command to the first environment step of its training, with cached text vectors,
 and as a ratio to `python -c 'import torch'`, which no run can do without.
 
+Modules are compiled before they are measured, as an installer does it: the compiled ones lie beside the results, also where the
+environment forbids Python to write them (`PYTHONDONTWRITEBYTECODE`), which would compile all of recframe again in every process.
+
 Every command runs in a new process, in an empty folder. The commands run in turns, and the table has the least processor time of each:
 start-up is bound by the processor, and its time depends less on other processes than wall-clock time.
 """
@@ -95,7 +98,10 @@ def install_plugins(folder: Path, number_of_plugins: int) -> None:
 
 def seconds(command: list[str], folder: Path, site: Path, **variables: str) -> float:
     """Processor time of a process that runs `command`."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("RECFRAME_", "HYDRA_"))}
+    left_out = ("RECFRAME_", "HYDRA_", "PYTHONDONTWRITEBYTECODE")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
+    # what the first of several commands compiles
+    environment["PYTHONPYCACHEPREFIX"] = str(folder.parent / f"{folder.name}-compiled")
     process = subprocess.Popen(command, cwd=folder, env={**environment, "PYTHONPATH": str(site), **variables}, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
@@ -128,8 +134,8 @@ def measure_first_step(python: str, repeats: int) -> tuple[float, float]:
     Also that of importing torch alone. The two take turns.
     """
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        (folder / "site").mkdir()
+        folder = Path(name) / "work"
+        (folder / "site").mkdir(parents=True)
 
         def timed(arguments: list[str], until_first_step: bool) -> float:
             script = FIRST_STEP.format(arguments=arguments, until_first_step=until_first_step)

@@ -3,12 +3,15 @@
 import json
 
 import pytest
+from omegaconf import OmegaConf
 
 from recframe import runner
 from recframe.attribution import ComponentFailure
 from recframe.building import generated_data
+from recframe.building.component import component_of
 from recframe.building.fingerprints import data_content
 from recframe.building.generated_data import generated_once
+from recframe.components import Kind, node
 from recframe.config import compose_config, validate
 from recframe.trial import once, try_once
 
@@ -65,12 +68,10 @@ def test_other_settings_are_generated_anew_and_only_the_last_data_is_kept(monkey
 
 def test_a_changed_file_is_read_by_the_next_job(tmp_path):
     file = tmp_path / "ratings.csv"
-    section = None
+    section = OmegaConf.structured(node(component_of(Kind.DATASET, OmegaConf.create({"name": "table"}))))
+    section.interactions = str(file)
     for names in ("ab", "ac"):
-        file.write_text("user,item,timestamp,rating\n" + "".join(f"u,{name},{time},5\n" for time, name in enumerate(names)))
-        section = (
-            section or validate(compose_config(["dataset=table", f"dataset.interactions={file}", "dataset.feedback=[rating]"])).dataset
-        )
+        file.write_text("user,item,timestamp\n" + "".join(f"u,{name},{time}\n" for time, name in enumerate(names)))
         assert generated_once(section).catalog.ids == list(names)
         assert not generated_data._kept
 
