@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
@@ -11,13 +12,17 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from recframe.config import chosen_components
+from recframe.config.checks.memory import memory_warning
 from recframe.config.checks.validate import find_new_run_problems
 from recframe.config.problems import ConfigError
+from recframe.cores import available_cores
 from recframe.errors import Stop
 from recframe.sweeps.launching import JobLauncher
 from recframe.sweeps.outcomes import NAMED, Outcome, finish, finished_before
 from recframe.sweeps.plan import is_of_sweep
 from recframe.sweeps.record import SweepRecord, recording
+from recframe.sweeps.side_by_side import runs_side_by_side
 from recframe.sweeps.sweep_file import SweepJob, locked
 from recframe.sweeps.sweeper import RecordedSweeper
 from recframe.tracking.claim import in_words
@@ -27,6 +32,9 @@ log = logging.getLogger(__name__)
 
 NUMBERED = ("${hydra.job.num}", "${hydra:job.num}")
 """How `hydra.sweep.subdir` has the number of a job."""
+
+LOOKED_AT = 8
+"""The largest number of jobs whose memory is estimated."""
 
 
 class GridSweeper(RecordedSweeper):
@@ -60,7 +68,9 @@ class GridSweeper(RecordedSweeper):
             try:
                 self._plan_jobs([text for text in arguments if not is_of_sweep(text)])
                 self.outcomes |= self._finished_before()
-                launcher.launch([job for job in self.file.jobs if job.number not in self.outcomes])
+                left = [job for job in self.file.jobs if job.number not in self.outcomes]
+                self._warn_of_memory(left)
+                launcher.launch(left)
                 stopped_by = record.stop_signal
             except Stop as stop:
                 stopped_by = stop.exit_code - 128
@@ -93,6 +103,23 @@ class GridSweeper(RecordedSweeper):
                 first,
                 in_words(differences) or "a value of an environment variable differs",
             )
+
+    def _warn_of_memory(self, jobs: Sequence[SweepJob]) -> None:
+        """Say that runs of which each fits into the memory of this machine may not fit together. A few of the jobs are looked at, as
+        composing takes its time; those that differ in their seed only are alike.
+        """
+        launcher = self.config.hydra.launcher
+        # a setting of a queue says nothing about this machine
+        here = {name: launcher.get(name) for name in ("_target_", "n_jobs", "array_parallelism")}
+        if (together := min(runs_side_by_side(here, available_cores()), len(jobs))) < 2:
+            return
+        different = list({frozenset(text for text in job.overrides if not text.startswith("seed=")): job for job in jobs}.values())
+        for job in different[:: math.ceil(len(different) / LOOKED_AT)]:
+            cfg = self._composed(job.overrides)
+            values: Any = OmegaConf.to_container(cfg, resolve=True)
+            if warning := memory_warning(values, chosen_components(cfg), side_by_side=together):
+                log.warning("job %d: %s", job.number, warning)
+                return
 
     def _plan_jobs(self, arguments: list[str]) -> None:
         """Write the jobs that the sweep does not have to sweep.json, with their numbers and folders."""

@@ -11,13 +11,15 @@ from typing import Any
 
 from recframe.components import FLOAT, Component, Kind, MemoryNeed, Sizes, memory_needs, node
 from recframe.config.checks.sections import check_fields, section_at, with_key
+from recframe.cores import CGROUP
 
 BYTES_OF_AN_INTERACTION = 12
 """An item number of 64 bits and a response of 32 bits."""
 BYTES_OF_AN_ITEM = 8
 BYTES_OF_A_STEP = 64
 """The rest of a transition, at least: users, an action, rewards, signals and flags."""
-CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
+CGROUP_LIMITS = ("memory.max", "memory/memory.limit_in_bytes")
+"""The files with the limit of a container, below `recframe.cores.CGROUP`, of version 2 and 1."""
 NEAR = 0.6
 """The share of the memory from which on a warning is given: what is estimated is the least."""
 NAMED = 3
@@ -44,23 +46,29 @@ def memory_problems(values: Mapping[str, Any], chosen: Mapping[str, Component], 
     return alone or ([f"memory: {_in_words(needs, total, available)}; lower one of these settings"] if total > available else [])
 
 
-def memory_warning(values: Mapping[str, Any], chosen: Mapping[str, Component], sizes: Sizes | None = None) -> str:
-    """A sentence about a run that may not fit into the memory of this machine, since its largest tensors take most of it; or ''."""
+def memory_warning(values: Mapping[str, Any], chosen: Mapping[str, Component], sizes: Sizes | None = None, side_by_side: int = 1) -> str:
+    """A sentence about a run that may not fit into the memory of this machine, since its largest tensors take most of it; or ''.
+
+    side_by_side: how many such runs share the machine.
+    """
     available = _available(values)
     needs = [] if available is None else _needs(values, chosen, sizes)
-    total = sum(need.size for need in needs)
+    total = side_by_side * sum(need.size for need in needs)
     near = available is not None and NEAR * available < total
-    return f"memory: {_in_words(needs, total, available)}, of which the rest of the run needs its share" if near and available else ""
+    rest = "of which the rest of the run needs its share" if side_by_side == 1 else "in each; run fewer at a time, or lower these settings"
+    return f"memory: {_in_words(needs, total, available, side_by_side)}, {rest}" if near and available else ""
 
 
-def machine_memory() -> int | None:
+def machine_memory(cgroup: Path = CGROUP) -> int | None:
     """The memory of this machine in bytes, or of the container that this process runs in; None if the system does not tell."""
     try:
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, OSError, ValueError):
         return None
-    with suppress(OSError, ValueError):
-        memory = min(memory, int(CGROUP_LIMIT.read_text()))
+    for name in CGROUP_LIMITS:
+        # "max", or a number larger than any memory: no limit
+        with suppress(OSError, ValueError):
+            memory = min(memory, int((cgroup / name).read_text(encoding="ascii")))
     return memory
 
 
@@ -151,9 +159,10 @@ def _of_components(values: Mapping[str, Any], chosen: Mapping[str, Component], s
             yield need._replace(settings=with_key(need.settings, component.kind, key))
 
 
-def _in_words(needs: list[MemoryNeed], total: int, available: int) -> str:
+def _in_words(needs: list[MemoryNeed], total: int, available: int, side_by_side: int = 1) -> str:
     parts = ", ".join(f"{_gigabytes(size)} for {what} ({settings})" for settings, what, size in needs[:NAMED])
-    return f"this run needs at least {_gigabytes(total)}, and this machine has {_gigabytes(available)}: {parts}"
+    what = "this run needs" if side_by_side == 1 else f"{side_by_side} such runs at a time need"
+    return f"{what} at least {_gigabytes(total)}, and this machine has {_gigabytes(available)}: {parts}"
 
 
 def _number(section: Any, name: str, otherwise: int) -> int:
