@@ -19,6 +19,9 @@ from recframe.plugin_loader import registry
 
 # before torch is imported: the processes of the suite share the cores, and sums in several threads have another order
 os.environ["OMP_NUM_THREADS"] = "1"
+# hundreds of processes import recframe: each would compile it anew where the environment forbids to keep what is compiled
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 PROJECT = Path(__file__).resolve().parents[1]
 SHARED_DATA = PROJECT.parent / "shared" / "data"
 """The folder of datasets that are not in the repository. A test that needs one is skipped where it is absent."""

@@ -130,7 +130,10 @@ def test_report_has_the_errors_of_the_model_and_its_baselines(make):
     names = {f"user_model/{measure}_{what}" for measure in ("rmse", "mae") for what in ("global_mean", "biases", "model")}
     calibration = {"user_model/rating_calibration_error"}
     deciles = {f"user_model/rating_calibration_error/decile_{k}_{side}" for k in range(1, 11) for side in ("predicted", "observed")}
-    assert set(make("preference_model").report()) == names | {f"user_model/{name}" for name in ("num_held_out", "gain", "gain_error")} | calibration | deciles
+    assert (
+        set(make("preference_model").report())
+        == names | {f"user_model/{name}" for name in ("num_held_out", "gain", "gain_error")} | calibration | deciles
+    )
     assert make("preference_model", holdout=0.0).report() == {}
 
 
