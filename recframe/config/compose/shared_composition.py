@@ -76,8 +76,8 @@ class SharedComposition(ConfigLoaderImpl):
     def _base(self, master: DictConfig, overrides: list[str]) -> DictConfig | None:
         """The config of a job with these overrides alone; None if it depends on the process's variables at this moment."""
         sources = tuple((source.provider, source.scheme(), source.path) for source in self.get_sources())
-        own = tuple(OmegaConf.to_container(master.hydra.overrides.hydra))
-        key = sources, os.getcwd(), master.hydra.job.config_name, own, tuple(overrides)
+        own: Any = OmegaConf.to_container(master.hydra.overrides.hydra)
+        key = sources, os.getcwd(), master.hydra.job.config_name, tuple(own), tuple(overrides)
         base = _bases.pop(key, None)
         if base is None or any(not file.is_unchanged() for file in base.files):
             with noted_files() as files:
