@@ -31,7 +31,7 @@ def planned_jobs(sweep: Path, started: Collection[Path]) -> Iterator[PlannedJob]
     try:
         content = json.loads((sweep / SWEEP_NAME).read_text(encoding="utf-8"))
         jobs = [_job(sweep, job) for job in content["jobs"]]
-        left = [job for job in jobs if job[0].resolve() not in started and (job[0].is_relative_to(sweep) or not holds_run(job[0]))]
+        left = [job for job in jobs if job[0].resolve() not in started and (job[0].is_relative_to(sweep) or not _holds_run(job[0]))]
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return
     if not left:
@@ -42,7 +42,7 @@ def planned_jobs(sweep: Path, started: Collection[Path]) -> Iterator[PlannedJob]
         yield PlannedJob(folder, overrides, reason)
 
 
-def holds_run(folder: Path) -> bool:
+def _holds_run(folder: Path) -> bool:
     """Whether the files in a folder are those of a run, finished or not."""
     try:
         return is_run_folder({child.name for child in folder.iterdir()})
