@@ -81,7 +81,9 @@ def recorded_overrides(own: Sequence[str]) -> list[str]:
 def _without_paths_in_text(text: str) -> str:
     override: Any = OverridesParser.create().parse_overrides([text])[0]
     for path in _local_paths(override.value(), tuple(override.key_or_group.split("."))):
-        text = text.replace(path, Path(path).name)
+        key, equals, value = text.partition("=")
+        # "." has no last part
+        text = f"{key}{equals}{value.replace(path, Path(path).resolve().name)}"
     return text
 
 
@@ -91,7 +93,7 @@ def _without_paths(value: Any, key: tuple[str, ...]) -> Any:
         return {name: _without_paths(inner, (*key, str(name))) for name, inner in value.items()}
     if isinstance(value, list):
         return [_without_paths(entry, key) for entry in value]
-    return Path(value).name if list(_local_paths(value, key)) else value
+    return Path(value).resolve().name if list(_local_paths(value, key)) else value
 
 
 def _local_paths(value: Any, key: tuple[str, ...]) -> Iterator[str]:

@@ -86,8 +86,12 @@ class RewardSum:
         return total
 
     def reading_response(self, reads: bool) -> RewardSum | None:
-        """The sum of the terms that read what people did (`Reward.reads_response`), or else of the others; None: there are none."""
-        terms = {name: term for name, term in self.terms.items() if term[0].reads_response == reads}
+        """The sum of the terms that read what people did (`Reward.reads_response`), or else of the others; None: there are none.
+
+        Terms that are the same for all items, since they weigh nothing or are about questions, are in neither.
+        """
+        tell = {name: (reward, weight) for name, (reward, weight) in self.terms.items() if weight and not reward.rates_questions}
+        terms = {name: term for name, term in tell.items() if term[0].reads_response == reads}
         return RewardSum(terms, self.catalog, self.itemwise_terms & terms.keys()) if terms else None
 
     def report(self) -> dict[str, float]:

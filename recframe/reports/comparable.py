@@ -14,13 +14,17 @@ CONTEST = ("dataset", "environment", "world_encoder", "reward", "logs", "split",
 """The sections of the config that decide what a number of a result is about."""
 PEOPLE = ("environment", "evaluation.seed", "evaluation.people")
 """What decides, with the data, whom an evaluation meets: people without a name have the same numbers in every world."""
-OF_TRAINING = ("environment.num_users",)
-"""A setting of these sections that belongs to training: how many people act at a time."""
+OF_TRAINING = ("environment.num_users", "environment.group_size")
+"""Settings of these sections that belong to training: how many people act at a time, and how many of them are alike."""
 
 
 def contest_of(run: FoundRun) -> Hashable:
-    """What is equal in runs of which one can be better than the other: the settings of `CONTEST` and the data."""
-    return _settings(run, CONTEST), _data(run.folder)
+    """What is equal in runs of which one can be better than the other: the settings of `CONTEST` and the data.
+
+    Where the world has no encoder of its own, it reads with the agent's, which then is a part of it.
+    """
+    shared = not run.config.get("world_encoder") and not any(key.startswith("world_encoder.") for key in run.config)
+    return _settings(run, (*CONTEST, "encoder") if shared else CONTEST), _data(run.folder)
 
 
 def people_met(run: FoundRun) -> Hashable:

@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from recframe.config import chosen_components
 from recframe.config.checks.memory import memory_warning
 from recframe.config.checks.validate import find_new_run_problems
+from recframe.config.compose.file_settings import COMPOSITION_ERRORS
 from recframe.config.problems import ConfigError
 from recframe.cores import available_cores
 from recframe.errors import Stop
@@ -115,9 +116,14 @@ class GridSweeper(RecordedSweeper):
             return
         different = list({frozenset(text for text in job.overrides if not text.startswith("seed=")): job for job in jobs}.values())
         for job in different[:: math.ceil(len(different) / LOOKED_AT)]:
-            cfg = self._composed(job.overrides)
-            values: Any = OmegaConf.to_container(cfg, resolve=True)
-            if warning := memory_warning(values, chosen_components(cfg), side_by_side=together):
+            try:
+                cfg = self._composed(job.overrides)
+                values: Any = OmegaConf.to_container(cfg, resolve=True)
+                warning = memory_warning(values, chosen_components(cfg), side_by_side=together)
+            except (*COMPOSITION_ERRORS, ConfigError):
+                # a job of before, whose files are gone: it fails by itself
+                continue
+            if warning:
                 log.warning("job %d: %s", job.number, warning)
                 return
 

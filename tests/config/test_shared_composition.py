@@ -22,6 +22,8 @@ JOBS = (
     ["experiment=interest_evolution", "trainer.env_steps=64"],
     ["logger=[]", "hydra.sweep.dir=elsewhere", "seed=4"],
     ["~logger.wandb", "name='a b'"],
+    ["seed=6", "hydra.sweep.subdir='3'", "hydra.job.env_set.RECFRAME_JOB='3'"],
+    ["hydra.sweep.subdir='4'", "hydra.job.name=other", "seed=7", "hydra.job.env_set.RECFRAME_JOB='4'"],
     ["seed=5", "hydra.job.name=other", "dataset.num_items=50", "+logger.csv.own=1"],
 )
 
@@ -66,7 +68,13 @@ def test_jobs_of_the_same_choices_are_composed_once_and_do_not_share_values(monk
 
     with loaders() as (_, shared, sweep):
         monkeypatch.setattr(ConfigLoaderImpl, "load_configuration", counted)
-        jobs = [shared.load_sweep_config(sweep, [f"agent={agent}", f"seed={seed}"]) for agent in ("dqn", "ppo") for seed in range(3)]
+        # as a sweep launches them
+        own = ("hydra.sweep.subdir='{0}'", "hydra.job.env_set.RECFRAME_JOB='{0}'")
+        jobs = [
+            shared.load_sweep_config(sweep, [f"agent={agent}", f"seed={seed}", *(text.format(seed) for text in own)])
+            for agent in ("dqn", "ppo")
+            for seed in range(3)
+        ]
     assert composed == [["hydra.sweep.dir=sweep", "agent=dqn"], ["hydra.sweep.dir=sweep", "agent=ppo"]]
     assert [(job.agent.name, job.seed) for job in jobs] == [
         ("dqn", 0),
@@ -77,6 +85,18 @@ def test_jobs_of_the_same_choices_are_composed_once_and_do_not_share_values(monk
         ("actor_critic", 2),
     ]
     assert [list(job.hydra.overrides.task) for job in jobs[:2]] == [["agent=dqn", "seed=0"], ["agent=dqn", "seed=1"]]
+
+
+def test_a_group_of_a_search_path_is_not_a_value(tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "one.yaml").write_text("# @package _global_\nagent:\n  gamma: 0.125\n")
+    path = f"hydra.searchpath=[file://{tmp_path}]"
+    with initialized(None):
+        own = ConfigLoaderImpl(GlobalHydra.instance().config_loader().get_search_path())
+        for typed, job in (([path], []), ([], [path])):
+            sweep = own.load_configuration(TRAIN.config_name, [*typed, "seed=0,1"], RunMode.MULTIRUN)
+            shared = SharedComposition.of(own)
+            assert shared.load_sweep_config(sweep, [*job, "+mine=one", "seed=1"]).agent.gamma == 0.125
 
 
 def test_a_changed_file_is_read_again(tmp_path):

@@ -154,6 +154,9 @@ def test_a_sweep_warns_of_runs_that_fit_alone_but_not_side_by_side(monkeypatch, 
         assert ("memory: 2 such runs at a time need at least 10 GiB" in caplog.text) is warned
     sweeper._warn_of_memory(jobs[:1])
     assert len(caplog.records) == 1
+    # a job of an earlier command, whose file is gone, fails by itself
+    sweeper._warn_of_memory([SweepJob(2, "2", ("experiment=gone",)), *jobs])
+    assert len(caplog.records) == 2
 
 
 def test_a_run_of_a_larger_machine_may_be_evaluated_here_but_not_trained(tmp_path):

@@ -19,6 +19,7 @@ from recframe_plugins.rewards.config import (
     DiversityConfig,
     FairnessConfig,
     NoveltyConfig,
+    QuestionCostConfig,
     RatingConfig,
     RepetitionConfig,
     RetentionConfig,
@@ -28,6 +29,7 @@ from recframe_plugins.rewards.config import (
 from recframe_plugins.rewards.diversity import Diversity
 from recframe_plugins.rewards.fairness import Fairness
 from recframe_plugins.rewards.novelty import Novelty
+from recframe_plugins.rewards.question_cost import QuestionCost
 from recframe_plugins.rewards.rating import Rating
 from recframe_plugins.rewards.repetition import Repetition
 from recframe_plugins.rewards.retention import Retention
@@ -88,6 +90,9 @@ def test_the_logged_item_is_worth_in_its_place_what_the_log_says():
 
 def test_nothing_is_known_of_other_items_if_all_terms_read_what_people_did():
     assert rated(OF_RESPONSES)[0].item_rewards is None
+    # nor do terms tell items apart that weigh nothing, or are about questions
+    same = {"novelty": (Novelty(NoveltyConfig()), 0.0), "question_cost": (QuestionCost(QuestionCostConfig()), 1.0)}
+    assert rated({"click": OF_RESPONSES["click"], **same})[0].item_rewards is None
 
 
 def test_groups_are_compared_with_all_that_is_written_for_the_batch():

@@ -225,7 +225,9 @@ def test_more_than_one_can_be_kept_and_low_objectives_can_be_better(trained):
         ("reward", {"click": {"weight": 2.0}}, True),
         ("environment", {"drift": 0.5}, True),
         ("evaluation", {"people": "train"}, True),
-        ("environment", {"num_users": 7}, False),
+        ("environment", {"num_users": 7, "group_size": 7}, False),
+        # where the world has no encoder of its own, it reads with the agent's
+        ("encoder", {"name": "random"}, True),
         ("agent", {"name": "ppo"}, False),
     ],
 )
@@ -233,6 +235,14 @@ def test_a_run_with_settings_of_another_contest_is_not_compared_with_others(trai
     config = trained / "0" / "config.yaml"
     config.write_text(yaml.safe_dump(yaml.safe_load(config.read_text()) | {section: value}))
     assert ("0" in plan_cleaning(trained).best) is kept_alone
+
+
+def test_the_encoder_of_the_agent_alone_makes_no_other_contest(trained):
+    for name in ("0", "1", "3"):
+        config = trained / name / "config.yaml"
+        own = {"world_encoder": {"name": "tfidf"}, "encoder": {"name": "id" if name == "0" else "random"}}
+        config.write_text(yaml.safe_dump(yaml.safe_load(config.read_text()) | own))
+    assert plan_cleaning(trained).best == ("1",)
 
 
 @pytest.mark.parametrize(

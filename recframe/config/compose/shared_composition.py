@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import os
+import re
 from collections import OrderedDict
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -21,6 +22,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from recframe.config.compose.sources import FileState, noted_files
 
+OF_ONE_JOB = re.compile(r"hydra\.(sweep\.subdir|sweeper\.trial|job\.env_set\.\w+)")
+"""Hydra's own settings that a sweep gives to each of its jobs, and that say nothing of what is composed."""
 MOST_BASES = 8
 """How many choices of files a process keeps the composed configs of."""
 
@@ -55,7 +58,9 @@ class SharedComposition(ConfigLoaderImpl):
         hydra.errors.HydraException, ConfigError: as Hydra's own.
         """
         parsed = [_parsed(text) for text in sweep_overrides]
-        if any(one.is_sweep_override() for one in parsed):
+        # `self.repository` does not know the files of a search path
+        elsewhere = master_config.hydra.searchpath or any(one.key_or_group == "hydra.searchpath" for one in parsed)
+        if elsewhere or any(one.is_sweep_override() for one in parsed):
             return super().load_sweep_config(master_config, sweep_overrides)
         values = [one for one in parsed if _is_value(one, self.repository)]
         config = self._base(master_config, [text for text, one in zip(sweep_overrides, parsed, strict=True) if one not in values])
@@ -66,6 +71,10 @@ class SharedComposition(ConfigLoaderImpl):
         tasks = [one for one in parsed if not one.is_hydra_override()]
         job = config.hydra.job
         config.hydra.overrides.task = [one.input_line for one in tasks]
+        config.hydra.overrides.hydra = [
+            *master_config.hydra.overrides.hydra,
+            *(one.input_line for one in parsed if one.is_hydra_override()),
+        ]
         told = job.config.override_dirname
         job.override_dirname = get_overrides_dirname(
             overrides=tasks, kv_sep=told.kv_sep, item_sep=told.item_sep, exclude_keys=told.exclude_keys
@@ -90,9 +99,9 @@ class SharedComposition(ConfigLoaderImpl):
 
 
 def _is_value(override: Override, repository: IConfigRepository) -> bool:
-    """Whether an override is set in the composed config, and does not say what is composed. Hydra's own settings may."""
+    """Whether an override is set in the composed config, and does not say what is composed. Most of Hydra's own settings may."""
     if override.is_hydra_override():
-        return False
+        return OF_ONE_JOB.fullmatch(override.key_or_group) is not None
     return isinstance(override.value(), dict) or not repository.group_exists(override.key_or_group)
 
 

@@ -176,6 +176,24 @@ def test_what_was_met_closes_every_code_that_leads_to_nothing_else(policy, spec,
                     assert bool(closed[codes[item, level]]) == (bool(below) and below <= seen)
 
 
+def test_a_decision_that_excludes_nothing_is_learned_by_itself(policy, spec, log):
+    rows, none = torch.arange(len(log)), torch.full((len(log),), NO_LIST)
+    choices = LoggedChoices(
+        slates=rows,
+        candidates=none,
+        # an empty list: also what was met before could have been shown
+        excluded=torch.where(rows == 9, 0, NO_LIST),
+        unknown=torch.zeros_like(rows, dtype=torch.bool),
+        items=torch.empty(0, dtype=torch.int64),
+        offsets=torch.zeros(2, dtype=torch.int64),
+    )
+    spec = replace(spec, num_features=0)
+    for choice, kind in ((None, Sequences), (choices, Replay)):
+        agent = policy(spec, codes=IDS, batch_size=BATCH)
+        stream_of(agent, replace(log, features=None, choices=choice))
+        assert isinstance(agent.experience, kind)
+
+
 @pytest.mark.parametrize("lists", [False, True])
 def test_single_interactions_are_among_what_could_be_recommended(policy, spec, log, listed, lists):
     log = listed if lists else log

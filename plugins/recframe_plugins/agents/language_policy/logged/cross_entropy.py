@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from recframe.interfaces import PAD, EnvironmentSpec, Experience, Log, Observation, SequenceBatch, Sequences, Transition
+from recframe.interfaces import NO_LIST, PAD, EnvironmentSpec, Experience, Log, Observation, SequenceBatch, Sequences, Transition
 from recframe_plugins.agents.language_policy.config import LanguagePolicyConfig
 from recframe_plugins.agents.language_policy.logged.met_before import MetBefore
 from recframe_plugins.agents.language_policy.logged.replayed import clicked, replay_of
@@ -45,8 +45,11 @@ class CrossEntropy(LearningRule):
 
     def prepare_to_learn(self, log: Log) -> None:
         """Read whether the log says among what its decisions chose."""
-        choices = log.choices
-        self.whole_sequences = self._fits and (choices is None or not bool((choices.listed | (choices.above > 0)).any()))
+        choices, says = log.choices, False
+        if choices is not None:
+            # a list of exclusions takes the place of the items met before, also if it is empty
+            says = bool((choices.listed | (choices.excluded != NO_LIST) | (choices.above > 0)).any())
+        self.whole_sequences = self._fits and not says
 
     def losses(self, agent: LanguagePolicy, batch: SequenceBatch | Transition) -> Iterator[tuple[str, Tensor]]:
         """One step; none for a batch in which nothing was taken."""
