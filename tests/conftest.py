@@ -22,6 +22,8 @@ os.environ["OMP_NUM_THREADS"] = "1"
 # hundreds of processes import recframe: each would compile it anew where the environment forbids to keep what is compiled
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+# Ray gives way to all others, which here are other tests: its jobs would wait for minutes
+os.environ.setdefault("RAY_worker_niceness", "0")
 PROJECT = Path(__file__).resolve().parents[1]
 SHARED_DATA = PROJECT.parent / "shared" / "data"
 """The folder of datasets that are not in the repository. A test that needs one is skipped where it is absent."""

@@ -24,7 +24,7 @@ from recframe.cli.main import main
 from recframe.config import find_mistakes
 from recframe.plugin_loader import registry
 
-LIMIT = 300
+LIMIT = 500
 """Time limit of a run in seconds."""
 
 
