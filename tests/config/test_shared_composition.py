@@ -87,6 +87,16 @@ def test_jobs_of_the_same_choices_are_composed_once_and_do_not_share_values(monk
     assert [list(job.hydra.overrides.task) for job in jobs[:2]] == [["agent=dqn", "seed=0"], ["agent=dqn", "seed=1"]]
 
 
+def test_what_is_typed_of_each_jobs_folder_is_resolved_in_the_job():
+    with initialized(None):
+        own = ConfigLoaderImpl(GlobalHydra.instance().config_loader().get_search_path())
+        typed = ["hydra.sweep.subdir=${agent.name}_${seed}/${hydra.job.num}", "seed=0,1"]
+        sweep = own.load_configuration(TRAIN.config_name, typed, RunMode.MULTIRUN)
+        for job in (["seed=1"], ["seed=1", "hydra.sweep.subdir='dqn_1/0'"]):
+            composed, expected = SharedComposition.of(own).load_sweep_config(sweep, job), own.load_sweep_config(sweep, job)
+            assert written(composed) == written(expected)
+
+
 def test_a_group_of_a_search_path_is_not_a_value(tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "one.yaml").write_text("# @package _global_\nagent:\n  gamma: 0.125\n")

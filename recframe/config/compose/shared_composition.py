@@ -71,10 +71,7 @@ class SharedComposition(ConfigLoaderImpl):
         tasks = [one for one in parsed if not one.is_hydra_override()]
         job = config.hydra.job
         config.hydra.overrides.task = [one.input_line for one in tasks]
-        config.hydra.overrides.hydra = [
-            *master_config.hydra.overrides.hydra,
-            *(one.input_line for one in parsed if one.is_hydra_override()),
-        ]
+        config.hydra.overrides.hydra = [*_own(master_config), *(one.input_line for one in parsed if one.is_hydra_override())]
         told = job.config.override_dirname
         job.override_dirname = get_overrides_dirname(
             overrides=tasks, kv_sep=told.kv_sep, item_sep=told.item_sep, exclude_keys=told.exclude_keys
@@ -85,8 +82,7 @@ class SharedComposition(ConfigLoaderImpl):
     def _base(self, master: DictConfig, overrides: list[str]) -> DictConfig | None:
         """The config of a job with these overrides alone; None if it depends on the process's variables at this moment."""
         sources = tuple((source.provider, source.scheme(), source.path) for source in self.get_sources())
-        own: Any = OmegaConf.to_container(master.hydra.overrides.hydra)
-        key = sources, os.getcwd(), master.hydra.job.config_name, tuple(own), tuple(overrides)
+        key = sources, os.getcwd(), master.hydra.job.config_name, tuple(_own(master)), tuple(overrides)
         base = _bases.pop(key, None)
         if base is None or any(not file.is_unchanged() for file in base.files):
             with noted_files() as files:
@@ -96,6 +92,12 @@ class SharedComposition(ConfigLoaderImpl):
         while len(_bases) > MOST_BASES:
             _bases.popitem(last=False)
         return None if base.config.hydra.job.env_copy else copy.deepcopy(base.config)
+
+
+def _own(master: DictConfig) -> list[str]:
+    """Hydra's settings that were typed for the whole sweep, as they were typed: `${...}` in them is of each job."""
+    own: Any = OmegaConf.to_container(master.hydra.overrides.hydra, resolve=False)
+    return list(own)
 
 
 def _is_value(override: Override, repository: IConfigRepository) -> bool:
