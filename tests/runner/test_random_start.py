@@ -36,9 +36,9 @@ def test_the_tracker_is_fitted_once_and_its_copies_agree(fits, agent):
     assert fits == [tracker]
     copies = [module for module in started.modules() if isinstance(module, PosteriorTracker)]
     assert tracker in copies
-    assert tracker.responses[:, :-1].abs().max() > 0
+    assert tracker.responses.table[:, :-1].abs().max() > 0
     for copy in copies:
-        assert torch.equal(copy.responses, tracker.responses)
+        assert torch.equal(copy.responses.table, tracker.responses.table)
         assert torch.equal(copy.evidence, tracker.evidence)
 
 

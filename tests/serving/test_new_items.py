@@ -172,10 +172,15 @@ def test_a_policy_that_has_learned_about_each_item_refuses(folder, trained):
         assert scores(policy, "1") == before
 
 
-def test_a_bandit_takes_new_items_and_knows_the_others_as_before(folder, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    "settings",
+    [["agent=thompson"], ["agent=actor_critic", "state_tracker=posterior", "state_tracker.random_steps=400"]],
+    ids=["bandit", "posterior"],
+)
+def test_what_learned_from_texts_takes_new_items_and_knows_the_others_as_before(tmp_path, monkeypatch, settings):
     monkeypatch.setenv("RECFRAME_CACHE", str(tmp_path))
     small = ["dataset.num_items=20", "dataset.num_users=20", "environment.num_users=8", "trainer.env_steps=32", "debug=smoke"]
-    fast = ["encoder=tfidf", "logger=[csv]", "evaluation.references=false", "evaluation.num_users=4", "agent=thompson"]
+    fast = ["encoder=tfidf", "logger=[csv]", "evaluation.references=false", "evaluation.num_users=4", *settings]
     policy = recframe.load_policy(recframe.run([*small, *fast], folder=tmp_path / "run"))
     before = scores(policy, "item-1")
     policy.add_items([{"id": "new", "text": "Of whales."}])

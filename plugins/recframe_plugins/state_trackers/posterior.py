@@ -11,6 +11,7 @@ from recframe.references.posterior_greedy import posterior_mean
 from recframe.references.posterior_of_log import fit_to_log
 from recframe.references.step_reward import step_of, step_scores
 from recframe_plugins.state_trackers.config import PosteriorConfig
+from recframe_plugins.state_trackers.item_responses import ItemResponses
 from recframe_plugins.state_trackers.mean import MeanTracker
 
 
@@ -23,23 +24,20 @@ class PosteriorTracker(MeanTracker):
     Where the reward is a step of a response of several values, such as a click of a rating, b_i' z + n_i orders items by its probability
     instead (`recframe.references.step_reward`).
 
-    The model is fitted before training (`fit_responses`) and then fixed; without a fit, and for items that were not in the log, it says
-    nothing: z = 0.
+    The model is fitted before training (`fit_responses`) and then fixed; without a fit it says nothing: z = 0. For items that were not in
+    the log, b_i to s_i are what their texts tell about them (`ItemResponses`).
     """
 
     evidence: Tensor
-    responses: Tensor
 
     def __init__(self, config: PosteriorConfig, spec: EnvironmentSpec, data: Data) -> None:
         super().__init__(config, spec, data)
         self.random_steps = config.random_steps if spec.actions == "items" else 0
         self.text_dim, self.factors = config.item_dim, config.factors
         self.state_dim = config.state_dim + config.factors
-        table = torch.zeros(spec.num_items, 2 * config.factors + 3, device=spec.device)
-        table[:, -1] = 1.0  # the noise, which is positive
-        self.item_dim = config.item_dim + table.shape[1]
+        self.responses = ItemResponses(self.item_projection.texts, 2 * config.factors + 3)
+        self.item_dim = config.item_dim + self.responses.table.shape[1]
         self.register_buffer("evidence", torch.zeros(len(spec.signals), device=spec.device))
-        self.register_buffer("responses", table)
 
     def fit_responses(self, log: ResponseLog, seed: int) -> None:
         """Fit the model; see `StateTracker.fit_responses`."""
@@ -50,7 +48,9 @@ class PosteriorTracker(MeanTracker):
         loadings, weights = F.pad(model.loadings[:-1], (0, missing)), F.pad(expected[:-1, :-1], (0, missing))
         rewards = torch.cat([weights, expected[:-1, -1:]], dim=1) * self.item_dim**0.5
         self.evidence.copy_(model.evidence)
-        self.responses.copy_(torch.cat([rewards, loadings, model.means[:-1, None], model.noise[:-1, None]], dim=1))
+        known = torch.zeros(self.spec.num_items, dtype=torch.bool, device=rewards.device).index_fill_(0, log.items, True)
+        rows = torch.cat([rewards, loadings, model.means[:-1, None], model.noise[:-1, None]], dim=1)
+        self.responses.learn(rows, known, slice(self.factors + 1, 2 * self.factors + 2))
 
     @torch.no_grad()
     def start_query(self, query: nn.Linear, gain: float) -> None:
@@ -67,7 +67,7 @@ class PosteriorTracker(MeanTracker):
 
     def project_items(self, rows: Tensor | None = None) -> Tensor:
         """Item vectors `[M, D]`, or `[R, D]`; see `StateTracker.project_items`."""
-        table = self.responses if rows is None else F.embedding(rows, self.responses)
+        table = self.responses.table if rows is None else F.embedding(rows, self.responses.table)
         return torch.cat([super().project_items(rows), table], dim=1)
 
     def forward(self, observation: Observation, items: Tensor) -> Tensor:
