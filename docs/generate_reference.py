@@ -105,6 +105,8 @@ def component_section(component: Component) -> str:
     own_words = inspect.cleandoc(component.config.__doc__ or "")
     lines = [f"## {component.name}", prose(component.description if own_words.startswith(component.config.__name__) else own_words)]
     tags = [f"{which}: {', '.join(f'`{tag}`' for tag in sorted(getattr(component, which))) or '-'}" for which in ("provides", "requires")]
+    if component.state_tracker:
+        tags.append(f"state tracker, unless another is chosen: `{component.state_tracker}`")
     lines.append("\n".join(wrapped(line, "  ", "- ") for line in (*tags, f"implemented by `{component.factory}`")))
     if dataclasses.fields(component.config):
         lines.append(options_table(prefix, component.config))

@@ -269,6 +269,7 @@ def config(**fields):
         ({"config": dataclass(frozen=True)(type("Frozen", (), {}))}, "Frozen must not be frozen"),
         ({"factory": "module.Class"}, "must read 'package.module:Class'"),
         ({"requires": "signal:click"}, "a set of tags"),
+        ({"state_tracker": "gru"}, "only an environment names the state_tracker that suits it"),
     ],
 )
 def test_a_wrong_declaration_is_refused_with_the_fix(changes, complaint):

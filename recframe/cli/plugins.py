@@ -94,7 +94,8 @@ def show(kind: str, name: str, as_json: Annotated[bool, typer.Option("--json", h
             print(f"{kind}={name} is a preset of {kind}={component.name} with {changed or 'its defaults'}\n")
         prefix = f"reward.{component.name}" if component.kind is Kind.REWARD else kind
         print(f"{kind}={component.name}: {component.description}")
-        print(f"provides: {', '.join(sorted(component.provides)) or '-'}    requires: {', '.join(sorted(component.requires)) or '-'}\n")
+        tags = f"provides: {', '.join(sorted(component.provides)) or '-'}    requires: {', '.join(sorted(component.requires)) or '-'}"
+        print(tags + (f"    unless you choose another: state_tracker={component.state_tracker}" if component.state_tracker else "") + "\n")
         output_console().print(settings_table([(prefix, option) for option in options_of(component.config)]))
 
 
@@ -170,6 +171,7 @@ def _settings(component: Component) -> dict[str, object]:
         "description": component.description,
         "provides": sorted(component.provides),
         "requires": sorted(component.requires),
+        "state_tracker": component.state_tracker,
         "options": _options(component.config),
     }
 

@@ -39,6 +39,7 @@ class Component:
     requires: tags that some other part of the run must provide. `"a|b"` is satisfied by either, `"attribute:{column}"` is filled in from
         the component's own setting `column` (null: no such requirement), and `"utterances?says"` is required if its setting `says` is true.
     description: one line for `recframe plugins`; by default the first line of the config's docstring.
+    state_tracker: of an environment, the name of the state tracker of its runs, unless they, their agent or their experiment choose one.
 
     Raises
     ------
@@ -52,6 +53,7 @@ class Component:
     provides: frozenset[str]
     requires: frozenset[str]
     description: str
+    state_tracker: str | None = None
     implementation: Callable[..., Any] | None = field(default=None, repr=False)
     """The class itself, if `factory` was one; it is then not imported."""
 
@@ -65,6 +67,7 @@ class Component:
         requires: Iterable[str] = (),
         description: str = "",
         implementation: Callable[..., Any] | None = None,
+        state_tracker: str | None = None,
     ) -> None:
         try:
             kind = Kind(kind)
@@ -83,12 +86,14 @@ class Component:
         if implementation is None:
             check_factory(kind, name, factory)
         where = f"{kind} {name!r}"
+        if state_tracker is not None and kind is not Kind.ENVIRONMENT:
+            raise ComponentError(f"{where}: only an environment names the state_tracker that suits it; leave state_tracker out")
         for given, tags in (("provides", provides), ("requires", requires)):
             if isinstance(tags, str) or not isinstance(tags, Iterable):
                 raise ComponentError(f"{where}: {given} is a set of tags, not {'one string' if isinstance(tags, str) else repr(tags)}")
         values = {"kind": kind, "name": name, "config": config, "factory": factory, "description": description or first_line(config)}
         values |= {"provides": with_new_names(set(provides), where), "requires": with_new_names(set(requires), where)}
-        values["implementation"] = implementation
+        values |= {"implementation": implementation, "state_tracker": state_tracker}
         for attribute, value in values.items():
             object.__setattr__(self, attribute, value)
 

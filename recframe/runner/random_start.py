@@ -31,7 +31,8 @@ def started_agent(parts: Parts, environment: Environment, resume_from: Path | No
     if resume_from is None and (initial := initial_policy(parts.cfg)) is not None:
         load_initial_weights(initial, agent, parts.reading)
         return agent, tracker
-    if not tracker.random_steps or resume_from is not None:
+    read = any(module is tracker for module in agent.modules())
+    if not (read and tracker.random_steps) or resume_from is not None:
         return agent, tracker
     if not parts.simulates:
         chosen = parts.cfg.state_tracker.name

@@ -21,7 +21,9 @@ QUESTIONS = ("questions?questions", "signal:answer?questions", "context?question
 def recframe_register_components(register: Callable[[Component], None]) -> None:
     """Register the built-in environments."""
 
-    def simulator(name: str, config: type, implementation: str, signals: str, *tags: str, requires: frozenset[str]) -> None:
+    def simulator(
+        name: str, config: type, implementation: str, signals: str, *tags: str, requires: frozenset[str], state_tracker: str | None = None
+    ) -> None:
         provides = frozenset(
             {
                 "actions:items",
@@ -34,7 +36,7 @@ def recframe_register_components(register: Callable[[Component], None]) -> None:
             }
         )
         factory = f"recframe_plugins.environments.{implementation}"
-        register(Component(Kind.ENVIRONMENT, name, config, factory, provides=provides, requires=requires))
+        register(Component(Kind.ENVIRONMENT, name, config, factory, provides=provides, requires=requires, state_tracker=state_tracker))
 
     simulator(
         "topic_world",
@@ -58,6 +60,8 @@ def recframe_register_components(register: Callable[[Component], None]) -> None:
         "rating_matrix.rating_matrix:RatingMatrixEnvironment",
         "click rating purchase",
         requires=frozenset({"rating_matrix"}),
+        # of people whose every rating is known, what they say is the best evidence of their tastes
+        state_tracker="posterior",
     )
     simulator(
         "interest_evolution",

@@ -38,6 +38,7 @@ def _own_nodes() -> dict[str, ConfigNode]:
 
 def store_schemas() -> None:
     """Store all schemas. Call it before Hydra composes; a second call replaces the stored schemas."""
+    OmegaConf.register_new_resolver("tracker_for", tracker_for, replace=True)
     store, found = ConfigStore.instance(), registry()
     for name, own in _own_nodes().items():
         place = store.repo.setdefault("hydra", {}).setdefault("sweeper", {}) if name == SWEEPER else store.repo
@@ -48,6 +49,13 @@ def store_schemas() -> None:
         component = registered.component
         made = _made.get(component) or _made.setdefault(component, _node_of(registered))
         store.repo.setdefault(component.kind, {})[made.name] = made
+
+
+def tracker_for(environment: str) -> str:
+    """The state tracker of a run for which none is chosen, in the environment of this name: the one that the environment names."""
+    found = registry()
+    named = found.get(Kind.ENVIRONMENT, environment).state_tracker if environment in found.names(Kind.ENVIRONMENT) else None
+    return named or "mean"
 
 
 class SectionNode(ConfigNode):
