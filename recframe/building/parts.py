@@ -45,6 +45,7 @@ class Parts:
     reduction: the map from the encoder's vectors to those that the agent reads; None if they are the same.
     cut: the shares of texts and tokens that the encoders do not read, by name; empty if they read all.
     log: the log that a run with a logged stage learns from, with its held-out queries; else None.
+    longer_history: H of the observations of environments, if it is not the agent's (`for_references`).
     """
 
     cfg: DictConfig
@@ -55,11 +56,30 @@ class Parts:
     reduction: AffineMap | None = None
     cut: Mapping[str, float] = field(default_factory=dict)
     log: RunLog | None = None
+    longer_history: int | None = None
 
     @property
     def simulates(self) -> bool:
         """Whether the run has simulated users."""
         return "no_simulator" not in component_of(Kind.ENVIRONMENT, self.cfg.environment).provides
+
+    @property
+    def history_length(self) -> int:
+        """H of the observations of environments."""
+        length: int = self.cfg.state_tracker.history_length
+        return length if self.longer_history is None else self.longer_history
+
+    def for_references(self) -> Parts:
+        """The parts whose environments give reference policies as much of a session as they may read; itself, if that is as much as the
+        agent.
+
+        People and random draws are the same. Rewards read as much of a history as they do for the agent, so that what is compared is
+        rated alike.
+        """
+        longer = self.cfg.evaluation.reference_history_length
+        if longer is None:
+            return self
+        return replace(self, longer_history=longer, rewards=self.rewards.looking_back(self.cfg.state_tracker.history_length))
 
     def training_log(self, spec: EnvironmentSpec) -> Log:
         """The log to learn from, with rewards, for agents of this specification: without cold items and the people whom the simulator
@@ -141,11 +161,11 @@ class Parts:
                 settings,
                 data=self.data,
                 num_users=num_users,
-                history_length=self.cfg.state_tracker.history_length,
+                history_length=self.history_length,
                 split=split,
                 device=self.device,
             )
-        asked = {"num_users": num_users, "history_length": self.cfg.state_tracker.history_length, "num_items": len(self.data.catalog)}
+        asked = {"num_users": num_users, "history_length": self.history_length, "num_items": len(self.data.catalog)}
         require_sound(environment, _spec_problem(environment.spec, asked))
         rewards = [("reward", component_of(Kind.REWARD, section)) for section in self.cfg.reward.values()]
         self._require_actions(rewards, environment.spec)

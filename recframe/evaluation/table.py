@@ -245,7 +245,15 @@ def _decimals(policies: Results, metric: str) -> int:
 def _caption(policies: Results, about: Mapping[str, Any] | None) -> str:
     """How many people and sessions the table is about, and how far policies look back. Results of earlier releases tell less."""
     if about is not None:
-        read = f"; policies read the last {about['history_length']} items of a session" if "history_length" in about else ""
-        return f"{counted(about)}; 95 % intervals over people{read}"
+        return f"{counted(about)}; 95 % intervals over people{_looking_back(about)}"
     users = sorted({metrics["return"]["n"] for metrics in policies.values() if "return" in metrics})
     return f"{', '.join(map(str, users))} users; 95 % intervals over users"
+
+
+def _looking_back(about: Mapping[str, Any]) -> str:
+    if "history_length" not in about:
+        return ""
+    own, others = about["history_length"], about.get("reference_history_length")
+    if others is None or others == own:
+        return f"; policies read the last {own} items of a session"
+    return f"; reference policies read the last {others} items of a session, others the last {own}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -37,6 +38,14 @@ class RewardSum:
         self.itemwise_terms = itemwise
         # one object: rewards keep what they compute of a catalogue
         self._items = catalog.without_questions()
+        # the last items of a history that the terms read; None: all
+        self._history_length: int | None = None
+
+    def looking_back(self, history_length: int) -> RewardSum:
+        """The same sum, whose terms read the last `history_length` items of histories that are longer."""
+        other = copy.copy(self)
+        other._history_length = history_length
+        return other
 
     def __call__(self, transition: Transition) -> RewardOutcome:
         """The reward of one step of N users.
@@ -45,6 +54,8 @@ class RewardSum:
         ------
         ComponentFailure: a term is not float32 `[N, K]` on the transition's device.
         """
+        if self._history_length is not None:
+            transition = _with_last(transition, self._history_length)
         alone = self._alone(transition)
         weighted = {name: weight * self._rated(reward, transition, alone) for name, (reward, weight) in self.terms.items()}
         return RewardOutcome(torch.stack(list(weighted.values())).sum(dim=0), {name: value.sum(dim=1) for name, value in weighted.items()})
@@ -92,7 +103,11 @@ class RewardSum:
         """
         tell = {name: (reward, weight) for name, (reward, weight) in self.terms.items() if weight and not reward.rates_questions}
         terms = {name: term for name, term in tell.items() if term[0].reads_response == reads}
-        return RewardSum(terms, self.catalog, self.itemwise_terms & terms.keys()) if terms else None
+        if not terms:
+            return None
+        part = RewardSum(terms, self.catalog, self.itemwise_terms & terms.keys())
+        part._history_length = self._history_length
+        return part
 
     def report(self) -> dict[str, float]:
         """The measures of all terms themselves (`Reward.report`)."""
@@ -112,3 +127,14 @@ class RewardSum:
         value = reward(alone, self._items) if about_items else reward(transition, self.catalog)
         require_reward(reward, value, transition.item_reward)
         return value.masked_fill(alone.slate == PAD, 0.0) if about_items else value
+
+
+def _with_last(transition: Transition, history_length: int) -> Transition:
+    """The transition with the last `history_length` items of its histories."""
+    recent: Transition = transition.clone(recurse=False)
+    for name in ("observation", "next_observation"):
+        observation: Observation = getattr(transition, name).clone(recurse=False)
+        observation.history_items = observation.history_items[:, -history_length:]
+        observation.history_feedback = observation.history_feedback[:, -history_length:]
+        setattr(recent, name, observation)
+    return recent

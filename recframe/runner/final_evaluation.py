@@ -106,16 +106,22 @@ def simulated_evaluation(parts: Parts, agent: Agent) -> FinalEvaluation:
     environment = parts.evaluation_environment()
     log.info("evaluating %s in %d sessions of %s", ", ".join([*own, *offered.policies]), settings.num_users, WHOSE[settings.people])
 
-    def compared(where: Environment, others: Evaluation | None) -> Evaluation:
-        # a plugin's policy that failed before is not asked again
-        return measured(parts, {**own, **offered.policies}, where, offered.failed).with_policies(others, after=TRAINED)
+    def compared(where: Environment, others: Evaluation | None, restricted: Callable[[Environment], Environment]) -> Evaluation:
+        table = measured(parts, own, where)
+        if offered.policies:
+            seen = parts.for_references()
+            # a plugin's policy that failed before is not asked again
+            theirs = measured(seen, dict(offered.policies), restricted(seen.evaluation_environment()), offered.failed)
+            # where all of them failed, nobody was met
+            table = table.with_policies(theirs if theirs.policies else None, after=TRAINED)
+        return table.with_policies(others, after=TRAINED)
 
-    everything = compared(environment, references.main if references else None)
+    everything = compared(environment, references.main if references else None, lambda whole: whole)
     cold: Evaluation | None = None
     if parts.cold_items is not None:
         # with the same users and the same random draws
-        only_cold = parts.cold_items.alone_in(parts.evaluation_environment())
-        cold = compared(only_cold, references.cold if references else None)
+        alone = parts.cold_items.alone_in
+        cold = compared(alone(parts.evaluation_environment()), references.cold if references else None, alone)
     samples: list[Recommendation] = []
     if settings.sample_users and environment.spec.actions == "items":
         samples = sample_recommendations(
@@ -153,8 +159,10 @@ def result_entries(parts: Parts, final: FinalEvaluation, caveats: Sequence[str])
 def _about_sessions(parts: Parts, main: Evaluation) -> dict[str, Any]:
     about: dict[str, Any] = {"split": parts.cfg.evaluation.people, **main.people.counts()}
     if len(parts.data.catalog):
-        # reference policies read as much as the agent, so that this setting of the agent is one of theirs
-        about["history_length"] = int(parts.cfg.state_tracker.history_length)
+        # where nothing else is said, reference policies read as much as the agent, so that this setting of the agent is one of theirs
+        about["history_length"] = parts.history_length
+        if (seen := parts.for_references()) is not parts:
+            about["reference_history_length"] = seen.history_length
     return about
 
 

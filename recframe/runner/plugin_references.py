@@ -87,7 +87,7 @@ def plugin_policies(parts: Parts, taken: Collection[str], caveats: list[str]) ->
 
     def arguments() -> dict[str, Any]:
         # references recommend: they see no questions, wherever an agent may ask some
-        environment = never_asked(parts.environment(parts.cfg.evaluation.tuning_sessions, "train"))
+        environment = never_asked(parts.for_references().environment(parts.cfg.evaluation.tuning_sessions, "train"))
         return {"environment": environment, "data": copy.deepcopy(parts.without_cold_items(parts.data).without_questions())}
 
     found = PluginReferences(

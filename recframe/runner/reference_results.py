@@ -43,13 +43,13 @@ def reference_results(parts: Parts) -> ReferenceResults:
 
     def compute() -> Computed:
         warnings: list[str] = []
-        return _as_computed(_evaluated(parts, warnings), warnings)
+        return _as_computed(_evaluated(parts.for_references(), warnings), warnings)
 
     if (store := parts.results) is None:
         computed = compute()
     else:
         settings = parts.cfg.evaluation
-        names = ("num_users", "people", "seed", "max_steps", "tuning_sessions", "bootstrap_samples")
+        names = ("num_users", "people", "seed", "max_steps", "reference_history_length", "tuning_sessions", "bootstrap_samples")
         key = {"world": world_of(parts.cfg, parts.data), "evaluation": {name: settings[name] for name in names}}
         computed = store.get(WHAT, key, compute)
     results = _from_computed(computed)

@@ -76,6 +76,11 @@ def test_a_metric_has_no_column_if_no_policy_has_it_and_a_dash_for_policies_with
             "people who do not occur in training",
             "2 people, 9 sessions; 95 % intervals over people; policies read the last 20 items of a session",
         ),
+        (
+            {"split": "held_out", "people": 2, "sessions": 9, "history_length": 3, "reference_history_length": 30},
+            "people who do not occur in training",
+            "95 % intervals over people; reference policies read the last 30 items of a session, others the last 3",
+        ),
         ({"split": "train", "people": 1, "sessions": 1}, "people of training (evaluation.people=train)", "1 person, 1 session"),
     ],
 )

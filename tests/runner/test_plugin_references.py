@@ -59,6 +59,7 @@ PARTS = """
             self.spec = spec
 
         def __call__(self, observation, turn):
+            assert observation.history_items.shape[1] == self.spec.history_length == 25
             return torch.arange(self.spec.slate_size).expand(len(observation.user), -1)
 
     class Broken(First):
@@ -110,6 +111,7 @@ def test_a_plugins_command_trains_with_all_that_the_plugin_adds(warm_recframe, e
         "agent.learning_starts=64",
         "logger=[csv,lines]",
         "logger.lines.prefix='- '",
+        "evaluation.reference_history_length=25",
     ]
     done = warm_recframe("mini", "run", *quick, site=everything, check=True)
     run = tmp_path / "run"

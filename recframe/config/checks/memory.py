@@ -124,11 +124,21 @@ def _of_the_run(values: Mapping[str, Any], sizes: Sizes) -> Iterator[MemoryNeed]
         name = max(names, key=lambda name: int(settings[name]))
         history = settings[name] * observation
         yield MemoryNeed(f"evaluation.{name}={settings[name]} with {rest}", "the history of these users", history)
+        yield from _of_longer_histories(settings)
     auxiliary = values["auxiliary"]
     if auxiliary["weight"]:
         width = _number(values["state_tracker"], "item_dim", 1)
         drawn = min(auxiliary["negatives"], sizes.items) if sizes.items > 1 and auxiliary["predicts"] == "item" else 0
         yield MemoryNeed(f"auxiliary.negatives={auxiliary['negatives']}", "the vectors of these items", 4 * drawn * width)
+
+
+def _of_longer_histories(settings: Mapping[str, Any]) -> Iterator[MemoryNeed]:
+    """The histories of the references, where they read more of a session than the agent."""
+    if not settings["references"] or not (length := settings["reference_history_length"]):
+        return
+    name = max(("num_users", "tuning_sessions"), key=lambda name: int(settings[name]))
+    given = f"evaluation.reference_history_length={length} with evaluation.{name}={settings[name]}"
+    yield MemoryNeed(given, "the history of these users that references read", settings[name] * length * BYTES_OF_AN_INTERACTION)
 
 
 def _of_references(values: Mapping[str, Any], chosen: Mapping[str, Component], sizes: Sizes) -> Iterator[MemoryNeed]:

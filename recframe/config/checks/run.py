@@ -14,6 +14,7 @@ from recframe.config.checks.machine import folder_problem
 from recframe.config.checks.monitor import monitor_problems
 from recframe.config.checks.pairings import check_pairings
 from recframe.config.checks.prior import prior_problems
+from recframe.config.checks.references import reference_problems
 from recframe.config.checks.sections import check_fields, check_section, section_at, unknown_settings
 from recframe.config.checks.sizes import size_problems
 from recframe.config.checks.stages import LOGGED, monitored_on_log, stage_problems
@@ -39,7 +40,7 @@ def run_rules(composed: Composed) -> list[str]:
     problems += check_pairings(composed) + size_problems(values) + monitor_problems(values, chosen)
     problems += _check_training(values["trainer"]) + device_problems(composed)
     problems += _check_auxiliary(composed) + _check_tuning(values, chosen)
-    return [*problems, *prior_problems(composed), *_check_written_texts(composed)]
+    return [*problems, *prior_problems(composed), *reference_problems(composed), *_check_written_texts(composed)]
 
 
 def name_monitor(cfg: DictConfig, composed: Composed) -> None:

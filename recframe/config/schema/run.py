@@ -114,6 +114,12 @@ class EvaluationConfig:
     seed: int = seed_option(1_000_003, "seed of the evaluation's users and random draws, the same for all policies and runs")
     max_steps: int = option(1_000, "steps after which the evaluation cuts a session", ge=1)
     references: bool = option(True, "evaluate the reference policies, too")
+    reference_history_length: int | None = option(
+        None,
+        "last items of a session that reference policies read, at least as many as the agent; null: as many as the agent, "
+        "state_tracker.history_length",
+        ge=1,
+    )
     tuning_sessions: int = option(512, "training sessions on which each reference policy is fitted", ge=2)
     bootstrap_samples: int = option(2_000, "bootstrap resamples for each 95 % interval", ge=100, le=1_000_000)
     k: list[int] = option([1, 5, 10, 20], "lengths of the lists that are measured in an evaluation on logs", ge=1)
