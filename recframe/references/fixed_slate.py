@@ -71,3 +71,19 @@ class FixedSlatePolicy:
     def __call__(self, observation: Observation, turn: int) -> Tensor:
         """The slate of this turn for every user, `[N, K]`."""
         return self.item_list.common_slates(observation, turn * self.slate_size % len(self.item_list), self.slate_size)
+
+
+class FixedRankingPolicy:
+    """Ranks the items alike for every user at the same turn, and shows each the first K that they may be shown.
+
+    It is what `FixedSlatePolicy` is where candidates are drawn, so that nobody knows before which items can be shown.
+    """
+
+    def __init__(self, spec: EnvironmentSpec, scores: Tensor) -> None:
+        """`scores` `[T, M]` are those of each turn, and from the start again at the end."""
+        self.slate_size = spec.slate_size
+        self.scores = scores
+
+    def __call__(self, observation: Observation, turn: int) -> Tensor:
+        """The slate of this turn for every user, `[N, K]`."""
+        return best_items(observation, self.scores[turn % len(self.scores)], self.slate_size)

@@ -10,8 +10,10 @@ from torch import Tensor
 from recframe.experience import RewardSum
 from recframe.interfaces import Environment
 from recframe.references.fitting.schedules import PlannedSlates, planned_schedules
-from recframe.references.fixed_slate import FixedSlatePolicy
+from recframe.references.fixed_slate import FixedRankingPolicy, FixedSlatePolicy
 from recframe.references.ranking import ranked
+
+FixedPolicy = FixedSlatePolicy | FixedRankingPolicy
 
 # costs of leaving that are tried, as multiples of the best return so far
 LEAVING_COSTS = (0.0, 0.1, 0.3, 1.0, 3.0)
@@ -24,21 +26,21 @@ def best_fixed_slate(
     environment: Environment,
     rewards: RewardSum,
     rankings: Sequence[Tensor],
-    score: Callable[[FixedSlatePolicy], float],
+    score: Callable[[FixedPolicy], float],
     max_steps: int,
     seed: int,
-) -> FixedSlatePolicy:
+) -> FixedPolicy:
     """The fixed slate of the highest score that the search finds.
 
-    It searches lists of the best items by each ranking, of several lengths, random orders, and, if the environment knows the truth and
-    draws no candidates for each user, schedules planned for leaving (`attempt_plans`).
+    It searches lists of the best items by each ranking, of several lengths, random orders, and, if the environment knows the truth,
+    schedules planned for leaving (`attempt_plans`). Where candidates are drawn for each user, all of these are rankings.
 
     rankings: scores `[M]` each; the best length of a list is found with the first.
     score: a policy's mean return on sessions of training people.
     """
-    tried: list[tuple[float, FixedSlatePolicy]] = []
+    tried: list[tuple[float, FixedPolicy]] = []
 
-    def attempt(policy: FixedSlatePolicy) -> float:
+    def attempt(policy: FixedPolicy) -> float:
         tried.append((score(policy), policy))
         return tried[-1][0]
 
@@ -51,9 +53,14 @@ def best_fixed_slate(
     for scores in [*rankings[1:], *orders]:
         for length in sorted({best_length, longest}):
             attempt(FixedSlatePolicy(spec, ranked(scores)[:length], scores))
-    if environment.truth() is not None and spec.num_candidates == 0:
-        best = max(returns for returns, _ in tried)
-        attempt_plans(environment, rewards, lambda items: attempt(FixedSlatePolicy(spec, items, rankings[0])), best, max_steps, seed)
+
+    def attempt_plan(plan: PlannedSlates) -> float:
+        if plan.rankings is None:
+            return attempt(FixedSlatePolicy(spec, plan.slates.flatten(), rankings[0]))
+        return attempt(FixedRankingPolicy(spec, plan.rankings))
+
+    if environment.truth() is not None:
+        attempt_plans(environment, rewards, attempt_plan, max(returns for returns, _ in tried), max_steps, seed)
     return max(tried, key=lambda one: one[0])[1]
 
 
@@ -66,7 +73,7 @@ def list_lengths(slate_size: int, longest: int) -> list[int]:
 
 
 def attempt_plans(
-    environment: Environment, rewards: RewardSum, attempt: Callable[[Tensor], float], best: float, max_steps: int, seed: int
+    environment: Environment, rewards: RewardSum, attempt: Callable[[PlannedSlates], float], best: float, max_steps: int, seed: int
 ) -> None:
     """Attempt schedules planned with the truth, each with a better idea of what leaving costs.
 
@@ -79,7 +86,7 @@ def attempt_plans(
         return planned_schedules(environment, rewards, costs, max_steps, seed)
 
     schedule = planned(torch.zeros(1, 1, device=environment.spec.device))[0]
-    returns = attempt(schedule.slates.flatten())
+    returns = attempt(schedule)
     if not schedule.leaving.any():
         return
     worth = max(abs(best), abs(returns))
@@ -87,10 +94,10 @@ def attempt_plans(
     plans = planned(costs)
     chosen = max(range(len(plans)), key=lambda number: plans[number].mean_return)
     schedule = planned(costs[chosen, None])[0]
-    returns = attempt(schedule.slates.flatten())
+    returns = attempt(schedule)
     for _ in range(IMPROVEMENTS):
         improved = planned(schedule.costs_of_leaving[None])[0]
-        improved_returns = attempt(improved.slates.flatten())
+        improved_returns = attempt(improved)
         if improved_returns <= returns:
             break
         schedule, returns = improved, improved_returns

@@ -1,4 +1,8 @@
-"""Schedules for everybody that are planned with the truth on training people: what they like by then, and what makes them leave."""
+"""Schedules for everybody that are planned with the truth on training people: what they like by then, and what makes them leave.
+
+A schedule says what everybody is shown at each turn. Where candidates are drawn for each user, that is a ranking: everybody is shown the
+first of it among their own candidates.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +20,11 @@ from recframe.interfaces import Environment, Observation, allowed_items, best_it
 class PlannedSlates(NamedTuple):
     """The same slates for everybody, and what they returned to those they were planned on.
 
-    slates: `[T, K]` int64, until the last of them left.   mean_return: of their sessions.
+    slates: `[T, K]` int64, until the last of them left; where candidates are drawn, the first items of all.   mean_return: of their
+        sessions.
     to_go: `[T + 1]`, the mean return from each turn on of those who were still in their session; 0 at the end.
     present: `[T]`, how many were still in their session.   leaving: `[T]`, the largest probability of leaving that one of them had.
+    rankings: scores `[T, M]` of all items at each turn where candidates are drawn and one schedule is planned, else None.
     """
 
     slates: Tensor
@@ -26,6 +32,7 @@ class PlannedSlates(NamedTuple):
     to_go: Tensor
     present: Tensor
     leaving: Tensor
+    rankings: Tensor | None = None
 
     @property
     def costs_of_leaving(self) -> Tensor:
@@ -39,7 +46,9 @@ def planned_schedules(environment: Environment, rewards: RewardSum, costs: Tenso
 
     At turn t, schedule g has the K items of the highest `reward - costs[g, t] * probability of leaving`, both true values averaged over
     its users who are still in their session and may be shown the item. Who may not be shown one of the K is shown the best that they may.
-    The earlier turns have changed these users, so the schedule takes into account which items bore them by then.
+    The earlier turns have changed these users, so the schedule takes into account which items bore them by then. Where candidates are
+    drawn, everybody is shown the K of the highest value among their own, and all users tell what an item is worth, whether or not it is
+    among their candidates.
 
     costs: `[G, T]`, what leaving after turn t costs; the last column also stands for all later turns.
     """
@@ -48,6 +57,7 @@ def planned_schedules(environment: Environment, rewards: RewardSum, costs: Tenso
     member = F.one_hot(group, groups).T.to(costs)
     chosen: list[Tensor] = []
     leaving: list[Tensor] = []
+    rankings: list[Tensor] = []
 
     def choose(observation: Observation, turn: int, alive: Tensor) -> Tensor:
         truth = required_truth(environment)
@@ -58,14 +68,18 @@ def planned_schedules(environment: Environment, rewards: RewardSum, costs: Tenso
             total = present @ expected
         else:
             # items shown before or held back are excluded for all users of a schedule, others for some of them
-            allowed = (~allowed_items(observation, expected).isneginf()).to(expected)
+            allowed = (~allowed_items(_with_all_items(observation), expected).isneginf()).to(expected)
             asked, everybody = present @ allowed, present.sum(dim=1, keepdim=True)
             total = (present @ (expected * allowed)) * (everybody / asked.clamp(min=1.0))
             total = total.masked_fill((asked == 0) & (everybody > 0), -torch.inf)
         slates = total.topk(environment.spec.slate_size, dim=1).indices
         chosen.append(slates)
         played = slates[group]
-        if observation.excluded is not None and bool((barred := is_excluded(observation, played).any(dim=1, keepdim=True)).any()):
+        if observation.candidates is not None:
+            played = best_items(observation, total[group], environment.spec.slate_size)
+            # several schedules are compared by their returns: their rankings would take G times the memory
+            rankings.extend([total] if groups == 1 else ())
+        elif observation.excluded is not None and bool((barred := is_excluded(observation, played).any(dim=1, keepdim=True)).any()):
             played = torch.where(barred, best_items(observation, total[group], environment.spec.slate_size), played)
         leaving.append((truth.leave.gather(1, played).amax(dim=1) * present).amax(dim=1))
         return played
@@ -83,6 +97,16 @@ def planned_schedules(environment: Environment, rewards: RewardSum, costs: Tenso
             to_go=F.pad(means[number, :length], (0, 1)),
             present=present[number, :length],
             leaving=torch.stack(leaving, dim=1)[number, :length],
+            rankings=torch.cat(rankings)[:length] if rankings else None,
         )
         for number, length in enumerate(lengths)
     ]
+
+
+def _with_all_items(observation: Observation) -> Observation:
+    """The observation as if all items were candidates."""
+    if observation.candidates is None:
+        return observation
+    copy: Observation = observation.clone(recurse=False)
+    copy.candidates = None
+    return copy
