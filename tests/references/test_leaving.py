@@ -11,7 +11,7 @@ from recframe.evaluation.simulated.rollout import rollout
 from recframe.experience import RewardSum
 from recframe.references.fitting.reference_policies import ReferenceBudget, mean_return, reference_policies
 from recframe.references.fitting.schedules import planned_schedules
-from recframe.references.fixed_slate import FixedSlatePolicy
+from recframe.references.fixed_slate import FixedRankingPolicy, FixedSlatePolicy
 from recframe.references.oracle import OraclePolicy
 from recframe_plugins.rewards.config import RatingConfig
 from recframe_plugins.rewards.rating import Rating
@@ -70,6 +70,53 @@ def test_a_schedule_has_the_items_of_the_highest_mean_reward_less_the_cost_of_le
     assert careless.leaving[-1] == 1
     assert not careful.leaving.any()
     assert len(careful.slates.unique()) == TURNS, "an item was repeated"
+
+
+def among_candidates(split, **options):
+    """The world in which people quit after two similar items, with thirty items drawn at each turn of which one is shown."""
+    return world(split, QUITTING[1] | {"num_candidates": 30} | options, num_users=160)
+
+
+def test_where_candidates_are_drawn_a_fixed_ranking_is_planned_that_keeps_people():
+    train, evaluation = among_candidates("train"), among_candidates("evaluation")
+    warnings = []
+    policies = reference_policies(
+        train, REWARDS, DATA, max_steps=TURNS, seed=0, budget=ReferenceBudget(160, 5_000, 160), warn=warnings.append
+    )
+    assert isinstance(policies["fixed_slate"], FixedRankingPolicy)
+    assert warnings == []
+    for where in (train, evaluation):
+        returns = {name: mean_return(policies[name], where, REWARDS, TURNS, [5]) for name in ("fixed_slate", "random", "popular", "greedy")}
+        assert returns["fixed_slate"] > 2.5 * max(returns["random"], returns["popular"], returns["greedy"])
+
+
+def test_a_planned_ranking_is_of_what_everybody_says_less_the_cost_of_leaving():
+    """The first two turns in numpy: everybody is shown the best of their own candidates, and all users tell what an item is worth."""
+    environment = among_candidates("train")
+    (schedule,) = planned_schedules(environment, REWARDS, torch.tensor([[7.0]]), TURNS, seed=3)
+    observation = environment.start_evaluation(3)[0]
+    for turn in range(2):
+        truth = environment.truth()
+        worth = (REWARDS.itemwise(truth.signals) - 7.0 * truth.leave).double().sum(dim=0).numpy()
+        np.testing.assert_allclose(schedule.rankings[turn].numpy(), worth, rtol=1e-5, atol=1e-3)
+        candidates = observation.candidates.numpy()
+        best = np.take_along_axis(candidates, worth[candidates].argmax(axis=1)[:, None], axis=1)
+        played = FixedRankingPolicy(environment.spec, schedule.rankings)(observation, turn)
+        np.testing.assert_array_equal(worth[played.numpy()], worth[best])
+        observation = environment.step(played).observation
+    assert schedule.rankings.shape == (len(schedule.slates), 150)
+
+
+def test_a_planned_ranking_shows_nobody_what_they_were_shown_before():
+    environment = among_candidates("train", protocol="no_repetition", num_candidates=60)
+    plans = planned_schedules(environment, REWARDS, torch.tensor([[0.0], [100.0]]), TURNS, seed=3)
+    # the rankings of a single plan are kept, to be played
+    assert [plan.rankings for plan in plans] == [None, None]
+    assert plans[1].mean_return > 1.5 * plans[0].mean_return
+    (plan,) = planned_schedules(environment, REWARDS, torch.tensor([[100.0]]), TURNS, seed=3)
+    slates = rollout(FixedRankingPolicy(environment.spec, plan.rankings), environment, REWARDS, 3, TURNS)
+    for user, length in enumerate(slates.lengths.tolist()):
+        assert len(slates.slates[:length, user].unique()) == length, "an item was repeated"
 
 
 def with_missing_ratings():

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from recframe.interfaces import Observation, Truth
-from recframe.references.fixed_slate import FixedSlatePolicy
+from recframe.references.fixed_slate import FixedRankingPolicy, FixedSlatePolicy
 from recframe.references.oracle import OraclePolicy
 from recframe.references.popular import PopularPolicy
 from recframe.references.random import RandomPolicy
@@ -76,6 +76,14 @@ def test_a_list_that_repeats_items_does_not_repeat_them_within_a_slate(spec):
     # an item counts where it is on the list for the last time: 0, 4, 1, 2
     assert policy(observation, 0).tolist() == [[0, 4], [4, 3], [3, 5]]
     assert policy(observation, 2).tolist() == [[1, 0], [4, 3], [3, 5]]
+
+
+def test_a_fixed_ranking_shows_the_best_candidates_of_its_turn_and_starts_again_at_the_end(spec):
+    policy = FixedRankingPolicy(spec, torch.tensor([[3.0, 1.0, 4.0, 2.0, 5.0, 0.0], [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]]))
+    observation = observe([[-1, -1, -1], [4, 3, 2]], [[0, 2, 3, -1], [5, 3, 1, 4]])
+    assert [policy(observation, turn).tolist() for turn in range(3)] == [[[2, 0], [4, 3]], [[3, 2], [5, 4]], [[2, 0], [4, 3]]]
+    observation.excluded = torch.tensor([[2, -1], [4, 5]])
+    assert policy(observation, 1).tolist() == [[3, 0], [3, 1]]
 
 
 def test_the_oracle_weighs_reward_against_leaving(spec, world):
