@@ -72,6 +72,22 @@ def test_lists_of_all_lengths_up_to_the_longest_session_are_tried(world):
     assert best.item_list.items.tolist() == list(range(39, 31, -1))
 
 
+def test_among_candidates_every_ranking_is_tried_as_one_that_stays_the_same(world):
+    blind = world.environment(knows_truth=False, num_candidates=7)
+    wanted = torch.arange(40.0).flip(0)
+    tried = []
+
+    def score(policy):
+        tried.append(len(policy.item_list))
+        # the first ranking is the best with its longest list, the second one with its shortest
+        first = int(policy.item_list.items[0])
+        return {39: 0.1 * len(policy.item_list), 0: 9.0 - len(policy.item_list)}.get(first, 0.0)
+
+    best = best_fixed_slate(blind, world.rewards, [torch.arange(40.0), wanted], score, max_steps=20, seed=0)
+    assert best.item_list.items.tolist() == [0]
+    assert tried == [1, 2, 4, 8, 16, 20, 1, 20, 1, 20, 1, 20]
+
+
 def test_greedy_learns_tastes_and_boredom_from_a_log(world, environment):
     log = collect_random_log(environment, world.rewards, [1, 2, 3, 4], 20, 4_000)
     policy = fit_greedy(log, environment.spec, world.data, seed=0)

@@ -50,8 +50,10 @@ def best_fixed_slate(
     best_length = len(max(lists, key=attempt).item_list)
     generator = torch.Generator(spec.device).manual_seed(seed)
     orders = [torch.rand(spec.num_items, generator=generator, device=spec.device) for _ in range(RANDOM_ORDERS)]
+    # among drawn candidates the shortest list is a ranking that stays the same, which another ranking may need
+    lengths = {best_length, longest} | ({spec.slate_size} if spec.num_candidates else set())
     for scores in [*rankings[1:], *orders]:
-        for length in sorted({best_length, longest}):
+        for length in sorted(lengths):
             attempt(FixedSlatePolicy(spec, ranked(scores)[:length], scores))
 
     def attempt_plan(plan: PlannedSlates) -> float:
