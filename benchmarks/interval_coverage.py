@@ -64,6 +64,32 @@ def bias_corrected(returns: np.ndarray) -> Limits:
     return ends[0], ends[1]
 
 
+def symmetric_and_transformed(returns: np.ndarray) -> tuple[Limits, Limits]:
+    """Symmetric bootstrap-t over `[P, splits]` people, and bootstrap-t of Hall's (1992) cubic transformation, which removes skewness."""
+    people, centred = len(returns), returns - returns.mean(axis=0)
+    mean, error = returns.mean(axis=0), centred.std(axis=0)
+    skew = (centred**3).mean(axis=0) / error**3
+    first, second, third = (
+        np.concatenate([weights @ centred**power for weights in bootstrap_weights(people, RESAMPLES, 0)]) / people for power in (1, 2, 3)
+    )
+    variance = second - first**2
+    spread = np.sqrt(np.where(variance > 1e-10 * error**2, variance, np.nan))
+    ratio, skews = first / spread, (third - 3 * first * second + 2 * first**3) / spread**3
+    reach = error * np.nanquantile(np.abs(ratio), 0.95, axis=0)
+    transformed = ratio + skews * ratio**2 / 3 + skews**2 * ratio**3 / 27 + skews / (6 * people)
+    ends = []
+    for quantile in np.nanquantile(transformed, [0.975, 0.025], axis=0):
+        with np.errstate(divide="ignore", invalid="ignore"):
+            back = 3 / skew * (np.cbrt(1 + skew * (quantile - skew / (6 * people))) - 1)
+        ends.append(mean - error * np.where(np.abs(skew) > 1e-6, back, quantile))
+    return (mean - reach, mean + reach), (ends[0], ends[1])
+
+
+def misses(limits: Limits, truth: float) -> str:
+    """The shares of intervals that end below the truth, and that begin above it, in %."""
+    return f"{100 * np.mean(limits[1] < truth):.1f}, {100 * np.mean(limits[0] > truth):.1f}"
+
+
 def by_people(returns: np.ndarray, of_session: np.ndarray) -> Limits:
     """Now: bootstrap-t over the people of `[S, splits]` sessions."""
     sums, counts = sums_by_person(returns, of_session), sums_by_person(np.ones_like(returns), of_session)
@@ -103,12 +129,15 @@ def a_matrix(generator: np.random.Generator) -> None:
 
 def kinds(generator: np.random.Generator) -> None:
     """Kinds of intervals over people, each met once."""
-    print("\n| returns of people | held out | percentile | Student's t | BCa | bootstrap-t |\n|---|---:|---:|---:|---:|---:|")
+    print("\n| returns of people | held out | percentile | Student's t | BCa | symmetric | Hall | bootstrap-t | ends below, begins above |")
+    print("|---|---:|---:|---:|---:|---:|---:|---:|---:|")
     for name, (draw, truth) in POPULATIONS.items():
         for people in (10, *HELD_OUT):
             own = draw(generator, (people, SPLITS))
-            limits = (by_sessions(own), student(own), bias_corrected(own), by_people(own, np.arange(people)))
-            print(f"| {name} | {people} | {' | '.join(covered(each, truth) for each in limits)} |", flush=True)
+            now = by_people(own, np.arange(people))
+            limits = (by_sessions(own), student(own), bias_corrected(own), *symmetric_and_transformed(own), now)
+            cells = [*(covered(each, truth) for each in limits), misses(now, truth)]
+            print(f"| {name} | {people} | {' | '.join(cells)} |", flush=True)
 
 
 def over_seeds(generator: np.random.Generator) -> None:
