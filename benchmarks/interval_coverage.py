@@ -158,6 +158,37 @@ def over_seeds(generator: np.random.Generator) -> None:
                 print(f"| {seeds} | {people} | {of_seeds:g}, {of_people:g}, {of_both:g} | {' | '.join(cells)} |", flush=True)
 
 
+def tables_of(results: np.ndarray, met: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Numerators and denominators `[S, S P, SPLITS]` of runs that met whom `met` says `[S, P, SPLITS]`, each somebody else."""
+    seeds, people, splits = results.shape
+    tables = np.zeros((2, seeds, seeds, people, splits))
+    for seed in range(seeds):
+        tables[:, seed, seed] = results[seed] * met[seed], met[seed]
+    numerators, denominators = tables.reshape(2, seeds, seeds * people, splits)
+    return numerators, denominators
+
+
+def over_other_people(generator: np.random.Generator) -> None:
+    """Means over seeds whose runs met other people: all of them, or as many as two draws of 60 from 150 have not in common."""
+    print("\n| seeds | sd of seeds, people, rest | own people: % | width | taken for the same: % | width |", end="")
+    print(" 60 of 150: % | width | taken for others: % | width |\n|---:|---|" + "---:|" * 8)
+    for seeds in (3, 5):
+        for of_seeds, of_people, of_both in ((0, 1, 0.5), (0.1, 1, 0.5), (0.3, 1, 1), (1, 1, 0.5), (0, 0.3, 1)):
+            a, e = (generator.normal(0, 1, (seeds, count, SPLITS)) for count in (1, 150))
+            own, same = (generator.exponential(1, (count, 150, SPLITS)) - 1 for count in (seeds, 1))
+            results = of_seeds * a + of_people * own + of_both * e
+            results, everybody = results[:, :60], np.ones((seeds, 60, SPLITS))
+            kinds_of_tables = [(tables_of(results, everybody), False), ((results, everybody), True)]
+            results, met = of_seeds * a + of_people * same + of_both * e, np.zeros((seeds, 150, SPLITS))
+            np.put_along_axis(met, np.argsort(generator.random(met.shape), axis=1)[:, :60], 1.0, axis=1)
+            kinds_of_tables += [((results * met, met), False), (tables_of(results, met), False)]
+            cells = []
+            for (numerators, denominators), shared in kinds_of_tables:
+                limits = limits_of(crossed_intervals(numerators, denominators, shared, RESAMPLES))
+                cells.append(f"{covered(limits, 0.0)} | {np.mean(limits[1] - limits[0]):.2f}")
+            print(f"| {seeds} | {of_seeds:g}, {of_people:g}, {of_both:g} | {' | '.join(cells)} |", flush=True)
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--splits", type=int, default=1_000, help="intervals for each cell")
@@ -169,3 +200,4 @@ if __name__ == "__main__":
     kinds(randomness)
     over_seeds(randomness)
     a_matrix(randomness)
+    over_other_people(randomness)

@@ -25,7 +25,7 @@ class Comparison(NamedTuple):
     difference, low, high: the mean paired difference and its 95 % interval, over seeds and people, or over people if there is one seed.
     p: the two-sided p-value of the same interval: 1 minus the level at which it just excludes zero.
     p_seeds: that of the exact sign-flip test over seeds, at least 2 / 2^seeds; NaN if no seed differs from another.
-    improvement: the probability that a run of the first is better than one of the second; NaN likewise.
+    improvement: the probability that a run of the first is better than one of the second on the same people; NaN likewise.
     """
 
     difference: float
@@ -36,11 +36,15 @@ class Comparison(NamedTuple):
     improvement: float
 
 
-def compare(ours: np.ndarray, theirs: np.ndarray, resamples: int = RESAMPLES, level: float = LEVEL) -> Comparison:
-    """The comparison of two policies that were evaluated on the same people.
+def compare(
+    ours: np.ndarray, theirs: np.ndarray, resamples: int = RESAMPLES, level: float = LEVEL, met: np.ndarray | None = None
+) -> Comparison:
+    """The comparison of two policies whose runs with the same seed were evaluated on the same people.
 
     `ours` `[S, P, 2]` and `theirs` `[S', P, 2]` are each person's sums of the numerators and the denominators of a metric in each seed's
     run. Run s of one is compared with run s of the other. S' = 1: the other has no randomness, and its run is compared with each.
+
+    met: `[S, P]` bool, of the P different people those whom each pair of runs met; None: everybody in all.
 
     Raises
     ------
@@ -48,8 +52,9 @@ def compare(ours: np.ndarray, theirs: np.ndarray, resamples: int = RESAMPLES, le
     """
     if ours.shape[1:] != theirs.shape[1:] or len(theirs) not in (1, len(ours)):
         raise ValueError(f"paired comparisons need the same people and seeds, not {ours.shape[:2]} and {theirs.shape[:2]} (seeds, people)")
-    numerators, denominators = paired_sums(ours, np.broadcast_to(theirs, ours.shape))
-    table = CrossedBootstrap(numerators[:, :, None], denominators[:, :, None], resamples=resamples)
+    numerators, denominators = paired_sums(ours, np.broadcast_to(theirs, ours.shape), met)
+    shared = met is None or bool(met.all())
+    table = CrossedBootstrap(numerators[:, :, None], denominators[:, :, None], shared, resamples)
 
     def limits(at: float) -> tuple[float, float]:
         (interval,) = table.intervals(at)
@@ -57,6 +62,8 @@ def compare(ours: np.ndarray, theirs: np.ndarray, resamples: int = RESAMPLES, le
 
     low, high = limits(level)
     one, other = results(ours), results(theirs)
+    # runs on other people are no contest
+    fair = None if met is None or len(theirs) == 1 else (met[:, None] == met).all(axis=-1)
     # without randomness, repetitions are no evidence
     several = np.ptp(one) > 0 or np.ptp(other) > 0
     return Comparison(
@@ -65,7 +72,7 @@ def compare(ours: np.ndarray, theirs: np.ndarray, resamples: int = RESAMPLES, le
         high=high,
         p=inverted_p_value(limits, 2.0 / resamples),
         p_seeds=sign_flip_test(one - other) if several else float("nan"),
-        improvement=probability_of_improvement(one, other) if several else float("nan"),
+        improvement=probability_of_improvement(one, other, fair) if several else float("nan"),
     )
 
 
@@ -76,21 +83,22 @@ def results(sums: np.ndarray) -> np.ndarray:
     return ratios
 
 
-def paired_sums(ours: np.ndarray, theirs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Numerators and denominators `[S, P]` of the difference of two ratios of sums `[S, P, 2]`.
+def paired_sums(ours: np.ndarray, theirs: np.ndarray, met: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Numerators and denominators `[S, P]` of the difference of two ratios of sums `[S, P, 2]`, of whom `met` were met.
 
     On the same queries the denominators are equal, and the difference is itself such a ratio. If they are not, as in sessions of
     different lengths, a person's numerator is the part in the difference of the linearised ratios.
     """
     if np.array_equal(ours[..., 1], theirs[..., 1]):
         return ours[..., 0] - theirs[..., 0], ours[..., 1]
-    people = ours.shape[1]
+    present = np.ones(ours.shape[:2]) if met is None else met.astype(np.float64)
+    people = present.sum(axis=1, keepdims=True)
 
     def linearised(sums: np.ndarray) -> np.ndarray:
         ratio, total = results(sums)[:, None], sums[..., 1].sum(axis=1, keepdims=True)
-        return np.asarray(ratio + (sums[..., 0] - ratio * sums[..., 1]) / (total / people))
+        return np.asarray(ratio * present + (sums[..., 0] - ratio * sums[..., 1]) / (total / people))
 
-    return linearised(ours) - linearised(theirs), np.ones(ours.shape[:2])
+    return linearised(ours) - linearised(theirs), present
 
 
 def inverted_p_value(limits: Callable[[float], tuple[float, float]], least: float) -> float:
@@ -130,10 +138,14 @@ def sign_flip_test(differences: np.ndarray, seed: int = 0) -> float:
     return float(np.mean(means >= abs(differences.sum()) * (1.0 - 1e-12)))
 
 
-def probability_of_improvement(ours: np.ndarray, theirs: np.ndarray) -> float:
-    """The share of all pairs of runs `[S]` and `[S']` in which the first is better; ties count half (Agarwal et al., 2021, section 4.3)."""
+def probability_of_improvement(ours: np.ndarray, theirs: np.ndarray, fair: np.ndarray | None = None) -> float:
+    """The share of pairs of runs `[S]` and `[S']` in which the first is better; ties count half (Agarwal et al., 2021, section 4.3).
+
+    fair: `[S, S']` bool, the pairs that count, since both runs met the same people; None: all. NaN if none counts.
+    """
     pairs = ours[:, None] - theirs[None, :]
-    return float(np.mean((pairs > 0) + 0.5 * (pairs == 0)))
+    pairs = pairs if fair is None else pairs[fair]
+    return float(np.mean((pairs > 0) + 0.5 * (pairs == 0))) if pairs.size else float("nan")
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

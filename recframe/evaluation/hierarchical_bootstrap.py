@@ -1,13 +1,14 @@
-"""Intervals of the interquartile mean over seeds, by a bootstrap over seeds and over the people that all seeds share.
+"""Intervals of the interquartile mean over seeds, by a bootstrap over seeds and over people.
 
 Agarwal et al. (2021), "Deep reinforcement learning at the edge of the statistical precipice", resample runs. Here a run is itself a mean
-over people, who are resampled as well: the same people in all runs of a resample, since the runs met the same people (Davison & Hinkley
-1997, "Bootstrap methods and their application", section 3.8). Imports no torch.
+over people, who are resampled as well: a person is in a resample equally often in all runs that met them (Davison & Hinkley 1997,
+"Bootstrap methods and their application", section 3.8). Imports no torch.
 """
 
 from __future__ import annotations
 
 import functools
+import warnings
 from collections.abc import Iterable
 
 import numpy as np
@@ -32,8 +33,8 @@ def hierarchical_intervals(sums: np.ndarray, resamples: int = RESAMPLES, level: 
 
     Parameters
     ----------
-    sums: `[S, P, m, 2]`, each person's sums of the numerators and the denominators of each metric in each seed's run. With S = 1 only
-        people are resampled.
+    sums: `[S, P, m, 2]`, the sums of each of P different people of the numerators and the denominators of each metric in each seed's run,
+        zeros where a person was not met. With S = 1 only people are resampled.
     """
     seeds, people, metrics, _ = sums.shape
     totals = sums.sum(axis=1)
@@ -45,7 +46,11 @@ def hierarchical_intervals(sums: np.ndarray, resamples: int = RESAMPLES, level: 
         parts = resampled.reshape(resamples, seeds, metrics, 2)
         ratios = np.take_along_axis(parts[..., 0] / parts[..., 1], chosen[:, :, None], axis=1)
         estimates = interquartile_means((totals[..., 0] / totals[..., 1]).T)
-        low, high = np.quantile(interquartile_means(ratios.transpose(0, 2, 1)), [(1 - level) / 2, (1 + level) / 2], axis=0)
+        means = interquartile_means(ratios.transpose(0, 2, 1))
+    with warnings.catch_warnings():
+        # a resample may have nobody whom a run met, and a metric may be undefined for everybody
+        warnings.filterwarnings("ignore", "All-NaN slice")
+        low, high = np.nanquantile(means, [(1 - level) / 2, (1 + level) / 2], axis=0)
     return [SeedsInterval(*map(float, one)) for one in zip(estimates, low, high, strict=True)]
 
 

@@ -28,8 +28,11 @@ def contest_of(run: FoundRun) -> Hashable:
 
 
 def people_met(run: FoundRun) -> Hashable:
-    """What is equal in runs whose evaluations met the same people, where their numbers are equal, too: the settings of `PEOPLE`, data."""
-    return _settings(run, PEOPLE), _data(run.folder)
+    """What is equal in runs whose evaluations met the same people, where their numbers are equal, too: the settings of `PEOPLE`, data.
+
+    The people of a rating matrix are its rows, whoever is held out: runs that split it by their seed met some of the same.
+    """
+    return _settings(run, PEOPLE), _data(run.folder, rows_are_people=True)
 
 
 def _settings(run: FoundRun, keys: Sequence[str]) -> frozenset[tuple[str, str]]:
@@ -40,10 +43,16 @@ def _settings(run: FoundRun, keys: Sequence[str]) -> frozenset[tuple[str, str]]:
     )
 
 
-def _data(folder: Path) -> str:
-    """The fingerprints of a run's data, without those of what only its agent reads; '' in runs that have no record."""
+def _data(folder: Path, rows_are_people: bool = False) -> str:
+    """The fingerprints of a run's data, without those of what only its agent reads; '' in runs that have no record.
+
+    rows_are_people: where there is a rating matrix, its rows stand for the people, whose fingerprint says who is held out, too.
+    """
     try:
-        return json.dumps(without_agent(json.loads((folder / DATA_NAME).read_text(encoding="utf-8"))), sort_keys=True)
+        entries = without_agent(json.loads((folder / DATA_NAME).read_text(encoding="utf-8")))
+        if rows_are_people and entries.get("ratings", {}).get("rows"):
+            entries.pop("users", None)
+        return json.dumps(entries, sort_keys=True)
     except FileNotFoundError:
         return ""
     except (OSError, ValueError, AttributeError, RecursionError):

@@ -156,15 +156,14 @@ def _compared(each: Contender, policy: str, runs: Mapping[int, str], metric: str
     """The comparison with `policy` in `runs`; None if people or seeds are not the same, or are not recorded."""
     seeds = sorted(each.runs) if len(runs) == 1 else sorted(set(each.runs) & set(runs))
     own, others = [each.runs[seed] for seed in seeds], [*runs.values()] if len(runs) == 1 else [runs[seed] for seed in seeds]
-    if not seeds or not people.same([*own, *others]):
+    stacked = people.stacked([*((folder, each.policy) for folder in own), *((folder, policy) for folder in others)], [metric])
+    if not seeds or stacked is None:
         return None
-    ours = [people.sums(folder, each.policy, metric) for folder in own]
-    theirs = [people.sums(folder, policy, metric) for folder in others]
-    known = [sums for sums in (*ours, *theirs) if sums is not None]
-    if len(known) < len(ours) + len(theirs) or not all(np.array_equal(ids, known[0][0]) for ids, _ in known):
+    ours, theirs = stacked.met[: len(own)], stacked.met[len(own) :]
+    if not np.array_equal(ours, np.broadcast_to(theirs, ours.shape)):
         return None
-    tables = np.stack([sums for _, sums in known])
-    return compare(tables[: len(ours)], tables[len(ours) :])
+    sums = stacked.sums[:, :, 0]
+    return compare(sums[: len(own)], sums[len(own) :], met=ours)
 
 
 def _row(each: Contender, comparison: Comparison | None, corrected: float) -> list[str]:

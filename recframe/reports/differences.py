@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from recframe.evaluation.comparisons import compare
 from recframe.reports.cells import interval_cell, number
 from recframe.reports.frame import frame_of, metrics_of_frame, shown_in_reports
@@ -126,9 +124,8 @@ def _metrics(one: SweepRun, other: SweepRun) -> list[MetricDifference]:
 
 
 def _difference(metric: str, first: float, second: float, folders: Sequence[str], people: PeopleOfRuns) -> MetricDifference:
-    sums = [people.sums(folder, TRAINED, metric) for folder in folders]
-    known = [one for one in sums if one is not None]
-    if len(known) < 2 or not people.same(folders) or not np.array_equal(known[0][0], known[1][0]):
+    stacked = people.stacked([(folder, TRAINED) for folder in folders], [metric])
+    if stacked is None or not stacked.met.all():
         return MetricDifference(metric, first, second, first - second, math.nan, math.nan, math.nan)
-    found = compare(known[0][1][None], known[1][1][None])
+    found = compare(stacked.sums[:1, :, 0], stacked.sums[1:, :, 0])
     return MetricDifference(metric, first, second, found.difference, found.low, found.high, found.p)

@@ -79,13 +79,14 @@ def _report(
     runs = frame_of(sweep)
     settings, metrics = settings_of_frame(runs), shown_in_reports(metrics_of_frame(runs), sweep.runs)
     rows = []
-    summary = summarize(runs)
+    people = PeopleOfRuns(sweep.runs)
+    summary = summarize(runs, people)
     for key, group in summary.group_by([*settings, "policy"], maintain_order=True):
         cells = {row["metric"]: interval_cell(row["mean"], row["low"], row["high"]) for row in group.iter_rows(named=True)}
         labels = ["-" if part is None else str(part) for part in key]
         rows.append([*labels, str(group[SEEDS].max()), *(cells.get(metric, "-") for metric in metrics)])
     count = num_items([run.result for run in sweep.runs])
-    compared = comparison_table(last_of_each_seed(runs, settings), settings, against, metric, count, PeopleOfRuns(sweep.runs))
+    compared = comparison_table(last_of_each_seed(runs, settings), settings, against, metric, count, people)
     notes = _notes(sweep, runs, summary) + ([] if compared is None else compared.notes)
     return sweep, [*settings, "policy", SEEDS, *metrics], rows, notes, compared
 

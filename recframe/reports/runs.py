@@ -157,6 +157,11 @@ def _named_folders(places: Sequence[Path], sweeps: dict[Path, str]) -> Iterator[
                 sweeps[path] = front if path == place else f"{front}{path.relative_to(place)}/"
 
 
+def run_in(folder: Path) -> FoundRun:
+    """The run in a folder, finished or not, without the settings in which others differ from it."""
+    return _found(folder, folder.resolve().name)
+
+
 def _found(path: Path, name: str) -> SweepRun | UnfinishedRun:
     """The run in a folder. Nothing that stands in its files ends the report on the others."""
     known = FoundRun(name, path.resolve(), {}, {}, {}, None, ())

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from recframe.evaluation.seed_intervals import SeedsInterval, crossed_intervals
 from recframe.reports.comparable import people_met
-from recframe.reports.runs import FoundRun
+from recframe.reports.runs import FoundRun, run_in
 from recframe.tracking import read_people
 from recframe.tracking.people_file import RecordedPeople
 
@@ -24,66 +25,93 @@ TABLES = {
 """What stands in front of a metric's name in a report, by the table in people.npz that it is from."""
 
 
+class StackedSums(NamedTuple):
+    """What the people of several runs contributed to some metrics of one table.
+
+    metrics: the m of which all runs have each person's sums.   sums: `[S, P, m, 2]` float64, those of P different people in each run, zeros
+    where it did not meet them.   met: `[S, P]` bool, whom each run met.
+    """
+
+    metrics: list[str]
+    sums: np.ndarray
+    met: np.ndarray
+
+
 class PeopleOfRuns:
     """Each person's sums in the runs of a report, read from each run's people.npz once.
 
-    runs: those whose people may be paired.
+    Two runs met the same person if their numbers are equal, and what `people_met` says of the runs. Everybody else is somebody else.
+
+    runs: those that were found already; others are read when they are asked for.
     """
 
     def __init__(self, runs: Iterable[FoundRun] = ()) -> None:
         self._read: dict[str, RecordedPeople | None] = {}
         self._runs = {str(run.folder): run for run in runs}
         self._met: dict[str, Hashable] = {}
+        self._groups: dict[Hashable, int] = {}
+        self._group: dict[str, int] = {}
 
-    def same(self, folders: Iterable[str]) -> bool:
-        """Whether the same number is the same person in all these runs: they met the people of one world, with the same data."""
-        return len({self._people_met(folder) for folder in folders}) <= 1
+    def group(self, folder: str) -> int:
+        """A number that is equal for runs that met the same people; where people are not recorded, as far as settings and data say."""
+        if folder not in self._group:
+            run = self._of(folder)
+            key = (self._people_met(folder), None if run is None else run.ids.tobytes())
+            self._group[folder] = self._groups.setdefault(key, len(self._groups))
+        return self._group[folder]
+
+    def stacked(self, runs: Sequence[tuple[str, str]], metrics: Sequence[str]) -> StackedSums | None:
+        """The sums behind those of a table's metrics that all runs have recorded; None if there are none.
+
+        runs: the folder of each, and the policy.
+        """
+        recorded = [self._of(folder) for folder, _ in runs]
+        known = [run for run in recorded if run is not None]
+        if not metrics or len(known) < len(recorded):
+            return None
+        table = table_of(metrics[0])
+        tables = [_sums(run, table, policy) for run, (_, policy) in zip(known, runs, strict=True)]
+        names = {metric: metric.removeprefix(TABLES[table]) for metric in metrics}
+        shown = [metric for metric, name in names.items() if all(name in each for each in tables)]
+        if not shown:
+            return None
+        places, count = self._numbered([folder for folder, _ in runs], [run.of(table) for run in known])
+        sums, met = np.zeros((len(runs), count, len(shown), 2)), np.zeros((len(runs), count), dtype=bool)
+        for run, (place, each) in enumerate(zip(places, tables, strict=True)):
+            sums[run, place] = np.stack([each[names[metric]] for metric in shown], axis=1)
+            met[run, place] = True
+        return StackedSums(shown, sums, met)
 
     def intervals(self, folders: Sequence[str | None], policy: str, metrics: Sequence[str]) -> dict[str, SeedsInterval]:
         """The intervals over seeds and people of those of `metrics` whose sums all runs have; empty with fewer than two runs."""
-        if len(folders) < 2:
-            return {}
-        recorded = [self._of(folder) for folder in folders]
-        runs = [run for run in recorded if run is not None]
-        if len(runs) < len(recorded):
-            return {}
+        runs = [(folder, policy) for folder in folders if folder is not None]
         found: dict[str, SeedsInterval] = {}
-        for table, prefix in TABLES.items():
-            own = [metric.removeprefix(prefix) for metric in metrics if table_of(metric) == table]
-            found |= {f"{prefix}{metric}": interval for metric, interval in _crossed(runs, table, policy, own).items()}
+        for table in TABLES if 1 < len(runs) == len(folders) else ():
+            stacked = self.stacked(runs, [metric for metric in metrics if table_of(metric) == table])
+            if stacked is not None:
+                of_table = crossed_intervals(stacked.sums[..., 0], stacked.sums[..., 1], bool(stacked.met.all()), RESAMPLES)
+                found |= dict(zip(stacked.metrics, of_table, strict=True))
         return found
 
-    def sums(self, folder: str, policy: str, metric: str) -> tuple[np.ndarray, np.ndarray] | None:
-        """The people `[P]` of a run and their sums `[P, 2]` behind a policy's metric, in float64; None if the run has not recorded them."""
-        run, table = self._of(folder), table_of(metric)
-        sums = {} if run is None else _sums(run, table, policy)
-        name = metric.removeprefix(TABLES[table])
-        return None if run is None or name not in sums else (run.of(table), sums[name].astype(np.float64))
-
-    def stacked(self, folders: Sequence[str], policy: str, metrics: Sequence[str]) -> tuple[list[str], np.ndarray]:
-        """Those of a table's metrics whose sums all runs have, and the sums `[S, P, m, 2]` of the same P people in each; empty if others
-        were met.
-        """
-        recorded = [self._of(folder) for folder in folders]
-        runs = [run for run in recorded if run is not None]
-        if not metrics or len(runs) < len(recorded):
-            return [], np.zeros((0, 0, 0, 2))
-        table = table_of(metrics[0])
-        sums = [_sums(run, table, policy) for run in runs]
-        known = [metric for metric in metrics if all(metric.removeprefix(TABLES[table]) in each for each in sums)]
-        if not known or not all(np.array_equal(run.of(table), runs[0].of(table)) for run in runs):
-            return [], np.zeros((0, 0, 0, 2))
-        own = [metric.removeprefix(TABLES[table]) for metric in known]
-        return known, np.stack([np.stack([each[name] for name in own], axis=1) for each in sums]).astype(np.float64)
+    def _numbered(self, folders: Sequence[str], ids: Sequence[np.ndarray]) -> tuple[list[np.ndarray], int]:
+        """The place of each run's people among all different ones, and their number."""
+        groups: dict[Hashable, list[int]] = {}
+        for run, folder in enumerate(folders):
+            groups.setdefault(self._people_met(folder), []).append(run)
+        places, count = [np.zeros(0, dtype=np.int64)] * len(folders), 0
+        for alike in groups.values():
+            everybody = np.unique(np.concatenate([ids[run] for run in alike]))
+            for run in alike:
+                places[run] = count + np.searchsorted(everybody, ids[run])
+            count += len(everybody)
+        return places, count
 
     def _people_met(self, folder: str) -> Hashable:
         if folder not in self._met:
-            self._met[folder] = people_met(self._runs[folder])
+            self._met[folder] = people_met(self._runs.get(folder) or run_in(Path(folder)))
         return self._met[folder]
 
-    def _of(self, folder: str | None) -> RecordedPeople | None:
-        if folder is None:
-            return None
+    def _of(self, folder: str) -> RecordedPeople | None:
         if folder not in self._read:
             self._read[folder] = read_people(Path(folder))
         return self._read[folder]
@@ -96,17 +124,3 @@ def table_of(metric: str) -> str:
 
 def _sums(run: RecordedPeople, table: str, policy: str) -> Mapping[str, np.ndarray]:
     return run.tables.get(table, {}).get(policy, {})
-
-
-def _crossed(runs: Sequence[RecordedPeople], table: str, policy: str, metrics: Sequence[str]) -> dict[str, SeedsInterval]:
-    """The intervals of those of a table's metrics whose sums all runs have."""
-    sums = [_sums(run, table, policy) for run in runs]
-    known = [metric for metric in metrics if all(metric in each for each in sums)]
-    if not known:
-        return {}
-    everybody = np.unique(np.concatenate([run.of(table) for run in runs]))
-    shared = all(len(run.of(table)) == len(everybody) for run in runs)
-    values = np.zeros((len(runs), len(everybody), len(known), 2))
-    for place, (run, each) in enumerate(zip(runs, sums, strict=True)):
-        values[place, np.searchsorted(everybody, run.of(table))] = np.stack([each[metric] for metric in known], axis=1)
-    return dict(zip(known, crossed_intervals(values[..., 0], values[..., 1], shared, RESAMPLES), strict=True))

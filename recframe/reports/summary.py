@@ -27,7 +27,7 @@ def summarize(runs: pl.DataFrame, people: PeopleOfRuns | None = None) -> pl.Data
 
     people: the people's sums in the runs, where they are read already.
     """
-    people = people or PeopleOfRuns()
+    people = PeopleOfRuns() if people is None else people
     metrics = metrics_of_frame(runs)
     settings = settings_of_frame(runs)
     rows = []

@@ -125,6 +125,20 @@ def test_where_denominators_differ_the_difference_is_that_of_the_ratios():
     assert compare(ours, theirs).low < compare(ours, theirs).difference < compare(ours, theirs).high
 
 
+def test_runs_with_people_of_their_own_are_paired_where_both_met_them():
+    generator = np.random.default_rng(4)
+    met = np.repeat(np.eye(3, dtype=bool), 20, axis=1)
+    ours, theirs = (generator.gamma(2, 1, (3, 60, 2)) * met[:, :, None] for _ in range(2))
+    numerators, denominators = paired_sums(ours, theirs, met)
+    assert (numerators.sum(axis=1) / denominators.sum(axis=1)) == pytest.approx(results(ours) - results(theirs))
+    assert (numerators[~met] == 0).all()
+    of_runs = results(ours) - results(theirs)
+    found = compare(ours, theirs, met=met)
+    assert found.difference == pytest.approx(of_runs.mean())
+    assert found.high - found.low >= np.ptp(stats.t.interval(0.95, 2, 0, stats.sem(of_runs))) * (1 - 1e-9)
+    assert found.improvement == (of_runs > 0).mean()
+
+
 def test_the_sign_flip_test_counts_all_patterns():
     assert sign_flip_test(np.array([1.0, 2.0, 3.0])) == 2 / 8
     assert sign_flip_test(np.array([1.0, 2.0, 3.0, 4.0, 5.0])) == 2 / 32

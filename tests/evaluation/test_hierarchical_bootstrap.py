@@ -55,6 +55,24 @@ def test_a_metric_is_a_ratio_of_sums_and_each_has_its_interval():
     assert both[0].low < 0.5 < both[0].high
 
 
+def test_people_of_one_run_only_count_for_that_run():
+    random = np.random.default_rng(2)
+    results, met = random.normal(0, 5, (4, 60)), np.repeat(np.eye(4), 60, axis=1)
+    (apart,) = hierarchical_intervals((np.stack([np.tile(results, 4), np.ones((4, 240))], axis=-1) * met[:, :, None])[:, :, None])
+    means, drawn = results.mean(axis=1), random.integers(60, size=(2_000, 4, 60))
+    resampled = np.take_along_axis(results[None], drawn, axis=2).mean(axis=2)
+    resampled = np.take_along_axis(resampled, random.integers(4, size=(2_000, 4)), axis=1)
+    assert apart.mean == pytest.approx(interquartile_means(means))
+    assert (apart.low, apart.high) == pytest.approx(np.quantile(interquartile_means(resampled), [0.025, 0.975]), abs=0.25)
+
+
+def test_a_resample_without_anybody_of_a_run_is_left_out():
+    sums = np.zeros((2, 4, 1, 2))
+    sums[0, :2, 0], sums[1, 2:, 0] = [[1, 1], [2, 1]], [[3, 1], [4, 1]]
+    (interval,) = hierarchical_intervals(sums)
+    assert 1 <= interval.low < interval.mean == 2.5 < interval.high <= 4
+
+
 def test_the_limits_of_one_result_without_people_are_unknown():
     interval = bootstrapped_seeds(np.array([2.0]))
     assert interval.mean == 2.0

@@ -50,6 +50,38 @@ def test_seeds_that_agree_on_every_person_leave_the_interval_of_the_people():
     assert interval == pytest.approx((people.mean, people.low, people.high))
 
 
+def own_people(results):
+    """The tables `[S, S P, m]` of results `[S, P, m]` of runs that met other people each: numerators and denominators."""
+    seeds, people, _ = results.shape
+    met = np.repeat(np.eye(seeds), people, axis=1)[:, :, None]
+    return np.tile(results, (1, seeds, 1)) * met, np.broadcast_to(met, (seeds, seeds * people, results.shape[2]))
+
+
+@pytest.mark.parametrize("seeds", [3, 5])
+@pytest.mark.parametrize(("of_seeds", "of_people", "of_both"), [(0, 1, 0.5), (0.3, 1, 1), (1, 1, 0.5)])
+def test_intervals_of_runs_with_other_people_contain_the_truth_at_least_95_times_in_100(seeds, of_seeds, of_people, of_both):
+    generator = np.random.default_rng(seeds)
+    results = of_seeds * generator.normal(0, 1, (seeds, 1, SPLITS)) + of_people * (generator.exponential(1, (seeds, 60, SPLITS)) - 1)
+    results += of_both * generator.normal(0, 1, results.shape)
+    intervals = crossed_intervals(*own_people(results), shared=False, resamples=200)
+    assert np.mean([interval.low <= 0 <= interval.high for interval in intervals]) >= 0.94
+    # as if they had met the same: too short
+    if 0 < of_seeds < 1:
+        intervals = crossed_intervals(results, np.ones_like(results), resamples=200)
+        assert np.mean([interval.low <= 0 <= interval.high for interval in intervals]) < 0.93
+
+
+def test_without_a_person_in_common_the_interval_is_students_and_not_shorter_than_that_of_the_people():
+    results = two_way(np.random.default_rng(3), 4, 25, 0.5, 1.0, 0.3)[:, :, 0] + 10 * np.arange(4)[:, None]
+    (interval,) = crossed_intervals(*own_people(results[:, :, None]), shared=False)
+    means = results.mean(axis=1)
+    assert (interval.low, interval.high) == pytest.approx(stats.t.interval(0.95, 3, means.mean(), stats.sem(means)))
+    equal = results - means[:, None]
+    (interval,) = crossed_intervals(*own_people(equal[:, :, None]), shared=False)
+    (people,) = ratio_intervals(equal.reshape(-1, 1), np.ones((100, 1)), seed=0)
+    assert (interval.low, interval.high) == pytest.approx((people.low, people.high))
+
+
 def test_people_who_were_not_met_in_all_runs_widen_the_interval():
     generator = np.random.default_rng(2)
     results, met = two_way(generator, 3, 60, 0.1, 1.0, 0.5)[:, :, :1] + 5, np.ones((3, 60, 1))

@@ -46,10 +46,6 @@ class ComparedPolicy:
         interval = self.intervals.get(metric)
         return math.nan if interval is None else interval.mean
 
-    def results(self, metric: str) -> np.ndarray:
-        """The results of its runs."""
-        return np.array(list(self.means.get(metric, {}).values()))
-
 
 def policies_of(
     runs: pl.DataFrame,
@@ -105,9 +101,9 @@ def _intervals(policy: ComparedPolicy, metrics: Sequence[str], people: PeopleOfR
     for table in TABLES:
         own = [metric for metric in metrics if metric in policy.means and metric not in intervals and table_of(metric) == table]
         own = [metric for metric in own if len(policy.means[metric]) == len(policy.seeds)]
-        known, sums = people.stacked(list(policy.seeds), policy.policy, own)
-        if known and sums.shape[1] <= RESAMPLED_AT_MOST:
-            intervals |= dict(zip(known, hierarchical_intervals(sums), strict=True))
+        stacked = people.stacked([(folder, policy.policy) for folder in policy.seeds], own)
+        if stacked is not None and stacked.met.shape[1] <= RESAMPLED_AT_MOST:
+            intervals |= dict(zip(stacked.metrics, hierarchical_intervals(stacked.sums), strict=True))
     for metric, values in policy.means.items():
         if metric not in intervals:
             intervals[metric] = bootstrapped_seeds(np.array(list(values.values())))

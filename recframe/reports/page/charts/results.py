@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from recframe.evaluation.comparisons import probability_of_improvement
 from recframe.reports.cells import interval_cell, number
 from recframe.reports.page.charts.chart import Chart, Row, Style, plain_number
@@ -47,7 +49,7 @@ def leaderboard_chart(material: Material) -> Chart:
 
 
 def pairwise(material: Material) -> Chart | None:
-    """The probability of improvement of each pair of policies that have runs with different results."""
+    """The probability of improvement of each pair of policies that have runs on the same people."""
     drawn = [policy for policy in material.policies if policy.name in material.drawn]
     trained = [policy for policy in drawn if policy.is_trained]
     if len(trained) < 2 or max(len(policy.seeds) for policy in trained) < 2:
@@ -56,17 +58,20 @@ def pairwise(material: Material) -> Chart | None:
     for metric in material.metrics:
         for ours in drawn:
             for theirs in drawn:
-                one, other = ours.results(metric), theirs.results(metric)
-                if ours is theirs or not len(one) or not len(other):
+                one, other = ours.means.get(metric, {}), theirs.means.get(metric, {})
+                fair = np.equal.outer(*([material.people.group(folder) for folder in runs] for runs in (one, other)))
+                if ours is theirs or not fair.any():
                     continue
-                probability = probability_of_improvement(one, other)
+                probability = probability_of_improvement(np.array([*one.values()]), np.array([*other.values()]), fair)
                 shown = f"{probability:.2f}".replace("0.", ".").replace("1.00", "1").replace(".00", "0")
-                count = len(one) * len(other)
+                count = int(fair.sum())
                 cell = {"ours": ours.name, "theirs": theirs.name, "policy": ours.name, "metric": metric}
                 rows.append(cell | {"probability": plain_number(probability), "shown": shown, "count": count})
+    if not rows:
+        return None
     note = (
-        "How often a run of the policy on the left is better (higher) than a run of the policy above, over all pairs of runs; ties count "
-        "half. .5: neither is better. Blue: the left one, orange: the one above."
+        "How often a run of the policy on the left is better (higher) than a run of the policy above, over all pairs of runs on the same "
+        "people; ties count half. .5: neither is better. Blue: the left one, orange: the one above."
     )
     description = "The probability that one policy is better than another"
     spec = pairs_spec([policy.name for policy in drawn], description, str(material.primary))

@@ -21,9 +21,8 @@ from recframe.reports.runs import SweepError
 REWARD = "reward/"
 SHOWN_ROWS = 40
 HIERARCHICAL = (
-    "IQM: interquartile mean over seeds. In brackets its 95 % interval, by a bootstrap over seeds and over the people that all seeds "
-    "share (of one seed: over people only). With three to five seeds such intervals are too short: believe differences that the paired "
-    "comparison confirms."
+    "IQM: interquartile mean over seeds. In brackets its 95 % interval, by a bootstrap over seeds and people (of one seed: over people "
+    "only). With three to five seeds such intervals are too short: believe differences that the paired comparison confirms."
 )
 
 
