@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import OmegaConf, open_dict
 
-from recframe.config import chosen_components
-from recframe.config.checks.memory import memory_warning
 from recframe.config.checks.validate import find_new_run_problems
-from recframe.config.compose.file_settings import COMPOSITION_ERRORS
 from recframe.config.problems import ConfigError
 from recframe.cores import available_cores
 from recframe.errors import Stop
 from recframe.sweeps.launching import JobLauncher
+from recframe.sweeps.memory import warn_of_memory
 from recframe.sweeps.outcomes import NAMED, Outcome, finish, finished_before
 from recframe.sweeps.plan import is_of_sweep
 from recframe.sweeps.record import SweepRecord, recording
-from recframe.sweeps.side_by_side import runs_side_by_side
+from recframe.sweeps.side_by_side import jobs_on_this_machine
 from recframe.sweeps.sweep_file import SweepJob, locked
 from recframe.sweeps.sweeper import RecordedSweeper
 from recframe.tracking.claim import in_words
@@ -33,9 +30,6 @@ log = logging.getLogger(__name__)
 
 NUMBERED = ("${hydra.job.num}", "${hydra:job.num}")
 """How `hydra.sweep.subdir` has the number of a job."""
-
-LOOKED_AT = 8
-"""The largest number of jobs whose memory is estimated."""
 
 
 class GridSweeper(RecordedSweeper):
@@ -70,7 +64,8 @@ class GridSweeper(RecordedSweeper):
                 self._plan_jobs([text for text in arguments if not is_of_sweep(text)])
                 self.outcomes |= self._finished_before()
                 left = [job for job in self.file.jobs if job.number not in self.outcomes]
-                self._warn_of_memory(left)
+                together = min(jobs_on_this_machine(self.config.hydra.launcher, available_cores()), len(left))
+                warn_of_memory([(f"job {job.number}", job.overrides) for job in left], self._composed, together)
                 launcher.launch(left)
                 stopped_by = record.stop_signal
             except Stop as stop:
@@ -104,28 +99,6 @@ class GridSweeper(RecordedSweeper):
                 first,
                 in_words(differences) or "a value of an environment variable differs",
             )
-
-    def _warn_of_memory(self, jobs: Sequence[SweepJob]) -> None:
-        """Say that runs of which each fits into the memory of this machine may not fit together. A few of the jobs are looked at, as
-        composing takes its time; those that differ in their seed only are alike.
-        """
-        launcher = self.config.hydra.launcher
-        # a setting of a queue says nothing about this machine
-        here = {name: launcher.get(name) for name in ("_target_", "n_jobs", "array_parallelism")}
-        if (together := min(runs_side_by_side(here, available_cores()), len(jobs))) < 2:
-            return
-        different = list({frozenset(text for text in job.overrides if not text.startswith("seed=")): job for job in jobs}.values())
-        for job in different[:: math.ceil(len(different) / LOOKED_AT)]:
-            try:
-                cfg = self._composed(job.overrides)
-                values: Any = OmegaConf.to_container(cfg, resolve=True)
-                warning = memory_warning(values, chosen_components(cfg), side_by_side=together)
-            except (*COMPOSITION_ERRORS, ConfigError):
-                # a job of before, whose files are gone: it fails by itself
-                continue
-            if warning:
-                log.warning("job %d: %s", job.number, warning)
-                return
 
     def _plan_jobs(self, arguments: list[str]) -> None:
         """Write the jobs that the sweep does not have to sweep.json, with their numbers and folders."""
@@ -190,7 +163,3 @@ class GridSweeper(RecordedSweeper):
         with open_dict(job):
             job.hydra.job.num = number
         return str(OmegaConf.select(job, "hydra.sweep.subdir"))
-
-    def _composed(self, overrides: Sequence[str]) -> DictConfig:
-        config = self.hydra_context.config_loader.load_sweep_config(self.config, list(overrides))
-        return OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])

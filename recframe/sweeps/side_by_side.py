@@ -26,6 +26,22 @@ def runs_side_by_side(launcher: Mapping[str, Any], cores: int) -> int:
     return max(cores // cpus, 1) if isinstance(cpus, int) and cpus > 0 else 1
 
 
+def jobs_on_this_machine(launcher: Mapping[str, Any], cores: int) -> int:
+    """The same, where Ray that is started for the sweep is known, too. A setting of a queue or a cluster says nothing of this machine."""
+    if "ray" in launcher:
+        return jobs_under_ray(launcher, cores) or 1
+    return runs_side_by_side({name: launcher.get(name) for name in ("_target_", "n_jobs", "array_parallelism")}, cores)
+
+
+def jobs_under_ray(launcher: Mapping[str, Any], cores: int) -> int | None:
+    """The jobs that Ray, started on this machine by a launcher with these settings, runs at a time; None: it is a cluster that exists."""
+    init, remote = launcher["ray"]["init"], launcher["ray"]["remote"]
+    if init.get("address") is not None:
+        return None
+    room = max(int((init.get("num_cpus") or cores) // (remote.get("num_cpus") or 1)), 1)
+    return room if launcher["max_jobs"] is None else min(room, int(launcher["max_jobs"]))
+
+
 @contextmanager
 def threads_noted() -> Iterator[None]:
     """Within the block, processes that are started know whether a person set OMP_NUM_THREADS: launchers set it in their workers, too."""

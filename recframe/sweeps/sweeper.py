@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
 from recframe.config.compose.shared_composition import SharedComposition
+from recframe.sweeps.composed import composed_job
 from recframe.sweeps.limits import Limits
 from recframe.sweeps.one_process import OneProcessLauncher
 from recframe.sweeps.outcomes import Outcome
@@ -59,6 +61,10 @@ class RecordedSweeper(Sweeper):
                 "or choose another folder with hydra.sweep.dir="
             )
         return self.plan.file.with_jobs(there.jobs)
+
+    def _composed(self, overrides: Sequence[str]) -> DictConfig:
+        """The config of a job with these overrides, without Hydra's section."""
+        return composed_job(self.hydra_context.config_loader, self.config, overrides)
 
     def _make_launcher(self) -> Launcher:
         parts: dict[str, Any] = {"hydra_context": self.hydra_context, "task_function": self.task_function, "config": self.config}

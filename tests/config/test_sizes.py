@@ -9,8 +9,6 @@ from recframe.components import Sizes
 from recframe.config import ConfigError, chosen_components, compose_config, find_mistakes, validate
 from recframe.config.checks import memory
 from recframe.config.checks.memory import machine_memory
-from recframe.sweeps.grid import GridSweeper
-from recframe.sweeps.sweep_file import SweepJob
 from recframe.testing.toy import toy_data
 
 GIB = 2**30
@@ -139,24 +137,6 @@ def test_the_limit_of_a_container_counts_as_the_memory_of_the_machine(tmp_path, 
     for limit, expected in (("1000000\n", 1_000_000), ("max\n", whole), ("9223372036854771712\n", whole)):
         (tmp_path / name).write_text(limit)
         assert machine_memory(tmp_path) == expected
-
-
-def test_a_sweep_warns_of_runs_that_fit_alone_but_not_side_by_side(monkeypatch, caplog):
-    # the replay memory of a run is 5.1 GiB
-    capacity = "agent.replay_capacity=10000000"
-    jobs = [SweepJob(number, str(number), (f"seed={number}", capacity)) for number in range(2)]
-    sweeper = GridSweeper()
-    sweeper._composed = compose_config
-    for launcher, warned in (({}, False), ({"n_jobs": 1}, False), ({"n_jobs": 4}, True)):
-        caplog.clear()
-        sweeper.config = OmegaConf.create({"hydra": {"launcher": {"_target_": "launcher", **launcher}}})
-        sweeper._warn_of_memory(jobs)
-        assert ("memory: 2 such runs at a time need at least 10 GiB" in caplog.text) is warned
-    sweeper._warn_of_memory(jobs[:1])
-    assert len(caplog.records) == 1
-    # a job of an earlier command, whose file is gone, fails by itself
-    sweeper._warn_of_memory([SweepJob(2, "2", ("experiment=gone",)), *jobs])
-    assert len(caplog.records) == 2
 
 
 def test_a_run_of_a_larger_machine_may_be_evaluated_here_but_not_trained(tmp_path):

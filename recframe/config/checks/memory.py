@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from recframe.components import FLOAT, Component, Kind, MemoryNeed, Sizes, memory_needs, node
 from recframe.config.checks.sections import check_fields, section_at, with_key
@@ -24,6 +24,15 @@ NEAR = 0.6
 """The share of the memory from which on a warning is given: what is estimated is the least."""
 NAMED = 3
 """The largest things, which a message about all of them names."""
+SMALL = 0.01
+"""The share of the largest below which a thing is not named."""
+
+
+class Machine(NamedTuple):
+    """A machine that runs jobs: what a message calls it, and its memory in bytes."""
+
+    name: str
+    memory: int
 
 
 def memory_problems(values: Mapping[str, Any], chosen: Mapping[str, Component], sizes: Sizes | None = None) -> list[str]:
@@ -46,17 +55,24 @@ def memory_problems(values: Mapping[str, Any], chosen: Mapping[str, Component], 
     return alone or ([f"memory: {_in_words(needs, total, available)}; lower one of these settings"] if total > available else [])
 
 
-def memory_warning(values: Mapping[str, Any], chosen: Mapping[str, Component], sizes: Sizes | None = None, side_by_side: int = 1) -> str:
-    """A sentence about a run that may not fit into the memory of this machine, since its largest tensors take most of it; or ''.
+def memory_warning(
+    values: Mapping[str, Any],
+    chosen: Mapping[str, Component],
+    sizes: Sizes | None = None,
+    side_by_side: int = 1,
+    machine: Machine | None = None,
+) -> str:
+    """A sentence about a run that may not fit into the memory of its machine, since its largest tensors take most of it; or ''.
 
-    side_by_side: how many such runs share the machine.
+    side_by_side: how many such runs share the machine.   machine: None: this one.
     """
-    available = _available(values)
+    machine = machine or Machine("this machine", 0)
+    available = None if _on_gpu(values) else machine.memory or machine_memory()
     needs = [] if available is None else _needs(values, chosen, sizes)
     total = side_by_side * sum(need.size for need in needs)
     near = available is not None and NEAR * available < total
     rest = "of which the rest of the run needs its share" if side_by_side == 1 else "in each; run fewer at a time, or lower these settings"
-    return f"memory: {_in_words(needs, total, available, side_by_side)}, {rest}" if near and available else ""
+    return f"memory: {_in_words(needs, total, available, side_by_side, machine.name)}, {rest}" if near and available else ""
 
 
 def machine_memory(cgroup: Path = CGROUP) -> int | None:
@@ -73,7 +89,11 @@ def machine_memory(cgroup: Path = CGROUP) -> int | None:
 
 
 def _available(values: Mapping[str, Any]) -> int | None:
-    return None if str(values["device"]).startswith("cuda") else machine_memory()
+    return None if _on_gpu(values) else machine_memory()
+
+
+def _on_gpu(values: Mapping[str, Any]) -> bool:
+    return str(values["device"]).startswith("cuda")
 
 
 def _needs(values: Mapping[str, Any], chosen: Mapping[str, Component], sizes: Sizes | None) -> list[MemoryNeed]:
@@ -169,10 +189,11 @@ def _of_components(values: Mapping[str, Any], chosen: Mapping[str, Component], s
             yield need._replace(settings=with_key(need.settings, component.kind, key))
 
 
-def _in_words(needs: list[MemoryNeed], total: int, available: int, side_by_side: int = 1) -> str:
-    parts = ", ".join(f"{_gigabytes(size)} for {what} ({settings})" for settings, what, size in needs[:NAMED])
+def _in_words(needs: list[MemoryNeed], total: int, available: int, side_by_side: int = 1, machine: str = "this machine") -> str:
+    named = [need for need in needs[:NAMED] if need.size > SMALL * needs[0].size]
+    parts = ", ".join(f"{_gigabytes(size)} for {what} ({settings})" for settings, what, size in named)
     what = "this run needs" if side_by_side == 1 else f"{side_by_side} such runs at a time need"
-    return f"{what} at least {_gigabytes(total)}, and this machine has {_gigabytes(available)}: {parts}"
+    return f"{what} at least {_gigabytes(total)}, and {machine} has {_gigabytes(available)}: {parts}"
 
 
 def _number(section: Any, name: str, otherwise: int) -> int:

@@ -54,6 +54,14 @@ class Setting:
         count = round((distribution.high - distribution.low) / distribution.step)
         return [_plain(distribution.low + i * distribution.step) for i in range(count + 1)]
 
+    def largest(self) -> Value:
+        """The largest number, or the first of choices that are none."""
+        distribution = self.distribution
+        if isinstance(distribution, CategoricalDistribution):
+            numbers = [value for value in distribution.choices if isinstance(value, (int, float))]
+            return max(numbers) if len(numbers) == len(distribution.choices) else distribution.choices[0]
+        return distribution.high if isinstance(distribution, (FloatDistribution, IntDistribution)) else None
+
 
 def setting_of(override: Override, integer: bool) -> Setting:
     """The setting of a parsed override. Intervals have the tags `log` and `int`.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -110,6 +111,15 @@ class Space:
             for rest in product(*(setting.values() for setting in given)):
                 point = {**own, **dict(zip(given, rest, strict=True))}
                 found.append({setting.key: value for setting, value in point.items() if setting.distribution is not None})
+        return found
+
+    def largest(self, most: int) -> list[list[str]]:
+        """The overrides of the largest values, under `most` of the choices of groups at the most."""
+        choices = list(product(*(setting.values() for setting in self.groups)))
+        found = []
+        for choice in choices[:: math.ceil(len(choices) / most)]:
+            chosen = [setting.override(value) for setting, value in zip(self.groups, choice, strict=True)]
+            found.append([*chosen, *(setting.override(setting.largest()) for setting in self._given(chosen))])
         return found
 
     def described(self) -> dict[str, Any]:

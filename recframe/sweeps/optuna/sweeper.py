@@ -20,10 +20,12 @@ from recframe.config.schema.search import OptunaSweeperConfig
 from recframe.cores import available_cores
 from recframe.errors import Stop, UserError
 from recframe.sweeps.launching import JobLauncher
+from recframe.sweeps.memory import LOOKED_AT, warn_of_memory
 from recframe.sweeps.optuna.together import jobs_together
 from recframe.sweeps.outcomes import Outcome, SweepFailed
 from recframe.sweeps.plan import is_of_sweep
 from recframe.sweeps.record import SweepRecord, recording
+from recframe.sweeps.side_by_side import jobs_on_this_machine
 from recframe.sweeps.sweep_file import SweepFile, SweepJob
 from recframe.sweeps.sweeper import RecordedSweeper
 from recframe.tracking.resume_command import SWEEP_NAME
@@ -87,6 +89,10 @@ class OptunaSweeper(RecordedSweeper):
             most = jobs_together(self.settings, self.config.hydra.launcher, available_cores())
             runner = LaunchedJobs(self, launcher, workers)
             search = Search(self.settings, space, objectives, self.folder, runner, workers, most, retries=self.plan.resumed)
+            together = min(
+                jobs_on_this_machine(self.config.hydra.launcher, available_cores()), most, search.trials.total * (len(space.seeds) or 1)
+            )
+            warn_of_memory([("the largest values of the search", one) for one in space.largest(LOOKED_AT)], self._composed, together)
             try:
                 summary = search.run()
             except Stop as stop:

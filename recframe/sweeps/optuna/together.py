@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from recframe.config.schema.search import OptunaSweeperConfig
-from recframe.sweeps.side_by_side import runs_side_by_side
+from recframe.sweeps.side_by_side import jobs_on_this_machine, jobs_under_ray
 
 log = logging.getLogger(__name__)
 
@@ -21,17 +21,16 @@ def jobs_together(settings: OptunaSweeperConfig, launcher: Mapping[str, Any], co
     if "array_parallelism" in launcher and "max_num_timeout" in launcher:
         # a queue's limit is beyond most searches; in a round, no trial learns from another
         return min(int(launcher["array_parallelism"]), _round(settings))
-    return runs_side_by_side({name: launcher.get(name) for name in ("_target_", "n_jobs", "array_parallelism")}, cores)
+    return jobs_on_this_machine(launcher, cores)
 
 
 def _of_ray(launcher: Mapping[str, Any], cores: int) -> int:
     if launcher["max_jobs"] is not None:
         return int(launcher["max_jobs"])
-    init, each = launcher["ray"]["init"], launcher["ray"]["remote"].get("num_cpus") or 1
-    if init.get("num_cpus") is None and init.get("address") is not None:
+    if (room := jobs_under_ray(launcher, cores)) is None:
         log.warning("one job at a time: how many a cluster has room for is not known here; say it with hydra.sweeper.n_jobs")
         return 1
-    return max(int((init.get("num_cpus") or cores) // each), 1)
+    return room
 
 
 def _round(settings: OptunaSweeperConfig) -> int:

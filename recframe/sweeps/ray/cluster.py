@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from recframe.config.checks.memory import Machine
 from recframe.errors import UserError
 from recframe.signals import STOP_SIGNALS
 
@@ -84,6 +85,20 @@ def check_room(remote: Mapping[str, Any], local: bool) -> None:
     if local:
         raise UserError(message)
     log.warning("%s; the jobs wait for another machine to join the cluster", message)
+
+
+def fullest_machine(remote: Mapping[str, Any]) -> tuple[int, Machine]:
+    """How many jobs with these options of `ray.remote` run at a time on the machine of the cluster that has the least memory for each."""
+    import ray
+
+    needed = {"CPU": remote.get("num_cpus", 1), "GPU": remote.get("num_gpus", 0), "memory": remote.get("memory", 0)}
+    found = []
+    for node in ray.nodes():
+        has = node["Resources"] if node["Alive"] else {}
+        jobs = min((int(has.get(name, 0) // amount) for name, amount in needed.items() if amount), default=1)
+        if jobs and "memory" in has:
+            found.append((jobs, Machine("a machine of the cluster", int(has["memory"]))))
+    return min(found, key=lambda one: one[1].memory / one[0], default=(1, Machine("a machine of the cluster", 0)))
 
 
 def _choose_output() -> None:

@@ -11,8 +11,11 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
+from recframe.config.checks.memory import Machine
 from recframe.errors import UserError
-from recframe.sweeps.elsewhere import prepared
+from recframe.sweeps.composed import composed_job
+from recframe.sweeps.elsewhere import number_of, prepared
+from recframe.sweeps.memory import warn_of_memory
 from recframe.sweeps.remote import SharedTask
 
 PREFIX = len("(job 1000 pid=1000000, ip=100.100.100.100) ")
@@ -42,6 +45,7 @@ class RayLauncher(Launcher):
         if self.max_jobs is not None and self.max_jobs < 1:
             raise UserError(f"hydra.launcher.max_jobs: {self.max_jobs} is not allowed; it must be at least 1, or null for no limit")
         self.hydra_context, self.task_function, self.config = hydra_context, task_function, config
+        self.warned = False
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Run the jobs, and return what became of each, in the order of `job_overrides`. A job that fails does not end the others.
@@ -50,7 +54,7 @@ class RayLauncher(Launcher):
         ------
         UserError: if Ray cannot be started or reached, or refuses a setting.
         """
-        from recframe.sweeps.ray.cluster import check_room, connect
+        from recframe.sweeps.ray.cluster import check_room, connect, fullest_machine
 
         setup_globals()
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
@@ -61,7 +65,20 @@ class RayLauncher(Launcher):
 
         tasks = Tasks(SharedTask.of(self.hydra_context, self.task_function, self.config, PREFIX), self.remote, self.max_jobs)
         check_room(self.remote, local="address" not in self.init)
+        if "address" in self.init and not self.warned:
+            # of a machine of its own, the sweeper has told
+            self._warn_of_memory(job_overrides, *fullest_machine(self.remote))
         return tasks.run({initial_job_idx + place: list(overrides) for place, overrides in enumerate(job_overrides)})
+
+    def _warn_of_memory(self, jobs: Sequence[Sequence[str]], together: int, machine: Machine) -> None:
+        """Say that jobs may not fit into the memory of a machine of the cluster at a time, if it was not said before."""
+        together = min(together, len(jobs), self.max_jobs or len(jobs))
+        named = [(f"job {number_of(place, overrides)}", overrides) for place, overrides in enumerate(jobs)]
+
+        def composed(overrides: Sequence[str]) -> DictConfig:
+            return composed_job(self.hydra_context.config_loader, self.config, overrides)
+
+        self.warned = warn_of_memory(named, composed, together, machine)
 
 
 def _without_nulls(options: dict[str, Any]) -> dict[str, Any]:
