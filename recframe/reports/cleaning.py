@@ -8,7 +8,7 @@ from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from recframe.reports.comparable import contest_of
+from recframe.reports.comparable import contest_of, objective_of
 from recframe.reports.runs import SweepRun, find_runs
 from recframe.tracking.folder import RunFolder, RunFolderError
 
@@ -74,7 +74,7 @@ def plan_cleaning(folder: str | Path, keep: int = 1) -> Cleaning:
     kinds: dict[tuple[str, bool, Hashable], list[SweepRun]] = {}
     for run in sweep.runs:
         if run.result["objective"] is not None:
-            kinds.setdefault((*_objective_of(run), contest_of(run)), []).append(run)
+            kinds.setdefault((*objective_of(run), contest_of(run)), []).append(run)
     best: list[str] = []
     removals: list[Removal] = []
     for (_, low_is_better, _), runs in kinds.items():
@@ -87,12 +87,6 @@ def plan_cleaning(folder: str | Path, keep: int = 1) -> Cleaning:
             elif checkpoints.is_dir():
                 removals.append(Removal(run.name, run.folder, float(run.result["objective"]), _size(checkpoints)))
     return Cleaning(tuple(removals), tuple(best), left)
-
-
-def _objective_of(run: SweepRun) -> tuple[str, bool]:
-    """The metric that is a run's objective, and whether low values of it are better."""
-    section = "trainer" if run.result["env_steps"] else "logged"
-    return run.config.get(f"{section}.monitor", ""), run.config.get(f"{section}.monitor_mode") == "min"
 
 
 def _finite(value: float, low_is_better: bool) -> float:

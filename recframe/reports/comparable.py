@@ -6,7 +6,7 @@ import json
 from collections.abc import Hashable, Sequence
 from pathlib import Path
 
-from recframe.reports.runs import FoundRun
+from recframe.reports.runs import FoundRun, SweepRun
 from recframe.tracking.data_record import without_agent
 from recframe.tracking.folder import DATA_NAME
 
@@ -25,6 +25,12 @@ def contest_of(run: FoundRun) -> Hashable:
     """
     shared = not run.config.get("world_encoder") and not any(key.startswith("world_encoder.") for key in run.config)
     return _settings(run, (*CONTEST, "encoder") if shared else CONTEST), _data(run.folder)
+
+
+def objective_of(run: SweepRun) -> tuple[str, bool]:
+    """The metric that is a run's objective, and whether low values of it are better."""
+    section = "trainer" if run.result["env_steps"] else "logged"
+    return run.config.get(f"{section}.monitor", ""), run.config.get(f"{section}.monitor_mode") == "min"
 
 
 def people_met(run: FoundRun) -> Hashable:

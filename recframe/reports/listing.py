@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from recframe.reports.cells import number
+from recframe.reports.comparable import objective_of
 from recframe.reports.runs import FoundRun, SweepError, SweepRun, UnfinishedRun, find_runs, parse_overrides
 from recframe.reports.states import State
 from recframe.tracking.folder import CONFIG_NAME, FAILURE_NAME, LOG_NAME, METRICS_NAME
@@ -24,7 +25,8 @@ CHANGING = (RESULT_NAME, FAILURE_NAME, METRICS_NAME, LOG_NAME, CONFIG_NAME)
 class Listed:
     """A run of a list.
 
-    age: seconds since the last change of its record; NaN if there is none yet.   objective: NaN without one.
+    age: seconds since the last change of its record; NaN if there is none yet.   objective: NaN without one; its direction is that of the
+    metric that the run monitors.
     name: its setting `name`, or else the settings in which it differs from others of the list, or else what was given.
     """
 
@@ -36,6 +38,7 @@ class Listed:
     seed: str
     name: str
     reason: str
+    low_is_better: bool = False
 
     def cells(self) -> list[str]:
         """As a row of a table."""
@@ -58,11 +61,11 @@ HEADER = ("run", "state", "name", "seed", "objective", "age")
 
 SORTS: Mapping[str, Callable[[Listed], Any]] = {
     "age": lambda run: _order(run.age),
-    "objective": lambda run: _order(-run.objective),
+    "objective": lambda run: _order(run.objective if run.low_is_better else -run.objective),
     "state": lambda run: (list(State).index(run.state), _order(run.age)),
     "name": lambda run: (run.name, run.run),
 }
-"""By what a list can be sorted: the youngest first, the largest objective first, by state, or by name."""
+"""By what a list can be sorted: the youngest first, the best objective first, by state, or by name."""
 
 
 def list_runs(
@@ -114,14 +117,16 @@ def _has(run: FoundRun, key: str, value: str) -> bool:
 
 
 def _listed(run: FoundRun, now: float) -> Listed:
-    state, reason, objective = State.FINISHED, "", math.nan
+    state, reason, objective, low_is_better = State.FINISHED, "", math.nan, False
     if isinstance(run, UnfinishedRun):
         state, reason = run.state, run.reason
     elif isinstance(run, SweepRun) and run.result["objective"] is not None:
-        objective = float(run.result["objective"])
+        objective, low_is_better = float(run.result["objective"]), objective_of(run)[1]
     differing = " ".join(f"{key}={value}" for key, value in run.settings.items() if key != "name")
     given = differing or " ".join(text for text in run.overrides if not text.startswith(("seed=", "name=")))
-    return Listed(run.name, run.folder, state, _age(run.folder, now), objective, _seed(run), run.label or given or "default", reason)
+    return Listed(
+        run.name, run.folder, state, _age(run.folder, now), objective, _seed(run), run.label or given or "default", reason, low_is_better
+    )
 
 
 def _seed(run: FoundRun) -> str:

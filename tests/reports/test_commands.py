@@ -119,6 +119,14 @@ def test_watching_waits_for_the_first_run_and_ends_with_ctrl_c(make_run, tmp_pat
     assert told[1:] == ["1 stopped", "watching has ended"]
 
 
+def test_the_best_objective_comes_first_in_the_direction_of_its_metric(make_run, tmp_path):
+    for seed, mean in enumerate((2.0, 1.0, 3.0)):
+        make_run(f"max/{seed}", seed, mean)
+        make_run(f"min/{seed}", seed, mean, config={"trainer.monitor": "nll", "trainer.monitor_mode": "min"})
+    assert [run.objective for run in list_runs([tmp_path / "max"], sort="objective")] == [3.0, 2.0, 1.0]
+    assert [run.objective for run in list_runs([tmp_path / "min"], sort="objective")] == [1.0, 2.0, 3.0]
+
+
 def test_runs_are_listed_filtered_and_sorted(call, sweep_folder, make_run, tmp_path):
     listed = list_runs([sweep_folder], where=["agent=ppo", "encoder=id"], sort="objective")
     assert [run.name for run in listed] == ["agent=ppo encoder=id"] * 3

@@ -72,6 +72,10 @@ class KilledSweep:
                 found[frozenset(job["overrides"])] = json.loads(result.read_text())["objective"]
         return found
 
+    def trials(self) -> list[dict]:
+        """The trials of a search, with their settings, states and values."""
+        return json.loads((self.folder / "study.json").read_text())["trials"]
+
     def finished(self) -> dict[Path, tuple[int, bytes]]:
         """The results that are there, with the time at which they were written."""
         return {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in self.folder.glob("*/result.json")}

@@ -6,8 +6,10 @@ from tests.sweeps.killed_sweeps import KilledSweep, at_random, check_killed_swee
 
 JOBLIB = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
 RAY = ["hydra/launcher=ray", "hydra.launcher.ray.init.num_cpus=2"]
-OPTUNA = ["hydra/sweeper=optuna", "hydra.sweeper.sampler=grid"]
+GRID = ["hydra/sweeper=optuna", "hydra.sweeper.sampler=grid"]
+TPE = ["hydra/sweeper=optuna", "hydra.sweeper.sampler=tpe", "hydra.sweeper.startup_trials=2", "hydra.sweeper.n_trials=5"]
 SEEDS, GAMMAS = ["seed=0,1,2", "agent.gamma=0.5"], ["agent.gamma=0.3,0.5,0.7"]
+SPACE = ["agent.gamma=interval(0,0.9)", "agent.learning_rate=tag(log,interval(1e-4,1e-2))"]
 
 
 @pytest.mark.slow
@@ -24,13 +26,18 @@ def test_a_parallel_sweep_that_is_killed_is_resumed_to_the_same_results(tmp_path
 @pytest.mark.evidence
 @pytest.mark.timeout(7200)
 @pytest.mark.parametrize(
-    ("launcher", "varied"), [([], SEEDS), (JOBLIB, SEEDS), (RAY, SEEDS), (OPTUNA, GAMMAS)], ids=["basic", "joblib", "ray", "optuna"]
+    ("launcher", "varied"),
+    [([], SEEDS), (JOBLIB, SEEDS), (RAY, SEEDS), (GRID, GAMMAS), (TPE, SPACE)],
+    ids=["basic", "joblib", "ray", "optuna-grid", "optuna-tpe"],
 )
 def test_a_sweep_that_is_killed_at_ten_random_moments_is_resumed_to_the_same_results(tmp_path, launcher, varied):
-    if launcher is OPTUNA:
+    searches = "hydra/sweeper=optuna" in launcher
+    if searches:
         pytest.importorskip("optuna", reason="the extra recframe[optuna] is not installed")
     undisturbed = KilledSweep(tmp_path / "undisturbed", varied, launcher)
     seconds = undisturbed.run()
     for moment in range(10):
         sweep = KilledSweep(tmp_path / str(moment), varied, launcher)
         print(check_killed_sweep(sweep, at_random(moment, seconds), undisturbed.objectives()), flush=True)
+        if searches:
+            assert sweep.trials() == undisturbed.trials()
