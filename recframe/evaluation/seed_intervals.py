@@ -65,7 +65,9 @@ class CrossedBootstrap:
                     variance = np.maximum(variance - unexplained / (seeds * people), 0.0)
                 else:
                     of_mean, of_runs = (errors.sum(axis=0) ** 2).sum(axis=0), (errors**2).sum(axis=(0, 1))
-                    self._share = np.sqrt(np.clip((of_mean - of_runs) / of_mean * seeds / (seeds - 1), 0.0, 1.0))
+                    share = (of_mean - of_runs) / of_mean * seeds / (seeds - 1)
+                    # of people who do not differ there is no part
+                    self._share = np.sqrt(np.clip(np.where(of_mean > 0.0, share, 0.0), 0.0, 1.0))
         self.means = results.mean(axis=0)
         self._variance = variance
         self._people = RatioBootstrap(numerators.sum(axis=0), denominators.sum(axis=0), 0, resamples)

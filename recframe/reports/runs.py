@@ -21,6 +21,8 @@ from recframe.tracking.resume_command import SWEEP_NAME
 
 # settings that identify a run or say where and how it is recorded, not what it does
 LABELS = ("seed", "name", "resume", "hydra", "logger", "embeddings.cache", "reuse", "trainer.progress_bar")
+SEED = "${seed}"
+"""The value of a setting that changes with the seed, as in `dataset.split_seed=${seed}`: runs that differ in it differ in their seed."""
 REMOVED = "(removed)"
 UNNAMED = "(no name)"
 
@@ -185,11 +187,12 @@ def _at(run: FoundRun, keys: Iterable[str]) -> Settings:
 
 
 def parse_overrides(overrides: Sequence[str]) -> Settings:
-    """Hydra overrides as `{key: value}`, without `LABELS`. A removal (`~key`) has the value "(removed)"."""
+    """Hydra overrides as `{key: value}`, without `LABELS`, and without settings that are the seed. A removal has the value "(removed)"."""
     settings = {}
     for override in overrides:
         key, _, value = override.lstrip("+~").partition("=")
-        if not _is_label(key):
+        # a sweep writes it with backslashes
+        if not _is_label(key) and value.replace("\\", "").strip("'\"") != SEED:
             settings[key] = REMOVED if override.startswith("~") else value
     return settings
 

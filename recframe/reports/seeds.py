@@ -98,7 +98,8 @@ class PeopleOfRuns:
         groups: dict[Hashable, list[int]] = {}
         for run, folder in enumerate(folders):
             groups.setdefault(self._people_met(folder), []).append(run)
-        places, count = [np.zeros(0, dtype=np.int64)] * len(folders), 0
+        places: list[np.ndarray] = [np.zeros(0, dtype=np.int64)] * len(folders)
+        count = 0
         for alike in groups.values():
             everybody = np.unique(np.concatenate([ids[run] for run in alike]))
             for run in alike:

@@ -76,6 +76,8 @@ def test_without_a_person_in_common_the_interval_is_students_and_not_shorter_tha
     (interval,) = crossed_intervals(*own_people(results[:, :, None]), shared=False)
     means = results.mean(axis=1)
     assert (interval.low, interval.high) == pytest.approx(stats.t.interval(0.95, 3, means.mean(), stats.sem(means)))
+    (interval,) = crossed_intervals(*own_people(np.repeat(means, 25).reshape(4, 25, 1)), shared=False)
+    assert (interval.low, interval.high) == pytest.approx(stats.t.interval(0.95, 3, means.mean(), stats.sem(means)), rel=0.03)
     equal = results - means[:, None]
     (interval,) = crossed_intervals(*own_people(equal[:, :, None]), shared=False)
     (people,) = ratio_intervals(equal.reshape(-1, 1), np.ones((100, 1)), seed=0)

@@ -84,6 +84,15 @@ def test_runs_that_differ_only_in_their_seed_are_averaged_with_an_interval_over_
         assert (row["seeds"], row["interval"]) == (len(means), "seeds and people")
 
 
+@pytest.mark.parametrize("override", ["dataset.split_seed=${seed}", r"dataset.split_seed=$\{seed\}", "dataset.split_seed='${seed}'"])
+def test_a_setting_that_is_the_seed_is_none_in_which_runs_differ(make_run, tmp_path, override):
+    for seed in range(2):
+        make_run(str(seed), seed, 1.0 + seed, [override], {"dataset.split_seed": seed})
+    assert "| policy | seeds | return |\n" in sweep_markdown(tmp_path)
+    make_run("2", 2, 1.0, ["dataset.split_seed=7"], {"dataset.split_seed": 7})
+    assert "| dataset.split_seed | policy | seeds | return |\n" in sweep_markdown(tmp_path)
+
+
 def test_the_interval_of_one_seed_is_its_bootstrap_interval_and_the_report_says_so(make_run, tmp_path):
     make_run("0", 0, 5.0)
     row = one(summarize(sweep_frame(tmp_path)), policy="trained", metric="return")
