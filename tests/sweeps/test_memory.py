@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 import pytest
+from filelock import FileLock
 from omegaconf import OmegaConf
 
 from recframe.cli.hydra_app import run_app
@@ -119,6 +120,18 @@ def test_a_search_is_warned_of_the_largest_values_that_it_may_try(begin, launche
     expected = f"the largest values of the search: memory: {together} such runs at a time need at least"
     assert (expected in told) is (together is not None)
     assert ("memory" in told) is (together is not None)
+
+
+def test_other_processes_that_work_on_the_same_search_count(begin, tmp_path):
+    pytest.importorskip("optuna", reason="the extra recframe[optuna] is not installed")
+    from recframe.sweeps.optuna.workers import Workers
+
+    elsewhere = tmp_path / "sweep" / ".study" / "0123456789abcdef01.lock"
+    with Workers(tmp_path / "sweep").working() as other, FileLock(elsewhere):
+        told = begin("hydra/sweeper=optuna", "agent.gamma=interval(0.5,0.9)", "agent.replay_capacity=10000000")
+        assert other.on_this_machine() == 1
+    assert "the largest values of the search: memory: 2 such runs at a time need at least 10 GiB" in told
+    assert "memory" not in begin("hydra/sweeper=optuna", "agent.gamma=interval(0.5,0.9)", "agent.replay_capacity=10000000")
 
 
 def test_jobs_on_a_cluster_are_warned_of_the_machine_that_has_the_least_memory_for_each(monkeypatch, caplog):

@@ -89,9 +89,8 @@ class OptunaSweeper(RecordedSweeper):
             most = jobs_together(self.settings, self.config.hydra.launcher, available_cores())
             runner = LaunchedJobs(self, launcher, workers)
             search = Search(self.settings, space, objectives, self.folder, runner, workers, most, retries=self.plan.resumed)
-            together = min(
-                jobs_on_this_machine(self.config.hydra.launcher, available_cores()), most, search.trials.total * (len(space.seeds) or 1)
-            )
+            together = min(jobs_on_this_machine(self.config.hydra.launcher, available_cores()), most) * workers.on_this_machine()
+            together = min(together, search.trials.total * (len(space.seeds) or 1))
             warn_of_memory([("the largest values of the search", one) for one in space.largest(LOOKED_AT)], self._composed, together)
             try:
                 summary = search.run()

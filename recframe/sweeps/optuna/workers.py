@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +23,7 @@ class Workers:
     def __init__(self, sweep: Path) -> None:
         self._folder = sweep / FOLDER
         self._folder.mkdir(parents=True, exist_ok=True)
-        self.name = secrets.token_hex(6)
+        self.name = f"{_machine()}{secrets.token_hex(6)}"
         self._own = FileLock(self._folder / f"{self.name}.lock")
         self.study_lock = FileLock(self._folder / "study.lock")
         """Held while trials are created and distributed."""
@@ -34,6 +36,10 @@ class Workers:
                 yield self
             finally:
                 (self._folder / f"{self.name}.lock").unlink(missing_ok=True)
+
+    def on_this_machine(self) -> int:
+        """How many processes of this machine work on the study, with this one."""
+        return sum(self.is_alive(path.stem) for path in self._folder.glob(f"{_machine()}*.lock"))
 
     def is_alive(self, name: str) -> bool:
         """Whether the process of that name works on the study."""
@@ -50,3 +56,8 @@ class Workers:
         path.unlink(missing_ok=True)
         lock.release()
         return False
+
+
+def _machine() -> str:
+    """What the names of the processes of this machine begin with."""
+    return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:6]
