@@ -76,6 +76,11 @@ def policies_of(
         same = [policy for policy in kept if policy.policy == name]
         if len(same) == 1:
             same[0].name = name
+    trained = {policy.name for policy in kept if policy.is_trained}
+    for policy in kept:
+        # an agent may be called like a reference: charts tell policies apart by their names
+        if not policy.is_trained and policy.name in trained:
+            policy.name += " (reference)"
     for policy in kept:
         policy.intervals = _intervals(policy, metrics, people)
     return kept

@@ -13,6 +13,7 @@ from recframe.cli.hydra_app import run_app
 from recframe.cli.train import _options
 from recframe.config import TRAIN
 from recframe.reports import find_runs, write_page
+from recframe.reports.page.charts.results import pairwise
 from recframe.reports.page.figures import Figures
 from recframe.reports.page.material import material_of
 from recframe.reports.page.sections.results import drawn_styles
@@ -131,6 +132,26 @@ def test_charts_draw_what_was_measured(sweep_folder):
     interval = best.intervals["return"]
     assert interval.low < interval.mean < interval.high
     assert {name: len(curves) for name, curves in material.curves.items()} == dict.fromkeys([one.name for one in material.trained], 3)
+
+
+def test_an_agent_that_is_called_like_a_reference_is_told_apart_from_it(make_run, tmp_path):
+    for seed in range(2):
+        for agent, mean in (("random", 1.0 + seed), ("dqn", 3.0 + seed)):
+            make_run(
+                f"{agent}{seed}",
+                seed,
+                mean,
+                [f"agent={agent}"],
+                {"agent.name": agent},
+                {
+                    name: {"return": {"mean": value, "low": 0.0, "high": 9.0, "n": 4}}
+                    for name, value in (("trained", mean), ("random", 0.5))
+                },
+            )
+    material = material_of(find_runs(tmp_path))
+    assert [policy.name for policy in material.policies] == ["dqn", "random", "random (reference)"]
+    pairs = [(cell["ours"], cell["theirs"]) for cell in pairwise(material).rows]
+    assert len(set(pairs)) == len(pairs) == 6
 
 
 def test_texts_from_data_names_and_errors_are_inert(sweep_folder, tmp_path, make_run):
