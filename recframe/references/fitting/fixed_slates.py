@@ -38,11 +38,13 @@ def best_fixed_slate(
     rankings: scores `[M]` each; the best length of a list is found with the first.
     score: a policy's mean return on sessions of training people.
     """
-    tried: list[tuple[float, FixedPolicy]] = []
+    best: list[tuple[float, FixedPolicy]] = []
 
     def attempt(policy: FixedPolicy) -> float:
-        tried.append((score(policy), policy))
-        return tried[-1][0]
+        returns = score(policy)
+        # only the best is kept: a plan among candidates has a score for every item at every turn
+        best[:] = [max([*best, (returns, policy)], key=lambda one: one[0])]
+        return returns
 
     spec = environment.spec
     longest = min(max_steps * spec.slate_size, spec.num_items)
@@ -62,8 +64,8 @@ def best_fixed_slate(
         return attempt(FixedRankingPolicy(spec, plan.rankings))
 
     if environment.truth() is not None:
-        attempt_plans(environment, rewards, attempt_plan, max(returns for returns, _ in tried), max_steps, seed)
-    return max(tried, key=lambda one: one[0])[1]
+        attempt_plans(environment, rewards, attempt_plan, best[0][0], max_steps, seed)
+    return best[0][1]
 
 
 def list_lengths(slate_size: int, longest: int) -> list[int]:
