@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -87,7 +88,12 @@ def run_app(app: App, arguments: list[str], job: Callable[[Any], float], show_he
         from recframe.sweeps.launchers import register_launchers
 
         register_launchers()
-    with _known_mode() if mode_known else nullcontext(), _sweeping(plan) if options.multirun else nullcontext():
+    with (
+        # a job collects again
+        uncollected(),
+        _known_mode() if mode_known else nullcontext(),
+        _sweeping(plan) if options.multirun else nullcontext(),
+    ):
         _launch(app, arguments, job, options.multirun)
 
 
@@ -156,6 +162,7 @@ def run_job(run: Callable[[str, list[str], str | None], float]) -> float:
     from hydra.types import RunMode
     from omegaconf import OmegaConf
 
+    gc.enable()
     hydra_cfg = HydraConfig.get()
     sweep = Path(hydra_cfg.sweep.dir).name if hydra_cfg.mode == RunMode.MULTIRUN else None
     # as they were written: iterating over them would fill in values of environment variables, which may be secrets

@@ -6,6 +6,7 @@ import dataclasses
 import os
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,15 @@ from omegaconf.errors import OmegaConfBaseException
 from recframe.components import Component, Kind, bounds_problems, contradictions, node
 from recframe.config.problems import in_our_words
 from recframe.plugin_loader import UnknownComponent, registry, suggestion
+
+
+@lru_cache(maxsize=256)
+def section_defaults(schema: type) -> DictConfig:
+    """A section with the defaults of a dataclass, to be merged or copied and never changed: each job of a sweep needs it, and it is made
+    once.
+    """
+    made: DictConfig = OmegaConf.structured(schema)
+    return made
 
 
 def merged_as(prefix: str, schema: DictConfig, values: Any) -> tuple[DictConfig | None, list[str]]:
