@@ -92,20 +92,22 @@ class CompilerFirst(MetaPathFinder, Loader):
             return None
         if isinstance(lazy := sys.modules[COMPILER], LazyCompiler):
             lazy.execute()
-        if (there := sys.modules.get(name)) is None:
+        there = sys.modules.get(name)
+        if there is None or (spec := there.__spec__) is None:
             return None
-        return ModuleSpec(name, self, origin=getattr(there, "__file__", None), is_package=hasattr(there, "__path__"))
+        # the import system takes the spec of a module that is there, whatever is returned here, and would execute it once more
+        spec.loader_state, spec.loader = spec.loader, self
+        return spec
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         """The module that is there."""
-        module = sys.modules[spec.name]
-        spec.loader_state = module.__spec__
-        return module
+        return sys.modules[spec.name]
 
     def exec_module(self, module: ModuleType) -> None:
-        """Only give it back its own spec."""
-        assert module.__spec__ is not None
-        module.__spec__ = module.__spec__.loader_state
+        """Only give its spec back its loader."""
+        spec = module.__spec__
+        assert spec is not None
+        spec.loader, spec.loader_state = spec.loader_state, None
 
 
 def compiler() -> ModuleType | None:

@@ -38,12 +38,13 @@ RUN = """
     assert not imported, imported
 """
 COMPILER = """
-    import torch
-    from torch._dynamo import config as own
     import torch._dynamo.utils
+    from torch._dynamo import config as own
 
     assert own is torch._dynamo.config is sys.modules["torch._dynamo.config"]
     assert own.__spec__.name == "torch._dynamo.config"
+    # executed once: another module has the same
+    assert torch._dynamo.utils.counters is torch._dynamo.convert_frame.counters
     # what tensordict marked before the compiler was there
     from tensordict.base import _foreach_copy_
     assert "InGraph" in torch._dynamo.trace_rules.lookup_callable(_foreach_copy_).__name__
