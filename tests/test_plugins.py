@@ -270,6 +270,7 @@ def config(**fields):
         ({"factory": "module.Class"}, "must read 'package.module:Class'"),
         ({"requires": "signal:click"}, "a set of tags"),
         ({"state_tracker": "gru"}, "only an environment names the state_tracker that suits it"),
+        ({"kind": "environment", "config": config(num_users=1), "state_tracker": 5}, "state_tracker is the name of a state tracker"),
     ],
 )
 def test_a_wrong_declaration_is_refused_with_the_fix(changes, complaint):

@@ -89,8 +89,8 @@ def run_app(app: App, arguments: list[str], job: Callable[[Any], float], show_he
 
         register_launchers()
     with (
-        # a job collects again
-        uncollected(),
+        # a job collects again; the process of a sweep makes the configs of many
+        nullcontext() if options.multirun else uncollected(),
         _known_mode() if mode_known else nullcontext(),
         _sweeping(plan) if options.multirun else nullcontext(),
     ):

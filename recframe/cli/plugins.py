@@ -94,8 +94,9 @@ def show(kind: str, name: str, as_json: Annotated[bool, typer.Option("--json", h
             print(f"{kind}={name} is a preset of {kind}={component.name} with {changed or 'its defaults'}\n")
         prefix = f"reward.{component.name}" if component.kind is Kind.REWARD else kind
         print(f"{kind}={component.name}: {component.description}")
+        suiting = "" if preset is not None or component.state_tracker is None else component.state_tracker
         tags = f"provides: {', '.join(sorted(component.provides)) or '-'}    requires: {', '.join(sorted(component.requires)) or '-'}"
-        print(tags + (f"    unless you choose another: state_tracker={component.state_tracker}" if component.state_tracker else "") + "\n")
+        print(tags + (f"    unless you choose another: state_tracker={suiting}" if suiting else "") + "\n")
         output_console().print(settings_table([(prefix, option) for option in options_of(component.config)]))
 
 

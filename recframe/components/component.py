@@ -88,6 +88,8 @@ class Component:
         where = f"{kind} {name!r}"
         if state_tracker is not None and kind is not Kind.ENVIRONMENT:
             raise ComponentError(f"{where}: only an environment names the state_tracker that suits it; leave state_tracker out")
+        if not (state_tracker is None or (isinstance(state_tracker, str) and state_tracker.isidentifier())):
+            raise ComponentError(f"{where}: state_tracker is the name of a state tracker, such as 'gru', not {state_tracker!r}")
         for given, tags in (("provides", provides), ("requires", requires)):
             if isinstance(tags, str) or not isinstance(tags, Iterable):
                 raise ComponentError(f"{where}: {given} is a set of tags, not {'one string' if isinstance(tags, str) else repr(tags)}")

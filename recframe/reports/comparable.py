@@ -42,10 +42,12 @@ def people_met(run: FoundRun) -> Hashable:
 
 
 def _settings(run: FoundRun, keys: Sequence[str]) -> frozenset[tuple[str, str]]:
-    """The values of these settings, and of all settings of these sections."""
+    """The values of these settings, and of all settings of these sections, without those that are null, as what is new was before."""
     inside = tuple(f"{key}." for key in keys)
     return frozenset(
-        (key, value) for key, value in run.config.items() if (key in keys or key.startswith(inside)) and key not in OF_TRAINING
+        (key, value)
+        for key, value in run.config.items()
+        if (key in keys or key.startswith(inside)) and key not in OF_TRAINING and value != "null"
     )
 
 

@@ -293,9 +293,9 @@ def value_of(run: FoundRun, key: str) -> str | None:
 
 
 def _differing(settings: Sequence[Settings]) -> list[str]:
-    """The keys whose values differ, in order of appearance."""
+    """The keys whose values differ, in order of appearance. A setting that an earlier release did not have was null there."""
     keys = dict.fromkeys(key for each in settings for key in each)
-    return [key for key in keys if len({each.get(key) for each in settings}) > 1]
+    return [key for key in keys if len({each.get(key, "null") for each in settings}) > 1]
 
 
 def group_runs(runs: Sequence[SweepRun]) -> dict[tuple[tuple[str, str], ...], list[SweepRun]]:

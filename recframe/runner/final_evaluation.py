@@ -111,7 +111,8 @@ def simulated_evaluation(parts: Parts, agent: Agent) -> FinalEvaluation:
         if offered.policies:
             seen = parts.for_references()
             # a plugin's policy that failed before is not asked again
-            theirs = measured(seen, dict(offered.policies), restricted(seen.evaluation_environment()), offered.failed)
+            there = where if seen is parts else restricted(seen.evaluation_environment())
+            theirs = measured(seen, dict(offered.policies), there, offered.failed)
             # where all of them failed, nobody was met
             table = table.with_policies(theirs if theirs.policies else None, after=TRAINED)
         return table.with_policies(others, after=TRAINED)

@@ -10,6 +10,8 @@ from typing import Any
 from recframe.cores import OPENMP, number_in
 
 VARIABLE = "RECFRAME_SWEEP_THREADS"
+LOCAL_RAY = "local"
+"""The address of a Ray that is started on this machine, as if none was given."""
 
 
 def runs_side_by_side(launcher: Mapping[str, Any], cores: int) -> int:
@@ -36,7 +38,7 @@ def jobs_on_this_machine(launcher: Mapping[str, Any], cores: int) -> int:
 def jobs_under_ray(launcher: Mapping[str, Any], cores: int) -> int | None:
     """The jobs that Ray, started on this machine by a launcher with these settings, runs at a time; None: it is a cluster that exists."""
     init, remote = launcher["ray"]["init"], launcher["ray"]["remote"]
-    if init.get("address") is not None:
+    if init.get("address") not in (None, LOCAL_RAY):
         return None
     room = max(int((init.get("num_cpus") or cores) // (remote.get("num_cpus") or 1)), 1)
     return room if launcher["max_jobs"] is None else min(room, int(launcher["max_jobs"]))

@@ -18,6 +18,7 @@ def test_the_default_config_has_no_mistakes():
 @pytest.mark.parametrize(
     ("overrides", "expected"),
     [
+        (["~environment"], "environment: a choice is required, and ~environment leaves none"),
         (
             ["auxiliary.weight=1", "auxiliary.signal=purchase"],
             "auxiliary.signal: environment=topic_world gives no signal 'purchase'; it gives: click, rating",

@@ -8,7 +8,7 @@ import torch
 
 import recframe.references.fitting.reference_policies as fitting
 from recframe.evaluation.simulated.rollout import rollout
-from recframe.experience import RewardSum
+from recframe.experience import ColdItems, RewardSum
 from recframe.references.fitting.reference_policies import ReferenceBudget, mean_return, reference_policies
 from recframe.references.fitting.schedules import planned_schedules
 from recframe.references.fixed_slate import FixedRankingPolicy, FixedSlatePolicy
@@ -105,6 +105,15 @@ def test_a_planned_ranking_is_of_what_everybody_says_less_the_cost_of_leaving():
         np.testing.assert_array_equal(worth[played.numpy()], worth[best])
         observation = environment.step(played).observation
     assert schedule.rankings.shape == (len(schedule.slates), 150)
+
+
+def test_a_planned_ranking_knows_nothing_of_items_that_are_held_back():
+    environment = ColdItems(0.4, 0).withheld_from(among_candidates("train"))
+    (plan,) = planned_schedules(environment, REWARDS, torch.tensor([[0.0]]), TURNS, seed=3)
+    for ranking in plan.rankings:
+        cold, others = ranking[environment.withheld], ranking[environment.allowed]
+        torch.testing.assert_close(cold, others.mean().expand_as(cold), rtol=1e-4, atol=1e-3)
+        assert len(others.unique()) > 1
 
 
 def test_a_planned_ranking_shows_nobody_what_they_were_shown_before():

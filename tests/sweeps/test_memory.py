@@ -63,6 +63,7 @@ def test_nothing_is_said_of_other_commands_whose_memory_is_not_estimated():
         ({"_target_": "hydra_plugins.recframe.LocalLauncher", "array_parallelism": 4, "cpus_per_task": 2}, 4),
         (LOCAL_RAY, 4),
         ({**LOCAL_RAY, "max_jobs": 3}, 3),
+        ({"max_jobs": None, "ray": {"init": {"address": "local", "num_cpus": 6}, "remote": {"num_cpus": 1}}}, 6),
         ({**LOCAL_RAY, "max_jobs": 300}, 4),
         ({"max_jobs": 3, "ray": {"init": {"address": "10.0.0.1:6379"}, "remote": {"num_cpus": 1}}}, 1),
         ({"_target_": "hydra_plugins.recframe.SlurmLauncher", "array_parallelism": 256, "cpus_per_task": 1}, 1),
@@ -146,18 +147,23 @@ def test_jobs_on_a_cluster_are_warned_of_the_machine_that_has_the_least_memory_f
     ]
     monkeypatch.setattr(ray, "nodes", lambda: nodes)
     machine = Machine("a machine of the cluster", 32 * GIB)
-    assert fullest_machine({"num_cpus": 2}) == (4, machine)
+    assert fullest_machine({"num_cpus": 2}, 20) == (4, machine)
+    # a few jobs may all come to the smallest
+    nodes[0]["Resources"]["CPU"] = 64.0
+    assert fullest_machine({"num_cpus": 2}, 20)[1].memory == 64 * GIB
+    assert fullest_machine({"num_cpus": 2}, 3) == (3, machine)
+    nodes[0]["Resources"]["CPU"] = 8.0
     # Ray itself sees to it that jobs fit that say what they need
-    assert fullest_machine({"num_cpus": 1, "memory": 12 * GIB}) == (5, machine._replace(memory=64 * GIB))
-    assert fullest_machine({"num_cpus": 16}) == (1, Machine("a machine of the cluster", 0))
+    assert fullest_machine({"num_cpus": 1, "memory": 12 * GIB}, 20) == (5, machine._replace(memory=64 * GIB))
+    assert fullest_machine({"num_cpus": 16}, 20) == (1, Machine("a machine of the cluster", 0))
 
     launcher = RayLauncher(None, OmegaConf.create({"init": {"address": "auto"}, "remote": {"num_cpus": 1}}))
     launcher.config, launcher.warned = OmegaConf.create(), False
     loader = SimpleNamespace(load_sweep_config=lambda config, overrides: compose_config(overrides))
     launcher.hydra_context = SimpleNamespace(config_loader=loader)
     jobs = [[f"seed={seed}", CAPACITY] for seed in range(20)]
-    launcher._warn_of_memory(jobs[:3], *fullest_machine({"num_cpus": 1}))
+    launcher._warn_of_memory(jobs[:3], *fullest_machine({"num_cpus": 1}, 3))
     assert not launcher.warned
-    launcher._warn_of_memory(jobs, *fullest_machine({"num_cpus": 1}))
+    launcher._warn_of_memory(jobs, *fullest_machine({"num_cpus": 1}, 20))
     assert launcher.warned
     assert "job 0: memory: 8 such runs at a time need at least 41 GiB, and a machine of the cluster has 32 GiB" in caplog.text

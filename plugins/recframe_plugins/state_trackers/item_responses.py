@@ -41,15 +41,21 @@ class ItemResponses(nn.Module):
         for values in (self.table, self.by_text[-1:]):
             values[:, -1] = 1.0  # the noise, which is positive
 
-    def learn(self, rows: Tensor, known: Tensor, responsive: slice) -> None:
-        """Take the rows `[M, C]` of the items that are `known` `[M]`, and predict the others."""
+    def learn(self, rows: Tensor, known: Tensor, unseen: Tensor, responsive: slice) -> None:
+        """Take the rows `[M, C]`, of which those that are `unseen` `[M]` are predicted from those that are `known` `[M]`.
+
+        Where fewer than two are known, nothing is predicted.
+        """
+        self.table.copy_(rows)
+        if known.sum() < 2:
+            return
         texts = self._texts[0].values
         coefficients, missed = _ridge(texts[known].detach(), rows[known, :-1])
         noise = rows[known, -1].mean() + missed[responsive].sum()
         self.by_text.zero_()
         self.by_text[:, :-1] = coefficients
         self.by_text[-1, -1] = noise
-        self.table.copy_(torch.where(known[:, None], rows, self._predicted(texts)))
+        self.table.copy_(torch.where(unseen[:, None], self._predicted(texts), rows))
 
     def extend_items(self, num_items: int) -> None:
         """Predict further items at the end of the catalogue."""
@@ -73,7 +79,7 @@ def _ridge(texts: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
     The penalty of each column is chosen by leaving out one item at a time.
     """
     mean = values.mean(dim=0, keepdim=True)
-    if len(values) < 2 or not texts.shape[1]:
+    if not texts.shape[1]:
         return torch.cat([mean.new_zeros(texts.shape[1], mean.shape[1]), mean]), values.var(dim=0, correction=0)
     from sklearn.linear_model import RidgeCV  # type: ignore[import-untyped]  # scikit-learn ships no types
 

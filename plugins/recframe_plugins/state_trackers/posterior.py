@@ -50,7 +50,9 @@ class PosteriorTracker(MeanTracker):
         self.evidence.copy_(model.evidence)
         known = torch.zeros(self.spec.num_items, dtype=torch.bool, device=rewards.device).index_fill_(0, log.items, True)
         rows = torch.cat([rewards, loadings, model.means[:-1, None], model.noise[:-1, None]], dim=1)
-        self.responses.learn(rows, known, slice(self.factors + 1, 2 * self.factors + 2))
+        # an answer to a question is no rating of it
+        unseen = ~known & (torch.arange(self.spec.num_items, device=rows.device) < self.spec.first_question)
+        self.responses.learn(rows, known, unseen, slice(self.factors + 1, 2 * self.factors + 2))
 
     @torch.no_grad()
     def start_query(self, query: nn.Linear, gain: float) -> None:

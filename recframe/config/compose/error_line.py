@@ -24,6 +24,8 @@ def error_line(error: BaseException) -> str:
     key = getattr(cause, "full_key", None)
     if "is not a subclass of LabelConfig" in str(cause):
         return f"labels.{key}: write your own labels into a file, such as conf/labels/{key}.yaml, and choose them with labels=[{key}]"
+    if "${tracker_for:${environment}}" in str(cause):
+        return "environment: a choice is required, and ~environment leaves none"
     lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
     # a heading ends in a colon, and the next line says what it is about
     message = in_our_words(" ".join(lines[:2] if lines and lines[0].endswith(":") else lines[:1]) or type(cause).__name__, str(key))

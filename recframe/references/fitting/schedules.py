@@ -15,6 +15,7 @@ from torch import Tensor
 from recframe.evaluation.simulated.rollout import play, required_truth
 from recframe.experience import RewardSum
 from recframe.interfaces import Environment, Observation, allowed_items, best_items, is_excluded
+from recframe.references.fitting.expected_rewards import without_withheld
 
 
 class PlannedSlates(NamedTuple):
@@ -63,6 +64,9 @@ def planned_schedules(environment: Environment, rewards: RewardSum, costs: Tenso
         truth = required_truth(environment)
         cost = costs[group, min(turn, costs.shape[1] - 1), None]
         expected = rewards.itemwise(truth.signals) - cost * truth.leave
+        if observation.candidates is not None:
+            # items that are held back are not excluded there: they are never drawn
+            expected = without_withheld(environment, expected)
         present = member * alive
         if observation.excluded is None:
             total = present @ expected

@@ -87,8 +87,10 @@ def check_room(remote: Mapping[str, Any], local: bool) -> None:
     log.warning("%s; the jobs wait for another machine to join the cluster", message)
 
 
-def fullest_machine(remote: Mapping[str, Any]) -> tuple[int, Machine]:
-    """How many jobs with these options of `ray.remote` run at a time on the machine of the cluster that has the least memory for each."""
+def fullest_machine(remote: Mapping[str, Any], at_most: int) -> tuple[int, Machine]:
+    """How many of `at_most` jobs with these options of `ray.remote` may run at a time on one machine of the cluster: on that which then has
+    the least memory for each.
+    """
     import ray
 
     needed = {"CPU": remote.get("num_cpus", 1), "GPU": remote.get("num_gpus", 0), "memory": remote.get("memory", 0)}
@@ -97,7 +99,7 @@ def fullest_machine(remote: Mapping[str, Any]) -> tuple[int, Machine]:
         has = node["Resources"] if node["Alive"] else {}
         jobs = min((int(has.get(name, 0) // amount) for name, amount in needed.items() if amount), default=1)
         if jobs and "memory" in has:
-            found.append((jobs, Machine("a machine of the cluster", int(has["memory"]))))
+            found.append((min(jobs, at_most), Machine("a machine of the cluster", int(has["memory"]))))
     return min(found, key=lambda one: one[1].memory / one[0], default=(1, Machine("a machine of the cluster", 0)))
 
 

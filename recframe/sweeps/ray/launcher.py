@@ -17,6 +17,7 @@ from recframe.sweeps.composed import composed_job
 from recframe.sweeps.elsewhere import number_of, prepared
 from recframe.sweeps.memory import warn_of_memory
 from recframe.sweeps.remote import SharedTask
+from recframe.sweeps.side_by_side import LOCAL_RAY
 
 PREFIX = len("(job 1000 pid=1000000, ip=100.100.100.100) ")
 """Letters that Ray writes in front of a job's lines."""
@@ -64,15 +65,16 @@ class RayLauncher(Launcher):
         from recframe.sweeps.ray.tasks import Tasks
 
         tasks = Tasks(SharedTask.of(self.hydra_context, self.task_function, self.config, PREFIX), self.remote, self.max_jobs)
-        check_room(self.remote, local="address" not in self.init)
-        if "address" in self.init and not self.warned:
+        local = self.init.get("address", LOCAL_RAY) == LOCAL_RAY
+        check_room(self.remote, local)
+        if not (local or self.warned):
             # of a machine of its own, the sweeper has told
-            self._warn_of_memory(job_overrides, *fullest_machine(self.remote))
+            at_most = min(len(job_overrides), self.max_jobs or len(job_overrides))
+            self._warn_of_memory(job_overrides, *fullest_machine(self.remote, at_most))
         return tasks.run({initial_job_idx + place: list(overrides) for place, overrides in enumerate(job_overrides)})
 
     def _warn_of_memory(self, jobs: Sequence[Sequence[str]], together: int, machine: Machine) -> None:
         """Say that jobs may not fit into the memory of a machine of the cluster at a time, if it was not said before."""
-        together = min(together, len(jobs), self.max_jobs or len(jobs))
         named = [(f"job {number_of(place, overrides)}", overrides) for place, overrides in enumerate(jobs)]
 
         def composed(overrides: Sequence[str]) -> DictConfig:

@@ -96,6 +96,22 @@ def test_of_items_that_are_not_in_the_log_the_row_is_what_their_texts_tell():
     np.testing.assert_allclose(table[5, -1], table[known, -1].mean() + missed.min(axis=0)[5:10].sum(), rtol=1e-3)
 
 
+def test_a_question_is_no_evidence_of_a_taste():
+    spec = dataclasses.replace(SPEC, num_questions=2)
+    tracker, log = PosteriorTracker(PosteriorConfig(factors=4), spec, DATA), random_log()
+    tracker.fit_responses(log.rows(((log.items < 10) & (log.items != 5)).nonzero().squeeze(1)), seed=3)
+    loadings = tracker.responses.table[:, 5:9]
+    assert loadings[5].any()
+    assert not loadings[10:].any()
+
+
+def test_where_one_item_is_known_nothing_is_predicted_of_others():
+    tracker, log = PosteriorTracker(PosteriorConfig(factors=4), SPEC, DATA), random_log()
+    tracker.fit_responses(log.rows((log.items == 3).nonzero().squeeze(1)), seed=3)
+    assert not tracker.responses.table[4:, 5:9].any()
+    assert not tracker.responses.by_text[:-1].any()
+
+
 def test_an_items_taste_is_known_before_anybody_met_it_where_texts_tell_it():
     vectors = torch.randn(40, 2, generator=torch.Generator().manual_seed(1))
     data = toy_data(num_items=40, num_users=300)
