@@ -127,11 +127,16 @@ def node(component: Component) -> type:
     return _nodes[component]
 
 
-def _made_node(component: Component) -> type:
+def added_fields(component: Component) -> list[tuple[str, type, dataclasses.Field[object]]]:
+    """The fields of a component's config section that are not of its config: name, type and field of each."""
     fields: list[tuple[str, type, dataclasses.Field[object]]] = [("name", str, option(component.name, "which component this is"))]
     if component.kind is Kind.REWARD:
         fields.append(("weight", float, option(1.0, "factor of this term in the reward")))
-    return dataclasses.make_dataclass(component.config.__name__, fields, bases=(component.config,))
+    return fields
+
+
+def _made_node(component: Component) -> type:
+    return dataclasses.make_dataclass(component.config.__name__, added_fields(component), bases=(component.config,))
 
 
 def nested_sections(config: type, settings: Mapping[str, Any]) -> list[tuple[str, Any]]:

@@ -61,16 +61,17 @@ def tracker_for(environment: str) -> str:
 class SectionNode(ConfigNode):
     """What Hydra's store holds of a component: its config section, made when Hydra reads it, which takes a millisecond or more."""
 
-    def __init__(self, name: str, group: str, package: str | None, provider: str, schema: type) -> None:
+    def __init__(self, name: str, group: str, package: str | None, provider: str, component: Component | LoggerComponent) -> None:
         self.name, self.group, self.package, self.provider = name, group, package, provider
-        self._schema = schema
+        self._component = component
         self._made: DictConfig | None = None
 
     @property
     def node(self) -> DictConfig:
         """The section with its defaults."""
         if self._made is None:
-            self._made = OmegaConf.structured(self._schema)
+            component = self._component
+            self._made = OmegaConf.structured(component.config if isinstance(component, LoggerComponent) else node(component))
         return self._made
 
     @node.setter
@@ -84,8 +85,7 @@ def _node_of(registered: Registered | RegisteredLogger) -> SectionNode:
     # of rewards and loggers there may be several, so each has a section under its own name; the defaults lists place the others
     several = isinstance(component, LoggerComponent) or component.kind is Kind.REWARD
     package = f"{component.kind}.{component.name}" if several else None
-    schema = component.config if isinstance(component, LoggerComponent) else node(component)
-    return SectionNode(f"{component.name}.yaml", component.kind, package, registered.distribution, schema)
+    return SectionNode(f"{component.name}.yaml", component.kind, package, registered.distribution, component)
 
 
 @contextmanager
