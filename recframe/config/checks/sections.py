@@ -6,7 +6,6 @@ import dataclasses
 import os
 import re
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +16,17 @@ from recframe.components import Component, Kind, bounds_problems, contradictions
 from recframe.config.problems import in_our_words
 from recframe.plugin_loader import UnknownComponent, registry, suggestion
 
+MADE = "__section_defaults__"
 
-@lru_cache(maxsize=256)
+
 def section_defaults(schema: type) -> DictConfig:
     """A section with the defaults of a dataclass, to be merged or copied and never changed: each job of a sweep needs it, and it is made
-    once.
+    once, and kept by the dataclass itself, so that it goes with a class of a session.
     """
-    made: DictConfig = OmegaConf.structured(schema)
+    made: DictConfig | None = vars(schema).get(MADE)
+    if made is None:
+        made = OmegaConf.structured(schema)
+        setattr(schema, MADE, made)
     return made
 
 

@@ -5,6 +5,7 @@ Of a component, the store holds what its config section is made from until Hydra
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -63,14 +64,16 @@ class SectionNode(ConfigNode):
 
     def __init__(self, name: str, group: str, package: str | None, provider: str, component: Component | LoggerComponent) -> None:
         self.name, self.group, self.package, self.provider = name, group, package, provider
-        self._component = component
+        # it is kept as long as this is: a class of a session goes with its block
+        self._component = weakref.ref(component)
         self._made: DictConfig | None = None
 
     @property
     def node(self) -> DictConfig:
         """The section with its defaults."""
         if self._made is None:
-            component = self._component
+            component = self._component()
+            assert component is not None
             self._made = OmegaConf.structured(component.config if isinstance(component, LoggerComponent) else node(component))
         return self._made
 
