@@ -16,19 +16,6 @@ from recframe.components import Component, Kind, bounds_problems, contradictions
 from recframe.config.problems import in_our_words
 from recframe.plugin_loader import UnknownComponent, registry, suggestion
 
-MADE = "__section_defaults__"
-
-
-def section_defaults(schema: type) -> DictConfig:
-    """A section with the defaults of a dataclass, to be merged or copied and never changed: each job of a sweep needs it, and it is made
-    once, and kept by the dataclass itself, so that it goes with a class of a session.
-    """
-    made: DictConfig | None = vars(schema).get(MADE)
-    if made is None:
-        made = OmegaConf.structured(schema)
-        setattr(schema, MADE, made)
-    return made
-
 
 def merged_as(prefix: str, schema: DictConfig, values: Any) -> tuple[DictConfig | None, list[str]]:
     """`values` in the types of `schema`, or the problems that prevent it."""

@@ -14,15 +14,7 @@ from recframe.config.apps import TRAIN
 from recframe.config.checks.machine import device_problem
 from recframe.config.checks.paths import fill_moments, make_paths_absolute
 from recframe.config.checks.renamed import use_new_names
-from recframe.config.checks.sections import (
-    check_fields,
-    check_loggers,
-    merged_as,
-    resolved,
-    section_at,
-    section_defaults,
-    variable_problems,
-)
+from recframe.config.checks.sections import check_fields, check_loggers, merged_as, resolved, section_at, variable_problems
 from recframe.config.problems import ConfigError
 from recframe.deprecations import warn_renamed
 from recframe.plugin_loader import UnknownComponent, registry
@@ -40,13 +32,13 @@ def validate(cfg: DictConfig, app: App = TRAIN) -> DictConfig:
     ConfigError: with every problem, one line each.
     """
     plain = OmegaConf.create(OmegaConf.to_container(cfg))
-    typed, problems = merged_as("", section_defaults(app.schema), plain)
+    typed, problems = merged_as("", OmegaConf.structured(app.schema), plain)
     if typed is None:
         raise ConfigError(problems)
     values: Any = OmegaConf.to_container(typed)
     components, _ = _chosen_components(values, app)
     for key, component in components.items():
-        section, wrong = merged_as(f"{key}.", section_defaults(node(component)), OmegaConf.select(typed, key))
+        section, wrong = merged_as(f"{key}.", OmegaConf.structured(node(component)), OmegaConf.select(typed, key))
         problems += wrong
         if section is not None:
             for old, renamed in use_new_names(f"{key}.", section, component.config).used:

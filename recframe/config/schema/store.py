@@ -5,7 +5,6 @@ Of a component, the store holds what its config section is made from until Hydra
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -62,19 +61,16 @@ def tracker_for(environment: str) -> str:
 class SectionNode(ConfigNode):
     """What Hydra's store holds of a component: its config section, made when Hydra reads it, which takes a millisecond or more."""
 
-    def __init__(self, name: str, group: str, package: str | None, provider: str, component: Component | LoggerComponent) -> None:
+    def __init__(self, name: str, group: str, package: str | None, provider: str, schema: type) -> None:
         self.name, self.group, self.package, self.provider = name, group, package, provider
-        # it is kept as long as this is: a class of a session goes with its block
-        self._component = weakref.ref(component)
+        self._schema = schema
         self._made: DictConfig | None = None
 
     @property
     def node(self) -> DictConfig:
         """The section with its defaults."""
         if self._made is None:
-            component = self._component()
-            assert component is not None
-            self._made = OmegaConf.structured(component.config if isinstance(component, LoggerComponent) else node(component))
+            self._made = OmegaConf.structured(self._schema)
         return self._made
 
     @node.setter
@@ -88,7 +84,8 @@ def _node_of(registered: Registered | RegisteredLogger) -> SectionNode:
     # of rewards and loggers there may be several, so each has a section under its own name; the defaults lists place the others
     several = isinstance(component, LoggerComponent) or component.kind is Kind.REWARD
     package = f"{component.kind}.{component.name}" if several else None
-    return SectionNode(f"{component.name}.yaml", component.kind, package, registered.distribution, component)
+    schema = component.config if isinstance(component, LoggerComponent) else node(component)
+    return SectionNode(f"{component.name}.yaml", component.kind, package, registered.distribution, schema)
 
 
 @contextmanager
