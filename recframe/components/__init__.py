@@ -3,7 +3,7 @@
 Every plugin's registration module imports this package, so it must stay light: standard library only.
 """
 
-from recframe.components.component import Component, ComponentError, added_fields, nested_sections, node
+from recframe.components.component import Component, ComponentError, nested_sections, node
 from recframe.components.consistency import contradictions, require_consistent
 from recframe.components.kind import CORE_SETTINGS, Kind
 from recframe.components.logger import LoggerComponent
@@ -31,7 +31,6 @@ __all__ = [
     "MemoryNeed",
     "Option",
     "Sizes",
-    "added_fields",
     "bounds_problems",
     "contradictions",
     "describe_bounds",

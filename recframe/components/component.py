@@ -127,16 +127,11 @@ def node(component: Component) -> type:
     return _nodes[component]
 
 
-def added_fields(component: Component) -> list[tuple[str, type, dataclasses.Field[object]]]:
-    """The fields of a component's config section that are not of its config: name, type and field of each."""
+def _made_node(component: Component) -> type:
     fields: list[tuple[str, type, dataclasses.Field[object]]] = [("name", str, option(component.name, "which component this is"))]
     if component.kind is Kind.REWARD:
         fields.append(("weight", float, option(1.0, "factor of this term in the reward")))
-    return fields
-
-
-def _made_node(component: Component) -> type:
-    return dataclasses.make_dataclass(component.config.__name__, added_fields(component), bases=(component.config,))
+    return dataclasses.make_dataclass(component.config.__name__, fields, bases=(component.config,))
 
 
 def nested_sections(config: type, settings: Mapping[str, Any]) -> list[tuple[str, Any]]:

@@ -78,9 +78,8 @@ def _ridge(texts: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
 
     The penalty of each column is chosen by leaving out one item at a time.
     """
-    mean = values.mean(dim=0, keepdim=True)
     if not texts.shape[1]:
-        return torch.cat([mean.new_zeros(texts.shape[1], mean.shape[1]), mean]), values.var(dim=0, correction=0)
+        return values.mean(dim=0, keepdim=True), values.var(dim=0, correction=0)
     from sklearn.linear_model import RidgeCV  # type: ignore[import-untyped]  # scikit-learn ships no types
 
     ridge = RidgeCV(PENALTIES, alpha_per_target=True)

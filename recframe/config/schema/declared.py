@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Union, get_args, get_origin, get_type_hints
 from weakref import WeakKeyDictionary
 
-from recframe.components import Kind, added_fields
+from recframe.components import Kind, node
 from recframe.plugin_loader import registry
 
 
@@ -87,10 +87,7 @@ def _inside(place: Declared, part: str) -> Iterator[Declared]:
             yield Declared(_Section(type_.kind))
         elif isinstance(type_, _Section):
             for registered in registry().components(type_.kind):
-                component = registered.component
-                # the section itself is not made: of eighty, few are read
-                yield from (Declared(added, field.metadata, type_.kind) for name, added, field in added_fields(component) if name == part)
-                yield from _field(component.config, part, type_.kind)
+                yield from _field(node(registered.component), part, type_.kind)
         elif dataclasses.is_dataclass(type_) and isinstance(type_, type):
             yield from _field(type_, part, place.kind)
         elif get_origin(type_) is dict:
