@@ -8,10 +8,10 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.types import RunMode
 from omegaconf import OmegaConf
 
-from recframe.config import TRAIN
+from recframe.config import TRAIN, compose_config, find_mistakes
 from recframe.config.compose import shared_composition
 from recframe.config.compose.initialize import initialized
-from recframe.config.compose.shared_composition import MOST_BASES, SharedComposition
+from recframe.config.compose.shared_composition import MOST_BASES, SharedComposition, composed_once
 
 JOBS = (
     ["seed=1", "agent.gamma=0.5"],
@@ -85,6 +85,45 @@ def test_jobs_of_the_same_choices_are_composed_once_and_do_not_share_values(monk
         ("actor_critic", 2),
     ]
     assert [list(job.hydra.overrides.task) for job in jobs[:2]] == [["agent=dqn", "seed=0"], ["agent=dqn", "seed=1"]]
+
+
+def test_a_single_run_is_composed_once_and_as_hydra_composes_it(monkeypatch):
+    composed, compose = [], ConfigLoaderImpl.load_configuration
+
+    def counted(self, config_name, overrides, **options):
+        composed.append(overrides)
+        return compose(self, config_name, overrides, **options)
+
+    lines = (
+        ["agent=ppo", "seed=3", "agent.gamma=0.5", "hydra.run.dir=there", "hydra.mode=RUN"],
+        ["experiment=interest_evolution", "encoder=tfidf", "trainer.threads=1", "++seed=1"],
+    )
+    for line in lines:
+        with initialized(None):
+            expected = GlobalHydra.instance().config_loader().load_configuration(TRAIN.config_name, list(line), RunMode.RUN)
+        monkeypatch.setattr(ConfigLoaderImpl, "load_configuration", counted)
+        with composed_once():
+            assert find_mistakes(line) == []
+            with initialized(None):
+                found = GlobalHydra.instance().config_loader().load_configuration(TRAIN.config_name, list(line), RunMode.RUN)
+        monkeypatch.undo()
+        assert written(found) == written(expected)
+        # apart from the moment of the composition
+        found._metadata.resolver_cache = expected._metadata.resolver_cache
+        assert found._metadata == expected._metadata
+    assert len(composed) == len(lines)
+
+
+def test_nothing_of_a_single_run_is_kept(tmp_path):
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "agent").mkdir()
+    for gamma in (0.5, 0.25):
+        (tmp_path / "experiment" / "own.yaml").write_text(f"# @package _global_\nagent:\n  gamma: {gamma}\n")
+        assert compose_config(["experiment=own"], str(tmp_path)).agent.gamma == gamma
+    assert compose_config(["agent=dqn"], str(tmp_path)).agent.gamma != 0.125
+    # it takes the place of the component's own defaults, which no file did before
+    (tmp_path / "agent" / "dqn.yaml").write_text("name: dqn\ngamma: 0.125\n")
+    assert compose_config(["agent=dqn"], str(tmp_path)).agent.gamma == 0.125
 
 
 def test_what_is_typed_of_each_jobs_folder_is_resolved_in_the_job():

@@ -13,6 +13,7 @@ from recframe.config.apps import TRAIN
 from recframe.config.compose.initialize import initialized
 from recframe.config.compose.mistakes import find_mistakes
 from recframe.config.compose.overrides import sweep_problems, without_nulls
+from recframe.config.compose.shared_composition import composed_once
 from recframe.config.compose.typed_text import text_as_typed
 from recframe.config.problems import ConfigError
 
@@ -50,11 +51,12 @@ def composition(overrides: Sequence[str] = (), config_dir: str | None = None, ap
     ConfigError: with every mistake in the overrides, one line each.
     """
     overrides = text_as_typed(without_nulls(overrides), app)
-    problems = sweep_problems(overrides, app, ONE_VALUE) or find_mistakes(overrides, config_dir, app=app)
-    if problems:
-        raise ConfigError(problems)
-    with initialized(config_dir):
-        cfg = compose(app.config_name, overrides=list(overrides), return_hydra_config=True)
+    with composed_once():
+        problems = sweep_problems(overrides, app, ONE_VALUE) or find_mistakes(overrides, config_dir, app=app)
+        if problems:
+            raise ConfigError(problems)
+        with initialized(config_dir):
+            cfg = compose(app.config_name, overrides=list(overrides), return_hydra_config=True)
     own: Any = OmegaConf.to_container(cfg.hydra, resolve=False)
     with open_dict(cfg):
         del cfg["hydra"]

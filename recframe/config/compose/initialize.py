@@ -18,7 +18,7 @@ from hydra.plugins.config_source import ConfigResult
 from hydra.version import VersionBase
 
 from recframe.config.compose.search_path import RecframeSearchPath, install_search_path
-from recframe.config.compose.sources import reads_settings, written_sources
+from recframe.config.compose.sources import FileState, note, noted_files, reads_settings, written_sources
 from recframe.config.schema.store import stored_schemas
 
 CONFIG_MODULE = "recframe.conf"
@@ -65,16 +65,17 @@ class KeptRepository(ConfigRepository):
         self.sources = repository.sources
         self.given: set[tuple[str, bool]] = set()
         self.kept: dict[tuple[str, bool], ConfigResult | None] = {}
+        self.files: dict[tuple[str, bool], set[FileState]] = {}
 
     def __deepcopy__(self, memo: dict[int, Any]) -> KeptRepository:
         copied = KeptRepository(self)
-        copied.given, copied.kept = self.given, self.kept
+        copied.given, copied.kept, copied.files = self.given, self.kept, self.files
         return copied
 
     def initialize_sources(self, config_search_path: ConfigSearchPath) -> None:
         """Read from other places from now on."""
         super().initialize_sources(config_search_path)
-        self.given, self.kept = set(), {}
+        self.given, self.kept, self.files = set(), {}, {}
 
     def load_config(self, config_path: str) -> ConfigResult | None:
         """A config, or None if there is none of this name."""
@@ -83,7 +84,10 @@ class KeptRepository(ConfigRepository):
             self.given.add(place)
             return super().load_config(config_path)
         if place not in self.kept:
-            self.kept[place] = super().load_config(config_path)
+            with noted_files() as self.files[place]:
+                self.kept[place] = super().load_config(config_path)
+        else:
+            note(self.files[place])
         return copy.deepcopy(self.kept[place])
 
 

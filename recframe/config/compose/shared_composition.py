@@ -1,7 +1,8 @@
-"""The configs of the jobs of a sweep: what they have in common is composed once a process.
+"""Configs that have their files in common: what they have in common is composed once, for the jobs of a process or for a single run.
 
-Hydra composes each job's config anew, 0.1 to 0.2 s of the processor: it makes the list of defaults, reads the files and merges them. Jobs
-mostly differ in single values, such as the seed, which are set after that.
+Hydra composes each config anew, 0.1 to 0.2 s of the processor: it makes the list of defaults, reads the files and merges them. Jobs of a
+sweep mostly differ in single values, such as the seed, which are set after that. The config of a single run is composed twice, once to find
+its mistakes and once by Hydra.
 """
 
 from __future__ import annotations
@@ -10,20 +11,24 @@ import copy
 import os
 import re
 from collections import OrderedDict
-from functools import lru_cache
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
+import hydra._internal.hydra as hydra_module
 from hydra._internal.config_loader_impl import ConfigLoaderImpl, get_overrides_dirname
 from hydra._internal.config_repository import IConfigRepository
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
-from omegaconf import DictConfig, OmegaConf
+from hydra.types import RunMode
+from omegaconf import DictConfig
 
-from recframe.config.compose.sources import FileState, noted_files
+from recframe.config.compose.sources import FileState, noted_files, reads_settings
 
-OF_ONE_JOB = re.compile(r"hydra\.(sweep\.subdir|sweeper\.trial|job\.env_set\.\w+)")
-"""Hydra's own settings that a sweep gives to each of its jobs, and that say nothing of what is composed."""
+OF_ONE_RUN = re.compile(r"hydra\.(mode|run\.dir|sweep\.subdir|sweeper\.trial|job\.env_set\.\w+)")
+"""Hydra's own settings that are of one run, and say nothing of what is composed."""
 MOST_BASES = 8
 """How many choices of files a process keeps the composed configs of."""
 
@@ -35,11 +40,14 @@ class Base(NamedTuple):
     files: frozenset[FileState]
 
 
-_bases: OrderedDict[tuple[Any, ...], Base] = OrderedDict()
+Bases = OrderedDict[tuple[Any, ...], Base]
+_bases: Bases = OrderedDict()
 
 
 class SharedComposition(ConfigLoaderImpl):
-    """Hydra's loader of configs, which sets the values of a sweep's job in what was composed for an earlier job of the process."""
+    """Hydra's loader of configs, which sets single values in what was composed before from the same files."""
+
+    bases = _bases
 
     @classmethod
     def of(cls, loader: ConfigLoader) -> ConfigLoader:
@@ -50,60 +58,87 @@ class SharedComposition(ConfigLoaderImpl):
         vars(shared).update(vars(loader))
         return shared
 
-    def load_sweep_config(self, master_config: DictConfig, sweep_overrides: list[str]) -> DictConfig:
-        """The config of a job, the same as Hydra's own. A changed file is read again.
+    def load_configuration(
+        self,
+        config_name: str | None,
+        overrides: list[str],
+        run_mode: RunMode,
+        from_shell: bool = True,
+        validate_sweep_overrides: bool = True,
+    ) -> DictConfig:
+        """The config of a job or of a single run, the same as Hydra's own. A changed file is read again.
 
         Raises
         ------
         hydra.errors.HydraException, ConfigError: as Hydra's own.
         """
-        parsed = [_parsed(text) for text in sweep_overrides]
+        hydras = partial(
+            super().load_configuration,
+            config_name,
+            overrides,
+            run_mode=run_mode,
+            from_shell=from_shell,
+            validate_sweep_overrides=validate_sweep_overrides,
+        )
+        if run_mode != RunMode.RUN or not reads_settings():
+            return hydras()
+        parsed = [_parsed(text) for text in overrides]
         # `self.repository` does not know the files of a search path
-        elsewhere = master_config.hydra.searchpath or any(one.key_or_group == "hydra.searchpath" for one in parsed)
-        if elsewhere or any(one.is_sweep_override() for one in parsed):
-            return super().load_sweep_config(master_config, sweep_overrides)
+        if any(one.key_or_group == "hydra.searchpath" or one.is_sweep_override() for one in parsed):
+            return hydras()
         values = [one for one in parsed if _is_value(one, self.repository)]
-        config = self._base(master_config, [text for text, one in zip(sweep_overrides, parsed, strict=True) if one not in values])
+        config = self._base(config_name, [text for text, one in zip(overrides, parsed, strict=True) if one not in values])
         if config is None:
-            return super().load_sweep_config(master_config, sweep_overrides)
+            return hydras()
         # in this order, as Hydra does it
         self._apply_overrides_to_config(values, config)
         tasks = [one for one in parsed if not one.is_hydra_override()]
         job = config.hydra.job
         config.hydra.overrides.task = [one.input_line for one in tasks]
-        config.hydra.overrides.hydra = [*_own(master_config), *(one.input_line for one in parsed if one.is_hydra_override())]
+        config.hydra.overrides.hydra = [one.input_line for one in parsed if one.is_hydra_override()]
         told = job.config.override_dirname
         job.override_dirname = get_overrides_dirname(
             overrides=tasks, kv_sep=told.kv_sep, item_sep=told.item_sep, exclude_keys=told.exclude_keys
         )
-        OmegaConf.copy_cache(from_config=master_config, to_config=config)
         return config
 
-    def _base(self, master: DictConfig, overrides: list[str]) -> DictConfig | None:
-        """The config of a job with these overrides alone; None if it depends on the process's variables at this moment."""
+    def _base(self, config_name: str | None, overrides: list[str]) -> DictConfig | None:
+        """The config with these overrides alone; None if it depends on files elsewhere, or on the process's variables at this moment."""
         sources = tuple((source.provider, source.scheme(), source.path) for source in self.get_sources())
-        key = sources, os.getcwd(), master.hydra.job.config_name, tuple(_own(master)), tuple(overrides)
-        base = _bases.pop(key, None)
+        key = sources, os.getcwd(), config_name, tuple(overrides)
+        base = self.bases.pop(key, None)
         if base is None or any(not file.is_unchanged() for file in base.files):
             with noted_files() as files:
-                config = super().load_sweep_config(master, overrides)
+                config = super().load_configuration(config_name, overrides, run_mode=RunMode.RUN)
             base = Base(config, frozenset(files))
-        _bases[key] = base
-        while len(_bases) > MOST_BASES:
-            _bases.popitem(last=False)
-        return None if base.config.hydra.job.env_copy else copy.deepcopy(base.config)
+        self.bases[key] = base
+        while len(self.bases) > MOST_BASES:
+            self.bases.popitem(last=False)
+        return None if base.config.hydra.job.env_copy or base.config.hydra.searchpath else copy.deepcopy(base.config)
 
 
-def _own(master: DictConfig) -> list[str]:
-    """Hydra's settings that were typed for the whole sweep, as they were typed: `${...}` in them is of each job."""
-    own: Any = OmegaConf.to_container(master.hydra.overrides.hydra, resolve=False)
-    return list(own)
+@contextmanager
+def composed_once() -> Iterator[None]:
+    """Within the block, Hydra composes no config of a single run again that it has composed before, apart from single values.
+
+    What was composed is forgotten at the end of the block: later, other components or files may be there.
+    """
+
+    class Once(SharedComposition):
+        bases: Bases = OrderedDict()  # noqa: RUF012  of this block
+
+    of_hydra = hydra_module.ConfigLoaderImpl
+    hydra_module.ConfigLoaderImpl = Once  # type: ignore[misc]
+    try:
+        yield
+    finally:
+        hydra_module.ConfigLoaderImpl = of_hydra  # type: ignore[misc]
 
 
 def _is_value(override: Override, repository: IConfigRepository) -> bool:
     """Whether an override is set in the composed config, and does not say what is composed. Most of Hydra's own settings may."""
     if override.is_hydra_override():
-        return OF_ONE_JOB.fullmatch(override.key_or_group) is not None
+        return OF_ONE_RUN.fullmatch(override.key_or_group) is not None
     return isinstance(override.value(), dict) or not repository.group_exists(override.key_or_group)
 
 

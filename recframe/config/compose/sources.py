@@ -121,11 +121,19 @@ class FileState(NamedTuple):
 @contextmanager
 def noted_files() -> Iterator[set[FileState]]:
     """The files that are read in the block."""
-    _Mode.noted, before = set(), _Mode.noted
+    files, before = set[FileState](), _Mode.noted
+    _Mode.noted = files
     try:
-        yield _Mode.noted
+        yield files
     finally:
         _Mode.noted = before
+        note(files)
+
+
+def note(files: set[FileState]) -> None:
+    """Let `noted_files` know of files whose content is used, and was read before."""
+    if _Mode.noted is not None:
+        _Mode.noted |= files
 
 
 def _result(source: ConfigSource, file: Any, config: str) -> ConfigResult:
