@@ -105,7 +105,14 @@ def _code_in(root: Path) -> Iterator[Path]:
         # a module in an archive has no file that can be read; its version stands for it
         yield from [root] if root.is_file() else []
         return
-    yield from sorted(path for path in root.rglob("*") if path.name.endswith(CODE) and "__pycache__" not in path.parts and path.is_file())
+    yield from sorted(path for path in _files_below(root) if path.name.endswith(CODE) and path.is_file())
+
+
+def _files_below(root: Path) -> Iterator[Path]:
+    # without a look at what is compiled, of which there is as much: a start does this for all of recframe
+    for folder, folders, names in os.walk(root):
+        folders[:] = [name for name in folders if name != "__pycache__"]
+        yield from (Path(folder, name) for name in names)
 
 
 @contextmanager
