@@ -89,8 +89,8 @@ class Carrying:
         overrides = begun.user_attrs.get(OVERRIDES)
         if overrides is None:
             return None
-        (given,) = [text.partition("=")[2] for text in overrides if text.startswith(f"{SEED}=")] or [None]
-        return self.space.seed_of(overrides) if given is None else int(given)
+        (given,) = [text.partition("=")[2] for text in overrides if text.startswith(f"{SEED}=")] or [""]
+        return int(given) if given.isdecimal() else self.space.seed_of(overrides)
 
 
 def _waiting(one: FrozenTrial) -> FrozenTrial:
