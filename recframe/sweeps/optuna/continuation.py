@@ -13,8 +13,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import optuna
-from optuna.exceptions import StorageInternalError
-from optuna.trial import FrozenTrial, TrialState
+from optuna.exceptions import DuplicatedStudyError, StorageInternalError
+from optuna.trial import TrialState
 
 from recframe.config import ConfigError
 from recframe.config.schema.search import OptunaSweeperConfig
@@ -94,10 +94,7 @@ class Continuation:
         """Remove a study that was not finished: the process that began it died. In this folder, it would hold the lock."""
         age = (datetime.now() - datetime.fromisoformat(follower["since"])).total_seconds()
         if follower["sweep"] != self.workers.sweep and age < CREATION_SECONDS:
-            raise UserError(
-                f"the seeds or values of the study {study.study_name!r} are just being changed from {follower['sweep']}; wait for it, or, "
-                f"if its process died, {CREATION_SECONDS // 60} minutes"
-            )
+            raise self._changed_elsewhere(study)
         if after is not None and after.user_attrs.get(FOLLOWS, study.study_name) == study.study_name:
             optuna.delete_study(study_name=after.study_name, storage=self.storage)
         study.set_user_attr(FOLLOWED_BY, None)
@@ -126,40 +123,55 @@ class Continuation:
 
     def _changed(self, study: optuna.Study, searched: Mapping[str, Any], note_change: Callable[[], object]) -> optuna.Study:
         """The study that follows, with all trials."""
-        if self._running_elsewhere(study) is None:
-            self._announce(study)
-        # others that begin a trial look for the announcement after that
-        if (running := self._running_elsewhere(study)) is not None:
-            study.set_user_attr(FOLLOWED_BY, None)
-            raise UserError(
-                f"trial {running.number} of the study {study.study_name!r} runs in another folder, {running.user_attrs.get(SWEEP)}; wait "
-                "until it has ended, or end it there with sweep.resume="
-            )
+        self._refuse_running(study)
+        announced = self._announce(study)
+        # again: others that begin a trial look for the announcement after that
+        self._refuse_running(study)
         if not self.shared:
             # what follows is done again at the next start, if this process dies
             note_change()
-        name = study.user_attrs[FOLLOWED_BY]["study"]
-        after = create_study(self.storage, name, self.objectives.directions, self.settings)
-        after.set_user_attr(FOLLOWS, study.study_name)
         trials = self._carrying(searched).carried(study.get_trials(deepcopy=False))
+        try:
+            after = create_study(self.storage, announced["study"], self.objectives.directions, self.settings, must_be_new=True)
+        except DuplicatedStudyError:
+            raise self._changed_elsewhere(study) from None
+        after.set_user_attr(FOLLOWS, study.study_name)
         for trial in trials:
             after.add_trial(trial)
+        if study.user_attrs.get(FOLLOWED_BY) != announced:
+            raise self._changed_elsewhere(study)
         after.set_user_attr(SEARCH, self._described)
         if self.shared:
             # with the command of before, this folder would change the study back
             note_change()
         begun = sum(trial.state is TrialState.WAITING for trial in trials)
-        log.info("the study %s follows %s: %d trials, of which %d go on", name, study.study_name, len(trials), begun)
+        log.info("the study %s follows %s: %d trials, of which %d go on", after.study_name, study.study_name, len(trials), begun)
         return after
 
-    def _announce(self, study: optuna.Study) -> None:
+    def _announce(self, study: optuna.Study) -> dict[str, str]:
+        """Tell who looks at the study that another will follow it."""
         taken = set(optuna.get_all_study_names(self.storage))
         name = next(one for number in range(2, len(taken) + 3) if (one := f"{self.name} ({number})") not in taken)
-        study.set_user_attr(FOLLOWED_BY, {"study": name, "sweep": self.workers.sweep, "since": datetime.now().isoformat()})
+        announced = {"study": name, "sweep": self.workers.sweep, "since": datetime.now().isoformat()}
+        study.set_user_attr(FOLLOWED_BY, announced)
+        return announced
 
-    def _running_elsewhere(self, study: optuna.Study) -> FrozenTrial | None:
+    def _refuse_running(self, study: optuna.Study) -> None:
         running = study.get_trials(deepcopy=False, states=[TrialState.RUNNING])
-        return next((trial for trial in running if not self.workers.has_left(trial, self.shared)), None)
+        alive = [trial for trial in running if not self.workers.has_left(trial, self.shared)]
+        if alive:
+            study.set_user_attr(FOLLOWED_BY, None)
+            raise UserError(
+                f"trial {alive[0].number} of the study {study.study_name!r} runs in another folder, {alive[0].user_attrs.get(SWEEP)}; wait "
+                "until it has ended, or end it there with sweep.resume="
+            )
+
+    def _changed_elsewhere(self, study: optuna.Study) -> UserError:
+        where = (study.user_attrs.get(FOLLOWED_BY) or {}).get("sweep", "another folder")
+        return UserError(
+            f"the seeds or values of the study {study.study_name!r} are just being changed from {where}; wait for it, or, if its process "
+            f"died, {CREATION_SECONDS // 60} minutes"
+        )
 
     def _carrying(self, searched: Mapping[str, Any]) -> Carrying:
         return Carrying(self.space, searched, given_up=self.settings.hopeless is not None)

@@ -51,19 +51,25 @@ def open_storage(address: str | None, sweep: Path) -> BaseStorage:
         ) from error
 
 
-def create_study(storage: BaseStorage, name: str, directions: Sequence[str], settings: OptunaSweeperConfig) -> optuna.Study:
+def create_study(
+    storage: BaseStorage, name: str, directions: Sequence[str], settings: OptunaSweeperConfig, must_be_new: bool = False
+) -> optuna.Study:
     """The study of that name, created if it is new.
 
     Parameters
     ----------
     directions: "max" or "min" of each objective.
+
+    Raises
+    ------
+    DuplicatedStudyError: with `must_be_new`, if there is one.
     """
     return optuna.create_study(
         study_name=name,
         storage=storage,
         directions=[OPTUNA_DIRECTIONS[direction] for direction in directions],
         pruner=pruner_of(settings),
-        load_if_exists=True,
+        load_if_exists=not must_be_new,
     )
 
 

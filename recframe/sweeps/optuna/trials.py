@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,7 +109,7 @@ class Trials:
             waiting = [trial for trial in trials if trial.state is TrialState.WAITING]
             # those that are tried again have taken no other's place, and those that were begun before have theirs
             due = [trial for trial in waiting if RETRY_OF in trial.user_attrs or OVERRIDES in trial.user_attrs]
-            for trial in due or (waiting if begun < self.total else []):
+            for trial in sorted(due, key=self._promise) or (waiting if begun < self.total else []):
                 if self._claim(trial):
                     return self._begin_again(trial)
             if begun >= self.total or self.settings.sampler == "grid":
@@ -116,6 +117,14 @@ class Trials:
                 return None
             self.study.sampler = sampler_of(self.settings, len(trials))
             return self._begin(self.study.ask().number)
+
+    def _promise(self, trial: FrozenTrial) -> float:
+        """By what waiting trials are sorted: the best by its seeds so far comes first, for others are given up in comparison with it."""
+        wanted = [values for seed, values in seed_values_of(trial).items() if seed in self.space.seeds]
+        if not wanted or len(self.directions) > 1:
+            return math.inf
+        (mean,) = mean_over_seeds(wanted)
+        return -mean if self.directions[0] == "max" else mean
 
     def _claim(self, trial: FrozenTrial) -> bool:
         """Let a waiting trial run; returns False if a process of another folder has taken it."""
